@@ -1,0 +1,3 @@
+//! The pfxvault command.
+
+fn main() {}
