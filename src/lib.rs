@@ -1,6 +1,13 @@
 //! pfxvault keeps the TLS key pairs of an IIS server safe on offline media, and puts them back on a
 //! new server. The reading order of the code is in docs/architecture.md.
 
+pub mod error;
 pub mod keypair;
+#[cfg(target_os = "linux")]
+mod linux;
+pub mod media;
 pub mod pfx;
 pub mod secret;
+pub mod text;
+pub mod vault;
+pub mod words;

@@ -1,0 +1,62 @@
+//! What a user can be told when something fails: message, cause, hint, and the exit code.
+
+use crate::text::Text;
+
+/// How a run ended, as the process's exit code. The numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed; nothing changed, or it was rolled back.
+    Failed = 1,
+    /// Wrong usage, or a question nobody could answer.
+    Usage = 2,
+    /// Partly done; each key pair that is missing was named.
+    Partly = 3,
+    /// Damaged, and no whole copy on the media given.
+    Damaged = 4,
+    /// Refused by a handling rule.
+    Refused = 5,
+    /// Wrong passphrase, password or recovery key.
+    WrongSecret = 6,
+    /// No vault, or not ours.
+    NoVault = 7,
+    /// Needs attention: overdue, at risk, or one of several copies bad.
+    Attention = 8,
+    /// No stick inserted.
+    NoStick = 9,
+    /// A signature is wrong: not written by an enrolled server.
+    Forged = 10,
+}
+
+/// A failure in the user's words.
+///
+/// The Fluent message of `text.id` is the message; its attributes `cause` and `hint` follow on lines of their own.
+#[derive(Debug)]
+pub struct Error {
+    /// What failed, why, and what to do now.
+    pub text: Text,
+    /// The exit code it leads to.
+    pub exit: Exit,
+}
+
+/// The program's result type.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of a given exit code.
+    pub fn new(exit: Exit, text: Text) -> Self {
+        Self { text, exit }
+    }
+
+    /// Nothing changed.
+    pub fn failed(text: Text) -> Self {
+        Self::new(Exit::Failed, text)
+    }
+
+    /// The command line, or an answer that only a person can give.
+    pub fn usage(text: Text) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+}

@@ -1,0 +1,167 @@
+//! The file system of a medium, reduced to what a vault needs: create new, write, flush, read, list.
+//!
+//! Never deletes, renames or changes a finished file. Paths are relative to the medium and built from the
+//! vault's own grammar or from names that `list` returned; links are never followed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Entries a folder may hold before it is refused (a hostile or broken medium).
+pub const MAX_ENTRIES: usize = 100_000;
+
+/// One name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// As stored; compare it without case.
+    pub name: String,
+    /// What it is; links and devices count as `Other`.
+    pub kind: EntryKind,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A plain file.
+    File,
+    /// A folder.
+    Folder,
+    /// Anything else: never opened.
+    Other,
+}
+
+/// Whether a read may be answered from memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The system's cache may answer.
+    Cached,
+    /// The medium itself must answer, as far as the system can be made to ask it.
+    PastCache,
+}
+
+/// A medium's file system. Every path uses `/`.
+pub trait Volume: Send + Sync {
+    /// The entries of a folder, in no particular order; a missing folder is `NotFound`.
+    ///
+    /// # Errors
+    /// What the system says, or `InvalidData` beyond [`MAX_ENTRIES`].
+    fn list(&self, folder: &str) -> io::Result<Vec<Entry>>;
+
+    /// The whole of a file of at most `cap` bytes.
+    ///
+    /// # Errors
+    /// What the system says, or `FileTooLarge`.
+    fn read(&self, path: &str, cap: u64, reading: Reading) -> io::Result<Vec<u8>>;
+
+    /// Makes one folder; its parent exists, the name does not.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn make_folder(&self, path: &str) -> io::Result<()>;
+
+    /// Creates a file that does not exist and writes all of it, without waiting for the medium.
+    ///
+    /// # Errors
+    /// What the system says; an existing name is `AlreadyExists` and stays as it was.
+    fn create(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes one of the two texts nothing depends on (README.TXT, MEDIUM.TXT) again.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rewrite(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Waits until everything created so far, names included, is on the medium.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn flush(&self) -> io::Result<()>;
+}
+
+/// A medium that is a folder of this machine's file systems.
+pub struct FolderVolume {
+    root: PathBuf,
+}
+
+impl FolderVolume {
+    /// The volume below `root`, which need not exist yet.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    fn path(&self, relative: &str) -> PathBuf {
+        relative.split('/').fold(self.root.clone(), |path, part| path.join(part))
+    }
+
+    fn plain_file(&self, path: &str) -> io::Result<(PathBuf, u64)> {
+        let path = self.path(path);
+        let facts = fs::symlink_metadata(&path)?;
+        if !facts.is_file() {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        Ok((path, facts.len()))
+    }
+}
+
+impl Volume for FolderVolume {
+    fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
+        let path = self.path(folder);
+        if !fs::symlink_metadata(&path)?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+        }
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            if entries.len() == MAX_ENTRIES {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "too many entries in a folder"));
+            }
+            let entry = entry?;
+            let file_type = entry.file_type()?;
+            let kind = match () {
+                () if file_type.is_file() => EntryKind::File,
+                () if file_type.is_dir() => EntryKind::Folder,
+                () => EntryKind::Other,
+            };
+            // A name that is not Unicode cannot be one of ours; it is shown as far as it can be.
+            let name = entry.file_name().to_string_lossy().into_owned();
+            entries.push(Entry { name, kind });
+        }
+        Ok(entries)
+    }
+
+    fn read(&self, path: &str, cap: u64, reading: Reading) -> io::Result<Vec<u8>> {
+        let (path, length) = self.plain_file(path)?;
+        if length > cap {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        if reading == Reading::PastCache {
+            return super::read_past_cache(&path, length);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+        // The size may change between the look and the read.
+        File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > cap {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        Ok(bytes)
+    }
+
+    fn make_folder(&self, path: &str) -> io::Result<()> {
+        fs::create_dir(self.path(path))
+    }
+
+    fn create(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(self.path(path))?;
+        file.write_all(bytes)?;
+        super::flush_file(&file)
+    }
+
+    fn rewrite(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(self.path(path))?;
+        file.write_all(bytes)?;
+        super::flush_file(&file)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        super::flush_volume(&self.root)
+    }
+}

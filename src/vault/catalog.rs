@@ -1,0 +1,150 @@
+//! CATALOG.AGE: the description of a generation that a finder of the stick must not read. JSON; unknown members are
+//! left alone, so that a newer pfxvault may add some.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::id::{Number, ServerId, VaultId};
+use super::record::Record;
+use crate::secret::{Password, SecretBytes};
+
+/// What one generation holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Catalog {
+    /// Always 1.
+    pub format: u32,
+    /// Equals the record's.
+    pub vault: String,
+    /// Equals the record's.
+    pub server: String,
+    /// Equals the record's.
+    pub number: u32,
+    /// The server's host name, a claim.
+    pub server_name: String,
+    /// In the order of their files.
+    pub key_pairs: Vec<CatalogEntry>,
+    /// Key pairs whose key could not be exported.
+    #[serde(default)]
+    pub without_key: Vec<WithoutKey>,
+    /// Rules set aside for this run.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
+    /// Rehearsed restores known to the writer.
+    #[serde(default)]
+    pub drills: Vec<Drill>,
+}
+
+/// One key pair.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CatalogEntry {
+    /// Its file in the generation.
+    pub file: String,
+    /// The password of the PFX in it.
+    #[serde(serialize_with = "expose_password", deserialize_with = "take_password")]
+    pub pfx_password: Password,
+    /// Facts about it.
+    #[serde(flatten)]
+    pub about: AboutKeyPair,
+}
+
+/// What may be shown of a key pair; copied from its certificate when it was stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AboutKeyPair {
+    /// SHA-1 of the certificate, upper-case, as Windows shows it.
+    pub thumbprint: String,
+    /// SHA-256 of the certificate, lower-case.
+    pub certificate_sha256: String,
+    /// Host names in the certificate.
+    pub names: Vec<String>,
+    /// As in the store or the PFX.
+    #[serde(default)]
+    pub friendly_name: Option<String>,
+    /// End of validity.
+    pub not_after: jiff::Timestamp,
+    /// For people: `RSA 2048`.
+    pub key_type: String,
+    /// Certificates in the PFX.
+    pub chain_length: usize,
+    /// File names in a folder server, without their folder; only names of the certificate are ever used from it.
+    #[serde(default)]
+    pub file_names: Vec<String>,
+}
+
+/// A key pair that is recorded without its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WithoutKey {
+    /// What it was called where it was found.
+    pub name: String,
+    /// Why, in English.
+    pub reason: String,
+}
+
+/// A handling rule set aside, with the reason given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exception {
+    /// The rule's id.
+    pub rule: String,
+    /// As typed.
+    pub reason: String,
+}
+
+/// One rehearsed restore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drill {
+    /// When.
+    pub time: jiff::Timestamp,
+    /// The generation that was opened.
+    pub number: u32,
+    /// Its server.
+    pub server: String,
+    /// `passphrase` or `recovery-key`.
+    pub opened_with: String,
+    /// Key pairs proven.
+    pub key_pairs: usize,
+}
+
+fn expose_password<S: serde::Serializer>(password: &Password, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(password.expose())
+}
+
+fn take_password<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Password, D::Error> {
+    String::deserialize(deserializer).map(Password::new)
+}
+
+/// Counts what would be written, so that the real buffer is allocated once.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Catalog {
+    /// The JSON text.
+    pub fn to_json(&self) -> SecretBytes {
+        let mut size = Count(0);
+        // Plain data into memory: there is nothing here that JSON cannot express.
+        let _ = serde_json::to_writer(&mut size, self);
+        let mut json = Zeroizing::new(Vec::with_capacity(size.0));
+        let _ = serde_json::to_writer(&mut *json, self);
+        json.into()
+    }
+
+    /// Parses the JSON text and holds it against the record it came with: a server cannot pass off another's files.
+    pub fn parse(json: &SecretBytes, record: &Record) -> Option<Self> {
+        let catalog: Self = serde_json::from_slice(json.expose()).ok()?;
+        let files = catalog.key_pairs.iter().map(|entry| entry.file.as_str());
+        let same = catalog.format == 1
+            && VaultId::parse(&catalog.vault).as_ref() == Some(&record.vault)
+            && ServerId::parse(&catalog.server) == Some(record.server)
+            && Number::new(catalog.number) == Some(record.number)
+            && files.eq(record.named_files().skip(1).map(|(name, _)| name).collect::<Vec<_>>().iter().map(String::as_str));
+        same.then_some(catalog)
+    }
+}

@@ -1,0 +1,350 @@
+//! One medium's PFXVAULT folder: walking it, reading with caps, adding to it. It never changes or deletes what stands.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::id::{Hash, Number, ServerId, is_base32};
+use super::trust::Statement;
+use crate::media::{Entry, EntryKind, Reading, Volume};
+
+/// The vault's folder on a medium.
+pub const ROOT: &str = "PFXVAULT";
+/// The two copies of everything, each in a folder of its own, written one after the other.
+pub const HALVES: [&str; 2] = ["A", "B"];
+const OWNER: &str = "OWNER";
+const FIRST_IDENTITY: &str = "IDENTITY.AGE";
+const MAX_IDENTITIES: usize = 16;
+
+const MIB: u64 = 1024 * 1024;
+/// Caps on what is read from a medium, by kind of file, in bytes.
+pub mod cap {
+    use super::MIB;
+    /// Statements and records.
+    pub const TEXT: u64 = 4 * MIB;
+    /// Signatures.
+    pub const SIGNATURE: u64 = 2048;
+    /// Identity files.
+    pub const IDENTITY: u64 = 64 * 1024;
+    /// One key pair.
+    pub const KEY_PAIR: u64 = 16 * MIB;
+    /// The catalog.
+    pub const CATALOG: u64 = 32 * MIB;
+}
+
+/// A medium, inserted or in a test's memory.
+pub struct Medium {
+    /// What the user calls it: the path as typed.
+    pub name: String,
+    volume: Box<dyn Volume>,
+}
+
+/// A file system action that failed, and on what.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct MediumError {
+    /// Relative to the medium.
+    pub path: String,
+    /// What the system said; `InvalidData` when a file read back differs from what was written.
+    pub source: io::Error,
+}
+
+/// A folder that claims to hold a generation.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// Whose, by its place.
+    pub server: ServerId,
+    /// Which, by its name.
+    pub number: Number,
+    /// Which half of the medium.
+    pub half: usize,
+    /// Relative to the medium.
+    pub path: String,
+    /// Paths of its files by upper-case name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Everything found on a medium, nothing of it believed yet.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// Statements with the half they stand in.
+    pub statements: Vec<(usize, Statement)>,
+    /// Identity files with half and name.
+    pub identities: Vec<(usize, String, Vec<u8>)>,
+    /// Claimed generations.
+    pub folders: Vec<Folder>,
+    /// Names that the format does not know, and things that could not be read.
+    pub unexpected: Vec<String>,
+}
+
+impl Medium {
+    /// A medium over a file system.
+    pub fn new(name: impl Into<String>, volume: Box<dyn Volume>) -> Self {
+        Self { name: name.into(), volume }
+    }
+
+    /// Whether a PFXVAULT folder is there, however damaged.
+    ///
+    /// # Errors
+    /// When the medium cannot be listed.
+    pub fn has_vault(&self) -> Result<bool, MediumError> {
+        Ok(self.child("", ROOT)?.is_some())
+    }
+
+    /// Reads a file of at most `cap` bytes.
+    ///
+    /// # Errors
+    /// What the system says, or `FileTooLarge`.
+    pub fn read(&self, path: &str, cap: u64, reading: Reading) -> Result<Vec<u8>, MediumError> {
+        self.volume.read(path, cap, reading).map_err(|source| MediumError { path: path.to_owned(), source })
+    }
+
+    /// Reads a text beside the halves, README.TXT or MEDIUM.TXT, as far as it can be read.
+    pub fn read_loose(&self, name: &str) -> Option<Vec<u8>> {
+        let root = self.child("", ROOT).ok()??;
+        let file = self.child(&root, name).ok()??;
+        self.volume.read(&file, cap::IDENTITY, Reading::Cached).ok()
+    }
+
+    /// Walks the whole vault.
+    ///
+    /// # Errors
+    /// When the vault's folder cannot be listed; anything below it that cannot is only reported.
+    pub fn walk(&self, reading: Reading) -> Result<Walk, MediumError> {
+        let mut walk = Walk::default();
+        let Some(root) = self.child("", ROOT)? else { return Ok(walk) };
+        for entry in self.list(&root)? {
+            let path = join(&root, &entry.name);
+            match HALVES.iter().position(|half| half.eq_ignore_ascii_case(&entry.name)) {
+                Some(half) if entry.kind == EntryKind::Folder => self.walk_half(half, &path, reading, &mut walk),
+                _ if is_loose_text(&entry) => {}
+                _ => walk.unexpected.push(path),
+            }
+        }
+        Ok(walk)
+    }
+
+    fn walk_half(&self, half: usize, path: &str, reading: Reading, walk: &mut Walk) {
+        for entry in self.list_or_report(path, walk) {
+            let name = entry.name.to_ascii_uppercase();
+            let path = join(path, &entry.name);
+            match ServerId::parse(&name) {
+                _ if entry.kind != EntryKind::Folder => walk.unexpected.push(path),
+                _ if name == OWNER => self.walk_owner(half, &path, reading, walk),
+                Some(server) => self.walk_server(half, server, &path, walk),
+                None => walk.unexpected.push(path),
+            }
+        }
+    }
+
+    fn walk_owner(&self, half: usize, folder: &str, reading: Reading, walk: &mut Walk) {
+        let entries = self.list_or_report(folder, walk);
+        let files: BTreeMap<String, String> = plain_files(folder, &entries).collect();
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::File) {
+            walk.unexpected.push(join(folder, &entry.name));
+        }
+        for (name, path) in &files {
+            match name.split_once('.') {
+                Some((stem, "TXT")) if is_statement_stem(stem) => {
+                    self.read_statement(half, path, files.get(&format!("{stem}.SIG")), reading, walk);
+                }
+                Some((stem, "SIG")) if files.contains_key(&format!("{stem}.TXT")) => {}
+                Some(_) if identity_place(name).is_some() => self.read_identity(half, name, path, reading, walk),
+                _ => walk.unexpected.push(path.clone()),
+            }
+        }
+    }
+
+    fn read_statement(&self, half: usize, text: &str, signature: Option<&String>, reading: Reading, walk: &mut Walk) {
+        let read = |path: &str, cap| self.read(path, cap, reading).ok();
+        let signature = signature.and_then(|path| read(path, cap::SIGNATURE));
+        match (read(text, cap::TEXT), signature) {
+            (Some(text), Some(signature)) => walk.statements.push((half, Statement { text, signature })),
+            _ => walk.unexpected.push(text.to_owned()),
+        }
+    }
+
+    fn read_identity(&self, half: usize, name: &str, path: &str, reading: Reading, walk: &mut Walk) {
+        let full = walk.identities.iter().filter(|(of, ..)| *of == half).count() == MAX_IDENTITIES;
+        match self.read(path, cap::IDENTITY, reading) {
+            Ok(bytes) if !full => walk.identities.push((half, name.to_owned(), bytes)),
+            _ => walk.unexpected.push(path.to_owned()),
+        }
+    }
+
+    fn walk_server(&self, half: usize, server: ServerId, path: &str, walk: &mut Walk) {
+        for entry in self.list_or_report(path, walk) {
+            let path = join(path, &entry.name);
+            match parse_generation_folder(&entry.name) {
+                Some(number) if entry.kind == EntryKind::Folder => {
+                    let files = plain_files(&path, &self.list_or_report(&path, walk)).collect();
+                    walk.folders.push(Folder { server, number, half, path, files });
+                }
+                _ => walk.unexpected.push(path),
+            }
+        }
+    }
+
+    fn list_or_report(&self, folder: &str, walk: &mut Walk) -> Vec<Entry> {
+        let listed = self.volume.list(folder);
+        if listed.is_err() {
+            walk.unexpected.push(folder.to_owned());
+        }
+        listed.unwrap_or_default()
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Entry>, MediumError> {
+        self.volume.list(folder).map_err(|source| MediumError { path: folder.to_owned(), source })
+    }
+
+    /// The path of an entry by its name in any case.
+    fn child(&self, folder: &str, name: &str) -> Result<Option<String>, MediumError> {
+        let entries = match self.list(folder) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let found = entries.into_iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
+        Ok(found.map(|entry| join(folder, &entry.name)))
+    }
+
+    /// The folder below `parent`, made if it is missing.
+    fn folder(&self, parent: &str, name: &str) -> Result<String, MediumError> {
+        if let Some(found) = self.child(parent, name)? {
+            return Ok(found);
+        }
+        let path = join(parent, name);
+        self.volume.make_folder(&path).map_err(|source| MediumError { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    fn half_folder(&self, half: usize) -> Result<String, MediumError> {
+        let root = self.folder("", ROOT)?;
+        self.folder(&root, HALVES[half])
+    }
+
+    /// A new folder for a generation: its number, or the first free `.001`, `.002` ... beside it.
+    pub(super) fn new_generation_folder(&self, half: usize, server: ServerId, number: Number) -> Result<String, MediumError> {
+        let parent = self.half_folder(half)?;
+        let server = self.folder(&parent, &server.to_string())?;
+        let taken: Vec<String> = self.list(&server)?.into_iter().map(|entry| entry.name).collect();
+        let names = std::iter::once(number.folder()).chain((1..1000).map(|n| format!("{}.{n:03}", number.folder())));
+        let free = names.into_iter().find(|name| !taken.contains(name));
+        let path = join(&server, &free.unwrap_or_else(|| number.folder()));
+        self.volume.make_folder(&path).map_err(|source| MediumError { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Writes new files, waits for the medium, and reads each back past the cache.
+    pub(super) fn write_new(&self, files: &[(String, &[u8])]) -> Result<(), MediumError> {
+        for (path, bytes) in files {
+            self.volume.create(path, bytes).map_err(|source| MediumError { path: path.clone(), source })?;
+        }
+        self.flush()?;
+        for (path, bytes) in files {
+            if self.read(path, bytes.len() as u64, Reading::PastCache)? != *bytes {
+                let source = io::Error::from(io::ErrorKind::InvalidData);
+                return Err(MediumError { path: path.clone(), source });
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), MediumError> {
+        self.volume.flush().map_err(|source| MediumError { path: ROOT.to_owned(), source })
+    }
+
+    /// Adds the statements and identity files that a half does not hold yet; the signature of a statement comes last.
+    ///
+    /// # Errors
+    /// When the medium refuses; what was added stays and is right.
+    pub fn add_owner_files(&self, statements: &[&Statement], identities: &[&[u8]]) -> Result<(), MediumError> {
+        let walk = self.walk(Reading::Cached)?;
+        for half in 0..HALVES.len() {
+            let parent = self.half_folder(half)?;
+            let folder = self.folder(&parent, OWNER)?;
+            let held = |wanted: &&&Statement| walk.statements.iter().any(|(of, s)| *of == half && s == **wanted);
+            let missing: Vec<_> = statements.iter().filter(|s| !held(s)).collect();
+            let mut taken: Vec<String> = self.list(&folder)?.into_iter().map(|e| e.name.to_ascii_uppercase()).collect();
+            let stems: Vec<String> = missing.iter().map(|s| free_stem(s.hash(), &mut taken)).collect();
+            let path = |stem: &str, end| join(&folder, &format!("{stem}.{end}"));
+            let mut first: Vec<_> = stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "TXT"), s.text.as_slice())).collect();
+            for identity in identities {
+                if !walk.identities.iter().any(|(of, _, bytes)| *of == half && bytes == identity) {
+                    first.push((join(&folder, &free_identity(&mut taken)), identity));
+                }
+            }
+            let last: Vec<_> = stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "SIG"), s.signature.as_slice())).collect();
+            if !first.is_empty() {
+                self.write_new(&first)?;
+                self.write_new(&last)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes README.TXT or MEDIUM.TXT, on which nothing depends.
+    ///
+    /// # Errors
+    /// When the medium refuses.
+    pub fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {
+        let root = self.folder("", ROOT)?;
+        let path = self.child(&root, name)?.unwrap_or_else(|| join(&root, name));
+        self.volume.rewrite(&path, bytes).map_err(|source| MediumError { path, source })?;
+        self.flush()
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+fn plain_files<'a>(folder: &'a str, entries: &'a [Entry]) -> impl Iterator<Item = (String, String)> + 'a {
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    files.map(move |entry| (entry.name.to_ascii_uppercase(), join(folder, &entry.name)))
+}
+
+fn is_loose_text(entry: &Entry) -> bool {
+    let name = entry.name.to_ascii_uppercase();
+    entry.kind == EntryKind::File && (name == "README.TXT" || name == "MEDIUM.TXT")
+}
+
+fn is_statement_stem(stem: &str) -> bool {
+    stem.len() == 8 && stem.bytes().all(is_base32)
+}
+
+/// 1 for IDENTITY.AGE, n for IDENTnnn.AGE.
+fn identity_place(name: &str) -> Option<u32> {
+    if name == FIRST_IDENTITY {
+        return Some(1);
+    }
+    let digits = name.strip_prefix("IDENT")?.strip_suffix(".AGE")?;
+    let place = (digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())??;
+    (place > 1).then_some(place)
+}
+
+/// `00000042`, or `00000042.001` for a copy that found the name taken.
+fn parse_generation_folder(name: &str) -> Option<Number> {
+    let (number, copy) = name.split_once('.').unwrap_or((name, "001"));
+    let copy = copy.len() == 3 && copy.bytes().all(|byte| byte.is_ascii_digit()) && copy != "000";
+    copy.then(|| Number::parse_folder(number))?
+}
+
+/// A statement's name: eight characters of its hash, others if those are taken.
+fn free_stem(hash: Hash, taken: &mut Vec<String>) -> String {
+    let mut bytes = hash.to_string().into_bytes();
+    loop {
+        bytes = Hash::of(&bytes).to_string().into_bytes();
+        let stem = data_encoding::BASE32_NOPAD.encode(&bytes)[..8].to_owned();
+        let names = [format!("{stem}.TXT"), format!("{stem}.SIG")];
+        if !names.iter().any(|name| taken.contains(name)) {
+            taken.extend(names);
+            return stem;
+        }
+    }
+}
+
+fn free_identity(taken: &mut Vec<String>) -> String {
+    let names = std::iter::once(FIRST_IDENTITY.to_owned()).chain((2..1000).map(|n| format!("IDENT{n:03}.AGE")));
+    let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_else(|| FIRST_IDENTITY.to_owned());
+    taken.push(name.clone());
+    name
+}

@@ -1,0 +1,15 @@
+//! The vault on a medium, as docs/format.md specifies it: who is believed, what a generation is, how it is committed
+//! and how it is found again. Only this module writes to a medium.
+
+pub mod catalog;
+pub mod generation;
+pub mod id;
+pub mod identity;
+pub mod medium;
+pub mod readme;
+pub mod record;
+pub mod seal;
+pub mod sign;
+pub mod survey;
+pub mod text;
+pub mod trust;

@@ -1,0 +1,146 @@
+//! SSHSIG signatures (OpenSSH's PROTOCOL.sshsig), in the one form the vault allows: Ed25519, SHA-512, armored as
+//! `ssh-keygen -Y sign` writes them.
+
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, SshSig, private::Ed25519Keypair};
+use zeroize::Zeroizing;
+
+/// Namespace of the owner's trust statements.
+pub const TRUST: &str = "pfxvault-trust-v1";
+/// Namespace of the servers' records.
+pub const RECORD: &str = "pfxvault-record-v1";
+
+/// An Ed25519 public key in its SSH form.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicKey(ssh_key::PublicKey);
+
+impl PublicKey {
+    /// Parses `ssh-ed25519 AAAA...` without a comment, in the one canonical form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let key = ssh_key::PublicKey::from_openssh(text).ok()?;
+        let key = Self(key);
+        (key.0.algorithm() == Algorithm::Ed25519 && key.to_string() == text).then_some(key)
+    }
+
+    /// The SSH wire form that fingerprints are taken of.
+    pub fn blob(&self) -> Vec<u8> {
+        // Encoding an Ed25519 key into memory cannot fail.
+        self.0.to_bytes().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.to_openssh().unwrap_or_default().trim_end())
+    }
+}
+
+/// An Ed25519 private key: the owner's or a server's.
+pub struct SigningKey(PrivateKey);
+
+impl SigningKey {
+    /// The key of a 32-byte seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(PrivateKey::from(Ed25519Keypair::from_seed(seed)))
+    }
+
+    /// A new key from the system's random numbers.
+    ///
+    /// # Errors
+    /// When the system has none to give.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed)?;
+        Ok(Self::from_seed(&seed))
+    }
+
+    /// The 32-byte seed.
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        let seed = self.0.key_data().ed25519().map(|pair| pair.private.to_bytes());
+        Zeroizing::new(seed.unwrap_or_default())
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        let mut key = self.0.public_key().clone();
+        key.set_comment("");
+        PublicKey(key)
+    }
+
+    /// Signs a file's bytes; the result is the whole `.SIG` file.
+    ///
+    /// # Errors
+    /// When the library refuses, which Ed25519 gives no reason for.
+    pub fn sign(&self, namespace: &str, bytes: &[u8]) -> Result<Vec<u8>, ssh_key::Error> {
+        let signature = SshSig::sign(&self.0, namespace, HashAlg::Sha512, bytes)?;
+        Ok(signature.to_pem(LineEnding::LF)?.into_bytes())
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({})", self.public())
+    }
+}
+
+/// Who signed `bytes`, if the `.SIG` file is in the allowed form and right; the caller decides whether that key counts.
+///
+/// The armor is compared with its own re-encoding, so every variation of it (other line lengths, CRLF, comments,
+/// a filled reserved field) is refused and a signature has one form.
+pub fn signer(namespace: &str, bytes: &[u8], armored: &[u8]) -> Option<PublicKey> {
+    let signature = SshSig::from_pem(armored).ok()?;
+    let canonical = signature.to_pem(LineEnding::LF).ok()?;
+    if canonical.as_bytes() != armored || signature.hash_alg() != HashAlg::Sha512 {
+        return None;
+    }
+    let key = ssh_key::PublicKey::from(signature.public_key().clone());
+    let verified = key.algorithm() == Algorithm::Ed25519 && key.verify(namespace, bytes, &signature).is_ok();
+    verified.then_some(PublicKey(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed(&[7; 32])
+    }
+
+    #[test]
+    fn a_signature_names_its_signer() {
+        let signature = key().sign(RECORD, b"text").unwrap();
+        assert_eq!(signer(RECORD, b"text", &signature), Some(key().public()));
+        assert_eq!(signer(TRUST, b"text", &signature), None, "another namespace");
+        assert_eq!(signer(RECORD, b"texT", &signature), None, "another text");
+    }
+
+    #[test]
+    fn only_the_canonical_armor_is_taken() {
+        let signature = String::from_utf8(key().sign(RECORD, b"text").unwrap()).unwrap();
+        for other in [signature.replace('\n', "\r\n"), format!("{signature}\n"), format!(" {signature}"), signature.trim_end().to_owned()] {
+            assert_eq!(signer(RECORD, b"text", other.as_bytes()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn ssh_keygen_takes_our_signatures_and_we_take_its() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("k"), key().0.to_openssh(LineEnding::LF).unwrap().as_bytes()).unwrap();
+        Command::new("chmod").arg("600").arg(at("k")).status().unwrap();
+        std::fs::write(at("text"), b"some text\n").unwrap();
+        let run = Command::new("ssh-keygen").args(["-q", "-Y", "sign", "-n", RECORD, "-f"]).arg(at("k")).arg(at("text")).status();
+        assert!(run.unwrap().success());
+        let theirs = std::fs::read(at("text.sig")).unwrap();
+        assert_eq!(theirs, key().sign(RECORD, b"some text\n").unwrap(), "Ed25519 is deterministic");
+
+        std::fs::write(at("allowed"), format!("me {}\n", key().public())).unwrap();
+        let mut run = Command::new("ssh-keygen")
+            .args(["-Y", "verify", "-I", "me", "-n", RECORD, "-f"]).arg(at("allowed")).arg("-s").arg(at("text.sig"))
+            .stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        run.stdin.take().unwrap().write_all(b"some text\n").unwrap();
+        assert!(run.wait().unwrap().success());
+    }
+}

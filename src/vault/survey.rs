@@ -1,0 +1,308 @@
+//! What one or several media hold, judged in the format's order: pin, statements, record, hashes. Nothing is parsed
+//! before the step above it passed; a folder that fails a step says so and is never offered for restore.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::id::{Hash, Number, ServerId, VaultId};
+use super::medium::{Folder, HALVES, Medium, MediumError, Walk, cap};
+use super::record::{CATALOG, Record};
+use super::sign::{self};
+use super::text::Flaw;
+use super::trust::{Standing, Trust};
+use crate::media::Reading;
+
+/// Everything that media of one vault say together.
+pub struct Survey<'m> {
+    media: &'m [Medium],
+    /// The owner's word, as far as it verifies.
+    pub trust: Trust,
+    /// What each medium holds outside generations, in the order given.
+    pub walks: Vec<Walk>,
+    /// Every number seen, by server.
+    pub slots: BTreeMap<(ServerId, Number), Slot>,
+    /// Statements that are not the owner's, by path of the medium.
+    pub bad_statements: usize,
+    /// Statements of a later version of the format.
+    pub newer_statements: usize,
+}
+
+/// All folders of one server and number, on all media.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// Records that verify, usually one; two are a fork.
+    pub generations: Vec<Generation>,
+    /// Folders without a signature.
+    pub unfinished: Vec<Place>,
+    /// Folders whose record or signature does not hold.
+    pub damaged: Vec<Place>,
+    /// Folders that are not this server's, or that the owner does not let count.
+    pub foreign: Vec<(Place, Foreign)>,
+    /// Folders made by a newer pfxvault.
+    pub newer: Vec<Place>,
+    /// Every folder, wherever its files may help.
+    folders: Vec<(usize, Folder)>,
+}
+
+/// A folder on one of the media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the medium.
+    pub medium: usize,
+    /// Path on it.
+    pub path: String,
+}
+
+/// Why a folder does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// The owner never admitted this server.
+    Stranger,
+    /// The owner closed the server below this number.
+    Closed,
+    /// The record was written for another vault, server or number.
+    Misplaced,
+}
+
+/// A generation whose record verifies.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// What its server signed.
+    pub record: Record,
+    /// Hash of RECORD.TXT.
+    pub hash: Hash,
+    /// The folders that hold this record, one for each copy.
+    pub copies: Vec<Place>,
+    text: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// How many good copies of each file a generation has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileCheck {
+    /// Files without any good copy.
+    pub missing: Vec<String>,
+    /// Files of a committed copy that are missing or differ while another copy is good.
+    pub bad: Vec<Place>,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+impl FileCheck {
+    /// Whether everything can be recovered.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+enum Verdict {
+    Committed { record: Record, text: Vec<u8>, signature: Vec<u8> },
+    Unfinished,
+    Damaged,
+    Newer,
+    Foreign(Foreign),
+}
+
+impl<'m> Survey<'m> {
+    /// Reads statements and records of all media; `known` are the statements of host state.
+    ///
+    /// # Errors
+    /// When a medium cannot be listed at all.
+    pub fn of(media: &'m [Medium], vault: VaultId, known: &Trust, reading: Reading) -> Result<Self, MediumError> {
+        let walks = media.iter().map(|medium| medium.walk(reading)).collect::<Result<Vec<_>, _>>()?;
+        let trust = if known.vault == vault { known.clone() } else { Trust::new(vault) };
+        let mut survey =
+            Self { media, trust, walks, slots: BTreeMap::new(), bad_statements: 0, newer_statements: 0 };
+        survey.learn_statements();
+        survey.judge_folders(reading);
+        Ok(survey)
+    }
+
+    fn learn_statements(&mut self) {
+        for (_, statement) in self.walks.iter().flat_map(|walk| &walk.statements) {
+            if self.trust.statements.get(&statement.hash()) == Some(statement) {
+                continue;
+            }
+            match self.trust.learn(statement.clone()) {
+                Ok(()) => {}
+                Err(Flaw::Newer) => self.newer_statements += 1,
+                Err(Flaw::Form) => self.bad_statements += 1,
+            }
+        }
+    }
+
+    fn judge_folders(&mut self, reading: Reading) {
+        let media = self.media;
+        for (medium, walk) in self.walks.iter().enumerate() {
+            for folder in &walk.folders {
+                let verdict = judge(&media[medium], folder, &self.trust, reading);
+                let slot = self.slots.entry((folder.server, folder.number)).or_default();
+                slot.enter(Place { medium, path: folder.path.clone() }, verdict);
+                slot.folders.push((medium, folder.clone()));
+            }
+        }
+    }
+
+    /// The committed generations of one server, the newest first.
+    pub fn line(&self, server: ServerId) -> impl Iterator<Item = &Generation> {
+        let slots = self.slots.range((server, Number::FIRST)..=(server, Number::LAST));
+        slots.rev().flat_map(|(_, slot)| &slot.generations)
+    }
+
+    /// Servers with at least one committed generation.
+    pub fn servers(&self) -> BTreeSet<ServerId> {
+        self.slots.iter().filter(|(_, slot)| !slot.generations.is_empty()).map(|((server, _), _)| *server).collect()
+    }
+
+    /// The bytes of a generation's file from whichever copy has the hash the record lists.
+    pub fn file(&self, generation: &Generation, name: &str, reading: Reading) -> Option<Vec<u8>> {
+        let wanted = generation.record.hash_of(name)?;
+        let holders = self.slot_of(generation)?.folders.iter();
+        holders.filter_map(|(medium, folder)| self.read_file(*medium, folder, name, reading)).find(|b| Hash::of(b) == wanted)
+    }
+
+    fn read_file(&self, medium: usize, folder: &Folder, name: &str, reading: Reading) -> Option<Vec<u8>> {
+        let cap = if name == CATALOG { cap::CATALOG } else { cap::KEY_PAIR };
+        self.media[medium].read(folder.files.get(name)?, cap, reading).ok()
+    }
+
+    fn slot_of(&self, generation: &Generation) -> Option<&Slot> {
+        self.slots.get(&(generation.record.server, generation.record.number))
+    }
+
+    /// Reads every file of a generation in every folder and holds it against the record.
+    pub fn check(&self, generation: &Generation, reading: Reading) -> FileCheck {
+        let mut check = FileCheck::default();
+        let Some(slot) = self.slot_of(generation) else { return check };
+        for (name, wanted) in generation.record.named_files() {
+            let mut good = false;
+            for (medium, folder) in &slot.folders {
+                let bytes = self.read_file(*medium, folder, &name, reading);
+                check.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                let right = bytes.is_some_and(|bytes| Hash::of(&bytes) == wanted);
+                good |= right;
+                let place = Place { medium: *medium, path: folder.path.clone() };
+                if !right && generation.copies.contains(&place) {
+                    check.bad.push(Place { medium: *medium, path: format!("{}/{name}", folder.path) });
+                }
+            }
+            if !good {
+                check.missing.push(name);
+            }
+        }
+        check
+    }
+
+    /// All bytes of a generation, if every file has a good copy.
+    pub fn package(&self, generation: &Generation) -> Option<super::generation::Package> {
+        let names = generation.record.named_files().map(|(name, _)| name);
+        let files = names.map(|name| self.file(generation, &name, Reading::PastCache)).collect::<Option<_>>()?;
+        let Generation { record, text, signature, .. } = generation.clone();
+        Some(super::generation::Package { record, text, signature, files })
+    }
+
+    /// Whether a medium holds a whole copy of a generation in one of its halves.
+    pub fn holds(&self, generation: &Generation, medium: usize, half: usize) -> bool {
+        let Some(slot) = self.slot_of(generation) else { return false };
+        slot.folders.iter().any(|(of, folder)| {
+            let committed = generation.copies.contains(&Place { medium: *of, path: folder.path.clone() });
+            let right = |(name, hash): (String, Hash)| {
+                self.read_file(*of, folder, &name, Reading::Cached).is_some_and(|bytes| Hash::of(&bytes) == hash)
+            };
+            (*of, folder.half) == (medium, half) && committed && generation.record.named_files().all(right)
+        })
+    }
+
+    /// Identity files of all media, each once.
+    pub fn identities(&self) -> Vec<&[u8]> {
+        let mut seen = BTreeSet::new();
+        let files = self.walks.iter().flat_map(|walk| &walk.identities);
+        files.filter(|(_, _, bytes)| seen.insert(Hash::of(bytes))).map(|(_, _, bytes)| bytes.as_slice()).collect()
+    }
+
+    /// Generations that a record's `prev`, a `close` or `remembered` names but no folder holds.
+    pub fn elsewhere(&self, remembered: &[(ServerId, Number)]) -> BTreeSet<(ServerId, Number)> {
+        let generations = || self.slots.values().flat_map(|slot| &slot.generations);
+        let by_prev = generations().filter_map(|g| g.record.prev.map(|(number, _)| (g.record.server, number)));
+        let by_close = self.trust.servers.keys().filter_map(|id| Some((*id, self.trust.closed_at(*id)??)));
+        let named = by_prev.chain(by_close).chain(remembered.iter().copied());
+        named.filter(|slot| !self.slots.contains_key(slot)).collect()
+    }
+
+    /// Generations whose record names a different predecessor than the one that stands here.
+    pub fn contradictions(&self) -> BTreeSet<(ServerId, Number)> {
+        let generations = self.slots.values().flat_map(|slot| &slot.generations);
+        generations.filter(|g| self.contradicts(g)).map(|g| (g.record.server, g.record.number)).collect()
+    }
+
+    fn contradicts(&self, generation: &Generation) -> bool {
+        let Some((number, hash)) = generation.record.prev else { return false };
+        let before = self.slots.get(&(generation.record.server, number)).map(|slot| &slot.generations);
+        number >= generation.record.number
+            || before.is_some_and(|there| !there.is_empty() && there.iter().all(|g| g.hash != hash))
+    }
+
+    /// Statements that records name but no medium and no memory holds.
+    pub fn missing_statements(&self) -> BTreeSet<Hash> {
+        let named = self.slots.values().flat_map(|slot| &slot.generations).flat_map(|g| g.record.trust.iter().copied());
+        named.filter(|hash| !self.trust.statements.contains_key(hash)).collect()
+    }
+
+    /// Which half of which medium a folder stands in, for people: `A` or `B`.
+    pub fn half_name(half: usize) -> &'static str {
+        HALVES[half]
+    }
+}
+
+impl Slot {
+    fn enter(&mut self, place: Place, verdict: Verdict) {
+        match verdict {
+            Verdict::Unfinished => self.unfinished.push(place),
+            Verdict::Damaged => self.damaged.push(place),
+            Verdict::Newer => self.newer.push(place),
+            Verdict::Foreign(why) => self.foreign.push((place, why)),
+            Verdict::Committed { record, text, signature } => {
+                let hash = Hash::of(&text);
+                match self.generations.iter_mut().find(|generation| generation.hash == hash) {
+                    Some(known) => known.copies.push(place),
+                    None => self.generations.push(Generation { record, hash, copies: vec![place], text, signature }),
+                }
+            }
+        }
+    }
+
+    /// Whether two different records share this number.
+    pub fn is_fork(&self) -> bool {
+        self.generations.len() > 1
+    }
+}
+
+/// Signature, then text, then place, then standing.
+fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> Verdict {
+    let read = |name: &str, cap| folder.files.get(name).map(|path| medium.read(path, cap, reading));
+    let signature = match read("RECORD.SIG", cap::SIGNATURE) {
+        None => return Verdict::Unfinished,
+        Some(Ok(bytes)) if bytes.is_empty() => return Verdict::Unfinished,
+        Some(Ok(bytes)) => bytes,
+        Some(Err(_)) => return Verdict::Damaged,
+    };
+    let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else { return Verdict::Damaged };
+    let Some(key) = trust.servers.get(&folder.server) else { return Verdict::Foreign(Foreign::Stranger) };
+    match sign::signer(sign::RECORD, &text, &signature) {
+        Some(signer) if signer == *key => {}
+        Some(_) => return Verdict::Foreign(Foreign::Misplaced),
+        None => return Verdict::Damaged,
+    }
+    let record = match Record::parse(&text) {
+        Ok(record) => record,
+        Err(Flaw::Newer) => return Verdict::Newer,
+        Err(Flaw::Form) => return Verdict::Damaged,
+    };
+    if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number) {
+        return Verdict::Foreign(Foreign::Misplaced);
+    }
+    match trust.standing(record.server, record.number, Hash::of(&text)) {
+        Standing::Admitted => Verdict::Committed { record, text, signature },
+        Standing::Closed => Verdict::Foreign(Foreign::Closed),
+        Standing::Stranger => Verdict::Foreign(Foreign::Stranger),
+    }
+}

@@ -1,0 +1,89 @@
+//! The strict text of statements and records: ASCII 20-7E, LF after every line, nothing unknown, nothing missing.
+
+use super::id::{Hash, VaultId};
+
+/// Why a text of the vault cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// A version number this program does not know.
+    #[error("made by a newer pfxvault")]
+    Newer,
+    /// Not the text it should be.
+    #[error("not in the form the format prescribes")]
+    Form,
+}
+
+/// Reads a text line by line; every taker names what it expects.
+pub struct Lines<'a> {
+    rest: Vec<&'a str>,
+    next: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Splits a text, refusing any byte outside 20-7E and a last line without LF.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Flaw::Form)?;
+        let body = text.strip_suffix('\n').ok_or(Flaw::Form)?;
+        let plain = body.bytes().all(|byte| byte == b'\n' || (0x20..=0x7e).contains(&byte));
+        plain.then(|| Self { rest: body.split('\n').collect(), next: 0 }).ok_or(Flaw::Form)
+    }
+
+    /// The next line without taking it.
+    pub fn peek(&self) -> Option<&'a str> {
+        self.rest.get(self.next).copied()
+    }
+
+    /// Takes the next line, whatever it is.
+    pub fn take(&mut self) -> Option<&'a str> {
+        let line = self.peek()?;
+        self.next += 1;
+        Some(line)
+    }
+
+    /// Takes the rest of a line that begins with `key`.
+    pub fn value(&mut self, key: &str) -> Result<&'a str, Flaw> {
+        self.take().and_then(|line| line.strip_prefix(key)).ok_or(Flaw::Form)
+    }
+
+    /// Takes the first line, which names the kind of text and its version.
+    pub fn version(&mut self, kind: &str) -> Result<(), Flaw> {
+        let version = self.value(kind)?.strip_prefix(" v").ok_or(Flaw::Form)?;
+        match version {
+            "1" => Ok(()),
+            other if !other.is_empty() && other.bytes().all(|byte| byte.is_ascii_digit()) => Err(Flaw::Newer),
+            _ => Err(Flaw::Form),
+        }
+    }
+
+    /// Whether every line was taken.
+    pub fn finished(&self) -> bool {
+        self.next == self.rest.len()
+    }
+}
+
+/// Parses a vault id.
+pub fn vault(text: &str) -> Result<VaultId, Flaw> {
+    VaultId::parse(text).ok_or(Flaw::Form)
+}
+
+/// Parses a hash.
+pub fn hash(text: &str) -> Result<Hash, Flaw> {
+    Hash::parse(text).ok_or(Flaw::Form)
+}
+
+/// A time in the one form records use, `2026-11-24T02:20:00Z`.
+pub fn time(text: &str) -> Result<jiff::Timestamp, Flaw> {
+    let time: jiff::Timestamp = text.parse().map_err(|_| Flaw::Form)?;
+    (format_time(time) == text).then_some(time).ok_or(Flaw::Form)
+}
+
+/// The one form of a time: UTC, whole seconds.
+pub fn format_time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A day in the one form records use, `2027-05-24`.
+pub fn day(text: &str) -> Result<jiff::civil::Date, Flaw> {
+    let day: jiff::civil::Date = text.parse().map_err(|_| Flaw::Form)?;
+    (day.to_string() == text).then_some(day).ok_or(Flaw::Form)
+}

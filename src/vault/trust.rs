@@ -1,0 +1,311 @@
+//! Trust statements: what the owner signed about servers, ways in and recipients. Trust is the union of all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::id::{Hash, Number, ServerId, VaultId};
+use super::sign::{self, PublicKey, SigningKey};
+use super::text::{self, Flaw, Lines};
+
+const KIND: &str = "pfxvault-trust";
+
+/// One thing the owner says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Word {
+    /// No generation of this server counts, or none above a number whose record has this hash.
+    Close(ServerId, Option<(Number, Hash)>),
+    /// An identity file of the owner's.
+    Identity(Hash),
+    /// Every generation is also encrypted to this age recipient.
+    Recipient(String),
+    /// No longer encrypt to it.
+    Retire(String),
+    /// A server that may write.
+    Server(ServerId, PublicKey),
+}
+
+impl Word {
+    /// The server line of a key.
+    pub fn server(key: PublicKey) -> Self {
+        Word::Server(ServerId::of(&key), key)
+    }
+
+    fn parse(line: &str) -> Result<Self, Flaw> {
+        let (key, value) = line.split_once(' ').ok_or(Flaw::Form)?;
+        match key {
+            "close" => Self::parse_close(value),
+            "identity" => Ok(Word::Identity(text::hash(value)?)),
+            "recipient" => Ok(Word::Recipient(recipient(value)?)),
+            "retire" => Ok(Word::Retire(recipient(value)?)),
+            "server" => Self::parse_server(value),
+            _ => Err(Flaw::Form),
+        }
+    }
+
+    fn parse_close(value: &str) -> Result<Self, Flaw> {
+        let (id, point) = value.split_once(' ').ok_or(Flaw::Form)?;
+        let id = ServerId::parse(id).ok_or(Flaw::Form)?;
+        if point == "none" {
+            return Ok(Word::Close(id, None));
+        }
+        let (number, hash) = point.split_once(' ').ok_or(Flaw::Form)?;
+        let number = Number::parse(number).ok_or(Flaw::Form)?;
+        Ok(Word::Close(id, Some((number, text::hash(hash)?))))
+    }
+
+    fn parse_server(value: &str) -> Result<Self, Flaw> {
+        let (id, key) = value.split_once(' ').ok_or(Flaw::Form)?;
+        let key = PublicKey::parse(key).ok_or(Flaw::Form)?;
+        // The id is derived from the key, so a line cannot give one server's name to another's key.
+        (ServerId::of(&key).to_string() == id).then(|| Word::server(key)).ok_or(Flaw::Form)
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Word::Close(id, None) => format!("close {id} none"),
+            Word::Close(id, Some((number, hash))) => format!("close {id} {number} {hash}"),
+            Word::Identity(hash) => format!("identity {hash}"),
+            Word::Recipient(age) => format!("recipient {age}"),
+            Word::Retire(age) => format!("retire {age}"),
+            Word::Server(id, key) => format!("server {id} {key}"),
+        }
+    }
+}
+
+/// An age X25519 recipient in its canonical text form.
+fn recipient(text: &str) -> Result<String, Flaw> {
+    let parsed: age::x25519::Recipient = text.parse().map_err(|_| Flaw::Form)?;
+    (parsed.to_string() == text).then(|| text.to_owned()).ok_or(Flaw::Form)
+}
+
+/// A statement in its text form, before anyone asked who signed it.
+fn parse(bytes: &[u8]) -> Result<(VaultId, Vec<Word>), Flaw> {
+    let mut lines = Lines::new(bytes)?;
+    lines.version(KIND)?;
+    let vault = text::vault(lines.value("vault ")?)?;
+    let mut words = Vec::new();
+    let mut last = "";
+    while let Some(line) = lines.take() {
+        // Sorted and without duplicates: one set of words has one text.
+        if line <= last {
+            return Err(Flaw::Form);
+        }
+        words.push(Word::parse(line)?);
+        last = line;
+    }
+    Ok((vault, words))
+}
+
+/// The two files of a statement that verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Statement {
+    /// The `.TXT` file.
+    pub text: Vec<u8>,
+    /// The `.SIG` file.
+    pub signature: Vec<u8>,
+}
+
+impl Statement {
+    /// Says `words` in the owner's name.
+    ///
+    /// # Errors
+    /// When the library refuses to sign.
+    pub fn sign(owner: &SigningKey, words: &[Word]) -> Result<Self, ssh_key::Error> {
+        let lines: BTreeSet<String> = words.iter().map(Word::line).collect();
+        let mut text = format!("{KIND} v1\nvault {}\n", VaultId::of(&owner.public()));
+        for line in lines {
+            text += &line;
+            text += "\n";
+        }
+        let signature = owner.sign(sign::TRUST, text.as_bytes())?;
+        Ok(Self { text: text.into_bytes(), signature })
+    }
+
+    /// What records call it.
+    pub fn hash(&self) -> Hash {
+        Hash::of(&self.text)
+    }
+}
+
+/// Everything the owner said, as far as it verifies.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The vault whose owner is believed.
+    pub vault: VaultId,
+    /// The owner's key, once any statement showed it.
+    pub owner: Option<PublicKey>,
+    /// All statements, by their hash.
+    pub statements: BTreeMap<Hash, Statement>,
+    /// Servers that may write, closed ones included.
+    pub servers: BTreeMap<ServerId, PublicKey>,
+    /// Identity files of the owner's.
+    pub identities: BTreeSet<Hash>,
+    recipients: BTreeSet<String>,
+    retired: BTreeSet<String>,
+    closes: BTreeMap<ServerId, Option<(Number, Hash)>>,
+}
+
+/// What the owner says about one generation of an admitted server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It counts.
+    Admitted,
+    /// The server is closed for it.
+    Closed,
+    /// The owner never admitted this server.
+    Stranger,
+}
+
+impl Trust {
+    /// Believes nothing yet but who the owner is.
+    pub fn new(vault: VaultId) -> Self {
+        Self {
+            vault,
+            owner: None,
+            statements: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            identities: BTreeSet::new(),
+            recipients: BTreeSet::new(),
+            retired: BTreeSet::new(),
+            closes: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a statement over if it verifies, once.
+    ///
+    /// # Errors
+    /// `Newer` if a later version signed it rightly; `Form` if it is not the owner's, or not a statement.
+    pub fn learn(&mut self, statement: Statement) -> Result<(), Flaw> {
+        let signer = sign::signer(sign::TRUST, &statement.text, &statement.signature);
+        let signer = signer.filter(|key| VaultId::of(key) == self.vault).ok_or(Flaw::Form)?;
+        let (vault, words) = parse(&statement.text)?;
+        if vault != self.vault {
+            return Err(Flaw::Form);
+        }
+        self.owner = Some(signer);
+        self.statements.insert(statement.hash(), statement);
+        words.into_iter().for_each(|word| self.hear(word));
+        Ok(())
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Close(id, point) => self.close(id, point),
+            Word::Identity(hash) => _ = self.identities.insert(hash),
+            Word::Recipient(age) => _ = self.recipients.insert(age),
+            Word::Retire(age) => _ = self.retired.insert(age),
+            Word::Server(id, key) => _ = self.servers.insert(id, key),
+        }
+    }
+
+    /// The lowest close wins; `none` is below every number.
+    fn close(&mut self, id: ServerId, point: Option<(Number, Hash)>) {
+        let lowest = self.closes.entry(id).or_insert(point);
+        *lowest = (*lowest).min(point);
+    }
+
+    /// Who new generations are encrypted to.
+    pub fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.recipients.difference(&self.retired).map(String::as_str)
+    }
+
+    /// Recipients that new generations no longer serve.
+    pub fn retired(&self) -> impl Iterator<Item = &str> {
+        self.retired.iter().map(String::as_str)
+    }
+
+    /// Whether a record of this server and number, with this hash, counts.
+    pub fn standing(&self, server: ServerId, number: Number, record: Hash) -> Standing {
+        if !self.servers.contains_key(&server) {
+            return Standing::Stranger;
+        }
+        match self.closes.get(&server) {
+            None => Standing::Admitted,
+            Some(Some((last, _))) if number < *last => Standing::Admitted,
+            Some(Some(last)) if (number, record) == *last => Standing::Admitted,
+            Some(_) => Standing::Closed,
+        }
+    }
+
+    /// The last generation of a closed server that counts.
+    pub fn closed_at(&self, server: ServerId) -> Option<Option<Number>> {
+        self.closes.get(&server).map(|point| point.map(|(number, _)| number))
+    }
+
+    /// Whether a server may still write.
+    pub fn may_write(&self, server: ServerId) -> bool {
+        self.servers.contains_key(&server) && !self.closes.contains_key(&server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> SigningKey {
+        SigningKey::from_seed(&[1; 32])
+    }
+
+    fn trust_in(words: &[Word]) -> Trust {
+        let mut trust = Trust::new(VaultId::of(&owner().public()));
+        trust.learn(Statement::sign(&owner(), words).unwrap()).unwrap();
+        trust
+    }
+
+    fn server(seed: u8) -> (ServerId, PublicKey) {
+        let key = SigningKey::from_seed(&[seed; 32]).public();
+        (ServerId::of(&key), key)
+    }
+
+    #[test]
+    fn a_statement_of_another_owner_is_not_learned() {
+        let mut trust = Trust::new(VaultId::of(&owner().public()));
+        let stranger = SigningKey::from_seed(&[9; 32]);
+        let said = Statement::sign(&stranger, &[Word::server(server(2).1)]).unwrap();
+        assert_eq!(trust.learn(said), Err(Flaw::Form));
+        assert!(trust.servers.is_empty());
+    }
+
+    #[test]
+    fn the_lowest_close_wins_whatever_the_order() {
+        let (id, key) = server(2);
+        let at = |n: u32| Word::Close(id, Some((Number::new(n).unwrap(), Hash::of(b"r"))));
+        for closes in [[at(5), at(3)], [at(3), at(5)]] {
+            let mut trust = trust_in(&[Word::server(key.clone())]);
+            closes.into_iter().for_each(|word| trust.hear(word));
+            let standing = |n: u32| trust.standing(id, Number::new(n).unwrap(), Hash::of(b"r"));
+            assert_eq!((standing(2), standing(3), standing(4)), (Standing::Admitted, Standing::Admitted, Standing::Closed));
+            assert_eq!(trust.standing(id, Number::new(3).unwrap(), Hash::of(b"x")), Standing::Closed);
+        }
+        let trust = trust_in(&[Word::server(key), at(5), Word::Close(id, None)]);
+        assert_eq!(trust.standing(id, Number::FIRST, Hash::of(b"r")), Standing::Closed);
+    }
+
+    #[test]
+    fn a_retired_recipient_stays_retired() {
+        let age = age::x25519::Identity::generate().to_public().to_string();
+        let mut trust = trust_in(&[Word::Retire(age.clone())]);
+        trust.learn(Statement::sign(&owner(), &[Word::Recipient(age)]).unwrap()).unwrap();
+        assert_eq!(trust.recipients().count(), 0);
+    }
+
+    #[test]
+    fn a_statement_has_one_text_form() {
+        let good = Statement::sign(&owner(), &[Word::server(server(2).1), Word::server(server(3).1)]).unwrap();
+        let text = String::from_utf8(good.text).unwrap();
+        let (head, tail) = text.split_once("server ").unwrap();
+        let mut servers: Vec<_> = format!("server {tail}").lines().map(str::to_owned).collect();
+        servers.reverse();
+        let flawed = [
+            format!("{head}{}\n", servers.join("\n")),
+            text.replace('\n', "\r\n"),
+            text.trim_end().to_owned(),
+            text.replace("server", "Server"),
+            format!("{text}extra\n"),
+            text.replacen("vault ", "vault  ", 1),
+        ];
+        for text in flawed {
+            assert_eq!(parse(text.as_bytes()), Err(Flaw::Form), "{text}");
+        }
+        assert_eq!(parse(text.replace(" v1", " v2").as_bytes()), Err(Flaw::Newer));
+    }
+}
