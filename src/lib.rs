@@ -2,12 +2,14 @@
 //! new server. The reading order of the code is in docs/architecture.md.
 
 pub mod error;
+pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod media;
 pub mod pfx;
 pub mod secret;
+pub mod state;
 pub mod text;
 pub mod vault;
 pub mod words;

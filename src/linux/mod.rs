@@ -52,6 +52,11 @@ pub fn flush_volume(path: &Path) -> io::Result<()> {
     Ok(syncfs(File::open(path)?)?)
 }
 
+/// Waits until a folder's names are on disk.
+pub fn flush_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Nothing to do for a single file: [`flush_volume`] takes it along.
 pub fn flush_file(_file: &File) -> io::Result<()> {
     Ok(())

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
-#[cfg(unix)]
-pub(crate) use crate::linux::{flush_file, flush_volume, read_past_cache};
+#[cfg(target_os = "linux")]
+pub(crate) use crate::linux::{flush_file, flush_folder, flush_volume, read_past_cache};
+#[cfg(target_os = "linux")]
+pub use crate::linux::{harden_process, host_name};
 
 /// Facts about the place a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]

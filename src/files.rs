@@ -1,0 +1,107 @@
+//! Files on this machine's own disks: secrets read and created so that only their owner can, inputs with a cap.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::text;
+
+/// Largest input file: a PFX, a certificate, a key.
+pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
+/// Longest first line of a secrets file, in bytes.
+const MAX_SECRET: u64 = 4096;
+
+/// Creates a file that only its owner can read, and waits until it is on disk. An existing file stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Reads an input file of at most [`MAX_INPUT`] bytes into memory that is wiped.
+///
+/// # Errors
+/// What the system says, or `FileTooLarge`.
+pub fn read_input(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if !facts.is_file() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    read_capped(file, facts.len(), MAX_INPUT)
+}
+
+fn read_capped(file: File, length: u64, cap: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    if length > cap {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    // One byte more than needed, so that reading to the end never grows the buffer and leaves a copy.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 64));
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The first line of a secrets file. A file that others can read is refused: it is no secret any more.
+///
+/// # Errors
+/// When it cannot be read, others can read it, or the line is not UTF-8.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
+    let unreadable = |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
+    let facts = fs::metadata(path).map_err(|e| unreadable(&e))?;
+    if readable_by_others(&facts) {
+        return Err(Error::usage(text!("error-secret-file-shared", path = path)));
+    }
+    let file = File::open(path).map_err(|e| unreadable(&e))?;
+    let bytes = read_capped(file, facts.len().min(MAX_SECRET), MAX_SECRET).map_err(|e| unreadable(&e))?;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+    let text = std::str::from_utf8(line).map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+#[cfg(unix)]
+fn readable_by_others(facts: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    facts.is_file() && facts.mode() & 0o077 != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_line_of_a_secrets_file_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_private(&path, "\u{feff}合言葉 one\r\nsecond\n".as_bytes()).unwrap();
+        assert_eq!(*read_secret(&path).unwrap(), "合言葉 one");
+    }
+
+    #[test]
+    fn a_secrets_file_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "x\n").unwrap();
+        assert_eq!(read_secret(&path).unwrap_err().text.id, "error-secret-file-shared");
+    }
+
+    #[test]
+    fn an_existing_file_is_never_created_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        create_private(&path, b"first").unwrap();
+        assert_eq!(create_private(&path, b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+}

@@ -1,0 +1,332 @@
+//! Host state: what this server remembers between runs. Whom it believes, its own signing key, the numbers it gave
+//! out, and the media it has seen. It holds nothing that opens the vault.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Exit, Result};
+use crate::text;
+use crate::vault::catalog::{AboutKeyPair, Drill};
+use crate::vault::id::{Hash, Number, ServerId, VaultId};
+use crate::vault::sign::SigningKey;
+use crate::vault::trust::{Statement, Trust};
+
+/// Generations whose key pairs are still described in memory, for `list` and `contents` without a passphrase.
+const DESCRIBED: usize = 10;
+
+/// What an enrolled server remembers, opened and locked by one run at a time.
+pub struct State {
+    folder: PathBuf,
+    _lock: File,
+    key: SigningKey,
+    /// The owner's word, as far as this server has seen it.
+    pub trust: Trust,
+    memory: Memory,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    format: u32,
+    vault: String,
+    server_name: String,
+    statements: Vec<StoredStatement>,
+    /// Identity files, so that a new stick needs no passphrase. As on the sticks, they open only with one.
+    identities: Vec<String>,
+    highest: u32,
+    generations: Vec<Written>,
+    media: BTreeMap<String, SeenMedium>,
+    drills: Vec<Drill>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredStatement {
+    text: String,
+    signature: String,
+}
+
+/// A generation this server wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Written {
+    /// Its number.
+    pub number: u32,
+    /// SHA-256 of its record.
+    pub record: String,
+    /// When.
+    pub time: jiff::Timestamp,
+    /// What a later run compares itself with: a digest of the key pairs and of who can open them.
+    pub content: String,
+    /// Its key pairs; empty for old ones.
+    pub key_pairs: Vec<AboutKeyPair>,
+}
+
+/// A medium this server has seen.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SeenMedium {
+    /// Its label.
+    pub label: String,
+    /// Newest generation of each server on it.
+    pub newest: BTreeMap<String, u32>,
+    /// When it was last here.
+    pub last_seen: Option<jiff::Timestamp>,
+    /// When all of it was last read and found right.
+    pub last_verified: Option<jiff::Timestamp>,
+    /// When each generation, `SERVER8/number`, was last read.
+    pub read: BTreeMap<String, jiff::Timestamp>,
+}
+
+impl State {
+    /// Opens the state in `folder`; `None` if this machine is not enrolled.
+    ///
+    /// # Errors
+    /// If others own or can write it, another run holds it, or it cannot be read.
+    pub fn open(folder: &Path) -> Result<Option<Self>> {
+        if !folder.join("state.json").exists() {
+            return Ok(None);
+        }
+        refuse_shared(folder)?;
+        let lock = lock(folder)?;
+        let json = fs::read(folder.join("state.json")).map_err(|e| unreadable(folder, &e))?;
+        let memory: Memory = serde_json::from_slice(&json).map_err(|_| damaged(folder))?;
+        let key = read_key(folder)?;
+        let trust = memory.trust().ok_or_else(|| damaged(folder))?;
+        Ok(Some(Self { folder: folder.to_owned(), _lock: lock, key, trust, memory }))
+    }
+
+    /// Enrols this machine: a new signing key, believing `vault`'s owner.
+    ///
+    /// # Errors
+    /// If a state is already there, or the folder cannot be made private.
+    pub fn create(folder: &Path, vault: VaultId, server_name: &str) -> Result<Self> {
+        make_private(folder).map_err(|e| unwritable(folder, &e))?;
+        refuse_shared(folder)?;
+        let lock = lock(folder)?;
+        let key = SigningKey::generate().map_err(|_| no_random())?;
+        write_key(folder, &key).map_err(|e| unwritable(folder, &e))?;
+        let memory = Memory {
+            format: 1,
+            vault: vault.to_string(),
+            server_name: server_name.to_owned(),
+            statements: Vec::new(),
+            identities: Vec::new(),
+            highest: 0,
+            generations: Vec::new(),
+            media: BTreeMap::new(),
+            drills: Vec::new(),
+        };
+        Ok(Self { folder: folder.to_owned(), _lock: lock, key, trust: Trust::new(vault), memory })
+    }
+
+    /// Writes the memory to disk, whole or not at all.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn save(&mut self) -> Result<()> {
+        let statements = self.trust.statements.values().map(StoredStatement::of);
+        self.memory.statements = statements.collect();
+        let older = self.memory.generations.len().saturating_sub(DESCRIBED);
+        self.memory.generations[..older].iter_mut().for_each(|written| written.key_pairs.clear());
+        let json = serde_json::to_vec_pretty(&self.memory).map_err(|_| damaged(&self.folder))?;
+        replace(&self.folder, "state.json", &json).map_err(|e| unwritable(&self.folder, &e))
+    }
+
+    /// This server's id.
+    pub fn server(&self) -> ServerId {
+        ServerId::of(&self.key.public())
+    }
+
+    /// This server's name, as its catalogs carry it.
+    pub fn server_name(&self) -> &str {
+        &self.memory.server_name
+    }
+
+    /// Signs this server's records.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// The vault this server writes to.
+    pub fn vault(&self) -> &VaultId {
+        &self.trust.vault
+    }
+
+    /// The highest number ever given out, or seen in a verified record of this server.
+    pub fn highest(&self) -> Option<Number> {
+        Number::new(self.memory.highest)
+    }
+
+    /// Gives out the next number above `seen` too, and remembers it before anything is written with it.
+    ///
+    /// # Errors
+    /// If there is none left, or the state cannot be saved.
+    pub fn reserve(&mut self, seen: Option<Number>) -> Result<Number> {
+        let highest = self.highest().max(seen);
+        let next = highest.map_or(Some(Number::FIRST), Number::next);
+        let number = next.ok_or_else(|| Error::failed(text!("error-no-number-left")))?;
+        self.memory.highest = number.get();
+        self.save()?;
+        Ok(number)
+    }
+
+    /// Remembers a generation; called when only its signature is missing on the medium.
+    ///
+    /// # Errors
+    /// If the state cannot be saved.
+    pub fn remember(&mut self, written: Written) -> Result<()> {
+        if self.memory.generations.last().is_none_or(|last| last.number != written.number) {
+            self.memory.generations.push(written);
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Everything this server wrote, oldest first.
+    pub fn generations(&self) -> &[Written] {
+        &self.memory.generations
+    }
+
+    /// What this server remembers about a number of its own.
+    pub fn written(&self, number: Number) -> Option<&Written> {
+        self.memory.generations.iter().rfind(|written| written.number == number.get())
+    }
+
+    /// The newest generation in memory with its record's hash.
+    pub fn newest(&self) -> Option<(Number, Hash)> {
+        let last = self.memory.generations.last()?;
+        Some((Number::new(last.number)?, Hash::parse(&last.record)?))
+    }
+
+    /// Remembers identity files for the media to come.
+    pub fn remember_identities(&mut self, files: &[&[u8]]) {
+        for file in files {
+            let stored = BASE64.encode(file);
+            if !self.memory.identities.contains(&stored) {
+                self.memory.identities.push(stored);
+            }
+        }
+    }
+
+    /// The identity files remembered.
+    pub fn identities(&self) -> Vec<Vec<u8>> {
+        self.memory.identities.iter().filter_map(|stored| BASE64.decode(stored.as_bytes()).ok()).collect()
+    }
+
+    /// What is remembered of a medium; a new entry if it was never seen.
+    pub fn medium(&mut self, id: &str) -> &mut SeenMedium {
+        self.memory.media.entry(id.to_owned()).or_default()
+    }
+
+    /// All media ever seen, by id.
+    pub fn media(&self) -> &BTreeMap<String, SeenMedium> {
+        &self.memory.media
+    }
+
+    /// Every generation this server has ever seen, on any medium.
+    pub fn remembered(&self) -> Vec<(ServerId, Number)> {
+        let pairs = self.memory.media.values().flat_map(|medium| &medium.newest);
+        pairs.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?))).collect()
+    }
+
+    /// Rehearsed restores.
+    pub fn drills(&self) -> &[Drill] {
+        &self.memory.drills
+    }
+
+    /// Remembers a rehearsed restore; it travels in the next catalog.
+    pub fn remember_drill(&mut self, drill: Drill) {
+        self.memory.drills.push(drill);
+    }
+}
+
+impl Memory {
+    fn trust(&self) -> Option<Trust> {
+        let mut trust = Trust::new(VaultId::parse(&self.vault)?);
+        for stored in &self.statements {
+            let statement = Statement { text: stored.text.clone().into_bytes(), signature: stored.signature.clone().into_bytes() };
+            trust.learn(statement).ok()?;
+        }
+        Some(trust)
+    }
+}
+
+impl StoredStatement {
+    /// Statements that verified are ASCII.
+    fn of(statement: &Statement) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { text: text(&statement.text), signature: text(&statement.signature) }
+    }
+}
+
+/// Where host state lies unless `--state` names another place: the machine's own folder for root, else the user's.
+pub fn default_folder() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "pfxvault")?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned())
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"));
+    let file = opened.map_err(|e| unwritable(folder, &e))?;
+    file.try_lock().map_err(|_| Error::failed(text!("error-state-busy", folder = folder)))?;
+    Ok(file)
+}
+
+fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
+    let seed = Zeroizing::new(BASE64.encode(&*key.seed()));
+    crate::files::create_private(&folder.join("server.key"), seed.as_bytes())
+}
+
+fn read_key(folder: &Path) -> Result<SigningKey> {
+    let text = fs::read_to_string(folder.join("server.key")).map(Zeroizing::new).map_err(|e| unreadable(folder, &e))?;
+    let seed = BASE64.decode(text.trim_end().as_bytes()).map(Zeroizing::new).map_err(|_| damaged(folder))?;
+    let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged(folder))?);
+    Ok(SigningKey::from_seed(&seed))
+}
+
+/// A file of the state is replaced by one that is already whole.
+fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    crate::media::flush_folder(folder)
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// An ordinary user could have planted a state folder, and with it an owner to believe.
+#[cfg(unix)]
+fn refuse_shared(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let facts = fs::metadata(folder).map_err(|e| unreadable(folder, &e))?;
+    let ours = facts.uid() == rustix::process::geteuid().as_raw();
+    if ours && facts.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(Error::failed(text!("error-state-shared", folder = folder)))
+}
+
+fn unreadable(folder: &Path, error: &io::Error) -> Error {
+    Error::failed(text!("error-state-unreadable", folder = folder, reason = error))
+}
+
+fn unwritable(folder: &Path, error: &io::Error) -> Error {
+    Error::failed(text!("error-state-unwritable", folder = folder, reason = error))
+}
+
+fn damaged(folder: &Path) -> Error {
+    Error::new(Exit::Failed, text!("error-state-damaged", folder = folder))
+}
+
+/// The system has no random numbers: nothing that needs a key can go on.
+pub fn no_random() -> Error {
+    Error::failed(text!("error-no-random"))
+}
