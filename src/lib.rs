@@ -11,5 +11,6 @@ pub mod pfx;
 pub mod secret;
 pub mod state;
 pub mod text;
+pub mod tls;
 pub mod vault;
 pub mod words;
