@@ -34,8 +34,9 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> =
 /// Why a key pair did not prove itself.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The TLS library cannot load such a key: P-521, RSA below 2048 or above 4096 bits. It may be good all the same.
-    #[error("this program cannot serve TLS with a key of type {key_type}")]
+    /// The library cannot use such a key: for TLS P-521, RSA below 2048 or above 4096 bits. It may be good all the
+    /// same.
+    #[error("this program cannot use a key of type {key_type} for TLS")]
     NotServable {
         /// Such as `ECDSA P-521`.
         key_type: String,
@@ -86,11 +87,14 @@ pub fn handshake(pair: &KeyPair, name: &str) -> Result<Handshake, TlsError> {
 /// Signs a random challenge and verifies it with the certificate's public key, by other code than TLS uses.
 ///
 /// # Errors
-/// [`TlsError::WrongSignature`], or no random numbers.
+/// [`TlsError::WrongSignature`]; [`TlsError::NotServable`] where the key cannot be used here at all; no random numbers.
 pub fn sign_and_verify(pair: &KeyPair) -> Result<(), TlsError> {
     let mut challenge = [0; 32];
     getrandom::fill(&mut challenge).map_err(io::Error::other)?;
-    let signature = pair.key.sign(&challenge).ok_or(TlsError::WrongSignature)?;
+    let signature = pair
+        .key
+        .sign(&challenge)
+        .ok_or_else(|| not_servable(pair))?;
     let verified = pair.leaf().verify_own(&challenge, &signature);
     if verified {
         Ok(())
@@ -99,12 +103,16 @@ pub fn sign_and_verify(pair: &KeyPair) -> Result<(), TlsError> {
     }
 }
 
+fn not_servable(pair: &KeyPair) -> TlsError {
+    TlsError::NotServable {
+        key_type: pair.key.key_type(),
+    }
+}
+
 fn server_config(pair: &KeyPair) -> Result<ServerConfig, TlsError> {
     let pkcs8 = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.key.pkcs8().expose()));
     let key = ring::sign::any_supported_type(&pkcs8);
-    let key = key.map_err(|_| TlsError::NotServable {
-        key_type: pair.key.key_type(),
-    })?;
+    let key = key.map_err(|_| not_servable(pair))?;
     let chain = pair
         .chain
         .iter()

@@ -566,6 +566,11 @@ mod tests {
                 Error::MalformedCertificate
             );
         }
+        for at in 0..der.len() {
+            let mut changed = der.clone();
+            changed[at] ^= 0x81;
+            let _ = Certificate::parse(changed).map(|certificate| certificate.is_self_signed());
+        }
         let longer = [&der[..], b"\0"].concat();
         assert_eq!(
             Certificate::parse(longer).unwrap_err(),

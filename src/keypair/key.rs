@@ -429,6 +429,43 @@ mod tests {
     }
 
     #[test]
+    fn the_attributes_that_windows_adds_are_kept() {
+        // Key usage (RFC 5280 section 4.2.1.3) as the attribute of RFC 5208 section 5.
+        let usage = b"\xa0\x0d\x30\x0b\x06\x03\x55\x1d\x0f\x31\x04\x03\x02\x00\x10";
+        for pkcs8 in [RSA[0].clone(), ec("P-256")] {
+            let header = if pkcs8[1] < 0x80 {
+                2
+            } else {
+                2 + usize::from(pkcs8[1] & 0x7f)
+            };
+            let content = [&pkcs8[header..], usage].concat();
+            let windows = der::asn1::AnyRef::new(der::Tag::Sequence, &content)
+                .unwrap()
+                .to_der()
+                .unwrap();
+            let key = parse(&windows).unwrap();
+            assert_eq!(key.pkcs8().expose(), windows);
+            assert_eq!(key.public(), parse(&pkcs8).unwrap().public());
+            assert!(key.sign(b"challenge").is_some());
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_makes_a_panic_or_another_key() {
+        for pkcs8 in [RSA[0].clone(), ec("P-256")] {
+            let whole = parse(&pkcs8).unwrap();
+            for at in 0..pkcs8.len() {
+                let mut changed = pkcs8.clone();
+                changed[at] ^= 0x81;
+                assert!(
+                    parse(&changed).is_err() || parse(&changed).unwrap().public() == whole.public(),
+                    "byte {at}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_key_is_malformed_and_never_a_panic() {
         for pkcs8 in [ec("P-256"), openssl_key(&["-algorithm", "ED25519"])] {
             for end in 0..pkcs8.len() {
