@@ -28,6 +28,18 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing one stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 /// Reads an input file of at most [`MAX_INPUT`] bytes into memory that is wiped.
 ///
 /// # Errors
@@ -56,7 +68,8 @@ fn read_capped(file: File, length: u64, cap: u64) -> io::Result<Zeroizing<Vec<u8
 /// # Errors
 /// When it cannot be read, others can read it, or the line is not UTF-8.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
-    let unreadable = |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
+    let unreadable =
+        |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
     let facts = fs::metadata(path).map_err(|e| unreadable(&e))?;
     if readable_by_others(&facts) {
         return Err(Error::usage(text!("error-secret-file-shared", path = path)));

@@ -39,10 +39,7 @@ impl Sample {
     fn digests(&self, name: &str) -> Option<Vec<String>> {
         let mut digests: Vec<String> = self.column(name).split(',').map(str::to_owned).collect();
         digests.sort();
-        digests
-            .iter()
-            .all(|digest| is_digest(digest.rsplit(':').next().unwrap_or("")))
-            .then_some(digests)
+        digests.iter().all(|digest| is_digest(digest.rsplit(':').next().unwrap_or(""))).then_some(digests)
     }
 }
 
@@ -52,9 +49,7 @@ fn is_digest(text: &str) -> bool {
 
 fn corpus() -> Option<Vec<Sample>> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = std::env::var_os("PFXVAULT_CORPUS")
-        .map_or_else(beside, PathBuf::from)
-        .join("pfx");
+    let folder = std::env::var_os("PFXVAULT_CORPUS").map_or_else(beside, PathBuf::from).join("pfx");
     let Ok(index) = std::fs::read_to_string(folder.join("index.tsv")) else {
         println!("corpus not present: {}", folder.display());
         return None;
@@ -62,15 +57,9 @@ fn corpus() -> Option<Vec<Sample>> {
     let mut lines = index.lines();
     let names: Vec<&str> = lines.next().unwrap().split('\t').collect();
     let sample = |line: &str| {
-        let columns = names
-            .iter()
-            .zip(line.split('\t'))
-            .map(|(name, value)| ((*name).to_owned(), value.to_owned()))
-            .collect();
-        Sample {
-            columns,
-            folder: folder.clone(),
-        }
+        let columns =
+            names.iter().zip(line.split('\t')).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect();
+        Sample { columns, folder: folder.clone() }
     };
     Some(lines.map(sample).collect())
 }
@@ -78,21 +67,12 @@ fn corpus() -> Option<Vec<Sample>> {
 /// Judges every sample expected to be so; fails with all complaints at once.
 fn judge(expected: &str, complaint: impl Fn(&Sample) -> Option<String>) {
     let Some(samples) = corpus() else { return };
-    let samples: Vec<&Sample> = samples
-        .iter()
-        .filter(|sample| sample.column("expected") == expected)
-        .collect();
+    let samples: Vec<&Sample> = samples.iter().filter(|sample| sample.column("expected") == expected).collect();
     let complaints: Vec<String> = samples
         .iter()
-        .filter_map(|sample| {
-            complaint(sample).map(|text| format!("{}: {text}", sample.column("path")))
-        })
+        .filter_map(|sample| complaint(sample).map(|text| format!("{}: {text}", sample.column("path"))))
         .collect();
-    println!(
-        "{expected}: {} of {} as expected",
-        samples.len() - complaints.len(),
-        samples.len()
-    );
+    println!("{expected}: {} of {} as expected", samples.len() - complaints.len(), samples.len());
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
@@ -103,24 +83,15 @@ fn short_digest(bytes: &[u8]) -> String {
 /// The public key of a private key of a type the product handles, as the index writes it.
 fn spki_digest(kind: &str, pkcs8: &[u8]) -> Option<String> {
     let spki = match kind {
-        "EC-secp256r1" => p256::SecretKey::from_pkcs8_der(pkcs8)
-            .ok()?
-            .public_key()
-            .to_public_key_der()
-            .ok()?
-            .into_vec(),
-        "EC-secp384r1" => p384::SecretKey::from_pkcs8_der(pkcs8)
-            .ok()?
-            .public_key()
-            .to_public_key_der()
-            .ok()?
-            .into_vec(),
-        "EC-secp521r1" => p521::SecretKey::from_pkcs8_der(pkcs8)
-            .ok()?
-            .public_key()
-            .to_public_key_der()
-            .ok()?
-            .into_vec(),
+        "EC-secp256r1" => {
+            p256::SecretKey::from_pkcs8_der(pkcs8).ok()?.public_key().to_public_key_der().ok()?.into_vec()
+        }
+        "EC-secp384r1" => {
+            p384::SecretKey::from_pkcs8_der(pkcs8).ok()?.public_key().to_public_key_der().ok()?.into_vec()
+        }
+        "EC-secp521r1" => {
+            p521::SecretKey::from_pkcs8_der(pkcs8).ok()?.public_key().to_public_key_der().ok()?.into_vec()
+        }
         "Ed25519" => ed25519_spki(pkcs8)?,
         _ if kind.starts_with("RSA") => rsa_spki(pkcs8)?,
         _ => return None,
@@ -137,12 +108,7 @@ fn rsa_spki(pkcs8: &[u8]) -> Option<Vec<u8>> {
     let info = pkcs8::PrivateKeyInfoRef::from_der(pkcs8).ok()?;
     let key = pkcs1(info.private_key.as_bytes())?;
     let bits = der::asn1::BitString::from_bytes(&key).ok()?;
-    spki::SubjectPublicKeyInfo {
-        algorithm: info.algorithm,
-        subject_public_key: bits,
-    }
-    .to_der()
-    .ok()
+    spki::SubjectPublicKeyInfo { algorithm: info.algorithm, subject_public_key: bits }.to_der().ok()
 }
 
 fn pkcs1(private: &[u8]) -> Option<Vec<u8>> {
@@ -161,40 +127,24 @@ fn ed25519_spki(pkcs8: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn key_complaint(sample: &Sample, contents: &Contents) -> Option<String> {
-    if contents
-        .keys
-        .iter()
-        .any(|key| key.pkcs8.expose().is_empty())
-    {
+    if contents.keys.iter().any(|key| key.pkcs8.expose().is_empty()) {
         return Some("a key without bytes".into());
     }
-    let expected: Vec<String> = sample
-        .column("key_spki_sha256_16")
-        .split(',')
-        .filter(|key| !key.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let expected: Vec<String> =
+        sample.column("key_spki_sha256_16").split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect();
     if expected.is_empty() {
         return None;
     }
     if contents.keys.len() != expected.len() {
-        return Some(format!(
-            "{} keys instead of {}",
-            contents.keys.len(),
-            expected.len()
-        ));
+        return Some(format!("{} keys instead of {}", contents.keys.len(), expected.len()));
     }
     let missing = |wanted: &&String| {
         let (kind, digest) = wanted.split_once(':').unwrap();
         let handled = kind.starts_with("RSA") || kind.starts_with("EC-secp") || kind == "Ed25519";
-        let found =
-            |key: &pfx::Key| spki_digest(kind, key.pkcs8.expose()).as_ref() == Some(*wanted);
+        let found = |key: &pfx::Key| spki_digest(kind, key.pkcs8.expose()).as_ref() == Some(*wanted);
         handled && is_digest(digest) && !contents.keys.iter().any(found)
     };
-    expected
-        .iter()
-        .find(missing)
-        .map(|wanted| format!("no key {wanted}"))
+    expected.iter().find(missing).map(|wanted| format!("no key {wanted}"))
 }
 
 #[test]
@@ -204,16 +154,10 @@ fn every_file_that_others_open_gives_the_same_certificates_and_keys() {
             Ok(contents) => contents,
             Err(error) => return Some(error.to_string()),
         };
-        let mut certificates: Vec<String> = contents
-            .certificates
-            .iter()
-            .map(|certificate| short_digest(&certificate.der))
-            .collect();
+        let mut certificates: Vec<String> =
+            contents.certificates.iter().map(|certificate| short_digest(&certificate.der)).collect();
         certificates.sort();
-        if sample
-            .digests("cert_sha256_16")
-            .is_some_and(|expected| expected != certificates)
-        {
+        if sample.digests("cert_sha256_16").is_some_and(|expected| expected != certificates) {
             return Some(format!("certificates {certificates:?}"));
         }
         if (sample.column("mac_alg") == "none") != (contents.mac == Mac::Absent) {
@@ -229,9 +173,7 @@ fn every_file_that_must_be_rejected_is_rejected_at_once() {
         let start = Instant::now();
         match sample.read() {
             Ok(_) => Some("opens".into()),
-            Err(_) if start.elapsed() > Duration::from_secs(3) => {
-                Some(format!("took {:?}", start.elapsed()))
-            }
+            Err(_) if start.elapsed() > Duration::from_secs(3) => Some(format!("took {:?}", start.elapsed())),
             Err(_) => None,
         }
     });
@@ -241,11 +183,7 @@ fn every_file_that_must_be_rejected_is_rejected_at_once() {
 fn a_file_that_others_dispute_ends_one_way_or_the_other() {
     judge("disputed", |sample| {
         let start = Instant::now();
-        println!(
-            "{}: {:?}",
-            sample.column("path"),
-            sample.read().map(|_| "opens")
-        );
+        println!("{}: {:?}", sample.column("path"), sample.read().map(|_| "opens"));
         (start.elapsed() > Duration::from_secs(3)).then(|| format!("took {:?}", start.elapsed()))
     });
 }
@@ -253,18 +191,11 @@ fn a_file_that_others_dispute_ends_one_way_or_the_other() {
 #[test]
 fn a_wrong_password_is_told_from_damage_wherever_there_is_a_mac() {
     let Some(samples) = corpus() else { return };
-    for sample in samples
-        .iter()
-        .filter(|sample| sample.column("expected") == "opens" && sample.column("mac_alg") != "none")
+    for sample in
+        samples.iter().filter(|sample| sample.column("expected") == "opens" && sample.column("mac_alg") != "none")
     {
         let bytes = std::fs::read(sample.folder.join(sample.column("path"))).unwrap();
-        let result =
-            pfx::read(&bytes, &Password::new("never the password".into())).map(|_| "opens");
-        assert_eq!(
-            result,
-            Err(Error::WrongPassword),
-            "{}",
-            sample.column("path")
-        );
+        let result = pfx::read(&bytes, &Password::new("never the password".into())).map(|_| "opens");
+        assert_eq!(result, Err(Error::WrongPassword), "{}", sample.column("path"));
     }
 }

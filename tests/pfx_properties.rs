@@ -22,20 +22,10 @@ fn certificates() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..4)
 }
 
-fn written(
-    key: &[u8],
-    chain: &[Vec<u8>],
-    name: Option<&str>,
-    password: &str,
-    profile: Profile,
-) -> SecretBytes {
+fn written(key: &[u8], chain: &[Vec<u8>], name: Option<&str>, password: &str, profile: Profile) -> SecretBytes {
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let contents = KeyPairContents {
-        pkcs8: &SecretBytes::copy_of(key),
-        chain: &chain,
-        friendly_name: name,
-        csp_name: None,
-    };
+    let contents =
+        KeyPairContents { pkcs8: &SecretBytes::copy_of(key), chain: &chain, friendly_name: name, csp_name: None };
     pfx::write(&contents, &Password::new(password.into()), profile, 1).unwrap()
 }
 

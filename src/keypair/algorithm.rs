@@ -42,10 +42,7 @@ const NAMES: &[(&str, &str)] = &[
 pub(super) fn key_algorithm_name(algorithm: &AlgorithmIdentifierRef<'_>) -> String {
     let curve = algorithm.parameters_oid().ok();
     let is_curve = algorithm.oid == rfc5912::ID_EC_PUBLIC_KEY;
-    let oid = curve
-        .filter(|_| is_curve)
-        .unwrap_or(algorithm.oid)
-        .to_string();
+    let oid = curve.filter(|_| is_curve).unwrap_or(algorithm.oid).to_string();
     let known = NAMES.iter().find(|(number, _)| *number == oid);
     known.map_or(oid, |(_, name)| (*name).to_owned())
 }
@@ -97,9 +94,7 @@ impl Scheme {
 
     fn hash(self) -> Option<Hash> {
         match self {
-            Scheme::RsaPkcs1(hash) | Scheme::RsaPss { hash, .. } | Scheme::Ecdsa(hash) => {
-                Some(hash)
-            }
+            Scheme::RsaPkcs1(hash) | Scheme::RsaPss { hash, .. } | Scheme::Ecdsa(hash) => Some(hash),
             Scheme::Ed25519 => None,
         }
     }

@@ -15,17 +15,12 @@ type Attribute = (ObjectIdentifier, String);
 /// The common name; the last one where there are several, as the most specific.
 pub(super) fn common_name(name: &[u8]) -> Option<String> {
     let attributes = attributes(name).into_iter();
-    attributes
-        .filter(|(oid, _)| *oid == rfc4519::CN)
-        .map(|(_, text)| text)
-        .next_back()
+    attributes.filter(|(oid, _)| *oid == rfc4519::CN).map(|(_, text)| text).next_back()
 }
 
 /// The common name, else the most specific other attribute; `None` for an empty name.
 pub(super) fn title(name: &[u8]) -> Option<String> {
-    common_name(name)
-        .or_else(|| Some(attributes(name).pop()?.1))
-        .filter(|title| !title.is_empty())
+    common_name(name).or_else(|| Some(attributes(name).pop()?.1)).filter(|title| !title.is_empty())
 }
 
 /// The attributes of a DER Name as far as they can be read.
@@ -66,19 +61,12 @@ fn text(tag: u8, value: &[u8]) -> String {
     match tag {
         TELETEX => value.iter().map(|byte| char::from(*byte)).collect(),
         BMP => {
-            let units: Vec<_> = value
-                .chunks_exact(2)
-                .map(|unit| u16::from_be_bytes([unit[0], unit[1]]))
-                .collect();
+            let units: Vec<_> = value.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])).collect();
             String::from_utf16_lossy(&units)
         }
         UNIVERSAL => {
-            let points = value
-                .chunks_exact(4)
-                .map(|unit| u32::from_be_bytes([unit[0], unit[1], unit[2], unit[3]]));
-            points
-                .map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER))
-                .collect()
+            let points = value.chunks_exact(4).map(|unit| u32::from_be_bytes([unit[0], unit[1], unit[2], unit[3]]));
+            points.map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         }
         _ => String::from_utf8_lossy(value).into_owned(),
     }
@@ -90,9 +78,7 @@ mod tests {
 
     /// A Name with one common name of this string type.
     fn name(tag: u8, value: &[u8]) -> Vec<u8> {
-        let wrap = |tag: u8, content: &[u8]| {
-            [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
-        };
+        let wrap = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
         let attribute = [&[0x06, 0x03, 0x55, 0x04, 0x03][..], &wrap(tag, value)].concat();
         wrap(0x30, &wrap(0x31, &wrap(0x30, &attribute)))
     }
@@ -108,11 +94,7 @@ mod tests {
             (UNIVERSAL, b"\0\0\0b\0\0\0\xfc\0\x01\xf5\x12", "bü🔒"),
             (0x0c, b"a\xffb", "a\u{fffd}b"),
         ] {
-            assert_eq!(
-                common_name(&name(tag, value)).as_deref(),
-                Some(expected),
-                "tag {tag:#x}"
-            );
+            assert_eq!(common_name(&name(tag, value)).as_deref(), Some(expected), "tag {tag:#x}");
         }
     }
 

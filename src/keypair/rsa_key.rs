@@ -16,32 +16,23 @@ use super::public::RSA_BITS;
 pub(super) fn public_bits(der: &[u8]) -> Result<Vec<u8>, Error> {
     let key = RsaPrivateKeyRef::from_der(der).map_err(|_| Error::KeyDamaged)?;
     if key.other_prime_infos.is_some() {
-        return Err(Error::UnsupportedKey {
-            algorithm: "RSA with more than two primes".into(),
-        });
+        return Err(Error::UnsupportedKey { algorithm: "RSA with more than two primes".into() });
     }
     // Before any arithmetic: a hostile key must not buy unbounded work.
     let bits = bit_length(&key.modulus);
     if !RSA_BITS.contains(&bits) {
-        return Err(Error::UnsupportedKey {
-            algorithm: format!("RSA {bits}"),
-        });
+        return Err(Error::UnsupportedKey { algorithm: format!("RSA {bits}") });
     }
     if !fits_together(&key).unwrap_or(false) {
         return Err(Error::KeyDamaged);
     }
-    let public = RsaPublicKeyRef {
-        modulus: key.modulus,
-        public_exponent: key.public_exponent,
-    };
+    let public = RsaPublicKeyRef { modulus: key.modulus, public_exponent: key.public_exponent };
     public.to_der().map_err(|_| Error::KeyDamaged)
 }
 
 fn bit_length(number: &UintRef<'_>) -> usize {
     let bytes = number.as_bytes();
-    let unused = bytes
-        .first()
-        .map_or(0, |first| first.leading_zeros() as usize);
+    let unused = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
     bytes.len() * 8 - unused
 }
 
@@ -49,28 +40,13 @@ fn bit_length(number: &UintRef<'_>) -> usize {
 /// `None` where a number is out of range.
 fn fits_together(key: &RsaPrivateKeyRef<'_>) -> Option<bool> {
     let width = u32::try_from(key.modulus.as_bytes().len() * 8).ok()?;
-    let number = |uint: &UintRef<'_>| {
-        Some(Zeroizing::new(
-            BoxedUint::from_be_slice(uint.as_bytes(), width).ok()?,
-        ))
-    };
-    let [n, e, d] = [
-        number(&key.modulus)?,
-        number(&key.public_exponent)?,
-        number(&key.private_exponent)?,
-    ];
+    let number = |uint: &UintRef<'_>| Some(Zeroizing::new(BoxedUint::from_be_slice(uint.as_bytes(), width).ok()?));
+    let [n, e, d] = [number(&key.modulus)?, number(&key.public_exponent)?, number(&key.private_exponent)?];
     let [p, q] = [number(&key.prime1)?, number(&key.prime2)?];
-    let [dp, dq, qinv] = [
-        number(&key.exponent1)?,
-        number(&key.exponent2)?,
-        number(&key.coefficient)?,
-    ];
+    let [dp, dq, qinv] = [number(&key.exponent1)?, number(&key.exponent2)?, number(&key.coefficient)?];
     let exponent_fits = |prime: &BoxedUint, exponent: &BoxedUint| {
         let order = modulus(prime.wrapping_sub(BoxedUint::one()))?;
-        Some(
-            *remainder(&d, &order) == *exponent
-                && is_one(&remainder(&product(&e, exponent), &order)),
-        )
+        Some(*remainder(&d, &order) == *exponent && is_one(&remainder(&product(&e, exponent), &order)))
     };
     let modulo_p = modulus(BoxedUint::clone(&p))?;
     Some(

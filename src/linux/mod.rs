@@ -118,12 +118,39 @@ fn unescape(field: &str) -> String {
 }
 
 const NETWORK: &[&str] = &[
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "ncpfs", "glusterfs", "virtiofs", "vboxsf", "prl_fs",
-    "drvfs", "davfs", "lustre", "beegfs", "ocfs2", "gfs2",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "ceph",
+    "afs",
+    "ncpfs",
+    "glusterfs",
+    "virtiofs",
+    "vboxsf",
+    "prl_fs",
+    "drvfs",
+    "davfs",
+    "lustre",
+    "beegfs",
+    "ocfs2",
+    "gfs2",
 ];
 /// FUSE file systems that store elsewhere; `fuseblk` and the like are local drivers.
-const NETWORK_FUSE: &[&str] =
-    &["sshfs", "rclone", "gvfsd-fuse", "davfs2", "s3fs", "glusterfs", "curlftpfs", "vmhgfs-fuse", "onedriver", "gcsfuse"];
+const NETWORK_FUSE: &[&str] = &[
+    "sshfs",
+    "rclone",
+    "gvfsd-fuse",
+    "davfs2",
+    "s3fs",
+    "glusterfs",
+    "curlftpfs",
+    "vmhgfs-fuse",
+    "onedriver",
+    "gcsfuse",
+];
 
 fn device(mount: &Mount, system: bool) -> Device {
     let kind = mount.file_system.as_str();
@@ -151,7 +178,11 @@ fn disks(device_number: &str) -> Vec<PathBuf> {
         let disk = if node.join("partition").exists() { node.parent().map(Path::to_path_buf) } else { Some(node) };
         return disk.into_iter().collect();
     }
-    slaves.iter().filter_map(|slave| fs::read_to_string(slave.path().join("dev")).ok()).flat_map(|n| disks(n.trim())).collect()
+    slaves
+        .iter()
+        .filter_map(|slave| fs::read_to_string(slave.path().join("dev")).ok())
+        .flat_map(|n| disks(n.trim()))
+        .collect()
 }
 
 fn shares_disk_with_root(device_number: &str) -> bool {

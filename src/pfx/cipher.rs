@@ -3,8 +3,8 @@
 use std::fmt;
 
 use cbc::cipher::{
-    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt,
-    BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, block_padding::Pkcs7,
+    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit,
+    KeyInit, StreamCipher, block_padding::Pkcs7,
 };
 use zeroize::Zeroizing;
 
@@ -51,33 +51,20 @@ impl Cipher {
 
     /// Decrypts within one buffer of the size of `encrypted`. `None` if the padding is wrong, which all but one in 256
     /// wrong keys give; RC4 has none, and takes any key.
-    pub(super) fn decrypt(
-        self,
-        key: &[u8],
-        iv: &[u8],
-        encrypted: &[u8],
-    ) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn decrypt(self, key: &[u8], iv: &[u8], encrypted: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(encrypted.to_vec());
         let length = match self {
             Self::Aes128 => decrypt_cbc(aes::Aes128::new_from_slice(key).ok()?, iv, &mut buffer),
             Self::Aes192 => decrypt_cbc(aes::Aes192::new_from_slice(key).ok()?, iv, &mut buffer),
             Self::Aes256 => decrypt_cbc(aes::Aes256::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::TripleDes => {
-                decrypt_cbc(des::TdesEde3::new_from_slice(key).ok()?, iv, &mut buffer)
-            }
-            Self::TwoKeyTripleDes => {
-                decrypt_cbc(des::TdesEde2::new_from_slice(key).ok()?, iv, &mut buffer)
-            }
+            Self::TripleDes => decrypt_cbc(des::TdesEde3::new_from_slice(key).ok()?, iv, &mut buffer),
+            Self::TwoKeyTripleDes => decrypt_cbc(des::TdesEde2::new_from_slice(key).ok()?, iv, &mut buffer),
             Self::Des => decrypt_cbc(des::Des::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::Rc2 { effective_bits, .. } => decrypt_cbc(
-                rc2::Rc2::new_with_eff_key_len(key, effective_bits),
-                iv,
-                &mut buffer,
-            ),
+            Self::Rc2 { effective_bits, .. } => {
+                decrypt_cbc(rc2::Rc2::new_with_eff_key_len(key, effective_bits), iv, &mut buffer)
+            }
             Self::Rc4 { .. } => {
-                rc4::Rc4::new_from_slice(key)
-                    .ok()?
-                    .apply_keystream(&mut buffer);
+                rc4::Rc4::new_from_slice(key).ok()?.apply_keystream(&mut buffer);
                 Some(buffer.len())
             }
         }?;
@@ -122,9 +109,7 @@ fn encrypt_cbc<C: BlockCipherEncrypt>(cipher: C, iv: &[u8], plain: &[u8]) -> Opt
     let mut buffer = Zeroizing::new(vec![0; (plain.len() / block + 1) * block]);
     buffer[..plain.len()].copy_from_slice(plain);
     let encryptor = cbc::Encryptor::inner_iv_slice_init(cipher, iv).ok()?;
-    encryptor
-        .encrypt_padded::<Pkcs7>(&mut buffer, plain.len())
-        .ok()?;
+    encryptor.encrypt_padded::<Pkcs7>(&mut buffer, plain.len()).ok()?;
     Some(std::mem::take(&mut buffer))
 }
 
@@ -141,33 +126,19 @@ mod tests {
                 let mut encrypted = cipher.encrypt(&key, &iv, &plain).unwrap();
                 assert_eq!(*cipher.decrypt(&key, &iv, &encrypted).unwrap(), plain);
                 encrypted.pop();
-                assert!(
-                    cipher.decrypt(&key, &iv, &encrypted).is_none(),
-                    "not whole blocks"
-                );
+                assert!(cipher.decrypt(&key, &iv, &encrypted).is_none(), "not whole blocks");
             }
         }
     }
 
     #[test]
     fn a_key_or_vector_of_the_wrong_size_is_refused() {
-        for cipher in [
-            Cipher::Aes128,
-            Cipher::Aes192,
-            Cipher::Aes256,
-            Cipher::TripleDes,
-            Cipher::TwoKeyTripleDes,
-            Cipher::Des,
-        ] {
+        for cipher in
+            [Cipher::Aes128, Cipher::Aes192, Cipher::Aes256, Cipher::TripleDes, Cipher::TwoKeyTripleDes, Cipher::Des]
+        {
             let (key, iv) = (vec![7; cipher.key_length()], vec![8; cipher.iv_length()]);
-            assert!(
-                cipher.decrypt(&key[1..], &iv, &[0; 16]).is_none(),
-                "{cipher}"
-            );
-            assert!(
-                cipher.decrypt(&key, &iv[1..], &[0; 16]).is_none(),
-                "{cipher}"
-            );
+            assert!(cipher.decrypt(&key[1..], &iv, &[0; 16]).is_none(), "{cipher}");
+            assert!(cipher.decrypt(&key, &iv[1..], &[0; 16]).is_none(), "{cipher}");
             assert!(cipher.decrypt(&key, &iv, &[]).is_none(), "{cipher}");
         }
     }

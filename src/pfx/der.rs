@@ -10,9 +10,7 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut written = Vec::with_capacity(2 + size_of::<usize>() + length);
     written.push(tag);
     push_length(&mut written, length);
-    parts
-        .iter()
-        .for_each(|part| written.extend_from_slice(part));
+    parts.iter().for_each(|part| written.extend_from_slice(part));
     written
 }
 
@@ -55,10 +53,7 @@ pub(super) fn null() -> Vec<u8> {
 /// An INTEGER: no more zeros in front than keep it from being negative.
 pub(super) fn unsigned(value: u32) -> Vec<u8> {
     let octets = u64::from(value).to_be_bytes();
-    let zeros = octets
-        .windows(2)
-        .take_while(|pair| pair[0] == 0 && pair[1] < 0x80)
-        .count();
+    let zeros = octets.windows(2).take_while(|pair| pair[0] == 0 && pair[1] < 0x80).count();
     element(INTEGER, &[&octets[zeros..]])
 }
 

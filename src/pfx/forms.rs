@@ -73,26 +73,14 @@ mod tests {
     use super::*;
 
     fn bmp(text: &str) -> Vec<Vec<u8>> {
-        Forms::bmp(&Password::new(text.into()))
-            .0
-            .iter()
-            .map(|form| form.to_vec())
-            .collect()
+        Forms::bmp(&Password::new(text.into())).0.iter().map(|form| form.to_vec()).collect()
     }
 
     #[test]
     fn a_password_is_utf_16_with_a_nul_for_pkcs12() {
         assert_eq!(bmp("ab"), [[0, b'a', 0, b'b', 0, 0]]);
-        assert_eq!(
-            bmp("🔑")[0],
-            [0xd8, 0x3d, 0xdd, 0x11, 0, 0],
-            "a surrogate pair beyond U+FFFF"
-        );
-        assert_eq!(
-            bmp("é")[1],
-            [0, 0xc3, 0, 0xa9, 0, 0],
-            "as OpenSSL once widened it"
-        );
+        assert_eq!(bmp("🔑")[0], [0xd8, 0x3d, 0xdd, 0x11, 0, 0], "a surrogate pair beyond U+FFFF");
+        assert_eq!(bmp("é")[1], [0, 0xc3, 0, 0xa9, 0, 0], "as OpenSSL once widened it");
         assert_eq!(bmp(""), [vec![0, 0], vec![]], "empty, and none at all");
     }
 

@@ -21,16 +21,8 @@ pub(super) struct MacData<'a> {
 }
 
 enum Method {
-    Pkcs12 {
-        digest: &'static Digest,
-        salt: Vec<u8>,
-        rounds: u32,
-    },
-    Pbmac1 {
-        derivation: Pbkdf2,
-        key_length: usize,
-        digest: &'static Digest,
-    },
+    Pkcs12 { digest: &'static Digest, salt: Vec<u8>, rounds: u32 },
+    Pbmac1 { derivation: Pbkdf2, key_length: usize, digest: &'static Digest },
 }
 
 impl<'a> MacData<'a> {
@@ -47,17 +39,9 @@ impl<'a> MacData<'a> {
         } else {
             let digest = digest::named(name)?;
             let salt = salt(&mut data)?;
-            let rounds = if data.is_empty() {
-                1
-            } else {
-                rounds(&mut data)?
-            };
+            let rounds = if data.is_empty() { 1 } else { rounds(&mut data)? };
             data.finish()?;
-            Method::Pkcs12 {
-                digest,
-                salt,
-                rounds,
-            }
+            Method::Pkcs12 { digest, salt, rounds }
         };
         Ok(Self { code, method })
     }
@@ -66,43 +50,21 @@ impl<'a> MacData<'a> {
     ///
     /// # Errors
     /// [`Error::WrongPassword`] if not; [`Error::TooMuchWork`].
-    pub(super) fn verify(
-        &self,
-        contents: &[u8],
-        forms: &mut PasswordForms,
-        work: &mut Work,
-    ) -> Result<Mac, Error> {
+    pub(super) fn verify(&self, contents: &[u8], forms: &mut PasswordForms, work: &mut Work) -> Result<Mac, Error> {
         let verified = match &self.method {
-            Method::Pkcs12 {
-                digest,
-                salt,
-                rounds,
-            } => forms.bmp.try_each(|password| {
-                let input = Derive {
-                    password,
-                    salt,
-                    rounds: *rounds,
-                };
+            Method::Pkcs12 { digest, salt, rounds } => forms.bmp.try_each(|password| {
+                let input = Derive { password, salt, rounds: *rounds };
                 let key = digest.pkcs12(&input, Purpose::Mac, digest.length, work)?;
                 Ok::<_, Error>(digest.verify_hmac(&key, contents, &self.code).then_some(()))
             })?,
-            Method::Pbmac1 {
-                derivation,
-                key_length,
-                digest,
-            } => {
-                let input = Derive {
-                    password: forms.utf8.standard(),
-                    salt: &derivation.salt,
-                    rounds: derivation.rounds,
-                };
+            Method::Pbmac1 { derivation, key_length, digest } => {
+                let input =
+                    Derive { password: forms.utf8.standard(), salt: &derivation.salt, rounds: derivation.rounds };
                 let key = derivation.digest.pbkdf2(&input, *key_length, work)?;
                 digest.verify_hmac(&key, contents, &self.code).then_some(())
             }
         };
-        verified
-            .map(|()| self.method.describe())
-            .ok_or(Error::WrongPassword)
+        verified.map(|()| self.method.describe()).ok_or(Error::WrongPassword)
     }
 }
 
@@ -118,35 +80,23 @@ impl Method {
         let key_length = match derivation.key_length {
             None => return Err(Error::Malformed("PBMAC1 without a key length")),
             Some(length) if length < MIN_KEY => {
-                return Err(Error::Malformed(
-                    "a PBMAC1 key too short to protect anything",
-                ));
+                return Err(Error::Malformed("a PBMAC1 key too short to protect anything"));
             }
             Some(length) if length > MAX_KEY => {
                 return Err(too_much(format!("a PBMAC1 key of {length} bytes")));
             }
             Some(length) => length as usize,
         };
-        Ok(Self::Pbmac1 {
-            derivation,
-            key_length,
-            digest,
-        })
+        Ok(Self::Pbmac1 { derivation, key_length, digest })
     }
 
     fn describe(&self) -> Mac {
         match self {
-            Self::Pkcs12 { digest, rounds, .. } => Mac::Verified {
-                algorithm: format!("HMAC-{digest}"),
-                iterations: *rounds,
-            },
-            Self::Pbmac1 {
-                derivation, digest, ..
-            } => Mac::Verified {
-                algorithm: format!(
-                    "HMAC-{digest} (PBMAC1, PBKDF2 with HMAC-{})",
-                    derivation.digest
-                ),
+            Self::Pkcs12 { digest, rounds, .. } => {
+                Mac::Verified { algorithm: format!("HMAC-{digest}"), iterations: *rounds }
+            }
+            Self::Pbmac1 { derivation, digest, .. } => Mac::Verified {
+                algorithm: format!("HMAC-{digest} (PBMAC1, PBKDF2 with HMAC-{})", derivation.digest),
                 iterations: derivation.rounds,
             },
         }

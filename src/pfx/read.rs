@@ -27,14 +27,9 @@ const MAX_SAFES: usize = 8;
 pub fn read(pfx: &[u8], password: &Password) -> Result<Contents, Error> {
     let work = Work::for_file(pfx.len())?;
     let file = File::parse(pfx)?;
-    let mut unlocking = Unlocking {
-        forms: PasswordForms::of(password),
-        work,
-        contents: Contents::empty(),
-    };
+    let mut unlocking = Unlocking { forms: PasswordForms::of(password), work, contents: Contents::empty() };
     if let Some(mac) = &file.mac {
-        unlocking.contents.mac =
-            mac.verify(&file.safe, &mut unlocking.forms, &mut unlocking.work)?;
+        unlocking.contents.mac = mac.verify(&file.safe, &mut unlocking.forms, &mut unlocking.work)?;
     }
     unlocking.authenticated_safe(&file.safe)?;
     Ok(unlocking.contents)
@@ -42,12 +37,7 @@ pub fn read(pfx: &[u8], password: &Password) -> Result<Contents, Error> {
 
 impl Contents {
     fn empty() -> Self {
-        Self {
-            keys: Vec::new(),
-            certificates: Vec::new(),
-            mac: Mac::Absent,
-            skipped: Vec::new(),
-        }
+        Self { keys: Vec::new(), certificates: Vec::new(), mac: Mac::Absent, skipped: Vec::new() }
     }
 }
 
@@ -63,26 +53,17 @@ impl<'a> File<'a> {
         let mut fields = Reader::new(pfx).sequence()?;
         let version = fields.unsigned()?;
         if version != 3 {
-            return Err(Error::Unsupported {
-                algorithm: format!("version {version} of the PFX format"),
-            });
+            return Err(Error::Unsupported { algorithm: format!("version {version} of the PFX format") });
         }
         let (kind, content) = content_info(&mut fields)?;
         if kind == oid::SIGNED_DATA {
-            return Err(Error::Unsupported {
-                algorithm: "a signature in place of a password".into(),
-            });
+            return Err(Error::Unsupported { algorithm: "a signature in place of a password".into() });
         }
         if kind != oid::DATA {
-            return Err(Error::Malformed(
-                "the outermost content is of an unknown type",
-            ));
+            return Err(Error::Malformed("the outermost content is of an unknown type"));
         }
         let safe = content.octets(OCTET_STRING)?;
-        let mac = fields
-            .optional(SEQUENCE)?
-            .map(|data| MacData::parse(data.reader()))
-            .transpose()?;
+        let mac = fields.optional(SEQUENCE)?.map(|data| MacData::parse(data.reader())).transpose()?;
         fields.finish()?;
         Ok(Self { safe, mac })
     }
@@ -143,17 +124,11 @@ impl Unlocking {
         self.safe_contents(&plain, 0)
     }
 
-    fn decrypt(
-        &mut self,
-        scheme: &Scheme,
-        encrypted: &[u8],
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+    fn decrypt(&mut self, scheme: &Scheme, encrypted: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
         let plain = scheme.decrypt(encrypted, &mut self.forms, &mut self.work)?;
         plain.ok_or(match self.contents.mac {
             // The password is right, so it is the file, or it was made with two passwords.
-            Mac::Verified { .. } => {
-                Error::Malformed("a part does not decrypt, although the password is right")
-            }
+            Mac::Verified { .. } => Error::Malformed("a part does not decrypt, although the password is right"),
             Mac::Absent => Error::WrongPassword,
         })
     }
@@ -161,9 +136,7 @@ impl Unlocking {
     /// `SafeContents`: SEQUENCE OF SafeBag.
     fn safe_contents(&mut self, encoded: &[u8], depth: usize) -> Result<(), Error> {
         if depth > MAX_SAFES {
-            return Err(too_much(format!(
-                "more than {MAX_SAFES} safes within safes"
-            )));
+            return Err(too_much(format!("more than {MAX_SAFES} safes within safes")));
         }
         let mut bags = ber::single(encoded, SEQUENCE)?.reader();
         while !bags.is_empty() {
@@ -195,11 +168,7 @@ impl Unlocking {
 
     fn key(&mut self, key: Element, attributes: Attributes) -> Result<(), Error> {
         let pkcs8 = SecretBytes::from(ber::to_der(key)?);
-        self.contents.keys.push(Key {
-            pkcs8,
-            encryption: None,
-            attributes,
-        });
+        self.contents.keys.push(Key { pkcs8, encryption: None, attributes });
         Ok(())
     }
 
@@ -210,11 +179,7 @@ impl Unlocking {
         info.finish()?;
         let plain = self.decrypt(&scheme, &encrypted)?;
         let pkcs8 = SecretBytes::from(ber::to_der(ber::single(&plain, SEQUENCE)?)?);
-        self.contents.keys.push(Key {
-            pkcs8,
-            encryption: Some(scheme.describe()),
-            attributes,
-        });
+        self.contents.keys.push(Key { pkcs8, encryption: Some(scheme.describe()), attributes });
         Ok(())
     }
 
@@ -227,9 +192,7 @@ impl Unlocking {
         }
         let der = bag.expect(CONTEXT_0)?.reader().octets()?.to_vec();
         bag.finish()?;
-        self.contents
-            .certificates
-            .push(Certificate { der, attributes });
+        self.contents.certificates.push(Certificate { der, attributes });
         Ok(())
     }
 
@@ -239,12 +202,7 @@ impl Unlocking {
             (oid::SECRET_BAG, "secret"),
             (oid::SDSI_CERTIFICATE, "SDSI certificate"),
         ];
-        let known = names
-            .iter()
-            .find(|(oid, _)| kind == *oid)
-            .map(|(_, name)| (*name).to_owned());
-        self.contents
-            .skipped
-            .push(known.unwrap_or_else(|| format!("bag of type {kind}")));
+        let known = names.iter().find(|(oid, _)| kind == *oid).map(|(_, name)| (*name).to_owned());
+        self.contents.skipped.push(known.unwrap_or_else(|| format!("bag of type {kind}")));
     }
 }

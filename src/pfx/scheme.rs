@@ -30,10 +30,7 @@ pub(super) struct PasswordForms {
 
 impl PasswordForms {
     pub(super) fn of(password: &Password) -> Self {
-        Self {
-            bmp: Forms::bmp(password),
-            utf8: Forms::utf8(password),
-        }
+        Self { bmp: Forms::bmp(password), utf8: Forms::utf8(password) }
     }
 }
 
@@ -59,11 +56,7 @@ impl Scheme {
     pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
         let mut identifier = reader.sequence()?;
         let name = identifier.oid()?;
-        if name == oid::PBES2 {
-            Self::pbes2(identifier)
-        } else {
-            Self::pbes1(name, identifier)
-        }
+        if name == oid::PBES2 { Self::pbes2(identifier) } else { Self::pbes1(name, identifier) }
     }
 
     fn pbes1(name: Oid, mut identifier: Reader) -> Result<Self, Error> {
@@ -72,26 +65,15 @@ impl Scheme {
         let mut parameters = identifier.sequence()?;
         let salt = salt(&mut parameters)?;
         let rounds = rounds(&mut parameters)?;
-        Ok(Self {
-            cipher,
-            derivation,
-            salt,
-            rounds,
-            iv: None,
-        })
+        Ok(Self { cipher, derivation, salt, rounds, iv: None })
     }
 
     fn pbes2(mut identifier: Reader) -> Result<Self, Error> {
         let mut parameters = identifier.sequence()?;
         let derivation = Pbkdf2::parse(&mut parameters)?;
         let (cipher, iv) = pbes2_cipher(&mut parameters, derivation.key_length)?;
-        if derivation
-            .key_length
-            .is_some_and(|length| length != cipher.key_length() as u64)
-        {
-            return Err(Error::Malformed(
-                "the key has another length than its cipher takes",
-            ));
+        if derivation.key_length.is_some_and(|length| length != cipher.key_length() as u64) {
+            return Err(Error::Malformed("the key has another length than its cipher takes"));
         }
         Ok(Self {
             cipher,
@@ -122,16 +104,8 @@ impl Scheme {
     }
 
     /// The key and the initialization vector.
-    fn derive(
-        &self,
-        password: &[u8],
-        work: &mut Work,
-    ) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Error> {
-        let input = Derive {
-            password,
-            salt: &self.salt,
-            rounds: self.rounds,
-        };
+    fn derive(&self, password: &[u8], work: &mut Work) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Error> {
+        let input = Derive { password, salt: &self.salt, rounds: self.rounds };
         let (key_length, iv_length) = (self.cipher.key_length(), self.cipher.iv_length());
         match self.derivation {
             Derivation::Pkcs12 => Ok((
@@ -153,10 +127,7 @@ impl Scheme {
 
     /// For the report on a key.
     pub(super) fn describe(&self) -> Encryption {
-        Encryption {
-            algorithm: self.to_string(),
-            iterations: self.rounds,
-        }
+        Encryption { algorithm: self.to_string(), iterations: self.rounds }
     }
 }
 
@@ -172,28 +143,11 @@ impl fmt::Display for Scheme {
 
 fn pbes1_schemes() -> [(ObjectIdentifier, Cipher, Derivation); 10] {
     use Derivation::{Pbkdf1, Pkcs12};
-    let rc2_64 = Cipher::Rc2 {
-        key_length: 8,
-        effective_bits: 64,
-    };
+    let rc2_64 = Cipher::Rc2 { key_length: 8, effective_bits: 64 };
     [
         (oid::PBE_SHA_3DES, Cipher::TripleDes, Pkcs12),
-        (
-            oid::PBE_SHA_RC2_40,
-            Cipher::Rc2 {
-                key_length: 5,
-                effective_bits: 40,
-            },
-            Pkcs12,
-        ),
-        (
-            oid::PBE_SHA_RC2_128,
-            Cipher::Rc2 {
-                key_length: 16,
-                effective_bits: 128,
-            },
-            Pkcs12,
-        ),
+        (oid::PBE_SHA_RC2_40, Cipher::Rc2 { key_length: 5, effective_bits: 40 }, Pkcs12),
+        (oid::PBE_SHA_RC2_128, Cipher::Rc2 { key_length: 16, effective_bits: 128 }, Pkcs12),
         (oid::PBE_SHA_2DES, Cipher::TwoKeyTripleDes, Pkcs12),
         (oid::PBE_SHA_RC4_128, Cipher::Rc4 { key_length: 16 }, Pkcs12),
         (oid::PBE_SHA_RC4_40, Cipher::Rc4 { key_length: 5 }, Pkcs12),
@@ -224,10 +178,7 @@ fn pbes2_cipher(reader: &mut Reader, key_length: Option<u64>) -> Result<(Cipher,
 }
 
 /// RFC 8018 appendix B.2.3: `SEQUENCE { rc2ParameterVersion INTEGER OPTIONAL, iv OCTET STRING (SIZE(8)) }`.
-fn rc2_cipher(
-    identifier: &mut Reader,
-    key_length: Option<u64>,
-) -> Result<(Cipher, Vec<u8>), Error> {
+fn rc2_cipher(identifier: &mut Reader, key_length: Option<u64>) -> Result<(Cipher, Vec<u8>), Error> {
     let mut parameters = identifier.sequence()?;
     let effective_bits = match parameters.optional_unsigned()? {
         None => 32,
@@ -241,19 +192,14 @@ fn rc2_cipher(
     if !(1..=MAX_RC2_KEY).contains(&key_length) {
         return Err(Error::Malformed("an RC2 key of an impossible length"));
     }
-    let cipher = Cipher::Rc2 {
-        key_length: key_length as usize,
-        effective_bits,
-    };
+    let cipher = Cipher::Rc2 { key_length: key_length as usize, effective_bits };
     Ok((cipher, iv(&mut parameters, cipher)?))
 }
 
 fn iv(reader: &mut Reader, cipher: Cipher) -> Result<Vec<u8>, Error> {
     let iv = reader.octets()?;
     if iv.len() != cipher.iv_length() {
-        return Err(Error::Malformed(
-            "an initialization vector of the wrong length",
-        ));
+        return Err(Error::Malformed("an initialization vector of the wrong length"));
     }
     Ok(iv.to_vec())
 }
@@ -284,12 +230,7 @@ impl Pbkdf2 {
             None => digest::sha1(),
         };
         parameters.finish()?;
-        Ok(Self {
-            digest,
-            salt,
-            rounds,
-            key_length,
-        })
+        Ok(Self { digest, salt, rounds, key_length })
     }
 }
 
@@ -297,9 +238,7 @@ impl Pbkdf2 {
 pub(super) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
     let salt = reader.next()?;
     if salt.tag == SEQUENCE {
-        return Err(Error::Unsupported {
-            algorithm: "a salt from another source".into(),
-        });
+        return Err(Error::Unsupported { algorithm: "a salt from another source".into() });
     }
     let salt = salt.octets(OCTET_STRING)?;
     if salt.len() > MAX_SALT {
@@ -312,13 +251,10 @@ pub(super) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
 pub(super) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
     match reader.unsigned()? {
         0 => Err(Error::Malformed("an iteration count of zero")),
-        rounds => u32::try_from(rounds)
-            .map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
+        rounds => u32::try_from(rounds).map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
     }
 }
 
 pub(super) fn unsupported(name: Oid) -> Error {
-    Error::Unsupported {
-        algorithm: name.to_string(),
-    }
+    Error::Unsupported { algorithm: name.to_string() }
 }

@@ -22,18 +22,13 @@ impl Work {
         if size > MAX_SIZE {
             return Err(too_much(format!("{size} bytes, more than {MAX_SIZE}")));
         }
-        Ok(Self {
-            entries: MAX_ENTRIES,
-            compressions: MAX_COMPRESSIONS,
-        })
+        Ok(Self { entries: MAX_ENTRIES, compressions: MAX_COMPRESSIONS })
     }
 
     /// One more bag or attribute.
     pub(super) fn entry(&mut self) -> Result<(), Error> {
-        self.entries = self
-            .entries
-            .checked_sub(1)
-            .ok_or_else(|| too_much(format!("more than {MAX_ENTRIES} entries")))?;
+        self.entries =
+            self.entries.checked_sub(1).ok_or_else(|| too_much(format!("more than {MAX_ENTRIES} entries")))?;
         Ok(())
     }
 
