@@ -384,7 +384,7 @@ fn word(mut command: Command, path: &str, console: &Console) -> Command {
         // comes last.
         let order = if arg.is_global_set() { 1_000 } else { 0 };
         let arg = arg.help(help.unwrap_or_default()).help_heading(section).display_order(order);
-        arg.hide_possible_values(true).hide_default_value(true)
+        if arg.get_action().takes_values() { arg.hide_possible_values(true).hide_default_value(true) } else { arg }
     });
     command.mut_subcommands(|sub| {
         let path = format!("{path}-{}", sub.get_name());
