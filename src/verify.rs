@@ -47,7 +47,7 @@ pub struct Judged {
     pub server: ServerId,
     /// The number.
     pub number: Number,
-    /// `whole`, `unfinished`, `damaged`, `foreign` or `elsewhere`.
+    /// `whole`, `unfinished`, `damaged`, `newer`, `foreign` or `elsewhere`.
     pub state: &'static str,
     /// Hash of the record, where one verifies.
     pub record: Option<Hash>,
@@ -102,6 +102,11 @@ pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: j
     let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
     let survey =
         Survey::of(media, vault.clone(), &trust, Reading::PastCache).map_err(|e| medium_error(&media[0], &e))?;
+    if survey.trust.statements.is_empty() {
+        // Somebody's other stick, most often: not ours, and not forged.
+        let name = media.first().map_or("", |medium| medium.name.as_str());
+        return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = name)));
+    }
     let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
     check.slots();
     check.order(state, now);
@@ -259,7 +264,8 @@ impl Check<'_, '_> {
                     self.find("damaged-above-whole", Level::Lost, text!("found-damaged", generation = key));
                 }
                 "damaged" if judged.record.is_none() => {
-                    self.find("damaged-above-whole", Level::Attention, text!("found-damaged", generation = key));
+                    let id = if above { "damaged-above-whole" } else { "damaged-below-whole" };
+                    self.find(id, Level::Attention, text!("found-damaged", generation = key));
                 }
                 "elsewhere" if above => self.find(
                     "elsewhere-above-whole",
@@ -289,7 +295,9 @@ impl Check<'_, '_> {
 
     fn overdue(&mut self, whole: &BTreeMap<ServerId, Number>, now: jiff::Timestamp) {
         let today = day_of(now);
-        for (server, number) in whole {
+        // Nothing is due of a server that the owner has closed.
+        let open = whole.iter().filter(|(server, _)| self.survey.trust.may_write(**server));
+        for (server, number) in open.collect::<Vec<_>>() {
             let newest = self.survey.line(*server).find(|generation| generation.record.number == *number);
             if let Some(generation) = newest.filter(|generation| generation.record.due < today) {
                 let (key, due) = (read_key(generation), generation.record.due.to_string());
@@ -378,7 +386,8 @@ impl Check<'_, '_> {
 /// The state of a number without a record that verifies.
 fn state_without_record(slot: &Slot) -> &'static str {
     match () {
-        () if !slot.damaged.is_empty() || !slot.newer.is_empty() => "damaged",
+        () if !slot.newer.is_empty() => "newer",
+        () if !slot.damaged.is_empty() => "damaged",
         () if !slot.unfinished.is_empty() => "unfinished",
         () => "foreign",
     }
