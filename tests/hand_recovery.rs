@@ -1,5 +1,6 @@
 //! Recovery by hand: the lines that README.TXT on the medium gives for Linux, typed one after the other into a shell
 //! with nothing but ssh-keygen, sha256sum, age and openssl; and each forgery, stopped at the step README.TXT names.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 #![cfg(target_os = "linux")]
 
 use std::fs;
