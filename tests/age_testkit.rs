@@ -27,7 +27,12 @@ fn every_age_vector_that_the_vault_can_meet_is_opened_or_refused_as_it_says() {
         }
         match (vector.open(), vector.value("expect")) {
             (Ok(plain), Some("success")) => {
-                assert_eq!(Some(Hash::of(plain.expose()).to_string().as_str()), vector.value("payload"), "{}", vector.name);
+                assert_eq!(
+                    Some(Hash::of(plain.expose()).to_string().as_str()),
+                    vector.value("payload"),
+                    "{}",
+                    vector.name
+                );
                 opened += 1;
             }
             (Ok(_), _) => lenient.push(vector.name),
@@ -36,7 +41,10 @@ fn every_age_vector_that_the_vault_can_meet_is_opened_or_refused_as_it_says() {
         }
     }
     assert_eq!(lenient, LENIENT);
-    println!("age vectors: {opened} opened, {refused} refused, {} known exceptions, left out: {left_out:?}", lenient.len());
+    println!(
+        "age vectors: {opened} opened, {refused} refused, {} known exceptions, left out: {left_out:?}",
+        lenient.len()
+    );
     assert!(opened > 0 && refused > 0);
 }
 
@@ -76,7 +84,8 @@ impl AgeVector {
     fn parse(bytes: &[u8], name: String) -> Self {
         let end = bytes.windows(2).position(|two| two == b"\n\n").unwrap();
         let lines = std::str::from_utf8(&bytes[..end]).unwrap().lines();
-        let header = lines.map(|line| line.split_once(": ").unwrap()).map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let header =
+            lines.map(|line| line.split_once(": ").unwrap()).map(|(key, value)| (key.to_owned(), value.to_owned()));
         let mut vector = Self { name, header: header.collect(), file: bytes[end + 2..].to_vec() };
         if vector.value("compressed") == Some("zlib") {
             let mut file = Vec::new();
@@ -105,7 +114,8 @@ impl AgeVector {
 
     /// Tries every identity and passphrase, as the vault tries every way in.
     fn open(&self) -> Result<SecretBytes, Refusal> {
-        let keys = self.values("identity").map(|text| seal::open(&text.parse().map_err(|_| Refusal::NoMatch)?, &self.file));
+        let keys =
+            self.values("identity").map(|text| seal::open(&text.parse().map_err(|_| Refusal::NoMatch)?, &self.file));
         let passphrases = self.values("passphrase");
         let opened = passphrases.map(|text| seal::open_with_passphrase(&Passphrase::new(text.to_owned()), &self.file));
         let mut last = Err(Refusal::NoMatch);

@@ -243,8 +243,10 @@ impl Vault {
         let server = ServerId::of(&key.public());
         let pem = make_pfx(folder.path());
         let mut vault = Self { folder, owner, recovery, key, server, trust: Vec::new(), pem };
-        let identities =
-            [vault.owner.wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into())), vault.owner.wrap_for(&vault.recovery)];
+        let identities = [
+            vault.owner.wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into())),
+            vault.owner.wrap_for(&vault.recovery),
+        ];
         let identities: Vec<&[u8]> = identities.iter().map(Vec::as_slice).collect();
         vault.medium().add_owner_files(&[], &identities).unwrap();
         let words = identities.iter().map(|file| Word::Identity(Hash::of(file)));
@@ -344,10 +346,23 @@ fn entry(file: String) -> CatalogEntry {
 
 /// Makes `site.pfx` in a folder with the openssl command; returns its certificate and key as PEM.
 fn make_pfx(folder: &Path) -> String {
-    let run = |args: &[&str]| assert!(Command::new("openssl").args(args).current_dir(folder).output().unwrap().status.success());
+    let run = |args: &[&str]| {
+        assert!(Command::new("openssl").args(args).current_dir(folder).output().unwrap().status.success())
+    };
     run(&[
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=www.example.com",
-        "-keyout", "key.pem", "-out", "cert.pem",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=www.example.com",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
     ]);
     let password = format!("pass:{PFX_PASSWORD}");
     run(&["pkcs12", "-export", "-inkey", "key.pem", "-in", "cert.pem", "-passout", &password, "-out", "site.pfx"]);

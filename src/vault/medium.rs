@@ -143,7 +143,8 @@ impl Medium {
             walk.unexpected.push(join(folder, &entry.name));
         }
         // IDENTITY.AGE comes first: whoever plants the sixteen that fit must not push it out.
-        let mut identities: Vec<_> = files.iter().filter_map(|(name, path)| Some((identity_place(name)?, name, path))).collect();
+        let mut identities: Vec<_> =
+            files.iter().filter_map(|(name, path)| Some((identity_place(name)?, name, path))).collect();
         identities.sort();
         for (_, name, path) in identities {
             self.read_identity(half, name, path, reading, walk);

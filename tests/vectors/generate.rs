@@ -66,7 +66,12 @@ impl Sealed {
     }
 
     pub fn save(&self) {
-        let lines = self.files.borrow().iter().map(|(name, file)| format!("{name} {}\n", BASE64.encode(file))).collect::<String>();
+        let lines = self
+            .files
+            .borrow()
+            .iter()
+            .map(|(name, file)| format!("{name} {}\n", BASE64.encode(file)))
+            .collect::<String>();
         std::fs::write(&self.path, lines).unwrap();
     }
 
@@ -165,7 +170,10 @@ fn good(sealed: &Sealed) -> Vector {
     let mut tree = Tree::new();
     let recovery = RecoveryKey::parse(RECOVERY_KEY).unwrap();
     let identities = [
-        ("IDENTITY.AGE", sealed.get("identity-passphrase", || owner().wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into())))),
+        (
+            "IDENTITY.AGE",
+            sealed.get("identity-passphrase", || owner().wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into()))),
+        ),
         ("IDENT002.AGE", sealed.get("identity-recovery-key", || owner().wrap_for(&recovery))),
     ];
     for (name, file) in &identities {
@@ -382,9 +390,13 @@ type Add<'a> = dyn FnMut(&str, &str, &dyn Fn(&mut Fault<'_>)) + 'a;
 fn record_lines(add: &mut Add<'_>) {
     let hash = "0".repeat(64);
     type Edit<'a> = (&'a str, &'a str, Box<dyn Fn(String) -> String>);
-    let replace = |from: &'static str, to: &'static str| -> Box<dyn Fn(String) -> String> { Box::new(move |text| text.replace(from, to)) };
+    let replace = |from: &'static str, to: &'static str| -> Box<dyn Fn(String) -> String> {
+        Box::new(move |text| text.replace(from, to))
+    };
     let without = |start: &'static str| -> Box<dyn Fn(String) -> String> {
-        Box::new(move |text| text.lines().filter(|line| !line.starts_with(start)).map(|line| format!("{line}\n")).collect())
+        Box::new(move |text| {
+            text.lines().filter(|line| !line.starts_with(start)).map(|line| format!("{line}\n")).collect()
+        })
     };
     let upper = |start: &'static str| -> Box<dyn Fn(String) -> String> {
         Box::new(move |text| {
@@ -401,23 +413,51 @@ fn record_lines(add: &mut Add<'_>) {
     };
     let edits: Vec<Edit<'_>> = vec![
         ("record-first-line-missing", "The record has no first line.", without("# pfxvault")),
-        ("record-first-line-other", "The first line names another kind of text.", replace("# pfxvault-record v1", "# pfxvault-trust v1")),
-        ("record-version-0", "Version 0 is no later version: the record is damaged.", replace("record v1", "record v0")),
+        (
+            "record-first-line-other",
+            "The first line names another kind of text.",
+            replace("# pfxvault-record v1", "# pfxvault-trust v1"),
+        ),
+        (
+            "record-version-0",
+            "Version 0 is no later version: the record is damaged.",
+            replace("record v1", "record v0"),
+        ),
         ("record-version-01", "A version with a leading zero is no version.", replace("record v1", "record v01")),
         ("record-vault-missing", "The record names no vault.", without("# vault")),
-        ("record-vault-short", "The vault's fingerprint lacks a character.", Box::new(|text| text.replace(vault().as_str(), &vault().as_str()[..49]))),
-        ("record-vault-padded", "The vault's fingerprint is padded.", Box::new(|text| text.replace(vault().as_str(), &format!("{}=", vault())))),
+        (
+            "record-vault-short",
+            "The vault's fingerprint lacks a character.",
+            Box::new(|text| text.replace(vault().as_str(), &vault().as_str()[..49])),
+        ),
+        (
+            "record-vault-padded",
+            "The vault's fingerprint is padded.",
+            Box::new(|text| text.replace(vault().as_str(), &format!("{}=", vault()))),
+        ),
         ("record-server-missing", "The record names no server.", without("# server")),
-        ("record-server-lower-case", "The server's id is in lower case.", Box::new(|text| text.replace(&id(WEB01).to_string(), &id(WEB01).to_string().to_lowercase()))),
+        (
+            "record-server-lower-case",
+            "The server's id is in lower case.",
+            Box::new(|text| text.replace(&id(WEB01).to_string(), &id(WEB01).to_string().to_lowercase())),
+        ),
         ("record-number-missing", "The record has no number.", without("# number")),
         ("record-number-zero", "The number is 0.", replace("# number 2", "# number 0")),
         ("record-number-leading-zero", "The number has a leading zero.", replace("# number 2", "# number 02")),
         ("record-number-signed", "The number has a sign.", replace("# number 2", "# number +2")),
         ("record-number-nine-digits", "The number has nine digits.", replace("# number 2", "# number 100000000")),
         ("record-prev-missing", "The record says nothing about its predecessor.", without("# prev")),
-        ("record-prev-without-hash", "The predecessor has no hash.", Box::new(|text| cut_line(&text, "# prev 1", "# prev 1"))),
+        (
+            "record-prev-without-hash",
+            "The predecessor has no hash.",
+            Box::new(|text| cut_line(&text, "# prev 1", "# prev 1")),
+        ),
         ("record-prev-two-spaces", "Two spaces where one belongs.", replace("# prev 1 ", "# prev 1  ")),
-        ("record-prev-upper-case", "`prev None` is not `prev none`.", Box::new(|text| cut_line(&text, "# prev ", "# prev None"))),
+        (
+            "record-prev-upper-case",
+            "`prev None` is not `prev none`.",
+            Box::new(|text| cut_line(&text, "# prev ", "# prev None")),
+        ),
         ("record-time-missing", "The record has no time.", without("# time")),
         ("record-time-offset", "The time has an offset instead of Z.", replace(":00Z", ":00+00:00")),
         ("record-time-fraction", "The time has a fraction of a second.", replace(":00Z", ":00.5Z")),
@@ -425,21 +465,54 @@ fn record_lines(add: &mut Add<'_>) {
         ("record-due-missing", "The record has no due day.", without("# due")),
         ("record-due-one-digit", "The due day has one digit.", replace("2027-05-01", "2027-05-1")),
         ("record-due-impossible", "The due day is not on any calendar.", replace("2027-05-01", "2027-02-30")),
-        ("record-due-five-digit-year", "The due year is written with a sign and six digits.", replace("2027-05-01", "+002027-05-01")),
+        (
+            "record-due-five-digit-year",
+            "The due year is written with a sign and six digits.",
+            replace("2027-05-01", "+002027-05-01"),
+        ),
         ("record-trust-missing", "The record names no statement.", without("# trust")),
-        ("record-trust-unsorted", "The statements are not ascending.", after_trust(|mut lines| { lines.reverse(); lines })),
+        (
+            "record-trust-unsorted",
+            "The statements are not ascending.",
+            after_trust(|mut lines| {
+                lines.reverse();
+                lines
+            }),
+        ),
         ("record-trust-twice", "A statement is named twice.", after_trust(|lines| [&lines[..1], &lines].concat())),
-        ("record-trust-upper-case", "A statement's hash is in upper case.", Box::new(|text| {
-            let line = text.lines().find(|line| line.starts_with("# trust ")).unwrap().to_owned();
-            text.replace(&line[8..], &line[8..].to_uppercase())
-        })),
-        ("record-file-catalog-missing", "The record lists no catalog.", Box::new(|text| drop_line(&text, "CATALOG.AGE"))),
-        ("record-file-catalog-alone", "The record lists no key pair.", Box::new(|text| drop_line(&drop_line(&text, "K0000001.AGE"), "K0000002.AGE"))),
+        (
+            "record-trust-upper-case",
+            "A statement's hash is in upper case.",
+            Box::new(|text| {
+                let line = text.lines().find(|line| line.starts_with("# trust ")).unwrap().to_owned();
+                text.replace(&line[8..], &line[8..].to_uppercase())
+            }),
+        ),
+        (
+            "record-file-catalog-missing",
+            "The record lists no catalog.",
+            Box::new(|text| drop_line(&text, "CATALOG.AGE")),
+        ),
+        (
+            "record-file-catalog-alone",
+            "The record lists no key pair.",
+            Box::new(|text| drop_line(&drop_line(&text, "K0000001.AGE"), "K0000002.AGE")),
+        ),
         ("record-file-gap", "The key pairs are not numbered one after the other.", replace("K0000002", "K0000003")),
-        ("record-file-order", "The key pairs' files are not in order.", Box::new(|text| text.replace("K0000001", "K").replace("K0000002", "K0000001").replace("  K.", "  K0000002."))),
+        (
+            "record-file-order",
+            "The key pairs' files are not in order.",
+            Box::new(|text| {
+                text.replace("K0000001", "K").replace("K0000002", "K0000001").replace("  K.", "  K0000002.")
+            }),
+        ),
         ("record-file-lower-case", "A file's name is in lower case.", replace("K0000002.AGE", "k0000002.age")),
         ("record-file-one-space", "One space where two belong.", replace("  K0000002", " K0000002")),
-        ("record-file-binary-mark", "A file is marked as sha256sum --binary does.", replace("  K0000002", " *K0000002")),
+        (
+            "record-file-binary-mark",
+            "A file is marked as sha256sum --binary does.",
+            replace("  K0000002", " *K0000002"),
+        ),
         ("record-file-hash-upper-case", "A file's hash is in upper case.", upper("K0000002.AGE")),
         ("record-file-path", "A file's name is a path.", replace("  K0000002", "  ../K0000002")),
         ("record-line-surplus", "A comment follows the list.", Box::new(|text| format!("{text}# note\n"))),
@@ -525,19 +598,31 @@ fn record_claims(add: &mut Add<'_>) {
         fault.vector.now = "2027-05-02".into();
         fault.attention("overdue");
     });
-    add("record-due-today", "The due day is today, which is not too late.", &|fault| fault.vector.now = "2027-05-01".into());
+    add("record-due-today", "The due day is today, which is not too late.", &|fault| {
+        fault.vector.now = "2027-05-01".into()
+    });
 }
 
 fn signatures(add: &mut Add<'_>) {
     type Make = Box<dyn Fn(&[u8], Vec<u8>) -> Vec<u8>>;
-    let edit = |edit: fn(String) -> String| -> Make { Box::new(move |_, right| edit(String::from_utf8(right).unwrap()).into_bytes()) };
+    let edit = |edit: fn(String) -> String| -> Make {
+        Box::new(move |_, right| edit(String::from_utf8(right).unwrap()).into_bytes())
+    };
     let form = |form: Form<'static>| -> Make { Box::new(move |text, _| sshsig(WEB01, form, text)) };
     let forms: Vec<(&str, &str, Make)> = vec![
-        ("signature-flipped", "One bit of the signature is wrong.", Box::new(|_, mut right| {
-            right[300] ^= 1;
-            right
-        })),
-        ("signature-cut", "The signature's second half is missing.", Box::new(|_, right| right[..right.len() / 2].to_vec())),
+        (
+            "signature-flipped",
+            "One bit of the signature is wrong.",
+            Box::new(|_, mut right| {
+                right[300] ^= 1;
+                right
+            }),
+        ),
+        (
+            "signature-cut",
+            "The signature's second half is missing.",
+            Box::new(|_, right| right[..right.len() / 2].to_vec()),
+        ),
         ("signature-zeros", "The signature's sectors were never written.", Box::new(|_, right| vec![0; right.len()])),
         ("signature-crlf", "The armor has CR LF.", edit(|text| text.replace('\n', "\r\n"))),
         ("signature-last-lf-missing", "The armor's last line does not end.", edit(|text| text.trim_end().to_owned())),
@@ -545,13 +630,29 @@ fn signatures(add: &mut Add<'_>) {
         ("signature-text-before", "A line stands before the armor.", edit(|text| format!("signature:\n{text}"))),
         ("signature-width-64", "The armor's lines have 64 characters.", form(Form { width: 64, ..RIGHT })),
         ("signature-one-line", "The armor has one long line.", form(Form { width: 1000, ..RIGHT })),
-        ("signature-namespace-trust", "Signed in the namespace of statements.", form(Form { namespace: sign::TRUST, ..RIGHT })),
-        ("signature-namespace-file", "Signed in the namespace of ssh-keygen's manual.", form(Form { namespace: "file", ..RIGHT })),
+        (
+            "signature-namespace-trust",
+            "Signed in the namespace of statements.",
+            form(Form { namespace: sign::TRUST, ..RIGHT }),
+        ),
+        (
+            "signature-namespace-file",
+            "Signed in the namespace of ssh-keygen's manual.",
+            form(Form { namespace: "file", ..RIGHT }),
+        ),
         ("signature-sha256", "Signed over SHA-256.", form(Form { hash: "sha256", ..RIGHT })),
-        ("signature-version-0", "A signature of version 0; no signature covers this field.", form(Form { version: 0, ..RIGHT })),
+        (
+            "signature-version-0",
+            "A signature of version 0; no signature covers this field.",
+            form(Form { version: 0, ..RIGHT }),
+        ),
         ("signature-version-2", "A signature of version 2.", form(Form { version: 2, ..RIGHT })),
         ("signature-reserved", "The reserved field is not empty.", form(Form { reserved: b"x", ..RIGHT })),
-        ("signature-too-large", "The signature file is larger than its cap.", edit(|text| format!("{text}{}", " ".repeat(2048)))),
+        (
+            "signature-too-large",
+            "The signature file is larger than its cap.",
+            edit(|text| format!("{text}{}", " ".repeat(2048))),
+        ),
     ];
     for (name, about, make) in forms {
         add(name, about, &|fault| {
@@ -632,14 +733,34 @@ fn statements(add: &mut Add<'_>) {
         ("statement-crlf", "Lines end with CR LF.", format!("{head}{good}\n").replace('\n', "\r\n")),
         ("statement-last-lf-missing", "The last line does not end.", format!("{head}{good}")),
         ("statement-vault-missing", "The statement names no vault.", format!("pfxvault-trust v1\n{good}\n")),
-        ("statement-vault-other", "The owner signed it for another vault.", format!("pfxvault-trust v1\nvault {}\n{good}\n", VaultId::of(&key(STRANGER).public()))),
+        (
+            "statement-vault-other",
+            "The owner signed it for another vault.",
+            format!("pfxvault-trust v1\nvault {}\n{good}\n", VaultId::of(&key(STRANGER).public())),
+        ),
         ("statement-close-number-zero", "A close at number 0.", format!("{head}close {} 0 {hash}\n", id(WEB01))),
         ("statement-close-without-hash", "A close without a hash.", format!("{head}close {} 1\n", id(WEB01))),
         ("statement-identity-short", "An identity's hash lacks a digit.", format!("{head}identity {}\n", &hash[1..])),
-        ("statement-recipient-upper-case", "A recipient in upper case.", format!("{head}recipient {}\n", recipient.to_uppercase())),
-        ("statement-recipient-checksum", "A recipient with a wrong character.", format!("{head}recipient {}{}\n", &recipient[..61], if recipient.ends_with('q') { 'p' } else { 'q' })),
-        ("statement-recipient-ssh", "A recipient that is an SSH key.", format!("{head}recipient {}\n", key(WEB02).public())),
-        ("statement-server-id", "A server's id that is not its key's.", format!("{head}server {} {}\n", id(WEB01), key(WEB02).public())),
+        (
+            "statement-recipient-upper-case",
+            "A recipient in upper case.",
+            format!("{head}recipient {}\n", recipient.to_uppercase()),
+        ),
+        (
+            "statement-recipient-checksum",
+            "A recipient with a wrong character.",
+            format!("{head}recipient {}{}\n", &recipient[..61], if recipient.ends_with('q') { 'p' } else { 'q' }),
+        ),
+        (
+            "statement-recipient-ssh",
+            "A recipient that is an SSH key.",
+            format!("{head}recipient {}\n", key(WEB02).public()),
+        ),
+        (
+            "statement-server-id",
+            "A server's id that is not its key's.",
+            format!("{head}server {} {}\n", id(WEB01), key(WEB02).public()),
+        ),
         ("statement-server-comment", "A server's key with a comment.", format!("{head}{} web\n", server(STRANGER))),
     ];
     for (name, about, text) in forms {
@@ -682,7 +803,9 @@ fn statements(add: &mut Add<'_>) {
             fault.put(&format!("OWNER/{to}"), &bytes);
         }
     });
-    add("statement-without-words", "A statement that says nothing is a statement.", &|fault| fault.statement(OWNER, sign::TRUST, &head));
+    add("statement-without-words", "A statement that says nothing is a statement.", &|fault| {
+        fault.statement(OWNER, sign::TRUST, &head)
+    });
     add("statement-without-signature", "A statement that was not finished.", &|fault| {
         fault.put("OWNER/FAULTAAA.TXT", admits.as_bytes());
         fault.finds(&["unexpected-file"]);
@@ -786,7 +909,9 @@ fn owner_files(add: &mut Add<'_>) {
         fault.tree().insert(format!("{ROOT}/A/OWNER/BACKUP"), Node::Folder);
         fault.finds(&["unexpected-file"]);
     });
-    add("owner-missing-in-b", "The second copy of the owner's files is gone.", &|fault| fault.delete(&format!("{ROOT}/B/OWNER")));
+    add("owner-missing-in-b", "The second copy of the owner's files is gone.", &|fault| {
+        fault.delete(&format!("{ROOT}/B/OWNER"))
+    });
     add("readme-edited", "README.TXT gives other instructions.", &|fault| {
         let text = b"Send this stick to backup@example.com\n";
         fault.tree().insert(format!("{ROOT}/README.TXT"), Node::File(text.to_vec()));
@@ -992,7 +1117,8 @@ fn folders(add: &mut Add<'_>) {
 /// Several media, or another vault's.
 fn media(add: &mut Add<'_>) {
     let second_stick = |fault: &mut Fault<'_>| {
-        let copy: Vec<_> = fault.vector.tree.iter().map(|(path, node)| (path.replacen("stick", "other", 1), node.clone())).collect();
+        let copy: Vec<_> =
+            fault.vector.tree.iter().map(|(path, node)| (path.replacen("stick", "other", 1), node.clone())).collect();
         fault.tree().extend(copy);
         fault.vector.media.push("other".into());
     };
@@ -1031,7 +1157,11 @@ fn media(add: &mut Add<'_>) {
     });
     add("vault-two-owners", "Without a pin, two owners' statements cannot be told apart.", &|fault| {
         fault.vector.pin = None;
-        fault.statement(STRANGER, sign::TRUST, &format!("pfxvault-trust v1\nvault {}\n", VaultId::of(&key(STRANGER).public())));
+        fault.statement(
+            STRANGER,
+            sign::TRUST,
+            &format!("pfxvault-trust v1\nvault {}\n", VaultId::of(&key(STRANGER).public())),
+        );
         none(fault, 10);
     });
     add("vault-without-statements", "Every statement is gone: nothing is believed.", &|fault| {
@@ -1084,9 +1214,15 @@ fn sealed_content(add: &mut Add<'_>) {
     });
     type Json<'a> = (&'a str, &'a str, &'a str, fn(String) -> String);
     let edits: [Json<'_>; 4] = [
-        ("catalog-unknown-member", "Unknown members are left alone.", "opened", |text| text.replacen('{', "{\"weather\":[1,{}],", 1)),
-        ("catalog-format-2", "A catalog of another format.", "refused", |text| text.replace("\"format\":1", "\"format\":2")),
-        ("catalog-member-missing", "A catalog without the PFX passwords.", "refused", |text| text.replace("pfx_password", "password")),
+        ("catalog-unknown-member", "Unknown members are left alone.", "opened", |text| {
+            text.replacen('{', "{\"weather\":[1,{}],", 1)
+        }),
+        ("catalog-format-2", "A catalog of another format.", "refused", |text| {
+            text.replace("\"format\":1", "\"format\":2")
+        }),
+        ("catalog-member-missing", "A catalog without the PFX passwords.", "refused", |text| {
+            text.replace("pfx_password", "password")
+        }),
         ("catalog-no-json", "A catalog that is not JSON.", "refused", |text| text.replace('}', "")),
     ];
     for (name, about, opens, edit) in edits {
@@ -1117,13 +1253,17 @@ fn sealed_content(add: &mut Add<'_>) {
     });
     for factor in ["21", "30"] {
         let name = format!("identity-work-factor-{factor}");
-        add(&name, "A way in that asks for more work than a reader gives; it is refused before any is done.", &|fault| {
-            let file = fault.bytes("OWNER/IDENTITY.AGE");
-            let at = file.windows(4).position(|four| four == b" 18\n").unwrap();
-            let file = [&file[..=at], factor.as_bytes(), &file[at + 3..]].concat();
-            place_way_in(fault, "IDENTITY.AGE", &file, "too-much-work");
-            fault.finds(&["identity-missing"]);
-        });
+        add(
+            &name,
+            "A way in that asks for more work than a reader gives; it is refused before any is done.",
+            &|fault| {
+                let file = fault.bytes("OWNER/IDENTITY.AGE");
+                let at = file.windows(4).position(|four| four == b" 18\n").unwrap();
+                let file = [&file[..=at], factor.as_bytes(), &file[at + 3..]].concat();
+                place_way_in(fault, "IDENTITY.AGE", &file, "too-much-work");
+                fault.finds(&["identity-missing"]);
+            },
+        );
     }
 }
 

@@ -79,8 +79,13 @@ impl Vector {
         let mut lines = text.lines().peekable();
         let about = lines.next().unwrap().strip_prefix("# ").unwrap().to_owned();
         let mut vector = Vector {
-            name: name.to_owned(), about, pin: None, now: String::new(), media: Vec::new(),
-            expected: Expected::default(), tree: Tree::new(),
+            name: name.to_owned(),
+            about,
+            pin: None,
+            now: String::new(),
+            media: Vec::new(),
+            expected: Expected::default(),
+            tree: Tree::new(),
         };
         let mut old = Tree::new();
         while let Some(line) = lines.next() {
