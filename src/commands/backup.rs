@@ -15,7 +15,7 @@ use crate::vault::medium::Medium;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    let mut holdings = run.holdings(&args.from)?;
+    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     super::list::warnings(run, &holdings);
     if args.dry_run {

@@ -30,14 +30,7 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
     if there {
         return Err(Error::failed(text!("error-vault-there", medium = medium.name.as_str())));
     }
-    let folder = run.state_folder()?;
-    if let Some(state) = State::open(&folder)? {
-        return Err(Error::failed(text!(
-            "error-already-enrolled",
-            vault = state.vault().as_str(),
-            folder = folder.as_path()
-        )));
-    }
+    let folder = run.new_state_folder()?;
     run.console.progress(&text!("create-what-it-is"));
     let passphrase = new_passphrase(run)?;
     let recovery = RecoveryKey::generate();

@@ -16,7 +16,7 @@ use crate::vault::id::Hash;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
-    let mut holdings = run.holdings(&args.from)?;
+    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
     let state = run.state().ok().flatten();

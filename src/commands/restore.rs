@@ -38,7 +38,7 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
 }
 
 fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
-    let mut holdings = run.read_source(source, args.key.as_deref(), args.source_password_file.as_deref())?;
+    let mut holdings = run.holdings(source, &args.files)?;
     holdings.select(&args.names)?;
     super::list::warnings(run, &holdings);
     let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
