@@ -58,7 +58,8 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
             }
             Some(mut state) if !there => {
                 run.go_ahead(yes, &text!("backup-add-question", medium = name))?;
-                backup::add_medium(&mut state, medium, &crate::media::host_name())?;
+                let label = state.next_label();
+                backup::add_medium(&mut state, medium, &label)?;
                 state
             }
             Some(state) => state,

@@ -39,8 +39,7 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
         None => run.console.hand_over_recovery_key(&recovery)?,
     }
     let name = server_name.unwrap_or_else(crate::media::host_name);
-    let label = label.unwrap_or_else(|| name.clone());
-    found(&folder, medium, &passphrase, &recovery, &name, &label)
+    found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))
 }
 
 fn new_passphrase(run: &Run<'_>) -> Result<Passphrase> {
