@@ -11,10 +11,11 @@ pub mod error;
 pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]
-mod linux;
+pub mod linux;
 pub mod media;
 pub mod open;
 pub mod pfx;
+pub mod restore;
 pub mod rules;
 pub mod secret;
 pub mod server;
@@ -24,4 +25,13 @@ pub mod throwaway;
 pub mod tls;
 pub mod vault;
 pub mod verify;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the one place that calls Windows")]
+pub mod windows;
 pub mod words;
+
+/// What the operating system does for the program: one set of functions, one module for each system.
+#[cfg(target_os = "linux")]
+pub use linux as system;
+#[cfg(windows)]
+pub use windows as system;

@@ -2,6 +2,7 @@
 //! Store), one PFX, or a certificate with its key in PEM. Plain values in and out; reading changes nothing.
 
 mod destination;
+pub mod iis;
 mod pem;
 
 use std::fs;
