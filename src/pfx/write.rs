@@ -225,12 +225,16 @@ fn read_back(pfx: &SecretBytes, contents: &KeyPairContents, password: &Password)
     if !file.verify_mac(password.expose()) {
         return Err(Error::NotReadBack("another reader finds its MAC wrong"));
     }
-    let keys: Vec<_> =
-        file.key_bags(password.expose()).map_err(unreadable)?.into_iter().map(SecretBytes::new).collect();
+    // Asked for its keys and its certificates one after the other, it would decrypt everything twice.
+    let bags = file.bags(password.expose()).map_err(unreadable)?;
+    let forms = Forms::bmp(password);
+    let keys = bags.iter().filter_map(|bag| bag.bag.get_key(forms.standard()));
+    let keys: Vec<SecretBytes> = keys.map(SecretBytes::new).collect();
     if !matches!(&keys[..], [key] if key.expose() == contents.pkcs8.expose()) {
         return Err(Error::NotReadBack("another reader finds another key"));
     }
-    if file.cert_x509_bags(password.expose()).map_err(unreadable)? != contents.chain {
+    let certificates: Vec<_> = bags.iter().filter_map(|bag| bag.bag.get_x509_cert()).collect();
+    if certificates != contents.chain {
         return Err(Error::NotReadBack("another reader finds other certificates"));
     }
     Ok(())

@@ -47,13 +47,7 @@ pub enum StoreName {
 
 impl StoreName {
     /// Every store this program reads.
-    pub const ALL: [Self; 5] = [
-        Self::My,
-        Self::WebHosting,
-        Self::Ca,
-        Self::Root,
-        Self::Request,
-    ];
+    pub const ALL: [Self; 5] = [Self::My, Self::WebHosting, Self::Ca, Self::Root, Self::Request];
     /// Those whose certificates have keys.
     pub const WITH_KEYS: [Self; 3] = [Self::My, Self::WebHosting, Self::Request];
 
@@ -153,11 +147,7 @@ impl StoredCertificate {
 
     /// What people know it by: its friendly name, else its thumbprint.
     pub fn name(&self) -> String {
-        let friendly = self
-            .properties
-            .friendly_name
-            .clone()
-            .filter(|name| !name.trim().is_empty());
+        let friendly = self.properties.friendly_name.clone().filter(|name| !name.trim().is_empty());
         friendly.unwrap_or_else(|| self.thumbprint())
     }
 }
@@ -165,11 +155,7 @@ impl StoredCertificate {
 /// The public key in a certificate: `SubjectPublicKeyInfo`, DER. `None` if it is no certificate.
 pub fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    certificate
-        .tbs_certificate()
-        .subject_public_key_info()
-        .to_der()
-        .ok()
+    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
 }
 
 /// Whether a certificate names itself as its issuer: a root.
@@ -282,11 +268,7 @@ impl NoExport {
 
 impl From<WindowsError> for NoExport {
     fn from(error: WindowsError) -> Self {
-        if error.code.is_not_exportable() {
-            Self::Marked
-        } else {
-            Self::Refused(error)
-        }
+        if error.code.is_not_exportable() { Self::Marked } else { Self::Refused(error) }
     }
 }
 
@@ -328,12 +310,7 @@ pub trait CertStores {
     ///
     /// # Errors
     /// What Windows answered; `CRYPT_E_NOT_FOUND` if it is not there.
-    fn change(
-        &self,
-        store: StoreName,
-        certificate: &Hash,
-        properties: &Properties,
-    ) -> Result<(), WindowsError>;
+    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError>;
 
     /// Removes a certificate, and says whether it was there. Its key stays.
     ///
