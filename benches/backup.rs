@@ -38,7 +38,15 @@ fn medium(path: &Path) -> Medium {
 }
 
 fn back_up(state: &mut State, medium: &[Medium], holdings: &Holdings, now: jiff::Timestamp) {
-    let request = Request { holdings, profile: Profile::Aes256, password: None, exceptions: &[], force: true, now };
+    let request = Request {
+        holdings,
+        selected: &[],
+        profile: Profile::Aes256,
+        password: None,
+        exceptions: &[],
+        force: true,
+        now,
+    };
     backup::run(state, medium, &request, &|_| ()).unwrap();
 }
 

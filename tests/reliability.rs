@@ -230,8 +230,15 @@ impl Bench {
 
     fn back_up(&mut self) -> Result<Done, pfxvault::error::Error> {
         let Self { state, disk, holdings, now, .. } = self;
-        let request =
-            Request { holdings, profile: Profile::Aes256, password: None, exceptions: &[], force: true, now: *now };
+        let request = Request {
+            holdings,
+            selected: &[],
+            profile: Profile::Aes256,
+            password: None,
+            exceptions: &[],
+            force: true,
+            now: *now,
+        };
         let outcome = backup::run(state, &medium(disk), &request, &|_| ())?;
         Ok(outcome.media.into_iter().next().unwrap().done)
     }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::backup;
 use crate::cli::Access;
 use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
@@ -36,8 +35,7 @@ struct NewSecrets<'a> {
 
 fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     let media = run.vault_media(media)?;
-    let state = run.state()?;
-    let trust = crate::verify::trust_of(&media, state.as_ref())?;
+    let trust = crate::verify::trust_of(&media, run.memory().state.as_ref())?;
     let opening: Vec<&str> = trust.recipients().collect();
     run.console.say(&text!(
         "access-headline",
@@ -64,16 +62,17 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
 fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
     let medium = run.medium_to_write(to)?;
     let media = [medium];
-    let opened = run.open(&media)?;
+    let known = run.memory();
+    let opened = run.open(&media, &run.secret()?, &known)?;
     let (word, identity) = new_way(run, &opened.owner, way, files)?;
     let statement = Statement::sign(&opened.owner.key, &[word]).map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
-    media[0].add_owner_files(&[&statement], &identities).map_err(|e| backup::medium_error(&media[0], &e))?;
-    if let Some(mut state) = run.state()?.filter(|state| *state.vault() == opened.vault()) {
+    media[0].add_owner_files(&[&statement], &identities)?;
+    run.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
-        state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
-        state.save()?;
-    }
+        // It was signed with the owner's key a moment ago.
+        let _ = state.trust.learn(statement);
+    });
     run.console.say(&text!("access-added", medium = to));
     run.console.document(Exit::Done, json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }));
     Ok(Exit::Done)
@@ -82,14 +81,14 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
 fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> Result<(Word, Option<Vec<u8>>)> {
     let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
     match way {
-        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&new_passphrase(run, files.passphrase)?))),
+        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&new_passphrase(run, files.passphrase)?)?)),
         "recovery-key" => {
             let key = RecoveryKey::generate();
             match files.recovery_key {
                 Some(path) => write_recovery_key(run.console, &key, path)?,
                 None => run.console.hand_over_recovery_key(&key)?,
             }
-            Ok(wrapped(owner.wrap_for(&key)))
+            Ok(wrapped(owner.wrap_for(&key)?))
         }
         age if age.parse::<age::x25519::Recipient>().is_ok_and(|parsed| parsed.to_string() == age) => {
             Ok((Word::Recipient(age.to_owned()), None))

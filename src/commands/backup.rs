@@ -28,6 +28,7 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let password = chosen_password(run, args)?;
     let request = Request {
         holdings: &holdings,
+        selected: &args.names,
         profile: args.reader.profile(),
         password: password.as_ref(),
         exceptions: &run.exceptions,
@@ -48,7 +49,7 @@ fn chosen_password(run: &Run<'_>, args: &Backup) -> Result<Option<Password>> {
 fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     let mut state = run.state()?;
     for medium in media {
-        let there = medium.has_vault().map_err(|e| backup::medium_error(medium, &e))?;
+        let there = medium.has_vault()?;
         let name = medium.name.as_str();
         state = Some(match state {
             None if there => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled-here", medium = name))),

@@ -17,7 +17,6 @@ pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
     let medium = run.medium_to_write(&args.medium)?;
     let label = args.label.clone();
     let state = create(run, &medium, label, args.server_name.clone())?;
-    run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
     run.console.mention(&text!("create-next", medium = medium.name.as_str()));
     let document = serde_json::json!({ "vault": state.vault().as_str(), "server": state.server().to_string(), "medium": medium.name });
     run.console.document(Exit::Done, document);
@@ -26,7 +25,7 @@ pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
 
 /// Makes the vault. Also what `backup` leads to where there is none.
 pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name: Option<String>) -> Result<State> {
-    let there = medium.has_vault().map_err(|e| crate::backup::medium_error(medium, &e))?;
+    let there = medium.has_vault()?;
     if there {
         return Err(Error::failed(text!("error-vault-there", medium = medium.name.as_str())));
     }
@@ -39,7 +38,9 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
         None => run.console.hand_over_recovery_key(&recovery)?,
     }
     let name = server_name.unwrap_or_else(crate::media::host_name);
-    found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))
+    let state = found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))?;
+    run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
+    Ok(state)
 }
 
 fn new_passphrase(run: &Run<'_>) -> Result<Passphrase> {
@@ -61,7 +62,7 @@ pub fn found(
     label: &str,
 ) -> Result<State> {
     let owner = Owner::generate().map_err(|_| no_random())?;
-    let identities = [owner.wrap_with_passphrase(passphrase), owner.wrap_for(recovery)];
+    let identities = [owner.wrap_with_passphrase(passphrase)?, owner.wrap_for(recovery)?];
     let mut state = State::create(folder, owner.vault(), server_name)?;
     let words = [
         Word::Identity(Hash::of(&identities[0])),

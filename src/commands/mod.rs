@@ -31,6 +31,7 @@ use crate::state::{self, State};
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::Exception;
+use crate::vault::id::VaultId;
 use crate::vault::identity::{RecoveryKey, Secret};
 use crate::vault::medium::Medium;
 
@@ -100,7 +101,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// This machine's state, if it is enrolled.
+    /// This machine's state, if it is enrolled, to change it.
     pub fn state(&self) -> Result<Option<State>> {
         State::open(&self.state_folder()?)
     }
@@ -123,6 +124,7 @@ impl<'a> Run<'a> {
     pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
         let medium = self.medium(name)?;
         rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
+        refuse_begun(&medium)?;
         Ok(medium)
     }
 
@@ -130,10 +132,10 @@ impl<'a> Run<'a> {
     pub fn vault_media(&self, names: &[String]) -> Result<Vec<Medium>> {
         let media: Vec<Medium> = names.iter().map(|name| self.medium(name)).collect::<Result<_>>()?;
         for medium in &media {
-            let there = medium.has_vault().map_err(|e| crate::backup::medium_error(medium, &e))?;
-            if !there {
+            if !medium.has_vault()? {
                 return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
             }
+            refuse_begun(medium)?;
         }
         Ok(media)
     }
@@ -159,10 +161,33 @@ impl<'a> Run<'a> {
         Ok(Secret::Passphrase(Passphrase::new(typed.to_string())))
     }
 
-    /// Opens the vault on these media with the user's secret. A state that cannot be read never blocks a recovery.
-    pub fn open<'m>(&self, media: &'m [Medium]) -> Result<Opened<'m>> {
-        let secret = self.secret()?;
-        open::open(media, &secret, self.state().ok().flatten().as_ref(), self.now)
+    /// What this machine remembers, to look at. A state that cannot be read never blocks a recovery.
+    pub fn memory(&self) -> Known {
+        match self.state_folder().and_then(|folder| State::look(&folder)) {
+            Ok(state) => Known { state, unasked: None },
+            Err(error) => Known { state: None, unasked: Some(text!("doubt-state-unread", reason = error.text)) },
+        }
+    }
+
+    /// Opens the vault on these media.
+    pub fn open<'m>(&self, media: &'m [Medium], secret: &Secret, known: &'m Known) -> Result<Opened<'m>> {
+        let mut opened = open::open(media, secret, known.state.as_ref(), self.now)?;
+        opened.unasked.clone_from(&known.unasked);
+        Ok(opened)
+    }
+
+    /// Notes something in host state after the work is done: should that fail, the work is done all the same.
+    pub fn note(&self, vault: &VaultId, change: impl FnOnce(&mut State)) {
+        let noted = self.state().and_then(|state| match state.filter(|state| state.vault() == vault) {
+            None => Ok(()),
+            Some(mut state) => {
+                change(&mut state);
+                state.save()
+            }
+        });
+        if let Err(error) = noted {
+            self.console.warn(&text!("state-not-noted", reason = error.text));
+        }
     }
 
     /// Everything at a source. The password is asked for only where a file does not open without one.
@@ -205,6 +230,22 @@ impl<'a> Run<'a> {
         }
         Err(Error::usage(text!("error-declined")))
     }
+}
+
+/// A vault that was begun when the medium filled up or was pulled out holds nothing, and stands in the way.
+fn refuse_begun(medium: &Medium) -> Result<()> {
+    match medium.has_vault()? && medium.is_begun()? {
+        true => Err(Error::new(Exit::NoVault, text!("error-vault-begun", medium = medium.name.as_str()))),
+        false => Ok(()),
+    }
+}
+
+/// Host state as far as it could be read.
+pub struct Known {
+    /// `None` also where this machine is not enrolled.
+    pub state: Option<State>,
+    /// Why a state that is there could not be read.
+    pub unasked: Option<Text>,
 }
 
 fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {

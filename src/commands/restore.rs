@@ -48,7 +48,8 @@ fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
 
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
     let media = run.vault_media(media)?;
-    let opened = run.open(&media)?;
+    let known = run.memory();
+    let opened = run.open(&media, &run.secret()?, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
     let record = &from.generation.record;
     let age = age_in_days(run, record.time);

@@ -21,6 +21,9 @@ pub struct Catalog {
     pub number: u32,
     /// The server's host name, a claim.
     pub server_name: String,
+    /// The names that were asked for; empty where everything was.
+    #[serde(default)]
+    pub selected: Vec<String>,
     /// In the order of their files.
     pub key_pairs: Vec<CatalogEntry>,
     /// Key pairs whose key could not be exported.
@@ -82,7 +85,7 @@ impl AboutKeyPair {
 pub struct WithoutKey {
     /// What it was called where it was found.
     pub name: String,
-    /// Why, in English.
+    /// Why: the id of the sentence that was shown.
     pub reason: String,
 }
 

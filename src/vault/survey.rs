@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Hash, Number, ServerId, VaultId};
-use super::medium::{Folder, HALVES, Medium, MediumError, Walk, cap};
+use super::medium::{Folder, Medium, MediumError, Walk, cap};
 use super::record::{self, CATALOG, Record};
 use super::sign;
 use super::text::{self, Flaw};
-use super::trust::{Standing, Trust};
+use super::trust::{Standing, Statement, Trust};
 use crate::media::Reading;
 
 /// Everything that media of one vault say together.
@@ -157,6 +157,18 @@ impl<'m> Survey<'m> {
         slots.rev().flat_map(|(_, slot)| &slot.generations)
     }
 
+    /// Whether a medium holds at least one of the owner's statements; one that does not belongs to someone else.
+    pub fn is_of_vault(&self, medium: usize) -> bool {
+        let ours =
+            |(_, statement): &(usize, Statement)| self.trust.statements.get(&statement.hash()) == Some(statement);
+        self.walks[medium].statements.iter().any(ours)
+    }
+
+    /// Servers of the owner's with any folder here, whatever became of what it held.
+    pub fn claimed_servers(&self) -> BTreeSet<ServerId> {
+        self.slots.keys().map(|(server, _)| *server).filter(|id| self.trust.servers.contains_key(id)).collect()
+    }
+
     /// Servers with at least one committed generation.
     pub fn servers(&self) -> BTreeSet<ServerId> {
         self.slots.iter().filter(|(_, slot)| !slot.generations.is_empty()).map(|((server, _), _)| *server).collect()
@@ -240,6 +252,13 @@ impl<'m> Survey<'m> {
         files.filter(|(_, _, bytes)| seen.insert(Hash::of(bytes))).map(|(_, _, bytes)| bytes.as_slice()).collect()
     }
 
+    /// Those of them that the owner's statements name; any other may have been planted.
+    pub fn owners_identities(&self) -> Vec<&[u8]> {
+        let mut files = self.identities();
+        files.retain(|file| self.trust.identities.contains(&Hash::of(file)));
+        files
+    }
+
     /// Generations that a record's `prev`, a `close` or `remembered` names but no folder holds.
     pub fn elsewhere(&self, remembered: &[(ServerId, Number)]) -> BTreeSet<(ServerId, Number)> {
         let generations = || self.slots.values().flat_map(|slot| &slot.generations);
@@ -267,10 +286,12 @@ impl<'m> Survey<'m> {
         let named = self.slots.values().flat_map(|slot| &slot.generations).flat_map(|g| g.record.trust.iter().copied());
         named.filter(|hash| !self.trust.statements.contains_key(hash)).collect()
     }
+}
 
-    /// Which half of which medium a folder stands in, for people: `A` or `B`.
-    pub fn half_name(half: usize) -> &'static str {
-        HALVES[half]
+impl Generation {
+    /// `SERVER8/42`: what host state and reports call it.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.record.server, self.record.number)
     }
 }
 

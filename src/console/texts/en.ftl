@@ -426,6 +426,14 @@ doubt-two-of-a-number =
 doubt-statement-missing =
     attention: the list of servers and ways to open the vault is not complete on these media, so they may be older than others.
     Use the newest stick if you have a choice.
+doubt-selected =
+    attention: generation { $number } was made of some key pairs only ({ $names }), so the others are not in it.
+    Restore them from an earlier generation: --generation with a smaller number.
+doubt-state-unread =
+    attention: what this machine remembers could not be asked: { $reason }
+    Whether there is a newer backup elsewhere was not checked.
+state-not-noted =
+    attention: this is not noted in what this machine remembers: { $reason }
 doubt-newer-elsewhere =
     attention: there is a newer backup of this server on a medium that was not given.
     If you have that stick, use it, or give it as well with --from.
@@ -621,6 +629,9 @@ error-nothing-committed = nothing was saved; what was on { $medium } before stil
 error-no-vault = there is no vault on { $medium }
     .cause = the folder PFXVAULT is not there, or nothing in it can be used
     .hint = insert another stick of the vault; to make a new vault: pfxvault create E:
+error-vault-begun = on { $medium } a vault was begun and never finished
+    .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
+    .hint = delete the folder PFXVAULT on { $medium }, then run the same command again
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
         what may have been meant:

@@ -382,6 +382,14 @@ doubt-two-of-a-number =
 doubt-statement-missing =
     注意: 登録サーバーと「保管庫を開く手段」の一覧がこのメディアではそろっていないため、ほかのメディアより古い可能性があります。
     選べる場合は、最も新しい USB メモリを使ってください。
+doubt-selected =
+    注意: 第 { $number } 世代は一部のキーペア({ $names })だけを選んで作成したもので、ほかのキーペアは含まれていません。
+    ほかのキーペアは、--generation で以前の世代を指定して復元してください。
+doubt-state-unread =
+    注意: このコンピューターの記録を確認できませんでした: { $reason }
+    ほかのメディアにより新しいバックアップがあるかどうかは確認していません。
+state-not-noted =
+    注意: 結果をこのコンピューターの記録に残せませんでした: { $reason }
 doubt-newer-elsewhere =
     注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
     その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
@@ -573,6 +581,9 @@ error-nothing-committed = 何も保存できませんでした。{ $medium } に
 error-no-vault = { $medium } に保管庫がありません
     .cause = PFXVAULT フォルダーがないか、その中に使えるものがありません
     .hint = 保管庫のある別の USB メモリを挿してください。新しい保管庫を作る場合: pfxvault create E:
+error-vault-begun = { $medium } には、作成途中の保管庫があります
+    .cause = PFXVAULT フォルダーにはキーペアも管理責任者の署名もなく、有効な内容はありません
+    .hint = { $medium } の PFXVAULT フォルダーを削除してから、同じコマンドをもう一度実行してください
 error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあります。上書きすることはありません
     .hint =
         目的に合わせて、次のいずれかを行ってください
