@@ -9,6 +9,7 @@ mod linux;
 pub mod media;
 pub mod pfx;
 pub mod secret;
+pub mod server;
 pub mod state;
 pub mod text;
 pub mod vault;

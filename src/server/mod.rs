@@ -1,0 +1,3 @@
+//! What a server holds, wherever it is read from.
+
+pub mod iis;
