@@ -8,6 +8,7 @@ pub mod keypair;
 mod linux;
 pub mod media;
 pub mod pfx;
+pub mod restore;
 pub mod secret;
 pub mod server;
 pub mod state;

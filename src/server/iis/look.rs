@@ -1,6 +1,26 @@
 //! A look at a server: every certificate of some stores, and what its key link is worth. Nothing is repaired.
 
-use super::{Iis, KeyFacts, KeySet, StoreName, StoredCertificate, WindowsError, blob, public_key};
+use super::{
+    Iis, KeyFacts, KeyLink, KeySet, StoreName, StoredCertificate, WindowsError, blob, public_key,
+};
+
+/// What a server holds.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Its certificates.
+    pub seen: Vec<Seen>,
+    /// The machine's keys, linked or not.
+    pub keys: Vec<FoundKey>,
+}
+
+/// A key of the machine that opens.
+#[derive(Debug, Clone)]
+pub struct FoundKey {
+    /// Where it lies.
+    pub link: KeyLink,
+    /// What it is.
+    pub facts: KeyFacts,
+}
 
 /// A certificate with the state of its key.
 #[derive(Debug, Clone)]
@@ -56,6 +76,26 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
         }
     }
     Ok(seen)
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// As [`look`].
+pub fn look_at_all(server: Iis<'_>) -> Result<Snapshot, WindowsError> {
+    let seen = look(server, &StoreName::ALL)?;
+    let containers = server.keys.containers()?.into_iter();
+    // Keys of other programs may refuse to open, and are none of ours.
+    let keys = containers.filter_map(|link| {
+        Some(FoundKey {
+            facts: server.keys.inspect(&link).ok()?,
+            link,
+        })
+    });
+    Ok(Snapshot {
+        keys: keys.collect(),
+        seen,
+    })
 }
 
 fn state_of(server: Iis<'_>, certificate: &StoredCertificate) -> KeyState {

@@ -19,7 +19,7 @@ use sha1::{Digest, Sha1};
 pub use access::AccessEntry;
 pub use challenge::Signature;
 pub use code::{Code, WindowsError};
-pub use look::{KeyState, Seen, look};
+pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
 
 use crate::secret::SecretBytes;
 use crate::text;
@@ -119,7 +119,15 @@ pub enum KeySet {
     User,
 }
 
+/// How the names of the containers that this program makes begin; a GUID follows.
+pub const OWN_CONTAINER: &str = "pfxvault-";
+
 impl KeyLink {
+    /// Whether this program made the container.
+    pub fn is_own(&self) -> bool {
+        self.container.starts_with(OWN_CONTAINER)
+    }
+
     /// Whether the key is CNG's.
     pub fn is_cng(&self) -> bool {
         self.provider_type == 0
@@ -369,11 +377,11 @@ pub trait Keys {
     /// What Windows answered.
     fn sign(&self, key: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError>;
 
-    /// The machine's containers that this program made, recognised by their names.
+    /// The machine's keys in the software providers of Windows, whoever made them.
     ///
     /// # Errors
     /// What Windows answered.
-    fn own_containers(&self) -> Result<Vec<KeyLink>, WindowsError>;
+    fn containers(&self) -> Result<Vec<KeyLink>, WindowsError>;
 }
 
 /// A server: its stores and its keys.
