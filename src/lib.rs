@@ -5,7 +5,7 @@ pub mod error;
 pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]
-mod linux;
+pub mod linux;
 pub mod media;
 pub mod pfx;
 pub mod secret;
@@ -13,3 +13,7 @@ pub mod state;
 pub mod text;
 pub mod vault;
 pub mod words;
+
+/// What the operating system does for the program: one set of functions, one module for each system.
+#[cfg(target_os = "linux")]
+pub use linux as system;
