@@ -1,11 +1,13 @@
 //! What lies under a path: which file system, on what kind of device, and how to be sure it was written.
 
 mod blocks;
+mod typed;
 mod volume;
 
 use std::path::PathBuf;
 
 pub(crate) use blocks::read_blocks;
+pub use typed::typed_on_windows;
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
 pub use crate::system::{facts, harden_process, host_name};
