@@ -12,8 +12,13 @@ pub mod secret;
 pub mod state;
 pub mod text;
 pub mod vault;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the one place that calls Windows")]
+pub mod windows;
 pub mod words;
 
 /// What the operating system does for the program: one set of functions, one module for each system.
 #[cfg(target_os = "linux")]
 pub use linux as system;
+#[cfg(windows)]
+pub use windows as system;

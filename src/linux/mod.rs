@@ -71,6 +71,16 @@ pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Nothing to do: output is UTF-8 here.
+pub struct Utf8Output;
+
+impl Utf8Output {
+    /// Never anything to put back.
+    pub fn when_redirected() -> Option<Self> {
+        None
+    }
+}
+
 /// Nothing to do: Ctrl-C ends the process, and nothing on a Linux machine needs rolling back.
 ///
 /// # Errors

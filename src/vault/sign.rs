@@ -125,6 +125,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "needs ssh-keygen")]
     fn ssh_keygen_takes_our_signatures_and_we_take_its() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
