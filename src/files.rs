@@ -34,6 +34,14 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing one stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    system::make_private(path)
+}
+
 /// Reads an input file of at most [`MAX_INPUT`] bytes into memory that is wiped.
 ///
 /// # Errors

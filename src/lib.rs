@@ -11,6 +11,7 @@ pub mod pfx;
 pub mod secret;
 pub mod state;
 pub mod text;
+pub mod tls;
 pub mod vault;
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the one place that calls Windows")]

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Exit, Result};
 use crate::files::Unprotected;
 use crate::text;
-use crate::vault::catalog::{AboutKeyPair, Drill};
+use crate::vault::catalog::{AboutKeyPair, Drill, Exception, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
@@ -64,6 +64,12 @@ pub struct Written {
     pub content: String,
     /// Its key pairs; empty for old ones.
     pub key_pairs: Vec<AboutKeyPair>,
+    /// Key pairs recorded without their key.
+    #[serde(default)]
+    pub without_key: Vec<WithoutKey>,
+    /// Rules that were set aside for it.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
 }
 
 /// A medium this server has seen.
@@ -104,7 +110,7 @@ impl State {
     /// # Errors
     /// If a state is already there, or the folder cannot be made private.
     pub fn create(folder: &Path, vault: VaultId, server_name: &str) -> Result<Self> {
-        crate::system::make_private(folder).map_err(|e| unwritable(folder, &e))?;
+        crate::files::create_private_folder(folder).map_err(|e| unwritable(folder, &e))?;
         refuse_shared(folder)?;
         let lock = lock(folder)?;
         let key = SigningKey::generate().map_err(|_| no_random())?;
@@ -227,10 +233,11 @@ impl State {
         &self.memory.media
     }
 
-    /// Every generation this server has ever seen, on any medium.
+    /// Every server's newest generation that was ever seen on any medium, and this server's own.
     pub fn remembered(&self) -> Vec<(ServerId, Number)> {
-        let pairs = self.memory.media.values().flat_map(|medium| &medium.newest);
-        pairs.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?))).collect()
+        let seen = self.memory.media.values().flat_map(|medium| &medium.newest);
+        let seen = seen.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?)));
+        seen.chain(self.newest().map(|(number, _)| (self.server(), number))).collect()
     }
 
     /// Rehearsed restores.
@@ -248,7 +255,8 @@ impl Memory {
     fn trust(&self) -> Option<Trust> {
         let mut trust = Trust::new(VaultId::parse(&self.vault)?);
         for stored in &self.statements {
-            let statement = Statement { text: stored.text.clone().into_bytes(), signature: stored.signature.clone().into_bytes() };
+            let statement =
+                Statement { text: stored.text.clone().into_bytes(), signature: stored.signature.clone().into_bytes() };
             trust.learn(statement).ok()?;
         }
         Some(trust)
@@ -275,7 +283,11 @@ fn lock(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// A key without a state is left over from an enrolment that did not come to its end; it signed nothing that counts.
 fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
+    if !folder.join("state.json").exists() && folder.join("server.key").exists() {
+        fs::remove_file(folder.join("server.key"))?;
+    }
     let seed = Zeroizing::new(BASE64.encode(&*key.seed()));
     crate::files::create_private(&folder.join("server.key"), &crate::system::protect(seed.as_bytes())?)
 }
