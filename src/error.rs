@@ -30,6 +30,12 @@ pub enum Exit {
     Forged = 10,
 }
 
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
 /// A failure in the user's words.
 ///
 /// The Fluent message of `text.id` is the message; its attributes `cause` and `hint` follow on lines of their own.

@@ -1,31 +1,45 @@
 //! Files on this machine's own disks: secrets read and created so that only their owner can, inputs with a cap.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::text;
+use crate::{system, text};
 
 /// Largest input file: a PFX, a certificate, a key.
 pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
 /// Longest first line of a secrets file, in bytes.
 const MAX_SECRET: u64 = 4096;
 
+/// What a secret that was kept for this machine turned out to be.
+pub enum Unprotected {
+    /// The secret.
+    Secret(Zeroizing<Vec<u8>>),
+    /// It was kept for another machine: this one is a copy of it, or the file is.
+    OtherMachine,
+    /// It is not what was stored.
+    Damaged,
+}
+
 /// Creates a file that only its owner can read, and waits until it is on disk. An existing file stays as it is.
 ///
 /// # Errors
 /// What the system says.
 pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = system::create_private(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing one stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    system::make_private(path)
 }
 
 /// Reads an input file of at most [`MAX_INPUT`] bytes into memory that is wiped.
@@ -56,13 +70,14 @@ fn read_capped(file: File, length: u64, cap: u64) -> io::Result<Zeroizing<Vec<u8
 /// # Errors
 /// When it cannot be read, others can read it, or the line is not UTF-8.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
-    let unreadable = |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
-    let facts = fs::metadata(path).map_err(|e| unreadable(&e))?;
-    if readable_by_others(&facts) {
+    let unreadable =
+        |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
+    let file = File::open(path).map_err(|e| unreadable(&e))?;
+    if system::readable_by_others(&file).map_err(|e| unreadable(&e))? {
         return Err(Error::usage(text!("error-secret-file-shared", path = path)));
     }
-    let file = File::open(path).map_err(|e| unreadable(&e))?;
-    let bytes = read_capped(file, facts.len().min(MAX_SECRET), MAX_SECRET).map_err(|e| unreadable(&e))?;
+    let length = file.metadata().map_err(|e| unreadable(&e))?.len();
+    let bytes = read_capped(file, length.min(MAX_SECRET), MAX_SECRET).map_err(|e| unreadable(&e))?;
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
@@ -70,14 +85,10 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-#[cfg(unix)]
-fn readable_by_others(facts: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    facts.is_file() && facts.mode() & 0o077 != 0
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ pub mod error;
 pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]
-mod linux;
+pub mod linux;
 pub mod media;
 pub mod pfx;
 pub mod restore;
@@ -13,5 +13,15 @@ pub mod secret;
 pub mod server;
 pub mod state;
 pub mod text;
+pub mod tls;
 pub mod vault;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the one place that calls Windows")]
+pub mod windows;
 pub mod words;
+
+/// What the operating system does for the program: one set of functions, one module for each system.
+#[cfg(target_os = "linux")]
+pub use linux as system;
+#[cfg(windows)]
+pub use windows as system;

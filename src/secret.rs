@@ -79,7 +79,6 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

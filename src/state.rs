@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
+use crate::files::Unprotected;
 use crate::text;
-use crate::vault::catalog::{AboutKeyPair, Drill};
+use crate::vault::catalog::{AboutKeyPair, Drill, Exception, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
@@ -63,6 +64,12 @@ pub struct Written {
     pub content: String,
     /// Its key pairs; empty for old ones.
     pub key_pairs: Vec<AboutKeyPair>,
+    /// Key pairs recorded without their key.
+    #[serde(default)]
+    pub without_key: Vec<WithoutKey>,
+    /// Rules that were set aside for it.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
 }
 
 /// A medium this server has seen.
@@ -103,7 +110,7 @@ impl State {
     /// # Errors
     /// If a state is already there, or the folder cannot be made private.
     pub fn create(folder: &Path, vault: VaultId, server_name: &str) -> Result<Self> {
-        make_private(folder).map_err(|e| unwritable(folder, &e))?;
+        crate::files::create_private_folder(folder).map_err(|e| unwritable(folder, &e))?;
         refuse_shared(folder)?;
         let lock = lock(folder)?;
         let key = SigningKey::generate().map_err(|_| no_random())?;
@@ -226,10 +233,11 @@ impl State {
         &self.memory.media
     }
 
-    /// Every generation this server has ever seen, on any medium.
+    /// Every server's newest generation that was ever seen on any medium, and this server's own.
     pub fn remembered(&self) -> Vec<(ServerId, Number)> {
-        let pairs = self.memory.media.values().flat_map(|medium| &medium.newest);
-        pairs.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?))).collect()
+        let seen = self.memory.media.values().flat_map(|medium| &medium.newest);
+        let seen = seen.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?)));
+        seen.chain(self.newest().map(|(number, _)| (self.server(), number))).collect()
     }
 
     /// Rehearsed restores.
@@ -247,7 +255,8 @@ impl Memory {
     fn trust(&self) -> Option<Trust> {
         let mut trust = Trust::new(VaultId::parse(&self.vault)?);
         for stored in &self.statements {
-            let statement = Statement { text: stored.text.clone().into_bytes(), signature: stored.signature.clone().into_bytes() };
+            let statement =
+                Statement { text: stored.text.clone().into_bytes(), signature: stored.signature.clone().into_bytes() };
             trust.learn(statement).ok()?;
         }
         Some(trust)
@@ -262,10 +271,9 @@ impl StoredStatement {
     }
 }
 
-/// Where host state lies unless `--state` names another place: the machine's own folder for root, else the user's.
+/// Where host state lies unless `--state` names another place.
 pub fn default_folder() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "pfxvault")?;
-    Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned())
+    crate::system::state_folder()
 }
 
 fn lock(folder: &Path) -> Result<File> {
@@ -275,14 +283,23 @@ fn lock(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// A key without a state is left over from an enrolment that did not come to its end; it signed nothing that counts.
 fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
+    if !folder.join("state.json").exists() && folder.join("server.key").exists() {
+        fs::remove_file(folder.join("server.key"))?;
+    }
     let seed = Zeroizing::new(BASE64.encode(&*key.seed()));
-    crate::files::create_private(&folder.join("server.key"), seed.as_bytes())
+    crate::files::create_private(&folder.join("server.key"), &crate::system::protect(seed.as_bytes())?)
 }
 
 fn read_key(folder: &Path) -> Result<SigningKey> {
-    let text = fs::read_to_string(folder.join("server.key")).map(Zeroizing::new).map_err(|e| unreadable(folder, &e))?;
-    let seed = BASE64.decode(text.trim_end().as_bytes()).map(Zeroizing::new).map_err(|_| damaged(folder))?;
+    let stored = crate::files::read_input(&folder.join("server.key")).map_err(|e| unreadable(folder, &e))?;
+    let text = match crate::system::unprotect(&stored).map_err(|e| unreadable(folder, &e))? {
+        Unprotected::Secret(text) => text,
+        Unprotected::OtherMachine => return Err(Error::failed(text!("error-state-other-machine", folder = folder))),
+        Unprotected::Damaged => return Err(damaged(folder)),
+    };
+    let seed = BASE64.decode(text.trim_ascii_end()).map(Zeroizing::new).map_err(|_| damaged(folder))?;
     let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged(folder))?);
     Ok(SigningKey::from_seed(&seed))
 }
@@ -296,22 +313,12 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     crate::media::flush_folder(folder)
 }
 
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
 /// An ordinary user could have planted a state folder, and with it an owner to believe.
-#[cfg(unix)]
 fn refuse_shared(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let facts = fs::metadata(folder).map_err(|e| unreadable(folder, &e))?;
-    let ours = facts.uid() == rustix::process::geteuid().as_raw();
-    if ours && facts.mode() & 0o022 == 0 {
-        return Ok(());
+    match crate::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
+        true => Err(Error::failed(text!("error-state-shared", folder = folder))),
+        false => Ok(()),
     }
-    Err(Error::failed(text!("error-state-shared", folder = folder)))
 }
 
 fn unreadable(folder: &Path, error: &io::Error) -> Error {

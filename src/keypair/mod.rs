@@ -1,1 +1,63 @@
-//! Key pairs.
+//! Key pairs: which private key belongs to which certificate, whether the key is sound, and the chain in order.
+//! Bytes and values in, values out; the time is passed in, and nothing here is ever written or sent.
+
+mod algorithm;
+mod certificate;
+mod chain;
+mod key;
+mod name;
+mod public;
+mod rsa_key;
+mod sort;
+mod warning;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+
+pub(crate) use algorithm::{Hash, Scheme};
+pub use certificate::Certificate;
+pub use key::PrivateKey;
+pub use sort::{CertInput, KeyInput, Sorted, sort};
+pub use warning::Warning;
+
+/// A private key with its certificate and, as far as they were there, those above it.
+#[derive(Debug)]
+pub struct KeyPair {
+    /// The key of the first certificate.
+    pub key: PrivateKey,
+    /// The leaf, then each one's issuer; never empty.
+    pub chain: Vec<Certificate>,
+    /// The name that Windows shows: that of the key, else that of the leaf.
+    pub friendly_name: Option<String>,
+    /// The provider that kept the key in Windows.
+    pub csp_name: Option<String>,
+    /// What the owner should know about it.
+    pub warnings: Vec<Warning>,
+}
+
+impl KeyPair {
+    /// The certificate that the key belongs to.
+    pub fn leaf(&self) -> &Certificate {
+        &self.chain[0]
+    }
+}
+
+/// Why a key or certificate cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A kind of key that cannot be backed up.
+    #[error("keys of the kind {algorithm} are not supported")]
+    UnsupportedKey {
+        /// Its name for people, or the dotted object identifier.
+        algorithm: String,
+    },
+    /// The parts of the key do not fit together: it would sign wrongly, or not at all.
+    #[error("the private key is damaged")]
+    KeyDamaged,
+    /// Not a PKCS#8 key.
+    #[error("the private key is not in the PKCS#8 form")]
+    MalformedKey,
+    /// Not an X.509 certificate.
+    #[error("a certificate is malformed")]
+    MalformedCertificate,
+}

@@ -1,63 +1,55 @@
-//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, core dumps off.
+//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, private files, core dumps off.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, OFlags, fadvise, syncfs};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit};
+use zeroize::Zeroizing;
 
-use crate::media::{Device, Facts};
-
-/// Block size that every `O_DIRECT` file system accepts for offsets, lengths and memory.
-const BLOCK: usize = 4096;
+use crate::files::Unprotected;
+use crate::media::{Device, Facts, read_blocks};
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean
 /// pages are dropped first (the file was synced when it was written) and read again.
+///
+/// # Errors
+/// What the system says.
 pub fn read_past_cache(path: &Path, length: u64) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let mut buffer = vec![0_u8; length.next_multiple_of(BLOCK) + 2 * BLOCK];
-    let start = buffer.as_ptr().align_offset(BLOCK);
-    let end = buffer.len() - BLOCK;
-    let direct = fs::OpenOptions::new().read(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path);
-    let filled = match direct.and_then(|file| read_full(file, &mut buffer[start..end])) {
+    let direct = OpenOptions::new().read(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path);
+    match direct.and_then(|file| read_blocks(file, length)) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             let file = File::open(path)?;
             file.sync_all().or_else(|e| if e.kind() == io::ErrorKind::ReadOnlyFilesystem { Ok(()) } else { Err(e) })?;
             fadvise(&file, 0, None, Advice::DontNeed)?;
-            read_full(file, &mut buffer[start..end])?
+            read_blocks(file, length)
         }
-        other => other?,
-    };
-    buffer.copy_within(start..start + filled, 0);
-    buffer.truncate(filled);
-    Ok(buffer)
-}
-
-fn read_full(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    // A short read of a direct file is its end; asking on at an unaligned offset would be refused.
-    while filled < buffer.len() && filled % BLOCK == 0 {
-        match file.read(&mut buffer[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
+        other => other,
     }
-    Ok(filled)
 }
 
 /// One barrier for everything written to the file system of `path`.
+///
+/// # Errors
+/// What the system says.
 pub fn flush_volume(path: &Path) -> io::Result<()> {
     Ok(syncfs(File::open(path)?)?)
 }
 
 /// Waits until a folder's names are on disk.
+///
+/// # Errors
+/// What the system says.
 pub fn flush_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Nothing to do for a single file: [`flush_volume`] takes it along.
+///
+/// # Errors
+/// Never.
 pub fn flush_file(_file: &File) -> io::Result<()> {
     Ok(())
 }
@@ -74,7 +66,95 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Whether a person can be asked: standard input and standard error are both a terminal.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Nothing to do: output is UTF-8 here.
+pub struct Utf8Output;
+
+impl Utf8Output {
+    /// Never anything to put back.
+    pub fn when_redirected() -> Option<Self> {
+        None
+    }
+}
+
+/// Nothing to do: Ctrl-C ends the process, and nothing on a Linux machine needs rolling back.
+///
+/// # Errors
+/// Never.
+pub fn watch_interrupts() -> io::Result<()> {
+    Ok(())
+}
+
+/// Always false, see [`watch_interrupts`].
+pub fn interrupted() -> bool {
+    false
+}
+
+/// Where host state lies: the user's state folder.
+pub fn state_folder() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "pfxvault")?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned())
+}
+
+/// Creates a file that only its owner can open.
+///
+/// # Errors
+/// What the system says; an existing name is `AlreadyExists`.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing one stays as it is:
+/// [`shared`] judges it.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Whether anybody but this user owns a folder or can write in it.
+///
+/// # Errors
+/// What the system says.
+pub fn shared(folder: &Path) -> io::Result<bool> {
+    let facts = fs::metadata(folder)?;
+    Ok(facts.uid() != geteuid().as_raw() || facts.mode() & 0o022 != 0)
+}
+
+/// Whether anybody but its owner may open a file.
+///
+/// # Errors
+/// What the system says.
+pub fn readable_by_others(file: &File) -> io::Result<bool> {
+    let facts = file.metadata()?;
+    Ok(facts.is_file() && facts.mode() & 0o077 != 0)
+}
+
+/// The form in which a secret lies in a private file: as it is, the file's mode is its protection.
+///
+/// # Errors
+/// Never.
+pub fn protect(secret: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    Ok(Zeroizing::new(secret.to_vec()))
+}
+
+/// The secret in what [`protect`] made.
+///
+/// # Errors
+/// Never.
+pub fn unprotect(stored: &[u8]) -> io::Result<Unprotected> {
+    Ok(Unprotected::Secret(Zeroizing::new(stored.to_vec())))
+}
+
 /// What is known of the file system and the device under `path`, or under its nearest existing parent.
+///
+/// # Errors
+/// What the system says.
 pub fn facts(path: &Path) -> io::Result<Facts> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     let real = nearest_real(path)?;
@@ -118,12 +198,39 @@ fn unescape(field: &str) -> String {
 }
 
 const NETWORK: &[&str] = &[
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "ncpfs", "glusterfs", "virtiofs", "vboxsf", "prl_fs",
-    "drvfs", "davfs", "lustre", "beegfs", "ocfs2", "gfs2",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "ceph",
+    "afs",
+    "ncpfs",
+    "glusterfs",
+    "virtiofs",
+    "vboxsf",
+    "prl_fs",
+    "drvfs",
+    "davfs",
+    "lustre",
+    "beegfs",
+    "ocfs2",
+    "gfs2",
 ];
 /// FUSE file systems that store elsewhere; `fuseblk` and the like are local drivers.
-const NETWORK_FUSE: &[&str] =
-    &["sshfs", "rclone", "gvfsd-fuse", "davfs2", "s3fs", "glusterfs", "curlftpfs", "vmhgfs-fuse", "onedriver", "gcsfuse"];
+const NETWORK_FUSE: &[&str] = &[
+    "sshfs",
+    "rclone",
+    "gvfsd-fuse",
+    "davfs2",
+    "s3fs",
+    "glusterfs",
+    "curlftpfs",
+    "vmhgfs-fuse",
+    "onedriver",
+    "gcsfuse",
+];
 
 fn device(mount: &Mount, system: bool) -> Device {
     let kind = mount.file_system.as_str();
@@ -151,7 +258,11 @@ fn disks(device_number: &str) -> Vec<PathBuf> {
         let disk = if node.join("partition").exists() { node.parent().map(Path::to_path_buf) } else { Some(node) };
         return disk.into_iter().collect();
     }
-    slaves.iter().filter_map(|slave| fs::read_to_string(slave.path().join("dev")).ok()).flat_map(|n| disks(n.trim())).collect()
+    slaves
+        .iter()
+        .filter_map(|slave| fs::read_to_string(slave.path().join("dev")).ok())
+        .flat_map(|n| disks(n.trim()))
+        .collect()
 }
 
 fn shares_disk_with_root(device_number: &str) -> bool {

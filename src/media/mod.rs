@@ -1,15 +1,17 @@
 //! What lies under a path: which file system, on what kind of device, and how to be sure it was written.
 
+mod blocks;
+mod typed;
 mod volume;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+pub(crate) use blocks::read_blocks;
+pub use typed::typed_on_windows;
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
-#[cfg(target_os = "linux")]
-pub(crate) use crate::linux::{flush_file, flush_folder, flush_volume, read_past_cache};
-#[cfg(target_os = "linux")]
-pub use crate::linux::{harden_process, host_name};
+pub use crate::system::{facts, harden_process, host_name};
+pub(crate) use crate::system::{flush_file, flush_folder, flush_volume, read_past_cache};
 
 /// Facts about the place a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +37,4 @@ pub enum Device {
     FixedDisk,
     /// Main memory: gone with the next restart.
     Memory,
-}
-
-/// Looks up the facts about `path`.
-///
-/// # Errors
-/// When the system cannot tell.
-pub fn facts(path: &Path) -> std::io::Result<Facts> {
-    crate::linux::facts(path)
 }

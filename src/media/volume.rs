@@ -44,7 +44,7 @@ pub trait Volume: Send + Sync {
     /// The entries of a folder, in no particular order; a missing folder is `NotFound`.
     ///
     /// # Errors
-    /// What the system says, or `InvalidData` beyond [`MAX_ENTRIES`].
+    /// What the system says, or `FileTooLarge` beyond [`MAX_ENTRIES`].
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>>;
 
     /// The whole of a file of at most `cap` bytes.
@@ -112,7 +112,7 @@ impl Volume for FolderVolume {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
             if entries.len() == MAX_ENTRIES {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "too many entries in a folder"));
+                return Err(io::Error::from(io::ErrorKind::FileTooLarge));
             }
             let entry = entry?;
             let file_type = entry.file_type()?;

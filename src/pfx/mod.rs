@@ -1,1 +1,110 @@
-//! PKCS#12 (RFC 7292).
+//! PKCS#12 (RFC 7292): the one codec for PFX files. Bytes and values in, values out; the only outside input is the
+//! randomness of salts when writing.
+//!
+//! Reading takes what real implementations write, DER or BER, and bounds the work a hostile file can ask for. Writing
+//! follows what Windows itself exports, in one of two named forms.
+
+mod attributes;
+mod ber;
+mod cipher;
+mod der;
+mod digest;
+mod forms;
+#[cfg(test)]
+mod hostile;
+mod mac;
+mod oid;
+mod read;
+mod scheme;
+mod work;
+mod write;
+
+pub use attributes::Attributes;
+pub use read::read;
+pub use write::{KeyPairContents, Profile, write};
+
+use crate::secret::SecretBytes;
+
+/// What a PFX holds, in the order of the file.
+pub struct Contents {
+    /// Private keys, from key bags and shrouded key bags alike.
+    pub keys: Vec<Key>,
+    /// X.509 certificates.
+    pub certificates: Vec<Certificate>,
+    /// Whether the password also proved that the file is unchanged.
+    pub mac: Mac,
+    /// What else is in there and was left alone, in plain words: one entry for each certificate revocation list,
+    /// secret, SDSI certificate or bag of an unknown type.
+    pub skipped: Vec<String>,
+}
+
+/// A private key.
+pub struct Key {
+    /// DER `PrivateKeyInfo` (RFC 5208) or `OneAsymmetricKey` (RFC 5958), of any key type. Not checked further.
+    pub pkcs8: SecretBytes,
+    /// How the key itself was encrypted; `None` for a plain key bag.
+    pub encryption: Option<Encryption>,
+    /// The attributes of its bag.
+    pub attributes: Attributes,
+}
+
+/// A certificate.
+pub struct Certificate {
+    /// The octets of the certificate bag: an X.509 certificate, not checked further.
+    pub der: Vec<u8>,
+    /// The attributes of its bag.
+    pub attributes: Attributes,
+}
+
+/// How a key was encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// Cipher and key derivation in plain words, such as `AES-256-CBC (PBKDF2 with HMAC-SHA-256)`.
+    pub algorithm: String,
+    /// Rounds of key derivation.
+    pub iterations: u32,
+}
+
+/// The integrity of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mac {
+    /// Made with this password over exactly these contents.
+    Verified {
+        /// In plain words, such as `HMAC-SHA-256`.
+        algorithm: String,
+        /// Rounds of key derivation.
+        iterations: u32,
+    },
+    /// The file carries none: nothing shows that it is what someone once wrote. Anyone can make such a file.
+    Absent,
+}
+
+/// Why a PFX cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The MAC does not fit the password; or there is no MAC, and what is encrypted does not decrypt. A file changed
+    /// after it was made looks the same.
+    #[error("wrong password, or the file was changed since it was made")]
+    WrongPassword,
+    /// A hostile or absurd file; nothing was spent on it beyond the limits of this module.
+    #[error("asks for unreasonable work: {what}")]
+    TooMuchWork {
+        /// What there is too much of.
+        what: String,
+    },
+    /// A well-formed file that uses something this module does not know.
+    #[error("uses {algorithm}, which is not supported")]
+    Unsupported {
+        /// The name or, failing that, the object identifier.
+        algorithm: String,
+    },
+    /// Not a PFX file, cut off, or damaged.
+    #[error("not a PFX file, or damaged: {0}")]
+    Malformed(&'static str),
+    /// The system gave no random bytes for a salt.
+    #[error("no random numbers from the system")]
+    NoRandomness,
+    /// An independent reader did not find in the file just made what went into it.
+    #[error("the file just made does not read back: {0}")]
+    NotReadBack(&'static str),
+}

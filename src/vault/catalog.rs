@@ -70,6 +70,13 @@ pub struct AboutKeyPair {
     pub file_names: Vec<String>,
 }
 
+impl AboutKeyPair {
+    /// What to call it: its first host name, else its thumbprint.
+    pub fn display_name(&self) -> &str {
+        self.names.first().unwrap_or(&self.thumbprint)
+    }
+}
+
 /// A key pair that is recorded without its key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WithoutKey {
@@ -144,7 +151,13 @@ impl Catalog {
             && VaultId::parse(&catalog.vault).as_ref() == Some(&record.vault)
             && ServerId::parse(&catalog.server) == Some(record.server)
             && Number::new(catalog.number) == Some(record.number)
-            && files.eq(record.named_files().skip(1).map(|(name, _)| name).collect::<Vec<_>>().iter().map(String::as_str));
+            && files.eq(record
+                .named_files()
+                .skip(1)
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str));
         same.then_some(catalog)
     }
 }

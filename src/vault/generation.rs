@@ -98,7 +98,8 @@ impl Package {
     ) -> Result<(), E> {
         let folder = medium.new_generation_folder(half, self.record.server, self.record.number)?;
         let names = std::iter::once(CATALOG.to_owned()).chain((1..).map(key_pair_file));
-        let files: Vec<_> = names.zip(&self.files).map(|(name, bytes)| (format!("{folder}/{name}"), bytes.as_slice())).collect();
+        let files: Vec<_> =
+            names.zip(&self.files).map(|(name, bytes)| (format!("{folder}/{name}"), bytes.as_slice())).collect();
         medium.write_new(&files)?;
         medium.write_new(&[(format!("{folder}/RECORD.TXT"), &self.text)])?;
         before_commit()?;

@@ -44,7 +44,14 @@ impl Owner {
         let seed = Zeroizing::new(BASE64.encode(&*self.key.seed()));
         let age = self.age.to_string();
         let parts = [
-            FIRST_LINE, "\n# owner ", &self.key.public().to_string(), "\n# owner-key ", &seed, "\n", age.expose_secret(), "\n",
+            FIRST_LINE,
+            "\n# owner ",
+            &self.key.public().to_string(),
+            "\n# owner-key ",
+            &seed,
+            "\n",
+            age.expose_secret(),
+            "\n",
         ];
         let mut text = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
         parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
@@ -160,9 +167,18 @@ mod tests {
     fn an_identity_whose_two_owner_lines_disagree_is_refused() {
         let text = Owner::generate().unwrap().text();
         let other = Owner::generate().unwrap();
-        let mixed: Vec<String> = std::str::from_utf8(text.expose()).unwrap().lines()
-            .map(|line| if line.starts_with("# owner ") { format!("# owner {}", other.key.public()) } else { line.to_owned() })
-            .collect();
+        let mixed: Vec<String> =
+            std::str::from_utf8(text.expose())
+                .unwrap()
+                .lines()
+                .map(|line| {
+                    if line.starts_with("# owner ") {
+                        format!("# owner {}", other.key.public())
+                    } else {
+                        line.to_owned()
+                    }
+                })
+                .collect();
         assert!(Owner::parse(&SecretBytes::new(format!("{}\n", mixed.join("\n")).into_bytes())).is_none());
         assert!(Owner::parse(&text).is_some());
     }

@@ -222,7 +222,12 @@ impl Medium {
     }
 
     /// A new folder for a generation: its number, or the first free `.001`, `.002` ... beside it.
-    pub(super) fn new_generation_folder(&self, half: usize, server: ServerId, number: Number) -> Result<String, MediumError> {
+    pub(super) fn new_generation_folder(
+        &self,
+        half: usize,
+        server: ServerId,
+        number: Number,
+    ) -> Result<String, MediumError> {
         let parent = self.half_folder(half)?;
         let server = self.folder(&parent, &server.to_string())?;
         let taken: Vec<String> = self.list(&server)?.into_iter().map(|entry| entry.name).collect();
@@ -266,13 +271,15 @@ impl Medium {
             let mut taken: Vec<String> = self.list(&folder)?.into_iter().map(|e| e.name.to_ascii_uppercase()).collect();
             let stems: Vec<String> = missing.iter().map(|s| free_stem(s.hash(), &mut taken)).collect();
             let path = |stem: &str, end| join(&folder, &format!("{stem}.{end}"));
-            let mut first: Vec<_> = stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "TXT"), s.text.as_slice())).collect();
+            let mut first: Vec<_> =
+                stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "TXT"), s.text.as_slice())).collect();
             for identity in identities {
                 if !walk.identities.iter().any(|(of, _, bytes)| *of == half && bytes == identity) {
                     first.push((join(&folder, &free_identity(&mut taken)), identity));
                 }
             }
-            let last: Vec<_> = stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "SIG"), s.signature.as_slice())).collect();
+            let last: Vec<_> =
+                stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "SIG"), s.signature.as_slice())).collect();
             if !first.is_empty() {
                 self.write_new(&first)?;
                 self.write_new(&last)?;

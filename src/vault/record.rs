@@ -56,7 +56,11 @@ impl Record {
         let prev = self.prev.map_or_else(|| "none".to_owned(), |(number, hash)| format!("{number} {hash}"));
         let mut text = format!(
             "# pfxvault-record v1\n# vault {}\n# server {}\n# number {}\n# prev {prev}\n# time {}\n# due {}\n",
-            self.vault, self.server, self.number, text::format_time(self.time), self.due,
+            self.vault,
+            self.server,
+            self.number,
+            text::format_time(self.time),
+            self.due,
         );
         for hash in &self.trust {
             text += &format!("# trust {hash}\n");

@@ -30,7 +30,9 @@ pub enum Refusal {
 impl From<DecryptError> for Refusal {
     fn from(error: DecryptError) -> Self {
         match error {
-            DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed | DecryptError::DecryptionFailed => Refusal::NoMatch,
+            DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed | DecryptError::DecryptionFailed => {
+                Refusal::NoMatch
+            }
             DecryptError::ExcessiveWork { .. } => Refusal::TooMuchWork,
             _ => Refusal::Damaged,
         }

@@ -119,27 +119,43 @@ mod tests {
     #[test]
     fn only_the_canonical_armor_is_taken() {
         let signature = String::from_utf8(key().sign(RECORD, b"text").unwrap()).unwrap();
-        for other in [signature.replace('\n', "\r\n"), format!("{signature}\n"), format!(" {signature}"), signature.trim_end().to_owned()] {
+        for other in [
+            signature.replace('\n', "\r\n"),
+            format!("{signature}\n"),
+            format!(" {signature}"),
+            signature.trim_end().to_owned(),
+        ] {
             assert_eq!(signer(RECORD, b"text", other.as_bytes()), None, "{other:?}");
         }
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "needs ssh-keygen")]
     fn ssh_keygen_takes_our_signatures_and_we_take_its() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("k"), key().0.to_openssh(LineEnding::LF).unwrap().as_bytes()).unwrap();
         Command::new("chmod").arg("600").arg(at("k")).status().unwrap();
         std::fs::write(at("text"), b"some text\n").unwrap();
-        let run = Command::new("ssh-keygen").args(["-q", "-Y", "sign", "-n", RECORD, "-f"]).arg(at("k")).arg(at("text")).status();
+        let run = Command::new("ssh-keygen")
+            .args(["-q", "-Y", "sign", "-n", RECORD, "-f"])
+            .arg(at("k"))
+            .arg(at("text"))
+            .status();
         assert!(run.unwrap().success());
         let theirs = std::fs::read(at("text.sig")).unwrap();
         assert_eq!(theirs, key().sign(RECORD, b"some text\n").unwrap(), "Ed25519 is deterministic");
 
         std::fs::write(at("allowed"), format!("me {}\n", key().public())).unwrap();
         let mut run = Command::new("ssh-keygen")
-            .args(["-Y", "verify", "-I", "me", "-n", RECORD, "-f"]).arg(at("allowed")).arg("-s").arg(at("text.sig"))
-            .stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            .args(["-Y", "verify", "-I", "me", "-n", RECORD, "-f"])
+            .arg(at("allowed"))
+            .arg("-s")
+            .arg(at("text.sig"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         run.stdin.take().unwrap().write_all(b"some text\n").unwrap();
         assert!(run.wait().unwrap().success());
     }

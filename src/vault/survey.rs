@@ -110,8 +110,7 @@ impl<'m> Survey<'m> {
     pub fn of(media: &'m [Medium], vault: VaultId, known: &Trust, reading: Reading) -> Result<Self, MediumError> {
         let walks = media.iter().map(|medium| medium.walk(reading)).collect::<Result<Vec<_>, _>>()?;
         let trust = if known.vault == vault { known.clone() } else { Trust::new(vault) };
-        let mut survey =
-            Self { media, trust, walks, slots: BTreeMap::new(), bad_statements: 0, newer_statements: 0 };
+        let mut survey = Self { media, trust, walks, slots: BTreeMap::new(), bad_statements: 0, newer_statements: 0 };
         survey.learn_statements();
         survey.judge_folders(reading);
         Ok(survey)
@@ -142,6 +141,16 @@ impl<'m> Survey<'m> {
         }
     }
 
+    /// One of the media surveyed.
+    pub fn medium(&self, index: usize) -> &'m Medium {
+        &self.media[index]
+    }
+
+    /// How many media were surveyed.
+    pub fn media_count(&self) -> usize {
+        self.media.len()
+    }
+
     /// The committed generations of one server, the newest first.
     pub fn line(&self, server: ServerId) -> impl Iterator<Item = &Generation> {
         let slots = self.slots.range((server, Number::FIRST)..=(server, Number::LAST));
@@ -157,7 +166,9 @@ impl<'m> Survey<'m> {
     pub fn file(&self, generation: &Generation, name: &str, reading: Reading) -> Option<Vec<u8>> {
         let wanted = generation.record.hash_of(name)?;
         let holders = self.slot_of(generation)?.folders.iter();
-        holders.filter_map(|(medium, folder)| self.read_file(*medium, folder, name, reading)).find(|b| Hash::of(b) == wanted)
+        holders
+            .filter_map(|(medium, folder)| self.read_file(*medium, folder, name, reading))
+            .find(|b| Hash::of(b) == wanted)
     }
 
     fn read_file(&self, medium: usize, folder: &Folder, name: &str, reading: Reading) -> Option<Vec<u8>> {
@@ -190,6 +201,16 @@ impl<'m> Survey<'m> {
             }
         }
         check
+    }
+
+    /// A folder that holds a good copy of one of the generation's files.
+    pub fn good_place(&self, generation: &Generation, name: &str) -> Option<Place> {
+        let wanted = generation.record.hash_of(name)?;
+        let holders = self.slot_of(generation)?.folders.iter();
+        let right = |bytes: Vec<u8>| Hash::of(&bytes) == wanted;
+        let mut good = holders
+            .filter(|(medium, folder)| self.read_file(*medium, folder, name, Reading::Cached).is_some_and(right));
+        good.next().map(|(medium, folder)| Place { medium: *medium, path: folder.path.clone() })
     }
 
     /// All bytes of a generation, if every file has a good copy.

@@ -82,6 +82,11 @@ pub fn format_time(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The day a time falls on, in UTC.
+pub fn day_of(time: jiff::Timestamp) -> jiff::civil::Date {
+    jiff::tz::TimeZone::UTC.to_datetime(time).date()
+}
+
 /// A day in the one form records use, `2027-05-24`.
 pub fn day(text: &str) -> Result<jiff::civil::Date, Flaw> {
     let day: jiff::civil::Date = text.parse().map_err(|_| Flaw::Form)?;

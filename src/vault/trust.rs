@@ -273,7 +273,10 @@ mod tests {
             let mut trust = trust_in(&[Word::server(key.clone())]);
             closes.into_iter().for_each(|word| trust.hear(word));
             let standing = |n: u32| trust.standing(id, Number::new(n).unwrap(), Hash::of(b"r"));
-            assert_eq!((standing(2), standing(3), standing(4)), (Standing::Admitted, Standing::Admitted, Standing::Closed));
+            assert_eq!(
+                (standing(2), standing(3), standing(4)),
+                (Standing::Admitted, Standing::Admitted, Standing::Closed)
+            );
             assert_eq!(trust.standing(id, Number::new(3).unwrap(), Hash::of(b"x")), Standing::Closed);
         }
         let trust = trust_in(&[Word::server(key), at(5), Word::Close(id, None)]);

@@ -1,0 +1,43 @@
+//! A medium as people type it on Windows: `E`, `E:`, `E:\`, and what the command line makes of `"E:\"`.
+
+use std::path::PathBuf;
+
+/// The path that was meant by an argument typed on Windows.
+///
+/// A drive letter alone is its root: `E:` by itself would be the current folder of that drive. Quoting a path that
+/// ends in a backslash, `"E:\"`, leaves the quote in the argument, because `\"` is how a quote is written ("Parsing C
+/// Command-Line Arguments"); no Windows path holds one.
+pub fn typed_on_windows(argument: &str) -> PathBuf {
+    let meant = argument.trim_end_matches('"');
+    let mut letters = meant.chars();
+    match (letters.next(), letters.as_str()) {
+        (Some(drive), "" | ":" | ":\\" | ":/") if drive.is_ascii_alphabetic() => {
+            PathBuf::from(format!("{}:\\", drive.to_ascii_uppercase()))
+        }
+        _ => PathBuf::from(meant),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(argument: &str) -> String {
+        typed_on_windows(argument).into_os_string().into_string().unwrap()
+    }
+
+    #[test]
+    fn every_way_to_type_a_drive_means_its_root() {
+        for argument in ["E", "e", "E:", "e:", "E:\\", "E:/", "E:\"", "E\"", "E:\\\""] {
+            assert_eq!(meant(argument), "E:\\", "{argument}");
+        }
+    }
+
+    #[test]
+    fn a_folder_loses_only_the_quote_that_quoting_left() {
+        assert_eq!(meant("E:\\My Stick\""), "E:\\My Stick");
+        for path in ["E:\\PFXVAULT", "E:x", "\\\\server\\share\\", "stick", "", "é", "1"] {
+            assert_eq!(meant(path), path);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Writes DER (X.690 section 10), innermost element first.
+
+use const_oid::ObjectIdentifier;
+
+use super::ber::{BMP_STRING, INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET};
+
+/// An element: `tag`, the length, and the parts one after the other. Allocated once, at its final size.
+pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut written = Vec::with_capacity(2 + size_of::<usize>() + length);
+    written.push(tag);
+    push_length(&mut written, length);
+    parts.iter().for_each(|part| written.extend_from_slice(part));
+    written
+}
+
+fn push_length(written: &mut Vec<u8>, length: usize) {
+    let octets = length.to_be_bytes();
+    let significant = &octets[length.leading_zeros() as usize / 8..];
+    match significant {
+        [] => written.push(0),
+        [short] if *short < 0x80 => written.push(*short),
+        _ => {
+            written.push(0x80 | significant.len() as u8);
+            written.extend_from_slice(significant);
+        }
+    }
+}
+
+pub(super) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    element(SEQUENCE, parts)
+}
+
+/// A SET OF, whose parts DER wants in ascending order of their encodings.
+pub(super) fn set(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    parts.sort_unstable();
+    element(SET, &parts)
+}
+
+pub(super) fn oid(oid: ObjectIdentifier) -> Vec<u8> {
+    element(OID, &[oid.as_bytes()])
+}
+
+pub(super) fn octets(octets: &[u8]) -> Vec<u8> {
+    element(OCTET_STRING, &[octets])
+}
+
+pub(super) fn null() -> Vec<u8> {
+    element(NULL, &[])
+}
+
+/// An INTEGER: no more zeros in front than keep it from being negative.
+pub(super) fn unsigned(value: u32) -> Vec<u8> {
+    let octets = u64::from(value).to_be_bytes();
+    let zeros = octets.windows(2).take_while(|pair| pair[0] == 0 && pair[1] < 0x80).count();
+    element(INTEGER, &[&octets[zeros..]])
+}
+
+/// A BMPString: UTF-16, big-endian. Characters beyond U+FFFF become surrogate pairs, as Windows and OpenSSL write them.
+pub(super) fn bmp_string(text: &str) -> Vec<u8> {
+    let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    element(BMP_STRING, &[&units])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_take_as_few_octets_as_they_can() {
+        for (length, header) in [
+            (0, &[4, 0][..]),
+            (127, &[4, 127]),
+            (128, &[4, 0x81, 128]),
+            (256, &[4, 0x82, 1, 0]),
+            (65_536, &[4, 0x83, 1, 0, 0]),
+        ] {
+            let written = octets(&vec![9; length]);
+            assert!(written.starts_with(header), "{length}");
+            assert_eq!(written.len(), header.len() + length);
+        }
+    }
+
+    #[test]
+    fn integers_are_minimal_and_never_negative() {
+        assert_eq!(unsigned(0), [2, 1, 0]);
+        assert_eq!(unsigned(127), [2, 1, 127]);
+        assert_eq!(unsigned(128), [2, 2, 0, 128]);
+        assert_eq!(unsigned(2000), [2, 2, 7, 0xd0]);
+        assert_eq!(unsigned(u32::MAX), [2, 5, 0, 255, 255, 255, 255]);
+    }
+}

@@ -1,0 +1,116 @@
+//! Object identifiers of PKCS#12 and what it is built on.
+
+use std::fmt;
+
+use const_oid::ObjectIdentifier;
+
+macro_rules! oids {
+    ($($name:ident = $text:literal;)*) => { $(pub(super) const $name: ObjectIdentifier = ObjectIdentifier::new_unwrap($text);)* };
+}
+
+oids! {
+    // Content types (RFC 5652).
+    DATA = "1.2.840.113549.1.7.1";
+    SIGNED_DATA = "1.2.840.113549.1.7.2";
+    ENVELOPED_DATA = "1.2.840.113549.1.7.3";
+    ENCRYPTED_DATA = "1.2.840.113549.1.7.6";
+
+    // Bags (RFC 7292 section 4.2) and the kinds of certificate in them.
+    KEY_BAG = "1.2.840.113549.1.12.10.1.1";
+    SHROUDED_KEY_BAG = "1.2.840.113549.1.12.10.1.2";
+    CERT_BAG = "1.2.840.113549.1.12.10.1.3";
+    CRL_BAG = "1.2.840.113549.1.12.10.1.4";
+    SECRET_BAG = "1.2.840.113549.1.12.10.1.5";
+    SAFE_CONTENTS_BAG = "1.2.840.113549.1.12.10.1.6";
+    X509_CERTIFICATE = "1.2.840.113549.1.9.22.1";
+    SDSI_CERTIFICATE = "1.2.840.113549.1.9.22.2";
+
+    // Bag attributes (RFC 2985, and Microsoft's wincrypt.h).
+    FRIENDLY_NAME = "1.2.840.113549.1.9.20";
+    LOCAL_KEY_ID = "1.2.840.113549.1.9.21";
+    CSP_NAME = "1.3.6.1.4.1.311.17.1";
+
+    // Password-based encryption (RFC 7292 appendix C, RFC 8018 appendix A).
+    PBE_SHA_RC4_128 = "1.2.840.113549.1.12.1.1";
+    PBE_SHA_RC4_40 = "1.2.840.113549.1.12.1.2";
+    PBE_SHA_3DES = "1.2.840.113549.1.12.1.3";
+    PBE_SHA_2DES = "1.2.840.113549.1.12.1.4";
+    PBE_SHA_RC2_128 = "1.2.840.113549.1.12.1.5";
+    PBE_SHA_RC2_40 = "1.2.840.113549.1.12.1.6";
+    PBE_MD5_DES = "1.2.840.113549.1.5.3";
+    PBE_MD5_RC2 = "1.2.840.113549.1.5.6";
+    PBE_SHA1_DES = "1.2.840.113549.1.5.10";
+    PBE_SHA1_RC2 = "1.2.840.113549.1.5.11";
+    PBKDF2 = "1.2.840.113549.1.5.12";
+    PBES2 = "1.2.840.113549.1.5.13";
+    PBMAC1 = "1.2.840.113549.1.5.14";
+
+    // Ciphers.
+    AES_128_CBC = "2.16.840.1.101.3.4.1.2";
+    AES_192_CBC = "2.16.840.1.101.3.4.1.22";
+    AES_256_CBC = "2.16.840.1.101.3.4.1.42";
+    DES_EDE3_CBC = "1.2.840.113549.3.7";
+    RC2_CBC = "1.2.840.113549.3.2";
+    DES_CBC = "1.3.14.3.2.7";
+
+    // Digests, and HMAC with them.
+    MD5 = "1.2.840.113549.2.5";
+    SHA1 = "1.3.14.3.2.26";
+    SHA224 = "2.16.840.1.101.3.4.2.4";
+    SHA256 = "2.16.840.1.101.3.4.2.1";
+    SHA384 = "2.16.840.1.101.3.4.2.2";
+    SHA512 = "2.16.840.1.101.3.4.2.3";
+    SHA512_224 = "2.16.840.1.101.3.4.2.5";
+    SHA512_256 = "2.16.840.1.101.3.4.2.6";
+    SHA3_224 = "2.16.840.1.101.3.4.2.7";
+    SHA3_256 = "2.16.840.1.101.3.4.2.8";
+    SHA3_384 = "2.16.840.1.101.3.4.2.9";
+    SHA3_512 = "2.16.840.1.101.3.4.2.10";
+    BLAKE2B_512 = "1.3.6.1.4.1.1722.12.2.1.16";
+    BLAKE2S_256 = "1.3.6.1.4.1.1722.12.2.2.8";
+    HMAC_MD5 = "1.2.840.113549.2.6";
+    HMAC_SHA1 = "1.2.840.113549.2.7";
+    HMAC_SHA224 = "1.2.840.113549.2.8";
+    HMAC_SHA256 = "1.2.840.113549.2.9";
+    HMAC_SHA384 = "1.2.840.113549.2.10";
+    HMAC_SHA512 = "1.2.840.113549.2.11";
+    HMAC_SHA512_224 = "1.2.840.113549.2.12";
+    HMAC_SHA512_256 = "1.2.840.113549.2.13";
+    HMAC_SHA3_224 = "2.16.840.1.101.3.4.2.13";
+    HMAC_SHA3_256 = "2.16.840.1.101.3.4.2.14";
+    HMAC_SHA3_384 = "2.16.840.1.101.3.4.2.15";
+    HMAC_SHA3_512 = "2.16.840.1.101.3.4.2.16";
+}
+
+/// An object identifier as read: its content octets, which need not be well-formed.
+#[derive(Clone, Copy)]
+pub(super) struct Oid<'a>(pub(super) &'a [u8]);
+
+impl PartialEq<ObjectIdentifier> for Oid<'_> {
+    fn eq(&self, other: &ObjectIdentifier) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+/// Dotted decimals; an identifier too long for that in hexadecimal, cut short.
+impl fmt::Display for Oid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Ok(known) = ObjectIdentifier::from_bytes(self.0) {
+            return known.fmt(f);
+        }
+        let shown = &self.0[..self.0.len().min(32)];
+        write!(f, "object identifier {}", data_encoding::HEXLOWER.encode(shown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_shown_in_dotted_decimals_or_else_in_hexadecimal() {
+        assert_eq!(Oid(PBES2.as_bytes()).to_string(), "1.2.840.113549.1.5.13");
+        assert_eq!(Oid(&[0x80; 100]).to_string().len(), "object identifier ".len() + 64);
+        assert_eq!(Oid(&[]).to_string(), "object identifier ");
+    }
+}

@@ -1,0 +1,260 @@
+//! Password-based encryption as an AlgorithmIdentifier describes it: PBES1 of RFC 7292 appendix C and of RFC 8018
+//! section 6.1, and PBES2 of RFC 8018 section 6.2.
+
+use std::fmt;
+
+use const_oid::ObjectIdentifier;
+use zeroize::Zeroizing;
+
+use super::{
+    Encryption, Error,
+    ber::{self, OCTET_STRING, Reader, SEQUENCE},
+    cipher::Cipher,
+    digest::{self, Derive, Digest, Purpose},
+    forms::Forms,
+    oid::{self, Oid},
+    work::{Work, too_much},
+};
+use crate::secret::Password;
+
+/// Octets of a salt. RFC 8018 sets no limit; real ones have 8 to 64.
+const MAX_SALT: usize = 4096;
+/// Octets of an RC2 key: what the cipher can take.
+const MAX_RC2_KEY: u64 = 128;
+
+/// The password in the forms that one file may need.
+pub(super) struct PasswordForms {
+    pub(super) bmp: Forms,
+    pub(super) utf8: Forms,
+}
+
+impl PasswordForms {
+    pub(super) fn of(password: &Password) -> Self {
+        Self { bmp: Forms::bmp(password), utf8: Forms::utf8(password) }
+    }
+}
+
+/// How something is encrypted.
+pub(super) struct Scheme {
+    cipher: Cipher,
+    derivation: Derivation,
+    salt: Vec<u8>,
+    rounds: u32,
+    /// Given in the file by PBES2, else derived like the key.
+    iv: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy)]
+enum Derivation {
+    Pkcs12,
+    Pbkdf1(&'static Digest),
+    Pbkdf2(&'static Digest),
+}
+
+impl Scheme {
+    /// Reads an AlgorithmIdentifier.
+    pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
+        let mut identifier = reader.sequence()?;
+        let name = identifier.oid()?;
+        if name == oid::PBES2 { Self::pbes2(identifier) } else { Self::pbes1(name, identifier) }
+    }
+
+    fn pbes1(name: Oid, mut identifier: Reader) -> Result<Self, Error> {
+        let known = pbes1_schemes().into_iter().find(|(oid, ..)| name == *oid);
+        let (_, cipher, derivation) = known.ok_or_else(|| unsupported(name))?;
+        let mut parameters = identifier.sequence()?;
+        let salt = salt(&mut parameters)?;
+        let rounds = rounds(&mut parameters)?;
+        Ok(Self { cipher, derivation, salt, rounds, iv: None })
+    }
+
+    fn pbes2(mut identifier: Reader) -> Result<Self, Error> {
+        let mut parameters = identifier.sequence()?;
+        let derivation = Pbkdf2::parse(&mut parameters)?;
+        let (cipher, iv) = pbes2_cipher(&mut parameters, derivation.key_length)?;
+        if derivation.key_length.is_some_and(|length| length != cipher.key_length() as u64) {
+            return Err(Error::Malformed("the key has another length than its cipher takes"));
+        }
+        Ok(Self {
+            cipher,
+            derivation: Derivation::Pbkdf2(derivation.digest),
+            salt: derivation.salt,
+            rounds: derivation.rounds,
+            iv: Some(iv),
+        })
+    }
+
+    /// Decrypts, trying each form of the password. `None` if no form gives exactly one SEQUENCE, which everything
+    /// encrypted in a PFX is: a wrong key passes for right by its padding alone once in 256 times.
+    pub(super) fn decrypt(
+        &self,
+        encrypted: &[u8],
+        forms: &mut PasswordForms,
+        work: &mut Work,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let forms = match self.derivation {
+            Derivation::Pkcs12 => &mut forms.bmp,
+            Derivation::Pbkdf1(_) | Derivation::Pbkdf2(_) => &mut forms.utf8,
+        };
+        forms.try_each(|password| {
+            let (key, iv) = self.derive(password, work)?;
+            let plain = self.cipher.decrypt(&key, &iv, encrypted);
+            Ok(plain.filter(|plain| ber::single(plain, SEQUENCE).is_ok()))
+        })
+    }
+
+    /// The key and the initialization vector.
+    fn derive(&self, password: &[u8], work: &mut Work) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Error> {
+        let input = Derive { password, salt: &self.salt, rounds: self.rounds };
+        let (key_length, iv_length) = (self.cipher.key_length(), self.cipher.iv_length());
+        match self.derivation {
+            Derivation::Pkcs12 => Ok((
+                digest::sha1().pkcs12(&input, Purpose::Key, key_length, work)?,
+                digest::sha1().pkcs12(&input, Purpose::Iv, iv_length, work)?,
+            )),
+            // RFC 8018 section 6.1.1: the first eight octets are the key, the next eight the vector.
+            Derivation::Pbkdf1(digest) => {
+                let derived = digest.pbkdf1(&input, work)?;
+                let (key, iv) = (derived[..8].to_vec(), derived[8..16].to_vec());
+                Ok((Zeroizing::new(key), Zeroizing::new(iv)))
+            }
+            Derivation::Pbkdf2(digest) => {
+                let iv = self.iv.clone().unwrap_or_default();
+                Ok((digest.pbkdf2(&input, key_length, work)?, Zeroizing::new(iv)))
+            }
+        }
+    }
+
+    /// For the report on a key.
+    pub(super) fn describe(&self) -> Encryption {
+        Encryption { algorithm: self.to_string(), iterations: self.rounds }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.derivation {
+            Derivation::Pkcs12 => write!(f, "{} (PKCS#12 with SHA-1)", self.cipher),
+            Derivation::Pbkdf1(digest) => write!(f, "{} (PBKDF1 with {digest})", self.cipher),
+            Derivation::Pbkdf2(digest) => write!(f, "{} (PBKDF2 with HMAC-{digest})", self.cipher),
+        }
+    }
+}
+
+fn pbes1_schemes() -> [(ObjectIdentifier, Cipher, Derivation); 10] {
+    use Derivation::{Pbkdf1, Pkcs12};
+    let rc2_64 = Cipher::Rc2 { key_length: 8, effective_bits: 64 };
+    [
+        (oid::PBE_SHA_3DES, Cipher::TripleDes, Pkcs12),
+        (oid::PBE_SHA_RC2_40, Cipher::Rc2 { key_length: 5, effective_bits: 40 }, Pkcs12),
+        (oid::PBE_SHA_RC2_128, Cipher::Rc2 { key_length: 16, effective_bits: 128 }, Pkcs12),
+        (oid::PBE_SHA_2DES, Cipher::TwoKeyTripleDes, Pkcs12),
+        (oid::PBE_SHA_RC4_128, Cipher::Rc4 { key_length: 16 }, Pkcs12),
+        (oid::PBE_SHA_RC4_40, Cipher::Rc4 { key_length: 5 }, Pkcs12),
+        (oid::PBE_MD5_DES, Cipher::Des, Pbkdf1(digest::md5())),
+        (oid::PBE_SHA1_DES, Cipher::Des, Pbkdf1(digest::sha1())),
+        (oid::PBE_MD5_RC2, rc2_64, Pbkdf1(digest::md5())),
+        (oid::PBE_SHA1_RC2, rc2_64, Pbkdf1(digest::sha1())),
+    ]
+}
+
+/// The encryption scheme of PBES2 and its initialization vector (RFC 8018 appendix B.2).
+fn pbes2_cipher(reader: &mut Reader, key_length: Option<u64>) -> Result<(Cipher, Vec<u8>), Error> {
+    let mut identifier = reader.sequence()?;
+    let name = identifier.oid()?;
+    if name == oid::RC2_CBC {
+        return rc2_cipher(&mut identifier, key_length);
+    }
+    let ciphers = [
+        (oid::AES_256_CBC, Cipher::Aes256),
+        (oid::AES_128_CBC, Cipher::Aes128),
+        (oid::AES_192_CBC, Cipher::Aes192),
+        (oid::DES_EDE3_CBC, Cipher::TripleDes),
+        (oid::DES_CBC, Cipher::Des),
+    ];
+    let known = ciphers.into_iter().find(|(oid, _)| name == *oid);
+    let (_, cipher) = known.ok_or_else(|| unsupported(name))?;
+    Ok((cipher, iv(&mut identifier, cipher)?))
+}
+
+/// RFC 8018 appendix B.2.3: `SEQUENCE { rc2ParameterVersion INTEGER OPTIONAL, iv OCTET STRING (SIZE(8)) }`.
+fn rc2_cipher(identifier: &mut Reader, key_length: Option<u64>) -> Result<(Cipher, Vec<u8>), Error> {
+    let mut parameters = identifier.sequence()?;
+    let effective_bits = match parameters.optional_unsigned()? {
+        None => 32,
+        Some(160) => 40,
+        Some(120) => 64,
+        Some(58) => 128,
+        Some(bits @ 256..=1024) => bits as usize,
+        Some(_) => return Err(Error::Malformed("an unknown version of RC2 parameters")),
+    };
+    let key_length = key_length.unwrap_or(effective_bits.div_ceil(8) as u64);
+    if !(1..=MAX_RC2_KEY).contains(&key_length) {
+        return Err(Error::Malformed("an RC2 key of an impossible length"));
+    }
+    let cipher = Cipher::Rc2 { key_length: key_length as usize, effective_bits };
+    Ok((cipher, iv(&mut parameters, cipher)?))
+}
+
+fn iv(reader: &mut Reader, cipher: Cipher) -> Result<Vec<u8>, Error> {
+    let iv = reader.octets()?;
+    if iv.len() != cipher.iv_length() {
+        return Err(Error::Malformed("an initialization vector of the wrong length"));
+    }
+    Ok(iv.to_vec())
+}
+
+/// Parameters of PBKDF2 (RFC 8018 appendix A.2), for PBES2 and PBMAC1.
+pub(super) struct Pbkdf2 {
+    pub(super) digest: &'static Digest,
+    pub(super) salt: Vec<u8>,
+    pub(super) rounds: u32,
+    pub(super) key_length: Option<u64>,
+}
+
+impl Pbkdf2 {
+    /// Reads the AlgorithmIdentifier of a key derivation function, which must be PBKDF2.
+    pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
+        let mut identifier = reader.sequence()?;
+        let name = identifier.oid()?;
+        if name != oid::PBKDF2 {
+            return Err(unsupported(name));
+        }
+        let mut parameters = identifier.sequence()?;
+        let salt = salt(&mut parameters)?;
+        let rounds = rounds(&mut parameters)?;
+        let key_length = parameters.optional_unsigned()?;
+        // DEFAULT algid-hmacWithSHA1.
+        let digest = match parameters.optional(SEQUENCE)? {
+            Some(prf) => digest::named_by_hmac(prf.reader().oid()?)?,
+            None => digest::sha1(),
+        };
+        parameters.finish()?;
+        Ok(Self { digest, salt, rounds, key_length })
+    }
+}
+
+/// A salt. PBKDF2 allows one from another source, which nobody has defined.
+pub(super) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
+    let salt = reader.next()?;
+    if salt.tag == SEQUENCE {
+        return Err(Error::Unsupported { algorithm: "a salt from another source".into() });
+    }
+    let salt = salt.octets(OCTET_STRING)?;
+    if salt.len() > MAX_SALT {
+        return Err(too_much(format!("a salt of {} bytes", salt.len())));
+    }
+    Ok(salt.to_vec())
+}
+
+/// An iteration count: at least one.
+pub(super) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
+    match reader.unsigned()? {
+        0 => Err(Error::Malformed("an iteration count of zero")),
+        rounds => u32::try_from(rounds).map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
+    }
+}
+
+pub(super) fn unsupported(name: Oid) -> Error {
+    Error::Unsupported { algorithm: name.to_string() }
+}

@@ -1,0 +1,44 @@
+//! Windows: the only `unsafe` code of the program.
+//!
+//! One call stands in each `unsafe` block, what it returns is checked on the next line, and its error names the call
+//! and the object. Plain values go in and out: no handle and no pointer leaves this module.
+
+pub mod acl;
+mod call;
+pub mod console;
+pub mod dpapi;
+pub mod eventlog;
+mod folders;
+mod memory;
+mod process;
+mod registry;
+mod volume;
+mod wide;
+
+use std::io;
+
+use zeroize::Zeroizing;
+
+use crate::files::Unprotected;
+
+pub use acl::{create_private, make_private, readable_by_others, shared};
+pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
+pub use folders::state_folder;
+pub use process::{harden_process, host_name, is_elevated};
+pub use volume::{facts, flush_file, flush_folder, flush_volume, read_past_cache};
+
+/// The form in which a secret lies in a private file: under this machine's key, see [`dpapi`].
+///
+/// # Errors
+/// What Windows says.
+pub fn protect(secret: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    dpapi::protect(secret, &dpapi::Machine::this()?)
+}
+
+/// The secret in what [`protect`] made.
+///
+/// # Errors
+/// When Windows does not know which machine this is.
+pub fn unprotect(stored: &[u8]) -> io::Result<Unprotected> {
+    Ok(dpapi::unprotect(stored, &dpapi::Machine::this()?))
+}

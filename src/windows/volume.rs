@@ -1,0 +1,292 @@
+//! What a path lies on, reading past the cache, and waiting until the medium has what was written.
+
+use std::ffi::{OsStr, OsString, c_void};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED, ERROR_WRITE_PROTECT,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, FILE_FLAG_NO_BUFFERING, GetDriveTypeW, GetVolumeInformationW,
+    GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
+};
+use windows_sys::Win32::System::IO::DeviceIoControl;
+use windows_sys::Win32::System::Ioctl::{
+    DISK_EXTENT, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery, STORAGE_DEVICE_DESCRIPTOR,
+    STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
+};
+use windows_sys::Win32::System::SystemInformation::GetSystemWindowsDirectoryW;
+use windows_sys::Win32::System::WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE};
+
+use super::call;
+use super::wide::{narrow, wide};
+use crate::media::{Device, Facts, read_blocks};
+
+/// Longest path Windows knows, in UTF-16 units.
+const LONGEST_PATH: usize = 32_768;
+/// `\\?\Volume{GUID}\` and its NUL: 50 units by the documentation.
+const VOLUME_NAME: usize = 64;
+/// Longest name of a file system, or of a volume: `MAX_PATH + 1`.
+const FILE_SYSTEM_NAME: usize = 261;
+/// Disks that one volume may span before the rest is not looked at.
+const MOST_DISKS: usize = 32;
+
+/// What is known of the file system and the device under `path`, or under its nearest existing parent.
+///
+/// # Errors
+/// What Windows says.
+pub fn facts(path: &Path) -> io::Result<Facts> {
+    let real = nearest_real(path)?;
+    let root = volume_path(&real)?;
+    let device = device(&real, &root);
+    let file_system = file_system(&root)?;
+    Ok(Facts { real_path: plain(&real), file_system, device })
+}
+
+/// Junctions, mount points and substituted drives are followed: the standard library opens the path and asks
+/// `GetFinalPathNameByHandleW`.
+fn nearest_real(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    path.ancestors().find_map(|p| fs::canonicalize(p).ok()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// `\\?\E:\x` as people write it. Paths that only the long form can name stay as they are.
+fn plain(path: &Path) -> PathBuf {
+    let Some(text) = path.to_str() else { return path.to_owned() };
+    match text.strip_prefix(r"\\?\") {
+        Some(rest) if rest.starts_with(r"UNC\") => PathBuf::from(format!(r"\\{}", &rest[4..])),
+        Some(rest) if rest.as_bytes().get(1) == Some(&b':') => PathBuf::from(rest),
+        _ => path.to_owned(),
+    }
+}
+
+fn device(real: &Path, root: &OsStr) -> Device {
+    if real.as_os_str().to_string_lossy().starts_with(r"\\?\UNC\") {
+        return Device::Network;
+    }
+    // DRIVE_REMOTE is what the driver said with FILE_REMOTE_DEVICE. A drive that calls itself removable is never the
+    // one Windows runs from: Windows To Go wants fixed ones.
+    match drive_type(root) {
+        DRIVE_REMOTE => Device::Network,
+        DRIVE_REMOVABLE | DRIVE_CDROM => Device::Removable,
+        DRIVE_RAMDISK => Device::Memory,
+        _ => disk(root),
+    }
+}
+
+/// A drive that calls itself fixed, as USB disks do.
+fn disk(root: &OsStr) -> Device {
+    let windows = windows_folder().and_then(|folder| volume_path(&folder)).unwrap_or_default();
+    let volume = open_volume(root);
+    if root.eq_ignore_ascii_case(&windows) || volume.as_ref().is_ok_and(|volume| share_disk(volume, &windows)) {
+        return Device::SystemDisk;
+    }
+    match volume.is_ok_and(|volume| removable(&volume)) {
+        true => Device::Removable,
+        false => Device::FixedDisk,
+    }
+}
+
+fn share_disk(volume: &File, other: &OsStr) -> bool {
+    let others = open_volume(other).and_then(|other| disks(&other)).unwrap_or_default();
+    disks(volume).unwrap_or_default().iter().any(|disk| others.contains(disk))
+}
+
+/// USB, SD card or FireWire, or a drive that says its medium can be taken out.
+fn removable(volume: &File) -> bool {
+    let Ok(descriptor) = device_descriptor(volume) else { return false };
+    let bus = descriptor.BusType;
+    descriptor.RemovableMedia || [BusTypeUsb, BusTypeSd, BusTypeMmc, BusType1394].contains(&bus)
+}
+
+/// The mount point that a path lies below, with a backslash at its end (`GetVolumePathNameW`); not in the long form,
+/// which some of the functions that take it do not know.
+fn volume_path(path: &Path) -> io::Result<OsString> {
+    let name = wide(path);
+    let mut buffer = vec![0_u16; LONGEST_PATH];
+    // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to.
+    let told = unsafe { GetVolumePathNameW(name.as_ptr(), buffer.as_mut_ptr(), LONGEST_PATH as u32) };
+    call::succeeded(told, "GetVolumePathNameW", path.display())?;
+    Ok(plain(Path::new(&narrow(&buffer))).into_os_string())
+}
+
+/// `GetDriveTypeW`: knows no error but "unknown".
+fn drive_type(root: &OsStr) -> u32 {
+    let root = wide(root);
+    // SAFETY: the path ends in NUL.
+    unsafe { GetDriveTypeW(root.as_ptr()) }
+}
+
+/// The file system's name, such as `NTFS` or `exFAT` (`GetVolumeInformationW`).
+fn file_system(root: &OsStr) -> io::Result<String> {
+    let name = wide(root);
+    let mut buffer = [0_u16; FILE_SYSTEM_NAME];
+    // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to; the rest is not asked for.
+    let told = unsafe {
+        GetVolumeInformationW(
+            name.as_ptr(),
+            ptr::null_mut(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            buffer.as_mut_ptr(),
+            FILE_SYSTEM_NAME as u32,
+        )
+    };
+    call::succeeded(told, "GetVolumeInformationW", root.display())?;
+    Ok(narrow(&buffer).to_string_lossy().into_owned())
+}
+
+/// The volume mounted there, opened for questions only: that needs no rights.
+fn open_volume(root: &OsStr) -> io::Result<File> {
+    OpenOptions::new().access_mode(0).open(volume_device(root)?)
+}
+
+/// `\\?\Volume{GUID}` of a mount point (`GetVolumeNameForVolumeMountPointW`), without the backslash that would name
+/// the folder at its root.
+fn volume_device(root: &OsStr) -> io::Result<OsString> {
+    let name = wide(root);
+    let mut buffer = [0_u16; VOLUME_NAME];
+    // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to.
+    let told = unsafe { GetVolumeNameForVolumeMountPointW(name.as_ptr(), buffer.as_mut_ptr(), VOLUME_NAME as u32) };
+    call::succeeded(told, "GetVolumeNameForVolumeMountPointW", root.display())?;
+    let device = narrow(&buffer).to_string_lossy().into_owned();
+    Ok(OsString::from(device.trim_end_matches('\\')))
+}
+
+/// `GetSystemWindowsDirectoryW`.
+fn windows_folder() -> io::Result<PathBuf> {
+    let mut buffer = [0_u16; FILE_SYSTEM_NAME];
+    // SAFETY: the buffer holds as many units as it is said to.
+    let length = unsafe { GetSystemWindowsDirectoryW(buffer.as_mut_ptr(), FILE_SYSTEM_NAME as u32) };
+    if length == 0 {
+        return Err(call::last_error("GetSystemWindowsDirectoryW", "of this machine"));
+    }
+    Ok(PathBuf::from(narrow(&buffer)))
+}
+
+/// Room for the disks of a volume, laid out as `VOLUME_DISK_EXTENTS`.
+#[repr(C)]
+struct Extents {
+    first: VOLUME_DISK_EXTENTS,
+    more: [DISK_EXTENT; MOST_DISKS - 1],
+}
+
+/// The numbers of the disks that a volume lies on (`IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS`).
+fn disks(volume: &File) -> io::Result<Vec<u32>> {
+    let mut extents = Extents { first: VOLUME_DISK_EXTENTS::default(), more: [DISK_EXTENT::default(); MOST_DISKS - 1] };
+    ask(volume, "IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS", IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, &(), &mut extents)?;
+    let count = extents.first.NumberOfDiskExtents as usize;
+    let all = extents.first.Extents.iter().chain(&extents.more);
+    Ok(all.take(count).map(|extent| extent.DiskNumber).collect())
+}
+
+/// Bus and kind of the device under a volume (`IOCTL_STORAGE_QUERY_PROPERTY`, `StorageDeviceProperty`).
+fn device_descriptor(volume: &File) -> io::Result<STORAGE_DEVICE_DESCRIPTOR> {
+    let query = STORAGE_PROPERTY_QUERY {
+        PropertyId: StorageDeviceProperty,
+        QueryType: PropertyStandardQuery,
+        AdditionalParameters: [0],
+    };
+    let mut descriptor = STORAGE_DEVICE_DESCRIPTOR::default();
+    ask(volume, "IOCTL_STORAGE_QUERY_PROPERTY", IOCTL_STORAGE_QUERY_PROPERTY, &query, &mut descriptor)?;
+    Ok(descriptor)
+}
+
+/// `DeviceIoControl` with one structure in and one out; both are plain numbers.
+fn ask<In, Out>(device: &File, name: &str, code: u32, question: &In, answer: &mut Out) -> io::Result<()> {
+    let mut filled = 0;
+    // SAFETY: both structures outlive the call and are as large as said; the device fills plain numbers in.
+    let told = unsafe {
+        DeviceIoControl(
+            device.as_raw_handle(),
+            code,
+            ptr::from_ref(question).cast::<c_void>(),
+            size_of::<In>() as u32,
+            ptr::from_mut(answer).cast::<c_void>(),
+            size_of::<Out>() as u32,
+            &raw mut filled,
+            ptr::null_mut(),
+        )
+    };
+    call::succeeded(told, "DeviceIoControl", name)
+}
+
+/// Reads a file of `length` bytes from the device (`FILE_FLAG_NO_BUFFERING`, "File Buffering"). Where the file system
+/// will not, the file was flushed when it was written, and is read as it comes.
+///
+/// # Errors
+/// What Windows says.
+pub fn read_past_cache(path: &Path, length: u64) -> io::Result<Vec<u8>> {
+    let direct = OpenOptions::new().read(true).custom_flags(FILE_FLAG_NO_BUFFERING).open(path);
+    match direct.and_then(|file| read_blocks(file, length)) {
+        Err(error) if refused_unbuffered(&error) => read_blocks(File::open(path)?, length),
+        other => other,
+    }
+}
+
+/// Sectors larger than a block, or a redirector that knows no unbuffered reading.
+fn refused_unbuffered(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+/// Waits until one file, with its length and name, is on the medium (`FlushFileBuffers`).
+///
+/// # Errors
+/// What Windows says.
+pub fn flush_file(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// Nothing to do: Windows knows no flush of a folder, and that of a file takes its name along.
+///
+/// # Errors
+/// Never.
+pub fn flush_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Waits until everything written to the volume of `path` is on the medium (`FlushFileBuffers` of the volume). Only an
+/// elevated process may, and only on a local volume; else it counts that each file was flushed by itself.
+///
+/// # Errors
+/// What Windows says, but for "not you" and "not here".
+pub fn flush_volume(path: &Path) -> io::Result<()> {
+    let root = volume_path(&fs::canonicalize(path)?)?;
+    let Ok(device) = volume_device(&root) else { return Ok(()) };
+    match OpenOptions::new().write(true).open(device).and_then(|volume| volume.sync_all()) {
+        Err(error) if refused_to_flush(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn refused_to_flush(error: &io::Error) -> bool {
+    let refusals = [ERROR_ACCESS_DENIED, ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED, ERROR_WRITE_PROTECT];
+    refusals.iter().any(|code| error.raw_os_error() == Some(code.cast_signed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_as_people_write_them() {
+        let shown = |path| plain(Path::new(path)).into_os_string().into_string().unwrap();
+        assert_eq!(shown(r"\\?\E:\PFXVAULT"), r"E:\PFXVAULT");
+        assert_eq!(shown(r"\\?\UNC\server\share\x"), r"\\server\share\x");
+        assert_eq!(shown(r"\\?\Volume{0}\x"), r"\\?\Volume{0}\x");
+        assert_eq!(shown(r"C:\x"), r"C:\x");
+    }
+
+    #[test]
+    fn the_answer_to_disk_extents_has_the_layout_of_windows() {
+        assert_eq!(size_of::<VOLUME_DISK_EXTENTS>(), 32);
+        assert_eq!(size_of::<Extents>(), 8 + MOST_DISKS * size_of::<DISK_EXTENT>());
+    }
+}

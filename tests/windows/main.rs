@@ -1,0 +1,12 @@
+//! The Windows half, on Windows and under Wine (`tests/windows/run`). docs/windows-testing.md says what each shows.
+#![cfg(windows)]
+
+mod machine;
+mod media;
+mod private;
+mod visible;
+
+/// Whether this is Wine with the drives that tests/windows/in-wine made.
+fn under_wine() -> bool {
+    std::env::var_os("PFXVAULT_DRIVES").is_some_and(|kind| kind == "wine")
+}
