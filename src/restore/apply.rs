@@ -8,8 +8,7 @@ use super::plan::{Action, PlacedKey, Placement, Plan};
 use super::take_back;
 use crate::error::{Error, Exit, Result};
 use crate::server::iis::{
-    Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge,
-    public_key,
+    Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge, public_key,
 };
 use crate::text;
 use crate::text::Text;
@@ -30,12 +29,7 @@ pub struct Running<'a> {
 ///
 /// # Errors
 /// Whatever failed; the server is as it was before. Where even that failed, exit 8, and `repair` goes on from there.
-pub fn apply(
-    server: Iis<'_>,
-    plan: &Plan<'_>,
-    journal: &mut Journal,
-    running: &Running<'_>,
-) -> Result<()> {
+pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
     if !plan.changes_anything() {
         return Ok(());
     }
@@ -45,19 +39,13 @@ pub fn apply(
     };
     match take_back::finish(server, journal) {
         Ok(_) => Err(error),
-        Err(worse) => Err(Error::new(
-            Exit::Attention,
-            text!("error-half-done", failed = error.text, left = worse.text),
-        )),
+        Err(worse) => {
+            Err(Error::new(Exit::Attention, text!("error-half-done", failed = error.text, left = worse.text)))
+        }
     }
 }
 
-fn make_changes(
-    server: Iis<'_>,
-    plan: &Plan<'_>,
-    journal: &mut Journal,
-    running: &Running<'_>,
-) -> Result<()> {
+fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
     for (store, der) in &plan.authorities {
         go_on(running)?;
         add(server, journal, *store, der, Properties::default())?;
@@ -82,59 +70,25 @@ fn go_on(running: &Running<'_>) -> Result<()> {
     }
 }
 
-fn place(
-    server: Iis<'_>,
-    journal: &mut Journal,
-    placement: &Placement<'_>,
-    exportable: bool,
-) -> Result<()> {
+fn place(server: Iis<'_>, journal: &mut Journal, placement: &Placement<'_>, exportable: bool) -> Result<()> {
     let key = match &placement.key {
         PlacedKey::Here(link) => link.clone(),
-        PlacedKey::New {
-            home,
-            pkcs8,
-            access,
-        } => {
+        PlacedKey::New { home, pkcs8, access } => {
             let key = home.link(new_container()?);
             journal.will(Step::CreateKey { key: key.clone() })?;
-            server.keys.create(
-                &key,
-                &NewKey {
-                    pkcs8,
-                    exportable,
-                    access,
-                },
-            )?;
+            server.keys.create(&key, &NewKey { pkcs8, exportable, access })?;
             key
         }
     };
-    let properties = Properties {
-        friendly_name: placement.friendly_name.clone(),
-        key: Some(key),
-    };
+    let properties = Properties { friendly_name: placement.friendly_name.clone(), key: Some(key) };
     match &placement.before {
-        None => add(
-            server,
-            journal,
-            placement.store,
-            placement.certificate,
-            properties,
-        ),
+        None => add(server, journal, placement.store, placement.certificate, properties),
         Some(before) => change(server, journal, placement, before, properties),
     }
 }
 
-fn add(
-    server: Iis<'_>,
-    journal: &mut Journal,
-    store: StoreName,
-    der: &[u8],
-    properties: Properties,
-) -> Result<()> {
-    let certificate = StoredCertificate {
-        der: der.to_vec(),
-        properties,
-    };
+fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], properties: Properties) -> Result<()> {
+    let certificate = StoredCertificate { der: der.to_vec(), properties };
     journal.will(Step::AddCertificate {
         store,
         certificate: certificate.sha256().to_string(),
@@ -157,9 +111,7 @@ fn change(
         before: before.clone(),
         after: after.clone(),
     })?;
-    Ok(server
-        .stores
-        .change(placement.store, &certificate, &after)?)
+    Ok(server.stores.change(placement.store, &certificate, &after)?)
 }
 
 /// A name no container has, by which this program knows its own.
@@ -168,39 +120,20 @@ fn new_container() -> Result<String> {
     getrandom::fill(&mut random).map_err(|_| Error::failed(text!("error-no-random")))?;
     let guid = u128::from_ne_bytes(random) & !(0xF << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let digits = format!("{guid:032x}");
-    let (a, b, c, d, e) = (
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..],
-    );
+    let (a, b, c, d, e) = (&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]);
     Ok(format!("{OWN_CONTAINER}{a}-{b}-{c}-{d}-{e}"))
 }
 
 /// Reads the certificate back from its store and lets the key it leads to sign.
 fn prove(server: Iis<'_>, placement: &Placement<'_>) -> Result<(), Option<Text>> {
-    let certificates = server
-        .stores
-        .certificates(placement.store)
-        .map_err(|e| Some(e.text()))?;
-    let found = certificates
-        .iter()
-        .find(|certificate| certificate.der == placement.certificate)
-        .ok_or(None)?;
+    let certificates = server.stores.certificates(placement.store).map_err(|e| Some(e.text()))?;
+    let found = certificates.iter().find(|certificate| certificate.der == placement.certificate).ok_or(None)?;
     let link: &KeyLink = found.properties.key.as_ref().ok_or(None)?;
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| None)?;
-    let signature = server
-        .keys
-        .sign(link, &random)
-        .map_err(|e| Some(e.text()))?;
+    let signature = server.keys.sign(link, &random).map_err(|e| Some(e.text()))?;
     let public_key = public_key(placement.certificate).ok_or(None)?;
-    if challenge::verifies(&public_key, &random, &signature) {
-        Ok(())
-    } else {
-        Err(None)
-    }
+    if challenge::verifies(&public_key, &random, &signature) { Ok(()) } else { Err(None) }
 }
 
 fn unproven(name: &str, reason: Option<Text>) -> Error {

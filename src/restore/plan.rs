@@ -4,9 +4,7 @@
 use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
-use crate::server::iis::{
-    AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, is_self_issued, public_key,
-};
+use crate::server::iis::{AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, is_self_issued, public_key};
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
@@ -107,40 +105,21 @@ pub enum PlacedKey<'a> {
 
 /// Plans an import.
 pub fn plan<'a>(here: &Snapshot, incoming: &[Incoming<'a>], options: &Options) -> Plan<'a> {
-    let items = incoming
-        .iter()
-        .map(|one| Item {
-            name: one.name.clone(),
-            action: action(here, one),
-        })
-        .collect();
-    let mut plan = Plan {
-        items,
-        authorities: Vec::new(),
-        roots_left_out: Vec::new(),
-        exportable: !options.non_exportable,
-    };
+    let items = incoming.iter().map(|one| Item { name: one.name.clone(), action: action(here, one) }).collect();
+    let mut plan =
+        Plan { items, authorities: Vec::new(), roots_left_out: Vec::new(), exportable: !options.non_exportable };
     for (one, item) in incoming.iter().zip(&plan.items) {
         if !matches!(item.action, Action::Cannot(_)) {
-            one.authorities.iter().for_each(|der| {
-                authority(
-                    here,
-                    der,
-                    options,
-                    &mut plan.authorities,
-                    &mut plan.roots_left_out,
-                )
-            });
+            one.authorities
+                .iter()
+                .for_each(|der| authority(here, der, options, &mut plan.authorities, &mut plan.roots_left_out));
         }
     }
     plan
 }
 
 fn action<'a>(here: &Snapshot, one: &Incoming<'a>) -> Action<'a> {
-    let present = here
-        .seen
-        .iter()
-        .find(|seen| seen.store == one.store && seen.certificate.der == one.leaf);
+    let present = here.seen.iter().find(|seen| seen.store == one.store && seen.certificate.der == one.leaf);
     match present.map(|seen| &seen.key) {
         Some(KeyState::Works(_)) => Action::AsItShouldBe,
         Some(KeyState::Unknown) => Action::Cannot(text!("cannot-not-elevated")),
@@ -152,19 +131,12 @@ fn action<'a>(here: &Snapshot, one: &Incoming<'a>) -> Action<'a> {
 
 fn place<'a>(one: &Incoming<'a>, present: Option<&Seen>, key_here: Option<KeyLink>) -> Action<'a> {
     let brought = blob::home_of(one.pkcs8, one.provider);
-    let brought = brought.map(|home| PlacedKey::New {
-        home,
-        pkcs8: one.pkcs8,
-        access: one.access,
-    });
+    let brought = brought.map(|home| PlacedKey::New { home, pkcs8: one.pkcs8, access: one.access });
     let Some(key) = key_here.map(PlacedKey::Here).or(brought) else {
         return Action::Cannot(text!("cannot-key-type"));
     };
     let before = present.map(|seen| seen.certificate.properties.clone());
-    let name_here = before
-        .as_ref()
-        .and_then(|before| before.friendly_name.clone())
-        .filter(|name| !name.is_empty());
+    let name_here = before.as_ref().and_then(|before| before.friendly_name.clone()).filter(|name| !name.is_empty());
     Action::Place(Placement {
         store: one.store,
         certificate: one.leaf,
@@ -178,10 +150,7 @@ fn place<'a>(one: &Incoming<'a>, present: Option<&Seen>, key_here: Option<KeyLin
 pub fn key_here(here: &Snapshot, certificate: &[u8]) -> Option<KeyLink> {
     let wanted = public_key(certificate)?;
     let belongs = |found: &&FoundKey| blob::is_same_key(&wanted, &found.facts.public_key);
-    here.keys
-        .iter()
-        .find(belongs)
-        .map(|found| found.link.clone())
+    here.keys.iter().find(belongs).map(|found| found.link.clone())
 }
 
 /// Intermediates go to `CA`, where Schannel looks for the chain it sends. Roots change whom the machine trusts.
@@ -192,17 +161,9 @@ fn authority<'a>(
     planned: &mut Vec<(StoreName, &'a [u8])>,
     left_out: &mut Vec<Hash>,
 ) {
-    let known = |store: StoreName| {
-        here.seen
-            .iter()
-            .any(|seen| seen.store == store && seen.certificate.der == der)
-    };
+    let known = |store: StoreName| here.seen.iter().any(|seen| seen.store == store && seen.certificate.der == der);
     let hash = Hash::of(der);
-    let store = if is_self_issued(der) {
-        StoreName::Root
-    } else {
-        StoreName::Ca
-    };
+    let store = if is_self_issued(der) { StoreName::Root } else { StoreName::Ca };
     if known(StoreName::Root) || known(store) || planned.iter().any(|(_, other)| *other == der) {
         return;
     }
@@ -216,11 +177,7 @@ fn authority<'a>(
 impl Plan<'_> {
     /// Whether applying it would change anything.
     pub fn changes_anything(&self) -> bool {
-        !self.authorities.is_empty()
-            || self
-                .items
-                .iter()
-                .any(|item| matches!(item.action, Action::Place(_)))
+        !self.authorities.is_empty() || self.items.iter().any(|item| matches!(item.action, Action::Place(_)))
     }
 
     /// What nothing can be done about: name and reason.
@@ -245,12 +202,9 @@ impl Item<'_> {
         };
         let store = placement.store.as_str();
         let first = match (&placement.before, &placement.key) {
-            (_, PlacedKey::Here(link)) => text!(
-                "plan-link",
-                name = name,
-                store = store,
-                container = link.container.as_str()
-            ),
+            (_, PlacedKey::Here(link)) => {
+                text!("plan-link", name = name, store = store, container = link.container.as_str())
+            }
             (Some(_), PlacedKey::New { .. }) => text!("plan-mend", name = name, store = store),
             (None, PlacedKey::New { .. }) => text!("plan-import", name = name, store = store),
         };
@@ -260,11 +214,7 @@ impl Item<'_> {
         };
         let access = access.iter().map(|entry| {
             let who = entry.name.as_deref().unwrap_or_else(|| entry.trustee());
-            if entry.is_portable() {
-                text!("plan-access", who = who)
-            } else {
-                text!("plan-access-left-out", who = who)
-            }
+            if entry.is_portable() { text!("plan-access", who = who) } else { text!("plan-access-left-out", who = who) }
         });
         [first].into_iter().chain(access).collect()
     }

@@ -15,33 +15,17 @@ pub struct Rescued<'a> {
 
 /// Copies out what keys lie in this user's profile although the machine's certificates lead there.
 pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
-    let lost = here
-        .seen
-        .iter()
-        .filter(|seen| is_faulty(seen) && plan::key_here(here, &seen.certificate.der).is_none());
+    let lost = here.seen.iter().filter(|seen| is_faulty(seen) && plan::key_here(here, &seen.certificate.der).is_none());
     let linked = lost.filter_map(|seen| Some((seen, seen.certificate.properties.key.as_ref()?)));
     let in_profile = linked.filter(|(_, link)| link.key_set == KeySet::User);
-    in_profile
-        .map(|(seen, link)| Rescued {
-            seen,
-            key: server.keys.export(link),
-        })
-        .collect()
+    in_profile.map(|(seen, link)| Rescued { seen, key: server.keys.export(link) }).collect()
 }
 
 /// Plans what can be mended here: every certificate of `My` and `WebHosting` whose key does not work.
 pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>]) -> Plan<'a> {
     let faulty = here.seen.iter().filter(|seen| is_faulty(seen));
-    let items = faulty.map(|seen| Item {
-        name: seen.certificate.name(),
-        action: mend(here, seen, rescued),
-    });
-    Plan {
-        items: items.collect(),
-        authorities: Vec::new(),
-        roots_left_out: Vec::new(),
-        exportable: true,
-    }
+    let items = faulty.map(|seen| Item { name: seen.certificate.name(), action: mend(here, seen, rescued) });
+    Plan { items: items.collect(), authorities: Vec::new(), roots_left_out: Vec::new(), exportable: true }
 }
 
 /// Whether a certificate should have a key that works and has none. What this process may not see is not a fault.
@@ -51,20 +35,11 @@ fn is_faulty(seen: &Seen) -> bool {
 }
 
 fn mend<'a>(here: &'a Snapshot, seen: &'a Seen, rescued: &'a [Rescued<'a>]) -> Action<'a> {
-    let rescued = rescued
-        .iter()
-        .find(|rescued| std::ptr::eq(rescued.seen, seen));
-    let key = match (
-        plan::key_here(here, &seen.certificate.der),
-        rescued.map(|rescued| &rescued.key),
-    ) {
+    let rescued = rescued.iter().find(|rescued| std::ptr::eq(rescued.seen, seen));
+    let key = match (plan::key_here(here, &seen.certificate.der), rescued.map(|rescued| &rescued.key)) {
         (Some(link), _) => PlacedKey::Here(link),
         (None, Some(Ok(key))) => match blob::home_of(&key.pkcs8, None) {
-            Some(home) => PlacedKey::New {
-                home,
-                pkcs8: &key.pkcs8,
-                access: &key.access,
-            },
+            Some(home) => PlacedKey::New { home, pkcs8: &key.pkcs8, access: &key.access },
             None => return Action::Cannot(text!("cannot-key-type")),
         },
         (None, Some(Err(reason))) => return Action::Cannot(reason.text()),
@@ -93,13 +68,7 @@ pub fn without_key(state: &KeyState) -> Text {
 
 /// Keys that this program made and that no certificate leads to any more. Those of other programs are never among them.
 pub fn orphans(here: &Snapshot) -> Vec<&FoundKey> {
-    let used = |found: &FoundKey| {
-        here.seen
-            .iter()
-            .any(|seen| seen.certificate.properties.key.as_ref() == Some(&found.link))
-    };
-    here.keys
-        .iter()
-        .filter(|found| found.link.is_own() && !used(found))
-        .collect()
+    let used =
+        |found: &FoundKey| here.seen.iter().any(|seen| seen.certificate.properties.key.as_ref() == Some(&found.link));
+    here.keys.iter().filter(|found| found.link.is_own() && !used(found)).collect()
 }

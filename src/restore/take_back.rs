@@ -37,10 +37,7 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
     }
     match failed {
         None => journal.taken_back().map(|()| left),
-        Some(error) => Err(Error::new(
-            Exit::Attention,
-            text!("error-not-taken-back", reason = error.text()),
-        )),
+        Some(error) => Err(Error::new(Exit::Attention, text!("error-not-taken-back", reason = error.text()))),
     }
 }
 
@@ -48,29 +45,16 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
 fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>, WindowsError> {
     match step {
         Step::CreateKey { key } => delete_key(server, key),
-        Step::AddCertificate {
-            store,
-            certificate,
-            key,
-        } => {
+        Step::AddCertificate { store, certificate, key } => {
             let Some(found) = find(server, *store, certificate)? else {
                 return Ok(None);
             };
             if found.properties.key != *key {
-                return Ok(Some(text!(
-                    "left-certificate-changed",
-                    name = found.name(),
-                    store = store.as_str()
-                )));
+                return Ok(Some(text!("left-certificate-changed", name = found.name(), store = store.as_str())));
             }
             server.stores.remove(*store, &found.sha256()).map(|_| None)
         }
-        Step::ChangeCertificate {
-            store,
-            certificate,
-            before,
-            after,
-        } => {
+        Step::ChangeCertificate { store, certificate, before, after } => {
             let Some(found) = find(server, *store, certificate)? else {
                 return Ok(None);
             };
@@ -88,15 +72,8 @@ fn restore_properties(
 ) -> Result<Option<Text>, WindowsError> {
     match &found.properties {
         now if now == before => Ok(None),
-        now if now == after => server
-            .stores
-            .change(store, &found.sha256(), before)
-            .map(|()| None),
-        _ => Ok(Some(text!(
-            "left-certificate-changed",
-            name = found.name(),
-            store = store.as_str()
-        ))),
+        now if now == after => server.stores.change(store, &found.sha256(), before).map(|()| None),
+        _ => Ok(Some(text!("left-certificate-changed", name = found.name(), store = store.as_str()))),
     }
 }
 
@@ -104,28 +81,15 @@ fn restore_properties(
 fn delete_key(server: Iis<'_>, key: &KeyLink) -> Result<Option<Text>, WindowsError> {
     for store in StoreName::WITH_KEYS {
         let certificates = server.stores.certificates(store)?;
-        if let Some(user) = certificates
-            .iter()
-            .find(|c| c.properties.key.as_ref() == Some(key))
-        {
-            return Ok(Some(text!(
-                "left-key-in-use",
-                container = key.container.as_str(),
-                name = user.name()
-            )));
+        if let Some(user) = certificates.iter().find(|c| c.properties.key.as_ref() == Some(key)) {
+            return Ok(Some(text!("left-key-in-use", container = key.container.as_str(), name = user.name())));
         }
     }
     server.keys.delete(key).map(|_| None)
 }
 
-fn find(
-    server: Iis<'_>,
-    store: StoreName,
-    sha256: &str,
-) -> Result<Option<StoredCertificate>, WindowsError> {
+fn find(server: Iis<'_>, store: StoreName, sha256: &str) -> Result<Option<StoredCertificate>, WindowsError> {
     let wanted = Hash::parse(sha256);
     let certificates = server.stores.certificates(store)?;
-    Ok(certificates
-        .into_iter()
-        .find(|certificate| Some(certificate.sha256()) == wanted))
+    Ok(certificates.into_iter().find(|certificate| Some(certificate.sha256()) == wanted))
 }

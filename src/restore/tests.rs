@@ -11,9 +11,7 @@ use super::*;
 use crate::error::{Error, Exit};
 use crate::secret::SecretBytes;
 use crate::server::iis::memory::{Died, Fault, Memory};
-use crate::server::iis::{
-    AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all,
-};
+use crate::server::iis::{AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all};
 use crate::vault::id::Hash;
 
 /// A certificate with its key.
@@ -33,43 +31,26 @@ struct Pki {
 static PKI: LazyLock<Pki> = LazyLock::new(|| {
     let authority = |name: &str| {
         let mut params = rcgen::CertificateParams::new([]).unwrap();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params
     };
-    let root =
-        rcgen::CertifiedIssuer::self_signed(authority("Root"), rcgen::KeyPair::generate().unwrap())
-            .unwrap();
+    let root = rcgen::CertifiedIssuer::self_signed(authority("Root"), rcgen::KeyPair::generate().unwrap()).unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
-    let intermediate =
-        rcgen::CertifiedIssuer::signed_by(authority("Intermediate"), key, &root).unwrap();
+    let intermediate = rcgen::CertifiedIssuer::signed_by(authority("Intermediate"), key, &root).unwrap();
     let leaf = |key: rcgen::KeyPair| {
         let params = rcgen::CertificateParams::new(["www.example.com".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &intermediate).unwrap();
-        Pair {
-            der: certificate.der().to_vec(),
-            pkcs8: SecretBytes::new(key.serialize_der()),
-        }
+        Pair { der: certificate.der().to_vec(), pkcs8: SecretBytes::new(key.serialize_der()) }
     };
-    let rsa =
-        rsa::PrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 2048).unwrap();
+    let rsa = rsa::PrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 2048).unwrap();
     let rsa = rcgen::KeyPair::try_from(rsa.to_pkcs8_der().unwrap().as_bytes()).unwrap();
     let (rsa, ec) = (leaf(rsa), leaf(rcgen::KeyPair::generate().unwrap()));
-    Pki {
-        root: root.der().to_vec(),
-        intermediate: intermediate.der().to_vec(),
-        rsa,
-        ec,
-    }
+    Pki { root: root.der().to_vec(), intermediate: intermediate.der().to_vec(), rsa, ec }
 });
 
 static POOL: LazyLock<[AccessEntry; 2]> = LazyLock::new(|| {
-    let entry = |trustee: &str| AccessEntry {
-        entry: format!("(A;;GR;;;{trustee})"),
-        name: None,
-    };
+    let entry = |trustee: &str| AccessEntry { entry: format!("(A;;GR;;;{trustee})"), name: None };
     [entry("S-1-5-82-1-2-3-4-5"), entry("S-1-5-21-1-2-3-1001")]
 });
 
@@ -87,10 +68,7 @@ fn incoming() -> Vec<Incoming<'static>> {
         provider: None,
         access: &*POOL,
     };
-    vec![
-        one(&pki.rsa, StoreName::WebHosting),
-        one(&pki.ec, StoreName::My),
-    ]
+    vec![one(&pki.rsa, StoreName::WebHosting), one(&pki.ec, StoreName::My)]
 }
 
 /// A stand-in for the process: a journal opened, a plan made and carried out.
@@ -99,31 +77,17 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
     let incoming = incoming();
     let plan = plan(&here, &incoming, &Options::default());
     let mut journal = Journal::open(state)?;
-    apply(
-        server.iis(),
-        &plan,
-        &mut journal,
-        &running(&AtomicBool::new(false)),
-    )?;
+    apply(server.iis(), &plan, &mut journal, &running(&AtomicBool::new(false)))?;
     Ok(plan.changes_anything())
 }
 
 fn running(stop: &AtomicBool) -> Running<'_> {
-    Running {
-        what: "restore",
-        now: jiff::Timestamp::UNIX_EPOCH,
-        stop,
-        progress: &|_| {},
-    }
+    Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
 }
 
 fn take_back_interrupted(server: &Memory, state: &Path) {
     let mut journal = Journal::open(state).unwrap();
-    assert!(
-        take_back::finish(server.iis(), &mut journal)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(take_back::finish(server.iis(), &mut journal).unwrap().is_empty());
     assert!(journal.interrupted().is_none());
 }
 
@@ -137,13 +101,7 @@ fn lived_in() -> Memory {
 }
 
 fn link(container: &str, key_set: KeySet) -> KeyLink {
-    KeyLink {
-        container: container.into(),
-        provider: "P".into(),
-        provider_type: 1,
-        key_spec: 1,
-        key_set,
-    }
+    KeyLink { container: container.into(), provider: "P".into(), provider_type: 1, key_spec: 1, key_set }
 }
 
 #[test]
@@ -153,35 +111,15 @@ fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
     let seen = look(server.iis(), &[StoreName::WebHosting, StoreName::My]).unwrap();
     assert_eq!(seen.len(), 2);
     for seen in &seen {
-        let KeyState::Works(facts) = &seen.key else {
-            panic!("{:?}", seen.key)
-        };
+        let KeyState::Works(facts) = &seen.key else { panic!("{:?}", seen.key) };
         assert_eq!(facts.no_export, None);
-        assert_eq!(
-            seen.certificate.properties.friendly_name.as_deref(),
-            Some("公開 サイト")
-        );
+        assert_eq!(seen.certificate.properties.friendly_name.as_deref(), Some("公開 サイト"));
     }
     let rsa = seen[0].certificate.properties.key.clone().unwrap();
-    assert_eq!(
-        (rsa.provider_type, rsa.key_spec, rsa.is_own()),
-        (12, 1, true)
-    );
-    assert!(
-        seen[1]
-            .certificate
-            .properties
-            .key
-            .as_ref()
-            .unwrap()
-            .is_cng()
-    );
+    assert_eq!((rsa.provider_type, rsa.key_spec, rsa.is_own()), (12, 1, true));
+    assert!(seen[1].certificate.properties.key.as_ref().unwrap().is_cng());
     let exported = server.iis().keys.export(&rsa).unwrap();
-    assert_eq!(
-        exported.access,
-        POOL[..1],
-        "only the application pool means the same here"
-    );
+    assert_eq!(exported.access, POOL[..1], "only the application pool means the same here");
 }
 
 #[test]
@@ -196,10 +134,7 @@ fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
     let here = look_at_all(server.iis()).unwrap();
     let unasked = plan(&here, &incoming, &Options::default());
     assert_eq!(unasked.roots_left_out, [Hash::of(&PKI.root)]);
-    let asked = Options {
-        install_roots: vec![Hash::of(&PKI.root)],
-        ..Options::default()
-    };
+    let asked = Options { install_roots: vec![Hash::of(&PKI.root)], ..Options::default() };
     let asked = plan(&here, &incoming, &asked);
     assert_eq!(asked.authorities, [(StoreName::Root, PKI.root.as_slice())]);
 }
@@ -232,19 +167,12 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
                     assert!(done);
                     continue;
                 }
-                Ok(result) => assert_eq!(
-                    result.unwrap_err().exit,
-                    Exit::Failed,
-                    "{fault:?} at {call}"
-                ),
+                Ok(result) => assert_eq!(result.unwrap_err().exit, Exit::Failed, "{fault:?} at {call}"),
                 Err(died) => assert!(died.is::<Died>(), "{fault:?} at {call}"),
             }
             take_back_interrupted(&server, state.path());
             assert_eq!(server.world(), before, "{fault:?} at {call}");
-            assert!(
-                restore(&server, state.path()).unwrap(),
-                "it works the next time"
-            );
+            assert!(restore(&server, state.path()).unwrap(), "it works the next time");
         }
     }
     assert!(calls > 12, "the fault went through all of {calls} calls");
@@ -258,18 +186,13 @@ fn a_fault_while_taking_back_is_taken_up_by_the_next_try() {
             let before = server.world();
             restore(&server, state.path()).unwrap();
             server.arm(call, fault);
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                undo(server.iis(), &mut Journal::open(state.path()).unwrap())
-            }));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| undo(server.iis(), &mut Journal::open(state.path()).unwrap())));
             if !server.disarm() {
                 break;
             }
             if let Ok(result) = outcome {
-                assert_eq!(
-                    result.unwrap_err().exit,
-                    Exit::Attention,
-                    "{fault:?} at {call}"
-                );
+                assert_eq!(result.unwrap_err().exit, Exit::Attention, "{fault:?} at {call}");
             }
             take_back_interrupted(&server, state.path());
             assert_eq!(server.world(), before, "{fault:?} at {call}");
@@ -285,10 +208,7 @@ fn undo_takes_back_the_last_run_and_then_there_is_nothing_more() {
     let mut journal = Journal::open(state.path()).unwrap();
     assert!(undo(server.iis(), &mut journal).unwrap().is_empty());
     assert_eq!(server.world(), before);
-    assert_eq!(
-        undo(server.iis(), &mut journal).unwrap_err().text.id,
-        "error-nothing-to-undo"
-    );
+    assert_eq!(undo(server.iis(), &mut journal).unwrap_err().text.id, "error-nothing-to-undo");
 }
 
 #[test]
@@ -296,20 +216,10 @@ fn undo_leaves_alone_what_someone_changed_since() {
     let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
     restore(&server, state.path()).unwrap();
     let stores = server.iis().stores;
-    let rsa = stores
-        .certificates(StoreName::WebHosting)
-        .unwrap()
-        .remove(0);
-    server.put_certificate(
-        StoreName::My,
-        b"a renewal with the same key",
-        rsa.properties.key.as_ref(),
-    );
+    let rsa = stores.certificates(StoreName::WebHosting).unwrap().remove(0);
+    server.put_certificate(StoreName::My, b"a renewal with the same key", rsa.properties.key.as_ref());
     let left = undo(server.iis(), &mut Journal::open(state.path()).unwrap()).unwrap();
-    assert_eq!(
-        left.iter().map(|text| text.id).collect::<Vec<_>>(),
-        ["left-key-in-use"]
-    );
+    assert_eq!(left.iter().map(|text| text.id).collect::<Vec<_>>(), ["left-key-in-use"]);
     assert_eq!(server.world().1.len(), 1);
 }
 
@@ -323,10 +233,7 @@ fn stopping_takes_everything_back() {
     let stop = AtomicBool::new(false);
     let mut journal = Journal::open(state.path()).unwrap();
     let at_second = |_| stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let running = Running {
-        progress: &at_second,
-        ..running(&stop)
-    };
+    let running = Running { progress: &at_second, ..running(&stop) };
     let error = apply(server.iis(), &plan, &mut journal, &running).unwrap_err();
     assert_eq!(error.text.id, "error-stopped");
     assert_eq!(server.world(), before);
@@ -334,11 +241,7 @@ fn stopping_takes_everything_back() {
 
 #[test]
 fn a_certificate_that_lost_its_key_is_mended_and_keeps_its_name() {
-    for lost in [
-        None,
-        Some(link("gone", KeySet::Machine)),
-        Some(link("mine", KeySet::User)),
-    ] {
+    for lost in [None, Some(link("gone", KeySet::Machine)), Some(link("mine", KeySet::User))] {
         let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
         server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, lost.as_ref());
         let before = server.world();
@@ -356,16 +259,9 @@ fn a_certificate_with_another_key_is_mended_and_the_other_key_stays() {
     let other = link("other", KeySet::Machine);
     server.put_key(&other, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, Some(&other));
-    assert_eq!(
-        look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key,
-        KeyState::OtherKey
-    );
+    assert_eq!(look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key, KeyState::OtherKey);
     restore(&server, state.path()).unwrap();
-    assert!(
-        look(server.iis(), &[StoreName::WebHosting]).unwrap()[0]
-            .key
-            .works()
-    );
+    assert!(look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key.works());
     assert!(server.world().1.contains_key(&other));
 }
 
@@ -376,16 +272,9 @@ fn without_elevation_a_key_is_unknown_and_never_missing() {
     server.lower();
     let here = look_at_all(server.iis()).unwrap();
     let with_keys = here.seen.iter().filter(|seen| seen.store != StoreName::Ca);
-    assert!(
-        with_keys.clone().count() == 2
-            && with_keys.clone().all(|seen| seen.key == KeyState::Unknown)
-    );
+    assert!(with_keys.clone().count() == 2 && with_keys.clone().all(|seen| seen.key == KeyState::Unknown));
     let incoming = incoming();
-    assert!(
-        plan(&here, &incoming, &Options::default())
-            .cannot()
-            .all(|(_, reason)| reason.id == "cannot-not-elevated")
-    );
+    assert!(plan(&here, &incoming, &Options::default()).cannot().all(|(_, reason)| reason.id == "cannot-not-elevated"));
     assert!(!repair::plan(&here, &[]).changes_anything());
 }
 
@@ -417,10 +306,7 @@ fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
         mend(&server, state.path());
         let seen = &look(server.iis(), &[StoreName::My]).unwrap()[0];
         assert_eq!(seen.key.works(), exportable);
-        assert!(
-            server.world().1.contains_key(&mine),
-            "the profile keeps its copy"
-        );
+        assert!(server.world().1.contains_key(&mine), "the profile keeps its copy");
     }
 }
 
@@ -431,10 +317,7 @@ fn only_containers_of_this_program_that_nothing_leads_to_are_orphans() {
     let orphan = link("pfxvault-0", KeySet::Machine);
     server.put_key(&orphan, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     let here = look_at_all(server.iis()).unwrap();
-    let orphans: Vec<_> = repair::orphans(&here)
-        .into_iter()
-        .map(|found| &found.link)
-        .collect();
+    let orphans: Vec<_> = repair::orphans(&here).into_iter().map(|found| &found.link).collect();
     assert_eq!(orphans, [&orphan]);
 }
 
@@ -442,22 +325,13 @@ fn mend(server: &Memory, state: &Path) {
     let here = look_at_all(server.iis()).unwrap();
     let rescued = repair::rescue(server.iis(), &here);
     let plan = repair::plan(&here, &rescued);
-    apply(
-        server.iis(),
-        &plan,
-        &mut Journal::open(state).unwrap(),
-        &running(&AtomicBool::new(false)),
-    )
-    .unwrap();
+    apply(server.iis(), &plan, &mut Journal::open(state).unwrap(), &running(&AtomicBool::new(false))).unwrap();
 }
 
 #[test]
 fn a_key_that_schannel_cannot_use_is_refused_in_the_plan() {
     let pkcs8 = SecretBytes::copy_of(b"no key at all");
-    let one = Incoming {
-        pkcs8: &pkcs8,
-        ..incoming().remove(0)
-    };
+    let one = Incoming { pkcs8: &pkcs8, ..incoming().remove(0) };
     let plan = plan(&Default::default(), &[one], &Options::default());
     assert_eq!(plan.cannot().next().unwrap().1.id, "cannot-key-type");
     assert!(plan.authorities.is_empty() && !plan.changes_anything());

@@ -2,19 +2,22 @@
 //! Numbers are moved, never computed with.
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
-use der::{Decode, Encode};
+use der::{Decode, Encode, Tag, TagNumber};
 use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use rsa::pkcs1::{RsaPrivateKeyRef, RsaPublicKey};
 use zeroize::Zeroizing;
 
 use super::{KeyLink, KeySet};
-use crate::secret::SecretBytes;
+use crate::pfx;
+use crate::secret::{Password, SecretBytes};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const PKCS7_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
 
 /// `BLOBHEADER.bType`: `PUBLICKEYBLOB`, `PRIVATEKEYBLOB`.
 const PUBLIC: u8 = 6;
@@ -42,13 +45,7 @@ impl Home {
             Self::SchannelCsp => ("Microsoft RSA SChannel Cryptographic Provider", 12, 1),
             Self::SoftwareKsp => ("Microsoft Software Key Storage Provider", 0, 0),
         };
-        KeyLink {
-            container,
-            provider: provider.to_owned(),
-            provider_type,
-            key_spec,
-            key_set: KeySet::Machine,
-        }
+        KeyLink { container, provider: provider.to_owned(), provider_type, key_spec, key_set: KeySet::Machine }
     }
 }
 
@@ -59,14 +56,8 @@ pub fn home_of(pkcs8: &SecretBytes, came_from: Option<&str>) -> Option<Home> {
     let was_cng = came_from.is_some_and(is_key_storage_provider);
     match info.algorithm.oid {
         RSA if was_cng => Some(Home::SoftwareKsp),
-        RSA => Some(if rsa_private_blob(pkcs8).is_some() {
-            Home::SchannelCsp
-        } else {
-            Home::SoftwareKsp
-        }),
-        EC => [P256, P384, P521]
-            .contains(&info.algorithm.parameters_oid().ok()?)
-            .then_some(Home::SoftwareKsp),
+        RSA => Some(if rsa_private_blob(pkcs8).is_some() { Home::SchannelCsp } else { Home::SoftwareKsp }),
+        EC => [P256, P384, P521].contains(&info.algorithm.parameters_oid().ok()?).then_some(Home::SoftwareKsp),
         _ => None,
     }
 }
@@ -85,20 +76,9 @@ pub fn rsa_private_blob(pkcs8: &SecretBytes) -> Option<SecretBytes> {
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).ok()?;
     let length = key.modulus.as_bytes().len();
     let half = length / 2;
-    let whole_bytes = key
-        .modulus
-        .as_bytes()
-        .first()
-        .is_some_and(|first| first & 0x80 != 0);
-    let halves = [&key.prime1, &key.prime2]
-        .iter()
-        .all(|prime| prime.as_bytes().len() == half);
-    if info.algorithm.oid != RSA
-        || !whole_bytes
-        || !halves
-        || length % 2 != 0
-        || key.other_prime_infos.is_some()
-    {
+    let whole_bytes = key.modulus.as_bytes().first().is_some_and(|first| first & 0x80 != 0);
+    let halves = [&key.prime1, &key.prime2].iter().all(|prime| prime.as_bytes().len() == half);
+    if info.algorithm.oid != RSA || !whole_bytes || !halves || length % 2 != 0 || key.other_prime_infos.is_some() {
         return None;
     }
     let mut blob = Zeroizing::new(Vec::with_capacity(HEADER + 2 * length + 5 * half));
@@ -108,13 +88,7 @@ pub fn rsa_private_blob(pkcs8: &SecretBytes) -> Option<SecretBytes> {
     blob.extend_from_slice(&u32::try_from(length * 8).ok()?.to_le_bytes());
     put_reversed(&mut blob, key.public_exponent.as_bytes(), 4)?;
     put_reversed(&mut blob, key.modulus.as_bytes(), length)?;
-    for number in [
-        &key.prime1,
-        &key.prime2,
-        &key.exponent1,
-        &key.exponent2,
-        &key.coefficient,
-    ] {
+    for number in [&key.prime1, &key.prime2, &key.exponent1, &key.exponent2, &key.coefficient] {
         put_reversed(&mut blob, number.as_bytes(), half)?;
     }
     put_reversed(&mut blob, key.private_exponent.as_bytes(), length)?;
@@ -143,8 +117,7 @@ pub fn pkcs8_of_rsa_blob(blob: &SecretBytes) -> Option<SecretBytes> {
     };
     let modulus = take(length).ok()?;
     let (prime1, prime2) = (take(half).ok()?, take(half).ok()?);
-    let (exponent1, exponent2, coefficient) =
-        (take(half).ok()?, take(half).ok()?, take(half).ok()?);
+    let (exponent1, exponent2, coefficient) = (take(half).ok()?, take(half).ok()?, take(half).ok()?);
     let private_exponent = take(length).ok()?;
     let public_exponent = UintRef::new(&exponent).ok()?;
     let key = RsaPrivateKeyRef {
@@ -161,6 +134,39 @@ pub fn pkcs8_of_rsa_blob(blob: &SecretBytes) -> Option<SecretBytes> {
     let key = Zeroizing::new(key.to_der().ok()?);
     let info = PrivateKeyInfoRef::new(rsa_algorithm(), OctetStringRef::new(&key).ok()?);
     Some(SecretBytes::new(info.to_der().ok()?))
+}
+
+/// The key in an `EncryptedPrivateKeyInfo` (PKCS#8) as Windows hands it out. `None` if the password does not open it.
+///
+/// The codec for PFX opens it, in the smallest PFX that can hold it; so all its ciphers are known here too.
+pub fn pkcs8_of_encrypted(encrypted: &[u8], password: &Password) -> Option<SecretBytes> {
+    let contents = pfx::read(&pfx_around(encrypted)?, password).ok()?;
+    contents.keys.into_iter().next().map(|key| key.pkcs8)
+}
+
+/// RFC 7292 section 4: PFX, AuthenticatedSafe, SafeContents and SafeBag around one shrouded key, without a MAC.
+fn pfx_around(encrypted: &[u8]) -> Option<Vec<u8>> {
+    let bag =
+        [oid(SHROUDED_KEY_BAG)?, element(Tag::ContextSpecific { constructed: true, number: TagNumber(0) }, encrypted)?];
+    let contents = element(Tag::Sequence, &element(Tag::Sequence, &bag.concat())?)?;
+    let safe = element(Tag::Sequence, &data(&contents)?)?;
+    let version = element(Tag::Integer, &[3])?;
+    element(Tag::Sequence, &[version, data(&safe)?].concat())
+}
+
+/// A ContentInfo of type `data`.
+fn data(contents: &[u8]) -> Option<Vec<u8>> {
+    let octets = element(Tag::OctetString, contents)?;
+    let content = element(Tag::ContextSpecific { constructed: true, number: TagNumber(0) }, &octets)?;
+    element(Tag::Sequence, &[oid(PKCS7_DATA)?, content].concat())
+}
+
+fn oid(oid: ObjectIdentifier) -> Option<Vec<u8>> {
+    oid.to_der().ok()
+}
+
+fn element(tag: Tag, value: &[u8]) -> Option<Vec<u8>> {
+    AnyRef::new(tag, value).ok()?.to_der().ok()
 }
 
 /// A `PUBLICKEYBLOB` of an RSA key as `SubjectPublicKeyInfo`. `None` if it is not one.
@@ -191,16 +197,12 @@ fn parse_rsa_header(blob: &[u8], kind: u8) -> Option<([u8; 4], usize, &[u8])> {
 /// Microsoft: `BCRYPT_RSAKEY_BLOB`: magic, bit length, lengths of exponent, modulus and the two factors; big-endian numbers.
 pub fn spki_of_cng_rsa(blob: &[u8]) -> Option<Vec<u8>> {
     let (header, rest) = blob.split_at_checked(24)?;
-    let field =
-        |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?) as usize);
+    let field = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?) as usize);
     let (exponent, modulus) = (field(8)?, field(12)?);
     if header[..4] != *b"RSA1" || exponent > 8 || modulus > MAX_MODULUS {
         return None;
     }
-    rsa_spki(
-        rest.get(exponent..exponent + modulus)?,
-        rest.get(..exponent)?,
-    )
+    rsa_spki(rest.get(exponent..exponent + modulus)?, rest.get(..exponent)?)
 }
 
 /// A `BCRYPT_ECCKEY_BLOB` of a public key as `SubjectPublicKeyInfo`. `None` if it is not one, or on a curve of no use
@@ -221,36 +223,22 @@ pub fn spki_of_cng_ec(blob: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let point = [&[4], &rest[..2 * width]].concat();
-    let algorithm = AlgorithmIdentifierRef {
-        oid: EC,
-        parameters: Some(AnyRef::from(&curve)),
-    };
+    let algorithm = AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&curve)) };
     spki(algorithm, &point)
 }
 
 fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
-    let key = RsaPublicKey {
-        modulus: UintRef::new(modulus).ok()?,
-        public_exponent: UintRef::new(exponent).ok()?,
-    };
+    let key = RsaPublicKey { modulus: UintRef::new(modulus).ok()?, public_exponent: UintRef::new(exponent).ok()? };
     spki(rsa_algorithm(), &key.to_der().ok()?)
 }
 
 fn spki(algorithm: AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Vec<u8>> {
     let subject_public_key = BitStringRef::from_bytes(key).ok()?;
-    SubjectPublicKeyInfoRef {
-        algorithm,
-        subject_public_key,
-    }
-    .to_der()
-    .ok()
+    SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
 }
 
 fn rsa_algorithm() -> AlgorithmIdentifierRef<'static> {
-    AlgorithmIdentifierRef {
-        oid: RSA,
-        parameters: Some(AnyRef::NULL),
-    }
+    AlgorithmIdentifierRef { oid: RSA, parameters: Some(AnyRef::NULL) }
 }
 
 /// Whether two `SubjectPublicKeyInfo` hold the same key, however their algorithm is spelled (`rsaEncryption` and
@@ -285,10 +273,7 @@ mod tests {
             let (_, pkcs8) = rsa_key(1024);
             let blob = rsa_private_blob(&pkcs8).unwrap();
             assert_eq!(blob.expose().len(), 20 + 128 * 2 + 64 * 5);
-            assert_eq!(
-                blob.expose()[..12],
-                [7, 2, 0, 0, 0, 0xA4, 0, 0, b'R', b'S', b'A', b'2']
-            );
+            assert_eq!(blob.expose()[..12], [7, 2, 0, 0, 0, 0xA4, 0, 0, b'R', b'S', b'A', b'2']);
             assert_eq!(pkcs8_of_rsa_blob(&blob).unwrap().expose(), pkcs8.expose());
         }
     }
@@ -305,9 +290,7 @@ mod tests {
 
         let modulus: Vec<u8> = public[20..].iter().rev().copied().collect();
         let mut cng = b"RSA1".to_vec();
-        [1024u32, 3, 128, 0, 0]
-            .iter()
-            .for_each(|field| cng.extend(field.to_le_bytes()));
+        [1024u32, 3, 128, 0, 0].iter().for_each(|field| cng.extend(field.to_le_bytes()));
         cng.extend([1, 0, 1]);
         cng.extend(modulus);
         assert_eq!(spki_of_cng_rsa(&cng).as_deref(), Some(spki.as_bytes()));
@@ -327,25 +310,29 @@ mod tests {
     #[test]
     fn ec_keys_and_keys_from_cng_live_in_cng_and_other_rsa_keys_in_the_schannel_csp() {
         let (_, rsa) = rsa_key(1024);
-        let ec = p256::SecretKey::from_slice(&[7; 32])
-            .unwrap()
-            .to_pkcs8_der()
-            .unwrap();
+        let ec = p256::SecretKey::from_slice(&[7; 32]).unwrap().to_pkcs8_der().unwrap();
         let ec = SecretBytes::copy_of(ec.as_bytes());
         assert_eq!(home_of(&rsa, None), Some(Home::SchannelCsp));
-        assert_eq!(
-            home_of(&rsa, Some("Microsoft Enhanced Cryptographic Provider v1.0")),
-            Some(Home::SchannelCsp)
-        );
-        assert_eq!(
-            home_of(&rsa, Some("Microsoft Software Key Storage Provider")),
-            Some(Home::SoftwareKsp)
-        );
-        assert_eq!(
-            home_of(&ec, Some("Microsoft RSA SChannel Cryptographic Provider")),
-            Some(Home::SoftwareKsp)
-        );
+        assert_eq!(home_of(&rsa, Some("Microsoft Enhanced Cryptographic Provider v1.0")), Some(Home::SchannelCsp));
+        assert_eq!(home_of(&rsa, Some("Microsoft Software Key Storage Provider")), Some(Home::SoftwareKsp));
+        assert_eq!(home_of(&ec, Some("Microsoft RSA SChannel Cryptographic Provider")), Some(Home::SoftwareKsp));
         assert_eq!(home_of(&SecretBytes::copy_of(b"0"), None), None);
+    }
+
+    /// The same form that CNG hands out, made by another program.
+    #[cfg(unix)]
+    #[test]
+    fn an_encrypted_key_is_opened_with_its_password_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, pkcs8) = rsa_key(1024);
+        let path = folder.path().join("key");
+        std::fs::write(&path, pkcs8.expose()).unwrap();
+        let mut openssl = std::process::Command::new("openssl");
+        openssl.args(["pkcs8", "-topk8", "-inform", "DER", "-outform", "DER", "-v1", "PBE-SHA1-3DES"]);
+        let encrypted = openssl.args(["-passout", "pass:one", "-in"]).arg(&path).output().unwrap().stdout;
+        let open = |password: &str| pkcs8_of_encrypted(&encrypted, &Password::new(password.into()));
+        assert_eq!(open("one").unwrap().expose(), pkcs8.expose());
+        assert!(open("two").is_none());
     }
 
     /// An RSA key whose factors differ in length, or whose exponent needs 33 bits, has no `PRIVATEKEYBLOB`.
@@ -360,21 +347,9 @@ mod tests {
             home_of(&SecretBytes::new(info.to_der().unwrap()), None)
         };
         let shorter = UintRef::new(&key.prime1.as_bytes()[1..]).unwrap();
-        assert_eq!(
-            reshaped(RsaPrivateKeyRef {
-                prime1: shorter,
-                ..key.clone()
-            }),
-            Some(Home::SoftwareKsp)
-        );
+        assert_eq!(reshaped(RsaPrivateKeyRef { prime1: shorter, ..key.clone() }), Some(Home::SoftwareKsp));
         let larger = UintRef::new(&[1, 0, 0, 0, 1]).unwrap();
-        assert_eq!(
-            reshaped(RsaPrivateKeyRef {
-                public_exponent: larger,
-                ..key
-            }),
-            Some(Home::SoftwareKsp)
-        );
+        assert_eq!(reshaped(RsaPrivateKeyRef { public_exponent: larger, ..key }), Some(Home::SoftwareKsp));
     }
 
     proptest! {

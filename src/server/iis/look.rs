@@ -1,8 +1,6 @@
 //! A look at a server: every certificate of some stores, and what its key link is worth. Nothing is repaired.
 
-use super::{
-    Iis, KeyFacts, KeyLink, KeySet, StoreName, StoredCertificate, WindowsError, blob, public_key,
-};
+use super::{Iis, KeyFacts, KeyLink, KeySet, StoreName, StoredCertificate, WindowsError, blob, public_key};
 
 /// What a server holds.
 #[derive(Debug, Clone, Default)]
@@ -68,11 +66,7 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
     for &store in stores {
         for certificate in server.stores.certificates(store)? {
             let key = state_of(server, &certificate);
-            seen.push(Seen {
-                store,
-                certificate,
-                key,
-            });
+            seen.push(Seen { store, certificate, key });
         }
     }
     Ok(seen)
@@ -86,16 +80,8 @@ pub fn look_at_all(server: Iis<'_>) -> Result<Snapshot, WindowsError> {
     let seen = look(server, &StoreName::ALL)?;
     let containers = server.keys.containers()?.into_iter();
     // Keys of other programs may refuse to open, and are none of ours.
-    let keys = containers.filter_map(|link| {
-        Some(FoundKey {
-            facts: server.keys.inspect(&link).ok()?,
-            link,
-        })
-    });
-    Ok(Snapshot {
-        keys: keys.collect(),
-        seen,
-    })
+    let keys = containers.filter_map(|link| Some(FoundKey { facts: server.keys.inspect(&link).ok()?, link }));
+    Ok(Snapshot { keys: keys.collect(), seen })
 }
 
 fn state_of(server: Iis<'_>, certificate: &StoredCertificate) -> KeyState {

@@ -27,12 +27,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::FailsBefore,
-        Self::FailsAfter,
-        Self::DiesBefore,
-        Self::DiesAfter,
-    ];
+    pub const ALL: [Self; 4] = [Self::FailsBefore, Self::FailsAfter, Self::DiesBefore, Self::DiesAfter];
 }
 
 /// The process died. Unwinds to the test, which then looks at what is left as a new process.
@@ -48,10 +43,7 @@ pub struct KeptKey {
 }
 
 /// What the server holds, for comparing.
-pub type World = (
-    BTreeMap<StoreName, Vec<StoredCertificate>>,
-    BTreeMap<KeyLink, KeptKey>,
-);
+pub type World = (BTreeMap<StoreName, Vec<StoredCertificate>>, BTreeMap<KeyLink, KeptKey>);
 
 /// The server.
 #[derive(Default)]
@@ -66,19 +58,14 @@ pub struct Memory {
 impl Memory {
     /// Both halves of the seam.
     pub fn iis(&self) -> Iis<'_> {
-        Iis {
-            stores: self,
-            keys: self,
-        }
+        Iis { stores: self, keys: self }
     }
 
     /// Everything it holds.
     pub fn world(&self) -> World {
         let mut stores = self.stores.borrow().clone();
         stores.retain(|_, certificates| !certificates.is_empty());
-        stores
-            .values_mut()
-            .for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
+        stores.values_mut().for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
         (stores, self.keys.borrow().clone())
     }
 
@@ -90,9 +77,7 @@ impl Memory {
 
     /// Whether the fault happened; there is none any more.
     pub fn disarm(&self) -> bool {
-        self.fault
-            .take()
-            .is_none_or(|(call, _)| self.calls.get() > call)
+        self.fault.take().is_none_or(|(call, _)| self.calls.get() > call)
     }
 
     /// Takes elevation away.
@@ -102,43 +87,20 @@ impl Memory {
 
     /// Puts a certificate into a store.
     pub fn put_certificate(&self, store: StoreName, der: &[u8], key: Option<&KeyLink>) {
-        let properties = Properties {
-            friendly_name: None,
-            key: key.cloned(),
-        };
-        let certificate = StoredCertificate {
-            der: der.to_vec(),
-            properties,
-        };
-        self.stores
-            .borrow_mut()
-            .entry(store)
-            .or_default()
-            .push(certificate);
+        let properties = Properties { friendly_name: None, key: key.cloned() };
+        let certificate = StoredCertificate { der: der.to_vec(), properties };
+        self.stores.borrow_mut().entry(store).or_default().push(certificate);
     }
 
     /// Puts a key into a container.
     pub fn put_key(&self, link: &KeyLink, pkcs8: &[u8], exportable: bool, kind: ProviderKind) {
-        let key = KeptKey {
-            pkcs8: pkcs8.to_vec(),
-            exportable,
-            kind,
-            access: Vec::new(),
-        };
+        let key = KeptKey { pkcs8: pkcs8.to_vec(), exportable, kind, access: Vec::new() };
         self.keys.borrow_mut().insert(link.clone(), key);
     }
 
-    fn call<T>(
-        &self,
-        name: &'static str,
-        done: impl FnOnce() -> Result<T, Code>,
-    ) -> Result<T, WindowsError> {
+    fn call<T>(&self, name: &'static str, done: impl FnOnce() -> Result<T, Code>) -> Result<T, WindowsError> {
         let number = self.calls.replace(self.calls.get() + 1);
-        let fault = self
-            .fault
-            .get()
-            .filter(|(call, _)| *call == number)
-            .map(|(_, fault)| fault);
+        let fault = self.fault.get().filter(|(call, _)| *call == number).map(|(_, fault)| fault);
         let error = |code| WindowsError::new(name, "memory", code);
         match fault {
             Some(Fault::FailsBefore) => return Err(error(Code(31))),
@@ -165,14 +127,7 @@ impl Memory {
 
 impl CertStores for Memory {
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
-        self.call("CertOpenStore", || {
-            Ok(self
-                .stores
-                .borrow()
-                .get(&store)
-                .cloned()
-                .unwrap_or_default())
-        })
+        self.call("CertOpenStore", || Ok(self.stores.borrow().get(&store).cloned().unwrap_or_default()))
     }
 
     fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {
@@ -187,19 +142,10 @@ impl CertStores for Memory {
         })
     }
 
-    fn change(
-        &self,
-        store: StoreName,
-        certificate: &Hash,
-        properties: &Properties,
-    ) -> Result<(), WindowsError> {
+    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError> {
         self.call("CertSetCertificateContextProperty", || {
             let mut stores = self.stores.borrow_mut();
-            let there = stores
-                .entry(store)
-                .or_default()
-                .iter_mut()
-                .find(|c| c.sha256() == *certificate);
+            let there = stores.entry(store).or_default().iter_mut().find(|c| c.sha256() == *certificate);
             there.ok_or(Code::CERT_NOT_FOUND)?.properties = properties.clone();
             Ok(())
         })
@@ -236,10 +182,7 @@ impl Keys for Memory {
     fn export(&self, link: &KeyLink) -> Result<ExportedKey, NoExport> {
         let key = self.call("CryptExportKey", || self.open(link))?;
         match key.exportable {
-            true => Ok(ExportedKey {
-                pkcs8: SecretBytes::new(key.pkcs8),
-                access: key.access,
-            }),
+            true => Ok(ExportedKey { pkcs8: SecretBytes::new(key.pkcs8), access: key.access }),
             false => Err(NoExport::Marked),
         }
     }
@@ -253,27 +196,15 @@ impl Keys for Memory {
                 return Err(Code::BAD_DATA);
             }
             let kind = ProviderKind::of(link, implementation::SOFTWARE);
-            let access = new
-                .access
-                .iter()
-                .filter(|entry| entry.is_portable())
-                .cloned()
-                .collect();
-            let key = KeptKey {
-                pkcs8: new.pkcs8.expose().to_vec(),
-                exportable: new.exportable,
-                kind,
-                access,
-            };
+            let access = new.access.iter().filter(|entry| entry.is_portable()).cloned().collect();
+            let key = KeptKey { pkcs8: new.pkcs8.expose().to_vec(), exportable: new.exportable, kind, access };
             self.keys.borrow_mut().insert(link.clone(), key);
             Ok(())
         })
     }
 
     fn delete(&self, link: &KeyLink) -> Result<bool, WindowsError> {
-        self.call("CryptAcquireContext", || {
-            Ok(self.keys.borrow_mut().remove(link).is_some())
-        })
+        self.call("CryptAcquireContext", || Ok(self.keys.borrow_mut().remove(link).is_some()))
     }
 
     fn sign(&self, link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
@@ -284,24 +215,16 @@ impl Keys for Memory {
                 return signature.map(Signature::RsaSha1).map_err(|_| Code::BAD_KEY);
             }
             use p256::ecdsa::signature::hazmat::PrehashSigner;
-            let key =
-                p256::ecdsa::SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|_| Code::BAD_KEY)?;
-            let signature: p256::ecdsa::Signature = key
-                .sign_prehash(&Sha256::digest(challenge))
-                .map_err(|_| Code::BAD_KEY)?;
+            let key = p256::ecdsa::SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|_| Code::BAD_KEY)?;
+            let signature: p256::ecdsa::Signature =
+                key.sign_prehash(&Sha256::digest(challenge)).map_err(|_| Code::BAD_KEY)?;
             Ok(Signature::EcdsaSha256(signature.to_bytes().to_vec()))
         })
     }
 
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
         self.call("CryptGetProvParam", || {
-            Ok(self
-                .keys
-                .borrow()
-                .keys()
-                .filter(|link| link.key_set == KeySet::Machine)
-                .cloned()
-                .collect())
+            Ok(self.keys.borrow().keys().filter(|link| link.key_set == KeySet::Machine).cloned().collect())
         })
     }
 }
@@ -311,8 +234,7 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
         Ok(info) if info.algorithm.parameters_oid().is_ok() => {
             p256::SecretKey::from_pkcs8_der(pkcs8).map(|key| key.public_key().to_public_key_der())
         }
-        _ => rsa::PrivateKey::from_pkcs8_der(pkcs8)
-            .map(|key| key.to_public_key().to_public_key_der()),
+        _ => rsa::PrivateKey::from_pkcs8_der(pkcs8).map(|key| key.to_public_key().to_public_key_der()),
     };
     public.unwrap().unwrap().into_vec()
 }
