@@ -1,6 +1,7 @@
 //! The Windows half, on Windows and under Wine (`tests/windows/run`). docs/windows-testing.md says what each shows.
 #![cfg(windows)]
 
+mod keys;
 mod machine;
 mod media;
 mod private;
