@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 use pfxvault::cli::{self, Cli};
 use pfxvault::console::{Console, Language};
-use pfxvault::{commands, media};
+use pfxvault::{commands, system};
 
 fn main() -> ExitCode {
-    media::harden_process();
+    system::harden_process();
+    let _until_the_end = system::Utf8Output::when_redirected();
     let language = cli::language_asked_for(std::env::args_os()).unwrap_or_else(Language::of_system);
     let plain = Console::new(language, false, false);
     let parsed = cli::worded(&plain).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));

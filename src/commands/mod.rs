@@ -100,17 +100,17 @@ impl<'a> Run<'a> {
 
     /// A medium by what the user calls it, for reading.
     pub fn medium(&self, name: &str) -> Result<Medium> {
-        let path = Path::new(name);
+        let path = crate::media::typed(name);
         if !path.is_dir() {
             return Err(Error::new(Exit::NoStick, text!("error-no-such-medium", medium = name)));
         }
-        Ok(Medium::new(name, Box::new(FolderVolume::new(path))))
+        Ok(Medium::new(name, Box::new(FolderVolume::new(&path))))
     }
 
     /// A medium to write a vault to; the rules are asked first.
     pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
         let medium = self.medium(name)?;
-        rules::judge(Path::new(name), Stored::Vault, &self.exceptions)?;
+        rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
         Ok(medium)
     }
 

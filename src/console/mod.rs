@@ -109,7 +109,7 @@ impl Console {
 
     /// Whether questions can be asked: a person reads standard error and types into standard input.
     pub fn interactive(&self) -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+        crate::system::is_interactive()
     }
 
     /// Asks a question to be answered with yes or no; an empty answer is yes.
