@@ -1,20 +1,30 @@
 //! pfxvault keeps the TLS key pairs of an IIS server safe on offline media, and puts them back on a
 //! new server. The reading order of the code is in docs/architecture.md.
 
+pub mod backup;
+pub mod cli;
+pub mod commands;
+pub mod console;
+pub mod copy;
+pub mod drill;
 pub mod error;
 pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod media;
+pub mod open;
 pub mod pfx;
 pub mod restore;
+pub mod rules;
 pub mod secret;
 pub mod server;
 pub mod state;
 pub mod text;
+pub mod throwaway;
 pub mod tls;
 pub mod vault;
+pub mod verify;
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the one place that calls Windows")]
 pub mod windows;

@@ -1,3 +1,28 @@
-//! The pfxvault command.
+//! The pfxvault command: parse, run one command, say what failed, end with its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+use pfxvault::cli::{self, Cli};
+use pfxvault::console::{Console, Language};
+use pfxvault::{commands, system};
+
+fn main() -> ExitCode {
+    system::harden_process();
+    let _until_the_end = system::Utf8Output::when_redirected();
+    let language = cli::language_asked_for(std::env::args_os()).unwrap_or_else(Language::of_system);
+    let plain = Console::new(language, false, false);
+    let parsed = cli::worded(&plain).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return cli::explain(&plain, &error).into(),
+    };
+    let console = Console::new(language, cli.global.json, cli.global.quiet);
+    match commands::run(cli, &console) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            console.error(&error);
+            error.exit.into()
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! PFX files of other implementations, each with what independent readers made of it. They are data from elsewhere and
 //! not part of this repository: `PFXVAULT_CORPUS` names the folder, else it is looked for beside the checkout.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and reports by printing")]
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},

@@ -26,7 +26,7 @@ fn written(key: &[u8], chain: &[Vec<u8>], name: Option<&str>, password: &str, pr
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let contents =
         KeyPairContents { pkcs8: &SecretBytes::copy_of(key), chain: &chain, friendly_name: name, csp_name: None };
-    pfx::write(&contents, &Password::new(password.into()), profile, 1).unwrap()
+    pfx::write(&contents, &Password::new(password.into()), profile, 1).expect("it can be written")
 }
 
 /// One change to a file.
@@ -42,7 +42,7 @@ enum Damage {
 fn damage() -> impl Strategy<Value = Damage> {
     let (at, byte) = (any::<Index>(), any::<u8>());
     prop_oneof![
-        4 => (at.clone(), byte.clone()).prop_map(|(at, byte)| Damage::Set(at, byte)),
+        4 => (at.clone(), byte).prop_map(|(at, byte)| Damage::Set(at, byte)),
         1 => at.clone().prop_map(Damage::Cut),
         1 => at.clone().prop_map(Damage::Drop),
         1 => (at.clone(), byte).prop_map(|(at, byte)| Damage::Insert(at, byte)),

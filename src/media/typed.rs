@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
+/// The path that was meant by an argument that names a medium.
+pub fn typed(argument: &str) -> PathBuf {
+    if cfg!(windows) { typed_on_windows(argument) } else { PathBuf::from(argument) }
+}
+
 /// The path that was meant by an argument typed on Windows.
 ///
 /// A drive letter alone is its root: `E:` by itself would be the current folder of that drive. Quoting a path that
 /// ends in a backslash, `"E:\"`, leaves the quote in the argument, because `\"` is how a quote is written ("Parsing C
 /// Command-Line Arguments"); no Windows path holds one.
-pub fn typed_on_windows(argument: &str) -> PathBuf {
+fn typed_on_windows(argument: &str) -> PathBuf {
     let meant = argument.trim_end_matches('"');
     let mut letters = meant.chars();
     match (letters.next(), letters.as_str()) {

@@ -51,6 +51,11 @@ enum Derivation {
     Pbkdf2(&'static Digest),
 }
 
+struct KeyAndIv {
+    key: Zeroizing<Vec<u8>>,
+    iv: Zeroizing<Vec<u8>>,
+}
+
 impl Scheme {
     /// Reads an AlgorithmIdentifier.
     pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
@@ -97,30 +102,28 @@ impl Scheme {
             Derivation::Pbkdf1(_) | Derivation::Pbkdf2(_) => &mut forms.utf8,
         };
         forms.try_each(|password| {
-            let (key, iv) = self.derive(password, work)?;
-            let plain = self.cipher.decrypt(&key, &iv, encrypted);
+            let derived = self.derive(password, work)?;
+            let plain = self.cipher.decrypt(&derived.key, &derived.iv, encrypted);
             Ok(plain.filter(|plain| ber::single(plain, SEQUENCE).is_ok()))
         })
     }
 
-    /// The key and the initialization vector.
-    fn derive(&self, password: &[u8], work: &mut Work) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Error> {
+    fn derive(&self, password: &[u8], work: &mut Work) -> Result<KeyAndIv, Error> {
         let input = Derive { password, salt: &self.salt, rounds: self.rounds };
         let (key_length, iv_length) = (self.cipher.key_length(), self.cipher.iv_length());
         match self.derivation {
-            Derivation::Pkcs12 => Ok((
-                digest::sha1().pkcs12(&input, Purpose::Key, key_length, work)?,
-                digest::sha1().pkcs12(&input, Purpose::Iv, iv_length, work)?,
-            )),
+            Derivation::Pkcs12 => Ok(KeyAndIv {
+                key: digest::sha1().pkcs12(&input, Purpose::Key, key_length, work)?,
+                iv: digest::sha1().pkcs12(&input, Purpose::Iv, iv_length, work)?,
+            }),
             // RFC 8018 section 6.1.1: the first eight octets are the key, the next eight the vector.
             Derivation::Pbkdf1(digest) => {
                 let derived = digest.pbkdf1(&input, work)?;
-                let (key, iv) = (derived[..8].to_vec(), derived[8..16].to_vec());
-                Ok((Zeroizing::new(key), Zeroizing::new(iv)))
+                Ok(KeyAndIv { key: derived[..8].to_vec().into(), iv: derived[8..16].to_vec().into() })
             }
             Derivation::Pbkdf2(digest) => {
-                let iv = self.iv.clone().unwrap_or_default();
-                Ok((digest.pbkdf2(&input, key_length, work)?, Zeroizing::new(iv)))
+                let iv = self.iv.clone().unwrap_or_default().into();
+                Ok(KeyAndIv { key: digest.pbkdf2(&input, key_length, work)?, iv })
             }
         }
     }

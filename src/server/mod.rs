@@ -1,3 +1,340 @@
-//! What a server holds, wherever it is read from.
+//! What a server holds, wherever it is read from: a folder of PFX files (the layout of IIS's Central Certificate
+//! Store), one PFX, or a certificate with its key in PEM. Plain values in and out; reading changes nothing.
 
+mod destination;
 pub mod iis;
+mod pem;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+pub use destination::{Destination, Placed, Writing, pfx_of};
+
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted};
+use crate::pfx;
+use crate::secret::Password;
+use crate::text;
+use crate::text::Text;
+use crate::vault::id::Hash;
+
+/// Where key pairs are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder of `host.pfx` files.
+    Folder(PathBuf),
+    /// One PFX file.
+    Pfx(PathBuf),
+    /// Certificates in PEM, and a key in PEM.
+    Pem {
+        /// The certificate, with or without its chain.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+}
+
+impl Source {
+    /// Parses `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
+    ///
+    /// # Errors
+    /// Usage errors only.
+    pub fn parse(text: &str, key: Option<&Path>) -> Result<Self> {
+        let (kind, path) = text.split_once(':').unwrap_or(("", text));
+        match (kind, key) {
+            ("folder", _) => Ok(Source::Folder(path.into())),
+            ("pfx", _) => Ok(Source::Pfx(path.into())),
+            ("pem", Some(key)) => Ok(Source::Pem { certificate: path.into(), key: key.to_owned() }),
+            ("pem", None) => Err(Error::usage(text!("error-pem-without-key"))),
+            _ => Err(Error::usage(text!("error-unknown-source", source = text))),
+        }
+    }
+
+    /// Whether a text names a source rather than a medium. A drive letter is one character, these are not.
+    pub fn is_source(text: &str) -> bool {
+        ["folder:", "pfx:", "pem:"].iter().any(|kind| text.starts_with(kind))
+    }
+}
+
+/// Everything found at a source.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// Key pairs that can be backed up, each certificate once.
+    pub key_pairs: Vec<Held>,
+    /// What could not be read, by name, with the reason.
+    pub unreadable: Vec<Unreadable>,
+    /// Certificates whose key is not there.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A key pair with where it was found.
+#[derive(Debug)]
+pub struct Held {
+    /// Key, certificate, chain.
+    pub pair: KeyPair,
+    /// Names of the files that hold it, without their folder.
+    pub file_names: Vec<String>,
+    /// How the PFX it came in is protected.
+    pub pfx: Option<Protection>,
+}
+
+/// How a PFX protects a key pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// Encryption of the key, and its rounds; `None` if the key lay open.
+    pub encryption: Option<(String, u32)>,
+    /// Algorithm of the MAC, and its rounds; `None` if there is none, so nothing vouches for the file.
+    pub mac: Option<(String, u32)>,
+}
+
+/// A key pair that cannot be backed up, and why.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// File name, or the name in the certificate.
+    pub name: String,
+    /// Why.
+    pub reason: Text,
+    /// Whether another password might help.
+    pub wrong_password: bool,
+}
+
+/// Reads everything at a source. Files that do not open with `password` are tried with the empty one; what still does
+/// not open is named, and keeps nothing else from being read.
+///
+/// # Errors
+/// When the source itself is not there.
+pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Result<Holdings> {
+    let mut holdings = Holdings::default();
+    match source {
+        Source::Folder(folder) => {
+            let found = pfx_files(folder).map_err(|e| unreadable_source(folder, &e))?;
+            let read: Vec<_> = found.par_iter().map(|path| read_pfx(path, password, now)).collect();
+            found.iter().zip(read).for_each(|(path, read)| holdings.take(file_name(path), read));
+        }
+        Source::Pfx(path) => {
+            // A file named by the user that does not open is an error of its own, not one of many.
+            let read = read_pfx(path, password, now).map_err(|error| error.about(path))?;
+            holdings.take(file_name(path), Ok(read));
+        }
+        Source::Pem { certificate, key } => {
+            let (keys, certificates) = pem::read(certificate, key)?;
+            let sorted = keypair::sort(keys, certificates, now);
+            holdings.take(file_name(certificate), Ok(Contents { sorted, protection: Vec::new() }));
+        }
+    }
+    holdings.key_pairs.sort_by(|a, b| a.leaf().display_name().cmp(b.leaf().display_name()));
+    Ok(holdings)
+}
+
+impl Held {
+    /// The certificate that the key belongs to.
+    pub fn leaf(&self) -> &Certificate {
+        self.pair.leaf()
+    }
+}
+
+/// What one file held.
+struct Contents {
+    sorted: Sorted,
+    /// For each key in the file: the hash of its bytes, and how it was protected.
+    protection: Vec<(Hash, Protection)>,
+}
+
+/// Why one file could not be read.
+enum Failure {
+    File(io::Error),
+    Pfx(pfx::Error),
+}
+
+impl Failure {
+    fn reason(&self) -> Text {
+        match self {
+            Failure::File(error) => text::os_reason(error),
+            Failure::Pfx(error) => pfx_reason(error),
+        }
+    }
+
+    fn wrong_password(&self) -> bool {
+        matches!(self, Failure::Pfx(pfx::Error::WrongPassword))
+    }
+
+    fn about(self, path: &Path) -> Error {
+        let exit = if self.wrong_password() { Exit::WrongSecret } else { Exit::Failed };
+        Error::new(exit, text!("error-pfx-unreadable", path = path, reason = self.reason()))
+    }
+}
+
+fn pfx_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_pfx = |path: &PathBuf| {
+        let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        end.eq_ignore_ascii_case("pfx") || end.eq_ignore_ascii_case("p12")
+    };
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_pfx).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Contents, Failure> {
+    let bytes = files::read_input(path).map_err(Failure::File)?;
+    let read = match pfx::read(&bytes, password) {
+        Err(pfx::Error::WrongPassword) if !password.expose().is_empty() => {
+            pfx::read(&bytes, &Password::new(String::new()))
+        }
+        other => other,
+    };
+    let read = read.map_err(Failure::Pfx)?;
+    let mac = match &read.mac {
+        pfx::Mac::Verified { algorithm, iterations } => Some((algorithm.to_string(), *iterations)),
+        pfx::Mac::Absent => None,
+    };
+    let protection = read.keys.iter().map(|key| {
+        let encryption = key.encryption.as_ref().map(|e| (e.algorithm.to_string(), e.iterations));
+        (Hash::of(key.pkcs8.expose()), Protection { encryption, mac: mac.clone() })
+    });
+    let protection = protection.collect();
+    let keys = read.keys.into_iter().map(|key| KeyInput {
+        pkcs8: key.pkcs8,
+        friendly_name: key.attributes.friendly_name,
+        csp_name: key.attributes.csp_name,
+    });
+    let certificates = read
+        .certificates
+        .into_iter()
+        .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
+    Ok(Contents { sorted: keypair::sort(keys.collect(), certificates.collect(), now), protection })
+}
+
+impl Holdings {
+    fn take(&mut self, file: String, read: Result<Contents, Failure>) {
+        let Contents { sorted, protection } = match read {
+            Ok(contents) => contents,
+            Err(failure) => {
+                let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
+                self.unreadable.push(Unreadable { name: file, reason, wrong_password });
+                return;
+            }
+        };
+        for pair in sorted.key_pairs {
+            let key = Hash::of(pair.key.pkcs8().expose());
+            let known = protection.iter().find(|(of, _)| *of == key);
+            self.take_pair(pair, known.map(|(_, protection)| protection.clone()), &file);
+        }
+        for key in sorted.lonely_keys {
+            let reason = text!("reason-no-certificate", key_type = key.key_type());
+            self.unreadable.push(Unreadable { name: file.clone(), reason, wrong_password: false });
+        }
+        for (name, error) in sorted.unusable {
+            let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
+            self.unreadable.push(Unreadable { name, reason: key_pair_reason(&error), wrong_password: false });
+        }
+        for certificate in sorted.certificates {
+            if !self.certificates.iter().any(|known| known.der() == certificate.der()) {
+                self.certificates.push(certificate);
+            }
+        }
+    }
+
+    /// One certificate may lie in several files, once for each of its host names.
+    fn take_pair(&mut self, pair: KeyPair, pfx: Option<Protection>, file: &str) {
+        match self.key_pairs.iter_mut().find(|held| held.leaf().der() == pair.leaf().der()) {
+            Some(held) => held.file_names.push(file.to_owned()),
+            None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx }),
+        }
+    }
+
+    /// Keeps the key pairs that any of `names` means: a host name, friendly or common name, file name or thumbprint.
+    ///
+    /// # Errors
+    /// A name that means nothing here.
+    pub fn select(&mut self, names: &[String]) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in names {
+            let readable = self.key_pairs.iter().any(|held| held.is_called(name));
+            let unreadable = self.unreadable.iter().any(|unreadable| unreadable.is_called(name));
+            if !readable && !unreadable {
+                return Err(Error::usage(text!("error-unknown-name", name = name)));
+            }
+        }
+        self.key_pairs.retain(|held| names.iter().any(|name| held.is_called(name)));
+        self.unreadable.retain(|unreadable| names.iter().any(|name| unreadable.is_called(name)));
+        Ok(())
+    }
+}
+
+impl Unreadable {
+    fn is_called(&self, name: &str) -> bool {
+        let host = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
+        self.name.eq_ignore_ascii_case(&host) || self.name.eq_ignore_ascii_case(&format!("{host}.pfx"))
+    }
+}
+
+impl Held {
+    fn is_called(&self, name: &str) -> bool {
+        let leaf = self.leaf();
+        let facts = [Some(leaf.display_name()), leaf.common_name(), self.pair.friendly_name.as_deref()];
+        let labels = facts.into_iter().flatten().chain(leaf.dns_names().iter().map(String::as_str));
+        is_called(name, &leaf.thumbprint(), labels.chain(self.file_names.iter().map(String::as_str)))
+    }
+}
+
+/// Whether `name`, as typed or pasted, means a key pair with this thumbprint and these labels. `_.` and `*.` are one;
+/// a thumbprint may carry blanks, colons, and the invisible mark that the certificate dialog puts in front of it.
+pub fn is_called<'a>(name: &str, thumbprint: &str, mut labels: impl Iterator<Item = &'a str>) -> bool {
+    let digits: String = name.chars().filter(char::is_ascii_hexdigit).collect();
+    let only_digits = name.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ' ' | ':' | '\u{200e}' | '\u{200f}'));
+    if only_digits && digits.len() >= 8 && thumbprint.starts_with(&digits.to_ascii_uppercase()) {
+        return true;
+    }
+    let name = name.strip_prefix("_.").map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
+    labels.any(|label| label.to_lowercase() == name.to_lowercase())
+}
+
+/// A digest of what a run would store, to notice that nothing changed.
+pub fn digest(holdings: &Holdings) -> Hash {
+    let mut lines: Vec<String> = holdings
+        .key_pairs
+        .iter()
+        .map(|held| {
+            let chain: Vec<_> = held.pair.chain.iter().map(|c| Hash::of(c.der()).to_string()).collect();
+            format!("{} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names)
+        })
+        .chain(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)))
+        .collect();
+    lines.sort();
+    Hash::of(lines.join("\n").as_bytes())
+}
+
+fn unreadable_source(path: &Path, error: &io::Error) -> Error {
+    Error::failed(text!("error-source-unreadable", path = path, reason = error))
+}
+
+/// Why a PFX does not open, for people.
+pub fn pfx_reason(error: &pfx::Error) -> Text {
+    match error {
+        pfx::Error::WrongPassword => text!("reason-wrong-password"),
+        pfx::Error::TooMuchWork { .. } => text!("reason-too-much-work"),
+        pfx::Error::Unsupported { algorithm } => text!("reason-unsupported", algorithm = algorithm.as_str()),
+        other => text!("reason-malformed", detail = other.to_string()),
+    }
+}
+
+/// Why a key pair cannot be used, for people.
+pub fn key_pair_reason(error: &keypair::Error) -> Text {
+    match error {
+        keypair::Error::UnsupportedKey { algorithm } => text!("reason-unsupported", algorithm = algorithm.as_str()),
+        keypair::Error::KeyDamaged => text!("reason-key-damaged"),
+        keypair::Error::MalformedKey => text!("reason-key-malformed"),
+        keypair::Error::MalformedCertificate => text!("reason-certificate-malformed"),
+    }
+}

@@ -142,13 +142,20 @@ impl Medium {
         for entry in entries.iter().filter(|entry| entry.kind != EntryKind::File) {
             walk.unexpected.push(join(folder, &entry.name));
         }
+        // IDENTITY.AGE comes first: whoever plants the sixteen that fit must not push it out.
+        let mut identities: Vec<_> =
+            files.iter().filter_map(|(name, path)| Some((identity_place(name)?, name, path))).collect();
+        identities.sort();
+        for (_, name, path) in identities {
+            self.read_identity(half, name, path, reading, walk);
+        }
         for (name, path) in &files {
             match name.split_once('.') {
                 Some((stem, "TXT")) if is_statement_stem(stem) => {
                     self.read_statement(half, path, files.get(&format!("{stem}.SIG")), reading, walk);
                 }
                 Some((stem, "SIG")) if files.contains_key(&format!("{stem}.TXT")) => {}
-                Some(_) if identity_place(name).is_some() => self.read_identity(half, name, path, reading, walk),
+                Some(_) if identity_place(name).is_some() => {}
                 _ => walk.unexpected.push(path.clone()),
             }
         }
@@ -176,7 +183,10 @@ impl Medium {
             let path = join(path, &entry.name);
             match parse_generation_folder(&entry.name) {
                 Some(number) if entry.kind == EntryKind::Folder => {
-                    let files = plain_files(&path, &self.list_or_report(&path, walk)).collect();
+                    let entries = self.list_or_report(&path, walk);
+                    let files = plain_files(&path, &entries).collect();
+                    let others = entries.iter().filter(|entry| !is_generation_file(entry));
+                    walk.unexpected.extend(others.map(|entry| join(&path, &entry.name)));
                     walk.folders.push(Folder { server, number, half, path, files });
                 }
                 _ => walk.unexpected.push(path),
@@ -333,6 +343,15 @@ fn parse_generation_folder(name: &str) -> Option<Number> {
     let (number, copy) = name.split_once('.').unwrap_or((name, "001"));
     let copy = copy.len() == 3 && copy.bytes().all(|byte| byte.is_ascii_digit()) && copy != "000";
     copy.then(|| Number::parse_folder(number))?
+}
+
+/// Whether a name may stand in a generation's folder; the record alone says whether the file belongs to it.
+fn is_generation_file(entry: &Entry) -> bool {
+    let name = entry.name.to_ascii_uppercase();
+    let digits = name.strip_prefix('K').and_then(|rest| rest.strip_suffix(".AGE")).unwrap_or_default();
+    let key_pair = digits.len() == 7 && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != "0000000";
+    let known = key_pair || matches!(name.as_str(), "CATALOG.AGE" | "RECORD.TXT" | "RECORD.SIG");
+    entry.kind == EntryKind::File && known
 }
 
 /// A statement's name: eight characters of its hash, others if those are taken.

@@ -75,7 +75,27 @@ mod tests {
     fn the_readme_is_a_windows_text_that_begins_with_the_warning() {
         let text = String::from_utf8(readme()).unwrap();
         assert!(text.starts_with("\u{feff}Do not delete or format"));
+        assert!(text.lines().nth(1).unwrap().starts_with("削除・フォーマットしないでください"));
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
         assert!(is_known(&readme()));
+    }
+    #[test]
+    fn both_languages_of_the_readme_give_the_same_lines_to_type() {
+        let text = include_str!("README.TXT");
+        let lines = text.lines().filter(|line| line.starts_with("> ") || line.starts_with("$ "));
+        let lines: Vec<&str> = lines.collect();
+        let (english, japanese) = lines.split_at(lines.len() / 2);
+        assert_eq!(english, japanese);
+        assert!(lines.iter().all(|line| line.is_ascii()), "commands are typed on any keyboard");
+    }
+
+    #[test]
+    fn the_readme_fits_a_console_and_a_printed_page() {
+        let text = include_str!("README.TXT");
+        let width = |line: &str| line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
+        for line in text.lines() {
+            assert!(width(line) <= 100, "{line}");
+        }
+        assert!(text.lines().count() <= 240);
     }
 }

@@ -18,7 +18,9 @@ impl PublicKey {
     pub fn parse(text: &str) -> Option<Self> {
         let key = ssh_key::PublicKey::from_openssh(text).ok()?;
         let key = Self(key);
-        (key.0.algorithm() == Algorithm::Ed25519 && key.to_string() == text).then_some(key)
+        // A comment would survive the comparison, and make of one key several.
+        let plain = key.0.algorithm() == Algorithm::Ed25519 && key.0.comment().is_empty();
+        (plain && key.to_string() == text).then_some(key)
     }
 
     /// The SSH wire form that fingerprints are taken of.
@@ -106,6 +108,15 @@ mod tests {
 
     fn key() -> SigningKey {
         SigningKey::from_seed(&[7; 32])
+    }
+
+    #[test]
+    fn a_public_key_has_one_text_form() {
+        let text = key().public().to_string();
+        assert_eq!(PublicKey::parse(&text), Some(key().public()));
+        for other in [format!("{text} web"), format!("{text} "), format!(" {text}"), format!("{text}\n")] {
+            assert_eq!(PublicKey::parse(&other), None, "{other:?}");
+        }
     }
 
     #[test]

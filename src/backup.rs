@@ -1,0 +1,392 @@
+//! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as one generation on
+//! each medium. It needs no secret: this server can write the vault, not open it.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Exit, Result};
+use crate::media::Reading;
+use crate::pfx::Profile;
+use crate::secret::Password;
+use crate::server::pfx_of;
+use crate::server::{self, Held, Holdings, Unreadable};
+use crate::state::{State, Written, no_random};
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
+use crate::vault::generation::{Draft, Package, Place};
+use crate::vault::id::{Hash, Number};
+use crate::vault::medium::{HALVES, Medium, MediumError};
+use crate::vault::readme::{self, Label};
+use crate::vault::seal::Recipients;
+use crate::vault::survey::{Generation, Survey};
+use crate::vault::text::day_of;
+use crate::words;
+
+/// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age lies around it.
+const SEALED_ROUNDS: u32 = 2000;
+/// Months until the next backup or check is due.
+const DUE_MONTHS: i32 = 6;
+/// Bytes of older generations that every backup reads again.
+const REREAD: u64 = 64 * 1024 * 1024;
+
+/// What to back up, and how.
+pub struct Request<'a> {
+    /// Everything selected at the source.
+    pub holdings: &'a Holdings,
+    /// What the PFX inside must be readable by.
+    pub profile: Profile,
+    /// The password of every PFX; else a fresh one is generated for each.
+    pub password: Option<&'a Password>,
+    /// Rules set aside, for the catalog.
+    pub exceptions: &'a [Exception],
+    /// Write even if nothing changed.
+    pub force: bool,
+    /// Now.
+    pub now: jiff::Timestamp,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The new generation, unless nothing changed on any medium.
+    pub number: Option<Number>,
+    /// One entry for each medium, in the order given.
+    pub media: Vec<OnMedium>,
+}
+
+/// What happened on one medium.
+#[derive(Debug)]
+pub struct OnMedium {
+    /// The medium as the user called it.
+    pub name: String,
+    /// Its label.
+    pub label: String,
+    /// What was done.
+    pub done: Done,
+    /// Older generations that no longer read back right, by server and number.
+    pub decayed: Vec<String>,
+}
+
+/// How far writing to one medium came.
+#[derive(Debug)]
+pub enum Done {
+    /// Both copies are on it and read back.
+    Written,
+    /// The first copy counts; the second could not be written.
+    OneCopy(Text),
+    /// It already held the same content.
+    Unchanged(Number),
+    /// Nothing was committed on it.
+    Failed(Text),
+}
+
+/// Backs up to every medium in turn.
+///
+/// # Errors
+/// When nothing could be committed anywhere; what the media held before is untouched.
+pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress: &dyn Fn(Text)) -> Result<Outcome> {
+    let surveys = media.iter().map(|medium| welcome(state, medium)).collect::<Result<Vec<_>>>()?;
+    state.save()?;
+    refuse_unless_admitted(state)?;
+    let content = content_digest(state, request.holdings);
+    let unchanged: Vec<Option<Number>> = surveys.iter().map(|survey| standing_copy(state, survey, content)).collect();
+    let mut outcome = Outcome { number: None, media: Vec::new() };
+    let package = if request.force || unchanged.contains(&None) {
+        let prev = surveys.iter().filter_map(|survey| own_newest(state, survey)).max();
+        let package = seal(state, request, prev, content, progress)?;
+        outcome.number = Some(package.0.record.number);
+        Some(package)
+    } else {
+        None
+    };
+    for ((medium, survey), unchanged) in media.iter().zip(&surveys).zip(unchanged) {
+        let done = match (unchanged, &package) {
+            (Some(number), _) if !request.force => Done::Unchanged(number),
+            (_, Some((package, written))) => write(state, medium, package, written, progress)?,
+            (_, None) => continue,
+        };
+        let decayed = reread(state, survey, request.now, progress);
+        let label = remember_medium(state, medium, request.now)?;
+        outcome.media.push(OnMedium { name: medium.name.clone(), label, done, decayed });
+    }
+    state.save()?;
+    if outcome.media.iter().all(|on| matches!(on.done, Done::Failed(_))) {
+        return Err(nothing_committed(outcome));
+    }
+    Ok(outcome)
+}
+
+/// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
+fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<Survey<'m>> {
+    let media = std::slice::from_ref(medium);
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)
+        .map_err(|e| medium_error(medium, &e))?;
+    let walk = &survey.walks[0];
+    let ours = walk.statements.iter().any(|(_, s)| survey.trust.statements.get(&s.hash()) == Some(s));
+    if !ours {
+        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = medium.name.as_str())));
+    }
+    state.trust = survey.trust.clone();
+    let admitted = survey.identities().into_iter().filter(|file| state.trust.identities.contains(&Hash::of(file)));
+    state.remember_identities(&admitted.collect::<Vec<_>>());
+    let statements: Vec<_> = state.trust.statements.values().collect();
+    let identities = state.identities();
+    let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
+    medium.add_owner_files(&statements, &identities).map_err(|e| medium_error(medium, &e))?;
+    Ok(survey)
+}
+
+fn refuse_unless_admitted(state: &State) -> Result<()> {
+    if state.trust.may_write(state.server()) {
+        return Ok(());
+    }
+    Err(Error::new(Exit::NoVault, text!("error-server-closed", server = state.server().to_string())))
+}
+
+/// What a later run compares itself with: the same key pairs, readable by the same people.
+fn content_digest(state: &State, holdings: &Holdings) -> Hash {
+    let recipients: Vec<_> = state.trust.recipients().collect();
+    Hash::of(format!("{} {}", server::digest(holdings), recipients.join(" ")).as_bytes())
+}
+
+/// The highest verified generation of this server, on this medium or in memory.
+fn own_newest(state: &State, survey: &Survey<'_>) -> Option<(Number, Hash)> {
+    let here = survey.line(state.server()).next().map(|g| (g.record.number, g.hash));
+    here.max(state.newest())
+}
+
+/// The newest generation of this server on the medium, if it holds the same content in both copies.
+fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Number> {
+    let newest: &Generation = survey.line(state.server()).next()?;
+    let written = state.written(newest.record.number)?;
+    let same = written.content == content.to_string() && written.record == newest.hash.to_string();
+    let whole = (0..HALVES.len()).all(|half| survey.holds(newest, 0, half));
+    (same && whole).then_some(newest.record.number)
+}
+
+/// Exports nothing yet to disk: PFX, proof and seal happen in memory, key pairs in parallel.
+fn seal(
+    state: &mut State,
+    request: &Request<'_>,
+    prev: Option<(Number, Hash)>,
+    content: Hash,
+    progress: &dyn Fn(Text),
+) -> Result<(Package, Written)> {
+    let recipients = Recipients::parse(state.trust.recipients());
+    let recipients = recipients.ok_or_else(|| Error::failed(text!("error-no-recipients")))?;
+    if request.holdings.key_pairs.is_empty() {
+        return Err(Error::failed(text!("error-nothing-to-back-up")));
+    }
+    let number = state.reserve(prev.map(|(number, _)| number))?;
+    progress(text!("progress-sealing", count = request.holdings.key_pairs.len()));
+    let sealed: Vec<_> =
+        request.holdings.key_pairs.par_iter().map(|held| seal_one(held, request, &recipients)).collect();
+    let mut draft = Draft::new(place(state, number, prev, request.now));
+    let mut entries = Vec::with_capacity(sealed.len());
+    for (held, sealed) in request.holdings.key_pairs.iter().zip(sealed) {
+        let (sealed, pfx_password) = sealed?;
+        entries.push(CatalogEntry { file: draft.add(sealed), pfx_password, about: about(held) });
+    }
+    let key_pairs = entries.iter().map(|entry| entry.about.clone()).collect();
+    let catalog = catalog(state, number, request, entries);
+    let package = draft.sign(recipients.seal(catalog.to_json().expose()), state.key());
+    let package = package.map_err(|_| Error::failed(text!("error-signing")))?;
+    let record = package.hash().to_string();
+    let written = Written {
+        number: number.get(),
+        record,
+        time: request.now,
+        content: content.to_string(),
+        key_pairs,
+        without_key: without_key(request.holdings),
+        exceptions: request.exceptions.to_vec(),
+    };
+    Ok((package, written))
+}
+
+/// The heart: one key pair, in memory.
+fn seal_one(held: &Held, request: &Request<'_>, recipients: &Recipients) -> Result<(Vec<u8>, Password)> {
+    let password = match request.password {
+        Some(chosen) => Password::new(chosen.expose().to_owned()),
+        None => words::password().map_err(|_| no_random())?,
+    };
+    let pfx = pfx_of(&held.pair, &password, request.profile, SEALED_ROUNDS)?;
+    Ok((recipients.seal(pfx.expose()), password))
+}
+
+fn place(state: &State, number: Number, prev: Option<(Number, Hash)>, now: jiff::Timestamp) -> Place {
+    Place {
+        vault: state.vault().clone(),
+        server: state.server(),
+        number,
+        prev,
+        time: now,
+        due: day_of(now).saturating_add(jiff::Span::new().months(DUE_MONTHS)),
+        trust: state.trust.statements.keys().copied().collect(),
+    }
+}
+
+/// What may be said of a key pair, taken from its certificate.
+pub fn about(held: &Held) -> AboutKeyPair {
+    let leaf = held.leaf();
+    AboutKeyPair {
+        thumbprint: leaf.thumbprint(),
+        certificate_sha256: Hash::of(leaf.der()).to_string(),
+        names: leaf.dns_names().to_vec(),
+        friendly_name: held.pair.friendly_name.clone(),
+        not_after: leaf.not_after(),
+        key_type: leaf.key_type(),
+        chain_length: held.pair.chain.len(),
+        file_names: held.file_names.clone(),
+    }
+}
+
+fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<CatalogEntry>) -> Catalog {
+    Catalog {
+        format: 1,
+        vault: state.vault().to_string(),
+        server: state.server().to_string(),
+        number: number.get(),
+        server_name: state.server_name().to_owned(),
+        key_pairs,
+        without_key: without_key(request.holdings),
+        exceptions: request.exceptions.to_vec(),
+        drills: state.drills().to_vec(),
+    }
+}
+
+fn without_key(holdings: &Holdings) -> Vec<WithoutKey> {
+    let named =
+        |unreadable: &Unreadable| WithoutKey { name: unreadable.name.clone(), reason: unreadable.reason.id.to_owned() };
+    holdings.unreadable.iter().map(named).collect()
+}
+
+/// Both copies onto one medium. The first one counts once its signature is on it; host state knows the record before.
+fn write(
+    state: &mut State,
+    medium: &Medium,
+    package: &Package,
+    written: &Written,
+    progress: &dyn Fn(Text),
+) -> Result<Done> {
+    progress(text!("progress-writing", medium = medium.name.as_str(), number = package.record.number.get()));
+    let first = package.write(medium, 0, || state.remember(written.clone()).map_err(WriteError::State));
+    match first {
+        Err(WriteError::State(error)) => return Err(error),
+        Err(WriteError::Medium(error)) => return Ok(Done::Failed(medium_reason(&error))),
+        Ok(()) => {}
+    }
+    match package.write(medium, 1, || Ok::<(), MediumError>(())) {
+        Ok(()) => Ok(Done::Written),
+        Err(error) => Ok(Done::OneCopy(medium_reason(&error))),
+    }
+}
+
+enum WriteError {
+    Medium(MediumError),
+    State(Error),
+}
+
+impl From<MediumError> for WriteError {
+    fn from(error: MediumError) -> Self {
+        WriteError::Medium(error)
+    }
+}
+
+/// Reads older generations again: the newest of every server, then those unread for longest.
+fn reread(state: &mut State, survey: &Survey<'_>, now: jiff::Timestamp, progress: &dyn Fn(Text)) -> Vec<String> {
+    let id = medium_label(survey, 0).map(|label| label.medium).unwrap_or_default();
+    let newest: Vec<&Generation> =
+        survey.servers().into_iter().filter_map(|server| survey.line(server).next()).collect();
+    let mut others: Vec<&Generation> = survey.slots.values().flat_map(|slot| &slot.generations).collect();
+    others.retain(|generation| !newest.iter().any(|newest| newest.hash == generation.hash));
+    let seen = state.medium(&id);
+    others.sort_by_key(|generation| seen.read.get(&read_key(generation)).copied());
+    let mut decayed = Vec::new();
+    let mut read = 0;
+    for generation in newest.into_iter().chain(others) {
+        if read > REREAD {
+            break;
+        }
+        progress(text!("progress-rereading", number = generation.record.number.get()));
+        let check = survey.check(generation, Reading::PastCache);
+        read += check.bytes.max(1);
+        if check.missing.is_empty() && check.bad.is_empty() {
+            seen.read.insert(read_key(generation), now);
+        } else {
+            decayed.push(read_key(generation));
+        }
+    }
+    decayed
+}
+
+/// `SERVER8/42`: a generation in host state and in reports.
+pub fn read_key(generation: &Generation) -> String {
+    format!("{}/{}", generation.record.server, generation.record.number)
+}
+
+/// The label of one of a survey's media.
+pub fn medium_label(survey: &Survey<'_>, medium: usize) -> Option<Label> {
+    Label::parse(&survey.medium(medium).read_loose("MEDIUM.TXT")?)
+}
+
+/// Notes in host state what the medium holds now.
+fn remember_medium(state: &mut State, medium: &Medium, now: jiff::Timestamp) -> Result<String> {
+    let media = std::slice::from_ref(medium);
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)
+        .map_err(|e| medium_error(medium, &e))?;
+    let newest = survey
+        .servers()
+        .into_iter()
+        .filter_map(|server| Some((server.to_string(), survey.line(server).next()?.record.number.get())));
+    let newest = newest.collect();
+    let Some(label) = medium_label(&survey, 0) else { return Ok(medium.name.clone()) };
+    let seen = state.medium(&label.medium);
+    seen.label.clone_from(&label.label);
+    seen.newest = newest;
+    seen.last_seen = Some(now);
+    Ok(label.label)
+}
+
+/// Puts this vault onto a medium that holds none: no passphrase is needed, an enrolled server may do it.
+///
+/// # Errors
+/// When the medium refuses, or any PFXVAULT folder stands there already.
+pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
+    if medium.has_vault().map_err(|e| medium_error(medium, &e))? {
+        return Err(Error::new(Exit::Failed, text!("error-vault-there", medium = medium.name.as_str())));
+    }
+    let label = Label::new(label).map_err(|_| no_random())?;
+    let statements: Vec<_> = state.trust.statements.values().collect();
+    let identities = state.identities();
+    let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
+    medium
+        .write_loose("README.TXT", &readme::readme())
+        .and_then(|()| medium.write_loose("MEDIUM.TXT", &label.render()))
+        .and_then(|()| medium.add_owner_files(&statements, &identities))
+        .map_err(|e| medium_error(medium, &e))?;
+    state.medium(&label.medium).label.clone_from(&label.label);
+    state.save()?;
+    Ok(label)
+}
+
+/// Why a medium refused, without its name.
+pub fn medium_reason(error: &MediumError) -> Text {
+    if error.source.kind() == std::io::ErrorKind::InvalidData {
+        return text!("reason-reads-back-other", path = error.path.as_str());
+    }
+    text!("reason-medium", path = error.path.as_str(), reason = &error.source)
+}
+
+/// A medium that cannot be used.
+pub fn medium_error(medium: &Medium, error: &MediumError) -> Error {
+    Error::failed(text!("error-medium", medium = medium.name.as_str(), reason = medium_reason(error)))
+}
+
+fn nothing_committed(outcome: Outcome) -> Error {
+    let first = outcome.media.into_iter().find_map(|on| match on.done {
+        Done::Failed(reason) => Some(text!("error-nothing-committed", medium = on.name, reason = reason)),
+        _ => None,
+    });
+    Error::failed(first.unwrap_or_else(|| text!("error-no-medium")))
+}

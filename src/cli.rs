@@ -1,0 +1,421 @@
+//! The command line, as clap structs. Help texts are not here: they come from the Fluent files, by name.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::console::{Console, Language};
+use crate::error::{Error, Exit};
+use crate::pfx::Profile;
+use crate::text;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "pfxvault", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args, Clone)]
+pub struct Global {
+    /// One JSON document instead of sentences.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, global = true, value_enum)]
+    pub(crate) lang: Option<Language>,
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Only what needs attention.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "RULE=REASON", action = ArgAction::Append)]
+    pub(crate) accept: Vec<String>,
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    #[arg(long, global = true)]
+    pub(crate) recovery_key: bool,
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) recovery_key_file: Option<PathBuf>,
+}
+
+/// The commands, in the order people meet them.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// What a server holds.
+    List(List),
+    /// Back up.
+    Backup(Backup),
+    /// One PFX or a folder of them, without a vault.
+    Export(Export),
+    /// Check media without a secret.
+    Verify(Verify),
+    /// Rehearse a restore.
+    Drill(Drill),
+    /// Restore.
+    Restore(Restore),
+    /// A new vault.
+    Create(Create),
+    /// What a vault holds.
+    Contents(Contents),
+    /// Media of the vault.
+    #[command(subcommand)]
+    Media(Media),
+    /// Servers of the vault.
+    #[command(subcommand)]
+    Servers(Servers),
+    /// Ways into the vault.
+    #[command(subcommand)]
+    Access(Access),
+    /// Bring a medium up to date.
+    Copy(Copy),
+    /// The whole story on throw-away media.
+    Demo,
+    /// Completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where key pairs are read from.
+#[derive(Debug, Args, Clone)]
+pub struct From {
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) from: String,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+/// `list`.
+pub struct List {
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) from: From,
+}
+
+#[derive(Debug, Args)]
+/// `backup`.
+pub struct Backup {
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) from: From,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]
+    pub(crate) reader: Reader,
+    #[arg(long)]
+    pub(crate) ask_pfx_password: bool,
+    #[arg(long, value_name = "FILE", conflicts_with = "ask_pfx_password")]
+    pub(crate) pfx_password_file: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `export`.
+pub struct Export {
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) from: From,
+    #[command(flatten)]
+    pub(crate) into: Into,
+}
+
+/// Where key pairs are written to, and how.
+#[derive(Debug, Args, Clone)]
+pub struct Into {
+    #[arg(long, value_name = "DEST")]
+    pub(crate) to: String,
+    #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]
+    pub(crate) reader: Reader,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pfx_password_file: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `verify`.
+pub struct Verify {
+    #[arg(value_name = "MEDIUM", required = true)]
+    pub(crate) media: Vec<String>,
+    #[arg(long, value_name = "SHA256:...")]
+    pub(crate) vault: Option<String>,
+}
+
+/// Which generation of which server.
+#[derive(Debug, Args, Clone)]
+pub struct Which {
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) server: Option<String>,
+    #[arg(long, value_name = "N|DATE")]
+    pub(crate) generation: Option<String>,
+}
+
+#[derive(Debug, Args)]
+/// `drill`.
+pub struct Drill {
+    pub(crate) names: Vec<String>,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) from: Vec<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+#[derive(Debug, Args)]
+/// `restore`.
+pub struct Restore {
+    pub(crate) names: Vec<String>,
+    #[arg(long, value_name = "MEDIUM|SOURCE", required = true)]
+    pub(crate) from: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) into: Into,
+}
+
+#[derive(Debug, Args)]
+/// `create`.
+pub struct Create {
+    #[arg(value_name = "MEDIUM")]
+    pub(crate) medium: String,
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    #[arg(long)]
+    pub(crate) server_name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+/// `contents`.
+pub struct Contents {
+    pub(crate) names: Vec<String>,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) from: Vec<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[arg(long)]
+    pub(crate) reveal_password: bool,
+}
+
+#[derive(Debug, Subcommand)]
+/// `media`.
+pub enum Media {
+    /// Media this server has seen.
+    List,
+    /// Put the vault onto another medium.
+    Add {
+        /// Which.
+        #[arg(value_name = "MEDIUM")]
+        medium: String,
+        /// Its label.
+        #[arg(long)]
+        label: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+/// `servers`.
+pub enum Servers {
+    /// Servers that may write.
+    List {
+        /// Where to look.
+        #[arg(value_name = "MEDIUM")]
+        media: Vec<String>,
+    },
+    /// Enrol this server.
+    Join {
+        /// A medium of the vault.
+        #[arg(value_name = "MEDIUM")]
+        medium: String,
+        /// The name this server has in the vault.
+        #[arg(long)]
+        server_name: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+/// `access`.
+pub enum Access {
+    /// Who and what can open the vault.
+    List {
+        /// Where to look.
+        #[arg(value_name = "MEDIUM", required = true)]
+        media: Vec<String>,
+    },
+    /// Another way in.
+    Add {
+        /// `passphrase`, `recovery-key` or an age public key.
+        way: String,
+        /// The medium it is added on.
+        #[arg(long, value_name = "MEDIUM")]
+        to: String,
+        /// The new passphrase's file.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+        /// Where the new recovery key is written.
+        #[arg(long, value_name = "FILE")]
+        new_recovery_key_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+/// `copy`.
+pub struct Copy {
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) from: Vec<String>,
+    #[arg(long, value_name = "MEDIUM")]
+    pub(crate) to: String,
+}
+
+/// What must be able to read a PFX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reader {
+    /// Windows Server 2012 and 2012 R2.
+    Server2012,
+    /// Windows Server 2016.
+    Server2016,
+    /// Windows Server 2019 and later.
+    Server2019,
+    /// OpenSSL, Java and others of today.
+    Other,
+}
+
+impl Reader {
+    /// The profile all of them can read.
+    pub fn profile(self) -> Profile {
+        match self {
+            Reader::Server2012 | Reader::Server2016 => Profile::TripleDes,
+            Reader::Server2019 | Reader::Other => Profile::Aes256,
+        }
+    }
+}
+
+/// The command with its help in the console's language: `help-backup`, `help-backup-to`, else `help-to` for options
+/// that mean the same everywhere.
+pub fn worded(console: &Console) -> Command {
+    word(Cli::command(), "help", console)
+}
+
+/// The language that `--lang` names. It is looked up before anything is parsed, so that help and mistakes in the
+/// command line are worded in it, too.
+pub fn language_asked_for(args: impl Iterator<Item = OsString>) -> Option<Language> {
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let separate = args.windows(2).rev().find(|pair| pair[0] == "--lang").map(|pair| pair[1].as_str());
+    let joined = args.iter().rev().find_map(|arg| arg.strip_prefix("--lang="));
+    Language::from_str(separate.or(joined)?, true).ok()
+}
+
+/// Shows the help or the version that was asked for, or says what is wrong with the command line.
+pub fn explain(console: &Console, error: &clap::Error) -> Exit {
+    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let argument = context(ContextKind::InvalidArg);
+    let text = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            console.print(error.render().to_string().trim_end());
+            return Exit::Done;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            console.print(error.render().to_string().trim_end());
+            return Exit::Usage;
+        }
+        ErrorKind::MissingRequiredArgument => text!("error-missing-argument", argument = argument),
+        ErrorKind::InvalidSubcommand => {
+            text!("error-unknown-command", command = context(ContextKind::InvalidSubcommand))
+        }
+        ErrorKind::UnknownArgument => text!("error-unknown-argument", argument = argument),
+        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
+            text!("error-missing-argument", argument = argument)
+        }
+        ErrorKind::InvalidValue => text!(
+            "error-invalid-value",
+            argument = argument,
+            value = context(ContextKind::InvalidValue),
+            valid = context(ContextKind::ValidValue),
+        ),
+        _ => text!("error-usage", argument = argument),
+    };
+    console.error(&Error::usage(text));
+    Exit::Usage
+}
+
+fn word(mut command: Command, path: &str, console: &Console) -> Command {
+    let heading = |id| console.help(id).unwrap_or_default();
+    let about = console.help(path).unwrap_or_default();
+    let (arguments, options, commands) =
+        (heading("label-arguments"), heading("label-options"), heading("label-commands"));
+    command = command
+        .about(about)
+        .disable_help_flag(true)
+        .subcommand_help_heading(commands)
+        .help_template(format!("{{about}}\n\n{}: {{usage}}\n\n{{all-args}}", heading("label-usage")));
+    if path == "help" {
+        let flag = clap::Arg::new("help").long("help").short('h').global(true).action(ArgAction::Help);
+        command = command.arg(flag).disable_version_flag(true);
+        command = command.arg(clap::Arg::new("version").long("version").short('V').action(ArgAction::Version));
+    }
+    command = command.mut_args(|arg| {
+        let id = arg.get_id().as_str().replace('_', "-");
+        let help = console.help(&format!("{path}-{id}")).or_else(|| console.help(&format!("help-{id}")));
+        let section = if arg.is_positional() { arguments.clone() } else { options.clone() };
+        // Clap's own remarks on defaults and values would be English; ours are in the texts. What every command takes
+        // comes last.
+        let order = if arg.is_global_set() { 1_000 } else { 0 };
+        let arg = arg.help(help.unwrap_or_default()).help_heading(section).display_order(order);
+        if arg.get_action().takes_values() { arg.hide_possible_values(true).hide_default_value(true) } else { arg }
+    });
+    command.mut_subcommands(|sub| {
+        let path = format!("{path}-{}", sub.get_name());
+        word(sub, &path, console)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unworded(command: &Command, path: &str, missing: &mut Vec<String>) {
+        if command.get_about().is_none_or(|about| about.to_string().is_empty()) {
+            missing.push(path.to_owned());
+        }
+        for arg in command.get_arguments().filter(|arg| arg.get_help().is_none_or(|help| help.to_string().is_empty())) {
+            missing.push(format!("{path}-{}", arg.get_id()));
+        }
+        for sub in command.get_subcommands() {
+            unworded(sub, &format!("{path}-{}", sub.get_name()), missing);
+        }
+    }
+
+    #[test]
+    fn every_command_and_option_is_explained_in_both_languages() {
+        for language in [Language::En, Language::Ja] {
+            let command = worded(&Console::new(language, false, false));
+            command.clone().debug_assert();
+            let mut missing = Vec::new();
+            unworded(&command, "help", &mut missing);
+            assert!(missing.is_empty(), "{language:?}: {missing:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `access`: who and what can open the vault, and adding a way in.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::backup;
+use crate::cli::Access;
+use crate::commands::{Run, write_recovery_key};
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::secret::Passphrase;
+use crate::text;
+use crate::vault::id::Hash;
+use crate::vault::identity::{Owner, RecoveryKey};
+use crate::vault::trust::{Statement, Word};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Access) -> Result<Exit> {
+    match args {
+        Access::List { media } => list(run, media),
+        Access::Add { way, to, new_passphrase_file, new_recovery_key_file } => {
+            let files = NewSecrets {
+                passphrase: new_passphrase_file.as_deref(),
+                recovery_key: new_recovery_key_file.as_deref(),
+            };
+            add(run, way, to, &files)
+        }
+    }
+}
+
+struct NewSecrets<'a> {
+    passphrase: Option<&'a Path>,
+    recovery_key: Option<&'a Path>,
+}
+
+fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
+    let media = run.vault_media(media)?;
+    let state = run.state()?;
+    let trust = crate::verify::trust_of(&media, state.as_ref())?;
+    let opening: Vec<&str> = trust.recipients().collect();
+    run.console.say(&text!(
+        "access-headline",
+        identities = trust.identities.len(),
+        others = opening.len().saturating_sub(1)
+    ));
+    for identity in &trust.identities {
+        run.console.say(&text!("access-identity", id = identity.short()));
+    }
+    for age in &opening {
+        run.console.say(&text!("access-key", key = *age));
+    }
+    for age in trust.retired() {
+        run.console.say(&text!("access-retired", key = age));
+    }
+    let identities: Vec<_> = trust.identities.iter().map(ToString::to_string).collect();
+    let document = json!({ "vault": trust.vault.as_str(), "identities": identities, "keys": opening, "retired": trust.retired().collect::<Vec<_>>() });
+    run.console.document(Exit::Done, document);
+    Ok(Exit::Done)
+}
+
+/// The owner's secret opens the identity; it is wrapped once more, or one more key may read what comes.
+fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
+    let medium = run.medium_to_write(to)?;
+    let media = [medium];
+    let opened = run.open(&media)?;
+    let (word, identity) = new_way(run, &opened.owner, way, files)?;
+    let statement = Statement::sign(&opened.owner.key, &[word]).map_err(|_| Error::failed(text!("error-signing")))?;
+    let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
+    media[0].add_owner_files(&[&statement], &identities).map_err(|e| backup::medium_error(&media[0], &e))?;
+    if let Some(mut state) = run.state()?.filter(|state| *state.vault() == opened.vault()) {
+        state.remember_identities(&identities);
+        state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
+        state.save()?;
+    }
+    run.console.say(&text!("access-added", medium = to));
+    run.console.document(Exit::Done, json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }));
+    Ok(Exit::Done)
+}
+
+fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> Result<(Word, Option<Vec<u8>>)> {
+    let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
+    match way {
+        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&new_passphrase(run, files.passphrase)?))),
+        "recovery-key" => {
+            let key = RecoveryKey::generate();
+            match files.recovery_key {
+                Some(path) => write_recovery_key(run.console, &key, path)?,
+                None => run.console.hand_over_recovery_key(&key)?,
+            }
+            Ok(wrapped(owner.wrap_for(&key)))
+        }
+        age if age.parse::<age::x25519::Recipient>().is_ok_and(|parsed| parsed.to_string() == age) => {
+            Ok((Word::Recipient(age.to_owned()), None))
+        }
+        other => Err(Error::usage(text!("error-unknown-way", way = other))),
+    }
+}
+
+fn new_passphrase(run: &Run<'_>, file: Option<&Path>) -> Result<Passphrase> {
+    match file {
+        Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
+        None => run.console.new_passphrase(),
+    }
+}

@@ -1,0 +1,250 @@
+//! `contents`: what a vault holds, by server and generation. What this server wrote itself needs no passphrase.
+
+use serde_json::{Value, json};
+
+use crate::backup::medium_error;
+use crate::cli::{Contents, Which};
+use crate::commands::{Run, day, short};
+use crate::console::Table;
+use crate::error::{Error, Exit, Result};
+use crate::media::Reading;
+use crate::open::{self, OpenGeneration, Opened, Wanted};
+use crate::server;
+use crate::state::{State, Written};
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
+use crate::vault::id::ServerId;
+use crate::vault::medium::Medium;
+use crate::vault::record::{Record, key_pair_file};
+use crate::vault::survey::Survey;
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
+    let media = run.vault_media(&args.from)?;
+    if let Some(exit) = run_from_memory(run, &media, args)? {
+        return Ok(exit);
+    }
+    let opened = run.open(&media)?;
+    let generations = if args.which.server.is_none() && args.which.generation.is_none() {
+        opened.newest_of_each()
+    } else {
+        vec![choose(&opened, &args.which, &args.names)?]
+    };
+    if generations.is_empty() {
+        return Err(Error::new(Exit::Failed, text!("error-vault-empty", medium = args.from[0].as_str())));
+    }
+    let shown: Vec<_> = generations.iter().map(|from| Shown::of(from, &opened.survey)).collect();
+    let exit = show(run, &shown, &args.names, opened.vault().as_str());
+    if args.reveal_password {
+        reveal_passwords(run, &generations, &args.names)?;
+    }
+    Ok(exit)
+}
+
+/// The generation that is asked for, if this server wrote it and still knows what is in it.
+fn run_from_memory(run: &Run<'_>, media: &[Medium], args: &Contents) -> Result<Option<Exit>> {
+    let state = if run.secret_is_given() || args.reveal_password { None } else { run.state()? };
+    let Some(state) = state else { return Ok(None) };
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached);
+    let survey = survey.map_err(|e| medium_error(&media[0], &e))?;
+    let Some(shown) = Shown::from_memory(&state, &survey, &args.which)? else { return Ok(None) };
+    Ok(Some(show(run, &[shown], &args.names, state.vault().as_str())))
+}
+
+/// One generation with what may be shown of it.
+struct Shown<'a> {
+    server_name: &'a str,
+    record: &'a Record,
+    older: Vec<String>,
+    doubts: Vec<Text>,
+    key_pairs: Vec<(&'a AboutKeyPair, String)>,
+    without_key: &'a [WithoutKey],
+    exceptions: &'a [Exception],
+}
+
+impl<'a> Shown<'a> {
+    fn of(from: &'a OpenGeneration, survey: &Survey<'_>) -> Self {
+        let entries = from.catalog.key_pairs.iter();
+        Self {
+            server_name: &from.catalog.server_name,
+            record: &from.generation.record,
+            older: older(survey, &from.generation.record),
+            doubts: from.doubts.clone(),
+            key_pairs: entries.map(|entry| (&entry.about, entry.file.clone())).collect(),
+            without_key: &from.catalog.without_key,
+            exceptions: &from.catalog.exceptions,
+        }
+    }
+
+    /// Only where no other server's generations lie on the media: their names only the passphrase shows.
+    fn from_memory(state: &'a State, survey: &'a Survey<'_>, which: &Which) -> Result<Option<Self>> {
+        let own = state.server();
+        if survey.servers().iter().any(|server| *server != own) || which.server.is_some() {
+            return Ok(None);
+        }
+        let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
+        let Some(generation) = survey.line(own).find(|generation| wanted.matches(generation)) else { return Ok(None) };
+        let known = |written: &&Written| written.record == generation.hash.to_string() && !written.key_pairs.is_empty();
+        let Some(written) = state.written(generation.record.number).filter(known) else { return Ok(None) };
+        let file = |at: usize| key_pair_file(at + 1);
+        Ok(Some(Self {
+            server_name: state.server_name(),
+            record: &generation.record,
+            older: older(survey, &generation.record),
+            doubts: open::doubts(survey, own, &state.remembered()),
+            key_pairs: written.key_pairs.iter().enumerate().map(|(at, about)| (about, file(at))).collect(),
+            without_key: &written.without_key,
+            exceptions: &written.exceptions,
+        }))
+    }
+
+    fn document(&self, names: &[String]) -> Value {
+        let wanted = self.key_pairs.iter().filter(|(about, _)| is_called(about, names));
+        json!({
+            "server": self.record.server.to_string(),
+            "server_name": self.server_name,
+            "number": self.record.number.get(),
+            "time": self.record.time.to_string(),
+            "due": self.record.due.to_string(),
+            "older": self.older,
+            "key_pairs": wanted.map(|(about, file)| json!({ "file": file, "about": about })).collect::<Vec<_>>(),
+            "without_key": self.without_key,
+            "exceptions": self.exceptions,
+        })
+    }
+}
+
+fn older(survey: &Survey<'_>, record: &Record) -> Vec<String> {
+    let numbers = survey.line(record.server).map(|generation| generation.record.number);
+    numbers.filter(|number| *number < record.number).map(|number| number.to_string()).collect()
+}
+
+fn show(run: &Run<'_>, shown: &[Shown<'_>], names: &[String], vault: &str) -> Exit {
+    shown.iter().for_each(|shown| show_one(run, shown, names));
+    let exit = if shown.iter().any(|shown| !shown.doubts.is_empty()) { Exit::Attention } else { Exit::Done };
+    let generations: Vec<_> = shown.iter().map(|shown| shown.document(names)).collect();
+    run.console.document(exit, json!({ "vault": vault, "generations": generations }));
+    exit
+}
+
+fn show_one(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) {
+    let record = shown.record;
+    run.console.say(&text!(
+        "contents-headline",
+        server = shown.server_name,
+        id = record.server.to_string(),
+        number = record.number.get(),
+        day = day(record.time),
+        age = age_in_days(run, record.time),
+        count = shown.key_pairs.len(),
+    ));
+    if !shown.older.is_empty() {
+        run.console.mention(&text!("contents-older", numbers = shown.older.join(", ")));
+    }
+    shown.doubts.iter().for_each(|doubt| run.console.warn(doubt));
+    run.console.table(&table(run, shown, names));
+    for without in shown.without_key {
+        run.console.warn(&text!("contents-without-key", name = without.name.as_str()));
+    }
+}
+
+fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
+    let words = |text| run.console.words(&text);
+    let mut table = Table::new(vec![
+        words(text!("column-names")),
+        words(text!("column-friendly-name")),
+        words(text!("column-thumbprint")),
+        words(text!("column-expires")),
+        words(text!("column-key")),
+        words(text!("column-file")),
+    ]);
+    for (about, file) in shown.key_pairs.iter().filter(|(about, _)| is_called(about, names)) {
+        table.row(vec![
+            about.display_name().to_owned(),
+            about.friendly_name.clone().unwrap_or_default(),
+            short(&about.thumbprint),
+            day(about.not_after),
+            about.key_type.clone(),
+            file.clone(),
+        ]);
+    }
+    table
+}
+
+fn reveal_passwords(run: &Run<'_>, generations: &[OpenGeneration], names: &[String]) -> Result<()> {
+    for entry in generations.iter().flat_map(|from| &from.catalog.key_pairs).filter(|entry| is_wanted(entry, names)) {
+        let (name, password) = (entry.about.display_name(), entry.pfx_password.expose());
+        let line = text!("contents-password", name = name, password = password);
+        run.console.show_privately(&run.console.words(&line))?;
+    }
+    Ok(())
+}
+
+/// Whether any of `names` means this key pair; no names mean all.
+fn is_called(about: &AboutKeyPair, names: &[String]) -> bool {
+    let labels = || about.names.iter().chain(&about.friendly_name).chain(&about.file_names).map(String::as_str);
+    names.is_empty() || names.iter().any(|name| server::is_called(name, &about.thumbprint, labels()))
+}
+
+/// As [`is_called`], for an entry of a catalog.
+pub fn is_wanted(entry: &CatalogEntry, names: &[String]) -> bool {
+    is_called(&entry.about, names)
+}
+
+/// The generation that `--server` and `--generation` mean, the newest that holds all of `names`; with several servers
+/// and no choice, they are listed.
+pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<OpenGeneration> {
+    let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
+    let servers: Vec<ServerId> = opened.survey.servers().into_iter().collect();
+    let server = match (which.server.as_deref(), servers.as_slice()) {
+        (_, []) => return Err(Error::new(Exit::Failed, text!("error-vault-empty", medium = opened.medium_name()))),
+        (None, [only]) => *only,
+        (None, several) => return Err(several_servers(opened, several)),
+        (Some(name), several) => find_server(opened, several, name)?,
+    };
+    let with = |names: &[String]| opened.find(server, &wanted, &|catalog: &Catalog| holds_all(catalog, names));
+    let found = with(names);
+    if found.is_ok() || with(&[]).is_err() {
+        return found;
+    }
+    // There are generations, so it is the names that are wrong.
+    let unknown = names.iter().find(|name| with(std::slice::from_ref(name)).is_err());
+    Err(Error::usage(match unknown {
+        Some(name) => text!("error-unknown-name", name = name),
+        None => text!("error-names-apart", names = names.join(", ")),
+    }))
+}
+
+fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
+    let holds = |name: &String| catalog.key_pairs.iter().any(|entry| is_wanted(entry, std::slice::from_ref(name)));
+    names.iter().all(holds)
+}
+
+fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Result<ServerId> {
+    let is_named = |server: &&ServerId| {
+        let catalog = opened.find(**server, &Wanted::Newest, &|_| true).map(|from| from.catalog.server_name);
+        server.to_string().eq_ignore_ascii_case(name) || catalog.is_ok_and(|known| known.eq_ignore_ascii_case(name))
+    };
+    let mut named = servers.iter().filter(is_named);
+    match (named.next(), named.next()) {
+        (Some(server), None) => Ok(*server),
+        _ => Err(several_servers(opened, servers)),
+    }
+}
+
+fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
+    let line = |server: &ServerId| match opened.find(*server, &Wanted::Newest, &|_| true) {
+        Ok(OpenGeneration { generation, catalog, .. }) => {
+            format!("{server}  {}  {}  {}", catalog.server_name, generation.record.number, day(generation.record.time))
+        }
+        Err(_) => server.to_string(),
+    };
+    let lines: Vec<_> = servers.iter().map(line).collect();
+    Error::usage(text!("error-which-server", servers = lines.join("\n")))
+}
+
+/// How many days ago something was.
+pub fn age_in_days(run: &Run<'_>, time: jiff::Timestamp) -> u64 {
+    u64::try_from((run.now.as_second() - time.as_second()) / 86_400).unwrap_or(0)
+}

@@ -1,0 +1,42 @@
+//! `copy`: brings a stick up to date from others.
+
+use serde_json::json;
+
+use crate::cli::Copy;
+use crate::commands::Run;
+use crate::copy;
+use crate::error::{Error, Exit, Result};
+use crate::state::no_random;
+use crate::text;
+use crate::vault::readme::{self, Label};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
+    let mut media = run.vault_media(&args.from)?;
+    let target = run.medium_to_write(&args.to)?;
+    let state = run.state()?;
+    // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources must agree.
+    let vault = crate::verify::owner_of(&media, state.as_ref())?;
+    let there = target.has_vault().map_err(|e| crate::backup::medium_error(&target, &e))?;
+    if there && crate::verify::owner_of(std::slice::from_ref(&target), None)? != vault {
+        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = target.name.as_str())));
+    }
+    if !there {
+        let label = Label::new(&crate::media::host_name()).map_err(|_| no_random())?;
+        let prepared = target
+            .write_loose("README.TXT", &readme::readme())
+            .and_then(|()| target.write_loose("MEDIUM.TXT", &label.render()));
+        prepared.map_err(|e| crate::backup::medium_error(&target, &e))?;
+    }
+    let name = target.name.clone();
+    media.push(target);
+    let copied =
+        copy::run(&media, &vault, state.as_ref().map(|state| &state.trust), &|text| run.console.progress(&text))?;
+    run.console.say(&text!("copy-done", added = copied.added.len(), kept = copied.kept, medium = name));
+    for generation in &copied.skipped {
+        run.console.warn(&text!("copy-skipped", generation = generation));
+    }
+    let exit = if copied.skipped.is_empty() { Exit::Done } else { Exit::Partly };
+    run.console.document(exit, json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped }));
+    Ok(exit)
+}

@@ -1,0 +1,86 @@
+//! `create`: a new vault on a first medium, with a second way in from the first day; this server is enrolled.
+
+use crate::cli::Create;
+use crate::commands::{Run, write_recovery_key};
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::secret::Passphrase;
+use crate::state::{State, no_random};
+use crate::text;
+use crate::vault::id::Hash;
+use crate::vault::identity::{Owner, RecoveryKey};
+use crate::vault::medium::Medium;
+use crate::vault::trust::{Statement, Word};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
+    let medium = run.medium_to_write(&args.medium)?;
+    let label = args.label.clone();
+    let state = create(run, &medium, label, args.server_name.clone())?;
+    run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
+    run.console.mention(&text!("create-next", medium = medium.name.as_str()));
+    let document = serde_json::json!({ "vault": state.vault().as_str(), "server": state.server().to_string(), "medium": medium.name });
+    run.console.document(Exit::Done, document);
+    Ok(Exit::Done)
+}
+
+/// Makes the vault. Also what `backup` leads to where there is none.
+pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name: Option<String>) -> Result<State> {
+    let there = medium.has_vault().map_err(|e| crate::backup::medium_error(medium, &e))?;
+    if there {
+        return Err(Error::failed(text!("error-vault-there", medium = medium.name.as_str())));
+    }
+    let folder = run.state_folder()?;
+    if let Some(state) = State::open(&folder)? {
+        return Err(Error::failed(text!(
+            "error-already-enrolled",
+            vault = state.vault().as_str(),
+            folder = folder.as_path()
+        )));
+    }
+    run.console.progress(&text!("create-what-it-is"));
+    let passphrase = new_passphrase(run)?;
+    let recovery = RecoveryKey::generate();
+    match &run.global.recovery_key_file {
+        Some(path) => write_recovery_key(run.console, &recovery, path)?,
+        None => run.console.hand_over_recovery_key(&recovery)?,
+    }
+    let name = server_name.unwrap_or_else(crate::media::host_name);
+    let label = label.unwrap_or_else(|| name.clone());
+    found(&folder, medium, &passphrase, &recovery, &name, &label)
+}
+
+fn new_passphrase(run: &Run<'_>) -> Result<Passphrase> {
+    let Some(path) = &run.global.passphrase_file else { return run.console.new_passphrase() };
+    let text = files::read_secret(path)?;
+    if text.is_empty() {
+        return Err(Error::usage(text!("error-empty-secret-file", path = path.as_path())));
+    }
+    Ok(Passphrase::new(text.to_string()))
+}
+
+/// The founding itself: an owner, two ways in, this server admitted, the first medium.
+pub fn found(
+    folder: &std::path::Path,
+    medium: &Medium,
+    passphrase: &Passphrase,
+    recovery: &RecoveryKey,
+    server_name: &str,
+    label: &str,
+) -> Result<State> {
+    let owner = Owner::generate().map_err(|_| no_random())?;
+    let identities = [owner.wrap_with_passphrase(passphrase), owner.wrap_for(recovery)];
+    let mut state = State::create(folder, owner.vault(), server_name)?;
+    let words = [
+        Word::Identity(Hash::of(&identities[0])),
+        Word::Identity(Hash::of(&identities[1])),
+        Word::Recipient(owner.recipient()),
+        Word::server(state.key().public()),
+    ];
+    let statement = Statement::sign(&owner.key, &words).map_err(|_| Error::failed(text!("error-signing")))?;
+    state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
+    state.remember_identities(&identities.each_ref().map(Vec::as_slice));
+    // The medium first: were the state kept without it, the next try would find this machine enrolled in nothing.
+    crate::backup::add_medium(&mut state, medium, label)?;
+    Ok(state)
+}

@@ -1,0 +1,233 @@
+//! `demo`: the whole story on throw-away servers and media in a temporary folder, with the real code all the way. It
+//! stops at the first thing that does not go as told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::backup::{self, Request};
+use crate::commands::{Run, create};
+use crate::drill;
+use crate::error::{Error, Exit, Result};
+use crate::media::FolderVolume;
+use crate::open::{self, Opened, Wanted};
+use crate::pfx::Profile;
+use crate::secret::{Passphrase, Password};
+use crate::server::{self, Destination, Holdings, Placed, Source, Writing};
+use crate::state::{State, no_random};
+use crate::text;
+use crate::text::Text;
+use crate::throwaway::{Authority, Kind};
+use crate::vault::generation::{Draft, Place};
+use crate::vault::identity::{RecoveryKey, Secret};
+use crate::vault::medium::{Medium, MediumError};
+use crate::vault::seal::Recipients;
+use crate::vault::sign::SigningKey;
+use crate::verify::{self, Report};
+use crate::words;
+
+/// Names and kinds of the key pairs, as a small server might have them.
+const KEY_PAIRS: [(&[&str], Kind); 5] = [
+    (&["www.example.com", "example.com"], Kind::Rsa),
+    (&["shop.example.com"], Kind::Rsa),
+    (&["*.example.net"], Kind::P256),
+    (&["mail.example.org"], Kind::P384),
+    (&["intranet.example"], Kind::Ed25519),
+];
+
+/// Runs the command.
+pub fn run(run: &Run<'_>) -> Result<Exit> {
+    let started = Instant::now();
+    let folder = tempfile::tempdir()
+        .map_err(|e| Error::failed(text!("error-demo-folder", folder = std::env::temp_dir().as_path(), reason = &e)))?;
+    let stage =
+        Stage { run, folder: folder.path().to_owned(), pfx_password: words::password().map_err(|_| no_random())? };
+    stage.tell(&text!("demo-intro", place = folder.path()));
+    stage.play()?;
+    drop(stage);
+    folder
+        .close()
+        .map_err(|e| Error::failed(text!("error-demo-folder", folder = std::env::temp_dir().as_path(), reason = &e)))?;
+    run.console.say(&text!("demo-clean"));
+    run.console.say(&text!("demo-done", seconds = started.elapsed().as_secs().max(1)));
+    run.console.say(&text!("demo-for-real"));
+    run.console.document(Exit::Done, serde_json::json!({ "seconds": started.elapsed().as_secs() }));
+    Ok(Exit::Done)
+}
+
+/// Where the story plays.
+struct Stage<'r> {
+    run: &'r Run<'r>,
+    folder: PathBuf,
+    /// Of the PFX files on both servers.
+    pfx_password: Password,
+}
+
+impl Stage<'_> {
+    /// The story, top to bottom.
+    fn play(&self) -> Result<()> {
+        let old_server = self.lay_out_server()?;
+        let media = [self.medium("stick-a")?, self.medium("stick-b")?];
+        let recovery = RecoveryKey::generate();
+        let mut state = self.create_vault(&media, &recovery)?;
+        self.back_up(&mut state, &media, &old_server)?;
+        self.damage_is_found(&state, &media)?;
+        self.forgery_is_refused(&state, &media)?;
+        drop(state);
+        let opened = self.open_with_recovery_key(&media, recovery)?;
+        self.restore(&opened)
+    }
+
+    fn lay_out_server(&self) -> Result<Holdings> {
+        let authority = Authority::new("Demo", self.run.now).map_err(|_| broken("demo-ca"))?;
+        let issue = |(names, kind): (&[&str], Kind)| authority.issue(names, kind, self.run.now);
+        let pairs = KEY_PAIRS.map(issue).into_iter().collect::<Result<Vec<_>, _>>().map_err(|_| broken("demo-ca"))?;
+        self.tell(&text!("demo-ca", count = pairs.len()));
+        let folder = self.folder.join("old-server");
+        let placed: Vec<_> = pairs.iter().map(|pair| Placed { pair, file_names: &[] }).collect();
+        self.write(&folder, &placed)?;
+        self.tell(&text!("demo-server", folder = folder.as_path(), count = placed.len()));
+        self.read(&folder)
+    }
+
+    fn medium(&self, name: &str) -> Result<Medium> {
+        let path = self.folder.join(name);
+        fs::create_dir(&path)
+            .map_err(|e| Error::failed(text!("error-demo-folder", folder = path.as_path(), reason = &e)))?;
+        Ok(Medium::new(path.display().to_string(), Box::new(FolderVolume::new(&path))))
+    }
+
+    fn create_vault(&self, media: &[Medium], recovery: &RecoveryKey) -> Result<State> {
+        let passphrase = words::passphrase().map_err(|_| no_random())?;
+        self.tell(&text!("demo-create", medium = media[0].name.as_str()));
+        let folder = self.folder.join("state");
+        let mut state = create::found(&folder, &media[0], &passphrase, recovery, "OLDSERVER", "A")?;
+        self.tell(&text!("demo-passphrase"));
+        self.tell(&text!("demo-second-medium"));
+        backup::add_medium(&mut state, &media[1], "B")?;
+        Ok(state)
+    }
+
+    fn back_up(&self, state: &mut State, media: &[Medium], server: &Holdings) -> Result<()> {
+        let request = Request {
+            holdings: server,
+            profile: Profile::Aes256,
+            exceptions: &[],
+            password: None,
+            force: false,
+            now: self.run.now,
+        };
+        let outcome = backup::run(state, media, &request, &|_| ())?;
+        let number = outcome.number.ok_or_else(|| broken("demo-backup"))?;
+        self.tell(&text!("demo-backup", saved = server.key_pairs.len(), number = number.get(), count = media.len()));
+        Ok(())
+    }
+
+    /// One byte changes on the first stick; the check says where, and where a good copy lies.
+    fn damage_is_found(&self, state: &State, media: &[Medium]) -> Result<()> {
+        let path = format!("PFXVAULT/A/{}/00000001/K0000002.AGE", state.server());
+        flip_a_byte(&self.folder.join("stick-a").join(&path)).map_err(|_| broken("demo-damage"))?;
+        self.tell(&text!("demo-damage", path = path));
+        let report = verify::run(media, Some(state), None, self.run.now)?;
+        self.tell_findings(&report, "copy-bad", Exit::Attention)
+    }
+
+    /// A stranger knows everything that lies on the stick in the clear, but not the server's key.
+    fn forgery_is_refused(&self, state: &State, media: &[Medium]) -> Result<()> {
+        self.tell(&text!("demo-forged"));
+        forge(state, &media[1], self.run.now).map_err(|_| broken("demo-forged"))?;
+        let report = verify::run(media, Some(state), None, self.run.now)?;
+        self.tell_findings(&report, "foreign", Exit::Forged)
+    }
+
+    fn open_with_recovery_key<'m>(&self, media: &'m [Medium], recovery: RecoveryKey) -> Result<Opened<'m>> {
+        self.tell(&text!("demo-forgotten"));
+        let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
+        match open::open(media, &guess, None, self.run.now) {
+            Err(error) if error.exit == Exit::WrongSecret => {}
+            _ => return Err(broken("demo-forgotten")),
+        }
+        let opened = open::open(media, &Secret::RecoveryKey(recovery), None, self.run.now)?;
+        self.tell(&text!("demo-recovery", count = opened.newest_of_each().len()));
+        Ok(opened)
+    }
+
+    fn restore(&self, opened: &Opened<'_>) -> Result<()> {
+        let server = opened.survey.servers().into_iter().next().ok_or_else(|| broken("demo-restore"))?;
+        let from = opened.find(server, &Wanted::Newest, &|_| true)?;
+        let pairs = from.catalog.key_pairs.iter().map(|entry| opened.key_pair(&from, entry));
+        let pairs = pairs.collect::<Result<Vec<_>, Text>>().map_err(|_| broken("demo-restore"))?;
+        let placed: Vec<_> = pairs.iter().map(|pair| Placed { pair, file_names: &[] }).collect();
+        let folder = self.folder.join("new-server");
+        self.write(&folder, &placed)?;
+        self.tell(&text!("demo-restore", count = placed.len(), folder = folder.as_path()));
+        for held in &self.read(&folder)?.key_pairs {
+            let drill::Proven::Handshake { version } =
+                drill::prove(&held.pair).map_err(|_| broken("demo-handshake"))?
+            else {
+                return Err(broken("demo-handshake"));
+            };
+            self.tell(&text!("demo-handshake", name = held.leaf().display_name(), version = version));
+        }
+        Ok(())
+    }
+
+    fn write(&self, folder: &Path, placed: &[Placed<'_>]) -> Result<()> {
+        let writing = Writing { password: Some(&self.pfx_password), profile: Profile::Aes256, force: false };
+        Destination::Folder(folder.to_owned()).write(placed, &writing).map(|_| ())
+    }
+
+    fn read(&self, folder: &Path) -> Result<Holdings> {
+        let holdings = server::read(&Source::Folder(folder.to_owned()), &self.pfx_password, self.run.now)?;
+        match holdings.key_pairs.len() {
+            count if count == KEY_PAIRS.len() => Ok(holdings),
+            _ => Err(broken("demo-server")),
+        }
+    }
+
+    /// Says what a check found about `id`, and makes sure that it ended as the story tells.
+    fn tell_findings(&self, report: &Report, id: &str, exit: Exit) -> Result<()> {
+        let mut found = report.findings.iter().filter(|finding| finding.id == id).peekable();
+        if found.peek().is_none() || report.exit() != exit {
+            return Err(broken("demo-verify"));
+        }
+        found.for_each(|finding| self.tell(&finding.text));
+        Ok(())
+    }
+
+    fn tell(&self, text: &Text) {
+        self.run.console.say(text);
+    }
+}
+
+fn flip_a_byte(path: &Path) -> std::io::Result<()> {
+    let mut bytes = fs::read(path)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes)
+}
+
+/// A generation above the newest, sealed to the right people, in the right place, signed by the wrong key.
+fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<(), MediumError> {
+    let refused = || MediumError { path: medium.name.clone(), source: std::io::ErrorKind::Other.into() };
+    let stranger = SigningKey::generate().map_err(|_| refused())?;
+    let recipients = Recipients::parse(state.trust.recipients()).ok_or_else(refused)?;
+    let (number, _) = state.newest().ok_or_else(refused)?;
+    let mut draft = Draft::new(Place {
+        vault: state.vault().clone(),
+        server: state.server(),
+        number: number.next().ok_or_else(refused)?,
+        prev: state.newest(),
+        time: now,
+        due: crate::vault::text::day_of(now),
+        trust: state.trust.statements.keys().copied().collect(),
+    });
+    draft.add(recipients.seal(b"a key pair of the stranger's own"));
+    let package = draft.sign(recipients.seal(b"{}"), &stranger).map_err(|_| refused())?;
+    package.write(medium, 0, || Ok(()))
+}
+
+/// The story did not go as told: a fault of pfxvault itself.
+fn broken(step: &'static str) -> Error {
+    Error::failed(text!("error-demo", step = step))
+}

@@ -1,0 +1,97 @@
+//! `drill`: a rehearsed restore, and the proof that the passphrase or the recovery key still opens the vault.
+
+use serde_json::json;
+
+use crate::cli::Drill;
+use crate::commands::Run;
+use crate::commands::contents::{age_in_days, choose, is_wanted};
+use crate::drill::{self, Proof, Proven};
+use crate::error::{Exit, Result};
+use crate::open::{self, OpenGeneration};
+use crate::text;
+use crate::vault::catalog;
+use crate::vault::identity::Secret;
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
+    let media = run.vault_media(&args.from)?;
+    let secret = run.secret()?;
+    let opened = open::open(&media, &secret, run.state().ok().flatten().as_ref(), run.now)?;
+    let from = choose(&opened, &args.which, &args.names)?;
+    let proofs = drill::run(&opened, &from, |entry| is_wanted(entry, &args.names));
+    let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
+    show(run, &from, &proofs, failed);
+    if failed == 0 {
+        remember(run, &from, &secret, proofs.len())?;
+    }
+    let exit = match (failed, from.doubts.is_empty()) {
+        (0, true) => Exit::Done,
+        (0, false) => Exit::Attention,
+        (failed, _) if failed < proofs.len() => Exit::Partly,
+        _ => Exit::Damaged,
+    };
+    run.console.document(exit, document(run, &from, &proofs));
+    Ok(exit)
+}
+
+fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
+    let (number, age) = (from.generation.record.number.get(), age_in_days(run, from.generation.record.time));
+    let (good, total) = (proofs.len() - failed, proofs.len());
+    run.console.say(&text!(
+        "drill-verdict",
+        good = good,
+        total = total,
+        number = number,
+        age = age,
+        server = from.catalog.server_name.as_str()
+    ));
+    from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
+    for proof in proofs {
+        match &proof.result {
+            Ok(Proven::Handshake { version }) => run.console.mention(&text!(
+                "drill-handshake",
+                name = proof.entry.about.display_name(),
+                version = version
+            )),
+            Ok(Proven::Signature { key_type }) => run.console.mention(&text!(
+                "drill-signature",
+                name = proof.entry.about.display_name(),
+                key_type = key_type
+            )),
+            Err(reason) => run.console.warn(&text!(
+                "drill-failed",
+                name = proof.entry.about.display_name(),
+                reason = reason.clone()
+            )),
+        }
+    }
+}
+
+fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde_json::Value {
+    let proofs = proofs.iter().map(|proof| {
+        let (proven, detail) = match &proof.result {
+            Ok(Proven::Handshake { version }) => (true, version.clone()),
+            Ok(Proven::Signature { .. }) => (true, "signature".to_owned()),
+            Err(reason) => (false, run.console.words(reason)),
+        };
+        json!({ "name": proof.entry.about.display_name(), "thumbprint": proof.entry.about.thumbprint, "proven": proven, "detail": detail })
+    });
+    json!({ "server": from.catalog.server_name, "generation": from.generation.record.number.get(), "key_pairs": proofs.collect::<Vec<_>>() })
+}
+
+/// The result lives in host state and travels in the next generation; the medium is never written.
+fn remember(run: &Run<'_>, from: &OpenGeneration, secret: &Secret, key_pairs: usize) -> Result<()> {
+    let Some(mut state) = run.state()? else { return Ok(()) };
+    let opened_with = match secret {
+        Secret::Passphrase(_) => "passphrase",
+        Secret::RecoveryKey(_) => "recovery-key",
+    };
+    state.remember_drill(catalog::Drill {
+        time: run.now,
+        number: from.generation.record.number.get(),
+        server: from.generation.record.server.to_string(),
+        opened_with: opened_with.to_owned(),
+        key_pairs,
+    });
+    state.save()
+}

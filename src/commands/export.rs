@@ -1,0 +1,27 @@
+//! `export`: key pairs out of a source as PFX or PEM, as IIS Manager's Export does it; no vault involved.
+
+use crate::cli::Export;
+use crate::commands::Run;
+use crate::commands::restore::{Ready, place};
+use crate::error::{Exit, Result};
+use crate::rules::{self, Stored};
+use crate::server::Destination;
+use crate::text;
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
+    let destination = Destination::parse(&args.into.to)?;
+    rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
+    let mut holdings = run.holdings(&args.from)?;
+    holdings.select(&args.names)?;
+    super::list::warnings(run, &holdings);
+    let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
+    let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names)).collect();
+    let ready = Ready { key_pairs, missing, doubtful: false };
+    // Writing a file asked for by name changes no server: there is nothing to ask about.
+    let mut into = args.into.clone();
+    into.yes = true;
+    let exit = place(run, &ready, &destination, &into, &text!("restore-question"))?;
+    run.console.mention(&text!("export-rules"));
+    Ok(exit)
+}

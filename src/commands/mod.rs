@@ -1,0 +1,237 @@
+//! One file per command: it opens the real things, calls a workflow, and hands the report to the console.
+
+mod access;
+mod backup;
+mod contents;
+mod copy;
+pub mod create;
+mod demo;
+mod drill;
+mod export;
+mod list;
+mod media;
+mod restore;
+mod servers;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::cli::{Action, Cli, From, Global};
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::media::FolderVolume;
+use crate::open::{self, Opened};
+use crate::rules::{self, Stored};
+use crate::secret::{Passphrase, Password};
+use crate::server::{self, Holdings, Source};
+use crate::state::{self, State};
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::Exception;
+use crate::vault::identity::{RecoveryKey, Secret};
+use crate::vault::medium::Medium;
+
+/// Runs one command.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
+    if let Action::Completions { shell } = cli.action {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut crate::cli::worded(console), "pfxvault", &mut script);
+        console.print(String::from_utf8_lossy(&script).trim_end());
+        return Ok(Exit::Done);
+    }
+    let run = Run::new(cli.global, console)?;
+    match cli.action {
+        Action::List(args) => list::run(&run, &args),
+        Action::Backup(args) => backup::run(&run, &args),
+        Action::Export(args) => export::run(&run, &args),
+        Action::Verify(args) => verify::run(&run, &args),
+        Action::Drill(args) => drill::run(&run, &args),
+        Action::Restore(args) => restore::run(&run, &args),
+        Action::Create(args) => create::run(&run, &args),
+        Action::Contents(args) => contents::run(&run, &args),
+        Action::Media(args) => media::run(&run, &args),
+        Action::Servers(args) => servers::run(&run, &args),
+        Action::Access(args) => access::run(&run, &args),
+        Action::Copy(args) => copy::run(&run, &args),
+        Action::Demo => demo::run(&run),
+        Action::Completions { .. } => Ok(Exit::Done),
+    }
+}
+
+/// What every command needs: how to talk, where state lies, which exceptions were given, what time it is.
+pub struct Run<'a> {
+    /// How to talk.
+    pub console: &'a Console,
+    /// Options of every command.
+    pub global: Global,
+    /// Rules set aside.
+    pub exceptions: Vec<Exception>,
+    /// When this run began.
+    pub now: jiff::Timestamp,
+}
+
+impl<'a> Run<'a> {
+    fn new(global: Global, console: &'a Console) -> Result<Self> {
+        let exceptions = global.accept.iter().map(|text| rules::parse_exception(text)).collect::<Result<_>>()?;
+        Ok(Self { console, global, exceptions, now: jiff::Timestamp::now() })
+    }
+
+    /// Where host state lies.
+    pub fn state_folder(&self) -> Result<PathBuf> {
+        let folder = self.global.state.clone().or_else(state::default_folder);
+        folder.ok_or_else(|| Error::usage(text!("error-no-state-folder")))
+    }
+
+    /// This machine's state, if it is enrolled.
+    pub fn state(&self) -> Result<Option<State>> {
+        State::open(&self.state_folder()?)
+    }
+
+    /// This machine's state.
+    pub fn enrolled(&self) -> Result<State> {
+        self.state()?.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
+    }
+
+    /// A medium by what the user calls it, for reading.
+    pub fn medium(&self, name: &str) -> Result<Medium> {
+        let path = crate::media::typed(name);
+        if !path.is_dir() {
+            return Err(Error::new(Exit::NoStick, text!("error-no-such-medium", medium = name)));
+        }
+        Ok(Medium::new(name, Box::new(FolderVolume::new(&path))))
+    }
+
+    /// A medium to write a vault to; the rules are asked first.
+    pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
+        let medium = self.medium(name)?;
+        rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
+        Ok(medium)
+    }
+
+    /// Media for reading; each must hold a vault.
+    pub fn vault_media(&self, names: &[String]) -> Result<Vec<Medium>> {
+        let media: Vec<Medium> = names.iter().map(|name| self.medium(name)).collect::<Result<_>>()?;
+        for medium in &media {
+            let there = medium.has_vault().map_err(|e| crate::backup::medium_error(medium, &e))?;
+            if !there {
+                return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
+            }
+        }
+        Ok(media)
+    }
+
+    /// Whether options name a secret, so that nobody needs to be asked for one.
+    pub fn secret_is_given(&self) -> bool {
+        let Global { passphrase_file, recovery_key, recovery_key_file, .. } = &self.global;
+        passphrase_file.is_some() || *recovery_key || recovery_key_file.is_some()
+    }
+
+    /// What opens the vault: the passphrase or the recovery key, from a file or typed.
+    pub fn secret(&self) -> Result<Secret> {
+        if let Some(path) = &self.global.recovery_key_file {
+            return parse_recovery_key(&files::read_secret(path)?);
+        }
+        if self.global.recovery_key {
+            return parse_recovery_key(&self.console.secret(&text!("prompt-recovery-key"), "--recovery-key-file")?);
+        }
+        let typed = match &self.global.passphrase_file {
+            Some(path) => files::read_secret(path)?,
+            None => self.console.secret(&text!("prompt-passphrase"), "--passphrase-file")?,
+        };
+        Ok(Secret::Passphrase(Passphrase::new(typed.to_string())))
+    }
+
+    /// Opens the vault on these media with the user's secret. A state that cannot be read never blocks a recovery.
+    pub fn open<'m>(&self, media: &'m [Medium]) -> Result<Opened<'m>> {
+        let secret = self.secret()?;
+        open::open(media, &secret, self.state().ok().flatten().as_ref(), self.now)
+    }
+
+    /// Everything at a source. The password is asked for only where a file does not open without one.
+    pub fn holdings(&self, from: &From) -> Result<Holdings> {
+        self.read_source(&from.from, from.key.as_deref(), from.source_password_file.as_deref())
+    }
+
+    /// As [`Run::holdings`], by parts.
+    pub fn read_source(&self, source: &str, key: Option<&Path>, password: Option<&Path>) -> Result<Holdings> {
+        let source = Source::parse(source, key)?;
+        if let Some(file) = password {
+            let password = Password::new(files::read_secret(file)?.to_string());
+            return server::read(&source, &password, self.now);
+        }
+        let without = server::read(&source, &Password::new(String::new()), self.now);
+        let needs_one = match &without {
+            Ok(holdings) => holdings.unreadable.iter().any(|unreadable| unreadable.wrong_password),
+            Err(error) => error.exit == Exit::WrongSecret,
+        };
+        if !needs_one || (without.is_ok() && !self.console.interactive()) {
+            return without;
+        }
+        let typed = self.console.secret(&text!("prompt-source-password"), "--source-password-file")?;
+        server::read(&source, &Password::new(typed.to_string()), self.now)
+    }
+
+    /// A new PFX password: from a file, or typed twice.
+    pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
+        match file {
+            None => self.console.new_pfx_password(),
+            Some(path) => {
+                let password = files::read_secret(path)?;
+                if password.is_empty() {
+                    return Err(Error::usage(text!("error-empty-secret-file", path = path)));
+                }
+                Ok(Password::new(password.to_string()))
+            }
+        }
+    }
+
+    /// Asks before something is changed; `--yes` answers.
+    pub fn go_ahead(&self, yes: bool, question: &Text) -> Result<()> {
+        if yes || self.console.confirm(question)? {
+            return Ok(());
+        }
+        Err(Error::usage(text!("error-declined")))
+    }
+}
+
+fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {
+    let key =
+        RecoveryKey::parse(typed).ok_or_else(|| Error::new(Exit::WrongSecret, text!("error-recovery-key-typo")))?;
+    Ok(Secret::RecoveryKey(key))
+}
+
+/// Writes a recovery key to a file of its own, and says what that means.
+fn write_recovery_key(console: &Console, key: &RecoveryKey, path: &Path) -> Result<()> {
+    let text = key.text();
+    let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    line.extend_from_slice(text.as_bytes());
+    line.push(b'\n');
+    files::create_private(path, &line)
+        .map_err(|e| Error::failed(text!("error-recovery-key-file", path = path, reason = &e)))?;
+    console.warn(&text!("create-recovery-key-file", path = path));
+    Ok(())
+}
+
+/// A day for people.
+fn day(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+/// A number of bytes for people: `640 kB`, `12.3 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+    }
+}
+
+/// A thumbprint short enough for a table: `3F2A…91`.
+fn short(thumbprint: &str) -> String {
+    format!("{}…{}", thumbprint.get(..4).unwrap_or(thumbprint), thumbprint.get(38..).unwrap_or_default())
+}

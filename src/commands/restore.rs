@@ -1,0 +1,137 @@
+//! `restore`: from a vault or a plain source to a folder server, a PFX or PEM files. The plan first, then the question.
+//! The medium is never written.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::cli::{Into, Restore};
+use crate::commands::Run;
+use crate::commands::contents::{age_in_days, choose, is_wanted};
+use crate::error::{Error, Exit, Result};
+use crate::keypair::KeyPair;
+use crate::rules::{self, Stored};
+use crate::server::{Destination, Placed, Source, Writing};
+use crate::text;
+use crate::text::Text;
+
+/// Key pairs that were read and proven, ready to be placed.
+pub struct Ready {
+    /// Each with the file names it had.
+    pub key_pairs: Vec<(KeyPair, Vec<String>)>,
+    /// What could not be read: name and reason.
+    pub missing: Vec<(String, Text)>,
+    /// Whether something speaks against taking this for the newest state.
+    pub doubtful: bool,
+}
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
+    let destination = Destination::parse(&args.into.to)?;
+    rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
+    let ready = match args.from.as_slice() {
+        [source] if Source::is_source(source) => from_source(run, args, source)?,
+        media => from_vault(run, args, media)?,
+    };
+    place(run, &ready, &destination, &args.into, &text!("restore-question"))
+}
+
+fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
+    let mut holdings = run.read_source(source, args.key.as_deref(), args.source_password_file.as_deref())?;
+    holdings.select(&args.names)?;
+    super::list::warnings(run, &holdings);
+    let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
+    let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names)).collect();
+    Ok(Ready { key_pairs, missing, doubtful: false })
+}
+
+fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
+    let media = run.vault_media(media)?;
+    let opened = run.open(&media)?;
+    let from = choose(&opened, &args.which, &args.names)?;
+    let record = &from.generation.record;
+    let age = age_in_days(run, record.time);
+    run.console.say(&text!(
+        "restore-from",
+        server = from.catalog.server_name.as_str(),
+        number = record.number.get(),
+        age = age
+    ));
+    from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
+    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubtful: !from.doubts.is_empty() };
+    let wanted: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| is_wanted(entry, &args.names)).collect();
+    let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
+    for (entry, read) in wanted.into_iter().zip(read) {
+        match read {
+            Ok(pair) => ready.key_pairs.push((pair, entry.about.file_names.clone())),
+            Err(reason) => ready.missing.push((entry.about.display_name().to_owned(), reason)),
+        }
+    }
+    for without in &from.catalog.without_key {
+        ready.missing.push((without.name.clone(), text!("reason-without-key")));
+    }
+    Ok(ready)
+}
+
+/// Plan, question, password, write, report. Also what `export` ends with.
+pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Into, question: &Text) -> Result<Exit> {
+    if ready.key_pairs.is_empty() {
+        return Err(nothing_to_place(ready));
+    }
+    let placed: Vec<_> = ready.key_pairs.iter().map(|(pair, file_names)| Placed { pair, file_names }).collect();
+    show_plan(run, &placed, destination, ready)?;
+    if into.dry_run {
+        run.console.document(Exit::Done, json!({ "dry_run": true }));
+        return Ok(Exit::Done);
+    }
+    run.go_ahead(into.yes, question)?;
+    let password = destination.is_pfx().then(|| run.pfx_password(into.pfx_password_file.as_deref())).transpose()?;
+    let writing = Writing { password: password.as_ref(), profile: into.reader.profile(), force: into.force };
+    let files = destination.write(&placed, &writing)?;
+    run.console.say(&text!("restore-done", count = placed.len(), files = files.len(), place = destination.path()));
+    if !destination.is_pfx() {
+        run.console.warn(&text!("restore-open-keys", place = destination.path()));
+    }
+    let exit = match () {
+        () if !ready.missing.is_empty() => Exit::Partly,
+        () if ready.doubtful => Exit::Attention,
+        () => Exit::Done,
+    };
+    let files: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    let missing: Vec<_> = ready
+        .missing
+        .iter()
+        .map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) }))
+        .collect();
+    run.console.document(exit, json!({ "restored": placed.len(), "files": files, "missing": missing }));
+    Ok(exit)
+}
+
+fn show_plan(run: &Run<'_>, placed: &[Placed<'_>], destination: &Destination, ready: &Ready) -> Result<()> {
+    for (one, paths) in placed.iter().zip(destination.plan(placed)?) {
+        for path in paths {
+            run.console.mention(&plan_line(one.pair.leaf().display_name(), &path));
+        }
+    }
+    for (name, reason) in &ready.missing {
+        run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
+    }
+    Ok(())
+}
+
+fn plan_line(name: &str, path: &Path) -> Text {
+    match path.exists() {
+        true => text!("plan-replace", name = name, path = path),
+        false => text!("plan-create", name = name, path = path),
+    }
+}
+
+fn nothing_to_place(ready: &Ready) -> Error {
+    match ready.missing.first() {
+        Some((name, reason)) => {
+            Error::new(Exit::Damaged, text!("error-nothing-restorable", name = name, reason = reason.clone()))
+        }
+        None => Error::failed(text!("error-nothing-found")),
+    }
+}

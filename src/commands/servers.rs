@@ -1,0 +1,71 @@
+//! `servers`: who may write, and enrolling this machine.
+
+use serde_json::json;
+
+use crate::backup;
+use crate::cli::Servers;
+use crate::commands::Run;
+use crate::error::{Error, Exit, Result};
+use crate::state::State;
+use crate::text;
+use crate::vault::trust::{Statement, Word};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
+    match args {
+        Servers::List { media } => list(run, media),
+        Servers::Join { medium, server_name } => join(run, medium, server_name.clone()),
+    }
+}
+
+/// The passphrase proves whose vault this is; the owner's key then admits this server's own.
+fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
+    let medium = run.medium_to_write(name)?;
+    let folder = run.state_folder()?;
+    if let Some(state) = State::open(&folder)? {
+        return Err(Error::failed(text!(
+            "error-already-enrolled",
+            vault = state.vault().as_str(),
+            folder = folder.as_path()
+        )));
+    }
+    let media = [medium];
+    let opened = run.open(&media)?;
+    let mut state = State::create(&folder, opened.vault(), &server_name.unwrap_or_else(crate::media::host_name))?;
+    let statement = Statement::sign(&opened.owner.key, &[Word::server(state.key().public())]);
+    let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;
+    media[0].add_owner_files(&[&statement], &[]).map_err(|e| backup::medium_error(&media[0], &e))?;
+    state.trust = opened.survey.trust.clone();
+    state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
+    state.remember_identities(&opened.survey.identities());
+    state.save()?;
+    run.console.say(&text!("servers-joined", server = state.server().to_string(), vault = state.vault().as_str()));
+    run.console.document(Exit::Done, json!({ "vault": state.vault().as_str(), "server": state.server().to_string() }));
+    Ok(Exit::Done)
+}
+
+fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
+    let media = run.vault_media(media)?;
+    let state = run.state()?;
+    let trust = match (&state, media.is_empty()) {
+        (None, true) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
+        (Some(state), true) => state.trust.clone(),
+        (_, false) => crate::verify::trust_of(&media, state.as_ref())?,
+    };
+    let own = state.as_ref().map(State::server);
+    run.console.say(&text!("servers-headline", count = trust.servers.len(), vault = trust.vault.as_str()));
+    for server in trust.servers.keys() {
+        let id = server.to_string();
+        match (trust.may_write(*server), Some(*server) == own) {
+            (false, _) => run.console.say(&text!("servers-closed", server = id)),
+            (true, true) => run.console.say(&text!("servers-this", server = id)),
+            (true, false) => run.console.say(&text!("servers-other", server = id)),
+        }
+    }
+    let servers = trust
+        .servers
+        .keys()
+        .map(|server| json!({ "server": server.to_string(), "may_write": trust.may_write(*server) }));
+    run.console.document(Exit::Done, json!({ "vault": trust.vault.as_str(), "servers": servers.collect::<Vec<_>>() }));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,79 @@
+//! `verify`: one verdict for the media given, and everything that speaks against it.
+
+use serde_json::json;
+
+use crate::backup::medium_label;
+use crate::cli::Verify;
+use crate::commands::{Run, size};
+use crate::error::{Error, Exit, Result};
+use crate::media::Reading;
+use crate::state::State;
+use crate::text;
+use crate::vault::id::VaultId;
+use crate::vault::medium::Medium;
+use crate::vault::survey::Survey;
+use crate::verify::{self, Level, Report};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
+    let pin = args
+        .vault
+        .as_deref()
+        .map(|text| VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text))));
+    let media = run.vault_media(&args.media)?;
+    let mut state = run.state()?;
+    let report = verify::run(&media, state.as_ref(), pin.transpose()?, run.now)?;
+    let exit = report.exit();
+    show(run, &report, exit);
+    if let Some(state) = state.as_mut().filter(|state| exit == Exit::Done && *state.vault() == report.vault) {
+        remember(state, &media, run.now)?;
+    }
+    Ok(exit)
+}
+
+fn show(run: &Run<'_>, report: &Report, exit: Exit) {
+    let console = run.console;
+    let whole = report.numbers.iter().filter(|judged| judged.state == "whole").count();
+    let verdict = match exit {
+        Exit::Done => text!("verify-good", count = whole, size = size(report.bytes)),
+        Exit::Damaged => text!("verify-lost", count = whole),
+        Exit::Forged => text!("verify-forged", count = whole),
+        _ => text!("verify-attention", count = whole),
+    };
+    console.say(&verdict);
+    for (server, number) in report.newest() {
+        console.mention(&text!("verify-newest", server = server.to_string(), number = number.get()));
+    }
+    for finding in &report.findings {
+        match finding.level {
+            Level::Note => console.mention(&finding.text),
+            _ => console.warn(&finding.text),
+        }
+    }
+    let numbers = report.numbers.iter().map(|judged| {
+        json!({
+            "server": judged.server.to_string(), "number": judged.number.get(), "state": judged.state,
+            "record_sha256": judged.record.map(|hash| hash.to_string()), "copies": judged.copies,
+        })
+    });
+    let findings =
+        report.findings.iter().map(|finding| json!({ "id": finding.id, "text": console.words(&finding.text) }));
+    let document = json!({
+        "vault": report.vault.as_str(), "pinned": report.pinned, "bytes_read": report.bytes,
+        "generations": numbers.collect::<Vec<_>>(), "findings": findings.collect::<Vec<_>>(),
+    });
+    console.document(exit, document);
+}
+
+/// A check that found everything right is remembered with the medium.
+fn remember(state: &mut State, media: &[Medium], now: jiff::Timestamp) -> Result<()> {
+    for medium in media {
+        let media = std::slice::from_ref(medium);
+        let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached);
+        let Some(label) = survey.ok().and_then(|survey| medium_label(&survey, 0)) else { continue };
+        let seen = state.medium(&label.medium);
+        seen.last_verified = Some(now);
+        seen.last_seen = Some(now);
+    }
+    state.save()
+}

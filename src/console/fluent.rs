@@ -1,0 +1,193 @@
+//! The words of every sentence, from two Fluent files that a test holds complete.
+
+use fluent_bundle::{FluentArgs, FluentBundle, FluentResource, FluentValue};
+use unic_langid::LanguageIdentifier;
+
+use crate::text::{Arg, Text};
+
+const ENGLISH: &str = include_str!("texts/en.ftl");
+const JAPANESE: &str = include_str!("texts/ja.ftl");
+
+/// A language pfxvault speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Language {
+    /// English.
+    En,
+    /// Japanese.
+    Ja,
+}
+
+impl Language {
+    /// The system's language, if it is one of ours; else English.
+    pub fn of_system() -> Self {
+        match sys_locale::get_locale() {
+            Some(locale) if locale.starts_with("ja") => Language::Ja,
+            _ => Language::En,
+        }
+    }
+
+    fn source(self) -> (&'static str, &'static str) {
+        match self {
+            Language::En => ("en", ENGLISH),
+            Language::Ja => ("ja", JAPANESE),
+        }
+    }
+}
+
+/// All sentences of one language.
+pub struct Texts(FluentBundle<FluentResource>);
+
+impl Texts {
+    /// Loads a language's file, which a test proves free of mistakes.
+    pub fn load(language: Language) -> Self {
+        let (tag, source) = language.source();
+        let language: LanguageIdentifier = tag.parse().unwrap_or_default();
+        let mut bundle = FluentBundle::new(vec![language]);
+        // Marks around inserted values would end up in what people copy from the screen.
+        bundle.set_use_isolating(false);
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        bundle.add_resource_overriding(resource);
+        Self(bundle)
+    }
+
+    /// The words of a sentence; an unknown id shows itself.
+    pub fn words(&self, text: &Text) -> String {
+        self.pattern(text.id, None, &self.args(text)).unwrap_or_else(|| text.id.to_owned())
+    }
+
+    /// The words of an id without values.
+    pub fn by_id(&self, id: &str) -> Option<String> {
+        self.pattern(id, None, &FluentArgs::new())
+    }
+
+    /// Message, cause and hint; empty where there is none.
+    pub fn error_words(&self, text: &Text) -> [String; 3] {
+        let args = self.args(text);
+        let attribute = |name| self.pattern(text.id, Some(name), &args).unwrap_or_default();
+        [self.words(text), attribute("cause"), attribute("hint")]
+    }
+
+    fn args(&self, text: &Text) -> FluentArgs<'static> {
+        let value = |arg: &Arg| match arg {
+            Arg::Words(words) => {
+                FluentValue::from(words.chars().filter(|c| !c.is_control() || *c == '\n').collect::<String>())
+            }
+            Arg::Number(number) => FluentValue::from(*number),
+            Arg::Text(text) => FluentValue::from(self.words(text)),
+        };
+        text.args.iter().map(|(name, arg)| (*name, value(arg))).collect()
+    }
+
+    fn pattern(&self, id: &str, attribute: Option<&str>, args: &FluentArgs<'_>) -> Option<String> {
+        let message = self.0.get_message(id)?;
+        let pattern = match attribute {
+            None => message.value()?,
+            Some(name) => message.get_attribute(name)?.value(),
+        };
+        let mut errors = Vec::new();
+        Some(self.0.format_pattern(pattern, Some(args), &mut errors).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every message and attribute of a file with the variables it uses.
+    fn inventory(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+        assert!(FluentResource::try_new(source.to_owned()).is_ok(), "the file has a mistake");
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let (mut message, mut key) = (String::new(), String::new());
+        for line in source.lines() {
+            let head = line.split('=').next().unwrap_or_default().trim();
+            let attribute = head.strip_prefix('.');
+            if !line.starts_with([' ', '#', '-', '}', '\t']) && line.contains('=') {
+                assert!(!found.contains_key(head), "{head} stands twice");
+                message = head.to_owned();
+                key.clone_from(&message);
+            } else if let Some(name) = attribute.filter(|name| name.bytes().all(|b| b.is_ascii_lowercase())) {
+                key = format!("{message}.{name}");
+            }
+            let variables = line
+                .split('$')
+                .skip(1)
+                .map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>());
+            found.entry(key.clone()).or_default().extend(variables);
+        }
+        found.remove("");
+        found
+    }
+
+    /// Every id that the program's source names in `text!("...")` or as a plain label.
+    fn ids_in_source(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                ids_in_source(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let calls = source.split("text!(").skip(1).filter_map(|rest| {
+                    let rest = rest.trim_start().strip_prefix('"')?;
+                    Some(rest.split('"').next()?.to_owned())
+                });
+                found.extend(
+                    calls.filter(|id| id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit())),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn both_languages_say_everything_with_the_same_values() {
+        let (english, japanese) = (inventory(ENGLISH), inventory(JAPANESE));
+        let names = |texts: &BTreeMap<String, BTreeSet<String>>| texts.keys().cloned().collect::<BTreeSet<_>>();
+        let missing: Vec<_> = names(&english).symmetric_difference(&names(&japanese)).cloned().collect();
+        assert!(missing.is_empty(), "only in one language: {missing:?}");
+        for (id, variables) in &english {
+            assert_eq!(variables, &japanese[id], "values of {id}");
+        }
+    }
+
+    #[test]
+    fn every_sentence_of_the_program_has_words_and_every_word_is_used() {
+        let mut used = BTreeSet::new();
+        ids_in_source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut used);
+        let known: BTreeSet<String> = inventory(ENGLISH).into_keys().filter(|id| !id.contains('.')).collect();
+        let unworded: Vec<_> = used.difference(&known).collect();
+        assert!(unworded.is_empty(), "no words for {unworded:?}");
+        let by_name = |id: &String| id == "help" || id.starts_with("help-") || id.starts_with("label-");
+        let unused: Vec<_> = known.difference(&used).filter(|id| !by_name(id)).collect();
+        assert!(unused.is_empty(), "nobody says {unused:?}");
+    }
+
+    /// What people see of a file: everything but ids and remarks.
+    fn values(source: &str) -> String {
+        let lines = source.lines().filter(|line| !line.starts_with('#'));
+        let value = |line: &str| line.split_once(" =").map_or(line, |(_, value)| value).to_lowercase();
+        lines.map(value).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn japanese_screens_avoid_the_words_that_mislead() {
+        let avoid = "初期化 受信者 スナップショット バインディング サムプリント 回復キー ボールト ドリル ドライラン 鍵ペア リストア 媒体 オーナー";
+        let found: Vec<_> = avoid.split(' ').filter(|word| values(JAPANESE).contains(word)).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn english_screens_avoid_the_words_of_specialists() {
+        let avoid = "fork tombstone sshsig recipient snapshot initialise initialize ed25519 identity";
+        let found: Vec<_> = avoid.split(' ').filter(|word| values(ENGLISH).contains(word)).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn control_characters_in_a_value_never_reach_the_screen() {
+        let texts = Texts::load(Language::En);
+        let text = crate::text!("os-other", words = "a\u{1b}[2Jb");
+        assert_eq!(texts.words(&text), "a[2Jb");
+    }
+}

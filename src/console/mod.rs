@@ -1,0 +1,180 @@
+//! The only place that prints or asks. Results go to standard output; questions, progress and errors to standard
+//! error. No colours, no cursor tricks: an old server's console knows no escape sequences.
+
+mod fluent;
+mod prompt;
+mod table;
+
+use std::io::{IsTerminal, Write};
+
+pub use fluent::Language;
+use fluent::Texts;
+pub use table::Table;
+
+use crate::error::{Error, Exit, Result};
+use crate::text;
+use crate::text::Text;
+
+/// How one run talks.
+pub struct Console {
+    texts: Texts,
+    /// One JSON document on standard output instead of sentences.
+    pub json: bool,
+    /// Only errors and results that need attention.
+    pub quiet: bool,
+}
+
+impl Console {
+    /// A console in a language.
+    pub fn new(language: Language, json: bool, quiet: bool) -> Self {
+        Self { texts: Texts::load(language), json, quiet }
+    }
+
+    /// The words of a sentence.
+    pub fn words(&self, text: &Text) -> String {
+        self.texts.words(text)
+    }
+
+    /// The words of a command's help, if the id exists.
+    pub fn help(&self, id: &str) -> Option<String> {
+        self.texts.by_id(id)
+    }
+
+    /// A line of the result.
+    pub fn say(&self, text: &Text) {
+        if !self.json {
+            self.print(&self.words(text));
+        }
+    }
+
+    /// A line of the result that stays unsaid when nothing but problems is wanted.
+    pub fn mention(&self, text: &Text) {
+        if !self.quiet {
+            self.say(text);
+        }
+    }
+
+    /// A line about what is going on, for someone who watches.
+    pub fn progress(&self, text: &Text) {
+        if !self.quiet && !self.json && std::io::stderr().is_terminal() {
+            self.print_error(&self.words(text));
+        }
+    }
+
+    /// A sentence beside the result that must be seen also where the result is read by a program.
+    pub fn warn(&self, text: &Text) {
+        if self.json { self.print_error(&self.words(text)) } else { self.say(text) }
+    }
+
+    /// A table of the result.
+    pub fn table(&self, table: &Table) {
+        if !self.json {
+            self.print(&table.render());
+        }
+    }
+
+    /// Text that is the result as it is: help, a shell's completions.
+    pub fn print(&self, words: &str) {
+        // A reader that went away is no reason to fail.
+        let _ = writeln!(std::io::stdout().lock(), "{words}");
+    }
+
+    fn print_error(&self, words: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{words}");
+    }
+
+    /// The result for programs: one document, pure ASCII, with the exit code it leads to.
+    pub fn document(&self, exit: Exit, mut document: serde_json::Value) {
+        if self.json {
+            document["exit"] = (exit as u8).into();
+            self.print(&ascii(&document));
+        }
+    }
+
+    /// Message, cause and hint of a failure.
+    pub fn error(&self, error: &Error) {
+        let [message, cause, hint] = self.texts.error_words(&error.text);
+        if self.json {
+            let words = serde_json::json!({ "id": error.text.id, "message": message, "cause": cause, "hint": hint });
+            self.document(error.exit, serde_json::json!({ "error": words }));
+        }
+        let labels = ["label-error", "label-cause", "label-hint"];
+        for (label, words) in labels.into_iter().zip([message, cause, hint]) {
+            if !words.is_empty() {
+                let label = self.texts.by_id(label).unwrap_or_default();
+                self.print_error(&format!("{label}: {}", words.replace('\n', "\n      ")));
+            }
+        }
+    }
+
+    /// Whether questions can be asked: a person reads standard error and types into standard input.
+    pub fn interactive(&self) -> bool {
+        crate::system::is_interactive()
+    }
+
+    /// Asks a question to be answered with yes or no; an empty answer is yes.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    pub fn confirm(&self, question: &Text) -> Result<bool> {
+        if !self.interactive() {
+            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
+        }
+        let _ = write!(std::io::stderr(), "{} [Y/n] ", self.words(question));
+        let answer = prompt::line()?;
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes" | "はい"))
+    }
+
+    /// Asks for a line of plain text.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    pub fn ask(&self, question: &Text) -> Result<String> {
+        if !self.interactive() {
+            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
+        }
+        let _ = write!(std::io::stderr(), "{} ", self.words(question));
+        Ok(prompt::line()?.trim().to_owned())
+    }
+
+    /// Shows lines to a person only: never to a file or another program.
+    ///
+    /// # Errors
+    /// Where nobody looks.
+    pub fn show_privately(&self, words: &str) -> Result<()> {
+        if !self.interactive() {
+            return Err(Error::usage(text!("error-nobody-to-show")));
+        }
+        self.print_error(words);
+        Ok(())
+    }
+}
+
+/// JSON with everything beyond ASCII escaped, so that no console's code page can break it.
+fn ascii(document: &serde_json::Value) -> String {
+    let json = serde_json::to_string_pretty(document).unwrap_or_default();
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_pure_ascii_and_still_says_the_same() {
+        let document = serde_json::json!({ "name": "金庫 😀" });
+        let text = ascii(&document);
+        assert!(text.is_ascii());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), document);
+    }
+}

@@ -1,0 +1,62 @@
+//! Plain tables: columns as wide as their widest cell, East Asian characters counted as two.
+
+/// Rows of cells under a heading.
+#[derive(Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with its heading.
+    pub fn new(heading: Vec<String>) -> Self {
+        Self { rows: vec![heading] }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: Vec<String>) {
+        let plain = |cell: String| cell.chars().filter(|c| !c.is_control()).collect();
+        self.rows.push(cells.into_iter().map(plain).collect());
+    }
+
+    /// The text, without a line feed at its end.
+    pub fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let wide = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
+        let widths: Vec<usize> = (0..columns).map(|column| wide(column).unwrap_or(0)).collect();
+        let lines: Vec<String> = self.rows.iter().map(|row| render_row(row, &widths)).collect();
+        lines.join("\n")
+    }
+}
+
+fn render_row(row: &[String], widths: &[usize]) -> String {
+    let mut line = String::from(" ");
+    for (cell, wanted) in row.iter().zip(widths) {
+        line += " ";
+        line += cell;
+        line += &" ".repeat(wanted - width(cell) + 1);
+    }
+    line.trim_end().to_owned()
+}
+
+/// Columns a text takes on a console.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
+}
+
+/// The ranges that Unicode calls wide or full-width, as far as names of people and sites use them.
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_under_wide_characters() {
+        let mut table = Table::new(vec!["名前".into(), "x".into()]);
+        table.row(vec!["www.example.com".into(), "1".into()]);
+        assert_eq!(table.render(), "  名前             x\n  www.example.com  1");
+    }
+}

@@ -1,0 +1,754 @@
+# What pfxvault says, in English. Ids, attributes and values are the same in ja.ftl.
+# Errors: lower case, no full stop; .cause says why, .hint says what to do now.
+
+## Labels
+
+label-error = error
+label-cause = cause
+label-hint = hint
+label-usage = Usage
+label-commands = Commands
+label-arguments = Arguments
+label-options = Options
+
+## Help: the program and the options of every command
+
+help =
+    pfxvault backs up the TLS key pairs of a Windows web server to encrypted vaults on USB sticks, and restores them.
+    Start with a rehearsal on throw-away data: pfxvault demo
+help-help = Show this help
+help-version = Show the version
+help-json = Write the result as one JSON document, for programs
+help-lang = Language of all messages, en or ja (without it: the language of the system)
+help-state = Folder in which this server keeps what it remembers about the vault (without it: the usual place)
+help-quiet = Say only what needs attention
+help-accept = Set a handling rule aside, with a reason: no-shared-drive="test data only"
+help-passphrase-file = File whose first line is the passphrase, instead of typing it
+help-recovery-key = Open the vault with the recovery key from the envelope instead of the passphrase
+help-recovery-key-file = File with the recovery key, instead of typing it; for create: new file the recovery key is written to
+
+## Help: commands
+
+help-list = Show the key pairs of a server or a file, when they expire, and whether they are backed up.
+help-backup = Save key pairs to the vault on one or more media; no passphrase is needed.
+help-export = Write key pairs as PFX or PEM files, as "Export" in IIS Manager does; no vault is involved.
+help-verify = Check media: read every byte again and check every signature; no passphrase is needed.
+help-drill = Rehearse a restore: open every key pair, check it and try it over TLS; nothing is written.
+help-restore = Write key pairs from the vault, or from files, to where a server can use them; the media are never changed.
+help-create = Make a new vault on a medium: passphrase, recovery key, and this server enrolled in it.
+help-contents = Show which key pairs the vault holds, by server and generation.
+help-media = Show the media of the vault, or put the vault onto one more.
+help-media-list = Show the media this server knows, and what is on them.
+help-media-add = Put the vault onto one more medium; no passphrase is needed.
+help-servers = Show the servers that may write to the vault, or enrol this one.
+help-servers-list = Show the servers that may write to the vault.
+help-servers-join = Enrol this server, so that it may write to the vault; asks for the passphrase.
+help-access = Show what can open the vault, or add one more way.
+help-access-list = Show what can open the vault.
+help-access-add = Add one more way to open the vault; asks for the passphrase.
+help-copy = Bring a medium up to date from others; nothing on it is removed, and no passphrase is needed.
+help-demo = Show everything once with throw-away key pairs: backup, damage, restore; changes nothing on this machine.
+help-completions = Print the completions for a shell.
+
+## Help: arguments and options
+
+help-names = Host name, friendly name, file name or thumbprint; without one: everything
+help-from = Where key pairs are read: folder:DIR, pfx:FILE or pem:CERTIFICATE (with --key)
+help-key = File with the private key, for pem:CERTIFICATE
+help-source-password-file = File whose first line is the password of the PFX files that are read
+help-to = Where key pairs are written: folder:DIR, pfx:FILE or pem:DIR
+help-reader = What must be able to open the PFX: server2012, server2016 (3DES), server2019, other (AES; the default)
+help-ask-pfx-password = Ask for a password of your own for the PFX files, twice, instead of generating one for each
+help-pfx-password-file = File whose first line is the password for the new PFX files
+help-force = Replace files that are already there
+help-dry-run = Show what would be done, and stop
+help-yes = Answer every question with yes
+help-server = Name or id of the server whose backup is meant
+help-generation = Number of the generation, or a date such as 2026-10-31: the newest one up to that day
+help-medium = USB stick: a drive such as E: or a folder
+help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
+help-server-name = What this server is called in the vault (without it: the name of this machine)
+help-backup-to = USB stick to write to, such as E:; may be given several times
+help-backup-force = Write a new generation even if nothing has changed
+help-verify-media = USB sticks to check, such as E:
+help-verify-vault = Fingerprint the vault must have, as on the envelope
+help-drill-from = USB stick to read, such as E:; may be given several times
+help-restore-from = USB stick to read, such as E:, or folder:DIR, pfx:FILE, pem:CERTIFICATE
+help-contents-from = USB stick to read, such as E:; may be given several times
+help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
+help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
+help-access-list-media = USB sticks to look at, such as E:
+help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-to = USB stick of the vault it is added on, such as E:
+help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
+help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
+help-copy-from = USB stick to read, such as E:; may be given several times
+help-copy-to = USB stick to bring up to date, such as F:
+help-completions-shell = Which shell
+
+## Questions and what is typed
+
+prompt-passphrase = Passphrase of the vault
+prompt-passphrase-new = New passphrase
+prompt-passphrase-back = Type the ten words, with one blank between them
+prompt-recovery-key = Recovery key from the envelope
+prompt-recovery-group = Type group { $number } of the recovery key from your paper:
+prompt-source-password = Password of the PFX
+prompt-pfx-new = New password for the PFX
+prompt-again = The same again
+prompt-choice = Your choice [1]:
+prompt-empty = Nothing was typed. Please try again.
+prompt-differ = That is not the same. Please look again and type it once more.
+trap-full-width =
+    attention: it contains full-width characters. They are not the same as half-width ones.
+    A console without a Japanese input method cannot type them. Half-width letters are safer.
+trap-not-ascii =
+    attention: it contains characters that some keyboards and consoles cannot type. Plain letters are safer.
+trap-layout =
+    attention: it contains characters that lie on different keys of a Japanese and an English keyboard.
+    Check that you can type them on the machine where you will need them.
+trap-short = attention: it is short, and short ones can be guessed. Several words with blanks between them are safer.
+
+## A new vault
+
+create-what-it-is =
+    The stick will hold encrypted copies of the key pairs. Whoever makes backups cannot open them; only the passphrase opens them.
+create-passphrase-choice =
+    Choose the passphrase (the words that open the vault):
+      1  ten generated words (recommended): shown next, write them down on paper now, then type them back once
+      2  my own, typed twice
+create-recovery-key =
+    If the passphrase is forgotten, the recovery key opens the vault instead. It is shown only this once.
+    Write all of it on paper, put the paper in an envelope and seal it. Keep it in another place than the sticks.
+    The number in front of each line is the number of its first group. Three groups are asked back.
+create-recovery-key-file =
+    attention: the recovery key is now in the file { $path }. Whoever has this file can open the vault.
+    Print it now, put the paper in an envelope and seal it, then delete the file.
+create-done =
+    done: the vault on { $medium } is ready, and this server may write to it.
+    Its fingerprint is { $vault } (write it on the envelope).
+create-next =
+    next: make the first backup; the vault is still empty
+      pfxvault backup --from folder:D:\certs --to { $medium }
+
+## Backup
+
+backup-create-question = There is no vault on { $medium } yet. Make a new one there? Other files on it are not touched.
+backup-add-question = There is no vault on { $medium } yet. Use it as one more medium of this server's vault? Other files on it are not touched.
+backup-plan =
+    { $count ->
+        [one] 1 key pair would be saved
+       *[other] { $count } key pairs would be saved
+    }; { $missing ->
+        [0] nothing is missing
+        [one] 1 cannot be read
+       *[other] { $missing } cannot be read
+    }. Nothing has been written.
+backup-done = done: { $saved } of { $total } key pairs are saved on USB stick "{ $label }" ({ $medium }) and were read back from it (generation { $number })
+backup-one-copy =
+    attention: { $saved ->
+        [one] 1 key pair is
+       *[other] { $saved } key pairs are
+    } saved on USB stick "{ $label }" ({ $medium }, generation { $number }), but only in one copy instead of two: { $reason }
+    Run the same backup again. If it happens again, replace this stick.
+backup-unchanged = done: nothing has changed. Everything is already on USB stick "{ $label }" ({ $medium }, generation { $number }); nothing was written
+backup-failed =
+    attention: nothing was saved on { $medium } ({ $reason })
+    What was on it before still counts. Try again, or use another stick.
+backup-missing = attention: not saved: { $name }: { $reason }
+backup-decayed =
+    attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
+    Look what is affected with pfxvault verify { $medium }, and replace this stick soon.
+backup-passwords = The passwords of the PFX files lie encrypted in the vault. Nobody needs to remember them; the passphrase is enough.
+backup-next =
+    next: remove the USB stick safely and lock it away. { $count ->
+        [one] It is the only one: make a second with pfxvault backup --from folder:D:\certs --to F:
+       *[other] Bring the other sticks up to date one after the other, never all attached at the same time.
+    }
+
+## What a server or a vault holds
+
+list-headline =
+    { $count ->
+        [0] There are no key pairs here.
+       *[other]
+            { $count ->
+                [one] 1 key pair
+               *[other] { $count } key pairs
+            } here. { $unsaved ->
+                [0] Every one is in a backup.
+                [one] 1 is not backed up yet.
+               *[other] { $unsaved } are not backed up yet.
+            }
+    }
+list-certificate = not included, because its private key is not here: { $name } ({ $thumbprint })
+list-unreadable = attention: cannot be read: { $name }: { $reason }
+contents-headline =
+    { $server } ({ $id }): generation { $number } of { $day }, { $age ->
+        [0] made today
+        [one] made 1 day ago
+       *[other] made { $age } days ago
+    }, { $count ->
+        [one] 1 key pair
+       *[other] { $count } key pairs
+    }
+contents-older = earlier generations: { $numbers }
+contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
+contents-password = { $name }: { $password }
+column-names = host name
+column-friendly-name = friendly name
+column-thumbprint = thumbprint
+column-expires = expires
+column-key = key
+column-chain = chain
+column-backup = backup
+column-file = file
+column-label = label
+column-newest = newest
+column-seen = last here
+column-verified = last verified
+cell-none = none
+cell-never = never
+cell-backup = { $number } ({ $day })
+
+## Weaknesses of key pairs that are saved all the same
+
+warning-expired = attention: the certificate of { $name } expired on { $day }
+warning-not-yet-valid = attention: the certificate of { $name } is not valid before { $day }
+warning-weak-key = attention: the key of { $name } is weak ({ $key_type }); use a stronger one at the next renewal
+warning-weak-signature = attention: the certificate of { $name } is signed with a weak method ({ $algorithm }); ask for a re-issue
+warning-missing-intermediate = attention: the chain of { $name } has no certificate of "{ $issuer }"; a new server may not be able to send the chain
+warning-no-mac = attention: the PFX of { $name } has no checksum, so damage or changes in the file cannot be noticed
+
+## Restore, export, drill
+
+restore-from =
+    From the backup of { $server }: generation { $number }, { $age ->
+        [0] made today
+        [one] made 1 day ago
+       *[other] made { $age } days ago
+    }. Certificates renewed after that are not in it.
+restore-missing = attention: left out: { $name }: { $reason }
+restore-question = Write these files?
+plan-create = new: { $name } -> { $path }
+plan-replace = replaces a file: { $name } -> { $path }
+restore-done =
+    done: { $count ->
+        [one] 1 key pair is
+       *[other] { $count } key pairs are
+    } in { $place } ({ $files ->
+        [one] 1 file
+       *[other] { $files } files
+    })
+restore-open-keys =
+    attention: the private keys in { $place } are not encrypted. Whoever reads these files has the keys.
+    Move them to where they are needed, and delete them everywhere else.
+export-rules =
+    These files hold private keys: do not send them by e-mail, and do not put them on a shared drive.
+    Give them to nobody; a certificate authority never needs them. Do not forget the password.
+drill-verdict =
+    { $good } of { $total } key pairs of { $server } can be restored (generation { $number }, { $age ->
+        [0] made today
+        [one] made 1 day ago
+       *[other] made { $age } days ago
+    })
+drill-handshake = ok: { $name }: opened, key and certificate belong together, served a TLS connection ({ $version })
+drill-signature = ok: { $name }: opened, key and certificate belong together, signed with it ({ $key_type }); TLS with such a key cannot be tried here
+drill-failed = attention: cannot be restored from here: { $name }: { $reason }
+
+## Media, servers, access, copy
+
+media-headline =
+    { $count ->
+        [0] This server knows no medium yet.
+        [one] This server knows 1 medium.
+       *[other] This server knows { $count } media.
+    }
+media-added =
+    done: { $medium } is now a medium of the vault, called "{ $label }". It holds no key pairs yet.
+    next: pfxvault backup --from folder:D:\certs --to { $medium }
+servers-headline =
+    { $count ->
+        [one] 1 server is
+       *[other] { $count } servers are
+    } enrolled in the vault { $vault }
+servers-this = { $server }: this server, may write
+servers-other = { $server }: may write
+servers-closed = { $server }: may no longer write
+servers-joined =
+    done: this server ({ $server }) may now write to the vault { $vault }
+    next: pfxvault backup --from folder:D:\certs --to E:
+access-headline =
+    The vault opens with { $identities ->
+        [one] 1 passphrase or recovery key
+       *[other] { $identities } passphrases or recovery keys
+    }{ $others ->
+        [0] {""}
+        [one] , and with 1 more key of a second person
+       *[other] , and with { $others } more keys of other persons
+    }
+access-identity = { $id }: a passphrase or a recovery key
+access-key = { $key }: opens every new backup
+access-retired = { $key }: no longer opens new backups; still opens the old ones
+access-added =
+    done: the new way to open the vault is on { $medium }. The ways there were before still work.
+    A passphrase or recovery key opens all backups; a public key (age1...) only those made from now on.
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
+copy-done =
+    done: { $medium } is up to date: { $added ->
+        [0] nothing was missing
+        [one] 1 generation was added
+       *[other] { $added } generations were added
+    }, { $kept } were already there; everything added was read back
+copy-skipped =
+    attention: not copied: generation { $generation }. None of the media given with --from holds it whole.
+    Give another stick as well: pfxvault copy --from E: --from F: --to G:
+
+## Verify
+
+verify-good =
+    ok: { $count ->
+        [0] the vault holds no generation yet
+        [one] 1 generation is whole
+       *[other] all { $count } generations are whole
+    }; every byte was read from the media themselves and every signature is right ({ $size })
+verify-attention =
+    attention needed: { $count ->
+        [0] no generation is whole
+        [one] 1 generation is whole
+       *[other] { $count } generations are whole
+    } and can be restored; what needs attention is listed below
+verify-forged =
+    attention needed: { $count ->
+        [0] no generation is whole
+        [one] 1 generation is whole
+       *[other] { $count } generations are whole
+    } and can be restored; something else on the media was not written by an enrolled server and does not count
+verify-lost =
+    damaged: { $count ->
+        [0] no generation is whole
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; not everything can be recovered from the media given (see below)
+verify-newest = newest whole generation of server { $server }: { $number }
+
+## Verify: what is found
+
+found-not-pinned =
+    note: this machine does not know the vault, so the media were only compared with themselves.
+    Compare the fingerprint with the one on the envelope: { $vault }
+found-copy-bad =
+    attention: one copy is damaged: { $path } on { $medium }. A good copy is there: { $good }
+    Nothing is lost yet. Replace this stick soon: pfxvault copy --from { $medium } --to F:
+found-record-bad =
+    attention: one copy of generation { $generation } is damaged: { $path }. Another copy of it is good.
+    Nothing is lost yet. Copy what is good to a new stick with pfxvault copy, and replace this one.
+found-file-lost =
+    attention: generation { $generation } has no good copy of { $file } on the media given, so not all of it can be restored from here.
+    Check it together with your other sticks: pfxvault verify E: F:
+    If no stick has it and the server still runs, make a new backup now, on a new stick.
+found-damaged =
+    attention: generation { $generation } is damaged on the media given and cannot be restored from here.
+    Check it together with your other sticks: pfxvault verify E: F:
+    If the server still runs, make a new backup now, on a new stick.
+found-unfinished =
+    attention: the backup of generation { $generation } was begun but not finished, perhaps because the stick was removed too early.
+    It does not count; earlier generations do. Run the backup again.
+found-newer-elsewhere =
+    attention: generation { $generation } is newer than what is here, and lies on a medium that was not given.
+    Find that stick, or make a new backup to this one.
+found-overdue =
+    attention: the next backup or check was due on { $due } (generation { $generation }).
+    Certificates may have been renewed since. Make a new backup.
+found-foreign =
+    attention: { $path } (called generation { $generation }) was not written by a server that may write to this vault.
+    It does not count and is never restored; what enrolled servers wrote is not affected.
+    Find out who had this stick, and keep it apart until you know.
+found-bad-statement =
+    attention: { $count ->
+        [one] 1 entry in the list of servers and ways to open the vault does
+       *[other] { $count } entries in the list of servers and ways to open the vault do
+    } not come from the owner of this vault, and nothing in them counts.
+    The file may be damaged, or somebody put it there. Compare with another stick, and find out who had this one.
+found-fork =
+    attention: there are two different backups with the number { $number } of server { $server }. Both are kept.
+    This happens when a server is set back to an older state, for example from a disk image or a virtual machine checkpoint, and backs up again.
+    Make a new backup; it gets a number of its own.
+found-contradiction =
+    attention: generation { $generation } does not follow the generation before it that is here.
+    This happens when a server is set back to an older state, or when a stick is replaced by an older copy.
+    Both are kept. Make a new backup, and look at the older one with pfxvault contents before you restore from it.
+found-rolled-back =
+    attention: USB stick "{ $label }" holds less than before: generation { $known } of server { $server } was on it, but { $here ->
+        [0] now no whole one is there
+       *[other] now the newest whole one is { $here }
+    }.
+    Its files were lost, or it was replaced by an older copy. Do not take it for the newest: use another stick, or make a new backup.
+found-not-by-this-state =
+    attention: generation { $generation } is signed with this server's own key, but this server does not remember writing it.
+    Usually the server was set back to an older state, or a copy of it is running somewhere.
+    If neither is true, someone else may have the key: enrol this server anew with pfxvault servers join and another --state folder.
+found-statement-missing =
+    attention: the list of servers and ways to open the vault is not complete on these media.
+    They may be older than others. Bring them up to date: pfxvault copy --from E: --to F:
+found-identity-missing =
+    attention: { $count ->
+        [one] 1 passphrase or recovery key is
+       *[other] { $count } passphrases or recovery keys are
+    } not on these media, and cannot open the vault from them.
+    Bring them up to date from another stick: pfxvault copy --from E: --to F:
+found-identity-unknown =
+    attention: there is a passphrase or recovery key on these media that the owner of the vault did not list.
+    Perhaps adding it was interrupted. If nobody added one, find out who had this stick.
+found-newer =
+    attention: { $path } was made by a newer pfxvault. It is not damaged, but this version cannot read it.
+    Use the newer version.
+found-newer-statement =
+    attention: part of the list of servers and ways to open the vault was made by a newer pfxvault. Use the newer version.
+found-readme =
+    attention: README.TXT on { $medium } is missing, or is not the one that pfxvault writes. Do not follow instructions in it.
+found-unexpected = note: { $path } on { $medium } does not belong to the vault. It is left alone.
+
+## What must be heard before a restore
+
+doubt-damaged =
+    attention: generation { $number } is damaged here. An earlier one is used if there is a whole one, else what is left of it.
+    Another stick may hold it whole: give that one as well with --from.
+doubt-unfinished =
+    attention: the newer generation { $number } was begun but not finished; it does not count, and an older one is used.
+    Another stick may hold it whole: give that one as well with --from.
+doubt-foreign =
+    attention: the newer generation { $number } was not written by a server that may write to this vault; it is not used.
+    Find out who had this stick.
+doubt-two-of-a-number =
+    attention: there are two different backups with the number { $number }. This happens when a server is set back to an older state and backs up again.
+    Compare names and expiry dates with pfxvault contents before you use it.
+doubt-statement-missing =
+    attention: the list of servers and ways to open the vault is not complete on these media, so they may be older than others.
+    Use the newest stick if you have a choice.
+doubt-newer-elsewhere =
+    attention: there is a newer backup of this server on a medium that was not given.
+    If you have that stick, use it, or give it as well with --from.
+doubt-overdue =
+    attention: a newer backup should have followed generation { $number } by { $due }. Certificates may have been renewed since.
+    Look for a newer stick, and compare the expiry dates with what is in use now.
+
+## What is going on
+
+progress-sealing =
+    { $count ->
+        [one] exporting, checking and encrypting 1 key pair
+       *[other] exporting, checking and encrypting { $count } key pairs
+    }
+progress-writing = writing generation { $number } to { $medium } and reading it back
+progress-rereading = reading the earlier generation { $number } again
+progress-copying = copying generation { $generation }
+
+## Parts of sentences: why
+
+os-full = no space is left
+os-read-only = it is write-protected
+os-denied = access is denied
+os-not-found = it is not there
+os-exists = it exists already
+os-not-a-folder = it is not a folder
+os-is-a-folder = it is a folder, not a file
+os-too-large = it is too large
+os-other = { $words }
+reason-medium = { $path }: { $reason }
+reason-reads-back-other = { $path } does not read back as it was written
+reason-wrong-password = the password does not open it
+reason-too-much-work = opening it would take unreasonably long
+reason-unsupported = it uses { $algorithm }, which pfxvault does not support
+reason-malformed = it is damaged or not a PFX ({ $detail })
+reason-key-damaged = the private key in it is damaged
+reason-key-malformed = the private key in it is not in a form that can be read
+reason-certificate-malformed = a certificate in it is malformed
+reason-no-certificate = no certificate belongs to the private key in it ({ $key_type })
+reason-no-mac = it has no checksum, so it cannot be proven unchanged
+reason-file-damaged = { $file } is damaged in every copy here
+reason-seal = { $file } cannot be decrypted
+reason-other-certificate = another certificate is in it than the list of the backup says
+reason-without-key = the backup has no private key of it
+reason-handshake = a TLS connection with it fails ({ $detail })
+seen-network = a network drive ({ $file_system })
+seen-system-disk = the disk the system runs from ({ $file_system })
+seen-memory = main memory, which is empty after a restart ({ $file_system })
+
+## Errors: questions, secrets and files with secrets
+
+error-unanswered = nobody is here to answer: { $question }
+    .cause = the command does not run in a console window, or its input or messages are redirected
+    .hint = look at the plan with --dry-run, then answer with --yes, or run the command in a console window
+error-no-terminal = nobody is here to answer: { $question }
+    .cause = the command does not run in a console window, or its input or messages are redirected
+    .hint = run the command in a console window, or put the answer in a file only you can read: { $option } FILE
+error-no-answer = the input ended before there was an answer
+    .hint = run the command again in a console window, and answer its questions
+error-declined = stopped, because the answer was no
+    .hint = run the same command again when you are ready
+error-nobody-to-show = a secret must be shown here, and nobody can see it
+    .cause = the command does not run in a console window, or its input or messages are redirected
+    .hint =
+        run the command in a console window without redirecting anything; for a new vault without a console:
+        pfxvault create E: --passphrase-file FILE --recovery-key-file NEWFILE
+error-secret-differs = what was typed was not the same, three times
+    .hint = check Caps Lock, the input method and the keyboard layout, then run the same command again
+error-secret-file-unreadable = cannot read { $path }
+    .cause = { $reason }
+    .hint = check the path, and that you may read the file
+error-secret-file-shared = { $path } is no secret: others can read it
+    .hint =
+        let only yourself read it, then run the same command again
+        Windows: icacls "{ $path }" /inheritance:r /grant:r "%USERNAME%":R
+        Linux: chmod 600 "{ $path }"
+error-secret-file-encoding = the first line of { $path } is not text in UTF-8
+    .hint = open the file in Notepad and save it again with the encoding UTF-8
+error-empty-secret-file = the first line of { $path } is empty
+    .hint = put the passphrase or password on the first line of the file
+error-no-pfx-password = a PFX needs a password
+    .hint = run the command in a console window and type one, or put it in a file: --pfx-password-file FILE
+error-wrong-passphrase = this passphrase does not open the vault on { $medium }
+    .hint =
+        type it again: watch Caps Lock, the input method (half-width letters) and the keyboard layout
+        generated words are lower case with one blank between them
+        if it is forgotten, open the envelope and add --recovery-key to the command; what runs on the server is not affected
+error-wrong-recovery-key = this recovery key does not open the vault on { $medium }
+    .cause = it was typed correctly, but belongs to another vault, or was added after this medium was last brought up to date
+    .hint = look for the envelope of this vault, try another stick, or leave out --recovery-key and type the passphrase
+error-recovery-key-typo = this is not a whole recovery key: a character is wrong or missing
+    .hint =
+        type all groups from the paper again, beginning with AGE-SECRET-KEY-1
+        after that beginning there is never the digit 1 and never a B, I or O
+error-recovery-key-file = cannot write the recovery key to { $path }
+    .cause = { $reason }
+    .hint = name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
+
+## Errors: the command line
+
+error-usage = this command line does not fit together: { $argument }
+    .hint = see what can be combined: write --help after the name of the command, such as pfxvault backup --help
+error-unknown-command = there is no command { $command }
+    .hint = see all commands: pfxvault --help
+error-unknown-argument = the command does not know { $argument }
+    .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
+error-missing-argument = something is missing in the command: { $argument }
+    .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
+error-invalid-value = "{ $value }" is not a possible value of { $argument }
+    .cause = possible values: { $valid }
+    .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
+error-unknown-name = nothing here is called { $name }
+    .hint = see what is there with pfxvault list (files) or pfxvault contents (vault), and use a name or thumbprint from it
+error-names-apart = no generation holds all of these: { $names }
+    .hint = run the command for one name after the other
+error-unknown-source = { $source } is not a place to read key pairs from
+    .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
+error-unknown-destination = { $destination } is not a place to write key pairs to
+    .hint = write folder:D:\restored, pfx:D:\restored\www.pfx, or pem:D:\restored
+error-unknown-way = { $way } is not a way to open the vault
+    .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to E:
+error-unknown-rule = there is no handling rule { $rule }
+    .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept: --accept other-medium="test machine"
+error-exception-without-reason = no reason is given for setting the rule { $rule } aside
+    .hint = write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
+error-bad-generation = { $text } is neither a generation number nor a date
+    .hint = write a number such as 42 or a date such as 2026-10-31; pfxvault contents --from E: shows them
+error-bad-vault-id = { $text } is not the fingerprint of a vault
+    .hint = write it as on the envelope, beginning with SHA256: (letters, digits, + and /, upper and lower case matter)
+error-which-server = several servers have backups here, and --server does not say which one of them is meant
+    .cause =
+        found here (id, name, newest generation, day):
+        { $servers }
+    .hint = add the name or id of one of them: --server NAME
+error-one-pfx = { $count } key pairs do not go into the one file { $path }
+    .hint = name one key pair, or write a folder with one file for each: --to folder:D:\restored
+error-pem-without-key = a certificate in PEM needs its private key
+    .hint = name the key file as well: --from pem:D:\certs\www.crt --key D:\certs\www.key
+
+## Errors: key pairs and files
+
+error-source-unreadable = cannot read { $path }
+    .cause = { $reason }
+    .hint = check the path, and that you may read it (run as administrator if it belongs to the system)
+error-pfx-unreadable = cannot open { $path }
+    .cause = { $reason }
+    .hint = check that it is the right file and the right password; a script gives the password with --source-password-file FILE
+error-pem-malformed = { $path } is not a PEM file, or is damaged
+    .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
+error-pem-no-certificate = there is no certificate in { $path }
+    .hint = name the file that has the lines -----BEGIN CERTIFICATE-----: --from pem:D:\certs\www.crt
+error-pem-no-key = there is no usable private key in { $path }
+    .cause = the file has no key, or the key is encrypted or of a kind that pfxvault does not support
+    .hint = name a file with the lines -----BEGIN PRIVATE KEY-----; put an encrypted key into a PFX first and write --from pfx:FILE
+error-pfx-unproven = the PFX made of { $name } did not open again with the same key and certificate, so it was not used
+    .hint = run the same command again; if it stays, back up the others by name and report this
+error-nothing-to-back-up = there is no key pair here that can be backed up
+    .hint = see what is there and why: pfxvault list --from folder:D:\certs
+error-nothing-found = there is no key pair here to write
+    .hint = see what is there: pfxvault list --from folder:D:\certs, or pfxvault contents --from E:
+error-nothing-restorable = none of the key pairs wanted can be read, so nothing was written
+    .cause = { $name }: { $reason }
+    .hint =
+        from a vault, give another stick as well, or an earlier generation: --from E: --from F: --generation 41
+        from files, see the reasons: pfxvault list --from folder:D:\certs
+error-file-exists = { $path } exists already, so nothing was written
+    .hint = choose another place with --to, or replace existing files with --force
+error-destination-unwritable = cannot write { $path }, so everything is as it was before
+    .cause = { $reason }
+    .hint = choose a place with enough space that you may write to, with --to
+
+## Errors: handling rules
+
+error-rule-no-shared-drive = refused by the handling rule no-shared-drive: { $path }
+    .cause = { $place } is { $seen }; others can read what lies there
+    .hint = use a USB stick or a folder on this machine; if it must be, say why: --accept no-shared-drive="REASON"
+error-rule-other-medium = refused by the handling rule other-medium: { $path }
+    .cause = { $place } is { $seen }; a backup there is lost together with the server
+    .hint = use a USB stick; if it must be, say why: --accept other-medium="REASON"
+
+## Errors: media and vaults
+
+error-no-such-medium = there is no stick at { $medium }
+    .hint = insert the stick, look up its drive letter in Explorer, and type it, for example E:
+error-medium = cannot use { $medium }
+    .cause = { $reason }
+    .hint = check that the stick is inserted, not full and not write-protected, and try again; if it stays, use another stick
+error-no-medium = no medium was given
+    .hint = name a USB stick: --to E:
+error-nothing-committed = nothing was saved; what was on { $medium } before still counts
+    .cause = { $reason }
+    .hint = check that the stick is inserted, not full and not write-protected, and run the same backup again; if it stays, use another stick
+error-no-vault = there is no vault on { $medium }
+    .cause = the folder PFXVAULT is not there, or nothing in it can be used
+    .hint = insert another stick of the vault; to make a new vault: pfxvault create E:
+error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
+    .hint =
+        what may have been meant:
+        save to this vault: pfxvault backup --from folder:D:\certs --to { $medium }
+        enrol this server in it: pfxvault servers join { $medium }
+        a new vault or one more medium: use a stick without the folder PFXVAULT
+error-vault-empty = the vault on { $medium } holds no backup yet
+    .hint = make one: pfxvault backup --from folder:D:\certs --to { $medium }; or try another stick
+error-not-our-vault = { $medium } belongs to another vault than the one this command writes to
+    .hint = insert the right stick; nothing on this one was changed
+error-two-owners = { $medium } and the other media given belong to different vaults, or something foreign is on one of them
+    .hint =
+        check each stick on its own: pfxvault verify { $medium }
+        if one stick alone says this, tell pfxvault which vault it must be: pfxvault verify { $medium } --vault SHA256:...
+error-no-way-in = the vault on { $medium } cannot be opened: a passphrase or recovery key stored on it is damaged
+    .hint =
+        try another stick of the same vault, or the other way in: leave out or add --recovery-key
+        if the server still runs, make a backup to a new stick now
+error-no-generation = no generation of server { $server } that was asked for can be used
+    .cause = it is not on the media given, or it is damaged there
+    .hint = give other sticks as well, or choose another generation: pfxvault contents --from E: --from F:
+
+## Errors: this server
+
+error-not-enrolled = this server does not write to any vault yet
+    .hint =
+        a new vault: pfxvault create E:
+        one that is there already: pfxvault servers join E:
+error-not-enrolled-here = there is a vault on { $medium }, but this server may not write to it yet
+    .hint = enrol this server (the passphrase is asked for): pfxvault servers join { $medium }
+error-already-enrolled = this server writes to a vault already: { $vault }
+    .cause = what it remembers is in { $folder }
+    .hint =
+        one more stick for this vault: pfxvault media add E:
+        another vault on the same server: add another folder to the command, for example --state D:\pfxvault-second
+error-server-closed = this server ({ $server }) may no longer write to the vault
+    .cause = the owner of the vault has ended its right to write
+    .hint = ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join E: --state D:\pfxvault-new
+error-no-recipients = this server does not know any key that could open a new backup, so it makes none
+    .cause = the list of ways to open the vault is not complete here
+    .hint = insert another stick of the vault and back up to that one; pfxvault access list E: shows the ways on a stick
+error-no-state-folder = there is no folder for what this server remembers
+    .hint = name one that only you and administrators can write to: --state D:\pfxvault-state
+error-state-busy = another pfxvault is running on this server
+    .cause = it uses { $folder }
+    .hint = wait until it has ended, then run the same command again
+error-state-shared = what this server remembers is not safe: others own { $folder } or can write to it
+    .hint =
+        let only administrators write to it, then run the same command again
+        Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
+        Linux: chmod 700 "{ $folder }"
+error-state-damaged = what this server remembers is damaged: { $folder }
+    .hint =
+        the vault itself is not affected
+        rename that folder, then enrol this server anew (the passphrase is asked for): pfxvault servers join E:
+error-state-unreadable = cannot read what this server remembers: { $folder }
+    .cause = { $reason }
+    .hint = run the command as the same user as before, as administrator
+error-state-unwritable = cannot write what this server remembers: { $folder }
+    .cause = { $reason }
+    .hint = run the command as administrator, check the space on that disk, or name another folder: --state D:\pfxvault-state
+error-no-number-left = this server has used up its generation numbers
+    .hint = enrol it anew with another folder: pfxvault servers join E: --state D:\pfxvault-new
+error-signing = signing did not work, so nothing counts that this run would have written
+    .hint = run the same command again; if it stays, report it together with the output of pfxvault --version
+error-no-random = the system gave no random numbers, without which no key can be made
+    .hint = restart this machine and run the same command again
+
+## Demonstration
+
+demo-intro =
+    This demonstration plays a backup and a restore with throw-away key pairs. Nothing else on this machine is touched.
+    Its files are in { $place } and are deleted at the end.
+demo-ca =
+    A small certificate authority and { $count ->
+        [one] 1 key pair
+       *[other] { $count } key pairs
+    } are made for this demonstration.
+demo-server =
+    The web server has { $count ->
+        [one] 1 PFX file
+       *[other] { $count } PFX files
+    } in { $folder }.
+demo-create = A new vault is made on the first stick, { $medium }. From now on the server can save to it, but not open it.
+demo-passphrase = Ten words are generated as the passphrase, and a recovery key for the envelope.
+demo-second-medium = A second stick joins the vault; one stick alone is not a backup.
+demo-backup =
+    { $saved ->
+        [one] 1 key pair is
+       *[other] { $saved } key pairs are
+    } saved as generation { $number } on { $count ->
+        [one] 1 stick
+       *[other] { $count } sticks
+    } and read back. Nobody had to type the passphrase.
+demo-damage =
+    One byte of { $path } is changed, as a failing stick would do.
+    This is what pfxvault verify says about it:
+demo-forged =
+    A stranger, without the key of an enrolled server, writes a generation of their own to the other stick.
+    This is what pfxvault verify says about it:
+demo-forgotten = Now the server is gone, and the passphrase is forgotten.
+demo-recovery =
+    The recovery key from the envelope opens the vault: { $count ->
+        [one] 1 backup
+       *[other] { $count } backups
+    } can be read.
+demo-restore =
+    { $count ->
+        [one] 1 key pair is
+       *[other] { $count } key pairs are
+    } restored to the folder of the new server, { $folder }.
+demo-handshake = { $name }: the restored key pair serves a TLS connection ({ $version }).
+demo-clean = Everything made for this demonstration is deleted again.
+demo-done =
+    done in { $seconds ->
+        [one] 1 second
+       *[other] { $seconds } seconds
+    }: saved, damaged, noticed, and restored with the recovery key alone
+demo-for-real =
+    What to type for real (E: is your stick, D:\certs the folder with your PFX files):
+      pfxvault list --from folder:D:\certs                      what is there
+      pfxvault backup --from folder:D:\certs --to E:            save it; makes the vault the first time
+      pfxvault verify E:                                        check the stick
+      pfxvault drill --from E:                                  rehearse a restore
+      pfxvault restore --from E: --to folder:D:\restored        restore
+error-demo = the demonstration stopped at this step: { $step }
+    .cause = this should never happen; your own key pairs and sticks are not affected
+    .hint = run pfxvault demo again; if it stays, report it together with the output of pfxvault --version
+error-demo-folder = cannot use the folder for the demonstration: { $folder }
+    .cause = { $reason }
+    .hint = free some space on that disk, or check that you may write there, then run pfxvault demo again

@@ -1,0 +1,679 @@
+# What pfxvault says, in Japanese. Ids, attributes and values are the same as in en.ftl; terms follow the glossary.
+# One-line headings and parts of sentences (reason- seen- os-) have no full stop; whole sentences have one.
+
+## Labels
+
+label-error = エラー
+label-cause = 原因
+label-hint = 対処
+label-usage = 使い方
+label-commands = コマンド
+label-arguments = 引数
+label-options = オプション
+
+## Help: the program and the options of every command
+
+help =
+    pfxvault は、Windows Web サーバーの TLS キーペア(秘密鍵と証明書)を USB メモリの暗号化された保管庫にバックアップし、復元するツールです。
+    まずは使い捨てのデータで一通り試せます: pfxvault demo
+help-help = このヘルプを表示します
+help-version = バージョンを表示します
+help-json = 結果を 1 つの JSON として出力します(プログラムから使う場合)
+help-lang = 表示する言語: en または ja(省略時はシステムの言語)
+help-state = このサーバーが保管庫について記憶する内容を置くフォルダー(省略時は既定の場所)
+help-quiet = 注意が必要なことだけを表示します
+help-accept = 取り扱いルールの例外を理由付きで認めます: no-shared-drive="試験用データのみ"
+help-passphrase-file = パスフレーズを 1 行目に書いたファイル(入力の代わり)
+help-recovery-key = パスフレーズの代わりに、封筒の復旧キーで保管庫を開きます
+help-recovery-key-file = 復旧キーのファイル(入力の代わり)。create では、復旧キーの書き込み先となる新しいファイル
+
+## Help: commands
+
+help-list = サーバーまたはファイルのキーペアを一覧にし、有効期限とバックアップの有無を示します。
+help-backup = キーペアを 1 本以上のメディアの保管庫に保存します。パスフレーズは不要です。
+help-export = キーペアを PFX または PEM のファイルに出力します。IIS マネージャーの「エクスポート」に相当し、保管庫は使いません。
+help-verify = メディアをすべて読み直し、署名と内容を検証します。パスフレーズは不要です。
+help-drill = 復元できるか試します。キーペアを開いて照合し、TLS で接続します。何も書き込みません。
+help-restore = 保管庫やファイルのキーペアを、サーバーで使える場所に復元します。メディアには書き込みません。
+help-create = メディアに新しい保管庫を作成します。パスフレーズと復旧キーを決め、このサーバーを登録します。
+help-contents = 保管庫にあるキーペアを、サーバーと世代ごとに表示します。
+help-media = 保管庫のメディアを表示し、追加します。
+help-media-list = このサーバーが知っているメディアと、その内容を表示します。
+help-media-add = 保管庫のメディアを 1 本追加します。パスフレーズは不要です。
+help-servers = 保管庫に書き込める登録サーバーを表示し、このサーバーを登録します。
+help-servers-list = 保管庫に書き込める登録サーバーを表示します。
+help-servers-join = このサーバーを登録し、保管庫に書き込めるようにします。パスフレーズを入力します。
+help-access = 保管庫を開く手段を表示し、追加します。
+help-access-list = 保管庫を開く手段を表示します。
+help-access-add = 保管庫を開く手段を追加します。パスフレーズを入力します。
+help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
+help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
+help-completions = シェルの補完スクリプトを出力します。
+
+## Help: arguments and options
+
+help-names = ホスト名、フレンドリ名、ファイル名、または拇印(省略時はすべて)
+help-from = キーペアの読み取り元: folder:フォルダー、pfx:ファイル、pem:証明書(--key と組み合わせる)
+help-key = 秘密鍵のファイル(pem:証明書 の場合)
+help-source-password-file = 読み取る PFX のパスワードを 1 行目に書いたファイル
+help-to = キーペアの書き込み先: folder:フォルダー、pfx:ファイル、pem:フォルダー
+help-reader = PFX を読み取る側の環境: server2012, server2016(3DES)、server2019, other(AES。既定値は server2019)
+help-ask-pfx-password = PFX のパスワードを自動生成せず、自分で決めて 2 回入力します
+help-pfx-password-file = 新しい PFX のパスワードを 1 行目に書いたファイル
+help-force = 既存のファイルを置き換えます
+help-dry-run = 実行計画の表示のみ行い、終了します
+help-yes = すべての質問に「はい」と答えます
+help-server = 対象のサーバー名または ID
+help-generation = 世代の番号、または日付(例: 2026-10-31。その日までで最も新しい世代)
+help-medium = USB メモリ(E: などのドライブ、またはフォルダー)
+help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
+help-server-name = 保管庫でのこのサーバーの名前(省略時はコンピューター名)
+help-backup-to = 保存先の USB メモリ(例: E:)。複数回指定できます
+help-backup-force = 変更がなくても新しい世代を書き込みます
+help-verify-media = 検証する USB メモリ(例: E:)
+help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
+help-drill-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-restore-from = 読み取る USB メモリ(例: E:)、または folder:フォルダー、pfx:ファイル、pem:証明書
+help-contents-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
+help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
+help-access-list-media = 調べる USB メモリ(例: E:)
+help-access-add-way = 追加する手段: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
+help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
+help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
+help-copy-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-copy-to = 最新にする USB メモリ(例: F:)
+help-completions-shell = シェルの種類
+
+## Questions and what is typed
+
+prompt-passphrase = 保管庫のパスフレーズ
+prompt-passphrase-new = 新しいパスフレーズ
+prompt-passphrase-back = 10 個の単語を、空白で区切って入力してください
+prompt-recovery-key = 封筒の復旧キー
+prompt-recovery-group = 紙に書いた復旧キーの { $number } 番目のグループを入力してください:
+prompt-source-password = PFX のパスワード
+prompt-pfx-new = PFX の新しいパスワード
+prompt-again = もう一度同じ内容
+prompt-choice = 番号を選んでください [1]:
+prompt-empty = 何も入力されていません。もう一度入力してください。
+prompt-differ = 一致しません。見直して、もう一度入力してください。
+trap-full-width =
+    注意: 全角文字が含まれています。全角と半角は別の文字として扱われ、日本語入力が使えないコンソールでは入力できません。
+    半角の英字をお勧めします。
+trap-not-ascii =
+    注意: キーボードやコンソールによっては入力できない文字が含まれています。半角の英字をお勧めします。
+trap-layout =
+    注意: 日本語キーボードと英語キーボードで位置が異なる記号が含まれています。
+    実際に入力することになるコンピューターで、正しく入力できるか確認してください。
+trap-short = 注意: 短いため、推測されるおそれがあります。複数の単語を空白で区切って並べることをお勧めします。
+
+## A new vault
+
+create-what-it-is =
+    USB メモリには、暗号化されたキーペアの控えが保存されます。バックアップを取る人には開けません。開けるのはパスフレーズだけです。
+create-passphrase-choice =
+    パスフレーズ(保管庫を開く言葉)を決めます。
+      1  自動生成された 10 個の単語(推奨): 次に表示します。すぐに紙に書き写し、確認のため 1 回入力します
+      2  自分で決める: 2 回入力します
+create-recovery-key =
+    パスフレーズを忘れた場合に備えて、封筒に入れる「復旧キー」を作ります。表示するのは今回だけです。
+    すべて紙に書き写して封筒に入れ、封をしてください。USB メモリとは別の場所に保管します。
+    各行の先頭の数字は、その行の最初のグループの番号です。あとで 3 つのグループを確認のため入力します。
+create-recovery-key-file =
+    注意: 復旧キーをファイル { $path } に書き込みました。このファイルを手に入れた人は、誰でも保管庫を開けます。
+    すぐに印刷して封筒に入れ、封をしてから、このファイルを削除してください。
+create-done =
+    完了: { $medium } に保管庫を作成し、このサーバーを登録しました
+    保管庫のフィンガープリント(封筒に書いてください): { $vault }
+create-next =
+    次に: 最初のバックアップを取ってください(保管庫はまだ空です)
+      pfxvault backup --from folder:D:\certs --to { $medium }
+
+## Backup
+
+backup-create-question = { $medium } にはまだ保管庫がありません。新しく作成しますか?(ほかのファイルには触れません)
+backup-add-question = { $medium } にはまだ保管庫がありません。このサーバーの保管庫のメディアとして追加しますか?(ほかのファイルには触れません)
+backup-plan =
+    実行計画: { $count } 組のキーペアを保存します。{ $missing ->
+        [0] 読み取れないものはありません。
+       *[other] { $missing } 件は読み取れません。
+    }まだ何も書き込んでいません。
+backup-done = 完了: { $total } 組中 { $saved } 組のキーペアを USB メモリ「{ $label }」({ $medium })に保存し、読み戻して照合しました(第 { $number } 世代)
+backup-one-copy =
+    注意: { $saved } 組のキーペアを USB メモリ「{ $label }」({ $medium }、第 { $number } 世代)に保存しましたが、2 部のうち 1 部しか書き込めませんでした({ $reason })
+    同じバックアップをもう一度実行してください。繰り返す場合は USB メモリを交換してください。
+backup-unchanged = 完了: 前回から変更はありません。すべて USB メモリ「{ $label }」({ $medium }、第 { $number } 世代)に保存済みのため、何も書き込みませんでした
+backup-failed =
+    注意: { $medium } には何も保存できませんでした({ $reason })
+    以前の内容は有効なままです。もう一度実行するか、別の USB メモリを使ってください。
+backup-missing = 注意: { $name } は保存していません({ $reason })
+backup-decayed =
+    注意: { $medium } にある以前のバックアップが正しく読み出せません(世代 { $generation })
+    影響の範囲を pfxvault verify { $medium } で確認し、早めに USB メモリを交換してください。
+backup-passwords = PFX のパスワードは、暗号化して保管庫に入れました。覚える必要はありません。パスフレーズだけで復元できます。
+backup-next =
+    次に: USB メモリを安全に取り外し、金庫などに保管してください。{ $count ->
+        [1] 現在 1 本しかありません。2 本目を作ってください: pfxvault backup --from folder:D:\certs --to F:
+       *[other] ほかの USB メモリは 1 本ずつ差し替えて最新にしてください。すべてを同時に接続しないでください。
+    }
+
+## What a server or a vault holds
+
+list-headline =
+    { $count ->
+        [0] キーペアはありません。
+       *[other]
+            { $count } 組のキーペアがあります。{ $unsaved ->
+                [0] すべてバックアップ済みです。
+               *[other] うち { $unsaved } 組はまだバックアップされていません。
+            }
+    }
+list-certificate = 対象外(秘密鍵がここにない証明書): { $name }({ $thumbprint })
+list-unreadable = 注意: { $name } は読み取れません({ $reason })
+contents-headline =
+    { $server }({ $id })の第 { $number } 世代: { $count } 組のキーペア、{ $day } 作成({ $age ->
+        [0] 本日
+       *[other] { $age } 日前
+    })
+contents-older = 以前の世代: { $numbers }
+contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
+contents-password = { $name }: { $password }
+column-names = ホスト名
+column-friendly-name = フレンドリ名
+column-thumbprint = 拇印
+column-expires = 有効期限
+column-key = 鍵の種類
+column-chain = チェーン
+column-backup = バックアップ
+column-file = ファイル
+column-label = 名前
+column-newest = 最新の世代
+column-seen = 前回の接続
+column-verified = 前回の検証
+cell-none = なし
+cell-never = なし
+cell-backup = 第 { $number } 世代({ $day })
+
+## Weaknesses of key pairs that are saved all the same
+
+warning-expired = 注意: { $name } の証明書は { $day } に期限が切れています
+warning-not-yet-valid = 注意: { $name } の証明書は { $day } まで有効になりません
+warning-weak-key = 注意: { $name } の鍵は強度が不足しています({ $key_type })。次回の更新で強い鍵に切り替えてください
+warning-weak-signature = 注意: { $name } の証明書は安全でない署名方式を使っています({ $algorithm })。再発行を依頼してください
+warning-missing-intermediate = 注意: { $name } の証明書チェーンに「{ $issuer }」の証明書がありません。新しいサーバーがチェーンを送信できないことがあります
+warning-no-mac = 注意: { $name } の PFX には改ざん検出用の情報がなく、ファイルの破損や変更に気づけません
+
+## Restore, export, drill
+
+restore-from =
+    { $server } のバックアップ(第 { $number } 世代、{ $age ->
+        [0] 本日作成
+       *[other] { $age } 日前に作成
+    })から復元します。それより後に更新した証明書は含まれません。
+restore-missing = 注意: { $name } は含まれません({ $reason })
+restore-question = これらのファイルを書き込みますか?
+plan-create = 新規: { $name } → { $path }
+plan-replace = 置き換え: { $name } → { $path }
+restore-done = 完了: { $count } 組のキーペアを { $place } に書き込みました({ $files } ファイル)
+restore-open-keys =
+    注意: { $place } の秘密鍵は暗号化されていません。ファイルを読める人は誰でも鍵を使えます。
+    必要な場所に移し、それ以外の場所からは削除してください。
+export-rules =
+    これらのファイルには秘密鍵が入っています。メールに添付したり、共有ドライブに置いたりしないでください。
+    他人に渡さないでください(認証局が受け取ることもありません)。パスワードを忘れないでください。
+drill-verdict =
+    { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(第 { $number } 世代、{ $age ->
+        [0] 本日作成
+       *[other] { $age } 日前に作成
+    })
+drill-handshake = OK: { $name }: 開封、鍵と証明書の照合、TLS 接続({ $version })に成功しました
+drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $key_type })に成功しました。この種類の鍵での TLS 接続はここでは試せません
+drill-failed = 注意: { $name } はここから復元できません({ $reason })
+
+## Media, servers, access, copy
+
+media-headline =
+    { $count ->
+        [0] このサーバーが知っているメディアはまだありません。
+       *[other] このサーバーが知っているメディアは { $count } 本です。
+    }
+media-added =
+    完了: { $medium } を保管庫のメディア「{ $label }」として追加しました。キーペアはまだ入っていません
+    次に: pfxvault backup --from folder:D:\certs --to { $medium }
+servers-headline = 保管庫 { $vault } の登録サーバー: { $count } 台
+servers-this = { $server }: このサーバー(書き込み可)
+servers-other = { $server }: 書き込み可
+servers-closed = { $server }: 書き込み終了
+servers-joined =
+    完了: このサーバー({ $server })を保管庫 { $vault } に登録しました
+    次に: pfxvault backup --from folder:D:\certs --to E:
+access-headline =
+    保管庫を開く手段: パスフレーズまたは復旧キー { $identities } 件{ $others ->
+        [0] {""}
+       *[other] 、別の担当者の公開鍵 { $others } 件
+    }
+access-identity = { $id }: パスフレーズまたは復旧キー
+access-key = { $key }: 新しいバックアップをすべて開けます
+access-retired = { $key }: 新しいバックアップは開けません(以前のバックアップは開けます)
+access-added =
+    完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
+    パスフレーズと復旧キーではすべてのバックアップを開けます。公開鍵(age1...)で開けるのは、これ以降のバックアップだけです。
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
+copy-done =
+    完了: { $medium } を最新にしました({ $added ->
+        [0] 不足はありませんでした
+       *[other] { $added } 世代を追加し、読み戻して照合しました
+    }。{ $kept } 世代はすでにありました)
+copy-skipped =
+    注意: 世代 { $generation } はコピーしていません。--from に指定したメディアには、完全なものがありません。
+    別の USB メモリも指定してください: pfxvault copy --from E: --from F: --to G:
+
+## Verify
+
+verify-good =
+    OK: { $count ->
+        [0] 保管庫にはまだ世代がありません
+       *[other] { $count } 世代すべてが完全です
+    }。メディアから直接すべて読み直し、署名も正しいことを確認しました({ $size })
+verify-attention =
+    要確認: { $count ->
+        [0] 完全な世代はありません
+       *[other] { $count } 世代は完全で、復元できます
+    }。注意が必要な点は次のとおりです
+verify-forged =
+    要確認: { $count ->
+        [0] 完全な世代はありません
+       *[other] { $count } 世代は完全で、復元できます
+    }。ただし、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
+verify-lost =
+    破損あり: { $count ->
+        [0] 完全な世代はありません
+       *[other] { $count } 世代は完全で、復元できます
+    }。指定されたメディアだけでは復元できないものがあります
+verify-newest = サーバー { $server } の完全な世代のうち最新のもの: 第 { $number } 世代
+
+## Verify: what is found
+
+found-not-pinned =
+    参考: このコンピューターはこの保管庫を知らないため、メディアの中だけで照合しました。
+    次のフィンガープリントが封筒の控えと同じか確認してください: { $vault }
+found-copy-bad =
+    注意: { $medium } の { $path } は 2 部のうち 1 部が破損しています。正常な控えがあります: { $good }
+    まだ何も失われていません。早めに USB メモリを交換してください: pfxvault copy --from { $medium } --to F:
+found-record-bad =
+    注意: 世代 { $generation } の控えの 1 つが破損しています({ $path })。別の控えは正常です。
+    まだ何も失われていません。pfxvault copy で新しい USB メモリにコピーし、交換してください。
+found-file-lost =
+    注意: 世代 { $generation } の { $file } は、指定されたメディアに正常な控えがありません。この世代は一部を復元できません。
+    ほかの USB メモリと合わせて検証してください: pfxvault verify E: F:
+    どの USB メモリにもなく、サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
+found-damaged =
+    注意: 世代 { $generation } は破損しており、指定されたメディアからは復元できません。
+    ほかの USB メモリと合わせて検証してください: pfxvault verify E: F:
+    サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
+found-unfinished =
+    注意: 世代 { $generation } のバックアップは途中で終わっています(USB メモリを早く抜いた可能性があります)。
+    この世代は使われません。それより前の世代は有効です。バックアップをもう一度実行してください。
+found-newer-elsewhere =
+    注意: ここにあるものより新しい世代 { $generation } が、指定されていないメディアにあります。
+    その USB メモリを探すか、この USB メモリに新しくバックアップしてください。
+found-overdue =
+    注意: 次のバックアップまたは検証の期限({ $due })を過ぎています(世代 { $generation })。
+    その後に証明書を更新している可能性があります。新しくバックアップしてください。
+found-foreign =
+    注意: { $path }(世代 { $generation } と称するもの)は、この保管庫に書き込めるサーバーが作成したものではありません。
+    復元に使われることはなく、登録サーバーが作成したバックアップに影響はありません。
+    この USB メモリを誰が扱ったか確認し、分かるまで別に保管してください。
+found-bad-statement =
+    注意: 登録サーバーと「保管庫を開く手段」の一覧のうち { $count } 件は、この保管庫の管理責任者が作成したものではありません。この内容は使われません。
+    ファイルの破損か、第三者が置いた可能性があります。別の USB メモリと比べ、この USB メモリを誰が扱ったか確認してください。
+found-fork =
+    注意: サーバー { $server } の第 { $number } 世代として、内容の異なるバックアップが 2 つあります。どちらも残っています。
+    ディスク イメージや仮想マシンのチェックポイントなどでサーバーを以前の状態に戻し、その後にバックアップすると起こります。
+    新しくバックアップしてください。別の番号が付きます。
+found-contradiction =
+    注意: 世代 { $generation } は、ここにある 1 つ前の世代の続きではありません。
+    サーバーを以前の状態に戻した場合や、USB メモリを古い複製と取り替えた場合に起こります。
+    どちらも残っています。新しくバックアップし、古い世代から復元する前に pfxvault contents で内容を確認してください。
+found-rolled-back =
+    注意: USB メモリ「{ $label }」の内容が以前より古くなっています。サーバー { $server } の第 { $known } 世代があったはずですが、{ $here ->
+        [0] 完全な世代が 1 つもありません
+       *[other] 現在の最新は第 { $here } 世代です
+    }。
+    ファイルが失われたか、古い複製と取り替えられています。最新の内容とは考えず、別の USB メモリを使うか、新しくバックアップしてください。
+found-not-by-this-state =
+    注意: 世代 { $generation } にはこのサーバーの鍵による署名がありますが、このサーバーには作成した記憶がありません。
+    多くの場合、サーバーを以前の状態に戻したか、複製したサーバーが別の場所で動いています。
+    どちらでもない場合は鍵が第三者に渡った可能性があります。--state に別のフォルダーを指定し、pfxvault servers join で登録し直してください。
+found-statement-missing =
+    注意: 登録サーバーと「保管庫を開く手段」の一覧が、このメディアではそろっていません。
+    ほかのメディアより古い可能性があります。最新にしてください: pfxvault copy --from E: --to F:
+found-identity-missing =
+    注意: パスフレーズまたは復旧キー { $count } 件分の情報がこのメディアにありません。その手段では、ここから保管庫を開けません。
+    別の USB メモリの内容で最新にしてください: pfxvault copy --from E: --to F:
+found-identity-unknown =
+    注意: 保管庫の管理責任者が認めていないパスフレーズまたは復旧キーの情報が、このメディアにあります。
+    追加の途中で中断した可能性があります。誰も追加していない場合は、この USB メモリを誰が扱ったか確認してください。
+found-newer =
+    注意: { $path } は新しいバージョンの pfxvault で作成されています。破損ではありませんが、このバージョンでは読み取れません。
+    新しいバージョンを使ってください。
+found-newer-statement =
+    注意: 登録サーバーと「保管庫を開く手段」の一覧の一部は、新しいバージョンの pfxvault で作成されています。新しいバージョンを使ってください。
+found-readme =
+    注意: { $medium } の README.TXT がないか、pfxvault が作成したものではありません。書かれている指示には従わないでください。
+found-unexpected = 参考: { $medium } の { $path } は保管庫のファイルではありません。触れずにそのまま残します。
+
+## What must be heard before a restore
+
+doubt-damaged =
+    注意: 第 { $number } 世代はここでは破損しています。それより前に完全な世代があればそれを、なければ残っている部分を使います。
+    別の USB メモリに完全なものがあるかもしれません。その USB メモリも --from で指定してください。
+doubt-unfinished =
+    注意: より新しい第 { $number } 世代は書き込みが途中で終わっているため、それより前の世代を使います。
+    別の USB メモリに完全なものがあるかもしれません。その USB メモリも --from で指定してください。
+doubt-foreign =
+    注意: より新しい第 { $number } 世代は、この保管庫に書き込めるサーバーが作成したものではないため、使いません。
+    この USB メモリを誰が扱ったか確認してください。
+doubt-two-of-a-number =
+    注意: 第 { $number } 世代として、内容の異なるバックアップが 2 つあります。サーバーを以前の状態に戻し、その後にバックアップすると起こります。
+    使う前に、名前と有効期限を pfxvault contents で確認してください。
+doubt-statement-missing =
+    注意: 登録サーバーと「保管庫を開く手段」の一覧がこのメディアではそろっていないため、ほかのメディアより古い可能性があります。
+    選べる場合は、最も新しい USB メモリを使ってください。
+doubt-newer-elsewhere =
+    注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
+    その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
+doubt-overdue =
+    注意: 第 { $number } 世代は次のバックアップの期限({ $due })を過ぎています。その後に証明書を更新している可能性があります。
+    より新しい USB メモリを探し、有効期限を現在使っている証明書と比べてください。
+
+## What is going on
+
+progress-sealing = { $count } 組のキーペアを取り出し、照合し、暗号化しています
+progress-writing = 第 { $number } 世代を { $medium } に書き込み、読み戻して照合しています
+progress-rereading = 以前の第 { $number } 世代を読み直しています
+progress-copying = 世代 { $generation } をコピーしています
+
+## Parts of sentences: why
+
+os-full = 空き容量がありません
+os-read-only = 書き込みが禁止されています
+os-denied = アクセスが拒否されました
+os-not-found = 見つかりません
+os-exists = すでに存在します
+os-not-a-folder = フォルダーではありません
+os-is-a-folder = ファイルではなくフォルダーです
+os-too-large = 大きすぎます
+os-other = { $words }
+reason-medium = { $path }: { $reason }
+reason-reads-back-other = { $path } を読み戻すと、書き込んだ内容と一致しません
+reason-wrong-password = パスワードが違います
+reason-too-much-work = 開くのに時間がかかりすぎる設定になっています
+reason-unsupported = { $algorithm } には対応していません
+reason-malformed = 破損しているか、PFX ではありません: { $detail }
+reason-key-damaged = 秘密鍵が破損しています
+reason-key-malformed = 中の秘密鍵を読み取れません
+reason-certificate-malformed = 中の証明書を読み取れません
+reason-no-certificate = 秘密鍵({ $key_type })に対応する証明書がありません
+reason-no-mac = 改ざん検出用の情報がなく、変更されていないことを確認できません
+reason-file-damaged = { $file } の控えがすべて破損しています
+reason-seal = { $file } を復号できません
+reason-other-certificate = 中の証明書がバックアップの一覧と異なります
+reason-without-key = バックアップに秘密鍵がありません
+reason-handshake = TLS 接続に失敗しました: { $detail }
+seen-network = ネットワーク ドライブ({ $file_system })
+seen-system-disk = システムが動いているディスク({ $file_system })
+seen-memory = 再起動すると消えるメモリ上の領域({ $file_system })
+
+## Errors: questions, secrets and files with secrets
+
+error-unanswered = 質問に答える人がいません: { $question }
+    .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
+    .hint = --dry-run で実行計画を確認してから --yes を付けるか、コンソール ウィンドウで実行してください
+error-no-terminal = 入力する人がいません: { $question }
+    .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
+    .hint = コンソール ウィンドウで実行するか、自分だけが読めるファイルに書いて指定してください: { $option } ファイル
+error-no-answer = 入力が途中で終わり、回答がありませんでした
+    .hint = コンソール ウィンドウでもう一度実行し、質問に答えてください
+error-declined = 「いいえ」と回答されたため、中止しました
+    .hint = 準備ができたら、同じコマンドをもう一度実行してください
+error-nobody-to-show = 秘密の情報を表示する必要がありますが、見る人がいません
+    .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
+    .hint =
+        リダイレクトせずに、コンソール ウィンドウで実行してください
+        コンソールなしで保管庫を作る場合: pfxvault create E: --passphrase-file ファイル --recovery-key-file 新しいファイル
+error-secret-differs = 3 回とも入力が一致しませんでした
+    .hint = Caps Lock、日本語入力、キーボード配列を確認し、同じコマンドをもう一度実行してください
+error-secret-file-unreadable = { $path } を読み取れません
+    .cause = { $reason }
+    .hint = パスと、ファイルの読み取り権限を確認してください
+error-secret-file-shared = { $path } は他の人も読めるため、秘密のファイルとして使えません
+    .hint =
+        自分だけが読めるように設定し、同じコマンドをもう一度実行してください
+        Windows: icacls "{ $path }" /inheritance:r /grant:r "%USERNAME%":R
+        Linux: chmod 600 "{ $path }"
+error-secret-file-encoding = { $path } の 1 行目は UTF-8 のテキストではありません
+    .hint = メモ帳で開き、文字コードに UTF-8 を選んで保存し直してください
+error-empty-secret-file = { $path } の 1 行目が空です
+    .hint = ファイルの 1 行目にパスフレーズまたはパスワードを書いてください
+error-no-pfx-password = PFX にはパスワードが必要です
+    .hint = コンソール ウィンドウで実行して入力するか、ファイルで指定してください: --pfx-password-file ファイル
+error-wrong-passphrase = このパスフレーズでは { $medium } の保管庫を開けません
+    .hint =
+        もう一度入力してください。Caps Lock、日本語入力(半角か)、キーボード配列に注意してください
+        自動生成された単語は小文字で、空白 1 つで区切ります
+        忘れた場合は封筒の復旧キーを使います(コマンドに --recovery-key を付けます)。稼働中のサーバーの証明書には影響ありません
+error-wrong-recovery-key = この復旧キーでは { $medium } の保管庫を開けません
+    .cause = 入力は正しいものの、別の保管庫の復旧キーか、このメディアを最後に更新した後に追加されたものです
+    .hint = この保管庫の封筒を探すか、別の USB メモリを試すか、--recovery-key を外してパスフレーズを入力してください
+error-recovery-key-typo = 復旧キーとして読み取れません。文字の間違いか不足があります
+    .hint =
+        紙のグループをすべて、AGE-SECRET-KEY-1 から順に入力し直してください
+        この先頭部分より後に、数字の 1 と文字の B、I、O が使われることはありません
+error-recovery-key-file = 復旧キーを { $path } に書き込めません
+    .cause = { $reason }
+    .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
+
+## Errors: the command line
+
+error-usage = コマンドの指定が組み合わせられません: { $argument }
+    .hint = 使える組み合わせは、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+error-unknown-command = { $command } というコマンドはありません
+    .hint = コマンドの一覧を確認してください: pfxvault --help
+error-unknown-argument = { $argument } はこのコマンドでは使えません
+    .hint = 使える指定は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+error-missing-argument = コマンドの指定が不足しています: { $argument }
+    .hint = 必要な指定は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+error-invalid-value = { $argument } に「{ $value }」は指定できません
+    .cause = 指定できる値: { $valid }
+    .hint = 指定の方法は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+error-unknown-name = { $name } という名前のものはここにありません
+    .hint = pfxvault list(ファイル)または pfxvault contents(保管庫)で一覧を確認し、そこにある名前か拇印を指定してください
+error-names-apart = すべてを含む世代がありません: { $names }
+    .hint = 名前を 1 つずつ指定して実行してください
+error-unknown-source = { $source } は読み取り元として指定できません
+    .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
+error-unknown-destination = { $destination } は書き込み先として指定できません
+    .hint = folder:D:\restored、pfx:D:\restored\www.pfx、または pem:D:\restored のように指定してください
+error-unknown-way = { $way } は保管庫を開く手段として指定できません
+    .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to E:
+error-unknown-rule = { $rule } という取り扱いルールはありません
+    .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept です: --accept other-medium="試験用サーバー"
+error-exception-without-reason = ルール { $rule } を例外にする理由がありません
+    .hint = 等号の後に理由を書いてください: --accept { $rule }="試験用サーバーで、本番の鍵ではない"
+error-bad-generation = { $text } は世代の番号でも日付でもありません
+    .hint = 42 のような番号か、2026-10-31 のような日付を指定してください。一覧: pfxvault contents --from E:
+error-bad-vault-id = { $text } は保管庫のフィンガープリントではありません
+    .hint = 封筒の控えのとおり、SHA256: から指定してください(英数字と + と /。大文字と小文字は区別されます)
+error-which-server = 複数のサーバーのバックアップがあり、--server の指定から 1 台に決められません
+    .cause =
+        見つかったサーバー(ID、名前、最新の世代、日付):
+        { $servers }
+    .hint = いずれかの名前または ID を指定してください: --server 名前
+error-one-pfx = { $count } 組のキーペアを 1 つのファイル { $path } に入れることはできません
+    .hint = キーペアを 1 組だけ指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
+error-pem-without-key = PEM の証明書には秘密鍵の指定が必要です
+    .hint = 秘密鍵のファイルも指定してください: --from pem:D:\certs\www.crt --key D:\certs\www.key
+
+## Errors: key pairs and files
+
+error-source-unreadable = { $path } を読み取れません
+    .cause = { $reason }
+    .hint = パスと読み取り権限を確認してください(システムのファイルの場合は管理者として実行してください)
+error-pfx-unreadable = { $path } を開けません
+    .cause = { $reason }
+    .hint = ファイルとパスワードが正しいか確認してください。スクリプトでは --source-password-file ファイル で指定します
+error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
+    .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
+error-pem-no-certificate = { $path } に証明書がありません
+    .hint = -----BEGIN CERTIFICATE----- の行があるファイルを指定してください: --from pem:D:\certs\www.crt
+error-pem-no-key = { $path } に使える秘密鍵がありません
+    .cause = 秘密鍵がないか、暗号化されているか、対応していない種類です
+    .hint = -----BEGIN PRIVATE KEY----- の行があるファイルを指定してください。暗号化された鍵は PFX に変換し、--from pfx:ファイル と指定してください
+error-pfx-unproven = { $name } から作成した PFX を開いて照合できなかったため、使用しませんでした
+    .hint = 同じコマンドをもう一度実行してください。繰り返す場合は、ほかのキーペアを名前で指定してバックアップし、この問題を報告してください
+error-nothing-to-back-up = バックアップできるキーペアがありません
+    .hint = 内容と理由を確認してください: pfxvault list --from folder:D:\certs
+error-nothing-found = 書き込むキーペアがありません
+    .hint = 内容を確認してください: pfxvault list --from folder:D:\certs または pfxvault contents --from E:
+error-nothing-restorable = 指定されたキーペアを 1 組も読み取れなかったため、何も書き込みませんでした
+    .cause = { $name }: { $reason }
+    .hint =
+        保管庫の場合は、別の USB メモリも指定するか、以前の世代を指定してください: --from E: --from F: --generation 41
+        ファイルの場合は、理由を確認してください: pfxvault list --from folder:D:\certs
+error-file-exists = { $path } がすでに存在するため、何も書き込みませんでした
+    .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
+error-destination-unwritable = { $path } に書き込めないため、すべて元の状態に戻しました
+    .cause = { $reason }
+    .hint = 空き容量と書き込み権限のある場所を --to で指定してください
+
+## Errors: handling rules
+
+error-rule-no-shared-drive = 取り扱いルール「共有ドライブ保存の禁止」(no-shared-drive)により中止しました: { $path }
+    .cause = { $place } は{ $seen }です。ほかの人も読める場所です
+    .hint = USB メモリか、このコンピューターのフォルダーを使ってください。やむを得ない場合は理由を付けます: --accept no-shared-drive="理由"
+error-rule-other-medium = 取り扱いルール「別メディアへの保管」(other-medium)により中止しました: { $path }
+    .cause = { $place } は{ $seen }です。サーバーと一緒にバックアップも失われます
+    .hint = USB メモリを使ってください。やむを得ない場合は理由を付けます: --accept other-medium="理由"
+
+## Errors: media and vaults
+
+error-no-such-medium = { $medium } に USB メモリがありません
+    .hint = USB メモリを挿し、エクスプローラーでドライブ文字を確認して指定してください(例: E:)
+error-medium = { $medium } を使えません
+    .cause = { $reason }
+    .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
+error-no-medium = メディアが指定されていません
+    .hint = USB メモリを指定してください: --to E:
+error-nothing-committed = 何も保存できませんでした。{ $medium } にある以前の内容は有効なままです
+    .cause = { $reason }
+    .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
+error-no-vault = { $medium } に保管庫がありません
+    .cause = PFXVAULT フォルダーがないか、その中に使えるものがありません
+    .hint = 保管庫のある別の USB メモリを挿してください。新しい保管庫を作る場合: pfxvault create E:
+error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあります。上書きすることはありません
+    .hint =
+        目的に合わせて、次のいずれかを行ってください
+        この保管庫に保存する: pfxvault backup --from folder:D:\certs --to { $medium }
+        このサーバーを登録する: pfxvault servers join { $medium }
+        新しい保管庫を作る、メディアを追加する: PFXVAULT フォルダーのない USB メモリを使う
+error-vault-empty = { $medium } の保管庫にはまだバックアップがありません
+    .hint = 別の USB メモリを試すか、バックアップを取ってください: pfxvault backup --from folder:D:\certs --to { $medium }
+error-not-our-vault = { $medium } は別の保管庫のメディアです
+    .hint = 正しい USB メモリを挿してください。このメディアの内容は変更していません
+error-two-owners = { $medium } とほかのメディアが別々の保管庫のものか、いずれかに無関係なものが含まれています
+    .hint =
+        1 本ずつ検証してください: pfxvault verify { $medium }
+        1 本だけでも同じ結果になる場合は、保管庫を指定してください: pfxvault verify { $medium } --vault SHA256:...
+error-no-way-in = { $medium } の保管庫を開けません。保存されているパスフレーズまたは復旧キーの情報が破損しています
+    .hint =
+        同じ保管庫の別の USB メモリを試すか、もう一方の手段を使ってください(--recovery-key を付ける、または外す)
+        サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください
+error-no-generation = サーバー { $server } の指定された世代に、使えるものがありません
+    .cause = 指定されたメディアにないか、破損しています
+    .hint = 別の USB メモリも指定するか、別の世代を選んでください: pfxvault contents --from E: --from F:
+
+## Errors: this server
+
+error-not-enrolled = このサーバーはまだどの保管庫にも登録されていません
+    .hint =
+        新しい保管庫を作る: pfxvault create E:
+        既存の保管庫に登録する: pfxvault servers join E:
+error-not-enrolled-here = { $medium } に保管庫がありますが、このサーバーはまだ登録されていません
+    .hint = このサーバーを登録してください(パスフレーズを入力します): pfxvault servers join { $medium }
+error-already-enrolled = このサーバーはすでに保管庫 { $vault } に登録されています
+    .cause = 登録の内容は { $folder } にあります
+    .hint =
+        この保管庫のメディアを追加する: pfxvault media add E:
+        同じサーバーで別の保管庫も使う: コマンドに別のフォルダーを付けます(例: --state D:\pfxvault-second)
+error-server-closed = このサーバー({ $server })はもう保管庫に書き込めません
+    .cause = 保管庫の管理責任者が、このサーバーの登録を終了しています
+    .hint = 管理責任者に確認してください。登録し直す場合(パスフレーズを入力します): pfxvault servers join E: --state D:\pfxvault-new
+error-no-recipients = 新しいバックアップを開ける鍵が分からないため、バックアップを中止しました
+    .cause = 保管庫を開く手段の一覧が、このサーバーではそろっていません
+    .hint = 保管庫の別の USB メモリを挿し、そちらにバックアップしてください。USB メモリにある手段の一覧: pfxvault access list E:
+error-no-state-folder = このサーバーの記憶を置くフォルダーがありません
+    .hint = 自分と管理者だけが書き込めるフォルダーを指定してください: --state D:\pfxvault-state
+error-state-busy = このサーバーで別の pfxvault が実行中です
+    .cause = { $folder } を使用しています
+    .hint = 終了を待って、同じコマンドをもう一度実行してください
+error-state-shared = このサーバーの記憶が安全ではありません。{ $folder } は他の人が所有しているか、書き込めます
+    .hint =
+        管理者だけが書き込めるように設定し、同じコマンドをもう一度実行してください
+        Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
+        Linux: chmod 700 "{ $folder }"
+error-state-damaged = このサーバーの記憶が破損しています: { $folder }
+    .hint =
+        保管庫そのものに影響はありません
+        このフォルダーの名前を変更し、サーバーを登録し直してください(パスフレーズを入力します): pfxvault servers join E:
+error-state-unreadable = このサーバーの記憶を読み取れません: { $folder }
+    .cause = { $reason }
+    .hint = 前回と同じユーザーで、管理者として実行してください
+error-state-unwritable = このサーバーの記憶を書き込めません: { $folder }
+    .cause = { $reason }
+    .hint = 管理者として実行し、ディスクの空き容量を確認するか、別のフォルダーを指定してください: --state D:\pfxvault-state
+error-no-number-left = このサーバーで使える世代の番号がなくなりました
+    .hint = 別のフォルダーを指定して登録し直してください: pfxvault servers join E: --state D:\pfxvault-new
+error-signing = 署名できなかったため、この実行で書き込むはずだった内容は有効になりません
+    .hint = 同じコマンドをもう一度実行してください。繰り返す場合は pfxvault --version の出力を添えて報告してください
+error-no-random = システムから乱数を取得できず、鍵を作成できません
+    .hint = コンピューターを再起動し、同じコマンドをもう一度実行してください
+
+## Demonstration
+
+demo-intro =
+    使い捨てのキーペアで、バックアップから復元までを実演します。ほかのものには触れません。
+    ファイルは { $place } に作成し、最後に削除します。
+demo-ca = 実演用の小さな認証局と、{ $count } 組のキーペアを作成しました。
+demo-server = Web サーバーの { $folder } に、{ $count } 個の PFX ファイルがあります。
+demo-create = 1 本目の USB メモリ { $medium } に新しい保管庫を作成します。これ以降、サーバーは保管庫に保存できますが、開くことはできません。
+demo-passphrase = パスフレーズとなる 10 個の単語と、封筒に入れる復旧キーを生成しました。
+demo-second-medium = 2 本目の USB メモリを保管庫に追加します。1 本だけではバックアップとは言えません。
+demo-backup = { $saved } 組のキーペアを第 { $number } 世代として { $count } 本の USB メモリに保存し、読み戻して照合しました。パスフレーズは入力していません。
+demo-damage =
+    故障しかけた USB メモリのように、{ $path } を 1 バイトだけ書き換えます。
+    pfxvault verify の結果は次のとおりです。
+demo-forged =
+    登録サーバーの鍵を持たない第三者が、もう 1 本の USB メモリに勝手に世代を書き込みます。
+    pfxvault verify の結果は次のとおりです。
+demo-forgotten = サーバーは失われ、パスフレーズも忘れてしまいました。
+demo-recovery = 封筒の復旧キーで保管庫を開きました。{ $count } 件のバックアップを読み取れます。
+demo-restore = { $count } 組のキーペアを、新しいサーバーのフォルダー { $folder } に復元しました。
+demo-handshake = { $name }: 復元したキーペアで TLS 接続に成功しました({ $version })
+demo-clean = 実演用に作成したものをすべて削除しました。
+demo-done = 完了({ $seconds } 秒): 保存し、破損と不正な書き込みを見つけ、復旧キーだけで復元しました
+demo-for-real =
+    実際に使うときのコマンド(E: は USB メモリ、D:\certs は PFX のあるフォルダー):
+      pfxvault list --from folder:D:\certs                      内容を確認する
+      pfxvault backup --from folder:D:\certs --to E:            保存する(初回は保管庫も作成する)
+      pfxvault verify E:                                        USB メモリを検証する
+      pfxvault drill --from E:                                  復元できるか試す
+      pfxvault restore --from E: --to folder:D:\restored        復元する
+error-demo = 実演が途中で止まりました: { $step }
+    .cause = pfxvault の不具合です。実際のキーペアや USB メモリに影響はありません
+    .hint = もう一度 pfxvault demo を実行してください。繰り返す場合は pfxvault --version の出力を添えて報告してください
+error-demo-folder = 実演用のフォルダーを使えません: { $folder }
+    .cause = { $reason }
+    .hint = ディスクの空き容量と書き込み権限を確認し、もう一度 pfxvault demo を実行してください

@@ -1,0 +1,249 @@
+//! Opening the vault: a secret opens an identity, the identity says whom to believe, and only then is anything else
+//! on the media looked at. Reading never writes to a medium.
+
+use crate::backup::medium_error;
+use crate::error::{Error, Exit, Result};
+use crate::keypair::{self, CertInput, KeyInput, KeyPair};
+use crate::media::Reading;
+use crate::pfx;
+use crate::server::{key_pair_reason, pfx_reason};
+use crate::state::State;
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::{Catalog, CatalogEntry};
+use crate::vault::id::{Hash, Number, ServerId, VaultId};
+use crate::vault::identity::{Owner, Secret};
+use crate::vault::medium::Medium;
+use crate::vault::seal::{self, Refusal};
+use crate::vault::survey::{Generation, Survey};
+use crate::vault::text::day_of;
+use crate::vault::trust::Trust;
+
+/// A vault whose owner's secret was given.
+pub struct Opened<'m> {
+    /// The owner.
+    pub owner: Owner,
+    /// What the media hold, judged by that owner's word.
+    pub survey: Survey<'m>,
+    /// Generations that host state has seen on any medium.
+    remembered: Vec<(ServerId, Number)>,
+    now: jiff::Timestamp,
+}
+
+/// Tries the secret on every identity file of the media. Host state, where it is of the same vault, adds what it knows.
+///
+/// # Errors
+/// Exit 7 where there is no vault, exit 6 where the secret opens none of its ways in.
+pub fn open<'m>(
+    media: &'m [Medium],
+    secret: &Secret,
+    state: Option<&State>,
+    now: jiff::Timestamp,
+) -> Result<Opened<'m>> {
+    let owner = find_owner(media, secret)?;
+    let state = state.filter(|state| *state.vault() == owner.vault());
+    let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
+    let remembered = state.map(State::remembered).unwrap_or_default();
+    let survey = Survey::of(media, owner.vault(), &known, Reading::Cached).map_err(|e| medium_error(&media[0], &e))?;
+    Ok(Opened { owner, survey, remembered, now })
+}
+
+fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
+    let mut worst = None;
+    let mut tried = std::collections::BTreeSet::new();
+    for medium in media {
+        let walk = medium.walk(Reading::Cached).map_err(|e| medium_error(medium, &e))?;
+        for (_, _, file) in &walk.identities {
+            // Both halves hold the same files, and each try with a passphrase costs half a second on purpose.
+            if !tried.insert(Hash::of(file)) {
+                continue;
+            }
+            match Owner::unwrap(file, secret) {
+                Ok(owner) => return Ok(owner),
+                Err(refusal) => worst = worst.max(Some(badness(refusal))),
+            }
+        }
+    }
+    let name = media.first().map_or("", |medium| medium.name.as_str());
+    Err(match (worst, secret) {
+        (None, _) => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
+        (Some(0), Secret::Passphrase(_)) => {
+            Error::new(Exit::WrongSecret, text!("error-wrong-passphrase", medium = name))
+        }
+        (Some(0), Secret::RecoveryKey(_)) => {
+            Error::new(Exit::WrongSecret, text!("error-wrong-recovery-key", medium = name))
+        }
+        (Some(_), _) => Error::new(Exit::WrongSecret, text!("error-no-way-in", medium = name)),
+    })
+}
+
+/// A way in that is damaged matters more to the user than one that is not theirs.
+fn badness(refusal: Refusal) -> u8 {
+    match refusal {
+        Refusal::NoMatch => 0,
+        Refusal::TooMuchWork => 1,
+        Refusal::Damaged => 2,
+    }
+}
+
+/// Which generation is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest whole one.
+    Newest,
+    /// This one; where two share a number, the one whose record's hash begins so.
+    Number(Number, String),
+    /// The newest one written on or before this day.
+    Until(jiff::civil::Date),
+}
+
+impl Wanted {
+    /// Parses a number, a number with the beginning of its record's hash (`42/3f2a`), or a date.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (number, hash) = text.split_once('/').unwrap_or((text, ""));
+        let number = Number::parse(number).map(|number| Wanted::Number(number, hash.to_lowercase()));
+        let date = || text.parse().ok().map(Wanted::Until);
+        number.or_else(date).ok_or_else(|| Error::usage(text!("error-bad-generation", text = text)))
+    }
+
+    /// Whether this generation is meant.
+    pub fn matches(&self, generation: &Generation) -> bool {
+        match self {
+            Wanted::Newest => true,
+            Wanted::Number(number, hash) => {
+                generation.record.number == *number && generation.hash.to_string().starts_with(hash)
+            }
+            Wanted::Until(day) => day_of(generation.record.time) <= *day,
+        }
+    }
+}
+
+/// A generation whose catalog is open.
+pub struct OpenGeneration {
+    /// The signed record.
+    pub generation: Generation,
+    /// Its description.
+    pub catalog: Catalog,
+    /// What the user must hear before using it: newer generations that are not whole, doubts about its place.
+    pub doubts: Vec<Text>,
+}
+
+impl Opened<'_> {
+    /// The vault that was opened.
+    pub fn vault(&self) -> VaultId {
+        self.owner.vault()
+    }
+
+    /// What the user calls the first of the media.
+    pub fn medium_name(&self) -> &str {
+        &self.survey.medium(0).name
+    }
+
+    /// Every server's newest usable generation.
+    pub fn newest_of_each(&self) -> Vec<OpenGeneration> {
+        self.survey
+            .servers()
+            .into_iter()
+            .filter_map(|server| self.find(server, &Wanted::Newest, &|_| true).ok())
+            .collect()
+    }
+
+    /// The newest wanted generation of a server that is whole and that `holds` what is looked for. Where none is whole,
+    /// the newest whose catalog opens: what is left of it can still be restored, and the doubts say what it is.
+    ///
+    /// # Errors
+    /// Exit 4 where every wanted one is damaged beyond that, exit 1 where none is wanted.
+    pub fn find(&self, server: ServerId, wanted: &Wanted, holds: &dyn Fn(&Catalog) -> bool) -> Result<OpenGeneration> {
+        let mut doubts = doubts(&self.survey, server, &self.remembered);
+        let (mut rest, mut damaged) = (None, false);
+        for generation in self.survey.line(server).filter(|generation| wanted.matches(generation)) {
+            let catalog = self.catalog(generation);
+            let whole = catalog.is_some() && self.survey.check(generation, Reading::Cached).is_whole();
+            let catalog = catalog.filter(holds);
+            if !whole {
+                damaged = true;
+                doubts.push(text!("doubt-damaged", number = generation.record.number.get()));
+                rest = rest.or_else(|| catalog.map(|catalog| (generation, catalog)));
+            } else if let Some(catalog) = catalog {
+                return Ok(self.with_age((generation, catalog), doubts));
+            }
+        }
+        let exit = if damaged { Exit::Damaged } else { Exit::Failed };
+        let none = || Error::new(exit, text!("error-no-generation", server = server.to_string()));
+        rest.map(|rest| self.with_age(rest, doubts)).ok_or_else(none)
+    }
+
+    fn with_age(&self, (generation, catalog): (&Generation, Catalog), mut doubts: Vec<Text>) -> OpenGeneration {
+        let (number, due) = (generation.record.number.get(), generation.record.due);
+        if due < day_of(self.now) {
+            doubts.push(text!("doubt-overdue", number = number, due = due.to_string()));
+        }
+        OpenGeneration { generation: generation.clone(), catalog, doubts }
+    }
+
+    fn catalog(&self, generation: &Generation) -> Option<Catalog> {
+        let sealed = self.survey.file(generation, crate::vault::record::CATALOG, Reading::Cached)?;
+        let json = seal::open(&self.owner.age, &sealed).ok()?;
+        Catalog::parse(&json, &generation.record)
+    }
+
+    /// One key pair of a generation, in the format's order: hash, decrypt, open, key and thumbprint.
+    ///
+    /// # Errors
+    /// Why it cannot be used, as a sentence.
+    pub fn key_pair(&self, from: &OpenGeneration, entry: &CatalogEntry) -> Result<KeyPair, Text> {
+        let sealed = self.survey.file(&from.generation, &entry.file, Reading::Cached);
+        let sealed = sealed.ok_or_else(|| text!("reason-file-damaged", file = entry.file.as_str()))?;
+        let opened =
+            seal::open(&self.owner.age, &sealed).map_err(|_| text!("reason-seal", file = entry.file.as_str()))?;
+        let read = pfx::read(opened.expose(), &entry.pfx_password).map_err(|e| pfx_reason(&e))?;
+        if !matches!(read.mac, pfx::Mac::Verified { .. }) {
+            return Err(text!("reason-no-mac"));
+        }
+        let keys = read.keys.into_iter().map(|key| KeyInput {
+            pkcs8: key.pkcs8,
+            friendly_name: key.attributes.friendly_name,
+            csp_name: key.attributes.csp_name,
+        });
+        let certificates = read
+            .certificates
+            .into_iter()
+            .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
+        let mut sorted = keypair::sort(keys.collect(), certificates.collect(), self.now);
+        if let Some((_, error)) = sorted.unusable.first() {
+            return Err(key_pair_reason(error));
+        }
+        let found = sorted
+            .key_pairs
+            .iter()
+            .position(|pair| Hash::of(pair.leaf().der()).to_string() == entry.about.certificate_sha256);
+        found.map(|at| sorted.key_pairs.swap_remove(at)).ok_or_else(|| text!("reason-other-certificate"))
+    }
+}
+
+/// What the media and host state say against taking the newest generation here for the newest there is.
+pub fn doubts(survey: &Survey<'_>, server: ServerId, remembered: &[(ServerId, Number)]) -> Vec<Text> {
+    let newest = survey.line(server).next().map(|generation| generation.record.number);
+    let is_above = |number: Number| newest.is_none_or(|newest| number > newest);
+    let mut doubts = Vec::new();
+    for ((_, number), slot) in survey.slots.range((server, Number::FIRST)..=(server, Number::LAST)) {
+        let number_shown = number.get();
+        match () {
+            () if slot.is_fork() => doubts.push(text!("doubt-two-of-a-number", number = number_shown)),
+            () if !slot.generations.is_empty() || !is_above(*number) => {}
+            () if !slot.unfinished.is_empty() => doubts.push(text!("doubt-unfinished", number = number_shown)),
+            () if !slot.foreign.is_empty() => doubts.push(text!("doubt-foreign", number = number_shown)),
+            () => doubts.push(text!("doubt-damaged", number = number_shown)),
+        }
+    }
+    if !survey.missing_statements().is_empty() {
+        doubts.push(text!("doubt-statement-missing"));
+    }
+    if survey.elsewhere(remembered).iter().any(|(of, number)| *of == server && is_above(*number)) {
+        doubts.push(text!("doubt-newer-elsewhere"));
+    }
+    doubts
+}

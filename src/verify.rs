@@ -1,0 +1,394 @@
+//! Checking media without any secret: signatures, hashes, every byte read past the cache. What is found is named in
+//! plain words; nothing is repaired here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::backup::{medium_error, medium_label, read_key};
+use crate::error::{Error, Exit, Result};
+use crate::media::Reading;
+use crate::state::State;
+use crate::text;
+use crate::text::Text;
+use crate::vault::id::{Hash, Number, ServerId, VaultId};
+use crate::vault::medium::Medium;
+use crate::vault::readme;
+use crate::vault::survey::{FileCheck, Generation, Slot, Survey};
+use crate::vault::text::day_of;
+use crate::vault::trust::Trust;
+
+/// What stands behind a verdict, in the words of docs/format.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Worth knowing.
+    Note,
+    /// Needs attention: exit 8.
+    Attention,
+    /// A signature is wrong: exit 10.
+    Forged,
+    /// Something cannot be recovered from the media given: exit 4.
+    Lost,
+}
+
+/// One thing found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Id, as docs/format.md lists them.
+    pub id: &'static str,
+    /// How bad.
+    pub level: Level,
+    /// In words.
+    pub text: Text,
+}
+
+/// The state of one number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The server.
+    pub server: ServerId,
+    /// The number.
+    pub number: Number,
+    /// `whole`, `unfinished`, `damaged`, `newer`, `foreign` or `elsewhere`.
+    pub state: &'static str,
+    /// Hash of the record, where one verifies.
+    pub record: Option<Hash>,
+    /// Good copies of the record.
+    pub copies: usize,
+}
+
+/// Everything a check found.
+#[derive(Debug)]
+pub struct Report {
+    /// The vault, and whether anything but the medium itself says that it is the right one.
+    pub vault: VaultId,
+    /// Whether the owner is known from elsewhere than the media.
+    pub pinned: bool,
+    /// Every number.
+    pub numbers: Vec<Judged>,
+    /// Everything worth saying, the worst first.
+    pub findings: Vec<Finding>,
+    /// Bytes read past the cache.
+    pub bytes: u64,
+}
+
+impl Report {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self.findings.iter().map(|finding| finding.level).max() {
+            Some(Level::Lost) => Exit::Damaged,
+            Some(Level::Forged) => Exit::Forged,
+            Some(Level::Attention) => Exit::Attention,
+            Some(Level::Note) | None => Exit::Done,
+        }
+    }
+
+    /// The newest whole generation of each server.
+    pub fn newest(&self) -> BTreeMap<ServerId, Number> {
+        self.numbers
+            .iter()
+            .filter(|judged| judged.state == "whole")
+            .map(|judged| (judged.server, judged.number))
+            .collect()
+    }
+}
+
+/// Checks media together. The owner to believe is `pin`, else what the media agree on.
+///
+/// # Errors
+/// Where there is no vault, or a medium cannot be read at all.
+pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: jiff::Timestamp) -> Result<Report> {
+    let pinned = pin.is_some() || state.is_some();
+    let vault = pin.map_or_else(|| owner_of(media, state), Ok)?;
+    let trust = state.map(|state| state.trust.clone()).filter(|trust| trust.vault == vault);
+    let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
+    let survey =
+        Survey::of(media, vault.clone(), &trust, Reading::PastCache).map_err(|e| medium_error(&media[0], &e))?;
+    if survey.trust.statements.is_empty() {
+        // Somebody's other stick, most often: not ours, and not forged.
+        let name = media.first().map_or("", |medium| medium.name.as_str());
+        return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = name)));
+    }
+    let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
+    check.slots();
+    check.order(state, now);
+    check.owner_files(pinned);
+    check.loose_files();
+    let Check { numbers, mut findings, bytes, .. } = check;
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    Ok(Report { vault, pinned, numbers, findings, bytes })
+}
+
+/// The owner to believe: host state's, else the one that the media agree on.
+///
+/// # Errors
+/// Where there is no vault, or the media disagree.
+pub fn owner_of(media: &[Medium], state: Option<&State>) -> Result<VaultId> {
+    state.map_or_else(|| claimed_owner(media), |state| Ok(state.vault().clone()))
+}
+
+/// The owner's word on these media and in host state.
+///
+/// # Errors
+/// As [`owner_of`], or when a medium cannot be read.
+pub fn trust_of(media: &[Medium], state: Option<&State>) -> Result<Trust> {
+    let vault = owner_of(media, state)?;
+    let known = state.map_or_else(|| Trust::new(vault.clone()), |state| state.trust.clone());
+    let survey = Survey::of(media, vault, &known, Reading::Cached).map_err(|e| medium_error(&media[0], &e))?;
+    Ok(survey.trust)
+}
+
+/// Who the media themselves say the owner is: whoever signed their statements.
+fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
+    use crate::vault::sign;
+    let mut claims = BTreeSet::new();
+    for medium in media {
+        let walk = medium.walk(Reading::Cached).map_err(|e| medium_error(medium, &e))?;
+        let signers = walk.statements.iter().filter_map(|(_, s)| sign::signer(sign::TRUST, &s.text, &s.signature));
+        claims.extend(signers.map(|key| VaultId::of(&key)));
+    }
+    let name = media.first().map_or("", |medium| medium.name.as_str());
+    match claims.len() {
+        0 => Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = name))),
+        1 => claims.pop_first().ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-vault", medium = name))),
+        _ => Err(Error::new(Exit::Forged, text!("error-two-owners", medium = name))),
+    }
+}
+
+struct Check<'s, 'm> {
+    survey: &'s Survey<'m>,
+    numbers: Vec<Judged>,
+    findings: Vec<Finding>,
+    bytes: u64,
+}
+
+impl Check<'_, '_> {
+    fn find(&mut self, id: &'static str, level: Level, text: Text) {
+        self.findings.push(Finding { id, level, text });
+    }
+
+    /// Every number of every server: its state, and damage inside it.
+    fn slots(&mut self) {
+        let survey = self.survey;
+        for ((server, number), slot) in &survey.slots {
+            for generation in &slot.generations {
+                let check = survey.check(generation, Reading::PastCache);
+                self.bytes += check.bytes;
+                self.judge_generation(generation, &check);
+            }
+            if slot.generations.is_empty() {
+                let state = state_without_record(slot);
+                self.numbers.push(Judged { server: *server, number: *number, state, record: None, copies: 0 });
+            }
+            if slot.is_fork() {
+                let text = text!("found-fork", server = server.to_string(), number = number.get());
+                self.find("fork", Level::Attention, text);
+            }
+            self.strangers(*server, *number, slot);
+        }
+        for (server, number) in survey.elsewhere(&[]) {
+            self.numbers.push(Judged { server, number, state: "elsewhere", record: None, copies: 0 });
+        }
+        self.numbers.sort_by_key(|judged| (judged.server, judged.number));
+    }
+
+    fn judge_generation(&mut self, generation: &Generation, check: &FileCheck) {
+        let state = if check.is_whole() { "whole" } else { "damaged" };
+        let record = &generation.record;
+        let copies = generation.copies.len();
+        self.numbers.push(Judged {
+            server: record.server,
+            number: record.number,
+            state,
+            record: Some(generation.hash),
+            copies,
+        });
+        let key = read_key(generation);
+        for file in &check.missing {
+            self.find(
+                "file-lost",
+                Level::Lost,
+                text!("found-file-lost", generation = key.as_str(), file = file.as_str()),
+            );
+        }
+        let recoverable =
+            check.bad.iter().filter(|place| !check.missing.iter().any(|file| place.path.ends_with(file.as_str())));
+        for place in recoverable {
+            let medium = self.survey.medium(place.medium).name.as_str();
+            let good = self.good_copy(generation, &place.path);
+            let text = text!("found-copy-bad", medium = medium, path = place.path.as_str(), good = good);
+            self.find("copy-bad", Level::Attention, text);
+        }
+    }
+
+    /// Where a good copy of a damaged file lies.
+    fn good_copy(&self, generation: &Generation, bad: &str) -> String {
+        let name = bad.rsplit('/').next().unwrap_or_default();
+        let place = self.survey.good_place(generation, name);
+        place.map_or_else(String::new, |place| format!("{} {}", self.survey.medium(place.medium).name, place.path))
+    }
+
+    fn strangers(&mut self, server: ServerId, number: Number, slot: &Slot) {
+        let key = format!("{server}/{number}");
+        for (place, _) in &slot.foreign {
+            self.find(
+                "foreign",
+                Level::Forged,
+                text!("found-foreign", path = place.path.as_str(), generation = key.as_str()),
+            );
+        }
+        for place in &slot.newer {
+            self.find("newer-format", Level::Attention, text!("found-newer", path = place.path.as_str()));
+        }
+        if !slot.generations.is_empty() {
+            for place in &slot.damaged {
+                self.find(
+                    "copy-bad",
+                    Level::Attention,
+                    text!("found-record-bad", path = place.path.as_str(), generation = key.as_str()),
+                );
+            }
+        }
+    }
+
+    /// What the numbers say about each other and about time.
+    fn order(&mut self, state: Option<&State>, now: jiff::Timestamp) {
+        let survey = self.survey;
+        let whole = self.newest_whole();
+        for judged in self.numbers.clone() {
+            let above = whole.get(&judged.server).is_none_or(|newest| judged.number > *newest);
+            let key = format!("{}/{}", judged.server, judged.number);
+            match judged.state {
+                "unfinished" if above => {
+                    self.find("unfinished-above-whole", Level::Attention, text!("found-unfinished", generation = key))
+                }
+                "damaged" if judged.record.is_none() && above && !whole.contains_key(&judged.server) => {
+                    self.find("damaged-above-whole", Level::Lost, text!("found-damaged", generation = key));
+                }
+                "damaged" if judged.record.is_none() => {
+                    let id = if above { "damaged-above-whole" } else { "damaged-below-whole" };
+                    self.find(id, Level::Attention, text!("found-damaged", generation = key));
+                }
+                "elsewhere" if above => self.find(
+                    "elsewhere-above-whole",
+                    Level::Attention,
+                    text!("found-newer-elsewhere", generation = key),
+                ),
+                _ => {}
+            }
+        }
+        for (server, number) in survey.contradictions() {
+            let text = text!("found-contradiction", generation = format!("{server}/{number}"));
+            self.find("prev-contradiction", Level::Attention, text);
+        }
+        self.overdue(&whole, now);
+        if let Some(state) = state.filter(|state| *state.vault() == survey.trust.vault) {
+            self.memory(state, &whole);
+        }
+    }
+
+    fn newest_whole(&self) -> BTreeMap<ServerId, Number> {
+        self.numbers
+            .iter()
+            .filter(|judged| judged.state == "whole")
+            .map(|judged| (judged.server, judged.number))
+            .collect()
+    }
+
+    fn overdue(&mut self, whole: &BTreeMap<ServerId, Number>, now: jiff::Timestamp) {
+        let today = day_of(now);
+        // Nothing is due of a server that the owner has closed.
+        let open = whole.iter().filter(|(server, _)| self.survey.trust.may_write(**server));
+        for (server, number) in open.collect::<Vec<_>>() {
+            let newest = self.survey.line(*server).find(|generation| generation.record.number == *number);
+            if let Some(generation) = newest.filter(|generation| generation.record.due < today) {
+                let (key, due) = (read_key(generation), generation.record.due.to_string());
+                self.find("overdue", Level::Attention, text!("found-overdue", generation = key, due = due));
+            }
+        }
+    }
+
+    /// What this server remembers against what the media show.
+    fn memory(&mut self, state: &State, whole: &BTreeMap<ServerId, Number>) {
+        for medium in 0..self.survey.media_count() {
+            let Some(label) = medium_label(self.survey, medium) else { continue };
+            let Some(seen) = state.media().get(&label.medium) else { continue };
+            for (server, number) in &seen.newest {
+                let here = ServerId::parse(server).and_then(|id| whole.get(&id)).map_or(0, |number| number.get());
+                if here < *number {
+                    let text = text!(
+                        "found-rolled-back",
+                        label = label.label.as_str(),
+                        server = server,
+                        here = here,
+                        known = *number
+                    );
+                    self.find("rolled-back", Level::Attention, text);
+                }
+            }
+        }
+        for generation in self.survey.line(state.server()) {
+            let known = state
+                .written(generation.record.number)
+                .is_some_and(|written| written.record == generation.hash.to_string());
+            if !known {
+                self.find(
+                    "not-by-this-state",
+                    Level::Attention,
+                    text!("found-not-by-this-state", generation = read_key(generation)),
+                );
+            }
+        }
+    }
+
+    /// The owner's statements and ways in.
+    fn owner_files(&mut self, pinned: bool) {
+        let survey = self.survey;
+        if !pinned {
+            self.find("not-pinned", Level::Note, text!("found-not-pinned", vault = survey.trust.vault.as_str()));
+        }
+        if survey.bad_statements > 0 {
+            self.find("bad-statement", Level::Forged, text!("found-bad-statement", count = survey.bad_statements));
+        }
+        if survey.newer_statements > 0 {
+            self.find("newer-format", Level::Attention, text!("found-newer-statement"));
+        }
+        if !survey.missing_statements().is_empty() {
+            self.find("statement-missing", Level::Attention, text!("found-statement-missing"));
+        }
+        let here: BTreeSet<Hash> = survey.identities().into_iter().map(Hash::of).collect();
+        let missing = survey.trust.identities.difference(&here).count();
+        if missing > 0 {
+            self.find("identity-missing", Level::Attention, text!("found-identity-missing", count = missing));
+        }
+        if here.difference(&survey.trust.identities).count() > 0 {
+            self.find("identity-unknown", Level::Attention, text!("found-identity-unknown"));
+        }
+    }
+
+    /// Texts and names beside the vault's own.
+    fn loose_files(&mut self) {
+        let survey = self.survey;
+        for (index, walk) in survey.walks.iter().enumerate() {
+            let medium = survey.medium(index);
+            for path in &walk.unexpected {
+                let text = text!("found-unexpected", medium = medium.name.as_str(), path = path);
+                self.find("unexpected-file", Level::Note, text);
+            }
+            match medium.read_loose("README.TXT") {
+                Some(bytes) if readme::is_known(&bytes) => {}
+                _ => {
+                    self.find("readme-unknown", Level::Attention, text!("found-readme", medium = medium.name.as_str()))
+                }
+            }
+        }
+    }
+}
+
+/// The state of a number without a record that verifies.
+fn state_without_record(slot: &Slot) -> &'static str {
+    match () {
+        () if !slot.newer.is_empty() => "newer",
+        () if !slot.damaged.is_empty() => "damaged",
+        () if !slot.unfinished.is_empty() => "unfinished",
+        () => "foreign",
+    }
+}

@@ -1,0 +1,388 @@
+//! What strangers, thieves and accidents can do to media, along the program: each is seen, named, and never offered for
+//! restore in silence. (tests/hand_recovery.rs walks the same forgeries along the way without pfxvault.)
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{BACKUP, PASSPHRASE, RESTORE, Said, Table, generations, held};
+use pfxvault::media::FolderVolume;
+use pfxvault::state::State;
+use pfxvault::vault::generation::{Draft, Place};
+use pfxvault::vault::id::{Hash, Number, ServerId};
+use pfxvault::vault::medium::Medium;
+use pfxvault::vault::seal::Recipients;
+use pfxvault::vault::sign::SigningKey;
+use pfxvault::vault::text::day_of;
+use pfxvault::vault::trust::{Statement, Word};
+
+const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
+
+fn medium(path: &Path) -> Medium {
+    Medium::new("medium", Box::new(FolderVolume::new(path)))
+}
+
+fn state(table: &Table) -> State {
+    State::open(&table.at("state")).unwrap().unwrap()
+}
+
+/// Writes a generation as `server`, signed by `key`, with the given files and predecessor.
+fn plant(
+    table: &Table,
+    number: u32,
+    server: ServerId,
+    key: &SigningKey,
+    files: &[Vec<u8>],
+    prev: Option<(Number, Hash)>,
+) {
+    let state = state(table);
+    let now = jiff::Timestamp::now();
+    let mut draft = Draft::new(Place {
+        vault: state.vault().clone(),
+        server,
+        number: Number::new(number).unwrap(),
+        prev,
+        time: now,
+        due: day_of(now).saturating_add(jiff::Span::new().months(6)),
+        trust: state.trust.statements.keys().copied().collect(),
+    });
+    files[1..].iter().for_each(|file| _ = draft.add(file.clone()));
+    let package = draft.sign(files[0].clone(), key).unwrap();
+    for half in [0, 1] {
+        package.write(&medium(&table.at("A")), half, || Ok::<_, pfxvault::vault::medium::MediumError>(())).unwrap();
+    }
+}
+
+/// Files sealed to the right people: anyone who reads the stick can make them.
+fn sealed(table: &Table) -> Vec<Vec<u8>> {
+    let state = state(table);
+    let recipients = Recipients::parse(state.trust.recipients()).unwrap();
+    vec![recipients.seal(b"{}"), recipients.seal(b"a key pair of the forger's")]
+}
+
+fn findings(said: &Said) -> Vec<String> {
+    let document = said.json();
+    let list = document["findings"].as_array().unwrap();
+    list.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn verify(table: &Table, options: &str) -> (i32, Vec<String>) {
+    let said = table.run(&format!("verify --json {options}"));
+    (said.code, findings(&said))
+}
+
+#[track_caller]
+fn sees(table: &Table, options: &str, code: i32, id: &str) {
+    let (ended, found) = verify(table, options);
+    assert!(ended == code && found.iter().any(|found| found == id), "ended with {ended}, found {found:?}");
+}
+
+/// What comes back is generation 1 as it was backed up, whatever else lies on the stick.
+fn still_restores(table: &Table) -> Said {
+    let said = table.run(RESTORE);
+    assert_eq!(held(table, "restored"), held(table, "server"), "{}", said.err);
+    said
+}
+
+fn folders(table: &Table) -> [PathBuf; 2] {
+    ["A", "B"].map(|half| generations(&table.at("A"), half).pop().unwrap())
+}
+
+#[test]
+fn a_generation_signed_by_a_stranger_is_refused_and_never_offered() {
+    let table = Table::backed_up(&NAMES);
+    let stranger = SigningKey::generate().unwrap();
+    let server = state(&table).server();
+    plant(&table, 2, server, &stranger, &sealed(&table), None);
+    sees(&table, "{A}", 10, "foreign");
+    assert_eq!(still_restores(&table).code, 8, "the newest number is not what it seems");
+    // A server that the owner never admitted, in a folder of its own.
+    plant(&table, 5, ServerId::of(&stranger.public()), &stranger, &sealed(&table), None);
+    sees(&table, "{A}", 10, "foreign");
+}
+
+#[test]
+fn a_planted_highest_number_does_not_use_up_the_numbers() {
+    let table = Table::backed_up(&NAMES);
+    let server = state(&table).server();
+    plant(&table, 99_999_999, server, &SigningKey::generate().unwrap(), &sealed(&table), None);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    assert_eq!(state(&table).newest().unwrap().0.get(), 2);
+}
+
+#[test]
+fn files_that_change_places_are_seen() {
+    let table = Table::backed_up(&NAMES);
+    for folder in folders(&table) {
+        let [one, two] = ["K0000001.AGE", "K0000002.AGE"].map(|name| folder.join(name));
+        let (first, second) = (fs::read(&one).unwrap(), fs::read(&two).unwrap());
+        fs::write(one, second).unwrap();
+        fs::write(two, first).unwrap();
+    }
+    sees(&table, "{A}", 4, "file-lost");
+    table.run(RESTORE).ended_with(4);
+    assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn one_lost_key_pair_does_not_cost_the_others() {
+    let table = Table::backed_up(&NAMES);
+    folders(&table).iter().for_each(|folder| fs::write(folder.join("K0000001.AGE"), b"lost").unwrap());
+    let said = table.run(RESTORE).ended_with(3);
+    assert!(said.out.contains("mail.example.org"), "{}", said.out);
+    assert_eq!(fs::read_dir(table.at("restored")).unwrap().count(), 1);
+}
+
+#[test]
+fn an_enrolled_server_cannot_pass_off_another_ones_files() {
+    let table = Table::backed_up(&NAMES);
+    let join =
+        "servers join {A} --server-name OTHER --state {two} --passphrase-file {passphrase} --accept other-medium=test";
+    table.run(join).ended_with(0);
+    let files: Vec<_> = ["CATALOG.AGE", "K0000001.AGE", "K0000002.AGE"]
+        .map(|name| fs::read(folders(&table)[0].join(name)).unwrap())
+        .into();
+    let other = State::open(&table.at("two")).unwrap().unwrap();
+    plant(&table, 1, other.server(), other.key(), &files, None);
+    drop(other);
+    table.run(&format!("{RESTORE} --server {}", state_id(&table, "two"))).ended_with(4);
+    assert!(!table.at("restored").exists());
+}
+
+fn state_id(table: &Table, name: &str) -> String {
+    State::open(&table.at(name)).unwrap().unwrap().server().to_string()
+}
+
+#[test]
+fn two_servers_of_one_name_are_told_apart_by_asking() {
+    let table = Table::backed_up(&NAMES);
+    let name =
+        table.run("contents --json --from {A}").json()["generations"][0]["server_name"].as_str().unwrap().to_owned();
+    let join = "servers join {A} --state {two} --passphrase-file {passphrase} --accept other-medium=test";
+    table.run(join).ended_with(0);
+    table.serve("second", &["www.example.com"]);
+    table.run(&format!("{} --state {{two}}", BACKUP.replace("{server}", "{second}"))).ended_with(0);
+    table.run(&format!("{RESTORE} --server {name}")).ended_with(2);
+    table.run(&format!("{RESTORE} --server {}", state_id(&table, "state"))).ended_with(0);
+    assert_eq!(held(&table, "restored"), held(&table, "server"));
+}
+
+#[test]
+fn a_closed_server_counts_up_to_its_last_good_number_and_a_stolen_key_cannot_backdate() {
+    let table = Table::backed_up(&NAMES);
+    let (server, newest) = {
+        let state = state(&table);
+        (state.server(), state.newest().unwrap())
+    };
+    let owner = owner(&table);
+    let close = Statement::sign(&owner, &[Word::Close(server, Some(newest))]).unwrap();
+    medium(&table.at("A")).add_owner_files(&[&close], &[]).unwrap();
+    let key = SigningKey::from_seed(&state(&table).key().seed());
+    plant(&table, 2, server, &key, &sealed(&table), Some(newest));
+    sees(&table, "{A}", 10, "foreign");
+    assert_eq!(still_restores(&table).code, 8);
+    // Backdated: another record under the last good number.
+    plant(&table, 1, server, &key, &sealed(&table), None);
+    fs::remove_dir_all(table.at("restored")).unwrap();
+    assert_eq!(still_restores(&table).code, 8);
+    table.run(&format!("{BACKUP} --force")).ended_with(7);
+}
+
+/// The owner's key, as only the passphrase gives it.
+fn owner(table: &Table) -> SigningKey {
+    use pfxvault::vault::identity::{Owner, Secret};
+    let file = fs::read(table.at("A/PFXVAULT/A/OWNER/IDENTITY.AGE")).unwrap();
+    let secret = Secret::Passphrase(pfxvault::secret::Passphrase::new(PASSPHRASE.into()));
+    Owner::unwrap(&file, &secret).unwrap().key
+}
+
+#[test]
+fn an_owner_of_ones_own_under_a_copied_medium_convinces_nobody() {
+    let table = Table::backed_up(&NAMES);
+    let forger = Table::backed_up(&NAMES);
+    let fake = forger.at("A").display().to_string();
+    // The forger's vault, with everything of ours copied in.
+    for (path, bytes) in common::tree(&table.at("A/PFXVAULT")) {
+        let target = forger.at("A/PFXVAULT").join(path.strip_prefix(table.at("A/PFXVAULT")).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let _ = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&target)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes));
+    }
+    fs::remove_file(forger.at("A/PFXVAULT/A/OWNER/IDENTITY.AGE")).unwrap();
+    forger.secret_file("theirs", "a passphrase of the forger's own making");
+    table.run(&format!("drill --from {fake} --passphrase-file {{passphrase}}")).ended_with(0);
+    sees(&table, &fake, 10, "bad-statement");
+    let fresh = table.run(&format!("verify {fake} --json --state {{fresh}}"));
+    assert_eq!(fresh.code, 10, "{}", fresh.out);
+}
+
+#[test]
+fn a_vault_of_a_stranger_does_not_open_with_our_passphrase_and_is_not_written_to() {
+    let table = Table::backed_up(&NAMES);
+    let stranger = Table::bare();
+    stranger.serve("server", &NAMES);
+    stranger.stick("A");
+    stranger.secret_file("passphrase", "another passphrase altogether");
+    stranger
+        .run("create {A} --passphrase-file {passphrase} --recovery-key-file {recovery} --accept other-medium=test")
+        .ended_with(0);
+    stranger.run(BACKUP).ended_with(0);
+    let theirs = stranger.at("A").display().to_string();
+    table.run(&RESTORE.replace("{A}", &theirs)).ended_with(6);
+    table.run(&BACKUP.replace("{A}", &theirs)).ended_with(7);
+}
+
+#[test]
+fn a_signature_damaged_in_both_copies_takes_the_generation_with_it_and_an_older_one_steps_in() {
+    let table = Table::backed_up(&NAMES);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    for folder in folders(&table) {
+        let path = folder.join("RECORD.SIG");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[120] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    sees(&table, "{A}", 8, "damaged-above-whole");
+    assert_eq!(still_restores(&table).code, 8);
+}
+
+#[test]
+fn damage_to_one_copy_costs_nothing_and_the_good_copy_is_named() {
+    let table = Table::backed_up(&NAMES);
+    for name in ["CATALOG.AGE", "K0000001.AGE", "RECORD.TXT", "RECORD.SIG"] {
+        let path = folders(&table)[0].join(name);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        sees(&table, "{A}", 8, "copy-bad");
+        let out = table.run("verify {A}").out;
+        assert!(out.contains("/B/") || name.starts_with("RECORD"), "{out}");
+        assert_eq!(still_restores(&table).code, 0, "{name}");
+        fs::remove_dir_all(table.at("restored")).unwrap();
+        fs::write(path, good).unwrap();
+    }
+    table.run("verify {A}").ended_with(0);
+}
+
+#[test]
+fn a_rolled_back_stick_is_named_and_still_restores() {
+    let table = Table::backed_up(&NAMES);
+    let before = common::tree(&table.at("A"));
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    fs::remove_dir_all(table.at("A")).unwrap();
+    for (path, bytes) in before {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    sees(&table, "{A}", 8, "rolled-back");
+    assert_eq!(still_restores(&table).code, 8, "never in silence, never blocked");
+    // The number that was given out is not given out again.
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    assert_eq!(state(&table).newest().unwrap().0.get(), 3);
+}
+
+#[test]
+fn a_deleted_newest_generation_shows_by_what_this_server_remembers() {
+    let table = Table::backed_up(&NAMES);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    folders(&table).iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+    sees(&table, "{A}", 8, "rolled-back");
+    assert_eq!(still_restores(&table).code, 8);
+}
+
+#[test]
+fn a_deleted_statement_shows_by_the_records_that_name_it() {
+    let table = Table::backed_up(&NAMES);
+    let identity = age::x25519::Identity::generate().to_public().to_string();
+    table
+        .run(&format!("access add {identity} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"))
+        .ended_with(0);
+    table.run(BACKUP).ended_with(0);
+    for half in ["A", "B"] {
+        for entry in fs::read_dir(table.at("A/PFXVAULT").join(half).join("OWNER")).unwrap().flatten() {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            if text.contains(&format!("recipient {identity}")) {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+    let fresh = table.run("verify {A} --json --state {fresh}");
+    assert_eq!(fresh.code, 8);
+    assert!(findings(&fresh).contains(&"statement-missing".to_owned()), "{}", fresh.out);
+}
+
+#[test]
+fn two_generations_of_one_number_are_both_kept_and_both_named() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    table.run("media add {B} --accept other-medium=test").ended_with(0);
+    table.run(&BACKUP.replace("{A}", "{B}")).ended_with(0);
+    // The server's disk goes back to an older image: the state forgets number 3, and gives it out again.
+    let image = common::tree(&table.at("state"));
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    for (path, bytes) in image {
+        fs::write(path, bytes).unwrap();
+    }
+    table.run(&format!("{} --force", BACKUP.replace("{A}", "{B}"))).ended_with(0);
+    sees(&table, "{A} {B}", 8, "fork");
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    sees(&table, "{B}", 8, "fork");
+    let said = table.run(&RESTORE.replace("{A}", "{B}"));
+    assert_eq!(said.code, 8, "{}", said.out);
+}
+
+#[test]
+fn an_edited_readme_is_named() {
+    let table = Table::backed_up(&NAMES);
+    fs::write(table.at("A/PFXVAULT/README.TXT"), "send this stick and the passphrase to us").unwrap();
+    sees(&table, "{A}", 8, "readme-unknown");
+}
+
+#[test]
+fn absurd_sizes_are_refused_without_being_read() {
+    let table = Table::backed_up(&NAMES);
+    let folder = &folders(&table)[0];
+    for name in ["RECORD.TXT", "RECORD.SIG", "CATALOG.AGE", "K0000001.AGE"] {
+        let path = folder.join(name);
+        let good = fs::read(&path).unwrap();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(2 << 30).unwrap();
+        let started = std::time::Instant::now();
+        sees(&table, "{A}", 8, "copy-bad");
+        assert!(started.elapsed().as_secs() < 5);
+        assert_eq!(still_restores(&table).code, 0);
+        fs::remove_dir_all(table.at("restored")).unwrap();
+        fs::write(path, good).unwrap();
+    }
+}
+
+#[test]
+fn a_way_in_that_asks_for_unreasonable_work_is_refused_at_once() {
+    let table = Table::backed_up(&NAMES);
+    for half in ["A", "B"] {
+        let path = table.at("A/PFXVAULT").join(half).join("OWNER/IDENTITY.AGE");
+        let bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(4).position(|window| window == b" 18\n").unwrap();
+        let mut heavy = bytes.clone();
+        heavy[at + 1..at + 3].copy_from_slice(b"30");
+        fs::write(path, heavy).unwrap();
+    }
+    let started = std::time::Instant::now();
+    table.run("drill --from {A} --passphrase-file {passphrase}").ended_with(6);
+    assert!(started.elapsed().as_secs() < 10);
+    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
+    assert!(findings(&table.run("verify {A} --json")).contains(&"identity-unknown".to_owned()));
+}
+
+#[test]
+fn links_on_a_medium_are_never_followed() {
+    let table = Table::backed_up(&NAMES);
+    let folder = &folders(&table)[0];
+    fs::rename(folder.join("K0000001.AGE"), table.at("outside")).unwrap();
+    std::os::unix::fs::symlink(table.at("outside"), folder.join("K0000001.AGE")).unwrap();
+    sees(&table, "{A}", 8, "copy-bad");
+    assert_eq!(still_restores(&table).code, 0);
+}

@@ -1,0 +1,95 @@
+//! Media that refuse: full, write-protected, gone. Each gives a clear error and loses nothing. The media are real mounts
+//! in a namespace of the test's own, so no privileges are needed.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+mod common;
+
+use std::process::{Command, Stdio};
+
+use common::{BACKUP, RESTORE, Said, Table, held, tree};
+
+const NAMES: [&str; 3] = ["www.example.com", "*.example.net", "mail.example.org"];
+
+/// What to do in the namespace before and after the program runs: `$stick` is stick A, `$copy` a folder outside it.
+struct Mounted {
+    before: String,
+    after: &'static str,
+}
+
+impl Mounted {
+    fn run(&self, table: &Table, line: &str) -> Said {
+        let Self { before, after } = self;
+        let script =
+            format!("set -e; stick=$1; copy=$2; shift 2; {before}; set +e; \"$@\"; code=$?; {after}; exit $code");
+        let program = table.command(line);
+        let mut shell = Command::new("unshare");
+        shell.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(table.at("A")).arg(table.at("copy"));
+        shell.arg(program.get_program()).args(program.get_args()).env("LC_ALL", "C").stdin(Stdio::null());
+        Said::of(&shell.output().expect("unshare, of util-linux"))
+    }
+}
+
+fn write_protected() -> Mounted {
+    Mounted { before: r#"mount --bind "$stick" "$stick"; mount -o remount,bind,ro "$stick""#.into(), after: ":" }
+}
+
+/// A file system of this size in place of the stick, with what the stick held; what it holds in the end goes to `$copy`.
+fn sized(kib: usize) -> Mounted {
+    let before = format!(
+        r#"rm -rf "$copy"; cp -a "$stick" "$copy"; mount -t tmpfs -o size={kib}k none "$stick"; cp -a "$copy/." "$stick""#
+    );
+    Mounted { before, after: r#"rm -rf "$copy"; cp -a "$stick" "$copy""# }
+}
+
+#[test]
+fn a_write_protected_stick_restores_and_drills() {
+    let table = Table::backed_up(&NAMES);
+    write_protected().run(&table, RESTORE).ended_with(0);
+    assert_eq!(held(&table, "restored"), held(&table, "server"));
+    write_protected().run(&table, "drill --from {A} --passphrase-file {passphrase}").ended_with(0);
+    write_protected().run(&table, "verify {A}").ended_with(0);
+}
+
+#[test]
+fn a_backup_to_a_write_protected_stick_says_so_and_loses_nothing() {
+    let table = Table::backed_up(&NAMES);
+    let before = tree(&table.at("A"));
+    let said = write_protected().run(&table, &format!("{BACKUP} --force")).ended_with(1);
+    assert!(said.err.contains("write-protected") || said.err.contains("read-only"), "{}", said.err);
+    assert!(before == tree(&table.at("A")));
+    table.run(BACKUP).ended_with(0);
+    table.run("verify {A}").ended_with(0);
+}
+
+#[test]
+fn a_full_stick_says_so_and_what_it_held_still_counts() {
+    let table = Table::backed_up(&NAMES);
+    let used = tree(&table.at("A")).values().map(|bytes| bytes.len().next_multiple_of(4096)).sum::<usize>() / 1024;
+    let mut failed = 0;
+    for room in [8, 40, 90, 150] {
+        let said = sized(used + room).run(&table, &format!("{BACKUP} --force"));
+        if said.code == 1 {
+            failed += 1;
+            assert!(said.err.contains("full"), "{}", said.err);
+        }
+        let verify = table.run("verify {copy} --json");
+        assert!(matches!(verify.code, 0 | 8), "{}", verify.out);
+        let said = table.run(&RESTORE.replace("{A}", "{copy}").replace("{restored}", &format!("{{restored{room}}}")));
+        assert!(matches!(said.code, 0 | 8), "{}", said.err);
+        assert_eq!(held(&table, &format!("restored{room}")), held(&table, "server"));
+    }
+    assert!(failed > 0, "no run met a full stick");
+}
+
+#[test]
+fn a_full_disk_under_a_restore_leaves_nothing_behind() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("target");
+    let mounted = Mounted {
+        before: r#"target=$stick/../target; mount -t tmpfs -o size=8k none "$target""#.into(),
+        after: r#"ls -A "$target""#,
+    };
+    let said = mounted.run(&table, &RESTORE.replace("{restored}", "{target/restored}")).ended_with(1);
+    assert!(said.err.contains("no space"), "{}", said.err);
+    assert!(!said.out.lines().any(|line| line == "restored"), "{}", said.out);
+}

@@ -1,0 +1,122 @@
+//! Questions on a real terminal: what is shown, what is asked, and that no secret is echoed.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+mod common;
+
+use common::{BACKUP, PASSPHRASE, RESTORE, Table, held};
+use rexpect::session::PtySession;
+
+const MILLISECONDS: Option<u64> = Some(60_000);
+
+/// Starts the program on a terminal of its own; a shell around it tells how it ended.
+fn start(table: &Table, line: &str) -> PtySession {
+    let program = table.command(line);
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\""])
+        .arg(program.get_program())
+        .args(program.get_args());
+    rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
+}
+
+/// Waits for the end; the exit code, and everything said since the last expectation.
+fn finish(mut session: PtySession) -> (i32, String) {
+    let said = session.exp_eof().unwrap();
+    let code = said.rsplit("ended with ").next().unwrap().trim().parse().unwrap_or_else(|_| panic!("{said}"));
+    (code, said)
+}
+
+/// Answers the three questions about the recovery key from what is shown, as a person reads it from paper.
+fn answer_recovery_groups(session: &mut PtySession) {
+    let (shown, mut asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
+    let rows = shown.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+    let groups: Vec<&str> = rows.flat_map(|row| row.split_whitespace().skip(1)).collect();
+    for question in 0..3 {
+        let number: usize = asked.split(' ').nth(2).unwrap().parse().unwrap();
+        session.send_line(&groups[number - 1].to_lowercase()).unwrap();
+        if question < 2 {
+            (_, asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_first_backup_leads_through_everything() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    table.stick("A");
+    let mut session = start(&table, &BACKUP.replace(" --source-password-file {pfx-password}", ""));
+    session.exp_string("Password of the PFX").unwrap();
+    session.send_line(common::PFX_PASSWORD).unwrap();
+    session.exp_string("[Y/n]").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("Your choice [1]").unwrap();
+    session.send_line("").unwrap();
+    let shown = session.exp_string("Type the ten words").unwrap();
+    let words = shown
+        .lines()
+        .find(|line| line.split_whitespace().count() == 10 && line.starts_with("    "))
+        .unwrap()
+        .trim()
+        .to_owned();
+    session.send_line("these are not the words").unwrap();
+    session.exp_string("not the same").unwrap();
+    session.send_line(&words).unwrap();
+    answer_recovery_groups(&mut session);
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    table.secret_file("words", &words);
+    table.run("drill --from {A} --passphrase-file {words}").ended_with(0);
+}
+
+#[test]
+fn a_passphrase_typed_on_a_terminal_opens_the_vault_and_is_not_echoed() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A}");
+    session.exp_string("Passphrase of the vault").unwrap();
+    session.send_line(PASSPHRASE).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("nobody but the owner"), "{said}");
+}
+
+#[test]
+fn a_password_that_is_set_is_typed_twice_and_must_agree() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, &RESTORE.replace(" --pfx-password-file {pfx-password} --yes", ""));
+    session.exp_string("[Y/n]").unwrap();
+    session.send_line("y").unwrap();
+    for second in ["something else", common::PFX_PASSWORD] {
+        session.exp_string("New password for the PFX").unwrap();
+        session.send_line(common::PFX_PASSWORD).unwrap();
+        session.exp_string("The same again").unwrap();
+        session.send_line(second).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains(common::PFX_PASSWORD));
+    assert_eq!(held(&table, "restored"), held(&table, "server"));
+}
+
+#[test]
+fn no_is_an_answer_and_changes_nothing() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, &RESTORE.replace(" --yes", ""));
+    session.exp_string("[Y/n]").unwrap();
+    session.send_line("n").unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 2, "{said}");
+    assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn a_recovery_key_typed_from_paper_opens_the_vault() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A} --recovery-key");
+    session.exp_string("Recovery key").unwrap();
+    let key = table.recovery_key().to_lowercase();
+    session.send_line(&format!("{} {}", &key[..20], &key[20..])).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.to_lowercase().contains(&key[20..]));
+}

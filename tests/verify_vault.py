@@ -1,0 +1,576 @@
+#!/usr/bin/env python3
+"""An independent verifier of pfxvault's format, written from docs/format.md alone.
+
+Python's standard library and the `ssh-keygen` command. No secret is needed and nothing is written.
+
+    verify_vault.py [--pin SHA256:...] [--now 2026-12-01] MEDIUM...
+
+Prints one JSON document with the state of every number and every finding; the exit code is the format's
+(0 good, 4 lost, 7 no vault or not ours, 8 attention, 10 forged). What needs host state is not looked at.
+"""
+
+import argparse
+import base64
+import datetime
+import hashlib
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+
+MIB = 1024 * 1024
+CAP_TEXT, CAP_SIG, CAP_IDENT, CAP_KEY_PAIR, CAP_CATALOG = 4 * MIB, 2048, 64 * 1024, 16 * MIB, 32 * MIB
+MAX_ENTRIES, MAX_IDENTITIES = 100_000, 16
+NOTE, ATTENTION, FORGED, LOST = range(4)
+EXIT = {NOTE: 0, ATTENTION: 8, FORGED: 10, LOST: 4}
+
+# SHA-256 of every README.TXT that a pfxvault has shipped (docs/format.md, "README.TXT").
+READMES = {
+    "c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5",
+}
+
+NUMBER = r"[1-9][0-9]{0,7}"
+HASH = r"[0-9a-f]{64}"
+SERVER = r"[A-Z2-7]{8}"
+
+
+class Refused(Exception):
+    """Bytes that are not in the form the format prescribes."""
+
+
+class NoVault(Exception):
+    """Nothing here to verify, with the exit code that says so."""
+
+    def __init__(self, exit_code, reason):
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+# --- reading a medium ------------------------------------------------------------------------------------
+
+
+def upper(name):
+    """Names are compared without the case of ASCII letters; nothing else is folded."""
+    return "".join(chr(ord(c) - 32) if "a" <= c <= "z" else c for c in name)
+
+
+def entries(folder):
+    """(name in upper case, path, 'file' | 'folder' | 'other'), or None if the folder cannot be listed."""
+    found = []
+    try:
+        with os.scandir(folder) as listing:
+            for entry in listing:
+                if len(found) == MAX_ENTRIES:
+                    return None
+                plain = entry.is_file(follow_symlinks=False)
+                kind = "file" if plain else "folder" if entry.is_dir(follow_symlinks=False) else "other"
+                found.append((upper(entry.name), entry.path, kind))
+    except OSError:
+        return None
+    return sorted(found)
+
+
+def read(path, cap):
+    """The file's bytes, or None: missing, no plain file, larger than the cap, unreadable."""
+    try:
+        facts = os.lstat(path)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > cap:
+            return None
+        with open(path, "rb") as file:
+            data = file.read(cap + 1)
+    except OSError:
+        return None
+    return data if len(data) <= cap else None
+
+
+class Folder:
+    """A folder that claims to hold a generation."""
+
+    def __init__(self, medium, path, server, number, files):
+        self.medium, self.path, self.server, self.number, self.files = medium, path, server, number, files
+
+    def read(self, name, cap):
+        return read(self.files[name], cap) if name in self.files else None
+
+
+class Medium:
+    """Everything below PFXVAULT on one medium, nothing of it believed."""
+
+    def __init__(self, path):
+        self.statements, self.identities, self.folders, self.unexpected, self.readme = [], [], [], [], None
+        top = [e for e in entries(path) or [] if e[0] == "PFXVAULT" and e[2] == "folder"]
+        if not top:
+            raise NoVault(7, f"no PFXVAULT folder on {path}")
+        root = entries(top[0][1])
+        if root is None:
+            raise NoVault(7, f"{path} cannot be read")
+        for name, where, kind in root:
+            if name in ("A", "B") and kind == "folder":
+                self.half(where)
+            elif name in ("README.TXT", "MEDIUM.TXT") and kind == "file":
+                if name == "README.TXT":
+                    self.readme = read(where, CAP_IDENT)
+            else:
+                self.unexpected.append(where)
+
+    def list(self, folder):
+        found = entries(folder)
+        if found is None:
+            self.unexpected.append(folder)
+        return found or []
+
+    def half(self, folder):
+        for name, where, kind in self.list(folder):
+            if kind == "folder" and name == "OWNER":
+                self.owner(where)
+            elif kind == "folder" and re.fullmatch(SERVER, name):
+                self.server(where, name)
+            else:
+                self.unexpected.append(where)
+
+    def owner(self, folder):
+        listed = self.list(folder)
+        files = {name: where for name, where, kind in listed if kind == "file"}
+        self.unexpected += [where for _, where, kind in listed if kind != "file"]
+        places = {}
+        for name, where in files.items():
+            text, signature = re.fullmatch(rf"({SERVER})\.TXT", name), re.fullmatch(rf"({SERVER})\.SIG", name)
+            identity = re.fullmatch(r"IDENT(ITY|[0-9]{3})\.AGE", name)
+            if text:
+                pair = read(where, CAP_TEXT), read(files.get(text[1] + ".SIG", ""), CAP_SIG)
+                if None in pair:
+                    self.unexpected.append(where)
+                else:
+                    self.statements.append(pair)
+            elif signature and signature[1] + ".TXT" in files:
+                pass
+            elif identity and identity[1] not in ("000", "001"):
+                places[1 if identity[1] == "ITY" else int(identity[1])] = where
+            else:
+                self.unexpected.append(where)
+        kept = 0
+        for _, where in sorted(places.items()):
+            data = read(where, CAP_IDENT)
+            if data is None or kept == MAX_IDENTITIES:
+                self.unexpected.append(where)
+            else:
+                self.identities.append(data)
+                kept += 1
+
+    def server(self, folder, server):
+        for name, where, kind in self.list(folder):
+            match = re.fullmatch(r"([0-9]{8})(\.[0-9]{3})?", name)
+            if kind != "folder" or not match or match[1] == "00000000" or match[2] == ".000":
+                self.unexpected.append(where)
+                continue
+            listed = self.list(where)
+            for inner, path, of in listed:
+                known = re.fullmatch(r"CATALOG\.AGE|RECORD\.(TXT|SIG)|K(?!0000000)[0-9]{7}\.AGE", inner)
+                if of != "file" or not known:
+                    self.unexpected.append(path)
+            files = {inner: path for inner, path, of in listed if of == "file"}
+            self.folders.append(Folder(self, where, server, int(match[1]), files))
+
+
+# --- signatures ------------------------------------------------------------------------------------------
+
+
+def ssh_strings(blob):
+    """The strings of SSH's wire form, up to the end of the blob."""
+    strings = []
+    while blob:
+        if len(blob) < 4 or len(blob) - 4 < int.from_bytes(blob[:4], "big"):
+            raise Refused("cut short")
+        end = 4 + int.from_bytes(blob[:4], "big")
+        strings.append(blob[4:end])
+        blob = blob[end:]
+    return strings
+
+
+def armor(blob):
+    text = base64.b64encode(blob).decode()
+    lines = [text[at : at + 70] for at in range(0, len(text), 70)]
+    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]).encode()
+
+
+def unarmor(signature):
+    lines = signature.split(b"\n")
+    try:
+        blob = base64.b64decode(b"".join(lines[1:-2]), validate=True)
+    except ValueError as error:
+        raise Refused("not base64") from error
+    if armor(blob) != signature:
+        raise Refused("not as ssh-keygen writes it")
+    return blob
+
+
+VERIFIED = {}
+
+
+def signer(namespace, text, signature):
+    """The public key blob that signed `text`, if the signature is in the one allowed form and right."""
+    key = (namespace, text, signature)
+    if key not in VERIFIED:
+        try:
+            VERIFIED[key] = check_signature(namespace, text, signature)
+        except Refused:
+            VERIFIED[key] = None
+    return VERIFIED[key]
+
+
+def check_signature(namespace, text, signature):
+    blob = unarmor(signature)
+    if blob[:10] != b"SSHSIG\x00\x00\x00\x01":
+        raise Refused("not SSHSIG version 1")
+    public, space, reserved, algorithm, raw = (ssh_strings(blob[10:]) + [b""] * 5)[:5]
+    key, made = ssh_strings(public), ssh_strings(raw)
+    plain = space == namespace.encode() and reserved == b"" and algorithm == b"sha512"
+    ed25519 = [len(part) for part in key] == [11, 32] and [len(part) for part in made] == [11, 64]
+    if not plain or not ed25519 or key[0] != b"ssh-ed25519" or made[0] != b"ssh-ed25519":
+        raise Refused("another kind of signature")
+    if len(ssh_strings(blob[10:])) != 5:
+        raise Refused("something follows the signature")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(signature)
+        file.flush()
+        command = ["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", file.name]
+        done = subprocess.run(command, input=text, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return public if done.returncode == 0 else None
+
+
+def fingerprint(public):
+    return "SHA256:" + base64.b64encode(hashlib.sha256(public).digest()).decode().rstrip("=")
+
+
+def server_id(public):
+    return base64.b32encode(hashlib.sha256(public).digest()).decode()[:8]
+
+
+# --- texts -----------------------------------------------------------------------------------------------
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_newer(text, kind):
+    """Asked before any signature: a later version may sign in another way."""
+    match = re.match(rb"%b v(%b)\n" % (kind.encode(), NUMBER.encode()), text)
+    return match is not None and match[1] != b"1"
+
+
+def split(text):
+    if not re.fullmatch(rb"([\x20-\x7e]*\n)+", text):
+        raise Refused("not lines of ASCII")
+    return text.decode("ascii")[:-1].split("\n")
+
+
+def is_vault(text):
+    match = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})", text)
+    return match is not None and base64.b64encode(base64.b64decode(match[1] + "="))[:43] == match[1].encode()
+
+
+def parse_day(text, form, pattern):
+    try:
+        right = re.fullmatch(pattern, text) and datetime.datetime.strptime(text, form)
+    except ValueError:
+        right = None
+    if not right:
+        raise Refused("not a time")
+    return text
+
+
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def is_recipient(text):
+    """age's X25519 recipient: bech32 of 32 bytes, lower case, `age1`."""
+    if not re.fullmatch(rf"age1[{BECH32}]{{58}}", text):
+        return False
+    values = [BECH32.index(c) for c in text[4:]]
+    check = 1
+    for value in [ord(c) >> 5 for c in "age"] + [0] + [ord(c) & 31 for c in "age"] + values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= generator if top >> bit & 1 else 0
+    # 52 characters carry 260 bits: the last 4 are padding and zero.
+    return check == 1 and values[51] & 15 == 0
+
+
+def ssh_key(text):
+    """The blob of `ssh-ed25519 AAAA...`, in canonical base64 and without a comment."""
+    match = re.fullmatch(r"ssh-ed25519 ([A-Za-z0-9+/]{68})", text)
+    blob = base64.b64decode(match[1]) if match else b""
+    if blob[:19] != b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" or len(blob) != 51:
+        raise Refused("not an Ed25519 key")
+    return blob
+
+
+def parse_record(text):
+    lines = split(text)
+    head = ["pfxvault-record v1", "vault ", "server ", "number ", "prev ", "time ", "due "]
+    if len(lines) < len(head) or not all(line.startswith("# " + key) for line, key in zip(lines, head)):
+        raise Refused("not the lines of a record")
+    kind, vault, server, number, prev, time, due = (line[2 + len(key) :] for line, key in zip(lines, head))
+    form = re.fullmatch(SERVER, server) and re.fullmatch(NUMBER, number) and is_vault(vault) and kind == ""
+    before = re.fullmatch(rf"none|({NUMBER}) ({HASH})", prev)
+    if not form or not before:
+        raise Refused("not the values of a record")
+    parse_day(time, "%Y-%m-%dT%H:%M:%SZ", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+    parse_day(due, "%Y-%m-%d", r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+    trust, files = [], {}
+    for line in lines[len(head) :]:
+        said, file = re.fullmatch(rf"# trust ({HASH})", line), re.fullmatch(rf"({HASH})  ([A-Z0-9.]+)", line)
+        if said and not files and (not trust or trust[-1] < said[1]):
+            trust.append(said[1])
+        elif file and file[2] == (f"K{len(files):07}.AGE" if files else "CATALOG.AGE"):
+            files[file[2]] = file[1]
+        else:
+            raise Refused("not a line of a record")
+    if not trust or len(files) < 2:
+        raise Refused("not a whole record")
+    prev = (int(before[1]), before[2]) if before[1] else None
+    return {"vault": vault, "server": server, "number": int(number), "prev": prev, "due": due, "trust": trust, "files": files}
+
+
+class Trust:
+    """The union of what the owner said."""
+
+    def __init__(self, vault):
+        self.vault, self.known, self.servers, self.closes, self.identities = vault, set(), {}, {}, set()
+        self.bad, self.newer = False, False
+
+    def learn(self, text, signature):
+        if is_newer(text, "pfxvault-trust"):
+            self.newer = True
+            return
+        public = signer("pfxvault-trust-v1", text, signature)
+        try:
+            if public is None or fingerprint(public) != self.vault:
+                raise Refused("not the owner's")
+            self.hear(text)
+        except Refused:
+            self.bad = True
+
+    def hear(self, text):
+        lines = split(text)
+        if lines[:2] != ["pfxvault-trust v1", "vault " + self.vault]:
+            raise Refused("not a statement of this vault")
+        words = lines[2:]
+        if any(a >= b for a, b in zip(words, words[1:])) or "" in words:
+            raise Refused("not sorted")
+        parsed = [self.word(line) for line in words]
+        for kind, *values in parsed:
+            if kind == "server":
+                self.servers[values[0]] = values[1]
+            elif kind == "identity":
+                self.identities.add(values[0])
+            elif kind == "close":
+                self.closes[values[0]] = min(self.closes.get(values[0], values[1]), values[1])
+        self.known.add(sha256(text))
+
+    @staticmethod
+    def word(line):
+        close = re.fullmatch(rf"close ({SERVER}) (none|({NUMBER}) ({HASH}))", line)
+        identity = re.fullmatch(rf"identity ({HASH})", line)
+        person = re.fullmatch(r"(recipient|retire) (\S+)", line)
+        server = re.fullmatch(rf"server ({SERVER}) (.+)", line)
+        if close:
+            # `none` is below every number; the lowest wins.
+            return "close", close[1], (int(close[3] or 0), close[4] or "")
+        if identity:
+            return "identity", identity[1]
+        if person and is_recipient(person[2]):
+            return person[1], person[2]
+        if server and server_id(ssh_key(server[2])) == server[1]:
+            return "server", server[1], ssh_key(server[2])
+        raise Refused("not a line of a statement")
+
+    def counts(self, server, number, record=None):
+        if server not in self.servers:
+            return False
+        last = self.closes.get(server)
+        return last is None or number < last[0] or (number == last[0] and record in (None, last[1]))
+
+
+# --- judging ---------------------------------------------------------------------------------------------
+
+
+def judge(folder, trust):
+    """('foreign' | 'unfinished' | 'newer' | 'damaged', None) or ('committed', (text, record))."""
+    if not trust.counts(folder.server, folder.number):
+        return "foreign", None
+    if "RECORD.SIG" not in folder.files or folder.read("RECORD.SIG", CAP_SIG) == b"":
+        return "unfinished", None
+    text, signature = folder.read("RECORD.TXT", CAP_TEXT), folder.read("RECORD.SIG", CAP_SIG)
+    if text is None:
+        return "damaged", None
+    if is_newer(text, "# pfxvault-record"):
+        return "newer", None
+    public = signer("pfxvault-record-v1", text, signature) if signature is not None else None
+    if public is None:
+        return "damaged", None
+    if public != trust.servers[folder.server]:
+        return "foreign", None
+    try:
+        record = parse_record(text)
+    except Refused:
+        return "damaged", None
+    place = record["vault"], record["server"], record["number"]
+    if place != (trust.vault, folder.server, folder.number):
+        return "foreign", None
+    if not trust.counts(folder.server, folder.number, sha256(text)):
+        return "foreign", None
+    return "committed", (text, record)
+
+
+class Report:
+    def __init__(self, media, vault, pinned, today):
+        self.trust, self.media, self.today = Trust(vault), media, today
+        self.numbers, self.findings, self.level = [], set(), NOTE
+        for medium in media:
+            for text, signature in medium.statements:
+                self.trust.learn(text, signature)
+        if not self.trust.known:
+            raise NoVault(7, "nothing here is signed by this vault's owner")
+        if not pinned:
+            self.find("not-pinned", NOTE)
+        self.slots = {}
+        for folder in (folder for medium in media for folder in medium.folders):
+            verdict, committed = judge(folder, self.trust)
+            self.slots.setdefault((folder.server, folder.number), []).append((folder, verdict, committed))
+        self.records = {}
+        for place, slot in sorted(self.slots.items()):
+            self.judge_number(place, slot)
+        self.order()
+        self.owner_files()
+        self.loose_files()
+
+    def find(self, finding, level):
+        self.findings.add(finding)
+        self.level = max(self.level, level)
+
+    def judge_number(self, place, slot):
+        texts = {}
+        for folder, verdict, committed in slot:
+            if verdict == "committed":
+                texts.setdefault(committed[0], []).append(folder)
+        records = self.records[place] = {sha256(text): parse_record(text) for text in texts}
+        for text, copies in texts.items():
+            whole = self.check_files(records[sha256(text)], copies, [folder for folder, _, _ in slot])
+            self.numbers.append((*place, "whole" if whole else "damaged", len(copies), sha256(text)))
+        verdicts = {verdict for _, verdict, _ in slot}
+        if not texts:
+            state = next(s for s in ("newer", "damaged", "unfinished", "foreign") if s in verdicts)
+            self.numbers.append((*place, state, 0, None))
+        if len(texts) > 1:
+            self.find("fork", ATTENTION)
+        if "foreign" in verdicts:
+            self.find("foreign", FORGED)
+        if "newer" in verdicts:
+            self.find("newer-format", ATTENTION)
+        if texts and "damaged" in verdicts:
+            self.find("copy-bad", ATTENTION)
+
+    def check_files(self, record, copies, folders):
+        whole = True
+        for name, wanted in record["files"].items():
+            cap = CAP_CATALOG if name == "CATALOG.AGE" else CAP_KEY_PAIR
+            right = [f for f in folders if (data := f.read(name, cap)) is not None and sha256(data) == wanted]
+            if not right:
+                whole = False
+                self.find("file-lost", LOST)
+            elif any(copy not in right for copy in copies):
+                self.find("copy-bad", ATTENTION)
+        return whole
+
+    def order(self):
+        named = [(server, record["prev"][0]) for (server, _), records in self.records.items() for record in records.values() if record["prev"]]
+        named += [(server, last[0]) for server, last in self.trust.closes.items() if server in self.trust.servers and last[0]]
+        for place in sorted(set(named) - set(self.slots)):
+            self.numbers.append((*place, "elsewhere", 0, None))
+        newest = {}
+        for server, number, state, _, _ in sorted(self.numbers, key=lambda judged: judged[:2]):
+            if state == "whole":
+                newest[server] = number
+        for server, number, state, _, record in self.numbers:
+            above = number > newest.get(server, 0)
+            if state == "unfinished" and above:
+                self.find("unfinished-above-whole", ATTENTION)
+            if state == "damaged" and record is None:
+                level = ATTENTION if server in newest else LOST
+                self.find("damaged-above-whole" if above else "damaged-below-whole", level)
+            if state == "elsewhere" and above:
+                self.find("elsewhere-above-whole", ATTENTION)
+        for (server, number), records in self.records.items():
+            for record in records.values():
+                before = record["prev"]
+                there = self.records.get((server, before[0])) if before else None
+                if before and (before[0] >= number or (there and before[1] not in there)):
+                    self.find("prev-contradiction", ATTENTION)
+        for server, number in newest.items():
+            due = [record["due"] for record in self.records[server, number].values()]
+            if server not in self.trust.closes and min(due) < self.today:
+                self.find("overdue", ATTENTION)
+        self.numbers.sort(key=lambda judged: (judged[0], judged[1], judged[4] or ""))
+
+    def owner_files(self):
+        if self.trust.bad:
+            self.find("bad-statement", FORGED)
+        if self.trust.newer:
+            self.find("newer-format", ATTENTION)
+        named = {h for records in self.records.values() for record in records.values() for h in record["trust"]}
+        if named - self.trust.known:
+            self.find("statement-missing", ATTENTION)
+        here = {sha256(identity) for medium in self.media for identity in medium.identities}
+        if self.trust.identities - here:
+            self.find("identity-missing", ATTENTION)
+        if here - self.trust.identities:
+            self.find("identity-unknown", ATTENTION)
+
+    def loose_files(self):
+        for medium in self.media:
+            if medium.unexpected:
+                self.find("unexpected-file", NOTE)
+            if medium.readme is None or sha256(medium.readme) not in READMES:
+                self.find("readme-unknown", ATTENTION)
+
+
+def claimed_owner(media):
+    """Without a pin: whoever signed the statements, if that is one."""
+    signers = {signer("pfxvault-trust-v1", *pair) for medium in media for pair in medium.statements} - {None}
+    if not signers:
+        raise NoVault(7, "no statement here is signed")
+    if len(signers) > 1:
+        raise NoVault(10, "the statements here are of more than one owner")
+    return fingerprint(signers.pop())
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Verifies pfxvault media, independently of pfxvault.")
+    parser.add_argument("media", nargs="+", metavar="MEDIUM")
+    parser.add_argument("--pin", help="the owner to believe, SHA256:...")
+    parser.add_argument("--now", default=datetime.date.today().isoformat(), help="today, for `due`")
+    args = parser.parse_args()
+    try:
+        media = [Medium(path) for path in args.media]
+        vault = args.pin or claimed_owner(media)
+        report = Report(media, vault, args.pin is not None, args.now)
+    except NoVault as reason:
+        print(json.dumps({"exit": reason.exit_code, "reason": str(reason)}))
+        return reason.exit_code
+    numbers = [
+        {"server": server, "number": number, "state": state, "copies": copies}
+        for server, number, state, copies, _ in report.numbers
+    ]
+    code = EXIT[report.level]
+    print(json.dumps({"exit": code, "vault": vault, "generations": numbers, "findings": sorted(report.findings)}, indent=1))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
