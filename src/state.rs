@@ -314,7 +314,11 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// An ordinary user could have planted a state folder, and with it an owner to believe.
-fn refuse_shared(folder: &Path) -> Result<()> {
+/// Refuses a state folder that others can write: what lies in it would be theirs.
+///
+/// # Errors
+/// When it is so, or nobody can tell.
+pub fn refuse_shared(folder: &Path) -> Result<()> {
     match crate::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
         true => Err(Error::failed(text!("error-state-shared", folder = folder))),
         false => Ok(()),

@@ -5,6 +5,7 @@ pub mod access;
 pub mod blob;
 pub mod challenge;
 mod code;
+mod holdings;
 pub mod look;
 #[cfg(test)]
 pub mod memory;
@@ -19,8 +20,10 @@ use sha1::{Digest, Sha1};
 pub use access::AccessEntry;
 pub use challenge::Signature;
 pub use code::{Code, WindowsError};
+pub use holdings::holdings;
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
 
+use crate::error::Error;
 use crate::secret::SecretBytes;
 use crate::text;
 use crate::text::Text;
@@ -56,6 +59,11 @@ impl StoreName {
     ];
     /// Those whose certificates have keys.
     pub const WITH_KEYS: [Self; 3] = [Self::My, Self::WebHosting, Self::Request];
+
+    /// The store of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|store| store.as_str().eq_ignore_ascii_case(name))
+    }
 
     /// The name that `CertOpenStore` takes.
     pub fn as_str(self) -> &'static str {
@@ -382,6 +390,14 @@ pub trait Keys {
     /// # Errors
     /// What Windows answered.
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError>;
+}
+
+/// This server.
+///
+/// # Errors
+/// Where it is no Windows server.
+pub fn here() -> Result<Iis<'static>, Error> {
+    crate::system::iis().ok_or_else(|| Error::usage(text!("error-no-iis")))
 }
 
 /// A server: its stores and its keys.
