@@ -211,6 +211,7 @@ pub struct Restore {
 #[derive(Debug, Args)]
 /// `repair`.
 pub struct Repair {
+    pub(crate) names: Vec<String>,
     #[arg(long)]
     pub(crate) orphans: bool,
     #[arg(long)]

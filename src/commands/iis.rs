@@ -11,7 +11,6 @@ use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::restore::{self, Incoming, Journal, Options, Plan, Running, repair};
 use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, StoreName};
-use crate::server::is_called;
 use crate::system;
 use crate::text;
 use crate::text::Text;
@@ -33,7 +32,7 @@ pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
         let backup = state.as_ref().and_then(|state| last_backup(state, &seen.certificate.der));
         Some(Listed { seen, certificate, backup })
     });
-    let listed: Vec<_> = listed.filter(|one| one.is_wanted(&args.names)).collect();
+    let listed: Vec<_> = listed.filter(|one| one.seen.certificate.is_wanted(&args.names)).collect();
     let ready = listed.iter().filter(|one| one.hindrance().is_none()).count();
     run.console.say(&text!("list-iis-headline", count = listed.len(), ready = ready));
     if !listed.is_empty() {
@@ -75,16 +74,6 @@ fn table(run: &Run<'_>, listed: &[Listed]) -> Table {
 }
 
 impl Listed {
-    fn is_wanted(&self, names: &[String]) -> bool {
-        let certificate = &self.certificate;
-        let friendly = self.seen.certificate.properties.friendly_name.as_deref();
-        let labels = || {
-            let labels = [Some(certificate.display_name()), certificate.common_name(), friendly].into_iter().flatten();
-            labels.chain(certificate.dns_names().iter().map(String::as_str))
-        };
-        names.is_empty() || names.iter().any(|name| is_called(name, &certificate.thumbprint(), labels()))
-    }
-
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
         match &self.seen.key {

@@ -16,9 +16,10 @@ pub fn run(run: &Run<'_>, args: &Repair) -> Result<Exit> {
     take_back_interrupted(run, server, args)?;
     let here = look_at_all(server)?;
     let rescued = repair::rescue(server, &here);
-    let plan = repair::plan(&here, &rescued);
+    let plan = repair::plan(&here, &rescued, &args.names);
     let orphans = orphans(&here);
     iis::show(run, &plan);
+    repair::remarks(&here, run.now).iter().for_each(|remark| run.console.mention(remark));
     for orphan in &orphans {
         run.console.say(&text!("repair-orphan", container = orphan.container.as_str()));
     }

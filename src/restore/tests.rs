@@ -275,7 +275,7 @@ fn without_elevation_a_key_is_unknown_and_never_missing() {
     assert!(with_keys.clone().count() == 2 && with_keys.clone().all(|seen| seen.key == KeyState::Unknown));
     let incoming = incoming();
     assert!(plan(&here, &incoming, &Options::default()).cannot().all(|(_, reason)| reason.id == "cannot-not-elevated"));
-    assert!(!repair::plan(&here, &[]).changes_anything());
+    assert!(!repair::plan(&here, &[], &[]).changes_anything());
 }
 
 /// The "vanishing certificate" of IIS 8.x: the answer was installed without its link, the key is still in its container.
@@ -324,7 +324,7 @@ fn only_containers_of_this_program_that_nothing_leads_to_are_orphans() {
 fn mend(server: &Memory, state: &Path) {
     let here = look_at_all(server.iis()).unwrap();
     let rescued = repair::rescue(server.iis(), &here);
-    let plan = repair::plan(&here, &rescued);
+    let plan = repair::plan(&here, &rescued, &[]);
     apply(server.iis(), &plan, &mut Journal::open(state).unwrap(), &running(&|| false)).unwrap();
 }
 

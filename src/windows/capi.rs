@@ -183,7 +183,8 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     let provider = Provider::open(link)?;
     let exported = provider.key()?.export(PRIVATEKEYBLOB)?;
     let pkcs8 = blob::pkcs8_of_rsa_blob(&exported).ok_or(NoExport::UnknownForm)?;
-    Ok(ExportedKey { pkcs8, access: provider.access()? })
+    // A list that cannot be read is no reason to leave the key behind.
+    Ok(ExportedKey { pkcs8, access: provider.access().unwrap_or_default() })
 }
 
 /// Creates a container with a key in it.

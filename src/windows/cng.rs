@@ -233,7 +233,8 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     } else {
         return Err(NoExport::Marked);
     };
-    Ok(ExportedKey { pkcs8, access: key.access()? })
+    // A list that cannot be read is no reason to leave the key behind.
+    Ok(ExportedKey { pkcs8, access: key.access().unwrap_or_default() })
 }
 
 /// Creates a key under its name.

@@ -1,9 +1,9 @@
 //! The key pairs of a server, copied out of its stores for a backup.
 
 use super::look::{KeyState, Seen};
-use super::{ExportedKey, Iis, StoreName, StoredCertificate, look};
+use super::{ExportedKey, Iis, StoreName, look};
 use crate::error::Result;
-use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair};
+use crate::keypair::{self, CertInput, KeyInput, KeyPair};
 use crate::restore::repair;
 use crate::server::{Held, Holdings, Unreadable, key_pair_reason};
 use crate::text;
@@ -26,7 +26,7 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
         match copy_out(server, seen, &authorities, now) {
             Ok(held) => holdings.key_pairs.push(held),
             Err(reason) => {
-                let name = name(&seen.certificate);
+                let name = seen.certificate.name();
                 holdings.unreadable.push(Unreadable { name, reason, wrong_password: false });
             }
         }
@@ -58,10 +58,4 @@ fn pair(key: KeyInput, seen: &Seen, authorities: &[&Seen], now: jiff::Timestamp)
     let unusable = sorted.unusable.iter().map(|(_, error)| key_pair_reason(error)).next_back();
     let found = pairs.find(|pair| pair.leaf().der() == seen.certificate.der);
     found.ok_or_else(|| unusable.unwrap_or_else(|| text!("key-other")))
-}
-
-/// What people call a certificate of a store: its first host name, else its friendly name.
-pub fn name(certificate: &StoredCertificate) -> String {
-    let parsed = Certificate::parse(certificate.der.clone());
-    parsed.map_or_else(|_| certificate.name(), |parsed| parsed.display_name().to_owned())
 }

@@ -24,7 +24,9 @@ pub use holdings::holdings;
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
 
 use crate::error::Error;
+use crate::keypair::Certificate;
 use crate::secret::SecretBytes;
+use crate::server::is_called;
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
@@ -50,13 +52,7 @@ pub enum StoreName {
 
 impl StoreName {
     /// Every store this program reads.
-    pub const ALL: [Self; 5] = [
-        Self::My,
-        Self::WebHosting,
-        Self::Ca,
-        Self::Root,
-        Self::Request,
-    ];
+    pub const ALL: [Self; 5] = [Self::My, Self::WebHosting, Self::Ca, Self::Root, Self::Request];
     /// Those whose certificates have keys.
     pub const WITH_KEYS: [Self; 3] = [Self::My, Self::WebHosting, Self::Request];
 
@@ -159,25 +155,28 @@ impl StoredCertificate {
         HEXUPPER.encode(&Sha1::digest(&self.der))
     }
 
-    /// What people know it by: its friendly name, else its thumbprint.
+    /// What people know it by: its first host name, else its thumbprint.
     pub fn name(&self) -> String {
-        let friendly = self
-            .properties
-            .friendly_name
-            .clone()
-            .filter(|name| !name.trim().is_empty());
-        friendly.unwrap_or_else(|| self.thumbprint())
+        let parsed = Certificate::parse(self.der.clone());
+        parsed.map_or_else(|_| self.thumbprint(), |parsed| parsed.display_name().to_owned())
+    }
+
+    /// Whether any of `names`, as typed or pasted, means this certificate; no names mean every one.
+    pub fn is_wanted(&self, names: &[String]) -> bool {
+        let Ok(parsed) = Certificate::parse(self.der.clone()) else { return names.is_empty() };
+        let friendly = self.properties.friendly_name.as_deref();
+        let labels = || {
+            let labels = [Some(parsed.display_name()), parsed.common_name(), friendly].into_iter().flatten();
+            labels.chain(parsed.dns_names().iter().map(String::as_str))
+        };
+        names.is_empty() || names.iter().any(|name| is_called(name, &self.thumbprint(), labels()))
     }
 }
 
 /// The public key in a certificate: `SubjectPublicKeyInfo`, DER. `None` if it is no certificate.
 pub fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    certificate
-        .tbs_certificate()
-        .subject_public_key_info()
-        .to_der()
-        .ok()
+    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
 }
 
 /// Whether a certificate names itself as its issuer: a root.
@@ -290,11 +289,7 @@ impl NoExport {
 
 impl From<WindowsError> for NoExport {
     fn from(error: WindowsError) -> Self {
-        if error.code.is_not_exportable() {
-            Self::Marked
-        } else {
-            Self::Refused(error)
-        }
+        if error.code.is_not_exportable() { Self::Marked } else { Self::Refused(error) }
     }
 }
 
@@ -336,12 +331,7 @@ pub trait CertStores {
     ///
     /// # Errors
     /// What Windows answered; `CRYPT_E_NOT_FOUND` if it is not there.
-    fn change(
-        &self,
-        store: StoreName,
-        certificate: &Hash,
-        properties: &Properties,
-    ) -> Result<(), WindowsError>;
+    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError>;
 
     /// Removes a certificate, and says whether it was there. Its key stays.
     ///

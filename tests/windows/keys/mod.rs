@@ -209,7 +209,7 @@ fn a_certificate_without_its_link_is_mended_by_the_key_that_is_still_here() {
 
     let here = look_at_all(LocalMachine.iis()).unwrap();
     let rescued = repair::rescue(LocalMachine.iis(), &here);
-    let plan = repair::plan(&here, &rescued);
+    let plan = repair::plan(&here, &rescued, &[]);
     assert!(matches!(plan.items.as_slice(), [item] if matches!(item.action, Action::Place(_))));
     let mut journal = Journal::open(&state.path()).unwrap();
     apply(LocalMachine.iis(), &plan, &mut journal, &running(&|| false)).unwrap();
