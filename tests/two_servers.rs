@@ -8,7 +8,7 @@ mod common;
 use std::process::Command;
 
 use common::wine::Windows;
-use common::{Said, Table};
+use common::{PFX_PASSWORD, Said, Table};
 
 const FRIENDLY_NAME: &str = "公開 サイト 2026年";
 /// The kinds of keys that stock tools make for servers.
@@ -88,6 +88,28 @@ fn key_pairs_of_an_old_server_arrive_on_a_new_one_and_sign() {
     new.run("undo --yes").ended_with(0);
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)), []);
     new.run("repair --dry-run").ended_with(0);
+}
+
+/// Wine imports into the machine's keys and writes a link into the user's: a certificate that IIS cannot use, as
+/// administrators get it by dragging one from their own store to the machine's.
+#[test]
+fn a_certificate_that_windows_linked_wrongly_is_mended_and_backed_up() {
+    let table = Table::bare();
+    let Some(windows) = Windows::beside(&table, "wine") else { return };
+    let Some(import) = std::env::var_os("PFXVAULT_IMPORT_PFX") else { return };
+    let name = KEYS[0].0;
+    stock_key_pair(&table, name, KEYS[0].1);
+    let pfx = format!("Z:{}", table.at(&format!("{name}.pfx")).display());
+    windows.wine(&[&import.into_string().unwrap(), &pfx, PFX_PASSWORD]);
+    let seen = listed(&windows.run("list --from iis --json").ended_with(3));
+    assert!(matches!(seen.as_slice(), [(_, _, true)]), "{seen:?}");
+    windows.run("repair --yes").ended_with(0);
+    let seen = listed(&windows.run("list --from iis --json").ended_with(0));
+    assert!(matches!(seen.as_slice(), [(_, _, false)]), "{seen:?}");
+    windows.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    windows.run("backup --from iis --to R:").ended_with(0);
+    windows.run("undo --yes").ended_with(0);
+    assert!(listed(&windows.run("list --from iis --json").ended_with(3))[0].2, "as it was");
 }
 
 #[test]
