@@ -10,6 +10,7 @@ use crate::server::iis::{
 };
 use crate::text;
 use crate::text::Text;
+use crate::vault::id::Hash;
 
 /// What a run needs beside the plan.
 pub struct Running<'a> {
@@ -102,7 +103,7 @@ fn change(
     before: &Properties,
     after: Properties,
 ) -> Result<()> {
-    let certificate = crate::vault::id::Hash::of(placement.certificate);
+    let certificate = Hash::of(placement.certificate);
     journal.will(Step::ChangeCertificate {
         store: placement.store,
         certificate: certificate.to_string(),

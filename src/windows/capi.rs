@@ -248,11 +248,10 @@ fn container_names(provider: &Provider<'_>, flags: u32) -> Result<Vec<String>, W
         let position = if names.is_empty() { CRYPT_FIRST } else { CRYPT_NEXT };
         let mut name = [0_u8; LONGEST_CONTAINER];
         let mut size = LONGEST_CONTAINER as u32;
+        let buffer = name.as_mut_ptr();
         // SAFETY: the buffer holds `size` bytes.
-        let told = unsafe {
-            let buffer = name.as_mut_ptr();
-            CryptGetProvParam(provider.handle, PP_ENUMCONTAINERS, buffer, &raw mut size, position | flags)
-        };
+        let told =
+            unsafe { CryptGetProvParam(provider.handle, PP_ENUMCONTAINERS, buffer, &raw mut size, position | flags) };
         match check(told, "CryptGetProvParam", provider.link) {
             Err(error) if error.code == Code::NO_MORE_ITEMS => return Ok(names),
             answer => answer?,
