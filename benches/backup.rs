@@ -28,6 +28,7 @@ fn holdings(now: jiff::Timestamp) -> Holdings {
         pair: authority.issue_for(&[&format!("site{n}.example.com")], &key, now).unwrap(),
         file_names: Vec::new(),
         pfx: None,
+        windows: None,
     };
     Holdings { key_pairs: (0..KEY_PAIRS).map(held).collect(), ..Holdings::default() }
 }

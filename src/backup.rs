@@ -244,6 +244,7 @@ pub fn about(held: &Held) -> AboutKeyPair {
         key_type: leaf.key_type(),
         chain_length: held.pair.chain.len(),
         file_names: held.file_names.clone(),
+        windows: held.windows.clone(),
     }
 }
 

@@ -61,6 +61,10 @@ pub enum Action {
     Drill(Drill),
     /// Restore.
     Restore(Restore),
+    /// Mend key pairs of this server.
+    Repair(Repair),
+    /// Take back the last change of this server.
+    Undo(Undo),
     /// A new vault.
     Create(Create),
     /// What a vault holds.
@@ -78,6 +82,9 @@ pub enum Action {
     Copy(Copy),
     /// The whole story on throw-away media.
     Demo,
+    /// Keys of this server, tried with throw-away ones.
+    #[command(hide = true)]
+    Selftest,
     /// Completions for a shell.
     Completions {
         /// Which shell.
@@ -198,8 +205,33 @@ pub struct Restore {
     pub(crate) files: SourceFiles,
     #[command(flatten)]
     pub(crate) which: Which,
+    #[arg(long)]
+    pub(crate) non_exportable: bool,
+    #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
+    pub(crate) install_root: Vec<String>,
     #[command(flatten)]
     pub(crate) into: Into,
+}
+
+#[derive(Debug, Args)]
+/// `repair`.
+pub struct Repair {
+    pub(crate) names: Vec<String>,
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `undo`.
+pub struct Undo {
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -347,8 +347,11 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     crate::media::flush_folder(folder)
 }
 
-/// An ordinary user could have planted a state folder, and with it an owner to believe.
-fn refuse_shared(folder: &Path) -> Result<()> {
+/// Refuses a state folder that others can write: an ordinary user could have planted it, and with it an owner to believe.
+///
+/// # Errors
+/// When it is so, or nobody can tell.
+pub fn refuse_shared(folder: &Path) -> Result<()> {
     match crate::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
         true => Err(Error::failed(text!("error-state-shared", folder = folder))),
         false => Ok(()),

@@ -341,6 +341,7 @@ fn entry(file: String) -> CatalogEntry {
         key_type: "ECDSA P-256".into(),
         chain_length: 1,
         file_names: Vec::new(),
+        windows: None,
     };
     CatalogEntry { file, pfx_password: Password::new(PFX_PASSWORD.into()), about }
 }

@@ -215,7 +215,7 @@ impl Bench {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let pair = |name| authority.issue(&[name], Kind::P256, now).unwrap();
-        let held = |name| Held { pair: pair(name), file_names: Vec::new(), pfx: None };
+        let held = |name| Held { pair: pair(name), file_names: Vec::new(), pfx: None, windows: None };
         let holdings =
             Holdings { key_pairs: ["a.example.com", "b.example.com"].map(held).into(), ..Holdings::default() };
         let (folder, disk) = (tempfile::tempdir().unwrap(), Disk::formatted());

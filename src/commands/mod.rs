@@ -8,10 +8,14 @@ pub mod create;
 mod demo;
 mod drill;
 mod export;
+mod iis;
 mod list;
 mod media;
+mod repair;
 mod restore;
+mod selftest;
 mod servers;
+mod undo;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +58,8 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         Action::Verify(args) => verify::run(&run, &args),
         Action::Drill(args) => drill::run(&run, &args),
         Action::Restore(args) => restore::run(&run, &args),
+        Action::Repair(args) => repair::run(&run, &args),
+        Action::Undo(args) => undo::run(&run, &args),
         Action::Create(args) => create::run(&run, &args),
         Action::Contents(args) => contents::run(&run, &args),
         Action::Media(args) => media::run(&run, &args),
@@ -61,6 +67,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         Action::Access(args) => access::run(&run, &args),
         Action::Copy(args) => copy::run(&run, &args),
         Action::Demo => demo::run(&run),
+        Action::Selftest => selftest::run(&run),
         Action::Completions { .. } => Ok(Exit::Done),
     }
 }

@@ -12,38 +12,77 @@ use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::rules::{self, Stored};
-use crate::server::{Destination, Placed, Source, Writing};
+use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing};
 use crate::text;
 use crate::text::Text;
+use crate::vault::catalog::OnWindows;
 
 /// Key pairs that were read and proven, ready to be placed.
 pub struct Ready {
-    /// Each with the file names it had.
-    pub key_pairs: Vec<(KeyPair, Vec<String>)>,
+    /// The key pairs.
+    pub key_pairs: Vec<Readied>,
     /// What could not be read: name and reason.
     pub missing: Vec<(String, Text)>,
     /// Whether something speaks against taking this for the newest state.
     pub doubtful: bool,
 }
 
+/// A key pair with what it was where it comes from.
+pub struct Readied {
+    /// Key, certificate, chain.
+    pub pair: KeyPair,
+    /// The file names it had.
+    pub file_names: Vec<String>,
+    /// What a certificate store kept beside it.
+    pub windows: Option<OnWindows>,
+}
+
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
+    if args.into.to == IIS {
+        return super::iis::restore(run, args);
+    }
     let destination = Destination::parse(&args.into.to)?;
     rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
-    let ready = match args.from.as_slice() {
-        [source] if Source::is_source(source) => from_source(run, args, source)?,
-        media => from_vault(run, args, media)?,
-    };
+    let ready = ready(run, args)?;
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
+}
+
+/// Reads what is to be restored.
+pub fn ready(run: &Run<'_>, args: &Restore) -> Result<Ready> {
+    match args.from.as_slice() {
+        [source] if Source::is_source(source) => from_source(run, args, source),
+        media => from_vault(run, args, media),
+    }
+}
+
+impl Ready {
+    /// What a source holds.
+    pub fn of(holdings: Holdings) -> Self {
+        let unreadable = holdings.unreadable.into_iter();
+        let readied = |held: Held| Readied { pair: held.pair, file_names: held.file_names, windows: held.windows };
+        Self {
+            missing: unreadable.map(|unreadable| (unreadable.name, unreadable.reason)).collect(),
+            key_pairs: holdings.key_pairs.into_iter().map(readied).collect(),
+            doubtful: false,
+        }
+    }
+
+    /// The exit code once everything in it is where it should be.
+    pub fn exit(&self) -> Exit {
+        match () {
+            () if !self.missing.is_empty() => Exit::Partly,
+            () if self.doubtful => Exit::Attention,
+            () => Exit::Done,
+        }
+    }
 }
 
 fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
     let mut holdings = run.holdings(source, &args.files)?;
     holdings.select(&args.names)?;
     super::list::warnings(run, &holdings);
-    let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
-    let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names)).collect();
-    Ok(Ready { key_pairs, missing, doubtful: false })
+    Ok(Ready::of(holdings))
 }
 
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
@@ -65,7 +104,10 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
     let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
     for (entry, read) in wanted.into_iter().zip(read) {
         match read {
-            Ok(pair) => ready.key_pairs.push((pair, entry.about.file_names.clone())),
+            Ok(pair) => {
+                let (file_names, windows) = (entry.about.file_names.clone(), entry.about.windows.clone());
+                ready.key_pairs.push(Readied { pair, file_names, windows });
+            }
             Err(reason) => ready.missing.push((entry.about.display_name().to_owned(), reason)),
         }
     }
@@ -80,7 +122,8 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     if ready.key_pairs.is_empty() {
         return Err(nothing_to_place(ready));
     }
-    let placed: Vec<_> = ready.key_pairs.iter().map(|(pair, file_names)| Placed { pair, file_names }).collect();
+    let placed: Vec<_> =
+        ready.key_pairs.iter().map(|one| Placed { pair: &one.pair, file_names: &one.file_names }).collect();
     show_plan(run, &placed, destination, ready)?;
     if into.dry_run {
         run.console.document(Exit::Done, json!({ "dry_run": true }));
@@ -94,11 +137,7 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     if !destination.is_pfx() {
         run.console.warn(&text!("restore-open-keys", place = destination.path()));
     }
-    let exit = match () {
-        () if !ready.missing.is_empty() => Exit::Partly,
-        () if ready.doubtful => Exit::Attention,
-        () => Exit::Done,
-    };
+    let exit = ready.exit();
     let files: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
     let missing: Vec<_> = ready
         .missing
@@ -128,7 +167,8 @@ fn plan_line(name: &str, path: &Path) -> Text {
     }
 }
 
-fn nothing_to_place(ready: &Ready) -> Error {
+/// That there is nothing to restore.
+pub fn nothing_to_place(ready: &Ready) -> Error {
     match ready.missing.first() {
         Some((name, reason)) => {
             Error::new(Exit::Damaged, text!("error-nothing-restorable", name = name, reason = reason.clone()))

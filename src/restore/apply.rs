@@ -1,8 +1,6 @@
 //! A plan carried out. Each change is written down before it is made; a key pair counts only when the certificate, read
 //! back from the store, leads to a key that signs for it. Anything else takes the whole run back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::journal::{Journal, Step};
 use super::plan::{Action, PlacedKey, Placement, Plan};
 use super::take_back;
@@ -12,6 +10,7 @@ use crate::server::iis::{
 };
 use crate::text;
 use crate::text::Text;
+use crate::vault::id::Hash;
 
 /// What a run needs beside the plan.
 pub struct Running<'a> {
@@ -19,8 +18,8 @@ pub struct Running<'a> {
     pub what: &'a str,
     /// Now.
     pub now: jiff::Timestamp,
-    /// Set when the user wants to stop: the run is taken back.
-    pub stop: &'a AtomicBool,
+    /// Whether the user wants to stop: the run is taken back.
+    pub stop: &'a dyn Fn() -> bool,
     /// Told before each key pair.
     pub progress: &'a dyn Fn(Text),
 }
@@ -64,7 +63,7 @@ fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running
 }
 
 fn go_on(running: &Running<'_>) -> Result<()> {
-    match running.stop.load(Ordering::Relaxed) {
+    match (running.stop)() {
         false => Ok(()),
         true => Err(Error::failed(text!("error-stopped"))),
     }
@@ -104,7 +103,7 @@ fn change(
     before: &Properties,
     after: Properties,
 ) -> Result<()> {
-    let certificate = crate::vault::id::Hash::of(placement.certificate);
+    let certificate = Hash::of(placement.certificate);
     journal.will(Step::ChangeCertificate {
         store: placement.store,
         certificate: certificate.to_string(),
@@ -115,7 +114,7 @@ fn change(
 }
 
 /// A name no container has, by which this program knows its own.
-fn new_container() -> Result<String> {
+pub fn new_container() -> Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| Error::failed(text!("error-no-random")))?;
     let guid = u128::from_ne_bytes(random) & !(0xF << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;

@@ -1,7 +1,7 @@
 //! The journal of changes to this server. Every change is on disk before it is made, so that a run that fails or is
 //! killed can be taken back, and one that finished can be undone. Lines are only ever appended.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Exit, Result};
 use crate::server::iis::{KeyLink, Properties, StoreName};
+use crate::state::refuse_shared;
 use crate::text;
 
 /// File in the host state folder.
@@ -108,7 +109,8 @@ impl Journal {
     pub fn open(state: &Path) -> Result<Self> {
         let path = state.join(FILE);
         let unusable = |error: &io::Error| Error::failed(text!("error-journal", path = path.as_path(), reason = error));
-        fs::create_dir_all(state).map_err(|e| unusable(&e))?;
+        crate::system::make_private(state).map_err(|e| unusable(&e))?;
+        refuse_shared(state)?;
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| unusable(&e))?;
@@ -241,6 +243,8 @@ fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::server::iis::blob::Home;
 

@@ -1,6 +1,7 @@
 //! What is wrong with a server's key pairs, and what can be mended without a backup.
 
 use super::plan::{self, Action, Item, PlacedKey, Placement, Plan};
+use crate::keypair::Certificate;
 use crate::server::iis::blob;
 use crate::server::iis::look::{FoundKey, Snapshot};
 use crate::server::iis::{ExportedKey, Iis, KeySet, KeyState, NoExport, Seen, StoreName};
@@ -21,9 +22,10 @@ pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
     in_profile.map(|(seen, link)| Rescued { seen, key: server.keys.export(link) }).collect()
 }
 
-/// Plans what can be mended here: every certificate of `My` and `WebHosting` whose key does not work.
-pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>]) -> Plan<'a> {
-    let faulty = here.seen.iter().filter(|seen| is_faulty(seen));
+/// Plans what can be mended here: every certificate of `My` and `WebHosting` whose key does not work, of those that
+/// `names` mean.
+pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>], names: &[String]) -> Plan<'a> {
+    let faulty = here.seen.iter().filter(|seen| is_faulty(seen) && seen.certificate.is_wanted(names));
     let items = faulty.map(|seen| Item { name: seen.certificate.name(), action: mend(here, seen, rescued) });
     Plan { items: items.collect(), authorities: Vec::new(), roots_left_out: Vec::new(), exportable: true }
 }
@@ -64,6 +66,25 @@ pub fn without_key(state: &KeyState) -> Text {
         KeyState::OtherKey => text!("key-other"),
         KeyState::Refused(error) => error.text(),
     }
+}
+
+/// What else is worth knowing: certificates that are over, and those that a newer one for the same names replaces.
+pub fn remarks(here: &Snapshot, now: jiff::Timestamp) -> Vec<Text> {
+    let serving = here.seen.iter().filter(|seen| matches!(seen.store, StoreName::My | StoreName::WebHosting));
+    let serving: Vec<_> = serving.filter_map(|seen| Certificate::parse(seen.certificate.der.clone()).ok()).collect();
+    let replaced = |one: &Certificate| {
+        let newer = |other: &Certificate| other.not_after() > one.not_after() && other.dns_names() == one.dns_names();
+        !one.dns_names().is_empty() && serving.iter().any(newer)
+    };
+    let remark = |one: &Certificate| {
+        let (name, thumbprint) = (one.display_name(), one.thumbprint());
+        match () {
+            () if one.not_after() < now => Some(text!("repair-expired", name = name, thumbprint = thumbprint)),
+            () if replaced(one) => Some(text!("repair-replaced", name = name, thumbprint = thumbprint)),
+            () => None,
+        }
+    };
+    serving.iter().filter_map(remark).collect()
 }
 
 /// Keys that this program made and that no certificate leads to any more. Those of other programs are never among them.

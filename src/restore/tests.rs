@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicBool;
 
 use pkcs8::EncodePrivateKey;
 
@@ -77,11 +76,11 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
     let incoming = incoming();
     let plan = plan(&here, &incoming, &Options::default());
     let mut journal = Journal::open(state)?;
-    apply(server.iis(), &plan, &mut journal, &running(&AtomicBool::new(false)))?;
+    apply(server.iis(), &plan, &mut journal, &running(&|| false))?;
     Ok(plan.changes_anything())
 }
 
-fn running(stop: &AtomicBool) -> Running<'_> {
+fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
     Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
 }
 
@@ -230,10 +229,11 @@ fn stopping_takes_everything_back() {
     let incoming = incoming();
     let here = look_at_all(server.iis()).unwrap();
     let plan = plan(&here, &incoming, &Options::default());
-    let stop = AtomicBool::new(false);
+    let stop = std::cell::Cell::new(false);
     let mut journal = Journal::open(state.path()).unwrap();
-    let at_second = |_| stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let running = Running { progress: &at_second, ..running(&stop) };
+    let at_second = |_| stop.set(true);
+    let stopped = || stop.get();
+    let running = Running { progress: &at_second, ..running(&stopped) };
     let error = apply(server.iis(), &plan, &mut journal, &running).unwrap_err();
     assert_eq!(error.text.id, "error-stopped");
     assert_eq!(server.world(), before);
@@ -275,7 +275,7 @@ fn without_elevation_a_key_is_unknown_and_never_missing() {
     assert!(with_keys.clone().count() == 2 && with_keys.clone().all(|seen| seen.key == KeyState::Unknown));
     let incoming = incoming();
     assert!(plan(&here, &incoming, &Options::default()).cannot().all(|(_, reason)| reason.id == "cannot-not-elevated"));
-    assert!(!repair::plan(&here, &[]).changes_anything());
+    assert!(!repair::plan(&here, &[], &[]).changes_anything());
 }
 
 /// The "vanishing certificate" of IIS 8.x: the answer was installed without its link, the key is still in its container.
@@ -324,8 +324,8 @@ fn only_containers_of_this_program_that_nothing_leads_to_are_orphans() {
 fn mend(server: &Memory, state: &Path) {
     let here = look_at_all(server.iis()).unwrap();
     let rescued = repair::rescue(server.iis(), &here);
-    let plan = repair::plan(&here, &rescued);
-    apply(server.iis(), &plan, &mut Journal::open(state).unwrap(), &running(&AtomicBool::new(false))).unwrap();
+    let plan = repair::plan(&here, &rescued, &[]);
+    apply(server.iis(), &plan, &mut Journal::open(state).unwrap(), &running(&|| false)).unwrap();
 }
 
 #[test]
@@ -335,4 +335,35 @@ fn a_key_that_schannel_cannot_use_is_refused_in_the_plan() {
     let plan = plan(&Default::default(), &[one], &Options::default());
     assert_eq!(plan.cannot().next().unwrap().1.id, "cannot-key-type");
     assert!(plan.authorities.is_empty() && !plan.changes_anything());
+}
+
+#[test]
+fn holdings_name_what_cannot_be_copied_out_and_keep_what_the_store_knew() {
+    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    restore(&server, state.path()).unwrap();
+    let marked = link("marked", KeySet::Machine);
+    server.put_key(&marked, PKI.ec.pkcs8.expose(), false, ProviderKind::Csp);
+    server.put_certificate(StoreName::Request, &PKI.ec.der, Some(&marked));
+    server.put_certificate(StoreName::My, &PKI.intermediate, None);
+    let holdings = crate::server::iis::holdings(server.iis(), jiff::Timestamp::now()).unwrap();
+    let stores: Vec<_> = holdings.key_pairs.iter().map(|held| held.windows.as_ref().unwrap().store.as_str()).collect();
+    assert_eq!(stores, ["My", "WebHosting"]);
+    let rsa = &holdings.key_pairs[1];
+    assert_eq!(rsa.pair.chain.len(), 2, "the intermediate of CA belongs to it");
+    assert_eq!(rsa.pair.friendly_name.as_deref(), Some("公開 サイト"));
+    assert_eq!(rsa.windows.as_ref().unwrap().access, POOL[..1]);
+    let reasons: Vec<_> = holdings.unreadable.iter().map(|unreadable| unreadable.reason.id).collect();
+    assert_eq!(reasons, ["key-no-link"], "the request's certificate is in My already");
+}
+
+#[test]
+fn a_key_marked_not_exportable_is_named_with_its_reason() {
+    let server = Memory::default();
+    let marked = link("marked", KeySet::Machine);
+    server.put_key(&marked, PKI.rsa.pkcs8.expose(), false, ProviderKind::Csp);
+    server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&marked));
+    let holdings = crate::server::iis::holdings(server.iis(), jiff::Timestamp::now()).unwrap();
+    let named: Vec<_> = holdings.unreadable.iter().map(|one| (one.name.as_str(), one.reason.id)).collect();
+    assert_eq!(named, [("www.example.com", "no-export-marked")]);
+    assert!(holdings.key_pairs.is_empty());
 }

@@ -20,7 +20,11 @@ use crate::pfx;
 use crate::secret::Password;
 use crate::text;
 use crate::text::Text;
+use crate::vault::catalog::OnWindows;
 use crate::vault::id::Hash;
+
+/// The certificate stores of this Windows server, as a source and as a destination.
+pub const IIS: &str = "iis";
 
 /// Where key pairs are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub enum Source {
     Folder(PathBuf),
     /// One PFX file.
     Pfx(PathBuf),
+    /// The certificate stores of this Windows server.
+    Iis,
     /// Certificates in PEM, and a key in PEM.
     Pem {
         /// The certificate, with or without its chain.
@@ -39,13 +45,14 @@ pub enum Source {
 }
 
 impl Source {
-    /// Parses `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
+    /// Parses `iis`, `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
     ///
     /// # Errors
     /// Usage errors only.
     pub fn parse(text: &str, key: Option<&Path>) -> Result<Self> {
         let (kind, path) = text.split_once(':').unwrap_or(("", text));
         match (kind, key) {
+            ("", _) if text == IIS => Ok(Source::Iis),
             ("folder", _) => Ok(Source::Folder(path.into())),
             ("pfx", _) => Ok(Source::Pfx(path.into())),
             ("pem", Some(key)) => Ok(Source::Pem { certificate: path.into(), key: key.to_owned() }),
@@ -56,7 +63,7 @@ impl Source {
 
     /// Whether a text names a source rather than a medium. A drive letter is one character, these are not.
     pub fn is_source(text: &str) -> bool {
-        ["folder:", "pfx:", "pem:"].iter().any(|kind| text.starts_with(kind))
+        text == IIS || ["folder:", "pfx:", "pem:"].iter().any(|kind| text.starts_with(kind))
     }
 }
 
@@ -80,6 +87,8 @@ pub struct Held {
     pub file_names: Vec<String>,
     /// How the PFX it came in is protected.
     pub pfx: Option<Protection>,
+    /// What the certificate store kept beside it.
+    pub windows: Option<OnWindows>,
 }
 
 /// How a PFX protects a key pair.
@@ -120,6 +129,7 @@ pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Resul
             let read = read_pfx(path, password, now).map_err(|error| error.about(path))?;
             holdings.take(file_name(path), Ok(read));
         }
+        Source::Iis => holdings = iis::holdings(iis::here()?, now)?,
         Source::Pem { certificate, key } => {
             let (keys, certificates) = pem::read(certificate, key)?;
             let sorted = keypair::sort(keys, certificates, now);
@@ -252,7 +262,7 @@ impl Holdings {
     fn take_pair(&mut self, pair: KeyPair, pfx: Option<Protection>, file: &str) {
         match self.key_pairs.iter_mut().find(|held| held.leaf().der() == pair.leaf().der()) {
             Some(held) => held.file_names.push(file.to_owned()),
-            None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx }),
+            None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx, windows: None }),
         }
     }
 
@@ -312,7 +322,7 @@ pub fn digest(holdings: &Holdings) -> Hash {
         .iter()
         .map(|held| {
             let chain: Vec<_> = held.pair.chain.iter().map(|c| Hash::of(c.der()).to_string()).collect();
-            format!("{} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names)
+            format!("{} {:?} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names, held.windows)
         })
         .chain(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)))
         .collect();

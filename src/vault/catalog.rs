@@ -71,6 +71,30 @@ pub struct AboutKeyPair {
     /// File names in a folder server, without their folder; only names of the certificate are ever used from it.
     #[serde(default)]
     pub file_names: Vec<String>,
+    /// What the certificate store of a Windows server kept beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<OnWindows>,
+}
+
+/// What a certificate store of Windows keeps beside a key pair, and a PFX does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnWindows {
+    /// `My`, `WebHosting` or `REQUEST`.
+    pub store: String,
+    /// The provider that kept the key.
+    pub provider: String,
+    /// Who else than the system and administrators could use the key.
+    #[serde(default)]
+    pub access: Vec<AccessEntry>,
+}
+
+/// One entry of a key's access list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessEntry {
+    /// The entry in SDDL, parentheses included: `(A;;GR;;;S-1-5-20)`.
+    pub entry: String,
+    /// Who, as the server it comes from resolved the name: `IIS AppPool\Shop`.
+    pub name: Option<String>,
 }
 
 impl AboutKeyPair {

@@ -47,9 +47,9 @@ pub fn of_new_key(entries: &[AccessEntry]) -> Result<Vec<u8>, WindowsError> {
     let sddl = descriptor(entries);
     let text = wide(&sddl);
     let mut raw = Local(ptr::null_mut());
+    let size = ptr::null_mut();
     // SAFETY: the text ends in NUL; `raw` takes a block that is freed by LocalFree.
     let converted = unsafe {
-        let size = ptr::null_mut();
         ConvertStringSecurityDescriptorToSecurityDescriptorW(text.as_ptr(), SDDL_REVISION_1, &raw mut raw.0, size)
     };
     check(converted, "ConvertStringSecurityDescriptorToSecurityDescriptorW", &sddl)?;

@@ -183,7 +183,8 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     let provider = Provider::open(link)?;
     let exported = provider.key()?.export(PRIVATEKEYBLOB)?;
     let pkcs8 = blob::pkcs8_of_rsa_blob(&exported).ok_or(NoExport::UnknownForm)?;
-    Ok(ExportedKey { pkcs8, access: provider.access()? })
+    // A list that cannot be read is no reason to leave the key behind.
+    Ok(ExportedKey { pkcs8, access: provider.access().unwrap_or_default() })
 }
 
 /// Creates a container with a key in it.
@@ -247,11 +248,10 @@ fn container_names(provider: &Provider<'_>, flags: u32) -> Result<Vec<String>, W
         let position = if names.is_empty() { CRYPT_FIRST } else { CRYPT_NEXT };
         let mut name = [0_u8; LONGEST_CONTAINER];
         let mut size = LONGEST_CONTAINER as u32;
+        let buffer = name.as_mut_ptr();
         // SAFETY: the buffer holds `size` bytes.
-        let told = unsafe {
-            let buffer = name.as_mut_ptr();
-            CryptGetProvParam(provider.handle, PP_ENUMCONTAINERS, buffer, &raw mut size, position | flags)
-        };
+        let told =
+            unsafe { CryptGetProvParam(provider.handle, PP_ENUMCONTAINERS, buffer, &raw mut size, position | flags) };
         match check(told, "CryptGetProvParam", provider.link) {
             Err(error) if error.code == Code::NO_MORE_ITEMS => return Ok(names),
             answer => answer?,

@@ -91,11 +91,11 @@ impl<'a> Key<'a> {
         let list = parameters.list();
         let flags = key_set_flag(link) | NCRYPT_SILENT_FLAG | NCRYPT_DO_NOT_FINALIZE_FLAG;
         let (bytes, kind) = (pkcs8.expose(), NCRYPT_PKCS8_PRIVATE_KEY_BLOB);
+        let length = bytes.len() as u32;
         let mut handle = 0;
         // SAFETY: the provider is open; the list and what it points to outlive the call; the blob is readable for its
         // length; `handle` takes a key that this side frees.
         let imported = unsafe {
-            let length = bytes.len() as u32;
             NCryptImportKey(provider.0, 0, kind, &raw const list, &raw mut handle, bytes.as_ptr(), length, flags)
         };
         status(imported, "NCryptImportKey", link)?;
@@ -233,7 +233,8 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     } else {
         return Err(NoExport::Marked);
     };
-    Ok(ExportedKey { pkcs8, access: key.access()? })
+    // A list that cannot be read is no reason to leave the key behind.
+    Ok(ExportedKey { pkcs8, access: key.access().unwrap_or_default() })
 }
 
 /// Creates a key under its name.

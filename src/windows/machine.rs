@@ -13,10 +13,15 @@ use super::{capi, cng, pfx_fallback, process};
 /// The machine this runs on.
 pub struct LocalMachine;
 
+/// This server.
+pub fn iis() -> Option<Iis<'static>> {
+    Some(LocalMachine.iis())
+}
+
 impl LocalMachine {
     /// Both halves of the seam.
-    pub fn iis(&self) -> Iis<'_> {
-        Iis { stores: self, keys: self }
+    pub fn iis(&self) -> Iis<'static> {
+        Iis { stores: &LocalMachine, keys: &LocalMachine }
     }
 }
 

@@ -2,6 +2,8 @@
 //! run on them as a user runs it.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "a test, and every file uses a part of it")]
 
+pub mod wine;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,16 +1,7 @@
 //! Who may use a key, as the entries of its access list. The system and administrators always may; of all others only
 //! those that mean the same on another server are carried over, and the rest is named.
 
-use serde::{Deserialize, Serialize};
-
-/// One entry that grants something to someone else than the system and administrators.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessEntry {
-    /// The entry in SDDL, parentheses included: `(A;;GR;;;S-1-5-20)`.
-    pub entry: String,
-    /// Who, as the server it comes from resolved the name: `IIS AppPool\Shop`.
-    pub name: Option<String>,
-}
+pub use crate::vault::catalog::AccessEntry;
 
 /// What every machine key grants: everything, to the system and to administrators.
 pub const DEFAULT: &str = "(A;;GA;;;SY)(A;;GA;;;BA)";

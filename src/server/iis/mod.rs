@@ -5,6 +5,7 @@ pub mod access;
 pub mod blob;
 pub mod challenge;
 mod code;
+mod holdings;
 pub mod look;
 #[cfg(test)]
 pub mod memory;
@@ -19,9 +20,13 @@ use sha1::{Digest, Sha1};
 pub use access::AccessEntry;
 pub use challenge::Signature;
 pub use code::{Code, WindowsError};
+pub use holdings::holdings;
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
 
+use crate::error::Error;
+use crate::keypair::Certificate;
 use crate::secret::SecretBytes;
+use crate::server::is_called;
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
@@ -50,6 +55,11 @@ impl StoreName {
     pub const ALL: [Self; 5] = [Self::My, Self::WebHosting, Self::Ca, Self::Root, Self::Request];
     /// Those whose certificates have keys.
     pub const WITH_KEYS: [Self; 3] = [Self::My, Self::WebHosting, Self::Request];
+
+    /// The store of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|store| store.as_str().eq_ignore_ascii_case(name))
+    }
 
     /// The name that `CertOpenStore` takes.
     pub fn as_str(self) -> &'static str {
@@ -145,10 +155,21 @@ impl StoredCertificate {
         HEXUPPER.encode(&Sha1::digest(&self.der))
     }
 
-    /// What people know it by: its friendly name, else its thumbprint.
+    /// What people know it by: its first host name, else its thumbprint.
     pub fn name(&self) -> String {
-        let friendly = self.properties.friendly_name.clone().filter(|name| !name.trim().is_empty());
-        friendly.unwrap_or_else(|| self.thumbprint())
+        let parsed = Certificate::parse(self.der.clone());
+        parsed.map_or_else(|_| self.thumbprint(), |parsed| parsed.display_name().to_owned())
+    }
+
+    /// Whether any of `names`, as typed or pasted, means this certificate; no names mean every one.
+    pub fn is_wanted(&self, names: &[String]) -> bool {
+        let Ok(parsed) = Certificate::parse(self.der.clone()) else { return names.is_empty() };
+        let friendly = self.properties.friendly_name.as_deref();
+        let labels = || {
+            let labels = [Some(parsed.display_name()), parsed.common_name(), friendly].into_iter().flatten();
+            labels.chain(parsed.dns_names().iter().map(String::as_str))
+        };
+        names.is_empty() || names.iter().any(|name| is_called(name, &self.thumbprint(), labels()))
     }
 }
 
@@ -359,6 +380,14 @@ pub trait Keys {
     /// # Errors
     /// What Windows answered.
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError>;
+}
+
+/// This server.
+///
+/// # Errors
+/// Where it is no Windows server.
+pub fn here() -> Result<Iis<'static>, Error> {
+    crate::system::iis().ok_or_else(|| Error::usage(text!("error-no-iis")))
 }
 
 /// A server: its stores and its keys.

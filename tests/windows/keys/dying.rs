@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use pfxvault::restore::{Journal, Options, apply, plan, take_back};
 use pfxvault::secret::SecretBytes;
@@ -34,7 +33,7 @@ fn a_process_that_dies_at_any_call_leaves_nothing_behind() {
         write(&pair, state.path());
         let outcomes = ["before", "after"].map(|moment| {
             let died = die(state.path(), &format!("{moment} {call}"));
-            let mut journal = Journal::open(state.path()).unwrap();
+            let mut journal = Journal::open(&state.path().join("state")).unwrap();
             assert!(take_back::finish(LocalMachine.iis(), &mut journal).unwrap().is_empty());
             if !died {
                 pfxvault::restore::undo(LocalMachine.iis(), &mut journal).unwrap();
@@ -81,9 +80,9 @@ fn the_process_that_dies() {
     let plan = plan(&here, &incoming, &Options::default());
     let (moment, call) = at.split_once(' ').unwrap();
     let mortal = Mortal { call: call.parse().unwrap(), before: moment == "before", calls: Cell::new(0) };
-    let mut journal = Journal::open(&folder).unwrap();
+    let mut journal = Journal::open(&folder.join("state")).unwrap();
     let iis = Iis { stores: &mortal, keys: &mortal };
-    apply(iis, &plan, &mut journal, &running(&AtomicBool::new(false))).unwrap();
+    apply(iis, &plan, &mut journal, &running(&|| false)).unwrap();
 }
 
 /// The real machine, until the call comes.

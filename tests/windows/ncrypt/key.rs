@@ -8,6 +8,7 @@ use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use der::{Encode, Tag};
 use p256::ecdsa::signature::hazmat::PrehashSigner;
+use p256::elliptic_curve::sec1::ToSec1Point;
 use pkcs8::DecodePrivateKey;
 use rsa::Pkcs1v15Sign;
 use rsa::traits::PublicKeyParts;
@@ -128,8 +129,10 @@ impl Key {
         let key = derive(1, &password, salt, rounds, 24);
         let iv = derive(2, &password, salt, rounds, 8);
         let cipher = cbc::Encryptor::<des::TdesEde3>::new_from_slices(&key, &iv).map_err(|_| Status::BAD_DATA)?;
-        let encrypted = cipher.encrypt_padded_vec::<Pkcs7>(&self.pkcs8);
-        encode(salt, rounds, &encrypted).map_err(|_| Status::BAD_DATA)
+        let mut block = self.pkcs8.clone();
+        block.resize(self.pkcs8.len().next_multiple_of(8) + 8, 0);
+        let encrypted = cipher.encrypt_padded::<Pkcs7>(&mut block, self.pkcs8.len()).map_err(|_| Status::BAD_DATA)?;
+        encode(salt, rounds, encrypted).map_err(|_| Status::BAD_DATA)
     }
 
     pub fn sign(&self, hash: &[u8]) -> Result<Vec<u8>, Status> {
