@@ -8,8 +8,7 @@ use crate::backup;
 use crate::cli::Access;
 use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
-use crate::files;
-use crate::secret::Passphrase;
+use crate::open::Opened;
 use crate::text;
 use crate::vault::id::Hash;
 use crate::vault::identity::{Owner, RecoveryKey};
@@ -82,7 +81,7 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
 fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> Result<(Word, Option<Vec<u8>>)> {
     let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
     match way {
-        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&new_passphrase(run, files.passphrase)?))),
+        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&run.new_passphrase(files.passphrase)?))),
         "recovery-key" => {
             let key = RecoveryKey::generate();
             match files.recovery_key {
@@ -95,12 +94,5 @@ fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> R
             Ok((Word::Recipient(age.to_owned()), None))
         }
         other => Err(Error::usage(text!("error-unknown-way", way = other))),
-    }
-}
-
-fn new_passphrase(run: &Run<'_>, file: Option<&Path>) -> Result<Passphrase> {
-    match file {
-        Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
-        None => run.console.new_passphrase(),
     }
 }

@@ -188,13 +188,15 @@ impl<'a> Run<'a> {
     pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
         match file {
             None => self.console.new_pfx_password(),
-            Some(path) => {
-                let password = files::read_secret(path)?;
-                if password.is_empty() {
-                    return Err(Error::usage(text!("error-empty-secret-file", path = path)));
-                }
-                Ok(Password::new(password.to_string()))
-            }
+            Some(path) => Ok(Password::new(files::read_secret(path)?.to_string())),
+        }
+    }
+
+    /// A new passphrase: from a file, or generated and typed back.
+    pub fn new_passphrase(&self, file: Option<&Path>) -> Result<Passphrase> {
+        match file {
+            None => self.console.new_passphrase(),
+            Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
         }
     }
 
