@@ -593,6 +593,9 @@ error-nothing-restorable = none of the key pairs wanted can be read, so nothing 
         from files, see the reasons: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } exists already, so nothing was written
     .hint = choose another place with --to, or replace existing files with --force
+error-not-a-file = { $path } is there and is not a file, so nothing was written
+    .cause = a folder, a link or a device is never replaced, not even with --force
+    .hint = choose another place with --to, or move away what is there
 error-destination-unwritable = cannot write { $path }, so everything is as it was before
     .cause = { $reason }
     .hint = choose a place with enough space that you may write to, with --to

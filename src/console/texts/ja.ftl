@@ -545,6 +545,9 @@ error-nothing-restorable = 指定されたキーペアを 1 組も読み取れ�
         ファイルの場合は、理由を確認してください: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } がすでに存在するため、何も書き込みませんでした
     .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
+error-not-a-file = { $path } はファイルではないため、何も書き込みませんでした
+    .cause = フォルダー、リンク、デバイスは、--force を付けても置き換えません
+    .hint = --to で別の場所を指定するか、そこにあるものを移動してください
 error-destination-unwritable = { $path } に書き込めないため、すべて元の状態に戻しました
     .cause = { $reason }
     .hint = 空き容量と書き込み権限のある場所を --to で指定してください
