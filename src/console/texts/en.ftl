@@ -194,7 +194,7 @@ contents-headline =
     }
 contents-older = earlier generations: { $numbers }
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
-contents-password = { $name }: { $password }
+contents-password = { $name }:
 column-names = host name
 column-friendly-name = friendly name
 column-thumbprint = thumbprint
@@ -315,15 +315,15 @@ verify-good =
 verify-attention =
     attention needed: { $count ->
         [0] no generation is whole
-        [one] 1 generation is whole
-       *[other] { $count } generations are whole
-    } and can be restored; what needs attention is listed below
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; what needs attention is listed below
 verify-forged =
     attention needed: { $count ->
         [0] no generation is whole
-        [one] 1 generation is whole
-       *[other] { $count } generations are whole
-    } and can be restored; something else on the media was not written by an enrolled server and does not count
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; something else on the media was not written by an enrolled server and does not count
 verify-lost =
     damaged: { $count ->
         [0] no generation is whole

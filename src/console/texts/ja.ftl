@@ -179,7 +179,7 @@ contents-headline =
     })
 contents-older = 以前の世代: { $numbers }
 contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
-contents-password = { $name }: { $password }
+contents-password = { $name }:
 column-names = ホスト名
 column-friendly-name = フレンドリ名
 column-thumbprint = 拇印
@@ -284,9 +284,9 @@ verify-attention =
     }。注意が必要な点は次のとおりです
 verify-forged =
     要確認: { $count ->
-        [0] 完全な世代はありません
-       *[other] { $count } 世代は完全で、復元できます
-    }。ただし、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
+        [0] 完全な世代はありません。また
+       *[other] { $count } 世代は完全で、復元できます。ただし
+    }、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
 verify-lost =
     破損あり: { $count ->
         [0] 完全な世代はありません
