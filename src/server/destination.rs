@@ -19,6 +19,8 @@ use crate::text;
 
 /// Rounds of key derivation in a PFX that people handle: many, because people choose its password.
 const HANDED_OUT_ROUNDS: u32 = 100_000;
+/// Key pairs listed where only one can be meant: what a screen holds.
+const MOST_CANDIDATES: usize = 20;
 
 /// Where key pairs are written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,9 +84,7 @@ impl Destination {
         let mut taken = BTreeSet::new();
         match self {
             Destination::Pfx(path) if key_pairs.len() == 1 => Ok(vec![vec![path.clone()]]),
-            Destination::Pfx(path) => {
-                Err(Error::usage(text!("error-one-pfx", count = key_pairs.len(), path = path.as_path())))
-            }
+            Destination::Pfx(path) => Err(several_for_one(key_pairs, path)),
             Destination::Folder(folder) => {
                 Ok(key_pairs.iter().map(|placed| pfx_names(placed, folder, &mut taken)).collect())
             }
@@ -146,6 +146,17 @@ pub fn pfx_of(pair: &KeyPair, password: &Password, profile: Profile, rounds: u32
     let same_chain = read.certificates.iter().map(|c| c.der.as_slice()).eq(chain.iter().copied());
     let proven = same_key && same_chain && matches!(read.mac, pfx::Mac::Verified { .. });
     if proven { Ok(written) } else { Err(unproven()) }
+}
+
+/// Which of them is meant, nobody but the user can say: the candidates, with what tells them apart.
+fn several_for_one(key_pairs: &[Placed<'_>], path: &Path) -> Error {
+    let candidate = |placed: &Placed<'_>| {
+        let leaf = placed.pair.leaf();
+        format!("{}  {}  {}", leaf.thumbprint(), leaf.not_after().strftime("%Y-%m-%d"), leaf.display_name())
+    };
+    let more = (key_pairs.len() > MOST_CANDIDATES).then(|| "…".to_owned());
+    let candidates: Vec<_> = key_pairs.iter().take(MOST_CANDIDATES).map(candidate).chain(more).collect();
+    Error::usage(text!("error-one-pfx", count = key_pairs.len(), path = path, candidates = candidates))
 }
 
 /// `host.pfx`, `_.example.com.pfx`: every wished name that the certificate carries, else its first name.

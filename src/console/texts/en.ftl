@@ -560,8 +560,11 @@ error-which-server = several servers have backups here, and --server does not sa
         found here (id, name, newest generation, day):
         { $servers }
     .hint = add the name or id of one of them: --server NAME
-error-one-pfx = { $count } key pairs do not go into the one file { $path }
-    .hint = name one key pair, or write a folder with one file for each: --to folder:D:\restored
+error-one-pfx = { $count } key pairs are meant, and they do not go into the one file { $path }
+    .cause =
+        found here (thumbprint, expires, name):
+        { $candidates }
+    .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:D:\restored
 error-pem-without-key = a certificate in PEM needs its private key
     .hint = name the key file as well: --from pem:D:\certs\www.crt --key D:\certs\www.key
 

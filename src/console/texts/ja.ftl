@@ -512,8 +512,11 @@ error-which-server = 複数のサーバーのバックアップがあり、--ser
         見つかったサーバー(ID、名前、最新の世代、日付):
         { $servers }
     .hint = いずれかの名前または ID を指定してください: --server 名前
-error-one-pfx = { $count } 組のキーペアを 1 つのファイル { $path } に入れることはできません
-    .hint = キーペアを 1 組だけ指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
+error-one-pfx = { $count } 組のキーペアが該当します。1 つのファイル { $path } に入れることはできません
+    .cause =
+        見つかったキーペア(拇印、有効期限、名前):
+        { $candidates }
+    .hint = 1 組だけを拇印で指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
 error-pem-without-key = PEM の証明書には秘密鍵の指定が必要です
     .hint = 秘密鍵のファイルも指定してください: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
