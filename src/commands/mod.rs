@@ -184,6 +184,20 @@ impl<'a> Run<'a> {
         server::read(&source, &Password::new(typed.to_string()), self.now)
     }
 
+    /// What is written from: everything at a source that `names` mean, its weaknesses pointed out. A password that opens
+    /// nothing is a failure of its own, not an empty source.
+    pub fn chosen(&self, names: &[String], source: &str, files: &SourceFiles) -> Result<Holdings> {
+        let mut holdings = self.holdings(source, files)?;
+        holdings.select(names)?;
+        let closed = &holdings.unreadable;
+        if holdings.key_pairs.is_empty() && !closed.is_empty() && closed.iter().all(|file| file.wrong_password) {
+            let names: Vec<_> = closed.iter().map(|file| file.name.clone()).collect();
+            return Err(Error::new(Exit::WrongSecret, text!("error-wrong-source-password", files = names)));
+        }
+        list::warnings(self, &holdings);
+        Ok(holdings)
+    }
+
     /// A new PFX password: from a file, or typed twice.
     pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
         match file {

@@ -12,7 +12,7 @@ use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::rules::{self, Stored};
-use crate::server::{Destination, Placed, Source, Writing};
+use crate::server::{Destination, Holdings, Placed, Source, Writing, is_called_without_key};
 use crate::text;
 use crate::text::Text;
 
@@ -26,24 +26,23 @@ pub struct Ready {
     pub doubtful: bool,
 }
 
+impl From<Holdings> for Ready {
+    fn from(holdings: Holdings) -> Self {
+        let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason));
+        let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names));
+        Self { key_pairs: key_pairs.collect(), missing: missing.collect(), doubtful: false }
+    }
+}
+
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     let destination = Destination::parse(&args.into.to)?;
     rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
     let ready = match args.from.as_slice() {
-        [source] if Source::is_source(source) => from_source(run, args, source)?,
+        [source] if Source::is_source(source) => Ready::from(run.chosen(&args.names, source, &args.files)?),
         media => from_vault(run, args, media)?,
     };
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
-}
-
-fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
-    let mut holdings = run.holdings(source, &args.files)?;
-    holdings.select(&args.names)?;
-    super::list::warnings(run, &holdings);
-    let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
-    let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names)).collect();
-    Ok(Ready { key_pairs, missing, doubtful: false })
 }
 
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
@@ -68,7 +67,8 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
             Err(reason) => ready.missing.push((entry.about.display_name().to_owned(), reason)),
         }
     }
-    for without in &from.catalog.without_key {
+    let is_meant = |known: &str| args.names.is_empty() || args.names.iter().any(|n| is_called_without_key(known, n));
+    for without in from.catalog.without_key.iter().filter(|without| is_meant(&without.name)) {
         ready.missing.push((without.name.clone(), text!("reason-without-key")));
     }
     Ok(ready)

@@ -576,6 +576,11 @@ error-source-unreadable = cannot read { $path }
 error-pfx-unreadable = cannot open { $path }
     .cause = { $reason }
     .hint = check that it is the right file and the right password; a script gives the password with --source-password-file FILE
+error-wrong-source-password = none of the PFX files here opens with the password given, or without one
+    .cause = { $files }
+    .hint =
+        type the password again, or give it in a file only you can read: --source-password-file FILE
+        if each file has its own password, take one after the other: --from pfx:FILE
 error-pem-malformed = { $path } is not a PEM file, or is damaged
     .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }

@@ -528,6 +528,11 @@ error-source-unreadable = { $path } を読み取れません
 error-pfx-unreadable = { $path } を開けません
     .cause = { $reason }
     .hint = ファイルとパスワードが正しいか確認してください。スクリプトでは --source-password-file ファイル で指定します
+error-wrong-source-password = ここにある PFX は、指定されたパスワードでも、パスワードなしでも開けません
+    .cause = { $files }
+    .hint =
+        パスワードを入力し直すか、自分だけが読めるファイルに書いて指定してください: --source-password-file ファイル
+        ファイルごとにパスワードが異なる場合は、1 つずつ指定してください: --from pfx:ファイル
 error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
     .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
 error-pem-no-certificate = { $path } に証明書がありません
