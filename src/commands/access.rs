@@ -12,6 +12,7 @@ use crate::open::Opened;
 use crate::text;
 use crate::vault::id::Hash;
 use crate::vault::identity::{Owner, RecoveryKey};
+use crate::vault::medium::{HALVES, MAX_IDENTITIES};
 use crate::vault::trust::{Statement, Word};
 
 /// Runs the command.
@@ -64,6 +65,9 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
     let medium = run.medium_to_write(to)?;
     let media = [medium];
     let opened = run.open(&media)?;
+    if matches!(way, "passphrase" | "recovery-key") {
+        refuse_one_too_many(&opened)?;
+    }
     let (word, identity) = new_way(run, &opened.owner, way, files)?;
     let statement = Statement::sign(&opened.owner.key, &[word]).map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
@@ -73,9 +77,22 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
         state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
         state.save()?;
     }
-    run.console.say(&text!("access-added", medium = to));
+    run.console.say(&match identity {
+        Some(_) => text!("access-added", medium = to),
+        None => text!("access-key-added", medium = to, vault = opened.vault().as_str()),
+    });
     run.console.document(Exit::Done, json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }));
     Ok(Exit::Done)
+}
+
+/// Readers stop after so many identity files; one more might be the one that somebody relies on.
+fn refuse_one_too_many(opened: &Opened<'_>) -> Result<()> {
+    let in_half = |half: usize| opened.survey.walks[0].identities.iter().filter(|(of, ..)| *of == half).count();
+    let on_medium = (0..HALVES.len()).map(in_half).max().unwrap_or(0);
+    match on_medium.max(opened.survey.trust.identities.len()) {
+        0..MAX_IDENTITIES => Ok(()),
+        _ => Err(Error::failed(text!("error-too-many-ways", most = MAX_IDENTITIES))),
+    }
 }
 
 fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> Result<(Word, Option<Vec<u8>>)> {

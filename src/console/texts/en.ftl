@@ -45,7 +45,7 @@ help-servers-list = Show the servers that may write to the vault.
 help-servers-join = Enrol this server, so that it may write to the vault; asks for the passphrase.
 help-access = Show what can open the vault, or add one more way.
 help-access-list = Show what can open the vault.
-help-access-add = Add one more way to open the vault; asks for the passphrase.
+help-access-add = Add one more way to open the vault, or a key that decrypts new backups with age; asks for the passphrase.
 help-copy = Bring a medium up to date from others; nothing on it is removed, and no passphrase is needed.
 help-demo = Show everything once with throw-away key pairs: backup, damage, restore; changes nothing on this machine.
 help-completions = Print the completions for a shell.
@@ -78,7 +78,7 @@ help-contents-from = USB stick to read, such as E:; may be given several times
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as E:
-help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person, which decrypts backups made from now on with age but does not open the vault in pfxvault
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
@@ -284,15 +284,20 @@ access-headline =
        *[other] { $identities } passphrases or recovery keys
     }{ $others ->
         [0] {""}
-        [one] , and with 1 more key of a second person
-       *[other] , and with { $others } more keys of other persons
+        [one] . 1 more key decrypts new backups with age, but does not open the vault in pfxvault
+       *[other] . { $others } more keys decrypt new backups with age, but do not open the vault in pfxvault
     }
 access-identity = { $id }: a passphrase or a recovery key
-access-key = { $key }: opens every new backup
-access-retired = { $key }: no longer opens new backups; still opens the old ones
+access-key = { $key }: decrypts every new backup with age
+access-retired = { $key }: no longer decrypts new backups; still decrypts the old ones
 access-added =
     done: the new way to open the vault is on { $medium }. The ways there were before still work.
-    A passphrase or recovery key opens all backups; a public key (age1...) only those made from now on.
+    It opens all backups, those made before it, too.
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
+access-key-added =
+    done: the public key is on { $medium }. Its private key decrypts the files of every backup made from now on, with age.
+    It does not open the vault in pfxvault (restore, drill), and decrypts no backup made before.
+    Recovery by hand goes as in README.TXT; to check the signatures, it needs the fingerprint of the vault on paper: { $vault }
     next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
 copy-done =
     done: { $medium } is up to date: { $added ->
@@ -547,6 +552,9 @@ error-unknown-destination = { $destination } is not a place to write key pairs t
     .hint = write folder:D:\restored, pfx:D:\restored\www.pfx, or pem:D:\restored
 error-unknown-way = { $way } is not a way to open the vault
     .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to E:
+error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
+    .cause = with more, some would not be read, and the vault could not be opened with them
+    .hint = use one that is there; to see them: pfxvault access list E:
 error-unknown-rule = there is no handling rule { $rule }
     .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept: --accept other-medium="test machine"
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside

@@ -45,7 +45,7 @@ help-servers-list = 保管庫に書き込める登録サーバーを表示しま
 help-servers-join = このサーバーを登録し、保管庫に書き込めるようにします。パスフレーズを入力します。
 help-access = 保管庫を開く手段を表示し、追加します。
 help-access-list = 保管庫を開く手段を表示します。
-help-access-add = 保管庫を開く手段を追加します。パスフレーズを入力します。
+help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
 help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
 help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
 help-completions = シェルの補完スクリプトを出力します。
@@ -78,7 +78,7 @@ help-contents-from = 読み取る USB メモリ(例: E:)。複数回指定でき
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
 help-access-list-media = 調べる USB メモリ(例: E:)
-help-access-add-way = 追加する手段: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...。これ以降のバックアップを age で復号できますが、pfxvault では開けません)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
@@ -252,14 +252,19 @@ servers-joined =
 access-headline =
     保管庫を開く手段: パスフレーズまたは復旧キー { $identities } 件{ $others ->
         [0] {""}
-       *[other] 、別の担当者の公開鍵 { $others } 件
+       *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件(pfxvault では保管庫を開けません)
     }
 access-identity = { $id }: パスフレーズまたは復旧キー
-access-key = { $key }: 新しいバックアップをすべて開けます
-access-retired = { $key }: 新しいバックアップは開けません(以前のバックアップは開けます)
+access-key = { $key }: 新しいバックアップをすべて age で復号できます
+access-retired = { $key }: 新しいバックアップは復号できません(以前のバックアップは復号できます)
 access-added =
     完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
-    パスフレーズと復旧キーではすべてのバックアップを開けます。公開鍵(age1...)で開けるのは、これ以降のバックアップだけです。
+    新しい手段で、以前のものを含むすべてのバックアップを開けます。
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
+access-key-added =
+    完了: 公開鍵を { $medium } に追加しました。これ以降のバックアップのファイルは、対応する秘密鍵を使って age で復号できます
+    ただし、この鍵で pfxvault の保管庫を開くこと(復元など)はできず、追加前のバックアップも復号できません。
+    手作業で復旧するときは README.TXT に従いますが、署名の検証には保管庫のフィンガープリントの控えが必要です: { $vault }
     次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
 copy-done =
     完了: { $medium } を最新にしました({ $added ->
@@ -499,6 +504,9 @@ error-unknown-destination = { $destination } は書き込み先として指定�
     .hint = folder:D:\restored、pfx:D:\restored\www.pfx、または pem:D:\restored のように指定してください
 error-unknown-way = { $way } は保管庫を開く手段として指定できません
     .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to E:
+error-too-many-ways = パスフレーズと復旧キーは合わせて { $most } 件までのため、追加しませんでした
+    .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
+    .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
 error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept です: --accept other-medium="試験用サーバー"
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
