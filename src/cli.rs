@@ -365,6 +365,12 @@ pub fn language_asked_for(args: impl Iterator<Item = OsString>) -> Option<Langua
     Language::from_str(separate.or(joined)?, true).ok()
 }
 
+/// Whether the result is for a program. It is looked up before anything is parsed, as the language is, so that mistakes
+/// in the command line are a document, too.
+pub fn json_asked_for(mut args: impl Iterator<Item = OsString>) -> bool {
+    args.any(|arg| arg == "--json")
+}
+
 /// Shows the help or the version that was asked for, or says what is wrong with the command line.
 pub fn explain(console: &Console, error: &clap::Error) -> Exit {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
@@ -374,9 +380,12 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
             console.print(error.render().to_string().trim_end());
             return Exit::Done;
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !console.json => {
             console.print(error.render().to_string().trim_end());
             return Exit::Usage;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            text!("error-missing-argument", argument = "COMMAND")
         }
         ErrorKind::MissingRequiredArgument => text!("error-missing-argument", argument = argument),
         ErrorKind::InvalidSubcommand => {

@@ -15,9 +15,7 @@ use crate::vault::medium::Medium;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
-    holdings.select(&args.names)?;
-    super::list::warnings(run, &holdings);
+    let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
     if args.dry_run {
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
         let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());

@@ -202,8 +202,7 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
 fn reveal_passwords(run: &Run<'_>, generations: &[OpenGeneration], names: &[String]) -> Result<()> {
     for entry in generations.iter().flat_map(|from| &from.catalog.key_pairs).filter(|entry| is_wanted(entry, names)) {
         let (name, password) = (entry.about.display_name(), entry.pfx_password.expose());
-        let line = text!("contents-password", name = name, password = password);
-        run.console.show_privately(&run.console.words(&line))?;
+        run.console.show_privately(&[&run.console.words(&text!("contents-password", name = name)), " ", password])?;
     }
     Ok(())
 }
@@ -279,7 +278,7 @@ fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
         Err(_) => server.to_string(),
     };
     let lines: Vec<_> = servers.iter().map(line).collect();
-    Error::usage(text!("error-which-server", servers = lines.join("\n")))
+    Error::usage(text!("error-which-server", servers = lines))
 }
 
 /// How many days ago something was.

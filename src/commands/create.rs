@@ -3,7 +3,6 @@
 use crate::cli::Create;
 use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
-use crate::files;
 use crate::secret::Passphrase;
 use crate::state::{State, no_random};
 use crate::text;
@@ -31,7 +30,7 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
     }
     let folder = run.new_state_folder()?;
     run.console.progress(&text!("create-what-it-is"));
-    let passphrase = new_passphrase(run)?;
+    let passphrase = run.new_passphrase(run.global.passphrase_file.as_deref())?;
     let recovery = RecoveryKey::generate();
     match &run.global.recovery_key_file {
         Some(path) => write_recovery_key(run.console, &recovery, path)?,
@@ -41,15 +40,6 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
     let state = found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))?;
     run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
     Ok(state)
-}
-
-fn new_passphrase(run: &Run<'_>) -> Result<Passphrase> {
-    let Some(path) = &run.global.passphrase_file else { return run.console.new_passphrase() };
-    let text = files::read_secret(path)?;
-    if text.is_empty() {
-        return Err(Error::usage(text!("error-empty-secret-file", path = path.as_path())));
-    }
-    Ok(Passphrase::new(text.to_string()))
 }
 
 /// The founding itself: an owner, two ways in, this server admitted, the first medium.

@@ -216,17 +216,33 @@ impl<'a> Run<'a> {
         server::read(&source, &Password::new(typed.to_string()), self.now)
     }
 
+    /// What is written from: everything at a source that `names` mean, its weaknesses pointed out. A password that opens
+    /// nothing is a failure of its own, not an empty source.
+    pub fn chosen(&self, names: &[String], source: &str, files: &SourceFiles) -> Result<Holdings> {
+        let mut holdings = self.holdings(source, files)?;
+        holdings.select(names)?;
+        let closed = &holdings.unreadable;
+        if holdings.key_pairs.is_empty() && !closed.is_empty() && closed.iter().all(|file| file.wrong_password) {
+            let names: Vec<_> = closed.iter().map(|file| file.name.clone()).collect();
+            return Err(Error::new(Exit::WrongSecret, text!("error-wrong-source-password", files = names)));
+        }
+        list::warnings(self, &holdings);
+        Ok(holdings)
+    }
+
     /// A new PFX password: from a file, or typed twice.
     pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
         match file {
             None => self.console.new_pfx_password(),
-            Some(path) => {
-                let password = files::read_secret(path)?;
-                if password.is_empty() {
-                    return Err(Error::usage(text!("error-empty-secret-file", path = path)));
-                }
-                Ok(Password::new(password.to_string()))
-            }
+            Some(path) => Ok(Password::new(files::read_secret(path)?.to_string())),
+        }
+    }
+
+    /// A new passphrase: from a file, or generated and typed back.
+    pub fn new_passphrase(&self, file: Option<&Path>) -> Result<Passphrase> {
+        match file {
+            None => self.console.new_passphrase(),
+            Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::rules::{self, Stored};
-use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing};
+use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing, is_called_without_key};
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::OnWindows;
@@ -23,8 +23,8 @@ pub struct Ready {
     pub key_pairs: Vec<Readied>,
     /// What could not be read: name and reason.
     pub missing: Vec<(String, Text)>,
-    /// Whether something speaks against taking this for the newest state.
-    pub doubtful: bool,
+    /// What speaks against taking this for the newest state.
+    pub doubts: Vec<Text>,
 }
 
 /// A key pair with what it was where it comes from.
@@ -51,7 +51,7 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
 /// Reads what is to be restored.
 pub fn ready(run: &Run<'_>, args: &Restore) -> Result<Ready> {
     match args.from.as_slice() {
-        [source] if Source::is_source(source) => from_source(run, args, source),
+        [source] if Source::is_source(source) => Ok(Ready::of(run.chosen(&args.names, source, &args.files)?)),
         media => from_vault(run, args, media),
     }
 }
@@ -64,7 +64,7 @@ impl Ready {
         Self {
             missing: unreadable.map(|unreadable| (unreadable.name, unreadable.reason)).collect(),
             key_pairs: holdings.key_pairs.into_iter().map(readied).collect(),
-            doubtful: false,
+            doubts: Vec::new(),
         }
     }
 
@@ -72,17 +72,10 @@ impl Ready {
     pub fn exit(&self) -> Exit {
         match () {
             () if !self.missing.is_empty() => Exit::Partly,
-            () if self.doubtful => Exit::Attention,
+            () if !self.doubts.is_empty() => Exit::Attention,
             () => Exit::Done,
         }
     }
-}
-
-fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
-    let mut holdings = run.holdings(source, &args.files)?;
-    holdings.select(&args.names)?;
-    super::list::warnings(run, &holdings);
-    Ok(Ready::of(holdings))
 }
 
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
@@ -99,7 +92,7 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
         age = age
     ));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
-    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubtful: !from.doubts.is_empty() };
+    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts: from.doubts.clone() };
     let wanted: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| is_wanted(entry, &args.names)).collect();
     let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
     for (entry, read) in wanted.into_iter().zip(read) {
@@ -111,7 +104,8 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
             Err(reason) => ready.missing.push((entry.about.display_name().to_owned(), reason)),
         }
     }
-    for without in &from.catalog.without_key {
+    let is_meant = |known: &str| args.names.is_empty() || args.names.iter().any(|n| is_called_without_key(known, n));
+    for without in from.catalog.without_key.iter().filter(|without| is_meant(&without.name)) {
         ready.missing.push((without.name.clone(), text!("reason-without-key")));
     }
     Ok(ready)
@@ -144,7 +138,9 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
         .iter()
         .map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) }))
         .collect();
-    run.console.document(exit, json!({ "restored": placed.len(), "files": files, "missing": missing }));
+    let doubts: Vec<_> = ready.doubts.iter().map(|doubt| run.console.words(doubt)).collect();
+    let document = json!({ "restored": placed.len(), "files": files, "missing": missing, "doubts": doubts });
+    run.console.document(exit, document);
     Ok(exit)
 }
 

@@ -261,12 +261,20 @@ impl Holdings {
     /// One certificate may lie in several files, once for each of its host names.
     fn take_pair(&mut self, pair: KeyPair, pfx: Option<Protection>, file: &str) {
         match self.key_pairs.iter_mut().find(|held| held.leaf().der() == pair.leaf().der()) {
-            Some(held) => held.file_names.push(file.to_owned()),
+            Some(held) => {
+                held.file_names.push(file.to_owned());
+                // One file may hold the leaf alone, another the whole chain.
+                if pair.chain.len() > held.pair.chain.len() {
+                    (held.pair.chain, held.pair.warnings) = (pair.chain, pair.warnings);
+                }
+            }
             None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx, windows: None }),
         }
     }
 
     /// Keeps the key pairs that any of `names` means: a host name, friendly or common name, file name or thumbprint.
+    /// A name in several certificates means all of them: leaving one out of a backup would be the worse surprise, and
+    /// where only one can be meant, [`Destination::plan`] lists the candidates.
     ///
     /// # Errors
     /// A name that means nothing here.
@@ -289,9 +297,14 @@ impl Holdings {
 
 impl Unreadable {
     fn is_called(&self, name: &str) -> bool {
-        let host = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
-        self.name.eq_ignore_ascii_case(&host) || self.name.eq_ignore_ascii_case(&format!("{host}.pfx"))
+        is_called_without_key(&self.name, name)
     }
+}
+
+/// Whether `name` means what is known by no more than `known`: a file's name, or one in a certificate.
+pub fn is_called_without_key(known: &str, name: &str) -> bool {
+    let host = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
+    known.eq_ignore_ascii_case(&host) || known.eq_ignore_ascii_case(&format!("{host}.pfx"))
 }
 
 impl Held {

@@ -17,7 +17,8 @@ pub const ROOT: &str = "PFXVAULT";
 pub const HALVES: [&str; 2] = ["A", "B"];
 const OWNER: &str = "OWNER";
 const FIRST_IDENTITY: &str = "IDENTITY.AGE";
-const MAX_IDENTITIES: usize = 16;
+/// Identity files that are read in one half.
+pub const MAX_IDENTITIES: usize = 16;
 
 const MIB: u64 = 1024 * 1024;
 /// Caps on what is read from a medium, by kind of file, in bytes.

@@ -98,6 +98,12 @@ impl Table {
         path
     }
 
+    /// A pipe with a name: whoever opens it waits for the other end.
+    pub fn pipe(&self, name: &str) -> PathBuf {
+        assert!(Command::new("mkfifo").arg(self.at(name)).status().unwrap().success());
+        self.at(name)
+    }
+
     pub fn stick(&self, name: &str) -> PathBuf {
         fs::create_dir_all(self.at(name)).unwrap();
         self.at(name)

@@ -45,7 +45,7 @@ help-servers-list = Show the servers that may write to the vault.
 help-servers-join = Enrol this server, so that it may write to the vault; asks for the passphrase.
 help-access = Show what can open the vault, or add one more way.
 help-access-list = Show what can open the vault.
-help-access-add = Add one more way to open the vault; asks for the passphrase.
+help-access-add = Add one more way to open the vault, or a key that decrypts new backups with age; asks for the passphrase.
 help-copy = Bring a medium up to date from others; nothing on it is removed, and no passphrase is needed.
 help-demo = Show everything once with throw-away key pairs: backup, damage, restore; changes nothing on this machine.
 help-completions = Print the completions for a shell.
@@ -78,7 +78,7 @@ help-contents-from = USB stick to read, such as E:; may be given several times
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as E:
-help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person, which decrypts backups made from now on with age but does not open the vault in pfxvault
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
@@ -194,7 +194,7 @@ contents-headline =
     }
 contents-older = earlier generations: { $numbers }
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
-contents-password = { $name }: { $password }
+contents-password = { $name }:
 column-names = host name
 column-friendly-name = friendly name
 column-thumbprint = thumbprint
@@ -284,15 +284,20 @@ access-headline =
        *[other] { $identities } passphrases or recovery keys
     }{ $others ->
         [0] {""}
-        [one] , and with 1 more key of a second person
-       *[other] , and with { $others } more keys of other persons
+        [one] . 1 more key decrypts new backups with age, but does not open the vault in pfxvault
+       *[other] . { $others } more keys decrypt new backups with age, but do not open the vault in pfxvault
     }
 access-identity = { $id }: a passphrase or a recovery key
-access-key = { $key }: opens every new backup
-access-retired = { $key }: no longer opens new backups; still opens the old ones
+access-key = { $key }: decrypts every new backup with age
+access-retired = { $key }: no longer decrypts new backups; still decrypts the old ones
 access-added =
     done: the new way to open the vault is on { $medium }. The ways there were before still work.
-    A passphrase or recovery key opens all backups; a public key (age1...) only those made from now on.
+    It opens all backups, those made before it, too.
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
+access-key-added =
+    done: the public key is on { $medium }. Its private key decrypts the files of every backup made from now on, with age.
+    It does not open the vault in pfxvault (restore, drill), and decrypts no backup made before.
+    Recovery by hand goes as in README.TXT; to check the signatures, it needs the fingerprint of the vault on paper: { $vault }
     next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
 copy-done =
     done: { $medium } is up to date: { $added ->
@@ -315,15 +320,15 @@ verify-good =
 verify-attention =
     attention needed: { $count ->
         [0] no generation is whole
-        [one] 1 generation is whole
-       *[other] { $count } generations are whole
-    } and can be restored; what needs attention is listed below
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; what needs attention is listed below
 verify-forged =
     attention needed: { $count ->
         [0] no generation is whole
-        [one] 1 generation is whole
-       *[other] { $count } generations are whole
-    } and can be restored; something else on the media was not written by an enrolled server and does not count
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; something else on the media was not written by an enrolled server and does not count
 verify-lost =
     damaged: { $count ->
         [0] no generation is whole
@@ -460,7 +465,7 @@ os-denied = access is denied
 os-not-found = it is not there
 os-exists = it exists already
 os-not-a-folder = it is not a folder
-os-is-a-folder = it is a folder, not a file
+os-is-a-folder = it is not a file, but a folder or a device
 os-too-large = it is too large
 os-other = { $words }
 reason-medium = { $path }: { $reason }
@@ -553,8 +558,11 @@ error-unknown-source = { $source } is not a place to read key pairs from
     .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
     .hint = write folder:D:\restored, pfx:D:\restored\www.pfx, or pem:D:\restored
-error-unknown-way = { $way } is not a way to open the vault
+error-unknown-way = { $way } is nothing that can be added
     .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to E:
+error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
+    .cause = with more, some would not be read, and the vault could not be opened with them
+    .hint = use one that is there; to see them: pfxvault access list E:
 error-unknown-rule = there is no handling rule { $rule }
     .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept: --accept other-medium="test machine"
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
@@ -568,8 +576,11 @@ error-which-server = several servers have backups here, and --server does not sa
         found here (id, name, newest generation, day):
         { $servers }
     .hint = add the name or id of one of them: --server NAME
-error-one-pfx = { $count } key pairs do not go into the one file { $path }
-    .hint = name one key pair, or write a folder with one file for each: --to folder:D:\restored
+error-one-pfx = { $count } key pairs are meant, and they do not go into the one file { $path }
+    .cause =
+        found here (thumbprint, expires, name):
+        { $candidates }
+    .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:D:\restored
 error-pem-without-key = a certificate in PEM needs its private key
     .hint = name the key file as well: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
@@ -581,6 +592,11 @@ error-source-unreadable = cannot read { $path }
 error-pfx-unreadable = cannot open { $path }
     .cause = { $reason }
     .hint = check that it is the right file and the right password; a script gives the password with --source-password-file FILE
+error-wrong-source-password = none of the PFX files here opens with the password given, or without one
+    .cause = { $files }
+    .hint =
+        type the password again, or give it in a file only you can read: --source-password-file FILE
+        if each file has its own password, take one after the other: --from pfx:FILE
 error-pem-malformed = { $path } is not a PEM file, or is damaged
     .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }
@@ -601,6 +617,9 @@ error-nothing-restorable = none of the key pairs wanted can be read, so nothing 
         from files, see the reasons: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } exists already, so nothing was written
     .hint = choose another place with --to, or replace existing files with --force
+error-not-a-file = { $path } is there and is not a file, so nothing was written
+    .cause = a folder, a link or a device is never replaced, not even with --force
+    .hint = choose another place with --to, or move away what is there
 error-destination-unwritable = cannot write { $path }, so everything is as it was before
     .cause = { $reason }
     .hint = choose a place with enough space that you may write to, with --to

@@ -45,7 +45,7 @@ help-servers-list = 保管庫に書き込める登録サーバーを表示しま
 help-servers-join = このサーバーを登録し、保管庫に書き込めるようにします。パスフレーズを入力します。
 help-access = 保管庫を開く手段を表示し、追加します。
 help-access-list = 保管庫を開く手段を表示します。
-help-access-add = 保管庫を開く手段を追加します。パスフレーズを入力します。
+help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
 help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
 help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
 help-completions = シェルの補完スクリプトを出力します。
@@ -78,7 +78,7 @@ help-contents-from = 読み取る USB メモリ(例: E:)。複数回指定でき
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
 help-access-list-media = 調べる USB メモリ(例: E:)
-help-access-add-way = 追加する手段: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...。これ以降のバックアップを age で復号できますが、pfxvault では開けません)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
@@ -179,7 +179,7 @@ contents-headline =
     })
 contents-older = 以前の世代: { $numbers }
 contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
-contents-password = { $name }: { $password }
+contents-password = { $name }:
 column-names = ホスト名
 column-friendly-name = フレンドリ名
 column-thumbprint = 拇印
@@ -252,14 +252,19 @@ servers-joined =
 access-headline =
     保管庫を開く手段: パスフレーズまたは復旧キー { $identities } 件{ $others ->
         [0] {""}
-       *[other] 、別の担当者の公開鍵 { $others } 件
+       *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件(pfxvault では保管庫を開けません)
     }
 access-identity = { $id }: パスフレーズまたは復旧キー
-access-key = { $key }: 新しいバックアップをすべて開けます
-access-retired = { $key }: 新しいバックアップは開けません(以前のバックアップは開けます)
+access-key = { $key }: 新しいバックアップをすべて age で復号できます
+access-retired = { $key }: 新しいバックアップは復号できません(以前のバックアップは復号できます)
 access-added =
     完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
-    パスフレーズと復旧キーではすべてのバックアップを開けます。公開鍵(age1...)で開けるのは、これ以降のバックアップだけです。
+    新しい手段で、以前のものを含むすべてのバックアップを開けます。
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
+access-key-added =
+    完了: 公開鍵を { $medium } に追加しました。これ以降のバックアップのファイルは、対応する秘密鍵を使って age で復号できます
+    ただし、この鍵で pfxvault の保管庫を開くこと(復元など)はできず、追加前のバックアップも復号できません。
+    手作業で復旧するときは README.TXT に従いますが、署名の検証には保管庫のフィンガープリントの控えが必要です: { $vault }
     次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
 copy-done =
     完了: { $medium } を最新にしました({ $added ->
@@ -284,9 +289,9 @@ verify-attention =
     }。注意が必要な点は次のとおりです
 verify-forged =
     要確認: { $count ->
-        [0] 完全な世代はありません
-       *[other] { $count } 世代は完全で、復元できます
-    }。ただし、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
+        [0] 完全な世代はありません。また
+       *[other] { $count } 世代は完全で、復元できます。ただし
+    }、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
 verify-lost =
     破損あり: { $count ->
         [0] 完全な世代はありません
@@ -412,7 +417,7 @@ os-denied = アクセスが拒否されました
 os-not-found = 見つかりません
 os-exists = すでに存在します
 os-not-a-folder = フォルダーではありません
-os-is-a-folder = ファイルではなくフォルダーです
+os-is-a-folder = ファイルではありません(フォルダーかデバイスです)
 os-too-large = 大きすぎます
 os-other = { $words }
 reason-medium = { $path }: { $reason }
@@ -505,8 +510,11 @@ error-unknown-source = { $source } は読み取り元として指定できませ
     .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
     .hint = folder:D:\restored、pfx:D:\restored\www.pfx、または pem:D:\restored のように指定してください
-error-unknown-way = { $way } は保管庫を開く手段として指定できません
+error-unknown-way = { $way } は追加できるものではありません
     .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to E:
+error-too-many-ways = パスフレーズと復旧キーは合わせて { $most } 件までのため、追加しませんでした
+    .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
+    .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
 error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept です: --accept other-medium="試験用サーバー"
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
@@ -520,8 +528,11 @@ error-which-server = 複数のサーバーのバックアップがあり、--ser
         見つかったサーバー(ID、名前、最新の世代、日付):
         { $servers }
     .hint = いずれかの名前または ID を指定してください: --server 名前
-error-one-pfx = { $count } 組のキーペアを 1 つのファイル { $path } に入れることはできません
-    .hint = キーペアを 1 組だけ指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
+error-one-pfx = { $count } 組のキーペアが該当します。1 つのファイル { $path } に入れることはできません
+    .cause =
+        見つかったキーペア(拇印、有効期限、名前):
+        { $candidates }
+    .hint = 1 組だけを拇印で指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
 error-pem-without-key = PEM の証明書には秘密鍵の指定が必要です
     .hint = 秘密鍵のファイルも指定してください: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
@@ -533,6 +544,11 @@ error-source-unreadable = { $path } を読み取れません
 error-pfx-unreadable = { $path } を開けません
     .cause = { $reason }
     .hint = ファイルとパスワードが正しいか確認してください。スクリプトでは --source-password-file ファイル で指定します
+error-wrong-source-password = ここにある PFX は、指定されたパスワードでも、パスワードなしでも開けません
+    .cause = { $files }
+    .hint =
+        パスワードを入力し直すか、自分だけが読めるファイルに書いて指定してください: --source-password-file ファイル
+        ファイルごとにパスワードが異なる場合は、1 つずつ指定してください: --from pfx:ファイル
 error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
     .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
 error-pem-no-certificate = { $path } に証明書がありません
@@ -553,6 +569,9 @@ error-nothing-restorable = 指定されたキーペアを 1 組も読み取れ�
         ファイルの場合は、理由を確認してください: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } がすでに存在するため、何も書き込みませんでした
     .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
+error-not-a-file = { $path } はファイルではないため、何も書き込みませんでした
+    .cause = フォルダー、リンク、デバイスは、--force を付けても置き換えません
+    .hint = --to で別の場所を指定するか、そこにあるものを移動してください
 error-destination-unwritable = { $path } に書き込めないため、すべて元の状態に戻しました
     .cause = { $reason }
     .hint = 空き容量と書き込み権限のある場所を --to で指定してください
