@@ -702,6 +702,9 @@ error-state-shared = what this server remembers is not safe: others own { $folde
         let only administrators write to it, then run the same command again
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
+error-state-other-machine = what this server remembers in { $folder } was made on another machine
+    .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
+    .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected
 error-state-damaged = what this server remembers is damaged: { $folder }
     .hint =
         the vault itself is not affected
