@@ -92,15 +92,22 @@ pub enum Action {
     },
 }
 
+/// What a source needs beside its name.
+#[derive(Debug, Args, Clone)]
+pub struct SourceFiles {
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_password_file: Option<PathBuf>,
+}
+
 /// Where key pairs are read from.
 #[derive(Debug, Args, Clone)]
 pub struct From {
     #[arg(long, value_name = "SOURCE")]
     pub(crate) from: String,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) source_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: SourceFiles,
 }
 
 #[derive(Debug, Args)]
@@ -194,10 +201,8 @@ pub struct Restore {
     pub(crate) names: Vec<String>,
     #[arg(long, value_name = "MEDIUM|SOURCE", required = true)]
     pub(crate) from: Vec<String>,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) source_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: SourceFiles,
     #[command(flatten)]
     pub(crate) which: Which,
     #[arg(long)]

@@ -3,10 +3,10 @@
 
 use crate::backup::medium_error;
 use crate::error::{Error, Exit, Result};
-use crate::keypair::{self, CertInput, KeyInput, KeyPair};
+use crate::keypair::KeyPair;
 use crate::media::Reading;
 use crate::pfx;
-use crate::server::{key_pair_reason, pfx_reason};
+use crate::server::{key_pair_reason, pfx_reason, sort_pfx};
 use crate::state::State;
 use crate::text;
 use crate::text::Text;
@@ -203,16 +203,7 @@ impl Opened<'_> {
         if !matches!(read.mac, pfx::Mac::Verified { .. }) {
             return Err(text!("reason-no-mac"));
         }
-        let keys = read.keys.into_iter().map(|key| KeyInput {
-            pkcs8: key.pkcs8,
-            friendly_name: key.attributes.friendly_name,
-            csp_name: key.attributes.csp_name,
-        });
-        let certificates = read
-            .certificates
-            .into_iter()
-            .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
-        let mut sorted = keypair::sort(keys.collect(), certificates.collect(), self.now);
+        let mut sorted = sort_pfx(read, self.now);
         if let Some((_, error)) = sorted.unusable.first() {
             return Err(key_pair_reason(error));
         }

@@ -233,6 +233,12 @@ impl State {
         &self.memory.media
     }
 
+    /// What the next medium is called unless the user says otherwise: A, B, C and so on.
+    pub fn next_label(&self) -> String {
+        let letter = u8::try_from(self.memory.media.len()).ok().filter(|count| *count < 26).map(|count| b'A' + count);
+        letter.map_or_else(|| (self.memory.media.len() + 1).to_string(), |letter| char::from(letter).to_string())
+    }
+
     /// Every server's newest generation that was ever seen on any medium, and this server's own.
     pub fn remembered(&self) -> Vec<(ServerId, Number)> {
         let seen = self.memory.media.values().flat_map(|medium| &medium.newest);

@@ -15,7 +15,7 @@ use crate::vault::medium::Medium;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    let mut holdings = run.holdings(&args.from)?;
+    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     super::list::warnings(run, &holdings);
     if args.dry_run {
@@ -58,7 +58,8 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
             }
             Some(mut state) if !there => {
                 run.go_ahead(yes, &text!("backup-add-question", medium = name))?;
-                backup::add_medium(&mut state, medium, &crate::media::host_name())?;
+                let label = state.next_label();
+                backup::add_medium(&mut state, medium, &label)?;
                 state
             }
             Some(state) => state,

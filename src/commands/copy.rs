@@ -6,7 +6,7 @@ use crate::cli::Copy;
 use crate::commands::Run;
 use crate::copy;
 use crate::error::{Error, Exit, Result};
-use crate::state::no_random;
+use crate::state::{State, no_random};
 use crate::text;
 use crate::vault::readme::{self, Label};
 
@@ -22,7 +22,8 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
         return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = target.name.as_str())));
     }
     if !there {
-        let label = Label::new(&crate::media::host_name()).map_err(|_| no_random())?;
+        let label = Label::new(&state.as_ref().map_or_else(crate::media::host_name, State::next_label))
+            .map_err(|_| no_random())?;
         let prepared = target
             .write_loose("README.TXT", &readme::readme())
             .and_then(|()| target.write_loose("MEDIUM.TXT", &label.render()));

@@ -30,14 +30,7 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
     if there {
         return Err(Error::failed(text!("error-vault-there", medium = medium.name.as_str())));
     }
-    let folder = run.state_folder()?;
-    if let Some(state) = State::open(&folder)? {
-        return Err(Error::failed(text!(
-            "error-already-enrolled",
-            vault = state.vault().as_str(),
-            folder = folder.as_path()
-        )));
-    }
+    let folder = run.new_state_folder()?;
     run.console.progress(&text!("create-what-it-is"));
     let passphrase = new_passphrase(run)?;
     let recovery = RecoveryKey::generate();
@@ -46,8 +39,7 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
         None => run.console.hand_over_recovery_key(&recovery)?,
     }
     let name = server_name.unwrap_or_else(crate::media::host_name);
-    let label = label.unwrap_or_else(|| name.clone());
-    found(&folder, medium, &passphrase, &recovery, &name, &label)
+    found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))
 }
 
 fn new_passphrase(run: &Run<'_>) -> Result<Passphrase> {

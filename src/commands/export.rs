@@ -12,7 +12,7 @@ use crate::text;
 pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
     let destination = Destination::parse(&args.into.to)?;
     rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
-    let mut holdings = run.holdings(&args.from)?;
+    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     super::list::warnings(run, &holdings);
     let ready = Ready::of(holdings);

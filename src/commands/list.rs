@@ -19,7 +19,7 @@ pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
     if args.from.from == IIS {
         return super::iis::list(run, args);
     }
-    let mut holdings = run.holdings(&args.from)?;
+    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
     let state = run.state().ok().flatten();

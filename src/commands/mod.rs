@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cli::{Action, Cli, From, Global};
+use crate::cli::{Action, Cli, Global, SourceFiles};
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -95,6 +95,18 @@ impl<'a> Run<'a> {
         folder.ok_or_else(|| Error::usage(text!("error-no-state-folder")))
     }
 
+    /// Where the state of a machine goes that is not enrolled yet.
+    pub fn new_state_folder(&self) -> Result<PathBuf> {
+        let folder = self.state_folder()?;
+        match State::open(&folder)? {
+            None => Ok(folder),
+            Some(state) => {
+                let vault = state.vault().as_str();
+                Err(Error::failed(text!("error-already-enrolled", vault = vault, folder = folder.as_path())))
+            }
+        }
+    }
+
     /// This machine's state, if it is enrolled.
     pub fn state(&self) -> Result<Option<State>> {
         State::open(&self.state_folder()?)
@@ -161,14 +173,9 @@ impl<'a> Run<'a> {
     }
 
     /// Everything at a source. The password is asked for only where a file does not open without one.
-    pub fn holdings(&self, from: &From) -> Result<Holdings> {
-        self.read_source(&from.from, from.key.as_deref(), from.source_password_file.as_deref())
-    }
-
-    /// As [`Run::holdings`], by parts.
-    pub fn read_source(&self, source: &str, key: Option<&Path>, password: Option<&Path>) -> Result<Holdings> {
-        let source = Source::parse(source, key)?;
-        if let Some(file) = password {
+    pub fn holdings(&self, source: &str, files: &SourceFiles) -> Result<Holdings> {
+        let source = Source::parse(source, files.key.as_deref())?;
+        if let Some(file) = &files.source_password_file {
             let password = Password::new(files::read_secret(file)?.to_string());
             return server::read(&source, &password, self.now);
         }

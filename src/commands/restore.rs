@@ -79,7 +79,7 @@ impl Ready {
 }
 
 fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
-    let mut holdings = run.read_source(source, args.key.as_deref(), args.source_password_file.as_deref())?;
+    let mut holdings = run.holdings(source, &args.files)?;
     holdings.select(&args.names)?;
     super::list::warnings(run, &holdings);
     Ok(Ready::of(holdings))

@@ -21,14 +21,7 @@ pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
 fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
     let medium = run.medium_to_write(name)?;
-    let folder = run.state_folder()?;
-    if let Some(state) = State::open(&folder)? {
-        return Err(Error::failed(text!(
-            "error-already-enrolled",
-            vault = state.vault().as_str(),
-            folder = folder.as_path()
-        )));
-    }
+    let folder = run.new_state_folder()?;
     let media = [medium];
     let opened = run.open(&media)?;
     let mut state = State::create(&folder, opened.vault(), &server_name.unwrap_or_else(crate::media::host_name))?;

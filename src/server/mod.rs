@@ -211,16 +211,21 @@ fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Co
         (Hash::of(key.pkcs8.expose()), Protection { encryption, mac: mac.clone() })
     });
     let protection = protection.collect();
-    let keys = read.keys.into_iter().map(|key| KeyInput {
+    Ok(Contents { sorted: sort_pfx(read, now), protection })
+}
+
+/// The key pairs of a PFX, whatever the order in the file.
+pub fn sort_pfx(contents: pfx::Contents, now: jiff::Timestamp) -> Sorted {
+    let keys = contents.keys.into_iter().map(|key| KeyInput {
         pkcs8: key.pkcs8,
         friendly_name: key.attributes.friendly_name,
         csp_name: key.attributes.csp_name,
     });
-    let certificates = read
+    let certificates = contents
         .certificates
         .into_iter()
         .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
-    Ok(Contents { sorted: keypair::sort(keys.collect(), certificates.collect(), now), protection })
+    keypair::sort(keys.collect(), certificates.collect(), now)
 }
 
 impl Holdings {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Hash, Number, ServerId, VaultId};
 use super::medium::{Folder, HALVES, Medium, MediumError, Walk, cap};
-use super::record::{CATALOG, Record};
-use super::sign::{self};
-use super::text::Flaw;
+use super::record::{self, CATALOG, Record};
+use super::sign;
+use super::text::{self, Flaw};
 use super::trust::{Standing, Trust};
 use crate::media::Reading;
 
@@ -55,7 +55,7 @@ pub struct Place {
 /// Why a folder does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
-    /// The owner never admitted this server.
+    /// The owner never admitted whoever this place, or the signature on it, belongs to.
     Stranger,
     /// The owner closed the server below this number.
     Closed,
@@ -297,33 +297,41 @@ impl Slot {
     }
 }
 
-/// Signature, then text, then place, then standing.
+/// Whose place it is, then signature, then text, then what the text claims.
 fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> Verdict {
     let read = |name: &str, cap| folder.files.get(name).map(|path| medium.read(path, cap, reading));
+    if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
+        return Verdict::Foreign(why);
+    }
     let signature = match read("RECORD.SIG", cap::SIGNATURE) {
         None => return Verdict::Unfinished,
         Some(Ok(bytes)) if bytes.is_empty() => return Verdict::Unfinished,
-        Some(Ok(bytes)) => bytes,
-        Some(Err(_)) => return Verdict::Damaged,
+        Some(read) => read,
     };
     let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else { return Verdict::Damaged };
-    let Some(key) = trust.servers.get(&folder.server) else { return Verdict::Foreign(Foreign::Stranger) };
+    if text::is_newer(&text, record::KIND) {
+        return Verdict::Newer;
+    }
+    let Ok(signature) = signature else { return Verdict::Damaged };
     match sign::signer(sign::RECORD, &text, &signature) {
-        Some(signer) if signer == *key => {}
-        Some(_) => return Verdict::Foreign(Foreign::Misplaced),
+        Some(signer) if trust.servers.get(&folder.server) == Some(&signer) => {}
+        Some(_) => return Verdict::Foreign(Foreign::Stranger),
         None => return Verdict::Damaged,
     }
-    let record = match Record::parse(&text) {
-        Ok(record) => record,
-        Err(Flaw::Newer) => return Verdict::Newer,
-        Err(Flaw::Form) => return Verdict::Damaged,
-    };
+    let Ok(record) = Record::parse(&text) else { return Verdict::Damaged };
     if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number) {
         return Verdict::Foreign(Foreign::Misplaced);
     }
-    match trust.standing(record.server, record.number, Hash::of(&text)) {
-        Standing::Admitted => Verdict::Committed { record, text, signature },
-        Standing::Closed => Verdict::Foreign(Foreign::Closed),
-        Standing::Stranger => Verdict::Foreign(Foreign::Stranger),
+    match foreign(trust.standing(record.server, record.number, Some(Hash::of(&text)))) {
+        None => Verdict::Committed { record, text, signature },
+        Some(why) => Verdict::Foreign(why),
+    }
+}
+
+fn foreign(standing: Standing) -> Option<Foreign> {
+    match standing {
+        Standing::Admitted => None,
+        Standing::Closed => Some(Foreign::Closed),
+        Standing::Stranger => Some(Foreign::Stranger),
     }
 }
