@@ -28,6 +28,7 @@ fn holdings(now: jiff::Timestamp) -> Holdings {
         pair: authority.issue_for(&[&format!("site{n}.example.com")], &key, now).unwrap(),
         file_names: Vec::new(),
         pfx: None,
+        windows: None,
     };
     Holdings { key_pairs: (0..KEY_PAIRS).map(held).collect(), ..Holdings::default() }
 }
@@ -38,7 +39,15 @@ fn medium(path: &Path) -> Medium {
 }
 
 fn back_up(state: &mut State, medium: &[Medium], holdings: &Holdings, now: jiff::Timestamp) {
-    let request = Request { holdings, profile: Profile::Aes256, password: None, exceptions: &[], force: true, now };
+    let request = Request {
+        holdings,
+        selected: &[],
+        profile: Profile::Aes256,
+        password: None,
+        exceptions: &[],
+        force: true,
+        now,
+    };
     backup::run(state, medium, &request, &|_| ()).unwrap();
 }
 

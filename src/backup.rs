@@ -1,6 +1,8 @@
 //! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as one generation on
 //! each medium. It needs no secret: this server can write the vault, not open it.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result};
@@ -14,9 +16,9 @@ use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
 use crate::vault::generation::{Draft, Package, Place};
-use crate::vault::id::{Hash, Number};
+use crate::vault::id::{Hash, Number, ServerId};
 use crate::vault::medium::{HALVES, Medium, MediumError};
-use crate::vault::readme::{self, Label};
+use crate::vault::readme::Label;
 use crate::vault::seal::Recipients;
 use crate::vault::survey::{Generation, Survey};
 use crate::vault::text::day_of;
@@ -33,6 +35,8 @@ const REREAD: u64 = 64 * 1024 * 1024;
 pub struct Request<'a> {
     /// Everything selected at the source.
     pub holdings: &'a Holdings,
+    /// The names it was selected by; none where it is everything.
+    pub selected: &'a [String],
     /// What the PFX inside must be readable by.
     pub profile: Profile,
     /// The password of every PFX; else a fresh one is generated for each.
@@ -88,10 +92,12 @@ pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress:
     let surveys = media.iter().map(|medium| welcome(state, medium)).collect::<Result<Vec<_>>>()?;
     state.save()?;
     refuse_unless_admitted(state)?;
-    let content = content_digest(state, request.holdings);
+    let content = content_digest(state, request);
     let unchanged: Vec<Option<Number>> = surveys.iter().map(|survey| standing_copy(state, survey, content)).collect();
     let mut outcome = Outcome { number: None, media: Vec::new() };
-    let package = if request.force || unchanged.contains(&None) {
+    // A password of the user's own is not compared with, because it is not kept outside of the vault.
+    let force = request.force || request.password.is_some();
+    let package = if force || unchanged.contains(&None) {
         let prev = surveys.iter().filter_map(|survey| own_newest(state, survey)).max();
         let package = seal(state, request, prev, content, progress)?;
         outcome.number = Some(package.0.record.number);
@@ -101,12 +107,12 @@ pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress:
     };
     for ((medium, survey), unchanged) in media.iter().zip(&surveys).zip(unchanged) {
         let done = match (unchanged, &package) {
-            (Some(number), _) if !request.force => Done::Unchanged(number),
+            (Some(number), _) if !force => Done::Unchanged(number),
             (_, Some((package, written))) => write(state, medium, package, written, progress)?,
             (_, None) => continue,
         };
         let decayed = reread(state, survey, request.now, progress);
-        let label = remember_medium(state, medium, request.now)?;
+        let label = remember_medium(state, survey, &done, outcome.number, request.now);
         outcome.media.push(OnMedium { name: medium.name.clone(), label, done, decayed });
     }
     state.save()?;
@@ -119,20 +125,18 @@ pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress:
 /// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
 fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<Survey<'m>> {
     let media = std::slice::from_ref(medium);
-    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)
-        .map_err(|e| medium_error(medium, &e))?;
-    let walk = &survey.walks[0];
-    let ours = walk.statements.iter().any(|(_, s)| survey.trust.statements.get(&s.hash()) == Some(s));
-    if !ours {
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
+    if !survey.is_of_vault(0) {
         return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = medium.name.as_str())));
     }
     state.trust = survey.trust.clone();
-    let admitted = survey.identities().into_iter().filter(|file| state.trust.identities.contains(&Hash::of(file)));
-    state.remember_identities(&admitted.collect::<Vec<_>>());
+    state.remember_identities(&survey.owners_identities());
+    // A run that was cut off may not have lived to note what it committed.
+    survey.line(state.server()).for_each(|generation| state.confirm(generation.record.number, generation.hash));
     let statements: Vec<_> = state.trust.statements.values().collect();
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
-    medium.add_owner_files(&statements, &identities).map_err(|e| medium_error(medium, &e))?;
+    medium.add_owner_files(&statements, &identities)?;
     Ok(survey)
 }
 
@@ -143,10 +147,11 @@ fn refuse_unless_admitted(state: &State) -> Result<()> {
     Err(Error::new(Exit::NoVault, text!("error-server-closed", server = state.server().to_string())))
 }
 
-/// What a later run compares itself with: the same key pairs, readable by the same people.
-fn content_digest(state: &State, holdings: &Holdings) -> Hash {
+/// What a later run compares itself with: the same key pairs, in the same form, readable by the same people.
+fn content_digest(state: &State, request: &Request<'_>) -> Hash {
     let recipients: Vec<_> = state.trust.recipients().collect();
-    Hash::of(format!("{} {}", server::digest(holdings), recipients.join(" ")).as_bytes())
+    let holdings = server::digest(request.holdings);
+    Hash::of(format!("{holdings} {:?} {:?} {}", request.profile, request.selected, recipients.join(" ")).as_bytes())
 }
 
 /// The highest verified generation of this server, on this medium or in memory.
@@ -189,12 +194,13 @@ fn seal(
     }
     let key_pairs = entries.iter().map(|entry| entry.about.clone()).collect();
     let catalog = catalog(state, number, request, entries);
-    let package = draft.sign(recipients.seal(catalog.to_json().expose()), state.key());
+    let package = draft.sign(recipients.seal(catalog.to_json().expose())?, state.key());
     let package = package.map_err(|_| Error::failed(text!("error-signing")))?;
     let record = package.hash().to_string();
     let written = Written {
         number: number.get(),
         record,
+        committed: false,
         time: request.now,
         content: content.to_string(),
         key_pairs,
@@ -211,7 +217,7 @@ fn seal_one(held: &Held, request: &Request<'_>, recipients: &Recipients) -> Resu
         None => words::password().map_err(|_| no_random())?,
     };
     let pfx = pfx_of(&held.pair, &password, request.profile, SEALED_ROUNDS)?;
-    Ok((recipients.seal(pfx.expose()), password))
+    Ok((recipients.seal(pfx.expose())?, password))
 }
 
 fn place(state: &State, number: Number, prev: Option<(Number, Hash)>, now: jiff::Timestamp) -> Place {
@@ -238,6 +244,7 @@ pub fn about(held: &Held) -> AboutKeyPair {
         key_type: leaf.key_type(),
         chain_length: held.pair.chain.len(),
         file_names: held.file_names.clone(),
+        windows: held.windows.clone(),
     }
 }
 
@@ -248,6 +255,7 @@ fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<
         server: state.server().to_string(),
         number: number.get(),
         server_name: state.server_name().to_owned(),
+        selected: request.selected.to_vec(),
         key_pairs,
         without_key: without_key(request.holdings),
         exceptions: request.exceptions.to_vec(),
@@ -269,16 +277,18 @@ fn write(
     written: &Written,
     progress: &dyn Fn(Text),
 ) -> Result<Done> {
-    progress(text!("progress-writing", medium = medium.name.as_str(), number = package.record.number.get()));
+    let number = package.record.number;
+    progress(text!("progress-writing", medium = medium.name.as_str(), number = number.get()));
     let first = package.write(medium, 0, || state.remember(written.clone()).map_err(WriteError::State));
     match first {
         Err(WriteError::State(error)) => return Err(error),
-        Err(WriteError::Medium(error)) => return Ok(Done::Failed(medium_reason(&error))),
-        Ok(()) => {}
+        Err(WriteError::Medium(error)) => return Ok(Done::Failed(error.reason())),
+        Ok(()) => state.confirm(number, package.hash()),
     }
+    state.save()?;
     match package.write(medium, 1, || Ok::<(), MediumError>(())) {
         Ok(()) => Ok(Done::Written),
-        Err(error) => Ok(Done::OneCopy(medium_reason(&error))),
+        Err(error) => Ok(Done::OneCopy(error.reason())),
     }
 }
 
@@ -295,13 +305,13 @@ impl From<MediumError> for WriteError {
 
 /// Reads older generations again: the newest of every server, then those unread for longest.
 fn reread(state: &mut State, survey: &Survey<'_>, now: jiff::Timestamp, progress: &dyn Fn(Text)) -> Vec<String> {
-    let id = medium_label(survey, 0).map(|label| label.medium).unwrap_or_default();
+    let id = survey.medium(0).label().map(|label| label.medium).unwrap_or_default();
     let newest: Vec<&Generation> =
         survey.servers().into_iter().filter_map(|server| survey.line(server).next()).collect();
     let mut others: Vec<&Generation> = survey.slots.values().flat_map(|slot| &slot.generations).collect();
     others.retain(|generation| !newest.iter().any(|newest| newest.hash == generation.hash));
     let seen = state.medium(&id);
-    others.sort_by_key(|generation| seen.read.get(&read_key(generation)).copied());
+    others.sort_by_key(|generation| seen.read.get(&generation.key()).copied());
     let mut decayed = Vec::new();
     let mut read = 0;
     for generation in newest.into_iter().chain(others) {
@@ -312,40 +322,33 @@ fn reread(state: &mut State, survey: &Survey<'_>, now: jiff::Timestamp, progress
         let check = survey.check(generation, Reading::PastCache);
         read += check.bytes.max(1);
         if check.missing.is_empty() && check.bad.is_empty() {
-            seen.read.insert(read_key(generation), now);
+            seen.read.insert(generation.key(), now);
         } else {
-            decayed.push(read_key(generation));
+            decayed.push(generation.key());
         }
     }
     decayed
 }
 
-/// `SERVER8/42`: a generation in host state and in reports.
-pub fn read_key(generation: &Generation) -> String {
-    format!("{}/{}", generation.record.server, generation.record.number)
-}
-
-/// The label of one of a survey's media.
-pub fn medium_label(survey: &Survey<'_>, medium: usize) -> Option<Label> {
-    Label::parse(&survey.medium(medium).read_loose("MEDIUM.TXT")?)
-}
-
-/// Notes in host state what the medium holds now.
-fn remember_medium(state: &mut State, medium: &Medium, now: jiff::Timestamp) -> Result<String> {
-    let media = std::slice::from_ref(medium);
-    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)
-        .map_err(|e| medium_error(medium, &e))?;
-    let newest = survey
-        .servers()
-        .into_iter()
-        .filter_map(|server| Some((server.to_string(), survey.line(server).next()?.record.number.get())));
-    let newest = newest.collect();
-    let Some(label) = medium_label(&survey, 0) else { return Ok(medium.name.clone()) };
+/// Notes in host state what the medium holds now, and says what it is called.
+fn remember_medium(
+    state: &mut State,
+    survey: &Survey<'_>,
+    done: &Done,
+    number: Option<Number>,
+    now: jiff::Timestamp,
+) -> String {
+    let newest = |server| Some((ServerId::to_string(&server), survey.line(server).next()?.record.number.get()));
+    let mut newest: BTreeMap<String, u32> = survey.servers().into_iter().filter_map(newest).collect();
+    if let (Done::Written | Done::OneCopy(_), Some(number)) = (done, number) {
+        newest.insert(state.server().to_string(), number.get());
+    }
+    let Some(label) = survey.medium(0).label() else { return survey.medium(0).name.clone() };
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
     seen.newest = newest;
     seen.last_seen = Some(now);
-    Ok(label.label)
+    label.label
 }
 
 /// Puts this vault onto a medium that holds none: no passphrase is needed, an enrolled server may do it.
@@ -353,34 +356,18 @@ fn remember_medium(state: &mut State, medium: &Medium, now: jiff::Timestamp) -> 
 /// # Errors
 /// When the medium refuses, or any PFXVAULT folder stands there already.
 pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
-    if medium.has_vault().map_err(|e| medium_error(medium, &e))? {
+    if medium.has_vault()? {
         return Err(Error::new(Exit::Failed, text!("error-vault-there", medium = medium.name.as_str())));
     }
     let label = Label::new(label).map_err(|_| no_random())?;
     let statements: Vec<_> = state.trust.statements.values().collect();
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
-    medium
-        .write_loose("README.TXT", &readme::readme())
-        .and_then(|()| medium.write_loose("MEDIUM.TXT", &label.render()))
-        .and_then(|()| medium.add_owner_files(&statements, &identities))
-        .map_err(|e| medium_error(medium, &e))?;
+    medium.prepare(&label)?;
+    medium.add_owner_files(&statements, &identities)?;
     state.medium(&label.medium).label.clone_from(&label.label);
     state.save()?;
     Ok(label)
-}
-
-/// Why a medium refused, without its name.
-pub fn medium_reason(error: &MediumError) -> Text {
-    if error.source.kind() == std::io::ErrorKind::InvalidData {
-        return text!("reason-reads-back-other", path = error.path.as_str());
-    }
-    text!("reason-medium", path = error.path.as_str(), reason = &error.source)
-}
-
-/// A medium that cannot be used.
-pub fn medium_error(medium: &Medium, error: &MediumError) -> Error {
-    Error::failed(text!("error-medium", medium = medium.name.as_str(), reason = medium_reason(error)))
 }
 
 fn nothing_committed(outcome: Outcome) -> Error {

@@ -61,6 +61,10 @@ pub enum Action {
     Drill(Drill),
     /// Restore.
     Restore(Restore),
+    /// Mend key pairs of this server.
+    Repair(Repair),
+    /// Take back the last change of this server.
+    Undo(Undo),
     /// A new vault.
     Create(Create),
     /// What a vault holds.
@@ -78,6 +82,9 @@ pub enum Action {
     Copy(Copy),
     /// The whole story on throw-away media.
     Demo,
+    /// Keys of this server, tried with throw-away ones.
+    #[command(hide = true)]
+    Selftest,
     /// Completions for a shell.
     Completions {
         /// Which shell.
@@ -85,15 +92,22 @@ pub enum Action {
     },
 }
 
+/// What a source needs beside its name.
+#[derive(Debug, Args, Clone)]
+pub struct SourceFiles {
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_password_file: Option<PathBuf>,
+}
+
 /// Where key pairs are read from.
 #[derive(Debug, Args, Clone)]
 pub struct From {
     #[arg(long, value_name = "SOURCE")]
     pub(crate) from: String,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) source_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: SourceFiles,
 }
 
 #[derive(Debug, Args)]
@@ -187,14 +201,37 @@ pub struct Restore {
     pub(crate) names: Vec<String>,
     #[arg(long, value_name = "MEDIUM|SOURCE", required = true)]
     pub(crate) from: Vec<String>,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    #[arg(long, value_name = "FILE")]
-    pub(crate) source_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: SourceFiles,
     #[command(flatten)]
     pub(crate) which: Which,
+    #[arg(long)]
+    pub(crate) non_exportable: bool,
+    #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
+    pub(crate) install_root: Vec<String>,
     #[command(flatten)]
     pub(crate) into: Into,
+}
+
+#[derive(Debug, Args)]
+/// `repair`.
+pub struct Repair {
+    pub(crate) names: Vec<String>,
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `undo`.
+pub struct Undo {
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -328,6 +365,12 @@ pub fn language_asked_for(args: impl Iterator<Item = OsString>) -> Option<Langua
     Language::from_str(separate.or(joined)?, true).ok()
 }
 
+/// Whether the result is for a program. It is looked up before anything is parsed, as the language is, so that mistakes
+/// in the command line are a document, too.
+pub fn json_asked_for(mut args: impl Iterator<Item = OsString>) -> bool {
+    args.any(|arg| arg == "--json")
+}
+
 /// Shows the help or the version that was asked for, or says what is wrong with the command line.
 pub fn explain(console: &Console, error: &clap::Error) -> Exit {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
@@ -337,9 +380,12 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
             console.print(error.render().to_string().trim_end());
             return Exit::Done;
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !console.json => {
             console.print(error.render().to_string().trim_end());
             return Exit::Usage;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            text!("error-missing-argument", argument = "COMMAND")
         }
         ErrorKind::MissingRequiredArgument => text!("error-missing-argument", argument = argument),
         ErrorKind::InvalidSubcommand => {

@@ -1,14 +1,13 @@
 //! Bringing one medium up to date from others of the same vault: add-only, and every copy is verified before it is
 //! written and read back after it.
 
-use crate::backup::{medium_error, read_key};
 use crate::error::{Error, Exit, Result};
 use crate::media::Reading;
 use crate::text;
 use crate::text::Text;
-use crate::vault::id::{Hash, VaultId};
+use crate::vault::id::VaultId;
 use crate::vault::medium::{HALVES, Medium, MediumError};
-use crate::vault::survey::Survey;
+use crate::vault::survey::{Slot, Survey};
 use crate::vault::trust::Trust;
 
 /// What a copy did.
@@ -25,41 +24,40 @@ pub struct Copied {
 /// Copies everything whole from `media[..last]` to the last medium.
 ///
 /// # Errors
-/// When the target refuses; what was added before stays and counts.
+/// When a source is not of this vault, or the target refuses; what was added before stays and counts.
 pub fn run(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &dyn Fn(Text)) -> Result<Copied> {
     let known = known.filter(|trust| trust.vault == *vault).cloned().unwrap_or_else(|| Trust::new(vault.clone()));
-    let survey = Survey::of(media, vault.clone(), &known, Reading::Cached).map_err(|e| medium_error(&media[0], &e))?;
-    let Some((target, _)) = media.split_last() else { return Ok(Copied::default()) };
-    let refused = |error: MediumError| medium_error(target, &error);
-    if survey.trust.statements.is_empty() {
-        return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = media[0].name.as_str())));
+    let survey = Survey::of(media, vault.clone(), &known, Reading::Cached)?;
+    let Some((target, sources)) = media.split_last() else { return Ok(Copied::default()) };
+    if let Some(foreign) = (0..sources.len()).find(|source| !survey.is_of_vault(*source)) {
+        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = sources[foreign].name.as_str())));
     }
-    copy_owner_files(&survey, target).map_err(refused)?;
-    let mut copied = Copied::default();
+    let statements: Vec<_> = survey.trust.statements.values().collect();
+    target.add_owner_files(&statements, &survey.owners_identities())?;
+    let mut copied = Copied { skipped: unreadable(&survey), ..Copied::default() };
     for generation in survey.slots.values().flat_map(|slot| &slot.generations) {
         let missing: Vec<usize> =
-            (0..HALVES.len()).filter(|half| !survey.holds(generation, media.len() - 1, *half)).collect();
+            (0..HALVES.len()).filter(|half| !survey.holds(generation, sources.len(), *half)).collect();
         if missing.is_empty() {
             copied.kept += 1;
             continue;
         }
         let Some(package) = survey.package(generation) else {
-            copied.skipped.push(read_key(generation));
+            copied.skipped.push(generation.key());
             continue;
         };
-        progress(text!("progress-copying", generation = read_key(generation)));
+        progress(text!("progress-copying", generation = generation.key()));
         for half in missing {
-            package.write(target, half, || Ok::<(), MediumError>(())).map_err(refused)?;
+            package.write(target, half, || Ok::<(), MediumError>(()))?;
         }
-        copied.added.push(read_key(generation));
+        copied.added.push(generation.key());
     }
     Ok(copied)
 }
 
-/// The owner's statements, and the identity files that those statements name.
-fn copy_owner_files(survey: &Survey<'_>, target: &Medium) -> Result<(), MediumError> {
-    let statements: Vec<_> = survey.trust.statements.values().collect();
-    let mut identities = survey.identities();
-    identities.retain(|file| survey.trust.identities.contains(&Hash::of(file)));
-    target.add_owner_files(&statements, &identities)
+/// Generations of the vault's servers of which no record can be read any more, or not by this version.
+fn unreadable(survey: &Survey<'_>) -> Vec<String> {
+    let lost = |slot: &Slot| slot.generations.is_empty() && !(slot.damaged.is_empty() && slot.newer.is_empty());
+    let slots = survey.slots.iter().filter(|(_, slot)| lost(slot));
+    slots.map(|((server, number), _)| format!("{server}/{number}")).collect()
 }

@@ -1,6 +1,6 @@
 //! Files on this machine's own disks: secrets read and created so that only their owner can, inputs with a cap.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -47,28 +47,29 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says, or `FileTooLarge`.
 pub fn read_input(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    let facts = file.metadata()?;
+    // Looked at before it is opened: opening a pipe waits for someone who writes into it.
+    let facts = fs::metadata(path)?;
     if !facts.is_file() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
-    read_capped(file, facts.len(), MAX_INPUT)
-}
-
-fn read_capped(file: File, length: u64, cap: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    if length > cap {
+    if facts.len() > MAX_INPUT {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
-    // One byte more than needed, so that reading to the end never grows the buffer and leaves a copy.
+    read_up_to(File::open(path)?, facts.len())
+}
+
+fn read_up_to(file: File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // More than needed, so that reading to the end never grows the buffer and leaves a copy.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 64));
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The first line of a secrets file. A file that others can read is refused: it is no secret any more.
+/// The first line of a secrets file, which may be a pipe. A file that others can read is refused: it is no secret any
+/// more. So is an empty line: as a new passphrase it would open the vault for everyone.
 ///
 /// # Errors
-/// When it cannot be read, others can read it, or the line is not UTF-8.
+/// When it cannot be read, others can read it, or the line is empty, too long or not UTF-8.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
     let unreadable =
         |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
@@ -76,12 +77,18 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
     if system::readable_by_others(&file).map_err(|e| unreadable(&e))? {
         return Err(Error::usage(text!("error-secret-file-shared", path = path)));
     }
-    let length = file.metadata().map_err(|e| unreadable(&e))?.len();
-    let bytes = read_capped(file, length.min(MAX_SECRET), MAX_SECRET).map_err(|e| unreadable(&e))?;
+    // Not as far as the file's length: a pipe has none.
+    let bytes = read_up_to(file, MAX_SECRET + 1).map_err(|e| unreadable(&e))?;
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if line.len() as u64 > MAX_SECRET {
+        return Err(unreadable(&io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     let text = std::str::from_utf8(line).map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
+    if text.is_empty() {
+        return Err(Error::usage(text!("error-empty-secret-file", path = path)));
+    }
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -97,6 +104,18 @@ mod tests {
         let path = folder.path().join("secret");
         create_private(&path, "\u{feff}合言葉 one\r\nsecond\n".as_bytes()).unwrap();
         assert_eq!(*read_secret(&path).unwrap(), "合言葉 one");
+    }
+
+    #[test]
+    fn a_secrets_file_whose_first_line_is_empty_or_has_no_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let endless = "x".repeat(5000);
+        let cases = [("", "empty"), ("\n", "empty"), ("\u{feff}\r\nx", "empty"), (endless.as_str(), "unreadable")];
+        for (at, (text, id)) in cases.into_iter().enumerate() {
+            let path = folder.path().join(at.to_string());
+            create_private(&path, text.as_bytes()).unwrap();
+            assert!(read_secret(&path).unwrap_err().text.id.contains(id), "{text:?}");
+        }
     }
 
     #[test]

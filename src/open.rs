@@ -1,12 +1,13 @@
 //! Opening the vault: a secret opens an identity, the identity says whom to believe, and only then is anything else
 //! on the media looked at. Reading never writes to a medium.
 
-use crate::backup::medium_error;
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Exit, Result};
-use crate::keypair::{self, CertInput, KeyInput, KeyPair};
+use crate::keypair::KeyPair;
 use crate::media::Reading;
 use crate::pfx;
-use crate::server::{key_pair_reason, pfx_reason};
+use crate::server::{key_pair_reason, pfx_reason, sort_pfx};
 use crate::state::State;
 use crate::text;
 use crate::text::Text;
@@ -25,8 +26,9 @@ pub struct Opened<'m> {
     pub owner: Owner,
     /// What the media hold, judged by that owner's word.
     pub survey: Survey<'m>,
-    /// Generations that host state has seen on any medium.
-    remembered: Vec<(ServerId, Number)>,
+    state: Option<&'m State>,
+    /// Why host state, which may know more, could not be asked.
+    pub unasked: Option<Text>,
     now: jiff::Timestamp,
 }
 
@@ -37,53 +39,50 @@ pub struct Opened<'m> {
 pub fn open<'m>(
     media: &'m [Medium],
     secret: &Secret,
-    state: Option<&State>,
+    state: Option<&'m State>,
     now: jiff::Timestamp,
 ) -> Result<Opened<'m>> {
     let owner = find_owner(media, secret)?;
     let state = state.filter(|state| *state.vault() == owner.vault());
     let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
-    let remembered = state.map(State::remembered).unwrap_or_default();
-    let survey = Survey::of(media, owner.vault(), &known, Reading::Cached).map_err(|e| medium_error(&media[0], &e))?;
-    Ok(Opened { owner, survey, remembered, now })
+    let survey = Survey::of(media, owner.vault(), &known, Reading::Cached)?;
+    Ok(Opened { owner, survey, state, unasked: None, now })
 }
 
 fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
-    let mut worst = None;
-    let mut tried = std::collections::BTreeSet::new();
+    let mut tried = BTreeSet::new();
+    let mut mildest = None;
     for medium in media {
-        let walk = medium.walk(Reading::Cached).map_err(|e| medium_error(medium, &e))?;
-        for (_, _, file) in &walk.identities {
+        for (_, _, file) in &medium.walk(Reading::Cached)?.identities {
             // Both halves hold the same files, and each try with a passphrase costs half a second on purpose.
-            if !tried.insert(Hash::of(file)) {
+            if !tried.insert(Hash::of(file)) || !takes(file, secret) {
                 continue;
             }
             match Owner::unwrap(file, secret) {
                 Ok(owner) => return Ok(owner),
-                Err(refusal) => worst = worst.max(Some(badness(refusal))),
+                // A sound way in says more than a damaged one: it may be theirs, and the secret mistyped.
+                Err(Refusal::NoMatch) => mildest = Some(Refusal::NoMatch),
+                Err(refusal) => mildest = mildest.or(Some(refusal)),
             }
         }
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
-    Err(match (worst, secret) {
-        (None, _) => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
-        (Some(0), Secret::Passphrase(_)) => {
+    Err(match (mildest, secret) {
+        _ if tried.is_empty() => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
+        (Some(Refusal::NoMatch), Secret::Passphrase(_)) => {
             Error::new(Exit::WrongSecret, text!("error-wrong-passphrase", medium = name))
         }
-        (Some(0), Secret::RecoveryKey(_)) => {
+        (Some(Refusal::NoMatch), Secret::RecoveryKey(_)) => {
             Error::new(Exit::WrongSecret, text!("error-wrong-recovery-key", medium = name))
         }
-        (Some(_), _) => Error::new(Exit::WrongSecret, text!("error-no-way-in", medium = name)),
+        _ => Error::new(Exit::WrongSecret, text!("error-no-way-in", medium = name)),
     })
 }
 
-/// A way in that is damaged matters more to the user than one that is not theirs.
-fn badness(refusal: Refusal) -> u8 {
-    match refusal {
-        Refusal::NoMatch => 0,
-        Refusal::TooMuchWork => 1,
-        Refusal::Damaged => 2,
-    }
+/// Whether an identity file is wrapped for this kind of secret: a passphrase opens an scrypt stanza and nothing else.
+fn takes(file: &[u8], secret: &Secret) -> bool {
+    let for_passphrase = file.windows(10).take(200).any(|bytes| bytes == b"-> scrypt ");
+    for_passphrase == matches!(secret, Secret::Passphrase(_))
 }
 
 /// Which generation is wanted.
@@ -142,13 +141,10 @@ impl Opened<'_> {
         &self.survey.medium(0).name
     }
 
-    /// Every server's newest usable generation.
-    pub fn newest_of_each(&self) -> Vec<OpenGeneration> {
-        self.survey
-            .servers()
-            .into_iter()
-            .filter_map(|server| self.find(server, &Wanted::Newest, &|_| true).ok())
-            .collect()
+    /// Every server's newest usable generation, or why there is none.
+    pub fn newest_of_each(&self) -> Vec<Result<OpenGeneration>> {
+        let servers = self.survey.claimed_servers();
+        servers.into_iter().map(|server| self.find(server, &Wanted::Newest, &|_| true)).collect()
     }
 
     /// The newest wanted generation of a server that is whole and that `holds` what is looked for. Where none is whole,
@@ -157,27 +153,46 @@ impl Opened<'_> {
     /// # Errors
     /// Exit 4 where every wanted one is damaged beyond that, exit 1 where none is wanted.
     pub fn find(&self, server: ServerId, wanted: &Wanted, holds: &dyn Fn(&Catalog) -> bool) -> Result<OpenGeneration> {
-        let mut doubts = doubts(&self.survey, server, &self.remembered);
-        let (mut rest, mut damaged) = (None, false);
+        let mut doubts: Vec<Text> = self.unasked.iter().cloned().collect();
+        doubts.extend(speaks_against(&self.survey, server, self.state));
+        let (mut rest, mut damaged) = (None, self.is_damaged(server));
         for generation in self.survey.line(server).filter(|generation| wanted.matches(generation)) {
             let catalog = self.catalog(generation);
+            if catalog.as_ref().is_some_and(|catalog| !holds(catalog)) {
+                continue;
+            }
             let whole = catalog.is_some() && self.survey.check(generation, Reading::Cached).is_whole();
-            let catalog = catalog.filter(holds);
-            if !whole {
-                damaged = true;
-                doubts.push(text!("doubt-damaged", number = generation.record.number.get()));
-                rest = rest.or_else(|| catalog.map(|catalog| (generation, catalog)));
-            } else if let Some(catalog) = catalog {
-                return Ok(self.with_age((generation, catalog), doubts));
+            match catalog {
+                Some(catalog) if whole => return Ok(self.with_its_own((generation, catalog), doubts)),
+                catalog => {
+                    damaged = true;
+                    doubts.push(text!("doubt-damaged", number = generation.record.number.get()));
+                    rest = rest.or_else(|| catalog.map(|catalog| (generation, catalog)));
+                }
             }
         }
         let exit = if damaged { Exit::Damaged } else { Exit::Failed };
         let none = || Error::new(exit, text!("error-no-generation", server = server.to_string()));
-        rest.map(|rest| self.with_age(rest, doubts)).ok_or_else(none)
+        rest.map(|rest| self.with_its_own(rest, doubts)).ok_or_else(none)
     }
 
-    fn with_age(&self, (generation, catalog): (&Generation, Catalog), mut doubts: Vec<Text>) -> OpenGeneration {
+    /// Whether folders of this server lie here whose records can no longer be read.
+    fn is_damaged(&self, server: ServerId) -> bool {
+        let mut slots = self.survey.slots.range((server, Number::FIRST)..=(server, Number::LAST));
+        slots.any(|(_, slot)| slot.generations.is_empty() && !slot.damaged.is_empty())
+    }
+
+    /// Adds what the chosen generation itself gives to think about.
+    fn with_its_own(&self, (generation, catalog): (&Generation, Catalog), mut doubts: Vec<Text>) -> OpenGeneration {
         let (number, due) = (generation.record.number.get(), generation.record.due);
+        let unknown = |state: &State| {
+            let known = state.written(generation.record.number);
+            state.server() == generation.record.server
+                && known.is_none_or(|written| written.record != generation.hash.to_string())
+        };
+        if self.state.is_some_and(unknown) {
+            doubts.push(text!("found-not-by-this-state", generation = generation.key()));
+        }
         if due < day_of(self.now) {
             doubts.push(text!("doubt-overdue", number = number, due = due.to_string()));
         }
@@ -203,16 +218,7 @@ impl Opened<'_> {
         if !matches!(read.mac, pfx::Mac::Verified { .. }) {
             return Err(text!("reason-no-mac"));
         }
-        let keys = read.keys.into_iter().map(|key| KeyInput {
-            pkcs8: key.pkcs8,
-            friendly_name: key.attributes.friendly_name,
-            csp_name: key.attributes.csp_name,
-        });
-        let certificates = read
-            .certificates
-            .into_iter()
-            .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
-        let mut sorted = keypair::sort(keys.collect(), certificates.collect(), self.now);
+        let mut sorted = sort_pfx(read, self.now);
         if let Some((_, error)) = sorted.unusable.first() {
             return Err(key_pair_reason(error));
         }
@@ -225,7 +231,7 @@ impl Opened<'_> {
 }
 
 /// What the media and host state say against taking the newest generation here for the newest there is.
-pub fn doubts(survey: &Survey<'_>, server: ServerId, remembered: &[(ServerId, Number)]) -> Vec<Text> {
+pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&State>) -> Vec<Text> {
     let newest = survey.line(server).next().map(|generation| generation.record.number);
     let is_above = |number: Number| newest.is_none_or(|newest| number > newest);
     let mut doubts = Vec::new();
@@ -234,15 +240,26 @@ pub fn doubts(survey: &Survey<'_>, server: ServerId, remembered: &[(ServerId, Nu
         match () {
             () if slot.is_fork() => doubts.push(text!("doubt-two-of-a-number", number = number_shown)),
             () if !slot.generations.is_empty() || !is_above(*number) => {}
-            () if !slot.unfinished.is_empty() => doubts.push(text!("doubt-unfinished", number = number_shown)),
+            () if !slot.newer.is_empty() => doubts.push(text!("found-newer", path = slot.newer[0].path.as_str())),
+            () if !slot.damaged.is_empty() => doubts.push(text!("doubt-damaged", number = number_shown)),
             () if !slot.foreign.is_empty() => doubts.push(text!("doubt-foreign", number = number_shown)),
-            () => doubts.push(text!("doubt-damaged", number = number_shown)),
+            () => doubts.push(text!("doubt-unfinished", number = number_shown)),
         }
+    }
+    for (of, number) in survey.contradictions().into_iter().filter(|(of, _)| *of == server) {
+        doubts.push(text!("found-contradiction", generation = format!("{of}/{number}")));
+    }
+    if survey.bad_statements > 0 {
+        doubts.push(text!("found-bad-statement", count = survey.bad_statements));
+    }
+    if survey.newer_statements > 0 {
+        doubts.push(text!("found-newer-statement"));
     }
     if !survey.missing_statements().is_empty() {
         doubts.push(text!("doubt-statement-missing"));
     }
-    if survey.elsewhere(remembered).iter().any(|(of, number)| *of == server && is_above(*number)) {
+    let remembered = state.map(State::remembered).unwrap_or_default();
+    if survey.elsewhere(&remembered).iter().any(|(of, number)| *of == server && is_above(*number)) {
         doubts.push(text!("doubt-newer-elsewhere"));
     }
     doubts

@@ -21,10 +21,10 @@ use crate::vault::trust::{Statement, Trust};
 /// Generations whose key pairs are still described in memory, for `list` and `contents` without a passphrase.
 const DESCRIBED: usize = 10;
 
-/// What an enrolled server remembers, opened and locked by one run at a time.
+/// What an enrolled server remembers. One run at a time holds it; others may look, but not save.
 pub struct State {
     folder: PathBuf,
-    _lock: File,
+    lock: Option<File>,
     key: SigningKey,
     /// The owner's word, as far as this server has seen it.
     pub trust: Trust,
@@ -58,6 +58,8 @@ pub struct Written {
     pub number: u32,
     /// SHA-256 of its record.
     pub record: String,
+    /// Whether its signature was seen on a medium. What is not may count there all the same, but is no backup yet.
+    pub committed: bool,
     /// When.
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
@@ -88,7 +90,7 @@ pub struct SeenMedium {
 }
 
 impl State {
-    /// Opens the state in `folder`; `None` if this machine is not enrolled.
+    /// Opens the state in `folder` to change it; `None` if this machine is not enrolled.
     ///
     /// # Errors
     /// If others own or can write it, another run holds it, or it cannot be read.
@@ -98,11 +100,27 @@ impl State {
         }
         refuse_shared(folder)?;
         let lock = lock(folder)?;
+        Self::read(folder, Some(lock)).map(Some)
+    }
+
+    /// Looks at the state in `folder` without holding it, so that a long check never keeps a backup from running.
+    ///
+    /// # Errors
+    /// If others own or can write it, or it cannot be read.
+    pub fn look(folder: &Path) -> Result<Option<Self>> {
+        if !folder.join("state.json").exists() {
+            return Ok(None);
+        }
+        refuse_shared(folder)?;
+        Self::read(folder, None).map(Some)
+    }
+
+    fn read(folder: &Path, lock: Option<File>) -> Result<Self> {
         let json = fs::read(folder.join("state.json")).map_err(|e| unreadable(folder, &e))?;
         let memory: Memory = serde_json::from_slice(&json).map_err(|_| damaged(folder))?;
         let key = read_key(folder)?;
         let trust = memory.trust().ok_or_else(|| damaged(folder))?;
-        Ok(Some(Self { folder: folder.to_owned(), _lock: lock, key, trust, memory }))
+        Ok(Self { folder: folder.to_owned(), lock, key, trust, memory })
     }
 
     /// Enrols this machine: a new signing key, believing `vault`'s owner.
@@ -126,14 +144,17 @@ impl State {
             media: BTreeMap::new(),
             drills: Vec::new(),
         };
-        Ok(Self { folder: folder.to_owned(), _lock: lock, key, trust: Trust::new(vault), memory })
+        Ok(Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory })
     }
 
     /// Writes the memory to disk, whole or not at all.
     ///
     /// # Errors
-    /// If the folder cannot be written.
+    /// If the folder cannot be written, or this run only looks.
     pub fn save(&mut self) -> Result<()> {
+        if self.lock.is_none() {
+            return Err(busy(&self.folder));
+        }
         let statements = self.trust.statements.values().map(StoredStatement::of);
         self.memory.statements = statements.collect();
         let older = self.memory.generations.len().saturating_sub(DESCRIBED);
@@ -192,9 +213,16 @@ impl State {
         Ok(())
     }
 
-    /// Everything this server wrote, oldest first.
-    pub fn generations(&self) -> &[Written] {
-        &self.memory.generations
+    /// Notes that the signature of a generation of this server's stands on a medium.
+    pub fn confirm(&mut self, number: Number, record: Hash) {
+        let (number, record) = (number.get(), record.to_string());
+        let known = self.memory.generations.iter_mut().filter(|w| w.number == number && w.record == record);
+        known.for_each(|written| written.committed = true);
+    }
+
+    /// Every generation this server knows to be on a medium, the newest first.
+    pub fn generations(&self) -> impl Iterator<Item = &Written> {
+        self.memory.generations.iter().rev().filter(|written| written.committed)
     }
 
     /// What this server remembers about a number of its own.
@@ -204,7 +232,7 @@ impl State {
 
     /// The newest generation in memory with its record's hash.
     pub fn newest(&self) -> Option<(Number, Hash)> {
-        let last = self.memory.generations.last()?;
+        let last = self.generations().next()?;
         Some((Number::new(last.number)?, Hash::parse(&last.record)?))
     }
 
@@ -231,6 +259,12 @@ impl State {
     /// All media ever seen, by id.
     pub fn media(&self) -> &BTreeMap<String, SeenMedium> {
         &self.memory.media
+    }
+
+    /// What the next medium is called unless the user says otherwise: A, B, C and so on.
+    pub fn next_label(&self) -> String {
+        let letter = u8::try_from(self.memory.media.len()).ok().filter(|count| *count < 26).map(|count| b'A' + count);
+        letter.map_or_else(|| (self.memory.media.len() + 1).to_string(), |letter| char::from(letter).to_string())
     }
 
     /// Every server's newest generation that was ever seen on any medium, and this server's own.
@@ -279,7 +313,7 @@ pub fn default_folder() -> Option<PathBuf> {
 fn lock(folder: &Path) -> Result<File> {
     let opened = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"));
     let file = opened.map_err(|e| unwritable(folder, &e))?;
-    file.try_lock().map_err(|_| Error::failed(text!("error-state-busy", folder = folder)))?;
+    file.try_lock().map_err(|_| busy(folder))?;
     Ok(file)
 }
 
@@ -313,12 +347,19 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     crate::media::flush_folder(folder)
 }
 
-/// An ordinary user could have planted a state folder, and with it an owner to believe.
-fn refuse_shared(folder: &Path) -> Result<()> {
+/// Refuses a state folder that others can write: an ordinary user could have planted it, and with it an owner to believe.
+///
+/// # Errors
+/// When it is so, or nobody can tell.
+pub fn refuse_shared(folder: &Path) -> Result<()> {
     match crate::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
         true => Err(Error::failed(text!("error-state-shared", folder = folder))),
         false => Ok(()),
     }
+}
+
+fn busy(folder: &Path) -> Error {
+    Error::failed(text!("error-state-busy", folder = folder))
 }
 
 fn unreadable(folder: &Path, error: &io::Error) -> Error {

@@ -18,6 +18,8 @@ pub struct Text {
 pub enum Arg {
     /// Shown as it is, without control characters.
     Words(String),
+    /// Each shown like words, on a line of its own.
+    Lines(Vec<String>),
     /// A count; Fluent chooses plural forms by it.
     Number(u64),
     /// A sentence inside a sentence.
@@ -44,6 +46,12 @@ impl From<&str> for Arg {
 impl From<String> for Arg {
     fn from(words: String) -> Self {
         Arg::Words(words)
+    }
+}
+
+impl From<Vec<String>> for Arg {
+    fn from(lines: Vec<String>) -> Self {
+        Arg::Lines(lines)
     }
 }
 

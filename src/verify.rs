@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::backup::{medium_error, medium_label, read_key};
 use crate::error::{Error, Exit, Result};
 use crate::media::Reading;
 use crate::state::State;
@@ -83,12 +82,13 @@ impl Report {
 
     /// The newest whole generation of each server.
     pub fn newest(&self) -> BTreeMap<ServerId, Number> {
-        self.numbers
-            .iter()
-            .filter(|judged| judged.state == "whole")
-            .map(|judged| (judged.server, judged.number))
-            .collect()
+        newest_whole(&self.numbers)
     }
+}
+
+fn newest_whole(numbers: &[Judged]) -> BTreeMap<ServerId, Number> {
+    let whole = numbers.iter().filter(|judged| judged.state == "whole");
+    whole.map(|judged| (judged.server, judged.number)).collect()
 }
 
 /// Checks media together. The owner to believe is `pin`, else what the media agree on.
@@ -100,12 +100,10 @@ pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: j
     let vault = pin.map_or_else(|| owner_of(media, state), Ok)?;
     let trust = state.map(|state| state.trust.clone()).filter(|trust| trust.vault == vault);
     let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
-    let survey =
-        Survey::of(media, vault.clone(), &trust, Reading::PastCache).map_err(|e| medium_error(&media[0], &e))?;
-    if survey.trust.statements.is_empty() {
+    let survey = Survey::of(media, vault.clone(), &trust, Reading::PastCache)?;
+    if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
         // Somebody's other stick, most often: not ours, and not forged.
-        let name = media.first().map_or("", |medium| medium.name.as_str());
-        return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = name)));
+        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = media[foreign].name.as_str())));
     }
     let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
     check.slots();
@@ -132,7 +130,7 @@ pub fn owner_of(media: &[Medium], state: Option<&State>) -> Result<VaultId> {
 pub fn trust_of(media: &[Medium], state: Option<&State>) -> Result<Trust> {
     let vault = owner_of(media, state)?;
     let known = state.map_or_else(|| Trust::new(vault.clone()), |state| state.trust.clone());
-    let survey = Survey::of(media, vault, &known, Reading::Cached).map_err(|e| medium_error(&media[0], &e))?;
+    let survey = Survey::of(media, vault, &known, Reading::Cached)?;
     Ok(survey.trust)
 }
 
@@ -141,7 +139,7 @@ fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     use crate::vault::sign;
     let mut claims = BTreeSet::new();
     for medium in media {
-        let walk = medium.walk(Reading::Cached).map_err(|e| medium_error(medium, &e))?;
+        let walk = medium.walk(Reading::Cached)?;
         let signers = walk.statements.iter().filter_map(|(_, s)| sign::signer(sign::TRUST, &s.text, &s.signature));
         claims.extend(signers.map(|key| VaultId::of(&key)));
     }
@@ -201,7 +199,7 @@ impl Check<'_, '_> {
             record: Some(generation.hash),
             copies,
         });
-        let key = read_key(generation);
+        let key = generation.key();
         for file in &check.missing {
             self.find(
                 "file-lost",
@@ -252,7 +250,7 @@ impl Check<'_, '_> {
     /// What the numbers say about each other and about time.
     fn order(&mut self, state: Option<&State>, now: jiff::Timestamp) {
         let survey = self.survey;
-        let whole = self.newest_whole();
+        let whole = newest_whole(&self.numbers);
         for judged in self.numbers.clone() {
             let above = whole.get(&judged.server).is_none_or(|newest| judged.number > *newest);
             let key = format!("{}/{}", judged.server, judged.number);
@@ -285,14 +283,6 @@ impl Check<'_, '_> {
         }
     }
 
-    fn newest_whole(&self) -> BTreeMap<ServerId, Number> {
-        self.numbers
-            .iter()
-            .filter(|judged| judged.state == "whole")
-            .map(|judged| (judged.server, judged.number))
-            .collect()
-    }
-
     fn overdue(&mut self, whole: &BTreeMap<ServerId, Number>, now: jiff::Timestamp) {
         let today = day_of(now);
         // Nothing is due of a server that the owner has closed.
@@ -300,7 +290,7 @@ impl Check<'_, '_> {
         for (server, number) in open.collect::<Vec<_>>() {
             let newest = self.survey.line(*server).find(|generation| generation.record.number == *number);
             if let Some(generation) = newest.filter(|generation| generation.record.due < today) {
-                let (key, due) = (read_key(generation), generation.record.due.to_string());
+                let (key, due) = (generation.key(), generation.record.due.to_string());
                 self.find("overdue", Level::Attention, text!("found-overdue", generation = key, due = due));
             }
         }
@@ -309,7 +299,7 @@ impl Check<'_, '_> {
     /// What this server remembers against what the media show.
     fn memory(&mut self, state: &State, whole: &BTreeMap<ServerId, Number>) {
         for medium in 0..self.survey.media_count() {
-            let Some(label) = medium_label(self.survey, medium) else { continue };
+            let Some(label) = self.survey.medium(medium).label() else { continue };
             let Some(seen) = state.media().get(&label.medium) else { continue };
             for (server, number) in &seen.newest {
                 let here = ServerId::parse(server).and_then(|id| whole.get(&id)).map_or(0, |number| number.get());
@@ -333,7 +323,7 @@ impl Check<'_, '_> {
                 self.find(
                     "not-by-this-state",
                     Level::Attention,
-                    text!("found-not-by-this-state", generation = read_key(generation)),
+                    text!("found-not-by-this-state", generation = generation.key()),
                 );
             }
         }

@@ -7,6 +7,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use common::{BACKUP, PASSPHRASE, PFX_PASSWORD, RESTORE, Table, generations, held, tree};
+use pfxvault::pfx::Profile;
+use pfxvault::secret::Password;
+use pfxvault::server::{Destination, Placed, Writing};
+use pfxvault::throwaway::{Authority, Kind};
 
 const NAMES: [&str; 3] = ["www.example.com", "*.example.net", "mail.example.org"];
 
@@ -33,9 +37,9 @@ fn a_restore_never_writes_to_the_medium() {
     let table = Table::backed_up(&NAMES);
     let before = tree(&table.at("A"));
     table.run(RESTORE).ended_with(0);
-    table.run("drill --from {A} --passphrase-file {passphrase}").ended_with(0);
+    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
     table.run("verify {A}").ended_with(0);
-    table.run("contents --from {A} --passphrase-file {passphrase}").ended_with(0);
+    table.run("contents --from {A} --recovery-key-file {recovery}").ended_with(0);
     assert!(before == tree(&table.at("A")));
 }
 
@@ -48,7 +52,7 @@ fn one_unreadable_key_pair_is_named_and_the_others_are_saved() {
     assert_eq!(document["saved"], 3);
     assert_eq!(document["missing"][0]["name"], "broken.example.com.pfx");
     assert_eq!(document["exit"], 3);
-    table.run("drill --from {A} --passphrase-file {passphrase}").ended_with(0);
+    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
     let contents = table.run("contents --json --from {A}").ended_with(0).json();
     assert_eq!(contents["generations"][0]["without_key"][0]["name"], "broken.example.com.pfx");
 }
@@ -58,8 +62,10 @@ fn a_wrong_source_password_is_a_reason_of_its_own() {
     let table = Table::with_vault(&NAMES);
     table.secret_file("wrong", "wrong");
     let backup = BACKUP.replace("{pfx-password}", "{wrong}");
-    let said = table.run(&backup).ended_with(1);
-    assert!(said.err.contains("error: "), "{}", said.err);
+    let said = table.run(&backup).ended_with(6);
+    assert!(NAMES.iter().all(|name| said.err.contains(&name.replace('*', "_"))), "{}", said.err);
+    table.run(&format!("{backup} --dry-run")).ended_with(6);
+    table.run("export --from folder:{server} --source-password-file {wrong} --to folder:{out}").ended_with(6);
     table
         .run("export --from pfx:{server/www.example.com.pfx} --source-password-file {wrong} --to pem:{out}")
         .ended_with(6);
@@ -84,7 +90,7 @@ fn a_new_key_pair_makes_a_new_generation_and_the_old_one_stays() {
     fs::rename(table.at("more/new.example.com.pfx"), table.at("server/new.example.com.pfx")).unwrap();
     table.run(BACKUP).ended_with(0);
     let count = |generation: &str| {
-        let line = format!("contents --json --from {{A}} --passphrase-file {{passphrase}} --generation {generation}");
+        let line = format!("contents --json --from {{A}} --recovery-key-file {{recovery}} --generation {generation}");
         table.run(&line).ended_with(0).json()["generations"][0]["key_pairs"].as_array().unwrap().len()
     };
     assert_eq!((count("1"), count("2")), (3, 4));
@@ -96,8 +102,7 @@ fn a_new_key_pair_makes_a_new_generation_and_the_old_one_stays() {
 fn the_recovery_key_opens_what_the_passphrase_opens() {
     let table = Table::backed_up(&NAMES);
     table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
-    let restore = RESTORE.replace("--passphrase-file {passphrase}", "--recovery-key-file {recovery}");
-    table.run(&restore).ended_with(0);
+    table.run(&RESTORE.replace("--recovery-key-file {recovery}", "--passphrase-file {passphrase}")).ended_with(0);
     assert_eq!(held(&table, "restored"), held(&table, "server"));
 }
 
@@ -105,9 +110,9 @@ fn the_recovery_key_opens_what_the_passphrase_opens() {
 fn a_wrong_passphrase_or_recovery_key_ends_with_6_and_writes_nothing() {
     let table = Table::backed_up(&NAMES);
     table.secret_file("wrong", "not it");
-    table.run(&RESTORE.replace("{passphrase}", "{wrong}")).ended_with(6);
+    table.run(&RESTORE.replace("--recovery-key-file {recovery}", "--passphrase-file {wrong}")).ended_with(6);
     table.run("drill --from {A} --recovery-key-file {wrong}").ended_with(6);
-    let other = Table::with_vault(&["other.example.com"]);
+    let other = Table::with_vault_of_another(&["other.example.com"]);
     table.secret_file("others", &other.recovery_key());
     table.run("drill --from {A} --recovery-key-file {others}").ended_with(6);
     assert!(!table.at("restored").exists());
@@ -124,6 +129,79 @@ fn nothing_is_overwritten_without_force() {
     table.run(&format!("{RESTORE} --force")).ended_with(0);
     assert_eq!(held(&table, "restored"), held(&table, "server"));
     assert_eq!(fs::read_dir(table.at("restored")).unwrap().count(), 3, "nothing is left of what was replaced");
+}
+
+#[test]
+fn what_is_not_a_file_is_never_replaced_and_everything_stays_as_it_was() {
+    let table = Table::backed_up(&NAMES);
+    fs::create_dir_all(table.at("restored/www.example.com.pfx/inside")).unwrap();
+    fs::write(table.at("restored/mail.example.org.pfx"), b"mine").unwrap();
+    let said = table.run(&format!("{RESTORE} --force --json")).ended_with(1);
+    assert_eq!(said.json()["error"]["id"], "error-not-a-file");
+    assert_eq!(fs::read(table.at("restored/mail.example.org.pfx")).unwrap(), b"mine");
+    assert!(table.at("restored/www.example.com.pfx/inside").is_dir());
+    assert_eq!(fs::read_dir(table.at("restored")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_pipe_among_the_files_is_named_and_nobody_waits_for_it() {
+    let table = Table::with_vault(&NAMES);
+    table.pipe("server/pipe.pfx");
+    let list = "list --json --from folder:{server} --source-password-file {pfx-password}";
+    assert_eq!(table.run(list).ended_with(3).json()["unreadable"][0]["name"], "pipe.pfx");
+    table.run(BACKUP).ended_with(3);
+}
+
+#[test]
+fn of_two_files_with_the_same_certificate_the_one_with_the_longer_chain_counts() {
+    let table = Table::with_vault(&[]);
+    let now = jiff::Timestamp::now();
+    let mut pair = Authority::new("Test", now).unwrap().issue(&["www.example.com"], Kind::P256, now).unwrap();
+    let password = Password::new(PFX_PASSWORD.into());
+    let writing = Writing { password: Some(&password), profile: Profile::Aes256, force: false };
+    fs::create_dir_all(table.at("server")).unwrap();
+    for name in ["2-chain.pfx", "1-leaf.pfx"] {
+        Destination::Pfx(table.at("server").join(name))
+            .write(&[Placed { pair: &pair, file_names: &[] }], &writing)
+            .unwrap();
+        pair.chain.truncate(1);
+    }
+    let list = "list --json --from folder:{server} --source-password-file {pfx-password}";
+    let document = table.run(list).ended_with(0).json();
+    let held = &document["key_pairs"][0];
+    assert_eq!(held["files"], serde_json::json!(["1-leaf.pfx", "2-chain.pfx"]));
+    assert_eq!(held["chain"].as_array().unwrap().len(), 3);
+    assert_eq!(held["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_name_in_two_certificates_saves_both_and_where_one_is_meant_they_are_listed() {
+    let table = Table::with_vault(&["www.example.com"]);
+    table.serve("renewed", &["www.example.com"]);
+    fs::rename(table.at("renewed/www.example.com.pfx"), table.at("server/renewed.pfx")).unwrap();
+    assert_eq!(table.run(&format!("{BACKUP} --json").replace("backup", "backup www.example.com")).json()["saved"], 2);
+    let document = table.run("contents --json --from {A}").ended_with(0).json();
+    let thumbprint = |at: usize| document["generations"][0]["key_pairs"][at]["about"]["thumbprint"].as_str().unwrap();
+    let restore = RESTORE.replace("folder:{restored}", "pfx:{one.pfx}");
+    let export = "export www.example.com --from folder:{server} --source-password-file {pfx-password} --to pfx:{one.pfx} --pfx-password-file {pfx-password}";
+    for line in [restore.replace("restore ", "restore www.example.com "), export.to_owned()] {
+        let said = table.run(&line).ended_with(2);
+        assert!(said.err.contains(thumbprint(0)) && said.err.contains(thumbprint(1)), "{}", said.err);
+        assert!(!table.at("one.pfx").exists());
+    }
+    table.run(&restore.replace("restore ", &format!("restore {} ", thumbprint(1)))).ended_with(0);
+}
+
+#[test]
+fn what_was_never_saved_is_named_only_where_it_was_asked_for() {
+    let table = Table::with_vault(&NAMES);
+    fs::write(table.at("server/broken.example.com.pfx"), b"not a PFX").unwrap();
+    table.run(BACKUP).ended_with(3);
+    let one = RESTORE.replace("restore ", "restore www.example.com ").replace("{restored}", "{one}");
+    let said = table.run(&one).ended_with(0);
+    assert!(!said.out.contains("broken.example.com"), "{}", said.out);
+    let said = table.run(RESTORE).ended_with(3);
+    assert!(said.out.contains("broken.example.com"), "{}", said.out);
 }
 
 #[test]
@@ -174,7 +252,7 @@ fn the_system_disk_is_refused_until_an_exception_is_given_and_recorded() {
     table.run(&format!("{create} --accept other-medium=")).ended_with(2);
     table.run(&format!("{create} --accept other-medium=test")).ended_with(0);
     table.run(BACKUP).ended_with(0);
-    let document = table.run("contents --json --from {A} --passphrase-file {passphrase}").ended_with(0).json();
+    let document = table.run("contents --json --from {A} --recovery-key-file {recovery}").ended_with(0).json();
     assert_eq!(document["generations"][0]["exceptions"][0]["rule"], "other-medium");
     assert_eq!(document["generations"][0]["exceptions"][0]["reason"], "test");
 }
@@ -188,7 +266,7 @@ fn an_existing_vault_is_never_touched_by_create() {
     assert!(before == tree(&table.at("A")));
     table.stick("B");
     fs::create_dir(table.at("B/pfxvault")).unwrap();
-    table.run(&create.replace("{A}", "{B}")).ended_with(1);
+    table.run(&create.replace("{A}", "{B}")).ended_with(7);
     assert!(!table.at("again").exists(), "no secret is made for a vault that is not");
 }
 
@@ -202,7 +280,7 @@ fn backup_creates_the_vault_where_there_is_none() {
     table
         .run(&format!("{BACKUP} --yes --passphrase-file {{passphrase}} --recovery-key-file {{recovery}}"))
         .ended_with(0);
-    table.run("drill --from {A} --passphrase-file {passphrase}").ended_with(0);
+    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
 }
 
 #[test]
@@ -236,7 +314,7 @@ fn copy_brings_another_stick_up_to_date_and_changes_nothing_that_stands() {
 #[test]
 fn a_stick_of_another_vault_is_refused() {
     let table = Table::backed_up(&NAMES);
-    let other = Table::with_vault(&["other.example.com"]);
+    let other = Table::with_vault_of_another(&["other.example.com"]);
     let theirs = other.at("A").display().to_string();
     let before = tree(&other.at("A"));
     table.run(&BACKUP.replace("{A}", &theirs)).ended_with(7);
@@ -248,7 +326,7 @@ fn a_stick_of_another_vault_is_refused() {
 fn a_second_server_joins_with_the_passphrase_and_both_are_told_apart() {
     let table = Table::backed_up(&NAMES);
     let join =
-        "servers join {A} --server-name WEB02 --state {two} --passphrase-file {passphrase} --accept other-medium=test";
+        "servers join {A} --server-name WEB02 --state {two} --recovery-key-file {recovery} --accept other-medium=test";
     table.run(join).ended_with(0);
     table.serve("second", &["second.example.com"]);
     table.run(&format!("{} --state {{two}}", BACKUP.replace("{server}", "{second}"))).ended_with(0);
@@ -283,13 +361,44 @@ fn a_further_way_in_opens_the_vault_and_the_old_ones_still_do() {
 }
 
 #[test]
+fn an_empty_passphrase_never_opens_the_vault_and_one_from_a_pipe_is_read() {
+    let table = Table::backed_up(&NAMES);
+    table.secret_file("empty", "");
+    let before = tree(&table.at("A"));
+    let add = "access add passphrase --to {A} --passphrase-file {passphrase} --accept other-medium=test";
+    table.run(&format!("{add} --new-passphrase-file {{empty}}")).ended_with(2);
+    assert!(before == tree(&table.at("A")));
+    let pipe = table.pipe("pipe");
+    let writer = std::thread::spawn(move || fs::write(pipe, "from a generator of passphrases\n").unwrap());
+    table.run(&format!("{add} --new-passphrase-file {{pipe}}")).ended_with(0);
+    writer.join().unwrap();
+    table.secret_file("second", "from a generator of passphrases");
+    table.run("drill --from {A} --passphrase-file {second}").ended_with(0);
+}
+
+#[test]
+fn a_way_in_that_readers_would_not_look_at_is_never_added() {
+    let table = Table::backed_up(&NAMES);
+    let add = |at: usize| {
+        let line = "access add recovery-key --to {A} --recovery-key-file {recovery} --accept other-medium=test";
+        table.run(&format!("{line} --new-recovery-key-file {{envelope{at}}}"))
+    };
+    (3..=16).for_each(|at| _ = add(at).ended_with(0));
+    let before = tree(&table.at("A"));
+    assert!(add(17).ended_with(1).err.contains("16"));
+    assert!(before == tree(&table.at("A")) && !table.at("envelope17").exists());
+    table.run("drill --from {A} --recovery-key-file {envelope16}").ended_with(0);
+}
+
+#[test]
 fn a_new_age_key_reads_what_is_written_after_it_was_added() {
     let table = Table::backed_up(&NAMES);
     let identity = age::x25519::Identity::generate();
     let recipient = identity.to_public().to_string();
-    table
+    let said = table
         .run(&format!("access add {recipient} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"))
         .ended_with(0);
+    assert!(said.out.contains("does not open the vault in pfxvault"), "{}", said.out);
     table.run(BACKUP).ended_with(0);
     let generations = generations(&table.at("A"), "A");
     assert_eq!(generations.len(), 2, "others can read it now, so it is written again");
@@ -381,7 +490,7 @@ fn contents_of_what_this_server_wrote_need_no_passphrase_and_others_do() {
     let said = table.run("contents --from {A}").ended_with(0);
     assert!(said.out.contains("www.example.com"), "{}", said.out);
     table.run("contents --from {A} --state {elsewhere}").ended_with(2);
-    table.run("contents --from {A} --state {elsewhere} --passphrase-file {passphrase}").ended_with(0);
+    table.run("contents --from {A} --state {elsewhere} --recovery-key-file {recovery}").ended_with(0);
     table.run("contents --from {A} --reveal-password --passphrase-file {passphrase}").ended_with(2);
 }
 
@@ -418,7 +527,7 @@ fn a_medium_that_is_not_there_ends_with_9_and_one_without_a_vault_with_7() {
     table.stick("A");
     table.run("verify {nowhere}").ended_with(9);
     table.run("verify {A}").ended_with(7);
-    table.run("drill --from {A} --passphrase-file {passphrase}").ended_with(7);
+    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(7);
 }
 
 #[test]
@@ -438,7 +547,7 @@ fn results_for_programs_are_one_document_and_nothing_on_standard_error() {
     let lines = [
         "verify {A} --json",
         "contents --from {A} --json",
-        "drill --from {A} --passphrase-file {passphrase} --json",
+        "drill --from {A} --recovery-key-file {recovery} --json",
         "media list --json",
         "servers list --json",
     ];
@@ -446,6 +555,15 @@ fn results_for_programs_are_one_document_and_nothing_on_standard_error() {
         let said = table.run(line).ended_with(0);
         assert_eq!(said.json()["exit"], 0, "{line}");
         assert!(said.err.is_empty(), "{line}: {}", said.err);
+    }
+    for (line, id) in [
+        ("verify {A} --json --nonsense", "error-unknown-argument"),
+        ("--json nonsense", "error-unknown-command"),
+        ("verify --json", "error-missing-argument"),
+        ("media --json", "error-missing-argument"),
+    ] {
+        let failed = table.run(line).ended_with(2).json();
+        assert_eq!((&failed["error"]["id"], &failed["exit"]), (&id.into(), &2.into()), "{line}");
     }
     let failed = table.run("verify {nowhere} --json").ended_with(9);
     assert_eq!(failed.json()["exit"], 9);
@@ -455,7 +573,7 @@ fn results_for_programs_are_one_document_and_nothing_on_standard_error() {
 #[test]
 fn no_secret_ever_shows_in_output_or_on_a_medium() {
     let table = Table::backed_up(&NAMES);
-    table.run("drill --from {A} --passphrase-file {passphrase}").ended_with(0);
+    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
     let wrong = table.secret_file("wrong", "canary-wrong-passphrase");
     let mut said = vec![
         table.run(RESTORE).ended_with(0),

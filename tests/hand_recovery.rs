@@ -14,7 +14,7 @@ use pfxvault::vault::generation::{Draft, Package, Place};
 use pfxvault::vault::id::{Hash, Number, ServerId, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey};
 use pfxvault::vault::medium::{Medium, MediumError};
-use pfxvault::vault::readme::readme;
+use pfxvault::vault::readme::{Label, readme};
 use pfxvault::vault::seal::Recipients;
 use pfxvault::vault::sign::SigningKey;
 use pfxvault::vault::trust::{Statement, Word};
@@ -95,7 +95,7 @@ fn statements_of_another_owner_stop_at_step_3() {
 fn an_identity_of_another_owner_stops_at_step_1() {
     let vault = Vault::new();
     let stranger = Owner::generate().unwrap();
-    let wrapped = stranger.wrap_with_passphrase(&Passphrase::new("the stranger's own".into()));
+    let wrapped = stranger.wrap_with_passphrase(&Passphrase::new("the stranger's own".into())).unwrap();
     for half in ["A", "B"] {
         fs::write(vault.path().join(format!("PFXVAULT/{half}/OWNER/IDENTITY.AGE")), &wrapped).unwrap();
     }
@@ -244,15 +244,15 @@ impl Vault {
         let pem = make_pfx(folder.path());
         let mut vault = Self { folder, owner, recovery, key, server, trust: Vec::new(), pem };
         let identities = [
-            vault.owner.wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into())),
-            vault.owner.wrap_for(&vault.recovery),
+            vault.owner.wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into())).unwrap(),
+            vault.owner.wrap_for(&vault.recovery).unwrap(),
         ];
         let identities: Vec<&[u8]> = identities.iter().map(Vec::as_slice).collect();
         vault.medium().add_owner_files(&[], &identities).unwrap();
         let words = identities.iter().map(|file| Word::Identity(Hash::of(file)));
         let more = [Word::Recipient(vault.owner.recipient()), Word::server(vault.key.public())];
         vault.say(&words.chain(more).collect::<Vec<_>>());
-        vault.medium().write_loose("README.TXT", &readme()).unwrap();
+        vault.medium().prepare(&Label::new("A").unwrap()).unwrap();
         vault.write(42, vault.package(42, &vault.key, vault.server, "good"));
         vault
     }
@@ -314,9 +314,10 @@ impl Vault {
             trust: self.trust.clone(),
         });
         let pfx = fs::read(self.path().join("site.pfx")).unwrap();
-        let key_pairs = (0..2).map(|_| entry(draft.add(recipients.seal(&pfx)))).collect();
+        let key_pairs = (0..2).map(|_| entry(draft.add(recipients.seal(&pfx).unwrap()))).collect();
         let catalog = Catalog {
             format: 1,
+            selected: Vec::new(),
             vault: self.owner.vault().to_string(),
             server: self.server.to_string(),
             number: number.get(),
@@ -326,7 +327,7 @@ impl Vault {
             exceptions: Vec::new(),
             drills: Vec::new(),
         };
-        draft.sign(recipients.seal(catalog.to_json().expose()), key).unwrap()
+        draft.sign(recipients.seal(catalog.to_json().expose()).unwrap(), key).unwrap()
     }
 }
 
@@ -340,6 +341,7 @@ fn entry(file: String) -> CatalogEntry {
         key_type: "ECDSA P-256".into(),
         chain_length: 1,
         file_names: Vec::new(),
+        windows: None,
     };
     CatalogEntry { file, pfx_password: Password::new(PFX_PASSWORD.into()), about }
 }

@@ -46,7 +46,7 @@ fn a_write_protected_stick_restores_and_drills() {
     let table = Table::backed_up(&NAMES);
     write_protected().run(&table, RESTORE).ended_with(0);
     assert_eq!(held(&table, "restored"), held(&table, "server"));
-    write_protected().run(&table, "drill --from {A} --passphrase-file {passphrase}").ended_with(0);
+    write_protected().run(&table, "drill --from {A} --recovery-key-file {recovery}").ended_with(0);
     write_protected().run(&table, "verify {A}").ended_with(0);
 }
 

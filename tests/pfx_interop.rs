@@ -55,46 +55,21 @@ struct KeyPair {
 impl KeyPair {
     fn new(kind: &'static str, generate: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let openssl = |arguments: &[&str]| run(folder.path(), "openssl", arguments);
-        let new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
-        openssl(&[&new[..], &["-subj", "/CN=root", "-keyout", "root.key", "-out", "root.pem"]].concat());
-        let signed_by_root = [
-            "-CA",
-            "root.pem",
-            "-CAkey",
-            "root.key",
-            "-subj",
-            "/CN=issuer",
-            "-keyout",
-            "issuer.key",
-            "-out",
-            "issuer.pem",
-        ];
-        openssl(&[&new[..], &signed_by_root].concat());
-        openssl(&[&["genpkey", "-out", "leaf.key"], generate].concat());
-        openssl(&[
-            "req",
-            "-x509",
-            "-key",
-            "leaf.key",
-            "-days",
-            "30",
-            "-CA",
-            "issuer.pem",
-            "-CAkey",
-            "issuer.key",
-            "-subj",
-            "/CN=server.example",
-            "-addext",
-            "basicConstraints=CA:FALSE",
-            "-out",
-            "leaf.pem",
-        ]);
-        let chain: String = ["leaf", "issuer", "root"]
-            .map(|name| fs::read_to_string(folder.path().join(name).with_extension("pem")).unwrap())
-            .concat();
+        let openssl = |arguments: &str, more: &[&str]| {
+            let arguments: Vec<&str> = arguments.split(' ').chain(more.iter().copied()).collect();
+            run(folder.path(), "openssl", &arguments)
+        };
+        let authority = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30";
+        openssl(&format!("{authority} -subj /CN=root -keyout root.key -out root.pem"), &[]);
+        let signed = "-CA root.pem -CAkey root.key -subj /CN=issuer -keyout issuer.key -out issuer.pem";
+        openssl(&format!("{authority} {signed}"), &[]);
+        openssl("genpkey -out leaf.key", generate);
+        let signed = "-CA issuer.pem -CAkey issuer.key -addext basicConstraints=CA:FALSE";
+        openssl(&format!("req -x509 -key leaf.key -days 30 {signed} -subj /CN=server.example -out leaf.pem"), &[]);
+        openssl("pkcs8 -topk8 -nocrypt -in leaf.key -outform DER -out leaf.der", &[]);
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let chain = ["leaf.pem", "issuer.pem", "root.pem"].map(read).concat();
         fs::write(folder.path().join("chain.pem"), chain).unwrap();
-        openssl(&["pkcs8", "-topk8", "-nocrypt", "-in", "leaf.key", "-outform", "DER", "-out", "leaf.der"]);
         Self { kind, folder }
     }
 

@@ -2,6 +2,7 @@
 //! write; then the power fails at every point, and whatever was reported as committed must still be there.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +36,8 @@ struct Platter {
     /// How the medium misbehaves.
     fault: Fault,
     writes: usize,
+    /// What a system that keeps in memory whatever was written would answer, where there is one.
+    cache: Option<HashMap<String, Vec<u8>>>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq)]
@@ -162,7 +165,11 @@ impl Volume for Fat {
         Ok(entries)
     }
 
-    fn read(&self, path: &str, cap: u64, _: Reading) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &str, cap: u64, reading: Reading) -> io::Result<Vec<u8>> {
+        let cached = self.0.with(|platter| platter.cache.as_ref().and_then(|cache| cache.get(path).cloned()));
+        if let (Some(bytes), Reading::Cached) = (cached, reading) {
+            return Ok(bytes);
+        }
         let fat = self.mount()?;
         let mut bytes = Vec::new();
         fat.root_dir().open_file(path)?.take(cap + 1).read_to_end(&mut bytes)?;
@@ -180,6 +187,9 @@ impl Volume for Fat {
         }
         let mut file = fat.root_dir().create_file(path)?;
         file.write_all(bytes)?;
+        self.0.with(|platter| {
+            platter.cache.iter_mut().for_each(|cache| _ = cache.insert(path.to_owned(), bytes.to_vec()));
+        });
         file.flush()
     }
 
@@ -215,7 +225,7 @@ impl Bench {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let pair = |name| authority.issue(&[name], Kind::P256, now).unwrap();
-        let held = |name| Held { pair: pair(name), file_names: Vec::new(), pfx: None };
+        let held = |name| Held { pair: pair(name), file_names: Vec::new(), pfx: None, windows: None };
         let holdings =
             Holdings { key_pairs: ["a.example.com", "b.example.com"].map(held).into(), ..Holdings::default() };
         let (folder, disk) = (tempfile::tempdir().unwrap(), Disk::formatted());
@@ -230,8 +240,15 @@ impl Bench {
 
     fn back_up(&mut self) -> Result<Done, pfxvault::error::Error> {
         let Self { state, disk, holdings, now, .. } = self;
-        let request =
-            Request { holdings, profile: Profile::Aes256, password: None, exceptions: &[], force: true, now: *now };
+        let request = Request {
+            holdings,
+            selected: &[],
+            profile: Profile::Aes256,
+            password: None,
+            exceptions: &[],
+            force: true,
+            now: *now,
+        };
         let outcome = backup::run(state, &medium(disk), &request, &|_| ())?;
         Ok(outcome.media.into_iter().next().unwrap().done)
     }
@@ -362,6 +379,23 @@ fn a_medium_that_keeps_something_else_than_was_written_is_never_believed() {
         for limit in [0, 20, 60] {
             bench.disk = Disk::of(before.clone());
             bench.disk.with(|platter| platter.fault = fault(limit));
+            let done = bench.back_up();
+            let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
+            let newest = bench.state.newest().unwrap().0.get();
+            let claimed = matches!(done, Ok(Done::Written | Done::OneCopy(_)));
+            assert!(!claimed || whole.contains(&newest), "after {limit} writes: {whole:?}");
+        }
+    }
+}
+
+#[test]
+fn what_only_the_cache_holds_is_never_believed_to_be_on_the_medium() {
+    for fault in [Fault::GarbageAfter, Fault::DropsAfter] {
+        let mut bench = Bench::new();
+        let before = bench.disk.with(|platter| platter.bytes.clone());
+        for limit in [0, 20, 60] {
+            bench.disk = Disk::of(before.clone());
+            bench.disk.with(|platter| (platter.fault, platter.cache) = (fault(limit), Some(HashMap::new())));
             let done = bench.back_up();
             let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
             let newest = bench.state.newest().unwrap().0.get();

@@ -4,15 +4,14 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::backup;
 use crate::cli::Access;
 use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
-use crate::files;
-use crate::secret::Passphrase;
+use crate::open::Opened;
 use crate::text;
 use crate::vault::id::Hash;
 use crate::vault::identity::{Owner, RecoveryKey};
+use crate::vault::medium::{HALVES, MAX_IDENTITIES};
 use crate::vault::trust::{Statement, Word};
 
 /// Runs the command.
@@ -36,8 +35,7 @@ struct NewSecrets<'a> {
 
 fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     let media = run.vault_media(media)?;
-    let state = run.state()?;
-    let trust = crate::verify::trust_of(&media, state.as_ref())?;
+    let trust = crate::verify::trust_of(&media, run.memory().state.as_ref())?;
     let opening: Vec<&str> = trust.recipients().collect();
     run.console.say(&text!(
         "access-headline",
@@ -47,7 +45,8 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     for identity in &trust.identities {
         run.console.say(&text!("access-identity", id = identity.short()));
     }
-    for age in &opening {
+    // The only one is the vault's own, which the ways in above lead to.
+    for age in opening.iter().filter(|_| opening.len() > 1) {
         run.console.say(&text!("access-key", key = *age));
     }
     for age in trust.retired() {
@@ -63,43 +62,53 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
 fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
     let medium = run.medium_to_write(to)?;
     let media = [medium];
-    let opened = run.open(&media)?;
+    let known = run.memory();
+    let opened = run.open(&media, &run.secret()?, &known)?;
+    if matches!(way, "passphrase" | "recovery-key") {
+        refuse_one_too_many(&opened)?;
+    }
     let (word, identity) = new_way(run, &opened.owner, way, files)?;
     let statement = Statement::sign(&opened.owner.key, &[word]).map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
-    media[0].add_owner_files(&[&statement], &identities).map_err(|e| backup::medium_error(&media[0], &e))?;
-    if let Some(mut state) = run.state()?.filter(|state| *state.vault() == opened.vault()) {
+    media[0].add_owner_files(&[&statement], &identities)?;
+    run.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
-        state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
-        state.save()?;
-    }
-    run.console.say(&text!("access-added", medium = to));
+        // It was signed with the owner's key a moment ago.
+        let _ = state.trust.learn(statement);
+    });
+    run.console.say(&match identity {
+        Some(_) => text!("access-added", medium = to),
+        None => text!("access-key-added", medium = to, vault = opened.vault().as_str()),
+    });
     run.console.document(Exit::Done, json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }));
     Ok(Exit::Done)
+}
+
+/// Readers stop after so many identity files; one more might be the one that somebody relies on.
+fn refuse_one_too_many(opened: &Opened<'_>) -> Result<()> {
+    let in_half = |half: usize| opened.survey.walks[0].identities.iter().filter(|(of, ..)| *of == half).count();
+    let on_medium = (0..HALVES.len()).map(in_half).max().unwrap_or(0);
+    match on_medium.max(opened.survey.trust.identities.len()) {
+        0..MAX_IDENTITIES => Ok(()),
+        _ => Err(Error::failed(text!("error-too-many-ways", most = MAX_IDENTITIES))),
+    }
 }
 
 fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> Result<(Word, Option<Vec<u8>>)> {
     let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
     match way {
-        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&new_passphrase(run, files.passphrase)?))),
+        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&run.new_passphrase(files.passphrase)?)?)),
         "recovery-key" => {
             let key = RecoveryKey::generate();
             match files.recovery_key {
                 Some(path) => write_recovery_key(run.console, &key, path)?,
                 None => run.console.hand_over_recovery_key(&key)?,
             }
-            Ok(wrapped(owner.wrap_for(&key)))
+            Ok(wrapped(owner.wrap_for(&key)?))
         }
         age if age.parse::<age::x25519::Recipient>().is_ok_and(|parsed| parsed.to_string() == age) => {
             Ok((Word::Recipient(age.to_owned()), None))
         }
         other => Err(Error::usage(text!("error-unknown-way", way = other))),
-    }
-}
-
-fn new_passphrase(run: &Run<'_>, file: Option<&Path>) -> Result<Passphrase> {
-    match file {
-        Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
-        None => run.console.new_passphrase(),
     }
 }

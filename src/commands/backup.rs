@@ -15,9 +15,7 @@ use crate::vault::medium::Medium;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    let mut holdings = run.holdings(&args.from)?;
-    holdings.select(&args.names)?;
-    super::list::warnings(run, &holdings);
+    let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
     if args.dry_run {
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
         let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
@@ -28,6 +26,7 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let password = chosen_password(run, args)?;
     let request = Request {
         holdings: &holdings,
+        selected: &args.names,
         profile: args.reader.profile(),
         password: password.as_ref(),
         exceptions: &run.exceptions,
@@ -48,7 +47,7 @@ fn chosen_password(run: &Run<'_>, args: &Backup) -> Result<Option<Password>> {
 fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     let mut state = run.state()?;
     for medium in media {
-        let there = medium.has_vault().map_err(|e| backup::medium_error(medium, &e))?;
+        let there = medium.has_vault()?;
         let name = medium.name.as_str();
         state = Some(match state {
             None if there => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled-here", medium = name))),
@@ -58,7 +57,8 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
             }
             Some(mut state) if !there => {
                 run.go_ahead(yes, &text!("backup-add-question", medium = name))?;
-                backup::add_medium(&mut state, medium, &crate::media::host_name())?;
+                let label = state.next_label();
+                backup::add_medium(&mut state, medium, &label)?;
                 state
             }
             Some(state) => state,

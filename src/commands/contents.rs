@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::backup::medium_error;
 use crate::cli::{Contents, Which};
 use crate::commands::{Run, day, short};
 use crate::console::Table;
@@ -22,34 +21,55 @@ use crate::vault::survey::Survey;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
     let media = run.vault_media(&args.from)?;
-    if let Some(exit) = run_from_memory(run, &media, args)? {
+    let known = run.memory();
+    if let Some(exit) = run_from_memory(run, &media, args, known.state.as_ref())? {
         return Ok(exit);
     }
-    let opened = run.open(&media)?;
-    let generations = if args.which.server.is_none() && args.which.generation.is_none() {
-        opened.newest_of_each()
-    } else {
-        vec![choose(&opened, &args.which, &args.names)?]
-    };
-    if generations.is_empty() {
-        return Err(Error::new(Exit::Failed, text!("error-vault-empty", medium = args.from[0].as_str())));
-    }
+    let opened = run.open(&media, &run.secret()?, &known)?;
+    let (generations, lost) = find(&opened, args)?;
     let shown: Vec<_> = generations.iter().map(|from| Shown::of(from, &opened.survey)).collect();
-    let exit = show(run, &shown, &args.names, opened.vault().as_str());
+    let mut exit = exit_of(&shown);
+    for error in &lost {
+        run.console.warn(&error.text);
+        exit = Exit::Damaged;
+    }
+    show(run, &shown, &args.names, opened.vault().as_str(), exit);
     if args.reveal_password {
         reveal_passwords(run, &generations, &args.names)?;
     }
     Ok(exit)
 }
 
+/// The generations to show, and why a server has none. Without a choice: the newest of every server.
+fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Vec<Error>)> {
+    if args.which.server.is_some() || args.which.generation.is_some() || !args.names.is_empty() {
+        return Ok((vec![choose(opened, &args.which, &args.names)?], Vec::new()));
+    }
+    let (mut generations, mut lost) = (Vec::new(), Vec::new());
+    for newest in opened.newest_of_each() {
+        newest.map_or_else(|error| lost.push(error), |from| generations.push(from));
+    }
+    if generations.is_empty() {
+        let empty = || Error::new(Exit::Failed, text!("error-vault-empty", medium = opened.medium_name()));
+        return Err(lost.pop().unwrap_or_else(empty));
+    }
+    Ok((generations, lost))
+}
+
 /// The generation that is asked for, if this server wrote it and still knows what is in it.
-fn run_from_memory(run: &Run<'_>, media: &[Medium], args: &Contents) -> Result<Option<Exit>> {
-    let state = if run.secret_is_given() || args.reveal_password { None } else { run.state()? };
-    let Some(state) = state else { return Ok(None) };
-    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached);
-    let survey = survey.map_err(|e| medium_error(&media[0], &e))?;
-    let Some(shown) = Shown::from_memory(&state, &survey, &args.which)? else { return Ok(None) };
-    Ok(Some(show(run, &[shown], &args.names, state.vault().as_str())))
+fn run_from_memory(run: &Run<'_>, media: &[Medium], args: &Contents, state: Option<&State>) -> Result<Option<Exit>> {
+    let Some(state) = state.filter(|_| !run.secret_is_given() && !args.reveal_password) else { return Ok(None) };
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
+    let shown = Shown::from_memory(state, &survey, &args.which)?;
+    // A name that is not in it may be in an older one, which only the passphrase can tell.
+    let knows = |shown: &Shown<'_>, name: &String| {
+        shown.key_pairs.iter().any(|(about, _)| is_called(about, std::slice::from_ref(name)))
+    };
+    let Some(shown) = shown.filter(|shown| args.names.iter().all(|name| knows(shown, name))) else { return Ok(None) };
+    let shown = [shown];
+    let exit = exit_of(&shown);
+    show(run, &shown, &args.names, state.vault().as_str(), exit);
+    Ok(Some(exit))
 }
 
 /// One generation with what may be shown of it.
@@ -88,18 +108,22 @@ impl<'a> Shown<'a> {
         let known = |written: &&Written| written.record == generation.hash.to_string() && !written.key_pairs.is_empty();
         let Some(written) = state.written(generation.record.number).filter(known) else { return Ok(None) };
         let file = |at: usize| key_pair_file(at + 1);
+        let mut doubts = open::speaks_against(survey, own, Some(state));
+        if !survey.check(generation, Reading::Cached).is_whole() {
+            doubts.push(text!("doubt-damaged", number = generation.record.number.get()));
+        }
         Ok(Some(Self {
             server_name: state.server_name(),
             record: &generation.record,
             older: older(survey, &generation.record),
-            doubts: open::doubts(survey, own, &state.remembered()),
+            doubts,
             key_pairs: written.key_pairs.iter().enumerate().map(|(at, about)| (about, file(at))).collect(),
             without_key: &written.without_key,
             exceptions: &written.exceptions,
         }))
     }
 
-    fn document(&self, names: &[String]) -> Value {
+    fn document(&self, run: &Run<'_>, names: &[String]) -> Value {
         let wanted = self.key_pairs.iter().filter(|(about, _)| is_called(about, names));
         json!({
             "server": self.record.server.to_string(),
@@ -108,6 +132,7 @@ impl<'a> Shown<'a> {
             "time": self.record.time.to_string(),
             "due": self.record.due.to_string(),
             "older": self.older,
+            "doubts": self.doubts.iter().map(|doubt| run.console.words(doubt)).collect::<Vec<_>>(),
             "key_pairs": wanted.map(|(about, file)| json!({ "file": file, "about": about })).collect::<Vec<_>>(),
             "without_key": self.without_key,
             "exceptions": self.exceptions,
@@ -120,12 +145,14 @@ fn older(survey: &Survey<'_>, record: &Record) -> Vec<String> {
     numbers.filter(|number| *number < record.number).map(|number| number.to_string()).collect()
 }
 
-fn show(run: &Run<'_>, shown: &[Shown<'_>], names: &[String], vault: &str) -> Exit {
+fn exit_of(shown: &[Shown<'_>]) -> Exit {
+    if shown.iter().any(|shown| !shown.doubts.is_empty()) { Exit::Attention } else { Exit::Done }
+}
+
+fn show(run: &Run<'_>, shown: &[Shown<'_>], names: &[String], vault: &str, exit: Exit) {
     shown.iter().for_each(|shown| show_one(run, shown, names));
-    let exit = if shown.iter().any(|shown| !shown.doubts.is_empty()) { Exit::Attention } else { Exit::Done };
-    let generations: Vec<_> = shown.iter().map(|shown| shown.document(names)).collect();
+    let generations: Vec<_> = shown.iter().map(|shown| shown.document(run, names)).collect();
     run.console.document(exit, json!({ "vault": vault, "generations": generations }));
-    exit
 }
 
 fn show_one(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) {
@@ -175,8 +202,7 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
 fn reveal_passwords(run: &Run<'_>, generations: &[OpenGeneration], names: &[String]) -> Result<()> {
     for entry in generations.iter().flat_map(|from| &from.catalog.key_pairs).filter(|entry| is_wanted(entry, names)) {
         let (name, password) = (entry.about.display_name(), entry.pfx_password.expose());
-        let line = text!("contents-password", name = name, password = password);
-        run.console.show_privately(&run.console.words(&line))?;
+        run.console.show_privately(&[&run.console.words(&text!("contents-password", name = name)), " ", password])?;
     }
     Ok(())
 }
@@ -196,7 +222,7 @@ pub fn is_wanted(entry: &CatalogEntry, names: &[String]) -> bool {
 /// and no choice, they are listed.
 pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<OpenGeneration> {
     let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
-    let servers: Vec<ServerId> = opened.survey.servers().into_iter().collect();
+    let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
     let server = match (which.server.as_deref(), servers.as_slice()) {
         (_, []) => return Err(Error::new(Exit::Failed, text!("error-vault-empty", medium = opened.medium_name()))),
         (None, [only]) => *only,
@@ -204,9 +230,10 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
         (Some(name), several) => find_server(opened, several, name)?,
     };
     let with = |names: &[String]| opened.find(server, &wanted, &|catalog: &Catalog| holds_all(catalog, names));
-    let found = with(names);
-    if found.is_ok() || with(&[]).is_err() {
-        return found;
+    match with(names) {
+        Ok(from) => return Ok(warn_of_selection(from, names)),
+        Err(error) if with(&[]).is_err() => return Err(error),
+        Err(_) => {}
     }
     // There are generations, so it is the names that are wrong.
     let unknown = names.iter().find(|name| with(std::slice::from_ref(name)).is_err());
@@ -214,6 +241,16 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
         Some(name) => text!("error-unknown-name", name = name),
         None => text!("error-names-apart", names = names.join(", ")),
     }))
+}
+
+/// A generation that was made of some key pairs only is not all there is to restore.
+fn warn_of_selection(mut from: OpenGeneration, names: &[String]) -> OpenGeneration {
+    let selected = &from.catalog.selected;
+    if names.is_empty() && !selected.is_empty() {
+        let number = from.generation.record.number.get();
+        from.doubts.push(text!("doubt-selected", number = number, names = selected.join(", ")));
+    }
+    from
 }
 
 fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
@@ -241,7 +278,7 @@ fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
         Err(_) => server.to_string(),
     };
     let lines: Vec<_> = servers.iter().map(line).collect();
-    Error::usage(text!("error-which-server", servers = lines.join("\n")))
+    Error::usage(text!("error-which-server", servers = lines))
 }
 
 /// How many days ago something was.

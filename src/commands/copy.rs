@@ -6,27 +6,24 @@ use crate::cli::Copy;
 use crate::commands::Run;
 use crate::copy;
 use crate::error::{Error, Exit, Result};
-use crate::state::no_random;
+use crate::state::{State, no_random};
 use crate::text;
-use crate::vault::readme::{self, Label};
+use crate::vault::readme::Label;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     let mut media = run.vault_media(&args.from)?;
     let target = run.medium_to_write(&args.to)?;
-    let state = run.state()?;
+    let state = run.memory().state;
     // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources must agree.
     let vault = crate::verify::owner_of(&media, state.as_ref())?;
-    let there = target.has_vault().map_err(|e| crate::backup::medium_error(&target, &e))?;
+    let there = target.has_vault()?;
     if there && crate::verify::owner_of(std::slice::from_ref(&target), None)? != vault {
         return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = target.name.as_str())));
     }
     if !there {
-        let label = Label::new(&crate::media::host_name()).map_err(|_| no_random())?;
-        let prepared = target
-            .write_loose("README.TXT", &readme::readme())
-            .and_then(|()| target.write_loose("MEDIUM.TXT", &label.render()));
-        prepared.map_err(|e| crate::backup::medium_error(&target, &e))?;
+        let name = state.as_ref().map_or_else(crate::media::host_name, State::next_label);
+        target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
     }
     let name = target.name.clone();
     media.push(target);

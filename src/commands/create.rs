@@ -3,7 +3,6 @@
 use crate::cli::Create;
 use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
-use crate::files;
 use crate::secret::Passphrase;
 use crate::state::{State, no_random};
 use crate::text;
@@ -17,7 +16,6 @@ pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
     let medium = run.medium_to_write(&args.medium)?;
     let label = args.label.clone();
     let state = create(run, &medium, label, args.server_name.clone())?;
-    run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
     run.console.mention(&text!("create-next", medium = medium.name.as_str()));
     let document = serde_json::json!({ "vault": state.vault().as_str(), "server": state.server().to_string(), "medium": medium.name });
     run.console.document(Exit::Done, document);
@@ -26,37 +24,22 @@ pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
 
 /// Makes the vault. Also what `backup` leads to where there is none.
 pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name: Option<String>) -> Result<State> {
-    let there = medium.has_vault().map_err(|e| crate::backup::medium_error(medium, &e))?;
+    let there = medium.has_vault()?;
     if there {
         return Err(Error::failed(text!("error-vault-there", medium = medium.name.as_str())));
     }
-    let folder = run.state_folder()?;
-    if let Some(state) = State::open(&folder)? {
-        return Err(Error::failed(text!(
-            "error-already-enrolled",
-            vault = state.vault().as_str(),
-            folder = folder.as_path()
-        )));
-    }
+    let folder = run.new_state_folder()?;
     run.console.progress(&text!("create-what-it-is"));
-    let passphrase = new_passphrase(run)?;
+    let passphrase = run.new_passphrase(run.global.passphrase_file.as_deref())?;
     let recovery = RecoveryKey::generate();
     match &run.global.recovery_key_file {
         Some(path) => write_recovery_key(run.console, &recovery, path)?,
         None => run.console.hand_over_recovery_key(&recovery)?,
     }
     let name = server_name.unwrap_or_else(crate::media::host_name);
-    let label = label.unwrap_or_else(|| name.clone());
-    found(&folder, medium, &passphrase, &recovery, &name, &label)
-}
-
-fn new_passphrase(run: &Run<'_>) -> Result<Passphrase> {
-    let Some(path) = &run.global.passphrase_file else { return run.console.new_passphrase() };
-    let text = files::read_secret(path)?;
-    if text.is_empty() {
-        return Err(Error::usage(text!("error-empty-secret-file", path = path.as_path())));
-    }
-    Ok(Passphrase::new(text.to_string()))
+    let state = found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))?;
+    run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
+    Ok(state)
 }
 
 /// The founding itself: an owner, two ways in, this server admitted, the first medium.
@@ -69,7 +52,7 @@ pub fn found(
     label: &str,
 ) -> Result<State> {
     let owner = Owner::generate().map_err(|_| no_random())?;
-    let identities = [owner.wrap_with_passphrase(passphrase), owner.wrap_for(recovery)];
+    let identities = [owner.wrap_with_passphrase(passphrase)?, owner.wrap_for(recovery)?];
     let mut state = State::create(folder, owner.vault(), server_name)?;
     let words = [
         Word::Identity(Hash::of(&identities[0])),

@@ -20,7 +20,7 @@ use crate::text::Text;
 use crate::throwaway::{Authority, Kind};
 use crate::vault::generation::{Draft, Place};
 use crate::vault::identity::{RecoveryKey, Secret};
-use crate::vault::medium::{Medium, MediumError};
+use crate::vault::medium::Medium;
 use crate::vault::seal::Recipients;
 use crate::vault::sign::SigningKey;
 use crate::verify::{self, Report};
@@ -111,6 +111,7 @@ impl Stage<'_> {
     fn back_up(&self, state: &mut State, media: &[Medium], server: &Holdings) -> Result<()> {
         let request = Request {
             holdings: server,
+            selected: &[],
             profile: Profile::Aes256,
             exceptions: &[],
             password: None,
@@ -135,7 +136,7 @@ impl Stage<'_> {
     /// A stranger knows everything that lies on the stick in the clear, but not the server's key.
     fn forgery_is_refused(&self, state: &State, media: &[Medium]) -> Result<()> {
         self.tell(&text!("demo-forged"));
-        forge(state, &media[1], self.run.now).map_err(|_| broken("demo-forged"))?;
+        forge(state, &media[1], self.run.now)?;
         let report = verify::run(media, Some(state), None, self.run.now)?;
         self.tell_findings(&report, "foreign", Exit::Forged)
     }
@@ -208,23 +209,22 @@ fn flip_a_byte(path: &Path) -> std::io::Result<()> {
 }
 
 /// A generation above the newest, sealed to the right people, in the right place, signed by the wrong key.
-fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<(), MediumError> {
-    let refused = || MediumError { path: medium.name.clone(), source: std::io::ErrorKind::Other.into() };
-    let stranger = SigningKey::generate().map_err(|_| refused())?;
-    let recipients = Recipients::parse(state.trust.recipients()).ok_or_else(refused)?;
-    let (number, _) = state.newest().ok_or_else(refused)?;
+fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
+    let stranger = SigningKey::generate().map_err(|_| no_random())?;
+    let recipients = Recipients::parse(state.trust.recipients()).ok_or_else(|| broken("demo-forged"))?;
+    let newest = state.newest();
     let mut draft = Draft::new(Place {
         vault: state.vault().clone(),
         server: state.server(),
-        number: number.next().ok_or_else(refused)?,
-        prev: state.newest(),
+        number: newest.and_then(|(number, _)| number.next()).ok_or_else(|| broken("demo-forged"))?,
+        prev: newest,
         time: now,
         due: crate::vault::text::day_of(now),
         trust: state.trust.statements.keys().copied().collect(),
     });
-    draft.add(recipients.seal(b"a key pair of the stranger's own"));
-    let package = draft.sign(recipients.seal(b"{}"), &stranger).map_err(|_| refused())?;
-    package.write(medium, 0, || Ok(()))
+    draft.add(recipients.seal(b"a key pair of the stranger's own")?);
+    let package = draft.sign(recipients.seal(b"{}")?, &stranger).map_err(|_| broken("demo-forged"))?;
+    package.write(medium, 0, || Ok::<(), Error>(()))
 }
 
 /// The story did not go as told: a fault of pfxvault itself.

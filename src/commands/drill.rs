@@ -7,7 +7,7 @@ use crate::commands::Run;
 use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::drill::{self, Proof, Proven};
 use crate::error::{Exit, Result};
-use crate::open::{self, OpenGeneration};
+use crate::open::OpenGeneration;
 use crate::text;
 use crate::vault::catalog;
 use crate::vault::identity::Secret;
@@ -16,13 +16,15 @@ use crate::vault::identity::Secret;
 pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
     let media = run.vault_media(&args.from)?;
     let secret = run.secret()?;
-    let opened = open::open(&media, &secret, run.state().ok().flatten().as_ref(), run.now)?;
+    let known = run.memory();
+    let opened = run.open(&media, &secret, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
     let proofs = drill::run(&opened, &from, |entry| is_wanted(entry, &args.names));
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
     show(run, &from, &proofs, failed);
     if failed == 0 {
-        remember(run, &from, &secret, proofs.len())?;
+        let drill = catalog_entry(run, &from, &secret, proofs.len());
+        run.note(&opened.vault(), |state| state.remember_drill(drill));
     }
     let exit = match (failed, from.doubts.is_empty()) {
         (0, true) => Exit::Done,
@@ -80,18 +82,16 @@ fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.
-fn remember(run: &Run<'_>, from: &OpenGeneration, secret: &Secret, key_pairs: usize) -> Result<()> {
-    let Some(mut state) = run.state()? else { return Ok(()) };
+fn catalog_entry(run: &Run<'_>, from: &OpenGeneration, secret: &Secret, key_pairs: usize) -> catalog::Drill {
     let opened_with = match secret {
         Secret::Passphrase(_) => "passphrase",
         Secret::RecoveryKey(_) => "recovery-key",
     };
-    state.remember_drill(catalog::Drill {
+    catalog::Drill {
         time: run.now,
         number: from.generation.record.number.get(),
         server: from.generation.record.server.to_string(),
         opened_with: opened_with.to_owned(),
         key_pairs,
-    });
-    state.save()
+    }
 }

@@ -12,12 +12,7 @@ use crate::text;
 pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
     let destination = Destination::parse(&args.into.to)?;
     rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
-    let mut holdings = run.holdings(&args.from)?;
-    holdings.select(&args.names)?;
-    super::list::warnings(run, &holdings);
-    let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
-    let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names)).collect();
-    let ready = Ready { key_pairs, missing, doubtful: false };
+    let ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);
     // Writing a file asked for by name changes no server: there is nothing to ask about.
     let mut into = args.into.clone();
     into.yes = true;

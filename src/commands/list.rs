@@ -8,19 +8,22 @@ use crate::commands::{Run, day, short};
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::keypair::{Certificate, Warning};
-use crate::server::{Held, Holdings};
-use crate::state::State;
+use crate::server::{Held, Holdings, IIS};
+use crate::state::{State, Written};
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
-    let mut holdings = run.holdings(&args.from)?;
+    if args.from.from == IIS {
+        return super::iis::list(run, args);
+    }
+    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
-    let state = run.state().ok().flatten();
-    let saved = |held: &Held| state.as_ref().and_then(|state| last_backup(state, held));
+    let state = run.memory().state;
+    let saved = |held: &Held| state.as_ref().and_then(|state| last_backup(state, held.leaf().der()));
     let not_saved = holdings.key_pairs.iter().filter(|held| saved(held).is_none()).count();
     run.console.say(&text!("list-headline", count = holdings.key_pairs.len(), unsaved = not_saved));
     if !holdings.key_pairs.is_empty() {
@@ -47,11 +50,10 @@ pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
 }
 
 /// The newest generation of this server that holds the certificate, and its day.
-fn last_backup(state: &State, held: &Held) -> Option<(u32, jiff::Timestamp)> {
-    let wanted = Hash::of(held.leaf().der()).to_string();
-    let holds =
-        |written: &&crate::state::Written| written.key_pairs.iter().any(|pair| pair.certificate_sha256 == wanted);
-    state.generations().iter().rfind(holds).map(|written| (written.number, written.time))
+pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(u32, jiff::Timestamp)> {
+    let wanted = Hash::of(certificate).to_string();
+    let holds = |written: &&Written| written.key_pairs.iter().any(|pair| pair.certificate_sha256 == wanted);
+    state.generations().find(holds).map(|written| (written.number, written.time))
 }
 
 fn table(run: &Run<'_>, holdings: &Holdings, saved: &dyn Fn(&Held) -> Option<(u32, jiff::Timestamp)>) -> Table {

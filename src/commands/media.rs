@@ -20,8 +20,8 @@ pub fn run(run: &Run<'_>, args: &Media) -> Result<Exit> {
 fn add(run: &Run<'_>, name: &str, label: Option<&str>) -> Result<Exit> {
     let medium = run.medium_to_write(name)?;
     let mut state = run.enrolled()?;
-    let host = crate::media::host_name();
-    let label = backup::add_medium(&mut state, &medium, label.unwrap_or(&host))?;
+    let next = state.next_label();
+    let label = backup::add_medium(&mut state, &medium, label.unwrap_or(&next))?;
     run.console.say(&text!("media-added", medium = name, label = label.label.as_str()));
     run.console.document(Exit::Done, json!({ "medium": label.medium, "label": label.label }));
     Ok(Exit::Done)

@@ -8,17 +8,21 @@ pub mod create;
 mod demo;
 mod drill;
 mod export;
+mod iis;
 mod list;
 mod media;
+mod repair;
 mod restore;
+mod selftest;
 mod servers;
+mod undo;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cli::{Action, Cli, From, Global};
+use crate::cli::{Action, Cli, Global, SourceFiles};
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -31,6 +35,7 @@ use crate::state::{self, State};
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::Exception;
+use crate::vault::id::VaultId;
 use crate::vault::identity::{RecoveryKey, Secret};
 use crate::vault::medium::Medium;
 
@@ -53,6 +58,8 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         Action::Verify(args) => verify::run(&run, &args),
         Action::Drill(args) => drill::run(&run, &args),
         Action::Restore(args) => restore::run(&run, &args),
+        Action::Repair(args) => repair::run(&run, &args),
+        Action::Undo(args) => undo::run(&run, &args),
         Action::Create(args) => create::run(&run, &args),
         Action::Contents(args) => contents::run(&run, &args),
         Action::Media(args) => media::run(&run, &args),
@@ -60,6 +67,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         Action::Access(args) => access::run(&run, &args),
         Action::Copy(args) => copy::run(&run, &args),
         Action::Demo => demo::run(&run),
+        Action::Selftest => selftest::run(&run),
         Action::Completions { .. } => Ok(Exit::Done),
     }
 }
@@ -88,7 +96,19 @@ impl<'a> Run<'a> {
         folder.ok_or_else(|| Error::usage(text!("error-no-state-folder")))
     }
 
-    /// This machine's state, if it is enrolled.
+    /// Where the state of a machine goes that is not enrolled yet.
+    pub fn new_state_folder(&self) -> Result<PathBuf> {
+        let folder = self.state_folder()?;
+        match State::open(&folder)? {
+            None => Ok(folder),
+            Some(state) => {
+                let vault = state.vault().as_str();
+                Err(Error::failed(text!("error-already-enrolled", vault = vault, folder = folder.as_path())))
+            }
+        }
+    }
+
+    /// This machine's state, if it is enrolled, to change it.
     pub fn state(&self) -> Result<Option<State>> {
         State::open(&self.state_folder()?)
     }
@@ -111,6 +131,7 @@ impl<'a> Run<'a> {
     pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
         let medium = self.medium(name)?;
         rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
+        refuse_begun(&medium)?;
         Ok(medium)
     }
 
@@ -118,10 +139,10 @@ impl<'a> Run<'a> {
     pub fn vault_media(&self, names: &[String]) -> Result<Vec<Medium>> {
         let media: Vec<Medium> = names.iter().map(|name| self.medium(name)).collect::<Result<_>>()?;
         for medium in &media {
-            let there = medium.has_vault().map_err(|e| crate::backup::medium_error(medium, &e))?;
-            if !there {
+            if !medium.has_vault()? {
                 return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
             }
+            refuse_begun(medium)?;
         }
         Ok(media)
     }
@@ -147,21 +168,39 @@ impl<'a> Run<'a> {
         Ok(Secret::Passphrase(Passphrase::new(typed.to_string())))
     }
 
-    /// Opens the vault on these media with the user's secret. A state that cannot be read never blocks a recovery.
-    pub fn open<'m>(&self, media: &'m [Medium]) -> Result<Opened<'m>> {
-        let secret = self.secret()?;
-        open::open(media, &secret, self.state().ok().flatten().as_ref(), self.now)
+    /// What this machine remembers, to look at. A state that cannot be read never blocks a recovery.
+    pub fn memory(&self) -> Known {
+        match self.state_folder().and_then(|folder| State::look(&folder)) {
+            Ok(state) => Known { state, unasked: None },
+            Err(error) => Known { state: None, unasked: Some(text!("doubt-state-unread", reason = error.text)) },
+        }
+    }
+
+    /// Opens the vault on these media.
+    pub fn open<'m>(&self, media: &'m [Medium], secret: &Secret, known: &'m Known) -> Result<Opened<'m>> {
+        let mut opened = open::open(media, secret, known.state.as_ref(), self.now)?;
+        opened.unasked.clone_from(&known.unasked);
+        Ok(opened)
+    }
+
+    /// Notes something in host state after the work is done: should that fail, the work is done all the same.
+    pub fn note(&self, vault: &VaultId, change: impl FnOnce(&mut State)) {
+        let noted = self.state().and_then(|state| match state.filter(|state| state.vault() == vault) {
+            None => Ok(()),
+            Some(mut state) => {
+                change(&mut state);
+                state.save()
+            }
+        });
+        if let Err(error) = noted {
+            self.console.warn(&text!("state-not-noted", reason = error.text));
+        }
     }
 
     /// Everything at a source. The password is asked for only where a file does not open without one.
-    pub fn holdings(&self, from: &From) -> Result<Holdings> {
-        self.read_source(&from.from, from.key.as_deref(), from.source_password_file.as_deref())
-    }
-
-    /// As [`Run::holdings`], by parts.
-    pub fn read_source(&self, source: &str, key: Option<&Path>, password: Option<&Path>) -> Result<Holdings> {
-        let source = Source::parse(source, key)?;
-        if let Some(file) = password {
+    pub fn holdings(&self, source: &str, files: &SourceFiles) -> Result<Holdings> {
+        let source = Source::parse(source, files.key.as_deref())?;
+        if let Some(file) = &files.source_password_file {
             let password = Password::new(files::read_secret(file)?.to_string());
             return server::read(&source, &password, self.now);
         }
@@ -177,17 +216,33 @@ impl<'a> Run<'a> {
         server::read(&source, &Password::new(typed.to_string()), self.now)
     }
 
+    /// What is written from: everything at a source that `names` mean, its weaknesses pointed out. A password that opens
+    /// nothing is a failure of its own, not an empty source.
+    pub fn chosen(&self, names: &[String], source: &str, files: &SourceFiles) -> Result<Holdings> {
+        let mut holdings = self.holdings(source, files)?;
+        holdings.select(names)?;
+        let closed = &holdings.unreadable;
+        if holdings.key_pairs.is_empty() && !closed.is_empty() && closed.iter().all(|file| file.wrong_password) {
+            let names: Vec<_> = closed.iter().map(|file| file.name.clone()).collect();
+            return Err(Error::new(Exit::WrongSecret, text!("error-wrong-source-password", files = names)));
+        }
+        list::warnings(self, &holdings);
+        Ok(holdings)
+    }
+
     /// A new PFX password: from a file, or typed twice.
     pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
         match file {
             None => self.console.new_pfx_password(),
-            Some(path) => {
-                let password = files::read_secret(path)?;
-                if password.is_empty() {
-                    return Err(Error::usage(text!("error-empty-secret-file", path = path)));
-                }
-                Ok(Password::new(password.to_string()))
-            }
+            Some(path) => Ok(Password::new(files::read_secret(path)?.to_string())),
+        }
+    }
+
+    /// A new passphrase: from a file, or generated and typed back.
+    pub fn new_passphrase(&self, file: Option<&Path>) -> Result<Passphrase> {
+        match file {
+            None => self.console.new_passphrase(),
+            Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
         }
     }
 
@@ -198,6 +253,22 @@ impl<'a> Run<'a> {
         }
         Err(Error::usage(text!("error-declined")))
     }
+}
+
+/// A vault that was begun when the medium filled up or was pulled out holds nothing, and stands in the way.
+fn refuse_begun(medium: &Medium) -> Result<()> {
+    match medium.has_vault()? && medium.is_begun()? {
+        true => Err(Error::new(Exit::NoVault, text!("error-vault-begun", medium = medium.name.as_str()))),
+        false => Ok(()),
+    }
+}
+
+/// Host state as far as it could be read.
+pub struct Known {
+    /// `None` also where this machine is not enrolled.
+    pub state: Option<State>,
+    /// Why a state that is there could not be read.
+    pub unasked: Option<Text>,
 }
 
 fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {

@@ -12,43 +12,76 @@ use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::rules::{self, Stored};
-use crate::server::{Destination, Placed, Source, Writing};
+use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing, is_called_without_key};
 use crate::text;
 use crate::text::Text;
+use crate::vault::catalog::OnWindows;
 
 /// Key pairs that were read and proven, ready to be placed.
 pub struct Ready {
-    /// Each with the file names it had.
-    pub key_pairs: Vec<(KeyPair, Vec<String>)>,
+    /// The key pairs.
+    pub key_pairs: Vec<Readied>,
     /// What could not be read: name and reason.
     pub missing: Vec<(String, Text)>,
-    /// Whether something speaks against taking this for the newest state.
-    pub doubtful: bool,
+    /// What speaks against taking this for the newest state.
+    pub doubts: Vec<Text>,
+}
+
+/// A key pair with what it was where it comes from.
+pub struct Readied {
+    /// Key, certificate, chain.
+    pub pair: KeyPair,
+    /// The file names it had.
+    pub file_names: Vec<String>,
+    /// What a certificate store kept beside it.
+    pub windows: Option<OnWindows>,
 }
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
+    if args.into.to == IIS {
+        return super::iis::restore(run, args);
+    }
     let destination = Destination::parse(&args.into.to)?;
     rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
-    let ready = match args.from.as_slice() {
-        [source] if Source::is_source(source) => from_source(run, args, source)?,
-        media => from_vault(run, args, media)?,
-    };
+    let ready = ready(run, args)?;
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
 }
 
-fn from_source(run: &Run<'_>, args: &Restore, source: &str) -> Result<Ready> {
-    let mut holdings = run.read_source(source, args.key.as_deref(), args.source_password_file.as_deref())?;
-    holdings.select(&args.names)?;
-    super::list::warnings(run, &holdings);
-    let missing = holdings.unreadable.into_iter().map(|unreadable| (unreadable.name, unreadable.reason)).collect();
-    let key_pairs = holdings.key_pairs.into_iter().map(|held| (held.pair, held.file_names)).collect();
-    Ok(Ready { key_pairs, missing, doubtful: false })
+/// Reads what is to be restored.
+pub fn ready(run: &Run<'_>, args: &Restore) -> Result<Ready> {
+    match args.from.as_slice() {
+        [source] if Source::is_source(source) => Ok(Ready::of(run.chosen(&args.names, source, &args.files)?)),
+        media => from_vault(run, args, media),
+    }
+}
+
+impl Ready {
+    /// What a source holds.
+    pub fn of(holdings: Holdings) -> Self {
+        let unreadable = holdings.unreadable.into_iter();
+        let readied = |held: Held| Readied { pair: held.pair, file_names: held.file_names, windows: held.windows };
+        Self {
+            missing: unreadable.map(|unreadable| (unreadable.name, unreadable.reason)).collect(),
+            key_pairs: holdings.key_pairs.into_iter().map(readied).collect(),
+            doubts: Vec::new(),
+        }
+    }
+
+    /// The exit code once everything in it is where it should be.
+    pub fn exit(&self) -> Exit {
+        match () {
+            () if !self.missing.is_empty() => Exit::Partly,
+            () if !self.doubts.is_empty() => Exit::Attention,
+            () => Exit::Done,
+        }
+    }
 }
 
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
     let media = run.vault_media(media)?;
-    let opened = run.open(&media)?;
+    let known = run.memory();
+    let opened = run.open(&media, &run.secret()?, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
     let record = &from.generation.record;
     let age = age_in_days(run, record.time);
@@ -59,16 +92,20 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
         age = age
     ));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
-    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubtful: !from.doubts.is_empty() };
+    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts: from.doubts.clone() };
     let wanted: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| is_wanted(entry, &args.names)).collect();
     let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
     for (entry, read) in wanted.into_iter().zip(read) {
         match read {
-            Ok(pair) => ready.key_pairs.push((pair, entry.about.file_names.clone())),
+            Ok(pair) => {
+                let (file_names, windows) = (entry.about.file_names.clone(), entry.about.windows.clone());
+                ready.key_pairs.push(Readied { pair, file_names, windows });
+            }
             Err(reason) => ready.missing.push((entry.about.display_name().to_owned(), reason)),
         }
     }
-    for without in &from.catalog.without_key {
+    let is_meant = |known: &str| args.names.is_empty() || args.names.iter().any(|n| is_called_without_key(known, n));
+    for without in from.catalog.without_key.iter().filter(|without| is_meant(&without.name)) {
         ready.missing.push((without.name.clone(), text!("reason-without-key")));
     }
     Ok(ready)
@@ -79,7 +116,8 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     if ready.key_pairs.is_empty() {
         return Err(nothing_to_place(ready));
     }
-    let placed: Vec<_> = ready.key_pairs.iter().map(|(pair, file_names)| Placed { pair, file_names }).collect();
+    let placed: Vec<_> =
+        ready.key_pairs.iter().map(|one| Placed { pair: &one.pair, file_names: &one.file_names }).collect();
     show_plan(run, &placed, destination, ready)?;
     if into.dry_run {
         run.console.document(Exit::Done, json!({ "dry_run": true }));
@@ -93,18 +131,16 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     if !destination.is_pfx() {
         run.console.warn(&text!("restore-open-keys", place = destination.path()));
     }
-    let exit = match () {
-        () if !ready.missing.is_empty() => Exit::Partly,
-        () if ready.doubtful => Exit::Attention,
-        () => Exit::Done,
-    };
+    let exit = ready.exit();
     let files: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
     let missing: Vec<_> = ready
         .missing
         .iter()
         .map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) }))
         .collect();
-    run.console.document(exit, json!({ "restored": placed.len(), "files": files, "missing": missing }));
+    let doubts: Vec<_> = ready.doubts.iter().map(|doubt| run.console.words(doubt)).collect();
+    let document = json!({ "restored": placed.len(), "files": files, "missing": missing, "doubts": doubts });
+    run.console.document(exit, document);
     Ok(exit)
 }
 
@@ -127,7 +163,8 @@ fn plan_line(name: &str, path: &Path) -> Text {
     }
 }
 
-fn nothing_to_place(ready: &Ready) -> Error {
+/// That there is nothing to restore.
+pub fn nothing_to_place(ready: &Ready) -> Error {
     match ready.missing.first() {
         Some((name, reason)) => {
             Error::new(Exit::Damaged, text!("error-nothing-restorable", name = name, reason = reason.clone()))

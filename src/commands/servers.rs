@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::backup;
 use crate::cli::Servers;
 use crate::commands::Run;
 use crate::error::{Error, Exit, Result};
@@ -21,23 +20,17 @@ pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
 fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
     let medium = run.medium_to_write(name)?;
-    let folder = run.state_folder()?;
-    if let Some(state) = State::open(&folder)? {
-        return Err(Error::failed(text!(
-            "error-already-enrolled",
-            vault = state.vault().as_str(),
-            folder = folder.as_path()
-        )));
-    }
+    let folder = run.new_state_folder()?;
     let media = [medium];
-    let opened = run.open(&media)?;
+    let known = run.memory();
+    let opened = run.open(&media, &run.secret()?, &known)?;
     let mut state = State::create(&folder, opened.vault(), &server_name.unwrap_or_else(crate::media::host_name))?;
     let statement = Statement::sign(&opened.owner.key, &[Word::server(state.key().public())]);
     let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;
-    media[0].add_owner_files(&[&statement], &[]).map_err(|e| backup::medium_error(&media[0], &e))?;
+    media[0].add_owner_files(&[&statement], &[])?;
     state.trust = opened.survey.trust.clone();
     state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
-    state.remember_identities(&opened.survey.identities());
+    state.remember_identities(&opened.survey.owners_identities());
     state.save()?;
     run.console.say(&text!("servers-joined", server = state.server().to_string(), vault = state.vault().as_str()));
     run.console.document(Exit::Done, json!({ "vault": state.vault().as_str(), "server": state.server().to_string() }));
@@ -46,7 +39,7 @@ fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> 
 
 fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     let media = run.vault_media(media)?;
-    let state = run.state()?;
+    let state = run.memory().state;
     let trust = match (&state, media.is_empty()) {
         (None, true) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
         (Some(state), true) => state.trust.clone(),

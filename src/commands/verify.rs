@@ -2,17 +2,14 @@
 
 use serde_json::json;
 
-use crate::backup::medium_label;
 use crate::cli::Verify;
 use crate::commands::{Run, size};
 use crate::error::{Error, Exit, Result};
-use crate::media::Reading;
 use crate::state::State;
 use crate::text;
 use crate::vault::id::VaultId;
 use crate::vault::medium::Medium;
-use crate::vault::survey::Survey;
-use crate::verify::{self, Level, Report};
+use crate::verify::{self, Finding, Level, Report};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
@@ -21,12 +18,15 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
         .as_deref()
         .map(|text| VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text))));
     let media = run.vault_media(&args.media)?;
-    let mut state = run.state()?;
-    let report = verify::run(&media, state.as_ref(), pin.transpose()?, run.now)?;
+    let known = run.memory();
+    let mut report = verify::run(&media, known.state.as_ref(), pin.transpose()?, run.now)?;
+    if let Some(text) = known.unasked {
+        report.findings.push(Finding { id: "state-unread", level: Level::Attention, text });
+    }
     let exit = report.exit();
     show(run, &report, exit);
-    if let Some(state) = state.as_mut().filter(|state| exit == Exit::Done && *state.vault() == report.vault) {
-        remember(state, &media, run.now)?;
+    if exit == Exit::Done {
+        run.note(&report.vault, |state| remember(state, &media, run.now));
     }
     Ok(exit)
 }
@@ -66,14 +66,10 @@ fn show(run: &Run<'_>, report: &Report, exit: Exit) {
 }
 
 /// A check that found everything right is remembered with the medium.
-fn remember(state: &mut State, media: &[Medium], now: jiff::Timestamp) -> Result<()> {
-    for medium in media {
-        let media = std::slice::from_ref(medium);
-        let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached);
-        let Some(label) = survey.ok().and_then(|survey| medium_label(&survey, 0)) else { continue };
+fn remember(state: &mut State, media: &[Medium], now: jiff::Timestamp) {
+    for label in media.iter().filter_map(Medium::label) {
         let seen = state.medium(&label.medium);
         seen.last_verified = Some(now);
         seen.last_seen = Some(now);
     }
-    state.save()
 }

@@ -3,6 +3,7 @@
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource, FluentValue};
 use unic_langid::LanguageIdentifier;
 
+use super::plain;
 use crate::text::{Arg, Text};
 
 const ENGLISH: &str = include_str!("texts/en.ftl");
@@ -69,9 +70,8 @@ impl Texts {
 
     fn args(&self, text: &Text) -> FluentArgs<'static> {
         let value = |arg: &Arg| match arg {
-            Arg::Words(words) => {
-                FluentValue::from(words.chars().filter(|c| !c.is_control() || *c == '\n').collect::<String>())
-            }
+            Arg::Words(words) => FluentValue::from(plain(words)),
+            Arg::Lines(lines) => FluentValue::from(lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")),
             Arg::Number(number) => FluentValue::from(*number),
             Arg::Text(text) => FluentValue::from(self.words(text)),
         };
@@ -185,9 +185,24 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_in_a_value_never_reach_the_screen() {
+    fn where_no_generation_is_whole_nothing_is_said_to_be_restorable() {
+        for (language, restorable) in [(Language::En, "can be restored"), (Language::Ja, "復元できます")] {
+            let texts = Texts::load(language);
+            let sentences = |count: u32| {
+                [crate::text!("verify-attention", count = count), crate::text!("verify-forged", count = count)]
+            };
+            assert!(sentences(0).iter().all(|text| !texts.words(text).contains(restorable)));
+            assert!(sentences(2).iter().all(|text| texts.words(text).contains(restorable)));
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_value_moves_the_cursor_starts_a_line_or_turns_the_writing_around() {
         let texts = Texts::load(Language::En);
-        let text = crate::text!("os-other", words = "a\u{1b}[2Jb");
-        assert_eq!(texts.words(&text), "a[2Jb");
+        let words = |words: &str| texts.words(&crate::text!("os-other", words = words));
+        assert_eq!(words("a\u{1b}[2Jb"), "a[2Jb");
+        assert_eq!(words("www\ndone: saved\r\u{2028}\u{202e}x\u{2066}\u{200f}\u{61c}"), "wwwdone: savedx");
+        let lines = vec!["a\nb".to_owned(), "c".to_owned()];
+        assert_eq!(texts.words(&crate::text!("os-other", words = lines)), "ab\nc");
     }
 }

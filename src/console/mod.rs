@@ -10,6 +10,7 @@ use std::io::{IsTerminal, Write};
 pub use fluent::Language;
 use fluent::Texts;
 pub use table::Table;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::text;
@@ -125,29 +126,42 @@ impl Console {
         Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes" | "はい"))
     }
 
-    /// Asks for a line of plain text.
+    /// Asks for a line of plain text, which may be part of a secret.
     ///
     /// # Errors
     /// Where nobody can be asked.
-    pub fn ask(&self, question: &Text) -> Result<String> {
+    pub fn ask(&self, question: &Text) -> Result<Zeroizing<String>> {
         if !self.interactive() {
             return Err(Error::usage(text!("error-unanswered", question = question.clone())));
         }
         let _ = write!(std::io::stderr(), "{} ", self.words(question));
-        Ok(prompt::line()?.trim().to_owned())
+        Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
     }
 
-    /// Shows lines to a person only: never to a file or another program.
+    /// Shows a line to a person only: never to a file or another program. It comes in parts, because putting a secret
+    /// into a sentence would leave a copy of it in memory.
     ///
     /// # Errors
     /// Where nobody looks.
-    pub fn show_privately(&self, words: &str) -> Result<()> {
+    pub fn show_privately(&self, parts: &[&str]) -> Result<()> {
         if !self.interactive() {
             return Err(Error::usage(text!("error-nobody-to-show")));
         }
-        self.print_error(words);
+        let mut screen = std::io::stderr().lock();
+        for part in parts.iter().chain(&["\n"]) {
+            let _ = screen.write_all(part.as_bytes());
+        }
         Ok(())
     }
+}
+
+/// Words from elsewhere, without what could make them look like more than one value: characters that move the cursor or
+/// start a line, and marks that turn the direction of writing around.
+fn plain(words: &str) -> String {
+    let line = |c: char| matches!(c, '\u{2028}' | '\u{2029}');
+    let direction =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    words.chars().filter(|c| !c.is_control() && !line(*c) && !direction(*c)).collect()
 }
 
 /// JSON with everything beyond ASCII escaped, so that no console's code page can break it.

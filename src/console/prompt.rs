@@ -16,8 +16,9 @@ const TRIES: usize = 3;
 const GROUP: usize = 6;
 
 /// One line from standard input.
-pub fn line() -> Result<String> {
-    let mut line = String::new();
+pub fn line() -> Result<Zeroizing<String>> {
+    // Room for what people type, so that growing leaves no copy of it.
+    let mut line = Zeroizing::new(String::with_capacity(1024));
     let read = std::io::stdin().read_line(&mut line);
     match read {
         Ok(count) if count > 0 => Ok(line),
@@ -72,15 +73,15 @@ impl Console {
     /// # Errors
     /// Where nobody can be asked.
     pub fn new_passphrase(&self) -> Result<Passphrase> {
-        self.show_privately(&self.words(&text!("create-passphrase-choice")))?;
-        let own = self.ask(&text!("prompt-choice"))? == "2";
+        self.show_privately(&[&self.words(&text!("create-passphrase-choice"))])?;
+        let own = self.ask(&text!("prompt-choice"))?.as_str() == "2";
         if own {
             let typed =
                 self.new_secret(&text!("prompt-passphrase-new"), &text!("prompt-again"), "--passphrase-file")?;
             return Ok(Passphrase::new(typed.to_string()));
         }
         let generated = words::passphrase().map_err(|_| crate::state::no_random())?;
-        self.show_privately(&format!("\n    {}\n", generated.expose()))?;
+        self.show_privately(&["\n    ", generated.expose(), "\n"])?;
         for _ in 0..TRIES {
             let typed = self.secret(&text!("prompt-passphrase-back"), "--passphrase-file")?;
             let typed = Passphrase::new(typed.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -100,11 +101,13 @@ impl Console {
         let text = key.text();
         let groups: Vec<&str> =
             (0..text.len()).step_by(GROUP).map(|at| &text[at..text.len().min(at + GROUP)]).collect();
-        self.show_privately(&self.words(&text!("create-recovery-key")))?;
+        self.show_privately(&[&self.words(&text!("create-recovery-key"))])?;
         for (row, line) in groups.chunks(4).enumerate() {
-            self.show_privately(&format!("    {:>2}  {}", row * 4 + 1, line.join("  ")))?;
+            let number = format!("    {:>2}", row * 4 + 1);
+            let groups = line.iter().flat_map(|group| ["  ", *group]);
+            self.show_privately(&std::iter::once(number.as_str()).chain(groups).collect::<Vec<_>>())?;
         }
-        self.show_privately("")?;
+        self.show_privately(&[])?;
         // The first two groups are the same for every key, and the last may be short.
         let asked = words::places(3, groups.len() - 3).map_err(|_| crate::state::no_random())?;
         for place in asked {
@@ -115,7 +118,7 @@ impl Console {
 
     fn ask_group_back(&self, number: usize, expected: &str) -> Result<()> {
         for _ in 0..TRIES {
-            let typed = Zeroizing::new(self.ask(&text!("prompt-recovery-group", number = number))?);
+            let typed = self.ask(&text!("prompt-recovery-group", number = number))?;
             if typed.eq_ignore_ascii_case(expected) {
                 return Ok(());
             }

@@ -14,8 +14,7 @@ impl Table {
 
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
-        let plain = |cell: String| cell.chars().filter(|c| !c.is_control()).collect();
-        self.rows.push(cells.into_iter().map(plain).collect());
+        self.rows.push(cells.iter().map(|cell| super::plain(cell)).collect());
     }
 
     /// The text, without a line feed at its end.
@@ -52,6 +51,13 @@ fn is_wide(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_stays_in_its_row() {
+        let mut table = Table::new(vec!["x".into()]);
+        table.row(vec!["a\n\u{202e}b".into()]);
+        assert_eq!(table.render(), "  x\n  ab");
+    }
 
     #[test]
     fn columns_line_up_under_wide_characters() {

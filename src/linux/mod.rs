@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::files::Unprotected;
 use crate::media::{Device, Facts, read_blocks};
+use crate::server::iis::Iis;
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean
 /// pages are dropped first (the file was synced when it was written) and read again.
@@ -52,6 +53,11 @@ pub fn flush_folder(path: &Path) -> io::Result<()> {
 /// Never.
 pub fn flush_file(_file: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// There is no IIS here.
+pub fn iis() -> Option<Iis<'static>> {
+    None
 }
 
 /// No core dumps, and no other process of the same user may look into this one's memory.

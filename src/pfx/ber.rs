@@ -262,12 +262,14 @@ fn rewrite(element: Element, depth: usize) -> Result<Zeroizing<Vec<u8>>, Error> 
     if element.tag & CONSTRUCTED == 0 {
         return Ok(Zeroizing::new(element.whole.to_vec()));
     }
-    let (mut reader, mut parts) = (element.reader(), Vec::new());
+    // A definite length takes at most one octet more than an indefinite one and its marker do in a file of this size:
+    // twice the room is enough, and the buffer never grows.
+    let mut body = Zeroizing::new(Vec::with_capacity(2 * element.body.len()));
+    let mut reader = element.reader();
     while !reader.is_empty() {
-        parts.push(rewrite(reader.next()?, depth + 1)?);
+        body.extend_from_slice(&rewrite(reader.next()?, depth + 1)?);
     }
-    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_slice()).collect();
-    Ok(Zeroizing::new(super::der::element(element.tag, &parts)))
+    Ok(Zeroizing::new(super::der::element(element.tag, &[&body])))
 }
 
 #[cfg(test)]

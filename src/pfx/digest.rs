@@ -181,7 +181,7 @@ fn pkcs12<D: Hash + BlockSizeUser>(input: &Derive, purpose: Purpose, key: &mut [
     for chunk in key.chunks_mut(<D as Hash>::output_size()) {
         let mut a = D::new().chain_update(&diversifier).chain_update(&*i).finalize();
         for _ in 1..input.rounds {
-            a = D::digest(&a);
+            D::new().chain_update(&a).finalize_into(&mut a);
         }
         chunk.copy_from_slice(&a[..chunk.len()]);
         let mut b = repeated_to_blocks(&[&a], block);

@@ -5,7 +5,7 @@ use super::{
     ber::{Octets, Reader},
     digest::{self, Derive, Digest, Purpose},
     oid,
-    scheme::{PasswordForms, Pbkdf2, rounds, salt, unsupported},
+    scheme::{PasswordForms, Pbkdf2, rounds, salt},
     work::{Work, too_much},
 };
 
@@ -55,16 +55,19 @@ impl<'a> MacData<'a> {
             Method::Pkcs12 { digest, salt, rounds } => forms.bmp.try_each(|password| {
                 let input = Derive { password, salt, rounds: *rounds };
                 let key = digest.pkcs12(&input, Purpose::Mac, digest.length, work)?;
-                Ok::<_, Error>(digest.verify_hmac(&key, contents, &self.code).then_some(()))
+                Ok::<_, Error>(self.fits(digest, &key, contents))
             })?,
             Method::Pbmac1 { derivation, key_length, digest } => {
-                let input =
-                    Derive { password: forms.utf8.standard(), salt: &derivation.salt, rounds: derivation.rounds };
+                let input = derivation.input(forms.utf8.standard());
                 let key = derivation.digest.pbkdf2(&input, *key_length, work)?;
-                digest.verify_hmac(&key, contents, &self.code).then_some(())
+                self.fits(digest, &key, contents)
             }
         };
         verified.map(|()| self.method.describe()).ok_or(Error::WrongPassword)
+    }
+
+    fn fits(&self, digest: &Digest, key: &[u8], contents: &[u8]) -> Option<()> {
+        digest.verify_hmac(key, contents, &self.code).then_some(())
     }
 }
 
@@ -75,8 +78,7 @@ impl Method {
         let derivation = Pbkdf2::parse(&mut parameters)?;
         let mut scheme = parameters.sequence()?;
         parameters.finish()?;
-        let name = scheme.oid()?;
-        let digest = digest::named_by_hmac(name).map_err(|_| unsupported(name))?;
+        let digest = digest::named_by_hmac(scheme.oid()?)?;
         let key_length = match derivation.key_length {
             None => return Err(Error::Malformed("PBMAC1 without a key length")),
             Some(length) if length < MIN_KEY => {

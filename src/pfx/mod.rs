@@ -26,6 +26,7 @@ pub use write::{KeyPairContents, Profile, write};
 use crate::secret::SecretBytes;
 
 /// What a PFX holds, in the order of the file.
+#[derive(Debug)]
 pub struct Contents {
     /// Private keys, from key bags and shrouded key bags alike.
     pub keys: Vec<Key>,
@@ -39,6 +40,7 @@ pub struct Contents {
 }
 
 /// A private key.
+#[derive(Debug)]
 pub struct Key {
     /// DER `PrivateKeyInfo` (RFC 5208) or `OneAsymmetricKey` (RFC 5958), of any key type. Not checked further.
     pub pkcs8: SecretBytes,
@@ -49,6 +51,7 @@ pub struct Key {
 }
 
 /// A certificate.
+#[derive(Debug)]
 pub struct Certificate {
     /// The octets of the certificate bag: an X.509 certificate, not checked further.
     pub der: Vec<u8>,

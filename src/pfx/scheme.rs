@@ -216,6 +216,11 @@ pub(super) struct Pbkdf2 {
 }
 
 impl Pbkdf2 {
+    /// What is derived from, with this password.
+    pub(super) fn input<'a>(&'a self, password: &'a [u8]) -> Derive<'a> {
+        Derive { password, salt: &self.salt, rounds: self.rounds }
+    }
+
     /// Reads the AlgorithmIdentifier of a key derivation function, which must be PBKDF2.
     pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
         let mut identifier = reader.sequence()?;

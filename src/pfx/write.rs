@@ -29,14 +29,14 @@ const MAC_SALT: usize = 20;
 pub enum Profile {
     /// `AES256-SHA256`: PBES2 with AES-256-CBC and PBKDF2 with HMAC-SHA-256; MAC with SHA-256.
     ///
-    /// As of 2026: read by Windows Server 2019 and Windows 10 1709 (2017) and later, OpenSSL 1.0.0 (2010), GnuTLS 3.3,
-    /// NSS 3.31 (2017), Java 8u301, 11.0.12 and 17 (2021). Windows Server 2016 and earlier answer that the password is
-    /// wrong.
+    /// As of 2026: read by Windows Server 2019 and Windows 10 1709 (2017) and later, OpenSSL 1.0.0 (2010), and Java 8u301,
+    /// 11.0.12 and 17 (2021); tested with GnuTLS 3.7 and NSS 3.87. Windows Server 2016 and earlier answer that the
+    /// password is wrong.
     Aes256,
     /// `TripleDES-SHA1`: pbeWithSHAAnd3-KeyTripleDES-CBC for key and certificates; MAC with SHA-1.
     ///
-    /// As of 2026: read by everything since Windows 2000 and OpenSSL 0.9.3, Windows Server 2012 to 2016 among it. Refused
-    /// where SHA-1 and triple DES are forbidden, such as in FIPS mode.
+    /// As of 2026: the only form that Windows Server 2012 to 2016 reads, and still read by all others; tested with
+    /// OpenSSL 3.0, GnuTLS 3.7, NSS 3.87 and Java 17. Refused where SHA-1 and triple DES are forbidden, as in FIPS mode.
     TripleDes,
 }
 
@@ -225,12 +225,16 @@ fn read_back(pfx: &SecretBytes, contents: &KeyPairContents, password: &Password)
     if !file.verify_mac(password.expose()) {
         return Err(Error::NotReadBack("another reader finds its MAC wrong"));
     }
-    let keys: Vec<_> =
-        file.key_bags(password.expose()).map_err(unreadable)?.into_iter().map(SecretBytes::new).collect();
+    // Asked for its keys and its certificates one after the other, it would decrypt everything twice.
+    let bags = file.bags(password.expose()).map_err(unreadable)?;
+    let forms = Forms::bmp(password);
+    let keys = bags.iter().filter_map(|bag| bag.bag.get_key(forms.standard()));
+    let keys: Vec<SecretBytes> = keys.map(SecretBytes::new).collect();
     if !matches!(&keys[..], [key] if key.expose() == contents.pkcs8.expose()) {
         return Err(Error::NotReadBack("another reader finds another key"));
     }
-    if file.cert_x509_bags(password.expose()).map_err(unreadable)? != contents.chain {
+    let certificates: Vec<_> = bags.iter().filter_map(|bag| bag.bag.get_x509_cert()).collect();
+    if certificates != contents.chain {
         return Err(Error::NotReadBack("another reader finds other certificates"));
     }
     Ok(())

@@ -19,6 +19,8 @@ use crate::text;
 
 /// Rounds of key derivation in a PFX that people handle: many, because people choose its password.
 const HANDED_OUT_ROUNDS: u32 = 100_000;
+/// Key pairs listed where only one can be meant: what a screen holds.
+const MOST_CANDIDATES: usize = 20;
 
 /// Where key pairs are written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,9 +84,7 @@ impl Destination {
         let mut taken = BTreeSet::new();
         match self {
             Destination::Pfx(path) if key_pairs.len() == 1 => Ok(vec![vec![path.clone()]]),
-            Destination::Pfx(path) => {
-                Err(Error::usage(text!("error-one-pfx", count = key_pairs.len(), path = path.as_path())))
-            }
+            Destination::Pfx(path) => Err(several_for_one(key_pairs, path)),
             Destination::Folder(folder) => {
                 Ok(key_pairs.iter().map(|placed| pfx_names(placed, folder, &mut taken)).collect())
             }
@@ -100,11 +100,7 @@ impl Destination {
     /// When a file stands in the way or cannot be written; everything created by this call is gone again.
     pub fn write(&self, key_pairs: &[Placed<'_>], writing: &Writing<'_>) -> Result<Vec<PathBuf>> {
         let planned = self.plan(key_pairs)?;
-        if !writing.force
-            && let Some(path) = planned.iter().flatten().find(|path| path.exists())
-        {
-            return Err(Error::failed(text!("error-file-exists", path = path.as_path())));
-        }
+        planned.iter().flatten().try_for_each(|path| refuse_taken(path, writing.force))?;
         // All the work first: writing then takes a moment, and little can come in between.
         let contents =
             key_pairs.par_iter().map(|placed| self.contents(placed.pair, writing)).collect::<Result<Vec<_>>>()?;
@@ -115,10 +111,10 @@ impl Destination {
         for (contents, paths) in contents.iter().zip(&planned) {
             // A PFX may be wanted under several names; PEM has one content for each of its two files.
             for (path, content) in paths.iter().zip(contents.iter().cycle()) {
-                undo.create(path, content.expose()).map_err(|e| unwritable(path, &e))?;
+                undo.create(path, content.expose(), writing.force).map_err(|e| unwritable(path, &e))?;
             }
         }
-        undo.keep().map_err(|e| unwritable(self.path(), &e))?;
+        undo.keep();
         Ok(planned.into_iter().flatten().collect())
     }
 
@@ -150,6 +146,17 @@ pub fn pfx_of(pair: &KeyPair, password: &Password, profile: Profile, rounds: u32
     let same_chain = read.certificates.iter().map(|c| c.der.as_slice()).eq(chain.iter().copied());
     let proven = same_key && same_chain && matches!(read.mac, pfx::Mac::Verified { .. });
     if proven { Ok(written) } else { Err(unproven()) }
+}
+
+/// Which of them is meant, nobody but the user can say: the candidates, with what tells them apart.
+fn several_for_one(key_pairs: &[Placed<'_>], path: &Path) -> Error {
+    let candidate = |placed: &Placed<'_>| {
+        let leaf = placed.pair.leaf();
+        format!("{}  {}  {}", leaf.thumbprint(), leaf.not_after().strftime("%Y-%m-%d"), leaf.display_name())
+    };
+    let more = (key_pairs.len() > MOST_CANDIDATES).then(|| "…".to_owned());
+    let candidates: Vec<_> = key_pairs.iter().take(MOST_CANDIDATES).map(candidate).chain(more).collect();
+    Error::usage(text!("error-one-pfx", count = key_pairs.len(), path = path, candidates = candidates))
 }
 
 /// `host.pfx`, `_.example.com.pfx`: every wished name that the certificate carries, else its first name.
@@ -223,6 +230,16 @@ fn armor(label: &str, der: &[u8]) -> SecretBytes {
     text.into()
 }
 
+/// Only a file may be replaced, and only where that is wanted.
+fn refuse_taken(path: &Path, force: bool) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(facts) if !facts.is_file() => Err(Error::failed(text!("error-not-a-file", path = path))),
+        Ok(_) if !force => Err(Error::failed(text!("error-file-exists", path = path))),
+        // Whatever else keeps the file from being written is said when it is tried.
+        _ => Ok(()),
+    }
+}
+
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error::new(Exit::Failed, text!("error-destination-unwritable", path = path, reason = error))
 }
@@ -253,8 +270,9 @@ impl Undo {
         Ok(())
     }
 
-    fn create(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        if path.exists() {
+    fn create(&mut self, path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
+        // Without force nothing is moved, even if it came into being after it was looked for.
+        if force && path.is_file() {
             let aside = aside(path);
             fs::rename(path, &aside)?;
             self.aside.push((aside, path.to_owned()));
@@ -270,12 +288,10 @@ impl Undo {
         }
     }
 
-    fn keep(mut self) -> io::Result<()> {
-        for (aside, _) in &self.aside {
-            fs::remove_file(aside)?;
-        }
+    /// From here on nothing is taken back: what was replaced goes, and where it cannot, it lies beside what is new.
+    fn keep(mut self) {
         self.kept = true;
-        Ok(())
+        self.aside.iter().for_each(|(aside, _)| _ = fs::remove_file(aside));
     }
 }
 
@@ -310,10 +326,38 @@ mod tests {
         let (old, new) = (folder.path().join("old.pfx"), folder.path().join("new.pfx"));
         fs::write(&old, b"before").unwrap();
         let mut undo = Undo::default();
-        undo.create(&old, b"after").unwrap();
-        undo.create(&new, b"new").unwrap();
+        undo.create(&old, b"after", true).unwrap();
+        undo.create(&new, b"new", true).unwrap();
         drop(undo);
         assert_eq!(fs::read(&old).unwrap(), b"before");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn without_force_a_file_that_appears_at_the_last_moment_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("theirs.pfx");
+        fs::write(&path, b"theirs").unwrap();
+        let mut undo = Undo::default();
+        assert_eq!(undo.create(&path, b"ours", false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        drop(undo);
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn a_replaced_file_that_cannot_be_deleted_takes_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("1.pfx"), folder.path().join("2.pfx"));
+        let mut undo = Undo::default();
+        for path in [&first, &second] {
+            fs::write(path, b"before").unwrap();
+            undo.create(path, b"after", true).unwrap();
+        }
+        // What was put aside has become what no call that deletes files can delete.
+        fs::remove_file(&undo.aside[1].0).unwrap();
+        fs::create_dir(&undo.aside[1].0).unwrap();
+        undo.keep();
+        assert_eq!(fs::read(&first).unwrap(), b"after");
+        assert_eq!(fs::read(&second).unwrap(), b"after");
     }
 }

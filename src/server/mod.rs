@@ -2,6 +2,7 @@
 //! Store), one PFX, or a certificate with its key in PEM. Plain values in and out; reading changes nothing.
 
 mod destination;
+pub mod iis;
 mod pem;
 
 use std::fs;
@@ -19,7 +20,11 @@ use crate::pfx;
 use crate::secret::Password;
 use crate::text;
 use crate::text::Text;
+use crate::vault::catalog::OnWindows;
 use crate::vault::id::Hash;
+
+/// The certificate stores of this Windows server, as a source and as a destination.
+pub const IIS: &str = "iis";
 
 /// Where key pairs are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,8 @@ pub enum Source {
     Folder(PathBuf),
     /// One PFX file.
     Pfx(PathBuf),
+    /// The certificate stores of this Windows server.
+    Iis,
     /// Certificates in PEM, and a key in PEM.
     Pem {
         /// The certificate, with or without its chain.
@@ -38,13 +45,14 @@ pub enum Source {
 }
 
 impl Source {
-    /// Parses `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
+    /// Parses `iis`, `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
     ///
     /// # Errors
     /// Usage errors only.
     pub fn parse(text: &str, key: Option<&Path>) -> Result<Self> {
         let (kind, path) = text.split_once(':').unwrap_or(("", text));
         match (kind, key) {
+            ("", _) if text == IIS => Ok(Source::Iis),
             ("folder", _) => Ok(Source::Folder(path.into())),
             ("pfx", _) => Ok(Source::Pfx(path.into())),
             ("pem", Some(key)) => Ok(Source::Pem { certificate: path.into(), key: key.to_owned() }),
@@ -55,7 +63,7 @@ impl Source {
 
     /// Whether a text names a source rather than a medium. A drive letter is one character, these are not.
     pub fn is_source(text: &str) -> bool {
-        ["folder:", "pfx:", "pem:"].iter().any(|kind| text.starts_with(kind))
+        text == IIS || ["folder:", "pfx:", "pem:"].iter().any(|kind| text.starts_with(kind))
     }
 }
 
@@ -79,6 +87,8 @@ pub struct Held {
     pub file_names: Vec<String>,
     /// How the PFX it came in is protected.
     pub pfx: Option<Protection>,
+    /// What the certificate store kept beside it.
+    pub windows: Option<OnWindows>,
 }
 
 /// How a PFX protects a key pair.
@@ -119,6 +129,7 @@ pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Resul
             let read = read_pfx(path, password, now).map_err(|error| error.about(path))?;
             holdings.take(file_name(path), Ok(read));
         }
+        Source::Iis => holdings = iis::holdings(iis::here()?, now)?,
         Source::Pem { certificate, key } => {
             let (keys, certificates) = pem::read(certificate, key)?;
             let sorted = keypair::sort(keys, certificates, now);
@@ -200,16 +211,21 @@ fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Co
         (Hash::of(key.pkcs8.expose()), Protection { encryption, mac: mac.clone() })
     });
     let protection = protection.collect();
-    let keys = read.keys.into_iter().map(|key| KeyInput {
+    Ok(Contents { sorted: sort_pfx(read, now), protection })
+}
+
+/// The key pairs of a PFX, whatever the order in the file.
+pub fn sort_pfx(contents: pfx::Contents, now: jiff::Timestamp) -> Sorted {
+    let keys = contents.keys.into_iter().map(|key| KeyInput {
         pkcs8: key.pkcs8,
         friendly_name: key.attributes.friendly_name,
         csp_name: key.attributes.csp_name,
     });
-    let certificates = read
+    let certificates = contents
         .certificates
         .into_iter()
         .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
-    Ok(Contents { sorted: keypair::sort(keys.collect(), certificates.collect(), now), protection })
+    keypair::sort(keys.collect(), certificates.collect(), now)
 }
 
 impl Holdings {
@@ -245,12 +261,20 @@ impl Holdings {
     /// One certificate may lie in several files, once for each of its host names.
     fn take_pair(&mut self, pair: KeyPair, pfx: Option<Protection>, file: &str) {
         match self.key_pairs.iter_mut().find(|held| held.leaf().der() == pair.leaf().der()) {
-            Some(held) => held.file_names.push(file.to_owned()),
-            None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx }),
+            Some(held) => {
+                held.file_names.push(file.to_owned());
+                // One file may hold the leaf alone, another the whole chain.
+                if pair.chain.len() > held.pair.chain.len() {
+                    (held.pair.chain, held.pair.warnings) = (pair.chain, pair.warnings);
+                }
+            }
+            None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx, windows: None }),
         }
     }
 
     /// Keeps the key pairs that any of `names` means: a host name, friendly or common name, file name or thumbprint.
+    /// A name in several certificates means all of them: leaving one out of a backup would be the worse surprise, and
+    /// where only one can be meant, [`Destination::plan`] lists the candidates.
     ///
     /// # Errors
     /// A name that means nothing here.
@@ -273,9 +297,14 @@ impl Holdings {
 
 impl Unreadable {
     fn is_called(&self, name: &str) -> bool {
-        let host = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
-        self.name.eq_ignore_ascii_case(&host) || self.name.eq_ignore_ascii_case(&format!("{host}.pfx"))
+        is_called_without_key(&self.name, name)
     }
+}
+
+/// Whether `name` means what is known by no more than `known`: a file's name, or one in a certificate.
+pub fn is_called_without_key(known: &str, name: &str) -> bool {
+    let host = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
+    known.eq_ignore_ascii_case(&host) || known.eq_ignore_ascii_case(&format!("{host}.pfx"))
 }
 
 impl Held {
@@ -306,7 +335,7 @@ pub fn digest(holdings: &Holdings) -> Hash {
         .iter()
         .map(|held| {
             let chain: Vec<_> = held.pair.chain.iter().map(|c| Hash::of(c.der()).to_string()).collect();
-            format!("{} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names)
+            format!("{} {:?} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names, held.windows)
         })
         .chain(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)))
         .collect();

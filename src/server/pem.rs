@@ -15,21 +15,24 @@ use crate::text;
 /// Reads all certificates of one file and the private key of another (or of the same).
 pub fn read(certificate: &Path, key: &Path) -> Result<(Vec<KeyInput>, Vec<CertInput>)> {
     let certificates = sections(certificate)?.into_iter().filter(|(kind, _)| *kind == SectionKind::Certificate);
-    let certificates: Vec<_> = certificates.map(|(_, der)| CertInput { der, friendly_name: None }).collect();
+    let input = |(_, der): (_, SecretBytes)| CertInput { der: der.expose().to_vec(), friendly_name: None };
+    let certificates: Vec<_> = certificates.map(input).collect();
     if certificates.is_empty() {
         return Err(Error::failed(text!("error-pem-no-certificate", path = certificate)));
     }
-    let pkcs8 = sections(key)?.into_iter().find_map(|(kind, der)| to_pkcs8(kind, SecretBytes::new(der)));
+    let pkcs8 = sections(key)?.into_iter().find_map(|(kind, der)| to_pkcs8(kind, der));
     let pkcs8 = pkcs8.ok_or_else(|| Error::failed(text!("error-pem-no-key", path = key)))?;
     Ok((vec![KeyInput { pkcs8, friendly_name: None, csp_name: None }], certificates))
 }
 
-fn sections(path: &Path) -> Result<Vec<(SectionKind, Vec<u8>)>> {
+/// Everything in a file, each section wiped when it goes: any may be a key, whichever file it stands in.
+fn sections(path: &Path) -> Result<Vec<(SectionKind, SecretBytes)>> {
     let malformed = || Error::failed(text!("error-pem-malformed", path = path));
     let bytes = files::read_input(path)
         .map_err(|e| Error::failed(text!("error-source-unreadable", path = path, reason = &e)))?;
     let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&bytes);
-    sections.collect::<Result<_, _>>().map_err(|_| malformed())
+    let wiped = sections.map(|section| section.map(|(kind, der)| (kind, SecretBytes::new(der))));
+    wiped.collect::<Result<_, _>>().map_err(|_| malformed())
 }
 
 /// PKCS#8 as it is; PKCS#1 (`RSA PRIVATE KEY`) and SEC 1 (`EC PRIVATE KEY`) wrapped into it.

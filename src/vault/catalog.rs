@@ -21,6 +21,9 @@ pub struct Catalog {
     pub number: u32,
     /// The server's host name, a claim.
     pub server_name: String,
+    /// The names that were asked for; empty where everything was.
+    #[serde(default)]
+    pub selected: Vec<String>,
     /// In the order of their files.
     pub key_pairs: Vec<CatalogEntry>,
     /// Key pairs whose key could not be exported.
@@ -68,6 +71,30 @@ pub struct AboutKeyPair {
     /// File names in a folder server, without their folder; only names of the certificate are ever used from it.
     #[serde(default)]
     pub file_names: Vec<String>,
+    /// What the certificate store of a Windows server kept beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<OnWindows>,
+}
+
+/// What a certificate store of Windows keeps beside a key pair, and a PFX does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnWindows {
+    /// `My`, `WebHosting` or `REQUEST`.
+    pub store: String,
+    /// The provider that kept the key.
+    pub provider: String,
+    /// Who else than the system and administrators could use the key.
+    #[serde(default)]
+    pub access: Vec<AccessEntry>,
+}
+
+/// One entry of a key's access list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessEntry {
+    /// The entry in SDDL, parentheses included: `(A;;GR;;;S-1-5-20)`.
+    pub entry: String,
+    /// Who, as the server it comes from resolved the name: `IIS AppPool\Shop`.
+    pub name: Option<String>,
 }
 
 impl AboutKeyPair {
@@ -82,7 +109,7 @@ impl AboutKeyPair {
 pub struct WithoutKey {
     /// What it was called where it was found.
     pub name: String,
-    /// Why, in English.
+    /// Why: the id of the sentence that was shown.
     pub reason: String,
 }
 

@@ -78,12 +78,6 @@ impl Package {
         Hash::of(&self.text)
     }
 
-    /// The total size in bytes of one copy.
-    pub fn size(&self) -> u64 {
-        let files: usize = self.files.iter().map(Vec::len).sum();
-        (files + self.text.len() + self.signature.len()) as u64
-    }
-
     /// Writes one copy into a half of the medium: files, record, signature; each step is on the medium and read back
     /// past the cache before the next begins. `before_commit` runs when only the signature is missing.
     ///

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use super::id::VaultId;
-use super::seal::{self, Refusal};
+use super::seal::{self, Refusal, Unsealed};
 use super::sign::{PublicKey, SigningKey};
 use crate::secret::{Passphrase, SecretBytes};
 
@@ -72,12 +72,18 @@ impl Owner {
     }
 
     /// The identity file for a passphrase.
-    pub fn wrap_with_passphrase(&self, passphrase: &Passphrase) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn wrap_with_passphrase(&self, passphrase: &Passphrase) -> Result<Vec<u8>, Unsealed> {
         seal::seal_with_passphrase(passphrase, self.text().expose())
     }
 
     /// The identity file for a recovery key.
-    pub fn wrap_for(&self, recovery: &RecoveryKey) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn wrap_for(&self, recovery: &RecoveryKey) -> Result<Vec<u8>, Unsealed> {
         seal::seal_to(&recovery.0.to_public(), self.text().expose())
     }
 
@@ -145,7 +151,7 @@ mod tests {
     fn the_same_owner_comes_out_of_every_way_in() {
         let owner = Owner::generate().unwrap();
         let recovery = RecoveryKey::generate();
-        let wrapped = owner.wrap_for(&recovery);
+        let wrapped = owner.wrap_for(&recovery).unwrap();
         let opened = Owner::unwrap(&wrapped, &Secret::RecoveryKey(recovery)).unwrap();
         assert_eq!((opened.vault(), opened.recipient()), (owner.vault(), owner.recipient()));
         let other = Secret::RecoveryKey(RecoveryKey::generate());

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::id::{Hash, Number, ServerId, is_base32};
+use super::readme::{self, Label};
 use super::trust::Statement;
+use crate::error::Error;
 use crate::media::{Entry, EntryKind, Reading, Volume};
+use crate::text;
+use crate::text::Text;
 
 /// The vault's folder on a medium.
 pub const ROOT: &str = "PFXVAULT";
@@ -13,7 +17,8 @@ pub const ROOT: &str = "PFXVAULT";
 pub const HALVES: [&str; 2] = ["A", "B"];
 const OWNER: &str = "OWNER";
 const FIRST_IDENTITY: &str = "IDENTITY.AGE";
-const MAX_IDENTITIES: usize = 16;
+/// Identity files that are read in one half.
+pub const MAX_IDENTITIES: usize = 16;
 
 const MIB: u64 = 1024 * 1024;
 /// Caps on what is read from a medium, by kind of file, in bytes.
@@ -21,6 +26,8 @@ pub mod cap {
     use super::MIB;
     /// Statements and records.
     pub const TEXT: u64 = 4 * MIB;
+    /// All statements of one half together.
+    pub const STATEMENTS: u64 = 32 * MIB;
     /// Signatures.
     pub const SIGNATURE: u64 = 2048;
     /// Identity files.
@@ -40,12 +47,30 @@ pub struct Medium {
 
 /// A file system action that failed, and on what.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
+#[error("{medium}: {path}: {source}")]
 pub struct MediumError {
+    /// What the user calls the medium.
+    pub medium: String,
     /// Relative to the medium.
     pub path: String,
     /// What the system said; `InvalidData` when a file read back differs from what was written.
     pub source: io::Error,
+}
+
+impl MediumError {
+    /// Why the medium refused, without its name.
+    pub fn reason(&self) -> Text {
+        match self.source.kind() {
+            io::ErrorKind::InvalidData => text!("reason-reads-back-other", path = self.path.as_str()),
+            _ => text!("reason-medium", path = self.path.as_str(), reason = &self.source),
+        }
+    }
+}
+
+impl From<MediumError> for Error {
+    fn from(error: MediumError) -> Self {
+        Error::failed(text!("error-medium", medium = error.medium.as_str(), reason = error.reason()))
+    }
 }
 
 /// A folder that claims to hold a generation.
@@ -82,6 +107,15 @@ impl Medium {
         Self { name: name.into(), volume }
     }
 
+    fn failed(&self, path: &str, source: io::Error) -> MediumError {
+        MediumError { medium: self.name.clone(), path: path.to_owned(), source }
+    }
+
+    /// What people call it, as far as MEDIUM.TXT can be read. Nobody signs that.
+    pub fn label(&self) -> Option<Label> {
+        Label::parse(&self.read_loose("MEDIUM.TXT")?)
+    }
+
     /// Whether a PFXVAULT folder is there, however damaged.
     ///
     /// # Errors
@@ -90,12 +124,32 @@ impl Medium {
         Ok(self.child("", ROOT)?.is_some())
     }
 
+    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a signature of an owner
+    /// nor a folder of a server. Nothing in it can ever be recovered or count.
+    ///
+    /// # Errors
+    /// When the medium cannot be listed.
+    pub fn is_begun(&self) -> Result<bool, MediumError> {
+        let Some(root) = self.child("", ROOT)? else { return Ok(false) };
+        for half in HALVES {
+            let Some(half) = self.child(&root, half)? else { continue };
+            for entry in self.list(&half)? {
+                let owner = entry.name.eq_ignore_ascii_case(OWNER);
+                let signed = |entry: &Entry| entry.name.to_ascii_uppercase().ends_with(".SIG");
+                if !owner || self.list(&join(&half, &entry.name))?.iter().any(signed) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Reads a file of at most `cap` bytes.
     ///
     /// # Errors
     /// What the system says, or `FileTooLarge`.
     pub fn read(&self, path: &str, cap: u64, reading: Reading) -> Result<Vec<u8>, MediumError> {
-        self.volume.read(path, cap, reading).map_err(|source| MediumError { path: path.to_owned(), source })
+        self.volume.read(path, cap, reading).map_err(|source| self.failed(path, source))
     }
 
     /// Reads a text beside the halves, README.TXT or MEDIUM.TXT, as far as it can be read.
@@ -164,7 +218,10 @@ impl Medium {
     fn read_statement(&self, half: usize, text: &str, signature: Option<&String>, reading: Reading, walk: &mut Walk) {
         let read = |path: &str, cap| self.read(path, cap, reading).ok();
         let signature = signature.and_then(|path| read(path, cap::SIGNATURE));
-        match (read(text, cap::TEXT), signature) {
+        // Statements stay in memory until it is known whose they are, so their sum is capped, too.
+        let held: usize = walk.statements.iter().filter(|(of, _)| *of == half).map(|(_, s)| s.text.len()).sum();
+        let room = cap::STATEMENTS.saturating_sub(held as u64).min(cap::TEXT);
+        match (read(text, room), signature) {
             (Some(text), Some(signature)) => walk.statements.push((half, Statement { text, signature })),
             _ => walk.unexpected.push(text.to_owned()),
         }
@@ -203,7 +260,7 @@ impl Medium {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Entry>, MediumError> {
-        self.volume.list(folder).map_err(|source| MediumError { path: folder.to_owned(), source })
+        self.volume.list(folder).map_err(|source| self.failed(folder, source))
     }
 
     /// The path of an entry by its name in any case.
@@ -222,7 +279,7 @@ impl Medium {
             return Ok(found);
         }
         let path = join(parent, name);
-        self.volume.make_folder(&path).map_err(|source| MediumError { path: path.clone(), source })?;
+        self.volume.make_folder(&path).map_err(|source| self.failed(&path, source))?;
         Ok(path)
     }
 
@@ -244,27 +301,27 @@ impl Medium {
         let names = std::iter::once(number.folder()).chain((1..1000).map(|n| format!("{}.{n:03}", number.folder())));
         let free = names.into_iter().find(|name| !taken.contains(name));
         let path = join(&server, &free.unwrap_or_else(|| number.folder()));
-        self.volume.make_folder(&path).map_err(|source| MediumError { path: path.clone(), source })?;
+        self.volume.make_folder(&path).map_err(|source| self.failed(&path, source))?;
         Ok(path)
     }
 
     /// Writes new files, waits for the medium, and reads each back past the cache.
     pub(super) fn write_new(&self, files: &[(String, &[u8])]) -> Result<(), MediumError> {
         for (path, bytes) in files {
-            self.volume.create(path, bytes).map_err(|source| MediumError { path: path.clone(), source })?;
+            self.volume.create(path, bytes).map_err(|source| self.failed(path, source))?;
         }
         self.flush()?;
         for (path, bytes) in files {
             if self.read(path, bytes.len() as u64, Reading::PastCache)? != *bytes {
                 let source = io::Error::from(io::ErrorKind::InvalidData);
-                return Err(MediumError { path: path.clone(), source });
+                return Err(self.failed(path, source));
             }
         }
         Ok(())
     }
 
     fn flush(&self) -> Result<(), MediumError> {
-        self.volume.flush().map_err(|source| MediumError { path: ROOT.to_owned(), source })
+        self.volume.flush().map_err(|source| self.failed(ROOT, source))
     }
 
     /// Adds the statements and identity files that a half does not hold yet; the signature of a statement comes last.
@@ -298,14 +355,19 @@ impl Medium {
         Ok(())
     }
 
-    /// Writes README.TXT or MEDIUM.TXT, on which nothing depends.
+    /// Makes the vault's folder with its two texts for people, on which nothing depends.
     ///
     /// # Errors
     /// When the medium refuses.
-    pub fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {
+    pub fn prepare(&self, label: &Label) -> Result<(), MediumError> {
+        self.write_loose("README.TXT", &readme::readme())?;
+        self.write_loose("MEDIUM.TXT", &label.render())
+    }
+
+    fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {
         let root = self.folder("", ROOT)?;
         let path = self.child(&root, name)?.unwrap_or_else(|| join(&root, name));
-        self.volume.rewrite(&path, bytes).map_err(|source| MediumError { path, source })?;
+        self.volume.rewrite(&path, bytes).map_err(|source| self.failed(&path, source))?;
         self.flush()
     }
 }

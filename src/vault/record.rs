@@ -6,6 +6,9 @@ use super::text::{self, Flaw, Lines};
 /// The catalog's file name.
 pub const CATALOG: &str = "CATALOG.AGE";
 
+/// What a record's first line begins with.
+pub const KIND: &str = "# pfxvault-record";
+
 /// The name of the nth key pair's file, counted from 1.
 pub fn key_pair_file(n: usize) -> String {
     format!("K{n:07}.AGE")
@@ -39,7 +42,7 @@ impl Record {
     /// [`Flaw`], for anything but the one allowed form.
     pub fn parse(bytes: &[u8]) -> Result<Self, Flaw> {
         let mut lines = Lines::new(bytes)?;
-        lines.version("# pfxvault-record")?;
+        lines.version(KIND)?;
         let vault = text::vault(lines.value("# vault ")?)?;
         let server = ServerId::parse(lines.value("# server ")?).ok_or(Flaw::Form)?;
         let number = Number::parse(lines.value("# number ")?).ok_or(Flaw::Form)?;
@@ -79,7 +82,13 @@ impl Record {
 
     /// The hash of one file by its name.
     pub fn hash_of(&self, name: &str) -> Option<Hash> {
-        self.named_files().find_map(|(file, hash)| (file == name).then_some(hash))
+        let place = match name {
+            CATALOG => 0,
+            other => {
+                other.strip_prefix('K')?.strip_suffix(".AGE")?.parse().ok().filter(|n| key_pair_file(*n) == other)?
+            }
+        };
+        self.files.get(place).copied()
     }
 }
 

@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, secrecy::SecretString};
 use zeroize::Zeroizing;
 
+use crate::error::Error;
 use crate::secret::{Passphrase, SecretBytes};
+use crate::text;
 
 /// scrypt work factor written: 2^18, 256 MiB, as the age command uses.
 pub const WORK_FACTOR: u8 = 18;
@@ -50,33 +52,47 @@ impl Recipients {
     }
 
     /// Seals `plain` to all of them.
-    pub fn seal(&self, plain: &[u8]) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
         seal(self.0.iter().map(|recipient| recipient as &dyn Recipient), plain)
     }
 }
 
-fn seal<'a>(recipients: impl Iterator<Item = &'a dyn Recipient>, plain: &[u8]) -> Vec<u8> {
+fn seal<'a>(recipients: impl Iterator<Item = &'a dyn Recipient>, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
     let mut sealed = Vec::with_capacity(plain.len() + 1024);
-    let written = Encryptor::with_recipients(recipients).ok().and_then(|encryptor| {
-        let mut writer = encryptor.wrap_output(&mut sealed).ok()?;
-        writer.write_all(plain).ok()?;
-        writer.finish().ok()
-    });
-    // Recipients are never empty or mixed here and memory does not fail to take bytes; should the library still
-    // refuse, an empty file is what no reader and no check before the commit accepts.
-    if written.is_none() {
-        sealed.clear();
+    let encryptor = Encryptor::with_recipients(recipients).map_err(|_| Unsealed)?;
+    let mut writer = encryptor.wrap_output(&mut sealed).map_err(|_| Unsealed)?;
+    writer.write_all(plain).map_err(|_| Unsealed)?;
+    writer.finish().map_err(|_| Unsealed)?;
+    Ok(sealed)
+}
+
+/// The library would not encrypt, for which recipients that were parsed give it no reason.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("cannot encrypt")]
+pub struct Unsealed;
+
+impl From<Unsealed> for Error {
+    fn from(_: Unsealed) -> Self {
+        Error::failed(text!("error-signing"))
     }
-    sealed
 }
 
 /// Seals to one recipient.
-pub fn seal_to(recipient: &age::x25519::Recipient, plain: &[u8]) -> Vec<u8> {
+///
+/// # Errors
+/// When the library refuses.
+pub fn seal_to(recipient: &age::x25519::Recipient, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
     seal(std::iter::once(recipient as &dyn Recipient), plain)
 }
 
 /// Seals with a passphrase.
-pub fn seal_with_passphrase(passphrase: &Passphrase, plain: &[u8]) -> Vec<u8> {
+///
+/// # Errors
+/// When the library refuses.
+pub fn seal_with_passphrase(passphrase: &Passphrase, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
     let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase.expose()));
     recipient.set_work_factor(WORK_FACTOR);
     seal(std::iter::once(&recipient as &dyn Recipient), plain)
@@ -117,7 +133,7 @@ mod tests {
     fn what_is_sealed_opens_for_every_recipient_and_no_other() {
         let [a, b, stranger] = [(); 3].map(|()| age::x25519::Identity::generate());
         let recipients = [a.to_public().to_string(), b.to_public().to_string()];
-        let sealed = Recipients::parse(recipients.iter().map(String::as_str)).unwrap().seal(b"key");
+        let sealed = Recipients::parse(recipients.iter().map(String::as_str)).unwrap().seal(b"key").unwrap();
         assert_eq!(open(&a, &sealed).unwrap().expose(), b"key");
         assert_eq!(open(&b, &sealed).unwrap().expose(), b"key");
         assert_eq!(open(&stranger, &sealed).unwrap_err(), Refusal::NoMatch);
@@ -126,7 +142,7 @@ mod tests {
     #[test]
     fn a_damaged_file_gives_no_plaintext() {
         let identity = age::x25519::Identity::generate();
-        let sealed = seal_to(&identity.to_public(), &[7; 100_000]);
+        let sealed = seal_to(&identity.to_public(), &[7; 100_000]).unwrap();
         assert_eq!(open(&identity, &sealed[..sealed.len() - 1]).unwrap_err(), Refusal::Damaged);
         let mut flipped = sealed.clone();
         *flipped.last_mut().unwrap() ^= 1;
@@ -136,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_wrong_passphrase_is_told_from_damage() {
-        let sealed = seal_with_passphrase(&Passphrase::new("right".into()), b"x");
+        let sealed = seal_with_passphrase(&Passphrase::new("right".into()), b"x").unwrap();
         assert!(String::from_utf8_lossy(&sealed).contains(" 18\n"), "the work factor is fixed, not measured");
         assert_eq!(open_with_passphrase(&Passphrase::new("wrong".into()), &sealed).unwrap_err(), Refusal::NoMatch);
         assert_eq!(open_with_passphrase(&Passphrase::new("right".into()), &sealed).unwrap().expose(), b"x");

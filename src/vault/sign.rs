@@ -86,12 +86,14 @@ impl std::fmt::Debug for SigningKey {
 
 /// Who signed `bytes`, if the `.SIG` file is in the allowed form and right; the caller decides whether that key counts.
 ///
-/// The armor is compared with its own re-encoding, so every variation of it (other line lengths, CRLF, comments,
-/// a filled reserved field) is refused and a signature has one form.
+/// The armor is compared with its own re-encoding, so every variation of it (other line lengths, CRLF, comments) is
+/// refused. Version and reserved field are looked at here: no signature covers the one, and the library takes any
+/// value of the other.
 pub fn signer(namespace: &str, bytes: &[u8], armored: &[u8]) -> Option<PublicKey> {
     let signature = SshSig::from_pem(armored).ok()?;
     let canonical = signature.to_pem(LineEnding::LF).ok()?;
-    if canonical.as_bytes() != armored || signature.hash_alg() != HashAlg::Sha512 {
+    let plain = signature.version() == SshSig::VERSION && signature.reserved().is_empty();
+    if canonical.as_bytes() != armored || !plain || signature.hash_alg() != HashAlg::Sha512 {
         return None;
     }
     let key = ssh_key::PublicKey::from(signature.public_key().clone());
@@ -138,6 +140,29 @@ mod tests {
         ] {
             assert_eq!(signer(RECORD, b"text", other.as_bytes()), None, "{other:?}");
         }
+    }
+
+    /// A signature file built by hand: OpenSSH's PROTOCOL.sshsig, with the two fields that have only one right value.
+    fn armored(version: u32, reserved: &[u8]) -> Vec<u8> {
+        use ed25519_dalek::{Signer, SigningKey as Dalek};
+        use sha2::{Digest, Sha512};
+        let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+        let strings = |parts: &[&[u8]]| parts.iter().flat_map(|part| string(part)).collect::<Vec<u8>>();
+        let hash = Sha512::digest(b"text");
+        let signed = [b"SSHSIG".as_slice(), &strings(&[RECORD.as_bytes(), reserved, b"sha512", &hash])].concat();
+        let signature = strings(&[b"ssh-ed25519", &Dalek::from_bytes(&[7; 32]).sign(&signed).to_bytes()]);
+        let body = strings(&[&key().public().blob(), RECORD.as_bytes(), reserved, b"sha512", &signature]);
+        let blob = [b"SSHSIG".as_slice(), &version.to_be_bytes(), &body].concat();
+        let text = data_encoding::BASE64.encode(&blob);
+        let lines: Vec<&str> = (0..text.len()).step_by(70).map(|at| &text[at..text.len().min(at + 70)]).collect();
+        format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n")).into_bytes()
+    }
+
+    #[test]
+    fn version_and_reserved_field_have_one_value() {
+        assert_eq!(armored(1, b""), key().sign(RECORD, b"text").unwrap(), "built by hand as by the library");
+        assert_eq!(signer(RECORD, b"text", &armored(0, b"")), None, "no signature covers the version");
+        assert_eq!(signer(RECORD, b"text", &armored(1, b"x")), None, "rightly signed, but not empty");
     }
 
     #[test]

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Hash, Number, ServerId, VaultId};
-use super::medium::{Folder, HALVES, Medium, MediumError, Walk, cap};
-use super::record::{CATALOG, Record};
-use super::sign::{self};
-use super::text::Flaw;
-use super::trust::{Standing, Trust};
+use super::medium::{Folder, Medium, MediumError, Walk, cap};
+use super::record::{self, CATALOG, Record};
+use super::sign;
+use super::text::{self, Flaw};
+use super::trust::{Standing, Statement, Trust};
 use crate::media::Reading;
 
 /// Everything that media of one vault say together.
@@ -55,7 +55,7 @@ pub struct Place {
 /// Why a folder does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
-    /// The owner never admitted this server.
+    /// The owner never admitted whoever this place, or the signature on it, belongs to.
     Stranger,
     /// The owner closed the server below this number.
     Closed,
@@ -157,6 +157,18 @@ impl<'m> Survey<'m> {
         slots.rev().flat_map(|(_, slot)| &slot.generations)
     }
 
+    /// Whether a medium holds at least one of the owner's statements; one that does not belongs to someone else.
+    pub fn is_of_vault(&self, medium: usize) -> bool {
+        let ours =
+            |(_, statement): &(usize, Statement)| self.trust.statements.get(&statement.hash()) == Some(statement);
+        self.walks[medium].statements.iter().any(ours)
+    }
+
+    /// Servers of the owner's with any folder here, whatever became of what it held.
+    pub fn claimed_servers(&self) -> BTreeSet<ServerId> {
+        self.slots.keys().map(|(server, _)| *server).filter(|id| self.trust.servers.contains_key(id)).collect()
+    }
+
     /// Servers with at least one committed generation.
     pub fn servers(&self) -> BTreeSet<ServerId> {
         self.slots.iter().filter(|(_, slot)| !slot.generations.is_empty()).map(|((server, _), _)| *server).collect()
@@ -240,6 +252,13 @@ impl<'m> Survey<'m> {
         files.filter(|(_, _, bytes)| seen.insert(Hash::of(bytes))).map(|(_, _, bytes)| bytes.as_slice()).collect()
     }
 
+    /// Those of them that the owner's statements name; any other may have been planted.
+    pub fn owners_identities(&self) -> Vec<&[u8]> {
+        let mut files = self.identities();
+        files.retain(|file| self.trust.identities.contains(&Hash::of(file)));
+        files
+    }
+
     /// Generations that a record's `prev`, a `close` or `remembered` names but no folder holds.
     pub fn elsewhere(&self, remembered: &[(ServerId, Number)]) -> BTreeSet<(ServerId, Number)> {
         let generations = || self.slots.values().flat_map(|slot| &slot.generations);
@@ -267,10 +286,12 @@ impl<'m> Survey<'m> {
         let named = self.slots.values().flat_map(|slot| &slot.generations).flat_map(|g| g.record.trust.iter().copied());
         named.filter(|hash| !self.trust.statements.contains_key(hash)).collect()
     }
+}
 
-    /// Which half of which medium a folder stands in, for people: `A` or `B`.
-    pub fn half_name(half: usize) -> &'static str {
-        HALVES[half]
+impl Generation {
+    /// `SERVER8/42`: what host state and reports call it.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.record.server, self.record.number)
     }
 }
 
@@ -297,33 +318,41 @@ impl Slot {
     }
 }
 
-/// Signature, then text, then place, then standing.
+/// Whose place it is, then signature, then text, then what the text claims.
 fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> Verdict {
     let read = |name: &str, cap| folder.files.get(name).map(|path| medium.read(path, cap, reading));
+    if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
+        return Verdict::Foreign(why);
+    }
     let signature = match read("RECORD.SIG", cap::SIGNATURE) {
         None => return Verdict::Unfinished,
         Some(Ok(bytes)) if bytes.is_empty() => return Verdict::Unfinished,
-        Some(Ok(bytes)) => bytes,
-        Some(Err(_)) => return Verdict::Damaged,
+        Some(read) => read,
     };
     let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else { return Verdict::Damaged };
-    let Some(key) = trust.servers.get(&folder.server) else { return Verdict::Foreign(Foreign::Stranger) };
+    if text::is_newer(&text, record::KIND) {
+        return Verdict::Newer;
+    }
+    let Ok(signature) = signature else { return Verdict::Damaged };
     match sign::signer(sign::RECORD, &text, &signature) {
-        Some(signer) if signer == *key => {}
-        Some(_) => return Verdict::Foreign(Foreign::Misplaced),
+        Some(signer) if trust.servers.get(&folder.server) == Some(&signer) => {}
+        Some(_) => return Verdict::Foreign(Foreign::Stranger),
         None => return Verdict::Damaged,
     }
-    let record = match Record::parse(&text) {
-        Ok(record) => record,
-        Err(Flaw::Newer) => return Verdict::Newer,
-        Err(Flaw::Form) => return Verdict::Damaged,
-    };
+    let Ok(record) = Record::parse(&text) else { return Verdict::Damaged };
     if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number) {
         return Verdict::Foreign(Foreign::Misplaced);
     }
-    match trust.standing(record.server, record.number, Hash::of(&text)) {
-        Standing::Admitted => Verdict::Committed { record, text, signature },
-        Standing::Closed => Verdict::Foreign(Foreign::Closed),
-        Standing::Stranger => Verdict::Foreign(Foreign::Stranger),
+    match foreign(trust.standing(record.server, record.number, Some(Hash::of(&text)))) {
+        None => Verdict::Committed { record, text, signature },
+        Some(why) => Verdict::Foreign(why),
+    }
+}
+
+fn foreign(standing: Standing) -> Option<Foreign> {
+    match standing {
+        Standing::Admitted => None,
+        Standing::Closed => Some(Foreign::Closed),
+        Standing::Stranger => Some(Foreign::Stranger),
     }
 }

@@ -1,6 +1,6 @@
 //! The strict text of statements and records: ASCII 20-7E, LF after every line, nothing unknown, nothing missing.
 
-use super::id::{Hash, VaultId};
+use super::id::{Hash, Number, VaultId};
 
 /// Why a text of the vault cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,10 +48,10 @@ impl<'a> Lines<'a> {
     /// Takes the first line, which names the kind of text and its version.
     pub fn version(&mut self, kind: &str) -> Result<(), Flaw> {
         let version = self.value(kind)?.strip_prefix(" v").ok_or(Flaw::Form)?;
-        match version {
-            "1" => Ok(()),
-            other if !other.is_empty() && other.bytes().all(|byte| byte.is_ascii_digit()) => Err(Flaw::Newer),
-            _ => Err(Flaw::Form),
+        match Number::parse(version).map(Number::get) {
+            Some(1) => Ok(()),
+            Some(_) => Err(Flaw::Newer),
+            None => Err(Flaw::Form),
         }
     }
 
@@ -59,6 +59,13 @@ impl<'a> Lines<'a> {
     pub fn finished(&self) -> bool {
         self.next == self.rest.len()
     }
+}
+
+/// Whether a text's first line says that a later version wrote it. Asked before any signature, which a later version
+/// may make in another way: what a newer pfxvault wrote is never called damaged.
+pub fn is_newer(bytes: &[u8], kind: &str) -> bool {
+    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Lines::new(&bytes[..end]).and_then(|mut lines| lines.version(kind)) == Err(Flaw::Newer)
 }
 
 /// Parses a vault id.
@@ -74,7 +81,8 @@ pub fn hash(text: &str) -> Result<Hash, Flaw> {
 /// A time in the one form records use, `2026-11-24T02:20:00Z`.
 pub fn time(text: &str) -> Result<jiff::Timestamp, Flaw> {
     let time: jiff::Timestamp = text.parse().map_err(|_| Flaw::Form)?;
-    (format_time(time) == text).then_some(time).ok_or(Flaw::Form)
+    // Four-digit years only: the library also takes signed ones.
+    (format_time(time) == text && text.len() == "2026-11-24T02:20:00Z".len()).then_some(time).ok_or(Flaw::Form)
 }
 
 /// The one form of a time: UTC, whole seconds.
@@ -90,5 +98,33 @@ pub fn day_of(time: jiff::Timestamp) -> jiff::civil::Date {
 /// A day in the one form records use, `2027-05-24`.
 pub fn day(text: &str) -> Result<jiff::civil::Date, Flaw> {
     let day: jiff::civil::Date = text.parse().map_err(|_| Flaw::Form)?;
-    (day.to_string() == text).then_some(day).ok_or(Flaw::Form)
+    (day.to_string() == text && text.len() == "2027-05-24".len()).then_some(day).ok_or(Flaw::Form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_higher_version_is_newer() {
+        let newer = |text: &str| is_newer(text.as_bytes(), "# pfxvault-record");
+        assert!(newer("# pfxvault-record v2\nwhatever \u{1} follows") && newer("# pfxvault-record v10\n"));
+        let others = ["v1\n", "v0\n", "v02\n", "v\n", "v2", "v2 \n", "v+2\n", "v2x\n", "v2\r\n"];
+        for other in others {
+            assert!(!newer(&format!("# pfxvault-record {other}")), "{other:?}");
+        }
+        assert!(!newer(""));
+    }
+
+    #[test]
+    fn years_have_four_digits_and_no_sign() {
+        assert!(time("2026-11-24T02:20:00Z").is_ok() && day("2027-05-24").is_ok());
+        for wrong in ["-000001-05-24", "+002027-05-24", "2027-02-30", "2027-5-24", "20270524", "2027-05-24T00:00:00"] {
+            assert_eq!(day(wrong), Err(Flaw::Form), "{wrong}");
+        }
+        for wrong in ["-000001-11-24T02:20:00Z", "2026-11-24T02:20:60Z", "2026-11-24T02:20:00z", "2026-11-24 02:20:00Z"]
+        {
+            assert_eq!(time(wrong), Err(Flaw::Form), "{wrong}");
+        }
+    }
 }

@@ -173,8 +173,11 @@ impl Trust {
     /// Takes a statement over if it verifies, once.
     ///
     /// # Errors
-    /// `Newer` if a later version signed it rightly; `Form` if it is not the owner's, or not a statement.
+    /// `Newer` if its first line says that a later version wrote it; `Form` if it is not the owner's, or not a statement.
     pub fn learn(&mut self, statement: Statement) -> Result<(), Flaw> {
+        if text::is_newer(&statement.text, KIND) {
+            return Err(Flaw::Newer);
+        }
         let signer = sign::signer(sign::TRUST, &statement.text, &statement.signature);
         let signer = signer.filter(|key| VaultId::of(key) == self.vault).ok_or(Flaw::Form)?;
         let (vault, words) = parse(&statement.text)?;
@@ -213,15 +216,17 @@ impl Trust {
         self.retired.iter().map(String::as_str)
     }
 
-    /// Whether a record of this server and number, with this hash, counts.
-    pub fn standing(&self, server: ServerId, number: Number, record: Hash) -> Standing {
+    /// Whether a generation of this server and number counts; `record` is its hash, once a record was read.
+    pub fn standing(&self, server: ServerId, number: Number, record: Option<Hash>) -> Standing {
         if !self.servers.contains_key(&server) {
             return Standing::Stranger;
         }
         match self.closes.get(&server) {
             None => Standing::Admitted,
             Some(Some((last, _))) if number < *last => Standing::Admitted,
-            Some(Some(last)) if (number, record) == *last => Standing::Admitted,
+            Some(Some((last, hash))) if number == *last && record.is_none_or(|record| record == *hash) => {
+                Standing::Admitted
+            }
             Some(_) => Standing::Closed,
         }
     }
@@ -272,15 +277,15 @@ mod tests {
         for closes in [[at(5), at(3)], [at(3), at(5)]] {
             let mut trust = trust_in(&[Word::server(key.clone())]);
             closes.into_iter().for_each(|word| trust.hear(word));
-            let standing = |n: u32| trust.standing(id, Number::new(n).unwrap(), Hash::of(b"r"));
+            let standing = |n: u32| trust.standing(id, Number::new(n).unwrap(), Some(Hash::of(b"r")));
             assert_eq!(
                 (standing(2), standing(3), standing(4)),
                 (Standing::Admitted, Standing::Admitted, Standing::Closed)
             );
-            assert_eq!(trust.standing(id, Number::new(3).unwrap(), Hash::of(b"x")), Standing::Closed);
+            assert_eq!(trust.standing(id, Number::new(3).unwrap(), Some(Hash::of(b"x"))), Standing::Closed);
         }
         let trust = trust_in(&[Word::server(key), at(5), Word::Close(id, None)]);
-        assert_eq!(trust.standing(id, Number::FIRST, Hash::of(b"r")), Standing::Closed);
+        assert_eq!(trust.standing(id, Number::FIRST, None), Standing::Closed);
     }
 
     #[test]

@@ -3,15 +3,22 @@
 //! One call stands in each `unsafe` block, what it returns is checked on the next line, and its error names the call
 //! and the object. Plain values go in and out: no handle and no pointer leaves this module.
 
+mod access;
 pub mod acl;
+mod answer;
 mod call;
+mod capi;
+mod cng;
 pub mod console;
 pub mod dpapi;
 pub mod eventlog;
 mod folders;
+mod machine;
 mod memory;
+mod pfx_fallback;
 mod process;
 mod registry;
+mod store;
 mod volume;
 mod wide;
 
@@ -24,6 +31,7 @@ use crate::files::Unprotected;
 pub use acl::{create_private, make_private, readable_by_others, shared};
 pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
 pub use folders::state_folder;
+pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
 pub use volume::{facts, flush_file, flush_folder, flush_volume, read_past_cache};
 

@@ -2,11 +2,14 @@
 //! run on them as a user runs it.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "a test, and every file uses a part of it")]
 
+pub mod wine;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use pfxvault::pfx::Profile;
 use pfxvault::secret::Password;
@@ -51,12 +54,28 @@ impl Table {
 
     /// A server with key pairs of `names`, and a vault on stick A made on it.
     pub fn with_vault(names: &[&str]) -> Self {
-        let table = Self::bare();
+        Self::with_vault_of(0, names)
+    }
+
+    /// The same with a vault of another owner.
+    pub fn with_vault_of_another(names: &[&str]) -> Self {
+        Self::with_vault_of(1, names)
+    }
+
+    /// Each owner's vault is made once and then copied: making one takes half a second, on purpose.
+    fn with_vault_of(owner: usize, names: &[&str]) -> Self {
+        static MADE: [OnceLock<Table>; 2] = [const { OnceLock::new() }; 2];
+        let made = MADE[owner].get_or_init(|| {
+            let table = Self::bare();
+            table.stick("A");
+            let create = "create {A} --passphrase-file {passphrase} --recovery-key-file {recovery}";
+            table.run(&format!("{create} --accept other-medium=test")).ended_with(0);
+            table
+        });
+        let table = Self { folder: tempfile::tempdir().unwrap() };
+        let copied = Command::new("cp").arg("-a").arg(made.at(".")).arg(table.at(".")).status().unwrap();
+        assert!(copied.success());
         table.serve("server", names);
-        table.stick("A");
-        table
-            .run("create {A} --passphrase-file {passphrase} --recovery-key-file {recovery} --accept other-medium=test")
-            .ended_with(0);
         table
     }
 
@@ -77,6 +96,12 @@ impl Table {
         options.write(true).create(true).truncate(true).mode(0o600);
         std::io::Write::write_all(&mut options.open(&path).unwrap(), format!("{text}\n").as_bytes()).unwrap();
         path
+    }
+
+    /// A pipe with a name: whoever opens it waits for the other end.
+    pub fn pipe(&self, name: &str) -> PathBuf {
+        assert!(Command::new("mkfifo").arg(self.at(name)).status().unwrap().success());
+        self.at(name)
     }
 
     pub fn stick(&self, name: &str) -> PathBuf {
@@ -143,7 +168,7 @@ impl Said {
 pub const BACKUP: &str =
     "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
 pub const RESTORE: &str =
-    "restore --from {A} --passphrase-file {passphrase} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
+    "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
 
 /// Every file below a folder with its bytes.
 pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

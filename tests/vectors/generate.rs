@@ -85,11 +85,11 @@ impl Sealed {
     }
 
     fn seal(&self, name: &str, plain: &[u8]) -> Vec<u8> {
-        self.get(name, || seal::seal_to(&owner().age.to_public(), plain))
+        self.get(name, || seal::seal_to(&owner().age.to_public(), plain).unwrap())
     }
 
     fn key_pair(&self, name: &str) -> Vec<u8> {
-        self.get(name, || seal::seal_to(&owner().age.to_public(), &make_pfx()))
+        self.get(name, || seal::seal_to(&owner().age.to_public(), &make_pfx()).unwrap())
     }
 
     /// The catalog of `number` of `server` with so many key pairs.
@@ -100,6 +100,7 @@ impl Sealed {
             server: id(server).to_string(),
             number,
             server_name: if server == WEB01 { "WEB01" } else { "WEB02" }.to_owned(),
+            selected: Vec::new(),
             key_pairs: (1..=key_pairs).map(|n| entry(format!("K{n:07}.AGE"))).collect(),
             without_key: Vec::new(),
             exceptions: Vec::new(),
@@ -119,6 +120,7 @@ fn entry(file: String) -> CatalogEntry {
         key_type: "ECDSA P-256".into(),
         chain_length: 1,
         file_names: Vec::new(),
+        windows: None,
     };
     CatalogEntry { file, pfx_password: Password::new(PFX_PASSWORD.into()), about }
 }
@@ -172,9 +174,11 @@ fn good(sealed: &Sealed) -> Vector {
     let identities = [
         (
             "IDENTITY.AGE",
-            sealed.get("identity-passphrase", || owner().wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into()))),
+            sealed.get("identity-passphrase", || {
+                owner().wrap_with_passphrase(&Passphrase::new(PASSPHRASE.into())).unwrap()
+            }),
         ),
-        ("IDENT002.AGE", sealed.get("identity-recovery-key", || owner().wrap_for(&recovery))),
+        ("IDENT002.AGE", sealed.get("identity-recovery-key", || owner().wrap_for(&recovery).unwrap())),
     ];
     for (name, file) in &identities {
         put(&mut tree, &format!("OWNER/{name}"), file);
@@ -1244,7 +1248,7 @@ fn sealed_content(add: &mut Add<'_>) {
         way_in(fault, "identity-without-owner", format!("{OWNER_AGE}\n").as_bytes(), "damaged");
     });
     add("identity-for-another-key", "A way in for a recovery key that is not ours.", &|fault| {
-        let file = fault.sealed.get("identity-for-another-key", || owner().wrap_for(&RecoveryKey::generate()));
+        let file = fault.sealed.get("identity-for-another-key", || owner().wrap_for(&RecoveryKey::generate()).unwrap());
         place_way_in(fault, "IDENT003.AGE", &file, "no-match");
     });
     add("identity-cut", "A way in that was cut short.", &|fault| {
@@ -1269,7 +1273,7 @@ fn sealed_content(add: &mut Add<'_>) {
 
 fn way_in(fault: &mut Fault<'_>, name: &str, text: &[u8], opens: &str) {
     let recovery: age::x25519::Identity = RECOVERY_KEY.parse().unwrap();
-    let file = fault.sealed.get(name, || seal::seal_to(&recovery.to_public(), text));
+    let file = fault.sealed.get(name, || seal::seal_to(&recovery.to_public(), text).unwrap());
     place_way_in(fault, "IDENT003.AGE", &file, opens);
 }
 

@@ -2,6 +2,7 @@
 #![cfg(windows)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+mod keys;
 mod machine;
 mod media;
 mod private;

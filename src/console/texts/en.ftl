@@ -45,7 +45,7 @@ help-servers-list = Show the servers that may write to the vault.
 help-servers-join = Enrol this server, so that it may write to the vault; asks for the passphrase.
 help-access = Show what can open the vault, or add one more way.
 help-access-list = Show what can open the vault.
-help-access-add = Add one more way to open the vault; asks for the passphrase.
+help-access-add = Add one more way to open the vault, or a key that decrypts new backups with age; asks for the passphrase.
 help-copy = Bring a medium up to date from others; nothing on it is removed, and no passphrase is needed.
 help-demo = Show everything once with throw-away key pairs: backup, damage, restore; changes nothing on this machine.
 help-completions = Print the completions for a shell.
@@ -78,7 +78,7 @@ help-contents-from = USB stick to read, such as E:; may be given several times
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as E:
-help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person, which decrypts backups made from now on with age but does not open the vault in pfxvault
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
@@ -194,7 +194,7 @@ contents-headline =
     }
 contents-older = earlier generations: { $numbers }
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
-contents-password = { $name }: { $password }
+contents-password = { $name }:
 column-names = host name
 column-friendly-name = friendly name
 column-thumbprint = thumbprint
@@ -284,15 +284,20 @@ access-headline =
        *[other] { $identities } passphrases or recovery keys
     }{ $others ->
         [0] {""}
-        [one] , and with 1 more key of a second person
-       *[other] , and with { $others } more keys of other persons
+        [one] . 1 more key decrypts new backups with age, but does not open the vault in pfxvault
+       *[other] . { $others } more keys decrypt new backups with age, but do not open the vault in pfxvault
     }
 access-identity = { $id }: a passphrase or a recovery key
-access-key = { $key }: opens every new backup
-access-retired = { $key }: no longer opens new backups; still opens the old ones
+access-key = { $key }: decrypts every new backup with age
+access-retired = { $key }: no longer decrypts new backups; still decrypts the old ones
 access-added =
     done: the new way to open the vault is on { $medium }. The ways there were before still work.
-    A passphrase or recovery key opens all backups; a public key (age1...) only those made from now on.
+    It opens all backups, those made before it, too.
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
+access-key-added =
+    done: the public key is on { $medium }. Its private key decrypts the files of every backup made from now on, with age.
+    It does not open the vault in pfxvault (restore, drill), and decrypts no backup made before.
+    Recovery by hand goes as in README.TXT; to check the signatures, it needs the fingerprint of the vault on paper: { $vault }
     next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
 copy-done =
     done: { $medium } is up to date: { $added ->
@@ -315,15 +320,15 @@ verify-good =
 verify-attention =
     attention needed: { $count ->
         [0] no generation is whole
-        [one] 1 generation is whole
-       *[other] { $count } generations are whole
-    } and can be restored; what needs attention is listed below
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; what needs attention is listed below
 verify-forged =
     attention needed: { $count ->
         [0] no generation is whole
-        [one] 1 generation is whole
-       *[other] { $count } generations are whole
-    } and can be restored; something else on the media was not written by an enrolled server and does not count
+        [one] 1 generation is whole and can be restored
+       *[other] { $count } generations are whole and can be restored
+    }; something else on the media was not written by an enrolled server and does not count
 verify-lost =
     damaged: { $count ->
         [0] no generation is whole
@@ -426,6 +431,14 @@ doubt-two-of-a-number =
 doubt-statement-missing =
     attention: the list of servers and ways to open the vault is not complete on these media, so they may be older than others.
     Use the newest stick if you have a choice.
+doubt-selected =
+    attention: generation { $number } was made of some key pairs only ({ $names }), so the others are not in it.
+    Restore them from an earlier generation: --generation with a smaller number.
+doubt-state-unread =
+    attention: what this machine remembers could not be asked: { $reason }
+    Whether there is a newer backup elsewhere was not checked.
+state-not-noted =
+    attention: this is not noted in what this machine remembers: { $reason }
 doubt-newer-elsewhere =
     attention: there is a newer backup of this server on a medium that was not given.
     If you have that stick, use it, or give it as well with --from.
@@ -452,7 +465,7 @@ os-denied = access is denied
 os-not-found = it is not there
 os-exists = it exists already
 os-not-a-folder = it is not a folder
-os-is-a-folder = it is a folder, not a file
+os-is-a-folder = it is not a file, but a folder or a device
 os-too-large = it is too large
 os-other = { $words }
 reason-medium = { $path }: { $reason }
@@ -545,8 +558,11 @@ error-unknown-source = { $source } is not a place to read key pairs from
     .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
     .hint = write folder:D:\restored, pfx:D:\restored\www.pfx, or pem:D:\restored
-error-unknown-way = { $way } is not a way to open the vault
+error-unknown-way = { $way } is nothing that can be added
     .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to E:
+error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
+    .cause = with more, some would not be read, and the vault could not be opened with them
+    .hint = use one that is there; to see them: pfxvault access list E:
 error-unknown-rule = there is no handling rule { $rule }
     .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept: --accept other-medium="test machine"
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
@@ -560,8 +576,11 @@ error-which-server = several servers have backups here, and --server does not sa
         found here (id, name, newest generation, day):
         { $servers }
     .hint = add the name or id of one of them: --server NAME
-error-one-pfx = { $count } key pairs do not go into the one file { $path }
-    .hint = name one key pair, or write a folder with one file for each: --to folder:D:\restored
+error-one-pfx = { $count } key pairs are meant, and they do not go into the one file { $path }
+    .cause =
+        found here (thumbprint, expires, name):
+        { $candidates }
+    .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:D:\restored
 error-pem-without-key = a certificate in PEM needs its private key
     .hint = name the key file as well: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
@@ -573,6 +592,11 @@ error-source-unreadable = cannot read { $path }
 error-pfx-unreadable = cannot open { $path }
     .cause = { $reason }
     .hint = check that it is the right file and the right password; a script gives the password with --source-password-file FILE
+error-wrong-source-password = none of the PFX files here opens with the password given, or without one
+    .cause = { $files }
+    .hint =
+        type the password again, or give it in a file only you can read: --source-password-file FILE
+        if each file has its own password, take one after the other: --from pfx:FILE
 error-pem-malformed = { $path } is not a PEM file, or is damaged
     .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }
@@ -593,6 +617,9 @@ error-nothing-restorable = none of the key pairs wanted can be read, so nothing 
         from files, see the reasons: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } exists already, so nothing was written
     .hint = choose another place with --to, or replace existing files with --force
+error-not-a-file = { $path } is there and is not a file, so nothing was written
+    .cause = a folder, a link or a device is never replaced, not even with --force
+    .hint = choose another place with --to, or move away what is there
 error-destination-unwritable = cannot write { $path }, so everything is as it was before
     .cause = { $reason }
     .hint = choose a place with enough space that you may write to, with --to
@@ -621,6 +648,9 @@ error-nothing-committed = nothing was saved; what was on { $medium } before stil
 error-no-vault = there is no vault on { $medium }
     .cause = the folder PFXVAULT is not there, or nothing in it can be used
     .hint = insert another stick of the vault; to make a new vault: pfxvault create E:
+error-vault-begun = on { $medium } a vault was begun and never finished
+    .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
+    .hint = delete the folder PFXVAULT on { $medium }, then run the same command again
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
         what may have been meant:
@@ -672,6 +702,9 @@ error-state-shared = what this server remembers is not safe: others own { $folde
         let only administrators write to it, then run the same command again
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
+error-state-other-machine = what this server remembers in { $folder } was made on another machine
+    .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
+    .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected
 error-state-damaged = what this server remembers is damaged: { $folder }
     .hint =
         the vault itself is not affected
@@ -752,3 +785,116 @@ error-demo = the demonstration stopped at this step: { $step }
 error-demo-folder = cannot use the folder for the demonstration: { $folder }
     .cause = { $reason }
     .hint = free some space on that disk, or check that you may write there, then run pfxvault demo again
+
+## The certificate stores of a Windows server
+
+list-iis-headline =
+    This server holds { $count ->
+        [one] one certificate
+       *[other] { $count } certificates
+    } for its sites; { $ready } can be backed up with the private key.
+list-hindrance = attention: cannot be backed up: { $name }: { $reason }
+column-store = store
+cell-key-exportable = exportable
+cell-key-not-exportable = not exportable
+cell-key-unknown = ?
+cell-key-none = no key
+key-unknown = whether its private key is here can only be told as administrator
+key-no-link = the certificate is here, but Windows does not know its private key. IIS Manager does not list it. Run pfxvault repair, or restore it from a backup
+key-user-profile = its private key is in the profile of one user, where IIS cannot reach it. Run pfxvault repair as that user
+key-missing = its private key is gone from this server. Restore it from a backup, or have the certificate re-issued
+key-other = Windows has it linked to the private key of another certificate. Run pfxvault repair, or restore it from a backup
+no-export-marked = Windows marks its private key as not exportable. Have the certificate re-issued with an exportable key, or restore it from an earlier backup
+no-export-tpm = its private key is in the TPM of this server and cannot leave it. Plan a re-issue for the next server
+no-export-smart-card = its private key is on a smart card and cannot leave it. Take the card along
+no-export-hsm = its private key is in a hardware security module and cannot leave it. Use the backup of its vendor
+no-export-isolated = its private key is isolated by Windows (virtualization-based security) and cannot leave this server. Plan a re-issue for the next server
+no-export-unknown-form = its provider hands out its private key in a form that is not known here. Back it up with the tools of the provider's vendor
+windows-refused = Windows refuses ({ $call }, { $object }, { $code }): { $meaning }
+windows-not-found = it is not there
+windows-denied = access is denied
+windows-no-key = there is no such private key, or this account may not see it
+windows-key-exists = a private key of that name is there already
+windows-no-provider = this server does not have that key provider
+windows-wants-a-person = the private key asks a person for permission at each use
+windows-not-supported = the key provider cannot do this
+windows-no-certificate = the certificate is not there
+windows-certificate-exists = the certificate is there already
+windows-other = search for this code together with the name of the function
+cannot-not-elevated = this can only be told as administrator
+cannot-key-type = IIS cannot use keys of this kind
+plan-as-it-should-be = already here, and its key works: { $name }
+plan-cannot = attention: not possible: { $name }: { $reason }
+plan-import = import: { $name } -> store { $store }, with a new private key
+plan-mend = mend: { $name } in store { $store } is without its private key and gets it
+plan-link = mend: { $name } in store { $store } is linked to its private key on this server ({ $container })
+plan-access = . may use the key, as before: { $who }
+plan-access-left-out = . could use the key before, and will not: { $who }
+plan-authority = add an authority: { $name } -> store { $store }
+plan-root-left-out = attention: a root certificate is not trusted here and is not installed: SHA-256 { $sha256 }. If you trust it, add --install-root with this number
+restore-iis-question = Change this server?
+restore-iis-done = done: { $count ->
+        [one] one key pair is
+       *[other] { $count } key pairs are
+    } in the certificate store, and each key signed for its certificate
+restore-iis-exportable = The keys are exportable, so that the next backup works.
+restore-iis-not-exportable = The keys are not exportable: no backup of this server will have them.
+progress-importing = importing { $name }
+left-certificate-changed = attention: left as it is, because it was changed since: { $name } in store { $store }
+left-key-in-use = attention: the private key { $container } was left, because { $name } uses it
+repair-interrupted = A { $what } of { $when } was interrupted. What it had begun will be taken back.
+repair-interrupted-question = Take it back?
+repair-taken-back = done: it is taken back. Run it again when you are ready
+repair-question = Mend these?
+repair-done = mended: { $mended }; needs a backup or a re-issue: { $cannot }
+repair-nothing = Nothing needs to be mended.
+repair-orphan = private key without a certificate, left behind by an earlier run: { $container }
+repair-orphans-hint = To delete such keys: pfxvault repair --orphans
+repair-orphans-question = Delete { $count } private keys for good?
+repair-orphans-deleted = done: deleted { $count } private keys
+repair-expired = no longer valid: { $name } ({ $thumbprint })
+repair-replaced = a newer certificate for the same names is here: { $name } ({ $thumbprint })
+undo-plan = The { $what } of { $when } will be taken back; it created { $keys } private keys.
+undo-question = Take it back?
+undo-done = done: it is taken back
+selftest-passed = passed: { $name }
+selftest-failed = attention: failed: { $name }: { $reason }
+selftest-wrong = the key that came back is not the key that went in
+reason-key-does-not-sign = the key does not sign for the certificate
+error-windows = the certificate store cannot be used
+    .cause = { $reason }
+    .hint = Run the command again as administrator
+error-no-iis = iis is only known on a Windows server
+    .hint = Use folder:DIR, pfx:FILE or pem:CERT here
+error-not-elevated = this changes the server, and needs an administrator
+    .hint = Open the command prompt with "Run as administrator" and run the command again
+error-bad-root = not a SHA-256 fingerprint: { $text }
+    .hint = Copy the 64 digits that the plan shows
+error-journal = the journal of changes cannot be written: { $path }
+    .cause = { $reason }
+    .hint = Nothing was changed. Check the disk and the rights on this folder
+error-journal-busy = another pfxvault is changing this server: { $path }
+    .hint = Wait until it has finished
+error-journal-damaged = the journal of changes is damaged: { $path }
+    .hint = Nothing was changed. Move the file away to go on; undo will not know what came before
+error-run-interrupted = the { $what } of { $when } was interrupted and comes first
+    .hint = Take it back with: pfxvault repair
+error-nothing-to-undo = there is nothing to take back
+error-not-taken-back = not everything could be taken back
+    .cause = { $reason }
+    .hint = Run pfxvault repair to go on
+error-half-done = it failed, and not everything could be taken back
+    .cause = { $failed }; { $left }
+    .hint = Run pfxvault repair to go on
+error-stopped = stopped; nothing was changed
+error-key-unproven = { $name } was not imported; nothing was changed
+    .cause = { $reason }
+    .hint = Run pfxvault selftest to see what this server can do
+error-interrupts = Ctrl-C cannot be watched
+    .cause = { $reason }
+help-restore-non-exportable = mark the keys on this server as not exportable (no backup will have them)
+help-restore-install-root = trust this root certificate from now on, by its SHA-256
+help-repair = mend key pairs of this server, and take back what was interrupted
+help-repair-orphans = delete keys that an earlier run left behind
+help-undo = take back the last restore or repair of this server
+help-selftest = try the keys of this server with throw-away ones

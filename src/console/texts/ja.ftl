@@ -45,7 +45,7 @@ help-servers-list = 保管庫に書き込める登録サーバーを表示しま
 help-servers-join = このサーバーを登録し、保管庫に書き込めるようにします。パスフレーズを入力します。
 help-access = 保管庫を開く手段を表示し、追加します。
 help-access-list = 保管庫を開く手段を表示します。
-help-access-add = 保管庫を開く手段を追加します。パスフレーズを入力します。
+help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
 help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
 help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
 help-completions = シェルの補完スクリプトを出力します。
@@ -78,7 +78,7 @@ help-contents-from = 読み取る USB メモリ(例: E:)。複数回指定でき
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
 help-access-list-media = 調べる USB メモリ(例: E:)
-help-access-add-way = 追加する手段: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...。これ以降のバックアップを age で復号できますが、pfxvault では開けません)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
@@ -179,7 +179,7 @@ contents-headline =
     })
 contents-older = 以前の世代: { $numbers }
 contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
-contents-password = { $name }: { $password }
+contents-password = { $name }:
 column-names = ホスト名
 column-friendly-name = フレンドリ名
 column-thumbprint = 拇印
@@ -252,14 +252,19 @@ servers-joined =
 access-headline =
     保管庫を開く手段: パスフレーズまたは復旧キー { $identities } 件{ $others ->
         [0] {""}
-       *[other] 、別の担当者の公開鍵 { $others } 件
+       *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件(pfxvault では保管庫を開けません)
     }
 access-identity = { $id }: パスフレーズまたは復旧キー
-access-key = { $key }: 新しいバックアップをすべて開けます
-access-retired = { $key }: 新しいバックアップは開けません(以前のバックアップは開けます)
+access-key = { $key }: 新しいバックアップをすべて age で復号できます
+access-retired = { $key }: 新しいバックアップは復号できません(以前のバックアップは復号できます)
 access-added =
     完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
-    パスフレーズと復旧キーではすべてのバックアップを開けます。公開鍵(age1...)で開けるのは、これ以降のバックアップだけです。
+    新しい手段で、以前のものを含むすべてのバックアップを開けます。
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
+access-key-added =
+    完了: 公開鍵を { $medium } に追加しました。これ以降のバックアップのファイルは、対応する秘密鍵を使って age で復号できます
+    ただし、この鍵で pfxvault の保管庫を開くこと(復元など)はできず、追加前のバックアップも復号できません。
+    手作業で復旧するときは README.TXT に従いますが、署名の検証には保管庫のフィンガープリントの控えが必要です: { $vault }
     次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
 copy-done =
     完了: { $medium } を最新にしました({ $added ->
@@ -284,9 +289,9 @@ verify-attention =
     }。注意が必要な点は次のとおりです
 verify-forged =
     要確認: { $count ->
-        [0] 完全な世代はありません
-       *[other] { $count } 世代は完全で、復元できます
-    }。ただし、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
+        [0] 完全な世代はありません。また
+       *[other] { $count } 世代は完全で、復元できます。ただし
+    }、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
 verify-lost =
     破損あり: { $count ->
         [0] 完全な世代はありません
@@ -382,6 +387,14 @@ doubt-two-of-a-number =
 doubt-statement-missing =
     注意: 登録サーバーと「保管庫を開く手段」の一覧がこのメディアではそろっていないため、ほかのメディアより古い可能性があります。
     選べる場合は、最も新しい USB メモリを使ってください。
+doubt-selected =
+    注意: 第 { $number } 世代は一部のキーペア({ $names })だけを選んで作成したもので、ほかのキーペアは含まれていません。
+    ほかのキーペアは、--generation で以前の世代を指定して復元してください。
+doubt-state-unread =
+    注意: このコンピューターの記録を確認できませんでした: { $reason }
+    ほかのメディアにより新しいバックアップがあるかどうかは確認していません。
+state-not-noted =
+    注意: 結果をこのコンピューターの記録に残せませんでした: { $reason }
 doubt-newer-elsewhere =
     注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
     その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
@@ -404,7 +417,7 @@ os-denied = アクセスが拒否されました
 os-not-found = 見つかりません
 os-exists = すでに存在します
 os-not-a-folder = フォルダーではありません
-os-is-a-folder = ファイルではなくフォルダーです
+os-is-a-folder = ファイルではなく、フォルダーかデバイスです
 os-too-large = 大きすぎます
 os-other = { $words }
 reason-medium = { $path }: { $reason }
@@ -497,8 +510,11 @@ error-unknown-source = { $source } は読み取り元として指定できませ
     .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
     .hint = folder:D:\restored、pfx:D:\restored\www.pfx、または pem:D:\restored のように指定してください
-error-unknown-way = { $way } は保管庫を開く手段として指定できません
+error-unknown-way = { $way } は追加できるものではありません
     .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to E:
+error-too-many-ways = パスフレーズと復旧キーは合わせて { $most } 件までのため、追加しませんでした
+    .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
+    .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
 error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept です: --accept other-medium="試験用サーバー"
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
@@ -512,8 +528,11 @@ error-which-server = 複数のサーバーのバックアップがあり、--ser
         見つかったサーバー(ID、名前、最新の世代、日付):
         { $servers }
     .hint = いずれかの名前または ID を指定してください: --server 名前
-error-one-pfx = { $count } 組のキーペアを 1 つのファイル { $path } に入れることはできません
-    .hint = キーペアを 1 組だけ指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
+error-one-pfx = { $count } 組のキーペアが該当します。1 つのファイル { $path } に入れることはできません
+    .cause =
+        見つかったキーペア(拇印、有効期限、名前):
+        { $candidates }
+    .hint = 1 組だけを拇印で指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
 error-pem-without-key = PEM の証明書には秘密鍵の指定が必要です
     .hint = 秘密鍵のファイルも指定してください: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
@@ -525,6 +544,11 @@ error-source-unreadable = { $path } を読み取れません
 error-pfx-unreadable = { $path } を開けません
     .cause = { $reason }
     .hint = ファイルとパスワードが正しいか確認してください。スクリプトでは --source-password-file ファイル で指定します
+error-wrong-source-password = ここにある PFX は、指定されたパスワードでも、パスワードなしでも開けません
+    .cause = { $files }
+    .hint =
+        パスワードを入力し直すか、自分だけが読めるファイルに書いて指定してください: --source-password-file ファイル
+        ファイルごとにパスワードが異なる場合は、1 つずつ指定してください: --from pfx:ファイル
 error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
     .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
 error-pem-no-certificate = { $path } に証明書がありません
@@ -545,6 +569,9 @@ error-nothing-restorable = 指定されたキーペアを 1 組も読み取れ�
         ファイルの場合は、理由を確認してください: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } がすでに存在するため、何も書き込みませんでした
     .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
+error-not-a-file = { $path } はファイルではないため、何も書き込みませんでした
+    .cause = フォルダー、リンク、デバイスは、--force を付けても置き換えません
+    .hint = --to で別の場所を指定するか、そこにあるものを移動してください
 error-destination-unwritable = { $path } に書き込めないため、すべて元の状態に戻しました
     .cause = { $reason }
     .hint = 空き容量と書き込み権限のある場所を --to で指定してください
@@ -573,6 +600,9 @@ error-nothing-committed = 何も保存できませんでした。{ $medium } に
 error-no-vault = { $medium } に保管庫がありません
     .cause = PFXVAULT フォルダーがないか、その中に使えるものがありません
     .hint = 保管庫のある別の USB メモリを挿してください。新しい保管庫を作る場合: pfxvault create E:
+error-vault-begun = { $medium } には、作成途中の保管庫があります
+    .cause = PFXVAULT フォルダーにはキーペアも管理責任者の署名もなく、有効な内容はありません
+    .hint = { $medium } の PFXVAULT フォルダーを削除してから、同じコマンドをもう一度実行してください
 error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあります。上書きすることはありません
     .hint =
         目的に合わせて、次のいずれかを行ってください
@@ -624,6 +654,9 @@ error-state-shared = このサーバーの記憶が安全ではありません�
         管理者だけが書き込めるように設定し、同じコマンドをもう一度実行してください
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
+error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
+    .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
+    .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join E:。これまでのバックアップには影響ありません
 error-state-damaged = このサーバーの記憶が破損しています: { $folder }
     .hint =
         保管庫そのものに影響はありません
@@ -677,3 +710,109 @@ error-demo = 実演が途中で止まりました: { $step }
 error-demo-folder = 実演用のフォルダーを使えません: { $folder }
     .cause = { $reason }
     .hint = ディスクの空き容量と書き込み権限を確認し、もう一度 pfxvault demo を実行してください
+
+## Windows サーバーの証明書ストア
+
+list-iis-headline = このサーバーには、サイト用の証明書が { $count } 個あります。うち { $ready } 個は秘密鍵を含めてバックアップできます。
+list-hindrance = 注意: バックアップできません: { $name }: { $reason }
+column-store = ストア
+cell-key-exportable = エクスポート可能
+cell-key-not-exportable = エクスポート不可
+cell-key-unknown = ?
+cell-key-none = 秘密鍵なし
+key-unknown = 秘密鍵の有無は、管理者として実行しないと確認できません
+key-no-link = 証明書はありますが、秘密鍵との対応が失われており、IIS マネージャーに表示されません。pfxvault repair を実行するか、バックアップから復元してください
+key-user-profile = 秘密鍵が特定のユーザーのプロファイルにあり、IIS から使えません。そのユーザーで pfxvault repair を実行してください
+key-missing = 秘密鍵がこのサーバーにありません。バックアップから復元するか、証明書の再発行を依頼してください
+key-other = 別の証明書の秘密鍵に関連付けられています。pfxvault repair を実行するか、バックアップから復元してください
+no-export-marked = 秘密鍵が「エクスポート不可」に設定されています。エクスポート可能な秘密鍵で再発行するか、以前のバックアップから復元してください
+no-export-tpm = 秘密鍵がこのサーバーの TPM にあり、取り出せません。次のサーバーのために再発行を計画してください
+no-export-smart-card = 秘密鍵がスマート カードにあり、取り出せません。カードごと移してください
+no-export-hsm = 秘密鍵がハードウェア セキュリティ モジュール(HSM)にあり、取り出せません。製造元のバックアップ機能を使ってください
+no-export-isolated = 秘密鍵が Windows の仮想化ベースのセキュリティで分離されており、取り出せません。次のサーバーのために再発行を計画してください
+no-export-unknown-form = 秘密鍵のプロバイダーが、対応していない形式で秘密鍵を出力しました。プロバイダーの製造元のツールでバックアップしてください
+windows-refused = Windows が拒否しました({ $call }、{ $object }、{ $code }): { $meaning }
+windows-not-found = 見つかりません
+windows-denied = アクセスが拒否されました
+windows-no-key = その秘密鍵がないか、このアカウントでは参照できません
+windows-key-exists = 同じ名前の秘密鍵がすでにあります
+windows-no-provider = このサーバーにはそのキー プロバイダーがありません
+windows-wants-a-person = この秘密鍵は、使うたびに利用者の許可を求める設定です
+windows-not-supported = キー プロバイダーが対応していません
+windows-no-certificate = その証明書はありません
+windows-certificate-exists = その証明書はすでにあります
+windows-other = 関数名とこのコードで検索してください
+cannot-not-elevated = 管理者として実行しないと確認できません
+cannot-key-type = この種類の鍵は IIS で使えません
+plan-as-it-should-be = すでにあり、秘密鍵も使えます: { $name }
+plan-cannot = 注意: できません: { $name }: { $reason }
+plan-import = インポート: { $name } → ストア { $store }(秘密鍵を新しく作成)
+plan-mend = 修復: ストア { $store } の { $name } に、失われた秘密鍵を戻します
+plan-link = 修復: ストア { $store } の { $name } を、このサーバーにある秘密鍵({ $container })に関連付けます
+plan-access = ・以前と同じく、この秘密鍵を使えます: { $who }
+plan-access-left-out = ・以前は使えましたが、使えなくなります: { $who }
+plan-authority = 認証局の証明書を追加: { $name } → ストア { $store }
+plan-root-left-out = 注意: このサーバーで信頼されていないルート証明書は、インストールしません: SHA-256 { $sha256 }。信頼する場合は、この値を --install-root に指定してください
+restore-iis-question = このサーバーを変更しますか?
+restore-iis-done = 完了: { $count } 組のキーペアが証明書ストアにあり、すべての秘密鍵が証明書どおりに署名できることを確認しました
+restore-iis-exportable = 次回のバックアップができるように、秘密鍵はエクスポート可能です。
+restore-iis-not-exportable = 秘密鍵はエクスポート不可です。このサーバーからはバックアップできません。
+progress-importing = インポートしています: { $name }
+left-certificate-changed = 注意: その後に変更されているため、そのままにしました: ストア { $store } の { $name }
+left-key-in-use = 注意: { $name } が使用しているため、秘密鍵 { $container } は残しました
+repair-interrupted = { $when } の { $what } が途中で止まっています。途中までの変更を取り消します。
+repair-interrupted-question = 取り消しますか?
+repair-taken-back = 完了: 取り消しました。準備ができたら、もう一度実行してください
+repair-question = 修復しますか?
+repair-done = 修復: { $mended } 件、バックアップまたは再発行が必要: { $cannot } 件
+repair-nothing = 修復が必要なものはありません。
+repair-orphan = 以前の実行で残された、証明書のない秘密鍵: { $container }
+repair-orphans-hint = この秘密鍵を削除するには: pfxvault repair --orphans
+repair-orphans-question = { $count } 個の秘密鍵を完全に削除しますか?
+repair-orphans-deleted = 完了: { $count } 個の秘密鍵を削除しました
+repair-expired = 有効期限が切れています: { $name }({ $thumbprint })
+repair-replaced = 同じホスト名の新しい証明書があります: { $name }({ $thumbprint })
+undo-plan = { $when } の { $what } を取り消します。このとき作成した秘密鍵は { $keys } 個です。
+undo-question = 取り消しますか?
+undo-done = 完了: 元に戻しました
+selftest-passed = 合格: { $name }
+selftest-failed = 注意: 不合格: { $name }: { $reason }
+selftest-wrong = 取り出した鍵が、入れた鍵と一致しません
+reason-key-does-not-sign = 秘密鍵が証明書どおりに署名しません
+error-windows = 証明書ストアを使えません
+    .cause = { $reason }
+    .hint = 管理者として、もう一度実行してください
+error-no-iis = iis は Windows サーバーでのみ指定できます
+    .hint = folder:フォルダー、pfx:ファイル、pem:証明書 を指定してください
+error-not-elevated = サーバーを変更するため、管理者として実行する必要があります
+    .hint = コマンド プロンプトを「管理者として実行」で開き、もう一度実行してください
+error-bad-root = SHA-256 の値ではありません: { $text }
+    .hint = 実行計画に表示される 64 桁の値を指定してください
+error-journal = 変更の記録を書き込めません: { $path }
+    .cause = { $reason }
+    .hint = 何も変更していません。ディスクとフォルダーのアクセス権を確認してください
+error-journal-busy = 別の pfxvault がこのサーバーを変更しています: { $path }
+    .hint = 終わるまでお待ちください
+error-journal-damaged = 変更の記録が破損しています: { $path }
+    .hint = 何も変更していません。ファイルを別の場所に移すと続行できますが、それ以前の変更は取り消せなくなります
+error-run-interrupted = { $when } の { $what } が途中で止まっています
+    .hint = 先に取り消してください: pfxvault repair
+error-nothing-to-undo = 取り消せる変更はありません
+error-not-taken-back = 一部を取り消せませんでした
+    .cause = { $reason }
+    .hint = pfxvault repair を実行すると続きから取り消します
+error-half-done = 失敗し、一部を取り消せませんでした
+    .cause = { $failed }、{ $left }
+    .hint = pfxvault repair を実行すると続きから取り消します
+error-stopped = 中止しました。何も変更していません
+error-key-unproven = { $name } をインポートできませんでした。何も変更していません
+    .cause = { $reason }
+    .hint = pfxvault selftest で、このサーバーで使える機能を確認してください
+error-interrupts = Ctrl-C を監視できません
+    .cause = { $reason }
+help-restore-non-exportable = このサーバーの秘密鍵をエクスポート不可にする(バックアップできなくなります)
+help-restore-install-root = 指定した SHA-256 のルート証明書を、以後信頼する
+help-repair = このサーバーのキーペアを修復し、途中で止まった変更を取り消す
+help-repair-orphans = 以前の実行で残された秘密鍵を削除する
+help-undo = このサーバーへの直前の復元または修復を取り消す
+help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試す

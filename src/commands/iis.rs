@@ -1,0 +1,199 @@
+//! The certificate stores of this server, as `list` shows them and as `restore` fills them.
+
+use serde_json::{Value, json};
+
+use crate::cli::{List, Restore};
+use crate::commands::list::last_backup;
+use crate::commands::restore::{Readied, Ready, nothing_to_place, ready};
+use crate::commands::{Run, day, short};
+use crate::console::Table;
+use crate::error::{Error, Exit, Result};
+use crate::keypair::Certificate;
+use crate::restore::{self, Incoming, Journal, Options, Plan, Running, repair};
+use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, StoreName};
+use crate::system;
+use crate::text;
+use crate::text::Text;
+use crate::vault::id::Hash;
+
+/// A certificate of the list.
+struct Listed {
+    seen: Seen,
+    certificate: Certificate,
+    backup: Option<(u32, jiff::Timestamp)>,
+}
+
+/// `list --from iis`. No key is copied out for it.
+pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
+    let state = run.state().ok().flatten();
+    let seen = iis::look(iis::here()?, &StoreName::WITH_KEYS)?.into_iter();
+    let listed = seen.filter_map(|seen| {
+        let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
+        let backup = state.as_ref().and_then(|state| last_backup(state, &seen.certificate.der));
+        Some(Listed { seen, certificate, backup })
+    });
+    let listed: Vec<_> = listed.filter(|one| one.seen.certificate.is_wanted(&args.names)).collect();
+    let ready = listed.iter().filter(|one| one.hindrance().is_none()).count();
+    run.console.say(&text!("list-iis-headline", count = listed.len(), ready = ready));
+    if !listed.is_empty() {
+        run.console.table(&table(run, &listed));
+    }
+    for one in &listed {
+        if let Some(reason) = one.hindrance() {
+            run.console.warn(&text!("list-hindrance", name = one.certificate.display_name(), reason = reason));
+        }
+    }
+    let exit = if ready == listed.len() { Exit::Done } else { Exit::Partly };
+    let documents: Vec<_> = listed.iter().map(|one| one.document(run)).collect();
+    run.console.document(exit, json!({ "key_pairs": documents }));
+    Ok(exit)
+}
+
+fn table(run: &Run<'_>, listed: &[Listed]) -> Table {
+    let words = |text: Text| run.console.words(&text);
+    let mut table = Table::new(vec![
+        words(text!("column-names")),
+        words(text!("column-thumbprint")),
+        words(text!("column-expires")),
+        words(text!("column-store")),
+        words(text!("column-key")),
+        words(text!("column-backup")),
+    ]);
+    for one in listed {
+        let backup = one.backup.map(|(number, time)| text!("cell-backup", number = number, day = day(time)));
+        table.row(vec![
+            one.certificate.display_name().to_owned(),
+            short(&one.certificate.thumbprint()),
+            day(one.certificate.not_after()),
+            one.seen.store.to_string(),
+            words(one.key_cell()),
+            words(backup.unwrap_or_else(|| text!("cell-none"))),
+        ]);
+    }
+    table
+}
+
+impl Listed {
+    /// Why it cannot be backed up; `None` if it can.
+    fn hindrance(&self) -> Option<Text> {
+        match &self.seen.key {
+            KeyState::Works(facts) => facts.no_export.as_ref().map(iis::NoExport::text),
+            state => Some(repair::without_key(state)),
+        }
+    }
+
+    fn key_cell(&self) -> Text {
+        match &self.seen.key {
+            KeyState::Works(facts) if facts.no_export.is_none() => text!("cell-key-exportable"),
+            KeyState::Works(_) => text!("cell-key-not-exportable"),
+            KeyState::Unknown => text!("cell-key-unknown"),
+            _ => text!("cell-key-none"),
+        }
+    }
+
+    fn document(&self, run: &Run<'_>) -> Value {
+        let properties = &self.seen.certificate.properties;
+        let link =
+            |link: &KeyLink| json!({ "container": link.container, "provider": link.provider, "key_set": link.key_set });
+        json!({
+            "names": self.certificate.dns_names(),
+            "thumbprint": self.certificate.thumbprint(),
+            "certificate_sha256": Hash::of(&self.seen.certificate.der).to_string(),
+            "not_after": self.certificate.not_after().to_string(),
+            "friendly_name": properties.friendly_name,
+            "store": self.seen.store.as_str(),
+            "key": properties.key.as_ref().map(link),
+            "provider_kind": if let KeyState::Works(facts) = &self.seen.key { json!(facts.kind) } else { Value::Null },
+            "hindrance": self.hindrance().map(|reason| run.console.words(&reason)),
+            "backup": self.backup.map(|(number, time)| json!({ "generation": number, "time": time.to_string() })),
+        })
+    }
+}
+
+/// `restore --to iis`.
+pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
+    let server = elevated()?;
+    let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
+    let options = Options { non_exportable: args.non_exportable, install_roots: roots };
+    let ready = ready(run, args)?;
+    if ready.key_pairs.is_empty() {
+        return Err(nothing_to_place(&ready));
+    }
+    let incoming: Vec<_> = ready.key_pairs.iter().map(incoming).collect();
+    let here = iis::look_at_all(server)?;
+    let plan = restore::plan(&here, &incoming, &options);
+    show(run, &plan);
+    for (name, reason) in &ready.missing {
+        run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
+    }
+    if args.into.dry_run {
+        run.console.document(Exit::Done, json!({ "dry_run": true }));
+        return Ok(Exit::Done);
+    }
+    if plan.changes_anything() {
+        run.go_ahead(args.into.yes, &text!("restore-iis-question"))?;
+        carry_out(run, server, &plan, "restore")?;
+    }
+    Ok(report(run, &ready, &plan))
+}
+
+fn report(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
+    let cannot: Vec<_> =
+        plan.cannot().map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) })).collect();
+    let placed = plan.items.len() - cannot.len();
+    run.console.say(&text!("restore-iis-done", count = placed));
+    let exportable =
+        if plan.exportable { text!("restore-iis-exportable") } else { text!("restore-iis-not-exportable") };
+    run.console.mention(&exportable);
+    let exit = if cannot.is_empty() { ready.exit() } else { Exit::Partly };
+    run.console.document(exit, json!({ "restored": placed, "cannot": cannot, "exportable": plan.exportable }));
+    exit
+}
+
+/// As the vault or the source has it. Where neither knows the store, it is "Personal".
+fn incoming(one: &Readied) -> Incoming<'_> {
+    let Readied { pair, windows, .. } = one;
+    let windows = windows.as_ref();
+    Incoming {
+        name: pair.leaf().display_name().to_owned(),
+        leaf: pair.leaf().der(),
+        authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
+        pkcs8: pair.key.pkcs8(),
+        friendly_name: pair.friendly_name.as_deref(),
+        store: windows.and_then(|windows| StoreName::parse(&windows.store)).unwrap_or(StoreName::My),
+        provider: windows.map(|windows| windows.provider.as_str()).or(pair.csp_name.as_deref()),
+        access: windows.map_or(&[], |windows| &windows.access),
+    }
+}
+
+fn parse_root(text: &str) -> Result<Hash> {
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    Hash::parse(&digits.to_ascii_lowercase()).ok_or_else(|| Error::usage(text!("error-bad-root", text = text)))
+}
+
+/// This server, where this process may change it.
+pub fn elevated() -> Result<Iis<'static>> {
+    let server = iis::here()?;
+    if server.keys.elevated() { Ok(server) } else { Err(Error::failed(text!("error-not-elevated"))) }
+}
+
+/// The plan, line by line.
+pub fn show(run: &Run<'_>, plan: &Plan<'_>) {
+    plan.items.iter().flat_map(|item| item.texts()).for_each(|line| run.console.say(&line));
+    for (store, der) in &plan.authorities {
+        let name = Certificate::parse(der.to_vec()).map_or_else(|_| String::new(), |c| c.display_name().to_owned());
+        run.console.say(&text!("plan-authority", name = name, store = store.as_str()));
+    }
+    for root in &plan.roots_left_out {
+        run.console.warn(&text!("plan-root-left-out", sha256 = root.to_string()));
+    }
+}
+
+/// Carries out a plan that was agreed to; Ctrl-C takes it back.
+pub fn carry_out(run: &Run<'_>, server: Iis<'_>, plan: &Plan<'_>, what: &str) -> Result<()> {
+    system::watch_interrupts().map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
+    let mut journal = Journal::open(&run.state_folder()?)?;
+    let progress = |text: Text| run.console.progress(&text);
+    let running = Running { what, now: run.now, stop: &system::interrupted, progress: &progress };
+    restore::apply(server, plan, &mut journal, &running)
+}

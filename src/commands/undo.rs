@@ -1,0 +1,31 @@
+//! `undo`: takes back the last restore or repair of this server.
+
+use serde_json::json;
+
+use crate::cli::Undo;
+use crate::commands::{Run, iis};
+use crate::error::{Error, Exit, Result};
+use crate::restore::{self, Journal, Step};
+use crate::text;
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
+    let server = iis::elevated()?;
+    let mut journal = Journal::open(&run.state_folder()?)?;
+    let last = journal.last_kept().ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
+    let when = last.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let keys = last.steps.iter().filter(|step| matches!(step, Step::CreateKey { .. })).count();
+    run.console.say(&text!("undo-plan", what = last.what.as_str(), when = when, keys = keys));
+    if args.dry_run {
+        run.console.document(Exit::Done, json!({ "dry_run": true, "keys": keys }));
+        return Ok(Exit::Done);
+    }
+    run.go_ahead(args.yes, &text!("undo-question"))?;
+    let left = restore::undo(server, &mut journal)?;
+    left.iter().for_each(|text| run.console.warn(text));
+    run.console.say(&text!("undo-done"));
+    let exit = if left.is_empty() { Exit::Done } else { Exit::Attention };
+    let left: Vec<_> = left.iter().map(|text| run.console.words(text)).collect();
+    run.console.document(exit, json!({ "keys": keys, "left": left }));
+    Ok(exit)
+}

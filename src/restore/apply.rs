@@ -1,0 +1,141 @@
+//! A plan carried out. Each change is written down before it is made; a key pair counts only when the certificate, read
+//! back from the store, leads to a key that signs for it. Anything else takes the whole run back.
+
+use super::journal::{Journal, Step};
+use super::plan::{Action, PlacedKey, Placement, Plan};
+use super::take_back;
+use crate::error::{Error, Exit, Result};
+use crate::server::iis::{
+    Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge, public_key,
+};
+use crate::text;
+use crate::text::Text;
+use crate::vault::id::Hash;
+
+/// What a run needs beside the plan.
+pub struct Running<'a> {
+    /// The command, for the journal.
+    pub what: &'a str,
+    /// Now.
+    pub now: jiff::Timestamp,
+    /// Whether the user wants to stop: the run is taken back.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Told before each key pair.
+    pub progress: &'a dyn Fn(Text),
+}
+
+/// Carries out a plan.
+///
+/// # Errors
+/// Whatever failed; the server is as it was before. Where even that failed, exit 8, and `repair` goes on from there.
+pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+    if !plan.changes_anything() {
+        return Ok(());
+    }
+    journal.begin(running.what, running.now)?;
+    let Err(error) = make_changes(server, plan, journal, running) else {
+        return Ok(());
+    };
+    match take_back::finish(server, journal) {
+        Ok(_) => Err(error),
+        Err(worse) => {
+            Err(Error::new(Exit::Attention, text!("error-half-done", failed = error.text, left = worse.text)))
+        }
+    }
+}
+
+fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+    for (store, der) in &plan.authorities {
+        go_on(running)?;
+        add(server, journal, *store, der, Properties::default())?;
+    }
+    for item in &plan.items {
+        let Action::Place(placement) = &item.action else {
+            continue;
+        };
+        go_on(running)?;
+        (running.progress)(text!("progress-importing", name = item.name.as_str()));
+        place(server, journal, placement, plan.exportable)?;
+        prove(server, placement).map_err(|reason| unproven(&item.name, reason))?;
+    }
+    go_on(running)?;
+    journal.keep()
+}
+
+fn go_on(running: &Running<'_>) -> Result<()> {
+    match (running.stop)() {
+        false => Ok(()),
+        true => Err(Error::failed(text!("error-stopped"))),
+    }
+}
+
+fn place(server: Iis<'_>, journal: &mut Journal, placement: &Placement<'_>, exportable: bool) -> Result<()> {
+    let key = match &placement.key {
+        PlacedKey::Here(link) => link.clone(),
+        PlacedKey::New { home, pkcs8, access } => {
+            let key = home.link(new_container()?);
+            journal.will(Step::CreateKey { key: key.clone() })?;
+            server.keys.create(&key, &NewKey { pkcs8, exportable, access })?;
+            key
+        }
+    };
+    let properties = Properties { friendly_name: placement.friendly_name.clone(), key: Some(key) };
+    match &placement.before {
+        None => add(server, journal, placement.store, placement.certificate, properties),
+        Some(before) => change(server, journal, placement, before, properties),
+    }
+}
+
+fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], properties: Properties) -> Result<()> {
+    let certificate = StoredCertificate { der: der.to_vec(), properties };
+    journal.will(Step::AddCertificate {
+        store,
+        certificate: certificate.sha256().to_string(),
+        key: certificate.properties.key.clone(),
+    })?;
+    Ok(server.stores.add(store, &certificate)?)
+}
+
+fn change(
+    server: Iis<'_>,
+    journal: &mut Journal,
+    placement: &Placement<'_>,
+    before: &Properties,
+    after: Properties,
+) -> Result<()> {
+    let certificate = Hash::of(placement.certificate);
+    journal.will(Step::ChangeCertificate {
+        store: placement.store,
+        certificate: certificate.to_string(),
+        before: before.clone(),
+        after: after.clone(),
+    })?;
+    Ok(server.stores.change(placement.store, &certificate, &after)?)
+}
+
+/// A name no container has, by which this program knows its own.
+pub fn new_container() -> Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| Error::failed(text!("error-no-random")))?;
+    let guid = u128::from_ne_bytes(random) & !(0xF << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = format!("{guid:032x}");
+    let (a, b, c, d, e) = (&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]);
+    Ok(format!("{OWN_CONTAINER}{a}-{b}-{c}-{d}-{e}"))
+}
+
+/// Reads the certificate back from its store and lets the key it leads to sign.
+fn prove(server: Iis<'_>, placement: &Placement<'_>) -> Result<(), Option<Text>> {
+    let certificates = server.stores.certificates(placement.store).map_err(|e| Some(e.text()))?;
+    let found = certificates.iter().find(|certificate| certificate.der == placement.certificate).ok_or(None)?;
+    let link: &KeyLink = found.properties.key.as_ref().ok_or(None)?;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| None)?;
+    let signature = server.keys.sign(link, &random).map_err(|e| Some(e.text()))?;
+    let public_key = public_key(placement.certificate).ok_or(None)?;
+    if challenge::verifies(&public_key, &random, &signature) { Ok(()) } else { Err(None) }
+}
+
+fn unproven(name: &str, reason: Option<Text>) -> Error {
+    let reason = reason.unwrap_or_else(|| text!("reason-key-does-not-sign"));
+    Error::failed(text!("error-key-unproven", name = name, reason = reason))
+}

@@ -1,0 +1,95 @@
+//! What is wrong with a server's key pairs, and what can be mended without a backup.
+
+use super::plan::{self, Action, Item, PlacedKey, Placement, Plan};
+use crate::keypair::Certificate;
+use crate::server::iis::blob;
+use crate::server::iis::look::{FoundKey, Snapshot};
+use crate::server::iis::{ExportedKey, Iis, KeySet, KeyState, NoExport, Seen, StoreName};
+use crate::text;
+use crate::text::Text;
+
+/// A key that was found in the profile of the user who runs this, with the certificate it belongs to.
+pub struct Rescued<'a> {
+    seen: &'a Seen,
+    key: Result<ExportedKey, NoExport>,
+}
+
+/// Copies out what keys lie in this user's profile although the machine's certificates lead there.
+pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
+    let lost = here.seen.iter().filter(|seen| is_faulty(seen) && plan::key_here(here, &seen.certificate.der).is_none());
+    let linked = lost.filter_map(|seen| Some((seen, seen.certificate.properties.key.as_ref()?)));
+    let in_profile = linked.filter(|(_, link)| link.key_set == KeySet::User);
+    in_profile.map(|(seen, link)| Rescued { seen, key: server.keys.export(link) }).collect()
+}
+
+/// Plans what can be mended here: every certificate of `My` and `WebHosting` whose key does not work, of those that
+/// `names` mean.
+pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>], names: &[String]) -> Plan<'a> {
+    let faulty = here.seen.iter().filter(|seen| is_faulty(seen) && seen.certificate.is_wanted(names));
+    let items = faulty.map(|seen| Item { name: seen.certificate.name(), action: mend(here, seen, rescued) });
+    Plan { items: items.collect(), authorities: Vec::new(), roots_left_out: Vec::new(), exportable: true }
+}
+
+/// Whether a certificate should have a key that works and has none. What this process may not see is not a fault.
+fn is_faulty(seen: &Seen) -> bool {
+    let serves = matches!(seen.store, StoreName::My | StoreName::WebHosting);
+    serves && !matches!(seen.key, KeyState::Works(_) | KeyState::Unknown)
+}
+
+fn mend<'a>(here: &'a Snapshot, seen: &'a Seen, rescued: &'a [Rescued<'a>]) -> Action<'a> {
+    let rescued = rescued.iter().find(|rescued| std::ptr::eq(rescued.seen, seen));
+    let key = match (plan::key_here(here, &seen.certificate.der), rescued.map(|rescued| &rescued.key)) {
+        (Some(link), _) => PlacedKey::Here(link),
+        (None, Some(Ok(key))) => match blob::home_of(&key.pkcs8, None) {
+            Some(home) => PlacedKey::New { home, pkcs8: &key.pkcs8, access: &key.access },
+            None => return Action::Cannot(text!("cannot-key-type")),
+        },
+        (None, Some(Err(reason))) => return Action::Cannot(reason.text()),
+        (None, None) => return Action::Cannot(without_key(&seen.key)),
+    };
+    Action::Place(Placement {
+        store: seen.store,
+        certificate: &seen.certificate.der,
+        before: Some(seen.certificate.properties.clone()),
+        friendly_name: seen.certificate.properties.friendly_name.clone(),
+        key,
+    })
+}
+
+/// Why a certificate has no key that works, for people.
+pub fn without_key(state: &KeyState) -> Text {
+    match state {
+        KeyState::Works(_) | KeyState::Unknown => text!("key-unknown"),
+        KeyState::NoLink => text!("key-no-link"),
+        KeyState::UserProfile => text!("key-user-profile"),
+        KeyState::Missing => text!("key-missing"),
+        KeyState::OtherKey => text!("key-other"),
+        KeyState::Refused(error) => error.text(),
+    }
+}
+
+/// What else is worth knowing: certificates that are over, and those that a newer one for the same names replaces.
+pub fn remarks(here: &Snapshot, now: jiff::Timestamp) -> Vec<Text> {
+    let serving = here.seen.iter().filter(|seen| matches!(seen.store, StoreName::My | StoreName::WebHosting));
+    let serving: Vec<_> = serving.filter_map(|seen| Certificate::parse(seen.certificate.der.clone()).ok()).collect();
+    let replaced = |one: &Certificate| {
+        let newer = |other: &Certificate| other.not_after() > one.not_after() && other.dns_names() == one.dns_names();
+        !one.dns_names().is_empty() && serving.iter().any(newer)
+    };
+    let remark = |one: &Certificate| {
+        let (name, thumbprint) = (one.display_name(), one.thumbprint());
+        match () {
+            () if one.not_after() < now => Some(text!("repair-expired", name = name, thumbprint = thumbprint)),
+            () if replaced(one) => Some(text!("repair-replaced", name = name, thumbprint = thumbprint)),
+            () => None,
+        }
+    };
+    serving.iter().filter_map(remark).collect()
+}
+
+/// Keys that this program made and that no certificate leads to any more. Those of other programs are never among them.
+pub fn orphans(here: &Snapshot) -> Vec<&FoundKey> {
+    let used =
+        |found: &FoundKey| here.seen.iter().any(|seen| seen.certificate.properties.key.as_ref() == Some(&found.link));
+    here.keys.iter().filter(|found| found.link.is_own() && !used(found)).collect()
+}

@@ -1,0 +1,95 @@
+//! The way back: the steps of a run undone, newest first. What someone else changed since is left alone and named, and a
+//! step that was never made, or is already undone, does no harm.
+
+use super::journal::{Journal, Step};
+use crate::error::{Error, Exit, Result};
+use crate::server::iis::{Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
+use crate::text;
+use crate::text::Text;
+use crate::vault::id::Hash;
+
+/// Undoes the newest run that finished; returns what was left alone.
+///
+/// # Errors
+/// When there is none, or something could not be undone; `repair` goes on from there.
+pub fn undo(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
+    journal.reopen()?;
+    finish(server, journal)
+}
+
+/// Takes back the open run, if there is one; returns what was left alone.
+///
+/// # Errors
+/// When something could not be undone: the run stays open.
+pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
+    let Some(run) = journal.interrupted() else {
+        return Ok(Vec::new());
+    };
+    let mut left = Vec::new();
+    let mut failed = None;
+    for step in run.steps.iter().rev() {
+        match take_back(server, step) {
+            Ok(None) => {}
+            Ok(Some(text)) => left.push(text),
+            // The other steps are independent enough: the fewer remain, the better.
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match failed {
+        None => journal.taken_back().map(|()| left),
+        Some(error) => Err(Error::new(Exit::Attention, text!("error-not-taken-back", reason = error.text()))),
+    }
+}
+
+/// One step; says what it left alone.
+fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>, WindowsError> {
+    match step {
+        Step::CreateKey { key } => delete_key(server, key),
+        Step::AddCertificate { store, certificate, key } => {
+            let Some(found) = find(server, *store, certificate)? else {
+                return Ok(None);
+            };
+            if found.properties.key != *key {
+                return Ok(Some(text!("left-certificate-changed", name = found.name(), store = store.as_str())));
+            }
+            server.stores.remove(*store, &found.sha256()).map(|_| None)
+        }
+        Step::ChangeCertificate { store, certificate, before, after } => {
+            let Some(found) = find(server, *store, certificate)? else {
+                return Ok(None);
+            };
+            restore_properties(server, *store, &found, before, after)
+        }
+    }
+}
+
+fn restore_properties(
+    server: Iis<'_>,
+    store: StoreName,
+    found: &StoredCertificate,
+    before: &Properties,
+    after: &Properties,
+) -> Result<Option<Text>, WindowsError> {
+    match &found.properties {
+        now if now == before => Ok(None),
+        now if now == after => server.stores.change(store, &found.sha256(), before).map(|()| None),
+        _ => Ok(Some(text!("left-certificate-changed", name = found.name(), store = store.as_str()))),
+    }
+}
+
+/// A key that any certificate uses is not deleted, whoever linked it.
+fn delete_key(server: Iis<'_>, key: &KeyLink) -> Result<Option<Text>, WindowsError> {
+    for store in StoreName::WITH_KEYS {
+        let certificates = server.stores.certificates(store)?;
+        if let Some(user) = certificates.iter().find(|c| c.properties.key.as_ref() == Some(key)) {
+            return Ok(Some(text!("left-key-in-use", container = key.container.as_str(), name = user.name())));
+        }
+    }
+    server.keys.delete(key).map(|_| None)
+}
+
+fn find(server: Iis<'_>, store: StoreName, sha256: &str) -> Result<Option<StoredCertificate>, WindowsError> {
+    let wanted = Hash::parse(sha256);
+    let certificates = server.stores.certificates(store)?;
+    Ok(certificates.into_iter().find(|certificate| Some(certificate.sha256()) == wanted))
+}

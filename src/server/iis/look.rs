@@ -1,0 +1,106 @@
+//! A look at a server: every certificate of some stores, and what its key link is worth. Nothing is repaired.
+
+use super::{Iis, KeyFacts, KeyLink, KeySet, StoreName, StoredCertificate, WindowsError, blob, public_key};
+
+/// What a server holds.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Its certificates.
+    pub seen: Vec<Seen>,
+    /// The machine's keys, linked or not.
+    pub keys: Vec<FoundKey>,
+}
+
+/// A key of the machine that opens.
+#[derive(Debug, Clone)]
+pub struct FoundKey {
+    /// Where it lies.
+    pub link: KeyLink,
+    /// What it is.
+    pub facts: KeyFacts,
+}
+
+/// A certificate with the state of its key.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Where it lies.
+    pub store: StoreName,
+    /// The certificate.
+    pub certificate: StoredCertificate,
+    /// Its key.
+    pub key: KeyState,
+}
+
+/// What became of following a certificate's key link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// The key opens, and it is this certificate's.
+    Works(KeyFacts),
+    /// There is no link: IIS Manager does not show the certificate.
+    NoLink,
+    /// The link leads into a user's profile, where no service reaches it.
+    UserProfile,
+    /// The link leads nowhere.
+    Missing,
+    /// The link leads to the key of another certificate.
+    OtherKey,
+    /// This process may not look.
+    Unknown,
+    /// Windows refuses to open it.
+    Refused(WindowsError),
+}
+
+impl KeyState {
+    /// Whether the key opens and belongs.
+    pub fn works(&self) -> bool {
+        matches!(self, Self::Works(_))
+    }
+}
+
+/// Looks at the certificates of `stores`, in their order.
+///
+/// # Errors
+/// When a store cannot be read. A key that cannot be opened is a state, not an error.
+pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsError> {
+    let mut seen = Vec::new();
+    for &store in stores {
+        for certificate in server.stores.certificates(store)? {
+            let key = state_of(server, &certificate);
+            seen.push(Seen { store, certificate, key });
+        }
+    }
+    Ok(seen)
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// As [`look`].
+pub fn look_at_all(server: Iis<'_>) -> Result<Snapshot, WindowsError> {
+    let seen = look(server, &StoreName::ALL)?;
+    let containers = server.keys.containers()?.into_iter();
+    // Keys of other programs may refuse to open, and are none of ours.
+    let keys = containers.filter_map(|link| Some(FoundKey { facts: server.keys.inspect(&link).ok()?, link }));
+    Ok(Snapshot { keys: keys.collect(), seen })
+}
+
+fn state_of(server: Iis<'_>, certificate: &StoredCertificate) -> KeyState {
+    let Some(link) = &certificate.properties.key else {
+        return KeyState::NoLink;
+    };
+    if link.key_set == KeySet::User {
+        return KeyState::UserProfile;
+    }
+    match server.keys.inspect(link) {
+        Ok(facts) if belongs(&facts, &certificate.der) => KeyState::Works(facts),
+        Ok(_) => KeyState::OtherKey,
+        // Without elevation a key that is there answers as one that is not.
+        Err(_) if !server.keys.elevated() => KeyState::Unknown,
+        Err(error) if error.code.is_missing_key() => KeyState::Missing,
+        Err(error) => KeyState::Refused(error),
+    }
+}
+
+fn belongs(facts: &KeyFacts, certificate: &[u8]) -> bool {
+    public_key(certificate).is_some_and(|wanted| blob::is_same_key(&wanted, &facts.public_key))
+}

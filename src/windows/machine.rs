@@ -1,0 +1,110 @@
+//! This machine's certificate stores and keys: which interface a link belongs to.
+
+use crate::server::iis::{
+    CertStores, Code, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties, Signature, StoreName,
+    StoredCertificate, WindowsError,
+};
+use crate::vault::id::Hash;
+
+use super::answer::nonsense;
+use super::store::{Context, Store};
+use super::{capi, cng, pfx_fallback, process};
+
+/// The machine this runs on.
+pub struct LocalMachine;
+
+/// This server.
+pub fn iis() -> Option<Iis<'static>> {
+    Some(LocalMachine.iis())
+}
+
+impl LocalMachine {
+    /// Both halves of the seam.
+    pub fn iis(&self) -> Iis<'static> {
+        Iis { stores: &LocalMachine, keys: &LocalMachine }
+    }
+}
+
+impl CertStores for LocalMachine {
+    fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
+        match Store::read(store)? {
+            Some(store) => store.contexts()?.iter().map(Context::stored).collect(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {
+        Store::write(store)?.add_new(&Context::new(certificate)?)
+    }
+
+    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError> {
+        let opened = Store::write(store)?;
+        let found = opened.find(certificate)?;
+        let missing = || WindowsError::new("CertEnumCertificatesInStore", store, Code::CERT_NOT_FOUND);
+        opened.change(&found.ok_or_else(missing)?, properties)
+    }
+
+    fn remove(&self, store: StoreName, certificate: &Hash) -> Result<bool, WindowsError> {
+        let store = Store::write(store)?;
+        match store.find(certificate)? {
+            Some(context) => store.delete(context).map(|()| true),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Keys for LocalMachine {
+    fn elevated(&self) -> bool {
+        process::is_elevated().unwrap_or(false)
+    }
+
+    fn inspect(&self, key: &KeyLink) -> Result<KeyFacts, WindowsError> {
+        if key.is_cng() { cng::inspect(key) } else { capi::inspect(key) }
+    }
+
+    fn export(&self, key: &KeyLink) -> Result<ExportedKey, NoExport> {
+        let exported = if key.is_cng() { cng::export(key) } else { capi::export(key) };
+        match exported {
+            Err(NoExport::Refused(_) | NoExport::UnknownForm) if !is_of_windows(key) => export_as_pfx(key),
+            exported => exported,
+        }
+    }
+
+    fn create(&self, key: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
+        if key.is_cng() { cng::create(key, new) } else { capi::create(key, new) }
+    }
+
+    fn delete(&self, key: &KeyLink) -> Result<bool, WindowsError> {
+        // An empty name is the user's own default container, which is never meant.
+        if key.container.is_empty() {
+            return Err(nonsense("CryptAcquireContextW", key));
+        }
+        if key.is_cng() { cng::delete(key) } else { capi::delete(key) }
+    }
+
+    fn sign(&self, key: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
+        if key.is_cng() { cng::sign(key, challenge) } else { capi::sign(key, challenge) }
+    }
+
+    fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
+        let mut containers = capi::containers()?;
+        containers.extend(cng::containers()?);
+        Ok(containers)
+    }
+}
+
+/// Whether a provider is part of Windows, so that its answer is the last word.
+fn is_of_windows(key: &KeyLink) -> bool {
+    key.provider.starts_with("Microsoft ")
+}
+
+/// Windows makes a PFX only for a certificate: any that leads to the key will do.
+fn export_as_pfx(key: &KeyLink) -> Result<ExportedKey, NoExport> {
+    for store in StoreName::WITH_KEYS {
+        let certificates = LocalMachine.certificates(store)?;
+        if let Some(leads) = certificates.iter().find(|certificate| certificate.properties.key.as_ref() == Some(key)) {
+            return Ok(ExportedKey { pkcs8: pfx_fallback::export(leads)?, access: Vec::new() });
+        }
+    }
+    Err(NoExport::UnknownForm)
+}

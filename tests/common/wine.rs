@@ -1,0 +1,70 @@
+//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE` and the stand-in for ncrypt.dll in
+//! `PFXVAULT_NCRYPT`.
+#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "a test, and every file uses a part of it")]
+
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::common::{Said, Table};
+
+/// A Windows machine: a prefix of Wine of that name with the table's stick A as its removable drive R:.
+pub struct Windows<'a> {
+    table: &'a Table,
+    name: &'static str,
+    program: OsString,
+}
+
+impl<'a> Windows<'a> {
+    /// `None` where no Windows program was given.
+    pub fn beside(table: &'a Table, name: &'static str) -> Option<Self> {
+        let program = std::env::var_os("PFXVAULT_EXE")?;
+        let windows = Self { table, name, program };
+        windows.wine(&["wineboot", "-i"]);
+        if let Some(ncrypt) = std::env::var_os("PFXVAULT_NCRYPT") {
+            std::fs::copy(ncrypt, windows.prefix().join("drive_c/windows/system32/ncrypt.dll")).unwrap();
+        }
+        symlink(table.stick("A"), windows.prefix().join("dosdevices/r:")).unwrap();
+        windows.wine(&["reg", "add", r"HKLM\Software\Wine\Drives", "/v", "r:", "/d", "floppy", "/f"]);
+        windows.stop();
+        Some(windows)
+    }
+
+    pub fn prefix(&self) -> PathBuf {
+        self.table.at(self.name)
+    }
+
+    pub fn command(&self, program: &str) -> Command {
+        let standin = std::env::var_os("PFXVAULT_NCRYPT").is_some();
+        let overrides = if standin { "mscoree,mshtml=;ncrypt=n" } else { "mscoree,mshtml=" };
+        let mut command = Command::new(program);
+        command.env("WINEPREFIX", self.prefix()).env("WINEDEBUG", "-all").env("WINEDLLOVERRIDES", overrides);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub fn wine(&self, words: &[&str]) {
+        assert!(self.command("wine").args(words).output().unwrap().status.success(), "{words:?}");
+    }
+
+    /// Waits until the registry is on disk; the next program reads it.
+    fn stop(&self) {
+        self.command("wineserver").arg("-k").status().unwrap();
+        self.command("wineserver").arg("-w").status().unwrap();
+    }
+
+    /// Runs pfxvault.exe; `{name}` is a path on the table, and state lies where Windows keeps it.
+    pub fn run(&self, line: &str) -> Said {
+        let root = self.table.folder.path().display().to_string();
+        let words = self.table.words(&format!("{line} --state {{none}}"));
+        let words = words[..words.len() - 2].iter().map(|word| word.replace(&root, &format!("Z:{root}")));
+        Said::of(&self.command("wine").arg(&self.program).args(words).output().unwrap())
+    }
+}
+
+impl Drop for Windows<'_> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,121 @@
+//! An old Windows server and a new one, and the stick that is carried between them. tests/windows/run gives the Windows
+//! program in `PFXVAULT_EXE`; without it there is nothing to test.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+mod common;
+
+use std::process::Command;
+
+use common::wine::Windows;
+use common::{PFX_PASSWORD, Said, Table};
+
+const FRIENDLY_NAME: &str = "公開 サイト 2026年";
+/// The kinds of keys that stock tools make for servers.
+const KEYS: [(&str, &[&str]); 5] = [
+    ("rsa2048.example.com", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+    ("rsa3072.example.com", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]),
+    ("rsa4096.example.com", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"]),
+    ("p256.example.com", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+    (MARKED, &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+];
+const MARKED: &str = "marked.example.com";
+const IMPORT: &str = "--source-password-file {pfx-password} --to iis --yes";
+
+/// A self-signed key pair made by openssl, as `{name}.key`, `{name}.crt` and `{name}.pfx`.
+fn stock_key_pair(table: &Table, name: &str, key: &[&str]) {
+    let subject = format!("/CN={name}");
+    let names = format!("subjectAltName=DNS:{name}");
+    let file = |end: &str| format!("{name}.{end}");
+    openssl(table, &[&["genpkey", "-out", &file("key")], key].concat());
+    let request = ["req", "-x509", "-days", "90", "-subj", &subject, "-addext", &names];
+    openssl(table, &[&request[..], &["-key", &file("key"), "-out", &file("crt")]].concat());
+    let pfx = ["pkcs12", "-export", "-name", FRIENDLY_NAME, "-passout", "file:pfx-password"];
+    openssl(table, &[&pfx[..], &["-inkey", &file("key"), "-in", &file("crt"), "-out", &file("pfx")]].concat());
+}
+
+#[track_caller]
+fn openssl(table: &Table, words: &[&str]) -> Vec<u8> {
+    let output = Command::new("openssl").args(words).current_dir(table.folder.path()).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// What `list --from iis` says: names, friendly name, hindrance.
+fn listed(said: &Said) -> Vec<(String, Option<String>, bool)> {
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let pairs = said.json()["key_pairs"].as_array().unwrap().clone();
+    let one = |pair: &serde_json::Value| {
+        (text(&pair["names"][0]).unwrap(), text(&pair["friendly_name"]), pair["hindrance"].is_string())
+    };
+    pairs.iter().map(one).collect()
+}
+
+#[test]
+fn key_pairs_of_an_old_server_arrive_on_a_new_one_and_sign() {
+    let table = Table::bare();
+    let Some(old) = Windows::beside(&table, "old") else { return };
+    for (name, key) in KEYS {
+        stock_key_pair(&table, name, key);
+        let marked = if name == MARKED { " --non-exportable" } else { "" };
+        old.run(&format!("restore --from pfx:{{{name}.pfx}} {IMPORT}{marked}")).ended_with(0);
+    }
+    let before = listed(&old.run("list --from iis --json").ended_with(3));
+    assert_eq!(before.len(), KEYS.len());
+    assert!(before.iter().all(|(name, _, hindrance)| *hindrance == (name == MARKED)), "{before:?}");
+    old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    let saved = old.run("backup --from iis --to R: --json").ended_with(3).json();
+    assert_eq!((&saved["saved"], &saved["missing"][0]["name"]), (&4.into(), &MARKED.into()));
+
+    let new = Windows::beside(&table, "new").unwrap();
+    let restore = "restore --from R: --passphrase-file {passphrase} --to iis --json";
+    new.run(&format!("{restore} --dry-run")).ended_with(0);
+    assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)), []);
+    new.run(&format!("{restore} --yes")).ended_with(3);
+    let after = listed(&new.run("list --from iis --json").ended_with(0));
+    assert_eq!(after.len(), 4);
+    assert!(after.iter().all(|(_, friendly, _)| friendly.as_deref() == Some(FRIENDLY_NAME)), "{after:?}");
+
+    // Only the new server's keys are left to sign with.
+    new.run("export --from iis --to pem:{out}").ended_with(0);
+    for (name, _) in KEYS.iter().filter(|(name, _)| *name != MARKED) {
+        openssl(&table, &["dgst", "-sha256", "-sign", &format!("out/{name}.key"), "-out", "signature", "passphrase"]);
+        let public = openssl(&table, &["x509", "-noout", "-pubkey", "-in", &format!("{name}.crt")]);
+        std::fs::write(table.at("public"), public).unwrap();
+        openssl(&table, &["dgst", "-sha256", "-verify", "public", "-signature", "signature", "passphrase"]);
+    }
+
+    new.run("undo --yes").ended_with(0);
+    assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)), []);
+    new.run("repair --dry-run").ended_with(0);
+}
+
+/// Wine imports into the machine's keys and writes a link into the user's: a certificate that IIS cannot use, as
+/// administrators get it by dragging one from their own store to the machine's.
+#[test]
+fn a_certificate_that_windows_linked_wrongly_is_mended_and_backed_up() {
+    let table = Table::bare();
+    let Some(windows) = Windows::beside(&table, "wine") else { return };
+    let Some(import) = std::env::var_os("PFXVAULT_IMPORT_PFX") else { return };
+    let name = KEYS[0].0;
+    stock_key_pair(&table, name, KEYS[0].1);
+    let pfx = format!("Z:{}", table.at(&format!("{name}.pfx")).display());
+    windows.wine(&[&import.into_string().unwrap(), &pfx, PFX_PASSWORD]);
+    let seen = listed(&windows.run("list --from iis --json").ended_with(3));
+    assert!(matches!(seen.as_slice(), [(_, _, true)]), "{seen:?}");
+    windows.run("repair --yes").ended_with(0);
+    let seen = listed(&windows.run("list --from iis --json").ended_with(0));
+    assert!(matches!(seen.as_slice(), [(_, _, false)]), "{seen:?}");
+    windows.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    windows.run("backup --from iis --to R:").ended_with(0);
+    windows.run("undo --yes").ended_with(0);
+    assert!(listed(&windows.run("list --from iis --json").ended_with(3))[0].2, "as it was");
+}
+
+#[test]
+fn the_keys_of_a_server_can_be_tried_with_throw_away_ones() {
+    let table = Table::bare();
+    let Some(windows) = Windows::beside(&table, "wine") else { return };
+    windows.run("selftest").ended_with(0);
+    windows.run("repair --dry-run").ended_with(0);
+}
