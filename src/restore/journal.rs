@@ -246,6 +246,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::restore::tests::state_folder;
     use crate::server::iis::blob::Home;
 
     fn step(container: &str) -> Step {
@@ -261,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_not_finished_is_found_again() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = state_folder();
         drop(journal_with_open_run(folder.path()));
         let mut journal = Journal::open(folder.path()).unwrap();
         assert_eq!(journal.interrupted().unwrap().steps, [step("one")]);
@@ -272,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_newest_finished_run_can_be_undone_then_the_one_before() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = state_folder();
         let mut journal = journal_with_open_run(folder.path());
         journal.keep().unwrap();
         journal.begin("repair", jiff::Timestamp::UNIX_EPOCH).unwrap();
@@ -289,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_torn_last_line_was_not_begun_and_a_damaged_one_before_it_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = state_folder();
         drop(journal_with_open_run(folder.path()));
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).unwrap();
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn only_one_process_holds_it() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = state_folder();
         let _held = Journal::open(folder.path()).unwrap();
         assert_eq!(Journal::open(folder.path()).err().unwrap().text.id, "error-journal-busy");
     }

@@ -99,13 +99,20 @@ fn lived_in() -> Memory {
     server
 }
 
+/// A place for host state, which the journal makes private: a temporary folder itself need not be.
+pub(super) fn state_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::remove_dir(folder.path()).unwrap();
+    folder
+}
+
 fn link(container: &str, key_set: KeySet) -> KeyLink {
     KeyLink { container: container.into(), provider: "P".into(), provider_type: 1, key_spec: 1, key_set }
 }
 
 #[test]
 fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     assert!(restore(&server, state.path()).unwrap());
     let seen = look(server.iis(), &[StoreName::WebHosting, StoreName::My]).unwrap();
     assert_eq!(seen.len(), 2);
@@ -123,7 +130,7 @@ fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
 
 #[test]
 fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let (stores, _) = server.world();
     assert_eq!(stores[&StoreName::Ca].len(), 1);
@@ -140,7 +147,7 @@ fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
 
 #[test]
 fn a_second_run_finds_nothing_to_do() {
-    let (server, state) = (lived_in(), tempfile::tempdir().unwrap());
+    let (server, state) = (lived_in(), state_folder());
     restore(&server, state.path()).unwrap();
     let before = server.world();
     assert!(!restore(&server, state.path()).unwrap());
@@ -152,7 +159,7 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
     let mut calls = 0;
     for fault in Fault::ALL {
         for call in 0.. {
-            let (server, state) = (lived_in(), tempfile::tempdir().unwrap());
+            let (server, state) = (lived_in(), state_folder());
             let before = server.world();
             server.arm(call, fault);
             let outcome = catch_unwind(AssertUnwindSafe(|| restore(&server, state.path())));
@@ -181,7 +188,7 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
 fn a_fault_while_taking_back_is_taken_up_by_the_next_try() {
     for fault in Fault::ALL {
         for call in 0.. {
-            let (server, state) = (lived_in(), tempfile::tempdir().unwrap());
+            let (server, state) = (lived_in(), state_folder());
             let before = server.world();
             restore(&server, state.path()).unwrap();
             server.arm(call, fault);
@@ -201,7 +208,7 @@ fn a_fault_while_taking_back_is_taken_up_by_the_next_try() {
 
 #[test]
 fn undo_takes_back_the_last_run_and_then_there_is_nothing_more() {
-    let (server, state) = (lived_in(), tempfile::tempdir().unwrap());
+    let (server, state) = (lived_in(), state_folder());
     let before = server.world();
     restore(&server, state.path()).unwrap();
     let mut journal = Journal::open(state.path()).unwrap();
@@ -212,7 +219,7 @@ fn undo_takes_back_the_last_run_and_then_there_is_nothing_more() {
 
 #[test]
 fn undo_leaves_alone_what_someone_changed_since() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let stores = server.iis().stores;
     let rsa = stores.certificates(StoreName::WebHosting).unwrap().remove(0);
@@ -224,7 +231,7 @@ fn undo_leaves_alone_what_someone_changed_since() {
 
 #[test]
 fn stopping_takes_everything_back() {
-    let (server, state) = (lived_in(), tempfile::tempdir().unwrap());
+    let (server, state) = (lived_in(), state_folder());
     let before = server.world();
     let incoming = incoming();
     let here = look_at_all(server.iis()).unwrap();
@@ -242,7 +249,7 @@ fn stopping_takes_everything_back() {
 #[test]
 fn a_certificate_that_lost_its_key_is_mended_and_keeps_its_name() {
     for lost in [None, Some(link("gone", KeySet::Machine)), Some(link("mine", KeySet::User))] {
-        let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+        let (server, state) = (Memory::default(), state_folder());
         server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, lost.as_ref());
         let before = server.world();
         restore(&server, state.path()).unwrap();
@@ -255,7 +262,7 @@ fn a_certificate_that_lost_its_key_is_mended_and_keeps_its_name() {
 
 #[test]
 fn a_certificate_with_another_key_is_mended_and_the_other_key_stays() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     let other = link("other", KeySet::Machine);
     server.put_key(&other, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, Some(&other));
@@ -267,7 +274,7 @@ fn a_certificate_with_another_key_is_mended_and_the_other_key_stays() {
 
 #[test]
 fn without_elevation_a_key_is_unknown_and_never_missing() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
     server.lower();
     let here = look_at_all(server.iis()).unwrap();
@@ -281,7 +288,7 @@ fn without_elevation_a_key_is_unknown_and_never_missing() {
 /// The "vanishing certificate" of IIS 8.x: the answer was installed without its link, the key is still in its container.
 #[test]
 fn repair_links_a_keyless_certificate_to_its_key_on_this_server() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     let pending = link("le-3f2a", KeySet::Machine);
     server.put_key(&pending, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::My, &PKI.rsa.der, None);
@@ -299,7 +306,7 @@ fn repair_links_a_keyless_certificate_to_its_key_on_this_server() {
 #[test]
 fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
     for exportable in [true, false] {
-        let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+        let (server, state) = (Memory::default(), state_folder());
         let mine = link("mine", KeySet::User);
         server.put_key(&mine, PKI.rsa.pkcs8.expose(), exportable, ProviderKind::Csp);
         server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&mine));
@@ -312,7 +319,7 @@ fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
 
 #[test]
 fn only_containers_of_this_program_that_nothing_leads_to_are_orphans() {
-    let (server, state) = (lived_in(), tempfile::tempdir().unwrap());
+    let (server, state) = (lived_in(), state_folder());
     restore(&server, state.path()).unwrap();
     let orphan = link("pfxvault-0", KeySet::Machine);
     server.put_key(&orphan, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
@@ -339,7 +346,7 @@ fn a_key_that_schannel_cannot_use_is_refused_in_the_plan() {
 
 #[test]
 fn holdings_name_what_cannot_be_copied_out_and_keep_what_the_store_knew() {
-    let (server, state) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let marked = link("marked", KeySet::Machine);
     server.put_key(&marked, PKI.ec.pkcs8.expose(), false, ProviderKind::Csp);
