@@ -171,6 +171,7 @@ impl Check<'_, '_> {
                 let check = survey.check(generation, Reading::PastCache);
                 self.bytes += check.bytes;
                 self.judge_generation(generation, &check);
+                self.single_copies(generation);
             }
             if slot.generations.is_empty() {
                 let state = state_without_record(slot);
@@ -214,6 +215,15 @@ impl Check<'_, '_> {
             let good = self.good_copy(generation, &place.path);
             let text = text!("found-copy-bad", medium = medium, path = place.path.as_str(), good = good);
             self.find("copy-bad", Level::Attention, text);
+        }
+    }
+
+    /// A stick that lost one of its two copies looks well until the other one goes, too.
+    fn single_copies(&mut self, generation: &Generation) {
+        for medium in self.survey.single_copies(generation) {
+            let medium = self.survey.medium(medium).name.as_str();
+            let text = text!("found-one-copy", medium = medium, generation = generation.key());
+            self.find("one-copy", Level::Attention, text);
         }
     }
 

@@ -505,3 +505,61 @@ fn endless_statements_of_strangers_fill_neither_memory_nor_time() {
     }
     assert_eq!(still_restores(&table).code, 8);
 }
+
+#[test]
+fn a_stick_that_lost_one_of_its_two_copies_is_named_and_mended_by_copy() {
+    let table = Table::backed_up(&NAMES);
+    fs::remove_dir_all(table.at("A/PFXVAULT/B")).unwrap();
+    sees(&table, "{A}", 8, "one-copy");
+    assert_eq!(still_restores(&table).code, 0);
+    table.run("copy --from {A} --to {A} --accept other-medium=test").ended_with(0);
+    table.run("verify {A}").ended_with(0);
+}
+
+#[test]
+fn two_sticks_that_each_admitted_a_server_agree_again() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    for (stick, state) in [("A", "two"), ("B", "three")] {
+        let join = "--recovery-key-file {recovery} --accept other-medium=test";
+        table.run(&format!("servers join {{{stick}}} --state {{{state}}} {join}")).ended_with(0);
+        table.run(&format!("{} --state {{{state}}}", BACKUP.replace("{A}", &format!("{{{stick}}}")))).ended_with(0);
+    }
+    let servers = table.run("servers list {A} {B} --json").ended_with(0).json();
+    assert_eq!(servers["servers"].as_array().unwrap().len(), 3);
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    table.run("verify {B}").ended_with(0);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+}
+
+#[test]
+fn a_stolen_key_that_writes_below_what_is_there_is_seen_before_anyone_closed_it() {
+    let table = Table::backed_up(&NAMES);
+    let server = state(&table).server();
+    let key = SigningKey::from_seed(&state(&table).key().seed());
+    plant(&table, 1, server, &key, &sealed(&table), None);
+    sees(&table, "{A}", 8, "fork");
+    assert_eq!(still_restores(&table).code, 8);
+    // Above what is there, only the server itself can tell, and does.
+    plant(&table, 2, server, &key, &sealed(&table), None);
+    sees(&table, "{A}", 8, "not-by-this-state");
+}
+
+#[test]
+fn a_cut_before_host_state_noted_the_commit_harms_nothing_on_the_other_stick() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    // The power failed when generation 2 was committed and host state knew its record, but not that it was committed.
+    let path = table.at("state/state.json");
+    let json = fs::read_to_string(&path).unwrap();
+    let at = json.rfind("\"committed\": true").unwrap();
+    fs::write(&path, format!("{}\"committed\": false{}", &json[..at], &json[at + 17..])).unwrap();
+    table.run(&format!("{} --force", BACKUP.replace("{A}", "{B}"))).ended_with(0);
+    table.run("verify {A} {B}").ended_with(0);
+    assert_eq!(state(&table).newest().unwrap().0.get(), 3);
+    table.run(&RESTORE.replace("--from {A}", "--from {A} --from {B}")).ended_with(0);
+    assert_eq!(held(&table, "restored"), held(&table, "server"));
+}

@@ -92,6 +92,10 @@ class Folder:
     def __init__(self, medium, path, server, number, files):
         self.medium, self.path, self.server, self.number, self.files = medium, path, server, number, files
 
+    @property
+    def half(self):
+        return os.path.normpath(self.path).split(os.sep)[-3].upper()
+
     def read(self, name, cap):
         return read(self.files[name], cap) if name in self.files else None
 
@@ -463,6 +467,7 @@ class Report:
         for text, copies in texts.items():
             whole = self.check_files(records[sha256(text)], copies, [folder for folder, _, _ in slot])
             self.numbers.append((*place, "whole" if whole else "damaged", len(copies), sha256(text)))
+            self.count_copies(copies, [folder for folder, verdict, _ in slot if verdict == "damaged"])
         verdicts = {verdict for _, verdict, _ in slot}
         if not texts:
             state = next(s for s in ("newer", "damaged", "unfinished", "foreign") if s in verdicts)
@@ -475,6 +480,12 @@ class Report:
             self.find("newer-format", ATTENTION)
         if texts and "damaged" in verdicts:
             self.find("copy-bad", ATTENTION)
+
+    def count_copies(self, copies, damaged):
+        for medium in {copy.medium for copy in copies}:
+            halves, broken = ({f.half for f in some if f.medium is medium} for some in (copies, damaged))
+            if len(halves) == 1 and broken <= halves:
+                self.find("one-copy", ATTENTION)
 
     def check_files(self, record, copies, folders):
         whole = True

@@ -215,6 +215,22 @@ impl<'m> Survey<'m> {
         check
     }
 
+    /// Media that hold a committed copy of a generation in one half, and in the other neither one nor what is left of one.
+    pub fn single_copies(&self, generation: &Generation) -> Vec<usize> {
+        let Some(slot) = self.slot_of(generation) else { return Vec::new() };
+        let place = |medium: usize, folder: &Folder| Place { medium, path: folder.path.clone() };
+        let halves = |places: &[Place], medium: usize| -> BTreeSet<usize> {
+            let there =
+                slot.folders.iter().filter(|(of, folder)| *of == medium && places.contains(&place(*of, folder)));
+            there.map(|(_, folder)| folder.half).collect()
+        };
+        let single = |medium: &usize| {
+            let (committed, damaged) = (halves(&generation.copies, *medium), halves(&slot.damaged, *medium));
+            committed.len() == 1 && damaged.is_subset(&committed)
+        };
+        (0..self.media.len()).filter(single).collect()
+    }
+
     /// A folder that holds a good copy of one of the generation's files.
     pub fn good_place(&self, generation: &Generation, name: &str) -> Option<Place> {
         let wanted = generation.record.hash_of(name)?;

@@ -688,6 +688,7 @@ fn signatures(add: &mut Add<'_>) {
     add("signature-empty-in-b", "Only the second copy was not finished; one copy counts.", &|fault| {
         fault.put_in("B", &format!("{}/RECORD.SIG", fault.newest()), b"");
         fault.state(WEB01, 2, "whole 1");
+        fault.attention("one-copy");
     });
     add("signature-missing-below", "An unfinished number below the newest whole one is normal.", &|fault| {
         fault.delete_both(&format!("{}/00000001/RECORD.SIG", id(WEB01)));
@@ -1032,6 +1033,7 @@ fn folders(add: &mut Add<'_>) {
         fault.delete(&format!("{ROOT}/B/{}", fault.newest()));
         fault.state(WEB01, 2, "whole 2");
         fault.attention("copy-bad");
+        fault.attention("one-copy");
     });
     add("folder-resumed", "A copy was not finished; the next run went to 00000002.001.", &|fault| {
         beside(fault, "B", ".001");
@@ -1052,12 +1054,14 @@ fn folders(add: &mut Add<'_>) {
     add("folder-missing-in-a", "The first copy is gone: one copy counts.", &|fault| {
         fault.delete(&format!("{ROOT}/A/{}", fault.newest()));
         fault.state(WEB01, 2, "whole 1");
+        fault.attention("one-copy");
     });
     add("folder-b-missing", "The second half is gone.", &|fault| {
         fault.delete(&format!("{ROOT}/B"));
         for (server, number) in [(WEB01, 1), (WEB01, 2), (WEB02, 1)] {
             fault.state(server, number, "whole 1");
         }
+        fault.attention("one-copy");
     });
     add("folder-newest-deleted", "The newest generation is gone. The medium alone cannot show it.", &|fault| {
         fault.delete_both(&fault.newest());

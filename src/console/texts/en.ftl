@@ -348,6 +348,9 @@ found-copy-bad =
 found-record-bad =
     attention: one copy of generation { $generation } is damaged: { $path }. Another copy of it is good.
     Nothing is lost yet. Copy what is good to a new stick with pfxvault copy, and replace this one.
+found-one-copy =
+    attention: { $medium } holds only one of the two copies of generation { $generation }
+    Nothing is lost. pfxvault copy to the same or a new stick adds the other one.
 found-file-lost =
     attention: generation { $generation } has no good copy of { $file } on the media given, so not all of it can be restored from here.
     Check it together with your other sticks: pfxvault verify E: F:

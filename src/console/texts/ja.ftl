@@ -310,6 +310,9 @@ found-copy-bad =
 found-record-bad =
     注意: 世代 { $generation } の控えの 1 つが破損しています({ $path })。別の控えは正常です。
     まだ何も失われていません。pfxvault copy で新しい USB メモリにコピーし、交換してください。
+found-one-copy =
+    注意: { $medium } には世代 { $generation } の控えが 2 部のうち 1 部しかありません
+    まだ何も失われていません。pfxvault copy で、同じまたは新しい USB メモリにもう 1 部を追加してください。
 found-file-lost =
     注意: 世代 { $generation } の { $file } は、指定されたメディアに正常な控えがありません。この世代は一部を復元できません。
     ほかの USB メモリと合わせて検証してください: pfxvault verify E: F:
