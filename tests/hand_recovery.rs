@@ -50,6 +50,48 @@ fn a_generation_injected_by_a_stranger_stops_at_step_4() {
 }
 
 #[test]
+fn a_planted_highest_number_stops_at_step_4() {
+    let vault = Vault::new();
+    let stranger = SigningKey::generate().unwrap();
+    vault.write(99_999_999, vault.package(99_999_999, &stranger, vault.server, "evil"));
+    let mut hand = Hand::at(&vault, &Secret::Passphrase);
+    hand.steps(1..=3);
+    let shown = hand.step(4).remove(1).output;
+    assert!(!shown.contains("99999999/RECORD.TXT") && shown.contains("Could not verify signature"), "{shown}");
+}
+
+#[test]
+fn a_record_whose_signature_was_changed_in_both_copies_stops_at_step_4() {
+    let vault = Vault::new();
+    for half in ["A", "B"] {
+        let path = vault.path().join(format!("PFXVAULT/{half}/{}/{FOLDER}/RECORD.SIG", vault.server));
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, tail) = text.split_at(text.len() / 2);
+        let flipped = if tail.starts_with('A') { "B" } else { "A" };
+        fs::write(path, format!("{head}{flipped}{}", &tail[1..])).unwrap();
+    }
+    let mut hand = Hand::at(&vault, &Secret::Passphrase);
+    hand.steps(1..=3);
+    let shown = hand.step(4).remove(1).output;
+    assert!(!shown.contains("/RECORD.TXT"), "nothing verifies, so nothing is offered: {shown}");
+}
+
+#[test]
+fn a_way_in_that_asks_for_unreasonable_work_stops_at_step_1() {
+    let vault = Vault::new();
+    for half in ["A", "B"] {
+        let path = vault.path().join(format!("PFXVAULT/{half}/OWNER/IDENTITY.AGE"));
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(4).position(|window| window == b" 18\n").unwrap();
+        bytes[at + 1..at + 3].copy_from_slice(b"30");
+        fs::write(path, bytes).unwrap();
+    }
+    let mut hand = Hand::at(&vault, &Secret::Passphrase);
+    let said = hand.step(1).pop().unwrap();
+    assert!(!said.ok, "age refuses the work itself: {}", said.output);
+}
+
+#[test]
 fn swapped_files_stop_at_step_5() {
     let vault = Vault::new();
     let folder = vault.folder();
