@@ -25,7 +25,7 @@ struct Listed {
 
 /// `list --from iis`. No key is copied out for it.
 pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
-    let state = run.state().ok().flatten();
+    let state = run.memory().state;
     let seen = iis::look(iis::here()?, &StoreName::WITH_KEYS)?.into_iter();
     let listed = seen.filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
