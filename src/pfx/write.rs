@@ -57,7 +57,7 @@ pub struct KeyPairContents<'a> {
 /// A file in the form [`Profile::TripleDes`] is returned only after an independent reader opened it and found the same.
 ///
 /// # Errors
-/// [`Error::TooMuchWork`] for more rounds than [`super::read`] would take, [`Error::Malformed`] for none;
+/// [`Error::TooMuchWork`] for more rounds than [`super::read()`] would take, [`Error::Malformed`] for none;
 /// [`Error::NoRandomness`]; [`Error::NotReadBack`].
 pub fn write(
     contents: &KeyPairContents,
