@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result};
+use crate::keypair::Certificate;
 use crate::media::Reading;
 use crate::pfx::Profile;
 use crate::secret::Password;
@@ -264,8 +265,12 @@ fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<
 }
 
 fn without_key(holdings: &Holdings) -> Vec<WithoutKey> {
-    let named =
-        |unreadable: &Unreadable| WithoutKey { name: unreadable.name.clone(), reason: unreadable.reason.id.to_owned() };
+    let named = |unreadable: &Unreadable| WithoutKey {
+        name: unreadable.name.clone(),
+        reason: unreadable.reason.id.to_owned(),
+        thumbprint: unreadable.certificate.as_ref().map(Certificate::thumbprint),
+        not_after: unreadable.certificate.as_ref().map(Certificate::not_after),
+    };
     holdings.unreadable.iter().map(named).collect()
 }
 

@@ -8,6 +8,7 @@ pub mod console;
 pub mod copy;
 pub mod drill;
 pub mod error;
+pub mod event;
 pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]

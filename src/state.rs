@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::files::Unprotected;
+use crate::keypair::Certificate;
 use crate::text;
 use crate::vault::catalog::{AboutKeyPair, Drill, Exception, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
@@ -43,6 +44,18 @@ struct Memory {
     generations: Vec<Written>,
     media: BTreeMap<String, SeenMedium>,
     drills: Vec<Drill>,
+    /// By the certificate's SHA-256.
+    #[serde(default)]
+    acknowledged: BTreeMap<String, Acknowledged>,
+}
+
+/// Someone knows that a key cannot be backed up, and takes it so until the certificate ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// As typed.
+    pub reason: String,
+    /// End of the certificate's validity.
+    pub until: jiff::Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +156,7 @@ impl State {
             generations: Vec::new(),
             media: BTreeMap::new(),
             drills: Vec::new(),
+            acknowledged: BTreeMap::new(),
         };
         Ok(Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory })
     }
@@ -274,6 +288,18 @@ impl State {
         seen.chain(self.newest().map(|(number, _)| (self.server(), number))).collect()
     }
 
+    /// Takes note that the key of a certificate cannot be backed up, and that this is known.
+    pub fn acknowledge(&mut self, certificate: &Certificate, reason: &str) {
+        let known = Acknowledged { reason: reason.to_owned(), until: certificate.not_after() };
+        self.memory.acknowledged.insert(Hash::of(certificate.der()).to_string(), known);
+    }
+
+    /// What was said about a certificate whose key cannot be backed up, as long as it is valid.
+    pub fn acknowledged(&self, certificate: &Certificate, now: jiff::Timestamp) -> Option<&Acknowledged> {
+        let known = self.memory.acknowledged.get(&Hash::of(certificate.der()).to_string());
+        known.filter(|known| now < known.until)
+    }
+
     /// Rehearsed restores.
     pub fn drills(&self) -> &[Drill] {
         &self.memory.drills
@@ -377,4 +403,30 @@ fn damaged(folder: &Path) -> Error {
 /// The system has no random numbers: nothing that needs a key can go on.
 pub fn no_random() -> Error {
     Error::failed(text!("error-no-random"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::throwaway::{Authority, Kind};
+
+    #[test]
+    fn what_is_known_of_a_certificate_is_known_until_it_ends_and_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = VaultId::of(&SigningKey::generate().unwrap().public());
+        let mut state = State::create(&folder.path().join("state"), vault, "WEB01").unwrap();
+        let now = jiff::Timestamp::now();
+        let authority = Authority::new("Test", now).unwrap();
+        let issue = |name| authority.issue(&[name], Kind::P256, now).unwrap();
+        let [one, other] = ["one.example.com", "other.example.com"].map(|name| issue(name).leaf().clone());
+        state.acknowledge(&one, "kept in the TPM");
+        state.save().unwrap();
+        drop(state);
+        let state = State::look(&folder.path().join("state")).unwrap().unwrap();
+        let second = jiff::Span::new().seconds(1);
+        let last_moment = one.not_after().checked_sub(second).unwrap();
+        assert_eq!(state.acknowledged(&one, last_moment).unwrap().reason, "kept in the TPM");
+        assert_eq!(state.acknowledged(&one, one.not_after()), None);
+        assert_eq!(state.acknowledged(&other, last_moment), None);
+    }
 }

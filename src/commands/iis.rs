@@ -195,5 +195,7 @@ pub fn carry_out(run: &Run<'_>, server: Iis<'_>, plan: &Plan<'_>, what: &str) ->
     let mut journal = Journal::open(&run.state_folder()?)?;
     let progress = |text: Text| run.console.progress(&text);
     let running = Running { what, now: run.now, stop: &system::interrupted, progress: &progress };
-    restore::apply(server, plan, &mut journal, &running)
+    restore::apply(server, plan, &mut journal, &running)?;
+    run.report_imported(plan);
+    Ok(())
 }

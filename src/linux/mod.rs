@@ -9,6 +9,7 @@ use rustix::fs::{Advice, OFlags, fadvise, syncfs};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit};
 use zeroize::Zeroizing;
 
+use crate::event::Event;
 use crate::files::Unprotected;
 use crate::media::{Device, Facts, read_blocks};
 use crate::server::iis::Iis;
@@ -58,6 +59,14 @@ pub fn flush_file(_file: &File) -> io::Result<()> {
 /// There is no IIS here.
 pub fn iis() -> Option<Iis<'static>> {
     None
+}
+
+/// There is no event log that monitoring of such servers reads.
+///
+/// # Errors
+/// Never.
+pub fn report_event(_event: Event, _text: &str) -> io::Result<()> {
+    Ok(())
 }
 
 /// No core dumps, and no other process of the same user may look into this one's memory.

@@ -9,7 +9,7 @@ pub mod take_back;
 
 pub use apply::{Running, apply};
 pub use journal::{Journal, Step};
-pub use plan::{Action, Incoming, Options, Plan, plan};
+pub use plan::{Action, Incoming, Options, PlacedKey, Plan, plan};
 pub use take_back::undo;
 
 #[cfg(test)]

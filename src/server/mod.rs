@@ -109,6 +109,8 @@ pub struct Unreadable {
     pub reason: Text,
     /// Whether another password might help.
     pub wrong_password: bool,
+    /// Its certificate, where that was found.
+    pub certificate: Option<Certificate>,
 }
 
 /// Reads everything at a source. Files that do not open with `password` are tried with the empty one; what still does
@@ -234,7 +236,7 @@ impl Holdings {
             Ok(contents) => contents,
             Err(failure) => {
                 let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
-                self.unreadable.push(Unreadable { name: file, reason, wrong_password });
+                self.unreadable.push(Unreadable { name: file, reason, wrong_password, certificate: None });
                 return;
             }
         };
@@ -245,11 +247,13 @@ impl Holdings {
         }
         for key in sorted.lonely_keys {
             let reason = text!("reason-no-certificate", key_type = key.key_type());
-            self.unreadable.push(Unreadable { name: file.clone(), reason, wrong_password: false });
+            let name = file.clone();
+            self.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate: None });
         }
         for (name, error) in sorted.unusable {
             let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
-            self.unreadable.push(Unreadable { name, reason: key_pair_reason(&error), wrong_password: false });
+            let reason = key_pair_reason(&error);
+            self.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate: None });
         }
         for certificate in sorted.certificates {
             if !self.certificates.iter().any(|known| known.der() == certificate.der()) {
@@ -296,9 +300,17 @@ impl Holdings {
 }
 
 impl Unreadable {
-    fn is_called(&self, name: &str) -> bool {
-        is_called_without_key(&self.name, name)
+    /// Whether `name`, as typed or pasted, means it.
+    pub fn is_called(&self, name: &str) -> bool {
+        let named = |certificate: &Certificate| is_called(name, &certificate.thumbprint(), labels(certificate));
+        self.certificate.as_ref().is_some_and(named) || is_called_without_key(&self.name, name)
     }
+}
+
+/// What a certificate says that it is for.
+fn labels(certificate: &Certificate) -> impl Iterator<Item = &str> {
+    let names = [Some(certificate.display_name()), certificate.common_name()];
+    names.into_iter().flatten().chain(certificate.dns_names().iter().map(String::as_str))
 }
 
 /// Whether `name` means what is known by no more than `known`: a file's name, or one in a certificate.
@@ -310,9 +322,8 @@ pub fn is_called_without_key(known: &str, name: &str) -> bool {
 impl Held {
     fn is_called(&self, name: &str) -> bool {
         let leaf = self.leaf();
-        let facts = [Some(leaf.display_name()), leaf.common_name(), self.pair.friendly_name.as_deref()];
-        let labels = facts.into_iter().flatten().chain(leaf.dns_names().iter().map(String::as_str));
-        is_called(name, &leaf.thumbprint(), labels.chain(self.file_names.iter().map(String::as_str)))
+        let more = self.pair.friendly_name.iter().chain(&self.file_names).map(String::as_str);
+        is_called(name, &leaf.thumbprint(), labels(leaf).chain(more))
     }
 }
 

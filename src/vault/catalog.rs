@@ -111,6 +111,12 @@ pub struct WithoutKey {
     pub name: String,
     /// Why: the id of the sentence that was shown.
     pub reason: String,
+    /// SHA-1 of its certificate, upper-case, where that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<String>,
+    /// End of its certificate's validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<jiff::Timestamp>,
 }
 
 /// A handling rule set aside, with the reason given.

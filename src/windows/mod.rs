@@ -30,6 +30,7 @@ use crate::files::Unprotected;
 
 pub use acl::{create_private, make_private, readable_by_others, shared};
 pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
+pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};

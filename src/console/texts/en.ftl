@@ -155,6 +155,7 @@ backup-unchanged = done: nothing has changed. Everything is already on USB stick
 backup-failed =
     attention: nothing was saved on { $medium } ({ $reason })
     What was on it before still counts. Try again, or use another stick.
+backup-missing-known = not backed up, as acknowledged until { $until } ({ $why }): { $name }: { $reason }
 backup-missing = attention: not saved: { $name }: { $reason }
 backup-decayed =
     attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
@@ -567,7 +568,9 @@ error-too-many-ways = there may be at most { $most } passphrases and recovery ke
     .cause = with more, some would not be read, and the vault could not be opened with them
     .hint = use one that is there; to see them: pfxvault access list E:
 error-unknown-rule = there is no handling rule { $rule }
-    .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept: --accept other-medium="test machine"
+    .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
+error-not-without-key = no key pair called { $name } is without a key that can be backed up
+    .hint = look at what cannot be backed up: pfxvault list --from iis
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
     .hint = write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
 error-bad-generation = { $text } is neither a generation number nor a date
@@ -901,3 +904,10 @@ help-repair = mend key pairs of this server, and take back what was interrupted
 help-repair-orphans = delete keys that an earlier run left behind
 help-undo = take back the last restore or repair of this server
 help-selftest = try the keys of this server with throw-away ones
+
+## The system's event log
+event-key-exported = private key copied out of the certificate store: { $name } ({ $thumbprint })
+event-key-imported = private key put into the certificate store: { $name } ({ $thumbprint })
+event-key-deleted = private key deleted: { $container } (certificate { $thumbprint })
+event-rule-set-aside = handling rule { $rule } was set aside: { $reason }
+event-not-written = could not write to the Windows event log: { $reason }

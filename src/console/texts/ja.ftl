@@ -148,6 +148,7 @@ backup-unchanged = 完了: 前回から変更はありません。すべて USB 
 backup-failed =
     注意: { $medium } には何も保存できませんでした({ $reason })
     以前の内容は有効なままです。もう一度実行するか、別の USB メモリを使ってください。
+backup-missing-known = バックアップしていません(承知済み、{ $until } まで: { $why }): { $name }: { $reason }
 backup-missing = 注意: { $name } は保存していません({ $reason })
 backup-decayed =
     注意: { $medium } にある以前のバックアップが正しく読み出せません(世代 { $generation })
@@ -519,7 +520,9 @@ error-too-many-ways = パスフレーズと復旧キーは合わせて { $most }
     .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
     .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
 error-unknown-rule = { $rule } という取り扱いルールはありません
-    .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept です: --accept other-medium="試験用サーバー"
+    .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept と、1 つのキーペアについての no-key:名前 です: --accept other-medium="試験用サーバー"
+error-not-without-key = { $name } という名前で、鍵をバックアップできないキーペアはありません
+    .hint = バックアップできないものを確認してください: pfxvault list --from iis
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
     .hint = 等号の後に理由を書いてください: --accept { $rule }="試験用サーバーで、本番の鍵ではない"
 error-bad-generation = { $text } は世代の番号でも日付でもありません
@@ -819,3 +822,10 @@ help-repair = このサーバーのキーペアを修復し、途中で止まっ
 help-repair-orphans = 以前の実行で残された秘密鍵を削除する
 help-undo = このサーバーへの直前の復元または修復を取り消す
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試す
+
+## The system's event log
+event-key-exported = 秘密鍵を証明書ストアから取り出しました: { $name } ({ $thumbprint })
+event-key-imported = 秘密鍵を証明書ストアに入れました: { $name } ({ $thumbprint })
+event-key-deleted = 秘密鍵を削除しました: { $container } (証明書 { $thumbprint })
+event-rule-set-aside = 取り扱いルール { $rule } が適用から外されました: { $reason }
+event-not-written = Windows イベント ログに書き込めませんでした: { $reason }

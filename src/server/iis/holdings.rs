@@ -3,7 +3,7 @@
 use super::look::{KeyState, Seen};
 use super::{ExportedKey, Iis, StoreName, look};
 use crate::error::Result;
-use crate::keypair::{self, CertInput, KeyInput, KeyPair};
+use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair};
 use crate::restore::repair;
 use crate::server::{Held, Holdings, Unreadable, key_pair_reason};
 use crate::text;
@@ -27,7 +27,8 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
             Ok(held) => holdings.key_pairs.push(held),
             Err(reason) => {
                 let name = seen.certificate.name();
-                holdings.unreadable.push(Unreadable { name, reason, wrong_password: false });
+                let certificate = Certificate::parse(seen.certificate.der.clone()).ok();
+                holdings.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate });
             }
         }
     }
