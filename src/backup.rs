@@ -261,6 +261,8 @@ fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<
         without_key: without_key(request.holdings),
         exceptions: request.exceptions.to_vec(),
         drills: state.drills().to_vec(),
+        policy: state.policy(),
+        media: state.media().values().cloned().collect(),
     }
 }
 
@@ -353,6 +355,8 @@ fn remember_medium(
     seen.label.clone_from(&label.label);
     seen.newest = newest;
     seen.last_seen = Some(now);
+    seen.first_seen = seen.first_seen.or(Some(now));
+    seen.written_during = Some(survey.medium(0).attachment().unwrap_or_default());
     label.label
 }
 

@@ -14,4 +14,6 @@ pub enum Event {
     RuleRefused = 200,
     /// A handling rule would have refused something, and was set aside.
     RuleSetAside = 201,
+    /// `status` found something that needs attention.
+    NeedsAttention = 300,
 }

@@ -21,6 +21,7 @@ pub mod rules;
 pub mod secret;
 pub mod server;
 pub mod state;
+pub mod status;
 pub mod text;
 pub mod throwaway;
 pub mod tls;

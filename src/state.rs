@@ -14,7 +14,7 @@ use crate::error::{Error, Exit, Result};
 use crate::files::Unprotected;
 use crate::keypair::Certificate;
 use crate::text;
-use crate::vault::catalog::{AboutKeyPair, Drill, Exception, WithoutKey};
+use crate::vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
@@ -47,6 +47,8 @@ struct Memory {
     /// By the certificate's SHA-256.
     #[serde(default)]
     acknowledged: BTreeMap<String, Acknowledged>,
+    #[serde(default)]
+    policy: Policy,
 }
 
 /// Someone knows that a key cannot be backed up, and takes it so until the certificate ends.
@@ -85,21 +87,6 @@ pub struct Written {
     /// Rules that were set aside for it.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
-}
-
-/// A medium this server has seen.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct SeenMedium {
-    /// Its label.
-    pub label: String,
-    /// Newest generation of each server on it.
-    pub newest: BTreeMap<String, u32>,
-    /// When it was last here.
-    pub last_seen: Option<jiff::Timestamp>,
-    /// When all of it was last read and found right.
-    pub last_verified: Option<jiff::Timestamp>,
-    /// When each generation, `SERVER8/number`, was last read.
-    pub read: BTreeMap<String, jiff::Timestamp>,
 }
 
 impl State {
@@ -157,6 +144,7 @@ impl State {
             media: BTreeMap::new(),
             drills: Vec::new(),
             acknowledged: BTreeMap::new(),
+            policy: Policy::default(),
         };
         Ok(Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory })
     }
@@ -273,6 +261,21 @@ impl State {
     /// All media ever seen, by id.
     pub fn media(&self) -> &BTreeMap<String, SeenMedium> {
         &self.memory.media
+    }
+
+    /// Media that are in use.
+    pub fn media_in_use(&self) -> impl Iterator<Item = &SeenMedium> {
+        self.memory.media.values().filter(|medium| medium.retired.is_none())
+    }
+
+    /// When something is due.
+    pub fn policy(&self) -> Policy {
+        self.memory.policy
+    }
+
+    /// Changes when something is due.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.memory.policy = policy;
     }
 
     /// What the next medium is called unless the user says otherwise: A, B, C and so on.

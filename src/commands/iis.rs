@@ -76,10 +76,7 @@ fn table(run: &Run<'_>, listed: &[Listed]) -> Table {
 impl Listed {
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
-        match &self.seen.key {
-            KeyState::Works(facts) => facts.no_export.as_ref().map(iis::NoExport::text),
-            state => Some(repair::without_key(state)),
-        }
+        repair::hindrance(&self.seen)
     }
 
     fn key_cell(&self) -> Text {

@@ -16,6 +16,7 @@ mod repair;
 mod restore;
 mod selftest;
 mod servers;
+mod status;
 mod undo;
 mod verify;
 
@@ -59,6 +60,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
 
 fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
     match action {
+        Action::Status(args) => status::run(run, &args),
         Action::List(args) => list::run(run, &args),
         Action::Backup(args) => backup::run(run, &args),
         Action::Export(args) => export::run(run, &args),

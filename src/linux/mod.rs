@@ -1,5 +1,7 @@
 //! Linux: reading past the page cache, one flush barrier, what a path is mounted on, private files, core dumps off.
 
+mod attachment;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -13,6 +15,8 @@ use crate::event::Event;
 use crate::files::Unprotected;
 use crate::media::{Device, Facts, read_blocks};
 use crate::server::iis::Iis;
+
+pub use attachment::attachment;
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean
 /// pages are dropped first (the file was synced when it was written) and read again.

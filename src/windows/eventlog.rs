@@ -41,7 +41,7 @@ pub fn report(event: Event, text: &str) -> io::Result<()> {
 fn severity(event: Event) -> REPORT_EVENT_TYPE {
     match event {
         Event::KeyExported | Event::KeyImported => EVENTLOG_INFORMATION_TYPE,
-        Event::KeyDeleted | Event::RuleRefused | Event::RuleSetAside => EVENTLOG_WARNING_TYPE,
+        _ => EVENTLOG_WARNING_TYPE,
     }
 }
 

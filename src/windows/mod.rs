@@ -36,6 +36,11 @@ pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
 pub use volume::{facts, flush_file, flush_folder, flush_volume, read_past_cache};
 
+/// Windows numbers no attachments: a medium was away for certain only after this program has ejected it.
+pub fn attachment(_path: &std::path::Path) -> Option<String> {
+    None
+}
+
 /// The form in which a secret lies in a private file: under this machine's key, see [`dpapi`].
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::process::Command;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey as Dalek};
 use pfxvault::secret::{Passphrase, Password, SecretBytes};
-use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
+use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
 use pfxvault::vault::id::{Hash, Number, ServerId, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey};
 use pfxvault::vault::readme::readme;
@@ -105,6 +105,8 @@ impl Sealed {
             without_key: Vec::new(),
             exceptions: Vec::new(),
             drills: Vec::new(),
+            policy: Policy::default(),
+            media: Vec::new(),
         };
         self.seal(name, catalog.to_json().expose())
     }
