@@ -132,7 +132,7 @@ fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
 fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
     let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
-    let (stores, _) = server.world();
+    let (stores, ..) = server.world();
     assert_eq!(stores[&StoreName::Ca].len(), 1);
     assert!(!stores.contains_key(&StoreName::Root));
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::panic::panic_any;
 
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
@@ -43,22 +44,23 @@ pub struct KeptKey {
 }
 
 /// What the server holds, for comparing.
-pub type World = (BTreeMap<StoreName, Vec<StoredCertificate>>, BTreeMap<KeyLink, KeptKey>);
+pub type World = (BTreeMap<StoreName, Vec<StoredCertificate>>, BTreeMap<KeyLink, KeptKey>, BTreeMap<Endpoint, Record>);
 
 /// The server.
 #[derive(Default)]
 pub struct Memory {
     stores: RefCell<BTreeMap<StoreName, Vec<StoredCertificate>>>,
     keys: RefCell<BTreeMap<KeyLink, KeptKey>>,
+    records: RefCell<BTreeMap<Endpoint, Record>>,
     not_elevated: Cell<bool>,
     fault: Cell<Option<(usize, Fault)>>,
     calls: Cell<usize>,
 }
 
 impl Memory {
-    /// Both halves of the seam.
+    /// The seam.
     pub fn iis(&self) -> Iis<'_> {
-        Iis { stores: self, keys: self }
+        Iis { stores: self, keys: self, http: self, sites: self }
     }
 
     /// Everything it holds.
@@ -66,7 +68,7 @@ impl Memory {
         let mut stores = self.stores.borrow().clone();
         stores.retain(|_, certificates| !certificates.is_empty());
         stores.values_mut().for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
-        (stores, self.keys.borrow().clone())
+        (stores, self.keys.borrow().clone(), self.records.borrow().clone())
     }
 
     /// Lets the call with this number, counted from now, go wrong.
@@ -237,4 +239,56 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
         _ => rsa::PrivateKey::from_pkcs8_der(pkcs8).map(|key| key.to_public_key().to_public_key_der()),
     };
     public.unwrap().unwrap().into_vec()
+}
+
+impl HttpSys for Memory {
+    fn records(&self) -> Result<Vec<Record>, WindowsError> {
+        self.call("HttpQueryServiceConfiguration", || Ok(self.records.borrow().values().cloned().collect()))
+    }
+
+    fn add(&self, record: &Record) -> Result<(), WindowsError> {
+        self.call("HttpSetServiceConfiguration", || match self.records.borrow_mut().entry(record.endpoint.clone()) {
+            Entry::Occupied(_) => Err(Code(183)),
+            Entry::Vacant(free) => {
+                free.insert(record.clone());
+                Ok(())
+            }
+        })
+    }
+
+    fn replace(&self, record: &Record) -> Result<(), WindowsError> {
+        self.call("HttpUpdateServiceConfiguration", || {
+            match self.records.borrow_mut().get_mut(&record.endpoint) {
+                Some(there) => there.clone_from(record),
+                None => return Err(Code(2)),
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError> {
+        self.call("HttpDeleteServiceConfiguration", || Ok(self.records.borrow_mut().remove(endpoint).is_some()))
+    }
+}
+
+impl SiteConfig for Memory {
+    fn folder(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+
+    fn apply(&self, _changes: &[BindingChange]) -> Result<(), WindowsError> {
+        self.call("CommitChanges", || Ok(()))
+    }
+
+    fn back_up(&self, _name: &str) -> Result<(), WindowsError> {
+        self.call("appcmd", || Ok(()))
+    }
+
+    fn addresses(&self) -> Result<Vec<std::net::IpAddr>, WindowsError> {
+        Ok(Vec::new())
+    }
+
+    fn windows_build(&self) -> u32 {
+        20_348
+    }
 }
