@@ -15,6 +15,7 @@ pub mod linux;
 pub mod media;
 pub mod open;
 pub mod pfx;
+pub mod pkcs7;
 pub mod restore;
 pub mod rules;
 pub mod secret;
