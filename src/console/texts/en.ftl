@@ -901,3 +901,15 @@ help-repair = mend key pairs of this server, and take back what was interrupted
 help-repair-orphans = delete keys that an earlier run left behind
 help-undo = take back the last restore or repair of this server
 help-selftest = try the keys of this server with throw-away ones
+
+## The configuration of IIS
+
+error-iis-config = the configuration of IIS cannot be read: { $path }
+    .cause = { $reason }
+    .hint = check the path, and run the command again as administrator
+config-no-text = it is not a text in UTF-8 or UTF-16
+config-no-xml = line { $line } is no XML that IIS would read: { $detail }
+config-absurd = it is built in a way that no configuration of IIS is
+config-other = it is another file: its outermost element is not "{ $element }"
+config-missing = line { $line }: "{ $element }" has no "{ $attribute }"
+config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"

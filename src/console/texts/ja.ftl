@@ -819,3 +819,15 @@ help-repair = このサーバーのキーペアを修復し、途中で止まっ
 help-repair-orphans = 以前の実行で残された秘密鍵を削除する
 help-undo = このサーバーへの直前の復元または修復を取り消す
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試す
+
+## The configuration of IIS
+
+error-iis-config = IIS の構成ファイルを読み取れません: { $path }
+    .cause = { $reason }
+    .hint = パスを確認し、管理者としてもう一度実行してください
+config-no-text = UTF-8 または UTF-16 のテキストではありません
+config-no-xml = { $line } 行目が、IIS で読み取れる XML ではありません: { $detail }
+config-absurd = IIS の構成ファイルとしてあり得ない構造です
+config-other = 別のファイルです。最も外側の要素が「{ $element }」ではありません
+config-missing = { $line } 行目: 「{ $element }」に「{ $attribute }」がありません
+config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は指定できません

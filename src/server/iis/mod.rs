@@ -2,13 +2,16 @@
 //! be done with it. The traits are the seam to Windows; all else below this module is pure.
 
 pub mod access;
+pub mod binding;
 pub mod blob;
 pub mod challenge;
 mod code;
+pub mod config;
 mod holdings;
 pub mod look;
 #[cfg(test)]
 pub mod memory;
+pub mod site_map;
 pub mod sites;
 
 use std::fmt;
@@ -23,7 +26,8 @@ pub use challenge::Signature;
 pub use code::{Code, WindowsError};
 pub use holdings::holdings;
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
-pub use sites::{Binding, BindingChange, Change, Endpoint, HttpSys, Record, SiteConfig};
+pub use site_map::SiteMap;
+pub use sites::{Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig};
 
 use crate::error::Error;
 use crate::keypair::Certificate;

@@ -75,6 +75,14 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// The port.
+    pub fn port(&self) -> u16 {
+        let (Self::Address { port, .. } | Self::Name { port, .. } | Self::Central { port }) = self;
+        *port
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -96,6 +104,53 @@ pub struct Binding {
     /// `sslFlags`, 0 where the file has none.
     #[serde(default)]
     pub ssl_flags: u32,
+}
+
+/// One site, as applicationHost.config has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its number, which another server gives to another site.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Its bindings, those it inherits included.
+    pub bindings: Vec<Binding>,
+    /// Where its files lie, as written there: `%SystemDrive%\inetpub\wwwroot`.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// The certificate of its FTP bindings, where it has one of its own.
+    #[serde(default)]
+    pub ftp: Option<FtpCertificate>,
+}
+
+/// The certificate of FTP, which applicationHost.config names itself: no record of http.sys does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FtpCertificate {
+    /// `serverCertHash`: SHA-1 of the certificate, upper-case.
+    pub thumbprint: String,
+    /// `serverCertStoreName`, `MY` where none is named.
+    pub store: String,
+}
+
+/// Settings of a server that a backup tells about and a restore does not make.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The Central Certificate Store, if it is enabled. Its passwords stay where they are.
+    #[serde(default)]
+    pub central_store: Option<CentralStore>,
+    /// Whether Windows binds a renewed certificate by itself ("Enable Automatic Rebind of Renewed Certificate"); `None`
+    /// where that is not known.
+    #[serde(default)]
+    pub automatic_rebind: Option<bool>,
+}
+
+/// The Central Certificate Store: a folder of `host.pfx` files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CentralStore {
+    /// `CertStoreLocation`.
+    pub location: String,
+    /// `UserName`.
+    pub user: String,
 }
 
 /// One change to the bindings of a site, by the site's name.
@@ -183,4 +238,8 @@ pub trait SiteConfig {
 
     /// The build of Windows, such as 20348: decides which flags it knows.
     fn windows_build(&self) -> u32;
+    /// Settings beside the sites, as far as they can be read.
+    fn settings(&self) -> Settings {
+        Settings::default()
+    }
 }
