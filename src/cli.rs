@@ -65,6 +65,10 @@ pub enum Action {
     Repair(Repair),
     /// Take back the last change of this server.
     Undo(Undo),
+    /// A CSR with a new key.
+    Request(Request),
+    /// The certificate authority's answer.
+    Install(Install),
     /// A new vault.
     Create(Create),
     /// What a vault holds.
@@ -232,6 +236,43 @@ pub struct Undo {
     pub(crate) dry_run: bool,
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `request`.
+pub struct Request {
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) hosts: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) friendly_name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+/// `install`.
+pub struct Install {
+    #[arg(value_name = "RESPONSE")]
+    pub(crate) response: PathBuf,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) friendly_name: Option<String>,
+    #[arg(long, value_enum)]
+    pub(crate) store: Option<Store>,
+    #[arg(long, value_name = "MEDIUM")]
+    pub(crate) to: Vec<String>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// A certificate store, as people call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Store {
+    /// `My`.
+    Personal,
+    /// `WebHosting`.
+    Webhosting,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub mod media;
 pub mod open;
 pub mod pfx;
 pub mod pkcs7;
+pub mod request;
 pub mod restore;
 pub mod rules;
 pub mod secret;

@@ -1,6 +1,6 @@
 //! `backup`: selects, asks the rules, leads through `create` or `media add` where needed, writes, and says what is safe.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
@@ -14,13 +14,19 @@ use crate::vault::medium::Medium;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
+    let (exit, document) = back_up(run, args)?;
+    run.console.document(exit, document);
+    Ok(exit)
+}
+
+/// Makes a backup and tells about it in sentences; its document is left to the caller.
+pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
     let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
     if args.dry_run {
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
         let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
-        run.console.document(Exit::Done, json!({ "dry_run": true, "key_pairs": count, "missing": missing }));
-        return Ok(Exit::Done);
+        return Ok((Exit::Done, json!({ "dry_run": true, "key_pairs": count, "missing": missing })));
     }
     let mut state = prepare(run, &media, args.yes)?;
     let password = chosen_password(run, args)?;
@@ -67,7 +73,7 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
 }
 
-fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) -> Exit {
+fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) -> (Exit, Value) {
     let console = run.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
@@ -93,8 +99,7 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
     });
-    console.document(exit, document);
-    exit
+    (exit, document)
 }
 
 fn say_medium(run: &Run<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, total: usize) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::{List, Restore};
 use crate::commands::list::last_backup;
 use crate::commands::restore::{Readied, Ready, nothing_to_place, ready};
-use crate::commands::{Run, day, short};
+use crate::commands::{Run, day, request, short};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
@@ -43,6 +43,7 @@ pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
             run.console.warn(&text!("list-hindrance", name = one.certificate.display_name(), reason = reason));
         }
     }
+    request::warn_unsaved(run, listed.iter().map(|one| &one.seen), state.as_ref());
     let exit = if ready == listed.len() { Exit::Done } else { Exit::Partly };
     let documents: Vec<_> = listed.iter().map(|one| one.document(run)).collect();
     run.console.document(exit, json!({ "key_pairs": documents }));

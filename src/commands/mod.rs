@@ -9,9 +9,11 @@ mod demo;
 mod drill;
 mod export;
 mod iis;
+mod install;
 mod list;
 mod media;
 mod repair;
+mod request;
 mod restore;
 mod selftest;
 mod servers;
@@ -60,6 +62,8 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         Action::Restore(args) => restore::run(&run, &args),
         Action::Repair(args) => repair::run(&run, &args),
         Action::Undo(args) => undo::run(&run, &args),
+        Action::Request(args) => request::run(&run, &args),
+        Action::Install(args) => install::run(&run, &args),
         Action::Create(args) => create::run(&run, &args),
         Action::Contents(args) => contents::run(&run, &args),
         Action::Media(args) => media::run(&run, &args),

@@ -1,6 +1,8 @@
 //! A plan carried out. Each change is written down before it is made; a key pair counts only when the certificate, read
 //! back from the store, leads to a key that signs for it. Anything else takes the whole run back.
 
+use data_encoding::BASE64;
+
 use super::journal::{Journal, Step};
 use super::plan::{Action, PlacedKey, Placement, Plan};
 use super::take_back;
@@ -58,6 +60,10 @@ fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running
         place(server, journal, placement, plan.exportable)?;
         prove(server, placement).map_err(|reason| unproven(&item.name, reason))?;
     }
+    for request in &plan.answered {
+        go_on(running)?;
+        remove(server, journal, StoreName::Request, request)?;
+    }
     go_on(running)?;
     journal.keep()
 }
@@ -73,7 +79,7 @@ fn place(server: Iis<'_>, journal: &mut Journal, placement: &Placement<'_>, expo
     let key = match &placement.key {
         PlacedKey::Here(link) => link.clone(),
         PlacedKey::New { home, pkcs8, access } => {
-            let key = home.link(new_container()?);
+            let key = home.link(container(placement.store)?);
             journal.will(Step::CreateKey { key: key.clone() })?;
             server.keys.create(&key, &NewKey { pkcs8, exportable, access })?;
             key
@@ -96,6 +102,16 @@ fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], pro
     Ok(server.stores.add(store, &certificate)?)
 }
 
+fn remove(server: Iis<'_>, journal: &mut Journal, store: StoreName, certificate: &StoredCertificate) -> Result<()> {
+    journal.will(Step::RemoveCertificate {
+        store,
+        certificate: BASE64.encode(&certificate.der),
+        properties: certificate.properties.clone(),
+    })?;
+    server.stores.remove(store, &certificate.sha256())?;
+    Ok(())
+}
+
 fn change(
     server: Iis<'_>,
     journal: &mut Journal,
@@ -111,6 +127,13 @@ fn change(
         after: after.clone(),
     })?;
     Ok(server.stores.change(placement.store, &certificate, &after)?)
+}
+
+/// The key of a request is waited for even if the request is deleted: it never counts as left behind.
+fn container(store: StoreName) -> Result<String> {
+    let own = new_container()?;
+    let guid = own.strip_prefix(OWN_CONTAINER).filter(|_| store == StoreName::Request);
+    Ok(guid.map_or(own.clone(), str::to_owned))
 }
 
 /// A name no container has, by which this program knows its own.

@@ -44,6 +44,15 @@ pub enum Step {
         /// As it will be.
         after: Properties,
     },
+    /// A certificate that the store held is taken out of it. Its key stays.
+    RemoveCertificate {
+        /// The store.
+        store: StoreName,
+        /// The certificate, base64 of its DER.
+        certificate: String,
+        /// As it was.
+        properties: Properties,
+    },
 }
 
 /// How far a run came.

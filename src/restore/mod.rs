@@ -1,6 +1,7 @@
 //! Changing a server's stores and keys: a plan that people read first, its steps with a journal written ahead of them,
 //! and the way back.
 
+pub mod answer;
 pub mod apply;
 pub mod journal;
 pub mod plan;
@@ -13,4 +14,4 @@ pub use plan::{Action, Incoming, Options, Plan, plan};
 pub use take_back::undo;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

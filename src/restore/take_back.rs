@@ -1,9 +1,11 @@
 //! The way back: the steps of a run undone, newest first. What someone else changed since is left alone and named, and a
 //! step that was never made, or is already undone, does no harm.
 
+use data_encoding::BASE64;
+
 use super::journal::{Journal, Step};
 use crate::error::{Error, Exit, Result};
-use crate::server::iis::{Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
+use crate::server::iis::{Code, Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
@@ -59,6 +61,14 @@ fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>, WindowsError>
                 return Ok(None);
             };
             restore_properties(server, *store, &found, before, after)
+        }
+        Step::RemoveCertificate { store, certificate, properties } => {
+            let damaged = |_| WindowsError::new("CertAddCertificateContextToStore", store.as_str(), Code::BAD_DATA);
+            let der = BASE64.decode(certificate.as_bytes()).map_err(damaged)?;
+            if find(server, *store, &Hash::of(&der).to_string())?.is_none() {
+                server.stores.add(*store, &StoredCertificate { der, properties: properties.clone() })?;
+            }
+            Ok(None)
         }
     }
 }

@@ -80,7 +80,7 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
     Ok(plan.changes_anything())
 }
 
-fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
+pub(crate) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
     Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
 }
 
@@ -100,7 +100,7 @@ fn lived_in() -> Memory {
 }
 
 /// A place for host state, which the journal makes private: a temporary folder itself need not be.
-pub(super) fn state_folder() -> tempfile::TempDir {
+pub(crate) fn state_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::remove_dir(folder.path()).unwrap();
     folder

@@ -913,3 +913,56 @@ config-absurd = it is built in a way that no configuration of IIS is
 config-other = it is another file: its outermost element is not "{ $element }"
 config-missing = line { $line }: "{ $element }" has no "{ $attribute }"
 config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
+
+## Requests and their answers
+
+help-request = Make a key and a CSR for the certificate authority; install takes the answer.
+help-request-hosts = Host names of the certificate, *.example.com for a wildcard; the first is the common name
+help-request-out = File for the CSR; an existing one is never overwritten
+help-friendly-name = Name of the certificate in IIS Manager
+help-install = Take the certificate authority's answer: link it with its key, put it into the certificate store, back it up.
+help-install-response = The answer: PKCS#7, a certificate, or the whole mail saved as a text file
+help-install-store = Certificate store: personal (the default) or webhosting
+help-install-to = USB stick for a backup right afterwards, such as E:
+request-done = done: the CSR for { $name } is in { $path }. Send this file to the certificate authority.
+request-next =
+    The private key is on this server only, and whoever loses it cannot use the certificate. Back it up now, before the
+    answer comes: pfxvault backup --from iis --to E:
+    When the answer comes: pfxvault install ANSWER.TXT
+request-unsaved = attention: the request for { $name } waits for its answer, and its private key is in no backup. Back it up: pfxvault backup --from iis --to E:
+plan-install = install: { $name } -> store { $store }, as "{ $friendly_name }", linked to its private key on this server
+install-pending = The pending request for { $name } is found.
+install-request-deleted = The pending request for { $name } was deleted, but its private key is still on this server. It is used.
+install-used-before = The request for { $name } was answered once before. Its private key is still on this server and is used again.
+install-answered = the pending request is removed, once the private key has signed for the certificate
+install-question = Install the certificate?
+install-done = done: { $name } is in the store { $store }, and its private key signs for it ({ $thumbprint })
+install-already = Nothing to do: { $name } is in the store { $store }, and its private key works.
+install-only-here = attention: this key pair exists only on this server until it is backed up: pfxvault backup --from iis --to E:
+install-not-saved = attention: the certificate is installed, but it is not backed up: { $reason }
+error-host-name = not a host name: { $name }
+    .cause = a certificate is for names such as www.example.com or *.example.com; others than ASCII ones are written as xn--...
+    .hint = check the spelling
+error-request-exists = there is already a file { $path }
+    .cause = it may be the CSR of another request, and no key is ever used for two
+    .hint = choose another name for --out
+error-request-file = the CSR cannot be written to { $path }; the new private key was deleted
+    .cause = { $reason }
+    .hint = choose another place for --out
+error-request-failed = the request could not be made
+    .cause = { $reason }
+    .hint = check the host names, and run pfxvault selftest to see what this server can do
+error-answer-none = no certificate in { $path }
+    .cause = it is neither a certificate nor PKCS#7, nor a mail with either
+    .hint = save the whole mail of the certificate authority as a text file, or its [PKCS7 File] part
+error-answer-damaged = { $path } is cut off or damaged
+    .cause = a certificate begins in it, and does not end
+    .hint = save the mail of the certificate authority once more, whole
+error-answer-too-large = { $path } is too large for an answer of a certificate authority
+    .hint = check the path
+error-answer-elsewhere = the private key of { $name } is not on this server ({ $thumbprint })
+    .cause = the CSR was made on another server, or its private key was deleted
+    .hint = run the command on the server that made the CSR, or restore the request from a backup first: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+error-answer-key-lost = the request for { $name } is here, but its private key does not work
+    .cause = { $reason }
+    .hint = restore the request from a backup: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued

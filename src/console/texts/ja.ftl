@@ -831,3 +831,56 @@ config-absurd = IIS の構成ファイルとしてあり得ない構造です
 config-other = 別のファイルです。最も外側の要素が「{ $element }」ではありません
 config-missing = { $line } 行目: 「{ $element }」に「{ $attribute }」がありません
 config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は指定できません
+
+## Requests and their answers
+
+help-request = 新しい秘密鍵と、認証局に送る CSR を作成します。届いた証明書は install でインストールします。
+help-request-hosts = 証明書のホスト名(ワイルドカードは *.example.com)。最初の名前がコモンネームになります
+help-request-out = CSR を保存するファイル。既存のファイルは上書きしません
+help-friendly-name = IIS マネージャーに表示されるフレンドリ名
+help-install = 認証局から届いた証明書を秘密鍵に関連付け、証明書ストアに入れ、バックアップします。
+help-install-response = 認証局から届いた PKCS#7、証明書、またはメール全体を保存したテキスト ファイル
+help-install-store = 証明書ストア: personal(個人。既定)または webhosting(Web ホスティング)
+help-install-to = 続けてバックアップする USB メモリ(例: E:)
+request-done = 完了: { $name } の CSR を { $path } に保存しました。このファイルを認証局に送ってください。
+request-next =
+    秘密鍵はこのサーバーにしかなく、失うと証明書を使えません。証明書が届く前に、今バックアップしてください:
+    pfxvault backup --from iis --to E:
+    証明書が届いたら: pfxvault install ANSWER.TXT
+request-unsaved = 注意: { $name } の保留中の要求があり、秘密鍵がまだバックアップされていません。バックアップしてください: pfxvault backup --from iis --to E:
+plan-install = インストール: { $name } → ストア { $store }(フレンドリ名「{ $friendly_name }」)。このサーバーにある秘密鍵に関連付けます
+install-pending = { $name } の保留中の要求が見つかりました。
+install-request-deleted = { $name } の保留中の要求は削除されていますが、秘密鍵はこのサーバーに残っています。この秘密鍵を使います。
+install-used-before = { $name } の CSR には、以前にも証明書が発行されています。秘密鍵はこのサーバーにあるので、もう一度使います。
+install-answered = 秘密鍵が証明書どおりに署名できることを確認した後、保留中の要求を削除します
+install-question = 証明書をインストールしますか?
+install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵が証明書どおりに署名できることを確認しました({ $thumbprint })
+install-already = { $name } はすでにストア { $store } にあり、秘密鍵も使えます。変更はありません。
+install-only-here = 注意: このキーペアは、バックアップするまでこのサーバーにしかありません: pfxvault backup --from iis --to E:
+install-not-saved = 注意: 証明書はインストールしましたが、バックアップできませんでした: { $reason }
+error-host-name = ホスト名ではありません: { $name }
+    .cause = 証明書には www.example.com や *.example.com のような名前が必要です。日本語のドメイン名は xn--… の形で指定します
+    .hint = 名前を確認してください
+error-request-exists = { $path } はすでにあります
+    .cause = 別の要求の CSR かもしれません。1 つの秘密鍵を 2 つの CSR に使うことはありません
+    .hint = --out に別の名前を指定してください
+error-request-file = CSR を { $path } に保存できません。新しい秘密鍵は削除しました
+    .cause = { $reason }
+    .hint = --out に別の場所を指定してください
+error-request-failed = CSR を作成できませんでした
+    .cause = { $reason }
+    .hint = ホスト名を確認し、pfxvault selftest で、このサーバーで使える機能を確認してください
+error-answer-none = { $path } に証明書がありません
+    .cause = 証明書でも PKCS#7 でも、それらを含むメールでもありません
+    .hint = 認証局からのメール全体、または [PKCS7 File] の部分をテキスト ファイルに保存してください
+error-answer-damaged = { $path } は途中で切れているか、破損しています
+    .cause = 証明書の始まりはありますが、終わりがありません
+    .hint = 認証局からのメールを、もう一度最後まで保存してください
+error-answer-too-large = { $path } は、認証局から届いたファイルとしては大きすぎます
+    .hint = パスを確認してください
+error-answer-elsewhere = { $name } の秘密鍵がこのサーバーにありません({ $thumbprint })
+    .cause = CSR を別のサーバーで作成したか、秘密鍵が削除されています
+    .hint = CSR を作成したサーバーで実行するか、先に要求をバックアップから復元してください: pfxvault restore --from E: --to iis。どちらもできない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
+error-answer-key-lost = { $name } の保留中の要求はありますが、秘密鍵が使えません
+    .cause = { $reason }
+    .hint = 要求をバックアップから復元してください: pfxvault restore --from E: --to iis。できない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
