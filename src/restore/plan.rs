@@ -1,6 +1,8 @@
 //! The plan of an import: what becomes of each key pair on this server. Pure, and read by people before anything
 //! happens; applying it a second time finds nothing to do.
 
+use super::bindings::Bound;
+use super::edit::Edit;
 use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
@@ -40,7 +42,7 @@ pub struct Options {
 }
 
 /// What would be done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// One for each key pair.
     pub items: Vec<Item<'a>>,
@@ -48,6 +50,8 @@ pub struct Plan<'a> {
     pub authorities: Vec<(StoreName, &'a [u8])>,
     /// Roots that are not here and that nobody asked for.
     pub roots_left_out: Vec<Hash>,
+    /// What becomes of the bindings.
+    pub bindings: Vec<Bound>,
     /// Whether the keys can be exported later.
     pub exportable: bool,
 }
@@ -106,8 +110,8 @@ pub enum PlacedKey<'a> {
 /// Plans an import.
 pub fn plan<'a>(here: &Snapshot, incoming: &[Incoming<'a>], options: &Options) -> Plan<'a> {
     let items = incoming.iter().map(|one| Item { name: one.name.clone(), action: action(here, one) }).collect();
-    let mut plan =
-        Plan { items, authorities: Vec::new(), roots_left_out: Vec::new(), exportable: !options.non_exportable };
+    let exportable = !options.non_exportable;
+    let mut plan = Plan { items, exportable, ..Plan::default() };
     for (one, item) in incoming.iter().zip(&plan.items) {
         if !matches!(item.action, Action::Cannot(_)) {
             one.authorities
@@ -177,7 +181,13 @@ fn authority<'a>(
 impl Plan<'_> {
     /// Whether applying it would change anything.
     pub fn changes_anything(&self) -> bool {
-        !self.authorities.is_empty() || self.items.iter().any(|item| matches!(item.action, Action::Place(_)))
+        let places = |item: &Item<'_>| matches!(item.action, Action::Place(_));
+        !self.authorities.is_empty() || self.items.iter().any(places) || self.edits().next().is_some()
+    }
+
+    /// What would change about records and bindings.
+    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+        self.bindings.iter().flat_map(Bound::edits)
     }
 
     /// What nothing can be done about: name and reason.
