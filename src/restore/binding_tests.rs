@@ -11,7 +11,7 @@ use crate::server::iis::memory::{Died, Fault, Memory};
 use crate::server::iis::sites::IIS_APP_ID;
 use crate::server::iis::{
     Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, StoredCertificate,
-    look_at_all,
+    keep_used, look_at_all,
 };
 
 const SERVER_2012_R2: u32 = 9600;
@@ -352,4 +352,41 @@ fn every_binding_is_asked_for_on_this_machine_only() {
     let asked: Vec<_> = asked.iter().map(|check| (check.address.to_string(), check.host.as_deref())).collect();
     let shop = ("127.0.0.1:443".to_owned(), Some("www.example.com"));
     assert_eq!(asked, [("198.51.100.7:443".to_owned(), None), shop]);
+}
+
+#[test]
+fn a_backup_is_of_what_sites_use_and_of_requests_that_wait() {
+    let (server, state) = (new_server(), state_folder());
+    restore_bindings(&server, state.path()).unwrap();
+    let pending = rcgen::generate_simple_self_signed(["pending.example.com".to_owned()]).unwrap();
+    let key = link("pending", KeySet::Machine);
+    server.put_key(&key, &pending.signing_key.serialize_der(), true, ProviderKind::Csp);
+    server.put_certificate(StoreName::Request, pending.cert.der(), Some(&key));
+    server.put_certificate(StoreName::My, b"keyless, and nobody uses it", None);
+    let now = jiff::Timestamp::now();
+    let read = || crate::server::iis::holdings(server.iis(), now).unwrap();
+    let mut holdings = read();
+    keep_used(&mut holdings);
+    let mut names: Vec<_> = holdings.key_pairs.iter().map(|held| held.leaf().display_name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["pending.example.com", "www.example.com", "www.example.com"]);
+    assert!(holdings.unreadable.is_empty());
+    assert_eq!(holdings.unused.len(), 2, "the placeholder, and what has no key: {:?}", holdings.unused);
+
+    let mut without_sites = read();
+    let count = without_sites.key_pairs.len();
+    without_sites.site_map = None;
+    keep_used(&mut without_sites);
+    assert_eq!((without_sites.key_pairs.len(), without_sites.unused.len()), (count, 0));
+}
+
+#[test]
+fn another_binding_makes_another_generation_and_another_address_does_not() {
+    let server = new_server();
+    let digest = || crate::server::digest(&crate::server::iis::holdings(server.iis(), jiff::Timestamp::now()).unwrap());
+    let before = digest();
+    server.set_addresses(&["203.0.113.5"]);
+    assert_eq!(digest(), before);
+    server.put_record(Record { flags: 2, ..winrm() });
+    assert_ne!(digest(), before);
 }

@@ -945,3 +945,11 @@ bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
 bind-other-store = . the certificate is taken from the store { $store }
+backup-unused =
+    not included, because no site uses { $count ->
+        [one] it
+       *[other] them
+    }: { $names } (to save everything: --all; or name them)
+backup-without-sites = attention: sites and bindings were not saved: { $reason }
+help-backup-all = Save every key pair of this server, also those that no site uses
+help-iis-config = Take sites and bindings from this copy of applicationHost.config, such as from the disk of a dead server
