@@ -18,6 +18,7 @@ pub mod pfx;
 pub mod restore;
 pub mod rules;
 pub mod secret;
+pub mod served;
 pub mod server;
 pub mod state;
 pub mod text;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::edit::Edit;
 use super::mapping::{AddressHere, Mapping, SiteHere, SitesHere};
+use crate::served::Check;
 use crate::server::iis::binding::{self, CENTRAL, Parts, RECORD_FLAGS, SNI, SSL_FLAGS};
 use crate::server::iis::{Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, StoreName};
 use crate::text;
@@ -62,17 +63,6 @@ pub enum Fate {
         /// The changes.
         edits: Vec<Edit>,
     },
-}
-
-/// A question to a TLS server: which certificate does it show for this name?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// Where to connect.
-    pub address: SocketAddr,
-    /// The name to ask for; `None` where the binding has none.
-    pub host: Option<String>,
-    /// SHA-1 of the certificate that should be served, upper-case.
-    pub thumbprint: String,
 }
 
 /// Plans all bindings that served a certificate.

@@ -953,3 +953,10 @@ backup-unused =
 backup-without-sites = attention: sites and bindings were not saved: { $reason }
 help-backup-all = Save every key pair of this server, also those that no site uses
 help-iis-config = Take sites and bindings from this copy of applicationHost.config, such as from the disk of a dead server
+tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
+        [one] 1 certificate sent
+       *[other] { $count } certificates sent
+    })
+tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
+tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
+tls-nothing = attention: { $name } does not answer with TLS: { $reason }

@@ -867,3 +867,7 @@ backup-unused = どのサイトでも使われていないため、{ $count } �
 backup-without-sites = 注意: サイトとバインドは保存していません: { $reason }
 help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存する
 help-iis-config = サイトとバインドを、この applicationHost.config のコピー(故障したサーバーのディスクなど)から読み取る
+tls-right = OK: { $name } は正しい証明書で応答しました({ $version }、送信された証明書 { $count } 個)
+tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
+tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
+tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
