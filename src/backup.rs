@@ -260,6 +260,7 @@ fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<
         without_key: without_key(request.holdings),
         exceptions: request.exceptions.to_vec(),
         drills: state.drills().to_vec(),
+        site_map: request.holdings.site_map.clone(),
     }
 }
 

@@ -120,6 +120,8 @@ pub struct List {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) from: From,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iis_config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +130,10 @@ pub struct Backup {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) from: From,
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iis_config: Option<PathBuf>,
     #[arg(long, value_name = "MEDIUM", required = true)]
     pub(crate) to: Vec<String>,
     #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]

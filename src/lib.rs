@@ -20,6 +20,7 @@ pub mod request;
 pub mod restore;
 pub mod rules;
 pub mod secret;
+pub mod served;
 pub mod server;
 pub mod state;
 pub mod text;

@@ -368,6 +368,7 @@ impl Vault {
             without_key: Vec::new(),
             exceptions: Vec::new(),
             drills: Vec::new(),
+            site_map: None,
         };
         draft.sign(recipients.seal(catalog.to_json().expose()).unwrap(), key).unwrap()
     }

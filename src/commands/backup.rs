@@ -8,6 +8,7 @@ use crate::commands::{Run, create};
 use crate::error::{Error, Exit, Result};
 use crate::secret::Password;
 use crate::server::Holdings;
+use crate::server::iis::{SiteMap, keep_used};
 use crate::state::State;
 use crate::text;
 use crate::vault::medium::Medium;
@@ -22,8 +23,9 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
+    let holdings = chosen(run, args)?;
     if args.dry_run {
+        say_unused(run, &holdings);
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
         let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
         return Ok((Exit::Done, json!({ "dry_run": true, "key_pairs": count, "missing": missing })));
@@ -41,6 +43,26 @@ pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     };
     let outcome = backup::run(&mut state, &media, &request, &|text| run.console.progress(&text))?;
     Ok(report(run, &state, &holdings, &outcome))
+}
+
+/// The key pairs that were named, else those that sites use.
+fn chosen(run: &Run<'_>, args: &Backup) -> Result<Holdings> {
+    let mut holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
+    if args.names.is_empty() && !args.all {
+        keep_used(&mut holdings);
+    }
+    if let Some(file) = &args.iis_config {
+        holdings.site_map = Some(SiteMap::of_file(file)?);
+        holdings.sites_unread = None;
+    }
+    Ok(holdings)
+}
+
+fn say_unused(run: &Run<'_>, holdings: &Holdings) {
+    if !holdings.unused.is_empty() {
+        let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
+        run.console.mention(&text!("backup-unused", count = count, names = names));
+    }
 }
 
 /// The password for every PFX, where the user wants one of their own.
@@ -83,6 +105,10 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
     for unreadable in &holdings.unreadable {
         console.warn(&text!("backup-missing", name = unreadable.name.as_str(), reason = unreadable.reason.clone()));
     }
+    if let Some(reason) = &holdings.sites_unread {
+        console.warn(&text!("backup-without-sites", reason = reason.clone()));
+    }
+    say_unused(run, holdings);
     let exit = exit_code(holdings, outcome);
     if outcome.number.is_some() {
         console.mention(&text!("backup-passwords"));
@@ -98,6 +124,7 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
     let document = json!({
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
+        "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
     });
     (exit, document)
 }
@@ -146,7 +173,7 @@ fn exit_code(holdings: &Holdings, outcome: &Outcome) -> Exit {
     let any = |wanted: fn(&Done) -> bool| outcome.media.iter().any(|on| wanted(&on.done));
     match () {
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
-        () if !holdings.unreadable.is_empty() => Exit::Partly,
+        () if !holdings.unreadable.is_empty() || holdings.sites_unread.is_some() => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
         () if outcome.media.iter().any(|on| !on.decayed.is_empty()) => Exit::Attention,
         () => Exit::Done,

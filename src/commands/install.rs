@@ -93,6 +93,8 @@ fn keep_safe(run: &Run<'_>, args: &Install, leaf: &Certificate) -> (Exit, Value)
         ask_pfx_password: false,
         pfx_password_file: None,
         force: false,
+        all: true,
+        iis_config: None,
         dry_run: false,
         yes: args.yes,
     };

@@ -3,6 +3,7 @@
 
 use data_encoding::BASE64;
 
+use super::edit::{self, Edit};
 use super::journal::{Journal, Step};
 use super::plan::{Action, PlacedKey, Placement, Plan};
 use super::take_back;
@@ -34,6 +35,11 @@ pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &
     if !plan.changes_anything() {
         return Ok(());
     }
+    if plan.edits().next().is_some() && server.sites.folder().is_some() {
+        let name = backup_name(running.now);
+        server.sites.back_up(&name)?;
+        (running.progress)(text!("progress-iis-backup", name = name));
+    }
     journal.begin(running.what, running.now)?;
     let Err(error) = make_changes(server, plan, journal, running) else {
         return Ok(());
@@ -64,8 +70,30 @@ fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running
         go_on(running)?;
         remove(server, journal, StoreName::Request, request)?;
     }
+    serve(server, plan, journal, running)?;
     go_on(running)?;
     journal.keep()
+}
+
+/// The name of the backup that IIS makes of its own configuration first.
+pub fn backup_name(now: jiff::Timestamp) -> String {
+    now.strftime("pfxvault-%Y%m%d-%H%M%S").to_string()
+}
+
+/// Records before bindings: a record nobody asks for does no harm, a binding without one resets every connection.
+fn serve(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+    for edit in plan.edits() {
+        if let Edit::Record { before, after } = edit {
+            go_on(running)?;
+            (running.progress)(text!("progress-binding", what = edit.what()));
+            journal.will(Step::Serve(edit.clone()))?;
+            edit::set_record(server, before.as_ref(), after.as_ref())?;
+        }
+    }
+    go_on(running)?;
+    let config: Vec<&Edit> = plan.edits().filter(|edit| edit.is_config()).collect();
+    config.iter().try_for_each(|edit| journal.will(Step::Serve((*edit).clone())))?;
+    edit::set_config(server, &config)
 }
 
 fn go_on(running: &Running<'_>) -> Result<()> {

@@ -1,6 +1,8 @@
 //! The plan of an import: what becomes of each key pair on this server. Pure, and read by people before anything
 //! happens; applying it a second time finds nothing to do.
 
+use super::bindings::Bound;
+use super::edit::Edit;
 use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
@@ -52,6 +54,8 @@ pub struct Plan<'a> {
     pub roots_left_out: Vec<Hash>,
     /// Requests that are answered and go, once the key pairs are proven.
     pub answered: Vec<StoredCertificate>,
+    /// What becomes of the bindings.
+    pub bindings: Vec<Bound>,
     /// Whether the keys can be exported later.
     pub exportable: bool,
 }
@@ -182,7 +186,13 @@ impl Plan<'_> {
     /// Whether applying it would change anything.
     pub fn changes_anything(&self) -> bool {
         let places = |item: &Item<'_>| matches!(item.action, Action::Place(_));
-        !self.authorities.is_empty() || !self.answered.is_empty() || self.items.iter().any(places)
+        let changes_stores = !self.authorities.is_empty() || !self.answered.is_empty();
+        changes_stores || self.items.iter().any(places) || self.edits().next().is_some()
+    }
+
+    /// What would change about records and bindings.
+    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+        self.bindings.iter().flat_map(Bound::edits)
     }
 
     /// What nothing can be done about: name and reason.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use destination::{Destination, Placed, Writing, pfx_of};
+use iis::SiteMap;
 
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -76,6 +77,12 @@ pub struct Holdings {
     pub unreadable: Vec<Unreadable>,
     /// Certificates whose key is not there.
     pub certificates: Vec<Certificate>,
+    /// What the server serves, where that is known.
+    pub site_map: Option<SiteMap>,
+    /// Why it could not be read.
+    pub sites_unread: Option<Text>,
+    /// Names of what is here and was not chosen, because no site uses it.
+    pub unused: Vec<String>,
 }
 
 /// A key pair with where it was found.
@@ -109,6 +116,8 @@ pub struct Unreadable {
     pub reason: Text,
     /// Whether another password might help.
     pub wrong_password: bool,
+    /// SHA-1 of its certificate, where that is known.
+    pub thumbprint: Option<String>,
 }
 
 /// Reads everything at a source. Files that do not open with `password` are tried with the empty one; what still does
@@ -144,6 +153,11 @@ impl Held {
     /// The certificate that the key belongs to.
     pub fn leaf(&self) -> &Certificate {
         self.pair.leaf()
+    }
+
+    /// Whether it is a request that waits for its answer.
+    pub fn is_pending(&self) -> bool {
+        self.windows.as_ref().is_some_and(|windows| windows.store == iis::StoreName::Request.as_str())
     }
 }
 
@@ -234,7 +248,7 @@ impl Holdings {
             Ok(contents) => contents,
             Err(failure) => {
                 let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
-                self.unreadable.push(Unreadable { name: file, reason, wrong_password });
+                self.unreadable.push(Unreadable { name: file, reason, wrong_password, thumbprint: None });
                 return;
             }
         };
@@ -245,11 +259,11 @@ impl Holdings {
         }
         for key in sorted.lonely_keys {
             let reason = text!("reason-no-certificate", key_type = key.key_type());
-            self.unreadable.push(Unreadable { name: file.clone(), reason, wrong_password: false });
+            self.unreadable.push(Unreadable::new(file.clone(), reason));
         }
         for (name, error) in sorted.unusable {
             let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
-            self.unreadable.push(Unreadable { name, reason: key_pair_reason(&error), wrong_password: false });
+            self.unreadable.push(Unreadable::new(name, key_pair_reason(&error)));
         }
         for certificate in sorted.certificates {
             if !self.certificates.iter().any(|known| known.der() == certificate.der()) {
@@ -296,6 +310,11 @@ impl Holdings {
 }
 
 impl Unreadable {
+    /// Something that no password would open.
+    fn new(name: String, reason: Text) -> Self {
+        Self { name, reason, wrong_password: false, thumbprint: None }
+    }
+
     fn is_called(&self, name: &str) -> bool {
         is_called_without_key(&self.name, name)
     }
@@ -338,6 +357,7 @@ pub fn digest(holdings: &Holdings) -> Hash {
             format!("{} {:?} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names, held.windows)
         })
         .chain(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)))
+        .chain(holdings.site_map.iter().map(SiteMap::digest_line))
         .collect();
     lines.sort();
     Hash::of(lines.join("\n").as_bytes())

@@ -105,6 +105,7 @@ impl Sealed {
             without_key: Vec::new(),
             exceptions: Vec::new(),
             drills: Vec::new(),
+            site_map: None,
         };
         self.seal(name, catalog.to_json().expose())
     }

@@ -914,6 +914,53 @@ config-other = it is another file: its outermost element is not "{ $element }"
 config-missing = line { $line }: "{ $element }" has no "{ $attribute }"
 config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
 
+## Sites and bindings
+
+progress-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
+progress-binding = binding { $what }
+left-binding-changed = attention: left as it is, because it was changed since: { $what }
+error-not-kept = Windows did not keep a binding as it was written: { $what }
+    .cause = reading it back shows something else
+    .hint = it is taken back; look at it in IIS Manager, then run the command again
+error-bad-mapping = not an answer of the form OLD=NEW: { $text }
+    .hint = in a file for --map, a line is site OLD=NEW or ip OLD=NEW; nothing after the sign leaves it out
+cannot-no-certificate = no certificate was assigned to it there
+cannot-left-out = left out, as was answered
+cannot-no-site = there is no site of that name or host name here. Create it in IIS Manager, or name another one with --map-site
+cannot-which-site = it may be any of these sites here: { $sites }. Choose one with --map-site
+cannot-unknown-binding = it is written in a way that only IIS understands
+cannot-old-windows = this Windows does not know certificates chosen by host name
+cannot-no-address = this server does not have the address { $ip }. Name another one with --map-ip
+cannot-central-store = the Central Certificate Store is not set up here. Set it up in IIS Manager first
+cannot-certificate-missing = its certificate is not here: { $name }
+cannot-no-ftp = the site has no FTP binding here
+conflict-other-site = the site "{ $site }" has the same binding here
+conflict-two-certificates = another binding of the backup wants another certificate at { $endpoint }
+conflict-other-owner = { $endpoint } belongs to another program ({ $owner })
+bind-keep = already bound: { $site }: { $binding }: { $certificate }
+bind-add = bind: { $site }: { $binding }: { $certificate }
+bind-replace = bind: { $site }: { $binding }: { $certificate } (replaces { $replaces })
+bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
+bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
+bind-address = . other address: { $from } -> { $to }
+bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
+bind-other-store = . the certificate is taken from the store { $store }
+backup-unused =
+    not included, because no site uses { $count ->
+        [one] it
+       *[other] them
+    }: { $names } (to save everything: --all; or name them)
+backup-without-sites = attention: sites and bindings were not saved: { $reason }
+help-backup-all = Save every key pair of this server, also those that no site uses
+help-iis-config = Take sites and bindings from this copy of applicationHost.config, such as from the disk of a dead server
+tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
+        [one] 1 certificate sent
+       *[other] { $count } certificates sent
+    })
+tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
+tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
+tls-nothing = attention: { $name } does not answer with TLS: { $reason }
+
 ## Requests and their answers
 
 help-request = Make a key and a CSR for the certificate authority; install takes the answer.

@@ -832,6 +832,46 @@ config-other = 別のファイルです。最も外側の要素が「{ $element 
 config-missing = { $line } 行目: 「{ $element }」に「{ $attribute }」がありません
 config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は指定できません
 
+## Sites and bindings
+
+progress-iis-backup = IIS の現在の構成を IIS 自身のバックアップに保存しました: { $name }(戻す場合: appcmd restore backup { $name })
+progress-binding = バインドしています: { $what }
+left-binding-changed = 注意: その後に変更されているため、そのままにしました: { $what }
+error-not-kept = バインドが書き込んだとおりになっていません: { $what }
+    .cause = 読み戻した内容が書き込んだ内容と異なります
+    .hint = 元の状態に戻します。IIS マネージャーで確認してから、もう一度実行してください
+error-bad-mapping = 「以前=今回」の形式ではありません: { $text }
+    .hint = --map のファイルには「site 以前=今回」または「ip 以前=今回」の行を書きます。等号の後が空の場合は対象から外します
+cannot-no-certificate = 以前のサーバーで証明書が割り当てられていませんでした
+cannot-left-out = 回答どおり、対象から外しました
+cannot-no-site = 同じ名前やホスト名のサイトがここにありません。IIS マネージャーで作成するか、--map-site で別のサイトを指定してください
+cannot-which-site = 該当するサイトが複数あります: { $sites }。--map-site で 1 つを指定してください
+cannot-unknown-binding = IIS だけが理解できる書き方のバインドです
+cannot-old-windows = この Windows は、ホスト名による証明書の選択(SNI)に対応していません
+cannot-no-address = アドレス { $ip } がこのサーバーにありません。--map-ip で別のアドレスを指定してください
+cannot-central-store = 集中証明書ストアがここで設定されていません。先に IIS マネージャーで設定してください
+cannot-certificate-missing = 証明書がここにありません: { $name }
+cannot-no-ftp = このサーバーのサイトに FTP のバインドがありません
+conflict-other-site = サイト「{ $site }」に同じバインドがあります
+conflict-two-certificates = { $endpoint } に対して、バックアップの別のバインドが別の証明書を必要としています
+conflict-other-owner = { $endpoint } は別のプログラム({ $owner })が使用しています
+bind-keep = すでにバインド済み: { $site }: { $binding }: { $certificate }
+bind-add = バインド: { $site }: { $binding }: { $certificate }
+bind-replace = バインド: { $site }: { $binding }: { $certificate }({ $replaces } を置き換え)
+bind-cannot = 注意: できません: { $site }: { $binding }: { $reason }
+bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $reason }
+bind-address = ・アドレスの変更: { $from } → { $to }
+bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
+bind-other-store = ・証明書はストア { $store } のものを使います
+backup-unused = どのサイトでも使われていないため、{ $count } 組は含めていません: { $names }(すべて保存する場合は --all、一部を保存する場合は名前を指定)
+backup-without-sites = 注意: サイトとバインドは保存していません: { $reason }
+help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存する
+help-iis-config = サイトとバインドを、この applicationHost.config のコピー(故障したサーバーのディスクなど)から読み取る
+tls-right = OK: { $name } は正しい証明書で応答しました({ $version }、送信された証明書 { $count } 個)
+tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
+tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
+tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
+
 ## Requests and their answers
 
 help-request = 新しい秘密鍵と、認証局に送る CSR を作成します。届いた証明書は install でインストールします。

@@ -24,7 +24,7 @@ use sha1::{Digest, Sha1};
 pub use access::AccessEntry;
 pub use challenge::Signature;
 pub use code::{Code, WindowsError};
-pub use holdings::holdings;
+pub use holdings::{holdings, keep_used};
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
 pub use site_map::SiteMap;
 pub use sites::{Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig};

@@ -1,6 +1,7 @@
 //! What a server serves: its sites with their bindings, the records of http.sys, and what one must know of it to bring
 //! them to another server. A plain value, kept in the catalog of a backup.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -67,6 +68,26 @@ impl SiteMap {
     /// When it cannot be read.
     pub fn of_file(path: &Path) -> Result<Self> {
         config::read_file(path).map(Self::from)
+    }
+
+    /// Whether there is nothing in it: no site, and no record of anybody.
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty() && self.records.is_empty()
+    }
+
+    /// The certificates that IIS uses, by thumbprint: those of its bindings, whoever made the record, of FTP, and of its
+    /// own records.
+    pub fn used(&self) -> BTreeSet<String> {
+        let bindings = self.sites.iter().flat_map(|site| &site.bindings).filter_map(|binding| self.serving(binding));
+        let records = bindings.chain(self.records.iter().filter(|record| record.is_of_iis()));
+        let records = records.filter_map(|record| record.thumbprint.clone());
+        let ftp = self.sites.iter().filter_map(|site| site.ftp_in_use(self.ftp_defaults.as_ref()));
+        records.chain(ftp.map(|ftp| ftp.thumbprint.clone())).collect()
+    }
+
+    /// What a later backup compares itself with. Addresses come and go by themselves.
+    pub fn digest_line(&self) -> String {
+        format!("{:?}", Self { addresses: Vec::new(), ..self.clone() })
     }
 
     /// The record of exactly this endpoint.

@@ -47,6 +47,16 @@ impl Record {
     pub fn is_of_iis(&self) -> bool {
         self.app_id.eq_ignore_ascii_case(IIS_APP_ID)
     }
+
+    /// Whether both do the same: Windows may spell the store and the GUID in another way than they were given to it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let spelled = |record: &Self| Self {
+            store: Some(record.store.as_deref().unwrap_or("MY").to_uppercase()),
+            app_id: record.app_id.to_uppercase(),
+            ..record.clone()
+        };
+        spelled(self) == spelled(other)
+    }
 }
 
 /// What a record of http.sys answers for. http.sys looks for an exact name first, then for the address, then for the
@@ -106,6 +116,12 @@ pub struct Binding {
     pub ssl_flags: u32,
 }
 
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.information)
+    }
+}
+
 /// One site, as applicationHost.config has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -124,7 +140,7 @@ pub struct Site {
 }
 
 /// The certificate of FTP, which applicationHost.config names itself: no record of http.sys does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FtpCertificate {
     /// `serverCertHash`: SHA-1 of the certificate, upper-case.
     pub thumbprint: String,
@@ -193,6 +209,14 @@ pub trait HttpSys {
     /// # Errors
     /// What Windows answered.
     fn records(&self) -> Result<Vec<Record>, WindowsError>;
+
+    /// The record of one endpoint.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn record(&self, endpoint: &Endpoint) -> Result<Option<Record>, WindowsError> {
+        Ok(self.records()?.into_iter().find(|record| record.endpoint == *endpoint))
+    }
 
     /// Adds a record for an endpoint that has none.
     ///
