@@ -1,6 +1,7 @@
 //! The command line, as clap structs. Help texts are not here: they come from the Fluent files, by name.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
@@ -264,6 +265,14 @@ pub struct Install {
     pub(crate) friendly_name: Option<String>,
     #[arg(long, value_enum)]
     pub(crate) store: Option<Store>,
+    #[arg(long, value_name = "SITE", action = ArgAction::Append)]
+    pub(crate) site: Vec<String>,
+    #[arg(long, conflicts_with_all = ["site", "ip", "sni"])]
+    pub(crate) no_bind: bool,
+    #[arg(long, value_name = "ADDRESS", requires = "site")]
+    pub(crate) ip: Option<IpAddr>,
+    #[arg(long, requires = "site")]
+    pub(crate) sni: bool,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: Vec<String>,
     #[arg(long)]

@@ -10,9 +10,11 @@ use crate::commands::{Run, backup, iis};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::restore::answer::{self, Answer, Origin, Wishes};
+use crate::restore::successor::{self, Succession};
+use crate::restore::{Bound, Fate};
 use crate::server::IIS;
-use crate::server::iis::{StoreName, look_at_all};
-use crate::{files, pkcs7, text};
+use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
+use crate::{files, pkcs7, served, text};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
@@ -20,7 +22,8 @@ pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
     let server = iis::elevated()?;
     let here = look_at_all(server)?;
     let wishes = Wishes { friendly_name: args.friendly_name.as_deref(), store: args.store.map(store) };
-    let answer = answer::plan(&here, &certificates, &wishes, run.now)?;
+    let mut answer = answer::plan(&here, &certificates, &wishes, run.now)?;
+    answer.plan.bindings = bindings(args, server, &here, &answer)?;
     show(run, &answer);
     if args.dry_run {
         run.console.document(Exit::Done, document(&answer, true));
@@ -32,7 +35,9 @@ pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
         run.console.say(&text!("install-done", name = name, store = answer.store.as_str(), thumbprint = thumbprint));
     }
-    let (exit, saved) = keep_safe(run, args, answer.leaf);
+    let served = confirm(run, &answer);
+    let (saved_exit, saved) = keep_safe(run, args, answer.leaf);
+    let exit = exit(&answer.plan.bindings, served, saved_exit);
     let mut document = document(&answer, false);
     document["backup"] = saved;
     run.console.document(exit, document);
@@ -49,6 +54,45 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
             pkcs7::Error::TooLarge => text!("error-answer-too-large", path = path),
         })
     })
+}
+
+/// What becomes of the bindings; none where only the store is meant.
+fn bindings(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>) -> Result<Vec<Bound>> {
+    if args.no_bind {
+        return Ok(Vec::new());
+    }
+    successor::plan(&Succession {
+        map: &SiteMap::of(server)?,
+        here,
+        leaf: answer.leaf,
+        store: answer.store,
+        sites: &args.site,
+        address: args.ip,
+        sni: args.sni,
+    })
+}
+
+/// Asks the server for every binding, on this machine; says whether all of them serve the certificate.
+fn confirm(run: &Run<'_>, answer: &Answer<'_>) -> bool {
+    let authorities: Vec<_> = answer.plan.authorities.iter().map(|(_, der)| der.to_vec()).collect();
+    let checks = answer.plan.bindings.iter().filter_map(|bound| bound.check.as_ref());
+    let confirmed = checks.map(|check| {
+        let verdict = served::confirm(check, &authorities);
+        let lines = verdict.texts(check);
+        lines.iter().for_each(|line| if verdict.is_good() { run.console.say(line) } else { run.console.warn(line) });
+        verdict.is_good()
+    });
+    confirmed.fold(true, |all, good| all && good)
+}
+
+/// A binding that was left as it is outweighs a site that shows something else, as that may take a moment.
+fn exit(bindings: &[Bound], served: bool, saved: Exit) -> Exit {
+    let left = bindings.iter().any(|bound| matches!(bound.fate, Fate::Cannot(_) | Fate::Conflict(_)));
+    match saved {
+        _ if left => Exit::Partly,
+        Exit::Done if !served => Exit::Attention,
+        saved => saved,
+    }
 }
 
 fn store(named: Store) -> StoreName {
@@ -69,6 +113,12 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
     match answer.plan.changes_anything() {
         true => iis::show(run, &answer.plan),
         false => run.console.say(&text!("install-already", name = name, store = answer.store.as_str())),
+    }
+    for bound in &answer.plan.bindings {
+        bound.texts().iter().for_each(|line| run.console.say(line));
+    }
+    if !answer.plan.bindings.iter().any(|bound| matches!(bound.fate, Fate::Change { .. } | Fate::AsItShouldBe)) {
+        run.console.mention(&text!("install-not-bound"));
     }
     if !answer.plan.answered.is_empty() {
         run.console.say(&text!("install-answered"));

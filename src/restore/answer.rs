@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::plan::{Action, Item, PlacedKey, Placement, Plan, authority, key_here};
+use super::successor::dated;
 use super::{Options, repair};
 use crate::error::{Error, Result};
 use crate::keypair::{Certificate, chain_of};
@@ -66,7 +67,7 @@ pub fn plan<'a>(
     let named =
         present.into_iter().chain(pending()).filter_map(|seen| seen.certificate.properties.friendly_name.as_deref());
     let mut names = wishes.friendly_name.into_iter().chain(named).filter(|name| !name.is_empty());
-    let friendly_name = names.next().map_or_else(|| proposed_name(leaf), str::to_owned);
+    let friendly_name = names.next().map_or_else(|| dated(leaf), str::to_owned);
     let action = match &before {
         Some(before) if origin == Origin::Installed && before.friendly_name.as_ref() == Some(&friendly_name) => {
             Action::AsItShouldBe
@@ -87,11 +88,6 @@ pub fn plan<'a>(
         authority(here, der, &Options::default(), &mut plan.authorities, &mut plan.roots_left_out);
     }
     Ok(Answer { leaf, origin, store, plan })
-}
-
-/// A name that tells it from its predecessors in IIS Manager: with the day it expires.
-fn proposed_name(leaf: &Certificate) -> String {
-    format!("{} {}", leaf.display_name(), leaf.not_after().strftime("%Y-%m-%d"))
 }
 
 /// Where the certificate lies already: in the store that is wished for, else in either.

@@ -351,14 +351,14 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn information(parts: Parts) -> String {
+pub(super) fn information(parts: Parts) -> String {
     let ip = parts.ip.map_or("*".into(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
     format!("{ip}:{}:{}", parts.port, parts.host)
 }
 
 /// Where and how to ask for the certificate of a binding. Nothing is asked outside of this machine: a binding to all
 /// addresses is asked on loopback, one to an address of this server there. For a wildcard, some name is asked.
-fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check> {
+pub(super) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check> {
     let Parts { ip, port, host } = binding.parts()?;
     let ip = ip.filter(|ip| !ip.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into());
     let host = (!host.is_empty()).then(|| host.to_lowercase().replace('*', "www"));

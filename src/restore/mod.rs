@@ -9,6 +9,7 @@ pub mod journal;
 pub mod mapping;
 pub mod plan;
 pub mod repair;
+pub mod successor;
 pub mod take_back;
 
 pub use apply::{Running, apply};
