@@ -1,6 +1,7 @@
 //! Changing a server's stores, keys and bindings: a plan that people read first, its steps with a journal written ahead of them,
 //! and the way back.
 
+pub mod appcmd;
 pub mod apply;
 pub mod bindings;
 pub mod edit;
