@@ -221,7 +221,28 @@ pub struct Restore {
     #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
     pub(crate) install_root: Vec<String>,
     #[command(flatten)]
+    pub(crate) bindings: Bindings,
+    #[command(flatten)]
     pub(crate) into: Into,
+}
+
+/// What becomes of sites and bindings.
+#[derive(Debug, Args, Clone)]
+pub struct Bindings {
+    #[arg(long)]
+    pub(crate) keys_only: bool,
+    #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
+    pub(crate) map_site: Vec<String>,
+    #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
+    pub(crate) map_ip: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) farm: bool,
+    #[arg(long)]
+    pub(crate) print_commands: bool,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Backup, From, Install, Reader, SourceFiles, Store};
 use crate::commands::list::last_backup;
-use crate::commands::{Run, backup, iis};
+use crate::commands::{Run, backup, bindings, iis};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::restore::answer::{self, Answer, Origin, Wishes};
@@ -14,7 +14,7 @@ use crate::restore::successor::{self, Succession};
 use crate::restore::{Bound, Fate};
 use crate::server::IIS;
 use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
-use crate::{files, pkcs7, served, text};
+use crate::{files, pkcs7, text};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
@@ -23,25 +23,36 @@ pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
     let here = look_at_all(server)?;
     let wishes = Wishes { friendly_name: args.friendly_name.as_deref(), store: args.store.map(store) };
     let mut answer = answer::plan(&here, &certificates, &wishes, run.now)?;
-    answer.plan.bindings = bindings(args, server, &here, &answer)?;
+    answer.plan.bindings = succeed(args, server, &here, &answer)?;
     show(run, &answer);
     if args.dry_run {
-        run.console.document(Exit::Done, document(&answer, true));
+        run.console.document(Exit::Done, document(run, &answer, true));
         return Ok(Exit::Done);
     }
     if answer.plan.changes_anything() {
         run.go_ahead(args.yes, &text!("install-question"))?;
         iis::carry_out(run, server, &answer.plan, "install")?;
+    }
+    Ok(finish(run, args, &here, &certificates, &answer))
+}
+
+/// What is done; whether the server shows it; and where else the key pair is.
+fn finish(run: &Run<'_>, args: &Install, here: &Snapshot, certificates: &[Certificate], answer: &Answer<'_>) -> Exit {
+    if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
         run.console.say(&text!("install-done", name = name, store = answer.store.as_str(), thumbprint = thumbprint));
     }
-    let served = confirm(run, &answer);
-    let (saved_exit, saved) = keep_safe(run, args, answer.leaf);
-    let exit = exit(&answer.plan.bindings, served, saved_exit);
-    let mut document = document(&answer, false);
+    let authorities =
+        here.seen.iter().filter(|seen| seen.store == StoreName::Ca).map(|seen| seen.certificate.der.clone());
+    let authorities: Vec<_> = authorities.chain(certificates.iter().map(|one| one.der().to_vec())).collect();
+    let answers = bindings::confirm(run, &answer.plan.bindings, &authorities);
+    let (saved_exit, saved) = keep_safe(run, args, answer);
+    let exit = exit(&answer.plan.bindings, answers.are_good(), saved_exit);
+    let mut document = document(run, answer, false);
     document["backup"] = saved;
+    document["tls"] = answers.document();
     run.console.document(exit, document);
-    Ok(exit)
+    exit
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate>> {
@@ -57,7 +68,7 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
 }
 
 /// What becomes of the bindings; none where only the store is meant.
-fn bindings(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>) -> Result<Vec<Bound>> {
+fn succeed(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>) -> Result<Vec<Bound>> {
     if args.no_bind {
         return Ok(Vec::new());
     }
@@ -70,19 +81,6 @@ fn bindings(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_
         address: args.ip,
         sni: args.sni,
     })
-}
-
-/// Asks the server for every binding, on this machine; says whether all of them serve the certificate.
-fn confirm(run: &Run<'_>, answer: &Answer<'_>) -> bool {
-    let authorities: Vec<_> = answer.plan.authorities.iter().map(|(_, der)| der.to_vec()).collect();
-    let checks = answer.plan.bindings.iter().filter_map(|bound| bound.check.as_ref());
-    let confirmed = checks.map(|check| {
-        let verdict = served::confirm(check, &authorities);
-        let lines = verdict.texts(check);
-        lines.iter().for_each(|line| if verdict.is_good() { run.console.say(line) } else { run.console.warn(line) });
-        verdict.is_good()
-    });
-    confirmed.fold(true, |all, good| all && good)
 }
 
 /// A binding that was left as it is outweighs a site that shows something else, as that may take a moment.
@@ -114,10 +112,8 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
         true => iis::show(run, &answer.plan),
         false => run.console.say(&text!("install-already", name = name, store = answer.store.as_str())),
     }
-    for bound in &answer.plan.bindings {
-        bound.texts().iter().for_each(|line| run.console.say(line));
-    }
-    if !answer.plan.bindings.iter().any(|bound| matches!(bound.fate, Fate::Change { .. } | Fate::AsItShouldBe)) {
+    bindings::show(run, &answer.plan.bindings, false);
+    if !is_bound(answer) {
         run.console.mention(&text!("install-not-bound"));
     }
     if !answer.plan.answered.is_empty() {
@@ -125,11 +121,16 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
     }
 }
 
+/// Whether a binding has the certificate, or will.
+fn is_bound(answer: &Answer<'_>) -> bool {
+    answer.plan.bindings.iter().any(|bound| matches!(bound.fate, Fate::Change { .. } | Fate::AsItShouldBe))
+}
+
 /// Backs up everything at once, where a medium is there. Without one, this is where a parcel would be sealed.
-fn keep_safe(run: &Run<'_>, args: &Install, leaf: &Certificate) -> (Exit, Value) {
+fn keep_safe(run: &Run<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value) {
     if args.to.is_empty() {
         let known = run.memory().state;
-        if known.is_none_or(|state| last_backup(&state, leaf.der()).is_none()) {
+        if known.is_none_or(|state| last_backup(&state, answer.leaf.der()).is_none()) {
             run.console.warn(&text!("install-only-here"));
         }
         return (Exit::Done, Value::Null);
@@ -143,7 +144,8 @@ fn keep_safe(run: &Run<'_>, args: &Install, leaf: &Certificate) -> (Exit, Value)
         ask_pfx_password: false,
         pfx_password_file: None,
         force: false,
-        all: true,
+        // A backup of what sites use would leave out what none uses yet.
+        all: !is_bound(answer),
         iis_config: None,
         dry_run: false,
         yes: args.yes,
@@ -154,7 +156,7 @@ fn keep_safe(run: &Run<'_>, args: &Install, leaf: &Certificate) -> (Exit, Value)
     })
 }
 
-fn document(answer: &Answer<'_>, dry_run: bool) -> Value {
+fn document(run: &Run<'_>, answer: &Answer<'_>, dry_run: bool) -> Value {
     let origin = match answer.origin {
         Origin::Pending => "pending",
         Origin::RequestDeleted => "request-deleted",
@@ -163,6 +165,6 @@ fn document(answer: &Answer<'_>, dry_run: bool) -> Value {
     };
     json!({
         "name": answer.leaf.display_name(), "thumbprint": answer.leaf.thumbprint(), "store": answer.store.as_str(),
-        "origin": origin, "dry_run": dry_run,
+        "origin": origin, "dry_run": dry_run, "bindings": bindings::document(run, &answer.plan.bindings),
     })
 }

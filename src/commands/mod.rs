@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod bindings;
 mod contents;
 mod copy;
 pub mod create;

@@ -47,6 +47,13 @@ pub struct Answer<'a> {
     pub plan: Plan<'a>,
 }
 
+impl Answer<'_> {
+    /// Whether the certificate gets its key or its name, rather than having both already.
+    pub fn places(&self) -> bool {
+        self.plan.items.iter().any(|item| matches!(item.action, Action::Place(_)))
+    }
+}
+
 /// Plans what becomes of the certificates of an answer.
 ///
 /// # Errors

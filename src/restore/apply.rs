@@ -36,9 +36,7 @@ pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &
         return Ok(());
     }
     if plan.edits().next().is_some() && server.sites.folder().is_some() {
-        let name = backup_name(running.now);
-        server.sites.back_up(&name)?;
-        (running.progress)(text!("progress-iis-backup", name = name));
+        server.sites.back_up(&backup_name(running.now))?;
     }
     journal.begin(running.what, running.now)?;
     let Err(error) = make_changes(server, plan, journal, running) else {

@@ -2,6 +2,7 @@
 //! and the way back.
 
 pub mod answer;
+pub mod appcmd;
 pub mod apply;
 pub mod bindings;
 pub mod edit;

@@ -916,7 +916,7 @@ config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
 
 ## Sites and bindings
 
-progress-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
+restore-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
 progress-binding = binding { $what }
 left-binding-changed = attention: left as it is, because it was changed since: { $what }
 error-not-kept = Windows did not keep a binding as it was written: { $what }
@@ -960,6 +960,43 @@ tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
 tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
 tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
 tls-nothing = attention: { $name } does not answer with TLS: { $reason }
+bind-commands =
+    The same by hand:
+    { $lines }
+map-site-question = Which site here is "{ $site }" of the backup?
+map-ip-question = The address { $ip } of the backup is not on this server. Which one stands for it?
+choice-none = none of them: leave it out
+progress-tls = asking { $count } bindings for their certificates on this machine
+tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd start site "{ $site }"
+restore-no-iis = attention: IIS is not installed here, so nothing can be bound
+restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager, or run the restore again without --keys-only once the sites are there.
+restore-bound = done: { $count ->
+        [one] 1 binding has
+       *[other] { $count } bindings have
+    } the certificate of the backup; left as they are: { $unbound }
+restore-not-restored =
+    Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
+    To take everything back: pfxvault undo
+restore-maybe-renewed = attention: the certificate of { $name } ends in { $days } days and may have been renewed since this backup
+undo-bindings = Records and bindings that it changed stand again as before: { $count }
+error-shared-configuration = this server shares its IIS configuration with others: { $folder }
+    .cause = a change to a binding changes every server of the farm
+    .hint = if all of them are meant, add --farm; if only the certificates are wanted, --keys-only
+error-map-file = the file of answers cannot be used: { $path }
+    .cause = { $reason }
+    .hint = name a file in a folder that you can write to: --map D:\map.txt
+error-report = the report cannot be written: { $path }
+    .cause = { $reason }
+    .hint = what the screen says stands; copy it into the ticket
+report-head = pfxvault restore, { $time }, { $server }, { $user }
+report-end = exit code { $exit }
+help-restore-keys-only = Import certificates and keys only, and bind nothing
+help-restore-map-site = Site of the backup and the site here that stands for it; may be given several times
+help-restore-map-ip = Address of the backup and the address here that stands for it; may be given several times
+help-restore-map = File with such answers; what is asked is added to it
+help-restore-farm = Change the configuration although other servers share it
+help-restore-print-commands = Also print the commands of Windows that would do the same
+help-restore-report = New file for the change ticket: the plan, the answers, every change, what the server shows
 
 ## Requests and their answers
 

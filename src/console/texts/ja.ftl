@@ -834,7 +834,7 @@ config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は�
 
 ## Sites and bindings
 
-progress-iis-backup = IIS の現在の構成を IIS 自身のバックアップに保存しました: { $name }(戻す場合: appcmd restore backup { $name })
+restore-iis-backup = IIS の現在の構成を IIS 自身のバックアップに保存しました: { $name }(戻す場合: appcmd restore backup { $name })
 progress-binding = バインドしています: { $what }
 left-binding-changed = 注意: その後に変更されているため、そのままにしました: { $what }
 error-not-kept = バインドが書き込んだとおりになっていません: { $what }
@@ -871,6 +871,40 @@ tls-right = OK: { $name } は正しい証明書で応答しました({ $version 
 tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
 tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
 tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
+bind-commands =
+    同じ変更を行うコマンド:
+    { $lines }
+map-site-question = バックアップのサイト「{ $site }」は、このサーバーのどのサイトですか?
+map-ip-question = バックアップのアドレス { $ip } はこのサーバーにありません。どのアドレスを使いますか?
+choice-none = どれでもない(対象から外す)
+progress-tls = このコンピューター上で、{ $count } 件のバインドの証明書を確認しています
+tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" の後に appcmd start site "{ $site }"
+restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
+restore-not-bound = 証明書はまだバインドされていません。IIS マネージャーでバインドするか、サイトを用意してから --keys-only を付けずにもう一度復元してください。
+restore-bound = 完了: { $count } 件のバインドがバックアップの証明書を使っています(そのままにしたバインド: { $unbound } 件)
+restore-not-restored =
+    復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
+    すべて取り消す場合: pfxvault undo
+restore-maybe-renewed = 注意: { $name } の証明書はあと { $days } 日で期限が切れます。このバックアップの後に更新されている可能性があります
+undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
+error-shared-configuration = このサーバーの IIS は、ほかのサーバーと構成を共有しています: { $folder }
+    .cause = バインドを変更すると、共有構成を使うすべてのサーバーに影響します
+    .hint = すべてのサーバーを対象にする場合は --farm、証明書だけの場合は --keys-only を付けてください
+error-map-file = 回答のファイルを使えません: { $path }
+    .cause = { $reason }
+    .hint = 書き込めるフォルダーのファイルを指定してください: --map D:\map.txt
+error-report = 作業記録を書き込めません: { $path }
+    .cause = { $reason }
+    .hint = 画面の結果は有効です。画面の内容を作業記録に転記してください
+report-head = pfxvault restore、{ $time }、{ $server }、{ $user }
+report-end = 終了コード { $exit }
+help-restore-keys-only = 証明書と秘密鍵のインポートだけを行い、バインドはしない
+help-restore-map-site = バックアップのサイトと、ここで対応するサイト(複数回指定可)
+help-restore-map-ip = バックアップのアドレスと、ここで対応するアドレス(複数回指定可)
+help-restore-map = 対応付けの回答のファイル。質問への回答もここに追加する
+help-restore-farm = ほかのサーバーと共有している構成でも変更する
+help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
+help-restore-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
 
 ## Requests and their answers
 
