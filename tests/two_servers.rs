@@ -140,17 +140,20 @@ fn a_request_survives_its_server_and_its_answer_finds_the_key_in_a_mail() {
     assert_eq!(elsewhere["error"]["id"], "error-answer-elsewhere");
     new.run("restore --from R: --passphrase-file {passphrase} --to iis --yes").ended_with(0);
     for server in [&old, &new] {
-        assert_eq!(server.run("install {answer.txt} --dry-run --json").ended_with(0).json()["origin"], "pending");
-        server.run("install {answer.txt} --yes").ended_with(0);
+        assert_eq!(
+            server.run("install {answer.txt} --no-bind --dry-run --json").ended_with(0).json()["origin"],
+            "pending"
+        );
+        server.run("install {answer.txt} --no-bind --yes").ended_with(0);
         let said = server.run("list --from iis --json").ended_with(0);
         assert_eq!(said.json()["key_pairs"][0]["store"], "My");
         assert_eq!(listed(&said), [("www.example.com".into(), Some("web-2027".into()), false)]);
-        assert_eq!(server.run("install {answer.txt} --json").ended_with(0).json()["origin"], "installed");
+        assert_eq!(server.run("install {answer.txt} --no-bind --json").ended_with(0).json()["origin"], "installed");
     }
     old.run("undo --yes").ended_with(0);
     let again = old.run("list --from iis --json").ended_with(0).json();
     assert_eq!(again["key_pairs"][0]["store"], "REQUEST");
-    let saved = old.run("install {answer.txt} --yes --to R: --json").ended_with(0).json();
+    let saved = old.run("install {answer.txt} --no-bind --yes --to R: --json").ended_with(0).json();
     assert_eq!(saved["backup"]["saved"], 1);
 }
 

@@ -146,7 +146,9 @@ pub struct Answers<'a> {
 pub fn confirm<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -> Answers<'a> {
     let made = bound.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe));
     let asked: Vec<_> = made.filter_map(|one| Some((one, one.check.as_ref()?))).collect();
-    run.console.progress(&text!("progress-tls", count = asked.len()));
+    if !asked.is_empty() {
+        run.console.progress(&text!("progress-tls", count = asked.len()));
+    }
     let verdicts: Vec<_> = asked.par_iter().map(|(_, check)| served::confirm(check, authorities)).collect();
     for ((one, check), verdict) in asked.iter().zip(&verdicts) {
         let lines = verdict.texts(check);

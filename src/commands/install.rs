@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Backup, From, Install, Reader, SourceFiles, Store};
 use crate::commands::list::last_backup;
-use crate::commands::{Run, backup, bindings, iis};
+use crate::commands::{Run, backup, bindings, day, iis};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::restore::answer::{self, Answer, Origin, Wishes};
@@ -116,8 +116,24 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
     if !is_bound(answer) {
         run.console.mention(&text!("install-not-bound"));
     }
+    warn(run, answer);
     if !answer.plan.answered.is_empty() {
         run.console.say(&text!("install-answered"));
+    }
+}
+
+/// What is wrong with the certificate or its key, and does not keep it from being installed.
+fn warn(run: &Run<'_>, answer: &Answer<'_>) {
+    let Answer { leaf, no_export, .. } = answer;
+    let name = leaf.display_name();
+    if leaf.not_after() < run.now {
+        run.console.warn(&text!("warning-expired", name = name, day = day(leaf.not_after())));
+    }
+    if leaf.not_before() > run.now {
+        run.console.warn(&text!("warning-not-yet-valid", name = name, day = day(leaf.not_before())));
+    }
+    if let Some(reason) = no_export {
+        run.console.warn(&text!("list-hindrance", name = name, reason = reason.text()));
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Options, repair};
 use crate::error::{Error, Result};
 use crate::keypair::{Certificate, chain_of};
 use crate::server::iis::look::Snapshot;
-use crate::server::iis::{KeyLink, Seen, StoreName, blob, public_key};
+use crate::server::iis::{KeyLink, KeyState, NoExport, Seen, StoreName, blob, public_key};
 use crate::text;
 
 /// What the user wishes.
@@ -45,6 +45,8 @@ pub struct Answer<'a> {
     pub store: StoreName,
     /// What would be done.
     pub plan: Plan<'a>,
+    /// Why the key cannot be exported, and so not be backed up; `None` if it can.
+    pub no_export: Option<NoExport>,
 }
 
 impl Answer<'_> {
@@ -67,18 +69,15 @@ pub fn plan<'a>(
     let keyed = certificates.iter().enumerate().find_map(|(at, one)| Some((at, key_of(here, one)?)));
     let (at, (key, origin)) = keyed.ok_or_else(|| not_here(here, certificates))?;
     let leaf = &certificates[at];
-    let pending = || of_same_key(here, leaf).filter(|seen| seen.store == StoreName::Request);
+    let no_export = no_export(here, &key);
+    let pending: Vec<_> = of_same_key(here, leaf).filter(|seen| seen.store == StoreName::Request).collect();
     let present = present(here, leaf, wishes.store);
     let store = present.map(|seen| seen.store).or(wishes.store).unwrap_or(StoreName::My);
     let before = present.map(|seen| seen.certificate.properties.clone());
-    let named =
-        present.into_iter().chain(pending()).filter_map(|seen| seen.certificate.properties.friendly_name.as_deref());
-    let mut names = wishes.friendly_name.into_iter().chain(named).filter(|name| !name.is_empty());
-    let friendly_name = names.next().map_or_else(|| dated(leaf), str::to_owned);
-    let action = match &before {
-        Some(before) if origin == Origin::Installed && before.friendly_name.as_ref() == Some(&friendly_name) => {
-            Action::AsItShouldBe
-        }
+    let friendly_name = friendly_name(wishes, leaf, present.iter().chain(&pending));
+    let named = before.as_ref().and_then(|before| before.friendly_name.as_ref()) == Some(&friendly_name);
+    let action = match present {
+        Some(present) if present.key.works() && named => Action::AsItShouldBe,
         _ => Action::Place(Placement {
             store,
             certificate: leaf.der(),
@@ -88,13 +87,28 @@ pub fn plan<'a>(
         }),
     };
     let items = vec![Item { name: leaf.display_name().to_owned(), action }];
-    let answered = pending().map(|seen| seen.certificate.clone()).collect();
+    let answered = pending.iter().map(|seen| seen.certificate.clone()).collect();
     let mut plan = Plan { items, answered, exportable: true, ..Plan::default() };
     for above in chain_of(at, certificates, now).into_iter().skip(1) {
         let der = certificates[above].der();
         authority(here, der, &Options::default(), &mut plan.authorities, &mut plan.roots_left_out);
     }
-    Ok(Answer { leaf, origin, store, plan })
+    Ok(Answer { leaf, origin, store, plan, no_export })
+}
+
+/// What the user wishes, else what the certificate or its request is called, else a name of its own.
+fn friendly_name<'a>(wishes: &Wishes<'a>, leaf: &Certificate, known: impl Iterator<Item = &'a &'a Seen>) -> String {
+    let known = known.filter_map(|seen| seen.certificate.properties.friendly_name.as_deref());
+    let mut names = wishes.friendly_name.into_iter().chain(known).filter(|name| !name.is_empty());
+    names.next().map_or_else(|| dated(leaf), str::to_owned)
+}
+
+/// Why a key that works cannot be exported.
+fn no_export(here: &Snapshot, key: &KeyLink) -> Option<NoExport> {
+    let linked = here.seen.iter().filter(|seen| seen.certificate.properties.key.as_ref() == Some(key));
+    let linked = linked.filter_map(|seen| if let KeyState::Works(facts) = &seen.key { Some(facts) } else { None });
+    let loose = here.keys.iter().filter(|found| found.link == *key).map(|found| &found.facts);
+    linked.chain(loose).next().and_then(|facts| facts.no_export.clone())
 }
 
 /// Where the certificate lies already: in the store that is wished for, else in either.
@@ -235,7 +249,7 @@ mod tests {
         let server = case.pending();
         case.install(&server, state.path()).unwrap();
         let answer = plan_on(&server, &case.answer, &Wishes::default()).unwrap();
-        assert_eq!(answer.origin, Origin::Installed);
+        assert_eq!((answer.origin, answer.no_export.as_ref()), (Origin::Installed, None));
         assert!(!answer.plan.changes_anything());
         let renamed = Wishes { friendly_name: Some("公開"), ..Wishes::default() };
         assert!(plan_on(&server, &case.answer, &renamed).unwrap().plan.changes_anything());

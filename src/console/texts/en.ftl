@@ -899,7 +899,7 @@ help-restore-non-exportable = mark the keys on this server as not exportable (no
 help-restore-install-root = trust this root certificate from now on, by its SHA-256
 help-repair = mend key pairs of this server, and take back what was interrupted
 help-repair-orphans = delete keys that an earlier run left behind
-help-undo = take back the last restore or repair of this server
+help-undo = take back the last restore, install, request or repair of this server
 help-selftest = try the keys of this server with throw-away ones
 
 ## The configuration of IIS
@@ -1062,3 +1062,4 @@ help-install-site = Bind it to this site, whatever it serves now; may be given s
 help-install-no-bind = Only put it into the certificate store, and bind nothing
 help-install-ip = Address of a binding that is added (without it: all of them)
 help-install-sni = Add a binding by host name ("Require Server Name Indication")
+cannot-newer = the certificate that is served there was issued after this one. Name the site with --site to replace it all the same

@@ -817,7 +817,7 @@ help-restore-non-exportable = このサーバーの秘密鍵をエクスポー�
 help-restore-install-root = 指定した SHA-256 のルート証明書を、以後信頼する
 help-repair = このサーバーのキーペアを修復し、途中で止まった変更を取り消す
 help-repair-orphans = 以前の実行で残された秘密鍵を削除する
-help-undo = このサーバーへの直前の復元または修復を取り消す
+help-undo = このサーバーへの直前の復元、インストール、要求、または修復を取り消す
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試す
 
 ## The configuration of IIS
@@ -970,3 +970,4 @@ help-install-site = 現在の証明書にかかわらず、このサイトにバ
 help-install-no-bind = 証明書ストアに入れるだけで、バインドは変更しない
 help-install-ip = 追加するバインドの IP アドレス(指定しない場合はすべて)
 help-install-sni = ホスト名によるバインドを追加する(「サーバー名表示を要求する」)
+cannot-newer = この証明書より後に発行された証明書が使われています。それでも置き換える場合は、--site でサイトを指定してください
