@@ -294,6 +294,8 @@ pub struct Install {
     pub(crate) ip: Option<IpAddr>,
     #[arg(long, requires = "site")]
     pub(crate) sni: bool,
+    #[arg(long, conflicts_with = "no_bind")]
+    pub(crate) restart_site: bool,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: Vec<String>,
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! The bindings of a restore into IIS: which site here stands for which, what would become of each, and, when all is
 //! done, what the server really shows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -160,10 +160,16 @@ pub fn confirm<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -
     Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect() }
 }
 
-impl Answers<'_> {
+impl<'a> Answers<'a> {
     /// Whether every binding serves its certificate, so that clients elsewhere accept it.
     pub fn are_good(&self) -> bool {
         self.answers.iter().all(|(_, verdict)| verdict.is_good())
+    }
+
+    /// Sites that still show another certificate.
+    pub fn still_other(&self) -> BTreeSet<&'a str> {
+        let other = self.answers.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
+        other.map(|(bound, _)| bound.to.as_str()).collect()
     }
 
     /// For programs.

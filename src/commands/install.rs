@@ -5,7 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::{Backup, From, Install, Reader, SourceFiles, Store};
+use crate::commands::bindings::Answers;
 use crate::commands::list::last_backup;
+use crate::commands::restart::restart;
 use crate::commands::{Run, backup, bindings, day, iis};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
@@ -33,11 +35,18 @@ pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
         run.go_ahead(args.yes, &text!("install-question"))?;
         iis::carry_out(run, server, &answer.plan, "install")?;
     }
-    Ok(finish(run, args, &here, &certificates, &answer))
+    Ok(finish(run, args, server, &here, &certificates, &answer))
 }
 
 /// What is done; whether the server shows it; and where else the key pair is.
-fn finish(run: &Run<'_>, args: &Install, here: &Snapshot, certificates: &[Certificate], answer: &Answer<'_>) -> Exit {
+fn finish(
+    run: &Run<'_>,
+    args: &Install,
+    server: Iis<'_>,
+    here: &Snapshot,
+    certificates: &[Certificate],
+    answer: &Answer<'_>,
+) -> Exit {
     if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
         run.console.say(&text!("install-done", name = name, store = answer.store.as_str(), thumbprint = thumbprint));
@@ -45,7 +54,10 @@ fn finish(run: &Run<'_>, args: &Install, here: &Snapshot, certificates: &[Certif
     let authorities =
         here.seen.iter().filter(|seen| seen.store == StoreName::Ca).map(|seen| seen.certificate.der.clone());
     let authorities: Vec<_> = authorities.chain(certificates.iter().map(|one| one.der().to_vec())).collect();
-    let answers = bindings::confirm(run, &answer.plan.bindings, &authorities);
+    let mut answers = bindings::confirm(run, &answer.plan.bindings, &authorities);
+    if args.restart_site && restart_others(run, server, &answers) {
+        answers = bindings::confirm(run, &answer.plan.bindings, &authorities);
+    }
     let (saved_exit, saved) = keep_safe(run, args, answer);
     let exit = exit(&answer.plan.bindings, answers.are_good(), saved_exit);
     let mut document = document(run, answer, false);
@@ -81,6 +93,19 @@ fn succeed(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>
         address: args.ip,
         sni: args.sni,
     })
+}
+
+/// Restarts the sites that still show another certificate, and says whether there were any.
+fn restart_others(run: &Run<'_>, server: Iis<'_>, answers: &Answers<'_>) -> bool {
+    let sites = answers.still_other();
+    let Some(config) = server.sites.folder().filter(|_| !sites.is_empty()) else { return false };
+    for site in sites {
+        run.console.progress(&text!("progress-restart", site = site));
+        if let Err(reason) = restart(&config, site) {
+            run.console.warn(&text!("install-not-restarted", site = site, reason = reason));
+        }
+    }
+    true
 }
 
 /// A binding that was left as it is outweighs a site that shows something else, as that may take a moment.

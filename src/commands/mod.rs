@@ -15,6 +15,7 @@ mod list;
 mod media;
 mod repair;
 mod request;
+mod restart;
 mod restore;
 mod selftest;
 mod servers;

@@ -1063,3 +1063,6 @@ help-install-no-bind = Only put it into the certificate store, and bind nothing
 help-install-ip = Address of a binding that is added (without it: all of them)
 help-install-sni = Add a binding by host name ("Require Server Name Indication")
 cannot-newer = the certificate that is served there was issued after this one. Name the site with --site to replace it all the same
+help-install-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
+progress-restart = restarting the site "{ $site }"
+install-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }

@@ -971,3 +971,6 @@ help-install-no-bind = 証明書ストアに入れるだけで、バインドは
 help-install-ip = 追加するバインドの IP アドレス(指定しない場合はすべて)
 help-install-sni = ホスト名によるバインドを追加する(「サーバー名表示を要求する」)
 cannot-newer = この証明書より後に発行された証明書が使われています。それでも置き換える場合は、--site でサイトを指定してください
+help-install-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
+progress-restart = サイト「{ $site }」を再起動しています
+install-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }
