@@ -263,6 +263,7 @@ fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<
         drills: state.drills().to_vec(),
         policy: state.policy(),
         media: state.media().values().cloned().collect(),
+        site_map: request.holdings.site_map.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line, as clap structs. Help texts are not here: they come from the Fluent files, by name.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
@@ -67,6 +68,10 @@ pub enum Action {
     Repair(Repair),
     /// Take back the last change of this server.
     Undo(Undo),
+    /// A CSR with a new key.
+    Request(Request),
+    /// The certificate authority's answer.
+    Install(Install),
     /// A new vault.
     Create(Create),
     /// What a vault holds.
@@ -129,6 +134,8 @@ pub struct List {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) from: From,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iis_config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +144,10 @@ pub struct Backup {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) from: From,
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iis_config: Option<PathBuf>,
     #[arg(long, value_name = "MEDIUM", required = true)]
     pub(crate) to: Vec<String>,
     #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]
@@ -223,7 +234,28 @@ pub struct Restore {
     #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
     pub(crate) install_root: Vec<String>,
     #[command(flatten)]
+    pub(crate) bindings: Bindings,
+    #[command(flatten)]
     pub(crate) into: Into,
+}
+
+/// What becomes of sites and bindings.
+#[derive(Debug, Args, Clone)]
+pub struct Bindings {
+    #[arg(long)]
+    pub(crate) keys_only: bool,
+    #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
+    pub(crate) map_site: Vec<String>,
+    #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
+    pub(crate) map_ip: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) farm: bool,
+    #[arg(long)]
+    pub(crate) print_commands: bool,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -245,6 +277,53 @@ pub struct Undo {
     pub(crate) dry_run: bool,
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `request`.
+pub struct Request {
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) hosts: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) friendly_name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+/// `install`.
+pub struct Install {
+    #[arg(value_name = "RESPONSE")]
+    pub(crate) response: PathBuf,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) friendly_name: Option<String>,
+    #[arg(long, value_enum)]
+    pub(crate) store: Option<Store>,
+    #[arg(long, value_name = "SITE", action = ArgAction::Append)]
+    pub(crate) site: Vec<String>,
+    #[arg(long, conflicts_with_all = ["site", "ip", "sni"])]
+    pub(crate) no_bind: bool,
+    #[arg(long, value_name = "ADDRESS", requires = "site")]
+    pub(crate) ip: Option<IpAddr>,
+    #[arg(long, requires = "site")]
+    pub(crate) sni: bool,
+    #[arg(long, conflicts_with = "no_bind")]
+    pub(crate) restart_site: bool,
+    #[arg(long, value_name = "MEDIUM")]
+    pub(crate) to: Vec<String>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// A certificate store, as people call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Store {
+    /// `My`.
+    Personal,
+    /// `WebHosting`.
+    Webhosting,
 }
 
 #[derive(Debug, Args)]

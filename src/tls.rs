@@ -90,11 +90,27 @@ pub fn sign_and_verify(pair: &KeyPair) -> Result<(), TlsError> {
     if verified { Ok(()) } else { Err(TlsError::WrongSignature) }
 }
 
+/// The cryptography of every connection.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    PROVIDER.clone()
+}
+
+/// Whether a signature of a handshake is of a certificate's key.
+pub(crate) fn verifies(certificate: &Certificate, message: &[u8], signed: &DigitallySignedStruct) -> bool {
+    let verified = scheme(signed.scheme).zip(certificate.public());
+    verified.is_some_and(|(scheme, key)| key.verify(scheme, message, signed.signature()))
+}
+
+/// The signatures that can be verified here.
+pub(crate) fn schemes() -> Vec<SignatureScheme> {
+    SCHEMES.iter().map(|(scheme, _)| *scheme).collect()
+}
+
 fn not_servable(pair: &KeyPair) -> TlsError {
     TlsError::NotServable { key_type: pair.key.key_type() }
 }
 
-fn server_config(pair: &KeyPair) -> Result<ServerConfig, TlsError> {
+pub(crate) fn server_config(pair: &KeyPair) -> Result<ServerConfig, TlsError> {
     let pkcs8 = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.key.pkcs8().expose()));
     let key = ring::sign::any_supported_type(&pkcs8);
     let key = key.map_err(|_| not_servable(pair))?;
@@ -167,7 +183,8 @@ fn expect(stream: &mut impl Read, expected: &[u8]) -> io::Result<()> {
     if received == expected { Ok(()) } else { Err(io::Error::other("other bytes arrived than were sent")) }
 }
 
-fn version_name(version: Option<ProtocolVersion>) -> String {
+/// A version's name.
+pub(crate) fn version_name(version: Option<ProtocolVersion>) -> String {
     match version {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
@@ -182,10 +199,11 @@ struct ExactlyThis(Certificate);
 
 impl ExactlyThis {
     fn verify(&self, message: &[u8], signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let verified = scheme(signed.scheme)
-            .zip(self.0.public())
-            .is_some_and(|(scheme, key)| key.verify(scheme, message, signed.signature()));
-        if verified { Ok(HandshakeSignatureValid::assertion()) } else { Err(CertificateError::BadSignature.into()) }
+        if verifies(&self.0, message, signed) {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
     }
 }
 
@@ -225,7 +243,7 @@ impl ServerCertVerifier for ExactlyThis {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        SCHEMES.iter().map(|(scheme, _)| *scheme).collect()
+        schemes()
     }
 }
 

@@ -370,6 +370,7 @@ impl Vault {
             drills: Vec::new(),
             policy: Policy::default(),
             media: Vec::new(),
+            site_map: None,
         };
         draft.sign(recipients.seal(catalog.to_json().expose()).unwrap(), key).unwrap()
     }

@@ -123,3 +123,55 @@ fn the_keys_of_a_server_can_be_tried_with_throw_away_ones() {
     windows.run("selftest").ended_with(0);
     windows.run("repair --dry-run").ended_with(0);
 }
+
+/// The guide's own procedure, with the server lost while the authority takes its time.
+#[test]
+fn a_request_survives_its_server_and_its_answer_finds_the_key_in_a_mail() {
+    let table = Table::bare();
+    let Some(old) = Windows::beside(&table, "old") else { return };
+    let request = "request www.example.com shop.example.com --out {request.txt} --friendly-name web-2027";
+    old.run(request).ended_with(0);
+    old.run(request).ended_with(2);
+    let unsaved = "its private key is in no backup";
+    assert!(old.run("list --from iis").ended_with(0).err.contains(unsaved));
+    old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    old.run("backup --from iis --to R:").ended_with(0);
+    assert!(!old.run("list --from iis").ended_with(0).err.contains(unsaved));
+    answer(&table);
+
+    let new = Windows::beside(&table, "new").unwrap();
+    let elsewhere = new.run("install {answer.txt} --yes --json").ended_with(1).json();
+    assert_eq!(elsewhere["error"]["id"], "error-answer-elsewhere");
+    new.run("restore --from R: --passphrase-file {passphrase} --to iis --yes").ended_with(0);
+    for server in [&old, &new] {
+        assert_eq!(
+            server.run("install {answer.txt} --no-bind --dry-run --json").ended_with(0).json()["origin"],
+            "pending"
+        );
+        server.run("install {answer.txt} --no-bind --yes").ended_with(0);
+        let said = server.run("list --from iis --json").ended_with(0);
+        assert_eq!(said.json()["key_pairs"][0]["store"], "My");
+        assert_eq!(listed(&said), [("www.example.com".into(), Some("web-2027".into()), false)]);
+        assert_eq!(server.run("install {answer.txt} --no-bind --json").ended_with(0).json()["origin"], "installed");
+    }
+    old.run("undo --yes").ended_with(0);
+    let again = old.run("list --from iis --json").ended_with(0).json();
+    assert_eq!(again["key_pairs"][0]["store"], "REQUEST");
+    let saved = old.run("install {answer.txt} --no-bind --yes --to R: --json").ended_with(0).json();
+    assert_eq!(saved["backup"]["saved"], 1);
+}
+
+/// What the authority makes of request.txt: the certificate and its own, in the mail that the guide shows.
+fn answer(table: &Table) {
+    let authority = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=ca";
+    let sign = "x509 -req -in request.txt -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 9";
+    let bundle = "crl2pkcs7 -nocrl -certfile leaf.pem -certfile ca.pem -out answer.p7b";
+    for line in [&format!("{authority} -keyout ca.key -out ca.pem"), &format!("{sign} -out leaf.pem"), bundle] {
+        openssl(table, &line.split(' ').collect::<Vec<_>>());
+    }
+    let bundle = std::fs::read_to_string(table.at("answer.p7b")).unwrap();
+    let mail = format!("[PKCS7 File]\r\n{}\r\n\r\n", bundle.replace('\n', "\r\n"));
+    // "証明書" in Shift_JIS: what a mail program of the time saves.
+    let greeting = b"\x8f\xd8\x96\xbe\x8f\x91\r\n\r\n";
+    std::fs::write(table.at("answer.txt"), [greeting, mail.as_bytes()].concat()).unwrap();
+}

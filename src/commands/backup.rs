@@ -1,6 +1,6 @@
 //! `backup`: selects, asks the rules, leads through `create` or `media add` where needed, writes, and says what is safe.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
@@ -8,6 +8,7 @@ use crate::commands::{Run, create, day};
 use crate::error::{Error, Exit, Result};
 use crate::rules;
 use crate::secret::Password;
+use crate::server::iis::{SiteMap, keep_used};
 use crate::server::{Holdings, Unreadable};
 use crate::state::{Acknowledged, State};
 use crate::text;
@@ -15,13 +16,20 @@ use crate::vault::medium::Medium;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
+    let (exit, document) = back_up(run, args)?;
+    run.console.document(exit, document);
+    Ok(exit)
+}
+
+/// Makes a backup and tells about it in sentences; its document is left to the caller.
+pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
+    let holdings = chosen(run, args)?;
     if args.dry_run {
+        say_unused(run, &holdings);
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
         let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
-        run.console.document(Exit::Done, json!({ "dry_run": true, "key_pairs": count, "missing": missing }));
-        return Ok(Exit::Done);
+        return Ok((Exit::Done, json!({ "dry_run": true, "key_pairs": count, "missing": missing })));
     }
     let mut state = prepare(run, &media, args.yes)?;
     acknowledge(run, &mut state, &holdings)?;
@@ -58,6 +66,26 @@ fn acknowledged<'s>(run: &Run<'_>, state: &'s State, unreadable: &Unreadable) ->
     unreadable.certificate.as_ref().and_then(|certificate| state.acknowledged(certificate, run.now))
 }
 
+/// The key pairs that were named, else those that sites use.
+fn chosen(run: &Run<'_>, args: &Backup) -> Result<Holdings> {
+    let mut holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
+    if args.names.is_empty() && !args.all {
+        keep_used(&mut holdings);
+    }
+    if let Some(file) = &args.iis_config {
+        holdings.site_map = Some(SiteMap::of_file(file)?);
+        holdings.sites_unread = None;
+    }
+    Ok(holdings)
+}
+
+fn say_unused(run: &Run<'_>, holdings: &Holdings) {
+    if !holdings.unused.is_empty() {
+        let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
+        run.console.mention(&text!("backup-unused", count = count, names = names));
+    }
+}
+
 /// The password for every PFX, where the user wants one of their own.
 fn chosen_password(run: &Run<'_>, args: &Backup) -> Result<Option<Password>> {
     let wanted = args.ask_pfx_password || args.pfx_password_file.is_some();
@@ -88,7 +116,7 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
 }
 
-fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) -> Exit {
+fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) -> (Exit, Value) {
     let console = run.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
@@ -109,7 +137,11 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
             }
         }
     }
-    let exit = exit_code(unexpected, outcome);
+    if let Some(reason) = &holdings.sites_unread {
+        console.warn(&text!("backup-without-sites", reason = reason.clone()));
+    }
+    say_unused(run, holdings);
+    let exit = exit_code(unexpected, holdings, outcome);
     if outcome.number.is_some() {
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
@@ -124,9 +156,9 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
     let document = json!({
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
+        "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
     });
-    console.document(exit, document);
-    exit
+    (exit, document)
 }
 
 fn say_medium(run: &Run<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, total: usize) {
@@ -169,11 +201,11 @@ fn result_id(done: &Done) -> &'static str {
 }
 
 /// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged, which outweighs a copy that is not there yet.
-fn exit_code(unexpected: usize, outcome: &Outcome) -> Exit {
+fn exit_code(unexpected: usize, holdings: &Holdings, outcome: &Outcome) -> Exit {
     let any = |wanted: fn(&Done) -> bool| outcome.media.iter().any(|on| wanted(&on.done));
     match () {
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
-        () if unexpected > 0 => Exit::Partly,
+        () if unexpected > 0 || holdings.sites_unread.is_some() => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
         () if outcome.media.iter().any(|on| !on.decayed.is_empty()) => Exit::Attention,
         () => Exit::Done,

@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::cli::{List, Restore};
+use crate::commands::bindings::{self, Known};
 use crate::commands::list::last_backup;
 use crate::commands::restore::{Readied, Ready, nothing_to_place, ready};
-use crate::commands::{Run, day, short};
+use crate::commands::{Run, day, request, short};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
+use crate::files;
 use crate::keypair::Certificate;
-use crate::restore::{self, Incoming, Journal, Options, Plan, Running, repair};
+use crate::restore::apply::backup_name;
+use crate::restore::{self, Fate, Incoming, Journal, Options, Plan, Running, repair};
 use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, StoreName};
 use crate::system;
 use crate::text;
@@ -43,6 +46,7 @@ pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
             run.console.warn(&text!("list-hindrance", name = one.certificate.display_name(), reason = reason));
         }
     }
+    request::warn_unsaved(run, listed.iter().map(|one| &one.seen), state.as_ref());
     let exit = if ready == listed.len() { Exit::Done } else { Exit::Partly };
     let documents: Vec<_> = listed.iter().map(|one| one.document(run)).collect();
     run.console.document(exit, json!({ "key_pairs": documents }));
@@ -107,8 +111,29 @@ impl Listed {
     }
 }
 
-/// `restore --to iis`.
+/// `restore --to iis`; what was said and asked goes into the report, however it ends.
 pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
+    let Some(path) = &args.bindings.report else { return restore_here(run, args) };
+    if path.exists() {
+        return Err(Error::failed(text!("error-file-exists", path = path.as_path())));
+    }
+    run.console.record();
+    run.console.say(&text!("report-head", time = run.now.to_string(), server = system::host_name(), user = user()));
+    let result = restore_here(run, args);
+    let ended =
+        result.as_ref().map_or_else(|error| error.text.clone(), |exit| text!("report-end", exit = *exit as u32));
+    let report = run.console.recorded(&ended);
+    files::create_private(path, report.as_bytes())
+        .map_err(|e| Error::failed(text!("error-report", path = path.as_path(), reason = &e)))?;
+    result
+}
+
+/// Who ran it, as the session says.
+fn user() -> String {
+    ["USERNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+}
+
+fn restore_here(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     let server = elevated()?;
     let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
     let options = Options { non_exportable: args.non_exportable, install_roots: roots };
@@ -118,18 +143,25 @@ pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     }
     let incoming: Vec<_> = ready.key_pairs.iter().map(incoming).collect();
     let here = iis::look_at_all(server)?;
-    let plan = restore::plan(&here, &incoming, &options);
+    let mut plan = restore::plan(&here, &incoming, &options);
+    plan.bindings = bindings::plan(run, args, server, &ready, &Known::new(&here, &ready, &plan))?;
     show(run, &plan);
+    bindings::show(run, &plan.bindings, args.bindings.print_commands);
     for (name, reason) in &ready.missing {
         run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
     }
+    bindings::warn_of_renewals(run, &ready);
     if args.into.dry_run {
-        run.console.document(Exit::Done, json!({ "dry_run": true }));
+        run.console
+            .document(Exit::Done, json!({ "dry_run": true, "bindings": bindings::document(run, &plan.bindings) }));
         return Ok(Exit::Done);
     }
     if plan.changes_anything() {
         run.go_ahead(args.into.yes, &text!("restore-iis-question"))?;
         carry_out(run, server, &plan, "restore")?;
+        if plan.edits().next().is_some() {
+            run.console.say(&text!("restore-iis-backup", name = backup_name(run.now)));
+        }
     }
     Ok(report(run, &ready, &plan))
 }
@@ -142,8 +174,27 @@ fn report(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     let exportable =
         if plan.exportable { text!("restore-iis-exportable") } else { text!("restore-iis-not-exportable") };
     run.console.mention(&exportable);
-    let exit = if cannot.is_empty() { ready.exit() } else { Exit::Partly };
-    run.console.document(exit, json!({ "restored": placed, "cannot": cannot, "exportable": plan.exportable }));
+    let authorities = ready.key_pairs.iter().flat_map(|one| one.pair.chain.iter().skip(1));
+    let authorities: Vec<_> = authorities.map(|certificate| certificate.der().to_vec()).collect();
+    let answers = bindings::confirm(run, &plan.bindings, &authorities);
+    let bound = plan.bindings.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe)).count();
+    let unbound = plan.bindings.len() - bound;
+    if bound == 0 {
+        run.console.say(&text!("restore-not-bound"));
+    } else {
+        run.console.say(&text!("restore-bound", count = bound, unbound = unbound));
+        run.console.mention(&text!("restore-not-restored"));
+    }
+    let exit = match ready.exit() {
+        _ if !cannot.is_empty() || unbound > 0 => Exit::Partly,
+        Exit::Done if !answers.are_good() => Exit::Attention,
+        exit => exit,
+    };
+    let document = json!({
+        "restored": placed, "cannot": cannot, "exportable": plan.exportable,
+        "bindings": bindings::document(run, &plan.bindings), "tls": answers.document(),
+    });
+    run.console.document(exit, document);
     exit
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod bindings;
 mod contents;
 mod copy;
 pub mod create;
@@ -10,9 +11,12 @@ mod drill;
 mod events;
 mod export;
 mod iis;
+mod install;
 mod list;
 mod media;
 mod repair;
+mod request;
+mod restart;
 mod restore;
 mod selftest;
 mod servers;
@@ -69,6 +73,8 @@ fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
         Action::Restore(args) => restore::run(run, &args),
         Action::Repair(args) => repair::run(run, &args),
         Action::Undo(args) => undo::run(run, &args),
+        Action::Request(args) => request::run(run, &args),
+        Action::Install(args) => install::run(run, &args),
         Action::Create(args) => create::run(run, &args),
         Action::Contents(args) => contents::run(run, &args),
         Action::Media(args) => media::run(run, &args),

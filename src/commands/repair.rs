@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::Repair;
 use crate::commands::events::Leading;
-use crate::commands::{Run, iis};
+use crate::commands::{Run, iis, request};
 use crate::error::{Exit, Result};
 use crate::restore::{Journal, Plan, repair, take_back};
 use crate::server::iis::{Iis, KeyLink, Snapshot, look_at_all};
@@ -20,6 +20,7 @@ pub fn run(run: &Run<'_>, args: &Repair) -> Result<Exit> {
     let plan = repair::plan(&here, &rescued, &args.names);
     let orphans = orphans(&here);
     iis::show(run, &plan);
+    request::warn_unsaved(run, here.seen.iter(), run.memory().state.as_ref());
     repair::remarks(&here, run.now).iter().for_each(|remark| run.console.mention(remark));
     for orphan in &orphans {
         run.console.say(&text!("repair-orphan", container = orphan.container.as_str()));

@@ -12,6 +12,7 @@ use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::rules::{self, Stored};
+use crate::server::iis::SiteMap;
 use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing, is_called_without_key};
 use crate::text;
 use crate::text::Text;
@@ -25,6 +26,8 @@ pub struct Ready {
     pub missing: Vec<(String, Text)>,
     /// What speaks against taking this for the newest state.
     pub doubts: Vec<Text>,
+    /// What the server served.
+    pub site_map: Option<SiteMap>,
 }
 
 /// A key pair with what it was where it comes from.
@@ -65,6 +68,7 @@ impl Ready {
             missing: unreadable.map(|unreadable| (unreadable.name, unreadable.reason)).collect(),
             key_pairs: holdings.key_pairs.into_iter().map(readied).collect(),
             doubts: Vec::new(),
+            site_map: holdings.site_map,
         }
     }
 
@@ -92,7 +96,8 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
         age = age
     ));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
-    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts: from.doubts.clone() };
+    let (doubts, site_map) = (from.doubts.clone(), from.catalog.site_map.clone());
+    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts, site_map };
     let wanted: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| is_wanted(entry, &args.names)).collect();
     let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
     for (entry, read) in wanted.into_iter().zip(read) {

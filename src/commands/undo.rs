@@ -18,6 +18,10 @@ pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
     let created = Leading::to_created(server, &last.steps);
     let keys = created.len();
     run.console.say(&text!("undo-plan", what = last.what.as_str(), when = when, keys = keys));
+    let bindings = last.steps.iter().filter(|step| step.edit().is_some()).count();
+    if bindings > 0 {
+        run.console.say(&text!("undo-bindings", count = bindings));
+    }
     if args.dry_run {
         run.console.document(Exit::Done, json!({ "dry_run": true, "keys": keys }));
         return Ok(Exit::Done);

@@ -6,6 +6,7 @@ mod prompt;
 mod table;
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 pub use fluent::Language;
 use fluent::Texts;
@@ -23,12 +24,32 @@ pub struct Console {
     pub json: bool,
     /// Only errors and results that need attention.
     pub quiet: bool,
+    /// Everything said and answered, where a report is wanted.
+    record: Mutex<Option<Vec<String>>>,
 }
 
 impl Console {
     /// A console in a language.
     pub fn new(language: Language, json: bool, quiet: bool) -> Self {
-        Self { texts: Texts::load(language), json, quiet }
+        Self { texts: Texts::load(language), json, quiet, record: Mutex::new(None) }
+    }
+
+    /// Begins to keep what is said and answered, for a report. Secrets are never among it.
+    pub fn record(&self) {
+        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// Everything since [`Console::record`], and how it ended.
+    pub fn recorded(&self, end: &Text) -> String {
+        self.keep(&self.words(end));
+        let lines = self.record.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lines.unwrap_or_default().join("\r\n") + "\r\n"
+    }
+
+    fn keep(&self, words: &str) {
+        if let Some(lines) = self.record.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            lines.extend(words.lines().map(str::to_owned));
+        }
     }
 
     /// The words of a sentence.
@@ -43,28 +64,33 @@ impl Console {
 
     /// A line of the result.
     pub fn say(&self, text: &Text) {
+        let words = self.words(text);
+        self.keep(&words);
         if !self.json {
-            self.print(&self.words(text));
+            self.print(&words);
         }
     }
 
     /// A line of the result that stays unsaid when nothing but problems is wanted.
     pub fn mention(&self, text: &Text) {
-        if !self.quiet {
-            self.say(text);
-        }
+        if self.quiet { self.keep(&self.words(text)) } else { self.say(text) }
     }
 
     /// A line about what is going on, for someone who watches.
     pub fn progress(&self, text: &Text) {
+        let words = self.words(text);
+        self.keep(&words);
         if !self.quiet && !self.json && std::io::stderr().is_terminal() {
-            self.print_error(&self.words(text));
+            self.print_error(&words);
         }
     }
 
     /// A sentence beside the result that must be seen also where the result is read by a program.
     pub fn warn(&self, text: &Text) {
-        if self.json { self.print_error(&self.words(text)) } else { self.say(text) }
+        if self.json {
+            self.print_error(&self.words(text));
+        }
+        self.say(text);
     }
 
     /// A table of the result.
@@ -123,6 +149,7 @@ impl Console {
         }
         let _ = write!(std::io::stderr(), "{} [Y/n] ", self.words(question));
         let answer = prompt::line()?;
+        self.keep(&format!("{} {}", self.words(question), answer.trim()));
         Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes" | "はい"))
     }
 
@@ -136,6 +163,30 @@ impl Console {
         }
         let _ = write!(std::io::stderr(), "{} ", self.words(question));
         Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
+    }
+
+    /// Lets a person choose by number; an empty answer is the first, 0 is none of them.
+    ///
+    /// # Errors
+    /// Where nobody can be asked, or no number is given.
+    pub fn choose(&self, question: &Text, choices: &[String]) -> Result<Option<usize>> {
+        self.show_privately(&[&self.words(question)])?;
+        for (at, choice) in choices.iter().enumerate() {
+            self.show_privately(&[&format!("  {:>2}  {}", at + 1, plain(choice))])?;
+        }
+        self.show_privately(&[&format!("  {:>2}  {}", 0, self.words(&text!("choice-none")))])?;
+        for _ in 0..prompt::TRIES {
+            let typed = self.ask(&text!("prompt-choice"))?;
+            let chosen =
+                if typed.is_empty() { usize::from(!choices.is_empty()) } else { typed.parse().unwrap_or(usize::MAX) };
+            if chosen <= choices.len() {
+                let answer = chosen.checked_sub(1);
+                let words = answer.map_or_else(|| self.words(&text!("choice-none")), |at| choices[at].clone());
+                self.keep(&format!("{} {}", self.words(question), words));
+                return Ok(answer);
+            }
+        }
+        Err(Error::usage(text!("error-no-answer")))
     }
 
     /// Shows a line to a person only: never to a file or another program. It comes in parts, because putting a secret

@@ -11,7 +11,7 @@ use crate::vault::identity::RecoveryKey;
 use crate::words;
 
 /// How often a secret may be mistyped before the run ends.
-const TRIES: usize = 3;
+pub const TRIES: usize = 3;
 /// Characters of a recovery key shown and asked as one group.
 const GROUP: usize = 6;
 

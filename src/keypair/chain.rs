@@ -22,7 +22,7 @@ struct Step {
 ///
 /// Breadth first, so that it is the shortest way to a self-signed certificate; where none is to be reached, the longest
 /// way found. No certificate is visited twice: cross-signed authorities may form circles.
-pub(super) fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> {
+pub fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> {
     let mut steps = vec![Step { certificate: leaf, below: None, height: 0 }];
     let mut at = 0;
     while at < steps.len() && steps.len() < MAX_STEPS {

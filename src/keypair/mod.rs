@@ -16,6 +16,7 @@ pub(crate) mod fixtures;
 
 pub(crate) use algorithm::{Hash, Scheme};
 pub use certificate::Certificate;
+pub use chain::chain_of;
 pub use key::PrivateKey;
 pub use sort::{CertInput, KeyInput, Sorted, sort};
 pub use warning::Warning;

@@ -7,19 +7,19 @@ use zeroize::Zeroizing;
 
 use super::{Error, oid::Oid, work::too_much};
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const NULL: u8 = 0x05;
-pub(super) const OID: u8 = 0x06;
-pub(super) const UTF8_STRING: u8 = 0x0c;
-pub(super) const BMP_STRING: u8 = 0x1e;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
-pub(super) const CONSTRUCTED: u8 = 0x20;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const UTF8_STRING: u8 = 0x0c;
+pub(crate) const BMP_STRING: u8 = 0x1e;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+pub(crate) const CONSTRUCTED: u8 = 0x20;
 /// `[0]` EXPLICIT, or IMPLICIT of something constructed.
-pub(super) const CONTEXT_0: u8 = 0xa0;
+pub(crate) const CONTEXT_0: u8 = 0xa0;
 /// `[0]` IMPLICIT of a primitive string.
-pub(super) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
+pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 
 /// Nesting of indefinite lengths: finding the end of one means walking all that is nested in it, so depth multiplies the
 /// work.
@@ -27,22 +27,22 @@ const MAX_DEPTH: usize = 32;
 
 /// One element: tag, length and contents.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
     /// The contents, without an end-of-contents marker.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
     /// All of it, as encoded.
-    pub(super) whole: &'a [u8],
+    pub(crate) whole: &'a [u8],
 }
 
 impl<'a> Element<'a> {
     /// The elements inside.
-    pub(super) fn reader(self) -> Reader<'a> {
+    pub(crate) fn reader(self) -> Reader<'a> {
         Reader(self.body)
     }
 
     /// The octets of a string tagged `tag` (its primitive form), whole or in pieces.
-    pub(super) fn octets(self, tag: u8) -> Result<Octets<'a>, Error> {
+    pub(crate) fn octets(self, tag: u8) -> Result<Octets<'a>, Error> {
         if self.tag == tag {
             return Ok(Octets::Borrowed(self.body));
         }
@@ -81,7 +81,7 @@ fn join(pieces: Reader, joined: &mut Vec<u8>) -> Result<(), Error> {
 }
 
 /// Octets of a string. Wiped if they had to be copied: they may hold keys.
-pub(super) enum Octets<'a> {
+pub(crate) enum Octets<'a> {
     Borrowed(&'a [u8]),
     Joined(Zeroizing<Vec<u8>>),
 }
@@ -99,19 +99,19 @@ impl Deref for Octets<'_> {
 
 /// Reads elements one after the other.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The next element, whatever it is.
-    pub(super) fn next(&mut self) -> Result<Element<'a>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Element<'a>, Error> {
         let header = Header::parse(self.0)?;
         let body_end = header.body_end(self.0, 0)?;
         let (whole, rest) = self.0.split_at(body_end + header.trailer());
@@ -120,12 +120,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, which must be tagged `tag`.
-    pub(super) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Error> {
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Error> {
         self.optional(tag)?.ok_or(Error::Malformed("an element is missing or of the wrong type"))
     }
 
     /// The next element if it is tagged `tag`.
-    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Error> {
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Error> {
         if self.0.first() != Some(&tag) {
             return Ok(None);
         }
@@ -133,22 +133,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The elements of a SEQUENCE.
-    pub(super) fn sequence(&mut self) -> Result<Reader<'a>, Error> {
+    pub(crate) fn sequence(&mut self) -> Result<Reader<'a>, Error> {
         Ok(self.expect(SEQUENCE)?.reader())
     }
 
     /// An OBJECT IDENTIFIER.
-    pub(super) fn oid(&mut self) -> Result<Oid<'a>, Error> {
+    pub(crate) fn oid(&mut self) -> Result<Oid<'a>, Error> {
         Ok(Oid(self.expect(OID)?.body))
     }
 
     /// An OCTET STRING.
-    pub(super) fn octets(&mut self) -> Result<Octets<'a>, Error> {
+    pub(crate) fn octets(&mut self) -> Result<Octets<'a>, Error> {
         self.next()?.octets(OCTET_STRING)
     }
 
     /// An INTEGER that is not negative; one beyond 64 bits is given as the largest.
-    pub(super) fn unsigned(&mut self) -> Result<u64, Error> {
+    pub(crate) fn unsigned(&mut self) -> Result<u64, Error> {
         let body = self.expect(INTEGER)?.body;
         if body.first().is_none_or(|first| first & 0x80 != 0) {
             return Err(Error::Malformed("a count is negative or empty"));
@@ -159,18 +159,18 @@ impl<'a> Reader<'a> {
     }
 
     /// An INTEGER as in [`Reader::unsigned`], if there is one next.
-    pub(super) fn optional_unsigned(&mut self) -> Result<Option<u64>, Error> {
+    pub(crate) fn optional_unsigned(&mut self) -> Result<Option<u64>, Error> {
         if self.0.first() == Some(&INTEGER) { self.unsigned().map(Some) } else { Ok(None) }
     }
 
     /// Ends the reading: nothing may be left.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         if self.is_empty() { Ok(()) } else { Err(Error::Malformed("there is more than belongs there")) }
     }
 }
 
 /// The one element tagged `tag` that `bytes` consist of.
-pub(super) fn single(bytes: &[u8], tag: u8) -> Result<Element<'_>, Error> {
+pub(crate) fn single(bytes: &[u8], tag: u8) -> Result<Element<'_>, Error> {
     let mut reader = Reader::new(bytes);
     let element = reader.expect(tag)?;
     reader.finish()?;
@@ -250,7 +250,7 @@ fn check_depth(depth: usize) -> Result<(), Error> {
 
 /// The same element in definite lengths and whole strings; a copy as it is if it begins with a definite length.
 /// A private key inside a BER file may itself be BER, which nothing that uses private keys reads.
-pub(super) fn to_der(element: Element) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(crate) fn to_der(element: Element) -> Result<Zeroizing<Vec<u8>>, Error> {
     if element.is_indefinite() { rewrite(element, 0) } else { Ok(Zeroizing::new(element.whole.to_vec())) }
 }
 

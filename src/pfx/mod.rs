@@ -5,7 +5,7 @@
 //! follows what Windows itself exports, in one of two named forms.
 
 mod attributes;
-mod ber;
+pub(crate) mod ber;
 mod cipher;
 mod der;
 mod digest;
@@ -13,7 +13,7 @@ mod forms;
 #[cfg(test)]
 mod hostile;
 mod mac;
-mod oid;
+pub(crate) mod oid;
 mod read;
 mod scheme;
 mod work;

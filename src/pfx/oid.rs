@@ -5,7 +5,7 @@ use std::fmt;
 use const_oid::ObjectIdentifier;
 
 macro_rules! oids {
-    ($($name:ident = $text:literal;)*) => { $(pub(super) const $name: ObjectIdentifier = ObjectIdentifier::new_unwrap($text);)* };
+    ($($name:ident = $text:literal;)*) => { $(pub(crate) const $name: ObjectIdentifier = ObjectIdentifier::new_unwrap($text);)* };
 }
 
 oids! {
@@ -84,7 +84,7 @@ oids! {
 
 /// An object identifier as read: its content octets, which need not be well-formed.
 #[derive(Clone, Copy)]
-pub(super) struct Oid<'a>(pub(super) &'a [u8]);
+pub(crate) struct Oid<'a>(pub(super) &'a [u8]);
 
 impl PartialEq<ObjectIdentifier> for Oid<'_> {
     fn eq(&self, other: &ObjectIdentifier) -> bool {

@@ -1,6 +1,9 @@
 //! A plan carried out. Each change is written down before it is made; a key pair counts only when the certificate, read
 //! back from the store, leads to a key that signs for it. Anything else takes the whole run back.
 
+use data_encoding::BASE64;
+
+use super::edit::{self, Edit};
 use super::journal::{Journal, Step};
 use super::plan::{Action, PlacedKey, Placement, Plan};
 use super::take_back;
@@ -32,6 +35,9 @@ pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &
     if !plan.changes_anything() {
         return Ok(());
     }
+    if plan.edits().next().is_some() && server.sites.folder().is_some() {
+        server.sites.back_up(&backup_name(running.now))?;
+    }
     journal.begin(running.what, running.now)?;
     let Err(error) = make_changes(server, plan, journal, running) else {
         return Ok(());
@@ -58,8 +64,34 @@ fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running
         place(server, journal, placement, plan.exportable)?;
         prove(server, placement).map_err(|reason| unproven(&item.name, reason))?;
     }
+    for request in &plan.answered {
+        go_on(running)?;
+        remove(server, journal, StoreName::Request, request)?;
+    }
+    serve(server, plan, journal, running)?;
     go_on(running)?;
     journal.keep()
+}
+
+/// The name of the backup that IIS makes of its own configuration first.
+pub fn backup_name(now: jiff::Timestamp) -> String {
+    now.strftime("pfxvault-%Y%m%d-%H%M%S").to_string()
+}
+
+/// Records before bindings: a record nobody asks for does no harm, a binding without one resets every connection.
+fn serve(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+    for edit in plan.edits() {
+        if let Edit::Record { before, after } = edit {
+            go_on(running)?;
+            (running.progress)(text!("progress-binding", what = edit.what()));
+            journal.will(Step::Serve(edit.clone()))?;
+            edit::set_record(server, before.as_ref(), after.as_ref())?;
+        }
+    }
+    go_on(running)?;
+    let config: Vec<&Edit> = plan.edits().filter(|edit| edit.is_config()).collect();
+    config.iter().try_for_each(|edit| journal.will(Step::Serve((*edit).clone())))?;
+    edit::set_config(server, &config)
 }
 
 fn go_on(running: &Running<'_>) -> Result<()> {
@@ -73,7 +105,7 @@ fn place(server: Iis<'_>, journal: &mut Journal, placement: &Placement<'_>, expo
     let key = match &placement.key {
         PlacedKey::Here(link) => link.clone(),
         PlacedKey::New { home, pkcs8, access } => {
-            let key = home.link(new_container()?);
+            let key = home.link(container(placement.store)?);
             journal.will(Step::CreateKey { key: key.clone() })?;
             server.keys.create(&key, &NewKey { pkcs8, exportable, access })?;
             key
@@ -96,6 +128,16 @@ fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], pro
     Ok(server.stores.add(store, &certificate)?)
 }
 
+fn remove(server: Iis<'_>, journal: &mut Journal, store: StoreName, certificate: &StoredCertificate) -> Result<()> {
+    journal.will(Step::RemoveCertificate {
+        store,
+        certificate: BASE64.encode(&certificate.der),
+        properties: certificate.properties.clone(),
+    })?;
+    server.stores.remove(store, &certificate.sha256())?;
+    Ok(())
+}
+
 fn change(
     server: Iis<'_>,
     journal: &mut Journal,
@@ -111,6 +153,13 @@ fn change(
         after: after.clone(),
     })?;
     Ok(server.stores.change(placement.store, &certificate, &after)?)
+}
+
+/// The key of a request is waited for even if the request is deleted: it never counts as left behind.
+fn container(store: StoreName) -> Result<String> {
+    let own = new_container()?;
+    let guid = own.strip_prefix(OWN_CONTAINER).filter(|_| store == StoreName::Request);
+    Ok(guid.map_or(own.clone(), str::to_owned))
 }
 
 /// A name no container has, by which this program knows its own.

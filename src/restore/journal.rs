@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
 use crate::error::{Error, Exit, Result};
 use crate::server::iis::{KeyLink, Properties, StoreName};
 use crate::state::refuse_shared;
@@ -44,6 +45,24 @@ pub enum Step {
         /// As it will be.
         after: Properties,
     },
+    /// A certificate that the store held is taken out of it. Its key stays.
+    RemoveCertificate {
+        /// The store.
+        store: StoreName,
+        /// The certificate, base64 of its DER.
+        certificate: String,
+        /// As it was.
+        properties: Properties,
+    },
+    /// Another record of http.sys, or another binding.
+    Serve(Edit),
+}
+
+impl Step {
+    /// The change to what the server serves, if it is one.
+    pub fn edit(&self) -> Option<&Edit> {
+        if let Self::Serve(edit) = self { Some(edit) } else { None }
+    }
 }
 
 /// How far a run came.
@@ -80,7 +99,7 @@ enum Line {
         what: String,
         time: jiff::Timestamp,
     },
-    Step(Step),
+    Step(Box<Step>),
     Keep {
         run: u32,
     },
@@ -181,7 +200,7 @@ impl Journal {
     /// # Errors
     /// When it is not on disk.
     pub fn will(&mut self, step: Step) -> Result<()> {
-        self.write(&Line::Step(step))
+        self.write(&Line::Step(Box::new(step)))
     }
 
     /// The open run finished.
@@ -253,7 +272,7 @@ fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
         Line::TakenBack { run } => numbered(run, Stage::Open, Stage::TakenBack),
         Line::Step(step) => {
             let open = runs.last_mut().filter(|run| run.stage == Stage::Open)?;
-            open.steps.push(step.clone());
+            open.steps.push(Step::clone(step));
             Some(())
         }
         Line::Begin { run, what, time } => {

@@ -1,10 +1,14 @@
 //! The plan of an import: what becomes of each key pair on this server. Pure, and read by people before anything
 //! happens; applying it a second time finds nothing to do.
 
+use super::bindings::Bound;
+use super::edit::Edit;
 use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
-use crate::server::iis::{AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, is_self_issued, public_key};
+use crate::server::iis::{
+    AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, StoredCertificate, is_self_issued, public_key,
+};
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
@@ -40,7 +44,7 @@ pub struct Options {
 }
 
 /// What would be done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// One for each key pair.
     pub items: Vec<Item<'a>>,
@@ -48,6 +52,10 @@ pub struct Plan<'a> {
     pub authorities: Vec<(StoreName, &'a [u8])>,
     /// Roots that are not here and that nobody asked for.
     pub roots_left_out: Vec<Hash>,
+    /// Requests that are answered and go, once the key pairs are proven.
+    pub answered: Vec<StoredCertificate>,
+    /// What becomes of the bindings.
+    pub bindings: Vec<Bound>,
     /// Whether the keys can be exported later.
     pub exportable: bool,
 }
@@ -106,8 +114,8 @@ pub enum PlacedKey<'a> {
 /// Plans an import.
 pub fn plan<'a>(here: &Snapshot, incoming: &[Incoming<'a>], options: &Options) -> Plan<'a> {
     let items = incoming.iter().map(|one| Item { name: one.name.clone(), action: action(here, one) }).collect();
-    let mut plan =
-        Plan { items, authorities: Vec::new(), roots_left_out: Vec::new(), exportable: !options.non_exportable };
+    let exportable = !options.non_exportable;
+    let mut plan = Plan { items, exportable, ..Plan::default() };
     for (one, item) in incoming.iter().zip(&plan.items) {
         if !matches!(item.action, Action::Cannot(_)) {
             one.authorities
@@ -154,7 +162,7 @@ pub fn key_here(here: &Snapshot, certificate: &[u8]) -> Option<KeyLink> {
 }
 
 /// Intermediates go to `CA`, where Schannel looks for the chain it sends. Roots change whom the machine trusts.
-fn authority<'a>(
+pub(super) fn authority<'a>(
     here: &Snapshot,
     der: &'a [u8],
     options: &Options,
@@ -177,7 +185,14 @@ fn authority<'a>(
 impl Plan<'_> {
     /// Whether applying it would change anything.
     pub fn changes_anything(&self) -> bool {
-        !self.authorities.is_empty() || self.items.iter().any(|item| matches!(item.action, Action::Place(_)))
+        let places = |item: &Item<'_>| matches!(item.action, Action::Place(_));
+        let changes_stores = !self.authorities.is_empty() || !self.answered.is_empty();
+        changes_stores || self.items.iter().any(places) || self.edits().next().is_some()
+    }
+
+    /// What would change about records and bindings.
+    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+        self.bindings.iter().flat_map(Bound::edits)
     }
 
     /// What nothing can be done about: name and reason.
@@ -202,8 +217,12 @@ impl Item<'_> {
         };
         let store = placement.store.as_str();
         let first = match (&placement.before, &placement.key) {
-            (_, PlacedKey::Here(link)) => {
+            (Some(_), PlacedKey::Here(link)) => {
                 text!("plan-link", name = name, store = store, container = link.container.as_str())
+            }
+            (None, PlacedKey::Here(_)) => {
+                let friendly_name = placement.friendly_name.as_deref().unwrap_or_default();
+                text!("plan-install", name = name, store = store, friendly_name = friendly_name)
             }
             (Some(_), PlacedKey::New { .. }) => text!("plan-mend", name = name, store = store),
             (None, PlacedKey::New { .. }) => text!("plan-import", name = name, store = store),

@@ -27,7 +27,7 @@ pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
 pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>], names: &[String]) -> Plan<'a> {
     let faulty = here.seen.iter().filter(|seen| is_faulty(seen) && seen.certificate.is_wanted(names));
     let items = faulty.map(|seen| Item { name: seen.certificate.name(), action: mend(here, seen, rescued) });
-    Plan { items: items.collect(), authorities: Vec::new(), roots_left_out: Vec::new(), exportable: true }
+    Plan { items: items.collect(), exportable: true, ..Plan::default() }
 }
 
 /// Whether a certificate should have a key that works and has none. What this process may not see is not a fault.

@@ -1,9 +1,12 @@
 //! The way back: the steps of a run undone, newest first. What someone else changed since is left alone and named, and a
 //! step that was never made, or is already undone, does no harm.
 
+use data_encoding::BASE64;
+
+use super::edit::{self, Edit};
 use super::journal::{Journal, Step};
 use crate::error::{Error, Exit, Result};
-use crate::server::iis::{Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
+use crate::server::iis::{Code, Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
@@ -25,25 +28,32 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
     let Some(run) = journal.interrupted() else {
         return Ok(Vec::new());
     };
-    let mut left = Vec::new();
-    let mut failed = None;
+    // Bindings were changed last and together.
+    let bindings: Vec<&Edit> = run.steps.iter().filter_map(Step::edit).filter(|edit| edit.is_config()).collect();
+    let (mut left, mut failed) = (Vec::new(), None);
+    match edit::take_back_config(server, &bindings) {
+        Ok(texts) => left.extend(texts),
+        Err(error) => failed = Some(error),
+    }
     for step in run.steps.iter().rev() {
         match take_back(server, step) {
-            Ok(None) => {}
-            Ok(Some(text)) => left.push(text),
+            Ok(text) => left.extend(text),
             // The other steps are independent enough: the fewer remain, the better.
             Err(error) => failed = failed.or(Some(error)),
         }
     }
     match failed {
         None => journal.taken_back().map(|()| left),
-        Some(error) => Err(Error::new(Exit::Attention, text!("error-not-taken-back", reason = error.text()))),
+        Some(error) => Err(Error::new(Exit::Attention, text!("error-not-taken-back", reason = error.text))),
     }
 }
 
 /// One step; says what it left alone.
-fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>, WindowsError> {
+fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>> {
     match step {
+        Step::Serve(Edit::Record { before, after }) => edit::take_back_record(server, before.as_ref(), after.as_ref()),
+        // All of them together, above.
+        Step::Serve(_) => Ok(None),
         Step::CreateKey { key } => delete_key(server, key),
         Step::AddCertificate { store, certificate, key } => {
             let Some(found) = find(server, *store, certificate)? else {
@@ -52,13 +62,22 @@ fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>, WindowsError>
             if found.properties.key != *key {
                 return Ok(Some(text!("left-certificate-changed", name = found.name(), store = store.as_str())));
             }
-            server.stores.remove(*store, &found.sha256()).map(|_| None)
+            server.stores.remove(*store, &found.sha256())?;
+            Ok(None)
         }
         Step::ChangeCertificate { store, certificate, before, after } => {
             let Some(found) = find(server, *store, certificate)? else {
                 return Ok(None);
             };
             restore_properties(server, *store, &found, before, after)
+        }
+        Step::RemoveCertificate { store, certificate, properties } => {
+            let damaged = |_| WindowsError::new("CertAddCertificateContextToStore", store.as_str(), Code::BAD_DATA);
+            let der = BASE64.decode(certificate.as_bytes()).map_err(damaged)?;
+            if find(server, *store, &Hash::of(&der).to_string())?.is_none() {
+                server.stores.add(*store, &StoredCertificate { der, properties: properties.clone() })?;
+            }
+            Ok(None)
         }
     }
 }
@@ -69,23 +88,27 @@ fn restore_properties(
     found: &StoredCertificate,
     before: &Properties,
     after: &Properties,
-) -> Result<Option<Text>, WindowsError> {
+) -> Result<Option<Text>> {
     match &found.properties {
         now if now == before => Ok(None),
-        now if now == after => server.stores.change(store, &found.sha256(), before).map(|()| None),
+        now if now == after => {
+            server.stores.change(store, &found.sha256(), before)?;
+            Ok(None)
+        }
         _ => Ok(Some(text!("left-certificate-changed", name = found.name(), store = store.as_str()))),
     }
 }
 
 /// A key that any certificate uses is not deleted, whoever linked it.
-fn delete_key(server: Iis<'_>, key: &KeyLink) -> Result<Option<Text>, WindowsError> {
+fn delete_key(server: Iis<'_>, key: &KeyLink) -> Result<Option<Text>> {
     for store in StoreName::WITH_KEYS {
         let certificates = server.stores.certificates(store)?;
         if let Some(user) = certificates.iter().find(|c| c.properties.key.as_ref() == Some(key)) {
             return Ok(Some(text!("left-key-in-use", container = key.container.as_str(), name = user.name())));
         }
     }
-    server.keys.delete(key).map(|_| None)
+    server.keys.delete(key)?;
+    Ok(None)
 }
 
 fn find(server: Iis<'_>, store: StoreName, sha256: &str) -> Result<Option<StoredCertificate>, WindowsError> {

@@ -14,20 +14,20 @@ use crate::server::iis::{AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, S
 use crate::vault::id::Hash;
 
 /// A certificate with its key.
-struct Pair {
-    der: Vec<u8>,
-    pkcs8: SecretBytes,
+pub(super) struct Pair {
+    pub der: Vec<u8>,
+    pub pkcs8: SecretBytes,
 }
 
 /// A root, an intermediate, and a leaf with an RSA and one with an EC key under it.
-struct Pki {
+pub(super) struct Pki {
     root: Vec<u8>,
     intermediate: Vec<u8>,
-    rsa: Pair,
-    ec: Pair,
+    pub rsa: Pair,
+    pub ec: Pair,
 }
 
-static PKI: LazyLock<Pki> = LazyLock::new(|| {
+pub(super) static PKI: LazyLock<Pki> = LazyLock::new(|| {
     let authority = |name: &str| {
         let mut params = rcgen::CertificateParams::new([]).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -54,7 +54,7 @@ static POOL: LazyLock<[AccessEntry; 2]> = LazyLock::new(|| {
 });
 
 /// Both leaves, as a vault has them: the RSA one from a CSP, with a Japanese friendly name.
-fn incoming() -> Vec<Incoming<'static>> {
+pub(super) fn incoming() -> Vec<Incoming<'static>> {
     let pki = &*PKI;
     let authorities = || vec![pki.intermediate.as_slice(), pki.root.as_slice()];
     let one = |pair: &'static Pair, store| Incoming {
@@ -80,11 +80,11 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
     Ok(plan.changes_anything())
 }
 
-fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
+pub(crate) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
     Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
 }
 
-fn take_back_interrupted(server: &Memory, state: &Path) {
+pub(super) fn take_back_interrupted(server: &Memory, state: &Path) {
     let mut journal = Journal::open(state).unwrap();
     assert!(take_back::finish(server.iis(), &mut journal).unwrap().is_empty());
     assert!(journal.interrupted().is_none());
@@ -100,13 +100,13 @@ fn lived_in() -> Memory {
 }
 
 /// A place for host state, which the journal makes private: a temporary folder itself need not be.
-pub(super) fn state_folder() -> tempfile::TempDir {
+pub(crate) fn state_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::remove_dir(folder.path()).unwrap();
     folder
 }
 
-fn link(container: &str, key_set: KeySet) -> KeyLink {
+pub(super) fn link(container: &str, key_set: KeySet) -> KeyLink {
     KeyLink { container: container.into(), provider: "P".into(), provider_type: 1, key_spec: 1, key_set }
 }
 
@@ -132,7 +132,7 @@ fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
 fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
     let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
-    let (stores, _) = server.world();
+    let (stores, ..) = server.world();
     assert_eq!(stores[&StoreName::Ca].len(), 1);
     assert!(!stores.contains_key(&StoreName::Root));
 

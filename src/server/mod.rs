@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use destination::{Destination, Placed, Writing, pfx_of};
+use iis::SiteMap;
 
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -76,6 +77,12 @@ pub struct Holdings {
     pub unreadable: Vec<Unreadable>,
     /// Certificates whose key is not there.
     pub certificates: Vec<Certificate>,
+    /// What the server serves, where that is known.
+    pub site_map: Option<SiteMap>,
+    /// Why it could not be read.
+    pub sites_unread: Option<Text>,
+    /// Names of what is here and was not chosen, because no site uses it.
+    pub unused: Vec<String>,
 }
 
 /// A key pair with where it was found.
@@ -146,6 +153,11 @@ impl Held {
     /// The certificate that the key belongs to.
     pub fn leaf(&self) -> &Certificate {
         self.pair.leaf()
+    }
+
+    /// Whether it is a request that waits for its answer.
+    pub fn is_pending(&self) -> bool {
+        self.windows.as_ref().is_some_and(|windows| windows.store == iis::StoreName::Request.as_str())
     }
 }
 
@@ -247,13 +259,11 @@ impl Holdings {
         }
         for key in sorted.lonely_keys {
             let reason = text!("reason-no-certificate", key_type = key.key_type());
-            let name = file.clone();
-            self.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate: None });
+            self.unreadable.push(Unreadable::new(file.clone(), reason));
         }
         for (name, error) in sorted.unusable {
             let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
-            let reason = key_pair_reason(&error);
-            self.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate: None });
+            self.unreadable.push(Unreadable::new(name, key_pair_reason(&error)));
         }
         for certificate in sorted.certificates {
             if !self.certificates.iter().any(|known| known.der() == certificate.der()) {
@@ -300,6 +310,16 @@ impl Holdings {
 }
 
 impl Unreadable {
+    /// Something that no password would open.
+    fn new(name: String, reason: Text) -> Self {
+        Self { name, reason, wrong_password: false, certificate: None }
+    }
+
+    /// SHA-1 of its certificate, where that was found.
+    pub fn thumbprint(&self) -> Option<String> {
+        self.certificate.as_ref().map(Certificate::thumbprint)
+    }
+
     /// Whether `name`, as typed or pasted, means it.
     pub fn is_called(&self, name: &str) -> bool {
         let named = |certificate: &Certificate| is_called(name, &certificate.thumbprint(), labels(certificate));
@@ -349,6 +369,7 @@ pub fn digest(holdings: &Holdings) -> Hash {
             format!("{} {:?} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names, held.windows)
         })
         .chain(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)))
+        .chain(holdings.site_map.iter().map(SiteMap::digest_line))
         .collect();
     lines.sort();
     Hash::of(lines.join("\n").as_bytes())

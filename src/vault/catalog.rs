@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::id::{Number, ServerId, VaultId};
 use super::record::Record;
 use crate::secret::{Password, SecretBytes};
+use crate::server::iis::SiteMap;
 
 /// What one generation holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ pub struct Catalog {
     /// The media known to the writer, with the checks done on them.
     #[serde(default)]
     pub media: Vec<SeenMedium>,
+    /// What the server served.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "take_site_map")]
+    pub site_map: Option<SiteMap>,
 }
 
 /// One key pair.
@@ -226,6 +231,11 @@ fn expose_password<S: serde::Serializer>(password: &Password, serializer: S) -> 
 
 fn take_password<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Password, D::Error> {
     String::deserialize(deserializer).map(Password::new)
+}
+
+/// Bindings that a later pfxvault describes in another way must not keep key pairs from being restored.
+fn take_site_map<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SiteMap>, D::Error> {
+    Value::deserialize(deserializer).map(|value| serde_json::from_value(value).ok())
 }
 
 /// Counts what would be written, so that the real buffer is allocated once.

@@ -19,9 +19,9 @@ pub fn iis() -> Option<Iis<'static>> {
 }
 
 impl LocalMachine {
-    /// Both halves of the seam.
+    /// The seam.
     pub fn iis(&self) -> Iis<'static> {
-        Iis { stores: &LocalMachine, keys: &LocalMachine }
+        Iis { stores: &LocalMachine, keys: &LocalMachine, http: &LocalMachine, sites: &LocalMachine }
     }
 }
 

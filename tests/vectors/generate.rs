@@ -107,6 +107,7 @@ impl Sealed {
             drills: Vec::new(),
             policy: Policy::default(),
             media: Vec::new(),
+            site_map: None,
         };
         self.seal(name, catalog.to_json().expose())
     }

@@ -902,7 +902,7 @@ help-restore-non-exportable = mark the keys on this server as not exportable (no
 help-restore-install-root = trust this root certificate from now on, by its SHA-256
 help-repair = mend key pairs of this server, and take back what was interrupted
 help-repair-orphans = delete keys that an earlier run left behind
-help-undo = take back the last restore or repair of this server
+help-undo = take back the last restore, install, request or repair of this server
 help-selftest = try the keys of this server with throw-away ones
 
 ## The system's event log
@@ -983,3 +983,168 @@ help-media-policy = Show or change when a check, another stick or a new stick is
 help-media-policy-min-media = sticks that should hold the newest backup
 help-media-policy-verify-every = months after which a stick must be checked again
 help-media-policy-rewrite-after = months after which a stick should be replaced by a new one
+
+## The configuration of IIS
+
+error-iis-config = the configuration of IIS cannot be read: { $path }
+    .cause = { $reason }
+    .hint = check the path, and run the command again as administrator
+config-no-text = it is not a text in UTF-8 or UTF-16
+config-no-xml = line { $line } is no XML that IIS would read: { $detail }
+config-absurd = it is built in a way that no configuration of IIS is
+config-other = it is another file: its outermost element is not "{ $element }"
+config-missing = line { $line }: "{ $element }" has no "{ $attribute }"
+config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
+
+## Sites and bindings
+
+restore-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
+progress-binding = binding { $what }
+left-binding-changed = attention: left as it is, because it was changed since: { $what }
+error-not-kept = Windows did not keep a binding as it was written: { $what }
+    .cause = reading it back shows something else
+    .hint = it is taken back; look at it in IIS Manager, then run the command again
+error-bad-mapping = not an answer of the form OLD=NEW: { $text }
+    .hint = in a file for --map, a line is site OLD=NEW or ip OLD=NEW; nothing after the sign leaves it out
+cannot-no-certificate = no certificate was assigned to it there
+cannot-left-out = left out, as was answered
+cannot-no-site = there is no site of that name or host name here. Create it in IIS Manager, or name another one with --map-site
+cannot-which-site = it may be any of these sites here: { $sites }. Choose one with --map-site
+cannot-unknown-binding = it is written in a way that only IIS understands
+cannot-old-windows = this Windows does not know certificates chosen by host name
+cannot-no-address = this server does not have the address { $ip }. Name another one with --map-ip
+cannot-central-store = the Central Certificate Store is not set up here. Set it up in IIS Manager first
+cannot-certificate-missing = its certificate is not here: { $name }
+cannot-no-ftp = the site has no FTP binding here
+conflict-other-site = the site "{ $site }" has the same binding here
+conflict-two-certificates = another binding of the backup wants another certificate at { $endpoint }
+conflict-other-owner = { $endpoint } belongs to another program ({ $owner })
+bind-keep = already bound: { $site }: { $binding }: { $certificate }
+bind-add = bind: { $site }: { $binding }: { $certificate }
+bind-replace = bind: { $site }: { $binding }: { $certificate } (replaces { $replaces })
+bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
+bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
+bind-address = . other address: { $from } -> { $to }
+bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
+bind-other-store = . the certificate is taken from the store { $store }
+backup-unused =
+    not included, because no site uses { $count ->
+        [one] it
+       *[other] them
+    }: { $names } (to save everything: --all; or name them)
+backup-without-sites = attention: sites and bindings were not saved: { $reason }
+help-backup-all = Save every key pair of this server, also those that no site uses
+help-iis-config = Take sites and bindings from this copy of applicationHost.config, such as from the disk of a dead server
+tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
+        [one] 1 certificate sent
+       *[other] { $count } certificates sent
+    })
+tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
+tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
+tls-nothing = attention: { $name } does not answer with TLS: { $reason }
+bind-commands =
+    The same by hand:
+    { $lines }
+map-site-question = Which site here is "{ $site }" of the backup?
+map-ip-question = The address { $ip } of the backup is not on this server. Which one stands for it?
+choice-none = none of them: leave it out
+progress-tls = asking { $count } bindings for their certificates on this machine
+tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd start site "{ $site }"
+restore-no-iis = attention: IIS is not installed here, so nothing can be bound
+restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager, or run the restore again without --keys-only once the sites are there.
+restore-bound = done: { $count ->
+        [one] 1 binding has
+       *[other] { $count } bindings have
+    } the certificate of the backup; left as they are: { $unbound }
+restore-not-restored =
+    Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
+    To take everything back: pfxvault undo
+restore-maybe-renewed = attention: the certificate of { $name } ends in { $days } days and may have been renewed since this backup
+undo-bindings = Records and bindings that it changed stand again as before: { $count }
+error-shared-configuration = this server shares its IIS configuration with others: { $folder }
+    .cause = a change to a binding changes every server of the farm
+    .hint = if all of them are meant, add --farm; if only the certificates are wanted, --keys-only
+error-map-file = the file of answers cannot be used: { $path }
+    .cause = { $reason }
+    .hint = name a file in a folder that you can write to: --map D:\map.txt
+error-report = the report cannot be written: { $path }
+    .cause = { $reason }
+    .hint = what the screen says stands; copy it into the ticket
+report-head = pfxvault restore, { $time }, { $server }, { $user }
+report-end = exit code { $exit }
+help-restore-keys-only = Import certificates and keys only, and bind nothing
+help-restore-map-site = Site of the backup and the site here that stands for it; may be given several times
+help-restore-map-ip = Address of the backup and the address here that stands for it; may be given several times
+help-restore-map = File with such answers; what is asked is added to it
+help-restore-farm = Change the configuration although other servers share it
+help-restore-print-commands = Also print the commands of Windows that would do the same
+help-restore-report = New file for the change ticket: the plan, the answers, every change, what the server shows
+
+## Requests and their answers
+
+help-request = Make a key and a CSR for the certificate authority; install takes the answer.
+help-request-hosts = Host names of the certificate, *.example.com for a wildcard; the first is the common name
+help-request-out = File for the CSR; an existing one is never overwritten
+help-friendly-name = Name of the certificate in IIS Manager
+help-install = Take the certificate authority's answer: link it with its key, put it into the certificate store, back it up.
+help-install-response = The answer: PKCS#7, a certificate, or the whole mail saved as a text file
+help-install-store = Certificate store: personal (the default) or webhosting
+help-install-to = USB stick for a backup right afterwards, such as E:
+request-done = done: the CSR for { $name } is in { $path }. Send this file to the certificate authority.
+request-next =
+    The private key is on this server only, and whoever loses it cannot use the certificate. Back it up now, before the
+    answer comes: pfxvault backup --from iis --to E:
+    When the answer comes: pfxvault install ANSWER.TXT
+request-unsaved = attention: the request for { $name } waits for its answer, and its private key is in no backup. Back it up: pfxvault backup --from iis --to E:
+plan-install = install: { $name } -> store { $store }, as "{ $friendly_name }", linked to its private key on this server
+install-pending = The pending request for { $name } is found.
+install-request-deleted = The pending request for { $name } was deleted, but its private key is still on this server. It is used.
+install-used-before = The request for { $name } was answered once before. Its private key is still on this server and is used again.
+install-answered = the pending request is removed, once the private key has signed for the certificate
+install-question = Install the certificate?
+install-done = done: { $name } is in the store { $store }, and its private key signs for it ({ $thumbprint })
+install-already = Nothing to do: { $name } is in the store { $store }, and its private key works.
+install-only-here = attention: this key pair exists only on this server until it is backed up: pfxvault backup --from iis --to E:
+install-not-saved = attention: the certificate is installed, but it is not backed up: { $reason }
+error-host-name = not a host name: { $name }
+    .cause = a certificate is for names such as www.example.com or *.example.com; others than ASCII ones are written as xn--...
+    .hint = check the spelling
+error-request-exists = there is already a file { $path }
+    .cause = it may be the CSR of another request, and no key is ever used for two
+    .hint = choose another name for --out
+error-request-file = the CSR cannot be written to { $path }; the new private key was deleted
+    .cause = { $reason }
+    .hint = choose another place for --out
+error-request-failed = the request could not be made
+    .cause = { $reason }
+    .hint = check the host names, and run pfxvault selftest to see what this server can do
+error-answer-none = no certificate in { $path }
+    .cause = it is neither a certificate nor PKCS#7, nor a mail with either
+    .hint = save the whole mail of the certificate authority as a text file, or its [PKCS7 File] part
+error-answer-damaged = { $path } is cut off or damaged
+    .cause = a certificate begins in it, and does not end
+    .hint = save the mail of the certificate authority once more, whole
+error-answer-too-large = { $path } is too large for an answer of a certificate authority
+    .hint = check the path
+error-answer-elsewhere = the private key of { $name } is not on this server ({ $thumbprint })
+    .cause = the CSR was made on another server, or its private key was deleted
+    .hint = run the command on the server that made the CSR, or restore the request from a backup first: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+error-answer-key-lost = the request for { $name } is here, but its private key does not work
+    .cause = { $reason }
+    .hint = restore the request from a backup: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+cannot-names-missing = the new certificate is not for these names of the one that is served there: { $names }
+cannot-shared = this server shares its IIS configuration with others ({ $folder }); change it in IIS Manager
+cannot-address-not-here = this server does not have the address { $ip }
+conflict-endpoint-taken = { $endpoint } serves another certificate to other sites, too: { $certificate }
+error-no-site = there is no site of this name: { $site }
+    .cause = the sites here are: { $sites }
+    .hint = give its name as IIS Manager shows it: --site "Default Web Site"
+install-not-bound = No binding serves a certificate for the same names, so none is changed. To bind it: --site "Default Web Site" (with --sni by host name, with --ip at one address)
+help-install-site = Bind it to this site, whatever it serves now; may be given several times
+help-install-no-bind = Only put it into the certificate store, and bind nothing
+help-install-ip = Address of a binding that is added (without it: all of them)
+help-install-sni = Add a binding by host name ("Require Server Name Indication")
+cannot-newer = the certificate that is served there was issued after this one. Name the site with --site to replace it all the same
+help-install-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
+progress-restart = restarting the site "{ $site }"
+install-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }

@@ -820,7 +820,7 @@ help-restore-non-exportable = このサーバーの秘密鍵をエクスポー�
 help-restore-install-root = 指定した SHA-256 のルート証明書を、以後信頼する
 help-repair = このサーバーのキーペアを修復し、途中で止まった変更を取り消す
 help-repair-orphans = 以前の実行で残された秘密鍵を削除する
-help-undo = このサーバーへの直前の復元または修復を取り消す
+help-undo = このサーバーへの直前の復元、インストール、要求、または修復を取り消す
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試す
 
 ## The system's event log
@@ -885,3 +885,158 @@ help-media-policy = 点検・USB メモリの本数・交換の期限を表示�
 help-media-policy-min-media = 最新のバックアップを置く USB メモリの本数
 help-media-policy-verify-every = USB メモリを再点検するまでの月数
 help-media-policy-rewrite-after = USB メモリを新しいものに交換するまでの月数
+
+## The configuration of IIS
+
+error-iis-config = IIS の構成ファイルを読み取れません: { $path }
+    .cause = { $reason }
+    .hint = パスを確認し、管理者としてもう一度実行してください
+config-no-text = UTF-8 または UTF-16 のテキストではありません
+config-no-xml = { $line } 行目が、IIS で読み取れる XML ではありません: { $detail }
+config-absurd = IIS の構成ファイルとしてあり得ない構造です
+config-other = 別のファイルです。最も外側の要素が「{ $element }」ではありません
+config-missing = { $line } 行目: 「{ $element }」に「{ $attribute }」がありません
+config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は指定できません
+
+## Sites and bindings
+
+restore-iis-backup = IIS の現在の構成を IIS 自身のバックアップに保存しました: { $name }(戻す場合: appcmd restore backup { $name })
+progress-binding = バインドしています: { $what }
+left-binding-changed = 注意: その後に変更されているため、そのままにしました: { $what }
+error-not-kept = バインドが書き込んだとおりになっていません: { $what }
+    .cause = 読み戻した内容が書き込んだ内容と異なります
+    .hint = 元の状態に戻します。IIS マネージャーで確認してから、もう一度実行してください
+error-bad-mapping = 「以前=今回」の形式ではありません: { $text }
+    .hint = --map のファイルには「site 以前=今回」または「ip 以前=今回」の行を書きます。等号の後が空の場合は対象から外します
+cannot-no-certificate = 以前のサーバーで証明書が割り当てられていませんでした
+cannot-left-out = 回答どおり、対象から外しました
+cannot-no-site = 同じ名前やホスト名のサイトがここにありません。IIS マネージャーで作成するか、--map-site で別のサイトを指定してください
+cannot-which-site = 該当するサイトが複数あります: { $sites }。--map-site で 1 つを指定してください
+cannot-unknown-binding = IIS だけが理解できる書き方のバインドです
+cannot-old-windows = この Windows は、ホスト名による証明書の選択(SNI)に対応していません
+cannot-no-address = アドレス { $ip } がこのサーバーにありません。--map-ip で別のアドレスを指定してください
+cannot-central-store = 集中証明書ストアがここで設定されていません。先に IIS マネージャーで設定してください
+cannot-certificate-missing = 証明書がここにありません: { $name }
+cannot-no-ftp = このサーバーのサイトに FTP のバインドがありません
+conflict-other-site = サイト「{ $site }」に同じバインドがあります
+conflict-two-certificates = { $endpoint } に対して、バックアップの別のバインドが別の証明書を必要としています
+conflict-other-owner = { $endpoint } は別のプログラム({ $owner })が使用しています
+bind-keep = すでにバインド済み: { $site }: { $binding }: { $certificate }
+bind-add = バインド: { $site }: { $binding }: { $certificate }
+bind-replace = バインド: { $site }: { $binding }: { $certificate }({ $replaces } を置き換え)
+bind-cannot = 注意: できません: { $site }: { $binding }: { $reason }
+bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $reason }
+bind-address = ・アドレスの変更: { $from } → { $to }
+bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
+bind-other-store = ・証明書はストア { $store } のものを使います
+backup-unused = どのサイトでも使われていないため、{ $count } 組は含めていません: { $names }(すべて保存する場合は --all、一部を保存する場合は名前を指定)
+backup-without-sites = 注意: サイトとバインドは保存していません: { $reason }
+help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存する
+help-iis-config = サイトとバインドを、この applicationHost.config のコピー(故障したサーバーのディスクなど)から読み取る
+tls-right = OK: { $name } は正しい証明書で応答しました({ $version }、送信された証明書 { $count } 個)
+tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
+tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
+tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
+bind-commands =
+    同じ変更を行うコマンド:
+    { $lines }
+map-site-question = バックアップのサイト「{ $site }」は、このサーバーのどのサイトですか?
+map-ip-question = バックアップのアドレス { $ip } はこのサーバーにありません。どのアドレスを使いますか?
+choice-none = どれでもない(対象から外す)
+progress-tls = このコンピューター上で、{ $count } 件のバインドの証明書を確認しています
+tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" の後に appcmd start site "{ $site }"
+restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
+restore-not-bound = 証明書はまだバインドされていません。IIS マネージャーでバインドするか、サイトを用意してから --keys-only を付けずにもう一度復元してください。
+restore-bound = 完了: { $count } 件のバインドがバックアップの証明書を使っています(そのままにしたバインド: { $unbound } 件)
+restore-not-restored =
+    復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
+    すべて取り消す場合: pfxvault undo
+restore-maybe-renewed = 注意: { $name } の証明書はあと { $days } 日で期限が切れます。このバックアップの後に更新されている可能性があります
+undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
+error-shared-configuration = このサーバーの IIS は、ほかのサーバーと構成を共有しています: { $folder }
+    .cause = バインドを変更すると、共有構成を使うすべてのサーバーに影響します
+    .hint = すべてのサーバーを対象にする場合は --farm、証明書だけの場合は --keys-only を付けてください
+error-map-file = 回答のファイルを使えません: { $path }
+    .cause = { $reason }
+    .hint = 書き込めるフォルダーのファイルを指定してください: --map D:\map.txt
+error-report = 作業記録を書き込めません: { $path }
+    .cause = { $reason }
+    .hint = 画面の結果は有効です。画面の内容を作業記録に転記してください
+report-head = pfxvault restore、{ $time }、{ $server }、{ $user }
+report-end = 終了コード { $exit }
+help-restore-keys-only = 証明書と秘密鍵のインポートだけを行い、バインドはしない
+help-restore-map-site = バックアップのサイトと、ここで対応するサイト(複数回指定可)
+help-restore-map-ip = バックアップのアドレスと、ここで対応するアドレス(複数回指定可)
+help-restore-map = 対応付けの回答のファイル。質問への回答もここに追加する
+help-restore-farm = ほかのサーバーと共有している構成でも変更する
+help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
+help-restore-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
+
+## Requests and their answers
+
+help-request = 新しい秘密鍵と、認証局に送る CSR を作成します。届いた証明書は install でインストールします。
+help-request-hosts = 証明書のホスト名(ワイルドカードは *.example.com)。最初の名前がコモンネームになります
+help-request-out = CSR を保存するファイル。既存のファイルは上書きしません
+help-friendly-name = IIS マネージャーに表示されるフレンドリ名
+help-install = 認証局から届いた証明書を秘密鍵に関連付け、証明書ストアに入れ、バックアップします。
+help-install-response = 認証局から届いた PKCS#7、証明書、またはメール全体を保存したテキスト ファイル
+help-install-store = 証明書ストア: personal(個人。既定)または webhosting(Web ホスティング)
+help-install-to = 続けてバックアップする USB メモリ(例: E:)
+request-done = 完了: { $name } の CSR を { $path } に保存しました。このファイルを認証局に送ってください。
+request-next =
+    秘密鍵はこのサーバーにしかなく、失うと証明書を使えません。証明書が届く前に、今バックアップしてください:
+    pfxvault backup --from iis --to E:
+    証明書が届いたら: pfxvault install ANSWER.TXT
+request-unsaved = 注意: { $name } の保留中の要求があり、秘密鍵がまだバックアップされていません。バックアップしてください: pfxvault backup --from iis --to E:
+plan-install = インストール: { $name } → ストア { $store }(フレンドリ名「{ $friendly_name }」)。このサーバーにある秘密鍵に関連付けます
+install-pending = { $name } の保留中の要求が見つかりました。
+install-request-deleted = { $name } の保留中の要求は削除されていますが、秘密鍵はこのサーバーに残っています。この秘密鍵を使います。
+install-used-before = { $name } の CSR には、以前にも証明書が発行されています。秘密鍵はこのサーバーにあるので、もう一度使います。
+install-answered = 秘密鍵が証明書どおりに署名できることを確認した後、保留中の要求を削除します
+install-question = 証明書をインストールしますか?
+install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵が証明書どおりに署名できることを確認しました({ $thumbprint })
+install-already = { $name } はすでにストア { $store } にあり、秘密鍵も使えます。変更はありません。
+install-only-here = 注意: このキーペアは、バックアップするまでこのサーバーにしかありません: pfxvault backup --from iis --to E:
+install-not-saved = 注意: 証明書はインストールしましたが、バックアップできませんでした: { $reason }
+error-host-name = ホスト名ではありません: { $name }
+    .cause = 証明書には www.example.com や *.example.com のような名前が必要です。日本語のドメイン名は xn--… の形で指定します
+    .hint = 名前を確認してください
+error-request-exists = { $path } はすでにあります
+    .cause = 別の要求の CSR かもしれません。1 つの秘密鍵を 2 つの CSR に使うことはありません
+    .hint = --out に別の名前を指定してください
+error-request-file = CSR を { $path } に保存できません。新しい秘密鍵は削除しました
+    .cause = { $reason }
+    .hint = --out に別の場所を指定してください
+error-request-failed = CSR を作成できませんでした
+    .cause = { $reason }
+    .hint = ホスト名を確認し、pfxvault selftest で、このサーバーで使える機能を確認してください
+error-answer-none = { $path } に証明書がありません
+    .cause = 証明書でも PKCS#7 でも、それらを含むメールでもありません
+    .hint = 認証局からのメール全体、または [PKCS7 File] の部分をテキスト ファイルに保存してください
+error-answer-damaged = { $path } は途中で切れているか、破損しています
+    .cause = 証明書の始まりはありますが、終わりがありません
+    .hint = 認証局からのメールを、もう一度最後まで保存してください
+error-answer-too-large = { $path } は、認証局から届いたファイルとしては大きすぎます
+    .hint = パスを確認してください
+error-answer-elsewhere = { $name } の秘密鍵がこのサーバーにありません({ $thumbprint })
+    .cause = CSR を別のサーバーで作成したか、秘密鍵が削除されています
+    .hint = CSR を作成したサーバーで実行するか、先に要求をバックアップから復元してください: pfxvault restore --from E: --to iis。どちらもできない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
+error-answer-key-lost = { $name } の保留中の要求はありますが、秘密鍵が使えません
+    .cause = { $reason }
+    .hint = 要求をバックアップから復元してください: pfxvault restore --from E: --to iis。できない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
+cannot-names-missing = 新しい証明書には、現在の証明書にある次のホスト名がありません: { $names }
+cannot-shared = このサーバーは共有構成({ $folder })を使っています。IIS マネージャーで変更してください
+cannot-address-not-here = アドレス { $ip } がこのサーバーにありません
+conflict-endpoint-taken = { $endpoint } では、他のサイトも使う別の証明書が応答します: { $certificate }
+error-no-site = この名前のサイトがありません: { $site }
+    .cause = このサーバーのサイト: { $sites }
+    .hint = IIS マネージャーに表示される名前を指定してください: --site "Default Web Site"
+install-not-bound = 同じホスト名の証明書を使うバインドがないため、バインドは変更しません。バインドする場合: --site "Default Web Site"(ホスト名によるバインドは --sni、IP アドレスを限定する場合は --ip を追加)
+help-install-site = 現在の証明書にかかわらず、このサイトにバインドする(複数回指定できます)
+help-install-no-bind = 証明書ストアに入れるだけで、バインドは変更しない
+help-install-ip = 追加するバインドの IP アドレス(指定しない場合はすべて)
+help-install-sni = ホスト名によるバインドを追加する(「サーバー名表示を要求する」)
+cannot-newer = この証明書より後に発行された証明書が使われています。それでも置き換える場合は、--site でサイトを指定してください
+help-install-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
+progress-restart = サイト「{ $site }」を再起動しています
+install-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }

@@ -1,7 +1,9 @@
 //! The key pairs of a server, copied out of its stores for a backup.
 
+use std::mem::take;
+
 use super::look::{KeyState, Seen};
-use super::{ExportedKey, Iis, StoreName, look};
+use super::{ExportedKey, Iis, SiteMap, StoreName, look};
 use crate::error::Result;
 use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair};
 use crate::restore::repair;
@@ -32,7 +34,31 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
             }
         }
     }
+    // A configuration that cannot be read must not keep the keys from being saved.
+    match SiteMap::of(server) {
+        Ok(map) => holdings.site_map = Some(map).filter(|map| !map.is_empty()),
+        Err(error) => holdings.sites_unread = Some(error.text),
+    }
     Ok(holdings)
+}
+
+/// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where nothing is used,
+/// everything stays.
+pub fn keep_used(holdings: &mut Holdings) {
+    let used = holdings.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let is_used = |thumbprint: &str| used.contains(thumbprint);
+    let keeps = |held: &Held| is_used(&held.leaf().thumbprint()) || held.is_pending();
+    let keeps_unreadable = |one: &Unreadable| one.thumbprint().as_deref().is_none_or(is_used);
+    let serving = holdings.key_pairs.iter().any(|held| is_used(&held.leaf().thumbprint()));
+    if !serving && !holdings.unreadable.iter().any(|one| one.thumbprint().as_deref().is_some_and(is_used)) {
+        return;
+    }
+    let (kept, unused) = take(&mut holdings.key_pairs).into_iter().partition::<Vec<_>, _>(keeps);
+    holdings.key_pairs = kept;
+    holdings.unused.extend(unused.iter().map(|held| held.leaf().display_name().to_owned()));
+    let (kept, unused) = take(&mut holdings.unreadable).into_iter().partition::<Vec<_>, _>(keeps_unreadable);
+    holdings.unreadable = kept;
+    holdings.unused.extend(unused.into_iter().map(|one| one.name));
 }
 
 fn copy_out(server: Iis<'_>, seen: &Seen, authorities: &[&Seen], now: jiff::Timestamp) -> Result<Held, Text> {

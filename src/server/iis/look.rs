@@ -21,7 +21,7 @@ pub struct FoundKey {
 }
 
 /// A certificate with the state of its key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// Where it lies.
     pub store: StoreName,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::panic::panic_any;
 
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
@@ -43,22 +44,29 @@ pub struct KeptKey {
 }
 
 /// What the server holds, for comparing.
-pub type World = (BTreeMap<StoreName, Vec<StoredCertificate>>, BTreeMap<KeyLink, KeptKey>);
+pub type World =
+    (BTreeMap<StoreName, Vec<StoredCertificate>>, BTreeMap<KeyLink, KeptKey>, BTreeMap<Endpoint, Record>, Vec<Site>);
 
 /// The server.
 #[derive(Default)]
 pub struct Memory {
     stores: RefCell<BTreeMap<StoreName, Vec<StoredCertificate>>>,
     keys: RefCell<BTreeMap<KeyLink, KeptKey>>,
+    records: RefCell<BTreeMap<Endpoint, Record>>,
+    /// The folder of its configuration, where IIS is installed, with its sites.
+    config: RefCell<Option<(tempfile::TempDir, Vec<Site>)>>,
+    backups: RefCell<Vec<String>>,
+    addresses: RefCell<Vec<std::net::IpAddr>>,
+    build: Cell<u32>,
     not_elevated: Cell<bool>,
     fault: Cell<Option<(usize, Fault)>>,
     calls: Cell<usize>,
 }
 
 impl Memory {
-    /// Both halves of the seam.
+    /// The seam.
     pub fn iis(&self) -> Iis<'_> {
-        Iis { stores: self, keys: self }
+        Iis { stores: self, keys: self, http: self, sites: self }
     }
 
     /// Everything it holds.
@@ -66,7 +74,41 @@ impl Memory {
         let mut stores = self.stores.borrow().clone();
         stores.retain(|_, certificates| !certificates.is_empty());
         stores.values_mut().for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
-        (stores, self.keys.borrow().clone())
+        let sites = self.config.borrow().as_ref().map(|(_, sites)| sites.clone()).unwrap_or_default();
+        (stores, self.keys.borrow().clone(), self.records.borrow().clone(), sites)
+    }
+
+    /// Installs IIS with these sites.
+    pub fn install(&self, build: u32, sites: Vec<Site>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(config::APPLICATION_HOST), render(&sites)).unwrap();
+        self.config.replace(Some((folder, sites)));
+        self.build.set(build);
+    }
+
+    /// Gives it addresses.
+    pub fn set_addresses(&self, addresses: &[&str]) {
+        self.addresses.replace(addresses.iter().map(|address| address.parse().unwrap()).collect());
+    }
+
+    /// Puts a record into http.sys, whoever makes it.
+    pub fn put_record(&self, record: Record) {
+        self.records.borrow_mut().insert(record.endpoint.clone(), record);
+    }
+
+    /// The backups that IIS made of its configuration.
+    pub fn backups(&self) -> Vec<String> {
+        self.backups.borrow().clone()
+    }
+
+    /// What http.sys asks of a record: its certificate lies in that store with a key of the machine.
+    fn usable(&self, record: &Record) -> Result<(), Code> {
+        let Some(thumbprint) = &record.thumbprint else { return Ok(()) };
+        let store = StoreName::parse(record.store.as_deref().unwrap_or("MY")).ok_or(Code(1312))?;
+        let stores = self.stores.borrow();
+        let found = stores.get(&store).and_then(|there| there.iter().find(|one| one.thumbprint() == *thumbprint));
+        let link = found.and_then(|certificate| certificate.properties.key.clone()).ok_or(Code(1312))?;
+        self.keys.borrow().contains_key(&link).then_some(()).ok_or(Code(1312))
     }
 
     /// Lets the call with this number, counted from now, go wrong.
@@ -237,4 +279,117 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
         _ => rsa::PrivateKey::from_pkcs8_der(pkcs8).map(|key| key.to_public_key().to_public_key_der()),
     };
     public.unwrap().unwrap().into_vec()
+}
+
+impl HttpSys for Memory {
+    fn records(&self) -> Result<Vec<Record>, WindowsError> {
+        self.call("HttpQueryServiceConfiguration", || Ok(self.records.borrow().values().cloned().collect()))
+    }
+
+    fn add(&self, record: &Record) -> Result<(), WindowsError> {
+        self.call("HttpSetServiceConfiguration", || {
+            self.usable(record)?;
+            match self.records.borrow_mut().entry(record.endpoint.clone()) {
+                Entry::Occupied(_) => Err(Code(183)),
+                Entry::Vacant(free) => {
+                    free.insert(record.clone());
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn replace(&self, record: &Record) -> Result<(), WindowsError> {
+        self.call("HttpUpdateServiceConfiguration", || {
+            self.usable(record)?;
+            match self.records.borrow_mut().get_mut(&record.endpoint) {
+                Some(there) => there.clone_from(record),
+                None => return Err(Code(2)),
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError> {
+        self.call("HttpDeleteServiceConfiguration", || Ok(self.records.borrow_mut().remove(endpoint).is_some()))
+    }
+}
+
+impl SiteConfig for Memory {
+    fn folder(&self) -> Option<std::path::PathBuf> {
+        self.config.borrow().as_ref().map(|(folder, _)| folder.path().to_owned())
+    }
+
+    fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
+        self.call("CommitChanges", || {
+            let mut config = self.config.borrow_mut();
+            let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
+            let mut changed = sites.clone();
+            for BindingChange { site, change } in changes {
+                let site = changed.iter_mut().find(|there| there.name == *site).ok_or(Code(0x8007_0002))?;
+                make(site, change)?;
+            }
+            std::fs::write(folder.path().join(config::APPLICATION_HOST), render(&changed)).unwrap();
+            *sites = changed;
+            Ok(())
+        })
+    }
+
+    fn back_up(&self, name: &str) -> Result<(), WindowsError> {
+        self.call("appcmd", || {
+            self.backups.borrow_mut().push(name.to_owned());
+            Ok(())
+        })
+    }
+
+    fn addresses(&self) -> Result<Vec<std::net::IpAddr>, WindowsError> {
+        Ok(self.addresses.borrow().clone())
+    }
+
+    fn windows_build(&self) -> u32 {
+        self.build.get()
+    }
+}
+
+fn make(site: &mut Site, change: &Change) -> Result<(), Code> {
+    let at = |site: &Site, wanted: &Binding| site.bindings.iter().position(|binding| binding.is_same(wanted));
+    match change {
+        Change::Add(binding) if at(site, binding).is_some() => return Err(Code(0x8007_00B7)),
+        Change::Add(binding) => site.bindings.push(binding.clone()),
+        Change::Remove(binding) => {
+            let at = at(site, binding).ok_or(Code(0x8007_0002))?;
+            site.bindings.remove(at);
+        }
+        Change::Flags { binding, ssl_flags } => {
+            let at = at(site, binding).ok_or(Code(0x8007_0002))?;
+            site.bindings[at].ssl_flags = *ssl_flags;
+        }
+        Change::Ftp { thumbprint, store } => {
+            let certificate = FtpCertificate { thumbprint: thumbprint.clone(), store: store.clone() };
+            site.ftp = (!thumbprint.is_empty()).then_some(certificate);
+        }
+    }
+    Ok(())
+}
+
+/// As IIS writes it, as far as anybody here reads it.
+fn render(sites: &[Site]) -> String {
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let binding = |Binding { protocol, information, ssl_flags }: &Binding| {
+        format!(
+            r#"<binding protocol="{protocol}" bindingInformation="{}" sslFlags="{ssl_flags}" />"#,
+            escape(information)
+        )
+    };
+    let site = |site: &Site| {
+        let ftp = site.ftp.as_ref().map_or(String::new(), |FtpCertificate { thumbprint, store }| {
+            let ssl = format!(r#"<ssl serverCertHash="{thumbprint}" serverCertStoreName="{store}" />"#);
+            format!("<ftpServer><security>{ssl}</security></ftpServer>")
+        });
+        let bindings: String = site.bindings.iter().map(binding).collect();
+        let name = escape(&site.name);
+        format!(r#"<site name="{name}" id="{}"><bindings>{bindings}</bindings>{ftp}</site>"#, site.id)
+    };
+    let sites: String = sites.iter().map(site).collect();
+    format!("<configuration><system.applicationHost><sites>{sites}</sites></system.applicationHost></configuration>")
 }

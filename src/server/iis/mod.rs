@@ -1,14 +1,18 @@
 //! The certificates and keys of an IIS server as plain values: what its stores hold, where each key lies, and what may
-//! be done with it. The two traits are the seam to Windows; all else below this module is pure.
+//! be done with it. The traits are the seam to Windows; all else below this module is pure.
 
 pub mod access;
+pub mod binding;
 pub mod blob;
 pub mod challenge;
 mod code;
+pub mod config;
 mod holdings;
 pub mod look;
 #[cfg(test)]
 pub mod memory;
+pub mod site_map;
+pub mod sites;
 
 use std::fmt;
 
@@ -20,8 +24,10 @@ use sha1::{Digest, Sha1};
 pub use access::AccessEntry;
 pub use challenge::Signature;
 pub use code::{Code, WindowsError};
-pub use holdings::holdings;
+pub use holdings::{holdings, keep_used};
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
+pub use site_map::SiteMap;
+pub use sites::{Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig};
 
 use crate::error::Error;
 use crate::keypair::Certificate;
@@ -390,11 +396,15 @@ pub fn here() -> Result<Iis<'static>, Error> {
     crate::system::iis().ok_or_else(|| Error::usage(text!("error-no-iis")))
 }
 
-/// A server: its stores and its keys.
+/// A server: its stores and its keys, and what they are bound to.
 #[derive(Clone, Copy)]
 pub struct Iis<'a> {
     /// The stores.
     pub stores: &'a dyn CertStores,
     /// The keys.
     pub keys: &'a dyn Keys,
+    /// The records of http.sys.
+    pub http: &'a dyn HttpSys,
+    /// The configuration of IIS.
+    pub sites: &'a dyn SiteConfig,
 }

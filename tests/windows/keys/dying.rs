@@ -81,7 +81,7 @@ fn the_process_that_dies() {
     let (moment, call) = at.split_once(' ').unwrap();
     let mortal = Mortal { call: call.parse().unwrap(), before: moment == "before", calls: Cell::new(0) };
     let mut journal = Journal::open(&folder.join("state")).unwrap();
-    let iis = Iis { stores: &mortal, keys: &mortal };
+    let iis = Iis { stores: &mortal, keys: &mortal, http: &LocalMachine, sites: &LocalMachine };
     apply(iis, &plan, &mut journal, &running(&|| false)).unwrap();
 }
 

@@ -1,0 +1,220 @@
+//! The bindings of a restore into IIS: which site here stands for which, what would become of each, and, when all is
+//! done, what the server really shows.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::cli::Restore;
+use crate::commands::restore::Ready;
+use crate::commands::{Run, short};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::keypair::Certificate;
+use crate::restore::bindings::{self, Unclear};
+use crate::restore::plan::{Action, Plan};
+use crate::restore::{Bound, Fate, Mapping, Moving, appcmd};
+use crate::served::{self, Verdict};
+use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
+use crate::text;
+use crate::text::Text;
+
+/// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing can be bound.
+pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known: &Known) -> Result<Vec<Bound>> {
+    let Some(from) = ready.site_map.as_ref().filter(|_| !args.bindings.keys_only) else { return Ok(Vec::new()) };
+    if server.sites.folder().is_none() {
+        run.console.warn(&text!("restore-no-iis"));
+        return Ok(Vec::new());
+    }
+    let here = SiteMap::of(server)?;
+    if let Some(folder) = here.shared.as_ref().filter(|_| !args.bindings.farm) {
+        return Err(Error::failed(text!("error-shared-configuration", folder = folder)));
+    }
+    let mapping = mapping(run, args, from, &here)?;
+    let thumbprints = ready.key_pairs.iter().map(|one| one.pair.leaf().thumbprint());
+    let only = (!args.names.is_empty()).then(|| thumbprints.collect());
+    let moving = Moving {
+        from,
+        here: &here,
+        mapping: &mapping,
+        certificates: known.certificates.clone(),
+        names: known.names.clone(),
+        only,
+    };
+    Ok(bindings::plan(&moving))
+}
+
+/// The certificates that are here or will be.
+pub struct Known {
+    certificates: HashSet<(StoreName, String)>,
+    names: std::collections::HashMap<String, String>,
+}
+
+impl Known {
+    /// Those that the stores hold with a key that works, and those that a plan brings.
+    pub fn new(here: &Snapshot, ready: &Ready, plan: &Plan<'_>) -> Self {
+        let working = here.seen.iter().filter(|seen| seen.key.works());
+        let working = working.map(|seen| (seen.store, seen.certificate.thumbprint()));
+        let placed = plan.items.iter().filter_map(|item| match &item.action {
+            Action::Place(placement) => Some((placement.store, thumbprint(placement.certificate))),
+            _ => None,
+        });
+        let certificates = working.chain(placed).collect();
+        let label = |thumbprint: &str, friendly: Option<&str>, name: &str| {
+            let name = friendly.filter(|friendly| !friendly.is_empty()).unwrap_or(name);
+            (thumbprint.to_owned(), format!("{name} ({})", short(thumbprint)))
+        };
+        let there = here.seen.iter().map(|seen| {
+            let certificate = &seen.certificate;
+            label(&certificate.thumbprint(), certificate.properties.friendly_name.as_deref(), &certificate.name())
+        });
+        let brought = ready.key_pairs.iter().map(|one| {
+            let leaf = one.pair.leaf();
+            label(&leaf.thumbprint(), one.pair.friendly_name.as_deref(), leaf.display_name())
+        });
+        Self { certificates, names: there.chain(brought).collect() }
+    }
+}
+
+fn thumbprint(der: &[u8]) -> String {
+    StoredCertificate { der: der.to_vec(), properties: Default::default() }.thumbprint()
+}
+
+/// The answers from the command line and from the file; what they leave open is asked, and kept in the file.
+fn mapping(run: &Run<'_>, args: &Restore, from: &SiteMap, here: &SiteMap) -> Result<Mapping> {
+    let path = args.bindings.map.as_deref();
+    let mut mapping = path.filter(|path| path.exists()).map_or_else(|| Ok(Mapping::default()), load)?;
+    let known = mapping.clone();
+    args.bindings.map_site.iter().try_for_each(|answer| mapping.map_site(answer))?;
+    args.bindings.map_ip.iter().try_for_each(|answer| mapping.map_address(answer))?;
+    if run.console.interactive() && !args.into.yes {
+        ask(run, &mut mapping, from, here)?;
+    }
+    if let Some(path) = path.filter(|_| mapping != known) {
+        let saved = std::fs::write(path, mapping.to_text());
+        saved.map_err(|e| Error::failed(text!("error-map-file", path = path, reason = &e)))?;
+    }
+    Ok(mapping)
+}
+
+fn load(path: &Path) -> Result<Mapping> {
+    let bytes = files::read_input(path).map_err(|e| Error::usage(text!("error-map-file", path = path, reason = &e)))?;
+    Mapping::parse(&String::from_utf8_lossy(&bytes))
+}
+
+fn ask(run: &Run<'_>, mapping: &mut Mapping, from: &SiteMap, here: &SiteMap) -> Result<()> {
+    let Unclear { sites, .. } = bindings::unclear(from, here, mapping);
+    for (site, candidates) in sites {
+        let rest = here.sites.iter().filter(|one| !candidates.iter().any(|known| std::ptr::eq(*known, *one)));
+        let names: Vec<String> = candidates.iter().copied().chain(rest).map(|site| site.name.clone()).collect();
+        let answer = run.console.choose(&text!("map-site-question", site = site.name.as_str()), &names)?;
+        mapping.sites.insert(site.name.clone(), answer.map(|at| names[at].clone()));
+    }
+    // Sites that are left out need no address.
+    for ip in bindings::unclear(from, here, mapping).addresses {
+        let addresses: Vec<_> = here.addresses.iter().filter(|here| here.is_ipv4() == ip.is_ipv4()).collect();
+        let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let answer = run.console.choose(&text!("map-ip-question", ip = ip.to_string()), &names)?;
+        mapping.addresses.insert(ip, answer.map(|at| *addresses[at]));
+    }
+    Ok(())
+}
+
+/// The plan, line by line, and on request the commands of Windows that would do the same.
+pub fn show(run: &Run<'_>, bound: &[Bound], commands: bool) {
+    for one in bound {
+        let stands_out = matches!(one.fate, Fate::Cannot(_) | Fate::Conflict(_));
+        for (at, line) in one.texts().iter().enumerate() {
+            if stands_out || at > 0 { run.console.warn(line) } else { run.console.say(line) }
+        }
+    }
+    if commands {
+        let lines: Vec<String> = bound.iter().flat_map(Bound::edits).flat_map(appcmd::commands).collect();
+        run.console.say(&text!("bind-commands", lines = lines));
+    }
+}
+
+/// What became of the question for each binding.
+pub struct Answers<'a> {
+    answers: Vec<(&'a Bound, Verdict)>,
+}
+
+/// Asks the server for every binding, as its clients do, on this machine.
+/// `authorities` are certificates that it may have to send along.
+pub fn confirm<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -> Answers<'a> {
+    let made = bound.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe));
+    let asked: Vec<_> = made.filter_map(|one| Some((one, one.check.as_ref()?))).collect();
+    if !asked.is_empty() {
+        run.console.progress(&text!("progress-tls", count = asked.len()));
+    }
+    let verdicts: Vec<_> = asked.par_iter().map(|(_, check)| served::confirm(check, authorities)).collect();
+    for ((one, check), verdict) in asked.iter().zip(&verdicts) {
+        let lines = verdict.texts(check);
+        lines.iter().for_each(|line| if verdict.is_good() { run.console.say(line) } else { run.console.warn(line) });
+        if matches!(verdict, Verdict::Other(_)) {
+            run.console.mention(&text!("tls-restart", site = one.to.as_str()));
+        }
+    }
+    Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect() }
+}
+
+impl<'a> Answers<'a> {
+    /// Whether every binding serves its certificate, so that clients elsewhere accept it.
+    pub fn are_good(&self) -> bool {
+        self.answers.iter().all(|(_, verdict)| verdict.is_good())
+    }
+
+    /// Sites that still show another certificate.
+    pub fn still_other(&self) -> BTreeSet<&'a str> {
+        let other = self.answers.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
+        other.map(|(bound, _)| bound.to.as_str()).collect()
+    }
+
+    /// For programs.
+    pub fn document(&self) -> Value {
+        let one = |(bound, verdict): &(&Bound, Verdict)| {
+            let (result, served, missing) = match verdict {
+                Verdict::Right(served, missing) => ("right", Some(served), missing.clone()),
+                Verdict::Other(served) => ("other", Some(served), Vec::new()),
+                Verdict::Nothing(_) => ("nothing", None, Vec::new()),
+            };
+            json!({
+                "site": bound.to, "host": bound.check.as_ref().and_then(|check| check.host.clone()), "result": result,
+                "version": served.map(|served| served.version.as_str()),
+                "thumbprint": served.map(|served| served.thumbprint()), "missing": missing,
+            })
+        };
+        self.answers.iter().map(one).collect()
+    }
+}
+
+/// The bindings of a plan, for programs.
+pub fn document(run: &Run<'_>, bound: &[Bound]) -> Value {
+    let one = |one: &Bound| {
+        let (fate, reason) = match &one.fate {
+            Fate::AsItShouldBe => ("keep", None),
+            Fate::Cannot(reason) => ("cannot", Some(reason)),
+            Fate::Conflict(reason) => ("conflict", Some(reason)),
+            Fate::Change { replaces: Some(_), .. } => ("replace", None),
+            Fate::Change { replaces: None, .. } => ("add", None),
+        };
+        let words = |text: &Text| run.console.words(text);
+        json!({
+            "site": one.site, "to": one.to, "binding": one.binding, "certificate": one.certificate, "fate": fate,
+            "reason": reason.map(words), "remarks": one.remarks.iter().map(words).collect::<Vec<_>>(),
+        })
+    };
+    bound.iter().map(one).collect()
+}
+
+/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about to expire.
+pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
+    let leaves = ready.key_pairs.iter().map(|one| one.pair.leaf());
+    let days = |leaf: &Certificate| (leaf.not_after().as_second() - run.now.as_second()) / 86_400;
+    for leaf in leaves.filter(|leaf| days(leaf) < 30) {
+        let days = u64::try_from(days(leaf)).unwrap_or(0);
+        run.console.warn(&text!("restore-maybe-renewed", name = leaf.display_name(), days = days));
+    }
+}

@@ -1,0 +1,131 @@
+//! `request`: a new key with its CSR, and the warning of requests whose keys no backup has.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::Request;
+use crate::commands::list::last_backup;
+use crate::commands::{Run, iis};
+use crate::error::{Error, Exit, Result};
+use crate::restore::plan::{Item, PlacedKey, Placement};
+use crate::restore::{self, Action, Journal, Plan};
+use crate::server::iis::blob::Home;
+use crate::server::iis::{Iis, KeyState, Seen, StoreName};
+use crate::state::State;
+use crate::{request, text};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
+    let names = args.hosts.iter().map(|typed| host_name(typed)).collect::<Result<Vec<_>>>()?;
+    if args.out.exists() {
+        return Err(Error::usage(text!("error-request-exists", path = args.out.as_path())));
+    }
+    let server = iis::elevated()?;
+    let request = request::new(&names, run.now)
+        .map_err(|error| Error::failed(text!("error-request-failed", reason = error.to_string())))?;
+    let name = names.first().map_or("", String::as_str);
+    iis::carry_out(run, server, &plan(name, &request, args.friendly_name.as_deref()), "request")?;
+    write(run, server, &args.out, &request.csr)?;
+    run.console.say(&text!("request-done", name = name, path = args.out.as_path()));
+    run.console.mention(&text!("request-next"));
+    let file = args.out.display().to_string();
+    run.console.document(Exit::Done, json!({ "names": names, "file": file }));
+    Ok(Exit::Done)
+}
+
+fn host_name(typed: &str) -> Result<String> {
+    request::host_name(typed).ok_or_else(|| Error::usage(text!("error-host-name", name = typed)))
+}
+
+/// The stand-in certificate with its key goes where Windows looks for the request when the answer comes.
+fn plan<'a>(name: &str, request: &'a request::Request, friendly_name: Option<&str>) -> Plan<'a> {
+    let placement = Placement {
+        store: StoreName::Request,
+        certificate: &request.stand_in,
+        before: None,
+        friendly_name: friendly_name.map(str::to_owned),
+        key: PlacedKey::New { home: Home::SchannelCsp, pkcs8: &request.pkcs8, access: &[] },
+    };
+    let items = vec![Item { name: name.to_owned(), action: Action::Place(placement) }];
+    Plan { items, exportable: true, ..Plan::default() }
+}
+
+/// Only now that the key is here may the CSR leave; a request without its CSR is of no use to anyone.
+fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
+    let failed = |error: &io::Error| Error::failed(text!("error-request-file", path = path, reason = error));
+    let written =
+        File::create_new(path).and_then(|mut file| file.write_all(csr.as_bytes()).and_then(|()| file.sync_all()));
+    let Err(error) = written else { return Ok(()) };
+    restore::undo(server, &mut Journal::open(&run.state_folder()?)?)?;
+    Err(failed(&error))
+}
+
+/// Names the requests that wait for their answer with a key that exists only here.
+pub fn warn_unsaved<'a>(run: &Run<'_>, seen: impl Iterator<Item = &'a Seen>, state: Option<&State>) {
+    let saved = |seen: &Seen| state.is_some_and(|state| last_backup(state, &seen.certificate.der).is_some());
+    let pending = seen.filter(|seen| seen.store == StoreName::Request && matches!(seen.key, KeyState::Works(_)));
+    for request in pending.filter(|seen| !saved(seen)) {
+        run.console.warn(&text!("request-unsaved", name = request.certificate.name()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::pkcs7;
+    use crate::restore::answer::{self, Origin, Wishes};
+    use crate::restore::apply;
+    use crate::restore::tests::{running, state_folder};
+    use crate::server::iis::memory::Memory;
+    use crate::server::iis::{holdings, look_at_all};
+
+    /// Signs a CSR as an authority does, and words the answer as a mail.
+    fn answer_to(csr: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("request.txt"), csr).unwrap();
+        let run = |arguments: &str| {
+            let done = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        };
+        run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 9 -subj /CN=ca",
+        );
+        run(
+            "x509 -req -in request.txt -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 9 -out leaf.pem",
+        );
+        run("crl2pkcs7 -nocrl -certfile leaf.pem -certfile ca.pem -out answer.p7b");
+        let answer = std::fs::read_to_string(folder.path().join("answer.p7b")).unwrap();
+        format!("Hello\n\n[PKCS7 File]\n{answer}\n\nRegards\n").into_bytes()
+    }
+
+    #[test]
+    fn a_request_waits_with_a_key_that_a_backup_takes_until_its_answer_is_installed() {
+        let (server, state) = (Memory::default(), state_folder());
+        let now = jiff::Timestamp::now();
+        let request = request::new(&["www.example.com".to_owned()], now).unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        apply(server.iis(), &plan("www", &request, Some("公開 サイト")), &mut journal, &running(&|| false)).unwrap();
+        let kept = holdings(server.iis(), now).unwrap();
+        assert_eq!(kept.key_pairs[0].windows.as_ref().unwrap().store, "REQUEST");
+        let here = look_at_all(server.iis()).unwrap();
+        assert!(restore::repair::orphans(&here).is_empty() && !here.keys[0].link.is_own());
+
+        let certificates = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
+        let answer = answer::plan(&here, &certificates, &Wishes::default(), now).unwrap();
+        assert_eq!(answer.origin, Origin::Pending);
+        apply(server.iis(), &answer.plan, &mut journal, &running(&|| false)).unwrap();
+        let (stores, keys, ..) = server.world();
+        assert_eq!(stores[&StoreName::My][0].properties.friendly_name.as_deref(), Some("公開 サイト"));
+        assert_eq!(stores[&StoreName::My][0].name(), "www.example.com");
+        assert!(!stores.contains_key(&StoreName::Request) && keys.len() == 1);
+
+        // The key of a certificate stays, whatever is taken back.
+        restore::undo(server.iis(), &mut journal).unwrap();
+        assert_eq!(look_at_all(server.iis()).unwrap().seen, here.seen);
+    }
+}

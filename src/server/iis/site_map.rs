@@ -1,0 +1,223 @@
+//! What a server serves: its sites with their bindings, the records of http.sys, and what one must know of it to bring
+//! them to another server. A plain value, kept in the catalog of a backup.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Iis;
+use super::config::{self, Config, Installed};
+use super::sites::{Binding, Endpoint, FtpCertificate, Record, Settings, Site};
+use crate::error::Result;
+
+/// What a server serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteMap {
+    /// The build of Windows, such as 20348; 0 where it is not known.
+    #[serde(default)]
+    pub windows_build: u32,
+    /// Its addresses.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// Its sites.
+    #[serde(default)]
+    pub sites: Vec<Site>,
+    /// The certificate of FTP sites that have none of their own.
+    #[serde(default)]
+    pub ftp_defaults: Option<FtpCertificate>,
+    /// Paths with settings of their own, which are not kept here.
+    #[serde(default)]
+    pub locations: Vec<String>,
+    /// Where its configuration lies, if it shares one with other servers.
+    #[serde(default)]
+    pub shared: Option<String>,
+    /// The records of http.sys, those of other programs for information.
+    #[serde(default)]
+    pub records: Vec<Record>,
+    /// Settings that a restore does not make.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+impl SiteMap {
+    /// Reads what this server serves.
+    ///
+    /// # Errors
+    /// When its configuration, the records or its addresses cannot be read.
+    pub fn of(server: Iis<'_>) -> Result<Self> {
+        let installed = match server.sites.folder() {
+            Some(folder) => config::read_folder(&folder)?,
+            None => Installed { config: Config::default(), shared: None },
+        };
+        Ok(Self {
+            windows_build: server.sites.windows_build(),
+            addresses: server.sites.addresses()?,
+            shared: installed.shared.map(|path| path.display().to_string()),
+            records: server.http.records()?,
+            settings: server.sites.settings(),
+            ..Self::from(installed.config)
+        })
+    }
+
+    /// Reads the sites of another machine, whose applicationHost.config was copied here. It has no records: http.sys
+    /// keeps them elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_file(path: &Path) -> Result<Self> {
+        config::read_file(path).map(Self::from)
+    }
+
+    /// Whether there is nothing in it: no site, and no record of anybody.
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty() && self.records.is_empty()
+    }
+
+    /// The certificates that IIS uses, by thumbprint: those of its bindings, whoever made the record, of FTP, and of its
+    /// own records.
+    pub fn used(&self) -> BTreeSet<String> {
+        let bindings = self.sites.iter().flat_map(|site| &site.bindings).filter_map(|binding| self.serving(binding));
+        let records = bindings.chain(self.records.iter().filter(|record| record.is_of_iis()));
+        let records = records.filter_map(|record| record.thumbprint.clone());
+        let ftp = self.sites.iter().filter_map(|site| site.ftp_in_use(self.ftp_defaults.as_ref()));
+        records.chain(ftp.map(|ftp| ftp.thumbprint.clone())).collect()
+    }
+
+    /// What a later backup compares itself with. Addresses come and go by themselves.
+    pub fn digest_line(&self) -> String {
+        format!("{:?}", Self { addresses: Vec::new(), ..self.clone() })
+    }
+
+    /// The record of exactly this endpoint.
+    pub fn record(&self, endpoint: &Endpoint) -> Option<&Record> {
+        self.records.iter().find(|record| record.endpoint == *endpoint)
+    }
+
+    /// The record that answers for a TLS binding: its own, else whichever http.sys finds next.
+    pub fn serving(&self, binding: &Binding) -> Option<&Record> {
+        let endpoint = binding.endpoint()?;
+        let port = endpoint.port();
+        let all = |ip: &str| ip.parse().ok().map(|ip| Endpoint::Address { ip, port });
+        let domain = match &endpoint {
+            Endpoint::Name { host, .. } => host.split_once('.').map(|(_, domain)| format!("*.{domain}")),
+            _ => None,
+        };
+        let address = binding.parts().and_then(|parts| parts.ip).map(|ip| Endpoint::Address { ip, port });
+        let next = [
+            Some(endpoint),
+            domain.map(|host| Endpoint::Name { host, port }),
+            address,
+            all("0.0.0.0"),
+            all("::"),
+            Some(Endpoint::Central { port }),
+        ];
+        next.into_iter().flatten().find_map(|endpoint| self.record(&endpoint))
+    }
+
+    /// Every use of a certificate by IIS: TLS bindings with their sites, FTP sites without a binding.
+    pub fn uses<'a>(&'a self, thumbprint: &'a str) -> impl Iterator<Item = (&'a Site, Option<&'a Binding>)> {
+        let is = move |other: &str| other.eq_ignore_ascii_case(thumbprint);
+        self.sites.iter().flat_map(move |site| {
+            let serves = move |binding: &&Binding| {
+                self.serving(binding).and_then(|record| record.thumbprint.as_deref()).is_some_and(is)
+            };
+            let ftp = site.ftp_in_use(self.ftp_defaults.as_ref()).filter(|ftp| is(&ftp.thumbprint));
+            let bindings = site.bindings.iter().filter(serves).map(move |binding| (site, Some(binding)));
+            bindings.chain(ftp.map(|_| (site, None)))
+        })
+    }
+}
+
+impl From<Config> for SiteMap {
+    fn from(config: Config) -> Self {
+        let Config { sites, ftp_defaults, locations } = config;
+        Self { sites, ftp_defaults, locations, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::iis::sites::IIS_APP_ID;
+
+    fn record(endpoint: Endpoint, thumbprint: &str) -> Record {
+        Record {
+            endpoint,
+            thumbprint: Some(thumbprint.into()),
+            store: None,
+            app_id: IIS_APP_ID.into(),
+            check_mode: 0,
+            freshness: 0,
+            url_timeout: 0,
+            ctl_identifier: None,
+            ctl_store: None,
+            flags: 0,
+        }
+    }
+
+    fn name(host: &str) -> Endpoint {
+        Endpoint::Name { host: host.into(), port: 443 }
+    }
+
+    fn address(ip: &str) -> Endpoint {
+        Endpoint::Address { ip: ip.parse().unwrap(), port: 443 }
+    }
+
+    fn https(information: &str, ssl_flags: u32) -> Binding {
+        Binding { protocol: "https".into(), information: information.into(), ssl_flags }
+    }
+
+    #[test]
+    fn a_binding_without_a_record_of_its_own_is_served_by_the_next_that_fits() {
+        let mut map = SiteMap {
+            records: vec![
+                record(name("shop.example.com"), "A"),
+                record(name("*.example.com"), "B"),
+                record(address("192.0.2.1"), "C"),
+                record(address("0.0.0.0"), "D"),
+            ],
+            ..SiteMap::default()
+        };
+        let serves = |map: &SiteMap, information, flags| {
+            map.serving(&https(information, flags)).and_then(|record| record.thumbprint.clone()).unwrap_or_default()
+        };
+        assert_eq!(serves(&map, "*:443:Shop.example.com", 1), "A");
+        assert_eq!(serves(&map, "*:443:other.example.com", 1), "B");
+        assert_eq!(serves(&map, "192.0.2.1:443:example.net", 1), "C");
+        assert_eq!(serves(&map, "*:443:example.net", 1), "D");
+        assert_eq!(serves(&map, "192.0.2.1:443:", 0), "C");
+        assert_eq!(serves(&map, "192.0.2.2:443:", 0), "D");
+        assert_eq!(serves(&map, "*:8443:", 0), "");
+        map.records.truncate(1);
+        assert_eq!(serves(&map, "*:443:example.net", 1), "");
+    }
+
+    #[test]
+    fn every_use_of_a_certificate_is_found_those_by_ftp_too() {
+        let ftp = |thumbprint: &str| Some(FtpCertificate { thumbprint: thumbprint.into(), store: "MY".into() });
+        let site = |name: &str, bindings| Site { name: name.into(), bindings, ..Site::default() };
+        let files = Binding { protocol: "ftp".into(), information: "*:21:".into(), ssl_flags: 0 };
+        let map = SiteMap {
+            sites: vec![
+                site("a", vec![https("*:443:a.example.com", 1), https("*:443:b.example.com", 1)]),
+                site("b", vec![https("192.0.2.1:443:", 0)]),
+                site("c", vec![files.clone()]),
+                Site { ftp: ftp("BB"), ..site("d", vec![files]) },
+                Site { ftp: ftp("AA"), ..site("e", Vec::new()) },
+            ],
+            ftp_defaults: ftp("AA"),
+            records: vec![record(name("a.example.com"), "AA"), record(address("0.0.0.0"), "AA")],
+            ..SiteMap::default()
+        };
+        let uses = |thumbprint| {
+            let line = |(site, binding): (&Site, Option<&Binding>)| {
+                format!("{} {}", site.name, binding.map_or("ftp", |binding| &binding.information))
+            };
+            map.uses(thumbprint).map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(uses("aa"), ["a *:443:a.example.com", "a *:443:b.example.com", "b 192.0.2.1:443:", "c ftp"]);
+        assert_eq!(uses("BB"), ["d ftp"]);
+    }
+}

@@ -1,0 +1,269 @@
+//! What a certificate is bound to: the sites of IIS with their bindings, and the records of http.sys, which alone know
+//! the certificates. Plain values; the two traits are the seam to Windows.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::WindowsError;
+
+/// The `AppId` under which IIS keeps its records. Others belong to other programs (WinRM, AD FS, RD Gateway).
+pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
+
+/// One record of http.sys, kept verbatim: every field that `HTTP_SERVICE_CONFIG_SSL_PARAM` has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it answers for.
+    pub endpoint: Endpoint,
+    /// SHA-1 of the certificate, 40 upper-case hexadecimal digits; `None` for a Central Certificate Store record.
+    pub thumbprint: Option<String>,
+    /// The store of the certificate; `None` means `MY`.
+    pub store: Option<String>,
+    /// Who made it: a GUID in braces, upper-case.
+    pub app_id: String,
+    /// `DefaultCertCheckMode`.
+    #[serde(default)]
+    pub check_mode: u32,
+    /// `DefaultRevocationFreshnessTime`, seconds.
+    #[serde(default)]
+    pub freshness: u32,
+    /// `DefaultRevocationUrlRetrievalTimeout`, milliseconds.
+    #[serde(default)]
+    pub url_timeout: u32,
+    /// `pDefaultSslCtlIdentifier`.
+    #[serde(default)]
+    pub ctl_identifier: Option<String>,
+    /// `pDefaultSslCtlStoreName`.
+    #[serde(default)]
+    pub ctl_store: Option<String>,
+    /// `DefaultFlags`, `HTTP_SERVICE_CONFIG_SSL_FLAG_*`.
+    #[serde(default)]
+    pub flags: u32,
+}
+
+impl Record {
+    /// Whether IIS made it.
+    pub fn is_of_iis(&self) -> bool {
+        self.app_id.eq_ignore_ascii_case(IIS_APP_ID)
+    }
+
+    /// Whether both do the same: Windows may spell the store and the GUID in another way than they were given to it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let spelled = |record: &Self| Self {
+            store: Some(record.store.as_deref().unwrap_or("MY").to_uppercase()),
+            app_id: record.app_id.to_uppercase(),
+            ..record.clone()
+        };
+        spelled(self) == spelled(other)
+    }
+}
+
+/// What a record of http.sys answers for. http.sys looks for an exact name first, then for the address, then for the
+/// Central Certificate Store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Endpoint {
+    /// `HttpServiceConfigSSLCertInfo`: every name asked for at this address; `0.0.0.0` and `::` mean all of them.
+    Address {
+        /// The address.
+        ip: IpAddr,
+        /// The port.
+        port: u16,
+    },
+    /// `HttpServiceConfigSslSniCertInfo`: one host name (SNI), at every address.
+    Name {
+        /// The host name, `*.example.com` from Windows Server 2016.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// `HttpServiceConfigSslCcsCertInfo`: the Central Certificate Store answers at this port.
+    Central {
+        /// The port.
+        port: u16,
+    },
+}
+
+impl Endpoint {
+    /// The port.
+    pub fn port(&self) -> u16 {
+        let (Self::Address { port, .. } | Self::Name { port, .. } | Self::Central { port }) = self;
+        *port
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { ip: IpAddr::V6(ip), port } => write!(f, "[{ip}]:{port}"),
+            Self::Address { ip, port } => write!(f, "{ip}:{port}"),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Central { port } => write!(f, "*:{port}"),
+        }
+    }
+}
+
+/// One binding of a site, as applicationHost.config has it. Protocol and information together are its key there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// `https`, `http`, `ftp`, `net.tcp`; compared without case.
+    pub protocol: String,
+    /// `bindingInformation`: for https `address:port:host`.
+    pub information: String,
+    /// `sslFlags`, 0 where the file has none.
+    #[serde(default)]
+    pub ssl_flags: u32,
+}
+
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.information)
+    }
+}
+
+/// One site, as applicationHost.config has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its number, which another server gives to another site.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Its bindings, those it inherits included.
+    pub bindings: Vec<Binding>,
+    /// Where its files lie, as written there: `%SystemDrive%\inetpub\wwwroot`.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// The certificate of its FTP bindings, where it has one of its own.
+    #[serde(default)]
+    pub ftp: Option<FtpCertificate>,
+}
+
+/// The certificate of FTP, which applicationHost.config names itself: no record of http.sys does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FtpCertificate {
+    /// `serverCertHash`: SHA-1 of the certificate, upper-case.
+    pub thumbprint: String,
+    /// `serverCertStoreName`, `MY` where none is named.
+    pub store: String,
+}
+
+/// Settings of a server that a backup tells about and a restore does not make.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The Central Certificate Store, if it is enabled. Its passwords stay where they are.
+    #[serde(default)]
+    pub central_store: Option<CentralStore>,
+    /// Whether Windows binds a renewed certificate by itself ("Enable Automatic Rebind of Renewed Certificate"); `None`
+    /// where that is not known.
+    #[serde(default)]
+    pub automatic_rebind: Option<bool>,
+}
+
+/// The Central Certificate Store: a folder of `host.pfx` files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CentralStore {
+    /// `CertStoreLocation`.
+    pub location: String,
+    /// `UserName`.
+    pub user: String,
+}
+
+/// One change to the bindings of a site, by the site's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingChange {
+    /// The site.
+    pub site: String,
+    /// What becomes of which binding.
+    pub change: Change,
+}
+
+/// What becomes of a binding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// A binding that is not there.
+    Add(Binding),
+    /// A binding that is there.
+    Remove(Binding),
+    /// Other `sslFlags` for a binding that is there.
+    Flags {
+        /// The binding, as it is.
+        binding: Binding,
+        /// As they will be.
+        ssl_flags: u32,
+    },
+    /// The certificate of an FTP site (`ftpServer/security/ssl`): thumbprint and store, empty for none.
+    Ftp {
+        /// `serverCertHash`.
+        thumbprint: String,
+        /// `serverCertStoreName`.
+        store: String,
+    },
+}
+
+/// The records of http.sys. Every write is read back by its caller.
+pub trait HttpSys {
+    /// All of them, whoever made them.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn records(&self) -> Result<Vec<Record>, WindowsError>;
+
+    /// The record of one endpoint.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn record(&self, endpoint: &Endpoint) -> Result<Option<Record>, WindowsError> {
+        Ok(self.records()?.into_iter().find(|record| record.endpoint == *endpoint))
+    }
+
+    /// Adds a record for an endpoint that has none.
+    ///
+    /// # Errors
+    /// What Windows answered: 183 if there is one, 1312 if the store does not hold the certificate with its key.
+    fn add(&self, record: &Record) -> Result<(), WindowsError>;
+
+    /// Replaces the record of an endpoint; at once where Windows can do it.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn replace(&self, record: &Record) -> Result<(), WindowsError>;
+
+    /// Removes the record of an endpoint, and says whether there was one.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError>;
+}
+
+/// The configuration of IIS.
+pub trait SiteConfig {
+    /// The folder with `applicationHost.config` and `redirection.config`; `None` where IIS is not installed.
+    fn folder(&self) -> Option<std::path::PathBuf>;
+
+    /// Changes bindings through IIS's own writer, all in one commit.
+    ///
+    /// # Errors
+    /// What Windows answered; nothing was changed.
+    fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError>;
+
+    /// Lets IIS make its own backup of the configuration (`appcmd add backup NAME`).
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn back_up(&self, name: &str) -> Result<(), WindowsError>;
+
+    /// The addresses of this machine, to tell which bindings can be reached.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn addresses(&self) -> Result<Vec<IpAddr>, WindowsError>;
+
+    /// The build of Windows, such as 20348: decides which flags it knows.
+    fn windows_build(&self) -> u32;
+    /// Settings beside the sites, as far as they can be read.
+    fn settings(&self) -> Settings {
+        Settings::default()
+    }
+}
