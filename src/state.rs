@@ -60,6 +60,9 @@ pub struct Written {
     pub record: String,
     /// Whether its signature was seen on a medium. What is not may count there all the same, but is no backup yet.
     pub committed: bool,
+    /// Whether it was sealed into a parcel: until it is committed, it is on its way to a stick.
+    #[serde(default)]
+    pub in_parcel: bool,
     /// When.
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
@@ -225,6 +228,16 @@ impl State {
         self.memory.generations.iter().rev().filter(|written| written.committed)
     }
 
+    /// Every generation that was sealed into a parcel and was not seen on a stick yet, the newest first.
+    pub fn on_the_way(&self) -> impl Iterator<Item = &Written> {
+        self.memory.generations.iter().rev().filter(|written| written.in_parcel && !written.committed)
+    }
+
+    /// The newest generation that was written or sealed, whether or not a stick has it.
+    pub fn last_written(&self) -> Option<&Written> {
+        self.memory.generations.last()
+    }
+
     /// What this server remembers about a number of its own.
     pub fn written(&self, number: Number) -> Option<&Written> {
         self.memory.generations.iter().rfind(|written| written.number == number.get())
@@ -234,6 +247,11 @@ impl State {
     pub fn newest(&self) -> Option<(Number, Hash)> {
         let last = self.generations().next()?;
         Some((Number::new(last.number)?, Hash::parse(&last.record)?))
+    }
+
+    /// Where parcels wait for a stick.
+    pub fn outbox(&self) -> PathBuf {
+        self.folder.join("outbox")
     }
 
     /// Remembers identity files for the media to come.

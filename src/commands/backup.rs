@@ -1,11 +1,15 @@
 //! `backup`: selects, asks the rules, leads through `create` or `media add` where needed, writes, and says what is safe.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
-use crate::commands::{Run, create};
+use crate::commands::{Run, create, parcel_file};
 use crate::error::{Error, Exit, Result};
+use crate::media::Device;
+use crate::rules::{self, Stored};
 use crate::secret::Password;
 use crate::server::Holdings;
 use crate::state::State;
@@ -14,7 +18,9 @@ use crate::vault::medium::Medium;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
-    let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    let parcels = parcels(run, &args.to)?;
+    let media = args.to.iter().filter(|name| parcel_file(name).is_none());
+    let media: Vec<Medium> = media.map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
     let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
     if args.dry_run {
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
@@ -33,8 +39,24 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
         force: args.force,
         now: run.now,
     };
-    let outcome = backup::run(&mut state, &media, &request, &|text| run.console.progress(&text))?;
-    Ok(report(run, &state, &holdings, &outcome))
+    let progress = |text| run.console.progress(&text);
+    let outcome = backup::run_with_parcels(&mut state, &media, &parcels, &request, &progress)?;
+    Ok(report(run, &state, &holdings, &parcels, &outcome))
+}
+
+/// Parcels to seal: each a new file, wherever it may pass.
+fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
+    let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_file(name)).collect();
+    for file in &files {
+        rules::judge(file, Stored::Parcel, &run.exceptions)?;
+        if file.exists() {
+            return Err(Error::failed(text!("error-parcel-exists", path = file.as_path())));
+        }
+        if crate::media::facts(file).is_ok_and(|facts| facts.device == Device::Network) {
+            run.console.warn(&text!("parcel-on-share", path = file.as_path()));
+        }
+    }
+    Ok(files)
 }
 
 /// The password for every PFX, where the user wants one of their own.
@@ -67,10 +89,11 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
 }
 
-fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) -> Exit {
+fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf], outcome: &Outcome) -> Exit {
     let console = run.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
+    say_outbox(run, outcome);
     for on in &outcome.media {
         say_medium(run, on, outcome, saved, total);
     }
@@ -78,7 +101,10 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
         console.warn(&text!("backup-missing", name = unreadable.name.as_str(), reason = unreadable.reason.clone()));
     }
     let exit = exit_code(holdings, outcome);
-    if outcome.number.is_some() {
+    for path in parcels {
+        say_parcel(run, path, outcome, saved, total);
+    }
+    if outcome.number.is_some() && !outcome.media.is_empty() {
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
     }
@@ -89,9 +115,11 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
         .iter()
         .map(|on| json!({ "medium": on.name, "label": on.label, "result": result_id(&on.done), "decayed": on.decayed }))
         .collect();
+    let files: Vec<String> = parcels.iter().map(|path| path.display().to_string()).collect();
     let document = json!({
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
+        "parcels": files, "delivered": outcome.delivered,
     });
     console.document(exit, document);
     exit
@@ -127,6 +155,21 @@ fn say_medium(run: &Run<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, tot
     }
 }
 
+/// What waited in the outbox.
+fn say_outbox(run: &Run<'_>, outcome: &Outcome) {
+    for generation in &outcome.delivered {
+        run.console.say(&text!("backup-delivered", generation = generation));
+    }
+    for (path, reason) in &outcome.stuck {
+        run.console.warn(&text!("backup-stuck", path = path.as_path(), reason = reason.clone()));
+    }
+}
+
+fn say_parcel(run: &Run<'_>, path: &Path, outcome: &Outcome, saved: usize, total: usize) {
+    let number = outcome.number.map_or(0, |number| number.get());
+    run.console.say(&text!("parcel-sealed", saved = saved, total = total, path = path, number = number));
+}
+
 fn result_id(done: &Done) -> &'static str {
     match done {
         Done::Written => "written",
@@ -143,7 +186,7 @@ fn exit_code(holdings: &Holdings, outcome: &Outcome) -> Exit {
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
         () if !holdings.unreadable.is_empty() => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
-        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) => Exit::Attention,
+        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.stuck.is_empty() => Exit::Attention,
         () => Exit::Done,
     }
 }

@@ -38,6 +38,7 @@ use crate::vault::catalog::Exception;
 use crate::vault::id::VaultId;
 use crate::vault::identity::{RecoveryKey, Secret};
 use crate::vault::medium::Medium;
+use crate::vault::parcel::Parcel;
 
 /// Runs one command.
 ///
@@ -118,8 +119,11 @@ impl<'a> Run<'a> {
         self.state()?.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
     }
 
-    /// A medium by what the user calls it, for reading.
+    /// A medium or a parcel by what the user calls it, for reading.
     pub fn medium(&self, name: &str) -> Result<Medium> {
+        if let Some(file) = parcel_file(name) {
+            return Ok(Medium::of_parcel(name, Parcel::open(&file)?));
+        }
         let path = crate::media::typed(name);
         if !path.is_dir() {
             return Err(Error::new(Exit::NoStick, text!("error-no-such-medium", medium = name)));
@@ -130,6 +134,9 @@ impl<'a> Run<'a> {
     /// A medium to write a vault to; the rules are asked first.
     pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
         let medium = self.medium(name)?;
+        if medium.is_parcel {
+            return Err(Error::usage(text!("error-parcel-no-medium", medium = name)));
+        }
         rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
         refuse_begun(&medium)?;
         Ok(medium)
@@ -253,6 +260,11 @@ impl<'a> Run<'a> {
         }
         Err(Error::usage(text!("error-declined")))
     }
+}
+
+/// The file of `parcel:FILE`.
+fn parcel_file(name: &str) -> Option<PathBuf> {
+    name.strip_prefix("parcel:").map(PathBuf::from)
 }
 
 /// A vault that was begun when the medium filled up or was pulled out holds nothing, and stands in the way.

@@ -68,13 +68,13 @@ help-generation = Number of the generation, or a date such as 2026-10-31: the ne
 help-medium = USB stick: a drive such as E: or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
 help-server-name = What this server is called in the vault (without it: the name of this machine)
-help-backup-to = USB stick to write to, such as E:; may be given several times
+help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times
 help-backup-force = Write a new generation even if nothing has changed
-help-verify-media = USB sticks to check, such as E:
+help-verify-media = USB sticks to check, such as E:, or parcel:FILE
 help-verify-vault = Fingerprint the vault must have, as on the envelope
-help-drill-from = USB stick to read, such as E:; may be given several times
-help-restore-from = USB stick to read, such as E:, or folder:DIR, pfx:FILE, pem:CERTIFICATE
-help-contents-from = USB stick to read, such as E:; may be given several times
+help-drill-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
+help-restore-from = USB stick to read, such as E:, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE
+help-contents-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as E:
@@ -82,7 +82,7 @@ help-access-add-way = What is added: passphrase, recovery-key, or the age public
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
-help-copy-from = USB stick to read, such as E:; may be given several times
+help-copy-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
 help-copy-to = USB stick to bring up to date, such as F:
 help-completions-shell = Which shell
 
@@ -901,3 +901,39 @@ help-repair = mend key pairs of this server, and take back what was interrupted
 help-repair-orphans = delete keys that an earlier run left behind
 help-undo = take back the last restore or repair of this server
 help-selftest = try the keys of this server with throw-away ones
+
+## Parcels
+
+reason-parcel-size = it ends too early, or is larger than a parcel may be
+reason-parcel-form = it is not stored in the one form a parcel has
+reason-parcel-path = it contains something that does not belong into a parcel: { $path }
+reason-parcel-generation = it does not contain exactly one whole generation
+reason-parcel-not-whole = what is in it is damaged, or was not written by an enrolled server
+parcel-sealed =
+    sealed: { $saved } of { $total } key pairs are in the parcel { $path } (generation { $number }); this does not count as a backup yet
+    next: carry the file to a machine with a USB stick of the vault: pfxvault copy --from parcel:{ $path } --to E:
+parcel-on-share =
+    note: { $path } is on a network drive. A sealed parcel may pass there, because only the passphrase opens it.
+    Bring it onto a USB stick soon, then delete it there.
+backup-delivered = done: generation { $generation } from the outbox of this server is on a USB stick now
+backup-stuck =
+    attention: a parcel in the outbox of this server could not be brought onto the USB stick: { $path } ({ $reason })
+    It stays there. Make this backup again with another stick; if it stays again, the backup you made now replaces it.
+copy-refused =
+    attention: not copied: { $path } on { $medium } was not written by a server that may write to this vault
+    Nothing that enrolled servers wrote is affected. Find out who had this stick or file in hand.
+error-parcel-unreadable = cannot read the parcel { $path }
+    .cause = { $reason }
+    .hint = check the path, and that you may read the file
+error-parcel-flaw = { $path } is not a parcel, or it is damaged
+    .cause = { $reason }
+    .hint = get the file again from the server that sealed it, or seal a new one there: pfxvault backup --to parcel:FILE
+error-parcel-exists = { $path } is already there; nothing was written
+    .hint = a parcel is always a new file: choose another name
+error-parcel-unwritable = cannot write the parcel { $path }; what was begun is removed
+    .cause = { $reason }
+    .hint = choose another place with --to parcel:FILE, with enough space and where you may write
+error-parcel-too-large = the parcel { $path } would be too large; nothing was written
+    .hint = back up fewer key pairs at a time by name, or use a USB stick
+error-parcel-no-medium = { $medium } is a parcel, and this command writes to a USB stick
+    .hint = bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to E:

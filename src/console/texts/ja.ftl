@@ -68,13 +68,13 @@ help-generation = 世代の番号、または日付(例: 2026-10-31。その日�
 help-medium = USB メモリ(E: などのドライブ、またはフォルダー)
 help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
 help-server-name = 保管庫でのこのサーバーの名前(省略時はコンピューター名)
-help-backup-to = 保存先の USB メモリ(例: E:)。複数回指定できます
+help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます
 help-backup-force = 変更がなくても新しい世代を書き込みます
-help-verify-media = 検証する USB メモリ(例: E:)
+help-verify-media = 検証する USB メモリ(例: E:)、または parcel:ファイル
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
-help-drill-from = 読み取る USB メモリ(例: E:)。複数回指定できます
-help-restore-from = 読み取る USB メモリ(例: E:)、または folder:フォルダー、pfx:ファイル、pem:証明書
-help-contents-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-drill-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
+help-restore-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書
+help-contents-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
 help-access-list-media = 調べる USB メモリ(例: E:)
@@ -82,7 +82,7 @@ help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recov
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
-help-copy-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-copy-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
 help-copy-to = 最新にする USB メモリ(例: F:)
 help-completions-shell = シェルの種類
 
@@ -819,3 +819,39 @@ help-repair = このサーバーのキーペアを修復し、途中で止まっ
 help-repair-orphans = 以前の実行で残された秘密鍵を削除する
 help-undo = このサーバーへの直前の復元または修復を取り消す
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試す
+
+## Parcels
+
+reason-parcel-size = 途中で切れているか、大きすぎます
+reason-parcel-form = 封緘ファイルの決まった形式ではありません
+reason-parcel-path = 封緘ファイルに含まれないはずのものがあります: { $path }
+reason-parcel-generation = 完全な世代が 1 つだけ入っている状態ではありません
+reason-parcel-not-whole = 内容が破損しているか、登録サーバーが作成したものではありません
+parcel-sealed =
+    封緘しました: { $total } 組中 { $saved } 組のキーペアを封緘ファイル { $path } に入れました(第 { $number } 世代)。まだバックアップとしては数えません
+    次に: 保管庫の USB メモリがあるコンピューターに運び、コピーしてください: pfxvault copy --from parcel:{ $path } --to E:
+parcel-on-share =
+    参考: { $path } はネットワーク ドライブにあります。封緘ファイルはパスフレーズがないと開けないため、一時的に置くことができます。
+    早めに USB メモリにコピーし、ここからは削除してください。
+backup-delivered = 完了: このサーバーで待っていた世代 { $generation } を USB メモリに保存しました
+backup-stuck =
+    注意: このサーバーで待っている封緘ファイルを USB メモリに保存できませんでした: { $path }({ $reason })
+    ファイルは残しています。別の USB メモリでもう一度バックアップしてください。繰り返す場合は、今回のバックアップが代わりになります。
+copy-refused =
+    注意: コピーしていません: { $medium } の { $path } は、この保管庫に書き込めるサーバーが作成したものではありません
+    登録サーバーが作成したものに影響はありません。このメディアやファイルを誰が扱ったか確認してください。
+error-parcel-unreadable = 封緘ファイル { $path } を読み取れません
+    .cause = { $reason }
+    .hint = パスと読み取り権限を確認してください
+error-parcel-flaw = { $path } は封緘ファイルではないか、破損しています
+    .cause = { $reason }
+    .hint = 作成したサーバーからもう一度受け取るか、新しく作成してください: pfxvault backup --to parcel:ファイル
+error-parcel-exists = { $path } がすでに存在するため、何も書き込みませんでした
+    .hint = 封緘ファイルは必ず新しいファイルに書き込みます。別の名前を指定してください
+error-parcel-unwritable = 封緘ファイル { $path } を書き込めないため、途中のものは削除しました
+    .cause = { $reason }
+    .hint = 空き容量と書き込み権限のある場所を指定してください: --to parcel:ファイル
+error-parcel-too-large = 封緘ファイル { $path } が大きくなりすぎるため、何も書き込みませんでした
+    .hint = キーペアを名前で指定して少しずつバックアップするか、USB メモリを使ってください
+error-parcel-no-medium = { $medium } は封緘ファイルです。このコマンドは USB メモリに書き込みます
+    .hint = 先に USB メモリにコピーしてください: pfxvault copy --from { $medium } --to E:
