@@ -291,6 +291,40 @@ pub enum Servers {
         #[arg(long)]
         server_name: Option<String>,
     },
+    /// Ask to be enrolled, with a file.
+    Request {
+        /// The new file.
+        file: PathBuf,
+        /// The name this server has in the vault.
+        #[arg(long)]
+        server_name: Option<String>,
+    },
+    /// Admit servers that asked.
+    Add(ServersAdd),
+    /// Take over the answer.
+    Accept {
+        /// The answer's file, or a medium.
+        #[arg(value_name = "FILE|MEDIUM")]
+        from: String,
+        /// The vault it must be.
+        #[arg(long, value_name = "SHA256:...")]
+        vault: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+/// `servers add`.
+pub struct ServersAdd {
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answer: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -136,6 +136,18 @@ impl Opened<'_> {
         self.owner.vault()
     }
 
+    /// Refuses media of another vault among those given.
+    ///
+    /// # Errors
+    /// Exit 7, and which one.
+    pub fn refuse_foreign(&self) -> Result<()> {
+        let foreign = (0..self.survey.media_count()).find(|medium| !self.survey.is_of_vault(*medium));
+        foreign.map_or(Ok(()), |medium| {
+            let name = self.survey.medium(medium).name.as_str();
+            Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = name)))
+        })
+    }
+
     /// What the user calls the first of the media.
     pub fn medium_name(&self) -> &str {
         &self.survey.medium(0).name

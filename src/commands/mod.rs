@@ -7,6 +7,7 @@ mod copy;
 pub mod create;
 mod demo;
 mod drill;
+mod enrolment;
 mod export;
 mod iis;
 mod list;
@@ -39,6 +40,7 @@ use crate::vault::id::VaultId;
 use crate::vault::identity::{RecoveryKey, Secret};
 use crate::vault::medium::Medium;
 use crate::vault::parcel::Parcel;
+use crate::vault::trust::{Statement, Trust, Word};
 
 /// Runs one command.
 ///
@@ -152,6 +154,33 @@ impl<'a> Run<'a> {
             refuse_begun(medium)?;
         }
         Ok(media)
+    }
+
+    /// Media of the vault to write to.
+    pub fn vault_media_to_write(&self, names: &[String]) -> Result<Vec<Medium>> {
+        let media: Vec<Medium> = names.iter().map(|name| self.medium_to_write(name)).collect::<Result<_>>()?;
+        for medium in &media {
+            if !medium.has_vault()? {
+                return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
+            }
+        }
+        Ok(media)
+    }
+
+    /// Says `words` in the owner's name on every medium that was opened, and remembers it. The owner's word with it.
+    pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Trust> {
+        let unsigned = || Error::failed(text!("error-signing"));
+        let statement = Statement::sign(&opened.owner.key, words).map_err(|_| unsigned())?;
+        for medium in 0..opened.survey.media_count() {
+            opened.survey.medium(medium).add_owner_files(&[&statement], &[])?;
+        }
+        self.note(&opened.vault(), |state| {
+            // It was signed with the owner's key a moment ago.
+            let _ = state.trust.learn(statement.clone());
+        });
+        let mut trust = opened.survey.trust.clone();
+        trust.learn(statement).map_err(|_| unsigned())?;
+        Ok(trust)
     }
 
     /// Whether options name a secret, so that nobody needs to be asked for one.

@@ -9,6 +9,7 @@ pub mod medium;
 pub mod parcel;
 pub mod readme;
 pub mod record;
+pub mod request;
 pub mod seal;
 pub mod sign;
 pub mod survey;

@@ -937,3 +937,55 @@ error-parcel-too-large = the parcel { $path } would be too large; nothing was wr
     .hint = back up fewer key pairs at a time by name, or use a USB stick
 error-parcel-no-medium = { $medium } is a parcel, and this command writes to a USB stick
     .hint = bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to E:
+
+## Enrolment of many servers
+
+help-servers-request = Ask to enrol this server: makes its signing key and a small text file without any secret.
+help-servers-request-file = New file for the request
+help-servers-add = Enrol servers by their request files, all with one passphrase.
+help-servers-add-files = Request files, made with pfxvault servers request
+help-servers-add-to = USB stick of the vault that the new servers are written on, such as E:; may be given several times
+help-servers-add-answer = New file with the answer for servers that no stick can be carried to; the same file is for all of them
+help-servers-accept = Finish enrolling this server with the answer to its request; no passphrase is needed.
+help-servers-accept-from = File made with pfxvault servers add --answer, or a USB stick of the vault such as E:
+help-servers-accept-vault = Fingerprint of the vault, as on the instruction sheet, instead of typing its beginning
+request-done =
+    done: the request of this server ({ $server }) is in { $path }. It contains no secret.
+    Its fingerprint is { $fingerprint } (compare it when the request is accepted).
+    next: carry the file to a machine with a USB stick of the vault: pfxvault servers add { $path } --to E:
+enrol-plan = new: { $name } ({ $server }), fingerprint { $fingerprint }
+enrol-known = enrolled already: { $name } ({ $server })
+enrol-same-name = attention: several new servers call themselves { $name }. Compare their fingerprints on the servers themselves
+enrol-question = { $count ->
+        [one] Let this server write to the vault?
+       *[other] Let these { $count } servers write to the vault?
+    } Each fingerprint must be the one that the server itself shows.
+enrol-done =
+    done: { $count ->
+        [0] no new server; all of them were enrolled before
+        [one] 1 server may now write to the vault
+       *[other] { $count } servers may now write to the vault
+    }
+    next, on each of them: pfxvault servers accept { $from }
+accept-vault = This answer is of the vault SHA256:................{ $shown }
+prompt-vault = Type the first { $count } characters after "SHA256:" from the instruction sheet or the envelope:
+error-request-unwritable = cannot write the request { $path }
+    .cause = { $reason }
+    .hint = choose a new file name in a folder where you may write
+error-request-flaw = { $path } is not a request of a server, or it was changed
+    .hint = make it again on the server (pfxvault servers request FILE) and carry it over unchanged
+error-request-same-id = a request has the id of another server ({ $server }), but another key; nothing was changed
+    .cause = this hardly happens by accident: somebody may want to take that server's place
+    .hint = find out where the request comes from; make a new one on the server itself with an empty folder: --state D:\pfxvault-new
+error-request-closed = { $name } ({ $server }) was retired, and stays so; nothing was changed
+    .hint = make a new request on that server with an empty folder: pfxvault servers request FILE --state D:\pfxvault-new
+error-no-request = this server has not asked to be enrolled
+    .hint = ask first: pfxvault servers request FILE
+error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
+    .cause = its request was not added yet, the answer is older, or it was retired
+    .hint = add its request where the vault is: pfxvault servers add FILE --to E: --answer FILE
+error-vault-unconfirmed = nobody is here to confirm that this is the right vault
+    .cause = an answer alone does not prove whose it is
+    .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:...
+error-vault-differs = this is not the vault on your paper; nothing was changed
+    .hint = get the answer again from the owner of the vault, on another way

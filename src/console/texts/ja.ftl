@@ -855,3 +855,51 @@ error-parcel-too-large = 封緘ファイル { $path } が大きくなりすぎ�
     .hint = キーペアを名前で指定して少しずつバックアップするか、USB メモリを使ってください
 error-parcel-no-medium = { $medium } は封緘ファイルです。このコマンドは USB メモリに書き込みます
     .hint = 先に USB メモリにコピーしてください: pfxvault copy --from { $medium } --to E:
+
+## Enrolment of many servers
+
+help-servers-request = このサーバーの登録を申請します。署名用の鍵と、秘密を含まない小さなテキスト ファイルを作成します。
+help-servers-request-file = 申請を書き込む新しいファイル
+help-servers-add = 申請ファイルのサーバーを、1 回のパスフレーズでまとめて登録します。
+help-servers-add-files = pfxvault servers request で作成した申請ファイル
+help-servers-add-to = 登録を書き込む保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-add-answer = USB メモリを運べないサーバーに渡す回答の新しいファイル(全サーバー共通)
+help-servers-accept = 申請への回答を受け取り、このサーバーの登録を完了します。パスフレーズは不要です。
+help-servers-accept-from = pfxvault servers add --answer で作成したファイル、または保管庫の USB メモリ(例: E:)
+help-servers-accept-vault = 復旧手順書にある保管庫のフィンガープリント(先頭部分の入力の代わり)
+request-done =
+    完了: このサーバー({ $server })の申請を { $path } に書き込みました。秘密は含まれていません
+    フィンガープリント(登録のときに照合します): { $fingerprint }
+    次に: 保管庫の USB メモリがあるコンピューターにファイルを運び、登録してください: pfxvault servers add { $path } --to E:
+enrol-plan = 新規: { $name }({ $server })、フィンガープリント { $fingerprint }
+enrol-known = 登録済み: { $name }({ $server })
+enrol-same-name = 注意: 複数の申請が { $name } と名乗っています。それぞれのサーバーの画面でフィンガープリントを照合してください
+enrol-question = { $count } 台のサーバーが保管庫に書き込めるようにしますか?(フィンガープリントが各サーバーの画面と同じか確認してください)
+enrol-done =
+    完了: { $count ->
+        [0] 新しいサーバーはありません(すべて登録済みです)
+       *[other] { $count } 台のサーバーを登録しました
+    }
+    次に、各サーバーで: pfxvault servers accept { $from }
+accept-vault = この回答の保管庫: SHA256:................{ $shown }
+prompt-vault = 復旧手順書または封筒の控えから、「SHA256:」に続く最初の { $count } 文字を入力してください:
+error-request-unwritable = 申請 { $path } を書き込めません
+    .cause = { $reason }
+    .hint = 書き込み権限のあるフォルダーに、新しいファイル名を指定してください
+error-request-flaw = { $path } はサーバーの申請ではないか、変更されています
+    .hint = サーバーで作成し直し(pfxvault servers request ファイル)、変更せずに運んでください
+error-request-same-id = 申請の ID が別のサーバー({ $server })と同じですが、鍵が異なるため、何も変更しませんでした
+    .cause = 偶然にはまず起こりません。別のサーバーになりすまそうとしている可能性があります
+    .hint = 申請の出どころを確認し、サーバーで空のフォルダーを指定して作成し直してください: --state D:\pfxvault-new
+error-request-closed = { $name }({ $server })は登録を終了しており、元に戻せないため、何も変更しませんでした
+    .hint = そのサーバーで空のフォルダーを指定して申請し直してください: pfxvault servers request ファイル --state D:\pfxvault-new
+error-no-request = このサーバーはまだ登録を申請していません
+    .hint = 先に申請してください: pfxvault servers request ファイル
+error-not-admitted = このサーバー({ $server })は { $medium } に登録されていません
+    .cause = 申請がまだ追加されていないか、回答が古いか、登録が終了しています
+    .hint = 保管庫のあるコンピューターで申請を追加してください: pfxvault servers add ファイル --to E: --answer ファイル
+error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人がいません
+    .cause = 回答だけでは、誰の保管庫か証明できません
+    .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...
+error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
+    .hint = 保管庫の管理責任者から、別の経路で回答を受け取り直してください
