@@ -310,6 +310,38 @@ pub enum Servers {
         #[arg(long, value_name = "SHA256:...")]
         vault: Option<String>,
     },
+    /// End a server's right to write.
+    Retire(ServersRetire),
+}
+
+#[derive(Debug, Args)]
+/// `servers retire`.
+pub struct ServersRetire {
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long, value_name = "N|DATE", conflicts_with = "compromised")]
+    pub(crate) last: Option<String>,
+    #[arg(long)]
+    pub(crate) compromised: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `access retire`.
+pub struct AccessRetire {
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -350,6 +382,8 @@ pub enum Access {
         #[arg(long, value_name = "FILE")]
         new_recovery_key_file: Option<PathBuf>,
     },
+    /// End what a key may decrypt.
+    Retire(AccessRetire),
 }
 
 #[derive(Debug, Args)]

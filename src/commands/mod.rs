@@ -14,6 +14,7 @@ mod list;
 mod media;
 mod repair;
 mod restore;
+mod retire;
 mod selftest;
 mod servers;
 mod undo;

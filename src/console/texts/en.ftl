@@ -989,3 +989,48 @@ error-vault-unconfirmed = nobody is here to confirm that this is the right vault
     .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:...
 error-vault-differs = this is not the vault on your paper; nothing was changed
     .hint = get the answer again from the owner of the vault, on another way
+
+## Ending rights
+
+help-servers-retire = End a server's right to write to the vault, for good; asks for the passphrase.
+help-servers-retire-server = Id or name of the server
+help-servers-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+help-servers-retire-last = Last generation of it that counts, by number or date (without it: the newest whole one on the sticks given)
+help-servers-retire-compromised = Its key may have been stolen: none of its generations counts any more
+help-access-retire = End what a second person's key may decrypt: backups made from now on no longer; asks for the passphrase.
+help-access-retire-id = The age public key (age1...) or its beginning, as pfxvault access list shows it
+help-access-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+retire-server-plan = { $name } ({ $server }) will no longer be able to write. Its generations up to { $number } count; any with a higher number do not
+retire-server-plan-none = { $name } ({ $server }) will no longer be able to write, and none of its generations will count or be offered for restore
+retire-later = attention: generation { $generation } is here and will no longer count
+retire-access-plan =
+    Backups made from now on will not be readable with { $key }.
+    Earlier ones stay readable with it, on every copy that its owner has or gets.
+retire-re-issue-headline =
+    { $count ->
+        [one] This key pair is
+       *[other] These { $count } key pairs are
+    } no longer in the right hands alone. Have each re-issued with a new key, then back up again:
+retire-re-issue = - { $name } ({ $thumbprint }), valid until { $day }
+retire-unread = attention: what is in generation { $generation } could not be read, so its key pairs are not listed
+retire-question = Do this for good? It cannot be taken back.
+retire-done =
+    done: it is written on the sticks given. Every server obeys it from its next backup to one of them on.
+    next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:
+error-unknown-server = no server of this vault has the id or name { $name }, or several have
+    .hint = give the id of one of them: pfxvault servers list E:
+error-retire-nothing = no whole generation of server { $server } that could be its last is on the sticks given
+    .hint =
+        give the stick that holds it, or name another one: --last 42
+        if none of its generations shall count: --compromised
+error-retire-two = two different backups share this number: { $numbers }
+    .hint = say which of them is the last good one, for example --last { $numbers }
+error-already-retired = { $name } was retired before; nothing was changed
+    .hint = pfxvault servers list E: and pfxvault access list E: show what still counts
+error-unknown-access = no key that can decrypt new backups is called { $id }, or several begin so
+    .hint = give all of it, at least twelve characters: pfxvault access list E: shows the keys
+error-retire-own-key = this is the vault's own key, which the passphrase and the recovery key lead to; nothing was changed
+    .hint = without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
+error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
+    .cause = every copy of the sticks opens with it for ever
+    .hint = if it fell into wrong hands, make a new vault (pfxvault create E:), have all certificates re-issued, and back them up there

@@ -903,3 +903,44 @@ error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人が
     .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...
 error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
     .hint = 保管庫の管理責任者から、別の経路で回答を受け取り直してください
+
+## Ending rights
+
+help-servers-retire = サーバーが保管庫に書き込む権限を完全に終了します。パスフレーズを入力します。
+help-servers-retire-server = サーバーの ID または名前
+help-servers-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-retire-last = 有効とする最後の世代の番号または日付(省略時は、指定された USB メモリで最も新しい完全な世代)
+help-servers-retire-compromised = 鍵が盗まれた可能性があるため、このサーバーの世代をすべて無効にします
+help-access-retire = 別の担当者の公開鍵を終了し、これ以降のバックアップを復号できないようにします。パスフレーズを入力します。
+help-access-retire-id = age 公開鍵(age1...)またはその先頭部分(pfxvault access list で確認できます)
+help-access-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+retire-server-plan = { $name }({ $server })は書き込めなくなります。第 { $number } 世代までは有効で、それより大きい番号の世代は無効になります
+retire-server-plan-none = { $name }({ $server })は書き込めなくなり、すべての世代が無効になります(復元の対象にもなりません)
+retire-later = 注意: ここにある世代 { $generation } は無効になります
+retire-access-plan =
+    これ以降のバックアップは { $key } で復号できなくなります。
+    以前のバックアップは、鍵の持ち主が控えを持っているか手に入れれば、引き続き復号できます。
+retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人にも使われるおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
+retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
+retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
+retire-question = 完全に終了しますか?(元に戻せません)
+retire-done =
+    完了: 指定された USB メモリに書き込みました。各サーバーは、この USB メモリへの次のバックアップから従います
+    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+error-unknown-server = ID または名前が { $name } のサーバーがこの保管庫にないか、複数あります
+    .hint = いずれかの ID を指定してください: pfxvault servers list E:
+error-retire-nothing = サーバー { $server } の最後の世代にできる完全な世代が、指定された USB メモリにありません
+    .hint =
+        その世代がある USB メモリを指定するか、別の世代を指定してください: --last 42
+        すべての世代を無効にする場合: --compromised
+error-retire-two = この番号には、内容の異なるバックアップが 2 つあります: { $numbers }
+    .hint = 有効とする最後の世代を指定してください(例: --last { $numbers } のいずれか)
+error-already-retired = { $name } はすでに終了しているため、何も変更しませんでした
+    .hint = 現在有効なもの: pfxvault servers list E: および pfxvault access list E:
+error-unknown-access = 新しいバックアップを復号できる公開鍵に { $id } がないか、複数が該当します
+    .hint = 全体か、12 文字以上を指定してください: pfxvault access list E: で確認できます
+error-retire-own-key = これは保管庫そのものの鍵(パスフレーズと復旧キーで使うもの)のため、何も変更しませんでした
+    .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
+error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
+    .cause = USB メモリの控えは、すべて以前のパスフレーズや復旧キーで開けるままです
+    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create E:)、すべての証明書を再発行してそちらにバックアップしてください
