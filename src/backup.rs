@@ -2,9 +2,11 @@
 //! each medium. It needs no secret: this server can write the vault, not open it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::copy;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::media::Reading;
@@ -19,6 +21,7 @@ use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, With
 use crate::vault::generation::{Draft, Package, Place};
 use crate::vault::id::{Hash, Number, ServerId};
 use crate::vault::medium::{HALVES, Medium, MediumError};
+use crate::vault::parcel::{self, Parcel};
 use crate::vault::readme::Label;
 use crate::vault::seal::Recipients;
 use crate::vault::survey::{Generation, Survey};
@@ -51,12 +54,16 @@ pub struct Request<'a> {
 }
 
 /// What became of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// The new generation, unless nothing changed on any medium.
     pub number: Option<Number>,
     /// One entry for each medium, in the order given.
     pub media: Vec<OnMedium>,
+    /// Generations that waited in the outbox and are on a medium now.
+    pub delivered: Vec<String>,
+    /// Parcels that stay in the outbox, and why.
+    pub stuck: Vec<(PathBuf, Text)>,
 }
 
 /// What happened on one medium.
@@ -85,27 +92,50 @@ pub enum Done {
     Failed(Text),
 }
 
-/// Backs up to every medium in turn.
+/// Backs up to every medium in turn. What waits in the outbox comes first.
 ///
 /// # Errors
 /// When nothing could be committed anywhere; what the media held before is untouched.
 pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress: &dyn Fn(Text)) -> Result<Outcome> {
-    let surveys = media.iter().map(|medium| welcome(state, medium)).collect::<Result<Vec<_>>>()?;
+    run_with_parcels(state, media, &[], request, progress)
+}
+
+/// The same, with the new generation in parcels, too. A parcel is always of a new generation, and each file is new.
+///
+/// # Errors
+/// As [`run`], and when a parcel cannot be written: then nothing was written to the media.
+pub fn run_with_parcels(
+    state: &mut State,
+    media: &[Medium],
+    parcels: &[PathBuf],
+    request: &Request<'_>,
+    progress: &dyn Fn(Text),
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut surveys = Vec::new();
+    for medium in media {
+        let survey = welcome(state, medium)?;
+        let changed = deliver(state, medium, &mut outcome, progress);
+        surveys.push(if changed { welcome(state, medium)? } else { survey });
+    }
     state.save()?;
+    clear_outbox(state);
     refuse_unless_admitted(state)?;
     let content = content_digest(state, request);
     let unchanged: Vec<Option<Number>> = surveys.iter().map(|survey| standing_copy(state, survey, content)).collect();
-    let mut outcome = Outcome { number: None, media: Vec::new() };
     // A password of the user's own is not compared with, because it is not kept outside of the vault.
-    let force = request.force || request.password.is_some();
+    let force = request.force || request.password.is_some() || !parcels.is_empty();
     let package = if force || unchanged.contains(&None) {
-        let prev = surveys.iter().filter_map(|survey| own_newest(state, survey)).max();
-        let package = seal(state, request, prev, content, progress)?;
+        let seen = surveys.iter().filter_map(|survey| own_newest(state, survey)).max();
+        let package = seal(state, request, seen.max(state.newest()), content, progress)?;
         outcome.number = Some(package.0.record.number);
         Some(package)
     } else {
         None
     };
+    if let Some((package, written)) = &package {
+        parcels.iter().try_for_each(|path| send(state, path, package, written))?;
+    }
     for ((medium, survey), unchanged) in media.iter().zip(&surveys).zip(unchanged) {
         let done = match (unchanged, &package) {
             (Some(number), _) if !force => Done::Unchanged(number),
@@ -117,10 +147,82 @@ pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress:
         outcome.media.push(OnMedium { name: medium.name.clone(), label, done, decayed });
     }
     state.save()?;
-    if outcome.media.iter().all(|on| matches!(on.done, Done::Failed(_))) {
+    if parcels.is_empty() && outcome.media.iter().all(|on| matches!(on.done, Done::Failed(_))) {
         return Err(nothing_committed(outcome));
     }
     Ok(outcome)
+}
+
+/// Seals a parcel into the outbox of host state, where it waits for the next backup to a stick. `None` where the newest
+/// generation holds the same and is on a stick, or waits already.
+///
+/// # Errors
+/// When nothing could be sealed, or host state cannot be written.
+pub fn to_outbox(state: &mut State, request: &Request<'_>, progress: &dyn Fn(Text)) -> Result<Option<Number>> {
+    refuse_unless_admitted(state)?;
+    let content = content_digest(state, request);
+    let waits = |written: &Written| written.committed || outbox_file(state, written.number).exists();
+    if state.last_written().is_some_and(|last| last.content == content.to_string() && waits(last)) {
+        return Ok(None);
+    }
+    let folder = state.outbox();
+    crate::files::create_private_folder(&folder).map_err(|e| unsealed(&folder, &e))?;
+    let (package, written) = seal(state, request, state.newest(), content, progress)?;
+    let number = package.record.number;
+    send(state, &outbox_file(state, number.get()), &package, &written)?;
+    Ok(Some(number))
+}
+
+fn outbox_file(state: &State, number: u32) -> PathBuf {
+    state.outbox().join(format!("{number:08}.zip"))
+}
+
+/// One generation into one new file. Host state knows the record before anyone can carry it away.
+fn send(state: &mut State, path: &Path, package: &Package, written: &Written) -> Result<()> {
+    state.remember(Written { in_parcel: true, ..written.clone() })?;
+    let statements: Vec<_> = state.trust.statements.values().collect();
+    let bytes = parcel::render(Some(package), &statements, &state.identities());
+    let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
+    parcel::write(path, &bytes).map_err(|e| unsealed(path, &e))
+}
+
+fn unsealed(path: &Path, error: &std::io::Error) -> Error {
+    Error::failed(text!("error-parcel-unwritable", path = path, reason = error))
+}
+
+/// Puts what waits in the outbox onto a medium, and says whether anything was added. What cannot be delivered stays.
+fn deliver(state: &State, medium: &Medium, outcome: &mut Outcome, progress: &dyn Fn(Text)) -> bool {
+    let mut changed = false;
+    for path in outbox(state) {
+        let copied = Parcel::open(&path).and_then(|parcel| {
+            let way = [Medium::of_parcel(path.display().to_string(), parcel), medium.clone()];
+            copy::deliver(&way, state.vault(), Some(&state.trust), progress)
+        });
+        match copied {
+            Ok(copied) if copied.added.len() + copied.kept == 1 => {
+                changed |= !copied.added.is_empty();
+                outcome.delivered.extend(copied.added);
+            }
+            Ok(_) => outcome.stuck.push((path, text!("reason-parcel-not-whole"))),
+            Err(error) => outcome.stuck.push((path, error.text)),
+        }
+    }
+    changed
+}
+
+fn outbox(state: &State) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(state.outbox()).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
+/// Removes what a stick has: its signature was read back from there, and host state says so.
+fn clear_outbox(state: &State) {
+    for written in state.generations() {
+        // A file that stays is delivered again, which changes nothing.
+        let _ = std::fs::remove_file(outbox_file(state, written.number));
+    }
 }
 
 /// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
@@ -202,6 +304,7 @@ fn seal(
         number: number.get(),
         record,
         committed: false,
+        in_parcel: false,
         time: request.now,
         content: content.to_string(),
         key_pairs,

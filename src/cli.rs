@@ -412,6 +412,72 @@ pub enum Servers {
         #[arg(long)]
         server_name: Option<String>,
     },
+    /// Ask to be enrolled, with a file.
+    Request {
+        /// The new file.
+        file: PathBuf,
+        /// The name this server has in the vault.
+        #[arg(long)]
+        server_name: Option<String>,
+    },
+    /// Admit servers that asked.
+    Add(ServersAdd),
+    /// Take over the answer.
+    Accept {
+        /// The answer's file, or a medium.
+        #[arg(value_name = "FILE|MEDIUM")]
+        from: String,
+        /// The vault it must be.
+        #[arg(long, value_name = "SHA256:...")]
+        vault: Option<String>,
+    },
+    /// End a server's right to write.
+    Retire(ServersRetire),
+}
+
+#[derive(Debug, Args)]
+/// `servers retire`.
+pub struct ServersRetire {
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long, value_name = "N|DATE", conflicts_with = "compromised")]
+    pub(crate) last: Option<String>,
+    #[arg(long)]
+    pub(crate) compromised: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `access retire`.
+pub struct AccessRetire {
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `servers add`.
+pub struct ServersAdd {
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answer: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -437,6 +503,8 @@ pub enum Access {
         #[arg(long, value_name = "FILE")]
         new_recovery_key_file: Option<PathBuf>,
     },
+    /// End what a key may decrypt.
+    Retire(AccessRetire),
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use crate::text;
 use crate::text::Text;
 use crate::vault::id::VaultId;
 use crate::vault::medium::{HALVES, Medium, MediumError};
-use crate::vault::survey::{Slot, Survey};
+use crate::vault::survey::{Generation, Slot, Survey};
 use crate::vault::trust::Trust;
 
 /// What a copy did.
@@ -23,13 +23,35 @@ pub struct Copied {
     pub skipped: Vec<String>,
     /// The newest generation of each server on the target, afterwards.
     pub newest: BTreeMap<String, u32>,
+    /// Folders in the sources that no server of this vault may have written: medium and path.
+    pub refused: Vec<(String, String)>,
 }
 
-/// Copies everything whole from `media[..last]` to the last medium.
+/// Copies everything whole from `media[..last]` to the last medium. What an earlier run left behind half-written stays,
+/// counts for nothing, and is in nobody's way.
 ///
 /// # Errors
 /// When a source is not of this vault, or the target refuses; what was added before stays and counts.
 pub fn run(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &dyn Fn(Text)) -> Result<Copied> {
+    bring(media, vault, known, &|_| true, progress)
+}
+
+/// The same for what the sources hold alone: what else is on the target is not looked at.
+///
+/// # Errors
+/// As [`run`].
+pub fn deliver(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &dyn Fn(Text)) -> Result<Copied> {
+    let target = media.len().saturating_sub(1);
+    bring(media, vault, known, &|generation| generation.copies.iter().any(|copy| copy.medium < target), progress)
+}
+
+fn bring(
+    media: &[Medium],
+    vault: &VaultId,
+    known: Option<&Trust>,
+    is_wanted: &dyn Fn(&Generation) -> bool,
+    progress: &dyn Fn(Text),
+) -> Result<Copied> {
     let known = known.filter(|trust| trust.vault == *vault).cloned().unwrap_or_else(|| Trust::new(vault.clone()));
     let survey = Survey::of(media, vault.clone(), &known, Reading::Cached)?;
     let Some((target, sources)) = media.split_last() else { return Ok(Copied::default()) };
@@ -38,9 +60,11 @@ pub fn run(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &
     }
     let statements: Vec<_> = survey.trust.statements.values().collect();
     target.add_owner_files(&statements, &survey.owners_identities())?;
-    let mut copied =
-        Copied { skipped: unreadable(&survey), newest: survey.newest_on(sources.len()), ..Copied::default() };
-    for generation in survey.slots.values().flat_map(|slot| &slot.generations) {
+    let refused = refused(&survey, sources.len());
+    let (skipped, newest) = (unreadable(&survey), survey.newest_on(sources.len()));
+    let mut copied = Copied { skipped, refused, newest, ..Copied::default() };
+    let generations = survey.slots.values().flat_map(|slot| &slot.generations);
+    for generation in generations.filter(|generation| is_wanted(generation)) {
         let missing: Vec<usize> =
             (0..HALVES.len()).filter(|half| !survey.holds(generation, sources.len(), *half)).collect();
         if missing.is_empty() {
@@ -60,6 +84,13 @@ pub fn run(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &
         *newest = generation.record.number.get().max(*newest);
     }
     Ok(copied)
+}
+
+/// Folders of strangers and of servers that may no longer write.
+fn refused(survey: &Survey<'_>, sources: usize) -> Vec<(String, String)> {
+    let places = survey.slots.values().flat_map(|slot| &slot.foreign).map(|(place, _)| place);
+    let in_sources = places.filter(|place| place.medium < sources);
+    in_sources.map(|place| (survey.medium(place.medium).name.clone(), place.path.clone())).collect()
 }
 
 /// Generations of the vault's servers of which no record can be read any more, or not by this version.

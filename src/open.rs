@@ -1,7 +1,7 @@
 //! Opening the vault: a secret opens an identity, the identity says whom to believe, and only then is anything else
 //! on the media looked at. Reading never writes to a medium.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
@@ -11,7 +11,7 @@ use crate::server::{key_pair_reason, pfx_reason, sort_pfx};
 use crate::state::State;
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::{Catalog, CatalogEntry};
+use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
 use crate::vault::identity::{Owner, Secret};
 use crate::vault::medium::Medium;
@@ -136,6 +136,18 @@ impl Opened<'_> {
         self.owner.vault()
     }
 
+    /// Refuses media of another vault among those given.
+    ///
+    /// # Errors
+    /// Exit 7, and which one.
+    pub fn refuse_foreign(&self) -> Result<()> {
+        let foreign = (0..self.survey.media_count()).find(|medium| !self.survey.is_of_vault(*medium));
+        foreign.map_or(Ok(()), |medium| {
+            let name = self.survey.medium(medium).name.as_str();
+            Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = name)))
+        })
+    }
+
     /// What the user calls the first of the media.
     pub fn medium_name(&self) -> &str {
         &self.survey.medium(0).name
@@ -197,6 +209,22 @@ impl Opened<'_> {
             doubts.push(text!("doubt-overdue", number = number, due = due.to_string()));
         }
         OpenGeneration { generation: generation.clone(), catalog, doubts }
+    }
+
+    /// The key pairs, each once, of all generations that are meant; and those of them whose catalog does not open.
+    pub fn key_pairs_in(&self, is_meant: &dyn Fn(&Generation) -> bool) -> (Vec<AboutKeyPair>, Vec<String>) {
+        let (mut found, mut closed) = (BTreeMap::new(), Vec::new());
+        let generations = self.survey.slots.values().flat_map(|slot| &slot.generations);
+        for generation in generations.filter(|generation| is_meant(generation)) {
+            match self.catalog(generation) {
+                Some(catalog) => {
+                    let about = catalog.key_pairs.into_iter().map(|entry| entry.about);
+                    found.extend(about.map(|about| (about.certificate_sha256.clone(), about)));
+                }
+                None => closed.push(generation.key()),
+            }
+        }
+        (found.into_values().collect(), closed)
     }
 
     fn catalog(&self, generation: &Generation) -> Option<Catalog> {

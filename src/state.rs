@@ -16,11 +16,15 @@ use crate::keypair::Certificate;
 use crate::text;
 use crate::vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
+use crate::vault::request::Request;
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
 
 /// Generations whose key pairs are still described in memory, for `list` and `contents` without a passphrase.
 const DESCRIBED: usize = 10;
+
+/// What this machine asked for, until it is enrolled.
+const REQUEST: &str = "request.txt";
 
 /// What an enrolled server remembers. One run at a time holds it; others may look, but not save.
 pub struct State {
@@ -75,6 +79,9 @@ pub struct Written {
     pub record: String,
     /// Whether its signature was seen on a medium. What is not may count there all the same, but is no backup yet.
     pub committed: bool,
+    /// Whether it was sealed into a parcel: until it is committed, it is on its way to a stick.
+    #[serde(default)]
+    pub in_parcel: bool,
     /// When.
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
@@ -133,6 +140,55 @@ impl State {
         let lock = lock(folder)?;
         let key = SigningKey::generate().map_err(|_| no_random())?;
         write_key(folder, &key).map_err(|e| unwritable(folder, &e))?;
+        Ok(Self::new(folder, lock, key, vault, server_name))
+    }
+
+    /// Makes the key of a machine that asks to be enrolled, or finds the one it asked with before. It counts as enrolled
+    /// only once it has accepted an answer.
+    ///
+    /// # Errors
+    /// If the folder cannot be made private or written.
+    pub fn request(folder: &Path, server_name: &str) -> Result<Request> {
+        crate::files::create_private_folder(folder).map_err(|e| unwritable(folder, &e))?;
+        refuse_shared(folder)?;
+        let _lock = lock(folder)?;
+        let key = match read_request(folder)? {
+            Some(request) => request.key,
+            None => {
+                let key = SigningKey::generate().map_err(|_| no_random())?;
+                write_key(folder, &key).map_err(|e| unwritable(folder, &e))?;
+                key.public()
+            }
+        };
+        let request = Request::new(server_name, key);
+        replace(folder, REQUEST, request.render().as_bytes()).map_err(|e| unwritable(folder, &e))?;
+        Ok(request)
+    }
+
+    /// What this machine asked for, if it did.
+    ///
+    /// # Errors
+    /// If others own or can write the folder, or it cannot be read.
+    pub fn requested(folder: &Path) -> Result<Option<Request>> {
+        if !folder.join(REQUEST).exists() {
+            return Ok(None);
+        }
+        refuse_shared(folder)?;
+        read_request(folder)
+    }
+
+    /// Enrols this machine with the key it asked with, believing `vault`'s owner. Nothing is on disk before it is saved.
+    ///
+    /// # Errors
+    /// If it never asked, or the folder cannot be read.
+    pub fn accept(folder: &Path, vault: VaultId) -> Result<Self> {
+        refuse_shared(folder)?;
+        let lock = lock(folder)?;
+        let request = read_request(folder)?.ok_or_else(|| damaged(folder))?;
+        Ok(Self::new(folder, lock, read_key(folder)?, vault, &request.name))
+    }
+
+    fn new(folder: &Path, lock: File, key: SigningKey, vault: VaultId, server_name: &str) -> Self {
         let memory = Memory {
             format: 1,
             vault: vault.to_string(),
@@ -146,7 +202,7 @@ impl State {
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
         };
-        Ok(Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory })
+        Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory }
     }
 
     /// Writes the memory to disk, whole or not at all.
@@ -227,6 +283,16 @@ impl State {
         self.memory.generations.iter().rev().filter(|written| written.committed)
     }
 
+    /// Every generation that was sealed into a parcel and was not seen on a stick yet, the newest first.
+    pub fn on_the_way(&self) -> impl Iterator<Item = &Written> {
+        self.memory.generations.iter().rev().filter(|written| written.in_parcel && !written.committed)
+    }
+
+    /// The newest generation that was written or sealed, whether or not a stick has it.
+    pub fn last_written(&self) -> Option<&Written> {
+        self.memory.generations.last()
+    }
+
     /// What this server remembers about a number of its own.
     pub fn written(&self, number: Number) -> Option<&Written> {
         self.memory.generations.iter().rfind(|written| written.number == number.get())
@@ -236,6 +302,11 @@ impl State {
     pub fn newest(&self) -> Option<(Number, Hash)> {
         let last = self.generations().next()?;
         Some((Number::new(last.number)?, Hash::parse(&last.record)?))
+    }
+
+    /// Where parcels wait for a stick.
+    pub fn outbox(&self) -> PathBuf {
+        self.folder.join("outbox")
     }
 
     /// Remembers identity files for the media to come.
@@ -344,6 +415,17 @@ fn lock(folder: &Path) -> Result<File> {
     let file = opened.map_err(|e| unwritable(folder, &e))?;
     file.try_lock().map_err(|_| busy(folder))?;
     Ok(file)
+}
+
+/// The request in a folder, if its key is still the one beside it: joining in another way makes a new one.
+fn read_request(folder: &Path) -> Result<Option<Request>> {
+    if !folder.join(REQUEST).exists() || !folder.join("server.key").exists() {
+        return Ok(None);
+    }
+    let text = crate::files::read_input(&folder.join(REQUEST)).map_err(|e| unreadable(folder, &e))?;
+    let request = Request::parse(&text).ok_or_else(|| damaged(folder))?;
+    let same = read_key(folder)?.public() == request.key;
+    Ok(same.then_some(request))
 }
 
 /// A key without a state is left over from an enrolment that did not come to its end; it signed nothing that counts.

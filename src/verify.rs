@@ -394,6 +394,7 @@ impl Check<'_, '_> {
                 self.find("unexpected-file", Level::Note, text);
             }
             match medium.read_loose("README.TXT") {
+                _ if medium.is_parcel => {}
                 Some(bytes) if readme::is_known(&bytes) => {}
                 _ => {
                     self.find("readme-unknown", Level::Attention, text!("found-readme", medium = medium.name.as_str()))

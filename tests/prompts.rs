@@ -120,3 +120,20 @@ fn a_recovery_key_typed_from_paper_opens_the_vault() {
     assert_eq!(code, 0, "{said}");
     assert!(!said.to_lowercase().contains(&key[20..]));
 }
+
+#[test]
+fn a_new_server_believes_the_vault_whose_fingerprint_is_typed_from_paper() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run("servers request {web.req} --state {web}").ended_with(0);
+    let add = "servers add {web.req} --to {A} --passphrase-file {passphrase} --yes --accept other-medium=test";
+    table.run(add).ended_with(0);
+    let vault = table.run("servers list --json").ended_with(0).json()["vault"].as_str().unwrap().to_owned();
+    let mut session = start(&table, "servers accept {A} --state {web}");
+    let shown = session.exp_string("Type the first 16 characters").unwrap();
+    assert!(shown.contains(&vault[23..]) && !shown.contains(&vault[7..23]), "{shown}");
+    session.send_line(&vault[7..15]).unwrap();
+    session.exp_string("Type the first 16 characters").unwrap();
+    session.send_line(&vault[..23]).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}

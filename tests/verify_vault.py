@@ -346,7 +346,7 @@ class Trust:
 
     def __init__(self, vault):
         self.vault, self.known, self.servers, self.closes, self.identities = vault, set(), {}, {}, set()
-        self.bad, self.newer = False, False
+        self.bad, self.newer = set(), False
 
     def learn(self, text, signature):
         if is_newer(text, "pfxvault-trust"):
@@ -358,7 +358,7 @@ class Trust:
                 raise Refused("not the owner's")
             self.hear(text)
         except Refused:
-            self.bad = True
+            self.bad.add(sha256(text))
 
     def hear(self, text):
         lines = split(text)
@@ -530,7 +530,7 @@ class Report:
         self.numbers.sort(key=lambda judged: (judged[0], judged[1], judged[4] or ""))
 
     def owner_files(self):
-        if self.trust.bad:
+        if self.trust.bad - self.trust.known:
             self.find("bad-statement", FORGED)
         if self.trust.newer:
             self.find("newer-format", ATTENTION)

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::Access;
-use crate::commands::{Run, write_recovery_key};
+use crate::commands::{Run, retire, write_recovery_key};
 use crate::error::{Error, Exit, Result};
 use crate::open::Opened;
 use crate::text;
@@ -18,6 +18,7 @@ use crate::vault::trust::{Statement, Word};
 pub fn run(run: &Run<'_>, args: &Access) -> Result<Exit> {
     match args {
         Access::List { media } => list(run, media),
+        Access::Retire(args) => retire::access(run, args),
         Access::Add { way, to, new_passphrase_file, new_recovery_key_file } => {
             let files = NewSecrets {
                 passphrase: new_passphrase_file.as_deref(),

@@ -1,12 +1,15 @@
 //! `backup`: selects, asks the rules, leads through `create` or `media add` where needed, writes, and says what is safe.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
-use crate::commands::{Run, create, day};
+use crate::commands::{Run, create, day, parcel_file};
 use crate::error::{Error, Exit, Result};
-use crate::rules;
+use crate::media::Device;
+use crate::rules::{self, Stored};
 use crate::secret::Password;
 use crate::server::iis::{SiteMap, keep_used};
 use crate::server::{Holdings, Unreadable};
@@ -23,7 +26,9 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
 
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
-    let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    let parcels = parcels(run, &args.to)?;
+    let media = args.to.iter().filter(|name| parcel_file(name).is_none());
+    let media: Vec<Medium> = media.map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
     let holdings = chosen(run, args)?;
     if args.dry_run {
         say_unused(run, &holdings);
@@ -43,8 +48,24 @@ pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
         force: args.force,
         now: run.now,
     };
-    let outcome = backup::run(&mut state, &media, &request, &|text| run.console.progress(&text))?;
-    Ok(report(run, &state, &holdings, &outcome))
+    let progress = |text| run.console.progress(&text);
+    let outcome = backup::run_with_parcels(&mut state, &media, &parcels, &request, &progress)?;
+    Ok(report(run, &state, &holdings, &parcels, &outcome))
+}
+
+/// Parcels to seal: each a new file, wherever it may pass.
+fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
+    let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_file(name)).collect();
+    for file in &files {
+        rules::judge(file, Stored::Parcel, &run.exceptions)?;
+        if file.exists() {
+            return Err(Error::failed(text!("error-parcel-exists", path = file.as_path())));
+        }
+        if crate::media::facts(file).is_ok_and(|facts| facts.device == Device::Network) {
+            run.console.warn(&text!("parcel-on-share", path = file.as_path()));
+        }
+    }
+    Ok(files)
 }
 
 /// Takes `--accept no-key:NAME=REASON` down. A key pair of that name must be here, and have no key to back up.
@@ -116,10 +137,11 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
 }
 
-fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) -> (Exit, Value) {
+fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf], outcome: &Outcome) -> (Exit, Value) {
     let console = run.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
+    say_outbox(run, outcome);
     for on in &outcome.media {
         say_medium(run, on, outcome, saved, total);
     }
@@ -142,7 +164,10 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
     }
     say_unused(run, holdings);
     let exit = exit_code(unexpected, holdings, outcome);
-    if outcome.number.is_some() {
+    for path in parcels {
+        say_parcel(run, path, outcome, saved, total);
+    }
+    if outcome.number.is_some() && !outcome.media.is_empty() {
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
     }
@@ -153,10 +178,12 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
         .iter()
         .map(|on| json!({ "medium": on.name, "label": on.label, "result": result_id(&on.done), "decayed": on.decayed }))
         .collect();
+    let files: Vec<String> = parcels.iter().map(|path| path.display().to_string()).collect();
     let document = json!({
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
         "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
+        "parcels": files, "delivered": outcome.delivered,
     });
     (exit, document)
 }
@@ -191,6 +218,21 @@ fn say_medium(run: &Run<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, tot
     }
 }
 
+/// What waited in the outbox.
+fn say_outbox(run: &Run<'_>, outcome: &Outcome) {
+    for generation in &outcome.delivered {
+        run.console.say(&text!("backup-delivered", generation = generation));
+    }
+    for (path, reason) in &outcome.stuck {
+        run.console.warn(&text!("backup-stuck", path = path.as_path(), reason = reason.clone()));
+    }
+}
+
+fn say_parcel(run: &Run<'_>, path: &Path, outcome: &Outcome, saved: usize, total: usize) {
+    let number = outcome.number.map_or(0, |number| number.get());
+    run.console.say(&text!("parcel-sealed", saved = saved, total = total, path = path, number = number));
+}
+
 fn result_id(done: &Done) -> &'static str {
     match done {
         Done::Written => "written",
@@ -207,7 +249,7 @@ fn exit_code(unexpected: usize, holdings: &Holdings, outcome: &Outcome) -> Exit 
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
         () if unexpected > 0 || holdings.sites_unread.is_some() => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
-        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) => Exit::Attention,
+        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.stuck.is_empty() => Exit::Attention,
         () => Exit::Done,
     }
 }

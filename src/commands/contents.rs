@@ -258,7 +258,8 @@ fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
     names.iter().all(holds)
 }
 
-fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Result<ServerId> {
+/// One of `servers` by its id or its name in the newest catalog that opens.
+pub fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Result<ServerId> {
     let is_named = |server: &&ServerId| {
         let catalog = opened.find(**server, &Wanted::Newest, &|_| true).map(|from| from.catalog.server_name);
         server.to_string().eq_ignore_ascii_case(name) || catalog.is_ok_and(|known| known.eq_ignore_ascii_case(name))

@@ -6,10 +6,12 @@ use crate::cli::Copy;
 use crate::commands::Run;
 use crate::copy::{self, Copied};
 use crate::error::{Error, Exit, Result};
+use crate::media::Reading;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::vault::medium::Medium;
 use crate::vault::readme::Label;
+use crate::vault::survey::Survey;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
@@ -34,15 +36,26 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     for generation in &copied.skipped {
         run.console.warn(&text!("copy-skipped", generation = generation));
     }
-    if let Some(target) = media.last() {
+    for (medium, path) in &copied.refused {
+        run.console.warn(&text!("copy-refused", medium = medium.as_str(), path = path.as_str()));
+    }
+    if let [.., target] = media.as_slice() {
         run.note(&vault, |state| remember(state, target, &copied, run.now));
     }
-    let exit = if copied.skipped.is_empty() { Exit::Done } else { Exit::Partly };
-    run.console.document(exit, json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped }));
+    let exit = match () {
+        () if !copied.refused.is_empty() => Exit::Forged,
+        () if !copied.skipped.is_empty() => Exit::Partly,
+        () => Exit::Done,
+    };
+    let refused: Vec<_> =
+        copied.refused.iter().map(|(medium, path)| json!({ "medium": medium, "path": path })).collect();
+    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused });
+    run.console.document(exit, document);
     Ok(exit)
 }
 
-/// What the medium holds now. It counts as written: a cache may answer for it until it was away.
+/// What the medium holds now. It counts as written: a cache may answer for it until it was away. And what this server
+/// had sealed into a parcel is a backup once a stick has it.
 fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Timestamp) {
     let Some(label) = target.label() else { return };
     let seen = state.medium(&label.medium);
@@ -53,4 +66,9 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
     if !copied.added.is_empty() {
         seen.written_during = Some(target.attachment().unwrap_or_default());
     }
+    let survey = Survey::of(std::slice::from_ref(target), state.vault().clone(), &state.trust, Reading::Cached);
+    let Ok(survey) = survey else { return };
+    let own: Vec<_> =
+        survey.line(state.server()).map(|generation| (generation.record.number, generation.hash)).collect();
+    own.into_iter().for_each(|(number, hash)| state.confirm(number, hash));
 }

@@ -8,6 +8,7 @@ mod copy;
 pub mod create;
 mod demo;
 mod drill;
+mod enrolment;
 mod events;
 mod export;
 mod iis;
@@ -18,6 +19,7 @@ mod repair;
 mod request;
 mod restart;
 mod restore;
+mod retire;
 mod selftest;
 mod servers;
 mod status;
@@ -44,6 +46,8 @@ use crate::vault::catalog::Exception;
 use crate::vault::id::VaultId;
 use crate::vault::identity::{RecoveryKey, Secret};
 use crate::vault::medium::Medium;
+use crate::vault::parcel::Parcel;
+use crate::vault::trust::{Statement, Trust, Word};
 
 /// Runs one command.
 ///
@@ -133,8 +137,11 @@ impl<'a> Run<'a> {
         self.state()?.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
     }
 
-    /// A medium by what the user calls it, for reading.
+    /// A medium or a parcel by what the user calls it, for reading.
     pub fn medium(&self, name: &str) -> Result<Medium> {
+        if let Some(file) = parcel_file(name) {
+            return Ok(Medium::of_parcel(name, Parcel::open(&file)?));
+        }
         let path = crate::media::typed(name);
         if !path.is_dir() {
             return Err(Error::new(Exit::NoStick, text!("error-no-such-medium", medium = name)));
@@ -145,6 +152,9 @@ impl<'a> Run<'a> {
     /// A medium to write a vault to; the rules are asked first.
     pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
         let medium = self.medium(name)?;
+        if medium.is_parcel {
+            return Err(Error::usage(text!("error-parcel-no-medium", medium = name)));
+        }
         rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
         refuse_begun(&medium)?;
         Ok(medium)
@@ -160,6 +170,33 @@ impl<'a> Run<'a> {
             refuse_begun(medium)?;
         }
         Ok(media)
+    }
+
+    /// Media of the vault to write to.
+    pub fn vault_media_to_write(&self, names: &[String]) -> Result<Vec<Medium>> {
+        let media: Vec<Medium> = names.iter().map(|name| self.medium_to_write(name)).collect::<Result<_>>()?;
+        for medium in &media {
+            if !medium.has_vault()? {
+                return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
+            }
+        }
+        Ok(media)
+    }
+
+    /// Says `words` in the owner's name on every medium that was opened, and remembers it. The owner's word with it.
+    pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Trust> {
+        let unsigned = || Error::failed(text!("error-signing"));
+        let statement = Statement::sign(&opened.owner.key, words).map_err(|_| unsigned())?;
+        for medium in 0..opened.survey.media_count() {
+            opened.survey.medium(medium).add_owner_files(&[&statement], &[])?;
+        }
+        self.note(&opened.vault(), |state| {
+            // It was signed with the owner's key a moment ago.
+            let _ = state.trust.learn(statement.clone());
+        });
+        let mut trust = opened.survey.trust.clone();
+        trust.learn(statement).map_err(|_| unsigned())?;
+        Ok(trust)
     }
 
     /// Whether options name a secret, so that nobody needs to be asked for one.
@@ -273,6 +310,11 @@ impl<'a> Run<'a> {
         }
         Err(Error::usage(text!("error-declined")))
     }
+}
+
+/// The file of `parcel:FILE`.
+fn parcel_file(name: &str) -> Option<PathBuf> {
+    name.strip_prefix("parcel:").map(PathBuf::from)
 }
 
 /// A vault that was begun when the medium filled up or was pulled out holds nothing, and stands in the way.

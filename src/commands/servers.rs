@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::Servers;
-use crate::commands::Run;
+use crate::commands::{Run, enrolment, retire};
 use crate::error::{Error, Exit, Result};
 use crate::state::State;
 use crate::text;
@@ -14,6 +14,10 @@ pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
     match args {
         Servers::List { media } => list(run, media),
         Servers::Join { medium, server_name } => join(run, medium, server_name.clone()),
+        Servers::Request { file, server_name } => enrolment::request(run, file, server_name.clone()),
+        Servers::Add(args) => enrolment::add(run, args),
+        Servers::Retire(args) => retire::server(run, args),
+        Servers::Accept { from, vault } => enrolment::accept(run, from, vault.as_deref()),
     }
 }
 

@@ -3,10 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::Console;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::secret::{Passphrase, Password};
 use crate::text;
 use crate::text::Text;
+use crate::vault::id::VaultId;
 use crate::vault::identity::RecoveryKey;
 use crate::words;
 
@@ -14,6 +15,8 @@ use crate::words;
 pub const TRIES: usize = 3;
 /// Characters of a recovery key shown and asked as one group.
 const GROUP: usize = 6;
+/// Characters of a vault's fingerprint that are typed from paper: 96 bits.
+const PIN: usize = 16;
 
 /// One line from standard input.
 pub fn line() -> Result<Zeroizing<String>> {
@@ -114,6 +117,28 @@ impl Console {
             self.ask_group_back(place + 3, groups[place + 2])?;
         }
         Ok(())
+    }
+
+    /// Asks whether a vault is the right one: the end of its fingerprint is shown, the beginning must be typed from paper.
+    ///
+    /// # Errors
+    /// Where nobody can be asked, or what is typed is never right.
+    pub fn confirm_vault(&self, vault: VaultId) -> Result<VaultId> {
+        if !self.interactive() {
+            return Err(Error::usage(text!("error-vault-unconfirmed")));
+        }
+        let digits = vault.as_str().trim_start_matches("SHA256:");
+        let (hidden, shown) = digits.split_at(PIN.min(digits.len()));
+        self.show_privately(&[&self.words(&text!("accept-vault", shown = shown))])?;
+        for _ in 0..TRIES {
+            let typed = self.ask(&text!("prompt-vault", count = PIN))?;
+            let typed = typed.trim_start_matches("SHA256:");
+            if typed.starts_with(hidden) && digits.starts_with(typed) {
+                return Ok(vault);
+            }
+            self.progress(&text!("prompt-differ"));
+        }
+        Err(Error::new(Exit::NoVault, text!("error-vault-differs")))
     }
 
     fn ask_group_back(&self, number: usize, expected: &str) -> Result<()> {

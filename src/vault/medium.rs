@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use super::id::{Hash, Number, ServerId, is_base32};
+use super::parcel::Parcel;
 use super::readme::{self, Label};
 use super::trust::Statement;
 use crate::error::Error;
@@ -38,11 +40,14 @@ pub mod cap {
     pub const CATALOG: u64 = 32 * MIB;
 }
 
-/// A medium, inserted or in a test's memory.
+/// A medium, inserted or in a test's memory; clones are the same one.
+#[derive(Clone)]
 pub struct Medium {
     /// What the user calls it: the path as typed.
     pub name: String,
-    volume: Box<dyn Volume>,
+    /// Whether it is a parcel: read like a medium, it never counts as one.
+    pub is_parcel: bool,
+    volume: Arc<dyn Volume>,
 }
 
 /// A file system action that failed, and on what.
@@ -104,7 +109,12 @@ pub struct Walk {
 impl Medium {
     /// A medium over a file system.
     pub fn new(name: impl Into<String>, volume: Box<dyn Volume>) -> Self {
-        Self { name: name.into(), volume }
+        Self { name: name.into(), is_parcel: false, volume: volume.into() }
+    }
+
+    /// A parcel, to be read as if it were a medium.
+    pub fn of_parcel(name: impl Into<String>, parcel: Parcel) -> Self {
+        Self { name: name.into(), is_parcel: true, volume: Arc::new(parcel) }
     }
 
     /// The attachment during which it is read now, see [`crate::media::attachment`].
@@ -391,12 +401,12 @@ fn is_loose_text(entry: &Entry) -> bool {
     entry.kind == EntryKind::File && (name == "README.TXT" || name == "MEDIUM.TXT")
 }
 
-fn is_statement_stem(stem: &str) -> bool {
+pub(super) fn is_statement_stem(stem: &str) -> bool {
     stem.len() == 8 && stem.bytes().all(is_base32)
 }
 
 /// 1 for IDENTITY.AGE, n for IDENTnnn.AGE.
-fn identity_place(name: &str) -> Option<u32> {
+pub(super) fn identity_place(name: &str) -> Option<u32> {
     if name == FIRST_IDENTITY {
         return Some(1);
     }
@@ -414,15 +424,18 @@ fn parse_generation_folder(name: &str) -> Option<Number> {
 
 /// Whether a name may stand in a generation's folder; the record alone says whether the file belongs to it.
 fn is_generation_file(entry: &Entry) -> bool {
-    let name = entry.name.to_ascii_uppercase();
+    entry.kind == EntryKind::File && is_generation_name(&entry.name.to_ascii_uppercase())
+}
+
+/// Whether a file of this name may belong to a generation.
+pub(super) fn is_generation_name(name: &str) -> bool {
     let digits = name.strip_prefix('K').and_then(|rest| rest.strip_suffix(".AGE")).unwrap_or_default();
     let key_pair = digits.len() == 7 && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != "0000000";
-    let known = key_pair || matches!(name.as_str(), "CATALOG.AGE" | "RECORD.TXT" | "RECORD.SIG");
-    entry.kind == EntryKind::File && known
+    key_pair || matches!(name, "CATALOG.AGE" | "RECORD.TXT" | "RECORD.SIG")
 }
 
 /// A statement's name: eight characters of its hash, others if those are taken.
-fn free_stem(hash: Hash, taken: &mut Vec<String>) -> String {
+pub(super) fn free_stem(hash: Hash, taken: &mut Vec<String>) -> String {
     let mut bytes = hash.to_string().into_bytes();
     loop {
         bytes = Hash::of(&bytes).to_string().into_bytes();
@@ -435,7 +448,7 @@ fn free_stem(hash: Hash, taken: &mut Vec<String>) -> String {
     }
 }
 
-fn free_identity(taken: &mut Vec<String>) -> String {
+pub(super) fn free_identity(taken: &mut Vec<String>) -> String {
     let names = std::iter::once(FIRST_IDENTITY.to_owned()).chain((2..1000).map(|n| format!("IDENT{n:03}.AGE")));
     let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_else(|| FIRST_IDENTITY.to_owned());
     taken.push(name.clone());

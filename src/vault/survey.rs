@@ -117,6 +117,7 @@ impl<'m> Survey<'m> {
     }
 
     fn learn_statements(&mut self) {
+        let mut bad = Vec::new();
         for (_, statement) in self.walks.iter().flat_map(|walk| &walk.statements) {
             if self.trust.statements.get(&statement.hash()) == Some(statement) {
                 continue;
@@ -124,9 +125,12 @@ impl<'m> Survey<'m> {
             match self.trust.learn(statement.clone()) {
                 Ok(()) => {}
                 Err(Flaw::Newer) => self.newer_statements += 1,
-                Err(Flaw::Form) => self.bad_statements += 1,
+                Err(Flaw::Form) => bad.push(statement.hash()),
             }
         }
+        // The owner did say that text: a copy of it whose signature was cut short is no forgery, and nothing is lost.
+        bad.retain(|hash| !self.trust.statements.contains_key(hash));
+        self.bad_statements = bad.len();
     }
 
     fn judge_folders(&mut self, reading: Reading) {
@@ -235,7 +239,8 @@ impl<'m> Survey<'m> {
             let (committed, damaged) = (halves(&generation.copies, *medium), halves(&slot.damaged, *medium));
             committed.len() == 1 && damaged.is_subset(&committed)
         };
-        (0..self.media.len()).filter(single).collect()
+        // A parcel has one half only.
+        (0..self.media.len()).filter(|medium| !self.media[*medium].is_parcel).filter(single).collect()
     }
 
     /// A folder that holds a good copy of one of the generation's files.

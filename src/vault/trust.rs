@@ -216,6 +216,18 @@ impl Trust {
         self.retired.iter().map(String::as_str)
     }
 
+    /// Whether a writer who knew these statements encrypted to a recipient. What such a statement said that is missing
+    /// here nobody knows, so it counts as having said so.
+    pub fn served(&self, age: &str, known: &[Hash]) -> bool {
+        let says = |word: Word| {
+            let line = word.line();
+            let texts = known.iter().filter_map(|hash| self.statements.get(hash)).map(|statement| &statement.text);
+            texts.flat_map(|text| text.split(|byte| *byte == b'\n')).any(|said| said == line.as_bytes())
+        };
+        let missing = known.iter().any(|hash| !self.statements.contains_key(hash));
+        (missing || says(Word::Recipient(age.to_owned()))) && !says(Word::Retire(age.to_owned()))
+    }
+
     /// Whether a generation of this server and number counts; `record` is its hash, once a record was read.
     pub fn standing(&self, server: ServerId, number: Number, record: Option<Hash>) -> Standing {
         if !self.servers.contains_key(&server) {
@@ -294,6 +306,20 @@ mod tests {
         let mut trust = trust_in(&[Word::Retire(age.clone())]);
         trust.learn(Statement::sign(&owner(), &[Word::Recipient(age)]).unwrap()).unwrap();
         assert_eq!(trust.recipients().count(), 0);
+    }
+
+    #[test]
+    fn a_recipient_was_served_by_those_who_knew_of_it_and_not_of_its_end() {
+        let age = age::x25519::Identity::generate().to_public().to_string();
+        let mut trust = trust_in(&[Word::server(server(2).1)]);
+        let first: Vec<Hash> = trust.statements.keys().copied().collect();
+        trust.learn(Statement::sign(&owner(), &[Word::Recipient(age.clone())]).unwrap()).unwrap();
+        let second: Vec<Hash> = trust.statements.keys().copied().collect();
+        trust.learn(Statement::sign(&owner(), &[Word::Retire(age.clone())]).unwrap()).unwrap();
+        let third: Vec<Hash> = trust.statements.keys().copied().collect();
+        let served = [&first, &second, &third].map(|known| trust.served(&age, known));
+        assert_eq!(served, [false, true, false]);
+        assert!(trust.served(&age, &[Hash::of(b"a statement that is not here")]));
     }
 
     #[test]

@@ -833,6 +833,15 @@ fn statements(add: &mut Add<'_>) {
         fault.delete(&format!("{ROOT}/B/OWNER/SECONDAA.TXT"));
         fault.delete(&format!("{ROOT}/B/OWNER/SECONDAA.SIG"));
     });
+    add(
+        "statement-signature-cut-in-a",
+        "A statement's signature was cut short in one half: the other has it.",
+        &|fault| {
+            let signature = fault.bytes("OWNER/SECONDAA.SIG");
+            let cut = Node::File(signature[..signature.len() / 2].to_vec());
+            fault.tree().insert(format!("{ROOT}/A/OWNER/SECONDAA.SIG"), cut);
+        },
+    );
     add("statement-too-large", "A statement larger than its cap, described sparsely.", &|fault| {
         fault.put("OWNER/FAULTAAA.SIG", &sign_as(OWNER, sign::TRUST, b""));
         for half in ["A", "B"] {

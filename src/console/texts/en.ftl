@@ -68,13 +68,13 @@ help-generation = Number of the generation, or a date such as 2026-10-31: the ne
 help-medium = USB stick: a drive such as E: or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
 help-server-name = What this server is called in the vault (without it: the name of this machine)
-help-backup-to = USB stick to write to, such as E:; may be given several times
+help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times
 help-backup-force = Write a new generation even if nothing has changed
-help-verify-media = USB sticks to check, such as E:
+help-verify-media = USB sticks to check, such as E:, or parcel:FILE
 help-verify-vault = Fingerprint the vault must have, as on the envelope
-help-drill-from = USB stick to read, such as E:; may be given several times
-help-restore-from = USB stick to read, such as E:, or folder:DIR, pfx:FILE, pem:CERTIFICATE
-help-contents-from = USB stick to read, such as E:; may be given several times
+help-drill-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
+help-restore-from = USB stick to read, such as E:, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE
+help-contents-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as E:
@@ -82,7 +82,7 @@ help-access-add-way = What is added: passphrase, recovery-key, or the age public
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
-help-copy-from = USB stick to read, such as E:; may be given several times
+help-copy-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
 help-copy-to = USB stick to bring up to date, such as F:
 help-completions-shell = Which shell
 
@@ -1148,3 +1148,136 @@ cannot-newer = the certificate that is served there was issued after this one. N
 help-install-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
 progress-restart = restarting the site "{ $site }"
 install-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }
+
+## Parcels
+
+reason-parcel-size = it ends too early, or is larger than a parcel may be
+reason-parcel-form = it is not stored in the one form a parcel has
+reason-parcel-path = it contains something that does not belong into a parcel: { $path }
+reason-parcel-generation = it does not contain exactly one whole generation
+reason-parcel-not-whole = what is in it is damaged, or was not written by an enrolled server
+parcel-sealed =
+    sealed: { $saved } of { $total } key pairs are in the parcel { $path } (generation { $number }); this does not count as a backup yet
+    next: carry the file to a machine with a USB stick of the vault: pfxvault copy --from parcel:{ $path } --to E:
+parcel-on-share =
+    note: { $path } is on a network drive. A sealed parcel may pass there, because only the passphrase opens it.
+    Bring it onto a USB stick soon, then delete it there.
+backup-delivered = done: generation { $generation } from the outbox of this server is on a USB stick now
+backup-stuck =
+    attention: a parcel in the outbox of this server could not be brought onto the USB stick: { $path } ({ $reason })
+    It stays there. Make this backup again with another stick; if it stays again, the backup you made now replaces it.
+copy-refused =
+    attention: not copied: { $path } on { $medium } was not written by a server that may write to this vault
+    Nothing that enrolled servers wrote is affected. Find out who had this stick or file in hand.
+error-parcel-unreadable = cannot read the parcel { $path }
+    .cause = { $reason }
+    .hint = check the path, and that you may read the file
+error-parcel-flaw = { $path } is not a parcel, or it is damaged
+    .cause = { $reason }
+    .hint = get the file again from the server that sealed it, or seal a new one there: pfxvault backup --to parcel:FILE
+error-parcel-exists = { $path } is already there; nothing was written
+    .hint = a parcel is always a new file: choose another name
+error-parcel-unwritable = cannot write the parcel { $path }; what was begun is removed
+    .cause = { $reason }
+    .hint = choose another place with --to parcel:FILE, with enough space and where you may write
+error-parcel-too-large = the parcel { $path } would be too large; nothing was written
+    .hint = back up fewer key pairs at a time by name, or use a USB stick
+error-parcel-no-medium = { $medium } is a parcel, and this command writes to a USB stick
+    .hint = bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to E:
+
+## Enrolment of many servers
+
+help-servers-request = Ask to enrol this server: makes its signing key and a small text file without any secret.
+help-servers-request-file = New file for the request
+help-servers-add = Enrol servers by their request files, all with one passphrase.
+help-servers-add-files = Request files, made with pfxvault servers request
+help-servers-add-to = USB stick of the vault that the new servers are written on, such as E:; may be given several times
+help-servers-add-answer = New file with the answer for servers that no stick can be carried to; the same file is for all of them
+help-servers-accept = Finish enrolling this server with the answer to its request; no passphrase is needed.
+help-servers-accept-from = File made with pfxvault servers add --answer, or a USB stick of the vault such as E:
+help-servers-accept-vault = Fingerprint of the vault, as on the instruction sheet, instead of typing its beginning
+request-done =
+    done: the request of this server ({ $server }) is in { $path }. It contains no secret.
+    Its fingerprint is { $fingerprint } (compare it when the request is accepted).
+    next: carry the file to a machine with a USB stick of the vault: pfxvault servers add { $path } --to E:
+enrol-plan = new: { $name } ({ $server }), fingerprint { $fingerprint }
+enrol-known = enrolled already: { $name } ({ $server })
+enrol-same-name = attention: several new servers call themselves { $name }. Compare their fingerprints on the servers themselves
+enrol-question = { $count ->
+        [one] Let this server write to the vault?
+       *[other] Let these { $count } servers write to the vault?
+    } Each fingerprint must be the one that the server itself shows.
+enrol-done =
+    done: { $count ->
+        [0] no new server; all of them were enrolled before
+        [one] 1 server may now write to the vault
+       *[other] { $count } servers may now write to the vault
+    }
+    next, on each of them: pfxvault servers accept { $from }
+accept-vault = This answer is of the vault SHA256:................{ $shown }
+prompt-vault = Type the first { $count } characters after "SHA256:" from the instruction sheet or the envelope:
+error-request-unwritable = cannot write the request { $path }
+    .cause = { $reason }
+    .hint = choose a new file name in a folder where you may write
+error-request-flaw = { $path } is not a request of a server, or it was changed
+    .hint = make it again on the server (pfxvault servers request FILE) and carry it over unchanged
+error-request-same-id = a request has the id of another server ({ $server }), but another key; nothing was changed
+    .cause = this hardly happens by accident: somebody may want to take that server's place
+    .hint = find out where the request comes from; make a new one on the server itself with an empty folder: --state D:\pfxvault-new
+error-request-closed = { $name } ({ $server }) was retired, and stays so; nothing was changed
+    .hint = make a new request on that server with an empty folder: pfxvault servers request FILE --state D:\pfxvault-new
+error-no-request = this server has not asked to be enrolled
+    .hint = ask first: pfxvault servers request FILE
+error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
+    .cause = its request was not added yet, the answer is older, or it was retired
+    .hint = add its request where the vault is: pfxvault servers add FILE --to E: --answer FILE
+error-vault-unconfirmed = nobody is here to confirm that this is the right vault
+    .cause = an answer alone does not prove whose it is
+    .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:...
+error-vault-differs = this is not the vault on your paper; nothing was changed
+    .hint = get the answer again from the owner of the vault, on another way
+
+## Ending rights
+
+help-servers-retire = End a server's right to write to the vault, for good; asks for the passphrase.
+help-servers-retire-server = Id or name of the server
+help-servers-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+help-servers-retire-last = Last generation of it that counts, by number or date (without it: the newest whole one on the sticks given)
+help-servers-retire-compromised = Its key may have been stolen: none of its generations counts any more
+help-access-retire = End what a second person's key may decrypt: backups made from now on no longer; asks for the passphrase.
+help-access-retire-id = The age public key (age1...) or its beginning, as pfxvault access list shows it
+help-access-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+retire-server-plan = { $name } ({ $server }) will no longer be able to write. Its generations up to { $number } count; any with a higher number do not
+retire-server-plan-none = { $name } ({ $server }) will no longer be able to write, and none of its generations will count or be offered for restore
+retire-later = attention: generation { $generation } is here and will no longer count
+retire-access-plan =
+    Backups made from now on will not be readable with { $key }.
+    Earlier ones stay readable with it, on every copy that its owner has or gets.
+retire-re-issue-headline =
+    { $count ->
+        [one] This key pair is
+       *[other] These { $count } key pairs are
+    } no longer in the right hands alone. Have each re-issued with a new key, then back up again:
+retire-re-issue = - { $name } ({ $thumbprint }), valid until { $day }
+retire-unread = attention: what is in generation { $generation } could not be read, so its key pairs are not listed
+retire-question = Do this for good? It cannot be taken back.
+retire-done =
+    done: it is written on the sticks given. Every server obeys it from its next backup to one of them on.
+    next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:
+error-unknown-server = no server of this vault has the id or name { $name }, or several have
+    .hint = give the id of one of them: pfxvault servers list E:
+error-retire-nothing = no whole generation of server { $server } that could be its last is on the sticks given
+    .hint =
+        give the stick that holds it, or name another one: --last 42
+        if none of its generations shall count: --compromised
+error-retire-two = two different backups share this number: { $numbers }
+    .hint = say which of them is the last good one, for example --last { $numbers }
+error-already-retired = { $name } was retired before; nothing was changed
+    .hint = pfxvault servers list E: and pfxvault access list E: show what still counts
+error-unknown-access = no key that can decrypt new backups is called { $id }, or several begin so
+    .hint = give all of it, at least twelve characters: pfxvault access list E: shows the keys
+error-retire-own-key = this is the vault's own key, which the passphrase and the recovery key lead to; nothing was changed
+    .hint = without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
+error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
+    .cause = every copy of the sticks opens with it for ever
+    .hint = if it fell into wrong hands, make a new vault (pfxvault create E:), have all certificates re-issued, and back them up there

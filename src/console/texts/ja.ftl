@@ -68,13 +68,13 @@ help-generation = 世代の番号、または日付(例: 2026-10-31。その日�
 help-medium = USB メモリ(E: などのドライブ、またはフォルダー)
 help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
 help-server-name = 保管庫でのこのサーバーの名前(省略時はコンピューター名)
-help-backup-to = 保存先の USB メモリ(例: E:)。複数回指定できます
+help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます
 help-backup-force = 変更がなくても新しい世代を書き込みます
-help-verify-media = 検証する USB メモリ(例: E:)
+help-verify-media = 検証する USB メモリ(例: E:)、または parcel:ファイル
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
-help-drill-from = 読み取る USB メモリ(例: E:)。複数回指定できます
-help-restore-from = 読み取る USB メモリ(例: E:)、または folder:フォルダー、pfx:ファイル、pem:証明書
-help-contents-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-drill-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
+help-restore-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書
+help-contents-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
 help-access-list-media = 調べる USB メモリ(例: E:)
@@ -82,7 +82,7 @@ help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recov
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
-help-copy-from = 読み取る USB メモリ(例: E:)。複数回指定できます
+help-copy-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
 help-copy-to = 最新にする USB メモリ(例: F:)
 help-completions-shell = シェルの種類
 
@@ -1040,3 +1040,128 @@ cannot-newer = この証明書より後に発行された証明書が使われ�
 help-install-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
 progress-restart = サイト「{ $site }」を再起動しています
 install-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }
+
+## Parcels
+
+reason-parcel-size = 途中で切れているか、大きすぎます
+reason-parcel-form = 封緘ファイルの決まった形式ではありません
+reason-parcel-path = 封緘ファイルに含まれないはずのものがあります: { $path }
+reason-parcel-generation = 完全な世代が 1 つだけ入っている状態ではありません
+reason-parcel-not-whole = 内容が破損しているか、登録サーバーが作成したものではありません
+parcel-sealed =
+    封緘しました: { $total } 組中 { $saved } 組のキーペアを封緘ファイル { $path } に入れました(第 { $number } 世代)。まだバックアップとしては数えません
+    次に: 保管庫の USB メモリがあるコンピューターに運び、コピーしてください: pfxvault copy --from parcel:{ $path } --to E:
+parcel-on-share =
+    参考: { $path } はネットワーク ドライブにあります。封緘ファイルはパスフレーズがないと開けないため、一時的に置くことができます。
+    早めに USB メモリにコピーし、ここからは削除してください。
+backup-delivered = 完了: このサーバーで待っていた世代 { $generation } を USB メモリに保存しました
+backup-stuck =
+    注意: このサーバーで待っている封緘ファイルを USB メモリに保存できませんでした: { $path }({ $reason })
+    ファイルは残しています。別の USB メモリでもう一度バックアップしてください。繰り返す場合は、今回のバックアップが代わりになります。
+copy-refused =
+    注意: コピーしていません: { $medium } の { $path } は、この保管庫に書き込めるサーバーが作成したものではありません
+    登録サーバーが作成したものに影響はありません。このメディアやファイルを誰が扱ったか確認してください。
+error-parcel-unreadable = 封緘ファイル { $path } を読み取れません
+    .cause = { $reason }
+    .hint = パスと読み取り権限を確認してください
+error-parcel-flaw = { $path } は封緘ファイルではないか、破損しています
+    .cause = { $reason }
+    .hint = 作成したサーバーからもう一度受け取るか、新しく作成してください: pfxvault backup --to parcel:ファイル
+error-parcel-exists = { $path } がすでに存在するため、何も書き込みませんでした
+    .hint = 封緘ファイルは必ず新しいファイルに書き込みます。別の名前を指定してください
+error-parcel-unwritable = 封緘ファイル { $path } を書き込めないため、途中のものは削除しました
+    .cause = { $reason }
+    .hint = 空き容量と書き込み権限のある場所を指定してください: --to parcel:ファイル
+error-parcel-too-large = 封緘ファイル { $path } が大きくなりすぎるため、何も書き込みませんでした
+    .hint = キーペアを名前で指定して少しずつバックアップするか、USB メモリを使ってください
+error-parcel-no-medium = { $medium } は封緘ファイルです。このコマンドは USB メモリに書き込みます
+    .hint = 先に USB メモリにコピーしてください: pfxvault copy --from { $medium } --to E:
+
+## Enrolment of many servers
+
+help-servers-request = このサーバーの登録を申請します。署名用の鍵と、秘密を含まない小さなテキスト ファイルを作成します。
+help-servers-request-file = 申請を書き込む新しいファイル
+help-servers-add = 申請ファイルのサーバーを、1 回のパスフレーズでまとめて登録します。
+help-servers-add-files = pfxvault servers request で作成した申請ファイル
+help-servers-add-to = 登録を書き込む保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-add-answer = USB メモリを運べないサーバーに渡す回答の新しいファイル(全サーバー共通)
+help-servers-accept = 申請への回答を受け取り、このサーバーの登録を完了します。パスフレーズは不要です。
+help-servers-accept-from = pfxvault servers add --answer で作成したファイル、または保管庫の USB メモリ(例: E:)
+help-servers-accept-vault = 復旧手順書にある保管庫のフィンガープリント(先頭部分の入力の代わり)
+request-done =
+    完了: このサーバー({ $server })の申請を { $path } に書き込みました。秘密は含まれていません
+    フィンガープリント(登録のときに照合します): { $fingerprint }
+    次に: 保管庫の USB メモリがあるコンピューターにファイルを運び、登録してください: pfxvault servers add { $path } --to E:
+enrol-plan = 新規: { $name }({ $server })、フィンガープリント { $fingerprint }
+enrol-known = 登録済み: { $name }({ $server })
+enrol-same-name = 注意: 複数の申請が { $name } と名乗っています。それぞれのサーバーの画面でフィンガープリントを照合してください
+enrol-question = { $count } 台のサーバーが保管庫に書き込めるようにしますか?(フィンガープリントが各サーバーの画面と同じか確認してください)
+enrol-done =
+    完了: { $count ->
+        [0] 新しいサーバーはありません(すべて登録済みです)
+       *[other] { $count } 台のサーバーを登録しました
+    }
+    次に、各サーバーで: pfxvault servers accept { $from }
+accept-vault = この回答の保管庫: SHA256:................{ $shown }
+prompt-vault = 復旧手順書または封筒の控えから、「SHA256:」に続く最初の { $count } 文字を入力してください:
+error-request-unwritable = 申請 { $path } を書き込めません
+    .cause = { $reason }
+    .hint = 書き込み権限のあるフォルダーに、新しいファイル名を指定してください
+error-request-flaw = { $path } はサーバーの申請ではないか、変更されています
+    .hint = サーバーで作成し直し(pfxvault servers request ファイル)、変更せずに運んでください
+error-request-same-id = 申請の ID が別のサーバー({ $server })と同じですが、鍵が異なるため、何も変更しませんでした
+    .cause = 偶然にはまず起こりません。別のサーバーになりすまそうとしている可能性があります
+    .hint = 申請の出どころを確認し、サーバーで空のフォルダーを指定して作成し直してください: --state D:\pfxvault-new
+error-request-closed = { $name }({ $server })は登録を終了しており、元に戻せないため、何も変更しませんでした
+    .hint = そのサーバーで空のフォルダーを指定して申請し直してください: pfxvault servers request ファイル --state D:\pfxvault-new
+error-no-request = このサーバーはまだ登録を申請していません
+    .hint = 先に申請してください: pfxvault servers request ファイル
+error-not-admitted = このサーバー({ $server })は { $medium } に登録されていません
+    .cause = 申請がまだ追加されていないか、回答が古いか、登録が終了しています
+    .hint = 保管庫のあるコンピューターで申請を追加してください: pfxvault servers add ファイル --to E: --answer ファイル
+error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人がいません
+    .cause = 回答だけでは、誰の保管庫か証明できません
+    .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...
+error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
+    .hint = 保管庫の管理責任者から、別の経路で回答を受け取り直してください
+
+## Ending rights
+
+help-servers-retire = サーバーが保管庫に書き込む権限を完全に終了します。パスフレーズを入力します。
+help-servers-retire-server = サーバーの ID または名前
+help-servers-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-retire-last = 有効とする最後の世代の番号または日付(省略時は、指定された USB メモリで最も新しい完全な世代)
+help-servers-retire-compromised = 鍵が盗まれた可能性があるため、このサーバーの世代をすべて無効にします
+help-access-retire = 別の担当者の公開鍵を終了し、これ以降のバックアップを復号できないようにします。パスフレーズを入力します。
+help-access-retire-id = age 公開鍵(age1...)またはその先頭部分(pfxvault access list で確認できます)
+help-access-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+retire-server-plan = { $name }({ $server })は書き込めなくなります。第 { $number } 世代までは有効で、それより大きい番号の世代は無効になります
+retire-server-plan-none = { $name }({ $server })は書き込めなくなり、すべての世代が無効になります(復元の対象にもなりません)
+retire-later = 注意: ここにある世代 { $generation } は無効になります
+retire-access-plan =
+    これ以降のバックアップは { $key } で復号できなくなります。
+    以前のバックアップは、鍵の持ち主が控えを持っているか手に入れれば、引き続き復号できます。
+retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人にも使われるおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
+retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
+retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
+retire-question = 完全に終了しますか?(元に戻せません)
+retire-done =
+    完了: 指定された USB メモリに書き込みました。各サーバーは、この USB メモリへの次のバックアップから従います
+    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+error-unknown-server = ID または名前が { $name } のサーバーがこの保管庫にないか、複数あります
+    .hint = いずれかの ID を指定してください: pfxvault servers list E:
+error-retire-nothing = サーバー { $server } の最後の世代にできる完全な世代が、指定された USB メモリにありません
+    .hint =
+        その世代がある USB メモリを指定するか、別の世代を指定してください: --last 42
+        すべての世代を無効にする場合: --compromised
+error-retire-two = この番号には、内容の異なるバックアップが 2 つあります: { $numbers }
+    .hint = 有効とする最後の世代を指定してください(例: --last { $numbers } のいずれか)
+error-already-retired = { $name } はすでに終了しているため、何も変更しませんでした
+    .hint = 現在有効なもの: pfxvault servers list E: および pfxvault access list E:
+error-unknown-access = 新しいバックアップを復号できる公開鍵に { $id } がないか、複数が該当します
+    .hint = 全体か、12 文字以上を指定してください: pfxvault access list E: で確認できます
+error-retire-own-key = これは保管庫そのものの鍵(パスフレーズと復旧キーで使うもの)のため、何も変更しませんでした
+    .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
+error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
+    .cause = USB メモリの控えは、すべて以前のパスフレーズや復旧キーで開けるままです
+    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create E:)、すべての証明書を再発行してそちらにバックアップしてください
