@@ -32,7 +32,12 @@ pub fn request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Resul
     });
     created.map_err(|e| Error::failed(text!("error-request-unwritable", path = file, reason = &e)))?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
-    run.console.say(&text!("request-done", path = file, server = server.as_str(), fingerprint = fingerprint.as_str()));
+    run.console.say(&text!(
+        "enrolment-request-done",
+        path = file,
+        server = server.as_str(),
+        fingerprint = fingerprint.as_str()
+    ));
     run.console.document(Exit::Done, json!({ "server": server, "name": request.name, "fingerprint": fingerprint }));
     Ok(Exit::Done)
 }

@@ -1196,7 +1196,7 @@ help-servers-add-answer = New file with the answer for servers that no stick can
 help-servers-accept = Finish enrolling this server with the answer to its request; no passphrase is needed.
 help-servers-accept-from = File made with pfxvault servers add --answer, or a USB stick of the vault such as E:
 help-servers-accept-vault = Fingerprint of the vault, as on the instruction sheet, instead of typing its beginning
-request-done =
+enrolment-request-done =
     done: the request of this server ({ $server }) is in { $path }. It contains no secret.
     Its fingerprint is { $fingerprint } (compare it when the request is accepted).
     next: carry the file to a machine with a USB stick of the vault: pfxvault servers add { $path } --to E:

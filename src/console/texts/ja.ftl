@@ -1088,7 +1088,7 @@ help-servers-add-answer = USB メモリを運べないサーバーに渡す回�
 help-servers-accept = 申請への回答を受け取り、このサーバーの登録を完了します。パスフレーズは不要です。
 help-servers-accept-from = pfxvault servers add --answer で作成したファイル、または保管庫の USB メモリ(例: E:)
 help-servers-accept-vault = 復旧手順書にある保管庫のフィンガープリント(先頭部分の入力の代わり)
-request-done =
+enrolment-request-done =
     完了: このサーバー({ $server })の申請を { $path } に書き込みました。秘密は含まれていません
     フィンガープリント(登録のときに照合します): { $fingerprint }
     次に: 保管庫の USB メモリがあるコンピューターにファイルを運び、登録してください: pfxvault servers add { $path } --to E:
