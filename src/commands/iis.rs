@@ -115,13 +115,14 @@ impl Listed {
 
 /// `restore --to iis`; what was said and asked goes into the report, however it ends.
 pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    let Some(path) = &args.bindings.report else { return restore_here(run, args) };
+    let server = elevated()?;
+    let Some(path) = &args.bindings.report else { return restore_into(run, args, server) };
     if path.exists() {
         return Err(Error::failed(text!("error-file-exists", path = path.as_path())));
     }
     run.console.record();
     run.console.say(&text!("report-head", time = run.now.to_string(), server = system::host_name(), user = user()));
-    let result = restore_here(run, args);
+    let result = restore_into(run, args, server);
     let ended =
         result.as_ref().map_or_else(|error| error.text.clone(), |exit| text!("report-end", exit = *exit as u32));
     let report = run.console.recorded(&ended);
@@ -135,8 +136,7 @@ fn user() -> String {
     ["USERNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }
 
-fn restore_here(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    let server = elevated()?;
+pub(super) fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
     let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
     let options = Options { non_exportable: args.non_exportable, install_roots: roots };
     let ready = ready(run, args)?;

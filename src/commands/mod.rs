@@ -10,6 +10,8 @@ mod demo;
 mod drill;
 mod export;
 mod iis;
+#[cfg(test)]
+mod iis_tests;
 mod list;
 mod media;
 mod repair;

@@ -17,7 +17,7 @@ use crate::server::iis::{
 const SERVER_2012_R2: u32 = 9600;
 const SERVER_2022: u32 = 20_348;
 
-fn thumbprint(der: &[u8]) -> String {
+pub(crate) fn thumbprint(der: &[u8]) -> String {
     StoredCertificate { der: der.to_vec(), properties: Default::default() }.thumbprint()
 }
 
@@ -25,15 +25,15 @@ fn binding(protocol: &str, information: &str, ssl_flags: u32) -> Binding {
     Binding { protocol: protocol.into(), information: information.into(), ssl_flags }
 }
 
-fn https(information: &str, ssl_flags: u32) -> Binding {
+pub(crate) fn https(information: &str, ssl_flags: u32) -> Binding {
     binding("https", information, ssl_flags)
 }
 
-fn site(id: u32, name: &str, bindings: Vec<Binding>) -> Site {
+pub(crate) fn site(id: u32, name: &str, bindings: Vec<Binding>) -> Site {
     Site { id, name: name.into(), bindings, ..Site::default() }
 }
 
-fn record(binding: &Binding, thumbprint: &str) -> Record {
+pub(crate) fn record(binding: &Binding, thumbprint: &str) -> Record {
     Record {
         endpoint: binding.endpoint().unwrap(),
         thumbprint: Some(thumbprint.into()),
@@ -49,7 +49,7 @@ fn record(binding: &Binding, thumbprint: &str) -> Record {
 }
 
 /// The server of the backup: a shop by SNI with strict settings, one site on an address of its own, one for FTP.
-fn old() -> SiteMap {
+pub(crate) fn old() -> SiteMap {
     let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
     let (shop, alone) = (https("*:443:www.example.com", 97), https("192.0.2.1:443:", 0));
     let mut strict = record(&shop, &rsa);
@@ -72,7 +72,7 @@ fn old() -> SiteMap {
 }
 
 /// The new server: the sites made by hand with other numbers, a placeholder on the shop's host name, WinRM's record.
-fn new_server() -> Memory {
+pub(crate) fn new_server() -> Memory {
     let server = Memory::default();
     let placeholder = rcgen::generate_simple_self_signed(["placeholder".to_owned()]).unwrap();
     let key = link("placeholder", KeySet::Machine);
