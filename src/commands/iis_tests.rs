@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::iis::restore_into;
+use super::iis::{list_of, restore_into};
 use super::{Run, create};
 use crate::backup::{self, Request};
 use crate::cli::{Action, Cli};
@@ -151,4 +151,18 @@ fn a_shared_configuration_is_changed_only_where_that_is_meant() {
     assert_eq!(new.world(), before);
     let (exit, said) = restore(&new, folder.path(), &["--farm", "--dry-run"]);
     assert!(exit.unwrap() == Exit::Done && said.contains("bind: Shop"), "{said}");
+}
+
+#[test]
+fn list_shows_each_binding_with_the_certificate_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let cli = Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", &state]).unwrap();
+    let Action::List(args) = cli.action else { panic!() };
+    let console = Console::new(Language::En, false, false);
+    let run = Run::new(cli.global, &console).unwrap();
+    console.record();
+    assert_eq!(list_of(&run, &args, new_server().iis()).unwrap(), Exit::Done);
+    let said = console.recorded(&crate::text!("undo-done"));
+    assert!(said.contains("It has 3 sites with 1 certificate binding."), "{said}");
 }

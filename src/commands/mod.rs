@@ -18,6 +18,7 @@ mod repair;
 mod restore;
 mod selftest;
 mod servers;
+mod sites;
 mod undo;
 mod verify;
 

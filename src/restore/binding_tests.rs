@@ -390,3 +390,50 @@ fn another_binding_makes_another_generation_and_another_address_does_not() {
     server.put_record(Record { flags: 2, ..winrm() });
     assert_ne!(digest(), before);
 }
+
+#[test]
+fn what_is_wrong_with_the_bindings_of_a_server_is_named() {
+    let server = Memory::default();
+    let key = link("key", KeySet::Machine);
+    server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&key));
+    server.put_certificate(StoreName::My, &PKI.ec.der, None);
+    let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
+    let sni = |host: &str| https(&format!("*:443:{host}"), 1);
+    let sites = [
+        ("right", sni("right.example.com")),
+        ("keyless", sni("keyless.example.com")),
+        ("missing", sni("missing.example.com")),
+        ("wrong store", sni("store.example.com")),
+        ("falls back", sni("back.example.com")),
+        ("without", https("*:8443:", 0)),
+        ("alone", https("192.0.2.1:443:", 0)),
+        ("every name", https("*:443:", 0)),
+    ];
+    server.put_record(record(&sites[0].1, &rsa));
+    server.put_record(record(&sites[1].1, &ec));
+    server.put_record(record(&sites[2].1, "00"));
+    server.put_record(Record { store: Some("WebHosting".into()), ..record(&sites[3].1, &rsa) });
+    server.put_record(record(&sites[6].1, "01"));
+    server.put_record(record(&sites[7].1, &rsa));
+    server.install(SERVER_2022, sites.iter().map(|(name, one)| site(1, name, vec![one.clone()])).collect());
+    let map = SiteMap::of(server.iis()).unwrap();
+    let seen = crate::server::iis::look(server.iis(), &StoreName::WITH_KEYS).unwrap();
+    let ids = |now: &str| {
+        let texts = crate::server::iis::review(&map, &seen, now.parse().unwrap());
+        texts.iter().map(|text| text.id).collect::<Vec<_>>()
+    };
+    let expected = [
+        "site-certificate-keyless",
+        "site-certificate-missing",
+        "site-certificate-missing",
+        "site-falls-back",
+        "site-no-certificate",
+        "site-certificate-missing",
+        "site-shadowed",
+        "site-serves-every-name",
+    ];
+    assert_eq!(ids("2026-11-25T00:00:00Z"), expected);
+    let later = ids("9000-01-01T00:00:00Z");
+    assert_eq!(later.iter().filter(|id| **id == "site-certificate-expired").count(), 2, "{later:?}");
+}
