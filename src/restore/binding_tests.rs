@@ -8,7 +8,6 @@ use super::tests::{PKI, incoming, link, running, state_folder, take_back_interru
 use super::*;
 use crate::error::{Error, Exit};
 use crate::server::iis::memory::{Died, Fault, Memory};
-use crate::server::iis::sites::IIS_APP_ID;
 use crate::server::iis::{
     Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, StoredCertificate,
     keep_used, look_at_all,
@@ -34,18 +33,7 @@ pub(crate) fn site(id: u32, name: &str, bindings: Vec<Binding>) -> Site {
 }
 
 pub(crate) fn record(binding: &Binding, thumbprint: &str) -> Record {
-    Record {
-        endpoint: binding.endpoint().unwrap(),
-        thumbprint: Some(thumbprint.into()),
-        store: None,
-        app_id: IIS_APP_ID.into(),
-        check_mode: 0,
-        freshness: 0,
-        url_timeout: 0,
-        ctl_identifier: None,
-        ctl_store: None,
-        flags: 0,
-    }
+    Record::new(binding.endpoint().unwrap(), thumbprint.into())
 }
 
 /// The server of the backup: a shop by SNI with strict settings, one site on an address of its own, one for FTP.

@@ -1020,3 +1020,8 @@ site-certificate-keyless = attention: { $site }: { $binding } names a certificat
 site-certificate-expired = attention: { $site }: { $binding } serves a certificate that expired on { $day }: { $name }
 site-shadowed = attention: { $endpoint } has a certificate of its own, which may be shown there instead of those of { $names }
 site-serves-every-name = attention: { $site }: { $binding } has neither address nor host name, so it answers for every name that no other site has
+backup-assigned =
+    { $path } does not say which certificate a binding has; { $count ->
+        [one] 1 binding was given one by its host name
+       *[other] { $count } bindings were given one by their host names
+    }.

@@ -918,3 +918,4 @@ site-certificate-keyless = 注意: { $site }: { $binding } の証明書の秘密
 site-certificate-expired = 注意: { $site }: { $binding } の証明書は { $day } に期限が切れています: { $name }
 site-shadowed = 注意: { $endpoint } に専用の証明書があり、{ $names } の証明書の代わりに使われることがあります
 site-serves-every-name = 注意: { $site }: { $binding } にはアドレスもホスト名もないため、ほかのサイトにないすべての名前にこのサイトが応答します
+backup-assigned = { $path } にはバインドの証明書が記録されていないため、{ $count } 件のバインドにホスト名で証明書を割り当てました。
