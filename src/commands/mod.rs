@@ -12,6 +12,8 @@ mod enrolment;
 mod events;
 mod export;
 mod iis;
+#[cfg(test)]
+mod iis_tests;
 mod install;
 mod list;
 mod media;
@@ -22,6 +24,7 @@ mod restore;
 mod retire;
 mod selftest;
 mod servers;
+mod sites;
 mod status;
 mod undo;
 mod verify;
