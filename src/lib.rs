@@ -14,6 +14,7 @@ pub mod keypair;
 pub mod linux;
 pub mod media;
 pub mod open;
+pub mod outbox;
 pub mod pfx;
 pub mod restore;
 pub mod rules;
