@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::copy;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::media::Reading;
+use crate::outbox::{self, Delivery};
 use crate::pfx::Profile;
 use crate::secret::Password;
 use crate::server::pfx_of;
@@ -21,7 +21,7 @@ use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, With
 use crate::vault::generation::{Draft, Package, Place};
 use crate::vault::id::{Hash, Number, ServerId};
 use crate::vault::medium::{HALVES, Medium, MediumError};
-use crate::vault::parcel::{self, Parcel};
+use crate::vault::parcel;
 use crate::vault::readme::Label;
 use crate::vault::seal::Recipients;
 use crate::vault::survey::{Generation, Survey};
@@ -60,10 +60,8 @@ pub struct Outcome {
     pub number: Option<Number>,
     /// One entry for each medium, in the order given.
     pub media: Vec<OnMedium>,
-    /// Generations that waited in the outbox and are on a medium now.
-    pub delivered: Vec<String>,
-    /// Parcels that stay in the outbox, and why.
-    pub stuck: Vec<(PathBuf, Text)>,
+    /// What had waited in the outbox.
+    pub outbox: Delivery,
 }
 
 /// What happened on one medium.
@@ -115,11 +113,11 @@ pub fn run_with_parcels(
     let mut surveys = Vec::new();
     for medium in media {
         let survey = welcome(state, medium)?;
-        let changed = deliver(state, medium, &mut outcome, progress);
+        let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
         surveys.push(if changed { welcome(state, medium)? } else { survey });
     }
     state.save()?;
-    clear_outbox(state);
+    outbox::clear(state);
     refuse_unless_admitted(state)?;
     let content = content_digest(state, request);
     let unchanged: Vec<Option<Number>> = surveys.iter().map(|survey| standing_copy(state, survey, content)).collect();
@@ -161,7 +159,7 @@ pub fn run_with_parcels(
 pub fn to_outbox(state: &mut State, request: &Request<'_>, progress: &dyn Fn(Text)) -> Result<Option<Number>> {
     refuse_unless_admitted(state)?;
     let content = content_digest(state, request);
-    let waits = |written: &Written| written.committed || outbox_file(state, written.number).exists();
+    let waits = |written: &Written| written.committed || outbox::file(state, written.number).exists();
     if state.last_written().is_some_and(|last| last.content == content.to_string() && waits(last)) {
         return Ok(None);
     }
@@ -169,60 +167,23 @@ pub fn to_outbox(state: &mut State, request: &Request<'_>, progress: &dyn Fn(Tex
     crate::files::create_private_folder(&folder).map_err(|e| unsealed(&folder, &e))?;
     let (package, written) = seal(state, request, state.newest(), content, progress)?;
     let number = package.record.number;
-    send(state, &outbox_file(state, number.get()), &package, &written)?;
+    send(state, &outbox::file(state, number.get()), &package, &written)?;
     Ok(Some(number))
-}
-
-fn outbox_file(state: &State, number: u32) -> PathBuf {
-    state.outbox().join(format!("{number:08}.zip"))
 }
 
 /// One generation into one new file. Host state knows the record before anyone can carry it away.
 fn send(state: &mut State, path: &Path, package: &Package, written: &Written) -> Result<()> {
-    state.remember(Written { in_parcel: true, ..written.clone() })?;
+    state.remember(written.clone())?;
     let statements: Vec<_> = state.trust.statements.values().collect();
     let bytes = parcel::render(Some(package), &statements, &state.identities());
     let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
-    parcel::write(path, &bytes).map_err(|e| unsealed(path, &e))
+    parcel::write(path, &bytes).map_err(|e| unsealed(path, &e))?;
+    state.sealed(package.record.number);
+    state.save()
 }
 
 fn unsealed(path: &Path, error: &std::io::Error) -> Error {
     Error::failed(text!("error-parcel-unwritable", path = path, reason = error))
-}
-
-/// Puts what waits in the outbox onto a medium, and says whether anything was added. What cannot be delivered stays.
-fn deliver(state: &State, medium: &Medium, outcome: &mut Outcome, progress: &dyn Fn(Text)) -> bool {
-    let mut changed = false;
-    for path in outbox(state) {
-        let copied = Parcel::open(&path).and_then(|parcel| {
-            let way = [Medium::of_parcel(path.display().to_string(), parcel), medium.clone()];
-            copy::deliver(&way, state.vault(), Some(&state.trust), progress)
-        });
-        match copied {
-            Ok(copied) if copied.added.len() + copied.kept == 1 => {
-                changed |= !copied.added.is_empty();
-                outcome.delivered.extend(copied.added);
-            }
-            Ok(_) => outcome.stuck.push((path, text!("reason-parcel-not-whole"))),
-            Err(error) => outcome.stuck.push((path, error.text)),
-        }
-    }
-    changed
-}
-
-fn outbox(state: &State) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(state.outbox()).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    files.sort();
-    files
-}
-
-/// Removes what a stick has: its signature was read back from there, and host state says so.
-fn clear_outbox(state: &State) {
-    for written in state.generations() {
-        // A file that stays is delivered again, which changes nothing.
-        let _ = std::fs::remove_file(outbox_file(state, written.number));
-    }
 }
 
 /// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.

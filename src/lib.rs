@@ -15,6 +15,7 @@ pub mod keypair;
 pub mod linux;
 pub mod media;
 pub mod open;
+pub mod outbox;
 pub mod pfx;
 pub mod pkcs7;
 pub mod request;

@@ -283,9 +283,18 @@ impl State {
         self.memory.generations.iter().rev().filter(|written| written.committed)
     }
 
-    /// Every generation that was sealed into a parcel and was not seen on a stick yet, the newest first.
+    /// Notes that a generation of this server's is in a parcel.
+    pub fn sealed(&mut self, number: Number) {
+        let known = self.memory.generations.iter_mut().filter(|written| written.number == number.get());
+        known.for_each(|written| written.in_parcel = true);
+    }
+
+    /// Generations that were sealed into a parcel and that no stick is known to have, the newest first; those older than
+    /// what a stick has are no longer waited for.
     pub fn on_the_way(&self) -> impl Iterator<Item = &Written> {
-        self.memory.generations.iter().rev().filter(|written| written.in_parcel && !written.committed)
+        let newest = self.newest().map_or(0, |(number, _)| number.get());
+        let generations = self.memory.generations.iter().rev();
+        generations.filter(move |written| written.in_parcel && !written.committed && written.number > newest)
     }
 
     /// The newest generation that was written or sealed, whether or not a stick has it.

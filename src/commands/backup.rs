@@ -185,7 +185,7 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf]
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
         "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
-        "parcels": files, "delivered": outcome.delivered,
+        "parcels": files, "delivered": outcome.outbox.delivered,
     });
     (exit, document)
 }
@@ -222,10 +222,10 @@ fn say_medium(run: &Run<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, tot
 
 /// What waited in the outbox.
 fn say_outbox(run: &Run<'_>, outcome: &Outcome) {
-    for generation in &outcome.delivered {
+    for generation in &outcome.outbox.delivered {
         run.console.say(&text!("backup-delivered", generation = generation));
     }
-    for (path, reason) in &outcome.stuck {
+    for (path, reason) in &outcome.outbox.stuck {
         run.console.warn(&text!("backup-stuck", path = path.as_path(), reason = reason.clone()));
     }
 }
@@ -251,7 +251,9 @@ fn exit_code(unexpected: usize, holdings: &Holdings, outcome: &Outcome) -> Exit 
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
         () if unexpected > 0 || holdings.sites_unread.is_some() => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
-        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.stuck.is_empty() => Exit::Attention,
+        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.outbox.stuck.is_empty() => {
+            Exit::Attention
+        }
         () => Exit::Done,
     }
 }
