@@ -54,8 +54,13 @@ impl Status<'_> {
         is_older(time, months, self.now)
     }
 
-    /// The newest generation: whether there is one, how old it is, how many media hold it, and what was set aside for it.
+    /// The newest generation: whether there is one, how old it is, how many media hold it, and what was
+    /// set aside for it; and what was sealed into a parcel and is on no medium yet.
     fn backups(&mut self) {
+        if let Some(sealed) = self.state.on_the_way().next() {
+            let (number, age) = (sealed.number, days(self.now, sealed.time));
+            self.attention("on-the-way", text!("status-on-the-way", number = number, age = age));
+        }
         let Some(newest) = self.state.generations().next() else {
             return self.attention("no-backup", text!("status-no-backup"));
         };

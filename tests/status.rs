@@ -137,3 +137,15 @@ fn a_lost_stick_no_longer_counts_and_what_was_on_it_is_said() {
     assert!(urgent(&table.run(STATUS).ended_with(8).json()).contains(&"not-on-a-medium".to_owned()));
     assert_eq!(table.run("media list").ended_with(0).out.matches("lost").count(), 1);
 }
+
+#[test]
+fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.serve("server", &["new.example.com"]);
+    table.run(&BACKUP.replace("{A}", "parcel:{p.zip}")).ended_with(0);
+    let found = urgent(&table.run(STATUS).ended_with(8).json());
+    assert!(found.contains(&"on-the-way".to_owned()) && found.contains(&"not-on-a-medium".to_owned()), "{found:?}");
+    table.run("copy --from parcel:{p.zip} --to {A} --accept other-medium=test").ended_with(0);
+    let found = urgent(&table.run(STATUS).ended_with(8).json());
+    assert!(!found.contains(&"on-the-way".to_owned()) && !found.contains(&"not-on-a-medium".to_owned()), "{found:?}");
+}

@@ -948,6 +948,7 @@ status-expires-soon = { $name } ends in { $left ->
 status-no-key = cannot be backed up: { $name }: { $reason }
 status-no-key-known = not backed up, as acknowledged ({ $why }): { $name }
 status-not-on-a-medium = newer than every USB stick: { $name }; if this server fails, this key pair is lost: pfxvault backup
+status-on-the-way = generation { $number } was sealed into a parcel { $age } days ago and is on no USB stick yet: pfxvault copy --from parcel:FILE --to E:, or plug a stick in here and back up
 status-orphans = private keys without a certificate were left behind: { $count }; pfxvault repair shows them
 status-interrupted = the run "{ $what }" of { $when } was interrupted: pfxvault repair
 event-needs-attention = pfxvault status: { $count } points need attention

@@ -853,6 +853,7 @@ status-expires-soon = { $name } の有効期限まであと { $left } 日です
 status-no-key = バックアップできません: { $name }: { $reason }
 status-no-key-known = バックアップしていません(承知済み: { $why }): { $name }
 status-not-on-a-medium = どの USB メモリよりも新しいキーペアです: { $name }。このサーバーが故障すると失われます: pfxvault backup
+status-on-the-way = 第 { $number } 世代は { $age } 日前に封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to E:、またはここで USB メモリにバックアップしてください
 status-orphans = 証明書のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
 status-interrupted = { $when } の処理「{ $what }」は中断されたままです: pfxvault repair
 event-needs-attention = pfxvault status: 確認が必要な点が { $count } 件あります
