@@ -5,7 +5,9 @@
 
 mod access;
 pub mod acl;
+mod address;
 mod answer;
+mod apphost;
 mod call;
 mod capi;
 mod cng;
@@ -13,6 +15,7 @@ pub mod console;
 pub mod dpapi;
 pub mod eventlog;
 mod folders;
+mod http_sys;
 mod machine;
 mod memory;
 mod pfx_fallback;

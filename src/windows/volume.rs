@@ -20,11 +20,10 @@ use windows_sys::Win32::System::Ioctl::{
     DISK_EXTENT, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery, STORAGE_DEVICE_DESCRIPTOR,
     STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
 };
-use windows_sys::Win32::System::SystemInformation::GetSystemWindowsDirectoryW;
 use windows_sys::Win32::System::WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE};
 
-use super::call;
 use super::wide::{narrow, wide};
+use super::{call, folders};
 use crate::media::{Device, Facts, read_blocks};
 
 /// Longest path Windows knows, in UTF-16 units.
@@ -81,7 +80,7 @@ fn device(real: &Path, root: &OsStr) -> Device {
 
 /// A drive that calls itself fixed, as USB disks do.
 fn disk(root: &OsStr) -> Device {
-    let windows = windows_folder().and_then(|folder| volume_path(&folder)).unwrap_or_default();
+    let windows = folders::windows().and_then(|folder| volume_path(&folder)).unwrap_or_default();
     let volume = open_volume(root);
     if root.eq_ignore_ascii_case(&windows) || volume.as_ref().is_ok_and(|volume| share_disk(volume, &windows)) {
         return Device::SystemDisk;
@@ -158,17 +157,6 @@ fn volume_device(root: &OsStr) -> io::Result<OsString> {
     call::succeeded(told, "GetVolumeNameForVolumeMountPointW", root.display())?;
     let device = narrow(&buffer).to_string_lossy().into_owned();
     Ok(OsString::from(device.trim_end_matches('\\')))
-}
-
-/// `GetSystemWindowsDirectoryW`.
-fn windows_folder() -> io::Result<PathBuf> {
-    let mut buffer = [0_u16; FILE_SYSTEM_NAME];
-    // SAFETY: the buffer holds as many units as it is said to.
-    let length = unsafe { GetSystemWindowsDirectoryW(buffer.as_mut_ptr(), FILE_SYSTEM_NAME as u32) };
-    if length == 0 {
-        return Err(call::last_error("GetSystemWindowsDirectoryW", "of this machine"));
-    }
-    Ok(PathBuf::from(narrow(&buffer)))
 }
 
 /// Room for the disks of a volume, laid out as `VOLUME_DISK_EXTENTS`.
