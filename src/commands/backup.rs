@@ -6,6 +6,7 @@ use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
 use crate::commands::{Run, create};
 use crate::error::{Error, Exit, Result};
+use crate::media;
 use crate::secret::Password;
 use crate::server::Holdings;
 use crate::state::State;
@@ -15,6 +16,7 @@ use crate::vault::medium::Medium;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    warn_of_one_device(run, &args.to);
     let holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
     if args.dry_run {
         run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
@@ -35,6 +37,14 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     };
     let outcome = backup::run(&mut state, &media, &request, &|text| run.console.progress(&text))?;
     Ok(report(run, &state, &holdings, &outcome))
+}
+
+/// Two folders of one stick are one medium.
+fn warn_of_one_device(run: &Run<'_>, names: &[String]) {
+    let facts: Vec<_> = names.iter().filter_map(|name| media::facts(&media::typed(name)).ok()).collect();
+    if media::independent(&facts) < facts.len() {
+        run.console.warn(&text!("backup-one-device", media = names.join(", ")));
+    }
 }
 
 /// The password for every PFX, where the user wants one of their own.

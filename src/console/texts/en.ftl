@@ -901,3 +901,19 @@ help-repair = mend key pairs of this server, and take back what was interrupted
 help-repair-orphans = delete keys that an earlier run left behind
 help-undo = take back the last restore or repair of this server
 help-selftest = try the keys of this server with throw-away ones
+
+## Handling rules: where a place is, and what is wrong with it
+
+seen-synced = a folder that looks synced by { $program } ({ $folder })
+seen-shared = shared with other machines as "{ $share }" ({ $folder })
+seen-served = handed out by a web site of this server ({ $folder })
+seen-mail-store = kept by a mail program ({ $folder })
+seen-fixed-disk = a disk built into this machine ({ $file_system })
+rule-warning = attention: handling rule { $rule }: { $path } is { $seen }
+error-rule-no-email = refused by the handling rule no-email: { $path }
+    .cause = { $place } is { $seen }; whoever gets or stores the mail has the key pair
+    .hint = write it to a USB stick or to a folder of this server; if it must be, say why: --accept no-email="REASON"
+error-rule-no-handover = refused by the handling rule no-handover: { $path }
+    .cause = { $place } is { $seen }; anybody who can open the web site can fetch what lies there
+    .hint = choose a folder outside every web site; if it must be, say why: --accept no-handover="REASON"
+backup-one-device = attention: { $media } are on one and the same device and count as one medium; a fault takes all of them away
