@@ -6,6 +6,7 @@ use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
 use crate::commands::{Run, create};
 use crate::error::{Error, Exit, Result};
+use crate::media;
 use crate::secret::Password;
 use crate::server::Holdings;
 use crate::server::iis::{SiteMap, keep_used};
@@ -16,6 +17,7 @@ use crate::vault::medium::Medium;
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
     let media: Vec<Medium> = args.to.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    warn_of_one_device(run, &args.to);
     let holdings = chosen(run, args)?;
     if args.dry_run {
         say_unused(run, &holdings);
@@ -56,6 +58,14 @@ fn say_unused(run: &Run<'_>, holdings: &Holdings) {
     if !holdings.unused.is_empty() {
         let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
         run.console.mention(&text!("backup-unused", count = count, names = names));
+    }
+}
+
+/// Two folders of one stick are one medium.
+fn warn_of_one_device(run: &Run<'_>, names: &[String]) {
+    let facts: Vec<_> = names.iter().filter_map(|name| media::facts(&media::typed(name)).ok()).collect();
+    if media::independent(&facts) < facts.len() {
+        run.console.warn(&text!("backup-one-device", media = names.join(", ")));
     }
 }
 

@@ -36,7 +36,7 @@ pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
-pub use volume::{facts, flush_file, flush_folder, flush_volume, read_past_cache};
+pub use volume::{facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache};
 
 /// The form in which a secret lies in a private file: under this machine's key, see [`dpapi`].
 ///

@@ -997,3 +997,19 @@ help-restore-map = File with such answers; what is asked is added to it
 help-restore-farm = Change the configuration although other servers share it
 help-restore-print-commands = Also print the commands of Windows that would do the same
 help-restore-report = New file for the change ticket: the plan, the answers, every change, what the server shows
+
+## Handling rules: where a place is, and what is wrong with it
+
+seen-synced = a folder that looks synced by { $program } ({ $folder })
+seen-shared = shared with other machines as "{ $share }" ({ $folder })
+seen-served = handed out by a web site of this server ({ $folder })
+seen-mail-store = kept by a mail program ({ $folder })
+seen-fixed-disk = a disk built into this machine ({ $file_system })
+rule-warning = attention: handling rule { $rule }: { $path } is { $seen }
+error-rule-no-email = refused by the handling rule no-email: { $path }
+    .cause = { $place } is { $seen }; whoever gets or stores the mail has the key pair
+    .hint = write it to a USB stick or to a folder of this server; if it must be, say why: --accept no-email="REASON"
+error-rule-no-handover = refused by the handling rule no-handover: { $path }
+    .cause = { $place } is { $seen }; anybody who can open the web site can fetch what lies there
+    .hint = choose a folder outside every web site; if it must be, say why: --accept no-handover="REASON"
+backup-one-device = attention: { $media } are on one and the same device and count as one medium; a fault takes all of them away

@@ -905,3 +905,19 @@ help-restore-map = 対応付けの回答のファイル。質問への回答も�
 help-restore-farm = ほかのサーバーと共有している構成でも変更する
 help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
 help-restore-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
+
+## Handling rules: where a place is, and what is wrong with it
+
+seen-synced = { $program } で同期されていると思われるフォルダー({ $folder })
+seen-shared = ほかのコンピューターと「{ $share }」として共有されている場所({ $folder })
+seen-served = このサーバーの Web サイトで公開されている場所({ $folder })
+seen-mail-store = メール ソフトの保存場所({ $folder })
+seen-fixed-disk = このコンピューターの内蔵ディスク({ $file_system })
+rule-warning = 注意: 取り扱いルール { $rule }: { $path } は{ $seen }です
+error-rule-no-email = 取り扱いルール「メール添付の禁止」(no-email)により中止しました: { $path }
+    .cause = { $place } は{ $seen }です。メールを受け取る人や保存する人に、キーペアが渡ります
+    .hint = USB メモリか、このサーバーのフォルダーを使ってください。やむを得ない場合は理由を付けます: --accept no-email="理由"
+error-rule-no-handover = 取り扱いルール「第三者への受け渡し禁止」(no-handover)により中止しました: { $path }
+    .cause = { $place } は{ $seen }です。Web サイトにアクセスできる人は誰でも、ここにあるファイルを取得できます
+    .hint = Web サイトの外のフォルダーを使ってください。やむを得ない場合は理由を付けます: --accept no-handover="理由"
+backup-one-device = 注意: { $media } は同じデバイスにあるため、1 本と数えます。故障すると、すべて一度に失われます
