@@ -1,12 +1,14 @@
 //! The handling rules of the guide, as far as a place can break them: what is to be stored, and where it would lie.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Exit, Result};
-use crate::media::{self, Device};
+use crate::media::{self, Device, Facts};
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::Exception;
+
+pub mod mail;
 
 /// A handling rule. The ids are what users type and what catalogs record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub enum Stored {
     Vault,
     /// Key pair files for a server or for a person.
     KeyPairFiles,
-    /// A sealed generation on its way to a stick: it may pass anywhere, and counts nowhere.
+    /// A sealed parcel: nobody on its way can open it.
     Parcel,
 }
 
@@ -75,51 +77,169 @@ pub fn parse_exception(text: &str) -> Result<Exception> {
     Ok(Exception { rule: rule.to_owned(), reason: reason.trim().to_owned() })
 }
 
-/// Refuses a place that breaks a rule, unless an exception was given for it.
+/// A rule that a place breaks for what would be stored there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Breach {
+    /// The rule.
+    pub rule: Rule,
+    /// What the place is: a part of a sentence.
+    pub seen: Text,
+    /// Whether it is refused; else it is only pointed out.
+    pub refused: bool,
+}
+
+/// Refuses a place that breaks a rule, unless an exception was given for it. What is worth a warning comes back. `served`
+/// are the folders whose files a web server hands out.
 ///
 /// # Errors
 /// Exit 5: which rule, what was seen, what to do.
-pub fn judge(path: &Path, stored: Stored, exceptions: &[Exception]) -> Result<()> {
+pub fn judge_served(path: &Path, stored: Stored, served: &[PathBuf], exceptions: &[Exception]) -> Result<Vec<Text>> {
     // A place nothing is known of is not refused: the write itself will say what is wrong with it.
-    let Ok(facts) = media::facts(path) else { return Ok(()) };
-    let Some((rule, seen)) = broken(facts.device, stored, &facts.file_system) else { return Ok(()) };
-    if exceptions.iter().any(|exception| exception.rule == rule.id()) {
-        return Ok(());
+    let Ok(facts) = media::facts(path) else { return Ok(Vec::new()) };
+    let facts = Facts { real_path: meant(path, &facts.real_path), ..facts };
+    let breaches = breaches(&facts, stored, served);
+    let accepted = |breach: &Breach| exceptions.iter().any(|exception| exception.rule == breach.rule.id());
+    match breaches.iter().find(|breach| breach.refused && !accepted(breach)) {
+        Some(breach) => Err(Error::new(Exit::Refused, breach.refusal(path, &facts.real_path))),
+        None => Ok(breaches.iter().filter(|breach| !accepted(breach)).map(|breach| breach.warning(path)).collect()),
     }
-    let place = facts.real_path.as_path();
-    let refusal = match rule {
-        Rule::NoSharedDrive => text!("error-rule-no-shared-drive", path = path, place = place, seen = seen),
-        _ => text!("error-rule-other-medium", path = path, place = place, seen = seen),
-    };
-    Err(Error::new(Exit::Refused, refusal))
 }
 
-fn broken(device: Device, stored: Stored, file_system: &str) -> Option<(Rule, Text)> {
-    match (device, stored) {
-        (_, Stored::Parcel) => None,
-        (Device::Network, _) => Some((Rule::NoSharedDrive, text!("seen-network", file_system = file_system))),
-        (Device::SystemDisk, Stored::Vault) => {
-            Some((Rule::OtherMedium, text!("seen-system-disk", file_system = file_system)))
+/// The name of a file that is not there yet says something, too: `offer.eml` is going to be a message.
+fn meant(path: &Path, real: &Path) -> PathBuf {
+    match path.file_name() {
+        Some(name) if !path.exists() => real.join(name),
+        _ => real.to_owned(),
+    }
+}
+
+/// As [`judge_served`], where no web server is known.
+///
+/// # Errors
+/// As [`judge_served`].
+pub fn judge(path: &Path, stored: Stored, exceptions: &[Exception]) -> Result<Vec<Text>> {
+    judge_served(path, stored, &[], exceptions)
+}
+
+/// Every rule that the place breaks for what would be stored there, the gravest first.
+pub fn breaches(facts: &Facts, stored: Stored, served: &[PathBuf]) -> Vec<Breach> {
+    let sealed = stored == Stored::Parcel;
+    let breach = |rule, seen, refused| Breach { rule, seen, refused };
+    let mut found = Vec::new();
+    if let Some(folder) = media::within(&facts.real_path, served) {
+        found.push(breach(Rule::NoHandover, text!("seen-served", folder = folder), true));
+    }
+    found.extend(reachable_by_others(facts).map(|seen| breach(Rule::NoSharedDrive, seen, !sealed)));
+    if let Some(store) = mail::store_above(&facts.real_path) {
+        found.push(breach(Rule::NoEmail, text!("seen-mail-store", folder = store.as_path()), !sealed));
+    }
+    if stored == Stored::Vault {
+        found.extend(
+            no_other_medium(facts).map(|seen| breach(Rule::OtherMedium, seen, facts.device != Device::FixedDisk)),
+        );
+    }
+    found
+}
+
+fn reachable_by_others(facts: &Facts) -> Option<Text> {
+    let file_system = facts.file_system.as_str();
+    if facts.device == Device::Network {
+        return Some(text!("seen-network", file_system = file_system));
+    }
+    if let Some(synced) = &facts.synced {
+        return Some(text!("seen-synced", program = synced.by.as_str(), folder = synced.root.as_path()));
+    }
+    let share = facts.shares.first()?;
+    Some(text!("seen-shared", share = share.name.as_str(), folder = share.folder.as_path()))
+}
+
+fn no_other_medium(facts: &Facts) -> Option<Text> {
+    let file_system = facts.file_system.as_str();
+    match facts.device {
+        Device::SystemDisk => Some(text!("seen-system-disk", file_system = file_system)),
+        Device::Memory => Some(text!("seen-memory", file_system = file_system)),
+        Device::FixedDisk => Some(text!("seen-fixed-disk", file_system = file_system)),
+        Device::Removable | Device::Network => None,
+    }
+}
+
+impl Breach {
+    fn refusal(&self, path: &Path, place: &Path) -> Text {
+        let seen = || self.seen.clone();
+        match self.rule {
+            Rule::NoSharedDrive => text!("error-rule-no-shared-drive", path = path, place = place, seen = seen()),
+            Rule::NoEmail => text!("error-rule-no-email", path = path, place = place, seen = seen()),
+            Rule::NoHandover => text!("error-rule-no-handover", path = path, place = place, seen = seen()),
+            _ => text!("error-rule-other-medium", path = path, place = place, seen = seen()),
         }
-        (Device::Memory, Stored::Vault) => Some((Rule::OtherMedium, text!("seen-memory", file_system = file_system))),
-        _ => None,
+    }
+
+    fn warning(&self, path: &Path) -> Text {
+        text!("rule-warning", rule = self.rule.id(), path = path, seen = self.seen.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{Share, Synced};
+
+    fn place(device: Device) -> Facts {
+        Facts::new("/place/x".into(), "x", device)
+    }
+
+    /// Rule and whether it is refused, for a vault, key pair files and a parcel.
+    fn verdicts(facts: &Facts, served: &[PathBuf]) -> [Option<(Rule, bool)>; 3] {
+        [Stored::Vault, Stored::KeyPairFiles, Stored::Parcel]
+            .map(|stored| breaches(facts, stored, served).first().map(|breach| (breach.rule, breach.refused)))
+    }
 
     #[test]
     fn each_place_breaks_the_rule_it_should() {
-        let rule = |device, stored| broken(device, stored, "x").map(|(rule, _)| rule);
-        assert_eq!(rule(Device::Network, Stored::Vault), Some(Rule::NoSharedDrive));
-        assert_eq!(rule(Device::Network, Stored::KeyPairFiles), Some(Rule::NoSharedDrive));
-        assert_eq!(rule(Device::SystemDisk, Stored::Vault), Some(Rule::OtherMedium));
-        assert_eq!(rule(Device::SystemDisk, Stored::KeyPairFiles), None, "a server's key pairs live on its disk");
-        assert_eq!(rule(Device::Network, Stored::Parcel), None, "it is sealed, and only passes");
-        assert_eq!(rule(Device::Removable, Stored::Vault), None);
-        assert_eq!(rule(Device::FixedDisk, Stored::Vault), None);
+        let on = |device| verdicts(&place(device), &[]);
+        let shared = |refused| Some((Rule::NoSharedDrive, refused));
+        assert_eq!(on(Device::Network), [shared(true), shared(true), shared(false)]);
+        assert_eq!(on(Device::SystemDisk), [Some((Rule::OtherMedium, true)), None, None], "a server's keys live there");
+        assert_eq!(on(Device::Memory), [Some((Rule::OtherMedium, true)), None, None]);
+        assert_eq!(on(Device::FixedDisk), [Some((Rule::OtherMedium, false)), None, None]);
+        assert_eq!(on(Device::Removable), [None, None, None]);
+    }
+
+    #[test]
+    fn a_place_that_others_can_reach_is_a_shared_drive() {
+        let synced = Some(Synced { by: "Dropbox".into(), root: "/place".into() });
+        let shares = vec![Share { name: "team".into(), folder: "/place".into() }];
+        for facts in [Facts { synced, ..place(Device::Removable) }, Facts { shares, ..place(Device::Removable) }] {
+            let shared = |refused| Some((Rule::NoSharedDrive, refused));
+            assert_eq!(verdicts(&facts, &[]), [shared(true), shared(true), shared(false)]);
+        }
+    }
+
+    #[test]
+    fn what_a_web_server_hands_out_is_refused_even_for_a_parcel() {
+        let served = ["/other".into(), "/place".into()];
+        let refused = Some((Rule::NoHandover, true));
+        assert_eq!(verdicts(&place(Device::SystemDisk), &served), [refused, refused, refused]);
+    }
+
+    #[test]
+    fn a_mail_folder_is_refused_and_a_parcel_may_pass() {
+        let facts = Facts::new("/home/a/Maildir/new".into(), "ext4", Device::Removable);
+        let mail = |refused| Some((Rule::NoEmail, refused));
+        assert_eq!(verdicts(&facts, &[]), [mail(true), mail(true), mail(false)]);
+    }
+
+    #[test]
+    fn a_refusal_needs_an_exception_for_its_own_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".stfolder")).unwrap();
+        let refused = |exceptions: &[&str]| {
+            let exceptions: Vec<_> = exceptions.iter().map(|text| parse_exception(text).unwrap()).collect();
+            judge(folder.path(), Stored::KeyPairFiles, &exceptions).err().map(|error| (error.exit, error.text.id))
+        };
+        assert_eq!(refused(&[]), Some((Exit::Refused, "error-rule-no-shared-drive")));
+        assert_eq!(refused(&["other-medium=x"]), Some((Exit::Refused, "error-rule-no-shared-drive")));
+        assert_eq!(refused(&["no-shared-drive=a test"]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
 use crate::commands::{Run, create, day, parcel_file};
 use crate::error::{Error, Exit, Result};
-use crate::media::Device;
+use crate::media;
 use crate::rules::{self, Stored};
 use crate::secret::Password;
 use crate::server::iis::{SiteMap, keep_used};
@@ -27,8 +27,9 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     let parcels = parcels(run, &args.to)?;
-    let media = args.to.iter().filter(|name| parcel_file(name).is_none());
-    let media: Vec<Medium> = media.map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    let names: Vec<_> = args.to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
+    let media: Vec<Medium> = names.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    warn_of_one_device(run, &names);
     let holdings = chosen(run, args)?;
     if args.dry_run {
         say_unused(run, &holdings);
@@ -57,11 +58,11 @@ pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
 fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
     let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_file(name)).collect();
     for file in &files {
-        rules::judge(file, Stored::Parcel, &run.exceptions)?;
+        let warnings = rules::judge(file, Stored::Parcel, &run.exceptions)?;
         if file.exists() {
             return Err(Error::failed(text!("error-parcel-exists", path = file.as_path())));
         }
-        if crate::media::facts(file).is_ok_and(|facts| facts.device == Device::Network) {
+        if !warnings.is_empty() {
             run.console.warn(&text!("parcel-on-share", path = file.as_path()));
         }
     }
@@ -106,6 +107,14 @@ fn say_unused(run: &Run<'_>, holdings: &Holdings) {
     if !holdings.unused.is_empty() {
         let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
         run.console.mention(&text!("backup-unused", count = count, names = names));
+    }
+}
+
+/// Two folders of one stick are one medium.
+fn warn_of_one_device(run: &Run<'_>, names: &[String]) {
+    let facts: Vec<_> = names.iter().filter_map(|name| media::facts(&media::typed(name)).ok()).collect();
+    if media::independent(&facts) < facts.len() {
+        run.console.warn(&text!("backup-one-device", media = names.join(", ")));
     }
 }
 

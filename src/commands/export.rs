@@ -4,14 +4,14 @@ use crate::cli::Export;
 use crate::commands::Run;
 use crate::commands::restore::{Ready, place};
 use crate::error::{Exit, Result};
-use crate::rules::{self, Stored};
+use crate::rules::Stored;
 use crate::server::Destination;
 use crate::text;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
     let destination = Destination::parse(&args.into.to)?;
-    rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
+    run.judge(destination.path(), Stored::KeyPairFiles)?;
     let ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);
     // Writing a file asked for by name changes no server: there is nothing to ask about.
     let mut into = args.into.clone();

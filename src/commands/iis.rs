@@ -92,7 +92,7 @@ fn table(run: &Run<'_>, listed: &[Listed<'_>]) -> Table {
 impl Listed<'_> {
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
-        repair::hindrance(&self.seen)
+        repair::hindrance(self.seen)
     }
 
     fn key_cell(&self) -> Text {

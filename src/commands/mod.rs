@@ -158,9 +158,16 @@ impl<'a> Run<'a> {
         if medium.is_parcel {
             return Err(Error::usage(text!("error-parcel-no-medium", medium = name)));
         }
-        rules::judge(&crate::media::typed(name), Stored::Vault, &self.exceptions)?;
+        self.judge(&crate::media::typed(name), Stored::Vault)?;
         refuse_begun(&medium)?;
         Ok(medium)
+    }
+
+    /// Refuses a place that breaks a handling rule, and points out what is only risky.
+    pub fn judge(&self, path: &Path, stored: Stored) -> Result<()> {
+        let warnings = rules::judge(path, stored, &self.exceptions)?;
+        warnings.iter().for_each(|warning| self.console.warn(warning));
+        Ok(())
     }
 
     /// Media for reading; each must hold a vault.

@@ -11,7 +11,7 @@ use crate::commands::Run;
 use crate::commands::contents::{age_in_days, choose, is_wanted};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
-use crate::rules::{self, Stored};
+use crate::rules::Stored;
 use crate::server::iis::SiteMap;
 use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing, is_called_without_key};
 use crate::text;
@@ -46,7 +46,7 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
         return super::iis::restore(run, args);
     }
     let destination = Destination::parse(&args.into.to)?;
-    rules::judge(destination.path(), Stored::KeyPairFiles, &run.exceptions)?;
+    run.judge(destination.path(), Stored::KeyPairFiles)?;
     let ready = ready(run, args)?;
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
 }

@@ -1,14 +1,19 @@
-//! This machine's certificate stores and keys: which interface a link belongs to.
+//! This machine: its certificate stores and keys, the records of http.sys, the configuration of IIS.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 use crate::server::iis::{
-    CertStores, Code, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties, Signature, StoreName,
-    StoredCertificate, WindowsError,
+    BindingChange, CertStores, Code, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport,
+    Properties, Record, Signature, SiteConfig, StoreName, StoredCertificate, WindowsError,
 };
 use crate::vault::id::Hash;
 
 use super::answer::nonsense;
 use super::store::{Context, Store};
-use super::{capi, cng, pfx_fallback, process};
+use super::{address, apphost, capi, cng, http_sys, pfx_fallback, process, registry};
+
+const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
 /// The machine this runs on.
 pub struct LocalMachine;
@@ -90,6 +95,47 @@ impl Keys for LocalMachine {
         let mut containers = capi::containers()?;
         containers.extend(cng::containers()?);
         Ok(containers)
+    }
+}
+
+impl HttpSys for LocalMachine {
+    fn records(&self) -> Result<Vec<Record>, WindowsError> {
+        http_sys::records()
+    }
+
+    fn add(&self, record: &Record) -> Result<(), WindowsError> {
+        http_sys::add(record)
+    }
+
+    fn replace(&self, record: &Record) -> Result<(), WindowsError> {
+        http_sys::replace(record)
+    }
+
+    fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError> {
+        http_sys::remove(endpoint)
+    }
+}
+
+impl SiteConfig for LocalMachine {
+    fn folder(&self) -> Option<PathBuf> {
+        apphost::folder()
+    }
+
+    fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
+        apphost::apply(changes)
+    }
+
+    fn back_up(&self, name: &str) -> Result<(), WindowsError> {
+        apphost::back_up(name)
+    }
+
+    fn addresses(&self) -> Result<Vec<IpAddr>, WindowsError> {
+        address::of_this_machine()
+    }
+
+    /// Unlike the functions that tell a version, this value does not depend on what the program was built for.
+    fn windows_build(&self) -> u32 {
+        registry::text(WINDOWS_VERSION, "CurrentBuildNumber").ok().and_then(|build| build.parse().ok()).unwrap_or(0)
     }
 }
 

@@ -32,18 +32,19 @@ impl<T> Drop for CoTask<T> {
 impl Local<u16> {
     /// The NUL-terminated string in it.
     pub fn text(&self) -> OsString {
-        string_at(self.0)
+        text_at(self.0)
     }
 }
 
 impl CoTask<u16> {
     /// The NUL-terminated string in it.
     pub fn text(&self) -> OsString {
-        string_at(self.0)
+        text_at(self.0)
     }
 }
 
-fn string_at(start: *const u16) -> OsString {
+/// A NUL-terminated string of Windows, in a block that is still there. Null is an empty string.
+pub fn text_at(start: *const u16) -> OsString {
     // SAFETY: only called for strings of Windows, which end in NUL inside their block; null has no length.
     let length = unsafe { lstrlenW(start) };
     if length == 0 {

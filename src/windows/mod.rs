@@ -5,7 +5,9 @@
 
 mod access;
 pub mod acl;
+mod address;
 mod answer;
+mod apphost;
 mod call;
 mod capi;
 mod cng;
@@ -13,6 +15,7 @@ pub mod console;
 pub mod dpapi;
 pub mod eventlog;
 mod folders;
+mod http_sys;
 mod machine;
 mod memory;
 mod pfx_fallback;
@@ -34,7 +37,7 @@ pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
-pub use volume::{facts, flush_file, flush_folder, flush_volume, read_past_cache};
+pub use volume::{facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache};
 
 /// Windows numbers no attachments: a medium was away for certain only after this program has ejected it.
 pub fn attachment(_path: &std::path::Path) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -12,20 +12,20 @@ use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED, ERROR_WRITE_PROTECT,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, FILE_FLAG_NO_BUFFERING, GetDriveTypeW, GetVolumeInformationW,
-    GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
+    BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS,
+    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, FILE_FLAG_OPEN_REPARSE_POINT, GetDriveTypeW,
+    GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{
     DISK_EXTENT, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery, STORAGE_DEVICE_DESCRIPTOR,
     STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
 };
-use windows_sys::Win32::System::SystemInformation::GetSystemWindowsDirectoryW;
 use windows_sys::Win32::System::WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE};
 
-use super::call;
 use super::wide::{narrow, wide};
-use crate::media::{Device, Facts, read_blocks};
+use super::{call, folders};
+use crate::media::{Device, Facts, read_blocks, synced};
 
 /// Longest path Windows knows, in UTF-16 units.
 const LONGEST_PATH: usize = 32_768;
@@ -45,7 +45,16 @@ pub fn facts(path: &Path) -> io::Result<Facts> {
     let root = volume_path(&real)?;
     let device = device(&real, &root);
     let file_system = file_system(&root)?;
-    Ok(Facts { real_path: plain(&real), file_system, device })
+    let real = plain(&real);
+    let synced = synced::look(&real, &homes());
+    Ok(Facts { synced, ..Facts::new(real, file_system, device) })
+}
+
+/// The profiles of all users: the folders beside the one that belongs to everybody.
+fn homes() -> Vec<PathBuf> {
+    let public = std::env::var_os("PUBLIC").map(PathBuf::from);
+    let profiles = public.as_deref().and_then(Path::parent).and_then(|folder| fs::read_dir(folder).ok());
+    profiles.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// Junctions, mount points and substituted drives are followed: the standard library opens the path and asks
@@ -81,7 +90,7 @@ fn device(real: &Path, root: &OsStr) -> Device {
 
 /// A drive that calls itself fixed, as USB disks do.
 fn disk(root: &OsStr) -> Device {
-    let windows = windows_folder().and_then(|folder| volume_path(&folder)).unwrap_or_default();
+    let windows = folders::windows().and_then(|folder| volume_path(&folder)).unwrap_or_default();
     let volume = open_volume(root);
     if root.eq_ignore_ascii_case(&windows) || volume.as_ref().is_ok_and(|volume| share_disk(volume, &windows)) {
         return Device::SystemDisk;
@@ -160,17 +169,6 @@ fn volume_device(root: &OsStr) -> io::Result<OsString> {
     Ok(OsString::from(device.trim_end_matches('\\')))
 }
 
-/// `GetSystemWindowsDirectoryW`.
-fn windows_folder() -> io::Result<PathBuf> {
-    let mut buffer = [0_u16; FILE_SYSTEM_NAME];
-    // SAFETY: the buffer holds as many units as it is said to.
-    let length = unsafe { GetSystemWindowsDirectoryW(buffer.as_mut_ptr(), FILE_SYSTEM_NAME as u32) };
-    if length == 0 {
-        return Err(call::last_error("GetSystemWindowsDirectoryW", "of this machine"));
-    }
-    Ok(PathBuf::from(narrow(&buffer)))
-}
-
 /// Room for the disks of a volume, laid out as `VOLUME_DISK_EXTENTS`.
 #[repr(C)]
 struct Extents {
@@ -234,6 +232,25 @@ pub fn read_past_cache(path: &Path, length: u64) -> io::Result<Vec<u8>> {
 /// Sectors larger than a block, or a redirector that knows no unbuffered reading.
 fn refused_unbuffered(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+/// Opens a plain file to look into it. `None` for anything else: no link is followed, and nothing is fetched from a service
+/// on the internet, where only the name of a file is here ("File Attribute Constants").
+///
+/// # Errors
+/// What Windows says.
+pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
+    let elsewhere = FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_RECALL_ON_OPEN | FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS;
+    let facts = fs::symlink_metadata(path)?;
+    if !facts.is_file() || facts.file_attributes() & elsewhere != 0 {
+        return Ok(None);
+    }
+    OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path).map(Some)
+}
+
+/// None: Windows shows itself in no folder.
+pub fn kernels_own() -> Vec<PathBuf> {
+    Vec::new()
 }
 
 /// Waits until one file, with its length and name, is on the medium (`FlushFileBuffers`).

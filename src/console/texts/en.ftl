@@ -1165,7 +1165,7 @@ parcel-sealed =
     sealed: { $saved } of { $total } key pairs are in the parcel { $path } (generation { $number }); this does not count as a backup yet
     next: carry the file to a machine with a USB stick of the vault: pfxvault copy --from parcel:{ $path } --to E:
 parcel-on-share =
-    note: { $path } is on a network drive. A sealed parcel may pass there, because only the passphrase opens it.
+    note: { $path } is where others can reach it. A sealed parcel may pass there, because only the passphrase opens it.
     Bring it onto a USB stick soon, then delete it there.
 backup-delivered = done: generation { $generation } from the outbox of this server is on a USB stick now
 backup-stuck =
@@ -1311,3 +1311,19 @@ backup-assigned =
         [one] 1 binding was given one by its host name
        *[other] { $count } bindings were given one by their host names
     }.
+
+## Handling rules: where a place is, and what is wrong with it
+
+seen-synced = a folder that looks synced by { $program } ({ $folder })
+seen-shared = shared with other machines as "{ $share }" ({ $folder })
+seen-served = handed out by a web site of this server ({ $folder })
+seen-mail-store = kept by a mail program ({ $folder })
+seen-fixed-disk = a disk built into this machine ({ $file_system })
+rule-warning = attention: handling rule { $rule }: { $path } is { $seen }
+error-rule-no-email = refused by the handling rule no-email: { $path }
+    .cause = { $place } is { $seen }; whoever gets or stores the mail has the key pair
+    .hint = write it to a USB stick or to a folder of this server; if it must be, say why: --accept no-email="REASON"
+error-rule-no-handover = refused by the handling rule no-handover: { $path }
+    .cause = { $place } is { $seen }; anybody who can open the web site can fetch what lies there
+    .hint = choose a folder outside every web site; if it must be, say why: --accept no-handover="REASON"
+backup-one-device = attention: { $media } are on one and the same device and count as one medium; a fault takes all of them away

@@ -1054,7 +1054,7 @@ parcel-sealed =
     封緘しました: { $total } 組中 { $saved } 組のキーペアを封緘ファイル { $path } に入れました(第 { $number } 世代)。まだバックアップとしては数えません
     次に: 保管庫の USB メモリがあるコンピューターに運び、コピーしてください: pfxvault copy --from parcel:{ $path } --to E:
 parcel-on-share =
-    参考: { $path } はネットワーク ドライブにあります。封緘ファイルはパスフレーズがないと開けないため、一時的に置くことができます。
+    参考: { $path } はほかの人も開ける場所にあります。封緘ファイルはパスフレーズがないと開けないため、一時的に置くことができます。
     早めに USB メモリにコピーし、ここからは削除してください。
 backup-delivered = 完了: このサーバーで待っていた世代 { $generation } を USB メモリに保存しました
 backup-stuck =
@@ -1181,3 +1181,19 @@ site-certificate-expired = 注意: { $site }: { $binding } の証明書は { $da
 site-shadowed = 注意: { $endpoint } に専用の証明書があり、{ $names } の証明書の代わりに使われることがあります
 site-serves-every-name = 注意: { $site }: { $binding } にはアドレスもホスト名もないため、ほかのサイトにないすべての名前にこのサイトが応答します
 backup-assigned = { $path } にはバインドの証明書が記録されていないため、{ $count } 件のバインドにホスト名で証明書を割り当てました。
+
+## Handling rules: where a place is, and what is wrong with it
+
+seen-synced = { $program } で同期されていると思われるフォルダー({ $folder })
+seen-shared = ほかのコンピューターと「{ $share }」として共有されている場所({ $folder })
+seen-served = このサーバーの Web サイトで公開されている場所({ $folder })
+seen-mail-store = メール ソフトの保存場所({ $folder })
+seen-fixed-disk = このコンピューターの内蔵ディスク({ $file_system })
+rule-warning = 注意: 取り扱いルール { $rule }: { $path } は{ $seen }です
+error-rule-no-email = 取り扱いルール「メール添付の禁止」(no-email)により中止しました: { $path }
+    .cause = { $place } は{ $seen }です。メールを受け取る人や保存する人に、キーペアが渡ります
+    .hint = USB メモリか、このサーバーのフォルダーを使ってください。やむを得ない場合は理由を付けます: --accept no-email="理由"
+error-rule-no-handover = 取り扱いルール「第三者への受け渡し禁止」(no-handover)により中止しました: { $path }
+    .cause = { $place } は{ $seen }です。Web サイトにアクセスできる人は誰でも、ここにあるファイルを取得できます
+    .hint = Web サイトの外のフォルダーを使ってください。やむを得ない場合は理由を付けます: --accept no-handover="理由"
+backup-one-device = 注意: { $media } は同じデバイスにあるため、1 本と数えます。故障すると、すべて一度に失われます
