@@ -10,6 +10,8 @@ mod demo;
 mod drill;
 mod export;
 mod iis;
+#[cfg(test)]
+mod iis_tests;
 mod install;
 mod list;
 mod media;
@@ -19,6 +21,7 @@ mod restart;
 mod restore;
 mod selftest;
 mod servers;
+mod sites;
 mod undo;
 mod verify;
 

@@ -43,6 +43,22 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record of IIS with nothing special about it; the certificate is in `MY`.
+    pub fn new(endpoint: Endpoint, thumbprint: String) -> Self {
+        Self {
+            endpoint,
+            thumbprint: Some(thumbprint),
+            store: None,
+            app_id: IIS_APP_ID.to_owned(),
+            check_mode: 0,
+            freshness: 0,
+            url_timeout: 0,
+            ctl_identifier: None,
+            ctl_store: None,
+            flags: 0,
+        }
+    }
+
     /// Whether IIS made it.
     pub fn is_of_iis(&self) -> bool {
         self.app_id.eq_ignore_ascii_case(IIS_APP_ID)
