@@ -128,7 +128,10 @@ impl Listed<'_> {
 
 /// `restore --to iis`; what was said and asked goes into the report, however it ends.
 pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    let server = elevated()?;
+    restore_and_report(run, args, elevated()?)
+}
+
+pub(super) fn restore_and_report(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
     let Some(path) = &args.bindings.report else { return restore_into(run, args, server) };
     if path.exists() {
         return Err(Error::failed(text!("error-file-exists", path = path.as_path())));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::iis::{list_of, restore_into};
+use super::iis::{list_of, restore_and_report};
 use super::{Run, create};
 use crate::backup::{self, Request};
 use crate::cli::{Action, Cli};
@@ -58,18 +58,28 @@ fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
     backup::run(&mut state, &media, &request, &|_| ()).unwrap();
 }
 
-/// Runs `restore` with these options against a server; says how it ended, and what a report would hold.
+/// Runs `restore` with these options against a server; says how it ended, and what the report says.
 fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
     let at = |name: &str| folder.join(name).display().to_string();
     let line = ["pfxvault restore --to iis --yes --from".replace(' ', "\n"), at("stick"), "--state".into(), at("new")];
-    let line = [line.join("\n"), "--recovery-key-file".into(), at("recovery"), options.join("\n")].join("\n");
+    let line = [
+        line.join("\n"),
+        "--recovery-key-file".into(),
+        at("recovery"),
+        "--report".into(),
+        at("report"),
+        options.join("\n"),
+    ]
+    .join("\n");
     let cli = Cli::try_parse_from(line.lines()).unwrap();
     let Action::Restore(args) = cli.action else { panic!() };
     let console = Console::new(Language::En, false, true);
     let run = Run::new(cli.global, &console).unwrap();
-    console.record();
-    let result = restore_into(&run, &args, server.iis());
-    (result, console.recorded(&crate::text!("undo-done")))
+    let report = args.bindings.report.clone().unwrap();
+    let result = restore_and_report(&run, &args, server.iis());
+    let said = fs::read_to_string(&report).unwrap();
+    fs::remove_file(report).unwrap();
+    (result, said)
 }
 
 fn recovery(folder: &Path) -> RecoveryKey {
@@ -100,6 +110,7 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
         format!("certhash={}", thumbprint(&PKI.rsa.der)),
         "appcmd restore backup pfxvault-".to_owned(),
         "done: 1 binding has the certificate of the backup".to_owned(),
+        "exit code 0".to_owned(),
     ] {
         assert!(said.contains(&expected), "{expected} is not in:\n{said}");
     }
@@ -146,7 +157,8 @@ fn a_shared_configuration_is_changed_only_where_that_is_meant() {
     );
     fs::write(config.join(crate::server::iis::config::REDIRECTION), shared).unwrap();
     let before = new.world();
-    let (result, _) = restore(&new, folder.path(), &[]);
+    let (result, said) = restore(&new, folder.path(), &[]);
+    assert!(said.contains("shares its IIS configuration"), "a report of a failure is one, too: {said}");
     assert_eq!(result.unwrap_err().text.id, "error-shared-configuration");
     assert_eq!(new.world(), before);
     let (exit, said) = restore(&new, folder.path(), &["--farm", "--dry-run"]);

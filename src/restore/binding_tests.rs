@@ -67,7 +67,9 @@ pub(crate) fn new_server() -> Memory {
     server.put_key(&key, &placeholder.signing_key.serialize_der(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::My, placeholder.cert.der(), Some(&key));
     let shop = https("*:443:www.example.com", 1);
-    server.put_record(record(&shop, &thumbprint(placeholder.cert.der())));
+    // As http.sys may spell it.
+    let endpoint = Endpoint::Name { host: "WWW.example.com".into(), port: 443 };
+    server.put_record(Record { endpoint, ..record(&shop, &thumbprint(placeholder.cert.der())) });
     server.put_record(winrm());
     server.install(
         SERVER_2022,

@@ -53,11 +53,13 @@ impl SiteMap {
             Some(folder) => config::read_folder(&folder)?,
             None => Installed { config: Config::default(), shared: None },
         };
+        let records = server.http.records()?.into_iter();
+        let records = records.map(|record| Record { endpoint: record.endpoint.in_lower_case(), ..record });
         Ok(Self {
             windows_build: server.sites.windows_build(),
             addresses: server.sites.addresses()?,
             shared: installed.shared.map(|path| path.display().to_string()),
-            records: server.http.records()?,
+            records: records.collect(),
             settings: server.sites.settings(),
             ..Self::from(installed.config)
         })
