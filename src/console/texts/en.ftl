@@ -1094,3 +1094,4 @@ cannot-newer = the certificate that is served there was issued after this one. N
 help-install-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
 progress-restart = restarting the site "{ $site }"
 install-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }
+install-root = attention: the answer ends in a root certificate that this server does not trust: { $name } ({ $thumbprint }). It is not installed

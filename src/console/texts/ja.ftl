@@ -988,3 +988,4 @@ cannot-newer = この証明書より後に発行された証明書が使われ�
 help-install-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
 progress-restart = サイト「{ $site }」を再起動しています
 install-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }
+install-root = 注意: このサーバーで信頼されていないルート証明書が含まれています: { $name }({ $thumbprint })。インストールしません
