@@ -21,10 +21,13 @@ use crate::{files, pkcs7, text};
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
     let certificates = read(&args.response)?;
-    let server = iis::elevated()?;
+    install_into(run, args, iis::elevated()?, &certificates)
+}
+
+fn install_into(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[Certificate]) -> Result<Exit> {
     let here = look_at_all(server)?;
     let wishes = Wishes { friendly_name: args.friendly_name.as_deref(), store: args.store.map(store) };
-    let mut answer = answer::plan(&here, &certificates, &wishes, run.now)?;
+    let mut answer = answer::plan(&here, certificates, &wishes, run.now)?;
     answer.plan.bindings = succeed(args, server, &here, &answer)?;
     show(run, &answer);
     if args.dry_run {
@@ -35,7 +38,7 @@ pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
         run.go_ahead(args.yes, &text!("install-question"))?;
         iis::carry_out(run, server, &answer.plan, "install")?;
     }
-    Ok(finish(run, args, server, &here, &certificates, &answer))
+    Ok(finish(run, args, server, &here, certificates, &answer))
 }
 
 /// What is done; whether the server shows it; and where else the key pair is.
@@ -137,25 +140,28 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
         true => iis::show(run, &answer.plan),
         false => run.console.say(&text!("install-already", name = name, store = answer.store.as_str())),
     }
+    if !answer.plan.answered.is_empty() {
+        run.console.say(&text!("install-answered"));
+    }
     bindings::show(run, &answer.plan.bindings, false);
     if !is_bound(answer) {
         run.console.mention(&text!("install-not-bound"));
     }
     warn(run, answer);
-    if !answer.plan.answered.is_empty() {
-        run.console.say(&text!("install-answered"));
-    }
 }
 
 /// What is wrong with the certificate or its key, and does not keep it from being installed.
 fn warn(run: &Run<'_>, answer: &Answer<'_>) {
-    let Answer { leaf, no_export, .. } = answer;
+    let Answer { leaf, root, no_export, .. } = answer;
     let name = leaf.display_name();
     if leaf.not_after() < run.now {
         run.console.warn(&text!("warning-expired", name = name, day = day(leaf.not_after())));
     }
     if leaf.not_before() > run.now {
         run.console.warn(&text!("warning-not-yet-valid", name = name, day = day(leaf.not_before())));
+    }
+    if let Some(root) = root {
+        run.console.warn(&text!("install-root", name = root.display_name(), thumbprint = root.thumbprint()));
     }
     if let Some(reason) = no_export {
         run.console.warn(&text!("list-hindrance", name = name, reason = reason.text()));
@@ -208,4 +214,120 @@ fn document(run: &Run<'_>, answer: &Answer<'_>, dry_run: bool) -> Value {
         "name": answer.leaf.display_name(), "thumbprint": answer.leaf.thumbprint(), "store": answer.store.as_str(),
         "origin": origin, "dry_run": dry_run, "bindings": bindings::document(run, &answer.plan.bindings),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Action, Cli};
+    use crate::console::{Console, Language};
+    use crate::keypair::KeyPair;
+    use crate::keypair::fixtures::sorted;
+    use crate::restore::{Journal, undo};
+    use crate::served;
+    use crate::server::iis::blob::Home;
+    use crate::server::iis::memory::Memory;
+    use crate::server::iis::sites::IIS_APP_ID;
+    use crate::server::iis::{Binding, KeyLink, ProviderKind, Record, Site};
+    use crate::throwaway::{Authority, Kind, new_key};
+
+    /// A server that serves an old certificate at this port and waits for the answer to its request.
+    fn server(port: u16, old: &KeyPair, request: &KeyPair, link: &KeyLink) -> Memory {
+        let server = Memory::default();
+        let serving = Home::SoftwareKsp.link("old".into());
+        server.put_key(&serving, old.key.pkcs8().expose(), true, ProviderKind::Ksp);
+        server.put_certificate(StoreName::My, old.leaf().der(), Some(&serving));
+        server.put_key(link, request.key.pkcs8().expose(), true, ProviderKind::Ksp);
+        server.put_certificate(StoreName::Request, request.leaf().der(), Some(link));
+        let information = format!("*:{port}:www.example.com");
+        let binding = Binding { protocol: "https".into(), information, ssl_flags: 1 };
+        server.put_record(Record {
+            endpoint: binding.endpoint().unwrap(),
+            thumbprint: Some(old.leaf().thumbprint()),
+            store: None,
+            app_id: IIS_APP_ID.into(),
+            check_mode: 0,
+            freshness: 0,
+            url_timeout: 0,
+            ctl_identifier: None,
+            ctl_store: None,
+            flags: 0x20,
+        });
+        server.install(20_348, vec![Site { name: "Shop".into(), bindings: vec![binding], ..Site::default() }]);
+        server
+    }
+
+    fn install(server: &Memory, folder: &Path, options: &str) -> Result<Exit> {
+        let at = |name: &str| folder.join(name).display().to_string();
+        let line = format!("pfxvault\ninstall\n{}\n--state\n{}\n{options}", at("answer.txt"), at("state"));
+        let cli = Cli::try_parse_from(line.lines()).unwrap();
+        let Action::Install(args) = cli.action else { panic!() };
+        let console = Console::new(Language::En, false, true);
+        let run = Run::new(cli.global, &console).unwrap();
+        install_into(&run, &args, server.iis(), &read(&args.response)?)
+    }
+
+    /// The old key pair, the request and its answer, the answer as a mail in a folder.
+    struct Renewal {
+        old: KeyPair,
+        request: KeyPair,
+        answer: KeyPair,
+        folder: tempfile::TempDir,
+    }
+
+    impl Renewal {
+        fn new() -> Self {
+            let now = jiff::Timestamp::now();
+            let (authority, key) = (Authority::new("Test", now).unwrap(), new_key(Kind::P256).unwrap());
+            let issue = |authority: &Authority| authority.issue_for(&["www.example.com"], &key, now).unwrap();
+            let (request, answer) = (issue(&Authority::new("Stand-in", now).unwrap()), issue(&authority));
+            let folder = tempfile::tempdir().unwrap();
+            let block = |certificate: &Certificate| data_encoding::BASE64.encode(certificate.der());
+            let blocks: Vec<_> = answer.chain.iter().map(block).collect();
+            let mail = format!("Hello\n\n{}\n\nRegards\n", blocks.join("\n\n"));
+            std::fs::write(folder.path().join("answer.txt"), mail).unwrap();
+            let old = authority.issue(&["www.example.com"], Kind::P256, now).unwrap();
+            Self { old, request, answer, folder }
+        }
+    }
+
+    fn copy(pair: &KeyPair) -> KeyPair {
+        let chain: Vec<_> = pair.chain.iter().map(Certificate::der).collect();
+        sorted(&[pair.key.pkcs8().expose().to_vec()], &chain).key_pairs.remove(0)
+    }
+
+    #[test]
+    fn a_renewal_is_bound_where_its_predecessor_was_and_really_served() {
+        let Renewal { old, request, answer, folder } = Renewal::new();
+        let (address, serving) = served::tests::serve(vec![copy(&answer), copy(&answer)]);
+        let server = server(address.port(), &old, &request, &Home::SoftwareKsp.link("request".into()));
+        let before = server.world();
+        assert_eq!(install(&server, folder.path(), "--dry-run").unwrap(), Exit::Done);
+        assert_eq!(server.world(), before, "a plan changes nothing");
+        assert_eq!(install(&server, folder.path(), "--yes").unwrap(), Exit::Done);
+        let (stores, _, records, _) = server.world();
+        let record = records.values().next().unwrap();
+        assert_eq!(record.thumbprint, Some(answer.leaf().thumbprint()));
+        assert_eq!(record.flags, 0x20, "everything else is as it was");
+        assert!(stores[&StoreName::My].iter().any(|one| one.der == old.leaf().der()), "the old certificate stays");
+        assert!(!stores.contains_key(&StoreName::Request));
+        let stands = server.world();
+        assert_eq!(install(&server, folder.path(), "--quiet").unwrap(), Exit::Done, "nothing is asked any more");
+        assert_eq!(server.world(), stands);
+        assert_eq!(serving.join().unwrap(), vec![Some("www.example.com".to_owned()); 2]);
+        undo(server.iis(), &mut Journal::open(&folder.path().join("state")).unwrap()).unwrap();
+        assert_eq!(server.world(), before);
+    }
+
+    #[test]
+    fn a_site_that_goes_on_showing_the_old_certificate_needs_attention_and_is_asked_again_after_a_restart() {
+        for (options, exit) in [("--yes", Exit::Attention), ("--yes\n--restart-site", Exit::Done)] {
+            let Renewal { old, request, answer, folder } = Renewal::new();
+            let (address, _serving) = served::tests::serve(vec![copy(&old), copy(&old), copy(&old), copy(&answer)]);
+            let server = server(address.port(), &old, &request, &Home::SoftwareKsp.link("request".into()));
+            assert_eq!(install(&server, folder.path(), options).unwrap(), exit);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::keypair::{Certificate, chain_of};
 use crate::server::iis::look::Snapshot;
 use crate::server::iis::{KeyLink, KeyState, NoExport, Seen, StoreName, blob, public_key};
 use crate::text;
+use crate::vault::id::Hash;
 
 /// What the user wishes.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub struct Answer<'a> {
     pub store: StoreName,
     /// What would be done.
     pub plan: Plan<'a>,
+    /// A root that comes along and that this server does not trust. It never will because of an answer.
+    pub root: Option<&'a Certificate>,
     /// Why the key cannot be exported, and so not be backed up; `None` if it can.
     pub no_export: Option<NoExport>,
 }
@@ -89,11 +92,13 @@ pub fn plan<'a>(
     let items = vec![Item { name: leaf.display_name().to_owned(), action }];
     let answered = pending.iter().map(|seen| seen.certificate.clone()).collect();
     let mut plan = Plan { items, answered, exportable: true, ..Plan::default() };
-    for above in chain_of(at, certificates, now).into_iter().skip(1) {
-        let der = certificates[above].der();
-        authority(here, der, &Options::default(), &mut plan.authorities, &mut plan.roots_left_out);
+    let above: Vec<_> = chain_of(at, certificates, now).into_iter().skip(1).map(|at| &certificates[at]).collect();
+    let mut left_out = Vec::new();
+    for der in above.iter().map(|certificate| certificate.der()) {
+        authority(here, der, &Options::default(), &mut plan.authorities, &mut left_out);
     }
-    Ok(Answer { leaf, origin, store, plan, no_export })
+    let root = above.into_iter().find(|certificate| left_out.contains(&Hash::of(certificate.der())));
+    Ok(Answer { leaf, origin, store, plan, root, no_export })
 }
 
 /// What the user wishes, else what the certificate or its request is called, else a name of its own.

@@ -295,7 +295,7 @@ impl Planner<'_> {
             site: site.to_owned(),
             binding: what.to_owned(),
             to: site.to_owned(),
-            certificate: dated(self.succession.leaf),
+            certificate: label(self.succession.leaf),
             fate,
             remarks: Vec::new(),
             check,
@@ -304,7 +304,7 @@ impl Planner<'_> {
 
     /// What people call a certificate that is served now.
     fn label(&self, thumbprint: &str) -> String {
-        self.certificates.get(&thumbprint.to_ascii_uppercase()).map_or_else(|| thumbprint.to_owned(), dated)
+        self.certificates.get(&thumbprint.to_ascii_uppercase()).map_or_else(|| thumbprint.to_owned(), label)
     }
 }
 
@@ -320,6 +320,12 @@ fn left(kinship: Kinship) -> Option<Fate> {
         Kinship::Newer => Some(Fate::Cannot(text!("cannot-newer"))),
         Kinship::Itself | Kinship::Predecessor | Kinship::Stranger => None,
     }
+}
+
+/// As [`dated`], with what also tells two of one day apart: the ends of its thumbprint.
+fn label(certificate: &Certificate) -> String {
+    let thumbprint = certificate.thumbprint();
+    format!("{} ({}…{})", dated(certificate), &thumbprint[..4], &thumbprint[38..])
 }
 
 fn foreign(record: &Record) -> Fate {

@@ -1106,6 +1106,7 @@ install-pending = The pending request for { $name } is found.
 install-request-deleted = The pending request for { $name } was deleted, but its private key is still on this server. It is used.
 install-used-before = The request for { $name } was answered once before. Its private key is still on this server and is used again.
 install-answered = the pending request is removed, once the private key has signed for the certificate
+install-root = attention: the answer ends in a root certificate that this server does not trust: { $name } ({ $thumbprint }). It is not installed
 install-question = Install the certificate?
 install-done = done: { $name } is in the store { $store }, and its private key signs for it ({ $thumbprint })
 install-already = Nothing to do: { $name } is in the store { $store }, and its private key works.

@@ -995,6 +995,7 @@ install-pending = { $name } の保留中の要求が見つかりました。
 install-request-deleted = { $name } の保留中の要求は削除されていますが、秘密鍵はこのサーバーに残っています。この秘密鍵を使います。
 install-used-before = { $name } の CSR には、以前にも証明書が発行されています。秘密鍵はこのサーバーにあるので、もう一度使います。
 install-answered = 秘密鍵が証明書どおりに署名できることを確認した後、保留中の要求を削除します
+install-root = 注意: このサーバーで信頼されていないルート証明書が含まれています: { $name }({ $thumbprint })。インストールしません
 install-question = 証明書をインストールしますか?
 install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵が証明書どおりに署名できることを確認しました({ $thumbprint })
 install-already = { $name } はすでにストア { $store } にあり、秘密鍵も使えます。変更はありません。
