@@ -117,6 +117,9 @@ fn what_is_no_request_or_would_take_a_servers_place_is_refused_and_nothing_is_si
     table.run(&ADD.replace("add ", "add {web.req} ").replace(" --yes", "")).ended_with(2);
     let planned = table.run(&ADD.replace("add ", "add {web.req} --dry-run --json ")).ended_with(0).json();
     assert_eq!(planned["servers"].as_array().unwrap().len(), 1);
+    fs::write(table.at("rtl.req"), good.replace("name web", "name web\u{202e}10")).unwrap();
+    let shown = table.run(&ADD.replace("add ", "add {rtl.req} --dry-run ")).ended_with(0);
+    assert!(shown.out.contains("web10") && !shown.out.contains('\u{202e}'), "{}", shown.out);
     assert!(before == tree(&table.at("A")));
 }
 

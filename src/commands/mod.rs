@@ -193,19 +193,21 @@ impl<'a> Run<'a> {
         Ok(media)
     }
 
-    /// Says `words` in the owner's name on every medium that was opened, and remembers it. The owner's word with it.
+    /// Says `words` in the owner's name on every medium that was opened, and remembers it. Each then has all that the
+    /// owner ever said, as far as it is known here, and so has what is returned.
     pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Trust> {
         let unsigned = || Error::failed(text!("error-signing"));
         let statement = Statement::sign(&opened.owner.key, words).map_err(|_| unsigned())?;
+        let mut trust = opened.survey.trust.clone();
+        trust.learn(statement.clone()).map_err(|_| unsigned())?;
+        let statements: Vec<_> = trust.statements.values().collect();
         for medium in 0..opened.survey.media_count() {
-            opened.survey.medium(medium).add_owner_files(&[&statement], &[])?;
+            opened.survey.medium(medium).add_owner_files(&statements, &opened.survey.owners_identities())?;
         }
         self.note(&opened.vault(), |state| {
             // It was signed with the owner's key a moment ago.
-            let _ = state.trust.learn(statement.clone());
+            let _ = state.trust.learn(statement);
         });
-        let mut trust = opened.survey.trust.clone();
-        trust.learn(statement).map_err(|_| unsigned())?;
         Ok(trust)
     }
 

@@ -1279,7 +1279,9 @@ error-retire-nothing = no whole generation of server { $server } that could be i
 error-retire-two = two different backups share this number: { $numbers }
     .hint = say which of them is the last good one, for example --last { $numbers }
 error-already-retired = { $name } was retired before; nothing was changed
-    .hint = pfxvault servers list E: and pfxvault access list E: show what still counts
+    .hint =
+        pfxvault servers list E: and pfxvault access list E: show what still counts
+        a stick that does not know it yet learns it from another: pfxvault copy --from E: --to F:
 error-unknown-access = no key that can decrypt new backups is called { $id }, or several begin so
     .hint = give all of it, at least twelve characters: pfxvault access list E: shows the keys
 error-retire-own-key = this is the vault's own key, which the passphrase and the recovery key lead to; nothing was changed

@@ -1160,7 +1160,9 @@ error-retire-nothing = サーバー { $server } の最後の世代にできる�
 error-retire-two = この番号には、内容の異なるバックアップが 2 つあります: { $numbers }
     .hint = 有効とする最後の世代を指定してください(例: --last { $numbers } のいずれか)
 error-already-retired = { $name } はすでに終了しているため、何も変更しませんでした
-    .hint = 現在有効なもの: pfxvault servers list E: および pfxvault access list E:
+    .hint =
+        現在有効なもの: pfxvault servers list E: および pfxvault access list E:
+        まだ反映されていない USB メモリがある場合: pfxvault copy --from E: --to F:
 error-unknown-access = 新しいバックアップを復号できる公開鍵に { $id } がないか、複数が該当します
     .hint = 全体か、12 文字以上を指定してください: pfxvault access list E: で確認できます
 error-retire-own-key = これは保管庫そのものの鍵(パスフレーズと復旧キーで使うもの)のため、何も変更しませんでした
