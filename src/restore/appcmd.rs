@@ -3,6 +3,7 @@
 //! Microsoft: "netsh http", "Appcmd.exe", iis-docs `binding`.
 
 use super::edit::Edit;
+use crate::server::iis::binding::RECORD_FLAGS;
 use crate::server::iis::{Binding, Endpoint, FtpCertificate, Record};
 
 /// Its command lines, in their order.
@@ -51,16 +52,22 @@ fn add_record(record: &Record) -> String {
     let Record { endpoint, thumbprint, store, app_id, ctl_identifier, ctl_store, .. } = record;
     let option = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(" {name}={value}"));
     let flag = |bit: u32, name: &str| (record.flags & bit != 0).then(|| format!(" {name}=enable"));
-    // Microsoft: DefaultCertCheckMode, where 1 switches the check off.
-    let check = (record.check_mode & 1 != 0).then(|| " verifyclientcertrevocation=disable".to_owned());
-    let flags = crate::server::iis::binding::RECORD_FLAGS.iter().filter_map(|known| flag(known.bit, known.name));
+    let mode = |bit: u32, words: &str| (record.check_mode & bit != 0).then(|| format!(" {words}"));
+    let time = |name: &str, value: u32| (value != 0).then(|| format!(" {name}={value}"));
+    // netsh does not know the flag for raw filters.
+    let flags = RECORD_FLAGS.iter().filter(|known| known.bit != 4).filter_map(|known| flag(known.bit, known.name));
     let options = [
         option("certhash", thumbprint),
         Some(format!(" appid={app_id}")),
         option("certstorename", store),
         option("sslctlidentifier", ctl_identifier),
         option("sslctlstorename", ctl_store),
-        check,
+        // Microsoft: DefaultCertCheckMode.
+        mode(1, "verifyclientcertrevocation=disable"),
+        mode(2, "verifyrevocationwithcachedclientcertonly=enable"),
+        mode(0x1_0000, "usagecheck=disable"),
+        time("revocationfreshnesstime", record.freshness),
+        time("urlretrievaltimeout", record.url_timeout),
     ];
     let options: String = options.into_iter().flatten().chain(flags).collect();
     format!("netsh http add sslcert {}{options}", place(endpoint))
