@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result};
+use crate::keypair::Certificate;
 use crate::media::Reading;
 use crate::pfx::Profile;
 use crate::secret::Password;
@@ -261,12 +262,18 @@ fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<
         exceptions: request.exceptions.to_vec(),
         drills: state.drills().to_vec(),
         site_map: request.holdings.site_map.clone(),
+        policy: state.policy(),
+        media: state.media().values().cloned().collect(),
     }
 }
 
 fn without_key(holdings: &Holdings) -> Vec<WithoutKey> {
-    let named =
-        |unreadable: &Unreadable| WithoutKey { name: unreadable.name.clone(), reason: unreadable.reason.id.to_owned() };
+    let named = |unreadable: &Unreadable| WithoutKey {
+        name: unreadable.name.clone(),
+        reason: unreadable.reason.id.to_owned(),
+        thumbprint: unreadable.certificate.as_ref().map(Certificate::thumbprint),
+        not_after: unreadable.certificate.as_ref().map(Certificate::not_after),
+    };
     holdings.unreadable.iter().map(named).collect()
 }
 
@@ -349,6 +356,8 @@ fn remember_medium(
     seen.label.clone_from(&label.label);
     seen.newest = newest;
     seen.last_seen = Some(now);
+    seen.first_seen = seen.first_seen.or(Some(now));
+    seen.written_during = Some(survey.medium(0).attachment().unwrap_or_default());
     label.label
 }
 

@@ -49,6 +49,8 @@ pub struct Global {
 /// The commands, in the order people meet them.
 #[derive(Debug, Subcommand)]
 pub enum Action {
+    /// What is safe, overdue or at risk.
+    Status(Status),
     /// What a server holds.
     List(List),
     /// Back up.
@@ -108,6 +110,17 @@ pub struct From {
     pub(crate) from: String,
     #[command(flatten)]
     pub(crate) files: SourceFiles,
+}
+
+#[derive(Debug, Args)]
+/// `status`.
+pub struct Status {
+    #[arg(value_name = "MEDIUM")]
+    pub(crate) media: Vec<String>,
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) from: Option<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -297,7 +310,36 @@ pub enum Media {
         /// Its label.
         #[arg(long)]
         label: Option<String>,
+        /// Where it is kept.
+        #[arg(long)]
+        place: Option<String>,
     },
+    /// Take a medium out of use.
+    Retire(Retire),
+    /// When something is due.
+    Policy {
+        /// Media that should hold the newest generation.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=20))]
+        min_media: Option<u8>,
+        /// Months between two checks of a medium.
+        #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u8).range(1..=120))]
+        verify_every: Option<u8>,
+        /// Months after which a medium is replaced.
+        #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u8).range(1..=240))]
+        rewrite_after: Option<u8>,
+    },
+}
+
+#[derive(Debug, Args)]
+/// `media retire`.
+pub struct Retire {
+    pub(crate) label: String,
+    #[arg(long)]
+    pub(crate) lost: bool,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

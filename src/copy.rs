@@ -1,6 +1,8 @@
 //! Bringing one medium up to date from others of the same vault: add-only, and every copy is verified before it is
 //! written and read back after it.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Exit, Result};
 use crate::media::Reading;
 use crate::text;
@@ -19,6 +21,8 @@ pub struct Copied {
     pub kept: usize,
     /// Generations that no source holds whole.
     pub skipped: Vec<String>,
+    /// The newest generation of each server on the target, afterwards.
+    pub newest: BTreeMap<String, u32>,
 }
 
 /// Copies everything whole from `media[..last]` to the last medium.
@@ -34,7 +38,8 @@ pub fn run(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &
     }
     let statements: Vec<_> = survey.trust.statements.values().collect();
     target.add_owner_files(&statements, &survey.owners_identities())?;
-    let mut copied = Copied { skipped: unreadable(&survey), ..Copied::default() };
+    let mut copied =
+        Copied { skipped: unreadable(&survey), newest: survey.newest_on(sources.len()), ..Copied::default() };
     for generation in survey.slots.values().flat_map(|slot| &slot.generations) {
         let missing: Vec<usize> =
             (0..HALVES.len()).filter(|half| !survey.holds(generation, sources.len(), *half)).collect();
@@ -51,6 +56,8 @@ pub fn run(media: &[Medium], vault: &VaultId, known: Option<&Trust>, progress: &
             package.write(target, half, || Ok::<(), MediumError>(()))?;
         }
         copied.added.push(generation.key());
+        let newest = copied.newest.entry(generation.record.server.to_string()).or_default();
+        *newest = generation.record.number.get().max(*newest);
     }
     Ok(copied)
 }

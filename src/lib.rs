@@ -8,6 +8,7 @@ pub mod console;
 pub mod copy;
 pub mod drill;
 pub mod error;
+pub mod event;
 pub mod files;
 pub mod keypair;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ pub mod secret;
 pub mod served;
 pub mod server;
 pub mod state;
+pub mod status;
 pub mod text;
 pub mod throwaway;
 pub mod tls;

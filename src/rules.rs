@@ -49,13 +49,21 @@ pub enum Stored {
     KeyPairFiles,
 }
 
-/// Parses `RULE=REASON`.
+/// How an exception begins that is made for one key pair which has no key to back up; its name follows.
+const NO_KEY: &str = "no-key:";
+
+/// The key pair that a rule of the form `no-key:NAME` is about.
+pub fn key_pair_without_key(rule: &str) -> Option<&str> {
+    rule.strip_prefix(NO_KEY).filter(|name| !name.trim().is_empty())
+}
+
+/// Parses `RULE=REASON`; beside the rules there is `no-key:NAME`.
 ///
 /// # Errors
 /// An unknown rule, or no reason.
 pub fn parse_exception(text: &str) -> Result<Exception> {
     let (rule, reason) = text.split_once('=').unwrap_or((text, ""));
-    let known = Rule::ALL.iter().any(|known| known.id() == rule);
+    let known = Rule::ALL.iter().any(|known| known.id() == rule) || key_pair_without_key(rule).is_some();
     if !known {
         return Err(Error::usage(text!("error-unknown-rule", rule = rule)));
     }
@@ -114,7 +122,10 @@ mod tests {
     fn an_exception_needs_a_known_rule_and_a_reason() {
         let exception = parse_exception("other-medium= a test machine ").unwrap();
         assert_eq!((exception.rule.as_str(), exception.reason.as_str()), ("other-medium", "a test machine"));
-        for wrong in ["other-medium", "other-medium=", "other-medium= ", "other=x", ""] {
+        assert_eq!(parse_exception("no-key:www.example.com=kept in the TPM").unwrap().rule, "no-key:www.example.com");
+        for wrong in
+            ["no-key:=x", "no-key: =x", "no-key=x", "other-medium", "other-medium=", "other-medium= ", "other=x", ""]
+        {
             assert_eq!(parse_exception(wrong).unwrap_err().exit, Exit::Usage, "{wrong:?}");
         }
     }

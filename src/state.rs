@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::files::Unprotected;
+use crate::keypair::Certificate;
 use crate::text;
-use crate::vault::catalog::{AboutKeyPair, Drill, Exception, WithoutKey};
+use crate::vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
@@ -43,6 +44,20 @@ struct Memory {
     generations: Vec<Written>,
     media: BTreeMap<String, SeenMedium>,
     drills: Vec<Drill>,
+    /// By the certificate's SHA-256.
+    #[serde(default)]
+    acknowledged: BTreeMap<String, Acknowledged>,
+    #[serde(default)]
+    policy: Policy,
+}
+
+/// Someone knows that a key cannot be backed up, and takes it so until the certificate ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// As typed.
+    pub reason: String,
+    /// End of the certificate's validity.
+    pub until: jiff::Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,21 +87,6 @@ pub struct Written {
     /// Rules that were set aside for it.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
-}
-
-/// A medium this server has seen.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct SeenMedium {
-    /// Its label.
-    pub label: String,
-    /// Newest generation of each server on it.
-    pub newest: BTreeMap<String, u32>,
-    /// When it was last here.
-    pub last_seen: Option<jiff::Timestamp>,
-    /// When all of it was last read and found right.
-    pub last_verified: Option<jiff::Timestamp>,
-    /// When each generation, `SERVER8/number`, was last read.
-    pub read: BTreeMap<String, jiff::Timestamp>,
 }
 
 impl State {
@@ -143,6 +143,8 @@ impl State {
             generations: Vec::new(),
             media: BTreeMap::new(),
             drills: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            policy: Policy::default(),
         };
         Ok(Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory })
     }
@@ -261,6 +263,21 @@ impl State {
         &self.memory.media
     }
 
+    /// Media that are in use.
+    pub fn media_in_use(&self) -> impl Iterator<Item = &SeenMedium> {
+        self.memory.media.values().filter(|medium| medium.retired.is_none())
+    }
+
+    /// When something is due.
+    pub fn policy(&self) -> Policy {
+        self.memory.policy
+    }
+
+    /// Changes when something is due.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.memory.policy = policy;
+    }
+
     /// What the next medium is called unless the user says otherwise: A, B, C and so on.
     pub fn next_label(&self) -> String {
         let letter = u8::try_from(self.memory.media.len()).ok().filter(|count| *count < 26).map(|count| b'A' + count);
@@ -272,6 +289,18 @@ impl State {
         let seen = self.memory.media.values().flat_map(|medium| &medium.newest);
         let seen = seen.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?)));
         seen.chain(self.newest().map(|(number, _)| (self.server(), number))).collect()
+    }
+
+    /// Takes note that the key of a certificate cannot be backed up, and that this is known.
+    pub fn acknowledge(&mut self, certificate: &Certificate, reason: &str) {
+        let known = Acknowledged { reason: reason.to_owned(), until: certificate.not_after() };
+        self.memory.acknowledged.insert(Hash::of(certificate.der()).to_string(), known);
+    }
+
+    /// What was said about a certificate whose key cannot be backed up, as long as it is valid.
+    pub fn acknowledged(&self, certificate: &Certificate, now: jiff::Timestamp) -> Option<&Acknowledged> {
+        let known = self.memory.acknowledged.get(&Hash::of(certificate.der()).to_string());
+        known.filter(|known| now < known.until)
     }
 
     /// Rehearsed restores.
@@ -377,4 +406,30 @@ fn damaged(folder: &Path) -> Error {
 /// The system has no random numbers: nothing that needs a key can go on.
 pub fn no_random() -> Error {
     Error::failed(text!("error-no-random"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::throwaway::{Authority, Kind};
+
+    #[test]
+    fn what_is_known_of_a_certificate_is_known_until_it_ends_and_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = VaultId::of(&SigningKey::generate().unwrap().public());
+        let mut state = State::create(&folder.path().join("state"), vault, "WEB01").unwrap();
+        let now = jiff::Timestamp::now();
+        let authority = Authority::new("Test", now).unwrap();
+        let issue = |name| authority.issue(&[name], Kind::P256, now).unwrap();
+        let [one, other] = ["one.example.com", "other.example.com"].map(|name| issue(name).leaf().clone());
+        state.acknowledge(&one, "kept in the TPM");
+        state.save().unwrap();
+        drop(state);
+        let state = State::look(&folder.path().join("state")).unwrap().unwrap();
+        let second = jiff::Span::new().seconds(1);
+        let last_moment = one.not_after().checked_sub(second).unwrap();
+        assert_eq!(state.acknowledged(&one, last_moment).unwrap().reason, "kept in the TPM");
+        assert_eq!(state.acknowledged(&one, one.not_after()), None);
+        assert_eq!(state.acknowledged(&other, last_moment), None);
+    }
 }

@@ -67,6 +67,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Bytes read past the cache.
     pub bytes: u64,
+    /// The newest generation of each server on each medium.
+    pub newest_on: Vec<BTreeMap<String, u32>>,
 }
 
 impl Report {
@@ -106,13 +108,31 @@ pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: j
         return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = media[foreign].name.as_str())));
     }
     let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
-    check.slots();
+    check.slots(true);
     check.order(state, now);
     check.owner_files(pinned);
     check.loose_files();
     let Check { numbers, mut findings, bytes, .. } = check;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    Ok(Report { vault, pinned, numbers, findings, bytes })
+    let newest_on = (0..media.len()).map(|medium| survey.newest_on(medium)).collect();
+    Ok(Report { vault, pinned, numbers, findings, bytes, newest_on })
+}
+
+/// What the records on media of this server's vault say at a glance: about each other, about time, and about what this
+/// server remembers. No other file is read.
+///
+/// # Errors
+/// As [`run`].
+pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<Vec<Finding>> {
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
+    if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
+        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = media[foreign].name.as_str())));
+    }
+    let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
+    check.slots(false);
+    check.order(Some(state), now);
+    check.owner_files(true);
+    Ok(check.findings)
 }
 
 /// The owner to believe: host state's, else the one that the media agree on.
@@ -163,12 +183,12 @@ impl Check<'_, '_> {
         self.findings.push(Finding { id, level, text });
     }
 
-    /// Every number of every server: its state, and damage inside it.
-    fn slots(&mut self) {
+    /// Every number of every server: its state, and damage inside it, where its files are to be read.
+    fn slots(&mut self, read: bool) {
         let survey = self.survey;
         for ((server, number), slot) in &survey.slots {
             for generation in &slot.generations {
-                let check = survey.check(generation, Reading::PastCache);
+                let check = if read { survey.check(generation, Reading::PastCache) } else { FileCheck::default() };
                 self.bytes += check.bytes;
                 self.judge_generation(generation, &check);
                 self.single_copies(generation);

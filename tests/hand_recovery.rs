@@ -9,7 +9,7 @@ use std::process::Command;
 
 use pfxvault::media::FolderVolume;
 use pfxvault::secret::{Passphrase, Password};
-use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
+use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
 use pfxvault::vault::generation::{Draft, Package, Place};
 use pfxvault::vault::id::{Hash, Number, ServerId, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey};
@@ -369,6 +369,8 @@ impl Vault {
             exceptions: Vec::new(),
             drills: Vec::new(),
             site_map: None,
+            policy: Policy::default(),
+            media: Vec::new(),
         };
         draft.sign(recipients.seal(catalog.to_json().expose()).unwrap(), key).unwrap()
     }

@@ -66,6 +66,10 @@ fn key_pairs_of_an_old_server_arrive_on_a_new_one_and_sign() {
     old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
     let saved = old.run("backup --from iis --to R: --json").ended_with(3).json();
     assert_eq!((&saved["saved"], &saved["missing"][0]["name"]), (&4.into(), &MARKED.into()));
+    old.run("backup --from iis --to R: --force --accept no-key:p256.example.com=typo").ended_with(2);
+    old.run(&format!("backup --from iis --to R: --force --accept no-key:{MARKED}=re-issue-ordered")).ended_with(0);
+    let saved = old.run("backup --from iis --to R: --force --json").ended_with(0).json();
+    assert_eq!(saved["missing"][0]["acknowledged"], "re-issue-ordered", "it is said until the certificate ends");
 
     let new = Windows::beside(&table, "new").unwrap();
     let restore = "restore --from R: --passphrase-file {passphrase} --to iis --json";

@@ -4,12 +4,13 @@ use serde_json::json;
 
 use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
-use crate::commands::{Run, create};
+use crate::commands::{Run, create, day};
 use crate::error::{Error, Exit, Result};
+use crate::rules;
 use crate::secret::Password;
-use crate::server::Holdings;
 use crate::server::iis::{SiteMap, keep_used};
-use crate::state::State;
+use crate::server::{Holdings, Unreadable};
+use crate::state::{Acknowledged, State};
 use crate::text;
 use crate::vault::medium::Medium;
 
@@ -25,6 +26,7 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let mut state = prepare(run, &media, args.yes)?;
+    acknowledge(run, &mut state, &holdings)?;
     let password = chosen_password(run, args)?;
     let request = Request {
         holdings: &holdings,
@@ -59,6 +61,25 @@ fn say_unused(run: &Run<'_>, holdings: &Holdings) {
         let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
         run.console.mention(&text!("backup-unused", count = count, names = names));
     }
+}
+
+/// Takes `--accept no-key:NAME=REASON` down. A key pair of that name must be here, and have no key to back up.
+fn acknowledge(run: &Run<'_>, state: &mut State, holdings: &Holdings) -> Result<()> {
+    for exception in &run.exceptions {
+        let Some(name) = rules::key_pair_without_key(&exception.rule) else { continue };
+        let meant = holdings.unreadable.iter().filter(|unreadable| unreadable.is_called(name));
+        let certificates: Vec<_> = meant.filter_map(|unreadable| unreadable.certificate.as_ref()).collect();
+        if certificates.is_empty() {
+            return Err(Error::usage(text!("error-not-without-key", name = name)));
+        }
+        certificates.iter().for_each(|certificate| state.acknowledge(certificate, &exception.reason));
+    }
+    Ok(())
+}
+
+/// What was said about a key pair without a key, if it still holds.
+fn acknowledged<'s>(run: &Run<'_>, state: &'s State, unreadable: &Unreadable) -> Option<&'s Acknowledged> {
+    unreadable.certificate.as_ref().and_then(|certificate| state.acknowledged(certificate, run.now))
 }
 
 /// The password for every PFX, where the user wants one of their own.
@@ -98,20 +119,31 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, outcome: &Outcome) 
     for on in &outcome.media {
         say_medium(run, on, outcome, saved, total);
     }
+    let mut unexpected = 0;
     for unreadable in &holdings.unreadable {
-        console.warn(&text!("backup-missing", name = unreadable.name.as_str(), reason = unreadable.reason.clone()));
+        let (name, reason) = (unreadable.name.as_str(), unreadable.reason.clone());
+        match acknowledged(run, state, unreadable) {
+            None => {
+                unexpected += 1;
+                console.warn(&text!("backup-missing", name = name, reason = reason));
+            }
+            Some(known) => {
+                let (until, why) = (day(known.until), known.reason.as_str());
+                console.say(&text!("backup-missing-known", name = name, reason = reason, until = until, why = why));
+            }
+        }
     }
     if let Some(reason) = &holdings.sites_unread {
         console.warn(&text!("backup-without-sites", reason = reason.clone()));
     }
     say_unused(run, holdings);
-    let exit = exit_code(holdings, outcome);
+    let exit = exit_code(unexpected, holdings, outcome);
     if outcome.number.is_some() {
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
     }
     let missing: Vec<_> =
-        holdings.unreadable.iter().map(|u| json!({ "name": u.name, "reason": console.words(&u.reason) })).collect();
+        holdings.unreadable.iter().map(|u| json!({ "name": u.name, "reason": console.words(&u.reason), "acknowledged": acknowledged(run, state, u).map(|known| known.reason.as_str()) })).collect();
     let media: Vec<_> = outcome
         .media
         .iter()
@@ -165,12 +197,12 @@ fn result_id(done: &Done) -> &'static str {
     }
 }
 
-/// A medium that failed outweighs a key pair that is missing, which outweighs a copy that is not there yet.
-fn exit_code(holdings: &Holdings, outcome: &Outcome) -> Exit {
+/// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged, which outweighs a copy that is not there yet.
+fn exit_code(unexpected: usize, holdings: &Holdings, outcome: &Outcome) -> Exit {
     let any = |wanted: fn(&Done) -> bool| outcome.media.iter().any(|on| wanted(&on.done));
     match () {
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
-        () if !holdings.unreadable.is_empty() || holdings.sites_unread.is_some() => Exit::Partly,
+        () if unexpected > 0 || holdings.sites_unread.is_some() => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
         () if outcome.media.iter().any(|on| !on.decayed.is_empty()) => Exit::Attention,
         () => Exit::Done,

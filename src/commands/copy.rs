@@ -4,10 +4,11 @@ use serde_json::json;
 
 use crate::cli::Copy;
 use crate::commands::Run;
-use crate::copy;
+use crate::copy::{self, Copied};
 use crate::error::{Error, Exit, Result};
 use crate::state::{State, no_random};
 use crate::text;
+use crate::vault::medium::Medium;
 use crate::vault::readme::Label;
 
 /// Runs the command.
@@ -33,7 +34,23 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     for generation in &copied.skipped {
         run.console.warn(&text!("copy-skipped", generation = generation));
     }
+    if let Some(target) = media.last() {
+        run.note(&vault, |state| remember(state, target, &copied, run.now));
+    }
     let exit = if copied.skipped.is_empty() { Exit::Done } else { Exit::Partly };
     run.console.document(exit, json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped }));
     Ok(exit)
+}
+
+/// What the medium holds now. It counts as written: a cache may answer for it until it was away.
+fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Timestamp) {
+    let Some(label) = target.label() else { return };
+    let seen = state.medium(&label.medium);
+    seen.label = label.label;
+    seen.newest.clone_from(&copied.newest);
+    seen.last_seen = Some(now);
+    seen.first_seen = seen.first_seen.or(Some(now));
+    if !copied.added.is_empty() {
+        seen.written_during = Some(target.attachment().unwrap_or_default());
+    }
 }

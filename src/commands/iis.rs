@@ -91,10 +91,7 @@ fn table(run: &Run<'_>, listed: &[Listed<'_>]) -> Table {
 impl Listed<'_> {
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
-        match &self.seen.key {
-            KeyState::Works(facts) => facts.no_export.as_ref().map(iis::NoExport::text),
-            state => Some(repair::without_key(state)),
-        }
+        repair::hindrance(self.seen)
     }
 
     fn key_cell(&self) -> Text {
@@ -261,5 +258,7 @@ pub fn carry_out(run: &Run<'_>, server: Iis<'_>, plan: &Plan<'_>, what: &str) ->
     let mut journal = Journal::open(&run.state_folder()?)?;
     let progress = |text: Text| run.console.progress(&text);
     let running = Running { what, now: run.now, stop: &system::interrupted, progress: &progress };
-    restore::apply(server, plan, &mut journal, &running)
+    restore::apply(server, plan, &mut journal, &running)?;
+    run.report_imported(plan);
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod copy;
 pub mod create;
 mod demo;
 mod drill;
+mod events;
 mod export;
 mod iis;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod restore;
 mod selftest;
 mod servers;
 mod sites;
+mod status;
 mod undo;
 mod verify;
 
@@ -55,23 +57,30 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let run = Run::new(cli.global, console)?;
-    match cli.action {
-        Action::List(args) => list::run(&run, &args),
-        Action::Backup(args) => backup::run(&run, &args),
-        Action::Export(args) => export::run(&run, &args),
-        Action::Verify(args) => verify::run(&run, &args),
-        Action::Drill(args) => drill::run(&run, &args),
-        Action::Restore(args) => restore::run(&run, &args),
-        Action::Repair(args) => repair::run(&run, &args),
-        Action::Undo(args) => undo::run(&run, &args),
-        Action::Create(args) => create::run(&run, &args),
-        Action::Contents(args) => contents::run(&run, &args),
-        Action::Media(args) => media::run(&run, &args),
-        Action::Servers(args) => servers::run(&run, &args),
-        Action::Access(args) => access::run(&run, &args),
-        Action::Copy(args) => copy::run(&run, &args),
-        Action::Demo => demo::run(&run),
-        Action::Selftest => selftest::run(&run),
+    let done = carry_out(&run, cli.action);
+    run.report_rules(&done);
+    done
+}
+
+fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
+    match action {
+        Action::Status(args) => status::run(run, &args),
+        Action::List(args) => list::run(run, &args),
+        Action::Backup(args) => backup::run(run, &args),
+        Action::Export(args) => export::run(run, &args),
+        Action::Verify(args) => verify::run(run, &args),
+        Action::Drill(args) => drill::run(run, &args),
+        Action::Restore(args) => restore::run(run, &args),
+        Action::Repair(args) => repair::run(run, &args),
+        Action::Undo(args) => undo::run(run, &args),
+        Action::Create(args) => create::run(run, &args),
+        Action::Contents(args) => contents::run(run, &args),
+        Action::Media(args) => media::run(run, &args),
+        Action::Servers(args) => servers::run(run, &args),
+        Action::Access(args) => access::run(run, &args),
+        Action::Copy(args) => copy::run(run, &args),
+        Action::Demo => demo::run(run),
+        Action::Selftest => selftest::run(run),
         Action::Completions { .. } => Ok(Exit::Done),
     }
 }
@@ -204,6 +213,11 @@ impl<'a> Run<'a> {
     /// Everything at a source. The password is asked for only where a file does not open without one.
     pub fn holdings(&self, source: &str, files: &SourceFiles) -> Result<Holdings> {
         let source = Source::parse(source, files.key.as_deref())?;
+        if source == Source::Iis {
+            let holdings = server::read(&source, &Password::new(String::new()), self.now)?;
+            self.report_exported(&holdings);
+            return Ok(holdings);
+        }
         if let Some(file) = &files.source_password_file {
             let password = Password::new(files::read_secret(file)?.to_string());
             return server::read(&source, &password, self.now);

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::cli::Repair;
+use crate::commands::events::Leading;
 use crate::commands::{Run, iis};
 use crate::error::{Exit, Result};
 use crate::restore::{Journal, Plan, repair, take_back};
@@ -39,7 +40,10 @@ fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Resul
         return Ok(());
     }
     run.go_ahead(args.yes, &text!("repair-interrupted-question"))?;
-    let left = take_back::finish(server, &mut journal)?;
+    let created = Leading::to_created(server, &open.steps);
+    let left = take_back::finish(server, &mut journal);
+    run.report_deleted(server, &created);
+    let left = left?;
     left.iter().for_each(|text| run.console.warn(text));
     run.console.say(&text!("repair-taken-back"));
     Ok(())
@@ -58,9 +62,10 @@ fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, orphans: &[KeyLink]) ->
         return Ok(());
     }
     run.go_ahead(args.yes, &text!("repair-orphans-question", count = orphans.len()))?;
-    for orphan in orphans {
-        server.keys.delete(orphan)?;
-    }
+    let leading: Vec<_> = orphans.iter().map(|orphan| Leading::to(server, orphan)).collect();
+    let deleted = orphans.iter().try_for_each(|orphan| server.keys.delete(orphan).map(|_| ()));
+    run.report_deleted(server, &leading);
+    deleted?;
     run.console.say(&text!("repair-orphans-deleted", count = orphans.len()));
     Ok(())
 }

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::cli::Undo;
+use crate::commands::events::Leading;
 use crate::commands::{Run, iis};
 use crate::error::{Error, Exit, Result};
-use crate::restore::{self, Journal, Step};
+use crate::restore::{self, Journal};
 use crate::text;
 
 /// Runs the command.
@@ -14,7 +15,8 @@ pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
     let mut journal = Journal::open(&run.state_folder()?)?;
     let last = journal.last_kept().ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
     let when = last.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-    let keys = last.steps.iter().filter(|step| matches!(step, Step::CreateKey { .. })).count();
+    let created = Leading::to_created(server, &last.steps);
+    let keys = created.len();
     run.console.say(&text!("undo-plan", what = last.what.as_str(), when = when, keys = keys));
     let bindings = last.steps.iter().filter(|step| step.edit().is_some()).count();
     if bindings > 0 {
@@ -25,7 +27,9 @@ pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     run.go_ahead(args.yes, &text!("undo-question"))?;
-    let left = restore::undo(server, &mut journal)?;
+    let left = restore::undo(server, &mut journal);
+    run.report_deleted(server, &created);
+    let left = left?;
     left.iter().for_each(|text| run.console.warn(text));
     run.console.say(&text!("undo-done"));
     let exit = if left.is_empty() { Exit::Done } else { Exit::Attention };

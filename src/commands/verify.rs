@@ -26,7 +26,7 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
     let exit = report.exit();
     show(run, &report, exit);
     if exit == Exit::Done {
-        run.note(&report.vault, |state| remember(state, &media, run.now));
+        run.note(&report.vault, |state| remember(state, &media, &report, run.now));
     }
     Ok(exit)
 }
@@ -66,10 +66,17 @@ fn show(run: &Run<'_>, report: &Report, exit: Exit) {
 }
 
 /// A check that found everything right is remembered with the medium.
-fn remember(state: &mut State, media: &[Medium], now: jiff::Timestamp) {
-    for label in media.iter().filter_map(Medium::label) {
+fn remember(state: &mut State, media: &[Medium], report: &Report, now: jiff::Timestamp) {
+    for (medium, newest) in media.iter().zip(&report.newest_on) {
+        let Some(label) = medium.label() else { continue };
         let seen = state.medium(&label.medium);
+        let away = seen.was_away(medium.attachment().as_deref());
+        seen.label = label.label;
+        seen.newest.clone_from(newest);
         seen.last_verified = Some(now);
         seen.last_seen = Some(now);
+        if away {
+            seen.last_cold = Some(now);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Linux: reading past the page cache, one flush barrier, what a path is mounted on, private files, core dumps off.
 
+mod attachment;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -9,9 +11,12 @@ use rustix::fs::{Advice, OFlags, fadvise, syncfs};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit};
 use zeroize::Zeroizing;
 
+use crate::event::Event;
 use crate::files::Unprotected;
 use crate::media::{Device, Facts, read_blocks};
 use crate::server::iis::Iis;
+
+pub use attachment::attachment;
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean
 /// pages are dropped first (the file was synced when it was written) and read again.
@@ -58,6 +63,14 @@ pub fn flush_file(_file: &File) -> io::Result<()> {
 /// There is no IIS here.
 pub fn iis() -> Option<Iis<'static>> {
     None
+}
+
+/// There is no event log that monitoring of such servers reads.
+///
+/// # Errors
+/// Never.
+pub fn report_event(_event: Event, _text: &str) -> io::Result<()> {
+    Ok(())
 }
 
 /// No core dumps, and no other process of the same user may look into this one's memory.

@@ -10,7 +10,7 @@ pub(crate) use blocks::read_blocks;
 pub use typed::typed;
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
-pub use crate::system::{facts, host_name};
+pub use crate::system::{attachment, facts, host_name};
 pub(crate) use crate::system::{flush_file, flush_folder, flush_volume, read_past_cache};
 
 /// Facts about the place a path leads to.

@@ -76,6 +76,11 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// What the system says.
     fn flush(&self) -> io::Result<()>;
+
+    /// The attachment of the device below, see [`crate::media::attachment`].
+    fn attachment(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A medium that is a folder of this machine's file systems.
@@ -163,5 +168,9 @@ impl Volume for FolderVolume {
 
     fn flush(&self) -> io::Result<()> {
         super::flush_volume(&self.root)
+    }
+
+    fn attachment(&self) -> Option<String> {
+        super::attachment(&self.root)
     }
 }

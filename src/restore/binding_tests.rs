@@ -352,7 +352,7 @@ fn a_backup_is_of_what_sites_use_and_of_requests_that_wait() {
     let key = link("pending", KeySet::Machine);
     server.put_key(&key, &pending.signing_key.serialize_der(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::Request, pending.cert.der(), Some(&key));
-    server.put_certificate(StoreName::My, b"keyless, and nobody uses it", None);
+    server.put_certificate(StoreName::My, &PKI.intermediate, None);
     let now = jiff::Timestamp::now();
     let read = || crate::server::iis::holdings(server.iis(), now).unwrap();
     let mut holdings = read();

@@ -103,6 +103,28 @@ enum Line {
     },
 }
 
+/// The run that was interrupted, without holding the journal; `None` also while a run is going on.
+///
+/// # Errors
+/// When the journal is there and cannot be read, or is damaged.
+pub fn look(state: &Path) -> Result<Option<Run>> {
+    let path = state.join(FILE);
+    let unusable = |error: &io::Error| Error::failed(text!("error-journal", path = path.as_path(), reason = error));
+    let mut file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|e| unusable(&e))?,
+    };
+    if file.try_lock_shared().is_err() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| unusable(&e))?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let runs = parse(&bytes[..whole]);
+    let runs = runs.ok_or_else(|| Error::new(Exit::Damaged, text!("error-journal-damaged", path = path.as_path())))?;
+    Ok(runs.into_iter().rfind(|run| run.stage == Stage::Open))
+}
+
 /// The journal, held by one process at a time.
 pub struct Journal {
     path: PathBuf,

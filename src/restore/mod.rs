@@ -16,7 +16,7 @@ pub use bindings::{Bound, Fate, Moving};
 pub use edit::Edit;
 pub use journal::{Journal, Step};
 pub use mapping::Mapping;
-pub use plan::{Action, Incoming, Options, Plan, plan};
+pub use plan::{Action, Incoming, Options, PlacedKey, Plan, plan};
 pub use take_back::undo;
 
 #[cfg(test)]

@@ -68,23 +68,35 @@ pub fn without_key(state: &KeyState) -> Text {
     }
 }
 
-/// What else is worth knowing: certificates that are over, and those that a newer one for the same names replaces.
-pub fn remarks(here: &Snapshot, now: jiff::Timestamp) -> Vec<Text> {
+/// Why the key of a certificate cannot be backed up; `None` if it can.
+pub fn hindrance(seen: &Seen) -> Option<Text> {
+    match &seen.key {
+        KeyState::Works(facts) => facts.no_export.as_ref().map(NoExport::text),
+        state => Some(without_key(state)),
+    }
+}
+
+/// Certificates that a newer one for the same names replaces.
+pub fn replaced(here: &Snapshot) -> Vec<Certificate> {
     let serving = here.seen.iter().filter(|seen| matches!(seen.store, StoreName::My | StoreName::WebHosting));
     let serving: Vec<_> = serving.filter_map(|seen| Certificate::parse(seen.certificate.der.clone()).ok()).collect();
-    let replaced = |one: &Certificate| {
+    let newer = |one: &Certificate| {
         let newer = |other: &Certificate| other.not_after() > one.not_after() && other.dns_names() == one.dns_names();
         !one.dns_names().is_empty() && serving.iter().any(newer)
     };
-    let remark = |one: &Certificate| {
-        let (name, thumbprint) = (one.display_name(), one.thumbprint());
-        match () {
-            () if one.not_after() < now => Some(text!("repair-expired", name = name, thumbprint = thumbprint)),
-            () if replaced(one) => Some(text!("repair-replaced", name = name, thumbprint = thumbprint)),
-            () => None,
-        }
-    };
-    serving.iter().filter_map(remark).collect()
+    serving.iter().filter(|one| newer(one)).cloned().collect()
+}
+
+/// What else is worth knowing: certificates that are over, and those that a newer one for the same names replaces.
+pub fn remarks(here: &Snapshot, now: jiff::Timestamp) -> Vec<Text> {
+    let serving = here.seen.iter().filter(|seen| matches!(seen.store, StoreName::My | StoreName::WebHosting));
+    let serving = serving.filter_map(|seen| Certificate::parse(seen.certificate.der.clone()).ok());
+    let expired = serving.filter(|one| one.not_after() < now);
+    let expired = expired.map(|one| text!("repair-expired", name = one.display_name(), thumbprint = one.thumbprint()));
+    let replaced = replaced(here).into_iter().filter(|one| one.not_after() >= now);
+    let replaced =
+        replaced.map(|one| text!("repair-replaced", name = one.display_name(), thumbprint = one.thumbprint()));
+    expired.chain(replaced).collect()
 }
 
 /// Keys that this program made and that no certificate leads to any more. Those of other programs are never among them.

@@ -116,8 +116,8 @@ pub struct Unreadable {
     pub reason: Text,
     /// Whether another password might help.
     pub wrong_password: bool,
-    /// SHA-1 of its certificate, where that is known.
-    pub thumbprint: Option<String>,
+    /// Its certificate, where that was found.
+    pub certificate: Option<Certificate>,
 }
 
 /// Reads everything at a source. Files that do not open with `password` are tried with the empty one; what still does
@@ -248,7 +248,7 @@ impl Holdings {
             Ok(contents) => contents,
             Err(failure) => {
                 let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
-                self.unreadable.push(Unreadable { name: file, reason, wrong_password, thumbprint: None });
+                self.unreadable.push(Unreadable { name: file, reason, wrong_password, certificate: None });
                 return;
             }
         };
@@ -312,12 +312,20 @@ impl Holdings {
 impl Unreadable {
     /// Something that no password would open.
     fn new(name: String, reason: Text) -> Self {
-        Self { name, reason, wrong_password: false, thumbprint: None }
+        Self { name, reason, wrong_password: false, certificate: None }
     }
 
-    fn is_called(&self, name: &str) -> bool {
-        is_called_without_key(&self.name, name)
+    /// Whether `name`, as typed or pasted, means it.
+    pub fn is_called(&self, name: &str) -> bool {
+        let named = |certificate: &Certificate| is_called(name, &certificate.thumbprint(), labels(certificate));
+        self.certificate.as_ref().is_some_and(named) || is_called_without_key(&self.name, name)
     }
+}
+
+/// What a certificate says that it is for.
+fn labels(certificate: &Certificate) -> impl Iterator<Item = &str> {
+    let names = [Some(certificate.display_name()), certificate.common_name()];
+    names.into_iter().flatten().chain(certificate.dns_names().iter().map(String::as_str))
 }
 
 /// Whether `name` means what is known by no more than `known`: a file's name, or one in a certificate.
@@ -329,9 +337,8 @@ pub fn is_called_without_key(known: &str, name: &str) -> bool {
 impl Held {
     fn is_called(&self, name: &str) -> bool {
         let leaf = self.leaf();
-        let facts = [Some(leaf.display_name()), leaf.common_name(), self.pair.friendly_name.as_deref()];
-        let labels = facts.into_iter().flatten().chain(leaf.dns_names().iter().map(String::as_str));
-        is_called(name, &leaf.thumbprint(), labels.chain(self.file_names.iter().map(String::as_str)))
+        let more = self.pair.friendly_name.iter().chain(&self.file_names).map(String::as_str);
+        is_called(name, &leaf.thumbprint(), labels(leaf).chain(more))
     }
 }
 

@@ -1,6 +1,8 @@
 //! CATALOG.AGE: the description of a generation that a finder of the stick must not read. JSON; unknown members are
 //! left alone, so that a newer pfxvault may add some.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -40,6 +42,12 @@ pub struct Catalog {
     /// What the server served.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "take_site_map")]
     pub site_map: Option<SiteMap>,
+    /// When something is due at the writer's.
+    #[serde(default)]
+    pub policy: Policy,
+    /// The media known to the writer, with the checks done on them.
+    #[serde(default)]
+    pub media: Vec<SeenMedium>,
 }
 
 /// One key pair.
@@ -116,6 +124,12 @@ pub struct WithoutKey {
     pub name: String,
     /// Why: the id of the sentence that was shown.
     pub reason: String,
+    /// SHA-1 of its certificate, upper-case, where that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<String>,
+    /// End of its certificate's validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<jiff::Timestamp>,
 }
 
 /// A handling rule set aside, with the reason given.
@@ -140,6 +154,75 @@ pub struct Drill {
     pub opened_with: String,
     /// Key pairs proven.
     pub key_pairs: usize,
+}
+
+/// A medium that a server has seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenMedium {
+    /// Its label.
+    pub label: String,
+    /// Newest generation of each server on it.
+    pub newest: BTreeMap<String, u32>,
+    /// When it was last here.
+    pub last_seen: Option<jiff::Timestamp>,
+    /// When all of it was last read and found right.
+    pub last_verified: Option<jiff::Timestamp>,
+    /// When each generation, `SERVER8/number`, was last read.
+    pub read: BTreeMap<String, jiff::Timestamp>,
+    /// Where it is kept, in the user's words.
+    #[serde(default)]
+    pub place: Option<String>,
+    /// When the server first wrote to it.
+    #[serde(default)]
+    pub first_seen: Option<jiff::Timestamp>,
+    /// When all of it was last found right after it had been away, so that no cache could have answered for it.
+    #[serde(default)]
+    pub last_cold: Option<jiff::Timestamp>,
+    /// The attachment during which the server last wrote to it, see [`crate::media::attachment`]; empty where the system
+    /// could not tell. `None` if it never wrote to it.
+    #[serde(default)]
+    pub written_during: Option<String>,
+    /// When it was taken out of use.
+    #[serde(default)]
+    pub retired: Option<Retired>,
+}
+
+/// How a medium went out of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// When that was said.
+    pub time: jiff::Timestamp,
+    /// Nobody knows who has it.
+    pub lost: bool,
+}
+
+/// When something is due. Host settings; they travel in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// Media that should hold the newest generation.
+    pub min_media: usize,
+    /// Months after which a medium must be checked again, after it was away.
+    pub verify_every: u32,
+    /// Months after which a medium should be replaced.
+    pub rewrite_after: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { min_media: 2, verify_every: 6, rewrite_after: 24 }
+    }
+}
+
+impl SeenMedium {
+    /// Whether what is read during an attachment comes from the medium, because it was away since it was written.
+    pub fn was_away(&self, attachment: Option<&str>) -> bool {
+        match self.written_during.as_deref() {
+            None => true,
+            Some("") => false,
+            Some(then) => attachment.is_some_and(|now| now != then),
+        }
+    }
 }
 
 fn expose_password<S: serde::Serializer>(password: &Password, serializer: S) -> Result<S::Ok, S::Error> {

@@ -107,6 +107,11 @@ impl Medium {
         Self { name: name.into(), volume }
     }
 
+    /// The attachment during which it is read now, see [`crate::media::attachment`].
+    pub fn attachment(&self) -> Option<String> {
+        self.volume.attachment()
+    }
+
     fn failed(&self, path: &str, source: io::Error) -> MediumError {
         MediumError { medium: self.name.clone(), path: path.to_owned(), source }
     }

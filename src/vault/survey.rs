@@ -157,6 +157,13 @@ impl<'m> Survey<'m> {
         slots.rev().flat_map(|(_, slot)| &slot.generations)
     }
 
+    /// The newest generation of each server on one medium, by the server's id.
+    pub fn newest_on(&self, medium: usize) -> BTreeMap<String, u32> {
+        let here = |generation: &&Generation| generation.copies.iter().any(|place| place.medium == medium);
+        let newest = |server: ServerId| Some((server.to_string(), self.line(server).find(here)?.record.number.get()));
+        self.servers().into_iter().filter_map(newest).collect()
+    }
+
     /// Whether a medium holds at least one of the owner's statements; one that does not belongs to someone else.
     pub fn is_of_vault(&self, medium: usize) -> bool {
         let ours =

@@ -14,29 +14,14 @@ use windows_sys::Win32::System::EventLog::{
 
 use super::wide::wide;
 use super::{call, process, registry};
+use crate::event::Event;
 
 const SOURCE: &str = "pfxvault";
 const SOURCE_KEY: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application\pfxvault";
 /// Its messages are numbered 1 to 1000.
 const MESSAGE_FILE: &str = r"%SystemRoot%\System32\EventCreate.exe";
 
-/// What happened. The numbers are event ids, which monitoring looks for: part of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Event {
-    /// A private key left the certificate store.
-    KeyExported = 100,
-    /// A private key was put into the certificate store.
-    KeyImported = 101,
-    /// A private key was deleted.
-    KeyDeleted = 102,
-    /// A handling rule refused something.
-    RuleRefused = 200,
-    /// A handling rule would have refused something, and was set aside.
-    RuleSetAside = 201,
-}
-
-/// Writes one event; `text` names account and thumbprint. The first event of an elevated process registers the source.
+/// Writes one event under the account of this process; `text` names the thumbprint. The first event of an elevated process registers the source.
 ///
 /// # Errors
 /// What Windows says. It never is a reason to fail what the event is about, but it is said.
@@ -45,19 +30,18 @@ pub fn report(event: Event, text: &str) -> io::Result<()> {
     let source = Source::open()?;
     let text = wide(text);
     let strings = [text.as_ptr()];
-    // SAFETY: the source is open; one string is given and ends in NUL; SID and raw data are left out.
-    let written = unsafe {
-        ReportEventW(source.0, event.severity(), 0, event as u32, ptr::null_mut(), 1, 0, strings.as_ptr(), ptr::null())
-    };
+    let account = process::Account::of_this_process()?;
+    let (severity, id) = (severity(event), event as u32);
+    // SAFETY: the source is open; the SID lies in `account`; one string is given and ends in NUL; there is no raw data.
+    let written =
+        unsafe { ReportEventW(source.0, severity, 0, id, account.sid(), 1, 0, strings.as_ptr(), ptr::null()) };
     call::succeeded(written, "ReportEventW", SOURCE)
 }
 
-impl Event {
-    fn severity(self) -> REPORT_EVENT_TYPE {
-        match self {
-            Self::KeyExported | Self::KeyImported => EVENTLOG_INFORMATION_TYPE,
-            Self::KeyDeleted | Self::RuleRefused | Self::RuleSetAside => EVENTLOG_WARNING_TYPE,
-        }
+fn severity(event: Event) -> REPORT_EVENT_TYPE {
+    match event {
+        Event::KeyExported | Event::KeyImported => EVENTLOG_INFORMATION_TYPE,
+        _ => EVENTLOG_WARNING_TYPE,
     }
 }
 

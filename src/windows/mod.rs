@@ -30,10 +30,16 @@ use crate::files::Unprotected;
 
 pub use acl::{create_private, make_private, readable_by_others, shared};
 pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
+pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
 pub use volume::{facts, flush_file, flush_folder, flush_volume, read_past_cache};
+
+/// Windows numbers no attachments: a medium was away for certain only after this program has ejected it.
+pub fn attachment(_path: &std::path::Path) -> Option<String> {
+    None
+}
 
 /// The form in which a secret lies in a private file: under this machine's key, see [`dpapi`].
 ///

@@ -7,7 +7,8 @@ use std::ptr;
 
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
-    GetTokenInformation, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenElevation, TokenUser,
+    GetTokenInformation, PSID, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenElevation,
+    TokenUser,
 };
 use windows_sys::Win32::System::Diagnostics::Debug::{SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode};
 use windows_sys::Win32::System::ErrorReporting::{WER_FAULT_REPORTING_FLAG_NOHEAP, WerSetFlags};
@@ -70,14 +71,32 @@ pub fn account() -> io::Result<String> {
     acl::spelled(&account_sid()?)
 }
 
+/// The account a process runs as, with the memory its SID lies in.
+pub struct Account(Box<[u64; TOKEN_WORDS]>);
+
+impl Account {
+    /// This process's (`TokenUser`).
+    ///
+    /// # Errors
+    /// What Windows says.
+    pub fn of_this_process() -> io::Result<Self> {
+        token_information(TokenUser, "TokenUser").map(Self)
+    }
+
+    /// Its SID, good as long as `self` is.
+    pub fn sid(&self) -> PSID {
+        // SAFETY: the call that made `self` filled the buffer with this structure; the buffer is aligned for it.
+        let user = unsafe { *self.0.as_ptr().cast::<TOKEN_USER>() };
+        user.User.Sid
+    }
+}
+
 /// The SID of the account this process runs as, as text: `S-1-5-…`.
 fn account_sid() -> io::Result<String> {
-    let information = token_information(TokenUser, "TokenUser")?;
-    // SAFETY: the call above filled the buffer with this structure; the buffer is aligned for it.
-    let user = unsafe { *information.as_ptr().cast::<TOKEN_USER>() };
+    let account = Account::of_this_process()?;
     let mut text = Local(ptr::null_mut());
-    // SAFETY: the SID lies in `information`, which is still there.
-    let printed = unsafe { ConvertSidToStringSidW(user.User.Sid, &raw mut text.0) };
+    // SAFETY: the SID lies in `account`, which is still there.
+    let printed = unsafe { ConvertSidToStringSidW(account.sid(), &raw mut text.0) };
     call::succeeded(printed, "ConvertSidToStringSidW", "of this account")?;
     Ok(text.text().to_string_lossy().into_owned())
 }

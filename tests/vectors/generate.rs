@@ -9,7 +9,7 @@ use std::process::Command;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey as Dalek};
 use pfxvault::secret::{Passphrase, Password, SecretBytes};
-use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
+use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
 use pfxvault::vault::id::{Hash, Number, ServerId, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey};
 use pfxvault::vault::readme::readme;
@@ -106,6 +106,8 @@ impl Sealed {
             exceptions: Vec::new(),
             drills: Vec::new(),
             site_map: None,
+            policy: Policy::default(),
+            media: Vec::new(),
         };
         self.seal(name, catalog.to_json().expose())
     }

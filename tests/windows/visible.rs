@@ -1,7 +1,8 @@
 //! What others on the machine see of the program.
 
+use pfxvault::event::Event;
 use pfxvault::system;
-use pfxvault::windows::eventlog::{self, Event};
+use pfxvault::windows::eventlog;
 
 #[test]
 fn an_event_is_written() {

@@ -155,6 +155,7 @@ backup-unchanged = done: nothing has changed. Everything is already on USB stick
 backup-failed =
     attention: nothing was saved on { $medium } ({ $reason })
     What was on it before still counts. Try again, or use another stick.
+backup-missing-known = not backed up, as acknowledged until { $until } ({ $why }): { $name }: { $reason }
 backup-missing = attention: not saved: { $name }: { $reason }
 backup-decayed =
     attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
@@ -567,7 +568,9 @@ error-too-many-ways = there may be at most { $most } passphrases and recovery ke
     .cause = with more, some would not be read, and the vault could not be opened with them
     .hint = use one that is there; to see them: pfxvault access list E:
 error-unknown-rule = there is no handling rule { $rule }
-    .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept: --accept other-medium="test machine"
+    .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
+error-not-without-key = no key pair called { $name } is without a key that can be backed up
+    .hint = look at what cannot be backed up: pfxvault list --from iis
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
     .hint = write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
 error-bad-generation = { $text } is neither a generation number nor a date
@@ -1025,3 +1028,82 @@ backup-assigned =
         [one] 1 binding was given one by its host name
        *[other] { $count } bindings were given one by their host names
     }.
+
+## The system's event log
+event-key-exported = private key copied out of the certificate store: { $name } ({ $thumbprint })
+event-key-imported = private key put into the certificate store: { $name } ({ $thumbprint })
+event-key-deleted = private key deleted: { $container } (certificate { $thumbprint })
+event-rule-set-aside = handling rule { $rule } was set aside: { $reason }
+event-not-written = could not write to the Windows event log: { $reason }
+
+## Status
+column-place = kept at
+column-cold = after being away
+cell-lost = lost
+cell-retired = out of use
+status-newest = Newest backup: generation { $number } of { $day }, { $count ->
+    [one] one key pair
+   *[other] { $count } key pairs
+}.
+status-good = Everything is well: nothing is overdue or at risk.
+status-attention = { $count ->
+    [one] One point needs attention:
+   *[other] { $count } points need attention:
+}
+status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from iis --to E:
+status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from iis --to E:
+status-backup-old = the newest backup (generation { $number }) is { $age } days old
+status-few-media = the newest backup (generation { $number }) is on { $count ->
+    [one] one USB stick
+   *[other] { $count } USB sticks
+}, it should be on { $wanted }: pfxvault copy --from E: --to F:, or back up to the other stick, too
+status-rule-set-aside = the handling rule { $rule } was set aside for the newest backup: { $reason }
+status-check-due = USB stick { $label } was last checked { $age } days ago: plug it in and run pfxvault verify E:
+status-never-checked = USB stick { $label } was never checked after it had been away: plug it in and run pfxvault verify E:
+status-medium-old = USB stick { $label } is in use for more than { $months } months: replace it (pfxvault media add E:, pfxvault copy)
+status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from E:
+status-drill-due = the last rehearsed restore was { $age } days ago: pfxvault drill --from E:
+status-expired = no longer valid: { $name } ({ $thumbprint })
+status-expires-soon = { $name } ends in { $left ->
+    [0] less than a day
+    [one] one day
+   *[other] { $left } days
+}
+status-no-key = cannot be backed up: { $name }: { $reason }
+status-no-key-known = not backed up, as acknowledged ({ $why }): { $name }
+status-not-on-a-medium = newer than every USB stick: { $name }; if this server fails, this key pair is lost: pfxvault backup
+status-orphans = private keys without a certificate were left behind: { $count }; pfxvault repair shows them
+status-interrupted = the run "{ $what }" of { $when } was interrupted: pfxvault repair
+event-needs-attention = pfxvault status: { $count } points need attention
+media-retire-holds = Key pairs of this server that are on USB stick { $label }: { $count }
+media-retire-name = { "  " }{ $name }
+media-retire-lost =
+    They are encrypted: whoever has the stick needs the passphrase or the recovery key.
+    Was one of them with the stick, or could someone guess the passphrase? Then let the certificates be re-issued with
+    new keys and have the old ones revoked. If neither is so, nothing more needs to be done.
+media-retire-kept =
+    They are encrypted. Keep the stick in the safe, or destroy it: deleted files can be read again from USB sticks.
+media-retire-question = Take USB stick { $label } out of use?
+media-retired = done: USB stick { $label } is out of use; { $left ->
+    [one] one stick is
+   *[other] { $left } sticks are
+} left
+media-policy = The newest backup should be on { $min_media } USB sticks; each is checked every { $verify_every } months and replaced after { $rewrite_after } months.
+error-no-such-label = no USB stick of this vault has the label { $label }
+    .hint = look at the labels: pfxvault media list
+error-two-labels = several USB sticks have the label { $label }
+    .hint = plug each of them in and give them labels of their own in PFXVAULT\MEDIUM.TXT
+
+## Help: status and media
+help-status = Say what is safe, overdue or at risk: one screen for people, an exit code for monitoring; nothing is changed.
+help-status-media = USB sticks to look at, too, such as E:
+help-status-from = what this server holds: iis, folder:DIR; on a Windows server it is iis
+help-status-source-password-file = file with the password of the PFX files in its first line
+help-media-add-place = where it is kept, such as "safe in the head office"
+help-media-retire = Take a USB stick out of use: say which key pairs are on it and what that means.
+help-media-retire-label = its label, as pfxvault media list shows it
+help-media-retire-lost = nobody knows who has it
+help-media-policy = Show or change when a check, another stick or a new stick is due.
+help-media-policy-min-media = sticks that should hold the newest backup
+help-media-policy-verify-every = months after which a stick must be checked again
+help-media-policy-rewrite-after = months after which a stick should be replaced by a new one

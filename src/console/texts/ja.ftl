@@ -148,6 +148,7 @@ backup-unchanged = 完了: 前回から変更はありません。すべて USB 
 backup-failed =
     注意: { $medium } には何も保存できませんでした({ $reason })
     以前の内容は有効なままです。もう一度実行するか、別の USB メモリを使ってください。
+backup-missing-known = バックアップしていません(承知済み、{ $until } まで: { $why }): { $name }: { $reason }
 backup-missing = 注意: { $name } は保存していません({ $reason })
 backup-decayed =
     注意: { $medium } にある以前のバックアップが正しく読み出せません(世代 { $generation })
@@ -519,7 +520,9 @@ error-too-many-ways = パスフレーズと復旧キーは合わせて { $most }
     .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
     .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
 error-unknown-rule = { $rule } という取り扱いルールはありません
-    .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept です: --accept other-medium="試験用サーバー"
+    .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept と、1 つのキーペアについての no-key:名前 です: --accept other-medium="試験用サーバー"
+error-not-without-key = { $name } という名前で、鍵をバックアップできないキーペアはありません
+    .hint = バックアップできないものを確認してください: pfxvault list --from iis
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
     .hint = 等号の後に理由を書いてください: --accept { $rule }="試験用サーバーで、本番の鍵ではない"
 error-bad-generation = { $text } は世代の番号でも日付でもありません
@@ -919,3 +922,66 @@ site-certificate-expired = 注意: { $site }: { $binding } の証明書は { $da
 site-shadowed = 注意: { $endpoint } に専用の証明書があり、{ $names } の証明書の代わりに使われることがあります
 site-serves-every-name = 注意: { $site }: { $binding } にはアドレスもホスト名もないため、ほかのサイトにないすべての名前にこのサイトが応答します
 backup-assigned = { $path } にはバインドの証明書が記録されていないため、{ $count } 件のバインドにホスト名で証明書を割り当てました。
+
+## The system's event log
+event-key-exported = 秘密鍵を証明書ストアから取り出しました: { $name } ({ $thumbprint })
+event-key-imported = 秘密鍵を証明書ストアに入れました: { $name } ({ $thumbprint })
+event-key-deleted = 秘密鍵を削除しました: { $container } (証明書 { $thumbprint })
+event-rule-set-aside = 取り扱いルール { $rule } が適用から外されました: { $reason }
+event-not-written = Windows イベント ログに書き込めませんでした: { $reason }
+
+## Status
+column-place = 保管場所
+column-cold = 抜いた後の点検
+cell-lost = 紛失
+cell-retired = 使用終了
+status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })、キーペア { $count } 組。
+status-good = すべて問題ありません。期限切れや危険はありません。
+status-attention = 確認が必要な点が { $count } 件あります:
+status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from iis --to E: を実行してください
+status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from iis --to E:
+status-backup-old = 最新のバックアップ(第 { $number } 世代)は { $age } 日前のものです
+status-few-media = 最新のバックアップ(第 { $number } 世代)がある USB メモリは { $count } 本です({ $wanted } 本必要です)。もう 1 本にもバックアップするか、コピーしてください: pfxvault copy --from E: --to F:
+status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
+status-check-due = USB メモリ { $label } の前回の点検は { $age } 日前です。挿して pfxvault verify E: を実行してください
+status-never-checked = USB メモリ { $label } は、一度抜いた後に点検したことがありません。挿して pfxvault verify E: を実行してください
+status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください(pfxvault media add E:、pfxvault copy)
+status-never-drilled = 復元の訓練をまだ行っていません。パスフレーズで開けることを確認してください: pfxvault drill --from E:
+status-drill-due = 前回の復元の訓練は { $age } 日前です: pfxvault drill --from E:
+status-expired = 有効期限が切れています: { $name } ({ $thumbprint })
+status-expires-soon = { $name } の有効期限まであと { $left } 日です
+status-no-key = バックアップできません: { $name }: { $reason }
+status-no-key-known = バックアップしていません(承知済み: { $why }): { $name }
+status-not-on-a-medium = どの USB メモリよりも新しいキーペアです: { $name }。このサーバーが故障すると失われます: pfxvault backup
+status-orphans = 証明書のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
+status-interrupted = { $when } の処理「{ $what }」は中断されたままです: pfxvault repair
+event-needs-attention = pfxvault status: 確認が必要な点が { $count } 件あります
+media-retire-holds = USB メモリ { $label } に入っている、このサーバーのキーペア: { $count } 組
+media-retire-name = { "  " }{ $name }
+media-retire-lost =
+    キーペアは暗号化されています。開くにはパスフレーズか復旧キーが必要です。
+    それらを USB メモリと一緒に保管していた場合や、パスフレーズを推測されるおそれがある場合は、
+    新しい鍵で証明書を再発行し、古い証明書を失効させてください。どちらでもなければ、ほかに必要なことはありません。
+media-retire-kept =
+    キーペアは暗号化されています。USB メモリは金庫に保管するか、物理的に破壊してください。削除したファイルは読み出せることがあります。
+media-retire-question = USB メモリ { $label } の使用をやめますか?
+media-retired = 完了: USB メモリ { $label } は使用終了です。残りは { $left } 本です
+media-policy = 最新のバックアップは { $min_media } 本の USB メモリに置き、{ $verify_every } か月ごとに点検し、{ $rewrite_after } か月で交換します。
+error-no-such-label = { $label } というラベルの USB メモリはありません
+    .hint = ラベルを確認してください: pfxvault media list
+error-two-labels = { $label } というラベルの USB メモリが複数あります
+    .hint = 1 本ずつ挿し、PFXVAULT\MEDIUM.TXT で別々のラベルを付けてください
+
+## Help: status and media
+help-status = 何が安全で、何が期限切れ・危険かを表示します。人のための 1 画面と、監視のための終了コードです。何も変更しません。
+help-status-media = あわせて確認する USB メモリ(E: など)
+help-status-from = このサーバーのキーペアの場所: iis、folder:フォルダー。Windows サーバーでは iis です
+help-status-source-password-file = PFX ファイルのパスワードを 1 行目に書いたファイル
+help-media-add-place = 保管場所("本社の金庫" など)
+help-media-retire = USB メモリの使用をやめます。入っているキーペアと、その意味を表示します。
+help-media-retire-label = pfxvault media list に表示されるラベル
+help-media-retire-lost = 紛失しました(誰が持っているかわかりません)
+help-media-policy = 点検・USB メモリの本数・交換の期限を表示または変更します。
+help-media-policy-min-media = 最新のバックアップを置く USB メモリの本数
+help-media-policy-verify-every = USB メモリを再点検するまでの月数
+help-media-policy-rewrite-after = USB メモリを新しいものに交換するまでの月数

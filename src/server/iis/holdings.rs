@@ -5,7 +5,7 @@ use std::mem::take;
 use super::look::{KeyState, Seen};
 use super::{ExportedKey, Iis, SiteMap, StoreName, look};
 use crate::error::Result;
-use crate::keypair::{self, CertInput, KeyInput, KeyPair};
+use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair};
 use crate::restore::repair;
 use crate::server::{Held, Holdings, Unreadable, key_pair_reason};
 use crate::text;
@@ -28,8 +28,9 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
         match copy_out(server, seen, &authorities, now) {
             Ok(held) => holdings.key_pairs.push(held),
             Err(reason) => {
-                let (name, thumbprint) = (seen.certificate.name(), Some(seen.certificate.thumbprint()));
-                holdings.unreadable.push(Unreadable { name, reason, wrong_password: false, thumbprint });
+                let name = seen.certificate.name();
+                let certificate = Certificate::parse(seen.certificate.der.clone()).ok();
+                holdings.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate });
             }
         }
     }
@@ -47,9 +48,10 @@ pub fn keep_used(holdings: &mut Holdings) {
     let used = holdings.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
     let is_used = |thumbprint: &str| used.contains(thumbprint);
     let keeps = |held: &Held| is_used(&held.leaf().thumbprint()) || held.is_pending();
-    let keeps_unreadable = |one: &Unreadable| one.thumbprint.as_deref().is_none_or(is_used);
+    let unread = |one: &Unreadable| one.certificate.as_ref().map(|certificate| is_used(&certificate.thumbprint()));
+    let keeps_unreadable = |one: &Unreadable| unread(one).unwrap_or(true);
     let serving = holdings.key_pairs.iter().any(|held| is_used(&held.leaf().thumbprint()));
-    if !serving && !holdings.unreadable.iter().any(|one| one.thumbprint.as_deref().is_some_and(is_used)) {
+    if !serving && !holdings.unreadable.iter().any(|one| unread(one) == Some(true)) {
         return;
     }
     let (kept, unused) = take(&mut holdings.key_pairs).into_iter().partition::<Vec<_>, _>(keeps);

@@ -1,0 +1,147 @@
+//! `status`: what is safe, overdue or at risk, on one screen and as an exit code; for people and for monitoring.
+
+use serde_json::json;
+
+use crate::cli::{SourceFiles, Status};
+use crate::commands::media::media_table;
+use crate::commands::{Known, Run, day};
+use crate::error::{Exit, Result};
+use crate::event::Event;
+use crate::keypair::Certificate;
+use crate::restore::{journal, repair};
+use crate::server::iis::{self, Snapshot, StoreName};
+use crate::server::{Holdings, IIS};
+use crate::state::State;
+use crate::status::{self, Here};
+use crate::text;
+use crate::text::Text;
+use crate::vault::medium::Medium;
+use crate::verify::{self, Finding, Level};
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
+    let Known { state, unasked } = run.memory();
+    let media = run.vault_media(&args.media)?;
+    let mut findings: Vec<Finding> = unasked.into_iter().map(|text| attention("state-unread", text)).collect();
+    let here = here(run, args, &mut findings)?;
+    match &state {
+        Some(state) => findings.extend(judge(run, state, &media, here.as_deref())?),
+        None if findings.is_empty() => findings.push(attention("not-enrolled", text!("status-not-enrolled"))),
+        None => {}
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    let exit = exit(&findings);
+    show(run, state.as_ref(), &findings, exit);
+    Ok(exit)
+}
+
+fn attention(id: &'static str, text: Text) -> Finding {
+    Finding { id, level: Level::Attention, text }
+}
+
+fn judge(run: &Run<'_>, state: &State, media: &[Medium], here: Option<&[Here]>) -> Result<Vec<Finding>> {
+    let mut findings = status::run(state, here, run.now);
+    if !media.is_empty() {
+        findings.extend(verify::glance(media, state, run.now)?);
+    }
+    Ok(findings)
+}
+
+/// What this server holds now; `None` where nobody said which source it is.
+fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Option<Vec<Here>>> {
+    let on_windows = crate::system::iis().is_some().then(|| IIS.to_owned());
+    let Some(source) = args.from.clone().or(on_windows) else { return Ok(None) };
+    if source != IIS {
+        let files = SourceFiles { key: None, source_password_file: args.source_password_file.clone() };
+        return Ok(Some(in_files(run.holdings(&source, &files)?, findings)));
+    }
+    let here = iis::look_at_all(iis::here()?)?;
+    findings.extend(faults(&here));
+    findings.extend(interrupted(run)?);
+    let with_keys = here.seen.iter().filter(|seen| matches!(seen.store, StoreName::My | StoreName::WebHosting));
+    let parsed = with_keys.filter_map(|seen| {
+        let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
+        Some(Here { certificate, hindrance: repair::hindrance(seen) })
+    });
+    Ok(Some(parsed.collect()))
+}
+
+fn in_files(holdings: Holdings, findings: &mut Vec<Finding>) -> Vec<Here> {
+    for unreadable in holdings.unreadable {
+        let (name, reason) = (unreadable.name, unreadable.reason);
+        findings.push(attention("unreadable", text!("status-no-key", name = name, reason = reason)));
+    }
+    let here = |certificate: &Certificate| Here { certificate: certificate.clone(), hindrance: None };
+    holdings.key_pairs.iter().map(|held| here(held.leaf())).collect()
+}
+
+/// What `repair` would mend or delete.
+fn faults(here: &Snapshot) -> Vec<Finding> {
+    let replaced = repair::replaced(here);
+    let replaced = replaced.iter().map(|certificate| Finding {
+        id: "replaced",
+        level: Level::Note,
+        text: text!("repair-replaced", name = certificate.display_name(), thumbprint = certificate.thumbprint()),
+    });
+    let orphans = repair::orphans(here).len();
+    let orphans = (orphans > 0).then(|| attention("orphans", text!("status-orphans", count = orphans)));
+    replaced.chain(orphans).collect()
+}
+
+fn interrupted(run: &Run<'_>) -> Result<Option<Finding>> {
+    let open = journal::look(&run.state_folder()?)?;
+    Ok(open.map(|open| {
+        let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        attention("interrupted", text!("status-interrupted", what = open.what.as_str(), when = when))
+    }))
+}
+
+fn exit(findings: &[Finding]) -> Exit {
+    match findings.iter().map(|finding| finding.level).max() {
+        Some(Level::Note) | None => Exit::Done,
+        Some(Level::Forged) => Exit::Forged,
+        Some(Level::Lost) => Exit::Damaged,
+        Some(Level::Attention) => Exit::Attention,
+    }
+}
+
+fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
+    let console = run.console;
+    let newest = state.and_then(|state| state.generations().next());
+    if let Some(newest) = newest {
+        let (number, day, count) = (newest.number, day(newest.time), newest.key_pairs.len());
+        console.say(&text!("status-newest", number = number, day = day, count = count));
+    }
+    let urgent: Vec<_> = findings.iter().filter(|finding| finding.level > Level::Note).collect();
+    match urgent.len() {
+        0 => console.say(&text!("status-good")),
+        count => console.warn(&text!("status-attention", count = count)),
+    }
+    for finding in findings {
+        match finding.level {
+            Level::Note => console.mention(&finding.text),
+            _ => console.warn(&finding.text),
+        }
+    }
+    if let Some(state) = state.filter(|state| !state.media().is_empty()) {
+        console.table(&media_table(run, state));
+    }
+    if exit != Exit::Done {
+        run.report(Event::NeedsAttention, &text!("event-needs-attention", count = urgent.len()));
+    }
+    let listed: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let level = if finding.level == Level::Note { "note" } else { "attention" };
+            json!({ "id": finding.id, "level": level, "text": console.words(&finding.text) })
+        })
+        .collect();
+    console.document(
+        exit,
+        json!({
+            "vault": state.map(|state| state.vault().as_str()), "server": state.map(|state| state.server().to_string()),
+            "newest": newest.map(|newest| json!({ "generation": newest.number, "time": newest.time.to_string() })),
+            "findings": listed, "media": state.map(State::media), "policy": state.map(State::policy),
+        }),
+    );
+}

@@ -1,0 +1,153 @@
+//! What is safe, overdue or at risk, from what this server remembers and what it holds now. Reads only, needs no secret.
+
+use jiff::{Span, Timestamp};
+
+use crate::keypair::Certificate;
+use crate::state::State;
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::SeenMedium;
+use crate::vault::id::Hash;
+use crate::vault::text::day_of;
+use crate::verify::{Finding, Level};
+
+/// Months after which a restore should be rehearsed again.
+const DRILL_MONTHS: u32 = 12;
+/// Days before the end of a certificate at which it is spoken of.
+const EXPIRES_SOON: u64 = 30;
+
+/// A certificate that this server holds now.
+pub struct Here {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Why its key cannot be backed up; `None` if it can.
+    pub hindrance: Option<Text>,
+}
+
+/// Everything worth saying, the worst first. `here` is `None` where nobody said what this server holds.
+pub fn run(state: &State, here: Option<&[Here]>, now: Timestamp) -> Vec<Finding> {
+    let mut status = Status { state, now, findings: Vec::new() };
+    status.backups();
+    status.media();
+    status.drills();
+    here.into_iter().flatten().for_each(|here| status.key_pair(here));
+    status.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    status.findings
+}
+
+struct Status<'a> {
+    state: &'a State,
+    now: Timestamp,
+    findings: Vec<Finding>,
+}
+
+impl Status<'_> {
+    fn find(&mut self, id: &'static str, level: Level, text: Text) {
+        self.findings.push(Finding { id, level, text });
+    }
+
+    fn attention(&mut self, id: &'static str, text: Text) {
+        self.find(id, Level::Attention, text);
+    }
+
+    fn is_older(&self, time: Timestamp, months: u32) -> bool {
+        is_older(time, months, self.now)
+    }
+
+    /// The newest generation: whether there is one, how old it is, how many media hold it, and what was set aside for it.
+    fn backups(&mut self) {
+        let Some(newest) = self.state.generations().next() else {
+            return self.attention("no-backup", text!("status-no-backup"));
+        };
+        let (number, age) = (newest.number, days(self.now, newest.time));
+        let months = self.state.policy().verify_every;
+        if self.is_older(newest.time, months) {
+            self.attention("backup-old", text!("status-backup-old", number = number, age = age));
+        }
+        let wanted = self.state.policy().min_media;
+        let holding = self.state.media_in_use().filter(|medium| holds(self.state, medium, number)).count();
+        if holding < wanted {
+            self.attention("few-media", text!("status-few-media", number = number, count = holding, wanted = wanted));
+        }
+        for exception in &newest.exceptions {
+            let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
+            self.find("rule-set-aside", Level::Note, text!("status-rule-set-aside", rule = rule, reason = reason));
+        }
+    }
+
+    /// Each medium in use: when it was last found right after having been away, and how old it is.
+    fn media(&mut self) {
+        let policy = self.state.policy();
+        for medium in self.state.media_in_use() {
+            let label = medium.label.as_str();
+            let checked = medium.last_cold.or(medium.first_seen);
+            if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
+                let text = match medium.last_cold {
+                    Some(last) => text!("status-check-due", label = label, age = days(self.now, last)),
+                    None => text!("status-never-checked", label = label),
+                };
+                self.attention("check-due", text);
+            }
+            if medium.first_seen.is_some_and(|first| self.is_older(first, policy.rewrite_after)) {
+                self.attention("medium-old", text!("status-medium-old", label = label, months = policy.rewrite_after));
+            }
+        }
+    }
+
+    fn drills(&mut self) {
+        match self.state.drills().last() {
+            None => self.attention("never-drilled", text!("status-never-drilled")),
+            Some(last) if self.is_older(last.time, DRILL_MONTHS) => {
+                self.attention("drill-due", text!("status-drill-due", age = days(self.now, last.time)));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn key_pair(&mut self, here: &Here) {
+        let (name, thumbprint) = (here.certificate.display_name(), here.certificate.thumbprint());
+        if here.certificate.not_after() < self.now {
+            return self.find("expired", Level::Note, text!("status-expired", name = name, thumbprint = thumbprint));
+        }
+        let left = days(here.certificate.not_after(), self.now);
+        if left <= EXPIRES_SOON {
+            self.find("expires-soon", Level::Note, text!("status-expires-soon", name = name, left = left));
+        }
+        match (&here.hindrance, self.state.acknowledged(&here.certificate, self.now)) {
+            (Some(reason), None) => {
+                self.attention("no-key", text!("status-no-key", name = name, reason = reason.clone()));
+            }
+            (Some(_), Some(known)) => {
+                let why = known.reason.as_str();
+                self.find("no-key-known", Level::Note, text!("status-no-key-known", name = name, why = why));
+            }
+            (None, _) if !is_on_a_medium(self.state, &here.certificate) => {
+                self.attention("not-on-a-medium", text!("status-not-on-a-medium", name = name));
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// Whether a medium is known to hold this server's generation of that number, or a newer one.
+fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
+    medium.newest.get(&state.server().to_string()).is_some_and(|newest| *newest >= number)
+}
+
+/// Whether a medium that is in use holds a generation with this certificate and its key.
+pub fn is_on_a_medium(state: &State, certificate: &Certificate) -> bool {
+    let wanted = Hash::of(certificate.der()).to_string();
+    let mut holding = state.generations().filter(|g| g.key_pairs.iter().any(|pair| pair.certificate_sha256 == wanted));
+    holding.any(|generation| state.media_in_use().any(|medium| holds(state, medium, generation.number)))
+}
+
+/// Whole days from `earlier` to `later`, none where it is the other way round.
+fn days(later: Timestamp, earlier: Timestamp) -> u64 {
+    u64::try_from(later.duration_since(earlier).as_hours() / 24).unwrap_or(0)
+}
+
+/// Calendar months, counted in UTC.
+fn is_older(time: Timestamp, months: u32, now: Timestamp) -> bool {
+    let months = Span::new().try_months(months).unwrap_or_default();
+    day_of(time).saturating_add(months) < day_of(now)
+}
