@@ -1,6 +1,7 @@
 //! One file per command: it opens the real things, calls a workflow, and hands the report to the console.
 
 mod access;
+mod audit;
 mod backup;
 mod contents;
 mod copy;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
         Action::Media(args) => media::run(&run, &args),
         Action::Servers(args) => servers::run(&run, &args),
         Action::Access(args) => access::run(&run, &args),
+        Action::Audit(args) => audit::run(&run, &args),
         Action::Copy(args) => copy::run(&run, &args),
         Action::Demo => demo::run(&run),
         Action::Selftest => selftest::run(&run),

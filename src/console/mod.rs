@@ -2,6 +2,7 @@
 //! error. No colours, no cursor tricks: an old server's console knows no escape sequences.
 
 mod fluent;
+mod page;
 mod prompt;
 mod table;
 
@@ -9,6 +10,7 @@ use std::io::{IsTerminal, Write};
 
 pub use fluent::Language;
 use fluent::Texts;
+pub use page::Page;
 pub use table::Table;
 use zeroize::Zeroizing;
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use destination::{Destination, Placed, Writing, pfx_of};
+pub(crate) use pem::to_pkcs8;
 
 use crate::error::{Error, Exit, Result};
 use crate::files;
