@@ -35,6 +35,9 @@ fn what_is_overdue_is_named_and_what_was_done_since_is_not() {
     assert!(has(&before, "password-kept", "audit-no-drill"), "{before}");
     assert!(has(&before, "other-medium", "audit-never-checked"), "{before}");
     assert!(has(&before, "other-medium", "audit-set-aside"), "the reason is on record: {before}");
+    let server = &before["servers"][0];
+    assert_eq!((server["generation"].as_u64(), server["key_pairs"].as_u64()), (Some(1), Some(NAMES.len() as u64)));
+    assert!(server["due"].is_string() && before["servers"].as_array().unwrap().len() == 1);
     table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
     table.run("verify {A}").ended_with(0);
     let after = table.run("audit {A} --json").ended_with(8).json();

@@ -20,15 +20,18 @@ use crate::state::State;
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::Exception;
+use crate::vault::id::{Number, ServerId};
 use crate::vault::medium::Medium;
 use crate::vault::survey::Survey;
+use crate::vault::trust::Trust;
 use crate::verify::{self, Finding};
 
 /// Everything that is shown.
 struct Report<'a> {
     seen: &'a Seen<'a>,
     judged: &'a [Judged],
-    servers: Table,
+    servers: &'a [Newest],
+    servers_table: Table,
     media: Table,
     strays: Table,
 }
@@ -53,10 +56,12 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
         now: run.now,
     };
     let judged = audit::run(&seen);
+    let servers = servers(&media, &seen)?;
     let report = Report {
         seen: &seen,
         judged: &judged,
-        servers: servers(run, &media, &seen)?,
+        servers_table: servers_table(run, &servers),
+        servers: &servers,
         media: media_table(run, &seen),
         strays: strays(run, &seen),
     };
@@ -121,8 +126,78 @@ fn exceptions(run: &Run<'_>, state: Option<&State>) -> Vec<Exception> {
     all
 }
 
+/// The newest generation of a server.
+struct Newest {
+    server: ServerId,
+    /// This server's name; those of others are in the encrypted part of their generations.
+    name: Option<String>,
+    number: Option<Number>,
+    time: Option<jiff::Timestamp>,
+    /// When the next check or backup is due, where a medium given says.
+    due: Option<jiff::civil::Date>,
+    key_pairs: usize,
+}
+
 /// Every server whose generations are on the media given, and this one.
-fn servers(run: &Run<'_>, media: &[Medium], seen: &Seen<'_>) -> Result<Table> {
+fn servers(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
+    let mut servers = on_media(media, seen)?;
+    let Some(state) = seen.state else { return Ok(servers) };
+    let newest = state.generations().next();
+    let own = servers.iter_mut().find(|server| server.server == state.server());
+    match own {
+        Some(server) => server.name = Some(state.server_name().to_owned()),
+        None => servers.push(Newest {
+            server: state.server(),
+            name: Some(state.server_name().to_owned()),
+            number: newest.and_then(|newest| Number::new(newest.number)),
+            time: newest.map(|newest| newest.time),
+            due: None,
+            key_pairs: newest.map_or(0, |newest| newest.key_pairs.len()),
+        }),
+    }
+    Ok(servers)
+}
+
+/// What the media say: each server's newest whole generation.
+fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
+    let Some(check) = seen.check else { return Ok(Vec::new()) };
+    let trust = seen.state.map(|state| state.trust.clone()).filter(|trust| trust.vault == check.vault);
+    let trust = trust.unwrap_or_else(|| Trust::new(check.vault.clone()));
+    let survey = Survey::of(media, check.vault.clone(), &trust, Reading::Cached)?;
+    let newest = |(server, number): (ServerId, Number)| {
+        let record = survey.line(server).map(|generation| &generation.record).find(|record| record.number == number)?;
+        let (time, due) = (Some(record.time), Some(record.due));
+        // All files but the catalog are key pairs.
+        let key_pairs = record.files.len().saturating_sub(1);
+        Some(Newest { server, name: None, number: Some(number), time, due, key_pairs })
+    };
+    Ok(check.newest().into_iter().filter_map(newest).collect())
+}
+
+impl Newest {
+    fn cells(&self, run: &Run<'_>) -> Vec<String> {
+        let none = || run.console.words(&text!("cell-none"));
+        let id = self.server.to_string();
+        vec![
+            self.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
+            self.number.map_or_else(none, |number| number.to_string()),
+            self.time.map_or_else(none, day),
+            self.due.map_or_else(none, |due| due.to_string()),
+            self.key_pairs.to_string(),
+        ]
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "server": self.server.to_string(), "server_name": self.name,
+            "generation": self.number.map(|number| number.get()),
+            "time": self.time.map(|time| time.to_string()), "due": self.due.map(|due| due.to_string()),
+            "key_pairs": self.key_pairs,
+        })
+    }
+}
+
+fn servers_table(run: &Run<'_>, servers: &[Newest]) -> Table {
     let words = |text: Text| run.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-server")),
@@ -131,38 +206,8 @@ fn servers(run: &Run<'_>, media: &[Medium], seen: &Seen<'_>) -> Result<Table> {
         words(text!("column-due")),
         words(text!("column-pairs")),
     ]);
-    let own = seen.state.map(|state| (state.server(), state.server_name()));
-    let name = |id: crate::vault::id::ServerId| match own {
-        Some((own, name)) if own == id => format!("{name} ({id})"),
-        _ => id.to_string(),
-    };
-    let pairs = |id, number: u32| {
-        let written = seen.state.filter(|state| state.server() == id)?.generations().find(|w| w.number == number)?;
-        Some(written.key_pairs.len().to_string()).filter(|_| !written.key_pairs.is_empty())
-    };
-    let mut own_is_on_media = false;
-    if let (Some(check), false) = (seen.check, media.is_empty()) {
-        let trust = seen.state.map(|state| state.trust.clone()).filter(|trust| trust.vault == check.vault);
-        let trust = trust.unwrap_or_else(|| crate::vault::trust::Trust::new(check.vault.clone()));
-        let survey = Survey::of(media, check.vault.clone(), &trust, Reading::Cached)?;
-        for (server, number) in check.newest() {
-            let Some(record) = survey.line(server).map(|g| &g.record).find(|record| record.number == number) else {
-                continue;
-            };
-            own_is_on_media |= own.is_some_and(|(own, _)| own == server);
-            let pairs = pairs(server, number.get()).unwrap_or_else(|| record.files.len().saturating_sub(1).to_string());
-            table.row(vec![name(server), number.get().to_string(), day(record.time), record.due.to_string(), pairs]);
-        }
-    }
-    if let (Some((id, _)), false) = (own, own_is_on_media) {
-        let none = || words(text!("cell-none"));
-        let newest = seen.state.and_then(|state| state.generations().next());
-        let number = newest.map_or_else(none, |newest| newest.number.to_string());
-        let made = newest.map_or_else(none, |newest| day(newest.time));
-        let count = newest.map_or_else(none, |newest| newest.key_pairs.len().to_string());
-        table.row(vec![name(id), number, made, none(), count]);
-    }
-    Ok(table)
+    servers.iter().for_each(|server| table.row(server.cells(run)));
+    table
 }
 
 /// Every medium that this server knows, and those that are here.
@@ -278,7 +323,7 @@ fn show(run: &Run<'_>, report: &Report<'_>, exit: Exit) {
             if *level >= Level::Attention { run.console.say(&line) } else { run.console.mention(&line) }
         }
     }
-    for table in [&report.servers, &report.media, &report.strays].into_iter().filter(|table| !table.is_empty()) {
+    for table in [&report.servers_table, &report.media, &report.strays].into_iter().filter(|table| !table.is_empty()) {
         run.console.table(table);
     }
 }
@@ -300,7 +345,7 @@ fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
         page.marked(&judged.evidence.iter().map(line).collect::<Vec<_>>());
     }
     let sections = [
-        (text!("page-servers"), &report.servers),
+        (text!("page-servers"), &report.servers_table),
         (text!("page-media"), &report.media),
         (text!("page-strays"), &report.strays),
     ];
@@ -333,7 +378,8 @@ fn document(run: &Run<'_>, report: &Report<'_>) -> Value {
             "files": scan.files, "found": found, "unread": scan.unread, "in_part": scan.in_part, "stopped": scan.stopped,
         })
     });
-    json!({ "rules": rules, "media": media, "scan": scan })
+    let servers: Vec<_> = report.servers.iter().map(Newest::document).collect();
+    json!({ "rules": rules, "servers": servers, "media": media, "scan": scan })
 }
 
 fn medium_document(here: &Here) -> Value {
