@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result};
@@ -303,6 +304,7 @@ pub fn about(held: &Held) -> AboutKeyPair {
     AboutKeyPair {
         thumbprint: leaf.thumbprint(),
         certificate_sha256: Hash::of(leaf.der()).to_string(),
+        spki_sha256: Some(HEXLOWER.encode(&leaf.spki_sha256())),
         names: leaf.dns_names().to_vec(),
         friendly_name: held.pair.friendly_name.clone(),
         not_after: leaf.not_after(),

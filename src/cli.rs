@@ -87,6 +87,8 @@ pub enum Action {
     Access(Access),
     /// Bring a medium up to date.
     Copy(Copy),
+    /// The handling rules, with evidence.
+    Audit(Audit),
     /// The whole story on throw-away media.
     Demo,
     /// Keys of this server, tried with throw-away ones.
@@ -514,6 +516,17 @@ pub struct Copy {
     pub(crate) from: Vec<String>,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: String,
+}
+
+#[derive(Debug, Args)]
+/// `audit`.
+pub struct Audit {
+    #[arg(value_name = "MEDIUM")]
+    pub(crate) media: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) scan: Vec<String>,
 }
 
 /// What must be able to read a PFX.

@@ -1,6 +1,7 @@
 //! pfxvault keeps the TLS key pairs of an IIS server safe on offline media, and puts them back on a
 //! new server. The reading order of the code is in docs/architecture.md.
 
+pub mod audit;
 pub mod backup;
 pub mod cli;
 pub mod commands;
@@ -21,6 +22,7 @@ pub mod pkcs7;
 pub mod request;
 pub mod restore;
 pub mod rules;
+pub mod scan;
 pub mod secret;
 pub mod served;
 pub mod server;

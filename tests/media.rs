@@ -93,3 +93,33 @@ fn a_full_disk_under_a_restore_leaves_nothing_behind() {
     assert!(said.err.contains("no space"), "{}", said.err);
     assert!(!said.out.lines().any(|line| line == "restored"), "{}", said.out);
 }
+
+/// A vault without an exception for the rule on other media, on what `before` puts in place of the stick.
+fn create_on(before: &str) -> Said {
+    let table = Table::bare();
+    table.stick("A");
+    let line = "create {A} --passphrase-file {passphrase} --recovery-key-file {recovery}";
+    let said = Mounted { before: before.into(), after: ":" }.run(&table, line);
+    assert!(!table.at("state/state.json").exists(), "what is refused leaves nothing behind");
+    said
+}
+
+#[test]
+fn a_vault_in_memory_or_on_the_system_disk_is_refused_whatever_leads_there() {
+    let memory = create_on(r#"mount -t tmpfs none "$stick""#).ended_with(5);
+    assert!(memory.err.contains("main memory"), "{}", memory.err);
+    let bound = create_on(r#"mkdir "$copy"; mount --bind "$copy" "$stick""#).ended_with(5);
+    assert!(bound.err.contains("other-medium"), "{}", bound.err);
+}
+
+#[test]
+fn key_pair_files_are_refused_by_the_real_place_of_their_folder() {
+    let table = Table::with_vault(&NAMES);
+    std::fs::create_dir_all(table.at("synced/.stfolder")).unwrap();
+    std::os::unix::fs::symlink(table.at("synced"), table.at("link")).unwrap();
+    let export =
+        "export --from folder:{server} --source-password-file {pfx-password} --pfx-password-file {pfx-password}";
+    let said = table.run(&format!("{export} --to folder:{{link}}")).ended_with(5);
+    assert!(said.err.contains("no-shared-drive") && said.err.contains("Syncthing"), "{}", said.err);
+    table.run(&format!("{export} --to folder:{{link}} --accept no-shared-drive=test")).ended_with(0);
+}

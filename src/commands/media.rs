@@ -54,7 +54,7 @@ pub fn media_table(run: &Run<'_>, state: &State) -> Table {
     let words = |text| run.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-label")),
-        words(text!("column-place")),
+        words(text!("column-kept-at")),
         words(text!("column-newest")),
         words(text!("column-seen")),
         words(text!("column-verified")),

@@ -1,6 +1,7 @@
 //! One file per command: it opens the real things, calls a workflow, and hands the report to the console.
 
 mod access;
+mod audit;
 mod backup;
 mod bindings;
 mod contents;
@@ -87,6 +88,7 @@ fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
         Action::Media(args) => media::run(run, &args),
         Action::Servers(args) => servers::run(run, &args),
         Action::Access(args) => access::run(run, &args),
+        Action::Audit(args) => audit::run(run, &args),
         Action::Copy(args) => copy::run(run, &args),
         Action::Demo => demo::run(run),
         Action::Selftest => selftest::run(run),

@@ -2,6 +2,7 @@
 //! error. No colours, no cursor tricks: an old server's console knows no escape sequences.
 
 mod fluent;
+mod page;
 mod prompt;
 mod table;
 
@@ -10,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use fluent::Language;
 use fluent::Texts;
+pub use page::Page;
 pub use table::{Table, cut};
 use zeroize::Zeroizing;
 

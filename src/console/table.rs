@@ -17,6 +17,16 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| super::plain(cell)).collect());
     }
 
+    /// Whether it has no row but its heading.
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() < 2
+    }
+
+    /// The heading, and the rows below it.
+    pub(super) fn parts(&self) -> (&[Vec<String>], &[Vec<String>]) {
+        self.rows.split_at(1)
+    }
+
     /// The text, without a line feed at its end.
     pub fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -20,7 +20,7 @@ mod work;
 mod write;
 
 pub use attributes::Attributes;
-pub use read::read;
+pub use read::{read, read_key};
 pub use write::{KeyPairContents, Profile, write};
 
 use crate::secret::SecretBytes;

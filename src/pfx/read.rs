@@ -35,6 +35,20 @@ pub fn read(pfx: &[u8], password: &Password) -> Result<Contents, Error> {
     Ok(unlocking.contents)
 }
 
+/// Decrypts one key that stands by itself: a DER EncryptedPrivateKeyInfo (RFC 5958 section 3). The result is not checked
+/// further.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_key(encrypted: &[u8], password: &Password) -> Result<SecretBytes, Error> {
+    let work = Work::for_file(encrypted.len())?;
+    let info = Reader::new(encrypted).sequence()?;
+    let mut unlocking = Unlocking { forms: PasswordForms::of(password), work, contents: Contents::empty() };
+    unlocking.shrouded_key(info, Attributes::default())?;
+    let key = unlocking.contents.keys.pop();
+    key.map(|key| key.pkcs8).ok_or(Error::Malformed("there is no key in it"))
+}
+
 impl Contents {
     fn empty() -> Self {
         Self { keys: Vec::new(), certificates: Vec::new(), mac: Mac::Absent, skipped: Vec::new() }

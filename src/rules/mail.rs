@@ -28,16 +28,20 @@ pub fn store_above(path: &Path) -> Option<PathBuf> {
 
 fn named_store(path: &Path) -> Option<PathBuf> {
     let names: Vec<String> = path.iter().map(|name| name.to_string_lossy().to_lowercase()).collect();
-    let depth = (0..names.len()).find(|at| begins_store(&names[*at..]))?;
-    Some(path.iter().take(depth + 1).collect())
+    let (at, depth) = (0..names.len()).find_map(|at| Some((at, begins_store(&names[at..])?)))?;
+    Some(path.iter().take(at + depth).collect())
 }
 
-fn begins_store(names: &[String]) -> bool {
-    let Some(first) = names.first() else { return false };
+/// How many of these names lead to a store.
+fn begins_store(names: &[String]) -> Option<usize> {
+    let first = names.first()?;
     let next = names.get(1).map(String::as_str);
     let pair = |(one, two): &(&str, &str)| one == first && (*two == "*" || next == Some(two));
     let message = [".eml", ".msg", ".pst", ".ost", ".mbox", ".emlx"].iter().any(|end| first.ends_with(end));
-    first == "maildir" || first == ".maildir" || message || PAIRS.iter().any(pair)
+    if first == "maildir" || first == ".maildir" || message {
+        return Some(1);
+    }
+    PAIRS.iter().find(|names| pair(names)).map(|(_, two)| if *two == "*" { 1 } else { 2 })
 }
 
 /// Whether a folder is a Maildir, whatever its name: it holds `cur`, `new` and `tmp` (maildir(5)).
@@ -55,9 +59,9 @@ mod tests {
         for (path, root) in [
             ("/home/a/Maildir/new", "/home/a/Maildir"),
             ("/home/a/.thunderbird/x.default/Mail", "/home/a/.thunderbird"),
-            ("/var/mail/root", "/var"),
+            ("/var/mail/root", "/var/mail"),
             ("/tmp/offer.eml", "/tmp/offer.eml"),
-            ("/home/a/.local/share/evolution/mail/local", "/home/a/.local/share/evolution"),
+            ("/home/a/.local/share/evolution/mail/local", "/home/a/.local/share/evolution/mail"),
         ] {
             assert_eq!(store(path).as_deref(), Some(Path::new(root)), "{path}");
         }

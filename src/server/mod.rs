@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 pub use destination::{Destination, Placed, Writing, pfx_of};
 use iis::SiteMap;
+pub(crate) use pem::to_pkcs8;
 
 use crate::error::{Error, Exit, Result};
 use crate::files;

@@ -36,7 +36,7 @@ fn sections(path: &Path) -> Result<Vec<(SectionKind, SecretBytes)>> {
 }
 
 /// PKCS#8 as it is; PKCS#1 (`RSA PRIVATE KEY`) and SEC 1 (`EC PRIVATE KEY`) wrapped into it.
-fn to_pkcs8(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
+pub fn to_pkcs8(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
     match kind {
         SectionKind::PrivateKey => Some(der),
         SectionKind::RsaPrivateKey => {

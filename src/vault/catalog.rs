@@ -70,6 +70,9 @@ pub struct AboutKeyPair {
     pub thumbprint: String,
     /// SHA-256 of the certificate, lower-case.
     pub certificate_sha256: String,
+    /// SHA-256 of the public key (DER SubjectPublicKeyInfo), lower-case; not in generations of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spki_sha256: Option<String>,
     /// Host names in the certificate.
     pub names: Vec<String>,
     /// As in the store or the PFX.

@@ -13,8 +13,8 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS,
-    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, FILE_FLAG_OPEN_REPARSE_POINT, GetDriveTypeW,
-    GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
+    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, GetDriveTypeW, GetVolumeInformationW,
+    GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{
@@ -245,7 +245,8 @@ pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
     if !facts.is_file() || facts.file_attributes() & elsewhere != 0 {
         return Ok(None);
     }
-    OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path).map(Some)
+    // Not as a reparse point: files that Windows Server has deduplicated are such, too.
+    File::open(path).map(Some)
 }
 
 /// None: Windows shows itself in no folder.

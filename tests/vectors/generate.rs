@@ -115,6 +115,7 @@ impl Sealed {
 
 fn entry(file: String) -> CatalogEntry {
     let about = AboutKeyPair {
+        spki_sha256: None,
         thumbprint: "00".repeat(20),
         certificate_sha256: "00".repeat(32),
         names: vec!["www.example.com".into()],

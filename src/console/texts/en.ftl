@@ -913,7 +913,7 @@ event-rule-set-aside = handling rule { $rule } was set aside: { $reason }
 event-not-written = could not write to the Windows event log: { $reason }
 
 ## Status
-column-place = kept at
+column-kept-at = kept at
 column-cold = after being away
 cell-lost = lost
 cell-retired = out of use
@@ -1330,3 +1330,131 @@ error-rule-no-handover = refused by the handling rule no-handover: { $path }
     .cause = { $place } is { $seen }; anybody who can open the web site can fetch what lies there
     .hint = choose a folder outside every web site; if it must be, say why: --accept no-handover="REASON"
 backup-one-device = attention: { $media } are on one and the same device and count as one medium; a fault takes all of them away
+
+## Audit
+
+help-audit = Show the five handling rules with evidence: is each kept, overdue or broken? Also finds stray key files.
+help-audit-media = USB sticks to look at and check, such as E:
+help-audit-html = Also write the report to this new file, as one page to file or print
+help-audit-scan = Search these files and folders for private keys, also inside mail and ZIP archives; shows none of them
+progress-scanned = { $count } files looked at
+rule-no-email = do not send the key pair file by e-mail
+rule-no-shared-drive = do not keep it on a shared drive
+rule-other-medium = keep a backup also on a medium other than the hard disk
+rule-no-handover = give the key pair to nobody
+rule-password-kept = never forget the password
+level-note = note
+level-unknown = not checked
+level-kept = kept
+level-attention = attention
+level-broken = broken
+audit-good = ok: as far as was checked, no handling rule is broken or overdue
+audit-bad = attention: a handling rule is broken, or something is overdue
+audit-rule =
+    { $level }: { $rule } ({ $id })
+audit-evidence = . { $level }: { $evidence }
+audit-set-aside = set aside for the newest backup or for this run, with the reason: { $reason }
+audit-not-scanned = nobody looked for stray key files. Look with pfxvault audit --scan C:\Users D:\
+audit-strays =
+    { $count ->
+        [one] 1 private key was found that breaks this rule
+       *[other] { $count } private keys were found that break this rule
+    }. Move each to where it belongs, delete it everywhere else, and have the certificate re-issued if others had it.
+audit-no-strays =
+    { $count ->
+        [one] 1 file was
+       *[other] { $count } files were
+    } looked at; no private key among them breaks this rule
+audit-scan-incomplete =
+    Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, behind a password, or Outlook's own data files).
+audit-place-good = nothing speaks against the place of { $medium }
+audit-place-bad = { $medium } is { $seen }
+audit-no-vault = this server writes to no vault. Make one with pfxvault create E:
+audit-no-backup = this server has no backup yet. Make one with pfxvault backup
+audit-backup =
+    the newest backup, generation { $number }, was made { $age ->
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    } with { $pairs ->
+        [one] 1 key pair
+       *[other] { $pairs } key pairs
+    }
+audit-unsaved = { $name } is not in any backup
+audit-copies =
+    the newest backup (generation { $number }) is on { $count ->
+        [0] no medium
+        [one] 1 medium only. Make a second with pfxvault copy
+       *[other] { $count } media
+    }
+audit-never-checked = USB stick "{ $label }" has never been found right by a check. Check it with pfxvault verify
+audit-checked =
+    USB stick "{ $label }" was last checked and found right { $age ->
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    }
+audit-finding = on the media given: { $finding }
+audit-authority = A certificate authority never needs the private key. Whoever asks for it is not one.
+audit-servers =
+    { $count ->
+        [one] 1 server
+       *[other] { $count } servers
+    } may write to the vault
+audit-readers =
+    { $count ->
+        [one] 1 key
+       *[other] { $count } keys
+    } can decrypt new backups. Compare with pfxvault access list
+audit-ways-in =
+    { $count ->
+        [0] nothing opens the vault, as far as this server knows
+        [one] only one passphrase or recovery key opens the vault. Add another with pfxvault access add
+       *[other] { $count } passphrases and recovery keys open the vault
+    }
+audit-no-drill = nobody has tried yet whether the vault opens and can be restored. Try with pfxvault drill
+audit-drill =
+    the last rehearsed restore was { $age ->
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    }: generation { $number }, { $pairs ->
+        [one] 1 key pair
+       *[other] { $pairs } key pairs
+    } proven
+audit-passphrase-untried = the passphrase has not been tried for a year
+audit-key-untried = the recovery key has not been tried for a year. Try it with pfxvault drill --recovery-key
+column-server = server
+column-made = made
+column-due = due
+column-pairs = key pairs
+column-place = where it is
+column-form = form
+column-password = password
+column-key-pair = key pair
+column-rule = breaks rule
+cell-away = not here
+cell-open = none
+cell-password = yes
+cell-other = of others
+cell-free = { $size } free
+cell-read-only = write-protected
+device-removable = removable
+device-network = network drive
+device-system-disk = system disk
+device-fixed-disk = built-in disk
+device-memory = main memory
+page-language = en
+page-title = Handling of TLS key pairs: report for { $server }
+page-made = Made { $time } by pfxvault { $version }. Vault: { $vault }
+page-rules = Handling rules
+page-servers = Servers
+page-media = Media
+page-strays = Private keys found
+page-signature = Seen by
+page-signature-line = Date, name, signature: ______________________________
+error-scan-path = there is nothing to search at { $path }
+    .hint = give files or folders that exist: pfxvault audit --scan C:\Users
+error-page = the report cannot be written to { $path }
+    .cause = { $reason }
+    .hint = give the name of a new file in a folder that you can write to

@@ -831,7 +831,7 @@ event-rule-set-aside = 取り扱いルール { $rule } が適用から外され�
 event-not-written = Windows イベント ログに書き込めませんでした: { $reason }
 
 ## Status
-column-place = 保管場所
+column-kept-at = 保管場所
 column-cold = 抜いた後の点検
 cell-lost = 紛失
 cell-retired = 使用終了
@@ -1200,3 +1200,105 @@ error-rule-no-handover = 取り扱いルール「第三者への受け渡し禁�
     .cause = { $place } は{ $seen }です。Web サイトにアクセスできる人は誰でも、ここにあるファイルを取得できます
     .hint = Web サイトの外のフォルダーを使ってください。やむを得ない場合は理由を付けます: --accept no-handover="理由"
 backup-one-device = 注意: { $media } は同じデバイスにあるため、1 本と数えます。故障すると、すべて一度に失われます
+
+## Audit
+
+help-audit = 5 つの取り扱いルールが守られているか、期限を過ぎていないかを、根拠とともに点検します。散在する鍵ファイルも探します。
+help-audit-media = 点検する USB メモリ(例: E:)
+help-audit-html = 監査レポートを、保存や印刷のできる 1 ページの新しいファイルにも書き込みます
+help-audit-scan = 指定したファイルとフォルダーから、メールや ZIP の中も含めて秘密鍵を探します。鍵の内容は表示しません
+progress-scanned = { $count } 個のファイルを調べました
+rule-no-email = メール添付の禁止
+rule-no-shared-drive = 共有ドライブ保存の禁止
+rule-other-medium = 別メディアへの保管
+rule-no-handover = 第三者への受け渡し禁止
+rule-password-kept = パスワードの管理
+level-note = 参考
+level-unknown = 未確認
+level-kept = 適合
+level-attention = 要確認
+level-broken = 違反
+audit-good = OK: 確認した範囲では、取り扱いルールの違反や期限切れはありません
+audit-bad = 要確認: 取り扱いルールの違反、または期限切れがあります
+audit-rule =
+    { $level }: { $rule }({ $id })
+audit-evidence = ・{ $level }: { $evidence }
+audit-set-aside = 最新のバックアップまたは今回の実行で、理由を付けて例外としました: { $reason }
+audit-not-scanned = 散在する鍵ファイルは調べていません。調べるには: pfxvault audit --scan C:\Users D:\
+audit-strays = このルールに違反する秘密鍵が { $count } 個見つかりました。本来の場所に移し、それ以外の場所からは削除してください。他人の手に渡った場合は、証明書の再発行を依頼してください。
+audit-no-strays = { $count } 個のファイルを調べ、このルールに違反する秘密鍵はありませんでした
+audit-scan-incomplete = 一部は調べていません: 読み取れないもの { $unread } 件、一部だけ調べたもの { $in_part } 件(大きすぎるもの、パスワード付きのもの、Outlook のデータ ファイル)
+audit-place-good = { $medium } の保存場所に問題は見つかりません
+audit-place-bad = { $medium } は{ $seen }です
+audit-no-vault = このサーバーはどの保管庫にも登録されていません。作成するには: pfxvault create E:
+audit-no-backup = このサーバーのバックアップはまだありません。バックアップを取ってください: pfxvault backup
+audit-backup =
+    最新のバックアップは第 { $number } 世代({ $age ->
+        [0] 本日作成
+       *[other] { $age } 日前に作成
+    })、{ $pairs } 組のキーペアです
+audit-unsaved = { $name } はどのバックアップにも含まれていません
+audit-copies =
+    最新のバックアップ(第 { $number } 世代)は{ $count ->
+        [0] どのメディアにもありません
+        [1] 、1 本のメディアにしかありません。2 本目を作ってください: pfxvault copy
+       *[other] 、{ $count } 本のメディアにあります
+    }
+audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify
+audit-checked =
+    USB メモリ「{ $label }」は、{ $age ->
+        [0] 本日
+       *[other] { $age } 日前に
+    }検証し、正常でした
+audit-finding = 指定されたメディアについて: { $finding }
+audit-authority = 認証局が秘密鍵を必要とすることはありません。求めてくる相手は認証局ではありません。
+audit-servers = 保管庫に書き込めるサーバーは { $count } 台です
+audit-readers = 新しいバックアップを復号できる鍵は { $count } 個です。確認するには: pfxvault access list
+audit-ways-in =
+    { $count ->
+        [0] このサーバーが知る限り、保管庫を開く手段がありません
+        [1] 保管庫を開くパスフレーズまたは復旧キーが 1 つしかありません。追加してください: pfxvault access add
+       *[other] 保管庫を開くパスフレーズと復旧キーは、合わせて { $count } つあります
+    }
+audit-no-drill = 保管庫を開いて復元できることを、まだ誰も試していません。試してください: pfxvault drill
+audit-drill =
+    最後の復元訓練は{ $age ->
+        [0] 本日
+       *[other] { $age } 日前
+    }です(第 { $number } 世代、{ $pairs } 組のキーペアを確認)
+audit-passphrase-untried = パスフレーズは、この 1 年間試されていません
+audit-key-untried = 復旧キーは、この 1 年間試されていません。試すには: pfxvault drill --recovery-key
+column-server = サーバー
+column-made = 作成日
+column-due = 期限
+column-pairs = キーペア
+column-place = 場所
+column-form = 形式
+column-password = パスワード
+column-key-pair = キーペア
+column-rule = 違反するルール
+cell-away = 未接続
+cell-open = なし
+cell-password = あり
+cell-other = ほかの鍵
+cell-free = 空き { $size }
+cell-read-only = 書き込み禁止
+device-removable = リムーバブル
+device-network = ネットワーク ドライブ
+device-system-disk = システム ディスク
+device-fixed-disk = 内蔵ディスク
+device-memory = メイン メモリ
+page-language = ja
+page-title = TLS キーペアの取り扱い 監査レポート: { $server }
+page-made = 作成: { $time }(pfxvault { $version })。保管庫: { $vault }
+page-rules = 取り扱いルール
+page-servers = サーバー
+page-media = メディア
+page-strays = 見つかった秘密鍵
+page-signature = 確認
+page-signature-line = 日付・氏名・署名: ______________________________
+error-scan-path = { $path } には調べるものがありません
+    .hint = 実在するファイルまたはフォルダーを指定してください: pfxvault audit --scan C:\Users
+error-page = 監査レポートを { $path } に書き込めません
+    .cause = { $reason }
+    .hint = 書き込み権限のあるフォルダーで、新しいファイル名を指定してください

@@ -1,0 +1,265 @@
+//! The five handling rules, each with the evidence that it is kept or broken: from host state, from the media given, and
+//! from a scan for stray key files. Values in, values out; nothing is repaired here.
+
+use jiff::Timestamp;
+
+use crate::error::Exit;
+use crate::media::{self, Facts};
+use crate::rules::{self, Rule, Stored};
+use crate::scan;
+use crate::state::State;
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::SeenMedium;
+use crate::vault::catalog::{Drill, Exception};
+use crate::verify;
+
+/// Days after which a check of a medium, or the newest backup, is overdue.
+const CHECK_EVERY: i64 = 183;
+/// Days after which a rehearsed restore is overdue.
+const DRILL_EVERY: i64 = 366;
+
+/// What one piece of evidence says of its rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Worth knowing; says nothing for or against.
+    Note,
+    /// Nobody looked.
+    Unknown,
+    /// The rule is kept, as far as this goes.
+    Kept,
+    /// Overdue, or at risk.
+    Attention,
+    /// The rule is broken.
+    Broken,
+}
+
+impl Level {
+    /// For programs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Level::Note => "note",
+            Level::Unknown => "unknown",
+            Level::Kept => "kept",
+            Level::Attention => "attention",
+            Level::Broken => "broken",
+        }
+    }
+}
+
+/// One rule with all that was seen.
+#[derive(Debug)]
+pub struct Judged {
+    /// The rule.
+    pub rule: Rule,
+    /// What was seen, the gravest first.
+    pub evidence: Vec<(Level, Text)>,
+}
+
+impl Judged {
+    /// The gravest thing said of it.
+    pub fn verdict(&self) -> Level {
+        self.evidence.iter().map(|(level, _)| *level).max().unwrap_or(Level::Unknown)
+    }
+
+    fn add(&mut self, level: Level, text: Text) {
+        self.evidence.push((level, text));
+    }
+}
+
+/// A medium that is here.
+pub struct Here {
+    /// As the user named it.
+    pub name: String,
+    /// Its id and what it is called, where its label can be read.
+    pub label: Option<(String, String)>,
+    /// What it is on; `None` where the system does not say.
+    pub facts: Option<Facts>,
+}
+
+/// Everything that an audit looks at.
+pub struct Seen<'a> {
+    /// What this server remembers.
+    pub state: Option<&'a State>,
+    /// The media that were given.
+    pub here: &'a [Here],
+    /// What a check of them found.
+    pub check: Option<&'a verify::Report>,
+    /// What a scan found.
+    pub scan: Option<&'a scan::Report>,
+    /// Certificates of this server's stores without a backup; `None` where it has no such stores.
+    pub unsaved: Option<&'a [String]>,
+    /// Rules set aside, with the reason: for the newest backup, and for this run.
+    pub exceptions: &'a [Exception],
+    /// The time of this run.
+    pub now: Timestamp,
+}
+
+/// Judges all five rules.
+pub fn run(seen: &Seen<'_>) -> Vec<Judged> {
+    let judge = |rule: Rule| {
+        let mut judged = Judged { rule, evidence: Vec::new() };
+        match rule {
+            Rule::NoEmail => {}
+            Rule::NoSharedDrive => seen.places(&mut judged),
+            Rule::OtherMedium => seen.other_medium(&mut judged),
+            Rule::NoHandover => seen.no_handover(&mut judged),
+            Rule::PasswordKept => seen.password_kept(&mut judged),
+        }
+        if matches!(rule, Rule::NoEmail | Rule::NoSharedDrive | Rule::NoHandover) {
+            seen.strays(&mut judged);
+        }
+        seen.set_aside(&mut judged);
+        judged.evidence.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        judged
+    };
+    Rule::ALL.map(judge).into()
+}
+
+/// The exit code that these verdicts lead to.
+pub fn exit(judged: &[Judged]) -> Exit {
+    let bad = judged.iter().any(|one| one.verdict() >= Level::Attention);
+    if bad { Exit::Attention } else { Exit::Done }
+}
+
+impl Seen<'_> {
+    fn is_set_aside(&self, rule: Rule) -> bool {
+        self.exceptions.iter().any(|exception| exception.rule == rule.id())
+    }
+
+    fn set_aside(&self, judged: &mut Judged) {
+        let rule = judged.rule.id();
+        for exception in self.exceptions.iter().filter(|exception| exception.rule == rule) {
+            judged.add(Level::Note, text!("audit-set-aside", reason = exception.reason.as_str()));
+        }
+    }
+
+    /// Stray key files that break the rule.
+    fn strays(&self, judged: &mut Judged) {
+        let Some(scan) = self.scan else { return judged.add(Level::Unknown, text!("audit-not-scanned")) };
+        let broken = scan.found.iter().filter(|found| found.rules.contains(&judged.rule)).count();
+        if broken > 0 {
+            judged.add(Level::Broken, text!("audit-strays", count = broken));
+        } else {
+            judged.add(Level::Kept, text!("audit-no-strays", count = scan.files));
+        }
+        if scan.unread > 0 || scan.in_part > 0 || scan.stopped {
+            let text = text!("audit-scan-incomplete", unread = scan.unread, in_part = scan.in_part);
+            judged.add(if scan.stopped { Level::Attention } else { Level::Note }, text);
+        }
+    }
+
+    /// What the media that are here break by where they are.
+    fn places(&self, judged: &mut Judged) {
+        let rule = judged.rule;
+        for here in self.here {
+            let Some(facts) = &here.facts else { continue };
+            let breaches = rules::breaches(facts, Stored::Vault, &[]);
+            let mut own = breaches.into_iter().filter(|breach| breach.rule == rule).peekable();
+            if own.peek().is_none() {
+                judged.add(Level::Kept, text!("audit-place-good", medium = here.name.as_str()));
+            }
+            for breach in own {
+                let level = match () {
+                    () if self.is_set_aside(rule) => Level::Note,
+                    () if breach.refused => Level::Broken,
+                    () => Level::Attention,
+                };
+                judged.add(level, text!("audit-place-bad", medium = here.name.as_str(), seen = breach.seen));
+            }
+        }
+    }
+
+    fn other_medium(&self, judged: &mut Judged) {
+        self.places(judged);
+        let Some(state) = self.state else { return judged.add(Level::Broken, text!("audit-no-vault")) };
+        let Some(newest) = state.generations().next() else {
+            return judged.add(Level::Broken, text!("audit-no-backup"));
+        };
+        let age = days(newest.time, self.now);
+        let level = if age > CHECK_EVERY { Level::Attention } else { Level::Kept };
+        judged.add(
+            level,
+            text!("audit-backup", number = newest.number, age = count(age), pairs = newest.key_pairs.len()),
+        );
+        for name in self.unsaved.unwrap_or_default() {
+            judged.add(Level::Attention, text!("audit-unsaved", name = name));
+        }
+        let copies = self.copies(state, newest.number);
+        let level = if copies < 2 { Level::Attention } else { Level::Kept };
+        judged.add(level, text!("audit-copies", count = copies, number = newest.number));
+        for seen in state.media().values() {
+            judged.add(checked(seen, self.now), checked_text(seen, self.now));
+        }
+        for finding in self.check.iter().flat_map(|check| &check.findings) {
+            let level = match finding.level {
+                verify::Level::Note => Level::Note,
+                verify::Level::Attention => Level::Attention,
+                verify::Level::Forged | verify::Level::Lost => Level::Broken,
+            };
+            judged.add(level, text!("audit-finding", finding = finding.text.clone()));
+        }
+    }
+
+    /// Media with the newest generation; those on one device that is here count once.
+    fn copies(&self, state: &State, newest: u32) -> usize {
+        let own = state.server().to_string();
+        let holds = |seen: &SeenMedium| seen.newest.get(&own).is_some_and(|number| *number >= newest);
+        let holders = state.media().iter().filter(|(_, seen)| holds(seen)).map(|(id, _)| id);
+        let is_here =
+            |id: &&String| self.here.iter().find(|here| here.label.as_ref().is_some_and(|(own, _)| own == *id));
+        let (here, away): (Vec<_>, Vec<_>) = holders.map(|id| is_here(&id)).partition(Option::is_some);
+        let facts: Vec<Facts> = here.iter().flatten().filter_map(|here| here.facts.clone()).collect();
+        away.len() + here.len() - facts.len() + media::independent(&facts)
+    }
+
+    fn no_handover(&self, judged: &mut Judged) {
+        judged.add(Level::Note, text!("audit-authority"));
+        let Some(state) = self.state else { return };
+        let servers = state.trust.servers.keys().filter(|server| state.trust.may_write(**server)).count();
+        judged.add(Level::Note, text!("audit-servers", count = servers));
+        judged.add(Level::Note, text!("audit-readers", count = state.trust.recipients().count()));
+    }
+
+    fn password_kept(&self, judged: &mut Judged) {
+        let Some(state) = self.state else { return judged.add(Level::Unknown, text!("audit-no-vault")) };
+        let ways = state.trust.identities.len();
+        judged.add(if ways < 2 { Level::Broken } else { Level::Kept }, text!("audit-ways-in", count = ways));
+        let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
+            return judged.add(Level::Attention, text!("audit-no-drill"));
+        };
+        let age = days(last.time, self.now);
+        let level = if age > DRILL_EVERY { Level::Attention } else { Level::Kept };
+        judged.add(level, text!("audit-drill", age = count(age), number = last.number, pairs = last.key_pairs));
+        for (way, text) in
+            [("passphrase", text!("audit-passphrase-untried")), ("recovery-key", text!("audit-key-untried"))]
+        {
+            let tried = |drill: &Drill| drill.opened_with == way && days(drill.time, self.now) <= DRILL_EVERY;
+            if !state.drills().iter().any(tried) {
+                judged.add(Level::Note, text);
+            }
+        }
+    }
+}
+
+fn checked(seen: &SeenMedium, now: Timestamp) -> Level {
+    let overdue = seen.last_verified.is_none_or(|time| days(time, now) > CHECK_EVERY);
+    if overdue { Level::Attention } else { Level::Kept }
+}
+
+fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
+    let label = seen.label.as_str();
+    match seen.last_verified {
+        None => text!("audit-never-checked", label = label),
+        Some(time) => text!("audit-checked", label = label, age = count(days(time, now))),
+    }
+}
+
+/// Whole days from one time to another.
+pub fn days(from: Timestamp, to: Timestamp) -> i64 {
+    (to.as_second() - from.as_second()) / 86_400
+}
+
+fn count(days: i64) -> u64 {
+    u64::try_from(days).unwrap_or(0)
+}

@@ -1,0 +1,424 @@
+//! `audit`: the five handling rules with evidence, as sentences, as a document, and as one page to file.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::audit::{self, Here, Judged, Level, Seen};
+use crate::cli::Audit;
+use crate::commands::list::last_backup;
+use crate::commands::{Run, day};
+use crate::console::{Page, Table};
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::keypair::Certificate;
+use crate::media::{self, Device, Facts, Reading};
+use crate::rules::Rule;
+use crate::scan::{self, Found, Known, Owner, Protection};
+use crate::server::iis::{self, StoreName};
+use crate::state::State;
+use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::Exception;
+use crate::vault::id::{Number, ServerId};
+use crate::vault::medium::Medium;
+use crate::vault::survey::Survey;
+use crate::vault::trust::Trust;
+use crate::verify::{self, Finding};
+
+/// Everything that is shown.
+struct Report<'a> {
+    seen: &'a Seen<'a>,
+    judged: &'a [Judged],
+    servers: &'a [Newest],
+    servers_table: Table,
+    media: Table,
+    strays: Table,
+}
+
+/// Runs the command.
+pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
+    let known = run.memory();
+    let state = known.state.as_ref();
+    let media = run.vault_media(&args.media)?;
+    let check = check(run, &media, state, known.unasked.clone())?;
+    let here: Vec<Here> = media.iter().map(look).collect();
+    let unsaved = unsaved(state);
+    let scan = (!args.scan.is_empty()).then(|| scanned(run, &args.scan, state)).transpose()?;
+    let exceptions = exceptions(run, state);
+    let seen = Seen {
+        state,
+        here: &here,
+        check: check.as_ref(),
+        scan: scan.as_ref(),
+        unsaved: unsaved.as_deref(),
+        exceptions: &exceptions,
+        now: run.now,
+    };
+    let judged = audit::run(&seen);
+    let servers = servers(&media, &seen)?;
+    let report = Report {
+        seen: &seen,
+        judged: &judged,
+        servers_table: servers_table(run, &servers),
+        servers: &servers,
+        media: media_table(run, &seen),
+        strays: strays(run, &seen),
+    };
+    let exit = audit::exit(&judged);
+    if let Some(path) = &args.html {
+        write_page(run, &report, path)?;
+    }
+    show(run, &report, exit);
+    run.console.document(exit, document(run, &report));
+    Ok(exit)
+}
+
+/// A check of the media, if there are any; a state that could not be read is a finding of its own.
+fn check(
+    run: &Run<'_>,
+    media: &[Medium],
+    state: Option<&State>,
+    unread: Option<Text>,
+) -> Result<Option<verify::Report>> {
+    if media.is_empty() {
+        return unread.map_or(Ok(None), |text| Err(Error::failed(text)));
+    }
+    let mut report = verify::run(media, state, None, run.now)?;
+    report.findings.extend(unread.map(|text| Finding { id: "state-unread", level: verify::Level::Attention, text }));
+    Ok(Some(report))
+}
+
+fn look(medium: &Medium) -> Here {
+    let facts = media::facts(&media::typed(&medium.name)).ok();
+    Here { name: medium.name.clone(), label: medium.label().map(|label| (label.medium, label.label)), facts }
+}
+
+/// Certificates in this server's stores that no backup has; `None` where there are no stores.
+fn unsaved(state: Option<&State>) -> Option<Vec<String>> {
+    let in_backup = |der: &[u8]| state.and_then(|state| last_backup(state, der)).is_some();
+    let missing = stored()?.into_iter().filter(|one| !in_backup(&one.certificate.der));
+    Some(missing.map(|one| one.certificate.name()).collect())
+}
+
+/// What this server's certificate stores hold; `None` where there are none, or this process may not look.
+fn stored() -> Option<Vec<iis::Seen>> {
+    iis::look(iis::here().ok()?, &StoreName::WITH_KEYS).ok()
+}
+
+fn scanned(run: &Run<'_>, names: &[String], state: Option<&State>) -> Result<scan::Report> {
+    let paths: Vec<PathBuf> = names.iter().map(|name| media::typed(name)).collect();
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        return Err(Error::usage(text!("error-scan-path", path = missing.as_path())));
+    }
+    let mut known = Known::of(state);
+    let stored = stored().unwrap_or_default().into_iter();
+    stored.filter_map(|one| Certificate::parse(one.certificate.der).ok()).for_each(|one| known.add_certificate(&one));
+    Ok(scan::run(&paths, &known, &[], &|text| run.console.progress(&text)))
+}
+
+/// Those of the newest backup, and those of this run.
+fn exceptions(run: &Run<'_>, state: Option<&State>) -> Vec<Exception> {
+    let recorded = state.and_then(|state| state.generations().next()).map(|newest| newest.exceptions.clone());
+    let mut all = recorded.unwrap_or_default();
+    all.extend(run.exceptions.iter().cloned());
+    all.dedup();
+    all
+}
+
+/// The newest generation of a server.
+struct Newest {
+    server: ServerId,
+    /// This server's name; those of others are in the encrypted part of their generations.
+    name: Option<String>,
+    number: Option<Number>,
+    time: Option<jiff::Timestamp>,
+    /// When the next check or backup is due, where a medium given says.
+    due: Option<jiff::civil::Date>,
+    key_pairs: usize,
+}
+
+/// Every server whose generations are on the media given, and this one.
+fn servers(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
+    let mut servers = on_media(media, seen)?;
+    let Some(state) = seen.state else { return Ok(servers) };
+    let newest = state.generations().next();
+    let own = servers.iter_mut().find(|server| server.server == state.server());
+    match own {
+        Some(server) => server.name = Some(state.server_name().to_owned()),
+        None => servers.push(Newest {
+            server: state.server(),
+            name: Some(state.server_name().to_owned()),
+            number: newest.and_then(|newest| Number::new(newest.number)),
+            time: newest.map(|newest| newest.time),
+            due: None,
+            key_pairs: newest.map_or(0, |newest| newest.key_pairs.len()),
+        }),
+    }
+    Ok(servers)
+}
+
+/// What the media say: each server's newest whole generation.
+fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
+    let Some(check) = seen.check else { return Ok(Vec::new()) };
+    let trust = seen.state.map(|state| state.trust.clone()).filter(|trust| trust.vault == check.vault);
+    let trust = trust.unwrap_or_else(|| Trust::new(check.vault.clone()));
+    let survey = Survey::of(media, check.vault.clone(), &trust, Reading::Cached)?;
+    let newest = |(server, number): (ServerId, Number)| {
+        let record = survey.line(server).map(|generation| &generation.record).find(|record| record.number == number)?;
+        let (time, due) = (Some(record.time), Some(record.due));
+        // All files but the catalog are key pairs.
+        let key_pairs = record.files.len().saturating_sub(1);
+        Some(Newest { server, name: None, number: Some(number), time, due, key_pairs })
+    };
+    Ok(check.newest().into_iter().filter_map(newest).collect())
+}
+
+impl Newest {
+    fn cells(&self, run: &Run<'_>) -> Vec<String> {
+        let none = || run.console.words(&text!("cell-none"));
+        let id = self.server.to_string();
+        vec![
+            self.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
+            self.number.map_or_else(none, |number| number.to_string()),
+            self.time.map_or_else(none, day),
+            self.due.map_or_else(none, |due| due.to_string()),
+            self.key_pairs.to_string(),
+        ]
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "server": self.server.to_string(), "server_name": self.name,
+            "generation": self.number.map(|number| number.get()),
+            "time": self.time.map(|time| time.to_string()), "due": self.due.map(|due| due.to_string()),
+            "key_pairs": self.key_pairs,
+        })
+    }
+}
+
+fn servers_table(run: &Run<'_>, servers: &[Newest]) -> Table {
+    let words = |text: Text| run.console.words(&text);
+    let mut table = Table::new(vec![
+        words(text!("column-server")),
+        words(text!("column-newest")),
+        words(text!("column-made")),
+        words(text!("column-due")),
+        words(text!("column-pairs")),
+    ]);
+    servers.iter().for_each(|server| table.row(server.cells(run)));
+    table
+}
+
+/// Every medium that this server knows, and those that are here.
+fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
+    let words = |text: Text| run.console.words(&text);
+    let mut table = Table::new(vec![
+        words(text!("column-label")),
+        words(text!("column-newest")),
+        words(text!("column-seen")),
+        words(text!("column-verified")),
+        words(text!("column-place")),
+    ]);
+    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
+    let is_here = |id: &str| seen.here.iter().find(|here| here.label.as_ref().is_some_and(|(own, _)| own == id));
+    let place =
+        |here: &Here| here.facts.as_ref().map_or_else(|| here.name.clone(), |facts| place(run, &here.name, facts));
+    for (id, medium) in seen.state.iter().flat_map(|state| state.media()) {
+        let own = seen.state.map(|state| state.server().to_string()).unwrap_or_default();
+        let newest = medium.newest.get(&own).map_or_else(|| words(text!("cell-none")), u32::to_string);
+        let place = is_here(id).map_or_else(|| words(text!("cell-away")), place);
+        table.row(vec![medium.label.clone(), newest, when(medium.last_seen), when(medium.last_verified), place]);
+    }
+    let known = |id: &str| seen.state.is_some_and(|state| state.media().contains_key(id));
+    for here in seen.here.iter().filter(|here| here.label.as_ref().is_none_or(|(id, _)| !known(id))) {
+        let label = here.label.as_ref().map_or_else(String::new, |(_, label)| label.clone());
+        let none = || words(text!("cell-none"));
+        table.row(vec![label, none(), none(), none(), place(here)]);
+    }
+    table
+}
+
+/// Where a medium is, in one cell.
+fn place(run: &Run<'_>, name: &str, facts: &Facts) -> String {
+    let device = match facts.device {
+        Device::Removable => text!("device-removable"),
+        Device::Network => text!("device-network"),
+        Device::SystemDisk => text!("device-system-disk"),
+        Device::FixedDisk => text!("device-fixed-disk"),
+        Device::Memory => text!("device-memory"),
+    };
+    let mut parts = vec![name.to_owned(), run.console.words(&device), facts.file_system.clone()];
+    parts.extend(facts.free.map(|free| run.console.words(&text!("cell-free", size = super::size(free)))));
+    parts.extend(facts.encryption.clone());
+    if facts.read_only.is_some() {
+        parts.push(run.console.words(&text!("cell-read-only")));
+    }
+    parts.join(", ")
+}
+
+fn strays(run: &Run<'_>, seen: &Seen<'_>) -> Table {
+    let words = |text: Text| run.console.words(&text);
+    let mut table = Table::new(vec![
+        words(text!("column-file")),
+        words(text!("column-form")),
+        words(text!("column-password")),
+        words(text!("column-key-pair")),
+        words(text!("column-rule")),
+    ]);
+    for found in seen.scan.iter().flat_map(|scan| &scan.found) {
+        let password = match found.seen.protection {
+            Protection::Open => text!("cell-open"),
+            Protection::Password => text!("cell-password"),
+            Protection::Unknown => text!("cell-key-unknown"),
+        };
+        let owner = match &found.seen.owner {
+            Owner::Ours(name) => name.clone(),
+            Owner::Other => words(text!("cell-other")),
+            Owner::Unknown => words(text!("cell-key-unknown")),
+        };
+        let rules: Vec<_> = found.rules.iter().map(|rule| rule.id()).collect();
+        let rules = if rules.is_empty() { words(text!("cell-none")) } else { rules.join(", ") };
+        table.row(vec![where_it_is(found), found.seen.form.name().to_owned(), words(password), owner, rules]);
+    }
+    table
+}
+
+fn where_it_is(found: &Found) -> String {
+    let outside = found.path.display().to_string();
+    std::iter::once(outside).chain(found.inside.iter().cloned()).collect::<Vec<_>>().join(" > ")
+}
+
+fn rule_name(rule: Rule) -> Text {
+    match rule {
+        Rule::NoEmail => text!("rule-no-email"),
+        Rule::NoSharedDrive => text!("rule-no-shared-drive"),
+        Rule::OtherMedium => text!("rule-other-medium"),
+        Rule::NoHandover => text!("rule-no-handover"),
+        Rule::PasswordKept => text!("rule-password-kept"),
+    }
+}
+
+fn level_name(level: Level) -> Text {
+    match level {
+        Level::Note => text!("level-note"),
+        Level::Unknown => text!("level-unknown"),
+        Level::Kept => text!("level-kept"),
+        Level::Attention => text!("level-attention"),
+        Level::Broken => text!("level-broken"),
+    }
+}
+
+fn verdict(exit: Exit) -> Text {
+    if exit == Exit::Done { text!("audit-good") } else { text!("audit-bad") }
+}
+
+fn show(run: &Run<'_>, report: &Report<'_>, exit: Exit) {
+    run.console.say(&verdict(exit));
+    for judged in report.judged {
+        let (level, rule) = (level_name(judged.verdict()), rule_name(judged.rule));
+        run.console.say(&text!("audit-rule", level = level, rule = rule, id = judged.rule.id()));
+        for (level, text) in &judged.evidence {
+            let line = text!("audit-evidence", level = level_name(*level), evidence = text.clone());
+            if *level >= Level::Attention { run.console.say(&line) } else { run.console.mention(&line) }
+        }
+    }
+    for table in [&report.servers_table, &report.media, &report.strays].into_iter().filter(|table| !table.is_empty()) {
+        run.console.table(table);
+    }
+}
+
+fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
+    let words = |text: Text| run.console.words(&text);
+    let server = report.seen.state.map_or_else(media::host_name, |state| state.server_name().to_owned());
+    let mut page = Page::new(&words(text!("page-language")), &words(text!("page-title", server = server)));
+    let vault = report.seen.state.map_or_else(|| words(text!("cell-none")), |state| state.vault().to_string());
+    let time = run.now.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    page.facts(&words(text!("page-made", time = time, version = env!("CARGO_PKG_VERSION"), vault = vault)));
+    page.section(&words(text!("page-rules")));
+    page.paragraph(&words(verdict(audit::exit(report.judged))));
+    for judged in report.judged {
+        page.part(&format!("{}: {}", words(rule_name(judged.rule)), words(level_name(judged.verdict()))));
+        let line = |(level, text): &(Level, Text)| {
+            (level.id(), run.console.words(&level_name(*level)), run.console.words(text))
+        };
+        page.marked(&judged.evidence.iter().map(line).collect::<Vec<_>>());
+    }
+    let sections = [
+        (text!("page-servers"), &report.servers_table),
+        (text!("page-media"), &report.media),
+        (text!("page-strays"), &report.strays),
+    ];
+    for (heading, table) in sections.into_iter().filter(|(_, table)| !table.is_empty()) {
+        page.section(&words(heading));
+        page.table(table);
+    }
+    page.section(&words(text!("page-signature")));
+    page.paragraph(&words(text!("page-signature-line")));
+    files::create_private(path, page.render().as_bytes())
+        .map_err(|e| Error::failed(text!("error-page", path = path, reason = &e)))
+}
+
+fn document(run: &Run<'_>, report: &Report<'_>) -> Value {
+    let words = |text: &Text| run.console.words(text);
+    let rules: Vec<_> = report
+        .judged
+        .iter()
+        .map(|judged| {
+            let line =
+                |(level, text): &(Level, Text)| json!({ "level": level.id(), "id": text.id, "text": words(text) });
+            let evidence: Vec<_> = judged.evidence.iter().map(line).collect();
+            json!({ "rule": judged.rule.id(), "verdict": judged.verdict().id(), "evidence": evidence })
+        })
+        .collect();
+    let media: Vec<_> = report.seen.here.iter().map(medium_document).collect();
+    let scan = report.seen.scan.map(|scan| {
+        let found: Vec<_> = scan.found.iter().map(stray_document).collect();
+        json!({
+            "files": scan.files, "found": found, "unread": scan.unread, "in_part": scan.in_part, "stopped": scan.stopped,
+        })
+    });
+    let servers: Vec<_> = report.servers.iter().map(Newest::document).collect();
+    json!({ "rules": rules, "servers": servers, "media": media, "scan": scan })
+}
+
+fn medium_document(here: &Here) -> Value {
+    let facts = here.facts.as_ref().map(|facts| {
+        json!({
+            "place": facts.real_path.display().to_string(), "file_system": facts.file_system,
+            "device": device_id(facts.device), "hardware": facts.hardware, "free": facts.free,
+            "read_only": facts.read_only.is_some(), "encryption": facts.encryption,
+            "synced": facts.synced.as_ref().map(|synced| &synced.by),
+            "shares": facts.shares.iter().map(|share| &share.name).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "medium": here.name, "label": here.label.as_ref().map(|(_, label)| label), "facts": facts })
+}
+
+fn device_id(device: Device) -> &'static str {
+    match device {
+        Device::Removable => "removable",
+        Device::Network => "network",
+        Device::SystemDisk => "system-disk",
+        Device::FixedDisk => "fixed-disk",
+        Device::Memory => "memory",
+    }
+}
+
+fn stray_document(found: &Found) -> Value {
+    let protected = match found.seen.protection {
+        Protection::Open => Some(false),
+        Protection::Password => Some(true),
+        Protection::Unknown => None,
+    };
+    let (ours, name) = match &found.seen.owner {
+        Owner::Ours(name) => (Some(true), Some(name)),
+        Owner::Other => (Some(false), None),
+        Owner::Unknown => (None, None),
+    };
+    json!({
+        "path": found.path.display().to_string(), "inside": found.inside, "form": found.seen.form.name(),
+        "protected": protected, "ours": ours, "key_pair": name,
+        "rules": found.rules.iter().map(|rule| rule.id()).collect::<Vec<_>>(),
+    })
+}

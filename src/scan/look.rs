@@ -1,0 +1,172 @@
+//! Looking into one file: what its first bytes promise, and what is inside what is inside it.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::keys::{self, Binary, Known, Seen};
+use super::{archive, mail};
+
+/// What is read of every file.
+pub(super) const HEAD: usize = 16 * 1024;
+/// Largest file that is read as a key, or as text with keys.
+const MAX_KEY_FILE: u64 = 16 * 1024 * 1024;
+/// Largest mailbox that is read, to its end or so far.
+const MAX_MAIL: u64 = 2 * 1024 * 1024 * 1024;
+/// Archives in mail in archives.
+const DEEPEST: usize = 3;
+/// Keys that are listed of one file.
+const MOST_IN_A_FILE: usize = 1000;
+/// Time for trying the empty password, in all.
+const TRIALS_MS: u64 = 60_000;
+
+/// What all files of a scan share.
+#[derive(Default)]
+pub(super) struct Limits {
+    tried_ms: AtomicU64,
+}
+
+/// A key, and the way to it.
+pub(super) struct One {
+    pub(super) inside: Vec<String>,
+    pub(super) in_mail: bool,
+    pub(super) seen: Seen,
+}
+
+/// One file being looked into.
+pub(super) struct Look<'a> {
+    known: &'a Known,
+    limits: &'a Limits,
+    inside: Vec<String>,
+    in_mail: bool,
+    /// What was found.
+    pub(super) found: Vec<One>,
+    /// Whether something was too large, or closed.
+    pub(super) in_part: bool,
+    /// Bytes that may still be taken out of archives.
+    pub(super) left: u64,
+}
+
+/// What the first bytes promise.
+enum Promise {
+    Binary(Binary),
+    Text,
+    /// Text of two bytes a letter, as PowerShell writes it.
+    WideText,
+    Mail,
+    Archive,
+    /// Outlook's data file, which nothing but Outlook reads.
+    Outlook,
+    Nothing,
+}
+
+fn promise(head: &[u8]) -> Promise {
+    let is_text = !head[..head.len().min(1024)].contains(&0);
+    match head {
+        _ if head.starts_with(b"PK\x03\x04") => Promise::Archive,
+        _ if head.starts_with(b"!BDN") => Promise::Outlook,
+        _ if head.starts_with(b"\xff\xfe") => Promise::WideText,
+        [0x30, ..] if !is_text || keys::binary(head).is_some() => {
+            keys::binary(head).map_or(Promise::Nothing, Promise::Binary)
+        }
+        _ if !is_text => Promise::Nothing,
+        _ if mail::is_mail(head) => Promise::Mail,
+        _ if keys::contains(head, b"-----BEGIN ") || head.starts_with(b"PuTTY-User-Key-File-") => Promise::Text,
+        _ => Promise::Nothing,
+    }
+}
+
+/// Whether more than these first bytes are worth reading.
+pub(super) fn is_promising(head: &[u8]) -> bool {
+    !matches!(promise(head), Promise::Nothing)
+}
+
+impl<'a> Look<'a> {
+    /// Looks into an open file.
+    pub(super) fn at(file: File, known: &'a Known, limits: &'a Limits) -> io::Result<Self> {
+        let mut look = Self {
+            known,
+            limits,
+            inside: Vec::new(),
+            in_mail: false,
+            found: Vec::new(),
+            in_part: false,
+            left: archive::MAX_INFLATED,
+        };
+        let length = file.metadata()?.len();
+        look.reader(file, length)?;
+        Ok(look)
+    }
+
+    /// Looks into `bytes`, which lie in the file under this name.
+    pub(super) fn part(&mut self, name: String, bytes: &[u8]) {
+        if self.inside.len() >= DEEPEST {
+            self.in_part = true;
+            return;
+        }
+        self.inside.push(name);
+        // Memory does not fail.
+        let _ = self.reader(Cursor::new(bytes), bytes.len() as u64);
+        self.inside.pop();
+    }
+
+    fn reader(&mut self, mut reader: impl Read + Seek, length: u64) -> io::Result<()> {
+        let mut head = Zeroizing::new(Vec::with_capacity(HEAD));
+        reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        match promise(&head) {
+            Promise::Nothing => {}
+            Promise::Outlook => self.in_part = true,
+            Promise::Archive => archive::look(self, reader),
+            Promise::Mail => {
+                reader.rewind()?;
+                self.mail(reader.take(MAX_MAIL));
+                self.in_part |= length > MAX_MAIL;
+            }
+            Promise::Binary(_) | Promise::Text | Promise::WideText if length > MAX_KEY_FILE => self.in_part = true,
+            kind => {
+                let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + HEAD));
+                bytes.extend_from_slice(&head);
+                reader.take(MAX_KEY_FILE).read_to_end(&mut bytes)?;
+                self.whole(&kind, &bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn whole(&mut self, kind: &Promise, bytes: &[u8]) {
+        let try_password = self.limits.tried_ms.load(Ordering::Relaxed) < TRIALS_MS;
+        let start = Instant::now();
+        let seen = match kind {
+            Promise::Binary(binary) => {
+                keys::look_binary(*binary, bytes, self.known, try_password).into_iter().collect()
+            }
+            Promise::WideText => keys::look_text(&narrow(bytes), self.known, try_password),
+            _ => keys::look_text(bytes, self.known, try_password),
+        };
+        let spent = u64::try_from(start.elapsed().as_millis()).unwrap_or(TRIALS_MS);
+        self.limits.tried_ms.fetch_add(spent, Ordering::Relaxed);
+        for seen in seen {
+            if self.found.len() == MOST_IN_A_FILE {
+                self.in_part = true;
+                return;
+            }
+            self.found.push(One { inside: self.inside.clone(), in_mail: self.in_mail, seen });
+        }
+    }
+
+    fn mail(&mut self, mail: impl Read) {
+        let outside = std::mem::replace(&mut self.in_mail, true);
+        self.in_part |= mail::parts(mail, |part| self.part(part.name, &part.bytes));
+        self.in_mail = outside;
+    }
+}
+
+/// The ASCII letters of UTF-16.
+fn narrow(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() / 2));
+    plain.extend(bytes.chunks_exact(2).filter(|pair| pair[1] == 0).map(|pair| pair[0]));
+    plain
+}

@@ -1,0 +1,201 @@
+//! Mail as it lies on disks: messages, Maildirs and mbox files (RFC 5322, RFC 2045, mbox(5)). Read line by line; each part
+//! is decoded and looked into by itself.
+
+use std::io::{BufRead, Read};
+
+use zeroize::Zeroizing;
+
+use super::keys;
+
+/// Longest part of a message that is kept, in bytes as it was sent.
+const MAX_PART: usize = 24 * 1024 * 1024;
+/// Longest line; what is longer counts as several.
+const MAX_LINE: u64 = 8192;
+/// Boundaries of parts within parts.
+const MOST_BOUNDARIES: usize = 64;
+
+/// Header fields that a message on a disk begins with.
+const FIRST_FIELDS: [&str; 16] = [
+    "arc-seal:",
+    "content-type:",
+    "date:",
+    "delivered-to:",
+    "dkim-signature:",
+    "from:",
+    "message-id:",
+    "mime-version:",
+    "received:",
+    "reply-to:",
+    "return-path:",
+    "sender:",
+    "subject:",
+    "to:",
+    "x-account-key:",
+    "x-original-to:",
+];
+
+/// Whether a text begins as a message or an mbox does.
+pub(super) fn is_mail(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let mut first = lines.next().unwrap_or_default();
+    if first.starts_with(b"From ") {
+        first = lines.next().unwrap_or_default();
+    }
+    let first = String::from_utf8_lossy(&first[..first.len().min(80)]).to_ascii_lowercase();
+    FIRST_FIELDS.iter().any(|field| first.starts_with(field)) || (first.starts_with("x-") && first.contains(": "))
+}
+
+/// A part of a message, decoded, with the name that its sender gave it.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Calls `take` with every part. Returns whether something was left out for its size.
+pub(super) fn parts(mail: impl Read, mut take: impl FnMut(Part)) -> bool {
+    let mut reader = std::io::BufReader::new(mail);
+    let mut state = Reading::default();
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE as usize));
+    loop {
+        line.clear();
+        match reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => break,
+            Ok(_) => state.line(&line, &mut take),
+        }
+    }
+    state.end_part(&mut take);
+    state.cut
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Encoding {
+    #[default]
+    Plain,
+    Base64,
+    QuotedPrintable,
+}
+
+struct Reading {
+    in_headers: bool,
+    is_message: bool,
+    after_blank: bool,
+    encoding: Encoding,
+    name: String,
+    boundaries: Vec<Vec<u8>>,
+    body: Zeroizing<Vec<u8>>,
+    cut: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            in_headers: true,
+            is_message: false,
+            after_blank: true,
+            encoding: Encoding::Plain,
+            name: String::new(),
+            boundaries: Vec::new(),
+            body: Zeroizing::new(Vec::new()),
+            cut: false,
+        }
+    }
+}
+
+impl Reading {
+    fn line(&mut self, line: &[u8], take: &mut impl FnMut(Part)) {
+        let text = line.trim_ascii_end();
+        if self.after_blank && line.starts_with(b"From ") {
+            self.end_part(take);
+            self.boundaries.clear();
+        } else if self.in_headers {
+            self.header(text);
+        } else if self.is_boundary(text) {
+            self.end_part(take);
+        } else {
+            self.body_line(line);
+        }
+        self.after_blank = text.is_empty();
+    }
+
+    fn header(&mut self, line: &[u8]) {
+        if line.is_empty() {
+            // The body of a forwarded message is a message: its own header comes next.
+            self.in_headers = self.is_message && self.encoding == Encoding::Plain;
+            self.is_message = false;
+            return;
+        }
+        let text = String::from_utf8_lossy(line);
+        let lower = text.to_ascii_lowercase();
+        if let Some(encoding) = lower.strip_prefix("content-transfer-encoding:") {
+            self.encoding = match encoding.trim() {
+                "base64" => Encoding::Base64,
+                "quoted-printable" => Encoding::QuotedPrintable,
+                _ => Encoding::Plain,
+            };
+        }
+        self.is_message |= lower.starts_with("content-type:") && lower.contains("message/rfc822");
+        if let Some(boundary) =
+            parameter(&text, &lower, "boundary=").filter(|_| self.boundaries.len() < MOST_BOUNDARIES)
+        {
+            self.boundaries.push([b"--", boundary.as_bytes()].concat());
+        }
+        if let Some(name) = parameter(&text, &lower, "name=").or_else(|| parameter(&text, &lower, "filename=")) {
+            self.name = name;
+        }
+    }
+
+    fn is_boundary(&self, line: &[u8]) -> bool {
+        let is =
+            |boundary: &Vec<u8>| line.strip_prefix(boundary.as_slice()).is_some_and(|rest| matches!(rest, b"" | b"--"));
+        line.starts_with(b"--") && self.boundaries.iter().any(is)
+    }
+
+    fn body_line(&mut self, line: &[u8]) {
+        if self.body.len() + line.len() > MAX_PART {
+            self.cut = true;
+        } else if self.encoding == Encoding::QuotedPrintable {
+            unquote(line, &mut self.body);
+        } else {
+            self.body.extend_from_slice(line);
+        }
+    }
+
+    fn end_part(&mut self, take: &mut impl FnMut(Part)) {
+        let body = std::mem::replace(&mut self.body, Zeroizing::new(Vec::new()));
+        let bytes = if self.encoding == Encoding::Base64 { keys::base64(&body) } else { body };
+        if !bytes.is_empty() {
+            take(Part { name: std::mem::take(&mut self.name), bytes });
+        }
+        *self = Self { boundaries: std::mem::take(&mut self.boundaries), cut: self.cut, ..Self::default() };
+    }
+}
+
+/// The value of a parameter on this line of a header, with or without quotes.
+fn parameter(text: &str, lower: &str, name: &str) -> Option<String> {
+    let at = lower.find(name)? + name.len();
+    let value = text.get(at..)?;
+    let value = match value.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next()?,
+        None => value.split([';', ' ', '\t']).next()?,
+    };
+    Some(value.chars().take(100).collect())
+}
+
+/// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end joins lines.
+fn unquote(line: &[u8], body: &mut Vec<u8>) {
+    let line = line.strip_suffix(b"=\n").or_else(|| line.strip_suffix(b"=\r\n")).unwrap_or(line);
+    let mut rest = line;
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more.get(..2).filter(|_| *first == b'=').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                body.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                body.push(*first);
+                rest = more;
+            }
+        }
+    }
+}

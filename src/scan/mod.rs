@@ -1,0 +1,232 @@
+//! Stray key files: every private key below some folders, found by content and not by name, also inside mail and ZIP
+//! archives.
+//!
+//! Never shows a key, tries no password but the empty one, follows no link, waits for no pipe, and takes bounded time and
+//! memory whatever the files are. Only the first bytes of a file are read unless they look like more.
+
+mod archive;
+mod keys;
+mod look;
+mod mail;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+
+pub use keys::{Form, Known, Owner, Protection, Seen};
+use look::Look;
+
+use crate::media::{self, Facts};
+use crate::rules::{self, Rule, Stored};
+use crate::system;
+use crate::text;
+use crate::text::Text;
+
+/// Names looked at before the rest is left.
+const MOST_ENTRIES: u64 = 20_000_000;
+/// Folders within folders.
+const DEEPEST: usize = 128;
+/// Keys that are listed.
+const MOST_FOUND: usize = 10_000;
+/// Files that one thread takes at a time.
+const BATCH: usize = 128;
+/// How often someone who watches hears of it.
+const PROGRESS: u64 = 20_000;
+
+/// A private key, where it lies, and what is wrong with that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it: attachments and files of archives, from the outside in.
+    pub inside: Vec<String>,
+    /// What it is.
+    pub seen: Seen,
+    /// The handling rules that it breaks there.
+    pub rules: Vec<Rule>,
+}
+
+/// What a scan saw.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Files looked at.
+    pub files: u64,
+    /// Every private key, by place.
+    pub found: Vec<Found>,
+    /// Files and folders that could not be read.
+    pub unread: u64,
+    /// What could be looked into only in part, for its size, or because it is closed: archives with a password, Outlook's
+    /// data files.
+    pub in_part: u64,
+    /// Whether a limit ended the scan before everything was seen.
+    pub stopped: bool,
+}
+
+/// Looks at everything below `paths`. `served` are the folders that a web server hands out. `progress` is told in the
+/// caller's thread.
+pub fn run(paths: &[PathBuf], known: &Known, served: &[PathBuf], progress: &dyn Fn(Text)) -> Report {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|threads| {
+        let walking = threads.spawn(move || Walk::new(known, sender).run(paths, served));
+        for count in receiver {
+            progress(text!("progress-scanned", count = count));
+        }
+        // A thread that ended early saw no more than nothing.
+        walking.join().unwrap_or(Report { stopped: true, ..Report::default() })
+    })
+}
+
+/// A key, whether it lay in a mail, and whether others can read the file.
+type Raw = (Found, bool, bool);
+
+/// The rules that each breaks. What is known of a folder is looked up once.
+fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<Found> {
+    let mut places: BTreeMap<PathBuf, Option<Facts>> = BTreeMap::new();
+    let judge = |(mut found, in_mail, readable): Raw| {
+        let folder = found.path.parent().unwrap_or(&found.path).to_owned();
+        let facts = places.entry(folder).or_insert_with_key(|folder| media::facts(folder).ok());
+        let breaches = facts.iter().flat_map(|facts| rules::breaches(facts, Stored::KeyPairFiles, served));
+        found.rules = breaches.map(|breach| breach.rule).collect();
+        if in_mail {
+            found.rules.push(Rule::NoEmail);
+        }
+        if readable {
+            found.rules.push(Rule::NoHandover);
+        }
+        found.rules.sort_by_key(|rule| rule.id());
+        found.rules.dedup();
+        found
+    };
+    raw.into_iter().map(judge).collect()
+}
+
+struct Walk<'a> {
+    known: &'a Known,
+    progress: mpsc::Sender<u64>,
+    left_out: Vec<PathBuf>,
+    look: look::Limits,
+    entries: AtomicU64,
+    files: AtomicU64,
+    unread: AtomicU64,
+    in_part: AtomicU64,
+    stopped: AtomicBool,
+    found: Mutex<Vec<Raw>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(known: &'a Known, progress: mpsc::Sender<u64>) -> Self {
+        Self {
+            known,
+            progress,
+            left_out: system::kernels_own(),
+            look: look::Limits::default(),
+            entries: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            unread: AtomicU64::new(0),
+            in_part: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            found: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn run(self, paths: &[PathBuf], served: &[PathBuf]) -> Report {
+        rayon::scope(|scope| paths.iter().for_each(|path| self.start(scope, path)));
+        let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.sort_by(|a, b| (&a.0.path, &a.0.inside).cmp(&(&b.0.path, &b.0.inside)));
+        found.dedup();
+        Report {
+            files: self.files.into_inner(),
+            found: judged(found, served),
+            unread: self.unread.into_inner(),
+            in_part: self.in_part.into_inner(),
+            stopped: self.stopped.into_inner(),
+        }
+    }
+
+    /// What is named may be a link; nothing below it is followed.
+    fn start<'s>(&'s self, scope: &rayon::Scope<'s>, path: &Path) {
+        match fs::canonicalize(path) {
+            Ok(real) if real.is_dir() => scope.spawn(move |scope| self.folder(scope, &real, 0)),
+            Ok(real) => self.file(&real),
+            Err(_) => self.count(&self.unread),
+        }
+    }
+
+    fn folder<'s>(&'s self, scope: &rayon::Scope<'s>, path: &Path, depth: usize) {
+        let Ok(entries) = fs::read_dir(path) else { return self.count(&self.unread) };
+        let mut files = Vec::with_capacity(BATCH);
+        for entry in entries.flatten() {
+            if self.is_over() {
+                break;
+            }
+            match entry.file_type() {
+                Ok(kind) if kind.is_file() => files.push(entry.path()),
+                Ok(kind) if kind.is_dir() => self.below(scope, entry.path(), depth + 1),
+                _ => {}
+            }
+            if files.len() == BATCH {
+                let files = std::mem::replace(&mut files, Vec::with_capacity(BATCH));
+                scope.spawn(move |_| files.iter().for_each(|file| self.file(file)));
+            }
+        }
+        files.iter().for_each(|file| self.file(file));
+    }
+
+    fn below<'s>(&'s self, scope: &rayon::Scope<'s>, folder: PathBuf, depth: usize) {
+        if depth > DEEPEST {
+            return self.stopped.store(true, Ordering::Relaxed);
+        }
+        if !self.left_out.contains(&folder) {
+            scope.spawn(move |scope| self.folder(scope, &folder, depth));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        if self.entries.fetch_add(1, Ordering::Relaxed) >= MOST_ENTRIES {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn file(&self, path: &Path) {
+        let count = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_multiple_of(PROGRESS) {
+            // Whoever watched is gone only when the scan is.
+            let _ = self.progress.send(count);
+        }
+        let file = match system::open_plain(path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return,
+            Err(_) => return self.count(&self.unread),
+        };
+        // Asked before the file is read, since reading takes it over.
+        let readable = || fs::File::open(path).and_then(|file| system::readable_by_others(&file)).unwrap_or(false);
+        let looked = match Look::at(file, self.known, &self.look) {
+            Ok(looked) => looked,
+            Err(_) => return self.count(&self.unread),
+        };
+        if looked.in_part {
+            self.count(&self.in_part);
+        }
+        if !looked.found.is_empty() {
+            self.keep(path, looked, readable());
+        }
+    }
+
+    fn keep(&self, path: &Path, looked: Look<'_>, readable: bool) {
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in looked.found {
+            if all.len() == MOST_FOUND {
+                return self.stopped.store(true, Ordering::Relaxed);
+            }
+            let found = Found { path: path.to_owned(), inside: one.inside, seen: one.seen, rules: Vec::new() };
+            all.push((found, one.in_mail, readable));
+        }
+    }
+
+    fn count(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
