@@ -251,7 +251,7 @@ impl ServerCertVerifier for WhoeverHasTheKey {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
@@ -259,7 +259,7 @@ mod tests {
     use crate::keypair::fixtures::{Issued, sorted};
 
     /// A server that answers with the given chains, one connection each, then no more; and the names it was asked for.
-    fn serve(pairs: Vec<KeyPair>) -> (SocketAddr, thread::JoinHandle<Vec<Option<String>>>) {
+    pub(crate) fn serve(pairs: Vec<KeyPair>) -> (SocketAddr, thread::JoinHandle<Vec<Option<String>>>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let serving = thread::spawn(move || {

@@ -601,3 +601,20 @@ fn the_demonstration_tells_its_story_to_the_end_and_cleans_up() {
     assert!(said.out.contains("pfxvault backup"), "{}", said.out);
     assert_eq!(fs::read_dir(temporary).unwrap().count(), 0);
 }
+
+/// The disk of a dead server: its PFX files were saved elsewhere, its sites are in the configuration.
+#[test]
+fn sites_come_from_a_copied_configuration_and_get_certificates_by_host_name() {
+    let table = Table::with_vault(&["shop.example.com", "mail.example.org"]);
+    let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/iis-config/sni.config");
+    fs::copy(config, table.at("applicationHost.config")).unwrap();
+    let from = "--from folder:{server} --source-password-file {pfx-password} --iis-config {applicationHost.config}";
+    let listed = table.run(&format!("list {from} --json")).ended_with(0).json();
+    assert_eq!(listed["sites"][0]["bindings"][0]["information"], "*:443:shop.example.com");
+    let backup = format!("backup {from} --to {{A}} --accept other-medium=test");
+    let said = table.run(&backup).ended_with(0);
+    assert!(said.out.contains("1 binding was given one by its host name"), "{}", said.out);
+    assert_eq!(table.run(&format!("{backup} --json")).ended_with(0).json()["media"][0]["result"], "unchanged");
+    let broken = "list --from folder:{server} --source-password-file {pfx-password} --iis-config {passphrase}";
+    assert!(table.run(broken).ended_with(1).err.contains("the configuration of IIS cannot be read"));
+}

@@ -147,3 +147,19 @@ fn a_real_configuration_is_read() {
     assert_eq!(config.sites.iter().map(describe_site).collect::<Vec<_>>(), [expected]);
     assert_eq!(config.locations, ["Default Web Site"]);
 }
+
+/// Whatever a disk makes of a configuration: it is read or refused, at once.
+#[test]
+fn a_damaged_configuration_is_no_reason_to_stop() {
+    for entry in fs::read_dir(fixtures()).unwrap() {
+        let whole = fs::read(entry.unwrap().path()).unwrap();
+        for at in (0..whole.len()).step_by(7) {
+            for damage in [0, b'<', b'"', 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] = damage;
+                let _ = config::parse(&bytes, &NO_FILE);
+                let _ = config::parse_redirection(&bytes[..at]);
+            }
+        }
+    }
+}

@@ -48,8 +48,10 @@ fn chosen(run: &Run<'_>, args: &Backup) -> Result<Holdings> {
         keep_used(&mut holdings);
     }
     if let Some(file) = &args.iis_config {
-        holdings.site_map = Some(SiteMap::of_file(file)?);
-        holdings.sites_unread = None;
+        let mut map = SiteMap::of_file(file)?;
+        let assigned = map.assign_by_name(&holdings.key_pairs);
+        run.console.mention(&text!("backup-assigned", count = assigned, path = file.as_path()));
+        (holdings.site_map, holdings.sites_unread) = (Some(map), None);
     }
     Ok(holdings)
 }

@@ -6,31 +6,35 @@ use crate::cli::{List, Restore};
 use crate::commands::bindings::{self, Known};
 use crate::commands::list::last_backup;
 use crate::commands::restore::{Readied, Ready, nothing_to_place, ready};
-use crate::commands::{Run, day, short};
+use crate::commands::{Run, day, short, sites};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::keypair::Certificate;
 use crate::restore::apply::backup_name;
 use crate::restore::{self, Fate, Incoming, Journal, Options, Plan, Running, repair};
-use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, StoreName};
+use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, SiteMap, StoreName};
 use crate::system;
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
 
 /// A certificate of the list.
-struct Listed {
-    seen: Seen,
+struct Listed<'a> {
+    seen: &'a Seen,
     certificate: Certificate,
     backup: Option<(u32, jiff::Timestamp)>,
 }
 
 /// `list --from iis`. No key is copied out for it.
 pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
+    list_of(run, args, iis::here()?)
+}
+
+pub(super) fn list_of(run: &Run<'_>, args: &List, server: Iis<'_>) -> Result<Exit> {
     let state = run.memory().state;
-    let seen = iis::look(iis::here()?, &StoreName::WITH_KEYS)?.into_iter();
-    let listed = seen.filter_map(|seen| {
+    let seen = iis::look(server, &StoreName::WITH_KEYS)?;
+    let listed = seen.iter().filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
         let backup = state.as_ref().and_then(|state| last_backup(state, &seen.certificate.der));
         Some(Listed { seen, certificate, backup })
@@ -46,13 +50,21 @@ pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
             run.console.warn(&text!("list-hindrance", name = one.certificate.display_name(), reason = reason));
         }
     }
-    let exit = if ready == listed.len() { Exit::Done } else { Exit::Partly };
-    let documents: Vec<_> = listed.iter().map(|one| one.document(run)).collect();
-    run.console.document(exit, json!({ "key_pairs": documents }));
+    let map = args.iis_config.as_deref().map_or_else(|| SiteMap::of(server), SiteMap::of_file);
+    let mut document = match &map {
+        Ok(map) => sites::show(run, map, &seen, &args.names),
+        Err(error) => {
+            run.console.warn(&text!("list-sites-unread", reason = error.text.clone()));
+            json!({})
+        }
+    };
+    let exit = if ready == listed.len() && map.is_ok() { Exit::Done } else { Exit::Partly };
+    document["key_pairs"] = listed.iter().map(|one| one.document(run)).collect();
+    run.console.document(exit, document);
     Ok(exit)
 }
 
-fn table(run: &Run<'_>, listed: &[Listed]) -> Table {
+fn table(run: &Run<'_>, listed: &[Listed<'_>]) -> Table {
     let words = |text: Text| run.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-names")),
@@ -76,7 +88,7 @@ fn table(run: &Run<'_>, listed: &[Listed]) -> Table {
     table
 }
 
-impl Listed {
+impl Listed<'_> {
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
         match &self.seen.key {
@@ -115,13 +127,17 @@ impl Listed {
 
 /// `restore --to iis`; what was said and asked goes into the report, however it ends.
 pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    let Some(path) = &args.bindings.report else { return restore_here(run, args) };
+    restore_and_report(run, args, elevated()?)
+}
+
+pub(super) fn restore_and_report(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+    let Some(path) = &args.bindings.report else { return restore_into(run, args, server) };
     if path.exists() {
         return Err(Error::failed(text!("error-file-exists", path = path.as_path())));
     }
     run.console.record();
     run.console.say(&text!("report-head", time = run.now.to_string(), server = system::host_name(), user = user()));
-    let result = restore_here(run, args);
+    let result = restore_into(run, args, server);
     let ended =
         result.as_ref().map_or_else(|error| error.text.clone(), |exit| text!("report-end", exit = *exit as u32));
     let report = run.console.recorded(&ended);
@@ -135,8 +151,7 @@ fn user() -> String {
     ["USERNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }
 
-fn restore_here(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    let server = elevated()?;
+pub(super) fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
     let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
     let options = Options { non_exportable: args.non_exportable, install_roots: roots };
     let ready = ready(run, args)?;
@@ -179,10 +194,13 @@ fn report(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     let answers = bindings::confirm(run, &plan.bindings, ready);
     let bound = plan.bindings.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe)).count();
     let unbound = plan.bindings.len() - bound;
+    if unbound > 0 {
+        run.console.warn(&text!("restore-unbound", count = unbound));
+    }
     if bound == 0 {
         run.console.say(&text!("restore-not-bound"));
     } else {
-        run.console.say(&text!("restore-bound", count = bound, unbound = unbound));
+        run.console.say(&text!("restore-bound", count = bound));
         run.console.mention(&text!("restore-not-restored"));
     }
     let exit = match ready.exit() {

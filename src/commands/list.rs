@@ -4,10 +4,11 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::cli::List;
-use crate::commands::{Run, day, short};
+use crate::commands::{Run, day, short, sites};
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::keypair::{Certificate, Warning};
+use crate::server::iis::SiteMap;
 use crate::server::{Held, Holdings, IIS};
 use crate::state::{State, Written};
 use crate::text;
@@ -44,8 +45,12 @@ pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
         ));
     }
     warnings(run, &holdings);
+    let mut document = document(run, &holdings, &saved);
+    if let Some(file) = &args.iis_config {
+        document["sites"] = sites::show(run, &SiteMap::of_file(file)?, &[], &[])["sites"].take();
+    }
     let exit = if holdings.unreadable.is_empty() { Exit::Done } else { Exit::Partly };
-    run.console.document(exit, document(run, &holdings, &saved));
+    run.console.document(exit, document);
     Ok(exit)
 }
 

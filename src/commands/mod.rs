@@ -10,12 +10,15 @@ mod demo;
 mod drill;
 mod export;
 mod iis;
+#[cfg(test)]
+mod iis_tests;
 mod list;
 mod media;
 mod repair;
 mod restore;
 mod selftest;
 mod servers;
+mod sites;
 mod undo;
 mod verify;
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use fluent::Language;
 use fluent::Texts;
-pub use table::Table;
+pub use table::{Table, cut};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};

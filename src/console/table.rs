@@ -37,6 +37,22 @@ fn render_row(row: &[String], widths: &[usize]) -> String {
     line.trim_end().to_owned()
 }
 
+/// A text that takes no more than so many columns, with `…` where its end is cut off.
+pub fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    for character in text.chars() {
+        let wide = usize::from(is_wide(character));
+        if width(&cut) + wide + 2 > columns {
+            break;
+        }
+        cut.push(character);
+    }
+    cut + "…"
+}
+
 /// Columns a text takes on a console.
 fn width(text: &str) -> usize {
     text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
@@ -57,6 +73,14 @@ mod tests {
         let mut table = Table::new(vec!["x".into()]);
         table.row(vec!["a\n\u{202e}b".into()]);
         assert_eq!(table.render(), "  x\n  ab");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_its_columns() {
+        assert_eq!(cut("www", 3), "www");
+        assert_eq!(cut("www.example.com", 5), "www.…");
+        assert_eq!(cut("公開サイト", 6), "公開…");
+        assert_eq!(cut("公開サイト", 7), "公開サ…");
     }
 
     #[test]

@@ -69,22 +69,16 @@ fn add_record(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::iis::sites::IIS_APP_ID;
 
     #[test]
     fn every_edit_has_its_commands() {
         let binding = |ssl_flags| Some(Binding { protocol: "https".into(), information: "*:443:h".into(), ssl_flags });
         let record = Record {
-            endpoint: Endpoint::Name { host: "h".into(), port: 443 },
-            thumbprint: Some("AB".into()),
             store: Some("WebHosting".into()),
-            app_id: IIS_APP_ID.into(),
             check_mode: 1,
-            freshness: 0,
-            url_timeout: 0,
-            ctl_identifier: None,
             ctl_store: Some("ClientAuthIssuer".into()),
             flags: 0x12,
+            ..Record::new(Endpoint::Name { host: "h".into(), port: 443 }, "AB".into())
         };
         let lines = |edit: Edit| commands(&edit).join("\n");
         assert_eq!(

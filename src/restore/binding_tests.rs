@@ -8,7 +8,6 @@ use super::tests::{PKI, incoming, link, running, state_folder, take_back_interru
 use super::*;
 use crate::error::{Error, Exit};
 use crate::server::iis::memory::{Died, Fault, Memory};
-use crate::server::iis::sites::IIS_APP_ID;
 use crate::server::iis::{
     Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, StoredCertificate,
     keep_used, look_at_all,
@@ -17,7 +16,7 @@ use crate::server::iis::{
 const SERVER_2012_R2: u32 = 9600;
 const SERVER_2022: u32 = 20_348;
 
-fn thumbprint(der: &[u8]) -> String {
+pub(crate) fn thumbprint(der: &[u8]) -> String {
     StoredCertificate { der: der.to_vec(), properties: Default::default() }.thumbprint()
 }
 
@@ -25,31 +24,20 @@ fn binding(protocol: &str, information: &str, ssl_flags: u32) -> Binding {
     Binding { protocol: protocol.into(), information: information.into(), ssl_flags }
 }
 
-fn https(information: &str, ssl_flags: u32) -> Binding {
+pub(crate) fn https(information: &str, ssl_flags: u32) -> Binding {
     binding("https", information, ssl_flags)
 }
 
-fn site(id: u32, name: &str, bindings: Vec<Binding>) -> Site {
+pub(crate) fn site(id: u32, name: &str, bindings: Vec<Binding>) -> Site {
     Site { id, name: name.into(), bindings, ..Site::default() }
 }
 
-fn record(binding: &Binding, thumbprint: &str) -> Record {
-    Record {
-        endpoint: binding.endpoint().unwrap(),
-        thumbprint: Some(thumbprint.into()),
-        store: None,
-        app_id: IIS_APP_ID.into(),
-        check_mode: 0,
-        freshness: 0,
-        url_timeout: 0,
-        ctl_identifier: None,
-        ctl_store: None,
-        flags: 0,
-    }
+pub(crate) fn record(binding: &Binding, thumbprint: &str) -> Record {
+    Record::new(binding.endpoint().unwrap(), thumbprint.into())
 }
 
 /// The server of the backup: a shop by SNI with strict settings, one site on an address of its own, one for FTP.
-fn old() -> SiteMap {
+pub(crate) fn old() -> SiteMap {
     let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
     let (shop, alone) = (https("*:443:www.example.com", 97), https("192.0.2.1:443:", 0));
     let mut strict = record(&shop, &rsa);
@@ -72,14 +60,16 @@ fn old() -> SiteMap {
 }
 
 /// The new server: the sites made by hand with other numbers, a placeholder on the shop's host name, WinRM's record.
-fn new_server() -> Memory {
+pub(crate) fn new_server() -> Memory {
     let server = Memory::default();
     let placeholder = rcgen::generate_simple_self_signed(["placeholder".to_owned()]).unwrap();
     let key = link("placeholder", KeySet::Machine);
     server.put_key(&key, &placeholder.signing_key.serialize_der(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::My, placeholder.cert.der(), Some(&key));
     let shop = https("*:443:www.example.com", 1);
-    server.put_record(record(&shop, &thumbprint(placeholder.cert.der())));
+    // As http.sys may spell it.
+    let endpoint = Endpoint::Name { host: "WWW.example.com".into(), port: 443 };
+    server.put_record(Record { endpoint, ..record(&shop, &thumbprint(placeholder.cert.der())) });
     server.put_record(winrm());
     server.install(
         SERVER_2022,
@@ -389,4 +379,51 @@ fn another_binding_makes_another_generation_and_another_address_does_not() {
     assert_eq!(digest(), before);
     server.put_record(Record { flags: 2, ..winrm() });
     assert_ne!(digest(), before);
+}
+
+#[test]
+fn what_is_wrong_with_the_bindings_of_a_server_is_named() {
+    let server = Memory::default();
+    let key = link("key", KeySet::Machine);
+    server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&key));
+    server.put_certificate(StoreName::My, &PKI.ec.der, None);
+    let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
+    let sni = |host: &str| https(&format!("*:443:{host}"), 1);
+    let sites = [
+        ("right", sni("right.example.com")),
+        ("keyless", sni("keyless.example.com")),
+        ("missing", sni("missing.example.com")),
+        ("wrong store", sni("store.example.com")),
+        ("falls back", sni("back.example.com")),
+        ("without", https("*:8443:", 0)),
+        ("alone", https("192.0.2.1:443:", 0)),
+        ("every name", https("*:443:", 0)),
+    ];
+    server.put_record(record(&sites[0].1, &rsa));
+    server.put_record(record(&sites[1].1, &ec));
+    server.put_record(record(&sites[2].1, "00"));
+    server.put_record(Record { store: Some("WebHosting".into()), ..record(&sites[3].1, &rsa) });
+    server.put_record(record(&sites[6].1, "01"));
+    server.put_record(record(&sites[7].1, &rsa));
+    server.install(SERVER_2022, sites.iter().map(|(name, one)| site(1, name, vec![one.clone()])).collect());
+    let map = SiteMap::of(server.iis()).unwrap();
+    let seen = crate::server::iis::look(server.iis(), &StoreName::WITH_KEYS).unwrap();
+    let ids = |now: &str| {
+        let texts = crate::server::iis::review(&map, &seen, now.parse().unwrap());
+        texts.iter().map(|text| text.id).collect::<Vec<_>>()
+    };
+    let expected = [
+        "site-certificate-keyless",
+        "site-certificate-missing",
+        "site-certificate-missing",
+        "site-falls-back",
+        "site-no-certificate",
+        "site-certificate-missing",
+        "site-shadowed",
+        "site-serves-every-name",
+    ];
+    assert_eq!(ids("2026-11-25T00:00:00Z"), expected);
+    let later = ids("9000-01-01T00:00:00Z");
+    assert_eq!(later.iter().filter(|id| **id == "site-certificate-expired").count(), 2, "{later:?}");
 }

@@ -20,6 +20,6 @@ pub use plan::{Action, Incoming, Options, Plan, plan};
 pub use take_back::undo;
 
 #[cfg(test)]
-mod binding_tests;
+pub(crate) mod binding_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

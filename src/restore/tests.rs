@@ -14,20 +14,20 @@ use crate::server::iis::{AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, S
 use crate::vault::id::Hash;
 
 /// A certificate with its key.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     pub der: Vec<u8>,
     pub pkcs8: SecretBytes,
 }
 
 /// A root, an intermediate, and a leaf with an RSA and one with an EC key under it.
-pub(super) struct Pki {
+pub(crate) struct Pki {
     root: Vec<u8>,
-    intermediate: Vec<u8>,
+    pub intermediate: Vec<u8>,
     pub rsa: Pair,
     pub ec: Pair,
 }
 
-pub(super) static PKI: LazyLock<Pki> = LazyLock::new(|| {
+pub(crate) static PKI: LazyLock<Pki> = LazyLock::new(|| {
     let authority = |name: &str| {
         let mut params = rcgen::CertificateParams::new([]).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -54,7 +54,7 @@ static POOL: LazyLock<[AccessEntry; 2]> = LazyLock::new(|| {
 });
 
 /// Both leaves, as a vault has them: the RSA one from a CSP, with a Japanese friendly name.
-pub(super) fn incoming() -> Vec<Incoming<'static>> {
+pub(crate) fn incoming() -> Vec<Incoming<'static>> {
     let pki = &*PKI;
     let authorities = || vec![pki.intermediate.as_slice(), pki.root.as_slice()];
     let one = |pair: &'static Pair, store| Incoming {
@@ -80,11 +80,11 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
     Ok(plan.changes_anything())
 }
 
-pub(super) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
+pub(crate) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
     Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
 }
 
-pub(super) fn take_back_interrupted(server: &Memory, state: &Path) {
+pub(crate) fn take_back_interrupted(server: &Memory, state: &Path) {
     let mut journal = Journal::open(state).unwrap();
     assert!(take_back::finish(server.iis(), &mut journal).unwrap().is_empty());
     assert!(journal.interrupted().is_none());
@@ -100,13 +100,13 @@ fn lived_in() -> Memory {
 }
 
 /// A place for host state, which the journal makes private: a temporary folder itself need not be.
-pub(super) fn state_folder() -> tempfile::TempDir {
+pub(crate) fn state_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::remove_dir(folder.path()).unwrap();
     folder
 }
 
-pub(super) fn link(container: &str, key_set: KeySet) -> KeyLink {
+pub(crate) fn link(container: &str, key_set: KeySet) -> KeyLink {
     KeyLink { container: container.into(), provider: "P".into(), provider_type: 1, key_spec: 1, key_set }
 }
 

@@ -198,3 +198,23 @@ impl Catalog {
         same.then_some(catalog)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Part {
+        #[serde(default, deserialize_with = "take_site_map")]
+        site_map: Option<SiteMap>,
+    }
+
+    #[test]
+    fn sites_that_a_later_pfxvault_describes_in_another_way_do_not_spoil_the_catalog() {
+        let read = |json: &str| serde_json::from_str::<Part>(json).unwrap().site_map;
+        assert_eq!(read("{}"), None);
+        let site = r#"{ "id": 1, "name": "Shop", "bindings": [], "new": true }"#;
+        assert_eq!(read(&format!(r#"{{ "site_map": {{ "sites": [{site}] }} }}"#)).unwrap().sites[0].name, "Shop");
+        assert_eq!(read(r#"{ "site_map": { "records": [{ "endpoint": { "quantum": 1 } }] } }"#), None);
+    }
+}

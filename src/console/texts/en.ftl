@@ -973,7 +973,11 @@ restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager
 restore-bound = done: { $count ->
         [one] 1 binding has
        *[other] { $count } bindings have
-    } the certificate of the backup; left as they are: { $unbound }
+    } the certificate of the backup
+restore-unbound = attention: { $count ->
+        [one] 1 binding was
+       *[other] { $count } bindings were
+    } not made; the reasons stand above
 restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     To take everything back: pfxvault undo
@@ -997,6 +1001,30 @@ help-restore-map = File with such answers; what is asked is added to it
 help-restore-farm = Change the configuration although other servers share it
 help-restore-print-commands = Also print the commands of Windows that would do the same
 help-restore-report = New file for the change ticket: the plan, the answers, every change, what the server shows
+column-site = site
+column-binding = host:port
+column-certificate = certificate
+list-sites-headline =
+    It has { $count ->
+        [one] 1 site
+       *[other] { $count } sites
+    } with { $bindings ->
+        [one] 1 certificate binding.
+       *[other] { $bindings } certificate bindings.
+    }
+list-sites-unread = attention: sites and bindings cannot be read: { $reason }
+site-no-certificate = attention: { $site }: { $binding } has no certificate; connections to it are cut off
+site-falls-back = attention: { $site }: { $own } has no certificate of its own; the one of { $endpoint } is shown
+site-certificate-missing = attention: { $site }: { $binding } names a certificate that is not in its store ({ $thumbprint })
+site-certificate-keyless = attention: { $site }: { $binding } names a certificate whose private key does not work: { $name }. Run pfxvault repair, or restore it from a backup
+site-certificate-expired = attention: { $site }: { $binding } serves a certificate that expired on { $day }: { $name }
+site-shadowed = attention: { $endpoint } has a certificate of its own, which may be shown there instead of those of { $names }
+site-serves-every-name = attention: { $site }: { $binding } has neither address nor host name, so it answers for every name that no other site has
+backup-assigned =
+    { $path } does not say which certificate a binding has; { $count ->
+        [one] 1 binding was given one by its host name
+       *[other] { $count } bindings were given one by their host names
+    }.
 
 ## Handling rules: where a place is, and what is wrong with it
 

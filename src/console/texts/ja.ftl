@@ -881,7 +881,8 @@ progress-tls = このコンピューター上で、{ $count } 件のバインド
 tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" の後に appcmd start site "{ $site }"
 restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
 restore-not-bound = 証明書はまだバインドされていません。IIS マネージャーでバインドするか、サイトを用意してから --keys-only を付けずにもう一度復元してください。
-restore-bound = 完了: { $count } 件のバインドがバックアップの証明書を使っています(そのままにしたバインド: { $unbound } 件)
+restore-bound = 完了: { $count } 件のバインドがバックアップの証明書を使っています
+restore-unbound = 注意: { $count } 件のバインドは作成していません。理由は上のとおりです
 restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     すべて取り消す場合: pfxvault undo
@@ -905,6 +906,19 @@ help-restore-map = 対応付けの回答のファイル。質問への回答も�
 help-restore-farm = ほかのサーバーと共有している構成でも変更する
 help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
 help-restore-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
+column-site = サイト
+column-binding = ホスト名:ポート
+column-certificate = 証明書
+list-sites-headline = サイトは { $count } 個、証明書を使うバインドは { $bindings } 件です。
+list-sites-unread = 注意: サイトとバインドを読み取れません: { $reason }
+site-no-certificate = 注意: { $site }: { $binding } に証明書がないため、接続が切断されます
+site-falls-back = 注意: { $site }: { $own } に専用の証明書がないため、{ $endpoint } の証明書が使われます
+site-certificate-missing = 注意: { $site }: { $binding } の証明書がストアにありません({ $thumbprint })
+site-certificate-keyless = 注意: { $site }: { $binding } の証明書の秘密鍵が使えません: { $name }。pfxvault repair を実行するか、バックアップから復元してください
+site-certificate-expired = 注意: { $site }: { $binding } の証明書は { $day } に期限が切れています: { $name }
+site-shadowed = 注意: { $endpoint } に専用の証明書があり、{ $names } の証明書の代わりに使われることがあります
+site-serves-every-name = 注意: { $site }: { $binding } にはアドレスもホスト名もないため、ほかのサイトにないすべての名前にこのサイトが応答します
+backup-assigned = { $path } にはバインドの証明書が記録されていないため、{ $count } 件のバインドにホスト名で証明書を割り当てました。
 
 ## Handling rules: where a place is, and what is wrong with it
 

@@ -52,6 +52,7 @@ pub type World =
 pub struct Memory {
     stores: RefCell<BTreeMap<StoreName, Vec<StoredCertificate>>>,
     keys: RefCell<BTreeMap<KeyLink, KeptKey>>,
+    /// By their endpoints in lower case.
     records: RefCell<BTreeMap<Endpoint, Record>>,
     /// The folder of its configuration, where IIS is installed, with its sites.
     config: RefCell<Option<(tempfile::TempDir, Vec<Site>)>>,
@@ -75,7 +76,9 @@ impl Memory {
         stores.retain(|_, certificates| !certificates.is_empty());
         stores.values_mut().for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
         let sites = self.config.borrow().as_ref().map(|(_, sites)| sites.clone()).unwrap_or_default();
-        (stores, self.keys.borrow().clone(), self.records.borrow().clone(), sites)
+        let mut records = self.records.borrow().clone();
+        records.iter_mut().for_each(|(endpoint, record)| record.endpoint = endpoint.clone());
+        (stores, self.keys.borrow().clone(), records, sites)
     }
 
     /// Installs IIS with these sites.
@@ -93,7 +96,7 @@ impl Memory {
 
     /// Puts a record into http.sys, whoever makes it.
     pub fn put_record(&self, record: Record) {
-        self.records.borrow_mut().insert(record.endpoint.clone(), record);
+        self.records.borrow_mut().insert(record.endpoint.in_lower_case(), record);
     }
 
     /// The backups that IIS made of its configuration.
@@ -289,7 +292,7 @@ impl HttpSys for Memory {
     fn add(&self, record: &Record) -> Result<(), WindowsError> {
         self.call("HttpSetServiceConfiguration", || {
             self.usable(record)?;
-            match self.records.borrow_mut().entry(record.endpoint.clone()) {
+            match self.records.borrow_mut().entry(record.endpoint.in_lower_case()) {
                 Entry::Occupied(_) => Err(Code(183)),
                 Entry::Vacant(free) => {
                     free.insert(record.clone());
@@ -302,8 +305,9 @@ impl HttpSys for Memory {
     fn replace(&self, record: &Record) -> Result<(), WindowsError> {
         self.call("HttpUpdateServiceConfiguration", || {
             self.usable(record)?;
-            match self.records.borrow_mut().get_mut(&record.endpoint) {
-                Some(there) => there.clone_from(record),
+            match self.records.borrow_mut().get_mut(&record.endpoint.in_lower_case()) {
+                // The name keeps the spelling that it was added with.
+                Some(there) => *there = Record { endpoint: there.endpoint.clone(), ..record.clone() },
                 None => return Err(Code(2)),
             }
             Ok(())
@@ -311,7 +315,9 @@ impl HttpSys for Memory {
     }
 
     fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError> {
-        self.call("HttpDeleteServiceConfiguration", || Ok(self.records.borrow_mut().remove(endpoint).is_some()))
+        self.call("HttpDeleteServiceConfiguration", || {
+            Ok(self.records.borrow_mut().remove(&endpoint.in_lower_case()).is_some())
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod holdings;
 pub mod look;
 #[cfg(test)]
 pub mod memory;
+mod review;
 pub mod site_map;
 pub mod sites;
 
@@ -26,6 +27,7 @@ pub use challenge::Signature;
 pub use code::{Code, WindowsError};
 pub use holdings::{holdings, keep_used};
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
+pub use review::review;
 pub use site_map::SiteMap;
 pub use sites::{Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig};
 

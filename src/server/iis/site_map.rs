@@ -8,9 +8,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Iis;
+use super::binding::record_flags;
 use super::config::{self, Config, Installed};
 use super::sites::{Binding, Endpoint, FtpCertificate, Record, Settings, Site};
 use crate::error::Result;
+use crate::server::Held;
 
 /// What a server serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,11 +53,13 @@ impl SiteMap {
             Some(folder) => config::read_folder(&folder)?,
             None => Installed { config: Config::default(), shared: None },
         };
+        let records = server.http.records()?.into_iter();
+        let records = records.map(|record| Record { endpoint: record.endpoint.in_lower_case(), ..record });
         Ok(Self {
             windows_build: server.sites.windows_build(),
             addresses: server.sites.addresses()?,
             shared: installed.shared.map(|path| path.display().to_string()),
-            records: server.http.records()?,
+            records: records.collect(),
             settings: server.sites.settings(),
             ..Self::from(installed.config)
         })
@@ -116,6 +120,29 @@ impl SiteMap {
         next.into_iter().flatten().find_map(|endpoint| self.record(&endpoint))
     }
 
+    /// Gives bindings the certificates that name their hosts, for a configuration without its records; says how many
+    /// got one. Of several certificates the one that is valid for longest.
+    pub fn assign_by_name(&mut self, key_pairs: &[Held]) -> usize {
+        let bindings: Vec<_> = self.sites.iter().flat_map(|site| &site.bindings).cloned().collect();
+        let before = self.records.len();
+        for binding in bindings {
+            let Some(endpoint) = binding.endpoint().filter(|endpoint| self.record(endpoint).is_none()) else {
+                continue;
+            };
+            let host = binding.parts().map(|parts| parts.host).unwrap_or_default();
+            let fitting = key_pairs.iter().filter(|held| names_host(held, &host));
+            if let Some(held) = fitting.max_by_key(|held| held.leaf().not_after()) {
+                let store = held.windows.as_ref().map(|windows| windows.store.clone());
+                self.records.push(Record {
+                    store,
+                    flags: record_flags(binding.ssl_flags),
+                    ..Record::new(endpoint, held.leaf().thumbprint())
+                });
+            }
+        }
+        self.records.len() - before
+    }
+
     /// Every use of a certificate by IIS: TLS bindings with their sites, FTP sites without a binding.
     pub fn uses<'a>(&'a self, thumbprint: &'a str) -> impl Iterator<Item = (&'a Site, Option<&'a Binding>)> {
         let is = move |other: &str| other.eq_ignore_ascii_case(thumbprint);
@@ -130,6 +157,15 @@ impl SiteMap {
     }
 }
 
+/// Whether a certificate is for a host, by its name or a wildcard.
+fn names_host(held: &Held, host: &str) -> bool {
+    let wildcard = host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
+    let is = |name: &str| {
+        name.eq_ignore_ascii_case(host) || wildcard.as_deref().is_some_and(|w| name.eq_ignore_ascii_case(w))
+    };
+    !host.is_empty() && held.leaf().dns_names().iter().any(|name| is(name))
+}
+
 impl From<Config> for SiteMap {
     fn from(config: Config) -> Self {
         let Config { sites, ftp_defaults, locations } = config;
@@ -140,21 +176,10 @@ impl From<Config> for SiteMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::iis::sites::IIS_APP_ID;
+    use crate::throwaway::{Authority, Kind};
 
     fn record(endpoint: Endpoint, thumbprint: &str) -> Record {
-        Record {
-            endpoint,
-            thumbprint: Some(thumbprint.into()),
-            store: None,
-            app_id: IIS_APP_ID.into(),
-            check_mode: 0,
-            freshness: 0,
-            url_timeout: 0,
-            ctl_identifier: None,
-            ctl_store: None,
-            flags: 0,
-        }
+        Record::new(endpoint, thumbprint.into())
     }
 
     fn name(host: &str) -> Endpoint {
@@ -219,5 +244,30 @@ mod tests {
         };
         assert_eq!(uses("aa"), ["a *:443:a.example.com", "a *:443:b.example.com", "b 192.0.2.1:443:", "c ftp"]);
         assert_eq!(uses("BB"), ["d ftp"]);
+    }
+
+    #[test]
+    fn a_configuration_without_records_gets_certificates_by_host_name() {
+        let now = jiff::Timestamp::now();
+        let authority = Authority::new("Test", now).unwrap();
+        let held = |names: &[&str]| Held {
+            pair: authority.issue(names, Kind::P256, now).unwrap(),
+            file_names: Vec::new(),
+            pfx: None,
+            windows: None,
+        };
+        let key_pairs = [held(&["shop.example.com"]), held(&["*.example.net"])];
+        let bindings = vec![
+            https("*:443:Shop.example.com", 97),
+            https("*:443:a.example.net", 1),
+            https("*:443:", 0),
+            https("*:443:x.y", 1),
+        ];
+        let mut map = SiteMap { sites: vec![Site { bindings, ..Site::default() }], ..SiteMap::default() };
+        assert_eq!(map.assign_by_name(&key_pairs), 2);
+        assert_eq!(map.record(&name("shop.example.com")).unwrap().flags, 0x440);
+        let wildcard = key_pairs[1].leaf().thumbprint();
+        assert_eq!(map.record(&name("a.example.net")).unwrap().thumbprint, Some(wildcard));
+        assert_eq!(map.assign_by_name(&key_pairs), 0);
     }
 }

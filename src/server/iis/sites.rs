@@ -43,6 +43,22 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record of IIS with nothing special about it; the certificate is in `MY`.
+    pub fn new(endpoint: Endpoint, thumbprint: String) -> Self {
+        Self {
+            endpoint,
+            thumbprint: Some(thumbprint),
+            store: None,
+            app_id: IIS_APP_ID.to_owned(),
+            check_mode: 0,
+            freshness: 0,
+            url_timeout: 0,
+            ctl_identifier: None,
+            ctl_store: None,
+            flags: 0,
+        }
+    }
+
     /// Whether IIS made it.
     pub fn is_of_iis(&self) -> bool {
         self.app_id.eq_ignore_ascii_case(IIS_APP_ID)
@@ -51,6 +67,7 @@ impl Record {
     /// Whether both do the same: Windows may spell the store and the GUID in another way than they were given to it.
     pub fn is_same(&self, other: &Self) -> bool {
         let spelled = |record: &Self| Self {
+            endpoint: record.endpoint.in_lower_case(),
             store: Some(record.store.as_deref().unwrap_or("MY").to_uppercase()),
             app_id: record.app_id.to_uppercase(),
             ..record.clone()
@@ -86,6 +103,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The same with its host name in lower case, as bindings and records may spell it in different ways.
+    pub fn in_lower_case(&self) -> Self {
+        match self {
+            Self::Name { host, port } => Self::Name { host: host.to_lowercase(), port: *port },
+            other => other.clone(),
+        }
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         let (Self::Address { port, .. } | Self::Name { port, .. } | Self::Central { port }) = self;
@@ -215,7 +240,8 @@ pub trait HttpSys {
     /// # Errors
     /// What Windows answered.
     fn record(&self, endpoint: &Endpoint) -> Result<Option<Record>, WindowsError> {
-        Ok(self.records()?.into_iter().find(|record| record.endpoint == *endpoint))
+        let wanted = endpoint.in_lower_case();
+        Ok(self.records()?.into_iter().find(|record| record.endpoint.in_lower_case() == wanted))
     }
 
     /// Adds a record for an endpoint that has none.
