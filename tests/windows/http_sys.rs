@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use pfxvault::server::iis::sites::IIS_APP_ID;
 use pfxvault::server::iis::{Code, Endpoint, HttpSys, Record, SiteConfig, StoredCertificate};
@@ -176,4 +177,24 @@ fn a_windows_that_cannot_replace_at_once_ends_the_same() {
 fn this_machine_says_its_build_and_its_addresses() {
     assert!(LocalMachine.windows_build() >= 7601);
     assert!(LocalMachine.addresses().unwrap().iter().any(std::net::IpAddr::is_loopback));
+}
+
+#[test]
+fn the_central_certificate_store_is_told_without_its_passwords() {
+    if !under_wine() {
+        return;
+    }
+    assert_eq!(LocalMachine.settings().central_store, None);
+    let key = r"HKLM\SOFTWARE\Microsoft\IIS\CentralCertProvider";
+    let settings = [
+        ("CertStoreLocation", "REG_SZ", r"\\files\certs"),
+        ("UserName", "REG_SZ", "EXAMPLE\\web"),
+        ("Enabled", "REG_DWORD", "1"),
+    ];
+    for (name, kind, value) in settings {
+        let added = Command::new("reg").args(["add", key, "/v", name, "/t", kind, "/d", value, "/f"]).output().unwrap();
+        assert!(added.status.success(), "{name}");
+    }
+    let store = LocalMachine.settings().central_store.unwrap();
+    assert_eq!((store.location.as_str(), store.user.as_str()), (r"\\files\certs", "EXAMPLE\\web"));
 }
