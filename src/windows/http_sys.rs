@@ -9,11 +9,10 @@ use std::net::Ipv4Addr;
 use std::ptr;
 use std::slice;
 
-use data_encoding::HEXUPPER;
-use data_encoding::HEXUPPER_PERMISSIVE;
+use data_encoding::{HEXUPPER, HEXUPPER_PERMISSIVE};
 use windows_sys::Win32::Foundation::{
-    ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS,
-    ERROR_SUCCESS, HANDLE,
+    ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER,
+    ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS, ERROR_SUCCESS, HANDLE,
 };
 use windows_sys::Win32::Networking::HttpServer::{
     HTTP_INITIALIZE_CONFIG, HTTP_SERVICE_CONFIG_ID, HTTP_SERVICE_CONFIG_SSL_CCS_KEY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY,
@@ -69,9 +68,15 @@ pub fn add(record: &Record) -> Result<(), WindowsError> {
 /// comes back if the new one is refused.
 pub fn replace(record: &Record) -> Result<(), WindowsError> {
     let session = Session::start()?;
-    if let Some(update) = update_function() {
-        return session.write(update, "HttpUpdateServiceConfiguration", record);
+    let update = |update| session.write(update, "HttpUpdateServiceConfiguration", record);
+    match update_function().map(update) {
+        None => replace_by_way_of_none(&session, record),
+        Some(Err(error)) if error.code == Code(ERROR_CALL_NOT_IMPLEMENTED) => replace_by_way_of_none(&session, record),
+        Some(updated) => updated,
     }
+}
+
+fn replace_by_way_of_none(session: &Session, record: &Record) -> Result<(), WindowsError> {
     let before = records()?.into_iter().find(|other| other.endpoint == record.endpoint);
     let missing = || WindowsError::new(QUERY, &record.endpoint, Code::FILE_NOT_FOUND);
     let before = before.ok_or_else(missing)?;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::server::iis::sites::{CentralStore, Settings};
 use crate::server::iis::{
     BindingChange, CertStores, Code, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport,
     Properties, Record, Signature, SiteConfig, StoreName, StoredCertificate, WindowsError,
@@ -14,6 +15,7 @@ use super::store::{Context, Store};
 use super::{address, apphost, capi, cng, http_sys, pfx_fallback, process, registry};
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
 
 /// The machine this runs on.
 pub struct LocalMachine;
@@ -136,6 +138,15 @@ impl SiteConfig for LocalMachine {
     /// Unlike the functions that tell a version, this value does not depend on what the program was built for.
     fn windows_build(&self) -> u32 {
         registry::text(WINDOWS_VERSION, "CurrentBuildNumber").ok().and_then(|build| build.parse().ok()).unwrap_or(0)
+    }
+
+    fn settings(&self) -> Settings {
+        let text = |name| registry::text(CENTRAL_STORE, name).unwrap_or_default();
+        let enabled = registry::number(CENTRAL_STORE, "Enabled").is_some_and(|enabled| enabled != 0);
+        let central_store =
+            enabled.then(|| CentralStore { location: text("CertStoreLocation"), user: text("UserName") });
+        // The task that rebinds is made by a template of the Task Scheduler; whether it is on is not asked.
+        Settings { central_store, automatic_rebind: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
+use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -13,19 +13,19 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS,
-    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, GetDriveTypeW, GetVolumeInformationW,
+    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, GetDiskFreeSpaceExW, GetDriveTypeW, GetVolumeInformationW,
     GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{
-    DISK_EXTENT, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery, STORAGE_DEVICE_DESCRIPTOR,
-    STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
+    DISK_EXTENT, IOCTL_DISK_IS_WRITABLE, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery,
+    STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE};
 
 use super::wide::{narrow, wide};
-use super::{call, folders};
-use crate::media::{Device, Facts, read_blocks, synced};
+use super::{call, folders, policy, reach};
+use crate::media::{Device, Facts, ReadOnly, read_blocks, shares_above, synced};
 
 /// Longest path Windows knows, in UTF-16 units.
 const LONGEST_PATH: usize = 32_768;
@@ -35,6 +35,8 @@ const VOLUME_NAME: usize = 64;
 const FILE_SYSTEM_NAME: usize = 261;
 /// Disks that one volume may span before the rest is not looked at.
 const MOST_DISKS: usize = 32;
+/// Large enough to read a sector of any disk; what is looked for is in its first 512 bytes.
+const BOOT_SECTOR: usize = 4096;
 
 /// What is known of the file system and the device under `path`, or under its nearest existing parent.
 ///
@@ -45,9 +47,59 @@ pub fn facts(path: &Path) -> io::Result<Facts> {
     let root = volume_path(&real)?;
     let device = device(&real, &root);
     let file_system = file_system(&root)?;
+    let hardware = hardware(&root);
+    let encryption = encryption(&root);
+    let free = free(&root);
+    let read_only = read_only(&root, device, encryption.is_some());
     let real = plain(&real);
-    let synced = synced::look(&real, &homes());
-    Ok(Facts { synced, ..Facts::new(real, file_system, device) })
+    let synced = reach::registered_sync(&real).or_else(|| synced::look(&real, &homes()));
+    let shares = shares_above(&real, reach::shares());
+    Ok(Facts { hardware, free, read_only, encryption, synced, shares, ..Facts::new(real, file_system, device) })
+}
+
+/// The disks below, by the names under which Windows opens them. Nothing for what is on no disk of this machine.
+fn hardware(root: &OsStr) -> Vec<String> {
+    let disks = open_volume(root).and_then(|volume| disks(&volume)).unwrap_or_default();
+    disks.into_iter().map(|disk| format!("PhysicalDrive{}", disk.DiskNumber)).collect()
+}
+
+/// Bytes that this account may still write (`GetDiskFreeSpaceExW`).
+fn free(root: &OsStr) -> Option<u64> {
+    let name = wide(root);
+    let mut free = 0;
+    // SAFETY: the path ends in NUL; `free` takes a number; the rest is not asked for.
+    let told = unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut()) };
+    (told != 0).then_some(free)
+}
+
+/// A policy is named first: whoever knows the policy need not look for a switch on the stick.
+fn read_only(root: &OsStr, device: Device, encrypted: bool) -> Option<ReadOnly> {
+    let policy = (device == Device::Removable).then(|| policy::against_writing(encrypted)).flatten();
+    let refuses = || {
+        let asked = open_volume(root)
+            .and_then(|volume| ask(&volume, "IOCTL_DISK_IS_WRITABLE", IOCTL_DISK_IS_WRITABLE, &(), &mut ()));
+        asked.is_err_and(|error| call::code_of(&error) == Some(ERROR_WRITE_PROTECT.cast_signed()))
+    };
+    policy.map(ReadOnly::Policy).or_else(|| refuses().then_some(ReadOnly::Device))
+}
+
+/// BitLocker shows on the disk itself, below what an open volume shows; only an elevated process may look there.
+fn encryption(root: &OsStr) -> Option<String> {
+    let disk = open_volume(root).and_then(|volume| disks(&volume)).ok()?.into_iter().next()?;
+    let mut start = vec![0_u8; BOOT_SECTOR];
+    let device = format!(r"\\.\PhysicalDrive{}", disk.DiskNumber);
+    let offset = u64::try_from(disk.StartingOffset).ok()?;
+    let read = File::open(device).and_then(|disk| disk.seek_read(&mut start, offset)).ok()?;
+    (read == BOOT_SECTOR && is_bitlocker(&start)).then(|| "BitLocker".to_owned())
+}
+
+/// The boot sector of a volume under BitLocker says so in place of a file system's name; that of BitLocker To Go looks
+/// like FAT for older systems, and has the identifier of BitLocker further on (libbde, "BitLocker Drive Encryption
+/// format").
+fn is_bitlocker(boot_sector: &[u8]) -> bool {
+    const IDENTIFIER: [u8; 16] =
+        [0x3b, 0xd6, 0x67, 0x49, 0x29, 0x2e, 0xd8, 0x4a, 0x83, 0x99, 0xf6, 0xa3, 0x39, 0xe3, 0xd0, 0x01];
+    boot_sector.get(3..11) == Some(b"-FVE-FS-") || boot_sector.get(424..440) == Some(IDENTIFIER.as_slice())
 }
 
 /// The profiles of all users: the folders beside the one that belongs to everybody.
@@ -103,7 +155,8 @@ fn disk(root: &OsStr) -> Device {
 
 fn share_disk(volume: &File, other: &OsStr) -> bool {
     let others = open_volume(other).and_then(|other| disks(&other)).unwrap_or_default();
-    disks(volume).unwrap_or_default().iter().any(|disk| others.contains(disk))
+    let is_other = |disk: &DISK_EXTENT| others.iter().any(|other| other.DiskNumber == disk.DiskNumber);
+    disks(volume).unwrap_or_default().iter().any(is_other)
 }
 
 /// USB, SD card or FireWire, or a drive that says its medium can be taken out.
@@ -176,13 +229,13 @@ struct Extents {
     more: [DISK_EXTENT; MOST_DISKS - 1],
 }
 
-/// The numbers of the disks that a volume lies on (`IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS`).
-fn disks(volume: &File) -> io::Result<Vec<u32>> {
+/// Where on which disks a volume lies (`IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS`).
+fn disks(volume: &File) -> io::Result<Vec<DISK_EXTENT>> {
     let mut extents = Extents { first: VOLUME_DISK_EXTENTS::default(), more: [DISK_EXTENT::default(); MOST_DISKS - 1] };
     ask(volume, "IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS", IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, &(), &mut extents)?;
     let count = extents.first.NumberOfDiskExtents as usize;
     let all = extents.first.Extents.iter().chain(&extents.more);
-    Ok(all.take(count).map(|extent| extent.DiskNumber).collect())
+    Ok(all.take(count).copied().collect())
 }
 
 /// Bus and kind of the device under a volume (`IOCTL_STORAGE_QUERY_PROPERTY`, `StorageDeviceProperty`).
@@ -300,6 +353,22 @@ mod tests {
         assert_eq!(shown(r"\\?\UNC\server\share\x"), r"\\server\share\x");
         assert_eq!(shown(r"\\?\Volume{0}\x"), r"\\?\Volume{0}\x");
         assert_eq!(shown(r"C:\x"), r"C:\x");
+    }
+
+    #[test]
+    fn bitlocker_is_told_by_its_boot_sector_on_a_disk_and_on_a_stick() {
+        let mut sector = [0_u8; BOOT_SECTOR];
+        assert!(!is_bitlocker(&sector) && !is_bitlocker(&[]));
+        sector[3..11].copy_from_slice(b"-FVE-FS-");
+        assert!(is_bitlocker(&sector));
+        sector[3..11].copy_from_slice(b"MSWIN4.1");
+        assert!(!is_bitlocker(&sector));
+        let identifier = 0x4967_D63B_2E29_4AD8_8399_F6A3_39E3_D001_u128;
+        let guid = windows_sys::core::GUID::from_u128(identifier);
+        let head = [&guid.data1.to_le_bytes()[..], &guid.data2.to_le_bytes(), &guid.data3.to_le_bytes()].concat();
+        sector[424..432].copy_from_slice(&head);
+        sector[432..440].copy_from_slice(&guid.data4);
+        assert!(is_bitlocker(&sector));
     }
 
     #[test]

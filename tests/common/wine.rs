@@ -1,5 +1,5 @@
-//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE` and the stand-in for ncrypt.dll in
-//! `PFXVAULT_NCRYPT`.
+//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE` and the stand-ins for ncrypt.dll
+//! and httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "a test, and every file uses a part of it")]
 
 use std::ffi::OsString;
@@ -8,6 +8,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::common::{Said, Table};
+
+/// The stand-ins that were given, with the names of the libraries they stand in for.
+fn stand_ins() -> impl Iterator<Item = (OsString, &'static str)> {
+    let libraries = [("PFXVAULT_NCRYPT", "ncrypt"), ("PFXVAULT_HTTPAPI", "httpapi")];
+    libraries.into_iter().filter_map(|(variable, library)| Some((std::env::var_os(variable)?, library)))
+}
 
 /// A Windows machine: a prefix of Wine of that name with the table's stick A as its removable drive R:.
 pub struct Windows<'a> {
@@ -22,8 +28,9 @@ impl<'a> Windows<'a> {
         let program = std::env::var_os("PFXVAULT_EXE")?;
         let windows = Self { table, name, program };
         windows.wine(&["wineboot", "-i"]);
-        if let Some(ncrypt) = std::env::var_os("PFXVAULT_NCRYPT") {
-            std::fs::copy(ncrypt, windows.prefix().join("drive_c/windows/system32/ncrypt.dll")).unwrap();
+        for (file, library) in stand_ins() {
+            let system = windows.prefix().join("drive_c/windows/system32");
+            std::fs::copy(file, system.join(format!("{library}.dll"))).unwrap();
         }
         symlink(table.stick("A"), windows.prefix().join("dosdevices/r:")).unwrap();
         windows.wine(&["reg", "add", r"HKLM\Software\Wine\Drives", "/v", "r:", "/d", "floppy", "/f"]);
@@ -36,8 +43,8 @@ impl<'a> Windows<'a> {
     }
 
     pub fn command(&self, program: &str) -> Command {
-        let standin = std::env::var_os("PFXVAULT_NCRYPT").is_some();
-        let overrides = if standin { "mscoree,mshtml=;ncrypt=n" } else { "mscoree,mshtml=" };
+        let overrides = stand_ins().map(|(_, library)| format!(";{library}=n")).collect::<String>();
+        let overrides = format!("mscoree,mshtml={overrides}");
         let mut command = Command::new(program);
         command.env("WINEPREFIX", self.prefix()).env("WINEDEBUG", "-all").env("WINEDLLOVERRIDES", overrides);
         command.stdin(Stdio::null());

@@ -1,7 +1,7 @@
 //! Certificates and keys of this machine: brought in, looked at, copied out, mended and taken back.
 
 mod dying;
-mod fixtures;
+pub mod fixtures;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,25 +18,25 @@ use crate::under_wine;
 use fixtures::{Pair, PairKind};
 
 /// Stores and containers belong to the machine, and so to one test at a time.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Host state in a folder that nobody else can enter, as it must be.
-struct StateFolder(tempfile::TempDir);
+pub struct StateFolder(tempfile::TempDir);
 
 impl StateFolder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.0.path().join("state")
     }
 }
 
-fn restore(pairs: &[&Pair], options: &Options, state: &Path) -> bool {
+pub fn restore(pairs: &[&Pair], options: &Options, state: &Path) -> bool {
     let machine = LocalMachine;
     let incoming: Vec<_> = pairs.iter().map(|pair| pair.incoming()).collect();
     let here = look_at_all(machine.iis()).unwrap();
@@ -67,7 +67,7 @@ fn inventory() -> (Vec<String>, Vec<KeyLink>) {
     (certificates, keys)
 }
 
-fn take_everything_back(state: &Path) {
+pub fn take_everything_back(state: &Path) {
     let mut journal = Journal::open(state).unwrap();
     assert!(take_back::finish(LocalMachine.iis(), &mut journal).unwrap().is_empty());
     while journal.last_kept().is_some() {

@@ -1,0 +1,113 @@
+//! What the stand-in keeps: all records in one file of the machine, one a line, so that a test can compare and copy it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use data_encoding::{HEXUPPER, HEXUPPER_PERMISSIVE};
+
+const RECORDS: &str = "httpapi-records.txt";
+const CANNOT_READ: u32 = 1117;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Address = 1,
+    Name = 5,
+    Central = 6,
+}
+
+impl Kind {
+    pub fn of(id: i32) -> Option<Self> {
+        [Self::Address, Self::Name, Self::Central].into_iter().find(|kind| *kind as i32 == id)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    pub ip: Vec<u8>,
+    pub host: String,
+    pub port: u16,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub kind: Kind,
+    pub key: Key,
+    pub hash: Vec<u8>,
+    /// As it lies in memory.
+    pub app_id: Vec<u8>,
+    pub store: Option<String>,
+    /// Check mode, freshness, time-out, flags.
+    pub numbers: [u32; 4],
+    pub ctl_identifier: Option<String>,
+    pub ctl_store: Option<String>,
+}
+
+impl Kept {
+    /// `KIND IP HOST PORT HASH APPID STORE MODE FRESH TIMEOUT CTL CTLSTORE FLAGS`, `-` for nothing.
+    fn line(&self) -> String {
+        let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { HEXUPPER.encode(bytes) };
+        let text =
+            |text: &Option<String>| text.as_ref().map_or("-".to_owned(), |text| format!("={}", hex(text.as_bytes())));
+        let [mode, fresh, timeout, flags] = self.numbers;
+        let (ip, host, hash, app_id) =
+            (hex(&self.key.ip), hex(self.key.host.as_bytes()), hex(&self.hash), hex(&self.app_id));
+        let (store, ctl, ctl_store) = (text(&self.store), text(&self.ctl_identifier), text(&self.ctl_store));
+        let (kind, port) = (self.kind as i32, self.key.port);
+        format!(
+            "{kind} {ip} {host} {port} {hash} {app_id} {store} {mode} {fresh} {timeout} {ctl} {ctl_store} {flags}\n"
+        )
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [kind, ip, host, port, hash, app_id, store, mode, fresh, timeout, ctl, ctl_store, flags] = fields[..]
+        else {
+            return None;
+        };
+        let hex = |text: &str| match text {
+            "-" => Some(Vec::new()),
+            text => HEXUPPER_PERMISSIVE.decode(text.as_bytes()).ok(),
+        };
+        let string = |text: &str| String::from_utf8(hex(text)?).ok();
+        let optional = |text: &str| match text.strip_prefix('=') {
+            Some(text) => string(text).map(Some),
+            None => Some(None),
+        };
+        Some(Self {
+            kind: Kind::of(kind.parse().ok()?)?,
+            key: Key { ip: hex(ip)?, host: string(host)?, port: port.parse().ok()? },
+            hash: hex(hash)?,
+            app_id: hex(app_id)?,
+            store: optional(store)?,
+            numbers: [mode.parse().ok()?, fresh.parse().ok()?, timeout.parse().ok()?, flags.parse().ok()?],
+            ctl_identifier: optional(ctl)?,
+            ctl_store: optional(ctl_store)?,
+        })
+    }
+}
+
+fn file(name: &str) -> PathBuf {
+    let base = std::env::var_os("ProgramData").unwrap_or_else(|| r"C:\ProgramData".into());
+    PathBuf::from(base).join(name)
+}
+
+/// Whether this is the library of an older Windows.
+pub fn is_old() -> bool {
+    file("httpapi-is-old").exists()
+}
+
+/// All records.
+pub fn all() -> Result<Vec<Kept>, u32> {
+    let text = match fs::read_to_string(file(RECORDS)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.map_err(|_| CANNOT_READ)?,
+    };
+    text.lines().map(Kept::parse).collect::<Option<_>>().ok_or(CANNOT_READ)
+}
+
+/// Keeps these, sorted by what they answer for, whatever order they were written in.
+pub fn keep(records: &[Kept]) -> Result<(), u32> {
+    let mut lines: Vec<String> = records.iter().map(Kept::line).collect();
+    lines.sort();
+    fs::write(file(RECORDS), lines.concat()).map_err(|_| CANNOT_READ)
+}
