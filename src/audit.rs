@@ -7,6 +7,7 @@ use crate::error::Exit;
 use crate::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
+use crate::server::iis::folders_served;
 use crate::state::State;
 use crate::text;
 use crate::text::Text;
@@ -154,7 +155,7 @@ impl Seen<'_> {
         let rule = judged.rule;
         for here in self.here {
             let Some(facts) = &here.facts else { continue };
-            let breaches = rules::breaches(facts, Stored::Vault, &[]);
+            let breaches = rules::breaches(facts, Stored::Vault, &folders_served());
             let mut own = breaches.into_iter().filter(|breach| breach.rule == rule).peekable();
             if own.peek().is_none() {
                 judged.add(Level::Kept, text!("audit-place-good", medium = here.name.as_str()));
@@ -188,7 +189,7 @@ impl Seen<'_> {
         let copies = self.copies(state, newest.number);
         let level = if copies < 2 { Level::Attention } else { Level::Kept };
         judged.add(level, text!("audit-copies", count = copies, number = newest.number));
-        for seen in state.media().values() {
+        for seen in state.media_in_use() {
             judged.add(checked(seen, self.now), checked_text(seen, self.now));
         }
         for finding in self.check.iter().flat_map(|check| &check.findings) {
@@ -242,14 +243,19 @@ impl Seen<'_> {
     }
 }
 
+/// A check that no cache can have answered counts, and the first one all the same.
+fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
+    seen.last_cold.or(seen.last_verified)
+}
+
 fn checked(seen: &SeenMedium, now: Timestamp) -> Level {
-    let overdue = seen.last_verified.is_none_or(|time| days(time, now) > CHECK_EVERY);
+    let overdue = last_check(seen).is_none_or(|time| days(time, now) > CHECK_EVERY);
     if overdue { Level::Attention } else { Level::Kept }
 }
 
 fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
     let label = seen.label.as_str();
-    match seen.last_verified {
+    match last_check(seen) {
         None => text!("audit-never-checked", label = label),
         Some(time) => text!("audit-checked", label = label, age = count(days(time, now))),
     }

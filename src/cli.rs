@@ -128,6 +128,8 @@ pub struct Status {
     pub(crate) from: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub(crate) source_password_file: Option<PathBuf>,
+    #[arg(long, value_name = "HOST[:PORT]", num_args = 0..)]
+    pub(crate) tls: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +166,28 @@ pub struct Backup {
     pub(crate) dry_run: bool,
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+impl Backup {
+    /// The backup that follows a change of this server's stores: all they hold, to these media.
+    pub fn everything_of_this_server(to: Vec<String>) -> Self {
+        Self {
+            names: Vec::new(),
+            from: From {
+                from: crate::server::IIS.to_owned(),
+                files: SourceFiles { key: None, source_password_file: None },
+            },
+            to,
+            reader: Reader::Server2019,
+            ask_pfx_password: false,
+            pfx_password_file: None,
+            force: false,
+            all: true,
+            iis_config: None,
+            dry_run: false,
+            yes: false,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -180,7 +180,8 @@ impl Verdict {
     }
 }
 
-fn reason(error: &TlsError) -> Text {
+/// Why nothing was shown, for people.
+pub fn reason(error: &TlsError) -> Text {
     match error {
         TlsError::Connection(error) => text::os_reason(error),
         other => text!("os-other", words = other.to_string()),

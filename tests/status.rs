@@ -149,3 +149,44 @@ fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
     let found = urgent(&table.run(STATUS).ended_with(8).json());
     assert!(!found.contains(&"on-the-way".to_owned()) && !found.contains(&"not-on-a-medium".to_owned()), "{found:?}");
 }
+
+#[test]
+fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.serve("other", &["www.example.com"]);
+    let export = "export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}";
+    table.run(export).ended_with(0);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let pem = |end: &str| table.at(&format!("pem/www.example.com.{end}")).display().to_string();
+    let mut server = std::process::Command::new("openssl")
+        .args([
+            "s_server",
+            "-quiet",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+            "-cert",
+            &pem("crt"),
+            "-key",
+            &pem("key"),
+        ])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let shown = |folder: &str| {
+        let line = format!("{STATUS} --tls 127.0.0.1:{port}").replace("{server}", &format!("{{{folder}}}"));
+        let document = table.run(&line).json();
+        let found = document["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "tls").cloned();
+        found.unwrap()
+    };
+    let (ours, others) = (shown("server"), shown("other"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(ours["level"] == "note" && ours["text"].as_str().unwrap().contains("www.example.com"), "{ours}");
+    assert!(others["level"] == "attention" && others["text"].as_str().unwrap().contains("not among"), "{others}");
+    assert_eq!(shown("server")["level"], "attention", "nobody answers any more");
+    table.run("status --tls").ended_with(2);
+    table.run("status --tls www.example.com:x").ended_with(2);
+}

@@ -114,7 +114,7 @@ fn scanned(run: &Run<'_>, names: &[String], state: Option<&State>) -> Result<sca
     let mut known = Known::of(state);
     let stored = stored().unwrap_or_default().into_iter();
     stored.filter_map(|one| Certificate::parse(one.certificate.der).ok()).for_each(|one| known.add_certificate(&one));
-    Ok(scan::run(&paths, &known, &[], &|text| run.console.progress(&text)))
+    Ok(scan::run(&paths, &known, &iis::folders_served(), &|text| run.console.progress(&text)))
 }
 
 /// Those of the newest backup, and those of this run.

@@ -11,7 +11,7 @@ use crate::error::{Error, Exit, Result};
 use crate::media;
 use crate::rules::{self, Stored};
 use crate::secret::Password;
-use crate::server::iis::{SiteMap, keep_used};
+use crate::server::iis::{SiteMap, folders_served, keep_used};
 use crate::server::{Holdings, Unreadable};
 use crate::state::{Acknowledged, State};
 use crate::text;
@@ -40,25 +40,53 @@ pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     let mut state = prepare(run, &media, args.yes)?;
     acknowledge(run, &mut state, &holdings)?;
     let password = chosen_password(run, args)?;
-    let request = Request {
-        holdings: &holdings,
-        selected: &args.names,
-        profile: args.reader.profile(),
-        password: password.as_ref(),
-        exceptions: &run.exceptions,
-        force: args.force,
-        now: run.now,
-    };
+    let request = request(run, args, &holdings, password.as_ref());
     let progress = |text| run.console.progress(&text);
     let outcome = backup::run_with_parcels(&mut state, &media, &parcels, &request, &progress)?;
     Ok(report(run, &state, &holdings, &parcels, &outcome))
+}
+
+fn request<'a>(
+    run: &'a Run<'_>,
+    args: &'a Backup,
+    holdings: &'a Holdings,
+    password: Option<&'a Password>,
+) -> Request<'a> {
+    Request {
+        holdings,
+        selected: &args.names,
+        profile: args.reader.profile(),
+        password,
+        exceptions: &run.exceptions,
+        force: args.force,
+        now: run.now,
+    }
+}
+
+/// Where no stick is at hand: seals everything of this server's stores into the outbox, and says that it is no backup
+/// until a stick has it. On a server that is not enrolled nothing can be sealed; what that means is said, too.
+pub fn keep_in_outbox(run: &Run<'_>) -> Result<()> {
+    let Some(mut state) = run.state()? else {
+        run.console.warn(&text!("install-only-here"));
+        return Ok(());
+    };
+    let args = Backup::everything_of_this_server(Vec::new());
+    let holdings = chosen(run, &args)?;
+    let request = request(run, &args, &holdings, None);
+    if let Some(number) = backup::to_outbox(&mut state, &request, &|text| run.console.progress(&text))? {
+        run.console.say(&text!("outbox-sealed", number = number.get()));
+    }
+    if state.on_the_way().next().is_some() {
+        run.console.warn(&text!("install-only-here"));
+    }
+    Ok(())
 }
 
 /// Parcels to seal: each a new file, wherever it may pass.
 fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
     let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_file(name)).collect();
     for file in &files {
-        let warnings = rules::judge(file, Stored::Parcel, &run.exceptions)?;
+        let warnings = rules::judge_served(file, Stored::Parcel, &folders_served(), &run.exceptions)?;
         if file.exists() {
             return Err(Error::failed(text!("error-parcel-exists", path = file.as_path())));
         }

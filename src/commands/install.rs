@@ -4,9 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Backup, From, Install, Reader, SourceFiles, Store};
+use crate::cli::{Backup, Install, Store};
 use crate::commands::bindings::Answers;
-use crate::commands::list::last_backup;
 use crate::commands::restart::restart;
 use crate::commands::{Run, backup, bindings, day, iis};
 use crate::error::{Error, Exit, Result};
@@ -14,7 +13,6 @@ use crate::keypair::Certificate;
 use crate::restore::answer::{self, Answer, Origin, Wishes};
 use crate::restore::successor::{self, Succession};
 use crate::restore::{Bound, Fate};
-use crate::server::IIS;
 use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
 use crate::{files, pkcs7, text};
 
@@ -173,31 +171,17 @@ fn is_bound(answer: &Answer<'_>) -> bool {
     answer.plan.bindings.iter().any(|bound| matches!(bound.fate, Fate::Change { .. } | Fate::AsItShouldBe))
 }
 
-/// Backs up everything at once, where a medium is there. Without one, this is where a parcel would be sealed.
+/// Backs up everything at once: to the media given, else into the outbox of host state.
 fn keep_safe(run: &Run<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value) {
-    if args.to.is_empty() {
-        let known = run.memory().state;
-        if known.is_none_or(|state| last_backup(&state, answer.leaf.der()).is_none()) {
-            run.console.warn(&text!("install-only-here"));
-        }
-        return (Exit::Done, Value::Null);
-    }
-    let source = From { from: IIS.to_owned(), files: SourceFiles { key: None, source_password_file: None } };
-    let backup = Backup {
-        names: Vec::new(),
-        from: source,
-        to: args.to.clone(),
-        reader: Reader::Server2019,
-        ask_pfx_password: false,
-        pfx_password_file: None,
-        force: false,
+    let saved = if args.to.is_empty() {
+        backup::keep_in_outbox(run).map(|()| (Exit::Done, Value::Null))
+    } else {
         // A backup of what sites use would leave out what none uses yet.
-        all: !is_bound(answer),
-        iis_config: None,
-        dry_run: false,
-        yes: args.yes,
+        let all = !is_bound(answer);
+        let backup = Backup { all, yes: args.yes, ..Backup::everything_of_this_server(args.to.clone()) };
+        backup::back_up(run, &backup)
     };
-    backup::back_up(run, &backup).unwrap_or_else(|error| {
+    saved.unwrap_or_else(|error| {
         run.console.warn(&text!("install-not-saved", reason = error.text));
         (Exit::Attention, Value::Null)
     })

@@ -25,6 +25,7 @@ mod restore;
 mod retire;
 mod selftest;
 mod servers;
+mod shown;
 mod sites;
 mod status;
 mod undo;
@@ -42,7 +43,7 @@ use crate::media::FolderVolume;
 use crate::open::{self, Opened};
 use crate::rules::{self, Stored};
 use crate::secret::{Passphrase, Password};
-use crate::server::{self, Holdings, Source};
+use crate::server::{self, Holdings, Source, iis as server_iis};
 use crate::state::{self, State};
 use crate::text;
 use crate::text::Text;
@@ -167,7 +168,7 @@ impl<'a> Run<'a> {
 
     /// Refuses a place that breaks a handling rule, and points out what is only risky.
     pub fn judge(&self, path: &Path, stored: Stored) -> Result<()> {
-        let warnings = rules::judge(path, stored, &self.exceptions)?;
+        let warnings = rules::judge_served(path, stored, &server_iis::folders_served(), &self.exceptions)?;
         warnings.iter().for_each(|warning| self.console.warn(warning));
         Ok(())
     }

@@ -7,8 +7,9 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::Request;
+use crate::commands::events::Leading;
 use crate::commands::list::last_backup;
-use crate::commands::{Run, iis};
+use crate::commands::{Run, backup, iis};
 use crate::error::{Error, Exit, Result};
 use crate::restore::plan::{Item, PlacedKey, Placement};
 use crate::restore::{self, Action, Journal, Plan};
@@ -31,6 +32,10 @@ pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
     write(run, server, &args.out, &request.csr)?;
     run.console.say(&text!("request-done", name = name, path = args.out.as_path()));
     run.console.mention(&text!("request-next"));
+    let sealed = backup::keep_in_outbox(run);
+    if let Err(error) = sealed {
+        run.console.warn(&text!("request-not-sealed", reason = error.text));
+    }
     let file = args.out.display().to_string();
     run.console.document(Exit::Done, json!({ "names": names, "file": file }));
     Ok(Exit::Done)
@@ -59,7 +64,11 @@ fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
     let written =
         File::create_new(path).and_then(|mut file| file.write_all(csr.as_bytes()).and_then(|()| file.sync_all()));
     let Err(error) = written else { return Ok(()) };
-    restore::undo(server, &mut Journal::open(&run.state_folder()?)?)?;
+    let mut journal = Journal::open(&run.state_folder()?)?;
+    let created = journal.last_kept().map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
+    let undone = restore::undo(server, &mut journal);
+    run.report_deleted(server, &created);
+    undone?;
     Err(failed(&error))
 }
 

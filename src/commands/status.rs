@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::{SourceFiles, Status};
 use crate::commands::media::media_table;
-use crate::commands::{Known, Run, day};
+use crate::commands::{Known, Run, day, shown};
 use crate::error::{Exit, Result};
 use crate::event::Event;
 use crate::keypair::Certificate;
@@ -28,6 +28,9 @@ pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
         Some(state) => findings.extend(judge(run, state, &media, here.as_deref())?),
         None if findings.is_empty() => findings.push(attention("not-enrolled", text!("status-not-enrolled"))),
         None => {}
+    }
+    if let Some(names) = &args.tls {
+        findings.extend(shown::ask(names, here.as_deref())?);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     let exit = exit(&findings);

@@ -358,7 +358,7 @@ pub(super) fn information(parts: Parts) -> String {
 
 /// Where and how to ask for the certificate of a binding. Nothing is asked outside of this machine: a binding to all
 /// addresses is asked on loopback, one to an address of this server there. For a wildcard, some name is asked.
-pub(super) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check> {
+pub(crate) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check> {
     let Parts { ip, port, host } = binding.parts()?;
     let ip = ip.filter(|ip| !ip.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into());
     let host = (!host.is_empty()).then(|| host.to_lowercase().replace('*', "www"));

@@ -2,6 +2,7 @@
 //! flags are written there. Windows versions differ in the flags they know.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use super::sites::{Binding, Endpoint, FtpCertificate, Site};
 
@@ -142,18 +143,11 @@ impl Site {
         self.ftp.as_ref().or(defaults).filter(|_| serves)
     }
 
-    /// Whether it serves `folder`: one of its folders contains it or is it. `variable` knows the environment
-    /// (`SystemDrive`). Both are paths of Windows, compared as Windows does.
-    pub fn serves(&self, folder: &str, variable: &dyn Fn(&str) -> Option<String>) -> bool {
-        let folder = comparable(folder);
-        self.folders.iter().map(|path| comparable(&expand(path, variable))).any(|path| folder.starts_with(&path))
+    /// Where its files lie on this machine. `variable` knows the environment (`SystemDrive`).
+    pub fn folders_here(&self, variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+        let plain = |path: String| PathBuf::from(path.replace('/', "\\").trim_end_matches('\\'));
+        self.folders.iter().map(|path| plain(expand(path, variable))).collect()
     }
-}
-
-/// Lower-case, with backslashes only and one at its end, so that `C:\a` does not contain `C:\ab`.
-fn comparable(path: &str) -> String {
-    let path = path.replace('/', "\\").to_lowercase();
-    format!("{}\\", path.trim_end_matches('\\'))
 }
 
 /// Puts the values of `%NAME%` into a path; one that is not known stays as it is.
@@ -236,16 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn a_site_serves_its_folders_and_what_is_below_them() {
-        let site = |path: &str| Site { folders: vec![path.into()], ..Site::default() };
+    fn the_folders_of_a_site_are_told_as_windows_opens_them() {
         let variable = |name: &str| name.eq_ignore_ascii_case("SystemDrive").then(|| "C:".to_owned());
-        let serves = |path: &str, folder: &str| site(path).serves(folder, &variable);
-        assert!(serves(r"%SystemDrive%\inetpub\wwwroot", r"c:\InetPub\wwwroot\backup"));
-        assert!(serves(r"D:\Sites\", r"D:\sites"));
-        assert!(serves(r"D:/Sites", r"D:\sites\a"));
-        assert!(!serves(r"D:\Sites", r"D:\sites2"));
-        assert!(!serves(r"D:\Sites\a", r"D:\sites"));
-        assert!(!serves(r"%Unknown%\a", r"C:\a"));
-        assert!(serves(r"D:\100%", r"D:\100%\x"));
+        let here = |path: &str| Site { folders: vec![path.into()], ..Site::default() }.folders_here(&variable);
+        assert_eq!(here(r"%SystemDrive%\inetpub\wwwroot"), [PathBuf::from(r"C:\inetpub\wwwroot")]);
+        assert_eq!(here(r"D:/Sites\"), [PathBuf::from(r"D:\Sites")]);
+        assert_eq!(here(r"%Unknown%\a"), [PathBuf::from(r"%Unknown%\a")]);
+        assert_eq!(here(r"D:\100%"), [PathBuf::from(r"D:\100%")]);
     }
 }

@@ -398,6 +398,14 @@ pub fn here() -> Result<Iis<'static>, Error> {
     crate::system::iis().ok_or_else(|| Error::usage(text!("error-no-iis")))
 }
 
+/// The folders that the web sites of this machine hand out to anybody; none where there is no IIS, or where its
+/// configuration cannot be read.
+pub fn folders_served() -> Vec<std::path::PathBuf> {
+    let folder = crate::system::iis().and_then(|server| server.sites.folder());
+    let Some(Ok(installed)) = folder.map(|folder| config::read_folder(&folder)) else { return Vec::new() };
+    installed.config.sites.iter().flat_map(|site| site.folders_here(&|name| std::env::var(name).ok())).collect()
+}
+
 /// A server: its stores and its keys, and what they are bound to.
 #[derive(Clone, Copy)]
 pub struct Iis<'a> {

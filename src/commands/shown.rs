@@ -1,0 +1,99 @@
+//! `status --tls`: what TLS servers show, those of this server's bindings on this machine, and those that are named.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::keypair::Certificate;
+use crate::restore::bindings::check;
+use crate::served::{self, Check};
+use crate::server::iis::{Iis, SiteMap, StoreName};
+use crate::status::Here;
+use crate::text;
+use crate::text::Text;
+use crate::verify::{Finding, Level};
+
+/// The port of https.
+const HTTPS: u16 = 443;
+
+/// Asks the servers that `names` mean, else every binding of this server. `here` are this server's certificates.
+///
+/// # Errors
+/// Nothing is named, and there is no IIS here; or a name that is none.
+pub fn ask(names: &[String], here: Option<&[Here]>) -> Result<Vec<Finding>> {
+    match (names, crate::system::iis()) {
+        ([], Some(server)) => bindings(server),
+        ([], None) => Err(Error::usage(text!("error-tls-names"))),
+        (names, server) => {
+            let known = server.map_or_else(Vec::new, authorities);
+            let targets = names.iter().map(|name| target(name)).collect::<Result<Vec<_>>>()?;
+            Ok(targets.par_iter().flat_map(|(name, port)| named(name, *port, here, &known)).collect())
+        }
+    }
+}
+
+fn authorities(server: Iis<'_>) -> Vec<Vec<u8>> {
+    let certificates = [StoreName::Ca, StoreName::Root].map(|store| server.stores.certificates(store));
+    certificates.into_iter().flatten().flatten().map(|certificate| certificate.der).collect()
+}
+
+fn bindings(server: Iis<'_>) -> Result<Vec<Finding>> {
+    let map = SiteMap::of(server)?;
+    let known = authorities(server);
+    let bindings = map.sites.iter().flat_map(|site| &site.bindings).filter(|binding| binding.is_https());
+    let checks = bindings.filter_map(|binding| check(binding, map.serving(binding)?.thumbprint.as_deref()));
+    let checks: Vec<Check> = checks.collect();
+    let asked = checks.par_iter().flat_map_iter(|check| {
+        let verdict = served::confirm(check, &known);
+        let level = if verdict.is_good() { Level::Note } else { Level::Attention };
+        verdict.texts(check).into_iter().map(move |text| Finding { id: "tls", level, text })
+    });
+    Ok(asked.collect())
+}
+
+/// `HOST`, `HOST:PORT`, `[::1]:PORT`.
+fn target(typed: &str) -> Result<(String, u16)> {
+    let bad = || Error::usage(text!("error-tls-name", name = typed));
+    if let Ok(address) = typed.parse::<SocketAddr>() {
+        return Ok((address.ip().to_string(), address.port()));
+    }
+    match typed.split_once(':') {
+        None if typed.is_empty() => Err(bad()),
+        None => Ok((typed.to_owned(), HTTPS)),
+        Some((host, port)) => Ok((host.to_owned(), port.parse().map_err(|_| bad())?)),
+    }
+}
+
+fn named(host: &str, port: u16, here: Option<&[Here]>, known: &[Vec<u8>]) -> Vec<Finding> {
+    let name = format!("{host}:{port}");
+    let finding = |level, text: Text| Finding { id: "tls", level, text };
+    let nothing = |reason: Text| finding(Level::Attention, text!("tls-nothing", name = name.as_str(), reason = reason));
+    let address = match (host, port).to_socket_addrs().map(|mut found| found.next()) {
+        Ok(Some(address)) => address,
+        Ok(None) => return vec![nothing(text!("tls-no-address"))],
+        Err(error) => return vec![nothing(text::os_reason(&error))],
+    };
+    let served = match served::ask(address, Some(host)) {
+        Ok(served) => served,
+        Err(error) => return vec![nothing(served::reason(&error))],
+    };
+    let (shown, thumbprint) = (served.name(), served.thumbprint());
+    let leaf = served.chain.first().and_then(|leaf| Certificate::parse(leaf.clone()).ok());
+    let until = leaf.map_or_else(|| "-".to_owned(), |leaf| super::day(leaf.not_after()));
+    let ours = here.is_none_or(|here| here.iter().any(|one| one.certificate.thumbprint() == thumbprint));
+    let line = match ours {
+        true => finding(
+            Level::Note,
+            text!("tls-shown", name = name.as_str(), shown = shown, thumbprint = thumbprint, until = until),
+        ),
+        false => finding(
+            Level::Attention,
+            text!("tls-not-ours", name = name.as_str(), shown = shown, thumbprint = thumbprint, until = until),
+        ),
+    };
+    let missing = served.missing(known).into_iter();
+    let missing = missing
+        .map(|authority| finding(Level::Attention, text!("tls-missing", name = name.as_str(), authority = authority)));
+    std::iter::once(line).chain(missing).collect()
+}
