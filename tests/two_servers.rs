@@ -133,10 +133,10 @@ fn a_request_survives_its_server_and_its_answer_finds_the_key_in_a_mail() {
     old.run(request).ended_with(0);
     old.run(request).ended_with(2);
     let unsaved = "its private key is in no backup";
-    assert!(old.run("list --from iis").ended_with(0).err.contains(unsaved));
+    assert!(old.run("list --from iis").ended_with(0).out.contains(unsaved));
     old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
     old.run("backup --from iis --to R:").ended_with(0);
-    assert!(!old.run("list --from iis").ended_with(0).err.contains(unsaved));
+    assert!(!old.run("list --from iis").ended_with(0).out.contains(unsaved));
     answer(&table);
 
     let new = Windows::beside(&table, "new").unwrap();
@@ -174,4 +174,132 @@ fn answer(table: &Table) {
     // "証明書" in Shift_JIS: what a mail program of the time saves.
     let greeting = b"\x8f\xd8\x96\xbe\x8f\x91\r\n\r\n";
     std::fs::write(table.at("answer.txt"), [greeting, mail.as_bytes()].concat()).unwrap();
+}
+
+/// The `AppId` of IIS as it lies in memory.
+const IIS: &str = "81E1C34D4BE1214AB02259FC669B0914";
+const SITES: usize = 20;
+
+/// A site of the migration: most by host name, four by address.
+struct Bound {
+    certificate: String,
+    information: String,
+    ssl_flags: u32,
+    record: String,
+}
+
+/// Site, binding and the key of its record in the file of the stand-in for httpapi.dll. Flags differ from site to site.
+fn bound(number: usize) -> Bound {
+    let certificate = format!("s{number:02}.example.com");
+    let host = certificate.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let port = 8400 + number;
+    match number {
+        1..=16 => Bound {
+            information: format!("*:443:{certificate}"),
+            ssl_flags: 1,
+            record: format!("5 - {host} 443"),
+            certificate,
+        },
+        17 | 18 => Bound {
+            information: format!("*:{port}:"),
+            ssl_flags: 0,
+            record: format!("1 00000000 - {port}"),
+            certificate,
+        },
+        _ => Bound {
+            information: format!("127.0.0.1:{port}:"),
+            ssl_flags: 0,
+            record: format!("1 7F000001 - {port}"),
+            certificate,
+        },
+    }
+}
+
+/// Wine passes for Windows 7, which knows no certificates by host name.
+fn server_2022<'a>(table: &'a Table, name: &'static str) -> Option<Windows<'a>> {
+    let windows = Windows::beside(table, name)?;
+    let version = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+    windows.wine(&["reg", "add", version, "/v", "CurrentBuildNumber", "/d", "20348", "/f"]);
+    Some(windows)
+}
+
+/// Gives a machine a configuration of IIS and records of http.sys.
+fn serve(windows: &Windows<'_>, first_id: usize, line: impl Fn(usize, &Bound) -> String) {
+    let inetsrv = windows.prefix().join("drive_c/windows/system32/inetsrv");
+    std::fs::create_dir_all(inetsrv.join("config")).unwrap();
+    std::fs::copy(std::env::var_os("PFXVAULT_APPCMD").unwrap(), inetsrv.join("appcmd.exe")).unwrap();
+    let sites: String = (1..=SITES)
+        .map(|number| {
+            let Bound { information, ssl_flags, .. } = bound(number);
+            let id = first_id + number * 7 % 100;
+            format!(
+                r#"<site name="Site {number}" id="{id}"><bindings><binding protocol="https"
+                bindingInformation="{information}" sslFlags="{ssl_flags}" /></bindings></site>"#
+            )
+        })
+        .collect();
+    let config = format!(
+        "<configuration><system.applicationHost><sites>{sites}</sites></system.applicationHost></configuration>"
+    );
+    std::fs::write(inetsrv.join("config/applicationHost.config"), config).unwrap();
+    let mut lines: Vec<String> = (1..=SITES).map(|number| line(number, &bound(number))).collect();
+    lines.sort();
+    std::fs::write(records(windows), lines.concat()).unwrap();
+}
+
+fn records(windows: &Windows<'_>) -> std::path::PathBuf {
+    windows.prefix().join("drive_c/ProgramData/httpapi-records.txt")
+}
+
+fn thumbprint(table: &Table, name: &str) -> String {
+    let said = openssl(table, &["x509", "-in", &format!("{name}.crt"), "-noout", "-fingerprint", "-sha1"]);
+    let said = String::from_utf8(said).unwrap();
+    said.trim().rsplit_once('=').unwrap().1.replace(':', "")
+}
+
+/// Wine has no IIS: the sites are there already, with the same bindings, and only the records change.
+#[test]
+fn twenty_sites_get_their_certificates_back_on_a_server_with_other_ids_and_placeholders() {
+    let table = Table::bare();
+    if std::env::var_os("PFXVAULT_APPCMD").is_none() {
+        return;
+    }
+    let Some(old) = server_2022(&table, "old") else { return };
+    for number in 1..=SITES {
+        let name = bound(number).certificate;
+        stock_key_pair(&table, &name, KEYS[3].1);
+        old.run(&format!("restore --from pfx:{{{name}.pfx}} {IMPORT}")).ended_with(0);
+    }
+    serve(&old, 1, |number, bound| {
+        let (record, hash) = (&bound.record, thumbprint(&table, &bound.certificate));
+        format!(
+            "{record} {hash} {IIS} =4D59 {} {} {} - =4341 {}\n",
+            number % 3,
+            number * 60,
+            number * 1000,
+            number % 2 * 2
+        )
+    });
+    let wanted = std::fs::read_to_string(records(&old)).unwrap();
+    old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    old.run("backup --from iis --to R:").ended_with(0);
+
+    let new = server_2022(&table, "new").unwrap();
+    stock_key_pair(&table, "placeholder", KEYS[3].1);
+    new.run(&format!("restore --from pfx:{{placeholder.pfx}} {IMPORT}")).ended_with(0);
+    let placeholder = thumbprint(&table, "placeholder");
+    serve(&new, 500, |_, bound| format!("{} {placeholder} {IIS} =4D59 0 0 0 - - 0\n", bound.record));
+    let before = std::fs::read_to_string(records(&new)).unwrap();
+    let restore = "restore --from R: --passphrase-file {passphrase} --to iis";
+    new.run(&format!("{restore} --dry-run")).ended_with(0);
+    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before);
+
+    let done = new.run(&format!("{restore} --yes"));
+    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), wanted, "{}\n{}", done.out, done.err);
+    assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), SITES + 1);
+    let again = new.run(&format!("{restore} --yes --json"));
+    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), wanted, "{}\n{}", again.out, again.err);
+    new.run("undo --yes").ended_with(0);
+    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before);
+    assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1);
 }

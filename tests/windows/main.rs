@@ -2,6 +2,7 @@
 #![cfg(windows)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+mod bindings;
 mod http_sys;
 mod keys;
 mod machine;
