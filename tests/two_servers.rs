@@ -299,7 +299,34 @@ fn twenty_sites_get_their_certificates_back_on_a_server_with_other_ids_and_place
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), SITES + 1);
     let again = new.run(&format!("{restore} --yes --json"));
     assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), wanted, "{}\n{}", again.out, again.err);
+    serves_what_was_restored(&table, &new);
     new.run("undo --yes").ended_with(0);
     assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before);
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1);
+    for write in 1..=3 {
+        std::fs::write(records(&new).with_file_name("httpapi-fails-at"), write.to_string()).unwrap();
+        let names = "restore s01.example.com s02.example.com s20.example.com";
+        new.run(&format!("{} --yes", restore.replace("restore", names))).ended_with(1);
+        assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before, "write {write}");
+        assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1, "write {write}");
+    }
+}
+
+/// A TLS server with a key pair out of the new server's store, asked by the program there.
+fn serves_what_was_restored(table: &Table, new: &Windows<'_>) {
+    new.run("export s17.example.com --from iis --to pem:{served}").ended_with(0);
+    let pem = |end: &str| table.at(&format!("served/s17.example.com.{end}")).display().to_string();
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-quiet", "-accept", "127.0.0.1:8417", "-cert", &pem("crt"), "-key", &pem("key")])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while std::net::TcpStream::connect("127.0.0.1:8417").is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let said = new.run("status --tls 127.0.0.1:8417 --json").json();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let shown = said["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "tls").unwrap();
+    assert!(shown["level"] == "note" && shown["text"].as_str().unwrap().contains("s17.example.com"), "{shown}");
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use data_encoding::{HEXUPPER, HEXUPPER_PERMISSIVE};
 
 const RECORDS: &str = "httpapi-records.txt";
+const FAILS_AT: &str = "httpapi-fails-at";
 const CANNOT_READ: u32 = 1117;
+const CANNOT_WRITE: u32 = 31;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -105,8 +107,20 @@ pub fn all() -> Result<Vec<Kept>, u32> {
     text.lines().map(Kept::parse).collect::<Option<_>>().ok_or(CANNOT_READ)
 }
 
+/// Counts down the writes in the file `httpapi-fails-at`; the one that comes to nothing fails, those after it do not.
+fn fails() -> bool {
+    let left = fs::read_to_string(file(FAILS_AT)).ok().and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(0);
+    if left > 0 {
+        fs::write(file(FAILS_AT), (left - 1).to_string()).unwrap();
+    }
+    left == 1
+}
+
 /// Keeps these, sorted by what they answer for, whatever order they were written in.
 pub fn keep(records: &[Kept]) -> Result<(), u32> {
+    if fails() {
+        return Err(CANNOT_WRITE);
+    }
     let mut lines: Vec<String> = records.iter().map(Kept::line).collect();
     lines.sort();
     fs::write(file(RECORDS), lines.concat()).map_err(|_| CANNOT_READ)

@@ -3,6 +3,7 @@
 //! store holds with a link to its key.
 //!
 //! Where the file `httpapi-is-old` lies beside the records it does as Windows Server 2016, which cannot replace a record.
+//! The file `httpapi-fails-at` holds the number of the write that fails.
 #![cfg(windows)]
 #![allow(
     unsafe_code,
