@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use der::{Decode, Encode};
+use rayon::prelude::*;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -131,17 +132,19 @@ pub enum Verdict {
     Nothing(TlsError),
 }
 
-/// Asks for a binding until it serves its certificate, or three times. `known` are certificates of authorities.
-pub fn confirm(check: &Check, known: &[Vec<u8>]) -> Verdict {
-    let mut verdict = judge(check, known);
+/// Asks for bindings, and for those that do not serve their certificate twice more. `known` are certificates of
+/// authorities.
+pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
+    let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check, known)).collect();
     for _ in 1..TRIES {
-        if matches!(verdict, Verdict::Right(..)) {
+        if verdicts.iter().all(Verdict::is_right) {
             break;
         }
         thread::sleep(PAUSE);
-        verdict = judge(check, known);
+        let wrong = verdicts.par_iter_mut().zip(checks).filter(|(verdict, _)| !verdict.is_right());
+        wrong.for_each(|(verdict, check)| *verdict = judge(check, known));
     }
-    verdict
+    verdicts
 }
 
 fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
@@ -172,6 +175,10 @@ impl Verdict {
             }
             Self::Nothing(error) => vec![text!("tls-nothing", name = name, reason = reason(error))],
         }
+    }
+
+    fn is_right(&self) -> bool {
+        matches!(self, Self::Right(..))
     }
 
     /// Whether everything is as it should be, for a client elsewhere too.
@@ -300,12 +307,12 @@ pub(crate) mod tests {
     fn a_certificate_that_comes_late_is_right_and_one_that_stays_is_named() {
         let (old, new) = (Issued::self_signed("old.example.com"), Issued::self_signed("new.example.com"));
         let (address, serving) = serve(vec![pair(&old, &[]), pair(&new, &[])]);
-        let verdict = confirm(&check(address, "new.example.com", &new.der), &[]);
+        let verdict = &confirm(&[&check(address, "new.example.com", &new.der)], &[])[0];
         assert!(verdict.is_good(), "{verdict:?}");
         serving.join().unwrap();
         let (address, serving) = serve(vec![pair(&old, &[]), pair(&old, &[]), pair(&old, &[])]);
         let asked = check(address, "new.example.com", &new.der);
-        let verdict = confirm(&asked, &[]);
+        let verdict = &confirm(&[&asked], &[])[0];
         assert_eq!(verdict.texts(&asked)[0].id, "tls-other");
         serving.join().unwrap();
     }

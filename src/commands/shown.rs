@@ -44,12 +44,12 @@ fn bindings(server: Iis<'_>) -> Result<Vec<Finding>> {
     let bindings = map.sites.iter().flat_map(|site| &site.bindings).filter(|binding| binding.is_https());
     let checks = bindings.filter_map(|binding| check(binding, map.serving(binding)?.thumbprint.as_deref()));
     let checks: Vec<Check> = checks.collect();
-    let asked = checks.par_iter().flat_map_iter(|check| {
-        let verdict = served::confirm(check, &known);
+    let verdicts = served::confirm(&checks.iter().collect::<Vec<_>>(), &known);
+    let findings = checks.iter().zip(verdicts).flat_map(|(check, verdict)| {
         let level = if verdict.is_good() { Level::Note } else { Level::Attention };
         verdict.texts(check).into_iter().map(move |text| Finding { id: "tls", level, text })
     });
-    Ok(asked.collect())
+    Ok(findings.collect())
 }
 
 /// `HOST`, `HOST:PORT`, `[::1]:PORT`.
