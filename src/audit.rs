@@ -1,24 +1,20 @@
 //! The five handling rules, each with the evidence that it is kept or broken: from host state, from the media given, and
 //! from a scan for stray key files. Values in, values out; nothing is repaired here.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use crate::error::Exit;
 use crate::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
-use crate::server::iis::folders_served;
 use crate::state::State;
+use crate::status::{self, DRILL_MONTHS, days};
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::SeenMedium;
-use crate::vault::catalog::{Drill, Exception};
+use crate::vault::catalog::{Drill, Exception, Policy, SeenMedium};
 use crate::verify;
-
-/// Days after which a check of a medium, or the newest backup, is overdue.
-const CHECK_EVERY: i64 = 183;
-/// Days after which a rehearsed restore is overdue.
-const DRILL_EVERY: i64 = 366;
 
 /// What one piece of evidence says of its rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +88,8 @@ pub struct Seen<'a> {
     pub unsaved: Option<&'a [String]>,
     /// Rules set aside, with the reason: for the newest backup, and for this run.
     pub exceptions: &'a [Exception],
+    /// Folders that web sites hand out.
+    pub served: &'a [PathBuf],
     /// The time of this run.
     pub now: Timestamp,
 }
@@ -155,7 +153,7 @@ impl Seen<'_> {
         let rule = judged.rule;
         for here in self.here {
             let Some(facts) = &here.facts else { continue };
-            let breaches = rules::breaches(facts, Stored::Vault, &folders_served());
+            let breaches = rules::breaches(facts, Stored::Vault, self.served);
             let mut own = breaches.into_iter().filter(|breach| breach.rule == rule).peekable();
             if own.peek().is_none() {
                 judged.add(Level::Kept, text!("audit-place-good", medium = here.name.as_str()));
@@ -177,20 +175,18 @@ impl Seen<'_> {
         let Some(newest) = state.generations().next() else {
             return judged.add(Level::Broken, text!("audit-no-backup"));
         };
-        let age = days(newest.time, self.now);
-        let level = if age > CHECK_EVERY { Level::Attention } else { Level::Kept };
-        judged.add(
-            level,
-            text!("audit-backup", number = newest.number, age = count(age), pairs = newest.key_pairs.len()),
-        );
+        let (age, policy) = (days(self.now, newest.time), state.policy());
+        let overdue = status::is_older(newest.time, policy.verify_every, self.now);
+        let level = if overdue { Level::Attention } else { Level::Kept };
+        judged.add(level, text!("audit-backup", number = newest.number, age = age, pairs = newest.key_pairs.len()));
         for name in self.unsaved.unwrap_or_default() {
             judged.add(Level::Attention, text!("audit-unsaved", name = name));
         }
         let copies = self.copies(state, newest.number);
-        let level = if copies < 2 { Level::Attention } else { Level::Kept };
+        let level = if copies < policy.min_media { Level::Attention } else { Level::Kept };
         judged.add(level, text!("audit-copies", count = copies, number = newest.number));
         for seen in state.media_in_use() {
-            judged.add(checked(seen, self.now), checked_text(seen, self.now));
+            judged.add(checked(seen, policy, self.now), checked_text(seen, self.now));
         }
         for finding in self.check.iter().flat_map(|check| &check.findings) {
             let level = match finding.level {
@@ -204,9 +200,8 @@ impl Seen<'_> {
 
     /// Media with the newest generation; those on one device that is here count once.
     fn copies(&self, state: &State, newest: u32) -> usize {
-        let own = state.server().to_string();
-        let holds = |seen: &SeenMedium| seen.newest.get(&own).is_some_and(|number| *number >= newest);
-        let holders = state.media().iter().filter(|(_, seen)| holds(seen)).map(|(id, _)| id);
+        let counts = |seen: &SeenMedium| seen.retired.is_none() && status::holds(state, seen, newest);
+        let holders = state.media().iter().filter(|(_, seen)| counts(seen)).map(|(id, _)| id);
         let is_here =
             |id: &&String| self.here.iter().find(|here| here.label.as_ref().is_some_and(|(own, _)| own == *id));
         let (here, away): (Vec<_>, Vec<_>) = holders.map(|id| is_here(&id)).partition(Option::is_some);
@@ -229,13 +224,14 @@ impl Seen<'_> {
         let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
             return judged.add(Level::Attention, text!("audit-no-drill"));
         };
-        let age = days(last.time, self.now);
-        let level = if age > DRILL_EVERY { Level::Attention } else { Level::Kept };
-        judged.add(level, text!("audit-drill", age = count(age), number = last.number, pairs = last.key_pairs));
+        let (age, overdue) = (days(self.now, last.time), status::is_older(last.time, DRILL_MONTHS, self.now));
+        let level = if overdue { Level::Attention } else { Level::Kept };
+        judged.add(level, text!("audit-drill", age = age, number = last.number, pairs = last.key_pairs));
         for (way, text) in
             [("passphrase", text!("audit-passphrase-untried")), ("recovery-key", text!("audit-key-untried"))]
         {
-            let tried = |drill: &Drill| drill.opened_with == way && days(drill.time, self.now) <= DRILL_EVERY;
+            let tried =
+                |drill: &Drill| drill.opened_with == way && !status::is_older(drill.time, DRILL_MONTHS, self.now);
             if !state.drills().iter().any(tried) {
                 judged.add(Level::Note, text);
             }
@@ -248,8 +244,8 @@ fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
     seen.last_cold.or(seen.last_verified)
 }
 
-fn checked(seen: &SeenMedium, now: Timestamp) -> Level {
-    let overdue = last_check(seen).is_none_or(|time| days(time, now) > CHECK_EVERY);
+fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> Level {
+    let overdue = last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now));
     if overdue { Level::Attention } else { Level::Kept }
 }
 
@@ -257,15 +253,6 @@ fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
     let label = seen.label.as_str();
     match last_check(seen) {
         None => text!("audit-never-checked", label = label),
-        Some(time) => text!("audit-checked", label = label, age = count(days(time, now))),
+        Some(time) => text!("audit-checked", label = label, age = days(now, time)),
     }
-}
-
-/// Whole days from one time to another.
-pub fn days(from: Timestamp, to: Timestamp) -> i64 {
-    (to.as_second() - from.as_second()) / 86_400
-}
-
-fn count(days: i64) -> u64 {
-    u64::try_from(days).unwrap_or(0)
 }

@@ -12,7 +12,7 @@ use crate::vault::text::day_of;
 use crate::verify::{Finding, Level};
 
 /// Months after which a restore should be rehearsed again.
-const DRILL_MONTHS: u32 = 12;
+pub const DRILL_MONTHS: u32 = 12;
 /// Days before the end of a certificate at which it is spoken of.
 const EXPIRES_SOON: u64 = 30;
 
@@ -135,7 +135,7 @@ impl Status<'_> {
 }
 
 /// Whether a medium is known to hold this server's generation of that number, or a newer one.
-fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
+pub fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
     medium.newest.get(&state.server().to_string()).is_some_and(|newest| *newest >= number)
 }
 
@@ -147,12 +147,12 @@ pub fn is_on_a_medium(state: &State, certificate: &Certificate) -> bool {
 }
 
 /// Whole days from `earlier` to `later`, none where it is the other way round.
-fn days(later: Timestamp, earlier: Timestamp) -> u64 {
+pub fn days(later: Timestamp, earlier: Timestamp) -> u64 {
     u64::try_from(later.duration_since(earlier).as_hours() / 24).unwrap_or(0)
 }
 
-/// Calendar months, counted in UTC.
-fn is_older(time: Timestamp, months: u32, now: Timestamp) -> bool {
+/// Whether `time` is more than so many calendar months ago, counted in days of UTC.
+pub fn is_older(time: Timestamp, months: u32, now: Timestamp) -> bool {
     let months = Span::new().try_months(months).unwrap_or_default();
     day_of(time).saturating_add(months) < day_of(now)
 }

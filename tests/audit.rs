@@ -112,3 +112,20 @@ fn the_page_stands_by_itself_in_both_languages_and_is_never_written_over() {
         );
     }
 }
+
+#[test]
+fn a_lost_stick_is_no_copy_and_the_servers_own_policy_says_how_many_are_wanted() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let verdict = |table: &Table| {
+        let document = table.run("audit --json").json();
+        let rules = document["rules"].as_array().unwrap().clone();
+        let rule = rules.iter().find(|rule| rule["rule"] == "other-medium").unwrap();
+        let copies = rule["evidence"].as_array().unwrap().iter().find(|one| one["id"] == "audit-copies").unwrap();
+        copies["level"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(verdict(&table), "attention", "two are wanted unless the policy says otherwise");
+    table.run("media policy --min-media 1").ended_with(0);
+    assert_eq!(verdict(&table), "kept");
+    table.run("media retire A --lost --yes").ended_with(0);
+    assert_eq!(verdict(&table), "attention");
+}

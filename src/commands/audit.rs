@@ -44,7 +44,8 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
     let check = check(run, &media, state, known.unasked.clone())?;
     let here: Vec<Here> = media.iter().map(look).collect();
     let unsaved = unsaved(state);
-    let scan = (!args.scan.is_empty()).then(|| scanned(run, &args.scan, state)).transpose()?;
+    let served = iis::folders_served();
+    let scan = (!args.scan.is_empty()).then(|| scanned(run, &args.scan, &served, state)).transpose()?;
     let exceptions = exceptions(run, state);
     let seen = Seen {
         state,
@@ -53,6 +54,7 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
         scan: scan.as_ref(),
         unsaved: unsaved.as_deref(),
         exceptions: &exceptions,
+        served: &served,
         now: run.now,
     };
     let judged = audit::run(&seen);
@@ -106,7 +108,7 @@ fn stored() -> Option<Vec<iis::Seen>> {
     iis::look(iis::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
-fn scanned(run: &Run<'_>, names: &[String], state: Option<&State>) -> Result<scan::Report> {
+fn scanned(run: &Run<'_>, names: &[String], served: &[PathBuf], state: Option<&State>) -> Result<scan::Report> {
     let paths: Vec<PathBuf> = names.iter().map(|name| media::typed(name)).collect();
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
         return Err(Error::usage(text!("error-scan-path", path = missing.as_path())));
@@ -114,7 +116,7 @@ fn scanned(run: &Run<'_>, names: &[String], state: Option<&State>) -> Result<sca
     let mut known = Known::of(state);
     let stored = stored().unwrap_or_default().into_iter();
     stored.filter_map(|one| Certificate::parse(one.certificate.der).ok()).for_each(|one| known.add_certificate(&one));
-    Ok(scan::run(&paths, &known, &iis::folders_served(), &|text| run.console.progress(&text)))
+    Ok(scan::run(&paths, &known, served, &|text| run.console.progress(&text)))
 }
 
 /// Those of the newest backup, and those of this run.

@@ -85,8 +85,9 @@ pub fn keep_in_outbox(run: &Run<'_>) -> Result<()> {
 /// Parcels to seal: each a new file, wherever it may pass.
 fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
     let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_file(name)).collect();
+    let served = folders_served();
     for file in &files {
-        let warnings = rules::judge_served(file, Stored::Parcel, &folders_served(), &run.exceptions)?;
+        let warnings = rules::judge_served(file, Stored::Parcel, &served, &run.exceptions)?;
         if file.exists() {
             return Err(Error::failed(text!("error-parcel-exists", path = file.as_path())));
         }

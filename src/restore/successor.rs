@@ -9,7 +9,6 @@ use super::edit::Edit;
 use crate::error::{Error, Result};
 use crate::keypair::Certificate;
 use crate::server::iis::binding::{CENTRAL, Parts, SNI, record_flags};
-use crate::server::iis::sites::IIS_APP_ID;
 use crate::server::iis::{
     Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, Snapshot, StoreName, is_self_issued,
 };
@@ -167,16 +166,9 @@ impl Planner<'_> {
 
     fn new_record(&self, endpoint: Endpoint, binding: &Binding) -> Record {
         Record {
-            endpoint,
-            thumbprint: Some(self.thumbprint.clone()),
             store: Some(self.succession.store.as_str().to_owned()),
-            app_id: IIS_APP_ID.to_owned(),
-            check_mode: 0,
-            freshness: 0,
-            url_timeout: 0,
-            ctl_identifier: None,
-            ctl_store: None,
             flags: record_flags(binding.ssl_flags),
+            ..Record::new(endpoint, self.thumbprint.clone())
         }
     }
 
@@ -345,6 +337,7 @@ fn is_for(certificate: &Certificate, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::server::iis::sites::IIS_APP_ID;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
