@@ -14,14 +14,14 @@ use crate::text;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "pfxvault", version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(name = "pfxvault", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// What to do; without it, a person is asked.
     #[command(subcommand)]
-    pub action: Action,
+    pub action: Option<Action>,
 }
 
 /// Options that every command takes.
@@ -114,6 +114,7 @@ pub struct SourceFiles {
 #[derive(Debug, Args, Clone)]
 pub struct From {
     #[arg(long, value_name = "SOURCE")]
+    #[cfg_attr(windows, arg(default_value = crate::server::IIS))]
     pub(crate) from: String,
     #[command(flatten)]
     pub(crate) files: SourceFiles,
@@ -152,7 +153,7 @@ pub struct Backup {
     pub(crate) all: bool,
     #[arg(long, value_name = "FILE")]
     pub(crate) iis_config: Option<PathBuf>,
-    #[arg(long, value_name = "MEDIUM", required = true)]
+    #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: Vec<String>,
     #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]
     pub(crate) reader: Reader,
@@ -220,7 +221,7 @@ pub struct Into {
 #[derive(Debug, Args)]
 /// `verify`.
 pub struct Verify {
-    #[arg(value_name = "MEDIUM", required = true)]
+    #[arg(value_name = "MEDIUM")]
     pub(crate) media: Vec<String>,
     #[arg(long, value_name = "SHA256:...")]
     pub(crate) vault: Option<String>,
@@ -239,7 +240,7 @@ pub struct Which {
 /// `drill`.
 pub struct Drill {
     pub(crate) names: Vec<String>,
-    #[arg(long, value_name = "MEDIUM", required = true)]
+    #[arg(long, value_name = "MEDIUM")]
     pub(crate) from: Vec<String>,
     #[command(flatten)]
     pub(crate) which: Which,
@@ -249,7 +250,7 @@ pub struct Drill {
 /// `restore`.
 pub struct Restore {
     pub(crate) names: Vec<String>,
-    #[arg(long, value_name = "MEDIUM|SOURCE", required = true)]
+    #[arg(long, value_name = "MEDIUM|SOURCE")]
     pub(crate) from: Vec<String>,
     #[command(flatten)]
     pub(crate) files: SourceFiles,
@@ -367,7 +368,7 @@ pub struct Create {
 /// `contents`.
 pub struct Contents {
     pub(crate) names: Vec<String>,
-    #[arg(long, value_name = "MEDIUM", required = true)]
+    #[arg(long, value_name = "MEDIUM")]
     pub(crate) from: Vec<String>,
     #[command(flatten)]
     pub(crate) which: Which,
@@ -512,7 +513,7 @@ pub enum Access {
     /// Who and what can open the vault.
     List {
         /// Where to look.
-        #[arg(value_name = "MEDIUM", required = true)]
+        #[arg(value_name = "MEDIUM")]
         media: Vec<String>,
     },
     /// Another way in.

@@ -528,6 +528,7 @@ fn a_medium_that_is_not_there_ends_with_9_and_one_without_a_vault_with_7() {
     table.run("verify {nowhere}").ended_with(9);
     table.run("verify {A}").ended_with(7);
     table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(7);
+    assert!(table.run("verify label:Nowhere").ended_with(9).err.contains("label Nowhere"));
 }
 
 #[test]
@@ -539,6 +540,7 @@ fn the_command_line_is_explained_in_the_language_asked_for() {
     assert!(!english.out.contains('の') && japanese.out.contains('の'), "{}", japanese.out);
     assert!(table.run("verify --nonsense --lang ja").ended_with(2).err.contains("エラー"));
     assert!(table.run("nonsense").ended_with(2).err.contains("nonsense"));
+    assert!(table.run("--lang en").ended_with(2).out.contains("pfxvault demo"), "nobody to ask: the help");
 }
 
 #[test]
@@ -559,7 +561,8 @@ fn results_for_programs_are_one_document_and_nothing_on_standard_error() {
     for (line, id) in [
         ("verify {A} --json --nonsense", "error-unknown-argument"),
         ("--json nonsense", "error-unknown-command"),
-        ("verify --json", "error-missing-argument"),
+        ("copy --json", "error-missing-argument"),
+        ("--json", "error-missing-argument"),
         ("media --json", "error-missing-argument"),
     ] {
         let failed = table.run(line).ended_with(2).json();

@@ -137,3 +137,32 @@ fn a_new_server_believes_the_vault_whose_fingerprint_is_typed_from_paper() {
     let (code, said) = finish(session);
     assert_eq!(code, 0, "{said}");
 }
+
+#[test]
+fn without_a_command_a_person_is_led_by_numbers_and_shown_the_command() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let stick = table.at("A").display().to_string();
+    let mut session = start(&table, "--lang en");
+    let choose = |session: &mut PtySession, task: &str| {
+        let shown = session.exp_regex("Your choice").unwrap().0;
+        let row = shown.lines().rev().find(|row| row.contains(task)).unwrap_or_else(|| panic!("{task}: {shown}"));
+        session.send_line(row.split_whitespace().next().unwrap()).unwrap();
+    };
+    choose(&mut session, "Check a USB stick");
+    choose(&mut session, "another place");
+    session.exp_string("Drive letter or folder").unwrap();
+    session.send_line(&stick).unwrap();
+    session.exp_string(&format!("pfxvault verify {stick}")).unwrap();
+    session.exp_string("1 generation").unwrap();
+    choose(&mut session, "Rehearse a restore");
+    choose(&mut session, "Back");
+    choose(&mut session, "Rehearse a restore");
+    choose(&mut session, "another place");
+    session.exp_string("Drive letter or folder").unwrap();
+    session.send_line("/nowhere at all").unwrap();
+    session.exp_string("pfxvault drill --from \"/nowhere at all\"").unwrap();
+    session.exp_string("there is no stick at /nowhere at all").unwrap();
+    choose(&mut session, "Quit");
+    let (code, said) = finish(session);
+    assert_eq!(code, 9, "what the last command ended with: {said}");
+}

@@ -35,7 +35,7 @@ struct NewSecrets<'a> {
 }
 
 fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
-    let media = run.vault_media(media)?;
+    let media = run.vault_media_or_inserted(media)?;
     let trust = crate::verify::trust_of(&media, run.memory().state.as_ref())?;
     let opening: Vec<&str> = trust.recipients().collect();
     run.console.say(&text!(

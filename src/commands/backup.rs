@@ -26,8 +26,9 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
 
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
-    let parcels = parcels(run, &args.to)?;
-    let names: Vec<_> = args.to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
+    let to = destinations(run, args)?;
+    let parcels = parcels(run, &to)?;
+    let names: Vec<_> = to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
     let media: Vec<Medium> = names.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
     warn_of_one_device(run, &names);
     let holdings = chosen(run, args)?;
@@ -44,6 +45,18 @@ pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
     let progress = |text| run.console.progress(&text);
     let outcome = backup::run_with_parcels(&mut state, &media, &parcels, &request, &progress)?;
     Ok(report(run, &state, &holdings, &parcels, &outcome))
+}
+
+/// Where to: as was said, else what a person chooses.
+fn destinations(run: &Run<'_>, args: &Backup) -> Result<Vec<String>> {
+    if !args.to.is_empty() {
+        return Ok(args.to.clone());
+    }
+    if !run.console.interactive() {
+        return Err(Error::usage(text!("error-missing-argument", argument = "--to <MEDIUM>")));
+    }
+    let chosen = run.choose_medium(&text!("menu-to-medium"))?;
+    chosen.map(|medium| vec![medium]).ok_or_else(|| Error::usage(text!("error-declined")))
 }
 
 fn request<'a>(

@@ -108,14 +108,19 @@ fn ask(run: &Run<'_>, mapping: &mut Mapping, from: &SiteMap, here: &SiteMap) -> 
     for (site, candidates) in sites {
         let rest = here.sites.iter().filter(|one| !candidates.iter().any(|known| std::ptr::eq(*known, *one)));
         let names: Vec<String> = candidates.iter().copied().chain(rest).map(|site| site.name.clone()).collect();
-        let answer = run.console.choose(&text!("map-site-question", site = site.name.as_str()), &names)?;
+        let answer = run.console.choose(
+            &text!("map-site-question", site = site.name.as_str()),
+            &names,
+            &text!("choice-none"),
+        )?;
         mapping.sites.insert(site.name.clone(), answer.map(|at| names[at].clone()));
     }
     // Sites that are left out need no address.
     for ip in bindings::unclear(from, here, mapping).addresses {
         let addresses: Vec<_> = here.addresses.iter().filter(|here| here.is_ipv4() == ip.is_ipv4()).collect();
         let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let answer = run.console.choose(&text!("map-ip-question", ip = ip.to_string()), &names)?;
+        let answer =
+            run.console.choose(&text!("map-ip-question", ip = ip.to_string()), &names, &text!("choice-none"))?;
         mapping.addresses.insert(ip, answer.map(|at| *addresses[at]));
     }
     Ok(())

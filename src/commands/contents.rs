@@ -20,7 +20,7 @@ use crate::vault::survey::Survey;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
-    let media = run.vault_media(&args.from)?;
+    let media = run.vault_media_or_inserted(&args.from)?;
     let known = run.memory();
     if let Some(exit) = run_from_memory(run, &media, args, known.state.as_ref())? {
         return Ok(exit);

@@ -14,7 +14,7 @@ use crate::vault::identity::Secret;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
-    let media = run.vault_media(&args.from)?;
+    let media = run.vault_media_or_inserted(&args.from)?;
     let secret = run.secret()?;
     let known = run.memory();
     let opened = run.open(&media, &secret, &known)?;

@@ -72,7 +72,7 @@ fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Er
     ]
     .join("\n");
     let cli = Cli::try_parse_from(line.lines()).unwrap();
-    let Action::Restore(args) = cli.action else { panic!() };
+    let Some(Action::Restore(args)) = cli.action else { panic!() };
     let console = Console::new(Language::En, false, true);
     let run = Run::new(cli.global, &console).unwrap();
     let report = args.bindings.report.clone().unwrap();
@@ -170,7 +170,7 @@ fn list_shows_each_binding_with_the_certificate_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
     let cli = Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", &state]).unwrap();
-    let Action::List(args) = cli.action else { panic!() };
+    let Some(Action::List(args)) = cli.action else { panic!() };
     let console = Console::new(Language::En, false, false);
     let run = Run::new(cli.global, &console).unwrap();
     console.record();

@@ -247,7 +247,7 @@ mod tests {
         let at = |name: &str| folder.join(name).display().to_string();
         let line = format!("pfxvault\ninstall\n{}\n--state\n{}\n{options}", at("answer.txt"), at("state"));
         let cli = Cli::try_parse_from(line.lines()).unwrap();
-        let Action::Install(args) = cli.action else { panic!() };
+        let Some(Action::Install(args)) = cli.action else { panic!() };
         let console = Console::new(Language::En, false, true);
         let run = Run::new(cli.global, &console).unwrap();
         install_into(&run, &args, server.iis(), &read(&args.response)?)

@@ -18,6 +18,7 @@ mod iis_tests;
 mod install;
 mod list;
 mod media;
+mod menu;
 mod repair;
 mod request;
 mod restart;
@@ -59,19 +60,20 @@ use crate::vault::trust::{Statement, Trust, Word};
 /// # Errors
 /// What the command could not do.
 pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
-    if let Action::Completions { shell } = cli.action {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut crate::cli::worded(console), "pfxvault", &mut script);
-        console.print(String::from_utf8_lossy(&script).trim_end());
-        return Ok(Exit::Done);
-    }
     let run = Run::new(cli.global, console)?;
-    let done = carry_out(&run, cli.action);
+    match cli.action {
+        Some(action) => carry_out(&run, action),
+        None => menu::run(&run),
+    }
+}
+
+fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
+    let done = dispatch(run, action);
     run.report_rules(&done);
     done
 }
 
-fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
+fn dispatch(run: &Run<'_>, action: Action) -> Result<Exit> {
     match action {
         Action::Status(args) => status::run(run, &args),
         Action::List(args) => list::run(run, &args),
@@ -93,7 +95,12 @@ fn carry_out(run: &Run<'_>, action: Action) -> Result<Exit> {
         Action::Copy(args) => copy::run(run, &args),
         Action::Demo => demo::run(run),
         Action::Selftest => selftest::run(run),
-        Action::Completions { .. } => Ok(Exit::Done),
+        Action::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut crate::cli::worded(run.console), "pfxvault", &mut script);
+            run.console.print(String::from_utf8_lossy(&script).trim_end());
+            Ok(Exit::Done)
+        }
     }
 }
 
@@ -148,7 +155,7 @@ impl<'a> Run<'a> {
         if let Some(file) = parcel_file(name) {
             return Ok(Medium::of_parcel(name, Parcel::open(&file)?));
         }
-        let path = crate::media::typed(name);
+        let path = place_of(name)?;
         if !path.is_dir() {
             return Err(Error::new(Exit::NoStick, text!("error-no-such-medium", medium = name)));
         }
@@ -161,7 +168,7 @@ impl<'a> Run<'a> {
         if medium.is_parcel {
             return Err(Error::usage(text!("error-parcel-no-medium", medium = name)));
         }
-        self.judge(&crate::media::typed(name), Stored::Vault)?;
+        self.judge(&place_of(name)?, Stored::Vault)?;
         refuse_begun(&medium)?;
         Ok(medium)
     }
@@ -171,6 +178,19 @@ impl<'a> Run<'a> {
         let warnings = rules::judge_served(path, stored, &server_iis::folders_served(), &self.exceptions)?;
         warnings.iter().for_each(|warning| self.console.warn(warning));
         Ok(())
+    }
+
+    /// Media for reading; where none is named, those that are inserted.
+    pub fn vault_media_or_inserted(&self, names: &[String]) -> Result<Vec<Medium>> {
+        if !names.is_empty() {
+            return self.vault_media(names);
+        }
+        let inserted: Vec<String> = labelled().into_iter().map(|(root, _)| root.display().to_string()).collect();
+        if inserted.is_empty() {
+            return Err(Error::new(Exit::NoStick, text!("error-no-stick")));
+        }
+        self.console.mention(&text!("media-inserted", media = inserted.join(", ")));
+        self.vault_media(&inserted)
     }
 
     /// Media for reading; each must hold a vault.
@@ -325,6 +345,33 @@ impl<'a> Run<'a> {
         }
         Err(Error::usage(text!("error-declined")))
     }
+}
+
+/// Where a medium is: as it is typed, or `label:NAME` for one that is inserted.
+fn place_of(name: &str) -> Result<PathBuf> {
+    let Some(label) = name.strip_prefix("label:") else { return Ok(crate::media::typed(name)) };
+    let mut found = labelled().into_iter().filter(|(_, called)| called.to_lowercase() == label.to_lowercase());
+    match (found.next(), found.next()) {
+        (Some((root, _)), None) => Ok(root),
+        (None, _) => Err(Error::new(Exit::NoStick, text!("error-label-not-here", label = label))),
+        (Some((one, _)), Some((other, _))) => Err(Error::usage(text!(
+            "error-two-of-a-label",
+            label = label,
+            one = one.as_path(),
+            other = other.as_path()
+        ))),
+    }
+}
+
+/// The inserted media that hold a vault, with their labels; empty where a label cannot be read.
+fn labelled() -> Vec<(PathBuf, String)> {
+    let media = crate::media::inserted().into_iter().map(|facts| facts.real_path);
+    let with_vault = media.filter_map(|root| {
+        let medium = Medium::new("", Box::new(FolderVolume::new(&root)));
+        let label = medium.label().map(|label| label.label).unwrap_or_default();
+        medium.has_vault().unwrap_or(false).then_some((root, label))
+    });
+    with_vault.collect()
 }
 
 /// The file of `parcel:FILE`.

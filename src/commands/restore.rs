@@ -83,7 +83,7 @@ impl Ready {
 }
 
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
-    let media = run.vault_media(media)?;
+    let media = run.vault_media_or_inserted(media)?;
     let known = run.memory();
     let opened = run.open(&media, &run.secret()?, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;

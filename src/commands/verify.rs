@@ -17,7 +17,7 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
         .vault
         .as_deref()
         .map(|text| VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text))));
-    let media = run.vault_media(&args.media)?;
+    let media = run.vault_media_or_inserted(&args.media)?;
     let known = run.memory();
     let mut report = verify::run(&media, known.state.as_ref(), pin.transpose()?, run.now)?;
     if let Some(text) = known.unasked {

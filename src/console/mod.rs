@@ -167,23 +167,23 @@ impl Console {
         Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
     }
 
-    /// Lets a person choose by number; an empty answer is the first, 0 is none of them.
+    /// Lets a person choose by number; an empty answer is the first, 0 is `none` of them.
     ///
     /// # Errors
     /// Where nobody can be asked, or no number is given.
-    pub fn choose(&self, question: &Text, choices: &[String]) -> Result<Option<usize>> {
+    pub fn choose(&self, question: &Text, choices: &[String], none: &Text) -> Result<Option<usize>> {
         self.show_privately(&[&self.words(question)])?;
         for (at, choice) in choices.iter().enumerate() {
             self.show_privately(&[&format!("  {:>2}  {}", at + 1, plain(choice))])?;
         }
-        self.show_privately(&[&format!("  {:>2}  {}", 0, self.words(&text!("choice-none")))])?;
+        self.show_privately(&[&format!("  {:>2}  {}", 0, self.words(none))])?;
         for _ in 0..prompt::TRIES {
             let typed = self.ask(&text!("prompt-choice"))?;
             let chosen =
                 if typed.is_empty() { usize::from(!choices.is_empty()) } else { typed.parse().unwrap_or(usize::MAX) };
             if chosen <= choices.len() {
                 let answer = chosen.checked_sub(1);
-                let words = answer.map_or_else(|| self.words(&text!("choice-none")), |at| choices[at].clone());
+                let words = answer.map_or_else(|| self.words(none), |at| choices[at].clone());
                 self.keep(&format!("{} {}", self.words(question), words));
                 return Ok(answer);
             }

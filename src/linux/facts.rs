@@ -24,6 +24,11 @@ pub fn facts(path: &Path) -> io::Result<Facts> {
     Ok(Facts { free, ..facts })
 }
 
+/// Where file systems of block devices are mounted: a medium that is inserted is among them.
+pub fn volumes() -> Vec<PathBuf> {
+    mounts::of_devices(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
 fn nearest_real(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     path.ancestors().find_map(|p| fs::canonicalize(p).ok()).ok_or_else(|| io::ErrorKind::NotFound.into())

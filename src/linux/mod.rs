@@ -21,7 +21,7 @@ use crate::media::read_blocks;
 use crate::server::iis::Iis;
 
 pub use attachment::attachment;
-pub use facts::facts;
+pub use facts::{facts, volumes};
 pub use mounts::kernels_own;
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean

@@ -26,6 +26,12 @@ pub(super) fn find(mountinfo: &str, path: &Path) -> Option<Mount> {
     above.max_by_key(|mount| mount.point.as_os_str().len())
 }
 
+/// Every place where a block device is mounted.
+pub(super) fn of_devices(mountinfo: &str) -> Vec<PathBuf> {
+    let mounts = mountinfo.lines().filter_map(parse).filter(|mount| mount.source.starts_with("/dev/"));
+    mounts.map(|mount| mount.point).collect()
+}
+
 /// Where the kernel shows itself as files. Nobody keeps anything there, and reading some of them waits or acts.
 pub fn kernels_own() -> Vec<PathBuf> {
     const KINDS: [&str; 12] = [
@@ -91,6 +97,12 @@ mod tests {
         assert_eq!(kind("/srv/shared").as_deref(), Some("ext4"));
         assert_eq!(kind("/media/My Stick/PFXVAULT").as_deref(), Some("vfat"));
         assert_eq!(kind("/media/日/PFXVAULT").as_deref(), Some("exfat"));
+    }
+
+    #[test]
+    fn what_lies_on_a_block_device_is_a_volume() {
+        let names = of_devices(MOUNTS);
+        assert_eq!(names, ["/", "/media/My Stick", "/media/日"].map(PathBuf::from));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) use blocks::read_blocks;
 pub use typed::typed;
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
-pub use crate::system::{attachment, facts, host_name};
+pub use crate::system::{attachment, facts, host_name, volumes};
 pub(crate) use crate::system::{flush_file, flush_folder, flush_volume, read_past_cache};
 
 /// Facts about the place a path leads to.
@@ -59,6 +59,12 @@ impl Facts {
     pub fn shares_hardware_with(&self, other: &Self) -> bool {
         self.hardware.iter().any(|disk| other.hardware.contains(disk))
     }
+}
+
+/// Every removable medium that is inserted and mounted, with the facts about it.
+pub fn inserted() -> Vec<Facts> {
+    let facts = volumes().into_iter().filter_map(|root| facts(&root).ok());
+    facts.filter(|facts| facts.device == Device::Removable).collect()
 }
 
 /// How many of these places can be lost independently of each other: what lies on one device counts once.

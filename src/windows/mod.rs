@@ -39,7 +39,7 @@ pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
-pub use volume::{facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache};
+pub use volume::{facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache, volumes};
 
 /// Windows numbers no attachments: a medium was away for certain only after this program has ejected it.
 pub fn attachment(_path: &std::path::Path) -> Option<String> {

@@ -13,15 +13,17 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS,
-    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, GetDiskFreeSpaceExW, GetDriveTypeW, GetVolumeInformationW,
-    GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
+    FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_FLAG_NO_BUFFERING, GetDiskFreeSpaceExW, GetDriveTypeW, GetLogicalDrives,
+    GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{
     DISK_EXTENT, IOCTL_DISK_IS_WRITABLE, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery,
     STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
 };
-use windows_sys::Win32::System::WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE};
+use windows_sys::Win32::System::WindowsProgramming::{
+    DRIVE_CDROM, DRIVE_FIXED, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE,
+};
 
 use super::wide::{narrow, wide};
 use super::{call, folders, policy, reach};
@@ -55,6 +57,16 @@ pub fn facts(path: &Path) -> io::Result<Facts> {
     let synced = reach::registered_sync(&real).or_else(|| synced::look(&real, &homes()));
     let shares = shares_above(&real, reach::shares());
     Ok(Facts { hardware, free, read_only, encryption, synced, shares, ..Facts::new(real, file_system, device) })
+}
+
+/// The roots of all disks with a drive letter (`GetLogicalDrives`): a medium that is inserted is among them. Network
+/// drives are not: one that cannot be reached answers late.
+pub fn volumes() -> Vec<PathBuf> {
+    // SAFETY: nothing is passed.
+    let drives = unsafe { GetLogicalDrives() };
+    let letters = ('A'..='Z').enumerate().filter(|(bit, _)| drives >> bit & 1 == 1);
+    let roots = letters.map(|(_, letter)| PathBuf::from(format!(r"{letter}:\")));
+    roots.filter(|root| matches!(drive_type(root.as_os_str()), DRIVE_REMOVABLE | DRIVE_FIXED)).collect()
 }
 
 /// The disks below, by the names under which Windows opens them. Nothing for what is on no disk of this machine.
@@ -353,6 +365,11 @@ mod tests {
         assert_eq!(shown(r"\\?\UNC\server\share\x"), r"\\server\share\x");
         assert_eq!(shown(r"\\?\Volume{0}\x"), r"\\?\Volume{0}\x");
         assert_eq!(shown(r"C:\x"), r"C:\x");
+    }
+
+    #[test]
+    fn the_system_drive_is_among_the_volumes() {
+        assert!(volumes().contains(&PathBuf::from(r"C:\")));
     }
 
     #[test]

@@ -53,7 +53,7 @@ help-completions = Print the completions for a shell.
 ## Help: arguments and options
 
 help-names = Host name, friendly name, file name or thumbprint; without one: everything
-help-from = Where key pairs are read: folder:DIR, pfx:FILE or pem:CERTIFICATE (with --key)
+help-from = Where key pairs are read: iis, folder:DIR, pfx:FILE or pem:CERTIFICATE (with --key) (without it, on Windows: iis)
 help-key = File with the private key, for pem:CERTIFICATE
 help-source-password-file = File whose first line is the password of the PFX files that are read
 help-to = Where key pairs are written: folder:DIR, pfx:FILE or pem:DIR
@@ -68,16 +68,16 @@ help-generation = Number of the generation, or a date such as 2026-10-31: the ne
 help-medium = USB stick: a drive such as E: or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
 help-server-name = What this server is called in the vault (without it: the name of this machine)
-help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times
+help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: a person is asked)
 help-backup-force = Write a new generation even if nothing has changed
-help-verify-media = USB sticks to check, such as E:, or parcel:FILE
+help-verify-media = USB sticks to check, such as E:, or parcel:FILE (without it: every one that is inserted)
 help-verify-vault = Fingerprint the vault must have, as on the envelope
-help-drill-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
-help-restore-from = USB stick to read, such as E:, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE
-help-contents-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
+help-drill-from = USB stick to read, such as E:, or parcel:FILE; may be given several times (without it: every one that is inserted)
+help-restore-from = USB stick to read, such as E:, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE (without it: every one that is inserted)
+help-contents-from = USB stick to read, such as E:, or parcel:FILE; may be given several times (without it: every one that is inserted)
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
-help-access-list-media = USB sticks to look at, such as E:
+help-access-list-media = USB sticks to look at, such as E: (without it: every one that is inserted)
 help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person, which decrypts backups made from now on with age but does not open the vault in pfxvault
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
@@ -1468,3 +1468,38 @@ error-scan-path = there is nothing to search at { $path }
 error-page = the report cannot be written to { $path }
     .cause = { $reason }
     .hint = give the name of a new file in a folder that you can write to
+
+## Menu
+
+menu-headline =
+    pfxvault { $version } on { $server }. Nothing has been changed yet; before anything is changed, you are asked.
+    Nothing is sent over the network.
+menu-question = What would you like to do?
+menu-status = Show what is safe, overdue or at risk
+menu-backup = Back up the key pairs of this server
+menu-verify = Check a USB stick
+menu-drill = Rehearse a restore (nothing is changed)
+menu-copy = Bring another USB stick up to date, or fill a new one
+menu-restore = Restore, or move to this server
+menu-install = Install the answer of the certificate authority
+menu-undo = Take back the last change of this server
+menu-quit = Quit
+menu-next = What next?
+menu-line = The same as a command: { $line }
+menu-which-medium = Which USB stick is to be read?
+menu-to-medium = Which USB stick is to be written? Other files on it are not touched, and it is not formatted.
+menu-stick = { $root } ({ $system }, { $free } free)
+menu-stick-vault = { $root } ({ $system }, { $free } free), vault stick "{ $label }"
+menu-other-place = another place, to be typed
+menu-back = Back
+menu-type-medium = Drive letter or folder, such as E:
+menu-backup-from = Where are the key pairs? folder:DIR, pfx:FILE:
+menu-restore-to = Where to? folder:DIR, pfx:FILE or pem:DIR:
+menu-install-file = File with the answer:
+media-inserted = Reading what is inserted: { $media }
+error-no-stick = no USB stick with a vault is inserted
+    .hint = insert one, or name the place: pfxvault verify E:
+error-label-not-here = no inserted USB stick has the label { $label }
+    .hint = insert it, or give its drive letter. pfxvault media list shows the labels
+error-two-of-a-label = two inserted USB sticks have the label { $label }: { $one } and { $other }
+    .hint = give the drive letter of the one you mean

@@ -53,7 +53,7 @@ help-completions = シェルの補完スクリプトを出力します。
 ## Help: arguments and options
 
 help-names = ホスト名、フレンドリ名、ファイル名、または拇印(省略時はすべて)
-help-from = キーペアの読み取り元: folder:フォルダー、pfx:ファイル、pem:証明書(--key と組み合わせる)
+help-from = キーペアの読み取り元: iis、folder:フォルダー、pfx:ファイル、pem:証明書(--key と組み合わせる)(Windows での省略時は iis)
 help-key = 秘密鍵のファイル(pem:証明書 の場合)
 help-source-password-file = 読み取る PFX のパスワードを 1 行目に書いたファイル
 help-to = キーペアの書き込み先: folder:フォルダー、pfx:ファイル、pem:フォルダー
@@ -68,16 +68,16 @@ help-generation = 世代の番号、または日付(例: 2026-10-31。その日�
 help-medium = USB メモリ(E: などのドライブ、またはフォルダー)
 help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
 help-server-name = 保管庫でのこのサーバーの名前(省略時はコンピューター名)
-help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます
+help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は、画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
-help-verify-media = 検証する USB メモリ(例: E:)、または parcel:ファイル
+help-verify-media = 検証する USB メモリ(例: E:)、または parcel:ファイル(省略時は、挿してあるものすべて)
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
-help-drill-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
-help-restore-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書
-help-contents-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
+help-drill-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
+help-restore-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、挿してあるものすべて)
+help-contents-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
-help-access-list-media = 調べる USB メモリ(例: E:)
+help-access-list-media = 調べる USB メモリ(例: E:)(省略時は、挿してあるものすべて)
 help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...。これ以降のバックアップを age で復号できますが、pfxvault では開けません)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
@@ -1312,3 +1312,38 @@ error-scan-path = { $path } には調べるものがありません
 error-page = 監査レポートを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、新しいファイル名を指定してください
+
+## メニュー
+
+menu-headline =
+    { $server } の pfxvault { $version } です。まだ何も変更していません。変更の前には必ず確認します。
+    ネットワークへは何も送信しません。
+menu-question = 何をしますか?
+menu-status = 状態を見る(安全なもの、期限を過ぎたもの、危険なもの)
+menu-backup = このサーバーのキーペアをバックアップする
+menu-verify = USB メモリを検証する
+menu-drill = 復元できるか試す(何も変更しません)
+menu-copy = 別の USB メモリを最新にする、または新しい USB メモリを作る
+menu-restore = 復元する、またはこのサーバーへ移行する
+menu-install = 証明機関の応答をインストールする
+menu-undo = このサーバーの直前の変更を取り消す
+menu-quit = 終了
+menu-next = 次は何をしますか?
+menu-line = コマンドでは次のとおりです: { $line }
+menu-which-medium = どの USB メモリを読み取りますか?
+menu-to-medium = どの USB メモリに書き込みますか? ほかのファイルには触れません。フォーマットもしません。
+menu-stick = { $root } ({ $system }、空き { $free })
+menu-stick-vault = { $root } ({ $system }、空き { $free })、保管庫の USB メモリ「{ $label }」
+menu-other-place = ほかの場所を入力する
+menu-back = 戻る
+menu-type-medium = ドライブ文字またはフォルダー(例: E:):
+menu-backup-from = キーペアはどこにありますか(folder:DIR、pfx:FILE):
+menu-restore-to = どこに書き込みますか(folder:DIR、pfx:FILE、pem:DIR):
+menu-install-file = 応答のファイル:
+media-inserted = 挿してある USB メモリを読み取ります: { $media }
+error-no-stick = 保管庫のある USB メモリが挿してありません
+    .hint = USB メモリを挿すか、場所を指定してください(例: pfxvault verify E:)
+error-label-not-here = ラベルが { $label } の USB メモリは挿してありません
+    .hint = その USB メモリを挿すか、ドライブ文字で指定してください。ラベルは pfxvault media list で確認できます
+error-two-of-a-label = ラベルが { $label } の USB メモリが 2 本挿してあります: { $one } と { $other }
+    .hint = 使う方をドライブ文字で指定してください
