@@ -170,3 +170,34 @@ fn key_pair_files_are_refused_by_the_real_place_of_their_folder() {
     assert!(said.err.contains("no-shared-drive") && said.err.contains("Syncthing"), "{}", said.err);
     table.run(&format!("{export} --to folder:{{link}} --accept no-shared-drive=test")).ended_with(0);
 }
+
+#[test]
+fn where_one_of_two_sticks_refuses_a_server_is_added_on_the_other_and_the_end_says_so() {
+    let table = Table::backed_up(&NAMES[..1]);
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(9);
+    table.stick("B");
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    table.run("servers request {web.req} --server-name web --state {web}").ended_with(0);
+    let add = "servers add {web.req} --to {B} --to {A} --passphrase-file {passphrase} --yes --accept other-medium=test";
+    let both = Mounted {
+        before:
+            r#"b=$stick/../B; for s in "$stick" "$b"; do mount --bind "$s" "$s"; mount -o remount,bind,ro "$s"; done"#
+                .into(),
+        after: ":",
+    };
+    both.run(&table, add).ended_with(1);
+    let said = write_protected().run(&table, &format!("{add} --answer {{answer.zip}} --json")).ended_with(3);
+    let missing = table.at("A").display().to_string();
+    assert_eq!(said.json()["missing"], serde_json::json!([missing]));
+    assert!(said.err.contains(&missing) && said.err.contains("copy --from"), "{}", said.err);
+    let servers = |stick: &str| table.run(&format!("servers list {{{stick}}} --json --state {{nobody}}")).json();
+    assert_eq!([servers("A"), servers("B")].map(|said| said["servers"].as_array().unwrap().len()), [1, 2]);
+    table.run("copy --from {B} --to {A} --accept other-medium=test").ended_with(0);
+    assert_eq!(servers("A")["servers"].as_array().unwrap().len(), 2);
+    let added = said.json()["servers"][0]["server"].clone();
+    let web = added.as_str().unwrap();
+    let retire =
+        format!("servers retire {web} --compromised --to {{B}} --to {{A}} --passphrase-file {{passphrase}} --yes");
+    let said = write_protected().run(&table, &format!("{retire} --json --accept other-medium=test")).ended_with(3);
+    assert_eq!(said.json()["missing"], serde_json::json!([missing]));
+}
