@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{BACKUP, PFX_PASSWORD, Table};
+use common::{BACKUP, PFX_PASSWORD, Table, tree};
 use data_encoding::BASE64;
 use serde_json::Value;
 use zip::write::SimpleFileOptions;
@@ -165,6 +165,64 @@ fn a_key_pair_of_this_server_is_named_by_certificate_or_by_key() {
     assert!(names.contains(&Value::Null), "{scan}");
     let said = table.run("audit --scan {tree}");
     assert!(!said.out.contains("-----BEGIN") && !said.out.contains(PFX_PASSWORD), "{}", said.out);
+}
+
+/// PuTTY's file of a key in OpenSSH's form: the public key is the same, what follows it is not looked at.
+fn putty(openssh: &Path, cipher: &str) -> Vec<u8> {
+    let public = fs::read_to_string(openssh.with_extension("pub")).unwrap();
+    let coded = public.split(' ').nth(1).unwrap();
+    let lines: Vec<_> = (0..coded.len()).step_by(64).map(|at| &coded[at..coded.len().min(at + 64)]).collect();
+    let (count, lines) = (lines.len(), lines.join("\r\n"));
+    let kind = public.split(' ').next().unwrap();
+    let head = format!("PuTTY-User-Key-File-3: {kind}\r\nEncryption: {cipher}\r\nComment: x\r\n");
+    format!("{head}Public-Lines: {count}\r\n{lines}\r\nPrivate-Lines: 1\r\nAAAA\r\nPrivate-MAC: 00\r\n").into_bytes()
+}
+
+#[test]
+fn a_key_of_this_server_in_the_form_of_openssh_or_putty_is_known_by_its_public_key_even_closed() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run("export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}").ended_with(0);
+    let pem = tree(&table.at("pem")).into_values().find(|file| file.starts_with(b"-----BEGIN PRIVATE KEY")).unwrap();
+    let keygen = |options: &[&str], file: &Path| {
+        let run = Command::new("ssh-keygen").args(["-q"]).args(options).arg("-f").arg(file).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        run.stdout
+    };
+    fs::create_dir(table.at("tree")).unwrap();
+    for (name, password) in [("open", ""), ("closed", "secret")] {
+        let ours = table.at("tree").join(format!("ours-{name}"));
+        fs::write(&ours, &pem).unwrap();
+        fs::set_permissions(&ours, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        fs::write(ours.with_extension("pub"), keygen(&["-y"], &ours)).unwrap();
+        keygen(&["-p", "-N", password], &ours);
+        let other = table.at("tree").join(format!("other-{name}"));
+        keygen(&["-t", "rsa", "-b", "2048", "-N", password], &other);
+        let cipher = if password.is_empty() { "none" } else { "aes256-cbc" };
+        for key in [&ours, &other] {
+            fs::write(key.with_extension("ppk"), putty(key, cipher)).unwrap();
+        }
+    }
+    put(
+        &table,
+        "tree/cut.ppk",
+        b"PuTTY-User-Key-File-3: ssh-rsa\nEncryption: aes256-cbc\nComment: x\nPublic-Lines: 99999\nAAAA\n",
+    );
+    let scan = scan(&table);
+    let seen = scan["found"].as_array().unwrap().iter().map(|found| {
+        let name = Path::new(found["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap();
+        let name = name.replace(".ppk", "");
+        (name, found["form"].as_str().unwrap(), found["protected"].as_bool(), found["ours"].as_bool())
+    });
+    let mut seen: Vec<_> = seen.collect();
+    seen.sort();
+    let of = |name: &str, form, protected, ours| (name.to_owned(), form, Some(protected), ours);
+    let expected = [("other", Some(false)), ("ours", Some(true))].map(|(name, ours)| {
+        [("closed", true), ("open", false)].map(|(kind, protected)| {
+            ["OpenSSH", "PuTTY"].map(|form| of(&format!("{name}-{kind}"), form, protected, ours))
+        })
+    });
+    let cut = of("cut", "PuTTY", true, None);
+    assert_eq!(seen, std::iter::once(cut).chain(expected.into_iter().flatten().flatten()).collect::<Vec<_>>());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::ServersAdd;
-use crate::commands::{Run, parcel_file};
+use crate::commands::{Declared, Run, parcel_file};
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::media::Reading;
@@ -61,19 +61,23 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
         run.console.document(Exit::Done, json!({ "dry_run": true, "vault": vault.as_str(), "servers": added }));
         return Ok(Exit::Done);
     }
-    let mut trust = opened.survey.trust.clone();
+    let mut declared = None;
     if !new.is_empty() {
         run.go_ahead(args.yes, &text!("enrol-question", count = new.len()))?;
         let words: Vec<Word> = new.values().map(|request| Word::server(request.key.clone())).collect();
-        trust = run.declare(&opened, &words)?;
+        declared = Some(run.declare(&opened, &words)?);
     }
+    let trust = declared.as_ref().map_or(&opened.survey.trust, |declared| &declared.trust);
     if let Some(path) = &args.answer {
-        write_answer(path, &trust, &opened.survey.owners_identities())?;
+        write_answer(path, trust, &opened.survey.owners_identities())?;
     }
-    let from = args.answer.as_ref().map_or_else(|| args.to[0].clone(), |path| path.display().to_string());
+    let missing = declared.as_ref().map(Declared::missing).unwrap_or_default();
+    let medium = args.to.iter().find(|name| !missing.contains(&name.as_str()));
+    let from = args.answer.as_ref().map(|path| path.display().to_string()).or(medium.cloned()).unwrap_or_default();
     run.console.say(&text!("enrol-done", count = new.len(), from = from));
-    run.console.document(Exit::Done, json!({ "vault": vault.as_str(), "servers": added }));
-    Ok(Exit::Done)
+    let exit = declared.as_ref().map_or(Exit::Done, |declared| declared.finish(run.console));
+    run.console.document(exit, json!({ "vault": vault.as_str(), "servers": added, "missing": missing }));
+    Ok(exit)
 }
 
 fn read_request(file: &Path) -> Result<Request> {

@@ -51,7 +51,7 @@ use crate::text::Text;
 use crate::vault::catalog::Exception;
 use crate::vault::id::VaultId;
 use crate::vault::identity::{RecoveryKey, Secret};
-use crate::vault::medium::Medium;
+use crate::vault::medium::{Medium, MediumError};
 use crate::vault::parcel::Parcel;
 use crate::vault::trust::{Statement, Trust, Word};
 
@@ -101,6 +101,29 @@ fn dispatch(run: &Run<'_>, action: Action) -> Result<Exit> {
             run.console.print(String::from_utf8_lossy(&script).trim_end());
             Ok(Exit::Done)
         }
+    }
+}
+
+/// What the owner said, and where it could not be written.
+pub struct Declared {
+    /// Everything the owner ever said.
+    pub trust: Trust,
+    refused: Vec<MediumError>,
+}
+
+impl Declared {
+    /// Names the media that refused, at the end of what is said.
+    pub fn finish(&self, console: &Console) -> Exit {
+        for error in &self.refused {
+            let (medium, reason) = (error.medium.as_str(), error.reason());
+            console.warn(&text!("declare-refused", medium = medium, reason = reason));
+        }
+        if self.refused.is_empty() { Exit::Done } else { Exit::Partly }
+    }
+
+    /// Their names, for programs.
+    pub fn missing(&self) -> Vec<&str> {
+        self.refused.iter().map(|error| error.medium.as_str()).collect()
     }
 }
 
@@ -218,20 +241,28 @@ impl<'a> Run<'a> {
 
     /// Says `words` in the owner's name on every medium that was opened, and remembers it. Each then has all that the
     /// owner ever said, as far as it is known here, and so has what is returned.
-    pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Trust> {
+    ///
+    /// # Errors
+    /// When no medium takes it. One that refuses while another takes it is named in what is returned.
+    pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Declared> {
         let unsigned = || Error::failed(text!("error-signing"));
         let statement = Statement::sign(&opened.owner.key, words).map_err(|_| unsigned())?;
         let mut trust = opened.survey.trust.clone();
         trust.learn(statement.clone()).map_err(|_| unsigned())?;
         let statements: Vec<_> = trust.statements.values().collect();
-        for medium in 0..opened.survey.media_count() {
-            opened.survey.medium(medium).add_owner_files(&statements, &opened.survey.owners_identities())?;
+        let (media, identities) = (opened.survey.media_count(), opened.survey.owners_identities());
+        let add = |medium| opened.survey.medium(medium).add_owner_files(&statements, &identities).err();
+        let mut refused: Vec<MediumError> = (0..media).filter_map(add).collect();
+        if refused.len() == media
+            && let Some(error) = refused.pop()
+        {
+            return Err(error.into());
         }
         self.note(&opened.vault(), |state| {
             // It was signed with the owner's key a moment ago.
             let _ = state.trust.learn(statement);
         });
-        Ok(trust)
+        Ok(Declared { trust, refused })
     }
 
     /// Whether options name a secret, so that nobody needs to be asked for one.

@@ -28,20 +28,12 @@ pub fn server(run: &Run<'_>, args: &ServersRetire) -> Result<Exit> {
     plan_server(run, &opened, &known, server, last);
     let lost = opened.key_pairs_in(&|generation| args.compromised && generation.record.server == server);
     let key_pairs = to_re_issue(run, lost);
-    let document = |dry_run: bool| {
-        let last = last.map(|(number, _)| number.get());
-        json!({
-            "dry_run": dry_run, "vault": opened.vault().as_str(), "server": server.to_string(), "last": last,
-            "re_issue": key_pairs,
-        })
-    };
-    if !args.dry_run {
-        run.go_ahead(args.yes, &text!("retire-question"))?;
-        run.declare(&opened, &[Word::Close(server, last)])?;
-        run.console.say(&text!("retire-done"));
-    }
-    run.console.document(Exit::Done, document(args.dry_run));
-    Ok(Exit::Done)
+    let about = json!({
+        "dry_run": args.dry_run, "vault": opened.vault().as_str(), "server": server.to_string(),
+        "last": last.map(|(number, _)| number.get()), "re_issue": key_pairs,
+    });
+    let word = (!args.dry_run).then_some(Word::Close(server, last));
+    end(run, &opened, word, args.yes, about)
 }
 
 /// A server of the vault by its id or name.
@@ -104,15 +96,24 @@ pub fn access(run: &Run<'_>, args: &AccessRetire) -> Result<Exit> {
     let trust = &opened.survey.trust;
     let could_read = opened.key_pairs_in(&|generation| trust.served(&age, &generation.record.trust));
     let key_pairs = to_re_issue(run, could_read);
-    if !args.dry_run {
-        run.go_ahead(args.yes, &text!("retire-question"))?;
-        run.declare(&opened, &[Word::Retire(age.clone())])?;
-        run.console.say(&text!("retire-done"));
-    }
-    let document =
+    let word = (!args.dry_run).then(|| Word::Retire(age.clone()));
+    let about =
         json!({ "dry_run": args.dry_run, "vault": opened.vault().as_str(), "retired": age, "re_issue": key_pairs });
-    run.console.document(Exit::Done, document);
-    Ok(Exit::Done)
+    end(run, &opened, word, args.yes, about)
+}
+
+/// Asks, says the word if there is one, and names the media that refused it.
+fn end(run: &Run<'_>, opened: &Opened<'_>, word: Option<Word>, yes: bool, mut about: Value) -> Result<Exit> {
+    let mut exit = Exit::Done;
+    if let Some(word) = word {
+        run.go_ahead(yes, &text!("retire-question"))?;
+        let declared = run.declare(opened, &[word])?;
+        run.console.say(&text!("retire-done"));
+        exit = declared.finish(run.console);
+        about["missing"] = json!(declared.missing());
+    }
+    run.console.document(exit, about);
+    Ok(exit)
 }
 
 /// The age public key that an id, or its beginning, means.

@@ -146,7 +146,7 @@ fn ed25519(info: &PrivateKeyInfoRef<'_>) -> Result<ed25519_dalek::SigningKey, Er
     Ok(ed25519_dalek::SigningKey::from_bytes(seed))
 }
 
-fn spki_sha256(algorithm: AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<[u8; 32], Error> {
+pub(super) fn spki_sha256(algorithm: AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<[u8; 32], Error> {
     let subject_public_key = der::asn1::BitStringRef::from_bytes(bits).map_err(|_| Error::MalformedKey)?;
     let spki = SubjectPublicKeyInfoRef { algorithm, subject_public_key };
     Ok(Sha256::digest(spki.to_der().map_err(|_| Error::MalformedKey)?).into())

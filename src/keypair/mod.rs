@@ -9,6 +9,7 @@ mod name;
 mod public;
 mod rsa_key;
 mod sort;
+mod ssh;
 mod warning;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use certificate::Certificate;
 pub use chain::chain_of;
 pub use key::PrivateKey;
 pub use sort::{CertInput, KeyInput, Sorted, sort};
+pub(crate) use ssh::{ssh_spki_sha256, ssh_string};
 pub use warning::Warning;
 
 /// A private key with its certificate and, as far as they were there, those above it.

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mounts;
+use super::mounts::{self, Mount};
 
-/// Block devices upon block devices: LUKS on LVM on RAID on a loop device is four.
+/// Block devices and file systems upon each other: LUKS on LVM on RAID on a loop device is four.
 const DEEPEST: usize = 16;
 
 /// A machine's devices, below a root folder that a test may choose.
@@ -23,6 +23,8 @@ pub(super) struct Below {
     pub(super) disks: Vec<String>,
     /// Where each of them hangs: `devices/pci0000:00/.../usb2/.../block/sdb`.
     paths: Vec<PathBuf>,
+    /// Kinds of the file systems on the way, the uppermost first: that of an image's file comes after that of the image.
+    pub(super) file_systems: Vec<String>,
     /// What encrypts on the way, the uppermost first.
     pub(super) encryption: Vec<String>,
     /// Whether any of it refuses to be written.
@@ -33,17 +35,33 @@ pub(super) struct Below {
 
 impl Devices<'_> {
     /// What lies below a mounted file system.
-    pub(super) fn below(&self, mount: &mounts::Mount) -> Below {
+    pub(super) fn below(&self, mount: &Mount) -> Below {
         let mut below = Below::default();
-        self.descend(&self.number(mount), DEEPEST, &mut below);
-        if below.disks.is_empty() {
-            below.disks.push(mount.number.clone());
-        }
+        self.under(mount, DEEPEST, &mut below);
         below
     }
 
+    fn under(&self, mount: &Mount, deepest: usize, below: &mut Below) {
+        below.file_systems.push(mount.kind.clone());
+        match mount.shows() {
+            Some(source) => self.behind(source, &mount.number, deepest, below),
+            None => self.descend(&self.number(mount), deepest, below),
+        }
+        if below.disks.is_empty() {
+            below.disks.push(mount.number.clone());
+        }
+    }
+
+    /// Where a folder or file lies that is mounted as this number, perhaps over the place where it lies itself.
+    fn behind(&self, source: &Path, number: &str, deepest: usize, below: &mut Below) {
+        let mount = mounts::find_but(self.mounts, source, number).filter(|_| deepest > 0);
+        if let Some(mount) = mount {
+            self.under(&mount, deepest - 1, below);
+        }
+    }
+
     /// A btrfs has a number of its own and names a device of its pool as the source.
-    fn number(&self, mount: &mounts::Mount) -> String {
+    fn number(&self, mount: &Mount) -> String {
         let device = mount.source.strip_prefix("/dev/").filter(|_| mount.number.starts_with("0:"));
         let named = device.and_then(|name| {
             // `/dev/mapper/data` is a link to `../dm-0`.
@@ -55,14 +73,16 @@ impl Devices<'_> {
     }
 
     fn descend(&self, number: &str, deepest: usize, below: &mut Below) {
-        let Ok(node) = fs::canonicalize(self.root.join("sys/dev/block").join(number)) else { return };
+        let Ok(node) = fs::canonicalize(self.root.join("sys/dev/block").join(number)) else {
+            return below.disks.push(number.to_owned());
+        };
         if deepest == 0 {
             return;
         }
         below.read_only |= says(&node.join("ro"), "1");
         below.encryption.extend(encrypted_by(&node));
         if let Ok(file) = fs::read_to_string(node.join("loop/backing_file")) {
-            return self.file_behind(Path::new(file.trim_end_matches('\n')), deepest, below);
+            return self.behind(Path::new(file.trim_end_matches('\n')), number, deepest, below);
         }
         let slaves: Vec<_> = fs::read_dir(node.join("slaves")).into_iter().flatten().flatten().collect();
         for slave in &slaves {
@@ -71,17 +91,6 @@ impl Devices<'_> {
         }
         if slaves.is_empty() {
             below.take_disk(&node, self.root);
-        }
-    }
-
-    /// A loop device is where its file is.
-    fn file_behind(&self, file: &Path, deepest: usize, below: &mut Below) {
-        match mounts::find(self.mounts, file) {
-            None => {}
-            Some(mount) if mount.number.starts_with("0:") && !mount.source.starts_with("/dev/") => {
-                below.disks.push(mount.number);
-            }
-            Some(mount) => self.descend(&self.number(&mount), deepest - 1, below),
         }
     }
 }

@@ -42,9 +42,9 @@ fn facts_below(root: &Path, real: &Path) -> io::Result<Facts> {
     let below = devices.below(&mount);
     let system = mounts::find(&mounts, Path::new("/")).map(|system| devices.below(&system)).unwrap_or_default();
     Ok(Facts {
-        device: device(&mount, &below, &system),
+        device: device(&below, &system),
         read_only: read_only(&mount, &below),
-        encryption: below.encryption.first().cloned().or_else(|| encrypting_file_system(&mount.kind)),
+        encryption: encryption(&below),
         synced: synced(root, real),
         shares: shares_above(real, shares::all(root)),
         hardware: below.disks,
@@ -111,16 +111,23 @@ const NETWORK_FUSE: [&str; 18] = [
     "vmhgfs-fuse",
 ];
 
-fn device(mount: &Mount, below: &Below, system: &Below) -> Device {
-    let kind = mount.kind.as_str();
-    let fuse = kind.strip_prefix("fuse.").unwrap_or_default();
+fn device(below: &Below, system: &Below) -> Device {
+    let any = |is: fn(&str) -> bool| below.file_systems.iter().any(|kind| is(kind));
     match () {
-        () if NETWORK.contains(&kind) || NETWORK_FUSE.contains(&fuse) || below.is_remote() => Device::Network,
-        () if matches!(kind, "tmpfs" | "ramfs" | "devtmpfs") || below.is_memory() => Device::Memory,
+        () if any(is_network) || below.is_remote() => Device::Network,
+        () if any(is_memory) || below.is_memory() => Device::Memory,
         () if below.disks.iter().any(|disk| system.disks.contains(disk)) => Device::SystemDisk,
         () if below.is_removable() => Device::Removable,
         () => Device::FixedDisk,
     }
+}
+
+fn is_network(kind: &str) -> bool {
+    NETWORK.contains(&kind) || kind.strip_prefix("fuse.").is_some_and(|fuse| NETWORK_FUSE.contains(&fuse))
+}
+
+fn is_memory(kind: &str) -> bool {
+    matches!(kind, "tmpfs" | "ramfs" | "devtmpfs")
 }
 
 fn read_only(mount: &Mount, below: &Below) -> Option<ReadOnly> {
@@ -130,6 +137,11 @@ fn read_only(mount: &Mount, below: &Below) -> Option<ReadOnly> {
         () if mount.read_only => Some(ReadOnly::Mounted),
         () => None,
     }
+}
+
+fn encryption(below: &Below) -> Option<String> {
+    let by_file_system = || below.file_systems.iter().find_map(|kind| encrypting_file_system(kind));
+    below.encryption.first().cloned().or_else(by_file_system)
 }
 
 /// File systems that encrypt by themselves.
@@ -304,9 +316,26 @@ mod tests {
         };
         assert_eq!(image("/var/stick.img").device("/image"), Device::SystemDisk);
         assert_eq!(image("/media/stick/inner.img").device("/image"), Device::Removable);
-        assert_eq!(image("/run/x.img").facts("/image").hardware, ["0:40"]);
-        // One that lies in itself, as a damaged /sys could say.
-        assert_eq!(image("/image/x.img").facts("/image").hardware, ["7:0"]);
+        let memory = image("/run/x.img").facts("/image");
+        assert_eq!((memory.device, memory.hardware), (Device::Memory, vec!["0:40".to_owned()]));
+        let remote = image("/srv/x.img").mounted("0:41", "/srv", "nfs4", "host:/srv", "rw").facts("/image");
+        assert_eq!((remote.device, remote.hardware), (Device::Network, vec!["0:41".to_owned()]));
+        assert_eq!(image("/image/x.img").facts("/image").hardware, ["sda"], "mounted over its own folder");
+    }
+
+    #[test]
+    fn what_fuse_shows_in_its_own_way_is_where_its_source_is() {
+        let shown = |source: &str, kind: &str| with_stick().mounted("0:60", "/shown", kind, source, "rw");
+        let safe = shown("/media/stick/safe", "fuse.gocryptfs").facts("/shown");
+        assert_eq!((safe.device, safe.encryption.as_deref()), (Device::Removable, Some("gocryptfs")));
+        assert_eq!(safe.hardware, ["sdb"]);
+        for source in ["/srv/folder", "/shown"] {
+            assert_eq!(shown(source, "fuse").device("/shown/x"), Device::SystemDisk, "{source}");
+        }
+        let unknown = shown("portal", "fuse.portal").facts("/shown");
+        assert_eq!((unknown.device, unknown.hardware), (Device::FixedDisk, vec!["0:60".to_owned()]));
+        let circle = shown("/other/x", "fuse").mounted("0:61", "/other", "fuse", "/shown/x", "rw").facts("/shown");
+        assert_eq!((circle.device, circle.hardware), (Device::FixedDisk, vec!["0:60".to_owned()]));
     }
 
     #[test]

@@ -20,10 +20,24 @@ pub(super) struct Mount {
     pub(super) read_only: bool,
 }
 
+impl Mount {
+    /// What a FUSE file system shows in its own way: the folder or image that it names as its source.
+    pub(super) fn shows(&self) -> Option<&Path> {
+        let fuse = self.kind == "fuse" || self.kind.starts_with("fuse.");
+        let source = Path::new(&self.source);
+        (fuse && source.is_absolute() && !source.starts_with("/dev")).then_some(source)
+    }
+}
+
 /// The mount that a path lies on: the longest mount point that is one of its parents; the last one listed wins.
 pub(super) fn find(mountinfo: &str, path: &Path) -> Option<Mount> {
+    find_but(mountinfo, path, "")
+}
+
+/// As [`find`], where the file systems of this number were not mounted.
+pub(super) fn find_but(mountinfo: &str, path: &Path, number: &str) -> Option<Mount> {
     let above = mountinfo.lines().filter_map(parse).filter(|mount| path.starts_with(&mount.point));
-    above.max_by_key(|mount| mount.point.as_os_str().len())
+    above.filter(|mount| mount.number != number).max_by_key(|mount| mount.point.as_os_str().len())
 }
 
 /// Every place where a block device is mounted.

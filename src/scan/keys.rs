@@ -6,7 +6,7 @@ use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use rustls_pki_types::pem::SectionKind;
 use zeroize::Zeroizing;
 
-use crate::keypair::{self, Certificate, PrivateKey};
+use crate::keypair::{self, Certificate, PrivateKey, ssh_spki_sha256, ssh_string};
 use crate::pfx;
 use crate::secret::{Password, SecretBytes};
 use crate::server::to_pkcs8;
@@ -107,7 +107,11 @@ impl Known {
     }
 
     fn key(&self, key: &PrivateKey) -> Option<String> {
-        self.0.get(&HEXLOWER.encode(&key.spki_sha256())).cloned()
+        self.public_key(&key.spki_sha256())
+    }
+
+    fn public_key(&self, spki_sha256: &[u8; 32]) -> Option<String> {
+        self.0.get(&HEXLOWER.encode(spki_sha256)).cloned()
     }
 }
 
@@ -220,7 +224,7 @@ pub(super) fn look_text(text: &[u8], known: &Known, try_password: bool) -> Vec<S
     let beside =
         blocks.iter().filter(|block| block.label == b"CERTIFICATE").find_map(|block| known.certificate(&block.der));
     let mut seen: Vec<Seen> = blocks.iter().filter_map(|block| look_block(block, known, try_password)).collect();
-    seen.extend(look_putty(text));
+    seen.extend(look_putty(text, known));
     for one in seen.iter_mut().filter(|one| one.owner == Owner::Unknown) {
         one.owner = beside.clone().map_or(Owner::Unknown, Owner::Ours);
     }
@@ -236,31 +240,50 @@ fn look_block(block: &Block<'_>, known: &Known, try_password: bool) -> Option<Se
         b"RSA PRIVATE KEY" => look_plain(Form::Pem, SectionKind::RsaPrivateKey, &block.der, known),
         b"EC PRIVATE KEY" => look_plain(Form::Pem, SectionKind::EcPrivateKey, &block.der, known),
         b"DSA PRIVATE KEY" => Some(Seen { form: Form::Pem, protection: Protection::Open, owner: Owner::Other }),
-        b"OPENSSH PRIVATE KEY" => look_openssh(&block.der),
+        b"OPENSSH PRIVATE KEY" => look_openssh(&block.der, known),
         _ => None,
     }
 }
 
-/// PROTOCOL.key of OpenSSH: a magic, then the cipher's name.
-fn look_openssh(der: &[u8]) -> Option<Seen> {
-    let cipher = der.strip_prefix(b"openssh-key-v1\0")?.get(4..)?;
-    let (protection, owner) = match cipher.starts_with(b"none") {
-        true => (Protection::Open, Owner::Other),
-        false => (Protection::Password, Owner::Unknown),
+/// PROTOCOL.key of OpenSSH: a magic, the names of cipher and key derivation, its options, the number of keys; then the
+/// public key, in clear whatever the cipher.
+fn look_openssh(der: &[u8], known: &Known) -> Option<Seen> {
+    let mut rest = der.strip_prefix(b"openssh-key-v1\0")?;
+    let cipher = ssh_string(&mut rest)?;
+    let mut public = || {
+        let (_derivation, _options) = (ssh_string(&mut rest)?, ssh_string(&mut rest)?);
+        rest = rest.strip_prefix(&1_u32.to_be_bytes())?;
+        ssh_string(&mut rest)
     };
-    Some(Seen { form: Form::OpenSsh, protection, owner })
+    Some(look_ssh(Form::OpenSsh, cipher, public(), known))
 }
 
-/// PuTTY's manual, "PPK file format": a line with the version and kind, then one with the cipher.
-fn look_putty(text: &[u8]) -> Option<Seen> {
+/// Lines that PuTTY writes of a public key; RSA of 16384 bits has 44.
+const MOST_LINES: usize = 64;
+
+/// PuTTY's manual, "PPK file format": lines with the version and kind, the cipher, a comment, the number of lines of the
+/// public key; then these, in clear whatever the cipher.
+fn look_putty(text: &[u8], known: &Known) -> Option<Seen> {
     let text = text.strip_prefix(b"PuTTY-User-Key-File-")?;
-    let mut lines = text.split(|byte| *byte == b'\n').skip(1);
-    let cipher = lines.next()?.strip_prefix(b"Encryption: ")?.trim_ascii();
-    let (protection, owner) = match cipher {
-        b"none" => (Protection::Open, Owner::Other),
-        _ => (Protection::Password, Owner::Unknown),
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).skip(1);
+    let cipher = lines.next()?.strip_prefix(b"Encryption: ")?;
+    let mut public = || {
+        let count = lines.nth(1)?.strip_prefix(b"Public-Lines: ")?;
+        let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
+        (count <= MOST_LINES).then(|| base64(&lines.by_ref().take(count).collect::<Vec<_>>().concat()))
     };
-    Some(Seen { form: Form::Putty, protection, owner })
+    Some(look_ssh(Form::Putty, cipher, public().as_deref().map(Vec::as_slice), known))
+}
+
+/// Whose it is, its public key says; without one that can be read, only a key that lies open is known to be no other.
+fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &Known) -> Seen {
+    let protection = if cipher == b"none" { Protection::Open } else { Protection::Password };
+    let owner = match public.and_then(ssh_spki_sha256) {
+        Some(spki_sha256) => known.public_key(&spki_sha256).map_or(Owner::Other, Owner::Ours),
+        None if protection == Protection::Open => Owner::Other,
+        None => Owner::Unknown,
+    };
+    Seen { form, protection, owner }
 }
 
 /// One block of PEM (RFC 7468), or of its older form with headers (RFC 1421).

@@ -1277,6 +1277,9 @@ retire-re-issue-headline =
 retire-re-issue = - { $name } ({ $thumbprint }), valid until { $day }
 retire-unread = attention: what is in generation { $generation } could not be read, so its key pairs are not listed
 retire-question = Do this for good? It cannot be taken back.
+declare-refused =
+    attention: { $medium } could not be written and does not have it yet ({ $reason })
+    Bring it up to date from one of the others: pfxvault copy --from E: --to { $medium }
 retire-done =
     done: it is written on the sticks given. Every server obeys it from its next backup to one of them on.
     next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:

@@ -1158,6 +1158,9 @@ retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの�
 retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
 retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
 retire-question = 完全に終了しますか?(元に戻せません)
+declare-refused =
+    注意: { $medium } には書き込めず、まだ反映されていません({ $reason })
+    ほかの USB メモリから最新にしてください: pfxvault copy --from E: --to { $medium }
 retire-done =
     完了: 指定された USB メモリに書き込みました。各サーバーは、この USB メモリへの次のバックアップから従います
     次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
