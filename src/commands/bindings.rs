@@ -11,7 +11,7 @@ use crate::commands::restore::Ready;
 use crate::commands::{Run, short};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::keypair::Certificate;
+use crate::keypair::Remaining;
 use crate::restore::bindings::{self, Unclear};
 use crate::restore::plan::{Action, Plan};
 use crate::restore::{Bound, Fate, Mapping, Moving, appcmd};
@@ -138,6 +138,8 @@ pub fn show(run: &Run<'_>, bound: &[Bound], commands: bool) {
 /// What became of the question for each binding.
 pub struct Answers<'a> {
     answers: Vec<(&'a Bound, Verdict)>,
+    /// Whether every binding serves its certificate, so that clients elsewhere accept it.
+    pub good: bool,
 }
 
 /// What becomes of a site that goes on showing another certificate.
@@ -192,19 +194,15 @@ fn ask_over_tls<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) 
     }
     let checks: Vec<_> = asked.iter().map(|(_, check)| *check).collect();
     let verdicts = served::confirm(&checks, authorities);
-    for (check, verdict) in checks.iter().zip(&verdicts) {
-        let lines = verdict.texts(check);
-        lines.iter().for_each(|line| if verdict.is_good() { run.console.say(line) } else { run.console.warn(line) });
+    let mut good = true;
+    for remark in checks.iter().zip(&verdicts).flat_map(|(check, verdict)| verdict.remarks(check, run.now)) {
+        good &= remark.good;
+        if remark.good { run.console.say(&remark.text) } else { run.console.warn(&remark.text) }
     }
-    Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect() }
+    Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect(), good }
 }
 
 impl<'a> Answers<'a> {
-    /// Whether every binding serves its certificate, so that clients elsewhere accept it.
-    pub fn are_good(&self) -> bool {
-        self.answers.iter().all(|(_, verdict)| verdict.is_good())
-    }
-
     /// Sites that still show another certificate.
     fn still_other(&self) -> BTreeSet<&'a str> {
         let other = self.answers.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
@@ -223,6 +221,7 @@ impl<'a> Answers<'a> {
                 "site": bound.to, "host": bound.check.as_ref().and_then(|check| check.host.clone()), "result": result,
                 "version": served.map(|served| served.version.as_str()),
                 "thumbprint": served.map(|served| served.thumbprint()), "missing": missing,
+                "not_after": served.and_then(|served| Some(served.leaf()?.not_after().to_string())),
             })
         };
         self.answers.iter().map(one).collect()
@@ -250,10 +249,12 @@ pub fn document(run: &Run<'_>, bound: &[Bound]) -> Value {
 
 /// What a backup cannot know: whether the certificate was renewed since. Likely where it is about to expire.
 pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
-    let leaves = ready.key_pairs.iter().map(|one| one.pair.leaf());
-    let days = |leaf: &Certificate| (leaf.not_after().as_second() - run.now.as_second()) / 86_400;
-    for leaf in leaves.filter(|leaf| days(leaf) < 30) {
-        let days = u64::try_from(days(leaf)).unwrap_or(0);
+    for leaf in ready.key_pairs.iter().map(|one| one.pair.leaf()) {
+        let days = match leaf.remaining(run.now) {
+            Remaining::Over => 0,
+            Remaining::Days(days) => days,
+            Remaining::Long => continue,
+        };
         run.console.warn(&text!("restore-maybe-renewed", name = leaf.display_name(), days = days));
     }
 }

@@ -219,7 +219,7 @@ fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &
     }
     let exit = match ready.exit() {
         _ if !cannot.is_empty() || unbound > 0 => Exit::Partly,
-        Exit::Done if !answers.are_good() => Exit::Attention,
+        Exit::Done if !answers.good => Exit::Attention,
         exit => exit,
     };
     let document = json!({

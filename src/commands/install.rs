@@ -62,7 +62,7 @@ fn finish(
     let restart = Restart { wanted: args.change.restart_site, yes: args.yes };
     let answers = bindings::confirm(run, server, &answer.plan.bindings, &authorities, restart);
     let (saved_exit, saved) = keep_safe(run, args, answer);
-    let exit = exit(&answer.plan.bindings, answers.are_good(), saved_exit);
+    let exit = exit(&answer.plan.bindings, answers.good, saved_exit);
     let mut document = document(run, answer, false);
     document["backup"] = saved;
     document["tls"] = answers.document();

@@ -1044,6 +1044,12 @@ tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
 tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
 tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
 tls-nothing = attention: { $name } does not answer with TLS: { $reason }
+tls-expired = attention: { $name } serves a certificate that is over since { $day }; clients refuse it. Renew it: pfxvault request
+tls-expires-soon = note: the certificate that { $name } serves ends in { $left ->
+        [0] less than a day
+        [one] one day
+       *[other] { $left } days
+    } ({ $day })
 bind-commands =
     The same by hand:
     { $lines }

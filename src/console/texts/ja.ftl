@@ -939,6 +939,8 @@ tls-right = OK: { $name } は正しい証明書で応答しました({ $version 
 tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
 tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
 tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
+tls-expired = 注意: { $name } の証明書は { $day } に期限が切れており、クライアントが接続を拒否します。更新してください: pfxvault request
+tls-expires-soon = 参考: { $name } の証明書の有効期限まであと { $left } 日です({ $day })
 bind-commands =
     同じ変更を行うコマンド:
     { $lines }
