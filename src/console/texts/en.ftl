@@ -1029,6 +1029,7 @@ bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
 bind-other-store = . the certificate is taken from the store { $store }
+bind-central-store = . its certificate comes from the Central Certificate Store set up here: { $folder }
 backup-unused =
     not included, because no site uses { $count ->
         [one] it

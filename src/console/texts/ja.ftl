@@ -931,6 +931,7 @@ bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $re
 bind-address = ・アドレスの変更: { $from } → { $to }
 bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
 bind-other-store = ・証明書はストア { $store } のものを使います
+bind-central-store = ・証明書は、ここで設定されている集中証明書ストア({ $folder })のものを使います
 backup-unused = どのサイトでも使われていないため、{ $count } 組は含めていません: { $names }(すべて保存する場合は --all、一部を保存する場合は名前を指定)
 backup-without-sites = 注意: サイトとバインドは保存していません: { $reason }
 help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存する
