@@ -263,13 +263,15 @@ pub struct Restore {
     #[command(flatten)]
     pub(crate) bindings: Bindings,
     #[command(flatten)]
+    pub(crate) change: Change,
+    #[command(flatten)]
     pub(crate) into: Into,
 }
 
 /// What becomes of sites and bindings.
 #[derive(Debug, Args, Clone)]
 pub struct Bindings {
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["map_site", "map_ip", "map", "print_commands", "farm", "restart_site"])]
     pub(crate) keys_only: bool,
     #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
     pub(crate) map_site: Vec<String>,
@@ -278,9 +280,16 @@ pub struct Bindings {
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
     #[arg(long)]
+    pub(crate) print_commands: bool,
+}
+
+/// What goes for every change of this server's bindings.
+#[derive(Debug, Args, Clone)]
+pub struct Change {
+    #[arg(long)]
     pub(crate) farm: bool,
     #[arg(long)]
-    pub(crate) print_commands: bool,
+    pub(crate) restart_site: bool,
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -328,14 +337,14 @@ pub struct Install {
     pub(crate) store: Option<Store>,
     #[arg(long, value_name = "SITE", action = ArgAction::Append)]
     pub(crate) site: Vec<String>,
-    #[arg(long, conflicts_with_all = ["site", "ip", "sni"])]
+    #[arg(long, conflicts_with_all = ["site", "ip", "sni", "farm", "restart_site"])]
     pub(crate) no_bind: bool,
     #[arg(long, value_name = "ADDRESS", requires = "site")]
     pub(crate) ip: Option<IpAddr>,
     #[arg(long, requires = "site")]
     pub(crate) sni: bool,
-    #[arg(long, conflicts_with = "no_bind")]
-    pub(crate) restart_site: bool,
+    #[command(flatten)]
+    pub(crate) change: Change,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: Vec<String>,
     #[arg(long)]

@@ -8,13 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use der::{Decode, Encode};
+use jiff::Timestamp;
 use rayon::prelude::*;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
-use crate::keypair::Certificate;
+use crate::keypair::{Certificate, Remaining};
 use crate::text;
 use crate::text::Text;
 use crate::tls::{self, TlsError};
@@ -105,8 +106,46 @@ impl Served {
 
     /// SHA-1 of its certificate, upper-case.
     pub fn thumbprint(&self) -> String {
-        let leaf = self.chain.first().cloned().unwrap_or_default();
-        Certificate::parse(leaf).map(|leaf| leaf.thumbprint()).unwrap_or_default()
+        self.leaf().map(|leaf| leaf.thumbprint()).unwrap_or_default()
+    }
+
+    /// Its certificate.
+    pub fn leaf(&self) -> Option<Certificate> {
+        Certificate::parse(self.chain.first()?.clone()).ok()
+    }
+
+    /// What is to be said of the end of its certificate; `name` is what was asked for.
+    pub fn end(&self, name: &str, now: Timestamp) -> Option<Remark> {
+        let leaf = self.leaf()?;
+        let day = leaf.not_after().strftime("%Y-%m-%d").to_string();
+        match leaf.remaining(now) {
+            Remaining::Over => {
+                Some(Remark { id: "tls-expired", good: false, text: text!("tls-expired", name = name, day = day) })
+            }
+            Remaining::Days(left) => Some(Remark {
+                id: "tls-expires-soon",
+                good: true,
+                text: text!("tls-expires-soon", name = name, left = left, day = day),
+            }),
+            Remaining::Long => None,
+        }
+    }
+}
+
+/// One thing to be said of what a server shows.
+#[derive(Debug)]
+pub struct Remark {
+    /// For programs.
+    pub id: &'static str,
+    /// Whether it is as it should be.
+    pub good: bool,
+    /// For people.
+    pub text: Text,
+}
+
+impl Remark {
+    fn new(good: bool, text: Text) -> Self {
+        Self { id: "tls", good, text }
     }
 }
 
@@ -159,32 +198,35 @@ fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
 }
 
 impl Verdict {
-    /// Its lines.
-    pub fn texts(&self, check: &Check) -> Vec<Text> {
+    /// What is to be said of it.
+    pub fn remarks(&self, check: &Check, now: Timestamp) -> Vec<Remark> {
         let name = check.host.clone().unwrap_or_else(|| check.address.to_string());
+        let name = name.as_str();
         match self {
             Self::Right(served, missing) => {
-                let version = served.version.as_str();
-                let right = text!("tls-right", name = name.as_str(), version = version, count = served.chain.len());
-                let missing =
-                    missing.iter().map(|authority| text!("tls-missing", name = name.as_str(), authority = authority));
-                std::iter::once(right).chain(missing).collect()
+                let (version, count) = (served.version.as_str(), served.chain.len());
+                let right = Remark::new(true, text!("tls-right", name = name, version = version, count = count));
+                let missing = missing.iter().map(|authority| missing_authority(name, authority));
+                std::iter::once(right).chain(missing).chain(served.end(name, now)).collect()
             }
             Self::Other(served) => {
-                vec![text!("tls-other", name = name, served = served.name(), thumbprint = served.thumbprint())]
+                let (other, thumbprint) = (served.name(), served.thumbprint());
+                vec![Remark::new(false, text!("tls-other", name = name, served = other, thumbprint = thumbprint))]
             }
-            Self::Nothing(error) => vec![text!("tls-nothing", name = name, reason = reason(error))],
+            Self::Nothing(error) => {
+                vec![Remark::new(false, text!("tls-nothing", name = name, reason = reason(error)))]
+            }
         }
     }
 
     fn is_right(&self) -> bool {
         matches!(self, Self::Right(..))
     }
+}
 
-    /// Whether everything is as it should be, for a client elsewhere too.
-    pub fn is_good(&self) -> bool {
-        matches!(self, Self::Right(_, missing) if missing.is_empty())
-    }
+/// That a server does not send the certificate of an authority.
+pub fn missing_authority(name: &str, authority: &str) -> Remark {
+    Remark::new(false, text!("tls-missing", name = name, authority = authority))
 }
 
 /// Why nothing was shown, for people.
@@ -308,13 +350,30 @@ pub(crate) mod tests {
         let (old, new) = (Issued::self_signed("old.example.com"), Issued::self_signed("new.example.com"));
         let (address, serving) = serve(vec![pair(&old, &[]), pair(&new, &[])]);
         let verdict = &confirm(&[&check(address, "new.example.com", &new.der)], &[])[0];
-        assert!(verdict.is_good(), "{verdict:?}");
+        assert!(verdict.is_right(), "{verdict:?}");
         serving.join().unwrap();
         let (address, serving) = serve(vec![pair(&old, &[]), pair(&old, &[]), pair(&old, &[])]);
         let asked = check(address, "new.example.com", &new.der);
         let verdict = &confirm(&[&asked], &[])[0];
-        assert_eq!(verdict.texts(&asked)[0].id, "tls-other");
+        assert_eq!(verdict.remarks(&asked, Timestamp::now())[0].text.id, "tls-other");
         serving.join().unwrap();
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_bad_and_one_that_ends_soon_is_worth_a_word() {
+        let site = Issued::self_signed("www.example.com");
+        let served = Served { chain: vec![site.der.clone()], version: String::new() };
+        let end = served.leaf().unwrap().not_after();
+        let before = |hours: i64| served.end("www", end - jiff::SignedDuration::from_hours(hours));
+        let said = |remark: Option<Remark>| remark.map(|remark| (remark.id, remark.good));
+        assert_eq!(said(before(-1)), Some(("tls-expired", false)));
+        assert_eq!(said(before(0)), Some(("tls-expires-soon", true)), "the last second counts");
+        assert_eq!(said(before(30 * 24)), Some(("tls-expires-soon", true)));
+        assert_eq!(said(before(31 * 24)), None);
+        let check = check(([127, 0, 0, 1], 443).into(), "www.example.com", &site.der);
+        let ids: Vec<_> =
+            Verdict::Right(served, Vec::new()).remarks(&check, end).iter().map(|one| one.text.id).collect();
+        assert_eq!(ids, ["tls-right", "tls-expires-soon"]);
     }
 
     #[test]

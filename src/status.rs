@@ -2,7 +2,7 @@
 
 use jiff::{Span, Timestamp};
 
-use crate::keypair::Certificate;
+use crate::keypair::{Certificate, Remaining};
 use crate::state::State;
 use crate::text;
 use crate::text::Text;
@@ -13,8 +13,6 @@ use crate::verify::{Finding, Level};
 
 /// Months after which a restore should be rehearsed again.
 pub const DRILL_MONTHS: u32 = 12;
-/// Days before the end of a certificate at which it is spoken of.
-const EXPIRES_SOON: u64 = 30;
 
 /// A certificate that this server holds now.
 pub struct Here {
@@ -111,12 +109,18 @@ impl Status<'_> {
 
     fn key_pair(&mut self, here: &Here) {
         let (name, thumbprint) = (here.certificate.display_name(), here.certificate.thumbprint());
-        if here.certificate.not_after() < self.now {
-            return self.find("expired", Level::Note, text!("status-expired", name = name, thumbprint = thumbprint));
-        }
-        let left = days(here.certificate.not_after(), self.now);
-        if left <= EXPIRES_SOON {
-            self.find("expires-soon", Level::Note, text!("status-expires-soon", name = name, left = left));
+        match here.certificate.remaining(self.now) {
+            Remaining::Over => {
+                return self.find(
+                    "expired",
+                    Level::Note,
+                    text!("status-expired", name = name, thumbprint = thumbprint),
+                );
+            }
+            Remaining::Days(left) => {
+                self.find("expires-soon", Level::Note, text!("status-expires-soon", name = name, left = left));
+            }
+            Remaining::Long => {}
         }
         match (&here.hindrance, self.state.acknowledged(&here.certificate, self.now)) {
             (Some(reason), None) => {

@@ -11,7 +11,7 @@ use crate::commands::restore::Ready;
 use crate::commands::{Run, short};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::keypair::Certificate;
+use crate::keypair::Remaining;
 use crate::restore::bindings::{self, Unclear};
 use crate::restore::plan::{Action, Plan};
 use crate::restore::{Bound, Fate, Mapping, Moving, appcmd};
@@ -28,7 +28,7 @@ pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known
         return Ok(Vec::new());
     }
     let here = SiteMap::of(server)?;
-    if let Some(folder) = here.shared.as_ref().filter(|_| !args.bindings.farm) {
+    if let Some(folder) = here.shared.as_ref().filter(|_| !args.change.farm) {
         return Err(Error::failed(text!("error-shared-configuration", folder = folder)));
     }
     let mapping = mapping(run, args, from, &here)?;
@@ -143,11 +143,55 @@ pub fn show(run: &Run<'_>, bound: &[Bound], commands: bool) {
 /// What became of the question for each binding.
 pub struct Answers<'a> {
     answers: Vec<(&'a Bound, Verdict)>,
+    /// Whether every binding serves its certificate, so that clients elsewhere accept it.
+    pub good: bool,
 }
 
-/// Asks the server for every binding, as its clients do, on this machine.
+/// What becomes of a site that goes on showing another certificate.
+#[derive(Clone, Copy)]
+pub struct Restart {
+    /// It is restarted, and nobody is asked.
+    pub wanted: bool,
+    /// Nobody wants to be asked.
+    pub yes: bool,
+}
+
+impl Restart {
+    /// The work is done; a question that nobody answers is no failure of it.
+    fn go_ahead(self, run: &Run<'_>, sites: &BTreeSet<&str>) -> bool {
+        let names = sites.iter().copied().collect::<Vec<_>>().join(", ");
+        let ask = || run.console.confirm(&text!("restart-question", sites = names)).unwrap_or(false);
+        self.wanted || (!self.yes && run.console.interactive() && ask())
+    }
+}
+
+/// Asks the server for every binding, as its clients do, on this machine. Sites that go on showing another certificate
+/// are restarted where that is wanted, and everything is asked again.
 /// `authorities` are certificates that it may have to send along.
-pub fn confirm<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -> Answers<'a> {
+pub fn confirm<'a>(
+    run: &Run<'_>,
+    server: Iis<'_>,
+    bound: &'a [Bound],
+    authorities: &[Vec<u8>],
+    restart: Restart,
+) -> Answers<'a> {
+    let answers = ask_over_tls(run, bound, authorities);
+    let sites = answers.still_other();
+    let Some(config) = server.sites.folder().filter(|_| !sites.is_empty()) else { return answers };
+    if !restart.go_ahead(run, &sites) {
+        sites.iter().for_each(|site| run.console.mention(&text!("tls-restart", site = *site)));
+        return answers;
+    }
+    for site in sites {
+        run.console.progress(&text!("progress-restart", site = site));
+        if let Err(reason) = super::restart::restart(&config, site) {
+            run.console.warn(&text!("site-not-restarted", site = site, reason = reason));
+        }
+    }
+    ask_over_tls(run, bound, authorities)
+}
+
+fn ask_over_tls<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -> Answers<'a> {
     let made = bound.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe));
     let asked: Vec<_> = made.filter_map(|one| Some((one, one.check.as_ref()?))).collect();
     if !asked.is_empty() {
@@ -155,24 +199,17 @@ pub fn confirm<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -
     }
     let checks: Vec<_> = asked.iter().map(|(_, check)| *check).collect();
     let verdicts = served::confirm(&checks, authorities);
-    for ((one, check), verdict) in asked.iter().zip(&verdicts) {
-        let lines = verdict.texts(check);
-        lines.iter().for_each(|line| if verdict.is_good() { run.console.say(line) } else { run.console.warn(line) });
-        if matches!(verdict, Verdict::Other(_)) {
-            run.console.mention(&text!("tls-restart", site = one.to.as_str()));
-        }
+    let mut good = true;
+    for remark in checks.iter().zip(&verdicts).flat_map(|(check, verdict)| verdict.remarks(check, run.now)) {
+        good &= remark.good;
+        if remark.good { run.console.say(&remark.text) } else { run.console.warn(&remark.text) }
     }
-    Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect() }
+    Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect(), good }
 }
 
 impl<'a> Answers<'a> {
-    /// Whether every binding serves its certificate, so that clients elsewhere accept it.
-    pub fn are_good(&self) -> bool {
-        self.answers.iter().all(|(_, verdict)| verdict.is_good())
-    }
-
     /// Sites that still show another certificate.
-    pub fn still_other(&self) -> BTreeSet<&'a str> {
+    fn still_other(&self) -> BTreeSet<&'a str> {
         let other = self.answers.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
         other.map(|(bound, _)| bound.to.as_str()).collect()
     }
@@ -189,6 +226,7 @@ impl<'a> Answers<'a> {
                 "site": bound.to, "host": bound.check.as_ref().and_then(|check| check.host.clone()), "result": result,
                 "version": served.map(|served| served.version.as_str()),
                 "thumbprint": served.map(|served| served.thumbprint()), "missing": missing,
+                "not_after": served.and_then(|served| Some(served.leaf()?.not_after().to_string())),
             })
         };
         self.answers.iter().map(one).collect()
@@ -216,10 +254,12 @@ pub fn document(run: &Run<'_>, bound: &[Bound]) -> Value {
 
 /// What a backup cannot know: whether the certificate was renewed since. Likely where it is about to expire.
 pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
-    let leaves = ready.key_pairs.iter().map(|one| one.pair.leaf());
-    let days = |leaf: &Certificate| (leaf.not_after().as_second() - run.now.as_second()) / 86_400;
-    for leaf in leaves.filter(|leaf| days(leaf) < 30) {
-        let days = u64::try_from(days(leaf)).unwrap_or(0);
+    for leaf in ready.key_pairs.iter().map(|one| one.pair.leaf()) {
+        let days = match leaf.remaining(run.now) {
+            Remaining::Over => 0,
+            Remaining::Days(days) => days,
+            Remaining::Long => continue,
+        };
         run.console.warn(&text!("restore-maybe-renewed", name = leaf.display_name(), days = days));
     }
 }

@@ -1,9 +1,11 @@
 //! The certificate stores of this server, as `list` shows them and as `restore` fills them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::cli::{List, Restore};
-use crate::commands::bindings::{self, Known};
+use crate::commands::bindings::{self, Known, Restart};
 use crate::commands::list::last_backup;
 use crate::commands::restore::{Readied, Ready, nothing_to_place, ready};
 use crate::commands::{Run, day, request, short, sites};
@@ -123,24 +125,35 @@ impl Listed<'_> {
     }
 }
 
-/// `restore --to iis`; what was said and asked goes into the report, however it ends.
+/// `restore --to iis`.
 pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    restore_and_report(run, args, elevated()?)
+    restore_on(run, args, elevated()?)
 }
 
-pub(super) fn restore_and_report(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
-    let Some(path) = &args.bindings.report else { return restore_into(run, args, server) };
+pub(super) fn restore_on(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+    reported(run, "restore", args.change.report.as_deref(), || restore_into(run, args, server))
+}
+
+/// A change of this server. Where a report is wanted, everything said and asked goes into it, however it ends.
+pub fn reported(
+    run: &Run<'_>,
+    what: &'static str,
+    report: Option<&Path>,
+    change: impl FnOnce() -> Result<Exit>,
+) -> Result<Exit> {
+    let Some(path) = report else { return change() };
     if path.exists() {
-        return Err(Error::failed(text!("error-file-exists", path = path.as_path())));
+        return Err(Error::failed(text!("error-file-exists", path = path)));
     }
     run.console.record();
-    run.console.say(&text!("report-head", time = run.now.to_string(), server = system::host_name(), user = user()));
-    let result = restore_into(run, args, server);
+    let (time, server) = (run.now.to_string(), system::host_name());
+    run.console.say(&text!("report-head", what = what, time = time, server = server, user = user()));
+    let result = change();
     let ended =
         result.as_ref().map_or_else(|error| error.text.clone(), |exit| text!("report-end", exit = *exit as u32));
     let report = run.console.recorded(&ended);
     files::create_private(path, report.as_bytes())
-        .map_err(|e| Error::failed(text!("error-report", path = path.as_path(), reason = &e)))?;
+        .map_err(|e| Error::failed(text!("error-report", path = path, reason = &e)))?;
     result
 }
 
@@ -149,7 +162,7 @@ fn user() -> String {
     ["USERNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }
 
-pub(super) fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
     let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
     let options = Options { non_exportable: args.non_exportable, install_roots: roots };
     let ready = ready(run, args)?;
@@ -178,10 +191,10 @@ pub(super) fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Re
             run.console.say(&text!("restore-iis-backup", name = backup_name(run.now)));
         }
     }
-    Ok(report(run, &ready, &plan))
+    Ok(report(run, args, server, &ready, &plan))
 }
 
-fn report(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
+fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     let cannot: Vec<_> =
         plan.cannot().map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) })).collect();
     let placed = plan.items.len() - cannot.len();
@@ -191,7 +204,8 @@ fn report(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     run.console.mention(&exportable);
     let authorities = ready.key_pairs.iter().flat_map(|one| one.pair.chain.iter().skip(1));
     let authorities: Vec<_> = authorities.map(|certificate| certificate.der().to_vec()).collect();
-    let answers = bindings::confirm(run, &plan.bindings, &authorities);
+    let restart = Restart { wanted: args.change.restart_site, yes: args.into.yes };
+    let answers = bindings::confirm(run, server, &plan.bindings, &authorities, restart);
     let bound = plan.bindings.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe)).count();
     let unbound = plan.bindings.len() - bound;
     if unbound > 0 {
@@ -205,7 +219,7 @@ fn report(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     }
     let exit = match ready.exit() {
         _ if !cannot.is_empty() || unbound > 0 => Exit::Partly,
-        Exit::Done if !answers.are_good() => Exit::Attention,
+        Exit::Done if !answers.good => Exit::Attention,
         exit => exit,
     };
     let document = json!({

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::iis::{list_of, restore_and_report};
+use super::iis::{list_of, restore_on};
 use super::{Run, create};
 use crate::backup::{self, Request};
 use crate::cli::{Action, Cli};
@@ -75,8 +75,8 @@ fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Er
     let Some(Action::Restore(args)) = cli.action else { panic!() };
     let console = Console::new(Language::En, false, true);
     let run = Run::new(cli.global, &console).unwrap();
-    let report = args.bindings.report.clone().unwrap();
-    let result = restore_and_report(&run, &args, server.iis());
+    let report = args.change.report.clone().unwrap();
+    let result = restore_on(&run, &args, server.iis());
     let said = fs::read_to_string(&report).unwrap();
     fs::remove_file(report).unwrap();
     (result, said)
@@ -133,15 +133,21 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
 fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_site() {
     let stranger = crate::keypair::fixtures::Issued::self_signed("stranger.example.com");
     let pair = || sorted(&[stranger.pkcs8()], &[&stranger.der]).key_pairs.remove(0);
-    let (address, serving) = served::tests::serve(vec![pair(), pair(), pair()]);
+    let right = sorted(&[PKI.rsa.pkcs8.expose().to_vec()], &[&PKI.rsa.der, &PKI.intermediate]).key_pairs.remove(0);
+    let answers = std::iter::repeat_with(pair).take(6).chain([right]);
+    let (address, serving) = served::tests::serve(answers.collect());
     let folder = tempfile::tempdir().unwrap();
     let recovery = recovery(folder.path());
     back_up(&old_server(address.port()), folder.path(), &recovery);
-    let (exit, said) = restore(&new_server(), folder.path(), &[]);
-    serving.join().unwrap();
+    let new = new_server();
+    let (exit, said) = restore(&new, folder.path(), &[]);
     assert_eq!(exit.unwrap(), Exit::Attention, "{said}");
     assert!(said.contains("www.example.com still serves another certificate: stranger.example.com"), "{said}");
     assert!(said.contains("appcmd stop site \"Web Shop\""), "{said}");
+    let (exit, said) = restore(&new, folder.path(), &["--restart-site"]);
+    serving.join().unwrap();
+    assert_eq!(exit.unwrap(), Exit::Done, "asked again after the restart: {said}");
+    assert!(said.contains("restarting the site \"Web Shop\"") && said.contains("ok: www.example.com"), "{said}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::{Backup, Install, Store};
-use crate::commands::bindings::Answers;
-use crate::commands::restart::restart;
+use crate::commands::bindings::Restart;
+use crate::commands::iis::reported;
 use crate::commands::{Run, backup, bindings, day, iis};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
@@ -19,7 +19,11 @@ use crate::{files, pkcs7, text};
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
     let certificates = read(&args.response)?;
-    install_into(run, args, iis::elevated()?, &certificates)
+    install_on(run, args, iis::elevated()?, &certificates)
+}
+
+fn install_on(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[Certificate]) -> Result<Exit> {
+    reported(run, "install", args.change.report.as_deref(), || install_into(run, args, server, certificates))
 }
 
 fn install_into(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[Certificate]) -> Result<Exit> {
@@ -55,12 +59,10 @@ fn finish(
     let authorities =
         here.seen.iter().filter(|seen| seen.store == StoreName::Ca).map(|seen| seen.certificate.der.clone());
     let authorities: Vec<_> = authorities.chain(certificates.iter().map(|one| one.der().to_vec())).collect();
-    let mut answers = bindings::confirm(run, &answer.plan.bindings, &authorities);
-    if args.restart_site && restart_others(run, server, &answers) {
-        answers = bindings::confirm(run, &answer.plan.bindings, &authorities);
-    }
+    let restart = Restart { wanted: args.change.restart_site, yes: args.yes };
+    let answers = bindings::confirm(run, server, &answer.plan.bindings, &authorities, restart);
     let (saved_exit, saved) = keep_safe(run, args, answer);
-    let exit = exit(&answer.plan.bindings, answers.are_good(), saved_exit);
+    let exit = exit(&answer.plan.bindings, answers.good, saved_exit);
     let mut document = document(run, answer, false);
     document["backup"] = saved;
     document["tls"] = answers.document();
@@ -85,8 +87,12 @@ fn succeed(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>
     if args.no_bind {
         return Ok(Vec::new());
     }
+    let mut map = SiteMap::of(server)?;
+    if args.change.farm {
+        map.shared = None;
+    }
     successor::plan(&Succession {
-        map: &SiteMap::of(server)?,
+        map: &map,
         here,
         leaf: answer.leaf,
         store: answer.store,
@@ -94,19 +100,6 @@ fn succeed(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>
         address: args.ip,
         sni: args.sni,
     })
-}
-
-/// Restarts the sites that still show another certificate, and says whether there were any.
-fn restart_others(run: &Run<'_>, server: Iis<'_>, answers: &Answers<'_>) -> bool {
-    let sites = answers.still_other();
-    let Some(config) = server.sites.folder().filter(|_| !sites.is_empty()) else { return false };
-    for site in sites {
-        run.console.progress(&text!("progress-restart", site = site));
-        if let Err(reason) = restart(&config, site) {
-            run.console.warn(&text!("install-not-restarted", site = site, reason = reason));
-        }
-    }
-    true
 }
 
 /// A binding that was left as it is outweighs a site that shows something else, as that may take a moment.
@@ -214,7 +207,7 @@ mod tests {
     use crate::server::iis::blob::Home;
     use crate::server::iis::memory::Memory;
     use crate::server::iis::sites::IIS_APP_ID;
-    use crate::server::iis::{Binding, KeyLink, ProviderKind, Record, Site};
+    use crate::server::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Record, Site};
     use crate::throwaway::{Authority, Kind, new_key};
 
     /// A server that serves an old certificate at this port and waits for the answer to its request.
@@ -250,7 +243,7 @@ mod tests {
         let Some(Action::Install(args)) = cli.action else { panic!() };
         let console = Console::new(Language::En, false, true);
         let run = Run::new(cli.global, &console).unwrap();
-        install_into(&run, &args, server.iis(), &read(&args.response)?)
+        install_on(&run, &args, server.iis(), &read(&args.response)?)
     }
 
     /// The old key pair, the request and its answer, the answer as a mail in a folder.
@@ -303,6 +296,35 @@ mod tests {
         assert_eq!(serving.join().unwrap(), vec![Some("www.example.com".to_owned()); 2]);
         undo(server.iis(), &mut Journal::open(&folder.path().join("state")).unwrap()).unwrap();
         assert_eq!(server.world(), before);
+    }
+
+    #[test]
+    fn a_farm_is_changed_only_where_that_is_meant_and_the_report_says_so() {
+        let Renewal { old, request, answer: _, folder } = Renewal::new();
+        let server = server(9, &old, &request, &Home::SoftwareKsp.link("request".into()));
+        let thumbprint = old.leaf().thumbprint();
+        let ftp = Binding { protocol: "ftp".into(), information: "*:21:".into(), ssl_flags: 0 };
+        let certificate = FtpCertificate { thumbprint: thumbprint.clone(), store: "MY".into() };
+        let files = Site { name: "Files".into(), bindings: vec![ftp], ftp: Some(certificate), ..Site::default() };
+        server.install(20_348, vec![files]);
+        let config = server.iis().sites.folder().unwrap();
+        let here = config.display();
+        let shared =
+            format!(r#"<configuration><configurationRedirection enabled="true" path="{here}" /></configuration>"#);
+        std::fs::write(config.join(crate::server::iis::config::REDIRECTION), shared).unwrap();
+        let report = folder.path().join("report.txt");
+        let options = |more: &str| format!("--yes\n--report\n{}{more}", report.display());
+        let ftp_serves = || SiteMap::of(server.iis()).unwrap().sites[0].ftp.clone().unwrap().thumbprint;
+        assert_eq!(install(&server, folder.path(), &options("")).unwrap(), Exit::Partly);
+        let said = std::fs::read_to_string(&report).unwrap();
+        assert!(said.starts_with("pfxvault install, ") && said.contains("add --farm"), "{said}");
+        assert_eq!(ftp_serves(), thumbprint);
+        let again = install(&server, folder.path(), &options("\n--farm")).unwrap_err();
+        assert_eq!(again.text.id, "error-file-exists", "a report is never overwritten");
+        std::fs::remove_file(&report).unwrap();
+        assert_eq!(install(&server, folder.path(), &options("\n--farm")).unwrap(), Exit::Done);
+        assert!(std::fs::read_to_string(&report).unwrap().contains("exit code 0"));
+        assert_ne!(ftp_serves(), thumbprint);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
         None => {}
     }
     if let Some(names) = &args.tls {
-        findings.extend(shown::ask(names, here.as_deref())?);
+        findings.extend(shown::ask(names, here.as_deref(), run.now)?);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     let exit = exit(&findings);

@@ -41,6 +41,20 @@ pub struct Certificate {
     not_after: Timestamp,
 }
 
+/// Days before the end of a certificate at which it is spoken of.
+const SOON: i64 = 30;
+
+/// How long a certificate is still valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remaining {
+    /// It is over.
+    Over,
+    /// So many whole days, and soon none.
+    Days(u64),
+    /// Long enough.
+    Long,
+}
+
 /// What a signature says about a presumed issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signed {
@@ -90,6 +104,16 @@ impl Certificate {
             not_after: timestamp(tbs.validity.not_after),
             der,
         })
+    }
+
+    /// How long it is still valid.
+    pub fn remaining(&self, now: Timestamp) -> Remaining {
+        let left = self.not_after.duration_since(now);
+        match left.as_hours() / 24 {
+            _ if left.is_negative() => Remaining::Over,
+            days @ 0..=SOON => Remaining::Days(days.unsigned_abs()),
+            _ => Remaining::Long,
+        }
     }
 
     /// The certificate exactly as it was read.

@@ -16,7 +16,7 @@ mod warning;
 pub(crate) mod fixtures;
 
 pub(crate) use algorithm::{Hash, Scheme};
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Remaining};
 pub use chain::chain_of;
 pub use key::PrivateKey;
 pub use sort::{CertInput, KeyInput, Sorted, sort};

@@ -8,6 +8,7 @@ use super::tests::{PKI, incoming, link, running, state_folder, take_back_interru
 use super::*;
 use crate::error::{Error, Exit};
 use crate::server::iis::memory::{Died, Fault, Memory};
+use crate::server::iis::sites::{CentralStore, Settings};
 use crate::server::iis::{
     Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, StoredCertificate,
     keep_used, look_at_all,
@@ -331,6 +332,23 @@ fn a_certificate_that_lies_in_another_store_here_is_taken_from_there() {
     assert_eq!(words(&plan)[1], "Shop https *:443:www.example.com: replace 2 bind-other-store");
     let Some(Edit::Record { after: Some(after), .. }) = plan[1].edits().next() else { panic!() };
     assert_eq!(after.store.as_deref(), Some("WebHosting"));
+}
+
+#[test]
+fn the_central_store_answers_where_it_is_set_up_and_is_not_made_up_where_it_is_not() {
+    let shop = https("*:443:www.example.com", 3);
+    let central = Record { thumbprint: None, ..record(&shop, "") };
+    let from = SiteMap { sites: vec![site(2, "Shop", vec![shop])], records: vec![central.clone()], ..old() };
+    let here = SiteMap { windows_build: SERVER_2022, sites: vec![site(7, "Shop", Vec::new())], ..SiteMap::default() };
+    let mapping = Mapping::default();
+    let plan = |here: &SiteMap| bindings::plan(&moving(&from, here, &mapping));
+    assert_eq!(words(&plan(&here)), ["Shop https *:443:www.example.com: cannot-central-store"]);
+    let store = CentralStore { location: r"\\files\ccs".into(), user: "ccs".into() };
+    let settings = Settings { central_store: Some(store), ..Settings::default() };
+    let made = plan(&SiteMap { settings, ..here });
+    assert_eq!(words(&made), ["Shop https *:443:www.example.com: add 2 bind-central-store"]);
+    let made = made[0].edits().next();
+    assert!(matches!(made, Some(Edit::Record { before: None, after: Some(after) }) if *after == central), "{made:?}");
 }
 
 #[test]

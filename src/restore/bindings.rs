@@ -153,7 +153,10 @@ impl<'a> Planner<'a> {
             site: site.name.clone(),
             binding: binding.to_string(),
             to: String::new(),
-            certificate: thumbprint.as_deref().map_or_else(String::new, |thumbprint| self.name(thumbprint)),
+            certificate: match &thumbprint {
+                Some(thumbprint) => self.name(thumbprint),
+                None => serving.map_or_else(String::new, |_| "CCS".to_owned()),
+            },
             fate: Fate::AsItShouldBe,
             remarks: Vec::new(),
             check: None,
@@ -280,19 +283,9 @@ impl<'a> Planner<'a> {
     /// the store, which must be the one that has the certificate.
     fn record_here(&self, record: &Record, endpoint: Endpoint, bound: &mut Bound) -> Result<Record, Fate> {
         let mut after = Record { endpoint, ..record.clone() };
-        let Some(thumbprint) = record.thumbprint.as_ref() else {
-            let known = self.records.contains_key(&after.endpoint);
-            return if known { Ok(after) } else { Err(Fate::Cannot(text!("cannot-central-store"))) };
-        };
-        let named = StoreName::parse(record.store.as_deref().unwrap_or("MY"));
-        let has = |store: StoreName| self.moving.certificates.contains(&(store, thumbprint.clone()));
-        let stores = named.into_iter().chain([StoreName::My, StoreName::WebHosting]);
-        let store = stores.clone().find(|store| has(*store));
-        let store =
-            store.ok_or_else(|| Fate::Cannot(text!("cannot-certificate-missing", name = self.name(thumbprint))))?;
-        if named != Some(store) {
-            after.store = Some(store.as_str().to_owned());
-            bound.remarks.push(text!("bind-other-store", store = store.as_str()));
+        match &record.thumbprint {
+            Some(thumbprint) => self.choose_store(&mut after, thumbprint, bound)?,
+            None => self.see_to_central_store(bound)?,
         }
         after.flags = binding::known(&RECORD_FLAGS, record.flags, self.moving.here.windows_build);
         let unknown = binding::names(&RECORD_FLAGS, record.flags & !after.flags).into_iter();
@@ -304,6 +297,28 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(after)
+    }
+
+    fn choose_store(&self, record: &mut Record, thumbprint: &str, bound: &mut Bound) -> Result<(), Fate> {
+        let named = StoreName::parse(record.store.as_deref().unwrap_or("MY"));
+        let has = |store: &StoreName| self.moving.certificates.contains(&(*store, thumbprint.to_owned()));
+        let store = named.into_iter().chain([StoreName::My, StoreName::WebHosting]).find(has);
+        let store =
+            store.ok_or_else(|| Fate::Cannot(text!("cannot-certificate-missing", name = self.name(thumbprint))))?;
+        if named != Some(store) {
+            record.store = Some(store.as_str().to_owned());
+            bound.remarks.push(text!("bind-other-store", store = store.as_str()));
+        }
+        Ok(())
+    }
+
+    /// A record without a certificate is of use only where the Central Certificate Store is set up.
+    fn see_to_central_store(&self, bound: &mut Bound) -> Result<(), Fate> {
+        let Some(central) = &self.moving.here.settings.central_store else {
+            return Err(Fate::Cannot(text!("cannot-central-store")));
+        };
+        bound.remarks.push(text!("bind-central-store", folder = central.location.as_str()));
+        Ok(())
     }
 
     /// The FTP certificate of a site.

@@ -1029,6 +1029,7 @@ bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
 bind-other-store = . the certificate is taken from the store { $store }
+bind-central-store = . its certificate comes from the Central Certificate Store set up here: { $folder }
 backup-unused =
     not included, because no site uses { $count ->
         [one] it
@@ -1044,6 +1045,12 @@ tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
 tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
 tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
 tls-nothing = attention: { $name } does not answer with TLS: { $reason }
+tls-expired = attention: { $name } serves a certificate that is over since { $day }; clients refuse it. Renew it: pfxvault request
+tls-expires-soon = note: the certificate that { $name } serves ends in { $left ->
+        [0] less than a day
+        [one] one day
+       *[other] { $left } days
+    } ({ $day })
 bind-commands =
     The same by hand:
     { $lines }
@@ -1059,6 +1066,7 @@ error-tls-names = there are no bindings to ask on this machine
 error-tls-name = not a host with a port: { $name }
     .hint = write it as www.example.com or www.example.com:8443
 tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd start site "{ $site }"
+restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
 restore-no-iis = attention: IIS is not installed here, so nothing can be bound
 restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager, or run the restore again without --keys-only once the sites are there.
 restore-bound = done: { $count ->
@@ -1083,15 +1091,15 @@ error-map-file = the file of answers cannot be used: { $path }
 error-report = the report cannot be written: { $path }
     .cause = { $reason }
     .hint = what the screen says stands; copy it into the ticket
-report-head = pfxvault restore, { $time }, { $server }, { $user }
+report-head = pfxvault { $what }, { $time }, { $server }, { $user }
 report-end = exit code { $exit }
 help-restore-keys-only = Import certificates and keys only, and bind nothing
 help-restore-map-site = Site of the backup and the site here that stands for it; may be given several times
 help-restore-map-ip = Address of the backup and the address here that stands for it; may be given several times
 help-restore-map = File with such answers; what is asked is added to it
-help-restore-farm = Change the configuration although other servers share it
+help-farm = Change the configuration although other servers share it
 help-restore-print-commands = Also print the commands of Windows that would do the same
-help-restore-report = New file for the change ticket: the plan, the answers, every change, what the server shows
+help-report = New file for the change ticket: the plan, the answers, every change, what the server shows
 
 ## Requests and their answers
 
@@ -1149,7 +1157,7 @@ error-answer-key-lost = the request for { $name } is here, but its private key d
     .cause = { $reason }
     .hint = restore the request from a backup: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
 cannot-names-missing = the new certificate is not for these names of the one that is served there: { $names }
-cannot-shared = this server shares its IIS configuration with others ({ $folder }); change it in IIS Manager
+cannot-shared = this server shares its IIS configuration with others ({ $folder }). If all of them are meant, add --farm
 cannot-address-not-here = this server does not have the address { $ip }
 conflict-endpoint-taken = { $endpoint } serves another certificate to other sites, too: { $certificate }
 error-no-site = there is no site of this name: { $site }
@@ -1161,9 +1169,9 @@ help-install-no-bind = Only put it into the certificate store, and bind nothing
 help-install-ip = Address of a binding that is added (without it: all of them)
 help-install-sni = Add a binding by host name ("Require Server Name Indication")
 cannot-newer = the certificate that is served there was issued after this one. Name the site with --site to replace it all the same
-help-install-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
+help-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
 progress-restart = restarting the site "{ $site }"
-install-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }
+site-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }
 
 ## Parcels
 

@@ -931,6 +931,7 @@ bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $re
 bind-address = ・アドレスの変更: { $from } → { $to }
 bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
 bind-other-store = ・証明書はストア { $store } のものを使います
+bind-central-store = ・証明書は、ここで設定されている集中証明書ストア({ $folder })のものを使います
 backup-unused = どのサイトでも使われていないため、{ $count } 組は含めていません: { $names }(すべて保存する場合は --all、一部を保存する場合は名前を指定)
 backup-without-sites = 注意: サイトとバインドは保存していません: { $reason }
 help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存する
@@ -939,6 +940,8 @@ tls-right = OK: { $name } は正しい証明書で応答しました({ $version 
 tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
 tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
 tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
+tls-expired = 注意: { $name } の証明書は { $day } に期限が切れており、クライアントが接続を拒否します。更新してください: pfxvault request
+tls-expires-soon = 参考: { $name } の証明書の有効期限まであと { $left } 日です({ $day })
 bind-commands =
     同じ変更を行うコマンド:
     { $lines }
@@ -954,6 +957,7 @@ error-tls-names = このコンピューターには確認できるバインド�
 error-tls-name = ホスト名とポートではありません: { $name }
     .hint = www.example.com または www.example.com:8443 のように書いてください
 tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" の後に appcmd start site "{ $site }"
+restart-question = 新しい証明書で応答するように、次のサイトを今すぐ再起動しますか?(接続は切断されます): { $sites }
 restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
 restore-not-bound = 証明書はまだバインドされていません。IIS マネージャーでバインドするか、サイトを用意してから --keys-only を付けずにもう一度復元してください。
 restore-bound = 完了: { $count } 件のバインドがバックアップの証明書を使っています
@@ -972,15 +976,15 @@ error-map-file = 回答のファイルを使えません: { $path }
 error-report = 作業記録を書き込めません: { $path }
     .cause = { $reason }
     .hint = 画面の結果は有効です。画面の内容を作業記録に転記してください
-report-head = pfxvault restore、{ $time }、{ $server }、{ $user }
+report-head = pfxvault { $what }、{ $time }、{ $server }、{ $user }
 report-end = 終了コード { $exit }
 help-restore-keys-only = 証明書と秘密鍵のインポートだけを行い、バインドはしない
 help-restore-map-site = バックアップのサイトと、ここで対応するサイト(複数回指定可)
 help-restore-map-ip = バックアップのアドレスと、ここで対応するアドレス(複数回指定可)
 help-restore-map = 対応付けの回答のファイル。質問への回答もここに追加する
-help-restore-farm = ほかのサーバーと共有している構成でも変更する
+help-farm = ほかのサーバーと共有している構成でも変更する
 help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
-help-restore-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
+help-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
 
 ## Requests and their answers
 
@@ -1038,7 +1042,7 @@ error-answer-key-lost = { $name } の保留中の要求はありますが、秘�
     .cause = { $reason }
     .hint = 要求をバックアップから復元してください: pfxvault restore --from E: --to iis。できない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
 cannot-names-missing = 新しい証明書には、現在の証明書にある次のホスト名がありません: { $names }
-cannot-shared = このサーバーは共有構成({ $folder })を使っています。IIS マネージャーで変更してください
+cannot-shared = このサーバーの IIS は、ほかのサーバーと構成({ $folder })を共有しています。すべてのサーバーを対象にする場合は --farm を付けてください
 cannot-address-not-here = アドレス { $ip } がこのサーバーにありません
 conflict-endpoint-taken = { $endpoint } では、他のサイトも使う別の証明書が応答します: { $certificate }
 error-no-site = この名前のサイトがありません: { $site }
@@ -1050,9 +1054,9 @@ help-install-no-bind = 証明書ストアに入れるだけで、バインドは
 help-install-ip = 追加するバインドの IP アドレス(指定しない場合はすべて)
 help-install-sni = ホスト名によるバインドを追加する(「サーバー名表示を要求する」)
 cannot-newer = この証明書より後に発行された証明書が使われています。それでも置き換える場合は、--site でサイトを指定してください
-help-install-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
+help-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
 progress-restart = サイト「{ $site }」を再起動しています
-install-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }
+site-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }
 
 ## Parcels
 
