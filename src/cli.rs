@@ -77,14 +77,23 @@ pub enum Action {
     /// What a vault holds.
     Contents(Contents),
     /// Media of the vault.
-    #[command(subcommand)]
-    Media(Media),
+    Media {
+        /// What to do with them; without it, they are listed.
+        #[command(subcommand)]
+        what: Option<Media>,
+    },
     /// Servers of the vault.
-    #[command(subcommand)]
-    Servers(Servers),
+    Servers {
+        /// What to do with them; without it, they are listed.
+        #[command(subcommand)]
+        what: Option<Servers>,
+    },
     /// Ways into the vault.
-    #[command(subcommand)]
-    Access(Access),
+    Access {
+        /// What to do with them; without it, they are listed.
+        #[command(subcommand)]
+        what: Option<Access>,
+    },
     /// Bring a medium up to date.
     Copy(Copy),
     /// The handling rules, with evidence.
@@ -615,13 +624,6 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             console.print(error.render().to_string().trim_end());
             return Exit::Done;
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !console.json => {
-            console.print(error.render().to_string().trim_end());
-            return Exit::Usage;
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            text!("error-missing-argument", argument = "COMMAND")
         }
         ErrorKind::MissingRequiredArgument => text!("error-missing-argument", argument = argument),
         ErrorKind::InvalidSubcommand => {

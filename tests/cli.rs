@@ -550,8 +550,8 @@ fn results_for_programs_are_one_document_and_nothing_on_standard_error() {
         "verify {A} --json",
         "contents --from {A} --json",
         "drill --from {A} --recovery-key-file {recovery} --json",
-        "media list --json",
-        "servers list --json",
+        "media --json",
+        "servers --json",
     ];
     for line in lines {
         let said = table.run(line).ended_with(0);
@@ -563,7 +563,7 @@ fn results_for_programs_are_one_document_and_nothing_on_standard_error() {
         ("--json nonsense", "error-unknown-command"),
         ("copy --json", "error-missing-argument"),
         ("--json", "error-missing-argument"),
-        ("media --json", "error-missing-argument"),
+        ("media add --json", "error-missing-argument"),
     ] {
         let failed = table.run(line).ended_with(2).json();
         assert_eq!((&failed["error"]["id"], &failed["exit"]), (&id.into(), &2.into()), "{line}");

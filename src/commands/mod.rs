@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cli::{Action, Cli, Global, SourceFiles};
+use crate::cli::{Access, Action, Cli, Global, Media, Servers, SourceFiles};
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -88,9 +88,9 @@ fn dispatch(run: &Run<'_>, action: Action) -> Result<Exit> {
         Action::Install(args) => install::run(run, &args),
         Action::Create(args) => create::run(run, &args),
         Action::Contents(args) => contents::run(run, &args),
-        Action::Media(args) => media::run(run, &args),
-        Action::Servers(args) => servers::run(run, &args),
-        Action::Access(args) => access::run(run, &args),
+        Action::Media { what } => media::run(run, &what.unwrap_or(Media::List)),
+        Action::Servers { what } => servers::run(run, &what.unwrap_or(Servers::List { media: Vec::new() })),
+        Action::Access { what } => access::run(run, &what.unwrap_or(Access::List { media: Vec::new() })),
         Action::Audit(args) => audit::run(run, &args),
         Action::Copy(args) => copy::run(run, &args),
         Action::Demo => demo::run(run),
