@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result};
+use crate::history;
 use crate::keypair::Certificate;
 use crate::media::Reading;
 use crate::outbox::{self, Delivery};
@@ -18,7 +19,7 @@ use crate::server::{self, Held, Holdings, Unreadable};
 use crate::state::{State, Written, no_random};
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
+use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
 use crate::vault::generation::{Draft, Package, Place};
 use crate::vault::id::{Hash, Number, ServerId};
 use crate::vault::medium::{HALVES, Medium, MediumError};
@@ -27,6 +28,7 @@ use crate::vault::readme::Label;
 use crate::vault::seal::Recipients;
 use crate::vault::survey::{Generation, Survey};
 use crate::vault::text::day_of;
+use crate::verify::Finding;
 use crate::words;
 
 /// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age lies around it.
@@ -63,6 +65,8 @@ pub struct Outcome {
     pub media: Vec<OnMedium>,
     /// What had waited in the outbox.
     pub outbox: Delivery,
+    /// What the media showed before, against what this server remembers.
+    pub findings: Vec<Finding>,
 }
 
 /// What happened on one medium.
@@ -114,9 +118,12 @@ pub fn run_with_parcels(
     let mut surveys = Vec::new();
     for medium in media {
         let survey = welcome(state, medium)?;
+        outcome.findings.extend(history::news(&survey, state));
         let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
         surveys.push(if changed { welcome(state, medium)? } else { survey });
     }
+    let held: Vec<_> = surveys.iter().map(|survey| (survey.medium(0), survey.newest_on(0))).collect();
+    outcome.findings.extend(history::copies(&held));
     state.save()?;
     outbox::clear(state);
     refuse_unless_admitted(state)?;
@@ -424,6 +431,7 @@ fn remember_medium(
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
     seen.written_during = Some(survey.medium(0).attachment().unwrap_or_default());
+    seen.is_on(survey.medium(0).descriptor());
     label.label
 }
 
@@ -441,7 +449,38 @@ pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Lab
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
     medium.prepare(&label)?;
     medium.add_owner_files(&statements, &identities)?;
-    state.medium(&label.medium).label.clone_from(&label.label);
+    let seen = state.medium(&label.medium);
+    seen.label.clone_from(&label.label);
+    seen.is_on(medium.descriptor());
+    state.save()?;
+    Ok(label)
+}
+
+/// Makes a copy of a medium one of its own: it gets an id and a label, and counts from now on. Nothing else on it changes.
+///
+/// # Errors
+/// When it is no copy, as far as its device tells; when it is not of this vault, or refuses.
+pub fn separate(state: &mut State, medium: &Medium, label: &str, now: jiff::Timestamp) -> Result<Label> {
+    let device = medium.descriptor();
+    let elsewhere = |seen: &SeenMedium| seen.devices.iter().any(|known| known.differs_from(&device));
+    let original = medium.label().filter(|label| state.media().get(&label.medium).is_some_and(elsewhere));
+    let original =
+        original.ok_or_else(|| Error::new(Exit::Failed, text!("error-vault-there", medium = medium.name.as_str())))?;
+    let survey = Survey::of(std::slice::from_ref(medium), state.vault().clone(), &state.trust, Reading::Cached)?;
+    if !survey.is_of_vault(0) {
+        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = medium.name.as_str())));
+    }
+    let label = Label::new(label).map_err(|_| no_random())?;
+    medium.prepare(&label)?;
+    let devices = &mut state.medium(&original.medium).devices;
+    devices.retain(|known| known.differs_from(&device));
+    devices.dedup_by(|later, earlier| !later.differs_from(earlier));
+    let seen = state.medium(&label.medium);
+    seen.label.clone_from(&label.label);
+    seen.newest = survey.newest_on(0);
+    (seen.first_seen, seen.last_seen) = (Some(now), Some(now));
+    seen.written_during = Some(medium.attachment().unwrap_or_default());
+    seen.is_on(device);
     state.save()?;
     Ok(label)
 }

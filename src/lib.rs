@@ -11,6 +11,7 @@ pub mod drill;
 pub mod error;
 pub mod event;
 pub mod files;
+pub mod history;
 pub mod keypair;
 #[cfg(target_os = "linux")]
 pub mod linux;

@@ -2,6 +2,7 @@
 
 use jiff::{Span, Timestamp};
 
+use crate::history;
 use crate::keypair::{Certificate, Remaining};
 use crate::state::State;
 use crate::text;
@@ -82,6 +83,7 @@ impl Status<'_> {
     fn media(&mut self) {
         let policy = self.state.policy();
         for medium in self.state.media_in_use() {
+            self.findings.extend(history::alternating(medium));
             let label = medium.label.as_str();
             let checked = medium.last_cold.or(medium.first_seen);
             if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Exit, Result};
+use crate::history;
 use crate::media::Reading;
 use crate::state::State;
 use crate::text;
@@ -308,8 +309,12 @@ impl Check<'_, '_> {
             self.find("prev-contradiction", Level::Attention, text);
         }
         self.overdue(&whole, now);
+        let held: Vec<_> =
+            (0..survey.media_count()).map(|medium| (survey.medium(medium), survey.newest_on(medium))).collect();
+        self.findings.extend(history::copies(&held));
         if let Some(state) = state.filter(|state| *state.vault() == survey.trust.vault) {
-            self.memory(state, &whole);
+            self.findings.extend(history::of_media(survey, state, &whole));
+            self.findings.extend(history::of_this_server(survey, state, None));
         }
     }
 
@@ -322,39 +327,6 @@ impl Check<'_, '_> {
             if let Some(generation) = newest.filter(|generation| generation.record.due < today) {
                 let (key, due) = (generation.key(), generation.record.due.to_string());
                 self.find("overdue", Level::Attention, text!("found-overdue", generation = key, due = due));
-            }
-        }
-    }
-
-    /// What this server remembers against what the media show.
-    fn memory(&mut self, state: &State, whole: &BTreeMap<ServerId, Number>) {
-        for medium in 0..self.survey.media_count() {
-            let Some(label) = self.survey.medium(medium).label() else { continue };
-            let Some(seen) = state.media().get(&label.medium) else { continue };
-            for (server, number) in &seen.newest {
-                let here = ServerId::parse(server).and_then(|id| whole.get(&id)).map_or(0, |number| number.get());
-                if here < *number {
-                    let text = text!(
-                        "found-rolled-back",
-                        label = label.label.as_str(),
-                        server = server,
-                        here = here,
-                        known = *number
-                    );
-                    self.find("rolled-back", Level::Attention, text);
-                }
-            }
-        }
-        for generation in self.survey.line(state.server()) {
-            let known = state
-                .written(generation.record.number)
-                .is_some_and(|written| written.record == generation.hash.to_string());
-            if !known {
-                self.find(
-                    "not-by-this-state",
-                    Level::Attention,
-                    text!("found-not-by-this-state", generation = generation.key()),
-                );
             }
         }
     }

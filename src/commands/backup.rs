@@ -16,6 +16,7 @@ use crate::server::{Holdings, Unreadable};
 use crate::state::{Acknowledged, State};
 use crate::text;
 use crate::vault::medium::Medium;
+use crate::verify::Level;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
@@ -179,6 +180,7 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
                 create::create(run, medium, None, None)?
             }
             Some(mut state) if !there => {
+                run.warn_of_remade(&state, medium);
                 run.go_ahead(yes, &text!("backup-add-question", medium = name))?;
                 let label = state.next_label();
                 backup::add_medium(&mut state, medium, &label)?;
@@ -194,6 +196,7 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf]
     let console = run.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
+    run.show_findings(&outcome.findings);
     say_outbox(run, outcome);
     for on in &outcome.media {
         say_medium(run, on, outcome, saved, total);
@@ -236,7 +239,7 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf]
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
         "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
-        "parcels": files, "delivered": outcome.outbox.delivered,
+        "parcels": files, "delivered": outcome.outbox.delivered, "findings": run.listed(&outcome.findings),
     });
     (exit, document)
 }
@@ -305,6 +308,7 @@ fn exit_code(unexpected: usize, holdings: &Holdings, outcome: &Outcome) -> Exit 
         () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.outbox.stuck.is_empty() => {
             Exit::Attention
         }
+        () if outcome.findings.iter().any(|finding| finding.level > Level::Note) => Exit::Attention,
         () => Exit::Done,
     }
 }

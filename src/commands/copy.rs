@@ -6,12 +6,15 @@ use crate::cli::Copy;
 use crate::commands::Run;
 use crate::copy::{self, Copied};
 use crate::error::{Error, Exit, Result};
+use crate::history;
 use crate::media::Reading;
 use crate::state::{State, no_random};
 use crate::text;
+use crate::vault::id::VaultId;
 use crate::vault::medium::Medium;
 use crate::vault::readme::Label;
 use crate::vault::survey::Survey;
+use crate::verify::{Finding, Level};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
@@ -24,6 +27,8 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     if there && crate::verify::owner_of(std::slice::from_ref(&target), None)? != vault {
         return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = target.name.as_str())));
     }
+    let news = news(state.as_ref(), &vault, &target)?;
+    run.show_findings(&news);
     if !there {
         let name = state.as_ref().map_or_else(crate::media::host_name, State::next_label);
         target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
@@ -45,13 +50,25 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     let exit = match () {
         () if !copied.refused.is_empty() => Exit::Forged,
         () if !copied.skipped.is_empty() => Exit::Partly,
+        () if news.iter().any(|finding| finding.level > Level::Note) => Exit::Attention,
         () => Exit::Done,
     };
     let refused: Vec<_> =
         copied.refused.iter().map(|(medium, path)| json!({ "medium": medium, "path": path })).collect();
-    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused });
+    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&news) });
     run.console.document(exit, document);
     Ok(exit)
+}
+
+/// What the target showed before, against what this server remembers.
+fn news(state: Option<&State>, vault: &VaultId, target: &Medium) -> Result<Vec<Finding>> {
+    let Some(state) = state.filter(|state| state.vault() == vault) else { return Ok(Vec::new()) };
+    if !target.has_vault()? {
+        let remade = history::remade(state, &target.name, None, &target.descriptor());
+        return Ok(remade.into_iter().collect());
+    }
+    let survey = Survey::of(std::slice::from_ref(target), vault.clone(), &state.trust, Reading::Cached)?;
+    Ok(history::news(&survey, state))
 }
 
 /// What the medium holds now. It counts as written: a cache may answer for it until it was away. And what this server
@@ -63,6 +80,7 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
     seen.newest.clone_from(&copied.newest);
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
+    seen.is_on(target.descriptor());
     if !copied.added.is_empty() {
         seen.written_during = Some(target.attachment().unwrap_or_default());
     }

@@ -29,12 +29,22 @@ fn add(run: &Run<'_>, name: &str, label: Option<&str>, place: Option<&str>) -> R
     let medium = run.medium_to_write(name)?;
     let mut state = run.enrolled()?;
     let next = state.next_label();
-    let label = backup::add_medium(&mut state, &medium, label.unwrap_or(&next))?;
+    let label = label.unwrap_or(&next);
+    let is_copy = medium.has_vault()?;
+    let label = if is_copy {
+        backup::separate(&mut state, &medium, label, run.now)?
+    } else {
+        run.warn_of_remade(&state, &medium);
+        backup::add_medium(&mut state, &medium, label)?
+    };
     if let Some(place) = place {
         state.medium(&label.medium).place = Some(place.to_owned());
         state.save()?;
     }
-    run.console.say(&text!("media-added", medium = name, label = label.label.as_str()));
+    run.console.say(&match is_copy {
+        true => text!("media-separated", medium = name, label = label.label.as_str()),
+        false => text!("media-added", medium = name, label = label.label.as_str()),
+    });
     run.console.document(Exit::Done, json!({ "medium": label.medium, "label": label.label }));
     Ok(Exit::Done)
 }
@@ -44,9 +54,19 @@ fn list(run: &Run<'_>) -> Result<Exit> {
     run.console.say(&text!("media-headline", count = state.media().len()));
     if !state.media().is_empty() {
         run.console.table(&media_table(run, &state));
+        state.media().values().for_each(|seen| say_devices(run, seen));
     }
     run.console.document(Exit::Done, json!({ "media": state.media() }));
     Ok(Exit::Done)
+}
+
+/// What its device says of itself, so that people can tell sticks apart that look alike.
+fn say_devices(run: &Run<'_>, seen: &SeenMedium) {
+    let Some(device) = seen.devices.last() else { return };
+    run.console.mention(&text!("media-device", label = seen.label.as_str(), device = device.to_string()));
+    if let Some(finding) = crate::history::alternating(seen) {
+        run.console.mention(&finding.text);
+    }
 }
 
 /// Every medium ever seen.

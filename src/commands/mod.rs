@@ -34,12 +34,14 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::cli::{Access, Action, Cli, Global, Media, Servers, SourceFiles};
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::files;
+use crate::history;
 use crate::media::FolderVolume;
 use crate::open::{self, Opened};
 use crate::rules::{self, Stored};
@@ -54,6 +56,7 @@ use crate::vault::identity::{RecoveryKey, Secret};
 use crate::vault::medium::{Medium, MediumError};
 use crate::vault::parcel::Parcel;
 use crate::vault::trust::{Statement, Trust, Word};
+use crate::verify::{Finding, Level};
 
 /// Runs one command.
 ///
@@ -221,11 +224,20 @@ impl<'a> Run<'a> {
         let media: Vec<Medium> = names.iter().map(|name| self.medium(name)).collect::<Result<_>>()?;
         for medium in &media {
             if !medium.has_vault()? {
+                if let Some(state) = self.memory().state {
+                    self.warn_of_remade(&state, medium);
+                }
                 return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
             }
             refuse_begun(medium)?;
         }
         Ok(media)
+    }
+
+    /// Says if an empty stick was a medium of the vault when it was last seen.
+    pub fn warn_of_remade(&self, state: &State, medium: &Medium) {
+        let finding = history::remade(state, &medium.name, None, &medium.descriptor());
+        self.show_findings(finding.as_slice());
     }
 
     /// Media of the vault to write to.
@@ -367,6 +379,25 @@ impl<'a> Run<'a> {
             None => self.console.new_passphrase(),
             Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
         }
+    }
+
+    /// What was found, in words.
+    pub fn show_findings(&self, findings: &[Finding]) {
+        for finding in findings {
+            match finding.level {
+                Level::Note => self.console.mention(&finding.text),
+                _ => self.console.warn(&finding.text),
+            }
+        }
+    }
+
+    /// What was found, for programs.
+    pub fn listed(&self, findings: &[Finding]) -> Vec<Value> {
+        let level = |level| if level == Level::Note { "note" } else { "attention" };
+        let listed = findings.iter().map(|finding| {
+            json!({ "id": finding.id, "level": level(finding.level), "text": self.console.words(&finding.text) })
+        });
+        listed.collect()
     }
 
     /// Asks before something is changed; `--yes` answers.

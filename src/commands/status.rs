@@ -120,31 +120,19 @@ fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) 
         0 => console.say(&text!("status-good")),
         count => console.warn(&text!("status-attention", count = count)),
     }
-    for finding in findings {
-        match finding.level {
-            Level::Note => console.mention(&finding.text),
-            _ => console.warn(&finding.text),
-        }
-    }
+    run.show_findings(findings);
     if let Some(state) = state.filter(|state| !state.media().is_empty()) {
         console.table(&media_table(run, state));
     }
     if exit != Exit::Done {
         run.report(Event::NeedsAttention, &text!("event-needs-attention", count = urgent.len()));
     }
-    let listed: Vec<_> = findings
-        .iter()
-        .map(|finding| {
-            let level = if finding.level == Level::Note { "note" } else { "attention" };
-            json!({ "id": finding.id, "level": level, "text": console.words(&finding.text) })
-        })
-        .collect();
     console.document(
         exit,
         json!({
             "vault": state.map(|state| state.vault().as_str()), "server": state.map(|state| state.server().to_string()),
             "newest": newest.map(|newest| json!({ "generation": newest.number, "time": newest.time.to_string() })),
-            "findings": listed, "media": state.map(State::media), "policy": state.map(State::policy),
+            "findings": run.listed(findings), "media": state.map(State::media), "policy": state.map(State::policy),
         }),
     );
 }

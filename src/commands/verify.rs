@@ -25,8 +25,10 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
     }
     let exit = report.exit();
     show(run, &report, exit);
-    if exit == Exit::Done {
-        run.note(&report.vault, |state| remember(state, &media, &report, run.now));
+    match exit {
+        Exit::Done => run.note(&report.vault, |state| remember(state, &media, &report, run.now)),
+        Exit::Attention if known.state.is_some() => run.note(&report.vault, |state| remember_devices(state, &media)),
+        _ => {}
     }
     Ok(exit)
 }
@@ -44,25 +46,26 @@ fn show(run: &Run<'_>, report: &Report, exit: Exit) {
     for (server, number) in report.newest() {
         console.mention(&text!("verify-newest", server = server.to_string(), number = number.get()));
     }
-    for finding in &report.findings {
-        match finding.level {
-            Level::Note => console.mention(&finding.text),
-            _ => console.warn(&finding.text),
-        }
-    }
+    run.show_findings(&report.findings);
     let numbers = report.numbers.iter().map(|judged| {
         json!({
             "server": judged.server.to_string(), "number": judged.number.get(), "state": judged.state,
             "record_sha256": judged.record.map(|hash| hash.to_string()), "copies": judged.copies,
         })
     });
-    let findings =
-        report.findings.iter().map(|finding| json!({ "id": finding.id, "text": console.words(&finding.text) }));
     let document = json!({
         "vault": report.vault.as_str(), "pinned": report.pinned, "bytes_read": report.bytes,
-        "generations": numbers.collect::<Vec<_>>(), "findings": findings.collect::<Vec<_>>(),
+        "generations": numbers.collect::<Vec<_>>(), "findings": run.listed(&report.findings),
     });
     console.document(exit, document);
+}
+
+/// Once it was said that a medium is on another device, it is known there.
+fn remember_devices(state: &mut State, media: &[Medium]) {
+    for medium in media {
+        let Some(label) = medium.label().filter(|label| state.media().contains_key(&label.medium)) else { continue };
+        state.medium(&label.medium).is_on(medium.descriptor());
+    }
 }
 
 /// A check that found everything right is remembered with the medium.
@@ -75,6 +78,7 @@ fn remember(state: &mut State, media: &[Medium], report: &Report, now: jiff::Tim
         seen.newest.clone_from(newest);
         seen.last_verified = Some(now);
         seen.last_seen = Some(now);
+        seen.is_on(medium.descriptor());
         if away {
             seen.last_cold = Some(now);
         }

@@ -96,6 +96,11 @@ impl Devices<'_> {
 }
 
 impl Below {
+    /// Where the disk hangs, if it is one.
+    pub(super) fn only_disk(&self) -> Option<&Path> {
+        self.paths.first().filter(|_| self.disks.len() == 1).map(PathBuf::as_path)
+    }
+
     /// A partition leads to its disk.
     fn take_disk(&mut self, node: &Path, root: &Path) {
         let disk = if node.join("partition").exists() { node.parent().unwrap_or(node) } else { node };

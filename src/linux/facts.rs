@@ -160,7 +160,9 @@ fn encrypting_file_system(kind: &str) -> Option<String> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use super::super::descriptor::descriptor_below;
     use super::*;
+    use crate::media::Descriptor;
 
     /// A machine laid out in a folder: its system disk is `sda` on SATA.
     struct Machine {
@@ -228,6 +230,11 @@ mod tests {
         fn facts(&self, path: &str) -> Facts {
             self.write("proc/self/mountinfo", &self.mounts);
             facts_below(&fs::canonicalize(self.root.path()).unwrap(), Path::new(path)).unwrap()
+        }
+
+        fn descriptor(&self, path: &str) -> Option<Descriptor> {
+            self.write("proc/self/mountinfo", &self.mounts);
+            descriptor_below(&fs::canonicalize(self.root.path()).unwrap(), Path::new(path))
         }
 
         fn device(&self, path: &str) -> Device {
@@ -346,6 +353,43 @@ mod tests {
         let (first, second) = (machine.facts("/media/stick"), machine.facts("/media/second"));
         assert!(first.shares_hardware_with(&second));
         assert!(!first.shares_hardware_with(&machine.facts("/")));
+    }
+
+    #[test]
+    fn a_stick_is_described_by_its_device_and_the_id_of_its_file_system() {
+        let usb = "sys/devices/pci0/usb2/2-1";
+        let disk = format!("{usb}/host6/target6:0:0/6:0:0:0/block/sdb");
+        let machine = with_stick()
+            .file(&format!("{usb}/idVendor"), "0781\n")
+            .file(&format!("{usb}/serial"), "4C53\u{7}0001\n")
+            .file(&format!("{disk}/device/vendor"), "SanDisk \n")
+            .file(&format!("{disk}/device/model"), "Ultra           \n")
+            .file(&format!("{disk}/device/wwid"), "t10.never\n")
+            .file(&format!("{disk}/size"), "62333952\n");
+        machine.link("dev/disk/by-uuid/1A2B-3C4D", "dev/sdb1");
+        machine.link("dev/disk/by-uuid/FFFF-FFFF", "dev/sdb");
+        let text = |text: &str| Some(text.to_owned());
+        let expected = Descriptor {
+            model: text("SanDisk Ultra"),
+            serial: text("4C530001"),
+            size: Some(31_914_983_424),
+            volume: text("1A2B-3C4D"),
+        };
+        assert_eq!(machine.descriptor("/media/stick/PFXVAULT"), Some(expected));
+        assert_eq!(machine.descriptor("/"), None, "what cannot be taken away");
+    }
+
+    #[test]
+    fn a_card_is_described_by_itself_and_what_says_nothing_is_not_described() {
+        let card = "pci0/mmc_host/mmc0/mmc0:0001";
+        let machine =
+            Machine::new().disk(card, "mmcblk0", "179:0").mounted("179:0", "/m", "exfat", "/dev/mmcblk0", "rw");
+        assert_eq!(machine.descriptor("/m"), Some(Descriptor::default()));
+        let machine = machine
+            .file(&format!("sys/devices/{card}/block/mmcblk0/device/name"), "SD32G\n")
+            .file(&format!("sys/devices/{card}/block/mmcblk0/device/serial"), "0x00000007\n");
+        let described = machine.descriptor("/m").unwrap();
+        assert_eq!((described.model.as_deref(), described.serial.as_deref()), (Some("SD32G"), Some("0x00000007")));
     }
 
     #[test]

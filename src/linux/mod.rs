@@ -1,6 +1,7 @@
 //! Linux: reading past the page cache, one flush barrier, what a path is mounted on, private files, core dumps off.
 
 mod attachment;
+mod descriptor;
 mod disks;
 mod facts;
 mod mounts;
@@ -21,6 +22,7 @@ use crate::media::read_blocks;
 use crate::server::iis::Iis;
 
 pub use attachment::attachment;
+pub use descriptor::descriptor;
 pub use facts::{facts, volumes};
 pub use mounts::kernels_own;
 

@@ -2,6 +2,7 @@
 //! something was written.
 
 mod blocks;
+mod descriptor;
 pub mod synced;
 mod typed;
 mod volume;
@@ -9,10 +10,11 @@ mod volume;
 use std::path::{Path, PathBuf};
 
 pub(crate) use blocks::read_blocks;
+pub use descriptor::Descriptor;
 pub use typed::typed;
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
-pub use crate::system::{attachment, facts, host_name, volumes};
+pub use crate::system::{attachment, descriptor, facts, host_name, volumes};
 pub(crate) use crate::system::{flush_file, flush_folder, flush_volume, read_past_cache};
 
 /// Facts about the place a path leads to.

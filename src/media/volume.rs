@@ -77,8 +77,8 @@ pub trait Volume: Send + Sync {
     /// What the system says.
     fn flush(&self) -> io::Result<()>;
 
-    /// The attachment of the device below, see [`crate::media::attachment`].
-    fn attachment(&self) -> Option<String> {
+    /// The folder of this machine's file systems that it is, where it is one.
+    fn folder(&self) -> Option<&Path> {
         None
     }
 }
@@ -170,7 +170,7 @@ impl Volume for FolderVolume {
         super::flush_volume(&self.root)
     }
 
-    fn attachment(&self) -> Option<String> {
-        super::attachment(&self.root)
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.root)
     }
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::id::{Number, ServerId, VaultId};
 use super::record::Record;
+use crate::media::Descriptor;
 use crate::secret::{Password, SecretBytes};
 use crate::server::iis::SiteMap;
 
@@ -188,7 +189,13 @@ pub struct SeenMedium {
     /// When it was taken out of use.
     #[serde(default)]
     pub retired: Option<Retired>,
+    /// The devices it was seen on, one after another; the one of the last time at the end.
+    #[serde(default)]
+    pub devices: Vec<Descriptor>,
 }
+
+/// Devices that are remembered of one medium.
+const MOST_DEVICES: usize = 4;
 
 /// How a medium went out of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +225,24 @@ impl Default for Policy {
 }
 
 impl SeenMedium {
+    /// Takes note of the device it is on now.
+    pub fn is_on(&mut self, device: Descriptor) {
+        match self.devices.last_mut() {
+            _ if !device.is_known() => {}
+            Some(last) if !last.differs_from(&device) => *last = device,
+            _ => self.devices.push(device),
+        }
+        let oldest = self.devices.len().saturating_sub(MOST_DEVICES);
+        self.devices.drain(..oldest);
+    }
+
+    /// The device it was on before and is back on now, if it was on another one in between: either a card in two readers,
+    /// or two devices under one id.
+    pub fn alternates_with(&self) -> Option<&Descriptor> {
+        let (last, before) = self.devices.split_last()?;
+        before.iter().any(|device| !device.differs_from(last)).then(|| before.last())?
+    }
+
     /// Whether what is read during an attachment comes from the medium, because it was away since it was written.
     pub fn was_away(&self, attachment: Option<&str>) -> bool {
         match self.written_during.as_deref() {
@@ -293,6 +318,31 @@ mod tests {
     struct Part {
         #[serde(default, deserialize_with = "take_site_map")]
         site_map: Option<SiteMap>,
+    }
+
+    fn device(serial: &str) -> Descriptor {
+        Descriptor { serial: Some(serial.to_owned()), ..Descriptor::default() }
+    }
+
+    #[test]
+    fn a_medium_that_comes_back_to_a_device_alternates_and_one_that_moved_once_does_not() {
+        let mut seen = SeenMedium::default();
+        let mut alternates = |serial| {
+            seen.is_on(device(serial));
+            seen.alternates_with().cloned()
+        };
+        assert_eq!([alternates("1"), alternates("1"), alternates("2")], [None, None, None]);
+        assert_eq!(alternates("1"), Some(device("2")));
+        seen.is_on(Descriptor::default());
+        ["3", "4", "5"].iter().for_each(|serial| seen.is_on(device(serial)));
+        assert_eq!(seen.devices, ["1", "3", "4", "5"].map(device));
+        assert_eq!(seen.alternates_with(), None);
+    }
+
+    #[test]
+    fn what_earlier_versions_remembered_of_a_medium_still_reads() {
+        let json = r#"{ "label": "A", "newest": {}, "last_seen": null, "last_verified": null, "read": {} }"#;
+        assert_eq!(serde_json::from_str::<SeenMedium>(json).unwrap().devices, []);
     }
 
     #[test]

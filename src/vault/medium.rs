@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::id::{Hash, Number, ServerId, is_base32};
@@ -9,7 +10,7 @@ use super::parcel::Parcel;
 use super::readme::{self, Label};
 use super::trust::Statement;
 use crate::error::Error;
-use crate::media::{Entry, EntryKind, Reading, Volume};
+use crate::media::{Descriptor, Entry, EntryKind, Reading, Volume};
 use crate::text;
 use crate::text::Text;
 
@@ -119,7 +120,17 @@ impl Medium {
 
     /// The attachment during which it is read now, see [`crate::media::attachment`].
     pub fn attachment(&self) -> Option<String> {
-        self.volume.attachment()
+        crate::media::attachment(self.place()?)
+    }
+
+    /// The folder of this machine that it is, where it is one.
+    pub fn place(&self) -> Option<&Path> {
+        self.volume.folder()
+    }
+
+    /// What the device it is on says of itself.
+    pub fn descriptor(&self) -> Descriptor {
+        self.place().map(crate::media::descriptor).unwrap_or_default()
     }
 
     fn failed(&self, path: &str, source: io::Error) -> MediumError {

@@ -12,6 +12,7 @@ mod call;
 mod capi;
 mod cng;
 pub mod console;
+mod descriptor;
 pub mod dpapi;
 pub mod eventlog;
 mod folders;
@@ -35,6 +36,7 @@ use crate::files::Unprotected;
 
 pub use acl::{create_private, make_private, readable_by_others, shared};
 pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
+pub use descriptor::descriptor;
 pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};

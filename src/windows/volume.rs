@@ -17,14 +17,12 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
-use windows_sys::Win32::System::Ioctl::{
-    DISK_EXTENT, IOCTL_DISK_IS_WRITABLE, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery,
-    STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY, StorageDeviceProperty, VOLUME_DISK_EXTENTS,
-};
+use windows_sys::Win32::System::Ioctl::{DISK_EXTENT, IOCTL_DISK_IS_WRITABLE, VOLUME_DISK_EXTENTS};
 use windows_sys::Win32::System::WindowsProgramming::{
     DRIVE_CDROM, DRIVE_FIXED, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE,
 };
 
+use super::descriptor::answer_of;
 use super::wide::{narrow, wide};
 use super::{call, folders, policy, reach};
 use crate::media::{Device, Facts, ReadOnly, read_blocks, shares_above, synced};
@@ -48,7 +46,7 @@ pub fn facts(path: &Path) -> io::Result<Facts> {
     let real = nearest_real(path)?;
     let root = volume_path(&real)?;
     let device = device(&real, &root);
-    let file_system = file_system(&root)?;
+    let (file_system, _) = file_system(&root)?;
     let hardware = hardware(&root);
     let encryption = encryption(&root);
     let free = free(&root);
@@ -138,7 +136,8 @@ fn plain(path: &Path) -> PathBuf {
     }
 }
 
-fn device(real: &Path, root: &OsStr) -> Device {
+/// What kind of device `real` is on, a path without links in the volume at `root`.
+pub(super) fn device(real: &Path, root: &OsStr) -> Device {
     if real.as_os_str().to_string_lossy().starts_with(r"\\?\UNC\") {
         return Device::Network;
     }
@@ -171,16 +170,16 @@ fn share_disk(volume: &File, other: &OsStr) -> bool {
     disks(volume).unwrap_or_default().iter().any(is_other)
 }
 
-/// USB, SD card or FireWire, or a drive that says its medium can be taken out.
+/// USB, SD card or FireWire, or a drive that says its medium can be taken out. Not what can be unplugged while it runs
+/// (`IOCTL_STORAGE_GET_HOTPLUG_INFO`): bays of servers and virtual disks say so, too.
 fn removable(volume: &File) -> bool {
-    let Ok(descriptor) = device_descriptor(volume) else { return false };
-    let bus = descriptor.BusType;
-    descriptor.RemovableMedia || [BusTypeUsb, BusTypeSd, BusTypeMmc, BusType1394].contains(&bus)
+    let Ok(answer) = answer_of(volume) else { return false };
+    answer.has_removable_medium() || [BusTypeUsb, BusTypeSd, BusTypeMmc, BusType1394].contains(&answer.bus())
 }
 
 /// The mount point that a path lies below, with a backslash at its end (`GetVolumePathNameW`); not in the long form,
 /// which some of the functions that take it do not know.
-fn volume_path(path: &Path) -> io::Result<OsString> {
+pub(super) fn volume_path(path: &Path) -> io::Result<OsString> {
     let name = wide(path);
     let mut buffer = vec![0_u16; LONGEST_PATH];
     // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to.
@@ -196,17 +195,20 @@ fn drive_type(root: &OsStr) -> u32 {
     unsafe { GetDriveTypeW(root.as_ptr()) }
 }
 
-/// The file system's name, such as `NTFS` or `exFAT` (`GetVolumeInformationW`).
-fn file_system(root: &OsStr) -> io::Result<String> {
+/// The file system's name, such as `NTFS` or `exFAT`, and the serial number that it got when it was made
+/// (`GetVolumeInformationW`).
+pub(super) fn file_system(root: &OsStr) -> io::Result<(String, u32)> {
     let name = wide(root);
     let mut buffer = [0_u16; FILE_SYSTEM_NAME];
-    // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to; the rest is not asked for.
+    let mut serial = 0;
+    // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to; `serial` takes a number; the rest is
+    // not asked for.
     let told = unsafe {
         GetVolumeInformationW(
             name.as_ptr(),
             ptr::null_mut(),
             0,
-            ptr::null_mut(),
+            &raw mut serial,
             ptr::null_mut(),
             ptr::null_mut(),
             buffer.as_mut_ptr(),
@@ -214,11 +216,11 @@ fn file_system(root: &OsStr) -> io::Result<String> {
         )
     };
     call::succeeded(told, "GetVolumeInformationW", root.display())?;
-    Ok(narrow(&buffer).to_string_lossy().into_owned())
+    Ok((narrow(&buffer).to_string_lossy().into_owned(), serial))
 }
 
 /// The volume mounted there, opened for questions only: that needs no rights.
-fn open_volume(root: &OsStr) -> io::Result<File> {
+pub(super) fn open_volume(root: &OsStr) -> io::Result<File> {
     OpenOptions::new().access_mode(0).open(volume_device(root)?)
 }
 
@@ -250,20 +252,8 @@ fn disks(volume: &File) -> io::Result<Vec<DISK_EXTENT>> {
     Ok(all.take(count).copied().collect())
 }
 
-/// Bus and kind of the device under a volume (`IOCTL_STORAGE_QUERY_PROPERTY`, `StorageDeviceProperty`).
-fn device_descriptor(volume: &File) -> io::Result<STORAGE_DEVICE_DESCRIPTOR> {
-    let query = STORAGE_PROPERTY_QUERY {
-        PropertyId: StorageDeviceProperty,
-        QueryType: PropertyStandardQuery,
-        AdditionalParameters: [0],
-    };
-    let mut descriptor = STORAGE_DEVICE_DESCRIPTOR::default();
-    ask(volume, "IOCTL_STORAGE_QUERY_PROPERTY", IOCTL_STORAGE_QUERY_PROPERTY, &query, &mut descriptor)?;
-    Ok(descriptor)
-}
-
 /// `DeviceIoControl` with one structure in and one out; both are plain numbers.
-fn ask<In, Out>(device: &File, name: &str, code: u32, question: &In, answer: &mut Out) -> io::Result<()> {
+pub(super) fn ask<In, Out>(device: &File, name: &str, code: u32, question: &In, answer: &mut Out) -> io::Result<()> {
     let mut filled = 0;
     // SAFETY: both structures outlive the call and are as large as said; the device fills plain numbers in.
     let told = unsafe {

@@ -2,6 +2,7 @@
 //! run on them as a user runs it.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "a test, and every file uses a part of it")]
 
+pub mod plugged;
 pub mod wine;
 
 use std::collections::BTreeMap;

@@ -265,6 +265,10 @@ media-headline =
         [one] This server knows 1 medium.
        *[other] This server knows { $count } media.
     }
+media-device = { "  " }{ $label }: { $device }
+media-separated =
+    done: { $medium } is a USB stick of its own now, called "{ $label }", and counts as one. What it holds has not changed.
+    next: write the new name on it.
 media-added =
     done: { $medium } is now a medium of the vault, called "{ $label }". It holds no key pairs yet.
     next: pfxvault backup --from folder:D:\certs --to { $medium }
@@ -395,8 +399,39 @@ found-rolled-back =
     Its files were lost, or it was replaced by an older copy. Do not take it for the newest: use another stick, or make a new backup.
 found-not-by-this-state =
     attention: generation { $generation } is signed with this server's own key, but this server does not remember writing it.
-    Usually the server was set back to an older state, or a copy of it is running somewhere.
-    If neither is true, someone else may have the key: enrol this server anew with pfxvault servers join and another --state folder.
+    Usually the server was set back to an older state, as by a virtual machine checkpoint: then go on, the next backup gets a number of its own.
+    Or a copy of it is running somewhere: enrol one of the two anew with pfxvault servers join and another --state folder.
+    If neither is true, someone else may have the key: enrol this server anew.
+found-copies-older =
+    attention: { $newer } and { $older } both call themselves USB stick "{ $label }": one is a copy of the other, and they count as one.
+    The newest of the two is { $newer }: use that one. Bring the other up to date with pfxvault copy --from { $newer } --to { $older }
+    and make it a stick of its own with pfxvault media add { $older }
+found-copies-same =
+    attention: { $one } and { $other } both call themselves USB stick "{ $label }": one is a copy of the other, and they count as one.
+    Both hold the same. Make one of them a stick of its own: pfxvault media add { $other }
+found-copies-apart =
+    attention: { $one } and { $other } both call themselves USB stick "{ $label }": one began as a copy of the other, and they count as one.
+    Each holds backups that the other one does not. Bring both up to date: pfxvault copy --from { $one } --to { $other }, then the other way round.
+    Then make one of them a stick of its own: pfxvault media add { $other }
+found-other-device =
+    attention: { $medium } calls itself USB stick "{ $label }", but that was another device or file system when it was last here.
+    Before: { $before }
+    Now: { $now }
+    A card in another reader and files copied to a new stick look like this. If nobody did that, find out who had the stick, and compare its contents with another one.
+    If it is a copy and you keep both, make it a stick of its own: pfxvault media add { $medium }
+found-known-device =
+    note: USB stick "{ $label }" ({ $medium }) is on a device again that it was on before: { $now }
+    Last time it was on { $before }.
+found-alternating =
+    note: USB stick "{ $label }" was seen in turn on { $one } and on { $other }.
+    It is a card used in two readers, or there are two sticks that call themselves so and count as one. Then plug the copy in: pfxvault media add E:
+found-same-label =
+    note: { $medium } is called "{ $label }" like another USB stick that this server knows, but it is not that one.
+    Mark both, so that nobody takes one for the other.
+found-remade =
+    attention: { $medium } ({ $device }) was USB stick "{ $label }" when it was last here; now it is empty or another stick.
+    If it was formatted or filled anew, what was on "{ $label }" is gone: pfxvault media retire "{ $label }"
+    If you have "{ $label }" in your hands as well, nothing is wrong: some sticks of one make have the same serial number.
 found-statement-missing =
     attention: the list of servers and ways to open the vault is not complete on these media.
     They may be older than others. Bring them up to date: pfxvault copy --from E: --to F:

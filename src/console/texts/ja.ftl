@@ -240,6 +240,10 @@ media-headline =
         [0] このサーバーが知っているメディアはまだありません。
        *[other] このサーバーが知っているメディアは { $count } 本です。
     }
+media-device = { "  " }{ $label }: { $device }
+media-separated =
+    完了: { $medium } は独立した USB メモリ「{ $label }」になり、1 本と数えられます。保存されている内容は変わりません。
+    次に: 新しい名前を USB メモリに書いてください。
 media-added =
     完了: { $medium } を保管庫のメディア「{ $label }」として追加しました。キーペアはまだ入っていません
     次に: pfxvault backup --from folder:D:\certs --to { $medium }
@@ -354,8 +358,39 @@ found-rolled-back =
     ファイルが失われたか、古い複製と取り替えられています。最新の内容とは考えず、別の USB メモリを使うか、新しくバックアップしてください。
 found-not-by-this-state =
     注意: 世代 { $generation } にはこのサーバーの鍵による署名がありますが、このサーバーには作成した記憶がありません。
-    多くの場合、サーバーを以前の状態に戻したか、複製したサーバーが別の場所で動いています。
-    どちらでもない場合は鍵が第三者に渡った可能性があります。--state に別のフォルダーを指定し、pfxvault servers join で登録し直してください。
+    多くの場合、仮想マシンのチェックポイントなどでサーバーを以前の状態に戻したことが原因です。そのまま続けてください。次のバックアップには新しい番号が付きます。
+    複製したサーバーが別の場所で動いている場合は、どちらか一方を、--state に別のフォルダーを指定した pfxvault servers join で登録し直してください。
+    どちらでもない場合は鍵が第三者に渡った可能性があります。このサーバーを登録し直してください。
+found-copies-older =
+    注意: { $newer } と { $older } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製であり、合わせて 1 本と数えます。
+    新しいのは { $newer } です。こちらを使ってください。もう一方は pfxvault copy --from { $newer } --to { $older } で最新にし、
+    pfxvault media add { $older } で独立した USB メモリにしてください。
+found-copies-same =
+    注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製であり、合わせて 1 本と数えます。
+    内容は同じです。一方を独立した USB メモリにしてください: pfxvault media add { $other }
+found-copies-apart =
+    注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製として作られたもので、合わせて 1 本と数えます。
+    それぞれに、もう一方にないバックアップがあります。両方を最新にしてください: pfxvault copy --from { $one } --to { $other }、続けて逆方向にも実行してください。
+    その後、一方を独立した USB メモリにしてください: pfxvault media add { $other }
+found-other-device =
+    注意: { $medium } は USB メモリ「{ $label }」を名乗っていますが、前回とは別の装置またはファイル システムです。
+    前回: { $before }
+    今回: { $now }
+    カードを別のリーダーに挿した場合や、ファイルを新しい USB メモリにコピーした場合にこうなります。心当たりがなければ、誰の手にあったかを確認し、内容を別の USB メモリと比べてください。
+    複製であり、両方を使い続ける場合は、独立した USB メモリにしてください: pfxvault media add { $medium }
+found-known-device =
+    参考: USB メモリ「{ $label }」({ $medium })は、以前にも使われた装置に戻っています: { $now }
+    前回は { $before } でした。
+found-alternating =
+    参考: USB メモリ「{ $label }」は、{ $one } と { $other } で交互に使われています。
+    1 枚のカードを 2 台のリーダーで使っているか、同じ名前を名乗る USB メモリが 2 本あり、1 本と数えられています。2 本ある場合は複製を挿して実行してください: pfxvault media add E:
+found-same-label =
+    参考: { $medium } のラベル「{ $label }」は、このサーバーが知っている別の USB メモリと同じですが、その USB メモリではありません。
+    取り違えないように、両方に目印を付けてください。
+found-remade =
+    注意: { $medium }({ $device })は、前回は USB メモリ「{ $label }」でしたが、今は空か、別の USB メモリになっています。
+    フォーマットや書き換えをした場合、「{ $label }」の内容は失われています: pfxvault media retire "{ $label }"
+    「{ $label }」が別に手元にある場合は問題ありません。同じ製品には、シリアル番号が同じものがあります。
 found-statement-missing =
     注意: 登録サーバーと「保管庫を開く手段」の一覧が、このメディアではそろっていません。
     ほかのメディアより古い可能性があります。最新にしてください: pfxvault copy --from E: --to F:

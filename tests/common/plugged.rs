@@ -1,0 +1,52 @@
+//! Sticks that are plugged in while one command runs: real mounts in a namespace of the test's own, on devices that `/sys`
+//! describes there as removable. No privileges are needed.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Said, Table};
+
+/// A device and what is on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stick<'a> {
+    /// The folder of the table that keeps what is on it.
+    pub files: &'a str,
+    /// Its serial number.
+    pub serial: &'a str,
+}
+
+const PLUG: &str = r#"
+plug() {
+  mkdir -p "$1" "$2" "$2.work" "$2.none"
+  mount -t overlay none -o "lowerdir=$2.none,upperdir=$2,workdir=$2.work" "$1"
+  node=/sys/dev/block/$(mountpoint -d "$1")
+  mkdir -p "$node/device"
+  echo 1 > "$node/removable"; echo 62333952 > "$node/size"; echo "$4" > "$node/diskseq"
+  echo SanDisk > "$node/device/vendor"; echo Ultra > "$node/device/model"; echo "$3" > "$node/device/serial"
+}"#;
+
+/// Runs a line of the program with each stick mounted at the place given with it. Every run is an attachment of its own.
+pub fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> Said {
+    then(table, sticks, line, ":")
+}
+
+/// The same, and a line of shell afterwards, whose output comes after the program's.
+pub fn then(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str, after: &str) -> Said {
+    static ATTACHMENTS: AtomicU32 = AtomicU32::new(1000);
+    let place = |name: &str| table.at(name).display().to_string();
+    let mut end = String::new();
+    let mut script = format!("set -e{PLUG}\nmount -t tmpfs none /sys/dev/block\n");
+    for (at, stick) in sticks {
+        let number = ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
+        let (at, files) = (place(at), place(stick.files));
+        script += &format!("plug '{at}' '{files}' '{}' {number}\n", stick.serial);
+        // What the file system leaves there only its owner in this namespace can read.
+        end += &format!("umount '{at}' 2> /dev/null; rm -rf '{files}.work'\n");
+    }
+    script += &format!("set +e\n\"$@\"\ncode=$?\n{after}\n{end}exit $code\n");
+    let program = table.command(line);
+    let mut shell = Command::new("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+    shell.arg(program.get_program()).args(program.get_args()).env("LC_ALL", "C").stdin(Stdio::null());
+    Said::of(&shell.output().expect("unshare, of util-linux"))
+}
