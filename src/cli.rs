@@ -215,8 +215,8 @@ pub struct Export {
 pub struct Into {
     #[arg(long, value_name = "DEST")]
     pub(crate) to: String,
-    #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]
-    pub(crate) reader: Reader,
+    #[arg(long = "for", value_enum, value_name = "READER")]
+    pub(crate) reader: Option<Reader>,
     #[arg(long, value_name = "FILE")]
     pub(crate) pfx_password_file: Option<PathBuf>,
     #[arg(long)]
@@ -269,6 +269,8 @@ pub struct Restore {
     pub(crate) non_exportable: bool,
     #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
     pub(crate) install_root: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iis_config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) bindings: Bindings,
     #[command(flatten)]
@@ -280,7 +282,7 @@ pub struct Restore {
 /// What becomes of sites and bindings.
 #[derive(Debug, Args, Clone)]
 pub struct Bindings {
-    #[arg(long, conflicts_with_all = ["map_site", "map_ip", "map", "print_commands", "farm", "restart_site"])]
+    #[arg(long, conflicts_with_all = ["map_site", "map_ip", "map", "iis_config", "print_commands", "farm", "restart_site"])]
     pub(crate) keys_only: bool,
     #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
     pub(crate) map_site: Vec<String>,
@@ -573,13 +575,14 @@ pub struct Audit {
 }
 
 /// What must be able to read a PFX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Reader {
     /// Windows Server 2012 and 2012 R2.
     Server2012,
     /// Windows Server 2016.
     Server2016,
     /// Windows Server 2019 and later.
+    #[default]
     Server2019,
     /// OpenSSL, Java and others of today.
     Other,
@@ -639,6 +642,9 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
             value = context(ContextKind::InvalidValue),
             valid = context(ContextKind::ValidValue),
         ),
+        ErrorKind::ArgumentConflict => {
+            text!("error-usage", argument = format!("{argument}, {}", context(ContextKind::PriorArg)))
+        }
         _ => text!("error-usage", argument = argument),
     };
     console.error(&Error::usage(text));

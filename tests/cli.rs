@@ -495,6 +495,32 @@ fn contents_of_what_this_server_wrote_need_no_passphrase_and_others_do() {
 }
 
 #[test]
+fn an_option_that_would_change_nothing_is_refused_before_anything_is_asked() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let from_files = "restore --from pfx:{server/www.example.com.pfx} --to folder:{restored}";
+    for (line, option) in [
+        ("restore --from {A} --to folder:{restored} --report {r.txt}", "--report"),
+        ("restore --from {A} --to pfx:{one.pfx} --farm", "--farm"),
+        ("restore --from {A} --to pem:{pem} --keys-only", "--keys-only"),
+        ("restore --from {A} --to pem:{pem} --for server2016", "--for"),
+        ("restore --from {A} --to folder:{restored} --map-site a=b", "--map-site"),
+        ("restore --from {A} --to folder:{restored} --iis-config {config}", "--iis-config"),
+        ("restore --from {A} --to folder:{restored} --key {key.pem}", "--key"),
+        ("restore --from {A} --to folder:{restored} --source-password-file {pfx-password}", "--source-password-file"),
+        ("restore --from {A} --to iis --force", "--force"),
+        ("restore --from {A} --to iis --pfx-password-file {pfx-password}", "--pfx-password-file"),
+        ("restore --from pfx:{server/www.example.com.pfx} --to iis --map {answers}", "--map"),
+        (&format!("{from_files} --generation 1"), "--generation"),
+        ("export --from folder:{server} --to pem:{pem} --pfx-password-file {pfx-password}", "--pfx-password-file"),
+    ] {
+        let document = table.run(&format!("{line} --json")).ended_with(2).json();
+        assert_eq!(document["error"]["id"], "error-idle-option", "{line}");
+        assert!(document["error"]["message"].as_str().unwrap().starts_with(&format!("{option} ")), "{document}");
+    }
+    assert!(!table.at("restored").exists() && !table.at("r.txt").exists());
+}
+
+#[test]
 fn one_key_pair_is_restored_by_any_of_its_names() {
     let table = Table::backed_up(&NAMES);
     let thumbprint =

@@ -10,6 +10,7 @@ use crate::text;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
+    args.into.refuse_idle()?;
     let destination = Destination::parse(&args.into.to)?;
     run.judge(destination.path(), Stored::KeyPairFiles)?;
     let ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);

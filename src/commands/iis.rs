@@ -165,9 +165,13 @@ fn user() -> String {
 fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
     let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
     let options = Options { non_exportable: args.non_exportable, install_roots: roots };
-    let ready = ready(run, args)?;
+    let mut ready = ready(run, args)?;
     if ready.key_pairs.is_empty() {
         return Err(nothing_to_place(&ready));
+    }
+    if let Some(file) = &args.iis_config {
+        let assigned = ready.take_sites(file)?;
+        run.console.mention(&text!("backup-assigned", count = assigned, path = file.as_path()));
     }
     let incoming: Vec<_> = ready.key_pairs.iter().map(incoming).collect();
     let here = iis::look_at_all(server)?;
@@ -211,7 +215,9 @@ fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &
     if unbound > 0 {
         run.console.warn(&text!("restore-unbound", count = unbound));
     }
-    if bound == 0 {
+    if bound == 0 && ready.site_map.is_none() {
+        run.console.say(&text!("restore-no-sites"));
+    } else if bound == 0 {
         run.console.say(&text!("restore-not-bound"));
     } else {
         run.console.say(&text!("restore-bound", count = bound));

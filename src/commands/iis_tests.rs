@@ -20,6 +20,7 @@ use crate::restore::tests::{PKI, link};
 use crate::restore::{Journal, undo};
 use crate::secret::Passphrase;
 use crate::served;
+use crate::server::iis::config::APPLICATION_HOST;
 use crate::server::iis::memory::Memory;
 use crate::server::iis::{KeySet, ProviderKind, Record, SiteMap, StoreName, holdings};
 use crate::vault::identity::RecoveryKey;
@@ -60,8 +61,13 @@ fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
 
 /// Runs `restore` with these options against a server; says how it ended, and what the report says.
 fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
+    restore_from(server, &folder.join("stick").display().to_string(), folder, options)
+}
+
+fn restore_from(server: &Memory, from: &str, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
     let at = |name: &str| folder.join(name).display().to_string();
-    let line = ["pfxvault restore --to iis --yes --from".replace(' ', "\n"), at("stick"), "--state".into(), at("new")];
+    let from = from.to_owned();
+    let line = ["pfxvault restore --to iis --yes --from".replace(' ', "\n"), from, "--state".into(), at("new")];
     let line = [
         line.join("\n"),
         "--recovery-key-file".into(),
@@ -169,6 +175,33 @@ fn a_shared_configuration_is_changed_only_where_that_is_meant() {
     assert_eq!(new.world(), before);
     let (exit, said) = restore(&new, folder.path(), &["--farm", "--dry-run"]);
     assert!(exit.unwrap() == Exit::Done && said.contains("bind: Shop"), "{said}");
+}
+
+#[test]
+fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let old = old_server(9);
+    let config = old.iis().sites.folder().unwrap().join(APPLICATION_HOST);
+    let pem = |label: &str, der: &[u8]| {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
+    };
+    fs::write(at("www.crt"), pem("CERTIFICATE", &PKI.rsa.der)).unwrap();
+    files::create_private(Path::new(&at("www.key")), pem("PRIVATE KEY", PKI.rsa.pkcs8.expose()).as_bytes()).unwrap();
+    let (from, key) = (format!("pem:{}", at("www.crt")), at("www.key"));
+    let options = ["--key", &key, "--iis-config", &config.display().to_string()];
+    let new = new_server();
+    let (exit, said) = restore_from(&new, &from, folder.path(), &options[..2]);
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    assert!(said.contains("nothing here says to which sites"), "{said}");
+    let (exit, said) = restore_from(&new, &from, folder.path(), &options);
+    assert_eq!(exit.unwrap(), Exit::Attention, "nobody listens there: {said}");
+    assert!(said.contains("1 binding was given one by its host name"), "{said}");
+    let endpoint = &SiteMap::of(old.iis()).unwrap().records[0].endpoint;
+    let map = SiteMap::of(new.iis()).unwrap();
+    let record = map.record(endpoint).unwrap();
+    assert_eq!(record.thumbprint, Some(thumbprint(&PKI.rsa.der)));
+    assert_eq!(record.flags, 0x440, "those of the binding");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub struct Readied {
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
+    refuse_idle(args)?;
     if args.into.to == IIS {
         return super::iis::restore(run, args);
     }
@@ -49,6 +50,56 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     run.judge(destination.path(), Stored::KeyPairFiles)?;
     let ready = ready(run, args)?;
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
+}
+
+/// Refuses options that would change nothing: whoever gives one expects something of it.
+fn refuse_idle(args: &Restore) -> Result<()> {
+    let Restore { from, files, which, bindings, change, into, .. } = args;
+    let is_from = |kind: &str| from.iter().any(|from| from.starts_with(kind));
+    let from_vault = !from.iter().any(|from| Source::is_source(from));
+    let to_iis = into.to == IIS;
+    let with_sites = from_vault || from.iter().any(|from| from == IIS) || args.iis_config.is_some();
+    let into_iis = [
+        (args.non_exportable, "--non-exportable"),
+        (!args.install_root.is_empty(), "--install-root"),
+        (args.iis_config.is_some(), "--iis-config"),
+        (bindings.keys_only, "--keys-only"),
+        (bindings.print_commands, "--print-commands"),
+        (change.farm, "--farm"),
+        (change.restart_site, "--restart-site"),
+        (change.report.is_some(), "--report"),
+    ];
+    let maps = [
+        (!bindings.map_site.is_empty(), "--map-site"),
+        (!bindings.map_ip.is_empty(), "--map-ip"),
+        (bindings.map.is_some(), "--map"),
+    ];
+    let generations = [(which.server.is_some(), "--server"), (which.generation.is_some(), "--generation")];
+    into.refuse_idle()?;
+    refuse(!to_iis, &into_iis, "--to iis")?;
+    refuse(!to_iis, &maps, "--to iis")?;
+    refuse(!with_sites, &maps, "--iis-config")?;
+    refuse(!from_vault, &generations, "--from E:")?;
+    refuse(!is_from("pem:"), &[(files.key.is_some(), "--key")], "--from pem:")?;
+    let password = [(files.source_password_file.is_some(), "--source-password-file")];
+    refuse(!is_from("folder:") && !is_from("pfx:"), &password, "--from folder:, --from pfx:")
+}
+
+impl Into {
+    /// Refuses options that would change nothing about what is written.
+    pub fn refuse_idle(&self) -> Result<()> {
+        let is_to = |kind: &str| self.to.starts_with(kind);
+        let pfx = [(self.reader.is_some(), "--for"), (self.pfx_password_file.is_some(), "--pfx-password-file")];
+        refuse(self.to == IIS, &[(self.force, "--force")], "--to folder:, --to pfx:, --to pem:")?;
+        refuse(self.to == IIS || is_to("pem:"), &pfx, "--to folder:, --to pfx:")
+    }
+}
+
+fn refuse(idle: bool, options: &[(bool, &'static str)], only: &'static str) -> Result<()> {
+    match options.iter().find(|(given, _)| idle && *given) {
+        Some((_, option)) => Err(Error::usage(text!("error-idle-option", option = *option, only = only))),
+        None => Ok(()),
+    }
 }
 
 /// Reads what is to be restored.
@@ -70,6 +121,15 @@ impl Ready {
             doubts: Vec::new(),
             site_map: holdings.site_map,
         }
+    }
+
+    /// Takes the sites from a copy of applicationHost.config; certificates are assigned by host name. How many were.
+    pub fn take_sites(&mut self, config: &Path) -> Result<usize> {
+        let mut map = SiteMap::of_file(config)?;
+        let certificates = self.key_pairs.iter().map(|one| (one.pair.leaf(), one.windows.as_ref()));
+        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>());
+        self.site_map = Some(map);
+        Ok(assigned)
     }
 
     /// The exit code once everything in it is where it should be.
@@ -130,7 +190,8 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     }
     run.go_ahead(into.yes, question)?;
     let password = destination.is_pfx().then(|| run.pfx_password(into.pfx_password_file.as_deref())).transpose()?;
-    let writing = Writing { password: password.as_ref(), profile: into.reader.profile(), force: into.force };
+    let writing =
+        Writing { password: password.as_ref(), profile: into.reader.unwrap_or_default().profile(), force: into.force };
     let files = destination.write(&placed, &writing)?;
     run.console.say(&text!("restore-done", count = placed.len(), files = files.len(), place = destination.path()));
     if !destination.is_pfx() {

@@ -580,6 +580,9 @@ error-recovery-key-file = cannot write the recovery key to { $path }
 
 error-usage = this command line does not fit together: { $argument }
     .hint = see what can be combined: write --help after the name of the command, such as pfxvault backup --help
+error-idle-option = { $option } would change nothing here
+    .cause = it is only for { $only }
+    .hint = leave it out, or see what it is for: pfxvault restore --help
 error-unknown-command = there is no command { $command }
     .hint = see all commands: pfxvault --help
 error-unknown-argument = the command does not know { $argument }
@@ -1104,6 +1107,7 @@ tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd 
 restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
 restore-no-iis = attention: IIS is not installed here, so nothing can be bound
 restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager, or run the restore again without --keys-only once the sites are there.
+restore-no-sites = The certificates are not bound yet, because nothing here says to which sites. Bind them in IIS Manager, or add --iis-config with a copy of the old server's applicationHost.config.
 restore-bound = done: { $count ->
         [one] 1 binding has
        *[other] { $count } bindings have

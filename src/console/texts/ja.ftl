@@ -532,6 +532,9 @@ error-recovery-key-file = 復旧キーを { $path } に書き込めません
 
 error-usage = コマンドの指定が組み合わせられません: { $argument }
     .hint = 使える組み合わせは、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+error-idle-option = ここでは { $option } を指定しても何も変わりません
+    .cause = { $only } と一緒に使う指定です
+    .hint = 指定を外すか、使い方を確認してください: pfxvault restore --help
 error-unknown-command = { $command } というコマンドはありません
     .hint = コマンドの一覧を確認してください: pfxvault --help
 error-unknown-argument = { $argument } はこのコマンドでは使えません
@@ -995,6 +998,7 @@ tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" �
 restart-question = 新しい証明書で応答するように、次のサイトを今すぐ再起動しますか?(接続は切断されます): { $sites }
 restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
 restore-not-bound = 証明書はまだバインドされていません。IIS マネージャーでバインドするか、サイトを用意してから --keys-only を付けずにもう一度復元してください。
+restore-no-sites = どのサイトで使うかの情報がないため、証明書はまだバインドされていません。IIS マネージャーでバインドするか、以前のサーバーの applicationHost.config のコピーを --iis-config で指定してください。
 restore-bound = 完了: { $count } 件のバインドがバックアップの証明書を使っています
 restore-unbound = 注意: { $count } 件のバインドは作成していません。理由は上のとおりです
 restore-not-restored =

@@ -12,7 +12,8 @@ use super::binding::record_flags;
 use super::config::{self, Config, Installed};
 use super::sites::{Binding, Endpoint, FtpCertificate, Record, Settings, Site};
 use crate::error::Result;
-use crate::server::Held;
+use crate::keypair::Certificate;
+use crate::vault::catalog::OnWindows;
 
 /// What a server serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,26 +122,31 @@ impl SiteMap {
     }
 
     /// Gives bindings the certificates that name their hosts, for a configuration without its records; says how many
-    /// got one. Of several certificates the one that is valid for longest.
-    pub fn assign_by_name(&mut self, key_pairs: &[Held]) -> usize {
+    /// got one. Of several certificates the one that is valid for longest. `certificates` come with what a store kept
+    /// beside them. Bindings of the Central Certificate Store get its record.
+    pub fn assign_by_name(&mut self, certificates: &[(&Certificate, Option<&OnWindows>)]) -> usize {
         let bindings: Vec<_> = self.sites.iter().flat_map(|site| &site.bindings).cloned().collect();
-        let before = self.records.len();
+        let mut assigned = 0;
         for binding in bindings {
             let Some(endpoint) = binding.endpoint().filter(|endpoint| self.record(endpoint).is_none()) else {
                 continue;
             };
+            if matches!(endpoint, Endpoint::Central { .. }) {
+                self.records.push(Record { thumbprint: None, ..Record::new(endpoint, String::new()) });
+                continue;
+            }
             let host = binding.parts().map(|parts| parts.host).unwrap_or_default();
-            let fitting = key_pairs.iter().filter(|held| names_host(held, &host));
-            if let Some(held) = fitting.max_by_key(|held| held.leaf().not_after()) {
-                let store = held.windows.as_ref().map(|windows| windows.store.clone());
+            let fitting = certificates.iter().filter(|(certificate, _)| names_host(certificate, &host));
+            if let Some((certificate, windows)) = fitting.max_by_key(|(certificate, _)| certificate.not_after()) {
                 self.records.push(Record {
-                    store,
+                    store: windows.map(|windows| windows.store.clone()),
                     flags: record_flags(binding.ssl_flags),
-                    ..Record::new(endpoint, held.leaf().thumbprint())
+                    ..Record::new(endpoint, certificate.thumbprint())
                 });
+                assigned += 1;
             }
         }
-        self.records.len() - before
+        assigned
     }
 
     /// Every use of a certificate by IIS: TLS bindings with their sites, FTP sites without a binding.
@@ -158,12 +164,12 @@ impl SiteMap {
 }
 
 /// Whether a certificate is for a host, by its name or a wildcard.
-fn names_host(held: &Held, host: &str) -> bool {
+fn names_host(certificate: &Certificate, host: &str) -> bool {
     let wildcard = host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
     let is = |name: &str| {
         name.eq_ignore_ascii_case(host) || wildcard.as_deref().is_some_and(|w| name.eq_ignore_ascii_case(w))
     };
-    !host.is_empty() && held.leaf().dns_names().iter().any(|name| is(name))
+    !host.is_empty() && certificate.dns_names().iter().any(|name| is(name))
 }
 
 impl From<Config> for SiteMap {
@@ -250,24 +256,22 @@ mod tests {
     fn a_configuration_without_records_gets_certificates_by_host_name() {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
-        let held = |names: &[&str]| Held {
-            pair: authority.issue(names, Kind::P256, now).unwrap(),
-            file_names: Vec::new(),
-            pfx: None,
-            windows: None,
-        };
-        let key_pairs = [held(&["shop.example.com"]), held(&["*.example.net"])];
+        let issue = |names: &[&str]| authority.issue(names, Kind::P256, now).unwrap();
+        let pairs = [issue(&["shop.example.com"]), issue(&["*.example.net"])];
+        let certificates = pairs.each_ref().map(|pair| (pair.leaf(), None));
         let bindings = vec![
             https("*:443:Shop.example.com", 97),
             https("*:443:a.example.net", 1),
             https("*:443:", 0),
             https("*:443:x.y", 1),
+            https("*:444:shop.example.com", 3),
         ];
         let mut map = SiteMap { sites: vec![Site { bindings, ..Site::default() }], ..SiteMap::default() };
-        assert_eq!(map.assign_by_name(&key_pairs), 2);
+        assert_eq!(map.assign_by_name(&certificates), 2);
         assert_eq!(map.record(&name("shop.example.com")).unwrap().flags, 0x440);
-        let wildcard = key_pairs[1].leaf().thumbprint();
+        let wildcard = pairs[1].leaf().thumbprint();
         assert_eq!(map.record(&name("a.example.net")).unwrap().thumbprint, Some(wildcard));
-        assert_eq!(map.assign_by_name(&key_pairs), 0);
+        assert_eq!(map.record(&Endpoint::Central { port: 444 }).unwrap().thumbprint, None);
+        assert_eq!(map.assign_by_name(&certificates), 0);
     }
 }
