@@ -13,7 +13,7 @@ use crate::state::State;
 use crate::status::{self, DRILL_MONTHS, days};
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::{Drill, Exception, Policy, SeenMedium};
+use crate::vault::catalog::{Drill, Exception, Policy, Retired, SeenMedium};
 use crate::verify;
 
 /// What one piece of evidence says of its rule.
@@ -86,7 +86,8 @@ pub struct Seen<'a> {
     pub scan: Option<&'a scan::Report>,
     /// Certificates of this server's stores without a backup; `None` where it has no such stores.
     pub unsaved: Option<&'a [String]>,
-    /// Rules set aside, with the reason: for the newest backup, and for this run.
+    /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that cannot be backed up, as
+    /// long as someone said so.
     pub exceptions: &'a [Exception],
     /// Folders that web sites hand out.
     pub served: &'a [PathBuf],
@@ -133,6 +134,15 @@ impl Seen<'_> {
         }
     }
 
+    /// Keys of which there can be no backup, and somebody knows it.
+    fn without_key(&self, judged: &mut Judged) {
+        for Exception { rule, reason } in self.exceptions {
+            if let Some(name) = rules::key_pair_without_key(rule) {
+                judged.add(Level::Note, text!("audit-no-key", name = name, reason = reason.as_str()));
+            }
+        }
+    }
+
     /// Stray key files that break the rule.
     fn strays(&self, judged: &mut Judged) {
         let Some(scan) = self.scan else { return judged.add(Level::Unknown, text!("audit-not-scanned")) };
@@ -171,6 +181,7 @@ impl Seen<'_> {
 
     fn other_medium(&self, judged: &mut Judged) {
         self.places(judged);
+        self.without_key(judged);
         let Some(state) = self.state else { return judged.add(Level::Broken, text!("audit-no-vault")) };
         let Some(newest) = state.generations().next() else {
             return judged.add(Level::Broken, text!("audit-no-backup"));
@@ -187,6 +198,15 @@ impl Seen<'_> {
         judged.add(level, text!("audit-copies", count = copies, number = newest.number));
         for seen in state.media_in_use() {
             judged.add(checked(seen, policy, self.now), checked_text(seen, self.now));
+        }
+        for (seen, Retired { time, lost }) in state.media().values().filter_map(|seen| Some((seen, seen.retired?))) {
+            let (label, age) = (seen.label.as_str(), days(self.now, time));
+            let text = if lost {
+                text!("audit-lost", label = label, age = age)
+            } else {
+                text!("audit-retired", label = label, age = age)
+            };
+            judged.add(Level::Note, text);
         }
         for finding in self.check.iter().flat_map(|check| &check.findings) {
             let level = match finding.level {
@@ -214,6 +234,10 @@ impl Seen<'_> {
         let Some(state) = self.state else { return };
         let servers = state.trust.servers.keys().filter(|server| state.trust.may_write(**server)).count();
         judged.add(Level::Note, text!("audit-servers", count = servers));
+        let closed: Vec<_> = state.trust.closed().map(|server| server.to_string()).collect();
+        if !closed.is_empty() {
+            judged.add(Level::Note, text!("audit-servers-closed", count = closed.len(), servers = closed.join(", ")));
+        }
         judged.add(Level::Note, text!("audit-readers", count = state.trust.recipients().count()));
     }
 

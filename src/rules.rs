@@ -61,6 +61,11 @@ pub fn key_pair_without_key(rule: &str) -> Option<&str> {
     rule.strip_prefix(NO_KEY).filter(|name| !name.trim().is_empty())
 }
 
+/// The rule that is set aside where a key pair has no key to back up.
+pub fn rule_without_key(name: &str) -> String {
+    format!("{NO_KEY}{name}")
+}
+
 /// Parses `RULE=REASON`; beside the rules there is `no-key:NAME`.
 ///
 /// # Errors

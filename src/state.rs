@@ -58,6 +58,9 @@ struct Memory {
 /// Someone knows that a key cannot be backed up, and takes it so until the certificate ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {
+    /// What people know the certificate by.
+    #[serde(default)]
+    pub name: String,
     /// As typed.
     pub reason: String,
     /// End of the certificate's validity.
@@ -373,8 +376,14 @@ impl State {
 
     /// Takes note that the key of a certificate cannot be backed up, and that this is known.
     pub fn acknowledge(&mut self, certificate: &Certificate, reason: &str) {
-        let known = Acknowledged { reason: reason.to_owned(), until: certificate.not_after() };
+        let (name, until) = (certificate.display_name().to_owned(), certificate.not_after());
+        let known = Acknowledged { name, reason: reason.to_owned(), until };
         self.memory.acknowledged.insert(Hash::of(certificate.der()).to_string(), known);
+    }
+
+    /// Everything that was said so, as long as it is valid.
+    pub fn all_acknowledged(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Acknowledged> {
+        self.memory.acknowledged.values().filter(move |known| now < known.until)
     }
 
     /// What was said about a certificate whose key cannot be backed up, as long as it is valid.

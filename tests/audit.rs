@@ -129,3 +129,64 @@ fn a_lost_stick_is_no_copy_and_the_servers_own_policy_says_how_many_are_wanted()
     table.run("media retire A --lost --yes").ended_with(0);
     assert_eq!(verdict(&table), "attention");
 }
+
+#[test]
+fn retired_servers_and_sticks_are_marked_in_sentences_in_the_document_and_on_the_page() {
+    let table = Table::backed_up(&NAMES[..1]);
+    for stick in ["B", "C"] {
+        table.stick(stick);
+        table.run(&format!("media add {{{stick}}} --accept other-medium=test")).ended_with(0);
+    }
+    table.run("media retire B --yes").ended_with(0);
+    table.run("media retire C --lost --yes").ended_with(0);
+    table.run("servers request {web.req} --server-name web --state {web}").ended_with(0);
+    let owner = "--to {A} --passphrase-file {passphrase} --yes --accept other-medium=test --json";
+    let added = table.run(&format!("servers add {{web.req}} {owner}")).ended_with(0).json();
+    let web = added["servers"][0]["server"].as_str().unwrap().to_owned();
+    let before = table.run("audit {A} --json").json();
+    assert!(!has(&before, "no-handover", "audit-servers-closed"), "{before}");
+    table.run(&format!("servers retire {web} --compromised {owner}")).ended_with(0);
+
+    let said = table.run("audit {A} {B} --html {page}");
+    let (document, away) = (table.run("audit {A} {B} --json").json(), table.run("audit --json").json());
+    for document in [&document, &away] {
+        assert!(has(document, "no-handover", "audit-servers-closed"), "{document}");
+        assert!(has(document, "other-medium", "audit-retired") && has(document, "other-medium", "audit-lost"));
+        let retired = |server: &&Value| server["retired"] == true;
+        let servers: Vec<_> = document["servers"].as_array().unwrap().iter().filter(retired).collect();
+        assert!(servers.len() == 1 && servers[0]["server"] == *web && servers[0]["generation"].is_null());
+        let mut media: Vec<_> = document["media"].as_array().unwrap().iter().collect();
+        media.sort_by_key(|one| one["label"].to_string());
+        assert_eq!(media.iter().map(|one| one["label"].as_str().unwrap()).collect::<Vec<_>>(), ["A", "B", "C"]);
+        assert!(media[0]["retired"].is_null());
+        assert_eq!([&media[1], &media[2]].map(|one| one["retired"]["lost"].as_bool()), [Some(false), Some(true)]);
+    }
+    let page = fs::read_to_string(table.at("page")).unwrap();
+    let place = table.at("B").display().to_string();
+    for text in [&said.out, &page] {
+        assert!(text.contains(&format!("out of use, {place}")) && text.contains("given up as lost today"), "{text}");
+        let row = text.lines().find(|line| line.contains(&web) && !line.contains("may no longer write")).unwrap();
+        assert!(row.contains("out of use"), "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_is_known_to_have_no_backup_is_evidence_as_long_as_its_certificate_is_valid() {
+    let table = Table::backed_up(&NAMES[..1]);
+    let path = table.at("state/state.json");
+    let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let known = |name: &str, until: &str| serde_json::json!({ "name": name, "reason": "in the TPM", "until": until });
+    state["acknowledged"] = serde_json::json!({
+        "11": known("tpm.example.com", "2099-01-01T00:00:00Z"), "22": known("old.example.com", "2020-01-01T00:00:00Z"),
+    });
+    fs::write(&path, state.to_string()).unwrap();
+    let said = table.run("audit {A} --accept no-key:hsm.example.com=it-never-leaves --html {page}");
+    let page = fs::read_to_string(table.at("page")).unwrap();
+    for text in [&said.out, &page] {
+        assert!(text.contains("tpm.example.com cannot be backed up, which is acknowledged: in the TPM"), "{text}");
+        assert!(text.contains("hsm.example.com") && text.contains("it-never-leaves"), "{text}");
+        assert!(!text.contains("old.example.com"), "{text}");
+    }
+    let document = table.run("audit {A} --json").json();
+    assert!(has(&document, "other-medium", "audit-no-key") && !has(&document, "no-handover", "audit-no-key"));
+}

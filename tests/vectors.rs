@@ -5,6 +5,8 @@
 
 #[path = "vectors/generate.rs"]
 mod generate;
+#[path = "vectors/parcel.rs"]
+mod parcel;
 #[path = "vectors/tree.rs"]
 mod tree;
 
@@ -21,6 +23,7 @@ use pfxvault::vault::catalog::Catalog;
 use pfxvault::vault::id::{Hash, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey, Secret};
 use pfxvault::vault::medium::Medium;
+use pfxvault::vault::parcel::Parcel;
 use pfxvault::vault::readme::readme;
 use pfxvault::vault::record::CATALOG;
 use pfxvault::vault::seal::{self, Refusal};
@@ -116,7 +119,10 @@ struct Judgement {
 
 /// What pfxvault says of a vector, as its command would.
 fn judge(vector: &Vector, place: &Path) -> Judgement {
-    let media = media(vector, place);
+    let media = match media(vector, place) {
+        Ok(media) => media,
+        Err(error) => return Judgement { states: Vec::new(), findings: Vec::new(), exit: error.exit as i32 },
+    };
     let pin = vector.pin.as_deref().map(|pin| VaultId::parse(pin).unwrap());
     let now = format!("{}T12:00:00Z", vector.now).parse().unwrap();
     // The command asks for the folder first, so that an empty stick is told from a foreign vault.
@@ -138,8 +144,14 @@ fn no_vault() -> Error {
     Error::new(Exit::NoVault, pfxvault::text!("error-no-vault"))
 }
 
-fn media(vector: &Vector, place: &Path) -> Vec<Medium> {
-    let volume = |name: &String| Medium::new(name.clone(), Box::new(FolderVolume::new(&place.join(name))));
+fn media(vector: &Vector, place: &Path) -> Result<Vec<Medium>, Error> {
+    let volume = |name: &String| {
+        let path = place.join(name);
+        match path.is_file() {
+            true => Ok(Medium::of_parcel(name, Parcel::open(&path)?)),
+            false => Ok(Medium::new(name, Box::new(FolderVolume::new(&path)))),
+        }
+    };
     vector.media.iter().map(volume).collect()
 }
 
@@ -156,7 +168,7 @@ fn catalogs_open_only_where_the_vector_states() {
         let place = tempfile::tempdir().unwrap();
         vector.materialize(place.path());
         let owner = owner_of(&vector).unwrap();
-        let media = media(&vector, place.path());
+        let media = media(&vector, place.path()).unwrap();
         let survey = Survey::of(&media, owner.vault(), &Trust::new(owner.vault()), Reading::Cached).unwrap();
         let mut said = Vec::new();
         for generation in survey.slots.values().flat_map(|slot| &slot.generations) {

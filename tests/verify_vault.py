@@ -5,7 +5,7 @@ Python's standard library and the `ssh-keygen` command. No secret is needed and 
 
     verify_vault.py [--pin SHA256:...] [--now 2026-12-01] MEDIUM...
 
-Prints one JSON document with the state of every number and every finding; the exit code is the format's
+A medium is a folder, or a file that is a parcel. Prints one JSON document with the state of every number and every finding; the exit code is the format's
 (0 good, 4 lost, 7 no vault or not ours, 8 attention, 10 forged). What needs host state is not looked at.
 """
 
@@ -23,6 +23,7 @@ import tempfile
 
 MIB = 1024 * 1024
 CAP_TEXT, CAP_SIG, CAP_IDENT, CAP_KEY_PAIR, CAP_CATALOG = 4 * MIB, 2048, 64 * 1024, 16 * MIB, 32 * MIB
+CAP_PARCEL = 256 * MIB
 MAX_ENTRIES, MAX_IDENTITIES = 100_000, 16
 NOTE, ATTENTION, FORGED, LOST = range(4)
 EXIT = {NOTE: 0, ATTENTION: 8, FORGED: 10, LOST: 4}
@@ -58,7 +59,12 @@ def upper(name):
 
 
 def entries(folder):
-    """(name in upper case, path, 'file' | 'folder' | 'other'), or None if the folder cannot be listed."""
+    """(name in upper case, path, 'file' | 'folder' | 'other'), or None if the folder cannot be listed.
+
+    In a parcel folders are dictionaries and files are bytes, and so is what stands for their paths.
+    """
+    if isinstance(folder, dict):
+        return sorted((name, inner, "folder" if isinstance(inner, dict) else "file") for name, inner in folder.items())
     found = []
     try:
         with os.scandir(folder) as listing:
@@ -75,6 +81,8 @@ def entries(folder):
 
 def read(path, cap):
     """The file's bytes, or None: missing, no plain file, larger than the cap, unreadable."""
+    if isinstance(path, bytes):
+        return path if len(path) <= cap else None
     try:
         facts = os.lstat(path)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > cap:
@@ -89,15 +97,93 @@ def read(path, cap):
 class Folder:
     """A folder that claims to hold a generation."""
 
-    def __init__(self, medium, path, server, number, files):
-        self.medium, self.path, self.server, self.number, self.files = medium, path, server, number, files
-
-    @property
-    def half(self):
-        return os.path.normpath(self.path).split(os.sep)[-3].upper()
+    def __init__(self, medium, half, server, number, files):
+        self.medium, self.half, self.server, self.number, self.files = medium, half, server, number, files
 
     def read(self, name, cap):
         return read(self.files[name], cap) if name in self.files else None
+
+
+class Parcel:
+    """A ZIP file of the one form, as a tree of dictionaries and bytes. The checksum vouches for nothing and is not asked."""
+
+    LOCAL, DIRECTORY, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
+
+    def __init__(self, data):
+        self.data, self.at, self.tree = data, 0, {}
+        heads = []
+        while (signature := self.take(4)) == self.LOCAL:
+            offset = self.at - 4
+            self.take(2)
+            facts, (path, extra) = self.facts(), self.numbers(2, 2)
+            path = self.take(path)
+            if extra or (heads and heads[-1][1] >= path):
+                raise Refused("an extra field, or out of order")
+            heads.append((facts, path, offset))
+            self.keep(path, self.take(facts[1]))
+        self.directory(signature, heads)
+        generations = [folder for server, folder in self.tree.get("A", {}).items() if server != "OWNER"]
+        if any(len(numbers) != 1 for numbers in generations) or len(generations) > 1:
+            raise Refused("more than one generation")
+        for files in (files for numbers in generations for files in numbers.values()):
+            if not files.get("RECORD.TXT") or not files.get("RECORD.SIG"):
+                raise Refused("a generation without record or signature")
+
+    def take(self, count):
+        taken = self.data[self.at : self.at + count]
+        if len(taken) < count:
+            raise Refused("cut short")
+        self.at += count
+        return taken
+
+    def numbers(self, *sizes):
+        return tuple(int.from_bytes(self.take(size), "little") for size in sizes)
+
+    def facts(self):
+        """Checksum and size; of the flags up to the sizes, time and day are ignored."""
+        flags, method, _, _, checksum, packed, size = self.numbers(2, 2, 2, 2, 4, 4, 4)
+        if flags or method or packed != size:
+            raise Refused("not stored in clear")
+        return checksum, size
+
+    def keep(self, path, data):
+        generation = rf"A/{SERVER}/(?!00000000)[0-9]{{8}}/(CATALOG\.AGE|RECORD\.(TXT|SIG)|K(?!0000000)[0-9]{{7}}\.AGE)"
+        owner = rf"A/OWNER/({SERVER}\.(TXT|SIG)|IDENT(ITY|(?!00[01])[0-9]{{3}})\.AGE)"
+        text = path.decode("ascii", "replace")
+        if not re.fullmatch(rf"{generation}|{owner}", text):
+            raise Refused("not a path of a parcel")
+        *folders, name = text.split("/")
+        folder = self.tree
+        for inner in folders:
+            folder = folder.setdefault(inner, {})
+        folder[name] = data
+
+    def directory(self, signature, heads):
+        start = self.at - 4
+        for head in heads:
+            if signature != self.DIRECTORY:
+                raise Refused("the directory lacks an entry")
+            self.take(4)
+            facts, (path, extra) = self.facts(), self.numbers(2, 2)
+            comment, disk, _, _, offset = self.numbers(2, 2, 2, 4, 4)
+            if (facts, self.take(path), offset) != head or extra or comment or disk:
+                raise Refused("the directory says something else")
+            signature = self.take(4)
+        size = self.at - 4 - start
+        if signature != self.END or self.numbers(2, 2, 2, 2, 4, 4, 2) != (0, 0, len(heads), len(heads), size, start, 0):
+            raise Refused("not the end of this directory")
+        if self.at != len(self.data):
+            raise Refused("something follows the end")
+
+
+def parcel(path):
+    data = read(path, CAP_PARCEL)
+    try:
+        if data is None:
+            raise Refused("too large")
+        return Parcel(data).tree
+    except Refused as reason:
+        raise NoVault(4, f"{path} is no parcel: {reason}") from reason
 
 
 class Medium:
@@ -105,15 +191,14 @@ class Medium:
 
     def __init__(self, path):
         self.statements, self.identities, self.folders, self.unexpected, self.readme = [], [], [], [], None
+        self.is_parcel = os.path.isfile(path)
         top = [e for e in entries(path) or [] if e[0] == "PFXVAULT" and e[2] == "folder"]
-        if not top:
-            raise NoVault(7, f"no PFXVAULT folder on {path}")
-        root = entries(top[0][1])
-        if root is None:
-            raise NoVault(7, f"{path} cannot be read")
+        root = entries(parcel(path)) if self.is_parcel else entries(top[0][1]) if top else []
+        if not root:
+            raise NoVault(7, f"no PFXVAULT folder on {path}, or none that can be read")
         for name, where, kind in root:
             if name in ("A", "B") and kind == "folder":
-                self.half(where)
+                self.half(where, name)
             elif name in ("README.TXT", "MEDIUM.TXT") and kind == "file":
                 if name == "README.TXT":
                     self.readme = read(where, CAP_IDENT)
@@ -126,12 +211,12 @@ class Medium:
             self.unexpected.append(folder)
         return found or []
 
-    def half(self, folder):
+    def half(self, folder, half):
         for name, where, kind in self.list(folder):
             if kind == "folder" and name == "OWNER":
                 self.owner(where)
             elif kind == "folder" and re.fullmatch(SERVER, name):
-                self.server(where, name)
+                self.server(where, name, half)
             else:
                 self.unexpected.append(where)
 
@@ -164,7 +249,7 @@ class Medium:
                 self.identities.append(data)
                 kept += 1
 
-    def server(self, folder, server):
+    def server(self, folder, server, half):
         for name, where, kind in self.list(folder):
             match = re.fullmatch(r"([0-9]{8})(\.[0-9]{3})?", name)
             if kind != "folder" or not match or match[1] == "00000000" or match[2] == ".000":
@@ -176,7 +261,7 @@ class Medium:
                 if of != "file" or not known:
                     self.unexpected.append(path)
             files = {inner: path for inner, path, of in listed if of == "file"}
-            self.folders.append(Folder(self, where, server, int(match[1]), files))
+            self.folders.append(Folder(self, half, server, int(match[1]), files))
 
 
 # --- signatures ------------------------------------------------------------------------------------------
@@ -482,7 +567,7 @@ class Report:
             self.find("copy-bad", ATTENTION)
 
     def count_copies(self, copies, damaged):
-        for medium in {copy.medium for copy in copies}:
+        for medium in {copy.medium for copy in copies if not copy.medium.is_parcel}:
             halves, broken = ({f.half for f in some if f.medium is medium} for some in (copies, damaged))
             if len(halves) == 1 and broken <= halves:
                 self.find("one-copy", ATTENTION)
@@ -547,7 +632,7 @@ class Report:
         for medium in self.media:
             if medium.unexpected:
                 self.find("unexpected-file", NOTE)
-            if medium.readme is None or sha256(medium.readme) not in READMES:
+            if not medium.is_parcel and (medium.readme is None or sha256(medium.readme) not in READMES):
                 self.find("readme-unknown", ATTENTION)
 
 

@@ -13,13 +13,13 @@ use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::keypair::Certificate;
 use crate::media::{self, Device, Facts, Reading};
-use crate::rules::Rule;
+use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, Found, Known, Owner, Protection};
-use crate::server::iis::{self, StoreName};
+use crate::server::iis::{self, StoreName, StoredCertificate};
 use crate::state::State;
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::Exception;
+use crate::vault::catalog::{Exception, Retired};
 use crate::vault::id::{Number, ServerId};
 use crate::vault::medium::Medium;
 use crate::vault::survey::Survey;
@@ -43,7 +43,7 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
     let media = run.vault_media(&args.media)?;
     let check = check(run, &media, state, known.unasked.clone())?;
     let here: Vec<Here> = media.iter().map(look).collect();
-    let unsaved = unsaved(state);
+    let unsaved = unsaved(run, state);
     let served = iis::folders_served();
     let scan = (!args.scan.is_empty()).then(|| scanned(run, &args.scan, &served, state)).transpose()?;
     let exceptions = exceptions(run, state);
@@ -96,11 +96,20 @@ fn look(medium: &Medium) -> Here {
     Here { name: medium.name.clone(), label: medium.label().map(|label| (label.medium, label.label)), facts }
 }
 
-/// Certificates in this server's stores that no backup has; `None` where there are no stores.
-fn unsaved(state: Option<&State>) -> Option<Vec<String>> {
+/// Certificates in this server's stores that no backup has, and of which nobody said that there can be none; `None` where
+/// there are no stores.
+fn unsaved(run: &Run<'_>, state: Option<&State>) -> Option<Vec<String>> {
+    let named = run.exceptions.iter().filter_map(|exception| key_pair_without_key(&exception.rule));
+    let named: Vec<String> = named.map(str::to_owned).collect();
     let in_backup = |der: &[u8]| state.and_then(|state| last_backup(state, der)).is_some();
-    let missing = stored()?.into_iter().filter(|one| !in_backup(&one.certificate.der));
-    Some(missing.map(|one| one.certificate.name()).collect())
+    let acknowledged = |one: &StoredCertificate| {
+        let parsed = Certificate::parse(one.der.clone()).ok();
+        let known = state.zip(parsed).is_some_and(|(state, parsed)| state.acknowledged(&parsed, run.now).is_some());
+        known || (!named.is_empty() && one.is_wanted(&named))
+    };
+    let stored = stored()?.into_iter().map(|one| one.certificate);
+    let missing = stored.filter(|one| !in_backup(&one.der) && !acknowledged(one));
+    Some(missing.map(|one| one.name()).collect())
 }
 
 /// What this server's certificate stores hold; `None` where there are none, or this process may not look.
@@ -119,12 +128,22 @@ fn scanned(run: &Run<'_>, names: &[String], served: &[PathBuf], state: Option<&S
     Ok(scan::run(&paths, &known, served, &|text| run.console.progress(&text)))
 }
 
-/// Those of the newest backup, and those of this run.
+/// Those of the newest backup, keys that are known to have no backup, and those of this run.
 fn exceptions(run: &Run<'_>, state: Option<&State>) -> Vec<Exception> {
-    let recorded = state.and_then(|state| state.generations().next()).map(|newest| newest.exceptions.clone());
-    let mut all = recorded.unwrap_or_default();
-    all.extend(run.exceptions.iter().cloned());
-    all.dedup();
+    let newest = state.and_then(|state| state.generations().next());
+    // What is said about a key ends with its certificate, whatever the backup says.
+    let recorded = newest.iter().flat_map(|newest| &newest.exceptions);
+    let recorded = recorded.filter(|exception| key_pair_without_key(&exception.rule).is_none()).cloned();
+    let known = state
+        .into_iter()
+        .flat_map(|state| state.all_acknowledged(run.now))
+        .map(|known| Exception { rule: rules::rule_without_key(&known.name), reason: known.reason.clone() });
+    let mut all: Vec<Exception> = Vec::new();
+    for exception in recorded.chain(known).chain(run.exceptions.iter().cloned()) {
+        if !all.contains(&exception) {
+            all.push(exception);
+        }
+    }
     all
 }
 
@@ -138,32 +157,45 @@ struct Newest {
     /// When the next check or backup is due, where a medium given says.
     due: Option<jiff::civil::Date>,
     key_pairs: usize,
+    /// Whether it may no longer write. Nothing is due of it.
+    retired: bool,
 }
 
-/// Every server whose generations are on the media given, and this one.
+/// Every server whose generations are on the media given, this one, and those that are out of use.
 fn servers(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
-    let mut servers = on_media(media, seen)?;
-    let Some(state) = seen.state else { return Ok(servers) };
-    let newest = state.generations().next();
-    let own = servers.iter_mut().find(|server| server.server == state.server());
-    match own {
-        Some(server) => server.name = Some(state.server_name().to_owned()),
-        None => servers.push(Newest {
-            server: state.server(),
-            name: Some(state.server_name().to_owned()),
-            number: newest.and_then(|newest| Number::new(newest.number)),
-            time: newest.map(|newest| newest.time),
-            due: None,
-            key_pairs: newest.map_or(0, |newest| newest.key_pairs.len()),
-        }),
+    let (mut servers, trust) = on_media(media, seen)?;
+    if let Some(state) = seen.state {
+        match servers.iter_mut().find(|server| server.server == state.server()) {
+            Some(own) => own.name = Some(state.server_name().to_owned()),
+            None => servers.push(remembered(state)),
+        }
+    }
+    for server in trust.iter().flat_map(Trust::closed) {
+        match servers.iter_mut().find(|known| known.server == server) {
+            Some(known) => known.retired = true,
+            None => servers.push(Newest { retired: true, ..Newest::unknown(server) }),
+        }
     }
     Ok(servers)
 }
 
-/// What the media say: each server's newest whole generation.
-fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
-    let Some(check) = seen.check else { return Ok(Vec::new()) };
-    let trust = seen.state.map(|state| state.trust.clone()).filter(|trust| trust.vault == check.vault);
+/// This server, where no medium given says more.
+fn remembered(state: &State) -> Newest {
+    let newest = state.generations().next();
+    Newest {
+        name: Some(state.server_name().to_owned()),
+        number: newest.and_then(|newest| Number::new(newest.number)),
+        time: newest.map(|newest| newest.time),
+        key_pairs: newest.map_or(0, |newest| newest.key_pairs.len()),
+        ..Newest::unknown(state.server())
+    }
+}
+
+/// What the media say: each server's newest whole generation. And whom the owner admitted, as far as it is known here.
+fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<(Vec<Newest>, Option<Trust>)> {
+    let known = seen.state.map(|state| state.trust.clone());
+    let Some(check) = seen.check else { return Ok((Vec::new(), known)) };
+    let trust = known.filter(|trust| trust.vault == check.vault);
     let trust = trust.unwrap_or_else(|| Trust::new(check.vault.clone()));
     let survey = Survey::of(media, check.vault.clone(), &trust, Reading::Cached)?;
     let newest = |(server, number): (ServerId, Number)| {
@@ -171,20 +203,26 @@ fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
         let (time, due) = (Some(record.time), Some(record.due));
         // All files but the catalog are key pairs.
         let key_pairs = record.files.len().saturating_sub(1);
-        Some(Newest { server, name: None, number: Some(number), time, due, key_pairs })
+        Some(Newest { number: Some(number), time, due, key_pairs, ..Newest::unknown(server) })
     };
-    Ok(check.newest().into_iter().filter_map(newest).collect())
+    let servers = check.newest().into_iter().filter_map(newest).collect();
+    Ok((servers, Some(survey.trust.clone())))
 }
 
 impl Newest {
+    fn unknown(server: ServerId) -> Self {
+        Self { server, name: None, number: None, time: None, due: None, key_pairs: 0, retired: false }
+    }
+
     fn cells(&self, run: &Run<'_>) -> Vec<String> {
         let none = || run.console.words(&text!("cell-none"));
+        let due = || self.due.map_or_else(none, |due| due.to_string());
         let id = self.server.to_string();
         vec![
             self.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
             self.number.map_or_else(none, |number| number.to_string()),
             self.time.map_or_else(none, day),
-            self.due.map_or_else(none, |due| due.to_string()),
+            if self.retired { run.console.words(&text!("cell-retired")) } else { due() },
             self.key_pairs.to_string(),
         ]
     }
@@ -194,7 +232,7 @@ impl Newest {
             "server": self.server.to_string(), "server_name": self.name,
             "generation": self.number.map(|number| number.get()),
             "time": self.time.map(|time| time.to_string()), "due": self.due.map(|due| due.to_string()),
-            "key_pairs": self.key_pairs,
+            "key_pairs": self.key_pairs, "retired": self.retired,
         })
     }
 }
@@ -229,7 +267,11 @@ fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
     for (id, medium) in seen.state.iter().flat_map(|state| state.media()) {
         let own = seen.state.map(|state| state.server().to_string()).unwrap_or_default();
         let newest = medium.newest.get(&own).map_or_else(|| words(text!("cell-none")), u32::to_string);
-        let place = is_here(id).map_or_else(|| words(text!("cell-away")), place);
+        let place = match (medium.retired.map(retired), is_here(id).map(place)) {
+            (None, place) => place.unwrap_or_else(|| words(text!("cell-away"))),
+            (Some(retired), None) => words(retired),
+            (Some(retired), Some(place)) => format!("{}, {place}", words(retired)),
+        };
         table.row(vec![medium.label.clone(), newest, when(medium.last_seen), when(medium.last_verified), place]);
     }
     let known = |id: &str| seen.state.is_some_and(|state| state.media().contains_key(id));
@@ -239,6 +281,10 @@ fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
         table.row(vec![label, none(), none(), none(), place(here)]);
     }
     table
+}
+
+fn retired(retired: Retired) -> Text {
+    if retired.lost { text!("cell-lost") } else { text!("cell-retired") }
 }
 
 /// Where a medium is, in one cell.
@@ -373,7 +419,7 @@ fn document(run: &Run<'_>, report: &Report<'_>) -> Value {
             json!({ "rule": judged.rule.id(), "verdict": judged.verdict().id(), "evidence": evidence })
         })
         .collect();
-    let media: Vec<_> = report.seen.here.iter().map(medium_document).collect();
+    let media = media_document(report.seen);
     let scan = report.seen.scan.map(|scan| {
         let found: Vec<_> = scan.found.iter().map(stray_document).collect();
         json!({
@@ -384,17 +430,32 @@ fn document(run: &Run<'_>, report: &Report<'_>) -> Value {
     json!({ "rules": rules, "servers": servers, "media": media, "scan": scan })
 }
 
-fn medium_document(here: &Here) -> Value {
-    let facts = here.facts.as_ref().map(|facts| {
-        json!({
-            "place": facts.real_path.display().to_string(), "file_system": facts.file_system,
-            "device": device_id(facts.device), "hardware": facts.hardware, "free": facts.free,
-            "read_only": facts.read_only.is_some(), "encryption": facts.encryption,
-            "synced": facts.synced.as_ref().map(|synced| &synced.by),
-            "shares": facts.shares.iter().map(|share| &share.name).collect::<Vec<_>>(),
-        })
+/// The media that are here, then those that this server knows and that are not.
+fn media_document(seen: &Seen<'_>) -> Vec<Value> {
+    let known = |here: &Here| here.label.as_ref().and_then(|(id, _)| seen.state?.media().get(id));
+    let here = seen.here.iter().map(|here| {
+        let retired = known(here).and_then(|known| known.retired);
+        let (label, facts) = (here.label.as_ref().map(|(_, label)| label), here.facts.as_ref().map(facts_document));
+        json!({ "medium": here.name, "label": label, "retired": retired, "facts": facts })
     });
-    json!({ "medium": here.name, "label": here.label.as_ref().map(|(_, label)| label), "facts": facts })
+    let is_here = |id: &String| seen.here.iter().any(|here| here.label.as_ref().is_some_and(|(own, _)| own == id));
+    let away = seen
+        .state
+        .iter()
+        .flat_map(|state| state.media())
+        .filter(|(id, _)| !is_here(id))
+        .map(|(_, known)| json!({ "medium": null, "label": known.label, "retired": known.retired, "facts": null }));
+    here.chain(away).collect()
+}
+
+fn facts_document(facts: &Facts) -> Value {
+    json!({
+        "place": facts.real_path.display().to_string(), "file_system": facts.file_system,
+        "device": device_id(facts.device), "hardware": facts.hardware, "free": facts.free,
+        "read_only": facts.read_only.is_some(), "encryption": facts.encryption,
+        "synced": facts.synced.as_ref().map(|synced| &synced.by),
+        "shares": facts.shares.iter().map(|share| &share.name).collect::<Vec<_>>(),
+    })
 }
 
 fn device_id(device: Device) -> &'static str {

@@ -248,6 +248,11 @@ impl Trust {
         self.closes.get(&server).map(|point| point.map(|(number, _)| number))
     }
 
+    /// Servers that may no longer write.
+    pub fn closed(&self) -> impl Iterator<Item = ServerId> {
+        self.servers.keys().copied().filter(|server| self.closes.contains_key(server))
+    }
+
     /// Whether a server may still write.
     pub fn may_write(&self, server: ServerId) -> bool {
         self.servers.contains_key(&server) && !self.closes.contains_key(&server)

@@ -19,6 +19,7 @@ use pfxvault::vault::sign::{self, SigningKey};
 use pfxvault::vault::trust::{Statement, Word};
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::parcel::Zip;
 use crate::tree::{Expected, Node, Tree, Vector};
 
 /// Opens IDENTITY.AGE of every vector.
@@ -389,6 +390,8 @@ pub fn all(sealed: &Sealed) -> Vec<Vector> {
     folders(&mut add);
     media(&mut add);
     sealed_content(&mut add);
+    parcels(&mut add);
+    parcel_forms(&mut add);
     vectors
 }
 
@@ -1298,4 +1301,256 @@ fn place_way_in(fault: &mut Fault<'_>, name: &str, file: &[u8], opens: &str) {
     fault.put(&format!("OWNER/{name}"), file);
     fault.vector.expected.ways_in.push(format!("{ROOT}/A/OWNER/{name} {opens}"));
     fault.attention("identity-unknown");
+}
+
+// --- parcels ----------------------------------------------------------------------------------------------
+
+const PARCEL: &str = "parcel.zip";
+
+/// The files below these folders of the first half.
+fn half(fault: &Fault<'_>, folders: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let wanted = |path: &&str| folders.iter().any(|folder| path.starts_with(&format!("A/{folder}")));
+    let paths = fault.vector.tree.keys().filter_map(|path| path.strip_prefix("stick/PFXVAULT/"));
+    paths.filter(wanted).map(|path| (path.to_owned(), fault.bytes(&path[2..]))).collect()
+}
+
+/// A file in place of all media.
+fn only(fault: &mut Fault<'_>, bytes: Vec<u8>) {
+    *fault.tree() = Tree::from([(PARCEL.to_owned(), Node::File(bytes))]);
+    fault.vector.media = vec![PARCEL.into()];
+    none(fault, 0);
+}
+
+fn put_parcel(fault: &mut Fault<'_>, files: &[(String, Vec<u8>)]) {
+    only(fault, Zip::of(files).bytes());
+}
+
+/// Parcels in the one form: what is in them is judged as on a medium.
+fn parcels(add: &mut Add<'_>) {
+    let first = format!("{}/00000001", id(WEB01));
+    let known = ["OWNER/IDENT", "OWNER/FIRST", first.as_str()];
+    add("parcel-good", "A parcel with one generation.", &|fault| {
+        let files = half(fault, &known);
+        put_parcel(fault, &files);
+        fault.state(WEB01, 1, "whole 1");
+    });
+    add("parcel-answer", "A parcel without a generation answers requests.", &|fault| {
+        let files = half(fault, &known[..2]);
+        put_parcel(fault, &files);
+    });
+    add("parcel-nothing", "A ZIP file without entries is in the form and holds no vault.", &|fault| {
+        put_parcel(fault, &[]);
+        fault.exit(7);
+    });
+    add("parcel-of-another-vault", "The parcel is of another vault than the one believed.", &|fault| {
+        let files = half(fault, &known[..2]);
+        put_parcel(fault, &files);
+        fault.vector.pin = Some(VaultId::of(&key(STRANGER).public()).to_string());
+        fault.exit(7);
+    });
+    add("parcel-beside-a-stick", "The parcel brings what the stick lacks.", &|fault| {
+        let newest = fault.newest();
+        let files = half(fault, &["OWNER/", &newest]);
+        fault.delete_both(&newest);
+        fault.tree().insert(PARCEL.into(), Node::File(Zip::of(&files).bytes()));
+        fault.vector.media.push(PARCEL.into());
+        fault.state(WEB01, 2, "whole 1");
+    });
+    add("parcel-record-edited", "The record in a parcel was changed after it was signed.", &|fault| {
+        let mut files = half(fault, &known);
+        let record = files.iter_mut().find(|(path, _)| path.ends_with("RECORD.TXT")).unwrap();
+        record.1[80] ^= 1;
+        put_parcel(fault, &files);
+        fault.state(WEB01, 1, "damaged 0");
+        fault.finds(&["damaged-above-whole"]);
+        fault.exit(4);
+    });
+    add("parcel-file-edited", "A file in a parcel is not the one that the record lists.", &|fault| {
+        let mut files = half(fault, &known);
+        *files.iter_mut().find(|(path, _)| path.ends_with("K0000001.AGE")).unwrap() =
+            (format!("A/{first}/K0000001.AGE"), b"x".to_vec());
+        put_parcel(fault, &files);
+        fault.state(WEB01, 1, "damaged 1");
+        fault.finds(&["file-lost"]);
+        fault.exit(4);
+    });
+    add("parcel-statement-alone", "A statement without its signature is left alone.", &|fault| {
+        let mut files = half(fault, &known[..2]);
+        files.push(("A/OWNER/SECONDAA.TXT".into(), fault.bytes("OWNER/SECONDAA.TXT")));
+        put_parcel(fault, &files);
+        fault.finds(&["unexpected-file"]);
+    });
+    add("parcel-ignored-fields", "Versions, time, attributes and the checksum's value are not looked at.", &|fault| {
+        let mut zip = Zip::of(&half(fault, &known[..2]));
+        zip.set(4, &[45, 3]);
+        zip.set(10, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        zip.directory[0][4..6].copy_from_slice(&[63, 3]);
+        zip.directory[0][36..42].copy_from_slice(&[1, 0, 0, 0, 164, 129]);
+        only(fault, zip.bytes());
+    });
+}
+
+/// What is not in the one form is refused before anything in it is used.
+fn parcel_forms(add: &mut Add<'_>) {
+    type Edit<'a> = (&'a str, &'a str, fn(&mut Zip));
+    let edits: &[Edit<'_>] = &[
+        ("deflated", "An entry is compressed.", |zip| {
+            let bytes = zip.locals[0].split_off(50);
+            let length = u16::try_from(bytes.len()).unwrap();
+            let packed = [&[1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &bytes].concat();
+            zip.set(8, &[8, 0]);
+            zip.set(18, &u32::try_from(packed.len()).unwrap().to_le_bytes());
+            zip.locals[0].extend(packed);
+        }),
+        ("encrypted", "An entry is said to be encrypted.", |zip| zip.set(6, &[1, 0])),
+        ("flag-utf8", "An entry's name is said to be UTF-8.", |zip| zip.set(6, &[0, 8])),
+        ("descriptor", "Checksum and sizes follow the bytes of an entry.", |zip| {
+            let facts = zip.locals[0][14..26].to_vec();
+            zip.set(6, &[8, 0]);
+            zip.locals[0][14..26].fill(0);
+            zip.locals[0].extend([b"PK\x07\x08", &facts[..]].concat());
+        }),
+        ("size-other", "The two sizes of an entry differ.", |zip| zip.set(22, &[1])),
+        ("extra-local", "A local header has an extra field.", |zip| {
+            zip.locals[0][28] = 4;
+            zip.locals[0].splice(50..50, [1, 0, 0, 0]);
+        }),
+        ("extra-directory", "A header of the directory has an extra field.", |zip| {
+            zip.directory[0][30] = 4;
+            zip.directory[0].extend([1, 0, 0, 0]);
+        }),
+        ("comment-entry", "An entry has a comment.", |zip| {
+            zip.directory[0][32] = 1;
+            zip.directory[0].push(b'x');
+        }),
+        ("comment-end", "The file has a comment.", |zip| {
+            zip.end[20] = 1;
+            zip.end.push(b'x');
+        }),
+        ("disk-entry", "An entry begins on another disk.", |zip| zip.directory[0][34] = 1),
+        ("disk-end", "The directory is said to be on another disk.", |zip| zip.end[4] = 1),
+        ("zip64", "A ZIP64 record stands before the end.", |zip| {
+            let record = [b"PK\x06\x06", &[44, 0, 0, 0, 0, 0, 0, 0][..], &[0; 44]].concat();
+            zip.before_end = [record, [b"PK\x06\x07", &[0; 16][..]].concat()].concat();
+        }),
+        ("gap", "Bytes stand between two entries.", |zip| zip.locals[0].push(0)),
+        ("hidden", "An entry is not in the directory.", |zip| drop(zip.directory.pop())),
+        ("directory-only", "The directory names an entry that is not there.", |zip| {
+            let again = zip.directory[1].clone();
+            zip.directory.push(again);
+        }),
+        ("directory-order", "The directory has another order.", |zip| zip.directory.swap(0, 1)),
+        ("directory-path", "The directory gives an entry another name.", |zip| zip.directory[0][56] = b'B'),
+        ("directory-size", "The directory gives an entry another size.", |zip| {
+            zip.directory[0][20] ^= 1;
+            zip.directory[0][24] ^= 1;
+        }),
+        ("directory-checksum", "The directory gives an entry another checksum.", |zip| zip.directory[0][16] ^= 1),
+        ("order", "The entries are not in ascending order.", |zip| {
+            zip.locals.swap(0, 1);
+            zip.directory.swap(0, 1);
+        }),
+        ("twice", "A path stands there twice.", |zip| {
+            zip.locals[1] = zip.locals[0].clone();
+            zip.directory[1] = zip.directory[0].clone();
+        }),
+    ];
+    for (name, about, edit) in edits {
+        add(&format!("parcel-{name}"), about, &|fault| {
+            let mut zip = Zip::of(&half(fault, &["OWNER/FIRST"]));
+            edit(&mut zip);
+            only(fault, zip.bytes());
+            fault.exit(4);
+        });
+    }
+    parcel_bytes(add);
+    parcel_paths(add);
+}
+
+/// Faults of the whole file, and sizes that lie.
+fn parcel_bytes(add: &mut Add<'_>) {
+    type Edit<'a> = (&'a str, &'a str, fn(&mut Vec<u8>));
+    let edits: &[Edit<'_>] = &[
+        ("before", "Something stands before the first entry.", |bytes| bytes.insert(0, b'x')),
+        ("after", "Something follows the end.", |bytes| bytes.push(0)),
+        ("cut", "The last byte is missing.", |bytes| bytes.truncate(bytes.len() - 1)),
+        ("empty", "The file is empty.", Vec::clear),
+        ("offset", "The directory says that an entry begins elsewhere.", |bytes| {
+            let at = bytes.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+            bytes[at + 42] = 1;
+        }),
+        ("count", "The end counts more entries than there are.", |bytes| {
+            let end = bytes.len() - 22;
+            (bytes[end + 8], bytes[end + 10]) = (3, 3);
+        }),
+        ("directory-place", "The end says that the directory begins elsewhere.", |bytes| {
+            let end = bytes.len() - 22;
+            bytes[end + 16] ^= 1;
+        }),
+        ("size-beyond", "An entry is said to be larger than the file.", |bytes| {
+            bytes[18..26].copy_from_slice(&[255, 255, 255, 127, 255, 255, 255, 127]);
+        }),
+    ];
+    for (name, about, edit) in edits {
+        add(&format!("parcel-{name}"), about, &|fault| {
+            let mut bytes = Zip::of(&half(fault, &["OWNER/FIRST"])).bytes();
+            edit(&mut bytes);
+            only(fault, bytes);
+            fault.exit(4);
+        });
+    }
+    add("parcel-too-large", "The file is larger than a parcel may be.", &|fault| {
+        only(fault, Vec::new());
+        fault.tree().insert(PARCEL.into(), Node::Sparse(256 * 1024 * 1024 + 1));
+        fault.exit(4);
+    });
+}
+
+/// Paths outside the grammar of a parcel, and generations that are none.
+fn parcel_paths(add: &mut Add<'_>) {
+    let of = |server: u8, number: &str, name: &str| format!("A/{}/{number}/{name}", id(server));
+    let committed = |server: u8, number: &str| ["RECORD.SIG", "RECORD.TXT"].map(|name| of(server, number, name));
+    let faults: Vec<(&str, &str, Vec<String>)> = vec![
+        ("path-parent", "A path leads out.", vec!["../../etc/passwd".into()]),
+        ("path-absolute", "A path is absolute.", vec!["/A/OWNER/IDENTITY.AGE".into()]),
+        ("path-backslash", "A path is written as in Windows.", vec!["A\\OWNER\\IDENTITY.AGE".into()]),
+        ("path-folder", "An entry is a folder.", vec!["A/OWNER/".into()]),
+        ("path-lower-case", "A path is in lower case.", vec!["A/OWNER/identity.age".into()]),
+        ("path-not-ascii", "A letter is a full-width one.", vec!["Ａ/OWNER/IDENTITY.AGE".into()]),
+        ("path-b", "A parcel has no second half.", vec!["B/OWNER/IDENTITY.AGE".into()]),
+        ("path-vault", "A parcel's paths begin below PFXVAULT.", vec!["PFXVAULT/A/OWNER/IDENTITY.AGE".into()]),
+        ("path-readme", "README.TXT is not in a parcel.", vec!["README.TXT".into()]),
+        ("path-identity-001", "IDENT001.AGE is no name of the format.", vec!["A/OWNER/IDENT001.AGE".into()]),
+        ("path-unknown", "A name that no generation has.", {
+            [&committed(WEB01, "00000001")[..], &[of(WEB01, "00000001", "SETUP.EXE")]].concat()
+        }),
+        ("path-inside", "A file lies deeper than a generation.", vec![of(WEB01, "00000001/x", "RECORD.TXT")]),
+        ("path-number-zero", "00000000 is no number.", committed(WEB01, "00000000").into()),
+        ("path-copy-001", "A parcel has no second folder of a number.", committed(WEB01, "00000001.001").into()),
+        ("record-missing", "A generation has no record.", vec![of(WEB01, "00000001", "RECORD.SIG")]),
+        ("signature-missing", "A generation has no signature.", vec![of(WEB01, "00000001", "RECORD.TXT")]),
+        (
+            "two-numbers",
+            "Two generations of one server.",
+            [committed(WEB01, "00000001"), committed(WEB01, "00000002")].concat(),
+        ),
+        (
+            "two-servers",
+            "Generations of two servers.",
+            [committed(WEB01, "00000001"), committed(WEB02, "00000001")].concat(),
+        ),
+    ];
+    for (name, about, paths) in faults {
+        add(&format!("parcel-{name}"), about, &|fault| {
+            let mut files: Vec<_> = paths.iter().map(|path| (path.clone(), b"x".to_vec())).collect();
+            files.sort();
+            put_parcel(fault, &files);
+            fault.exit(4);
+        });
+    }
+    add("parcel-signature-empty", "The signature of a generation is empty.", &|fault| {
+        let [signature, record] = committed(WEB01, "00000001");
+        put_parcel(fault, &[(signature, Vec::new()), (record, b"x".to_vec())]);
+        fault.exit(4);
+    });
 }

@@ -49,7 +49,7 @@ pub struct Vector {
     pub pin: Option<String>,
     /// Today.
     pub now: String,
-    /// Folders that are media, in the order given to the reader.
+    /// Folders that are media, or files that are parcels, in the order given to the reader.
     pub media: Vec<String>,
     /// What a reader must say.
     pub expected: Expected,
@@ -124,7 +124,9 @@ impl Vector {
 
     /// Writes the media below a folder.
     pub fn materialize(&self, folder: &Path) {
-        self.media.iter().for_each(|medium| fs::create_dir_all(folder.join(medium)).unwrap());
+        // A medium that is a file is a parcel.
+        let folders = self.media.iter().filter(|medium| !self.tree.contains_key(*medium));
+        folders.for_each(|medium| fs::create_dir_all(folder.join(medium)).unwrap());
         for (path, node) in &self.tree {
             let path = folder.join(path);
             match node {

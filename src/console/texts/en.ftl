@@ -1461,6 +1461,24 @@ audit-servers =
         [one] 1 server
        *[other] { $count } servers
     } may write to the vault
+audit-no-key = the key of { $name } cannot be backed up, which is acknowledged: { $reason }
+audit-retired =
+    USB stick "{ $label }" went out of use { $age ->
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    }
+audit-lost =
+    USB stick "{ $label }" was given up as lost { $age ->
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    }; what it holds opens only with the passphrase or the recovery key
+audit-servers-closed =
+    { $count ->
+        [one] 1 server is
+       *[other] { $count } servers are
+    } out of use and may no longer write: { $servers }
 audit-readers =
     { $count ->
         [one] 1 key

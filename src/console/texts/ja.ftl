@@ -1309,6 +1309,18 @@ audit-checked =
 audit-finding = 指定されたメディアについて: { $finding }
 audit-authority = 認証局が秘密鍵を必要とすることはありません。求めてくる相手は認証局ではありません。
 audit-servers = 保管庫に書き込めるサーバーは { $count } 台です
+audit-no-key = { $name } の秘密鍵はバックアップできません(承知済み: { $reason })
+audit-retired =
+    USB メモリ「{ $label }」は、{ $age ->
+        [0] 本日
+       *[other] { $age } 日前に
+    }使用終了になりました
+audit-lost =
+    USB メモリ「{ $label }」は、{ $age ->
+        [0] 本日
+       *[other] { $age } 日前に
+    }紛失として記録されました。中身を開くにはパスフレーズか復旧キーが必要です
+audit-servers-closed = { $count } 台のサーバーは使用終了で、もう書き込めません: { $servers }
 audit-readers = 新しいバックアップを復号できる鍵は { $count } 個です。確認するには: pfxvault access list
 audit-ways-in =
     { $count ->
