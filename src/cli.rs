@@ -63,7 +63,7 @@ pub enum Action {
     /// Rehearse a restore.
     Drill(Drill),
     /// Restore.
-    Restore(Restore),
+    Restore(Box<Restore>),
     /// Mend key pairs of this server.
     Repair(Repair),
     /// Take back the last change of this server.

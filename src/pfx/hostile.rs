@@ -18,7 +18,7 @@ use crate::secret::Password;
 const PASSWORD: &str = "known";
 
 /// How long a hostile file may take its reader. Without optimisation and on a busy machine, that is no measure.
-const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 3 });
+const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 120 } else { 3 });
 
 /// What reading gives, in good time.
 fn open(pfx: &[u8]) -> Result<Contents, Error> {
