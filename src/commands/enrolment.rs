@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -23,6 +23,13 @@ use crate::vault::trust::{Trust, Word};
 
 /// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same key.
 pub fn request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
+    let request = write_request(run, file, server_name)?;
+    let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
+    run.console.document(Exit::Done, json!({ "server": server, "name": request.name, "fingerprint": fingerprint }));
+    Ok(Exit::Done)
+}
+
+fn write_request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Result<Request> {
     let folder = run.new_state_folder()?;
     let name = server_name.unwrap_or_else(crate::media::host_name);
     let request = State::request(&folder, &name)?;
@@ -38,8 +45,29 @@ pub fn request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Resul
         server = server.as_str(),
         fingerprint = fingerprint.as_str()
     ));
-    run.console.document(Exit::Done, json!({ "server": server, "name": request.name, "fingerprint": fingerprint }));
-    Ok(Exit::Done)
+    Ok(request)
+}
+
+/// What a restore ends with on a server that is enrolled nowhere: its own backups need a vault. The restore is done, so
+/// whatever fails here is said, and no more.
+pub fn offer(run: &Run<'_>, yes: bool) {
+    let known = run.memory();
+    if known.state.is_some() || known.unasked.is_some() {
+        return;
+    }
+    let asks = !yes && run.console.interactive();
+    if !(asks && run.console.confirm(&text!("enrol-offer")).unwrap_or(false)) {
+        return run.console.mention(&text!("enrol-later"));
+    }
+    let usual = PathBuf::from(format!("{}.req", crate::media::host_name()));
+    let usual = std::env::current_dir().unwrap_or_default().join(usual);
+    let written = run.console.ask(&text!("prompt-request-file", usual = usual.as_path())).and_then(|typed| {
+        let file = if typed.is_empty() { usual } else { PathBuf::from(typed.as_str()) };
+        write_request(run, &file, None)
+    });
+    if let Err(error) = written {
+        run.console.warn(&text!("enrol-not-requested", reason = error.text));
+    }
 }
 
 /// One passphrase, one question, one statement for all of them.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::cli::{List, Restore};
 use crate::commands::bindings::{self, Known, Restart};
 use crate::commands::list::last_backup;
-use crate::commands::restore::{Readied, Ready, nothing_to_place, ready};
-use crate::commands::{Run, day, request, short, sites};
+use crate::commands::restore::{Readied, Ready, is_from_vault, nothing_to_place, ready};
+use crate::commands::{Run, day, enrolment, request, short, sites};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -195,7 +195,11 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
             run.console.say(&text!("restore-iis-backup", name = backup_name(run.now)));
         }
     }
-    Ok(report(run, args, server, &ready, &plan))
+    let exit = report(run, args, server, &ready, &plan);
+    if is_from_vault(args) {
+        enrolment::offer(run, args.into.yes);
+    }
+    Ok(exit)
 }
 
 fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {

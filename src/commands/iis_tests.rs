@@ -19,12 +19,12 @@ use crate::restore::binding_tests::{https, new_server, old, site, thumbprint};
 use crate::restore::tests::{PKI, link};
 use crate::restore::{Journal, undo};
 use crate::secret::Passphrase;
-use crate::served;
 use crate::server::iis::config::APPLICATION_HOST;
 use crate::server::iis::memory::Memory;
 use crate::server::iis::{KeySet, ProviderKind, Record, SiteMap, StoreName, holdings};
 use crate::vault::identity::RecoveryKey;
 use crate::vault::medium::Medium;
+use crate::{served, vault};
 
 /// An old server whose shop is bound to this port.
 fn old_server(port: u16) -> Memory {
@@ -116,6 +116,7 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
         format!("certhash={}", thumbprint(&PKI.rsa.der)),
         "appcmd restore backup pfxvault-".to_owned(),
         "done: 1 binding has the certificate of the backup".to_owned(),
+        "To enrol it: pfxvault servers join E:".to_owned(),
         "exit code 0".to_owned(),
     ] {
         assert!(said.contains(&expected), "{expected} is not in:\n{said}");
@@ -202,6 +203,78 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
     let record = map.record(endpoint).unwrap();
     assert_eq!(record.thumbprint, Some(thumbprint(&PKI.rsa.der)));
     assert_eq!(record.flags, 0x440, "those of the binding");
+}
+
+#[cfg(unix)]
+mod on_a_terminal {
+    use std::env;
+    use std::process::Command;
+
+    use super::*;
+
+    const TEST: &str = "commands::iis_tests::on_a_terminal::a_site_is_chosen_by_its_number_and_the_server_is_enrolled";
+    /// Tells the other process of this test where everything lies.
+    const FOLDER: &str = "PFXVAULT_TEST_FOLDER";
+
+    /// Runs `restore` against a new server, with everybody to be asked.
+    fn restore_interactively(folder: &Path) {
+        let at = |name: &str| folder.join(name).display().to_string();
+        let line =
+            "pfxvault restore --to iis --quiet --from {stick} --state {new} --recovery-key-file {recovery} --map {map}";
+        let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+            Some(name) => at(name),
+            None => word.to_owned(),
+        });
+        let cli = Cli::try_parse_from(words).unwrap();
+        let Action::Restore(args) = cli.action else { panic!() };
+        let console = Console::new(Language::En, false, true);
+        let run = Run::new(cli.global, &console).unwrap();
+        let exit = restore_on(&run, &args, new_server().iis()).unwrap();
+        assert_eq!(exit, Exit::Attention, "nobody listens there");
+    }
+
+    /// The test runs itself once more, on a terminal of its own.
+    #[test]
+    fn a_site_is_chosen_by_its_number_and_the_server_is_enrolled() {
+        if let Some(folder) = env::var_os(FOLDER) {
+            return restore_interactively(Path::new(&folder));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let recovery = recovery(folder.path());
+        let old = old_server(9);
+        let binding = https("*:9:nowhere.example.net", 1);
+        old.put_record(Record { endpoint: binding.endpoint().unwrap(), ..super::old().records[0].clone() });
+        old.install(20_348, vec![site(4, "Gone", vec![binding])]);
+        back_up(&old, folder.path(), &recovery);
+
+        let mut program = Command::new(env::current_exe().unwrap());
+        program.args(["--exact", TEST, "--nocapture", "--test-threads", "1"]).env(FOLDER, folder.path());
+        let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
+        let shown = session.exp_string("Your choice [1]").unwrap();
+        for expected in ["Which site here is \"Gone\"", " 1  Web Shop", " 2  Alone", " 3  Files", " 0  none of them"] {
+            assert!(shown.contains(expected), "{expected}: {shown}");
+        }
+        session.send_line("4").unwrap();
+        session.exp_string("Your choice [1]").unwrap();
+        session.send_line("2").unwrap();
+        session.exp_string("-> Alone").unwrap();
+        session.exp_string("Change this server? [Y/n]").unwrap();
+        session.send_line("").unwrap();
+        session.exp_string("Make the request for its enrolment now? [Y/n]").unwrap();
+        session.send_line("y").unwrap();
+        session.exp_string("New file for the request [").unwrap();
+        let request = folder.path().join("web.req");
+        session.send_line(&request.display().to_string()).unwrap();
+        session.exp_string("It contains no secret").unwrap();
+        let said = session.exp_eof().unwrap();
+        assert!(said.contains("1 passed"), "{said}");
+        assert_eq!(fs::read_to_string(folder.path().join("map")).unwrap(), "site Gone=Alone\n");
+        assert!(vault::request::Request::parse(&fs::read(request).unwrap()).is_some());
+        let map = folder.path().join("map").display().to_string();
+        let (exit, said) = restore(&new_server(), folder.path(), &["--map", &map, "--dry-run"]);
+        assert_eq!(exit.unwrap(), Exit::Done);
+        assert!(said.contains("-> Alone"), "as it was answered: {said}");
+    }
 }
 
 #[test]

@@ -52,11 +52,16 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
 }
 
+/// Whether it comes from media and parcels.
+pub fn is_from_vault(args: &Restore) -> bool {
+    !args.from.iter().any(|from| Source::is_source(from))
+}
+
 /// Refuses options that would change nothing: whoever gives one expects something of it.
 fn refuse_idle(args: &Restore) -> Result<()> {
     let Restore { from, files, which, bindings, change, into, .. } = args;
     let is_from = |kind: &str| from.iter().any(|from| from.starts_with(kind));
-    let from_vault = !from.iter().any(|from| Source::is_source(from));
+    let from_vault = is_from_vault(args);
     let to_iis = into.to == IIS;
     let with_sites = from_vault || from.iter().any(|from| from == IIS) || args.iis_config.is_some();
     let into_iis = [

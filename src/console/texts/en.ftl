@@ -1263,6 +1263,12 @@ enrolment-request-done =
     done: the request of this server ({ $server }) is in { $path }. It contains no secret.
     Its fingerprint is { $fingerprint } (compare it when the request is accepted).
     next: carry the file to a machine with a USB stick of the vault: pfxvault servers add { $path } --to E:
+enrol-offer = This server is enrolled in no vault, so it has no backups of its own. Make the request for its enrolment now?
+enrol-later =
+    This server is enrolled in no vault, so it has no backups of its own. To enrol it: pfxvault servers join E:
+    Without the passphrase, or where the USB stick cannot be written: pfxvault servers request FILE
+prompt-request-file = New file for the request [{ $usual }]:
+enrol-not-requested = attention: the restore is done, but the enrolment was not requested: { $reason }. Later: pfxvault servers request FILE
 enrol-plan = new: { $name } ({ $server }), fingerprint { $fingerprint }
 enrol-known = enrolled already: { $name } ({ $server })
 enrol-same-name = attention: several new servers call themselves { $name }. Compare their fingerprints on the servers themselves

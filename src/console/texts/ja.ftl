@@ -1148,6 +1148,12 @@ enrolment-request-done =
     完了: このサーバー({ $server })の申請を { $path } に書き込みました。秘密は含まれていません
     フィンガープリント(登録のときに照合します): { $fingerprint }
     次に: 保管庫の USB メモリがあるコンピューターにファイルを運び、登録してください: pfxvault servers add { $path } --to E:
+enrol-offer = このサーバーはどの保管庫にも登録されていないため、自身のバックアップを作成できません。登録の申請を今作成しますか?
+enrol-later =
+    このサーバーはどの保管庫にも登録されていないため、自身のバックアップを作成できません。登録するには: pfxvault servers join E:
+    パスフレーズがない場合や USB メモリに書き込めない場合: pfxvault servers request ファイル
+prompt-request-file = 申請を書き込む新しいファイル [{ $usual }]:
+enrol-not-requested = 注意: 復元は完了しましたが、登録の申請は作成できませんでした: { $reason }。後で作成する場合: pfxvault servers request ファイル
 enrol-plan = 新規: { $name }({ $server })、フィンガープリント { $fingerprint }
 enrol-known = 登録済み: { $name }({ $server })
 enrol-same-name = 注意: 複数の申請が { $name } と名乗っています。それぞれのサーバーの画面でフィンガープリントを照合してください
