@@ -86,6 +86,8 @@ pub struct Seen<'a> {
     pub scan: Option<&'a scan::Report>,
     /// Certificates of this server's stores without a backup; `None` where it has no such stores.
     pub unsaved: Option<&'a [String]>,
+    /// Private keys on this server although its right to write has ended.
+    pub remaining: &'a [String],
     /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that cannot be backed up, as
     /// long as someone said so.
     pub exceptions: &'a [Exception],
@@ -231,6 +233,9 @@ impl Seen<'_> {
 
     fn no_handover(&self, judged: &mut Judged) {
         judged.add(Level::Note, text!("audit-authority"));
+        for name in self.remaining {
+            judged.add(Level::Attention, text!("audit-remains", name = name));
+        }
         let Some(state) = self.state else { return };
         let servers = state.trust.servers.keys().filter(|server| state.trust.may_write(**server)).count();
         judged.add(Level::Note, text!("audit-servers", count = servers));
@@ -278,5 +283,30 @@ fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
     match last_check(seen) {
         None => text!("audit-never-checked", label = label),
         Some(time) => text!("audit-checked", label = label, age = days(now, time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_key_on_a_server_that_is_given_away_is_at_risk() {
+        let verdict = |remaining: &[String]| {
+            let seen = Seen {
+                state: None,
+                here: &[],
+                check: None,
+                scan: None,
+                unsaved: None,
+                remaining,
+                exceptions: &[],
+                served: &[],
+                now: Timestamp::now(),
+            };
+            run(&seen).into_iter().find(|judged| judged.rule == Rule::NoHandover).unwrap().verdict()
+        };
+        assert_eq!(verdict(&[]), Level::Unknown);
+        assert_eq!(verdict(&["www.example.com (3F2A…91)".to_owned()]), Level::Attention);
     }
 }

@@ -138,6 +138,8 @@ pub struct Status {
     pub(crate) from: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub(crate) source_password_file: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) handing_back: bool,
     #[arg(long, value_name = "HOST[:PORT]", num_args = 0..)]
     pub(crate) tls: Option<Vec<String>>,
 }

@@ -4,7 +4,7 @@ use jiff::{Span, Timestamp};
 
 use crate::history;
 use crate::keypair::{Certificate, Remaining};
-use crate::state::State;
+use crate::state::{State, Written};
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::SeenMedium;
@@ -21,6 +21,10 @@ pub struct Here {
     pub certificate: Certificate,
     /// Why its key cannot be backed up; `None` if it can.
     pub hindrance: Option<Text>,
+    /// Whether its private key is on this server, as far as this process may see.
+    pub has_key: bool,
+    /// Whether it stands in for an answer that has not come yet.
+    pub pending: bool,
 }
 
 /// Everything worth saying, the worst first. `here` is `None` where nobody said what this server holds.
@@ -29,7 +33,7 @@ pub fn run(state: &State, here: Option<&[Here]>, now: Timestamp) -> Vec<Finding>
     status.backups();
     status.media();
     status.drills();
-    here.into_iter().flatten().for_each(|here| status.key_pair(here));
+    here.into_iter().flatten().filter(|here| !here.pending).for_each(|here| status.key_pair(here));
     status.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     status.findings
 }
@@ -132,7 +136,7 @@ impl Status<'_> {
                 let why = known.reason.as_str();
                 self.find("no-key-known", Level::Note, text!("status-no-key-known", name = name, why = why));
             }
-            (None, _) if !is_on_a_medium(self.state, &here.certificate) => {
+            (None, _) if media_with(self.state, &here.certificate).is_empty() => {
                 self.attention("not-on-a-medium", text!("status-not-on-a-medium", name = name));
             }
             (None, _) => {}
@@ -140,16 +144,43 @@ impl Status<'_> {
     }
 }
 
+/// The private keys on a server that is given away: each must go, once it is safe elsewhere.
+pub fn remaining(state: Option<&State>, here: &[Here]) -> Vec<Finding> {
+    let mut findings: Vec<_> = here.iter().filter(|here| here.has_key).map(|here| remains(state, here)).collect();
+    if !findings.is_empty() {
+        findings.push(Finding { id: "remains-what", level: Level::Note, text: text!("status-remains-what") });
+    }
+    findings
+}
+
+fn remains(state: Option<&State>, here: &Here) -> Finding {
+    let (name, thumbprint) = (here.certificate.display_name(), here.certificate.thumbprint());
+    let media = state.map_or_else(Vec::new, |state| media_with(state, &here.certificate));
+    let media: Vec<_> = media.iter().map(|medium| medium.label.as_str()).collect();
+    let text = match &here.hindrance {
+        _ if !media.is_empty() => {
+            text!("status-remains-saved", name = name, thumbprint = thumbprint, media = media.join(", "))
+        }
+        None => text!("status-remains-unsaved", name = name, thumbprint = thumbprint),
+        Some(reason) => {
+            text!("status-remains-unsavable", name = name, thumbprint = thumbprint, reason = reason.clone())
+        }
+    };
+    Finding { id: "remains", level: Level::Attention, text }
+}
+
 /// Whether a medium is known to hold this server's generation of that number, or a newer one.
 pub fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
     medium.newest.get(&state.server().to_string()).is_some_and(|newest| *newest >= number)
 }
 
-/// Whether a medium that is in use holds a generation with this certificate and its key.
-pub fn is_on_a_medium(state: &State, certificate: &Certificate) -> bool {
+/// Media in use that hold a generation with this certificate and its key.
+pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s SeenMedium> {
     let wanted = Hash::of(certificate.der()).to_string();
-    let mut holding = state.generations().filter(|g| g.key_pairs.iter().any(|pair| pair.certificate_sha256 == wanted));
-    holding.any(|generation| state.media_in_use().any(|medium| holds(state, medium, generation.number)))
+    let has = |written: &&Written| written.key_pairs.iter().any(|pair| pair.certificate_sha256 == wanted);
+    let numbers: Vec<u32> = state.generations().filter(has).map(|written| written.number).collect();
+    let media = state.media_in_use();
+    media.filter(|medium| numbers.iter().any(|number| holds(state, medium, *number))).collect()
 }
 
 /// Whole days from `earlier` to `later`, none where it is the other way round.

@@ -139,6 +139,37 @@ fn a_lost_stick_no_longer_counts_and_what_was_on_it_is_said() {
 }
 
 #[test]
+fn the_private_keys_of_a_server_that_is_given_away_are_listed_until_they_are_gone() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.serve("server", &["new.example.com"]);
+    let remaining = |line: &str| {
+        let document = table.run(line).ended_with(8).json();
+        let findings = document["findings"].as_array().unwrap().iter();
+        let remaining = findings.filter(|finding| finding["id"] == "remains");
+        remaining.map(|finding| finding["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(remaining(STATUS).is_empty(), "nobody gives it away");
+    let listed = remaining(&format!("{STATUS} --handing-back"));
+    assert_eq!(listed.len(), 2);
+    assert!(
+        listed.iter().any(|text| text.contains("www.example.com") && text.contains("it is also on: A")),
+        "{listed:?}"
+    );
+    assert!(
+        listed.iter().any(|text| text.contains("new.example.com") && text.contains("back it up first")),
+        "{listed:?}"
+    );
+    let server = table.run("servers list --json").ended_with(0).json()["servers"][0]["server"].clone();
+    let retire = format!("servers retire {} --to {{A}} --passphrase-file {{passphrase}}", server.as_str().unwrap());
+    table.run(&format!("{retire} --yes --accept other-medium=test")).ended_with(0);
+    assert_eq!(remaining(STATUS).len(), 2, "its right to write has ended");
+    fs::remove_dir_all(table.at("server")).unwrap();
+    fs::create_dir(table.at("server")).unwrap();
+    assert!(remaining(STATUS).is_empty());
+    table.run("status --handing-back").ended_with(2);
+}
+
+#[test]
 fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
     let table = Table::backed_up(&["www.example.com"]);
     table.serve("server", &["new.example.com"]);

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::audit::{self, Here, Judged, Level, Seen};
 use crate::cli::Audit;
 use crate::commands::list::last_backup;
-use crate::commands::{Run, day};
+use crate::commands::status::is_closed;
+use crate::commands::{Run, day, short};
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
 use crate::files;
@@ -44,6 +45,7 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
     let check = check(run, &media, state, known.unasked.clone())?;
     let here: Vec<Here> = media.iter().map(look).collect();
     let unsaved = unsaved(run, state);
+    let remaining = remaining(state, &media);
     let served = iis::folders_served();
     let scan = (!args.scan.is_empty()).then(|| scanned(run, &args.scan, &served, state)).transpose()?;
     let exceptions = exceptions(run, state);
@@ -53,6 +55,7 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
         check: check.as_ref(),
         scan: scan.as_ref(),
         unsaved: unsaved.as_deref(),
+        remaining: &remaining,
         exceptions: &exceptions,
         served: &served,
         now: run.now,
@@ -110,6 +113,14 @@ fn unsaved(run: &Run<'_>, state: Option<&State>) -> Option<Vec<String>> {
     let stored = stored()?.into_iter().map(|one| one.certificate);
     let missing = stored.filter(|one| !in_backup(&one.der) && !acknowledged(one));
     Some(missing.map(|one| one.name()).collect())
+}
+
+/// The private keys of this server, if its right to write has ended: it may be given away.
+fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
+    let closed = state.is_some_and(|state| is_closed(state, media));
+    let stored = if closed { stored().unwrap_or_default() } else { Vec::new() };
+    let with_keys = stored.iter().filter(|one| one.key.may_be_here()).map(|one| &one.certificate);
+    with_keys.map(|certificate| format!("{} ({})", certificate.name(), short(&certificate.thumbprint()))).collect()
 }
 
 /// What this server's certificate stores hold; `None` where there are none, or this process may not look.

@@ -226,7 +226,7 @@ mod on_a_terminal {
             None => word.to_owned(),
         });
         let cli = Cli::try_parse_from(words).unwrap();
-        let Action::Restore(args) = cli.action else { panic!() };
+        let Some(Action::Restore(args)) = cli.action else { panic!() };
         let console = Console::new(Language::En, false, true);
         let run = Run::new(cli.global, &console).unwrap();
         let exit = restore_on(&run, &args, new_server().iis()).unwrap();

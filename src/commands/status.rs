@@ -5,12 +5,12 @@ use serde_json::json;
 use crate::cli::{SourceFiles, Status};
 use crate::commands::media::media_table;
 use crate::commands::{Known, Run, day, shown};
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::keypair::Certificate;
 use crate::restore::{journal, repair};
 use crate::server::iis::{self, Snapshot, StoreName};
-use crate::server::{Holdings, IIS};
+use crate::server::{Held, Holdings, IIS};
 use crate::state::State;
 use crate::status::{self, Here};
 use crate::text;
@@ -29,6 +29,9 @@ pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
         None if findings.is_empty() => findings.push(attention("not-enrolled", text!("status-not-enrolled"))),
         None => {}
     }
+    if args.handing_back || state.as_ref().is_some_and(|state| is_closed(state, &media)) {
+        findings.extend(status::remaining(state.as_ref(), here.as_deref().unwrap_or_default()));
+    }
     if let Some(names) = &args.tls {
         findings.extend(shown::ask(names, here.as_deref(), run.now)?);
     }
@@ -42,6 +45,13 @@ fn attention(id: &'static str, text: Text) -> Finding {
     Finding { id, level: Level::Attention, text }
 }
 
+/// Whether the owner ended this server's right to write, as far as it is known here.
+pub fn is_closed(state: &State, media: &[Medium]) -> bool {
+    let own = state.server();
+    let told = || verify::trust_of(media, Some(state)).is_ok_and(|trust| trust.closed_at(own).is_some());
+    state.trust.closed_at(own).is_some() || (!media.is_empty() && told())
+}
+
 fn judge(run: &Run<'_>, state: &State, media: &[Medium], here: Option<&[Here]>) -> Result<Vec<Finding>> {
     let mut findings = status::run(state, here, run.now);
     if !media.is_empty() {
@@ -53,7 +63,10 @@ fn judge(run: &Run<'_>, state: &State, media: &[Medium], here: Option<&[Here]>) 
 /// What this server holds now; `None` where nobody said which source it is.
 fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Option<Vec<Here>>> {
     let on_windows = crate::system::iis().is_some().then(|| IIS.to_owned());
-    let Some(source) = args.from.clone().or(on_windows) else { return Ok(None) };
+    let Some(source) = args.from.clone().or(on_windows) else {
+        let missing = || Error::usage(text!("error-missing-argument", argument = "--from SOURCE"));
+        return if args.handing_back { Err(missing()) } else { Ok(None) };
+    };
     if source != IIS {
         let files = SourceFiles { key: None, source_password_file: args.source_password_file.clone() };
         return Ok(Some(in_files(run.holdings(&source, &files)?, findings)));
@@ -61,10 +74,11 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
     let here = iis::look_at_all(iis::here()?)?;
     findings.extend(faults(&here));
     findings.extend(interrupted(run)?);
-    let with_keys = here.seen.iter().filter(|seen| matches!(seen.store, StoreName::My | StoreName::WebHosting));
+    let with_keys = here.seen.iter().filter(|seen| StoreName::WITH_KEYS.contains(&seen.store));
     let parsed = with_keys.filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
-        Some(Here { certificate, hindrance: repair::hindrance(seen) })
+        let (has_key, pending) = (seen.key.may_be_here(), seen.store == StoreName::Request);
+        Some(Here { certificate, hindrance: repair::hindrance(seen), has_key, pending })
     });
     Ok(Some(parsed.collect()))
 }
@@ -74,8 +88,8 @@ fn in_files(holdings: Holdings, findings: &mut Vec<Finding>) -> Vec<Here> {
         let (name, reason) = (unreadable.name, unreadable.reason);
         findings.push(attention("unreadable", text!("status-no-key", name = name, reason = reason)));
     }
-    let here = |certificate: &Certificate| Here { certificate: certificate.clone(), hindrance: None };
-    holdings.key_pairs.iter().map(|held| here(held.leaf())).collect()
+    let here = |held: &Held| Here { certificate: held.leaf().clone(), hindrance: None, has_key: true, pending: false };
+    holdings.key_pairs.iter().map(here).collect()
 }
 
 /// What `repair` would mend or delete.

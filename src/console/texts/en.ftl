@@ -987,6 +987,14 @@ status-no-key = cannot be backed up: { $name }: { $reason }
 status-no-key-known = not backed up, as acknowledged ({ $why }): { $name }
 status-not-on-a-medium = newer than every USB stick: { $name }; if this server fails, this key pair is lost: pfxvault backup
 status-on-the-way = generation { $number } was sealed into a parcel { $age } days ago and is on no USB stick yet: pfxvault copy --from parcel:FILE --to E:, or plug a stick in here and back up
+status-remains-saved = still on this server: the private key of { $name } ({ $thumbprint }); it is also on: { $media }
+status-remains-unsaved = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick: back it up first
+status-remains-unsavable = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick and cannot be backed up: { $reason }
+status-remains-what =
+    Before this server is given away, no private key may be left on it. Once the new server serves a certificate (there: pfxvault status --tls)
+    and the USB sticks were checked (pfxvault verify E:), delete it here, in PowerShell as administrator, with its thumbprint:
+    Remove-Item Cert:\LocalMachine\My\THUMBPRINT -DeleteKey
+    (certlm.msc deletes the certificate only and leaves the private key.) Then wipe or destroy the disks: deleted keys can be read again.
 status-orphans = private keys without a certificate were left behind: { $count }; pfxvault repair shows them
 status-interrupted = the run "{ $what }" of { $when } was interrupted: pfxvault repair
 event-needs-attention = pfxvault status: { $count } points need attention
@@ -1012,6 +1020,7 @@ error-two-labels = several USB sticks have the label { $label }
 ## Help: status and media
 help-status = Say what is safe, overdue or at risk: one screen for people, an exit code for monitoring; nothing is changed.
 help-status-media = USB sticks to look at, too, such as E:
+help-status-handing-back = List the private keys that remain here and should go before this server is given away
 help-status-tls = Ask over TLS which certificates are shown: every binding of this server on this machine, or the hosts named
 help-status-from = what this server holds: iis, folder:DIR; on a Windows server it is iis
 help-status-source-password-file = file with the password of the PFX files in its first line
@@ -1118,6 +1127,7 @@ restore-unbound = attention: { $count ->
     } not made; the reasons stand above
 restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
+    On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
 restore-maybe-renewed = attention: the certificate of { $name } ends in { $days } days and may have been renewed since this backup
 undo-bindings = Records and bindings that it changed stand again as before: { $count }
@@ -1462,6 +1472,7 @@ audit-checked =
     }
 audit-finding = on the media given: { $finding }
 audit-authority = A certificate authority never needs the private key. Whoever asks for it is not one.
+audit-remains = this server may no longer write to the vault, and still has the private key of { $name }: pfxvault status --handing-back
 audit-servers =
     { $count ->
         [one] 1 server

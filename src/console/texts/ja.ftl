@@ -892,6 +892,14 @@ status-no-key = バックアップできません: { $name }: { $reason }
 status-no-key-known = バックアップしていません(承知済み: { $why }): { $name }
 status-not-on-a-medium = どの USB メモリよりも新しいキーペアです: { $name }。このサーバーが故障すると失われます: pfxvault backup
 status-on-the-way = 第 { $number } 世代は { $age } 日前に封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to E:、またはここで USB メモリにバックアップしてください
+status-remains-saved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。控えがある USB メモリ: { $media }
+status-remains-unsaved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもないため、先にバックアップしてください
+status-remains-unsavable = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもなく、バックアップもできません: { $reason }
+status-remains-what =
+    このサーバーを手放す前に、秘密鍵をすべて削除してください。新しいサーバーが証明書で応答すること(新しいサーバーで pfxvault status --tls)と、
+    USB メモリ(pfxvault verify E:)を確認してから、ここで管理者の PowerShell に拇印を指定して削除します:
+    Remove-Item Cert:\LocalMachine\My\拇印 -DeleteKey
+    (certlm.msc で削除されるのは証明書だけで、秘密鍵は残ります。)最後にディスクを消去または破壊してください。削除した秘密鍵は復元できることがあります。
 status-orphans = 証明書のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
 status-interrupted = { $when } の処理「{ $what }」は中断されたままです: pfxvault repair
 event-needs-attention = pfxvault status: 確認が必要な点が { $count } 件あります
@@ -914,6 +922,7 @@ error-two-labels = { $label } というラベルの USB メモリが複数あり
 ## Help: status and media
 help-status = 何が安全で、何が期限切れ・危険かを表示します。人のための 1 画面と、監視のための終了コードです。何も変更しません。
 help-status-media = あわせて確認する USB メモリ(E: など)
+help-status-handing-back = 手放す前に削除すべき、このサーバーに残っている秘密鍵を一覧表示する
 help-status-tls = どの証明書が提示されているかを TLS で確認します。指定しなければこのサーバーのすべてのバインドを、このコンピューター上で確認します
 help-status-from = このサーバーのキーペアの場所: iis、folder:フォルダー。Windows サーバーでは iis です
 help-status-source-password-file = PFX ファイルのパスワードを 1 行目に書いたファイル
@@ -1003,6 +1012,7 @@ restore-bound = 完了: { $count } 件のバインドがバックアップの証
 restore-unbound = 注意: { $count } 件のバインドは作成していません。理由は上のとおりです
 restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
+    以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
 restore-maybe-renewed = 注意: { $name } の証明書はあと { $days } 日で期限が切れます。このバックアップの後に更新されている可能性があります
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
@@ -1314,6 +1324,7 @@ audit-checked =
     }検証し、正常でした
 audit-finding = 指定されたメディアについて: { $finding }
 audit-authority = 認証局が秘密鍵を必要とすることはありません。求めてくる相手は認証局ではありません。
+audit-remains = このサーバーは保管庫への登録を終了していますが、{ $name } の秘密鍵が残っています: pfxvault status --handing-back
 audit-servers = 保管庫に書き込めるサーバーは { $count } 台です
 audit-no-key = { $name } の秘密鍵はバックアップできません(承知済み: { $reason })
 audit-retired =

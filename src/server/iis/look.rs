@@ -55,6 +55,11 @@ impl KeyState {
     pub fn works(&self) -> bool {
         matches!(self, Self::Works(_))
     }
+
+    /// Whether a key of the certificate may be on this machine: nobody saw that it is not.
+    pub fn may_be_here(&self) -> bool {
+        !matches!(self, Self::NoLink | Self::Missing | Self::OtherKey)
+    }
 }
 
 /// Looks at the certificates of `stores`, in their order.
