@@ -20,7 +20,12 @@ use crate::verify::Level;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
-    let (exit, document) = back_up(run, args)?;
+    let (mut exit, mut document) = back_up(run, args)?;
+    if !args.dry_run {
+        let ejected;
+        (exit, ejected) = run.take_out(&args.to, args.afterwards, !args.yes, exit);
+        document["ejected"] = ejected.into();
+    }
     run.console.document(exit, document);
     Ok(exit)
 }
