@@ -178,6 +178,17 @@ pub struct Backup {
     pub(crate) dry_run: bool,
     #[arg(long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) afterwards: Afterwards,
+}
+
+/// What becomes of a stick once everything is on it.
+#[derive(Debug, Args, Clone, Copy, Default)]
+pub struct Afterwards {
+    #[arg(long)]
+    pub(crate) eject: bool,
+    #[arg(long, conflicts_with = "eject")]
+    pub(crate) keep_mounted: bool,
 }
 
 impl Backup {
@@ -198,6 +209,7 @@ impl Backup {
             iis_config: None,
             dry_run: false,
             yes: false,
+            afterwards: Afterwards::default(),
         }
     }
 }
@@ -236,6 +248,8 @@ pub struct Verify {
     pub(crate) media: Vec<String>,
     #[arg(long, value_name = "SHA256:...")]
     pub(crate) vault: Option<String>,
+    #[arg(long)]
+    pub(crate) eject: bool,
 }
 
 /// Which generation of which server.
@@ -563,6 +577,8 @@ pub struct Copy {
     pub(crate) from: Vec<String>,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) afterwards: Afterwards,
 }
 
 #[derive(Debug, Args)]

@@ -341,6 +341,13 @@ impl State {
         self.memory.media.entry(id.to_owned()).or_default()
     }
 
+    /// Takes note that a medium was ejected.
+    pub fn ejected(&mut self, id: &str) {
+        if let Some(seen) = self.memory.media.get_mut(id) {
+            seen.was_ejected();
+        }
+    }
+
     /// All media ever seen, by id.
     pub fn media(&self) -> &BTreeMap<String, SeenMedium> {
         &self.memory.media

@@ -25,8 +25,8 @@ use common::plugged::{Stick, with_plugged};
 use common::{RESTORE, Said, Table, generations, held, tree};
 use serde_json::Value;
 
-const A: Stick<'_> = Stick { files: "a", serial: "4C53" };
-const COPY: Stick<'_> = Stick { files: "copy", serial: "9999" };
+const A: Stick<'_> = Stick { files: "a", serial: "4C53", numbered: true };
+const COPY: Stick<'_> = Stick { files: "copy", serial: "9999", numbered: true };
 const BACKUP: &str = "backup --from folder:{server} --source-password-file {pfx-password} --force --json --to";
 
 /// A server whose vault is on stick A and holds one generation; its host state knows the device.
@@ -185,7 +185,7 @@ fn a_stick_that_was_filled_with_another_one_is_known_by_its_device() {
 #[test]
 fn sticks_of_one_make_that_share_a_serial_number_are_no_alarm_once_both_are_known() {
     let table = backed_up();
-    let twin = Stick { files: "twin", serial: A.serial };
+    let twin = Stick { files: "twin", ..A };
     with_plugged(&table, &[("B", twin)], "media add {B}").ended_with(0);
     with_plugged(&table, &[("B", twin)], &format!("{BACKUP} {{B}}")).ended_with(0);
     finds(verify(&table, &[("B", twin)]), 0, &[]);

@@ -20,15 +20,20 @@ use crate::verify::Level;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
-    let (exit, document) = back_up(run, args)?;
+    let to = destinations(run, args)?;
+    let (mut exit, mut document) = back_up(run, args, &to)?;
+    if !args.dry_run {
+        let ejected;
+        (exit, ejected) = run.take_out(&to, args.afterwards, !args.yes, exit);
+        document["ejected"] = ejected.into();
+    }
     run.console.document(exit, document);
     Ok(exit)
 }
 
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
-pub fn back_up(run: &Run<'_>, args: &Backup) -> Result<(Exit, Value)> {
-    let to = destinations(run, args)?;
-    let parcels = parcels(run, &to)?;
+pub fn back_up(run: &Run<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Value)> {
+    let parcels = parcels(run, to)?;
     let names: Vec<_> = to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
     let media: Vec<Medium> = names.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
     warn_of_one_device(run, &names);

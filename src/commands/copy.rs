@@ -53,9 +53,10 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
         () if news.iter().any(|finding| finding.level > Level::Note) => Exit::Attention,
         () => Exit::Done,
     };
+    let (exit, ejected) = run.take_out(std::slice::from_ref(&args.to), args.afterwards, true, exit);
     let refused: Vec<_> =
         copied.refused.iter().map(|(medium, path)| json!({ "medium": medium, "path": path })).collect();
-    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&news) });
+    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&news), "ejected": ejected });
     run.console.document(exit, document);
     Ok(exit)
 }

@@ -172,7 +172,7 @@ fn keep_safe(run: &Run<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value
         // A backup of what sites use would leave out what none uses yet.
         let all = !is_bound(answer);
         let backup = Backup { all, yes: args.yes, ..Backup::everything_of_this_server(args.to.clone()) };
-        backup::back_up(run, &backup)
+        backup::back_up(run, &backup, &backup.to)
     };
     saved.unwrap_or_else(|error| {
         run.console.warn(&text!("install-not-saved", reason = error.text));

@@ -9,6 +9,7 @@ mod copy;
 pub mod create;
 mod demo;
 mod drill;
+mod eject;
 mod enrolment;
 mod events;
 mod export;

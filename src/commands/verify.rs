@@ -1,8 +1,8 @@
 //! `verify`: one verdict for the media given, and everything that speaks against it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::Verify;
+use crate::cli::{Afterwards, Verify};
 use crate::commands::{Run, size};
 use crate::error::{Error, Exit, Result};
 use crate::state::State;
@@ -24,16 +24,20 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
         report.findings.push(Finding { id: "state-unread", level: Level::Attention, text });
     }
     let exit = report.exit();
-    show(run, &report, exit);
+    say(run, &report, exit);
     match exit {
         Exit::Done => run.note(&report.vault, |state| remember(state, &media, &report, run.now)),
         Exit::Attention if known.state.is_some() => run.note(&report.vault, |state| remember_devices(state, &media)),
         _ => {}
     }
+    let wish = Afterwards { eject: args.eject, keep_mounted: false };
+    let names: Vec<String> = media.iter().map(|medium| medium.name.clone()).collect();
+    let (exit, ejected) = run.take_out(&names, wish, false, exit);
+    run.console.document(exit, document(run, &report, ejected));
     Ok(exit)
 }
 
-fn show(run: &Run<'_>, report: &Report, exit: Exit) {
+fn say(run: &Run<'_>, report: &Report, exit: Exit) {
     let console = run.console;
     let whole = report.numbers.iter().filter(|judged| judged.state == "whole").count();
     let verdict = match exit {
@@ -47,17 +51,19 @@ fn show(run: &Run<'_>, report: &Report, exit: Exit) {
         console.mention(&text!("verify-newest", server = server.to_string(), number = number.get()));
     }
     run.show_findings(&report.findings);
+}
+
+fn document(run: &Run<'_>, report: &Report, ejected: Vec<String>) -> Value {
     let numbers = report.numbers.iter().map(|judged| {
         json!({
             "server": judged.server.to_string(), "number": judged.number.get(), "state": judged.state,
             "record_sha256": judged.record.map(|hash| hash.to_string()), "copies": judged.copies,
         })
     });
-    let document = json!({
+    json!({
         "vault": report.vault.as_str(), "pinned": report.pinned, "bytes_read": report.bytes,
-        "generations": numbers.collect::<Vec<_>>(), "findings": run.listed(&report.findings),
-    });
-    console.document(exit, document);
+        "generations": numbers.collect::<Vec<_>>(), "findings": run.listed(&report.findings), "ejected": ejected,
+    })
 }
 
 /// Once it was said that a medium is on another device, it is known there.

@@ -3,6 +3,7 @@
 mod attachment;
 mod descriptor;
 mod disks;
+mod eject;
 mod facts;
 mod mounts;
 mod shares;
@@ -23,6 +24,7 @@ use crate::server::iis::Iis;
 
 pub use attachment::attachment;
 pub use descriptor::descriptor;
+pub use eject::{eject, may_eject};
 pub use facts::{facts, volumes};
 pub use mounts::kernels_own;
 

@@ -12,6 +12,8 @@ pub(super) struct Mount {
     pub(super) point: PathBuf,
     /// `major:minor` of the block device, or of the file system itself where it has none.
     pub(super) number: String,
+    /// Which part of the file system: `/` for all of it.
+    pub(super) root: PathBuf,
     /// Such as `vfat` or `fuse.sshfs`.
     pub(super) kind: String,
     /// Such as `/dev/sdb1` or `host:/export`.
@@ -36,14 +38,18 @@ pub(super) fn find(mountinfo: &str, path: &Path) -> Option<Mount> {
 
 /// As [`find`], where the file systems of this number were not mounted.
 pub(super) fn find_but(mountinfo: &str, path: &Path, number: &str) -> Option<Mount> {
-    let above = mountinfo.lines().filter_map(parse).filter(|mount| path.starts_with(&mount.point));
+    let above = all(mountinfo).filter(|mount| path.starts_with(&mount.point));
     above.filter(|mount| mount.number != number).max_by_key(|mount| mount.point.as_os_str().len())
+}
+
+/// Every mount of a mountinfo text.
+pub(super) fn all(mountinfo: &str) -> impl Iterator<Item = Mount> {
+    mountinfo.lines().filter_map(parse)
 }
 
 /// Every place where a block device is mounted.
 pub(super) fn of_devices(mountinfo: &str) -> Vec<PathBuf> {
-    let mounts = mountinfo.lines().filter_map(parse).filter(|mount| mount.source.starts_with("/dev/"));
-    mounts.map(|mount| mount.point).collect()
+    all(mountinfo).filter(|mount| mount.source.starts_with("/dev/")).map(|mount| mount.point).collect()
 }
 
 /// Where the kernel shows itself as files. Nobody keeps anything there, and reading some of them waits or acts.
@@ -53,7 +59,7 @@ pub fn kernels_own() -> Vec<PathBuf> {
         "tracefs",
     ];
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mounts = mountinfo.lines().filter_map(parse).filter(|mount| KINDS.contains(&mount.kind.as_str()));
+    let mounts = all(&mountinfo).filter(|mount| KINDS.contains(&mount.kind.as_str()));
     mounts.map(|mount| mount.point).collect()
 }
 
@@ -62,14 +68,15 @@ fn parse(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
     let mut fields = left.split(' ').skip(2);
     let number = fields.next()?.to_owned();
-    let point = PathBuf::from(unescape(fields.nth(1)?));
+    let root = PathBuf::from(unescape(fields.next()?));
+    let point = PathBuf::from(unescape(fields.next()?));
     let options = fields.next()?;
     let mut fields = right.split(' ');
     let (kind, source) = (fields.next()?.to_owned(), fields.next()?);
     let is_read_only = |options: &str| options.split(',').any(|option| option == "ro");
     let read_only = is_read_only(options) || fields.next().is_some_and(is_read_only);
     let source = unescape(source).to_string_lossy().into_owned();
-    Some(Mount { point, number, kind, source, read_only })
+    Some(Mount { point, number, root, kind, source, read_only })
 }
 
 /// A backslash and three octal digits stand for a byte: here for blanks and the backslash itself, in `/etc/exports` for any.

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod descriptor;
+mod eject;
 pub mod synced;
 mod typed;
 mod volume;
@@ -11,10 +12,11 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use blocks::read_blocks;
 pub use descriptor::Descriptor;
+pub use eject::NotEjected;
 pub use typed::typed;
 pub use volume::{Entry, EntryKind, FolderVolume, MAX_ENTRIES, Reading, Volume};
 
-pub use crate::system::{attachment, descriptor, facts, host_name, volumes};
+pub use crate::system::{attachment, descriptor, eject, facts, host_name, may_eject, volumes};
 pub(crate) use crate::system::{flush_file, flush_folder, flush_volume, read_past_cache};
 
 /// Facts about the place a path leads to.

@@ -183,7 +183,7 @@ pub struct SeenMedium {
     #[serde(default)]
     pub last_cold: Option<jiff::Timestamp>,
     /// The attachment during which the server last wrote to it, see [`crate::media::attachment`]; empty where the system
-    /// could not tell. `None` if it never wrote to it.
+    /// could not tell, `ejected` if the program has ejected it then. `None` if it never wrote to it.
     #[serde(default)]
     pub written_during: Option<String>,
     /// When it was taken out of use.
@@ -194,6 +194,8 @@ pub struct SeenMedium {
     pub devices: Vec<Descriptor>,
 }
 
+/// In place of an attachment.
+const EJECTED: &str = "ejected";
 /// Devices that are remembered of one medium.
 const MOST_DEVICES: usize = 4;
 
@@ -236,6 +238,13 @@ impl SeenMedium {
         self.devices.drain(..oldest);
     }
 
+    /// Takes note that the program has ejected it. Where the system tells attachments apart, they say more.
+    pub fn was_ejected(&mut self) {
+        if self.written_during.as_deref() == Some("") {
+            self.written_during = Some(EJECTED.to_owned());
+        }
+    }
+
     /// The device it was on before and is back on now, if it was on another one in between: either a card in two readers,
     /// or two devices under one id.
     pub fn alternates_with(&self) -> Option<&Descriptor> {
@@ -246,7 +255,7 @@ impl SeenMedium {
     /// Whether what is read during an attachment comes from the medium, because it was away since it was written.
     pub fn was_away(&self, attachment: Option<&str>) -> bool {
         match self.written_during.as_deref() {
-            None => true,
+            None | Some(EJECTED) => true,
             Some("") => false,
             Some(then) => attachment.is_some_and(|now| now != then),
         }
@@ -337,6 +346,19 @@ mod tests {
         ["3", "4", "5"].iter().for_each(|serial| seen.is_on(device(serial)));
         assert_eq!(seen.devices, ["1", "3", "4", "5"].map(device));
         assert_eq!(seen.alternates_with(), None);
+    }
+
+    #[test]
+    fn a_medium_was_away_after_another_attachment_or_where_nobody_counts_them_after_it_was_ejected() {
+        let written = |during: &str| SeenMedium { written_during: Some(during.to_owned()), ..SeenMedium::default() };
+        assert!(!written("").was_away(None) && !written("1").was_away(Some("1")) && written("1").was_away(Some("2")));
+        let ejected = |during| {
+            let mut seen = written(during);
+            seen.was_ejected();
+            seen.was_away(Some("1"))
+        };
+        assert!(ejected(""));
+        assert!(!ejected("1"), "unmounted, but never pulled out");
     }
 
     #[test]

@@ -164,7 +164,8 @@ fn disk(root: &OsStr) -> Device {
     }
 }
 
-fn share_disk(volume: &File, other: &OsStr) -> bool {
+/// Whether two volumes lie on one disk.
+pub(super) fn share_disk(volume: &File, other: &OsStr) -> bool {
     let others = open_volume(other).and_then(|other| disks(&other)).unwrap_or_default();
     let is_other = |disk: &DISK_EXTENT| others.iter().any(|other| other.DiskNumber == disk.DiskNumber);
     disks(volume).unwrap_or_default().iter().any(is_other)
@@ -226,7 +227,7 @@ pub(super) fn open_volume(root: &OsStr) -> io::Result<File> {
 
 /// `\\?\Volume{GUID}` of a mount point (`GetVolumeNameForVolumeMountPointW`), without the backslash that would name
 /// the folder at its root.
-fn volume_device(root: &OsStr) -> io::Result<OsString> {
+pub(super) fn volume_device(root: &OsStr) -> io::Result<OsString> {
     let name = wide(root);
     let mut buffer = [0_u16; VOLUME_NAME];
     // SAFETY: the path ends in NUL; the buffer holds as many units as it is said to.

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pfxvault::media::{Device, FolderVolume, ReadOnly, Reading, Share, Synced, Volume, facts};
+use pfxvault::media::{
+    Descriptor, Device, FolderVolume, NotEjected, ReadOnly, Reading, Share, Synced, Volume, descriptor, eject, facts,
+};
 
 use crate::under_wine;
 
@@ -101,6 +103,22 @@ fn room_and_encryption_are_told_as_far_as_windows_tells_them() {
 #[test]
 fn a_path_without_any_existing_parent_has_no_facts() {
     assert!(facts(Path::new(r"Q:\x")).is_err());
+}
+
+#[test]
+fn what_is_not_there_cannot_be_ejected_and_has_no_descriptor() {
+    assert!(matches!(eject(Path::new(r"Q:\x")), Err(NotEjected::Refused(_))));
+    assert_eq!(descriptor(Path::new(r"Q:\x")), Descriptor::default());
+}
+
+#[test]
+fn a_removable_drive_is_described_by_its_volume_at_least_and_the_system_disk_not_at_all() {
+    assert_eq!(descriptor(Path::new(&std::env::var("SystemRoot").unwrap())), Descriptor::default());
+    if under_wine() {
+        let volume = descriptor(Path::new(r"R:\")).volume.unwrap();
+        let hex = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(volume.split_once('-').is_some_and(|(high, low)| hex(high) && hex(low)), "{volume}");
+    }
 }
 
 #[test]

@@ -60,6 +60,8 @@ help-to = Where key pairs are written: folder:DIR, pfx:FILE or pem:DIR
 help-reader = What must be able to open the PFX: server2012, server2016 (3DES), server2019, other (AES; the default)
 help-ask-pfx-password = Ask for a password of your own for the PFX files, twice, instead of generating one for each
 help-pfx-password-file = File whose first line is the password for the new PFX files
+help-eject = Eject the USB stick at the end, without asking
+help-keep-mounted = Leave the USB stick in use at the end, without asking
 help-force = Replace files that are already there
 help-dry-run = Show what would be done, and stop
 help-yes = Answer every question with yes
@@ -160,6 +162,11 @@ backup-missing = attention: not saved: { $name }: { $reason }
 backup-decayed =
     attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
     Look what is affected with pfxvault verify { $medium }, and replace this stick soon.
+eject-question = Eject { $medium } now?
+eject-done = { $medium } is ejected: you can pull it out now.
+eject-failed =
+    attention: { $medium } was not ejected: { $reason }. What was saved is on it.
+    Eject it by hand before you pull it out: with the icon "Safely Remove Hardware" beside the clock, on Linux in the file manager.
 backup-passwords = The passwords of the PFX files lie encrypted in the vault. Nobody needs to remember them; the passphrase is enough.
 backup-next =
     next: remove the USB stick safely and lock it away. { $count ->
@@ -507,6 +514,11 @@ os-not-a-folder = it is not a folder
 os-is-a-folder = it is not a file, but a folder or a device
 os-too-large = it is too large
 os-other = { $words }
+reason-in-use = something on it is still open; close the windows and programs that show it
+reason-used-by = it is still in use by { $programs }; end that first
+reason-beside = { $other } is on the same device and in use as well
+reason-built-in = it is not a device that can be taken out
+reason-not-allowed = only an administrator may do that here
 reason-medium = { $path }: { $reason }
 reason-reads-back-other = { $path } does not read back as it was written
 reason-wrong-password = the password does not open it

@@ -60,6 +60,8 @@ help-to = キーペアの書き込み先: folder:フォルダー、pfx:ファイ
 help-reader = PFX を読み取る側の環境: server2012, server2016(3DES)、server2019, other(AES。既定値は server2019)
 help-ask-pfx-password = PFX のパスワードを自動生成せず、自分で決めて 2 回入力します
 help-pfx-password-file = 新しい PFX のパスワードを 1 行目に書いたファイル
+help-eject = 最後に、確認せずに USB メモリを取り外せる状態にします
+help-keep-mounted = 最後に、確認せずに USB メモリを使用中のままにします
 help-force = 既存のファイルを置き換えます
 help-dry-run = 実行計画の表示のみ行い、終了します
 help-yes = すべての質問に「はい」と答えます
@@ -153,6 +155,11 @@ backup-missing = 注意: { $name } は保存していません({ $reason })
 backup-decayed =
     注意: { $medium } にある以前のバックアップが正しく読み出せません(世代 { $generation })
     影響の範囲を pfxvault verify { $medium } で確認し、早めに USB メモリを交換してください。
+eject-question = { $medium } を取り外せる状態にしますか?
+eject-done = { $medium } は今すぐ取り外せます。
+eject-failed =
+    注意: { $medium } を取り外せる状態にできませんでした({ $reason })。保存した内容は書き込み済みです。
+    抜く前に手動で取り外してください: 時計の横の「ハードウェアを安全に取り外してメディアを取り出す」アイコン、Linux ではファイル マネージャーを使います。
 backup-passwords = PFX のパスワードは、暗号化して保管庫に入れました。覚える必要はありません。パスフレーズだけで復元できます。
 backup-next =
     次に: USB メモリを安全に取り外し、金庫などに保管してください。{ $count ->
@@ -459,6 +466,11 @@ os-not-a-folder = フォルダーではありません
 os-is-a-folder = ファイルではなく、フォルダーかデバイスです
 os-too-large = 大きすぎます
 os-other = { $words }
+reason-in-use = まだ何かが開いています。表示しているウィンドウやプログラムを閉じてください
+reason-used-by = { $programs } が使用中です。先に終了してください
+reason-beside = 同じ装置の { $other } も使用中です
+reason-built-in = 取り外せる装置ではありません
+reason-not-allowed = 管理者だけが実行できます
 reason-medium = { $path }: { $reason }
 reason-reads-back-other = { $path } を読み戻すと、書き込んだ内容と一致しません
 reason-wrong-password = パスワードが違います
