@@ -351,6 +351,16 @@ pub struct Request {
     pub(crate) out: PathBuf,
     #[arg(long, value_name = "TEXT")]
     pub(crate) friendly_name: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) organization: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) organizational_unit: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) locality: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) province: Option<String>,
+    #[arg(long, value_name = "CC")]
+    pub(crate) country: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -40,7 +40,12 @@ fn a_request_for_what_is_no_host_name_is_refused_and_nothing_is_written() {
     for name in ["www", "192.0.2.1", "例え.jp", "a..example.com"] {
         assert_eq!(fails(&table, &format!("request {name} --out {{request.txt}}"), 2), "error-host-name", "{name}");
     }
-    assert_eq!(fails(&table, "request www.example.com --out {request.txt}", 2), "error-no-iis");
+    for subject in ["--country JPN".to_owned(), "--country 日本".into(), format!("--organization {}", "x".repeat(65))]
+    {
+        let line = format!("request www.example.com --out {{request.txt}} {subject}");
+        assert_eq!(fails(&table, &line, 2), "error-subject", "{subject}");
+    }
+    assert_eq!(fails(&table, "request www.example.com --out {request.txt} --country jp", 2), "error-no-iis");
     assert!(!table.at("request.txt").exists());
 }
 

@@ -11,6 +11,7 @@ use crate::commands::events::Leading;
 use crate::commands::list::last_backup;
 use crate::commands::{Run, backup, iis};
 use crate::error::{Error, Exit, Result};
+use crate::request::Part;
 use crate::restore::plan::{Item, PlacedKey, Placement};
 use crate::restore::{self, Action, Journal, Plan};
 use crate::server::iis::blob::Home;
@@ -21,11 +22,13 @@ use crate::{request, text};
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
     let names = args.hosts.iter().map(|typed| host_name(typed)).collect::<Result<Vec<_>>>()?;
+    let subject = subject(args)?;
     if args.out.exists() {
         return Err(Error::usage(text!("error-request-exists", path = args.out.as_path())));
     }
     let server = iis::elevated()?;
-    let request = request::new(&names, run.now)
+    show(run, &names, &subject);
+    let request = request::new(&names, &subject, run.now)
         .map_err(|error| Error::failed(text!("error-request-failed", reason = error.to_string())))?;
     let name = names.first().map_or("", String::as_str);
     iis::carry_out(run, server, &plan(name, &request, args.friendly_name.as_deref()), "request")?;
@@ -37,12 +40,40 @@ pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
         run.console.warn(&text!("request-not-sealed", reason = error.text));
     }
     let file = args.out.display().to_string();
-    run.console.document(Exit::Done, json!({ "names": names, "file": file }));
+    let subject: serde_json::Map<_, _> =
+        subject.into_iter().map(|(part, value)| (part.short().to_owned(), value.into())).collect();
+    run.console.document(Exit::Done, json!({ "names": names, "subject": subject, "file": file }));
     Ok(Exit::Done)
 }
 
 fn host_name(typed: &str) -> Result<String> {
     request::host_name(typed).ok_or_else(|| Error::usage(text!("error-host-name", name = typed)))
+}
+
+/// The parts of the subject that were given, the country first, as X.520 has them.
+fn subject(args: &Request) -> Result<Vec<(Part, String)>> {
+    let given = [
+        (Part::Country, &args.country, "--country"),
+        (Part::Province, &args.province, "--province"),
+        (Part::Locality, &args.locality, "--locality"),
+        (Part::Organization, &args.organization, "--organization"),
+        (Part::OrganizationalUnit, &args.organizational_unit, "--organizational-unit"),
+    ];
+    let given = given.into_iter().filter_map(|(part, typed, option)| Some((part, typed.as_deref()?, option)));
+    let checked = given.map(|(part, typed, option)| {
+        let value = part.value(typed);
+        let bad = || Error::usage(text!("error-subject", option = option, value = typed));
+        value.map(|value| (part, value)).ok_or_else(bad)
+    });
+    checked.collect()
+}
+
+/// What the certificate authority will get to see.
+fn show(run: &Run<'_>, names: &[String], subject: &[(Part, String)]) {
+    let parts = subject.iter().map(|(part, value)| format!("{}={value}", part.short()));
+    let common_name = request::common_name(names).map(|name| format!("CN={name}"));
+    let subject: Vec<_> = parts.chain(common_name).collect();
+    run.console.say(&text!("request-plan", subject = subject.join(", "), names = names.join(", ")));
 }
 
 /// The stand-in certificate with its key goes where Windows looks for the request when the answer comes.
@@ -116,7 +147,7 @@ mod tests {
     fn a_request_waits_with_a_key_that_a_backup_takes_until_its_answer_is_installed() {
         let (server, state) = (Memory::default(), state_folder());
         let now = jiff::Timestamp::now();
-        let request = request::new(&["www.example.com".to_owned()], now).unwrap();
+        let request = request::new(&["www.example.com".to_owned()], &[], now).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();
         apply(server.iis(), &plan("www", &request, Some("公開 サイト")), &mut journal, &running(&|| false)).unwrap();
         let kept = holdings(server.iis(), now).unwrap();

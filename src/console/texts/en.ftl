@@ -1172,6 +1172,15 @@ help-install = Take the certificate authority's answer: link it with its key, pu
 help-install-response = The answer: PKCS#7, a certificate, or the whole mail saved as a text file
 help-install-store = Certificate store: personal (the default) or webhosting
 help-install-to = USB stick for a backup right afterwards, such as E:
+help-request-organization = Organization, as it is registered (O)
+help-request-organizational-unit = Department (OU); many authorities leave it out
+help-request-locality = City (L)
+help-request-province = State or province (ST)
+help-request-country = Country, two letters such as JP (C)
+request-plan = The request: { $subject }; for the names { $names }
+error-subject = { $option } cannot be "{ $value }"
+    .cause = a country is two letters, an organization or department up to 64 characters, a city or province up to 128, in one line
+    .hint = write it as the certificate authority has registered it
 request-done = done: the CSR for { $name } is in { $path }. Send this file to the certificate authority.
 request-next =
     The private key is on this server only, and whoever loses it cannot use the certificate. Back it up now, before the

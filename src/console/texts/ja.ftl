@@ -1057,6 +1057,15 @@ help-install = 認証局から届いた証明書を秘密鍵に関連付け、�
 help-install-response = 認証局から届いた PKCS#7、証明書、またはメール全体を保存したテキスト ファイル
 help-install-store = 証明書ストア: personal(個人。既定)または webhosting(Web ホスティング)
 help-install-to = 続けてバックアップする USB メモリ(例: E:)
+help-request-organization = 組織名(登記上の名称。O)
+help-request-organizational-unit = 部署名(OU)。省略する認証局もあります
+help-request-locality = 市区町村(L)
+help-request-province = 都道府県(ST)
+help-request-country = 国(JP などの 2 文字。C)
+request-plan = 要求の内容: { $subject }、ホスト名: { $names }
+error-subject = { $option } に「{ $value }」は指定できません
+    .cause = 国は英字 2 文字、組織名と部署名は 64 文字、市区町村と都道府県は 128 文字までで、改行は使えません
+    .hint = 認証局に登録したとおりに指定してください
 request-done = 完了: { $name } の CSR を { $path } に保存しました。このファイルを認証局に送ってください。
 request-next =
     秘密鍵はこのサーバーにしかなく、失うと証明書を使えません。証明書が届く前に、今バックアップしてください:
