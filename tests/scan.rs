@@ -153,6 +153,94 @@ fn keys_in_mail_and_archives_are_found_and_break_the_rule_on_mail() {
     assert!(scan["found"].as_array().unwrap().iter().all(breaks));
 }
 
+/// A message as Outlook saves it (MS-OXMSG), written by a library that had no part in reading it.
+fn outlook(version: cfb::Version, streams: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut file = cfb::CompoundFile::create_with_version(version, Cursor::new(Vec::new())).unwrap();
+    for (path, bytes) in streams {
+        file.create_storage_all(Path::new(path).parent().unwrap()).unwrap();
+        file.create_stream(path).unwrap().write_all(bytes).unwrap();
+    }
+    file.flush().unwrap();
+    file.into_inner().into_inner()
+}
+
+fn wide(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+const ATTACHED: &str = "/__attach_version1.0_#00000000/__substg1.0_";
+
+#[test]
+fn keys_in_messages_that_outlook_saved_are_found_and_other_compound_files_are_left_alone() {
+    let table = Table::with_vault(&["www.example.com"]);
+    let pfx = fs::read(table.at("server/www.example.com.pfx")).unwrap();
+    openssl(&table.at("."), "genpkey -algorithm ED25519 -out key");
+    let pem = fs::read_to_string(table.at("key")).unwrap();
+    let long = format!("{}{pem}", "just a line of text\n".repeat(300));
+    let properties = ("/__properties_version1.0", &[0; 32][..]);
+    let attached = |name| (name, wide(name));
+    let (small, large) = (attached("www.pfx"), attached("notes.txt"));
+    let [content, name] = ["37010102", "3707001F"].map(|property| format!("{ATTACHED}{property}"));
+    let inner = |property: &str| format!("{ATTACHED}3701000D/__attach_version1.0_#00000000/__substg1.0_{property}");
+    let inner_properties = format!("{ATTACHED}3701000D/__properties_version1.0");
+    for (version, of) in [(cfb::Version::V3, "v3"), (cfb::Version::V4, "v4")] {
+        let small = outlook(version, &[properties, (&name, &small.1), (&content, &pfx)]);
+        put(&table, &format!("tree/{of}-small.msg"), &small);
+        let large = [properties, (&name, &large.1), (&content, long.as_bytes())];
+        put(&table, &format!("tree/{of}-large.msg"), &outlook(version, &large));
+        let body = [properties, ("/__substg1.0_1000001F", &wide(&pem))];
+        put(&table, &format!("tree/{of}-body"), &outlook(version, &body));
+        let (inner_content, inner_name) = (inner("37010102"), inner("3704001E"));
+        let nested = [properties, (&inner_properties, &[0; 32]), (&inner_content, &pfx), (&inner_name, b"W.PFX")];
+        put(&table, &format!("tree/{of}-nested.msg"), &outlook(version, &nested));
+        put(&table, &format!("tree/{of}.zip"), &zipped(&[("in/a.msg", &small)]));
+        put(&table, &format!("tree/{of}-document.doc"), &outlook(version, &[("/WordDocument", pem.as_bytes())]));
+    }
+    let scan = scan(&table);
+    let places: Vec<_> = found(&table, &scan).into_iter().map(|(place, form, _)| format!("{place} {form}")).collect();
+    let expected = ["v3", "v4"].map(|of| {
+        [
+            "-body> PEM",
+            "-large.msg>notes.txt PEM",
+            "-nested.msg>W.PFX PFX",
+            "-small.msg>www.pfx PFX",
+            ".zip>in/a.msg>www.pfx PFX",
+        ]
+        .map(|rest| format!("{of}{rest}"))
+    });
+    assert_eq!(places, expected.concat());
+    assert_eq!(scan["in_part"], 0, "{scan}");
+    let breaks = |found: &Value| found["rules"].as_array().unwrap().contains(&"no-email".into());
+    assert!(scan["found"].as_array().unwrap().iter().all(breaks));
+}
+
+#[test]
+fn a_message_of_outlook_in_which_any_number_lies_is_left_behind_quickly() {
+    let table = searched();
+    let properties = ("/__properties_version1.0", &[0; 32][..]);
+    let [content, name] = ["37010102", "3707001F"].map(|property| format!("{ATTACHED}{property}"));
+    let long = [b"-----BEGIN ".as_slice(), &[b'A'; 5000]].concat();
+    let good = outlook(cfb::Version::V3, &[properties, (&name, &wide("a.pem")), (&content, &long)]);
+    let mut files = 0;
+    for at in (24..good.len()).step_by(4).filter(|at| good[*at..at + 4] != *b"AAAA") {
+        for number in [0, 1, 2, 0x7fff_ffff, 0xffff_fffe_u32] {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            put(&table, &format!("tree/{at}-{number}.msg"), &bytes);
+            files += 1;
+        }
+    }
+    for length in (0..good.len()).step_by(100) {
+        put(&table, &format!("tree/cut{length}.msg"), &good[..length]);
+        files += 1;
+    }
+    let start = Instant::now();
+    let scan = scan(&table);
+    assert_eq!((found(&table, &scan).len(), scan["files"].as_u64()), (0, Some(files)));
+    assert!(scan["in_part"].as_u64().unwrap() > 0, "{scan}");
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
 #[test]
 fn a_key_pair_of_this_server_is_named_by_certificate_or_by_key() {
     let table = Table::backed_up(&["www.example.com"]);

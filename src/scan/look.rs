@@ -8,7 +8,7 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use super::keys::{self, Binary, Known, Seen};
-use super::{archive, mail};
+use super::{archive, compound, mail};
 
 /// What is read of every file.
 pub(super) const HEAD: usize = 16 * 1024;
@@ -58,6 +58,8 @@ enum Promise {
     WideText,
     Mail,
     Archive,
+    /// A file of Microsoft's with files in it, such as one message of Outlook's.
+    Compound,
     /// Outlook's data file, which nothing but Outlook reads.
     Outlook,
     Nothing,
@@ -67,6 +69,7 @@ fn promise(head: &[u8]) -> Promise {
     let is_text = !head[..head.len().min(1024)].contains(&0);
     match head {
         _ if head.starts_with(b"PK\x03\x04") => Promise::Archive,
+        _ if head.starts_with(compound::MAGIC) => Promise::Compound,
         _ if head.starts_with(b"!BDN") => Promise::Outlook,
         _ if head.starts_with(b"\xff\xfe") => Promise::WideText,
         [0x30, ..] if !is_text || keys::binary(head).is_some() => {
@@ -120,6 +123,7 @@ impl<'a> Look<'a> {
             Promise::Nothing => {}
             Promise::Outlook => self.in_part = true,
             Promise::Archive => archive::look(self, reader),
+            Promise::Compound => compound::look(self, reader, length),
             Promise::Mail => {
                 reader.rewind()?;
                 self.mail(reader.take(MAX_MAIL));
@@ -158,9 +162,16 @@ impl<'a> Look<'a> {
     }
 
     fn mail(&mut self, mail: impl Read) {
+        let cut = self.as_mail(|look| mail::parts(mail, |part| look.part(part.name, &part.bytes)));
+        self.in_part |= cut;
+    }
+
+    /// What is found on the way was sent by mail.
+    pub(super) fn as_mail<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
         let outside = std::mem::replace(&mut self.in_mail, true);
-        self.in_part |= mail::parts(mail, |part| self.part(part.name, &part.bytes));
+        let looked = look(self);
         self.in_mail = outside;
+        looked
     }
 }
 

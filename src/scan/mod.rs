@@ -5,6 +5,7 @@
 //! memory whatever the files are. Only the first bytes of a file are read unless they look like more.
 
 mod archive;
+mod compound;
 mod keys;
 mod look;
 mod mail;
@@ -57,8 +58,8 @@ pub struct Report {
     pub found: Vec<Found>,
     /// Files and folders that could not be read.
     pub unread: u64,
-    /// What could be looked into only in part, for its size, or because it is closed: archives with a password, Outlook's
-    /// data files.
+    /// What could be looked into only in part, for its size, or because it is damaged or closed: archives with a password,
+    /// Outlook's data files.
     pub in_part: u64,
     /// Whether a limit ended the scan before everything was seen.
     pub stopped: bool,

@@ -5,6 +5,7 @@ use std::slice;
 
 use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::Globalization::lstrlenW;
+use windows_sys::Win32::NetworkManagement::NetManagement::NetApiBufferFree;
 use windows_sys::Win32::System::Com::CoTaskMemFree;
 
 use super::wide::narrow;
@@ -26,6 +27,16 @@ impl<T> Drop for CoTask<T> {
     fn drop(&mut self) {
         // SAFETY: the pointer came from CoTaskMemAlloc or is null, and nothing else owns it. Nothing is returned.
         unsafe { CoTaskMemFree(self.0.cast::<c_void>()) };
+    }
+}
+
+/// A block that a function of `netapi32.dll` returned, freed on drop. Null is an empty block.
+pub struct NetApi<T>(pub *mut T);
+
+impl<T> Drop for NetApi<T> {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from such a function or is null, and nothing else owns it. What cannot be freed stays.
+        unsafe { NetApiBufferFree(self.0.cast::<c_void>()) };
     }
 }
 

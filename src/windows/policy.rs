@@ -13,11 +13,13 @@ const DISKS: &str =
 const PROTECT: &str = r"SYSTEM\CurrentControlSet\Control\StorageDevicePolicies";
 
 /// The policy that forbids writing to a removable medium, by its value in the registry, which is where every tool for
-/// policies leads in the end.
+/// policies leads in the end. Those about storage there are for the machine and for each user.
 pub fn against_writing(encrypted: bool) -> Option<String> {
+    let storage = [(STORAGE, "Deny_All"), (DISKS, "Deny_Write")];
     let unless_encrypted = (!encrypted).then_some((FVE, "RDVDenyWriteAccess"));
-    let always = [(STORAGE, "Deny_All"), (DISKS, "Deny_Write"), (PROTECT, "WriteProtect")];
-    let mut policies = unless_encrypted.into_iter().chain(always);
-    let (key, name) = policies.find(|(key, name)| registry::number(key, name) == Some(1))?;
-    Some(format!(r"HKLM\{key}\{name}"))
+    let mut of_machine = unless_encrypted.into_iter().chain(storage).chain([(PROTECT, "WriteProtect")]);
+    let machine = of_machine.find(|(key, name)| registry::number(key, name) == Some(1));
+    let user = || storage.into_iter().find(|(key, name)| registry::own_number(key, name) == Some(1));
+    let named = |root: &str, (key, name): (&str, &str)| format!(r"{root}\{key}\{name}");
+    machine.map(|policy| named("HKLM", policy)).or_else(|| user().map(|policy| named("HKCU", policy)))
 }

@@ -1,4 +1,4 @@
-//! Values of the registry: single ones under HKEY_LOCAL_MACHINE, and whatever texts a key holds.
+//! Values of the registry: single ones of the machine or of the running user, and whatever texts a key holds.
 
 use std::ffi::c_void;
 use std::io;
@@ -6,8 +6,9 @@ use std::ptr;
 
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::System::Registry::{
-    HKEY, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ, RRF_RT_REG_DWORD,
-    RRF_RT_REG_SZ, RegCloseKey, RegEnumKeyExW, RegEnumValueW, RegGetValueW, RegOpenKeyExW, RegSetKeyValueW,
+    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ,
+    RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegCloseKey, RegEnumKeyExW, RegEnumValueW, RegGetValueW, RegOpenKeyExW,
+    RegSetKeyValueW,
 };
 
 use super::call;
@@ -46,13 +47,22 @@ pub fn text(key: &str, name: &str) -> io::Result<String> {
     Ok(narrow(&buffer).to_string_lossy().into_owned())
 }
 
-/// A number (`RegGetValueW`); `None` where it is not there.
+/// A number of the machine; `None` where it is not there.
 pub fn number(key: &str, name: &str) -> Option<u32> {
+    number_of(HKEY_LOCAL_MACHINE, key, name)
+}
+
+/// A number of the user whom this process runs as; `None` where it is not there.
+pub fn own_number(key: &str, name: &str) -> Option<u32> {
+    number_of(HKEY_CURRENT_USER, key, name)
+}
+
+/// `RegGetValueW`.
+fn number_of(root: HKEY, key: &str, name: &str) -> Option<u32> {
     let mut value = 0_u32;
     let mut size = size_of_val(&value) as u32;
     let (wide_key, wide_name) = (wide(key), wide(name));
-    let (root, kind) = (HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD);
-    let (to, size) = (ptr::from_mut(&mut value).cast::<c_void>(), &raw mut size);
+    let (kind, to, size) = (RRF_RT_REG_DWORD, ptr::from_mut(&mut value).cast::<c_void>(), &raw mut size);
     // SAFETY: both names end in NUL; the number has the size that is given; the type is not asked for.
     let code = unsafe { RegGetValueW(root, wide_key.as_ptr(), wide_name.as_ptr(), kind, ptr::null_mut(), to, size) };
     (code == ERROR_SUCCESS).then_some(value)

@@ -81,6 +81,11 @@ fn a_policy_against_writing_is_named_for_removable_media() {
     for (key, name) in [
         (r"HKLM\SYSTEM\CurrentControlSet\Policies\Microsoft\FVE", "RDVDenyWriteAccess"),
         (r"HKLM\SOFTWARE\Policies\Microsoft\Windows\RemovableStorageDevices", "Deny_All"),
+        (r"HKCU\SOFTWARE\Policies\Microsoft\Windows\RemovableStorageDevices", "Deny_All"),
+        (
+            r"HKCU\SOFTWARE\Policies\Microsoft\Windows\RemovableStorageDevices\{53f5630d-b6bf-11d0-94f2-00a0c91efb8b}",
+            "Deny_Write",
+        ),
     ] {
         reg(&["add", key, "/v", name, "/t", "REG_DWORD", "/d", "1"]);
         assert_eq!(read_only(r"R:\"), Some(ReadOnly::Policy(format!(r"{key}\{name}"))));

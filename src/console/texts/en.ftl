@@ -1463,7 +1463,7 @@ audit-no-strays =
        *[other] { $count } files were
     } looked at; no private key among them breaks this rule
 audit-scan-incomplete =
-    Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, behind a password, or Outlook's own data files).
+    Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, or Outlook's own data files).
 audit-place-good = nothing speaks against the place of { $medium }
 audit-place-bad = { $medium } is { $seen }
 audit-no-vault = this server writes to no vault. Make one with pfxvault create E:
