@@ -220,15 +220,15 @@ pub struct Export {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) from: From,
+    #[arg(long, value_name = "DEST")]
+    pub(crate) to: String,
     #[command(flatten)]
     pub(crate) into: Into,
 }
 
-/// Where key pairs are written to, and how.
+/// How key pairs are written.
 #[derive(Debug, Args, Clone)]
 pub struct Into {
-    #[arg(long, value_name = "DEST")]
-    pub(crate) to: String,
     #[arg(long = "for", value_enum, value_name = "READER")]
     pub(crate) reader: Option<Reader>,
     #[arg(long, value_name = "FILE")]
@@ -291,6 +291,9 @@ pub struct Restore {
     pub(crate) bindings: Bindings,
     #[command(flatten)]
     pub(crate) change: Change,
+    #[arg(long, value_name = "DEST")]
+    #[cfg_attr(windows, arg(default_value = crate::server::IIS))]
+    pub(crate) to: String,
     #[command(flatten)]
     pub(crate) into: Into,
 }

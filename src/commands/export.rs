@@ -10,8 +10,8 @@ use crate::text;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
-    args.into.refuse_idle()?;
-    let destination = Destination::parse(&args.into.to)?;
+    args.into.refuse_idle(&args.to)?;
+    let destination = Destination::parse(&args.to)?;
     run.judge(destination.path(), Stored::KeyPairFiles)?;
     let ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);
     // Writing a file asked for by name changes no server: there is nothing to ask about.

@@ -43,10 +43,10 @@ pub struct Readied {
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     refuse_idle(args)?;
-    if args.into.to == IIS {
+    if args.to == IIS {
         return super::iis::restore(run, args);
     }
-    let destination = Destination::parse(&args.into.to)?;
+    let destination = Destination::parse(&args.to)?;
     run.judge(destination.path(), Stored::KeyPairFiles)?;
     let ready = ready(run, args)?;
     place(run, &ready, &destination, &args.into, &text!("restore-question"))
@@ -59,10 +59,10 @@ pub fn is_from_vault(args: &Restore) -> bool {
 
 /// Refuses options that would change nothing: whoever gives one expects something of it.
 fn refuse_idle(args: &Restore) -> Result<()> {
-    let Restore { from, files, which, bindings, change, into, .. } = args;
+    let Restore { from, files, which, bindings, change, to, into, .. } = args;
     let is_from = |kind: &str| from.iter().any(|from| from.starts_with(kind));
     let from_vault = is_from_vault(args);
-    let to_iis = into.to == IIS;
+    let to_iis = to == IIS;
     let with_sites = from_vault || from.iter().any(|from| from == IIS) || args.iis_config.is_some();
     let into_iis = [
         (args.non_exportable, "--non-exportable"),
@@ -80,7 +80,7 @@ fn refuse_idle(args: &Restore) -> Result<()> {
         (bindings.map.is_some(), "--map"),
     ];
     let generations = [(which.server.is_some(), "--server"), (which.generation.is_some(), "--generation")];
-    into.refuse_idle()?;
+    into.refuse_idle(to)?;
     refuse(!to_iis, &into_iis, "--to iis")?;
     refuse(!to_iis, &maps, "--to iis")?;
     refuse(!with_sites, &maps, "--iis-config")?;
@@ -92,11 +92,10 @@ fn refuse_idle(args: &Restore) -> Result<()> {
 
 impl Into {
     /// Refuses options that would change nothing about what is written.
-    pub fn refuse_idle(&self) -> Result<()> {
-        let is_to = |kind: &str| self.to.starts_with(kind);
+    pub fn refuse_idle(&self, to: &str) -> Result<()> {
         let pfx = [(self.reader.is_some(), "--for"), (self.pfx_password_file.is_some(), "--pfx-password-file")];
-        refuse(self.to == IIS, &[(self.force, "--force")], "--to folder:, --to pfx:, --to pem:")?;
-        refuse(self.to == IIS || is_to("pem:"), &pfx, "--to folder:, --to pfx:")
+        refuse(to == IIS, &[(self.force, "--force")], "--to folder:, --to pfx:, --to pem:")?;
+        refuse(to == IIS || to.starts_with("pem:"), &pfx, "--to folder:, --to pfx:")
     }
 }
 

@@ -57,6 +57,7 @@ help-from = Where key pairs are read: iis, folder:DIR, pfx:FILE or pem:CERTIFICA
 help-key = File with the private key, for pem:CERTIFICATE
 help-source-password-file = File whose first line is the password of the PFX files that are read
 help-to = Where key pairs are written: folder:DIR, pfx:FILE or pem:DIR
+help-restore-to = Where key pairs are written: iis (this server; the default on Windows), folder:DIR, pfx:FILE or pem:DIR
 help-reader = What must be able to open the PFX: server2012, server2016 (3DES), server2019, other (AES; the default)
 help-ask-pfx-password = Ask for a password of your own for the PFX files, twice, instead of generating one for each
 help-pfx-password-file = File whose first line is the password for the new PFX files

@@ -57,6 +57,7 @@ help-from = キーペアの読み取り元: iis、folder:フォルダー、pfx:�
 help-key = 秘密鍵のファイル(pem:証明書 の場合)
 help-source-password-file = 読み取る PFX のパスワードを 1 行目に書いたファイル
 help-to = キーペアの書き込み先: folder:フォルダー、pfx:ファイル、pem:フォルダー
+help-restore-to = キーペアの書き込み先: iis(このサーバー。Windows での省略時)、folder:フォルダー、pfx:ファイル、pem:フォルダー
 help-reader = PFX を読み取る側の環境: server2012, server2016(3DES)、server2019, other(AES。既定値は server2019)
 help-ask-pfx-password = PFX のパスワードを自動生成せず、自分で決めて 2 回入力します
 help-pfx-password-file = 新しい PFX のパスワードを 1 行目に書いたファイル
