@@ -374,7 +374,7 @@ found-copies-older =
     pfxvault media add { $older } で独立した USB メモリにしてください。
 found-copies-same =
     注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製であり、合わせて 1 本と数えます。
-    どちらが新しいということはありません。一方を独立した USB メモリにしてください: pfxvault media add { $other }
+    新旧の差はありません。一方を独立した USB メモリにしてください: pfxvault media add { $other }
 found-copies-apart =
     注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製として作られたもので、合わせて 1 本と数えます。
     それぞれに、もう一方にないバックアップがあります。両方を最新にしてください: pfxvault copy --from { $one } --to { $other }、続けて逆方向にも実行してください。
