@@ -7,7 +7,7 @@ use crate::error::{Error, Exit, Result};
 use crate::media::Reading;
 use crate::text;
 use crate::text::Text;
-use crate::vault::id::VaultId;
+use crate::vault::id::{Number, ServerId, VaultId};
 use crate::vault::medium::{HALVES, Medium, MediumError};
 use crate::vault::survey::{Generation, Slot, Survey};
 use crate::vault::trust::Trust;
@@ -23,6 +23,8 @@ pub struct Copied {
     pub skipped: Vec<String>,
     /// The newest generation of each server on the target, afterwards.
     pub newest: BTreeMap<String, u32>,
+    /// Numbers under which the media together hold two different generations.
+    pub forks: Vec<(ServerId, Number)>,
     /// Folders in the sources that no server of this vault may have written: medium and path.
     pub refused: Vec<(String, String)>,
 }
@@ -62,7 +64,8 @@ fn bring(
     target.add_owner_files(&statements, &survey.owners_identities())?;
     let refused = refused(&survey, sources.len());
     let (skipped, newest) = (unreadable(&survey), survey.newest_on(sources.len()));
-    let mut copied = Copied { skipped, refused, newest, ..Copied::default() };
+    let forks = survey.slots.iter().filter(|(_, slot)| slot.is_fork()).map(|(place, _)| *place).collect();
+    let mut copied = Copied { skipped, refused, newest, forks, ..Copied::default() };
     let generations = survey.slots.values().flat_map(|slot| &slot.generations);
     for generation in generations.filter(|generation| is_wanted(generation)) {
         let missing: Vec<usize> =

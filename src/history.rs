@@ -24,8 +24,7 @@ fn attention(id: &'static str, text: Text) -> Finding {
     Finding { id, level: Level::Attention, text }
 }
 
-/// Media given together that carry one id: they count as one, and people take one
-/// for the other.
+/// Media given together that carry one id: they count as one, and people take one for the other.
 pub fn copies(media: &[Held<'_>]) -> Vec<Finding> {
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
     let mut findings = Vec::new();
@@ -43,23 +42,19 @@ fn place(medium: &Medium) -> Option<PathBuf> {
     medium.place().and_then(|place| place.canonicalize().ok())
 }
 
-fn which_is_newer(label: &str, one: &Held<'_>, other: &Held<'_>) -> Text {
-    let (newer, older) = match compare(&one.1, &other.1) {
-        Some(Ordering::Greater) => (one.0, other.0),
-        Some(Ordering::Less) => (other.0, one.0),
-        Some(Ordering::Equal) => {
-            return text!("found-copies-same", label = label, one = one.0.name.as_str(), other = other.0.name.as_str());
-        }
-        None => {
-            return text!(
-                "found-copies-apart",
-                label = label,
-                one = one.0.name.as_str(),
-                other = other.0.name.as_str()
-            );
-        }
-    };
-    text!("found-copies-older", label = label, newer = newer.name.as_str(), older = older.name.as_str())
+fn which_is_newer(label: &str, (one, on_one): &Held<'_>, (other, on_other): &Held<'_>) -> Text {
+    let (one, other) = (one.name.as_str(), other.name.as_str());
+    match compare(on_one, on_other) {
+        Some(Ordering::Greater) => text!("found-copies-older", label = label, newer = one, older = other),
+        Some(Ordering::Less) => text!("found-copies-older", label = label, newer = other, older = one),
+        Some(Ordering::Equal) => text!("found-copies-same", label = label, one = one, other = other),
+        None => text!("found-copies-apart", label = label, one = one, other = other),
+    }
+}
+
+/// Two different generations of one number.
+pub fn fork(server: ServerId, number: Number) -> Finding {
+    attention("fork", text!("found-fork", server = server.to_string(), number = number.get()))
 }
 
 /// Which of two media holds more; `None` where each holds something newer than the other.
@@ -149,6 +144,19 @@ pub fn alternating(seen: &SeenMedium) -> Option<Finding> {
     let (one, other) = (seen.devices.last()?.to_string(), seen.alternates_with()?.to_string());
     let text = text!("found-alternating", label = seen.label.as_str(), one = one, other = other);
     Some(Finding { id: "alternating", level: Level::Note, text })
+}
+
+/// Media that were not seen again since another one appeared on what looks like their device: formatted, or two of a make.
+pub fn replaced(state: &State) -> Vec<Finding> {
+    let replaces = |old: &SeenMedium, new: &SeenMedium| {
+        let same = old.devices.last().zip(new.devices.last()).is_some_and(|(old, new)| old.is_same_device(new));
+        same && old.last_seen.zip(new.first_seen).is_some_and(|(last, first)| last < first)
+    };
+    let pairs = state.media_in_use().flat_map(|old| state.media_in_use().map(move |new| (old, new)));
+    let text = |old: &SeenMedium, new: &SeenMedium| {
+        text!("found-replaced", label = old.label.as_str(), other = new.label.as_str())
+    };
+    pairs.filter(|(old, new)| replaces(old, new)).map(|(old, new)| attention("remade", text(old, new))).collect()
 }
 
 /// Generations signed with this server's own key that its host state did not write: it was set back, or a copy of it runs.

@@ -86,6 +86,7 @@ impl Status<'_> {
     /// Each medium in use: when it was last found right after having been away, and how old it is.
     fn media(&mut self) {
         let policy = self.state.policy();
+        self.findings.extend(history::replaced(self.state));
         for medium in self.state.media_in_use() {
             self.findings.extend(history::alternating(medium));
             let label = medium.label.as_str();

@@ -199,8 +199,7 @@ impl Check<'_, '_> {
                 self.numbers.push(Judged { server: *server, number: *number, state, record: None, copies: 0 });
             }
             if slot.is_fork() {
-                let text = text!("found-fork", server = server.to_string(), number = number.get());
-                self.find("fork", Level::Attention, text);
+                self.findings.push(history::fork(*server, *number));
             }
             self.strangers(*server, *number, slot);
         }

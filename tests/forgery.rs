@@ -320,7 +320,8 @@ fn two_generations_of_one_number_are_both_kept_and_both_named() {
     }
     table.run(&format!("{} --force", BACKUP.replace("{A}", "{B}"))).ended_with(0);
     sees(&table, "{A} {B}", 8, "fork");
-    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    let copied = table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(8);
+    assert!(copied.out.contains("two different backups with the number 3"), "{}", copied.out);
     sees(&table, "{B}", 8, "fork");
     let said = table.run(&RESTORE.replace("{A}", "{B}"));
     assert_eq!(said.code, 8, "{}", said.out);

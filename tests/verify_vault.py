@@ -20,6 +20,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import unicodedata
 
 MIB = 1024 * 1024
 CAP_TEXT, CAP_SIG, CAP_IDENT, CAP_KEY_PAIR, CAP_CATALOG = 4 * MIB, 2048, 64 * 1024, 16 * MIB, 32 * MIB
@@ -186,12 +187,23 @@ def parcel(path):
         raise NoVault(4, f"{path} is no parcel: {reason}") from reason
 
 
+def medium_id(text):
+    """The id in MEDIUM.TXT, or None if it is not in the form."""
+    form = re.fullmatch(rb"pfxvault-medium v1\nmedium ([0-9a-f]{32})\nlabel ([^\n]{0,64})\n", text or b"")
+    try:
+        plain = form and not any(unicodedata.category(c) == "Cc" for c in form[2].decode())
+    except UnicodeDecodeError:
+        plain = False
+    return form[1] if plain else None
+
+
 class Medium:
     """Everything below PFXVAULT on one medium, nothing of it believed."""
 
     def __init__(self, path):
         self.statements, self.identities, self.folders, self.unexpected, self.readme = [], [], [], [], None
         self.is_parcel = os.path.isfile(path)
+        self.place, self.id = os.path.realpath(path), None
         top = [e for e in entries(path) or [] if e[0] == "PFXVAULT" and e[2] == "folder"]
         root = entries(parcel(path)) if self.is_parcel else entries(top[0][1]) if top else []
         if not root:
@@ -202,6 +214,8 @@ class Medium:
             elif name in ("README.TXT", "MEDIUM.TXT") and kind == "file":
                 if name == "README.TXT":
                     self.readme = read(where, CAP_IDENT)
+                else:
+                    self.id = medium_id(read(where, CAP_IDENT))
             else:
                 self.unexpected.append(where)
 
@@ -634,6 +648,9 @@ class Report:
                 self.find("unexpected-file", NOTE)
             if not medium.is_parcel and (medium.readme is None or sha256(medium.readme) not in READMES):
                 self.find("readme-unknown", ATTENTION)
+        places = {(medium.id, medium.place) for medium in self.media if medium.id}
+        if len({known for known, _ in places}) < len(places):
+            self.find("copies", ATTENTION)
 
 
 def claimed_owner(media):

@@ -41,6 +41,8 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     for generation in &copied.skipped {
         run.console.warn(&text!("copy-skipped", generation = generation));
     }
+    let forks: Vec<Finding> = copied.forks.iter().map(|(server, number)| history::fork(*server, *number)).collect();
+    run.show_findings(&forks);
     for (medium, path) in &copied.refused {
         run.console.warn(&text!("copy-refused", medium = medium.as_str(), path = path.as_str()));
     }
@@ -50,13 +52,13 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     let exit = match () {
         () if !copied.refused.is_empty() => Exit::Forged,
         () if !copied.skipped.is_empty() => Exit::Partly,
-        () if news.iter().any(|finding| finding.level > Level::Note) => Exit::Attention,
+        () if news.iter().chain(&forks).any(|finding| finding.level > Level::Note) => Exit::Attention,
         () => Exit::Done,
     };
     let (exit, ejected) = run.take_out(std::slice::from_ref(&args.to), args.afterwards, true, exit);
     let refused: Vec<_> =
         copied.refused.iter().map(|(medium, path)| json!({ "medium": medium, "path": path })).collect();
-    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&news), "ejected": ejected });
+    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&[news, forks].concat()), "ejected": ejected });
     run.console.document(exit, document);
     Ok(exit)
 }

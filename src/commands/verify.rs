@@ -27,7 +27,9 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
     say(run, &report, exit);
     match exit {
         Exit::Done => run.note(&report.vault, |state| remember(state, &media, &report, run.now)),
-        Exit::Attention if known.state.is_some() => run.note(&report.vault, |state| remember_devices(state, &media)),
+        Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
+            run.note(&report.vault, |state| remember_devices(state, &media))
+        }
         _ => {}
     }
     let wish = Afterwards { eject: args.eject, keep_mounted: false };

@@ -25,6 +25,17 @@ impl Descriptor {
         *self != Self::default()
     }
 
+    /// Takes over what another look at the same device says, and keeps what only the earlier one said.
+    pub fn learn(&mut self, later: Self) {
+        let earlier = std::mem::take(self);
+        *self = Self {
+            model: later.model.or(earlier.model),
+            serial: later.serial.or(earlier.serial),
+            size: later.size.or(earlier.size),
+            volume: later.volume.or(earlier.volume),
+        };
+    }
+
     /// Whether both say something that does not fit: another device, or another file system on the same one.
     pub fn differs_from(&self, other: &Self) -> bool {
         differ(self.size.as_ref(), other.size.as_ref())
@@ -76,6 +87,13 @@ mod tests {
         assert!(!full.differs_from(&Descriptor::default()));
         assert!(full.differs_from(&stick(Some("4C54"), "1A2B-3C4D")));
         assert!(full.differs_from(&stick(None, "FFFF-0000")), "formatted anew, or another of the same make");
+    }
+
+    #[test]
+    fn a_later_look_that_sees_less_forgets_nothing() {
+        let mut seen = Descriptor { volume: None, ..stick(Some("4C53"), "") };
+        seen.learn(Descriptor { volume: Some("1A2B-3C4D".into()), ..Descriptor::default() });
+        assert_eq!(seen, stick(Some("4C53"), "1A2B-3C4D"));
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl SeenMedium {
     pub fn is_on(&mut self, device: Descriptor) {
         match self.devices.last_mut() {
             _ if !device.is_known() => {}
-            Some(last) if !last.differs_from(&device) => *last = device,
+            Some(last) if !last.differs_from(&device) => last.learn(device),
             _ => self.devices.push(device),
         }
         let oldest = self.devices.len().saturating_sub(MOST_DEVICES);

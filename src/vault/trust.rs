@@ -314,6 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recipient_that_would_start_a_plugin_or_has_another_spelling_is_refused() {
+        let native = age::x25519::Identity::generate().to_public().to_string();
+        assert!(Word::parse(&format!("recipient {native}")).is_ok());
+        let plugin = "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt";
+        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        for age in [plugin, ssh, &native.to_uppercase(), &format!("{native} "), "age1"] {
+            assert_eq!(Word::parse(&format!("recipient {age}")), Err(Flaw::Form), "{age}");
+        }
+    }
+
+    #[test]
     fn a_recipient_was_served_by_those_who_knew_of_it_and_not_of_its_end() {
         let age = age::x25519::Identity::generate().to_public().to_string();
         let mut trust = trust_in(&[Word::server(server(2).1)]);

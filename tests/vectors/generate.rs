@@ -1144,13 +1144,27 @@ fn media(add: &mut Add<'_>) {
         let copy: Vec<_> =
             fault.vector.tree.iter().map(|(path, node)| (path.replacen("stick", "other", 1), node.clone())).collect();
         fault.tree().extend(copy);
+        let label = format!("pfxvault-medium v1\nmedium {}\nlabel Safe B\n", "fedcba9876543210".repeat(2));
+        fault
+            .tree()
+            .insert(format!("{}/MEDIUM.TXT", ROOT.replacen("stick", "other", 1)), Node::File(label.into_bytes()));
         fault.vector.media.push("other".into());
     };
-    add("media-two", "Two media with the same content.", &|fault| {
-        second_stick(fault);
+    let whole_on_both = |fault: &mut Fault<'_>| {
         for (server, number) in [(WEB01, 1), (WEB01, 2), (WEB02, 1)] {
             fault.state(server, number, "whole 4");
         }
+    };
+    add("media-two", "Two media with the same content.", &|fault| {
+        second_stick(fault);
+        whole_on_both(fault);
+    });
+    add("media-copies", "Two media have one id: one is a copy, label and all.", &|fault| {
+        second_stick(fault);
+        let label = fault.tree()[&format!("{ROOT}/MEDIUM.TXT")].clone();
+        fault.tree().insert(format!("{}/MEDIUM.TXT", ROOT.replacen("stick", "other", 1)), label);
+        whole_on_both(fault);
+        fault.attention("copies");
     });
     add("media-fork", "Two media hold different generations of one number, both rightly signed.", &|fault| {
         second_stick(fault);
@@ -1166,9 +1180,7 @@ fn media(add: &mut Add<'_>) {
     add("media-repair-each-other", "A file is lost on one medium and good on the other.", &|fault| {
         second_stick(fault);
         fault.delete_both(&format!("{}/K0000001.AGE", fault.newest()));
-        for (server, number) in [(WEB01, 1), (WEB01, 2), (WEB02, 1)] {
-            fault.state(server, number, "whole 4");
-        }
+        whole_on_both(fault);
         fault.attention("copy-bad");
     });
     add("vault-not-pinned", "Nothing but the medium says who its owner is.", &|fault| {

@@ -416,7 +416,7 @@ found-copies-older =
     and make it a stick of its own with pfxvault media add { $older }
 found-copies-same =
     attention: { $one } and { $other } both call themselves USB stick "{ $label }": one is a copy of the other, and they count as one.
-    Both hold the same. Make one of them a stick of its own: pfxvault media add { $other }
+    Neither is newer. Make one of them a stick of its own: pfxvault media add { $other }
 found-copies-apart =
     attention: { $one } and { $other } both call themselves USB stick "{ $label }": one began as a copy of the other, and they count as one.
     Each holds backups that the other one does not. Bring both up to date: pfxvault copy --from { $one } --to { $other }, then the other way round.
@@ -433,13 +433,17 @@ found-known-device =
 found-alternating =
     note: USB stick "{ $label }" was seen in turn on { $one } and on { $other }.
     It is a card used in two readers, or there are two sticks that call themselves so and count as one. Then plug the copy in: pfxvault media add E:
+found-replaced =
+    attention: USB stick "{ $label }" was not here since "{ $other }" was first used, and both give the same serial number.
+    If "{ $other }" is that stick, formatted anew, then what was on "{ $label }" is gone: pfxvault media retire "{ $label }"
+    If you have both, plug "{ $label }" in and check it: pfxvault verify E:
 found-same-label =
     note: { $medium } is called "{ $label }" like another USB stick that this server knows, but it is not that one.
     Mark both, so that nobody takes one for the other.
 found-remade =
     attention: { $medium } ({ $device }) was USB stick "{ $label }" when it was last here; now it is empty or another stick.
     If it was formatted or filled anew, what was on "{ $label }" is gone: pfxvault media retire "{ $label }"
-    If you have "{ $label }" in your hands as well, nothing is wrong: some sticks of one make have the same serial number.
+    If you have "{ $label }" in your hands as well, nothing is wrong: some sticks of one make, and all cards in one reader, give the same serial number.
 found-statement-missing =
     attention: the list of servers and ways to open the vault is not complete on these media.
     They may be older than others. Bring them up to date: pfxvault copy --from E: --to F:

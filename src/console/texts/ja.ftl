@@ -375,7 +375,7 @@ found-copies-older =
     pfxvault media add { $older } で独立した USB メモリにしてください。
 found-copies-same =
     注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製であり、合わせて 1 本と数えます。
-    内容は同じです。一方を独立した USB メモリにしてください: pfxvault media add { $other }
+    新旧の差はありません。一方を独立した USB メモリにしてください: pfxvault media add { $other }
 found-copies-apart =
     注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製として作られたもので、合わせて 1 本と数えます。
     それぞれに、もう一方にないバックアップがあります。両方を最新にしてください: pfxvault copy --from { $one } --to { $other }、続けて逆方向にも実行してください。
@@ -392,13 +392,17 @@ found-known-device =
 found-alternating =
     参考: USB メモリ「{ $label }」は、{ $one } と { $other } で交互に使われています。
     1 枚のカードを 2 台のリーダーで使っているか、同じ名前を名乗る USB メモリが 2 本あり、1 本と数えられています。2 本ある場合は複製を挿して実行してください: pfxvault media add E:
+found-replaced =
+    注意: USB メモリ「{ $label }」は、「{ $other }」を使い始めてから一度も接続されていません。両者のシリアル番号は同じです。
+    「{ $other }」が「{ $label }」をフォーマットし直したものであれば、「{ $label }」の内容は失われています: pfxvault media retire "{ $label }"
+    両方が手元にある場合は、「{ $label }」を挿して確認してください: pfxvault verify E:
 found-same-label =
     参考: { $medium } のラベル「{ $label }」は、このサーバーが知っている別の USB メモリと同じですが、その USB メモリではありません。
     取り違えないように、両方に目印を付けてください。
 found-remade =
     注意: { $medium }({ $device })は、前回は USB メモリ「{ $label }」でしたが、今は空か、別の USB メモリになっています。
     フォーマットや書き換えをした場合、「{ $label }」の内容は失われています: pfxvault media retire "{ $label }"
-    「{ $label }」が別に手元にある場合は問題ありません。同じ製品には、シリアル番号が同じものがあります。
+    「{ $label }」が別に手元にある場合は問題ありません。同じ製品の USB メモリや、同じリーダーで読むカードは、シリアル番号が同じになることがあります。
 found-statement-missing =
     注意: 登録サーバーと「保管庫を開く手段」の一覧が、このメディアではそろっていません。
     ほかのメディアより古い可能性があります。最新にしてください: pfxvault copy --from E: --to F:
