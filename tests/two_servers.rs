@@ -361,6 +361,13 @@ fn ftp(thumbprint: &str, store: &str) -> String {
     format!(r#" serverCertHash="{thumbprint}" serverCertStoreName="{store}""#)
 }
 
+/// "Enable Automatic Rebind of Renewed Certificate".
+fn rebind_automatically(windows: &Windows<'_>) {
+    let folder = windows.prefix().join("drive_c/windows/system32/tasks/Microsoft/Windows/CertificateServicesClient");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("IIS-AutoCertRebind"), "<Task><Settings /></Task>").unwrap();
+}
+
 /// What bindings of a machine are made of. An element that was made for FTP stays when what it held is taken back.
 fn bindings(windows: &Windows<'_>) -> (String, String) {
     (windows.iis_config().replace(&format!("{FTP_SSL}{END_OF_FTP}"), ""), records(windows))
@@ -393,6 +400,11 @@ fn bindings_are_added_and_changed_by_iis_itself_all_of_them_or_none() {
     let wanted = [&named, &everywhere, &local].map(|endpoint| record(endpoint, &web, "MY"));
     serve(&old, &shop_and_files(&bound, &ftp(&files, "MY")), wanted.into());
     let wanted = bindings(&old);
+    // Beyond what a restore makes.
+    let with_window = wanted.1.replacen(" - - 0\n", " - - 0 65536\n", 1);
+    std::fs::write(old.program_data(RECORDS), with_window).unwrap();
+    rebind_automatically(&old);
+    assert_eq!(old.run("list --from iis --json").ended_with(0).json()["automatic_rebind"], true);
     old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
     old.run("backup --from iis --to R:").ended_with(0);
 
@@ -408,6 +420,9 @@ fn bindings_are_added_and_changed_by_iis_itself_all_of_them_or_none() {
         assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1, "{what}");
     };
     fails_at(&new, "apphost", 1);
+    let plan = new.run(&format!("{RESTORE_TO_IIS} --dry-run")).ended_with(0);
+    let told = ["sslpropertyex ipport=0.0.0.0:8443 propertyid=0 receivewindow=65536", "Automatic Rebind"];
+    assert!(told.iter().all(|told| plan.out.contains(told)), "{}", plan.out);
     let refused = new.run(&restore).ended_with(1);
     assert!(refused.err.contains("CommitChanges") && refused.err.contains("80070021"), "{}", refused.err);
     is_as_before("the commit fails");
