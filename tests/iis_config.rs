@@ -110,6 +110,22 @@ fn a_configuration_may_be_nested_as_deep_as_it_likes() {
 }
 
 #[test]
+fn a_task_is_enabled_unless_it_says_otherwise() {
+    let schema = "http://schemas.microsoft.com/windows/2004/02/mit/task";
+    let trigger = "<Triggers><EventTrigger><Enabled>false</Enabled></EventTrigger></Triggers>";
+    let task = |settings: &str| {
+        let task = format!(r#"<Task version="1.2" xmlns="{schema}">{trigger}<Settings>{settings}</Settings></Task>"#);
+        let task = format!("\u{feff}<?xml version=\"1.0\" encoding=\"UTF-16\"?>{task}");
+        config::task_is_enabled(&task.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+    };
+    assert_eq!(task("<Priority>7</Priority>"), Some(true));
+    assert_eq!(task("<Enabled>true</Enabled>"), Some(true));
+    assert_eq!(task("<Enabled>false</Enabled>"), Some(false));
+    assert_eq!(task("</Settings>"), None);
+    assert_eq!(config::task_is_enabled(b"<configuration />"), None);
+}
+
+#[test]
 fn the_folder_that_redirection_leads_to_counts() {
     let (here, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let copy = |name: &str, folder: &Path, file: &str| {

@@ -165,8 +165,8 @@ fn a_request_survives_its_server_and_its_answer_finds_the_key_in_a_mail() {
 fn answer(table: &Table) {
     let authority = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=ca";
     let sign = "x509 -req -in request.txt -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 9";
-    let bundle = "crl2pkcs7 -nocrl -certfile leaf.pem -certfile ca.pem -out answer.p7b";
-    for line in [&format!("{authority} -keyout ca.key -out ca.pem"), &format!("{sign} -out leaf.pem"), bundle] {
+    let bundle = "crl2pkcs7 -nocrl -certfile leaf.crt -certfile ca.pem -out answer.p7b";
+    for line in [&format!("{authority} -keyout ca.key -out ca.pem"), &format!("{sign} -out leaf.crt"), bundle] {
         openssl(table, &line.split(' ').collect::<Vec<_>>());
     }
     let bundle = std::fs::read_to_string(table.at("answer.p7b")).unwrap();
@@ -179,6 +179,8 @@ fn answer(table: &Table) {
 /// The `AppId` of IIS as it lies in memory.
 const IIS: &str = "81E1C34D4BE1214AB02259FC669B0914";
 const SITES: usize = 20;
+const RECORDS: &str = "httpapi-records.txt";
+const RESTORE_TO_IIS: &str = "restore --from R: --passphrase-file {passphrase} --to iis";
 
 /// A site of the migration: most by host name, four by address.
 struct Bound {
@@ -191,13 +193,12 @@ struct Bound {
 /// Site, binding and the key of its record in the file of the stand-in for httpapi.dll. Flags differ from site to site.
 fn bound(number: usize) -> Bound {
     let certificate = format!("s{number:02}.example.com");
-    let host = certificate.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
     let port = 8400 + number;
     match number {
         1..=16 => Bound {
             information: format!("*:443:{certificate}"),
             ssl_flags: 1,
-            record: format!("5 - {host} 443"),
+            record: by_name(&certificate, 443),
             certificate,
         },
         17 | 18 => Bound {
@@ -223,32 +224,32 @@ fn server_2022<'a>(table: &'a Table, name: &'static str) -> Option<Windows<'a>> 
     Some(windows)
 }
 
-/// Gives a machine a configuration of IIS and records of http.sys.
-fn serve(windows: &Windows<'_>, first_id: usize, line: impl Fn(usize, &Bound) -> String) {
-    let inetsrv = windows.prefix().join("drive_c/windows/system32/inetsrv");
-    std::fs::create_dir_all(inetsrv.join("config")).unwrap();
-    std::fs::copy(std::env::var_os("PFXVAULT_APPCMD").unwrap(), inetsrv.join("appcmd.exe")).unwrap();
-    let sites: String = (1..=SITES)
-        .map(|number| {
-            let Bound { information, ssl_flags, .. } = bound(number);
-            let id = first_id + number * 7 % 100;
-            format!(
-                r#"<site name="Site {number}" id="{id}"><bindings><binding protocol="https"
-                bindingInformation="{information}" sslFlags="{ssl_flags}" /></bindings></site>"#
-            )
-        })
-        .collect();
-    let config = format!(
-        "<configuration><system.applicationHost><sites>{sites}</sites></system.applicationHost></configuration>"
-    );
-    std::fs::write(inetsrv.join("config/applicationHost.config"), config).unwrap();
-    let mut lines: Vec<String> = (1..=SITES).map(|number| line(number, &bound(number))).collect();
-    lines.sort();
-    std::fs::write(records(windows), lines.concat()).unwrap();
+/// Gives a machine sites of IIS and records of http.sys.
+fn serve(windows: &Windows<'_>, sites: &str, mut records: Vec<String>) {
+    windows.install_iis(&config(sites));
+    records.sort();
+    std::fs::write(windows.program_data(RECORDS), records.concat()).unwrap();
 }
 
-fn records(windows: &Windows<'_>) -> std::path::PathBuf {
-    windows.prefix().join("drive_c/ProgramData/httpapi-records.txt")
+fn config(sites: &str) -> String {
+    format!(
+        "<configuration>\n<system.applicationHost><sites>{sites}</sites></system.applicationHost>\n</configuration>\n"
+    )
+}
+
+fn records(windows: &Windows<'_>) -> String {
+    std::fs::read_to_string(windows.program_data(RECORDS)).unwrap()
+}
+
+/// A record of IIS with nothing special about it, in the file of the stand-in for httpapi.dll.
+fn record(endpoint: &str, thumbprint: &str, store: &str) -> String {
+    let store: String = store.bytes().map(|byte| format!("{byte:02X}")).collect();
+    format!("{endpoint} {thumbprint} {IIS} ={store} 0 0 0 - - 0\n")
+}
+
+fn by_name(host: &str, port: usize) -> String {
+    let host: String = host.bytes().map(|byte| format!("{byte:02X}")).collect();
+    format!("5 - {host} {port}")
 }
 
 fn thumbprint(table: &Table, name: &str) -> String {
@@ -257,30 +258,34 @@ fn thumbprint(table: &Table, name: &str) -> String {
     said.trim().rsplit_once('=').unwrap().1.replace(':', "")
 }
 
-/// Wine has no IIS: the sites are there already, with the same bindings, and only the records change.
+/// Twenty sites; a server numbers them in its own way.
+fn twenty_sites(first_id: usize) -> String {
+    let site = |number: usize| {
+        let (Bound { information, ssl_flags, .. }, id) = (bound(number), first_id + number * 7 % 100);
+        format!(
+            r#"<site name="Site {number}" id="{id}"><bindings><binding protocol="https"
+            bindingInformation="{information}" sslFlags="{ssl_flags}" /></bindings></site>"#
+        )
+    };
+    (1..=SITES).map(site).collect()
+}
+
 #[test]
 fn twenty_sites_get_their_certificates_back_on_a_server_with_other_ids_and_placeholders() {
     let table = Table::bare();
-    if std::env::var_os("PFXVAULT_APPCMD").is_none() {
-        return;
-    }
     let Some(old) = server_2022(&table, "old") else { return };
     for number in 1..=SITES {
         let name = bound(number).certificate;
         stock_key_pair(&table, &name, KEYS[3].1);
         old.run(&format!("restore --from pfx:{{{name}.pfx}} {IMPORT}")).ended_with(0);
     }
-    serve(&old, 1, |number, bound| {
-        let (record, hash) = (&bound.record, thumbprint(&table, &bound.certificate));
-        format!(
-            "{record} {hash} {IIS} =4D59 {} {} {} - =4341 {}\n",
-            number % 3,
-            number * 60,
-            number * 1000,
-            number % 2 * 2
-        )
-    });
-    let wanted = std::fs::read_to_string(records(&old)).unwrap();
+    let special = |number: usize| {
+        let Bound { certificate, record, .. } = bound(number);
+        let (hash, times) = (thumbprint(&table, &certificate), format!("{} {}", number * 60, number * 1000));
+        format!("{record} {hash} {IIS} =4D59 {} {times} - =4341 {}\n", number % 3, number % 2 * 2)
+    };
+    serve(&old, &twenty_sites(1), (1..=SITES).map(special).collect());
+    let wanted = records(&old);
     old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
     old.run("backup --from iis --to R:").ended_with(0);
 
@@ -288,28 +293,22 @@ fn twenty_sites_get_their_certificates_back_on_a_server_with_other_ids_and_place
     stock_key_pair(&table, "placeholder", KEYS[3].1);
     new.run(&format!("restore --from pfx:{{placeholder.pfx}} {IMPORT}")).ended_with(0);
     let placeholder = thumbprint(&table, "placeholder");
-    serve(&new, 500, |_, bound| format!("{} {placeholder} {IIS} =4D59 0 0 0 - - 0\n", bound.record));
-    let before = std::fs::read_to_string(records(&new)).unwrap();
-    let restore = "restore --from R: --passphrase-file {passphrase} --to iis";
-    new.run(&format!("{restore} --dry-run")).ended_with(0);
-    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before);
+    let plain = |number| record(&bound(number).record, &placeholder, "MY");
+    serve(&new, &twenty_sites(500), (1..=SITES).map(plain).collect());
+    let before = records(&new);
+    new.run(&format!("{RESTORE_TO_IIS} --dry-run")).ended_with(0);
+    assert_eq!(records(&new), before);
 
-    let done = new.run(&format!("{restore} --yes"));
-    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), wanted, "{}\n{}", done.out, done.err);
+    let done = new.run(&format!("{RESTORE_TO_IIS} --yes"));
+    assert_eq!(records(&new), wanted, "{}\n{}", done.out, done.err);
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), SITES + 1);
-    let again = new.run(&format!("{restore} --yes --json"));
-    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), wanted, "{}\n{}", again.out, again.err);
+    let again = new.run(&format!("{RESTORE_TO_IIS} --yes --json"));
+    assert_eq!(records(&new), wanted, "{}\n{}", again.out, again.err);
     serves_what_was_restored(&table, &new);
     new.run("undo --yes").ended_with(0);
-    assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before);
+    assert_eq!(records(&new), before);
+    assert_eq!(new.iis_config(), config(&twenty_sites(500)), "no binding is other than it should be");
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1);
-    for write in 1..=3 {
-        std::fs::write(records(&new).with_file_name("httpapi-fails-at"), write.to_string()).unwrap();
-        let names = "restore s01.example.com s02.example.com s20.example.com";
-        new.run(&format!("{} --yes", restore.replace("restore", names))).ended_with(1);
-        assert_eq!(std::fs::read_to_string(records(&new)).unwrap(), before, "write {write}");
-        assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1, "write {write}");
-    }
 }
 
 /// A TLS server with a key pair out of the new server's store, asked by the program there.
@@ -329,4 +328,167 @@ fn serves_what_was_restored(table: &Table, new: &Windows<'_>) {
     server.wait().unwrap();
     let shown = said["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "tls").unwrap();
     assert!(shown["level"] == "note" && shown["text"].as_str().unwrap().contains("s17.example.com"), "{shown}");
+}
+
+/// Two sites, by their https bindings and the certificate of the second one's FTP.
+fn shop_and_files(https: &str, ftp: &str) -> String {
+    let ftp = if ftp.is_empty() { String::new() } else { format!("{FTP_SSL}{ftp}{END_OF_FTP}") };
+    format!(
+        r#"
+        <site name="Shop" id="2">
+            <bindings>
+                <binding protocol="http" bindingInformation="*:80:www.example.com" />{https}
+            </bindings>
+        </site>
+        <site name="Files" id="3">
+            <bindings>
+                <binding protocol="ftp" bindingInformation="*:21:" />
+            </bindings>
+            {ftp}</site>
+        "#
+    )
+}
+
+const FTP_SSL: &str = "<ftpServer><security><ssl";
+const END_OF_FTP: &str = " /></security></ftpServer>";
+
+fn https(information: &str, ssl_flags: u32) -> String {
+    let key = format!(r#"protocol="https" bindingInformation="{information}""#);
+    format!("\n                <binding {key} sslFlags=\"{ssl_flags}\" />")
+}
+
+fn ftp(thumbprint: &str, store: &str) -> String {
+    format!(r#" serverCertHash="{thumbprint}" serverCertStoreName="{store}""#)
+}
+
+/// "Enable Automatic Rebind of Renewed Certificate".
+fn rebind_automatically(windows: &Windows<'_>) {
+    let folder = windows.prefix().join("drive_c/windows/system32/tasks/Microsoft/Windows/CertificateServicesClient");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("IIS-AutoCertRebind"), "<Task><Settings /></Task>").unwrap();
+}
+
+/// What bindings of a machine are made of. An element that was made for FTP stays when what it held is taken back.
+fn bindings(windows: &Windows<'_>) -> (String, String) {
+    (windows.iis_config().replace(&format!("{FTP_SSL}{END_OF_FTP}"), ""), records(windows))
+}
+
+fn fails_at(windows: &Windows<'_>, stand_in: &str, number: u32) {
+    std::fs::write(windows.program_data(&format!("{stand_in}-fails-at")), number.to_string()).unwrap();
+}
+
+/// The stand-in for IIS's own writer was called as [MS-IISA] says.
+fn assert_iis_was_asked_rightly(windows: &Windows<'_>) {
+    let log = windows.program_data("apphost-log.txt");
+    assert!(!log.exists(), "{}", std::fs::read_to_string(log).unwrap());
+}
+
+/// The new server has one of three bindings, with another certificate and other flags, and none for FTP.
+#[test]
+fn bindings_are_added_and_changed_by_iis_itself_all_of_them_or_none() {
+    let table = Table::bare();
+    let Some(old) = server_2022(&table, "old") else { return };
+    let [web, files] = ["www.example.com", "ftp.example.com"].map(|name| {
+        stock_key_pair(&table, name, KEYS[3].1);
+        old.run(&format!("restore --from pfx:{{{name}.pfx}} {IMPORT}")).ended_with(0);
+        thumbprint(&table, name)
+    });
+    let [named, everywhere, local] =
+        [by_name("www.example.com", 443), "1 00000000 - 8443".into(), "1 7F000001 - 8444".into()];
+    let bound = [("*:8443:", 4), ("*:443:www.example.com", 1), ("127.0.0.1:8444:", 8)];
+    let bound: String = bound.into_iter().map(|(information, flags)| https(information, flags)).collect();
+    let wanted = [&named, &everywhere, &local].map(|endpoint| record(endpoint, &web, "MY"));
+    serve(&old, &shop_and_files(&bound, &ftp(&files, "MY")), wanted.into());
+    let wanted = bindings(&old);
+    // Beyond what a restore makes.
+    let with_window = wanted.1.replacen(" - - 0\n", " - - 0 65536\n", 1);
+    std::fs::write(old.program_data(RECORDS), with_window).unwrap();
+    rebind_automatically(&old);
+    assert_eq!(old.run("list --from iis --json").ended_with(0).json()["automatic_rebind"], true);
+    old.run("create R: --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    old.run("backup --from iis --to R:").ended_with(0);
+
+    let new = server_2022(&table, "new").unwrap();
+    stock_key_pair(&table, "placeholder", KEYS[3].1);
+    new.run(&format!("restore --from pfx:{{placeholder.pfx}} {IMPORT}")).ended_with(0);
+    let placeholder = record(&everywhere, &thumbprint(&table, "placeholder"), "MY");
+    serve(&new, &shop_and_files(&https("*:8443:", 0), ""), vec![placeholder]);
+    let before = bindings(&new);
+    let restore = format!("{RESTORE_TO_IIS} --yes");
+    let is_as_before = |what: &str| {
+        assert_eq!(bindings(&new), before, "{what}");
+        assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)).len(), 1, "{what}");
+    };
+    fails_at(&new, "apphost", 1);
+    let plan = new.run(&format!("{RESTORE_TO_IIS} --dry-run")).ended_with(0);
+    let told = ["sslpropertyex ipport=0.0.0.0:8443 propertyid=0 receivewindow=65536", "Automatic Rebind"];
+    assert!(told.iter().all(|told| plan.out.contains(told)), "{}", plan.out);
+    let refused = new.run(&restore).ended_with(1);
+    assert!(refused.err.contains("CommitChanges") && refused.err.contains("80070021"), "{}", refused.err);
+    is_as_before("the commit fails");
+    let mut write = 1;
+    let done = loop {
+        fails_at(&new, "httpapi", write);
+        let done = new.run(&restore);
+        if done.code != 1 {
+            break done.ended_with(8);
+        }
+        is_as_before(&format!("write {write} of http.sys fails"));
+        write += 1;
+    };
+    assert_eq!(write, 4, "each of three records was written once: {}", done.out);
+
+    assert_eq!(bindings(&new), wanted);
+    let again = new.run(&format!("{restore} --json")).ended_with(8).json();
+    assert!(again["bindings"].as_array().unwrap().iter().all(|binding| binding["fate"] == "keep"), "{again}");
+    assert_eq!(bindings(&new), wanted);
+    fails_at(&new, "apphost", 1);
+    new.run("undo --yes").ended_with(8);
+    new.run("repair --yes").ended_with(0);
+    is_as_before("after the way back");
+    assert_iis_was_asked_rightly(&new);
+}
+
+/// Every way in which the request may be lost by the time the answer comes, on a server whose sites serve its predecessor.
+#[test]
+fn an_answer_takes_over_every_binding_of_its_predecessor_however_its_request_was_lost() {
+    let table = Table::bare();
+    let Some(windows) = server_2022(&table, "wine") else { return };
+    let [old, other] = ["www.example.com", "other.example.com"].map(|name| {
+        stock_key_pair(&table, name, KEYS[3].1);
+        windows.run(&format!("restore --from pfx:{{{name}.pfx}} {IMPORT}")).ended_with(0);
+        thumbprint(&table, name)
+    });
+    let bound = [("*:443:www.example.com", 1), ("*:8443:", 0), ("*:443:other.example.com", 1)];
+    let bound: String = bound.into_iter().map(|(information, flags)| https(information, flags)).collect();
+    let sites = |certificate: &str, store| shop_and_files(&bound, &ftp(certificate, store));
+    let served = |certificate: &str, store| {
+        let endpoints = [by_name("www.example.com", 443), "1 00000000 - 8443".into()];
+        let [named, everywhere] = endpoints.map(|endpoint| record(&endpoint, certificate, store));
+        let mut records = vec![everywhere, named, record(&by_name("other.example.com", 443), &other, "MY")];
+        records.sort();
+        records
+    };
+    let taken_over = |by: &str, store| (config(&sites(by, store)), served(by, store).concat());
+    serve(&windows, &sites(&old, "MY"), served(&old, "MY"));
+    windows.run("request www.example.com shop.example.com --out {request.txt}").ended_with(0);
+    answer(&table);
+    let install = |origin: &str| {
+        let said = windows.run("install {answer.txt} --yes --json").ended_with(8).json();
+        assert_eq!(said["origin"], origin, "{said}");
+        assert_eq!(bindings(&windows), taken_over(&thumbprint(&table, "leaf"), "My"), "{origin}");
+    };
+    install("pending");
+    windows.run("undo --yes").ended_with(0);
+    assert_eq!(bindings(&windows), taken_over(&old, "MY"));
+
+    let requests = r"HKLM\Software\Microsoft\SystemCertificates\REQUEST\Certificates";
+    windows.wine(&["reg", "delete", requests, "/f"]);
+    fails_at(&windows, "apphost", 1);
+    windows.run("install {answer.txt} --yes").ended_with(1);
+    assert_eq!(bindings(&windows), taken_over(&old, "MY"), "the commit fails");
+    install("request-deleted");
+    answer(&table);
+    install("used-before");
+    assert_iis_was_asked_rightly(&windows);
 }

@@ -31,6 +31,9 @@ pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known
     if let Some(folder) = here.shared.as_ref().filter(|_| !args.change.farm) {
         return Err(Error::failed(text!("error-shared-configuration", folder = folder)));
     }
+    if from.settings.automatic_rebind == Some(true) && here.settings.automatic_rebind == Some(false) {
+        run.console.warn(&text!("restore-automatic-rebind"));
+    }
     let mapping = mapping(run, args, from, &here)?;
     let thumbprints = ready.key_pairs.iter().map(|one| one.pair.leaf().thumbprint());
     let only = (!args.names.is_empty()).then(|| thumbprints.collect());

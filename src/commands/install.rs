@@ -206,7 +206,6 @@ mod tests {
     use crate::served;
     use crate::server::iis::blob::Home;
     use crate::server::iis::memory::Memory;
-    use crate::server::iis::sites::IIS_APP_ID;
     use crate::server::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Record, Site};
     use crate::throwaway::{Authority, Kind, new_key};
 
@@ -220,18 +219,7 @@ mod tests {
         server.put_certificate(StoreName::Request, request.leaf().der(), Some(link));
         let information = format!("*:{port}:www.example.com");
         let binding = Binding { protocol: "https".into(), information, ssl_flags: 1 };
-        server.put_record(Record {
-            endpoint: binding.endpoint().unwrap(),
-            thumbprint: Some(old.leaf().thumbprint()),
-            store: None,
-            app_id: IIS_APP_ID.into(),
-            check_mode: 0,
-            freshness: 0,
-            url_timeout: 0,
-            ctl_identifier: None,
-            ctl_store: None,
-            flags: 0x20,
-        });
+        server.put_record(Record { flags: 0x20, ..Record::new(binding.endpoint().unwrap(), old.leaf().thumbprint()) });
         server.install(20_348, vec![Site { name: "Shop".into(), bindings: vec![binding], ..Site::default() }]);
         server
     }

@@ -71,10 +71,14 @@ pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], names: &[String]) -> Va
     if rows > 0 {
         run.console.table(&table);
     }
+    let automatic_rebind = map.settings.automatic_rebind;
+    if automatic_rebind == Some(true) && names.is_empty() {
+        run.console.mention(&text!("list-automatic-rebind"));
+    }
     let warnings = if names.is_empty() && !seen.is_empty() { review(map, seen, run.now) } else { Vec::new() };
     warnings.iter().for_each(|warning| run.console.warn(warning));
     let warnings: Vec<_> = warnings.iter().map(|warning| run.console.words(warning)).collect();
-    json!({ "sites": documents, "warnings": warnings })
+    json!({ "sites": documents, "warnings": warnings, "automatic_rebind": automatic_rebind })
 }
 
 fn shown(seen: &Seen) -> Option<(String, Shown)> {

@@ -4,6 +4,7 @@
 
 use super::edit::Edit;
 use crate::server::iis::binding::RECORD_FLAGS;
+use crate::server::iis::sites::Property;
 use crate::server::iis::{Binding, Endpoint, FtpCertificate, Record};
 
 /// Its command lines, in their order.
@@ -38,6 +39,11 @@ fn binding(site: &str, before: Option<&Binding>, after: Option<&Binding>) -> Str
         }
         (None, None) => String::new(),
     })
+}
+
+/// The command that makes a property.
+pub(super) fn property(property: &Property) -> String {
+    format!("netsh http update sslpropertyex {} {}", place(&property.endpoint), property.value)
 }
 
 fn place(endpoint: &Endpoint) -> String {

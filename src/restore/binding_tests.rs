@@ -8,11 +8,12 @@ use super::tests::{PKI, incoming, link, running, state_folder, take_back_interru
 use super::*;
 use crate::error::{Error, Exit};
 use crate::server::iis::memory::{Died, Fault, Memory};
-use crate::server::iis::sites::{CentralStore, Settings};
+use crate::server::iis::sites::{CentralStore, Property, Settings};
 use crate::server::iis::{
     Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, StoredCertificate,
     keep_used, look_at_all,
 };
+use crate::text;
 
 const SERVER_2012_R2: u32 = 9600;
 const SERVER_2022: u32 = 20_348;
@@ -116,6 +117,23 @@ fn words(bound: &[Bound]) -> Vec<String> {
         format!("{} {}: {fate}{remarks}", one.site, one.binding)
     };
     bound.iter().map(word).collect()
+}
+
+#[test]
+fn a_property_that_is_not_restored_is_named_with_the_command_that_makes_it() {
+    let property =
+        |endpoint: &Endpoint| Property { endpoint: endpoint.clone(), value: "propertyid=0 receivewindow=9".into() };
+    let (mut from, server, mapping) = (old(), new_server(), answers());
+    let shop = from.records[0].endpoint.clone();
+    let alone = Endpoint::Address { ip: "198.51.100.7".parse().unwrap(), port: 443 };
+    from.settings.properties = from.records.iter().map(|record| property(&record.endpoint)).collect();
+    let mut here = SiteMap::of(server.iis()).unwrap();
+    here.settings.properties.push(property(&shop));
+    let bound = bindings::plan(&moving(&from, &here, &mapping));
+    let remarks: Vec<_> =
+        bound.iter().flat_map(|one| &one.remarks).filter(|one| one.id == "bind-property-left-out").collect();
+    let command = format!("netsh http update sslpropertyex ipport={alone} propertyid=0 receivewindow=9");
+    assert_eq!(remarks, [&text!("bind-property-left-out", command = command)], "the shop's is here already");
 }
 
 /// A stand-in for the process: a look, a plan, carried out.

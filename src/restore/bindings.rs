@@ -4,10 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::appcmd;
 use super::edit::Edit;
 use super::mapping::{AddressHere, Mapping, SiteHere, SitesHere};
 use crate::served::Check;
 use crate::server::iis::binding::{self, CENTRAL, Parts, RECORD_FLAGS, SNI, SSL_FLAGS};
+use crate::server::iis::sites::Property;
 use crate::server::iis::{Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, StoreName};
 use crate::text;
 use crate::text::Text;
@@ -296,6 +298,7 @@ impl<'a> Planner<'a> {
                 bound.remarks.push(remark);
             }
         }
+        bound.remarks.extend(self.properties_left_out(record, &after.endpoint));
         Ok(after)
     }
 
@@ -319,6 +322,15 @@ impl<'a> Planner<'a> {
         };
         bound.remarks.push(text!("bind-central-store", folder = central.location.as_str()));
         Ok(())
+    }
+
+    /// What a record has that is not restored, unless the one here has it already.
+    fn properties_left_out(&self, record: &Record, endpoint: &Endpoint) -> impl Iterator<Item = Text> {
+        let Moving { from, here, .. } = self.moving;
+        let there = from.settings.properties.iter().filter(|property| property.endpoint == record.endpoint);
+        let moved = there.map(|property| Property { endpoint: endpoint.clone(), ..property.clone() });
+        let left_out = moved.filter(|property| !here.settings.properties.contains(property));
+        left_out.map(|property| text!("bind-property-left-out", command = appcmd::property(&property)))
     }
 
     /// The FTP certificate of a site.

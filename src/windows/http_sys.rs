@@ -1,8 +1,8 @@
 //! The records of http.sys, by the HTTP Server API: read whole, written back whole.
 //!
-//! Microsoft: "HttpQueryServiceConfiguration", "HttpSetServiceConfiguration", "HTTP_SERVICE_CONFIG_SSL_PARAM". The kinds
-//! of Windows 10 and later (`…CertInfoEx`, scoped Central Certificate Store) hold settings beyond those of
-//! `HTTP_SERVICE_CONFIG_SSL_PARAM`, such as the TLS window size; these are not captured, the records themselves are.
+//! Microsoft: "HttpQueryServiceConfiguration", "HttpSetServiceConfiguration", "HTTP_SERVICE_CONFIG_SSL_PARAM". Of the kinds
+//! of Windows Server 2019 and later (`…CertInfoEx`) the two settings are read that netsh can make; they are told about,
+//! not written. The scoped Central Certificate Store is not read.
 
 use std::ffi::c_void;
 use std::net::Ipv4Addr;
@@ -15,12 +15,16 @@ use windows_sys::Win32::Foundation::{
     ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS, ERROR_SUCCESS, HANDLE,
 };
 use windows_sys::Win32::Networking::HttpServer::{
-    HTTP_INITIALIZE_CONFIG, HTTP_SERVICE_CONFIG_ID, HTTP_SERVICE_CONFIG_SSL_CCS_KEY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY,
-    HTTP_SERVICE_CONFIG_SSL_CCS_SET, HTTP_SERVICE_CONFIG_SSL_KEY, HTTP_SERVICE_CONFIG_SSL_PARAM,
-    HTTP_SERVICE_CONFIG_SSL_QUERY, HTTP_SERVICE_CONFIG_SSL_SET, HTTP_SERVICE_CONFIG_SSL_SNI_KEY,
-    HTTP_SERVICE_CONFIG_SSL_SNI_QUERY, HTTP_SERVICE_CONFIG_SSL_SNI_SET, HTTPAPI_VERSION,
+    ExParamTypeHttp2SettingsLimits, ExParamTypeHttp2Window, HTTP_INITIALIZE_CONFIG, HTTP_SERVICE_CONFIG_ID,
+    HTTP_SERVICE_CONFIG_SSL_CCS_KEY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY_EX,
+    HTTP_SERVICE_CONFIG_SSL_CCS_SET, HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX, HTTP_SERVICE_CONFIG_SSL_KEY,
+    HTTP_SERVICE_CONFIG_SSL_PARAM, HTTP_SERVICE_CONFIG_SSL_PARAM_EX, HTTP_SERVICE_CONFIG_SSL_QUERY,
+    HTTP_SERVICE_CONFIG_SSL_QUERY_EX, HTTP_SERVICE_CONFIG_SSL_SET, HTTP_SERVICE_CONFIG_SSL_SET_EX,
+    HTTP_SERVICE_CONFIG_SSL_SNI_KEY, HTTP_SERVICE_CONFIG_SSL_SNI_QUERY, HTTP_SERVICE_CONFIG_SSL_SNI_QUERY_EX,
+    HTTP_SERVICE_CONFIG_SSL_SNI_SET, HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX, HTTPAPI_VERSION,
     HttpDeleteServiceConfiguration, HttpInitialize, HttpQueryServiceConfiguration, HttpServiceConfigQueryNext,
-    HttpServiceConfigSSLCertInfo, HttpServiceConfigSslCcsCertInfo, HttpServiceConfigSslSniCertInfo,
+    HttpServiceConfigSSLCertInfo, HttpServiceConfigSslCcsCertInfo, HttpServiceConfigSslCcsCertInfoEx,
+    HttpServiceConfigSslCertInfoEx, HttpServiceConfigSslSniCertInfo, HttpServiceConfigSslSniCertInfoEx,
     HttpSetServiceConfiguration, HttpTerminate,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
@@ -31,6 +35,7 @@ use super::address;
 use super::answer::nonsense;
 use super::memory::text_at;
 use super::wide::wide;
+use crate::server::iis::sites::Property;
 use crate::server::iis::{Code, Endpoint, Record, WindowsError};
 
 // What http.sys of 64-bit Windows takes.
@@ -41,6 +46,9 @@ const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_SNI_SET>() == 216);
 const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_SNI_QUERY>() == 152);
 const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_CCS_SET>() == 208);
 const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_CCS_QUERY>() == 144);
+const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_QUERY_EX>() == 144);
+const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_SNI_QUERY_EX>() == 152);
+const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_CCS_QUERY_EX>() == 144);
 
 const QUERY: &str = "HttpQueryServiceConfiguration";
 /// Records of one kind before this is no server any more.
@@ -57,6 +65,36 @@ pub fn records() -> Result<Vec<Record>, WindowsError> {
     records.extend(session.every(HttpServiceConfigSslSniCertInfo, by_name, of_name)?);
     records.extend(session.every(HttpServiceConfigSslCcsCertInfo, central, of_central)?);
     Ok(records)
+}
+
+/// What records have beyond that.
+pub fn properties() -> Result<Vec<Property>, WindowsError> {
+    let session = Session::start()?;
+    let mut found = Vec::new();
+    for kind in [ExParamTypeHttp2Window, ExParamTypeHttp2SettingsLimits] {
+        let by_address = |token| HTTP_SERVICE_CONFIG_SSL_QUERY_EX {
+            QueryDesc: HttpServiceConfigQueryNext,
+            dwToken: token,
+            ParamType: kind,
+            ..Default::default()
+        };
+        let by_name = |token| HTTP_SERVICE_CONFIG_SSL_SNI_QUERY_EX {
+            QueryDesc: HttpServiceConfigQueryNext,
+            dwToken: token,
+            ParamType: kind,
+            ..Default::default()
+        };
+        let central = |token| HTTP_SERVICE_CONFIG_SSL_CCS_QUERY_EX {
+            QueryDesc: HttpServiceConfigQueryNext,
+            dwToken: token,
+            ParamType: kind,
+            ..Default::default()
+        };
+        found.extend(session.every(HttpServiceConfigSslCertInfoEx, by_address, property_of_address)?);
+        found.extend(session.every(HttpServiceConfigSslSniCertInfoEx, by_name, property_of_name)?);
+        found.extend(session.every(HttpServiceConfigSslCcsCertInfoEx, central, property_of_central)?);
+    }
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Adds a record.
@@ -131,22 +169,22 @@ impl Session {
         done(code, "HttpInitialize", "this machine").map(|()| Self(()))
     }
 
-    /// Every record of one kind, in the order in which Windows counts them.
-    fn every<Query, Set>(
+    /// Every answer of one kind, in the order in which Windows counts them.
+    fn every<Query, Set, Found>(
         &self,
         kind: HTTP_SERVICE_CONFIG_ID,
-        question: fn(u32) -> Query,
-        record: fn(&Set) -> Option<Record>,
-    ) -> Result<Vec<Record>, WindowsError> {
-        let mut records = Vec::new();
+        question: impl Fn(u32) -> Query,
+        read: fn(&Set) -> Option<Found>,
+    ) -> Result<Vec<Found>, WindowsError> {
+        let mut found = Vec::new();
         for token in 0..MOST_RECORDS {
-            let Some(answer) = self.query(kind, &question(token))? else { return Ok(records) };
+            let Some(answer) = self.query(kind, &question(token))? else { return Ok(found) };
             if size_of_val(answer.as_slice()) < size_of::<Set>() {
                 return Err(nonsense(QUERY, kind));
             }
             // SAFETY: the aligned buffer holds the structure that this kind is answered with, and what it points to.
             let set = unsafe { &*answer.as_ptr().cast::<Set>() };
-            records.push(record(set).ok_or_else(|| nonsense(QUERY, kind))?);
+            found.push(read(set).ok_or_else(|| nonsense(QUERY, kind))?);
         }
         Err(nonsense(QUERY, kind))
     }
@@ -317,14 +355,48 @@ fn of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET) -> Option<Record> {
 }
 
 fn of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET) -> Option<Record> {
-    let (_, port) = address::read(ptr::from_ref(&set.KeyDesc.IpPort).cast())?;
-    let host = text_at(set.KeyDesc.Host).into_string().ok()?;
-    record(Endpoint::Name { host, port }, &set.ParamDesc)
+    record(name(&set.KeyDesc)?, &set.ParamDesc)
+}
+
+fn name(key: &HTTP_SERVICE_CONFIG_SSL_SNI_KEY) -> Option<Endpoint> {
+    let (_, port) = address::read(ptr::from_ref(&key.IpPort).cast())?;
+    Some(Endpoint::Name { host: text_at(key.Host).into_string().ok()?, port })
 }
 
 fn of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET) -> Option<Record> {
     let (_, port) = address::read(ptr::from_ref(&set.KeyDesc.LocalAddress).cast())?;
     record(Endpoint::Central { port }, &set.ParamDesc)
+}
+
+fn property_of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET_EX) -> Option<Option<Property>> {
+    let (ip, port) = address::read(ptr::from_ref(&set.KeyDesc.IpPort).cast())?;
+    Some(property(Endpoint::Address { ip, port }, &set.ParamDesc))
+}
+
+fn property_of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX) -> Option<Option<Property>> {
+    Some(property(name(&set.KeyDesc)?.in_lower_case(), &set.ParamDesc))
+}
+
+fn property_of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX) -> Option<Option<Property>> {
+    let (_, port) = address::read(ptr::from_ref(&set.KeyDesc.LocalAddress).cast())?;
+    Some(property(Endpoint::Central { port }, &set.ParamDesc))
+}
+
+/// The property in an answer, if it is not what Windows begins with, which is what `netsh http show sslcert` shows for
+/// every record.
+fn property(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM_EX) -> Option<Property> {
+    let value = if param.ParamType == ExParamTypeHttp2Window {
+        // SAFETY: the part of the union that this type has; any bytes are a number.
+        let bytes = unsafe { param.Anonymous.Http2WindowSizeParam }.Http2ReceiveWindowSize;
+        (bytes != 1 << 20).then(|| format!("propertyid=0 receivewindow={bytes}"))
+    } else {
+        // SAFETY: the part of the union that the other type has; any bytes are numbers.
+        let limits = unsafe { param.Anonymous.Http2SettingsLimitsParam };
+        let (frame, minute) = (limits.Http2MaxSettingsPerFrame, limits.Http2MaxSettingsPerMinute);
+        let value = || format!("propertyid=1 maxsettingsperframe={frame} maxsettingsperminute={minute}");
+        ((frame, minute) != (2_796_202, u32::MAX)).then(value)
+    };
+    value.map(|value| Property { endpoint, value })
 }
 
 /// The record in an answer. A name that is no Unicode is no name.

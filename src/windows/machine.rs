@@ -1,8 +1,11 @@
 //! This machine: its certificate stores and keys, the records of http.sys, the configuration of IIS.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::files;
+use crate::server::iis::config;
 use crate::server::iis::sites::{CentralStore, Settings};
 use crate::server::iis::{
     BindingChange, CertStores, Code, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport,
@@ -12,10 +15,11 @@ use crate::vault::id::Hash;
 
 use super::answer::nonsense;
 use super::store::{Context, Store};
-use super::{address, apphost, capi, cng, http_sys, pfx_fallback, process, registry};
+use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
+const REBIND_TASK: &str = r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
 
 /// The machine this runs on.
 pub struct LocalMachine;
@@ -145,8 +149,18 @@ impl SiteConfig for LocalMachine {
         let enabled = registry::number(CENTRAL_STORE, "Enabled").is_some_and(|enabled| enabled != 0);
         let central_store =
             enabled.then(|| CentralStore { location: text("CertStoreLocation"), user: text("UserName") });
-        // The task that rebinds is made by a template of the Task Scheduler; whether it is on is not asked.
-        Settings { central_store, automatic_rebind: None }
+        // They are told about only: what cannot be read is as if it were not there.
+        let properties = http_sys::properties().unwrap_or_default();
+        Settings { central_store, automatic_rebind: automatic_rebind(), properties }
+    }
+}
+
+/// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot be read.
+fn automatic_rebind() -> Option<bool> {
+    match files::read_input(&folders::windows().ok()?.join(REBIND_TASK)) {
+        Ok(task) => config::task_is_enabled(&task),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE` and the stand-ins for ncrypt.dll
-//! and httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`.
+//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE`, the stand-ins for ncrypt.dll and
+//! httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`, those for IIS in `PFXVAULT_APPCMD` and `PFXVAULT_APPHOST`.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "a test, and every file uses a part of it")]
 
 use std::ffi::OsString;
@@ -14,6 +14,10 @@ fn stand_ins() -> impl Iterator<Item = (OsString, &'static str)> {
     let libraries = [("PFXVAULT_NCRYPT", "ncrypt"), ("PFXVAULT_HTTPAPI", "httpapi")];
     libraries.into_iter().filter_map(|(variable, library)| Some((std::env::var_os(variable)?, library)))
 }
+
+/// The class of IIS's own writer.
+const WRITABLE_ADMIN_MANAGER: &str =
+    r"HKLM\Software\Classes\CLSID\{2B72133B-3F5B-4602-8952-803546CE3344}\InprocServer32";
 
 /// A Windows machine: a prefix of Wine of that name with the table's stick A as its removable drive R:.
 pub struct Windows<'a> {
@@ -53,6 +57,30 @@ impl<'a> Windows<'a> {
 
     pub fn wine(&self, words: &[&str]) {
         assert!(self.command("wine").args(words).output().unwrap().status.success(), "{words:?}");
+    }
+
+    /// Gives the machine IIS, with this configuration.
+    pub fn install_iis(&self, config: &str) {
+        let inetsrv = self.prefix().join("drive_c/windows/system32/inetsrv");
+        std::fs::create_dir_all(inetsrv.join("config")).unwrap();
+        for (variable, file) in [("PFXVAULT_APPCMD", "appcmd.exe"), ("PFXVAULT_APPHOST", "nativerd.dll")] {
+            std::fs::copy(std::env::var_os(variable).unwrap(), inetsrv.join(file)).unwrap();
+        }
+        std::fs::write(inetsrv.join("config/applicationHost.config"), config).unwrap();
+        let writer = r"C:\windows\System32\inetsrv\nativerd.dll";
+        self.wine(&["reg", "add", WRITABLE_ADMIN_MANAGER, "/ve", "/d", writer, "/f"]);
+        self.wine(&["reg", "add", WRITABLE_ADMIN_MANAGER, "/v", "ThreadingModel", "/d", "Both", "/f"]);
+    }
+
+    /// applicationHost.config, as it is now.
+    pub fn iis_config(&self) -> String {
+        let config = "drive_c/windows/system32/inetsrv/config/applicationHost.config";
+        std::fs::read_to_string(self.prefix().join(config)).unwrap()
+    }
+
+    /// What the stand-ins keep, and read what shall fail from.
+    pub fn program_data(&self, name: &str) -> PathBuf {
+        self.prefix().join("drive_c/ProgramData").join(name)
     }
 
     /// Waits until the registry is on disk; the next program reads it.

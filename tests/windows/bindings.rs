@@ -1,17 +1,21 @@
-//! Bindings changed by IIS's own writer: on a Windows server with IIS only, since Wine has none.
+//! Bindings changed by IIS's own writer. On a Windows server with the real one; under Wine with a strict stand-in
+//! (tests/windows/stock/apphost.c).
 
 use std::fs;
 
-use pfxvault::server::iis::{Binding, BindingChange, Change, SiteConfig};
+use pfxvault::server::iis::{Binding, BindingChange, Change, Code, SiteConfig};
 use pfxvault::windows::LocalMachine;
+
+use crate::under_wine;
 
 /// What every new IIS has.
 const SITE: &str = "Default Web Site";
 const HOST: &str = "pfxvault.example";
 
 fn configuration() -> Option<String> {
-    let file = LocalMachine.folder()?.join("applicationHost.config");
-    Some(fs::read_to_string(file).unwrap())
+    let folder = LocalMachine.folder();
+    assert!(folder.is_some() || !under_wine(), "PFXVAULT_APPHOST names no stand-in");
+    Some(fs::read_to_string(folder?.join("applicationHost.config")).unwrap())
 }
 
 fn change(site: &str, change: Change) -> BindingChange {
@@ -29,12 +33,16 @@ fn bindings_are_added_changed_and_removed_all_or_none() {
     assert_eq!(configuration().unwrap(), before, "nothing was committed");
 
     LocalMachine.apply(&[add()]).unwrap();
+    let twice = LocalMachine.apply(&[add()]).unwrap_err();
+    assert_eq!((twice.call, twice.code), ("AddElement", Code(0x8007_00B7)));
     let line = |configuration: &str| configuration.lines().find(|line| line.contains(HOST)).map(str::to_owned);
     assert!(line(&configuration().unwrap()).unwrap().contains(r#"sslFlags="1""#));
     LocalMachine.apply(&[change(SITE, Change::Flags { binding: with_flags(1), ssl_flags: 0 })]).unwrap();
     assert!(!line(&configuration().unwrap()).unwrap().contains(r#"sslFlags="1""#));
     LocalMachine.apply(&[change(SITE, Change::Remove(with_flags(0)))]).unwrap();
     assert_eq!(line(&configuration().unwrap()), None);
+    let log = std::path::Path::new(r"C:\ProgramData\apphost-log.txt");
+    assert!(!log.exists(), "{}", fs::read_to_string(log).unwrap());
 }
 
 #[test]

@@ -101,6 +101,9 @@ fn every_field_of_a_record_comes_back_as_it_was_written() {
         http().add(&record).unwrap();
         assert_eq!(kept(&endpoint), Some(record));
     }
+    let properties = LocalMachine.settings().properties;
+    let ours: Vec<_> = properties.iter().filter(|property| endpoints().contains(&property.endpoint)).collect();
+    assert!(ours.is_empty(), "a new record has what Windows begins with: {ours:?}");
     for endpoint in endpoints() {
         assert!(http().remove(&endpoint).unwrap());
         assert_eq!(kept(&endpoint), None);

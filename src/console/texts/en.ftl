@@ -1092,6 +1092,7 @@ bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
 bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
+bind-property-left-out = . attention: this setting of HTTP.sys is not restored. To set it afterwards: { $command }
 bind-other-store = . the certificate is taken from the store { $store }
 bind-central-store = . its certificate comes from the Central Certificate Store set up here: { $folder }
 backup-unused =
@@ -1131,6 +1132,7 @@ error-tls-name = not a host with a port: { $name }
     .hint = write it as www.example.com or www.example.com:8443
 tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd start site "{ $site }"
 restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
+restore-automatic-rebind = attention: the old server bound renewed certificates by itself, this one does not. To let it: in IIS Manager, Server Certificates, Enable Automatic Rebind of Renewed Certificate
 restore-no-iis = attention: IIS is not installed here, so nothing can be bound
 restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager, or run the restore again without --keys-only once the sites are there.
 restore-no-sites = The certificates are not bound yet, because nothing here says to which sites. Bind them in IIS Manager, or add --iis-config with a copy of the old server's applicationHost.config.
@@ -1395,6 +1397,7 @@ error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing
 column-site = site
 column-binding = host:port
 column-certificate = certificate
+list-automatic-rebind = When Windows renews a certificate, it binds the new one by itself (automatic rebind is enabled).
 list-sites-headline =
     It has { $count ->
         [one] 1 site

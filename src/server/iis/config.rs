@@ -127,6 +127,17 @@ pub fn parse_redirection(bytes: &[u8]) -> Result<Option<String>, Text> {
     path.transpose()
 }
 
+/// Whether a task of the Task Scheduler is enabled; `None` if this is none.
+///
+/// Microsoft: \[MS-TSCH\], `settingsType`: `Enabled` is true where it is not said.
+pub fn task_is_enabled(bytes: &[u8]) -> Option<bool> {
+    let text = decode(bytes).ok()?;
+    let document = document(&text).ok()?;
+    let settings = children(root(&document, "Task").ok()?, "Settings");
+    let mut enabled = settings.flat_map(|settings| children(settings, "Enabled"));
+    Some(enabled.all(|node| node.text().is_some_and(|text| text.trim() == "true")))
+}
+
 fn take_sites(sites: Node<'_, '_>, config: &mut Config) -> Result<(), Text> {
     let defaults = children(sites, "siteDefaults").last();
     let inherited = defaults.map(|node| bindings(node, &[])).transpose()?.unwrap_or_default();

@@ -183,6 +183,18 @@ pub struct Settings {
     /// where that is not known.
     #[serde(default)]
     pub automatic_rebind: Option<bool>,
+    /// What records of http.sys have that is no part of [`Record`].
+    #[serde(default)]
+    pub properties: Vec<Property>,
+}
+
+/// A setting of a record that is not what Windows begins with (`HTTP_SERVICE_CONFIG_SSL_PARAM_EX`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Property {
+    /// The record.
+    pub endpoint: Endpoint,
+    /// As `netsh http update sslpropertyex` takes it: `propertyid=0 receivewindow=65536`.
+    pub value: String,
 }
 
 /// The Central Certificate Store: a folder of `host.pfx` files.

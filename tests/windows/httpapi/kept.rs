@@ -21,6 +21,14 @@ impl Kind {
     pub fn of(id: i32) -> Option<Self> {
         [Self::Address, Self::Name, Self::Central].into_iter().find(|kind| *kind as i32 == id)
     }
+
+    /// `HttpServiceConfigSslCertInfoEx` and its siblings.
+    pub fn of_property(id: i32) -> Option<Self> {
+        [(8, Self::Address), (9, Self::Name), (10, Self::Central)]
+            .into_iter()
+            .find(|(ex, _)| *ex == id)
+            .map(|(_, of)| of)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -42,10 +50,16 @@ pub struct Kept {
     pub numbers: [u32; 4],
     pub ctl_identifier: Option<String>,
     pub ctl_store: Option<String>,
+    /// `ExParamTypeHttp2Window`.
+    pub window: u32,
 }
 
+/// The window that a record begins with.
+pub const WINDOW: u32 = 1 << 20;
+
 impl Kept {
-    /// `KIND IP HOST PORT HASH APPID STORE MODE FRESH TIMEOUT CTL CTLSTORE FLAGS`, `-` for nothing.
+    /// `KIND IP HOST PORT HASH APPID STORE MODE FRESH TIMEOUT CTL CTLSTORE FLAGS`, `-` for nothing; then the window, if it is
+    /// not what a record begins with.
     fn line(&self) -> String {
         let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { HEXUPPER.encode(bytes) };
         let text =
@@ -55,14 +69,16 @@ impl Kept {
             (hex(&self.key.ip), hex(self.key.host.as_bytes()), hex(&self.hash), hex(&self.app_id));
         let (store, ctl, ctl_store) = (text(&self.store), text(&self.ctl_identifier), text(&self.ctl_store));
         let (kind, port) = (self.kind as i32, self.key.port);
+        let window = if self.window == WINDOW { String::new() } else { format!(" {}", self.window) };
         format!(
-            "{kind} {ip} {host} {port} {hash} {app_id} {store} {mode} {fresh} {timeout} {ctl} {ctl_store} {flags}\n"
+            "{kind} {ip} {host} {port} {hash} {app_id} {store} {mode} {fresh} {timeout} {ctl} {ctl_store} {flags}{window}\n"
         )
     }
 
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [kind, ip, host, port, hash, app_id, store, mode, fresh, timeout, ctl, ctl_store, flags] = fields[..]
+        let [kind, ip, host, port, hash, app_id, store, mode, fresh, timeout, ctl, ctl_store, flags, ref window @ ..] =
+            fields[..]
         else {
             return None;
         };
@@ -84,6 +100,7 @@ impl Kept {
             numbers: [mode.parse().ok()?, fresh.parse().ok()?, timeout.parse().ok()?, flags.parse().ok()?],
             ctl_identifier: optional(ctl)?,
             ctl_store: optional(ctl_store)?,
+            window: window.first().map_or(Some(WINDOW), |window| window.parse().ok())?,
         })
     }
 }

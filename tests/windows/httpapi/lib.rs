@@ -22,7 +22,7 @@ mod raw;
 use std::ffi::c_void;
 
 use kept::{Kept, Kind};
-use raw::{INVALID_PARAMETER, Layout};
+use raw::{INVALID_PARAMETER, Layout, Output};
 
 const SUCCESS: u32 = 0;
 const FILE_NOT_FOUND: u32 = 2;
@@ -63,13 +63,21 @@ pub unsafe extern "system" fn HttpQueryServiceConfiguration(
     overlapped: *const c_void,
 ) -> u32 {
     answer(|| {
-        let kind = Kind::of(id).ok_or(INVALID_PARAMETER)?;
+        let property = Kind::of_property(id).filter(|_| !kept::is_old());
+        let kind = property.or(Kind::of(id)).ok_or(INVALID_PARAMETER)?;
         demand(handle.is_null() && overlapped.is_null() && !size.is_null(), INVALID_PARAMETER)?;
         demand(output.is_null() == (room == 0) && output.addr().is_multiple_of(8), INVALID_PARAMETER)?;
-        let layout = Layout::of(kind);
-        let query = unsafe { raw::structure(input, length, layout.query) }?;
-        let token = raw::number(query, layout.query - 8);
+        let Layout { query, query_ex, .. } = Layout::of(kind);
+        let query_size = if property.is_some() { query_ex } else { query };
+        let query = unsafe { raw::structure(input, length, query_size) }?;
+        let token = raw::number(query, query_size - 8);
         let records: Vec<Kept> = kept::all()?.into_iter().filter(|kept| kept.kind == kind).collect();
+        let output = Output { start: output, room, size };
+        if property.is_some() {
+            demand(raw::number(query, 0) == 1, INVALID_PARAMETER)?;
+            let found = records.get(token as usize).ok_or(NO_MORE_ITEMS)?;
+            return unsafe { raw::answer_property(found, raw::number(query, query_size - 4), &output) };
+        }
         let found = match raw::number(query, 0) {
             0 => {
                 let key = unsafe { raw::key(kind, &query[8..]) }?;
@@ -78,7 +86,7 @@ pub unsafe extern "system" fn HttpQueryServiceConfiguration(
             1 => records.get(token as usize).ok_or(NO_MORE_ITEMS)?,
             _ => return Err(INVALID_PARAMETER),
         };
-        unsafe { raw::answer(found, output, room, size) }
+        unsafe { raw::answer(found, &output) }
     })
 }
 

@@ -5,25 +5,26 @@ use std::slice;
 
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6, SOCKADDR_IN, SOCKADDR_IN6};
 
-use crate::kept::{Kept, Key, Kind};
+use crate::kept::{Kept, Key, Kind, WINDOW};
 
 pub const INVALID_PARAMETER: u32 = 87;
 pub const INSUFFICIENT_BUFFER: u32 = 122;
 
-/// Sizes of `HTTP_SERVICE_CONFIG_SSL_SET` and `…_QUERY` of the three kinds on 64-bit Windows, and where the parameters
-/// stand in the former.
+/// Sizes of `HTTP_SERVICE_CONFIG_SSL_SET`, `…_QUERY` and `…_QUERY_EX` of the three kinds on 64-bit Windows, and where the
+/// parameters stand in the first.
 pub struct Layout {
     pub set: usize,
     pub query: usize,
+    pub query_ex: usize,
     pub param: usize,
 }
 
 impl Layout {
     pub fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Address => Self { set: 88, query: 24, param: 8 },
-            Kind::Name => Self { set: 216, query: 152, param: 136 },
-            Kind::Central => Self { set: 208, query: 144, param: 128 },
+            Kind::Address => Self { set: 88, query: 24, query_ex: 144, param: 8 },
+            Kind::Name => Self { set: 216, query: 152, query_ex: 152, param: 136 },
+            Kind::Central => Self { set: 208, query: 144, query_ex: 144, param: 128 },
         }
     }
 }
@@ -110,11 +111,42 @@ pub unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u32> {
         numbers: [number(param, 40), number(param, 44), number(param, 48), number(param, 72)],
         ctl_identifier: unsafe { text(pointer(param, 56)) }?,
         ctl_store: unsafe { text(pointer(param, 64)) }?,
+        window: WINDOW,
     })
 }
 
+/// The caller's buffer.
+pub struct Output {
+    pub start: *mut u8,
+    pub room: u32,
+    pub size: *mut u32,
+}
+
+/// Lays a property of a record out: every record has them, if only with what it begins with.
+pub unsafe fn answer_property(kept: &Kept, property: u32, output: &Output) -> Result<(), u32> {
+    let key = if kept.kind == Kind::Name { 136 } else { 128 };
+    let mut bytes = vec![0_u8; key + 32];
+    let address = storage(&kept.key);
+    bytes[..address.len()].copy_from_slice(&address);
+    let values: &[u32] = match property {
+        0 => &[kept.window],
+        1 => &[2_796_202, u32::MAX],
+        _ => return Err(INVALID_PARAMETER),
+    };
+    bytes[key..key + 4].copy_from_slice(&property.to_le_bytes());
+    for (value, at) in values.iter().zip([key + 16, key + 20]) {
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    let mut pointers = Vec::new();
+    if kept.kind == Kind::Name {
+        pointers.push((128, bytes.len()));
+        bytes.extend(units(&kept.key.host));
+    }
+    unsafe { give(bytes, pointers, output) }
+}
+
 /// Lays a record out as Windows does: the structure first, then what it points to.
-pub unsafe fn answer(kept: &Kept, output: *mut u8, room: u32, size: *mut u32) -> Result<(), u32> {
+pub unsafe fn answer(kept: &Kept, output: &Output) -> Result<(), u32> {
     let layout = Layout::of(kept.kind);
     let mut bytes = vec![0_u8; layout.set];
     let mut pointers = Vec::new();
@@ -143,15 +175,19 @@ pub unsafe fn answer(kept: &Kept, output: *mut u8, room: u32, size: *mut u32) ->
     for (at, number) in [40, 44, 48, 72].into_iter().zip(kept.numbers) {
         bytes[param + at..param + at + 4].copy_from_slice(&number.to_le_bytes());
     }
-    unsafe { size.write(bytes.len() as u32) };
-    if output.is_null() || (room as usize) < bytes.len() {
+    unsafe { give(bytes, pointers, output) }
+}
+
+unsafe fn give(mut bytes: Vec<u8>, pointers: Vec<(usize, usize)>, output: &Output) -> Result<(), u32> {
+    unsafe { output.size.write(bytes.len() as u32) };
+    if output.start.is_null() || (output.room as usize) < bytes.len() {
         return Err(INSUFFICIENT_BUFFER);
     }
     for (at, target) in pointers {
-        let target = (output.expose_provenance() + target) as u64;
+        let target = (output.start.expose_provenance() + target) as u64;
         bytes[at..at + 8].copy_from_slice(&target.to_le_bytes());
     }
-    unsafe { output.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    unsafe { output.start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     Ok(())
 }
 
