@@ -1,48 +1,95 @@
-//! How long the plan of a whole server takes: 500 sites with 800 bindings and as many certificates, onto sites with
-//! other names. `cargo bench --bench bindings`
+//! How long the plan of a whole server takes: 500 sites with 800 bindings and as many key pairs, onto sites with other
+//! names. The worst of servers: every certificate and every key is there, and no link leads from one to the other.
+//! `cargo bench --bench bindings`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
 
 use std::collections::HashMap;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pfxvault::restore::{Mapping, Moving, bindings};
-use pfxvault::server::iis::{Binding, Record, Site, SiteMap, StoreName};
+use jiff::Timestamp;
+use pfxvault::keypair::{Certificate, KeyPair};
+use pfxvault::restore::{Incoming, Mapping, Moving, Options, bindings, plan};
+use pfxvault::server::iis::blob::Home;
+use pfxvault::server::iis::{
+    Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Record, Seen, Site, SiteMap, Snapshot, StoreName,
+    StoredCertificate, public_key,
+};
+use pfxvault::throwaway::{Authority, Kind};
 
 const SITES: usize = 500;
-const CERTIFICATES: usize = 800;
+const KEY_PAIRS: usize = 800;
+
+fn host(n: usize) -> String {
+    format!("host{n}.example.com")
+}
 
 fn binding(n: usize) -> Binding {
-    Binding { protocol: "https".into(), information: format!("*:443:host{n}.example.com"), ssl_flags: 1 }
-}
-
-fn thumbprint(n: usize) -> String {
-    format!("{n:040X}")
-}
-
-fn record(n: usize) -> Record {
-    Record::new(binding(n).endpoint().unwrap(), thumbprint(n))
+    Binding { protocol: "https".into(), information: format!("*:443:{}", host(n)), ssl_flags: 1 }
 }
 
 /// The host names are dealt out to the sites in turn.
 fn sites(name: &str) -> Vec<Site> {
     let site = |n: usize| Site {
         name: format!("{name} {n}"),
-        bindings: (n..CERTIFICATES).step_by(SITES).map(binding).collect(),
+        bindings: (n..KEY_PAIRS).step_by(SITES).map(binding).collect(),
         ..Site::default()
     };
     (0..SITES).map(site).collect()
 }
 
+fn key_pairs() -> Vec<KeyPair> {
+    let authority = Authority::new("Bench", Timestamp::now()).unwrap();
+    (0..KEY_PAIRS).map(|n| authority.issue(&[&host(n)], Kind::P256, Timestamp::now()).unwrap()).collect()
+}
+
+fn unlinked(pairs: &[KeyPair]) -> Snapshot {
+    let seen = |pair: &KeyPair| Seen {
+        store: StoreName::My,
+        certificate: StoredCertificate { der: pair.leaf().der().to_vec(), properties: Properties::default() },
+        key: KeyState::NoLink,
+    };
+    let key = |(n, pair): (usize, &KeyPair)| FoundKey {
+        link: Home::SoftwareKsp.link(format!("key {n}")),
+        facts: KeyFacts {
+            kind: ProviderKind::Ksp,
+            no_export: None,
+            public_key: public_key(pair.leaf().der()).unwrap(),
+        },
+    };
+    Snapshot { seen: pairs.iter().map(seen).collect(), keys: pairs.iter().enumerate().map(key).collect() }
+}
+
+fn incoming(pair: &KeyPair) -> Incoming<'_> {
+    Incoming {
+        name: pair.leaf().display_name().to_owned(),
+        leaf: pair.leaf().der(),
+        authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
+        pkcs8: pair.key.pkcs8(),
+        friendly_name: None,
+        store: StoreName::My,
+        provider: None,
+        access: &[],
+    }
+}
+
 fn whole_server(criterion: &mut Criterion) {
-    let from = SiteMap { sites: sites("Old"), records: (0..CERTIFICATES).map(record).collect(), ..SiteMap::default() };
+    let pairs = key_pairs();
+    let records = pairs.iter().enumerate();
+    let records = records.map(|(n, pair)| Record::new(binding(n).endpoint().unwrap(), pair.leaf().thumbprint()));
+    let from = SiteMap { sites: sites("Old"), records: records.collect(), ..SiteMap::default() };
     let here = SiteMap { windows_build: 20_348, sites: sites("New"), ..SiteMap::default() };
-    let mapping = Mapping::default();
-    let certificates = (0..CERTIFICATES).map(|n| (StoreName::My, thumbprint(n))).collect();
-    let moving =
-        Moving { from: &from, here: &here, mapping: &mapping, certificates, names: HashMap::new(), only: None };
-    criterion.bench_function("plan 500 sites", |bencher| {
-        bencher
-            .iter(|| assert_eq!(bindings::plan(&moving).iter().flat_map(|bound| bound.edits()).count(), CERTIFICATES));
+    let (mapping, snapshot) = (Mapping::default(), unlinked(&pairs));
+    let certificates: std::collections::HashSet<_> =
+        pairs.iter().map(|pair| (StoreName::My, pair.leaf().thumbprint())).collect();
+    criterion.bench_function("plan 500 sites with 800 key pairs", |bencher| {
+        bencher.iter(|| {
+            let incoming: Vec<_> = pairs.iter().map(incoming).collect();
+            let planned = plan(&snapshot, &incoming, &Options::default());
+            assert_eq!((planned.items.len(), planned.changes_anything()), (KEY_PAIRS, true));
+            let (certificates, names) = (certificates.clone(), HashMap::new());
+            let moving = Moving { from: &from, here: &here, mapping: &mapping, certificates, names, only: None };
+            assert_eq!(bindings::plan(&moving).iter().flat_map(|bound| bound.edits()).count(), KEY_PAIRS);
+        });
     });
 }
 

@@ -1010,7 +1010,7 @@ status-remains-unsavable = still on this server: the private key of { $name } ({
 status-remains-what =
     Before this server is given away, no private key may be left on it. Once the new server serves a certificate (there: pfxvault status --tls)
     and the USB sticks were checked (pfxvault verify E:), delete it here, in PowerShell as administrator, with its thumbprint:
-    Remove-Item Cert:\LocalMachine\My\THUMBPRINT -DeleteKey
+    Get-ChildItem Cert:\LocalMachine -Recurse | Where-Object Thumbprint -eq "THUMBPRINT" | Remove-Item -DeleteKey
     (certlm.msc deletes the certificate only and leaves the private key.) Then wipe or destroy the disks: deleted keys can be read again.
 status-orphans = private keys without a certificate were left behind: { $count }; pfxvault repair shows them
 status-interrupted = the run "{ $what }" of { $when } was interrupted: pfxvault repair

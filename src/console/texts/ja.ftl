@@ -915,7 +915,7 @@ status-remains-unsavable = このサーバーに残っている秘密鍵: { $nam
 status-remains-what =
     このサーバーを手放す前に、秘密鍵をすべて削除してください。新しいサーバーが証明書で応答すること(新しいサーバーで pfxvault status --tls)と、
     USB メモリ(pfxvault verify E:)を確認してから、ここで管理者の PowerShell に拇印を指定して削除します:
-    Remove-Item Cert:\LocalMachine\My\拇印 -DeleteKey
+    Get-ChildItem Cert:\LocalMachine -Recurse | Where-Object Thumbprint -eq "拇印" | Remove-Item -DeleteKey
     (certlm.msc で削除されるのは証明書だけで、秘密鍵は残ります。)最後にディスクを消去または破壊してください。削除した秘密鍵は復元できることがあります。
 status-orphans = 証明書のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
 status-interrupted = { $when } の処理「{ $what }」は中断されたままです: pfxvault repair
