@@ -6,6 +6,7 @@ use std::fs;
 use pfxvault::server::iis::{Binding, BindingChange, Change, Code, SiteConfig};
 use pfxvault::windows::LocalMachine;
 
+use crate::keys::one_at_a_time;
 use crate::under_wine;
 
 /// What every new IIS has.
@@ -24,6 +25,7 @@ fn change(site: &str, change: Change) -> BindingChange {
 
 #[test]
 fn bindings_are_added_changed_and_removed_all_or_none() {
+    let _machine = one_at_a_time();
     let Some(before) = configuration() else { return };
     assert!(before.contains(SITE) && !before.contains(HOST), "a server with IIS as it comes");
     let with_flags =
@@ -47,6 +49,7 @@ fn bindings_are_added_changed_and_removed_all_or_none() {
 
 #[test]
 fn iis_keeps_a_backup_of_its_configuration_under_a_new_name_only() {
+    let _machine = one_at_a_time();
     if configuration().is_none() {
         return;
     }
