@@ -238,7 +238,7 @@ fn a_message_of_outlook_in_which_any_number_lies_is_left_behind_quickly() {
     let scan = scan(&table);
     assert_eq!((found(&table, &scan).len(), scan["files"].as_u64()), (0, Some(files)));
     assert!(scan["in_part"].as_u64().unwrap() > 0, "{scan}");
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn an_archive_that_unfolds_without_end_is_seen_in_part() {
     let start = Instant::now();
     let scan = scan(&table);
     assert_eq!((found(&table, &scan).len(), scan["in_part"].as_u64()), (0, Some(3)));
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
 }
 
 #[test]
