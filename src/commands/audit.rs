@@ -95,8 +95,8 @@ fn check(
 }
 
 fn look(medium: &Medium) -> Here {
-    let facts = media::facts(&media::typed(&medium.name)).ok();
-    Here { name: medium.name.clone(), label: medium.label().map(|label| (label.medium, label.label)), facts }
+    let label = medium.label().map(|label| (label.medium, label.label));
+    Here { name: medium.name.clone(), label, facts: medium.facts() }
 }
 
 /// Certificates in this server's stores that no backup has, and of which nobody said that there can be none; `None` where

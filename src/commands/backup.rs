@@ -36,7 +36,7 @@ pub fn back_up(run: &Run<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Val
     let parcels = parcels(run, to)?;
     let names: Vec<_> = to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
     let media: Vec<Medium> = names.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
-    warn_of_one_device(run, &names);
+    warn_of_one_device(run, &media);
     let holdings = chosen(run, args)?;
     if args.dry_run {
         say_unused(run, &holdings);
@@ -160,9 +160,10 @@ fn say_unused(run: &Run<'_>, holdings: &Holdings) {
 }
 
 /// Two folders of one stick are one medium.
-fn warn_of_one_device(run: &Run<'_>, names: &[String]) {
-    let facts: Vec<_> = names.iter().filter_map(|name| media::facts(&media::typed(name)).ok()).collect();
+fn warn_of_one_device(run: &Run<'_>, media: &[Medium]) {
+    let facts: Vec<_> = media.iter().filter_map(Medium::facts).collect();
     if media::independent(&facts) < facts.len() {
+        let names: Vec<_> = media.iter().map(|medium| medium.name.as_str()).collect();
         run.console.warn(&text!("backup-one-device", media = names.join(", ")));
     }
 }

@@ -1,5 +1,7 @@
 //! The last step with a stick: it is ejected, so that it can be pulled out and no write is cut off.
 
+use std::path::PathBuf;
+
 use crate::cli::Afterwards;
 use crate::commands::{Run, parcel_file, place_of};
 use crate::error::Exit;
@@ -26,14 +28,13 @@ impl Run<'_> {
         let can_answer = !self.console.json && self.console.interactive();
         can_answer
             && media::may_eject()
-            && is_removable(name)
+            && removable(name).is_some()
             && self.console.confirm(&text!("eject-question", medium = name)).unwrap_or(false)
     }
 
     fn eject(&self, name: &str) -> bool {
         let label = self.medium(name).ok().as_ref().and_then(Medium::label);
-        let place = place_of(name).ok().filter(|_| is_removable(name));
-        let done = place.map_or(Err(NotEjected::BuiltIn), |place| media::eject(&place));
+        let done = removable(name).map_or(Err(NotEjected::BuiltIn), |place| media::eject(&place));
         match done {
             Ok(()) => self.console.say(&text!("eject-done", medium = name)),
             Err(why) => {
@@ -49,7 +50,8 @@ impl Run<'_> {
     }
 }
 
-fn is_removable(name: &str) -> bool {
-    let facts = place_of(name).ok().and_then(|place| media::facts(&place).ok());
-    facts.is_some_and(|facts| facts.device == Device::Removable)
+/// Where a medium is, if it can be taken away.
+fn removable(name: &str) -> Option<PathBuf> {
+    let place = place_of(name).ok()?;
+    media::facts(&place).is_ok_and(|facts| facts.device == Device::Removable).then_some(place)
 }

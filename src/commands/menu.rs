@@ -4,7 +4,7 @@
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{self, Cli};
-use crate::commands::{Run, carry_out, labelled, size};
+use crate::commands::{Run, carry_out, label_of_vault, size};
 use crate::error::{Error, Exit, Result};
 use crate::media;
 use crate::server::IIS;
@@ -118,7 +118,8 @@ fn perform(run: &Run<'_>, words: &[String]) -> Result<Exit> {
     run.console.say(&text!("menu-line", line = quoted.collect::<Vec<_>>().join(" ")));
     let parsed = Cli::command().try_get_matches_from(words);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(Cli { action: Some(action), .. }) => carry_out(run, action),
+        // Each command begins now: a menu may stay open for days.
+        Ok(Cli { action: Some(action), .. }) => carry_out(&Run::new(run.global.clone(), run.console)?, action),
         Ok(_) => Ok(Exit::Usage),
         Err(error) => Ok(cli::explain(run.console, &error)),
     }
@@ -127,15 +128,13 @@ fn perform(run: &Run<'_>, words: &[String]) -> Result<Exit> {
 impl Run<'_> {
     /// Lets a person choose among the media that are inserted, or type another place.
     pub fn choose_medium(&self, question: &Text) -> Result<Option<String>> {
-        let vaults = labelled();
         let inserted = media::inserted();
         let mut names: Vec<String> = Vec::new();
         for facts in &inserted {
             let root = facts.real_path.display().to_string();
             let free = facts.free.map(size).unwrap_or_default();
-            let label = vaults.iter().find(|(path, _)| *path == facts.real_path).map(|(_, label)| label.as_str());
             let file_system = facts.file_system.as_str();
-            names.push(self.console.words(&match label {
+            names.push(self.console.words(&match label_of_vault(&facts.real_path) {
                 Some(label) => text!("menu-stick-vault", root = root, system = file_system, free = free, label = label),
                 None => text!("menu-stick", root = root, system = file_system, free = free),
             }));

@@ -426,15 +426,17 @@ fn place_of(name: &str) -> Result<PathBuf> {
     }
 }
 
-/// The inserted media that hold a vault, with their labels; empty where a label cannot be read.
+/// The inserted media that hold a vault, with their labels.
 fn labelled() -> Vec<(PathBuf, String)> {
     let media = crate::media::inserted().into_iter().map(|facts| facts.real_path);
-    let with_vault = media.filter_map(|root| {
-        let medium = Medium::new("", Box::new(FolderVolume::new(&root)));
-        let label = medium.label().map(|label| label.label).unwrap_or_default();
-        medium.has_vault().unwrap_or(false).then_some((root, label))
-    });
-    with_vault.collect()
+    media.filter_map(|root| label_of_vault(&root).map(|label| (root, label))).collect()
+}
+
+/// What a medium is called if it holds a vault; empty where that cannot be read.
+fn label_of_vault(root: &Path) -> Option<String> {
+    let medium = Medium::new("", Box::new(FolderVolume::new(root)));
+    let label = || medium.label().map(|label| label.label).unwrap_or_default();
+    medium.has_vault().unwrap_or(false).then(label)
 }
 
 /// The file of `parcel:FILE`.

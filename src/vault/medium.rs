@@ -10,7 +10,7 @@ use super::parcel::Parcel;
 use super::readme::{self, Label};
 use super::trust::Statement;
 use crate::error::Error;
-use crate::media::{Descriptor, Entry, EntryKind, Reading, Volume};
+use crate::media::{Descriptor, Entry, EntryKind, Facts, Reading, Volume};
 use crate::text;
 use crate::text::Text;
 
@@ -126,6 +126,11 @@ impl Medium {
     /// The folder of this machine that it is, where it is one.
     pub fn place(&self) -> Option<&Path> {
         self.volume.folder()
+    }
+
+    /// What is known of the place it is at, where it is on this machine and the system tells.
+    pub fn facts(&self) -> Option<Facts> {
+        crate::media::facts(self.place()?).ok()
     }
 
     /// What the device it is on says of itself.
