@@ -7,6 +7,7 @@ mod common;
 
 use std::process::{Command, Stdio};
 
+use common::plugged::{Stick, with_plugged};
 use common::{BACKUP, RESTORE, Said, Table, held, tree};
 use serde_json::Value;
 
@@ -200,4 +201,25 @@ fn where_one_of_two_sticks_refuses_a_server_is_added_on_the_other_and_the_end_sa
         format!("servers retire {web} --compromised --to {{B}} --to {{A}} --passphrase-file {{passphrase}} --yes");
     let said = write_protected().run(&table, &format!("{retire} --json --accept other-medium=test")).ended_with(3);
     assert_eq!(said.json()["missing"], serde_json::json!([missing]));
+}
+
+#[test]
+fn what_is_inserted_is_found_by_its_label_or_without_being_named() {
+    let table = Table::backed_up(&NAMES[..1]);
+    std::fs::rename(table.at("A"), table.at("a")).unwrap();
+    let a = Stick { files: "a", serial: "4C53", numbered: true };
+    let place = table.at("A").display().to_string();
+    assert!(with_plugged(&table, &[], "verify").ended_with(9).err.contains("no USB stick with a vault is inserted"));
+    assert!(with_plugged(&table, &[("A", a)], "verify").ended_with(0).out.contains(&place));
+    let label =
+        table.run("media --json").json()["media"].as_object().unwrap().values().next().unwrap()["label"].clone();
+    let named = format!("label:{}", label.as_str().unwrap().to_lowercase());
+    with_plugged(&table, &[("A", a)], &format!("verify {named}")).ended_with(0);
+    let facts = with_plugged(&table, &[("A", a)], &format!("audit {named} --json")).ended_with(8).json();
+    assert_eq!(facts["media"][0]["facts"]["place"], place, "the stick, not the folder it was named in");
+    assert_eq!(facts["media"][0]["facts"]["device"], "removable");
+    assert!(Command::new("cp").arg("-a").args([table.at("a"), table.at("b")]).status().unwrap().success());
+    let both = [("A", a), ("B", Stick { files: "b", serial: "9999", numbered: true })];
+    let said = with_plugged(&table, &both, &format!("verify {named}")).ended_with(2);
+    assert!(said.err.contains("two inserted USB sticks have the label"), "{}", said.err);
 }

@@ -20,7 +20,7 @@ pub struct Stick<'a> {
 const PLUG: &str = r#"
 plug() {
   mkdir -p "$1" "$2" "$2.work" "$2.none"
-  mount -t overlay none -o "lowerdir=$2.none,upperdir=$2,workdir=$2.work" "$1"
+  mount -t overlay /dev/stick -o "lowerdir=$2.none,upperdir=$2,workdir=$2.work" "$1"
   node=/sys/dev/block/$(mountpoint -d "$1")
   mkdir -p "$node/device"
   echo 1 > "$node/removable"; echo 62333952 > "$node/size"
