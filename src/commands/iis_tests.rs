@@ -278,6 +278,28 @@ mod on_a_terminal {
         assert_eq!(exit.unwrap(), Exit::Done);
         assert!(said.contains("-> Alone"), "as it was answered: {said}");
     }
+
+    /// The test runs itself once more, on a terminal of its own.
+    #[test]
+    fn enter_alone_deletes_no_key() {
+        const TEST: &str = "commands::iis_tests::on_a_terminal::enter_alone_deletes_no_key";
+        if let Some(folder) = env::var_os(FOLDER) {
+            let server = Memory::default();
+            let orphan = link("pfxvault-0", KeySet::Machine);
+            server.put_key(&orphan, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
+            let (exit, _) = repair(&server, Path::new(&folder), "--orphans");
+            assert_eq!((exit.unwrap(), server.world().1.len()), (Exit::Attention, 1));
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Command::new(env::current_exe().unwrap());
+        program.args(["--exact", TEST, "--nocapture", "--test-threads", "1"]).env(FOLDER, folder.path());
+        let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
+        session.exp_string("Delete this private key for good? This cannot be undone. [y/N]").unwrap();
+        session.send_line("").unwrap();
+        let said = session.exp_eof().unwrap();
+        assert!(said.contains("1 passed"), "{said}");
+    }
 }
 
 #[test]

@@ -920,7 +920,10 @@ repair-orphans-question = Delete { $count ->
         [one] this private key
        *[other] these { $count } private keys
     } for good? This cannot be undone.
-repair-orphans-deleted = done: deleted { $count } private keys
+repair-orphans-deleted = done: deleted { $count ->
+        [one] 1 private key
+       *[other] { $count } private keys
+    }
 repair-expired = no longer valid: { $name } ({ $thumbprint })
 repair-replaced = a newer certificate for the same names is here: { $name } ({ $thumbprint })
 undo-plan = The { $what } of { $when } will be taken back; it created { $keys } private keys.
