@@ -8,6 +8,7 @@ use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
 use crate::commands::{Run, create, day, parcel_file};
 use crate::error::{Error, Exit, Result};
+use crate::keypair::Certificate;
 use crate::media;
 use crate::rules::{self, Stored};
 use crate::secret::Password;
@@ -33,16 +34,23 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
 
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(run: &Run<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Value)> {
+    back_up_from(run, args, to, || run.chosen(&args.names, &args.from.from, &args.from.files))
+}
+
+/// The same, from wherever `read` gets what was named.
+pub(super) fn back_up_from(
+    run: &Run<'_>,
+    args: &Backup,
+    to: &[String],
+    read: impl FnOnce() -> Result<Holdings>,
+) -> Result<(Exit, Value)> {
     let parcels = parcels(run, to)?;
     let names: Vec<_> = to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
     let media: Vec<Medium> = names.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
     warn_of_one_device(run, &media);
-    let holdings = chosen(run, args)?;
+    let holdings = chosen(run, args, read()?)?;
     if args.dry_run {
-        say_unused(run, &holdings);
-        run.console.say(&text!("backup-plan", count = holdings.key_pairs.len(), missing = holdings.unreadable.len()));
-        let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
-        return Ok((Exit::Done, json!({ "dry_run": true, "key_pairs": count, "missing": missing })));
+        return Ok(show_plan(run, args, &holdings));
     }
     let mut state = prepare(run, &media, args.yes)?;
     acknowledge(run, &mut state, &holdings)?;
@@ -50,7 +58,18 @@ pub fn back_up(run: &Run<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Val
     let request = request(run, args, &holdings, password.as_ref());
     let progress = |text| run.console.progress(&text);
     let outcome = backup::run_with_parcels(&mut state, &media, &parcels, &request, &progress)?;
-    Ok(report(run, &state, &holdings, &parcels, &outcome))
+    Ok(report(run, args, &state, &holdings, &parcels, &outcome))
+}
+
+/// What would be saved; ends as the backup itself would, as far as that can be told.
+fn show_plan(run: &Run<'_>, args: &Backup, holdings: &Holdings) -> (Exit, Value) {
+    let lacks = Lacks::of(run, args, run.memory().state.as_ref(), holdings);
+    lacks.say(run);
+    say_unused(run, holdings);
+    let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
+    run.console.say(&text!("backup-plan", count = count, missing = missing));
+    let document = json!({ "dry_run": true, "key_pairs": count, "missing": missing, "in_use": lacks.in_use() });
+    (lacks.exit(), document)
 }
 
 /// Where to: as was said, else what a person chooses.
@@ -90,7 +109,7 @@ pub fn keep_in_outbox(run: &Run<'_>) -> Result<()> {
         return Ok(());
     };
     let args = Backup::everything_of_this_server(Vec::new());
-    let holdings = chosen(run, &args)?;
+    let holdings = chosen(run, &args, run.chosen(&args.names, &args.from.from, &args.from.files)?)?;
     let request = request(run, &args, &holdings, None);
     if let Some(number) = backup::to_outbox(&mut state, &request, &|text| run.console.progress(&text))? {
         run.console.say(&text!("outbox-sealed", number = number.get()));
@@ -131,14 +150,127 @@ fn acknowledge(run: &Run<'_>, state: &mut State, holdings: &Holdings) -> Result<
     Ok(())
 }
 
-/// What was said about a key pair without a key, if it still holds.
-fn acknowledged<'s>(run: &Run<'_>, state: &'s State, unreadable: &Unreadable) -> Option<&'s Acknowledged> {
-    unreadable.certificate.as_ref().and_then(|certificate| state.acknowledged(certificate, run.now))
+/// What a backup of these holdings leaves out.
+struct Lacks<'a> {
+    holdings: &'a Holdings,
+    /// What could not be read, each with what was said about it, if that still holds.
+    unreadable: Vec<(&'a Unreadable, Option<Acknowledged>)>,
+    /// What IIS uses and no generation holds.
+    in_use: Vec<InUse>,
+    /// Whether everything was asked for.
+    everything: bool,
+}
+
+/// A certificate that IIS uses.
+struct InUse {
+    thumbprint: String,
+    /// What people call it; `None` where it was not found.
+    name: Option<String>,
+    uses: Vec<String>,
+}
+
+impl<'a> Lacks<'a> {
+    fn of(run: &Run<'_>, args: &Backup, state: Option<&State>, holdings: &'a Holdings) -> Self {
+        let known =
+            |certificate: &Certificate| state.and_then(|state| state.acknowledged(certificate, run.now)).cloned();
+        let said =
+            |one: &'a Unreadable| (one, one.certificate.as_ref().and_then(known).or_else(|| named_now(run, one)));
+        let unreadable: Vec<_> = holdings.unreadable.iter().map(said).collect();
+        let is_held = |thumbprint: &str| {
+            let mut written = state.into_iter().flat_map(State::generations).flat_map(|written| &written.key_pairs);
+            let is_saved = || holdings.key_pairs.iter().any(|held| held.leaf().thumbprint() == thumbprint);
+            written.any(|pair| pair.thumbprint == thumbprint) || is_saved()
+        };
+        let accepted = unreadable.iter().filter(|(_, said)| said.is_some()).filter_map(|(one, _)| one.thumbprint());
+        let accepted =
+            accepted.chain(holdings.left_out.iter().filter(|one| known(one).is_some()).map(Certificate::thumbprint));
+        let accepted: Vec<_> = accepted.collect();
+        let names = holdings.unreadable.iter().filter_map(|one| one.certificate.as_ref()).chain(&holdings.left_out);
+        let name = |thumbprint: &str| {
+            let found = names.clone().find(|certificate| certificate.thumbprint() == thumbprint);
+            found.map(|certificate| certificate.display_name().to_owned())
+        };
+        let mut in_use = Vec::new();
+        if let Some(map) = &holdings.site_map {
+            let lacking = map.used().into_iter().filter(|one| !is_held(one) && !accepted.contains(one));
+            in_use.extend(lacking.map(|one| InUse { name: name(&one), uses: map.users_of(&one), thumbprint: one }));
+        }
+        Self { holdings, unreadable, in_use, everything: args.names.is_empty() }
+    }
+
+    fn say(&self, run: &Run<'_>) {
+        for (one, said) in &self.unreadable {
+            let (name, reason) = (one.name.as_str(), one.reason.clone());
+            match said {
+                None => run.console.warn(&text!("backup-missing", name = name, reason = reason)),
+                Some(known) => {
+                    let (until, why) = (day(known.until), known.reason.as_str());
+                    let text = text!("backup-missing-known", name = name, reason = reason, until = until, why = why);
+                    run.console.say(&text);
+                }
+            }
+        }
+        for one in self.in_use.iter().filter(|one| !self.is_named(one)) {
+            let (thumbprint, uses) = (one.thumbprint.as_str(), one.uses.join(", "));
+            run.console.warn(&match &one.name {
+                Some(name) => {
+                    text!("backup-in-use", name = name.as_str(), thumbprint = thumbprint, uses = uses)
+                }
+                None => {
+                    text!("backup-missing", name = thumbprint, reason = text!("reason-in-use-not-found", uses = uses))
+                }
+            });
+        }
+        if let Some(reason) = &self.holdings.sites_unread {
+            run.console.warn(&text!("backup-without-sites", reason = reason.clone()));
+        }
+    }
+
+    /// Whether it was named as unreadable already.
+    fn is_named(&self, one: &InUse) -> bool {
+        let is_it = |unreadable: &Unreadable| {
+            unreadable.thumbprint().as_ref() == Some(&one.thumbprint) || unreadable.name == one.thumbprint
+        };
+        self.unreadable.iter().any(|(unreadable, _)| is_it(unreadable))
+    }
+
+    fn exit(&self) -> Exit {
+        let unexpected = self.unreadable.iter().any(|(_, said)| said.is_none());
+        match self.in_use.is_empty() {
+            _ if unexpected || self.holdings.sites_unread.is_some() => Exit::Partly,
+            true => Exit::Done,
+            false if self.everything => Exit::Partly,
+            false => Exit::Attention,
+        }
+    }
+
+    /// What could not be read, for programs.
+    fn missing(&self, run: &Run<'_>) -> Vec<Value> {
+        let one = |(one, said): &(&Unreadable, Option<Acknowledged>)| {
+            let said = said.as_ref().map(|known| known.reason.as_str());
+            json!({ "name": one.name, "reason": run.console.words(&one.reason), "acknowledged": said })
+        };
+        self.unreadable.iter().map(one).collect()
+    }
+
+    /// What IIS uses and no generation holds, for programs.
+    fn in_use(&self) -> Vec<Value> {
+        let one = |one: &InUse| json!({ "thumbprint": one.thumbprint, "name": one.name, "uses": one.uses });
+        self.in_use.iter().map(one).collect()
+    }
+}
+
+/// What `--accept` of this very run says about a key pair without a key.
+fn named_now(run: &Run<'_>, unreadable: &Unreadable) -> Option<Acknowledged> {
+    let certificate = unreadable.certificate.as_ref()?;
+    let names = |rule: &str| rules::key_pair_without_key(rule).is_some_and(|name| unreadable.is_called(name));
+    let exception = run.exceptions.iter().find(|exception| names(&exception.rule))?;
+    let (reason, until) = (exception.reason.clone(), certificate.not_after());
+    Some(Acknowledged { name: unreadable.name.clone(), reason, until })
 }
 
 /// The key pairs that were named, else those that sites use.
-fn chosen(run: &Run<'_>, args: &Backup) -> Result<Holdings> {
-    let mut holdings = run.chosen(&args.names, &args.from.from, &args.from.files)?;
+fn chosen(run: &Run<'_>, args: &Backup, mut holdings: Holdings) -> Result<Holdings> {
     if args.names.is_empty() && !args.all {
         keep_used(&mut holdings);
     }
@@ -199,7 +331,14 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
     state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
 }
 
-fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf], outcome: &Outcome) -> (Exit, Value) {
+fn report(
+    run: &Run<'_>,
+    args: &Backup,
+    state: &State,
+    holdings: &Holdings,
+    parcels: &[PathBuf],
+    outcome: &Outcome,
+) -> (Exit, Value) {
     let console = run.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
@@ -208,25 +347,10 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf]
     for on in &outcome.media {
         say_medium(run, on, outcome, saved, total);
     }
-    let mut unexpected = 0;
-    for unreadable in &holdings.unreadable {
-        let (name, reason) = (unreadable.name.as_str(), unreadable.reason.clone());
-        match acknowledged(run, state, unreadable) {
-            None => {
-                unexpected += 1;
-                console.warn(&text!("backup-missing", name = name, reason = reason));
-            }
-            Some(known) => {
-                let (until, why) = (day(known.until), known.reason.as_str());
-                console.say(&text!("backup-missing-known", name = name, reason = reason, until = until, why = why));
-            }
-        }
-    }
-    if let Some(reason) = &holdings.sites_unread {
-        console.warn(&text!("backup-without-sites", reason = reason.clone()));
-    }
+    let lacks = Lacks::of(run, args, Some(state), holdings);
+    lacks.say(run);
     say_unused(run, holdings);
-    let exit = exit_code(unexpected, holdings, outcome);
+    let exit = exit_code(lacks.exit(), outcome);
     for path in parcels {
         say_parcel(run, path, outcome, saved, total);
     }
@@ -234,8 +358,6 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf]
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
     }
-    let missing: Vec<_> =
-        holdings.unreadable.iter().map(|u| json!({ "name": u.name, "reason": console.words(&u.reason), "acknowledged": acknowledged(run, state, u).map(|known| known.reason.as_str()) })).collect();
     let media: Vec<_> = outcome
         .media
         .iter()
@@ -244,7 +366,7 @@ fn report(run: &Run<'_>, state: &State, holdings: &Holdings, parcels: &[PathBuf]
     let files: Vec<String> = parcels.iter().map(|path| path.display().to_string()).collect();
     let document = json!({
         "vault": state.vault().as_str(), "server": state.server().to_string(),
-        "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": missing, "media": media,
+        "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": lacks.missing(run), "in_use": lacks.in_use(), "media": media,
         "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
         "parcels": files, "delivered": outcome.outbox.delivered, "findings": run.listed(&outcome.findings),
     });
@@ -305,17 +427,18 @@ fn result_id(done: &Done) -> &'static str {
     }
 }
 
-/// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged, which outweighs a copy that is not there yet.
-fn exit_code(unexpected: usize, holdings: &Holdings, outcome: &Outcome) -> Exit {
+/// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged, which outweighs a copy that
+/// is not there yet. `lacking` is what the holdings alone lead to.
+fn exit_code(lacking: Exit, outcome: &Outcome) -> Exit {
     let any = |wanted: fn(&Done) -> bool| outcome.media.iter().any(|on| wanted(&on.done));
     match () {
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
-        () if unexpected > 0 || holdings.sites_unread.is_some() => Exit::Partly,
+        () if lacking == Exit::Partly => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
         () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.outbox.stuck.is_empty() => {
             Exit::Attention
         }
         () if outcome.findings.iter().any(|finding| finding.level > Level::Note) => Exit::Attention,
-        () => Exit::Done,
+        () => lacking,
     }
 }

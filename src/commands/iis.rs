@@ -35,8 +35,12 @@ pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
 
 pub(super) fn list_of(run: &Run<'_>, args: &List, server: Iis<'_>) -> Result<Exit> {
     let state = run.memory().state;
-    let seen = iis::look(server, &StoreName::WITH_KEYS)?;
-    let listed = seen.iter().filter_map(|seen| {
+    let map = args.iis_config.as_deref().map_or_else(|| SiteMap::of(server), SiteMap::of_file);
+    let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let seen = iis::look(server, &StoreName::ALL)?;
+    let serves =
+        |seen: &&Seen| StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint());
+    let listed = seen.iter().filter(serves).filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
         let backup = state.as_ref().and_then(|state| last_backup(state, &seen.certificate.der));
         Some(Listed { seen, certificate, backup })
@@ -53,9 +57,11 @@ pub(super) fn list_of(run: &Run<'_>, args: &List, server: Iis<'_>) -> Result<Exi
         }
     }
     request::warn_unsaved(run, listed.iter().map(|one| one.seen), state.as_ref());
-    let map = args.iis_config.as_deref().map_or_else(|| SiteMap::of(server), SiteMap::of_file);
     let mut document = match &map {
-        Ok(map) => sites::show(run, map, &seen, &args.names),
+        Ok(map) => {
+            let elsewhere = server.stores.elsewhere().unwrap_or_default();
+            sites::show(run, map, &seen, &elsewhere, &args.names)
+        }
         Err(error) => {
             run.console.warn(&text!("list-sites-unread", reason = error.text.clone()));
             json!({})
@@ -83,7 +89,7 @@ fn table(run: &Run<'_>, listed: &[Listed<'_>]) -> Table {
             one.certificate.display_name().to_owned(),
             short(&one.certificate.thumbprint()),
             day(one.certificate.not_after()),
-            one.seen.store.to_string(),
+            one.store_cell(run),
             words(one.key_cell()),
             words(backup.unwrap_or_else(|| text!("cell-none"))),
         ]);
@@ -95,6 +101,14 @@ impl Listed<'_> {
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
         repair::hindrance(self.seen)
+    }
+
+    fn store_cell(&self, run: &Run<'_>) -> String {
+        let store = self.seen.store.as_str();
+        if self.seen.certificate.properties.archived {
+            return run.console.words(&text!("cell-archived", store = store));
+        }
+        store.to_owned()
     }
 
     fn key_cell(&self) -> Text {
@@ -117,6 +131,7 @@ impl Listed<'_> {
             "not_after": self.certificate.not_after().to_string(),
             "friendly_name": properties.friendly_name,
             "store": self.seen.store.as_str(),
+            "archived": properties.archived,
             "key": properties.key.as_ref().map(link),
             "provider_kind": if let KeyState::Works(facts) = &self.seen.key { json!(facts.kind) } else { Value::Null },
             "hindrance": self.hindrance().map(|reason| run.console.words(&reason)),
@@ -240,7 +255,7 @@ fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &
     exit
 }
 
-/// As the vault or the source has it. Where neither knows the store, it is "Personal".
+/// As the vault or the source has it. Where neither knows the store, or it is none for key pairs, it is "Personal".
 fn incoming(one: &Readied) -> Incoming<'_> {
     let Readied { pair, windows, .. } = one;
     let windows = windows.as_ref();
@@ -250,10 +265,15 @@ fn incoming(one: &Readied) -> Incoming<'_> {
         authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
         pkcs8: pair.key.pkcs8(),
         friendly_name: pair.friendly_name.as_deref(),
-        store: windows.and_then(|windows| StoreName::parse(&windows.store)).unwrap_or(StoreName::My),
+        store: windows.and_then(|windows| store_of(&windows.store)).unwrap_or(StoreName::My),
         provider: windows.map(|windows| windows.provider.as_str()).or(pair.csp_name.as_deref()),
         access: windows.map_or(&[], |windows| &windows.access),
     }
+}
+
+/// A leaf among the authorities would be trusted as one.
+fn store_of(name: &str) -> Option<StoreName> {
+    StoreName::parse(name).filter(|store| StoreName::WITH_KEYS.contains(store))
 }
 
 fn parse_root(text: &str) -> Result<Hash> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Parser;
 
 use super::iis::{list_of, restore_on};
+use super::repair::repair_on;
 use super::{Run, create};
 use crate::backup::{self, Request};
 use crate::cli::{Action, Cli};
@@ -15,13 +16,15 @@ use crate::files;
 use crate::keypair::fixtures::sorted;
 use crate::media::FolderVolume;
 use crate::pfx::Profile;
-use crate::restore::binding_tests::{https, new_server, old, site, thumbprint};
+use crate::restore::binding_tests::{https, new_server, old, record, site, thumbprint};
 use crate::restore::tests::{PKI, link};
 use crate::restore::{Journal, undo};
 use crate::secret::Passphrase;
 use crate::server::iis::config::APPLICATION_HOST;
-use crate::server::iis::memory::Memory;
-use crate::server::iis::{KeySet, ProviderKind, Record, SiteMap, StoreName, holdings};
+use crate::server::iis::memory::{Fault, Memory};
+use crate::server::iis::{
+    Binding, FtpCertificate, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, holdings, look,
+};
 use crate::vault::identity::RecoveryKey;
 use crate::vault::medium::Medium;
 use crate::{served, vault};
@@ -275,6 +278,28 @@ mod on_a_terminal {
         assert_eq!(exit.unwrap(), Exit::Done);
         assert!(said.contains("-> Alone"), "as it was answered: {said}");
     }
+
+    /// The test runs itself once more, on a terminal of its own.
+    #[test]
+    fn enter_alone_deletes_no_key() {
+        const TEST: &str = "commands::iis_tests::on_a_terminal::enter_alone_deletes_no_key";
+        if let Some(folder) = env::var_os(FOLDER) {
+            let server = Memory::default();
+            let orphan = link("pfxvault-0", KeySet::Machine);
+            server.put_key(&orphan, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
+            let (exit, _) = repair(&server, Path::new(&folder), "--orphans");
+            assert_eq!((exit.unwrap(), server.world().1.len()), (Exit::Attention, 1));
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Command::new(env::current_exe().unwrap());
+        program.args(["--exact", TEST, "--nocapture", "--test-threads", "1"]).env(FOLDER, folder.path());
+        let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
+        session.exp_string("Delete this private key for good? This cannot be undone. [y/N]").unwrap();
+        session.send_line("").unwrap();
+        let said = session.exp_eof().unwrap();
+        assert!(said.contains("1 passed"), "{said}");
+    }
 }
 
 #[test]
@@ -289,4 +314,259 @@ fn list_shows_each_binding_with_the_certificate_it_serves() {
     assert_eq!(list_of(&run, &args, new_server().iis()).unwrap(), Exit::Done);
     let said = console.recorded(&crate::text!("undo-done"));
     assert!(said.contains("It has 3 sites with 1 certificate binding."), "{said}");
+}
+
+/// Runs `repair` with these options against a server; says how it ended, and what was said.
+fn repair(server: &Memory, folder: &Path, options: &str) -> (Result<Exit, Error>, String) {
+    let line = format!("pfxvault\nrepair\n--state\n{}", folder.join("new").display());
+    let cli = Cli::try_parse_from(line.lines().chain(options.split_whitespace())).unwrap();
+    let Some(Action::Repair(args)) = cli.action else { panic!() };
+    let console = Console::new(Language::En, false, false);
+    let run = Run::new(cli.global, &console).unwrap();
+    console.record();
+    let result = repair_on(&run, &args, server.iis());
+    (result, console.recorded(&crate::text!("undo-done")))
+}
+
+/// A certificate vanished, and its file was imported again: the key is here, in a container of this program.
+fn imported_without_its_key(server: &Memory) -> KeyLink {
+    let key = link("pfxvault-1", KeySet::Machine);
+    server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_certificate(StoreName::My, &PKI.rsa.der, None);
+    key
+}
+
+#[test]
+fn a_key_that_repair_has_just_linked_is_not_deleted_by_the_same_run() {
+    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let key = imported_without_its_key(&server);
+    let (exit, said) = repair(&server, folder.path(), "--orphans --yes");
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    assert!(server.world().1.contains_key(&key), "{said}");
+    assert!(!said.contains("left behind"), "{said}");
+    assert!(look(server.iis(), &[StoreName::My]).unwrap()[0].key.works());
+}
+
+#[test]
+fn a_key_stays_whatever_else_goes_wrong_while_its_certificate_is_mended() {
+    for fault in [Fault::FailsBefore, Fault::FailsAfter] {
+        for call in 0.. {
+            let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+            let key = imported_without_its_key(&server);
+            server.arm(call, fault);
+            let (_, said) = repair(&server, folder.path(), "--orphans --yes");
+            assert!(server.world().1.contains_key(&key), "{fault:?} at {call}: {said}");
+            if !server.disarm() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_whose_certificate_was_not_named_is_no_orphan() {
+    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let key = imported_without_its_key(&server);
+    for options in ["other.example.com --orphans --yes", "--orphans --dry-run", "--dry-run"] {
+        let (exit, said) = repair(&server, folder.path(), options);
+        assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+        assert!(server.world().1.contains_key(&key) && !said.contains("orphan"), "{said}");
+    }
+}
+
+#[test]
+fn keys_are_named_before_they_are_deleted_and_yes_alone_deletes_none() {
+    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let recovery = recovery(folder.path());
+    back_up(&old_server(9), folder.path(), &recovery);
+    fs::rename(folder.path().join("state"), folder.path().join("new")).unwrap();
+    let (saved, unsaved) = (link("pfxvault-saved", KeySet::Machine), link("pfxvault-unsaved", KeySet::Machine));
+    server.put_key(&saved, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_key(&unsaved, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_key(&link("pfxvault-closed", KeySet::Machine), &[], true, ProviderKind::Csp);
+    for options in ["--yes", "--orphans --dry-run"] {
+        let (exit, said) = repair(&server, folder.path(), options);
+        assert_eq!((exit.unwrap(), server.world().1.len()), (Exit::Attention, 3), "{said}");
+        for expected in [
+            "pfxvault-saved. It is that of www.example.com".to_owned(),
+            thumbprint(&PKI.rsa.der),
+            "generation 1".to_owned(),
+            "pfxvault-unsaved. No backup that this server remembers holds it".to_owned(),
+            "pfxvault-closed does not open".to_owned(),
+        ] {
+            assert!(said.contains(&expected), "{expected} is not in:\n{said}");
+        }
+    }
+    let (exit, said) = repair(&server, folder.path(), "--orphans --yes");
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    let left: Vec<_> = server.world().1.into_keys().map(|link| link.container).collect();
+    assert_eq!(left, ["pfxvault-closed"], "{said}");
+}
+
+/// A server with a vault on a stick, and a certificate bound in a second place.
+struct Saving {
+    server: Memory,
+    folder: tempfile::TempDir,
+}
+
+impl Saving {
+    /// The shop's certificate is bound; `more` are records of thumbprints and stores at other ports.
+    fn new(more: &[(&str, Option<&str>)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stick = folder.path().join("stick");
+        fs::create_dir(&stick).unwrap();
+        let medium = Medium::new("stick", Box::new(FolderVolume::new(&stick)));
+        let passphrase = Passphrase::new("test".into());
+        let state = folder.path().join("state");
+        create::found(&state, &medium, &passphrase, &recovery(folder.path()), "OLD", "A").unwrap();
+        let server = old_server(443);
+        let shop = https("*:443:www.example.com", 97);
+        let mut sites = vec![site(4, "Shop", vec![shop])];
+        for (port, (thumbprint, store)) in (8443..).zip(more) {
+            let binding = https(&format!("*:{port}:"), 0);
+            server.put_record(Record { store: store.map(str::to_owned), ..record(&binding, thumbprint) });
+            sites.push(site(port, &format!("More {port}"), vec![binding]));
+        }
+        server.install(20_348, sites);
+        Self { server, folder }
+    }
+
+    fn key(&self, exportable: bool) -> KeyLink {
+        let key = link("more", KeySet::Machine);
+        self.server.put_key(&key, PKI.ec.pkcs8.expose(), exportable, ProviderKind::Csp);
+        key
+    }
+
+    /// Runs `backup` with these options; says how it ended, what it told programs, and what it told people.
+    fn save(&self, options: &str) -> (Exit, serde_json::Value, String) {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let line = format!(
+            "pfxvault\nbackup\n--from\niis\n--yes\n--keep-mounted\n--accept\nother-medium=test\n--to\n{}\n--state\n{}",
+            at("stick"),
+            at("state")
+        );
+        let cli = Cli::try_parse_from(line.lines().chain(options.split_whitespace())).unwrap();
+        let Some(Action::Backup(args)) = cli.action else { panic!() };
+        let console = Console::new(Language::En, false, false);
+        let run = Run::new(cli.global, &console).unwrap();
+        console.record();
+        let read = || {
+            let mut holdings = holdings(self.server.iis(), run.now)?;
+            holdings.select(&args.names).map(|()| holdings)
+        };
+        let (exit, document) = super::backup::back_up_from(&run, &args, &args.to, read).unwrap();
+        (exit, document, console.recorded(&crate::text!("undo-done")))
+    }
+}
+
+#[test]
+fn an_archived_certificate_is_saved_where_it_is_in_use_and_hidden_where_it_is_not() {
+    let saving = Saving::new(&[(&thumbprint(&PKI.ec.der), None)]);
+    let unused = crate::keypair::fixtures::Issued::self_signed("renewed.example.com");
+    let key = link("unused", KeySet::Machine);
+    saving.server.put_key(&key, &unused.pkcs8(), true, ProviderKind::Csp);
+    saving.server.put_archived(StoreName::My, &unused.der, Some(&key));
+    saving.server.put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
+    let (exit, document, said) = saving.save("");
+    assert_eq!((exit, &document["saved"]), (Exit::Done, &2.into()), "{said}");
+    assert!(!said.contains("renewed.example.com"), "{said}");
+    let seen = look(saving.server.iis(), &StoreName::WITH_KEYS).unwrap();
+    let archived: Vec<_> = seen.iter().map(|seen| seen.certificate.properties.archived).collect();
+    assert_eq!(archived, [true, false]);
+}
+
+#[test]
+fn a_certificate_in_use_is_saved_from_whatever_store_it_lies_in() {
+    let ec = thumbprint(&PKI.ec.der);
+    for store in ["SharedStore", "Root"] {
+        let saving = Saving::new(&[(&ec, Some(store))]);
+        let key = saving.key(true);
+        match StoreName::parse(store) {
+            Some(store) => saving.server.put_certificate(store, &PKI.ec.der, Some(&key)),
+            None => saving.server.put_elsewhere(store, &PKI.ec.der, Some(&key)),
+        }
+        let (exit, document, said) = saving.save("");
+        assert_eq!((exit, &document["saved"]), (Exit::Done, &2.into()), "{store}: {said}");
+        // Where a new server trusts roots, no leaf goes.
+        let new = new_server();
+        let (_, said) = restore(&new, saving.folder.path(), &["--keys-only"]);
+        let seen = look(new.iis(), &[StoreName::My]).unwrap();
+        assert!(seen.iter().any(|seen| seen.certificate.der == PKI.ec.der && seen.key.works()), "{store}: {said}");
+    }
+}
+
+#[test]
+fn a_certificate_in_use_that_nobody_finds_is_named_each_time() {
+    let nowhere = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let saving = Saving::new(&[(nowhere, None)]);
+    let expected = "More 8443 (https *:8443:)";
+    let (exit, document, said) = saving.save("--dry-run");
+    assert!(exit == Exit::Partly && said.contains(nowhere) && said.contains(expected), "{document}: {said}");
+    for generation in [1.into(), serde_json::Value::Null] {
+        let (exit, document, said) = saving.save("");
+        assert_eq!((exit, &document["generation"]), (Exit::Partly, &generation), "{said}");
+        assert_eq!(document["in_use"][0]["thumbprint"], nowhere, "{document}");
+        assert_eq!(document["in_use"][0]["uses"][0], expected, "{document}");
+        assert!(said.contains(nowhere) && said.contains(expected), "{said}");
+    }
+    let (exit, _, said) = saving.save("--all --force");
+    assert!(exit == Exit::Partly && said.contains(nowhere), "{said}");
+}
+
+#[test]
+fn a_certificate_of_ftp_that_nobody_finds_is_named_too() {
+    let nowhere = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let saving = Saving::new(&[]);
+    let ftp = Binding { protocol: "ftp".into(), information: "*:21:".into(), ssl_flags: 0 };
+    let certificate = FtpCertificate { thumbprint: nowhere.into(), store: "MY".into() };
+    let shop = https("*:443:www.example.com", 97);
+    let files = Site { ftp: Some(certificate), ..site(5, "Files", vec![ftp]) };
+    saving.server.install(20_348, vec![site(4, "Shop", vec![shop]), files]);
+    let (exit, document, said) = saving.save("");
+    assert!(exit == Exit::Partly && said.contains(nowhere) && said.contains("Files"), "{document}: {said}");
+}
+
+#[test]
+fn what_was_not_named_and_is_in_use_needs_attention_until_any_generation_holds_it() {
+    let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
+    let saving = Saving::new(&[(&ec, None)]);
+    saving.server.put_certificate(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
+    for _ in 0..2 {
+        let (exit, document, said) = saving.save(&rsa);
+        assert!(exit == Exit::Attention && said.contains(&ec), "{document}: {said}");
+        assert_eq!(document["in_use"][0]["thumbprint"], ec.as_str(), "{document}");
+    }
+    let (exit, document, said) = saving.save("");
+    assert_eq!((exit, &document["in_use"]), (Exit::Done, &serde_json::json!([])), "{said}");
+    let (exit, _, said) = saving.save(&rsa);
+    assert!(exit == Exit::Done && !said.contains(&ec), "{said}");
+}
+
+#[test]
+fn a_key_that_is_known_not_to_leave_is_no_news() {
+    let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
+    let saving = Saving::new(&[(&ec, None)]);
+    saving.server.put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(false)));
+    assert_eq!(saving.save("").0, Exit::Partly);
+    assert_eq!(saving.save(&rsa).0, Exit::Attention);
+    let accepted = format!("--accept no-key:{ec}=hardware");
+    for options in [&accepted, "", &rsa] {
+        let (exit, document, said) = saving.save(options);
+        assert_eq!((exit, &document["in_use"]), (Exit::Done, &serde_json::json!([])), "{options}: {said}");
+    }
+}
+
+#[test]
+fn list_marks_an_archived_certificate_that_is_in_use() {
+    let saving = Saving::new(&[(&thumbprint(&PKI.ec.der), Some("SharedStore"))]);
+    saving.server.put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
+    saving.server.put_elsewhere("SharedStore", &PKI.ec.der, Some(&link("more", KeySet::Machine)));
+    let cli = Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", "none", "--json"]).unwrap();
+    let Some(Action::List(args)) = cli.action else { panic!() };
+    let console = Console::new(Language::En, false, true);
+    let run = Run::new(cli.global, &console).unwrap();
+    console.record();
+    list_of(&run, &args, saving.server.iis()).unwrap();
+    let said = console.recorded(&crate::text!("undo-done"));
+    assert!(!said.contains("not in its store"), "{said}");
 }

@@ -47,7 +47,7 @@ pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
     warnings(run, &holdings);
     let mut document = document(run, &holdings, &saved);
     if let Some(file) = &args.iis_config {
-        document["sites"] = sites::show(run, &SiteMap::of_file(file)?, &[], &[])["sites"].take();
+        document["sites"] = sites::show(run, &SiteMap::of_file(file)?, &[], &[], &[])["sites"].take();
     }
     let exit = if holdings.unreadable.is_empty() { Exit::Done } else { Exit::Partly };
     run.console.document(exit, document);

@@ -1,35 +1,74 @@
 //! `repair`: takes back a run that was interrupted, mends key pairs from what this server still holds, and deletes keys
-//! that a run of this program left behind.
+//! that a run of this program left behind and no certificate needs.
 
 use serde_json::json;
 
 use crate::cli::Repair;
 use crate::commands::events::Leading;
-use crate::commands::{Run, iis, request};
+use crate::commands::{Run, day, iis, request};
 use crate::error::{Exit, Result};
 use crate::restore::{Journal, Plan, repair, take_back};
-use crate::server::iis::{Iis, KeyLink, Snapshot, look_at_all};
+use crate::server::iis::{FoundKey, Iis, look_at_all};
+use crate::state::State;
 use crate::text;
+use crate::text::Text;
+use crate::vault::catalog::AboutKeyPair;
+use crate::vault::id::Hash;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Repair) -> Result<Exit> {
-    let server = iis::elevated()?;
+    repair_on(run, args, iis::elevated()?)
+}
+
+pub(super) fn repair_on(run: &Run<'_>, args: &Repair, server: Iis<'_>) -> Result<Exit> {
     take_back_interrupted(run, server, args)?;
     let here = look_at_all(server)?;
     let rescued = repair::rescue(server, &here);
     let plan = repair::plan(&here, &rescued, &args.names);
-    let orphans = orphans(&here);
+    let orphans = repair::orphans(server, &here)?;
+    let closed: Vec<_> = repair::closed(&here).collect();
+    let state = run.memory().state;
     iis::show(run, &plan);
-    request::warn_unsaved(run, here.seen.iter(), run.memory().state.as_ref());
+    request::warn_unsaved(run, here.seen.iter(), state.as_ref());
     repair::remarks(&here, run.now).iter().for_each(|remark| run.console.mention(remark));
-    for orphan in &orphans {
-        run.console.say(&text!("repair-orphan", container = orphan.container.as_str()));
+    orphans.iter().for_each(|orphan| run.console.say(&described(orphan, state.as_ref())));
+    for (link, reason) in &closed {
+        run.console.warn(&text!("repair-closed", container = link.container.as_str(), reason = reason.text()));
     }
+    let mut deleted = Vec::new();
     if !args.dry_run {
         mend(run, server, args, &plan)?;
-        delete(run, server, args, &orphans)?;
+        deleted = delete(run, server, args, &orphans)?;
     }
-    Ok(report(run, args, &plan, &orphans))
+    let orphans: Vec<_> = orphans.iter().map(|orphan| orphan.link.container.as_str()).collect();
+    let exit = report(run, args, &plan, orphans.len() - deleted.len());
+    let (cannot, closed) = (plan.cannot().count(), closed.iter().map(|(link, _)| link.container.as_str()));
+    run.console.document(
+        exit,
+        json!({
+            "mended": plan.items.len() - cannot, "cannot": cannot, "orphans": orphans, "deleted": deleted,
+            "closed": closed.collect::<Vec<_>>(), "dry_run": args.dry_run,
+        }),
+    );
+    Ok(exit)
+}
+
+/// A key that no certificate here needs, by the backup that holds it where this server remembers one.
+fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
+    let container = orphan.link.container.as_str();
+    let key = Hash::of(&orphan.facts.public_key).to_string();
+    let is_it = |pair: &&AboutKeyPair| pair.spki_sha256.as_ref() == Some(&key);
+    let mut generations = state.into_iter().flat_map(State::generations);
+    let saved = generations.find_map(|written| Some((written, written.key_pairs.iter().find(is_it)?)));
+    let Some((written, pair)) = saved else { return text!("repair-orphan-unsaved", container = container) };
+    text!(
+        "repair-orphan-saved",
+        container = container,
+        name = pair.display_name(),
+        thumbprint = pair.thumbprint.as_str(),
+        number = written.number,
+        day = day(written.time)
+    )
 }
 
 fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Result<()> {
@@ -58,38 +97,38 @@ fn mend(run: &Run<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Resul
     iis::carry_out(run, server, plan, "repair")
 }
 
-fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, orphans: &[KeyLink]) -> Result<()> {
-    if !args.orphans || orphans.is_empty() {
-        return Ok(());
+/// Deletes those of `named` that are orphans still; returns their containers.
+fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, named: &[&FoundKey]) -> Result<Vec<String>> {
+    if !args.orphans || named.is_empty() {
+        return Ok(Vec::new());
     }
-    run.go_ahead(args.yes, &text!("repair-orphans-question", count = orphans.len()))?;
-    let leading: Vec<_> = orphans.iter().map(|orphan| Leading::to(server, orphan)).collect();
-    let deleted = orphans.iter().try_for_each(|orphan| server.keys.delete(orphan).map(|_| ()));
+    let question = text!("repair-orphans-question", count = named.len());
+    if !args.yes && !run.console.confirm_no(&question)? {
+        return Ok(Vec::new());
+    }
+    // A certificate may have been mended by this run, or imported while the question stood.
+    let here = look_at_all(server)?;
+    let mut orphans = repair::orphans(server, &here)?;
+    orphans.retain(|orphan| named.iter().any(|named| named.link == orphan.link));
+    let leading: Vec<_> = orphans.iter().map(|orphan| Leading::to(server, &orphan.link)).collect();
+    let deleted = orphans.iter().try_for_each(|orphan| server.keys.delete(&orphan.link).map(|_| ()));
     run.report_deleted(server, &leading);
     deleted?;
     run.console.say(&text!("repair-orphans-deleted", count = orphans.len()));
-    Ok(())
+    Ok(orphans.iter().map(|orphan| orphan.link.container.clone()).collect())
 }
 
-fn orphans(here: &Snapshot) -> Vec<KeyLink> {
-    repair::orphans(here).into_iter().map(|found| found.link.clone()).collect()
-}
-
-fn report(run: &Run<'_>, args: &Repair, plan: &Plan<'_>, orphans: &[KeyLink]) -> Exit {
+/// Says what was done; `left` orphans are still here.
+fn report(run: &Run<'_>, args: &Repair, plan: &Plan<'_>, left: usize) -> Exit {
     let cannot = plan.cannot().count();
     let mended = plan.items.len() - cannot;
-    let left = if args.orphans && !args.dry_run { 0 } else { orphans.len() };
     match (mended, cannot, left) {
         (0, 0, 0) => run.console.say(&text!("repair-nothing")),
         _ if args.dry_run => {}
         _ => run.console.say(&text!("repair-done", mended = mended, cannot = cannot)),
     }
-    if left > 0 {
+    if left > 0 && !args.orphans {
         run.console.mention(&text!("repair-orphans-hint"));
     }
-    let exit = if cannot > 0 || left > 0 { Exit::Attention } else { Exit::Done };
-    let containers: Vec<_> = orphans.iter().map(|orphan| orphan.container.as_str()).collect();
-    run.console
-        .document(exit, json!({ "mended": mended, "cannot": cannot, "orphans": containers, "dry_run": args.dry_run }));
-    exit
+    if cannot > 0 || left > 0 { Exit::Attention } else { Exit::Done }
 }

@@ -153,7 +153,7 @@ mod tests {
         let kept = holdings(server.iis(), now).unwrap();
         assert_eq!(kept.key_pairs[0].windows.as_ref().unwrap().store, "REQUEST");
         let here = look_at_all(server.iis()).unwrap();
-        assert!(restore::repair::orphans(&here).is_empty() && !here.keys[0].link.is_own());
+        assert!(restore::repair::orphans(server.iis(), &here).unwrap().is_empty() && !here.keys[0].link.is_own());
 
         let certificates = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
         let answer = answer::plan(&here, &certificates, &Wishes::default(), now).unwrap();
@@ -167,5 +167,19 @@ mod tests {
         // The key of a certificate stays, whatever is taken back.
         restore::undo(server.iis(), &mut journal).unwrap();
         assert_eq!(look_at_all(server.iis()).unwrap().seen, here.seen);
+    }
+
+    #[test]
+    fn the_key_of_an_answer_that_was_imported_by_hand_outlives_its_request() {
+        let (server, state) = (Memory::default(), state_folder());
+        let request = request::new(&["www.example.com".to_owned()], &[], jiff::Timestamp::now()).unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        apply(server.iis(), &plan("www", &request, None), &mut journal, &running(&|| false)).unwrap();
+        let answer = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
+        let leaf = answer.iter().find(|one| !one.dns_names().is_empty()).unwrap();
+        server.put_certificate(StoreName::WebHosting, leaf.der(), None);
+        let left = restore::undo(server.iis(), &mut journal).unwrap();
+        assert_eq!(left.iter().map(|text| text.id).collect::<Vec<_>>(), ["left-key-in-use"]);
+        assert_eq!(server.world().1.len(), 1);
     }
 }

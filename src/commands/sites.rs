@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::commands::{Run, day};
 use crate::console::{Table, cut};
 use crate::keypair::Certificate;
-use crate::server::iis::{Binding, Endpoint, Seen, Site, SiteMap, review};
+use crate::server::iis::{Binding, Elsewhere, Endpoint, Seen, Site, SiteMap, review};
 use crate::text;
 
 /// Widest cells, so that a row stays within 80 columns.
@@ -34,7 +34,7 @@ impl Shown {
 
 /// Shows the sites of a server with what is wrong about them; the same for programs. Only the bindings of the
 /// certificates that `names` mean, where there are some.
-pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], names: &[String]) -> Value {
+pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere], names: &[String]) -> Value {
     let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
     let known: HashMap<String, Shown> = wanted.filter_map(shown).collect();
     let thumbprint = |site: &Site, binding: &Binding| thumbprint(map, site, binding);
@@ -75,7 +75,8 @@ pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], names: &[String]) -> Va
     if automatic_rebind == Some(true) && names.is_empty() {
         run.console.mention(&text!("list-automatic-rebind"));
     }
-    let warnings = if names.is_empty() && !seen.is_empty() { review(map, seen, run.now) } else { Vec::new() };
+    let warnings =
+        if names.is_empty() && !seen.is_empty() { review(map, seen, elsewhere, run.now) } else { Vec::new() };
     warnings.iter().for_each(|warning| run.console.warn(warning));
     let warnings: Vec<_> = warnings.iter().map(|warning| run.console.words(warning)).collect();
     json!({ "sites": documents, "warnings": warnings, "automatic_rebind": automatic_rebind })

@@ -9,7 +9,7 @@ use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::keypair::Certificate;
 use crate::restore::{journal, repair};
-use crate::server::iis::{self, Snapshot, StoreName};
+use crate::server::iis::{self, Iis, Snapshot, StoreName};
 use crate::server::{Held, Holdings, IIS};
 use crate::state::State;
 use crate::status::{self, Here};
@@ -71,8 +71,9 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
         let files = SourceFiles { key: None, source_password_file: args.source_password_file.clone() };
         return Ok(Some(in_files(run.holdings(&source, &files)?, findings)));
     }
-    let here = iis::look_at_all(iis::here()?)?;
-    findings.extend(faults(&here));
+    let server = iis::here()?;
+    let here = iis::look_at_all(server)?;
+    findings.extend(faults(server, &here)?);
     findings.extend(interrupted(run)?);
     let with_keys = here.seen.iter().filter(|seen| StoreName::WITH_KEYS.contains(&seen.store));
     let parsed = with_keys.filter_map(|seen| {
@@ -93,16 +94,16 @@ fn in_files(holdings: Holdings, findings: &mut Vec<Finding>) -> Vec<Here> {
 }
 
 /// What `repair` would mend or delete.
-fn faults(here: &Snapshot) -> Vec<Finding> {
+fn faults(server: Iis<'_>, here: &Snapshot) -> Result<Vec<Finding>> {
     let replaced = repair::replaced(here);
     let replaced = replaced.iter().map(|certificate| Finding {
         id: "replaced",
         level: Level::Note,
         text: text!("repair-replaced", name = certificate.display_name(), thumbprint = certificate.thumbprint()),
     });
-    let orphans = repair::orphans(here).len();
+    let orphans = repair::orphans(server, here)?.len();
     let orphans = (orphans > 0).then(|| attention("orphans", text!("status-orphans", count = orphans)));
-    replaced.chain(orphans).collect()
+    Ok(replaced.chain(orphans).collect())
 }
 
 fn interrupted(run: &Run<'_>) -> Result<Option<Finding>> {

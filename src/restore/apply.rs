@@ -111,15 +111,30 @@ fn place(server: Iis<'_>, journal: &mut Journal, placement: &Placement<'_>, expo
             key
         }
     };
-    let properties = Properties { friendly_name: placement.friendly_name.clone(), key: Some(key) };
+    let archived = placement.before.as_ref().is_some_and(|before| before.archived);
+    let properties = Properties { friendly_name: placement.friendly_name.clone(), key: Some(key), archived };
     match &placement.before {
         None => add(server, journal, placement.store, placement.certificate, properties),
-        Some(before) => change(server, journal, placement, before, properties),
+        Some(before) => {
+            change(server, journal, placement.store, &Hash::of(placement.certificate), before.clone(), properties)
+        }
     }
 }
 
+/// Adds a certificate. One that is here and archived, which no plan knows, is shown again and gets what is new.
 fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], properties: Properties) -> Result<()> {
     let certificate = StoredCertificate { der: der.to_vec(), properties };
+    let there = server.stores.certificates(store)?.into_iter().find(|there| there.der == der);
+    if let Some(twin) = there.filter(|there| there.properties.archived) {
+        let Properties { friendly_name, key, .. } = certificate.properties;
+        let before = twin.properties.clone();
+        let after = Properties {
+            friendly_name: friendly_name.or(twin.properties.friendly_name),
+            key: key.or(twin.properties.key),
+            archived: false,
+        };
+        return change(server, journal, store, &Hash::of(der), before, after);
+    }
     journal.will(Step::AddCertificate {
         store,
         certificate: certificate.sha256().to_string(),
@@ -141,18 +156,18 @@ fn remove(server: Iis<'_>, journal: &mut Journal, store: StoreName, certificate:
 fn change(
     server: Iis<'_>,
     journal: &mut Journal,
-    placement: &Placement<'_>,
-    before: &Properties,
+    store: StoreName,
+    certificate: &Hash,
+    before: Properties,
     after: Properties,
 ) -> Result<()> {
-    let certificate = Hash::of(placement.certificate);
     journal.will(Step::ChangeCertificate {
-        store: placement.store,
+        store,
         certificate: certificate.to_string(),
-        before: before.clone(),
+        before,
         after: after.clone(),
     })?;
-    Ok(server.stores.change(placement.store, &certificate, &after)?)
+    Ok(server.stores.change(store, certificate, &after)?)
 }
 
 /// The key of a request is waited for even if the request is deleted: it never counts as left behind.

@@ -447,7 +447,7 @@ fn what_is_wrong_with_the_bindings_of_a_server_is_named() {
     let map = SiteMap::of(server.iis()).unwrap();
     let seen = crate::server::iis::look(server.iis(), &StoreName::WITH_KEYS).unwrap();
     let ids = |now: &str| {
-        let texts = crate::server::iis::review(&map, &seen, now.parse().unwrap());
+        let texts = crate::server::iis::review(&map, &seen, &[], now.parse().unwrap());
         texts.iter().map(|text| text.id).collect::<Vec<_>>()
     };
     let expected = [

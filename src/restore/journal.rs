@@ -59,6 +59,14 @@ pub enum Step {
 }
 
 impl Step {
+    /// SHA-256 of the certificate that it added or changed, if it did.
+    pub fn certificate(&self) -> Option<&str> {
+        match self {
+            Self::AddCertificate { certificate, .. } | Self::ChangeCertificate { certificate, .. } => Some(certificate),
+            _ => None,
+        }
+    }
+
     /// The change to what the server serves, if it is one.
     pub fn edit(&self) -> Option<&Edit> {
         if let Self::Serve(edit) = self { Some(edit) } else { None }

@@ -4,7 +4,9 @@ use super::plan::{self, Action, Item, PlacedKey, Placement, Plan};
 use crate::keypair::Certificate;
 use crate::server::iis::blob;
 use crate::server::iis::look::{FoundKey, Snapshot};
-use crate::server::iis::{ExportedKey, Iis, KeySet, KeyState, NoExport, Seen, StoreName};
+use crate::server::iis::{
+    ExportedKey, Iis, KeyFacts, KeyLink, KeySet, KeyState, NoExport, Seen, StoreName, StoredCertificate, WindowsError,
+};
 use crate::text;
 use crate::text::Text;
 
@@ -99,9 +101,47 @@ pub fn remarks(here: &Snapshot, now: jiff::Timestamp) -> Vec<Text> {
     expired.chain(replaced).collect()
 }
 
-/// Keys that this program made and that no certificate leads to any more. Those of other programs are never among them.
-pub fn orphans(here: &Snapshot) -> Vec<&FoundKey> {
-    let used =
-        |found: &FoundKey| here.seen.iter().any(|seen| seen.certificate.properties.key.as_ref() == Some(&found.link));
-    here.keys.iter().filter(|found| found.link.is_own() && !used(found)).collect()
+/// Keys that this program made and that no certificate or request in any store needs. Those of other programs are never
+/// among them, nor what cannot be told: a key that does not open ([`closed`]).
+///
+/// # Errors
+/// When not all stores of the machine can be looked at.
+pub fn orphans<'a>(server: Iis<'_>, here: &'a Snapshot) -> Result<Vec<&'a FoundKey>, WindowsError> {
+    let told = |found: &&FoundKey| blob::key_bits(&found.facts.public_key).is_some();
+    let mut orphans: Vec<_> = here.keys.iter().filter(|found| found.link.is_own()).filter(told).collect();
+    orphans.retain(|found| !here.seen.iter().any(|seen| needs(&seen.certificate, found)));
+    if orphans.is_empty() {
+        return Ok(orphans);
+    }
+    for store in StoreName::ALL {
+        let certificates = server.stores.certificates(store)?;
+        orphans.retain(|found| !certificates.iter().any(|one| needs(one, found)));
+    }
+    let elsewhere = server.stores.elsewhere()?;
+    orphans.retain(|found| !elsewhere.iter().any(|one| needs(&one.certificate, found)));
+    Ok(orphans)
+}
+
+/// Keys that this program made, that no certificate leads to, and that do not open: nobody can tell whose they are.
+pub fn closed(here: &Snapshot) -> impl Iterator<Item = &(KeyLink, WindowsError)> {
+    let leads = |link: &KeyLink| here.seen.iter().any(|seen| leads_to(&seen.certificate, link));
+    here.closed.iter().filter(move |(link, _)| link.is_own() && !leads(link))
+}
+
+/// Whether a certificate leads to a key or is for it.
+fn needs(certificate: &StoredCertificate, found: &FoundKey) -> bool {
+    leads_to(certificate, &found.link) || is_for(certificate, &found.facts)
+}
+
+/// Whether a key may be that of a certificate. It is searched for the key rather than taken apart: better a key too many
+/// than the only one of a certificate that is not understood here.
+pub(super) fn is_for(certificate: &StoredCertificate, facts: &KeyFacts) -> bool {
+    let key = blob::key_bits(&facts.public_key);
+    key.is_none_or(|key| certificate.der.windows(key.len()).any(|part| part == key))
+}
+
+/// Whether a certificate leads to a container, however provider and key are spelled.
+fn leads_to(certificate: &StoredCertificate, link: &KeyLink) -> bool {
+    let leads = |other: &KeyLink| other.container.eq_ignore_ascii_case(&link.container);
+    certificate.properties.key.as_ref().is_some_and(leads)
 }

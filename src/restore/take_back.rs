@@ -5,6 +5,7 @@ use data_encoding::BASE64;
 
 use super::edit::{self, Edit};
 use super::journal::{Journal, Step};
+use super::repair;
 use crate::error::{Error, Exit, Result};
 use crate::server::iis::{Code, Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
 use crate::text;
@@ -36,7 +37,7 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
         Err(error) => failed = Some(error),
     }
     for step in run.steps.iter().rev() {
-        match take_back(server, step) {
+        match take_back(server, step, &run.steps) {
             Ok(text) => left.extend(text),
             // The other steps are independent enough: the fewer remain, the better.
             Err(error) => failed = failed.or(Some(error)),
@@ -48,13 +49,13 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
     }
 }
 
-/// One step; says what it left alone.
-fn take_back(server: Iis<'_>, step: &Step) -> Result<Option<Text>> {
+/// One step of `steps`; says what it left alone.
+fn take_back(server: Iis<'_>, step: &Step, steps: &[Step]) -> Result<Option<Text>> {
     match step {
         Step::Serve(Edit::Record { before, after }) => edit::take_back_record(server, before.as_ref(), after.as_ref()),
         // All of them together, above.
         Step::Serve(_) => Ok(None),
-        Step::CreateKey { key } => delete_key(server, key),
+        Step::CreateKey { key } => delete_key(server, key, steps),
         Step::AddCertificate { store, certificate, key } => {
             let Some(found) = find(server, *store, certificate)? else {
                 return Ok(None);
@@ -99,11 +100,23 @@ fn restore_properties(
     }
 }
 
-/// A key that any certificate uses is not deleted, whoever linked it.
-fn delete_key(server: Iis<'_>, key: &KeyLink) -> Result<Option<Text>> {
-    for store in StoreName::WITH_KEYS {
+/// A key that any certificate uses is not deleted, whoever linked it, nor the key of one that nothing links: the answer
+/// to a request may have been imported without it. What the run itself worked on was without the key before.
+fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[Step]) -> Result<Option<Text>> {
+    let facts = match server.keys.inspect(key) {
+        Ok(facts) => Some(facts),
+        Err(error) if error.code.is_missing_key() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let is_own = |certificate: &StoredCertificate| {
+        let sha256 = certificate.sha256().to_string();
+        steps.iter().any(|step| step.certificate() == Some(sha256.as_str()))
+    };
+    let is_for = |one: &StoredCertificate| facts.as_ref().is_some_and(|facts| repair::is_for(one, facts));
+    for store in StoreName::ALL {
         let certificates = server.stores.certificates(store)?;
-        if let Some(user) = certificates.iter().find(|c| c.properties.key.as_ref() == Some(key)) {
+        let uses = |one: &&StoredCertificate| one.properties.key.as_ref() == Some(key) || (is_for(one) && !is_own(one));
+        if let Some(user) = certificates.iter().find(uses) {
             return Ok(Some(text!("left-key-in-use", container = key.container.as_str(), name = user.name())));
         }
     }

@@ -8,6 +8,7 @@ use pkcs8::EncodePrivateKey;
 
 use super::*;
 use crate::error::{Error, Exit};
+use crate::keypair::fixtures::Issued;
 use crate::secret::SecretBytes;
 use crate::server::iis::memory::{Died, Fault, Memory};
 use crate::server::iis::{AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all};
@@ -317,15 +318,62 @@ fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
     }
 }
 
+fn orphans(server: &Memory) -> Vec<String> {
+    let here = look_at_all(server.iis()).unwrap();
+    let orphans = repair::orphans(server.iis(), &here).unwrap();
+    orphans.into_iter().map(|found| found.link.container.clone()).collect()
+}
+
 #[test]
-fn only_containers_of_this_program_that_nothing_leads_to_are_orphans() {
+fn only_containers_of_this_program_whose_key_no_certificate_is_for_are_orphans() {
     let (server, state) = (lived_in(), state_folder());
     restore(&server, state.path()).unwrap();
-    let orphan = link("pfxvault-0", KeySet::Machine);
-    server.put_key(&orphan, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
-    let here = look_at_all(server.iis()).unwrap();
-    let orphans: Vec<_> = repair::orphans(&here).into_iter().map(|found| &found.link).collect();
-    assert_eq!(orphans, [&orphan]);
+    let gone = Issued::self_signed("gone.example.com");
+    server.put_key(&link("pfxvault-0", KeySet::Machine), &gone.pkcs8(), true, ProviderKind::Csp);
+    server.put_key(&link("theirs", KeySet::Machine), &gone.pkcs8(), true, ProviderKind::Csp);
+    server.put_key(&link("pfxvault-copy", KeySet::Machine), PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_key(&link("pfxvault-closed", KeySet::Machine), &[], true, ProviderKind::Csp);
+    assert_eq!(orphans(&server), ["pfxvault-0"]);
+}
+
+#[test]
+fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
+    let der = &PKI.rsa.der;
+    let damaged = [b"no certificate", der.as_slice()].concat();
+    let other = KeyLink { provider: "another spelling".into(), ..link("PFXVAULT-0", KeySet::Machine) };
+    let places: [&dyn Fn(&Memory); 9] = [
+        &|server| server.put_certificate(StoreName::My, der, None),
+        &|server| server.put_certificate(StoreName::WebHosting, der, Some(&link("gone", KeySet::Machine))),
+        &|server| server.put_certificate(StoreName::Request, der, None),
+        &|server| server.put_certificate(StoreName::Ca, der, None),
+        &|server| server.put_certificate(StoreName::Root, &damaged, None),
+        &|server| server.put_archived(StoreName::My, der, None),
+        &|server| server.put_archived(StoreName::Request, der, None),
+        &|server| server.put_elsewhere("SharedStore", der, None),
+        &|server| server.put_certificate(StoreName::My, &PKI.ec.der, Some(&other)),
+    ];
+    for (at, place) in places.iter().enumerate() {
+        let server = Memory::default();
+        server.put_key(&link("pfxvault-0", KeySet::Machine), PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+        assert_eq!(orphans(&server), ["pfxvault-0"]);
+        place(&server);
+        assert_eq!(orphans(&server), [""; 0], "place {at}");
+    }
+}
+
+#[test]
+fn a_restore_copes_with_archived_certificates_that_windows_does_not_show() {
+    let (server, state) = (Memory::default(), state_folder());
+    server.put_archived(StoreName::WebHosting, &PKI.rsa.der, Some(&link("gone", KeySet::Machine)));
+    server.put_archived(StoreName::Ca, &PKI.intermediate, None);
+    let before = server.world();
+    restore(&server, state.path()).unwrap();
+    let (stores, ..) = server.world();
+    let twin = &stores[&StoreName::WebHosting];
+    assert!(twin.len() == 1 && !twin[0].properties.archived && !stores[&StoreName::Ca][0].properties.archived);
+    assert!(look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key.works());
+    undo(server.iis(), &mut Journal::open(state.path()).unwrap()).unwrap();
+    assert_eq!(server.world(), before);
 }
 
 fn mend(server: &Memory, state: &Path) {

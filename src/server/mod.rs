@@ -7,6 +7,7 @@ mod pem;
 
 use std::fs;
 use std::io;
+use std::mem::take;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -84,6 +85,8 @@ pub struct Holdings {
     pub sites_unread: Option<Text>,
     /// Names of what is here and was not chosen, because no site uses it.
     pub unused: Vec<String>,
+    /// Certificates of what is here and was not chosen, because it was not named.
+    pub left_out: Vec<Certificate>,
 }
 
 /// A key pair with where it was found.
@@ -304,8 +307,15 @@ impl Holdings {
                 return Err(Error::usage(text!("error-unknown-name", name = name)));
             }
         }
-        self.key_pairs.retain(|held| names.iter().any(|name| held.is_called(name)));
-        self.unreadable.retain(|unreadable| names.iter().any(|name| unreadable.is_called(name)));
+        let (chosen, others) = take(&mut self.key_pairs)
+            .into_iter()
+            .partition::<Vec<_>, _>(|held| names.iter().any(|n| held.is_called(n)));
+        self.key_pairs = chosen;
+        self.left_out.extend(others.iter().map(|held| held.leaf().clone()));
+        let (chosen, others) =
+            take(&mut self.unreadable).into_iter().partition(|one: &Unreadable| names.iter().any(|n| one.is_called(n)));
+        self.unreadable = chosen;
+        self.left_out.extend(others.into_iter().filter_map(|one: Unreadable| one.certificate));
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use crate::files;
 use crate::server::iis::config;
 use crate::server::iis::sites::{CentralStore, Settings};
 use crate::server::iis::{
-    BindingChange, CertStores, Code, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport,
-    Properties, Record, Signature, SiteConfig, StoreName, StoredCertificate, WindowsError,
+    BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts, KeyLink, Keys, NewKey,
+    NoExport, Properties, Record, Signature, SiteConfig, StoreName, StoredCertificate, WindowsError,
 };
 use crate::vault::id::Hash;
 
@@ -42,6 +42,18 @@ impl CertStores for LocalMachine {
             Some(store) => store.contexts()?.iter().map(Context::stored).collect(),
             None => Ok(Vec::new()),
         }
+    }
+
+    fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
+        let mut found = Vec::new();
+        for other in Store::others()? {
+            // What this process may not read, it knows nothing of.
+            let contexts = Store::read_other(&other).and_then(|store| store.contexts()).unwrap_or_default();
+            let certificates = contexts.iter().filter_map(|context| context.stored().ok());
+            let store = &other.name;
+            found.extend(certificates.map(|certificate| Elsewhere { store: store.clone(), certificate }));
+        }
+        Ok(found)
     }
 
     fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {

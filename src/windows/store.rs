@@ -8,16 +8,20 @@ use std::ptr;
 use std::slice;
 
 use windows_sys::Win32::Security::Cryptography::{
-    CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_SPEC, CERT_STORE_ADD_ALWAYS,
-    CERT_STORE_ADD_NEW, CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT, CERT_STORE_OPEN_EXISTING_FLAG,
-    CERT_STORE_PROV_MEMORY, CERT_STORE_PROV_SYSTEM_W, CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_LOCAL_MACHINE,
-    CRYPT_INTEGER_BLOB, CRYPT_KEY_PROV_INFO, CRYPT_MACHINE_KEYSET, CertAddCertificateContextToStore, CertCloseStore,
-    CertControlStore, CertCreateCertificateContext, CertDeleteCertificateFromStore, CertDuplicateCertificateContext,
-    CertEnumCertificatesInStore, CertFreeCertificateContext, CertGetCertificateContextProperty, CertOpenStore,
-    CertSetCertificateContextProperty, HCERTSTORE, X509_ASN_ENCODING,
+    CERT_ARCHIVED_PROP_ID, CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_SPEC,
+    CERT_STORE_ADD_ALWAYS, CERT_STORE_ADD_NEW, CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT,
+    CERT_STORE_ENUM_ARCHIVED_FLAG, CERT_STORE_OPEN_EXISTING_FLAG, CERT_STORE_PROV_MEMORY, CERT_STORE_PROV_SYSTEM_W,
+    CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_INFO, CERT_SYSTEM_STORE_LOCAL_MACHINE,
+    CERT_SYSTEM_STORE_LOCATION_SHIFT, CERT_SYSTEM_STORE_SERVICES_ID, CERT_SYSTEM_STORE_USERS_ID, CRYPT_INTEGER_BLOB,
+    CRYPT_KEY_PROV_INFO, CRYPT_MACHINE_KEYSET, CertAddCertificateContextToStore, CertCloseStore, CertControlStore,
+    CertCreateCertificateContext, CertDeleteCertificateFromStore, CertDuplicateCertificateContext,
+    CertEnumCertificatesInStore, CertEnumSystemStore, CertFreeCertificateContext, CertGetCertificateContextProperty,
+    CertOpenStore, CertSetCertificateContextProperty, HCERTSTORE, X509_ASN_ENCODING,
 };
+use windows_sys::core::BOOL;
 
 use super::answer::{check, last, nonsense};
+use super::memory::text_at;
 use super::wide::{narrow, wide};
 use crate::server::iis::{Code, KeyLink, KeySet, Properties, StoreName, StoredCertificate, WindowsError};
 use crate::vault::id::Hash;
@@ -29,10 +33,24 @@ const COMMIT_FORCE: u32 = 1;
 /// `ERROR_NO_MORE_FILES`: how an external store says that there are no more.
 const NO_MORE_FILES: Code = Code(18);
 
-/// An open store.
+/// Where stores lie beside those of the machine.
+const OTHERS: [u32; 3] = [
+    CERT_SYSTEM_STORE_CURRENT_USER,
+    CERT_SYSTEM_STORE_SERVICES_ID << CERT_SYSTEM_STORE_LOCATION_SHIFT,
+    CERT_SYSTEM_STORE_USERS_ID << CERT_SYSTEM_STORE_LOCATION_SHIFT,
+];
+
+/// An open store. It shows archived certificates, too.
 pub struct Store {
     handle: HCERTSTORE,
-    name: &'static str,
+    name: String,
+}
+
+/// A store that this program does not fill.
+pub struct Other {
+    location: u32,
+    /// As Windows calls it.
+    pub name: String,
 }
 
 impl Drop for Store {
@@ -46,26 +64,43 @@ impl Store {
     /// Opens a store of the machine for reading; `None` where there is none. Without `OPEN_EXISTING` it would be made.
     pub fn read(name: StoreName) -> Result<Option<Self>, WindowsError> {
         let existing = CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG;
-        match Self::open(name, existing) {
+        match Self::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name.as_str(), existing) {
             Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(None),
             opened => opened.map(Some),
         }
     }
 
-    /// Opens a store of the machine for writing, and makes it where there is none.
-    pub fn write(name: StoreName) -> Result<Self, WindowsError> {
-        Self::open(name, 0)
+    /// Opens another store for reading.
+    pub fn read_other(other: &Other) -> Result<Self, WindowsError> {
+        Self::open(other.location, &other.name, CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG)
     }
 
-    fn open(name: StoreName, flags: u32) -> Result<Self, WindowsError> {
-        let flags = CERT_SYSTEM_STORE_LOCAL_MACHINE | flags;
-        let text = wide(name.as_str());
+    /// Every other store of the machine, and those of this user, of services and of users who are logged on, as far as
+    /// Windows names them.
+    pub fn others() -> Result<Vec<Other>, WindowsError> {
+        let at = |location| move |name| Other { location, name };
+        let here = names(CERT_SYSTEM_STORE_LOCAL_MACHINE)?.into_iter().filter(|name| StoreName::parse(name).is_none());
+        let mut others: Vec<_> = here.map(at(CERT_SYSTEM_STORE_LOCAL_MACHINE)).collect();
+        for location in OTHERS {
+            others.extend(names(location).unwrap_or_default().into_iter().map(at(location)));
+        }
+        Ok(others)
+    }
+
+    /// Opens a store of the machine for writing, and makes it where there is none.
+    pub fn write(name: StoreName) -> Result<Self, WindowsError> {
+        Self::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name.as_str(), 0)
+    }
+
+    fn open(location: u32, name: &str, flags: u32) -> Result<Self, WindowsError> {
+        let flags = location | flags | CERT_STORE_ENUM_ARCHIVED_FLAG;
+        let text = wide(name);
         // SAFETY: this provider takes a NUL-terminated UTF-16 name, which outlives the call.
         let handle = unsafe { CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, flags, text.as_ptr().cast::<c_void>()) };
         if handle.is_null() {
             return Err(last("CertOpenStore", name));
         }
-        Ok(Self { handle, name: name.as_str() })
+        Ok(Self { handle, name: name.to_owned() })
     }
 
     /// A store in memory.
@@ -75,7 +110,7 @@ impl Store {
         if handle.is_null() {
             return Err(last("CertOpenStore", "memory"));
         }
-        Ok(Self { handle, name: "memory" })
+        Ok(Self { handle, name: "memory".to_owned() })
     }
 
     /// For `PFXExportCertStoreEx`.
@@ -91,7 +126,7 @@ impl Store {
             // SAFETY: the store is open; `found` is null or comes from the last turn, and is freed by this call.
             found = unsafe { CertEnumCertificatesInStore(self.handle, found) };
             if found.is_null() {
-                let end = last("CertEnumCertificatesInStore", self.name);
+                let end = last("CertEnumCertificatesInStore", &self.name);
                 let is_end = [Code::CERT_NOT_FOUND, NO_MORE_FILES].contains(&end.code);
                 return if is_end { Ok(contexts) } else { Err(end) };
             }
@@ -125,7 +160,7 @@ impl Store {
     pub fn delete(&self, context: Context) -> Result<(), WindowsError> {
         // SAFETY: the context is live and comes from this store. It is freed even if the call fails.
         let deleted = unsafe { CertDeleteCertificateFromStore(context.0) };
-        let deleted = check(deleted, "CertDeleteCertificateFromStore", self.name);
+        let deleted = check(deleted, "CertDeleteCertificateFromStore", &self.name);
         mem::forget(context);
         deleted.and_then(|()| self.commit())
     }
@@ -135,7 +170,7 @@ impl Store {
         let mut added = ptr::null_mut();
         // SAFETY: store and context are live; `added` takes a context that this side frees.
         let done = unsafe { CertAddCertificateContextToStore(self.handle, context.0, disposition, &raw mut added) };
-        check(done, "CertAddCertificateContextToStore", self.name)?;
+        check(done, "CertAddCertificateContextToStore", &self.name)?;
         Ok(Context(added))
     }
 
@@ -144,12 +179,38 @@ impl Store {
     fn commit(&self) -> Result<(), WindowsError> {
         // SAFETY: the store is open; this control takes no parameter.
         let committed = unsafe { CertControlStore(self.handle, COMMIT_FORCE, CERT_STORE_CTRL_COMMIT, ptr::null()) };
-        match check(committed, "CertControlStore", self.name) {
+        match check(committed, "CertControlStore", &self.name) {
             // A store without a cache has written already.
             Err(error) if error.code == NOT_IMPLEMENTED => Ok(()),
             done => done,
         }
     }
+}
+
+/// The names of the stores of one location; none where it has none.
+fn names(location: u32) -> Result<Vec<String>, WindowsError> {
+    let mut names = Vec::new();
+    let list = ptr::from_mut::<Vec<String>>(&mut names).cast::<c_void>();
+    // SAFETY: without relocation this location takes no parameter; the callback gets the list, which outlives the call.
+    let listed = unsafe { CertEnumSystemStore(location, ptr::null(), list, Some(take_name)) };
+    match check(listed, "CertEnumSystemStore", location) {
+        Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(names),
+        listed => listed.map(|()| names),
+    }
+}
+
+/// Takes one name down ("CertEnumSystemStoreCallback").
+unsafe extern "system" fn take_name(
+    name: *const c_void,
+    _flags: u32,
+    _info: *const CERT_SYSTEM_STORE_INFO,
+    _reserved: *const c_void,
+    names: *mut c_void,
+) -> BOOL {
+    // SAFETY: this is the list that the enumeration was given, and nobody else uses it meanwhile.
+    let names = unsafe { &mut *names.cast::<Vec<String>>() };
+    names.push(text_at(name.cast::<u16>()).to_string_lossy().into_owned());
+    1
 }
 
 /// A certificate, counted.
@@ -191,17 +252,23 @@ impl Context {
     pub fn stored(&self) -> Result<StoredCertificate, WindowsError> {
         let friendly_name = self.property(CERT_FRIENDLY_NAME_PROP_ID)?.map(|property| property.text_at(0));
         let key = self.property(CERT_KEY_PROV_INFO_PROP_ID)?.map(|property| property.key_link()).transpose()?;
-        Ok(StoredCertificate { der: self.der().to_vec(), properties: Properties { friendly_name, key } })
+        let archived = self.size_of(CERT_ARCHIVED_PROP_ID)?.is_some();
+        Ok(StoredCertificate { der: self.der().to_vec(), properties: Properties { friendly_name, key, archived } })
     }
 
-    fn property(&self, id: u32) -> Result<Option<Property>, WindowsError> {
+    /// How long a property is; `None` where it is not set.
+    fn size_of(&self, id: u32) -> Result<Option<u32>, WindowsError> {
         let mut size = 0;
         // SAFETY: without a buffer only the size is written.
         let sized = unsafe { CertGetCertificateContextProperty(self.0, id, ptr::null_mut(), &raw mut size) };
         match check(sized, "CertGetCertificateContextProperty", id) {
-            Err(error) if error.code == Code::CERT_NOT_FOUND => return Ok(None),
-            other => other?,
+            Err(error) if error.code == Code::CERT_NOT_FOUND => Ok(None),
+            sized => sized.map(|()| Some(size)),
         }
+    }
+
+    fn property(&self, id: u32) -> Result<Option<Property>, WindowsError> {
+        let Some(mut size) = self.size_of(id)? else { return Ok(None) };
         // In words, because structures with pointers are written into it.
         let mut words = vec![0_u64; (size as usize).div_ceil(8)];
         let buffer = words.as_mut_ptr().cast::<c_void>();
@@ -213,7 +280,17 @@ impl Context {
 
     fn set(&self, properties: &Properties) -> Result<(), WindowsError> {
         self.set_friendly_name(properties.friendly_name.as_deref())?;
-        self.set_key_link(properties.key.as_ref())
+        self.set_key_link(properties.key.as_ref())?;
+        self.set_archived(properties.archived)
+    }
+
+    /// The property counts by being there.
+    fn set_archived(&self, archived: bool) -> Result<(), WindowsError> {
+        let empty = CRYPT_INTEGER_BLOB::default();
+        let data = if archived { (&raw const empty).cast::<c_void>() } else { ptr::null() };
+        // SAFETY: this property takes a blob that outlives the call, or null to remove it.
+        let set = unsafe { CertSetCertificateContextProperty(self.0, CERT_ARCHIVED_PROP_ID, 0, data) };
+        check(set, "CertSetCertificateContextProperty", "CERT_ARCHIVED_PROP_ID")
     }
 
     fn set_friendly_name(&self, name: Option<&str>) -> Result<(), WindowsError> {
@@ -275,5 +352,52 @@ impl Property {
         let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_ne_bytes()).skip(offset).collect();
         let units: Vec<u16> = bytes.chunks_exact(2).map(|unit| u16::from_ne_bytes([unit[0], unit[1]])).collect();
         narrow(&units).to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keypair::fixtures::Issued;
+
+    fn open(name: &str, flags: u32) -> Store {
+        Store::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name, flags).unwrap()
+    }
+
+    fn certificate() -> StoredCertificate {
+        StoredCertificate { der: Issued::self_signed("archived.example.com").der, properties: Properties::default() }
+    }
+
+    #[test]
+    fn a_store_that_this_program_does_not_fill_is_found_by_its_name() {
+        let (store, certificate) = (open("TrustedPeople", 0), certificate());
+        store.add_new(&Context::new(&certificate).unwrap()).unwrap();
+        let others = Store::others().unwrap();
+        assert!(others.iter().all(|other| {
+            other.location != CERT_SYSTEM_STORE_LOCAL_MACHINE || StoreName::parse(&other.name).is_none()
+        }));
+        let found = others.iter().filter(|other| other.location == CERT_SYSTEM_STORE_LOCAL_MACHINE);
+        let found = found.filter_map(|other| Store::read_other(other).ok()?.find(&certificate.sha256()).ok()?);
+        assert_eq!(found.count(), 1);
+        let found = store.find(&certificate.sha256()).unwrap().unwrap();
+        store.delete(found).unwrap();
+    }
+
+    #[test]
+    fn an_archived_certificate_is_seen_marked_and_shown_again() {
+        let (store, mut certificate) = (open("My", 0), certificate());
+        certificate.properties.archived = true;
+        let Ok(context) = Context::new(&certificate) else {
+            // Wine does not know the property.
+            return;
+        };
+        store.add_new(&context).unwrap();
+        let twin = store.add_new(&Context::new(&certificate).unwrap()).unwrap_err();
+        assert_eq!(twin.code, Code::CERT_EXISTS);
+        let found = || open("My", 0).find(&certificate.sha256()).unwrap().unwrap();
+        assert_eq!(found().stored().unwrap(), certificate);
+        store.change(&found(), &Properties::default()).unwrap();
+        assert!(!found().stored().unwrap().properties.archived);
+        store.delete(store.find(&certificate.sha256()).unwrap().unwrap()).unwrap();
     }
 }

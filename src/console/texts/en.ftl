@@ -160,6 +160,8 @@ backup-failed =
     What was on it before still counts. Try again, or use another stick.
 backup-missing-known = not backed up, as acknowledged until { $until } ({ $why }): { $name }: { $reason }
 backup-missing = attention: not saved: { $name }: { $reason }
+backup-in-use = attention: in use, and in no backup: { $name }, by { $uses }. To save it, too: pfxvault backup { $thumbprint }
+reason-in-use-not-found = it is in use by { $uses }, but it was found in no certificate store of this server, so it cannot be saved. Restore it from an earlier backup, or bind another certificate: pfxvault list shows what the sites use
 backup-decayed =
     attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
     Look what is affected with pfxvault verify { $medium }, and replace this stick soon.
@@ -856,6 +858,7 @@ list-iis-headline =
     } for its sites; { $ready } can be backed up with the private key.
 list-hindrance = attention: cannot be backed up: { $name }: { $reason }
 column-store = store
+cell-archived = { $store } (archived)
 cell-key-exportable = exportable
 cell-key-not-exportable = not exportable
 cell-key-unknown = ?
@@ -909,10 +912,18 @@ repair-taken-back = done: it is taken back. Run it again when you are ready
 repair-question = Mend these?
 repair-done = mended: { $mended }; needs a backup or a re-issue: { $cannot }
 repair-nothing = Nothing needs to be mended.
-repair-orphan = private key without a certificate, left behind by an earlier run: { $container }
-repair-orphans-hint = To delete such keys: pfxvault repair --orphans
-repair-orphans-question = Delete { $count } private keys for good?
-repair-orphans-deleted = done: deleted { $count } private keys
+repair-orphan-saved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. It is that of { $name } ({ $thumbprint }), and generation { $number } of { $day } holds it
+repair-orphan-unsaved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. No backup that this server remembers holds it: once deleted, it is lost
+repair-closed = attention: the private key { $container } does not open, so nobody can tell whose it is. It stays: { $reason }
+repair-orphans-hint = To delete such keys for good: pfxvault repair --orphans
+repair-orphans-question = Delete { $count ->
+        [one] this private key
+       *[other] these { $count } private keys
+    } for good? This cannot be undone.
+repair-orphans-deleted = done: deleted { $count ->
+        [one] 1 private key
+       *[other] { $count } private keys
+    }
 repair-expired = no longer valid: { $name } ({ $thumbprint })
 repair-replaced = a newer certificate for the same names is here: { $name } ({ $thumbprint })
 undo-plan = The { $what } of { $when } will be taken back; it created { $keys } private keys.
@@ -956,7 +967,7 @@ error-interrupts = Ctrl-C cannot be watched
 help-restore-non-exportable = mark the keys on this server as not exportable (no backup will have them)
 help-restore-install-root = trust this root certificate from now on, by its SHA-256
 help-repair = Mend key pairs of this server, and take back what was interrupted.
-help-repair-orphans = delete keys that an earlier run left behind
+help-repair-orphans = delete private keys that an earlier run left behind and that no certificate or request on this server needs
 help-undo = Take back the last restore, install, request or repair of this server.
 help-selftest = Try the keys of this server with throw-away ones.
 
@@ -1012,7 +1023,7 @@ status-remains-what =
     and the USB sticks were checked (pfxvault verify E:), delete it here, in PowerShell as administrator, with its thumbprint:
     Get-ChildItem Cert:\LocalMachine -Recurse | Where-Object Thumbprint -eq "THUMBPRINT" | Remove-Item -DeleteKey
     (certlm.msc deletes the certificate only and leaves the private key.) Then wipe or destroy the disks: deleted keys can be read again.
-status-orphans = private keys without a certificate were left behind: { $count }; pfxvault repair shows them
+status-orphans = private keys that no certificate on this server needs were left behind: { $count }; pfxvault repair shows them
 status-interrupted = the run "{ $what }" of { $when } was interrupted: pfxvault repair
 event-needs-attention = pfxvault status: { $count } points need attention
 media-retire-holds = Key pairs of this server that are on USB stick { $label }: { $count }

@@ -153,6 +153,8 @@ backup-failed =
     以前の内容は有効なままです。もう一度実行するか、別の USB メモリを使ってください。
 backup-missing-known = バックアップしていません(承知済み、{ $until } まで: { $why }): { $name }: { $reason }
 backup-missing = 注意: { $name } は保存していません({ $reason })
+backup-in-use = 注意: { $name } は使用中({ $uses })ですが、どのバックアップにも入っていません。これも保存するには: pfxvault backup { $thumbprint }
+reason-in-use-not-found = 使用中({ $uses })ですが、このサーバーのどの証明書ストアにも見つからないため、保存できません。以前のバックアップから復元するか、別の証明書をバインドしてください。サイトで使われている証明書は pfxvault list で確認できます
 backup-decayed =
     注意: { $medium } にある以前のバックアップが正しく読み出せません(世代 { $generation })
     影響の範囲を pfxvault verify { $medium } で確認し、早めに USB メモリを交換してください。
@@ -777,6 +779,7 @@ error-demo-folder = 実演用のフォルダーを使えません: { $folder }
 list-iis-headline = このサーバーには、サイト用の証明書が { $count } 個あります。うち { $ready } 個は秘密鍵を含めてバックアップできます。
 list-hindrance = 注意: バックアップできません: { $name }: { $reason }
 column-store = ストア
+cell-archived = { $store }(アーカイブ済み)
 cell-key-exportable = エクスポート可能
 cell-key-not-exportable = エクスポート不可
 cell-key-unknown = ?
@@ -827,9 +830,11 @@ repair-taken-back = 完了: 取り消しました。準備ができたら、も�
 repair-question = 修復しますか?
 repair-done = 修復: { $mended } 件、バックアップまたは再発行が必要: { $cannot } 件
 repair-nothing = 修復が必要なものはありません。
-repair-orphan = 以前の実行で残された、証明書のない秘密鍵: { $container }
-repair-orphans-hint = この秘密鍵を削除するには: pfxvault repair --orphans
-repair-orphans-question = { $count } 個の秘密鍵を完全に削除しますか?
+repair-orphan-saved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。{ $name }({ $thumbprint })の秘密鍵で、{ $day } の第 { $number } 世代に保存されています
+repair-orphan-unsaved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。このサーバーに記録のあるバックアップには入っていません。削除すると失われます
+repair-closed = 注意: 秘密鍵 { $container } が開けないため、どの証明書のものか確認できません。削除せずに残します: { $reason }
+repair-orphans-hint = この秘密鍵を完全に削除するには: pfxvault repair --orphans
+repair-orphans-question = この { $count } 個の秘密鍵を完全に削除しますか? 削除すると元に戻せません。
 repair-orphans-deleted = 完了: { $count } 個の秘密鍵を削除しました
 repair-expired = 有効期限が切れています: { $name }({ $thumbprint })
 repair-replaced = 同じホスト名の新しい証明書があります: { $name }({ $thumbprint })
@@ -874,7 +879,7 @@ error-interrupts = Ctrl-C を監視できません
 help-restore-non-exportable = このサーバーの秘密鍵をエクスポート不可にする(バックアップできなくなります)
 help-restore-install-root = 指定した SHA-256 のルート証明書を、以後信頼する
 help-repair = このサーバーのキーペアを修復し、途中で止まった変更を取り消します。
-help-repair-orphans = 以前の実行で残された秘密鍵を削除する
+help-repair-orphans = 以前の実行で残され、このサーバーのどの証明書や要求にも必要のない秘密鍵を削除する
 help-undo = このサーバーへの直前の復元、インストール、要求、または修復を取り消します。
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試します。
 
@@ -917,7 +922,7 @@ status-remains-what =
     USB メモリ(pfxvault verify E:)を確認してから、ここで管理者の PowerShell に拇印を指定して削除します:
     Get-ChildItem Cert:\LocalMachine -Recurse | Where-Object Thumbprint -eq "拇印" | Remove-Item -DeleteKey
     (certlm.msc で削除されるのは証明書だけで、秘密鍵は残ります。)最後にディスクを消去または破壊してください。削除した秘密鍵は復元できることがあります。
-status-orphans = 証明書のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
+status-orphans = このサーバーのどの証明書にも必要のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
 status-interrupted = { $when } の処理「{ $what }」は中断されたままです: pfxvault repair
 event-needs-attention = pfxvault status: 確認が必要な点が { $count } 件あります
 media-retire-holds = USB メモリ { $label } に入っている、このサーバーのキーペア: { $count } 組

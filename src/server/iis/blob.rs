@@ -244,11 +244,13 @@ fn rsa_algorithm() -> AlgorithmIdentifierRef<'static> {
 /// Whether two `SubjectPublicKeyInfo` hold the same key, however their algorithm is spelled (`rsaEncryption` and
 /// `id-RSASSA-PSS` name one key).
 pub fn is_same_key(one: &[u8], other: &[u8]) -> bool {
-    let key = |der| {
-        SubjectPublicKeyInfoRef::from_der(der)
-            .map(|spki: SubjectPublicKeyInfoRef<'_>| spki.subject_public_key.raw_bytes().to_vec())
-    };
-    matches!((key(one), key(other)), (Ok(one), Ok(other)) if one == other)
+    matches!((key_bits(one), key_bits(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// The key itself in a `SubjectPublicKeyInfo`, which every certificate for it contains, whatever else it says.
+pub fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
+    let spki = SubjectPublicKeyInfoRef::from_der(spki).ok()?;
+    Some(spki.subject_public_key.raw_bytes().to_vec()).filter(|bits| !bits.is_empty())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A look at a server: every certificate of some stores, and what its key link is worth. Nothing is repaired.
 
-use super::{Iis, KeyFacts, KeyLink, KeySet, StoreName, StoredCertificate, WindowsError, blob, public_key};
+use super::{Iis, KeyFacts, KeyLink, KeySet, SiteMap, StoreName, StoredCertificate, WindowsError, blob, public_key};
 
 /// What a server holds.
 #[derive(Debug, Clone, Default)]
@@ -9,6 +9,8 @@ pub struct Snapshot {
     pub seen: Vec<Seen>,
     /// The machine's keys, linked or not.
     pub keys: Vec<FoundKey>,
+    /// Those that do not open, and why: nobody can tell whose they are.
+    pub closed: Vec<(KeyLink, WindowsError)>,
 }
 
 /// A key of the machine that opens.
@@ -62,19 +64,27 @@ impl KeyState {
     }
 }
 
-/// Looks at the certificates of `stores`, in their order.
+/// Looks at the certificates of `stores`, in their order. Archived ones are left out, as Windows does, unless IIS uses
+/// them, or its configuration cannot be read and so may use them.
 ///
 /// # Errors
 /// When a store cannot be read. A key that cannot be opened is a state, not an error.
 pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsError> {
-    let mut seen = Vec::new();
+    let mut found = Vec::new();
     for &store in stores {
-        for certificate in server.stores.certificates(store)? {
-            let key = state_of(server, &certificate);
-            seen.push(Seen { store, certificate, key });
-        }
+        let certificates = server.stores.certificates(store)?;
+        found.extend(certificates.into_iter().map(|certificate| (store, certificate)));
     }
-    Ok(seen)
+    let is_archived = |(_, certificate): &(_, StoredCertificate)| certificate.properties.archived;
+    if found.iter().any(is_archived)
+        && let Ok(map) = SiteMap::of(server)
+    {
+        let used = map.used();
+        found.retain(|one| !is_archived(one) || used.contains(&one.1.thumbprint()));
+    }
+    let seen =
+        found.into_iter().map(|(store, certificate)| Seen { key: state_of(server, &certificate), store, certificate });
+    Ok(seen.collect())
 }
 
 /// Looks at everything.
@@ -83,13 +93,18 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
 /// As [`look`].
 pub fn look_at_all(server: Iis<'_>) -> Result<Snapshot, WindowsError> {
     let seen = look(server, &StoreName::ALL)?;
-    let containers = server.keys.containers()?.into_iter();
-    // Keys of other programs may refuse to open, and are none of ours.
-    let keys = containers.filter_map(|link| Some(FoundKey { facts: server.keys.inspect(&link).ok()?, link }));
-    Ok(Snapshot { keys: keys.collect(), seen })
+    let mut here = Snapshot { seen, ..Snapshot::default() };
+    for link in server.keys.containers()? {
+        match server.keys.inspect(&link) {
+            Ok(facts) => here.keys.push(FoundKey { link, facts }),
+            Err(reason) => here.closed.push((link, reason)),
+        }
+    }
+    Ok(here)
 }
 
-fn state_of(server: Iis<'_>, certificate: &StoredCertificate) -> KeyState {
+/// Follows the key link of a certificate.
+pub fn state_of(server: Iis<'_>, certificate: &StoredCertificate) -> KeyState {
     let Some(link) = &certificate.properties.key else {
         return KeyState::NoLink;
     };

@@ -51,6 +51,7 @@ pub type World =
 #[derive(Default)]
 pub struct Memory {
     stores: RefCell<BTreeMap<StoreName, Vec<StoredCertificate>>>,
+    elsewhere: RefCell<Vec<Elsewhere>>,
     keys: RefCell<BTreeMap<KeyLink, KeptKey>>,
     /// By their endpoints in lower case.
     records: RefCell<BTreeMap<Endpoint, Record>>,
@@ -132,12 +133,22 @@ impl Memory {
 
     /// Puts a certificate into a store.
     pub fn put_certificate(&self, store: StoreName, der: &[u8], key: Option<&KeyLink>) {
-        let properties = Properties { friendly_name: None, key: key.cloned() };
-        let certificate = StoredCertificate { der: der.to_vec(), properties };
+        self.stores.borrow_mut().entry(store).or_default().push(stored(der, key));
+    }
+
+    /// Puts an archived certificate into a store.
+    pub fn put_archived(&self, store: StoreName, der: &[u8], key: Option<&KeyLink>) {
+        let mut certificate = stored(der, key);
+        certificate.properties.archived = true;
         self.stores.borrow_mut().entry(store).or_default().push(certificate);
     }
 
-    /// Puts a key into a container.
+    /// Puts a certificate into a store of any name.
+    pub fn put_elsewhere(&self, store: &str, der: &[u8], key: Option<&KeyLink>) {
+        self.elsewhere.borrow_mut().push(Elsewhere { store: store.to_owned(), certificate: stored(der, key) });
+    }
+
+    /// Puts a key into a container; an empty one does not open.
     pub fn put_key(&self, link: &KeyLink, pkcs8: &[u8], exportable: bool, kind: ProviderKind) {
         let key = KeptKey { pkcs8: pkcs8.to_vec(), exportable, kind, access: Vec::new() };
         self.keys.borrow_mut().insert(link.clone(), key);
@@ -173,6 +184,10 @@ impl Memory {
 impl CertStores for Memory {
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
         self.call("CertOpenStore", || Ok(self.stores.borrow().get(&store).cloned().unwrap_or_default()))
+    }
+
+    fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
+        self.call("CertEnumSystemStore", || Ok(self.elsewhere.borrow().clone()))
     }
 
     fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {
@@ -215,6 +230,9 @@ impl Keys for Memory {
     fn inspect(&self, link: &KeyLink) -> Result<KeyFacts, WindowsError> {
         self.call("CryptGetUserKey", || {
             let key = self.open(link)?;
+            if key.pkcs8.is_empty() {
+                return Err(Code::PERM);
+            }
             let marked = (!key.exportable).then_some(NoExport::Marked);
             Ok(KeyFacts {
                 kind: key.kind,
@@ -272,6 +290,10 @@ impl Keys for Memory {
             Ok(self.keys.borrow().keys().filter(|link| link.key_set == KeySet::Machine).cloned().collect())
         })
     }
+}
+
+fn stored(der: &[u8], key: Option<&KeyLink>) -> StoredCertificate {
+    StoredCertificate { der: der.to_vec(), properties: Properties { key: key.cloned(), ..Properties::default() } }
 }
 
 fn public_half(pkcs8: &[u8]) -> Vec<u8> {

@@ -103,6 +103,18 @@ pub struct Properties {
     pub friendly_name: Option<String>,
     /// `CERT_KEY_PROV_INFO_PROP_ID`: where its key should be. Nothing proves that it is there.
     pub key: Option<KeyLink>,
+    /// `CERT_ARCHIVED_PROP_ID`: Windows lists it no more, which a renewal does to what it renews. It may serve all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
+}
+
+/// A certificate in a store that this program does not fill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The store, as Windows calls it.
+    pub store: String,
+    /// The certificate.
+    pub certificate: StoredCertificate,
 }
 
 /// Where Windows looks for a certificate's key.
@@ -323,11 +335,17 @@ pub struct NewKey<'a> {
 
 /// The certificate stores of a server. Every call opens the store afresh, so that what is read is what was kept.
 pub trait CertStores {
-    /// What a store holds; nothing where there is no such store.
+    /// What a store holds, archived certificates too; nothing where there is no such store.
     ///
     /// # Errors
     /// What Windows answered.
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError>;
+
+    /// What all other stores of this machine hold, those of users and services too, as far as they can be read.
+    ///
+    /// # Errors
+    /// When Windows does not say which stores the machine has.
+    fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError>;
 
     /// Adds a certificate that the store does not hold; its properties are set before it is added.
     ///

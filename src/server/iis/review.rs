@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::sites::{Binding, Endpoint, Record, Site};
-use super::{KeyState, Seen, SiteMap, StoreName};
+use super::{Elsewhere, KeyState, Seen, SiteMap, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
 use crate::text;
 use crate::text::Text;
 
-/// Everything that is wrong, for people. `seen` are the certificates of the stores.
-pub fn review(map: &SiteMap, seen: &[Seen], now: jiff::Timestamp) -> Vec<Text> {
+/// Everything that is wrong, for people. `seen` are the certificates of the stores, `elsewhere` those of all others.
+pub fn review(map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere], now: jiff::Timestamp) -> Vec<Text> {
+    let here = Here { seen, elsewhere, now };
     let mut texts = Vec::new();
     for site in &map.sites {
         for binding in site.bindings.iter().filter(|binding| binding.is_https()) {
-            texts.extend(review_binding(map, site, binding, seen, now));
+            texts.extend(review_binding(map, site, binding, &here));
         }
         if let Some(ftp) = site.ftp_in_use(map.ftp_defaults.as_ref()) {
-            let store = StoreName::parse(&ftp.store);
-            texts.extend(review_certificate(&site.name, "ftp", &ftp.thumbprint, store, seen, now));
+            texts.extend(here.review(&site.name, "ftp", &ftp.thumbprint, &ftp.store));
         }
     }
     texts.extend(map.records.iter().filter_map(|record| shadow(map, record)));
@@ -26,7 +26,7 @@ pub fn review(map: &SiteMap, seen: &[Seen], now: jiff::Timestamp) -> Vec<Text> {
     texts
 }
 
-fn review_binding(map: &SiteMap, site: &Site, binding: &Binding, seen: &[Seen], now: jiff::Timestamp) -> Option<Text> {
+fn review_binding(map: &SiteMap, site: &Site, binding: &Binding, here: &Here<'_>) -> Option<Text> {
     let name = site.name.as_str();
     let shown = binding.to_string();
     let Some(record) = map.serving(binding) else {
@@ -36,35 +36,37 @@ fn review_binding(map: &SiteMap, site: &Site, binding: &Binding, seen: &[Seen], 
         let (own, endpoint) = (own.to_string(), record.endpoint.to_string());
         return Some(text!("site-falls-back", site = name, own = own, endpoint = endpoint));
     }
-    let store = StoreName::parse(record.store.as_deref().unwrap_or("MY"));
-    review_certificate(name, &shown, record.thumbprint.as_deref()?, store, seen, now)
+    here.review(name, &shown, record.thumbprint.as_deref()?, record.store.as_deref().unwrap_or("MY"))
 }
 
-fn review_certificate(
-    site: &str,
-    binding: &str,
-    thumbprint: &str,
-    store: Option<StoreName>,
-    seen: &[Seen],
+/// What the stores hold, and the time.
+struct Here<'a> {
+    seen: &'a [Seen],
+    elsewhere: &'a [Elsewhere],
     now: jiff::Timestamp,
-) -> Option<Text> {
-    let is = |seen: &&Seen| Some(seen.store) == store && seen.certificate.thumbprint().eq_ignore_ascii_case(thumbprint);
-    let Some(found) = seen.iter().find(is) else {
-        return Some(text!("site-certificate-missing", site = site, binding = binding, thumbprint = thumbprint));
-    };
-    if !matches!(found.key, KeyState::Works(_) | KeyState::Unknown) {
-        return Some(text!(
-            "site-certificate-keyless",
-            site = site,
-            binding = binding,
-            name = found.certificate.name()
-        ));
+}
+
+impl Here<'_> {
+    fn review(&self, site: &str, binding: &str, thumbprint: &str, store: &str) -> Option<Text> {
+        let missing = text!("site-certificate-missing", site = site, binding = binding, thumbprint = thumbprint);
+        let is = |one: &StoredCertificate| one.thumbprint().eq_ignore_ascii_case(thumbprint);
+        let Some(known) = StoreName::parse(store) else {
+            let there = |one: &Elsewhere| one.store.eq_ignore_ascii_case(store) && is(&one.certificate);
+            return (!self.elsewhere.iter().any(there)).then_some(missing);
+        };
+        let Some(found) = self.seen.iter().find(|seen| seen.store == known && is(&seen.certificate)) else {
+            return Some(missing);
+        };
+        if !matches!(found.key, KeyState::Works(_) | KeyState::Unknown) {
+            let name = found.certificate.name();
+            return Some(text!("site-certificate-keyless", site = site, binding = binding, name = name));
+        }
+        let certificate = Certificate::parse(found.certificate.der.clone()).ok()?;
+        let day = certificate.not_after().strftime("%Y-%m-%d").to_string();
+        let name = certificate.display_name();
+        let expired = text!("site-certificate-expired", site = site, binding = binding, name = name, day = day);
+        (certificate.not_after() < self.now).then_some(expired)
     }
-    let certificate = Certificate::parse(found.certificate.der.clone()).ok()?;
-    let day = certificate.not_after().strftime("%Y-%m-%d").to_string();
-    let name = certificate.display_name();
-    let expired = text!("site-certificate-expired", site = site, binding = binding, name = name, day = day);
-    (certificate.not_after() < now).then_some(expired)
 }
 
 /// A record for one address answers there before or instead of those of host names, which IIS Manager does not show.

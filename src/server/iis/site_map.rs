@@ -90,6 +90,20 @@ impl SiteMap {
         records.chain(ftp.map(|ftp| ftp.thumbprint.clone())).collect()
     }
 
+    /// Who uses a certificate, for people: sites with their bindings, else the records of http.sys.
+    pub fn users_of(&self, thumbprint: &str) -> Vec<String> {
+        let site = |(site, binding): (&Site, Option<&Binding>)| {
+            let binding = binding.map_or_else(|| "ftp".to_owned(), Binding::to_string);
+            format!("{} ({binding})", site.name)
+        };
+        let sites: Vec<_> = self.uses(thumbprint).map(site).collect();
+        if !sites.is_empty() {
+            return sites;
+        }
+        let records = self.records.iter().filter(|record| record.thumbprint.as_deref() == Some(thumbprint));
+        records.map(|record| format!("HTTP.sys {}", record.endpoint)).collect()
+    }
+
     /// What a later backup compares itself with. Addresses come and go by themselves.
     pub fn digest_line(&self) -> String {
         format!("{:?}", Self { addresses: Vec::new(), ..self.clone() })

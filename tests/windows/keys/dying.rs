@@ -7,8 +7,8 @@ use std::process::Command;
 use pfxvault::restore::{Journal, Options, apply, plan, take_back};
 use pfxvault::secret::SecretBytes;
 use pfxvault::server::iis::{
-    CertStores, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties, Signature, StoreName,
-    StoredCertificate, WindowsError, look_at_all,
+    CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties, Signature,
+    StoreName, StoredCertificate, WindowsError, look_at_all,
 };
 use pfxvault::vault::id::Hash;
 use pfxvault::windows::LocalMachine;
@@ -109,6 +109,10 @@ impl Mortal {
 impl CertStores for Mortal {
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
         self.pass(|machine| machine.certificates(store))
+    }
+
+    fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
+        self.pass(|machine| machine.elsewhere())
     }
 
     fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {

@@ -203,7 +203,7 @@ fn a_certificate_without_its_link_is_mended_by_the_key_that_is_still_here() {
     restore(&[&pair], &Options::default(), &state.path());
     let whole = seen(&pair);
     let name = Some("名前 だけ".to_owned());
-    let keyless = Properties { friendly_name: name.clone(), key: None };
+    let keyless = Properties { friendly_name: name.clone(), ..Properties::default() };
     LocalMachine.iis().stores.change(whole.store, &Hash::of(&pair.der), &keyless).unwrap();
     assert_eq!(seen(&pair).key, KeyState::NoLink);
 
