@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::cli::Repair;
 use crate::commands::events::Leading;
 use crate::commands::{Run, iis, request};
+use crate::console::Enter;
 use crate::error::{Exit, Result};
 use crate::restore::{Journal, Plan, repair, take_back};
 use crate::server::iis::{Iis, KeyLink, Snapshot, look_at_all};
@@ -40,7 +41,7 @@ fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Resul
     if args.dry_run {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-interrupted-question"))?;
+    run.go_ahead(args.yes, &text!("repair-interrupted-question"), Enter::No)?;
     let created = Leading::to_created(server, &open.steps);
     let left = take_back::finish(server, &mut journal);
     run.report_deleted(server, &created);
@@ -54,7 +55,7 @@ fn mend(run: &Run<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Resul
     if !plan.changes_anything() {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-question"))?;
+    run.go_ahead(args.yes, &text!("repair-question"), Enter::No)?;
     iis::carry_out(run, server, plan, "repair")
 }
 
@@ -62,7 +63,7 @@ fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, orphans: &[KeyLink]) ->
     if !args.orphans || orphans.is_empty() {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-orphans-question", count = orphans.len()))?;
+    run.go_ahead(args.yes, &text!("repair-orphans-question", count = orphans.len()), Enter::No)?;
     let leading: Vec<_> = orphans.iter().map(|orphan| Leading::to(server, orphan)).collect();
     let deleted = orphans.iter().try_for_each(|orphan| server.keys.delete(orphan).map(|_| ()));
     run.report_deleted(server, &leading);
