@@ -4,6 +4,11 @@
 mod common;
 
 use common::{BACKUP, PASSPHRASE, RESTORE, Table, held};
+use pfxvault::pfx::Profile;
+use pfxvault::secret::Password;
+use pfxvault::server::{Destination, Placed, Writing};
+use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::vault::identity::RecoveryKey;
 use rexpect::session::PtySession;
 
 const MILLISECONDS: Option<u64> = Some(60_000);
@@ -13,10 +18,15 @@ fn start(table: &Table, line: &str) -> PtySession {
     let program = table.command(line);
     let mut shell = std::process::Command::new("sh");
     shell
-        .args(["-c", "LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\""])
+        .args(["-c", "stty echo; LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\""])
         .arg(program.get_program())
         .args(program.get_args());
     rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
+}
+
+/// The terminal is read byte by byte, whatever these mean.
+fn as_read(text: &str) -> String {
+    text.bytes().map(char::from).collect()
 }
 
 /// Waits for the end; the exit code, and everything said since the last expectation.
@@ -46,9 +56,9 @@ fn a_first_backup_leads_through_everything() {
     table.serve("server", &["www.example.com"]);
     table.stick("A");
     let mut session = start(&table, &BACKUP.replace(" --source-password-file {pfx-password}", ""));
-    session.exp_string("Password of the PFX").unwrap();
+    session.exp_string("Password of the PFX: ").unwrap();
     session.send_line(common::PFX_PASSWORD).unwrap();
-    session.exp_string("[Y/n]").unwrap();
+    session.exp_string("[Y/n] ").unwrap();
     session.send_line("").unwrap();
     session.exp_string("Your choice [1]").unwrap();
     session.send_line("").unwrap();
@@ -107,6 +117,200 @@ fn no_is_an_answer_and_changes_nothing() {
     let (code, said) = finish(session);
     assert_eq!(code, 2, "{said}");
     assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn what_was_typed_before_a_question_is_no_answer_to_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, &RESTORE.replace(" --yes", ""));
+    session.send_line("y").unwrap();
+    session.exp_string("Write these files? [Y/n] ").unwrap();
+    session.send_line("n").unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 2, "{said}");
+    assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn what_was_typed_before_a_secret_is_asked_for_is_no_part_of_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A}");
+    session.send("typed too early ").unwrap();
+    session.flush().unwrap();
+    session.exp_string("Passphrase of the vault: ").unwrap();
+    session.send_line(PASSPHRASE).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn enter_alone_does_nothing_that_cannot_be_taken_back() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run(RESTORE).ended_with(0);
+    let before = common::tree(&table.at("restored"));
+    let replacing = RESTORE.replace(" --yes", " --force");
+    let server = pfxvault::media::host_name();
+    let retiring =
+        format!("servers retire {server} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test");
+    for line in ["media retire A", &retiring, &replacing] {
+        let mut session = start(&table, line);
+        session.exp_string("[y/N] ").unwrap();
+        session.send_line("").unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 2, "{line}: {said}");
+    }
+    assert!(!table.run("media list").ended_with(0).out.contains("out of use"));
+    assert_eq!(common::tree(&table.at("restored")), before);
+}
+
+#[test]
+fn an_answer_that_is_none_is_asked_for_again() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (language, words, again) in
+        [("en", "ｙ", "Please answer y (yes) or n (no)"), ("ja", "はい", "y(はい)か n(いいえ)で")]
+    {
+        let mut session = start(&table, &format!("media retire A --lang {language}"));
+        session.exp_string("[y/N] ").unwrap();
+        session.send_line("maybe").unwrap();
+        session.exp_string(&as_read(again)).unwrap();
+        session.exp_string("[y/N] ").unwrap();
+        session.send_line(words).unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+    }
+}
+
+#[test]
+fn a_number_that_is_none_of_those_shown_is_asked_for_again() {
+    let table = Table::bare();
+    let mut session = start(&table, "--lang en");
+    session.exp_string("Your choice [1]: ").unwrap();
+    session.send_line("99").unwrap();
+    session.exp_string("Please type one of the numbers shown").unwrap();
+    session.exp_string("Your choice [1]: ").unwrap();
+    session.send_line("０").unwrap();
+    assert_eq!(finish(session).0, 0);
+}
+
+#[test]
+fn a_wrong_passphrase_is_asked_for_again_and_nothing_typed_meanwhile_is_shown() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (language, question, again) in [
+        ("en", "Passphrase of the vault: ", "does not open the vault"),
+        ("ja", "保管庫のパスフレーズ: ", "保管庫を開けません"),
+    ] {
+        let mut session = start(&table, &format!("drill --from {{A}} --lang {language}"));
+        let (question, again) = (&as_read(question), &as_read(again));
+        session.exp_string(question).unwrap();
+        // Who noticed the mistake types on, while the first is still tried.
+        session.send_line("wrong words").unwrap();
+        session.send_line(PASSPHRASE).unwrap();
+        let shown = session.exp_string(again).unwrap();
+        assert!(!shown.contains(PASSPHRASE), "{shown}");
+        session.exp_string(question).unwrap();
+        session.send_line("wrong again").unwrap();
+        session.exp_string(question).unwrap();
+        session.send_line(PASSPHRASE).unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_wrong_three_times_ends_the_run_and_is_never_to_be_typed_at_the_shell() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let (other, key) = (RecoveryKey::generate().text(), table.recovery_key());
+    for (line, question, wrong) in [
+        ("drill --from {A}", "Passphrase of the vault: ", "wrong"),
+        ("drill --from {A} --recovery-key", "Recovery key from the envelope: ", other.as_str()),
+        ("drill --from {A} --recovery-key", "Recovery key from the envelope: ", &key[1..]),
+    ] {
+        let mut session = start(&table, line);
+        for _ in 0..3 {
+            session.exp_string(question).unwrap();
+            session.send_line(wrong).unwrap();
+        }
+        let (code, said) = finish(session);
+        assert_eq!(code, 6, "{said}");
+        assert!(said.to_lowercase().contains("run the same command again"), "{said}");
+        assert!(!said.contains("type it again"), "{said}");
+    }
+}
+
+#[test]
+fn a_recovery_key_with_a_typo_is_asked_for_again() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A} --recovery-key");
+    let key = table.recovery_key();
+    for typed in [&key[1..], &key[..]] {
+        session.exp_string("Recovery key from the envelope: ").unwrap();
+        session.send_line(typed).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_wrong_source_password_is_asked_for_again() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com", "mail.example.com"]);
+    for (wrong, code) in [(2, 0), (3, 6)] {
+        let export = "export --from folder:{server} --to folder:{out} --pfx-password-file {pfx-password}";
+        let mut session = start(&table, export);
+        for _ in 0..wrong {
+            session.exp_string("Password of the PFX: ").unwrap();
+            session.send_line("wrong").unwrap();
+        }
+        if wrong < 3 {
+            session.exp_string("Password of the PFX: ").unwrap();
+            session.send_line(common::PFX_PASSWORD).unwrap();
+        }
+        let (ended, said) = finish(session);
+        assert_eq!(ended, code, "{said}");
+        std::fs::remove_dir_all(table.at("out")).ok();
+    }
+}
+
+#[test]
+fn what_opens_without_a_password_is_there_also_after_three_wrong_ones() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    let authority = Authority::new("Test", jiff::Timestamp::now()).unwrap();
+    let pair = authority.issue(&["open.example.com"], Kind::P256, jiff::Timestamp::now()).unwrap();
+    let password = Password::new(String::new());
+    let writing = Writing { password: Some(&password), profile: Profile::Aes256, force: false };
+    let placed = Placed { pair: &pair, file_names: &[] };
+    Destination::Folder(table.at("server")).write(&[placed], &writing).unwrap();
+    let mut session = start(&table, "list --from folder:{server}");
+    for _ in 0..3 {
+        session.exp_string("Password of the PFX: ").unwrap();
+        session.send_line("wrong").unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("open.example.com"), "{said}");
+}
+
+#[test]
+fn ctrl_c_at_a_secret_ends_the_program_and_leaves_the_terminal_as_it_was() {
+    let table = Table::backed_up(&["www.example.com"]);
+    // The second is typed while the passphrase is tried.
+    for typed in ["half of it\u{3}", &format!("{PASSPHRASE}\n\u{3}")] {
+        let program = table.command("drill --from {A}");
+        let mut shell = std::process::Command::new("sh");
+        let around =
+            "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
+        shell.args(["-c", around]).arg(program.get_program()).args(program.get_args()).current_dir(table.at("."));
+        let mut session = rexpect::session::spawn_command(shell, MILLISECONDS).unwrap();
+        session.exp_string("Passphrase of the vault: ").unwrap();
+        session.send(typed).unwrap();
+        session.flush().unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 130, "{said}");
+        let modes = ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
+        assert_eq!(modes[0], modes[1]);
+        assert!(!said.contains("restored in a rehearsal"), "{said}");
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
     let medium = run.medium_to_write(to)?;
     let media = [medium];
     let known = run.memory();
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     if matches!(way, "passphrase" | "recovery-key") {
         refuse_one_too_many(&opened)?;
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
 use crate::commands::{Run, create, day, parcel_file};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::media;
@@ -315,12 +316,12 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
         state = Some(match state {
             None if there => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled-here", medium = name))),
             None => {
-                run.go_ahead(yes, &text!("backup-create-question", medium = name))?;
+                run.go_ahead(yes, &text!("backup-create-question", medium = name), Enter::Yes)?;
                 create::create(run, medium, None, None)?
             }
             Some(mut state) if !there => {
                 run.warn_of_remade(&state, medium);
-                run.go_ahead(yes, &text!("backup-add-question", medium = name))?;
+                run.go_ahead(yes, &text!("backup-add-question", medium = name), Enter::Yes)?;
                 let label = state.next_label();
                 backup::add_medium(&mut state, medium, &label)?;
                 state

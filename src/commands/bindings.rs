@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::Restore;
 use crate::commands::restore::Ready;
 use crate::commands::{Run, short};
+use crate::console::Enter;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::keypair::Remaining;
@@ -163,7 +164,7 @@ impl Restart {
     /// The work is done; a question that nobody answers is no failure of it.
     fn go_ahead(self, run: &Run<'_>, sites: &BTreeSet<&str>) -> bool {
         let names = sites.iter().copied().collect::<Vec<_>>().join(", ");
-        let ask = || run.console.confirm(&text!("restart-question", sites = names)).unwrap_or(false);
+        let ask = || run.console.confirm(&text!("restart-question", sites = names), Enter::No).unwrap_or(false);
         self.wanted || (!self.yes && run.console.interactive() && ask())
     }
 }

@@ -25,7 +25,7 @@ pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
     if let Some(exit) = run_from_memory(run, &media, args, known.state.as_ref())? {
         return Ok(exit);
     }
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     let (generations, lost) = find(&opened, args)?;
     let shown: Vec<_> = generations.iter().map(|from| Shown::of(from, &opened.survey)).collect();
     let mut exit = exit_of(&shown);

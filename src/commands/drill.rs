@@ -10,20 +10,18 @@ use crate::error::{Exit, Result};
 use crate::open::OpenGeneration;
 use crate::text;
 use crate::vault::catalog;
-use crate::vault::identity::Secret;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
     let media = run.vault_media_or_inserted(&args.from)?;
-    let secret = run.secret()?;
     let known = run.memory();
-    let opened = run.open(&media, &secret, &known)?;
+    let opened = run.open(&media, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
     let proofs = drill::run(&opened, &from, |entry| is_wanted(entry, &args.names));
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
     show(run, &from, &proofs, failed);
     if failed == 0 {
-        let drill = catalog_entry(run, &from, &secret, proofs.len());
+        let drill = catalog_entry(run, &from, proofs.len());
         run.note(&opened.vault(), |state| state.remember_drill(drill));
     }
     let exit = match (failed, from.doubts.is_empty()) {
@@ -82,11 +80,8 @@ fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.
-fn catalog_entry(run: &Run<'_>, from: &OpenGeneration, secret: &Secret, key_pairs: usize) -> catalog::Drill {
-    let opened_with = match secret {
-        Secret::Passphrase(_) => "passphrase",
-        Secret::RecoveryKey(_) => "recovery-key",
-    };
+fn catalog_entry(run: &Run<'_>, from: &OpenGeneration, key_pairs: usize) -> catalog::Drill {
+    let opened_with = if run.opens_with_recovery_key() { "recovery-key" } else { "passphrase" };
     catalog::Drill {
         time: run.now,
         number: from.generation.record.number.get(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::Afterwards;
 use crate::commands::{Run, parcel_file, place_of};
+use crate::console::Enter;
 use crate::error::Exit;
 use crate::media::{self, Device, NotEjected};
 use crate::text;
@@ -29,7 +30,7 @@ impl Run<'_> {
         can_answer
             && media::may_eject()
             && removable(name).is_some()
-            && self.console.confirm(&text!("eject-question", medium = name)).unwrap_or(false)
+            && self.console.confirm(&text!("eject-question", medium = name), Enter::Yes).unwrap_or(false)
     }
 
     fn eject(&self, name: &str) -> bool {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cli::ServersAdd;
 use crate::commands::{Declared, Run, parcel_file};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::media::Reading;
@@ -56,7 +57,7 @@ pub fn offer(run: &Run<'_>, yes: bool) {
         return;
     }
     let asks = !yes && run.console.interactive();
-    if !(asks && run.console.confirm(&text!("enrol-offer")).unwrap_or(false)) {
+    if !(asks && run.console.confirm(&text!("enrol-offer"), Enter::Yes).unwrap_or(false)) {
         return run.console.mention(&text!("enrol-later"));
     }
     let usual = PathBuf::from(format!("{}.req", crate::media::host_name()));
@@ -78,7 +79,7 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
     }
     let media = run.vault_media_to_write(&args.to)?;
     let known = run.memory();
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     opened.refuse_foreign()?;
     let new = new_servers(&opened.survey.trust, &requests)?;
     show(run, &requests, &new);
@@ -91,7 +92,7 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
     }
     let mut declared = None;
     if !new.is_empty() {
-        run.go_ahead(args.yes, &text!("enrol-question", count = new.len()))?;
+        run.go_ahead(args.yes, &text!("enrol-question", count = new.len()), Enter::No)?;
         let words: Vec<Word> = new.values().map(|request| Word::server(request.key.clone())).collect();
         declared = Some(run.declare(&opened, &words)?);
     }

@@ -9,7 +9,7 @@ use crate::commands::bindings::{self, Known, Restart};
 use crate::commands::list::last_backup;
 use crate::commands::restore::{Readied, Ready, is_from_vault, nothing_to_place, ready};
 use crate::commands::{Run, day, enrolment, request, short, sites};
-use crate::console::Table;
+use crate::console::{Enter, Table};
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::keypair::Certificate;
@@ -204,7 +204,7 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
         return Ok(Exit::Done);
     }
     if plan.changes_anything() {
-        run.go_ahead(args.into.yes, &text!("restore-iis-question"))?;
+        run.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
         carry_out(run, server, &plan, "restore")?;
         if plan.edits().next().is_some() {
             run.console.say(&text!("restore-iis-backup", name = backup_name(run.now)));

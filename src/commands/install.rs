@@ -8,6 +8,7 @@ use crate::cli::{Backup, Install, Store};
 use crate::commands::bindings::Restart;
 use crate::commands::iis::reported;
 use crate::commands::{Run, backup, bindings, day, iis};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::restore::answer::{self, Answer, Origin, Wishes};
@@ -37,7 +38,7 @@ fn install_into(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[
         return Ok(Exit::Done);
     }
     if answer.plan.changes_anything() {
-        run.go_ahead(args.yes, &text!("install-question"))?;
+        run.go_ahead(args.yes, &text!("install-question"), Enter::No)?;
         iis::carry_out(run, server, &answer.plan, "install")?;
     }
     Ok(finish(run, args, server, &here, certificates, &answer))

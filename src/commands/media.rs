@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::backup;
 use crate::cli::{Media, Retire};
 use crate::commands::{Run, day};
-use crate::console::Table;
+use crate::console::{Enter, Table};
 use crate::error::{Error, Exit, Result};
 use crate::state::State;
 use crate::text;
@@ -115,7 +115,7 @@ fn retire(run: &Run<'_>, args: &Retire) -> Result<Exit> {
         run.console.document(Exit::Done, json!({ "dry_run": true, "label": label, "key_pairs": names }));
         return Ok(Exit::Done);
     }
-    run.go_ahead(args.yes, &text!("media-retire-question", label = label.as_str()))?;
+    run.go_ahead(args.yes, &text!("media-retire-question", label = label.as_str()), Enter::No)?;
     state.medium(&id).retired = Some(Retired { time: run.now, lost: args.lost });
     state.save()?;
     let left = state.media_in_use().count();

@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::cli::{Access, Action, Cli, Global, Media, Servers, SourceFiles};
-use crate::console::Console;
+use crate::console::{Console, Enter};
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::history;
@@ -280,23 +280,7 @@ impl<'a> Run<'a> {
 
     /// Whether options name a secret, so that nobody needs to be asked for one.
     pub fn secret_is_given(&self) -> bool {
-        let Global { passphrase_file, recovery_key, recovery_key_file, .. } = &self.global;
-        passphrase_file.is_some() || *recovery_key || recovery_key_file.is_some()
-    }
-
-    /// What opens the vault: the passphrase or the recovery key, from a file or typed.
-    pub fn secret(&self) -> Result<Secret> {
-        if let Some(path) = &self.global.recovery_key_file {
-            return parse_recovery_key(&files::read_secret(path)?);
-        }
-        if self.global.recovery_key {
-            return parse_recovery_key(&self.console.secret(&text!("prompt-recovery-key"), "--recovery-key-file")?);
-        }
-        let typed = match &self.global.passphrase_file {
-            Some(path) => files::read_secret(path)?,
-            None => self.console.secret(&text!("prompt-passphrase"), "--passphrase-file")?,
-        };
-        Ok(Secret::Passphrase(Passphrase::new(typed.to_string())))
+        self.global.passphrase_file.is_some() || self.opens_with_recovery_key()
     }
 
     /// What this machine remembers, to look at. A state that cannot be read never blocks a recovery.
@@ -307,11 +291,30 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Opens the vault on these media.
-    pub fn open<'m>(&self, media: &'m [Medium], secret: &Secret, known: &'m Known) -> Result<Opened<'m>> {
-        let mut opened = open::open(media, secret, known.state.as_ref(), self.now)?;
+    /// Opens the vault on these media with the passphrase or the recovery key, from a file, or typed until it opens.
+    pub fn open<'m>(&self, media: &'m [Medium], known: &'m Known) -> Result<Opened<'m>> {
+        let open = |secret: &Secret| open::open(media, secret, known.state.as_ref(), self.now);
+        let mut opened = match (&self.global.recovery_key_file, self.global.recovery_key, &self.global.passphrase_file)
+        {
+            (Some(path), ..) => open(&parse_recovery_key(&files::read_secret(path)?)?),
+            (None, true, _) => {
+                let option = "--recovery-key-file";
+                let once_typed = |typed: &_| open(&parse_recovery_key(typed)?);
+                self.console.secret_that_opens(&text!("prompt-recovery-key"), option, once_typed)
+            }
+            (None, false, Some(path)) => open(&passphrase(&files::read_secret(path)?)),
+            (None, false, None) => {
+                let option = "--passphrase-file";
+                self.console.secret_that_opens(&text!("prompt-passphrase"), option, |typed| open(&passphrase(typed)))
+            }
+        }?;
         opened.unasked.clone_from(&known.unasked);
         Ok(opened)
+    }
+
+    /// Whether it is the recovery key that opens the vault in this run, and not the passphrase.
+    pub fn opens_with_recovery_key(&self) -> bool {
+        self.global.recovery_key || self.global.recovery_key_file.is_some()
     }
 
     /// Notes something in host state after the work is done: should that fail, the work is done all the same.
@@ -341,15 +344,24 @@ impl<'a> Run<'a> {
             return server::read(&source, &password, self.now);
         }
         let without = server::read(&source, &Password::new(String::new()), self.now);
-        let needs_one = match &without {
-            Ok(holdings) => holdings.unreadable.iter().any(|unreadable| unreadable.wrong_password),
-            Err(error) => error.exit == Exit::WrongSecret,
+        let locked = match &without {
+            Ok(holdings) => holdings.locked().len(),
+            Err(error) => usize::from(error.exit == Exit::WrongSecret),
         };
-        if !needs_one || (without.is_ok() && !self.console.interactive()) {
+        if locked == 0 || (without.is_ok() && !self.console.interactive()) {
             return without;
         }
-        let typed = self.console.secret(&text!("prompt-source-password"), "--source-password-file")?;
-        server::read(&source, &Password::new(typed.to_string()), self.now)
+        let (question, option) = (text!("prompt-source-password"), "--source-password-file");
+        let typed = self.console.secret_that_opens(&question, option, |typed| {
+            let holdings = server::read(&source, &Password::new(typed.to_string()), self.now)?;
+            let still = holdings.locked();
+            if still.len() < locked { Ok(holdings) } else { Err(wrong_source_password(still)) }
+        });
+        match typed {
+            // What opens without a password is there all the same.
+            Err(error) if error.exit == Exit::WrongSecret && without.is_ok() => without,
+            typed => typed,
+        }
     }
 
     /// What is written from: everything at a source that `names` mean, its weaknesses pointed out. A password that opens
@@ -357,10 +369,9 @@ impl<'a> Run<'a> {
     pub fn chosen(&self, names: &[String], source: &str, files: &SourceFiles) -> Result<Holdings> {
         let mut holdings = self.holdings(source, files)?;
         holdings.select(names)?;
-        let closed = &holdings.unreadable;
-        if holdings.key_pairs.is_empty() && !closed.is_empty() && closed.iter().all(|file| file.wrong_password) {
-            let names: Vec<_> = closed.iter().map(|file| file.name.clone()).collect();
-            return Err(Error::new(Exit::WrongSecret, text!("error-wrong-source-password", files = names)));
+        let locked = holdings.locked();
+        if holdings.key_pairs.is_empty() && !locked.is_empty() && locked.len() == holdings.unreadable.len() {
+            return Err(wrong_source_password(locked));
         }
         list::warnings(self, &holdings);
         Ok(holdings)
@@ -402,8 +413,8 @@ impl<'a> Run<'a> {
     }
 
     /// Asks before something is changed; `--yes` answers.
-    pub fn go_ahead(&self, yes: bool, question: &Text) -> Result<()> {
-        if yes || self.console.confirm(question)? {
+    pub fn go_ahead(&self, yes: bool, question: &Text, enter: Enter) -> Result<()> {
+        if yes || self.console.confirm(question, enter)? {
             return Ok(());
         }
         Err(Error::usage(text!("error-declined")))
@@ -458,6 +469,14 @@ pub struct Known {
     pub state: Option<State>,
     /// Why a state that is there could not be read.
     pub unasked: Option<Text>,
+}
+
+fn passphrase(typed: &Zeroizing<String>) -> Secret {
+    Secret::Passphrase(Passphrase::new(typed.to_string()))
+}
+
+fn wrong_source_password(files: Vec<String>) -> Error {
+    Error::new(Exit::WrongSecret, text!("error-wrong-source-password", files = files))
 }
 
 fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {

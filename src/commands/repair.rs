@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::cli::Repair;
 use crate::commands::events::Leading;
 use crate::commands::{Run, day, iis, request};
+use crate::console::Enter;
 use crate::error::{Exit, Result};
 use crate::restore::{Journal, Plan, repair, take_back};
 use crate::server::iis::{FoundKey, Iis, look_at_all};
@@ -79,7 +80,7 @@ fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Resul
     if args.dry_run {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-interrupted-question"))?;
+    run.go_ahead(args.yes, &text!("repair-interrupted-question"), Enter::No)?;
     let created = Leading::to_created(server, &open.steps);
     let left = take_back::finish(server, &mut journal);
     run.report_deleted(server, &created);
@@ -93,7 +94,7 @@ fn mend(run: &Run<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Resul
     if !plan.changes_anything() {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-question"))?;
+    run.go_ahead(args.yes, &text!("repair-question"), Enter::No)?;
     iis::carry_out(run, server, plan, "repair")
 }
 
@@ -103,7 +104,7 @@ fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, named: &[&FoundKey]) ->
         return Ok(Vec::new());
     }
     let question = text!("repair-orphans-question", count = named.len());
-    if !args.yes && !run.console.confirm_no(&question)? {
+    if !args.yes && !run.console.confirm(&question, Enter::No)? {
         return Ok(Vec::new());
     }
     // A certificate may have been mended by this run, or imported while the question stood.

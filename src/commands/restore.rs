@@ -1,7 +1,7 @@
 //! `restore`: from a vault or a plain source to a folder server, a PFX or PEM files. The plan first, then the question.
 //! The medium is never written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::json;
@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::cli::{Into, Restore};
 use crate::commands::Run;
 use crate::commands::contents::{age_in_days, choose, is_wanted};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::rules::Stored;
@@ -149,7 +150,7 @@ impl Ready {
 fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> {
     let media = run.vault_media_or_inserted(media)?;
     let known = run.memory();
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
     let record = &from.generation.record;
     let age = age_in_days(run, record.time);
@@ -187,12 +188,14 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     }
     let placed: Vec<_> =
         ready.key_pairs.iter().map(|one| Placed { pair: &one.pair, file_names: &one.file_names }).collect();
-    show_plan(run, &placed, destination, ready)?;
+    let files: Vec<_> = destination.plan(&placed)?;
+    show_plan(run, &placed, &files, ready);
     if into.dry_run {
         run.console.document(Exit::Done, json!({ "dry_run": true }));
         return Ok(Exit::Done);
     }
-    run.go_ahead(into.yes, question)?;
+    let replaces = files.iter().flatten().any(|path| path.exists());
+    run.go_ahead(into.yes, question, if replaces { Enter::No } else { Enter::Yes })?;
     let password = destination.is_pfx().then(|| run.pfx_password(into.pfx_password_file.as_deref())).transpose()?;
     let writing =
         Writing { password: password.as_ref(), profile: into.reader.unwrap_or_default().profile(), force: into.force };
@@ -214,16 +217,15 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     Ok(exit)
 }
 
-fn show_plan(run: &Run<'_>, placed: &[Placed<'_>], destination: &Destination, ready: &Ready) -> Result<()> {
-    for (one, paths) in placed.iter().zip(destination.plan(placed)?) {
+fn show_plan(run: &Run<'_>, placed: &[Placed<'_>], files: &[Vec<PathBuf>], ready: &Ready) {
+    for (one, paths) in placed.iter().zip(files) {
         for path in paths {
-            run.console.mention(&plan_line(one.pair.leaf().display_name(), &path));
+            run.console.mention(&plan_line(one.pair.leaf().display_name(), path));
         }
     }
     for (name, reason) in &ready.missing {
         run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
     }
-    Ok(())
 }
 
 fn plan_line(name: &str, path: &Path) -> Text {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::{AccessRetire, ServersRetire};
 use crate::commands::contents::find_server;
 use crate::commands::{Known, Run, day, short};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::open::{Opened, Wanted, speaks_against};
 use crate::text;
@@ -20,7 +21,7 @@ const BEGINNING: usize = 8;
 pub fn server(run: &Run<'_>, args: &ServersRetire) -> Result<Exit> {
     let media = run.vault_media_to_write(&args.to)?;
     let known = run.memory();
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     opened.refuse_foreign()?;
     let server = admitted(&opened, &args.server)?;
     let last = if args.compromised { None } else { Some(last_good(&opened, server, args.last.as_deref())?) };
@@ -89,7 +90,7 @@ fn plan_server(run: &Run<'_>, opened: &Opened<'_>, known: &Known, server: Server
 pub fn access(run: &Run<'_>, args: &AccessRetire) -> Result<Exit> {
     let media = run.vault_media_to_write(&args.to)?;
     let known = run.memory();
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     opened.refuse_foreign()?;
     let age = meant(&opened, &args.id)?;
     run.console.say(&text!("retire-access-plan", key = age.as_str()));
@@ -106,7 +107,7 @@ pub fn access(run: &Run<'_>, args: &AccessRetire) -> Result<Exit> {
 fn end(run: &Run<'_>, opened: &Opened<'_>, word: Option<Word>, yes: bool, mut about: Value) -> Result<Exit> {
     let mut exit = Exit::Done;
     if let Some(word) = word {
-        run.go_ahead(yes, &text!("retire-question"))?;
+        run.go_ahead(yes, &text!("retire-question"), Enter::No)?;
         let declared = run.declare(opened, &[word])?;
         run.console.say(&text!("retire-done"));
         exit = declared.finish(run.console);

@@ -27,7 +27,7 @@ fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> 
     let folder = run.new_state_folder()?;
     let media = [medium];
     let known = run.memory();
-    let opened = run.open(&media, &run.secret()?, &known)?;
+    let opened = run.open(&media, &known)?;
     let mut state = State::create(&folder, opened.vault(), &server_name.unwrap_or_else(crate::media::host_name))?;
     let statement = Statement::sign(&opened.owner.key, &[Word::server(state.key().public())]);
     let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;

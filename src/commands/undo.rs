@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::Undo;
 use crate::commands::events::Leading;
 use crate::commands::{Run, iis};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::restore::{self, Journal};
 use crate::text;
@@ -26,7 +27,7 @@ pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
         run.console.document(Exit::Done, json!({ "dry_run": true, "keys": keys }));
         return Ok(Exit::Done);
     }
-    run.go_ahead(args.yes, &text!("undo-question"))?;
+    run.go_ahead(args.yes, &text!("undo-question"), Enter::No)?;
     let left = restore::undo(server, &mut journal);
     run.report_deleted(server, &created);
     let left = left?;

@@ -68,6 +68,12 @@ impl Texts {
         [self.words(text), attribute("cause"), attribute("hint")]
     }
 
+    /// Message of a wrong secret and what to mind when it is typed once more, where there are words for that.
+    pub fn again(&self, text: &Text) -> Option<String> {
+        let again = self.pattern(text.id, Some("again"), &self.args(text))?;
+        Some(format!("{}\n{again}", self.words(text)))
+    }
+
     fn args(&self, text: &Text) -> FluentArgs<'static> {
         let value = |arg: &Arg| match arg {
             Arg::Words(words) => FluentValue::from(plain(words)),

@@ -7,17 +7,19 @@ mod prompt;
 mod table;
 
 use std::io::{IsTerminal, Write};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 
 pub use fluent::Language;
 use fluent::Texts;
 pub use page::Page;
+pub use prompt::Enter;
 pub use table::{Table, cut};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
-use crate::text;
 use crate::text::Text;
+use crate::{system, text};
 
 /// How one run talks.
 pub struct Console {
@@ -138,35 +140,23 @@ impl Console {
 
     /// Whether questions can be asked: a person reads standard error and types into standard input.
     pub fn interactive(&self) -> bool {
-        crate::system::is_interactive()
+        system::is_interactive()
     }
 
-    /// Asks a question to be answered with yes or no; an empty answer is yes.
+    /// Asks a question to be answered with yes or no, until it is answered so.
     ///
     /// # Errors
     /// Where nobody can be asked.
-    pub fn confirm(&self, question: &Text) -> Result<bool> {
-        if !self.interactive() {
-            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
+    pub fn confirm(&self, question: &Text, enter: Enter) -> Result<bool> {
+        let marked = format!("{} {}", self.words(question), enter.mark());
+        loop {
+            let typed = self.answer(question, &marked)?;
+            self.keep(&format!("{marked} {}", *typed));
+            match prompt::yes_or_no(&typed, enter) {
+                Some(answer) => return Ok(answer),
+                None => self.remark(&text!("prompt-yes-or-no")),
+            }
         }
-        let _ = write!(std::io::stderr(), "{} [Y/n] ", self.words(question));
-        let answer = prompt::line()?;
-        self.keep(&format!("{} {}", self.words(question), answer.trim()));
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes" | "はい"))
-    }
-
-    /// Asks a question to be answered with yes or no; an empty answer is no.
-    ///
-    /// # Errors
-    /// Where nobody can be asked.
-    pub fn confirm_no(&self, question: &Text) -> Result<bool> {
-        if !self.interactive() {
-            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
-        }
-        let _ = write!(std::io::stderr(), "{} [y/N] ", self.words(question));
-        let answer = prompt::line()?;
-        self.keep(&format!("{} {}", self.words(question), answer.trim()));
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "はい"))
     }
 
     /// Asks for a line of plain text, which may be part of a secret.
@@ -174,35 +164,56 @@ impl Console {
     /// # Errors
     /// Where nobody can be asked.
     pub fn ask(&self, question: &Text) -> Result<Zeroizing<String>> {
-        if !self.interactive() {
-            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
-        }
-        let _ = write!(std::io::stderr(), "{} ", self.words(question));
-        Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
+        self.answer(question, &self.words(question))
     }
 
     /// Lets a person choose by number; an empty answer is the first, 0 is `none` of them.
     ///
     /// # Errors
-    /// Where nobody can be asked, or no number is given.
+    /// Where nobody can be asked.
     pub fn choose(&self, question: &Text, choices: &[String], none: &Text) -> Result<Option<usize>> {
         self.show_privately(&[&self.words(question)])?;
         for (at, choice) in choices.iter().enumerate() {
             self.show_privately(&[&format!("  {:>2}  {}", at + 1, plain(choice))])?;
         }
         self.show_privately(&[&format!("  {:>2}  {}", 0, self.words(none))])?;
-        for _ in 0..prompt::TRIES {
-            let typed = self.ask(&text!("prompt-choice"))?;
-            let chosen =
-                if typed.is_empty() { usize::from(!choices.is_empty()) } else { typed.parse().unwrap_or(usize::MAX) };
-            if chosen <= choices.len() {
-                let answer = chosen.checked_sub(1);
-                let words = answer.map_or_else(|| self.words(none), |at| choices[at].clone());
-                self.keep(&format!("{} {}", self.words(question), words));
-                return Ok(answer);
+        let answer = self.number(0..=choices.len())?.checked_sub(1);
+        let words = answer.map_or_else(|| self.words(none), |at| choices[at].clone());
+        self.keep(&format!("{} {}", self.words(question), words));
+        Ok(answer)
+    }
+
+    /// Asks for one of these numbers, until one of them is typed; an empty answer is 1 where that is among them.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    fn number(&self, among: RangeInclusive<usize>) -> Result<usize> {
+        let usual = (*among.end()).min(1);
+        loop {
+            let typed = self.ask(&text!("prompt-choice", usual = usual))?;
+            let number = if typed.is_empty() { Some(usual) } else { prompt::half_width(&typed).parse().ok() };
+            match number.filter(|number| among.contains(number)) {
+                Some(number) => return Ok(number),
+                None => self.remark(&text!("prompt-number")),
             }
         }
-        Err(Error::usage(text!("error-no-answer")))
+    }
+
+    /// Shows a question and reads the answer, a line without its end. What was typed before the question is no answer.
+    fn answer(&self, question: &Text, shown: &str) -> Result<Zeroizing<String>> {
+        if !self.interactive() {
+            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
+        }
+        system::forget_typed();
+        let _ = write!(std::io::stderr(), "{shown} ");
+        Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
+    }
+
+    /// A word to who answers a question, about what was answered.
+    fn remark(&self, text: &Text) {
+        let words = self.words(text);
+        self.keep(&words);
+        self.print_error(&words);
     }
 
     /// Shows a line to a person only: never to a file or another program. It comes in parts, because putting a secret

@@ -1,18 +1,19 @@
 //! Questions whose answers are secrets, and those that are not.
 
+use std::io::{ErrorKind, Write};
+
 use zeroize::Zeroizing;
 
 use super::Console;
 use crate::error::{Error, Exit, Result};
 use crate::secret::{Passphrase, Password};
-use crate::text;
 use crate::text::Text;
 use crate::vault::id::VaultId;
 use crate::vault::identity::RecoveryKey;
-use crate::words;
+use crate::{system, text, words};
 
 /// How often a secret may be mistyped before the run ends.
-pub const TRIES: usize = 3;
+const TRIES: usize = 3;
 /// Characters of a recovery key shown and asked as one group.
 const GROUP: usize = 6;
 /// Characters of a vault's fingerprint that are typed from paper: 96 bits.
@@ -29,17 +30,113 @@ pub fn line() -> Result<Zeroizing<String>> {
     }
 }
 
+/// What Enter alone answers. No, where something is deleted, ended, replaced, or a server is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enter {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+}
+
+impl Enter {
+    /// The two answers, the one of Enter in capitals.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Enter::Yes => "[Y/n]",
+            Enter::No => "[y/N]",
+        }
+    }
+}
+
+/// The answer to a question of yes or no; `None` for anything that is neither.
+pub fn yes_or_no(typed: &str, enter: Enter) -> Option<bool> {
+    match half_width(typed).to_lowercase().as_str() {
+        "" => Some(enter == Enter::Yes),
+        "y" | "yes" | "はい" => Some(true),
+        "n" | "no" | "いいえ" => Some(false),
+        _ => None,
+    }
+}
+
+/// Letters and digits as they are typed without a Japanese input method.
+pub fn half_width(typed: &str) -> String {
+    let half = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c => c,
+    };
+    typed.trim().chars().map(half).collect()
+}
+
+/// Ends the process as Ctrl-C does, where that is not ignored. Only once the terminal is as it was.
+fn interrupted() -> Error {
+    system::interrupt();
+    Error::usage(text!("error-no-answer"))
+}
+
 impl Console {
     /// Asks for a secret without showing it.
     ///
     /// # Errors
     /// Where nobody can be asked; `file_option` names what a script uses instead.
     pub fn secret(&self, question: &Text, file_option: &'static str) -> Result<Zeroizing<String>> {
+        self.typed(question, file_option)?.ok_or_else(interrupted)
+    }
+
+    /// Asks for a secret until `open` takes it, three times at most. Nothing that is typed while it tries is shown. What
+    /// was wrong is asked again where there are words for it (`.again`); any other failure ends it.
+    ///
+    /// # Errors
+    /// Where nobody can be asked, and the last failure of `open`.
+    pub fn secret_that_opens<T>(
+        &self,
+        question: &Text,
+        file_option: &'static str,
+        open: impl Fn(&Zeroizing<String>) -> Result<T>,
+    ) -> Result<T> {
+        self.opened(question, file_option, open)?.ok_or_else(interrupted)
+    }
+
+    /// As [`Console::secret_that_opens`]; `None` after Ctrl-C.
+    fn opened<T>(
+        &self,
+        question: &Text,
+        file_option: &'static str,
+        open: impl Fn(&Zeroizing<String>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let unechoed = self.interactive().then(system::Unechoed::begin).and_then(std::io::Result::ok);
+        let mut tries = TRIES;
+        loop {
+            let Some(typed) = self.typed(question, file_option)? else { return Ok(None) };
+            let opened = open(&typed);
+            if unechoed.as_ref().is_some_and(system::Unechoed::interrupted) {
+                return Ok(None);
+            }
+            tries -= 1;
+            let wrong = opened.as_ref().err().filter(|error| error.exit == Exit::WrongSecret);
+            match wrong.and_then(|error| self.texts.again(&error.text)) {
+                Some(again) if tries > 0 => self.print_error(&again),
+                _ => return opened.map(Some),
+            }
+        }
+    }
+
+    /// What is typed as a secret; `None` after Ctrl-C. The terminal is as before.
+    fn typed(&self, question: &Text, file_option: &'static str) -> Result<Option<Zeroizing<String>>> {
         if !self.interactive() {
             return Err(Error::usage(text!("error-no-terminal", question = question.clone(), option = file_option)));
         }
-        let prompt = format!("{}: ", self.words(question));
-        rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|_| Error::usage(text!("error-no-answer")))
+        let unanswered = |_| Error::usage(text!("error-no-answer"));
+        let keys = system::Keys::listen().map_err(unanswered)?;
+        // Printed as everything is: the bytes that rpassword prints are not readable on every console.
+        let _ = write!(std::io::stderr(), "{}: ", self.words(question));
+        let reading = rpassword::ConfigBuilder::new().input_reader(keys).output_discard().build();
+        let typed = rpassword::read_password_with_config(reading);
+        let _ = writeln!(std::io::stderr());
+        match typed {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+            typed => typed.map(|typed| Some(Zeroizing::new(typed))).map_err(unanswered),
+        }
     }
 
     /// Asks for a new secret twice.
@@ -51,11 +148,11 @@ impl Console {
             let first = self.secret(question, file_option)?;
             let traps = typing_traps(&first);
             if first.is_empty() {
-                self.progress(&text!("prompt-empty"));
+                self.remark(&text!("prompt-empty"));
             } else if *first != *self.secret(again, file_option)? {
-                self.progress(&text!("prompt-differ"));
+                self.remark(&text!("prompt-differ"));
             } else {
-                traps.iter().for_each(|trap| self.progress(trap));
+                traps.iter().for_each(|trap| self.remark(trap));
                 return Ok(first);
             }
         }
@@ -77,8 +174,7 @@ impl Console {
     /// Where nobody can be asked.
     pub fn new_passphrase(&self) -> Result<Passphrase> {
         self.show_privately(&[&self.words(&text!("create-passphrase-choice"))])?;
-        let own = self.ask(&text!("prompt-choice"))?.as_str() == "2";
-        if own {
+        if self.number(1..=2)? == 2 {
             let typed =
                 self.new_secret(&text!("prompt-passphrase-new"), &text!("prompt-again"), "--passphrase-file")?;
             return Ok(Passphrase::new(typed.to_string()));
@@ -91,7 +187,7 @@ impl Console {
             if typed.same_as(&generated) {
                 return Ok(generated);
             }
-            self.progress(&text!("prompt-differ"));
+            self.remark(&text!("prompt-differ"));
         }
         Err(Error::usage(text!("error-secret-differs")))
     }
@@ -136,7 +232,7 @@ impl Console {
             if typed.starts_with(hidden) && digits.starts_with(typed) {
                 return Ok(vault);
             }
-            self.progress(&text!("prompt-differ"));
+            self.remark(&text!("prompt-differ"));
         }
         Err(Error::new(Exit::NoVault, text!("error-vault-differs")))
     }
@@ -147,7 +243,7 @@ impl Console {
             if typed.eq_ignore_ascii_case(expected) {
                 return Ok(());
             }
-            self.progress(&text!("prompt-differ"));
+            self.remark(&text!("prompt-differ"));
         }
         Err(Error::usage(text!("error-secret-differs")))
     }
@@ -177,6 +273,20 @@ fn typing_traps(secret: &str) -> Vec<Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn yes_and_no_are_understood_in_both_languages_and_widths_and_nothing_else_is() {
+        for typed in ["y", "YES", " ｙ\u{3000}", "Ｙｅｓ", "はい"] {
+            assert_eq!(yes_or_no(typed, Enter::No), Some(true), "{typed}");
+        }
+        for typed in ["n", "No", "ｎ", "いいえ"] {
+            assert_eq!(yes_or_no(typed, Enter::Yes), Some(false), "{typed}");
+        }
+        for typed in ["maybe", "yn", "1", "ye", "ｍ", "?"] {
+            assert_eq!(yes_or_no(typed, Enter::Yes), None, "{typed}");
+        }
+        assert_eq!((yes_or_no("", Enter::Yes), yes_or_no(" ", Enter::No)), (Some(true), Some(false)));
+    }
 
     #[test]
     fn traps_of_keyboards_are_pointed_out_when_a_secret_is_set() {

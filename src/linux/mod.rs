@@ -1,4 +1,5 @@
-//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, private files, core dumps off.
+//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, the terminal, private files, core
+//! dumps off.
 
 mod attachment;
 mod descriptor;
@@ -7,6 +8,7 @@ mod eject;
 mod facts;
 mod mounts;
 mod shares;
+mod terminal;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal};
@@ -27,6 +29,7 @@ pub use descriptor::descriptor;
 pub use eject::{eject, may_eject};
 pub use facts::{facts, volumes};
 pub use mounts::kernels_own;
+pub use terminal::{Keys, Unechoed, forget_typed, interrupt};
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean
 /// pages are dropped first (the file was synced when it was written) and read again.

@@ -290,6 +290,12 @@ impl Holdings {
         }
     }
 
+    /// Names of the files that another password might open.
+    pub fn locked(&self) -> Vec<String> {
+        let locked = self.unreadable.iter().filter(|unreadable| unreadable.wrong_password);
+        locked.map(|unreadable| unreadable.name.clone()).collect()
+    }
+
     /// Keeps the key pairs that any of `names` means: a host name, friendly or common name, file name or thumbprint.
     /// A name in several certificates means all of them: leaving one out of a backup would be the worse surprise, and
     /// where only one can be meant, [`Destination::plan`] lists the candidates.

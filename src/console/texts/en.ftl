@@ -99,7 +99,9 @@ prompt-recovery-group = Type group { $number } of the recovery key from your pap
 prompt-source-password = Password of the PFX
 prompt-pfx-new = New password for the PFX
 prompt-again = The same again
-prompt-choice = Your choice [1]:
+prompt-choice = Your choice [{ $usual }]:
+prompt-number = Please type one of the numbers shown.
+prompt-yes-or-no = Please answer y (yes) or n (no).
 prompt-empty = Nothing was typed. Please try again.
 prompt-differ = That is not the same. Please look again and type it once more.
 trap-full-width =
@@ -580,17 +582,33 @@ error-empty-secret-file = the first line of { $path } is empty
 error-no-pfx-password = a PFX needs a password
     .hint = run the command in a console window and type one, or put it in a file: --pfx-password-file FILE
 error-wrong-passphrase = this passphrase does not open the vault on { $medium }
+    .again =
+        Please type it once more. Watch Caps Lock, the keyboard layout, and the input
+        method (half-width letters).
     .hint =
-        type it again: watch Caps Lock, the input method (half-width letters) and the keyboard layout
-        generated words are lower case with one blank between them
-        if it is forgotten, open the envelope and add --recovery-key to the command; what runs on the server is not affected
+        Run the same command again; type the passphrase only when it asks.
+        Watch Caps Lock, the keyboard layout, and the input method (half-width
+        letters).
+        Generated words are lower case with one blank between them.
+        If it is forgotten, open the envelope and add --recovery-key to the
+        command. What runs on the server is not affected.
 error-wrong-recovery-key = this recovery key does not open the vault on { $medium }
     .cause = it was typed correctly, but belongs to another vault, or was added after this medium was last brought up to date
-    .hint = look for the envelope of this vault, try another stick, or leave out --recovery-key and type the passphrase
-error-recovery-key-typo = this is not a whole recovery key: a character is wrong or missing
+    .again =
+        It was typed correctly, but belongs to another vault, or was added after this
+        medium was last brought up to date. Please type the key of this vault.
     .hint =
-        type all groups from the paper again, beginning with AGE-SECRET-KEY-1
-        after that beginning there is never the digit 1 and never a B, I or O
+        Look for the envelope of this vault, or try another stick, and run the
+        same command again. Or leave out --recovery-key, and type the passphrase
+        when it asks.
+error-recovery-key-typo = this is not a whole recovery key: a character is wrong or missing
+    .again =
+        Please type all groups from the paper once more. They begin with
+        AGE-SECRET-KEY-1; after that there is never the digit 1 and never a B, I or O.
+    .hint =
+        Run the same command again; type all groups from the paper only when it
+        asks. They begin with AGE-SECRET-KEY-1; after that there is never the
+        digit 1 and never a B, I or O.
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
     .hint = name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
@@ -653,13 +671,21 @@ error-source-unreadable = cannot read { $path }
     .cause = { $reason }
     .hint = check the path, and that you may read it (run as administrator if it belongs to the system)
 error-pfx-unreadable = cannot open { $path }
+    .again = The password does not open it. Please type it once more.
     .cause = { $reason }
-    .hint = check that it is the right file and the right password; a script gives the password with --source-password-file FILE
-error-wrong-source-password = none of the PFX files here opens with the password given, or without one
-    .cause = { $files }
     .hint =
-        type the password again, or give it in a file only you can read: --source-password-file FILE
-        if each file has its own password, take one after the other: --from pfx:FILE
+        Check that it is the right file, and run the same command again; type the
+        password only when it asks. A script gives it with
+        --source-password-file FILE
+error-wrong-source-password = no password was given that opens the protected PFX files here
+    .cause = { $files }
+    .again =
+        Please type it once more. Watch Caps Lock, the keyboard layout, and the input
+        method (half-width letters).
+    .hint =
+        Run the same command again; type the password only when it asks. Or give
+        it in a file only you can read: --source-password-file FILE
+        If each file has its own password, take one at a time: --from pfx:FILE
 error-pem-malformed = { $path } is not a PEM file, or is damaged
     .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }

@@ -99,7 +99,9 @@ prompt-recovery-group = 紙に書いた復旧キーの { $number } 番目のグ�
 prompt-source-password = PFX のパスワード
 prompt-pfx-new = PFX の新しいパスワード
 prompt-again = もう一度同じ内容
-prompt-choice = 番号を選んでください [1]:
+prompt-choice = 番号を選んでください [{ $usual }]:
+prompt-number = 表示されている番号のどれかを入力してください。
+prompt-yes-or-no = y(はい)か n(いいえ)で答えてください。
 prompt-empty = 何も入力されていません。もう一度入力してください。
 prompt-differ = 一致しません。見直して、もう一度入力してください。
 trap-full-width =
@@ -532,17 +534,33 @@ error-empty-secret-file = { $path } の 1 行目が空です
 error-no-pfx-password = PFX にはパスワードが必要です
     .hint = コンソール ウィンドウで実行して入力するか、ファイルで指定してください: --pfx-password-file ファイル
 error-wrong-passphrase = このパスフレーズでは { $medium } の保管庫を開けません
+    .again =
+        もう一度入力してください。
+        Caps Lock、日本語入力(半角か)、キーボード配列に注意してください。
     .hint =
-        もう一度入力してください。Caps Lock、日本語入力(半角か)、キーボード配列に注意してください
-        自動生成された単語は小文字で、空白 1 つで区切ります
-        忘れた場合は封筒の復旧キーを使います(コマンドに --recovery-key を付けます)。稼働中のサーバーの証明書には影響ありません
+        同じコマンドをもう一度実行してください。
+        パスフレーズは、入力を求められてから入力してください。
+        Caps Lock、日本語入力(半角か)、キーボード配列に注意してください。
+        自動生成された単語は小文字で、空白 1 つで区切ります。
+        忘れた場合は封筒の復旧キーを使います(--recovery-key を付けて実行)。
+        稼働中のサーバーの証明書には影響ありません。
 error-wrong-recovery-key = この復旧キーでは { $medium } の保管庫を開けません
     .cause = 入力は正しいものの、別の保管庫の復旧キーか、このメディアを最後に更新した後に追加されたものです
-    .hint = この保管庫の封筒を探すか、別の USB メモリを試すか、--recovery-key を外してパスフレーズを入力してください
-error-recovery-key-typo = 復旧キーとして読み取れません。文字の間違いか不足があります
+    .again =
+        入力は正しいものの、別の保管庫の復旧キーか、このメディアを最後に更新した後に
+        追加されたものです。
+        この保管庫の封筒を探して、その復旧キーを入力してください。
     .hint =
-        紙のグループをすべて、AGE-SECRET-KEY-1 から順に入力し直してください
-        この先頭部分より後に、数字の 1 と文字の B、I、O が使われることはありません
+        この保管庫の封筒か別の USB メモリを用意して、同じコマンドをもう一度実行して
+        ください。または --recovery-key を外して実行し、パスフレーズを入力してください。
+error-recovery-key-typo = 復旧キーとして読み取れません。文字の間違いか不足があります
+    .again =
+        紙のグループをすべて、AGE-SECRET-KEY-1 から順に、もう一度入力してください。
+        その後に、数字の 1 と文字の B、I、O が使われることはありません。
+    .hint =
+        同じコマンドをもう一度実行し、入力を求められてから、紙のグループをすべて、
+        AGE-SECRET-KEY-1 から順に入力してください。
+        その後に、数字の 1 と文字の B、I、O が使われることはありません。
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
@@ -605,13 +623,22 @@ error-source-unreadable = { $path } を読み取れません
     .cause = { $reason }
     .hint = パスと読み取り権限を確認してください(システムのファイルの場合は管理者として実行してください)
 error-pfx-unreadable = { $path } を開けません
+    .again = このパスワードでは開けません。もう一度入力してください。
     .cause = { $reason }
-    .hint = ファイルとパスワードが正しいか確認してください。スクリプトでは --source-password-file ファイル で指定します
-error-wrong-source-password = ここにある PFX は、指定されたパスワードでも、パスワードなしでも開けません
-    .cause = { $files }
     .hint =
-        パスワードを入力し直すか、自分だけが読めるファイルに書いて指定してください: --source-password-file ファイル
-        ファイルごとにパスワードが異なる場合は、1 つずつ指定してください: --from pfx:ファイル
+        ファイルが正しいか確認し、同じコマンドをもう一度実行して、入力を求められてから
+        パスワードを入力してください。
+        スクリプトでは --source-password-file ファイル で指定します
+error-wrong-source-password = 保護された PFX を開けるパスワードが指定されていません
+    .cause = { $files }
+    .again =
+        もう一度入力してください。
+        Caps Lock、日本語入力(半角か)、キーボード配列に注意してください。
+    .hint =
+        同じコマンドをもう一度実行し、入力を求められてからパスワードを入力してください。
+        または、自分だけが読めるファイルに書いて指定してください:
+        --source-password-file ファイル
+        パスワードがファイルごとに異なる場合は 1 つずつ指定: --from pfx:ファイル
 error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
     .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
 error-pem-no-certificate = { $path } に証明書がありません
