@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::error::Exit;
+use crate::left_out;
 use crate::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
@@ -191,7 +192,11 @@ impl Seen<'_> {
         let (age, policy) = (days(self.now, newest.time), state.policy());
         let overdue = status::is_older(newest.time, policy.verify_every, self.now);
         let level = if overdue { Level::Attention } else { Level::Kept };
-        judged.add(level, text!("audit-backup", number = newest.number, age = age, pairs = newest.key_pairs.len()));
+        let (pairs, left_out) = (newest.key_pairs.len(), left_out::in_memory(state, self.now));
+        let more = left_out::count(&left_out);
+        let text = text!("audit-backup", number = newest.number, age = age, pairs = pairs, left_out = more);
+        judged.add(level, text);
+        left_out.iter().for_each(|left_out| judged.add(Level::Attention, left_out.finding()));
         for name in self.unsaved.unwrap_or_default() {
             judged.add(Level::Attention, text!("audit-unsaved", name = name));
         }

@@ -13,6 +13,7 @@ pub mod event;
 pub mod files;
 pub mod history;
 pub mod keypair;
+pub mod left_out;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod media;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
+use crate::left_out::LeftOut;
 use crate::media::Reading;
 use crate::pfx;
 use crate::server::{key_pair_reason, pfx_reason, sort_pfx};
@@ -29,7 +30,8 @@ pub struct Opened<'m> {
     state: Option<&'m State>,
     /// Why host state, which may know more, could not be asked.
     pub unasked: Option<Text>,
-    now: jiff::Timestamp,
+    /// When this run began.
+    pub now: jiff::Timestamp,
 }
 
 /// Tries the secret on every identity file of the media. Host state, where it is of the same vault, adds what it knows.
@@ -128,6 +130,8 @@ pub struct OpenGeneration {
     pub catalog: Catalog,
     /// What the user must hear before using it: newer generations that are not whole, doubts about its place.
     pub doubts: Vec<Text>,
+    /// What only other generations of its server hold, where that was asked.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Opened<'_> {
@@ -208,7 +212,7 @@ impl Opened<'_> {
         if due < day_of(self.now) {
             doubts.push(text!("doubt-overdue", number = number, due = due.to_string()));
         }
-        OpenGeneration { generation: generation.clone(), catalog, doubts }
+        OpenGeneration { generation: generation.clone(), catalog, doubts, left_out: Vec::new() }
     }
 
     /// The key pairs, each once, of all generations that are meant; and those of them whose catalog does not open.
@@ -227,7 +231,8 @@ impl Opened<'_> {
         (found.into_values().collect(), closed)
     }
 
-    fn catalog(&self, generation: &Generation) -> Option<Catalog> {
+    /// The description of a generation, if it opens and is the record's.
+    pub fn catalog(&self, generation: &Generation) -> Option<Catalog> {
         let sealed = self.survey.file(generation, crate::vault::record::CATALOG, Reading::Cached)?;
         let json = seal::open(&self.owner.age, &sealed).ok()?;
         Catalog::parse(&json, &generation.record)

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Exit, Result};
 use crate::files::Unprotected;
 use crate::keypair::Certificate;
+use crate::left_out::{self, Described};
 use crate::text;
 use crate::vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
@@ -20,7 +21,7 @@ use crate::vault::request::Request;
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
 
-/// Generations whose key pairs are still described in memory, for `list` and `contents` without a passphrase.
+/// Generations whose key pairs are all still described in memory, for `list` and `contents` without a passphrase.
 const DESCRIBED: usize = 10;
 
 /// What this machine asked for, until it is enrolled.
@@ -89,7 +90,7 @@ pub struct Written {
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
     pub content: String,
-    /// Its key pairs; empty for old ones.
+    /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under the same names.
     pub key_pairs: Vec<AboutKeyPair>,
     /// Key pairs recorded without their key.
     #[serde(default)]
@@ -218,8 +219,7 @@ impl State {
         }
         let statements = self.trust.statements.values().map(StoredStatement::of);
         self.memory.statements = statements.collect();
-        let older = self.memory.generations.len().saturating_sub(DESCRIBED);
-        self.memory.generations[..older].iter_mut().for_each(|written| written.key_pairs.clear());
+        self.memory.forget();
         let json = serde_json::to_vec_pretty(&self.memory).map_err(|_| damaged(&self.folder))?;
         replace(&self.folder, "state.json", &json).map_err(|e| unwritable(&self.folder, &e))
     }
@@ -411,6 +411,29 @@ impl State {
 }
 
 impl Memory {
+    /// Keeps of old generations only what no newer one holds and nothing has renewed, and what tells that. What has ended
+    /// is kept: this machine's clock may be wrong.
+    fn forget(&mut self) {
+        let older = self.generations.len().saturating_sub(DESCRIBED);
+        if self.generations[..older].iter().all(|written| written.key_pairs.is_empty()) {
+            return;
+        }
+        let committed = self.generations.iter().rev().filter(|written| written.committed);
+        let described: Vec<_> = committed.map(Described::of).collect();
+        let Some((newest, others)) = described.split_first() else { return };
+        let now = self.generations.last().map_or(jiff::Timestamp::MIN, |last| last.time);
+        let missing = left_out::missing(newest, others, now);
+        let missing: Vec<_> = missing.into_iter().flatten().cloned().collect();
+        let bears_on = |about: &AboutKeyPair, lost: &AboutKeyPair| {
+            lost.certificate_sha256 == about.certificate_sha256
+                || lost.names.iter().any(|name| about.names.contains(name))
+        };
+        for written in &mut self.generations[..older] {
+            let committed = written.committed;
+            written.key_pairs.retain(|about| committed && missing.iter().any(|lost| bears_on(about, lost)));
+        }
+    }
+
     fn trust(&self) -> Option<Trust> {
         let mut trust = Trust::new(VaultId::parse(&self.vault)?);
         for stored in &self.statements {

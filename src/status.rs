@@ -4,6 +4,7 @@ use jiff::{Span, Timestamp};
 
 use crate::history;
 use crate::keypair::{Certificate, Remaining};
+use crate::left_out;
 use crate::state::{State, Written};
 use crate::text;
 use crate::text::Text;
@@ -71,6 +72,9 @@ impl Status<'_> {
         let months = self.state.policy().verify_every;
         if self.is_older(newest.time, months) {
             self.attention("backup-old", text!("status-backup-old", number = number, age = age));
+        }
+        for left_out in left_out::in_memory(self.state, self.now) {
+            self.attention("left-out", left_out.finding());
         }
         let wanted = self.state.policy().min_media;
         let holding = self.state.media_in_use().filter(|medium| holds(self.state, medium, number)).count();

@@ -383,6 +383,8 @@ fn entry(file: String) -> CatalogEntry {
         certificate_sha256: "00".repeat(32),
         names: vec!["www.example.com".into()],
         friendly_name: None,
+        not_before: None,
+        self_signed: None,
         not_after: "2027-11-24T00:00:00Z".parse().unwrap(),
         key_type: "ECDSA P-256".into(),
         chain_length: 1,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::audit::{self, Here, Judged, Level, Seen};
 use crate::cli::Audit;
+use crate::commands::contents::left_out_document;
 use crate::commands::list::last_backup;
 use crate::commands::status::is_closed;
 use crate::commands::{Run, day, short};
@@ -13,6 +14,7 @@ use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::keypair::Certificate;
+use crate::left_out::{self, LeftOut};
 use crate::media::{self, Device, Facts, Reading};
 use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, Found, Known, Owner, Protection};
@@ -168,6 +170,8 @@ struct Newest {
     /// When the next check or backup is due, where a medium given says.
     due: Option<jiff::civil::Date>,
     key_pairs: usize,
+    /// What only its other generations hold, as far as this server remembers.
+    left_out: Vec<LeftOut>,
     /// Whether it may no longer write. Nothing is due of it.
     retired: bool,
 }
@@ -180,6 +184,8 @@ fn servers(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
             Some(own) => own.name = Some(state.server_name().to_owned()),
             None => servers.push(remembered(state)),
         }
+        let own = servers.iter_mut().filter(|server| server.server == state.server());
+        own.for_each(|own| own.left_out = left_out::in_memory(state, seen.now));
     }
     for server in trust.iter().flat_map(Trust::closed) {
         match servers.iter_mut().find(|known| known.server == server) {
@@ -222,7 +228,16 @@ fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<(Vec<Newest>, Option<Tr
 
 impl Newest {
     fn unknown(server: ServerId) -> Self {
-        Self { server, name: None, number: None, time: None, due: None, key_pairs: 0, retired: false }
+        Self {
+            server,
+            name: None,
+            number: None,
+            time: None,
+            due: None,
+            key_pairs: 0,
+            left_out: Vec::new(),
+            retired: false,
+        }
     }
 
     fn cells(&self, run: &Run<'_>) -> Vec<String> {
@@ -234,7 +249,10 @@ impl Newest {
             self.number.map_or_else(none, |number| number.to_string()),
             self.time.map_or_else(none, day),
             if self.retired { run.console.words(&text!("cell-retired")) } else { due() },
-            self.key_pairs.to_string(),
+            match left_out::count(&self.left_out) {
+                0 => self.key_pairs.to_string(),
+                more => format!("{} + {more}", self.key_pairs),
+            },
         ]
     }
 
@@ -243,7 +261,8 @@ impl Newest {
             "server": self.server.to_string(), "server_name": self.name,
             "generation": self.number.map(|number| number.get()),
             "time": self.time.map(|time| time.to_string()), "due": self.due.map(|due| due.to_string()),
-            "key_pairs": self.key_pairs, "retired": self.retired,
+            "key_pairs": self.key_pairs,
+            "left_out": left_out_document(&self.left_out), "retired": self.retired,
         })
     }
 }

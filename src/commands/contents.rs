@@ -6,6 +6,7 @@ use crate::cli::{Contents, Which};
 use crate::commands::{Run, day, short};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
+use crate::left_out::{self, LeftOut};
 use crate::media::Reading;
 use crate::open::{self, OpenGeneration, Opened, Wanted};
 use crate::server;
@@ -47,7 +48,13 @@ fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Ve
     }
     let (mut generations, mut lost) = (Vec::new(), Vec::new());
     for newest in opened.newest_of_each() {
-        newest.map_or_else(|error| lost.push(error), |from| generations.push(from));
+        match newest {
+            Ok(mut from) => {
+                from.left_out = left_out::on_media(opened, &from, &Wanted::Newest, &|_| true);
+                generations.push(from);
+            }
+            Err(error) => lost.push(error),
+        }
     }
     if generations.is_empty() {
         let empty = || Error::new(Exit::Failed, text!("error-vault-empty", medium = opened.medium_name()));
@@ -60,7 +67,7 @@ fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Ve
 fn run_from_memory(run: &Run<'_>, media: &[Medium], args: &Contents, state: Option<&State>) -> Result<Option<Exit>> {
     let Some(state) = state.filter(|_| !run.secret_is_given() && !args.reveal_password) else { return Ok(None) };
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    let shown = Shown::from_memory(state, &survey, &args.which)?;
+    let shown = Shown::from_memory(state, &survey, &args.which, &args.names, run.now)?;
     // A name that is not in it may be in an older one, which only the passphrase can tell.
     let knows = |shown: &Shown<'_>, name: &String| {
         shown.key_pairs.iter().any(|(about, _)| is_called(about, std::slice::from_ref(name)))
@@ -78,6 +85,7 @@ struct Shown<'a> {
     record: &'a Record,
     older: Vec<String>,
     doubts: Vec<Text>,
+    left_out: Vec<LeftOut>,
     key_pairs: Vec<(&'a AboutKeyPair, String)>,
     without_key: &'a [WithoutKey],
     exceptions: &'a [Exception],
@@ -91,6 +99,7 @@ impl<'a> Shown<'a> {
             record: &from.generation.record,
             older: older(survey, &from.generation.record),
             doubts: from.doubts.clone(),
+            left_out: from.left_out.clone(),
             key_pairs: entries.map(|entry| (&entry.about, entry.file.clone())).collect(),
             without_key: &from.catalog.without_key,
             exceptions: &from.catalog.exceptions,
@@ -98,15 +107,26 @@ impl<'a> Shown<'a> {
     }
 
     /// Only where no other server's generations lie on the media: their names only the passphrase shows.
-    fn from_memory(state: &'a State, survey: &'a Survey<'_>, which: &Which) -> Result<Option<Self>> {
+    fn from_memory(
+        state: &'a State,
+        survey: &'a Survey<'_>,
+        which: &Which,
+        names: &[String],
+        now: jiff::Timestamp,
+    ) -> Result<Option<Self>> {
         let own = state.server();
         if survey.servers().iter().any(|server| *server != own) || which.server.is_some() {
             return Ok(None);
         }
         let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
         let Some(generation) = survey.line(own).find(|generation| wanted.matches(generation)) else { return Ok(None) };
-        let known = |written: &&Written| written.record == generation.hash.to_string() && !written.key_pairs.is_empty();
+        // Of an old one this server may remember a part; the catalog is a file, too.
+        let known = |written: &&Written| {
+            written.record == generation.hash.to_string()
+                && written.key_pairs.len() + 1 == generation.record.files.len()
+        };
         let Some(written) = state.written(generation.record.number).filter(known) else { return Ok(None) };
+        let is_meant = |about: &AboutKeyPair| is_called(about, names);
         let file = |at: usize| key_pair_file(at + 1);
         let mut doubts = open::speaks_against(survey, own, Some(state));
         if !survey.check(generation, Reading::Cached).is_whole() {
@@ -117,6 +137,7 @@ impl<'a> Shown<'a> {
             record: &generation.record,
             older: older(survey, &generation.record),
             doubts,
+            left_out: left_out::remembered_on_media(state, survey, generation, &wanted, &is_meant, now),
             key_pairs: written.key_pairs.iter().enumerate().map(|(at, about)| (about, file(at))).collect(),
             without_key: &written.without_key,
             exceptions: &written.exceptions,
@@ -134,6 +155,7 @@ impl<'a> Shown<'a> {
             "older": self.older,
             "doubts": self.doubts.iter().map(|doubt| run.console.words(doubt)).collect::<Vec<_>>(),
             "key_pairs": wanted.map(|(about, file)| json!({ "file": file, "about": about })).collect::<Vec<_>>(),
+            "left_out": left_out_document(&self.left_out),
             "without_key": self.without_key,
             "exceptions": self.exceptions,
         })
@@ -165,12 +187,14 @@ fn show_one(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) {
         day = day(record.time),
         age = age_in_days(run, record.time),
         count = shown.key_pairs.len(),
+        left_out = left_out::count(&shown.left_out),
     ));
     if !shown.older.is_empty() {
         run.console.mention(&text!("contents-older", numbers = shown.older.join(", ")));
     }
     shown.doubts.iter().for_each(|doubt| run.console.warn(doubt));
     run.console.table(&table(run, shown, names));
+    shown.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
     for without in shown.without_key {
         run.console.warn(&text!("contents-without-key", name = without.name.as_str()));
     }
@@ -231,7 +255,11 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
     };
     let with = |names: &[String]| opened.find(server, &wanted, &|catalog: &Catalog| holds_all(catalog, names));
     match with(names) {
-        Ok(from) => return Ok(warn_of_selection(from, names)),
+        Ok(mut from) => {
+            from.left_out = left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
+            let is_alone = matches!(wanted, Wanted::Number(..));
+            return Ok(if is_alone { from } else { warn_of_selection(from, names) });
+        }
         Err(error) if with(&[]).is_err() => return Err(error),
         Err(_) => {}
     }
@@ -280,6 +308,17 @@ fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
     };
     let lines: Vec<_> = servers.iter().map(line).collect();
     Error::usage(text!("error-which-server", servers = lines))
+}
+
+/// What is left out, for programs.
+pub fn left_out_document(left_out: &[LeftOut]) -> Value {
+    let one = |number: u32, about: &AboutKeyPair| {
+        json!({
+            "names": about.names, "thumbprint": about.thumbprint, "generation": number,
+            "not_after": about.not_after.to_string(),
+        })
+    };
+    left_out.iter().flat_map(|held| held.key_pairs.iter().map(|about| one(held.number, about))).collect()
 }
 
 /// How many days ago something was.

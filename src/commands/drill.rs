@@ -4,9 +4,10 @@ use serde_json::json;
 
 use crate::cli::Drill;
 use crate::commands::Run;
-use crate::commands::contents::{age_in_days, choose, is_wanted};
+use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_document};
 use crate::drill::{self, Proof, Proven};
 use crate::error::{Exit, Result};
+use crate::left_out;
 use crate::open::OpenGeneration;
 use crate::text;
 use crate::vault::catalog;
@@ -24,7 +25,7 @@ pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
         let drill = catalog_entry(run, &from, proofs.len());
         run.note(&opened.vault(), |state| state.remember_drill(drill));
     }
-    let exit = match (failed, from.doubts.is_empty()) {
+    let exit = match (failed, from.doubts.is_empty() && from.left_out.is_empty()) {
         (0, true) => Exit::Done,
         (0, false) => Exit::Attention,
         (failed, _) if failed < proofs.len() => Exit::Partly,
@@ -43,8 +44,10 @@ fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usiz
         total = total,
         number = number,
         age = age,
-        server = from.catalog.server_name.as_str()
+        server = from.catalog.server_name.as_str(),
+        left_out = left_out::count(&from.left_out)
     ));
+    from.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
     for proof in proofs {
         match &proof.result {
@@ -76,7 +79,7 @@ fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde
         };
         json!({ "name": proof.entry.about.display_name(), "thumbprint": proof.entry.about.thumbprint, "proven": proven, "detail": detail })
     });
-    json!({ "server": from.catalog.server_name, "generation": from.generation.record.number.get(), "key_pairs": proofs.collect::<Vec<_>>() })
+    json!({ "server": from.catalog.server_name, "generation": from.generation.record.number.get(), "key_pairs": proofs.collect::<Vec<_>>(), "left_out": left_out_document(&from.left_out) })
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{List, Restore};
 use crate::commands::bindings::{self, Known, Restart};
+use crate::commands::contents::left_out_document;
 use crate::commands::list::last_backup;
 use crate::commands::restore::{Readied, Ready, is_from_vault, nothing_to_place, ready};
 use crate::commands::{Run, day, enrolment, request, short, sites};
@@ -197,11 +198,12 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
     for (name, reason) in &ready.missing {
         run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
     }
+    ready.show_left_out(run);
     bindings::warn_of_renewals(run, &ready);
     if args.into.dry_run {
-        run.console
-            .document(Exit::Done, json!({ "dry_run": true, "bindings": bindings::document(run, &plan.bindings) }));
-        return Ok(Exit::Done);
+        let (bindings, left_out) = (bindings::document(run, &plan.bindings), left_out_document(&ready.left_out));
+        run.console.document(ready.exit(), json!({ "dry_run": true, "bindings": bindings, "left_out": left_out }));
+        return Ok(ready.exit());
     }
     if plan.changes_anything() {
         run.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
@@ -222,6 +224,7 @@ fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &
         plan.cannot().map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) })).collect();
     let placed = plan.items.len() - cannot.len();
     run.console.say(&text!("restore-iis-done", count = placed));
+    ready.show_left_out(run);
     let exportable =
         if plan.exportable { text!("restore-iis-exportable") } else { text!("restore-iis-not-exportable") };
     run.console.mention(&exportable);
@@ -250,6 +253,7 @@ fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &
     let document = json!({
         "restored": placed, "cannot": cannot, "exportable": plan.exportable,
         "bindings": bindings::document(run, &plan.bindings), "tls": answers.document(),
+        "left_out": left_out_document(&ready.left_out),
     });
     run.console.document(exit, document);
     exit

@@ -6,6 +6,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{self, Cli};
 use crate::commands::{Run, carry_out, label_of_vault, size};
 use crate::error::{Error, Exit, Result};
+use crate::left_out::quoted;
 use crate::media;
 use crate::server::IIS;
 use crate::text;
@@ -114,8 +115,8 @@ fn unquoted(path: &str) -> &str {
 
 fn perform(run: &Run<'_>, words: &[String]) -> Result<Exit> {
     let words: Vec<&str> = std::iter::once("pfxvault").chain(words.iter().map(String::as_str)).collect();
-    let quoted = words.iter().map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
-    run.console.say(&text!("menu-line", line = quoted.collect::<Vec<_>>().join(" ")));
+    let words_quoted = words.iter().map(|word| quoted(word));
+    run.console.say(&text!("menu-line", line = words_quoted.collect::<Vec<_>>().join(" ")));
     let parsed = Cli::command().try_get_matches_from(words);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         // Each command begins now: a menu may stay open for days.

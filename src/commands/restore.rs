@@ -8,10 +8,11 @@ use serde_json::json;
 
 use crate::cli::{Into, Restore};
 use crate::commands::Run;
-use crate::commands::contents::{age_in_days, choose, is_wanted};
+use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_document};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
+use crate::left_out::{self, LeftOut, quoted};
 use crate::rules::Stored;
 use crate::server::iis::SiteMap;
 use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing, is_called_without_key};
@@ -27,6 +28,8 @@ pub struct Ready {
     pub missing: Vec<(String, Text)>,
     /// What speaks against taking this for the newest state.
     pub doubts: Vec<Text>,
+    /// What only other generations hold.
+    pub left_out: Vec<LeftOut>,
     /// What the server served.
     pub site_map: Option<SiteMap>,
 }
@@ -124,6 +127,7 @@ impl Ready {
             missing: unreadable.map(|unreadable| (unreadable.name, unreadable.reason)).collect(),
             key_pairs: holdings.key_pairs.into_iter().map(readied).collect(),
             doubts: Vec::new(),
+            left_out: Vec::new(),
             site_map: holdings.site_map,
         }
     }
@@ -137,11 +141,16 @@ impl Ready {
         Ok(assigned)
     }
 
+    /// Names what only other generations hold.
+    pub fn show_left_out(&self, run: &Run<'_>) {
+        self.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
+    }
+
     /// The exit code once everything in it is where it should be.
     pub fn exit(&self) -> Exit {
         match () {
             () if !self.missing.is_empty() => Exit::Partly,
-            () if !self.doubts.is_empty() => Exit::Attention,
+            () if !self.doubts.is_empty() || !self.left_out.is_empty() => Exit::Attention,
             () => Exit::Done,
         }
     }
@@ -158,11 +167,16 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
         "restore-from",
         server = from.catalog.server_name.as_str(),
         number = record.number.get(),
-        age = age
+        age = age,
+        left_out = left_out::count(&from.left_out)
     ));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
     let (doubts, site_map) = (from.doubts.clone(), from.catalog.site_map.clone());
-    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts, site_map };
+    let mut left_out = from.left_out.clone();
+    if args.to != IIS {
+        left_out.iter_mut().for_each(|left_out| left_out.line += &format!(" --to {}", quoted(&args.to)));
+    }
+    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts, left_out, site_map };
     let wanted: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| is_wanted(entry, &args.names)).collect();
     let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
     for (entry, read) in wanted.into_iter().zip(read) {
@@ -191,8 +205,8 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
     let files: Vec<_> = destination.plan(&placed)?;
     show_plan(run, &placed, &files, ready);
     if into.dry_run {
-        run.console.document(Exit::Done, json!({ "dry_run": true }));
-        return Ok(Exit::Done);
+        run.console.document(ready.exit(), json!({ "dry_run": true, "left_out": left_out_document(&ready.left_out) }));
+        return Ok(ready.exit());
     }
     let replaces = files.iter().flatten().any(|path| path.exists());
     run.go_ahead(into.yes, question, if replaces { Enter::No } else { Enter::Yes })?;
@@ -201,6 +215,7 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
         Writing { password: password.as_ref(), profile: into.reader.unwrap_or_default().profile(), force: into.force };
     let files = destination.write(&placed, &writing)?;
     run.console.say(&text!("restore-done", count = placed.len(), files = files.len(), place = destination.path()));
+    ready.show_left_out(run);
     if !destination.is_pfx() {
         run.console.warn(&text!("restore-open-keys", place = destination.path()));
     }
@@ -212,7 +227,7 @@ pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Int
         .map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) }))
         .collect();
     let doubts: Vec<_> = ready.doubts.iter().map(|doubt| run.console.words(doubt)).collect();
-    let document = json!({ "restored": placed.len(), "files": files, "missing": missing, "doubts": doubts });
+    let document = json!({ "restored": placed.len(), "files": files, "missing": missing, "doubts": doubts, "left_out": left_out_document(&ready.left_out) });
     run.console.document(exit, document);
     Ok(exit)
 }
@@ -226,6 +241,7 @@ fn show_plan(run: &Run<'_>, placed: &[Placed<'_>], files: &[Vec<PathBuf>], ready
     for (name, reason) in &ready.missing {
         run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
     }
+    ready.show_left_out(run);
 }
 
 fn plan_line(name: &str, path: &Path) -> Text {

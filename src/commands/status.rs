@@ -3,11 +3,13 @@
 use serde_json::json;
 
 use crate::cli::{SourceFiles, Status};
+use crate::commands::contents::left_out_document;
 use crate::commands::media::media_table;
 use crate::commands::{Known, Run, day, shown};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::keypair::Certificate;
+use crate::left_out;
 use crate::restore::{journal, repair};
 use crate::server::iis::{self, Iis, Snapshot, StoreName};
 use crate::server::{Held, Holdings, IIS};
@@ -126,9 +128,11 @@ fn exit(findings: &[Finding]) -> Exit {
 fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
     let console = run.console;
     let newest = state.and_then(|state| state.generations().next());
+    let left_out = state.map(|state| left_out::in_memory(state, run.now)).unwrap_or_default();
     if let Some(newest) = newest {
         let (number, day, count) = (newest.number, day(newest.time), newest.key_pairs.len());
-        console.say(&text!("status-newest", number = number, day = day, count = count));
+        let left_out = left_out::count(&left_out);
+        console.say(&text!("status-newest", number = number, day = day, count = count, left_out = left_out));
     }
     let urgent: Vec<_> = findings.iter().filter(|finding| finding.level > Level::Note).collect();
     match urgent.len() {
@@ -147,7 +151,7 @@ fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) 
         json!({
             "vault": state.map(|state| state.vault().as_str()), "server": state.map(|state| state.server().to_string()),
             "newest": newest.map(|newest| json!({ "generation": newest.number, "time": newest.time.to_string() })),
-            "findings": run.listed(findings), "media": state.map(State::media), "policy": state.map(State::policy),
+            "left_out": left_out_document(&left_out), "findings": run.listed(findings), "media": state.map(State::media), "policy": state.map(State::policy),
         }),
     );
 }

@@ -207,7 +207,7 @@ impl Certificate {
     }
 
     /// Whether it is its own issuer, as roots are.
-    pub(super) fn is_self_signed(&self) -> bool {
+    pub fn is_self_signed(&self) -> bool {
         self.names_as_issuer(self)
             && match self.signed_by(self) {
                 Signed::Right => true,

@@ -11,7 +11,7 @@ use super::id::{Number, ServerId, VaultId};
 use super::record::Record;
 use crate::media::Descriptor;
 use crate::secret::{Password, SecretBytes};
-use crate::server::iis::SiteMap;
+use crate::server::iis::{SiteMap, StoreName};
 
 /// What one generation holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,8 +79,14 @@ pub struct AboutKeyPair {
     /// As in the store or the PFX.
     #[serde(default)]
     pub friendly_name: Option<String>,
+    /// Start of validity; not in generations of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<jiff::Timestamp>,
     /// End of validity.
     pub not_after: jiff::Timestamp,
+    /// Whether the certificate is its own issuer; not in generations of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_signed: Option<bool>,
     /// For people: `RSA 2048`.
     pub key_type: String,
     /// Certificates in the PFX.
@@ -118,6 +124,16 @@ impl AboutKeyPair {
     /// What to call it: its first host name, else its thumbprint.
     pub fn display_name(&self) -> &str {
         self.names.first().unwrap_or(&self.thumbprint)
+    }
+
+    /// Whether its validity has ended.
+    pub fn is_over(&self, now: jiff::Timestamp) -> bool {
+        self.not_after < now
+    }
+
+    /// Whether it is a request that waits for its answer.
+    pub fn is_pending(&self) -> bool {
+        self.windows.as_ref().is_some_and(|windows| windows.store == StoreName::Request.as_str())
     }
 }
 
@@ -290,6 +306,11 @@ impl std::io::Write for Count {
 }
 
 impl Catalog {
+    /// Facts about its key pairs.
+    pub fn about(&self) -> impl Iterator<Item = &AboutKeyPair> {
+        self.key_pairs.iter().map(|entry| &entry.about)
+    }
+
     /// The JSON text.
     pub fn to_json(&self) -> SecretBytes {
         let mut size = Count(0);

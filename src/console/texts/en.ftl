@@ -204,6 +204,10 @@ contents-headline =
     }, { $count ->
         [one] 1 key pair
        *[other] { $count } key pairs
+    }{ $left_out ->
+        [0] {""}
+        [one] ; 1 more is only in another generation
+       *[other] ; { $left_out } more are only in other generations
     }
 contents-older = earlier generations: { $numbers }
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
@@ -240,6 +244,10 @@ restore-from =
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
+    }{ $left_out ->
+        [0] {""}
+        [one] ; 1 more is only in another generation
+       *[other] ; { $left_out } more are only in other generations
     }. Certificates renewed after that are not in it.
 restore-missing = attention: left out: { $name }: { $reason }
 restore-question = Write these files?
@@ -264,7 +272,11 @@ drill-verdict =
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
-    })
+    }){ $left_out ->
+        [0] {""}
+        [one] ; 1 more is only in another generation
+       *[other] ; { $left_out } more are only in other generations
+    }
 drill-handshake = ok: { $name }: opened, key and certificate belong together, served a TLS connection ({ $version })
 drill-signature = ok: { $name }: opened, key and certificate belong together, signed with it ({ $key_type }); TLS with such a key cannot be tried here
 drill-failed = attention: cannot be restored from here: { $name }: { $reason }
@@ -488,7 +500,10 @@ doubt-statement-missing =
     Use the newest stick if you have a choice.
 doubt-selected =
     attention: generation { $number } was made of some key pairs only ({ $names }), so the others are not in it.
-    Restore them from an earlier generation: --generation with a smaller number.
+    If the server has more, back up all of it: pfxvault backup without names.
+left-out =
+    attention: only in generation { $number }: { $names }
+    They do not come back from the generation that was chosen. Restore them as well: { $line }
 doubt-state-unread =
     attention: what this machine remembers could not be asked: { $reason }
     Whether there is a newer backup elsewhere was not checked.
@@ -1012,6 +1027,10 @@ cell-retired = out of use
 status-newest = Newest backup: generation { $number } of { $day }, { $count ->
     [one] one key pair
    *[other] { $count } key pairs
+}{ $left_out ->
+    [0] {""}
+    [one] ; 1 more is only in an earlier generation
+   *[other] ; { $left_out } more are only in earlier generations
 }.
 status-good = Everything is well: nothing is overdue or at risk.
 status-attention = { $count ->
@@ -1021,6 +1040,7 @@ status-attention = { $count ->
 status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from iis --to E:
 status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from iis --to E:
 status-backup-old = the newest backup (generation { $number }) is { $age } days old
+status-left-out = only in generation { $number }, not in the newest backup: { $names }. Back up everything in one run, or restore them from there: { $line }
 status-few-media = the newest backup (generation { $number }) is on { $count ->
     [one] one USB stick
    *[other] { $count } USB sticks
@@ -1521,6 +1541,10 @@ audit-backup =
     } with { $pairs ->
         [one] 1 key pair
        *[other] { $pairs } key pairs
+    }{ $left_out ->
+        [0] {""}
+        [one] ; 1 more is only in an earlier generation
+       *[other] ; { $left_out } more are only in earlier generations
     }
 audit-unsaved = { $name } is not in any backup
 audit-copies =

@@ -189,7 +189,10 @@ contents-headline =
     { $server }({ $id })の第 { $number } 世代: { $count } 組のキーペア、{ $day } 作成({ $age ->
         [0] 本日
        *[other] { $age } 日前
-    })
+    }){ $left_out ->
+        [0] {""}
+       *[other] 。ほかに { $left_out } 組が別の世代だけにあります
+    }
 contents-older = 以前の世代: { $numbers }
 contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
 contents-password = { $name }:
@@ -224,7 +227,10 @@ restore-from =
     { $server } のバックアップ(第 { $number } 世代、{ $age ->
         [0] 本日作成
        *[other] { $age } 日前に作成
-    })から復元します。それより後に更新した証明書は含まれません。
+    })から復元します。それより後に更新した証明書は含まれません。{ $left_out ->
+        [0] {""}
+       *[other] ほかに { $left_out } 組のキーペアが別の世代だけにあります。
+    }
 restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
 plan-create = 新規: { $name } → { $path }
@@ -240,7 +246,10 @@ drill-verdict =
     { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(第 { $number } 世代、{ $age ->
         [0] 本日作成
        *[other] { $age } 日前に作成
-    })
+    }){ $left_out ->
+        [0] {""}
+       *[other] 。ほかに { $left_out } 組が別の世代だけにあります
+    }
 drill-handshake = OK: { $name }: 開封、鍵と証明書の照合、TLS 接続({ $version })に成功しました
 drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $key_type })に成功しました。この種類の鍵での TLS 接続はここでは試せません
 drill-failed = 注意: { $name } はここから復元できません({ $reason })
@@ -444,7 +453,10 @@ doubt-statement-missing =
     選べる場合は、最も新しい USB メモリを使ってください。
 doubt-selected =
     注意: 第 { $number } 世代は一部のキーペア({ $names })だけを選んで作成したもので、ほかのキーペアは含まれていません。
-    ほかのキーペアは、--generation で以前の世代を指定して復元してください。
+    ほかにもキーペアがある場合は、名前を指定せずに pfxvault backup を実行して、すべてバックアップしてください。
+left-out =
+    注意: 第 { $number } 世代だけにあるキーペア: { $names }
+    選んだ世代には含まれていないため、一緒には復元されません。次のコマンドで復元してください: { $line }
 doubt-state-unread =
     注意: このコンピューターの記録を確認できませんでした: { $reason }
     ほかのメディアにより新しいバックアップがあるかどうかは確認していません。
@@ -922,12 +934,16 @@ column-kept-at = 保管場所
 column-cold = 抜いた後の点検
 cell-lost = 紛失
 cell-retired = 使用終了
-status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })、キーペア { $count } 組。
+status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })、キーペア { $count } 組。{ $left_out ->
+    [0] {""}
+   *[other] ほかに { $left_out } 組が以前の世代だけにあります。
+}
 status-good = すべて問題ありません。期限切れや危険はありません。
 status-attention = 確認が必要な点が { $count } 件あります:
 status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from iis --to E: を実行してください
 status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from iis --to E:
 status-backup-old = 最新のバックアップ(第 { $number } 世代)は { $age } 日前のものです
+status-left-out = 第 { $number } 世代だけにあり、最新のバックアップには含まれていません: { $names }。すべてを一度にバックアップするか、そこから復元してください: { $line }
 status-few-media = 最新のバックアップ(第 { $number } 世代)がある USB メモリは { $count } 本です({ $wanted } 本必要です)。もう 1 本にもバックアップするか、コピーしてください: pfxvault copy --from E: --to F:
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の点検は { $age } 日前です。挿して pfxvault verify E: を実行してください
@@ -1369,7 +1385,10 @@ audit-backup =
     最新のバックアップは第 { $number } 世代({ $age ->
         [0] 本日作成
        *[other] { $age } 日前に作成
-    })、{ $pairs } 組のキーペアです
+    })、{ $pairs } 組のキーペアです{ $left_out ->
+        [0] {""}
+       *[other] 。ほかに { $left_out } 組が以前の世代だけにあります
+    }
 audit-unsaved = { $name } はどのバックアップにも含まれていません
 audit-copies =
     最新のバックアップ(第 { $number } 世代)は{ $count ->
