@@ -56,7 +56,11 @@ fn unlinked(pairs: &[KeyPair]) -> Snapshot {
             public_key: public_key(pair.leaf().der()).unwrap(),
         },
     };
-    Snapshot { seen: pairs.iter().map(seen).collect(), keys: pairs.iter().enumerate().map(key).collect() }
+    Snapshot {
+        seen: pairs.iter().map(seen).collect(),
+        keys: pairs.iter().enumerate().map(key).collect(),
+        ..Snapshot::default()
+    }
 }
 
 fn incoming(pair: &KeyPair) -> Incoming<'_> {
