@@ -203,6 +203,7 @@ fn contents_mark_what_has_ended() {
     assert!(line("ended.example.com").contains("expired"), "{}", said.out);
     assert!(line("ended.example.com").contains(&end_of(&table, "ended.example.com")), "{}", said.out);
     assert!(!line("good.example.com").contains("expired"), "{}", said.out);
+    assert!(line("early.example.com").contains("not valid yet"), "{}", said.out);
     let document = table.run("contents --json --from {A}").ended_with(0).json();
     let pairs = document["generations"][0]["key_pairs"].as_array().unwrap();
     let ended = pairs.iter().find(|pair| pair["about"]["names"][0] == "ended.example.com").unwrap();

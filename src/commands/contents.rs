@@ -148,8 +148,7 @@ impl<'a> Shown<'a> {
     fn document(&self, run: &Run<'_>, names: &[String]) -> Value {
         let wanted = self.key_pairs.iter().filter(|(about, _)| is_called(about, names));
         let key_pair = |(about, file): &(&AboutKeyPair, String)| {
-            let remaining = Remaining::until(about.not_after, run.now);
-            json!({ "file": file, "about": about, "standing": standing::id(remaining) })
+            json!({ "file": file, "about": about, "standing": standing::id(remaining(run, about)) })
         };
         json!({
             "server": self.record.server.to_string(),
@@ -228,12 +227,20 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
     table
 }
 
-/// The end of a certificate, marked where it lies in the past.
+/// The end of a certificate, marked where it is not valid today.
 fn ends(run: &Run<'_>, about: &AboutKeyPair) -> String {
     let until = day(about.not_after);
-    match Remaining::until(about.not_after, run.now) {
+    match remaining(run, about) {
         Remaining::Over => run.console.words(&text!("cell-expired", day = until)),
-        _ => until,
+        Remaining::NotYet => run.console.words(&text!("cell-not-yet-valid", day = until)),
+        Remaining::Days(_) | Remaining::Long => until,
+    }
+}
+
+fn remaining(run: &Run<'_>, about: &AboutKeyPair) -> Remaining {
+    match about.not_before {
+        Some(begin) if run.now < begin => Remaining::NotYet,
+        _ => Remaining::until(about.not_after, run.now),
     }
 }
 

@@ -228,6 +228,7 @@ cell-none = none
 cell-never = never
 cell-backup = { $number } ({ $day })
 cell-expired = { $day } (expired)
+cell-not-yet-valid = { $day } (not valid yet)
 
 ## Weaknesses of key pairs that are saved all the same
 

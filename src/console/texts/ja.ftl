@@ -212,6 +212,7 @@ cell-none = なし
 cell-never = なし
 cell-backup = 第 { $number } 世代({ $day })
 cell-expired = { $day }(期限切れ)
+cell-not-yet-valid = { $day }(まだ有効でない)
 
 ## Weaknesses of key pairs that are saved all the same
 
