@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::keypair::KeyPair;
+use crate::keypair::{Certificate, KeyPair};
 use crate::open::{OpenGeneration, Opened};
 use crate::text;
 use crate::text::Text;
@@ -14,6 +14,8 @@ use crate::vault::catalog::CatalogEntry;
 pub struct Proof<'a> {
     /// Which.
     pub entry: &'a CatalogEntry,
+    /// Its certificate, where it was opened.
+    pub leaf: Option<Certificate>,
     /// How it was proven, or why it was not.
     pub result: Result<Proven, Text>,
 }
@@ -41,8 +43,9 @@ pub fn run<'a>(
 ) -> Vec<Proof<'a>> {
     let entries: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| wanted(entry)).collect();
     let prove_one = |entry: &'a CatalogEntry| {
-        let result = opened.key_pair(from, entry).and_then(|pair| prove(&pair));
-        Proof { entry, result }
+        let pair = opened.key_pair(from, entry);
+        let leaf = pair.as_ref().ok().map(|pair| pair.leaf().clone());
+        Proof { entry, leaf, result: pair.and_then(|pair| prove(&pair)) }
     };
     entries.into_par_iter().map(prove_one).collect()
 }

@@ -127,7 +127,7 @@ impl Served {
                 good: true,
                 text: text!("tls-expires-soon", name = name, left = left, day = day),
             }),
-            Remaining::Long => None,
+            Remaining::NotYet | Remaining::Long => None,
         }
     }
 }

@@ -131,7 +131,7 @@ impl Status<'_> {
             Remaining::Days(left) => {
                 self.find("expires-soon", Level::Note, text!("status-expires-soon", name = name, left = left));
             }
-            Remaining::Long => {}
+            Remaining::NotYet | Remaining::Long => {}
         }
         match (&here.hindrance, self.state.acknowledged(&here.certificate, self.now)) {
             (Some(reason), None) => {

@@ -262,7 +262,7 @@ pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
         let days = match leaf.remaining(run.now) {
             Remaining::Over => 0,
             Remaining::Days(days) => days,
-            Remaining::Long => continue,
+            Remaining::NotYet | Remaining::Long => continue,
         };
         run.console.warn(&text!("restore-maybe-renewed", name = leaf.display_name(), days = days));
     }

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::cli::{Contents, Which};
-use crate::commands::{Run, day, short};
+use crate::commands::{Run, day, short, standing};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
+use crate::keypair::Remaining;
 use crate::left_out::{self, LeftOut};
 use crate::media::Reading;
 use crate::open::{self, OpenGeneration, Opened, Wanted};
@@ -146,6 +147,9 @@ impl<'a> Shown<'a> {
 
     fn document(&self, run: &Run<'_>, names: &[String]) -> Value {
         let wanted = self.key_pairs.iter().filter(|(about, _)| is_called(about, names));
+        let key_pair = |(about, file): &(&AboutKeyPair, String)| {
+            json!({ "file": file, "about": about, "standing": standing::id(remaining(run, about)) })
+        };
         json!({
             "server": self.record.server.to_string(),
             "server_name": self.server_name,
@@ -154,7 +158,7 @@ impl<'a> Shown<'a> {
             "due": self.record.due.to_string(),
             "older": self.older,
             "doubts": self.doubts.iter().map(|doubt| run.console.words(doubt)).collect::<Vec<_>>(),
-            "key_pairs": wanted.map(|(about, file)| json!({ "file": file, "about": about })).collect::<Vec<_>>(),
+            "key_pairs": wanted.map(key_pair).collect::<Vec<_>>(),
             "left_out": left_out_document(&self.left_out),
             "without_key": self.without_key,
             "exceptions": self.exceptions,
@@ -215,12 +219,29 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
             about.display_name().to_owned(),
             about.friendly_name.clone().unwrap_or_default(),
             short(&about.thumbprint),
-            day(about.not_after),
+            ends(run, about),
             about.key_type.clone(),
             file.clone(),
         ]);
     }
     table
+}
+
+/// The end of a certificate, marked where it is not valid today.
+fn ends(run: &Run<'_>, about: &AboutKeyPair) -> String {
+    let until = day(about.not_after);
+    match remaining(run, about) {
+        Remaining::Over => run.console.words(&text!("cell-expired", day = until)),
+        Remaining::NotYet => run.console.words(&text!("cell-not-yet-valid", day = until)),
+        Remaining::Days(_) | Remaining::Long => until,
+    }
+}
+
+fn remaining(run: &Run<'_>, about: &AboutKeyPair) -> Remaining {
+    match about.not_before {
+        Some(begin) if run.now < begin => Remaining::NotYet,
+        _ => Remaining::until(about.not_after, run.now),
+    }
 }
 
 fn reveal_passwords(run: &Run<'_>, generations: &[OpenGeneration], names: &[String]) -> Result<()> {

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::cli::Drill;
-use crate::commands::Run;
 use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_document};
+use crate::commands::{Run, standing};
 use crate::drill::{self, Proof, Proven};
 use crate::error::{Exit, Result};
+use crate::keypair::Certificate;
 use crate::left_out;
 use crate::open::OpenGeneration;
 use crate::text;
@@ -25,7 +26,8 @@ pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
         let drill = catalog_entry(run, &from, proofs.len());
         run.note(&opened.vault(), |state| state.remember_drill(drill));
     }
-    let exit = match (failed, from.doubts.is_empty() && from.left_out.is_empty()) {
+    let calm = from.doubts.is_empty() && from.left_out.is_empty() && standing::all_valid(&leaves(&proofs), run.now);
+    let exit = match (failed, calm) {
         (0, true) => Exit::Done,
         (0, false) => Exit::Attention,
         (failed, _) if failed < proofs.len() => Exit::Partly,
@@ -47,6 +49,7 @@ fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usiz
         server = from.catalog.server_name.as_str(),
         left_out = left_out::count(&from.left_out)
     ));
+    standing::headline(run, &leaves(proofs));
     from.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
     for proof in proofs {
@@ -68,18 +71,33 @@ fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usiz
             )),
         }
     }
+    standing::tell(run, &leaves(proofs));
+}
+
+/// Of those that were opened.
+fn leaves<'a>(proofs: &'a [Proof<'_>]) -> Vec<&'a Certificate> {
+    proofs.iter().filter_map(|proof| proof.leaf.as_ref()).collect()
 }
 
 fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde_json::Value {
+    let valid = standing::count_valid(&leaves(proofs), run.now);
     let proofs = proofs.iter().map(|proof| {
         let (proven, detail) = match &proof.result {
             Ok(Proven::Handshake { version }) => (true, version.clone()),
             Ok(Proven::Signature { .. }) => (true, "signature".to_owned()),
             Err(reason) => (false, run.console.words(reason)),
         };
-        json!({ "name": proof.entry.about.display_name(), "thumbprint": proof.entry.about.thumbprint, "proven": proven, "detail": detail })
+        let about = &proof.entry.about;
+        json!({
+            "name": about.display_name(), "thumbprint": about.thumbprint, "proven": proven, "detail": detail,
+            "not_after": about.not_after.to_string(),
+            "standing": proof.leaf.as_ref().map(|leaf| standing::id(leaf.remaining(run.now))),
+        })
     });
-    json!({ "server": from.catalog.server_name, "generation": from.generation.record.number.get(), "key_pairs": proofs.collect::<Vec<_>>(), "left_out": left_out_document(&from.left_out) })
+    json!({
+        "server": from.catalog.server_name, "generation": from.generation.record.number.get(), "valid_today": valid,
+        "key_pairs": proofs.collect::<Vec<_>>(), "left_out": left_out_document(&from.left_out),
+    })
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.

@@ -2,7 +2,7 @@
 
 use crate::cli::Export;
 use crate::commands::Run;
-use crate::commands::restore::{Ready, place};
+use crate::commands::restore::{Ready, is_named, place};
 use crate::error::{Exit, Result};
 use crate::rules::Stored;
 use crate::server::Destination;
@@ -13,11 +13,12 @@ pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
     args.into.refuse_idle(&args.to)?;
     let destination = Destination::parse(&args.to)?;
     run.judge(destination.path(), Stored::KeyPairFiles)?;
-    let ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);
+    let mut ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);
     // Writing a file asked for by name changes no server: there is nothing to ask about.
     let mut into = args.into.clone();
     into.yes = true;
-    let exit = place(run, &ready, &destination, &into, &text!("restore-question"))?;
+    let named = is_named(&args.names, std::slice::from_ref(&args.from.from));
+    let exit = place(run, &mut ready, &destination, &into, named)?;
     run.console.mention(&text!("export-rules"));
     Ok(exit)
 }

@@ -29,6 +29,7 @@ mod selftest;
 mod servers;
 mod shown;
 mod sites;
+mod standing;
 mod status;
 mod undo;
 mod verify;

@@ -1,21 +1,24 @@
 //! `restore`: from a vault or a plain source to a folder server, a PFX or PEM files. The plan first, then the question.
 //! The medium is never written.
 
-use std::path::{Path, PathBuf};
+use std::cmp::Reverse;
+use std::path::Path;
 
 use rayon::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{Into, Restore};
-use crate::commands::Run;
 use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_document};
+use crate::commands::{Run, short, standing};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::keypair::KeyPair;
+use crate::keypair::{Certificate, KeyPair};
 use crate::left_out::{self, LeftOut, quoted};
 use crate::rules::Stored;
 use crate::server::iis::SiteMap;
-use crate::server::{Destination, Held, Holdings, IIS, Placed, Source, Writing, is_called_without_key};
+use crate::server::{
+    Destination, Held, Holdings, IIS, Placed, Planned, Source, Writing, is_called_without_key, refuse_taken,
+};
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::OnWindows;
@@ -52,8 +55,14 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     }
     let destination = Destination::parse(&args.to)?;
     run.judge(destination.path(), Stored::KeyPairFiles)?;
-    let ready = ready(run, args)?;
-    place(run, &ready, &destination, &args.into, &text!("restore-question"))
+    let mut ready = ready(run, args)?;
+    place(run, &mut ready, &destination, &args.into, is_named(&args.names, &args.from))
+}
+
+/// Whether what comes was asked for one by one: by name, or as a file that holds nothing else.
+pub fn is_named(names: &[String], from: &[String]) -> bool {
+    let is_file = |from: &String| from.starts_with("pfx:") || from.starts_with("pem:");
+    !names.is_empty() || from.iter().any(is_file)
 }
 
 /// Whether it comes from media and parcels.
@@ -146,6 +155,16 @@ impl Ready {
         self.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
     }
 
+    /// Puts those first that keep a name which several had: what a site serves, then what is newer.
+    fn sort_by_claim(&mut self, now: jiff::Timestamp) {
+        let used = self.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
+        let claim = |one: &Readied| {
+            let leaf = one.pair.leaf();
+            Reverse((used.contains(&leaf.thumbprint()), leaf.newness(now), leaf.thumbprint()))
+        };
+        self.key_pairs.sort_by_cached_key(claim);
+    }
+
     /// The exit code once everything in it is where it should be.
     pub fn exit(&self) -> Exit {
         match () {
@@ -195,59 +214,97 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
     Ok(ready)
 }
 
-/// Plan, question, password, write, report. Also what `export` ends with.
-pub fn place(run: &Run<'_>, ready: &Ready, destination: &Destination, into: &Into, question: &Text) -> Result<Exit> {
+/// Plan, question, password, write, report. Also what `export` ends with. `named` is what was asked for by name: that it
+/// has ended is said and no more.
+pub fn place(run: &Run<'_>, ready: &mut Ready, destination: &Destination, into: &Into, named: bool) -> Result<Exit> {
     if ready.key_pairs.is_empty() {
         return Err(nothing_to_place(ready));
     }
+    ready.sort_by_claim(run.now);
     let placed: Vec<_> =
         ready.key_pairs.iter().map(|one| Placed { pair: &one.pair, file_names: &one.file_names }).collect();
-    let files: Vec<_> = destination.plan(&placed)?;
-    show_plan(run, &placed, &files, ready);
+    let leaves: Vec<_> = placed.iter().map(|one| one.pair.leaf()).collect();
+    let planned = destination.plan(&placed)?;
+    show_plan(run, &leaves, &planned, ready);
+    let exit = match ready.exit() {
+        Exit::Done if !named && !standing::all_valid(&leaves, run.now) => Exit::Attention,
+        exit => exit,
+    };
+    let mut document = document(run, ready, &leaves, &planned);
     if into.dry_run {
-        run.console.document(ready.exit(), json!({ "dry_run": true, "left_out": left_out_document(&ready.left_out) }));
-        return Ok(ready.exit());
+        refuse_taken(&planned, into.force)?;
+        document["dry_run"] = true.into();
+        run.console.document(exit, document);
+        return Ok(exit);
     }
-    let replaces = files.iter().flatten().any(|path| path.exists());
-    run.go_ahead(into.yes, question, if replaces { Enter::No } else { Enter::Yes })?;
+    let replaces = planned.iter().flat_map(|planned| &planned.paths).any(|path| path.exists());
+    run.go_ahead(into.yes, &text!("restore-question"), if replaces { Enter::No } else { Enter::Yes })?;
     let password = destination.is_pfx().then(|| run.pfx_password(into.pfx_password_file.as_deref())).transpose()?;
     let writing =
         Writing { password: password.as_ref(), profile: into.reader.unwrap_or_default().profile(), force: into.force };
     let files = destination.write(&placed, &writing)?;
     run.console.say(&text!("restore-done", count = placed.len(), files = files.len(), place = destination.path()));
+    standing::headline(run, &leaves);
+    standing::tell(run, &leaves);
     ready.show_left_out(run);
     if !destination.is_pfx() {
         run.console.warn(&text!("restore-open-keys", place = destination.path()));
     }
-    let exit = ready.exit();
-    let files: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
-    let missing: Vec<_> = ready
-        .missing
-        .iter()
-        .map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) }))
-        .collect();
-    let doubts: Vec<_> = ready.doubts.iter().map(|doubt| run.console.words(doubt)).collect();
-    let document = json!({ "restored": placed.len(), "files": files, "missing": missing, "doubts": doubts, "left_out": left_out_document(&ready.left_out) });
+    document["restored"] = placed.len().into();
     run.console.document(exit, document);
     Ok(exit)
 }
 
-fn show_plan(run: &Run<'_>, placed: &[Placed<'_>], files: &[Vec<PathBuf>], ready: &Ready) {
-    for (one, paths) in placed.iter().zip(files) {
-        for path in paths {
-            run.console.mention(&plan_line(one.pair.leaf().display_name(), path));
+fn document(run: &Run<'_>, ready: &Ready, leaves: &[&Certificate], planned: &[Planned]) -> Value {
+    let missing = |(name, reason): &(String, Text)| json!({ "name": name, "reason": run.console.words(reason) });
+    let files = |planned: &Planned| planned.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    let key_pair = |(leaf, planned): (&&Certificate, &Planned)| {
+        let mut key_pair = standing::document(leaf, run.now);
+        key_pair["files"] = json!(files(planned));
+        key_pair
+    };
+    json!({
+        "files": planned.iter().flat_map(files).collect::<Vec<_>>(),
+        "key_pairs": leaves.iter().zip(planned).map(key_pair).collect::<Vec<_>>(),
+        "valid_today": standing::count_valid(leaves, run.now),
+        "missing": ready.missing.iter().map(missing).collect::<Vec<_>>(),
+        "doubts": ready.doubts.iter().map(|doubt| run.console.words(doubt)).collect::<Vec<_>>(),
+        "left_out": left_out_document(&ready.left_out),
+    })
+}
+
+/// Every file with the certificate in it, sorted by name; what does not keep its name; how many are valid.
+fn show_plan(run: &Run<'_>, leaves: &[&Certificate], planned: &[Planned], ready: &Ready) {
+    let mut lines: Vec<_> = leaves.iter().zip(planned).collect();
+    lines.sort_by(|(_, a), (_, b)| a.paths.cmp(&b.paths));
+    for (leaf, planned) in lines {
+        for path in &planned.paths {
+            let line = plan_line(leaf, path, run.now);
+            if leaf.is_valid(run.now) { run.console.mention(&line) } else { run.console.say(&line) }
+        }
+        for (was, reason) in &planned.renamed {
+            let thumbprint = short(&leaf.thumbprint());
+            run.console.warn(&text!(
+                "plan-renamed",
+                name = leaf.display_name(),
+                thumbprint = thumbprint,
+                was = was,
+                reason = reason.clone()
+            ));
         }
     }
     for (name, reason) in &ready.missing {
         run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
     }
     ready.show_left_out(run);
+    standing::headline(run, leaves);
 }
 
-fn plan_line(name: &str, path: &Path) -> Text {
+fn plan_line(leaf: &Certificate, path: &Path, now: jiff::Timestamp) -> Text {
+    let (name, thumbprint, end) = (leaf.display_name(), short(&leaf.thumbprint()), standing::end(leaf, now));
     match path.exists() {
-        true => text!("plan-replace", name = name, path = path),
-        false => text!("plan-create", name = name, path = path),
+        true => text!("plan-replace", name = name, thumbprint = thumbprint, end = end, path = path),
+        false => text!("plan-create", name = name, thumbprint = thumbprint, end = end, path = path),
     }
 }
 

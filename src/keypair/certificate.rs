@@ -47,12 +47,26 @@ const SOON: i64 = 30;
 /// How long a certificate is still valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remaining {
-    /// It is over.
+    /// It is not valid before its start.
+    NotYet,
+    /// It has ended.
     Over,
     /// So many whole days, and soon none.
     Days(u64),
     /// Long enough.
     Long,
+}
+
+impl Remaining {
+    /// Where no more is known than the last second of its validity.
+    pub fn until(not_after: Timestamp, now: Timestamp) -> Self {
+        let left = not_after.duration_since(now);
+        match left.as_hours() / 24 {
+            _ if left.is_negative() => Remaining::Over,
+            days @ 0..=SOON => Remaining::Days(days.unsigned_abs()),
+            _ => Remaining::Long,
+        }
+    }
 }
 
 /// What a signature says about a presumed issuer.
@@ -108,12 +122,18 @@ impl Certificate {
 
     /// How long it is still valid.
     pub fn remaining(&self, now: Timestamp) -> Remaining {
-        let left = self.not_after.duration_since(now);
-        match left.as_hours() / 24 {
-            _ if left.is_negative() => Remaining::Over,
-            days @ 0..=SOON => Remaining::Days(days.unsigned_abs()),
-            _ => Remaining::Long,
-        }
+        if now < self.not_before { Remaining::NotYet } else { Remaining::until(self.not_after, now) }
+    }
+
+    /// Whether it has begun and not ended.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
+    /// What decides between certificates that could stand in one place, the greater wins: one that is valid today, then one
+    /// that an authority issued, then the one issued later.
+    pub fn newness(&self, now: Timestamp) -> (bool, bool, Timestamp) {
+        (self.is_valid(now), !self.is_self_signed(), self.not_before)
     }
 
     /// The certificate exactly as it was read.
@@ -321,6 +341,39 @@ mod tests {
     fn openssl_ec(options: &[&str]) -> Certificate {
         let key = openssl_key(&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
         Certificate::parse(openssl_certificate(&key, options)).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_stands_by_its_first_and_its_last_second() {
+        let mut params = host("www.example.com");
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2026, 1, 1), rcgen::date_time_ymd(2026, 7, 1));
+        let certificate = certificate(&params);
+        for (now, remaining, valid) in [
+            ("2025-12-31T23:59:59Z", Remaining::NotYet, false),
+            ("2026-01-01T00:00:00Z", Remaining::Long, true),
+            ("2026-06-20T00:00:00Z", Remaining::Days(11), true),
+            ("2026-07-01T00:00:00Z", Remaining::Days(0), true),
+            ("2026-07-01T00:00:01Z", Remaining::Over, false),
+        ] {
+            let at = now.parse().unwrap();
+            assert_eq!((certificate.remaining(at), certificate.is_valid(at)), (remaining, valid), "{now}");
+        }
+    }
+
+    #[test]
+    fn what_is_valid_comes_before_what_an_authority_issued_and_that_before_what_is_later() {
+        let root = Issued::root("Root");
+        let issued = Certificate::parse(root.host("www.example.com").der.clone()).unwrap();
+        let own = |first: i32, last: i32| {
+            let mut params = host("www.example.com");
+            (params.not_before, params.not_after) =
+                (rcgen::date_time_ymd(first, 2, 1), rcgen::date_time_ymd(last, 2, 1));
+            certificate(&params)
+        };
+        let now = super::super::fixtures::now();
+        let (later, earlier, ended) = (own(2026, 2036), own(2020, 2036), own(2020, 2021));
+        let newer = [&issued, &later, &earlier, &ended].map(|certificate| certificate.newness(now));
+        assert!(newer.is_sorted_by(|a, b| a > b), "{newer:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use destination::{Destination, Placed, Writing, pfx_of};
+pub use destination::{Destination, Placed, Planned, Writing, pfx_of, refuse_taken};
 use iis::SiteMap;
 pub(crate) use pem::to_pkcs8;
 

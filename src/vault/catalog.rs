@@ -91,7 +91,7 @@ pub struct AboutKeyPair {
     pub key_type: String,
     /// Certificates in the PFX.
     pub chain_length: usize,
-    /// File names in a folder server, without their folder; only names of the certificate are ever used from it.
+    /// Names of the files it came from, without their folder; only plain names are used, see `Destination::plan`.
     #[serde(default)]
     pub file_names: Vec<String>,
     /// What the certificate store of a Windows server kept beside it.

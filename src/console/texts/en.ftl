@@ -227,6 +227,8 @@ column-verified = last verified
 cell-none = none
 cell-never = never
 cell-backup = { $number } ({ $day })
+cell-expired = { $day } (expired)
+cell-not-yet-valid = { $day } (not valid yet)
 
 ## Weaknesses of key pairs that are saved all the same
 
@@ -251,8 +253,31 @@ restore-from =
     }. Certificates renewed after that are not in it.
 restore-missing = attention: left out: { $name }: { $reason }
 restore-question = Write these files?
-plan-create = new: { $name } -> { $path }
-plan-replace = replaces a file: { $name } -> { $path }
+plan-create = new: { $name } ({ $thumbprint }), { $end } -> { $path }
+plan-replace = replaces a file: { $name } ({ $thumbprint }), { $end } -> { $path }
+plan-renamed = attention: { $name } ({ $thumbprint }) does not get its former file name { $was } here: { $reason }
+reason-name-taken = another key pair of this restore has that name
+reason-name-unusable = it is not a plain name of a key pair file that every system can use
+end-valid = valid until { $day }
+end-soon = ends in { $left ->
+        [0] less than a day
+        [one] one day
+       *[other] { $left } days
+    } ({ $day })
+end-expired = expired on { $day }
+end-not-yet-valid = not valid before { $day }
+standing-headline =
+    { $total ->
+        [one] { $valid } of { $total } is valid today
+       *[other] { $valid } of { $total } are valid today
+    }
+standing-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }. Clients refuse it: have it renewed, then save the new one: pfxvault backup
+standing-not-yet-valid = attention: the certificate of { $name } ({ $thumbprint }) is not valid before { $day }. Clients refuse it until then; if that day has come, set the clock of this machine
+standing-soon = note: the certificate of { $name } ({ $thumbprint }) ends in { $left ->
+        [0] less than a day
+        [one] one day
+       *[other] { $left } days
+    } ({ $day })
 restore-done =
     done: { $count ->
         [one] 1 key pair is

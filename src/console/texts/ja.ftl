@@ -211,6 +211,8 @@ column-verified = 前回の検証
 cell-none = なし
 cell-never = なし
 cell-backup = 第 { $number } 世代({ $day })
+cell-expired = { $day }(期限切れ)
+cell-not-yet-valid = { $day }(まだ有効でない)
 
 ## Weaknesses of key pairs that are saved all the same
 
@@ -233,8 +235,25 @@ restore-from =
     }
 restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
-plan-create = 新規: { $name } → { $path }
-plan-replace = 置き換え: { $name } → { $path }
+plan-create = 新規: { $name }({ $thumbprint }、{ $end })→ { $path }
+plan-replace = 置き換え: { $name }({ $thumbprint }、{ $end })→ { $path }
+plan-renamed = 注意: { $name }({ $thumbprint })には、以前のファイル名 { $was } を使えません({ $reason })
+reason-name-taken = 同時に書き込む別のキーペアが、その名前を使います
+reason-name-unusable = どのシステムでも使えるキーペアファイルの名前ではありません
+end-valid = 有効期限 { $day }
+end-soon = { $left ->
+        [0] 残り 1 日未満
+       *[other] 残り { $left } 日
+    }、有効期限 { $day }
+end-expired = { $day } に期限切れ
+end-not-yet-valid = { $day } より前は無効
+standing-headline = { $total } 組中 { $valid } 組の証明書が本日有効です
+standing-expired = 注意: { $name } の証明書({ $thumbprint })は { $day } に期限が切れています。クライアントは接続を拒否します。更新を依頼し、新しい証明書をバックアップしてください: pfxvault backup
+standing-not-yet-valid = 注意: { $name } の証明書({ $thumbprint })は { $day } まで有効になりません。それまでクライアントは接続を拒否します。その日を過ぎている場合は、このコンピューターの時計を合わせてください
+standing-soon = 参考: { $name } の証明書({ $thumbprint })は { $left ->
+        [0] あと 1 日以内に
+       *[other] あと { $left } 日で
+    }期限が切れます({ $day })
 restore-done = 完了: { $count } 組のキーペアを { $place } に書き込みました({ $files } ファイル)
 restore-open-keys =
     注意: { $place } の秘密鍵は暗号化されていません。ファイルを読める人は誰でも鍵を使えます。

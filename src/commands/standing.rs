@@ -1,0 +1,78 @@
+//! How certificates stand today: valid, about to end, ended, or not valid yet, in the words of plans and results.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::commands::{Run, day, short};
+use crate::keypair::{Certificate, Remaining};
+use crate::text;
+use crate::text::Text;
+
+/// Whether each of them is valid today.
+pub fn all_valid(leaves: &[&Certificate], now: Timestamp) -> bool {
+    count_valid(leaves, now) == leaves.len()
+}
+
+/// How many are valid today.
+pub fn count_valid(leaves: &[&Certificate], now: Timestamp) -> usize {
+    leaves.iter().filter(|leaf| leaf.is_valid(now)).count()
+}
+
+/// When it ends, as a part of a line.
+pub fn end(leaf: &Certificate, now: Timestamp) -> Text {
+    let until = day(leaf.not_after());
+    match leaf.remaining(now) {
+        Remaining::NotYet => text!("end-not-yet-valid", day = day(leaf.not_before())),
+        Remaining::Over => text!("end-expired", day = until),
+        Remaining::Days(left) => text!("end-soon", left = left, day = until),
+        Remaining::Long => text!("end-valid", day = until),
+    }
+}
+
+/// How it stands, for programs.
+pub fn id(remaining: Remaining) -> &'static str {
+    match remaining {
+        Remaining::NotYet => "not-yet-valid",
+        Remaining::Over => "expired",
+        Remaining::Days(_) => "ends-soon",
+        Remaining::Long => "valid",
+    }
+}
+
+/// Which it is and how it stands, for programs.
+pub fn document(leaf: &Certificate, now: Timestamp) -> Value {
+    json!({
+        "name": leaf.display_name(), "thumbprint": leaf.thumbprint(), "not_before": leaf.not_before().to_string(),
+        "not_after": leaf.not_after().to_string(), "standing": id(leaf.remaining(now)),
+    })
+}
+
+/// Says how many are valid today.
+pub fn headline(run: &Run<'_>, leaves: &[&Certificate]) {
+    let line = text!("standing-headline", valid = count_valid(leaves, run.now), total = leaves.len());
+    if all_valid(leaves, run.now) { run.console.mention(&line) } else { run.console.say(&line) }
+}
+
+/// Says which are not valid today, or will soon not be.
+pub fn tell(run: &Run<'_>, leaves: &[&Certificate]) {
+    for leaf in leaves {
+        let (name, thumbprint) = (leaf.display_name(), short(&leaf.thumbprint()));
+        let until = day(leaf.not_after());
+        match leaf.remaining(run.now) {
+            Remaining::NotYet => run.console.warn(&text!(
+                "standing-not-yet-valid",
+                name = name,
+                thumbprint = thumbprint,
+                day = day(leaf.not_before())
+            )),
+            Remaining::Over => {
+                run.console.warn(&text!("standing-expired", name = name, thumbprint = thumbprint, day = until));
+            }
+            Remaining::Days(left) => {
+                let line = text!("standing-soon", name = name, thumbprint = thumbprint, left = left, day = until);
+                run.console.mention(&line);
+            }
+            Remaining::Long => {}
+        }
+    }
+}
