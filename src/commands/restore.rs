@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -78,6 +79,7 @@ fn refuse_idle(args: &Restore) -> Result<()> {
         (!bindings.map_site.is_empty(), "--map-site"),
         (!bindings.map_ip.is_empty(), "--map-ip"),
         (bindings.map.is_some(), "--map"),
+        (!change.replace_newer.is_empty(), "--replace-newer"),
     ];
     let generations = [(which.server.is_some(), "--server"), (which.generation.is_some(), "--generation")];
     into.refuse_idle(to)?;
@@ -128,10 +130,10 @@ impl Ready {
     }
 
     /// Takes the sites from a copy of applicationHost.config; certificates are assigned by host name. How many were.
-    pub fn take_sites(&mut self, config: &Path) -> Result<usize> {
+    pub fn take_sites(&mut self, config: &Path, now: Timestamp) -> Result<usize> {
         let mut map = SiteMap::of_file(config)?;
         let certificates = self.key_pairs.iter().map(|one| (one.pair.leaf(), one.windows.as_ref()));
-        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>());
+        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), now);
         self.site_map = Some(map);
         Ok(assigned)
     }

@@ -155,6 +155,20 @@ impl Console {
         Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes" | "はい"))
     }
 
+    /// Asks a question to be answered with yes or no; an empty answer is no.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    pub fn confirm_no(&self, question: &Text) -> Result<bool> {
+        if !self.interactive() {
+            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
+        }
+        let _ = write!(std::io::stderr(), "{} [y/N] ", self.words(question));
+        let answer = prompt::line()?;
+        self.keep(&format!("{} {}", self.words(question), answer.trim()));
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "はい"))
+    }
+
     /// Asks for a line of plain text, which may be part of a secret.
     ///
     /// # Errors

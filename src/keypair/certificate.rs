@@ -116,6 +116,11 @@ impl Certificate {
         }
     }
 
+    /// Whether it has begun and not ended.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
     /// The certificate exactly as it was read.
     pub fn der(&self) -> &[u8] {
         &self.der
@@ -193,6 +198,11 @@ impl Certificate {
         self.issuer == issuer.subject
     }
 
+    /// Whether it names itself as its issuer: a root, or a certificate that no authority issued.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.names_as_issuer(self)
+    }
+
     /// Whether its authority key identifier is `issuer`'s subject key identifier; `None` where one of them is missing.
     pub(super) fn identifies_as_issuer(&self, issuer: &Self) -> Option<bool> {
         Some(self.authority_key_id.as_ref()? == issuer.subject_key_id.as_ref()?)
@@ -208,7 +218,7 @@ impl Certificate {
 
     /// Whether it is its own issuer, as roots are.
     pub(super) fn is_self_signed(&self) -> bool {
-        self.names_as_issuer(self)
+        self.is_self_issued()
             && match self.signed_by(self) {
                 Signed::Right => true,
                 Signed::Wrong => false,
