@@ -3,12 +3,10 @@
 //! `cargo bench --bench bindings`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
 
-use std::collections::HashMap;
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use pfxvault::keypair::{Certificate, KeyPair};
-use pfxvault::restore::{Incoming, Mapping, Moving, Options, bindings, plan};
+use pfxvault::restore::{Incoming, Mapping, Moving, Options, Order, bindings, plan};
 use pfxvault::server::iis::blob::Home;
 use pfxvault::server::iis::{
     Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Record, Seen, Site, SiteMap, Snapshot, StoreName,
@@ -90,8 +88,10 @@ fn whole_server(criterion: &mut Criterion) {
             let incoming: Vec<_> = pairs.iter().map(incoming).collect();
             let planned = plan(&snapshot, &incoming, &Options::default());
             assert_eq!((planned.items.len(), planned.changes_anything()), (KEY_PAIRS, true));
-            let (certificates, names) = (certificates.clone(), HashMap::new());
-            let moving = Moving { from: &from, here: &here, mapping: &mapping, certificates, names, only: None };
+            let mut order = Order::of(&snapshot, Timestamp::now());
+            pairs.iter().for_each(|pair| order.add(pair.leaf().clone(), None));
+            let (certificates, order) = (certificates.clone(), &order);
+            let moving = Moving { from: &from, here: &here, mapping: &mapping, certificates, order, only: None };
             assert_eq!(bindings::plan(&moving).iter().flat_map(|bound| bound.edits()).count(), KEY_PAIRS);
         });
     });

@@ -301,7 +301,7 @@ pub struct Restore {
 /// What becomes of sites and bindings.
 #[derive(Debug, Args, Clone)]
 pub struct Bindings {
-    #[arg(long, conflicts_with_all = ["map_site", "map_ip", "map", "iis_config", "print_commands", "farm", "restart_site"])]
+    #[arg(long, conflicts_with_all = ["map_site", "map_ip", "map", "iis_config", "print_commands", "farm", "restart_site", "replace_newer"])]
     pub(crate) keys_only: bool,
     #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
     pub(crate) map_site: Vec<String>,
@@ -318,6 +318,8 @@ pub struct Bindings {
 pub struct Change {
     #[arg(long)]
     pub(crate) farm: bool,
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub(crate) replace_newer: Vec<String>,
     #[arg(long)]
     pub(crate) restart_site: bool,
     #[arg(long, value_name = "FILE")]
@@ -377,7 +379,7 @@ pub struct Install {
     pub(crate) store: Option<Store>,
     #[arg(long, value_name = "SITE", action = ArgAction::Append)]
     pub(crate) site: Vec<String>,
-    #[arg(long, conflicts_with_all = ["site", "ip", "sni", "farm", "restart_site"])]
+    #[arg(long, conflicts_with_all = ["site", "ip", "sni", "farm", "restart_site", "replace_newer"])]
     pub(crate) no_bind: bool,
     #[arg(long, value_name = "ADDRESS", requires = "site")]
     pub(crate) ip: Option<IpAddr>,

@@ -501,6 +501,7 @@ fn an_option_that_would_change_nothing_is_refused_before_anything_is_asked() {
     for (line, option) in [
         ("restore --from {A} --to folder:{restored} --report {r.txt}", "--report"),
         ("restore --from {A} --to pfx:{one.pfx} --farm", "--farm"),
+        ("restore --from {A} --to pfx:{one.pfx} --replace-newer a", "--replace-newer"),
         ("restore --from {A} --to pem:{pem} --keys-only", "--keys-only"),
         ("restore --from {A} --to pem:{pem} --for server2016", "--for"),
         ("restore --from {A} --to folder:{restored} --map-site a=b", "--map-site"),

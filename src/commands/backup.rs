@@ -278,7 +278,7 @@ fn chosen(run: &Run<'_>, args: &Backup, mut holdings: Holdings) -> Result<Holdin
     if let Some(file) = &args.iis_config {
         let mut map = SiteMap::of_file(file)?;
         let certificates = holdings.key_pairs.iter().map(|held| (held.leaf(), held.windows.as_ref()));
-        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>());
+        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), run.now);
         run.console.mention(&text!("backup-assigned", count = assigned, path = file.as_path()));
         (holdings.site_map, holdings.sites_unread) = (Some(map), None);
     }

@@ -8,21 +8,21 @@ use serde_json::{Value, json};
 
 use crate::cli::Restore;
 use crate::commands::restore::Ready;
-use crate::commands::{Run, short};
+use crate::commands::{Run, day, short};
 use crate::console::Enter;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::keypair::Remaining;
+use crate::keypair::{Certificate, Lower, Remaining};
 use crate::restore::bindings::{self, Unclear};
 use crate::restore::plan::{Action, Plan};
-use crate::restore::{Bound, Fate, Mapping, Moving, appcmd};
+use crate::restore::{Bound, Fate, Mapping, Moving, Order, Shown, appcmd};
 use crate::served::{self, Verdict};
 use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::text;
 use crate::text::Text;
 
 /// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing can be bound.
-pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known: &Known) -> Result<Vec<Bound>> {
+pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known: Known) -> Result<Vec<Bound>> {
     let Some(from) = ready.site_map.as_ref().filter(|_| !args.bindings.keys_only) else { return Ok(Vec::new()) };
     if server.sites.folder().is_none() {
         run.console.warn(&text!("restore-no-iis"));
@@ -37,27 +37,70 @@ pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known
     }
     let mapping = mapping(run, args, from, &here)?;
     let thumbprints = ready.key_pairs.iter().map(|one| one.pair.leaf().thumbprint());
-    let only = (!args.names.is_empty()).then(|| thumbprints.collect());
-    let moving = Moving {
-        from,
-        here: &here,
-        mapping: &mapping,
-        certificates: known.certificates.clone(),
-        names: known.names.clone(),
-        only,
+    let only = (!args.names.is_empty()).then(|| thumbprints.collect::<HashSet<_>>());
+    let Known { certificates, mut order } = known;
+    settle(run, &mut order, args.into.yes || args.into.dry_run, |order| {
+        let (certificates, only) = (certificates.clone(), only.clone());
+        Ok(bindings::plan(&Moving { from, here: &here, mapping: &mapping, certificates, order, only }))
+    })
+}
+
+/// Plans bindings, asks a person about everything that would give way to something lower, and plans again. Nobody is
+/// asked where `unattended`: it stays.
+///
+/// # Errors
+/// Those of `plan`, and a question without an answer.
+pub fn settle(
+    run: &Run<'_>,
+    order: &mut Order,
+    unattended: bool,
+    plan: impl Fn(&Order) -> Result<Vec<Bound>>,
+) -> Result<Vec<Bound>> {
+    let mut asked = HashSet::new();
+    loop {
+        let bound = plan(order)?;
+        if unattended || !run.console.interactive() {
+            return Ok(bound);
+        }
+        let held = bound.iter().find_map(|one| match &one.fate {
+            Fate::Held { serves, .. } if asked.insert(serves.thumbprint.clone()) => Some(serves),
+            _ => None,
+        });
+        let Some(serves) = held else { return Ok(bound) };
+        if run.console.confirm(&replace_question(run, serves, &bound), Enter::No)? {
+            order.agree(&serves.thumbprint);
+        }
+    }
+}
+
+/// Whether a certificate may be replaced by what stands lower, wherever it is served.
+fn replace_question(run: &Run<'_>, serves: &Shown, bound: &[Bound]) -> Text {
+    let line = |one: &Bound| match &one.fate {
+        Fate::Held { serves: other, lower } if other == serves => Some(run.console.words(&text!(
+            "replace-newer-line",
+            site = one.to.as_str(),
+            binding = one.binding.as_str(),
+            lower = lower.text(),
+            certificate = one.certificate.text_in_full(),
+        ))),
+        _ => None,
     };
-    Ok(bindings::plan(&moving))
+    let lines: Vec<String> = bound.iter().filter_map(line).collect();
+    text!("replace-newer-question", serves = serves.text_in_full(), lines = lines)
 }
 
 /// The certificates that are here or will be.
 pub struct Known {
     certificates: HashSet<(StoreName, String)>,
-    names: std::collections::HashMap<String, String>,
+    order: Order,
 }
 
 impl Known {
     /// Those that the stores hold with a key that works, and those that a plan brings.
-    pub fn new(here: &Snapshot, ready: &Ready, plan: &Plan<'_>) -> Self {
+    ///
+    /// # Errors
+    /// Where something is to be replaced that is not here.
+    pub fn new(run: &Run<'_>, args: &Restore, here: &Snapshot, ready: &Ready, plan: &Plan<'_>) -> Result<Self> {
         let working = here.seen.iter().filter(|seen| seen.key.works());
         let working = working.map(|seen| (seen.store, seen.certificate.thumbprint()));
         let placed = plan.items.iter().filter_map(|item| match &item.action {
@@ -65,19 +108,12 @@ impl Known {
             _ => None,
         });
         let certificates = working.chain(placed).collect();
-        let label = |thumbprint: &str, friendly: Option<&str>, name: &str| {
-            let name = friendly.filter(|friendly| !friendly.is_empty()).unwrap_or(name);
-            (thumbprint.to_owned(), format!("{name} ({})", short(thumbprint)))
-        };
-        let there = here.seen.iter().map(|seen| {
-            let certificate = &seen.certificate;
-            label(&certificate.thumbprint(), certificate.properties.friendly_name.as_deref(), &certificate.name())
-        });
-        let brought = ready.key_pairs.iter().map(|one| {
-            let leaf = one.pair.leaf();
-            label(&leaf.thumbprint(), one.pair.friendly_name.as_deref(), leaf.display_name())
-        });
-        Self { certificates, names: there.chain(brought).collect() }
+        let mut order = Order::of(here, run.now);
+        for pair in ready.key_pairs.iter().map(|one| &one.pair) {
+            order.add(pair.leaf().clone(), pair.friendly_name.as_deref());
+        }
+        order.agree_to(here, &args.change.replace_newer)?;
+        Ok(Self { certificates, order })
     }
 }
 
@@ -133,7 +169,7 @@ fn ask(run: &Run<'_>, mapping: &mut Mapping, from: &SiteMap, here: &SiteMap) -> 
 /// The plan, line by line, and on request the commands of Windows that would do the same.
 pub fn show(run: &Run<'_>, bound: &[Bound], commands: bool) {
     for one in bound {
-        let stands_out = matches!(one.fate, Fate::Cannot(_) | Fate::Conflict(_));
+        let stands_out = one.is_left() || one.lower().is_some();
         for (at, line) in one.texts().iter().enumerate() {
             if stands_out || at > 0 { run.console.warn(line) } else { run.console.say(line) }
         }
@@ -196,8 +232,8 @@ pub fn confirm<'a>(
 }
 
 fn ask_over_tls<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -> Answers<'a> {
-    let made = bound.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe));
-    let asked: Vec<_> = made.filter_map(|one| Some((one, one.check.as_ref()?))).collect();
+    let asked: Vec<_> =
+        bound.iter().filter(|one| one.is_made()).filter_map(|one| Some((one, one.check.as_ref()?))).collect();
     if !asked.is_empty() {
         run.console.progress(&text!("progress-tls", count = asked.len()));
     }
@@ -240,30 +276,60 @@ impl<'a> Answers<'a> {
 /// The bindings of a plan, for programs.
 pub fn document(run: &Run<'_>, bound: &[Bound]) -> Value {
     let one = |one: &Bound| {
-        let (fate, reason) = match &one.fate {
-            Fate::AsItShouldBe => ("keep", None),
-            Fate::Cannot(reason) => ("cannot", Some(reason)),
-            Fate::Conflict(reason) => ("conflict", Some(reason)),
-            Fate::Change { replaces: Some(_), .. } => ("replace", None),
-            Fate::Change { replaces: None, .. } => ("add", None),
+        let (fate, reason, replaces) = match &one.fate {
+            Fate::AsItShouldBe => ("keep", None, None),
+            Fate::Cannot(reason) => ("cannot", Some(reason), None),
+            Fate::Conflict(reason) => ("conflict", Some(reason), None),
+            Fate::Held { serves, .. } => ("held", None, Some(serves)),
+            Fate::Change { replaces: Some(replaces), .. } => ("replace", None, Some(replaces)),
+            Fate::Change { replaces: None, .. } => ("add", None, None),
         };
         let words = |text: &Text| run.console.words(text);
+        let end = |shown: &Shown| shown.not_after.map(|time| time.to_string());
         json!({
-            "site": one.site, "to": one.to, "binding": one.binding, "certificate": one.certificate, "fate": fate,
+            "site": one.site, "to": one.to, "binding": one.binding, "certificate": one.certificate.label(),
+            "thumbprint": one.certificate.thumbprint, "not_after": end(&one.certificate), "fate": fate,
+            "replaces": replaces.map(|replaces| json!({
+                "certificate": replaces.label(), "thumbprint": replaces.thumbprint, "not_after": end(replaces),
+            })),
+            "lower": one.lower().map(Lower::id),
             "reason": reason.map(words), "remarks": one.remarks.iter().map(words).collect::<Vec<_>>(),
         })
     };
     bound.iter().map(one).collect()
 }
 
-/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about to expire.
+/// At the end: what stays because it stands higher, and how to replace it all the same.
+pub fn name_held(run: &Run<'_>, bound: &[Bound]) {
+    let held = |one: &Bound| match &one.fate {
+        Fate::Held { serves, .. } => Some(serves.argument().to_owned()),
+        _ => None,
+    };
+    let names: Vec<_> = bound.iter().filter_map(held).collect();
+    let options: BTreeSet<_> = names.iter().map(|name| format!("--replace-newer {name}")).collect();
+    if !names.is_empty() {
+        let options = options.into_iter().collect::<Vec<_>>().join(" ");
+        run.console.warn(&text!("bindings-held", count = names.len(), options = options));
+    }
+}
+
+/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about to end, and where it
+/// has ended.
 pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
     for leaf in ready.key_pairs.iter().map(|one| one.pair.leaf()) {
-        let days = match leaf.remaining(run.now) {
-            Remaining::Over => 0,
-            Remaining::Days(days) => days,
-            Remaining::NotYet | Remaining::Long => continue,
-        };
-        run.console.warn(&text!("restore-maybe-renewed", name = leaf.display_name(), days = days));
+        let (name, day) = (leaf.display_name(), day(leaf.not_after()));
+        match leaf.remaining(run.now) {
+            Remaining::Over => run.console.warn(&expired(leaf)),
+            Remaining::Days(left) => {
+                run.console.warn(&text!("restore-maybe-renewed", name = name, left = left, day = day));
+            }
+            Remaining::NotYet | Remaining::Long => {}
+        }
     }
+}
+
+/// That a certificate has ended, with what to do.
+pub fn expired(leaf: &Certificate) -> Text {
+    let (name, thumbprint, day) = (leaf.display_name(), leaf.thumbprint(), day(leaf.not_after()));
+    text!("restore-expired", name = name, thumbprint = thumbprint, day = day)
 }

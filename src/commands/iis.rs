@@ -13,9 +13,9 @@ use crate::commands::{Run, day, enrolment, request, short, sites};
 use crate::console::{Enter, Table};
 use crate::error::{Error, Exit, Result};
 use crate::files;
-use crate::keypair::Certificate;
+use crate::keypair::{Certificate, Remaining};
 use crate::restore::apply::backup_name;
-use crate::restore::{self, Fate, Incoming, Journal, Options, Plan, Running, repair};
+use crate::restore::{self, Bound, Incoming, Journal, Options, Plan, Running, repair};
 use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, SiteMap, StoreName};
 use crate::system;
 use crate::text;
@@ -186,13 +186,14 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
         return Err(nothing_to_place(&ready));
     }
     if let Some(file) = &args.iis_config {
-        let assigned = ready.take_sites(file)?;
+        let assigned = ready.take_sites(file, run.now)?;
         run.console.mention(&text!("backup-assigned", count = assigned, path = file.as_path()));
     }
     let incoming: Vec<_> = ready.key_pairs.iter().map(incoming).collect();
     let here = iis::look_at_all(server)?;
     let mut plan = restore::plan(&here, &incoming, &options);
-    plan.bindings = bindings::plan(run, args, server, &ready, &Known::new(&here, &ready, &plan))?;
+    let known = Known::new(run, args, &here, &ready, &plan)?;
+    plan.bindings = bindings::plan(run, args, server, &ready, known)?;
     show(run, &plan);
     bindings::show(run, &plan.bindings, args.bindings.print_commands);
     for (name, reason) in &ready.missing {
@@ -201,9 +202,13 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
     ready.show_left_out(run);
     bindings::warn_of_renewals(run, &ready);
     if args.into.dry_run {
-        let (bindings, left_out) = (bindings::document(run, &plan.bindings), left_out_document(&ready.left_out));
-        run.console.document(ready.exit(), json!({ "dry_run": true, "bindings": bindings, "left_out": left_out }));
-        return Ok(ready.exit());
+        let exit = exit(run, &ready, &plan);
+        let document = json!({
+            "dry_run": true, "bindings": bindings::document(run, &plan.bindings), "expired": expired(run, &ready),
+            "left_out": left_out_document(&ready.left_out),
+        });
+        run.console.document(exit, document);
+        return Ok(exit);
     }
     if plan.changes_anything() {
         run.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
@@ -219,6 +224,31 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
     Ok(exit)
 }
 
+/// How a restore ends that does all that it can: a binding that was asked for and cannot be is missing; what has ended,
+/// and what is lower than something it met, needs attention.
+fn exit(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
+    let is_missing = plan.cannot().next().is_some() || plan.bindings.iter().any(Bound::is_left);
+    let is_valid = |one: &Readied| one.pair.leaf().is_valid(run.now);
+    let is_lower = plan.bindings.iter().any(|one| one.lower().is_some());
+    match ready.exit() {
+        _ if is_missing => Exit::Partly,
+        Exit::Done if is_lower || !ready.key_pairs.iter().all(is_valid) => Exit::Attention,
+        exit => exit,
+    }
+}
+
+/// Certificates that have ended, for programs.
+fn expired(run: &Run<'_>, ready: &Ready) -> Value {
+    let leaves = ready.key_pairs.iter().map(|one| one.pair.leaf());
+    let over = leaves.filter(|leaf| leaf.remaining(run.now) == Remaining::Over);
+    let document = |leaf: &Certificate| {
+        json!({
+            "name": leaf.display_name(), "thumbprint": leaf.thumbprint(), "not_after": leaf.not_after().to_string(),
+        })
+    };
+    over.map(document).collect()
+}
+
 fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     let cannot: Vec<_> =
         plan.cannot().map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) })).collect();
@@ -232,31 +262,39 @@ fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &
     let authorities: Vec<_> = authorities.map(|certificate| certificate.der().to_vec()).collect();
     let restart = Restart { wanted: args.change.restart_site, yes: args.into.yes };
     let answers = bindings::confirm(run, server, &plan.bindings, &authorities, restart);
-    let bound = plan.bindings.iter().filter(|one| matches!(one.fate, Fate::Change { .. } | Fate::AsItShouldBe)).count();
-    let unbound = plan.bindings.len() - bound;
-    if unbound > 0 {
-        run.console.warn(&text!("restore-unbound", count = unbound));
-    }
-    if bound == 0 && ready.site_map.is_none() {
-        run.console.say(&text!("restore-no-sites"));
-    } else if bound == 0 {
-        run.console.say(&text!("restore-not-bound"));
-    } else {
-        run.console.say(&text!("restore-bound", count = bound));
-        run.console.mention(&text!("restore-not-restored"));
-    }
-    let exit = match ready.exit() {
-        _ if !cannot.is_empty() || unbound > 0 => Exit::Partly,
+    say_bound(run, ready, plan);
+    let exit = match exit(run, ready, plan) {
         Exit::Done if !answers.good => Exit::Attention,
         exit => exit,
     };
     let document = json!({
-        "restored": placed, "cannot": cannot, "exportable": plan.exportable,
+        "restored": placed, "cannot": cannot, "exportable": plan.exportable, "expired": expired(run, ready),
         "bindings": bindings::document(run, &plan.bindings), "tls": answers.document(),
         "left_out": left_out_document(&ready.left_out),
     });
     run.console.document(exit, document);
     exit
+}
+
+/// What became of the bindings, and what stays to be done about them.
+fn say_bound(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) {
+    let count = |wanted: fn(&Bound) -> bool| plan.bindings.iter().filter(|one| wanted(one)).count();
+    let (bound, unbound) = (count(Bound::is_made), count(Bound::is_left));
+    if unbound > 0 {
+        run.console.warn(&text!("restore-unbound", count = unbound));
+    }
+    bindings::name_held(run, &plan.bindings);
+    let over =
+        ready.key_pairs.iter().map(|one| one.pair.leaf()).filter(|leaf| leaf.remaining(run.now) == Remaining::Over);
+    over.for_each(|leaf| run.console.warn(&bindings::expired(leaf)));
+    if bound > 0 {
+        run.console.say(&text!("restore-bound", count = bound));
+        run.console.mention(&text!("restore-not-restored"));
+    } else if ready.site_map.is_none() {
+        run.console.say(&text!("restore-no-sites"));
+    } else if plan.bindings.len() == unbound {
+        run.console.say(&text!("restore-not-bound"));
+    }
 }
 
 /// As the vault or the source has it. Where neither knows the store, or it is none for key pairs, it is "Personal".
@@ -293,7 +331,7 @@ pub fn elevated() -> Result<Iis<'static>> {
 
 /// The plan, line by line.
 pub fn show(run: &Run<'_>, plan: &Plan<'_>) {
-    plan.items.iter().flat_map(|item| item.texts()).for_each(|line| run.console.say(&line));
+    plan.items.iter().flat_map(|item| item.texts(run.now)).for_each(|line| run.console.say(&line));
     for (store, der) in &plan.authorities {
         let name = Certificate::parse(der.to_vec()).map_or_else(|_| String::new(), |c| c.display_name().to_owned());
         run.console.say(&text!("plan-authority", name = name, store = store.as_str()));

@@ -23,7 +23,7 @@ use crate::secret::Passphrase;
 use crate::server::iis::config::APPLICATION_HOST;
 use crate::server::iis::memory::{Fault, Memory};
 use crate::server::iis::{
-    Binding, FtpCertificate, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, holdings, look,
+    Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, holdings, look,
 };
 use crate::vault::identity::RecoveryKey;
 use crate::vault::medium::Medium;
@@ -42,7 +42,7 @@ fn old_server(port: u16) -> Memory {
     server
 }
 
-fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
+pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
     let stick = folder.join("stick");
     fs::create_dir(&stick).unwrap();
     let media = [Medium::new("stick", Box::new(FolderVolume::new(&stick)))];
@@ -63,7 +63,7 @@ fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
 }
 
 /// Runs `restore` with these options against a server; says how it ended, and what the report says.
-fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
+pub(super) fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
     restore_from(server, &folder.join("stick").display().to_string(), folder, options)
 }
 
@@ -91,7 +91,7 @@ fn restore_from(server: &Memory, from: &str, folder: &Path, options: &[&str]) ->
     (result, said)
 }
 
-fn recovery(folder: &Path) -> RecoveryKey {
+pub(super) fn recovery(folder: &Path) -> RecoveryKey {
     let recovery = RecoveryKey::generate();
     files::create_private(&folder.join("recovery"), recovery.text().as_bytes()).unwrap();
     recovery
@@ -208,6 +208,23 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
     assert_eq!(record.flags, 0x440, "those of the binding");
 }
 
+/// Runs `restore` against a server, with everybody to be asked.
+#[cfg(unix)]
+pub(super) fn restore_interactively(folder: &Path, server: Iis<'_>) -> Result<Exit, Error> {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let line =
+        "pfxvault restore --to iis --quiet --from {stick} --state {new} --recovery-key-file {recovery} --map {map}";
+    let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+        Some(name) => at(name),
+        None => word.to_owned(),
+    });
+    let cli = Cli::try_parse_from(words).unwrap();
+    let Some(Action::Restore(args)) = cli.action else { panic!() };
+    let console = Console::new(Language::En, false, true);
+    let run = Run::new(cli.global, &console).unwrap();
+    restore_on(&run, &args, server)
+}
+
 #[cfg(unix)]
 mod on_a_terminal {
     use std::env;
@@ -219,28 +236,12 @@ mod on_a_terminal {
     /// Tells the other process of this test where everything lies.
     const FOLDER: &str = "PFXVAULT_TEST_FOLDER";
 
-    /// Runs `restore` against a new server, with everybody to be asked.
-    fn restore_interactively(folder: &Path) {
-        let at = |name: &str| folder.join(name).display().to_string();
-        let line =
-            "pfxvault restore --to iis --quiet --from {stick} --state {new} --recovery-key-file {recovery} --map {map}";
-        let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-            Some(name) => at(name),
-            None => word.to_owned(),
-        });
-        let cli = Cli::try_parse_from(words).unwrap();
-        let Some(Action::Restore(args)) = cli.action else { panic!() };
-        let console = Console::new(Language::En, false, true);
-        let run = Run::new(cli.global, &console).unwrap();
-        let exit = restore_on(&run, &args, new_server().iis()).unwrap();
-        assert_eq!(exit, Exit::Attention, "nobody listens there");
-    }
-
     /// The test runs itself once more, on a terminal of its own.
     #[test]
     fn a_site_is_chosen_by_its_number_and_the_server_is_enrolled() {
         if let Some(folder) = env::var_os(FOLDER) {
-            return restore_interactively(Path::new(&folder));
+            let exit = restore_interactively(Path::new(&folder), new_server().iis()).unwrap();
+            return assert_eq!(exit, Exit::Attention, "nobody listens there");
         }
         let folder = tempfile::tempdir().unwrap();
         let recovery = recovery(folder.path());

@@ -10,10 +10,10 @@ use crate::commands::iis::reported;
 use crate::commands::{Run, backup, bindings, day, iis};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::keypair::Certificate;
+use crate::keypair::{Certificate, Remaining};
 use crate::restore::answer::{self, Answer, Origin, Wishes};
 use crate::restore::successor::{self, Succession};
-use crate::restore::{Bound, Fate};
+use crate::restore::{Bound, Order};
 use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
 use crate::{files, pkcs7, text};
 
@@ -31,11 +31,12 @@ fn install_into(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[
     let here = look_at_all(server)?;
     let wishes = Wishes { friendly_name: args.friendly_name.as_deref(), store: args.store.map(store) };
     let mut answer = answer::plan(&here, certificates, &wishes, run.now)?;
-    answer.plan.bindings = succeed(args, server, &here, &answer)?;
+    answer.plan.bindings = succeed(run, args, server, &here, &answer)?;
     show(run, &answer);
     if args.dry_run {
-        run.console.document(Exit::Done, document(run, &answer, true));
-        return Ok(Exit::Done);
+        let exit = exit(run, &answer, true, Exit::Done);
+        run.console.document(exit, document(run, &answer, true));
+        return Ok(exit);
     }
     if answer.plan.changes_anything() {
         run.go_ahead(args.yes, &text!("install-question"), Enter::No)?;
@@ -63,7 +64,11 @@ fn finish(
     let restart = Restart { wanted: args.change.restart_site, yes: args.yes };
     let answers = bindings::confirm(run, server, &answer.plan.bindings, &authorities, restart);
     let (saved_exit, saved) = keep_safe(run, args, answer);
-    let exit = exit(&answer.plan.bindings, answers.good, saved_exit);
+    bindings::name_held(run, &answer.plan.bindings);
+    if answer.leaf.remaining(run.now) == Remaining::Over {
+        run.console.warn(&bindings::expired(answer.leaf));
+    }
+    let exit = exit(run, answer, answers.good, saved_exit);
     let mut document = document(run, answer, false);
     document["backup"] = saved;
     document["tls"] = answers.document();
@@ -84,31 +89,37 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
 }
 
 /// What becomes of the bindings; none where only the store is meant.
-fn succeed(args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>) -> Result<Vec<Bound>> {
+fn succeed(run: &Run<'_>, args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>) -> Result<Vec<Bound>> {
     if args.no_bind {
         return Ok(Vec::new());
     }
+    let mut order = Order::of(here, run.now);
+    order.add(answer.leaf.clone(), None);
+    order.agree_to(here, &args.change.replace_newer)?;
     let mut map = SiteMap::of(server)?;
     if args.change.farm {
         map.shared = None;
     }
-    successor::plan(&Succession {
-        map: &map,
-        here,
-        leaf: answer.leaf,
-        store: answer.store,
-        sites: &args.site,
-        address: args.ip,
-        sni: args.sni,
+    bindings::settle(run, &mut order, args.yes || args.dry_run, |order| {
+        successor::plan(&Succession {
+            map: &map,
+            order,
+            leaf: answer.leaf,
+            store: answer.store,
+            sites: &args.site,
+            address: args.ip,
+            sni: args.sni,
+        })
     })
 }
 
-/// A binding that was left as it is outweighs a site that shows something else, as that may take a moment.
-fn exit(bindings: &[Bound], served: bool, saved: Exit) -> Exit {
-    let left = bindings.iter().any(|bound| matches!(bound.fate, Fate::Cannot(_) | Fate::Conflict(_)));
+/// A binding that cannot be outweighs a site that shows something else, as that may take a moment.
+fn exit(run: &Run<'_>, answer: &Answer<'_>, served: bool, saved: Exit) -> Exit {
+    let bindings = &answer.plan.bindings;
+    let is_lower = bindings.iter().any(|bound| bound.lower().is_some());
     match saved {
-        _ if left => Exit::Partly,
-        Exit::Done if !served => Exit::Attention,
+        _ if bindings.iter().any(Bound::is_left) => Exit::Partly,
+        Exit::Done if !served || is_lower || !answer.leaf.is_valid(run.now) => Exit::Attention,
         saved => saved,
     }
 }
@@ -136,7 +147,7 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
         run.console.say(&text!("install-answered"));
     }
     bindings::show(run, &answer.plan.bindings, false);
-    if !is_bound(answer) {
+    if !is_bound(answer) && answer.plan.bindings.iter().all(|bound| bound.lower().is_none()) {
         run.console.mention(&text!("install-not-bound"));
     }
     warn(run, answer);
@@ -162,7 +173,7 @@ fn warn(run: &Run<'_>, answer: &Answer<'_>) {
 
 /// Whether a binding has the certificate, or will.
 fn is_bound(answer: &Answer<'_>) -> bool {
-    answer.plan.bindings.iter().any(|bound| matches!(bound.fate, Fate::Change { .. } | Fate::AsItShouldBe))
+    answer.plan.bindings.iter().any(Bound::is_made)
 }
 
 /// Backs up everything at once: to the media given, else into the outbox of host state.

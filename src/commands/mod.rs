@@ -20,6 +20,8 @@ mod install;
 mod list;
 mod media;
 mod menu;
+#[cfg(test)]
+mod newer_tests;
 mod repair;
 mod request;
 mod restart;

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::path::Path;
 
+use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -91,6 +92,7 @@ fn refuse_idle(args: &Restore) -> Result<()> {
         (!bindings.map_site.is_empty(), "--map-site"),
         (!bindings.map_ip.is_empty(), "--map-ip"),
         (bindings.map.is_some(), "--map"),
+        (!change.replace_newer.is_empty(), "--replace-newer"),
     ];
     let generations = [(which.server.is_some(), "--server"), (which.generation.is_some(), "--generation")];
     into.refuse_idle(to)?;
@@ -142,10 +144,10 @@ impl Ready {
     }
 
     /// Takes the sites from a copy of applicationHost.config; certificates are assigned by host name. How many were.
-    pub fn take_sites(&mut self, config: &Path) -> Result<usize> {
+    pub fn take_sites(&mut self, config: &Path, now: Timestamp) -> Result<usize> {
         let mut map = SiteMap::of_file(config)?;
         let certificates = self.key_pairs.iter().map(|one| (one.pair.leaf(), one.windows.as_ref()));
-        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>());
+        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), now);
         self.site_map = Some(map);
         Ok(assigned)
     }
@@ -160,7 +162,7 @@ impl Ready {
         let used = self.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
         let claim = |one: &Readied| {
             let leaf = one.pair.leaf();
-            Reverse((used.contains(&leaf.thumbprint()), leaf.newness(now), leaf.thumbprint()))
+            Reverse((used.contains(&leaf.thumbprint()), leaf.rank("", now), leaf.thumbprint()))
         };
         self.key_pairs.sort_by_cached_key(claim);
     }

@@ -130,12 +130,6 @@ impl Certificate {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// What decides between certificates that could stand in one place, the greater wins: one that is valid today, then one
-    /// that an authority issued, then the one issued later.
-    pub fn newness(&self, now: Timestamp) -> (bool, bool, Timestamp) {
-        (self.is_valid(now), !self.is_self_signed(), self.not_before)
-    }
-
     /// The certificate exactly as it was read.
     pub fn der(&self) -> &[u8] {
         &self.der
@@ -213,6 +207,11 @@ impl Certificate {
         self.issuer == issuer.subject
     }
 
+    /// Whether it names itself as its issuer: a root, or a certificate that no authority issued.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.names_as_issuer(self)
+    }
+
     /// Whether its authority key identifier is `issuer`'s subject key identifier; `None` where one of them is missing.
     pub(super) fn identifies_as_issuer(&self, issuer: &Self) -> Option<bool> {
         Some(self.authority_key_id.as_ref()? == issuer.subject_key_id.as_ref()?)
@@ -228,7 +227,7 @@ impl Certificate {
 
     /// Whether it is its own issuer, as roots are.
     pub fn is_self_signed(&self) -> bool {
-        self.names_as_issuer(self)
+        self.is_self_issued()
             && match self.signed_by(self) {
                 Signed::Right => true,
                 Signed::Wrong => false,
@@ -372,7 +371,7 @@ mod tests {
         };
         let now = super::super::fixtures::now();
         let (later, earlier, ended) = (own(2026, 2036), own(2020, 2036), own(2020, 2021));
-        let newer = [&issued, &later, &earlier, &ended].map(|certificate| certificate.newness(now));
+        let newer = [&issued, &later, &earlier, &ended].map(|certificate| certificate.rank("", now));
         assert!(newer.is_sorted_by(|a, b| a > b), "{newer:?}");
     }
 

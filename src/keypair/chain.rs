@@ -78,8 +78,7 @@ fn rank(certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Opti
         Signed::Unverifiable if named && identified != Some(false) => false,
         Signed::Unverifiable | Signed::Wrong => return None,
     };
-    let valid = (issuer.not_before()..=issuer.not_after()).contains(&now);
-    Some((verified, named, identified == Some(true), valid, issuer.not_after()))
+    Some((verified, named, identified == Some(true), issuer.is_valid(now), issuer.not_after()))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Bindings brought to another server: plans as tables, and a server in memory with a fault at every single call.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::tests::{PKI, incoming, link, running, state_folder, take_back_interrupted};
 use super::*;
@@ -10,8 +11,8 @@ use crate::error::{Error, Exit};
 use crate::server::iis::memory::{Died, Fault, Memory};
 use crate::server::iis::sites::{CentralStore, Property, Settings};
 use crate::server::iis::{
-    Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, StoredCertificate,
-    keep_used, look_at_all,
+    Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, Snapshot, StoreName,
+    StoredCertificate, keep_used, look_at_all,
 };
 use crate::text;
 
@@ -100,8 +101,11 @@ fn certificates() -> HashSet<(StoreName, String)> {
     [(StoreName::WebHosting, thumbprint(&PKI.rsa.der)), (StoreName::My, thumbprint(&PKI.ec.der))].into()
 }
 
+/// Knows no certificate, so that nothing stands higher than anything.
+static NO_ORDER: LazyLock<Order> = LazyLock::new(|| Order::of(&Snapshot::default(), jiff::Timestamp::UNIX_EPOCH));
+
 fn moving<'a>(from: &'a SiteMap, here: &'a SiteMap, mapping: &'a Mapping) -> Moving<'a> {
-    Moving { from, here, mapping, certificates: certificates(), names: HashMap::new(), only: None }
+    Moving { from, here, mapping, certificates: certificates(), order: &NO_ORDER, only: None }
 }
 
 /// The plan in one word for each binding, with the ids of what speaks against it or is different.
@@ -110,8 +114,10 @@ fn words(bound: &[Bound]) -> Vec<String> {
         let fate = match &one.fate {
             Fate::AsItShouldBe => "keep".to_owned(),
             Fate::Cannot(reason) | Fate::Conflict(reason) => reason.id.to_owned(),
-            Fate::Change { replaces: Some(_), edits } => format!("replace {}", edits.len()),
-            Fate::Change { replaces: None, edits } => format!("add {}", edits.len()),
+            Fate::Held { lower, .. } => format!("held {}", lower.id()),
+            Fate::Change { lower: Some(lower), edits, .. } => format!("{} {}", lower.id(), edits.len()),
+            Fate::Change { replaces: Some(_), edits, .. } => format!("replace {}", edits.len()),
+            Fate::Change { replaces: None, edits, .. } => format!("add {}", edits.len()),
         };
         let remarks = one.remarks.iter().map(|remark| format!(" {}", remark.id)).collect::<String>();
         format!("{} {}: {fate}{remarks}", one.site, one.binding)

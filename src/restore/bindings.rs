@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::appcmd;
 use super::edit::Edit;
 use super::mapping::{AddressHere, Mapping, SiteHere, SitesHere};
+use super::order::{Order, Shown};
+use crate::keypair::Lower;
 use crate::served::Check;
 use crate::server::iis::binding::{self, CENTRAL, Parts, RECORD_FLAGS, SNI, SSL_FLAGS};
 use crate::server::iis::sites::Property;
@@ -24,8 +26,8 @@ pub struct Moving<'a> {
     pub mapping: &'a Mapping,
     /// Certificates that are in a store here, or will be, with a key that works: store and thumbprint.
     pub certificates: HashSet<(StoreName, String)>,
-    /// What people call certificates, by thumbprint; those here, too.
-    pub names: HashMap<String, String>,
+    /// What may replace what.
+    pub order: &'a Order,
     /// Only the bindings of these certificates, where the user named some.
     pub only: Option<HashSet<String>>,
 }
@@ -39,8 +41,8 @@ pub struct Bound {
     pub binding: String,
     /// The site here; empty where there is none.
     pub to: String,
-    /// What people call its certificate.
-    pub certificate: String,
+    /// Its certificate.
+    pub certificate: Shown,
     /// What becomes of it.
     pub fate: Fate,
     /// What is different from how it was: flags that this Windows does not know, another address.
@@ -58,10 +60,19 @@ pub enum Fate {
     Cannot(Text),
     /// Something of others stands there and is left alone.
     Conflict(Text),
+    /// What is served there stands higher than what would come, and nobody named it: it stays, and all about it.
+    Held {
+        /// What is served.
+        serves: Shown,
+        /// Why the other one is lower.
+        lower: Lower,
+    },
     /// It is made.
     Change {
-        /// What people call the certificate that is served there now.
-        replaces: Option<String>,
+        /// The certificate that is served there now.
+        replaces: Option<Shown>,
+        /// Why the one that comes is lower than that; the user named it.
+        lower: Option<Lower>,
         /// The changes.
         edits: Vec<Edit>,
     },
@@ -74,8 +85,10 @@ pub fn plan(moving: &Moving<'_>) -> Vec<Bound> {
         sites: SitesHere::new(moving.here),
         there: moving.from.records.iter().map(|record| (&record.endpoint, record)).collect(),
         records: moving.here.records.iter().map(|record| (record.endpoint.clone(), record.clone())).collect(),
+        hosts: moving.here.hosts_by_record(),
         owners: HashMap::new(),
         planned: HashMap::new(),
+        held: HashMap::new(),
     };
     for site in &moving.here.sites {
         planner.owners.extend(site.bindings.iter().map(|binding| (key(binding), site.name.clone())));
@@ -131,10 +144,14 @@ struct Planner<'a> {
     there: HashMap<&'a Endpoint, &'a Record>,
     /// The records here, as they will be.
     records: HashMap<Endpoint, Record>,
+    /// The hosts that each record here answers for.
+    hosts: HashMap<&'a Endpoint, Vec<String>>,
     /// The sites here that have a binding, or will.
     owners: HashMap<(String, String), String>,
     /// Endpoints that the plan has come to, with the certificate.
     planned: HashMap<Endpoint, Option<String>>,
+    /// Endpoints whose record stays because it stands higher. Every binding with it stays, too.
+    held: HashMap<Endpoint, (Shown, Lower)>,
 }
 
 /// A binding as it will be, before anything here is looked at.
@@ -156,8 +173,8 @@ impl<'a> Planner<'a> {
             binding: binding.to_string(),
             to: String::new(),
             certificate: match &thumbprint {
-                Some(thumbprint) => self.name(thumbprint),
-                None => serving.map_or_else(String::new, |_| "CCS".to_owned()),
+                Some(thumbprint) => self.moving.order.shown(thumbprint),
+                None => serving.map_or_else(Shown::default, |_| Shown::central_store()),
             },
             fate: Fate::AsItShouldBe,
             remarks: Vec::new(),
@@ -178,15 +195,60 @@ impl<'a> Planner<'a> {
         bound.remarks = remarks;
         let binding_edit = self.binding_edit(to, &new)?;
         let own = binding.endpoint().and_then(|endpoint| self.there.get(&endpoint).copied());
-        let (record_edit, replaces) = match own {
+        let record_edit = match own {
             Some(record) => self.record_edit(record, &new, bound)?,
             // Another binding brings the record that serves this one.
-            None => (None, None),
+            None => None,
+        };
+        let edits: Vec<_> = record_edit.into_iter().chain(binding_edit).collect();
+        let fate = match edits.is_empty() {
+            true => Fate::AsItShouldBe,
+            false => self.change(to, &new, serving.thumbprint.as_deref(), edits)?,
         };
         bound.check = check(&new, serving.thumbprint.as_deref());
         self.owners.insert(key(&new), to.name.clone());
-        let edits: Vec<_> = record_edit.into_iter().chain(binding_edit).collect();
-        Ok(if edits.is_empty() { Fate::AsItShouldBe } else { Fate::Change { replaces, edits } })
+        Ok(fate)
+    }
+
+    /// The change of a binding and its record, unless it would put something lower in the place of something higher.
+    fn change(&mut self, to: &Site, new: &Binding, coming: Option<&str>, edits: Vec<Edit>) -> Result<Fate, Fate> {
+        let record = edits.iter().find_map(|edit| match edit {
+            Edit::Record { before, after: Some(after) } => Some((before.as_ref(), after)),
+            _ => None,
+        });
+        let before = record.and_then(|(before, _)| before);
+        let served = self.served(to, new, before);
+        let lower = match (record.and_then(|(_, after)| self.held.get(&after.endpoint)), coming) {
+            (Some((serves, lower)), _) => Err(Fate::Held { serves: serves.clone(), lower: *lower }),
+            (None, Some(coming)) => self.moving.order.judge(coming, &new.host(), &served),
+            (None, None) => Ok(None),
+        };
+        let replaced = served.last().map(|(thumbprint, _)| *thumbprint);
+        let replaced = replaced.filter(|replaced| before.is_some() || Some(*replaced) != coming);
+        let replaces = replaced.map(|replaced| self.moving.order.shown(replaced));
+        match (&lower, record) {
+            (Err(Fate::Held { serves, lower }), Some((_, after))) => {
+                self.held.insert(after.endpoint.clone(), (serves.clone(), *lower));
+            }
+            (Ok(_), Some((_, after))) => {
+                self.records.insert(after.endpoint.clone(), after.clone());
+                self.planned.insert(after.endpoint.clone(), after.thumbprint.clone());
+            }
+            _ => {}
+        }
+        Ok(Fate::Change { replaces, lower: lower?, edits })
+    }
+
+    /// The certificates that a change would replace, each with the other hosts that lose it: what answers for the binding
+    /// today, and then what its record names as it stands.
+    fn served<'s>(&'s self, to: &Site, new: &Binding, record: Option<&'s Record>) -> Vec<(&'s str, &'s [String])> {
+        let there = to.bindings.iter().find(|there| there.is_same(new));
+        let answering = there.and_then(|there| self.moving.here.serving(there)?.thumbprint.as_deref());
+        let named = record.and_then(|record| Some((record.thumbprint.as_deref()?, &record.endpoint)));
+        let named = named.map(|(thumbprint, endpoint)| {
+            (thumbprint, self.hosts.get(endpoint).map(Vec::as_slice).unwrap_or_default())
+        });
+        answering.map(|thumbprint| (thumbprint, [].as_slice())).into_iter().chain(named).collect()
     }
 
     fn site_here(&self, site: &Site) -> Result<&'a Site, Fate> {
@@ -250,13 +312,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// The change to the record of a binding, and what people call the certificate that it replaces.
-    fn record_edit(
-        &mut self,
-        record: &Record,
-        new: &Binding,
-        bound: &mut Bound,
-    ) -> Result<(Option<Edit>, Option<String>), Fate> {
+    /// The change to the record of a binding.
+    fn record_edit(&self, record: &Record, new: &Binding, bound: &mut Bound) -> Result<Option<Edit>, Fate> {
         let endpoint = new.endpoint().ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
         let after = self.record_here(record, endpoint.clone(), bound)?;
         let planned = self.planned.get(&endpoint);
@@ -265,7 +322,7 @@ impl<'a> Planner<'a> {
         }
         let before = self.records.get(&endpoint).cloned();
         if before.as_ref().is_some_and(|before| before.is_same(&after)) {
-            return Ok((None, None));
+            return Ok(None);
         }
         if let Some(foreign) = before.as_ref().filter(|before| !before.is_of_iis()) {
             return Err(Fate::Conflict(text!(
@@ -274,11 +331,7 @@ impl<'a> Planner<'a> {
                 owner = foreign.app_id.as_str()
             )));
         }
-        let replaced = before.as_ref().and_then(|before| before.thumbprint.as_deref());
-        let replaces = replaced.map(|thumbprint| self.name(thumbprint));
-        self.records.insert(endpoint.clone(), after.clone());
-        self.planned.insert(endpoint, after.thumbprint.clone());
-        Ok((Some(Edit::Record { before, after: Some(after) }), replaces))
+        Ok(Some(Edit::Record { before, after: Some(after) }))
     }
 
     /// A record of the backup as it will be here: verbatim, but for the flags that this Windows does not know, and for
@@ -344,7 +397,7 @@ impl<'a> Planner<'a> {
             site: site.name.clone(),
             binding: "ftp".into(),
             to: to.as_ref().map_or_else(|_| String::new(), |to| to.name.clone()),
-            certificate: self.name(&wanted.thumbprint),
+            certificate: self.moving.order.shown(&wanted.thumbprint),
             fate: to.and_then(|to| self.ftp_fate(wanted, to)).unwrap_or_else(|fate| fate),
             remarks: Vec::new(),
             check: None,
@@ -364,9 +417,11 @@ impl<'a> Planner<'a> {
         if now == Some(wanted) {
             return Ok(Fate::AsItShouldBe);
         }
-        let replaces = now.map(|now| self.name(&now.thumbprint));
+        let served: Vec<_> = now.iter().map(|now| (now.thumbprint.as_str(), [].as_slice())).collect();
+        let lower = self.moving.order.judge(&wanted.thumbprint, "", &served)?;
+        let replaces = now.map(|now| self.moving.order.shown(&now.thumbprint));
         let (before, after) = (to.ftp.clone(), Some(wanted.clone()));
-        Ok(Fate::Change { replaces, edits: vec![Edit::Ftp { site: to.name.clone(), before, after }] })
+        Ok(Fate::Change { replaces, lower, edits: vec![Edit::Ftp { site: to.name.clone(), before, after }] })
     }
 
     fn is_left_out(&self, thumbprint: Option<&str>) -> bool {
@@ -374,7 +429,7 @@ impl<'a> Planner<'a> {
     }
 
     fn name(&self, thumbprint: &str) -> String {
-        self.moving.names.get(thumbprint).cloned().unwrap_or_else(|| thumbprint.to_owned())
+        self.moving.order.shown(thumbprint).label()
     }
 }
 
@@ -399,16 +454,60 @@ impl Bound {
         edits.iter()
     }
 
+    /// Whether it has its certificate, or will.
+    pub fn is_made(&self) -> bool {
+        matches!(self.fate, Fate::Change { .. } | Fate::AsItShouldBe)
+    }
+
+    /// Whether it was asked for and cannot be.
+    pub fn is_left(&self) -> bool {
+        matches!(self.fate, Fate::Cannot(_) | Fate::Conflict(_))
+    }
+
+    /// Whether something lower replaces something higher, or would.
+    pub fn lower(&self) -> Option<Lower> {
+        match self.fate {
+            Fate::Held { lower, .. } => Some(lower),
+            Fate::Change { lower, .. } => lower,
+            _ => None,
+        }
+    }
+
     /// Its lines of the plan.
     pub fn texts(&self) -> Vec<Text> {
-        let (site, binding, certificate) = (self.site.as_str(), self.binding.as_str(), self.certificate.as_str());
+        let (site, binding, certificate) = (self.site.as_str(), self.binding.as_str(), self.certificate.text());
         let to = if self.to == self.site { binding.to_owned() } else { format!("{binding} -> {}", self.to) };
         let first = match &self.fate {
             Fate::AsItShouldBe => text!("bind-keep", site = site, binding = to, certificate = certificate),
             Fate::Cannot(reason) => text!("bind-cannot", site = site, binding = binding, reason = reason.clone()),
             Fate::Conflict(reason) => text!("bind-conflict", site = site, binding = binding, reason = reason.clone()),
+            Fate::Held { serves, lower } => {
+                let (lower, certificate, serves_text) =
+                    (lower.text(), self.certificate.text_in_full(), serves.text_in_full());
+                let name = serves.argument();
+                text!(
+                    "bind-held",
+                    site = site,
+                    binding = to,
+                    serves = serves_text,
+                    lower = lower,
+                    certificate = certificate,
+                    name = name
+                )
+            }
+            Fate::Change { replaces: Some(replaces), lower: Some(lower), .. } => {
+                let (lower, replaces) = (lower.text(), replaces.text());
+                text!(
+                    "bind-lower",
+                    site = site,
+                    binding = to,
+                    lower = lower,
+                    certificate = certificate,
+                    replaces = replaces
+                )
+            }
             Fate::Change { replaces: Some(replaces), .. } if *replaces != self.certificate => {
-                text!("bind-replace", site = site, binding = to, certificate = certificate, replaces = replaces)
+                text!("bind-replace", site = site, binding = to, certificate = certificate, replaces = replaces.text())
             }
             Fate::Change { .. } => text!("bind-add", site = site, binding = to, certificate = certificate),
         };

@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod edit;
 pub mod journal;
 pub mod mapping;
+pub mod order;
 pub mod plan;
 pub mod repair;
 pub mod successor;
@@ -18,6 +19,7 @@ pub use bindings::{Bound, Fate, Moving};
 pub use edit::Edit;
 pub use journal::{Journal, Step};
 pub use mapping::Mapping;
+pub use order::{Order, Shown};
 pub use plan::{Action, Incoming, Options, PlacedKey, Plan, plan};
 pub use take_back::undo;
 

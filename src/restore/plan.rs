@@ -1,8 +1,11 @@
 //! The plan of an import: what becomes of each key pair on this server. Pure, and read by people before anything
 //! happens; applying it a second time finds nothing to do.
 
+use jiff::Timestamp;
+
 use super::bindings::Bound;
 use super::edit::Edit;
+use crate::keypair::Certificate;
 use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
@@ -204,9 +207,23 @@ impl Plan<'_> {
     }
 }
 
+impl Placement<'_> {
+    /// Its thumbprint and its end. The stand-in of a request has neither that anybody wants to know.
+    fn certificate_text(&self, now: Timestamp) -> Option<Text> {
+        let certificate = Certificate::parse(self.certificate.to_vec()).ok()?;
+        let (thumbprint, not_after) = (certificate.thumbprint(), certificate.not_after());
+        let day = not_after.strftime("%Y-%m-%d").to_string();
+        match self.store {
+            StoreName::Request => None,
+            _ if not_after < now => Some(text!("plan-expired", thumbprint = thumbprint, day = day)),
+            _ => Some(text!("plan-ends", thumbprint = thumbprint, day = day)),
+        }
+    }
+}
+
 impl Item<'_> {
     /// The item's lines of the plan.
-    pub fn texts(&self) -> Vec<Text> {
+    pub fn texts(&self, now: Timestamp) -> Vec<Text> {
         let name = self.name.as_str();
         let placement = match &self.action {
             Action::AsItShouldBe => return vec![text!("plan-as-it-should-be", name = name)],
@@ -235,6 +252,6 @@ impl Item<'_> {
             let who = entry.name.as_deref().unwrap_or_else(|| entry.trustee());
             if entry.is_portable() { text!("plan-access", who = who) } else { text!("plan-access-left-out", who = who) }
         });
-        [first].into_iter().chain(access).collect()
+        [first].into_iter().chain(placement.certificate_text(now)).chain(access).collect()
     }
 }

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 
 use super::bindings::{Bound, Fate, check, information};
 use super::edit::Edit;
+use super::order::Order;
 use crate::error::{Error, Result};
 use crate::keypair::Certificate;
 use crate::server::iis::binding::{CENTRAL, Parts, SNI, record_flags};
-use crate::server::iis::{
-    Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, Snapshot, StoreName, is_self_issued,
-};
+use crate::server::iis::{Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, StoreName};
 use crate::text;
 
 /// The port of https.
@@ -23,8 +22,8 @@ const SNI_SINCE: u32 = 9200;
 pub struct Succession<'a> {
     /// What this server serves.
     pub map: &'a SiteMap,
-    /// What its stores hold.
-    pub here: &'a Snapshot,
+    /// What may replace what: it knows what the stores hold and the new certificate.
+    pub order: &'a Order,
     /// The new certificate.
     pub leaf: &'a Certificate,
     /// The store it will be in.
@@ -47,12 +46,10 @@ pub fn plan(succession: &Succession<'_>) -> Result<Vec<Bound>> {
         let names: Vec<_> = succession.map.sites.iter().map(|site| site.name.as_str()).collect();
         return Err(Error::usage(text!("error-no-site", site = unknown, sites = names.join(", "))));
     }
-    let certificates =
-        succession.here.seen.iter().filter_map(|seen| Certificate::parse(seen.certificate.der.clone()).ok());
     let mut planner = Planner {
         succession,
         thumbprint: succession.leaf.thumbprint(),
-        certificates: certificates.map(|certificate| (certificate.thumbprint(), certificate)).collect(),
+        hosts: succession.map.hosts_by_record(),
         edited: HashSet::new(),
         bound: Vec::new(),
     };
@@ -75,8 +72,6 @@ enum Kinship {
     Predecessor,
     /// The new one is for some of its names, but not for these.
     Partly(Vec<String>),
-    /// It was issued after the new one, which may be the answer of another year.
-    Newer,
     /// Nothing.
     Stranger,
 }
@@ -84,8 +79,8 @@ enum Kinship {
 struct Planner<'a> {
     succession: &'a Succession<'a>,
     thumbprint: String,
-    /// What the stores hold, by thumbprint.
-    certificates: HashMap<String, Certificate>,
+    /// The hosts that each record answers for.
+    hosts: HashMap<&'a Endpoint, Vec<String>>,
     /// Endpoints whose record the plan changes already: several bindings may share one.
     edited: HashSet<Endpoint>,
     bound: Vec<Bound>,
@@ -106,8 +101,11 @@ impl Planner<'_> {
         let served = serving.and_then(|record| record.thumbprint.as_deref());
         let fate = match served.map_or(Kinship::Stranger, |served| self.kinship(served)) {
             Kinship::Itself => Fate::AsItShouldBe,
-            Kinship::Predecessor => self.replace(serving, served),
-            _ if self.is_named(site) && self.covers(binding) => self.serve(binding, served),
+            Kinship::Predecessor => match serving {
+                Some(serving) => self.replace(serving, &binding.host()).unwrap_or_else(|fate| fate),
+                None => Fate::AsItShouldBe,
+            },
+            _ if self.is_named(site) && self.covers(binding) => self.serve(binding, served).unwrap_or_else(|fate| fate),
             kinship => match left(kinship) {
                 Some(fate) => fate,
                 None => return,
@@ -118,50 +116,54 @@ impl Planner<'_> {
 
     /// Whether the new certificate is for the host name of a binding; for one without, it always is.
     fn covers(&self, binding: &Binding) -> bool {
-        binding.parts().is_some_and(|parts| parts.host.is_empty() || is_for(self.succession.leaf, &parts.host))
+        binding.parts().is_some_and(|parts| parts.host.is_empty() || self.succession.leaf.covers(&parts.host))
     }
 
     fn kinship(&self, thumbprint: &str) -> Kinship {
         if thumbprint.eq_ignore_ascii_case(&self.thumbprint) {
             return Kinship::Itself;
         }
-        let Some(other) = self.certificates.get(&thumbprint.to_ascii_uppercase()) else { return Kinship::Stranger };
+        let Some(other) = self.succession.order.certificate(thumbprint) else { return Kinship::Stranger };
         let has = |name: &str| self.succession.leaf.dns_names().iter().any(|own| own.eq_ignore_ascii_case(name));
         let (kept, lost): (Vec<_>, Vec<_>) = other.dns_names().iter().cloned().partition(|name| has(name));
         match (kept.is_empty(), lost.is_empty()) {
             (true, _) => Kinship::Stranger,
-            // What people make by hand to have something to bind is younger than the answer, and gives way.
-            (false, true) if other.not_before() > self.succession.leaf.not_before() && !is_self_issued(other.der()) => {
-                Kinship::Newer
-            }
             (false, true) => Kinship::Predecessor,
             (false, false) => Kinship::Partly(lost),
         }
     }
 
-    /// Another certificate for a record, with everything else as it is.
-    fn replace(&mut self, serving: Option<&Record>, served: Option<&str>) -> Fate {
-        let Some(before) = serving else { return Fate::AsItShouldBe };
+    /// Another certificate for a record, with everything else as it is; `host` is that of the binding it is for.
+    fn replace(&mut self, before: &Record, host: &str) -> Result<Fate, Fate> {
         if !before.is_of_iis() {
-            return foreign(before);
+            return Err(foreign(before));
         }
+        let order = self.succession.order;
+        let served = before.thumbprint.as_deref();
+        let others = self.hosts.get(&before.endpoint).map(Vec::as_slice).unwrap_or_default();
+        let judged = served.map(|served| (served, others));
+        let lower = order.judge(&self.thumbprint, host, judged.as_slice())?;
         let store = Some(self.succession.store.as_str().to_owned());
         let after = Record { thumbprint: Some(self.thumbprint.clone()), store, ..before.clone() };
         let first = self.edited.insert(before.endpoint.clone());
         let edits = first.then(|| Edit::Record { before: Some(before.clone()), after: Some(after) });
-        Fate::Change { replaces: served.map(|served| self.label(served)), edits: edits.into_iter().collect() }
+        let replaces = served.map(|served| order.shown(served));
+        Ok(Fate::Change { replaces, lower, edits: edits.into_iter().collect() })
     }
 
     /// The record of a binding whose site was named: that of its own endpoint, made where another one has served it.
-    fn serve(&mut self, binding: &Binding, served: Option<&str>) -> Fate {
-        let Some(endpoint) = binding.endpoint() else { return Fate::Cannot(text!("cannot-unknown-binding")) };
+    fn serve(&mut self, binding: &Binding, served: Option<&str>) -> Result<Fate, Fate> {
+        let endpoint = binding.endpoint().ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+        let host = binding.host();
         if let Some(own) = self.succession.map.record(&endpoint) {
-            return self.replace(Some(own), served);
+            return self.replace(own, &host);
         }
+        let judged = served.map(|served| (served, [].as_slice()));
+        let lower = self.succession.order.judge(&self.thumbprint, &host, judged.as_slice())?;
         let first = self.edited.insert(endpoint.clone());
         let record = self.new_record(endpoint, binding);
         let edits = first.then_some(Edit::Record { before: None, after: Some(record) });
-        Fate::Change { replaces: None, edits: edits.into_iter().collect() }
+        Ok(Fate::Change { replaces: None, lower, edits: edits.into_iter().collect() })
     }
 
     fn new_record(&self, endpoint: Endpoint, binding: &Binding) -> Record {
@@ -184,7 +186,7 @@ impl Planner<'_> {
         }
         let leaf = self.succession.leaf;
         let hosts = site.bindings.iter().filter_map(|binding| Some(binding.parts()?.host));
-        let mut hosts: Vec<_> = hosts.filter(|host| !host.is_empty() && is_for(leaf, host)).collect();
+        let mut hosts: Vec<_> = hosts.filter(|host| !host.is_empty() && leaf.covers(host)).collect();
         hosts.sort();
         hosts.dedup();
         if hosts.is_empty() {
@@ -215,27 +217,27 @@ impl Planner<'_> {
         let endpoint = binding.endpoint().ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
         let mut edits = match map.record(&endpoint) {
             Some(record) if !record.is_of_iis() => return Err(foreign(record)),
-            Some(record) => self.sharing(record)?,
+            Some(record) => self.sharing(record, &binding.host())?,
             None if self.edited.insert(endpoint.clone()) => {
                 vec![Edit::Record { before: None, after: Some(self.new_record(endpoint, binding)) }]
             }
             None => Vec::new(),
         };
         edits.push(Edit::Binding { site: site.name.clone(), before: None, after: Some(binding.clone()) });
-        Ok(Fate::Change { replaces: None, edits })
+        Ok(Fate::Change { replaces: None, lower: None, edits })
     }
 
     /// A record that serves others, too: it may only have the new certificate, or get it because it has a predecessor.
-    fn sharing(&mut self, record: &Record) -> Result<Vec<Edit>, Fate> {
+    fn sharing(&mut self, record: &Record, host: &str) -> Result<Vec<Edit>, Fate> {
         let served = record.thumbprint.as_deref().unwrap_or_default();
         match self.kinship(served) {
             Kinship::Itself => Ok(Vec::new()),
-            Kinship::Predecessor => match self.replace(Some(record), Some(served)) {
+            Kinship::Predecessor => match self.replace(record, host)? {
                 Fate::Change { edits, .. } => Ok(edits),
                 other => Err(other),
             },
             _ => {
-                let (endpoint, label) = (record.endpoint.to_string(), self.label(served));
+                let (endpoint, label) = (record.endpoint.to_string(), self.succession.order.shown(served).text());
                 Err(Fate::Conflict(text!("conflict-endpoint-taken", endpoint = endpoint, certificate = label)))
             }
         }
@@ -250,17 +252,21 @@ impl Planner<'_> {
             Kinship::Predecessor if map.shared.is_some() => {
                 Fate::Cannot(text!("cannot-shared", folder = map.shared.as_deref().unwrap_or_default()))
             }
-            Kinship::Predecessor => {
-                let after = FtpCertificate { thumbprint: self.thumbprint.clone(), store: store.as_str().to_owned() };
-                let edit = Edit::Ftp { site: site.name.clone(), before: site.ftp.clone(), after: Some(after) };
-                Fate::Change { replaces: Some(self.label(&now.thumbprint)), edits: vec![edit] }
-            }
+            Kinship::Predecessor => self.replace_ftp(site, now, store).unwrap_or_else(|fate| fate),
             kinship => match left(kinship) {
                 Some(fate) => fate,
                 None => return,
             },
         };
         self.push_named(&site.name, "ftp", fate, None);
+    }
+
+    fn replace_ftp(&self, site: &Site, now: &FtpCertificate, store: StoreName) -> Result<Fate, Fate> {
+        let order = self.succession.order;
+        let lower = order.judge(&self.thumbprint, "", &[(&now.thumbprint, &[])])?;
+        let after = FtpCertificate { thumbprint: self.thumbprint.clone(), store: store.as_str().to_owned() };
+        let edit = Edit::Ftp { site: site.name.clone(), before: site.ftp.clone(), after: Some(after) };
+        Ok(Fate::Change { replaces: Some(order.shown(&now.thumbprint)), lower, edits: vec![edit] })
     }
 
     /// Other programs that use a predecessor must be told of it in their own way.
@@ -270,7 +276,8 @@ impl Planner<'_> {
             let served = record.thumbprint.as_deref().unwrap_or_default();
             let bound = map.sites.iter().flat_map(|site| &site.bindings);
             let named = bound.filter(|one| one.is_https()).any(|one| map.serving(one) == Some(record));
-            if !named && matches!(self.kinship(served), Kinship::Predecessor) {
+            let is_higher = || self.succession.order.judge(&self.thumbprint, "", &[(served, &[])]).is_err();
+            if !named && matches!(self.kinship(served), Kinship::Predecessor) && !is_higher() {
                 self.push_named("HTTP.sys", &record.endpoint.to_string(), foreign(record), None);
             }
         }
@@ -287,16 +294,11 @@ impl Planner<'_> {
             site: site.to_owned(),
             binding: what.to_owned(),
             to: site.to_owned(),
-            certificate: label(self.succession.leaf),
+            certificate: self.succession.order.shown(&self.thumbprint),
             fate,
             remarks: Vec::new(),
             check,
         });
-    }
-
-    /// What people call a certificate that is served now.
-    fn label(&self, thumbprint: &str) -> String {
-        self.certificates.get(&thumbprint.to_ascii_uppercase()).map_or_else(|| thumbprint.to_owned(), label)
     }
 }
 
@@ -309,30 +311,13 @@ pub fn dated(certificate: &Certificate) -> String {
 fn left(kinship: Kinship) -> Option<Fate> {
     match kinship {
         Kinship::Partly(names) => Some(Fate::Cannot(text!("cannot-names-missing", names = names.join(", ")))),
-        Kinship::Newer => Some(Fate::Cannot(text!("cannot-newer"))),
         Kinship::Itself | Kinship::Predecessor | Kinship::Stranger => None,
     }
-}
-
-/// As [`dated`], with what also tells two of one day apart: the ends of its thumbprint.
-fn label(certificate: &Certificate) -> String {
-    let thumbprint = certificate.thumbprint();
-    format!("{} ({}…{})", dated(certificate), &thumbprint[..4], &thumbprint[38..])
 }
 
 fn foreign(record: &Record) -> Fate {
     let (endpoint, owner) = (record.endpoint.to_string(), record.app_id.as_str());
     Fate::Conflict(text!("conflict-other-owner", endpoint = endpoint, owner = owner))
-}
-
-/// Whether a certificate is for a host name: as it is, or by a wildcard for exactly one label (RFC 6125 section 6.4.3).
-fn is_for(certificate: &Certificate, host: &str) -> bool {
-    let wildcard = host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
-    let is = |name: &String| {
-        name.eq_ignore_ascii_case(host)
-            || wildcard.as_deref().is_some_and(|wildcard| name.eq_ignore_ascii_case(wildcard))
-    };
-    certificate.dns_names().iter().any(is)
 }
 
 #[cfg(test)]
@@ -406,10 +391,21 @@ mod tests {
         }
 
         fn plan(&self, wish: impl Fn(&mut Succession<'_>)) -> Result<Vec<Bound>> {
+            self.plan_with(&[], wish)
+        }
+
+        fn plan_with(&self, replace_newer: &[String], wish: impl Fn(&mut Succession<'_>)) -> Result<Vec<Bound>> {
+            let t = std::time::Instant::now();
             let (map, here) = (SiteMap::of(self.server.iis())?, look_at_all(self.server.iis())?);
+            eprintln!("look {:?}", t.elapsed());
+            let mut order = Order::of(&here, TODAY.parse().unwrap());
+            order.agree_to(&here, replace_newer)?;
+            eprintln!("order {:?}", t.elapsed());
+            let h = map.hosts_by_record().len();
+            eprintln!("hosts {h} {:?}", t.elapsed());
             let mut succession = Succession {
                 map: &map,
-                here: &here,
+                order: &order,
                 leaf: self.leaf(),
                 store: StoreName::WebHosting,
                 sites: &[],
@@ -417,7 +413,9 @@ mod tests {
                 sni: false,
             };
             wish(&mut succession);
-            plan(&succession)
+            let r = plan(&succession);
+            eprintln!("plan {:?}", t.elapsed());
+            r
         }
 
         fn carry_out(&self, state: &std::path::Path) -> Result<()> {
@@ -467,6 +465,8 @@ mod tests {
         let fate = |bound: &Bound| match &bound.fate {
             Fate::AsItShouldBe => "keep",
             Fate::Cannot(text) | Fate::Conflict(text) => text.id,
+            Fate::Held { lower, .. } => lower.id(),
+            Fate::Change { lower: Some(_), .. } => "replace all the same",
             Fate::Change { replaces: Some(_), .. } => "replace",
             Fate::Change { replaces: None, .. } => "add",
         };
@@ -539,7 +539,24 @@ mod tests {
         let here = Here::at_times(&names, &["2026-11-25T00:00:00Z", "2025-11-25T00:00:00Z"]);
         here.server.install(SERVER_2022, vec![site("Shop", &[("https", "*:443:", 0)])]);
         here.serve("0.0.0.0:443", 0, |_| ());
-        assert_eq!(fates(&here.plan(|_| ()).unwrap()), [("Shop", "cannot-newer")]);
+        assert_eq!(fates(&here.plan(|_| ()).unwrap()), [("Shop", "older")]);
+        let site = here.plan(|wish| wish.sites = std::slice::from_ref(leak("Shop"))).unwrap();
+        assert_eq!(fates(&site), [("Shop", "older")], "naming the site is not naming what it serves");
+        let named = here.plan_with(&["www.example.com".to_owned()], |_| ()).unwrap();
+        assert_eq!(fates(&named), [("Shop", "replace all the same")]);
+        let unknown = here.plan_with(&["www.example.net".to_owned()], |_| ()).unwrap_err();
+        assert_eq!((unknown.exit, unknown.text.id), (crate::error::Exit::Usage, "error-replaces-nothing"));
+    }
+
+    #[test]
+    fn an_answer_that_has_ended_replaces_nothing_valid_by_ftp_neither() {
+        let names: [&[&str]; 2] = [&["www.example.com"], &["www.example.com"]];
+        let here = Here::at_times(&names, &["2026-01-01T00:00:00Z", "2025-01-01T00:00:00Z"]);
+        let ftp = FtpCertificate { thumbprint: here.certificates[0].thumbprint(), store: "WebHosting".into() };
+        let files = Site { ftp: Some(ftp), ..site("Files", &[("ftp", "*:21:", 0)]) };
+        here.server.install(SERVER_2022, vec![site("Shop", &[("https", "*:443:www.example.com", 1)]), files]);
+        here.serve("www.example.com:443", 0, |_| ());
+        assert_eq!(fates(&here.plan(|_| ()).unwrap()), [("Shop", "expired"), ("Files", "expired")]);
     }
 
     #[test]
@@ -612,9 +629,10 @@ mod tests {
         let here = lived_in();
         let map = SiteMap { shared: Some(r"\\files\iis".into()), ..SiteMap::of(here.server.iis()).unwrap() };
         let seen = look_at_all(here.server.iis()).unwrap();
+        let order = Order::of(&seen, TODAY.parse().unwrap());
         let plan = plan(&Succession {
             map: &map,
-            here: &seen,
+            order: &order,
             leaf: here.leaf(),
             store: StoreName::My,
             sites: std::slice::from_ref(leak("Plain")),

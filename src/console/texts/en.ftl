@@ -960,6 +960,8 @@ plan-mend = mend: { $name } in store { $store } is without its private key and g
 plan-link = mend: { $name } in store { $store } is linked to its private key on this server ({ $container })
 plan-access = . may use the key, as before: { $who }
 plan-access-left-out = . could use the key before, and will not: { $who }
+plan-ends = . thumbprint { $thumbprint }, ends { $day }
+plan-expired = . thumbprint { $thumbprint }, expired on { $day }
 plan-authority = add an authority: { $name } -> store { $store }
 plan-root-left-out = attention: a root certificate is not trusted here and is not installed: SHA-256 { $sha256 }. If you trust it, add --install-root with this number
 restore-iis-question = Change this server?
@@ -1170,6 +1172,29 @@ conflict-other-owner = { $endpoint } belongs to another program ({ $owner })
 bind-keep = already bound: { $site }: { $binding }: { $certificate }
 bind-add = bind: { $site }: { $binding }: { $certificate }
 bind-replace = bind: { $site }: { $binding }: { $certificate } (replaces { $replaces })
+bind-lower = attention: bind: { $site }: { $binding }: { $lower }: { $certificate } (replaces { $replaces }, which you named)
+bind-held = attention: left as it is: { $site }: { $binding } serves { $serves }. What would replace it is { $lower }: { $certificate }. To replace it all the same: --replace-newer { $name }
+certificate-ends = { $name } ({ $thumbprint }, ends { $day })
+certificate-expired = { $name } ({ $thumbprint }, expired on { $day })
+certificate-unknown = { $name }
+lower-expired = EXPIRED
+lower-not-yet-valid = NOT YET VALID
+lower-self-issued = SELF-SIGNED
+lower-other-names = FOR OTHER NAMES
+lower-older = OLDER
+replace-newer-question =
+    This server serves { $serves }. What would replace it stands lower:
+    { $lines }
+    Replace it all the same?
+replace-newer-line = { $site }: { $binding }: { $lower }: { $certificate }
+bindings-held = attention: { $count ->
+        [one] 1 binding keeps
+       *[other] { $count } bindings keep
+    } the certificate that is served there, because what would replace it stands lower (the lines above say why). To replace it all the same, run the command again with { $options }
+help-replace-newer = Replace this certificate also by one that is older, expired or for other names; may be given several times
+error-replaces-nothing = no certificate of this server is called { $name }
+    .cause = --replace-newer names a certificate that is here and may be replaced by an older one
+    .hint = see what is here, and use a name or thumbprint from it: pfxvault list --from iis
 bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
 bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
@@ -1230,7 +1255,12 @@ restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
-restore-maybe-renewed = attention: the certificate of { $name } ends in { $days } days and may have been renewed since this backup
+restore-maybe-renewed = attention: the certificate of { $name } ends in { $left ->
+        [0] less than a day
+        [one] one day
+       *[other] { $left } days
+    } ({ $day }) and may have been renewed since this backup
+restore-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }; clients refuse it. Look for its successor in other backups (pfxvault contents { $name }), or renew it: pfxvault request { $name } --out D:\request.csr
 undo-bindings = Records and bindings that it changed stand again as before: { $count }
 error-shared-configuration = this server shares its IIS configuration with others: { $folder }
     .cause = a change to a binding changes every server of the farm
@@ -1327,7 +1357,6 @@ help-install-site = Bind it to this site, whatever it serves now; may be given s
 help-install-no-bind = Only put it into the certificate store, and bind nothing
 help-install-ip = Address of a binding that is added (without it: all of them)
 help-install-sni = Add a binding by host name ("Require Server Name Indication")
-cannot-newer = the certificate that is served there was issued after this one. Name the site with --site to replace it all the same
 help-restart-site = Restart a site that goes on showing its former certificate (its connections are cut)
 progress-restart = restarting the site "{ $site }"
 site-not-restarted = attention: the site "{ $site }" was not restarted: { $reason }

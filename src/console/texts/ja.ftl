@@ -873,6 +873,8 @@ plan-mend = 修復: ストア { $store } の { $name } に、失われた秘密�
 plan-link = 修復: ストア { $store } の { $name } を、このサーバーにある秘密鍵({ $container })に関連付けます
 plan-access = ・以前と同じく、この秘密鍵を使えます: { $who }
 plan-access-left-out = ・以前は使えましたが、使えなくなります: { $who }
+plan-ends = ・拇印 { $thumbprint }、有効期限 { $day }
+plan-expired = ・拇印 { $thumbprint }、{ $day } に期限切れ
 plan-authority = 認証局の証明書を追加: { $name } → ストア { $store }
 plan-root-left-out = 注意: このサーバーで信頼されていないルート証明書は、インストールしません: SHA-256 { $sha256 }。信頼する場合は、この値を --install-root に指定してください
 restore-iis-question = このサーバーを変更しますか?
@@ -1057,6 +1059,26 @@ conflict-other-owner = { $endpoint } は別のプログラム({ $owner })が使�
 bind-keep = すでにバインド済み: { $site }: { $binding }: { $certificate }
 bind-add = バインド: { $site }: { $binding }: { $certificate }
 bind-replace = バインド: { $site }: { $binding }: { $certificate }({ $replaces } を置き換え)
+bind-lower = 注意: バインド: { $site }: { $binding }: 【{ $lower }】{ $certificate }(指定どおり { $replaces } を置き換え)
+bind-held = 注意: そのままにします: { $site }: { $binding } は { $serves } を使っています。置き換える証明書は【{ $lower }】です: { $certificate }。それでも置き換える場合: --replace-newer { $name }
+certificate-ends = { $name }({ $thumbprint }、有効期限 { $day })
+certificate-expired = { $name }({ $thumbprint }、{ $day } に期限切れ)
+certificate-unknown = { $name }
+lower-expired = 期限切れ
+lower-not-yet-valid = 有効期間の開始前
+lower-self-issued = 自己署名
+lower-other-names = 別の名前の証明書
+lower-older = 古い証明書
+replace-newer-question =
+    このサーバーは { $serves } を使っています。置き換える証明書のほうが下位です:
+    { $lines }
+    それでも置き換えますか?
+replace-newer-line = { $site }: { $binding }: 【{ $lower }】{ $certificate }
+bindings-held = 注意: { $count } 件のバインドは、置き換える証明書のほうが下位のため、現在の証明書のままです(理由は上のとおりです)。それでも置き換える場合は、{ $options } を付けてもう一度実行してください
+help-replace-newer = 古い証明書、期限切れの証明書、別の名前の証明書であっても、この証明書を置き換える(複数回指定可)
+error-replaces-nothing = { $name } という名前の証明書はこのサーバーにありません
+    .cause = --replace-newer には、古い証明書で置き換えてもよい、このサーバーの証明書を指定します
+    .hint = 一覧を確認し、そこにある名前か拇印を指定してください: pfxvault list --from iis
 bind-cannot = 注意: できません: { $site }: { $binding }: { $reason }
 bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $reason }
 bind-address = ・アドレスの変更: { $from } → { $to }
@@ -1100,7 +1122,8 @@ restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
-restore-maybe-renewed = 注意: { $name } の証明書はあと { $days } 日で期限が切れます。このバックアップの後に更新されている可能性があります
+restore-maybe-renewed = 注意: { $name } の証明書はあと { $left } 日で期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
+restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out D:\request.csr
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
 error-shared-configuration = このサーバーの IIS は、ほかのサーバーと構成を共有しています: { $folder }
     .cause = バインドを変更すると、共有構成を使うすべてのサーバーに影響します
@@ -1197,7 +1220,6 @@ help-install-site = 現在の証明書にかかわらず、このサイトにバ
 help-install-no-bind = 証明書ストアに入れるだけで、バインドは変更しない
 help-install-ip = 追加するバインドの IP アドレス(指定しない場合はすべて)
 help-install-sni = ホスト名によるバインドを追加する(「サーバー名表示を要求する」)
-cannot-newer = この証明書より後に発行された証明書が使われています。それでも置き換える場合は、--site でサイトを指定してください
 help-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
 progress-restart = サイト「{ $site }」を再起動しています
 site-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }

@@ -118,6 +118,11 @@ impl Binding {
         self.protocol.eq_ignore_ascii_case(&other.protocol) && self.information.eq_ignore_ascii_case(&other.information)
     }
 
+    /// Its host name; empty where it has none.
+    pub fn host(&self) -> String {
+        self.parts().map(|parts| parts.host).unwrap_or_default()
+    }
+
     /// Address, port and host name; `None` for protocols that are written in another way (`net.tcp` `808:*`).
     pub fn parts(&self) -> Option<Parts> {
         let known = ["http", "https", "ftp"].iter().any(|known| self.protocol.eq_ignore_ascii_case(known));

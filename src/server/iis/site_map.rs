@@ -1,10 +1,11 @@
 //! What a server serves: its sites with their bindings, the records of http.sys, and what one must know of it to bring
 //! them to another server. A plain value, kept in the catalog of a backup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Iis;
@@ -116,6 +117,11 @@ impl SiteMap {
 
     /// The record that answers for a TLS binding: its own, else whichever http.sys finds next.
     pub fn serving(&self, binding: &Binding) -> Option<&Record> {
+        Self::answering(binding, |endpoint| self.record(endpoint))
+    }
+
+    /// The first of the records that may answer for a TLS binding, in the order in which http.sys looks for them.
+    fn answering<'a>(binding: &Binding, record: impl Fn(&Endpoint) -> Option<&'a Record>) -> Option<&'a Record> {
         let endpoint = binding.endpoint()?;
         let port = endpoint.port();
         let all = |ip: &str| ip.parse().ok().map(|ip| Endpoint::Address { ip, port });
@@ -132,13 +138,25 @@ impl SiteMap {
             all("::"),
             Some(Endpoint::Central { port }),
         ];
-        next.into_iter().flatten().find_map(|endpoint| self.record(&endpoint))
+        next.into_iter().flatten().find_map(|endpoint| record(&endpoint))
+    }
+
+    /// The hosts of the TLS bindings that each record answers for; empty for a binding without one.
+    pub fn hosts_by_record(&self) -> HashMap<&Endpoint, Vec<String>> {
+        let records: HashMap<_, _> = self.records.iter().map(|record| (&record.endpoint, record)).collect();
+        let mut hosts: HashMap<_, Vec<_>> = HashMap::new();
+        for binding in self.sites.iter().flat_map(|site| &site.bindings).filter(|binding| binding.is_https()) {
+            if let Some(record) = Self::answering(binding, |endpoint| records.get(endpoint).copied()) {
+                hosts.entry(&record.endpoint).or_default().push(binding.host());
+            }
+        }
+        hosts
     }
 
     /// Gives bindings the certificates that name their hosts, for a configuration without its records; says how many
-    /// got one. Of several certificates the one that is valid for longest. `certificates` come with what a store kept
-    /// beside them. Bindings of the Central Certificate Store get its record.
-    pub fn assign_by_name(&mut self, certificates: &[(&Certificate, Option<&OnWindows>)]) -> usize {
+    /// got one. Of several certificates the one that stands highest. `certificates` come with what a store kept beside
+    /// them. Bindings of the Central Certificate Store get its record.
+    pub fn assign_by_name(&mut self, certificates: &[(&Certificate, Option<&OnWindows>)], now: Timestamp) -> usize {
         let bindings: Vec<_> = self.sites.iter().flat_map(|site| &site.bindings).cloned().collect();
         let mut assigned = 0;
         for binding in bindings {
@@ -149,9 +167,9 @@ impl SiteMap {
                 self.records.push(Record { thumbprint: None, ..Record::new(endpoint, String::new()) });
                 continue;
             }
-            let host = binding.parts().map(|parts| parts.host).unwrap_or_default();
-            let fitting = certificates.iter().filter(|(certificate, _)| names_host(certificate, &host));
-            if let Some((certificate, windows)) = fitting.max_by_key(|(certificate, _)| certificate.not_after()) {
+            let host = binding.host();
+            let fitting = certificates.iter().filter(|(certificate, _)| certificate.covers(&host));
+            if let Some((certificate, windows)) = fitting.max_by_key(|(certificate, _)| certificate.rank(&host, now)) {
                 self.records.push(Record {
                     store: windows.map(|windows| windows.store.clone()),
                     flags: record_flags(binding.ssl_flags),
@@ -175,15 +193,6 @@ impl SiteMap {
             bindings.chain(ftp.map(|_| (site, None)))
         })
     }
-}
-
-/// Whether a certificate is for a host, by its name or a wildcard.
-fn names_host(certificate: &Certificate, host: &str) -> bool {
-    let wildcard = host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
-    let is = |name: &str| {
-        name.eq_ignore_ascii_case(host) || wildcard.as_deref().is_some_and(|w| name.eq_ignore_ascii_case(w))
-    };
-    !host.is_empty() && certificate.dns_names().iter().any(|name| is(name))
 }
 
 impl From<Config> for SiteMap {
@@ -268,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_configuration_without_records_gets_certificates_by_host_name() {
-        let now = jiff::Timestamp::now();
+        let now = Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let issue = |names: &[&str]| authority.issue(names, Kind::P256, now).unwrap();
         let pairs = [issue(&["shop.example.com"]), issue(&["*.example.net"])];
@@ -281,11 +290,11 @@ mod tests {
             https("*:444:shop.example.com", 3),
         ];
         let mut map = SiteMap { sites: vec![Site { bindings, ..Site::default() }], ..SiteMap::default() };
-        assert_eq!(map.assign_by_name(&certificates), 2);
+        assert_eq!(map.assign_by_name(&certificates, now), 2);
         assert_eq!(map.record(&name("shop.example.com")).unwrap().flags, 0x440);
         let wildcard = pairs[1].leaf().thumbprint();
         assert_eq!(map.record(&name("a.example.net")).unwrap().thumbprint, Some(wildcard));
         assert_eq!(map.record(&Endpoint::Central { port: 444 }).unwrap().thumbprint, None);
-        assert_eq!(map.assign_by_name(&certificates), 0);
+        assert_eq!(map.assign_by_name(&certificates, now), 0);
     }
 }
