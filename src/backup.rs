@@ -28,7 +28,7 @@ use crate::vault::readme::Label;
 use crate::vault::seal::Recipients;
 use crate::vault::survey::{Generation, Survey};
 use crate::vault::text::day_of;
-use crate::verify::Finding;
+use crate::verify::{self, Finding};
 use crate::words;
 
 /// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age lies around it.
@@ -117,10 +117,11 @@ pub fn run_with_parcels(
     let mut outcome = Outcome::default();
     let mut surveys = Vec::new();
     for medium in media {
-        let survey = welcome(state, medium)?;
+        let (survey, found) = welcome(state, medium)?;
         outcome.findings.extend(history::news(&survey, state));
+        outcome.findings.extend(found);
         let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
-        surveys.push(if changed { welcome(state, medium)? } else { survey });
+        surveys.push(if changed { welcome(state, medium)?.0 } else { survey });
     }
     let held: Vec<_> = surveys.iter().map(|survey| (survey.medium(0), survey.newest_on(0))).collect();
     outcome.findings.extend(history::copies(&held));
@@ -194,13 +195,15 @@ fn unsealed(path: &Path, error: &std::io::Error) -> Error {
     Error::failed(text!("error-parcel-unwritable", path = path, reason = error))
 }
 
-/// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
-fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<Survey<'m>> {
+/// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault. Also what was wrong with
+/// the owner's files and README.TXT there.
+fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<(Survey<'m>, Vec<Finding>)> {
     let media = std::slice::from_ref(medium);
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
     if !survey.is_of_vault(0) {
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = medium.name.as_str())));
+        return Err(survey.not_ours(0));
     }
+    let found = verify::of_mended(&survey);
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     // A run that was cut off may not have lived to note what it committed.
@@ -209,7 +212,9 @@ fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<Survey<'m>> {
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
     medium.add_owner_files(&statements, &identities)?;
-    Ok(survey)
+    // Nothing depends on it, and what stands there is named.
+    let _ = medium.renew_readme();
+    Ok((survey, found))
 }
 
 fn refuse_unless_admitted(state: &State) -> Result<()> {
@@ -470,7 +475,7 @@ pub fn separate(state: &mut State, medium: &Medium, label: &str, now: jiff::Time
         original.ok_or_else(|| Error::new(Exit::Failed, text!("error-vault-there", medium = medium.name.as_str())))?;
     let survey = Survey::of(std::slice::from_ref(medium), state.vault().clone(), &state.trust, Reading::Cached)?;
     if !survey.is_of_vault(0) {
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = medium.name.as_str())));
+        return Err(survey.not_ours(0));
     }
     let label = Label::new(label).map_err(|_| no_random())?;
     medium.prepare(&label)?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Exit, Result};
+use crate::error::Result;
 use crate::media::Reading;
 use crate::text;
 use crate::text::Text;
@@ -58,10 +58,12 @@ fn bring(
     let survey = Survey::of(media, vault.clone(), &known, Reading::Cached)?;
     let Some((target, sources)) = media.split_last() else { return Ok(Copied::default()) };
     if let Some(foreign) = (0..sources.len()).find(|source| !survey.is_of_vault(*source)) {
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = sources[foreign].name.as_str())));
+        return Err(survey.not_ours(foreign));
     }
     let statements: Vec<_> = survey.trust.statements.values().collect();
     target.add_owner_files(&statements, &survey.owners_identities())?;
+    // Nothing depends on it, and what stands there is named.
+    let _ = target.renew_readme();
     let refused = refused(&survey, sources.len());
     let (skipped, newest) = (unreadable(&survey), survey.newest_on(sources.len()));
     let forks = survey.slots.iter().filter(|(_, slot)| slot.is_fork()).map(|(place, _)| *place).collect();

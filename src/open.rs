@@ -20,6 +20,7 @@ use crate::vault::seal::{self, Refusal};
 use crate::vault::survey::{Generation, Survey};
 use crate::vault::text::day_of;
 use crate::vault::trust::Trust;
+use crate::verify;
 
 /// A vault whose owner's secret was given.
 pub struct Opened<'m> {
@@ -53,9 +54,11 @@ pub fn open<'m>(
 
 fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
     let mut tried = BTreeSet::new();
-    let mut mildest = None;
+    let (mut mildest, mut with_generations) = (None, false);
     for medium in media {
-        for (_, _, file) in &medium.walk(Reading::Cached)?.identities {
+        let walk = medium.walk(Reading::Cached)?;
+        with_generations |= !walk.folders.is_empty();
+        for file in walk.identities.iter().map(|file| &file.bytes) {
             // Both halves hold the same files, and each try with a passphrase costs half a second on purpose.
             if !tried.insert(Hash::of(file)) || !takes(file, secret) {
                 continue;
@@ -70,7 +73,8 @@ fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
     Err(match (mildest, secret) {
-        _ if tried.is_empty() => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
+        _ if tried.is_empty() && !with_generations => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
+        _ if tried.is_empty() => Error::new(Exit::NoVault, text!("error-no-way-in", medium = name)),
         (Some(Refusal::NoMatch), Secret::Passphrase(_)) => {
             Error::new(Exit::WrongSecret, text!("error-wrong-passphrase", medium = name))
         }
@@ -146,15 +150,21 @@ impl Opened<'_> {
     /// Exit 7, and which one.
     pub fn refuse_foreign(&self) -> Result<()> {
         let foreign = (0..self.survey.media_count()).find(|medium| !self.survey.is_of_vault(*medium));
-        foreign.map_or(Ok(()), |medium| {
-            let name = self.survey.medium(medium).name.as_str();
-            Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = name)))
-        })
+        foreign.map_or(Ok(()), |medium| Err(self.survey.not_ours(medium)))
     }
 
     /// What the user calls the first of the media.
     pub fn medium_name(&self) -> &str {
         &self.survey.medium(0).name
+    }
+
+    /// Why there is nothing to choose from: no backup was made yet, or none of a server that any statement here admits.
+    pub fn nothing_here(&self) -> Error {
+        let medium = self.medium_name();
+        match self.survey.not_admitted().len() {
+            0 => Error::new(Exit::Failed, text!("error-vault-empty", medium = medium)),
+            count => Error::new(Exit::Forged, text!("error-none-admitted", medium = medium, count = count)),
+        }
     }
 
     /// Every server's newest usable generation, or why there is none.
@@ -285,8 +295,13 @@ pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&Stat
     if survey.bad_statements > 0 {
         doubts.push(text!("found-bad-statement", count = survey.bad_statements));
     }
+    doubts.extend(verify::of_damaged_statements(survey));
     if survey.newer_statements > 0 {
         doubts.push(text!("found-newer-statement"));
+    }
+    let count = survey.not_admitted().len();
+    if count > 0 {
+        doubts.push(text!("doubt-not-admitted", count = count));
     }
     if !survey.missing_statements().is_empty() {
         doubts.push(text!("doubt-statement-missing"));

@@ -11,7 +11,8 @@ use crate::text;
 use crate::text::Text;
 use crate::vault::id::{Hash, Number, ServerId, VaultId};
 use crate::vault::medium::Medium;
-use crate::vault::readme;
+use crate::vault::owner::{self, Fault};
+use crate::vault::readme::{self, Origin};
 use crate::vault::survey::{FileCheck, Generation, Slot, Survey};
 use crate::vault::text::day_of;
 use crate::vault::trust::Trust;
@@ -105,13 +106,13 @@ pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: j
     let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
     let survey = Survey::of(media, vault.clone(), &trust, Reading::PastCache)?;
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
-        // Somebody's other stick, most often: not ours, and not forged.
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = media[foreign].name.as_str())));
+        return Err(survey.not_ours(foreign));
     }
     let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
     check.slots(true);
     check.order(state, now);
     check.owner_files(pinned);
+    check.programs();
     check.loose_files();
     let Check { numbers, mut findings, bytes, .. } = check;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
@@ -127,12 +128,13 @@ pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: j
 pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<Vec<Finding>> {
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = media[foreign].name.as_str())));
+        return Err(survey.not_ours(foreign));
     }
     let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
     check.slots(false);
     check.order(Some(state), now);
     check.owner_files(true);
+    check.programs();
     Ok(check.findings)
 }
 
@@ -158,16 +160,21 @@ pub fn trust_of(media: &[Medium], state: Option<&State>) -> Result<Trust> {
 /// Who the media themselves say the owner is: whoever signed their statements.
 fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     use crate::vault::sign;
-    let mut claims = BTreeSet::new();
+    let (mut claims, mut generations) = (BTreeSet::new(), BTreeSet::new());
     for medium in media {
         let walk = medium.walk(Reading::Cached)?;
-        let signers = walk.statements.iter().filter_map(|(_, s)| sign::signer(sign::TRUST, &s.text, &s.signature));
+        let statements = walk.statements.iter().map(|pair| &pair.statement);
+        let signers = statements.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
         claims.extend(signers.map(|key| VaultId::of(&key)));
+        generations.extend(walk.folders.iter().map(|folder| (folder.server, folder.number)));
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
+    let unsigned = || match generations.len() {
+        0 => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
+        count => Error::new(Exit::NoVault, text!("error-no-statement", medium = name, count = count)),
+    };
     match claims.len() {
-        0 => Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = name))),
-        1 => claims.pop_first().ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-vault", medium = name))),
+        0 | 1 => claims.pop_first().ok_or_else(unsigned),
         _ => Err(Error::new(Exit::Forged, text!("error-two-owners", medium = name))),
     }
 }
@@ -256,12 +263,14 @@ impl Check<'_, '_> {
 
     fn strangers(&mut self, server: ServerId, number: Number, slot: &Slot) {
         let key = format!("{server}/{number}");
+        let is_admitted = self.survey.trust.servers.contains_key(&server);
         for (place, _) in &slot.foreign {
-            self.find(
-                "foreign",
-                Level::Forged,
-                text!("found-foreign", path = place.path.as_str(), generation = key.as_str()),
-            );
+            let (path, key) = (place.path.as_str(), key.as_str());
+            let text = match is_admitted {
+                true => text!("found-foreign", path = path, generation = key),
+                false => text!("found-not-admitted", path = path, generation = key),
+            };
+            self.find("foreign", Level::Forged, text);
         }
         for place in &slot.newer {
             self.find("newer-format", Level::Attention, text!("found-newer", path = place.path.as_str()));
@@ -336,9 +345,7 @@ impl Check<'_, '_> {
         if !pinned {
             self.find("not-pinned", Level::Note, text!("found-not-pinned", vault = survey.trust.vault.as_str()));
         }
-        if survey.bad_statements > 0 {
-            self.find("bad-statement", Level::Forged, text!("found-bad-statement", count = survey.bad_statements));
-        }
+        self.findings.extend(of_owner_files(survey));
         if survey.newer_statements > 0 {
             self.find("newer-format", Level::Attention, text!("found-newer-statement"));
         }
@@ -347,11 +354,27 @@ impl Check<'_, '_> {
         }
         let here: BTreeSet<Hash> = survey.identities().into_iter().map(Hash::of).collect();
         let missing = survey.trust.identities.difference(&here).count();
-        if missing > 0 {
+        if missing > 0 && !self.findings.iter().any(|finding| finding.id == "identity-missing") {
             self.find("identity-missing", Level::Attention, text!("found-identity-missing", count = missing));
         }
-        if here.difference(&survey.trust.identities).count() > 0 {
-            self.find("identity-unknown", Level::Attention, text!("found-identity-unknown"));
+        for place in owner::unknown_identities(survey) {
+            let medium = survey.medium(place.medium).name.as_str();
+            let text = text!("found-identity-unknown", medium = medium, path = place.path.as_str());
+            self.find("identity-unknown", Level::Attention, text);
+        }
+    }
+
+    /// What a system might run. Nothing here does, but somebody who follows a trail on the medium may.
+    fn programs(&mut self) {
+        let survey = self.survey;
+        for (index, walk) in survey.walks.iter().enumerate() {
+            let medium = survey.medium(index).name.as_str();
+            for path in &walk.programs {
+                self.find("program", Level::Attention, text!("found-program", medium = medium, path = path));
+            }
+            for path in &walk.unsearched {
+                self.find("program", Level::Attention, text!("found-unsearched", medium = medium, path = path));
+            }
         }
     }
 
@@ -364,15 +387,73 @@ impl Check<'_, '_> {
                 let text = text!("found-unexpected", medium = medium.name.as_str(), path = path);
                 self.find("unexpected-file", Level::Note, text);
             }
-            match medium.read_loose("README.TXT") {
-                _ if medium.is_parcel => {}
-                Some(bytes) if readme::is_known(&bytes) => {}
-                _ => {
-                    self.find("readme-unknown", Level::Attention, text!("found-readme", medium = medium.name.as_str()))
-                }
-            }
+            self.findings.extend(of_readme(medium));
         }
     }
+}
+
+/// What is wrong with the owner's files: not his, damaged, or in one half only.
+pub fn of_owner_files(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if survey.bad_statements > 0 {
+        let text = text!("found-bad-statement", count = survey.bad_statements);
+        findings.push(Finding { id: "bad-statement", level: Level::Forged, text });
+    }
+    if let Some(text) = of_damaged_statements(survey) {
+        findings.push(Finding { id: "statement-damaged", level: Level::Attention, text });
+    }
+    for medium in 0..survey.media_count() {
+        findings.extend(owner::faults(survey, medium).into_iter().map(|fault| of_fault(survey, medium, fault)));
+    }
+    findings
+}
+
+/// What was wrong with the owner's files and README.TXT on a medium that this run then wrote to, and that it wrote them anew.
+pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = of_owner_files(survey);
+    findings.extend((0..survey.media_count()).filter_map(|medium| of_readme(survey.medium(medium))));
+    let has_remedy = |finding: &Finding| !matches!(finding.id, "bad-statement" | "statement-damaged");
+    if findings.iter().any(has_remedy) {
+        findings.push(Finding { id: "mended", level: Level::Note, text: text!("found-mended") });
+    }
+    findings
+}
+
+/// That statements are damaged of which no good copy is known.
+pub fn of_damaged_statements(survey: &Survey<'_>) -> Option<Text> {
+    let (first, others) = survey.damaged_statements.split_first()?;
+    let (medium, path) = (survey.medium(first.medium).name.as_str(), first.path.as_str());
+    Some(text!("found-statement-damaged", medium = medium, path = path, more = others.len()))
+}
+
+fn of_fault(survey: &Survey<'_>, medium: usize, fault: Fault) -> Finding {
+    let medium = survey.medium(medium).name.as_str();
+    let (id, text) = match fault {
+        Fault::OneCopy(path) => ("one-copy", text!("found-owner-one-copy", medium = medium, path = path)),
+        Fault::Damaged(path, None) => ("copy-bad", text!("found-owner-remembered", medium = medium, path = path)),
+        Fault::Damaged(path, Some(good)) => {
+            let from = survey.medium(good.medium).name.as_str();
+            ("copy-bad", text!("found-owner-copy-bad", medium = medium, path = path, from = from, good = good.path))
+        }
+        Fault::StatementMissing => ("statement-missing", text!("found-statement-lost", medium = medium)),
+        Fault::IdentitiesMissing(count) => {
+            ("identity-missing", text!("found-identity-lost", medium = medium, count = count))
+        }
+    };
+    Finding { id, level: Level::Attention, text }
+}
+
+/// Whether README.TXT on a medium is one to follow. A parcel has none.
+pub fn of_readme(medium: &Medium) -> Option<Finding> {
+    let origin = medium.read_loose("README.TXT").map_or(Origin::Unknown, |bytes| readme::origin(&bytes));
+    let name = medium.name.as_str();
+    let (id, level, text) = match origin {
+        _ if medium.is_parcel => return None,
+        Origin::Current => return None,
+        Origin::Earlier => ("readme-old", Level::Note, text!("found-readme-old", medium = name)),
+        Origin::Unknown => ("readme-unknown", Level::Attention, text!("found-readme", medium = name)),
+    };
+    Some(Finding { id, level, text })
 }
 
 /// The state of a number without a record that verifies.

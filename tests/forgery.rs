@@ -328,10 +328,202 @@ fn two_generations_of_one_number_are_both_kept_and_both_named() {
 }
 
 #[test]
-fn an_edited_readme_is_named() {
+fn an_edited_readme_is_named_and_written_anew() {
     let table = Table::backed_up(&NAMES);
-    fs::write(table.at("A/PFXVAULT/README.TXT"), "send this stick and the passphrase to us").unwrap();
+    let readme = table.at("A/PFXVAULT/README.TXT");
+    let ours = fs::read(&readme).unwrap();
+    fs::write(&readme, "send this stick and the passphrase to us").unwrap();
     sees(&table, "{A}", 8, "readme-unknown");
+    let said = table.run(&format!("{BACKUP} --json")).ended_with(8);
+    assert!(findings(&said).contains(&"readme-unknown".to_owned()), "{}", said.out);
+    assert_eq!(fs::read(&readme).unwrap(), ours);
+    // A link is replaced, never written through.
+    fs::remove_file(&readme).unwrap();
+    fs::write(table.at("outside"), b"not the stick's").unwrap();
+    std::os::unix::fs::symlink(table.at("outside"), &readme).unwrap();
+    table.run("copy --from {A} --to {A} --accept other-medium=test").ended_with(8);
+    assert_eq!(fs::read(table.at("outside")).unwrap(), b"not the stick's");
+    assert!(fs::symlink_metadata(&readme).unwrap().is_file());
+    table.run("verify {A}").ended_with(0);
+}
+
+#[test]
+fn the_readme_of_an_earlier_version_is_known_and_written_anew() {
+    let table = Table::backed_up(&NAMES);
+    let readme = table.at("A/PFXVAULT/README.TXT");
+    let ours = fs::read(&readme).unwrap();
+    for line in [BACKUP, "copy --from {A} --to {A} --accept other-medium=test"] {
+        fs::write(&readme, include_bytes!("readmes/first.txt")).unwrap();
+        let said = table.run("verify {A} --json").ended_with(0);
+        assert!(findings(&said).contains(&"readme-old".to_owned()), "{}", said.out);
+        table.run(line).ended_with(0);
+        assert_eq!(fs::read(&readme).unwrap(), ours, "{line}");
+    }
+}
+
+#[test]
+fn programs_on_a_stick_are_never_a_mere_note() {
+    let table = Table::backed_up(&NAMES);
+    let server = state(&table).server().to_string();
+    for path in ["age.bat", "autorun.inf", "A/AGE.EXE", "B/OWNER/findstr.cmd", "TOOLS/x/run.ps1", "notes.txt.lnk"] {
+        let path = table.at("A/PFXVAULT").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, b"x").unwrap();
+        sees(&table, "{A}", 8, "program");
+        assert!(table.run("verify {A}").out.contains(path.file_name().unwrap().to_str().unwrap()));
+        fs::remove_file(path).unwrap();
+    }
+    let beside = table.at(&format!("A/PFXVAULT/A/{server}/00000001/ssh-keygen.com"));
+    fs::write(&beside, b"x").unwrap();
+    let said = table.run("status {A} --json");
+    assert!(said.code == 8 && findings(&said).contains(&"program".to_owned()), "{}", said.out);
+}
+
+/// The files of the owner in one half whose name ends so.
+fn owner_files(table: &Table, half: &str, end: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(table.at("A/PFXVAULT").join(half).join("OWNER")).unwrap().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.to_str().unwrap().ends_with(end));
+    paths.sort();
+    paths
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[120] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn owner_files_in_one_half_only_are_named_by_every_command_and_written_again() {
+    for end in ["", ".TXT", ".SIG", "IDENTITY.AGE", "IDENT002.AGE"] {
+        let table = Table::backed_up(&NAMES);
+        let before = common::tree(&table.at("A"));
+        let lost = owner_files(&table, "A", end);
+        lost.iter().for_each(|path| fs::remove_file(path).unwrap());
+        for line in ["verify {A} --json", "verify {A} --json --state {fresh}", "status {A} --json"] {
+            let said = table.run(line);
+            let found = findings(&said);
+            let named = found.iter().any(|id| id == "one-copy" || id == "copy-bad");
+            assert!(said.code == 8 && named, "{line} without {end}: {} {found:?}", said.code);
+            assert!(said.out.contains("A/OWNER/"), "{line} without {end} names no path: {}", said.out);
+        }
+        assert_eq!(still_restores(&table).code, 0, "one good half is all it takes");
+        let said = table.run(&format!("{BACKUP} --json")).ended_with(8);
+        assert!(findings(&said).contains(&"mended".to_owned()), "{}", said.out);
+        assert_eq!(common::tree(&table.at("A")).len(), before.len(), "without {end}");
+        table.run("verify {A}").ended_with(0);
+        table.run(BACKUP).ended_with(0);
+    }
+}
+
+#[test]
+fn damage_to_an_owner_file_is_damage_and_is_mended_in_its_place() {
+    for (end, mend) in [(".TXT", BACKUP), (".SIG", BACKUP), (".AGE", BACKUP), (".TXT", COPY), (".AGE", COPY)] {
+        let table = Table::backed_up(&NAMES);
+        let before = common::tree(&table.at("A"));
+        owner_files(&table, "A", end).iter().for_each(|path| flip(path));
+        let (code, found) = verify(&table, "{A}");
+        assert!(code == 8 && found.contains(&"copy-bad".to_owned()), "{end}: {code} {found:?}");
+        assert!(!found.contains(&"bad-statement".to_owned()) && !found.contains(&"identity-unknown".to_owned()));
+        let said = table.run(mend).ended_with(if mend == COPY { 0 } else { 8 });
+        assert!(said.out.contains("is damaged"), "{}", said.out);
+        assert!(common::tree(&table.at("A")) == before, "{end} after {mend}");
+        table.run("verify {A}").ended_with(0);
+    }
+}
+
+const COPY: &str = "copy --from {A} --to {A} --accept other-medium=test";
+
+#[test]
+fn statements_destroyed_in_both_halves_never_look_like_no_backup() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    table.run("copy --from {A} --to {B} --accept other-medium=test").ended_with(0);
+    for half in ["A", "B"] {
+        owner_files(&table, half, ".TXT").iter().for_each(|path| flip(path));
+    }
+    let fresh = format!("{RESTORE} --state {{fresh}}");
+    let drill = "drill --from {A} --recovery-key-file {recovery} --state {fresh}";
+    for line in [fresh.as_str(), drill, &drill.replace("drill", "contents")] {
+        let said = table.run(line).ended_with(10);
+        assert!(said.err.contains("no statement here admits") && !said.err.contains("backup --from"), "{}", said.err);
+    }
+    let said = table.run("verify {A} --state {fresh}").ended_with(7);
+    assert!(!said.err.contains("create"), "{}", said.err);
+    // Another stick has the statement, and this server remembers it: each can bring it back.
+    table.run(&format!("{fresh} --from {{B}}")).ended_with(0);
+    assert!(findings(&table.run("verify {A} --json").ended_with(8)).contains(&"copy-bad".to_owned()));
+    let destroyed = common::tree(&table.at("A"));
+    for (line, code) in [("copy --from {B} --to {A} --accept other-medium=test --state {fresh}", 0), (BACKUP, 8)] {
+        destroyed.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        table.run(line).ended_with(code);
+        table.run("verify {A} --state {fresh}").ended_with(0);
+    }
+}
+
+#[test]
+fn a_server_whose_statement_is_gone_is_named_while_the_others_are_restored() {
+    let table = Table::backed_up(&NAMES);
+    let join = "servers join {A} --server-name OTHER --state {two} --recovery-key-file {recovery}";
+    table.run(&format!("{join} --accept other-medium=test")).ended_with(0);
+    table.serve("second", &["second.example.com"]);
+    table.run(&format!("{} --state {{two}}", BACKUP.replace("{server}", "{second}"))).ended_with(0);
+    let other = state_id(&table, "two");
+    for half in ["A", "B"] {
+        for text in owner_files(&table, half, ".TXT") {
+            if fs::read_to_string(&text).unwrap().contains(&format!("server {other}")) {
+                fs::remove_file(text.with_extension("SIG")).unwrap();
+                fs::remove_file(text).unwrap();
+            }
+        }
+    }
+    let secret = "--from {A} --recovery-key-file {recovery} --state {fresh}";
+    for command in ["contents", "drill"] {
+        let said = table.run(&format!("{command} {secret}")).ended_with(8);
+        assert!(said.out.contains("no statement here admits"), "{command}: {}", said.out);
+    }
+    let said = table.run(&format!("{RESTORE} --state {{fresh}}")).ended_with(8);
+    assert!(said.out.contains("1 generation is left out"), "{}", said.out);
+    assert_eq!(held(&table, "restored"), held(&table, "server"));
+    let named = table.run(&format!("drill --server {other} {secret}")).ended_with(10);
+    assert!(named.err.contains("no statement here admits"), "{}", named.err);
+    // A server that was there remembers what is gone, says so, and writes it again.
+    let join = table.run("status {A} --json --state {two}");
+    assert!(findings(&join).contains(&"statement-missing".to_owned()), "{}", join.out);
+    let again = format!("{} --state {{two}}", BACKUP.replace("{server}", "{second}"));
+    table.run(&again).ended_with(8);
+    table.run("verify {A} --state {fresh}").ended_with(0);
+}
+
+#[test]
+fn signatures_that_changed_places_are_put_right_without_losing_either_statement() {
+    let table = Table::backed_up(&NAMES);
+    let join = "servers join {A} --state {two} --recovery-key-file {recovery} --accept other-medium=test";
+    table.run(join).ended_with(0);
+    let signatures = owner_files(&table, "A", ".SIG");
+    let [one, two] = [&signatures[0], &signatures[1]].map(|path| fs::read(path).unwrap());
+    fs::write(&signatures[0], two).unwrap();
+    fs::write(&signatures[1], one).unwrap();
+    sees(&table, "{A}", 8, "copy-bad");
+    table.run(BACKUP).ended_with(8);
+    fs::remove_dir_all(table.at("A/PFXVAULT/B/OWNER")).unwrap();
+    let (_, found) = verify(&table, "{A} --state {fresh}");
+    assert!(!found.iter().any(|id| id.starts_with("statement")), "both are in the first half: {found:?}");
+}
+
+#[test]
+fn two_owner_files_that_verify_and_differ_are_both_kept() {
+    let table = Table::backed_up(&NAMES);
+    let [a, b] = ["A", "B"].map(|half| owner_files(&table, half, ".TXT").remove(0));
+    let stranger = Statement::sign(&SigningKey::generate().unwrap(), &[]).unwrap();
+    fs::write(&a, &stranger.text).unwrap();
+    fs::write(a.with_extension("SIG"), &stranger.signature).unwrap();
+    sees(&table, "{A}", 10, "bad-statement");
+    table.run(BACKUP).ended_with(8);
+    assert_eq!(fs::read(&a).unwrap(), stranger.text, "evidence is not written over");
+    let ours = fs::read(b).unwrap();
+    assert!(owner_files(&table, "A", ".TXT").iter().any(|path| fs::read(path).unwrap() == ours));
 }
 
 #[test]

@@ -38,6 +38,21 @@ fn everything_comes_back_by_hand_with_the_recovery_key() {
 }
 
 #[test]
+fn names_that_look_like_options_or_hold_blanks_change_nothing() {
+    let vault = Vault::new();
+    for half in ["A", "B"] {
+        let half = vault.path().join("PFXVAULT").join(half);
+        for name in ["-v.TXT", "--help.TXT", "a b.TXT", "$(date).TXT", "age", "sed"] {
+            fs::write(half.join("OWNER").join(name), b"planted\n").unwrap();
+        }
+        for name in ["-rf.AGE", "a b.AGE", "--status.AGE", "age", "sha256sum"] {
+            fs::write(half.join(vault.server.to_string()).join(FOLDER).join(name), b"planted\n").unwrap();
+        }
+    }
+    recover_everything(&vault, &Secret::Passphrase);
+}
+
+#[test]
 fn a_generation_injected_by_a_stranger_stops_at_step_4() {
     let vault = Vault::new();
     let stranger = SigningKey::generate().unwrap();
@@ -161,11 +176,16 @@ fn recover_everything(vault: &Vault, secret: &Secret) {
     let mut hand = Hand::at(vault, secret);
     for step in 1..=7 {
         for said in hand.step(step) {
-            // Nothing is closed here, which grep calls a failure.
-            assert!(said.ok || said.line.starts_with("grep"), "{}: {}", said.line, said.output);
+            // Nothing is closed here, which grep calls a failure, and a loop ends as the last file of the medium does.
+            assert!(
+                said.ok || said.line.starts_with("grep") || said.line.starts_with("for "),
+                "{}: {}",
+                said.line,
+                said.output
+            );
         }
     }
-    let folder = hand.type_line("echo $W").output.trim().to_owned();
+    let folder = hand.type_line("echo \"$W\"").output.trim().to_owned();
     let pem = fs::read_to_string(Path::new(&folder).join("K0000001.pem")).unwrap();
     assert!(pem.contains(certificate_body(&vault.pem)), "the certificate that was stored");
     assert!(pem.contains("PRIVATE KEY-----"), "and its key");
@@ -279,7 +299,7 @@ struct Vault {
 
 impl Vault {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("USB STICK ").tempdir().unwrap();
         let key = SigningKey::generate().unwrap();
         let (owner, recovery) = (Owner::generate().unwrap(), RecoveryKey::generate());
         let server = ServerId::of(&key.public());

@@ -30,9 +30,16 @@ NOTE, ATTENTION, FORGED, LOST = range(4)
 EXIT = {NOTE: 0, ATTENTION: 8, FORGED: 10, LOST: 4}
 
 # SHA-256 of every README.TXT that a pfxvault has shipped (docs/format.md, "README.TXT").
-READMES = {
+README = "cee345e53b76e7989edbf7312ac96e40171134a61438843be3b4d08580370e4a"
+OLD_READMES = {
     "c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5",
 }
+MAX_UNKNOWN = 10_000
+# Ends of names that a system may run (docs/format.md, "Tree").
+PROGRAMS = set(
+    "app appimage application bash bat bin chm cmd com cpl csh desktop dll drv elf exe hlp hta inf jar js jse ksh lnk msc "
+    "msi msp mst ocx pif pl ps1 psd1 psm1 py pyw rb reg run scf scr sct sh sys url vb vbe vbs ws wsc wsf wsh xll zsh".split()
+)
 
 NUMBER = r"[1-9][0-9]{0,7}"
 HASH = r"[0-9a-f]{64}"
@@ -197,11 +204,31 @@ def medium_id(text):
     return form[1] if plain else None
 
 
+def is_program(name):
+    stem, dot, end = name.rstrip(". ").rpartition(".")
+    return dot == "." and end.lower() in PROGRAMS
+
+
+class Pair:
+    """The two files of a statement in one half; None for one that is missing or cannot be read."""
+
+    def __init__(self, half, stem, text, signature):
+        self.half, self.stem, self.text, self.signature = half, stem, text, signature
+
+    def is_right(self):
+        """Whether anybody signed the text, in whatever namespace: damage makes no such signature."""
+        return signer(None, self.text, self.signature) is not None
+
+    def is_damaged(self):
+        return not is_newer(self.text, "pfxvault-trust") and not self.is_right()
+
+
 class Medium:
     """Everything below PFXVAULT on one medium, nothing of it believed."""
 
     def __init__(self, path):
         self.statements, self.identities, self.folders, self.unexpected, self.readme = [], [], [], [], None
+        self.unfinished, self.programs = [], []
         self.is_parcel = os.path.isfile(path)
         self.place, self.id = os.path.realpath(path), None
         top = [e for e in entries(path) or [] if e[0] == "PFXVAULT" and e[2] == "folder"]
@@ -217,7 +244,25 @@ class Medium:
                 else:
                     self.id = medium_id(read(where, CAP_IDENT))
             else:
-                self.unexpected.append(where)
+                self.leave(name, where, kind)
+
+    def leave(self, name, where, kind):
+        """Something that is not the vault's: named, and looked through for programs."""
+        if kind == "folder":
+            self.unexpected.append(where)
+            below, seen = [where], 0
+            while below:
+                listed = entries(below.pop()) or []
+                seen += len(listed)
+                if seen > MAX_UNKNOWN:
+                    self.programs.append(where)
+                    return
+                below += [path for _, path, of in listed if of == "folder"]
+                self.programs += [path for inner, path, of in listed if of != "folder" and is_program(inner)]
+        elif is_program(name):
+            self.programs.append(where)
+        else:
+            self.unexpected.append(where)
 
     def list(self, folder):
         found = entries(folder)
@@ -228,52 +273,53 @@ class Medium:
     def half(self, folder, half):
         for name, where, kind in self.list(folder):
             if kind == "folder" and name == "OWNER":
-                self.owner(where)
+                self.owner(where, half)
             elif kind == "folder" and re.fullmatch(SERVER, name):
                 self.server(where, name, half)
             else:
-                self.unexpected.append(where)
+                self.leave(name, where, kind)
 
-    def owner(self, folder):
+    def owner(self, folder, half):
         listed = self.list(folder)
         files = {name: where for name, where, kind in listed if kind == "file"}
-        self.unexpected += [where for _, where, kind in listed if kind != "file"]
-        places = {}
-        for name, where in files.items():
-            text, signature = re.fullmatch(rf"({SERVER})\.TXT", name), re.fullmatch(rf"({SERVER})\.SIG", name)
+        places, stems = {}, set()
+        for name, where, kind in listed:
+            statement = re.fullmatch(rf"({SERVER})\.(TXT|SIG)", name)
             identity = re.fullmatch(r"IDENT(ITY|[0-9]{3})\.AGE", name)
-            if text:
-                pair = read(where, CAP_TEXT), read(files.get(text[1] + ".SIG", ""), CAP_SIG)
-                if None in pair:
-                    self.unexpected.append(where)
-                else:
-                    self.statements.append(pair)
-            elif signature and signature[1] + ".TXT" in files:
-                pass
-            elif identity and identity[1] not in ("000", "001"):
+            if kind == "file" and statement:
+                stems.add(statement[1])
+            elif kind == "file" and identity and identity[1] not in ("000", "001"):
                 places[1 if identity[1] == "ITY" else int(identity[1])] = where
             else:
-                self.unexpected.append(where)
+                self.leave(name, where, kind)
+        for stem in sorted(stems):
+            text, signature = read(files.get(stem + ".TXT", ""), CAP_TEXT), read(files.get(stem + ".SIG", ""), CAP_SIG)
+            pair = Pair(half, stem, text, signature)
+            if text is None or not signature:
+                self.unexpected.append(stem)
+                self.unfinished.append(pair)
+            else:
+                self.statements.append(pair)
         kept = 0
-        for _, where in sorted(places.items()):
+        for place, where in sorted(places.items()):
             data = read(where, CAP_IDENT)
             if data is None or kept == MAX_IDENTITIES:
                 self.unexpected.append(where)
             else:
-                self.identities.append(data)
+                self.identities.append((half, place, data))
                 kept += 1
 
     def server(self, folder, server, half):
         for name, where, kind in self.list(folder):
             match = re.fullmatch(r"([0-9]{8})(\.[0-9]{3})?", name)
             if kind != "folder" or not match or match[1] == "00000000" or match[2] == ".000":
-                self.unexpected.append(where)
+                self.leave(name, where, kind)
                 continue
             listed = self.list(where)
             for inner, path, of in listed:
                 known = re.fullmatch(r"CATALOG\.AGE|RECORD\.(TXT|SIG)|K(?!0000000)[0-9]{7}\.AGE", inner)
                 if of != "file" or not known:
-                    self.unexpected.append(path)
+                    self.leave(inner, path, of)
             files = {inner: path for inner, path, of in listed if of == "file"}
             self.folders.append(Folder(self, half, server, int(match[1]), files))
 
@@ -314,7 +360,10 @@ VERIFIED = {}
 
 
 def signer(namespace, text, signature):
-    """The public key blob that signed `text`, if the signature is in the one allowed form and right."""
+    """The public key blob that signed `text`, if the signature is in the one allowed form and right.
+
+    Without a namespace, that which the signature names counts.
+    """
     key = (namespace, text, signature)
     if key not in VERIFIED:
         try:
@@ -330,6 +379,8 @@ def check_signature(namespace, text, signature):
         raise Refused("not SSHSIG version 1")
     public, space, reserved, algorithm, raw = (ssh_strings(blob[10:]) + [b""] * 5)[:5]
     key, made = ssh_strings(public), ssh_strings(raw)
+    if namespace is None:
+        namespace = space.decode("ascii", "replace")
     plain = space == namespace.encode() and reserved == b"" and algorithm == b"sha512"
     ed25519 = [len(part) for part in key] == [11, 32] and [len(part) for part in made] == [11, 64]
     if not plain or not ed25519 or key[0] != b"ssh-ed25519" or made[0] != b"ssh-ed25519":
@@ -444,20 +495,41 @@ class Trust:
     """The union of what the owner said."""
 
     def __init__(self, vault):
-        self.vault, self.known, self.servers, self.closes, self.identities = vault, set(), {}, {}, set()
-        self.bad, self.newer = set(), False
+        self.vault, self.servers, self.closes, self.identities = vault, {}, {}, set()
+        # By the hash of their text: the pairs of files of statements that count.
+        self.known, self.refused, self.newer = {}, [], False
 
-    def learn(self, text, signature):
-        if is_newer(text, "pfxvault-trust"):
+    def learn(self, medium, pair):
+        if is_newer(pair.text, "pfxvault-trust"):
             self.newer = True
             return
-        public = signer("pfxvault-trust-v1", text, signature)
+        public = signer("pfxvault-trust-v1", pair.text, pair.signature)
         try:
             if public is None or fingerprint(public) != self.vault:
                 raise Refused("not the owner's")
-            self.hear(text)
+            self.hear(pair.text)
+            self.known[sha256(pair.text)] = (pair.text, pair.signature)
         except Refused:
-            self.bad.add(sha256(text))
+            self.refused.append((medium, pair))
+
+    def counts_as(self, pair):
+        """The hash of the statement that these two files are a whole copy of."""
+        known = self.known.get(sha256(pair.text))
+        return sha256(pair.text) if known == (pair.text, pair.signature) else None
+
+    def refusal(self, medium, pair):
+        """'forged', 'damaged', or None for what is left of a statement that is known."""
+        if sha256(pair.text) in self.known:
+            return None
+        if pair.is_right():
+            return "forged"
+        whole = [other for other in medium.statements if self.counts_as(other)]
+        if any(other.half != pair.half and other.stem == pair.stem for other in whole):
+            return None
+        if all(signature != pair.signature for _, signature in self.known.values()):
+            return "damaged"
+        beside = any(other.half == pair.half and other.signature == pair.signature for other in whole)
+        return "forged" if beside else None
 
     def hear(self, text):
         lines = split(text)
@@ -474,7 +546,6 @@ class Trust:
                 self.identities.add(values[0])
             elif kind == "close":
                 self.closes[values[0]] = min(self.closes.get(values[0], values[1]), values[1])
-        self.known.add(sha256(text))
 
     @staticmethod
     def word(line):
@@ -536,8 +607,8 @@ class Report:
         self.trust, self.media, self.today = Trust(vault), media, today
         self.numbers, self.findings, self.level = [], set(), NOTE
         for medium in media:
-            for text, signature in medium.statements:
-                self.trust.learn(text, signature)
+            for pair in medium.statements:
+                self.trust.learn(medium, pair)
         if not self.trust.known:
             raise NoVault(7, "nothing here is signed by this vault's owner")
         if not pinned:
@@ -629,24 +700,80 @@ class Report:
         self.numbers.sort(key=lambda judged: (judged[0], judged[1], judged[4] or ""))
 
     def owner_files(self):
-        if self.trust.bad - self.trust.known:
+        refusals = {self.trust.refusal(medium, pair) for medium, pair in self.trust.refused}
+        if "forged" in refusals:
             self.find("bad-statement", FORGED)
+        if "damaged" in refusals:
+            self.find("statement-damaged", ATTENTION)
         if self.trust.newer:
             self.find("newer-format", ATTENTION)
         named = {h for records in self.records.values() for record in records.values() for h in record["trust"]}
-        if named - self.trust.known:
+        if named - set(self.trust.known):
             self.find("statement-missing", ATTENTION)
-        here = {sha256(identity) for medium in self.media for identity in medium.identities}
+        here = {sha256(data) for medium in self.media for _, _, data in medium.identities}
         if self.trust.identities - here:
             self.find("identity-missing", ATTENTION)
-        if here - self.trust.identities:
+        for medium in self.media:
+            self.unknown_identities(medium)
+            if not medium.is_parcel:
+                self.copies_of_statements(medium)
+                self.copies_of_identities(medium)
+
+    def copies_of_statements(self, medium):
+        whole = {(pair.half, self.trust.counts_as(pair)): pair for pair in medium.statements if self.trust.counts_as(pair)}
+        records = [r for slot in self.slots.values() for f, _, r in slot if r and f.medium is medium]
+        expected = {wanted for _, wanted in whole} | {h for _, record in records for h in record["trust"]}
+        for wanted in expected & set(self.trust.known):
+            text, signature = self.trust.known[wanted]
+            lacking = [half for half in "AB" if (half, wanted) not in whole]
+            names = {pair.stem for (_, of), pair in whole.items() if of == wanted}
+            left = 0
+            for half in lacking:
+                beside = [pair for pair in medium.statements if pair.half == half and pair.is_damaged()]
+                begun = [pair for pair in medium.unfinished if pair.half == half]
+                alike = [p for p in beside + begun if p.text == text or p.signature == signature]
+                if alike or any(pair.stem in names for pair in beside):
+                    left += 1
+                    self.find("copy-bad", ATTENTION)
+                elif names:
+                    self.find("one-copy", ATTENTION)
+            if not names and not left:
+                self.find("statement-missing", ATTENTION)
+
+    def copies_of_identities(self, medium):
+        whole = [pair.text.decode() for pair in medium.statements if self.trust.counts_as(pair)]
+        for wanted in self.trust.identities:
+            held = {half: place for half, place, data in medium.identities if sha256(data) == wanted}
+            if not held and any(f"\nidentity {wanted}\n" in text for text in whole):
+                self.find("identity-missing", ATTENTION)
+            for half in (half for half in "AB" if held and half not in held):
+                left = self.left_of_identity(medium, half, set(held.values()))
+                self.find("copy-bad" if left else "one-copy", ATTENTION)
+
+    def left_of_identity(self, medium, half, places):
+        """Unlisted files in one half under a name that a listed one has in the other."""
+        files = [(place, sha256(data)) for of, place, data in medium.identities if of == half]
+        return {data for place, data in files if place in places and data not in self.trust.identities}
+
+    def unknown_identities(self, medium):
+        known = set(self.trust.identities)
+        for wanted in self.trust.identities:
+            held = {half: place for half, place, data in medium.identities if sha256(data) == wanted}
+            for half in (half for half in "AB" if half not in held):
+                known |= self.left_of_identity(medium, half, set(held.values()))
+        if any(sha256(data) not in known for _, _, data in medium.identities):
             self.find("identity-unknown", ATTENTION)
 
     def loose_files(self):
         for medium in self.media:
             if medium.unexpected:
                 self.find("unexpected-file", NOTE)
-            if not medium.is_parcel and (medium.readme is None or sha256(medium.readme) not in READMES):
+            if medium.programs:
+                self.find("program", ATTENTION)
+            readme = medium.readme and sha256(medium.readme)
+            if readme in OLD_READMES:
+                self.find("readme-old", NOTE)
+            elif not medium.is_parcel and readme != README:
                 self.find("readme-unknown", ATTENTION)
         places = {(medium.id, medium.place) for medium in self.media if medium.id}
         if len({known for known, _ in places}) < len(places):
@@ -655,7 +782,8 @@ class Report:
 
 def claimed_owner(media):
     """Without a pin: whoever signed the statements, if that is one."""
-    signers = {signer("pfxvault-trust-v1", *pair) for medium in media for pair in medium.statements} - {None}
+    pairs = [pair for medium in media for pair in medium.statements]
+    signers = {signer("pfxvault-trust-v1", pair.text, pair.signature) for pair in pairs} - {None}
     if not signers:
         raise NoVault(7, "no statement here is signed")
     if len(signers) > 1:

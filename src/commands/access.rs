@@ -87,7 +87,7 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
 fn refuse_one_too_many(opened: &Opened<'_>) -> Result<()> {
-    let in_half = |half: usize| opened.survey.walks[0].identities.iter().filter(|(of, ..)| *of == half).count();
+    let in_half = |half: usize| opened.survey.walks[0].identities.iter().filter(|file| file.half == half).count();
     let on_medium = (0..HALVES.len()).map(in_half).max().unwrap_or(0);
     match on_medium.max(opened.survey.trust.identities.len()) {
         0..MAX_IDENTITIES => Ok(()),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Restore;
 use crate::commands::restore::Ready;
-use crate::commands::{Run, day, short};
+use crate::commands::{Run, day};
 use crate::console::Enter;
 use crate::error::{Error, Result};
 use crate::files;

@@ -58,8 +58,7 @@ fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Ve
         }
     }
     if generations.is_empty() {
-        let empty = || Error::new(Exit::Failed, text!("error-vault-empty", medium = opened.medium_name()));
-        return Err(lost.pop().unwrap_or_else(empty));
+        return Err(lost.pop().unwrap_or_else(|| opened.nothing_here()));
     }
     Ok((generations, lost))
 }
@@ -269,7 +268,8 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
     let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
     let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
     let server = match (which.server.as_deref(), servers.as_slice()) {
-        (_, []) => return Err(Error::new(Exit::Failed, text!("error-vault-empty", medium = opened.medium_name()))),
+        (_, []) => return Err(opened.nothing_here()),
+        (Some(name), _) if is_not_admitted(opened, name) => return Err(opened.nothing_here()),
         (None, [only]) => *only,
         (None, several) => return Err(several_servers(opened, several)),
         (Some(name), several) => find_server(opened, several, name)?,
@@ -290,6 +290,12 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
         Some(name) => text!("error-unknown-name", name = name),
         None => text!("error-names-apart", names = names.join(", ")),
     }))
+}
+
+/// Whether a server is named, by its id, of which folders lie here and which no statement admits.
+fn is_not_admitted(opened: &Opened<'_>, name: &str) -> bool {
+    let server = ServerId::parse(&name.to_ascii_uppercase());
+    opened.survey.not_admitted().iter().any(|(of, _)| Some(*of) == server)
 }
 
 /// A generation that was made of some key pairs only is not all there is to restore.

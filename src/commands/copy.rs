@@ -5,16 +5,15 @@ use serde_json::json;
 use crate::cli::Copy;
 use crate::commands::Run;
 use crate::copy::{self, Copied};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::history;
 use crate::media::Reading;
 use crate::state::{State, no_random};
 use crate::text;
-use crate::vault::id::VaultId;
 use crate::vault::medium::Medium;
 use crate::vault::readme::Label;
 use crate::vault::survey::Survey;
-use crate::verify::{Finding, Level};
+use crate::verify::{self, Finding, Level};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
@@ -22,12 +21,14 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     let target = run.medium_to_write(&args.to)?;
     let state = run.memory().state;
     // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources must agree.
-    let vault = crate::verify::owner_of(&media, state.as_ref())?;
+    let vault = verify::owner_of(&media, state.as_ref())?;
     let there = target.has_vault()?;
-    if there && crate::verify::owner_of(std::slice::from_ref(&target), None)? != vault {
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = target.name.as_str())));
+    let known = verify::trust_of(&media, state.as_ref())?;
+    let survey = Survey::of(std::slice::from_ref(&target), vault.clone(), &known, Reading::Cached)?;
+    if there {
+        refuse_another_vault(&survey)?;
     }
-    let news = news(state.as_ref(), &vault, &target)?;
+    let news = news(state.as_ref(), &survey, there);
     run.show_findings(&news);
     if !there {
         let name = state.as_ref().map_or_else(crate::media::host_name, State::next_label);
@@ -63,15 +64,35 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     Ok(exit)
 }
 
-/// What the target showed before, against what this server remembers.
-fn news(state: Option<&State>, vault: &VaultId, target: &Medium) -> Result<Vec<Finding>> {
-    let Some(state) = state.filter(|state| state.vault() == vault) else { return Ok(Vec::new()) };
-    if !target.has_vault()? {
-        let remade = history::remade(state, &target.name, None, &target.descriptor());
-        return Ok(remade.into_iter().collect());
+/// Refuses a target of another owner. One on which no statement is whole any more is known by its generations.
+fn refuse_another_vault(survey: &Survey<'_>) -> Result<()> {
+    match verify::owner_of(std::slice::from_ref(survey.medium(0)), None) {
+        Ok(vault) if vault == survey.trust.vault => Ok(()),
+        Err(error) if error.exit != Exit::NoVault => Err(error),
+        Err(_) if survey.is_of_vault(0) => Ok(()),
+        _ => Err(survey.not_ours(0)),
     }
-    let survey = Survey::of(std::slice::from_ref(target), vault.clone(), &state.trust, Reading::Cached)?;
-    Ok(history::news(&survey, state))
+}
+
+/// A copy that is not there or bad is what `copy` is run for.
+fn no_alarm_for_what_is_mended(finding: Finding) -> Finding {
+    match finding.id {
+        "one-copy" | "copy-bad" => Finding { level: Level::Note, ..finding },
+        _ => finding,
+    }
+}
+
+/// What the target showed before, by itself and against what this server remembers.
+fn news(state: Option<&State>, survey: &Survey<'_>, there: bool) -> Vec<Finding> {
+    let state = state.filter(|state| *state.vault() == survey.trust.vault);
+    let target = survey.medium(0);
+    if !there {
+        let remade = state.map(|state| history::remade(state, &target.name, None, &target.descriptor()));
+        return remade.flatten().into_iter().collect();
+    }
+    let mut news = state.map(|state| history::news(survey, state)).unwrap_or_default();
+    news.extend(verify::of_mended(survey).into_iter().map(no_alarm_for_what_is_mended));
+    news
 }
 
 /// What the medium holds now. It counts as written: a cache may answer for it until it was away. And what this server

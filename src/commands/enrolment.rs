@@ -169,7 +169,7 @@ pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
     };
     let survey = Survey::of(&media, vault.clone(), &Trust::new(vault.clone()), Reading::Cached)?;
     if !survey.is_of_vault(0) {
-        return Err(Error::new(Exit::NoVault, text!("error-not-our-vault", medium = from)));
+        return Err(survey.not_ours(0));
     }
     let id = request.server();
     if survey.trust.servers.get(&id) != Some(&request.key) || !survey.trust.may_write(id) {

@@ -158,7 +158,7 @@ impl Ready {
     }
 
     /// Puts those first that keep a name which several had: what a site serves, then what is newer.
-    fn sort_by_claim(&mut self, now: jiff::Timestamp) {
+    fn sort_by_claim(&mut self, now: Timestamp) {
         let used = self.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
         let claim = |one: &Readied| {
             let leaf = one.pair.leaf();
@@ -302,7 +302,7 @@ fn show_plan(run: &Run<'_>, leaves: &[&Certificate], planned: &[Planned], ready:
     standing::headline(run, leaves);
 }
 
-fn plan_line(leaf: &Certificate, path: &Path, now: jiff::Timestamp) -> Text {
+fn plan_line(leaf: &Certificate, path: &Path, now: Timestamp) -> Text {
     let (name, thumbprint, end) = (leaf.display_name(), short(&leaf.thumbprint()), standing::end(leaf, now));
     match path.exists() {
         true => text!("plan-replace", name = name, thumbprint = thumbprint, end = end, path = path),

@@ -1,6 +1,6 @@
-//! The file system of a medium, reduced to what a vault needs: create new, write, flush, read, list.
+//! The file system of a medium, reduced to what a vault needs: create new, write, flush, read, list, replace whole.
 //!
-//! Never deletes, renames or changes a finished file. Paths are relative to the medium and built from the
+//! Never deletes or changes a file in place. Paths are relative to the medium and built from the
 //! vault's own grammar or from names that `list` returned; links are never followed.
 
 use std::fs::{self, File, OpenOptions};
@@ -65,10 +65,11 @@ pub trait Volume: Send + Sync {
     /// What the system says; an existing name is `AlreadyExists` and stays as it was.
     fn create(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Writes one of the two texts nothing depends on (README.TXT, MEDIUM.TXT) again.
+    /// Puts a file in the place of another, or of none: written whole beside it, then renamed. A link that stands there is
+    /// replaced, never followed.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says; then what stood there stays.
     fn rewrite(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
 
     /// Waits until everything created so far, names included, is on the medium.
@@ -161,9 +162,19 @@ impl Volume for FolderVolume {
     }
 
     fn rewrite(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(self.path(path))?;
-        file.write_all(bytes)?;
-        super::flush_file(&file)
+        let path = self.path(path);
+        let beside = path.with_extension("NEW");
+        // What an earlier run left there; where it cannot be removed, creating it says why.
+        let _ = fs::remove_file(&beside);
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        // The name must not come to stand for bytes that are not on the medium yet.
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        drop(file);
+        let replaced = written.and_then(|()| fs::rename(&beside, path));
+        if replaced.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        replaced
     }
 
     fn flush(&self) -> io::Result<()> {

@@ -1,13 +1,15 @@
-//! One medium's PFXVAULT folder: walking it, reading with caps, adding to it. It never changes or deletes what stands.
+//! One medium's PFXVAULT folder: walking it, reading with caps, adding to it. What stands is never deleted, and never
+//! changed but for README.TXT, MEDIUM.TXT and files of the owner's that are damaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::id::{Hash, Number, ServerId, is_base32};
 use super::parcel::Parcel;
-use super::readme::{self, Label};
+use super::readme::{self, Label, Origin};
+use super::sign;
 use super::trust::Statement;
 use crate::error::Error;
 use crate::media::{Descriptor, Entry, EntryKind, Facts, Reading, Volume};
@@ -22,6 +24,8 @@ const OWNER: &str = "OWNER";
 const FIRST_IDENTITY: &str = "IDENTITY.AGE";
 /// Identity files that are read in one half.
 pub const MAX_IDENTITIES: usize = 16;
+/// Entries below folders that the format does not know that are looked at for programs.
+const MAX_UNKNOWN: usize = 10_000;
 
 const MIB: u64 = 1024 * 1024;
 /// Caps on what is read from a medium, by kind of file, in bytes.
@@ -94,17 +98,105 @@ pub struct Folder {
     pub files: BTreeMap<String, String>,
 }
 
+/// The two files of a statement, as one half holds them.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Which half of the medium.
+    pub half: usize,
+    /// Path of the `.TXT` file.
+    pub text: String,
+    /// Path of the `.SIG` file.
+    pub signature: String,
+    /// What is in them; empty where a file is missing or cannot be read.
+    pub statement: Statement,
+}
+
+impl Pair {
+    /// Whether both stand under the same name, in whatever half.
+    pub fn is_namesake(&self, other: &Self) -> bool {
+        file_name(&self.text).eq_ignore_ascii_case(file_name(&other.text))
+    }
+}
+
+/// An identity file in one half.
+#[derive(Debug, Clone)]
+pub struct IdentityFile {
+    /// Which half of the medium.
+    pub half: usize,
+    /// Its name in upper case.
+    pub name: String,
+    /// Relative to the medium.
+    pub path: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
 /// Everything found on a medium, nothing of it believed yet.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// Statements with the half they stand in.
-    pub statements: Vec<(usize, Statement)>,
-    /// Identity files with half and name.
-    pub identities: Vec<(usize, String, Vec<u8>)>,
+    /// Statements whose two files could be read.
+    pub statements: Vec<Pair>,
+    /// Statements of which a file is missing or could not be read.
+    pub unfinished: Vec<Pair>,
+    /// Identity files.
+    pub identities: Vec<IdentityFile>,
     /// Claimed generations.
     pub folders: Vec<Folder>,
     /// Names that the format does not know, and things that could not be read.
     pub unexpected: Vec<String>,
+    /// Those of them that a system may run as a program.
+    pub programs: Vec<String>,
+    /// Folders that the format does not know and that hold more than was looked at.
+    pub unsearched: Vec<String>,
+    /// Bytes of statements in each half, whole and unfinished.
+    held: [u64; HALVES.len()],
+    begun: [u64; HALVES.len()],
+}
+
+impl Walk {
+    /// The files in one half that are what is left of this statement: they verify as nothing, and have its text, its
+    /// signature, or the name under which the other half holds it.
+    pub fn remains_of(&self, statement: &Statement, half: usize) -> Option<&Pair> {
+        let is_whole = |pair: &&Pair| pair.half != half && pair.statement == *statement;
+        let twin = self.statements.iter().find(is_whole);
+        let alike = |pair: &&Pair| {
+            let Statement { text, signature } = &pair.statement;
+            pair.half == half && (*text == statement.text || *signature == statement.signature)
+        };
+        let called_so = |pair: &&Pair| pair.half == half && twin.is_some_and(|twin| pair.is_namesake(twin));
+        let is_damaged = |pair: &&Pair| {
+            let Statement { text, signature } = &pair.statement;
+            !pair.statement.is_newer() && !sign::is_right(text, signature)
+        };
+        let candidates = self.statements.iter().filter(|pair| alike(pair) || called_so(pair));
+        candidates
+            .filter(|pair| pair.statement != *statement)
+            .find(is_damaged)
+            .or_else(|| self.unfinished.iter().find(alike))
+    }
+
+    /// The file in one half that is what is left of this identity file: it has the name under which the other half holds it,
+    /// and no statement lists it.
+    pub fn remains_of_identity(
+        &self,
+        bytes: &[u8],
+        half: usize,
+        is_listed: &dyn Fn(Hash) -> bool,
+    ) -> Option<&IdentityFile> {
+        if self.identities.iter().any(|file| file.half == half && file.bytes == bytes) {
+            return None;
+        }
+        let twin = self.identities.iter().find(|file| file.half != half && file.bytes == bytes)?;
+        let namesake = self.identities.iter().find(|file| file.half == half && file.name == twin.name)?;
+        let is_left = !is_listed(Hash::of(&namesake.bytes));
+        is_left.then_some(namesake)
+    }
+
+    /// Whether any text here, whoever signed it, or one of `more` lists an identity file.
+    fn says(&self, more: &[&Statement], identity: Hash) -> bool {
+        let here = self.statements.iter().chain(&self.unfinished).map(|pair| &pair.statement);
+        here.chain(more.iter().copied()).any(|statement| statement.lists(identity))
+    }
 }
 
 impl Medium {
@@ -202,10 +294,41 @@ impl Medium {
             match HALVES.iter().position(|half| half.eq_ignore_ascii_case(&entry.name)) {
                 Some(half) if entry.kind == EntryKind::Folder => self.walk_half(half, &path, reading, &mut walk),
                 _ if is_loose_text(&entry) => {}
-                _ => walk.unexpected.push(path),
+                _ => self.leave(&entry, path, &mut walk),
             }
         }
         Ok(walk)
+    }
+
+    /// Something that does not belong to the vault: it is only named, and looked through for programs.
+    fn leave(&self, entry: &Entry, path: String, walk: &mut Walk) {
+        match entry.kind {
+            EntryKind::Folder => {
+                self.look_for_programs(&path, walk);
+                walk.unexpected.push(path);
+            }
+            _ if is_program(&entry.name) => walk.programs.push(path),
+            _ => walk.unexpected.push(path),
+        }
+    }
+
+    fn look_for_programs(&self, folder: &str, walk: &mut Walk) {
+        let (mut open, mut seen) = (vec![folder.to_owned()], 0);
+        while let Some(below) = open.pop() {
+            let entries = self.volume.list(&below).unwrap_or_default();
+            seen += entries.len();
+            if seen > MAX_UNKNOWN {
+                return walk.unsearched.push(folder.to_owned());
+            }
+            for entry in entries {
+                let path = join(&below, &entry.name);
+                match entry.kind {
+                    EntryKind::Folder => open.push(path),
+                    _ if is_program(&entry.name) => walk.programs.push(path),
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn walk_half(&self, half: usize, path: &str, reading: Reading, walk: &mut Walk) {
@@ -213,10 +336,10 @@ impl Medium {
             let name = entry.name.to_ascii_uppercase();
             let path = join(path, &entry.name);
             match ServerId::parse(&name) {
-                _ if entry.kind != EntryKind::Folder => walk.unexpected.push(path),
+                _ if entry.kind != EntryKind::Folder => self.leave(&entry, path, walk),
                 _ if name == OWNER => self.walk_owner(half, &path, reading, walk),
                 Some(server) => self.walk_server(half, server, &path, walk),
-                None => walk.unexpected.push(path),
+                None => self.leave(&entry, path, walk),
             }
         }
     }
@@ -224,8 +347,8 @@ impl Medium {
     fn walk_owner(&self, half: usize, folder: &str, reading: Reading, walk: &mut Walk) {
         let entries = self.list_or_report(folder, walk);
         let files: BTreeMap<String, String> = plain_files(folder, &entries).collect();
-        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::File) {
-            walk.unexpected.push(join(folder, &entry.name));
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::File || !is_owner_name(&entry.name)) {
+            self.leave(entry, join(folder, &entry.name), walk);
         }
         // IDENTITY.AGE comes first: whoever plants the sixteen that fit must not push it out.
         let mut identities: Vec<_> =
@@ -234,35 +357,50 @@ impl Medium {
         for (_, name, path) in identities {
             self.read_identity(half, name, path, reading, walk);
         }
-        for (name, path) in &files {
-            match name.split_once('.') {
-                Some((stem, "TXT")) if is_statement_stem(stem) => {
-                    self.read_statement(half, path, files.get(&format!("{stem}.SIG")), reading, walk);
-                }
-                Some((stem, "SIG")) if files.contains_key(&format!("{stem}.TXT")) => {}
-                Some(_) if identity_place(name).is_some() => {}
-                _ => walk.unexpected.push(path.clone()),
-            }
+        let stems = files.keys().filter_map(|name| statement_stem(name));
+        for stem in stems.collect::<BTreeSet<_>>() {
+            let of = |end: &str| files.get(&format!("{stem}.{end}")).map(String::as_str);
+            self.read_statement(half, &join(folder, stem), of("TXT"), of("SIG"), reading, walk);
         }
     }
 
-    fn read_statement(&self, half: usize, text: &str, signature: Option<&String>, reading: Reading, walk: &mut Walk) {
-        let read = |path: &str, cap| self.read(path, cap, reading).ok();
-        let signature = signature.and_then(|path| read(path, cap::SIGNATURE));
+    /// `path` is that of both files without their ends.
+    fn read_statement(
+        &self,
+        half: usize,
+        path: &str,
+        text: Option<&str>,
+        signature: Option<&str>,
+        reading: Reading,
+        walk: &mut Walk,
+    ) {
+        let read = |path: Option<&str>, cap| path.and_then(|path| self.read(path, cap, reading).ok());
         // Statements stay in memory until it is known whose they are, so their sum is capped, too.
-        let held: usize = walk.statements.iter().filter(|(of, _)| *of == half).map(|(_, s)| s.text.len()).sum();
-        let room = cap::STATEMENTS.saturating_sub(held as u64).min(cap::TEXT);
-        match (read(text, room), signature) {
-            (Some(text), Some(signature)) => walk.statements.push((half, Statement { text, signature })),
-            _ => walk.unexpected.push(text.to_owned()),
+        let room = cap::STATEMENTS.saturating_sub(walk.held[half]).min(cap::TEXT);
+        let (mut said, signed) = (read(text, room), read(signature, cap::SIGNATURE));
+        // An empty signature is one that was never written.
+        let is_whole = said.is_some() && signed.as_ref().is_some_and(|signed| !signed.is_empty());
+        let held = if is_whole { &mut walk.held[half] } else { &mut walk.begun[half] };
+        *held += said.as_ref().map_or(0, |said| said.len() as u64);
+        if *held > cap::STATEMENTS {
+            said = None;
         }
+        let statement = Statement { text: said.unwrap_or_default(), signature: signed.unwrap_or_default() };
+        let named = |known: Option<&str>, end| known.map_or_else(|| format!("{path}.{end}"), str::to_owned);
+        let pair = Pair { half, text: named(text, "TXT"), signature: named(signature, "SIG"), statement };
+        if is_whole {
+            return walk.statements.push(pair);
+        }
+        walk.unexpected.extend(text.or(signature).map(str::to_owned));
+        walk.unfinished.push(pair);
     }
 
     fn read_identity(&self, half: usize, name: &str, path: &str, reading: Reading, walk: &mut Walk) {
-        let full = walk.identities.iter().filter(|(of, ..)| *of == half).count() == MAX_IDENTITIES;
-        match self.read(path, cap::IDENTITY, reading) {
-            Ok(bytes) if !full => walk.identities.push((half, name.to_owned(), bytes)),
-            _ => walk.unexpected.push(path.to_owned()),
+        let full = walk.identities.iter().filter(|file| file.half == half).count() == MAX_IDENTITIES;
+        let (name, path) = (name.to_owned(), path.to_owned());
+        match self.read(&path, cap::IDENTITY, reading) {
+            Ok(bytes) if !full => walk.identities.push(IdentityFile { half, name, path, bytes }),
+            _ => walk.unexpected.push(path),
         }
     }
 
@@ -273,11 +411,12 @@ impl Medium {
                 Some(number) if entry.kind == EntryKind::Folder => {
                     let entries = self.list_or_report(&path, walk);
                     let files = plain_files(&path, &entries).collect();
-                    let others = entries.iter().filter(|entry| !is_generation_file(entry));
-                    walk.unexpected.extend(others.map(|entry| join(&path, &entry.name)));
+                    for other in entries.iter().filter(|entry| !is_generation_file(entry)) {
+                        self.leave(other, join(&path, &other.name), walk);
+                    }
                     walk.folders.push(Folder { server, number, half, path, files });
                 }
-                _ => walk.unexpected.push(path),
+                _ => self.leave(&entry, path, walk),
             }
         }
     }
@@ -342,20 +481,22 @@ impl Medium {
             self.volume.create(path, bytes).map_err(|source| self.failed(path, source))?;
         }
         self.flush()?;
-        for (path, bytes) in files {
-            if self.read(path, bytes.len() as u64, Reading::PastCache)? != *bytes {
-                let source = io::Error::from(io::ErrorKind::InvalidData);
-                return Err(self.failed(path, source));
-            }
+        files.iter().try_for_each(|(path, bytes)| self.read_back(path, bytes))
+    }
+
+    fn read_back(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
+        match self.read(path, bytes.len() as u64, Reading::PastCache)? == bytes {
+            true => Ok(()),
+            false => Err(self.failed(path, io::Error::from(io::ErrorKind::InvalidData))),
         }
-        Ok(())
     }
 
     fn flush(&self) -> Result<(), MediumError> {
         self.volume.flush().map_err(|source| self.failed(ROOT, source))
     }
 
-    /// Adds the statements and identity files that a half does not hold yet; the signature of a statement comes last.
+    /// Adds the statements and identity files that a half does not hold yet, in the place of what is left of them where
+    /// something is; the signature of a statement comes last.
     ///
     /// # Errors
     /// When the medium refuses; what was added stays and is right.
@@ -364,26 +505,89 @@ impl Medium {
         for half in 0..HALVES.len() {
             let parent = self.half_folder(half)?;
             let folder = self.folder(&parent, OWNER)?;
-            let held = |wanted: &&&Statement| walk.statements.iter().any(|(of, s)| *of == half && s == **wanted);
-            let missing: Vec<_> = statements.iter().filter(|s| !held(s)).collect();
             let mut taken: Vec<String> = self.list(&folder)?.into_iter().map(|e| e.name.to_ascii_uppercase()).collect();
-            let stems: Vec<String> = missing.iter().map(|s| free_stem(s.hash(), &mut taken)).collect();
-            let path = |stem: &str, end| join(&folder, &format!("{stem}.{end}"));
-            let mut first: Vec<_> =
-                stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "TXT"), s.text.as_slice())).collect();
-            for identity in identities {
-                if !walk.identities.iter().any(|(of, _, bytes)| *of == half && bytes == identity) {
-                    first.push((join(&folder, &free_identity(&mut taken)), identity));
-                }
+            let (mut first, mut last) = (Vec::new(), Vec::new());
+            for statement in self.mend_statements(&walk, half, statements) {
+                let stem = free_stem(statement.hash(), &mut taken);
+                let path = |end| join(&folder, &format!("{stem}.{end}"));
+                first.push((path("TXT"), statement.text.as_slice()));
+                last.push((path("SIG"), statement.signature.as_slice()));
             }
-            let last: Vec<_> =
-                stems.iter().zip(&missing).map(|(stem, s)| (path(stem, "SIG"), s.signature.as_slice())).collect();
+            for identity in self.mend_identities(&walk, half, statements, identities) {
+                first.push((join(&folder, &free_identity(&mut taken)), identity));
+            }
             if !first.is_empty() {
                 self.write_new(&first)?;
                 self.write_new(&last)?;
             }
         }
         Ok(())
+    }
+
+    /// Writes statements that a half lacks in the place of what is left of them; those of which nothing is, or which cannot be
+    /// written there, come back.
+    fn mend_statements<'s>(&self, walk: &Walk, half: usize, statements: &[&'s Statement]) -> Vec<&'s Statement> {
+        let (mut used, mut unplaced) = (BTreeSet::new(), Vec::new());
+        for statement in statements {
+            if walk.statements.iter().any(|pair| pair.half == half && pair.statement == **statement) {
+                continue;
+            }
+            let remains = walk.remains_of(statement, half).filter(|remains| used.insert(&remains.text));
+            if remains.is_none_or(|remains| self.mend_statement(remains, statement).is_err()) {
+                unplaced.push(*statement);
+            }
+        }
+        unplaced
+    }
+
+    /// The same for identity files.
+    fn mend_identities<'i>(
+        &self,
+        walk: &Walk,
+        half: usize,
+        statements: &[&Statement],
+        identities: &[&'i [u8]],
+    ) -> Vec<&'i [u8]> {
+        let is_listed = |identity| walk.says(statements, identity);
+        let mut unplaced = Vec::new();
+        for identity in identities {
+            if walk.identities.iter().any(|file| file.half == half && file.bytes == *identity) {
+                continue;
+            }
+            let remains = walk.remains_of_identity(identity, half, &is_listed);
+            if remains.is_none_or(|remains| self.replace(&remains.path, identity).is_err()) {
+                unplaced.push(*identity);
+            }
+        }
+        unplaced
+    }
+
+    fn mend_statement(&self, remains: &Pair, statement: &Statement) -> Result<(), MediumError> {
+        if remains.statement.text != statement.text {
+            self.replace(&remains.text, &statement.text)?;
+        }
+        if remains.statement.signature != statement.signature {
+            self.replace(&remains.signature, &statement.signature)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file whole in the place of another, and reads it back.
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
+        self.volume.rewrite(path, bytes).map_err(|source| self.failed(path, source))?;
+        self.flush()?;
+        self.read_back(path, bytes)
+    }
+
+    /// Writes README.TXT anew where it is not that of this version.
+    ///
+    /// # Errors
+    /// When the medium refuses.
+    pub fn renew_readme(&self) -> Result<(), MediumError> {
+        match self.read_loose("README.TXT") {
+            Some(bytes) if readme::origin(&bytes) == Origin::Current => Ok(()),
+            _ => self.write_loose("README.TXT", &readme::readme()),
+        }
     }
 
     /// Makes the vault's folder with its two texts for people, on which nothing depends.
@@ -401,6 +605,86 @@ impl Medium {
         self.volume.rewrite(&path, bytes).map_err(|source| self.failed(&path, source))?;
         self.flush()
     }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether Windows or Linux may run a file of this name, by its end, or do something else than show it.
+fn is_program(name: &str) -> bool {
+    // Windows leaves dots and blanks at the end of a name out.
+    let name = name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    name.rsplit_once('.').is_some_and(|(_, end)| PROGRAMS.contains(&end))
+}
+
+/// Ends of the names of programs, of scripts, and of what starts either; docs/format.md lists them.
+const PROGRAMS: [&str; 54] = [
+    "app",
+    "appimage",
+    "bash",
+    "bat",
+    "bin",
+    "chm",
+    "cmd",
+    "com",
+    "cpl",
+    "csh",
+    "desktop",
+    "dll",
+    "drv",
+    "elf",
+    "exe",
+    "hlp",
+    "hta",
+    "inf",
+    "jar",
+    "js",
+    "jse",
+    "ksh",
+    "lnk",
+    "msc",
+    "msi",
+    "msp",
+    "mst",
+    "ocx",
+    "pif",
+    "pl",
+    "ps1",
+    "psd1",
+    "psm1",
+    "py",
+    "pyw",
+    "rb",
+    "reg",
+    "run",
+    "scf",
+    "scr",
+    "sct",
+    "sh",
+    "sys",
+    "url",
+    "vb",
+    "vbe",
+    "vbs",
+    "ws",
+    "wsc",
+    "wsf",
+    "wsh",
+    "xll",
+    "zsh",
+    "application",
+];
+
+fn is_owner_name(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    statement_stem(&name).is_some() || identity_place(&name).is_some()
+}
+
+/// The eight characters before `.TXT` or `.SIG` of a statement.
+fn statement_stem(name: &str) -> Option<&str> {
+    let stem = name.strip_suffix(".TXT").or_else(|| name.strip_suffix(".SIG"))?;
+    is_statement_stem(stem).then_some(stem)
 }
 
 fn join(folder: &str, name: &str) -> String {

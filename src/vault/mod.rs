@@ -6,6 +6,7 @@ pub mod generation;
 pub mod id;
 pub mod identity;
 pub mod medium;
+pub mod owner;
 pub mod parcel;
 pub mod readme;
 pub mod record;

@@ -2,16 +2,36 @@
 
 use data_encoding::HEXLOWER;
 
+use super::id::Hash;
+
+/// SHA-256 of texts that went onto media before this one. The first changed to the medium on Windows and then typed the
+/// names of programs, so that one which lay there under such a name was run.
+const SHIPPED_BEFORE: [&str; 1] = ["c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5"];
+
 /// README.TXT as this version writes it: UTF-8 with BOM, CRLF, English and Japanese.
 pub fn readme() -> Vec<u8> {
     let text = concat!("\u{feff}", include_str!("README.TXT"));
     text.replace('\n', "\r\n").into_bytes()
 }
 
-/// Whether a README.TXT is one that pfxvault has shipped; any other is reported, because a stranger may have written
-/// instructions into it.
-pub fn is_known(bytes: &[u8]) -> bool {
-    bytes == readme()
+/// Where a README.TXT comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This version writes it.
+    Current,
+    /// An earlier version wrote it.
+    Earlier,
+    /// A stranger may have written instructions into it.
+    Unknown,
+}
+
+/// Where these bytes of a README.TXT come from.
+pub fn origin(bytes: &[u8]) -> Origin {
+    match () {
+        () if bytes == readme() => Origin::Current,
+        () if SHIPPED_BEFORE.contains(&Hash::of(bytes).to_string().as_str()) => Origin::Earlier,
+        () => Origin::Unknown,
+    }
 }
 
 /// MEDIUM.TXT: who this medium says it is. Nobody signs it, nothing depends on it.
@@ -77,8 +97,53 @@ mod tests {
         assert!(text.starts_with("\u{feff}Do not delete or format"));
         assert!(text.lines().nth(1).unwrap().starts_with("削除・フォーマットしないでください"));
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
-        assert!(is_known(&readme()));
+        assert_eq!(origin(&readme()), Origin::Current);
     }
+
+    #[test]
+    fn a_readme_of_an_earlier_version_is_told_from_one_of_a_stranger() {
+        assert_eq!(origin(include_bytes!("../../tests/readmes/first.txt")), Origin::Earlier);
+        assert_eq!(origin(b"send this stick and the passphrase to us"), Origin::Unknown);
+    }
+
+    /// Lines of one system, in the order in which they are typed.
+    fn lines_to_type(mark: &str) -> Vec<&'static str> {
+        let english = include_str!("README.TXT").split("\n-----").next().unwrap();
+        english.lines().filter_map(|line| line.strip_prefix(mark)).collect()
+    }
+
+    #[test]
+    fn no_line_to_type_changes_to_the_medium_and_nothing_runs_before_a_new_folder_is_entered() {
+        let windows = lines_to_type("> ");
+        assert_eq!(windows[0], "set NoDefaultCurrentDirectoryInExePath=1");
+        let entered = windows.iter().position(|line| *line == r#"mkdir "%W%" && cd /d "%W%""#).unwrap();
+        assert!(windows[..entered].iter().all(|line| line.starts_with("set ")), "nothing is run before");
+        let linux = lines_to_type("$ ");
+        assert_eq!(linux[1], r#"W=$(mktemp -d -p /dev/shm) && cd "$W""#);
+        for line in windows.iter().chain(&linux) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let target = words.iter().position(|word| *word == "cd").map(|at| words[at + 1..].join(" "));
+            let left = target.is_none_or(|to| ["/d \"%W%\"", "..", "\"$W\"", "/"].contains(&to.as_str()));
+            let drive = line.len() == 2 && line.ends_with(':');
+            assert!(left && !drive && !line.starts_with("pushd"), "{line}");
+        }
+    }
+
+    #[test]
+    fn names_that_the_medium_chose_are_typed_with_their_folder_and_in_quotes() {
+        for line in lines_to_type("> ").into_iter().filter(|line| !line.starts_with("set ")) {
+            // What `dir` lists is written with nothing but what the user typed.
+            let (body, offset) = line.split_once(") do ").map_or((line, 0), |(head, body)| (body, head.len() + 5));
+            for (at, _) in ["%S%", "%O%", "%R%", "%G%", "%~"].iter().flat_map(|name| body.match_indices(name)) {
+                assert_eq!(line[..offset + at].matches('"').count() % 2, 1, "{line}");
+            }
+        }
+        let star = |line: &&str| line.contains('*') && !line.starts_with("sed ");
+        for line in lines_to_type("$ ").into_iter().filter(star) {
+            assert!(line.split(' ').filter(|word| word.contains('*')).all(|word| word.starts_with("\"$")), "{line}");
+        }
+    }
+
     #[test]
     fn both_languages_of_the_readme_give_the_same_lines_to_type() {
         let text = include_str!("README.TXT");

@@ -90,15 +90,26 @@ impl std::fmt::Debug for SigningKey {
 /// refused. Version and reserved field are looked at here: no signature covers the one, and the library takes any
 /// value of the other.
 pub fn signer(namespace: &str, bytes: &[u8], armored: &[u8]) -> Option<PublicKey> {
+    verified(namespace, bytes, &read(armored)?)
+}
+
+/// Whether the `.SIG` file is in the allowed form and right, whoever signed and in whatever namespace it names. Damage
+/// never makes such a signature.
+pub fn is_right(bytes: &[u8], armored: &[u8]) -> bool {
+    read(armored).is_some_and(|signature| verified(signature.namespace(), bytes, &signature).is_some())
+}
+
+fn read(armored: &[u8]) -> Option<SshSig> {
     let signature = SshSig::from_pem(armored).ok()?;
     let canonical = signature.to_pem(LineEnding::LF).ok()?;
     let plain = signature.version() == SshSig::VERSION && signature.reserved().is_empty();
-    if canonical.as_bytes() != armored || !plain || signature.hash_alg() != HashAlg::Sha512 {
-        return None;
-    }
+    (canonical.as_bytes() == armored && plain && signature.hash_alg() == HashAlg::Sha512).then_some(signature)
+}
+
+fn verified(namespace: &str, bytes: &[u8], signature: &SshSig) -> Option<PublicKey> {
     let key = ssh_key::PublicKey::from(signature.public_key().clone());
-    let verified = key.algorithm() == Algorithm::Ed25519 && key.verify(namespace, bytes, &signature).is_ok();
-    verified.then_some(PublicKey(key))
+    let right = key.algorithm() == Algorithm::Ed25519 && key.verify(namespace, bytes, signature).is_ok();
+    right.then_some(PublicKey(key))
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Hash, Number, ServerId, VaultId};
-use super::medium::{Folder, Medium, MediumError, Walk, cap};
+use super::medium::{Folder, Medium, MediumError, Pair, Walk, cap};
 use super::record::{self, CATALOG, Record};
 use super::sign;
-use super::text::{self, Flaw};
+use super::text::Flaw;
 use super::trust::{Standing, Statement, Trust};
+use crate::error::{Error, Exit};
 use crate::media::Reading;
+use crate::text;
 
 /// Everything that media of one vault say together.
 pub struct Survey<'m> {
@@ -20,8 +22,10 @@ pub struct Survey<'m> {
     pub walks: Vec<Walk>,
     /// Every number seen, by server.
     pub slots: BTreeMap<(ServerId, Number), Slot>,
-    /// Statements that are not the owner's, by path of the medium.
+    /// Statements that somebody else than the owner signed, or that stand beside another one's signature.
     pub bad_statements: usize,
+    /// Statements that verify as nothing and of which no good copy is known.
+    pub damaged_statements: Vec<Place>,
     /// Statements of a later version of the format.
     pub newer_statements: usize,
 }
@@ -94,6 +98,15 @@ impl FileCheck {
     }
 }
 
+enum Refusal {
+    /// Its signature is right, but not the owner's over a statement; or it is another statement's.
+    Forged,
+    /// It verifies as nothing.
+    Damaged,
+    /// It verifies as nothing, and what it was is known.
+    DamagedCopy,
+}
+
 enum Verdict {
     Committed { record: Record, text: Vec<u8>, signature: Vec<u8> },
     Unfinished,
@@ -110,27 +123,71 @@ impl<'m> Survey<'m> {
     pub fn of(media: &'m [Medium], vault: VaultId, known: &Trust, reading: Reading) -> Result<Self, MediumError> {
         let walks = media.iter().map(|medium| medium.walk(reading)).collect::<Result<Vec<_>, _>>()?;
         let trust = if known.vault == vault { known.clone() } else { Trust::new(vault) };
-        let mut survey = Self { media, trust, walks, slots: BTreeMap::new(), bad_statements: 0, newer_statements: 0 };
+        let mut survey = Self {
+            media,
+            trust,
+            walks,
+            slots: BTreeMap::new(),
+            bad_statements: 0,
+            damaged_statements: Vec::new(),
+            newer_statements: 0,
+        };
         survey.learn_statements();
         survey.judge_folders(reading);
         Ok(survey)
     }
 
     fn learn_statements(&mut self) {
-        let mut bad = Vec::new();
-        for (_, statement) in self.walks.iter().flat_map(|walk| &walk.statements) {
-            if self.trust.statements.get(&statement.hash()) == Some(statement) {
-                continue;
-            }
-            match self.trust.learn(statement.clone()) {
-                Ok(()) => {}
-                Err(Flaw::Newer) => self.newer_statements += 1,
-                Err(Flaw::Form) => bad.push(statement.hash()),
+        let mut refused = Vec::new();
+        for (medium, walk) in self.walks.iter().enumerate() {
+            for pair in &walk.statements {
+                if self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement) {
+                    continue;
+                }
+                match self.trust.learn(pair.statement.clone()) {
+                    Ok(()) => {}
+                    Err(Flaw::Newer) => self.newer_statements += 1,
+                    Err(Flaw::Form) => refused.push((medium, pair)),
+                }
             }
         }
         // The owner did say that text: a copy of it whose signature was cut short is no forgery, and nothing is lost.
-        bad.retain(|hash| !self.trust.statements.contains_key(hash));
-        self.bad_statements = bad.len();
+        refused.retain(|(_, pair)| !self.trust.statements.contains_key(&pair.statement.hash()));
+        let taken: Vec<Vec<&Pair>> = self.walks.iter().map(|walk| self.taken_of(walk).collect()).collect();
+        for (medium, pair) in refused {
+            match self.refusal(&taken[medium], pair) {
+                Refusal::Forged => self.bad_statements += 1,
+                Refusal::Damaged => {
+                    self.damaged_statements.push(Place { medium, path: pair.text.clone() });
+                }
+                Refusal::DamagedCopy => {}
+            }
+        }
+    }
+
+    /// The statements on a medium that are the owner's.
+    pub fn taken_of<'w>(&self, walk: &'w Walk) -> impl Iterator<Item = &'w Pair> {
+        let is_taken = |pair: &&Pair| self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement);
+        walk.statements.iter().filter(is_taken)
+    }
+
+    /// What became of a statement that is not the owner's as it stands; `taken` are those on its medium that are. Damage
+    /// makes no right signature, and puts none that stands whole beside its own text beside another one as well.
+    fn refusal(&self, taken: &[&Pair], pair: &Pair) -> Refusal {
+        let Statement { text, signature } = &pair.statement;
+        if sign::is_right(text, signature) {
+            return Refusal::Forged;
+        }
+        if taken.iter().any(|other| other.half != pair.half && other.is_namesake(pair)) {
+            return Refusal::DamagedCopy;
+        }
+        if !self.trust.statements.values().any(|statement| statement.signature == *signature) {
+            return Refusal::Damaged;
+        }
+        match taken.iter().any(|other| other.half == pair.half && other.statement.signature == *signature) {
+            true => Refusal::Forged,
+            false => Refusal::DamagedCopy,
+        }
     }
 
     fn judge_folders(&mut self, reading: Reading) {
@@ -168,11 +225,40 @@ impl<'m> Survey<'m> {
         self.servers().into_iter().filter_map(newest).collect()
     }
 
-    /// Whether a medium holds at least one of the owner's statements; one that does not belongs to someone else.
+    /// Whether a medium holds at least one of the owner's statements, or a generation of a server that the owner is known to
+    /// have admitted; one that holds neither belongs to someone else.
     pub fn is_of_vault(&self, medium: usize) -> bool {
-        let ours =
-            |(_, statement): &(usize, Statement)| self.trust.statements.get(&statement.hash()) == Some(statement);
-        self.walks[medium].statements.iter().any(ours)
+        self.taken_of(&self.walks[medium]).next().is_some() || self.generations_on(medium).next().is_some()
+    }
+
+    /// Why a medium that is not of this vault cannot be used.
+    pub fn not_ours(&self, medium: usize) -> Error {
+        let name = self.media[medium].name.as_str();
+        let signed = |pair: &Pair| sign::is_right(&pair.statement.text, &pair.statement.signature);
+        let count = self.not_admitted_on(medium).count();
+        match count > 0 && !self.walks[medium].statements.iter().any(signed) {
+            true => Error::new(Exit::NoVault, text!("error-no-statement", medium = name, count = count)),
+            // Somebody's other stick, most often: not ours, and not forged.
+            false => Error::new(Exit::NoVault, text!("error-not-our-vault", medium = name)),
+        }
+    }
+
+    /// The committed generations with a copy on one medium.
+    pub fn generations_on(&self, medium: usize) -> impl Iterator<Item = &Generation> {
+        let generations = self.slots.values().flat_map(|slot| &slot.generations);
+        generations.filter(move |generation| generation.copies.iter().any(|copy| copy.medium == medium))
+    }
+
+    /// Generations, by server and number, of servers that no statement known here admits: a stranger put them there, or the
+    /// statement is lost.
+    pub fn not_admitted(&self) -> BTreeSet<(ServerId, Number)> {
+        (0..self.media.len()).flat_map(|medium| self.not_admitted_on(medium)).collect()
+    }
+
+    fn not_admitted_on(&self, medium: usize) -> impl Iterator<Item = (ServerId, Number)> {
+        let folders = self.walks[medium].folders.iter().map(|folder| (folder.server, folder.number));
+        let places: BTreeSet<_> = folders.filter(|(server, _)| !self.trust.servers.contains_key(server)).collect();
+        places.into_iter()
     }
 
     /// Servers of the owner's with any folder here, whatever became of what it held.
@@ -276,8 +362,8 @@ impl<'m> Survey<'m> {
     /// Identity files of all media, each once.
     pub fn identities(&self) -> Vec<&[u8]> {
         let mut seen = BTreeSet::new();
-        let files = self.walks.iter().flat_map(|walk| &walk.identities);
-        files.filter(|(_, _, bytes)| seen.insert(Hash::of(bytes))).map(|(_, _, bytes)| bytes.as_slice()).collect()
+        let files = self.walks.iter().flat_map(|walk| &walk.identities).map(|file| file.bytes.as_slice());
+        files.filter(|bytes| seen.insert(Hash::of(bytes))).collect()
     }
 
     /// Those of them that the owner's statements name; any other may have been planted.
@@ -358,7 +444,7 @@ fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> V
         Some(read) => read,
     };
     let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else { return Verdict::Damaged };
-    if text::is_newer(&text, record::KIND) {
+    if super::text::is_newer(&text, record::KIND) {
         return Verdict::Newer;
     }
     let Ok(signature) = signature else { return Verdict::Damaged };

@@ -124,6 +124,17 @@ impl Statement {
     pub fn hash(&self) -> Hash {
         Hash::of(&self.text)
     }
+
+    /// Whether its first line says that a later version wrote it.
+    pub fn is_newer(&self) -> bool {
+        text::is_newer(&self.text, KIND)
+    }
+
+    /// Whether its text lists an identity file.
+    pub fn lists(&self, identity: Hash) -> bool {
+        let line = Word::Identity(identity).line();
+        self.text.split(|byte| *byte == b'\n').any(|said| said == line.as_bytes())
+    }
 }
 
 /// Everything the owner said, as far as it verifies.
@@ -175,7 +186,7 @@ impl Trust {
     /// # Errors
     /// `Newer` if its first line says that a later version wrote it; `Form` if it is not the owner's, or not a statement.
     pub fn learn(&mut self, statement: Statement) -> Result<(), Flaw> {
-        if text::is_newer(&statement.text, KIND) {
+        if statement.is_newer() {
             return Err(Flaw::Newer);
         }
         let signer = sign::signer(sign::TRUST, &statement.text, &statement.signature);

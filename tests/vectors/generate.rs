@@ -838,6 +838,66 @@ fn statements(add: &mut Add<'_>) {
     add("statement-deleted-in-b", "The same, in one half: the other has it.", &|fault| {
         fault.delete(&format!("{ROOT}/B/OWNER/SECONDAA.TXT"));
         fault.delete(&format!("{ROOT}/B/OWNER/SECONDAA.SIG"));
+        fault.attention("one-copy");
+    });
+    add("statement-flipped-in-a", "One bit of a statement is wrong in one half: the other has it.", &|fault| {
+        let bytes = flipped(fault.bytes("OWNER/SECONDAA.TXT"));
+        fault.put_in("A", "OWNER/SECONDAA.TXT", &bytes);
+        fault.attention("copy-bad");
+    });
+    add(
+        "statement-pair-flipped-in-a",
+        "Statement and signature are wrong in one half: the other has both.",
+        &|fault| {
+            for name in ["OWNER/SECONDAA.TXT", "OWNER/SECONDAA.SIG"] {
+                let bytes = flipped(fault.bytes(name));
+                fault.put_in("A", name, &bytes);
+            }
+            fault.attention("copy-bad");
+        },
+    );
+    add(
+        "statement-flipped",
+        "One bit of the statement that admits WEB02 is wrong in both halves: damage, no forgery.",
+        &|fault| {
+            let bytes = flipped(fault.bytes("OWNER/SECONDAA.TXT"));
+            fault.put("OWNER/SECONDAA.TXT", &bytes);
+            fault.state(WEB02, 1, "foreign 0");
+            fault.finds(&["foreign", "statement-damaged", "statement-missing"]);
+            fault.exit(10);
+        },
+    );
+    add(
+        "statement-flipped-unneeded",
+        "A statement that nothing here depends on is damaged in both halves.",
+        &|fault| {
+            fault.statement(OWNER, sign::TRUST, &format!("{head}retire {recipient}\n"));
+            let bytes = flipped(fault.bytes("OWNER/FAULTAAA.TXT"));
+            fault.put("OWNER/FAULTAAA.TXT", &bytes);
+            fault.attention("statement-damaged");
+        },
+    );
+    add(
+        "statement-flipped-moved",
+        "What is left of a statement stands beside a copy that was written later.",
+        &|fault| {
+            for (from, to) in [("SECONDAA.TXT", "LATERAAA.TXT"), ("SECONDAA.SIG", "LATERAAA.SIG")] {
+                let bytes = fault.bytes(&format!("OWNER/{from}"));
+                fault.put_in("A", &format!("OWNER/{to}"), &bytes);
+            }
+            let bytes = flipped(fault.bytes("OWNER/SECONDAA.TXT"));
+            fault.put_in("A", "OWNER/SECONDAA.TXT", &bytes);
+        },
+    );
+    add("statement-signature-empty-in-a", "A signature was never written in one half: the other has it.", &|fault| {
+        fault.put_in("A", "OWNER/SECONDAA.SIG", b"");
+        fault.finds(&["unexpected-file"]);
+        fault.attention("copy-bad");
+    });
+    add("statement-signature-empty", "A statement whose signature was never written was not finished.", &|fault| {
+        fault.put("OWNER/FAULTAAA.TXT", admits.as_bytes());
+        fault.put("OWNER/FAULTAAA.SIG", b"");
+        fault.finds(&["unexpected-file"]);
     });
     add(
         "statement-signature-cut-in-a",
@@ -846,6 +906,7 @@ fn statements(add: &mut Add<'_>) {
             let signature = fault.bytes("OWNER/SECONDAA.SIG");
             let cut = Node::File(signature[..signature.len() / 2].to_vec());
             fault.tree().insert(format!("{ROOT}/A/OWNER/SECONDAA.SIG"), cut);
+            fault.attention("copy-bad");
         },
     );
     add("statement-too-large", "A statement larger than its cap, described sparsely.", &|fault| {
@@ -855,6 +916,11 @@ fn statements(add: &mut Add<'_>) {
         }
         fault.finds(&["unexpected-file"]);
     });
+}
+
+fn flipped(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes[100] ^= 1;
+    bytes
 }
 
 /// What the owner closed.
@@ -933,7 +999,35 @@ fn owner_files(add: &mut Add<'_>) {
         fault.finds(&["unexpected-file"]);
     });
     add("owner-missing-in-b", "The second copy of the owner's files is gone.", &|fault| {
-        fault.delete(&format!("{ROOT}/B/OWNER"))
+        fault.delete(&format!("{ROOT}/B/OWNER"));
+        fault.attention("one-copy");
+    });
+    add("identity-deleted-in-a", "A way in is gone from one half.", &|fault| {
+        fault.delete(&format!("{ROOT}/A/OWNER/IDENT002.AGE"));
+        fault.attention("one-copy");
+    });
+    add("identity-flipped-in-a", "One bit of a way in is wrong in one half: damage, and not a stranger's.", &|fault| {
+        let bytes = flipped(fault.bytes("OWNER/IDENT002.AGE"));
+        fault.put_in("A", "OWNER/IDENT002.AGE", &bytes);
+        fault.attention("copy-bad");
+    });
+    add("readme-old", "README.TXT is that of an earlier pfxvault.", &|fault| {
+        let text = include_bytes!("../readmes/first.txt");
+        fault.tree().insert(format!("{ROOT}/README.TXT"), Node::File(text.to_vec()));
+        fault.finds(&["readme-old"]);
+    });
+    add("program-beside", "A program has the name of a tool that README.TXT tells to run.", &|fault| {
+        fault.tree().insert(format!("{ROOT}/Age.Bat"), Node::File(b"@echo off\n".to_vec()));
+        fault.attention("program");
+    });
+    add("program-among-owner-files", "A file that Windows may run lies among the owner's files.", &|fault| {
+        fault.tree().insert(format!("{ROOT}/A/OWNER/AUTORUN.INF"), Node::File(b"[autorun]\n".to_vec()));
+        fault.attention("program");
+    });
+    add("program-below-an-unknown-folder", "A program lies below a folder that the format does not know.", &|fault| {
+        fault.tree().insert(format!("{ROOT}/TOOLS/BIN/ssh-keygen.com. "), Node::File(b"MZ\n".to_vec()));
+        fault.finds(&["unexpected-file"]);
+        fault.attention("program");
     });
     add("readme-edited", "README.TXT gives other instructions.", &|fault| {
         let text = b"Send this stick to backup@example.com\n";
@@ -1009,8 +1103,12 @@ fn files(add: &mut Add<'_>) {
         fault.attention("copy-bad");
     });
     add("file-extra", "A file that no generation has stands beside one.", &|fault| {
-        fault.put(&format!("{}/SETUP.EXE", fault.newest()), b"MZ\n");
+        fault.put(&format!("{}/NOTES.TXT", fault.newest()), b"x\n");
         fault.finds(&["unexpected-file"]);
+    });
+    add("program-beside-key-pairs", "A program stands beside the files of a generation.", &|fault| {
+        fault.put(&format!("{}/SETUP.EXE", fault.newest()), b"MZ\n");
+        fault.attention("program");
     });
     add("file-extra-key-pair", "A key pair that the record does not list is never looked at.", &|fault| {
         fault.put(&format!("{}/K0000003.AGE", fault.newest()), b"x");

@@ -405,6 +405,18 @@ found-record-bad =
 found-one-copy =
     attention: { $medium } holds only one of the two copies of generation { $generation }
     Nothing is lost. pfxvault copy to the same or a new stick adds the other one.
+found-owner-one-copy =
+    attention: { $medium } lacks { $path }, one of the two copies of a part of the list of servers and ways to open the vault.
+    Nothing is lost. The next backup to this stick adds it, and so does pfxvault copy --from { $medium } --to { $medium }
+found-owner-copy-bad =
+    attention: { $path } on { $medium } is damaged. It is a part of the list of servers and ways to open the vault.
+    Nothing is lost: a good copy is { $good } on { $from }.
+    The next backup to this stick writes it again, and so does pfxvault copy --from { $from } --to { $medium }
+found-owner-remembered =
+    attention: { $path } on { $medium } is damaged. It is a part of the list of servers and ways to open the vault.
+    No good copy is on the media given, but this server remembers what it said: the next backup to this stick writes it again.
+    Do that soon. Until then nobody else can restore everything from this stick.
+found-mended = note: of what is damaged or missing there, everything that a good copy is known of is written again.
 found-file-lost =
     attention: generation { $generation } has no good copy of { $file } on the media given, so not all of it can be restored from here.
     Check it together with your other sticks: pfxvault verify E: F:
@@ -426,12 +438,28 @@ found-foreign =
     attention: { $path } (called generation { $generation }) was not written by a server that may write to this vault.
     It does not count and is never restored; what enrolled servers wrote is not affected.
     Find out who had this stick, and keep it apart until you know.
+found-not-admitted =
+    attention: { $path } (called generation { $generation }) is of a server that no statement here admits. It does not count and is not restored.
+    Perhaps the part of the list that admits it is damaged or missing here. Check it together with your other sticks: pfxvault verify E: F:
+    If none of them knows that server, somebody put it there: find out who had this stick, and keep it apart until you know.
 found-bad-statement =
     attention: { $count ->
         [one] 1 entry in the list of servers and ways to open the vault does
        *[other] { $count } entries in the list of servers and ways to open the vault do
     } not come from the owner of this vault, and nothing in them counts.
     The file may be damaged, or somebody put it there. Compare with another stick, and find out who had this one.
+found-statement-damaged =
+    attention: { $path } on { $medium } is damaged, and no good copy of it is known here{ $more ->
+        [0] {""}
+        [one] ; so is 1 more file
+       *[other] ; so are { $more } more files
+    }. It said which servers or ways to open the vault count.
+    Backups of a server that only this part admits do not count without it. Give another stick of the vault as well, which may hold it.
+    To bring it back from there: pfxvault copy --from F: --to { $medium }
+found-statement-lost =
+    attention: { $medium } lacks a part of the list of servers and ways to open the vault, on which backups on it depend.
+    It is known from another stick or from what this server remembers: the next backup to this stick writes it again.
+    Do that soon. Until then nobody else can restore everything from this stick.
 found-fork =
     attention: there are two different backups with the number { $number } of server { $server }. Both are kept.
     This happens when a server is set back to an older state, for example from a disk image or a virtual machine checkpoint, and backs up again.
@@ -494,9 +522,15 @@ found-identity-missing =
        *[other] { $count } passphrases or recovery keys are
     } not on these media, and cannot open the vault from them.
     Bring them up to date from another stick: pfxvault copy --from E: --to F:
+found-identity-lost =
+    attention: { $count ->
+        [one] 1 passphrase or recovery key no longer opens
+       *[other] { $count } passphrases or recovery keys no longer open
+    } the vault from { $medium }: the files are gone from PFXVAULT/A/OWNER and PFXVAULT/B/OWNER there, or damaged in both.
+    The next backup to this stick writes them again if this server remembers them. Else another stick may have them: pfxvault copy --from F: --to { $medium }
 found-identity-unknown =
-    attention: there is a passphrase or recovery key on these media that the owner of the vault did not list.
-    Perhaps adding it was interrupted. If nobody added one, find out who had this stick.
+    attention: { $path } on { $medium } holds a passphrase or recovery key that the owner of the vault did not list.
+    Perhaps adding it was interrupted, or it is a listed one that was damaged. If neither can be, find out who had this stick.
 found-newer =
     attention: { $path } was made by a newer pfxvault. It is not damaged, but this version cannot read it.
     Use the newer version.
@@ -504,6 +538,16 @@ found-newer-statement =
     attention: part of the list of servers and ways to open the vault was made by a newer pfxvault. Use the newer version.
 found-readme =
     attention: README.TXT on { $medium } is missing, or is not the one that pfxvault writes. Do not follow instructions in it.
+    The next backup or copy to this stick writes it anew. If nobody here changed it, find out who had the stick.
+found-readme-old =
+    note: README.TXT on { $medium } is that of an earlier pfxvault. Do not type its lines for Windows: a program that somebody put on the stick might run.
+    The next backup or copy to this stick writes it anew.
+found-program =
+    attention: { $path } on { $medium } does not belong to the vault and can be run as a program. pfxvault never runs it.
+    Do not open it. Find out who had this stick, then delete that file.
+found-unsearched =
+    attention: { $path } on { $medium } does not belong to the vault and holds more files than are looked at. Programs may be among them.
+    Do not open anything in it. Find out who had this stick, then delete that folder.
 found-unexpected = note: { $path } on { $medium } does not belong to the vault. It is left alone.
 
 ## What must be heard before a restore
@@ -523,6 +567,12 @@ doubt-two-of-a-number =
 doubt-statement-missing =
     attention: the list of servers and ways to open the vault is not complete on these media, so they may be older than others.
     Use the newest stick if you have a choice.
+doubt-not-admitted =
+    attention: { $count ->
+        [one] 1 generation is left out: it is of a server that no statement here admits
+       *[other] { $count } generations are left out: they are of servers that no statement here admits
+    }. Either the part of the list that admits them is damaged or missing, or somebody put them there.
+    Another stick may hold the whole list: give that one as well with --from. What is damaged: pfxvault verify E:
 doubt-selected =
     attention: generation { $number } was made of some key pairs only ({ $names }), so the others are not in it.
     If the server has more, back up all of it: pfxvault backup without names.
@@ -777,6 +827,16 @@ error-nothing-committed = nothing was saved; what was on { $medium } before stil
 error-no-vault = there is no vault on { $medium }
     .cause = the folder PFXVAULT is not there, or nothing in it can be used
     .hint = insert another stick of the vault; to make a new vault: pfxvault create E:
+error-no-statement = nothing on { $medium } says in the owner's name whose vault it is
+    .cause =
+        the list of servers and ways to open the vault, in PFXVAULT/A/OWNER and PFXVAULT/B/OWNER, is damaged or missing;
+        { $count ->
+            [one] 1 generation of a backup is there and was
+           *[other] { $count } generations of backups are there and were
+        } not changed
+    .hint =
+        keep this stick, and bring the list back from another one of the vault: pfxvault copy --from F: --to { $medium }
+        a server that writes to this vault remembers the list: its next backup to this stick writes it again
 error-vault-begun = on { $medium } a vault was begun and never finished
     .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
     .hint = delete the folder PFXVAULT on { $medium }, then run the same command again
@@ -788,13 +848,22 @@ error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is
         a new vault or one more medium: use a stick without the folder PFXVAULT
 error-vault-empty = the vault on { $medium } holds no backup yet
     .hint = make one: pfxvault backup --from folder:D:\certs --to { $medium }; or try another stick
+error-none-admitted = { $count ->
+        [one] 1 generation of a server that no statement here admits is
+       *[other] { $count } generations of servers that no statement here admits are
+    } on { $medium }, and none that counts
+    .cause = the part of the list that admits their servers is damaged or missing on the media given, or somebody else put them there; what nobody vouches for is not restored
+    .hint =
+        keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from F:
+        what is damaged: pfxvault verify { $medium }
+        a server that writes to this vault remembers the list: its next backup to this stick writes it again
 error-not-our-vault = { $medium } belongs to another vault than the one this command writes to
     .hint = insert the right stick; nothing on this one was changed
 error-two-owners = { $medium } and the other media given belong to different vaults, or something foreign is on one of them
     .hint =
         check each stick on its own: pfxvault verify { $medium }
         if one stick alone says this, tell pfxvault which vault it must be: pfxvault verify { $medium } --vault SHA256:...
-error-no-way-in = the vault on { $medium } cannot be opened: a passphrase or recovery key stored on it is damaged
+error-no-way-in = the vault on { $medium } cannot be opened: a passphrase or recovery key stored on it is damaged or missing
     .hint =
         try another stick of the same vault, or the other way in: leave out or add --recovery-key
         if the server still runs, make a backup to a new stick now
