@@ -395,14 +395,9 @@ mod tests {
         }
 
         fn plan_with(&self, replace_newer: &[String], wish: impl Fn(&mut Succession<'_>)) -> Result<Vec<Bound>> {
-            let t = std::time::Instant::now();
             let (map, here) = (SiteMap::of(self.server.iis())?, look_at_all(self.server.iis())?);
-            eprintln!("look {:?}", t.elapsed());
             let mut order = Order::of(&here, TODAY.parse().unwrap());
             order.agree_to(&here, replace_newer)?;
-            eprintln!("order {:?}", t.elapsed());
-            let h = map.hosts_by_record().len();
-            eprintln!("hosts {h} {:?}", t.elapsed());
             let mut succession = Succession {
                 map: &map,
                 order: &order,
@@ -413,9 +408,7 @@ mod tests {
                 sni: false,
             };
             wish(&mut succession);
-            let r = plan(&succession);
-            eprintln!("plan {:?}", t.elapsed());
-            r
+            plan(&succession)
         }
 
         fn carry_out(&self, state: &std::path::Path) -> Result<()> {
