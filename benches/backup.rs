@@ -5,18 +5,18 @@
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use pfx::Profile;
 use pfxvault::backup::{self, Request};
 use pfxvault::commands::create;
 use pfxvault::drill;
 use pfxvault::media::FolderVolume;
 use pfxvault::open::{self, Wanted};
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Passphrase;
 use pfxvault::server::{Held, Holdings};
 use pfxvault::state::State;
 use pfxvault::throwaway::{Authority, Kind};
 use pfxvault::vault::identity::{RecoveryKey, Secret};
 use pfxvault::vault::medium::Medium;
+use secret::Passphrase;
 
 const KEY_PAIRS: usize = 1_000;
 

@@ -12,8 +12,6 @@ use crate::history;
 use crate::keypair::Certificate;
 use crate::media::Reading;
 use crate::outbox::{self, Delivery};
-use crate::pfx::Profile;
-use crate::secret::Password;
 use crate::server::pfx_of;
 use crate::server::{self, Held, Holdings, Unreadable};
 use crate::state::{State, Written, no_random};
@@ -29,7 +27,9 @@ use crate::vault::seal::Recipients;
 use crate::vault::survey::{Generation, Survey};
 use crate::vault::text::day_of;
 use crate::verify::{self, Finding};
-use crate::words;
+use pfx::Profile;
+use secret::Password;
+use secret::words;
 
 /// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age lies around it.
 const SEALED_ROUNDS: u32 = 2000;

@@ -9,8 +9,8 @@ use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEn
 
 use crate::console::{Console, Language};
 use crate::error::{Error, Exit};
-use crate::pfx::Profile;
 use crate::text;
+use pfx::Profile;
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -19,13 +19,11 @@ pub mod linux;
 pub mod media;
 pub mod open;
 pub mod outbox;
-pub mod pfx;
 pub mod pkcs7;
 pub mod request;
 pub mod restore;
 pub mod rules;
 pub mod scan;
-pub mod secret;
 pub mod served;
 pub mod server;
 pub mod state;
@@ -38,7 +36,6 @@ pub mod verify;
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the one place that calls Windows")]
 pub mod windows;
-pub mod words;
 
 /// What the operating system does for the program: one set of functions, one module for each system.
 #[cfg(target_os = "linux")]

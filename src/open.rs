@@ -7,7 +7,6 @@ use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::left_out::LeftOut;
 use crate::media::Reading;
-use crate::pfx;
 use crate::server::{key_pair_reason, pfx_reason, sort_pfx};
 use crate::state::State;
 use crate::text;

@@ -7,8 +7,6 @@ use std::borrow::Cow;
 use data_encoding::BASE64;
 
 use crate::keypair::Certificate;
-use crate::pfx::ber::{CONTEXT_0, Element, Reader, SEQUENCE, SET, to_der};
-use crate::pfx::oid::SIGNED_DATA;
 
 /// Bytes of an answer. A mail with a chain has twenty thousand.
 const MAX_SIZE: usize = 8 << 20;
@@ -62,7 +60,7 @@ pub fn certificates(answer: &[u8]) -> Result<Vec<Certificate>, Error> {
 
 /// Whether bytes begin as a certificate or a PKCS#7 does in DER or BER: a SEQUENCE that is longer than 127 octets.
 fn is_encoded(bytes: &[u8]) -> bool {
-    matches!(bytes, [SEQUENCE, 0x80..=0x84, ..])
+    matches!(bytes, [0x30, 0x80..=0x84, ..])
 }
 
 #[derive(Default)]
@@ -73,38 +71,15 @@ struct Found {
 impl Found {
     /// A PKCS#7 or a certificate. Anything else that is well-formed is none of ours.
     fn take_encoded(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut reader = Reader::new(bytes);
-        let element = reader.next().map_err(|_| Error::Damaged)?;
-        reader.finish().map_err(|_| Error::Damaged)?;
-        match signed_data(element) {
-            Some(signed) => self.take_signed_data(signed),
-            None => self.take_certificate(element).or(Ok(())),
-        }
-    }
-
-    /// `SignedData` (RFC 5652 section 5.1): `SEQUENCE { version, SET, SEQUENCE, [0] certificates OPTIONAL, … }`.
-    /// Signers, content and revocation lists are left alone.
-    fn take_signed_data(&mut self, signed: Element) -> Result<(), Error> {
-        let mut fields = signed.reader();
-        let bundle = fields.unsigned().and_then(|_| fields.expect(SET)).and_then(|_| fields.expect(SEQUENCE));
-        bundle.map_err(|_| Error::Damaged)?;
-        let Some(bundle) = fields.optional(CONTEXT_0).map_err(|_| Error::Damaged)? else {
-            return Ok(());
+        let Some(bundle) = pfx::pkcs7::certificates(bytes).map_err(damaged)? else {
+            let single = pfx::pkcs7::to_der(bytes).map_err(damaged)?;
+            return self.take_certificate(single).or(Ok(()));
         };
-        let mut entries = bundle.reader();
-        while !entries.is_empty() {
-            let entry = entries.next().map_err(|_| Error::Damaged)?;
-            // Other choices are attribute certificates and forms nobody writes.
-            if entry.tag == SEQUENCE {
-                self.take_certificate(entry)?;
-            }
-        }
-        Ok(())
+        bundle.into_iter().try_for_each(|certificate| self.take_certificate(certificate))
     }
 
-    fn take_certificate(&mut self, element: Element) -> Result<(), Error> {
-        let der = to_der(element).map_err(|_| Error::Damaged)?;
-        let certificate = Certificate::parse(der.to_vec()).map_err(|_| Error::Damaged)?;
+    fn take_certificate(&mut self, der: Vec<u8>) -> Result<(), Error> {
+        let certificate = Certificate::parse(der).map_err(|_| Error::Damaged)?;
         if self.certificates.len() == MAX_CERTIFICATES {
             return Err(Error::TooLarge);
         }
@@ -129,12 +104,11 @@ impl Found {
     }
 }
 
-/// The `SignedData` in a `ContentInfo`, if that is what it is.
-fn signed_data(element: Element<'_>) -> Option<Element<'_>> {
-    let mut info = element.reader();
-    let kind = info.oid().ok()?;
-    let content = info.expect(CONTEXT_0).ok()?;
-    (kind == SIGNED_DATA).then(|| content.reader().expect(SEQUENCE).ok())?
+fn damaged(error: pfx::Error) -> Error {
+    match error {
+        pfx::Error::TooMuchWork { .. } => Error::TooLarge,
+        _ => Error::Damaged,
+    }
 }
 
 /// Runs of lines in base64, each joined to one. A run ends at any other line; at an empty one unless a PEM block is open,

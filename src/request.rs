@@ -6,8 +6,8 @@ use rsa::pkcs1::EncodeRsaPublicKey;
 use rsa::pkcs8::EncodePrivateKey;
 
 use crate::keypair::PrivateKey;
-use crate::secret::SecretBytes;
 use crate::vault::text::day_of;
+use secret::SecretBytes;
 
 /// Bits of a new key: what every authority takes and every Windows handles.
 const BITS: usize = 2048;

@@ -9,8 +9,8 @@ use rsa::pkcs8::EncodePrivateKey;
 use zeroize::Zeroizing;
 
 use crate::keypair::{self, CertInput, KeyInput, KeyPair};
-use crate::secret::SecretBytes;
 use crate::vault::text::day_of;
+use secret::SecretBytes;
 
 /// Kinds of keys that servers have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

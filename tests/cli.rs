@@ -7,10 +7,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use common::{BACKUP, PASSPHRASE, PFX_PASSWORD, RESTORE, Table, generations, held, tree};
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Password;
+use pfx::Profile;
 use pfxvault::server::{Destination, Placed, Writing};
 use pfxvault::throwaway::{Authority, Kind};
+use secret::Password;
 
 const NAMES: [&str; 3] = ["www.example.com", "*.example.net", "mail.example.org"];
 

@@ -194,7 +194,7 @@ fn a_closed_server_counts_up_to_its_last_good_number_and_a_stolen_key_cannot_bac
 fn owner(table: &Table) -> SigningKey {
     use pfxvault::vault::identity::{Owner, Secret};
     let file = fs::read(table.at("A/PFXVAULT/A/OWNER/IDENTITY.AGE")).unwrap();
-    let secret = Secret::Passphrase(pfxvault::secret::Passphrase::new(PASSPHRASE.into()));
+    let secret = Secret::Passphrase(secret::Passphrase::new(PASSPHRASE.into()));
     Owner::unwrap(&file, &secret).unwrap().key
 }
 

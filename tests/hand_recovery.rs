@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pfxvault::media::FolderVolume;
-use pfxvault::secret::{Passphrase, Password};
 use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
 use pfxvault::vault::generation::{Draft, Package, Place};
 use pfxvault::vault::id::{Hash, Number, ServerId, VaultId};
@@ -19,6 +18,7 @@ use pfxvault::vault::seal::Recipients;
 use pfxvault::vault::sign::SigningKey;
 use pfxvault::vault::trust::{Statement, Word};
 use rexpect::session::{PtyReplSession, spawn_bash};
+use secret::{Passphrase, Password};
 
 const PASSPHRASE: &str = "ten generated words of a vault that exists in a test";
 const PFX_PASSWORD: &str = "pfx-Password 1";

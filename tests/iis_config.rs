@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use pfxvault::console::{Console, Language};
@@ -149,15 +148,11 @@ fn the_folder_that_redirection_leads_to_counts() {
 }
 
 #[test]
+#[ignore = "needs the files of other implementations: tests/run asks for it"]
 fn a_real_configuration_is_read() {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let folder = std::env::var_os("PFXVAULT_CORPUS").map_or_else(beside, PathBuf::from).join("iis-config");
     let file = folder.join("mattgillard+iis-reverse-proxy/applicationHost.config");
-    if !file.is_file() {
-        // Not captured as what a test prints is: a run that tested nothing must say so.
-        let _ = writeln!(std::io::stderr(), "corpus not present: {}", folder.display());
-        return;
-    }
     let config = config::read_file(&file).unwrap();
     let expected = "site 1 Default Web Site\n  http *:80: 0\n  https *:443: 0 -> 0.0.0.0:443\n  folder %SystemDrive%\\inetpub\\wwwroot";
     assert_eq!(config.sites.iter().map(describe_site).collect::<Vec<_>>(), [expected]);

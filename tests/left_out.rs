@@ -8,11 +8,11 @@ use std::path::Path;
 
 use common::{BACKUP, PFX_PASSWORD, RESTORE, Table, held};
 use jiff::{SignedDuration, Timestamp};
+use pfx::Profile;
 use pfxvault::keypair::KeyPair;
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Password;
 use pfxvault::server::{Destination, Placed, Writing};
 use pfxvault::throwaway::{Authority, Kind};
+use secret::Password;
 use serde_json::Value;
 
 const EIGHT: [&str; 8] = [

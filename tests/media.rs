@@ -145,7 +145,7 @@ fn a_medium_is_judged_by_what_it_is_made_of_whatever_shows_it() {
 }
 
 #[test]
-#[ignore = "a loop device takes root: .ci/run asks for it"]
+#[ignore = "a loop device takes root: tests/run asks for it"]
 fn a_loop_device_is_where_its_file_is() {
     let image = |options: &str, image: &str| {
         format!(r#"mkfs.ext2 -q -d "$stick" {image} 8m; mount -o {options} {image} "$stick""#)

@@ -12,17 +12,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{BACKUP, RESTORE, Table, generations, held, tree};
+use pfx::Profile;
 use pfxvault::backup::{self, Request};
 use pfxvault::copy;
 use pfxvault::media::{Entry, EntryKind, FolderVolume, Reading, Volume};
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Password;
 use pfxvault::server::{self, Source};
 use pfxvault::state::State;
 use pfxvault::vault::medium::Medium;
 use pfxvault::vault::readme::Label;
 use pfxvault::vault::survey::Survey;
 use pfxvault::vault::trust::Trust;
+use secret::Password;
 use zip::write::SimpleFileOptions;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,14 +21,11 @@ fn digests(answer: &[u8]) -> Result<Vec<String>, Error> {
 }
 
 #[test]
+#[ignore = "needs the files of other implementations: tests/run asks for it"]
 fn every_bundle_that_others_open_gives_the_same_certificates_and_no_other_opens() {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let folder = std::env::var_os("PFXVAULT_CORPUS").map_or_else(beside, PathBuf::from).join("p7b");
-    let Ok(index) = fs::read_to_string(folder.join("index.tsv")) else {
-        // Not captured as what a test prints is: a run that tested nothing must say so.
-        let _ = writeln!(std::io::stderr(), "corpus not present: {}", folder.display());
-        return;
-    };
+    let index = fs::read_to_string(folder.join("index.tsv")).unwrap();
     assert!(index.lines().count() > 10);
     for line in index.lines().skip(1) {
         let columns: Vec<&str> = line.split('\t').collect();

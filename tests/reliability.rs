@@ -6,11 +6,10 @@ use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
+use pfx::Profile;
 use pfxvault::backup::{self, Done, Request};
 use pfxvault::commands::create;
 use pfxvault::media::{Entry, EntryKind, Reading, Volume};
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Passphrase;
 use pfxvault::server::{Held, Holdings};
 use pfxvault::state::State;
 use pfxvault::throwaway::{Authority, Kind};
@@ -18,6 +17,7 @@ use pfxvault::vault::id::Number;
 use pfxvault::vault::identity::RecoveryKey;
 use pfxvault::vault::medium::Medium;
 use pfxvault::vault::survey::Survey;
+use secret::Passphrase;
 
 const SECTOR: usize = 512;
 const DISK: usize = 1 << 21;

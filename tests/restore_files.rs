@@ -8,11 +8,11 @@ use std::fs;
 
 use common::{BACKUP, PFX_PASSWORD, RESTORE, Table};
 use jiff::{SignedDuration, Timestamp};
+use pfx::Profile;
 use pfxvault::keypair::KeyPair;
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Password;
 use pfxvault::server::pfx_of;
 use pfxvault::throwaway::{Authority, Kind};
+use secret::Password;
 use serde_json::Value;
 
 const LIST: &str = "list --json --source-password-file {pfx-password} --from folder:";

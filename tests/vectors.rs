@@ -18,7 +18,6 @@ use std::process::Command;
 use generate::Sealed;
 use pfxvault::error::{Error, Exit};
 use pfxvault::media::{FolderVolume, Reading};
-use pfxvault::secret::Passphrase;
 use pfxvault::vault::catalog::Catalog;
 use pfxvault::vault::id::{Hash, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey, Secret};
@@ -31,6 +30,7 @@ use pfxvault::vault::survey::Survey;
 use pfxvault::vault::trust::Trust;
 use pfxvault::verify;
 use rayon::prelude::*;
+use secret::Passphrase;
 use tree::Vector;
 
 fn folder() -> PathBuf {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pfxvault::{pfx, secret::Password};
+use secret::Password;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = pfx::read(bytes, &Password::new(String::new()));

@@ -12,13 +12,13 @@ use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::media;
 use crate::rules::{self, Stored};
-use crate::secret::Password;
 use crate::server::iis::{SiteMap, folders_served, keep_used};
 use crate::server::{Holdings, Unreadable};
 use crate::state::{Acknowledged, State};
 use crate::text;
 use crate::vault::medium::Medium;
 use crate::verify::Level;
+use secret::Password;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {

@@ -146,9 +146,7 @@ impl<'a> Shown<'a> {
 
     fn document(&self, run: &Run<'_>, names: &[String]) -> Value {
         let wanted = self.key_pairs.iter().filter(|(about, _)| is_called(about, names));
-        let key_pair = |(about, file): &(&AboutKeyPair, String)| {
-            json!({ "file": file, "about": about, "standing": standing::id(remaining(run, about)) })
-        };
+        let key_pair = |(about, file): &(&AboutKeyPair, String)| json!({ "file": file, "about": about, "standing": standing::id(remaining(run, about)) });
         json!({
             "server": self.record.server.to_string(),
             "server_name": self.server_name,

@@ -3,13 +3,13 @@
 use crate::cli::Create;
 use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
-use crate::secret::Passphrase;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::vault::id::Hash;
 use crate::vault::identity::{Owner, RecoveryKey};
 use crate::vault::medium::Medium;
 use crate::vault::trust::{Statement, Word};
+use secret::Passphrase;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {

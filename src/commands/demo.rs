@@ -11,8 +11,6 @@ use crate::drill;
 use crate::error::{Error, Exit, Result};
 use crate::media::FolderVolume;
 use crate::open::{self, Opened, Wanted};
-use crate::pfx::Profile;
-use crate::secret::{Passphrase, Password};
 use crate::server::{self, Destination, Holdings, Placed, Source, Writing};
 use crate::state::{State, no_random};
 use crate::text;
@@ -24,7 +22,9 @@ use crate::vault::medium::Medium;
 use crate::vault::seal::Recipients;
 use crate::vault::sign::SigningKey;
 use crate::verify::{self, Report};
-use crate::words;
+use pfx::Profile;
+use secret::words;
+use secret::{Passphrase, Password};
 
 /// Names and kinds of the key pairs, as a small server might have them.
 const KEY_PAIRS: [(&[&str], Kind); 5] = [

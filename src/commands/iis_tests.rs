@@ -15,11 +15,9 @@ use crate::error::{Error, Exit};
 use crate::files;
 use crate::keypair::fixtures::sorted;
 use crate::media::FolderVolume;
-use crate::pfx::Profile;
 use crate::restore::binding_tests::{https, new_server, old, record, site, thumbprint};
 use crate::restore::tests::{PKI, link};
 use crate::restore::{Journal, undo};
-use crate::secret::Passphrase;
 use crate::server::iis::config::APPLICATION_HOST;
 use crate::server::iis::memory::{Fault, Memory};
 use crate::server::iis::{
@@ -28,6 +26,8 @@ use crate::server::iis::{
 use crate::vault::identity::RecoveryKey;
 use crate::vault::medium::Medium;
 use crate::{served, vault};
+use pfx::Profile;
+use secret::Passphrase;
 
 /// An old server whose shop is bound to this port.
 fn old_server(port: u16) -> Memory {
@@ -262,8 +262,8 @@ mod on_a_terminal {
         session.exp_string("Your choice [1]").unwrap();
         session.send_line("2").unwrap();
         session.exp_string("-> Alone").unwrap();
-        session.exp_string("Change this server? [Y/n]").unwrap();
-        session.send_line("").unwrap();
+        session.exp_string("Change this server? [y/N]").unwrap();
+        session.send_line("y").unwrap();
         session.exp_string("Make the request for its enrolment now? [Y/n]").unwrap();
         session.send_line("y").unwrap();
         session.exp_string("New file for the request [").unwrap();

@@ -49,7 +49,6 @@ use crate::history;
 use crate::media::FolderVolume;
 use crate::open::{self, Opened};
 use crate::rules::{self, Stored};
-use crate::secret::{Passphrase, Password};
 use crate::server::{self, Holdings, Source, iis as server_iis};
 use crate::state::{self, State};
 use crate::text;
@@ -61,6 +60,7 @@ use crate::vault::medium::{Medium, MediumError};
 use crate::vault::parcel::Parcel;
 use crate::vault::trust::{Statement, Trust, Word};
 use crate::verify::{Finding, Level};
+use secret::{Passphrase, Password};
 
 /// Runs one command.
 ///

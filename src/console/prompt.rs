@@ -6,11 +6,12 @@ use zeroize::Zeroizing;
 
 use super::Console;
 use crate::error::{Error, Exit, Result};
-use crate::secret::{Passphrase, Password};
 use crate::text::Text;
 use crate::vault::id::VaultId;
 use crate::vault::identity::RecoveryKey;
-use crate::{system, text, words};
+use crate::{system, text};
+use secret::words;
+use secret::{Passphrase, Password};
 
 /// How often a secret may be mistyped before the run ends.
 const TRIES: usize = 3;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyUsagePurpose};
 
 use super::{CertInput, KeyInput, Sorted, sort};
-use crate::secret::SecretBytes;
+use secret::SecretBytes;
 
 /// All certificates made by [`Authority`] are valid at this time.
 pub(crate) fn now() -> Timestamp {

@@ -14,7 +14,7 @@ use super::Error;
 use super::algorithm::key_algorithm_name;
 use super::public::PublicKey;
 use super::rsa_key;
-use crate::secret::SecretBytes;
+use secret::SecretBytes;
 
 /// A checked private key: RSA of 512 to 16384 bits, ECDSA on P-256, P-384 or P-521, or Ed25519.
 ///

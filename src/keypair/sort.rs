@@ -7,7 +7,7 @@ use super::certificate::Certificate;
 use super::chain::chain_of;
 use super::warning::warnings;
 use super::{Error, KeyPair, PrivateKey};
-use crate::secret::SecretBytes;
+use secret::SecretBytes;
 
 /// A key as a file holds it.
 #[derive(Debug)]

@@ -63,7 +63,7 @@ mod tests {
     use super::super::fixtures::{RSA, openssl_key};
     use super::*;
     use crate::keypair::PrivateKey;
-    use crate::secret::SecretBytes;
+    use secret::SecretBytes;
 
     /// What ssh-keygen makes of a PKCS#8 key.
     fn blob(pkcs8: &[u8]) -> Vec<u8> {

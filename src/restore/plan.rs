@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use super::bindings::Bound;
 use super::edit::Edit;
 use crate::keypair::Certificate;
-use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
 use crate::server::iis::{
@@ -15,6 +14,7 @@ use crate::server::iis::{
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
+use secret::SecretBytes;
 
 /// A key pair that is to be on this server. Key and certificate are known to belong together.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use pkcs8::EncodePrivateKey;
 use super::*;
 use crate::error::{Error, Exit};
 use crate::keypair::fixtures::Issued;
-use crate::secret::SecretBytes;
 use crate::server::iis::memory::{Died, Fault, Memory};
 use crate::server::iis::{AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all};
 use crate::vault::id::Hash;
+use secret::SecretBytes;
 
 /// A certificate with its key.
 pub(crate) struct Pair {

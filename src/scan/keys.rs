@@ -7,11 +7,10 @@ use rustls_pki_types::pem::SectionKind;
 use zeroize::Zeroizing;
 
 use crate::keypair::{self, Certificate, PrivateKey, ssh_spki_sha256, ssh_string};
-use crate::pfx;
-use crate::secret::{Password, SecretBytes};
 use crate::server::to_pkcs8;
 use crate::state::State;
 use crate::vault::id::Hash;
+use secret::{Password, SecretBytes};
 
 /// How a private key is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

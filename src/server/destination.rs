@@ -7,15 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
+use pfx::Profile;
 use rayon::prelude::*;
+use secret::{Password, SecretBytes};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::keypair::KeyPair;
-use crate::pfx::{self, Profile};
-use crate::secret::{Password, SecretBytes};
 use crate::text;
 use crate::text::Text;
 

@@ -19,12 +19,11 @@ pub(crate) use pem::to_pkcs8;
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted};
-use crate::pfx;
-use crate::secret::Password;
 use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::OnWindows;
 use crate::vault::id::Hash;
+use secret::Password;
 
 /// The certificate stores of this Windows server, as a source and as a destination.
 pub const IIS: &str = "iis";

@@ -9,8 +9,8 @@ use rustls_pki_types::pem::{PemObject, SectionKind};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::keypair::{CertInput, KeyInput};
-use crate::secret::SecretBytes;
 use crate::text;
+use secret::SecretBytes;
 
 /// Reads all certificates of one file and the private key of another (or of the same).
 pub fn read(certificate: &Path, key: &Path) -> Result<(Vec<KeyInput>, Vec<CertInput>)> {

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::id::{Number, ServerId, VaultId};
 use super::record::Record;
 use crate::media::Descriptor;
-use crate::secret::{Password, SecretBytes};
 use crate::server::iis::{SiteMap, StoreName};
+use secret::{Password, SecretBytes};
 
 /// What one generation holds.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::id::VaultId;
 use super::seal::{self, Refusal, Unsealed};
 use super::sign::{PublicKey, SigningKey};
-use crate::secret::{Passphrase, SecretBytes};
+use secret::{Passphrase, SecretBytes};
 
 const FIRST_LINE: &str = "# pfxvault-identity v1";
 

@@ -7,8 +7,8 @@ use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, secrecy::Secr
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::secret::{Passphrase, SecretBytes};
 use crate::text;
+use secret::{Passphrase, SecretBytes};
 
 /// scrypt work factor written: 2^18, 256 MiB, as the age command uses.
 pub const WORK_FACTOR: u8 = 18;

@@ -17,12 +17,12 @@ use zeroize::Zeroizing;
 use super::access;
 use super::answer::{check, nonsense};
 use super::wide::wide;
-use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::{
     AccessEntry, Code, ExportedKey, KeyFacts, KeyLink, KeySet, NewKey, NoExport, ProviderKind, Signature, WindowsError,
     implementation,
 };
+use secret::SecretBytes;
 
 /// `NTE_BAD_FLAGS`.
 const BAD_FLAGS: Code = Code(0x8009_0009);

@@ -24,11 +24,11 @@ use zeroize::Zeroizing;
 use super::access;
 use super::answer::{nonsense, status};
 use super::wide::{wide, wide_secret};
-use crate::secret::SecretBytes;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::{
     AccessEntry, Code, ExportedKey, KeyFacts, KeyLink, KeySet, NewKey, NoExport, ProviderKind, Signature, WindowsError,
 };
+use secret::SecretBytes;
 
 /// `pbeWithSHAAnd3-KeyTripleDES-CBC`: the one encryption of PKCS#8 that every Windows since Vista offers. The password
 /// is random and lives for one call, and so does the result.
@@ -147,7 +147,7 @@ impl<'a> Key<'a> {
     /// Where the policy lets a key leave only encrypted, it is encrypted to a password of this call and opened here.
     fn export_encrypted(&self) -> Result<SecretBytes, NoExport> {
         let no_random = || nonsense("NCryptExportKey", self.link);
-        let password = crate::words::password().map_err(|_| no_random())?;
+        let password = secret::words::password().map_err(|_| no_random())?;
         let mut secret = wide_secret(&password);
         let mut algorithm = PKCS12_3DES.to_vec();
         let mut params = [0_u8; PBE_PARAMS];

@@ -13,16 +13,15 @@ use zeroize::Zeroizing;
 use super::answer::{check, nonsense};
 use super::store::{Context, Store};
 use super::wide::wide_secret;
-use crate::pfx;
-use crate::secret::{Password, SecretBytes};
 use crate::server::iis::{NoExport, StoredCertificate, WindowsError};
+use secret::{Password, SecretBytes};
 
 /// The key of a certificate. Its password is random and lives for this call, so the weak encryption of older systems
 /// does not matter. Without the two `REPORT` flags a PFX without the key would come back as success.
 pub fn export(certificate: &StoredCertificate) -> Result<SecretBytes, NoExport> {
     let store = Store::in_memory()?;
     store.add(&Context::new(certificate)?, CERT_STORE_ADD_ALWAYS)?;
-    let password = crate::words::password().map_err(|_| nonsense("PFXExportCertStoreEx", certificate.name()))?;
+    let password = secret::words::password().map_err(|_| nonsense("PFXExportCertStoreEx", certificate.name()))?;
     let mut size = 0;
     fill(&store, &password, &mut [], &mut size)?;
     let mut bytes = Zeroizing::new(vec![0; size as usize]);

@@ -5,7 +5,7 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 
 use zeroize::Zeroizing;
 
-use crate::secret::Password;
+use secret::Password;
 
 /// NUL-terminated UTF-16. Not for secrets: the copy is not wiped.
 pub fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {

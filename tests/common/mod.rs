@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use pfxvault::pfx::Profile;
-use pfxvault::secret::Password;
+use pfx::Profile;
 use pfxvault::server::{Destination, Placed, Writing};
 use pfxvault::throwaway::{Authority, Kind};
+use secret::Password;
 
 pub const PASSPHRASE: &str = "ten words that nobody but the owner of this vault knows";
 pub const PFX_PASSWORD: &str = "Pfx-Password-1";

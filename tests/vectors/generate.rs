@@ -8,7 +8,6 @@ use std::process::Command;
 
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey as Dalek};
-use pfxvault::secret::{Passphrase, Password, SecretBytes};
 use pfxvault::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
 use pfxvault::vault::id::{Hash, Number, ServerId, VaultId};
 use pfxvault::vault::identity::{Owner, RecoveryKey};
@@ -17,6 +16,7 @@ use pfxvault::vault::record::Record;
 use pfxvault::vault::seal;
 use pfxvault::vault::sign::{self, SigningKey};
 use pfxvault::vault::trust::{Statement, Word};
+use secret::{Passphrase, Password, SecretBytes};
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::parcel::Zip;

@@ -2,22 +2,19 @@
 //! Numbers are moved, never computed with.
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
-use der::{Decode, Encode, Tag, TagNumber};
+use der::{Decode, Encode};
 use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use rsa::pkcs1::{RsaPrivateKeyRef, RsaPublicKey};
 use zeroize::Zeroizing;
 
 use super::{KeyLink, KeySet};
-use crate::pfx;
-use crate::secret::{Password, SecretBytes};
+use secret::{Password, SecretBytes};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-const PKCS7_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
-const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
 
 /// `BLOBHEADER.bType`: `PUBLICKEYBLOB`, `PRIVATEKEYBLOB`.
 const PUBLIC: u8 = 6;
@@ -138,35 +135,9 @@ pub fn pkcs8_of_rsa_blob(blob: &SecretBytes) -> Option<SecretBytes> {
 
 /// The key in an `EncryptedPrivateKeyInfo` (PKCS#8) as Windows hands it out. `None` if the password does not open it.
 ///
-/// The codec for PFX opens it, in the smallest PFX that can hold it; so all its ciphers are known here too.
+/// Every cipher that a PFX may use is known here, too.
 pub fn pkcs8_of_encrypted(encrypted: &[u8], password: &Password) -> Option<SecretBytes> {
-    let contents = pfx::read(&pfx_around(encrypted)?, password).ok()?;
-    contents.keys.into_iter().next().map(|key| key.pkcs8)
-}
-
-/// RFC 7292 section 4: PFX, AuthenticatedSafe, SafeContents and SafeBag around one shrouded key, without a MAC.
-fn pfx_around(encrypted: &[u8]) -> Option<Vec<u8>> {
-    let bag =
-        [oid(SHROUDED_KEY_BAG)?, element(Tag::ContextSpecific { constructed: true, number: TagNumber(0) }, encrypted)?];
-    let contents = element(Tag::Sequence, &element(Tag::Sequence, &bag.concat())?)?;
-    let safe = element(Tag::Sequence, &data(&contents)?)?;
-    let version = element(Tag::Integer, &[3])?;
-    element(Tag::Sequence, &[version, data(&safe)?].concat())
-}
-
-/// A ContentInfo of type `data`.
-fn data(contents: &[u8]) -> Option<Vec<u8>> {
-    let octets = element(Tag::OctetString, contents)?;
-    let content = element(Tag::ContextSpecific { constructed: true, number: TagNumber(0) }, &octets)?;
-    element(Tag::Sequence, &[oid(PKCS7_DATA)?, content].concat())
-}
-
-fn oid(oid: ObjectIdentifier) -> Option<Vec<u8>> {
-    oid.to_der().ok()
-}
-
-fn element(tag: Tag, value: &[u8]) -> Option<Vec<u8>> {
-    AnyRef::new(tag, value).ok()?.to_der().ok()
+    pfx::read_key(encrypted, password).ok()
 }
 
 /// A `PUBLICKEYBLOB` of an RSA key as `SubjectPublicKeyInfo`. `None` if it is not one.

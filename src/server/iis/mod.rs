@@ -33,11 +33,11 @@ pub use sites::{Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSy
 
 use crate::error::Error;
 use crate::keypair::Certificate;
-use crate::secret::SecretBytes;
 use crate::server::is_called;
 use crate::text;
 use crate::text::Text;
 use crate::vault::id::Hash;
+use secret::SecretBytes;
 
 /// A certificate store of the local machine.
 ///

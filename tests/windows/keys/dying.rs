@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 use pfxvault::restore::{Journal, Options, apply, plan, take_back};
-use pfxvault::secret::SecretBytes;
 use pfxvault::server::iis::{
     CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties, Signature,
     StoreName, StoredCertificate, WindowsError, look_at_all,
 };
 use pfxvault::vault::id::Hash;
 use pfxvault::windows::LocalMachine;
+use secret::SecretBytes;
 
 use super::fixtures::{Pair, PairKind};
 use super::{inventory, one_at_a_time, running};

@@ -1,9 +1,9 @@
 //! Key pairs made for one test: a leaf under an intermediate of its own.
 
 use pfxvault::restore::Incoming;
-use pfxvault::secret::SecretBytes;
 use pfxvault::server::iis::StoreName;
 use pkcs8::EncodePrivateKey;
+use secret::SecretBytes;
 
 /// As IIS administrators in Japan write them.
 pub const FRIENDLY_NAME: &str = "公開 サイト 2026年";

@@ -3,6 +3,8 @@
 //! A buffer that grows leaves copies behind, so every constructor here takes bytes that already have
 //! their final size; build them in a `Zeroizing<Vec<u8>>` whose capacity was reserved beforehand.
 
+pub mod words;
+
 use std::fmt;
 
 use zeroize::Zeroizing;

@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use crate::secret::Password;
+use secret::Password;
 
 /// Encodings of one password, the likeliest first.
-pub(super) struct Forms(Vec<Zeroizing<Vec<u8>>>);
+pub(crate) struct Forms(Vec<Zeroizing<Vec<u8>>>);
 
 impl Forms {
     /// For the derivation of RFC 7292: a BMPString with a terminating NUL (appendix B.1).
@@ -13,7 +13,7 @@ impl Forms {
     /// An empty password is either that NUL or nothing at all: Windows tells an empty string from none given, and other
     /// writers chose one or the other, sometimes one for the MAC and the other for encryption. One that is not ASCII
     /// may have been widened octet by octet, as OpenSSL did with UTF-8 before 1.1.0 (2016).
-    pub(super) fn bmp(password: &Password) -> Self {
+    pub(crate) fn bmp(password: &Password) -> Self {
         let text = password.expose();
         let mut forms = vec![utf16(text)];
         if text.is_empty() {
@@ -26,19 +26,19 @@ impl Forms {
 
     /// For PBKDF2 and PBKDF1: UTF-8 without a terminator (RFC 8018 section 3, RFC 9579 section 5). NSS before 3.31
     /// (2017) took the BMPString here, too.
-    pub(super) fn utf8(password: &Password) -> Self {
+    pub(crate) fn utf8(password: &Password) -> Self {
         let text = password.expose();
         Self(vec![Zeroizing::new(text.as_bytes().to_vec()), utf16(text)])
     }
 
     /// The form the standard names.
-    pub(super) fn standard(&self) -> &[u8] {
+    pub(crate) fn standard(&self) -> &[u8] {
         self.0.first().map_or(&[], |form| form)
     }
 
     /// The first result that `attempt` gives for a form. That form comes first from then on: the other parts of a file
     /// were most likely made with the same, and each attempt costs a key derivation.
-    pub(super) fn try_each<T, E>(
+    pub(crate) fn try_each<T, E>(
         &mut self,
         mut attempt: impl FnMut(&[u8]) -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {

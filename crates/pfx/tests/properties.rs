@@ -1,10 +1,8 @@
 //! Whatever goes into a PFX comes out of it; whatever happens to one, its reader answers.
 
-use pfxvault::{
-    pfx::{self, KeyPairContents, Profile},
-    secret::{Password, SecretBytes},
-};
+use pfx::{KeyPairContents, Profile};
 use proptest::{prelude::*, sample::Index};
+use secret::{Password, SecretBytes};
 
 fn profile() -> impl Strategy<Value = Profile> {
     prop_oneof![Just(Profile::Aes256), Just(Profile::TripleDes)]

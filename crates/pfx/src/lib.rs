@@ -3,9 +3,10 @@
 //!
 //! Reading takes what real implementations write, DER or BER, and bounds the work a hostile file can ask for. Writing
 //! follows what Windows itself exports, in one of two named forms.
+#![doc = include_str!("../README.md")]
 
 mod attributes;
-pub(crate) mod ber;
+mod ber;
 mod cipher;
 mod der;
 mod digest;
@@ -13,7 +14,8 @@ mod forms;
 #[cfg(test)]
 mod hostile;
 mod mac;
-pub(crate) mod oid;
+mod oid;
+pub mod pkcs7;
 mod read;
 mod scheme;
 mod work;
@@ -23,7 +25,7 @@ pub use attributes::Attributes;
 pub use read::{read, read_key};
 pub use write::{KeyPairContents, Profile, write};
 
-use crate::secret::SecretBytes;
+use secret::SecretBytes;
 
 /// What a PFX holds, in the order of the file.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What a file may ask of its reader. Honest files stay far below; a hostile one is refused before the work is done.
 
-use super::Error;
+use crate::Error;
 
 /// Bytes of a whole PFX. A trust store of a thousand certificates has 2 MB.
 const MAX_SIZE: usize = 8 << 20;
@@ -11,14 +11,14 @@ const MAX_ENTRIES: u32 = 20_000;
 const MAX_COMPRESSIONS: u64 = 40_000_000;
 
 /// What is left to spend on one file.
-pub(super) struct Work {
+pub(crate) struct Work {
     entries: u32,
     compressions: u64,
 }
 
 impl Work {
     /// The whole allowance, for a file of `size` bytes.
-    pub(super) fn for_file(size: usize) -> Result<Self, Error> {
+    pub(crate) fn for_file(size: usize) -> Result<Self, Error> {
         if size > MAX_SIZE {
             return Err(too_much(format!("{size} bytes, more than {MAX_SIZE}")));
         }
@@ -26,7 +26,7 @@ impl Work {
     }
 
     /// One more bag or attribute.
-    pub(super) fn entry(&mut self) -> Result<(), Error> {
+    pub(crate) fn entry(&mut self) -> Result<(), Error> {
         self.entries =
             self.entries.checked_sub(1).ok_or_else(|| too_much(format!("more than {MAX_ENTRIES} entries")))?;
         Ok(())
@@ -34,7 +34,7 @@ impl Work {
 
     /// One key derivation: `rounds` of it, each costing `compressions`. To be called before it is done. The limit is
     /// on the sum, since a file can have any number of bags, each with its own count.
-    pub(super) fn derivation(&mut self, rounds: u32, compressions: u64) -> Result<(), Error> {
+    pub(crate) fn derivation(&mut self, rounds: u32, compressions: u64) -> Result<(), Error> {
         let cost = u64::from(rounds).saturating_mul(compressions);
         self.compressions = self
             .compressions
@@ -45,6 +45,6 @@ impl Work {
 }
 
 /// The error for anything over its limit.
-pub(super) fn too_much(what: impl Into<String>) -> Error {
+pub(crate) fn too_much(what: impl Into<String>) -> Error {
     Error::TooMuchWork { what: what.into() }
 }

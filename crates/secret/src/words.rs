@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::secret::{Passphrase, Password};
+use crate::{Passphrase, Password};
 
 const PASSPHRASE_WORDS: usize = 10;
 /// 25 of 62 characters: 148 bits. Letters and digits only, because not every reader of a PFX takes others.

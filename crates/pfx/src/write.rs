@@ -3,17 +3,16 @@
 
 use const_oid::ObjectIdentifier;
 
-use super::{
+use crate::{
     Attributes, Error,
-    ber::{CONTEXT_0, CONTEXT_0_PRIMITIVE},
     cipher::Cipher,
-    der,
+    der::{self, CONTEXT_0, CONTEXT_0_PRIMITIVE},
     digest::{self, Derive, Digest, Purpose},
     forms::Forms,
     oid,
     work::Work,
 };
-use crate::secret::{Password, SecretBytes};
+use secret::{Password, SecretBytes};
 
 /// As Windows writes it on a key and its certificate, to link them.
 const LOCAL_KEY_ID: [u8; 4] = [1, 0, 0, 0];
@@ -172,19 +171,19 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-pub(super) fn algorithm(name: ObjectIdentifier, parameters: &[u8]) -> Vec<u8> {
+pub(crate) fn algorithm(name: ObjectIdentifier, parameters: &[u8]) -> Vec<u8> {
     der::sequence(&[&der::oid(name), parameters])
 }
 
-pub(super) fn content_info(kind: ObjectIdentifier, content: &[u8]) -> Vec<u8> {
+pub(crate) fn content_info(kind: ObjectIdentifier, content: &[u8]) -> Vec<u8> {
     der::sequence(&[&der::oid(kind), &der::element(CONTEXT_0, &[content])])
 }
 
-pub(super) fn data(content: &[u8]) -> Vec<u8> {
+pub(crate) fn data(content: &[u8]) -> Vec<u8> {
     content_info(oid::DATA, &der::octets(content))
 }
 
-pub(super) fn bag(kind: ObjectIdentifier, value: &[u8], attributes: &Attributes) -> Vec<u8> {
+pub(crate) fn bag(kind: ObjectIdentifier, value: &[u8], attributes: &Attributes) -> Vec<u8> {
     der::sequence(&[&der::oid(kind), &der::element(CONTEXT_0, &[value]), &attributes.to_der()])
 }
 
@@ -243,7 +242,7 @@ fn read_back(pfx: &SecretBytes, contents: &KeyPairContents, password: &Password)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pfx::{Contents, Mac, read};
+    use crate::{Contents, Mac, read};
 
     const FORMS: [(Profile, &str, &str); 2] = [
         (Profile::Aes256, "AES-256-CBC (PBKDF2 with HMAC-SHA-256)", "HMAC-SHA-256"),

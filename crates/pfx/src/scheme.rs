@@ -6,16 +6,17 @@ use std::fmt;
 use const_oid::ObjectIdentifier;
 use zeroize::Zeroizing;
 
-use super::{
+use crate::{
     Encryption, Error,
-    ber::{self, OCTET_STRING, Reader, SEQUENCE},
+    ber::{self, Reader},
     cipher::Cipher,
+    der::{OCTET_STRING, SEQUENCE},
     digest::{self, Derive, Digest, Purpose},
     forms::Forms,
     oid::{self, Oid},
     work::{Work, too_much},
 };
-use crate::secret::Password;
+use secret::Password;
 
 /// Octets of a salt. RFC 8018 sets no limit; real ones have 8 to 64.
 const MAX_SALT: usize = 4096;
@@ -23,19 +24,19 @@ const MAX_SALT: usize = 4096;
 const MAX_RC2_KEY: u64 = 128;
 
 /// The password in the forms that one file may need.
-pub(super) struct PasswordForms {
-    pub(super) bmp: Forms,
-    pub(super) utf8: Forms,
+pub(crate) struct PasswordForms {
+    pub(crate) bmp: Forms,
+    pub(crate) utf8: Forms,
 }
 
 impl PasswordForms {
-    pub(super) fn of(password: &Password) -> Self {
+    pub(crate) fn of(password: &Password) -> Self {
         Self { bmp: Forms::bmp(password), utf8: Forms::utf8(password) }
     }
 }
 
 /// How something is encrypted.
-pub(super) struct Scheme {
+pub(crate) struct Scheme {
     cipher: Cipher,
     derivation: Derivation,
     salt: Vec<u8>,
@@ -58,7 +59,7 @@ struct KeyAndIv {
 
 impl Scheme {
     /// Reads an AlgorithmIdentifier.
-    pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
+    pub(crate) fn parse(reader: &mut Reader) -> Result<Self, Error> {
         let mut identifier = reader.sequence()?;
         let name = identifier.oid()?;
         if name == oid::PBES2 { Self::pbes2(identifier) } else { Self::pbes1(name, identifier) }
@@ -91,7 +92,7 @@ impl Scheme {
 
     /// Decrypts, trying each form of the password. `None` if no form gives exactly one SEQUENCE, which everything
     /// encrypted in a PFX is: a wrong key passes for right by its padding alone once in 256 times.
-    pub(super) fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         encrypted: &[u8],
         forms: &mut PasswordForms,
@@ -129,7 +130,7 @@ impl Scheme {
     }
 
     /// For the report on a key.
-    pub(super) fn describe(&self) -> Encryption {
+    pub(crate) fn describe(&self) -> Encryption {
         Encryption { algorithm: self.to_string(), iterations: self.rounds }
     }
 }
@@ -208,21 +209,21 @@ fn iv(reader: &mut Reader, cipher: Cipher) -> Result<Vec<u8>, Error> {
 }
 
 /// Parameters of PBKDF2 (RFC 8018 appendix A.2), for PBES2 and PBMAC1.
-pub(super) struct Pbkdf2 {
-    pub(super) digest: &'static Digest,
-    pub(super) salt: Vec<u8>,
-    pub(super) rounds: u32,
-    pub(super) key_length: Option<u64>,
+pub(crate) struct Pbkdf2 {
+    pub(crate) digest: &'static Digest,
+    pub(crate) salt: Vec<u8>,
+    pub(crate) rounds: u32,
+    pub(crate) key_length: Option<u64>,
 }
 
 impl Pbkdf2 {
     /// What is derived from, with this password.
-    pub(super) fn input<'a>(&'a self, password: &'a [u8]) -> Derive<'a> {
+    pub(crate) fn input<'a>(&'a self, password: &'a [u8]) -> Derive<'a> {
         Derive { password, salt: &self.salt, rounds: self.rounds }
     }
 
     /// Reads the AlgorithmIdentifier of a key derivation function, which must be PBKDF2.
-    pub(super) fn parse(reader: &mut Reader) -> Result<Self, Error> {
+    pub(crate) fn parse(reader: &mut Reader) -> Result<Self, Error> {
         let mut identifier = reader.sequence()?;
         let name = identifier.oid()?;
         if name != oid::PBKDF2 {
@@ -243,7 +244,7 @@ impl Pbkdf2 {
 }
 
 /// A salt. PBKDF2 allows one from another source, which nobody has defined.
-pub(super) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
+pub(crate) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
     let salt = reader.next()?;
     if salt.tag == SEQUENCE {
         return Err(Error::Unsupported { algorithm: "a salt from another source".into() });
@@ -256,13 +257,13 @@ pub(super) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
 }
 
 /// An iteration count: at least one.
-pub(super) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
+pub(crate) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
     match reader.unsigned()? {
         0 => Err(Error::Malformed("an iteration count of zero")),
         rounds => u32::try_from(rounds).map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
     }
 }
 
-pub(super) fn unsupported(name: Oid) -> Error {
+pub(crate) fn unsupported(name: Oid) -> Error {
     Error::Unsupported { algorithm: name.to_string() }
 }

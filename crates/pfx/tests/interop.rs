@@ -10,10 +10,8 @@ use std::{
     sync::LazyLock,
 };
 
-use pfxvault::{
-    pfx::{self, KeyPairContents, Profile},
-    secret::{Password, SecretBytes},
-};
+use pfx::{KeyPairContents, Profile};
+use secret::{Password, SecretBytes};
 use tempfile::TempDir;
 
 const FRIENDLY_NAME: &str = "サーバー";

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// A cipher with the size of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cipher {
+pub(crate) enum Cipher {
     Aes128,
     Aes192,
     Aes256,
@@ -30,7 +30,7 @@ pub(super) enum Cipher {
 
 impl Cipher {
     /// Octets of a key.
-    pub(super) fn key_length(self) -> usize {
+    pub(crate) fn key_length(self) -> usize {
         match self {
             Self::Aes128 | Self::TwoKeyTripleDes => 16,
             Self::Aes192 | Self::TripleDes => 24,
@@ -41,7 +41,7 @@ impl Cipher {
     }
 
     /// Octets of an initialization vector, and of a block.
-    pub(super) fn iv_length(self) -> usize {
+    pub(crate) fn iv_length(self) -> usize {
         match self {
             Self::Aes128 | Self::Aes192 | Self::Aes256 => 16,
             Self::TripleDes | Self::TwoKeyTripleDes | Self::Des | Self::Rc2 { .. } => 8,
@@ -51,7 +51,7 @@ impl Cipher {
 
     /// Decrypts within one buffer of the size of `encrypted`. `None` if the padding is wrong, which all but one in 256
     /// wrong keys give; RC4 has none, and takes any key.
-    pub(super) fn decrypt(self, key: &[u8], iv: &[u8], encrypted: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn decrypt(self, key: &[u8], iv: &[u8], encrypted: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(encrypted.to_vec());
         let length = match self {
             Self::Aes128 => decrypt_cbc(aes::Aes128::new_from_slice(key).ok()?, iv, &mut buffer),
@@ -74,7 +74,7 @@ impl Cipher {
 
     /// Encrypts within one buffer of the final size. `None` for ciphers this module does not write, or a key or vector
     /// of the wrong size.
-    pub(super) fn encrypt(self, key: &[u8], iv: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn encrypt(self, key: &[u8], iv: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Aes256 => encrypt_cbc(aes::Aes256::new_from_slice(key).ok()?, iv, plain),
             Self::TripleDes => encrypt_cbc(des::TdesEde3::new_from_slice(key).ok()?, iv, plain),

@@ -2,10 +2,22 @@
 
 use const_oid::ObjectIdentifier;
 
-use super::ber::{BMP_STRING, INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET};
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const UTF8_STRING: u8 = 0x0c;
+pub(crate) const BMP_STRING: u8 = 0x1e;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+pub(crate) const CONSTRUCTED: u8 = 0x20;
+/// `[0]` EXPLICIT, or IMPLICIT of something constructed.
+pub(crate) const CONTEXT_0: u8 = 0xa0;
+/// `[0]` IMPLICIT of a primitive string.
+pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 
 /// An element: `tag`, the length, and the parts one after the other. Allocated once, at its final size.
-pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut written = Vec::with_capacity(2 + size_of::<usize>() + length);
     written.push(tag);
@@ -27,38 +39,38 @@ fn push_length(written: &mut Vec<u8>, length: usize) {
     }
 }
 
-pub(super) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     element(SEQUENCE, parts)
 }
 
 /// A SET OF, whose parts DER wants in ascending order of their encodings.
-pub(super) fn set(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn set(parts: &[Vec<u8>]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     parts.sort_unstable();
     element(SET, &parts)
 }
 
-pub(super) fn oid(oid: ObjectIdentifier) -> Vec<u8> {
+pub(crate) fn oid(oid: ObjectIdentifier) -> Vec<u8> {
     element(OID, &[oid.as_bytes()])
 }
 
-pub(super) fn octets(octets: &[u8]) -> Vec<u8> {
+pub(crate) fn octets(octets: &[u8]) -> Vec<u8> {
     element(OCTET_STRING, &[octets])
 }
 
-pub(super) fn null() -> Vec<u8> {
+pub(crate) fn null() -> Vec<u8> {
     element(NULL, &[])
 }
 
 /// An INTEGER: no more zeros in front than keep it from being negative.
-pub(super) fn unsigned(value: u32) -> Vec<u8> {
+pub(crate) fn unsigned(value: u32) -> Vec<u8> {
     let octets = u64::from(value).to_be_bytes();
     let zeros = octets.windows(2).take_while(|pair| pair[0] == 0 && pair[1] < 0x80).count();
     element(INTEGER, &[&octets[zeros..]])
 }
 
 /// A BMPString: UTF-16, big-endian. Characters beyond U+FFFF become surrogate pairs, as Windows and OpenSSL write them.
-pub(super) fn bmp_string(text: &str) -> Vec<u8> {
+pub(crate) fn bmp_string(text: &str) -> Vec<u8> {
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     element(BMP_STRING, &[&units])
 }

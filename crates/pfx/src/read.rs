@@ -1,14 +1,15 @@
 //! Reads a PFX, outermost structure first.
 
-use super::{
+use crate::{
     Attributes, Certificate, Contents, Error, Key, Mac,
-    ber::{self, CONTEXT_0, CONTEXT_0_PRIMITIVE, Element, OCTET_STRING, Octets, Reader, SEQUENCE},
+    ber::{self, Element, Octets, Reader},
+    der::{CONTEXT_0, CONTEXT_0_PRIMITIVE, OCTET_STRING, SEQUENCE},
     mac::MacData,
     oid::{self, Oid},
     scheme::{PasswordForms, Scheme, unsupported},
     work::{Work, too_much},
 };
-use crate::secret::{Password, SecretBytes};
+use secret::{Password, SecretBytes};
 
 /// Safes within safes. Nobody is known to write even one.
 const MAX_SAFES: usize = 8;
