@@ -373,6 +373,11 @@ fn programs_on_a_stick_are_never_a_mere_note() {
         assert!(table.run("verify {A}").out.contains(path.file_name().unwrap().to_str().unwrap()));
         fs::remove_file(path).unwrap();
     }
+    // On a damaged file system a folder may hold itself: it is not followed for ever.
+    let deep = table.at("A/PFXVAULT").join(vec!["again"; 20].join("/"));
+    fs::create_dir_all(deep).unwrap();
+    sees(&table, "{A}", 8, "program");
+    fs::remove_dir_all(table.at("A/PFXVAULT/again")).unwrap();
     let beside = table.at(&format!("A/PFXVAULT/A/{server}/00000001/ssh-keygen.com"));
     fs::write(&beside, b"x").unwrap();
     let said = table.run("status {A} --json");

@@ -26,6 +26,8 @@ const FIRST_IDENTITY: &str = "IDENTITY.AGE";
 pub const MAX_IDENTITIES: usize = 16;
 /// Entries below folders that the format does not know that are looked at for programs.
 const MAX_UNKNOWN: usize = 10_000;
+/// Folders within folders that are looked at for programs. On a damaged file system a folder may hold itself.
+const MAX_DEPTH: usize = 8;
 
 const MIB: u64 = 1024 * 1024;
 /// Caps on what is read from a medium, by kind of file, in bytes.
@@ -317,7 +319,7 @@ impl Medium {
         while let Some(below) = open.pop() {
             let entries = self.volume.list(&below).unwrap_or_default();
             seen += entries.len();
-            if seen > MAX_UNKNOWN {
+            if seen > MAX_UNKNOWN || below.matches('/').count() > MAX_DEPTH {
                 return walk.unsearched.push(folder.to_owned());
             }
             for entry in entries {

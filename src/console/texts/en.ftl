@@ -546,7 +546,7 @@ found-program =
     attention: { $path } on { $medium } does not belong to the vault and can be run as a program. pfxvault never runs it.
     Do not open it. Find out who had this stick, then delete that file.
 found-unsearched =
-    attention: { $path } on { $medium } does not belong to the vault and holds more files than are looked at. Programs may be among them.
+    attention: { $path } on { $medium } does not belong to the vault and holds more files, or deeper folders, than are looked at. Programs may be among them.
     Do not open anything in it. Find out who had this stick, then delete that folder.
 found-unexpected = note: { $path } on { $medium } does not belong to the vault. It is left alone.
 
