@@ -250,7 +250,7 @@ end-not-yet-valid = { $day } より前は無効
 standing-headline = { $total } 組中 { $valid } 組の証明書が本日有効です
 standing-expired = 注意: { $name } の証明書({ $thumbprint })は { $day } に期限が切れています。クライアントは接続を拒否します。更新を依頼し、新しい証明書をバックアップしてください: pfxvault backup
 standing-not-yet-valid = 注意: { $name } の証明書({ $thumbprint })は { $day } まで有効になりません。それまでクライアントは接続を拒否します。その日を過ぎている場合は、このコンピューターの時計を合わせてください
-standing-soon = 参考: { $name } の証明書({ $thumbprint })は { $left ->
+standing-soon = 参考: { $name } の証明書({ $thumbprint })は{ $left ->
         [0] あと 1 日以内に
        *[other] あと { $left } 日で
     }期限が切れます({ $day })
