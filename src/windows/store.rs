@@ -286,6 +286,9 @@ impl Context {
 
     /// The property counts by being there.
     fn set_archived(&self, archived: bool) -> Result<(), WindowsError> {
+        if self.size_of(CERT_ARCHIVED_PROP_ID)?.is_some() == archived {
+            return Ok(());
+        }
         let empty = CRYPT_INTEGER_BLOB::default();
         let data = if archived { (&raw const empty).cast::<c_void>() } else { ptr::null() };
         // SAFETY: this property takes a blob that outlives the call, or null to remove it.
