@@ -225,10 +225,15 @@ fn refuse_unless_admitted(state: &State) -> Result<()> {
 }
 
 /// What a later run compares itself with: the same key pairs, in the same form, readable by the same people.
+/// What a later run compares itself with, see [`server::digest`]: the key pairs, how and by whom they can be opened.
 fn content_digest(state: &State, request: &Request<'_>) -> Hash {
     let recipients: Vec<_> = state.trust.recipients().collect();
     let holdings = server::digest(request.holdings);
-    Hash::of(format!("{holdings} {:?} {:?} {}", request.profile, request.selected, recipients.join(" ")).as_bytes())
+    let profile = match request.profile {
+        Profile::Aes256 => "Aes256",
+        Profile::TripleDes => "TripleDes",
+    };
+    Hash::of(format!("{holdings} {profile} {:?} {}", request.selected, recipients.join(" ")).as_bytes())
 }
 
 /// The highest verified generation of this server, on this medium or in memory.

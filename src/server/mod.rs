@@ -21,7 +21,7 @@ use crate::files;
 use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted};
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::OnWindows;
+use crate::vault::catalog::{AccessEntry, OnWindows};
 use crate::vault::id::Hash;
 use secret::Password;
 
@@ -376,19 +376,30 @@ pub fn is_called<'a>(name: &str, thumbprint: &str, mut labels: impl Iterator<Ite
 }
 
 /// A digest of what a run would store, to notice that nothing changed.
+///
+/// It is kept in host state: another form makes every server write a generation more. So the form is spelled out here,
+/// and none of it follows from the names of types and fields.
 pub fn digest(holdings: &Holdings) -> Hash {
-    let mut lines: Vec<String> = holdings
-        .key_pairs
-        .iter()
-        .map(|held| {
-            let chain: Vec<_> = held.pair.chain.iter().map(|c| Hash::of(c.der()).to_string()).collect();
-            format!("{} {:?} {:?} {:?}", chain.join(" "), held.pair.friendly_name, held.file_names, held.windows)
-        })
-        .chain(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)))
-        .chain(holdings.site_map.iter().map(SiteMap::digest_line))
-        .collect();
+    let mut lines: Vec<String> = holdings.key_pairs.iter().map(digest_line).collect();
+    lines.extend(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)));
+    lines.extend(holdings.site_map.iter().map(SiteMap::digest_line));
     lines.sort();
     Hash::of(lines.join("\n").as_bytes())
+}
+
+fn digest_line(held: &Held) -> String {
+    let chain: Vec<_> = held.pair.chain.iter().map(|c| Hash::of(c.der()).to_string()).collect();
+    let (friendly_name, files) = (&held.pair.friendly_name, &held.file_names);
+    let windows = held.windows.as_ref().map_or_else(|| "None".to_owned(), on_windows_digest);
+    format!("{} {friendly_name:?} {files:?} {windows}", chain.join(" "))
+}
+
+/// In the words that the first version had for it.
+fn on_windows_digest(windows: &OnWindows) -> String {
+    let entry = |entry: &AccessEntry| format!("AccessEntry {{ entry: {:?}, name: {:?} }}", entry.entry, entry.name);
+    let access: Vec<_> = windows.access.iter().map(entry).collect();
+    let (store, provider) = (&windows.store, &windows.provider);
+    format!("Some(OnWindows {{ store: {store:?}, provider: {provider:?}, access: [{}] }})", access.join(", "))
 }
 
 fn unreadable_source(path: &Path, error: &io::Error) -> Error {

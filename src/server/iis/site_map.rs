@@ -105,9 +105,11 @@ impl SiteMap {
         records.map(|record| format!("HTTP.sys {}", record.endpoint)).collect()
     }
 
-    /// What a later backup compares itself with. Addresses come and go by themselves.
+    /// What a later backup compares itself with: the map as JSON, as the catalog has it. Addresses come and go by
+    /// themselves and are left out.
     pub fn digest_line(&self) -> String {
-        format!("{:?}", Self { addresses: Vec::new(), ..self.clone() })
+        let lasting = Self { addresses: Vec::new(), ..self.clone() };
+        serde_json::to_string(&lasting).unwrap_or_default()
     }
 
     /// The record of exactly this endpoint.

@@ -1,0 +1,207 @@
+//! A table to work at: a folder server, sticks, host state and secrets files in one temporary folder, and the program
+//! run on them as a user runs it.
+
+pub mod plugged;
+pub mod wine;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use pfx::Profile;
+use pfxvault::server::{Destination, Placed, Writing};
+use pfxvault::throwaway::{Authority, Kind};
+use secret::Password;
+
+pub const PASSPHRASE: &str = "ten words that nobody but the owner of this vault knows";
+pub const PFX_PASSWORD: &str = "Pfx-Password-1";
+
+pub struct Table {
+    pub folder: tempfile::TempDir,
+}
+
+/// What the program said and how it ended.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn json(&self) -> serde_json::Value {
+        assert!(self.out.is_ascii(), "JSON is pure ASCII");
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}", self.out))
+    }
+
+    #[track_caller]
+    pub fn ended_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+impl Table {
+    /// Secrets files, but nothing else yet.
+    pub fn bare() -> Self {
+        let table = Self { folder: tempfile::tempdir().unwrap() };
+        table.secret_file("passphrase", PASSPHRASE);
+        table.secret_file("pfx-password", PFX_PASSWORD);
+        table
+    }
+
+    /// A server with key pairs of `names`, and a vault on stick A made on it.
+    pub fn with_vault(names: &[&str]) -> Self {
+        Self::with_vault_of(0, names)
+    }
+
+    /// The same with a vault of another owner.
+    pub fn with_vault_of_another(names: &[&str]) -> Self {
+        Self::with_vault_of(1, names)
+    }
+
+    /// Each owner's vault is made once and then copied: making one takes half a second, on purpose.
+    fn with_vault_of(owner: usize, names: &[&str]) -> Self {
+        static MADE: [OnceLock<Table>; 2] = [const { OnceLock::new() }; 2];
+        let made = MADE[owner].get_or_init(|| {
+            let table = Self::bare();
+            table.stick("A");
+            let create = "create {A} --passphrase-file {passphrase} --recovery-key-file {recovery}";
+            table.run(&format!("{create} --accept other-medium=test")).ended_with(0);
+            table
+        });
+        let table = Self { folder: tempfile::tempdir().unwrap() };
+        let copied = Command::new("cp").arg("-a").arg(made.at(".")).arg(table.at(".")).status().unwrap();
+        assert!(copied.success());
+        table.serve("server", names);
+        table
+    }
+
+    /// As [`Table::with_vault`], with everything backed up once.
+    pub fn backed_up(names: &[&str]) -> Self {
+        let table = Self::with_vault(names);
+        table.run(BACKUP).ended_with(0);
+        table
+    }
+
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn secret_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.at(name);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        std::io::Write::write_all(&mut options.open(&path).unwrap(), format!("{text}\n").as_bytes()).unwrap();
+        path
+    }
+
+    /// A pipe with a name: whoever opens it waits for the other end.
+    pub fn pipe(&self, name: &str) -> PathBuf {
+        assert!(Command::new("mkfifo").arg(self.at(name)).status().unwrap().success());
+        self.at(name)
+    }
+
+    pub fn stick(&self, name: &str) -> PathBuf {
+        fs::create_dir_all(self.at(name)).unwrap();
+        self.at(name)
+    }
+
+    /// A folder server: one key pair for each name.
+    pub fn serve(&self, folder: &str, names: &[&str]) {
+        let now = jiff::Timestamp::now();
+        let authority = Authority::new("Test", now).unwrap();
+        let pairs: Vec<_> = names.iter().map(|name| authority.issue(&[name], Kind::P256, now).unwrap()).collect();
+        let placed: Vec<_> = pairs.iter().map(|pair| Placed { pair, file_names: &[] }).collect();
+        let password = Password::new(PFX_PASSWORD.into());
+        let writing = Writing { password: Some(&password), profile: Profile::Aes256, force: false };
+        Destination::Folder(self.at(folder)).write(&placed, &writing).unwrap();
+    }
+
+    /// Runs the program; `{name}` in the line is a path on this table, and so is the state unless the line names one.
+    pub fn run(&self, line: &str) -> Said {
+        let output = self.command(line).stdin(Stdio::null()).output().unwrap();
+        Said::of(&output)
+    }
+
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pfxvault"));
+        command.args(self.words(line)).env("LC_ALL", "C").env("LANG", "C");
+        command
+    }
+
+    pub fn words(&self, line: &str) -> Vec<String> {
+        let mut words: Vec<String> = line.split(' ').map(|word| self.fill(word)).collect();
+        if !line.contains("--state") {
+            words.extend(["--state".into(), self.at("state").display().to_string()]);
+        }
+        words
+    }
+
+    fn fill(&self, word: &str) -> String {
+        match (word.find('{'), word.find('}')) {
+            (Some(open), Some(close)) => {
+                format!("{}{}{}", &word[..open], self.at(&word[open + 1..close]).display(), &word[close + 1..])
+            }
+            _ => word.to_owned(),
+        }
+    }
+
+    /// The recovery key that `create` wrote.
+    pub fn recovery_key(&self) -> String {
+        fs::read_to_string(self.at("recovery")).unwrap().trim().to_owned()
+    }
+}
+
+impl Said {
+    pub fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout.clone()).unwrap(),
+            err: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+}
+
+pub const BACKUP: &str =
+    "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
+pub const RESTORE: &str =
+    "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
+
+/// Every file below a folder with its bytes.
+pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.path() {
+                path if path.is_dir() => open.push(path),
+                path => _ = found.insert(path.clone(), fs::read(path).unwrap()),
+            }
+        }
+    }
+    found
+}
+
+/// The generation folders of a stick's half, oldest first.
+pub fn generations(stick: &Path, half: &str) -> Vec<PathBuf> {
+    let servers = fs::read_dir(stick.join("PFXVAULT").join(half)).unwrap().flatten().map(|entry| entry.path());
+    let mut folders: Vec<_> = servers
+        .filter(|path| !path.ends_with("OWNER"))
+        .flat_map(|path| fs::read_dir(path).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// What `list` says of a folder server, as certificate, key and chain hashes.
+pub fn held(table: &Table, folder: &str) -> Vec<[String; 3]> {
+    let line = format!("list --json --from folder:{{{folder}}} --source-password-file {{pfx-password}}");
+    let document = table.run(&line).ended_with(0).json();
+    let pair = |pair: &serde_json::Value| {
+        [pair["certificate_sha256"].to_string(), pair["spki_sha256"].to_string(), pair["chain"].to_string()]
+    };
+    document["key_pairs"].as_array().unwrap().iter().map(pair).collect()
+}

@@ -1,0 +1,28 @@
+//! The tests of the program: as its users run it, and through its library. One program, so that everything is linked once.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
+
+mod age_testkit;
+mod audit;
+mod cli;
+mod common;
+mod eject;
+mod enrolment;
+mod forgery;
+mod golden;
+#[cfg(target_os = "linux")]
+mod hand_recovery;
+mod history;
+mod iis_config;
+mod install;
+mod left_out;
+mod media;
+mod parcels;
+mod pkcs7;
+mod prompts;
+mod restore_files;
+mod scan;
+mod status;
+mod two_servers;
+mod two_systems;
+mod vectors;

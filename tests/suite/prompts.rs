@@ -1,0 +1,370 @@
+//! Questions on a real terminal: what is shown, what is asked, and that no secret is echoed.
+
+use crate::common::{BACKUP, PASSPHRASE, RESTORE, Table, held};
+use pfx::Profile;
+use pfxvault::server::{Destination, Placed, Writing};
+use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::vault::identity::RecoveryKey;
+use rexpect::session::PtySession;
+use secret::Password;
+
+const MILLISECONDS: Option<u64> = Some(60_000);
+
+/// Starts the program on a terminal of its own; a shell around it tells how it ended.
+fn start(table: &Table, line: &str) -> PtySession {
+    let program = table.command(line);
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "stty echo; LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\""])
+        .arg(program.get_program())
+        .args(program.get_args());
+    rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
+}
+
+/// The terminal is read byte by byte, whatever these mean.
+fn as_read(text: &str) -> String {
+    text.bytes().map(char::from).collect()
+}
+
+/// Waits for the end; the exit code, and everything said since the last expectation.
+fn finish(mut session: PtySession) -> (i32, String) {
+    let said = session.exp_eof().unwrap();
+    let code = said.rsplit("ended with ").next().unwrap().trim().parse().unwrap_or_else(|_| panic!("{said}"));
+    (code, said)
+}
+
+/// Answers the three questions about the recovery key from what is shown, as a person reads it from paper.
+fn answer_recovery_groups(session: &mut PtySession) {
+    let (shown, mut asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
+    let rows = shown.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+    let groups: Vec<&str> = rows.flat_map(|row| row.split_whitespace().skip(1)).collect();
+    for question in 0..3 {
+        let number: usize = asked.split(' ').nth(2).unwrap().parse().unwrap();
+        session.send_line(&groups[number - 1].to_lowercase()).unwrap();
+        if question < 2 {
+            (_, asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_first_backup_leads_through_everything() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    table.stick("A");
+    let mut session = start(&table, &BACKUP.replace(" --source-password-file {pfx-password}", ""));
+    session.exp_string("Password of the PFX: ").unwrap();
+    session.send_line(crate::common::PFX_PASSWORD).unwrap();
+    session.exp_string("[Y/n] ").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("Your choice [1]").unwrap();
+    session.send_line("").unwrap();
+    let shown = session.exp_string("Type the ten words").unwrap();
+    let words = shown
+        .lines()
+        .find(|line| line.split_whitespace().count() == 10 && line.starts_with("    "))
+        .unwrap()
+        .trim()
+        .to_owned();
+    session.send_line("these are not the words").unwrap();
+    session.exp_string("not the same").unwrap();
+    session.send_line(&words).unwrap();
+    answer_recovery_groups(&mut session);
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    table.secret_file("words", &words);
+    table.run("drill --from {A} --passphrase-file {words}").ended_with(0);
+}
+
+#[test]
+fn a_passphrase_typed_on_a_terminal_opens_the_vault_and_is_not_echoed() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A}");
+    session.exp_string("Passphrase of the vault").unwrap();
+    session.send_line(PASSPHRASE).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("nobody but the owner"), "{said}");
+}
+
+#[test]
+fn a_password_that_is_set_is_typed_twice_and_must_agree() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, &RESTORE.replace(" --pfx-password-file {pfx-password} --yes", ""));
+    session.exp_string("[Y/n]").unwrap();
+    session.send_line("y").unwrap();
+    for second in ["something else", crate::common::PFX_PASSWORD] {
+        session.exp_string("New password for the PFX").unwrap();
+        session.send_line(crate::common::PFX_PASSWORD).unwrap();
+        session.exp_string("The same again").unwrap();
+        session.send_line(second).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains(crate::common::PFX_PASSWORD));
+    assert_eq!(held(&table, "restored"), held(&table, "server"));
+}
+
+#[test]
+fn no_is_an_answer_and_changes_nothing() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, &RESTORE.replace(" --yes", ""));
+    session.exp_string("[Y/n]").unwrap();
+    session.send_line("n").unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 2, "{said}");
+    assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn what_was_typed_before_a_question_is_no_answer_to_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, &RESTORE.replace(" --yes", ""));
+    session.send_line("y").unwrap();
+    session.exp_string("Write these files? [Y/n] ").unwrap();
+    session.send_line("n").unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 2, "{said}");
+    assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn what_was_typed_before_a_secret_is_asked_for_is_no_part_of_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A}");
+    session.send("typed too early ").unwrap();
+    session.flush().unwrap();
+    session.exp_string("Passphrase of the vault: ").unwrap();
+    session.send_line(PASSPHRASE).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn enter_alone_does_nothing_that_cannot_be_taken_back() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run(RESTORE).ended_with(0);
+    let before = crate::common::tree(&table.at("restored"));
+    let replacing = RESTORE.replace(" --yes", " --force");
+    let server = pfxvault::media::host_name();
+    let retiring =
+        format!("servers retire {server} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test");
+    for line in ["media retire A", &retiring, &replacing] {
+        let mut session = start(&table, line);
+        session.exp_string("[y/N] ").unwrap();
+        session.send_line("").unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 2, "{line}: {said}");
+    }
+    assert!(!table.run("media list").ended_with(0).out.contains("out of use"));
+    assert_eq!(crate::common::tree(&table.at("restored")), before);
+}
+
+#[test]
+fn an_answer_that_is_none_is_asked_for_again() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (language, words, again) in
+        [("en", "ｙ", "Please answer y (yes) or n (no)"), ("ja", "はい", "y(はい)か n(いいえ)で")]
+    {
+        let mut session = start(&table, &format!("media retire A --lang {language}"));
+        session.exp_string("[y/N] ").unwrap();
+        session.send_line("maybe").unwrap();
+        session.exp_string(&as_read(again)).unwrap();
+        session.exp_string("[y/N] ").unwrap();
+        session.send_line(words).unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+    }
+}
+
+#[test]
+fn a_number_that_is_none_of_those_shown_is_asked_for_again() {
+    let table = Table::bare();
+    let mut session = start(&table, "--lang en");
+    session.exp_string("Your choice [1]: ").unwrap();
+    session.send_line("99").unwrap();
+    session.exp_string("Please type one of the numbers shown").unwrap();
+    session.exp_string("Your choice [1]: ").unwrap();
+    session.send_line("０").unwrap();
+    assert_eq!(finish(session).0, 0);
+}
+
+#[test]
+fn a_wrong_passphrase_is_asked_for_again_and_nothing_typed_meanwhile_is_shown() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (language, question, again) in [
+        ("en", "Passphrase of the vault: ", "does not open the vault"),
+        ("ja", "保管庫のパスフレーズ: ", "保管庫を開けません"),
+    ] {
+        let mut session = start(&table, &format!("drill --from {{A}} --lang {language}"));
+        let (question, again) = (&as_read(question), &as_read(again));
+        session.exp_string(question).unwrap();
+        // Who noticed the mistake types on, while the first is still tried.
+        session.send_line("wrong words").unwrap();
+        session.send_line(PASSPHRASE).unwrap();
+        let shown = session.exp_string(again).unwrap();
+        assert!(!shown.contains(PASSPHRASE), "{shown}");
+        session.exp_string(question).unwrap();
+        session.send_line("wrong again").unwrap();
+        session.exp_string(question).unwrap();
+        session.send_line(PASSPHRASE).unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_wrong_three_times_ends_the_run_and_is_never_to_be_typed_at_the_shell() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let (other, key) = (RecoveryKey::generate().text(), table.recovery_key());
+    for (line, question, wrong) in [
+        ("drill --from {A}", "Passphrase of the vault: ", "wrong"),
+        ("drill --from {A} --recovery-key", "Recovery key from the envelope: ", other.as_str()),
+        ("drill --from {A} --recovery-key", "Recovery key from the envelope: ", &key[1..]),
+    ] {
+        let mut session = start(&table, line);
+        for _ in 0..3 {
+            session.exp_string(question).unwrap();
+            session.send_line(wrong).unwrap();
+        }
+        let (code, said) = finish(session);
+        assert_eq!(code, 6, "{said}");
+        let unwrapped = said.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        assert!(unwrapped.contains("run the same command again"), "{said}");
+        assert!(!said.contains("type it again"), "{said}");
+    }
+}
+
+#[test]
+fn a_recovery_key_with_a_typo_is_asked_for_again() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A} --recovery-key");
+    let key = table.recovery_key();
+    for typed in [&key[1..], &key[..]] {
+        session.exp_string("Recovery key from the envelope: ").unwrap();
+        session.send_line(typed).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_wrong_source_password_is_asked_for_again() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com", "mail.example.com"]);
+    for (wrong, code) in [(2, 0), (3, 6)] {
+        let export = "export --from folder:{server} --to folder:{out} --pfx-password-file {pfx-password}";
+        let mut session = start(&table, export);
+        for _ in 0..wrong {
+            session.exp_string("Password of the PFX: ").unwrap();
+            session.send_line("wrong").unwrap();
+        }
+        if wrong < 3 {
+            session.exp_string("Password of the PFX: ").unwrap();
+            session.send_line(crate::common::PFX_PASSWORD).unwrap();
+        }
+        let (ended, said) = finish(session);
+        assert_eq!(ended, code, "{said}");
+        std::fs::remove_dir_all(table.at("out")).ok();
+    }
+}
+
+#[test]
+fn what_opens_without_a_password_is_there_also_after_three_wrong_ones() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    let authority = Authority::new("Test", jiff::Timestamp::now()).unwrap();
+    let pair = authority.issue(&["open.example.com"], Kind::P256, jiff::Timestamp::now()).unwrap();
+    let password = Password::new(String::new());
+    let writing = Writing { password: Some(&password), profile: Profile::Aes256, force: false };
+    let placed = Placed { pair: &pair, file_names: &[] };
+    Destination::Folder(table.at("server")).write(&[placed], &writing).unwrap();
+    let mut session = start(&table, "list --from folder:{server}");
+    for _ in 0..3 {
+        session.exp_string("Password of the PFX: ").unwrap();
+        session.send_line("wrong").unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("open.example.com"), "{said}");
+}
+
+#[test]
+fn ctrl_c_at_a_secret_ends_the_program_and_leaves_the_terminal_as_it_was() {
+    let table = Table::backed_up(&["www.example.com"]);
+    // The second is typed while the passphrase is tried.
+    for typed in ["half of it\u{3}", &format!("{PASSPHRASE}\n\u{3}")] {
+        let program = table.command("drill --from {A}");
+        let mut shell = std::process::Command::new("sh");
+        let around =
+            "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
+        shell.args(["-c", around]).arg(program.get_program()).args(program.get_args()).current_dir(table.at("."));
+        let mut session = rexpect::session::spawn_command(shell, MILLISECONDS).unwrap();
+        session.exp_string("Passphrase of the vault: ").unwrap();
+        session.send(typed).unwrap();
+        session.flush().unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 130, "{said}");
+        let modes = ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
+        assert_eq!(modes[0], modes[1]);
+        assert!(!said.contains("restored in a rehearsal"), "{said}");
+    }
+}
+
+#[test]
+fn a_recovery_key_typed_from_paper_opens_the_vault() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "drill --from {A} --recovery-key");
+    session.exp_string("Recovery key").unwrap();
+    let key = table.recovery_key().to_lowercase();
+    session.send_line(&format!("{} {}", &key[..20], &key[20..])).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.to_lowercase().contains(&key[20..]));
+}
+
+#[test]
+fn a_new_server_believes_the_vault_whose_fingerprint_is_typed_from_paper() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run("servers request {web.req} --state {web}").ended_with(0);
+    let add = "servers add {web.req} --to {A} --passphrase-file {passphrase} --yes --accept other-medium=test";
+    table.run(add).ended_with(0);
+    let vault = table.run("servers list --json").ended_with(0).json()["vault"].as_str().unwrap().to_owned();
+    let mut session = start(&table, "servers accept {A} --state {web}");
+    let shown = session.exp_string("Type the first 16 characters").unwrap();
+    assert!(shown.contains(&vault[23..]) && !shown.contains(&vault[7..23]), "{shown}");
+    session.send_line(&vault[7..15]).unwrap();
+    session.exp_string("Type the first 16 characters").unwrap();
+    session.send_line(&vault[..23]).unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn without_a_command_a_person_is_led_by_numbers_and_shown_the_command() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let stick = table.at("A").display().to_string();
+    let mut session = start(&table, "--lang en");
+    let choose = |session: &mut PtySession, task: &str| {
+        let shown = session.exp_regex("Your choice").unwrap().0;
+        let row = shown.lines().rev().find(|row| row.contains(task)).unwrap_or_else(|| panic!("{task}: {shown}"));
+        session.send_line(row.split_whitespace().next().unwrap()).unwrap();
+    };
+    choose(&mut session, "Check a USB stick");
+    choose(&mut session, "another place");
+    session.exp_string("Drive letter or folder").unwrap();
+    session.send_line(&stick).unwrap();
+    session.exp_string(&format!("pfxvault verify {stick}")).unwrap();
+    session.exp_string("1 generation").unwrap();
+    choose(&mut session, "Rehearse a restore");
+    choose(&mut session, "Back");
+    choose(&mut session, "Rehearse a restore");
+    choose(&mut session, "another place");
+    session.exp_string("Drive letter or folder").unwrap();
+    session.send_line("/nowhere at all").unwrap();
+    session.exp_string("pfxvault drill --from \"/nowhere at all\"").unwrap();
+    session.exp_string("there is no stick at /nowhere at all").unwrap();
+    choose(&mut session, "Quit");
+    let (code, said) = finish(session);
+    assert_eq!(code, 9, "what the last command ended with: {said}");
+}
