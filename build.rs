@@ -1,4 +1,5 @@
-//! Gives pfxvault.exe its version resource and its manifest, with `windres` of the mingw tools that link it.
+//! Gives pfxvault.exe its version resource and its manifest, with `windres` of the mingw tools that
+//! link it.
 
 use std::env;
 use std::error::Error;
@@ -11,7 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=src/windows/pfxvault.rc");
     println!("cargo::rerun-if-changed=src/windows/pfxvault.manifest");
     let windows = env::var("CARGO_CFG_TARGET_OS")? == "windows";
-    // The Microsoft tools have another resource compiler; what is given to users is linked with mingw.
+    // The Microsoft tools have another resource compiler; what is given to users is linked with
+    // mingw.
     if windows && env::var("CARGO_CFG_TARGET_ENV")? == "gnu" {
         let object = compile_resources(Path::new(&env::var("OUT_DIR")?))?;
         println!("cargo::rustc-link-arg-bins={object}");
@@ -24,10 +26,21 @@ fn compile_resources(folder: &Path) -> Result<String, Box<dyn Error>> {
     let numbers = version.replace('.', ",");
     for name in ["pfxvault.rc", "pfxvault.manifest"] {
         let text = fs::read_to_string(Path::new("src/windows").join(name))?;
-        fs::write(folder.join(name), text.replace("@VERSION@", &version).replace("@NUMBERS@", &numbers))?;
+        fs::write(
+            folder.join(name),
+            text.replace("@VERSION@", &version)
+                .replace("@NUMBERS@", &numbers),
+        )?;
     }
-    let windres = if cfg!(windows) { "windres" } else { "x86_64-w64-mingw32-windres" };
-    let status = Command::new(windres).args(["pfxvault.rc", "resources.o"]).current_dir(folder).status();
+    let windres = if cfg!(windows) {
+        "windres"
+    } else {
+        "x86_64-w64-mingw32-windres"
+    };
+    let status = Command::new(windres)
+        .args(["pfxvault.rc", "resources.o"])
+        .current_dir(folder)
+        .status();
     match status.map_err(|error| format!("{windres}: {error}"))? {
         status if status.success() => Ok(folder.join("resources.o").display().to_string()),
         status => Err(format!("{windres}: {status}").into()),

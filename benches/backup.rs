@@ -1,5 +1,5 @@
-//! How long one backup and one drill of a whole server take: 1 000 key pairs, sealed as a backup seals them, on a
-//! medium in main memory. `cargo bench --bench backup`
+//! How long one backup and one drill of a whole server take: 1 000 key pairs, sealed as a backup
+//! seals them, on a medium in main memory. `cargo bench --bench backup`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
 
 use std::path::Path;
@@ -20,17 +20,23 @@ use secret::Passphrase;
 
 const KEY_PAIRS: usize = 1_000;
 
-/// One RSA key serves all: generating a thousand would take minutes, and nothing measured here depends on it.
+/// One RSA key serves all: generating a thousand would take minutes, and nothing measured here
+/// depends on it.
 fn holdings(now: jiff::Timestamp) -> Holdings {
     let authority = Authority::new("Bench", now).unwrap();
     let key = pfxvault::throwaway::new_key(Kind::Rsa).unwrap();
     let held = |n: usize| Held {
-        pair: authority.issue_for(&[&format!("site{n}.example.com")], &key, now).unwrap(),
+        pair: authority
+            .issue_for(&[&format!("site{n}.example.com")], &key, now)
+            .unwrap(),
         file_names: Vec::new(),
         pfx: None,
         windows: None,
     };
-    Holdings { key_pairs: (0..KEY_PAIRS).map(held).collect(), ..Holdings::default() }
+    Holdings {
+        key_pairs: (0..KEY_PAIRS).map(held).collect(),
+        ..Holdings::default()
+    }
 }
 
 fn medium(path: &Path) -> Medium {
@@ -53,21 +59,42 @@ fn back_up(state: &mut State, medium: &[Medium], holdings: &Holdings, now: jiff:
 
 fn whole_server(criterion: &mut Criterion) {
     let now = jiff::Timestamp::now();
-    let base = if Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
+    let base = if Path::new("/dev/shm").is_dir() {
+        "/dev/shm".into()
+    } else {
+        std::env::temp_dir()
+    };
     let folder = tempfile::tempdir_in(base).unwrap();
     let holdings = holdings(now);
     let recovery = RecoveryKey::generate();
     let media = [medium(&folder.path().join("stick"))];
     let passphrase = Passphrase::new("bench".into());
-    let mut state =
-        create::found(&folder.path().join("state"), &media[0], &passphrase, &recovery, "BENCH", "A").unwrap();
+    let mut state = create::found(
+        &folder.path().join("state"),
+        &media[0],
+        &passphrase,
+        &recovery,
+        "BENCH",
+        "A",
+    )
+    .unwrap();
     let mut group = criterion.benchmark_group("1000 key pairs");
     group.sample_size(10);
-    group.bench_function("backup", |bencher| bencher.iter(|| back_up(&mut state, &media, &holdings, now)));
+    group.bench_function("backup", |bencher| {
+        bencher.iter(|| back_up(&mut state, &media, &holdings, now))
+    });
     let opened = open::open(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
-    let from = opened.find(state.server(), &Wanted::Newest, &|_| true).unwrap();
+    let from = opened
+        .find(state.server(), &Wanted::Newest, &|_| true)
+        .unwrap();
     group.bench_function("drill", |bencher| {
-        bencher.iter(|| assert!(drill::run(&opened, &from, |_| true).iter().all(|proof| proof.result.is_ok())));
+        bencher.iter(|| {
+            assert!(
+                drill::run(&opened, &from, |_| true)
+                    .iter()
+                    .all(|proof| proof.result.is_ok())
+            )
+        });
     });
     group.finish();
 }

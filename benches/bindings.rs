@@ -1,6 +1,6 @@
-//! How long the plan of a whole server takes: 500 sites with 800 bindings and as many key pairs, onto sites with other
-//! names. The worst of servers: every certificate and every key is there, and no link leads from one to the other.
-//! `cargo bench --bench bindings`
+//! How long the plan of a whole server takes: 500 sites with 800 bindings and as many key pairs,
+//! onto sites with other names. The worst of servers: every certificate and every key is there, and
+//! no link leads from one to the other. `cargo bench --bench bindings`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -9,8 +9,8 @@ use pfxvault::keypair::{Certificate, KeyPair};
 use pfxvault::restore::{Incoming, Mapping, Moving, Options, Order, bindings, plan};
 use pfxvault::server::iis::blob::Home;
 use pfxvault::server::iis::{
-    Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Record, Seen, Site, SiteMap, Snapshot, StoreName,
-    StoredCertificate, public_key,
+    Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Record, Seen, Site, SiteMap,
+    Snapshot, StoreName, StoredCertificate, public_key,
 };
 use pfxvault::throwaway::{Authority, Kind};
 
@@ -22,7 +22,11 @@ fn host(n: usize) -> String {
 }
 
 fn binding(n: usize) -> Binding {
-    Binding { protocol: "https".into(), information: format!("*:443:{}", host(n)), ssl_flags: 1 }
+    Binding {
+        protocol: "https".into(),
+        information: format!("*:443:{}", host(n)),
+        ssl_flags: 1,
+    }
 }
 
 /// The host names are dealt out to the sites in turn.
@@ -37,13 +41,22 @@ fn sites(name: &str) -> Vec<Site> {
 
 fn key_pairs() -> Vec<KeyPair> {
     let authority = Authority::new("Bench", Timestamp::now()).unwrap();
-    (0..KEY_PAIRS).map(|n| authority.issue(&[&host(n)], Kind::P256, Timestamp::now()).unwrap()).collect()
+    (0..KEY_PAIRS)
+        .map(|n| {
+            authority
+                .issue(&[&host(n)], Kind::P256, Timestamp::now())
+                .unwrap()
+        })
+        .collect()
 }
 
 fn unlinked(pairs: &[KeyPair]) -> Snapshot {
     let seen = |pair: &KeyPair| Seen {
         store: StoreName::My,
-        certificate: StoredCertificate { der: pair.leaf().der().to_vec(), properties: Properties::default() },
+        certificate: StoredCertificate {
+            der: pair.leaf().der().to_vec(),
+            properties: Properties::default(),
+        },
         key: KeyState::NoLink,
     };
     let key = |(n, pair): (usize, &KeyPair)| FoundKey {
@@ -77,22 +90,51 @@ fn incoming(pair: &KeyPair) -> Incoming<'_> {
 fn whole_server(criterion: &mut Criterion) {
     let pairs = key_pairs();
     let records = pairs.iter().enumerate();
-    let records = records.map(|(n, pair)| Record::new(binding(n).endpoint().unwrap(), pair.leaf().thumbprint()));
-    let from = SiteMap { sites: sites("Old"), records: records.collect(), ..SiteMap::default() };
-    let here = SiteMap { windows_build: 20_348, sites: sites("New"), ..SiteMap::default() };
+    let records = records
+        .map(|(n, pair)| Record::new(binding(n).endpoint().unwrap(), pair.leaf().thumbprint()));
+    let from = SiteMap {
+        sites: sites("Old"),
+        records: records.collect(),
+        ..SiteMap::default()
+    };
+    let here = SiteMap {
+        windows_build: 20_348,
+        sites: sites("New"),
+        ..SiteMap::default()
+    };
     let (mapping, snapshot) = (Mapping::default(), unlinked(&pairs));
-    let certificates: std::collections::HashSet<_> =
-        pairs.iter().map(|pair| (StoreName::My, pair.leaf().thumbprint())).collect();
+    let certificates: std::collections::HashSet<_> = pairs
+        .iter()
+        .map(|pair| (StoreName::My, pair.leaf().thumbprint()))
+        .collect();
     criterion.bench_function("plan 500 sites with 800 key pairs", |bencher| {
         bencher.iter(|| {
             let incoming: Vec<_> = pairs.iter().map(incoming).collect();
             let planned = plan(&snapshot, &incoming, &Options::default());
-            assert_eq!((planned.items.len(), planned.changes_anything()), (KEY_PAIRS, true));
+            assert_eq!(
+                (planned.items.len(), planned.changes_anything()),
+                (KEY_PAIRS, true)
+            );
             let mut order = Order::of(&snapshot, Timestamp::now());
-            pairs.iter().for_each(|pair| order.add(pair.leaf().clone(), None));
+            pairs
+                .iter()
+                .for_each(|pair| order.add(pair.leaf().clone(), None));
             let (certificates, order) = (certificates.clone(), &order);
-            let moving = Moving { from: &from, here: &here, mapping: &mapping, certificates, order, only: None };
-            assert_eq!(bindings::plan(&moving).iter().flat_map(|bound| bound.edits()).count(), KEY_PAIRS);
+            let moving = Moving {
+                from: &from,
+                here: &here,
+                mapping: &mapping,
+                certificates,
+                order,
+                only: None,
+            };
+            assert_eq!(
+                bindings::plan(&moving)
+                    .iter()
+                    .flat_map(|bound| bound.edits())
+                    .count(),
+                KEY_PAIRS
+            );
         });
     });
 }

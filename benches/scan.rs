@@ -1,5 +1,5 @@
-//! How long a search for stray private keys takes: 2 000 files in 100 folders, of which one in forty looks like more, in
-//! main memory. `cargo bench --bench scan`
+//! How long a search for stray private keys takes: 2 000 files in 100 folders, of which one in
+//! forty looks like more, in main memory. `cargo bench --bench scan`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
 
 use std::fs;
@@ -26,12 +26,18 @@ fn tree(folder: &Path) {
     for at in 0..FOLDERS {
         let folder = folder.join(at.to_string());
         fs::create_dir(&folder).unwrap();
-        (0..FILES).for_each(|n| fs::write(folder.join(n.to_string()), content(at * FILES + n, &key)).unwrap());
+        (0..FILES).for_each(|n| {
+            fs::write(folder.join(n.to_string()), content(at * FILES + n, &key)).unwrap()
+        });
     }
 }
 
 fn search(criterion: &mut Criterion) {
-    let base = if Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
+    let base = if Path::new("/dev/shm").is_dir() {
+        "/dev/shm".into()
+    } else {
+        std::env::temp_dir()
+    };
     let folder = tempfile::tempdir_in(base).unwrap();
     tree(folder.path());
     let (paths, known) = ([folder.path().to_owned()], Known::default());

@@ -1,5 +1,6 @@
-//! The five handling rules, each with the evidence that it is kept or broken: from host state, from the media given, and
-//! from a scan for stray key files. Values in, values out; nothing is repaired here.
+//! The five handling rules, each with the evidence that it is kept or broken: from host state, from
+//! the media given, and from a scan for stray key files. Values in, values out; nothing is repaired
+//! here.
 
 use std::path::PathBuf;
 
@@ -57,7 +58,11 @@ pub struct Judged {
 impl Judged {
     /// The gravest thing said of it.
     pub fn verdict(&self) -> Level {
-        self.evidence.iter().map(|(level, _)| *level).max().unwrap_or(Level::Unknown)
+        self.evidence
+            .iter()
+            .map(|(level, _)| *level)
+            .max()
+            .unwrap_or(Level::Unknown)
     }
 
     fn add(&mut self, level: Level, text: Text) {
@@ -89,8 +94,8 @@ pub struct Seen<'a> {
     pub unsaved: Option<&'a [String]>,
     /// Private keys on this server although its right to write has ended.
     pub remaining: &'a [String],
-    /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that cannot be backed up, as
-    /// long as someone said so.
+    /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that
+    /// cannot be backed up, as long as someone said so.
     pub exceptions: &'a [Exception],
     /// Folders that web sites hand out.
     pub served: &'a [PathBuf],
@@ -101,7 +106,10 @@ pub struct Seen<'a> {
 /// Judges all five rules.
 pub fn run(seen: &Seen<'_>) -> Vec<Judged> {
     let judge = |rule: Rule| {
-        let mut judged = Judged { rule, evidence: Vec::new() };
+        let mut judged = Judged {
+            rule,
+            evidence: Vec::new(),
+        };
         match rule {
             Rule::NoEmail => {}
             Rule::NoSharedDrive => seen.places(&mut judged),
@@ -113,7 +121,9 @@ pub fn run(seen: &Seen<'_>) -> Vec<Judged> {
             seen.strays(&mut judged);
         }
         seen.set_aside(&mut judged);
-        judged.evidence.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        judged
+            .evidence
+            .sort_by_key(|(level, _)| std::cmp::Reverse(*level));
         judged
     };
     Rule::ALL.map(judge).into()
@@ -127,13 +137,22 @@ pub fn exit(judged: &[Judged]) -> Exit {
 
 impl Seen<'_> {
     fn is_set_aside(&self, rule: Rule) -> bool {
-        self.exceptions.iter().any(|exception| exception.rule == rule.id())
+        self.exceptions
+            .iter()
+            .any(|exception| exception.rule == rule.id())
     }
 
     fn set_aside(&self, judged: &mut Judged) {
         let rule = judged.rule.id();
-        for exception in self.exceptions.iter().filter(|exception| exception.rule == rule) {
-            judged.add(Level::Note, text!("audit-set-aside", reason = exception.reason.as_str()));
+        for exception in self
+            .exceptions
+            .iter()
+            .filter(|exception| exception.rule == rule)
+        {
+            judged.add(
+                Level::Note,
+                text!("audit-set-aside", reason = exception.reason.as_str()),
+            );
         }
     }
 
@@ -141,23 +160,43 @@ impl Seen<'_> {
     fn without_key(&self, judged: &mut Judged) {
         for Exception { rule, reason } in self.exceptions {
             if let Some(name) = rules::key_pair_without_key(rule) {
-                judged.add(Level::Note, text!("audit-no-key", name = name, reason = reason.as_str()));
+                judged.add(
+                    Level::Note,
+                    text!("audit-no-key", name = name, reason = reason.as_str()),
+                );
             }
         }
     }
 
     /// Stray key files that break the rule.
     fn strays(&self, judged: &mut Judged) {
-        let Some(scan) = self.scan else { return judged.add(Level::Unknown, text!("audit-not-scanned")) };
-        let broken = scan.found.iter().filter(|found| found.rules.contains(&judged.rule)).count();
+        let Some(scan) = self.scan else {
+            return judged.add(Level::Unknown, text!("audit-not-scanned"));
+        };
+        let broken = scan
+            .found
+            .iter()
+            .filter(|found| found.rules.contains(&judged.rule))
+            .count();
         if broken > 0 {
             judged.add(Level::Broken, text!("audit-strays", count = broken));
         } else {
             judged.add(Level::Kept, text!("audit-no-strays", count = scan.files));
         }
         if scan.unread > 0 || scan.in_part > 0 || scan.stopped {
-            let text = text!("audit-scan-incomplete", unread = scan.unread, in_part = scan.in_part);
-            judged.add(if scan.stopped { Level::Attention } else { Level::Note }, text);
+            let text = text!(
+                "audit-scan-incomplete",
+                unread = scan.unread,
+                in_part = scan.in_part
+            );
+            judged.add(
+                if scan.stopped {
+                    Level::Attention
+                } else {
+                    Level::Note
+                },
+                text,
+            );
         }
     }
 
@@ -167,9 +206,15 @@ impl Seen<'_> {
         for here in self.here {
             let Some(facts) = &here.facts else { continue };
             let breaches = rules::breaches(facts, Stored::Vault, self.served);
-            let mut own = breaches.into_iter().filter(|breach| breach.rule == rule).peekable();
+            let mut own = breaches
+                .into_iter()
+                .filter(|breach| breach.rule == rule)
+                .peekable();
             if own.peek().is_none() {
-                judged.add(Level::Kept, text!("audit-place-good", medium = here.name.as_str()));
+                judged.add(
+                    Level::Kept,
+                    text!("audit-place-good", medium = here.name.as_str()),
+                );
             }
             for breach in own {
                 let level = match () {
@@ -177,7 +222,14 @@ impl Seen<'_> {
                     () if breach.refused => Level::Broken,
                     () => Level::Attention,
                 };
-                judged.add(level, text!("audit-place-bad", medium = here.name.as_str(), seen = breach.seen));
+                judged.add(
+                    level,
+                    text!(
+                        "audit-place-bad",
+                        medium = here.name.as_str(),
+                        seen = breach.seen
+                    ),
+                );
             }
         }
     }
@@ -185,28 +237,56 @@ impl Seen<'_> {
     fn other_medium(&self, judged: &mut Judged) {
         self.places(judged);
         self.without_key(judged);
-        let Some(state) = self.state else { return judged.add(Level::Broken, text!("audit-no-vault")) };
+        let Some(state) = self.state else {
+            return judged.add(Level::Broken, text!("audit-no-vault"));
+        };
         let Some(newest) = state.generations().next() else {
             return judged.add(Level::Broken, text!("audit-no-backup"));
         };
         let (age, policy) = (days(self.now, newest.time), state.policy());
         let overdue = status::is_older(newest.time, policy.verify_every, self.now);
-        let level = if overdue { Level::Attention } else { Level::Kept };
+        let level = if overdue {
+            Level::Attention
+        } else {
+            Level::Kept
+        };
         let (pairs, left_out) = (newest.key_pairs.len(), left_out::in_memory(state, self.now));
         let more = left_out::count(&left_out);
-        let text = text!("audit-backup", number = newest.number, age = age, pairs = pairs, left_out = more);
+        let text = text!(
+            "audit-backup",
+            number = newest.number,
+            age = age,
+            pairs = pairs,
+            left_out = more
+        );
         judged.add(level, text);
-        left_out.iter().for_each(|left_out| judged.add(Level::Attention, left_out.finding()));
+        left_out
+            .iter()
+            .for_each(|left_out| judged.add(Level::Attention, left_out.finding()));
         for name in self.unsaved.unwrap_or_default() {
             judged.add(Level::Attention, text!("audit-unsaved", name = name));
         }
         let copies = self.copies(state, newest.number);
-        let level = if copies < policy.min_media { Level::Attention } else { Level::Kept };
-        judged.add(level, text!("audit-copies", count = copies, number = newest.number));
+        let level = if copies < policy.min_media {
+            Level::Attention
+        } else {
+            Level::Kept
+        };
+        judged.add(
+            level,
+            text!("audit-copies", count = copies, number = newest.number),
+        );
         for seen in state.media_in_use() {
-            judged.add(checked(seen, policy, self.now), checked_text(seen, self.now));
+            judged.add(
+                checked(seen, policy, self.now),
+                checked_text(seen, self.now),
+            );
         }
-        for (seen, Retired { time, lost }) in state.media().values().filter_map(|seen| Some((seen, seen.retired?))) {
+        for (seen, Retired { time, lost }) in state
+            .media()
+            .values()
+            .filter_map(|seen| Some((seen, seen.retired?)))
+        {
             let (label, age) = (seen.label.as_str(), days(self.now, time));
             let text = if lost {
                 text!("audit-lost", label = label, age = age)
@@ -221,18 +301,34 @@ impl Seen<'_> {
                 verify::Level::Attention => Level::Attention,
                 verify::Level::Forged | verify::Level::Lost => Level::Broken,
             };
-            judged.add(level, text!("audit-finding", finding = finding.text.clone()));
+            judged.add(
+                level,
+                text!("audit-finding", finding = finding.text.clone()),
+            );
         }
     }
 
     /// Media with the newest generation; those on one device that is here count once.
     fn copies(&self, state: &State, newest: u32) -> usize {
-        let counts = |seen: &SeenMedium| seen.retired.is_none() && status::holds(state, seen, newest);
-        let holders = state.media().iter().filter(|(_, seen)| counts(seen)).map(|(id, _)| id);
-        let is_here =
-            |id: &&String| self.here.iter().find(|here| here.label.as_ref().is_some_and(|(own, _)| own == *id));
-        let (here, away): (Vec<_>, Vec<_>) = holders.map(|id| is_here(&id)).partition(Option::is_some);
-        let facts: Vec<Facts> = here.iter().flatten().filter_map(|here| here.facts.clone()).collect();
+        let counts =
+            |seen: &SeenMedium| seen.retired.is_none() && status::holds(state, seen, newest);
+        let holders = state
+            .media()
+            .iter()
+            .filter(|(_, seen)| counts(seen))
+            .map(|(id, _)| id);
+        let is_here = |id: &&String| {
+            self.here
+                .iter()
+                .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == *id))
+        };
+        let (here, away): (Vec<_>, Vec<_>) =
+            holders.map(|id| is_here(&id)).partition(Option::is_some);
+        let facts: Vec<Facts> = here
+            .iter()
+            .flatten()
+            .filter_map(|here| here.facts.clone())
+            .collect();
         away.len() + here.len() - facts.len() + media::independent(&facts)
     }
 
@@ -242,30 +338,71 @@ impl Seen<'_> {
             judged.add(Level::Attention, text!("audit-remains", name = name));
         }
         let Some(state) = self.state else { return };
-        let servers = state.trust.servers.keys().filter(|server| state.trust.may_write(**server)).count();
+        let servers = state
+            .trust
+            .servers
+            .keys()
+            .filter(|server| state.trust.may_write(**server))
+            .count();
         judged.add(Level::Note, text!("audit-servers", count = servers));
-        let closed: Vec<_> = state.trust.closed().map(|server| server.to_string()).collect();
+        let closed: Vec<_> = state
+            .trust
+            .closed()
+            .map(|server| server.to_string())
+            .collect();
         if !closed.is_empty() {
-            judged.add(Level::Note, text!("audit-servers-closed", count = closed.len(), servers = closed.join(", ")));
+            judged.add(
+                Level::Note,
+                text!(
+                    "audit-servers-closed",
+                    count = closed.len(),
+                    servers = closed.join(", ")
+                ),
+            );
         }
-        judged.add(Level::Note, text!("audit-readers", count = state.trust.recipients().count()));
+        judged.add(
+            Level::Note,
+            text!("audit-readers", count = state.trust.recipients().count()),
+        );
     }
 
     fn password_kept(&self, judged: &mut Judged) {
-        let Some(state) = self.state else { return judged.add(Level::Unknown, text!("audit-no-vault")) };
+        let Some(state) = self.state else {
+            return judged.add(Level::Unknown, text!("audit-no-vault"));
+        };
         let ways = state.trust.identities.len();
-        judged.add(if ways < 2 { Level::Broken } else { Level::Kept }, text!("audit-ways-in", count = ways));
+        judged.add(
+            if ways < 2 { Level::Broken } else { Level::Kept },
+            text!("audit-ways-in", count = ways),
+        );
         let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
             return judged.add(Level::Attention, text!("audit-no-drill"));
         };
-        let (age, overdue) = (days(self.now, last.time), status::is_older(last.time, DRILL_MONTHS, self.now));
-        let level = if overdue { Level::Attention } else { Level::Kept };
-        judged.add(level, text!("audit-drill", age = age, number = last.number, pairs = last.key_pairs));
-        for (way, text) in
-            [("passphrase", text!("audit-passphrase-untried")), ("recovery-key", text!("audit-key-untried"))]
-        {
-            let tried =
-                |drill: &Drill| drill.opened_with == way && !status::is_older(drill.time, DRILL_MONTHS, self.now);
+        let (age, overdue) = (
+            days(self.now, last.time),
+            status::is_older(last.time, DRILL_MONTHS, self.now),
+        );
+        let level = if overdue {
+            Level::Attention
+        } else {
+            Level::Kept
+        };
+        judged.add(
+            level,
+            text!(
+                "audit-drill",
+                age = age,
+                number = last.number,
+                pairs = last.key_pairs
+            ),
+        );
+        for (way, text) in [
+            ("passphrase", text!("audit-passphrase-untried")),
+            ("recovery-key", text!("audit-key-untried")),
+        ] {
+            let tried = |drill: &Drill| {
+                drill.opened_with == way && !status::is_older(drill.time, DRILL_MONTHS, self.now)
+            };
             if !state.drills().iter().any(tried) {
                 judged.add(Level::Note, text);
             }
@@ -279,8 +416,13 @@ fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
 }
 
 fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> Level {
-    let overdue = last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now));
-    if overdue { Level::Attention } else { Level::Kept }
+    let overdue =
+        last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now));
+    if overdue {
+        Level::Attention
+    } else {
+        Level::Kept
+    }
 }
 
 fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
@@ -309,9 +451,16 @@ mod tests {
                 served: &[],
                 now: Timestamp::now(),
             };
-            run(&seen).into_iter().find(|judged| judged.rule == Rule::NoHandover).unwrap().verdict()
+            run(&seen)
+                .into_iter()
+                .find(|judged| judged.rule == Rule::NoHandover)
+                .unwrap()
+                .verdict()
         };
         assert_eq!(verdict(&[]), Level::Unknown);
-        assert_eq!(verdict(&["www.example.com (3F2A…91)".to_owned()]), Level::Attention);
+        assert_eq!(
+            verdict(&["www.example.com (3F2A…91)".to_owned()]),
+            Level::Attention
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as one generation on
-//! each medium. It needs no secret: this server can write the vault, not open it.
+//! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as
+//! one generation on each medium. It needs no secret: this server can write the vault, not open it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ use crate::server::{self, Held, Holdings, Unreadable};
 use crate::state::{State, Written, no_random};
 use crate::text;
 use crate::text::Text;
-use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
+use crate::vault::catalog::{
+    AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey,
+};
 use crate::vault::generation::{Draft, Package, Place};
 use crate::vault::id::{Hash, Number, ServerId};
 use crate::vault::medium::{HALVES, Medium, MediumError};
@@ -31,7 +33,8 @@ use pfx::Profile;
 use secret::Password;
 use secret::words;
 
-/// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age lies around it.
+/// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age
+/// lies around it.
 const SEALED_ROUNDS: u32 = 2000;
 /// Months until the next backup or check is due.
 const DUE_MONTHS: i32 = 6;
@@ -99,11 +102,17 @@ pub enum Done {
 ///
 /// # Errors
 /// When nothing could be committed anywhere; what the media held before is untouched.
-pub fn run(state: &mut State, media: &[Medium], request: &Request<'_>, progress: &dyn Fn(Text)) -> Result<Outcome> {
+pub fn run(
+    state: &mut State,
+    media: &[Medium],
+    request: &Request<'_>,
+    progress: &dyn Fn(Text),
+) -> Result<Outcome> {
     run_with_parcels(state, media, &[], request, progress)
 }
 
-/// The same, with the new generation in parcels, too. A parcel is always of a new generation, and each file is new.
+/// The same, with the new generation in parcels, too. A parcel is always of a new generation, and
+/// each file is new.
 ///
 /// # Errors
 /// As [`run`], and when a parcel cannot be written: then nothing was written to the media.
@@ -121,19 +130,33 @@ pub fn run_with_parcels(
         outcome.findings.extend(history::news(&survey, state));
         outcome.findings.extend(found);
         let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
-        surveys.push(if changed { welcome(state, medium)?.0 } else { survey });
+        surveys.push(if changed {
+            welcome(state, medium)?.0
+        } else {
+            survey
+        });
     }
-    let held: Vec<_> = surveys.iter().map(|survey| (survey.medium(0), survey.newest_on(0))).collect();
+    let held: Vec<_> = surveys
+        .iter()
+        .map(|survey| (survey.medium(0), survey.newest_on(0)))
+        .collect();
     outcome.findings.extend(history::copies(&held));
     state.save()?;
     outbox::clear(state);
     refuse_unless_admitted(state)?;
     let content = content_digest(state, request);
-    let unchanged: Vec<Option<Number>> = surveys.iter().map(|survey| standing_copy(state, survey, content)).collect();
-    // A password of the user's own is not compared with, because it is not kept outside of the vault.
+    let unchanged: Vec<Option<Number>> = surveys
+        .iter()
+        .map(|survey| standing_copy(state, survey, content))
+        .collect();
+    // A password of the user's own is not compared with, because it is not kept outside of the
+    // vault.
     let force = request.force || request.password.is_some() || !parcels.is_empty();
     let package = if force || unchanged.contains(&None) {
-        let seen = surveys.iter().filter_map(|survey| own_newest(state, survey)).max();
+        let seen = surveys
+            .iter()
+            .filter_map(|survey| own_newest(state, survey))
+            .max();
         let package = seal(state, request, seen.max(state.newest()), content, progress)?;
         outcome.number = Some(package.0.record.number);
         Some(package)
@@ -141,7 +164,9 @@ pub fn run_with_parcels(
         None
     };
     if let Some((package, written)) = &package {
-        parcels.iter().try_for_each(|path| send(state, path, package, written))?;
+        parcels
+            .iter()
+            .try_for_each(|path| send(state, path, package, written))?;
     }
     for ((medium, survey), unchanged) in media.iter().zip(&surveys).zip(unchanged) {
         let done = match (unchanged, &package) {
@@ -151,32 +176,55 @@ pub fn run_with_parcels(
         };
         let decayed = reread(state, survey, request.now, progress);
         let label = remember_medium(state, survey, &done, outcome.number, request.now);
-        outcome.media.push(OnMedium { name: medium.name.clone(), label, done, decayed });
+        outcome.media.push(OnMedium {
+            name: medium.name.clone(),
+            label,
+            done,
+            decayed,
+        });
     }
     state.save()?;
-    if parcels.is_empty() && outcome.media.iter().all(|on| matches!(on.done, Done::Failed(_))) {
+    if parcels.is_empty()
+        && outcome
+            .media
+            .iter()
+            .all(|on| matches!(on.done, Done::Failed(_)))
+    {
         return Err(nothing_committed(outcome));
     }
     Ok(outcome)
 }
 
-/// Seals a parcel into the outbox of host state, where it waits for the next backup to a stick. `None` where the newest
-/// generation holds the same and is on a stick, or waits already.
+/// Seals a parcel into the outbox of host state, where it waits for the next backup to a stick.
+/// `None` where the newest generation holds the same and is on a stick, or waits already.
 ///
 /// # Errors
 /// When nothing could be sealed, or host state cannot be written.
-pub fn to_outbox(state: &mut State, request: &Request<'_>, progress: &dyn Fn(Text)) -> Result<Option<Number>> {
+pub fn to_outbox(
+    state: &mut State,
+    request: &Request<'_>,
+    progress: &dyn Fn(Text),
+) -> Result<Option<Number>> {
     refuse_unless_admitted(state)?;
     let content = content_digest(state, request);
-    let waits = |written: &Written| written.committed || outbox::file(state, written.number).exists();
-    if state.last_written().is_some_and(|last| last.content == content.to_string() && waits(last)) {
+    let waits =
+        |written: &Written| written.committed || outbox::file(state, written.number).exists();
+    if state
+        .last_written()
+        .is_some_and(|last| last.content == content.to_string() && waits(last))
+    {
         return Ok(None);
     }
     let folder = state.outbox();
     crate::files::create_private_folder(&folder).map_err(|e| unsealed(&folder, &e))?;
     let (package, written) = seal(state, request, state.newest(), content, progress)?;
     let number = package.record.number;
-    send(state, &outbox::file(state, number.get()), &package, &written)?;
+    send(
+        state,
+        &outbox::file(state, number.get()),
+        &package,
+        &written,
+    )?;
     Ok(Some(number))
 }
 
@@ -192,11 +240,15 @@ fn send(state: &mut State, path: &Path, package: &Package, written: &Written) ->
 }
 
 fn unsealed(path: &Path, error: &std::io::Error) -> Error {
-    Error::failed(text!("error-parcel-unwritable", path = path, reason = error))
+    Error::failed(text!(
+        "error-parcel-unwritable",
+        path = path,
+        reason = error
+    ))
 }
 
-/// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault. Also what was wrong with
-/// the owner's files and README.TXT there.
+/// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
+/// Also what was wrong with the owner's files and README.TXT there.
 fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<(Survey<'m>, Vec<Finding>)> {
     let media = std::slice::from_ref(medium);
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
@@ -207,7 +259,9 @@ fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<(Survey<'m>, Vec
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     // A run that was cut off may not have lived to note what it committed.
-    survey.line(state.server()).for_each(|generation| state.confirm(generation.record.number, generation.hash));
+    survey
+        .line(state.server())
+        .for_each(|generation| state.confirm(generation.record.number, generation.hash));
     let statements: Vec<_> = state.trust.statements.values().collect();
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
@@ -221,11 +275,15 @@ fn refuse_unless_admitted(state: &State) -> Result<()> {
     if state.trust.may_write(state.server()) {
         return Ok(());
     }
-    Err(Error::new(Exit::NoVault, text!("error-server-closed", server = state.server().to_string())))
+    Err(Error::new(
+        Exit::NoVault,
+        text!("error-server-closed", server = state.server().to_string()),
+    ))
 }
 
-/// What a later run compares itself with: the same key pairs, in the same form, readable by the same people.
-/// What a later run compares itself with, see [`server::digest`]: the key pairs, how and by whom they can be opened.
+/// What a later run compares itself with: the same key pairs, in the same form, readable by the
+/// same people. What a later run compares itself with, see [`server::digest`]: the key pairs, how
+/// and by whom they can be opened.
 fn content_digest(state: &State, request: &Request<'_>) -> Hash {
     let recipients: Vec<_> = state.trust.recipients().collect();
     let holdings = server::digest(request.holdings);
@@ -233,12 +291,22 @@ fn content_digest(state: &State, request: &Request<'_>) -> Hash {
         Profile::Aes256 => "Aes256",
         Profile::TripleDes => "TripleDes",
     };
-    Hash::of(format!("{holdings} {profile} {:?} {}", request.selected, recipients.join(" ")).as_bytes())
+    Hash::of(
+        format!(
+            "{holdings} {profile} {:?} {}",
+            request.selected,
+            recipients.join(" ")
+        )
+        .as_bytes(),
+    )
 }
 
 /// The highest verified generation of this server, on this medium or in memory.
 fn own_newest(state: &State, survey: &Survey<'_>) -> Option<(Number, Hash)> {
-    let here = survey.line(state.server()).next().map(|g| (g.record.number, g.hash));
+    let here = survey
+        .line(state.server())
+        .next()
+        .map(|g| (g.record.number, g.hash));
     here.max(state.newest())
 }
 
@@ -265,14 +333,25 @@ fn seal(
         return Err(Error::failed(text!("error-nothing-to-back-up")));
     }
     let number = state.reserve(prev.map(|(number, _)| number))?;
-    progress(text!("progress-sealing", count = request.holdings.key_pairs.len()));
-    let sealed: Vec<_> =
-        request.holdings.key_pairs.par_iter().map(|held| seal_one(held, request, &recipients)).collect();
+    progress(text!(
+        "progress-sealing",
+        count = request.holdings.key_pairs.len()
+    ));
+    let sealed: Vec<_> = request
+        .holdings
+        .key_pairs
+        .par_iter()
+        .map(|held| seal_one(held, request, &recipients))
+        .collect();
     let mut draft = Draft::new(place(state, number, prev, request.now));
     let mut entries = Vec::with_capacity(sealed.len());
     for (held, sealed) in request.holdings.key_pairs.iter().zip(sealed) {
         let (sealed, pfx_password) = sealed?;
-        entries.push(CatalogEntry { file: draft.add(sealed), pfx_password, about: about(held) });
+        entries.push(CatalogEntry {
+            file: draft.add(sealed),
+            pfx_password,
+            about: about(held),
+        });
     }
     let key_pairs = entries.iter().map(|entry| entry.about.clone()).collect();
     let catalog = catalog(state, number, request, entries);
@@ -294,7 +373,11 @@ fn seal(
 }
 
 /// The heart: one key pair, in memory.
-fn seal_one(held: &Held, request: &Request<'_>, recipients: &Recipients) -> Result<(Vec<u8>, Password)> {
+fn seal_one(
+    held: &Held,
+    request: &Request<'_>,
+    recipients: &Recipients,
+) -> Result<(Vec<u8>, Password)> {
     let password = match request.password {
         Some(chosen) => Password::new(chosen.expose().to_owned()),
         None => words::password().map_err(|_| no_random())?,
@@ -303,7 +386,12 @@ fn seal_one(held: &Held, request: &Request<'_>, recipients: &Recipients) -> Resu
     Ok((recipients.seal(pfx.expose())?, password))
 }
 
-fn place(state: &State, number: Number, prev: Option<(Number, Hash)>, now: jiff::Timestamp) -> Place {
+fn place(
+    state: &State,
+    number: Number,
+    prev: Option<(Number, Hash)>,
+    now: jiff::Timestamp,
+) -> Place {
     Place {
         vault: state.vault().clone(),
         server: state.server(),
@@ -334,7 +422,12 @@ pub fn about(held: &Held) -> AboutKeyPair {
     }
 }
 
-fn catalog(state: &State, number: Number, request: &Request<'_>, key_pairs: Vec<CatalogEntry>) -> Catalog {
+fn catalog(
+    state: &State,
+    number: Number,
+    request: &Request<'_>,
+    key_pairs: Vec<CatalogEntry>,
+) -> Catalog {
     Catalog {
         format: 1,
         vault: state.vault().to_string(),
@@ -362,7 +455,8 @@ fn without_key(holdings: &Holdings) -> Vec<WithoutKey> {
     holdings.unreadable.iter().map(named).collect()
 }
 
-/// Both copies onto one medium. The first one counts once its signature is on it; host state knows the record before.
+/// Both copies onto one medium. The first one counts once its signature is on it; host state knows
+/// the record before.
 fn write(
     state: &mut State,
     medium: &Medium,
@@ -371,8 +465,14 @@ fn write(
     progress: &dyn Fn(Text),
 ) -> Result<Done> {
     let number = package.record.number;
-    progress(text!("progress-writing", medium = medium.name.as_str(), number = number.get()));
-    let first = package.write(medium, 0, || state.remember(written.clone()).map_err(WriteError::State));
+    progress(text!(
+        "progress-writing",
+        medium = medium.name.as_str(),
+        number = number.get()
+    ));
+    let first = package.write(medium, 0, || {
+        state.remember(written.clone()).map_err(WriteError::State)
+    });
     match first {
         Err(WriteError::State(error)) => return Err(error),
         Err(WriteError::Medium(error)) => return Ok(Done::Failed(error.reason())),
@@ -397,11 +497,27 @@ impl From<MediumError> for WriteError {
 }
 
 /// Reads older generations again: the newest of every server, then those unread for longest.
-fn reread(state: &mut State, survey: &Survey<'_>, now: jiff::Timestamp, progress: &dyn Fn(Text)) -> Vec<String> {
-    let id = survey.medium(0).label().map(|label| label.medium).unwrap_or_default();
-    let newest: Vec<&Generation> =
-        survey.servers().into_iter().filter_map(|server| survey.line(server).next()).collect();
-    let mut others: Vec<&Generation> = survey.slots.values().flat_map(|slot| &slot.generations).collect();
+fn reread(
+    state: &mut State,
+    survey: &Survey<'_>,
+    now: jiff::Timestamp,
+    progress: &dyn Fn(Text),
+) -> Vec<String> {
+    let id = survey
+        .medium(0)
+        .label()
+        .map(|label| label.medium)
+        .unwrap_or_default();
+    let newest: Vec<&Generation> = survey
+        .servers()
+        .into_iter()
+        .filter_map(|server| survey.line(server).next())
+        .collect();
+    let mut others: Vec<&Generation> = survey
+        .slots
+        .values()
+        .flat_map(|slot| &slot.generations)
+        .collect();
     others.retain(|generation| !newest.iter().any(|newest| newest.hash == generation.hash));
     let seen = state.medium(&id);
     others.sort_by_key(|generation| seen.read.get(&generation.key()).copied());
@@ -411,7 +527,10 @@ fn reread(state: &mut State, survey: &Survey<'_>, now: jiff::Timestamp, progress
         if read > REREAD {
             break;
         }
-        progress(text!("progress-rereading", number = generation.record.number.get()));
+        progress(text!(
+            "progress-rereading",
+            number = generation.record.number.get()
+        ));
         let check = survey.check(generation, Reading::PastCache);
         read += check.bytes.max(1);
         if check.missing.is_empty() && check.bad.is_empty() {
@@ -431,12 +550,20 @@ fn remember_medium(
     number: Option<Number>,
     now: jiff::Timestamp,
 ) -> String {
-    let newest = |server| Some((ServerId::to_string(&server), survey.line(server).next()?.record.number.get()));
-    let mut newest: BTreeMap<String, u32> = survey.servers().into_iter().filter_map(newest).collect();
+    let newest = |server| {
+        Some((
+            ServerId::to_string(&server),
+            survey.line(server).next()?.record.number.get(),
+        ))
+    };
+    let mut newest: BTreeMap<String, u32> =
+        survey.servers().into_iter().filter_map(newest).collect();
     if let (Done::Written | Done::OneCopy(_), Some(number)) = (done, number) {
         newest.insert(state.server().to_string(), number.get());
     }
-    let Some(label) = survey.medium(0).label() else { return survey.medium(0).name.clone() };
+    let Some(label) = survey.medium(0).label() else {
+        return survey.medium(0).name.clone();
+    };
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
     seen.newest = newest;
@@ -447,13 +574,17 @@ fn remember_medium(
     label.label
 }
 
-/// Puts this vault onto a medium that holds none: no passphrase is needed, an enrolled server may do it.
+/// Puts this vault onto a medium that holds none: no passphrase is needed, an enrolled server may
+/// do it.
 ///
 /// # Errors
 /// When the medium refuses, or any PFXVAULT folder stands there already.
 pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
     if medium.has_vault()? {
-        return Err(Error::new(Exit::Failed, text!("error-vault-there", medium = medium.name.as_str())));
+        return Err(Error::new(
+            Exit::Failed,
+            text!("error-vault-there", medium = medium.name.as_str()),
+        ));
     }
     let label = Label::new(label).map_err(|_| no_random())?;
     let statements: Vec<_> = state.trust.statements.values().collect();
@@ -468,17 +599,35 @@ pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Lab
     Ok(label)
 }
 
-/// Makes a copy of a medium one of its own: it gets an id and a label, and counts from now on. Nothing else on it changes.
+/// Makes a copy of a medium one of its own: it gets an id and a label, and counts from now on.
+/// Nothing else on it changes.
 ///
 /// # Errors
 /// When it is no copy, as far as its device tells; when it is not of this vault, or refuses.
-pub fn separate(state: &mut State, medium: &Medium, label: &str, now: jiff::Timestamp) -> Result<Label> {
+pub fn separate(
+    state: &mut State,
+    medium: &Medium,
+    label: &str,
+    now: jiff::Timestamp,
+) -> Result<Label> {
     let device = medium.descriptor();
-    let elsewhere = |seen: &SeenMedium| seen.devices.iter().any(|known| known.differs_from(&device));
-    let original = medium.label().filter(|label| state.media().get(&label.medium).is_some_and(elsewhere));
-    let original =
-        original.ok_or_else(|| Error::new(Exit::Failed, text!("error-vault-there", medium = medium.name.as_str())))?;
-    let survey = Survey::of(std::slice::from_ref(medium), state.vault().clone(), &state.trust, Reading::Cached)?;
+    let elsewhere =
+        |seen: &SeenMedium| seen.devices.iter().any(|known| known.differs_from(&device));
+    let original = medium
+        .label()
+        .filter(|label| state.media().get(&label.medium).is_some_and(elsewhere));
+    let original = original.ok_or_else(|| {
+        Error::new(
+            Exit::Failed,
+            text!("error-vault-there", medium = medium.name.as_str()),
+        )
+    })?;
+    let survey = Survey::of(
+        std::slice::from_ref(medium),
+        state.vault().clone(),
+        &state.trust,
+        Reading::Cached,
+    )?;
     if !survey.is_of_vault(0) {
         return Err(survey.not_ours(0));
     }
@@ -499,7 +648,11 @@ pub fn separate(state: &mut State, medium: &Medium, label: &str, now: jiff::Time
 
 fn nothing_committed(outcome: Outcome) -> Error {
     let first = outcome.media.into_iter().find_map(|on| match on.done {
-        Done::Failed(reason) => Some(text!("error-nothing-committed", medium = on.name, reason = reason)),
+        Done::Failed(reason) => Some(text!(
+            "error-nothing-committed",
+            medium = on.name,
+            reason = reason
+        )),
         _ => None,
     });
     Error::failed(first.unwrap_or_else(|| text!("error-no-medium")))

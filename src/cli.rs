@@ -1,4 +1,5 @@
-//! The command line, as clap structs. Help texts are not here: they come from the Fluent files, by name.
+//! The command line, as clap structs. Help texts are not here: they come from the Fluent files, by
+//! name.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -166,7 +167,12 @@ pub struct Backup {
     pub(crate) iis_config: Option<PathBuf>,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: Vec<String>,
-    #[arg(long = "for", value_enum, value_name = "READER", default_value = "server2019")]
+    #[arg(
+        long = "for",
+        value_enum,
+        value_name = "READER",
+        default_value = "server2019"
+    )]
     pub(crate) reader: Reader,
     #[arg(long)]
     pub(crate) ask_pfx_password: bool,
@@ -198,7 +204,10 @@ impl Backup {
             names: Vec::new(),
             from: From {
                 from: crate::server::IIS.to_owned(),
-                files: SourceFiles { key: None, source_password_file: None },
+                files: SourceFiles {
+                    key: None,
+                    source_password_file: None,
+                },
             },
             to,
             reader: Reader::Server2019,
@@ -631,23 +640,30 @@ impl Reader {
     }
 }
 
-/// The command with its help in the console's language: `help-backup`, `help-backup-to`, else `help-to` for options
-/// that mean the same everywhere.
+/// The command with its help in the console's language: `help-backup`, `help-backup-to`, else
+/// `help-to` for options that mean the same everywhere.
 pub fn worded(console: &Console) -> Command {
     word(Cli::command(), "help", console)
 }
 
-/// The language that `--lang` names. It is looked up before anything is parsed, so that help and mistakes in the
-/// command line are worded in it, too.
+/// The language that `--lang` names. It is looked up before anything is parsed, so that help and
+/// mistakes in the command line are worded in it, too.
 pub fn language_asked_for(args: impl Iterator<Item = OsString>) -> Option<Language> {
     let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let separate = args.windows(2).rev().find(|pair| pair[0] == "--lang").map(|pair| pair[1].as_str());
-    let joined = args.iter().rev().find_map(|arg| arg.strip_prefix("--lang="));
+    let separate = args
+        .windows(2)
+        .rev()
+        .find(|pair| pair[0] == "--lang")
+        .map(|pair| pair[1].as_str());
+    let joined = args
+        .iter()
+        .rev()
+        .find_map(|arg| arg.strip_prefix("--lang="));
     Language::from_str(separate.or(joined)?, true).ok()
 }
 
-/// Whether the result is for a program. It is looked up before anything is parsed, as the language is, so that mistakes
-/// in the command line are a document, too.
+/// Whether the result is for a program. It is looked up before anything is parsed, as the language
+/// is, so that mistakes in the command line are a document, too.
 pub fn json_asked_for(mut args: impl Iterator<Item = OsString>) -> bool {
     args.any(|arg| arg == "--json")
 }
@@ -663,7 +679,10 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
         }
         ErrorKind::MissingRequiredArgument => text!("error-missing-argument", argument = argument),
         ErrorKind::InvalidSubcommand => {
-            text!("error-unknown-command", command = context(ContextKind::InvalidSubcommand))
+            text!(
+                "error-unknown-command",
+                command = context(ContextKind::InvalidSubcommand)
+            )
         }
         ErrorKind::UnknownArgument => text!("error-unknown-argument", argument = argument),
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
@@ -676,7 +695,10 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
             valid = context(ContextKind::ValidValue),
         ),
         ErrorKind::ArgumentConflict => {
-            text!("error-usage", argument = format!("{argument}, {}", context(ContextKind::PriorArg)))
+            text!(
+                "error-usage",
+                argument = format!("{argument}, {}", context(ContextKind::PriorArg))
+            )
         }
         _ => text!("error-usage", argument = argument),
     };
@@ -687,27 +709,55 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
 fn word(mut command: Command, path: &str, console: &Console) -> Command {
     let heading = |id| console.help(id).unwrap_or_default();
     let about = console.help(path).unwrap_or_default();
-    let (arguments, options, commands) =
-        (heading("label-arguments"), heading("label-options"), heading("label-commands"));
+    let (arguments, options, commands) = (
+        heading("label-arguments"),
+        heading("label-options"),
+        heading("label-commands"),
+    );
     command = command
         .about(about)
         .disable_help_flag(true)
         .subcommand_help_heading(commands)
-        .help_template(format!("{{about}}\n\n{}: {{usage}}\n\n{{all-args}}", heading("label-usage")));
+        .help_template(format!(
+            "{{about}}\n\n{}: {{usage}}\n\n{{all-args}}",
+            heading("label-usage")
+        ));
     if path == "help" {
-        let flag = clap::Arg::new("help").long("help").short('h').global(true).action(ArgAction::Help);
+        let flag = clap::Arg::new("help")
+            .long("help")
+            .short('h')
+            .global(true)
+            .action(ArgAction::Help);
         command = command.arg(flag).disable_version_flag(true);
-        command = command.arg(clap::Arg::new("version").long("version").short('V').action(ArgAction::Version));
+        command = command.arg(
+            clap::Arg::new("version")
+                .long("version")
+                .short('V')
+                .action(ArgAction::Version),
+        );
     }
     command = command.mut_args(|arg| {
         let id = arg.get_id().as_str().replace('_', "-");
-        let help = console.help(&format!("{path}-{id}")).or_else(|| console.help(&format!("help-{id}")));
-        let section = if arg.is_positional() { arguments.clone() } else { options.clone() };
-        // Clap's own remarks on defaults and values would be English; ours are in the texts. What every command takes
-        // comes last.
+        let help = console
+            .help(&format!("{path}-{id}"))
+            .or_else(|| console.help(&format!("help-{id}")));
+        let section = if arg.is_positional() {
+            arguments.clone()
+        } else {
+            options.clone()
+        };
+        // Clap's own remarks on defaults and values would be English; ours are in the texts. What
+        // every command takes comes last.
         let order = if arg.is_global_set() { 1_000 } else { 0 };
-        let arg = arg.help(help.unwrap_or_default()).help_heading(section).display_order(order);
-        if arg.get_action().takes_values() { arg.hide_possible_values(true).hide_default_value(true) } else { arg }
+        let arg = arg
+            .help(help.unwrap_or_default())
+            .help_heading(section)
+            .display_order(order);
+        if arg.get_action().takes_values() {
+            arg.hide_possible_values(true).hide_default_value(true)
+        } else {
+            arg
+        }
     });
     command.mut_subcommands(|sub| {
         let path = format!("{path}-{}", sub.get_name());
@@ -720,10 +770,16 @@ mod tests {
     use super::*;
 
     fn unworded(command: &Command, path: &str, missing: &mut Vec<String>) {
-        if command.get_about().is_none_or(|about| about.to_string().is_empty()) {
+        if command
+            .get_about()
+            .is_none_or(|about| about.to_string().is_empty())
+        {
             missing.push(path.to_owned());
         }
-        for arg in command.get_arguments().filter(|arg| arg.get_help().is_none_or(|help| help.to_string().is_empty())) {
+        for arg in command.get_arguments().filter(|arg| {
+            arg.get_help()
+                .is_none_or(|help| help.to_string().is_empty())
+        }) {
             missing.push(format!("{path}-{}", arg.get_id()));
         }
         for sub in command.get_subcommands() {

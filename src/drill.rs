@@ -1,5 +1,5 @@
-//! A rehearsed restore: every key pair is decrypted, opened, matched with its certificate and used for a TLS handshake
-//! on loopback. Nothing is written anywhere.
+//! A rehearsed restore: every key pair is decrypted, opened, matched with its certificate and used
+//! for a TLS handshake on loopback. Nothing is written anywhere.
 
 use rayon::prelude::*;
 
@@ -41,11 +41,20 @@ pub fn run<'a>(
     from: &'a OpenGeneration,
     wanted: impl Fn(&CatalogEntry) -> bool,
 ) -> Vec<Proof<'a>> {
-    let entries: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| wanted(entry)).collect();
+    let entries: Vec<_> = from
+        .catalog
+        .key_pairs
+        .iter()
+        .filter(|entry| wanted(entry))
+        .collect();
     let prove_one = |entry: &'a CatalogEntry| {
         let pair = opened.key_pair(from, entry);
         let leaf = pair.as_ref().ok().map(|pair| pair.leaf().clone());
-        Proof { entry, leaf, result: pair.and_then(|pair| prove(&pair)) }
+        Proof {
+            entry,
+            leaf,
+            result: pair.and_then(|pair| prove(&pair)),
+        }
     };
     entries.into_par_iter().map(prove_one).collect()
 }
@@ -56,9 +65,13 @@ pub fn run<'a>(
 /// Why the key pair would not work.
 pub fn prove(pair: &KeyPair) -> Result<Proven, Text> {
     match tls::handshake(pair, pair.leaf().display_name()) {
-        Ok(handshake) => Ok(Proven::Handshake { version: handshake.version }),
+        Ok(handshake) => Ok(Proven::Handshake {
+            version: handshake.version,
+        }),
         Err(tls::TlsError::NotServable { .. }) => match tls::sign_and_verify(pair) {
-            Ok(()) => Ok(Proven::Signature { key_type: pair.leaf().key_type() }),
+            Ok(()) => Ok(Proven::Signature {
+                key_type: pair.leaf().key_type(),
+            }),
             Err(error) => Err(text!("reason-handshake", detail = error.to_string())),
         },
         Err(error) => Err(text!("reason-handshake", detail = error.to_string())),

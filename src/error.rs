@@ -38,7 +38,8 @@ impl From<Exit> for std::process::ExitCode {
 
 /// A failure in the user's words.
 ///
-/// The Fluent message of `text.id` is the message; its attributes `cause` and `hint` follow on lines of their own.
+/// The Fluent message of `text.id` is the message; its attributes `cause` and `hint` follow on
+/// lines of their own.
 #[derive(Debug)]
 pub struct Error {
     /// What failed, why, and what to do now.

@@ -1,4 +1,5 @@
-//! Files on this machine's own disks: secrets read and created so that only their owner can, inputs with a cap.
+//! Files on this machine's own disks: secrets read and created so that only their owner can, inputs
+//! with a cap.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -24,7 +25,8 @@ pub enum Unprotected {
     Damaged,
 }
 
-/// Creates a file that only its owner can read, and waits until it is on disk. An existing file stays as it is.
+/// Creates a file that only its owner can read, and waits until it is on disk. An existing file
+/// stays as it is.
 ///
 /// # Errors
 /// What the system says.
@@ -34,7 +36,8 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing one stays as it is.
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing
+/// one stays as it is.
 ///
 /// # Errors
 /// What the system says.
@@ -60,32 +63,44 @@ pub fn read_input(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 
 fn read_up_to(file: File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // More than needed, so that reading to the end never grows the buffer and leaves a copy.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 64));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(length).unwrap_or(0) + 64,
+    ));
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The first line of a secrets file, which may be a pipe. A file that others can read is refused: it is no secret any
-/// more. So is an empty line: as a new passphrase it would open the vault for everyone.
+/// The first line of a secrets file, which may be a pipe. A file that others can read is refused:
+/// it is no secret any more. So is an empty line: as a new passphrase it would open the vault for
+/// everyone.
 ///
 /// # Errors
 /// When it cannot be read, others can read it, or the line is empty, too long or not UTF-8.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
-    let unreadable =
-        |error: &io::Error| Error::usage(text!("error-secret-file-unreadable", path = path, reason = error));
+    let unreadable = |error: &io::Error| {
+        Error::usage(text!(
+            "error-secret-file-unreadable",
+            path = path,
+            reason = error
+        ))
+    };
     let file = File::open(path).map_err(|e| unreadable(&e))?;
     if system::readable_by_others(&file).map_err(|e| unreadable(&e))? {
         return Err(Error::usage(text!("error-secret-file-shared", path = path)));
     }
     // Not as far as the file's length: a pipe has none.
     let bytes = read_up_to(file, MAX_SECRET + 1).map_err(|e| unreadable(&e))?;
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     if line.len() as u64 > MAX_SECRET {
         return Err(unreadable(&io::Error::from(io::ErrorKind::FileTooLarge)));
     }
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
+    let text = std::str::from_utf8(line)
+        .map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
     if text.is_empty() {
         return Err(Error::usage(text!("error-empty-secret-file", path = path)));
     }
@@ -110,11 +125,19 @@ mod tests {
     fn a_secrets_file_whose_first_line_is_empty_or_has_no_end_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let endless = "x".repeat(5000);
-        let cases = [("", "empty"), ("\n", "empty"), ("\u{feff}\r\nx", "empty"), (endless.as_str(), "unreadable")];
+        let cases = [
+            ("", "empty"),
+            ("\n", "empty"),
+            ("\u{feff}\r\nx", "empty"),
+            (endless.as_str(), "unreadable"),
+        ];
         for (at, (text, id)) in cases.into_iter().enumerate() {
             let path = folder.path().join(at.to_string());
             create_private(&path, text.as_bytes()).unwrap();
-            assert!(read_secret(&path).unwrap_err().text.id.contains(id), "{text:?}");
+            assert!(
+                read_secret(&path).unwrap_err().text.id.contains(id),
+                "{text:?}"
+            );
         }
     }
 
@@ -123,7 +146,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         fs::write(&path, "x\n").unwrap();
-        assert_eq!(read_secret(&path).unwrap_err().text.id, "error-secret-file-shared");
+        assert_eq!(
+            read_secret(&path).unwrap_err().text.id,
+            "error-secret-file-shared"
+        );
     }
 
     #[test]
@@ -131,7 +157,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         create_private(&path, b"first").unwrap();
-        assert_eq!(create_private(&path, b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            create_private(&path, b"second").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
         assert_eq!(fs::read(&path).unwrap(), b"first");
     }
 }

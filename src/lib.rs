@@ -37,7 +37,8 @@ pub mod verify;
 #[expect(unsafe_code, reason = "the one place that calls Windows")]
 pub mod windows;
 
-/// What the operating system does for the program: one set of functions, one module for each system.
+/// What the operating system does for the program: one set of functions, one module for each
+/// system.
 #[cfg(target_os = "linux")]
 pub use linux as system;
 #[cfg(windows)]

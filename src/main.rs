@@ -12,7 +12,9 @@ fn main() -> ExitCode {
     let _until_the_end = system::Utf8Output::when_redirected();
     let language = cli::language_asked_for(std::env::args_os()).unwrap_or_else(Language::of_system);
     let before = Console::new(language, cli::json_asked_for(std::env::args_os()), false);
-    let parsed = cli::worded(&before).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = cli::worded(&before)
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return cli::explain(&before, &error).into(),

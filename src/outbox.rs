@@ -1,5 +1,5 @@
-//! The outbox in host state: parcels that wait for a stick. The next backup to one brings them there first, and removes
-//! each once a stick has it.
+//! The outbox in host state: parcels that wait for a stick. The next backup to one brings them
+//! there first, and removes each once a stick has it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,12 +25,21 @@ pub fn file(state: &State, number: u32) -> PathBuf {
     state.outbox().join(format!("{number:08}.zip"))
 }
 
-/// Puts what waits onto a medium, and says whether anything was added. What cannot be delivered stays.
-pub fn deliver(state: &State, medium: &Medium, delivery: &mut Delivery, progress: &dyn Fn(Text)) -> bool {
+/// Puts what waits onto a medium, and says whether anything was added. What cannot be delivered
+/// stays.
+pub fn deliver(
+    state: &State,
+    medium: &Medium,
+    delivery: &mut Delivery,
+    progress: &dyn Fn(Text),
+) -> bool {
     let mut changed = false;
     for path in waiting(state) {
         let copied = Parcel::open(&path).and_then(|parcel| {
-            let way = [Medium::of_parcel(path.display().to_string(), parcel), medium.clone()];
+            let way = [
+                Medium::of_parcel(path.display().to_string(), parcel),
+                medium.clone(),
+            ];
             copy::deliver(&way, state.vault(), Some(&state.trust), progress)
         });
         match copied {
@@ -38,7 +47,9 @@ pub fn deliver(state: &State, medium: &Medium, delivery: &mut Delivery, progress
                 changed |= !copied.added.is_empty();
                 delivery.delivered.extend(copied.added);
             }
-            Ok(_) => delivery.stuck.push((path, text!("reason-parcel-not-whole"))),
+            Ok(_) => delivery
+                .stuck
+                .push((path, text!("reason-parcel-not-whole"))),
             Err(error) => delivery.stuck.push((path, error.text)),
         }
     }

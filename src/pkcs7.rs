@@ -1,6 +1,6 @@
-//! The certificates in a certificate authority's answer: PKCS#7 (RFC 2315, RFC 5652) or plain certificates, as a file
-//! or as text: PEM, or the whole mail around it. Nothing is believed of them here: whose key they are for, and which of
-//! them are a chain, is for the caller to find out.
+//! The certificates in a certificate authority's answer: PKCS#7 (RFC 2315, RFC 5652) or plain
+//! certificates, as a file or as text: PEM, or the whole mail around it. Nothing is believed of
+//! them here: whose key they are for, and which of them are a chain, is for the caller to find out.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,18 @@ use crate::keypair::Certificate;
 const MAX_SIZE: usize = 8 << 20;
 /// Certificates in it. The largest bundles that authorities hand out have a few hundred.
 const MAX_CERTIFICATES: usize = 1000;
-/// Labels of PEM blocks that hold certificates. A block of any other kind (a mail may repeat the request) is skipped.
-const LABELS: [&str; 6] =
-    ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE", "PKCS7", "PKCS #7 SIGNED DATA", "CMS"];
-/// How often base64 is looked for in what was base64: a mail's encoded body has the answer's own in it.
+/// Labels of PEM blocks that hold certificates. A block of any other kind (a mail may repeat the
+/// request) is skipped.
+const LABELS: [&str; 6] = [
+    "CERTIFICATE",
+    "X509 CERTIFICATE",
+    "TRUSTED CERTIFICATE",
+    "PKCS7",
+    "PKCS #7 SIGNED DATA",
+    "CMS",
+];
+/// How often base64 is looked for in what was base64: a mail's encoded body has the answer's own in
+/// it.
 const MAX_NESTING: usize = 1;
 
 /// Why there are no certificates.
@@ -34,9 +42,10 @@ pub enum Error {
 
 /// The certificates of an answer, each once, in its order.
 ///
-/// Taken are: DER and BER; PEM under any of its usual labels; base64 lines without a label, such as the `[PKCS7 File]`
-/// block of a mail; each also in UTF-16, quoted with `>`, and in a mail whose body is in quoted-printable or base64.
-/// Other text may be in any encoding, as it is not looked at.
+/// Taken are: DER and BER; PEM under any of its usual labels; base64 lines without a label, such as
+/// the `[PKCS7 File]` block of a mail; each also in UTF-16, quoted with `>`, and in a mail whose
+/// body is in quoted-printable or base64. Other text may be in any encoding, as it is not looked
+/// at.
 ///
 /// # Errors
 /// See [`Error`].
@@ -49,16 +58,24 @@ pub fn certificates(answer: &[u8]) -> Result<Vec<Certificate>, Error> {
         found.take_encoded(answer)?;
     } else {
         let text = from_utf16(answer);
-        // Without its padding undone, quoted-printable looks like damage; so that is only believed if both say so.
+        // Without its padding undone, quoted-printable looks like damage; so that is only believed
+        // if both say so.
         found.take_text(&text, 0).or_else(|error| {
             found = Found::default();
-            found.take_text(&from_quoted_printable(&text), 0).map_err(|_| error)
+            found
+                .take_text(&from_quoted_printable(&text), 0)
+                .map_err(|_| error)
         })?;
     }
-    if found.certificates.is_empty() { Err(Error::NoCertificate) } else { Ok(found.certificates) }
+    if found.certificates.is_empty() {
+        Err(Error::NoCertificate)
+    } else {
+        Ok(found.certificates)
+    }
 }
 
-/// Whether bytes begin as a certificate or a PKCS#7 does in DER or BER: a SEQUENCE that is longer than 127 octets.
+/// Whether bytes begin as a certificate or a PKCS#7 does in DER or BER: a SEQUENCE that is longer
+/// than 127 octets.
 fn is_encoded(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=0x84, ..])
 }
@@ -75,7 +92,9 @@ impl Found {
             let single = pfx::pkcs7::to_der(bytes).map_err(damaged)?;
             return self.take_certificate(single).or(Ok(()));
         };
-        bundle.into_iter().try_for_each(|certificate| self.take_certificate(certificate))
+        bundle
+            .into_iter()
+            .try_for_each(|certificate| self.take_certificate(certificate))
     }
 
     fn take_certificate(&mut self, der: Vec<u8>) -> Result<(), Error> {
@@ -83,7 +102,11 @@ impl Found {
         if self.certificates.len() == MAX_CERTIFICATES {
             return Err(Error::TooLarge);
         }
-        if self.certificates.iter().all(|other| other.der() != certificate.der()) {
+        if self
+            .certificates
+            .iter()
+            .all(|other| other.der() != certificate.der())
+        {
             self.certificates.push(certificate);
         }
         Ok(())
@@ -111,8 +134,8 @@ fn damaged(error: pfx::Error) -> Error {
     }
 }
 
-/// Runs of lines in base64, each joined to one. A run ends at any other line; at an empty one unless a PEM block is open,
-/// as some mail programs double every line's end.
+/// Runs of lines in base64, each joined to one. A run ends at any other line; at an empty one
+/// unless a PEM block is open, as some mail programs double every line's end.
 fn base64_blocks(text: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = vec![Vec::new()];
     let mut block = Block::Bare;
@@ -146,7 +169,9 @@ enum Block {
 impl Block {
     /// After a line that is not base64.
     fn after(line: &[u8]) -> Self {
-        let label = line.strip_prefix(b"-----BEGIN ").and_then(|line| line.strip_suffix(b"-----"));
+        let label = line
+            .strip_prefix(b"-----BEGIN ")
+            .and_then(|line| line.strip_suffix(b"-----"));
         match label {
             None => Self::Bare,
             Some(label) if LABELS.iter().any(|known| known.as_bytes() == label) => Self::Armoured,
@@ -157,12 +182,18 @@ impl Block {
 
 /// A line of a mail without `> ` in front and blanks at its ends.
 fn without_quoting(line: &[u8]) -> &[u8] {
-    let start = line.iter().position(|byte| !matches!(byte, b'>' | b' ' | b'\t')).unwrap_or(line.len());
+    let start = line
+        .iter()
+        .position(|byte| !matches!(byte, b'>' | b' ' | b'\t'))
+        .unwrap_or(line.len());
     line[start..].trim_ascii_end()
 }
 
 fn is_base64(line: &[u8]) -> bool {
-    !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+    !line.is_empty()
+        && line
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
 }
 
 /// The ASCII in UTF-16, which Notepad calls Unicode; anything else as it is.
@@ -178,7 +209,11 @@ fn from_utf16(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end of a line joins it to the next.
 fn from_quoted_printable(text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     loop {

@@ -1,5 +1,6 @@
-//! Which certificate a TLS server shows for a name: what a client sees after bindings were changed. Nothing is trusted,
-//! nothing is sent but the handshake; the server proves that it has the private key of what it shows.
+//! Which certificate a TLS server shows for a name: what a client sees after bindings were changed.
+//! Nothing is trusted, nothing is sent but the handshake; the server proves that it has the private
+//! key of what it shows.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +14,9 @@ use rayon::prelude::*;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+};
 
 use crate::keypair::{Certificate, Remaining};
 use crate::text;
@@ -22,7 +25,8 @@ use crate::tls::{self, TlsError};
 
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a server is asked that does not show what it should: IIS takes a moment to start listening.
+/// How often a server is asked that does not show what it should: IIS takes a moment to start
+/// listening.
 const TRIES: usize = 3;
 /// The wait between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -65,31 +69,43 @@ pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> 
         client.complete_io(&mut socket)?;
     }
     let chain = client.peer_certificates().unwrap_or_default();
-    let chain: Vec<_> = chain.iter().map(|certificate| certificate.to_vec()).collect();
+    let chain: Vec<_> = chain
+        .iter()
+        .map(|certificate| certificate.to_vec())
+        .collect();
     let version = tls::version_name(client.protocol_version());
     client.send_close_notify();
     let _ = client.complete_io(&mut socket);
     match chain.is_empty() {
-        true => Err(TlsError::Connection(io::Error::other("the server showed no certificate"))),
+        true => Err(TlsError::Connection(io::Error::other(
+            "the server showed no certificate",
+        ))),
         false => Ok(Served { chain, version }),
     }
 }
 
 impl Served {
-    /// What a client elsewhere would miss: names of authorities between the certificate and its root that the server
-    /// has not sent although `known` holds them.
+    /// What a client elsewhere would miss: names of authorities between the certificate and its
+    /// root that the server has not sent although `known` holds them.
     pub fn missing(&self, known: &[Vec<u8>]) -> Vec<String> {
         let mut missing = Vec::new();
-        let Some(mut current) = self.chain.first() else { return missing };
+        let Some(mut current) = self.chain.first() else {
+            return missing;
+        };
         for _ in 0..MAX_CHAIN {
-            let issuer =
-                |candidates: &'_ [Vec<u8>]| candidates.iter().position(|other| names(current).1 == names(other).0);
+            let issuer = |candidates: &'_ [Vec<u8>]| {
+                candidates
+                    .iter()
+                    .position(|other| names(current).1 == names(other).0)
+            };
             if names(current).0 == names(current).1 {
                 break;
             }
             if let Some(at) = issuer(&self.chain) {
                 current = &self.chain[at];
-            } else if let Some(at) = issuer(known).filter(|at| names(&known[*at]).0 != names(&known[*at]).1) {
+            } else if let Some(at) =
+                issuer(known).filter(|at| names(&known[*at]).0 != names(&known[*at]).1)
+            {
                 current = &known[at];
                 missing.push(name(current));
             } else {
@@ -101,12 +117,17 @@ impl Served {
 
     /// What people call its certificate.
     pub fn name(&self) -> String {
-        self.chain.first().map(|leaf| name(leaf)).unwrap_or_default()
+        self.chain
+            .first()
+            .map(|leaf| name(leaf))
+            .unwrap_or_default()
     }
 
     /// SHA-1 of its certificate, upper-case.
     pub fn thumbprint(&self) -> String {
-        self.leaf().map(|leaf| leaf.thumbprint()).unwrap_or_default()
+        self.leaf()
+            .map(|leaf| leaf.thumbprint())
+            .unwrap_or_default()
     }
 
     /// Its certificate.
@@ -119,9 +140,11 @@ impl Served {
         let leaf = self.leaf()?;
         let day = leaf.not_after().strftime("%Y-%m-%d").to_string();
         match leaf.remaining(now) {
-            Remaining::Over => {
-                Some(Remark { id: "tls-expired", good: false, text: text!("tls-expired", name = name, day = day) })
-            }
+            Remaining::Over => Some(Remark {
+                id: "tls-expired",
+                good: false,
+                text: text!("tls-expired", name = name, day = day),
+            }),
             Remaining::Days(left) => Some(Remark {
                 id: "tls-expires-soon",
                 good: true,
@@ -145,7 +168,11 @@ pub struct Remark {
 
 impl Remark {
     fn new(good: bool, text: Text) -> Self {
-        Self { id: "tls", good, text }
+        Self {
+            id: "tls",
+            good,
+            text,
+        }
     }
 }
 
@@ -153,11 +180,16 @@ impl Remark {
 fn names(der: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let parsed = x509_cert::Certificate::from_der(der).ok();
     let parsed = parsed.as_ref().map(x509_cert::Certificate::tbs_certificate);
-    (parsed.and_then(|c| c.subject().to_der().ok()), parsed.and_then(|c| c.issuer().to_der().ok()))
+    (
+        parsed.and_then(|c| c.subject().to_der().ok()),
+        parsed.and_then(|c| c.issuer().to_der().ok()),
+    )
 }
 
 fn name(der: &[u8]) -> String {
-    Certificate::parse(der.to_vec()).map(|c| c.display_name().to_owned()).unwrap_or_default()
+    Certificate::parse(der.to_vec())
+        .map(|c| c.display_name().to_owned())
+        .unwrap_or_default()
 }
 
 /// What came of asking for a binding.
@@ -171,8 +203,8 @@ pub enum Verdict {
     Nothing(TlsError),
 }
 
-/// Asks for bindings, and for those that do not serve their certificate twice more. `known` are certificates of
-/// authorities.
+/// Asks for bindings, and for those that do not serve their certificate twice more. `known` are
+/// certificates of authorities.
 pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
     let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check, known)).collect();
     for _ in 1..TRIES {
@@ -180,7 +212,10 @@ pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
             break;
         }
         thread::sleep(PAUSE);
-        let wrong = verdicts.par_iter_mut().zip(checks).filter(|(verdict, _)| !verdict.is_right());
+        let wrong = verdicts
+            .par_iter_mut()
+            .zip(checks)
+            .filter(|(verdict, _)| !verdict.is_right());
         wrong.for_each(|(verdict, check)| *verdict = judge(check, known));
     }
     verdicts
@@ -200,21 +235,43 @@ fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
 impl Verdict {
     /// What is to be said of it.
     pub fn remarks(&self, check: &Check, now: Timestamp) -> Vec<Remark> {
-        let name = check.host.clone().unwrap_or_else(|| check.address.to_string());
+        let name = check
+            .host
+            .clone()
+            .unwrap_or_else(|| check.address.to_string());
         let name = name.as_str();
         match self {
             Self::Right(served, missing) => {
                 let (version, count) = (served.version.as_str(), served.chain.len());
-                let right = Remark::new(true, text!("tls-right", name = name, version = version, count = count));
-                let missing = missing.iter().map(|authority| missing_authority(name, authority));
-                std::iter::once(right).chain(missing).chain(served.end(name, now)).collect()
+                let right = Remark::new(
+                    true,
+                    text!("tls-right", name = name, version = version, count = count),
+                );
+                let missing = missing
+                    .iter()
+                    .map(|authority| missing_authority(name, authority));
+                std::iter::once(right)
+                    .chain(missing)
+                    .chain(served.end(name, now))
+                    .collect()
             }
             Self::Other(served) => {
                 let (other, thumbprint) = (served.name(), served.thumbprint());
-                vec![Remark::new(false, text!("tls-other", name = name, served = other, thumbprint = thumbprint))]
+                vec![Remark::new(
+                    false,
+                    text!(
+                        "tls-other",
+                        name = name,
+                        served = other,
+                        thumbprint = thumbprint
+                    ),
+                )]
             }
             Self::Nothing(error) => {
-                vec![Remark::new(false, text!("tls-nothing", name = name, reason = reason(error)))]
+                vec![Remark::new(
+                    false,
+                    text!("tls-nothing", name = name, reason = reason(error)),
+                )]
             }
         }
     }
@@ -226,7 +283,10 @@ impl Verdict {
 
 /// That a server does not send the certificate of an authority.
 pub fn missing_authority(name: &str, authority: &str) -> Remark {
-    Remark::new(false, text!("tls-missing", name = name, authority = authority))
+    Remark::new(
+        false,
+        text!("tls-missing", name = name, authority = authority),
+    )
 }
 
 /// Why nothing was shown, for people.
@@ -257,7 +317,8 @@ impl WhoeverHasTheKey {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let certificate = Certificate::parse(certificate.to_vec()).map_err(|_| CertificateError::BadEncoding)?;
+        let certificate =
+            Certificate::parse(certificate.to_vec()).map_err(|_| CertificateError::BadEncoding)?;
         match tls::verifies(&certificate, message, signed) {
             true => Ok(HandshakeSignatureValid::assertion()),
             false => Err(CertificateError::BadSignature.into()),
@@ -308,8 +369,11 @@ pub(crate) mod tests {
     use crate::keypair::KeyPair;
     use crate::keypair::fixtures::{Issued, sorted};
 
-    /// A server that answers with the given chains, one connection each, then no more; and the names it was asked for.
-    pub(crate) fn serve(pairs: Vec<KeyPair>) -> (SocketAddr, thread::JoinHandle<Vec<Option<String>>>) {
+    /// A server that answers with the given chains, one connection each, then no more; and the
+    /// names it was asked for.
+    pub(crate) fn serve(
+        pairs: Vec<KeyPair>,
+    ) -> (SocketAddr, thread::JoinHandle<Vec<Option<String>>>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let serving = thread::spawn(move || {
@@ -327,12 +391,21 @@ pub(crate) mod tests {
     }
 
     fn pair(issued: &Issued, chain: &[&[u8]]) -> KeyPair {
-        sorted(&[issued.pkcs8()], &[&[issued.der.as_slice()], chain].concat()).key_pairs.remove(0)
+        sorted(
+            &[issued.pkcs8()],
+            &[&[issued.der.as_slice()], chain].concat(),
+        )
+        .key_pairs
+        .remove(0)
     }
 
     fn check(address: SocketAddr, host: &str, leaf: &[u8]) -> Check {
         let thumbprint = Certificate::parse(leaf.to_vec()).unwrap().thumbprint();
-        Check { address, host: (!host.is_empty()).then(|| host.to_owned()), thumbprint }
+        Check {
+            address,
+            host: (!host.is_empty()).then(|| host.to_owned()),
+            thumbprint,
+        }
     }
 
     #[test]
@@ -340,14 +413,23 @@ pub(crate) mod tests {
         let site = Issued::self_signed("www.example.com");
         let (address, serving) = serve(vec![pair(&site, &[]), pair(&site, &[])]);
         let served = ask(address, Some("www.example.com")).unwrap();
-        assert_eq!((served.chain, served.version.as_str()), (vec![site.der.clone()], "TLS 1.3"));
+        assert_eq!(
+            (served.chain, served.version.as_str()),
+            (vec![site.der.clone()], "TLS 1.3")
+        );
         ask(address, None).unwrap();
-        assert_eq!(serving.join().unwrap(), [Some("www.example.com".to_owned()), None]);
+        assert_eq!(
+            serving.join().unwrap(),
+            [Some("www.example.com".to_owned()), None]
+        );
     }
 
     #[test]
     fn a_certificate_that_comes_late_is_right_and_one_that_stays_is_named() {
-        let (old, new) = (Issued::self_signed("old.example.com"), Issued::self_signed("new.example.com"));
+        let (old, new) = (
+            Issued::self_signed("old.example.com"),
+            Issued::self_signed("new.example.com"),
+        );
         let (address, serving) = serve(vec![pair(&old, &[]), pair(&new, &[])]);
         let verdict = &confirm(&[&check(address, "new.example.com", &new.der)], &[])[0];
         assert!(verdict.is_right(), "{verdict:?}");
@@ -355,24 +437,37 @@ pub(crate) mod tests {
         let (address, serving) = serve(vec![pair(&old, &[]), pair(&old, &[]), pair(&old, &[])]);
         let asked = check(address, "new.example.com", &new.der);
         let verdict = &confirm(&[&asked], &[])[0];
-        assert_eq!(verdict.remarks(&asked, Timestamp::now())[0].text.id, "tls-other");
+        assert_eq!(
+            verdict.remarks(&asked, Timestamp::now())[0].text.id,
+            "tls-other"
+        );
         serving.join().unwrap();
     }
 
     #[test]
     fn a_certificate_that_is_over_is_bad_and_one_that_ends_soon_is_worth_a_word() {
         let site = Issued::self_signed("www.example.com");
-        let served = Served { chain: vec![site.der.clone()], version: String::new() };
+        let served = Served {
+            chain: vec![site.der.clone()],
+            version: String::new(),
+        };
         let end = served.leaf().unwrap().not_after();
         let before = |hours: i64| served.end("www", end - jiff::SignedDuration::from_hours(hours));
         let said = |remark: Option<Remark>| remark.map(|remark| (remark.id, remark.good));
         assert_eq!(said(before(-1)), Some(("tls-expired", false)));
-        assert_eq!(said(before(0)), Some(("tls-expires-soon", true)), "the last second counts");
+        assert_eq!(
+            said(before(0)),
+            Some(("tls-expires-soon", true)),
+            "the last second counts"
+        );
         assert_eq!(said(before(30 * 24)), Some(("tls-expires-soon", true)));
         assert_eq!(said(before(31 * 24)), None);
         let check = check(([127, 0, 0, 1], 443).into(), "www.example.com", &site.der);
-        let ids: Vec<_> =
-            Verdict::Right(served, Vec::new()).remarks(&check, end).iter().map(|one| one.text.id).collect();
+        let ids: Vec<_> = Verdict::Right(served, Vec::new())
+            .remarks(&check, end)
+            .iter()
+            .map(|one| one.text.id)
+            .collect();
         assert_eq!(ids, ["tls-right", "tls-expires-soon"]);
     }
 
@@ -389,7 +484,14 @@ pub(crate) mod tests {
         assert_eq!(served(&[&leaf]).missing(&known), ["Intermediate"]);
         assert!(served(&[&leaf, &intermediate]).missing(&known).is_empty());
         assert!(served(&[&leaf]).missing(&[]).is_empty(), "nobody can tell");
-        assert!(Served { chain: vec![b"?".to_vec()], version: String::new() }.missing(&known).is_empty());
+        assert!(
+            Served {
+                chain: vec![b"?".to_vec()],
+                version: String::new()
+            }
+            .missing(&known)
+            .is_empty()
+        );
     }
 
     #[test]

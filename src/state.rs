@@ -1,5 +1,5 @@
-//! Host state: what this server remembers between runs. Whom it believes, its own signing key, the numbers it gave
-//! out, and the media it has seen. It holds nothing that opens the vault.
+//! Host state: what this server remembers between runs. Whom it believes, its own signing key, the
+//! numbers it gave out, and the media it has seen. It holds nothing that opens the vault.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -21,7 +21,8 @@ use crate::vault::request::Request;
 use crate::vault::sign::SigningKey;
 use crate::vault::trust::{Statement, Trust};
 
-/// Generations whose key pairs are all still described in memory, for `list` and `contents` without a passphrase.
+/// Generations whose key pairs are all still described in memory, for `list` and `contents` without
+/// a passphrase.
 const DESCRIBED: usize = 10;
 
 /// What this machine asked for, until it is enrolled.
@@ -43,7 +44,8 @@ struct Memory {
     vault: String,
     server_name: String,
     statements: Vec<StoredStatement>,
-    /// Identity files, so that a new stick needs no passphrase. As on the sticks, they open only with one.
+    /// Identity files, so that a new stick needs no passphrase. As on the sticks, they open only
+    /// with one.
     identities: Vec<String>,
     highest: u32,
     generations: Vec<Written>,
@@ -81,7 +83,8 @@ pub struct Written {
     pub number: u32,
     /// SHA-256 of its record.
     pub record: String,
-    /// Whether its signature was seen on a medium. What is not may count there all the same, but is no backup yet.
+    /// Whether its signature was seen on a medium. What is not may count there all the same, but is
+    /// no backup yet.
     pub committed: bool,
     /// Whether it was sealed into a parcel: until it is committed, it is on its way to a stick.
     #[serde(default)]
@@ -90,7 +93,8 @@ pub struct Written {
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
     pub content: String,
-    /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under the same names.
+    /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under
+    /// the same names.
     pub key_pairs: Vec<AboutKeyPair>,
     /// Key pairs recorded without their key.
     #[serde(default)]
@@ -114,7 +118,8 @@ impl State {
         Self::read(folder, Some(lock)).map(Some)
     }
 
-    /// Looks at the state in `folder` without holding it, so that a long check never keeps a backup from running.
+    /// Looks at the state in `folder` without holding it, so that a long check never keeps a backup
+    /// from running.
     ///
     /// # Errors
     /// If others own or can write it, or it cannot be read.
@@ -131,7 +136,13 @@ impl State {
         let memory: Memory = serde_json::from_slice(&json).map_err(|_| damaged(folder))?;
         let key = read_key(folder)?;
         let trust = memory.trust().ok_or_else(|| damaged(folder))?;
-        Ok(Self { folder: folder.to_owned(), lock, key, trust, memory })
+        Ok(Self {
+            folder: folder.to_owned(),
+            lock,
+            key,
+            trust,
+            memory,
+        })
     }
 
     /// Enrols this machine: a new signing key, believing `vault`'s owner.
@@ -147,8 +158,8 @@ impl State {
         Ok(Self::new(folder, lock, key, vault, server_name))
     }
 
-    /// Makes the key of a machine that asks to be enrolled, or finds the one it asked with before. It counts as enrolled
-    /// only once it has accepted an answer.
+    /// Makes the key of a machine that asks to be enrolled, or finds the one it asked with before.
+    /// It counts as enrolled only once it has accepted an answer.
     ///
     /// # Errors
     /// If the folder cannot be made private or written.
@@ -165,7 +176,8 @@ impl State {
             }
         };
         let request = Request::new(server_name, key);
-        replace(folder, REQUEST, request.render().as_bytes()).map_err(|e| unwritable(folder, &e))?;
+        replace(folder, REQUEST, request.render().as_bytes())
+            .map_err(|e| unwritable(folder, &e))?;
         Ok(request)
     }
 
@@ -181,7 +193,8 @@ impl State {
         read_request(folder)
     }
 
-    /// Enrols this machine with the key it asked with, believing `vault`'s owner. Nothing is on disk before it is saved.
+    /// Enrols this machine with the key it asked with, believing `vault`'s owner. Nothing is on
+    /// disk before it is saved.
     ///
     /// # Errors
     /// If it never asked, or the folder cannot be read.
@@ -189,7 +202,13 @@ impl State {
         refuse_shared(folder)?;
         let lock = lock(folder)?;
         let request = read_request(folder)?.ok_or_else(|| damaged(folder))?;
-        Ok(Self::new(folder, lock, read_key(folder)?, vault, &request.name))
+        Ok(Self::new(
+            folder,
+            lock,
+            read_key(folder)?,
+            vault,
+            &request.name,
+        ))
     }
 
     fn new(folder: &Path, lock: File, key: SigningKey, vault: VaultId, server_name: &str) -> Self {
@@ -206,7 +225,13 @@ impl State {
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
         };
-        Self { folder: folder.to_owned(), lock: Some(lock), key, trust: Trust::new(vault), memory }
+        Self {
+            folder: folder.to_owned(),
+            lock: Some(lock),
+            key,
+            trust: Trust::new(vault),
+            memory,
+        }
     }
 
     /// Writes the memory to disk, whole or not at all.
@@ -249,7 +274,8 @@ impl State {
         Number::new(self.memory.highest)
     }
 
-    /// Gives out the next number above `seen` too, and remembers it before anything is written with it.
+    /// Gives out the next number above `seen` too, and remembers it before anything is written with
+    /// it.
     ///
     /// # Errors
     /// If there is none left, or the state cannot be saved.
@@ -267,7 +293,12 @@ impl State {
     /// # Errors
     /// If the state cannot be saved.
     pub fn remember(&mut self, written: Written) -> Result<()> {
-        if self.memory.generations.last().is_none_or(|last| last.number != written.number) {
+        if self
+            .memory
+            .generations
+            .last()
+            .is_none_or(|last| last.number != written.number)
+        {
             self.memory.generations.push(written);
             self.save()?;
         }
@@ -277,27 +308,41 @@ impl State {
     /// Notes that the signature of a generation of this server's stands on a medium.
     pub fn confirm(&mut self, number: Number, record: Hash) {
         let (number, record) = (number.get(), record.to_string());
-        let known = self.memory.generations.iter_mut().filter(|w| w.number == number && w.record == record);
+        let known = self
+            .memory
+            .generations
+            .iter_mut()
+            .filter(|w| w.number == number && w.record == record);
         known.for_each(|written| written.committed = true);
     }
 
     /// Every generation this server knows to be on a medium, the newest first.
     pub fn generations(&self) -> impl Iterator<Item = &Written> {
-        self.memory.generations.iter().rev().filter(|written| written.committed)
+        self.memory
+            .generations
+            .iter()
+            .rev()
+            .filter(|written| written.committed)
     }
 
     /// Notes that a generation of this server's is in a parcel.
     pub fn sealed(&mut self, number: Number) {
-        let known = self.memory.generations.iter_mut().filter(|written| written.number == number.get());
+        let known = self
+            .memory
+            .generations
+            .iter_mut()
+            .filter(|written| written.number == number.get());
         known.for_each(|written| written.in_parcel = true);
     }
 
-    /// Generations that were sealed into a parcel and that no stick is known to have, the newest first; those older than
-    /// what a stick has are no longer waited for.
+    /// Generations that were sealed into a parcel and that no stick is known to have, the newest
+    /// first; those older than what a stick has are no longer waited for.
     pub fn on_the_way(&self) -> impl Iterator<Item = &Written> {
         let newest = self.newest().map_or(0, |(number, _)| number.get());
         let generations = self.memory.generations.iter().rev();
-        generations.filter(move |written| written.in_parcel && !written.committed && written.number > newest)
+        generations.filter(move |written| {
+            written.in_parcel && !written.committed && written.number > newest
+        })
     }
 
     /// The newest generation that was written or sealed, whether or not a stick has it.
@@ -307,7 +352,10 @@ impl State {
 
     /// What this server remembers about a number of its own.
     pub fn written(&self, number: Number) -> Option<&Written> {
-        self.memory.generations.iter().rfind(|written| written.number == number.get())
+        self.memory
+            .generations
+            .iter()
+            .rfind(|written| written.number == number.get())
     }
 
     /// The newest generation in memory with its record's hash.
@@ -333,7 +381,11 @@ impl State {
 
     /// The identity files remembered.
     pub fn identities(&self) -> Vec<Vec<u8>> {
-        self.memory.identities.iter().filter_map(|stored| BASE64.decode(stored.as_bytes()).ok()).collect()
+        self.memory
+            .identities
+            .iter()
+            .filter_map(|stored| BASE64.decode(stored.as_bytes()).ok())
+            .collect()
     }
 
     /// What is remembered of a medium; a new entry if it was never seen.
@@ -355,7 +407,10 @@ impl State {
 
     /// Media that are in use.
     pub fn media_in_use(&self) -> impl Iterator<Item = &SeenMedium> {
-        self.memory.media.values().filter(|medium| medium.retired.is_none())
+        self.memory
+            .media
+            .values()
+            .filter(|medium| medium.retired.is_none())
     }
 
     /// When something is due.
@@ -370,32 +425,59 @@ impl State {
 
     /// What the next medium is called unless the user says otherwise: A, B, C and so on.
     pub fn next_label(&self) -> String {
-        let letter = u8::try_from(self.memory.media.len()).ok().filter(|count| *count < 26).map(|count| b'A' + count);
-        letter.map_or_else(|| (self.memory.media.len() + 1).to_string(), |letter| char::from(letter).to_string())
+        let letter = u8::try_from(self.memory.media.len())
+            .ok()
+            .filter(|count| *count < 26)
+            .map(|count| b'A' + count);
+        letter.map_or_else(
+            || (self.memory.media.len() + 1).to_string(),
+            |letter| char::from(letter).to_string(),
+        )
     }
 
     /// Every server's newest generation that was ever seen on any medium, and this server's own.
     pub fn remembered(&self) -> Vec<(ServerId, Number)> {
         let seen = self.memory.media.values().flat_map(|medium| &medium.newest);
-        let seen = seen.filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?)));
-        seen.chain(self.newest().map(|(number, _)| (self.server(), number))).collect()
+        let seen = seen
+            .filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?)));
+        seen.chain(self.newest().map(|(number, _)| (self.server(), number)))
+            .collect()
     }
 
     /// Takes note that the key of a certificate cannot be backed up, and that this is known.
     pub fn acknowledge(&mut self, certificate: &Certificate, reason: &str) {
-        let (name, until) = (certificate.display_name().to_owned(), certificate.not_after());
-        let known = Acknowledged { name, reason: reason.to_owned(), until };
-        self.memory.acknowledged.insert(Hash::of(certificate.der()).to_string(), known);
+        let (name, until) = (
+            certificate.display_name().to_owned(),
+            certificate.not_after(),
+        );
+        let known = Acknowledged {
+            name,
+            reason: reason.to_owned(),
+            until,
+        };
+        self.memory
+            .acknowledged
+            .insert(Hash::of(certificate.der()).to_string(), known);
     }
 
     /// Everything that was said so, as long as it is valid.
     pub fn all_acknowledged(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Acknowledged> {
-        self.memory.acknowledged.values().filter(move |known| now < known.until)
+        self.memory
+            .acknowledged
+            .values()
+            .filter(move |known| now < known.until)
     }
 
     /// What was said about a certificate whose key cannot be backed up, as long as it is valid.
-    pub fn acknowledged(&self, certificate: &Certificate, now: jiff::Timestamp) -> Option<&Acknowledged> {
-        let known = self.memory.acknowledged.get(&Hash::of(certificate.der()).to_string());
+    pub fn acknowledged(
+        &self,
+        certificate: &Certificate,
+        now: jiff::Timestamp,
+    ) -> Option<&Acknowledged> {
+        let known = self
+            .memory
+            .acknowledged
+            .get(&Hash::of(certificate.der()).to_string());
         known.filter(|known| now < known.until)
     }
 
@@ -411,17 +493,29 @@ impl State {
 }
 
 impl Memory {
-    /// Keeps of old generations only what no newer one holds and nothing has renewed, and what tells that. What has ended
-    /// is kept: this machine's clock may be wrong.
+    /// Keeps of old generations only what no newer one holds and nothing has renewed, and what
+    /// tells that. What has ended is kept: this machine's clock may be wrong.
     fn forget(&mut self) {
         let older = self.generations.len().saturating_sub(DESCRIBED);
-        if self.generations[..older].iter().all(|written| written.key_pairs.is_empty()) {
+        if self.generations[..older]
+            .iter()
+            .all(|written| written.key_pairs.is_empty())
+        {
             return;
         }
-        let committed = self.generations.iter().rev().filter(|written| written.committed);
+        let committed = self
+            .generations
+            .iter()
+            .rev()
+            .filter(|written| written.committed);
         let described: Vec<_> = committed.map(Described::of).collect();
-        let Some((newest, others)) = described.split_first() else { return };
-        let now = self.generations.last().map_or(jiff::Timestamp::MIN, |last| last.time);
+        let Some((newest, others)) = described.split_first() else {
+            return;
+        };
+        let now = self
+            .generations
+            .last()
+            .map_or(jiff::Timestamp::MIN, |last| last.time);
         let missing = left_out::missing(newest, others, now);
         let missing: Vec<_> = missing.into_iter().flatten().cloned().collect();
         let bears_on = |about: &AboutKeyPair, lost: &AboutKeyPair| {
@@ -430,15 +524,19 @@ impl Memory {
         };
         for written in &mut self.generations[..older] {
             let committed = written.committed;
-            written.key_pairs.retain(|about| committed && missing.iter().any(|lost| bears_on(about, lost)));
+            written
+                .key_pairs
+                .retain(|about| committed && missing.iter().any(|lost| bears_on(about, lost)));
         }
     }
 
     fn trust(&self) -> Option<Trust> {
         let mut trust = Trust::new(VaultId::parse(&self.vault)?);
         for stored in &self.statements {
-            let statement =
-                Statement { text: stored.text.clone().into_bytes(), signature: stored.signature.clone().into_bytes() };
+            let statement = Statement {
+                text: stored.text.clone().into_bytes(),
+                signature: stored.signature.clone().into_bytes(),
+            };
             trust.learn(statement).ok()?;
         }
         Some(trust)
@@ -449,7 +547,10 @@ impl StoredStatement {
     /// Statements that verified are ASCII.
     fn of(statement: &Statement) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { text: text(&statement.text), signature: text(&statement.signature) }
+        Self {
+            text: text(&statement.text),
+            signature: text(&statement.signature),
+        }
     }
 }
 
@@ -459,41 +560,61 @@ pub fn default_folder() -> Option<PathBuf> {
 }
 
 fn lock(folder: &Path) -> Result<File> {
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"));
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join("lock"));
     let file = opened.map_err(|e| unwritable(folder, &e))?;
     file.try_lock().map_err(|_| busy(folder))?;
     Ok(file)
 }
 
-/// The request in a folder, if its key is still the one beside it: joining in another way makes a new one.
+/// The request in a folder, if its key is still the one beside it: joining in another way makes a
+/// new one.
 fn read_request(folder: &Path) -> Result<Option<Request>> {
     if !folder.join(REQUEST).exists() || !folder.join("server.key").exists() {
         return Ok(None);
     }
-    let text = crate::files::read_input(&folder.join(REQUEST)).map_err(|e| unreadable(folder, &e))?;
+    let text =
+        crate::files::read_input(&folder.join(REQUEST)).map_err(|e| unreadable(folder, &e))?;
     let request = Request::parse(&text).ok_or_else(|| damaged(folder))?;
     let same = read_key(folder)?.public() == request.key;
     Ok(same.then_some(request))
 }
 
-/// A key without a state is left over from an enrolment that did not come to its end; it signed nothing that counts.
+/// A key without a state is left over from an enrolment that did not come to its end; it signed
+/// nothing that counts.
 fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
     if !folder.join("state.json").exists() && folder.join("server.key").exists() {
         fs::remove_file(folder.join("server.key"))?;
     }
     let seed = Zeroizing::new(BASE64.encode(&*key.seed()));
-    crate::files::create_private(&folder.join("server.key"), &crate::system::protect(seed.as_bytes())?)
+    crate::files::create_private(
+        &folder.join("server.key"),
+        &crate::system::protect(seed.as_bytes())?,
+    )
 }
 
 fn read_key(folder: &Path) -> Result<SigningKey> {
-    let stored = crate::files::read_input(&folder.join("server.key")).map_err(|e| unreadable(folder, &e))?;
+    let stored =
+        crate::files::read_input(&folder.join("server.key")).map_err(|e| unreadable(folder, &e))?;
     let text = match crate::system::unprotect(&stored).map_err(|e| unreadable(folder, &e))? {
         Unprotected::Secret(text) => text,
-        Unprotected::OtherMachine => return Err(Error::failed(text!("error-state-other-machine", folder = folder))),
+        Unprotected::OtherMachine => {
+            return Err(Error::failed(text!(
+                "error-state-other-machine",
+                folder = folder
+            )));
+        }
         Unprotected::Damaged => return Err(damaged(folder)),
     };
-    let seed = BASE64.decode(text.trim_ascii_end()).map(Zeroizing::new).map_err(|_| damaged(folder))?;
-    let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged(folder))?);
+    let seed = BASE64
+        .decode(text.trim_ascii_end())
+        .map(Zeroizing::new)
+        .map_err(|_| damaged(folder))?;
+    let seed: Zeroizing<[u8; 32]> =
+        Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged(folder))?);
     Ok(SigningKey::from_seed(&seed))
 }
 
@@ -506,7 +627,8 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     crate::media::flush_folder(folder)
 }
 
-/// Refuses a state folder that others can write: an ordinary user could have planted it, and with it an owner to believe.
+/// Refuses a state folder that others can write: an ordinary user could have planted it, and with
+/// it an owner to believe.
 ///
 /// # Errors
 /// When it is so, or nobody can tell.
@@ -522,11 +644,19 @@ fn busy(folder: &Path) -> Error {
 }
 
 fn unreadable(folder: &Path, error: &io::Error) -> Error {
-    Error::failed(text!("error-state-unreadable", folder = folder, reason = error))
+    Error::failed(text!(
+        "error-state-unreadable",
+        folder = folder,
+        reason = error
+    ))
 }
 
 fn unwritable(folder: &Path, error: &io::Error) -> Error {
-    Error::failed(text!("error-state-unwritable", folder = folder, reason = error))
+    Error::failed(text!(
+        "error-state-unwritable",
+        folder = folder,
+        reason = error
+    ))
 }
 
 fn damaged(folder: &Path) -> Error {
@@ -551,14 +681,18 @@ mod tests {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let issue = |name| authority.issue(&[name], Kind::P256, now).unwrap();
-        let [one, other] = ["one.example.com", "other.example.com"].map(|name| issue(name).leaf().clone());
+        let [one, other] =
+            ["one.example.com", "other.example.com"].map(|name| issue(name).leaf().clone());
         state.acknowledge(&one, "kept in the TPM");
         state.save().unwrap();
         drop(state);
         let state = State::look(&folder.path().join("state")).unwrap().unwrap();
         let second = jiff::Span::new().seconds(1);
         let last_moment = one.not_after().checked_sub(second).unwrap();
-        assert_eq!(state.acknowledged(&one, last_moment).unwrap().reason, "kept in the TPM");
+        assert_eq!(
+            state.acknowledged(&one, last_moment).unwrap().reason,
+            "kept in the TPM"
+        );
         assert_eq!(state.acknowledged(&one, one.not_after()), None);
         assert_eq!(state.acknowledged(&other, last_moment), None);
     }

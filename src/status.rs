@@ -1,4 +1,5 @@
-//! What is safe, overdue or at risk, from what this server remembers and what it holds now. Reads only, needs no secret.
+//! What is safe, overdue or at risk, from what this server remembers and what it holds now. Reads
+//! only, needs no secret.
 
 use jiff::{Span, Timestamp};
 
@@ -28,14 +29,24 @@ pub struct Here {
     pub pending: bool,
 }
 
-/// Everything worth saying, the worst first. `here` is `None` where nobody said what this server holds.
+/// Everything worth saying, the worst first. `here` is `None` where nobody said what this server
+/// holds.
 pub fn run(state: &State, here: Option<&[Here]>, now: Timestamp) -> Vec<Finding> {
-    let mut status = Status { state, now, findings: Vec::new() };
+    let mut status = Status {
+        state,
+        now,
+        findings: Vec::new(),
+    };
     status.backups();
     status.media();
     status.drills();
-    here.into_iter().flatten().filter(|here| !here.pending).for_each(|here| status.key_pair(here));
-    status.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    here.into_iter()
+        .flatten()
+        .filter(|here| !here.pending)
+        .for_each(|here| status.key_pair(here));
+    status
+        .findings
+        .sort_by_key(|finding| std::cmp::Reverse(finding.level));
     status.findings
 }
 
@@ -58,12 +69,15 @@ impl Status<'_> {
         is_older(time, months, self.now)
     }
 
-    /// The newest generation: whether there is one, how old it is, how many media hold it, and what was
-    /// set aside for it; and what was sealed into a parcel and is on no medium yet.
+    /// The newest generation: whether there is one, how old it is, how many media hold it, and what
+    /// was set aside for it; and what was sealed into a parcel and is on no medium yet.
     fn backups(&mut self) {
         if let Some(sealed) = self.state.on_the_way().next() {
             let (number, age) = (sealed.number, days(self.now, sealed.time));
-            self.attention("on-the-way", text!("status-on-the-way", number = number, age = age));
+            self.attention(
+                "on-the-way",
+                text!("status-on-the-way", number = number, age = age),
+            );
         }
         let Some(newest) = self.state.generations().next() else {
             return self.attention("no-backup", text!("status-no-backup"));
@@ -71,19 +85,38 @@ impl Status<'_> {
         let (number, age) = (newest.number, days(self.now, newest.time));
         let months = self.state.policy().verify_every;
         if self.is_older(newest.time, months) {
-            self.attention("backup-old", text!("status-backup-old", number = number, age = age));
+            self.attention(
+                "backup-old",
+                text!("status-backup-old", number = number, age = age),
+            );
         }
         for left_out in left_out::in_memory(self.state, self.now) {
             self.attention("left-out", left_out.finding());
         }
         let wanted = self.state.policy().min_media;
-        let holding = self.state.media_in_use().filter(|medium| holds(self.state, medium, number)).count();
+        let holding = self
+            .state
+            .media_in_use()
+            .filter(|medium| holds(self.state, medium, number))
+            .count();
         if holding < wanted {
-            self.attention("few-media", text!("status-few-media", number = number, count = holding, wanted = wanted));
+            self.attention(
+                "few-media",
+                text!(
+                    "status-few-media",
+                    number = number,
+                    count = holding,
+                    wanted = wanted
+                ),
+            );
         }
         for exception in &newest.exceptions {
             let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
-            self.find("rule-set-aside", Level::Note, text!("status-rule-set-aside", rule = rule, reason = reason));
+            self.find(
+                "rule-set-aside",
+                Level::Note,
+                text!("status-rule-set-aside", rule = rule, reason = reason),
+            );
         }
     }
 
@@ -97,13 +130,27 @@ impl Status<'_> {
             let checked = medium.last_cold.or(medium.first_seen);
             if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
                 let text = match medium.last_cold {
-                    Some(last) => text!("status-check-due", label = label, age = days(self.now, last)),
+                    Some(last) => text!(
+                        "status-check-due",
+                        label = label,
+                        age = days(self.now, last)
+                    ),
                     None => text!("status-never-checked", label = label),
                 };
                 self.attention("check-due", text);
             }
-            if medium.first_seen.is_some_and(|first| self.is_older(first, policy.rewrite_after)) {
-                self.attention("medium-old", text!("status-medium-old", label = label, months = policy.rewrite_after));
+            if medium
+                .first_seen
+                .is_some_and(|first| self.is_older(first, policy.rewrite_after))
+            {
+                self.attention(
+                    "medium-old",
+                    text!(
+                        "status-medium-old",
+                        label = label,
+                        months = policy.rewrite_after
+                    ),
+                );
             }
         }
     }
@@ -112,14 +159,20 @@ impl Status<'_> {
         match self.state.drills().last() {
             None => self.attention("never-drilled", text!("status-never-drilled")),
             Some(last) if self.is_older(last.time, DRILL_MONTHS) => {
-                self.attention("drill-due", text!("status-drill-due", age = days(self.now, last.time)));
+                self.attention(
+                    "drill-due",
+                    text!("status-drill-due", age = days(self.now, last.time)),
+                );
             }
             Some(_) => {}
         }
     }
 
     fn key_pair(&mut self, here: &Here) {
-        let (name, thumbprint) = (here.certificate.display_name(), here.certificate.thumbprint());
+        let (name, thumbprint) = (
+            here.certificate.display_name(),
+            here.certificate.thumbprint(),
+        );
         match here.certificate.remaining(self.now) {
             Remaining::Over => {
                 return self.find(
@@ -129,20 +182,37 @@ impl Status<'_> {
                 );
             }
             Remaining::Days(left) => {
-                self.find("expires-soon", Level::Note, text!("status-expires-soon", name = name, left = left));
+                self.find(
+                    "expires-soon",
+                    Level::Note,
+                    text!("status-expires-soon", name = name, left = left),
+                );
             }
             Remaining::NotYet | Remaining::Long => {}
         }
-        match (&here.hindrance, self.state.acknowledged(&here.certificate, self.now)) {
+        match (
+            &here.hindrance,
+            self.state.acknowledged(&here.certificate, self.now),
+        ) {
             (Some(reason), None) => {
-                self.attention("no-key", text!("status-no-key", name = name, reason = reason.clone()));
+                self.attention(
+                    "no-key",
+                    text!("status-no-key", name = name, reason = reason.clone()),
+                );
             }
             (Some(_), Some(known)) => {
                 let why = known.reason.as_str();
-                self.find("no-key-known", Level::Note, text!("status-no-key-known", name = name, why = why));
+                self.find(
+                    "no-key-known",
+                    Level::Note,
+                    text!("status-no-key-known", name = name, why = why),
+                );
             }
             (None, _) if media_with(self.state, &here.certificate).is_empty() => {
-                self.attention("not-on-a-medium", text!("status-not-on-a-medium", name = name));
+                self.attention(
+                    "not-on-a-medium",
+                    text!("status-not-on-a-medium", name = name),
+                );
             }
             (None, _) => {}
         }
@@ -151,41 +221,84 @@ impl Status<'_> {
 
 /// The private keys on a server that is given away: each must go, once it is safe elsewhere.
 pub fn remaining(state: Option<&State>, here: &[Here]) -> Vec<Finding> {
-    let mut findings: Vec<_> = here.iter().filter(|here| here.has_key).map(|here| remains(state, here)).collect();
+    let mut findings: Vec<_> = here
+        .iter()
+        .filter(|here| here.has_key)
+        .map(|here| remains(state, here))
+        .collect();
     if !findings.is_empty() {
-        findings.push(Finding { id: "remains-what", level: Level::Note, text: text!("status-remains-what") });
+        findings.push(Finding {
+            id: "remains-what",
+            level: Level::Note,
+            text: text!("status-remains-what"),
+        });
     }
     findings
 }
 
 fn remains(state: Option<&State>, here: &Here) -> Finding {
-    let (name, thumbprint) = (here.certificate.display_name(), here.certificate.thumbprint());
+    let (name, thumbprint) = (
+        here.certificate.display_name(),
+        here.certificate.thumbprint(),
+    );
     let media = state.map_or_else(Vec::new, |state| media_with(state, &here.certificate));
     let media: Vec<_> = media.iter().map(|medium| medium.label.as_str()).collect();
     let text = match &here.hindrance {
         _ if !media.is_empty() => {
-            text!("status-remains-saved", name = name, thumbprint = thumbprint, media = media.join(", "))
+            text!(
+                "status-remains-saved",
+                name = name,
+                thumbprint = thumbprint,
+                media = media.join(", ")
+            )
         }
-        None => text!("status-remains-unsaved", name = name, thumbprint = thumbprint),
+        None => text!(
+            "status-remains-unsaved",
+            name = name,
+            thumbprint = thumbprint
+        ),
         Some(reason) => {
-            text!("status-remains-unsavable", name = name, thumbprint = thumbprint, reason = reason.clone())
+            text!(
+                "status-remains-unsavable",
+                name = name,
+                thumbprint = thumbprint,
+                reason = reason.clone()
+            )
         }
     };
-    Finding { id: "remains", level: Level::Attention, text }
+    Finding {
+        id: "remains",
+        level: Level::Attention,
+        text,
+    }
 }
 
 /// Whether a medium is known to hold this server's generation of that number, or a newer one.
 pub fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
-    medium.newest.get(&state.server().to_string()).is_some_and(|newest| *newest >= number)
+    medium
+        .newest
+        .get(&state.server().to_string())
+        .is_some_and(|newest| *newest >= number)
 }
 
 /// Media in use that hold a generation with this certificate and its key.
 pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s SeenMedium> {
     let wanted = Hash::of(certificate.der()).to_string();
-    let has = |written: &&Written| written.key_pairs.iter().any(|pair| pair.certificate_sha256 == wanted);
-    let numbers: Vec<u32> = state.generations().filter(has).map(|written| written.number).collect();
+    let has = |written: &&Written| {
+        written
+            .key_pairs
+            .iter()
+            .any(|pair| pair.certificate_sha256 == wanted)
+    };
+    let numbers: Vec<u32> = state
+        .generations()
+        .filter(has)
+        .map(|written| written.number)
+        .collect();
     let media = state.media_in_use();
-    media.filter(|medium| numbers.iter().any(|number| holds(state, medium, *number))).collect()
+    media
+        .filter(|medium| numbers.iter().any(|number| holds(state, medium, *number)))
+        .collect()
 }
 
 /// Whole days from `earlier` to `later`, none where it is the other way round.

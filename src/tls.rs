@@ -1,5 +1,6 @@
-//! Proof that a key pair works: it serves one TLS connection on loopback. Nothing leaves this machine, nothing is
-//! trusted but the one certificate expected, and no secret goes over the connection.
+//! Proof that a key pair works: it serves one TLS connection on loopback. Nothing leaves this
+//! machine, nothing is trusted but the one certificate expected, and no secret goes over the
+//! connection.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,8 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, ServerConfig,
-    ServerConnection, SignatureScheme, Stream,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion,
+    ServerConfig, ServerConnection, SignatureScheme, Stream,
 };
 
 use crate::keypair::{Certificate, Hash, KeyPair, Scheme};
@@ -28,13 +29,14 @@ const MAX_STRANGERS: usize = 16;
 const QUESTION: &[u8] = b"pfxvault?";
 const ANSWER: &[u8] = b"pfxvault!";
 
-static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring::default_provider()));
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(ring::default_provider()));
 
 /// Why a key pair did not prove itself.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The library cannot use such a key: for TLS P-521, RSA below 2048 or above 4096 bits. It may be good all the
-    /// same.
+    /// The library cannot use such a key: for TLS P-521, RSA below 2048 or above 4096 bits. It may
+    /// be good all the same.
     #[error("this program cannot use a key of type {key_type} for TLS")]
     NotServable {
         /// Such as `ECDSA P-521`.
@@ -58,8 +60,9 @@ pub struct Handshake {
     pub version: String,
 }
 
-/// Serves one connection on 127.0.0.1 with this key and chain, to a client that expects exactly this leaf, and sends a
-/// few bytes both ways (RFC 8446). The client asks for `name` where that is a host name, for a `*` in it with `www`.
+/// Serves one connection on 127.0.0.1 with this key and chain, to a client that expects exactly
+/// this leaf, and sends a few bytes both ways (RFC 8446). The client asks for `name` where that is
+/// a host name, for a `*` in it with `www`.
 ///
 /// # Errors
 /// [`TlsError::NotServable`] where another proof is needed; else what went wrong.
@@ -68,26 +71,40 @@ pub fn handshake(pair: &KeyPair, name: &str) -> Result<Handshake, TlsError> {
     let client = ClientConnection::new(Arc::new(client_config(pair.leaf())?), server_name(name))?;
     let (server_socket, client_socket) = loopback()?;
     thread::scope(|scope| {
-        let serving = thread::Builder::new().spawn_scoped(scope, || serve(server, server_socket))?;
+        let serving =
+            thread::Builder::new().spawn_scoped(scope, || serve(server, server_socket))?;
         let asked = ask(client, client_socket);
-        let served = serving.join().unwrap_or_else(|_| Err(io::Error::other("the server stopped")));
+        let served = serving
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the server stopped")));
         // The client's reason comes first: where it refuses, the server only hears that it did.
         let version = asked?;
         served?;
-        Ok(Handshake { version: version_name(version) })
+        Ok(Handshake {
+            version: version_name(version),
+        })
     })
 }
 
-/// Signs a random challenge and verifies it with the certificate's public key, by other code than TLS uses.
+/// Signs a random challenge and verifies it with the certificate's public key, by other code than
+/// TLS uses.
 ///
 /// # Errors
-/// [`TlsError::WrongSignature`]; [`TlsError::NotServable`] where the key cannot be used here at all; no random numbers.
+/// [`TlsError::WrongSignature`]; [`TlsError::NotServable`] where the key cannot be used here at
+/// all; no random numbers.
 pub fn sign_and_verify(pair: &KeyPair) -> Result<(), TlsError> {
     let mut challenge = [0; 32];
     getrandom::fill(&mut challenge).map_err(io::Error::other)?;
-    let signature = pair.key.sign(&challenge).ok_or_else(|| not_servable(pair))?;
+    let signature = pair
+        .key
+        .sign(&challenge)
+        .ok_or_else(|| not_servable(pair))?;
     let verified = pair.leaf().verify_own(&challenge, &signature);
-    if verified { Ok(()) } else { Err(TlsError::WrongSignature) }
+    if verified {
+        Ok(())
+    } else {
+        Err(TlsError::WrongSignature)
+    }
 }
 
 /// The cryptography of every connection.
@@ -96,7 +113,11 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 /// Whether a signature of a handshake is of a certificate's key.
-pub(crate) fn verifies(certificate: &Certificate, message: &[u8], signed: &DigitallySignedStruct) -> bool {
+pub(crate) fn verifies(
+    certificate: &Certificate,
+    message: &[u8],
+    signed: &DigitallySignedStruct,
+) -> bool {
     let verified = scheme(signed.scheme).zip(certificate.public());
     verified.is_some_and(|(scheme, key)| key.verify(scheme, message, signed.signature()))
 }
@@ -107,14 +128,19 @@ pub(crate) fn schemes() -> Vec<SignatureScheme> {
 }
 
 fn not_servable(pair: &KeyPair) -> TlsError {
-    TlsError::NotServable { key_type: pair.key.key_type() }
+    TlsError::NotServable {
+        key_type: pair.key.key_type(),
+    }
 }
 
 pub(crate) fn server_config(pair: &KeyPair) -> Result<ServerConfig, TlsError> {
     let pkcs8 = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.key.pkcs8().expose()));
     let key = ring::sign::any_supported_type(&pkcs8);
     let key = key.map_err(|_| not_servable(pair))?;
-    let chain = pair.chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec()));
+    let chain = pair
+        .chain
+        .iter()
+        .map(|certificate| CertificateDer::from(certificate.der().to_vec()));
     let certified = CertifiedKey::new(chain.collect(), key);
     let mut config = ServerConfig::builder_with_provider(PROVIDER.clone())
         .with_safe_default_protocol_versions()?
@@ -137,11 +163,16 @@ fn client_config(leaf: &Certificate) -> Result<ClientConfig, TlsError> {
 
 fn server_name(name: &str) -> ServerName<'static> {
     let host = name.replace('*', "www");
-    let mut names = [host, "localhost".into()].into_iter().filter_map(|name| ServerName::try_from(name).ok());
-    names.next().unwrap_or(ServerName::IpAddress(Ipv4Addr::LOCALHOST.into()))
+    let mut names = [host, "localhost".into()]
+        .into_iter()
+        .filter_map(|name| ServerName::try_from(name).ok());
+    names
+        .next()
+        .unwrap_or(ServerName::IpAddress(Ipv4Addr::LOCALHOST.into()))
 }
 
-/// Two ends of one connection. Any process here may connect to the port: its connections are dropped.
+/// Two ends of one connection. Any process here may connect to the port: its connections are
+/// dropped.
 fn loopback() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let client = TcpStream::connect_timeout(&listener.local_addr()?, TIMEOUT)?;
@@ -180,7 +211,11 @@ fn ask(mut client: ClientConnection, mut socket: TcpStream) -> io::Result<Option
 fn expect(stream: &mut impl Read, expected: &[u8]) -> io::Result<()> {
     let mut received = [0; QUESTION.len()];
     stream.read_exact(&mut received)?;
-    if received == expected { Ok(()) } else { Err(io::Error::other("other bytes arrived than were sent")) }
+    if received == expected {
+        Ok(())
+    } else {
+        Err(io::Error::other("other bytes arrived than were sent"))
+    }
 }
 
 /// A version's name.
@@ -192,13 +227,17 @@ pub(crate) fn version_name(version: Option<ProtocolVersion>) -> String {
     }
 }
 
-/// Accepts one certificate, byte for byte, and the signatures of its key: no names, no dates, no trust. Whoever the
-/// server is, it has the private key.
+/// Accepts one certificate, byte for byte, and the signatures of its key: no names, no dates, no
+/// trust. Whoever the server is, it has the private key.
 #[derive(Debug)]
 struct ExactlyThis(Certificate);
 
 impl ExactlyThis {
-    fn verify(&self, message: &[u8], signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+    fn verify(
+        &self,
+        message: &[u8],
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         if verifies(&self.0, message, signed) {
             Ok(HandshakeSignatureValid::assertion())
         } else {
@@ -249,25 +288,63 @@ impl ServerCertVerifier for ExactlyThis {
 
 /// SignatureScheme of RFC 8446 section 4.2.3.
 const SCHEMES: [(SignatureScheme, Scheme); 9] = [
-    (SignatureScheme::ECDSA_NISTP256_SHA256, Scheme::Ecdsa(Hash::Sha256)),
-    (SignatureScheme::ECDSA_NISTP384_SHA384, Scheme::Ecdsa(Hash::Sha384)),
+    (
+        SignatureScheme::ECDSA_NISTP256_SHA256,
+        Scheme::Ecdsa(Hash::Sha256),
+    ),
+    (
+        SignatureScheme::ECDSA_NISTP384_SHA384,
+        Scheme::Ecdsa(Hash::Sha384),
+    ),
     (SignatureScheme::ED25519, Scheme::Ed25519),
-    (SignatureScheme::RSA_PSS_SHA256, Scheme::RsaPss { hash: Hash::Sha256, salt: 32 }),
-    (SignatureScheme::RSA_PSS_SHA384, Scheme::RsaPss { hash: Hash::Sha384, salt: 48 }),
-    (SignatureScheme::RSA_PSS_SHA512, Scheme::RsaPss { hash: Hash::Sha512, salt: 64 }),
-    (SignatureScheme::RSA_PKCS1_SHA256, Scheme::RsaPkcs1(Hash::Sha256)),
-    (SignatureScheme::RSA_PKCS1_SHA384, Scheme::RsaPkcs1(Hash::Sha384)),
-    (SignatureScheme::RSA_PKCS1_SHA512, Scheme::RsaPkcs1(Hash::Sha512)),
+    (
+        SignatureScheme::RSA_PSS_SHA256,
+        Scheme::RsaPss {
+            hash: Hash::Sha256,
+            salt: 32,
+        },
+    ),
+    (
+        SignatureScheme::RSA_PSS_SHA384,
+        Scheme::RsaPss {
+            hash: Hash::Sha384,
+            salt: 48,
+        },
+    ),
+    (
+        SignatureScheme::RSA_PSS_SHA512,
+        Scheme::RsaPss {
+            hash: Hash::Sha512,
+            salt: 64,
+        },
+    ),
+    (
+        SignatureScheme::RSA_PKCS1_SHA256,
+        Scheme::RsaPkcs1(Hash::Sha256),
+    ),
+    (
+        SignatureScheme::RSA_PKCS1_SHA384,
+        Scheme::RsaPkcs1(Hash::Sha384),
+    ),
+    (
+        SignatureScheme::RSA_PKCS1_SHA512,
+        Scheme::RsaPkcs1(Hash::Sha512),
+    ),
 ];
 
 fn scheme(wanted: SignatureScheme) -> Option<Scheme> {
-    SCHEMES.iter().find(|(scheme, _)| *scheme == wanted).map(|(_, scheme)| *scheme)
+    SCHEMES
+        .iter()
+        .find(|(scheme, _)| *scheme == wanted)
+        .map(|(_, scheme)| *scheme)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keypair::fixtures::{Issued, RSA, now, openssl, openssl_certificate, openssl_key, sorted};
+    use crate::keypair::fixtures::{
+        Issued, RSA, now, openssl, openssl_certificate, openssl_key, sorted,
+    };
 
     fn pair(pkcs8: Vec<u8>, certificates: &[&[u8]]) -> KeyPair {
         sorted(&[pkcs8], certificates).key_pairs.remove(0)
@@ -288,7 +365,11 @@ mod tests {
             &["-algorithm", "ED25519"],
         ] {
             let pair = openssl_pair(options);
-            assert_eq!(handshake(&pair, "www.example.com").unwrap().version, "TLS 1.3", "{options:?}");
+            assert_eq!(
+                handshake(&pair, "www.example.com").unwrap().version,
+                "TLS 1.3",
+                "{options:?}"
+            );
             sign_and_verify(&pair).unwrap();
         }
     }
@@ -296,13 +377,25 @@ mod tests {
     #[test]
     fn keys_that_tls_cannot_serve_here_prove_themselves_by_a_signature() {
         for (options, expected) in [
-            (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"][..], "ECDSA P-521"),
-            (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"], "RSA 1024"),
-            (&["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"], "RSA 2048"),
+            (
+                &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"][..],
+                "ECDSA P-521",
+            ),
+            (
+                &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
+                "RSA 1024",
+            ),
+            (
+                &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
+                "RSA 2048",
+            ),
         ] {
             let pair = openssl_pair(options);
             let refusal = handshake(&pair, "www.example.com").unwrap_err();
-            assert!(matches!(refusal, TlsError::NotServable { key_type } if key_type == expected), "{options:?}");
+            assert!(
+                matches!(refusal, TlsError::NotServable { key_type } if key_type == expected),
+                "{options:?}"
+            );
             sign_and_verify(&pair).unwrap();
         }
     }
@@ -312,11 +405,24 @@ mod tests {
         let root = Issued::root("Root");
         let leaf = root.host("*.example.com");
         let pair = pair(leaf.pkcs8(), &[&leaf.der, &root.der]);
-        for name in ["*.example.com", "192.0.2.1", "a b", "", "例え.jp", "_sip.example.com"] {
+        for name in [
+            "*.example.com",
+            "192.0.2.1",
+            "a b",
+            "",
+            "例え.jp",
+            "_sip.example.com",
+        ] {
             handshake(&pair, name).unwrap();
         }
-        assert_eq!(server_name("*.example.com"), ServerName::try_from("www.example.com").unwrap());
-        assert_eq!(server_name("Example Server"), ServerName::try_from("localhost").unwrap());
+        assert_eq!(
+            server_name("*.example.com"),
+            ServerName::try_from("www.example.com").unwrap()
+        );
+        assert_eq!(
+            server_name("Example Server"),
+            ServerName::try_from("localhost").unwrap()
+        );
     }
 
     #[test]
@@ -328,7 +434,10 @@ mod tests {
         mine.key = other.key;
         let refusal = handshake(&mine, "www.example.com").unwrap_err();
         assert!(refusal.to_string().contains("BadSignature"), "{refusal}");
-        assert!(matches!(sign_and_verify(&mine), Err(TlsError::WrongSignature)));
+        assert!(matches!(
+            sign_and_verify(&mine),
+            Err(TlsError::WrongSignature)
+        ));
     }
 
     #[test]
@@ -339,8 +448,15 @@ mod tests {
         assert_eq!(ours.spki_sha256(), twin.spki_sha256());
         let name = ServerName::try_from("localhost").unwrap();
         let verify = |der: &[u8]| {
-            let now = UnixTime::since_unix_epoch(Duration::from_secs(now().as_second().cast_unsigned()));
-            ExactlyThis(ours.clone()).verify_server_cert(&CertificateDer::from(der), &[], &name, &[], now)
+            let now =
+                UnixTime::since_unix_epoch(Duration::from_secs(now().as_second().cast_unsigned()));
+            ExactlyThis(ours.clone()).verify_server_cert(
+                &CertificateDer::from(der),
+                &[],
+                &name,
+                &[],
+                now,
+            )
         };
         assert!(verify(ours.der()).is_ok());
         assert!(verify(twin.der()).is_err());
@@ -351,9 +467,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("key"), &RSA[0]).unwrap();
         let key = ["-key", "key", "-keyform", "DER"];
-        openssl(folder.path(), &[&["req", "-new", "-subj", "/CN=old", "-out", "csr"], &key[..]].concat());
-        let sign =
-            ["x509", "-req", "-in", "csr", "-signkey", "key", "-keyform", "DER", "-outform", "DER", "-out", "crt"];
+        openssl(
+            folder.path(),
+            &[
+                &["req", "-new", "-subj", "/CN=old", "-out", "csr"],
+                &key[..],
+            ]
+            .concat(),
+        );
+        let sign = [
+            "x509", "-req", "-in", "csr", "-signkey", "key", "-keyform", "DER", "-outform", "DER",
+            "-out", "crt",
+        ];
         openssl(folder.path(), &sign);
         let certificate = std::fs::read(folder.path().join("crt")).unwrap();
         handshake(&pair(RSA[0].clone(), &[&certificate]), "old").unwrap();

@@ -1,5 +1,5 @@
-//! Checking media without any secret: signatures, hashes, every byte read past the cache. What is found is named in
-//! plain words; nothing is repaired here.
+//! Checking media without any secret: signatures, hashes, every byte read past the cache. What is
+//! found is named in plain words; nothing is repaired here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,29 +99,55 @@ fn newest_whole(numbers: &[Judged]) -> BTreeMap<ServerId, Number> {
 ///
 /// # Errors
 /// Where there is no vault, or a medium cannot be read at all.
-pub fn run(media: &[Medium], state: Option<&State>, pin: Option<VaultId>, now: jiff::Timestamp) -> Result<Report> {
+pub fn run(
+    media: &[Medium],
+    state: Option<&State>,
+    pin: Option<VaultId>,
+    now: jiff::Timestamp,
+) -> Result<Report> {
     let pinned = pin.is_some() || state.is_some();
     let vault = pin.map_or_else(|| owner_of(media, state), Ok)?;
-    let trust = state.map(|state| state.trust.clone()).filter(|trust| trust.vault == vault);
+    let trust = state
+        .map(|state| state.trust.clone())
+        .filter(|trust| trust.vault == vault);
     let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
     let survey = Survey::of(media, vault.clone(), &trust, Reading::PastCache)?;
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
         return Err(survey.not_ours(foreign));
     }
-    let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
+    let mut check = Check {
+        survey: &survey,
+        numbers: Vec::new(),
+        findings: Vec::new(),
+        bytes: 0,
+    };
     check.slots(true);
     check.order(state, now);
     check.owner_files(pinned);
     check.programs();
     check.loose_files();
-    let Check { numbers, mut findings, bytes, .. } = check;
+    let Check {
+        numbers,
+        mut findings,
+        bytes,
+        ..
+    } = check;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    let newest_on = (0..media.len()).map(|medium| survey.newest_on(medium)).collect();
-    Ok(Report { vault, pinned, numbers, findings, bytes, newest_on })
+    let newest_on = (0..media.len())
+        .map(|medium| survey.newest_on(medium))
+        .collect();
+    Ok(Report {
+        vault,
+        pinned,
+        numbers,
+        findings,
+        bytes,
+        newest_on,
+    })
 }
 
-/// What the records on media of this server's vault say at a glance: about each other, about time, and about what this
-/// server remembers. No other file is read.
+/// What the records on media of this server's vault say at a glance: about each other, about time,
+/// and about what this server remembers. No other file is read.
 ///
 /// # Errors
 /// As [`run`].
@@ -130,7 +156,12 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
         return Err(survey.not_ours(foreign));
     }
-    let mut check = Check { survey: &survey, numbers: Vec::new(), findings: Vec::new(), bytes: 0 };
+    let mut check = Check {
+        survey: &survey,
+        numbers: Vec::new(),
+        findings: Vec::new(),
+        bytes: 0,
+    };
     check.slots(false);
     check.order(Some(state), now);
     check.owner_files(true);
@@ -164,18 +195,29 @@ fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     for medium in media {
         let walk = medium.walk(Reading::Cached)?;
         let statements = walk.statements.iter().map(|pair| &pair.statement);
-        let signers = statements.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
+        let signers =
+            statements.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
         claims.extend(signers.map(|key| VaultId::of(&key)));
-        generations.extend(walk.folders.iter().map(|folder| (folder.server, folder.number)));
+        generations.extend(
+            walk.folders
+                .iter()
+                .map(|folder| (folder.server, folder.number)),
+        );
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
     let unsigned = || match generations.len() {
         0 => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
-        count => Error::new(Exit::NoVault, text!("error-no-statement", medium = name, count = count)),
+        count => Error::new(
+            Exit::NoVault,
+            text!("error-no-statement", medium = name, count = count),
+        ),
     };
     match claims.len() {
         0 | 1 => claims.pop_first().ok_or_else(unsigned),
-        _ => Err(Error::new(Exit::Forged, text!("error-two-owners", medium = name))),
+        _ => Err(Error::new(
+            Exit::Forged,
+            text!("error-two-owners", medium = name),
+        )),
     }
 }
 
@@ -191,19 +233,30 @@ impl Check<'_, '_> {
         self.findings.push(Finding { id, level, text });
     }
 
-    /// Every number of every server: its state, and damage inside it, where its files are to be read.
+    /// Every number of every server: its state, and damage inside it, where its files are to be
+    /// read.
     fn slots(&mut self, read: bool) {
         let survey = self.survey;
         for ((server, number), slot) in &survey.slots {
             for generation in &slot.generations {
-                let check = if read { survey.check(generation, Reading::PastCache) } else { FileCheck::default() };
+                let check = if read {
+                    survey.check(generation, Reading::PastCache)
+                } else {
+                    FileCheck::default()
+                };
                 self.bytes += check.bytes;
                 self.judge_generation(generation, &check);
                 self.single_copies(generation);
             }
             if slot.generations.is_empty() {
                 let state = state_without_record(slot);
-                self.numbers.push(Judged { server: *server, number: *number, state, record: None, copies: 0 });
+                self.numbers.push(Judged {
+                    server: *server,
+                    number: *number,
+                    state,
+                    record: None,
+                    copies: 0,
+                });
             }
             if slot.is_fork() {
                 self.findings.push(history::fork(*server, *number));
@@ -211,9 +264,16 @@ impl Check<'_, '_> {
             self.strangers(*server, *number, slot);
         }
         for (server, number) in survey.elsewhere(&[]) {
-            self.numbers.push(Judged { server, number, state: "elsewhere", record: None, copies: 0 });
+            self.numbers.push(Judged {
+                server,
+                number,
+                state: "elsewhere",
+                record: None,
+                copies: 0,
+            });
         }
-        self.numbers.sort_by_key(|judged| (judged.server, judged.number));
+        self.numbers
+            .sort_by_key(|judged| (judged.server, judged.number));
     }
 
     fn judge_generation(&mut self, generation: &Generation, check: &FileCheck) {
@@ -232,15 +292,28 @@ impl Check<'_, '_> {
             self.find(
                 "file-lost",
                 Level::Lost,
-                text!("found-file-lost", generation = key.as_str(), file = file.as_str()),
+                text!(
+                    "found-file-lost",
+                    generation = key.as_str(),
+                    file = file.as_str()
+                ),
             );
         }
-        let recoverable =
-            check.bad.iter().filter(|place| !check.missing.iter().any(|file| place.path.ends_with(file.as_str())));
+        let recoverable = check.bad.iter().filter(|place| {
+            !check
+                .missing
+                .iter()
+                .any(|file| place.path.ends_with(file.as_str()))
+        });
         for place in recoverable {
             let medium = self.survey.medium(place.medium).name.as_str();
             let good = self.good_copy(generation, &place.path);
-            let text = text!("found-copy-bad", medium = medium, path = place.path.as_str(), good = good);
+            let text = text!(
+                "found-copy-bad",
+                medium = medium,
+                path = place.path.as_str(),
+                good = good
+            );
             self.find("copy-bad", Level::Attention, text);
         }
     }
@@ -249,7 +322,11 @@ impl Check<'_, '_> {
     fn single_copies(&mut self, generation: &Generation) {
         for medium in self.survey.single_copies(generation) {
             let medium = self.survey.medium(medium).name.as_str();
-            let text = text!("found-one-copy", medium = medium, generation = generation.key());
+            let text = text!(
+                "found-one-copy",
+                medium = medium,
+                generation = generation.key()
+            );
             self.find("one-copy", Level::Attention, text);
         }
     }
@@ -258,7 +335,9 @@ impl Check<'_, '_> {
     fn good_copy(&self, generation: &Generation, bad: &str) -> String {
         let name = bad.rsplit('/').next().unwrap_or_default();
         let place = self.survey.good_place(generation, name);
-        place.map_or_else(String::new, |place| format!("{} {}", self.survey.medium(place.medium).name, place.path))
+        place.map_or_else(String::new, |place| {
+            format!("{} {}", self.survey.medium(place.medium).name, place.path)
+        })
     }
 
     fn strangers(&mut self, server: ServerId, number: Number, slot: &Slot) {
@@ -273,14 +352,22 @@ impl Check<'_, '_> {
             self.find("foreign", Level::Forged, text);
         }
         for place in &slot.newer {
-            self.find("newer-format", Level::Attention, text!("found-newer", path = place.path.as_str()));
+            self.find(
+                "newer-format",
+                Level::Attention,
+                text!("found-newer", path = place.path.as_str()),
+            );
         }
         if !slot.generations.is_empty() {
             for place in &slot.damaged {
                 self.find(
                     "copy-bad",
                     Level::Attention,
-                    text!("found-record-bad", path = place.path.as_str(), generation = key.as_str()),
+                    text!(
+                        "found-record-bad",
+                        path = place.path.as_str(),
+                        generation = key.as_str()
+                    ),
                 );
             }
         }
@@ -291,18 +378,36 @@ impl Check<'_, '_> {
         let survey = self.survey;
         let whole = newest_whole(&self.numbers);
         for judged in self.numbers.clone() {
-            let above = whole.get(&judged.server).is_none_or(|newest| judged.number > *newest);
+            let above = whole
+                .get(&judged.server)
+                .is_none_or(|newest| judged.number > *newest);
             let key = format!("{}/{}", judged.server, judged.number);
             match judged.state {
-                "unfinished" if above => {
-                    self.find("unfinished-above-whole", Level::Attention, text!("found-unfinished", generation = key))
-                }
-                "damaged" if judged.record.is_none() && above && !whole.contains_key(&judged.server) => {
-                    self.find("damaged-above-whole", Level::Lost, text!("found-damaged", generation = key));
+                "unfinished" if above => self.find(
+                    "unfinished-above-whole",
+                    Level::Attention,
+                    text!("found-unfinished", generation = key),
+                ),
+                "damaged"
+                    if judged.record.is_none() && above && !whole.contains_key(&judged.server) =>
+                {
+                    self.find(
+                        "damaged-above-whole",
+                        Level::Lost,
+                        text!("found-damaged", generation = key),
+                    );
                 }
                 "damaged" if judged.record.is_none() => {
-                    let id = if above { "damaged-above-whole" } else { "damaged-below-whole" };
-                    self.find(id, Level::Attention, text!("found-damaged", generation = key));
+                    let id = if above {
+                        "damaged-above-whole"
+                    } else {
+                        "damaged-below-whole"
+                    };
+                    self.find(
+                        id,
+                        Level::Attention,
+                        text!("found-damaged", generation = key),
+                    );
                 }
                 "elsewhere" if above => self.find(
                     "elsewhere-above-whole",
@@ -313,28 +418,43 @@ impl Check<'_, '_> {
             }
         }
         for (server, number) in survey.contradictions() {
-            let text = text!("found-contradiction", generation = format!("{server}/{number}"));
+            let text = text!(
+                "found-contradiction",
+                generation = format!("{server}/{number}")
+            );
             self.find("prev-contradiction", Level::Attention, text);
         }
         self.overdue(&whole, now);
-        let held: Vec<_> =
-            (0..survey.media_count()).map(|medium| (survey.medium(medium), survey.newest_on(medium))).collect();
+        let held: Vec<_> = (0..survey.media_count())
+            .map(|medium| (survey.medium(medium), survey.newest_on(medium)))
+            .collect();
         self.findings.extend(history::copies(&held));
         if let Some(state) = state.filter(|state| *state.vault() == survey.trust.vault) {
-            self.findings.extend(history::of_media(survey, state, &whole));
-            self.findings.extend(history::of_this_server(survey, state, None));
+            self.findings
+                .extend(history::of_media(survey, state, &whole));
+            self.findings
+                .extend(history::of_this_server(survey, state, None));
         }
     }
 
     fn overdue(&mut self, whole: &BTreeMap<ServerId, Number>, now: jiff::Timestamp) {
         let today = day_of(now);
         // Nothing is due of a server that the owner has closed.
-        let open = whole.iter().filter(|(server, _)| self.survey.trust.may_write(**server));
+        let open = whole
+            .iter()
+            .filter(|(server, _)| self.survey.trust.may_write(**server));
         for (server, number) in open.collect::<Vec<_>>() {
-            let newest = self.survey.line(*server).find(|generation| generation.record.number == *number);
+            let newest = self
+                .survey
+                .line(*server)
+                .find(|generation| generation.record.number == *number);
             if let Some(generation) = newest.filter(|generation| generation.record.due < today) {
                 let (key, due) = (generation.key(), generation.record.due.to_string());
-                self.find("overdue", Level::Attention, text!("found-overdue", generation = key, due = due));
+                self.find(
+                    "overdue",
+                    Level::Attention,
+                    text!("found-overdue", generation = key, due = due),
+                );
             }
         }
     }
@@ -343,37 +463,71 @@ impl Check<'_, '_> {
     fn owner_files(&mut self, pinned: bool) {
         let survey = self.survey;
         if !pinned {
-            self.find("not-pinned", Level::Note, text!("found-not-pinned", vault = survey.trust.vault.as_str()));
+            self.find(
+                "not-pinned",
+                Level::Note,
+                text!("found-not-pinned", vault = survey.trust.vault.as_str()),
+            );
         }
         self.findings.extend(of_owner_files(survey));
         if survey.newer_statements > 0 {
-            self.find("newer-format", Level::Attention, text!("found-newer-statement"));
+            self.find(
+                "newer-format",
+                Level::Attention,
+                text!("found-newer-statement"),
+            );
         }
         if !survey.missing_statements().is_empty() {
-            self.find("statement-missing", Level::Attention, text!("found-statement-missing"));
+            self.find(
+                "statement-missing",
+                Level::Attention,
+                text!("found-statement-missing"),
+            );
         }
         let here: BTreeSet<Hash> = survey.identities().into_iter().map(Hash::of).collect();
         let missing = survey.trust.identities.difference(&here).count();
-        if missing > 0 && !self.findings.iter().any(|finding| finding.id == "identity-missing") {
-            self.find("identity-missing", Level::Attention, text!("found-identity-missing", count = missing));
+        if missing > 0
+            && !self
+                .findings
+                .iter()
+                .any(|finding| finding.id == "identity-missing")
+        {
+            self.find(
+                "identity-missing",
+                Level::Attention,
+                text!("found-identity-missing", count = missing),
+            );
         }
         for place in owner::unknown_identities(survey) {
             let medium = survey.medium(place.medium).name.as_str();
-            let text = text!("found-identity-unknown", medium = medium, path = place.path.as_str());
+            let text = text!(
+                "found-identity-unknown",
+                medium = medium,
+                path = place.path.as_str()
+            );
             self.find("identity-unknown", Level::Attention, text);
         }
     }
 
-    /// What a system might run. Nothing here does, but somebody who follows a trail on the medium may.
+    /// What a system might run. Nothing here does, but somebody who follows a trail on the medium
+    /// may.
     fn programs(&mut self) {
         let survey = self.survey;
         for (index, walk) in survey.walks.iter().enumerate() {
             let medium = survey.medium(index).name.as_str();
             for path in &walk.programs {
-                self.find("program", Level::Attention, text!("found-program", medium = medium, path = path));
+                self.find(
+                    "program",
+                    Level::Attention,
+                    text!("found-program", medium = medium, path = path),
+                );
             }
             for path in &walk.unsearched {
-                self.find("program", Level::Attention, text!("found-unsearched", medium = medium, path = path));
+                self.find(
+                    "program",
+                    Level::Attention,
+                    text!("found-unsearched", medium = medium, path = path),
+                );
             }
         }
     }
@@ -384,7 +538,11 @@ impl Check<'_, '_> {
         for (index, walk) in survey.walks.iter().enumerate() {
             let medium = survey.medium(index);
             for path in &walk.unexpected {
-                let text = text!("found-unexpected", medium = medium.name.as_str(), path = path);
+                let text = text!(
+                    "found-unexpected",
+                    medium = medium.name.as_str(),
+                    path = path
+                );
                 self.find("unexpected-file", Level::Note, text);
             }
             self.findings.extend(of_readme(medium));
@@ -397,24 +555,43 @@ pub fn of_owner_files(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if survey.bad_statements > 0 {
         let text = text!("found-bad-statement", count = survey.bad_statements);
-        findings.push(Finding { id: "bad-statement", level: Level::Forged, text });
+        findings.push(Finding {
+            id: "bad-statement",
+            level: Level::Forged,
+            text,
+        });
     }
     if let Some(text) = of_damaged_statements(survey) {
-        findings.push(Finding { id: "statement-damaged", level: Level::Attention, text });
+        findings.push(Finding {
+            id: "statement-damaged",
+            level: Level::Attention,
+            text,
+        });
     }
     for medium in 0..survey.media_count() {
-        findings.extend(owner::faults(survey, medium).into_iter().map(|fault| of_fault(survey, medium, fault)));
+        findings.extend(
+            owner::faults(survey, medium)
+                .into_iter()
+                .map(|fault| of_fault(survey, medium, fault)),
+        );
     }
     findings
 }
 
-/// What was wrong with the owner's files and README.TXT on a medium that this run then wrote to, and that it wrote them anew.
+/// What was wrong with the owner's files and README.TXT on a medium that this run then wrote to,
+/// and that it wrote them anew.
 pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = of_owner_files(survey);
-    findings.extend((0..survey.media_count()).filter_map(|medium| of_readme(survey.medium(medium))));
-    let has_remedy = |finding: &Finding| !matches!(finding.id, "bad-statement" | "statement-damaged");
+    findings
+        .extend((0..survey.media_count()).filter_map(|medium| of_readme(survey.medium(medium))));
+    let has_remedy =
+        |finding: &Finding| !matches!(finding.id, "bad-statement" | "statement-damaged");
     if findings.iter().any(has_remedy) {
-        findings.push(Finding { id: "mended", level: Level::Note, text: text!("found-mended") });
+        findings.push(Finding {
+            id: "mended",
+            level: Level::Note,
+            text: text!("found-mended"),
+        });
     }
     findings
 }
@@ -422,36 +599,77 @@ pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
 /// That statements are damaged of which no good copy is known.
 pub fn of_damaged_statements(survey: &Survey<'_>) -> Option<Text> {
     let (first, others) = survey.damaged_statements.split_first()?;
-    let (medium, path) = (survey.medium(first.medium).name.as_str(), first.path.as_str());
-    Some(text!("found-statement-damaged", medium = medium, path = path, more = others.len()))
+    let (medium, path) = (
+        survey.medium(first.medium).name.as_str(),
+        first.path.as_str(),
+    );
+    Some(text!(
+        "found-statement-damaged",
+        medium = medium,
+        path = path,
+        more = others.len()
+    ))
 }
 
 fn of_fault(survey: &Survey<'_>, medium: usize, fault: Fault) -> Finding {
     let medium = survey.medium(medium).name.as_str();
     let (id, text) = match fault {
-        Fault::OneCopy(path) => ("one-copy", text!("found-owner-one-copy", medium = medium, path = path)),
-        Fault::Damaged(path, None) => ("copy-bad", text!("found-owner-remembered", medium = medium, path = path)),
+        Fault::OneCopy(path) => (
+            "one-copy",
+            text!("found-owner-one-copy", medium = medium, path = path),
+        ),
+        Fault::Damaged(path, None) => (
+            "copy-bad",
+            text!("found-owner-remembered", medium = medium, path = path),
+        ),
         Fault::Damaged(path, Some(good)) => {
             let from = survey.medium(good.medium).name.as_str();
-            ("copy-bad", text!("found-owner-copy-bad", medium = medium, path = path, from = from, good = good.path))
+            (
+                "copy-bad",
+                text!(
+                    "found-owner-copy-bad",
+                    medium = medium,
+                    path = path,
+                    from = from,
+                    good = good.path
+                ),
+            )
         }
-        Fault::StatementMissing => ("statement-missing", text!("found-statement-lost", medium = medium)),
-        Fault::IdentitiesMissing(count) => {
-            ("identity-missing", text!("found-identity-lost", medium = medium, count = count))
-        }
+        Fault::StatementMissing => (
+            "statement-missing",
+            text!("found-statement-lost", medium = medium),
+        ),
+        Fault::IdentitiesMissing(count) => (
+            "identity-missing",
+            text!("found-identity-lost", medium = medium, count = count),
+        ),
     };
-    Finding { id, level: Level::Attention, text }
+    Finding {
+        id,
+        level: Level::Attention,
+        text,
+    }
 }
 
 /// Whether README.TXT on a medium is one to follow. A parcel has none.
 pub fn of_readme(medium: &Medium) -> Option<Finding> {
-    let origin = medium.read_loose("README.TXT").map_or(Origin::Unknown, |bytes| readme::origin(&bytes));
+    let origin = medium
+        .read_loose("README.TXT")
+        .map_or(Origin::Unknown, |bytes| readme::origin(&bytes));
     let name = medium.name.as_str();
     let (id, level, text) = match origin {
         _ if medium.is_parcel => return None,
         Origin::Current => return None,
-        Origin::Earlier => ("readme-old", Level::Note, text!("found-readme-old", medium = name)),
-        Origin::Unknown => ("readme-unknown", Level::Attention, text!("found-readme", medium = name)),
+        Origin::Earlier => (
+            "readme-old",
+            Level::Note,
+            text!("found-readme-old", medium = name),
+        ),
+        Origin::Unknown => (
+            "readme-unknown",
+            Level::Attention,
+            text!("found-readme", medium = name),
+        ),
     };
     Some(Finding { id, level, text })
 }

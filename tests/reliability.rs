@@ -1,5 +1,6 @@
-//! Power cuts and lying media. A FAT file system lies on a disk in memory that records every sector it is asked to
-//! write; then the power fails at every point, and whatever was reported as committed must still be there.
+//! Power cuts and lying media. A FAT file system lies on a disk in memory that records every sector
+//! it is asked to write; then the power fails at every point, and whatever was reported as
+//! committed must still be there.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
 use std::collections::HashMap;
@@ -64,7 +65,10 @@ struct Head {
 
 impl Disk {
     fn of(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(Platter { bytes, ..Platter::default() })))
+        Self(Arc::new(Mutex::new(Platter {
+            bytes,
+            ..Platter::default()
+        })))
     }
 
     fn formatted() -> Self {
@@ -75,7 +79,10 @@ impl Disk {
     }
 
     fn head(&self) -> Head {
-        Head { disk: self.clone(), at: 0 }
+        Head {
+            disk: self.clone(),
+            at: 0,
+        }
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut Platter) -> R) -> R {
@@ -114,8 +121,13 @@ impl Seek for Head {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.at = match to {
             SeekFrom::Start(at) => at,
-            SeekFrom::Current(by) => self.at.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?,
-            SeekFrom::End(by) => (DISK as u64).checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?,
+            SeekFrom::Current(by) => self
+                .at
+                .checked_add_signed(by)
+                .ok_or(io::ErrorKind::InvalidInput)?,
+            SeekFrom::End(by) => (DISK as u64)
+                .checked_add_signed(by)
+                .ok_or(io::ErrorKind::InvalidInput)?,
         };
         Ok(self.at)
     }
@@ -125,7 +137,9 @@ impl Platter {
     fn write(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
         self.writes += 1;
         match self.fault {
-            Fault::FullAfter(limit) if self.writes > limit => return Err(io::ErrorKind::StorageFull.into()),
+            Fault::FullAfter(limit) if self.writes > limit => {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             Fault::DropsAfter(limit) if self.writes > limit => return Ok(()),
             Fault::GarbageAfter(limit) if self.writes > limit && bytes.len() > 64 => {
                 self.bytes[at..at + bytes.len()].fill(0xa5)
@@ -153,27 +167,50 @@ impl Volume for Fat {
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
         let fat = self.mount()?;
         let root = fat.root_dir();
-        let folder = if folder.is_empty() { root } else { root.open_dir(folder)? };
+        let folder = if folder.is_empty() {
+            root
+        } else {
+            root.open_dir(folder)?
+        };
         let mut entries = Vec::new();
         for entry in folder.iter() {
             let entry = entry?;
-            let kind = if entry.is_dir() { EntryKind::Folder } else { EntryKind::File };
+            let kind = if entry.is_dir() {
+                EntryKind::Folder
+            } else {
+                EntryKind::File
+            };
             if !matches!(entry.file_name().as_str(), "." | "..") {
-                entries.push(Entry { name: entry.file_name(), kind });
+                entries.push(Entry {
+                    name: entry.file_name(),
+                    kind,
+                });
             }
         }
         Ok(entries)
     }
 
     fn read(&self, path: &str, cap: u64, reading: Reading) -> io::Result<Vec<u8>> {
-        let cached = self.0.with(|platter| platter.cache.as_ref().and_then(|cache| cache.get(path).cloned()));
+        let cached = self.0.with(|platter| {
+            platter
+                .cache
+                .as_ref()
+                .and_then(|cache| cache.get(path).cloned())
+        });
         if let (Some(bytes), Reading::Cached) = (cached, reading) {
             return Ok(bytes);
         }
         let fat = self.mount()?;
         let mut bytes = Vec::new();
-        fat.root_dir().open_file(path)?.take(cap + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > cap { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+        fat.root_dir()
+            .open_file(path)?
+            .take(cap + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > cap {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes)
+        }
     }
 
     fn make_folder(&self, path: &str) -> io::Result<()> {
@@ -188,7 +225,10 @@ impl Volume for Fat {
         let mut file = fat.root_dir().create_file(path)?;
         file.write_all(bytes)?;
         self.0.with(|platter| {
-            platter.cache.iter_mut().for_each(|cache| _ = cache.insert(path.to_owned(), bytes.to_vec()));
+            platter
+                .cache
+                .iter_mut()
+                .for_each(|cache| _ = cache.insert(path.to_owned(), bytes.to_vec()));
         });
         file.flush()
     }
@@ -225,21 +265,48 @@ impl Bench {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let pair = |name| authority.issue(&[name], Kind::P256, now).unwrap();
-        let held = |name| Held { pair: pair(name), file_names: Vec::new(), pfx: None, windows: None };
-        let holdings =
-            Holdings { key_pairs: ["a.example.com", "b.example.com"].map(held).into(), ..Holdings::default() };
+        let held = |name| Held {
+            pair: pair(name),
+            file_names: Vec::new(),
+            pfx: None,
+            windows: None,
+        };
+        let holdings = Holdings {
+            key_pairs: ["a.example.com", "b.example.com"].map(held).into(),
+            ..Holdings::default()
+        };
         let (folder, disk) = (tempfile::tempdir().unwrap(), Disk::formatted());
         let passphrase = Passphrase::new("test".into());
         let key = RecoveryKey::generate();
         let media = medium(&disk);
-        let state = create::found(&folder.path().join("state"), &media[0], &passphrase, &key, "S", "A").unwrap();
-        let mut bench = Self { folder, state, disk, holdings, now };
+        let state = create::found(
+            &folder.path().join("state"),
+            &media[0],
+            &passphrase,
+            &key,
+            "S",
+            "A",
+        )
+        .unwrap();
+        let mut bench = Self {
+            folder,
+            state,
+            disk,
+            holdings,
+            now,
+        };
         assert!(matches!(bench.back_up(), Ok(Done::Written)));
         bench
     }
 
     fn back_up(&mut self) -> Result<Done, pfxvault::error::Error> {
-        let Self { state, disk, holdings, now, .. } = self;
+        let Self {
+            state,
+            disk,
+            holdings,
+            now,
+            ..
+        } = self;
         let request = Request {
             holdings,
             selected: &[],
@@ -253,20 +320,31 @@ impl Bench {
         Ok(outcome.media.into_iter().next().unwrap().done)
     }
 
-    /// Which numbers are whole on an image of the disk, for someone who knows nothing but whose vault it is.
+    /// Which numbers are whole on an image of the disk, for someone who knows nothing but whose
+    /// vault it is.
     fn whole(&self, image: Vec<u8>) -> Vec<u32> {
         let media = medium(&Disk::of(image));
         let nothing = pfxvault::vault::trust::Trust::new(self.state.vault().clone());
-        let Ok(survey) = Survey::of(&media, self.state.vault().clone(), &nothing, Reading::Cached) else {
+        let Ok(survey) = Survey::of(
+            &media,
+            self.state.vault().clone(),
+            &nothing,
+            Reading::Cached,
+        ) else {
             return vec![];
         };
         let generations = survey.line(self.state.server());
-        let whole = generations.filter(|generation| survey.check(generation, Reading::Cached).is_whole());
-        whole.map(|generation| generation.record.number).map(Number::get).collect()
+        let whole =
+            generations.filter(|generation| survey.check(generation, Reading::Cached).is_whole());
+        whole
+            .map(|generation| generation.record.number)
+            .map(Number::get)
+            .collect()
     }
 }
 
-/// A backup that is recorded: the disk before it, what it wrote, and after which event it was committed.
+/// A backup that is recorded: the disk before it, what it wrote, and after which event it was
+/// committed.
 struct Recording {
     bench: Bench,
     before: Vec<u8>,
@@ -283,9 +361,17 @@ fn record() -> Recording {
     assert!(matches!(bench.back_up(), Ok(Done::Written)));
     let events = bench.disk.with(|platter| platter.events.clone());
     // Files, record, signature: the third barrier ends the first copy.
-    let barriers = events.iter().enumerate().filter(|(_, event)| matches!(event, Event::Barrier));
+    let barriers = events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| matches!(event, Event::Barrier));
     let committed = barriers.map(|(at, _)| at).nth(2).unwrap();
-    Recording { bench, before, events, committed }
+    Recording {
+        bench,
+        before,
+        events,
+        committed,
+    }
 }
 
 fn apply<'a>(image: &mut [u8], events: impl Iterator<Item = &'a Event>) {
@@ -298,12 +384,24 @@ fn apply<'a>(image: &mut [u8], events: impl Iterator<Item = &'a Event>) {
 
 #[test]
 fn a_power_cut_after_any_sector_loses_nothing_that_was_committed() {
-    let Recording { bench, before, events, committed } = record();
+    let Recording {
+        bench,
+        before,
+        events,
+        committed,
+    } = record();
     let mut image = before;
     for (at, event) in events.iter().enumerate() {
         let whole = bench.whole(image.clone());
-        assert!(whole.contains(&1), "event {at} of {}: {whole:?}", events.len());
-        assert!(at <= committed || whole.contains(&2), "event {at}, committed at {committed}: {whole:?}");
+        assert!(
+            whole.contains(&1),
+            "event {at} of {}: {whole:?}",
+            events.len()
+        );
+        assert!(
+            at <= committed || whole.contains(&2),
+            "event {at}, committed at {committed}: {whole:?}"
+        );
         apply(&mut image, std::iter::once(event));
     }
     assert_eq!(bench.whole(image), [2, 1]);
@@ -311,9 +409,16 @@ fn a_power_cut_after_any_sector_loses_nothing_that_was_committed() {
 
 #[test]
 fn a_power_cut_with_sectors_in_flight_loses_nothing_that_was_committed() {
-    let Recording { bench, before, events, committed } = record();
-    let barriers: Vec<usize> =
-        (0..events.len()).filter(|at| matches!(events[*at], Event::Barrier)).chain([events.len()]).collect();
+    let Recording {
+        bench,
+        before,
+        events,
+        committed,
+    } = record();
+    let barriers: Vec<usize> = (0..events.len())
+        .filter(|at| matches!(events[*at], Event::Barrier))
+        .chain([events.len()])
+        .collect();
     let mut draw = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = || {
         // xorshift: which sectors made it must only be different each time.
@@ -327,10 +432,16 @@ fn a_power_cut_with_sectors_in_flight_loses_nothing_that_was_committed() {
         for _ in 0..200 {
             let mut image = before.clone();
             apply(&mut image, events[..start].iter());
-            apply(&mut image, events[start..end].iter().filter(|_| random() & 1 == 1));
+            apply(
+                &mut image,
+                events[start..end].iter().filter(|_| random() & 1 == 1),
+            );
             let whole = bench.whole(image);
             assert!(whole.contains(&1), "between {start} and {end}: {whole:?}");
-            assert!(start < committed || whole.contains(&2), "between {start} and {end}: {whole:?}");
+            assert!(
+                start < committed || whole.contains(&2),
+                "between {start} and {end}: {whole:?}"
+            );
         }
         start = end;
     }
@@ -338,7 +449,12 @@ fn a_power_cut_with_sectors_in_flight_loses_nothing_that_was_committed() {
 
 #[test]
 fn after_a_power_cut_the_next_backup_goes_through() {
-    let Recording { mut bench, before, events, .. } = record();
+    let Recording {
+        mut bench,
+        before,
+        events,
+        ..
+    } = record();
     for cut in (0..events.len()).step_by(events.len() / 12) {
         let mut image = before.clone();
         apply(&mut image, events[..cut].iter());
@@ -346,7 +462,11 @@ fn after_a_power_cut_the_next_backup_goes_through() {
         assert!(matches!(bench.back_up(), Ok(Done::Written)), "cut at {cut}");
         let newest = bench.state.newest().unwrap().0.get();
         let image = bench.disk.with(|platter| platter.bytes.clone());
-        assert_eq!(bench.whole(image)[0], newest, "cut at {cut}: the number in host state is never given out twice");
+        assert_eq!(
+            bench.whole(image)[0],
+            newest,
+            "cut at {cut}: the number in host state is never given out twice"
+        );
     }
     drop(bench.folder);
 }
@@ -358,13 +478,17 @@ fn a_disk_that_fills_up_at_any_write_never_costs_the_generation_before() {
     let mut refused = 0;
     for limit in (0..400).step_by(7) {
         bench.disk = Disk::of(before.clone());
-        bench.disk.with(|platter| platter.fault = Fault::FullAfter(limit));
+        bench
+            .disk
+            .with(|platter| platter.fault = Fault::FullAfter(limit));
         let done = bench.back_up();
         let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
         assert!(whole.contains(&1), "after {limit} writes: {whole:?}");
         let newest = bench.state.newest().unwrap().0.get();
         match done {
-            Ok(Done::Written | Done::OneCopy(_)) => assert!(whole.contains(&newest), "after {limit} writes: {whole:?}"),
+            Ok(Done::Written | Done::OneCopy(_)) => {
+                assert!(whole.contains(&newest), "after {limit} writes: {whole:?}")
+            }
             _ => refused += 1,
         }
     }
@@ -383,7 +507,10 @@ fn a_medium_that_keeps_something_else_than_was_written_is_never_believed() {
             let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
             let newest = bench.state.newest().unwrap().0.get();
             let claimed = matches!(done, Ok(Done::Written | Done::OneCopy(_)));
-            assert!(!claimed || whole.contains(&newest), "after {limit} writes: {whole:?}");
+            assert!(
+                !claimed || whole.contains(&newest),
+                "after {limit} writes: {whole:?}"
+            );
         }
     }
 }
@@ -395,12 +522,17 @@ fn what_only_the_cache_holds_is_never_believed_to_be_on_the_medium() {
         let before = bench.disk.with(|platter| platter.bytes.clone());
         for limit in [0, 20, 60] {
             bench.disk = Disk::of(before.clone());
-            bench.disk.with(|platter| (platter.fault, platter.cache) = (fault(limit), Some(HashMap::new())));
+            bench.disk.with(|platter| {
+                (platter.fault, platter.cache) = (fault(limit), Some(HashMap::new()))
+            });
             let done = bench.back_up();
             let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
             let newest = bench.state.newest().unwrap().0.get();
             let claimed = matches!(done, Ok(Done::Written | Done::OneCopy(_)));
-            assert!(!claimed || whole.contains(&newest), "after {limit} writes: {whole:?}");
+            assert!(
+                !claimed || whole.contains(&newest),
+                "after {limit} writes: {whole:?}"
+            );
         }
     }
 }

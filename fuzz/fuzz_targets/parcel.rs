@@ -1,4 +1,5 @@
-//! Any bytes as a parcel: an answer, never a panic. `cargo fuzz run parcel <folder of parcels to begin with>`
+//! Any bytes as a parcel: an answer, never a panic. `cargo fuzz run parcel <folder of parcels to
+//! begin with>`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

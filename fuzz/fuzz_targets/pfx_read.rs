@@ -1,4 +1,5 @@
-//! Any bytes as a PFX: an answer, never a panic. `cargo fuzz run pfx_read <folder of PFX files to begin with>`
+//! Any bytes as a PFX: an answer, never a panic. `cargo fuzz run pfx_read <folder of PFX files to
+//! begin with>`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -19,7 +19,12 @@ pub fn run(run: &Run<'_>, args: &Access) -> Result<Exit> {
     match args {
         Access::List { media } => list(run, media),
         Access::Retire(args) => retire::access(run, args),
-        Access::Add { way, to, new_passphrase_file, new_recovery_key_file } => {
+        Access::Add {
+            way,
+            to,
+            new_passphrase_file,
+            new_recovery_key_file,
+        } => {
             let files = NewSecrets {
                 passphrase: new_passphrase_file.as_deref(),
                 recovery_key: new_recovery_key_file.as_deref(),
@@ -44,7 +49,8 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
         others = opening.len().saturating_sub(1)
     ));
     for identity in &trust.identities {
-        run.console.say(&text!("access-identity", id = identity.short()));
+        run.console
+            .say(&text!("access-identity", id = identity.short()));
     }
     // The only one is the vault's own, which the ways in above lead to.
     for age in opening.iter().filter(|_| opening.len() > 1) {
@@ -59,7 +65,8 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The owner's secret opens the identity; it is wrapped once more, or one more key may read what comes.
+/// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
+/// comes.
 fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
     let medium = run.medium_to_write(to)?;
     let media = [medium];
@@ -69,7 +76,8 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
         refuse_one_too_many(&opened)?;
     }
     let (word, identity) = new_way(run, &opened.owner, way, files)?;
-    let statement = Statement::sign(&opened.owner.key, &[word]).map_err(|_| Error::failed(text!("error-signing")))?;
+    let statement = Statement::sign(&opened.owner.key, &[word])
+        .map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
     media[0].add_owner_files(&[&statement], &identities)?;
     run.note(&opened.vault(), |state| {
@@ -79,26 +87,49 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
     });
     run.console.say(&match identity {
         Some(_) => text!("access-added", medium = to),
-        None => text!("access-key-added", medium = to, vault = opened.vault().as_str()),
+        None => text!(
+            "access-key-added",
+            medium = to,
+            vault = opened.vault().as_str()
+        ),
     });
-    run.console.document(Exit::Done, json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }));
+    run.console.document(
+        Exit::Done,
+        json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }),
+    );
     Ok(Exit::Done)
 }
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
 fn refuse_one_too_many(opened: &Opened<'_>) -> Result<()> {
-    let in_half = |half: usize| opened.survey.walks[0].identities.iter().filter(|file| file.half == half).count();
+    let in_half = |half: usize| {
+        opened.survey.walks[0]
+            .identities
+            .iter()
+            .filter(|file| file.half == half)
+            .count()
+    };
     let on_medium = (0..HALVES.len()).map(in_half).max().unwrap_or(0);
     match on_medium.max(opened.survey.trust.identities.len()) {
         0..MAX_IDENTITIES => Ok(()),
-        _ => Err(Error::failed(text!("error-too-many-ways", most = MAX_IDENTITIES))),
+        _ => Err(Error::failed(text!(
+            "error-too-many-ways",
+            most = MAX_IDENTITIES
+        ))),
     }
 }
 
-fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> Result<(Word, Option<Vec<u8>>)> {
+fn new_way(
+    run: &Run<'_>,
+    owner: &Owner,
+    way: &str,
+    files: &NewSecrets<'_>,
+) -> Result<(Word, Option<Vec<u8>>)> {
     let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
     match way {
-        "passphrase" => Ok(wrapped(owner.wrap_with_passphrase(&run.new_passphrase(files.passphrase)?)?)),
+        "passphrase" => Ok(wrapped(
+            owner.wrap_with_passphrase(&run.new_passphrase(files.passphrase)?)?,
+        )),
         "recovery-key" => {
             let key = RecoveryKey::generate();
             match files.recovery_key {
@@ -107,7 +138,10 @@ fn new_way(run: &Run<'_>, owner: &Owner, way: &str, files: &NewSecrets<'_>) -> R
             }
             Ok(wrapped(owner.wrap_for(&key)?))
         }
-        age if age.parse::<age::x25519::Recipient>().is_ok_and(|parsed| parsed.to_string() == age) => {
+        age if age
+            .parse::<age::x25519::Recipient>()
+            .is_ok_and(|parsed| parsed.to_string() == age) =>
+        {
             Ok((Word::Recipient(age.to_owned()), None))
         }
         other => Err(Error::usage(text!("error-unknown-way", way = other))),

@@ -1,4 +1,5 @@
-//! `audit`: the five handling rules with evidence, as sentences, as a document, and as one page to file.
+//! `audit`: the five handling rules with evidence, as sentences, as a document, and as one page to
+//! file.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,9 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
     let unsaved = unsaved(run, state);
     let remaining = remaining(state, &media);
     let served = iis::folders_served();
-    let scan = (!args.scan.is_empty()).then(|| scanned(run, &args.scan, &served, state)).transpose()?;
+    let scan = (!args.scan.is_empty())
+        .then(|| scanned(run, &args.scan, &served, state))
+        .transpose()?;
     let exceptions = exceptions(run, state);
     let seen = Seen {
         state,
@@ -92,24 +95,37 @@ fn check(
         return unread.map_or(Ok(None), |text| Err(Error::failed(text)));
     }
     let mut report = verify::run(media, state, None, run.now)?;
-    report.findings.extend(unread.map(|text| Finding { id: "state-unread", level: verify::Level::Attention, text }));
+    report.findings.extend(unread.map(|text| Finding {
+        id: "state-unread",
+        level: verify::Level::Attention,
+        text,
+    }));
     Ok(Some(report))
 }
 
 fn look(medium: &Medium) -> Here {
     let label = medium.label().map(|label| (label.medium, label.label));
-    Here { name: medium.name.clone(), label, facts: medium.facts() }
+    Here {
+        name: medium.name.clone(),
+        label,
+        facts: medium.facts(),
+    }
 }
 
-/// Certificates in this server's stores that no backup has, and of which nobody said that there can be none; `None` where
-/// there are no stores.
+/// Certificates in this server's stores that no backup has, and of which nobody said that there can
+/// be none; `None` where there are no stores.
 fn unsaved(run: &Run<'_>, state: Option<&State>) -> Option<Vec<String>> {
-    let named = run.exceptions.iter().filter_map(|exception| key_pair_without_key(&exception.rule));
+    let named = run
+        .exceptions
+        .iter()
+        .filter_map(|exception| key_pair_without_key(&exception.rule));
     let named: Vec<String> = named.map(str::to_owned).collect();
     let in_backup = |der: &[u8]| state.and_then(|state| last_backup(state, der)).is_some();
     let acknowledged = |one: &StoredCertificate| {
         let parsed = Certificate::parse(one.der.clone()).ok();
-        let known = state.zip(parsed).is_some_and(|(state, parsed)| state.acknowledged(&parsed, run.now).is_some());
+        let known = state
+            .zip(parsed)
+            .is_some_and(|(state, parsed)| state.acknowledged(&parsed, run.now).is_some());
         known || (!named.is_empty() && one.is_wanted(&named))
     };
     let stored = stored()?.into_iter().map(|one| one.certificate);
@@ -120,25 +136,53 @@ fn unsaved(run: &Run<'_>, state: Option<&State>) -> Option<Vec<String>> {
 /// The private keys of this server, if its right to write has ended: it may be given away.
 fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
     let closed = state.is_some_and(|state| is_closed(state, media));
-    let stored = if closed { stored().unwrap_or_default() } else { Vec::new() };
-    let with_keys = stored.iter().filter(|one| one.key.may_be_here()).map(|one| &one.certificate);
-    with_keys.map(|certificate| format!("{} ({})", certificate.name(), short(&certificate.thumbprint()))).collect()
+    let stored = if closed {
+        stored().unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let with_keys = stored
+        .iter()
+        .filter(|one| one.key.may_be_here())
+        .map(|one| &one.certificate);
+    with_keys
+        .map(|certificate| {
+            format!(
+                "{} ({})",
+                certificate.name(),
+                short(&certificate.thumbprint())
+            )
+        })
+        .collect()
 }
 
-/// What this server's certificate stores hold; `None` where there are none, or this process may not look.
+/// What this server's certificate stores hold; `None` where there are none, or this process may not
+/// look.
 fn stored() -> Option<Vec<iis::Seen>> {
     iis::look(iis::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
-fn scanned(run: &Run<'_>, names: &[String], served: &[PathBuf], state: Option<&State>) -> Result<scan::Report> {
+fn scanned(
+    run: &Run<'_>,
+    names: &[String],
+    served: &[PathBuf],
+    state: Option<&State>,
+) -> Result<scan::Report> {
     let paths: Vec<PathBuf> = names.iter().map(|name| media::typed(name)).collect();
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
-        return Err(Error::usage(text!("error-scan-path", path = missing.as_path())));
+        return Err(Error::usage(text!(
+            "error-scan-path",
+            path = missing.as_path()
+        )));
     }
     let mut known = Known::of(state);
     let stored = stored().unwrap_or_default().into_iter();
-    stored.filter_map(|one| Certificate::parse(one.certificate.der).ok()).for_each(|one| known.add_certificate(&one));
-    Ok(scan::run(&paths, &known, served, &|text| run.console.progress(&text)))
+    stored
+        .filter_map(|one| Certificate::parse(one.certificate.der).ok())
+        .for_each(|one| known.add_certificate(&one));
+    Ok(scan::run(&paths, &known, served, &|text| {
+        run.console.progress(&text)
+    }))
 }
 
 /// Those of the newest backup, keys that are known to have no backup, and those of this run.
@@ -146,11 +190,16 @@ fn exceptions(run: &Run<'_>, state: Option<&State>) -> Vec<Exception> {
     let newest = state.and_then(|state| state.generations().next());
     // What is said about a key ends with its certificate, whatever the backup says.
     let recorded = newest.iter().flat_map(|newest| &newest.exceptions);
-    let recorded = recorded.filter(|exception| key_pair_without_key(&exception.rule).is_none()).cloned();
+    let recorded = recorded
+        .filter(|exception| key_pair_without_key(&exception.rule).is_none())
+        .cloned();
     let known = state
         .into_iter()
         .flat_map(|state| state.all_acknowledged(run.now))
-        .map(|known| Exception { rule: rules::rule_without_key(&known.name), reason: known.reason.clone() });
+        .map(|known| Exception {
+            rule: rules::rule_without_key(&known.name),
+            reason: known.reason.clone(),
+        });
     let mut all: Vec<Exception> = Vec::new();
     for exception in recorded.chain(known).chain(run.exceptions.iter().cloned()) {
         if !all.contains(&exception) {
@@ -180,17 +229,25 @@ struct Newest {
 fn servers(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
     let (mut servers, trust) = on_media(media, seen)?;
     if let Some(state) = seen.state {
-        match servers.iter_mut().find(|server| server.server == state.server()) {
+        match servers
+            .iter_mut()
+            .find(|server| server.server == state.server())
+        {
             Some(own) => own.name = Some(state.server_name().to_owned()),
             None => servers.push(remembered(state)),
         }
-        let own = servers.iter_mut().filter(|server| server.server == state.server());
+        let own = servers
+            .iter_mut()
+            .filter(|server| server.server == state.server());
         own.for_each(|own| own.left_out = left_out::in_memory(state, seen.now));
     }
     for server in trust.iter().flat_map(Trust::closed) {
         match servers.iter_mut().find(|known| known.server == server) {
             Some(known) => known.retired = true,
-            None => servers.push(Newest { retired: true, ..Newest::unknown(server) }),
+            None => servers.push(Newest {
+                retired: true,
+                ..Newest::unknown(server)
+            }),
         }
     }
     Ok(servers)
@@ -208,19 +265,31 @@ fn remembered(state: &State) -> Newest {
     }
 }
 
-/// What the media say: each server's newest whole generation. And whom the owner admitted, as far as it is known here.
+/// What the media say: each server's newest whole generation. And whom the owner admitted, as far
+/// as it is known here.
 fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<(Vec<Newest>, Option<Trust>)> {
     let known = seen.state.map(|state| state.trust.clone());
-    let Some(check) = seen.check else { return Ok((Vec::new(), known)) };
+    let Some(check) = seen.check else {
+        return Ok((Vec::new(), known));
+    };
     let trust = known.filter(|trust| trust.vault == check.vault);
     let trust = trust.unwrap_or_else(|| Trust::new(check.vault.clone()));
     let survey = Survey::of(media, check.vault.clone(), &trust, Reading::Cached)?;
     let newest = |(server, number): (ServerId, Number)| {
-        let record = survey.line(server).map(|generation| &generation.record).find(|record| record.number == number)?;
+        let record = survey
+            .line(server)
+            .map(|generation| &generation.record)
+            .find(|record| record.number == number)?;
         let (time, due) = (Some(record.time), Some(record.due));
         // All files but the catalog are key pairs.
         let key_pairs = record.files.len().saturating_sub(1);
-        Some(Newest { number: Some(number), time, due, key_pairs, ..Newest::unknown(server) })
+        Some(Newest {
+            number: Some(number),
+            time,
+            due,
+            key_pairs,
+            ..Newest::unknown(server)
+        })
     };
     let servers = check.newest().into_iter().filter_map(newest).collect();
     Ok((servers, Some(survey.trust.clone())))
@@ -245,10 +314,16 @@ impl Newest {
         let due = || self.due.map_or_else(none, |due| due.to_string());
         let id = self.server.to_string();
         vec![
-            self.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
+            self.name
+                .as_ref()
+                .map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
             self.number.map_or_else(none, |number| number.to_string()),
             self.time.map_or_else(none, day),
-            if self.retired { run.console.words(&text!("cell-retired")) } else { due() },
+            if self.retired {
+                run.console.words(&text!("cell-retired"))
+            } else {
+                due()
+            },
             match left_out::count(&self.left_out) {
                 0 => self.key_pairs.to_string(),
                 more => format!("{} + {more}", self.key_pairs),
@@ -276,7 +351,9 @@ fn servers_table(run: &Run<'_>, servers: &[Newest]) -> Table {
         words(text!("column-due")),
         words(text!("column-pairs")),
     ]);
-    servers.iter().for_each(|server| table.row(server.cells(run)));
+    servers
+        .iter()
+        .for_each(|server| table.row(server.cells(run)));
     table
 }
 
@@ -291,22 +368,51 @@ fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
         words(text!("column-place")),
     ]);
     let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
-    let is_here = |id: &str| seen.here.iter().find(|here| here.label.as_ref().is_some_and(|(own, _)| own == id));
-    let place =
-        |here: &Here| here.facts.as_ref().map_or_else(|| here.name.clone(), |facts| place(run, &here.name, facts));
+    let is_here = |id: &str| {
+        seen.here
+            .iter()
+            .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == id))
+    };
+    let place = |here: &Here| {
+        here.facts
+            .as_ref()
+            .map_or_else(|| here.name.clone(), |facts| place(run, &here.name, facts))
+    };
     for (id, medium) in seen.state.iter().flat_map(|state| state.media()) {
-        let own = seen.state.map(|state| state.server().to_string()).unwrap_or_default();
-        let newest = medium.newest.get(&own).map_or_else(|| words(text!("cell-none")), u32::to_string);
+        let own = seen
+            .state
+            .map(|state| state.server().to_string())
+            .unwrap_or_default();
+        let newest = medium
+            .newest
+            .get(&own)
+            .map_or_else(|| words(text!("cell-none")), u32::to_string);
         let place = match (medium.retired.map(retired), is_here(id).map(place)) {
             (None, place) => place.unwrap_or_else(|| words(text!("cell-away"))),
             (Some(retired), None) => words(retired),
             (Some(retired), Some(place)) => format!("{}, {place}", words(retired)),
         };
-        table.row(vec![medium.label.clone(), newest, when(medium.last_seen), when(medium.last_verified), place]);
+        table.row(vec![
+            medium.label.clone(),
+            newest,
+            when(medium.last_seen),
+            when(medium.last_verified),
+            place,
+        ]);
     }
-    let known = |id: &str| seen.state.is_some_and(|state| state.media().contains_key(id));
-    for here in seen.here.iter().filter(|here| here.label.as_ref().is_none_or(|(id, _)| !known(id))) {
-        let label = here.label.as_ref().map_or_else(String::new, |(_, label)| label.clone());
+    let known = |id: &str| {
+        seen.state
+            .is_some_and(|state| state.media().contains_key(id))
+    };
+    for here in seen
+        .here
+        .iter()
+        .filter(|here| here.label.as_ref().is_none_or(|(id, _)| !known(id)))
+    {
+        let label = here
+            .label
+            .as_ref()
+            .map_or_else(String::new, |(_, label)| label.clone());
         let none = || words(text!("cell-none"));
         table.row(vec![label, none(), none(), none(), place(here)]);
     }
@@ -314,7 +420,11 @@ fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
 }
 
 fn retired(retired: Retired) -> Text {
-    if retired.lost { text!("cell-lost") } else { text!("cell-retired") }
+    if retired.lost {
+        text!("cell-lost")
+    } else {
+        text!("cell-retired")
+    }
 }
 
 /// Where a medium is, in one cell.
@@ -326,8 +436,15 @@ fn place(run: &Run<'_>, name: &str, facts: &Facts) -> String {
         Device::FixedDisk => text!("device-fixed-disk"),
         Device::Memory => text!("device-memory"),
     };
-    let mut parts = vec![name.to_owned(), run.console.words(&device), facts.file_system.clone()];
-    parts.extend(facts.free.map(|free| run.console.words(&text!("cell-free", size = super::size(free)))));
+    let mut parts = vec![
+        name.to_owned(),
+        run.console.words(&device),
+        facts.file_system.clone(),
+    ];
+    parts.extend(facts.free.map(|free| {
+        run.console
+            .words(&text!("cell-free", size = super::size(free)))
+    }));
     parts.extend(facts.encryption.clone());
     if facts.read_only.is_some() {
         parts.push(run.console.words(&text!("cell-read-only")));
@@ -356,15 +473,28 @@ fn strays(run: &Run<'_>, seen: &Seen<'_>) -> Table {
             Owner::Unknown => words(text!("cell-key-unknown")),
         };
         let rules: Vec<_> = found.rules.iter().map(|rule| rule.id()).collect();
-        let rules = if rules.is_empty() { words(text!("cell-none")) } else { rules.join(", ") };
-        table.row(vec![where_it_is(found), found.seen.form.name().to_owned(), words(password), owner, rules]);
+        let rules = if rules.is_empty() {
+            words(text!("cell-none"))
+        } else {
+            rules.join(", ")
+        };
+        table.row(vec![
+            where_it_is(found),
+            found.seen.form.name().to_owned(),
+            words(password),
+            owner,
+            rules,
+        ]);
     }
     table
 }
 
 fn where_it_is(found: &Found) -> String {
     let outside = found.path.display().to_string();
-    std::iter::once(outside).chain(found.inside.iter().cloned()).collect::<Vec<_>>().join(" > ")
+    std::iter::once(outside)
+        .chain(found.inside.iter().cloned())
+        .collect::<Vec<_>>()
+        .join(" > ")
 }
 
 fn rule_name(rule: Rule) -> Text {
@@ -388,37 +518,79 @@ fn level_name(level: Level) -> Text {
 }
 
 fn verdict(exit: Exit) -> Text {
-    if exit == Exit::Done { text!("audit-good") } else { text!("audit-bad") }
+    if exit == Exit::Done {
+        text!("audit-good")
+    } else {
+        text!("audit-bad")
+    }
 }
 
 fn show(run: &Run<'_>, report: &Report<'_>, exit: Exit) {
     run.console.say(&verdict(exit));
     for judged in report.judged {
         let (level, rule) = (level_name(judged.verdict()), rule_name(judged.rule));
-        run.console.say(&text!("audit-rule", level = level, rule = rule, id = judged.rule.id()));
+        run.console.say(&text!(
+            "audit-rule",
+            level = level,
+            rule = rule,
+            id = judged.rule.id()
+        ));
         for (level, text) in &judged.evidence {
-            let line = text!("audit-evidence", level = level_name(*level), evidence = text.clone());
-            if *level >= Level::Attention { run.console.say(&line) } else { run.console.mention(&line) }
+            let line = text!(
+                "audit-evidence",
+                level = level_name(*level),
+                evidence = text.clone()
+            );
+            if *level >= Level::Attention {
+                run.console.say(&line)
+            } else {
+                run.console.mention(&line)
+            }
         }
     }
-    for table in [&report.servers_table, &report.media, &report.strays].into_iter().filter(|table| !table.is_empty()) {
+    for table in [&report.servers_table, &report.media, &report.strays]
+        .into_iter()
+        .filter(|table| !table.is_empty())
+    {
         run.console.table(table);
     }
 }
 
 fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
     let words = |text: Text| run.console.words(&text);
-    let server = report.seen.state.map_or_else(media::host_name, |state| state.server_name().to_owned());
-    let mut page = Page::new(&words(text!("page-language")), &words(text!("page-title", server = server)));
-    let vault = report.seen.state.map_or_else(|| words(text!("cell-none")), |state| state.vault().to_string());
+    let server = report
+        .seen
+        .state
+        .map_or_else(media::host_name, |state| state.server_name().to_owned());
+    let mut page = Page::new(
+        &words(text!("page-language")),
+        &words(text!("page-title", server = server)),
+    );
+    let vault = report.seen.state.map_or_else(
+        || words(text!("cell-none")),
+        |state| state.vault().to_string(),
+    );
     let time = run.now.strftime("%Y-%m-%d %H:%M UTC").to_string();
-    page.facts(&words(text!("page-made", time = time, version = env!("CARGO_PKG_VERSION"), vault = vault)));
+    page.facts(&words(text!(
+        "page-made",
+        time = time,
+        version = env!("CARGO_PKG_VERSION"),
+        vault = vault
+    )));
     page.section(&words(text!("page-rules")));
     page.paragraph(&words(verdict(audit::exit(report.judged))));
     for judged in report.judged {
-        page.part(&format!("{}: {}", words(rule_name(judged.rule)), words(level_name(judged.verdict()))));
+        page.part(&format!(
+            "{}: {}",
+            words(rule_name(judged.rule)),
+            words(level_name(judged.verdict()))
+        ));
         let line = |(level, text): &(Level, Text)| {
-            (level.id(), run.console.words(&level_name(*level)), run.console.words(text))
+            (
+                level.id(),
+                run.console.words(&level_name(*level)),
+                run.console.words(text),
+            )
         };
         page.marked(&judged.evidence.iter().map(line).collect::<Vec<_>>());
     }
@@ -462,13 +634,24 @@ fn document(run: &Run<'_>, report: &Report<'_>) -> Value {
 
 /// The media that are here, then those that this server knows and that are not.
 fn media_document(seen: &Seen<'_>) -> Vec<Value> {
-    let known = |here: &Here| here.label.as_ref().and_then(|(id, _)| seen.state?.media().get(id));
+    let known = |here: &Here| {
+        here.label
+            .as_ref()
+            .and_then(|(id, _)| seen.state?.media().get(id))
+    };
     let here = seen.here.iter().map(|here| {
         let retired = known(here).and_then(|known| known.retired);
-        let (label, facts) = (here.label.as_ref().map(|(_, label)| label), here.facts.as_ref().map(facts_document));
+        let (label, facts) = (
+            here.label.as_ref().map(|(_, label)| label),
+            here.facts.as_ref().map(facts_document),
+        );
         json!({ "medium": here.name, "label": label, "retired": retired, "facts": facts })
     });
-    let is_here = |id: &String| seen.here.iter().any(|here| here.label.as_ref().is_some_and(|(own, _)| own == id));
+    let is_here = |id: &String| {
+        seen.here
+            .iter()
+            .any(|here| here.label.as_ref().is_some_and(|(own, _)| own == id))
+    };
     let away = seen
         .state
         .iter()

@@ -1,4 +1,5 @@
-//! `backup`: selects, asks the rules, leads through `create` or `media add` where needed, writes, and says what is safe.
+//! `backup`: selects, asks the rules, leads through `create` or `media add` where needed, writes,
+//! and says what is safe.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,9 @@ pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
 
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(run: &Run<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Value)> {
-    back_up_from(run, args, to, || run.chosen(&args.names, &args.from.from, &args.from.files))
+    back_up_from(run, args, to, || {
+        run.chosen(&args.names, &args.from.from, &args.from.files)
+    })
 }
 
 /// The same, from wherever `read` gets what was named.
@@ -46,8 +49,15 @@ pub(super) fn back_up_from(
     read: impl FnOnce() -> Result<Holdings>,
 ) -> Result<(Exit, Value)> {
     let parcels = parcels(run, to)?;
-    let names: Vec<_> = to.iter().filter(|name| parcel_file(name).is_none()).cloned().collect();
-    let media: Vec<Medium> = names.iter().map(|name| run.medium_to_write(name)).collect::<Result<_>>()?;
+    let names: Vec<_> = to
+        .iter()
+        .filter(|name| parcel_file(name).is_none())
+        .cloned()
+        .collect();
+    let media: Vec<Medium> = names
+        .iter()
+        .map(|name| run.medium_to_write(name))
+        .collect::<Result<_>>()?;
     warn_of_one_device(run, &media);
     let holdings = chosen(run, args, read()?)?;
     if args.dry_run {
@@ -68,7 +78,8 @@ fn show_plan(run: &Run<'_>, args: &Backup, holdings: &Holdings) -> (Exit, Value)
     lacks.say(run);
     say_unused(run, holdings);
     let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
-    run.console.say(&text!("backup-plan", count = count, missing = missing));
+    run.console
+        .say(&text!("backup-plan", count = count, missing = missing));
     let document = json!({ "dry_run": true, "key_pairs": count, "missing": missing, "in_use": lacks.in_use() });
     (lacks.exit(), document)
 }
@@ -79,10 +90,15 @@ fn destinations(run: &Run<'_>, args: &Backup) -> Result<Vec<String>> {
         return Ok(args.to.clone());
     }
     if !run.console.interactive() {
-        return Err(Error::usage(text!("error-missing-argument", argument = "--to <MEDIUM>")));
+        return Err(Error::usage(text!(
+            "error-missing-argument",
+            argument = "--to <MEDIUM>"
+        )));
     }
     let chosen = run.choose_medium(&text!("menu-to-medium"))?;
-    chosen.map(|medium| vec![medium]).ok_or_else(|| Error::usage(text!("error-declined")))
+    chosen
+        .map(|medium| vec![medium])
+        .ok_or_else(|| Error::usage(text!("error-declined")))
 }
 
 fn request<'a>(
@@ -102,18 +118,26 @@ fn request<'a>(
     }
 }
 
-/// Where no stick is at hand: seals everything of this server's stores into the outbox, and says that it is no backup
-/// until a stick has it. On a server that is not enrolled nothing can be sealed; what that means is said, too.
+/// Where no stick is at hand: seals everything of this server's stores into the outbox, and says
+/// that it is no backup until a stick has it. On a server that is not enrolled nothing can be
+/// sealed; what that means is said, too.
 pub fn keep_in_outbox(run: &Run<'_>) -> Result<()> {
     let Some(mut state) = run.state()? else {
         run.console.warn(&text!("install-only-here"));
         return Ok(());
     };
     let args = Backup::everything_of_this_server(Vec::new());
-    let holdings = chosen(run, &args, run.chosen(&args.names, &args.from.from, &args.from.files)?)?;
+    let holdings = chosen(
+        run,
+        &args,
+        run.chosen(&args.names, &args.from.from, &args.from.files)?,
+    )?;
     let request = request(run, &args, &holdings, None);
-    if let Some(number) = backup::to_outbox(&mut state, &request, &|text| run.console.progress(&text))? {
-        run.console.say(&text!("outbox-sealed", number = number.get()));
+    if let Some(number) =
+        backup::to_outbox(&mut state, &request, &|text| run.console.progress(&text))?
+    {
+        run.console
+            .say(&text!("outbox-sealed", number = number.get()));
     }
     if state.on_the_way().next().is_some() {
         run.console.warn(&text!("install-only-here"));
@@ -128,25 +152,39 @@ fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
     for file in &files {
         let warnings = rules::judge_served(file, Stored::Parcel, &served, &run.exceptions)?;
         if file.exists() {
-            return Err(Error::failed(text!("error-parcel-exists", path = file.as_path())));
+            return Err(Error::failed(text!(
+                "error-parcel-exists",
+                path = file.as_path()
+            )));
         }
         if !warnings.is_empty() {
-            run.console.warn(&text!("parcel-on-share", path = file.as_path()));
+            run.console
+                .warn(&text!("parcel-on-share", path = file.as_path()));
         }
     }
     Ok(files)
 }
 
-/// Takes `--accept no-key:NAME=REASON` down. A key pair of that name must be here, and have no key to back up.
+/// Takes `--accept no-key:NAME=REASON` down. A key pair of that name must be here, and have no key
+/// to back up.
 fn acknowledge(run: &Run<'_>, state: &mut State, holdings: &Holdings) -> Result<()> {
     for exception in &run.exceptions {
-        let Some(name) = rules::key_pair_without_key(&exception.rule) else { continue };
-        let meant = holdings.unreadable.iter().filter(|unreadable| unreadable.is_called(name));
-        let certificates: Vec<_> = meant.filter_map(|unreadable| unreadable.certificate.as_ref()).collect();
+        let Some(name) = rules::key_pair_without_key(&exception.rule) else {
+            continue;
+        };
+        let meant = holdings
+            .unreadable
+            .iter()
+            .filter(|unreadable| unreadable.is_called(name));
+        let certificates: Vec<_> = meant
+            .filter_map(|unreadable| unreadable.certificate.as_ref())
+            .collect();
         if certificates.is_empty() {
             return Err(Error::usage(text!("error-not-without-key", name = name)));
         }
-        certificates.iter().for_each(|certificate| state.acknowledge(certificate, &exception.reason));
+        certificates
+            .iter()
+            .for_each(|certificate| state.acknowledge(certificate, &exception.reason));
     }
     Ok(())
 }
@@ -172,41 +210,93 @@ struct InUse {
 
 impl<'a> Lacks<'a> {
     fn of(run: &Run<'_>, args: &Backup, state: Option<&State>, holdings: &'a Holdings) -> Self {
-        let known =
-            |certificate: &Certificate| state.and_then(|state| state.acknowledged(certificate, run.now)).cloned();
-        let said =
-            |one: &'a Unreadable| (one, one.certificate.as_ref().and_then(known).or_else(|| named_now(run, one)));
+        let known = |certificate: &Certificate| {
+            state
+                .and_then(|state| state.acknowledged(certificate, run.now))
+                .cloned()
+        };
+        let said = |one: &'a Unreadable| {
+            (
+                one,
+                one.certificate
+                    .as_ref()
+                    .and_then(known)
+                    .or_else(|| named_now(run, one)),
+            )
+        };
         let unreadable: Vec<_> = holdings.unreadable.iter().map(said).collect();
         let is_held = |thumbprint: &str| {
-            let mut written = state.into_iter().flat_map(State::generations).flat_map(|written| &written.key_pairs);
-            let is_saved = || holdings.key_pairs.iter().any(|held| held.leaf().thumbprint() == thumbprint);
+            let mut written = state
+                .into_iter()
+                .flat_map(State::generations)
+                .flat_map(|written| &written.key_pairs);
+            let is_saved = || {
+                holdings
+                    .key_pairs
+                    .iter()
+                    .any(|held| held.leaf().thumbprint() == thumbprint)
+            };
             written.any(|pair| pair.thumbprint == thumbprint) || is_saved()
         };
-        let accepted = unreadable.iter().filter(|(_, said)| said.is_some()).filter_map(|(one, _)| one.thumbprint());
-        let accepted =
-            accepted.chain(holdings.left_out.iter().filter(|one| known(one).is_some()).map(Certificate::thumbprint));
+        let accepted = unreadable
+            .iter()
+            .filter(|(_, said)| said.is_some())
+            .filter_map(|(one, _)| one.thumbprint());
+        let accepted = accepted.chain(
+            holdings
+                .left_out
+                .iter()
+                .filter(|one| known(one).is_some())
+                .map(Certificate::thumbprint),
+        );
         let accepted: Vec<_> = accepted.collect();
-        let names = holdings.unreadable.iter().filter_map(|one| one.certificate.as_ref()).chain(&holdings.left_out);
+        let names = holdings
+            .unreadable
+            .iter()
+            .filter_map(|one| one.certificate.as_ref())
+            .chain(&holdings.left_out);
         let name = |thumbprint: &str| {
-            let found = names.clone().find(|certificate| certificate.thumbprint() == thumbprint);
+            let found = names
+                .clone()
+                .find(|certificate| certificate.thumbprint() == thumbprint);
             found.map(|certificate| certificate.display_name().to_owned())
         };
         let mut in_use = Vec::new();
         if let Some(map) = &holdings.site_map {
-            let lacking = map.used().into_iter().filter(|one| !is_held(one) && !accepted.contains(one));
-            in_use.extend(lacking.map(|one| InUse { name: name(&one), uses: map.users_of(&one), thumbprint: one }));
+            let lacking = map
+                .used()
+                .into_iter()
+                .filter(|one| !is_held(one) && !accepted.contains(one));
+            in_use.extend(lacking.map(|one| InUse {
+                name: name(&one),
+                uses: map.users_of(&one),
+                thumbprint: one,
+            }));
         }
-        Self { holdings, unreadable, in_use, everything: args.names.is_empty() }
+        Self {
+            holdings,
+            unreadable,
+            in_use,
+            everything: args.names.is_empty(),
+        }
     }
 
     fn say(&self, run: &Run<'_>) {
         for (one, said) in &self.unreadable {
             let (name, reason) = (one.name.as_str(), one.reason.clone());
             match said {
-                None => run.console.warn(&text!("backup-missing", name = name, reason = reason)),
+                None => run
+                    .console
+                    .warn(&text!("backup-missing", name = name, reason = reason)),
                 Some(known) => {
                     let (until, why) = (day(known.until), known.reason.as_str());
-                    let text = text!("backup-missing-known", name = name, reason = reason, until = until, why = why);
+                    let text = text!(
+                        "backup-missing-known",
+                        name = name,
+                        reason = reason,
+                        until = until,
+                        why = why
+                    );
                     run.console.say(&text);
                 }
             }
@@ -215,24 +305,37 @@ impl<'a> Lacks<'a> {
             let (thumbprint, uses) = (one.thumbprint.as_str(), one.uses.join(", "));
             run.console.warn(&match &one.name {
                 Some(name) => {
-                    text!("backup-in-use", name = name.as_str(), thumbprint = thumbprint, uses = uses)
+                    text!(
+                        "backup-in-use",
+                        name = name.as_str(),
+                        thumbprint = thumbprint,
+                        uses = uses
+                    )
                 }
                 None => {
-                    text!("backup-missing", name = thumbprint, reason = text!("reason-in-use-not-found", uses = uses))
+                    text!(
+                        "backup-missing",
+                        name = thumbprint,
+                        reason = text!("reason-in-use-not-found", uses = uses)
+                    )
                 }
             });
         }
         if let Some(reason) = &self.holdings.sites_unread {
-            run.console.warn(&text!("backup-without-sites", reason = reason.clone()));
+            run.console
+                .warn(&text!("backup-without-sites", reason = reason.clone()));
         }
     }
 
     /// Whether it was named as unreadable already.
     fn is_named(&self, one: &InUse) -> bool {
         let is_it = |unreadable: &Unreadable| {
-            unreadable.thumbprint().as_ref() == Some(&one.thumbprint) || unreadable.name == one.thumbprint
+            unreadable.thumbprint().as_ref() == Some(&one.thumbprint)
+                || unreadable.name == one.thumbprint
         };
-        self.unreadable.iter().any(|(unreadable, _)| is_it(unreadable))
+        self.unreadable
+            .iter()
+            .any(|(unreadable, _)| is_it(unreadable))
     }
 
     fn exit(&self) -> Exit {
@@ -264,10 +367,19 @@ impl<'a> Lacks<'a> {
 /// What `--accept` of this very run says about a key pair without a key.
 fn named_now(run: &Run<'_>, unreadable: &Unreadable) -> Option<Acknowledged> {
     let certificate = unreadable.certificate.as_ref()?;
-    let names = |rule: &str| rules::key_pair_without_key(rule).is_some_and(|name| unreadable.is_called(name));
-    let exception = run.exceptions.iter().find(|exception| names(&exception.rule))?;
+    let names = |rule: &str| {
+        rules::key_pair_without_key(rule).is_some_and(|name| unreadable.is_called(name))
+    };
+    let exception = run
+        .exceptions
+        .iter()
+        .find(|exception| names(&exception.rule))?;
     let (reason, until) = (exception.reason.clone(), certificate.not_after());
-    Some(Acknowledged { name: unreadable.name.clone(), reason, until })
+    Some(Acknowledged {
+        name: unreadable.name.clone(),
+        reason,
+        until,
+    })
 }
 
 /// The key pairs that were named, else those that sites use.
@@ -277,9 +389,16 @@ fn chosen(run: &Run<'_>, args: &Backup, mut holdings: Holdings) -> Result<Holdin
     }
     if let Some(file) = &args.iis_config {
         let mut map = SiteMap::of_file(file)?;
-        let certificates = holdings.key_pairs.iter().map(|held| (held.leaf(), held.windows.as_ref()));
+        let certificates = holdings
+            .key_pairs
+            .iter()
+            .map(|held| (held.leaf(), held.windows.as_ref()));
         let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), run.now);
-        run.console.mention(&text!("backup-assigned", count = assigned, path = file.as_path()));
+        run.console.mention(&text!(
+            "backup-assigned",
+            count = assigned,
+            path = file.as_path()
+        ));
         (holdings.site_map, holdings.sites_unread) = (Some(map), None);
     }
     Ok(holdings)
@@ -288,7 +407,8 @@ fn chosen(run: &Run<'_>, args: &Backup, mut holdings: Holdings) -> Result<Holdin
 fn say_unused(run: &Run<'_>, holdings: &Holdings) {
     if !holdings.unused.is_empty() {
         let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
-        run.console.mention(&text!("backup-unused", count = count, names = names));
+        run.console
+            .mention(&text!("backup-unused", count = count, names = names));
     }
 }
 
@@ -297,14 +417,17 @@ fn warn_of_one_device(run: &Run<'_>, media: &[Medium]) {
     let facts: Vec<_> = media.iter().filter_map(Medium::facts).collect();
     if media::independent(&facts) < facts.len() {
         let names: Vec<_> = media.iter().map(|medium| medium.name.as_str()).collect();
-        run.console.warn(&text!("backup-one-device", media = names.join(", ")));
+        run.console
+            .warn(&text!("backup-one-device", media = names.join(", ")));
     }
 }
 
 /// The password for every PFX, where the user wants one of their own.
 fn chosen_password(run: &Run<'_>, args: &Backup) -> Result<Option<Password>> {
     let wanted = args.ask_pfx_password || args.pfx_password_file.is_some();
-    wanted.then(|| run.pfx_password(args.pfx_password_file.as_deref())).transpose()
+    wanted
+        .then(|| run.pfx_password(args.pfx_password_file.as_deref()))
+        .transpose()
 }
 
 /// This server's state; a vault on every medium, made after asking.
@@ -314,14 +437,27 @@ fn prepare(run: &Run<'_>, media: &[Medium], yes: bool) -> Result<State> {
         let there = medium.has_vault()?;
         let name = medium.name.as_str();
         state = Some(match state {
-            None if there => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled-here", medium = name))),
+            None if there => {
+                return Err(Error::new(
+                    Exit::NoVault,
+                    text!("error-not-enrolled-here", medium = name),
+                ));
+            }
             None => {
-                run.go_ahead(yes, &text!("backup-create-question", medium = name), Enter::Yes)?;
+                run.go_ahead(
+                    yes,
+                    &text!("backup-create-question", medium = name),
+                    Enter::Yes,
+                )?;
                 create::create(run, medium, None, None)?
             }
             Some(mut state) if !there => {
                 run.warn_of_remade(&state, medium);
-                run.go_ahead(yes, &text!("backup-add-question", medium = name), Enter::Yes)?;
+                run.go_ahead(
+                    yes,
+                    &text!("backup-add-question", medium = name),
+                    Enter::Yes,
+                )?;
                 let label = state.next_label();
                 backup::add_medium(&mut state, medium, &label)?;
                 state
@@ -364,7 +500,10 @@ fn report(
         .iter()
         .map(|on| json!({ "medium": on.name, "label": on.label, "result": result_id(&on.done), "decayed": on.decayed }))
         .collect();
-    let files: Vec<String> = parcels.iter().map(|path| path.display().to_string()).collect();
+    let files: Vec<String> = parcels
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let document = json!({
         "vault": state.vault().as_str(), "server": state.server().to_string(),
         "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": lacks.missing(run), "in_use": lacks.in_use(), "media": media,
@@ -394,29 +533,51 @@ fn say_medium(run: &Run<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, tot
             number = number,
             reason = reason.clone()
         )),
-        Done::Unchanged(number) => {
-            run.console.say(&text!("backup-unchanged", medium = medium, label = label, number = number.get()))
-        }
-        Done::Failed(reason) => run.console.warn(&text!("backup-failed", medium = medium, reason = reason.clone())),
+        Done::Unchanged(number) => run.console.say(&text!(
+            "backup-unchanged",
+            medium = medium,
+            label = label,
+            number = number.get()
+        )),
+        Done::Failed(reason) => run.console.warn(&text!(
+            "backup-failed",
+            medium = medium,
+            reason = reason.clone()
+        )),
     }
     for generation in &on.decayed {
-        run.console.warn(&text!("backup-decayed", medium = medium, generation = generation));
+        run.console.warn(&text!(
+            "backup-decayed",
+            medium = medium,
+            generation = generation
+        ));
     }
 }
 
 /// What waited in the outbox.
 fn say_outbox(run: &Run<'_>, outcome: &Outcome) {
     for generation in &outcome.outbox.delivered {
-        run.console.say(&text!("backup-delivered", generation = generation));
+        run.console
+            .say(&text!("backup-delivered", generation = generation));
     }
     for (path, reason) in &outcome.outbox.stuck {
-        run.console.warn(&text!("backup-stuck", path = path.as_path(), reason = reason.clone()));
+        run.console.warn(&text!(
+            "backup-stuck",
+            path = path.as_path(),
+            reason = reason.clone()
+        ));
     }
 }
 
 fn say_parcel(run: &Run<'_>, path: &Path, outcome: &Outcome, saved: usize, total: usize) {
     let number = outcome.number.map_or(0, |number| number.get());
-    run.console.say(&text!("parcel-sealed", saved = saved, total = total, path = path, number = number));
+    run.console.say(&text!(
+        "parcel-sealed",
+        saved = saved,
+        total = total,
+        path = path,
+        number = number
+    ));
 }
 
 fn result_id(done: &Done) -> &'static str {
@@ -428,18 +589,26 @@ fn result_id(done: &Done) -> &'static str {
     }
 }
 
-/// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged, which outweighs a copy that
-/// is not there yet. `lacking` is what the holdings alone lead to.
+/// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged,
+/// which outweighs a copy that is not there yet. `lacking` is what the holdings alone lead to.
 fn exit_code(lacking: Exit, outcome: &Outcome) -> Exit {
     let any = |wanted: fn(&Done) -> bool| outcome.media.iter().any(|on| wanted(&on.done));
     match () {
         () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
         () if lacking == Exit::Partly => Exit::Partly,
         () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
-        () if outcome.media.iter().any(|on| !on.decayed.is_empty()) || !outcome.outbox.stuck.is_empty() => {
+        () if outcome.media.iter().any(|on| !on.decayed.is_empty())
+            || !outcome.outbox.stuck.is_empty() =>
+        {
             Exit::Attention
         }
-        () if outcome.findings.iter().any(|finding| finding.level > Level::Note) => Exit::Attention,
+        () if outcome
+            .findings
+            .iter()
+            .any(|finding| finding.level > Level::Note) =>
+        {
+            Exit::Attention
+        }
         () => lacking,
     }
 }

@@ -1,5 +1,5 @@
-//! The bindings of a restore into IIS: which site here stands for which, what would become of each, and, when all is
-//! done, what the server really shows.
+//! The bindings of a restore into IIS: which site here stands for which, what would become of each,
+//! and, when all is done, what the server really shows.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -21,32 +21,63 @@ use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::text;
 use crate::text::Text;
 
-/// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing can be bound.
-pub fn plan(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, known: Known) -> Result<Vec<Bound>> {
-    let Some(from) = ready.site_map.as_ref().filter(|_| !args.bindings.keys_only) else { return Ok(Vec::new()) };
+/// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing
+/// can be bound.
+pub fn plan(
+    run: &Run<'_>,
+    args: &Restore,
+    server: Iis<'_>,
+    ready: &Ready,
+    known: Known,
+) -> Result<Vec<Bound>> {
+    let Some(from) = ready.site_map.as_ref().filter(|_| !args.bindings.keys_only) else {
+        return Ok(Vec::new());
+    };
     if server.sites.folder().is_none() {
         run.console.warn(&text!("restore-no-iis"));
         return Ok(Vec::new());
     }
     let here = SiteMap::of(server)?;
     if let Some(folder) = here.shared.as_ref().filter(|_| !args.change.farm) {
-        return Err(Error::failed(text!("error-shared-configuration", folder = folder)));
+        return Err(Error::failed(text!(
+            "error-shared-configuration",
+            folder = folder
+        )));
     }
-    if from.settings.automatic_rebind == Some(true) && here.settings.automatic_rebind == Some(false) {
+    if from.settings.automatic_rebind == Some(true) && here.settings.automatic_rebind == Some(false)
+    {
         run.console.warn(&text!("restore-automatic-rebind"));
     }
     let mapping = mapping(run, args, from, &here)?;
-    let thumbprints = ready.key_pairs.iter().map(|one| one.pair.leaf().thumbprint());
+    let thumbprints = ready
+        .key_pairs
+        .iter()
+        .map(|one| one.pair.leaf().thumbprint());
     let only = (!args.names.is_empty()).then(|| thumbprints.collect::<HashSet<_>>());
-    let Known { certificates, mut order } = known;
-    settle(run, &mut order, args.into.yes || args.into.dry_run, |order| {
-        let (certificates, only) = (certificates.clone(), only.clone());
-        Ok(bindings::plan(&Moving { from, here: &here, mapping: &mapping, certificates, order, only }))
-    })
+    let Known {
+        certificates,
+        mut order,
+    } = known;
+    settle(
+        run,
+        &mut order,
+        args.into.yes || args.into.dry_run,
+        |order| {
+            let (certificates, only) = (certificates.clone(), only.clone());
+            Ok(bindings::plan(&Moving {
+                from,
+                here: &here,
+                mapping: &mapping,
+                certificates,
+                order,
+                only,
+            }))
+        },
+    )
 }
 
-/// Plans bindings, asks a person about everything that would give way to something lower, and plans again. Nobody is
-/// asked where `unattended`: it stays.
+/// Plans bindings, asks a person about everything that would give way to something lower, and plans
+/// again. Nobody is asked where `unattended`: it stays.
 ///
 /// # Errors
 /// Those of `plan`, and a question without an answer.
@@ -67,7 +98,10 @@ pub fn settle(
             _ => None,
         });
         let Some(serves) = held else { return Ok(bound) };
-        if run.console.confirm(&replace_question(run, serves, &bound), Enter::No)? {
+        if run
+            .console
+            .confirm(&replace_question(run, serves, &bound), Enter::No)?
+        {
             order.agree(&serves.thumbprint);
         }
     }
@@ -76,7 +110,10 @@ pub fn settle(
 /// Whether a certificate may be replaced by what stands lower, wherever it is served.
 fn replace_question(run: &Run<'_>, serves: &Shown, bound: &[Bound]) -> Text {
     let line = |one: &Bound| match &one.fate {
-        Fate::Held { serves: other, lower } if other == serves => Some(run.console.words(&text!(
+        Fate::Held {
+            serves: other,
+            lower,
+        } if other == serves => Some(run.console.words(&text!(
             "replace-newer-line",
             site = one.to.as_str(),
             binding = one.binding.as_str(),
@@ -86,7 +123,11 @@ fn replace_question(run: &Run<'_>, serves: &Shown, bound: &[Bound]) -> Text {
         _ => None,
     };
     let lines: Vec<String> = bound.iter().filter_map(line).collect();
-    text!("replace-newer-question", serves = serves.text_in_full(), lines = lines)
+    text!(
+        "replace-newer-question",
+        serves = serves.text_in_full(),
+        lines = lines
+    )
 }
 
 /// The certificates that are here or will be.
@@ -100,7 +141,13 @@ impl Known {
     ///
     /// # Errors
     /// Where something is to be replaced that is not here.
-    pub fn new(run: &Run<'_>, args: &Restore, here: &Snapshot, ready: &Ready, plan: &Plan<'_>) -> Result<Self> {
+    pub fn new(
+        run: &Run<'_>,
+        args: &Restore,
+        here: &Snapshot,
+        ready: &Ready,
+        plan: &Plan<'_>,
+    ) -> Result<Self> {
         let working = here.seen.iter().filter(|seen| seen.key.works());
         let working = working.map(|seen| (seen.store, seen.certificate.thumbprint()));
         let placed = plan.items.iter().filter_map(|item| match &item.action {
@@ -113,21 +160,37 @@ impl Known {
             order.add(pair.leaf().clone(), pair.friendly_name.as_deref());
         }
         order.agree_to(here, &args.change.replace_newer)?;
-        Ok(Self { certificates, order })
+        Ok(Self {
+            certificates,
+            order,
+        })
     }
 }
 
 fn thumbprint(der: &[u8]) -> String {
-    StoredCertificate { der: der.to_vec(), properties: Default::default() }.thumbprint()
+    StoredCertificate {
+        der: der.to_vec(),
+        properties: Default::default(),
+    }
+    .thumbprint()
 }
 
-/// The answers from the command line and from the file; what they leave open is asked, and kept in the file.
+/// The answers from the command line and from the file; what they leave open is asked, and kept in
+/// the file.
 fn mapping(run: &Run<'_>, args: &Restore, from: &SiteMap, here: &SiteMap) -> Result<Mapping> {
     let path = args.bindings.map.as_deref();
-    let mut mapping = path.filter(|path| path.exists()).map_or_else(|| Ok(Mapping::default()), load)?;
+    let mut mapping = path
+        .filter(|path| path.exists())
+        .map_or_else(|| Ok(Mapping::default()), load)?;
     let known = mapping.clone();
-    args.bindings.map_site.iter().try_for_each(|answer| mapping.map_site(answer))?;
-    args.bindings.map_ip.iter().try_for_each(|answer| mapping.map_address(answer))?;
+    args.bindings
+        .map_site
+        .iter()
+        .try_for_each(|answer| mapping.map_site(answer))?;
+    args.bindings
+        .map_ip
+        .iter()
+        .try_for_each(|answer| mapping.map_address(answer))?;
     if run.console.interactive() && !args.into.yes {
         ask(run, &mut mapping, from, here)?;
     }
@@ -139,29 +202,49 @@ fn mapping(run: &Run<'_>, args: &Restore, from: &SiteMap, here: &SiteMap) -> Res
 }
 
 fn load(path: &Path) -> Result<Mapping> {
-    let bytes = files::read_input(path).map_err(|e| Error::usage(text!("error-map-file", path = path, reason = &e)))?;
+    let bytes = files::read_input(path)
+        .map_err(|e| Error::usage(text!("error-map-file", path = path, reason = &e)))?;
     Mapping::parse(&String::from_utf8_lossy(&bytes))
 }
 
 fn ask(run: &Run<'_>, mapping: &mut Mapping, from: &SiteMap, here: &SiteMap) -> Result<()> {
     let Unclear { sites, .. } = bindings::unclear(from, here, mapping);
     for (site, candidates) in sites {
-        let rest = here.sites.iter().filter(|one| !candidates.iter().any(|known| std::ptr::eq(*known, *one)));
-        let names: Vec<String> = candidates.iter().copied().chain(rest).map(|site| site.name.clone()).collect();
+        let rest = here
+            .sites
+            .iter()
+            .filter(|one| !candidates.iter().any(|known| std::ptr::eq(*known, *one)));
+        let names: Vec<String> = candidates
+            .iter()
+            .copied()
+            .chain(rest)
+            .map(|site| site.name.clone())
+            .collect();
         let answer = run.console.choose(
             &text!("map-site-question", site = site.name.as_str()),
             &names,
             &text!("choice-none"),
         )?;
-        mapping.sites.insert(site.name.clone(), answer.map(|at| names[at].clone()));
+        mapping
+            .sites
+            .insert(site.name.clone(), answer.map(|at| names[at].clone()));
     }
     // Sites that are left out need no address.
     for ip in bindings::unclear(from, here, mapping).addresses {
-        let addresses: Vec<_> = here.addresses.iter().filter(|here| here.is_ipv4() == ip.is_ipv4()).collect();
+        let addresses: Vec<_> = here
+            .addresses
+            .iter()
+            .filter(|here| here.is_ipv4() == ip.is_ipv4())
+            .collect();
         let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let answer =
-            run.console.choose(&text!("map-ip-question", ip = ip.to_string()), &names, &text!("choice-none"))?;
-        mapping.addresses.insert(ip, answer.map(|at| *addresses[at]));
+        let answer = run.console.choose(
+            &text!("map-ip-question", ip = ip.to_string()),
+            &names,
+            &text!("choice-none"),
+        )?;
+        mapping
+            .addresses
+            .insert(ip, answer.map(|at| *addresses[at]));
     }
     Ok(())
 }
@@ -171,11 +254,19 @@ pub fn show(run: &Run<'_>, bound: &[Bound], commands: bool) {
     for one in bound {
         let stands_out = one.is_left() || one.lower().is_some();
         for (at, line) in one.texts().iter().enumerate() {
-            if stands_out || at > 0 { run.console.warn(line) } else { run.console.say(line) }
+            if stands_out || at > 0 {
+                run.console.warn(line)
+            } else {
+                run.console.say(line)
+            }
         }
     }
     if commands {
-        let lines: Vec<String> = bound.iter().flat_map(Bound::edits).flat_map(appcmd::commands).collect();
+        let lines: Vec<String> = bound
+            .iter()
+            .flat_map(Bound::edits)
+            .flat_map(appcmd::commands)
+            .collect();
         run.console.say(&text!("bind-commands", lines = lines));
     }
 }
@@ -200,13 +291,17 @@ impl Restart {
     /// The work is done; a question that nobody answers is no failure of it.
     fn go_ahead(self, run: &Run<'_>, sites: &BTreeSet<&str>) -> bool {
         let names = sites.iter().copied().collect::<Vec<_>>().join(", ");
-        let ask = || run.console.confirm(&text!("restart-question", sites = names), Enter::No).unwrap_or(false);
+        let ask = || {
+            run.console
+                .confirm(&text!("restart-question", sites = names), Enter::No)
+                .unwrap_or(false)
+        };
         self.wanted || (!self.yes && run.console.interactive() && ask())
     }
 }
 
-/// Asks the server for every binding, as its clients do, on this machine. Sites that go on showing another certificate
-/// are restarted where that is wanted, and everything is asked again.
+/// Asks the server for every binding, as its clients do, on this machine. Sites that go on showing
+/// another certificate are restarted where that is wanted, and everything is asked again.
 /// `authorities` are certificates that it may have to send along.
 pub fn confirm<'a>(
     run: &Run<'_>,
@@ -217,40 +312,68 @@ pub fn confirm<'a>(
 ) -> Answers<'a> {
     let answers = ask_over_tls(run, bound, authorities);
     let sites = answers.still_other();
-    let Some(config) = server.sites.folder().filter(|_| !sites.is_empty()) else { return answers };
+    let Some(config) = server.sites.folder().filter(|_| !sites.is_empty()) else {
+        return answers;
+    };
     if !restart.go_ahead(run, &sites) {
-        sites.iter().for_each(|site| run.console.mention(&text!("tls-restart", site = *site)));
+        sites
+            .iter()
+            .for_each(|site| run.console.mention(&text!("tls-restart", site = *site)));
         return answers;
     }
     for site in sites {
-        run.console.progress(&text!("progress-restart", site = site));
+        run.console
+            .progress(&text!("progress-restart", site = site));
         if let Err(reason) = super::restart::restart(&config, site) {
-            run.console.warn(&text!("site-not-restarted", site = site, reason = reason));
+            run.console
+                .warn(&text!("site-not-restarted", site = site, reason = reason));
         }
     }
     ask_over_tls(run, bound, authorities)
 }
 
 fn ask_over_tls<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) -> Answers<'a> {
-    let asked: Vec<_> =
-        bound.iter().filter(|one| one.is_made()).filter_map(|one| Some((one, one.check.as_ref()?))).collect();
+    let asked: Vec<_> = bound
+        .iter()
+        .filter(|one| one.is_made())
+        .filter_map(|one| Some((one, one.check.as_ref()?)))
+        .collect();
     if !asked.is_empty() {
-        run.console.progress(&text!("progress-tls", count = asked.len()));
+        run.console
+            .progress(&text!("progress-tls", count = asked.len()));
     }
     let checks: Vec<_> = asked.iter().map(|(_, check)| *check).collect();
     let verdicts = served::confirm(&checks, authorities);
     let mut good = true;
-    for remark in checks.iter().zip(&verdicts).flat_map(|(check, verdict)| verdict.remarks(check, run.now)) {
+    for remark in checks
+        .iter()
+        .zip(&verdicts)
+        .flat_map(|(check, verdict)| verdict.remarks(check, run.now))
+    {
         good &= remark.good;
-        if remark.good { run.console.say(&remark.text) } else { run.console.warn(&remark.text) }
+        if remark.good {
+            run.console.say(&remark.text)
+        } else {
+            run.console.warn(&remark.text)
+        }
     }
-    Answers { answers: asked.into_iter().map(|(one, _)| one).zip(verdicts).collect(), good }
+    Answers {
+        answers: asked
+            .into_iter()
+            .map(|(one, _)| one)
+            .zip(verdicts)
+            .collect(),
+        good,
+    }
 }
 
 impl<'a> Answers<'a> {
     /// Sites that still show another certificate.
     fn still_other(&self) -> BTreeSet<&'a str> {
-        let other = self.answers.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
+        let other = self
+            .answers
+            .iter()
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
         other.map(|(bound, _)| bound.to.as_str()).collect()
     }
 
@@ -281,7 +404,10 @@ pub fn document(run: &Run<'_>, bound: &[Bound]) -> Value {
             Fate::Cannot(reason) => ("cannot", Some(reason), None),
             Fate::Conflict(reason) => ("conflict", Some(reason), None),
             Fate::Held { serves, .. } => ("held", None, Some(serves)),
-            Fate::Change { replaces: Some(replaces), .. } => ("replace", None, Some(replaces)),
+            Fate::Change {
+                replaces: Some(replaces),
+                ..
+            } => ("replace", None, Some(replaces)),
             Fate::Change { replaces: None, .. } => ("add", None, None),
         };
         let words = |text: &Text| run.console.words(text);
@@ -306,22 +432,34 @@ pub fn name_held(run: &Run<'_>, bound: &[Bound]) {
         _ => None,
     };
     let names: Vec<_> = bound.iter().filter_map(held).collect();
-    let options: BTreeSet<_> = names.iter().map(|name| format!("--replace-newer {name}")).collect();
+    let options: BTreeSet<_> = names
+        .iter()
+        .map(|name| format!("--replace-newer {name}"))
+        .collect();
     if !names.is_empty() {
         let options = options.into_iter().collect::<Vec<_>>().join(" ");
-        run.console.warn(&text!("bindings-held", count = names.len(), options = options));
+        run.console.warn(&text!(
+            "bindings-held",
+            count = names.len(),
+            options = options
+        ));
     }
 }
 
-/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about to end, and where it
-/// has ended.
+/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about
+/// to end, and where it has ended.
 pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
     for leaf in ready.key_pairs.iter().map(|one| one.pair.leaf()) {
         let (name, day) = (leaf.display_name(), day(leaf.not_after()));
         match leaf.remaining(run.now) {
             Remaining::Over => run.console.warn(&expired(leaf)),
             Remaining::Days(left) => {
-                run.console.warn(&text!("restore-maybe-renewed", name = name, left = left, day = day));
+                run.console.warn(&text!(
+                    "restore-maybe-renewed",
+                    name = name,
+                    left = left,
+                    day = day
+                ));
             }
             Remaining::NotYet | Remaining::Long => {}
         }
@@ -330,6 +468,15 @@ pub fn warn_of_renewals(run: &Run<'_>, ready: &Ready) {
 
 /// That a certificate has ended, with what to do.
 pub fn expired(leaf: &Certificate) -> Text {
-    let (name, thumbprint, day) = (leaf.display_name(), leaf.thumbprint(), day(leaf.not_after()));
-    text!("restore-expired", name = name, thumbprint = thumbprint, day = day)
+    let (name, thumbprint, day) = (
+        leaf.display_name(),
+        leaf.thumbprint(),
+        day(leaf.not_after()),
+    );
+    text!(
+        "restore-expired",
+        name = name,
+        thumbprint = thumbprint,
+        day = day
+    )
 }

@@ -1,4 +1,5 @@
-//! `contents`: what a vault holds, by server and generation. What this server wrote itself needs no passphrase.
+//! `contents`: what a vault holds, by server and generation. What this server wrote itself needs no
+//! passphrase.
 
 use serde_json::{Value, json};
 
@@ -29,7 +30,10 @@ pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
     }
     let opened = run.open(&media, &known)?;
     let (generations, lost) = find(&opened, args)?;
-    let shown: Vec<_> = generations.iter().map(|from| Shown::of(from, &opened.survey)).collect();
+    let shown: Vec<_> = generations
+        .iter()
+        .map(|from| Shown::of(from, &opened.survey))
+        .collect();
     let mut exit = exit_of(&shown);
     for error in &lost {
         run.console.warn(&error.text);
@@ -42,7 +46,8 @@ pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
     Ok(exit)
 }
 
-/// The generations to show, and why a server has none. Without a choice: the newest of every server.
+/// The generations to show, and why a server has none. Without a choice: the newest of every
+/// server.
 fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Vec<Error>)> {
     if args.which.server.is_some() || args.which.generation.is_some() || !args.names.is_empty() {
         return Ok((vec![choose(opened, &args.which, &args.names)?], Vec::new()));
@@ -64,15 +69,27 @@ fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Ve
 }
 
 /// The generation that is asked for, if this server wrote it and still knows what is in it.
-fn run_from_memory(run: &Run<'_>, media: &[Medium], args: &Contents, state: Option<&State>) -> Result<Option<Exit>> {
-    let Some(state) = state.filter(|_| !run.secret_is_given() && !args.reveal_password) else { return Ok(None) };
+fn run_from_memory(
+    run: &Run<'_>,
+    media: &[Medium],
+    args: &Contents,
+    state: Option<&State>,
+) -> Result<Option<Exit>> {
+    let Some(state) = state.filter(|_| !run.secret_is_given() && !args.reveal_password) else {
+        return Ok(None);
+    };
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
     let shown = Shown::from_memory(state, &survey, &args.which, &args.names, run.now)?;
     // A name that is not in it may be in an older one, which only the passphrase can tell.
     let knows = |shown: &Shown<'_>, name: &String| {
-        shown.key_pairs.iter().any(|(about, _)| is_called(about, std::slice::from_ref(name)))
+        shown
+            .key_pairs
+            .iter()
+            .any(|(about, _)| is_called(about, std::slice::from_ref(name)))
     };
-    let Some(shown) = shown.filter(|shown| args.names.iter().all(|name| knows(shown, name))) else { return Ok(None) };
+    let Some(shown) = shown.filter(|shown| args.names.iter().all(|name| knows(shown, name))) else {
+        return Ok(None);
+    };
     let shown = [shown];
     let exit = exit_of(&shown);
     show(run, &shown, &args.names, state.vault().as_str(), exit);
@@ -100,13 +117,16 @@ impl<'a> Shown<'a> {
             older: older(survey, &from.generation.record),
             doubts: from.doubts.clone(),
             left_out: from.left_out.clone(),
-            key_pairs: entries.map(|entry| (&entry.about, entry.file.clone())).collect(),
+            key_pairs: entries
+                .map(|entry| (&entry.about, entry.file.clone()))
+                .collect(),
             without_key: &from.catalog.without_key,
             exceptions: &from.catalog.exceptions,
         }
     }
 
-    /// Only where no other server's generations lie on the media: their names only the passphrase shows.
+    /// Only where no other server's generations lie on the media: their names only the passphrase
+    /// shows.
     fn from_memory(
         state: &'a State,
         survey: &'a Survey<'_>,
@@ -118,34 +138,57 @@ impl<'a> Shown<'a> {
         if survey.servers().iter().any(|server| *server != own) || which.server.is_some() {
             return Ok(None);
         }
-        let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
-        let Some(generation) = survey.line(own).find(|generation| wanted.matches(generation)) else { return Ok(None) };
+        let wanted = which
+            .generation
+            .as_deref()
+            .map_or(Ok(Wanted::Newest), Wanted::parse)?;
+        let Some(generation) = survey
+            .line(own)
+            .find(|generation| wanted.matches(generation))
+        else {
+            return Ok(None);
+        };
         // Of an old one this server may remember a part; the catalog is a file, too.
         let known = |written: &&Written| {
             written.record == generation.hash.to_string()
                 && written.key_pairs.len() + 1 == generation.record.files.len()
         };
-        let Some(written) = state.written(generation.record.number).filter(known) else { return Ok(None) };
+        let Some(written) = state.written(generation.record.number).filter(known) else {
+            return Ok(None);
+        };
         let is_meant = |about: &AboutKeyPair| is_called(about, names);
         let file = |at: usize| key_pair_file(at + 1);
         let mut doubts = open::speaks_against(survey, own, Some(state));
         if !survey.check(generation, Reading::Cached).is_whole() {
-            doubts.push(text!("doubt-damaged", number = generation.record.number.get()));
+            doubts.push(text!(
+                "doubt-damaged",
+                number = generation.record.number.get()
+            ));
         }
         Ok(Some(Self {
             server_name: state.server_name(),
             record: &generation.record,
             older: older(survey, &generation.record),
             doubts,
-            left_out: left_out::remembered_on_media(state, survey, generation, &wanted, &is_meant, now),
-            key_pairs: written.key_pairs.iter().enumerate().map(|(at, about)| (about, file(at))).collect(),
+            left_out: left_out::remembered_on_media(
+                state, survey, generation, &wanted, &is_meant, now,
+            ),
+            key_pairs: written
+                .key_pairs
+                .iter()
+                .enumerate()
+                .map(|(at, about)| (about, file(at)))
+                .collect(),
             without_key: &written.without_key,
             exceptions: &written.exceptions,
         }))
     }
 
     fn document(&self, run: &Run<'_>, names: &[String]) -> Value {
-        let wanted = self.key_pairs.iter().filter(|(about, _)| is_called(about, names));
+        let wanted = self
+            .key_pairs
+            .iter()
+            .filter(|(about, _)| is_called(about, names));
         let key_pair = |(about, file): &(&AboutKeyPair, String)| json!({ "file": file, "about": about, "standing": standing::id(remaining(run, about)) });
         json!({
             "server": self.record.server.to_string(),
@@ -164,18 +207,31 @@ impl<'a> Shown<'a> {
 }
 
 fn older(survey: &Survey<'_>, record: &Record) -> Vec<String> {
-    let numbers = survey.line(record.server).map(|generation| generation.record.number);
-    numbers.filter(|number| *number < record.number).map(|number| number.to_string()).collect()
+    let numbers = survey
+        .line(record.server)
+        .map(|generation| generation.record.number);
+    numbers
+        .filter(|number| *number < record.number)
+        .map(|number| number.to_string())
+        .collect()
 }
 
 fn exit_of(shown: &[Shown<'_>]) -> Exit {
-    if shown.iter().any(|shown| !shown.doubts.is_empty()) { Exit::Attention } else { Exit::Done }
+    if shown.iter().any(|shown| !shown.doubts.is_empty()) {
+        Exit::Attention
+    } else {
+        Exit::Done
+    }
 }
 
 fn show(run: &Run<'_>, shown: &[Shown<'_>], names: &[String], vault: &str, exit: Exit) {
     shown.iter().for_each(|shown| show_one(run, shown, names));
-    let generations: Vec<_> = shown.iter().map(|shown| shown.document(run, names)).collect();
-    run.console.document(exit, json!({ "vault": vault, "generations": generations }));
+    let generations: Vec<_> = shown
+        .iter()
+        .map(|shown| shown.document(run, names))
+        .collect();
+    run.console
+        .document(exit, json!({ "vault": vault, "generations": generations }));
 }
 
 fn show_one(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) {
@@ -191,13 +247,21 @@ fn show_one(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) {
         left_out = left_out::count(&shown.left_out),
     ));
     if !shown.older.is_empty() {
-        run.console.mention(&text!("contents-older", numbers = shown.older.join(", ")));
+        run.console
+            .mention(&text!("contents-older", numbers = shown.older.join(", ")));
     }
-    shown.doubts.iter().for_each(|doubt| run.console.warn(doubt));
+    shown
+        .doubts
+        .iter()
+        .for_each(|doubt| run.console.warn(doubt));
     run.console.table(&table(run, shown, names));
-    shown.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
+    shown
+        .left_out
+        .iter()
+        .for_each(|left_out| run.console.warn(&left_out.text()));
     for without in shown.without_key {
-        run.console.warn(&text!("contents-without-key", name = without.name.as_str()));
+        run.console
+            .warn(&text!("contents-without-key", name = without.name.as_str()));
     }
 }
 
@@ -211,7 +275,11 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
         words(text!("column-key")),
         words(text!("column-file")),
     ]);
-    for (about, file) in shown.key_pairs.iter().filter(|(about, _)| is_called(about, names)) {
+    for (about, file) in shown
+        .key_pairs
+        .iter()
+        .filter(|(about, _)| is_called(about, names))
+    {
         table.row(vec![
             about.display_name().to_owned(),
             about.friendly_name.clone().unwrap_or_default(),
@@ -242,17 +310,35 @@ fn remaining(run: &Run<'_>, about: &AboutKeyPair) -> Remaining {
 }
 
 fn reveal_passwords(run: &Run<'_>, generations: &[OpenGeneration], names: &[String]) -> Result<()> {
-    for entry in generations.iter().flat_map(|from| &from.catalog.key_pairs).filter(|entry| is_wanted(entry, names)) {
+    for entry in generations
+        .iter()
+        .flat_map(|from| &from.catalog.key_pairs)
+        .filter(|entry| is_wanted(entry, names))
+    {
         let (name, password) = (entry.about.display_name(), entry.pfx_password.expose());
-        run.console.show_privately(&[&run.console.words(&text!("contents-password", name = name)), " ", password])?;
+        run.console.show_privately(&[
+            &run.console.words(&text!("contents-password", name = name)),
+            " ",
+            password,
+        ])?;
     }
     Ok(())
 }
 
 /// Whether any of `names` means this key pair; no names mean all.
 fn is_called(about: &AboutKeyPair, names: &[String]) -> bool {
-    let labels = || about.names.iter().chain(&about.friendly_name).chain(&about.file_names).map(String::as_str);
-    names.is_empty() || names.iter().any(|name| server::is_called(name, &about.thumbprint, labels()))
+    let labels = || {
+        about
+            .names
+            .iter()
+            .chain(&about.friendly_name)
+            .chain(&about.file_names)
+            .map(String::as_str)
+    };
+    names.is_empty()
+        || names
+            .iter()
+            .any(|name| server::is_called(name, &about.thumbprint, labels()))
 }
 
 /// As [`is_called`], for an entry of a catalog.
@@ -260,10 +346,13 @@ pub fn is_wanted(entry: &CatalogEntry, names: &[String]) -> bool {
     is_called(&entry.about, names)
 }
 
-/// The generation that `--server` and `--generation` mean, the newest that holds all of `names`; with several servers
-/// and no choice, they are listed.
+/// The generation that `--server` and `--generation` mean, the newest that holds all of `names`;
+/// with several servers and no choice, they are listed.
 pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<OpenGeneration> {
-    let wanted = which.generation.as_deref().map_or(Ok(Wanted::Newest), Wanted::parse)?;
+    let wanted = which
+        .generation
+        .as_deref()
+        .map_or(Ok(Wanted::Newest), Wanted::parse)?;
     let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
     let server = match (which.server.as_deref(), servers.as_slice()) {
         (_, []) => return Err(opened.nothing_here()),
@@ -272,18 +361,29 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
         (None, several) => return Err(several_servers(opened, several)),
         (Some(name), several) => find_server(opened, several, name)?,
     };
-    let with = |names: &[String]| opened.find(server, &wanted, &|catalog: &Catalog| holds_all(catalog, names));
+    let with = |names: &[String]| {
+        opened.find(server, &wanted, &|catalog: &Catalog| {
+            holds_all(catalog, names)
+        })
+    };
     match with(names) {
         Ok(mut from) => {
-            from.left_out = left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
+            from.left_out =
+                left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
             let is_alone = matches!(wanted, Wanted::Number(..));
-            return Ok(if is_alone { from } else { warn_of_selection(from, names) });
+            return Ok(if is_alone {
+                from
+            } else {
+                warn_of_selection(from, names)
+            });
         }
         Err(error) if with(&[]).is_err() => return Err(error),
         Err(_) => {}
     }
     // There are generations, so it is the names that are wrong.
-    let unknown = names.iter().find(|name| with(std::slice::from_ref(name)).is_err());
+    let unknown = names
+        .iter()
+        .find(|name| with(std::slice::from_ref(name)).is_err());
     Err(Error::usage(match unknown {
         Some(name) => text!("error-unknown-name", name = name),
         None => text!("error-names-apart", names = names.join(", ")),
@@ -293,7 +393,11 @@ pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<Op
 /// Whether a server is named, by its id, of which folders lie here and which no statement admits.
 fn is_not_admitted(opened: &Opened<'_>, name: &str) -> bool {
     let server = ServerId::parse(&name.to_ascii_uppercase());
-    opened.survey.not_admitted().iter().any(|(of, _)| Some(*of) == server)
+    opened
+        .survey
+        .not_admitted()
+        .iter()
+        .any(|(of, _)| Some(*of) == server)
 }
 
 /// A generation that was made of some key pairs only is not all there is to restore.
@@ -301,21 +405,33 @@ fn warn_of_selection(mut from: OpenGeneration, names: &[String]) -> OpenGenerati
     let selected = &from.catalog.selected;
     if names.is_empty() && !selected.is_empty() {
         let number = from.generation.record.number.get();
-        from.doubts.push(text!("doubt-selected", number = number, names = selected.join(", ")));
+        from.doubts.push(text!(
+            "doubt-selected",
+            number = number,
+            names = selected.join(", ")
+        ));
     }
     from
 }
 
 fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
-    let holds = |name: &String| catalog.key_pairs.iter().any(|entry| is_wanted(entry, std::slice::from_ref(name)));
+    let holds = |name: &String| {
+        catalog
+            .key_pairs
+            .iter()
+            .any(|entry| is_wanted(entry, std::slice::from_ref(name)))
+    };
     names.iter().all(holds)
 }
 
 /// One of `servers` by its id or its name in the newest catalog that opens.
 pub fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Result<ServerId> {
     let is_named = |server: &&ServerId| {
-        let catalog = opened.find(**server, &Wanted::Newest, &|_| true).map(|from| from.catalog.server_name);
-        server.to_string().eq_ignore_ascii_case(name) || catalog.is_ok_and(|known| known.eq_ignore_ascii_case(name))
+        let catalog = opened
+            .find(**server, &Wanted::Newest, &|_| true)
+            .map(|from| from.catalog.server_name);
+        server.to_string().eq_ignore_ascii_case(name)
+            || catalog.is_ok_and(|known| known.eq_ignore_ascii_case(name))
     };
     let mut named = servers.iter().filter(is_named);
     match (named.next(), named.next()) {
@@ -326,8 +442,17 @@ pub fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Res
 
 fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
     let line = |server: &ServerId| match opened.find(*server, &Wanted::Newest, &|_| true) {
-        Ok(OpenGeneration { generation, catalog, .. }) => {
-            format!("{server}  {}  {}  {}", catalog.server_name, generation.record.number, day(generation.record.time))
+        Ok(OpenGeneration {
+            generation,
+            catalog,
+            ..
+        }) => {
+            format!(
+                "{server}  {}  {}  {}",
+                catalog.server_name,
+                generation.record.number,
+                day(generation.record.time)
+            )
         }
         Err(_) => server.to_string(),
     };
@@ -343,7 +468,10 @@ pub fn left_out_document(left_out: &[LeftOut]) -> Value {
             "not_after": about.not_after.to_string(),
         })
     };
-    left_out.iter().flat_map(|held| held.key_pairs.iter().map(|about| one(held.number, about))).collect()
+    left_out
+        .iter()
+        .flat_map(|held| held.key_pairs.iter().map(|about| one(held.number, about)))
+        .collect()
 }
 
 /// How many days ago something was.

@@ -20,32 +20,58 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     let mut media = run.vault_media(&args.from)?;
     let target = run.medium_to_write(&args.to)?;
     let state = run.memory().state;
-    // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources must agree.
+    // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources
+    // must agree.
     let vault = verify::owner_of(&media, state.as_ref())?;
     let there = target.has_vault()?;
     let known = verify::trust_of(&media, state.as_ref())?;
-    let survey = Survey::of(std::slice::from_ref(&target), vault.clone(), &known, Reading::Cached)?;
+    let survey = Survey::of(
+        std::slice::from_ref(&target),
+        vault.clone(),
+        &known,
+        Reading::Cached,
+    )?;
     if there {
         refuse_another_vault(&survey)?;
     }
     let news = news(state.as_ref(), &survey, there);
     run.show_findings(&news);
     if !there {
-        let name = state.as_ref().map_or_else(crate::media::host_name, State::next_label);
+        let name = state
+            .as_ref()
+            .map_or_else(crate::media::host_name, State::next_label);
         target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
     }
     let name = target.name.clone();
     media.push(target);
-    let copied =
-        copy::run(&media, &vault, state.as_ref().map(|state| &state.trust), &|text| run.console.progress(&text))?;
-    run.console.say(&text!("copy-done", added = copied.added.len(), kept = copied.kept, medium = name));
+    let copied = copy::run(
+        &media,
+        &vault,
+        state.as_ref().map(|state| &state.trust),
+        &|text| run.console.progress(&text),
+    )?;
+    run.console.say(&text!(
+        "copy-done",
+        added = copied.added.len(),
+        kept = copied.kept,
+        medium = name
+    ));
     for generation in &copied.skipped {
-        run.console.warn(&text!("copy-skipped", generation = generation));
+        run.console
+            .warn(&text!("copy-skipped", generation = generation));
     }
-    let forks: Vec<Finding> = copied.forks.iter().map(|(server, number)| history::fork(*server, *number)).collect();
+    let forks: Vec<Finding> = copied
+        .forks
+        .iter()
+        .map(|(server, number)| history::fork(*server, *number))
+        .collect();
     run.show_findings(&forks);
     for (medium, path) in &copied.refused {
-        run.console.warn(&text!("copy-refused", medium = medium.as_str(), path = path.as_str()));
+        run.console.warn(&text!(
+            "copy-refused",
+            medium = medium.as_str(),
+            path = path.as_str()
+        ));
     }
     if let [.., target] = media.as_slice() {
         run.note(&vault, |state| remember(state, target, &copied, run.now));
@@ -53,18 +79,28 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     let exit = match () {
         () if !copied.refused.is_empty() => Exit::Forged,
         () if !copied.skipped.is_empty() => Exit::Partly,
-        () if news.iter().chain(&forks).any(|finding| finding.level > Level::Note) => Exit::Attention,
+        () if news
+            .iter()
+            .chain(&forks)
+            .any(|finding| finding.level > Level::Note) =>
+        {
+            Exit::Attention
+        }
         () => Exit::Done,
     };
     let (exit, ejected) = run.take_out(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let refused: Vec<_> =
-        copied.refused.iter().map(|(medium, path)| json!({ "medium": medium, "path": path })).collect();
+    let refused: Vec<_> = copied
+        .refused
+        .iter()
+        .map(|(medium, path)| json!({ "medium": medium, "path": path }))
+        .collect();
     let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&[news, forks].concat()), "ejected": ejected });
     run.console.document(exit, document);
     Ok(exit)
 }
 
-/// Refuses a target of another owner. One on which no statement is whole any more is known by its generations.
+/// Refuses a target of another owner. One on which no statement is whole any more is known by its
+/// generations.
 fn refuse_another_vault(survey: &Survey<'_>) -> Result<()> {
     match verify::owner_of(std::slice::from_ref(survey.medium(0)), None) {
         Ok(vault) if vault == survey.trust.vault => Ok(()),
@@ -77,7 +113,10 @@ fn refuse_another_vault(survey: &Survey<'_>) -> Result<()> {
 /// A copy that is not there or bad is what `copy` is run for.
 fn no_alarm_for_what_is_mended(finding: Finding) -> Finding {
     match finding.id {
-        "one-copy" | "copy-bad" => Finding { level: Level::Note, ..finding },
+        "one-copy" | "copy-bad" => Finding {
+            level: Level::Note,
+            ..finding
+        },
         _ => finding,
     }
 }
@@ -87,16 +126,23 @@ fn news(state: Option<&State>, survey: &Survey<'_>, there: bool) -> Vec<Finding>
     let state = state.filter(|state| *state.vault() == survey.trust.vault);
     let target = survey.medium(0);
     if !there {
-        let remade = state.map(|state| history::remade(state, &target.name, None, &target.descriptor()));
+        let remade =
+            state.map(|state| history::remade(state, &target.name, None, &target.descriptor()));
         return remade.flatten().into_iter().collect();
     }
-    let mut news = state.map(|state| history::news(survey, state)).unwrap_or_default();
-    news.extend(verify::of_mended(survey).into_iter().map(no_alarm_for_what_is_mended));
+    let mut news = state
+        .map(|state| history::news(survey, state))
+        .unwrap_or_default();
+    news.extend(
+        verify::of_mended(survey)
+            .into_iter()
+            .map(no_alarm_for_what_is_mended),
+    );
     news
 }
 
-/// What the medium holds now. It counts as written: a cache may answer for it until it was away. And what this server
-/// had sealed into a parcel is a backup once a stick has it.
+/// What the medium holds now. It counts as written: a cache may answer for it until it was away.
+/// And what this server had sealed into a parcel is a backup once a stick has it.
 fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Timestamp) {
     let Some(label) = target.label() else { return };
     let seen = state.medium(&label.medium);
@@ -108,9 +154,17 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
     if !copied.added.is_empty() {
         seen.written_during = Some(target.attachment().unwrap_or_default());
     }
-    let survey = Survey::of(std::slice::from_ref(target), state.vault().clone(), &state.trust, Reading::Cached);
+    let survey = Survey::of(
+        std::slice::from_ref(target),
+        state.vault().clone(),
+        &state.trust,
+        Reading::Cached,
+    );
     let Ok(survey) = survey else { return };
-    let own: Vec<_> =
-        survey.line(state.server()).map(|generation| (generation.record.number, generation.hash)).collect();
-    own.into_iter().for_each(|(number, hash)| state.confirm(number, hash));
+    let own: Vec<_> = survey
+        .line(state.server())
+        .map(|generation| (generation.record.number, generation.hash))
+        .collect();
+    own.into_iter()
+        .for_each(|(number, hash)| state.confirm(number, hash));
 }

@@ -1,4 +1,5 @@
-//! `create`: a new vault on a first medium, with a second way in from the first day; this server is enrolled.
+//! `create`: a new vault on a first medium, with a second way in from the first day; this server is
+//! enrolled.
 
 use crate::cli::Create;
 use crate::commands::{Run, write_recovery_key};
@@ -16,17 +17,26 @@ pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
     let medium = run.medium_to_write(&args.medium)?;
     let label = args.label.clone();
     let state = create(run, &medium, label, args.server_name.clone())?;
-    run.console.mention(&text!("create-next", medium = medium.name.as_str()));
+    run.console
+        .mention(&text!("create-next", medium = medium.name.as_str()));
     let document = serde_json::json!({ "vault": state.vault().as_str(), "server": state.server().to_string(), "medium": medium.name });
     run.console.document(Exit::Done, document);
     Ok(Exit::Done)
 }
 
 /// Makes the vault. Also what `backup` leads to where there is none.
-pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name: Option<String>) -> Result<State> {
+pub fn create(
+    run: &Run<'_>,
+    medium: &Medium,
+    label: Option<String>,
+    server_name: Option<String>,
+) -> Result<State> {
     let there = medium.has_vault()?;
     if there {
-        return Err(Error::failed(text!("error-vault-there", medium = medium.name.as_str())));
+        return Err(Error::failed(text!(
+            "error-vault-there",
+            medium = medium.name.as_str()
+        )));
     }
     let folder = run.new_state_folder()?;
     run.console.progress(&text!("create-what-it-is"));
@@ -37,8 +47,19 @@ pub fn create(run: &Run<'_>, medium: &Medium, label: Option<String>, server_name
         None => run.console.hand_over_recovery_key(&recovery)?,
     }
     let name = server_name.unwrap_or_else(crate::media::host_name);
-    let state = found(&folder, medium, &passphrase, &recovery, &name, label.as_deref().unwrap_or("A"))?;
-    run.console.say(&text!("create-done", medium = medium.name.as_str(), vault = state.vault().as_str()));
+    let state = found(
+        &folder,
+        medium,
+        &passphrase,
+        &recovery,
+        &name,
+        label.as_deref().unwrap_or("A"),
+    )?;
+    run.console.say(&text!(
+        "create-done",
+        medium = medium.name.as_str(),
+        vault = state.vault().as_str()
+    ));
     Ok(state)
 }
 
@@ -52,7 +73,10 @@ pub fn found(
     label: &str,
 ) -> Result<State> {
     let owner = Owner::generate().map_err(|_| no_random())?;
-    let identities = [owner.wrap_with_passphrase(passphrase)?, owner.wrap_for(recovery)?];
+    let identities = [
+        owner.wrap_with_passphrase(passphrase)?,
+        owner.wrap_for(recovery)?,
+    ];
     let mut state = State::create(folder, owner.vault(), server_name)?;
     let words = [
         Word::Identity(Hash::of(&identities[0])),
@@ -60,10 +84,15 @@ pub fn found(
         Word::Recipient(owner.recipient()),
         Word::server(state.key().public()),
     ];
-    let statement = Statement::sign(&owner.key, &words).map_err(|_| Error::failed(text!("error-signing")))?;
-    state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
+    let statement =
+        Statement::sign(&owner.key, &words).map_err(|_| Error::failed(text!("error-signing")))?;
+    state
+        .trust
+        .learn(statement)
+        .map_err(|_| Error::failed(text!("error-signing")))?;
     state.remember_identities(&identities.each_ref().map(Vec::as_slice));
-    // The medium first: were the state kept without it, the next try would find this machine enrolled in nothing.
+    // The medium first: were the state kept without it, the next try would find this machine
+    // enrolled in nothing.
     crate::backup::add_medium(&mut state, medium, label)?;
     Ok(state)
 }

@@ -1,5 +1,5 @@
-//! `demo`: the whole story on throw-away servers and media in a temporary folder, with the real code all the way. It
-//! stops at the first thing that does not go as told.
+//! `demo`: the whole story on throw-away servers and media in a temporary folder, with the real
+//! code all the way. It stops at the first thing that does not go as told.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,20 +38,38 @@ const KEY_PAIRS: [(&[&str], Kind); 5] = [
 /// Runs the command.
 pub fn run(run: &Run<'_>) -> Result<Exit> {
     let started = Instant::now();
-    let folder = tempfile::tempdir()
-        .map_err(|e| Error::failed(text!("error-demo-folder", folder = std::env::temp_dir().as_path(), reason = &e)))?;
-    let stage =
-        Stage { run, folder: folder.path().to_owned(), pfx_password: words::password().map_err(|_| no_random())? };
+    let folder = tempfile::tempdir().map_err(|e| {
+        Error::failed(text!(
+            "error-demo-folder",
+            folder = std::env::temp_dir().as_path(),
+            reason = &e
+        ))
+    })?;
+    let stage = Stage {
+        run,
+        folder: folder.path().to_owned(),
+        pfx_password: words::password().map_err(|_| no_random())?,
+    };
     stage.tell(&text!("demo-intro", place = folder.path()));
     stage.play()?;
     drop(stage);
-    folder
-        .close()
-        .map_err(|e| Error::failed(text!("error-demo-folder", folder = std::env::temp_dir().as_path(), reason = &e)))?;
+    folder.close().map_err(|e| {
+        Error::failed(text!(
+            "error-demo-folder",
+            folder = std::env::temp_dir().as_path(),
+            reason = &e
+        ))
+    })?;
     run.console.say(&text!("demo-clean"));
-    run.console.say(&text!("demo-done", seconds = started.elapsed().as_secs().max(1)));
+    run.console.say(&text!(
+        "demo-done",
+        seconds = started.elapsed().as_secs().max(1)
+    ));
     run.console.say(&text!("demo-for-real"));
-    run.console.document(Exit::Done, serde_json::json!({ "seconds": started.elapsed().as_secs() }));
+    run.console.document(
+        Exit::Done,
+        serde_json::json!({ "seconds": started.elapsed().as_secs() }),
+    );
     Ok(Exit::Done)
 }
 
@@ -81,20 +99,42 @@ impl Stage<'_> {
     fn lay_out_server(&self) -> Result<Holdings> {
         let authority = Authority::new("Demo", self.run.now).map_err(|_| broken("demo-ca"))?;
         let issue = |(names, kind): (&[&str], Kind)| authority.issue(names, kind, self.run.now);
-        let pairs = KEY_PAIRS.map(issue).into_iter().collect::<Result<Vec<_>, _>>().map_err(|_| broken("demo-ca"))?;
+        let pairs = KEY_PAIRS
+            .map(issue)
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| broken("demo-ca"))?;
         self.tell(&text!("demo-ca", count = pairs.len()));
         let folder = self.folder.join("old-server");
-        let placed: Vec<_> = pairs.iter().map(|pair| Placed { pair, file_names: &[] }).collect();
+        let placed: Vec<_> = pairs
+            .iter()
+            .map(|pair| Placed {
+                pair,
+                file_names: &[],
+            })
+            .collect();
         self.write(&folder, &placed)?;
-        self.tell(&text!("demo-server", folder = folder.as_path(), count = placed.len()));
+        self.tell(&text!(
+            "demo-server",
+            folder = folder.as_path(),
+            count = placed.len()
+        ));
         self.read(&folder)
     }
 
     fn medium(&self, name: &str) -> Result<Medium> {
         let path = self.folder.join(name);
-        fs::create_dir(&path)
-            .map_err(|e| Error::failed(text!("error-demo-folder", folder = path.as_path(), reason = &e)))?;
-        Ok(Medium::new(path.display().to_string(), Box::new(FolderVolume::new(&path))))
+        fs::create_dir(&path).map_err(|e| {
+            Error::failed(text!(
+                "error-demo-folder",
+                folder = path.as_path(),
+                reason = &e
+            ))
+        })?;
+        Ok(Medium::new(
+            path.display().to_string(),
+            Box::new(FolderVolume::new(&path)),
+        ))
     }
 
     fn create_vault(&self, media: &[Medium], recovery: &RecoveryKey) -> Result<State> {
@@ -120,7 +160,12 @@ impl Stage<'_> {
         };
         let outcome = backup::run(state, media, &request, &|_| ())?;
         let number = outcome.number.ok_or_else(|| broken("demo-backup"))?;
-        self.tell(&text!("demo-backup", saved = server.key_pairs.len(), number = number.get(), count = media.len()));
+        self.tell(&text!(
+            "demo-backup",
+            saved = server.key_pairs.len(),
+            number = number.get(),
+            count = media.len()
+        ));
         Ok(())
     }
 
@@ -141,7 +186,11 @@ impl Stage<'_> {
         self.tell_findings(&report, "foreign", Exit::Forged)
     }
 
-    fn open_with_recovery_key<'m>(&self, media: &'m [Medium], recovery: RecoveryKey) -> Result<Opened<'m>> {
+    fn open_with_recovery_key<'m>(
+        &self,
+        media: &'m [Medium],
+        recovery: RecoveryKey,
+    ) -> Result<Opened<'m>> {
         self.tell(&text!("demo-forgotten"));
         let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
         match open::open(media, &guess, None, self.run.now) {
@@ -149,37 +198,75 @@ impl Stage<'_> {
             _ => return Err(broken("demo-forgotten")),
         }
         let opened = open::open(media, &Secret::RecoveryKey(recovery), None, self.run.now)?;
-        self.tell(&text!("demo-recovery", count = opened.newest_of_each().len()));
+        self.tell(&text!(
+            "demo-recovery",
+            count = opened.newest_of_each().len()
+        ));
         Ok(opened)
     }
 
     fn restore(&self, opened: &Opened<'_>) -> Result<()> {
-        let server = opened.survey.servers().into_iter().next().ok_or_else(|| broken("demo-restore"))?;
+        let server = opened
+            .survey
+            .servers()
+            .into_iter()
+            .next()
+            .ok_or_else(|| broken("demo-restore"))?;
         let from = opened.find(server, &Wanted::Newest, &|_| true)?;
-        let pairs = from.catalog.key_pairs.iter().map(|entry| opened.key_pair(&from, entry));
-        let pairs = pairs.collect::<Result<Vec<_>, Text>>().map_err(|_| broken("demo-restore"))?;
-        let placed: Vec<_> = pairs.iter().map(|pair| Placed { pair, file_names: &[] }).collect();
+        let pairs = from
+            .catalog
+            .key_pairs
+            .iter()
+            .map(|entry| opened.key_pair(&from, entry));
+        let pairs = pairs
+            .collect::<Result<Vec<_>, Text>>()
+            .map_err(|_| broken("demo-restore"))?;
+        let placed: Vec<_> = pairs
+            .iter()
+            .map(|pair| Placed {
+                pair,
+                file_names: &[],
+            })
+            .collect();
         let folder = self.folder.join("new-server");
         self.write(&folder, &placed)?;
-        self.tell(&text!("demo-restore", count = placed.len(), folder = folder.as_path()));
+        self.tell(&text!(
+            "demo-restore",
+            count = placed.len(),
+            folder = folder.as_path()
+        ));
         for held in &self.read(&folder)?.key_pairs {
             let drill::Proven::Handshake { version } =
                 drill::prove(&held.pair).map_err(|_| broken("demo-handshake"))?
             else {
                 return Err(broken("demo-handshake"));
             };
-            self.tell(&text!("demo-handshake", name = held.leaf().display_name(), version = version));
+            self.tell(&text!(
+                "demo-handshake",
+                name = held.leaf().display_name(),
+                version = version
+            ));
         }
         Ok(())
     }
 
     fn write(&self, folder: &Path, placed: &[Placed<'_>]) -> Result<()> {
-        let writing = Writing { password: Some(&self.pfx_password), profile: Profile::Aes256, force: false };
-        Destination::Folder(folder.to_owned()).write(placed, &writing).map(|_| ())
+        let writing = Writing {
+            password: Some(&self.pfx_password),
+            profile: Profile::Aes256,
+            force: false,
+        };
+        Destination::Folder(folder.to_owned())
+            .write(placed, &writing)
+            .map(|_| ())
     }
 
     fn read(&self, folder: &Path) -> Result<Holdings> {
-        let holdings = server::read(&Source::Folder(folder.to_owned()), &self.pfx_password, self.run.now)?;
+        let holdings = server::read(
+            &Source::Folder(folder.to_owned()),
+            &self.pfx_password,
+            self.run.now,
+        )?;
         match holdings.key_pairs.len() {
             count if count == KEY_PAIRS.len() => Ok(holdings),
             _ => Err(broken("demo-server")),
@@ -188,7 +275,11 @@ impl Stage<'_> {
 
     /// Says what a check found about `id`, and makes sure that it ended as the story tells.
     fn tell_findings(&self, report: &Report, id: &str, exit: Exit) -> Result<()> {
-        let mut found = report.findings.iter().filter(|finding| finding.id == id).peekable();
+        let mut found = report
+            .findings
+            .iter()
+            .filter(|finding| finding.id == id)
+            .peekable();
         if found.peek().is_none() || report.exit() != exit {
             return Err(broken("demo-verify"));
         }
@@ -208,22 +299,28 @@ fn flip_a_byte(path: &Path) -> std::io::Result<()> {
     fs::write(path, bytes)
 }
 
-/// A generation above the newest, sealed to the right people, in the right place, signed by the wrong key.
+/// A generation above the newest, sealed to the right people, in the right place, signed by the
+/// wrong key.
 fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
     let stranger = SigningKey::generate().map_err(|_| no_random())?;
-    let recipients = Recipients::parse(state.trust.recipients()).ok_or_else(|| broken("demo-forged"))?;
+    let recipients =
+        Recipients::parse(state.trust.recipients()).ok_or_else(|| broken("demo-forged"))?;
     let newest = state.newest();
     let mut draft = Draft::new(Place {
         vault: state.vault().clone(),
         server: state.server(),
-        number: newest.and_then(|(number, _)| number.next()).ok_or_else(|| broken("demo-forged"))?,
+        number: newest
+            .and_then(|(number, _)| number.next())
+            .ok_or_else(|| broken("demo-forged"))?,
         prev: newest,
         time: now,
         due: crate::vault::text::day_of(now),
         trust: state.trust.statements.keys().copied().collect(),
     });
     draft.add(recipients.seal(b"a key pair of the stranger's own")?);
-    let package = draft.sign(recipients.seal(b"{}")?, &stranger).map_err(|_| broken("demo-forged"))?;
+    let package = draft
+        .sign(recipients.seal(b"{}")?, &stranger)
+        .map_err(|_| broken("demo-forged"))?;
     package.write(medium, 0, || Ok::<(), Error>(()))
 }
 

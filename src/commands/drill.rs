@@ -1,4 +1,5 @@
-//! `drill`: a rehearsed restore, and the proof that the passphrase or the recovery key still opens the vault.
+//! `drill`: a rehearsed restore, and the proof that the passphrase or the recovery key still opens
+//! the vault.
 
 use serde_json::json;
 
@@ -26,7 +27,9 @@ pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
         let drill = catalog_entry(run, &from, proofs.len());
         run.note(&opened.vault(), |state| state.remember_drill(drill));
     }
-    let calm = from.doubts.is_empty() && from.left_out.is_empty() && standing::all_valid(&leaves(&proofs), run.now);
+    let calm = from.doubts.is_empty()
+        && from.left_out.is_empty()
+        && standing::all_valid(&leaves(&proofs), run.now);
     let exit = match (failed, calm) {
         (0, true) => Exit::Done,
         (0, false) => Exit::Attention,
@@ -38,7 +41,10 @@ pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
 }
 
 fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
-    let (number, age) = (from.generation.record.number.get(), age_in_days(run, from.generation.record.time));
+    let (number, age) = (
+        from.generation.record.number.get(),
+        age_in_days(run, from.generation.record.time),
+    );
     let (good, total) = (proofs.len() - failed, proofs.len());
     run.console.say(&text!(
         "drill-verdict",
@@ -50,7 +56,9 @@ fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usiz
         left_out = left_out::count(&from.left_out)
     ));
     standing::headline(run, &leaves(proofs));
-    from.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
+    from.left_out
+        .iter()
+        .for_each(|left_out| run.console.warn(&left_out.text()));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
     for proof in proofs {
         match &proof.result {
@@ -76,7 +84,10 @@ fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usiz
 
 /// Of those that were opened.
 fn leaves<'a>(proofs: &'a [Proof<'_>]) -> Vec<&'a Certificate> {
-    proofs.iter().filter_map(|proof| proof.leaf.as_ref()).collect()
+    proofs
+        .iter()
+        .filter_map(|proof| proof.leaf.as_ref())
+        .collect()
 }
 
 fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde_json::Value {
@@ -102,7 +113,11 @@ fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde
 
 /// The result lives in host state and travels in the next generation; the medium is never written.
 fn catalog_entry(run: &Run<'_>, from: &OpenGeneration, key_pairs: usize) -> catalog::Drill {
-    let opened_with = if run.opens_with_recovery_key() { "recovery-key" } else { "passphrase" };
+    let opened_with = if run.opens_with_recovery_key() {
+        "recovery-key"
+    } else {
+        "passphrase"
+    };
     catalog::Drill {
         time: run.now,
         number: from.generation.record.number.get(),

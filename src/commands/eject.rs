@@ -11,18 +11,37 @@ use crate::text;
 use crate::vault::medium::Medium;
 
 impl Run<'_> {
-    /// Ejects sticks as the options say, or as a person who can be asked says of each removable one. Those that were, and
-    /// the exit code: what was asked for by option and did not come off needs attention.
-    pub fn take_out(&self, media: &[String], wish: Afterwards, ask: bool, exit: Exit) -> (Exit, Vec<String>) {
+    /// Ejects sticks as the options say, or as a person who can be asked says of each removable
+    /// one. Those that were, and the exit code: what was asked for by option and did not come off
+    /// needs attention.
+    pub fn take_out(
+        &self,
+        media: &[String],
+        wish: Afterwards,
+        ask: bool,
+        exit: Exit,
+    ) -> (Exit, Vec<String>) {
         let mut ejected = Vec::new();
-        let sticks: Vec<&String> = media.iter().filter(|name| parcel_file(name).is_none()).collect();
+        let sticks: Vec<&String> = media
+            .iter()
+            .filter(|name| parcel_file(name).is_none())
+            .collect();
         for name in &sticks {
-            if (wish.eject || (ask && !wish.keep_mounted && self.is_to_be_ejected(name))) && self.eject(name) {
+            if (wish.eject || (ask && !wish.keep_mounted && self.is_to_be_ejected(name)))
+                && self.eject(name)
+            {
                 ejected.push((*name).clone());
             }
         }
         let failed = wish.eject && ejected.len() < sticks.len();
-        (if failed && exit == Exit::Done { Exit::Attention } else { exit }, ejected)
+        (
+            if failed && exit == Exit::Done {
+                Exit::Attention
+            } else {
+                exit
+            },
+            ejected,
+        )
     }
 
     fn is_to_be_ejected(&self, name: &str) -> bool {
@@ -30,7 +49,10 @@ impl Run<'_> {
         can_answer
             && media::may_eject()
             && removable(name).is_some()
-            && self.console.confirm(&text!("eject-question", medium = name), Enter::Yes).unwrap_or(false)
+            && self
+                .console
+                .confirm(&text!("eject-question", medium = name), Enter::Yes)
+                .unwrap_or(false)
     }
 
     fn eject(&self, name: &str) -> bool {
@@ -39,7 +61,8 @@ impl Run<'_> {
         match done {
             Ok(()) => self.console.say(&text!("eject-done", medium = name)),
             Err(why) => {
-                self.console.warn(&text!("eject-failed", medium = name, reason = why.reason()));
+                self.console
+                    .warn(&text!("eject-failed", medium = name, reason = why.reason()));
                 return false;
             }
         }
@@ -54,5 +77,7 @@ impl Run<'_> {
 /// Where a medium is, if it can be taken away.
 fn removable(name: &str) -> Option<PathBuf> {
     let place = place_of(name).ok()?;
-    media::facts(&place).is_ok_and(|facts| facts.device == Device::Removable).then_some(place)
+    media::facts(&place)
+        .is_ok_and(|facts| facts.device == Device::Removable)
+        .then_some(place)
 }

@@ -1,5 +1,5 @@
-//! `servers request`, `add` and `accept`: new servers ask with a file each, the owner admits all of them with one
-//! passphrase, and each takes over whom to believe.
+//! `servers request`, `add` and `accept`: new servers ask with a file each, the owner admits all of
+//! them with one passphrase, and each takes over whom to believe.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,11 +22,15 @@ use crate::vault::request::Request;
 use crate::vault::survey::Survey;
 use crate::vault::trust::{Trust, Word};
 
-/// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same key.
+/// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same
+/// key.
 pub fn request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
     let request = write_request(run, file, server_name)?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
-    run.console.document(Exit::Done, json!({ "server": server, "name": request.name, "fingerprint": fingerprint }));
+    run.console.document(
+        Exit::Done,
+        json!({ "server": server, "name": request.name, "fingerprint": fingerprint }),
+    );
     Ok(Exit::Done)
 }
 
@@ -38,7 +42,8 @@ fn write_request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Res
         created.write_all(request.render().as_bytes())?;
         created.sync_all()
     });
-    created.map_err(|e| Error::failed(text!("error-request-unwritable", path = file, reason = &e)))?;
+    created
+        .map_err(|e| Error::failed(text!("error-request-unwritable", path = file, reason = &e)))?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
     run.console.say(&text!(
         "enrolment-request-done",
@@ -49,31 +54,48 @@ fn write_request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Res
     Ok(request)
 }
 
-/// What a restore ends with on a server that is enrolled nowhere: its own backups need a vault. The restore is done, so
-/// whatever fails here is said, and no more.
+/// What a restore ends with on a server that is enrolled nowhere: its own backups need a vault. The
+/// restore is done, so whatever fails here is said, and no more.
 pub fn offer(run: &Run<'_>, yes: bool) {
     let known = run.memory();
     if known.state.is_some() || known.unasked.is_some() {
         return;
     }
     let asks = !yes && run.console.interactive();
-    if !(asks && run.console.confirm(&text!("enrol-offer"), Enter::Yes).unwrap_or(false)) {
+    if !(asks
+        && run
+            .console
+            .confirm(&text!("enrol-offer"), Enter::Yes)
+            .unwrap_or(false))
+    {
         return run.console.mention(&text!("enrol-later"));
     }
     let usual = PathBuf::from(format!("{}.req", crate::media::host_name()));
     let usual = std::env::current_dir().unwrap_or_default().join(usual);
-    let written = run.console.ask(&text!("prompt-request-file", usual = usual.as_path())).and_then(|typed| {
-        let file = if typed.is_empty() { usual } else { PathBuf::from(typed.as_str()) };
-        write_request(run, &file, None)
-    });
+    let written = run
+        .console
+        .ask(&text!("prompt-request-file", usual = usual.as_path()))
+        .and_then(|typed| {
+            let file = if typed.is_empty() {
+                usual
+            } else {
+                PathBuf::from(typed.as_str())
+            };
+            write_request(run, &file, None)
+        });
     if let Err(error) = written {
-        run.console.warn(&text!("enrol-not-requested", reason = error.text));
+        run.console
+            .warn(&text!("enrol-not-requested", reason = error.text));
     }
 }
 
 /// One passphrase, one question, one statement for all of them.
 pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
-    let requests = args.files.iter().map(|file| read_request(file)).collect::<Result<Vec<_>>>()?;
+    let requests = args
+        .files
+        .iter()
+        .map(|file| read_request(file))
+        .collect::<Result<Vec<_>>>()?;
     if let Some(answer) = args.answer.as_deref().filter(|answer| answer.exists()) {
         return Err(Error::failed(text!("error-parcel-exists", path = answer)));
     }
@@ -84,28 +106,56 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
     let new = new_servers(&opened.survey.trust, &requests)?;
     show(run, &requests, &new);
     let vault = opened.vault();
-    let added: Vec<_> =
-        new.iter().map(|(id, request)| json!({ "server": id.to_string(), "name": request.name })).collect();
+    let added: Vec<_> = new
+        .iter()
+        .map(|(id, request)| json!({ "server": id.to_string(), "name": request.name }))
+        .collect();
     if args.dry_run {
-        run.console.document(Exit::Done, json!({ "dry_run": true, "vault": vault.as_str(), "servers": added }));
+        run.console.document(
+            Exit::Done,
+            json!({ "dry_run": true, "vault": vault.as_str(), "servers": added }),
+        );
         return Ok(Exit::Done);
     }
     let mut declared = None;
     if !new.is_empty() {
-        run.go_ahead(args.yes, &text!("enrol-question", count = new.len()), Enter::No)?;
-        let words: Vec<Word> = new.values().map(|request| Word::server(request.key.clone())).collect();
+        run.go_ahead(
+            args.yes,
+            &text!("enrol-question", count = new.len()),
+            Enter::No,
+        )?;
+        let words: Vec<Word> = new
+            .values()
+            .map(|request| Word::server(request.key.clone()))
+            .collect();
         declared = Some(run.declare(&opened, &words)?);
     }
-    let trust = declared.as_ref().map_or(&opened.survey.trust, |declared| &declared.trust);
+    let trust = declared
+        .as_ref()
+        .map_or(&opened.survey.trust, |declared| &declared.trust);
     if let Some(path) = &args.answer {
         write_answer(path, trust, &opened.survey.owners_identities())?;
     }
     let missing = declared.as_ref().map(Declared::missing).unwrap_or_default();
-    let medium = args.to.iter().find(|name| !missing.contains(&name.as_str()));
-    let from = args.answer.as_ref().map(|path| path.display().to_string()).or(medium.cloned()).unwrap_or_default();
-    run.console.say(&text!("enrol-done", count = new.len(), from = from));
-    let exit = declared.as_ref().map_or(Exit::Done, |declared| declared.finish(run.console));
-    run.console.document(exit, json!({ "vault": vault.as_str(), "servers": added, "missing": missing }));
+    let medium = args
+        .to
+        .iter()
+        .find(|name| !missing.contains(&name.as_str()));
+    let from = args
+        .answer
+        .as_ref()
+        .map(|path| path.display().to_string())
+        .or(medium.cloned())
+        .unwrap_or_default();
+    run.console
+        .say(&text!("enrol-done", count = new.len(), from = from));
+    let exit = declared
+        .as_ref()
+        .map_or(Exit::Done, |declared| declared.finish(run.console));
+    run.console.document(
+        exit,
+        json!({ "vault": vault.as_str(), "servers": added, "missing": missing }),
+    );
     Ok(exit)
 }
 
@@ -115,18 +165,32 @@ fn read_request(file: &Path) -> Result<Request> {
     Request::parse(&bytes).ok_or_else(|| Error::failed(text!("error-request-flaw", path = file)))
 }
 
-/// Those not enrolled yet. An id that another key has already would take that server's place, and is refused.
-fn new_servers<'a>(trust: &Trust, requests: &'a [Request]) -> Result<BTreeMap<ServerId, &'a Request>> {
+/// Those not enrolled yet. An id that another key has already would take that server's place, and
+/// is refused.
+fn new_servers<'a>(
+    trust: &Trust,
+    requests: &'a [Request],
+) -> Result<BTreeMap<ServerId, &'a Request>> {
     let mut new: BTreeMap<ServerId, &Request> = BTreeMap::new();
     for request in requests {
         let id = request.server();
-        let known = trust.servers.get(&id).or_else(|| new.get(&id).map(|other| &other.key));
+        let known = trust
+            .servers
+            .get(&id)
+            .or_else(|| new.get(&id).map(|other| &other.key));
         if known.is_some_and(|key| *key != request.key) {
-            return Err(Error::new(Exit::Forged, text!("error-request-same-id", server = id.to_string())));
+            return Err(Error::new(
+                Exit::Forged,
+                text!("error-request-same-id", server = id.to_string()),
+            ));
         }
         if trust.closed_at(id).is_some() {
             let name = request.name.as_str();
-            return Err(Error::failed(text!("error-request-closed", name = name, server = id.to_string())));
+            return Err(Error::failed(text!(
+                "error-request-closed",
+                name = name,
+                server = id.to_string()
+            )));
         }
         if !trust.servers.contains_key(&id) {
             new.insert(id, request);
@@ -136,51 +200,87 @@ fn new_servers<'a>(trust: &Trust, requests: &'a [Request]) -> Result<BTreeMap<Se
 }
 
 fn show(run: &Run<'_>, requests: &[Request], new: &BTreeMap<ServerId, &Request>) {
-    for request in requests.iter().filter(|request| !new.contains_key(&request.server())) {
+    for request in requests
+        .iter()
+        .filter(|request| !new.contains_key(&request.server()))
+    {
         let (name, server) = (request.name.as_str(), request.server().to_string());
-        run.console.say(&text!("enrol-known", name = name, server = server));
+        run.console
+            .say(&text!("enrol-known", name = name, server = server));
     }
     for (id, request) in new {
         let (name, fingerprint) = (request.name.as_str(), request.fingerprint());
-        run.console.say(&text!("enrol-plan", name = name, server = id.to_string(), fingerprint = fingerprint));
-        if new.values().filter(|other| other.name.eq_ignore_ascii_case(name)).count() > 1 {
+        run.console.say(&text!(
+            "enrol-plan",
+            name = name,
+            server = id.to_string(),
+            fingerprint = fingerprint
+        ));
+        if new
+            .values()
+            .filter(|other| other.name.eq_ignore_ascii_case(name))
+            .count()
+            > 1
+        {
             run.console.warn(&text!("enrol-same-name", name = name));
         }
     }
 }
 
-/// What a server needs that has no stick: the owner's word, and the ways in for the parcels to come.
+/// What a server needs that has no stick: the owner's word, and the ways in for the parcels to
+/// come.
 fn write_answer(path: &Path, trust: &Trust, identities: &[&[u8]]) -> Result<()> {
     let statements: Vec<_> = trust.statements.values().collect();
     let identities: Vec<_> = identities.iter().map(|file| file.to_vec()).collect();
     let bytes = parcel::render(None, &statements, &identities);
     let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
-    parcel::write(path, &bytes).map_err(|e| Error::failed(text!("error-parcel-unwritable", path = path, reason = &e)))
+    parcel::write(path, &bytes)
+        .map_err(|e| Error::failed(text!("error-parcel-unwritable", path = path, reason = &e)))
 }
 
-/// Takes over whom to believe. The answer alone does not say that it is the right owner's; a person does.
+/// Takes over whom to believe. The answer alone does not say that it is the right owner's; a person
+/// does.
 pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
     let folder = run.new_state_folder()?;
-    let request = State::requested(&folder)?.ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-request")))?;
+    let request = State::requested(&folder)?
+        .ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-request")))?;
     let media = [answer(run, from)?];
     let vault = match pin {
-        Some(text) => VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
-        None => run.console.confirm_vault(crate::verify::owner_of(&media, None)?)?,
+        Some(text) => VaultId::parse(text)
+            .ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
+        None => run
+            .console
+            .confirm_vault(crate::verify::owner_of(&media, None)?)?,
     };
-    let survey = Survey::of(&media, vault.clone(), &Trust::new(vault.clone()), Reading::Cached)?;
+    let survey = Survey::of(
+        &media,
+        vault.clone(),
+        &Trust::new(vault.clone()),
+        Reading::Cached,
+    )?;
     if !survey.is_of_vault(0) {
         return Err(survey.not_ours(0));
     }
     let id = request.server();
     if survey.trust.servers.get(&id) != Some(&request.key) || !survey.trust.may_write(id) {
-        return Err(Error::new(Exit::NoVault, text!("error-not-admitted", medium = from, server = id.to_string())));
+        return Err(Error::new(
+            Exit::NoVault,
+            text!("error-not-admitted", medium = from, server = id.to_string()),
+        ));
     }
     let mut state = State::accept(&folder, vault)?;
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     state.save()?;
-    run.console.say(&text!("servers-joined", server = id.to_string(), vault = state.vault().as_str()));
-    run.console.document(Exit::Done, json!({ "vault": state.vault().as_str(), "server": id.to_string() }));
+    run.console.say(&text!(
+        "servers-joined",
+        server = id.to_string(),
+        vault = state.vault().as_str()
+    ));
+    run.console.document(
+        Exit::Done,
+        json!({ "vault": state.vault().as_str(), "server": id.to_string() }),
+    );
     Ok(Exit::Done)
 }
 
@@ -193,6 +293,9 @@ fn answer(run: &Run<'_>, from: &str) -> Result<Medium> {
     let medium = run.medium(from)?;
     match medium.has_vault()? {
         true => Ok(medium),
-        false => Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = from))),
+        false => Err(Error::new(
+            Exit::NoVault,
+            text!("error-no-vault", medium = from),
+        )),
     }
 }

@@ -1,4 +1,5 @@
-//! What a run writes into the system's event log: every private key that left, came or went, and every rule that refused.
+//! What a run writes into the system's event log: every private key that left, came or went, and
+//! every rule that refused.
 
 use crate::commands::Run;
 use crate::error::{Exit, Result};
@@ -13,10 +14,12 @@ use crate::text::Text;
 use crate::vault::catalog::Exception;
 
 impl Run<'_> {
-    /// Writes one event. Where that fails it is said; it is no reason to fail what the event is about.
+    /// Writes one event. Where that fails it is said; it is no reason to fail what the event is
+    /// about.
     pub fn report(&self, event: Event, text: &Text) {
         if let Err(error) = system::report_event(event, &self.console.words(text)) {
-            self.console.warn(&text!("event-not-written", reason = &error));
+            self.console
+                .warn(&text!("event-not-written", reason = &error));
         }
     }
 
@@ -24,7 +27,10 @@ impl Run<'_> {
     pub fn report_rules(&self, done: &Result<Exit>) {
         for Exception { rule, reason } in &self.exceptions {
             let (rule, reason) = (rule.as_str(), reason.as_str());
-            self.report(Event::RuleSetAside, &text!("event-rule-set-aside", rule = rule, reason = reason));
+            self.report(
+                Event::RuleSetAside,
+                &text!("event-rule-set-aside", rule = rule, reason = reason),
+            );
         }
         if let Err(error) = done
             && error.exit == Exit::Refused
@@ -35,7 +41,11 @@ impl Run<'_> {
 
     /// Key pairs that were copied out of the certificate store.
     pub fn report_exported(&self, holdings: &Holdings) {
-        for held in holdings.key_pairs.iter().filter(|held| held.windows.is_some()) {
+        for held in holdings
+            .key_pairs
+            .iter()
+            .filter(|held| held.windows.is_some())
+        {
             self.report(
                 Event::KeyExported,
                 &key_event(held.leaf(), |name, thumbprint| {
@@ -48,8 +58,12 @@ impl Run<'_> {
     /// Keys that a plan brought.
     pub fn report_imported(&self, plan: &Plan<'_>) {
         for item in &plan.items {
-            let Action::Place(placement) = &item.action else { continue };
-            let Ok(certificate) = Certificate::parse(placement.certificate.to_vec()) else { continue };
+            let Action::Place(placement) = &item.action else {
+                continue;
+            };
+            let Ok(certificate) = Certificate::parse(placement.certificate.to_vec()) else {
+                continue;
+            };
             if matches!(placement.key, PlacedKey::New { .. }) {
                 self.report(
                     Event::KeyImported,
@@ -63,10 +77,22 @@ impl Run<'_> {
 
     /// Those of `keys` that are no longer there.
     pub fn report_deleted(&self, server: Iis<'_>, keys: &[Leading]) {
-        let gone = |key: &&Leading| server.keys.inspect(&key.link).is_err_and(|error| error.code.is_missing_key());
+        let gone = |key: &&Leading| {
+            server
+                .keys
+                .inspect(&key.link)
+                .is_err_and(|error| error.code.is_missing_key())
+        };
         for key in keys.iter().filter(gone) {
             let (container, thumbprint) = (key.link.container.as_str(), key.thumbprint.as_str());
-            self.report(Event::KeyDeleted, &text!("event-key-deleted", container = container, thumbprint = thumbprint));
+            self.report(
+                Event::KeyDeleted,
+                &text!(
+                    "event-key-deleted",
+                    container = container,
+                    thumbprint = thumbprint
+                ),
+            );
         }
     }
 }
@@ -86,10 +112,15 @@ impl Leading {
     pub fn to(server: Iis<'_>, link: &KeyLink) -> Self {
         let leads = |store| {
             let certificates = server.stores.certificates(store).ok()?;
-            certificates.into_iter().find(|certificate| certificate.properties.key.as_ref() == Some(link))
+            certificates
+                .into_iter()
+                .find(|certificate| certificate.properties.key.as_ref() == Some(link))
         };
         let certificate = StoreName::WITH_KEYS.into_iter().find_map(leads);
-        Self { link: link.clone(), thumbprint: certificate.map_or_else(|| "-".to_owned(), |found| found.thumbprint()) }
+        Self {
+            link: link.clone(),
+            thumbprint: certificate.map_or_else(|| "-".to_owned(), |found| found.thumbprint()),
+        }
     }
 
     /// The keys that a run created.

@@ -1,4 +1,5 @@
-//! `export`: key pairs out of a source as PFX or PEM, as IIS Manager's Export does it; no vault involved.
+//! `export`: key pairs out of a source as PFX or PEM, as IIS Manager's Export does it; no vault
+//! involved.
 
 use crate::cli::Export;
 use crate::commands::Run;

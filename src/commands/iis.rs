@@ -36,25 +36,48 @@ pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
 
 pub(super) fn list_of(run: &Run<'_>, args: &List, server: Iis<'_>) -> Result<Exit> {
     let state = run.memory().state;
-    let map = args.iis_config.as_deref().map_or_else(|| SiteMap::of(server), SiteMap::of_file);
+    let map = args
+        .iis_config
+        .as_deref()
+        .map_or_else(|| SiteMap::of(server), SiteMap::of_file);
     let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
     let seen = iis::look(server, &StoreName::ALL)?;
-    let serves =
-        |seen: &&Seen| StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint());
+    let serves = |seen: &&Seen| {
+        StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint())
+    };
     let listed = seen.iter().filter(serves).filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
-        let backup = state.as_ref().and_then(|state| last_backup(state, &seen.certificate.der));
-        Some(Listed { seen, certificate, backup })
+        let backup = state
+            .as_ref()
+            .and_then(|state| last_backup(state, &seen.certificate.der));
+        Some(Listed {
+            seen,
+            certificate,
+            backup,
+        })
     });
-    let listed: Vec<_> = listed.filter(|one| one.seen.certificate.is_wanted(&args.names)).collect();
-    let ready = listed.iter().filter(|one| one.hindrance().is_none()).count();
-    run.console.say(&text!("list-iis-headline", count = listed.len(), ready = ready));
+    let listed: Vec<_> = listed
+        .filter(|one| one.seen.certificate.is_wanted(&args.names))
+        .collect();
+    let ready = listed
+        .iter()
+        .filter(|one| one.hindrance().is_none())
+        .count();
+    run.console.say(&text!(
+        "list-iis-headline",
+        count = listed.len(),
+        ready = ready
+    ));
     if !listed.is_empty() {
         run.console.table(&table(run, &listed));
     }
     for one in &listed {
         if let Some(reason) = one.hindrance() {
-            run.console.warn(&text!("list-hindrance", name = one.certificate.display_name(), reason = reason));
+            run.console.warn(&text!(
+                "list-hindrance",
+                name = one.certificate.display_name(),
+                reason = reason
+            ));
         }
     }
     request::warn_unsaved(run, listed.iter().map(|one| one.seen), state.as_ref());
@@ -64,11 +87,16 @@ pub(super) fn list_of(run: &Run<'_>, args: &List, server: Iis<'_>) -> Result<Exi
             sites::show(run, map, &seen, &elsewhere, &args.names)
         }
         Err(error) => {
-            run.console.warn(&text!("list-sites-unread", reason = error.text.clone()));
+            run.console
+                .warn(&text!("list-sites-unread", reason = error.text.clone()));
             json!({})
         }
     };
-    let exit = if ready == listed.len() && map.is_ok() { Exit::Done } else { Exit::Partly };
+    let exit = if ready == listed.len() && map.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    };
     document["key_pairs"] = listed.iter().map(|one| one.document(run)).collect();
     run.console.document(exit, document);
     Ok(exit)
@@ -85,7 +113,9 @@ fn table(run: &Run<'_>, listed: &[Listed<'_>]) -> Table {
         words(text!("column-backup")),
     ]);
     for one in listed {
-        let backup = one.backup.map(|(number, time)| text!("cell-backup", number = number, day = day(time)));
+        let backup = one
+            .backup
+            .map(|(number, time)| text!("cell-backup", number = number, day = day(time)));
         table.row(vec![
             one.certificate.display_name().to_owned(),
             short(&one.certificate.thumbprint()),
@@ -123,8 +153,7 @@ impl Listed<'_> {
 
     fn document(&self, run: &Run<'_>) -> Value {
         let properties = &self.seen.certificate.properties;
-        let link =
-            |link: &KeyLink| json!({ "container": link.container, "provider": link.provider, "key_set": link.key_set });
+        let link = |link: &KeyLink| json!({ "container": link.container, "provider": link.provider, "key_set": link.key_set });
         json!({
             "names": self.certificate.dns_names(),
             "thumbprint": self.certificate.thumbprint(),
@@ -147,10 +176,13 @@ pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
 }
 
 pub(super) fn restore_on(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
-    reported(run, "restore", args.change.report.as_deref(), || restore_into(run, args, server))
+    reported(run, "restore", args.change.report.as_deref(), || {
+        restore_into(run, args, server)
+    })
 }
 
-/// A change of this server. Where a report is wanted, everything said and asked goes into it, however it ends.
+/// A change of this server. Where a report is wanted, everything said and asked goes into it,
+/// however it ends.
 pub fn reported(
     run: &Run<'_>,
     what: &'static str,
@@ -163,10 +195,18 @@ pub fn reported(
     }
     run.console.record();
     let (time, server) = (run.now.to_string(), system::host_name());
-    run.console.say(&text!("report-head", what = what, time = time, server = server, user = user()));
+    run.console.say(&text!(
+        "report-head",
+        what = what,
+        time = time,
+        server = server,
+        user = user()
+    ));
     let result = change();
-    let ended =
-        result.as_ref().map_or_else(|error| error.text.clone(), |exit| text!("report-end", exit = *exit as u32));
+    let ended = result.as_ref().map_or_else(
+        |error| error.text.clone(),
+        |exit| text!("report-end", exit = *exit as u32),
+    );
     let report = run.console.recorded(&ended);
     files::create_private(path, report.as_bytes())
         .map_err(|e| Error::failed(text!("error-report", path = path, reason = &e)))?;
@@ -175,19 +215,33 @@ pub fn reported(
 
 /// Who ran it, as the session says.
 fn user() -> String {
-    ["USERNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+    ["USERNAME", "USER"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default()
 }
 
 fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
-    let roots = args.install_root.iter().map(|text| parse_root(text)).collect::<Result<_>>()?;
-    let options = Options { non_exportable: args.non_exportable, install_roots: roots };
+    let roots = args
+        .install_root
+        .iter()
+        .map(|text| parse_root(text))
+        .collect::<Result<_>>()?;
+    let options = Options {
+        non_exportable: args.non_exportable,
+        install_roots: roots,
+    };
     let mut ready = ready(run, args)?;
     if ready.key_pairs.is_empty() {
         return Err(nothing_to_place(&ready));
     }
     if let Some(file) = &args.iis_config {
         let assigned = ready.take_sites(file, run.now)?;
-        run.console.mention(&text!("backup-assigned", count = assigned, path = file.as_path()));
+        run.console.mention(&text!(
+            "backup-assigned",
+            count = assigned,
+            path = file.as_path()
+        ));
     }
     let incoming: Vec<_> = ready.key_pairs.iter().map(incoming).collect();
     let here = iis::look_at_all(server)?;
@@ -197,7 +251,11 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
     show(run, &plan);
     bindings::show(run, &plan.bindings, args.bindings.print_commands);
     for (name, reason) in &ready.missing {
-        run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
+        run.console.warn(&text!(
+            "restore-missing",
+            name = name,
+            reason = reason.clone()
+        ));
     }
     ready.show_left_out(run);
     bindings::warn_of_renewals(run, &ready);
@@ -214,7 +272,8 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
         run.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
         carry_out(run, server, &plan, "restore")?;
         if plan.edits().next().is_some() {
-            run.console.say(&text!("restore-iis-backup", name = backup_name(run.now)));
+            run.console
+                .say(&text!("restore-iis-backup", name = backup_name(run.now)));
         }
     }
     let exit = report(run, args, server, &ready, &plan);
@@ -224,8 +283,8 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
     Ok(exit)
 }
 
-/// How a restore ends that does all that it can: a binding that was asked for and cannot be is missing; what has ended,
-/// and what is lower than something it met, needs attention.
+/// How a restore ends that does all that it can: a binding that was asked for and cannot be is
+/// missing; what has ended, and what is lower than something it met, needs attention.
 fn exit(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
     let is_missing = plan.cannot().next().is_some() || plan.bindings.iter().any(Bound::is_left);
     let is_valid = |one: &Readied| one.pair.leaf().is_valid(run.now);
@@ -250,17 +309,30 @@ fn expired(run: &Run<'_>, ready: &Ready) -> Value {
 }
 
 fn report(run: &Run<'_>, args: &Restore, server: Iis<'_>, ready: &Ready, plan: &Plan<'_>) -> Exit {
-    let cannot: Vec<_> =
-        plan.cannot().map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) })).collect();
+    let cannot: Vec<_> = plan
+        .cannot()
+        .map(|(name, reason)| json!({ "name": name, "reason": run.console.words(reason) }))
+        .collect();
     let placed = plan.items.len() - cannot.len();
     run.console.say(&text!("restore-iis-done", count = placed));
     ready.show_left_out(run);
-    let exportable =
-        if plan.exportable { text!("restore-iis-exportable") } else { text!("restore-iis-not-exportable") };
+    let exportable = if plan.exportable {
+        text!("restore-iis-exportable")
+    } else {
+        text!("restore-iis-not-exportable")
+    };
     run.console.mention(&exportable);
-    let authorities = ready.key_pairs.iter().flat_map(|one| one.pair.chain.iter().skip(1));
-    let authorities: Vec<_> = authorities.map(|certificate| certificate.der().to_vec()).collect();
-    let restart = Restart { wanted: args.change.restart_site, yes: args.into.yes };
+    let authorities = ready
+        .key_pairs
+        .iter()
+        .flat_map(|one| one.pair.chain.iter().skip(1));
+    let authorities: Vec<_> = authorities
+        .map(|certificate| certificate.der().to_vec())
+        .collect();
+    let restart = Restart {
+        wanted: args.change.restart_site,
+        yes: args.into.yes,
+    };
     let answers = bindings::confirm(run, server, &plan.bindings, &authorities, restart);
     say_bound(run, ready, plan);
     let exit = match exit(run, ready, plan) {
@@ -284,8 +356,11 @@ fn say_bound(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) {
         run.console.warn(&text!("restore-unbound", count = unbound));
     }
     bindings::name_held(run, &plan.bindings);
-    let over =
-        ready.key_pairs.iter().map(|one| one.pair.leaf()).filter(|leaf| leaf.remaining(run.now) == Remaining::Over);
+    let over = ready
+        .key_pairs
+        .iter()
+        .map(|one| one.pair.leaf())
+        .filter(|leaf| leaf.remaining(run.now) == Remaining::Over);
     over.for_each(|leaf| run.console.warn(&bindings::expired(leaf)));
     if bound > 0 {
         run.console.say(&text!("restore-bound", count = bound));
@@ -297,7 +372,8 @@ fn say_bound(run: &Run<'_>, ready: &Ready, plan: &Plan<'_>) {
     }
 }
 
-/// As the vault or the source has it. Where neither knows the store, or it is none for key pairs, it is "Personal".
+/// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,
+/// it is "Personal".
 fn incoming(one: &Readied) -> Incoming<'_> {
     let Readied { pair, windows, .. } = one;
     let windows = windows.as_ref();
@@ -307,8 +383,12 @@ fn incoming(one: &Readied) -> Incoming<'_> {
         authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
         pkcs8: pair.key.pkcs8(),
         friendly_name: pair.friendly_name.as_deref(),
-        store: windows.and_then(|windows| store_of(&windows.store)).unwrap_or(StoreName::My),
-        provider: windows.map(|windows| windows.provider.as_str()).or(pair.csp_name.as_deref()),
+        store: windows
+            .and_then(|windows| store_of(&windows.store))
+            .unwrap_or(StoreName::My),
+        provider: windows
+            .map(|windows| windows.provider.as_str())
+            .or(pair.csp_name.as_deref()),
         access: windows.map_or(&[], |windows| &windows.access),
     }
 }
@@ -320,33 +400,53 @@ fn store_of(name: &str) -> Option<StoreName> {
 
 fn parse_root(text: &str) -> Result<Hash> {
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    Hash::parse(&digits.to_ascii_lowercase()).ok_or_else(|| Error::usage(text!("error-bad-root", text = text)))
+    Hash::parse(&digits.to_ascii_lowercase())
+        .ok_or_else(|| Error::usage(text!("error-bad-root", text = text)))
 }
 
 /// This server, where this process may change it.
 pub fn elevated() -> Result<Iis<'static>> {
     let server = iis::here()?;
-    if server.keys.elevated() { Ok(server) } else { Err(Error::failed(text!("error-not-elevated"))) }
+    if server.keys.elevated() {
+        Ok(server)
+    } else {
+        Err(Error::failed(text!("error-not-elevated")))
+    }
 }
 
 /// The plan, line by line.
 pub fn show(run: &Run<'_>, plan: &Plan<'_>) {
-    plan.items.iter().flat_map(|item| item.texts(run.now)).for_each(|line| run.console.say(&line));
+    plan.items
+        .iter()
+        .flat_map(|item| item.texts(run.now))
+        .for_each(|line| run.console.say(&line));
     for (store, der) in &plan.authorities {
-        let name = Certificate::parse(der.to_vec()).map_or_else(|_| String::new(), |c| c.display_name().to_owned());
-        run.console.say(&text!("plan-authority", name = name, store = store.as_str()));
+        let name = Certificate::parse(der.to_vec())
+            .map_or_else(|_| String::new(), |c| c.display_name().to_owned());
+        run.console.say(&text!(
+            "plan-authority",
+            name = name,
+            store = store.as_str()
+        ));
     }
     for root in &plan.roots_left_out {
-        run.console.warn(&text!("plan-root-left-out", sha256 = root.to_string()));
+        run.console
+            .warn(&text!("plan-root-left-out", sha256 = root.to_string()));
     }
 }
 
 /// Carries out a plan that was agreed to; Ctrl-C takes it back.
 pub fn carry_out(run: &Run<'_>, server: Iis<'_>, plan: &Plan<'_>, what: &str) -> Result<()> {
-    system::watch_interrupts().map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
+    system::watch_interrupts()
+        .map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
     let mut journal = Journal::open(&run.state_folder()?)?;
     let progress = |text: Text| run.console.progress(&text);
-    let running = Running { what, now: run.now, stop: &system::interrupted, progress: &progress };
+    let running = Running {
+        what,
+        now: run.now,
+        stop: &system::interrupted,
+        progress: &progress,
+    };
     restore::apply(server, plan, &mut journal, &running)?;
     run.report_imported(plan);
     Ok(())

@@ -1,4 +1,5 @@
-//! From an old server over a stick to a new one, both in memory: what the commands do with their seams replaced.
+//! From an old server over a stick to a new one, both in memory: what the commands do with their
+//! seams replaced.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +22,8 @@ use crate::restore::{Journal, undo};
 use crate::server::iis::config::APPLICATION_HOST;
 use crate::server::iis::memory::{Fault, Memory};
 use crate::server::iis::{
-    Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName, holdings, look,
+    Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName,
+    holdings, look,
 };
 use crate::vault::identity::RecoveryKey;
 use crate::vault::medium::Medium;
@@ -37,7 +39,10 @@ fn old_server(port: u16) -> Memory {
     server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, Some(&key));
     server.put_certificate(StoreName::Ca, &PKI.intermediate, None);
     let shop = https(&format!("*:{port}:www.example.com"), 97);
-    server.put_record(Record { endpoint: shop.endpoint().unwrap(), ..old().records[0].clone() });
+    server.put_record(Record {
+        endpoint: shop.endpoint().unwrap(),
+        ..old().records[0].clone()
+    });
     server.install(20_348, vec![site(4, "Shop", vec![shop])]);
     server
 }
@@ -47,7 +52,15 @@ pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
     fs::create_dir(&stick).unwrap();
     let media = [Medium::new("stick", Box::new(FolderVolume::new(&stick)))];
     let passphrase = Passphrase::new("test".into());
-    let mut state = create::found(&folder.join("state"), &media[0], &passphrase, recovery, "OLD", "A").unwrap();
+    let mut state = create::found(
+        &folder.join("state"),
+        &media[0],
+        &passphrase,
+        recovery,
+        "OLD",
+        "A",
+    )
+    .unwrap();
     let now = jiff::Timestamp::now();
     let holdings = holdings(server.iis(), now).unwrap();
     let request = Request {
@@ -63,14 +76,33 @@ pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
 }
 
 /// Runs `restore` with these options against a server; says how it ended, and what the report says.
-pub(super) fn restore(server: &Memory, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
-    restore_from(server, &folder.join("stick").display().to_string(), folder, options)
+pub(super) fn restore(
+    server: &Memory,
+    folder: &Path,
+    options: &[&str],
+) -> (Result<Exit, Error>, String) {
+    restore_from(
+        server,
+        &folder.join("stick").display().to_string(),
+        folder,
+        options,
+    )
 }
 
-fn restore_from(server: &Memory, from: &str, folder: &Path, options: &[&str]) -> (Result<Exit, Error>, String) {
+fn restore_from(
+    server: &Memory,
+    from: &str,
+    folder: &Path,
+    options: &[&str],
+) -> (Result<Exit, Error>, String) {
     let at = |name: &str| folder.join(name).display().to_string();
     let from = from.to_owned();
-    let line = ["pfxvault restore --to iis --yes --from".replace(' ', "\n"), from, "--state".into(), at("new")];
+    let line = [
+        "pfxvault restore --to iis --yes --from".replace(' ', "\n"),
+        from,
+        "--state".into(),
+        at("new"),
+    ];
     let line = [
         line.join("\n"),
         "--recovery-key-file".into(),
@@ -81,7 +113,9 @@ fn restore_from(server: &Memory, from: &str, folder: &Path, options: &[&str]) ->
     ]
     .join("\n");
     let cli = Cli::try_parse_from(line.lines()).unwrap();
-    let Some(Action::Restore(args)) = cli.action else { panic!() };
+    let Some(Action::Restore(args)) = cli.action else {
+        panic!()
+    };
     let console = Console::new(Language::En, false, true);
     let run = Run::new(cli.global, &console).unwrap();
     let report = args.change.report.clone().unwrap();
@@ -99,7 +133,14 @@ pub(super) fn recovery(folder: &Path) -> RecoveryKey {
 
 #[test]
 fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
-    let pair = || sorted(&[PKI.rsa.pkcs8.expose().to_vec()], &[&PKI.rsa.der, &PKI.intermediate]).key_pairs.remove(0);
+    let pair = || {
+        sorted(
+            &[PKI.rsa.pkcs8.expose().to_vec()],
+            &[&PKI.rsa.der, &PKI.intermediate],
+        )
+        .key_pairs
+        .remove(0)
+    };
     let (address, serving) = served::tests::serve(vec![pair(), pair()]);
     let folder = tempfile::tempdir().unwrap();
     let recovery = recovery(folder.path());
@@ -111,7 +152,10 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
     let (exit, said) = restore(&new, folder.path(), &["--print-commands"]);
     assert_eq!(exit.unwrap(), Exit::Done, "{said}");
     let shop = SiteMap::of(old.iis()).unwrap().records.remove(0);
-    assert_eq!(SiteMap::of(new.iis()).unwrap().record(&shop.endpoint), Some(&shop));
+    assert_eq!(
+        SiteMap::of(new.iis()).unwrap().record(&shop.endpoint),
+        Some(&shop)
+    );
     for expected in [
         "bind: Shop: https *:".to_owned(),
         "-> Web Shop".to_owned(),
@@ -130,9 +174,16 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
     assert_eq!(exit.unwrap(), Exit::Done, "{said}");
     assert!(said.contains("already bound: Shop"), "{said}");
     assert_eq!(new.world(), stands, "the second run changes nothing");
-    assert_eq!(serving.join().unwrap(), vec![Some("www.example.com".to_owned()); 2]);
+    assert_eq!(
+        serving.join().unwrap(),
+        vec![Some("www.example.com".to_owned()); 2]
+    );
 
-    undo(new.iis(), &mut Journal::open(&folder.path().join("new")).unwrap()).unwrap();
+    undo(
+        new.iis(),
+        &mut Journal::open(&folder.path().join("new")).unwrap(),
+    )
+    .unwrap();
     assert_eq!(new.world(), before);
     let (_, said) = restore(&new, folder.path(), &["--keys-only"]);
     assert!(said.contains("not bound yet"), "{said}");
@@ -142,8 +193,17 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
 #[test]
 fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_site() {
     let stranger = crate::keypair::fixtures::Issued::self_signed("stranger.example.com");
-    let pair = || sorted(&[stranger.pkcs8()], &[&stranger.der]).key_pairs.remove(0);
-    let right = sorted(&[PKI.rsa.pkcs8.expose().to_vec()], &[&PKI.rsa.der, &PKI.intermediate]).key_pairs.remove(0);
+    let pair = || {
+        sorted(&[stranger.pkcs8()], &[&stranger.der])
+            .key_pairs
+            .remove(0)
+    };
+    let right = sorted(
+        &[PKI.rsa.pkcs8.expose().to_vec()],
+        &[&PKI.rsa.der, &PKI.intermediate],
+    )
+    .key_pairs
+    .remove(0);
     let answers = std::iter::repeat_with(pair).take(6).chain([right]);
     let (address, serving) = served::tests::serve(answers.collect());
     let folder = tempfile::tempdir().unwrap();
@@ -152,12 +212,22 @@ fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_s
     let new = new_server();
     let (exit, said) = restore(&new, folder.path(), &[]);
     assert_eq!(exit.unwrap(), Exit::Attention, "{said}");
-    assert!(said.contains("www.example.com still serves another certificate: stranger.example.com"), "{said}");
+    assert!(
+        said.contains("www.example.com still serves another certificate: stranger.example.com"),
+        "{said}"
+    );
     assert!(said.contains("appcmd stop site \"Web Shop\""), "{said}");
     let (exit, said) = restore(&new, folder.path(), &["--restart-site"]);
     serving.join().unwrap();
-    assert_eq!(exit.unwrap(), Exit::Done, "asked again after the restart: {said}");
-    assert!(said.contains("restarting the site \"Web Shop\"") && said.contains("ok: www.example.com"), "{said}");
+    assert_eq!(
+        exit.unwrap(),
+        Exit::Done,
+        "asked again after the restart: {said}"
+    );
+    assert!(
+        said.contains("restarting the site \"Web Shop\"") && said.contains("ok: www.example.com"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -174,11 +244,17 @@ fn a_shared_configuration_is_changed_only_where_that_is_meant() {
     fs::write(config.join(crate::server::iis::config::REDIRECTION), shared).unwrap();
     let before = new.world();
     let (result, said) = restore(&new, folder.path(), &[]);
-    assert!(said.contains("shares its IIS configuration"), "a report of a failure is one, too: {said}");
+    assert!(
+        said.contains("shares its IIS configuration"),
+        "a report of a failure is one, too: {said}"
+    );
     assert_eq!(result.unwrap_err().text.id, "error-shared-configuration");
     assert_eq!(new.world(), before);
     let (exit, said) = restore(&new, folder.path(), &["--farm", "--dry-run"]);
-    assert!(exit.unwrap() == Exit::Done && said.contains("bind: Shop"), "{said}");
+    assert!(
+        exit.unwrap() == Exit::Done && said.contains("bind: Shop"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -188,10 +264,17 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
     let old = old_server(9);
     let config = old.iis().sites.folder().unwrap().join(APPLICATION_HOST);
     let pem = |label: &str, der: &[u8]| {
-        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            data_encoding::BASE64.encode(der)
+        )
     };
     fs::write(at("www.crt"), pem("CERTIFICATE", &PKI.rsa.der)).unwrap();
-    files::create_private(Path::new(&at("www.key")), pem("PRIVATE KEY", PKI.rsa.pkcs8.expose()).as_bytes()).unwrap();
+    files::create_private(
+        Path::new(&at("www.key")),
+        pem("PRIVATE KEY", PKI.rsa.pkcs8.expose()).as_bytes(),
+    )
+    .unwrap();
     let (from, key) = (format!("pem:{}", at("www.crt")), at("www.key"));
     let options = ["--key", &key, "--iis-config", &config.display().to_string()];
     let new = new_server();
@@ -199,8 +282,15 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
     assert_eq!(exit.unwrap(), Exit::Done, "{said}");
     assert!(said.contains("nothing here says to which sites"), "{said}");
     let (exit, said) = restore_from(&new, &from, folder.path(), &options);
-    assert_eq!(exit.unwrap(), Exit::Attention, "nobody listens there: {said}");
-    assert!(said.contains("1 binding was given one by its host name"), "{said}");
+    assert_eq!(
+        exit.unwrap(),
+        Exit::Attention,
+        "nobody listens there: {said}"
+    );
+    assert!(
+        said.contains("1 binding was given one by its host name"),
+        "{said}"
+    );
     let endpoint = &SiteMap::of(old.iis()).unwrap().records[0].endpoint;
     let map = SiteMap::of(new.iis()).unwrap();
     let record = map.record(endpoint).unwrap();
@@ -212,14 +302,20 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
 #[cfg(unix)]
 pub(super) fn restore_interactively(folder: &Path, server: Iis<'_>) -> Result<Exit, Error> {
     let at = |name: &str| folder.join(name).display().to_string();
-    let line =
-        "pfxvault restore --to iis --quiet --from {stick} --state {new} --recovery-key-file {recovery} --map {map}";
-    let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-        Some(name) => at(name),
-        None => word.to_owned(),
+    let line = "pfxvault restore --to iis --quiet --from {stick} --state {new} --recovery-key-file {recovery} --map {map}";
+    let words = line.split(' ').map(|word| {
+        match word
+            .strip_prefix('{')
+            .and_then(|word| word.strip_suffix('}'))
+        {
+            Some(name) => at(name),
+            None => word.to_owned(),
+        }
     });
     let cli = Cli::try_parse_from(words).unwrap();
-    let Some(Action::Restore(args)) = cli.action else { panic!() };
+    let Some(Action::Restore(args)) = cli.action else {
+        panic!()
+    };
     let console = Console::new(Language::En, false, true);
     let run = Run::new(cli.global, &console).unwrap();
     restore_on(&run, &args, server)
@@ -247,15 +343,26 @@ mod on_a_terminal {
         let recovery = recovery(folder.path());
         let old = old_server(9);
         let binding = https("*:9:nowhere.example.net", 1);
-        old.put_record(Record { endpoint: binding.endpoint().unwrap(), ..super::old().records[0].clone() });
+        old.put_record(Record {
+            endpoint: binding.endpoint().unwrap(),
+            ..super::old().records[0].clone()
+        });
         old.install(20_348, vec![site(4, "Gone", vec![binding])]);
         back_up(&old, folder.path(), &recovery);
 
         let mut program = Command::new(env::current_exe().unwrap());
-        program.args(["--exact", TEST, "--nocapture", "--test-threads", "1"]).env(FOLDER, folder.path());
+        program
+            .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
+            .env(FOLDER, folder.path());
         let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
         let shown = session.exp_string("Your choice [1]").unwrap();
-        for expected in ["Which site here is \"Gone\"", " 1  Web Shop", " 2  Alone", " 3  Files", " 0  none of them"] {
+        for expected in [
+            "Which site here is \"Gone\"",
+            " 1  Web Shop",
+            " 2  Alone",
+            " 3  Files",
+            " 0  none of them",
+        ] {
             assert!(shown.contains(expected), "{expected}: {shown}");
         }
         session.send_line("4").unwrap();
@@ -264,7 +371,9 @@ mod on_a_terminal {
         session.exp_string("-> Alone").unwrap();
         session.exp_string("Change this server? [y/N]").unwrap();
         session.send_line("y").unwrap();
-        session.exp_string("Make the request for its enrolment now? [Y/n]").unwrap();
+        session
+            .exp_string("Make the request for its enrolment now? [Y/n]")
+            .unwrap();
         session.send_line("y").unwrap();
         session.exp_string("New file for the request [").unwrap();
         let request = folder.path().join("web.req");
@@ -272,7 +381,10 @@ mod on_a_terminal {
         session.exp_string("It contains no secret").unwrap();
         let said = session.exp_eof().unwrap();
         assert!(said.contains("1 passed"), "{said}");
-        assert_eq!(fs::read_to_string(folder.path().join("map")).unwrap(), "site Gone=Alone\n");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("map")).unwrap(),
+            "site Gone=Alone\n"
+        );
         assert!(vault::request::Request::parse(&fs::read(request).unwrap()).is_some());
         let map = folder.path().join("map").display().to_string();
         let (exit, said) = restore(&new_server(), folder.path(), &["--map", &map, "--dry-run"]);
@@ -289,14 +401,21 @@ mod on_a_terminal {
             let orphan = link("pfxvault-0", KeySet::Machine);
             server.put_key(&orphan, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
             let (exit, _) = repair(&server, Path::new(&folder), "--orphans");
-            assert_eq!((exit.unwrap(), server.world().1.len()), (Exit::Attention, 1));
+            assert_eq!(
+                (exit.unwrap(), server.world().1.len()),
+                (Exit::Attention, 1)
+            );
             return;
         }
         let folder = tempfile::tempdir().unwrap();
         let mut program = Command::new(env::current_exe().unwrap());
-        program.args(["--exact", TEST, "--nocapture", "--test-threads", "1"]).env(FOLDER, folder.path());
+        program
+            .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
+            .env(FOLDER, folder.path());
         let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
-        session.exp_string("Delete this private key for good? This cannot be undone. [y/N]").unwrap();
+        session
+            .exp_string("Delete this private key for good? This cannot be undone. [y/N]")
+            .unwrap();
         session.send_line("").unwrap();
         let said = session.exp_eof().unwrap();
         assert!(said.contains("1 passed"), "{said}");
@@ -307,21 +426,35 @@ mod on_a_terminal {
 fn list_shows_each_binding_with_the_certificate_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
-    let cli = Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", &state]).unwrap();
-    let Some(Action::List(args)) = cli.action else { panic!() };
+    let cli =
+        Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", &state]).unwrap();
+    let Some(Action::List(args)) = cli.action else {
+        panic!()
+    };
     let console = Console::new(Language::En, false, false);
     let run = Run::new(cli.global, &console).unwrap();
     console.record();
-    assert_eq!(list_of(&run, &args, new_server().iis()).unwrap(), Exit::Done);
+    assert_eq!(
+        list_of(&run, &args, new_server().iis()).unwrap(),
+        Exit::Done
+    );
     let said = console.recorded(&crate::text!("undo-done"));
-    assert!(said.contains("It has 3 sites with 1 certificate binding."), "{said}");
+    assert!(
+        said.contains("It has 3 sites with 1 certificate binding."),
+        "{said}"
+    );
 }
 
 /// Runs `repair` with these options against a server; says how it ended, and what was said.
 fn repair(server: &Memory, folder: &Path, options: &str) -> (Result<Exit, Error>, String) {
-    let line = format!("pfxvault\nrepair\n--state\n{}", folder.join("new").display());
+    let line = format!(
+        "pfxvault\nrepair\n--state\n{}",
+        folder.join("new").display()
+    );
     let cli = Cli::try_parse_from(line.lines().chain(options.split_whitespace())).unwrap();
-    let Some(Action::Repair(args)) = cli.action else { panic!() };
+    let Some(Action::Repair(args)) = cli.action else {
+        panic!()
+    };
     let console = Console::new(Language::En, false, false);
     let run = Run::new(cli.global, &console).unwrap();
     console.record();
@@ -329,7 +462,8 @@ fn repair(server: &Memory, folder: &Path, options: &str) -> (Result<Exit, Error>
     (result, console.recorded(&crate::text!("undo-done")))
 }
 
-/// A certificate vanished, and its file was imported again: the key is here, in a container of this program.
+/// A certificate vanished, and its file was imported again: the key is here, in a container of this
+/// program.
 fn imported_without_its_key(server: &Memory) -> KeyLink {
     let key = link("pfxvault-1", KeySet::Machine);
     server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
@@ -356,7 +490,10 @@ fn a_key_stays_whatever_else_goes_wrong_while_its_certificate_is_mended() {
             let key = imported_without_its_key(&server);
             server.arm(call, fault);
             let (_, said) = repair(&server, folder.path(), "--orphans --yes");
-            assert!(server.world().1.contains_key(&key), "{fault:?} at {call}: {said}");
+            assert!(
+                server.world().1.contains_key(&key),
+                "{fault:?} at {call}: {said}"
+            );
             if !server.disarm() {
                 break;
             }
@@ -368,10 +505,17 @@ fn a_key_stays_whatever_else_goes_wrong_while_its_certificate_is_mended() {
 fn a_key_whose_certificate_was_not_named_is_no_orphan() {
     let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
     let key = imported_without_its_key(&server);
-    for options in ["other.example.com --orphans --yes", "--orphans --dry-run", "--dry-run"] {
+    for options in [
+        "other.example.com --orphans --yes",
+        "--orphans --dry-run",
+        "--dry-run",
+    ] {
         let (exit, said) = repair(&server, folder.path(), options);
         assert_eq!(exit.unwrap(), Exit::Done, "{said}");
-        assert!(server.world().1.contains_key(&key) && !said.contains("orphan"), "{said}");
+        assert!(
+            server.world().1.contains_key(&key) && !said.contains("orphan"),
+            "{said}"
+        );
     }
 }
 
@@ -381,13 +525,25 @@ fn keys_are_named_before_they_are_deleted_and_yes_alone_deletes_none() {
     let recovery = recovery(folder.path());
     back_up(&old_server(9), folder.path(), &recovery);
     fs::rename(folder.path().join("state"), folder.path().join("new")).unwrap();
-    let (saved, unsaved) = (link("pfxvault-saved", KeySet::Machine), link("pfxvault-unsaved", KeySet::Machine));
+    let (saved, unsaved) = (
+        link("pfxvault-saved", KeySet::Machine),
+        link("pfxvault-unsaved", KeySet::Machine),
+    );
     server.put_key(&saved, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_key(&unsaved, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
-    server.put_key(&link("pfxvault-closed", KeySet::Machine), &[], true, ProviderKind::Csp);
+    server.put_key(
+        &link("pfxvault-closed", KeySet::Machine),
+        &[],
+        true,
+        ProviderKind::Csp,
+    );
     for options in ["--yes", "--orphans --dry-run"] {
         let (exit, said) = repair(&server, folder.path(), options);
-        assert_eq!((exit.unwrap(), server.world().1.len()), (Exit::Attention, 3), "{said}");
+        assert_eq!(
+            (exit.unwrap(), server.world().1.len()),
+            (Exit::Attention, 3),
+            "{said}"
+        );
         for expected in [
             "pfxvault-saved. It is that of www.example.com".to_owned(),
             thumbprint(&PKI.rsa.der),
@@ -400,7 +556,12 @@ fn keys_are_named_before_they_are_deleted_and_yes_alone_deletes_none() {
     }
     let (exit, said) = repair(&server, folder.path(), "--orphans --yes");
     assert_eq!(exit.unwrap(), Exit::Done, "{said}");
-    let left: Vec<_> = server.world().1.into_keys().map(|link| link.container).collect();
+    let left: Vec<_> = server
+        .world()
+        .1
+        .into_keys()
+        .map(|link| link.container)
+        .collect();
     assert_eq!(left, ["pfxvault-closed"], "{said}");
 }
 
@@ -411,7 +572,8 @@ struct Saving {
 }
 
 impl Saving {
-    /// The shop's certificate is bound; `more` are records of thumbprints and stores at other ports.
+    /// The shop's certificate is bound; `more` are records of thumbprints and stores at other
+    /// ports.
     fn new(more: &[(&str, Option<&str>)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stick = folder.path().join("stick");
@@ -419,13 +581,24 @@ impl Saving {
         let medium = Medium::new("stick", Box::new(FolderVolume::new(&stick)));
         let passphrase = Passphrase::new("test".into());
         let state = folder.path().join("state");
-        create::found(&state, &medium, &passphrase, &recovery(folder.path()), "OLD", "A").unwrap();
+        create::found(
+            &state,
+            &medium,
+            &passphrase,
+            &recovery(folder.path()),
+            "OLD",
+            "A",
+        )
+        .unwrap();
         let server = old_server(443);
         let shop = https("*:443:www.example.com", 97);
         let mut sites = vec![site(4, "Shop", vec![shop])];
         for (port, (thumbprint, store)) in (8443..).zip(more) {
             let binding = https(&format!("*:{port}:"), 0);
-            server.put_record(Record { store: store.map(str::to_owned), ..record(&binding, thumbprint) });
+            server.put_record(Record {
+                store: store.map(str::to_owned),
+                ..record(&binding, thumbprint)
+            });
             sites.push(site(port, &format!("More {port}"), vec![binding]));
         }
         server.install(20_348, sites);
@@ -434,11 +607,13 @@ impl Saving {
 
     fn key(&self, exportable: bool) -> KeyLink {
         let key = link("more", KeySet::Machine);
-        self.server.put_key(&key, PKI.ec.pkcs8.expose(), exportable, ProviderKind::Csp);
+        self.server
+            .put_key(&key, PKI.ec.pkcs8.expose(), exportable, ProviderKind::Csp);
         key
     }
 
-    /// Runs `backup` with these options; says how it ended, what it told programs, and what it told people.
+    /// Runs `backup` with these options; says how it ended, what it told programs, and what it told
+    /// people.
     fn save(&self, options: &str) -> (Exit, serde_json::Value, String) {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let line = format!(
@@ -447,7 +622,9 @@ impl Saving {
             at("state")
         );
         let cli = Cli::try_parse_from(line.lines().chain(options.split_whitespace())).unwrap();
-        let Some(Action::Backup(args)) = cli.action else { panic!() };
+        let Some(Action::Backup(args)) = cli.action else {
+            panic!()
+        };
         let console = Console::new(Language::En, false, false);
         let run = Run::new(cli.global, &console).unwrap();
         console.record();
@@ -465,14 +642,27 @@ fn an_archived_certificate_is_saved_where_it_is_in_use_and_hidden_where_it_is_no
     let saving = Saving::new(&[(&thumbprint(&PKI.ec.der), None)]);
     let unused = crate::keypair::fixtures::Issued::self_signed("renewed.example.com");
     let key = link("unused", KeySet::Machine);
-    saving.server.put_key(&key, &unused.pkcs8(), true, ProviderKind::Csp);
-    saving.server.put_archived(StoreName::My, &unused.der, Some(&key));
-    saving.server.put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
+    saving
+        .server
+        .put_key(&key, &unused.pkcs8(), true, ProviderKind::Csp);
+    saving
+        .server
+        .put_archived(StoreName::My, &unused.der, Some(&key));
+    saving
+        .server
+        .put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
     let (exit, document, said) = saving.save("");
-    assert_eq!((exit, &document["saved"]), (Exit::Done, &2.into()), "{said}");
+    assert_eq!(
+        (exit, &document["saved"]),
+        (Exit::Done, &2.into()),
+        "{said}"
+    );
     assert!(!said.contains("renewed.example.com"), "{said}");
     let seen = look(saving.server.iis(), &StoreName::WITH_KEYS).unwrap();
-    let archived: Vec<_> = seen.iter().map(|seen| seen.certificate.properties.archived).collect();
+    let archived: Vec<_> = seen
+        .iter()
+        .map(|seen| seen.certificate.properties.archived)
+        .collect();
     assert_eq!(archived, [true, false]);
 }
 
@@ -483,16 +673,26 @@ fn a_certificate_in_use_is_saved_from_whatever_store_it_lies_in() {
         let saving = Saving::new(&[(&ec, Some(store))]);
         let key = saving.key(true);
         match StoreName::parse(store) {
-            Some(store) => saving.server.put_certificate(store, &PKI.ec.der, Some(&key)),
+            Some(store) => saving
+                .server
+                .put_certificate(store, &PKI.ec.der, Some(&key)),
             None => saving.server.put_elsewhere(store, &PKI.ec.der, Some(&key)),
         }
         let (exit, document, said) = saving.save("");
-        assert_eq!((exit, &document["saved"]), (Exit::Done, &2.into()), "{store}: {said}");
+        assert_eq!(
+            (exit, &document["saved"]),
+            (Exit::Done, &2.into()),
+            "{store}: {said}"
+        );
         // Where a new server trusts roots, no leaf goes.
         let new = new_server();
         let (_, said) = restore(&new, saving.folder.path(), &["--keys-only"]);
         let seen = look(new.iis(), &[StoreName::My]).unwrap();
-        assert!(seen.iter().any(|seen| seen.certificate.der == PKI.ec.der && seen.key.works()), "{store}: {said}");
+        assert!(
+            seen.iter()
+                .any(|seen| seen.certificate.der == PKI.ec.der && seen.key.works()),
+            "{store}: {said}"
+        );
     }
 }
 
@@ -502,10 +702,17 @@ fn a_certificate_in_use_that_nobody_finds_is_named_each_time() {
     let saving = Saving::new(&[(nowhere, None)]);
     let expected = "More 8443 (https *:8443:)";
     let (exit, document, said) = saving.save("--dry-run");
-    assert!(exit == Exit::Partly && said.contains(nowhere) && said.contains(expected), "{document}: {said}");
+    assert!(
+        exit == Exit::Partly && said.contains(nowhere) && said.contains(expected),
+        "{document}: {said}"
+    );
     for generation in [1.into(), serde_json::Value::Null] {
         let (exit, document, said) = saving.save("");
-        assert_eq!((exit, &document["generation"]), (Exit::Partly, &generation), "{said}");
+        assert_eq!(
+            (exit, &document["generation"]),
+            (Exit::Partly, &generation),
+            "{said}"
+        );
         assert_eq!(document["in_use"][0]["thumbprint"], nowhere, "{document}");
         assert_eq!(document["in_use"][0]["uses"][0], expected, "{document}");
         assert!(said.contains(nowhere) && said.contains(expected), "{said}");
@@ -518,27 +725,55 @@ fn a_certificate_in_use_that_nobody_finds_is_named_each_time() {
 fn a_certificate_of_ftp_that_nobody_finds_is_named_too() {
     let nowhere = "0123456789ABCDEF0123456789ABCDEF01234567";
     let saving = Saving::new(&[]);
-    let ftp = Binding { protocol: "ftp".into(), information: "*:21:".into(), ssl_flags: 0 };
-    let certificate = FtpCertificate { thumbprint: nowhere.into(), store: "MY".into() };
+    let ftp = Binding {
+        protocol: "ftp".into(),
+        information: "*:21:".into(),
+        ssl_flags: 0,
+    };
+    let certificate = FtpCertificate {
+        thumbprint: nowhere.into(),
+        store: "MY".into(),
+    };
     let shop = https("*:443:www.example.com", 97);
-    let files = Site { ftp: Some(certificate), ..site(5, "Files", vec![ftp]) };
-    saving.server.install(20_348, vec![site(4, "Shop", vec![shop]), files]);
+    let files = Site {
+        ftp: Some(certificate),
+        ..site(5, "Files", vec![ftp])
+    };
+    saving
+        .server
+        .install(20_348, vec![site(4, "Shop", vec![shop]), files]);
     let (exit, document, said) = saving.save("");
-    assert!(exit == Exit::Partly && said.contains(nowhere) && said.contains("Files"), "{document}: {said}");
+    assert!(
+        exit == Exit::Partly && said.contains(nowhere) && said.contains("Files"),
+        "{document}: {said}"
+    );
 }
 
 #[test]
 fn what_was_not_named_and_is_in_use_needs_attention_until_any_generation_holds_it() {
     let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
     let saving = Saving::new(&[(&ec, None)]);
-    saving.server.put_certificate(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
+    saving
+        .server
+        .put_certificate(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
     for _ in 0..2 {
         let (exit, document, said) = saving.save(&rsa);
-        assert!(exit == Exit::Attention && said.contains(&ec), "{document}: {said}");
-        assert_eq!(document["in_use"][0]["thumbprint"], ec.as_str(), "{document}");
+        assert!(
+            exit == Exit::Attention && said.contains(&ec),
+            "{document}: {said}"
+        );
+        assert_eq!(
+            document["in_use"][0]["thumbprint"],
+            ec.as_str(),
+            "{document}"
+        );
     }
     let (exit, document, said) = saving.save("");
-    assert_eq!((exit, &document["in_use"]), (Exit::Done, &serde_json::json!([])), "{said}");
+    assert_eq!(
+        (exit, &document["in_use"]),
+        (Exit::Done, &serde_json::json!([])),
+        "{said}"
+    );
     let (exit, _, said) = saving.save(&rsa);
     assert!(exit == Exit::Done && !said.contains(&ec), "{said}");
 }
@@ -547,23 +782,40 @@ fn what_was_not_named_and_is_in_use_needs_attention_until_any_generation_holds_i
 fn a_key_that_is_known_not_to_leave_is_no_news() {
     let (rsa, ec) = (thumbprint(&PKI.rsa.der), thumbprint(&PKI.ec.der));
     let saving = Saving::new(&[(&ec, None)]);
-    saving.server.put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(false)));
+    saving
+        .server
+        .put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(false)));
     assert_eq!(saving.save("").0, Exit::Partly);
     assert_eq!(saving.save(&rsa).0, Exit::Attention);
     let accepted = format!("--accept no-key:{ec}=hardware");
     for options in [&accepted, "", &rsa] {
         let (exit, document, said) = saving.save(options);
-        assert_eq!((exit, &document["in_use"]), (Exit::Done, &serde_json::json!([])), "{options}: {said}");
+        assert_eq!(
+            (exit, &document["in_use"]),
+            (Exit::Done, &serde_json::json!([])),
+            "{options}: {said}"
+        );
     }
 }
 
 #[test]
 fn list_marks_an_archived_certificate_that_is_in_use() {
     let saving = Saving::new(&[(&thumbprint(&PKI.ec.der), Some("SharedStore"))]);
-    saving.server.put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
-    saving.server.put_elsewhere("SharedStore", &PKI.ec.der, Some(&link("more", KeySet::Machine)));
-    let cli = Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", "none", "--json"]).unwrap();
-    let Some(Action::List(args)) = cli.action else { panic!() };
+    saving
+        .server
+        .put_archived(StoreName::My, &PKI.ec.der, Some(&saving.key(true)));
+    saving.server.put_elsewhere(
+        "SharedStore",
+        &PKI.ec.der,
+        Some(&link("more", KeySet::Machine)),
+    );
+    let cli = Cli::try_parse_from([
+        "pfxvault", "list", "--from", "iis", "--state", "none", "--json",
+    ])
+    .unwrap();
+    let Some(Action::List(args)) = cli.action else {
+        panic!()
+    };
     let console = Console::new(Language::En, false, true);
     let run = Run::new(cli.global, &console).unwrap();
     console.record();

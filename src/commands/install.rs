@@ -1,4 +1,5 @@
-//! `install`: the certificate authority's answer finds its key, is put into the store, and is backed up at once.
+//! `install`: the certificate authority's answer finds its key, is put into the store, and is
+//! backed up at once.
 
 use std::path::Path;
 
@@ -23,13 +24,28 @@ pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
     install_on(run, args, iis::elevated()?, &certificates)
 }
 
-fn install_on(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[Certificate]) -> Result<Exit> {
-    reported(run, "install", args.change.report.as_deref(), || install_into(run, args, server, certificates))
+fn install_on(
+    run: &Run<'_>,
+    args: &Install,
+    server: Iis<'_>,
+    certificates: &[Certificate],
+) -> Result<Exit> {
+    reported(run, "install", args.change.report.as_deref(), || {
+        install_into(run, args, server, certificates)
+    })
 }
 
-fn install_into(run: &Run<'_>, args: &Install, server: Iis<'_>, certificates: &[Certificate]) -> Result<Exit> {
+fn install_into(
+    run: &Run<'_>,
+    args: &Install,
+    server: Iis<'_>,
+    certificates: &[Certificate],
+) -> Result<Exit> {
     let here = look_at_all(server)?;
-    let wishes = Wishes { friendly_name: args.friendly_name.as_deref(), store: args.store.map(store) };
+    let wishes = Wishes {
+        friendly_name: args.friendly_name.as_deref(),
+        store: args.store.map(store),
+    };
     let mut answer = answer::plan(&here, certificates, &wishes, run.now)?;
     answer.plan.bindings = succeed(run, args, server, &here, &answer)?;
     show(run, &answer);
@@ -56,12 +72,25 @@ fn finish(
 ) -> Exit {
     if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
-        run.console.say(&text!("install-done", name = name, store = answer.store.as_str(), thumbprint = thumbprint));
+        run.console.say(&text!(
+            "install-done",
+            name = name,
+            store = answer.store.as_str(),
+            thumbprint = thumbprint
+        ));
     }
-    let authorities =
-        here.seen.iter().filter(|seen| seen.store == StoreName::Ca).map(|seen| seen.certificate.der.clone());
-    let authorities: Vec<_> = authorities.chain(certificates.iter().map(|one| one.der().to_vec())).collect();
-    let restart = Restart { wanted: args.change.restart_site, yes: args.yes };
+    let authorities = here
+        .seen
+        .iter()
+        .filter(|seen| seen.store == StoreName::Ca)
+        .map(|seen| seen.certificate.der.clone());
+    let authorities: Vec<_> = authorities
+        .chain(certificates.iter().map(|one| one.der().to_vec()))
+        .collect();
+    let restart = Restart {
+        wanted: args.change.restart_site,
+        yes: args.yes,
+    };
     let answers = bindings::confirm(run, server, &answer.plan.bindings, &authorities, restart);
     let (saved_exit, saved) = keep_safe(run, args, answer);
     bindings::name_held(run, &answer.plan.bindings);
@@ -89,7 +118,13 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
 }
 
 /// What becomes of the bindings; none where only the store is meant.
-fn succeed(run: &Run<'_>, args: &Install, server: Iis<'_>, here: &Snapshot, answer: &Answer<'_>) -> Result<Vec<Bound>> {
+fn succeed(
+    run: &Run<'_>,
+    args: &Install,
+    server: Iis<'_>,
+    here: &Snapshot,
+    answer: &Answer<'_>,
+) -> Result<Vec<Bound>> {
     if args.no_bind {
         return Ok(Vec::new());
     }
@@ -135,19 +170,31 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
     let name = answer.leaf.display_name();
     match answer.origin {
         Origin::Pending => run.console.say(&text!("install-pending", name = name)),
-        Origin::RequestDeleted => run.console.say(&text!("install-request-deleted", name = name)),
+        Origin::RequestDeleted => run
+            .console
+            .say(&text!("install-request-deleted", name = name)),
         Origin::UsedBefore => run.console.say(&text!("install-used-before", name = name)),
         Origin::Installed => {}
     }
     match answer.plan.changes_anything() {
         true => iis::show(run, &answer.plan),
-        false => run.console.say(&text!("install-already", name = name, store = answer.store.as_str())),
+        false => run.console.say(&text!(
+            "install-already",
+            name = name,
+            store = answer.store.as_str()
+        )),
     }
     if !answer.plan.answered.is_empty() {
         run.console.say(&text!("install-answered"));
     }
     bindings::show(run, &answer.plan.bindings, false);
-    if !is_bound(answer) && answer.plan.bindings.iter().all(|bound| bound.lower().is_none()) {
+    if !is_bound(answer)
+        && answer
+            .plan
+            .bindings
+            .iter()
+            .all(|bound| bound.lower().is_none())
+    {
         run.console.mention(&text!("install-not-bound"));
     }
     warn(run, answer);
@@ -155,19 +202,40 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
 
 /// What is wrong with the certificate or its key, and does not keep it from being installed.
 fn warn(run: &Run<'_>, answer: &Answer<'_>) {
-    let Answer { leaf, root, no_export, .. } = answer;
+    let Answer {
+        leaf,
+        root,
+        no_export,
+        ..
+    } = answer;
     let name = leaf.display_name();
     if leaf.not_after() < run.now {
-        run.console.warn(&text!("warning-expired", name = name, day = day(leaf.not_after())));
+        run.console.warn(&text!(
+            "warning-expired",
+            name = name,
+            day = day(leaf.not_after())
+        ));
     }
     if leaf.not_before() > run.now {
-        run.console.warn(&text!("warning-not-yet-valid", name = name, day = day(leaf.not_before())));
+        run.console.warn(&text!(
+            "warning-not-yet-valid",
+            name = name,
+            day = day(leaf.not_before())
+        ));
     }
     if let Some(root) = root {
-        run.console.warn(&text!("install-root", name = root.display_name(), thumbprint = root.thumbprint()));
+        run.console.warn(&text!(
+            "install-root",
+            name = root.display_name(),
+            thumbprint = root.thumbprint()
+        ));
     }
     if let Some(reason) = no_export {
-        run.console.warn(&text!("list-hindrance", name = name, reason = reason.text()));
+        run.console.warn(&text!(
+            "list-hindrance",
+            name = name,
+            reason = reason.text()
+        ));
     }
 }
 
@@ -183,11 +251,16 @@ fn keep_safe(run: &Run<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value
     } else {
         // A backup of what sites use would leave out what none uses yet.
         let all = !is_bound(answer);
-        let backup = Backup { all, yes: args.yes, ..Backup::everything_of_this_server(args.to.clone()) };
+        let backup = Backup {
+            all,
+            yes: args.yes,
+            ..Backup::everything_of_this_server(args.to.clone())
+        };
         backup::back_up(run, &backup, &backup.to)
     };
     saved.unwrap_or_else(|error| {
-        run.console.warn(&text!("install-not-saved", reason = error.text));
+        run.console
+            .warn(&text!("install-not-saved", reason = error.text));
         (Exit::Attention, Value::Null)
     })
 }
@@ -221,7 +294,8 @@ mod tests {
     use crate::server::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Record, Site};
     use crate::throwaway::{Authority, Kind, new_key};
 
-    /// A server that serves an old certificate at this port and waits for the answer to its request.
+    /// A server that serves an old certificate at this port and waits for the answer to its
+    /// request.
     fn server(port: u16, old: &KeyPair, request: &KeyPair, link: &KeyLink) -> Memory {
         let server = Memory::default();
         let serving = Home::SoftwareKsp.link("old".into());
@@ -230,17 +304,37 @@ mod tests {
         server.put_key(link, request.key.pkcs8().expose(), true, ProviderKind::Ksp);
         server.put_certificate(StoreName::Request, request.leaf().der(), Some(link));
         let information = format!("*:{port}:www.example.com");
-        let binding = Binding { protocol: "https".into(), information, ssl_flags: 1 };
-        server.put_record(Record { flags: 0x20, ..Record::new(binding.endpoint().unwrap(), old.leaf().thumbprint()) });
-        server.install(20_348, vec![Site { name: "Shop".into(), bindings: vec![binding], ..Site::default() }]);
+        let binding = Binding {
+            protocol: "https".into(),
+            information,
+            ssl_flags: 1,
+        };
+        server.put_record(Record {
+            flags: 0x20,
+            ..Record::new(binding.endpoint().unwrap(), old.leaf().thumbprint())
+        });
+        server.install(
+            20_348,
+            vec![Site {
+                name: "Shop".into(),
+                bindings: vec![binding],
+                ..Site::default()
+            }],
+        );
         server
     }
 
     fn install(server: &Memory, folder: &Path, options: &str) -> Result<Exit> {
         let at = |name: &str| folder.join(name).display().to_string();
-        let line = format!("pfxvault\ninstall\n{}\n--state\n{}\n{options}", at("answer.txt"), at("state"));
+        let line = format!(
+            "pfxvault\ninstall\n{}\n--state\n{}\n{options}",
+            at("answer.txt"),
+            at("state")
+        );
         let cli = Cli::try_parse_from(line.lines()).unwrap();
-        let Some(Action::Install(args)) = cli.action else { panic!() };
+        let Some(Action::Install(args)) = cli.action else {
+            panic!()
+        };
         let console = Console::new(Language::En, false, true);
         let run = Run::new(cli.global, &console).unwrap();
         install_on(&run, &args, server.iis(), &read(&args.response)?)
@@ -257,82 +351,188 @@ mod tests {
     impl Renewal {
         fn new() -> Self {
             let now = jiff::Timestamp::now();
-            let (authority, key) = (Authority::new("Test", now).unwrap(), new_key(Kind::P256).unwrap());
-            let issue = |authority: &Authority| authority.issue_for(&["www.example.com"], &key, now).unwrap();
-            let (request, answer) = (issue(&Authority::new("Stand-in", now).unwrap()), issue(&authority));
+            let (authority, key) = (
+                Authority::new("Test", now).unwrap(),
+                new_key(Kind::P256).unwrap(),
+            );
+            let issue = |authority: &Authority| {
+                authority
+                    .issue_for(&["www.example.com"], &key, now)
+                    .unwrap()
+            };
+            let (request, answer) = (
+                issue(&Authority::new("Stand-in", now).unwrap()),
+                issue(&authority),
+            );
             let folder = tempfile::tempdir().unwrap();
             let block = |certificate: &Certificate| data_encoding::BASE64.encode(certificate.der());
             let blocks: Vec<_> = answer.chain.iter().map(block).collect();
             let mail = format!("Hello\n\n{}\n\nRegards\n", blocks.join("\n\n"));
             std::fs::write(folder.path().join("answer.txt"), mail).unwrap();
-            let old = authority.issue(&["www.example.com"], Kind::P256, now).unwrap();
-            Self { old, request, answer, folder }
+            let old = authority
+                .issue(&["www.example.com"], Kind::P256, now)
+                .unwrap();
+            Self {
+                old,
+                request,
+                answer,
+                folder,
+            }
         }
     }
 
     fn copy(pair: &KeyPair) -> KeyPair {
         let chain: Vec<_> = pair.chain.iter().map(Certificate::der).collect();
-        sorted(&[pair.key.pkcs8().expose().to_vec()], &chain).key_pairs.remove(0)
+        sorted(&[pair.key.pkcs8().expose().to_vec()], &chain)
+            .key_pairs
+            .remove(0)
     }
 
     #[test]
     fn a_renewal_is_bound_where_its_predecessor_was_and_really_served() {
-        let Renewal { old, request, answer, folder } = Renewal::new();
+        let Renewal {
+            old,
+            request,
+            answer,
+            folder,
+        } = Renewal::new();
         let (address, serving) = served::tests::serve(vec![copy(&answer), copy(&answer)]);
-        let server = server(address.port(), &old, &request, &Home::SoftwareKsp.link("request".into()));
+        let server = server(
+            address.port(),
+            &old,
+            &request,
+            &Home::SoftwareKsp.link("request".into()),
+        );
         let before = server.world();
-        assert_eq!(install(&server, folder.path(), "--dry-run").unwrap(), Exit::Done);
+        assert_eq!(
+            install(&server, folder.path(), "--dry-run").unwrap(),
+            Exit::Done
+        );
         assert_eq!(server.world(), before, "a plan changes nothing");
-        assert_eq!(install(&server, folder.path(), "--yes").unwrap(), Exit::Done);
+        assert_eq!(
+            install(&server, folder.path(), "--yes").unwrap(),
+            Exit::Done
+        );
         let (stores, _, records, _) = server.world();
         let record = records.values().next().unwrap();
         assert_eq!(record.thumbprint, Some(answer.leaf().thumbprint()));
         assert_eq!(record.flags, 0x20, "everything else is as it was");
-        assert!(stores[&StoreName::My].iter().any(|one| one.der == old.leaf().der()), "the old certificate stays");
+        assert!(
+            stores[&StoreName::My]
+                .iter()
+                .any(|one| one.der == old.leaf().der()),
+            "the old certificate stays"
+        );
         assert!(!stores.contains_key(&StoreName::Request));
         let stands = server.world();
-        assert_eq!(install(&server, folder.path(), "--quiet").unwrap(), Exit::Done, "nothing is asked any more");
+        assert_eq!(
+            install(&server, folder.path(), "--quiet").unwrap(),
+            Exit::Done,
+            "nothing is asked any more"
+        );
         assert_eq!(server.world(), stands);
-        assert_eq!(serving.join().unwrap(), vec![Some("www.example.com".to_owned()); 2]);
-        undo(server.iis(), &mut Journal::open(&folder.path().join("state")).unwrap()).unwrap();
+        assert_eq!(
+            serving.join().unwrap(),
+            vec![Some("www.example.com".to_owned()); 2]
+        );
+        undo(
+            server.iis(),
+            &mut Journal::open(&folder.path().join("state")).unwrap(),
+        )
+        .unwrap();
         assert_eq!(server.world(), before);
     }
 
     #[test]
     fn a_farm_is_changed_only_where_that_is_meant_and_the_report_says_so() {
-        let Renewal { old, request, answer: _, folder } = Renewal::new();
+        let Renewal {
+            old,
+            request,
+            answer: _,
+            folder,
+        } = Renewal::new();
         let server = server(9, &old, &request, &Home::SoftwareKsp.link("request".into()));
         let thumbprint = old.leaf().thumbprint();
-        let ftp = Binding { protocol: "ftp".into(), information: "*:21:".into(), ssl_flags: 0 };
-        let certificate = FtpCertificate { thumbprint: thumbprint.clone(), store: "MY".into() };
-        let files = Site { name: "Files".into(), bindings: vec![ftp], ftp: Some(certificate), ..Site::default() };
+        let ftp = Binding {
+            protocol: "ftp".into(),
+            information: "*:21:".into(),
+            ssl_flags: 0,
+        };
+        let certificate = FtpCertificate {
+            thumbprint: thumbprint.clone(),
+            store: "MY".into(),
+        };
+        let files = Site {
+            name: "Files".into(),
+            bindings: vec![ftp],
+            ftp: Some(certificate),
+            ..Site::default()
+        };
         server.install(20_348, vec![files]);
         let config = server.iis().sites.folder().unwrap();
         let here = config.display();
-        let shared =
-            format!(r#"<configuration><configurationRedirection enabled="true" path="{here}" /></configuration>"#);
+        let shared = format!(
+            r#"<configuration><configurationRedirection enabled="true" path="{here}" /></configuration>"#
+        );
         std::fs::write(config.join(crate::server::iis::config::REDIRECTION), shared).unwrap();
         let report = folder.path().join("report.txt");
         let options = |more: &str| format!("--yes\n--report\n{}{more}", report.display());
-        let ftp_serves = || SiteMap::of(server.iis()).unwrap().sites[0].ftp.clone().unwrap().thumbprint;
-        assert_eq!(install(&server, folder.path(), &options("")).unwrap(), Exit::Partly);
+        let ftp_serves = || {
+            SiteMap::of(server.iis()).unwrap().sites[0]
+                .ftp
+                .clone()
+                .unwrap()
+                .thumbprint
+        };
+        assert_eq!(
+            install(&server, folder.path(), &options("")).unwrap(),
+            Exit::Partly
+        );
         let said = std::fs::read_to_string(&report).unwrap();
-        assert!(said.starts_with("pfxvault install, ") && said.contains("add --farm"), "{said}");
+        assert!(
+            said.starts_with("pfxvault install, ") && said.contains("add --farm"),
+            "{said}"
+        );
         assert_eq!(ftp_serves(), thumbprint);
         let again = install(&server, folder.path(), &options("\n--farm")).unwrap_err();
-        assert_eq!(again.text.id, "error-file-exists", "a report is never overwritten");
+        assert_eq!(
+            again.text.id, "error-file-exists",
+            "a report is never overwritten"
+        );
         std::fs::remove_file(&report).unwrap();
-        assert_eq!(install(&server, folder.path(), &options("\n--farm")).unwrap(), Exit::Done);
-        assert!(std::fs::read_to_string(&report).unwrap().contains("exit code 0"));
+        assert_eq!(
+            install(&server, folder.path(), &options("\n--farm")).unwrap(),
+            Exit::Done
+        );
+        assert!(
+            std::fs::read_to_string(&report)
+                .unwrap()
+                .contains("exit code 0")
+        );
         assert_ne!(ftp_serves(), thumbprint);
     }
 
     #[test]
-    fn a_site_that_goes_on_showing_the_old_certificate_needs_attention_and_is_asked_again_after_a_restart() {
-        for (options, exit) in [("--yes", Exit::Attention), ("--yes\n--restart-site", Exit::Done)] {
-            let Renewal { old, request, answer, folder } = Renewal::new();
-            let (address, _serving) = served::tests::serve(vec![copy(&old), copy(&old), copy(&old), copy(&answer)]);
-            let server = server(address.port(), &old, &request, &Home::SoftwareKsp.link("request".into()));
+    fn a_site_that_goes_on_showing_the_old_certificate_needs_attention_and_is_asked_again_after_a_restart()
+     {
+        for (options, exit) in [
+            ("--yes", Exit::Attention),
+            ("--yes\n--restart-site", Exit::Done),
+        ] {
+            let Renewal {
+                old,
+                request,
+                answer,
+                folder,
+            } = Renewal::new();
+            let (address, _serving) =
+                served::tests::serve(vec![copy(&old), copy(&old), copy(&old), copy(&answer)]);
+            let server = server(
+                address.port(),
+                &old,
+                &request,
+                &Home::SoftwareKsp.link("request".into()),
+            );
             assert_eq!(install(&server, folder.path(), options).unwrap(), exit);
         }
     }

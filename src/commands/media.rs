@@ -1,4 +1,5 @@
-//! `media`: the sticks this server knows, putting the vault onto another one, and taking one out of use.
+//! `media`: the sticks this server knows, putting the vault onto another one, and taking one out of
+//! use.
 
 use serde_json::json;
 
@@ -15,9 +16,17 @@ use crate::vault::catalog::{Policy, Retired, SeenMedium};
 pub fn run(run: &Run<'_>, args: &Media) -> Result<Exit> {
     match args {
         Media::List => list(run),
-        Media::Add { medium, label, place } => add(run, medium, label.as_deref(), place.as_deref()),
+        Media::Add {
+            medium,
+            label,
+            place,
+        } => add(run, medium, label.as_deref(), place.as_deref()),
         Media::Retire(args) => retire(run, args),
-        Media::Policy { min_media, verify_every, rewrite_after } => policy(run, |before| Policy {
+        Media::Policy {
+            min_media,
+            verify_every,
+            rewrite_after,
+        } => policy(run, |before| Policy {
             min_media: min_media.map_or(before.min_media, usize::from),
             verify_every: verify_every.map_or(before.verify_every, u32::from),
             rewrite_after: rewrite_after.map_or(before.rewrite_after, u32::from),
@@ -42,28 +51,46 @@ fn add(run: &Run<'_>, name: &str, label: Option<&str>, place: Option<&str>) -> R
         state.save()?;
     }
     run.console.say(&match is_copy {
-        true => text!("media-separated", medium = name, label = label.label.as_str()),
+        true => text!(
+            "media-separated",
+            medium = name,
+            label = label.label.as_str()
+        ),
         false => text!("media-added", medium = name, label = label.label.as_str()),
     });
-    run.console.document(Exit::Done, json!({ "medium": label.medium, "label": label.label }));
+    run.console.document(
+        Exit::Done,
+        json!({ "medium": label.medium, "label": label.label }),
+    );
     Ok(Exit::Done)
 }
 
 fn list(run: &Run<'_>) -> Result<Exit> {
     let state = run.enrolled()?;
-    run.console.say(&text!("media-headline", count = state.media().len()));
+    run.console
+        .say(&text!("media-headline", count = state.media().len()));
     if !state.media().is_empty() {
         run.console.table(&media_table(run, &state));
-        state.media().values().for_each(|seen| say_devices(run, seen));
+        state
+            .media()
+            .values()
+            .for_each(|seen| say_devices(run, seen));
     }
-    run.console.document(Exit::Done, json!({ "media": state.media() }));
+    run.console
+        .document(Exit::Done, json!({ "media": state.media() }));
     Ok(Exit::Done)
 }
 
 /// What its device says of itself, so that people can tell sticks apart that look alike.
 fn say_devices(run: &Run<'_>, seen: &SeenMedium) {
-    let Some(device) = seen.devices.last() else { return };
-    run.console.mention(&text!("media-device", label = seen.label.as_str(), device = device.to_string()));
+    let Some(device) = seen.devices.last() else {
+        return;
+    };
+    run.console.mention(&text!(
+        "media-device",
+        label = seen.label.as_str(),
+        device = device.to_string()
+    ));
     if let Some(finding) = crate::history::alternating(seen) {
         run.console.mention(&finding.text);
     }
@@ -83,14 +110,24 @@ pub fn media_table(run: &Run<'_>, state: &State) -> Table {
     let own = state.server().to_string();
     let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
     for seen in state.media().values() {
-        let newest = seen.newest.get(&own).map_or_else(|| words(text!("cell-none")), u32::to_string);
+        let newest = seen
+            .newest
+            .get(&own)
+            .map_or_else(|| words(text!("cell-none")), u32::to_string);
         let place = match seen.retired {
             None => seen.place.clone().unwrap_or_default(),
             Some(Retired { lost: true, .. }) => words(text!("cell-lost")),
             Some(Retired { lost: false, .. }) => words(text!("cell-retired")),
         };
         let label = seen.label.clone();
-        table.row(vec![label, place, newest, when(seen.last_seen), when(seen.last_verified), when(seen.last_cold)]);
+        table.row(vec![
+            label,
+            place,
+            newest,
+            when(seen.last_seen),
+            when(seen.last_verified),
+            when(seen.last_cold),
+        ]);
     }
     table
 }
@@ -98,35 +135,69 @@ pub fn media_table(run: &Run<'_>, state: &State) -> Table {
 /// What was on a medium that goes out of use, how it is protected, and what that means.
 fn retire(run: &Run<'_>, args: &Retire) -> Result<Exit> {
     let mut state = run.enrolled()?;
-    let called = |(_, seen): &(&String, &SeenMedium)| seen.label.to_lowercase() == args.label.to_lowercase();
+    let called =
+        |(_, seen): &(&String, &SeenMedium)| seen.label.to_lowercase() == args.label.to_lowercase();
     let mut found = state.media().iter().filter(called);
-    let (id, seen) =
-        found.next().ok_or_else(|| Error::usage(text!("error-no-such-label", label = args.label.as_str())))?;
+    let (id, seen) = found
+        .next()
+        .ok_or_else(|| Error::usage(text!("error-no-such-label", label = args.label.as_str())))?;
     if found.next().is_some() {
-        return Err(Error::usage(text!("error-two-labels", label = args.label.as_str())));
+        return Err(Error::usage(text!(
+            "error-two-labels",
+            label = args.label.as_str()
+        )));
     }
     let (id, label) = (id.clone(), seen.label.clone());
     let names = on_it(&state, seen);
-    run.console.say(&text!("media-retire-holds", label = label.as_str(), count = names.len()));
-    names.iter().for_each(|name| run.console.say(&text!("media-retire-name", name = name.as_str())));
-    let meaning = if args.lost { text!("media-retire-lost") } else { text!("media-retire-kept") };
+    run.console.say(&text!(
+        "media-retire-holds",
+        label = label.as_str(),
+        count = names.len()
+    ));
+    names.iter().for_each(|name| {
+        run.console
+            .say(&text!("media-retire-name", name = name.as_str()))
+    });
+    let meaning = if args.lost {
+        text!("media-retire-lost")
+    } else {
+        text!("media-retire-kept")
+    };
     run.console.say(&meaning);
     if args.dry_run {
-        run.console.document(Exit::Done, json!({ "dry_run": true, "label": label, "key_pairs": names }));
+        run.console.document(
+            Exit::Done,
+            json!({ "dry_run": true, "label": label, "key_pairs": names }),
+        );
         return Ok(Exit::Done);
     }
-    run.go_ahead(args.yes, &text!("media-retire-question", label = label.as_str()), Enter::No)?;
-    state.medium(&id).retired = Some(Retired { time: run.now, lost: args.lost });
+    run.go_ahead(
+        args.yes,
+        &text!("media-retire-question", label = label.as_str()),
+        Enter::No,
+    )?;
+    state.medium(&id).retired = Some(Retired {
+        time: run.now,
+        lost: args.lost,
+    });
     state.save()?;
     let left = state.media_in_use().count();
-    run.console.say(&text!("media-retired", label = label.as_str(), left = left));
-    run.console.document(Exit::Done, json!({ "label": label, "lost": args.lost, "key_pairs": names, "left": left }));
+    run.console
+        .say(&text!("media-retired", label = label.as_str(), left = left));
+    run.console.document(
+        Exit::Done,
+        json!({ "label": label, "lost": args.lost, "key_pairs": names, "left": left }),
+    );
     Ok(Exit::Done)
 }
 
 /// The key pairs of this server that a medium holds, as far as host state still describes them.
 fn on_it(state: &State, seen: &SeenMedium) -> Vec<String> {
-    let newest = seen.newest.get(&state.server().to_string()).copied().unwrap_or_default();
+    let newest = seen
+        .newest
+        .get(&state.server().to_string())
+        .copied()
+        .unwrap_or_default();
     let mut names: Vec<String> = state
         .generations()
         .filter(|generation| generation.number <= newest)
@@ -145,13 +216,18 @@ fn policy(run: &Run<'_>, change: impl Fn(Policy) -> Policy) -> Result<Exit> {
         state.set_policy(policy);
         state.save()?;
     }
-    let Policy { min_media, verify_every, rewrite_after } = policy;
+    let Policy {
+        min_media,
+        verify_every,
+        rewrite_after,
+    } = policy;
     run.console.say(&text!(
         "media-policy",
         min_media = min_media,
         verify_every = verify_every,
         rewrite_after = rewrite_after
     ));
-    run.console.document(Exit::Done, json!({ "policy": policy }));
+    run.console
+        .document(Exit::Done, json!({ "policy": policy }));
     Ok(Exit::Done)
 }

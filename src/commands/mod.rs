@@ -1,4 +1,5 @@
-//! One file per command: it opens the real things, calls a workflow, and hands the report to the console.
+//! One file per command: it opens the real things, calls a workflow, and hands the report to the
+//! console.
 
 mod access;
 mod audit;
@@ -96,16 +97,26 @@ fn dispatch(run: &Run<'_>, action: Action) -> Result<Exit> {
         Action::Create(args) => create::run(run, &args),
         Action::Contents(args) => contents::run(run, &args),
         Action::Media { what } => media::run(run, &what.unwrap_or(Media::List)),
-        Action::Servers { what } => servers::run(run, &what.unwrap_or(Servers::List { media: Vec::new() })),
-        Action::Access { what } => access::run(run, &what.unwrap_or(Access::List { media: Vec::new() })),
+        Action::Servers { what } => {
+            servers::run(run, &what.unwrap_or(Servers::List { media: Vec::new() }))
+        }
+        Action::Access { what } => {
+            access::run(run, &what.unwrap_or(Access::List { media: Vec::new() }))
+        }
         Action::Audit(args) => audit::run(run, &args),
         Action::Copy(args) => copy::run(run, &args),
         Action::Demo => demo::run(run),
         Action::Selftest => selftest::run(run),
         Action::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut crate::cli::worded(run.console), "pfxvault", &mut script);
-            run.console.print(String::from_utf8_lossy(&script).trim_end());
+            clap_complete::generate(
+                shell,
+                &mut crate::cli::worded(run.console),
+                "pfxvault",
+                &mut script,
+            );
+            run.console
+                .print(String::from_utf8_lossy(&script).trim_end());
             Ok(Exit::Done)
         }
     }
@@ -125,16 +136,24 @@ impl Declared {
             let (medium, reason) = (error.medium.as_str(), error.reason());
             console.warn(&text!("declare-refused", medium = medium, reason = reason));
         }
-        if self.refused.is_empty() { Exit::Done } else { Exit::Partly }
+        if self.refused.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Partly
+        }
     }
 
     /// Their names, for programs.
     pub fn missing(&self) -> Vec<&str> {
-        self.refused.iter().map(|error| error.medium.as_str()).collect()
+        self.refused
+            .iter()
+            .map(|error| error.medium.as_str())
+            .collect()
     }
 }
 
-/// What every command needs: how to talk, where state lies, which exceptions were given, what time it is.
+/// What every command needs: how to talk, where state lies, which exceptions were given, what time
+/// it is.
 pub struct Run<'a> {
     /// How to talk.
     pub console: &'a Console,
@@ -148,8 +167,17 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(global: Global, console: &'a Console) -> Result<Self> {
-        let exceptions = global.accept.iter().map(|text| rules::parse_exception(text)).collect::<Result<_>>()?;
-        Ok(Self { console, global, exceptions, now: jiff::Timestamp::now() })
+        let exceptions = global
+            .accept
+            .iter()
+            .map(|text| rules::parse_exception(text))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            console,
+            global,
+            exceptions,
+            now: jiff::Timestamp::now(),
+        })
     }
 
     /// Where host state lies.
@@ -165,7 +193,11 @@ impl<'a> Run<'a> {
             None => Ok(folder),
             Some(state) => {
                 let vault = state.vault().as_str();
-                Err(Error::failed(text!("error-already-enrolled", vault = vault, folder = folder.as_path())))
+                Err(Error::failed(text!(
+                    "error-already-enrolled",
+                    vault = vault,
+                    folder = folder.as_path()
+                )))
             }
         }
     }
@@ -177,7 +209,8 @@ impl<'a> Run<'a> {
 
     /// This machine's state.
     pub fn enrolled(&self) -> Result<State> {
-        self.state()?.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
+        self.state()?
+            .ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
     }
 
     /// A medium or a parcel by what the user calls it, for reading.
@@ -187,7 +220,10 @@ impl<'a> Run<'a> {
         }
         let path = place_of(name)?;
         if !path.is_dir() {
-            return Err(Error::new(Exit::NoStick, text!("error-no-such-medium", medium = name)));
+            return Err(Error::new(
+                Exit::NoStick,
+                text!("error-no-such-medium", medium = name),
+            ));
         }
         Ok(Medium::new(name, Box::new(FolderVolume::new(&path))))
     }
@@ -205,8 +241,15 @@ impl<'a> Run<'a> {
 
     /// Refuses a place that breaks a handling rule, and points out what is only risky.
     pub fn judge(&self, path: &Path, stored: Stored) -> Result<()> {
-        let warnings = rules::judge_served(path, stored, &server_iis::folders_served(), &self.exceptions)?;
-        warnings.iter().for_each(|warning| self.console.warn(warning));
+        let warnings = rules::judge_served(
+            path,
+            stored,
+            &server_iis::folders_served(),
+            &self.exceptions,
+        )?;
+        warnings
+            .iter()
+            .for_each(|warning| self.console.warn(warning));
         Ok(())
     }
 
@@ -215,23 +258,33 @@ impl<'a> Run<'a> {
         if !names.is_empty() {
             return self.vault_media(names);
         }
-        let inserted: Vec<String> = labelled().into_iter().map(|(root, _)| root.display().to_string()).collect();
+        let inserted: Vec<String> = labelled()
+            .into_iter()
+            .map(|(root, _)| root.display().to_string())
+            .collect();
         if inserted.is_empty() {
             return Err(Error::new(Exit::NoStick, text!("error-no-stick")));
         }
-        self.console.mention(&text!("media-inserted", media = inserted.join(", ")));
+        self.console
+            .mention(&text!("media-inserted", media = inserted.join(", ")));
         self.vault_media(&inserted)
     }
 
     /// Media for reading; each must hold a vault.
     pub fn vault_media(&self, names: &[String]) -> Result<Vec<Medium>> {
-        let media: Vec<Medium> = names.iter().map(|name| self.medium(name)).collect::<Result<_>>()?;
+        let media: Vec<Medium> = names
+            .iter()
+            .map(|name| self.medium(name))
+            .collect::<Result<_>>()?;
         for medium in &media {
             if !medium.has_vault()? {
                 if let Some(state) = self.memory().state {
                     self.warn_of_remade(&state, medium);
                 }
-                return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
+                return Err(Error::new(
+                    Exit::NoVault,
+                    text!("error-no-vault", medium = medium.name.as_str()),
+                ));
             }
             refuse_begun(medium)?;
         }
@@ -246,28 +299,45 @@ impl<'a> Run<'a> {
 
     /// Media of the vault to write to.
     pub fn vault_media_to_write(&self, names: &[String]) -> Result<Vec<Medium>> {
-        let media: Vec<Medium> = names.iter().map(|name| self.medium_to_write(name)).collect::<Result<_>>()?;
+        let media: Vec<Medium> = names
+            .iter()
+            .map(|name| self.medium_to_write(name))
+            .collect::<Result<_>>()?;
         for medium in &media {
             if !medium.has_vault()? {
-                return Err(Error::new(Exit::NoVault, text!("error-no-vault", medium = medium.name.as_str())));
+                return Err(Error::new(
+                    Exit::NoVault,
+                    text!("error-no-vault", medium = medium.name.as_str()),
+                ));
             }
         }
         Ok(media)
     }
 
-    /// Says `words` in the owner's name on every medium that was opened, and remembers it. Each then has all that the
-    /// owner ever said, as far as it is known here, and so has what is returned.
+    /// Says `words` in the owner's name on every medium that was opened, and remembers it. Each
+    /// then has all that the owner ever said, as far as it is known here, and so has what is
+    /// returned.
     ///
     /// # Errors
-    /// When no medium takes it. One that refuses while another takes it is named in what is returned.
+    /// When no medium takes it. One that refuses while another takes it is named in what is
+    /// returned.
     pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Declared> {
         let unsigned = || Error::failed(text!("error-signing"));
         let statement = Statement::sign(&opened.owner.key, words).map_err(|_| unsigned())?;
         let mut trust = opened.survey.trust.clone();
         trust.learn(statement.clone()).map_err(|_| unsigned())?;
         let statements: Vec<_> = trust.statements.values().collect();
-        let (media, identities) = (opened.survey.media_count(), opened.survey.owners_identities());
-        let add = |medium| opened.survey.medium(medium).add_owner_files(&statements, &identities).err();
+        let (media, identities) = (
+            opened.survey.media_count(),
+            opened.survey.owners_identities(),
+        );
+        let add = |medium| {
+            opened
+                .survey
+                .medium(medium)
+                .add_owner_files(&statements, &identities)
+                .err()
+        };
         let mut refused: Vec<MediumError> = (0..media).filter_map(add).collect();
         if refused.len() == media
             && let Some(error) = refused.pop()
@@ -286,29 +356,44 @@ impl<'a> Run<'a> {
         self.global.passphrase_file.is_some() || self.opens_with_recovery_key()
     }
 
-    /// What this machine remembers, to look at. A state that cannot be read never blocks a recovery.
+    /// What this machine remembers, to look at. A state that cannot be read never blocks a
+    /// recovery.
     pub fn memory(&self) -> Known {
         match self.state_folder().and_then(|folder| State::look(&folder)) {
-            Ok(state) => Known { state, unasked: None },
-            Err(error) => Known { state: None, unasked: Some(text!("doubt-state-unread", reason = error.text)) },
+            Ok(state) => Known {
+                state,
+                unasked: None,
+            },
+            Err(error) => Known {
+                state: None,
+                unasked: Some(text!("doubt-state-unread", reason = error.text)),
+            },
         }
     }
 
-    /// Opens the vault on these media with the passphrase or the recovery key, from a file, or typed until it opens.
+    /// Opens the vault on these media with the passphrase or the recovery key, from a file, or
+    /// typed until it opens.
     pub fn open<'m>(&self, media: &'m [Medium], known: &'m Known) -> Result<Opened<'m>> {
         let open = |secret: &Secret| open::open(media, secret, known.state.as_ref(), self.now);
-        let mut opened = match (&self.global.recovery_key_file, self.global.recovery_key, &self.global.passphrase_file)
-        {
+        let mut opened = match (
+            &self.global.recovery_key_file,
+            self.global.recovery_key,
+            &self.global.passphrase_file,
+        ) {
             (Some(path), ..) => open(&parse_recovery_key(&files::read_secret(path)?)?),
             (None, true, _) => {
                 let option = "--recovery-key-file";
                 let once_typed = |typed: &_| open(&parse_recovery_key(typed)?);
-                self.console.secret_that_opens(&text!("prompt-recovery-key"), option, once_typed)
+                self.console
+                    .secret_that_opens(&text!("prompt-recovery-key"), option, once_typed)
             }
             (None, false, Some(path)) => open(&passphrase(&files::read_secret(path)?)),
             (None, false, None) => {
                 let option = "--passphrase-file";
-                self.console.secret_that_opens(&text!("prompt-passphrase"), option, |typed| open(&passphrase(typed)))
+                self.console
+                    .secret_that_opens(&text!("prompt-passphrase"), option, |typed| {
+                        open(&passphrase(typed))
+                    })
             }
         }?;
         opened.unasked.clone_from(&known.unasked);
@@ -320,21 +405,26 @@ impl<'a> Run<'a> {
         self.global.recovery_key || self.global.recovery_key_file.is_some()
     }
 
-    /// Notes something in host state after the work is done: should that fail, the work is done all the same.
+    /// Notes something in host state after the work is done: should that fail, the work is done all
+    /// the same.
     pub fn note(&self, vault: &VaultId, change: impl FnOnce(&mut State)) {
-        let noted = self.state().and_then(|state| match state.filter(|state| state.vault() == vault) {
-            None => Ok(()),
-            Some(mut state) => {
-                change(&mut state);
-                state.save()
-            }
-        });
+        let noted =
+            self.state()
+                .and_then(|state| match state.filter(|state| state.vault() == vault) {
+                    None => Ok(()),
+                    Some(mut state) => {
+                        change(&mut state);
+                        state.save()
+                    }
+                });
         if let Err(error) = noted {
-            self.console.warn(&text!("state-not-noted", reason = error.text));
+            self.console
+                .warn(&text!("state-not-noted", reason = error.text));
         }
     }
 
-    /// Everything at a source. The password is asked for only where a file does not open without one.
+    /// Everything at a source. The password is asked for only where a file does not open without
+    /// one.
     pub fn holdings(&self, source: &str, files: &SourceFiles) -> Result<Holdings> {
         let source = Source::parse(source, files.key.as_deref())?;
         if source == Source::Iis {
@@ -358,7 +448,11 @@ impl<'a> Run<'a> {
         let typed = self.console.secret_that_opens(&question, option, |typed| {
             let holdings = server::read(&source, &Password::new(typed.to_string()), self.now)?;
             let still = holdings.locked();
-            if still.len() < locked { Ok(holdings) } else { Err(wrong_source_password(still)) }
+            if still.len() < locked {
+                Ok(holdings)
+            } else {
+                Err(wrong_source_password(still))
+            }
         });
         match typed {
             // What opens without a password is there all the same.
@@ -367,13 +461,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What is written from: everything at a source that `names` mean, its weaknesses pointed out. A password that opens
-    /// nothing is a failure of its own, not an empty source.
+    /// What is written from: everything at a source that `names` mean, its weaknesses pointed out.
+    /// A password that opens nothing is a failure of its own, not an empty source.
     pub fn chosen(&self, names: &[String], source: &str, files: &SourceFiles) -> Result<Holdings> {
         let mut holdings = self.holdings(source, files)?;
         holdings.select(names)?;
         let locked = holdings.locked();
-        if holdings.key_pairs.is_empty() && !locked.is_empty() && locked.len() == holdings.unreadable.len() {
+        if holdings.key_pairs.is_empty()
+            && !locked.is_empty()
+            && locked.len() == holdings.unreadable.len()
+        {
             return Err(wrong_source_password(locked));
         }
         list::warnings(self, &holdings);
@@ -408,7 +505,13 @@ impl<'a> Run<'a> {
 
     /// What was found, for programs.
     pub fn listed(&self, findings: &[Finding]) -> Vec<Value> {
-        let level = |level| if level == Level::Note { "note" } else { "attention" };
+        let level = |level| {
+            if level == Level::Note {
+                "note"
+            } else {
+                "attention"
+            }
+        };
         let listed = findings.iter().map(|finding| {
             json!({ "id": finding.id, "level": level(finding.level), "text": self.console.words(&finding.text) })
         });
@@ -426,11 +529,18 @@ impl<'a> Run<'a> {
 
 /// Where a medium is: as it is typed, or `label:NAME` for one that is inserted.
 fn place_of(name: &str) -> Result<PathBuf> {
-    let Some(label) = name.strip_prefix("label:") else { return Ok(crate::media::typed(name)) };
-    let mut found = labelled().into_iter().filter(|(_, called)| called.to_lowercase() == label.to_lowercase());
+    let Some(label) = name.strip_prefix("label:") else {
+        return Ok(crate::media::typed(name));
+    };
+    let mut found = labelled()
+        .into_iter()
+        .filter(|(_, called)| called.to_lowercase() == label.to_lowercase());
     match (found.next(), found.next()) {
         (Some((root, _)), None) => Ok(root),
-        (None, _) => Err(Error::new(Exit::NoStick, text!("error-label-not-here", label = label))),
+        (None, _) => Err(Error::new(
+            Exit::NoStick,
+            text!("error-label-not-here", label = label),
+        )),
         (Some((one, _)), Some((other, _))) => Err(Error::usage(text!(
             "error-two-of-a-label",
             label = label,
@@ -442,8 +552,12 @@ fn place_of(name: &str) -> Result<PathBuf> {
 
 /// The inserted media that hold a vault, with their labels.
 fn labelled() -> Vec<(PathBuf, String)> {
-    let media = crate::media::inserted().into_iter().map(|facts| facts.real_path);
-    media.filter_map(|root| label_of_vault(&root).map(|label| (root, label))).collect()
+    let media = crate::media::inserted()
+        .into_iter()
+        .map(|facts| facts.real_path);
+    media
+        .filter_map(|root| label_of_vault(&root).map(|label| (root, label)))
+        .collect()
 }
 
 /// What a medium is called if it holds a vault; empty where that cannot be read.
@@ -458,10 +572,14 @@ fn parcel_file(name: &str) -> Option<PathBuf> {
     name.strip_prefix("parcel:").map(PathBuf::from)
 }
 
-/// A vault that was begun when the medium filled up or was pulled out holds nothing, and stands in the way.
+/// A vault that was begun when the medium filled up or was pulled out holds nothing, and stands in
+/// the way.
 fn refuse_begun(medium: &Medium) -> Result<()> {
     match medium.has_vault()? && medium.is_begun()? {
-        true => Err(Error::new(Exit::NoVault, text!("error-vault-begun", medium = medium.name.as_str()))),
+        true => Err(Error::new(
+            Exit::NoVault,
+            text!("error-vault-begun", medium = medium.name.as_str()),
+        )),
         false => Ok(()),
     }
 }
@@ -479,12 +597,15 @@ fn passphrase(typed: &Zeroizing<String>) -> Secret {
 }
 
 fn wrong_source_password(files: Vec<String>) -> Error {
-    Error::new(Exit::WrongSecret, text!("error-wrong-source-password", files = files))
+    Error::new(
+        Exit::WrongSecret,
+        text!("error-wrong-source-password", files = files),
+    )
 }
 
 fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {
-    let key =
-        RecoveryKey::parse(typed).ok_or_else(|| Error::new(Exit::WrongSecret, text!("error-recovery-key-typo")))?;
+    let key = RecoveryKey::parse(typed)
+        .ok_or_else(|| Error::new(Exit::WrongSecret, text!("error-recovery-key-typo")))?;
     Ok(Secret::RecoveryKey(key))
 }
 
@@ -516,5 +637,9 @@ fn size(bytes: u64) -> String {
 
 /// A thumbprint short enough for a table: `3F2A…91`.
 fn short(thumbprint: &str) -> String {
-    format!("{}…{}", thumbprint.get(..4).unwrap_or(thumbprint), thumbprint.get(38..).unwrap_or_default())
+    format!(
+        "{}…{}",
+        thumbprint.get(..4).unwrap_or(thumbprint),
+        thumbprint.get(38..).unwrap_or_default()
+    )
 }

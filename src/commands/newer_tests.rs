@@ -1,4 +1,5 @@
-//! A backup that meets newer certificates on the server it is restored to: what gives way, what stays, and who decides.
+//! A backup that meets newer certificates on the server it is restored to: what gives way, what
+//! stays, and who decides.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,7 +12,9 @@ use crate::keypair::fixtures::{Issued, host};
 use crate::restore::binding_tests::{https, site, thumbprint};
 use crate::restore::tests::link;
 use crate::server::iis::memory::Memory;
-use crate::server::iis::{Binding, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName};
+use crate::server::iis::{
+    Binding, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName,
+};
 
 const WWW: &str = "www.example.com";
 const SHOP: &str = "shop.example.com";
@@ -61,7 +64,13 @@ fn server(sites: &[(&str, &Issued)]) -> Memory {
         let thumbprint = put(&server, certificate);
         server.put_record(Record::new(by_name(host).endpoint().unwrap(), thumbprint));
     }
-    server.install(20_348, sites.iter().map(|(host, _)| site(1, host, vec![by_name(host)])).collect());
+    server.install(
+        20_348,
+        sites
+            .iter()
+            .map(|(host, _)| site(1, host, vec![by_name(host)]))
+            .collect(),
+    );
     server
 }
 
@@ -86,7 +95,14 @@ impl Stick {
 /// The thumbprint that answers for each endpoint.
 fn served(server: &Memory) -> BTreeMap<String, String> {
     let records = SiteMap::of(server.iis()).unwrap().records.into_iter();
-    records.map(|record| (record.endpoint.to_string(), record.thumbprint.unwrap_or_default())).collect()
+    records
+        .map(|record| {
+            (
+                record.endpoint.to_string(),
+                record.thumbprint.unwrap_or_default(),
+            )
+        })
+        .collect()
 }
 
 fn day(certificate: &Issued) -> String {
@@ -96,22 +112,82 @@ fn day(certificate: &Issued) -> String {
 #[test]
 fn a_plan_ends_as_the_order_says() {
     let cases = [
-        ("older over newer", issued(WWW, NEWER), issued(WWW, OLDER), Exit::Attention, "OLDER"),
-        ("newer over older", issued(WWW, OLDER), issued(WWW, NEWER), Exit::Done, "replaces"),
-        ("expired over valid", issued(WWW, OLDER), issued(WWW, EXPIRED), Exit::Attention, "EXPIRED"),
-        ("valid over expired", issued(WWW, EXPIRED), issued(WWW, OLDER), Exit::Done, "replaces"),
-        ("a placeholder gives way", self_signed(WWW, NEWER), issued(WWW, OLDER), Exit::Done, "replaces"),
-        ("a foreign one gives way", issued(SHOP, NEWER), issued(WWW, OLDER), Exit::Done, "replaces"),
-        ("renewed for 47 days", issued(WWW, (-5, 42)), issued(WWW, (-200, 198)), Exit::Attention, "OLDER"),
-        ("self-signed over issued", issued(WWW, OLDER), self_signed(WWW, NEWER), Exit::Attention, "SELF-SIGNED"),
+        (
+            "older over newer",
+            issued(WWW, NEWER),
+            issued(WWW, OLDER),
+            Exit::Attention,
+            "OLDER",
+        ),
+        (
+            "newer over older",
+            issued(WWW, OLDER),
+            issued(WWW, NEWER),
+            Exit::Done,
+            "replaces",
+        ),
+        (
+            "expired over valid",
+            issued(WWW, OLDER),
+            issued(WWW, EXPIRED),
+            Exit::Attention,
+            "EXPIRED",
+        ),
+        (
+            "valid over expired",
+            issued(WWW, EXPIRED),
+            issued(WWW, OLDER),
+            Exit::Done,
+            "replaces",
+        ),
+        (
+            "a placeholder gives way",
+            self_signed(WWW, NEWER),
+            issued(WWW, OLDER),
+            Exit::Done,
+            "replaces",
+        ),
+        (
+            "a foreign one gives way",
+            issued(SHOP, NEWER),
+            issued(WWW, OLDER),
+            Exit::Done,
+            "replaces",
+        ),
+        (
+            "renewed for 47 days",
+            issued(WWW, (-5, 42)),
+            issued(WWW, (-200, 198)),
+            Exit::Attention,
+            "OLDER",
+        ),
+        (
+            "self-signed over issued",
+            issued(WWW, OLDER),
+            self_signed(WWW, NEWER),
+            Exit::Attention,
+            "SELF-SIGNED",
+        ),
     ];
     for (case, here, backup, exit, expected) in cases {
-        let (here_is, stick) = (server(&[(WWW, &here)]), Stick::of(&server(&[(WWW, &backup)])));
+        let (here_is, stick) = (
+            server(&[(WWW, &here)]),
+            Stick::of(&server(&[(WWW, &backup)])),
+        );
         let before = here_is.world();
         let (ended, said) = stick.restore(&here_is, &["--dry-run"]);
         assert_eq!(ended, exit, "{case}: {said}");
-        let line = said.lines().find(|line| line.contains("https *:9:")).unwrap();
-        for part in [expected, &day(&here), &day(&backup), &thumbprint(&here.der)[..4], &thumbprint(&backup.der)[..4]] {
+        let line = said
+            .lines()
+            .find(|line| line.contains("https *:9:"))
+            .unwrap();
+        for part in [
+            expected,
+            &day(&here),
+            &day(&backup),
+            &thumbprint(&here.der)[..4],
+            &thumbprint(&backup.der)[..4],
+        ] {
             assert!(line.contains(part), "{case}: no {part} in {line}");
         }
         assert_eq!(here_is.world(), before);
@@ -126,30 +202,52 @@ fn yes_alone_does_the_rest_and_leaves_the_newer() {
     let stick = Stick::of(&server(&[(WWW, &older), (SHOP, &shop)]));
     let (exit, said) = stick.restore(&here, &[]);
     assert_eq!(exit, Exit::Attention, "{said}");
-    assert_eq!(served(&here)["www.example.com:9"], thumbprint(&newer.der), "{said}");
-    assert_eq!(served(&here)["shop.example.com:9"], thumbprint(&shop.der), "{said}");
+    assert_eq!(
+        served(&here)["www.example.com:9"],
+        thumbprint(&newer.der),
+        "{said}"
+    );
+    assert_eq!(
+        served(&here)["shop.example.com:9"],
+        thumbprint(&shop.der),
+        "{said}"
+    );
     let stored = &here.world().0[&StoreName::My];
-    assert!(stored.iter().any(|one| one.der == older.der), "importing beside it replaces nothing");
+    assert!(
+        stored.iter().any(|one| one.der == older.der),
+        "importing beside it replaces nothing"
+    );
     assert!(said.contains("--replace-newer www.example.com"), "{said}");
 }
 
-/// A server that serves each of these certificates in its own way: by the record of a binding, by a record that has no
-/// binding, by the record for every name, by FTP.
+/// A server that serves each of these certificates in its own way: by the record of a binding, by a
+/// record that has no binding, by the record for every name, by FTP.
 fn four_ways(www: &Issued, shop: &Issued, mail: &Issued, files: &Issued) -> Memory {
     let server = Memory::default();
-    let record = |binding: &Binding, thumbprint| Record::new(binding.endpoint().unwrap(), thumbprint);
+    let record =
+        |binding: &Binding, thumbprint| Record::new(binding.endpoint().unwrap(), thumbprint);
     server.put_record(record(&by_name(WWW), put(&server, www)));
     server.put_record(record(&by_name(SHOP), put(&server, shop)));
     server.put_record(record(&https("*:9:", 0), put(&server, mail)));
-    let ftp = FtpCertificate { thumbprint: put(&server, files), store: "MY".into() };
-    let files = Binding { protocol: "ftp".into(), information: "*:21:".into(), ssl_flags: 0 };
+    let ftp = FtpCertificate {
+        thumbprint: put(&server, files),
+        store: "MY".into(),
+    };
+    let files = Binding {
+        protocol: "ftp".into(),
+        information: "*:21:".into(),
+        ssl_flags: 0,
+    };
     server.install(
         20_348,
         vec![
             site(1, "Www", vec![by_name(WWW)]),
             site(2, "Shop", Vec::new()),
             site(3, "Mail", vec![by_name(MAIL)]),
-            Site { ftp: Some(ftp), ..site(4, "Files", vec![files]) },
+            Site {
+                ftp: Some(ftp),
+                ..site(4, "Files", vec![files])
+            },
         ],
     );
     server
@@ -157,16 +255,22 @@ fn four_ways(www: &Issued, shop: &Issued, mail: &Issued, files: &Issued) -> Memo
 
 #[test]
 fn records_bindings_and_ftp_stay_together_and_give_way_only_where_they_are_named() {
-    let [www, shop, mail, files] = [WWW, SHOP, MAIL, "ftp.example.com"].map(|name| issued(name, NEWER));
+    let [www, shop, mail, files] =
+        [WWW, SHOP, MAIL, "ftp.example.com"].map(|name| issued(name, NEWER));
     let here = four_ways(&www, &shop, &mail, &files);
-    let [www, shop, mail, files] = [WWW, SHOP, MAIL, "ftp.example.com"].map(|name| issued(name, OLDER));
+    let [www, shop, mail, files] =
+        [WWW, SHOP, MAIL, "ftp.example.com"].map(|name| issued(name, OLDER));
     let older = [&www, &shop, &mail].map(|one| thumbprint(&one.der));
     let old = four_ways(&www, &shop, &mail, &files);
     // Flags that would come with each binding.
     let strict = |host: &str| https(&format!("*:9:{host}"), 97);
-    let sites = [("Www", WWW), ("Shop", SHOP), ("Mail", MAIL)].map(|(name, host)| site(9, name, vec![strict(host)]));
+    let sites = [("Www", WWW), ("Shop", SHOP), ("Mail", MAIL)]
+        .map(|(name, host)| site(9, name, vec![strict(host)]));
     let ftp = SiteMap::of(old.iis()).unwrap().sites.remove(3);
-    old.put_record(Record::new(strict(MAIL).endpoint().unwrap(), older[2].clone()));
+    old.put_record(Record::new(
+        strict(MAIL).endpoint().unwrap(),
+        older[2].clone(),
+    ));
     old.install(20_348, sites.into_iter().chain([ftp]).collect());
     let stick = Stick::of(&old);
 
@@ -174,23 +278,47 @@ fn records_bindings_and_ftp_stay_together_and_give_way_only_where_they_are_named
     assert_eq!(stick.restore(&here, &["--dry-run"]).0, Exit::Attention);
     let (exit, said) = stick.restore(&here, &[]);
     assert_eq!(exit, Exit::Attention, "{said}");
-    assert!(said.contains("4 bindings keep the certificate that is served there"), "{said}");
+    assert!(
+        said.contains("4 bindings keep the certificate that is served there"),
+        "{said}"
+    );
     let after = here.world();
     assert_eq!((after.2, after.3), (before.2, before.3), "{said}");
 
-    let [www, ftp] = [["--replace-newer", WWW], ["--replace-newer", "ftp.example.com"]];
+    let [www, ftp] = [
+        ["--replace-newer", WWW],
+        ["--replace-newer", "ftp.example.com"],
+    ];
     let (exit, said) = stick.restore(&here, &[www, ftp].concat());
     assert_eq!(exit, Exit::Attention, "{said}");
     assert!(said.contains(": OLDER: www.example.com ("), "{said}");
-    assert!(said.contains("--replace-newer mail.example.com --replace-newer shop.example.com"), "{said}");
+    assert!(
+        said.contains("--replace-newer mail.example.com --replace-newer shop.example.com"),
+        "{said}"
+    );
     let map = SiteMap::of(here.iis()).unwrap();
     assert_eq!(map.sites[0].bindings, [strict(WWW)]);
-    assert_eq!(map.sites[3].ftp.as_ref().unwrap().thumbprint, thumbprint(&files.der));
+    assert_eq!(
+        map.sites[3].ftp.as_ref().unwrap().thumbprint,
+        thumbprint(&files.der)
+    );
     assert_eq!(served(&here)["www.example.com:9"], older[0]);
-    assert!(map.sites[1].bindings.is_empty() && map.sites[2].bindings == [by_name(MAIL)], "{map:?}");
-    assert_eq!(served(&here).len(), 3, "no record for the host that another one answers for");
+    assert!(
+        map.sites[1].bindings.is_empty() && map.sites[2].bindings == [by_name(MAIL)],
+        "{map:?}"
+    );
+    assert_eq!(
+        served(&here).len(),
+        3,
+        "no record for the host that another one answers for"
+    );
     let again = stick.restore(&here, &[&[www, ftp].concat()[..], &["--dry-run"]].concat());
-    assert_eq!(again.0, Exit::Attention, "those that were not named: {}", again.1);
+    assert_eq!(
+        again.0,
+        Exit::Attention,
+        "those that were not named: {}",
+        again.1
+    );
 }
 
 #[test]
@@ -198,16 +326,32 @@ fn a_record_that_answers_for_others_is_judged_for_them_too() {
     let (newer, older) = (issued("*.example.com", NEWER), issued(WWW, OLDER));
     let shared = |certificate: &Issued, hosts: &[&str]| {
         let server = Memory::default();
-        let bindings: Vec<_> = hosts.iter().map(|host| https(&format!("*:9:{host}"), 0)).collect();
-        server.put_record(Record::new(bindings[0].endpoint().unwrap(), put(&server, certificate)));
-        server.install(20_348, hosts.iter().zip(bindings).map(|(host, one)| site(1, host, vec![one])).collect());
+        let bindings: Vec<_> = hosts
+            .iter()
+            .map(|host| https(&format!("*:9:{host}"), 0))
+            .collect();
+        server.put_record(Record::new(
+            bindings[0].endpoint().unwrap(),
+            put(&server, certificate),
+        ));
+        server.install(
+            20_348,
+            hosts
+                .iter()
+                .zip(bindings)
+                .map(|(host, one)| site(1, host, vec![one]))
+                .collect(),
+        );
         server
     };
     let here = shared(&newer, &["old.example.net", "shop.example.com"]);
     let stick = Stick::of(&shared(&older, &["old.example.net"]));
     let (exit, said) = stick.restore(&here, &["--dry-run"]);
     assert_eq!(exit, Exit::Attention, "{said}");
-    let placeholder = shared(&self_signed("localhost", NEWER), &["old.example.net", "shop.example.com"]);
+    let placeholder = shared(
+        &self_signed("localhost", NEWER),
+        &["old.example.net", "shop.example.com"],
+    );
     let (exit, said) = stick.restore(&placeholder, &["--dry-run"]);
     assert_eq!(exit, Exit::Done, "a placeholder is nobody's loss: {said}");
 }
@@ -235,9 +379,16 @@ fn a_name_that_no_certificate_here_has_is_refused() {
     let stick = Stick::of(&server(&[(WWW, &issued(WWW, OLDER))]));
     let here = server(&[(WWW, &issued(WWW, NEWER))]);
     let before = here.world();
-    let (result, _) = restore(&here, stick.folder.path(), &["--replace-newer", "www.exmaple.com"]);
+    let (result, _) = restore(
+        &here,
+        stick.folder.path(),
+        &["--replace-newer", "www.exmaple.com"],
+    );
     let error = result.unwrap_err();
-    assert_eq!((error.exit, error.text.id), (Exit::Usage, "error-replaces-nothing"));
+    assert_eq!(
+        (error.exit, error.text.id),
+        (Exit::Usage, "error-replaces-nothing")
+    );
     assert_eq!(here.world(), before);
 }
 
@@ -250,7 +401,8 @@ mod on_a_terminal {
     use super::*;
     use crate::commands::iis_tests::restore_interactively;
 
-    const TEST: &str = "commands::newer_tests::on_a_terminal::a_person_is_asked_and_no_is_the_default";
+    const TEST: &str =
+        "commands::newer_tests::on_a_terminal::a_person_is_asked_and_no_is_the_default";
     /// Tells the other process of this test where everything lies.
     const FOLDER: &str = "PFXVAULT_TEST_FOLDER";
 
@@ -260,7 +412,10 @@ mod on_a_terminal {
         if let Some(folder) = env::var_os(FOLDER) {
             let newer = issued(WWW, NEWER);
             let here = server(&[(WWW, &newer)]);
-            assert_eq!(restore_interactively(Path::new(&folder), here.iis()).unwrap(), Exit::Attention);
+            assert_eq!(
+                restore_interactively(Path::new(&folder), here.iis()).unwrap(),
+                Exit::Attention
+            );
             let replaced = served(&here)["www.example.com:9"] != thumbprint(&newer.der);
             return fs::write(Path::new(&folder).join("replaced"), replaced.to_string()).unwrap();
         }
@@ -268,19 +423,33 @@ mod on_a_terminal {
         let stick = Stick::of(&server(&[(WWW, &older)]));
         for (answer, replaced) in [("", "false"), ("y", "true")] {
             let mut program = Command::new(env::current_exe().unwrap());
-            program.args(["--exact", TEST, "--nocapture", "--test-threads", "1"]).env(FOLDER, stick.folder.path());
+            program
+                .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
+                .env(FOLDER, stick.folder.path());
             let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
-            let asked = session.exp_string("Replace it all the same? [y/N]").unwrap();
-            for part in ["This server serves www.example.com (", ": OLDER: ", &thumbprint(&older.der), &day(&older)] {
+            let asked = session
+                .exp_string("Replace it all the same? [y/N]")
+                .unwrap();
+            for part in [
+                "This server serves www.example.com (",
+                ": OLDER: ",
+                &thumbprint(&older.der),
+                &day(&older),
+            ] {
                 assert!(asked.contains(part), "{part}: {asked}");
             }
             session.send_line(answer).unwrap();
             session.exp_string("Change this server?").unwrap();
             session.send_line("y").unwrap();
-            session.exp_string("request for its enrolment now?").unwrap();
+            session
+                .exp_string("request for its enrolment now?")
+                .unwrap();
             session.send_line("n").unwrap();
             session.exp_eof().unwrap();
-            assert_eq!(fs::read_to_string(stick.folder.path().join("replaced")).unwrap(), replaced);
+            assert_eq!(
+                fs::read_to_string(stick.folder.path().join("replaced")).unwrap(),
+                replaced
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `repair`: takes back a run that was interrupted, mends key pairs from what this server still holds, and deletes keys
-//! that a run of this program left behind and no certificate needs.
+//! `repair`: takes back a run that was interrupted, mends key pairs from what this server still
+//! holds, and deletes keys that a run of this program left behind and no certificate needs.
 
 use serde_json::json;
 
@@ -31,19 +31,33 @@ pub(super) fn repair_on(run: &Run<'_>, args: &Repair, server: Iis<'_>) -> Result
     let state = run.memory().state;
     iis::show(run, &plan);
     request::warn_unsaved(run, here.seen.iter(), state.as_ref());
-    repair::remarks(&here, run.now).iter().for_each(|remark| run.console.mention(remark));
-    orphans.iter().for_each(|orphan| run.console.say(&described(orphan, state.as_ref())));
+    repair::remarks(&here, run.now)
+        .iter()
+        .for_each(|remark| run.console.mention(remark));
+    orphans
+        .iter()
+        .for_each(|orphan| run.console.say(&described(orphan, state.as_ref())));
     for (link, reason) in &closed {
-        run.console.warn(&text!("repair-closed", container = link.container.as_str(), reason = reason.text()));
+        run.console.warn(&text!(
+            "repair-closed",
+            container = link.container.as_str(),
+            reason = reason.text()
+        ));
     }
     let mut deleted = Vec::new();
     if !args.dry_run {
         mend(run, server, args, &plan)?;
         deleted = delete(run, server, args, &orphans)?;
     }
-    let orphans: Vec<_> = orphans.iter().map(|orphan| orphan.link.container.as_str()).collect();
+    let orphans: Vec<_> = orphans
+        .iter()
+        .map(|orphan| orphan.link.container.as_str())
+        .collect();
     let exit = report(run, args, &plan, orphans.len() - deleted.len());
-    let (cannot, closed) = (plan.cannot().count(), closed.iter().map(|(link, _)| link.container.as_str()));
+    let (cannot, closed) = (
+        plan.cannot().count(),
+        closed.iter().map(|(link, _)| link.container.as_str()),
+    );
     run.console.document(
         exit,
         json!({
@@ -54,14 +68,18 @@ pub(super) fn repair_on(run: &Run<'_>, args: &Repair, server: Iis<'_>) -> Result
     Ok(exit)
 }
 
-/// A key that no certificate here needs, by the backup that holds it where this server remembers one.
+/// A key that no certificate here needs, by the backup that holds it where this server remembers
+/// one.
 fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
     let container = orphan.link.container.as_str();
     let key = Hash::of(&orphan.facts.public_key).to_string();
     let is_it = |pair: &&AboutKeyPair| pair.spki_sha256.as_ref() == Some(&key);
     let mut generations = state.into_iter().flat_map(State::generations);
-    let saved = generations.find_map(|written| Some((written, written.key_pairs.iter().find(is_it)?)));
-    let Some((written, pair)) = saved else { return text!("repair-orphan-unsaved", container = container) };
+    let saved =
+        generations.find_map(|written| Some((written, written.key_pairs.iter().find(is_it)?)));
+    let Some((written, pair)) = saved else {
+        return text!("repair-orphan-unsaved", container = container);
+    };
     text!(
         "repair-orphan-saved",
         container = container,
@@ -74,9 +92,15 @@ fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
 
 fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Result<()> {
     let mut journal = Journal::open(&run.state_folder()?)?;
-    let Some(open) = journal.interrupted() else { return Ok(()) };
+    let Some(open) = journal.interrupted() else {
+        return Ok(());
+    };
     let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-    run.console.say(&text!("repair-interrupted", what = open.what.as_str(), when = when));
+    run.console.say(&text!(
+        "repair-interrupted",
+        what = open.what.as_str(),
+        when = when
+    ));
     if args.dry_run {
         return Ok(());
     }
@@ -99,7 +123,12 @@ fn mend(run: &Run<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Resul
 }
 
 /// Deletes those of `named` that are orphans still; returns their containers.
-fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, named: &[&FoundKey]) -> Result<Vec<String>> {
+fn delete(
+    run: &Run<'_>,
+    server: Iis<'_>,
+    args: &Repair,
+    named: &[&FoundKey],
+) -> Result<Vec<String>> {
     if !args.orphans || named.is_empty() {
         return Ok(Vec::new());
     }
@@ -111,12 +140,21 @@ fn delete(run: &Run<'_>, server: Iis<'_>, args: &Repair, named: &[&FoundKey]) ->
     let here = look_at_all(server)?;
     let mut orphans = repair::orphans(server, &here)?;
     orphans.retain(|orphan| named.iter().any(|named| named.link == orphan.link));
-    let leading: Vec<_> = orphans.iter().map(|orphan| Leading::to(server, &orphan.link)).collect();
-    let deleted = orphans.iter().try_for_each(|orphan| server.keys.delete(&orphan.link).map(|_| ()));
+    let leading: Vec<_> = orphans
+        .iter()
+        .map(|orphan| Leading::to(server, &orphan.link))
+        .collect();
+    let deleted = orphans
+        .iter()
+        .try_for_each(|orphan| server.keys.delete(&orphan.link).map(|_| ()));
     run.report_deleted(server, &leading);
     deleted?;
-    run.console.say(&text!("repair-orphans-deleted", count = orphans.len()));
-    Ok(orphans.iter().map(|orphan| orphan.link.container.clone()).collect())
+    run.console
+        .say(&text!("repair-orphans-deleted", count = orphans.len()));
+    Ok(orphans
+        .iter()
+        .map(|orphan| orphan.link.container.clone())
+        .collect())
 }
 
 /// Says what was done; `left` orphans are still here.
@@ -126,10 +164,16 @@ fn report(run: &Run<'_>, args: &Repair, plan: &Plan<'_>, left: usize) -> Exit {
     match (mended, cannot, left) {
         (0, 0, 0) => run.console.say(&text!("repair-nothing")),
         _ if args.dry_run => {}
-        _ => run.console.say(&text!("repair-done", mended = mended, cannot = cannot)),
+        _ => run
+            .console
+            .say(&text!("repair-done", mended = mended, cannot = cannot)),
     }
     if left > 0 && !args.orphans {
         run.console.mention(&text!("repair-orphans-hint"));
     }
-    if cannot > 0 || left > 0 { Exit::Attention } else { Exit::Done }
+    if cannot > 0 || left > 0 {
+        Exit::Attention
+    } else {
+        Exit::Done
+    }
 }

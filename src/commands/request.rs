@@ -21,28 +21,51 @@ use crate::{request, text};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
-    let names = args.hosts.iter().map(|typed| host_name(typed)).collect::<Result<Vec<_>>>()?;
+    let names = args
+        .hosts
+        .iter()
+        .map(|typed| host_name(typed))
+        .collect::<Result<Vec<_>>>()?;
     let subject = subject(args)?;
     if args.out.exists() {
-        return Err(Error::usage(text!("error-request-exists", path = args.out.as_path())));
+        return Err(Error::usage(text!(
+            "error-request-exists",
+            path = args.out.as_path()
+        )));
     }
     let server = iis::elevated()?;
     show(run, &names, &subject);
-    let request = request::new(&names, &subject, run.now)
-        .map_err(|error| Error::failed(text!("error-request-failed", reason = error.to_string())))?;
+    let request = request::new(&names, &subject, run.now).map_err(|error| {
+        Error::failed(text!("error-request-failed", reason = error.to_string()))
+    })?;
     let name = names.first().map_or("", String::as_str);
-    iis::carry_out(run, server, &plan(name, &request, args.friendly_name.as_deref()), "request")?;
+    iis::carry_out(
+        run,
+        server,
+        &plan(name, &request, args.friendly_name.as_deref()),
+        "request",
+    )?;
     write(run, server, &args.out, &request.csr)?;
-    run.console.say(&text!("request-done", name = name, path = args.out.as_path()));
+    run.console.say(&text!(
+        "request-done",
+        name = name,
+        path = args.out.as_path()
+    ));
     run.console.mention(&text!("request-next"));
     let sealed = backup::keep_in_outbox(run);
     if let Err(error) = sealed {
-        run.console.warn(&text!("request-not-sealed", reason = error.text));
+        run.console
+            .warn(&text!("request-not-sealed", reason = error.text));
     }
     let file = args.out.display().to_string();
-    let subject: serde_json::Map<_, _> =
-        subject.into_iter().map(|(part, value)| (part.short().to_owned(), value.into())).collect();
-    run.console.document(Exit::Done, json!({ "names": names, "subject": subject, "file": file }));
+    let subject: serde_json::Map<_, _> = subject
+        .into_iter()
+        .map(|(part, value)| (part.short().to_owned(), value.into()))
+        .collect();
+    run.console.document(
+        Exit::Done,
+        json!({ "names": names, "subject": subject, "file": file }),
+    );
     Ok(Exit::Done)
 }
 
@@ -57,9 +80,15 @@ fn subject(args: &Request) -> Result<Vec<(Part, String)>> {
         (Part::Province, &args.province, "--province"),
         (Part::Locality, &args.locality, "--locality"),
         (Part::Organization, &args.organization, "--organization"),
-        (Part::OrganizationalUnit, &args.organizational_unit, "--organizational-unit"),
+        (
+            Part::OrganizationalUnit,
+            &args.organizational_unit,
+            "--organizational-unit",
+        ),
     ];
-    let given = given.into_iter().filter_map(|(part, typed, option)| Some((part, typed.as_deref()?, option)));
+    let given = given
+        .into_iter()
+        .filter_map(|(part, typed, option)| Some((part, typed.as_deref()?, option)));
     let checked = given.map(|(part, typed, option)| {
         let value = part.value(typed);
         let bad = || Error::usage(text!("error-subject", option = option, value = typed));
@@ -70,33 +99,57 @@ fn subject(args: &Request) -> Result<Vec<(Part, String)>> {
 
 /// What the certificate authority will get to see.
 fn show(run: &Run<'_>, names: &[String], subject: &[(Part, String)]) {
-    let parts = subject.iter().map(|(part, value)| format!("{}={value}", part.short()));
+    let parts = subject
+        .iter()
+        .map(|(part, value)| format!("{}={value}", part.short()));
     let common_name = request::common_name(names).map(|name| format!("CN={name}"));
     let subject: Vec<_> = parts.chain(common_name).collect();
-    run.console.say(&text!("request-plan", subject = subject.join(", "), names = names.join(", ")));
+    run.console.say(&text!(
+        "request-plan",
+        subject = subject.join(", "),
+        names = names.join(", ")
+    ));
 }
 
-/// The stand-in certificate with its key goes where Windows looks for the request when the answer comes.
+/// The stand-in certificate with its key goes where Windows looks for the request when the answer
+/// comes.
 fn plan<'a>(name: &str, request: &'a request::Request, friendly_name: Option<&str>) -> Plan<'a> {
     let placement = Placement {
         store: StoreName::Request,
         certificate: &request.stand_in,
         before: None,
         friendly_name: friendly_name.map(str::to_owned),
-        key: PlacedKey::New { home: Home::SchannelCsp, pkcs8: &request.pkcs8, access: &[] },
+        key: PlacedKey::New {
+            home: Home::SchannelCsp,
+            pkcs8: &request.pkcs8,
+            access: &[],
+        },
     };
-    let items = vec![Item { name: name.to_owned(), action: Action::Place(placement) }];
-    Plan { items, exportable: true, ..Plan::default() }
+    let items = vec![Item {
+        name: name.to_owned(),
+        action: Action::Place(placement),
+    }];
+    Plan {
+        items,
+        exportable: true,
+        ..Plan::default()
+    }
 }
 
-/// Only now that the key is here may the CSR leave; a request without its CSR is of no use to anyone.
+/// Only now that the key is here may the CSR leave; a request without its CSR is of no use to
+/// anyone.
 fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
-    let failed = |error: &io::Error| Error::failed(text!("error-request-file", path = path, reason = error));
-    let written =
-        File::create_new(path).and_then(|mut file| file.write_all(csr.as_bytes()).and_then(|()| file.sync_all()));
+    let failed =
+        |error: &io::Error| Error::failed(text!("error-request-file", path = path, reason = error));
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(csr.as_bytes())
+            .and_then(|()| file.sync_all())
+    });
     let Err(error) = written else { return Ok(()) };
     let mut journal = Journal::open(&run.state_folder()?)?;
-    let created = journal.last_kept().map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
+    let created = journal
+        .last_kept()
+        .map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
     let undone = restore::undo(server, &mut journal);
     run.report_deleted(server, &created);
     undone?;
@@ -104,11 +157,19 @@ fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
 }
 
 /// Names the requests that wait for their answer with a key that exists only here.
-pub fn warn_unsaved<'a>(run: &Run<'_>, seen: impl Iterator<Item = &'a Seen>, state: Option<&State>) {
-    let saved = |seen: &Seen| state.is_some_and(|state| last_backup(state, &seen.certificate.der).is_some());
-    let pending = seen.filter(|seen| seen.store == StoreName::Request && matches!(seen.key, KeyState::Works(_)));
+pub fn warn_unsaved<'a>(
+    run: &Run<'_>,
+    seen: impl Iterator<Item = &'a Seen>,
+    state: Option<&State>,
+) {
+    let saved = |seen: &Seen| {
+        state.is_some_and(|state| last_backup(state, &seen.certificate.der).is_some())
+    };
+    let pending = seen
+        .filter(|seen| seen.store == StoreName::Request && matches!(seen.key, KeyState::Works(_)));
     for request in pending.filter(|seen| !saved(seen)) {
-        run.console.warn(&text!("request-unsaved", name = request.certificate.name()));
+        run.console
+            .warn(&text!("request-unsaved", name = request.certificate.name()));
     }
 }
 
@@ -129,8 +190,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("request.txt"), csr).unwrap();
         let run = |arguments: &str| {
-            let done = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output().unwrap();
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            let done = Command::new("openssl")
+                .args(arguments.split(' '))
+                .current_dir(&folder)
+                .output()
+                .unwrap();
+            assert!(
+                done.status.success(),
+                "{}",
+                String::from_utf8_lossy(&done.stderr)
+            );
         };
         run(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 9 -subj /CN=ca",
@@ -149,18 +218,41 @@ mod tests {
         let now = jiff::Timestamp::now();
         let request = request::new(&["www.example.com".to_owned()], &[], now).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();
-        apply(server.iis(), &plan("www", &request, Some("公開 サイト")), &mut journal, &running(&|| false)).unwrap();
+        apply(
+            server.iis(),
+            &plan("www", &request, Some("公開 サイト")),
+            &mut journal,
+            &running(&|| false),
+        )
+        .unwrap();
         let kept = holdings(server.iis(), now).unwrap();
         assert_eq!(kept.key_pairs[0].windows.as_ref().unwrap().store, "REQUEST");
         let here = look_at_all(server.iis()).unwrap();
-        assert!(restore::repair::orphans(server.iis(), &here).unwrap().is_empty() && !here.keys[0].link.is_own());
+        assert!(
+            restore::repair::orphans(server.iis(), &here)
+                .unwrap()
+                .is_empty()
+                && !here.keys[0].link.is_own()
+        );
 
         let certificates = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
         let answer = answer::plan(&here, &certificates, &Wishes::default(), now).unwrap();
         assert_eq!(answer.origin, Origin::Pending);
-        apply(server.iis(), &answer.plan, &mut journal, &running(&|| false)).unwrap();
+        apply(
+            server.iis(),
+            &answer.plan,
+            &mut journal,
+            &running(&|| false),
+        )
+        .unwrap();
         let (stores, keys, ..) = server.world();
-        assert_eq!(stores[&StoreName::My][0].properties.friendly_name.as_deref(), Some("公開 サイト"));
+        assert_eq!(
+            stores[&StoreName::My][0]
+                .properties
+                .friendly_name
+                .as_deref(),
+            Some("公開 サイト")
+        );
         assert_eq!(stores[&StoreName::My][0].name(), "www.example.com");
         assert!(!stores.contains_key(&StoreName::Request) && keys.len() == 1);
 
@@ -172,14 +264,27 @@ mod tests {
     #[test]
     fn the_key_of_an_answer_that_was_imported_by_hand_outlives_its_request() {
         let (server, state) = (Memory::default(), state_folder());
-        let request = request::new(&["www.example.com".to_owned()], &[], jiff::Timestamp::now()).unwrap();
+        let request =
+            request::new(&["www.example.com".to_owned()], &[], jiff::Timestamp::now()).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();
-        apply(server.iis(), &plan("www", &request, None), &mut journal, &running(&|| false)).unwrap();
+        apply(
+            server.iis(),
+            &plan("www", &request, None),
+            &mut journal,
+            &running(&|| false),
+        )
+        .unwrap();
         let answer = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
-        let leaf = answer.iter().find(|one| !one.dns_names().is_empty()).unwrap();
+        let leaf = answer
+            .iter()
+            .find(|one| !one.dns_names().is_empty())
+            .unwrap();
         server.put_certificate(StoreName::WebHosting, leaf.der(), None);
         let left = restore::undo(server.iis(), &mut journal).unwrap();
-        assert_eq!(left.iter().map(|text| text.id).collect::<Vec<_>>(), ["left-key-in-use"]);
+        assert_eq!(
+            left.iter().map(|text| text.id).collect::<Vec<_>>(),
+            ["left-key-in-use"]
+        );
         assert_eq!(server.world().1.len(), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! Restarting one site with IIS's own tool, where it goes on showing the certificate that it had. Connections are cut.
+//! Restarting one site with IIS's own tool, where it goes on showing the certificate that it had.
+//! Connections are cut.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +16,10 @@ pub fn restart(config: &Path, site: &str) -> Result<(), Text> {
     let run = |action: &str| {
         let mut command = Command::new(&tool);
         command.args([action, "site", &format!("/site.name:{site}")]);
-        command.stdin(Stdio::null()).output().map_err(|error| text::os_reason(&error))
+        command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| text::os_reason(&error))
     };
     // One that is stopped already cannot be stopped; that it starts is what counts.
     run("stop")?;
@@ -36,15 +40,21 @@ mod tests {
 
     use super::*;
 
-    /// An `inetsrv` folder whose tool writes down what it is asked, and fails to start a site called Broken.
+    /// An `inetsrv` folder whose tool writes down what it is asked, and fails to start a site
+    /// called Broken.
     fn inetsrv() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let tool = folder.path().join("appcmd.exe");
         let script = "#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/asked\"\necho 0x80070020\n\
             case \"$*\" in start*Broken|stop*) exit 1;; esac\n";
         fs::write(folder.path().join("script"), script).unwrap();
-        // Not written by this process: while another test starts a program, that would be a file that is busy.
-        let copied = Command::new("install").arg("-m700").arg(folder.path().join("script")).arg(&tool).status();
+        // Not written by this process: while another test starts a program, that would be a file
+        // that is busy.
+        let copied = Command::new("install")
+            .arg("-m700")
+            .arg(folder.path().join("script"))
+            .arg(&tool)
+            .status();
         assert!(copied.unwrap().success());
         folder
     }
@@ -54,7 +64,10 @@ mod tests {
         let folder = inetsrv();
         restart(&folder.path().join("config"), "Default Web Site").unwrap();
         let asked = fs::read_to_string(folder.path().join("asked")).unwrap();
-        assert_eq!(asked, "stop site /site.name:Default Web Site\nstart site /site.name:Default Web Site\n");
+        assert_eq!(
+            asked,
+            "stop site /site.name:Default Web Site\nstart site /site.name:Default Web Site\n"
+        );
     }
 
     #[test]

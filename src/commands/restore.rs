@@ -1,5 +1,5 @@
-//! `restore`: from a vault or a plain source to a folder server, a PFX or PEM files. The plan first, then the question.
-//! The medium is never written.
+//! `restore`: from a vault or a plain source to a folder server, a PFX or PEM files. The plan
+//! first, then the question. The medium is never written.
 
 use std::cmp::Reverse;
 use std::path::Path;
@@ -18,7 +18,8 @@ use crate::left_out::{self, LeftOut, quoted};
 use crate::rules::Stored;
 use crate::server::iis::SiteMap;
 use crate::server::{
-    Destination, Held, Holdings, IIS, Placed, Planned, Source, Writing, is_called_without_key, refuse_taken,
+    Destination, Held, Holdings, IIS, Placed, Planned, Source, Writing, is_called_without_key,
+    refuse_taken,
 };
 use crate::text;
 use crate::text::Text;
@@ -57,7 +58,13 @@ pub fn run(run: &Run<'_>, args: &Restore) -> Result<Exit> {
     let destination = Destination::parse(&args.to)?;
     run.judge(destination.path(), Stored::KeyPairFiles)?;
     let mut ready = ready(run, args)?;
-    place(run, &mut ready, &destination, &args.into, is_named(&args.names, &args.from))
+    place(
+        run,
+        &mut ready,
+        &destination,
+        &args.into,
+        is_named(&args.names, &args.from),
+    )
 }
 
 /// Whether what comes was asked for one by one: by name, or as a file that holds nothing else.
@@ -73,7 +80,16 @@ pub fn is_from_vault(args: &Restore) -> bool {
 
 /// Refuses options that would change nothing: whoever gives one expects something of it.
 fn refuse_idle(args: &Restore) -> Result<()> {
-    let Restore { from, files, which, bindings, change, to, into, .. } = args;
+    let Restore {
+        from,
+        files,
+        which,
+        bindings,
+        change,
+        to,
+        into,
+        ..
+    } = args;
     let is_from = |kind: &str| from.iter().any(|from| from.starts_with(kind));
     let from_vault = is_from_vault(args);
     let to_iis = to == IIS;
@@ -94,29 +110,58 @@ fn refuse_idle(args: &Restore) -> Result<()> {
         (bindings.map.is_some(), "--map"),
         (!change.replace_newer.is_empty(), "--replace-newer"),
     ];
-    let generations = [(which.server.is_some(), "--server"), (which.generation.is_some(), "--generation")];
+    let generations = [
+        (which.server.is_some(), "--server"),
+        (which.generation.is_some(), "--generation"),
+    ];
     into.refuse_idle(to)?;
     refuse(!to_iis, &into_iis, "--to iis")?;
     refuse(!to_iis, &maps, "--to iis")?;
     refuse(!with_sites, &maps, "--iis-config")?;
     refuse(!from_vault, &generations, "--from E:")?;
-    refuse(!is_from("pem:"), &[(files.key.is_some(), "--key")], "--from pem:")?;
-    let password = [(files.source_password_file.is_some(), "--source-password-file")];
-    refuse(!is_from("folder:") && !is_from("pfx:"), &password, "--from folder:, --from pfx:")
+    refuse(
+        !is_from("pem:"),
+        &[(files.key.is_some(), "--key")],
+        "--from pem:",
+    )?;
+    let password = [(
+        files.source_password_file.is_some(),
+        "--source-password-file",
+    )];
+    refuse(
+        !is_from("folder:") && !is_from("pfx:"),
+        &password,
+        "--from folder:, --from pfx:",
+    )
 }
 
 impl Into {
     /// Refuses options that would change nothing about what is written.
     pub fn refuse_idle(&self, to: &str) -> Result<()> {
-        let pfx = [(self.reader.is_some(), "--for"), (self.pfx_password_file.is_some(), "--pfx-password-file")];
-        refuse(to == IIS, &[(self.force, "--force")], "--to folder:, --to pfx:, --to pem:")?;
-        refuse(to == IIS || to.starts_with("pem:"), &pfx, "--to folder:, --to pfx:")
+        let pfx = [
+            (self.reader.is_some(), "--for"),
+            (self.pfx_password_file.is_some(), "--pfx-password-file"),
+        ];
+        refuse(
+            to == IIS,
+            &[(self.force, "--force")],
+            "--to folder:, --to pfx:, --to pem:",
+        )?;
+        refuse(
+            to == IIS || to.starts_with("pem:"),
+            &pfx,
+            "--to folder:, --to pfx:",
+        )
     }
 }
 
 fn refuse(idle: bool, options: &[(bool, &'static str)], only: &'static str) -> Result<()> {
     match options.iter().find(|(given, _)| idle && *given) {
-        Some((_, option)) => Err(Error::usage(text!("error-idle-option", option = *option, only = only))),
+        Some((_, option)) => Err(Error::usage(text!(
+            "error-idle-option",
+            option = *option,
+            only = only
+        ))),
         None => Ok(()),
     }
 }
@@ -124,7 +169,9 @@ fn refuse(idle: bool, options: &[(bool, &'static str)], only: &'static str) -> R
 /// Reads what is to be restored.
 pub fn ready(run: &Run<'_>, args: &Restore) -> Result<Ready> {
     match args.from.as_slice() {
-        [source] if Source::is_source(source) => Ok(Ready::of(run.chosen(&args.names, source, &args.files)?)),
+        [source] if Source::is_source(source) => {
+            Ok(Ready::of(run.chosen(&args.names, source, &args.files)?))
+        }
         media => from_vault(run, args, media),
     }
 }
@@ -133,9 +180,15 @@ impl Ready {
     /// What a source holds.
     pub fn of(holdings: Holdings) -> Self {
         let unreadable = holdings.unreadable.into_iter();
-        let readied = |held: Held| Readied { pair: held.pair, file_names: held.file_names, windows: held.windows };
+        let readied = |held: Held| Readied {
+            pair: held.pair,
+            file_names: held.file_names,
+            windows: held.windows,
+        };
         Self {
-            missing: unreadable.map(|unreadable| (unreadable.name, unreadable.reason)).collect(),
+            missing: unreadable
+                .map(|unreadable| (unreadable.name, unreadable.reason))
+                .collect(),
             key_pairs: holdings.key_pairs.into_iter().map(readied).collect(),
             doubts: Vec::new(),
             left_out: Vec::new(),
@@ -143,10 +196,14 @@ impl Ready {
         }
     }
 
-    /// Takes the sites from a copy of applicationHost.config; certificates are assigned by host name. How many were.
+    /// Takes the sites from a copy of applicationHost.config; certificates are assigned by host
+    /// name. How many were.
     pub fn take_sites(&mut self, config: &Path, now: Timestamp) -> Result<usize> {
         let mut map = SiteMap::of_file(config)?;
-        let certificates = self.key_pairs.iter().map(|one| (one.pair.leaf(), one.windows.as_ref()));
+        let certificates = self
+            .key_pairs
+            .iter()
+            .map(|one| (one.pair.leaf(), one.windows.as_ref()));
         let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), now);
         self.site_map = Some(map);
         Ok(assigned)
@@ -154,15 +211,25 @@ impl Ready {
 
     /// Names what only other generations hold.
     pub fn show_left_out(&self, run: &Run<'_>) {
-        self.left_out.iter().for_each(|left_out| run.console.warn(&left_out.text()));
+        self.left_out
+            .iter()
+            .for_each(|left_out| run.console.warn(&left_out.text()));
     }
 
     /// Puts those first that keep a name which several had: what a site serves, then what is newer.
     fn sort_by_claim(&mut self, now: Timestamp) {
-        let used = self.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
+        let used = self
+            .site_map
+            .as_ref()
+            .map(SiteMap::used)
+            .unwrap_or_default();
         let claim = |one: &Readied| {
             let leaf = one.pair.leaf();
-            Reverse((used.contains(&leaf.thumbprint()), leaf.rank("", now), leaf.thumbprint()))
+            Reverse((
+                used.contains(&leaf.thumbprint()),
+                leaf.rank("", now),
+                leaf.thumbprint(),
+            ))
         };
         self.key_pairs.sort_by_cached_key(claim);
     }
@@ -195,36 +262,80 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
     let (doubts, site_map) = (from.doubts.clone(), from.catalog.site_map.clone());
     let mut left_out = from.left_out.clone();
     if args.to != IIS {
-        left_out.iter_mut().for_each(|left_out| left_out.line += &format!(" --to {}", quoted(&args.to)));
+        left_out
+            .iter_mut()
+            .for_each(|left_out| left_out.line += &format!(" --to {}", quoted(&args.to)));
     }
-    let mut ready = Ready { key_pairs: Vec::new(), missing: Vec::new(), doubts, left_out, site_map };
-    let wanted: Vec<_> = from.catalog.key_pairs.iter().filter(|entry| is_wanted(entry, &args.names)).collect();
-    let read: Vec<_> = wanted.par_iter().map(|entry| opened.key_pair(&from, entry)).collect();
+    let mut ready = Ready {
+        key_pairs: Vec::new(),
+        missing: Vec::new(),
+        doubts,
+        left_out,
+        site_map,
+    };
+    let wanted: Vec<_> = from
+        .catalog
+        .key_pairs
+        .iter()
+        .filter(|entry| is_wanted(entry, &args.names))
+        .collect();
+    let read: Vec<_> = wanted
+        .par_iter()
+        .map(|entry| opened.key_pair(&from, entry))
+        .collect();
     for (entry, read) in wanted.into_iter().zip(read) {
         match read {
             Ok(pair) => {
-                let (file_names, windows) = (entry.about.file_names.clone(), entry.about.windows.clone());
-                ready.key_pairs.push(Readied { pair, file_names, windows });
+                let (file_names, windows) =
+                    (entry.about.file_names.clone(), entry.about.windows.clone());
+                ready.key_pairs.push(Readied {
+                    pair,
+                    file_names,
+                    windows,
+                });
             }
-            Err(reason) => ready.missing.push((entry.about.display_name().to_owned(), reason)),
+            Err(reason) => ready
+                .missing
+                .push((entry.about.display_name().to_owned(), reason)),
         }
     }
-    let is_meant = |known: &str| args.names.is_empty() || args.names.iter().any(|n| is_called_without_key(known, n));
-    for without in from.catalog.without_key.iter().filter(|without| is_meant(&without.name)) {
-        ready.missing.push((without.name.clone(), text!("reason-without-key")));
+    let is_meant = |known: &str| {
+        args.names.is_empty() || args.names.iter().any(|n| is_called_without_key(known, n))
+    };
+    for without in from
+        .catalog
+        .without_key
+        .iter()
+        .filter(|without| is_meant(&without.name))
+    {
+        ready
+            .missing
+            .push((without.name.clone(), text!("reason-without-key")));
     }
     Ok(ready)
 }
 
-/// Plan, question, password, write, report. Also what `export` ends with. `named` is what was asked for by name: that it
-/// has ended is said and no more.
-pub fn place(run: &Run<'_>, ready: &mut Ready, destination: &Destination, into: &Into, named: bool) -> Result<Exit> {
+/// Plan, question, password, write, report. Also what `export` ends with. `named` is what was asked
+/// for by name: that it has ended is said and no more.
+pub fn place(
+    run: &Run<'_>,
+    ready: &mut Ready,
+    destination: &Destination,
+    into: &Into,
+    named: bool,
+) -> Result<Exit> {
     if ready.key_pairs.is_empty() {
         return Err(nothing_to_place(ready));
     }
     ready.sort_by_claim(run.now);
-    let placed: Vec<_> =
-        ready.key_pairs.iter().map(|one| Placed { pair: &one.pair, file_names: &one.file_names }).collect();
+    let placed: Vec<_> = ready
+        .key_pairs
+        .iter()
+        .map(|one| Placed {
+            pair: &one.pair,
+            file_names: &one.file_names,
+        })
+        .collect();
     let leaves: Vec<_> = placed.iter().map(|one| one.pair.leaf()).collect();
     let planned = destination.plan(&placed)?;
     show_plan(run, &leaves, &planned, ready);
@@ -239,18 +350,37 @@ pub fn place(run: &Run<'_>, ready: &mut Ready, destination: &Destination, into: 
         run.console.document(exit, document);
         return Ok(exit);
     }
-    let replaces = planned.iter().flat_map(|planned| &planned.paths).any(|path| path.exists());
-    run.go_ahead(into.yes, &text!("restore-question"), if replaces { Enter::No } else { Enter::Yes })?;
-    let password = destination.is_pfx().then(|| run.pfx_password(into.pfx_password_file.as_deref())).transpose()?;
-    let writing =
-        Writing { password: password.as_ref(), profile: into.reader.unwrap_or_default().profile(), force: into.force };
+    let replaces = planned
+        .iter()
+        .flat_map(|planned| &planned.paths)
+        .any(|path| path.exists());
+    run.go_ahead(
+        into.yes,
+        &text!("restore-question"),
+        if replaces { Enter::No } else { Enter::Yes },
+    )?;
+    let password = destination
+        .is_pfx()
+        .then(|| run.pfx_password(into.pfx_password_file.as_deref()))
+        .transpose()?;
+    let writing = Writing {
+        password: password.as_ref(),
+        profile: into.reader.unwrap_or_default().profile(),
+        force: into.force,
+    };
     let files = destination.write(&placed, &writing)?;
-    run.console.say(&text!("restore-done", count = placed.len(), files = files.len(), place = destination.path()));
+    run.console.say(&text!(
+        "restore-done",
+        count = placed.len(),
+        files = files.len(),
+        place = destination.path()
+    ));
     standing::headline(run, &leaves);
     standing::tell(run, &leaves);
     ready.show_left_out(run);
     if !destination.is_pfx() {
-        run.console.warn(&text!("restore-open-keys", place = destination.path()));
+        run.console
+            .warn(&text!("restore-open-keys", place = destination.path()));
     }
     document["restored"] = placed.len().into();
     run.console.document(exit, document);
@@ -259,7 +389,13 @@ pub fn place(run: &Run<'_>, ready: &mut Ready, destination: &Destination, into: 
 
 fn document(run: &Run<'_>, ready: &Ready, leaves: &[&Certificate], planned: &[Planned]) -> Value {
     let missing = |(name, reason): &(String, Text)| json!({ "name": name, "reason": run.console.words(reason) });
-    let files = |planned: &Planned| planned.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    let files = |planned: &Planned| {
+        planned
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+    };
     let key_pair = |(leaf, planned): (&&Certificate, &Planned)| {
         let mut key_pair = standing::document(leaf, run.now);
         key_pair["files"] = json!(files(planned));
@@ -275,14 +411,19 @@ fn document(run: &Run<'_>, ready: &Ready, leaves: &[&Certificate], planned: &[Pl
     })
 }
 
-/// Every file with the certificate in it, sorted by name; what does not keep its name; how many are valid.
+/// Every file with the certificate in it, sorted by name; what does not keep its name; how many are
+/// valid.
 fn show_plan(run: &Run<'_>, leaves: &[&Certificate], planned: &[Planned], ready: &Ready) {
     let mut lines: Vec<_> = leaves.iter().zip(planned).collect();
     lines.sort_by(|(_, a), (_, b)| a.paths.cmp(&b.paths));
     for (leaf, planned) in lines {
         for path in &planned.paths {
             let line = plan_line(leaf, path, run.now);
-            if leaf.is_valid(run.now) { run.console.mention(&line) } else { run.console.say(&line) }
+            if leaf.is_valid(run.now) {
+                run.console.mention(&line)
+            } else {
+                run.console.say(&line)
+            }
         }
         for (was, reason) in &planned.renamed {
             let thumbprint = short(&leaf.thumbprint());
@@ -296,26 +437,51 @@ fn show_plan(run: &Run<'_>, leaves: &[&Certificate], planned: &[Planned], ready:
         }
     }
     for (name, reason) in &ready.missing {
-        run.console.warn(&text!("restore-missing", name = name, reason = reason.clone()));
+        run.console.warn(&text!(
+            "restore-missing",
+            name = name,
+            reason = reason.clone()
+        ));
     }
     ready.show_left_out(run);
     standing::headline(run, leaves);
 }
 
 fn plan_line(leaf: &Certificate, path: &Path, now: Timestamp) -> Text {
-    let (name, thumbprint, end) = (leaf.display_name(), short(&leaf.thumbprint()), standing::end(leaf, now));
+    let (name, thumbprint, end) = (
+        leaf.display_name(),
+        short(&leaf.thumbprint()),
+        standing::end(leaf, now),
+    );
     match path.exists() {
-        true => text!("plan-replace", name = name, thumbprint = thumbprint, end = end, path = path),
-        false => text!("plan-create", name = name, thumbprint = thumbprint, end = end, path = path),
+        true => text!(
+            "plan-replace",
+            name = name,
+            thumbprint = thumbprint,
+            end = end,
+            path = path
+        ),
+        false => text!(
+            "plan-create",
+            name = name,
+            thumbprint = thumbprint,
+            end = end,
+            path = path
+        ),
     }
 }
 
 /// That there is nothing to restore.
 pub fn nothing_to_place(ready: &Ready) -> Error {
     match ready.missing.first() {
-        Some((name, reason)) => {
-            Error::new(Exit::Damaged, text!("error-nothing-restorable", name = name, reason = reason.clone()))
-        }
+        Some((name, reason)) => Error::new(
+            Exit::Damaged,
+            text!(
+                "error-nothing-restorable",
+                name = name,
+                reason = reason.clone()
+            ),
+        ),
         None => Error::failed(text!("error-nothing-found")),
     }
 }

@@ -1,5 +1,5 @@
-//! `selftest`: shows on any Windows server that keys go in and come out, with throw-away keys in containers of their own.
-//! No certificate store is touched, and nothing stays.
+//! `selftest`: shows on any Windows server that keys go in and come out, with throw-away keys in
+//! containers of their own. No certificate store is touched, and nothing stays.
 
 use serde_json::json;
 
@@ -16,7 +16,12 @@ use crate::throwaway::{Authority, Kind};
 /// What is tried: a kind of key in a place, and whether it may leave again.
 const TRIALS: [(&str, Kind, Home, bool); 4] = [
     ("RSA, CryptoAPI", Kind::Rsa, Home::SchannelCsp, true),
-    ("RSA, CryptoAPI, not exportable", Kind::Rsa, Home::SchannelCsp, false),
+    (
+        "RSA, CryptoAPI, not exportable",
+        Kind::Rsa,
+        Home::SchannelCsp,
+        false,
+    ),
     ("RSA, CNG", Kind::Rsa, Home::SoftwareKsp, true),
     ("ECDSA P-256, CNG", Kind::P256, Home::SoftwareKsp, true),
 ];
@@ -28,21 +33,33 @@ pub fn run(run: &Run<'_>) -> Result<Exit> {
     let authority = Authority::new("pfxvault selftest", run.now).map_err(unissued)?;
     let mut results = Vec::new();
     for (name, kind, home, exportable) in TRIALS {
-        let pair = authority.issue(&["selftest.invalid"], kind, run.now).map_err(unissued)?;
+        let pair = authority
+            .issue(&["selftest.invalid"], kind, run.now)
+            .map_err(unissued)?;
         let link = home.link(new_container()?);
         let tried = walk(server, &pair, &link, exportable);
         let gone = server.keys.delete(&link).map_err(|error| error.text());
         let result = tried.and(gone.map(|_| ()));
         match &result {
             Ok(()) => run.console.say(&text!("selftest-passed", name = name)),
-            Err(reason) => run.console.warn(&text!("selftest-failed", name = name, reason = reason.clone())),
+            Err(reason) => run.console.warn(&text!(
+                "selftest-failed",
+                name = name,
+                reason = reason.clone()
+            )),
         }
         results.push((name, result));
     }
     let failed = results.iter().filter(|(_, result)| result.is_err()).count();
-    let exit = if failed == 0 { Exit::Done } else { Exit::Failed };
-    let trials: Vec<_> =
-        results.iter().map(|(name, result)| json!({ "trial": name, "passed": result.is_ok() })).collect();
+    let exit = if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    };
+    let trials: Vec<_> = results
+        .iter()
+        .map(|(name, result)| json!({ "trial": name, "passed": result.is_ok() }))
+        .collect();
     run.console.document(exit, json!({ "trials": trials }));
     Ok(exit)
 }
@@ -50,11 +67,21 @@ pub fn run(run: &Run<'_>) -> Result<Exit> {
 /// In, a look, a signature, and out again, or not.
 fn walk(server: Iis<'_>, pair: &KeyPair, link: &KeyLink, exportable: bool) -> Result<(), Text> {
     let wrong = || text!("selftest-wrong");
-    let new = NewKey { pkcs8: pair.key.pkcs8(), exportable, access: &[] };
-    server.keys.create(link, &new).map_err(|error| error.text())?;
+    let new = NewKey {
+        pkcs8: pair.key.pkcs8(),
+        exportable,
+        access: &[],
+    };
+    server
+        .keys
+        .create(link, &new)
+        .map_err(|error| error.text())?;
     let facts = server.keys.inspect(link).map_err(|error| error.text())?;
     let public = public_key(pair.leaf().der()).ok_or_else(wrong)?;
-    let signature = server.keys.sign(link, b"selftest").map_err(|error| error.text())?;
+    let signature = server
+        .keys
+        .sign(link, b"selftest")
+        .map_err(|error| error.text())?;
     let same = blob::is_same_key(&public, &facts.public_key);
     let signs = challenge::verifies(&public, b"selftest", &signature);
     let as_said = facts.no_export.is_none() == exportable;
@@ -63,5 +90,9 @@ fn walk(server: Iis<'_>, pair: &KeyPair, link: &KeyLink, exportable: bool) -> Re
         Err(reason) if exportable => return Err(reason.text()),
         Err(_) => true,
     };
-    if same && signs && as_said && leaves { Ok(()) } else { Err(wrong()) }
+    if same && signs && as_said && leaves {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
 }

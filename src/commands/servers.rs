@@ -13,8 +13,13 @@ use crate::vault::trust::{Statement, Word};
 pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
     match args {
         Servers::List { media } => list(run, media),
-        Servers::Join { medium, server_name } => join(run, medium, server_name.clone()),
-        Servers::Request { file, server_name } => enrolment::request(run, file, server_name.clone()),
+        Servers::Join {
+            medium,
+            server_name,
+        } => join(run, medium, server_name.clone()),
+        Servers::Request { file, server_name } => {
+            enrolment::request(run, file, server_name.clone())
+        }
         Servers::Add(args) => enrolment::add(run, args),
         Servers::Retire(args) => retire::server(run, args),
         Servers::Accept { from, vault } => enrolment::accept(run, from, vault.as_deref()),
@@ -28,16 +33,30 @@ fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> 
     let media = [medium];
     let known = run.memory();
     let opened = run.open(&media, &known)?;
-    let mut state = State::create(&folder, opened.vault(), &server_name.unwrap_or_else(crate::media::host_name))?;
+    let mut state = State::create(
+        &folder,
+        opened.vault(),
+        &server_name.unwrap_or_else(crate::media::host_name),
+    )?;
     let statement = Statement::sign(&opened.owner.key, &[Word::server(state.key().public())]);
     let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;
     media[0].add_owner_files(&[&statement], &[])?;
     state.trust = opened.survey.trust.clone();
-    state.trust.learn(statement).map_err(|_| Error::failed(text!("error-signing")))?;
+    state
+        .trust
+        .learn(statement)
+        .map_err(|_| Error::failed(text!("error-signing")))?;
     state.remember_identities(&opened.survey.owners_identities());
     state.save()?;
-    run.console.say(&text!("servers-joined", server = state.server().to_string(), vault = state.vault().as_str()));
-    run.console.document(Exit::Done, json!({ "vault": state.vault().as_str(), "server": state.server().to_string() }));
+    run.console.say(&text!(
+        "servers-joined",
+        server = state.server().to_string(),
+        vault = state.vault().as_str()
+    ));
+    run.console.document(
+        Exit::Done,
+        json!({ "vault": state.vault().as_str(), "server": state.server().to_string() }),
+    );
     Ok(Exit::Done)
 }
 
@@ -50,7 +69,11 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
         (_, false) => crate::verify::trust_of(&media, state.as_ref())?,
     };
     let own = state.as_ref().map(State::server);
-    run.console.say(&text!("servers-headline", count = trust.servers.len(), vault = trust.vault.as_str()));
+    run.console.say(&text!(
+        "servers-headline",
+        count = trust.servers.len(),
+        vault = trust.vault.as_str()
+    ));
     for server in trust.servers.keys() {
         let id = server.to_string();
         match (trust.may_write(*server), Some(*server) == own) {
@@ -59,10 +82,12 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
             (true, false) => run.console.say(&text!("servers-other", server = id)),
         }
     }
-    let servers = trust
-        .servers
-        .keys()
-        .map(|server| json!({ "server": server.to_string(), "may_write": trust.may_write(*server) }));
-    run.console.document(Exit::Done, json!({ "vault": trust.vault.as_str(), "servers": servers.collect::<Vec<_>>() }));
+    let servers = trust.servers.keys().map(
+        |server| json!({ "server": server.to_string(), "may_write": trust.may_write(*server) }),
+    );
+    run.console.document(
+        Exit::Done,
+        json!({ "vault": trust.vault.as_str(), "servers": servers.collect::<Vec<_>>() }),
+    );
     Ok(Exit::Done)
 }

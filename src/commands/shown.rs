@@ -1,4 +1,5 @@
-//! `status --tls`: what TLS servers show, those of this server's bindings on this machine, and those that are named.
+//! `status --tls`: what TLS servers show, those of this server's bindings on this machine, and
+//! those that are named.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -17,7 +18,8 @@ use crate::verify::{Finding, Level};
 /// The port of https.
 const HTTPS: u16 = 443;
 
-/// Asks the servers that `names` mean, else every binding of this server. `here` are this server's certificates.
+/// Asks the servers that `names` mean, else every binding of this server. `here` are this server's
+/// certificates.
 ///
 /// # Errors
 /// Nothing is named, and there is no IIS here; or a name that is none.
@@ -27,31 +29,55 @@ pub fn ask(names: &[String], here: Option<&[Here]>, now: Timestamp) -> Result<Ve
         ([], None) => Err(Error::usage(text!("error-tls-names"))),
         (names, server) => {
             let known = server.map_or_else(Vec::new, authorities);
-            let targets = names.iter().map(|name| target(name)).collect::<Result<Vec<_>>>()?;
-            Ok(targets.par_iter().flat_map(|(name, port)| named(name, *port, here, &known, now)).collect())
+            let targets = names
+                .iter()
+                .map(|name| target(name))
+                .collect::<Result<Vec<_>>>()?;
+            Ok(targets
+                .par_iter()
+                .flat_map(|(name, port)| named(name, *port, here, &known, now))
+                .collect())
         }
     }
 }
 
 fn authorities(server: Iis<'_>) -> Vec<Vec<u8>> {
-    let certificates = [StoreName::Ca, StoreName::Root].map(|store| server.stores.certificates(store));
-    certificates.into_iter().flatten().flatten().map(|certificate| certificate.der).collect()
+    let certificates =
+        [StoreName::Ca, StoreName::Root].map(|store| server.stores.certificates(store));
+    certificates
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|certificate| certificate.der)
+        .collect()
 }
 
 fn bindings(server: Iis<'_>, now: Timestamp) -> Result<Vec<Finding>> {
     let map = SiteMap::of(server)?;
     let known = authorities(server);
-    let bindings = map.sites.iter().flat_map(|site| &site.bindings).filter(|binding| binding.is_https());
-    let checks = bindings.filter_map(|binding| check(binding, map.serving(binding)?.thumbprint.as_deref()));
+    let bindings = map
+        .sites
+        .iter()
+        .flat_map(|site| &site.bindings)
+        .filter(|binding| binding.is_https());
+    let checks =
+        bindings.filter_map(|binding| check(binding, map.serving(binding)?.thumbprint.as_deref()));
     let checks: Vec<Check> = checks.collect();
     let verdicts = served::confirm(&checks.iter().collect::<Vec<_>>(), &known);
-    let remarks = checks.iter().zip(verdicts).flat_map(|(check, verdict)| verdict.remarks(check, now));
+    let remarks = checks
+        .iter()
+        .zip(verdicts)
+        .flat_map(|(check, verdict)| verdict.remarks(check, now));
     Ok(remarks.map(finding).collect())
 }
 
 fn finding(remark: Remark) -> Finding {
     let Remark { id, good, text } = remark;
-    Finding { id, level: if good { Level::Note } else { Level::Attention }, text }
+    Finding {
+        id,
+        level: if good { Level::Note } else { Level::Attention },
+        text,
+    }
 }
 
 /// `HOST`, `HOST:PORT`, `[::1]:PORT`.
@@ -67,10 +93,25 @@ fn target(typed: &str) -> Result<(String, u16)> {
     }
 }
 
-fn named(host: &str, port: u16, here: Option<&[Here]>, known: &[Vec<u8>], now: Timestamp) -> Vec<Finding> {
+fn named(
+    host: &str,
+    port: u16,
+    here: Option<&[Here]>,
+    known: &[Vec<u8>],
+    now: Timestamp,
+) -> Vec<Finding> {
     let name = format!("{host}:{port}");
-    let one = |level, text: Text| Finding { id: "tls", level, text };
-    let nothing = |reason: Text| one(Level::Attention, text!("tls-nothing", name = name.as_str(), reason = reason));
+    let one = |level, text: Text| Finding {
+        id: "tls",
+        level,
+        text,
+    };
+    let nothing = |reason: Text| {
+        one(
+            Level::Attention,
+            text!("tls-nothing", name = name.as_str(), reason = reason),
+        )
+    };
     let address = match (host, port).to_socket_addrs().map(|mut found| found.next()) {
         Ok(Some(address)) => address,
         Ok(None) => return vec![nothing(text!("tls-no-address"))],
@@ -81,20 +122,39 @@ fn named(host: &str, port: u16, here: Option<&[Here]>, known: &[Vec<u8>], now: T
         Err(error) => return vec![nothing(served::reason(&error))],
     };
     let (shown, thumbprint) = (served.name(), served.thumbprint());
-    let until = served.leaf().map_or_else(|| "-".to_owned(), |leaf| super::day(leaf.not_after()));
-    let ours = here.is_none_or(|here| here.iter().any(|one| one.certificate.thumbprint() == thumbprint));
+    let until = served
+        .leaf()
+        .map_or_else(|| "-".to_owned(), |leaf| super::day(leaf.not_after()));
+    let ours = here.is_none_or(|here| {
+        here.iter()
+            .any(|one| one.certificate.thumbprint() == thumbprint)
+    });
     let line = match ours {
         true => one(
             Level::Note,
-            text!("tls-shown", name = name.as_str(), shown = shown, thumbprint = thumbprint, until = until),
+            text!(
+                "tls-shown",
+                name = name.as_str(),
+                shown = shown,
+                thumbprint = thumbprint,
+                until = until
+            ),
         ),
         false => one(
             Level::Attention,
-            text!("tls-not-ours", name = name.as_str(), shown = shown, thumbprint = thumbprint, until = until),
+            text!(
+                "tls-not-ours",
+                name = name.as_str(),
+                shown = shown,
+                thumbprint = thumbprint,
+                until = until
+            ),
         ),
     };
     let missing = served.missing(known);
-    let missing = missing.iter().map(|authority| served::missing_authority(&name, authority));
+    let missing = missing
+        .iter()
+        .map(|authority| served::missing_authority(&name, authority));
     let remarks = missing.chain(served.end(&name, now)).map(finding);
     std::iter::once(line).chain(remarks).collect()
 }
@@ -108,16 +168,29 @@ mod tests {
     fn a_certificate_that_is_over_needs_attention_and_one_that_ends_soon_is_a_note() {
         let begin = "2026-01-01T00:00:00Z".parse().unwrap();
         let authority = Authority::new("Test", begin).unwrap();
-        let issue = || authority.issue(&["www.example.com"], Kind::P256, begin).unwrap();
+        let issue = || {
+            authority
+                .issue(&["www.example.com"], Kind::P256, begin)
+                .unwrap()
+        };
         let end = issue().leaf().not_after();
         let (address, serving) = served::tests::serve(vec![issue(), issue(), issue()]);
         let shown = |now: Timestamp| {
             let findings = named("127.0.0.1", address.port(), None, &[], now);
-            findings.iter().map(|finding| (finding.id, finding.level)).collect::<Vec<_>>()
+            findings
+                .iter()
+                .map(|finding| (finding.id, finding.level))
+                .collect::<Vec<_>>()
         };
         let hour = jiff::SignedDuration::from_hours(1);
-        assert_eq!(shown(end + hour), [("tls", Level::Note), ("tls-expired", Level::Attention)]);
-        assert_eq!(shown(end - hour), [("tls", Level::Note), ("tls-expires-soon", Level::Note)]);
+        assert_eq!(
+            shown(end + hour),
+            [("tls", Level::Note), ("tls-expired", Level::Attention)]
+        );
+        assert_eq!(
+            shown(end - hour),
+            [("tls", Level::Note), ("tls-expires-soon", Level::Note)]
+        );
         assert_eq!(shown(begin), [("tls", Level::Note)]);
         serving.join().unwrap();
     }

@@ -24,21 +24,36 @@ struct Shown {
 impl Shown {
     /// The friendly name, and the common one where it says something else.
     fn label(&self) -> String {
-        let name = self.certificate.common_name().unwrap_or_else(|| self.certificate.display_name());
-        match self.friendly_name.as_deref().filter(|friendly| !friendly.is_empty() && *friendly != name) {
+        let name = self
+            .certificate
+            .common_name()
+            .unwrap_or_else(|| self.certificate.display_name());
+        match self
+            .friendly_name
+            .as_deref()
+            .filter(|friendly| !friendly.is_empty() && *friendly != name)
+        {
             Some(friendly) => format!("{friendly} ({name})"),
             None => name.to_owned(),
         }
     }
 }
 
-/// Shows the sites of a server with what is wrong about them; the same for programs. Only the bindings of the
-/// certificates that `names` mean, where there are some.
-pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere], names: &[String]) -> Value {
+/// Shows the sites of a server with what is wrong about them; the same for programs. Only the
+/// bindings of the certificates that `names` mean, where there are some.
+pub fn show(
+    run: &Run<'_>,
+    map: &SiteMap,
+    seen: &[Seen],
+    elsewhere: &[Elsewhere],
+    names: &[String],
+) -> Value {
     let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
     let known: HashMap<String, Shown> = wanted.filter_map(shown).collect();
     let thumbprint = |site: &Site, binding: &Binding| thumbprint(map, site, binding);
-    let is_wanted = |thumbprint: Option<&str>| names.is_empty() || thumbprint.is_some_and(|t| known.contains_key(t));
+    let is_wanted = |thumbprint: Option<&str>| {
+        names.is_empty() || thumbprint.is_some_and(|t| known.contains_key(t))
+    };
     let words = |text| run.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-site")),
@@ -54,19 +69,34 @@ pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere]
             if !is_wanted(thumbprint.as_deref()) {
                 continue;
             }
-            let shown = thumbprint.as_ref().and_then(|thumbprint| known.get(thumbprint));
+            let shown = thumbprint
+                .as_ref()
+                .and_then(|thumbprint| known.get(thumbprint));
             bindings.push(document(map, binding, thumbprint.as_deref(), shown));
             if binding.is_https() || thumbprint.is_some() {
-                let label = shown.map(Shown::label).or(thumbprint).unwrap_or_else(|| words(text!("cell-none")));
-                let expires = shown.map_or_else(String::new, |shown| day(shown.certificate.not_after()));
-                table.row(vec![cut(&site.name, SITE), cut(&place(binding), PLACE), cut(&label, CERTIFICATE), expires]);
+                let label = shown
+                    .map(Shown::label)
+                    .or(thumbprint)
+                    .unwrap_or_else(|| words(text!("cell-none")));
+                let expires =
+                    shown.map_or_else(String::new, |shown| day(shown.certificate.not_after()));
+                table.row(vec![
+                    cut(&site.name, SITE),
+                    cut(&place(binding), PLACE),
+                    cut(&label, CERTIFICATE),
+                    expires,
+                ]);
                 rows += 1;
             }
         }
         documents.push(json!({ "id": site.id, "name": site.name, "bindings": bindings }));
     }
     if !map.sites.is_empty() {
-        run.console.say(&text!("list-sites-headline", count = map.sites.len(), bindings = rows));
+        run.console.say(&text!(
+            "list-sites-headline",
+            count = map.sites.len(),
+            bindings = rows
+        ));
     }
     if rows > 0 {
         run.console.table(&table);
@@ -75,23 +105,39 @@ pub fn show(run: &Run<'_>, map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere]
     if automatic_rebind == Some(true) && names.is_empty() {
         run.console.mention(&text!("list-automatic-rebind"));
     }
-    let warnings =
-        if names.is_empty() && !seen.is_empty() { review(map, seen, elsewhere, run.now) } else { Vec::new() };
-    warnings.iter().for_each(|warning| run.console.warn(warning));
-    let warnings: Vec<_> = warnings.iter().map(|warning| run.console.words(warning)).collect();
+    let warnings = if names.is_empty() && !seen.is_empty() {
+        review(map, seen, elsewhere, run.now)
+    } else {
+        Vec::new()
+    };
+    warnings
+        .iter()
+        .for_each(|warning| run.console.warn(warning));
+    let warnings: Vec<_> = warnings
+        .iter()
+        .map(|warning| run.console.words(warning))
+        .collect();
     json!({ "sites": documents, "warnings": warnings, "automatic_rebind": automatic_rebind })
 }
 
 fn shown(seen: &Seen) -> Option<(String, Shown)> {
     let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
     let friendly_name = seen.certificate.properties.friendly_name.clone();
-    Some((certificate.thumbprint(), Shown { friendly_name, certificate }))
+    Some((
+        certificate.thumbprint(),
+        Shown {
+            friendly_name,
+            certificate,
+        },
+    ))
 }
 
 /// The certificate that a binding serves.
 fn thumbprint(map: &SiteMap, site: &Site, binding: &Binding) -> Option<String> {
     if binding.protocol.eq_ignore_ascii_case("ftp") {
-        return site.ftp_in_use(map.ftp_defaults.as_ref()).map(|ftp| ftp.thumbprint.clone());
+        return site
+            .ftp_in_use(map.ftp_defaults.as_ref())
+            .map(|ftp| ftp.thumbprint.clone());
     }
     map.serving(binding)?.thumbprint.clone()
 }
@@ -101,14 +147,23 @@ fn place(binding: &Binding) -> String {
     match binding.parts() {
         Some(parts) if !parts.host.is_empty() => format!("{}:{}", parts.host, parts.port),
         Some(parts) => match parts.ip {
-            Some(ip) => Endpoint::Address { ip, port: parts.port }.to_string(),
+            Some(ip) => Endpoint::Address {
+                ip,
+                port: parts.port,
+            }
+            .to_string(),
             None => format!("*:{}", parts.port),
         },
         None => binding.to_string(),
     }
 }
 
-fn document(map: &SiteMap, binding: &Binding, thumbprint: Option<&str>, shown: Option<&Shown>) -> Value {
+fn document(
+    map: &SiteMap,
+    binding: &Binding,
+    thumbprint: Option<&str>,
+    shown: Option<&Shown>,
+) -> Value {
     let record = map.serving(binding);
     json!({
         "protocol": binding.protocol, "information": binding.information, "ssl_flags": binding.ssl_flags,

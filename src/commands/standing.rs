@@ -1,4 +1,5 @@
-//! How certificates stand today: valid, about to end, ended, or not valid yet, in the words of plans and results.
+//! How certificates stand today: valid, about to end, ended, or not valid yet, in the words of
+//! plans and results.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -49,8 +50,16 @@ pub fn document(leaf: &Certificate, now: Timestamp) -> Value {
 
 /// Says how many are valid today.
 pub fn headline(run: &Run<'_>, leaves: &[&Certificate]) {
-    let line = text!("standing-headline", valid = count_valid(leaves, run.now), total = leaves.len());
-    if all_valid(leaves, run.now) { run.console.mention(&line) } else { run.console.say(&line) }
+    let line = text!(
+        "standing-headline",
+        valid = count_valid(leaves, run.now),
+        total = leaves.len()
+    );
+    if all_valid(leaves, run.now) {
+        run.console.mention(&line)
+    } else {
+        run.console.say(&line)
+    }
 }
 
 /// Says which are not valid today, or will soon not be.
@@ -66,10 +75,21 @@ pub fn tell(run: &Run<'_>, leaves: &[&Certificate]) {
                 day = day(leaf.not_before())
             )),
             Remaining::Over => {
-                run.console.warn(&text!("standing-expired", name = name, thumbprint = thumbprint, day = until));
+                run.console.warn(&text!(
+                    "standing-expired",
+                    name = name,
+                    thumbprint = thumbprint,
+                    day = until
+                ));
             }
             Remaining::Days(left) => {
-                let line = text!("standing-soon", name = name, thumbprint = thumbprint, left = left, day = until);
+                let line = text!(
+                    "standing-soon",
+                    name = name,
+                    thumbprint = thumbprint,
+                    left = left,
+                    day = until
+                );
                 run.console.mention(&line);
             }
             Remaining::Long => {}

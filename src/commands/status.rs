@@ -1,4 +1,5 @@
-//! `status`: what is safe, overdue or at risk, on one screen and as an exit code; for people and for monitoring.
+//! `status`: what is safe, overdue or at risk, on one screen and as an exit code; for people and
+//! for monitoring.
 
 use serde_json::json;
 
@@ -24,15 +25,23 @@ use crate::verify::{self, Finding, Level};
 pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
     let Known { state, unasked } = run.memory();
     let media = run.vault_media(&args.media)?;
-    let mut findings: Vec<Finding> = unasked.into_iter().map(|text| attention("state-unread", text)).collect();
+    let mut findings: Vec<Finding> = unasked
+        .into_iter()
+        .map(|text| attention("state-unread", text))
+        .collect();
     let here = here(run, args, &mut findings)?;
     match &state {
         Some(state) => findings.extend(judge(run, state, &media, here.as_deref())?),
-        None if findings.is_empty() => findings.push(attention("not-enrolled", text!("status-not-enrolled"))),
+        None if findings.is_empty() => {
+            findings.push(attention("not-enrolled", text!("status-not-enrolled")))
+        }
         None => {}
     }
     if args.handing_back || state.as_ref().is_some_and(|state| is_closed(state, &media)) {
-        findings.extend(status::remaining(state.as_ref(), here.as_deref().unwrap_or_default()));
+        findings.extend(status::remaining(
+            state.as_ref(),
+            here.as_deref().unwrap_or_default(),
+        ));
     }
     if let Some(names) = &args.tls {
         findings.extend(shown::ask(names, here.as_deref(), run.now)?);
@@ -44,17 +53,27 @@ pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
 }
 
 fn attention(id: &'static str, text: Text) -> Finding {
-    Finding { id, level: Level::Attention, text }
+    Finding {
+        id,
+        level: Level::Attention,
+        text,
+    }
 }
 
 /// Whether the owner ended this server's right to write, as far as it is known here.
 pub fn is_closed(state: &State, media: &[Medium]) -> bool {
     let own = state.server();
-    let told = || verify::trust_of(media, Some(state)).is_ok_and(|trust| trust.closed_at(own).is_some());
+    let told =
+        || verify::trust_of(media, Some(state)).is_ok_and(|trust| trust.closed_at(own).is_some());
     state.trust.closed_at(own).is_some() || (!media.is_empty() && told())
 }
 
-fn judge(run: &Run<'_>, state: &State, media: &[Medium], here: Option<&[Here]>) -> Result<Vec<Finding>> {
+fn judge(
+    run: &Run<'_>,
+    state: &State,
+    media: &[Medium],
+    here: Option<&[Here]>,
+) -> Result<Vec<Finding>> {
     let mut findings = status::run(state, here, run.now);
     if !media.is_empty() {
         findings.extend(verify::glance(media, state, run.now)?);
@@ -67,21 +86,36 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
     let on_windows = crate::system::iis().is_some().then(|| IIS.to_owned());
     let Some(source) = args.from.clone().or(on_windows) else {
         let missing = || Error::usage(text!("error-missing-argument", argument = "--from SOURCE"));
-        return if args.handing_back { Err(missing()) } else { Ok(None) };
+        return if args.handing_back {
+            Err(missing())
+        } else {
+            Ok(None)
+        };
     };
     if source != IIS {
-        let files = SourceFiles { key: None, source_password_file: args.source_password_file.clone() };
+        let files = SourceFiles {
+            key: None,
+            source_password_file: args.source_password_file.clone(),
+        };
         return Ok(Some(in_files(run.holdings(&source, &files)?, findings)));
     }
     let server = iis::here()?;
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
     findings.extend(interrupted(run)?);
-    let with_keys = here.seen.iter().filter(|seen| StoreName::WITH_KEYS.contains(&seen.store));
+    let with_keys = here
+        .seen
+        .iter()
+        .filter(|seen| StoreName::WITH_KEYS.contains(&seen.store));
     let parsed = with_keys.filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
         let (has_key, pending) = (seen.key.may_be_here(), seen.store == StoreName::Request);
-        Some(Here { certificate, hindrance: repair::hindrance(seen), has_key, pending })
+        Some(Here {
+            certificate,
+            hindrance: repair::hindrance(seen),
+            has_key,
+            pending,
+        })
     });
     Ok(Some(parsed.collect()))
 }
@@ -89,9 +123,17 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
 fn in_files(holdings: Holdings, findings: &mut Vec<Finding>) -> Vec<Here> {
     for unreadable in holdings.unreadable {
         let (name, reason) = (unreadable.name, unreadable.reason);
-        findings.push(attention("unreadable", text!("status-no-key", name = name, reason = reason)));
+        findings.push(attention(
+            "unreadable",
+            text!("status-no-key", name = name, reason = reason),
+        ));
     }
-    let here = |held: &Held| Here { certificate: held.leaf().clone(), hindrance: None, has_key: true, pending: false };
+    let here = |held: &Held| Here {
+        certificate: held.leaf().clone(),
+        hindrance: None,
+        has_key: true,
+        pending: false,
+    };
     holdings.key_pairs.iter().map(here).collect()
 }
 
@@ -101,10 +143,15 @@ fn faults(server: Iis<'_>, here: &Snapshot) -> Result<Vec<Finding>> {
     let replaced = replaced.iter().map(|certificate| Finding {
         id: "replaced",
         level: Level::Note,
-        text: text!("repair-replaced", name = certificate.display_name(), thumbprint = certificate.thumbprint()),
+        text: text!(
+            "repair-replaced",
+            name = certificate.display_name(),
+            thumbprint = certificate.thumbprint()
+        ),
     });
     let orphans = repair::orphans(server, here)?.len();
-    let orphans = (orphans > 0).then(|| attention("orphans", text!("status-orphans", count = orphans)));
+    let orphans =
+        (orphans > 0).then(|| attention("orphans", text!("status-orphans", count = orphans)));
     Ok(replaced.chain(orphans).collect())
 }
 
@@ -112,7 +159,10 @@ fn interrupted(run: &Run<'_>) -> Result<Option<Finding>> {
     let open = journal::look(&run.state_folder()?)?;
     Ok(open.map(|open| {
         let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-        attention("interrupted", text!("status-interrupted", what = open.what.as_str(), when = when))
+        attention(
+            "interrupted",
+            text!("status-interrupted", what = open.what.as_str(), when = when),
+        )
     }))
 }
 
@@ -128,13 +178,24 @@ fn exit(findings: &[Finding]) -> Exit {
 fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
     let console = run.console;
     let newest = state.and_then(|state| state.generations().next());
-    let left_out = state.map(|state| left_out::in_memory(state, run.now)).unwrap_or_default();
+    let left_out = state
+        .map(|state| left_out::in_memory(state, run.now))
+        .unwrap_or_default();
     if let Some(newest) = newest {
         let (number, day, count) = (newest.number, day(newest.time), newest.key_pairs.len());
         let left_out = left_out::count(&left_out);
-        console.say(&text!("status-newest", number = number, day = day, count = count, left_out = left_out));
+        console.say(&text!(
+            "status-newest",
+            number = number,
+            day = day,
+            count = count,
+            left_out = left_out
+        ));
     }
-    let urgent: Vec<_> = findings.iter().filter(|finding| finding.level > Level::Note).collect();
+    let urgent: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.level > Level::Note)
+        .collect();
     match urgent.len() {
         0 => console.say(&text!("status-good")),
         count => console.warn(&text!("status-attention", count = count)),
@@ -144,7 +205,10 @@ fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) 
         console.table(&media_table(run, state));
     }
     if exit != Exit::Done {
-        run.report(Event::NeedsAttention, &text!("event-needs-attention", count = urgent.len()));
+        run.report(
+            Event::NeedsAttention,
+            &text!("event-needs-attention", count = urgent.len()),
+        );
     }
     console.document(
         exit,

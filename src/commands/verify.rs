@@ -13,26 +13,34 @@ use crate::verify::{self, Finding, Level, Report};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
-    let pin = args
-        .vault
-        .as_deref()
-        .map(|text| VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text))));
+    let pin = args.vault.as_deref().map(|text| {
+        VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))
+    });
     let media = run.vault_media_or_inserted(&args.media)?;
     let known = run.memory();
     let mut report = verify::run(&media, known.state.as_ref(), pin.transpose()?, run.now)?;
     if let Some(text) = known.unasked {
-        report.findings.push(Finding { id: "state-unread", level: Level::Attention, text });
+        report.findings.push(Finding {
+            id: "state-unread",
+            level: Level::Attention,
+            text,
+        });
     }
     let exit = report.exit();
     say(run, &report, exit);
     match exit {
-        Exit::Done => run.note(&report.vault, |state| remember(state, &media, &report, run.now)),
+        Exit::Done => run.note(&report.vault, |state| {
+            remember(state, &media, &report, run.now)
+        }),
         Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
             run.note(&report.vault, |state| remember_devices(state, &media))
         }
         _ => {}
     }
-    let wish = Afterwards { eject: args.eject, keep_mounted: false };
+    let wish = Afterwards {
+        eject: args.eject,
+        keep_mounted: false,
+    };
     let names: Vec<String> = media.iter().map(|medium| medium.name.clone()).collect();
     let (exit, ejected) = run.take_out(&names, wish, false, exit);
     run.console.document(exit, document(run, &report, ejected));
@@ -41,7 +49,11 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
 
 fn say(run: &Run<'_>, report: &Report, exit: Exit) {
     let console = run.console;
-    let whole = report.numbers.iter().filter(|judged| judged.state == "whole").count();
+    let whole = report
+        .numbers
+        .iter()
+        .filter(|judged| judged.state == "whole")
+        .count();
     let verdict = match exit {
         Exit::Done => text!("verify-good", count = whole, size = size(report.bytes)),
         Exit::Damaged => text!("verify-lost", count = whole),
@@ -50,7 +62,11 @@ fn say(run: &Run<'_>, report: &Report, exit: Exit) {
     };
     console.say(&verdict);
     for (server, number) in report.newest() {
-        console.mention(&text!("verify-newest", server = server.to_string(), number = number.get()));
+        console.mention(&text!(
+            "verify-newest",
+            server = server.to_string(),
+            number = number.get()
+        ));
     }
     run.show_findings(&report.findings);
 }
@@ -71,7 +87,12 @@ fn document(run: &Run<'_>, report: &Report, ejected: Vec<String>) -> Value {
 /// Once it was said that a medium is on another device, it is known there.
 fn remember_devices(state: &mut State, media: &[Medium]) {
     for medium in media {
-        let Some(label) = medium.label().filter(|label| state.media().contains_key(&label.medium)) else { continue };
+        let Some(label) = medium
+            .label()
+            .filter(|label| state.media().contains_key(&label.medium))
+        else {
+            continue;
+        };
         state.medium(&label.medium).is_on(medium.descriptor());
     }
 }
@@ -79,7 +100,9 @@ fn remember_devices(state: &mut State, media: &[Medium]) {
 /// A check that found everything right is remembered with the medium.
 fn remember(state: &mut State, media: &[Medium], report: &Report, now: jiff::Timestamp) {
     for (medium, newest) in media.iter().zip(&report.newest_on) {
-        let Some(label) = medium.label() else { continue };
+        let Some(label) = medium.label() else {
+            continue;
+        };
         let seen = state.medium(&label.medium);
         let away = seen.was_away(medium.attachment().as_deref());
         seen.label = label.label;

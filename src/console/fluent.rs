@@ -46,14 +46,16 @@ impl Texts {
         let mut bundle = FluentBundle::new(vec![language]);
         // Marks around inserted values would end up in what people copy from the screen.
         bundle.set_use_isolating(false);
-        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        let resource =
+            FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
         bundle.add_resource_overriding(resource);
         Self(bundle)
     }
 
     /// The words of a sentence; an unknown id shows itself.
     pub fn words(&self, text: &Text) -> String {
-        self.pattern(text.id, None, &self.args(text)).unwrap_or_else(|| text.id.to_owned())
+        self.pattern(text.id, None, &self.args(text))
+            .unwrap_or_else(|| text.id.to_owned())
     }
 
     /// The words of an id without values.
@@ -68,7 +70,8 @@ impl Texts {
         [self.words(text), attribute("cause"), attribute("hint")]
     }
 
-    /// Message of a wrong secret and what to mind when it is typed once more, where there are words for that.
+    /// Message of a wrong secret and what to mind when it is typed once more, where there are words
+    /// for that.
     pub fn again(&self, text: &Text) -> Option<String> {
         let again = self.pattern(text.id, Some("again"), &self.args(text))?;
         Some(format!("{}\n{again}", self.words(text)))
@@ -77,11 +80,20 @@ impl Texts {
     fn args(&self, text: &Text) -> FluentArgs<'static> {
         let value = |arg: &Arg| match arg {
             Arg::Words(words) => FluentValue::from(plain(words)),
-            Arg::Lines(lines) => FluentValue::from(lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")),
+            Arg::Lines(lines) => FluentValue::from(
+                lines
+                    .iter()
+                    .map(|line| plain(line))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ),
             Arg::Number(number) => FluentValue::from(*number),
             Arg::Text(text) => FluentValue::from(self.words(text)),
         };
-        text.args.iter().map(|(name, arg)| (*name, value(arg))).collect()
+        text.args
+            .iter()
+            .map(|(name, arg)| (*name, value(arg)))
+            .collect()
     }
 
     fn pattern(&self, id: &str, attribute: Option<&str>, args: &FluentArgs<'_>) -> Option<String> {
@@ -91,7 +103,11 @@ impl Texts {
             Some(name) => message.get_attribute(name)?.value(),
         };
         let mut errors = Vec::new();
-        Some(self.0.format_pattern(pattern, Some(args), &mut errors).into_owned())
+        Some(
+            self.0
+                .format_pattern(pattern, Some(args), &mut errors)
+                .into_owned(),
+        )
     }
 }
 
@@ -104,7 +120,10 @@ mod tests {
 
     /// Every message and attribute of a file with the variables it uses.
     fn inventory(source: &str) -> BTreeMap<String, BTreeSet<String>> {
-        assert!(FluentResource::try_new(source.to_owned()).is_ok(), "the file has a mistake");
+        assert!(
+            FluentResource::try_new(source.to_owned()).is_ok(),
+            "the file has a mistake"
+        );
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let (mut message, mut key) = (String::new(), String::new());
         for line in source.lines() {
@@ -114,13 +133,16 @@ mod tests {
                 assert!(!found.contains_key(head), "{head} stands twice");
                 message = head.to_owned();
                 key.clone_from(&message);
-            } else if let Some(name) = attribute.filter(|name| name.bytes().all(|b| b.is_ascii_lowercase())) {
+            } else if let Some(name) =
+                attribute.filter(|name| name.bytes().all(|b| b.is_ascii_lowercase()))
+            {
                 key = format!("{message}.{name}");
             }
-            let variables = line
-                .split('$')
-                .skip(1)
-                .map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>());
+            let variables = line.split('$').skip(1).map(|rest| {
+                rest.chars()
+                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                    .collect::<String>()
+            });
             found.entry(key.clone()).or_default().extend(variables);
         }
         found.remove("");
@@ -139,9 +161,10 @@ mod tests {
                     let rest = rest.trim_start().strip_prefix('"')?;
                     Some(rest.split('"').next()?.to_owned())
                 });
-                found.extend(
-                    calls.filter(|id| id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit())),
-                );
+                found.extend(calls.filter(|id| {
+                    id.bytes()
+                        .all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit())
+                }));
             }
         }
     }
@@ -149,8 +172,13 @@ mod tests {
     #[test]
     fn both_languages_say_everything_with_the_same_values() {
         let (english, japanese) = (inventory(ENGLISH), inventory(JAPANESE));
-        let names = |texts: &BTreeMap<String, BTreeSet<String>>| texts.keys().cloned().collect::<BTreeSet<_>>();
-        let missing: Vec<_> = names(&english).symmetric_difference(&names(&japanese)).cloned().collect();
+        let names = |texts: &BTreeMap<String, BTreeSet<String>>| {
+            texts.keys().cloned().collect::<BTreeSet<_>>()
+        };
+        let missing: Vec<_> = names(&english)
+            .symmetric_difference(&names(&japanese))
+            .cloned()
+            .collect();
         assert!(missing.is_empty(), "only in one language: {missing:?}");
         for (id, variables) in &english {
             assert_eq!(variables, &japanese[id], "values of {id}");
@@ -160,11 +188,18 @@ mod tests {
     #[test]
     fn every_sentence_of_the_program_has_words_and_every_word_is_used() {
         let mut used = BTreeSet::new();
-        ids_in_source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut used);
-        let known: BTreeSet<String> = inventory(ENGLISH).into_keys().filter(|id| !id.contains('.')).collect();
+        ids_in_source(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut used,
+        );
+        let known: BTreeSet<String> = inventory(ENGLISH)
+            .into_keys()
+            .filter(|id| !id.contains('.'))
+            .collect();
         let unworded: Vec<_> = used.difference(&known).collect();
         assert!(unworded.is_empty(), "no words for {unworded:?}");
-        let by_name = |id: &String| id == "help" || id.starts_with("help-") || id.starts_with("label-");
+        let by_name =
+            |id: &String| id == "help" || id.starts_with("help-") || id.starts_with("label-");
         let unused: Vec<_> = known.difference(&used).filter(|id| !by_name(id)).collect();
         assert!(unused.is_empty(), "nobody says {unused:?}");
     }
@@ -172,33 +207,58 @@ mod tests {
     /// What people see of a file: everything but ids and remarks.
     fn values(source: &str) -> String {
         let lines = source.lines().filter(|line| !line.starts_with('#'));
-        let value = |line: &str| line.split_once(" =").map_or(line, |(_, value)| value).to_lowercase();
+        let value = |line: &str| {
+            line.split_once(" =")
+                .map_or(line, |(_, value)| value)
+                .to_lowercase()
+        };
         lines.map(value).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn japanese_screens_avoid_the_words_that_mislead() {
         let avoid = "初期化 受信者 スナップショット バインディング サムプリント 回復キー ボールト ドリル ドライラン 鍵ペア リストア 媒体 オーナー";
-        let found: Vec<_> = avoid.split(' ').filter(|word| values(JAPANESE).contains(word)).collect();
+        let found: Vec<_> = avoid
+            .split(' ')
+            .filter(|word| values(JAPANESE).contains(word))
+            .collect();
         assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]
     fn english_screens_avoid_the_words_of_specialists() {
-        let avoid = "fork tombstone sshsig recipient snapshot initialise initialize ed25519 identity";
-        let found: Vec<_> = avoid.split(' ').filter(|word| values(ENGLISH).contains(word)).collect();
+        let avoid =
+            "fork tombstone sshsig recipient snapshot initialise initialize ed25519 identity";
+        let found: Vec<_> = avoid
+            .split(' ')
+            .filter(|word| values(ENGLISH).contains(word))
+            .collect();
         assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]
     fn where_no_generation_is_whole_nothing_is_said_to_be_restorable() {
-        for (language, restorable) in [(Language::En, "can be restored"), (Language::Ja, "復元できます")] {
+        for (language, restorable) in [
+            (Language::En, "can be restored"),
+            (Language::Ja, "復元できます"),
+        ] {
             let texts = Texts::load(language);
             let sentences = |count: u32| {
-                [crate::text!("verify-attention", count = count), crate::text!("verify-forged", count = count)]
+                [
+                    crate::text!("verify-attention", count = count),
+                    crate::text!("verify-forged", count = count),
+                ]
             };
-            assert!(sentences(0).iter().all(|text| !texts.words(text).contains(restorable)));
-            assert!(sentences(2).iter().all(|text| texts.words(text).contains(restorable)));
+            assert!(
+                sentences(0)
+                    .iter()
+                    .all(|text| !texts.words(text).contains(restorable))
+            );
+            assert!(
+                sentences(2)
+                    .iter()
+                    .all(|text| texts.words(text).contains(restorable))
+            );
         }
     }
 
@@ -207,8 +267,14 @@ mod tests {
         let texts = Texts::load(Language::En);
         let words = |words: &str| texts.words(&crate::text!("os-other", words = words));
         assert_eq!(words("a\u{1b}[2Jb"), "a[2Jb");
-        assert_eq!(words("www\ndone: saved\r\u{2028}\u{202e}x\u{2066}\u{200f}\u{61c}"), "wwwdone: savedx");
+        assert_eq!(
+            words("www\ndone: saved\r\u{2028}\u{202e}x\u{2066}\u{200f}\u{61c}"),
+            "wwwdone: savedx"
+        );
         let lines = vec!["a\nb".to_owned(), "c".to_owned()];
-        assert_eq!(texts.words(&crate::text!("os-other", words = lines)), "ab\nc");
+        assert_eq!(
+            texts.words(&crate::text!("os-other", words = lines)),
+            "ab\nc"
+        );
     }
 }

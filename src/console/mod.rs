@@ -1,5 +1,6 @@
-//! The only place that prints or asks. Results go to standard output; questions, progress and errors to standard
-//! error. No colours, no cursor tricks: an old server's console knows no escape sequences.
+//! The only place that prints or asks. Results go to standard output; questions, progress and
+//! errors to standard error. No colours, no cursor tricks: an old server's console knows no escape
+//! sequences.
 
 mod fluent;
 mod page;
@@ -35,7 +36,12 @@ pub struct Console {
 impl Console {
     /// A console in a language.
     pub fn new(language: Language, json: bool, quiet: bool) -> Self {
-        Self { texts: Texts::load(language), json, quiet, record: Mutex::new(None) }
+        Self {
+            texts: Texts::load(language),
+            json,
+            quiet,
+            record: Mutex::new(None),
+        }
     }
 
     /// Begins to keep what is said and answered, for a report. Secrets are never among it.
@@ -46,12 +52,21 @@ impl Console {
     /// Everything since [`Console::record`], and how it ended.
     pub fn recorded(&self, end: &Text) -> String {
         self.keep(&self.words(end));
-        let lines = self.record.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lines = self
+            .record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         lines.unwrap_or_default().join("\r\n") + "\r\n"
     }
 
     fn keep(&self, words: &str) {
-        if let Some(lines) = self.record.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(lines) = self
+            .record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+        {
             lines.extend(words.lines().map(str::to_owned));
         }
     }
@@ -77,7 +92,11 @@ impl Console {
 
     /// A line of the result that stays unsaid when nothing but problems is wanted.
     pub fn mention(&self, text: &Text) {
-        if self.quiet { self.keep(&self.words(text)) } else { self.say(text) }
+        if self.quiet {
+            self.keep(&self.words(text))
+        } else {
+            self.say(text)
+        }
     }
 
     /// A line about what is going on, for someone who watches.
@@ -171,7 +190,12 @@ impl Console {
     ///
     /// # Errors
     /// Where nobody can be asked.
-    pub fn choose(&self, question: &Text, choices: &[String], none: &Text) -> Result<Option<usize>> {
+    pub fn choose(
+        &self,
+        question: &Text,
+        choices: &[String],
+        none: &Text,
+    ) -> Result<Option<usize>> {
         self.show_privately(&[&self.words(question)])?;
         for (at, choice) in choices.iter().enumerate() {
             self.show_privately(&[&format!("  {:>2}  {}", at + 1, plain(choice))])?;
@@ -183,7 +207,8 @@ impl Console {
         Ok(answer)
     }
 
-    /// Asks for one of these numbers, until one of them is typed; an empty answer is 1 where that is among them.
+    /// Asks for one of these numbers, until one of them is typed; an empty answer is 1 where that
+    /// is among them.
     ///
     /// # Errors
     /// Where nobody can be asked.
@@ -191,7 +216,11 @@ impl Console {
         let usual = (*among.end()).min(1);
         loop {
             let typed = self.ask(&text!("prompt-choice", usual = usual))?;
-            let number = if typed.is_empty() { Some(usual) } else { prompt::half_width(&typed).parse().ok() };
+            let number = if typed.is_empty() {
+                Some(usual)
+            } else {
+                prompt::half_width(&typed).parse().ok()
+            };
             match number.filter(|number| among.contains(number)) {
                 Some(number) => return Ok(number),
                 None => self.remark(&text!("prompt-number")),
@@ -199,10 +228,14 @@ impl Console {
         }
     }
 
-    /// Shows a question and reads the answer, a line without its end. What was typed before the question is no answer.
+    /// Shows a question and reads the answer, a line without its end. What was typed before the
+    /// question is no answer.
     fn answer(&self, question: &Text, shown: &str) -> Result<Zeroizing<String>> {
         if !self.interactive() {
-            return Err(Error::usage(text!("error-unanswered", question = question.clone())));
+            return Err(Error::usage(text!(
+                "error-unanswered",
+                question = question.clone()
+            )));
         }
         system::forget_typed();
         let _ = write!(std::io::stderr(), "{shown} ");
@@ -216,8 +249,8 @@ impl Console {
         self.print_error(&words);
     }
 
-    /// Shows a line to a person only: never to a file or another program. It comes in parts, because putting a secret
-    /// into a sentence would leave a copy of it in memory.
+    /// Shows a line to a person only: never to a file or another program. It comes in parts,
+    /// because putting a secret into a sentence would leave a copy of it in memory.
     ///
     /// # Errors
     /// Where nobody looks.
@@ -233,13 +266,15 @@ impl Console {
     }
 }
 
-/// Words from elsewhere, without what could make them look like more than one value: characters that move the cursor or
-/// start a line, and marks that turn the direction of writing around.
+/// Words from elsewhere, without what could make them look like more than one value: characters
+/// that move the cursor or start a line, and marks that turn the direction of writing around.
 fn plain(words: &str) -> String {
     let line = |c: char| matches!(c, '\u{2028}' | '\u{2029}');
-    let direction =
-        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    words.chars().filter(|c| !c.is_control() && !line(*c) && !direction(*c)).collect()
+    let direction = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    words
+        .chars()
+        .filter(|c| !c.is_control() && !line(*c) && !direction(*c))
+        .collect()
 }
 
 /// JSON with everything beyond ASCII escaped, so that no console's code page can break it.
@@ -267,6 +302,9 @@ mod tests {
         let document = serde_json::json!({ "name": "金庫 😀" });
         let text = ascii(&document);
         assert!(text.is_ascii());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), document);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            document
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! One page of HTML that stands by itself: no scripts, nothing from outside, made for A4. Every word is escaped.
+//! One page of HTML that stands by itself: no scripts, nothing from outside, made for A4. Every
+//! word is escaped.
 
 use super::{Table, plain};
 
@@ -60,7 +61,8 @@ impl Page {
         self.body += "<ul>\n";
         for (kind, mark, words) in lines {
             let (kind, mark, words) = (escaped(kind), escaped(mark), escaped(words));
-            self.body += &format!("<li><b class=\"mark {kind}\">{mark}</b><span>{words}</span></li>\n");
+            self.body +=
+                &format!("<li><b class=\"mark {kind}\">{mark}</b><span>{words}</span></li>\n");
         }
         self.body += "</ul>\n";
     }
@@ -72,7 +74,10 @@ impl Page {
         for (part, tag, rows) in [("thead", "th", head), ("tbody", "td", rows)] {
             self.body += &format!("<{part}>\n");
             for row in rows {
-                let cells: String = row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
+                let cells: String = row
+                    .iter()
+                    .map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell)))
+                    .collect();
                 self.body += &format!("<tr>{cells}</tr>\n");
             }
             self.body += &format!("</{part}>\n");
@@ -124,7 +129,13 @@ mod tests {
         table.row(vec![hostile.into()]);
         page.table(&table);
         let html = page.render();
-        assert!(!html.contains("<script") && !html.contains('\u{202e}') && !html.contains("\"' onload"));
-        assert_eq!(html.matches("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39; onload=x &amp;lt; ").count(), 12);
+        assert!(
+            !html.contains("<script") && !html.contains('\u{202e}') && !html.contains("\"' onload")
+        );
+        assert_eq!(
+            html.matches("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39; onload=x &amp;lt; ")
+                .count(),
+            12
+        );
     }
 }

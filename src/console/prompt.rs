@@ -31,7 +31,8 @@ pub fn line() -> Result<Zeroizing<String>> {
     }
 }
 
-/// What Enter alone answers. No, where something is deleted, ended, replaced, or a server is changed.
+/// What Enter alone answers. No, where something is deleted, ended, replaced, or a server is
+/// changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enter {
     /// Yes.
@@ -84,8 +85,9 @@ impl Console {
         self.typed(question, file_option)?.ok_or_else(interrupted)
     }
 
-    /// Asks for a secret until `open` takes it, three times at most. Nothing that is typed while it tries is shown. What
-    /// was wrong is asked again where there are words for it (`.again`); any other failure ends it.
+    /// Asks for a secret until `open` takes it, three times at most. Nothing that is typed while it
+    /// tries is shown. What was wrong is asked again where there are words for it (`.again`); any
+    /// other failure ends it.
     ///
     /// # Errors
     /// Where nobody can be asked, and the last failure of `open`.
@@ -95,7 +97,8 @@ impl Console {
         file_option: &'static str,
         open: impl Fn(&Zeroizing<String>) -> Result<T>,
     ) -> Result<T> {
-        self.opened(question, file_option, open)?.ok_or_else(interrupted)
+        self.opened(question, file_option, open)?
+            .ok_or_else(interrupted)
     }
 
     /// As [`Console::secret_that_opens`]; `None` after Ctrl-C.
@@ -105,16 +108,24 @@ impl Console {
         file_option: &'static str,
         open: impl Fn(&Zeroizing<String>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let unechoed = self.interactive().then(system::Unechoed::begin).and_then(std::io::Result::ok);
+        let unechoed = self
+            .interactive()
+            .then(system::Unechoed::begin)
+            .and_then(std::io::Result::ok);
         let mut tries = TRIES;
         loop {
-            let Some(typed) = self.typed(question, file_option)? else { return Ok(None) };
+            let Some(typed) = self.typed(question, file_option)? else {
+                return Ok(None);
+            };
             let opened = open(&typed);
             if unechoed.as_ref().is_some_and(system::Unechoed::interrupted) {
                 return Ok(None);
             }
             tries -= 1;
-            let wrong = opened.as_ref().err().filter(|error| error.exit == Exit::WrongSecret);
+            let wrong = opened
+                .as_ref()
+                .err()
+                .filter(|error| error.exit == Exit::WrongSecret);
             match wrong.and_then(|error| self.texts.again(&error.text)) {
                 Some(again) if tries > 0 => self.print_error(&again),
                 _ => return opened.map(Some),
@@ -123,20 +134,34 @@ impl Console {
     }
 
     /// What is typed as a secret; `None` after Ctrl-C. The terminal is as before.
-    fn typed(&self, question: &Text, file_option: &'static str) -> Result<Option<Zeroizing<String>>> {
+    fn typed(
+        &self,
+        question: &Text,
+        file_option: &'static str,
+    ) -> Result<Option<Zeroizing<String>>> {
         if !self.interactive() {
-            return Err(Error::usage(text!("error-no-terminal", question = question.clone(), option = file_option)));
+            return Err(Error::usage(text!(
+                "error-no-terminal",
+                question = question.clone(),
+                option = file_option
+            )));
         }
         let unanswered = |_| Error::usage(text!("error-no-answer"));
         let keys = system::Keys::listen().map_err(unanswered)?;
-        // Printed as everything is: the bytes that rpassword prints are not readable on every console.
+        // Printed as everything is: the bytes that rpassword prints are not readable on every
+        // console.
         let _ = write!(std::io::stderr(), "{}: ", self.words(question));
-        let reading = rpassword::ConfigBuilder::new().input_reader(keys).output_discard().build();
+        let reading = rpassword::ConfigBuilder::new()
+            .input_reader(keys)
+            .output_discard()
+            .build();
         let typed = rpassword::read_password_with_config(reading);
         let _ = writeln!(std::io::stderr());
         match typed {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-            typed => typed.map(|typed| Some(Zeroizing::new(typed))).map_err(unanswered),
+            typed => typed
+                .map(|typed| Some(Zeroizing::new(typed)))
+                .map_err(unanswered),
         }
     }
 
@@ -144,7 +169,12 @@ impl Console {
     ///
     /// # Errors
     /// Where nobody can be asked, or the two never agree.
-    pub fn new_secret(&self, question: &Text, again: &Text, file_option: &'static str) -> Result<Zeroizing<String>> {
+    pub fn new_secret(
+        &self,
+        question: &Text,
+        again: &Text,
+        file_option: &'static str,
+    ) -> Result<Zeroizing<String>> {
         for _ in 0..TRIES {
             let first = self.secret(question, file_option)?;
             let traps = typing_traps(&first);
@@ -165,19 +195,27 @@ impl Console {
     /// # Errors
     /// As [`Console::new_secret`].
     pub fn new_pfx_password(&self) -> Result<Password> {
-        let typed = self.new_secret(&text!("prompt-pfx-new"), &text!("prompt-again"), "--pfx-password-file")?;
+        let typed = self.new_secret(
+            &text!("prompt-pfx-new"),
+            &text!("prompt-again"),
+            "--pfx-password-file",
+        )?;
         Ok(Password::new(typed.to_string()))
     }
 
-    /// Lets the owner choose a passphrase: ten generated words, typed back once, or one of their own.
+    /// Lets the owner choose a passphrase: ten generated words, typed back once, or one of their
+    /// own.
     ///
     /// # Errors
     /// Where nobody can be asked.
     pub fn new_passphrase(&self) -> Result<Passphrase> {
         self.show_privately(&[&self.words(&text!("create-passphrase-choice"))])?;
         if self.number(1..=2)? == 2 {
-            let typed =
-                self.new_secret(&text!("prompt-passphrase-new"), &text!("prompt-again"), "--passphrase-file")?;
+            let typed = self.new_secret(
+                &text!("prompt-passphrase-new"),
+                &text!("prompt-again"),
+                "--passphrase-file",
+            )?;
             return Ok(Passphrase::new(typed.to_string()));
         }
         let generated = words::passphrase().map_err(|_| crate::state::no_random())?;
@@ -199,13 +237,19 @@ impl Console {
     /// Where nobody can be asked, or what was written down is never right.
     pub fn hand_over_recovery_key(&self, key: &RecoveryKey) -> Result<()> {
         let text = key.text();
-        let groups: Vec<&str> =
-            (0..text.len()).step_by(GROUP).map(|at| &text[at..text.len().min(at + GROUP)]).collect();
+        let groups: Vec<&str> = (0..text.len())
+            .step_by(GROUP)
+            .map(|at| &text[at..text.len().min(at + GROUP)])
+            .collect();
         self.show_privately(&[&self.words(&text!("create-recovery-key"))])?;
         for (row, line) in groups.chunks(4).enumerate() {
             let number = format!("    {:>2}", row * 4 + 1);
             let groups = line.iter().flat_map(|group| ["  ", *group]);
-            self.show_privately(&std::iter::once(number.as_str()).chain(groups).collect::<Vec<_>>())?;
+            self.show_privately(
+                &std::iter::once(number.as_str())
+                    .chain(groups)
+                    .collect::<Vec<_>>(),
+            )?;
         }
         self.show_privately(&[])?;
         // The first two groups are the same for every key, and the last may be short.
@@ -216,7 +260,8 @@ impl Console {
         Ok(())
     }
 
-    /// Asks whether a vault is the right one: the end of its fingerprint is shown, the beginning must be typed from paper.
+    /// Asks whether a vault is the right one: the end of its fingerprint is shown, the beginning
+    /// must be typed from paper.
     ///
     /// # Errors
     /// Where nobody can be asked, or what is typed is never right.
@@ -261,7 +306,8 @@ fn typing_traps(secret: &str) -> Vec<Text> {
     }
     // Keys that a Japanese and an English keyboard layout have in different places.
     if secret.contains([
-        '@', '"', ':', '_', '^', '\\', '&', '\'', '(', ')', '=', '~', '`', '+', '*', '[', ']', '{', '}', '|',
+        '@', '"', ':', '_', '^', '\\', '&', '\'', '(', ')', '=', '~', '`', '+', '*', '[', ']', '{',
+        '}', '|',
     ]) {
         traps.push(text!("trap-layout"));
     }
@@ -286,12 +332,20 @@ mod tests {
         for typed in ["maybe", "yn", "1", "ye", "ｍ", "?"] {
             assert_eq!(yes_or_no(typed, Enter::Yes), None, "{typed}");
         }
-        assert_eq!((yes_or_no("", Enter::Yes), yes_or_no(" ", Enter::No)), (Some(true), Some(false)));
+        assert_eq!(
+            (yes_or_no("", Enter::Yes), yes_or_no(" ", Enter::No)),
+            (Some(true), Some(false))
+        );
     }
 
     #[test]
     fn traps_of_keyboards_are_pointed_out_when_a_secret_is_set() {
-        let ids = |secret| typing_traps(secret).iter().map(|trap| trap.id).collect::<Vec<_>>();
+        let ids = |secret| {
+            typing_traps(secret)
+                .iter()
+                .map(|trap| trap.id)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ids("correct horse battery staple"), Vec::<&str>::new());
         assert_eq!(ids("ｐａｓｓ phrase"), ["trap-full-width"]);
         assert_eq!(ids("合言葉 is long"), ["trap-not-ascii"]);

@@ -9,12 +9,15 @@ pub struct Table {
 impl Table {
     /// A table with its heading.
     pub fn new(heading: Vec<String>) -> Self {
-        Self { rows: vec![heading] }
+        Self {
+            rows: vec![heading],
+        }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| super::plain(cell)).collect());
+        self.rows
+            .push(cells.iter().map(|cell| super::plain(cell)).collect());
     }
 
     /// Whether it has no row but its heading.
@@ -30,9 +33,21 @@ impl Table {
     /// The text, without a line feed at its end.
     pub fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let wide = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
-        let widths: Vec<usize> = (0..columns).map(|column| wide(column).unwrap_or(0)).collect();
-        let lines: Vec<String> = self.rows.iter().map(|row| render_row(row, &widths)).collect();
+        let wide = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| width(cell))
+                .max()
+        };
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| wide(column).unwrap_or(0))
+            .collect();
+        let lines: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| render_row(row, &widths))
+            .collect();
         lines.join("\n")
     }
 }

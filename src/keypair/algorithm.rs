@@ -1,4 +1,5 @@
-//! Signature and key algorithms by object identifier: which can be verified here, which are weak, what each is called.
+//! Signature and key algorithms by object identifier: which can be verified here, which are weak,
+//! what each is called.
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5912, rfc8410};
@@ -42,7 +43,10 @@ const NAMES: &[(&str, &str)] = &[
 pub(super) fn key_algorithm_name(algorithm: &AlgorithmIdentifierRef<'_>) -> String {
     let curve = algorithm.parameters_oid().ok();
     let is_curve = algorithm.oid == rfc5912::ID_EC_PUBLIC_KEY;
-    let oid = curve.filter(|_| is_curve).unwrap_or(algorithm.oid).to_string();
+    let oid = curve
+        .filter(|_| is_curve)
+        .unwrap_or(algorithm.oid)
+        .to_string();
     let known = NAMES.iter().find(|(number, _)| *number == oid);
     known.map_or(oid, |(_, name)| (*name).to_owned())
 }
@@ -94,13 +98,16 @@ impl Scheme {
 
     fn hash(self) -> Option<Hash> {
         match self {
-            Scheme::RsaPkcs1(hash) | Scheme::RsaPss { hash, .. } | Scheme::Ecdsa(hash) => Some(hash),
+            Scheme::RsaPkcs1(hash) | Scheme::RsaPss { hash, .. } | Scheme::Ecdsa(hash) => {
+                Some(hash)
+            }
             Scheme::Ed25519 => None,
         }
     }
 }
 
-/// RSASSA-PSS-params (RFC 4055 section 3.1); two different digests are legal there and served by nobody.
+/// RSASSA-PSS-params (RFC 4055 section 3.1); two different digests are legal there and served by
+/// nobody.
 fn pss(parameters: Option<AnyRef<'_>>) -> Option<Scheme> {
     let parameters: RsaPssParamsOwned = parameters?.decode_as().ok()?;
     let hash = hash(parameters.hash.oid)?;
@@ -119,8 +126,8 @@ fn hash(oid: ObjectIdentifier) -> Option<Hash> {
     }
 }
 
-/// The digest that makes a signature forgeable, if it has such: collisions of MD5 and SHA-1 have been used to forge
-/// certificates.
+/// The digest that makes a signature forgeable, if it has such: collisions of MD5 and SHA-1 have
+/// been used to forge certificates.
 pub(super) fn weak_hash(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<&'static str> {
     match algorithm.oid {
         rfc5912::MD_2_WITH_RSA_ENCRYPTION => Some("MD2"),

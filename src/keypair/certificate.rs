@@ -1,10 +1,12 @@
-//! What a certificate says, read once. Read, not judged: what Windows serves sites with is to be backed up, however
-//! it breaks RFC 5280.
+//! What a certificate says, read once. Read, not judged: what Windows serves sites with is to be
+//! backed up, however it breaks RFC 5280.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280::{ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER};
+use const_oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER,
+};
 use data_encoding::HEXUPPER;
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
@@ -21,7 +23,8 @@ use super::algorithm::{Scheme, key_algorithm_name, weak_hash};
 use super::name;
 use super::public::PublicKey;
 
-/// An X.509 certificate and the facts in it. All text is as the certificate has it: clean it before it is shown.
+/// An X.509 certificate and the facts in it. All text is as the certificate has it: clean it before
+/// it is shown.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -94,11 +97,17 @@ impl Certificate {
         let tbs = Tbs::from_der(outer.tbs)?;
         let (subject, issuer) = (tbs.subject.to_der()?, tbs.issuer.to_der()?);
         let public = PublicKey::parse(&tbs.key.algorithm, tbs.key.subject_public_key.raw_bytes());
-        let key_type = public.as_ref().map_or_else(|| key_algorithm_name(&tbs.key.algorithm), PublicKey::name);
+        let key_type = public
+            .as_ref()
+            .map_or_else(|| key_algorithm_name(&tbs.key.algorithm), PublicKey::name);
         let common_name = name::common_name(&subject);
         let dns_names = match tbs.extension(ID_CE_SUBJECT_ALT_NAME) {
             Some(names) => alternative_names(names),
-            None => common_name.iter().filter(|name| looks_like_host(name)).cloned().collect(),
+            None => common_name
+                .iter()
+                .filter(|name| looks_like_host(name))
+                .cloned()
+                .collect(),
         };
         let title = dns_names.first().cloned().or_else(|| name::title(&subject));
         Ok(Self {
@@ -122,7 +131,11 @@ impl Certificate {
 
     /// How long it is still valid.
     pub fn remaining(&self, now: Timestamp) -> Remaining {
-        if now < self.not_before { Remaining::NotYet } else { Remaining::until(self.not_after, now) }
+        if now < self.not_before {
+            Remaining::NotYet
+        } else {
+            Remaining::until(self.not_after, now)
+        }
     }
 
     /// Whether it has begun and not ended.
@@ -150,8 +163,8 @@ impl Certificate {
         self.spki_sha256
     }
 
-    /// DNS names and IP addresses it is for, in its own order (RFC 5280 section 4.2.1.6); the common name where it has
-    /// no such extension and the common name could be a host's.
+    /// DNS names and IP addresses it is for, in its own order (RFC 5280 section 4.2.1.6); the
+    /// common name where it has no such extension and the common name could be a host's.
     pub fn dns_names(&self) -> &[String] {
         &self.dns_names
     }
@@ -161,8 +174,8 @@ impl Certificate {
         self.common_name.as_deref()
     }
 
-    /// The one name to show: the first host name, else the common name, else what the subject ends in, else the
-    /// thumbprint.
+    /// The one name to show: the first host name, else the common name, else what the subject ends
+    /// in, else the thumbprint.
     pub fn display_name(&self) -> &str {
         &self.display_name
     }
@@ -189,7 +202,9 @@ impl Certificate {
 
     /// Whether the certificate's key verifies what [`super::PrivateKey::sign`] made.
     pub(crate) fn verify_own(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.public.as_ref().is_some_and(|key| key.verify(key.own_scheme(), message, signature))
+        self.public
+            .as_ref()
+            .is_some_and(|key| key.verify(key.own_scheme(), message, signature))
     }
 
     /// MD5 or SHA-1, if that is what the signature rests on.
@@ -212,17 +227,24 @@ impl Certificate {
         self.names_as_issuer(self)
     }
 
-    /// Whether its authority key identifier is `issuer`'s subject key identifier; `None` where one of them is missing.
+    /// Whether its authority key identifier is `issuer`'s subject key identifier; `None` where one
+    /// of them is missing.
     pub(super) fn identifies_as_issuer(&self, issuer: &Self) -> Option<bool> {
         Some(self.authority_key_id.as_ref()? == issuer.subject_key_id.as_ref()?)
     }
 
     /// Whether `issuer`'s key made its signature.
     pub(super) fn signed_by(&self, issuer: &Self) -> Signed {
-        let (Some(scheme), Some(key), Ok(outer)) = (self.scheme, &issuer.public, Outer::read(&self.der)) else {
+        let (Some(scheme), Some(key), Ok(outer)) =
+            (self.scheme, &issuer.public, Outer::read(&self.der))
+        else {
             return Signed::Unverifiable;
         };
-        if key.verify(scheme, outer.tbs, outer.signature.raw_bytes()) { Signed::Right } else { Signed::Wrong }
+        if key.verify(scheme, outer.tbs, outer.signature.raw_bytes()) {
+            Signed::Right
+        } else {
+            Signed::Wrong
+        }
     }
 
     /// Whether it is its own issuer, as roots are.
@@ -248,15 +270,19 @@ impl<'a> Outer<'a> {
         let mut reader = SliceReader::new(der)?;
         let outer = reader.sequence(|parts| {
             let tbs = parts.tlv_bytes()?;
-            der::Result::Ok(Self { tbs, algorithm: parts.decode()?, signature: parts.decode()? })
+            der::Result::Ok(Self {
+                tbs,
+                algorithm: parts.decode()?,
+                signature: parts.decode()?,
+            })
         })?;
         reader.finish()?;
         Ok(outer)
     }
 }
 
-/// TBSCertificate (RFC 5280 section 4.1). Not that of `x509-cert`, which refuses what real certificates contain: other
-/// versions, long serial numbers, names with UniversalString.
+/// TBSCertificate (RFC 5280 section 4.1). Not that of `x509-cert`, which refuses what real
+/// certificates contain: other versions, long serial numbers, names with UniversalString.
 #[derive(Sequence)]
 struct Tbs<'a> {
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
@@ -277,7 +303,11 @@ struct Tbs<'a> {
 
 impl Tbs<'_> {
     fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
-        let found = self.extensions.as_ref()?.iter().find(|extension| extension.extn_id == oid)?;
+        let found = self
+            .extensions
+            .as_ref()?
+            .iter()
+            .find(|extension| extension.extn_id == oid)?;
         Some(found.extn_value.as_bytes())
     }
 
@@ -287,17 +317,26 @@ impl Tbs<'_> {
     }
 
     fn authority_key_id(&self) -> Option<Vec<u8>> {
-        let authority = AuthorityKeyIdentifier::from_der(self.extension(ID_CE_AUTHORITY_KEY_IDENTIFIER)?).ok()?;
+        let authority =
+            AuthorityKeyIdentifier::from_der(self.extension(ID_CE_AUTHORITY_KEY_IDENTIFIER)?)
+                .ok()?;
         Some(authority.key_identifier?.as_bytes().to_vec())
     }
 }
 
-/// dNSName `[2]` and iPAddress `[7]` of GeneralNames; the others, and what is malformed, are passed over.
+/// dNSName `[2]` and iPAddress `[7]` of GeneralNames; the others, and what is malformed, are passed
+/// over.
 fn alternative_names(der: &[u8]) -> Vec<String> {
     let names: Vec<AnyRef<'_>> = Decode::from_der(der).unwrap_or_default();
     let text = |name: &AnyRef<'_>| match name.tag() {
-        Tag::ContextSpecific { number: TagNumber(2), .. } => Some(String::from_utf8_lossy(name.value()).into_owned()),
-        Tag::ContextSpecific { number: TagNumber(7), .. } => ip_address(name.value()),
+        Tag::ContextSpecific {
+            number: TagNumber(2),
+            ..
+        } => Some(String::from_utf8_lossy(name.value()).into_owned()),
+        Tag::ContextSpecific {
+            number: TagNumber(7),
+            ..
+        } => ip_address(name.value()),
         _ => None,
     };
     names.iter().filter_map(text).collect()
@@ -305,21 +344,26 @@ fn alternative_names(der: &[u8]) -> Vec<String> {
 
 fn ip_address(bytes: &[u8]) -> Option<String> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|octets| Ipv4Addr::from(octets).to_string());
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|octets| Ipv6Addr::from(octets).to_string())).ok()
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|octets| Ipv6Addr::from(octets).to_string()))
+        .ok()
 }
 
 /// Letters, digits, `-` and `_` between dots, in front perhaps `*.`.
 fn looks_like_host(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let host = name.strip_prefix("*.").unwrap_or(name);
-    host.len() <= 253 && host.split('.').all(|label| !label.is_empty() && label.chars().all(allowed))
+    host.len() <= 253
+        && host
+            .split('.')
+            .all(|label| !label.is_empty() && label.chars().all(allowed))
 }
 
 fn thumbprint(der: &[u8]) -> String {
     HEXUPPER.encode(&Sha1::digest(der))
 }
 
-/// `99991231235959Z`, which says "never" (RFC 5280 section 4.1.2.5), lies beyond what a timestamp holds.
+/// `99991231235959Z`, which says "never" (RFC 5280 section 4.1.2.5), lies beyond what a timestamp
+/// holds.
 fn timestamp(time: Time) -> Timestamp {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
@@ -345,7 +389,10 @@ mod tests {
     #[test]
     fn a_certificate_stands_by_its_first_and_its_last_second() {
         let mut params = host("www.example.com");
-        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2026, 1, 1), rcgen::date_time_ymd(2026, 7, 1));
+        (params.not_before, params.not_after) = (
+            rcgen::date_time_ymd(2026, 1, 1),
+            rcgen::date_time_ymd(2026, 7, 1),
+        );
         let certificate = certificate(&params);
         for (now, remaining, valid) in [
             ("2025-12-31T23:59:59Z", Remaining::NotYet, false),
@@ -355,7 +402,11 @@ mod tests {
             ("2026-07-01T00:00:01Z", Remaining::Over, false),
         ] {
             let at = now.parse().unwrap();
-            assert_eq!((certificate.remaining(at), certificate.is_valid(at)), (remaining, valid), "{now}");
+            assert_eq!(
+                (certificate.remaining(at), certificate.is_valid(at)),
+                (remaining, valid),
+                "{now}"
+            );
         }
     }
 
@@ -365,26 +416,47 @@ mod tests {
         let issued = Certificate::parse(root.host("www.example.com").der.clone()).unwrap();
         let own = |first: i32, last: i32| {
             let mut params = host("www.example.com");
-            (params.not_before, params.not_after) =
-                (rcgen::date_time_ymd(first, 2, 1), rcgen::date_time_ymd(last, 2, 1));
+            (params.not_before, params.not_after) = (
+                rcgen::date_time_ymd(first, 2, 1),
+                rcgen::date_time_ymd(last, 2, 1),
+            );
             certificate(&params)
         };
         let now = super::super::fixtures::now();
         let (later, earlier, ended) = (own(2026, 2036), own(2020, 2036), own(2020, 2021));
-        let newer = [&issued, &later, &earlier, &ended].map(|certificate| certificate.rank("", now));
+        let newer =
+            [&issued, &later, &earlier, &ended].map(|certificate| certificate.rank("", now));
         assert!(newer.is_sorted_by(|a, b| a > b), "{newer:?}");
     }
 
     #[test]
     fn names_and_addresses_come_from_the_extension() {
         let mut params = host("www.example.com");
-        params.subject_alt_names.push(SanType::DnsName("*.example.com".try_into().unwrap()));
-        params.subject_alt_names.push(SanType::IpAddress("192.0.2.7".parse().unwrap()));
-        params.subject_alt_names.push(SanType::IpAddress("2001:db8::1".parse().unwrap()));
-        params.subject_alt_names.push(SanType::Rfc822Name("a@example.com".try_into().unwrap()));
-        params.distinguished_name.push(DnType::CommonName, "Web server");
+        params
+            .subject_alt_names
+            .push(SanType::DnsName("*.example.com".try_into().unwrap()));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress("192.0.2.7".parse().unwrap()));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress("2001:db8::1".parse().unwrap()));
+        params
+            .subject_alt_names
+            .push(SanType::Rfc822Name("a@example.com".try_into().unwrap()));
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Web server");
         let certificate = certificate(&params);
-        assert_eq!(certificate.dns_names(), ["www.example.com", "*.example.com", "192.0.2.7", "2001:db8::1"]);
+        assert_eq!(
+            certificate.dns_names(),
+            [
+                "www.example.com",
+                "*.example.com",
+                "192.0.2.7",
+                "2001:db8::1"
+            ]
+        );
         assert_eq!(certificate.common_name(), Some("Web server"));
         assert_eq!(certificate.display_name(), "www.example.com");
         assert_eq!(certificate.key_type(), "ECDSA P-256");
@@ -400,7 +472,9 @@ mod tests {
         ] {
             let mut params = host("unused");
             params.subject_alt_names.clear();
-            params.distinguished_name.push(DnType::CommonName, common_name);
+            params
+                .distinguished_name
+                .push(DnType::CommonName, common_name);
             let certificate = certificate(&params);
             assert_eq!(certificate.dns_names(), expected);
             assert_eq!(certificate.display_name(), common_name);
@@ -412,7 +486,10 @@ mod tests {
         let mut params = host("unused");
         params.subject_alt_names.clear();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, DnValue::BmpString("例え".try_into().unwrap()));
+        params.distinguished_name.push(
+            DnType::OrganizationName,
+            DnValue::BmpString("例え".try_into().unwrap()),
+        );
         assert_eq!(certificate(&params).display_name(), "例え");
         params.distinguished_name = rcgen::DistinguishedName::new();
         let nameless = certificate(&params);
@@ -425,7 +502,10 @@ mod tests {
         params.not_before = rcgen::date_time_ymd(2049, 12, 31);
         params.not_after = rcgen::date_time_ymd(9999, 12, 31);
         let certificate = certificate(&params);
-        assert_eq!(certificate.not_before(), "2049-12-31T00:00:00Z".parse::<Timestamp>().unwrap());
+        assert_eq!(
+            certificate.not_before(),
+            "2049-12-31T00:00:00Z".parse::<Timestamp>().unwrap()
+        );
         assert_eq!(certificate.not_after(), Timestamp::MAX);
     }
 
@@ -436,9 +516,27 @@ mod tests {
         std::fs::write(folder.path().join("crt"), &der).unwrap();
         let certificate = Certificate::parse(der).unwrap();
         let shown = |digest: &str| {
-            let arguments = ["x509", "-inform", "DER", "-in", "crt", "-noout", "-fingerprint", digest];
-            let run = std::process::Command::new("openssl").current_dir(folder.path()).args(arguments).output();
-            String::from_utf8(run.unwrap().stdout).unwrap().trim().rsplit('=').next().unwrap().replace(':', "")
+            let arguments = [
+                "x509",
+                "-inform",
+                "DER",
+                "-in",
+                "crt",
+                "-noout",
+                "-fingerprint",
+                digest,
+            ];
+            let run = std::process::Command::new("openssl")
+                .current_dir(folder.path())
+                .args(arguments)
+                .output();
+            String::from_utf8(run.unwrap().stdout)
+                .unwrap()
+                .trim()
+                .rsplit('=')
+                .next()
+                .unwrap()
+                .replace(':', "")
         };
         assert_eq!(certificate.thumbprint(), shown("-sha1"));
         assert_eq!(HEXUPPER.encode(&certificate.sha256()), shown("-sha256"));
@@ -446,9 +544,21 @@ mod tests {
 
     #[test]
     fn every_signature_algorithm_is_verified() {
-        let ec = |curve: &str| openssl_key(&["-algorithm", "EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}")]);
+        let ec = |curve: &str| {
+            openssl_key(&[
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                &format!("ec_paramgen_curve:{curve}"),
+            ])
+        };
         let rsa = &RSA[0];
-        let pss: [&str; 4] = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:20"];
+        let pss: [&str; 4] = [
+            "-sigopt",
+            "rsa_padding_mode:pss",
+            "-sigopt",
+            "rsa_pss_saltlen:20",
+        ];
         let cases: Vec<(Vec<u8>, Vec<&str>)> = vec![
             (rsa.clone(), vec!["-sha1"]),
             (rsa.clone(), vec!["-sha256"]),
@@ -466,12 +576,26 @@ mod tests {
         ];
         for (key, options) in cases {
             let certificate = Certificate::parse(openssl_certificate(&key, &options)).unwrap();
-            assert_eq!(certificate.signed_by(&certificate), Signed::Right, "{} {options:?}", certificate.key_type());
-            assert_eq!(certificate.weak_hash().is_some(), options.contains(&"-sha1"), "{options:?}");
+            assert_eq!(
+                certificate.signed_by(&certificate),
+                Signed::Right,
+                "{} {options:?}",
+                certificate.key_type()
+            );
+            assert_eq!(
+                certificate.weak_hash().is_some(),
+                options.contains(&"-sha1"),
+                "{options:?}"
+            );
             let mut der = certificate.der().to_vec();
             *der.last_mut().unwrap() ^= 1;
             let damaged = Certificate::parse(der).unwrap();
-            assert_eq!(damaged.signed_by(&certificate), Signed::Wrong, "{} {options:?}", certificate.key_type());
+            assert_eq!(
+                damaged.signed_by(&certificate),
+                Signed::Wrong,
+                "{} {options:?}",
+                certificate.key_type()
+            );
         }
     }
 
@@ -481,7 +605,12 @@ mod tests {
         assert_eq!(md5.signed_by(&md5), Signed::Unverifiable);
         assert_eq!(md5.weak_hash(), Some("MD5"));
         assert!(md5.is_self_signed());
-        let key = openssl_key(&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"]);
+        let key = openssl_key(&[
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:brainpoolP256r1",
+        ]);
         let odd = Certificate::parse(openssl_certificate(&key, &[])).unwrap();
         assert_eq!(odd.signed_by(&odd), Signed::Unverifiable);
         assert_eq!(odd.key_type(), "ECDSA brainpoolP256r1");
@@ -490,25 +619,46 @@ mod tests {
     #[test]
     fn odd_certificates_are_read() {
         let serial = format!("0x{}", "7f".repeat(30));
-        assert_eq!(openssl_ec(&["-set_serial", &serial]).common_name(), Some("www.example.com"), "long serial number");
-        assert_eq!(openssl_ec(&["-set_serial", "-5"]).common_name(), Some("www.example.com"), "negative serial number");
+        assert_eq!(
+            openssl_ec(&["-set_serial", &serial]).common_name(),
+            Some("www.example.com"),
+            "long serial number"
+        );
+        assert_eq!(
+            openssl_ec(&["-set_serial", "-5"]).common_name(),
+            Some("www.example.com"),
+            "negative serial number"
+        );
         let versioned = openssl_ec(&[]).der().to_vec();
-        let at = versioned.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap();
+        let at = versioned
+            .windows(5)
+            .position(|bytes| bytes == [0xa0, 3, 2, 1, 2])
+            .unwrap();
         let mut unknown = versioned;
         unknown[at + 4] = 9;
         assert!(Certificate::parse(unknown).is_ok(), "unknown version");
         let mut universal = openssl_ec(&["-subj", "/CN=wxyz"]).der().to_vec();
-        while let Some(at) = universal.windows(6).position(|bytes| bytes == b"\x0c\x04wxyz") {
+        while let Some(at) = universal
+            .windows(6)
+            .position(|bytes| bytes == b"\x0c\x04wxyz")
+        {
             universal[at..at + 6].copy_from_slice(b"\x1c\x04\0\0\x4f\x8b");
         }
-        assert_eq!(Certificate::parse(universal).unwrap().common_name(), Some("例"), "UniversalString");
+        assert_eq!(
+            Certificate::parse(universal).unwrap().common_name(),
+            Some("例"),
+            "UniversalString"
+        );
     }
 
     #[test]
     fn what_is_no_certificate_is_malformed_and_never_a_panic() {
         let der = Issued::self_signed("a").der;
         for end in 0..der.len() {
-            assert_eq!(Certificate::parse(der[..end].to_vec()).unwrap_err(), Error::MalformedCertificate);
+            assert_eq!(
+                Certificate::parse(der[..end].to_vec()).unwrap_err(),
+                Error::MalformedCertificate
+            );
         }
         for at in 0..der.len() {
             let mut changed = der.clone();
@@ -516,6 +666,9 @@ mod tests {
             let _ = Certificate::parse(changed).map(|certificate| certificate.is_self_signed());
         }
         let longer = [&der[..], b"\0"].concat();
-        assert_eq!(Certificate::parse(longer).unwrap_err(), Error::MalformedCertificate);
+        assert_eq!(
+            Certificate::parse(longer).unwrap_err(),
+            Error::MalformedCertificate
+        );
     }
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::certificate::{Certificate, Signed};
 
-/// Longest search. Every step may verify as many signatures as there are candidates, and a hostile file can make all
-/// of its certificates candidates of each other.
+/// Longest search. Every step may verify as many signatures as there are candidates, and a hostile
+/// file can make all of its certificates candidates of each other.
 const MAX_STEPS: usize = 32;
 /// Most issuers tried for one certificate.
 const MAX_CANDIDATES: usize = 32;
@@ -20,19 +20,32 @@ struct Step {
 
 /// The chain of `leaf` as positions in `all`: the leaf first, each followed by its issuer.
 ///
-/// Breadth first, so that it is the shortest way to a self-signed certificate; where none is to be reached, the longest
-/// way found. No certificate is visited twice: cross-signed authorities may form circles.
+/// Breadth first, so that it is the shortest way to a self-signed certificate; where none is to be
+/// reached, the longest way found. No certificate is visited twice: cross-signed authorities may
+/// form circles.
 pub fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> {
-    let mut steps = vec![Step { certificate: leaf, below: None, height: 0 }];
+    let mut steps = vec![Step {
+        certificate: leaf,
+        below: None,
+        height: 0,
+    }];
     let mut at = 0;
     while at < steps.len() && steps.len() < MAX_STEPS {
-        let Step { certificate, height, .. } = steps[at];
+        let Step {
+            certificate,
+            height,
+            ..
+        } = steps[at];
         if all[certificate].is_self_signed() {
             return way_down(&steps, at);
         }
         for issuer in issuers_of(certificate, all, now) {
             if !steps.iter().any(|step| step.certificate == issuer) {
-                steps.push(Step { certificate: issuer, below: Some(at), height: height + 1 });
+                steps.push(Step {
+                    certificate: issuer,
+                    below: Some(at),
+                    height: height + 1,
+                });
             }
         }
         at += 1;
@@ -51,16 +64,19 @@ fn way_down(steps: &[Step], from: usize) -> Vec<usize> {
 
 /// All possible issuers of a certificate, the best first.
 fn issuers_of(certificate: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> {
-    let related = |issuer: &usize| *issuer != certificate && is_related(&all[certificate], &all[*issuer]);
+    let related =
+        |issuer: &usize| *issuer != certificate && is_related(&all[certificate], &all[*issuer]);
     let candidates = (0..all.len()).filter(related).take(MAX_CANDIDATES);
-    let ranked = candidates.filter_map(|issuer| Some((rank(&all[certificate], &all[issuer], now)?, issuer)));
+    let ranked =
+        candidates.filter_map(|issuer| Some((rank(&all[certificate], &all[issuer], now)?, issuer)));
     let mut ranked: Vec<_> = ranked.collect();
     // Stable: what ranks the same stays in the order of the file.
     ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
     ranked.into_iter().map(|(_, issuer)| issuer).collect()
 }
 
-/// Key identifiers tell a re-keyed authority from its former self; names are all that old certificates have.
+/// Key identifiers tell a re-keyed authority from its former self; names are all that old
+/// certificates have.
 fn is_related(certificate: &Certificate, issuer: &Certificate) -> bool {
     certificate.identifies_as_issuer(issuer) == Some(true) || certificate.names_as_issuer(issuer)
 }
@@ -68,8 +84,8 @@ fn is_related(certificate: &Certificate, issuer: &Certificate) -> bool {
 /// How good an issuer is: verified, named, identified, valid now, valid for longest.
 type Rank = (bool, bool, bool, bool, Timestamp);
 
-/// `None` if it is not the issuer. Where no signature can be verified, the name must be right and no key identifier
-/// may speak against it.
+/// `None` if it is not the issuer. Where no signature can be verified, the name must be right and
+/// no key identifier may speak against it.
 fn rank(certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Option<Rank> {
     let named = certificate.names_as_issuer(issuer);
     let identified = certificate.identifies_as_issuer(issuer);
@@ -78,7 +94,13 @@ fn rank(certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Opti
         Signed::Unverifiable if named && identified != Some(false) => false,
         Signed::Unverifiable | Signed::Wrong => return None,
     };
-    Some((verified, named, identified == Some(true), issuer.is_valid(now), issuer.not_after()))
+    Some((
+        verified,
+        named,
+        identified == Some(true),
+        issuer.is_valid(now),
+        issuer.not_after(),
+    ))
 }
 
 #[cfg(test)]
@@ -90,7 +112,10 @@ mod tests {
     use super::*;
 
     fn pool(issued: &[&Issued]) -> Vec<Certificate> {
-        issued.iter().map(|issued| Certificate::parse(issued.der.clone()).unwrap()).collect()
+        issued
+            .iter()
+            .map(|issued| Certificate::parse(issued.der.clone()).unwrap())
+            .collect()
     }
 
     fn new_key() -> rcgen::KeyPair {
@@ -122,12 +147,22 @@ mod tests {
     #[test]
     fn a_re_keyed_authority_of_the_same_name_is_told_by_its_signature() {
         let (before, after) = (Issued::root("Root"), Issued::root("Root"));
-        for params in [authority("Middle"), without_identifiers(authority("Middle"))] {
-            let (old, new) = (before.issue(params.clone(), new_key()), after.issue(params, new_key()));
+        for params in [
+            authority("Middle"),
+            without_identifiers(authority("Middle")),
+        ] {
+            let (old, new) = (
+                before.issue(params.clone(), new_key()),
+                after.issue(params, new_key()),
+            );
             let all = pool(&[&old, &new, &before, &after]);
             assert_eq!(chain_of(0, &all, now()), [0, 2]);
             assert_eq!(chain_of(1, &all, now()), [1, 3]);
-            assert_eq!(chain_of(0, &all[..2], now()), [0], "the other one's root is no root");
+            assert_eq!(
+                chain_of(0, &all[..2], now()),
+                [0],
+                "the other one's root is no root"
+            );
         }
     }
 
@@ -137,20 +172,31 @@ mod tests {
         let first = elsewhere.authority("Middle");
         let second = here.issue(authority("Middle"), first.key_again());
         let leaf = first.host("www.example.com");
-        assert_eq!(chain_of(0, &pool(&[&leaf, &first, &second, &here]), now()), [0, 2, 3]);
-        assert_eq!(chain_of(0, &pool(&[&leaf, &second, &first, &elsewhere]), now()), [0, 2, 3]);
+        assert_eq!(
+            chain_of(0, &pool(&[&leaf, &first, &second, &here]), now()),
+            [0, 2, 3]
+        );
+        assert_eq!(
+            chain_of(0, &pool(&[&leaf, &second, &first, &elsewhere]), now()),
+            [0, 2, 3]
+        );
     }
 
     #[test]
     fn a_renewed_authority_with_the_same_key_counts_rather_than_the_expired() {
         let root = Issued::root("Root");
         let mut outdated = authority("Middle");
-        (outdated.not_before, outdated.not_after) =
-            (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2025, 1, 1));
+        (outdated.not_before, outdated.not_after) = (
+            rcgen::date_time_ymd(2020, 1, 1),
+            rcgen::date_time_ymd(2025, 1, 1),
+        );
         let expired = root.issue(outdated, new_key());
         let renewed = root.issue(authority("Middle"), expired.key_again());
         let leaf = expired.host("www.example.com");
-        assert_eq!(chain_of(0, &pool(&[&leaf, &expired, &renewed]), now()), [0, 2]);
+        assert_eq!(
+            chain_of(0, &pool(&[&leaf, &expired, &renewed]), now()),
+            [0, 2]
+        );
     }
 
     #[test]
@@ -159,18 +205,27 @@ mod tests {
         let a_by_b = b.issue(authority("A"), a.key_again());
         let b_by_a = a.issue(authority("B"), b.key_again());
         let leaf = a.host("www.example.com");
-        assert_eq!(chain_of(0, &pool(&[&leaf, &a_by_b, &b_by_a]), now()), [0, 1, 2]);
+        assert_eq!(
+            chain_of(0, &pool(&[&leaf, &a_by_b, &b_by_a]), now()),
+            [0, 1, 2]
+        );
     }
 
     #[test]
     fn many_certificates_of_one_name_and_key_end_the_search() {
         let root = Issued::root("Same");
-        let same: Vec<_> = (0..200).map(|_| root.issue(authority("Same"), root.key_again())).collect();
+        let same: Vec<_> = (0..200)
+            .map(|_| root.issue(authority("Same"), root.key_again()))
+            .collect();
         let leaf = root.host("www.example.com");
         let all: Vec<_> = std::iter::once(&leaf).chain(&same).collect();
         let start = std::time::Instant::now();
         let chain = chain_of(0, &pool(&all), now());
-        assert!(chain.len() >= 2 && start.elapsed().as_secs() < 5, "{chain:?} {:?}", start.elapsed());
+        assert!(
+            chain.len() >= 2 && start.elapsed().as_secs() < 5,
+            "{chain:?} {:?}",
+            start.elapsed()
+        );
     }
 
     #[test]

@@ -16,22 +16,37 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Two RSA keys of 2048 bits; making them is slow.
-pub(crate) static RSA: LazyLock<[Vec<u8>; 2]> =
-    LazyLock::new(|| [(); 2].map(|()| openssl_key(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])));
+pub(crate) static RSA: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+    [(); 2].map(|()| openssl_key(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]))
+});
 
 /// Runs openssl in a folder; its input and output are files there.
 pub(crate) fn openssl(folder: &Path, arguments: &[&str]) {
-    let run = Command::new("openssl").current_dir(folder).args(arguments).output().unwrap();
-    assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    let run = Command::new("openssl")
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        run.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }
 
 /// A new key, PKCS#8 DER.
 pub(crate) fn openssl_key(options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    openssl(folder.path(), &[&["genpkey", "-outform", "DER", "-out", "key"], options].concat());
     openssl(
         folder.path(),
-        &["pkcs8", "-topk8", "-nocrypt", "-inform", "DER", "-in", "key", "-outform", "DER", "-out", "p8"],
+        &[&["genpkey", "-outform", "DER", "-out", "key"], options].concat(),
+    );
+    openssl(
+        folder.path(),
+        &[
+            "pkcs8", "-topk8", "-nocrypt", "-inform", "DER", "-in", "key", "-outform", "DER",
+            "-out", "p8",
+        ],
     );
     std::fs::read(folder.path().join("p8")).unwrap()
 }
@@ -40,8 +55,14 @@ pub(crate) fn openssl_key(options: &[&str]) -> Vec<u8> {
 pub(crate) fn openssl_certificate(pkcs8: &[u8], options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), pkcs8).unwrap();
-    let request = ["req", "-x509", "-key", "key", "-keyform", "DER", "-outform", "DER", "-out", "crt", "-days", "3650"];
-    openssl(folder.path(), &[&request, &["-subj", "/CN=www.example.com"][..], options].concat());
+    let request = [
+        "req", "-x509", "-key", "key", "-keyform", "DER", "-outform", "DER", "-out", "crt",
+        "-days", "3650",
+    ];
+    openssl(
+        folder.path(),
+        &[&request, &["-subj", "/CN=www.example.com"][..], options].concat(),
+    );
     std::fs::read(folder.path().join("crt")).unwrap()
 }
 
@@ -119,12 +140,22 @@ fn dated(mut params: CertificateParams, name: &str) -> CertificateParams {
 }
 
 pub(crate) fn key_input(pkcs8: &[u8]) -> KeyInput {
-    KeyInput { pkcs8: SecretBytes::copy_of(pkcs8), friendly_name: None, csp_name: None }
+    KeyInput {
+        pkcs8: SecretBytes::copy_of(pkcs8),
+        friendly_name: None,
+        csp_name: None,
+    }
 }
 
 /// Sorts unnamed keys and certificates.
 pub(crate) fn sorted(keys: &[Vec<u8>], certificates: &[&[u8]]) -> Sorted {
     let keys = keys.iter().map(|key| key_input(key)).collect();
-    let certificates = certificates.iter().map(|der| CertInput { der: der.to_vec(), friendly_name: None }).collect();
+    let certificates = certificates
+        .iter()
+        .map(|der| CertInput {
+            der: der.to_vec(),
+            friendly_name: None,
+        })
+        .collect();
     sort(keys, certificates, now())
 }

@@ -1,5 +1,6 @@
-//! Key pairs: which private key belongs to which certificate, whether the key is sound, and the chain in order.
-//! Bytes and values in, values out; the time is passed in, and nothing here is ever written or sent.
+//! Key pairs: which private key belongs to which certificate, whether the key is sound, and the
+//! chain in order. Bytes and values in, values out; the time is passed in, and nothing here is ever
+//! written or sent.
 
 mod algorithm;
 mod certificate;

@@ -1,4 +1,5 @@
-//! Distinguished names (RFC 5280 section 4.1.2.4) as text for people: every string type, nothing refused.
+//! Distinguished names (RFC 5280 section 4.1.2.4) as text for people: every string type, nothing
+//! refused.
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519;
@@ -15,20 +16,27 @@ type Attribute = (ObjectIdentifier, String);
 /// The common name; the last one where there are several, as the most specific.
 pub(super) fn common_name(name: &[u8]) -> Option<String> {
     let attributes = attributes(name).into_iter();
-    attributes.filter(|(oid, _)| *oid == rfc4519::CN).map(|(_, text)| text).next_back()
+    attributes
+        .filter(|(oid, _)| *oid == rfc4519::CN)
+        .map(|(_, text)| text)
+        .next_back()
 }
 
 /// The common name, else the most specific other attribute; `None` for an empty name.
 pub(super) fn title(name: &[u8]) -> Option<String> {
-    common_name(name).or_else(|| Some(attributes(name).pop()?.1)).filter(|title| !title.is_empty())
+    common_name(name)
+        .or_else(|| Some(attributes(name).pop()?.1))
+        .filter(|title| !title.is_empty())
 }
 
 /// The attributes of a DER Name as far as they can be read.
 ///
-/// Read by hand, since neither `der` nor `x509-cert` knows UniversalString: they refuse the whole certificate.
+/// Read by hand, since neither `der` nor `x509-cert` knows UniversalString: they refuse the whole
+/// certificate.
 fn attributes(name: &[u8]) -> Vec<Attribute> {
     let mut attributes = Vec::new();
-    // What was read before a malformed attribute is kept: the text is shown, nothing is decided by it.
+    // What was read before a malformed attribute is kept: the text is shown, nothing is decided by
+    // it.
     let _ = SliceReader::new(name).and_then(|mut reader| {
         reader.sequence(|sets| {
             while !sets.is_finished() {
@@ -61,12 +69,19 @@ fn text(tag: u8, value: &[u8]) -> String {
     match tag {
         TELETEX => value.iter().map(|byte| char::from(*byte)).collect(),
         BMP => {
-            let units: Vec<_> = value.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])).collect();
+            let units: Vec<_> = value
+                .chunks_exact(2)
+                .map(|unit| u16::from_be_bytes([unit[0], unit[1]]))
+                .collect();
             String::from_utf16_lossy(&units)
         }
         UNIVERSAL => {
-            let points = value.chunks_exact(4).map(|unit| u32::from_be_bytes([unit[0], unit[1], unit[2], unit[3]]));
-            points.map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+            let points = value
+                .chunks_exact(4)
+                .map(|unit| u32::from_be_bytes([unit[0], unit[1], unit[2], unit[3]]));
+            points
+                .map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
         }
         _ => String::from_utf8_lossy(value).into_owned(),
     }
@@ -78,7 +93,9 @@ mod tests {
 
     /// A Name with one common name of this string type.
     fn name(tag: u8, value: &[u8]) -> Vec<u8> {
-        let wrap = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let wrap = |tag: u8, content: &[u8]| {
+            [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+        };
         let attribute = [&[0x06, 0x03, 0x55, 0x04, 0x03][..], &wrap(tag, value)].concat();
         wrap(0x30, &wrap(0x31, &wrap(0x30, &attribute)))
     }
@@ -94,7 +111,11 @@ mod tests {
             (UNIVERSAL, b"\0\0\0b\0\0\0\xfc\0\x01\xf5\x12", "bü🔒"),
             (0x0c, b"a\xffb", "a\u{fffd}b"),
         ] {
-            assert_eq!(common_name(&name(tag, value)).as_deref(), Some(expected), "tag {tag:#x}");
+            assert_eq!(
+                common_name(&name(tag, value)).as_deref(),
+                Some(expected),
+                "tag {tag:#x}"
+            );
         }
     }
 

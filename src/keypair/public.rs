@@ -1,4 +1,5 @@
-//! Public keys as values: compared with each other, whatever their encoding, and used to verify signatures.
+//! Public keys as values: compared with each other, whatever their encoding, and used to verify
+//! signatures.
 
 use const_oid::AssociatedOid;
 use const_oid::db::{rfc5912, rfc8410};
@@ -30,8 +31,8 @@ pub(crate) enum PublicKey {
 impl PublicKey {
     /// Reads the two parts of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     ///
-    /// The parameters of RSA algorithms are not looked at: they restrict what a key may be used for, not which key it
-    /// is. Elliptic curve points may be compressed.
+    /// The parameters of RSA algorithms are not looked at: they restrict what a key may be used
+    /// for, not which key it is. Elliptic curve points may be compressed.
     pub(super) fn parse(algorithm: &AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Self> {
         match algorithm.oid {
             rfc5912::RSA_ENCRYPTION | rfc5912::ID_RSASSA_PSS => rsa_key(key).map(PublicKey::Rsa),
@@ -73,20 +74,32 @@ impl PublicKey {
         }
     }
 
-    /// Whether this key made `signature` over `message`. A scheme for another kind of key is no signature of this one.
+    /// Whether this key made `signature` over `message`. A scheme for another kind of key is no
+    /// signature of this one.
     pub(crate) fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
-        use {p256::ecdsa::DerSignature as P256, p384::ecdsa::DerSignature as P384, p521::ecdsa::DerSignature as P521};
+        use {
+            p256::ecdsa::DerSignature as P256, p384::ecdsa::DerSignature as P384,
+            p521::ecdsa::DerSignature as P521,
+        };
         match (self, scheme) {
-            (PublicKey::Rsa(key), Scheme::RsaPkcs1(hash)) => rsa_verify(key, hash, None, message, signature),
+            (PublicKey::Rsa(key), Scheme::RsaPkcs1(hash)) => {
+                rsa_verify(key, hash, None, message, signature)
+            }
             (PublicKey::Rsa(key), Scheme::RsaPss { hash, salt }) => {
                 rsa_verify(key, hash, Some(salt), message, signature)
             }
-            (PublicKey::P256(key), Scheme::Ecdsa(hash)) => ecdsa_verify::<P256>(key, hash, message, signature),
-            (PublicKey::P384(key), Scheme::Ecdsa(hash)) => ecdsa_verify::<P384>(key, hash, message, signature),
-            (PublicKey::P521(key), Scheme::Ecdsa(hash)) => ecdsa_verify::<P521>(key, hash, message, signature),
-            (PublicKey::Ed25519(key), Scheme::Ed25519) => {
-                signature.try_into().is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+            (PublicKey::P256(key), Scheme::Ecdsa(hash)) => {
+                ecdsa_verify::<P256>(key, hash, message, signature)
             }
+            (PublicKey::P384(key), Scheme::Ecdsa(hash)) => {
+                ecdsa_verify::<P384>(key, hash, message, signature)
+            }
+            (PublicKey::P521(key), Scheme::Ecdsa(hash)) => {
+                ecdsa_verify::<P521>(key, hash, message, signature)
+            }
+            (PublicKey::Ed25519(key), Scheme::Ed25519) => signature
+                .try_into()
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
             _ => false,
         }
     }
@@ -95,10 +108,17 @@ impl PublicKey {
 fn rsa_key(der: &[u8]) -> Option<rsa::PublicKey> {
     let key = RsaPublicKeyRef::from_der(der).ok()?;
     let number = |uint: der::asn1::UintRef<'_>| BoxedUint::from_be_slice_vartime(uint.as_bytes());
-    rsa::PublicKey::new_with_size_limits(number(key.modulus), number(key.public_exponent), RSA_BITS).ok()
+    rsa::PublicKey::new_with_size_limits(number(key.modulus), number(key.public_exponent), RSA_BITS)
+        .ok()
 }
 
-fn rsa_verify(key: &rsa::PublicKey, hash: Hash, salt: Option<usize>, message: &[u8], signature: &[u8]) -> bool {
+fn rsa_verify(
+    key: &rsa::PublicKey,
+    hash: Hash,
+    salt: Option<usize>,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
     match hash {
         Hash::Sha1 => rsa_verify_with::<Sha1>(key, salt, message, signature),
         Hash::Sha256 => rsa_verify_with::<Sha256>(key, salt, message, signature),
@@ -107,7 +127,12 @@ fn rsa_verify(key: &rsa::PublicKey, hash: Hash, salt: Option<usize>, message: &[
     }
 }
 
-fn rsa_verify_with<D>(key: &rsa::PublicKey, salt: Option<usize>, message: &[u8], signature: &[u8]) -> bool
+fn rsa_verify_with<D>(
+    key: &rsa::PublicKey,
+    salt: Option<usize>,
+    message: &[u8],
+    signature: &[u8],
+) -> bool
 where
     D: Digest + AssociatedOid + FixedOutputReset,
 {
@@ -119,7 +144,12 @@ where
     verified.is_ok()
 }
 
-fn ecdsa_verify<S>(key: &impl PrehashVerifier<S>, hash: Hash, message: &[u8], signature: &[u8]) -> bool
+fn ecdsa_verify<S>(
+    key: &impl PrehashVerifier<S>,
+    hash: Hash,
+    message: &[u8],
+    signature: &[u8],
+) -> bool
 where
     S: for<'a> TryFrom<&'a [u8]>,
 {

@@ -4,12 +4,14 @@ use jiff::Timestamp;
 
 use super::certificate::Certificate;
 
-/// Where a certificate stands among those for one host: the greater the better. The fields are compared in their order.
+/// Where a certificate stands among those for one host: the greater the better. The fields are
+/// compared in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     /// It is valid today.
     valid: bool,
-    /// An authority issued it, and for this host. A placeholder that is made to have something to bind never is "newer".
+    /// An authority issued it, and for this host. A placeholder that is made to have something to
+    /// bind never is "newer".
     fitting: bool,
     /// When it was issued. How long it lives says nothing: lifetimes become shorter.
     not_before: Timestamp,
@@ -31,24 +33,34 @@ pub enum Lower {
 }
 
 impl Certificate {
-    /// Whether it is for a host: by its name, or by a wildcard for exactly one label (RFC 6125 section 6.4.3).
+    /// Whether it is for a host: by its name, or by a wildcard for exactly one label (RFC 6125
+    /// section 6.4.3).
     pub fn covers(&self, host: &str) -> bool {
-        let wildcard = host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
+        let wildcard = host
+            .split_once('.')
+            .map(|(_, domain)| format!("*.{domain}"));
         let is = |name: &String| {
             name.eq_ignore_ascii_case(host)
-                || wildcard.as_deref().is_some_and(|wildcard| name.eq_ignore_ascii_case(wildcard))
+                || wildcard
+                    .as_deref()
+                    .is_some_and(|wildcard| name.eq_ignore_ascii_case(wildcard))
         };
         self.dns_names().iter().any(is)
     }
 
-    /// Whether an authority issued it for `host`; empty where a binding has none, which every certificate covers.
+    /// Whether an authority issued it for `host`; empty where a binding has none, which every
+    /// certificate covers.
     pub fn fits(&self, host: &str) -> bool {
         !self.is_self_issued() && (host.is_empty() || self.covers(host))
     }
 
     /// Where it stands among certificates for `host`.
     pub fn rank(&self, host: &str, now: Timestamp) -> Rank {
-        Rank { valid: self.is_valid(now), fitting: self.fits(host), not_before: self.not_before() }
+        Rank {
+            valid: self.is_valid(now),
+            fitting: self.fits(host),
+            not_before: self.not_before(),
+        }
     }
 
     /// Why it stands lower than `other` for `host`; `None` if it does not.
@@ -81,7 +93,8 @@ mod tests {
     const CONFIGURATION: &str = "[ca]\ndefault_ca = this\n[this]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
         default_md = sha256\ncopy_extensions = copy\npolicy = any\n[any]\ncommonName = supplied\n";
 
-    /// A certificate made by openssl: its names, begin and end; issued by an authority, or by itself.
+    /// A certificate made by openssl: its names, begin and end; issued by an authority, or by
+    /// itself.
     fn certificate(by: &str, names: &str, begin: &str, end: &str) -> Certificate {
         let folder = tempfile::tempdir().unwrap();
         let run = |words: &str| openssl(folder.path(), &words.split(' ').collect::<Vec<_>>());
@@ -90,12 +103,23 @@ mod tests {
         }
         let names: Vec<_> = names.split(',').map(|name| format!("DNS:{name}")).collect();
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        run(&format!("req -x509 {key} -keyout ca.key -subj /CN=Authority -out ca.crt"));
-        run(&format!("req -new {key} -keyout key -subj /CN=host -addext subjectAltName={} -out csr", names.join(",")));
-        let issuer = if by == "authority" { "-cert ca.crt -keyfile ca.key" } else { "-selfsign -keyfile key" };
+        run(&format!(
+            "req -x509 {key} -keyout ca.key -subj /CN=Authority -out ca.crt"
+        ));
+        run(&format!(
+            "req -new {key} -keyout key -subj /CN=host -addext subjectAltName={} -out csr",
+            names.join(",")
+        ));
+        let issuer = if by == "authority" {
+            "-cert ca.crt -keyfile ca.key"
+        } else {
+            "-selfsign -keyfile key"
+        };
         let time = |day: &str| format!("{}000000Z", day.replace('-', ""));
         let validity = format!("-startdate {} -enddate {}", time(begin), time(end));
-        run(&format!("ca -batch -config ca.cnf -notext {issuer} {validity} -in csr -out crt.pem"));
+        run(&format!(
+            "ca -batch -config ca.cnf -notext {issuer} {validity} -in csr -out crt.pem"
+        ));
         run("x509 -in crt.pem -outform DER -out crt");
         Certificate::parse(std::fs::read(folder.path().join("crt")).unwrap()).unwrap()
     }
@@ -107,9 +131,19 @@ mod tests {
         let highest_first = [
             ("authority", "www.example.com", "2026-11-20", "2027-01-06"),
             ("authority", "*.example.com", "2026-11-01", "2026-12-18"),
-            ("authority", "shop.example.com,WWW.example.com", "2026-03-01", "2027-04-03"),
+            (
+                "authority",
+                "shop.example.com,WWW.example.com",
+                "2026-03-01",
+                "2027-04-03",
+            ),
             ("authority", "example.com", "2026-11-23", "2027-11-23"),
-            ("authority", "*.www.example.com,*.com", "2026-11-22", "2027-11-23"),
+            (
+                "authority",
+                "*.www.example.com,*.com",
+                "2026-11-22",
+                "2027-11-23",
+            ),
             ("self", "www.example.com", "2026-11-21", "2036-11-24"),
             // Not valid today.
             ("authority", "www.example.com", "2026-11-26", "2027-11-26"),
@@ -117,17 +151,45 @@ mod tests {
             ("authority", "www.example.com", "2020-01-01", "2025-01-01"),
             ("self", "www.example.com", "2025-10-24", "2026-11-24"),
         ];
-        let certificates = highest_first.map(|(by, names, begin, end)| certificate(by, names, begin, end));
+        let certificates =
+            highest_first.map(|(by, names, begin, end)| certificate(by, names, begin, end));
         for (at, higher) in certificates.iter().enumerate() {
-            assert_eq!(higher.lower_than(higher, host, now), None, "the same is not lower");
+            assert_eq!(
+                higher.lower_than(higher, host, now),
+                None,
+                "the same is not lower"
+            );
             for lower in &certificates[at + 1..] {
-                assert!(lower.lower_than(higher, host, now).is_some(), "{:?}", lower.rank(host, now));
-                assert_eq!(higher.lower_than(lower, host, now), None, "{:?}", higher.rank(host, now));
+                assert!(
+                    lower.lower_than(higher, host, now).is_some(),
+                    "{:?}",
+                    lower.rank(host, now)
+                );
+                assert_eq!(
+                    higher.lower_than(lower, host, now),
+                    None,
+                    "{:?}",
+                    higher.rank(host, now)
+                );
             }
         }
-        let why = |at: usize| certificates[at].lower_than(&certificates[0], host, now).unwrap();
+        let why = |at: usize| {
+            certificates[at]
+                .lower_than(&certificates[0], host, now)
+                .unwrap()
+        };
         use Lower::{Expired, NotYetValid, Older, OtherNames, SelfIssued};
-        let expected = [Older, Older, OtherNames, OtherNames, SelfIssued, NotYetValid, Expired, Expired, Expired];
+        let expected = [
+            Older,
+            Older,
+            OtherNames,
+            OtherNames,
+            SelfIssued,
+            NotYetValid,
+            Expired,
+            Expired,
+            Expired,
+        ];
         assert_eq!([1, 2, 3, 4, 5, 6, 7, 8, 9].map(why), expected);
     }
 
@@ -140,7 +202,14 @@ mod tests {
         assert_eq!(one.lower_than(&other, "", now), Some(Lower::Older));
         assert_eq!(one.lower_than(&other, "www.example.com", now), None);
         assert_eq!(one.lower_than(&placeholder, "", now), None);
-        assert_eq!(placeholder.lower_than(&one, "", now), Some(Lower::SelfIssued));
-        assert_eq!(one.lower_than(&placeholder, "intranet", now), None, "a placeholder is never newer");
+        assert_eq!(
+            placeholder.lower_than(&one, "", now),
+            Some(Lower::SelfIssued)
+        );
+        assert_eq!(
+            one.lower_than(&placeholder, "intranet", now),
+            None,
+            "a placeholder is never newer"
+        );
     }
 }

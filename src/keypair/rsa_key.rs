@@ -1,5 +1,6 @@
-//! Whether the eight numbers of an RSA private key fit together. Windows signs with the CRT values as they stand, so
-//! a key whose `dP` was damaged has the right public key and still makes wrong signatures.
+//! Whether the eight numbers of an RSA private key fit together. Windows signs with the CRT values
+//! as they stand, so a key whose `dP` was damaged has the right public key and still makes wrong
+//! signatures.
 
 use crypto_bigint::{BoxedUint, ConcatenatingMul, NonZero};
 use der::asn1::UintRef;
@@ -10,43 +11,68 @@ use zeroize::Zeroizing;
 use super::Error;
 use super::public::RSA_BITS;
 
-/// Reads and checks an RSAPrivateKey (RFC 8017 appendix A.1.2); returns the DER of its RSAPublicKey.
+/// Reads and checks an RSAPrivateKey (RFC 8017 appendix A.1.2); returns the DER of its
+/// RSAPublicKey.
 ///
 /// Modular arithmetic only, no primality tests: damage is looked for, not a badly chosen key.
 pub(super) fn public_bits(der: &[u8]) -> Result<Vec<u8>, Error> {
     let key = RsaPrivateKeyRef::from_der(der).map_err(|_| Error::KeyDamaged)?;
     if key.other_prime_infos.is_some() {
-        return Err(Error::UnsupportedKey { algorithm: "RSA with more than two primes".into() });
+        return Err(Error::UnsupportedKey {
+            algorithm: "RSA with more than two primes".into(),
+        });
     }
     // Before any arithmetic: a hostile key must not buy unbounded work.
     let bits = bit_length(&key.modulus);
     if !RSA_BITS.contains(&bits) {
-        return Err(Error::UnsupportedKey { algorithm: format!("RSA {bits}") });
+        return Err(Error::UnsupportedKey {
+            algorithm: format!("RSA {bits}"),
+        });
     }
     if !fits_together(&key).unwrap_or(false) {
         return Err(Error::KeyDamaged);
     }
-    let public = RsaPublicKeyRef { modulus: key.modulus, public_exponent: key.public_exponent };
+    let public = RsaPublicKeyRef {
+        modulus: key.modulus,
+        public_exponent: key.public_exponent,
+    };
     public.to_der().map_err(|_| Error::KeyDamaged)
 }
 
 fn bit_length(number: &UintRef<'_>) -> usize {
     let bytes = number.as_bytes();
-    let unused = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
+    let unused = bytes
+        .first()
+        .map_or(0, |first| first.leading_zeros() as usize);
     bytes.len() * 8 - unused
 }
 
-/// n = p·q, and for each prime r: d ≡ dR and e·dR ≡ 1 modulo r − 1; q·qInv ≡ 1 modulo p (RFC 8017 section 3.2).
-/// `None` where a number is out of range.
+/// n = p·q, and for each prime r: d ≡ dR and e·dR ≡ 1 modulo r − 1; q·qInv ≡ 1 modulo p (RFC 8017
+/// section 3.2). `None` where a number is out of range.
 fn fits_together(key: &RsaPrivateKeyRef<'_>) -> Option<bool> {
     let width = u32::try_from(key.modulus.as_bytes().len() * 8).ok()?;
-    let number = |uint: &UintRef<'_>| Some(Zeroizing::new(BoxedUint::from_be_slice(uint.as_bytes(), width).ok()?));
-    let [n, e, d] = [number(&key.modulus)?, number(&key.public_exponent)?, number(&key.private_exponent)?];
+    let number = |uint: &UintRef<'_>| {
+        Some(Zeroizing::new(
+            BoxedUint::from_be_slice(uint.as_bytes(), width).ok()?,
+        ))
+    };
+    let [n, e, d] = [
+        number(&key.modulus)?,
+        number(&key.public_exponent)?,
+        number(&key.private_exponent)?,
+    ];
     let [p, q] = [number(&key.prime1)?, number(&key.prime2)?];
-    let [dp, dq, qinv] = [number(&key.exponent1)?, number(&key.exponent2)?, number(&key.coefficient)?];
+    let [dp, dq, qinv] = [
+        number(&key.exponent1)?,
+        number(&key.exponent2)?,
+        number(&key.coefficient)?,
+    ];
     let exponent_fits = |prime: &BoxedUint, exponent: &BoxedUint| {
         let order = modulus(prime.wrapping_sub(BoxedUint::one()))?;
-        Some(*remainder(&d, &order) == *exponent && is_one(&remainder(&product(&e, exponent), &order)))
+        Some(
+            *remainder(&d, &order) == *exponent
+                && is_one(&remainder(&product(&e, exponent), &order)),
+        )
     };
     let modulo_p = modulus(BoxedUint::clone(&p))?;
     Some(

@@ -1,5 +1,5 @@
-//! Makes key pairs of the loose keys and certificates of a file. Order and names mean nothing here: a key's
-//! certificate is the one with its public key.
+//! Makes key pairs of the loose keys and certificates of a file. Order and names mean nothing here:
+//! a key's certificate is the one with its public key.
 
 use jiff::Timestamp;
 
@@ -36,7 +36,8 @@ pub struct Sorted {
     pub key_pairs: Vec<KeyPair>,
     /// Good keys whose certificate is not there.
     pub lonely_keys: Vec<PrivateKey>,
-    /// Keys and certificates that cannot be used: what each is called, where that can be told, and why.
+    /// Keys and certificates that cannot be used: what each is called, where that can be told, and
+    /// why.
     pub unusable: Vec<(Option<String>, Error)>,
     /// Certificates that belong to no key pair.
     pub certificates: Vec<Certificate>,
@@ -51,14 +52,23 @@ struct Pool {
     used: Vec<bool>,
 }
 
-/// Finds the certificates of every key and their chains. A key in several certificates (renewed with the same key)
-/// gives a key pair with each; what occurs twice counts once.
+/// Finds the certificates of every key and their chains. A key in several certificates (renewed
+/// with the same key) gives a key pair with each; what occurs twice counts once.
 pub fn sort(keys: Vec<KeyInput>, certificates: Vec<CertInput>, now: Timestamp) -> Sorted {
     let mut sorted = Sorted::default();
     let mut pool = Pool::default();
-    sorted.unusable.extend(certificates.into_iter().filter_map(|input| pool.add(input).err()));
+    sorted.unusable.extend(
+        certificates
+            .into_iter()
+            .filter_map(|input| pool.add(input).err()),
+    );
     let (mut seen, mut refused) = (Vec::new(), Vec::new());
-    for KeyInput { pkcs8, friendly_name, csp_name } in keys {
+    for KeyInput {
+        pkcs8,
+        friendly_name,
+        csp_name,
+    } in keys
+    {
         match PrivateKey::parse(pkcs8) {
             Err(error) => refused.push((friendly_name, error)),
             Ok(key) if seen.contains(key.public()) => {}
@@ -67,7 +77,9 @@ pub fn sort(keys: Vec<KeyInput>, certificates: Vec<CertInput>, now: Timestamp) -
                 let leaves = pool.leaves_of(&key);
                 for leaf in &leaves {
                     let labels = (friendly_name.clone(), csp_name.clone());
-                    sorted.key_pairs.push(pool.key_pair(key.copy(), *leaf, labels, now));
+                    sorted
+                        .key_pairs
+                        .push(pool.key_pair(key.copy(), *leaf, labels, now));
                 }
                 if leaves.is_empty() {
                     sorted.lonely_keys.push(key);
@@ -110,46 +122,75 @@ impl Pool {
     ) -> KeyPair {
         let chain = chain_of(leaf, &self.certificates, now);
         chain.iter().for_each(|at| self.used[*at] = true);
-        let chain: Vec<_> = chain.into_iter().map(|at| self.certificates[at].clone()).collect();
+        let chain: Vec<_> = chain
+            .into_iter()
+            .map(|at| self.certificates[at].clone())
+            .collect();
         let friendly_name = friendly_name.or_else(|| self.friendly_names[leaf].clone());
-        KeyPair { key, warnings: warnings(&chain, now), chain, friendly_name, csp_name }
+        KeyPair {
+            key,
+            warnings: warnings(&chain, now),
+            chain,
+            friendly_name,
+            csp_name,
+        }
     }
 
-    /// Gives keys that cannot be used the name of their certificate, where that can be told: the friendly names are the
-    /// same, or one key and one certificate are left over.
+    /// Gives keys that cannot be used the name of their certificate, where that can be told: the
+    /// friendly names are the same, or one key and one certificate are left over.
     fn name_refused(&self, refused: Vec<(Option<String>, Error)>) -> Vec<(Option<String>, Error)> {
         let left_over = self.only_unused_leaf().filter(|_| refused.len() == 1);
         let name = |friendly_name: Option<String>| {
-            let same = self.friendly_names.iter().position(|name| name.is_some() && *name == friendly_name);
+            let same = self
+                .friendly_names
+                .iter()
+                .position(|name| name.is_some() && *name == friendly_name);
             let certificate = same.map(|at| &self.certificates[at]).or(left_over);
-            certificate.map(|certificate| certificate.display_name().to_owned()).or(friendly_name)
+            certificate
+                .map(|certificate| certificate.display_name().to_owned())
+                .or(friendly_name)
         };
-        refused.into_iter().map(|(friendly_name, error)| (name(friendly_name), error)).collect()
+        refused
+            .into_iter()
+            .map(|(friendly_name, error)| (name(friendly_name), error))
+            .collect()
     }
 
     /// The certificate without a key pair that has issued none of the others, if there is one such.
     fn only_unused_leaf(&self) -> Option<&Certificate> {
         let unused: Vec<_> = self.unused().collect();
         let has_issued = |issuer: &Certificate| {
-            unused.iter().any(|other| other.der() != issuer.der() && other.names_as_issuer(issuer))
+            unused
+                .iter()
+                .any(|other| other.der() != issuer.der() && other.names_as_issuer(issuer))
         };
         let mut leaves = unused.iter().filter(|certificate| !has_issued(certificate));
         leaves.next().copied().filter(|_| leaves.next().is_none())
     }
 
     fn unused(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.iter().zip(&self.used).filter(|(_, used)| !**used).map(|(certificate, _)| certificate)
+        self.certificates
+            .iter()
+            .zip(&self.used)
+            .filter(|(_, used)| !**used)
+            .map(|(certificate, _)| certificate)
     }
 
     fn into_unused(self) -> impl Iterator<Item = Certificate> {
-        self.certificates.into_iter().zip(self.used).filter(|(_, used)| !used).map(|(certificate, _)| certificate)
+        self.certificates
+            .into_iter()
+            .zip(self.used)
+            .filter(|(_, used)| !used)
+            .map(|(certificate, _)| certificate)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Warning;
-    use super::super::fixtures::{Issued, RSA, host, key_input, now, openssl_certificate, openssl_key, sorted};
+    use super::super::fixtures::{
+        Issued, RSA, host, key_input, now, openssl_certificate, openssl_key, sorted,
+    };
     use super::*;
 
     fn names(chain: &[Certificate]) -> Vec<&str> {
@@ -161,14 +202,31 @@ mod tests {
         let root = Issued::root("Root");
         let middle = root.authority("Middle");
         let (a, b) = (middle.host("a.example"), middle.host("b.example"));
-        let sorted = sorted(&[b.pkcs8(), a.pkcs8()], &[&a.der, &root.der, &b.der, &middle.der]);
-        let chains: Vec<_> = sorted.key_pairs.iter().map(|pair| names(&pair.chain)).collect();
-        assert_eq!(chains, [["b.example", "Middle", "Root"], ["a.example", "Middle", "Root"]]);
+        let sorted = sorted(
+            &[b.pkcs8(), a.pkcs8()],
+            &[&a.der, &root.der, &b.der, &middle.der],
+        );
+        let chains: Vec<_> = sorted
+            .key_pairs
+            .iter()
+            .map(|pair| names(&pair.chain))
+            .collect();
+        assert_eq!(
+            chains,
+            [
+                ["b.example", "Middle", "Root"],
+                ["a.example", "Middle", "Root"]
+            ]
+        );
         for pair in &sorted.key_pairs {
             assert_eq!(pair.key.spki_sha256(), pair.leaf().spki_sha256());
             assert_eq!(pair.warnings, []);
         }
-        assert!(sorted.certificates.is_empty() && sorted.lonely_keys.is_empty() && sorted.unusable.is_empty());
+        assert!(
+            sorted.certificates.is_empty()
+                && sorted.lonely_keys.is_empty()
+                && sorted.unusable.is_empty()
+        );
     }
 
     #[test]
@@ -186,14 +244,26 @@ mod tests {
         let first = root.host("a.example");
         let renewed = root.issue(host("b.example"), first.key_again());
         let sorted = sorted(&[first.pkcs8()], &[&first.der, &renewed.der]);
-        let leaves: Vec<_> = sorted.key_pairs.iter().map(|pair| pair.leaf().display_name()).collect();
+        let leaves: Vec<_> = sorted
+            .key_pairs
+            .iter()
+            .map(|pair| pair.leaf().display_name())
+            .collect();
         assert_eq!(leaves, ["a.example", "b.example"]);
-        assert!(sorted.key_pairs.iter().all(|pair| pair.key.pkcs8().expose() == first.pkcs8()));
+        assert!(
+            sorted
+                .key_pairs
+                .iter()
+                .all(|pair| pair.key.pkcs8().expose() == first.pkcs8())
+        );
     }
 
     #[test]
     fn strays_are_kept_apart() {
-        let (leaf, stranger) = (Issued::self_signed("a.example"), Issued::self_signed("b.example"));
+        let (leaf, stranger) = (
+            Issued::self_signed("a.example"),
+            Issued::self_signed("b.example"),
+        );
         let lonely = rcgen::KeyPair::generate().unwrap().serialize_der();
         let sorted = sorted(&[lonely.clone(), leaf.pkcs8()], &[&stranger.der, &leaf.der]);
         assert_eq!(names(&sorted.certificates), ["b.example"]);
@@ -219,21 +289,43 @@ mod tests {
         let mut damaged = RSA[0].clone();
         // The last number of the key is qInv.
         *damaged.last_mut().unwrap() ^= 1;
-        let sorted = sorted(&[damaged, good.pkcs8()], &[&damaged_certificate, &good.der, &root.der]);
-        assert_eq!(sorted.unusable, [(Some("www.example.com".into()), Error::KeyDamaged)]);
+        let sorted = sorted(
+            &[damaged, good.pkcs8()],
+            &[&damaged_certificate, &good.der, &root.der],
+        );
+        assert_eq!(
+            sorted.unusable,
+            [(Some("www.example.com".into()), Error::KeyDamaged)]
+        );
         assert_eq!(names(&sorted.key_pairs[0].chain), ["good.example", "Root"]);
         assert_eq!(names(&sorted.certificates), ["www.example.com"]);
     }
 
     #[test]
     fn an_unsupported_key_is_named_by_the_certificate_of_its_friendly_name() {
-        let pkcs8 = openssl_key(&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP384r1"]);
+        let pkcs8 = openssl_key(&[
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:brainpoolP384r1",
+        ]);
         let friendly_name = Some("Shop".to_owned());
-        let key = || KeyInput { friendly_name: friendly_name.clone(), ..key_input(&pkcs8) };
-        let certificate = CertInput { der: openssl_certificate(&pkcs8, &[]), friendly_name: friendly_name.clone() };
-        let error = Error::UnsupportedKey { algorithm: "ECDSA brainpoolP384r1".into() };
+        let key = || KeyInput {
+            friendly_name: friendly_name.clone(),
+            ..key_input(&pkcs8)
+        };
+        let certificate = CertInput {
+            der: openssl_certificate(&pkcs8, &[]),
+            friendly_name: friendly_name.clone(),
+        };
+        let error = Error::UnsupportedKey {
+            algorithm: "ECDSA brainpoolP384r1".into(),
+        };
         let with = sort(vec![key()], vec![certificate], now());
-        assert_eq!(with.unusable, [(Some("www.example.com".into()), error.clone())]);
+        assert_eq!(
+            with.unusable,
+            [(Some("www.example.com".into()), error.clone())]
+        );
         let without = sort(vec![key()], vec![], now());
         assert_eq!(without.unusable, [(friendly_name.clone(), error)]);
     }
@@ -241,10 +333,19 @@ mod tests {
     #[test]
     fn a_malformed_certificate_does_not_sink_the_others() {
         let leaf = Issued::self_signed("a.example");
-        let odd = CertInput { der: vec![0x30, 3, 2, 1, 1], friendly_name: Some("odd".into()) };
-        let good = CertInput { der: leaf.der.clone(), friendly_name: None };
+        let odd = CertInput {
+            der: vec![0x30, 3, 2, 1, 1],
+            friendly_name: Some("odd".into()),
+        };
+        let good = CertInput {
+            der: leaf.der.clone(),
+            friendly_name: None,
+        };
         let sorted = sort(vec![key_input(&leaf.pkcs8())], vec![odd, good], now());
-        assert_eq!(sorted.unusable, [(Some("odd".into()), Error::MalformedCertificate)]);
+        assert_eq!(
+            sorted.unusable,
+            [(Some("odd".into()), Error::MalformedCertificate)]
+        );
         assert_eq!(sorted.key_pairs.len(), 1);
     }
 
@@ -257,12 +358,20 @@ mod tests {
                 csp_name: Some("Provider".into()),
                 ..key_input(&leaf.pkcs8())
             };
-            let certificate = CertInput { der: leaf.der.clone(), friendly_name: Some("leaf".into()) };
-            sort(vec![key], vec![certificate], now()).key_pairs.remove(0)
+            let certificate = CertInput {
+                der: leaf.der.clone(),
+                friendly_name: Some("leaf".into()),
+            };
+            sort(vec![key], vec![certificate], now())
+                .key_pairs
+                .remove(0)
         };
         assert_eq!(sort_with(Some("key")).friendly_name.as_deref(), Some("key"));
         let pair = sort_with(None);
-        assert_eq!((pair.friendly_name.as_deref(), pair.csp_name.as_deref()), (Some("leaf"), Some("Provider")));
+        assert_eq!(
+            (pair.friendly_name.as_deref(), pair.csp_name.as_deref()),
+            (Some("leaf"), Some("Provider"))
+        );
     }
 
     #[test]
@@ -270,20 +379,47 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pkcs8 = openssl_key(&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
         std::fs::write(folder.path().join("key"), &pkcs8).unwrap();
-        let convert = ["ec", "-inform", "DER", "-in", "key", "-conv_form", "compressed", "-out", "compressed"];
+        let convert = [
+            "ec",
+            "-inform",
+            "DER",
+            "-in",
+            "key",
+            "-conv_form",
+            "compressed",
+            "-out",
+            "compressed",
+        ];
         super::super::fixtures::openssl(folder.path(), &convert);
-        let request = ["req", "-x509", "-key", "compressed", "-subj", "/CN=a", "-outform", "DER", "-out", "crt"];
+        let request = [
+            "req",
+            "-x509",
+            "-key",
+            "compressed",
+            "-subj",
+            "/CN=a",
+            "-outform",
+            "DER",
+            "-out",
+            "crt",
+        ];
         super::super::fixtures::openssl(folder.path(), &request);
         let certificate = std::fs::read(folder.path().join("crt")).unwrap();
         let sorted = sorted(&[pkcs8], &[&certificate]);
         assert_eq!(sorted.key_pairs.len(), 1);
-        assert_ne!(sorted.key_pairs[0].key.spki_sha256(), sorted.key_pairs[0].leaf().spki_sha256());
+        assert_ne!(
+            sorted.key_pairs[0].key.spki_sha256(),
+            sorted.key_pairs[0].leaf().spki_sha256()
+        );
     }
 
     #[test]
     fn warnings_come_with_the_key_pair() {
         let leaf = Issued::root("Root").host("a.example");
         let sorted = sorted(&[leaf.pkcs8()], &[&leaf.der]);
-        assert!(matches!(sorted.key_pairs[0].warnings[..], [Warning::MissingIntermediate { .. }]));
+        assert!(matches!(
+            sorted.key_pairs[0].warnings[..],
+            [Warning::MissingIntermediate { .. }]
+        ));
     }
 }

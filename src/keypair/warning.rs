@@ -36,8 +36,8 @@ pub enum Warning {
         /// The digest.
         algorithm: String,
     },
-    /// The leaf's issuer is not in the file. Only said of the leaf: that the root is missing is usual, and no loss,
-    /// since clients bring their own.
+    /// The leaf's issuer is not in the file. Only said of the leaf: that the root is missing is
+    /// usual, and no loss, since clients bring their own.
     MissingIntermediate {
         /// Whose certificate.
         name: String,
@@ -51,7 +51,8 @@ pub(super) fn warnings(chain: &[Certificate], now: Timestamp) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (height, certificate) in chain.iter().enumerate() {
         let self_signed = certificate.is_self_signed();
-        // A root is trusted for being known, not for its dates, its key or its signature; a self-signed leaf serves.
+        // A root is trusted for being known, not for its dates, its key or its signature; a
+        // self-signed leaf serves.
         if height == 0 || !self_signed {
             warnings.extend(out_of_date(certificate, now));
             warnings.extend(weak_key(certificate));
@@ -67,7 +68,10 @@ pub(super) fn warnings(chain: &[Certificate], now: Timestamp) -> Vec<Warning> {
 fn out_of_date(certificate: &Certificate, now: Timestamp) -> Option<Warning> {
     let name = certificate.display_name().to_owned();
     if now > certificate.not_after() {
-        return Some(Warning::Expired { name, on: certificate.not_after() });
+        return Some(Warning::Expired {
+            name,
+            on: certificate.not_after(),
+        });
     }
     let from = certificate.not_before();
     (now < from).then_some(Warning::NotYetValid { name, from })
@@ -75,18 +79,26 @@ fn out_of_date(certificate: &Certificate, now: Timestamp) -> Option<Warning> {
 
 fn weak_key(certificate: &Certificate) -> Option<Warning> {
     let weak = certificate.public().is_some_and(PublicKey::is_weak);
-    weak.then(|| Warning::WeakKey { name: certificate.display_name().to_owned(), key_type: certificate.key_type() })
+    weak.then(|| Warning::WeakKey {
+        name: certificate.display_name().to_owned(),
+        key_type: certificate.key_type(),
+    })
 }
 
 fn weak_signature(certificate: &Certificate) -> Option<Warning> {
     let algorithm = certificate.weak_hash()?.to_owned();
-    Some(Warning::WeakSignature { name: certificate.display_name().to_owned(), algorithm })
+    Some(Warning::WeakSignature {
+        name: certificate.display_name().to_owned(),
+        algorithm,
+    })
 }
 
 fn missing_intermediate(chain: &[Certificate]) -> Option<Warning> {
     let [leaf] = chain else { return None };
-    (!leaf.is_self_signed())
-        .then(|| Warning::MissingIntermediate { name: leaf.display_name().to_owned(), issuer: leaf.issuer_name() })
+    (!leaf.is_self_signed()).then(|| Warning::MissingIntermediate {
+        name: leaf.display_name().to_owned(),
+        issuer: leaf.issuer_name(),
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +107,10 @@ mod tests {
     use super::*;
 
     fn chain(certificates: &[&Issued]) -> Vec<Certificate> {
-        certificates.iter().map(|issued| Certificate::parse(issued.der.clone()).unwrap()).collect()
+        certificates
+            .iter()
+            .map(|issued| Certificate::parse(issued.der.clone()).unwrap())
+            .collect()
     }
 
     fn openssl(pkcs8: &[u8], options: &[&str]) -> Vec<Certificate> {
@@ -120,7 +135,10 @@ mod tests {
         let root = Issued::root("Root");
         let middle = root.authority("Middle");
         let leaf = middle.host("www.example.com");
-        let expired = |name: &str| Warning::Expired { name: name.into(), on: "2027-01-01T00:00:00Z".parse().unwrap() };
+        let expired = |name: &str| Warning::Expired {
+            name: name.into(),
+            on: "2027-01-01T00:00:00Z".parse().unwrap(),
+        };
         let all = warnings(&chain(&[&leaf, &middle, &root]), later());
         assert_eq!(all, [expired("www.example.com"), expired("Middle")]);
         let last_second: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
@@ -133,7 +151,10 @@ mod tests {
         let from: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let before: Timestamp = "2025-12-31T23:59:59Z".parse().unwrap();
         let name = "www.example.com".to_owned();
-        assert_eq!(warnings(&chain(&[&leaf]), before), [Warning::NotYetValid { name, from }]);
+        assert_eq!(
+            warnings(&chain(&[&leaf]), before),
+            [Warning::NotYetValid { name, from }]
+        );
     }
 
     #[test]
@@ -141,9 +162,15 @@ mod tests {
         let leaf = Issued::root("Root")
             .authority("Example CA 1")
             .issue(host("a.example"), rcgen::KeyPair::generate().unwrap());
-        let missing = Warning::MissingIntermediate { name: "a.example".into(), issuer: "Example CA 1".into() };
+        let missing = Warning::MissingIntermediate {
+            name: "a.example".into(),
+            issuer: "Example CA 1".into(),
+        };
         assert_eq!(warnings(&chain(&[&leaf]), now()), [missing]);
-        assert_eq!(warnings(&chain(&[&Issued::self_signed("a.example")]), now()), []);
+        assert_eq!(
+            warnings(&chain(&[&Issued::self_signed("a.example")]), now()),
+            []
+        );
     }
 
     #[test]
@@ -151,7 +178,10 @@ mod tests {
         let small = openssl_key(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]);
         let now = Timestamp::now();
         let (name, key_type) = ("www.example.com".into(), "RSA 1024".into());
-        assert_eq!(warnings(&openssl(&small, &[]), now), [Warning::WeakKey { name, key_type }]);
+        assert_eq!(
+            warnings(&openssl(&small, &[]), now),
+            [Warning::WeakKey { name, key_type }]
+        );
         assert_eq!(warnings(&openssl(&RSA[0], &[]), now), []);
     }
 
@@ -162,8 +192,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca"), root[0].der()).unwrap();
         std::fs::write(folder.path().join("ca.key"), &RSA[0]).unwrap();
-        let request =
-            ["req", "-new", "-newkey", "ed25519", "-nodes", "-keyout", "k", "-subj", "/CN=a.example", "-out", "csr"];
+        let request = [
+            "req",
+            "-new",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-keyout",
+            "k",
+            "-subj",
+            "/CN=a.example",
+            "-out",
+            "csr",
+        ];
         super::super::fixtures::openssl(folder.path(), &request);
         let sign = [
             "x509",
@@ -184,7 +225,10 @@ mod tests {
         ];
         super::super::fixtures::openssl(folder.path(), &sign);
         let leaf = Certificate::parse(std::fs::read(folder.path().join("crt")).unwrap()).unwrap();
-        let weak = Warning::WeakSignature { name: "a.example".into(), algorithm: "SHA-1".into() };
+        let weak = Warning::WeakSignature {
+            name: "a.example".into(),
+            algorithm: "SHA-1".into(),
+        };
         assert_eq!(warnings(&[leaf, root[0].clone()], Timestamp::now()), [weak]);
     }
 }

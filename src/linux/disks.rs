@@ -1,4 +1,5 @@
-//! Which disks lie below a block device, and what they are (`/sys`, as the kernel's ABI documents describe it).
+//! Which disks lie below a block device, and what they are (`/sys`, as the kernel's ABI documents
+//! describe it).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,13 @@ pub(super) struct Devices<'a> {
 /// Everything below one block device.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Below {
-    /// Names of the disks: `sdb`. What has none below it, such as a file system in memory, is there by its number.
+    /// Names of the disks: `sdb`. What has none below it, such as a file system in memory, is there
+    /// by its number.
     pub(super) disks: Vec<String>,
     /// Where each of them hangs: `devices/pci0000:00/.../usb2/.../block/sdb`.
     paths: Vec<PathBuf>,
-    /// Kinds of the file systems on the way, the uppermost first: that of an image's file comes after that of the image.
+    /// Kinds of the file systems on the way, the uppermost first: that of an image's file comes
+    /// after that of the image.
     pub(super) file_systems: Vec<String>,
     /// What encrypts on the way, the uppermost first.
     pub(super) encryption: Vec<String>,
@@ -52,7 +55,8 @@ impl Devices<'_> {
         }
     }
 
-    /// Where a folder or file lies that is mounted as this number, perhaps over the place where it lies itself.
+    /// Where a folder or file lies that is mounted as this number, perhaps over the place where it
+    /// lies itself.
     fn behind(&self, source: &Path, number: &str, deepest: usize, below: &mut Below) {
         let mount = mounts::find_but(self.mounts, source, number).filter(|_| deepest > 0);
         if let Some(mount) = mount {
@@ -62,11 +66,19 @@ impl Devices<'_> {
 
     /// A btrfs has a number of its own and names a device of its pool as the source.
     fn number(&self, mount: &Mount) -> String {
-        let device = mount.source.strip_prefix("/dev/").filter(|_| mount.number.starts_with("0:"));
+        let device = mount
+            .source
+            .strip_prefix("/dev/")
+            .filter(|_| mount.number.starts_with("0:"));
         let named = device.and_then(|name| {
             // `/dev/mapper/data` is a link to `../dm-0`.
-            let link = fs::read_link(self.root.join("dev").join(name)).unwrap_or_else(|_| PathBuf::from(name));
-            let number = self.root.join("sys/class/block").join(link.file_name()?).join("dev");
+            let link = fs::read_link(self.root.join("dev").join(name))
+                .unwrap_or_else(|_| PathBuf::from(name));
+            let number = self
+                .root
+                .join("sys/class/block")
+                .join(link.file_name()?)
+                .join("dev");
             fs::read_to_string(number).ok()
         });
         named.map_or_else(|| mount.number.clone(), |number| number.trim().to_owned())
@@ -82,9 +94,18 @@ impl Devices<'_> {
         below.read_only |= says(&node.join("ro"), "1");
         below.encryption.extend(encrypted_by(&node));
         if let Ok(file) = fs::read_to_string(node.join("loop/backing_file")) {
-            return self.behind(Path::new(file.trim_end_matches('\n')), number, deepest, below);
+            return self.behind(
+                Path::new(file.trim_end_matches('\n')),
+                number,
+                deepest,
+                below,
+            );
         }
-        let slaves: Vec<_> = fs::read_dir(node.join("slaves")).into_iter().flatten().flatten().collect();
+        let slaves: Vec<_> = fs::read_dir(node.join("slaves"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
         for slave in &slaves {
             let number = fs::read_to_string(slave.path().join("dev")).unwrap_or_default();
             self.descend(number.trim(), deepest - 1, below);
@@ -98,23 +119,36 @@ impl Devices<'_> {
 impl Below {
     /// Where the disk hangs, if it is one.
     pub(super) fn only_disk(&self) -> Option<&Path> {
-        self.paths.first().filter(|_| self.disks.len() == 1).map(PathBuf::as_path)
+        self.paths
+            .first()
+            .filter(|_| self.disks.len() == 1)
+            .map(PathBuf::as_path)
     }
 
     /// A partition leads to its disk.
     fn take_disk(&mut self, node: &Path, root: &Path) {
-        let disk = if node.join("partition").exists() { node.parent().unwrap_or(node) } else { node };
+        let disk = if node.join("partition").exists() {
+            node.parent().unwrap_or(node)
+        } else {
+            node
+        };
         self.read_only |= says(&disk.join("ro"), "1");
         self.says_removable |= says(&disk.join("removable"), "1");
-        let name = disk.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = disk
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if !self.disks.contains(&name) {
             self.disks.push(name);
             // The root of a simulated machine could itself have a telling name.
-            self.paths.push(disk.strip_prefix(root).unwrap_or(disk).to_owned());
+            self.paths
+                .push(disk.strip_prefix(root).unwrap_or(disk).to_owned());
         }
     }
 
-    /// USB, SD card or FireWire, or a drive that says its medium can be taken out. (A USB hard disk says it cannot.)
+    /// USB, SD card or FireWire, or a drive that says its medium can be taken out. (A USB hard disk
+    /// says it cannot.)
     pub(super) fn is_removable(&self) -> bool {
         self.says_removable || self.hangs_on(&["usb", "mmc", "fw"])
     }
@@ -141,7 +175,10 @@ impl Below {
 
 /// `usb2`, but not `usbip-vhci`.
 fn is_numbered(name: &str, kinds: &[&str]) -> bool {
-    kinds.iter().any(|kind| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())))
+    kinds.iter().any(|kind| {
+        name.strip_prefix(kind)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    })
 }
 
 fn says(file: &Path, expected: &str) -> bool {

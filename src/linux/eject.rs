@@ -26,35 +26,47 @@ pub fn may_eject() -> bool {
 pub fn eject(path: &Path) -> Result<(), NotEjected> {
     let real = fs::canonicalize(path)?;
     let text = fs::read_to_string("/proc/self/mountinfo")?;
-    let mount = mounts::find(&text, &real).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    let mount =
+        mounts::find(&text, &real).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     if let Some(other) = beside(Path::new("/"), &text, &mount) {
         return Err(NotEjected::Beside(other));
     }
     super::flush_volume(&mount.point)?;
     match unmount(&mount.point, UnmountFlags::NOFOLLOW).map_err(io::Error::from) {
-        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Err(NotEjected::InUse(programs(&mount.point))),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            Err(NotEjected::InUse(programs(&mount.point)))
+        }
         other => Ok(other?),
     }
 }
 
-/// What else of the same device is mounted on the machine whose `/` is `root`; where only a part of the file system is
-/// mounted, the device itself.
+/// What else of the same device is mounted on the machine whose `/` is `root`; where only a part of
+/// the file system is mounted, the device itself.
 fn beside(root: &Path, text: &str, mount: &Mount) -> Option<PathBuf> {
     if mount.root != Path::new("/") {
         return Some(PathBuf::from(&mount.source));
     }
     let devices = Devices { root, mounts: text };
     let disks = devices.below(mount).disks;
-    let shares = |other: &Mount| devices.below(other).disks.iter().any(|disk| disks.contains(disk));
+    let shares = |other: &Mount| {
+        devices
+            .below(other)
+            .disks
+            .iter()
+            .any(|disk| disks.contains(disk))
+    };
     let mut others = mounts::all(text).filter(|other| other != mount);
     others.find(shares).map(|other| other.point)
 }
 
-/// Programs that work in a folder below `point`, or have a file open there, as far as this account may see.
+/// Programs that work in a folder below `point`, or have a file open there, as far as this account
+/// may see.
 fn programs(point: &Path) -> Vec<String> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        processes.filter_map(|process| program_at(&process, point)).take(MOST_PROGRAMS).collect();
+    let mut names: Vec<String> = processes
+        .filter_map(|process| program_at(&process, point))
+        .take(MOST_PROGRAMS)
+        .collect();
     names.dedup();
     names
 }
@@ -62,10 +74,20 @@ fn programs(point: &Path) -> Vec<String> {
 fn program_at(process: &DirEntry, point: &Path) -> Option<String> {
     let number: u32 = process.file_name().to_str()?.parse().ok()?;
     let folder = process.path();
-    let files = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut links = ["cwd", "root", "exe"].map(|name| folder.join(name)).into_iter().chain(files);
-    let is_there = links.any(|link| fs::read_link(link).is_ok_and(|target| target.starts_with(point)));
-    let name = fs::read_to_string(folder.join("comm")).ok().filter(|_| is_there && number != std::process::id())?;
+    let files = fs::read_dir(folder.join("fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut links = ["cwd", "root", "exe"]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .chain(files);
+    let is_there =
+        links.any(|link| fs::read_link(link).is_ok_and(|target| target.starts_with(point)));
+    let name = fs::read_to_string(folder.join("comm"))
+        .ok()
+        .filter(|_| is_there && number != std::process::id())?;
     Some(name.trim().to_owned())
 }
 
@@ -83,7 +105,13 @@ mod tests {
     #[test]
     fn only_a_device_that_is_mounted_once_and_whole_is_unmounted() {
         let nothing = tempfile::tempdir().unwrap();
-        let beside = |path: &str| beside(nothing.path(), MOUNTS, &mounts::find(MOUNTS, Path::new(path)).unwrap());
+        let beside = |path: &str| {
+            beside(
+                nothing.path(),
+                MOUNTS,
+                &mounts::find(MOUNTS, Path::new(path)).unwrap(),
+            )
+        };
         assert_eq!(beside("/media/a/PFXVAULT"), None);
         assert_eq!(beside("/media/b"), Some("/mnt/again".into()));
         assert_eq!(beside("/mnt/again"), Some("/media/b".into()));

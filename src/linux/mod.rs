@@ -1,5 +1,5 @@
-//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, the terminal, private files, core
-//! dumps off.
+//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, the terminal,
+//! private files, core dumps off.
 
 mod attachment;
 mod descriptor;
@@ -16,7 +16,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, OFlags, fadvise, syncfs};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit,
+};
 use zeroize::Zeroizing;
 
 use crate::event::Event;
@@ -31,17 +33,26 @@ pub use facts::{facts, volumes};
 pub use mounts::kernels_own;
 pub use terminal::{Keys, Unechoed, forget_typed, interrupt};
 
-/// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else the clean
-/// pages are dropped first (the file was synced when it was written) and read again.
+/// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else
+/// the clean pages are dropped first (the file was synced when it was written) and read again.
 ///
 /// # Errors
 /// What the system says.
 pub fn read_past_cache(path: &Path, length: u64) -> io::Result<Vec<u8>> {
-    let direct = OpenOptions::new().read(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path);
+    let direct = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::DIRECT.bits().cast_signed())
+        .open(path);
     match direct.and_then(|file| read_blocks(file, length)) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             let file = File::open(path)?;
-            file.sync_all().or_else(|e| if e.kind() == io::ErrorKind::ReadOnlyFilesystem { Ok(()) } else { Err(e) })?;
+            file.sync_all().or_else(|e| {
+                if e.kind() == io::ErrorKind::ReadOnlyFilesystem {
+                    Ok(())
+                } else {
+                    Err(e)
+                }
+            })?;
             fadvise(&file, 0, None, Advice::DontNeed)?;
             read_blocks(file, length)
         }
@@ -89,13 +100,22 @@ pub fn report_event(_event: Event, _text: &str) -> io::Result<()> {
 /// No core dumps, and no other process of the same user may look into this one's memory.
 pub fn harden_process() {
     // Both are a second line; a system that refuses them is no reason to refuse a backup.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    );
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// This machine's name.
 pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Whether a person can be asked: standard input and standard error are both a terminal.
@@ -129,7 +149,12 @@ pub fn interrupted() -> bool {
 /// Where host state lies: the user's state folder.
 pub fn state_folder() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "pfxvault")?;
-    Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned())
+    Some(
+        folders
+            .state_dir()
+            .unwrap_or_else(|| folders.data_local_dir())
+            .to_owned(),
+    )
 }
 
 /// Creates a file that only its owner can open.
@@ -137,11 +162,15 @@ pub fn state_folder() -> Option<PathBuf> {
 /// # Errors
 /// What the system says; an existing name is `AlreadyExists`.
 pub fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
-/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing one stays as it is:
-/// [`shared`] judges it.
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing
+/// one stays as it is: [`shared`] judges it.
 ///
 /// # Errors
 /// What the system says.
@@ -158,13 +187,19 @@ pub fn shared(folder: &Path) -> io::Result<bool> {
     Ok(facts.uid() != geteuid().as_raw() || facts.mode() & 0o022 != 0)
 }
 
-/// Opens a plain file to look into it. `None` for anything else: no link is followed, no pipe or device is waited for.
+/// Opens a plain file to look into it. `None` for anything else: no link is followed, no pipe or
+/// device is waited for.
 ///
 /// # Errors
 /// What the system says.
 pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)
+        .bits()
+        .cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
@@ -204,7 +239,11 @@ mod tests {
             let path = folder.path().join(format!("f{length}"));
             let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(read_past_cache(&path, length as u64).unwrap(), bytes, "length {length}");
+            assert_eq!(
+                read_past_cache(&path, length as u64).unwrap(),
+                bytes,
+                "length {length}"
+            );
         }
     }
 }

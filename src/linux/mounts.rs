@@ -23,7 +23,8 @@ pub(super) struct Mount {
 }
 
 impl Mount {
-    /// What a FUSE file system shows in its own way: the folder or image that it names as its source.
+    /// What a FUSE file system shows in its own way: the folder or image that it names as its
+    /// source.
     pub(super) fn shows(&self) -> Option<&Path> {
         let fuse = self.kind == "fuse" || self.kind.starts_with("fuse.");
         let source = Path::new(&self.source);
@@ -31,7 +32,8 @@ impl Mount {
     }
 }
 
-/// The mount that a path lies on: the longest mount point that is one of its parents; the last one listed wins.
+/// The mount that a path lies on: the longest mount point that is one of its parents; the last one
+/// listed wins.
 pub(super) fn find(mountinfo: &str, path: &Path) -> Option<Mount> {
     find_but(mountinfo, path, "")
 }
@@ -39,7 +41,9 @@ pub(super) fn find(mountinfo: &str, path: &Path) -> Option<Mount> {
 /// As [`find`], where the file systems of this number were not mounted.
 pub(super) fn find_but(mountinfo: &str, path: &Path, number: &str) -> Option<Mount> {
     let above = all(mountinfo).filter(|mount| path.starts_with(&mount.point));
-    above.filter(|mount| mount.number != number).max_by_key(|mount| mount.point.as_os_str().len())
+    above
+        .filter(|mount| mount.number != number)
+        .max_by_key(|mount| mount.point.as_os_str().len())
 }
 
 /// Every mount of a mountinfo text.
@@ -49,14 +53,18 @@ pub(super) fn all(mountinfo: &str) -> impl Iterator<Item = Mount> {
 
 /// Every place where a block device is mounted.
 pub(super) fn of_devices(mountinfo: &str) -> Vec<PathBuf> {
-    all(mountinfo).filter(|mount| mount.source.starts_with("/dev/")).map(|mount| mount.point).collect()
+    all(mountinfo)
+        .filter(|mount| mount.source.starts_with("/dev/"))
+        .map(|mount| mount.point)
+        .collect()
 }
 
-/// Where the kernel shows itself as files. Nobody keeps anything there, and reading some of them waits or acts.
+/// Where the kernel shows itself as files. Nobody keeps anything there, and reading some of them
+/// waits or acts.
 pub fn kernels_own() -> Vec<PathBuf> {
     const KINDS: [&str; 12] = [
-        "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "fusectl", "mqueue", "proc", "sysfs",
-        "tracefs",
+        "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "fusectl",
+        "mqueue", "proc", "sysfs", "tracefs",
     ];
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounts = all(&mountinfo).filter(|mount| KINDS.contains(&mount.kind.as_str()));
@@ -76,10 +84,18 @@ fn parse(line: &str) -> Option<Mount> {
     let is_read_only = |options: &str| options.split(',').any(|option| option == "ro");
     let read_only = is_read_only(options) || fields.next().is_some_and(is_read_only);
     let source = unescape(source).to_string_lossy().into_owned();
-    Some(Mount { point, number, root, kind, source, read_only })
+    Some(Mount {
+        point,
+        number,
+        root,
+        kind,
+        source,
+        read_only,
+    })
 }
 
-/// A backslash and three octal digits stand for a byte: here for blanks and the backslash itself, in `/etc/exports` for any.
+/// A backslash and three octal digits stand for a byte: here for blanks and the backslash itself,
+/// in `/etc/exports` for any.
 pub(super) fn unescape(field: &str) -> OsString {
     let bytes = field.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());
@@ -123,18 +139,31 @@ mod tests {
     #[test]
     fn what_lies_on_a_block_device_is_a_volume() {
         let names = of_devices(MOUNTS);
-        assert_eq!(names, ["/", "/media/My Stick", "/media/日"].map(PathBuf::from));
+        assert_eq!(
+            names,
+            ["/", "/media/My Stick", "/media/日"].map(PathBuf::from)
+        );
     }
 
     #[test]
     fn a_mount_is_read_only_by_its_own_options_or_its_file_systems() {
-        let read_only: Vec<bool> = MOUNTS.lines().filter_map(parse).map(|mount| mount.read_only).collect();
+        let read_only: Vec<bool> = MOUNTS
+            .lines()
+            .filter_map(parse)
+            .map(|mount| mount.read_only)
+            .collect();
         assert_eq!(read_only, [false, false, true, true]);
     }
 
     #[test]
     fn a_line_that_is_cut_short_is_no_mount() {
-        for line in ["", "22 1 8:1 / / rw", "22 1 8:1 - ext4 /dev/sda1", "22 1 8:1 / / rw - ext4", "\\04 - \\"] {
+        for line in [
+            "",
+            "22 1 8:1 / / rw",
+            "22 1 8:1 - ext4 /dev/sda1",
+            "22 1 8:1 / / rw - ext4",
+            "\\04 - \\",
+        ] {
             assert_eq!(parse(line), None, "{line:?}");
         }
     }

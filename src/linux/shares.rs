@@ -1,4 +1,5 @@
-//! Folders that this machine hands out to others: Samba's shares and NFS exports, as their files describe them.
+//! Folders that this machine hands out to others: Samba's shares and NFS exports, as their files
+//! describe them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,27 +15,56 @@ const MOST_FILES: usize = 4096;
 /// Every share of the machine whose `/` is `root`.
 pub(super) fn all(root: &Path) -> Vec<Share> {
     let samba = [root.join("etc/samba/smb.conf"), root.join("etc/smb.conf")];
-    let mut shares: Vec<Share> =
-        samba.iter().filter_map(|file| read(file)).flat_map(|conf| samba_shares(&conf)).collect();
+    let mut shares: Vec<Share> = samba
+        .iter()
+        .filter_map(|file| read(file))
+        .flat_map(|conf| samba_shares(&conf))
+        .collect();
     for file in files_of(&root.join("var/lib/samba/usershares")) {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         shares.extend(read(&file).and_then(|text| user_share(name, &text)));
     }
-    let exports = files_of(&root.join("etc/exports.d")).into_iter().filter(|file| is_exports(file));
+    let exports = files_of(&root.join("etc/exports.d"))
+        .into_iter()
+        .filter(|file| is_exports(file));
     // What was exported by hand is only in the last of these.
-    let exports = [root.join("etc/exports")].into_iter().chain(exports).chain([root.join("var/lib/nfs/etab")]);
-    shares.extend(exports.filter_map(|file| read(&file)).flat_map(|text| exported(&text)));
-    shares.into_iter().map(|share| resolved(root, share)).collect()
+    let exports = [root.join("etc/exports")]
+        .into_iter()
+        .chain(exports)
+        .chain([root.join("var/lib/nfs/etab")]);
+    shares.extend(
+        exports
+            .filter_map(|file| read(&file))
+            .flat_map(|text| exported(&text)),
+    );
+    shares
+        .into_iter()
+        .map(|share| resolved(root, share))
+        .collect()
 }
 
 fn read(file: &Path) -> Option<String> {
-    let facts = fs::metadata(file).ok().filter(|facts| facts.is_file() && facts.len() <= MAX_FILE)?;
-    let bytes = fs::read(file).ok().filter(|bytes| bytes.len() as u64 <= facts.len())?;
+    let facts = fs::metadata(file)
+        .ok()
+        .filter(|facts| facts.is_file() && facts.len() <= MAX_FILE)?;
+    let bytes = fs::read(file)
+        .ok()
+        .filter(|bytes| bytes.len() as u64 <= facts.len())?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn files_of(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_FILES).map(|entry| entry.path()).collect()
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MOST_FILES)
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// exports(5): files of that folder count if they end like this and are not hidden.
@@ -47,28 +77,52 @@ fn is_exports(file: &Path) -> bool {
 fn resolved(root: &Path, share: Share) -> Share {
     let on_machine = root.join(share.folder.strip_prefix("/").unwrap_or(&share.folder));
     let real = fs::canonicalize(&on_machine).ok();
-    let inside = real.as_deref().and_then(|real| real.strip_prefix(root).ok());
-    Share { folder: inside.map_or(share.folder, |inside| Path::new("/").join(inside)), ..share }
+    let inside = real
+        .as_deref()
+        .and_then(|real| real.strip_prefix(root).ok());
+    Share {
+        folder: inside.map_or(share.folder, |inside| Path::new("/").join(inside)),
+        ..share
+    }
 }
 
-/// smb.conf(5): sections with `path =`, or `directory =`. Printers and what is switched off are no shares.
+/// smb.conf(5): sections with `path =`, or `directory =`. Printers and what is switched off are no
+/// shares.
 fn samba_shares(conf: &str) -> Vec<Share> {
     let joined = conf.replace("\\\n", " ");
     let mut sections: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    for line in joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+    for line in joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['#', ';']))
+    {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.split(']').next())
+        {
             sections.push((name.trim().to_owned(), Vec::new()));
-        } else if let (Some((key, value)), Some((_, settings))) = (line.split_once('='), sections.last_mut()) {
+        } else if let (Some((key, value)), Some((_, settings))) =
+            (line.split_once('='), sections.last_mut())
+        {
             let key: String = key.chars().filter(|c| !c.is_whitespace()).collect();
-            settings.push((key.to_lowercase(), value.trim().trim_matches('"').to_owned()));
+            settings.push((
+                key.to_lowercase(),
+                value.trim().trim_matches('"').to_owned(),
+            ));
         }
     }
-    sections.into_iter().filter_map(|(name, settings)| samba_share(name, &settings)).collect()
+    sections
+        .into_iter()
+        .filter_map(|(name, settings)| samba_share(name, &settings))
+        .collect()
 }
 
 fn samba_share(name: String, settings: &[(String, String)]) -> Option<Share> {
     let of = |keys: [&str; 2]| {
-        settings.iter().rfind(|(key, _)| keys.contains(&key.as_str())).map(|(_, value)| value.as_str())
+        settings
+            .iter()
+            .rfind(|(key, _)| keys.contains(&key.as_str()))
+            .map(|(_, value)| value.as_str())
     };
     let yes = |value: &str| ["yes", "true", "1"].contains(&value.to_lowercase().as_str());
     let off = of(["available", "available"]).is_some_and(|value| !yes(value));
@@ -82,27 +136,43 @@ fn samba_share(name: String, settings: &[(String, String)]) -> Option<Share> {
     };
     // `/srv/%U` is a folder of every user: what they have in common counts.
     let fixed = path.split('%').next().unwrap_or_default();
-    let fixed = if fixed.len() < path.len() { fixed.rsplit_once('/').map_or("", |(above, _)| above) } else { fixed };
-    (!fixed.is_empty()).then(|| Share { name, folder: PathBuf::from(fixed) })
+    let fixed = if fixed.len() < path.len() {
+        fixed.rsplit_once('/').map_or("", |(above, _)| above)
+    } else {
+        fixed
+    };
+    (!fixed.is_empty()).then(|| Share {
+        name,
+        folder: PathBuf::from(fixed),
+    })
 }
 
 /// A share that a user made with `net usershare add`.
 fn user_share(name: String, text: &str) -> Option<Share> {
     let path = text.lines().find_map(|line| line.strip_prefix("path="))?;
-    Some(Share { name, folder: PathBuf::from(path) })
+    Some(Share {
+        name,
+        folder: PathBuf::from(path),
+    })
 }
 
-/// exports(5): a folder, perhaps in quotes, and the machines that may have it; a folder for nobody is no share.
+/// exports(5): a folder, perhaps in quotes, and the machines that may have it; a folder for nobody
+/// is no share.
 fn exported(text: &str) -> Vec<Share> {
     let joined = text.replace("\\\n", " ");
-    let lines = joined.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = joined
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
     let share = |line: &str| {
         let (folder, machines) = match line.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"')?,
             None => line.split_once(char::is_whitespace)?,
         };
         let shared = folder.starts_with('/') && !machines.trim().is_empty();
-        shared.then(|| Share { name: folder.to_owned(), folder: PathBuf::from(unescape(folder)) })
+        shared.then(|| Share {
+            name: folder.to_owned(),
+            folder: PathBuf::from(unescape(folder)),
+        })
     };
     lines.filter_map(share).collect()
 }
@@ -112,7 +182,10 @@ mod tests {
     use super::*;
 
     fn folders(shares: &[Share]) -> Vec<&str> {
-        shares.iter().map(|share| share.folder.to_str().unwrap()).collect()
+        shares
+            .iter()
+            .map(|share| share.folder.to_str().unwrap())
+            .collect()
     }
 
     #[test]
@@ -141,14 +214,20 @@ mod tests {
 = x
 ";
         let shares = samba_shares(conf);
-        assert_eq!(folders(&shares), ["/home", "/srv/key s", "/srv/old", "/srv/long"]);
+        assert_eq!(
+            folders(&shares),
+            ["/home", "/srv/key s", "/srv/old", "/srv/long"]
+        );
         assert_eq!(shares[1].name, "Keys Of The Web");
     }
 
     #[test]
     fn exports_are_folders_with_machines_that_may_have_them() {
         let text = "# all\n/srv/a *(ro)\n\"/srv/b c\" host\n/srv/d\\040e host # more\n/srv/nobody\nrelative *\n/srv/f \\\n host(rw)\n";
-        assert_eq!(folders(&exported(text)), ["/srv/a", "/srv/b c", "/srv/d e", "/srv/f"]);
+        assert_eq!(
+            folders(&exported(text)),
+            ["/srv/a", "/srv/b c", "/srv/d e", "/srv/f"]
+        );
     }
 
     #[test]
@@ -157,7 +236,10 @@ mod tests {
         let root = fs::canonicalize(root.path()).unwrap();
         for (path, text) in [
             ("etc/samba/smb.conf", "[a]\npath = /link\n"),
-            ("var/lib/samba/usershares/team", "#VERSION 2\npath=/srv/team\nusershare_acl=Everyone:R,\n"),
+            (
+                "var/lib/samba/usershares/team",
+                "#VERSION 2\npath=/srv/team\nusershare_acl=Everyone:R,\n",
+            ),
             ("etc/exports", "/srv/nfs *\n"),
             ("etc/exports.d/more.exports", "/srv/more *\n"),
             ("etc/exports.d/not.conf", "/srv/not *\n"),
@@ -169,6 +251,15 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         std::os::unix::fs::symlink(root.join("srv/real"), root.join("link")).unwrap();
-        assert_eq!(folders(&all(&root)), ["/srv/real", "/srv/team", "/srv/nfs", "/srv/more", "/srv/hand"]);
+        assert_eq!(
+            folders(&all(&root)),
+            [
+                "/srv/real",
+                "/srv/team",
+                "/srv/nfs",
+                "/srv/more",
+                "/srv/hand"
+            ]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The terminal while somebody is asked: what was typed too early is thrown away, secrets are not shown.
+//! The terminal while somebody is asked: what was typed too early is thrown away, secrets are not
+//! shown.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +8,8 @@ use std::os::fd::AsFd;
 use rustix::io::ioctl_fionread;
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{
-    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcsetattr,
 };
 use zeroize::Zeroizing;
 
@@ -25,8 +27,8 @@ pub fn interrupt() {
     let _ = kill_process(getpid(), Signal::INT);
 }
 
-/// A terminal that shows nothing of what is typed, and gives Ctrl-C as a character: ending the process at once would
-/// leave it like this. It is as before on drop.
+/// A terminal that shows nothing of what is typed, and gives Ctrl-C as a character: ending the
+/// process at once would leave it like this. It is as before on drop.
 pub struct Unechoed(Termios);
 
 impl Unechoed {
@@ -37,7 +39,9 @@ impl Unechoed {
     pub fn begin() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
@@ -49,7 +53,11 @@ impl Unechoed {
         let waiting = ioctl_fionread(io::stdin()).unwrap_or(0).min(4096);
         let mut typed = Zeroizing::new(vec![0; usize::try_from(waiting).unwrap_or(0)]);
         // Without anything waiting, reading would wait.
-        let read = if typed.is_empty() { 0 } else { rustix::io::read(io::stdin(), typed.as_mut_slice()).unwrap_or(0) };
+        let read = if typed.is_empty() {
+            0
+        } else {
+            rustix::io::read(io::stdin(), typed.as_mut_slice()).unwrap_or(0)
+        };
         forget_typed();
         typed[..read].contains(&END_OF_TEXT)
     }
@@ -62,7 +70,8 @@ impl Drop for Unechoed {
     }
 }
 
-/// The keys that are typed as a secret: none is shown. Ctrl-C is an error of the kind `Interrupted`.
+/// The keys that are typed as a secret: none is shown. Ctrl-C is an error of the kind
+/// `Interrupted`.
 pub struct Keys {
     terminal: File,
     _unechoed: Unechoed,
@@ -78,7 +87,10 @@ impl Keys {
         forget_typed();
         // Beside the buffer of standard input, which would keep a copy of the secret.
         let terminal = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-        Ok(Self { terminal, _unechoed: unechoed })
+        Ok(Self {
+            terminal,
+            _unechoed: unechoed,
+        })
     }
 }
 

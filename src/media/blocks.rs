@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Block size that every file system which reads unbuffered accepts for offsets, lengths and memory.
+/// Block size that every file system which reads unbuffered accepts for offsets, lengths and
+/// memory.
 const BLOCK: usize = 4096;
 
 /// The whole of a file of `length` bytes, from an open file that may be unbuffered.
@@ -11,7 +12,8 @@ const BLOCK: usize = 4096;
 /// # Errors
 /// What the system says, or `FileTooLarge` for this machine's memory.
 pub(crate) fn read_blocks(file: File, length: u64) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let length =
+        usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut buffer = vec![0_u8; length.next_multiple_of(BLOCK) + 2 * BLOCK];
     let start = buffer.as_ptr().align_offset(BLOCK);
     let end = buffer.len() - BLOCK;

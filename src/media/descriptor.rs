@@ -4,8 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-/// What a removable device and the file system on it say of themselves. Cheap sticks share a serial number or have none,
-/// and a card shows the reader that it is in: evidence, never proof.
+/// What a removable device and the file system on it say of themselves. Cheap sticks share a serial
+/// number or have none, and a card shows the reader that it is in: evidence, never proof.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Descriptor {
@@ -25,7 +25,8 @@ impl Descriptor {
         *self != Self::default()
     }
 
-    /// Takes over what another look at the same device says, and keeps what only the earlier one said.
+    /// Takes over what another look at the same device says, and keeps what only the earlier one
+    /// said.
     pub fn learn(&mut self, later: Self) {
         let earlier = std::mem::take(self);
         *self = Self {
@@ -36,17 +37,23 @@ impl Descriptor {
         };
     }
 
-    /// Whether both say something that does not fit: another device, or another file system on the same one.
+    /// Whether both say something that does not fit: another device, or another file system on the
+    /// same one.
     pub fn differs_from(&self, other: &Self) -> bool {
         differ(self.size.as_ref(), other.size.as_ref())
-            || [(&self.model, &other.model), (&self.serial, &other.serial), (&self.volume, &other.volume)]
-                .into_iter()
-                .any(|(one, other)| differ(one.as_ref(), other.as_ref()))
+            || [
+                (&self.model, &other.model),
+                (&self.serial, &other.serial),
+                (&self.volume, &other.volume),
+            ]
+            .into_iter()
+            .any(|(one, other)| differ(one.as_ref(), other.as_ref()))
     }
 
     /// Whether both are one device, whatever file system is on it, as far as a serial number tells.
     pub fn is_same_device(&self, other: &Self) -> bool {
-        self.serial.is_some() && (&self.model, &self.serial, &self.size) == (&other.model, &other.serial, &other.size)
+        self.serial.is_some()
+            && (&self.model, &self.serial, &self.size) == (&other.model, &other.serial, &other.size)
     }
 }
 
@@ -57,10 +64,14 @@ fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
 /// `SanDisk Ultra, 31.9 GB, S/N 4C530001, 1A2B-3C4D`.
 impl Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.size.map(|bytes| format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10));
+        let size = self
+            .size
+            .map(|bytes| format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10));
         let serial = self.serial.as_ref().map(|serial| format!("S/N {serial}"));
-        let parts: Vec<String> =
-            [self.model.clone(), size, serial, self.volume.clone()].into_iter().flatten().collect();
+        let parts: Vec<String> = [self.model.clone(), size, serial, self.volume.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
         f.write_str(&parts.join(", "))
     }
 }
@@ -82,17 +93,29 @@ mod tests {
     #[test]
     fn what_one_side_does_not_say_is_no_difference() {
         let full = stick(Some("4C53"), "1A2B-3C4D");
-        let only_size = Descriptor { size: full.size, ..Descriptor::default() };
+        let only_size = Descriptor {
+            size: full.size,
+            ..Descriptor::default()
+        };
         assert!(!full.differs_from(&only_size) && !only_size.differs_from(&full));
         assert!(!full.differs_from(&Descriptor::default()));
         assert!(full.differs_from(&stick(Some("4C54"), "1A2B-3C4D")));
-        assert!(full.differs_from(&stick(None, "FFFF-0000")), "formatted anew, or another of the same make");
+        assert!(
+            full.differs_from(&stick(None, "FFFF-0000")),
+            "formatted anew, or another of the same make"
+        );
     }
 
     #[test]
     fn a_later_look_that_sees_less_forgets_nothing() {
-        let mut seen = Descriptor { volume: None, ..stick(Some("4C53"), "") };
-        seen.learn(Descriptor { volume: Some("1A2B-3C4D".into()), ..Descriptor::default() });
+        let mut seen = Descriptor {
+            volume: None,
+            ..stick(Some("4C53"), "")
+        };
+        seen.learn(Descriptor {
+            volume: Some("1A2B-3C4D".into()),
+            ..Descriptor::default()
+        });
         assert_eq!(seen, stick(Some("4C53"), "1A2B-3C4D"));
     }
 
@@ -104,7 +127,17 @@ mod tests {
 
     #[test]
     fn it_is_shown_on_one_line_with_what_is_known() {
-        assert_eq!(stick(Some("4C53"), "1A2B-3C4D").to_string(), "SanDisk Ultra, 31.9 GB, S/N 4C53, 1A2B-3C4D");
-        assert_eq!(Descriptor { serial: Some("7".into()), ..Descriptor::default() }.to_string(), "S/N 7");
+        assert_eq!(
+            stick(Some("4C53"), "1A2B-3C4D").to_string(),
+            "SanDisk Ultra, 31.9 GB, S/N 4C53, 1A2B-3C4D"
+        );
+        assert_eq!(
+            Descriptor {
+                serial: Some("7".into()),
+                ..Descriptor::default()
+            }
+            .to_string(),
+            "S/N 7"
+        );
     }
 }

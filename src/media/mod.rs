@@ -1,5 +1,5 @@
-//! What lies under a path: which file system, on what kind of device, who else can reach it, and how to be sure that
-//! something was written.
+//! What lies under a path: which file system, on what kind of device, who else can reach it, and
+//! how to be sure that something was written.
 
 mod blocks;
 mod descriptor;
@@ -22,20 +22,23 @@ pub(crate) use crate::system::{flush_file, flush_folder, flush_volume, read_past
 /// Facts about the place a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// The path with every link followed; of the nearest existing parent where it does not exist yet.
+    /// The path with every link followed; of the nearest existing parent where it does not exist
+    /// yet.
     pub real_path: PathBuf,
     /// The file system's name as the system has it, such as `vfat`.
     pub file_system: String,
     /// What it is on.
     pub device: Device,
-    /// The system's names of the disks below it; for a file system without one, the name of that file system. Two places
-    /// that have one in common are lost together. Empty where the system does not say.
+    /// The system's names of the disks below it; for a file system without one, the name of that
+    /// file system. Two places that have one in common are lost together. Empty where the system
+    /// does not say.
     pub hardware: Vec<String>,
     /// Bytes that can still be written; `None` where the system does not say.
     pub free: Option<u64>,
     /// Why nothing can be written here.
     pub read_only: Option<ReadOnly>,
-    /// What encrypts everything below the file system, as far as it can be seen: `LUKS2`, `BitLocker`.
+    /// What encrypts everything below the file system, as far as it can be seen: `LUKS2`,
+    /// `BitLocker`.
     pub encryption: Option<String>,
     /// What looks like a program that copies this folder to a service on the internet.
     pub synced: Option<Synced>,
@@ -61,19 +64,28 @@ impl Facts {
 
     /// Whether one fault takes both places away.
     pub fn shares_hardware_with(&self, other: &Self) -> bool {
-        self.hardware.iter().any(|disk| other.hardware.contains(disk))
+        self.hardware
+            .iter()
+            .any(|disk| other.hardware.contains(disk))
     }
 }
 
 /// Every removable medium that is inserted and mounted, with the facts about it.
 pub fn inserted() -> Vec<Facts> {
     let facts = volumes().into_iter().filter_map(|root| facts(&root).ok());
-    facts.filter(|facts| facts.device == Device::Removable).collect()
+    facts
+        .filter(|facts| facts.device == Device::Removable)
+        .collect()
 }
 
-/// How many of these places can be lost independently of each other: what lies on one device counts once.
+/// How many of these places can be lost independently of each other: what lies on one device counts
+/// once.
 pub fn independent(places: &[Facts]) -> usize {
-    let is_first = |(at, place): &(usize, &Facts)| !places[..*at].iter().any(|other| place.shares_hardware_with(other));
+    let is_first = |(at, place): &(usize, &Facts)| {
+        !places[..*at]
+            .iter()
+            .any(|other| place.shares_hardware_with(other))
+    };
     places.iter().enumerate().filter(is_first).count()
 }
 
@@ -108,12 +120,18 @@ pub struct Share {
 
 /// The shares whose folder holds `real`.
 pub fn shares_above(real: &Path, shares: Vec<Share>) -> Vec<Share> {
-    shares.into_iter().filter(|share| is_within(real, &share.folder)).collect()
+    shares
+        .into_iter()
+        .filter(|share| is_within(real, &share.folder))
+        .collect()
 }
 
 /// The first of `folders`, such as those a web server hands out to anybody, that holds `real`.
 pub fn within<'a>(real: &Path, folders: &'a [PathBuf]) -> Option<&'a Path> {
-    folders.iter().map(PathBuf::as_path).find(|folder| is_within(real, folder))
+    folders
+        .iter()
+        .map(PathBuf::as_path)
+        .find(|folder| is_within(real, folder))
 }
 
 /// Whether a path lies in a folder. Windows compares names without case.
@@ -149,7 +167,10 @@ mod tests {
 
     fn on(disks: &[&str]) -> Facts {
         let hardware = disks.iter().map(|disk| (*disk).to_owned()).collect();
-        Facts { hardware, ..Facts::new("/m".into(), "vfat", Device::Removable) }
+        Facts {
+            hardware,
+            ..Facts::new("/m".into(), "vfat", Device::Removable)
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Folders that a program copies to a service on the internet, told by what such programs leave in them.
+//! Folders that a program copies to a service on the internet, told by what such programs leave in
+//! them.
 //!
 //! A guess: what is found here looks synced, and what is not found here may be all the same.
 
@@ -24,12 +25,16 @@ enum Mark {
     Like(&'static str, &'static str),
 }
 
-/// Dropbox: a file at the root; `~/.dropbox` is a folder, and no mark. OneDrive: the same file for every account.
-/// Google Drive for desktop: its working folders. Nextcloud and ownCloud: the client's database and log.
+/// Dropbox: a file at the root; `~/.dropbox` is a folder, and no mark. OneDrive: the same file for
+/// every account. Google Drive for desktop: its working folders. Nextcloud and ownCloud: the
+/// client's database and log.
 const MARKS: [(&str, Mark); 13] = [
     ("Dropbox", Mark::File(".dropbox")),
     ("Dropbox", Mark::Folder(".dropbox.cache")),
-    ("OneDrive", Mark::File(".849C9593-D756-4E56-8D6E-42412F2A707B")),
+    (
+        "OneDrive",
+        Mark::File(".849C9593-D756-4E56-8D6E-42412F2A707B"),
+    ),
     ("Google Drive", Mark::Folder(".tmp.driveupload")),
     ("Google Drive", Mark::Folder(".tmp.drivedownload")),
     ("Nextcloud", Mark::File(".nextcloudsync.log")),
@@ -42,7 +47,8 @@ const MARKS: [(&str, Mark); 13] = [
     ("Resilio Sync", Mark::File(".sync/ID")),
 ];
 
-/// Names under which these programs make their folder; a company's name may follow, as in `OneDrive - Example`.
+/// Names under which these programs make their folder; a company's name may follow, as in `OneDrive
+/// - Example`.
 const NAMES: [&str; 9] = [
     "Dropbox",
     "OneDrive",
@@ -55,18 +61,35 @@ const NAMES: [&str; 9] = [
     "pCloudDrive",
 ];
 
-/// Whether `real`, a path without links, lies in a folder that looks synced. `homes` are the users' own folders.
+/// Whether `real`, a path without links, lies in a folder that looks synced. `homes` are the users'
+/// own folders.
 pub fn look(real: &Path, homes: &[PathBuf]) -> Option<Synced> {
-    let listed = homes.iter().flat_map(|home| listed_by_dropbox(home)).find(|root| is_within(real, root));
+    let listed = homes
+        .iter()
+        .flat_map(|home| listed_by_dropbox(home))
+        .find(|root| is_within(real, root));
     if let Some(root) = listed {
-        return Some(Synced { by: "Dropbox".to_owned(), root });
+        return Some(Synced {
+            by: "Dropbox".to_owned(),
+            root,
+        });
     }
-    let found = |folder: &Path| Some(Synced { by: marked(folder)?.to_owned(), root: folder.to_owned() });
+    let found = |folder: &Path| {
+        Some(Synced {
+            by: marked(folder)?.to_owned(),
+            root: folder.to_owned(),
+        })
+    };
     real.ancestors().find_map(found)
 }
 
 fn marked(folder: &Path) -> Option<&'static str> {
-    let by_mark = || MARKS.iter().find(|(_, mark)| mark.is_in(folder)).map(|(program, _)| *program);
+    let by_mark = || {
+        MARKS
+            .iter()
+            .find(|(_, mark)| mark.is_in(folder))
+            .map(|(program, _)| *program)
+    };
     named(folder).or_else(by_mark)
 }
 
@@ -82,29 +105,54 @@ fn named(folder: &Path) -> Option<&'static str> {
 impl Mark {
     fn is_in(&self, folder: &Path) -> bool {
         match self {
-            Mark::File(name) => fs::symlink_metadata(folder.join(name)).is_ok_and(|facts| facts.is_file()),
-            Mark::Folder(name) => fs::symlink_metadata(folder.join(name)).is_ok_and(|facts| facts.is_dir()),
+            Mark::File(name) => {
+                fs::symlink_metadata(folder.join(name)).is_ok_and(|facts| facts.is_file())
+            }
+            Mark::Folder(name) => {
+                fs::symlink_metadata(folder.join(name)).is_ok_and(|facts| facts.is_dir())
+            }
             Mark::Like(start, end) => {
-                let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
-                let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+                let entries = fs::read_dir(folder)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .take(MOST_ENTRIES);
+                let mut names =
+                    entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
                 names.any(|name| name.starts_with(start) && name.ends_with(end))
             }
         }
     }
 }
 
-/// The folders that Dropbox says it keeps (`info.json`, "How to find the Dropbox folders programmatically").
+/// The folders that Dropbox says it keeps (`info.json`, "How to find the Dropbox folders
+/// programmatically").
 fn listed_by_dropbox(home: &Path) -> Vec<PathBuf> {
-    let places = [".dropbox/info.json", "AppData/Roaming/Dropbox/info.json", "AppData/Local/Dropbox/info.json"];
-    places.iter().flat_map(|place| dropbox_folders(&home.join(place)).unwrap_or_default()).collect()
+    let places = [
+        ".dropbox/info.json",
+        "AppData/Roaming/Dropbox/info.json",
+        "AppData/Local/Dropbox/info.json",
+    ];
+    places
+        .iter()
+        .flat_map(|place| dropbox_folders(&home.join(place)).unwrap_or_default())
+        .collect()
 }
 
 /// `{"personal": {"path": "..."}, "business": {"path": "..."}}`
 fn dropbox_folders(list: &Path) -> Option<Vec<PathBuf>> {
-    let facts = fs::symlink_metadata(list).ok().filter(|facts| facts.is_file() && facts.len() <= MAX_LIST)?;
-    let json = fs::read(list).ok().filter(|json| json.len() as u64 <= facts.len())?;
-    let Ok(Value::Object(accounts)) = serde_json::from_slice(&json) else { return None };
-    let paths = accounts.values().filter_map(|account| account.get("path")?.as_str());
+    let facts = fs::symlink_metadata(list)
+        .ok()
+        .filter(|facts| facts.is_file() && facts.len() <= MAX_LIST)?;
+    let json = fs::read(list)
+        .ok()
+        .filter(|json| json.len() as u64 <= facts.len())?;
+    let Ok(Value::Object(accounts)) = serde_json::from_slice(&json) else {
+        return None;
+    };
+    let paths = accounts
+        .values()
+        .filter_map(|account| account.get("path")?.as_str());
     Some(paths.map(PathBuf::from).collect())
 }
 
@@ -132,7 +180,10 @@ mod tests {
                 true => fs::write(folder.path().join(mark), "").unwrap(),
                 false => fs::create_dir(folder.path().join(mark)).unwrap(),
             }
-            let expected = Synced { by: program.to_owned(), root: folder.path().to_owned() };
+            let expected = Synced {
+                by: program.to_owned(),
+                root: folder.path().to_owned(),
+            };
             assert_eq!(look(&below, &[]), Some(expected), "{mark}");
         }
     }
@@ -140,8 +191,14 @@ mod tests {
     #[test]
     fn a_folder_is_also_known_by_the_name_its_program_gives_it() {
         let by = |path: &str| look(Path::new(path), &[]).map(|synced| synced.by);
-        assert_eq!(by("/home/a/OneDrive - Example Corp/keys").as_deref(), Some("OneDrive"));
-        assert_eq!(by("/home/a/Dropbox (Example)/x").as_deref(), Some("Dropbox"));
+        assert_eq!(
+            by("/home/a/OneDrive - Example Corp/keys").as_deref(),
+            Some("OneDrive")
+        );
+        assert_eq!(
+            by("/home/a/Dropbox (Example)/x").as_deref(),
+            Some("Dropbox")
+        );
         assert_eq!(by("/home/a/Nextcloud").as_deref(), Some("Nextcloud"));
         assert_eq!(by("/home/a/OneDriver/x"), None);
         assert_eq!(by("/home/a/my Dropbox backup"), None);
@@ -157,7 +214,10 @@ mod tests {
         assert_eq!(look(&synced, &homes), None);
         let list = home.path().join(".dropbox/info.json");
         for (json, found) in [
-            (serde_json::json!({ "business": { "path": synced, "host": 1 } }).to_string(), true),
+            (
+                serde_json::json!({ "business": { "path": synced, "host": 1 } }).to_string(),
+                true,
+            ),
             ("{".to_owned(), false),
             ("[]".to_owned(), false),
             (r#"{"personal": {"path": ""}}"#.to_owned(), false),

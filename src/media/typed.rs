@@ -1,17 +1,22 @@
-//! A medium as people type it on Windows: `E`, `E:`, `E:\`, and what the command line makes of `"E:\"`.
+//! A medium as people type it on Windows: `E`, `E:`, `E:\`, and what the command line makes of
+//! `"E:\"`.
 
 use std::path::PathBuf;
 
 /// The path that was meant by an argument that names a medium.
 pub fn typed(argument: &str) -> PathBuf {
-    if cfg!(windows) { typed_on_windows(argument) } else { PathBuf::from(argument) }
+    if cfg!(windows) {
+        typed_on_windows(argument)
+    } else {
+        PathBuf::from(argument)
+    }
 }
 
 /// The path that was meant by an argument typed on Windows.
 ///
-/// A drive letter alone is its root: `E:` by itself would be the current folder of that drive. Quoting a path that
-/// ends in a backslash, `"E:\"`, leaves the quote in the argument, because `\"` is how a quote is written ("Parsing C
-/// Command-Line Arguments"); no Windows path holds one.
+/// A drive letter alone is its root: `E:` by itself would be the current folder of that drive.
+/// Quoting a path that ends in a backslash, `"E:\"`, leaves the quote in the argument, because `\"`
+/// is how a quote is written ("Parsing C Command-Line Arguments"); no Windows path holds one.
 fn typed_on_windows(argument: &str) -> PathBuf {
     let meant = argument.trim_end_matches('"');
     let mut letters = meant.chars();
@@ -28,7 +33,10 @@ mod tests {
     use super::*;
 
     fn meant(argument: &str) -> String {
-        typed_on_windows(argument).into_os_string().into_string().unwrap()
+        typed_on_windows(argument)
+            .into_os_string()
+            .into_string()
+            .unwrap()
     }
 
     #[test]
@@ -41,7 +49,15 @@ mod tests {
     #[test]
     fn a_folder_loses_only_the_quote_that_quoting_left() {
         assert_eq!(meant("E:\\My Stick\""), "E:\\My Stick");
-        for path in ["E:\\PFXVAULT", "E:x", "\\\\server\\share\\", "stick", "", "é", "1"] {
+        for path in [
+            "E:\\PFXVAULT",
+            "E:x",
+            "\\\\server\\share\\",
+            "stick",
+            "",
+            "é",
+            "1",
+        ] {
             assert_eq!(meant(path), path);
         }
     }

@@ -1,4 +1,5 @@
-//! The file system of a medium, reduced to what a vault needs: create new, write, flush, read, list, replace whole.
+//! The file system of a medium, reduced to what a vault needs: create new, write, flush, read,
+//! list, replace whole.
 //!
 //! Never deletes or changes a file in place. Paths are relative to the medium and built from the
 //! vault's own grammar or from names that `list` returned; links are never followed.
@@ -65,8 +66,8 @@ pub trait Volume: Send + Sync {
     /// What the system says; an existing name is `AlreadyExists` and stays as it was.
     fn create(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Puts a file in the place of another, or of none: written whole beside it, then renamed. A link that stands there is
-    /// replaced, never followed.
+    /// Puts a file in the place of another, or of none: written whole beside it, then renamed. A
+    /// link that stands there is replaced, never followed.
     ///
     /// # Errors
     /// What the system says; then what stood there stays.
@@ -92,11 +93,15 @@ pub struct FolderVolume {
 impl FolderVolume {
     /// The volume below `root`, which need not exist yet.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     fn path(&self, relative: &str) -> PathBuf {
-        relative.split('/').fold(self.root.clone(), |path, part| path.join(part))
+        relative
+            .split('/')
+            .fold(self.root.clone(), |path, part| path.join(part))
     }
 
     fn plain_file(&self, path: &str) -> io::Result<(PathBuf, u64)> {
@@ -156,7 +161,10 @@ impl Volume for FolderVolume {
     }
 
     fn create(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(self.path(path))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(self.path(path))?;
         file.write_all(bytes)?;
         super::flush_file(&file)
     }
@@ -166,7 +174,10 @@ impl Volume for FolderVolume {
         let beside = path.with_extension("NEW");
         // What an earlier run left there; where it cannot be removed, creating it says why.
         let _ = fs::remove_file(&beside);
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&beside)?;
         // The name must not come to stand for bytes that are not on the medium yet.
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
         drop(file);

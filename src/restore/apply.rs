@@ -1,5 +1,6 @@
-//! A plan carried out. Each change is written down before it is made; a key pair counts only when the certificate, read
-//! back from the store, leads to a key that signs for it. Anything else takes the whole run back.
+//! A plan carried out. Each change is written down before it is made; a key pair counts only when
+//! the certificate, read back from the store, leads to a key that signs for it. Anything else takes
+//! the whole run back.
 
 use data_encoding::BASE64;
 
@@ -9,7 +10,8 @@ use super::plan::{Action, PlacedKey, Placement, Plan};
 use super::take_back;
 use crate::error::{Error, Exit, Result};
 use crate::server::iis::{
-    Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge, public_key,
+    Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge,
+    public_key,
 };
 use crate::text;
 use crate::text::Text;
@@ -30,8 +32,14 @@ pub struct Running<'a> {
 /// Carries out a plan.
 ///
 /// # Errors
-/// Whatever failed; the server is as it was before. Where even that failed, exit 8, and `repair` goes on from there.
-pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+/// Whatever failed; the server is as it was before. Where even that failed, exit 8, and `repair`
+/// goes on from there.
+pub fn apply(
+    server: Iis<'_>,
+    plan: &Plan<'_>,
+    journal: &mut Journal,
+    running: &Running<'_>,
+) -> Result<()> {
     if !plan.changes_anything() {
         return Ok(());
     }
@@ -44,13 +52,19 @@ pub fn apply(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &
     };
     match take_back::finish(server, journal) {
         Ok(_) => Err(error),
-        Err(worse) => {
-            Err(Error::new(Exit::Attention, text!("error-half-done", failed = error.text, left = worse.text)))
-        }
+        Err(worse) => Err(Error::new(
+            Exit::Attention,
+            text!("error-half-done", failed = error.text, left = worse.text),
+        )),
     }
 }
 
-fn make_changes(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+fn make_changes(
+    server: Iis<'_>,
+    plan: &Plan<'_>,
+    journal: &mut Journal,
+    running: &Running<'_>,
+) -> Result<()> {
     for (store, der) in &plan.authorities {
         go_on(running)?;
         add(server, journal, *store, der, Properties::default())?;
@@ -78,8 +92,14 @@ pub fn backup_name(now: jiff::Timestamp) -> String {
     now.strftime("pfxvault-%Y%m%d-%H%M%S").to_string()
 }
 
-/// Records before bindings: a record nobody asks for does no harm, a binding without one resets every connection.
-fn serve(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Running<'_>) -> Result<()> {
+/// Records before bindings: a record nobody asks for does no harm, a binding without one resets
+/// every connection.
+fn serve(
+    server: Iis<'_>,
+    plan: &Plan<'_>,
+    journal: &mut Journal,
+    running: &Running<'_>,
+) -> Result<()> {
     for edit in plan.edits() {
         if let Edit::Record { before, after } = edit {
             go_on(running)?;
@@ -90,7 +110,9 @@ fn serve(server: Iis<'_>, plan: &Plan<'_>, journal: &mut Journal, running: &Runn
     }
     go_on(running)?;
     let config: Vec<&Edit> = plan.edits().filter(|edit| edit.is_config()).collect();
-    config.iter().try_for_each(|edit| journal.will(Step::Serve((*edit).clone())))?;
+    config
+        .iter()
+        .try_for_each(|edit| journal.will(Step::Serve((*edit).clone())))?;
     edit::set_config(server, &config)
 }
 
@@ -101,32 +123,82 @@ fn go_on(running: &Running<'_>) -> Result<()> {
     }
 }
 
-fn place(server: Iis<'_>, journal: &mut Journal, placement: &Placement<'_>, exportable: bool) -> Result<()> {
+fn place(
+    server: Iis<'_>,
+    journal: &mut Journal,
+    placement: &Placement<'_>,
+    exportable: bool,
+) -> Result<()> {
     let key = match &placement.key {
         PlacedKey::Here(link) => link.clone(),
-        PlacedKey::New { home, pkcs8, access } => {
+        PlacedKey::New {
+            home,
+            pkcs8,
+            access,
+        } => {
             let key = home.link(container(placement.store)?);
             journal.will(Step::CreateKey { key: key.clone() })?;
-            server.keys.create(&key, &NewKey { pkcs8, exportable, access })?;
+            server.keys.create(
+                &key,
+                &NewKey {
+                    pkcs8,
+                    exportable,
+                    access,
+                },
+            )?;
             key
         }
     };
-    let archived = placement.before.as_ref().is_some_and(|before| before.archived);
-    let properties = Properties { friendly_name: placement.friendly_name.clone(), key: Some(key), archived };
+    let archived = placement
+        .before
+        .as_ref()
+        .is_some_and(|before| before.archived);
+    let properties = Properties {
+        friendly_name: placement.friendly_name.clone(),
+        key: Some(key),
+        archived,
+    };
     match &placement.before {
-        None => add(server, journal, placement.store, placement.certificate, properties),
-        Some(before) => {
-            change(server, journal, placement.store, &Hash::of(placement.certificate), before.clone(), properties)
-        }
+        None => add(
+            server,
+            journal,
+            placement.store,
+            placement.certificate,
+            properties,
+        ),
+        Some(before) => change(
+            server,
+            journal,
+            placement.store,
+            &Hash::of(placement.certificate),
+            before.clone(),
+            properties,
+        ),
     }
 }
 
-/// Adds a certificate. One that is here and archived, which no plan knows, is shown again and gets what is new.
-fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], properties: Properties) -> Result<()> {
-    let certificate = StoredCertificate { der: der.to_vec(), properties };
-    let there = server.stores.certificates(store)?.into_iter().find(|there| there.der == der);
+/// Adds a certificate. One that is here and archived, which no plan knows, is shown again and gets
+/// what is new.
+fn add(
+    server: Iis<'_>,
+    journal: &mut Journal,
+    store: StoreName,
+    der: &[u8],
+    properties: Properties,
+) -> Result<()> {
+    let certificate = StoredCertificate {
+        der: der.to_vec(),
+        properties,
+    };
+    let there = server
+        .stores
+        .certificates(store)?
+        .into_iter()
+        .find(|there| there.der == der);
     if let Some(twin) = there.filter(|there| there.properties.archived) {
-        let Properties { friendly_name, key, .. } = certificate.properties;
+        let Properties {
+            friendly_name, key, ..
+        } = certificate.properties;
         let before = twin.properties.clone();
         let after = Properties {
             friendly_name: friendly_name.or(twin.properties.friendly_name),
@@ -143,7 +215,12 @@ fn add(server: Iis<'_>, journal: &mut Journal, store: StoreName, der: &[u8], pro
     Ok(server.stores.add(store, &certificate)?)
 }
 
-fn remove(server: Iis<'_>, journal: &mut Journal, store: StoreName, certificate: &StoredCertificate) -> Result<()> {
+fn remove(
+    server: Iis<'_>,
+    journal: &mut Journal,
+    store: StoreName,
+    certificate: &StoredCertificate,
+) -> Result<()> {
     journal.will(Step::RemoveCertificate {
         store,
         certificate: BASE64.encode(&certificate.der),
@@ -170,10 +247,13 @@ fn change(
     Ok(server.stores.change(store, certificate, &after)?)
 }
 
-/// The key of a request is waited for even if the request is deleted: it never counts as left behind.
+/// The key of a request is waited for even if the request is deleted: it never counts as left
+/// behind.
 fn container(store: StoreName) -> Result<String> {
     let own = new_container()?;
-    let guid = own.strip_prefix(OWN_CONTAINER).filter(|_| store == StoreName::Request);
+    let guid = own
+        .strip_prefix(OWN_CONTAINER)
+        .filter(|_| store == StoreName::Request);
     Ok(guid.map_or(own.clone(), str::to_owned))
 }
 
@@ -183,20 +263,39 @@ pub fn new_container() -> Result<String> {
     getrandom::fill(&mut random).map_err(|_| Error::failed(text!("error-no-random")))?;
     let guid = u128::from_ne_bytes(random) & !(0xF << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let digits = format!("{guid:032x}");
-    let (a, b, c, d, e) = (&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]);
+    let (a, b, c, d, e) = (
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    );
     Ok(format!("{OWN_CONTAINER}{a}-{b}-{c}-{d}-{e}"))
 }
 
 /// Reads the certificate back from its store and lets the key it leads to sign.
 fn prove(server: Iis<'_>, placement: &Placement<'_>) -> Result<(), Option<Text>> {
-    let certificates = server.stores.certificates(placement.store).map_err(|e| Some(e.text()))?;
-    let found = certificates.iter().find(|certificate| certificate.der == placement.certificate).ok_or(None)?;
+    let certificates = server
+        .stores
+        .certificates(placement.store)
+        .map_err(|e| Some(e.text()))?;
+    let found = certificates
+        .iter()
+        .find(|certificate| certificate.der == placement.certificate)
+        .ok_or(None)?;
     let link: &KeyLink = found.properties.key.as_ref().ok_or(None)?;
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| None)?;
-    let signature = server.keys.sign(link, &random).map_err(|e| Some(e.text()))?;
+    let signature = server
+        .keys
+        .sign(link, &random)
+        .map_err(|e| Some(e.text()))?;
     let public_key = public_key(placement.certificate).ok_or(None)?;
-    if challenge::verifies(&public_key, &random, &signature) { Ok(()) } else { Err(None) }
+    if challenge::verifies(&public_key, &random, &signature) {
+        Ok(())
+    } else {
+        Err(None)
+    }
 }
 
 fn unproven(name: &str, reason: Option<Text>) -> Error {

@@ -1,5 +1,6 @@
-//! The plan of bindings: what becomes of every binding of a backup on this server, with its record in http.sys. Pure,
-//! and read by people before anything happens. Records of other programs are never touched.
+//! The plan of bindings: what becomes of every binding of a backup on this server, with its record
+//! in http.sys. Pure, and read by people before anything happens. Records of other programs are
+//! never touched.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,7 +25,8 @@ pub struct Moving<'a> {
     pub here: &'a SiteMap,
     /// The answers of the user.
     pub mapping: &'a Mapping,
-    /// Certificates that are in a store here, or will be, with a key that works: store and thumbprint.
+    /// Certificates that are in a store here, or will be, with a key that works: store and
+    /// thumbprint.
     pub certificates: HashSet<(StoreName, String)>,
     /// What may replace what.
     pub order: &'a Order,
@@ -60,7 +62,8 @@ pub enum Fate {
     Cannot(Text),
     /// Something of others stands there and is left alone.
     Conflict(Text),
-    /// What is served there stands higher than what would come, and nobody named it: it stays, and all about it.
+    /// What is served there stands higher than what would come, and nobody named it: it stays, and
+    /// all about it.
     Held {
         /// What is served.
         serves: Shown,
@@ -83,29 +86,50 @@ pub fn plan(moving: &Moving<'_>) -> Vec<Bound> {
     let mut planner = Planner {
         moving,
         sites: SitesHere::new(moving.here),
-        there: moving.from.records.iter().map(|record| (&record.endpoint, record)).collect(),
-        records: moving.here.records.iter().map(|record| (record.endpoint.clone(), record.clone())).collect(),
+        there: moving
+            .from
+            .records
+            .iter()
+            .map(|record| (&record.endpoint, record))
+            .collect(),
+        records: moving
+            .here
+            .records
+            .iter()
+            .map(|record| (record.endpoint.clone(), record.clone()))
+            .collect(),
         hosts: moving.here.hosts_by_record(),
         owners: HashMap::new(),
         planned: HashMap::new(),
         held: HashMap::new(),
     };
     for site in &moving.here.sites {
-        planner.owners.extend(site.bindings.iter().map(|binding| (key(binding), site.name.clone())));
+        planner.owners.extend(
+            site.bindings
+                .iter()
+                .map(|binding| (key(binding), site.name.clone())),
+        );
     }
     let mut bound = Vec::new();
     for site in &moving.from.sites {
-        bound.extend(site.bindings.iter().filter(|binding| binding.is_https()).filter_map(|b| planner.bind(site, b)));
+        bound.extend(
+            site.bindings
+                .iter()
+                .filter(|binding| binding.is_https())
+                .filter_map(|b| planner.bind(site, b)),
+        );
         bound.extend(planner.ftp(site));
     }
     bound
 }
 
-/// What is still open, so that it can be asked: sites with their candidates here, and addresses that are not here.
+/// What is still open, so that it can be asked: sites with their candidates here, and addresses
+/// that are not here.
 pub fn unclear<'a>(from: &'a SiteMap, here: &'a SiteMap, mapping: &Mapping) -> Unclear<'a> {
     let sites = SitesHere::new(here);
     let serves = |site: &&Site| {
-        site.ftp_in_use(from.ftp_defaults.as_ref()).is_some() || site.bindings.iter().any(Binding::is_https)
+        site.ftp_in_use(from.ftp_defaults.as_ref()).is_some()
+            || site.bindings.iter().any(Binding::is_https)
     };
     let mut unclear = Unclear::default();
     for site in from.sites.iter().filter(serves) {
@@ -116,7 +140,8 @@ pub fn unclear<'a>(from: &'a SiteMap, here: &'a SiteMap, mapping: &Mapping) -> U
         }
         let secure = site.bindings.iter().filter(|binding| binding.is_https());
         for ip in secure.filter_map(|binding| binding.parts()?.ip) {
-            if mapping.address(ip, here) == AddressHere::Unclear && !unclear.addresses.contains(&ip) {
+            if mapping.address(ip, here) == AddressHere::Unclear && !unclear.addresses.contains(&ip)
+            {
                 unclear.addresses.push(ip);
             }
         }
@@ -135,7 +160,10 @@ pub struct Unclear<'a> {
 
 /// Protocol and information are the key of a binding.
 fn key(binding: &Binding) -> (String, String) {
-    (binding.protocol.to_lowercase(), binding.information.to_lowercase())
+    (
+        binding.protocol.to_lowercase(),
+        binding.information.to_lowercase(),
+    )
 }
 
 struct Planner<'a> {
@@ -180,7 +208,9 @@ impl<'a> Planner<'a> {
             remarks: Vec::new(),
             check: None,
         };
-        bound.fate = self.fate(site, binding, &mut bound).unwrap_or_else(|fate| fate);
+        bound.fate = self
+            .fate(site, binding, &mut bound)
+            .unwrap_or_else(|fate| fate);
         if !matches!(bound.fate, Fate::Change { .. }) {
             bound.remarks.clear();
         }
@@ -190,11 +220,20 @@ impl<'a> Planner<'a> {
     fn fate(&mut self, site: &Site, binding: &Binding, bound: &mut Bound) -> Result<Fate, Fate> {
         let to = self.site_here(site)?;
         bound.to.clone_from(&to.name);
-        let serving = self.moving.from.serving(binding).ok_or_else(|| Fate::Cannot(text!("cannot-no-certificate")))?;
-        let Translated { binding: new, remarks } = self.translate(binding)?;
+        let serving = self
+            .moving
+            .from
+            .serving(binding)
+            .ok_or_else(|| Fate::Cannot(text!("cannot-no-certificate")))?;
+        let Translated {
+            binding: new,
+            remarks,
+        } = self.translate(binding)?;
         bound.remarks = remarks;
         let binding_edit = self.binding_edit(to, &new)?;
-        let own = binding.endpoint().and_then(|endpoint| self.there.get(&endpoint).copied());
+        let own = binding
+            .endpoint()
+            .and_then(|endpoint| self.there.get(&endpoint).copied());
         let record_edit = match own {
             Some(record) => self.record_edit(record, &new, bound)?,
             // Another binding brings the record that serves this one.
@@ -210,16 +249,32 @@ impl<'a> Planner<'a> {
         Ok(fate)
     }
 
-    /// The change of a binding and its record, unless it would put something lower in the place of something higher.
-    fn change(&mut self, to: &Site, new: &Binding, coming: Option<&str>, edits: Vec<Edit>) -> Result<Fate, Fate> {
+    /// The change of a binding and its record, unless it would put something lower in the place of
+    /// something higher.
+    fn change(
+        &mut self,
+        to: &Site,
+        new: &Binding,
+        coming: Option<&str>,
+        edits: Vec<Edit>,
+    ) -> Result<Fate, Fate> {
         let record = edits.iter().find_map(|edit| match edit {
-            Edit::Record { before, after: Some(after) } => Some((before.as_ref(), after)),
+            Edit::Record {
+                before,
+                after: Some(after),
+            } => Some((before.as_ref(), after)),
             _ => None,
         });
         let before = record.and_then(|(before, _)| before);
         let served = self.served(to, new, before);
-        let lower = match (record.and_then(|(_, after)| self.held.get(&after.endpoint)), coming) {
-            (Some((serves, lower)), _) => Err(Fate::Held { serves: serves.clone(), lower: *lower }),
+        let lower = match (
+            record.and_then(|(_, after)| self.held.get(&after.endpoint)),
+            coming,
+        ) {
+            (Some((serves, lower)), _) => Err(Fate::Held {
+                serves: serves.clone(),
+                lower: *lower,
+            }),
             (None, Some(coming)) => self.moving.order.judge(coming, &new.host(), &served),
             (None, None) => Ok(None),
         };
@@ -228,68 +283,116 @@ impl<'a> Planner<'a> {
         let replaces = replaced.map(|replaced| self.moving.order.shown(replaced));
         match (&lower, record) {
             (Err(Fate::Held { serves, lower }), Some((_, after))) => {
-                self.held.insert(after.endpoint.clone(), (serves.clone(), *lower));
+                self.held
+                    .insert(after.endpoint.clone(), (serves.clone(), *lower));
             }
             (Ok(_), Some((_, after))) => {
                 self.records.insert(after.endpoint.clone(), after.clone());
-                self.planned.insert(after.endpoint.clone(), after.thumbprint.clone());
+                self.planned
+                    .insert(after.endpoint.clone(), after.thumbprint.clone());
             }
             _ => {}
         }
-        Ok(Fate::Change { replaces, lower: lower?, edits })
+        Ok(Fate::Change {
+            replaces,
+            lower: lower?,
+            edits,
+        })
     }
 
-    /// The certificates that a change would replace, each with the other hosts that lose it: what answers for the binding
-    /// today, and then what its record names as it stands.
-    fn served<'s>(&'s self, to: &Site, new: &Binding, record: Option<&'s Record>) -> Vec<(&'s str, &'s [String])> {
+    /// The certificates that a change would replace, each with the other hosts that lose it: what
+    /// answers for the binding today, and then what its record names as it stands.
+    fn served<'s>(
+        &'s self,
+        to: &Site,
+        new: &Binding,
+        record: Option<&'s Record>,
+    ) -> Vec<(&'s str, &'s [String])> {
         let there = to.bindings.iter().find(|there| there.is_same(new));
-        let answering = there.and_then(|there| self.moving.here.serving(there)?.thumbprint.as_deref());
-        let named = record.and_then(|record| Some((record.thumbprint.as_deref()?, &record.endpoint)));
+        let answering =
+            there.and_then(|there| self.moving.here.serving(there)?.thumbprint.as_deref());
+        let named =
+            record.and_then(|record| Some((record.thumbprint.as_deref()?, &record.endpoint)));
         let named = named.map(|(thumbprint, endpoint)| {
-            (thumbprint, self.hosts.get(endpoint).map(Vec::as_slice).unwrap_or_default())
+            (
+                thumbprint,
+                self.hosts
+                    .get(endpoint)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default(),
+            )
         });
-        answering.map(|thumbprint| (thumbprint, [].as_slice())).into_iter().chain(named).collect()
+        answering
+            .map(|thumbprint| (thumbprint, [].as_slice()))
+            .into_iter()
+            .chain(named)
+            .collect()
     }
 
     fn site_here(&self, site: &Site) -> Result<&'a Site, Fate> {
         match self.sites.find(site, self.moving.mapping) {
             SiteHere::Is(site) => Ok(site),
             SiteHere::LeftOut => Err(Fate::Cannot(text!("cannot-left-out"))),
-            SiteHere::Unclear(candidates) if candidates.is_empty() => Err(Fate::Cannot(text!("cannot-no-site"))),
+            SiteHere::Unclear(candidates) if candidates.is_empty() => {
+                Err(Fate::Cannot(text!("cannot-no-site")))
+            }
             SiteHere::Unclear(candidates) => {
                 let names: Vec<_> = candidates.iter().map(|site| site.name.as_str()).collect();
-                Err(Fate::Cannot(text!("cannot-which-site", sites = names.join(", "))))
+                Err(Fate::Cannot(text!(
+                    "cannot-which-site",
+                    sites = names.join(", ")
+                )))
             }
         }
     }
 
-    /// The binding with the address that stands for its own here, and the flags that this Windows knows.
+    /// The binding with the address that stands for its own here, and the flags that this Windows
+    /// knows.
     fn translate(&self, binding: &Binding) -> Result<Translated, Fate> {
         let mut remarks = Vec::new();
         let mut new = binding.clone();
-        let parts = binding.parts().ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+        let parts = binding
+            .parts()
+            .ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
         if let Some(ip) = parts.ip {
             let here = self.address_here(ip)?;
             if here != ip {
-                new.information = information(Parts { ip: Some(here), ..parts });
-                remarks.push(text!("bind-address", from = ip.to_string(), to = here.to_string()));
+                new.information = information(Parts {
+                    ip: Some(here),
+                    ..parts
+                });
+                remarks.push(text!(
+                    "bind-address",
+                    from = ip.to_string(),
+                    to = here.to_string()
+                ));
             }
         }
-        new.ssl_flags = binding::known(&SSL_FLAGS, binding.ssl_flags, self.moving.here.windows_build);
+        new.ssl_flags = binding::known(
+            &SSL_FLAGS,
+            binding.ssl_flags,
+            self.moving.here.windows_build,
+        );
         let unknown = binding.ssl_flags & !new.ssl_flags;
         if unknown & (SNI | CENTRAL) != 0 {
             return Err(Fate::Cannot(text!("cannot-old-windows")));
         }
         let named = binding::names(&SSL_FLAGS, unknown).into_iter();
         remarks.extend(named.map(|flag| text!("bind-flag-left-out", flag = flag)));
-        Ok(Translated { binding: new, remarks })
+        Ok(Translated {
+            binding: new,
+            remarks,
+        })
     }
 
     fn address_here(&self, ip: IpAddr) -> Result<IpAddr, Fate> {
         match self.moving.mapping.address(ip, self.moving.here) {
             AddressHere::Is(here) => Ok(here),
             AddressHere::LeftOut => Err(Fate::Cannot(text!("cannot-left-out"))),
-            AddressHere::Unclear => Err(Fate::Cannot(text!("cannot-no-address", ip = ip.to_string()))),
+            AddressHere::Unclear => Err(Fate::Cannot(text!(
+                "cannot-no-address",
+                ip = ip.to_string()
+            ))),
         }
     }
 
@@ -304,21 +407,42 @@ impl<'a> Planner<'a> {
         Ok(match there {
             Some(there) if there.ssl_flags == new.ssl_flags => None,
             Some(there) => {
-                let after = Binding { ssl_flags: new.ssl_flags, ..there.clone() };
-                Some(Edit::Binding { site, before: Some(there.clone()), after: Some(after) })
+                let after = Binding {
+                    ssl_flags: new.ssl_flags,
+                    ..there.clone()
+                };
+                Some(Edit::Binding {
+                    site,
+                    before: Some(there.clone()),
+                    after: Some(after),
+                })
             }
             None if planned => None,
-            None => Some(Edit::Binding { site, before: None, after: Some(new.clone()) }),
+            None => Some(Edit::Binding {
+                site,
+                before: None,
+                after: Some(new.clone()),
+            }),
         })
     }
 
     /// The change to the record of a binding.
-    fn record_edit(&self, record: &Record, new: &Binding, bound: &mut Bound) -> Result<Option<Edit>, Fate> {
-        let endpoint = new.endpoint().ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+    fn record_edit(
+        &self,
+        record: &Record,
+        new: &Binding,
+        bound: &mut Bound,
+    ) -> Result<Option<Edit>, Fate> {
+        let endpoint = new
+            .endpoint()
+            .ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
         let after = self.record_here(record, endpoint.clone(), bound)?;
         let planned = self.planned.get(&endpoint);
         if planned.is_some_and(|planned| *planned != after.thumbprint) {
-            return Err(Fate::Conflict(text!("conflict-two-certificates", endpoint = endpoint.to_string())));
+            return Err(Fate::Conflict(text!(
+                "conflict-two-certificates",
+                endpoint = endpoint.to_string()
+            )));
         }
         let before = self.records.get(&endpoint).cloned();
         if before.as_ref().is_some_and(|before| before.is_same(&after)) {
@@ -331,13 +455,24 @@ impl<'a> Planner<'a> {
                 owner = foreign.app_id.as_str()
             )));
         }
-        Ok(Some(Edit::Record { before, after: Some(after) }))
+        Ok(Some(Edit::Record {
+            before,
+            after: Some(after),
+        }))
     }
 
-    /// A record of the backup as it will be here: verbatim, but for the flags that this Windows does not know, and for
-    /// the store, which must be the one that has the certificate.
-    fn record_here(&self, record: &Record, endpoint: Endpoint, bound: &mut Bound) -> Result<Record, Fate> {
-        let mut after = Record { endpoint, ..record.clone() };
+    /// A record of the backup as it will be here: verbatim, but for the flags that this Windows
+    /// does not know, and for the store, which must be the one that has the certificate.
+    fn record_here(
+        &self,
+        record: &Record,
+        endpoint: Endpoint,
+        bound: &mut Bound,
+    ) -> Result<Record, Fate> {
+        let mut after = Record {
+            endpoint,
+            ..record.clone()
+        };
         match &record.thumbprint {
             Some(thumbprint) => self.choose_store(&mut after, thumbprint, bound)?,
             None => self.see_to_central_store(bound)?,
@@ -351,19 +486,39 @@ impl<'a> Planner<'a> {
                 bound.remarks.push(remark);
             }
         }
-        bound.remarks.extend(self.properties_left_out(record, &after.endpoint));
+        bound
+            .remarks
+            .extend(self.properties_left_out(record, &after.endpoint));
         Ok(after)
     }
 
-    fn choose_store(&self, record: &mut Record, thumbprint: &str, bound: &mut Bound) -> Result<(), Fate> {
+    fn choose_store(
+        &self,
+        record: &mut Record,
+        thumbprint: &str,
+        bound: &mut Bound,
+    ) -> Result<(), Fate> {
         let named = StoreName::parse(record.store.as_deref().unwrap_or("MY"));
-        let has = |store: &StoreName| self.moving.certificates.contains(&(*store, thumbprint.to_owned()));
-        let store = named.into_iter().chain([StoreName::My, StoreName::WebHosting]).find(has);
-        let store =
-            store.ok_or_else(|| Fate::Cannot(text!("cannot-certificate-missing", name = self.name(thumbprint))))?;
+        let has = |store: &StoreName| {
+            self.moving
+                .certificates
+                .contains(&(*store, thumbprint.to_owned()))
+        };
+        let store = named
+            .into_iter()
+            .chain([StoreName::My, StoreName::WebHosting])
+            .find(has);
+        let store = store.ok_or_else(|| {
+            Fate::Cannot(text!(
+                "cannot-certificate-missing",
+                name = self.name(thumbprint)
+            ))
+        })?;
         if named != Some(store) {
             record.store = Some(store.as_str().to_owned());
-            bound.remarks.push(text!("bind-other-store", store = store.as_str()));
+            bound
+                .remarks
+                .push(text!("bind-other-store", store = store.as_str()));
         }
         Ok(())
     }
@@ -373,17 +528,36 @@ impl<'a> Planner<'a> {
         let Some(central) = &self.moving.here.settings.central_store else {
             return Err(Fate::Cannot(text!("cannot-central-store")));
         };
-        bound.remarks.push(text!("bind-central-store", folder = central.location.as_str()));
+        bound.remarks.push(text!(
+            "bind-central-store",
+            folder = central.location.as_str()
+        ));
         Ok(())
     }
 
     /// What a record has that is not restored, unless the one here has it already.
-    fn properties_left_out(&self, record: &Record, endpoint: &Endpoint) -> impl Iterator<Item = Text> {
+    fn properties_left_out(
+        &self,
+        record: &Record,
+        endpoint: &Endpoint,
+    ) -> impl Iterator<Item = Text> {
         let Moving { from, here, .. } = self.moving;
-        let there = from.settings.properties.iter().filter(|property| property.endpoint == record.endpoint);
-        let moved = there.map(|property| Property { endpoint: endpoint.clone(), ..property.clone() });
+        let there = from
+            .settings
+            .properties
+            .iter()
+            .filter(|property| property.endpoint == record.endpoint);
+        let moved = there.map(|property| Property {
+            endpoint: endpoint.clone(),
+            ..property.clone()
+        });
         let left_out = moved.filter(|property| !here.settings.properties.contains(property));
-        left_out.map(|property| text!("bind-property-left-out", command = appcmd::property(&property)))
+        left_out.map(|property| {
+            text!(
+                "bind-property-left-out",
+                command = appcmd::property(&property)
+            )
+        })
     }
 
     /// The FTP certificate of a site.
@@ -396,36 +570,64 @@ impl<'a> Planner<'a> {
         Some(Bound {
             site: site.name.clone(),
             binding: "ftp".into(),
-            to: to.as_ref().map_or_else(|_| String::new(), |to| to.name.clone()),
+            to: to
+                .as_ref()
+                .map_or_else(|_| String::new(), |to| to.name.clone()),
             certificate: self.moving.order.shown(&wanted.thumbprint),
-            fate: to.and_then(|to| self.ftp_fate(wanted, to)).unwrap_or_else(|fate| fate),
+            fate: to
+                .and_then(|to| self.ftp_fate(wanted, to))
+                .unwrap_or_else(|fate| fate),
             remarks: Vec::new(),
             check: None,
         })
     }
 
     fn ftp_fate(&self, wanted: &FtpCertificate, to: &Site) -> Result<Fate, Fate> {
-        if !to.bindings.iter().any(|binding| binding.protocol.eq_ignore_ascii_case("ftp")) {
+        if !to
+            .bindings
+            .iter()
+            .any(|binding| binding.protocol.eq_ignore_ascii_case("ftp"))
+        {
             return Err(Fate::Cannot(text!("cannot-no-ftp")));
         }
-        let store = StoreName::parse(&wanted.store)
-            .filter(|store| self.moving.certificates.contains(&(*store, wanted.thumbprint.clone())));
+        let store = StoreName::parse(&wanted.store).filter(|store| {
+            self.moving
+                .certificates
+                .contains(&(*store, wanted.thumbprint.clone()))
+        });
         if store.is_none() {
-            return Err(Fate::Cannot(text!("cannot-certificate-missing", name = self.name(&wanted.thumbprint))));
+            return Err(Fate::Cannot(text!(
+                "cannot-certificate-missing",
+                name = self.name(&wanted.thumbprint)
+            )));
         }
         let now = to.ftp_in_use(self.moving.here.ftp_defaults.as_ref());
         if now == Some(wanted) {
             return Ok(Fate::AsItShouldBe);
         }
-        let served: Vec<_> = now.iter().map(|now| (now.thumbprint.as_str(), [].as_slice())).collect();
+        let served: Vec<_> = now
+            .iter()
+            .map(|now| (now.thumbprint.as_str(), [].as_slice()))
+            .collect();
         let lower = self.moving.order.judge(&wanted.thumbprint, "", &served)?;
         let replaces = now.map(|now| self.moving.order.shown(&now.thumbprint));
         let (before, after) = (to.ftp.clone(), Some(wanted.clone()));
-        Ok(Fate::Change { replaces, lower, edits: vec![Edit::Ftp { site: to.name.clone(), before, after }] })
+        Ok(Fate::Change {
+            replaces,
+            lower,
+            edits: vec![Edit::Ftp {
+                site: to.name.clone(),
+                before,
+                after,
+            }],
+        })
     }
 
     fn is_left_out(&self, thumbprint: Option<&str>) -> bool {
-        self.moving.only.as_ref().is_some_and(|only| thumbprint.is_none_or(|thumbprint| !only.contains(thumbprint)))
+        self.moving
+            .only
+            .as_ref()
+            .is_some_and(|only| thumbprint.is_none_or(|thumbprint| !only.contains(thumbprint)))
     }
 
     fn name(&self, thumbprint: &str) -> String {
@@ -434,23 +636,40 @@ impl<'a> Planner<'a> {
 }
 
 pub(super) fn information(parts: Parts) -> String {
-    let ip = parts.ip.map_or("*".into(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    let ip = parts.ip.map_or("*".into(), |ip| {
+        if ip.is_ipv6() {
+            format!("[{ip}]")
+        } else {
+            ip.to_string()
+        }
+    });
     format!("{ip}:{}:{}", parts.port, parts.host)
 }
 
-/// Where and how to ask for the certificate of a binding. Nothing is asked outside of this machine: a binding to all
-/// addresses is asked on loopback, one to an address of this server there. For a wildcard, some name is asked.
+/// Where and how to ask for the certificate of a binding. Nothing is asked outside of this machine:
+/// a binding to all addresses is asked on loopback, one to an address of this server there. For a
+/// wildcard, some name is asked.
 pub(crate) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check> {
     let Parts { ip, port, host } = binding.parts()?;
-    let ip = ip.filter(|ip| !ip.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let ip = ip
+        .filter(|ip| !ip.is_unspecified())
+        .unwrap_or(Ipv4Addr::LOCALHOST.into());
     let host = (!host.is_empty()).then(|| host.to_lowercase().replace('*', "www"));
-    Some(Check { address: SocketAddr::new(ip, port), host, thumbprint: thumbprint?.to_owned() })
+    Some(Check {
+        address: SocketAddr::new(ip, port),
+        host,
+        thumbprint: thumbprint?.to_owned(),
+    })
 }
 
 impl Bound {
     /// Its changes.
     pub fn edits(&self) -> impl Iterator<Item = &Edit> {
-        let edits: &[Edit] = if let Fate::Change { edits, .. } = &self.fate { edits } else { &[] };
+        let edits: &[Edit] = if let Fate::Change { edits, .. } = &self.fate {
+            edits
+        } else {
+            &[]
+        };
         edits.iter()
     }
 
@@ -475,15 +694,41 @@ impl Bound {
 
     /// Its lines of the plan.
     pub fn texts(&self) -> Vec<Text> {
-        let (site, binding, certificate) = (self.site.as_str(), self.binding.as_str(), self.certificate.text());
-        let to = if self.to == self.site { binding.to_owned() } else { format!("{binding} -> {}", self.to) };
+        let (site, binding, certificate) = (
+            self.site.as_str(),
+            self.binding.as_str(),
+            self.certificate.text(),
+        );
+        let to = if self.to == self.site {
+            binding.to_owned()
+        } else {
+            format!("{binding} -> {}", self.to)
+        };
         let first = match &self.fate {
-            Fate::AsItShouldBe => text!("bind-keep", site = site, binding = to, certificate = certificate),
-            Fate::Cannot(reason) => text!("bind-cannot", site = site, binding = binding, reason = reason.clone()),
-            Fate::Conflict(reason) => text!("bind-conflict", site = site, binding = binding, reason = reason.clone()),
+            Fate::AsItShouldBe => text!(
+                "bind-keep",
+                site = site,
+                binding = to,
+                certificate = certificate
+            ),
+            Fate::Cannot(reason) => text!(
+                "bind-cannot",
+                site = site,
+                binding = binding,
+                reason = reason.clone()
+            ),
+            Fate::Conflict(reason) => text!(
+                "bind-conflict",
+                site = site,
+                binding = binding,
+                reason = reason.clone()
+            ),
             Fate::Held { serves, lower } => {
-                let (lower, certificate, serves_text) =
-                    (lower.text(), self.certificate.text_in_full(), serves.text_in_full());
+                let (lower, certificate, serves_text) = (
+                    lower.text(),
+                    self.certificate.text_in_full(),
+                    serves.text_in_full(),
+                );
                 let name = serves.argument();
                 text!(
                     "bind-held",
@@ -495,7 +740,11 @@ impl Bound {
                     name = name
                 )
             }
-            Fate::Change { replaces: Some(replaces), lower: Some(lower), .. } => {
+            Fate::Change {
+                replaces: Some(replaces),
+                lower: Some(lower),
+                ..
+            } => {
                 let (lower, replaces) = (lower.text(), replaces.text());
                 text!(
                     "bind-lower",
@@ -506,11 +755,27 @@ impl Bound {
                     replaces = replaces
                 )
             }
-            Fate::Change { replaces: Some(replaces), .. } if *replaces != self.certificate => {
-                text!("bind-replace", site = site, binding = to, certificate = certificate, replaces = replaces.text())
+            Fate::Change {
+                replaces: Some(replaces),
+                ..
+            } if *replaces != self.certificate => {
+                text!(
+                    "bind-replace",
+                    site = site,
+                    binding = to,
+                    certificate = certificate,
+                    replaces = replaces.text()
+                )
             }
-            Fate::Change { .. } => text!("bind-add", site = site, binding = to, certificate = certificate),
+            Fate::Change { .. } => text!(
+                "bind-add",
+                site = site,
+                binding = to,
+                certificate = certificate
+            ),
         };
-        std::iter::once(first).chain(self.remarks.iter().cloned()).collect()
+        std::iter::once(first)
+            .chain(self.remarks.iter().cloned())
+            .collect()
     }
 }

@@ -1,5 +1,6 @@
-//! The journal of changes to this server. Every change is on disk before it is made, so that a run that fails or is
-//! killed can be taken back, and one that finished can be undone. Lines are only ever appended.
+//! The journal of changes to this server. Every change is on disk before it is made, so that a run
+//! that fails or is killed can be taken back, and one that finished can be undone. Lines are only
+//! ever appended.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -62,14 +63,19 @@ impl Step {
     /// SHA-256 of the certificate that it added or changed, if it did.
     pub fn certificate(&self) -> Option<&str> {
         match self {
-            Self::AddCertificate { certificate, .. } | Self::ChangeCertificate { certificate, .. } => Some(certificate),
+            Self::AddCertificate { certificate, .. }
+            | Self::ChangeCertificate { certificate, .. } => Some(certificate),
             _ => None,
         }
     }
 
     /// The change to what the server serves, if it is one.
     pub fn edit(&self) -> Option<&Edit> {
-        if let Self::Serve(edit) = self { Some(edit) } else { None }
+        if let Self::Serve(edit) = self {
+            Some(edit)
+        } else {
+            None
+        }
     }
 }
 
@@ -126,7 +132,13 @@ enum Line {
 /// When the journal is there and cannot be read, or is damaged.
 pub fn look(state: &Path) -> Result<Option<Run>> {
     let path = state.join(FILE);
-    let unusable = |error: &io::Error| Error::failed(text!("error-journal", path = path.as_path(), reason = error));
+    let unusable = |error: &io::Error| {
+        Error::failed(text!(
+            "error-journal",
+            path = path.as_path(),
+            reason = error
+        ))
+    };
     let mut file = match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(|e| unusable(&e))?,
@@ -136,9 +148,17 @@ pub fn look(state: &Path) -> Result<Option<Run>> {
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|e| unusable(&e))?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     let runs = parse(&bytes[..whole]);
-    let runs = runs.ok_or_else(|| Error::new(Exit::Damaged, text!("error-journal-damaged", path = path.as_path())))?;
+    let runs = runs.ok_or_else(|| {
+        Error::new(
+            Exit::Damaged,
+            text!("error-journal-damaged", path = path.as_path()),
+        )
+    })?;
     Ok(runs.into_iter().rfind(|run| run.stage == Stage::Open))
 }
 
@@ -150,33 +170,56 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens or creates the journal in the host state folder. A last line that was not written to its end is dropped:
-    /// its change was not begun.
+    /// Opens or creates the journal in the host state folder. A last line that was not written to
+    /// its end is dropped: its change was not begun.
     ///
     /// # Errors
     /// When it cannot be read, is damaged, or another process holds it.
     pub fn open(state: &Path) -> Result<Self> {
         let path = state.join(FILE);
-        let unusable = |error: &io::Error| Error::failed(text!("error-journal", path = path.as_path(), reason = error));
+        let unusable = |error: &io::Error| {
+            Error::failed(text!(
+                "error-journal",
+                path = path.as_path(),
+                reason = error
+            ))
+        };
         crate::system::make_private(state).map_err(|e| unusable(&e))?;
         refuse_shared(state)?;
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| unusable(&e))?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| unusable(&e))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::failed(text!("error-journal-busy", path = path.as_path())));
+                return Err(Error::failed(text!(
+                    "error-journal-busy",
+                    path = path.as_path()
+                )));
             }
             Err(TryLockError::Error(error)) => return Err(unusable(&error)),
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|e| unusable(&e))?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(|e| unusable(&e))?;
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        file.set_len(whole as u64)
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .map_err(|e| unusable(&e))?;
         let runs = parse(&bytes[..whole]);
-        let runs =
-            runs.ok_or_else(|| Error::new(Exit::Damaged, text!("error-journal-damaged", path = path.as_path())))?;
+        let runs = runs.ok_or_else(|| {
+            Error::new(
+                Exit::Damaged,
+                text!("error-journal-damaged", path = path.as_path()),
+            )
+        })?;
         Ok(Self { path, file, runs })
     }
 
@@ -197,10 +240,18 @@ impl Journal {
     pub fn begin(&mut self, what: &str, now: jiff::Timestamp) -> Result<()> {
         if let Some(open) = self.interrupted() {
             let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            return Err(Error::failed(text!("error-run-interrupted", what = open.what.as_str(), when = when)));
+            return Err(Error::failed(text!(
+                "error-run-interrupted",
+                what = open.what.as_str(),
+                when = when
+            )));
         }
         let run = self.runs.last().map_or(0, |run| run.number) + 1;
-        self.write(&Line::Begin { run, what: what.to_owned(), time: now })
+        self.write(&Line::Begin {
+            run,
+            what: what.to_owned(),
+            time: now,
+        })
     }
 
     /// Writes down a change of the open run. Only after this returns may the change be made.
@@ -234,10 +285,16 @@ impl Journal {
     pub fn reopen(&mut self) -> Result<()> {
         if let Some(open) = self.interrupted() {
             let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            return Err(Error::failed(text!("error-run-interrupted", what = open.what.as_str(), when = when)));
+            return Err(Error::failed(text!(
+                "error-run-interrupted",
+                what = open.what.as_str(),
+                when = when
+            )));
         }
-        let run =
-            self.last_kept().map(|run| run.number).ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
+        let run = self
+            .last_kept()
+            .map(|run| run.number)
+            .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
         self.write(&Line::TakeBack { run })
     }
 
@@ -249,13 +306,25 @@ impl Journal {
     }
 
     fn write(&mut self, line: &Line) -> Result<()> {
-        let unusable =
-            |error: &io::Error| Error::failed(text!("error-journal", path = self.path.as_path(), reason = error));
+        let unusable = |error: &io::Error| {
+            Error::failed(text!(
+                "error-journal",
+                path = self.path.as_path(),
+                reason = error
+            ))
+        };
         let mut json = serde_json::to_string(line).map_err(|e| unusable(&e.into()))?;
         json.push('\n');
-        self.file.write_all(json.as_bytes()).and_then(|()| self.file.sync_all()).map_err(|e| unusable(&e))?;
-        take(&mut self.runs, line)
-            .ok_or_else(|| Error::new(Exit::Damaged, text!("error-journal-damaged", path = self.path.as_path())))
+        self.file
+            .write_all(json.as_bytes())
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| unusable(&e))?;
+        take(&mut self.runs, line).ok_or_else(|| {
+            Error::new(
+                Exit::Damaged,
+                text!("error-journal-damaged", path = self.path.as_path()),
+            )
+        })
     }
 }
 
@@ -270,7 +339,9 @@ fn parse(bytes: &[u8]) -> Option<Vec<Run>> {
 /// What a line does to the runs; `None` if it cannot stand there.
 fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
     let mut numbered = |number: &u32, from: Stage, to: Stage| {
-        let run = runs.iter_mut().find(|run| run.number == *number && run.stage == from)?;
+        let run = runs
+            .iter_mut()
+            .find(|run| run.number == *number && run.stage == from)?;
         run.stage = to;
         Some(())
     };
@@ -284,7 +355,13 @@ fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
             Some(())
         }
         Line::Begin { run, what, time } => {
-            runs.push(Run { number: *run, what: what.clone(), began: *time, steps: Vec::new(), stage: Stage::Open });
+            runs.push(Run {
+                number: *run,
+                what: what.clone(),
+                began: *time,
+                steps: Vec::new(),
+                stage: Stage::Open,
+            });
             Some(())
         }
     }
@@ -299,12 +376,16 @@ mod tests {
     use crate::server::iis::blob::Home;
 
     fn step(container: &str) -> Step {
-        Step::CreateKey { key: Home::SchannelCsp.link(container.into()) }
+        Step::CreateKey {
+            key: Home::SchannelCsp.link(container.into()),
+        }
     }
 
     fn journal_with_open_run(folder: &Path) -> Journal {
         let mut journal = Journal::open(folder).unwrap();
-        journal.begin("restore", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        journal
+            .begin("restore", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
         journal.will(step("one")).unwrap();
         journal
     }
@@ -315,7 +396,14 @@ mod tests {
         drop(journal_with_open_run(folder.path()));
         let mut journal = Journal::open(folder.path()).unwrap();
         assert_eq!(journal.interrupted().unwrap().steps, [step("one")]);
-        assert_eq!(journal.begin("restore", jiff::Timestamp::UNIX_EPOCH).unwrap_err().text.id, "error-run-interrupted");
+        assert_eq!(
+            journal
+                .begin("restore", jiff::Timestamp::UNIX_EPOCH)
+                .unwrap_err()
+                .text
+                .id,
+            "error-run-interrupted"
+        );
         journal.taken_back().unwrap();
         assert!(journal.interrupted().is_none() && journal.last_kept().is_none());
     }
@@ -325,7 +413,9 @@ mod tests {
         let folder = state_folder();
         let mut journal = journal_with_open_run(folder.path());
         journal.keep().unwrap();
-        journal.begin("repair", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        journal
+            .begin("repair", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
         journal.keep().unwrap();
         assert_eq!(journal.last_kept().unwrap().what, "repair");
         journal.reopen().unwrap();
@@ -343,19 +433,36 @@ mod tests {
         drop(journal_with_open_run(folder.path()));
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).unwrap();
-        fs::write(&path, [&whole, &br#"{"step":{"create-key":{"key":{"conta"#[..]].concat()).unwrap();
+        fs::write(
+            &path,
+            [&whole, &br#"{"step":{"create-key":{"key":{"conta"#[..]].concat(),
+        )
+        .unwrap();
         let mut journal = Journal::open(folder.path()).unwrap();
         journal.will(step("two")).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(folder.path()).unwrap().interrupted().unwrap().steps, [step("one"), step("two")]);
+        assert_eq!(
+            Journal::open(folder.path())
+                .unwrap()
+                .interrupted()
+                .unwrap()
+                .steps,
+            [step("one"), step("two")]
+        );
         fs::write(&path, [b"{}\n", &whole[..]].concat()).unwrap();
-        assert_eq!(Journal::open(folder.path()).err().unwrap().text.id, "error-journal-damaged");
+        assert_eq!(
+            Journal::open(folder.path()).err().unwrap().text.id,
+            "error-journal-damaged"
+        );
     }
 
     #[test]
     fn only_one_process_holds_it() {
         let folder = state_folder();
         let _held = Journal::open(folder.path()).unwrap();
-        assert_eq!(Journal::open(folder.path()).err().unwrap().text.id, "error-journal-busy");
+        assert_eq!(
+            Journal::open(folder.path()).err().unwrap().text.id,
+            "error-journal-busy"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Which site and which address of this server stand for those of a backup. Names and host names decide, never the
-//! numbers of sites; what they leave open is asked, and the answers can be kept in a file for the real night.
+//! Which site and which address of this server stand for those of a backup. Names and host names
+//! decide, never the numbers of sites; what they leave open is asked, and the answers can be kept
+//! in a file for the real night.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -48,7 +49,11 @@ pub struct SitesHere<'a> {
 impl<'a> SitesHere<'a> {
     /// An index of the sites of this server.
     pub fn new(here: &'a SiteMap) -> Self {
-        let by_name = here.sites.iter().map(|site| (site.name.to_lowercase(), site)).collect();
+        let by_name = here
+            .sites
+            .iter()
+            .map(|site| (site.name.to_lowercase(), site))
+            .collect();
         let mut by_host: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for site in &here.sites {
             for host in hosts(site) {
@@ -61,17 +66,23 @@ impl<'a> SitesHere<'a> {
         Self { by_name, by_host }
     }
 
-    /// The site here that stands for `site`: the one that was named; else the one that has one of its host names; else
-    /// the one of the same name.
+    /// The site here that stands for `site`: the one that was named; else the one that has one of
+    /// its host names; else the one of the same name.
     pub fn find(&self, site: &Site, mapping: &Mapping) -> SiteHere<'a> {
         let named = |name: &str| self.by_name.get(&name.to_lowercase()).copied();
         match mapping.sites.get(&site.name) {
             Some(None) => return SiteHere::LeftOut,
-            Some(Some(name)) => return named(name).map_or(SiteHere::Unclear(Vec::new()), SiteHere::Is),
+            Some(Some(name)) => {
+                return named(name).map_or(SiteHere::Unclear(Vec::new()), SiteHere::Is);
+            }
             None => {}
         }
         let mut candidates: Vec<&Site> = Vec::new();
-        for found in hosts(site).iter().filter_map(|host| self.by_host.get(host)).flatten() {
+        for found in hosts(site)
+            .iter()
+            .filter_map(|host| self.by_host.get(host))
+            .flatten()
+        {
             if !candidates.iter().any(|known| std::ptr::eq(*known, *found)) {
                 candidates.push(found);
             }
@@ -79,37 +90,46 @@ impl<'a> SitesHere<'a> {
         match (named(&site.name), candidates.as_slice()) {
             (None, [only]) => SiteHere::Is(only),
             (Some(same), []) => SiteHere::Is(same),
-            (Some(same), several) if several.iter().any(|one| std::ptr::eq(*one, same)) => SiteHere::Is(same),
+            (Some(same), several) if several.iter().any(|one| std::ptr::eq(*one, same)) => {
+                SiteHere::Is(same)
+            }
             (same, _) => SiteHere::Unclear(candidates.into_iter().chain(same).collect()),
         }
     }
 }
 
 fn hosts(site: &Site) -> Vec<String> {
-    let hosts = site.bindings.iter().filter_map(|binding| Some(binding.parts()?.host.to_lowercase()));
+    let hosts = site
+        .bindings
+        .iter()
+        .filter_map(|binding| Some(binding.parts()?.host.to_lowercase()));
     hosts.filter(|host| !host.is_empty()).collect()
 }
 
 impl Mapping {
-    /// The address here that stands for `ip`. Where the addresses of this server are not known, it is the same.
+    /// The address here that stands for `ip`. Where the addresses of this server are not known, it
+    /// is the same.
     pub fn address(&self, ip: IpAddr, here: &SiteMap) -> AddressHere {
         match self.addresses.get(&ip) {
             Some(Some(answer)) => AddressHere::Is(*answer),
             Some(None) => AddressHere::LeftOut,
             None if ip.is_unspecified() || ip.is_loopback() => AddressHere::Is(ip),
-            None if here.addresses.is_empty() || here.addresses.contains(&ip) => AddressHere::Is(ip),
+            None if here.addresses.is_empty() || here.addresses.contains(&ip) => {
+                AddressHere::Is(ip)
+            }
             None => AddressHere::Unclear,
         }
     }
 
-    /// Takes an answer as `--map-site` has it: `OLD=NEW`. Names of sites hold no equals sign. Nothing after it leaves
-    /// the site out.
+    /// Takes an answer as `--map-site` has it: `OLD=NEW`. Names of sites hold no equals sign.
+    /// Nothing after it leaves the site out.
     ///
     /// # Errors
     /// Usage errors only.
     pub fn map_site(&mut self, text: &str) -> Result<()> {
         let (old, new) = halves(text)?;
-        self.sites.insert(old.to_owned(), (!new.is_empty()).then(|| new.to_owned()));
+        self.sites
+            .insert(old.to_owned(), (!new.is_empty()).then(|| new.to_owned()));
         Ok(())
     }
 
@@ -120,12 +140,17 @@ impl Mapping {
     pub fn map_address(&mut self, text: &str) -> Result<()> {
         let (old, new) = halves(text)?;
         let parse = |ip: &str| ip.parse::<IpAddr>().map_err(|_| bad(text));
-        let new = if new.is_empty() { None } else { Some(parse(new)?) };
+        let new = if new.is_empty() {
+            None
+        } else {
+            Some(parse(new)?)
+        };
         self.addresses.insert(parse(old)?, new);
         Ok(())
     }
 
-    /// Parses a file of answers: a line for each, `site OLD=NEW` or `ip OLD=NEW`; `#` begins a remark.
+    /// Parses a file of answers: a line for each, `site OLD=NEW` or `ip OLD=NEW`; `#` begins a
+    /// remark.
     ///
     /// # Errors
     /// A line that is neither.
@@ -144,9 +169,15 @@ impl Mapping {
 
     /// The file of answers.
     pub fn to_text(&self) -> String {
-        let sites = self.sites.iter().map(|(old, new)| format!("site {old}={}\n", new.as_deref().unwrap_or_default()));
+        let sites = self
+            .sites
+            .iter()
+            .map(|(old, new)| format!("site {old}={}\n", new.as_deref().unwrap_or_default()));
         let address = |ip: &Option<IpAddr>| ip.map_or_else(String::new, |ip| ip.to_string());
-        let addresses = self.addresses.iter().map(|(old, new)| format!("ip {old}={}\n", address(new)));
+        let addresses = self
+            .addresses
+            .iter()
+            .map(|(old, new)| format!("ip {old}={}\n", address(new)));
         sites.chain(addresses).collect()
     }
 }
@@ -154,7 +185,11 @@ impl Mapping {
 fn halves(text: &str) -> Result<(&str, &str)> {
     let (old, new) = text.split_once('=').ok_or_else(|| bad(text))?;
     let (old, new) = (old.trim(), new.trim());
-    if old.is_empty() { Err(bad(text)) } else { Ok((old, new)) }
+    if old.is_empty() {
+        Err(bad(text))
+    } else {
+        Ok((old, new))
+    }
 }
 
 fn bad(text: &str) -> Error {
@@ -172,7 +207,12 @@ mod tests {
             information: format!("*:443:{host}"),
             ssl_flags: u32::from(!host.is_empty()),
         };
-        Site { id, name: name.into(), bindings: hosts.iter().map(binding).collect(), ..Site::default() }
+        Site {
+            id,
+            name: name.into(),
+            bindings: hosts.iter().map(binding).collect(),
+            ..Site::default()
+        }
     }
 
     #[test]
@@ -192,7 +232,10 @@ mod tests {
         let sites = SitesHere::new(&here);
         for (wanted, expected) in [
             (site(9, "shop", &["shop.example.com"]), "is Shop"),
-            (site(1, "Intranet", &["intra.example.com", "old.example.com"]), "is New intranet"),
+            (
+                site(1, "Intranet", &["intra.example.com", "old.example.com"]),
+                "is New intranet",
+            ),
             (site(9, "DEFAULT WEB SITE", &[""]), "is Default Web Site"),
             (site(9, "B", &["both.example.com"]), "is B"),
             (site(9, "C", &["both.example.com"]), "one of A, B"),
@@ -204,7 +247,14 @@ mod tests {
                 SiteHere::Is(site) => format!("is {}", site.name),
                 SiteHere::LeftOut => "left out".into(),
                 SiteHere::Unclear(sites) => {
-                    format!("one of {}", sites.iter().map(|site| site.name.as_str()).collect::<Vec<_>>().join(", "))
+                    format!(
+                        "one of {}",
+                        sites
+                            .iter()
+                            .map(|site| site.name.as_str())
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    )
                 }
             };
             assert_eq!(found, expected, "{}", wanted.name);
@@ -212,20 +262,38 @@ mod tests {
         let mut answers = Mapping::default();
         answers.map_site("Gone=mail").unwrap();
         answers.map_site("Shop=").unwrap();
-        assert_eq!(sites.find(&site(9, "Gone", &[]), &answers), SiteHere::Is(&here.sites[2]));
-        assert_eq!(sites.find(&site(9, "Shop", &[]), &answers), SiteHere::LeftOut);
+        assert_eq!(
+            sites.find(&site(9, "Gone", &[]), &answers),
+            SiteHere::Is(&here.sites[2])
+        );
+        assert_eq!(
+            sites.find(&site(9, "Shop", &[]), &answers),
+            SiteHere::LeftOut
+        );
     }
 
     #[test]
     fn an_address_that_is_not_here_is_asked_for() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let here = SiteMap { addresses: vec![ip("192.0.2.1")], ..SiteMap::default() };
+        let here = SiteMap {
+            addresses: vec![ip("192.0.2.1")],
+            ..SiteMap::default()
+        };
         let mut mapping = Mapping::default();
-        assert_eq!(mapping.address(ip("192.0.2.1"), &here), AddressHere::Is(ip("192.0.2.1")));
+        assert_eq!(
+            mapping.address(ip("192.0.2.1"), &here),
+            AddressHere::Is(ip("192.0.2.1"))
+        );
         assert_eq!(mapping.address(ip("::"), &here), AddressHere::Is(ip("::")));
-        assert_eq!(mapping.address(ip("192.0.2.9"), &here), AddressHere::Unclear);
+        assert_eq!(
+            mapping.address(ip("192.0.2.9"), &here),
+            AddressHere::Unclear
+        );
         mapping.map_address("192.0.2.9 = 192.0.2.1").unwrap();
-        assert_eq!(mapping.address(ip("192.0.2.9"), &here), AddressHere::Is(ip("192.0.2.1")));
+        assert_eq!(
+            mapping.address(ip("192.0.2.9"), &here),
+            AddressHere::Is(ip("192.0.2.1"))
+        );
     }
 
     #[test]
@@ -235,7 +303,11 @@ mod tests {
         assert_eq!(Mapping::parse(&mapping.to_text()).unwrap(), mapping);
         assert_eq!((mapping.sites.len(), mapping.addresses.len()), (2, 2));
         for bad in ["site", "site Shop", "ip a=b", "Shop=Web Shop", "site =x"] {
-            assert_eq!(Mapping::parse(bad).unwrap_err().text.id, "error-bad-mapping", "{bad}");
+            assert_eq!(
+                Mapping::parse(bad).unwrap_err().text.id,
+                "error-bad-mapping",
+                "{bad}"
+            );
         }
     }
 }

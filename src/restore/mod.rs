@@ -1,5 +1,5 @@
-//! Changing a server's stores, keys and bindings: a plan that people read first, its steps with a journal written ahead of them,
-//! and the way back.
+//! Changing a server's stores, keys and bindings: a plan that people read first, its steps with a
+//! journal written ahead of them, and the way back.
 
 pub mod answer;
 pub mod appcmd;

@@ -1,5 +1,6 @@
-//! What a change of bindings would put in the place of what: something that stands lower ("older", expired) replaces
-//! something higher only where the user named it. Shared by all that changes bindings. Pure.
+//! What a change of bindings would put in the place of what: something that stands lower ("older",
+//! expired) replaces something higher only where the user named it. Shared by all that changes
+//! bindings. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,7 +44,11 @@ pub struct Shown {
 impl Order {
     /// Knows the certificates in the stores of a server.
     pub fn of(here: &Snapshot, now: Timestamp) -> Self {
-        let mut order = Self { certificates: HashMap::new(), agreed: HashSet::new(), now };
+        let mut order = Self {
+            certificates: HashMap::new(),
+            agreed: HashSet::new(),
+            now,
+        };
         for Seen { certificate, .. } in &here.seen {
             if let Ok(parsed) = Certificate::parse(certificate.der.clone()) {
                 order.add(parsed, certificate.properties.friendly_name.as_deref());
@@ -54,8 +59,13 @@ impl Order {
 
     /// Knows a certificate that comes. What one that is here is called stays.
     pub fn add(&mut self, certificate: Certificate, friendly_name: Option<&str>) {
-        let name = friendly_name.filter(|name| !name.is_empty()).unwrap_or(certificate.display_name()).to_owned();
-        self.certificates.entry(certificate.thumbprint()).or_insert(Named { certificate, name });
+        let name = friendly_name
+            .filter(|name| !name.is_empty())
+            .unwrap_or(certificate.display_name())
+            .to_owned();
+        self.certificates
+            .entry(certificate.thumbprint())
+            .or_insert(Named { certificate, name });
     }
 
     /// Lets certificates here be replaced by lower ones: those of any of these names.
@@ -65,7 +75,10 @@ impl Order {
     pub fn agree_to(&mut self, here: &Snapshot, names: &[String]) -> Result<()> {
         for name in names {
             let wanted = std::slice::from_ref(name);
-            let named = here.seen.iter().filter(|seen| seen.certificate.is_wanted(wanted));
+            let named = here
+                .seen
+                .iter()
+                .filter(|seen| seen.certificate.is_wanted(wanted));
             let named: Vec<_> = named.map(|seen| seen.certificate.thumbprint()).collect();
             if named.is_empty() {
                 return Err(Error::usage(text!("error-replaces-nothing", name = name)));
@@ -82,26 +95,45 @@ impl Order {
 
     /// The certificate of that thumbprint, if it is here or comes.
     pub fn certificate(&self, thumbprint: &str) -> Option<&Certificate> {
-        self.certificates.get(&thumbprint.to_ascii_uppercase()).map(|named| &named.certificate)
+        self.certificates
+            .get(&thumbprint.to_ascii_uppercase())
+            .map(|named| &named.certificate)
     }
 
-    /// Judges what `coming` would replace for `host`: certificates that are served now, each with the other hosts that
-    /// it answers for. Says why it stands lower than one of them that may be replaced all the same. A certificate that
-    /// is not here answers for nobody.
+    /// Judges what `coming` would replace for `host`: certificates that are served now, each with
+    /// the other hosts that it answers for. Says why it stands lower than one of them that may be
+    /// replaced all the same. A certificate that is not here answers for nobody.
     ///
     /// # Errors
     /// [`Fate::Held`], where one that stands higher may not be replaced.
-    pub fn judge(&self, coming: &str, host: &str, served: &[(&str, &[String])]) -> Result<Option<Lower>, Fate> {
-        let Some(new) = self.certificate(coming) else { return Ok(None) };
+    pub fn judge(
+        &self,
+        coming: &str,
+        host: &str,
+        served: &[(&str, &[String])],
+    ) -> Result<Option<Lower>, Fate> {
+        let Some(new) = self.certificate(coming) else {
+            return Ok(None);
+        };
         let mut agreed = None;
         for (thumbprint, others) in served {
-            let Some(old) = self.certificate(thumbprint) else { continue };
+            let Some(old) = self.certificate(thumbprint) else {
+                continue;
+            };
             // A host that it does not fit loses nothing with it.
-            let others = others.iter().map(String::as_str).filter(|other| old.fits(other));
+            let others = others
+                .iter()
+                .map(String::as_str)
+                .filter(|other| old.fits(other));
             let mut hosts = std::iter::once(host).chain(others);
-            let Some(lower) = hosts.find_map(|host| new.lower_than(old, host, self.now)) else { continue };
+            let Some(lower) = hosts.find_map(|host| new.lower_than(old, host, self.now)) else {
+                continue;
+            };
             if !self.agreed.contains(&thumbprint.to_ascii_uppercase()) {
-                return Err(Fate::Held { serves: self.shown(thumbprint), lower });
+                return Err(Fate::Held {
+                    serves: self.shown(thumbprint),
+                    lower,
+                });
             }
             agreed.get_or_insert(lower);
         }
@@ -112,17 +144,29 @@ impl Order {
     pub fn shown(&self, thumbprint: &str) -> Shown {
         let thumbprint = thumbprint.to_ascii_uppercase();
         let Some(Named { certificate, name }) = self.certificates.get(&thumbprint) else {
-            return Shown { name: thumbprint.clone(), thumbprint, ..Shown::default() };
+            return Shown {
+                name: thumbprint.clone(),
+                thumbprint,
+                ..Shown::default()
+            };
         };
         let not_after = certificate.not_after();
-        Shown { name: name.clone(), thumbprint, not_after: Some(not_after), expired: not_after < self.now }
+        Shown {
+            name: name.clone(),
+            thumbprint,
+            not_after: Some(not_after),
+            expired: not_after < self.now,
+        }
     }
 }
 
 impl Shown {
     /// What the Central Certificate Store chooses.
     pub fn central_store() -> Self {
-        Self { name: "CCS".into(), ..Self::default() }
+        Self {
+            name: "CCS".into(),
+            ..Self::default()
+        }
     }
 
     /// Its name, the ends of its thumbprint, and its end.
@@ -137,17 +181,33 @@ impl Shown {
 
     fn text_with(&self, thumbprint: &str) -> Text {
         let name = self.name.as_str();
-        let Some(not_after) = self.not_after else { return text!("certificate-unknown", name = name) };
+        let Some(not_after) = self.not_after else {
+            return text!("certificate-unknown", name = name);
+        };
         let day = not_after.strftime("%Y-%m-%d").to_string();
         match self.expired {
-            true => text!("certificate-expired", name = name, thumbprint = thumbprint, day = day),
-            false => text!("certificate-ends", name = name, thumbprint = thumbprint, day = day),
+            true => text!(
+                "certificate-expired",
+                name = name,
+                thumbprint = thumbprint,
+                day = day
+            ),
+            false => text!(
+                "certificate-ends",
+                name = name,
+                thumbprint = thumbprint,
+                day = day
+            ),
         }
     }
 
     /// Its name and the ends of its thumbprint, in every language.
     pub fn label(&self) -> String {
-        if self.not_after.is_some() { format!("{} ({})", self.name, self.short()) } else { self.name.clone() }
+        if self.not_after.is_some() {
+            format!("{} ({})", self.name, self.short())
+        } else {
+            self.name.clone()
+        }
     }
 
     fn short(&self) -> String {
@@ -157,7 +217,11 @@ impl Shown {
 
     /// What an option can name it by: its name, or its thumbprint where that has blanks.
     pub fn argument(&self) -> &str {
-        if self.name.contains(char::is_whitespace) { &self.thumbprint } else { &self.name }
+        if self.name.contains(char::is_whitespace) {
+            &self.thumbprint
+        } else {
+            &self.name
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The plan of an import: what becomes of each key pair on this server. Pure, and read by people before anything
-//! happens; applying it a second time finds nothing to do.
+//! The plan of an import: what becomes of each key pair on this server. Pure, and read by people
+//! before anything happens; applying it a second time finds nothing to do.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,8 @@ use crate::keypair::Certificate;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::look::{FoundKey, Snapshot};
 use crate::server::iis::{
-    AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, StoredCertificate, is_self_issued, public_key,
+    AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, StoredCertificate, is_self_issued,
+    public_key,
 };
 use crate::text;
 use crate::text::Text;
@@ -116,21 +117,40 @@ pub enum PlacedKey<'a> {
 
 /// Plans an import.
 pub fn plan<'a>(here: &Snapshot, incoming: &[Incoming<'a>], options: &Options) -> Plan<'a> {
-    let items = incoming.iter().map(|one| Item { name: one.name.clone(), action: action(here, one) }).collect();
+    let items = incoming
+        .iter()
+        .map(|one| Item {
+            name: one.name.clone(),
+            action: action(here, one),
+        })
+        .collect();
     let exportable = !options.non_exportable;
-    let mut plan = Plan { items, exportable, ..Plan::default() };
+    let mut plan = Plan {
+        items,
+        exportable,
+        ..Plan::default()
+    };
     for (one, item) in incoming.iter().zip(&plan.items) {
         if !matches!(item.action, Action::Cannot(_)) {
-            one.authorities
-                .iter()
-                .for_each(|der| authority(here, der, options, &mut plan.authorities, &mut plan.roots_left_out));
+            one.authorities.iter().for_each(|der| {
+                authority(
+                    here,
+                    der,
+                    options,
+                    &mut plan.authorities,
+                    &mut plan.roots_left_out,
+                )
+            });
         }
     }
     plan
 }
 
 fn action<'a>(here: &Snapshot, one: &Incoming<'a>) -> Action<'a> {
-    let present = here.seen.iter().find(|seen| seen.store == one.store && seen.certificate.der == one.leaf);
+    let present = here
+        .seen
+        .iter()
+        .find(|seen| seen.store == one.store && seen.certificate.der == one.leaf);
     match present.map(|seen| &seen.key) {
         Some(KeyState::Works(_)) => Action::AsItShouldBe,
         Some(KeyState::Unknown) => Action::Cannot(text!("cannot-not-elevated")),
@@ -142,12 +162,19 @@ fn action<'a>(here: &Snapshot, one: &Incoming<'a>) -> Action<'a> {
 
 fn place<'a>(one: &Incoming<'a>, present: Option<&Seen>, key_here: Option<KeyLink>) -> Action<'a> {
     let brought = blob::home_of(one.pkcs8, one.provider);
-    let brought = brought.map(|home| PlacedKey::New { home, pkcs8: one.pkcs8, access: one.access });
+    let brought = brought.map(|home| PlacedKey::New {
+        home,
+        pkcs8: one.pkcs8,
+        access: one.access,
+    });
     let Some(key) = key_here.map(PlacedKey::Here).or(brought) else {
         return Action::Cannot(text!("cannot-key-type"));
     };
     let before = present.map(|seen| seen.certificate.properties.clone());
-    let name_here = before.as_ref().and_then(|before| before.friendly_name.clone()).filter(|name| !name.is_empty());
+    let name_here = before
+        .as_ref()
+        .and_then(|before| before.friendly_name.clone())
+        .filter(|name| !name.is_empty());
     Action::Place(Placement {
         store: one.store,
         certificate: one.leaf,
@@ -161,10 +188,14 @@ fn place<'a>(one: &Incoming<'a>, present: Option<&Seen>, key_here: Option<KeyLin
 pub fn key_here(here: &Snapshot, certificate: &[u8]) -> Option<KeyLink> {
     let wanted = public_key(certificate)?;
     let belongs = |found: &&FoundKey| blob::is_same_key(&wanted, &found.facts.public_key);
-    here.keys.iter().find(belongs).map(|found| found.link.clone())
+    here.keys
+        .iter()
+        .find(belongs)
+        .map(|found| found.link.clone())
 }
 
-/// Intermediates go to `CA`, where Schannel looks for the chain it sends. Roots change whom the machine trusts.
+/// Intermediates go to `CA`, where Schannel looks for the chain it sends. Roots change whom the
+/// machine trusts.
 pub(super) fn authority<'a>(
     here: &Snapshot,
     der: &'a [u8],
@@ -172,9 +203,17 @@ pub(super) fn authority<'a>(
     planned: &mut Vec<(StoreName, &'a [u8])>,
     left_out: &mut Vec<Hash>,
 ) {
-    let known = |store: StoreName| here.seen.iter().any(|seen| seen.store == store && seen.certificate.der == der);
+    let known = |store: StoreName| {
+        here.seen
+            .iter()
+            .any(|seen| seen.store == store && seen.certificate.der == der)
+    };
     let hash = Hash::of(der);
-    let store = if is_self_issued(der) { StoreName::Root } else { StoreName::Ca };
+    let store = if is_self_issued(der) {
+        StoreName::Root
+    } else {
+        StoreName::Ca
+    };
     if known(StoreName::Root) || known(store) || planned.iter().any(|(_, other)| *other == der) {
         return;
     }
@@ -208,7 +247,8 @@ impl Plan<'_> {
 }
 
 impl Placement<'_> {
-    /// Its thumbprint and its end. The stand-in of a request has neither that anybody wants to know.
+    /// Its thumbprint and its end. The stand-in of a request has neither that anybody wants to
+    /// know.
     fn certificate_text(&self, now: Timestamp) -> Option<Text> {
         let certificate = Certificate::parse(self.certificate.to_vec()).ok()?;
         let (thumbprint, not_after) = (certificate.thumbprint(), certificate.not_after());
@@ -235,11 +275,21 @@ impl Item<'_> {
         let store = placement.store.as_str();
         let first = match (&placement.before, &placement.key) {
             (Some(_), PlacedKey::Here(link)) => {
-                text!("plan-link", name = name, store = store, container = link.container.as_str())
+                text!(
+                    "plan-link",
+                    name = name,
+                    store = store,
+                    container = link.container.as_str()
+                )
             }
             (None, PlacedKey::Here(_)) => {
                 let friendly_name = placement.friendly_name.as_deref().unwrap_or_default();
-                text!("plan-install", name = name, store = store, friendly_name = friendly_name)
+                text!(
+                    "plan-install",
+                    name = name,
+                    store = store,
+                    friendly_name = friendly_name
+                )
             }
             (Some(_), PlacedKey::New { .. }) => text!("plan-mend", name = name, store = store),
             (None, PlacedKey::New { .. }) => text!("plan-import", name = name, store = store),
@@ -250,8 +300,16 @@ impl Item<'_> {
         };
         let access = access.iter().map(|entry| {
             let who = entry.name.as_deref().unwrap_or_else(|| entry.trustee());
-            if entry.is_portable() { text!("plan-access", who = who) } else { text!("plan-access-left-out", who = who) }
+            if entry.is_portable() {
+                text!("plan-access", who = who)
+            } else {
+                text!("plan-access-left-out", who = who)
+            }
         });
-        [first].into_iter().chain(placement.certificate_text(now)).chain(access).collect()
+        [first]
+            .into_iter()
+            .chain(placement.certificate_text(now))
+            .chain(access)
+            .collect()
     }
 }

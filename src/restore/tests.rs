@@ -10,7 +10,9 @@ use super::*;
 use crate::error::{Error, Exit};
 use crate::keypair::fixtures::Issued;
 use crate::server::iis::memory::{Died, Fault, Memory};
-use crate::server::iis::{AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all};
+use crate::server::iis::{
+    AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all,
+};
 use crate::vault::id::Hash;
 use secret::SecretBytes;
 
@@ -31,26 +33,43 @@ pub(crate) struct Pki {
 pub(crate) static PKI: LazyLock<Pki> = LazyLock::new(|| {
     let authority = |name: &str| {
         let mut params = rcgen::CertificateParams::new([]).unwrap();
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params
     };
-    let root = rcgen::CertifiedIssuer::self_signed(authority("Root"), rcgen::KeyPair::generate().unwrap()).unwrap();
+    let root =
+        rcgen::CertifiedIssuer::self_signed(authority("Root"), rcgen::KeyPair::generate().unwrap())
+            .unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
-    let intermediate = rcgen::CertifiedIssuer::signed_by(authority("Intermediate"), key, &root).unwrap();
+    let intermediate =
+        rcgen::CertifiedIssuer::signed_by(authority("Intermediate"), key, &root).unwrap();
     let leaf = |key: rcgen::KeyPair| {
         let params = rcgen::CertificateParams::new(["www.example.com".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &intermediate).unwrap();
-        Pair { der: certificate.der().to_vec(), pkcs8: SecretBytes::new(key.serialize_der()) }
+        Pair {
+            der: certificate.der().to_vec(),
+            pkcs8: SecretBytes::new(key.serialize_der()),
+        }
     };
-    let rsa = rsa::PrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 2048).unwrap();
+    let rsa =
+        rsa::PrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 2048).unwrap();
     let rsa = rcgen::KeyPair::try_from(rsa.to_pkcs8_der().unwrap().as_bytes()).unwrap();
     let (rsa, ec) = (leaf(rsa), leaf(rcgen::KeyPair::generate().unwrap()));
-    Pki { root: root.der().to_vec(), intermediate: intermediate.der().to_vec(), rsa, ec }
+    Pki {
+        root: root.der().to_vec(),
+        intermediate: intermediate.der().to_vec(),
+        rsa,
+        ec,
+    }
 });
 
 static POOL: LazyLock<[AccessEntry; 2]> = LazyLock::new(|| {
-    let entry = |trustee: &str| AccessEntry { entry: format!("(A;;GR;;;{trustee})"), name: None };
+    let entry = |trustee: &str| AccessEntry {
+        entry: format!("(A;;GR;;;{trustee})"),
+        name: None,
+    };
     [entry("S-1-5-82-1-2-3-4-5"), entry("S-1-5-21-1-2-3-1001")]
 });
 
@@ -68,7 +87,10 @@ pub(crate) fn incoming() -> Vec<Incoming<'static>> {
         provider: None,
         access: &*POOL,
     };
-    vec![one(&pki.rsa, StoreName::WebHosting), one(&pki.ec, StoreName::My)]
+    vec![
+        one(&pki.rsa, StoreName::WebHosting),
+        one(&pki.ec, StoreName::My),
+    ]
 }
 
 /// A stand-in for the process: a journal opened, a plan made and carried out.
@@ -82,12 +104,21 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
 }
 
 pub(crate) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
-    Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
+    Running {
+        what: "restore",
+        now: jiff::Timestamp::UNIX_EPOCH,
+        stop,
+        progress: &|_| {},
+    }
 }
 
 pub(crate) fn take_back_interrupted(server: &Memory, state: &Path) {
     let mut journal = Journal::open(state).unwrap();
-    assert!(take_back::finish(server.iis(), &mut journal).unwrap().is_empty());
+    assert!(
+        take_back::finish(server.iis(), &mut journal)
+            .unwrap()
+            .is_empty()
+    );
     assert!(journal.interrupted().is_none());
 }
 
@@ -108,7 +139,13 @@ pub(crate) fn state_folder() -> tempfile::TempDir {
 }
 
 pub(crate) fn link(container: &str, key_set: KeySet) -> KeyLink {
-    KeyLink { container: container.into(), provider: "P".into(), provider_type: 1, key_spec: 1, key_set }
+    KeyLink {
+        container: container.into(),
+        provider: "P".into(),
+        provider_type: 1,
+        key_spec: 1,
+        key_set,
+    }
 }
 
 #[test]
@@ -118,15 +155,35 @@ fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
     let seen = look(server.iis(), &[StoreName::WebHosting, StoreName::My]).unwrap();
     assert_eq!(seen.len(), 2);
     for seen in &seen {
-        let KeyState::Works(facts) = &seen.key else { panic!("{:?}", seen.key) };
+        let KeyState::Works(facts) = &seen.key else {
+            panic!("{:?}", seen.key)
+        };
         assert_eq!(facts.no_export, None);
-        assert_eq!(seen.certificate.properties.friendly_name.as_deref(), Some("公開 サイト"));
+        assert_eq!(
+            seen.certificate.properties.friendly_name.as_deref(),
+            Some("公開 サイト")
+        );
     }
     let rsa = seen[0].certificate.properties.key.clone().unwrap();
-    assert_eq!((rsa.provider_type, rsa.key_spec, rsa.is_own()), (12, 1, true));
-    assert!(seen[1].certificate.properties.key.as_ref().unwrap().is_cng());
+    assert_eq!(
+        (rsa.provider_type, rsa.key_spec, rsa.is_own()),
+        (12, 1, true)
+    );
+    assert!(
+        seen[1]
+            .certificate
+            .properties
+            .key
+            .as_ref()
+            .unwrap()
+            .is_cng()
+    );
     let exported = server.iis().keys.export(&rsa).unwrap();
-    assert_eq!(exported.access, POOL[..1], "only the application pool means the same here");
+    assert_eq!(
+        exported.access,
+        POOL[..1],
+        "only the application pool means the same here"
+    );
 }
 
 #[test]
@@ -141,7 +198,10 @@ fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
     let here = look_at_all(server.iis()).unwrap();
     let unasked = plan(&here, &incoming, &Options::default());
     assert_eq!(unasked.roots_left_out, [Hash::of(&PKI.root)]);
-    let asked = Options { install_roots: vec![Hash::of(&PKI.root)], ..Options::default() };
+    let asked = Options {
+        install_roots: vec![Hash::of(&PKI.root)],
+        ..Options::default()
+    };
     let asked = plan(&here, &incoming, &asked);
     assert_eq!(asked.authorities, [(StoreName::Root, PKI.root.as_slice())]);
 }
@@ -174,12 +234,19 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
                     assert!(done);
                     continue;
                 }
-                Ok(result) => assert_eq!(result.unwrap_err().exit, Exit::Failed, "{fault:?} at {call}"),
+                Ok(result) => assert_eq!(
+                    result.unwrap_err().exit,
+                    Exit::Failed,
+                    "{fault:?} at {call}"
+                ),
                 Err(died) => assert!(died.is::<Died>(), "{fault:?} at {call}"),
             }
             take_back_interrupted(&server, state.path());
             assert_eq!(server.world(), before, "{fault:?} at {call}");
-            assert!(restore(&server, state.path()).unwrap(), "it works the next time");
+            assert!(
+                restore(&server, state.path()).unwrap(),
+                "it works the next time"
+            );
         }
     }
     assert!(calls > 12, "the fault went through all of {calls} calls");
@@ -193,13 +260,18 @@ fn a_fault_while_taking_back_is_taken_up_by_the_next_try() {
             let before = server.world();
             restore(&server, state.path()).unwrap();
             server.arm(call, fault);
-            let outcome =
-                catch_unwind(AssertUnwindSafe(|| undo(server.iis(), &mut Journal::open(state.path()).unwrap())));
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                undo(server.iis(), &mut Journal::open(state.path()).unwrap())
+            }));
             if !server.disarm() {
                 break;
             }
             if let Ok(result) = outcome {
-                assert_eq!(result.unwrap_err().exit, Exit::Attention, "{fault:?} at {call}");
+                assert_eq!(
+                    result.unwrap_err().exit,
+                    Exit::Attention,
+                    "{fault:?} at {call}"
+                );
             }
             take_back_interrupted(&server, state.path());
             assert_eq!(server.world(), before, "{fault:?} at {call}");
@@ -215,7 +287,10 @@ fn undo_takes_back_the_last_run_and_then_there_is_nothing_more() {
     let mut journal = Journal::open(state.path()).unwrap();
     assert!(undo(server.iis(), &mut journal).unwrap().is_empty());
     assert_eq!(server.world(), before);
-    assert_eq!(undo(server.iis(), &mut journal).unwrap_err().text.id, "error-nothing-to-undo");
+    assert_eq!(
+        undo(server.iis(), &mut journal).unwrap_err().text.id,
+        "error-nothing-to-undo"
+    );
 }
 
 #[test]
@@ -223,10 +298,20 @@ fn undo_leaves_alone_what_someone_changed_since() {
     let (server, state) = (Memory::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let stores = server.iis().stores;
-    let rsa = stores.certificates(StoreName::WebHosting).unwrap().remove(0);
-    server.put_certificate(StoreName::My, b"a renewal with the same key", rsa.properties.key.as_ref());
+    let rsa = stores
+        .certificates(StoreName::WebHosting)
+        .unwrap()
+        .remove(0);
+    server.put_certificate(
+        StoreName::My,
+        b"a renewal with the same key",
+        rsa.properties.key.as_ref(),
+    );
     let left = undo(server.iis(), &mut Journal::open(state.path()).unwrap()).unwrap();
-    assert_eq!(left.iter().map(|text| text.id).collect::<Vec<_>>(), ["left-key-in-use"]);
+    assert_eq!(
+        left.iter().map(|text| text.id).collect::<Vec<_>>(),
+        ["left-key-in-use"]
+    );
     assert_eq!(server.world().1.len(), 1);
 }
 
@@ -241,7 +326,10 @@ fn stopping_takes_everything_back() {
     let mut journal = Journal::open(state.path()).unwrap();
     let at_second = |_| stop.set(true);
     let stopped = || stop.get();
-    let running = Running { progress: &at_second, ..running(&stopped) };
+    let running = Running {
+        progress: &at_second,
+        ..running(&stopped)
+    };
     let error = apply(server.iis(), &plan, &mut journal, &running).unwrap_err();
     assert_eq!(error.text.id, "error-stopped");
     assert_eq!(server.world(), before);
@@ -249,7 +337,11 @@ fn stopping_takes_everything_back() {
 
 #[test]
 fn a_certificate_that_lost_its_key_is_mended_and_keeps_its_name() {
-    for lost in [None, Some(link("gone", KeySet::Machine)), Some(link("mine", KeySet::User))] {
+    for lost in [
+        None,
+        Some(link("gone", KeySet::Machine)),
+        Some(link("mine", KeySet::User)),
+    ] {
         let (server, state) = (Memory::default(), state_folder());
         server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, lost.as_ref());
         let before = server.world();
@@ -267,9 +359,16 @@ fn a_certificate_with_another_key_is_mended_and_the_other_key_stays() {
     let other = link("other", KeySet::Machine);
     server.put_key(&other, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, Some(&other));
-    assert_eq!(look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key, KeyState::OtherKey);
+    assert_eq!(
+        look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key,
+        KeyState::OtherKey
+    );
     restore(&server, state.path()).unwrap();
-    assert!(look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key.works());
+    assert!(
+        look(server.iis(), &[StoreName::WebHosting]).unwrap()[0]
+            .key
+            .works()
+    );
     assert!(server.world().1.contains_key(&other));
 }
 
@@ -280,13 +379,21 @@ fn without_elevation_a_key_is_unknown_and_never_missing() {
     server.lower();
     let here = look_at_all(server.iis()).unwrap();
     let with_keys = here.seen.iter().filter(|seen| seen.store != StoreName::Ca);
-    assert!(with_keys.clone().count() == 2 && with_keys.clone().all(|seen| seen.key == KeyState::Unknown));
+    assert!(
+        with_keys.clone().count() == 2
+            && with_keys.clone().all(|seen| seen.key == KeyState::Unknown)
+    );
     let incoming = incoming();
-    assert!(plan(&here, &incoming, &Options::default()).cannot().all(|(_, reason)| reason.id == "cannot-not-elevated"));
+    assert!(
+        plan(&here, &incoming, &Options::default())
+            .cannot()
+            .all(|(_, reason)| reason.id == "cannot-not-elevated")
+    );
     assert!(!repair::plan(&here, &[], &[]).changes_anything());
 }
 
-/// The "vanishing certificate" of IIS 8.x: the answer was installed without its link, the key is still in its container.
+/// The "vanishing certificate" of IIS 8.x: the answer was installed without its link, the key is
+/// still in its container.
 #[test]
 fn repair_links_a_keyless_certificate_to_its_key_on_this_server() {
     let (server, state) = (Memory::default(), state_folder());
@@ -314,14 +421,20 @@ fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
         mend(&server, state.path());
         let seen = &look(server.iis(), &[StoreName::My]).unwrap()[0];
         assert_eq!(seen.key.works(), exportable);
-        assert!(server.world().1.contains_key(&mine), "the profile keeps its copy");
+        assert!(
+            server.world().1.contains_key(&mine),
+            "the profile keeps its copy"
+        );
     }
 }
 
 fn orphans(server: &Memory) -> Vec<String> {
     let here = look_at_all(server.iis()).unwrap();
     let orphans = repair::orphans(server.iis(), &here).unwrap();
-    orphans.into_iter().map(|found| found.link.container.clone()).collect()
+    orphans
+        .into_iter()
+        .map(|found| found.link.container.clone())
+        .collect()
 }
 
 #[test]
@@ -329,10 +442,30 @@ fn only_containers_of_this_program_whose_key_no_certificate_is_for_are_orphans()
     let (server, state) = (lived_in(), state_folder());
     restore(&server, state.path()).unwrap();
     let gone = Issued::self_signed("gone.example.com");
-    server.put_key(&link("pfxvault-0", KeySet::Machine), &gone.pkcs8(), true, ProviderKind::Csp);
-    server.put_key(&link("theirs", KeySet::Machine), &gone.pkcs8(), true, ProviderKind::Csp);
-    server.put_key(&link("pfxvault-copy", KeySet::Machine), PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
-    server.put_key(&link("pfxvault-closed", KeySet::Machine), &[], true, ProviderKind::Csp);
+    server.put_key(
+        &link("pfxvault-0", KeySet::Machine),
+        &gone.pkcs8(),
+        true,
+        ProviderKind::Csp,
+    );
+    server.put_key(
+        &link("theirs", KeySet::Machine),
+        &gone.pkcs8(),
+        true,
+        ProviderKind::Csp,
+    );
+    server.put_key(
+        &link("pfxvault-copy", KeySet::Machine),
+        PKI.rsa.pkcs8.expose(),
+        true,
+        ProviderKind::Csp,
+    );
+    server.put_key(
+        &link("pfxvault-closed", KeySet::Machine),
+        &[],
+        true,
+        ProviderKind::Csp,
+    );
     assert_eq!(orphans(&server), ["pfxvault-0"]);
 }
 
@@ -340,10 +473,19 @@ fn only_containers_of_this_program_whose_key_no_certificate_is_for_are_orphans()
 fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
     let der = &PKI.rsa.der;
     let damaged = [b"no certificate", der.as_slice()].concat();
-    let other = KeyLink { provider: "another spelling".into(), ..link("PFXVAULT-0", KeySet::Machine) };
+    let other = KeyLink {
+        provider: "another spelling".into(),
+        ..link("PFXVAULT-0", KeySet::Machine)
+    };
     let places: [&dyn Fn(&Memory); 9] = [
         &|server| server.put_certificate(StoreName::My, der, None),
-        &|server| server.put_certificate(StoreName::WebHosting, der, Some(&link("gone", KeySet::Machine))),
+        &|server| {
+            server.put_certificate(
+                StoreName::WebHosting,
+                der,
+                Some(&link("gone", KeySet::Machine)),
+            )
+        },
         &|server| server.put_certificate(StoreName::Request, der, None),
         &|server| server.put_certificate(StoreName::Ca, der, None),
         &|server| server.put_certificate(StoreName::Root, &damaged, None),
@@ -354,7 +496,12 @@ fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
     ];
     for (at, place) in places.iter().enumerate() {
         let server = Memory::default();
-        server.put_key(&link("pfxvault-0", KeySet::Machine), PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+        server.put_key(
+            &link("pfxvault-0", KeySet::Machine),
+            PKI.rsa.pkcs8.expose(),
+            true,
+            ProviderKind::Csp,
+        );
         assert_eq!(orphans(&server), ["pfxvault-0"]);
         place(&server);
         assert_eq!(orphans(&server), [""; 0], "place {at}");
@@ -364,14 +511,26 @@ fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
 #[test]
 fn a_restore_copes_with_archived_certificates_that_windows_does_not_show() {
     let (server, state) = (Memory::default(), state_folder());
-    server.put_archived(StoreName::WebHosting, &PKI.rsa.der, Some(&link("gone", KeySet::Machine)));
+    server.put_archived(
+        StoreName::WebHosting,
+        &PKI.rsa.der,
+        Some(&link("gone", KeySet::Machine)),
+    );
     server.put_archived(StoreName::Ca, &PKI.intermediate, None);
     let before = server.world();
     restore(&server, state.path()).unwrap();
     let (stores, ..) = server.world();
     let twin = &stores[&StoreName::WebHosting];
-    assert!(twin.len() == 1 && !twin[0].properties.archived && !stores[&StoreName::Ca][0].properties.archived);
-    assert!(look(server.iis(), &[StoreName::WebHosting]).unwrap()[0].key.works());
+    assert!(
+        twin.len() == 1
+            && !twin[0].properties.archived
+            && !stores[&StoreName::Ca][0].properties.archived
+    );
+    assert!(
+        look(server.iis(), &[StoreName::WebHosting]).unwrap()[0]
+            .key
+            .works()
+    );
     undo(server.iis(), &mut Journal::open(state.path()).unwrap()).unwrap();
     assert_eq!(server.world(), before);
 }
@@ -380,13 +539,22 @@ fn mend(server: &Memory, state: &Path) {
     let here = look_at_all(server.iis()).unwrap();
     let rescued = repair::rescue(server.iis(), &here);
     let plan = repair::plan(&here, &rescued, &[]);
-    apply(server.iis(), &plan, &mut Journal::open(state).unwrap(), &running(&|| false)).unwrap();
+    apply(
+        server.iis(),
+        &plan,
+        &mut Journal::open(state).unwrap(),
+        &running(&|| false),
+    )
+    .unwrap();
 }
 
 #[test]
 fn a_key_that_schannel_cannot_use_is_refused_in_the_plan() {
     let pkcs8 = SecretBytes::copy_of(b"no key at all");
-    let one = Incoming { pkcs8: &pkcs8, ..incoming().remove(0) };
+    let one = Incoming {
+        pkcs8: &pkcs8,
+        ..incoming().remove(0)
+    };
     let plan = plan(&Default::default(), &[one], &Options::default());
     assert_eq!(plan.cannot().next().unwrap().1.id, "cannot-key-type");
     assert!(plan.authorities.is_empty() && !plan.changes_anything());
@@ -401,14 +569,30 @@ fn holdings_name_what_cannot_be_copied_out_and_keep_what_the_store_knew() {
     server.put_certificate(StoreName::Request, &PKI.ec.der, Some(&marked));
     server.put_certificate(StoreName::My, &PKI.intermediate, None);
     let holdings = crate::server::iis::holdings(server.iis(), jiff::Timestamp::now()).unwrap();
-    let stores: Vec<_> = holdings.key_pairs.iter().map(|held| held.windows.as_ref().unwrap().store.as_str()).collect();
+    let stores: Vec<_> = holdings
+        .key_pairs
+        .iter()
+        .map(|held| held.windows.as_ref().unwrap().store.as_str())
+        .collect();
     assert_eq!(stores, ["My", "WebHosting"]);
     let rsa = &holdings.key_pairs[1];
-    assert_eq!(rsa.pair.chain.len(), 2, "the intermediate of CA belongs to it");
+    assert_eq!(
+        rsa.pair.chain.len(),
+        2,
+        "the intermediate of CA belongs to it"
+    );
     assert_eq!(rsa.pair.friendly_name.as_deref(), Some("公開 サイト"));
     assert_eq!(rsa.windows.as_ref().unwrap().access, POOL[..1]);
-    let reasons: Vec<_> = holdings.unreadable.iter().map(|unreadable| unreadable.reason.id).collect();
-    assert_eq!(reasons, ["key-no-link"], "the request's certificate is in My already");
+    let reasons: Vec<_> = holdings
+        .unreadable
+        .iter()
+        .map(|unreadable| unreadable.reason.id)
+        .collect();
+    assert_eq!(
+        reasons,
+        ["key-no-link"],
+        "the request's certificate is in My already"
+    );
 }
 
 #[test]
@@ -418,7 +602,11 @@ fn a_key_marked_not_exportable_is_named_with_its_reason() {
     server.put_key(&marked, PKI.rsa.pkcs8.expose(), false, ProviderKind::Csp);
     server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&marked));
     let holdings = crate::server::iis::holdings(server.iis(), jiff::Timestamp::now()).unwrap();
-    let named: Vec<_> = holdings.unreadable.iter().map(|one| (one.name.as_str(), one.reason.id)).collect();
+    let named: Vec<_> = holdings
+        .unreadable
+        .iter()
+        .map(|one| (one.name.as_str(), one.reason.id))
+        .collect();
     assert_eq!(named, [("www.example.com", "no-export-marked")]);
     assert!(holdings.key_pairs.is_empty());
 }

@@ -23,7 +23,9 @@ pub(super) fn look(look: &mut Look<'_>, mut reader: impl Read + Seek) {
         look.in_part = true;
         return;
     }
-    let Ok(mut archive) = zip::ZipArchive::new(reader) else { return };
+    let Ok(mut archive) = zip::ZipArchive::new(reader) else {
+        return;
+    };
     look.in_part |= archive.len() > MOST_ENTRIES;
     for at in 0..archive.len().min(MOST_ENTRIES) {
         match archive.by_index(at) {
@@ -41,13 +43,18 @@ pub(super) fn look(look: &mut Look<'_>, mut reader: impl Read + Seek) {
 fn look_into_entry(look: &mut Look<'_>, name: String, mut entry: impl Read) {
     let room = look.left.min(MAX_ENTRY);
     let mut bytes = Zeroizing::new(Vec::new());
-    let head = entry.by_ref().take(room.min(HEAD as u64)).read_to_end(&mut bytes);
+    let head = entry
+        .by_ref()
+        .take(room.min(HEAD as u64))
+        .read_to_end(&mut bytes);
     if head.is_err() || !is_promising(&bytes) {
         look.in_part |= head.is_err();
         look.left -= bytes.len() as u64;
         return;
     }
-    let read = entry.take(room + 1 - bytes.len() as u64).read_to_end(&mut bytes);
+    let read = entry
+        .take(room + 1 - bytes.len() as u64)
+        .read_to_end(&mut bytes);
     look.left -= (bytes.len() as u64).min(look.left);
     if bytes.len() as u64 > room || read.is_err() {
         // The rest of it would be as long as it likes.
@@ -57,17 +64,28 @@ fn look_into_entry(look: &mut Look<'_>, name: String, mut entry: impl Read) {
     look.part(name, &bytes);
 }
 
-/// The end of the archive says how long its list is (APPNOTE.TXT 4.3.16); ZIP64 says it elsewhere, and is too long.
+/// The end of the archive says how long its list is (APPNOTE.TXT 4.3.16); ZIP64 says it elsewhere,
+/// and is too long.
 fn is_reasonable(reader: &mut (impl Read + Seek)) -> io::Result<bool> {
     const END: usize = 22;
     let length = reader.seek(SeekFrom::End(0))?;
     let start = length.saturating_sub((END + usize::from(u16::MAX)) as u64);
     reader.seek(SeekFrom::Start(start))?;
     let mut tail = Vec::with_capacity(END + usize::from(u16::MAX));
-    reader.take((END + usize::from(u16::MAX)) as u64).read_to_end(&mut tail)?;
-    let Some(at) = tail.windows(END).rposition(|window| window.starts_with(b"PK\x05\x06")) else { return Ok(false) };
+    reader
+        .take((END + usize::from(u16::MAX)) as u64)
+        .read_to_end(&mut tail)?;
+    let Some(at) = tail
+        .windows(END)
+        .rposition(|window| window.starts_with(b"PK\x05\x06"))
+    else {
+        return Ok(false);
+    };
     let number = |from: usize, count: usize| {
-        tail[at + from..at + from + count].iter().rev().fold(0_u32, |n, b| n << 8 | u32::from(*b))
+        tail[at + from..at + from + count]
+            .iter()
+            .rev()
+            .fold(0_u32, |n, b| n << 8 | u32::from(*b))
     };
     let (entries, size) = (number(10, 2), number(12, 4));
     Ok(length <= MAX_ARCHIVE && size <= MAX_DIRECTORY && entries < u32::from(u16::MAX))

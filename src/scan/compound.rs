@@ -1,5 +1,5 @@
-//! Compound files (MS-CFB), the form in which Outlook saves a message (MS-OXMSG). Other compound files, such as those of
-//! Office and of installers, are left alone.
+//! Compound files (MS-CFB), the form in which Outlook saves a message (MS-OXMSG). Other compound
+//! files, such as those of Office and of installers, are left alone.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -27,7 +27,8 @@ const CUTOFF: usize = 4096;
 const MAX_SECTOR: u32 = 0xffff_fffa;
 /// What says of a storage that it is a message (MS-OXMSG section 2.2).
 const PROPERTIES: &str = "__properties_version1.0";
-/// Beginnings of the streams with a property: the content of an attachment, and its names, long and short.
+/// Beginnings of the streams with a property: the content of an attachment, and its names, long and
+/// short.
 const CONTENT: &str = "__substg1.0_37010102";
 const NAMES: [&str; 2] = ["__substg1.0_3707", "__substg1.0_3704"];
 /// How the stream of a text in UTF-16 ends.
@@ -76,27 +77,48 @@ impl<R: Read + Seek> Compound<R> {
         let mut header = [0; 512];
         reader.rewind()?;
         reader.read_exact(&mut header)?;
-        let (shift, mini_shift, cutoff) = (u16_at(&header, 30), u16_at(&header, 32), u32_at(&header, 56));
+        let (shift, mini_shift, cutoff) = (
+            u16_at(&header, 30),
+            u16_at(&header, 32),
+            u32_at(&header, 56),
+        );
         let right = matches!(shift, 9 | 12) && (mini_shift, cutoff as usize) == (6, CUTOFF);
         if length > MAX_FILE || !right {
             return Err(malformed());
         }
-        let (fat, mini_fat, mini, entries) = (Vec::new(), Vec::new(), Zeroizing::new(Vec::new()), Vec::new());
-        let mut file = Self { reader, sector: 1 << shift, fat, mini_fat, mini, entries };
-        file.read_fat(&header, usize::try_from(length).map_err(|_| malformed())? >> shift)?;
+        let (fat, mini_fat, mini, entries) = (
+            Vec::new(),
+            Vec::new(),
+            Zeroizing::new(Vec::new()),
+            Vec::new(),
+        );
+        let mut file = Self {
+            reader,
+            sector: 1 << shift,
+            fat,
+            mini_fat,
+            mini,
+            entries,
+        };
+        file.read_fat(
+            &header,
+            usize::try_from(length).map_err(|_| malformed())? >> shift,
+        )?;
         let directory = file.sectors(u32_at(&header, 48), MOST_ENTRIES * ENTRY)?;
         file.entries = directory.chunks_exact(ENTRY).map(entry).collect();
         let root = file.entries.first().ok_or_else(malformed)?;
         if file.is_message() {
             let (start, size) = (root.start, root.size);
             file.mini_fat =
-                numbers(&file.sectors(u32_at(&header, 60), MAX_STREAM / MINI * size_of::<u32>())?).collect();
+                numbers(&file.sectors(u32_at(&header, 60), MAX_STREAM / MINI * size_of::<u32>())?)
+                    .collect();
             file.mini = file.stream(start, size)?;
         }
         Ok(file)
     }
 
-    /// The table of sectors lies in sectors itself: the header names 109 of them, a chain of others the rest.
+    /// The table of sectors lies in sectors itself: the header names 109 of them, a chain of others
+    /// the rest.
     fn read_fat(&mut self, header: &[u8; 512], sectors: usize) -> io::Result<()> {
         let mut places: Vec<u32> = numbers(&header[76..]).collect();
         let mut more = u32_at(header, 68);
@@ -118,7 +140,9 @@ impl<R: Read + Seek> Compound<R> {
     /// The header takes the place of one.
     fn read_sector(&mut self, number: u32) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut bytes = Zeroizing::new(vec![0; self.sector]);
-        self.reader.seek(SeekFrom::Start((u64::from(number) + 1) * self.sector as u64))?;
+        self.reader.seek(SeekFrom::Start(
+            (u64::from(number) + 1) * self.sector as u64,
+        ))?;
         self.reader.read_exact(&mut bytes)?;
         Ok(bytes)
     }
@@ -166,12 +190,17 @@ impl<R: Read + Seek> Compound<R> {
         look.as_mail(|look| self.storage(look, 0, &mut seen, DEEPEST))
     }
 
-    /// Everything directly in a storage. `seen` keeps a tree that runs in circles from being walked twice.
+    /// Everything directly in a storage. `seen` keeps a tree that runs in circles from being walked
+    /// twice.
     fn children(&self, storage: usize, seen: &mut [bool]) -> Vec<usize> {
         let (mut open, mut found) = (vec![self.entries[storage].child], Vec::new());
         while let Some(at) = open.pop() {
             let at = at as usize;
-            if let Some(entry) = self.entries.get(at).filter(|_| !std::mem::replace(&mut seen[at], true)) {
+            if let Some(entry) = self
+                .entries
+                .get(at)
+                .filter(|_| !std::mem::replace(&mut seen[at], true))
+            {
                 open.extend(entry.siblings);
                 found.push(at);
             }
@@ -179,7 +208,13 @@ impl<R: Read + Seek> Compound<R> {
         found
     }
 
-    fn storage(&mut self, look: &mut Look<'_>, at: usize, seen: &mut [bool], deepest: usize) -> io::Result<()> {
+    fn storage(
+        &mut self,
+        look: &mut Look<'_>,
+        at: usize,
+        seen: &mut [bool],
+        deepest: usize,
+    ) -> io::Result<()> {
         let children = self.children(at, seen);
         let name = self.file_name(&children)?;
         for child in children {
@@ -195,13 +230,26 @@ impl<R: Read + Seek> Compound<R> {
 
     /// What the sender called an attachment; nothing for other storages.
     fn file_name(&mut self, children: &[usize]) -> io::Result<String> {
-        let named = |start: &&str| children.iter().copied().find(|at| self.entries[*at].name.starts_with(start));
-        let Some(at) = NAMES.iter().find_map(named).filter(|at| self.entries[*at].size < CUTOFF) else {
+        let named = |start: &&str| {
+            children
+                .iter()
+                .copied()
+                .find(|at| self.entries[*at].name.starts_with(start))
+        };
+        let Some(at) = NAMES
+            .iter()
+            .find_map(named)
+            .filter(|at| self.entries[*at].size < CUTOFF)
+        else {
             return Ok(String::new());
         };
         let bytes = self.content(at)?;
         let is_wide = self.entries[at].name.ends_with(UTF_16);
-        let name = if is_wide { utf_16(&bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
+        let name = if is_wide {
+            utf_16(&bytes)
+        } else {
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
         Ok(name.chars().take(LONGEST_NAME).collect())
     }
 
@@ -217,7 +265,10 @@ impl<R: Read + Seek> Compound<R> {
             CONTENT => look.part(name.to_owned(), &bytes),
             // A text says by its name what a file's first bytes would say.
             text if text.ends_with(UTF_16) => {
-                look.part(String::new(), &Zeroizing::new([b"\xff\xfe", &bytes[..]].concat()));
+                look.part(
+                    String::new(),
+                    &Zeroizing::new([b"\xff\xfe", &bytes[..]].concat()),
+                );
             }
             _ => look.part(String::new(), &bytes),
         }
@@ -238,16 +289,24 @@ fn entry(bytes: &[u8]) -> Entry {
         siblings: [u32_at(bytes, 68), u32_at(bytes, 72)],
         child: u32_at(bytes, 76),
         start: u32_at(bytes, 116),
-        // No file that is read has streams over 4 GiB, and older ones have anything in the upper half.
+        // No file that is read has streams over 4 GiB, and older ones have anything in the upper
+        // half.
         size: u32_at(bytes, 120) as usize,
     }
 }
 
 /// At most so many sectors from `start` on; one that runs in a circle ends there.
 fn chain(table: &[u32], start: u32, most: usize) -> Vec<u32> {
-    let next = |number: &u32| table.get(*number as usize).copied().filter(|next| *next < MAX_SECTOR);
+    let next = |number: &u32| {
+        table
+            .get(*number as usize)
+            .copied()
+            .filter(|next| *next < MAX_SECTOR)
+    };
     let first = Some(start).filter(|start| *start < MAX_SECTOR);
-    std::iter::successors(first, next).take(most.min(table.len())).collect()
+    std::iter::successors(first, next)
+        .take(most.min(table.len()))
+        .collect()
 }
 
 /// Cuts what the last sector has too many; a stream with too few is malformed.
@@ -265,7 +324,9 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = u32> {
 
 fn utf_16(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(|two| u16_at(two, 0));
-    char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    char::decode_utf16(units)
+        .map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

@@ -81,17 +81,26 @@ impl Known {
     /// Those that host state describes.
     pub fn of(state: Option<&State>) -> Self {
         let mut known = Self::default();
-        for about in state.iter().flat_map(|state| state.generations()).flat_map(|written| &written.key_pairs) {
+        for about in state
+            .iter()
+            .flat_map(|state| state.generations())
+            .flat_map(|written| &written.key_pairs)
+        {
             let name = about.display_name();
             known.add(&about.certificate_sha256, name);
-            about.spki_sha256.iter().for_each(|key| known.add(key, name));
+            about
+                .spki_sha256
+                .iter()
+                .for_each(|key| known.add(key, name));
         }
         known
     }
 
     /// One more.
     pub fn add(&mut self, sha256: &str, name: &str) {
-        self.0.entry(sha256.to_owned()).or_insert_with(|| name.to_owned());
+        self.0
+            .entry(sha256.to_owned())
+            .or_insert_with(|| name.to_owned());
     }
 
     /// One of a certificate store.
@@ -122,8 +131,8 @@ pub(super) enum Binary {
     Encrypted,
 }
 
-/// `SEQUENCE { INTEGER 3, SEQUENCE { pkcs7 ...`, `SEQUENCE { INTEGER 0|1, SEQUENCE|INTEGER|OCTET STRING ...`, or
-/// `SEQUENCE { SEQUENCE { a password-based algorithm ...`.
+/// `SEQUENCE { INTEGER 3, SEQUENCE { pkcs7 ...`, `SEQUENCE { INTEGER 0|1, SEQUENCE|INTEGER|OCTET
+/// STRING ...`, or `SEQUENCE { SEQUENCE { a password-based algorithm ...`.
 pub(super) fn binary(head: &[u8]) -> Option<Binary> {
     const PKCS7: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07";
     const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
@@ -144,8 +153,16 @@ pub(super) fn binary(head: &[u8]) -> Option<Binary> {
 fn content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let (first, rest) = bytes.split_first()?;
     let (length, rest) = rest.split_first()?;
-    let more = if *length > 0x80 { usize::from(length & 0x7f) } else { 0 };
-    if *first == tag && more <= 4 { rest.get(more..) } else { None }
+    let more = if *length > 0x80 {
+        usize::from(length & 0x7f)
+    } else {
+        0
+    };
+    if *first == tag && more <= 4 {
+        rest.get(more..)
+    } else {
+        None
+    }
 }
 
 pub(super) fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
@@ -153,11 +170,19 @@ pub(super) fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
-/// Looks into a whole binary file; `try_password` is whether time may be spent on the empty password.
-pub(super) fn look_binary(kind: Binary, bytes: &[u8], known: &Known, try_password: bool) -> Option<Seen> {
+/// Looks into a whole binary file; `try_password` is whether time may be spent on the empty
+/// password.
+pub(super) fn look_binary(
+    kind: Binary,
+    bytes: &[u8],
+    known: &Known,
+    try_password: bool,
+) -> Option<Seen> {
     match kind {
         Binary::Pfx => look_pfx(bytes, known, try_password),
         Binary::Encrypted => Some(look_encrypted(Form::Der, bytes, known, try_password)),
@@ -166,17 +191,35 @@ pub(super) fn look_binary(kind: Binary, bytes: &[u8], known: &Known, try_passwor
 }
 
 fn look_pfx(bytes: &[u8], known: &Known, try_password: bool) -> Option<Seen> {
-    let seen = |protection, owner| Some(Seen { form: Form::Pfx, protection, owner });
+    let seen = |protection, owner| {
+        Some(Seen {
+            form: Form::Pfx,
+            protection,
+            owner,
+        })
+    };
     if !try_password {
         return seen(Protection::Unknown, Owner::Unknown);
     }
     match pfx::read(bytes, &Password::new(String::new())) {
         Ok(contents) if contents.keys.is_empty() => None,
         Ok(contents) => {
-            let by_certificate =
-                contents.certificates.iter().find_map(|certificate| known.certificate(&certificate.der));
-            let by_key = || contents.keys.iter().find_map(|key| known.key(&parse(&key.pkcs8)?));
-            seen(Protection::Open, by_certificate.or_else(by_key).map_or(Owner::Other, Owner::Ours))
+            let by_certificate = contents
+                .certificates
+                .iter()
+                .find_map(|certificate| known.certificate(&certificate.der));
+            let by_key = || {
+                contents
+                    .keys
+                    .iter()
+                    .find_map(|key| known.key(&parse(&key.pkcs8)?))
+            };
+            seen(
+                Protection::Open,
+                by_certificate
+                    .or_else(by_key)
+                    .map_or(Owner::Other, Owner::Ours),
+            )
         }
         Err(pfx::Error::WrongPassword) => seen(Protection::Password, Owner::Unknown),
         Err(pfx::Error::TooMuchWork { .. } | pfx::Error::Unsupported { .. }) => {
@@ -192,18 +235,27 @@ fn parse(pkcs8: &SecretBytes) -> Option<PrivateKey> {
 
 fn look_encrypted(form: Form, der: &[u8], known: &Known, try_password: bool) -> Seen {
     let empty = Password::new(String::new());
-    let opened =
-        if try_password { pfx::read_key(der, &empty).map_err(|e| e == pfx::Error::WrongPassword) } else { Err(false) };
+    let opened = if try_password {
+        pfx::read_key(der, &empty).map_err(|e| e == pfx::Error::WrongPassword)
+    } else {
+        Err(false)
+    };
     let (protection, owner) = match opened {
         Ok(pkcs8) => (Protection::Open, owner_of(&pkcs8, known)),
         Err(true) => (Protection::Password, Owner::Unknown),
         Err(false) => (Protection::Unknown, Owner::Unknown),
     };
-    Seen { form, protection, owner }
+    Seen {
+        form,
+        protection,
+        owner,
+    }
 }
 
 fn owner_of(pkcs8: &SecretBytes, known: &Known) -> Owner {
-    parse(pkcs8).and_then(|key| known.key(&key)).map_or(Owner::Other, Owner::Ours)
+    parse(pkcs8)
+        .and_then(|key| known.key(&key))
+        .map_or(Owner::Other, Owner::Ours)
 }
 
 /// `None` where it only looked like a key.
@@ -214,15 +266,25 @@ fn look_plain(form: Form, kind: SectionKind, der: &[u8], known: &Known) -> Optio
         Err(keypair::Error::UnsupportedKey { .. } | keypair::Error::KeyDamaged) => Owner::Other,
         Err(_) => return None,
     };
-    Some(Seen { form, protection: Protection::Open, owner })
+    Some(Seen {
+        form,
+        protection: Protection::Open,
+        owner,
+    })
 }
 
-/// Keys in a text. One that says whose it is by the certificate beside it is ours even where it is closed.
+/// Keys in a text. One that says whose it is by the certificate beside it is ours even where it is
+/// closed.
 pub(super) fn look_text(text: &[u8], known: &Known, try_password: bool) -> Vec<Seen> {
     let blocks = blocks(text);
-    let beside =
-        blocks.iter().filter(|block| block.label == b"CERTIFICATE").find_map(|block| known.certificate(&block.der));
-    let mut seen: Vec<Seen> = blocks.iter().filter_map(|block| look_block(block, known, try_password)).collect();
+    let beside = blocks
+        .iter()
+        .filter(|block| block.label == b"CERTIFICATE")
+        .find_map(|block| known.certificate(&block.der));
+    let mut seen: Vec<Seen> = blocks
+        .iter()
+        .filter_map(|block| look_block(block, known, try_password))
+        .collect();
     seen.extend(look_putty(text, known));
     for one in seen.iter_mut().filter(|one| one.owner == Owner::Unknown) {
         one.owner = beside.clone().map_or(Owner::Unknown, Owner::Ours);
@@ -231,21 +293,35 @@ pub(super) fn look_text(text: &[u8], known: &Known, try_password: bool) -> Vec<S
 }
 
 fn look_block(block: &Block<'_>, known: &Known, try_password: bool) -> Option<Seen> {
-    let closed = |form| Some(Seen { form, protection: Protection::Password, owner: Owner::Unknown });
+    let closed = |form| {
+        Some(Seen {
+            form,
+            protection: Protection::Password,
+            owner: Owner::Unknown,
+        })
+    };
     match block.label {
         b"PRIVATE KEY" => look_plain(Form::Pem, SectionKind::PrivateKey, &block.der, known),
-        b"ENCRYPTED PRIVATE KEY" => Some(look_encrypted(Form::Pem, &block.der, known, try_password)),
-        b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"DSA PRIVATE KEY" if block.encrypted => closed(Form::Pem),
+        b"ENCRYPTED PRIVATE KEY" => {
+            Some(look_encrypted(Form::Pem, &block.der, known, try_password))
+        }
+        b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"DSA PRIVATE KEY" if block.encrypted => {
+            closed(Form::Pem)
+        }
         b"RSA PRIVATE KEY" => look_plain(Form::Pem, SectionKind::RsaPrivateKey, &block.der, known),
         b"EC PRIVATE KEY" => look_plain(Form::Pem, SectionKind::EcPrivateKey, &block.der, known),
-        b"DSA PRIVATE KEY" => Some(Seen { form: Form::Pem, protection: Protection::Open, owner: Owner::Other }),
+        b"DSA PRIVATE KEY" => Some(Seen {
+            form: Form::Pem,
+            protection: Protection::Open,
+            owner: Owner::Other,
+        }),
         b"OPENSSH PRIVATE KEY" => look_openssh(&block.der, known),
         _ => None,
     }
 }
 
-/// PROTOCOL.key of OpenSSH: a magic, the names of cipher and key derivation, its options, the number of keys; then the
-/// public key, in clear whatever the cipher.
+/// PROTOCOL.key of OpenSSH: a magic, the names of cipher and key derivation, its options, the
+/// number of keys; then the public key, in clear whatever the cipher.
 fn look_openssh(der: &[u8], known: &Known) -> Option<Seen> {
     let mut rest = der.strip_prefix(b"openssh-key-v1\0")?;
     let cipher = ssh_string(&mut rest)?;
@@ -260,29 +336,49 @@ fn look_openssh(der: &[u8], known: &Known) -> Option<Seen> {
 /// Lines that PuTTY writes of a public key; RSA of 16384 bits has 44.
 const MOST_LINES: usize = 64;
 
-/// PuTTY's manual, "PPK file format": lines with the version and kind, the cipher, a comment, the number of lines of the
-/// public key; then these, in clear whatever the cipher.
+/// PuTTY's manual, "PPK file format": lines with the version and kind, the cipher, a comment, the
+/// number of lines of the public key; then these, in clear whatever the cipher.
 fn look_putty(text: &[u8], known: &Known) -> Option<Seen> {
     let text = text.strip_prefix(b"PuTTY-User-Key-File-")?;
-    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).skip(1);
+    let mut lines = text
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .skip(1);
     let cipher = lines.next()?.strip_prefix(b"Encryption: ")?;
     let mut public = || {
         let count = lines.nth(1)?.strip_prefix(b"Public-Lines: ")?;
         let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
-        (count <= MOST_LINES).then(|| base64(&lines.by_ref().take(count).collect::<Vec<_>>().concat()))
+        (count <= MOST_LINES)
+            .then(|| base64(&lines.by_ref().take(count).collect::<Vec<_>>().concat()))
     };
-    Some(look_ssh(Form::Putty, cipher, public().as_deref().map(Vec::as_slice), known))
+    Some(look_ssh(
+        Form::Putty,
+        cipher,
+        public().as_deref().map(Vec::as_slice),
+        known,
+    ))
 }
 
-/// Whose it is, its public key says; without one that can be read, only a key that lies open is known to be no other.
+/// Whose it is, its public key says; without one that can be read, only a key that lies open is
+/// known to be no other.
 fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &Known) -> Seen {
-    let protection = if cipher == b"none" { Protection::Open } else { Protection::Password };
+    let protection = if cipher == b"none" {
+        Protection::Open
+    } else {
+        Protection::Password
+    };
     let owner = match public.and_then(ssh_spki_sha256) {
-        Some(spki_sha256) => known.public_key(&spki_sha256).map_or(Owner::Other, Owner::Ours),
+        Some(spki_sha256) => known
+            .public_key(&spki_sha256)
+            .map_or(Owner::Other, Owner::Ours),
         None if protection == Protection::Open => Owner::Other,
         None => Owner::Unknown,
     };
-    Seen { form, protection, owner }
+    Seen {
+        form,
+        protection,
+        owner,
+    }
 }
 
 /// One block of PEM (RFC 7468), or of its older form with headers (RFC 1421).
@@ -300,11 +396,19 @@ fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut rest = text;
     while let Some(at) = find(rest, b"-----BEGIN ").filter(|_| found.len() < MOST_BLOCKS) {
         rest = &rest[at + 11..];
-        let Some(end) = find(&rest[..rest.len().min(64)], b"-----") else { continue };
+        let Some(end) = find(&rest[..rest.len().min(64)], b"-----") else {
+            continue;
+        };
         let label = &rest[..end];
         let body = &rest[end + 5..];
-        let Some(end) = find(body, b"-----END ") else { break };
-        found.push(Block { label, der: base64(&body[..end]), encrypted: contains(&body[..end], b"ENCRYPTED") });
+        let Some(end) = find(body, b"-----END ") else {
+            break;
+        };
+        found.push(Block {
+            label,
+            der: base64(&body[..end]),
+            encrypted: contains(&body[..end], b"ENCRYPTED"),
+        });
         rest = &body[end..];
     }
     found
@@ -313,16 +417,31 @@ fn blocks(text: &[u8]) -> Vec<Block<'_>> {
 /// Everything that decodes: lines with a colon are headers, what is no base64 is left out.
 pub(super) fn base64(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
-    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.contains(&b':')) {
-        digits.extend(line.iter().filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')));
+    for line in text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.contains(&b':'))
+    {
+        digits.extend(
+            line.iter()
+                .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')),
+        );
     }
-    let mut decoded = Zeroizing::new(vec![0; BASE64_NOPAD.decode_len(digits.len() / 4 * 4).unwrap_or(0)]);
+    let mut decoded = Zeroizing::new(vec![
+        0;
+        BASE64_NOPAD
+            .decode_len(digits.len() / 4 * 4)
+            .unwrap_or(0)
+    ]);
     let whole = digits.len() / 4 * 4;
-    let filled = BASE64_NOPAD.decode_mut(&digits[..whole], &mut decoded).unwrap_or(0);
+    let filled = BASE64_NOPAD
+        .decode_mut(&digits[..whole], &mut decoded)
+        .unwrap_or(0);
     decoded.truncate(filled);
     let tail = &digits[whole..];
     let missing = Zeroizing::new([tail, &b"AAAA"[..4 - tail.len()]].concat());
-    if let Some(Ok(bytes)) = (tail.len() > 1).then(|| BASE64_NOPAD.decode(&missing).map(Zeroizing::new)) {
+    if let Some(Ok(bytes)) =
+        (tail.len() > 1).then(|| BASE64_NOPAD.decode(&missing).map(Zeroizing::new))
+    {
         decoded.extend_from_slice(&bytes[..tail.len() - 1]);
     }
     decoded

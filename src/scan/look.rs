@@ -77,7 +77,9 @@ fn promise(head: &[u8]) -> Promise {
         }
         _ if !is_text => Promise::Nothing,
         _ if mail::is_mail(head) => Promise::Mail,
-        _ if keys::contains(head, b"-----BEGIN ") || head.starts_with(b"PuTTY-User-Key-File-") => Promise::Text,
+        _ if keys::contains(head, b"-----BEGIN ") || head.starts_with(b"PuTTY-User-Key-File-") => {
+            Promise::Text
+        }
         _ => Promise::Nothing,
     }
 }
@@ -129,9 +131,13 @@ impl<'a> Look<'a> {
                 self.mail(reader.take(MAX_MAIL));
                 self.in_part |= length > MAX_MAIL;
             }
-            Promise::Binary(_) | Promise::Text | Promise::WideText if length > MAX_KEY_FILE => self.in_part = true,
+            Promise::Binary(_) | Promise::Text | Promise::WideText if length > MAX_KEY_FILE => {
+                self.in_part = true
+            }
             kind => {
-                let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + HEAD));
+                let mut bytes = Zeroizing::new(Vec::with_capacity(
+                    usize::try_from(length).unwrap_or(0) + HEAD,
+                ));
                 bytes.extend_from_slice(&head);
                 reader.take(MAX_KEY_FILE).read_to_end(&mut bytes)?;
                 self.whole(&kind, &bytes);
@@ -144,9 +150,9 @@ impl<'a> Look<'a> {
         let try_password = self.limits.tried_ms.load(Ordering::Relaxed) < TRIALS_MS;
         let start = Instant::now();
         let seen = match kind {
-            Promise::Binary(binary) => {
-                keys::look_binary(*binary, bytes, self.known, try_password).into_iter().collect()
-            }
+            Promise::Binary(binary) => keys::look_binary(*binary, bytes, self.known, try_password)
+                .into_iter()
+                .collect(),
             Promise::WideText => keys::look_text(&narrow(bytes), self.known, try_password),
             _ => keys::look_text(bytes, self.known, try_password),
         };
@@ -157,7 +163,11 @@ impl<'a> Look<'a> {
                 self.in_part = true;
                 return;
             }
-            self.found.push(One { inside: self.inside.clone(), in_mail: self.in_mail, seen });
+            self.found.push(One {
+                inside: self.inside.clone(),
+                in_mail: self.in_mail,
+                seen,
+            });
         }
     }
 
@@ -178,6 +188,11 @@ impl<'a> Look<'a> {
 /// The ASCII letters of UTF-16.
 fn narrow(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() / 2));
-    plain.extend(bytes.chunks_exact(2).filter(|pair| pair[1] == 0).map(|pair| pair[0]));
+    plain.extend(
+        bytes
+            .chunks_exact(2)
+            .filter(|pair| pair[1] == 0)
+            .map(|pair| pair[0]),
+    );
     plain
 }

@@ -1,5 +1,5 @@
-//! Mail as it lies on disks: messages, Maildirs and mbox files (RFC 5322, RFC 2045, mbox(5)). Read line by line; each part
-//! is decoded and looked into by itself.
+//! Mail as it lies on disks: messages, Maildirs and mbox files (RFC 5322, RFC 2045, mbox(5)). Read
+//! line by line; each part is decoded and looked into by itself.
 
 use std::io::{BufRead, Read};
 
@@ -42,7 +42,8 @@ pub(super) fn is_mail(head: &[u8]) -> bool {
         first = lines.next().unwrap_or_default();
     }
     let first = String::from_utf8_lossy(&first[..first.len().min(80)]).to_ascii_lowercase();
-    FIRST_FIELDS.iter().any(|field| first.starts_with(field)) || (first.starts_with("x-") && first.contains(": "))
+    FIRST_FIELDS.iter().any(|field| first.starts_with(field))
+        || (first.starts_with("x-") && first.contains(": "))
 }
 
 /// A part of a message, decoded, with the name that its sender gave it.
@@ -134,19 +135,23 @@ impl Reading {
             };
         }
         self.is_message |= lower.starts_with("content-type:") && lower.contains("message/rfc822");
-        if let Some(boundary) =
-            parameter(&text, &lower, "boundary=").filter(|_| self.boundaries.len() < MOST_BOUNDARIES)
+        if let Some(boundary) = parameter(&text, &lower, "boundary=")
+            .filter(|_| self.boundaries.len() < MOST_BOUNDARIES)
         {
             self.boundaries.push([b"--", boundary.as_bytes()].concat());
         }
-        if let Some(name) = parameter(&text, &lower, "name=").or_else(|| parameter(&text, &lower, "filename=")) {
+        if let Some(name) =
+            parameter(&text, &lower, "name=").or_else(|| parameter(&text, &lower, "filename="))
+        {
             self.name = name;
         }
     }
 
     fn is_boundary(&self, line: &[u8]) -> bool {
-        let is =
-            |boundary: &Vec<u8>| line.strip_prefix(boundary.as_slice()).is_some_and(|rest| matches!(rest, b"" | b"--"));
+        let is = |boundary: &Vec<u8>| {
+            line.strip_prefix(boundary.as_slice())
+                .is_some_and(|rest| matches!(rest, b"" | b"--"))
+        };
         line.starts_with(b"--") && self.boundaries.iter().any(is)
     }
 
@@ -162,11 +167,22 @@ impl Reading {
 
     fn end_part(&mut self, take: &mut impl FnMut(Part)) {
         let body = std::mem::replace(&mut self.body, Zeroizing::new(Vec::new()));
-        let bytes = if self.encoding == Encoding::Base64 { keys::base64(&body) } else { body };
+        let bytes = if self.encoding == Encoding::Base64 {
+            keys::base64(&body)
+        } else {
+            body
+        };
         if !bytes.is_empty() {
-            take(Part { name: std::mem::take(&mut self.name), bytes });
+            take(Part {
+                name: std::mem::take(&mut self.name),
+                bytes,
+            });
         }
-        *self = Self { boundaries: std::mem::take(&mut self.boundaries), cut: self.cut, ..Self::default() };
+        *self = Self {
+            boundaries: std::mem::take(&mut self.boundaries),
+            cut: self.cut,
+            ..Self::default()
+        };
     }
 }
 
@@ -183,10 +199,16 @@ fn parameter(text: &str, lower: &str, name: &str) -> Option<String> {
 
 /// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end joins lines.
 fn unquote(line: &[u8], body: &mut Vec<u8>) {
-    let line = line.strip_suffix(b"=\n").or_else(|| line.strip_suffix(b"=\r\n")).unwrap_or(line);
+    let line = line
+        .strip_suffix(b"=\n")
+        .or_else(|| line.strip_suffix(b"=\r\n"))
+        .unwrap_or(line);
     let mut rest = line;
     while let Some((first, more)) = rest.split_first() {
-        let digits = more.get(..2).filter(|_| *first == b'=').and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = more
+            .get(..2)
+            .filter(|_| *first == b'=')
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {
                 body.push(byte);

@@ -1,8 +1,9 @@
-//! Stray key files: every private key below some folders, found by content and not by name, also inside mail and ZIP
-//! archives.
+//! Stray key files: every private key below some folders, found by content and not by name, also
+//! inside mail and ZIP archives.
 //!
-//! Never shows a key, tries no password but the empty one, follows no link, waits for no pipe, and takes bounded time and
-//! memory whatever the files are. Only the first bytes of a file are read unless they look like more.
+//! Never shows a key, tries no password but the empty one, follows no link, waits for no pipe, and
+//! takes bounded time and memory whatever the files are. Only the first bytes of a file are read
+//! unless they look like more.
 
 mod archive;
 mod compound;
@@ -58,16 +59,21 @@ pub struct Report {
     pub found: Vec<Found>,
     /// Files and folders that could not be read.
     pub unread: u64,
-    /// What could be looked into only in part, for its size, or because it is damaged or closed: archives with a password,
-    /// Outlook's data files.
+    /// What could be looked into only in part, for its size, or because it is damaged or closed:
+    /// archives with a password, Outlook's data files.
     pub in_part: u64,
     /// Whether a limit ended the scan before everything was seen.
     pub stopped: bool,
 }
 
-/// Looks at everything below `paths`. `served` are the folders that a web server hands out. `progress` is told in the
-/// caller's thread.
-pub fn run(paths: &[PathBuf], known: &Known, served: &[PathBuf], progress: &dyn Fn(Text)) -> Report {
+/// Looks at everything below `paths`. `served` are the folders that a web server hands out.
+/// `progress` is told in the caller's thread.
+pub fn run(
+    paths: &[PathBuf],
+    known: &Known,
+    served: &[PathBuf],
+    progress: &dyn Fn(Text),
+) -> Report {
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|threads| {
         let walking = threads.spawn(move || Walk::new(known, sender).run(paths, served));
@@ -75,7 +81,10 @@ pub fn run(paths: &[PathBuf], known: &Known, served: &[PathBuf], progress: &dyn 
             progress(text!("progress-scanned", count = count));
         }
         // A thread that ended early saw no more than nothing.
-        walking.join().unwrap_or(Report { stopped: true, ..Report::default() })
+        walking.join().unwrap_or(Report {
+            stopped: true,
+            ..Report::default()
+        })
     })
 }
 
@@ -87,8 +96,12 @@ fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<Found> {
     let mut places: BTreeMap<PathBuf, Option<Facts>> = BTreeMap::new();
     let judge = |(mut found, in_mail, readable): Raw| {
         let folder = found.path.parent().unwrap_or(&found.path).to_owned();
-        let facts = places.entry(folder).or_insert_with_key(|folder| media::facts(folder).ok());
-        let breaches = facts.iter().flat_map(|facts| rules::breaches(facts, Stored::KeyPairFiles, served));
+        let facts = places
+            .entry(folder)
+            .or_insert_with_key(|folder| media::facts(folder).ok());
+        let breaches = facts
+            .iter()
+            .flat_map(|facts| rules::breaches(facts, Stored::KeyPairFiles, served));
         found.rules = breaches.map(|breach| breach.rule).collect();
         if in_mail {
             found.rules.push(Rule::NoEmail);
@@ -134,7 +147,10 @@ impl<'a> Walk<'a> {
 
     fn run(self, paths: &[PathBuf], served: &[PathBuf]) -> Report {
         rayon::scope(|scope| paths.iter().for_each(|path| self.start(scope, path)));
-        let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self
+            .found
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         found.sort_by(|a, b| (&a.0.path, &a.0.inside).cmp(&(&b.0.path, &b.0.inside)));
         found.dedup();
         Report {
@@ -156,7 +172,9 @@ impl<'a> Walk<'a> {
     }
 
     fn folder<'s>(&'s self, scope: &rayon::Scope<'s>, path: &Path, depth: usize) {
-        let Ok(entries) = fs::read_dir(path) else { return self.count(&self.unread) };
+        let Ok(entries) = fs::read_dir(path) else {
+            return self.count(&self.unread);
+        };
         let mut files = Vec::with_capacity(BATCH);
         for entry in entries.flatten() {
             if self.is_over() {
@@ -203,7 +221,11 @@ impl<'a> Walk<'a> {
             Err(_) => return self.count(&self.unread),
         };
         // Asked before the file is read, since reading takes it over.
-        let readable = || fs::File::open(path).and_then(|file| system::readable_by_others(&file)).unwrap_or(false);
+        let readable = || {
+            fs::File::open(path)
+                .and_then(|file| system::readable_by_others(&file))
+                .unwrap_or(false)
+        };
         let looked = match Look::at(file, self.known, &self.look) {
             Ok(looked) => looked,
             Err(_) => return self.count(&self.unread),
@@ -222,7 +244,12 @@ impl<'a> Walk<'a> {
             if all.len() == MOST_FOUND {
                 return self.stopped.store(true, Ordering::Relaxed);
             }
-            let found = Found { path: path.to_owned(), inside: one.inside, seen: one.seen, rules: Vec::new() };
+            let found = Found {
+                path: path.to_owned(),
+                inside: one.inside,
+                seen: one.seen,
+                rules: Vec::new(),
+            };
             all.push((found, one.in_mail, readable));
         }
     }

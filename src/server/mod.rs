@@ -1,5 +1,6 @@
-//! What a server holds, wherever it is read from: a folder of PFX files (the layout of IIS's Central Certificate
-//! Store), one PFX, or a certificate with its key in PEM. Plain values in and out; reading changes nothing.
+//! What a server holds, wherever it is read from: a folder of PFX files (the layout of IIS's
+//! Central Certificate Store), one PFX, or a certificate with its key in PEM. Plain values in and
+//! out; reading changes nothing.
 
 mod destination;
 pub mod iis;
@@ -57,15 +58,22 @@ impl Source {
             ("", _) if text == IIS => Ok(Source::Iis),
             ("folder", _) => Ok(Source::Folder(path.into())),
             ("pfx", _) => Ok(Source::Pfx(path.into())),
-            ("pem", Some(key)) => Ok(Source::Pem { certificate: path.into(), key: key.to_owned() }),
+            ("pem", Some(key)) => Ok(Source::Pem {
+                certificate: path.into(),
+                key: key.to_owned(),
+            }),
             ("pem", None) => Err(Error::usage(text!("error-pem-without-key"))),
             _ => Err(Error::usage(text!("error-unknown-source", source = text))),
         }
     }
 
-    /// Whether a text names a source rather than a medium. A drive letter is one character, these are not.
+    /// Whether a text names a source rather than a medium. A drive letter is one character, these
+    /// are not.
     pub fn is_source(text: &str) -> bool {
-        text == IIS || ["folder:", "pfx:", "pem:"].iter().any(|kind| text.starts_with(kind))
+        text == IIS
+            || ["folder:", "pfx:", "pem:"]
+                .iter()
+                .any(|kind| text.starts_with(kind))
     }
 }
 
@@ -106,7 +114,8 @@ pub struct Held {
 pub struct Protection {
     /// Encryption of the key, and its rounds; `None` if the key lay open.
     pub encryption: Option<(String, u32)>,
-    /// Algorithm of the MAC, and its rounds; `None` if there is none, so nothing vouches for the file.
+    /// Algorithm of the MAC, and its rounds; `None` if there is none, so nothing vouches for the
+    /// file.
     pub mac: Option<(String, u32)>,
 }
 
@@ -123,8 +132,8 @@ pub struct Unreadable {
     pub certificate: Option<Certificate>,
 }
 
-/// Reads everything at a source. Files that do not open with `password` are tried with the empty one; what still does
-/// not open is named, and keeps nothing else from being read.
+/// Reads everything at a source. Files that do not open with `password` are tried with the empty
+/// one; what still does not open is named, and keeps nothing else from being read.
 ///
 /// # Errors
 /// When the source itself is not there.
@@ -133,8 +142,14 @@ pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Resul
     match source {
         Source::Folder(folder) => {
             let found = pfx_files(folder).map_err(|e| unreadable_source(folder, &e))?;
-            let read: Vec<_> = found.par_iter().map(|path| read_pfx(path, password, now)).collect();
-            found.iter().zip(read).for_each(|(path, read)| holdings.take(file_name(path), read));
+            let read: Vec<_> = found
+                .par_iter()
+                .map(|path| read_pfx(path, password, now))
+                .collect();
+            found
+                .iter()
+                .zip(read)
+                .for_each(|(path, read)| holdings.take(file_name(path), read));
         }
         Source::Pfx(path) => {
             // A file named by the user that does not open is an error of its own, not one of many.
@@ -145,10 +160,18 @@ pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Resul
         Source::Pem { certificate, key } => {
             let (keys, certificates) = pem::read(certificate, key)?;
             let sorted = keypair::sort(keys, certificates, now);
-            holdings.take(file_name(certificate), Ok(Contents { sorted, protection: Vec::new() }));
+            holdings.take(
+                file_name(certificate),
+                Ok(Contents {
+                    sorted,
+                    protection: Vec::new(),
+                }),
+            );
         }
     }
-    holdings.key_pairs.sort_by(|a, b| a.leaf().display_name().cmp(b.leaf().display_name()));
+    holdings
+        .key_pairs
+        .sort_by(|a, b| a.leaf().display_name().cmp(b.leaf().display_name()));
     Ok(holdings)
 }
 
@@ -160,7 +183,9 @@ impl Held {
 
     /// Whether it is a request that waits for its answer.
     pub fn is_pending(&self) -> bool {
-        self.windows.as_ref().is_some_and(|windows| windows.store == iis::StoreName::Request.as_str())
+        self.windows
+            .as_ref()
+            .is_some_and(|windows| windows.store == iis::StoreName::Request.as_str())
     }
 }
 
@@ -190,24 +215,41 @@ impl Failure {
     }
 
     fn about(self, path: &Path) -> Error {
-        let exit = if self.wrong_password() { Exit::WrongSecret } else { Exit::Failed };
-        Error::new(exit, text!("error-pfx-unreadable", path = path, reason = self.reason()))
+        let exit = if self.wrong_password() {
+            Exit::WrongSecret
+        } else {
+            Exit::Failed
+        };
+        Error::new(
+            exit,
+            text!("error-pfx-unreadable", path = path, reason = self.reason()),
+        )
     }
 }
 
 fn pfx_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_pfx = |path: &PathBuf| {
-        let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        let end = path
+            .extension()
+            .and_then(|end| end.to_str())
+            .unwrap_or_default();
         end.eq_ignore_ascii_case("pfx") || end.eq_ignore_ascii_case("p12")
     };
     let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_pfx).collect();
+    let mut files: Vec<_> = entries
+        .into_iter()
+        .map(|entry| entry.path())
+        .filter(is_pfx)
+        .collect();
     files.sort();
     Ok(files)
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Contents, Failure> {
@@ -220,15 +262,30 @@ fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Co
     };
     let read = read.map_err(Failure::Pfx)?;
     let mac = match &read.mac {
-        pfx::Mac::Verified { algorithm, iterations } => Some((algorithm.to_string(), *iterations)),
+        pfx::Mac::Verified {
+            algorithm,
+            iterations,
+        } => Some((algorithm.to_string(), *iterations)),
         pfx::Mac::Absent => None,
     };
     let protection = read.keys.iter().map(|key| {
-        let encryption = key.encryption.as_ref().map(|e| (e.algorithm.to_string(), e.iterations));
-        (Hash::of(key.pkcs8.expose()), Protection { encryption, mac: mac.clone() })
+        let encryption = key
+            .encryption
+            .as_ref()
+            .map(|e| (e.algorithm.to_string(), e.iterations));
+        (
+            Hash::of(key.pkcs8.expose()),
+            Protection {
+                encryption,
+                mac: mac.clone(),
+            },
+        )
     });
     let protection = protection.collect();
-    Ok(Contents { sorted: sort_pfx(read, now), protection })
+    Ok(Contents {
+        sorted: sort_pfx(read, now),
+        protection,
+    })
 }
 
 /// The key pairs of a PFX, whatever the order in the file.
@@ -241,7 +298,10 @@ pub fn sort_pfx(contents: pfx::Contents, now: jiff::Timestamp) -> Sorted {
     let certificates = contents
         .certificates
         .into_iter()
-        .map(|certificate| CertInput { der: certificate.der, friendly_name: certificate.attributes.friendly_name });
+        .map(|certificate| CertInput {
+            der: certificate.der,
+            friendly_name: certificate.attributes.friendly_name,
+        });
     keypair::sort(keys.collect(), certificates.collect(), now)
 }
 
@@ -251,7 +311,12 @@ impl Holdings {
             Ok(contents) => contents,
             Err(failure) => {
                 let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
-                self.unreadable.push(Unreadable { name: file, reason, wrong_password, certificate: None });
+                self.unreadable.push(Unreadable {
+                    name: file,
+                    reason,
+                    wrong_password,
+                    certificate: None,
+                });
                 return;
             }
         };
@@ -266,10 +331,15 @@ impl Holdings {
         }
         for (name, error) in sorted.unusable {
             let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
-            self.unreadable.push(Unreadable::new(name, key_pair_reason(&error)));
+            self.unreadable
+                .push(Unreadable::new(name, key_pair_reason(&error)));
         }
         for certificate in sorted.certificates {
-            if !self.certificates.iter().any(|known| known.der() == certificate.der()) {
+            if !self
+                .certificates
+                .iter()
+                .any(|known| known.der() == certificate.der())
+            {
                 self.certificates.push(certificate);
             }
         }
@@ -277,7 +347,11 @@ impl Holdings {
 
     /// One certificate may lie in several files, once for each of its host names.
     fn take_pair(&mut self, pair: KeyPair, pfx: Option<Protection>, file: &str) {
-        match self.key_pairs.iter_mut().find(|held| held.leaf().der() == pair.leaf().der()) {
+        match self
+            .key_pairs
+            .iter_mut()
+            .find(|held| held.leaf().der() == pair.leaf().der())
+        {
             Some(held) => {
                 held.file_names.push(file.to_owned());
                 // One file may hold the leaf alone, another the whole chain.
@@ -285,19 +359,28 @@ impl Holdings {
                     (held.pair.chain, held.pair.warnings) = (pair.chain, pair.warnings);
                 }
             }
-            None => self.key_pairs.push(Held { pair, file_names: vec![file.to_owned()], pfx, windows: None }),
+            None => self.key_pairs.push(Held {
+                pair,
+                file_names: vec![file.to_owned()],
+                pfx,
+                windows: None,
+            }),
         }
     }
 
     /// Names of the files that another password might open.
     pub fn locked(&self) -> Vec<String> {
-        let locked = self.unreadable.iter().filter(|unreadable| unreadable.wrong_password);
+        let locked = self
+            .unreadable
+            .iter()
+            .filter(|unreadable| unreadable.wrong_password);
         locked.map(|unreadable| unreadable.name.clone()).collect()
     }
 
-    /// Keeps the key pairs that any of `names` means: a host name, friendly or common name, file name or thumbprint.
-    /// A name in several certificates means all of them: leaving one out of a backup would be the worse surprise, and
-    /// where only one can be meant, [`Destination::plan`] lists the candidates.
+    /// Keeps the key pairs that any of `names` means: a host name, friendly or common name, file
+    /// name or thumbprint. A name in several certificates means all of them: leaving one out of a
+    /// backup would be the worse surprise, and where only one can be meant, [`Destination::plan`]
+    /// lists the candidates.
     ///
     /// # Errors
     /// A name that means nothing here.
@@ -307,7 +390,10 @@ impl Holdings {
         }
         for name in names {
             let readable = self.key_pairs.iter().any(|held| held.is_called(name));
-            let unreadable = self.unreadable.iter().any(|unreadable| unreadable.is_called(name));
+            let unreadable = self
+                .unreadable
+                .iter()
+                .any(|unreadable| unreadable.is_called(name));
             if !readable && !unreadable {
                 return Err(Error::usage(text!("error-unknown-name", name = name)));
             }
@@ -316,11 +402,17 @@ impl Holdings {
             .into_iter()
             .partition::<Vec<_>, _>(|held| names.iter().any(|n| held.is_called(n)));
         self.key_pairs = chosen;
-        self.left_out.extend(others.iter().map(|held| held.leaf().clone()));
-        let (chosen, others) =
-            take(&mut self.unreadable).into_iter().partition(|one: &Unreadable| names.iter().any(|n| one.is_called(n)));
+        self.left_out
+            .extend(others.iter().map(|held| held.leaf().clone()));
+        let (chosen, others) = take(&mut self.unreadable)
+            .into_iter()
+            .partition(|one: &Unreadable| names.iter().any(|n| one.is_called(n)));
         self.unreadable = chosen;
-        self.left_out.extend(others.into_iter().filter_map(|one: Unreadable| one.certificate));
+        self.left_out.extend(
+            others
+                .into_iter()
+                .filter_map(|one: Unreadable| one.certificate),
+        );
         Ok(())
     }
 }
@@ -328,7 +420,12 @@ impl Holdings {
 impl Unreadable {
     /// Something that no password would open.
     fn new(name: String, reason: Text) -> Self {
-        Self { name, reason, wrong_password: false, certificate: None }
+        Self {
+            name,
+            reason,
+            wrong_password: false,
+            certificate: None,
+        }
     }
 
     /// SHA-1 of its certificate, where that was found.
@@ -338,7 +435,9 @@ impl Unreadable {
 
     /// Whether `name`, as typed or pasted, means it.
     pub fn is_called(&self, name: &str) -> bool {
-        let named = |certificate: &Certificate| is_called(name, &certificate.thumbprint(), labels(certificate));
+        let named = |certificate: &Certificate| {
+            is_called(name, &certificate.thumbprint(), labels(certificate))
+        };
         self.certificate.as_ref().is_some_and(named) || is_called_without_key(&self.name, name)
     }
 }
@@ -346,64 +445,109 @@ impl Unreadable {
 /// What a certificate says that it is for.
 fn labels(certificate: &Certificate) -> impl Iterator<Item = &str> {
     let names = [Some(certificate.display_name()), certificate.common_name()];
-    names.into_iter().flatten().chain(certificate.dns_names().iter().map(String::as_str))
+    names
+        .into_iter()
+        .flatten()
+        .chain(certificate.dns_names().iter().map(String::as_str))
 }
 
-/// Whether `name` means what is known by no more than `known`: a file's name, or one in a certificate.
+/// Whether `name` means what is known by no more than `known`: a file's name, or one in a
+/// certificate.
 pub fn is_called_without_key(known: &str, name: &str) -> bool {
-    let host = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
+    let host = name
+        .strip_prefix("*.")
+        .map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
     known.eq_ignore_ascii_case(&host) || known.eq_ignore_ascii_case(&format!("{host}.pfx"))
 }
 
 impl Held {
     fn is_called(&self, name: &str) -> bool {
         let leaf = self.leaf();
-        let more = self.pair.friendly_name.iter().chain(&self.file_names).map(String::as_str);
+        let more = self
+            .pair
+            .friendly_name
+            .iter()
+            .chain(&self.file_names)
+            .map(String::as_str);
         is_called(name, &leaf.thumbprint(), labels(leaf).chain(more))
     }
 }
 
-/// Whether `name`, as typed or pasted, means a key pair with this thumbprint and these labels. `_.` and `*.` are one;
-/// a thumbprint may carry blanks, colons, and the invisible mark that the certificate dialog puts in front of it.
-pub fn is_called<'a>(name: &str, thumbprint: &str, mut labels: impl Iterator<Item = &'a str>) -> bool {
+/// Whether `name`, as typed or pasted, means a key pair with this thumbprint and these labels. `_.`
+/// and `*.` are one; a thumbprint may carry blanks, colons, and the invisible mark that the
+/// certificate dialog puts in front of it.
+pub fn is_called<'a>(
+    name: &str,
+    thumbprint: &str,
+    mut labels: impl Iterator<Item = &'a str>,
+) -> bool {
     let digits: String = name.chars().filter(char::is_ascii_hexdigit).collect();
-    let only_digits = name.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ' ' | ':' | '\u{200e}' | '\u{200f}'));
+    let only_digits = name
+        .chars()
+        .all(|c| c.is_ascii_hexdigit() || matches!(c, ' ' | ':' | '\u{200e}' | '\u{200f}'));
     if only_digits && digits.len() >= 8 && thumbprint.starts_with(&digits.to_ascii_uppercase()) {
         return true;
     }
-    let name = name.strip_prefix("_.").map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
+    let name = name
+        .strip_prefix("_.")
+        .map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
     labels.any(|label| label.to_lowercase() == name.to_lowercase())
 }
 
 /// A digest of what a run would store, to notice that nothing changed.
 ///
-/// It is kept in host state: another form makes every server write a generation more. So the form is spelled out here,
-/// and none of it follows from the names of types and fields.
+/// It is kept in host state: another form makes every server write a generation more. So the form
+/// is spelled out here, and none of it follows from the names of types and fields.
 pub fn digest(holdings: &Holdings) -> Hash {
     let mut lines: Vec<String> = holdings.key_pairs.iter().map(digest_line).collect();
-    lines.extend(holdings.unreadable.iter().map(|unreadable| format!("without key {}", unreadable.name)));
+    lines.extend(
+        holdings
+            .unreadable
+            .iter()
+            .map(|unreadable| format!("without key {}", unreadable.name)),
+    );
     lines.extend(holdings.site_map.iter().map(SiteMap::digest_line));
     lines.sort();
     Hash::of(lines.join("\n").as_bytes())
 }
 
 fn digest_line(held: &Held) -> String {
-    let chain: Vec<_> = held.pair.chain.iter().map(|c| Hash::of(c.der()).to_string()).collect();
+    let chain: Vec<_> = held
+        .pair
+        .chain
+        .iter()
+        .map(|c| Hash::of(c.der()).to_string())
+        .collect();
     let (friendly_name, files) = (&held.pair.friendly_name, &held.file_names);
-    let windows = held.windows.as_ref().map_or_else(|| "None".to_owned(), on_windows_digest);
+    let windows = held
+        .windows
+        .as_ref()
+        .map_or_else(|| "None".to_owned(), on_windows_digest);
     format!("{} {friendly_name:?} {files:?} {windows}", chain.join(" "))
 }
 
 /// In the words that the first version had for it.
 fn on_windows_digest(windows: &OnWindows) -> String {
-    let entry = |entry: &AccessEntry| format!("AccessEntry {{ entry: {:?}, name: {:?} }}", entry.entry, entry.name);
+    let entry = |entry: &AccessEntry| {
+        format!(
+            "AccessEntry {{ entry: {:?}, name: {:?} }}",
+            entry.entry, entry.name
+        )
+    };
     let access: Vec<_> = windows.access.iter().map(entry).collect();
     let (store, provider) = (&windows.store, &windows.provider);
-    format!("Some(OnWindows {{ store: {store:?}, provider: {provider:?}, access: [{}] }})", access.join(", "))
+    format!(
+        "Some(OnWindows {{ store: {store:?}, provider: {provider:?}, access: [{}] }})",
+        access.join(", ")
+    )
 }
 
 fn unreadable_source(path: &Path, error: &io::Error) -> Error {
-    Error::failed(text!("error-source-unreadable", path = path, reason = error))
+    Error::failed(text!(
+        "error-source-unreadable",
+        path = path,
+        reason = error
+    ))
 }
 
 /// Why a PFX does not open, for people.
@@ -411,7 +555,9 @@ pub fn pfx_reason(error: &pfx::Error) -> Text {
     match error {
         pfx::Error::WrongPassword => text!("reason-wrong-password"),
         pfx::Error::TooMuchWork { .. } => text!("reason-too-much-work"),
-        pfx::Error::Unsupported { algorithm } => text!("reason-unsupported", algorithm = algorithm.as_str()),
+        pfx::Error::Unsupported { algorithm } => {
+            text!("reason-unsupported", algorithm = algorithm.as_str())
+        }
         other => text!("reason-malformed", detail = other.to_string()),
     }
 }
@@ -419,7 +565,9 @@ pub fn pfx_reason(error: &pfx::Error) -> Text {
 /// Why a key pair cannot be used, for people.
 pub fn key_pair_reason(error: &keypair::Error) -> Text {
     match error {
-        keypair::Error::UnsupportedKey { algorithm } => text!("reason-unsupported", algorithm = algorithm.as_str()),
+        keypair::Error::UnsupportedKey { algorithm } => {
+            text!("reason-unsupported", algorithm = algorithm.as_str())
+        }
         keypair::Error::KeyDamaged => text!("reason-key-damaged"),
         keypair::Error::MalformedKey => text!("reason-key-malformed"),
         keypair::Error::MalformedCertificate => text!("reason-certificate-malformed"),

@@ -14,18 +14,36 @@ use secret::SecretBytes;
 
 /// Reads all certificates of one file and the private key of another (or of the same).
 pub fn read(certificate: &Path, key: &Path) -> Result<(Vec<KeyInput>, Vec<CertInput>)> {
-    let certificates = sections(certificate)?.into_iter().filter(|(kind, _)| *kind == SectionKind::Certificate);
-    let input = |(_, der): (_, SecretBytes)| CertInput { der: der.expose().to_vec(), friendly_name: None };
+    let certificates = sections(certificate)?
+        .into_iter()
+        .filter(|(kind, _)| *kind == SectionKind::Certificate);
+    let input = |(_, der): (_, SecretBytes)| CertInput {
+        der: der.expose().to_vec(),
+        friendly_name: None,
+    };
     let certificates: Vec<_> = certificates.map(input).collect();
     if certificates.is_empty() {
-        return Err(Error::failed(text!("error-pem-no-certificate", path = certificate)));
+        return Err(Error::failed(text!(
+            "error-pem-no-certificate",
+            path = certificate
+        )));
     }
-    let pkcs8 = sections(key)?.into_iter().find_map(|(kind, der)| to_pkcs8(kind, der));
+    let pkcs8 = sections(key)?
+        .into_iter()
+        .find_map(|(kind, der)| to_pkcs8(kind, der));
     let pkcs8 = pkcs8.ok_or_else(|| Error::failed(text!("error-pem-no-key", path = key)))?;
-    Ok((vec![KeyInput { pkcs8, friendly_name: None, csp_name: None }], certificates))
+    Ok((
+        vec![KeyInput {
+            pkcs8,
+            friendly_name: None,
+            csp_name: None,
+        }],
+        certificates,
+    ))
 }
 
-/// Everything in a file, each section wiped when it goes: any may be a key, whichever file it stands in.
+/// Everything in a file, each section wiped when it goes: any may be a key, whichever file it
+/// stands in.
 fn sections(path: &Path) -> Result<Vec<(SectionKind, SecretBytes)>> {
     let malformed = || Error::failed(text!("error-pem-malformed", path = path));
     let bytes = files::read_input(path)
@@ -50,9 +68,24 @@ pub fn to_pkcs8(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
 
 fn ec_to_pkcs8(der: &[u8]) -> Option<SecretBytes> {
     use p256::pkcs8::EncodePrivateKey as _;
-    let p256 = || p256::SecretKey::from_sec1_der(der).ok()?.to_pkcs8_der().ok();
-    let p384 = || p384::SecretKey::from_sec1_der(der).ok()?.to_pkcs8_der().ok();
-    let p521 = || p521::SecretKey::from_sec1_der(der).ok()?.to_pkcs8_der().ok();
+    let p256 = || {
+        p256::SecretKey::from_sec1_der(der)
+            .ok()?
+            .to_pkcs8_der()
+            .ok()
+    };
+    let p384 = || {
+        p384::SecretKey::from_sec1_der(der)
+            .ok()?
+            .to_pkcs8_der()
+            .ok()
+    };
+    let p521 = || {
+        p521::SecretKey::from_sec1_der(der)
+            .ok()?
+            .to_pkcs8_der()
+            .ok()
+    };
     let document = p256().or_else(p384).or_else(p521)?;
     Some(SecretBytes::copy_of(document.as_bytes()))
 }

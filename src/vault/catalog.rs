@@ -1,5 +1,5 @@
-//! CATALOG.AGE: the description of a generation that a finder of the stick must not read. JSON; unknown members are
-//! left alone, so that a newer pfxvault may add some.
+//! CATALOG.AGE: the description of a generation that a finder of the stick must not read. JSON;
+//! unknown members are left alone, so that a newer pfxvault may add some.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,11 @@ pub struct Catalog {
     #[serde(default)]
     pub media: Vec<SeenMedium>,
     /// What the server served.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "take_site_map")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "take_site_map"
+    )]
     pub site_map: Option<SiteMap>,
 }
 
@@ -71,7 +75,8 @@ pub struct AboutKeyPair {
     pub thumbprint: String,
     /// SHA-256 of the certificate, lower-case.
     pub certificate_sha256: String,
-    /// SHA-256 of the public key (DER SubjectPublicKeyInfo), lower-case; not in generations of earlier versions.
+    /// SHA-256 of the public key (DER SubjectPublicKeyInfo), lower-case; not in generations of
+    /// earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spki_sha256: Option<String>,
     /// Host names in the certificate.
@@ -91,7 +96,8 @@ pub struct AboutKeyPair {
     pub key_type: String,
     /// Certificates in the PFX.
     pub chain_length: usize,
-    /// Names of the files it came from, without their folder; only plain names are used, see `Destination::plan`.
+    /// Names of the files it came from, without their folder; only plain names are used, see
+    /// `Destination::plan`.
     #[serde(default)]
     pub file_names: Vec<String>,
     /// What the certificate store of a Windows server kept beside it.
@@ -133,7 +139,9 @@ impl AboutKeyPair {
 
     /// Whether it is a request that waits for its answer.
     pub fn is_pending(&self) -> bool {
-        self.windows.as_ref().is_some_and(|windows| windows.store == StoreName::Request.as_str())
+        self.windows
+            .as_ref()
+            .is_some_and(|windows| windows.store == StoreName::Request.as_str())
     }
 }
 
@@ -195,11 +203,13 @@ pub struct SeenMedium {
     /// When the server first wrote to it.
     #[serde(default)]
     pub first_seen: Option<jiff::Timestamp>,
-    /// When all of it was last found right after it had been away, so that no cache could have answered for it.
+    /// When all of it was last found right after it had been away, so that no cache could have
+    /// answered for it.
     #[serde(default)]
     pub last_cold: Option<jiff::Timestamp>,
-    /// The attachment during which the server last wrote to it, see [`crate::media::attachment`]; empty where the system
-    /// could not tell, `ejected` if the program has ejected it then. `None` if it never wrote to it.
+    /// The attachment during which the server last wrote to it, see [`crate::media::attachment`];
+    /// empty where the system could not tell, `ejected` if the program has ejected it then. `None`
+    /// if it never wrote to it.
     #[serde(default)]
     pub written_during: Option<String>,
     /// When it was taken out of use.
@@ -238,7 +248,11 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { min_media: 2, verify_every: 6, rewrite_after: 24 }
+        Self {
+            min_media: 2,
+            verify_every: 6,
+            rewrite_after: 24,
+        }
     }
 }
 
@@ -254,21 +268,26 @@ impl SeenMedium {
         self.devices.drain(..oldest);
     }
 
-    /// Takes note that the program has ejected it. Where the system tells attachments apart, they say more.
+    /// Takes note that the program has ejected it. Where the system tells attachments apart, they
+    /// say more.
     pub fn was_ejected(&mut self) {
         if self.written_during.as_deref() == Some("") {
             self.written_during = Some(EJECTED.to_owned());
         }
     }
 
-    /// The device it was on before and is back on now, if it was on another one in between: either a card in two readers,
-    /// or two devices under one id.
+    /// The device it was on before and is back on now, if it was on another one in between: either
+    /// a card in two readers, or two devices under one id.
     pub fn alternates_with(&self) -> Option<&Descriptor> {
         let (last, before) = self.devices.split_last()?;
-        before.iter().any(|device| !device.differs_from(last)).then(|| before.last())?
+        before
+            .iter()
+            .any(|device| !device.differs_from(last))
+            .then(|| before.last())?
     }
 
-    /// Whether what is read during an attachment comes from the medium, because it was away since it was written.
+    /// Whether what is read during an attachment comes from the medium, because it was away since
+    /// it was written.
     pub fn was_away(&self, attachment: Option<&str>) -> bool {
         match self.written_during.as_deref() {
             None | Some(EJECTED) => true,
@@ -278,7 +297,10 @@ impl SeenMedium {
     }
 }
 
-fn expose_password<S: serde::Serializer>(password: &Password, serializer: S) -> Result<S::Ok, S::Error> {
+fn expose_password<S: serde::Serializer>(
+    password: &Password,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(password.expose())
 }
 
@@ -286,8 +308,11 @@ fn take_password<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Pa
     String::deserialize(deserializer).map(Password::new)
 }
 
-/// Bindings that a later pfxvault describes in another way must not keep key pairs from being restored.
-fn take_site_map<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SiteMap>, D::Error> {
+/// Bindings that a later pfxvault describes in another way must not keep key pairs from being
+/// restored.
+fn take_site_map<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SiteMap>, D::Error> {
     Value::deserialize(deserializer).map(|value| serde_json::from_value(value).ok())
 }
 
@@ -321,7 +346,8 @@ impl Catalog {
         json.into()
     }
 
-    /// Parses the JSON text and holds it against the record it came with: a server cannot pass off another's files.
+    /// Parses the JSON text and holds it against the record it came with: a server cannot pass off
+    /// another's files.
     pub fn parse(json: &SecretBytes, record: &Record) -> Option<Self> {
         let catalog: Self = serde_json::from_slice(json.expose()).ok()?;
         let files = catalog.key_pairs.iter().map(|entry| entry.file.as_str());
@@ -351,7 +377,10 @@ mod tests {
     }
 
     fn device(serial: &str) -> Descriptor {
-        Descriptor { serial: Some(serial.to_owned()), ..Descriptor::default() }
+        Descriptor {
+            serial: Some(serial.to_owned()),
+            ..Descriptor::default()
+        }
     }
 
     #[test]
@@ -361,18 +390,31 @@ mod tests {
             seen.is_on(device(serial));
             seen.alternates_with().cloned()
         };
-        assert_eq!([alternates("1"), alternates("1"), alternates("2")], [None, None, None]);
+        assert_eq!(
+            [alternates("1"), alternates("1"), alternates("2")],
+            [None, None, None]
+        );
         assert_eq!(alternates("1"), Some(device("2")));
         seen.is_on(Descriptor::default());
-        ["3", "4", "5"].iter().for_each(|serial| seen.is_on(device(serial)));
+        ["3", "4", "5"]
+            .iter()
+            .for_each(|serial| seen.is_on(device(serial)));
         assert_eq!(seen.devices, ["1", "3", "4", "5"].map(device));
         assert_eq!(seen.alternates_with(), None);
     }
 
     #[test]
-    fn a_medium_was_away_after_another_attachment_or_where_nobody_counts_them_after_it_was_ejected() {
-        let written = |during: &str| SeenMedium { written_during: Some(during.to_owned()), ..SeenMedium::default() };
-        assert!(!written("").was_away(None) && !written("1").was_away(Some("1")) && written("1").was_away(Some("2")));
+    fn a_medium_was_away_after_another_attachment_or_where_nobody_counts_them_after_it_was_ejected()
+    {
+        let written = |during: &str| SeenMedium {
+            written_during: Some(during.to_owned()),
+            ..SeenMedium::default()
+        };
+        assert!(
+            !written("").was_away(None)
+                && !written("1").was_away(Some("1"))
+                && written("1").was_away(Some("2"))
+        );
         let ejected = |during| {
             let mut seen = written(during);
             seen.was_ejected();
@@ -385,7 +427,10 @@ mod tests {
     #[test]
     fn what_earlier_versions_remembered_of_a_medium_still_reads() {
         let json = r#"{ "label": "A", "newest": {}, "last_seen": null, "last_verified": null, "read": {} }"#;
-        assert_eq!(serde_json::from_str::<SeenMedium>(json).unwrap().devices, []);
+        assert_eq!(
+            serde_json::from_str::<SeenMedium>(json).unwrap().devices,
+            []
+        );
     }
 
     #[test]
@@ -393,7 +438,16 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<Part>(json).unwrap().site_map;
         assert_eq!(read("{}"), None);
         let site = r#"{ "id": 1, "name": "Shop", "bindings": [], "new": true }"#;
-        assert_eq!(read(&format!(r#"{{ "site_map": {{ "sites": [{site}] }} }}"#)).unwrap().sites[0].name, "Shop");
-        assert_eq!(read(r#"{ "site_map": { "records": [{ "endpoint": { "quantum": 1 } }] } }"#), None);
+        assert_eq!(
+            read(&format!(r#"{{ "site_map": {{ "sites": [{site}] }} }}"#))
+                .unwrap()
+                .sites[0]
+                .name,
+            "Shop"
+        );
+        assert_eq!(
+            read(r#"{ "site_map": { "records": [{ "endpoint": { "quantum": 1 } }] } }"#),
+            None
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A generation on its way to a medium: a draft takes sealed files, a package holds all bytes of a finished
-//! generation, and writing a package ends with the signature that commits it.
+//! A generation on its way to a medium: a draft takes sealed files, a package holds all bytes of a
+//! finished generation, and writing a package ends with the signature that commits it.
 
 use super::id::{Hash, Number, ServerId, VaultId};
 use super::medium::{Medium, MediumError};
@@ -35,7 +35,10 @@ pub struct Draft {
 impl Draft {
     /// An empty draft.
     pub fn new(place: Place) -> Self {
-        Self { place, files: Vec::new() }
+        Self {
+            place,
+            files: Vec::new(),
+        }
     }
 
     /// Adds one sealed key pair and names its file.
@@ -50,12 +53,34 @@ impl Draft {
     /// When the library refuses to sign.
     pub fn sign(self, catalog: Vec<u8>, key: &SigningKey) -> Result<Package, ssh_key::Error> {
         let files: Vec<Vec<u8>> = std::iter::once(catalog).chain(self.files).collect();
-        let Place { vault, server, number, prev, time, due, trust } = self.place;
+        let Place {
+            vault,
+            server,
+            number,
+            prev,
+            time,
+            due,
+            trust,
+        } = self.place;
         let hashes = files.iter().map(|file| Hash::of(file)).collect();
-        let record = Record { vault, server, number, prev, time, due, trust, files: hashes };
+        let record = Record {
+            vault,
+            server,
+            number,
+            prev,
+            time,
+            due,
+            trust,
+            files: hashes,
+        };
         let text = record.render().into_bytes();
         let signature = key.sign(sign::RECORD, &text)?;
-        Ok(Package { record, text, signature, files })
+        Ok(Package {
+            record,
+            text,
+            signature,
+            files,
+        })
     }
 }
 
@@ -78,12 +103,13 @@ impl Package {
         Hash::of(&self.text)
     }
 
-    /// Writes one copy into a half of the medium: files, record, signature; each step is on the medium and read back
-    /// past the cache before the next begins. `before_commit` runs when only the signature is missing.
+    /// Writes one copy into a half of the medium: files, record, signature; each step is on the
+    /// medium and read back past the cache before the next begins. `before_commit` runs when only
+    /// the signature is missing.
     ///
     /// # Errors
-    /// When the medium refuses or reads back something else; the folder then stays behind without a signature and
-    /// counts for nothing.
+    /// When the medium refuses or reads back something else; the folder then stays behind without a
+    /// signature and counts for nothing.
     pub fn write<E: From<MediumError>>(
         &self,
         medium: &Medium,
@@ -92,8 +118,10 @@ impl Package {
     ) -> Result<(), E> {
         let folder = medium.new_generation_folder(half, self.record.server, self.record.number)?;
         let names = std::iter::once(CATALOG.to_owned()).chain((1..).map(key_pair_file));
-        let files: Vec<_> =
-            names.zip(&self.files).map(|(name, bytes)| (format!("{folder}/{name}"), bytes.as_slice())).collect();
+        let files: Vec<_> = names
+            .zip(&self.files)
+            .map(|(name, bytes)| (format!("{folder}/{name}"), bytes.as_slice()))
+            .collect();
         medium.write_new(&files)?;
         medium.write_new(&[(format!("{folder}/RECORD.TXT"), &self.text)])?;
         before_commit()?;

@@ -1,4 +1,5 @@
-//! The names and numbers of the format, each parsed once and strictly: hashes, servers, vaults, generation numbers.
+//! The names and numbers of the format, each parsed once and strictly: hashes, servers, vaults,
+//! generation numbers.
 
 use std::fmt;
 
@@ -84,12 +85,17 @@ impl VaultId {
     /// The fingerprint of an owner's key.
     pub fn of(key: &super::sign::PublicKey) -> Self {
         let digest = Sha256::digest(key.blob());
-        Self(format!("SHA256:{}", data_encoding::BASE64_NOPAD.encode(&digest)))
+        Self(format!(
+            "SHA256:{}",
+            data_encoding::BASE64_NOPAD.encode(&digest)
+        ))
     }
 
     /// Parses `SHA256:` and 43 characters of unpadded, canonical base64.
     pub fn parse(text: &str) -> Option<Self> {
-        let digest = data_encoding::BASE64_NOPAD.decode(text.strip_prefix("SHA256:")?.as_bytes()).ok()?;
+        let digest = data_encoding::BASE64_NOPAD
+            .decode(text.strip_prefix("SHA256:")?.as_bytes())
+            .ok()?;
         (digest.len() == 32).then(|| Self(text.to_owned()))
     }
 
@@ -122,7 +128,9 @@ impl Number {
 
     /// Parses the text form.
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = !text.starts_with('0') && text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = !text.starts_with('0')
+            && text.len() <= 8
+            && text.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| text.parse().ok().and_then(Self::new))?
     }
 
@@ -172,7 +180,10 @@ mod tests {
     #[test]
     fn hashes_are_lower_case_and_whole() {
         let text = Hash::of(b"").to_string();
-        assert_eq!(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            text,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         assert!(Hash::parse(&text).is_some());
         assert_eq!(Hash::parse(&text.to_uppercase()), None);
         assert_eq!(Hash::parse(&text[1..]), None);

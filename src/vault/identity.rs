@@ -1,5 +1,5 @@
-//! The owner's identity: the key that signs trust, and the age key that opens every generation. It lies on the medium
-//! once for each way in, wrapped by a passphrase or to a recovery key.
+//! The owner's identity: the key that signs trust, and the age key that opens every generation. It
+//! lies on the medium once for each way in, wrapped by a passphrase or to a recovery key.
 
 use age::secrecy::ExposeSecret;
 use data_encoding::BASE64;
@@ -26,7 +26,10 @@ impl Owner {
     /// # Errors
     /// When the system has no random numbers.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        Ok(Self { key: SigningKey::generate()?, age: age::x25519::Identity::generate() })
+        Ok(Self {
+            key: SigningKey::generate()?,
+            age: age::x25519::Identity::generate(),
+        })
     }
 
     /// The vault this owner is.
@@ -54,17 +57,26 @@ impl Owner {
             "\n",
         ];
         let mut text = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+        parts
+            .iter()
+            .for_each(|part| text.extend_from_slice(part.as_bytes()));
         SecretBytes::new(text)
     }
 
     fn parse(text: &SecretBytes) -> Option<Self> {
-        let mut lines = std::str::from_utf8(text.expose()).ok()?.strip_suffix('\n')?.split('\n');
+        let mut lines = std::str::from_utf8(text.expose())
+            .ok()?
+            .strip_suffix('\n')?
+            .split('\n');
         if lines.next() != Some(FIRST_LINE) {
             return None;
         }
         let public = PublicKey::parse(lines.next()?.strip_prefix("# owner ")?)?;
-        let seed = Zeroizing::new(BASE64.decode(lines.next()?.strip_prefix("# owner-key ")?.as_bytes()).ok()?);
+        let seed = Zeroizing::new(
+            BASE64
+                .decode(lines.next()?.strip_prefix("# owner-key ")?.as_bytes())
+                .ok()?,
+        );
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().ok()?);
         let key = SigningKey::from_seed(&seed);
         let age = lines.next()?.parse().ok()?;
@@ -129,10 +141,16 @@ impl RecoveryKey {
         Zeroizing::new(self.0.to_string().expose_secret().to_owned())
     }
 
-    /// Parses what was typed from paper: blanks between groups and lower case do not matter, a wrong character does.
+    /// Parses what was typed from paper: blanks between groups and lower case do not matter, a
+    /// wrong character does.
     pub fn parse(typed: &str) -> Option<Self> {
         let mut text = Zeroizing::new(String::with_capacity(typed.len()));
-        text.extend(typed.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()));
+        text.extend(
+            typed
+                .chars()
+                .filter(|c| !c.is_whitespace())
+                .map(|c| c.to_ascii_uppercase()),
+        );
         text.parse().ok().map(Self)
     }
 }
@@ -153,9 +171,15 @@ mod tests {
         let recovery = RecoveryKey::generate();
         let wrapped = owner.wrap_for(&recovery).unwrap();
         let opened = Owner::unwrap(&wrapped, &Secret::RecoveryKey(recovery)).unwrap();
-        assert_eq!((opened.vault(), opened.recipient()), (owner.vault(), owner.recipient()));
+        assert_eq!(
+            (opened.vault(), opened.recipient()),
+            (owner.vault(), owner.recipient())
+        );
         let other = Secret::RecoveryKey(RecoveryKey::generate());
-        assert_eq!(Owner::unwrap(&wrapped, &other).unwrap_err(), Refusal::NoMatch);
+        assert_eq!(
+            Owner::unwrap(&wrapped, &other).unwrap_err(),
+            Refusal::NoMatch
+        );
     }
 
     #[test]
@@ -173,19 +197,23 @@ mod tests {
     fn an_identity_whose_two_owner_lines_disagree_is_refused() {
         let text = Owner::generate().unwrap().text();
         let other = Owner::generate().unwrap();
-        let mixed: Vec<String> =
-            std::str::from_utf8(text.expose())
-                .unwrap()
-                .lines()
-                .map(|line| {
-                    if line.starts_with("# owner ") {
-                        format!("# owner {}", other.key.public())
-                    } else {
-                        line.to_owned()
-                    }
-                })
-                .collect();
-        assert!(Owner::parse(&SecretBytes::new(format!("{}\n", mixed.join("\n")).into_bytes())).is_none());
+        let mixed: Vec<String> = std::str::from_utf8(text.expose())
+            .unwrap()
+            .lines()
+            .map(|line| {
+                if line.starts_with("# owner ") {
+                    format!("# owner {}", other.key.public())
+                } else {
+                    line.to_owned()
+                }
+            })
+            .collect();
+        assert!(
+            Owner::parse(&SecretBytes::new(
+                format!("{}\n", mixed.join("\n")).into_bytes()
+            ))
+            .is_none()
+        );
         assert!(Owner::parse(&text).is_some());
     }
 }

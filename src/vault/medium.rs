@@ -1,5 +1,6 @@
-//! One medium's PFXVAULT folder: walking it, reading with caps, adding to it. What stands is never deleted, and never
-//! changed but for README.TXT, MEDIUM.TXT and files of the owner's that are damaged.
+//! One medium's PFXVAULT folder: walking it, reading with caps, adding to it. What stands is never
+//! deleted, and never changed but for README.TXT, MEDIUM.TXT and files of the owner's that are
+//! damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,7 +27,8 @@ const FIRST_IDENTITY: &str = "IDENTITY.AGE";
 pub const MAX_IDENTITIES: usize = 16;
 /// Entries below folders that the format does not know that are looked at for programs.
 const MAX_UNKNOWN: usize = 10_000;
-/// Folders within folders that are looked at for programs. On a damaged file system a folder may hold itself.
+/// Folders within folders that are looked at for programs. On a damaged file system a folder may
+/// hold itself.
 const MAX_DEPTH: usize = 8;
 
 const MIB: u64 = 1024 * 1024;
@@ -73,15 +75,25 @@ impl MediumError {
     /// Why the medium refused, without its name.
     pub fn reason(&self) -> Text {
         match self.source.kind() {
-            io::ErrorKind::InvalidData => text!("reason-reads-back-other", path = self.path.as_str()),
-            _ => text!("reason-medium", path = self.path.as_str(), reason = &self.source),
+            io::ErrorKind::InvalidData => {
+                text!("reason-reads-back-other", path = self.path.as_str())
+            }
+            _ => text!(
+                "reason-medium",
+                path = self.path.as_str(),
+                reason = &self.source
+            ),
         }
     }
 }
 
 impl From<MediumError> for Error {
     fn from(error: MediumError) -> Self {
-        Error::failed(text!("error-medium", medium = error.medium.as_str(), reason = error.reason()))
+        Error::failed(text!(
+            "error-medium",
+            medium = error.medium.as_str(),
+            reason = error.reason()
+        ))
     }
 }
 
@@ -156,8 +168,8 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// The files in one half that are what is left of this statement: they verify as nothing, and have its text, its
-    /// signature, or the name under which the other half holds it.
+    /// The files in one half that are what is left of this statement: they verify as nothing, and
+    /// have its text, its signature, or the name under which the other half holds it.
     pub fn remains_of(&self, statement: &Statement, half: usize) -> Option<&Pair> {
         let is_whole = |pair: &&Pair| pair.half != half && pair.statement == *statement;
         let twin = self.statements.iter().find(is_whole);
@@ -165,51 +177,78 @@ impl Walk {
             let Statement { text, signature } = &pair.statement;
             pair.half == half && (*text == statement.text || *signature == statement.signature)
         };
-        let called_so = |pair: &&Pair| pair.half == half && twin.is_some_and(|twin| pair.is_namesake(twin));
+        let called_so =
+            |pair: &&Pair| pair.half == half && twin.is_some_and(|twin| pair.is_namesake(twin));
         let is_damaged = |pair: &&Pair| {
             let Statement { text, signature } = &pair.statement;
             !pair.statement.is_newer() && !sign::is_right(text, signature)
         };
-        let candidates = self.statements.iter().filter(|pair| alike(pair) || called_so(pair));
+        let candidates = self
+            .statements
+            .iter()
+            .filter(|pair| alike(pair) || called_so(pair));
         candidates
             .filter(|pair| pair.statement != *statement)
             .find(is_damaged)
             .or_else(|| self.unfinished.iter().find(alike))
     }
 
-    /// The file in one half that is what is left of this identity file: it has the name under which the other half holds it,
-    /// and no statement lists it.
+    /// The file in one half that is what is left of this identity file: it has the name under which
+    /// the other half holds it, and no statement lists it.
     pub fn remains_of_identity(
         &self,
         bytes: &[u8],
         half: usize,
         is_listed: &dyn Fn(Hash) -> bool,
     ) -> Option<&IdentityFile> {
-        if self.identities.iter().any(|file| file.half == half && file.bytes == bytes) {
+        if self
+            .identities
+            .iter()
+            .any(|file| file.half == half && file.bytes == bytes)
+        {
             return None;
         }
-        let twin = self.identities.iter().find(|file| file.half != half && file.bytes == bytes)?;
-        let namesake = self.identities.iter().find(|file| file.half == half && file.name == twin.name)?;
+        let twin = self
+            .identities
+            .iter()
+            .find(|file| file.half != half && file.bytes == bytes)?;
+        let namesake = self
+            .identities
+            .iter()
+            .find(|file| file.half == half && file.name == twin.name)?;
         let is_left = !is_listed(Hash::of(&namesake.bytes));
         is_left.then_some(namesake)
     }
 
     /// Whether any text here, whoever signed it, or one of `more` lists an identity file.
     fn says(&self, more: &[&Statement], identity: Hash) -> bool {
-        let here = self.statements.iter().chain(&self.unfinished).map(|pair| &pair.statement);
-        here.chain(more.iter().copied()).any(|statement| statement.lists(identity))
+        let here = self
+            .statements
+            .iter()
+            .chain(&self.unfinished)
+            .map(|pair| &pair.statement);
+        here.chain(more.iter().copied())
+            .any(|statement| statement.lists(identity))
     }
 }
 
 impl Medium {
     /// A medium over a file system.
     pub fn new(name: impl Into<String>, volume: Box<dyn Volume>) -> Self {
-        Self { name: name.into(), is_parcel: false, volume: volume.into() }
+        Self {
+            name: name.into(),
+            is_parcel: false,
+            volume: volume.into(),
+        }
     }
 
     /// A parcel, to be read as if it were a medium.
     pub fn of_parcel(name: impl Into<String>, parcel: Parcel) -> Self {
-        Self { name: name.into(), is_parcel: true, volume: Arc::new(parcel) }
+        Self {
+            name: name.into(),
+            is_parcel: true,
+            volume: Arc::new(parcel),
+        }
     }
 
     /// The attachment during which it is read now, see [`crate::media::attachment`].
@@ -229,11 +268,17 @@ impl Medium {
 
     /// What the device it is on says of itself.
     pub fn descriptor(&self) -> Descriptor {
-        self.place().map(crate::media::descriptor).unwrap_or_default()
+        self.place()
+            .map(crate::media::descriptor)
+            .unwrap_or_default()
     }
 
     fn failed(&self, path: &str, source: io::Error) -> MediumError {
-        MediumError { medium: self.name.clone(), path: path.to_owned(), source }
+        MediumError {
+            medium: self.name.clone(),
+            path: path.to_owned(),
+            source,
+        }
     }
 
     /// What people call it, as far as MEDIUM.TXT can be read. Nobody signs that.
@@ -249,15 +294,20 @@ impl Medium {
         Ok(self.child("", ROOT)?.is_some())
     }
 
-    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a signature of an owner
-    /// nor a folder of a server. Nothing in it can ever be recovered or count.
+    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a
+    /// signature of an owner nor a folder of a server. Nothing in it can ever be recovered or
+    /// count.
     ///
     /// # Errors
     /// When the medium cannot be listed.
     pub fn is_begun(&self) -> Result<bool, MediumError> {
-        let Some(root) = self.child("", ROOT)? else { return Ok(false) };
+        let Some(root) = self.child("", ROOT)? else {
+            return Ok(false);
+        };
         for half in HALVES {
-            let Some(half) = self.child(&root, half)? else { continue };
+            let Some(half) = self.child(&root, half)? else {
+                continue;
+            };
             for entry in self.list(&half)? {
                 let owner = entry.name.eq_ignore_ascii_case(OWNER);
                 let signed = |entry: &Entry| entry.name.to_ascii_uppercase().ends_with(".SIG");
@@ -274,7 +324,9 @@ impl Medium {
     /// # Errors
     /// What the system says, or `FileTooLarge`.
     pub fn read(&self, path: &str, cap: u64, reading: Reading) -> Result<Vec<u8>, MediumError> {
-        self.volume.read(path, cap, reading).map_err(|source| self.failed(path, source))
+        self.volume
+            .read(path, cap, reading)
+            .map_err(|source| self.failed(path, source))
     }
 
     /// Reads a text beside the halves, README.TXT or MEDIUM.TXT, as far as it can be read.
@@ -290,11 +342,18 @@ impl Medium {
     /// When the vault's folder cannot be listed; anything below it that cannot is only reported.
     pub fn walk(&self, reading: Reading) -> Result<Walk, MediumError> {
         let mut walk = Walk::default();
-        let Some(root) = self.child("", ROOT)? else { return Ok(walk) };
+        let Some(root) = self.child("", ROOT)? else {
+            return Ok(walk);
+        };
         for entry in self.list(&root)? {
             let path = join(&root, &entry.name);
-            match HALVES.iter().position(|half| half.eq_ignore_ascii_case(&entry.name)) {
-                Some(half) if entry.kind == EntryKind::Folder => self.walk_half(half, &path, reading, &mut walk),
+            match HALVES
+                .iter()
+                .position(|half| half.eq_ignore_ascii_case(&entry.name))
+            {
+                Some(half) if entry.kind == EntryKind::Folder => {
+                    self.walk_half(half, &path, reading, &mut walk)
+                }
                 _ if is_loose_text(&entry) => {}
                 _ => self.leave(&entry, path, &mut walk),
             }
@@ -302,7 +361,8 @@ impl Medium {
         Ok(walk)
     }
 
-    /// Something that does not belong to the vault: it is only named, and looked through for programs.
+    /// Something that does not belong to the vault: it is only named, and looked through for
+    /// programs.
     fn leave(&self, entry: &Entry, path: String, walk: &mut Walk) {
         match entry.kind {
             EntryKind::Folder => {
@@ -349,12 +409,17 @@ impl Medium {
     fn walk_owner(&self, half: usize, folder: &str, reading: Reading, walk: &mut Walk) {
         let entries = self.list_or_report(folder, walk);
         let files: BTreeMap<String, String> = plain_files(folder, &entries).collect();
-        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::File || !is_owner_name(&entry.name)) {
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.kind != EntryKind::File || !is_owner_name(&entry.name))
+        {
             self.leave(entry, join(folder, &entry.name), walk);
         }
         // IDENTITY.AGE comes first: whoever plants the sixteen that fit must not push it out.
-        let mut identities: Vec<_> =
-            files.iter().filter_map(|(name, path)| Some((identity_place(name)?, name, path))).collect();
+        let mut identities: Vec<_> = files
+            .iter()
+            .filter_map(|(name, path)| Some((identity_place(name)?, name, path)))
+            .collect();
         identities.sort();
         for (_, name, path) in identities {
             self.read_identity(half, name, path, reading, walk);
@@ -362,7 +427,14 @@ impl Medium {
         let stems = files.keys().filter_map(|name| statement_stem(name));
         for stem in stems.collect::<BTreeSet<_>>() {
             let of = |end: &str| files.get(&format!("{stem}.{end}")).map(String::as_str);
-            self.read_statement(half, &join(folder, stem), of("TXT"), of("SIG"), reading, walk);
+            self.read_statement(
+                half,
+                &join(folder, stem),
+                of("TXT"),
+                of("SIG"),
+                reading,
+                walk,
+            );
         }
     }
 
@@ -376,32 +448,66 @@ impl Medium {
         reading: Reading,
         walk: &mut Walk,
     ) {
-        let read = |path: Option<&str>, cap| path.and_then(|path| self.read(path, cap, reading).ok());
+        let read =
+            |path: Option<&str>, cap| path.and_then(|path| self.read(path, cap, reading).ok());
         // Statements stay in memory until it is known whose they are, so their sum is capped, too.
-        let room = cap::STATEMENTS.saturating_sub(walk.held[half]).min(cap::TEXT);
+        let room = cap::STATEMENTS
+            .saturating_sub(walk.held[half])
+            .min(cap::TEXT);
         let (mut said, signed) = (read(text, room), read(signature, cap::SIGNATURE));
         // An empty signature is one that was never written.
         let is_whole = said.is_some() && signed.as_ref().is_some_and(|signed| !signed.is_empty());
-        let held = if is_whole { &mut walk.held[half] } else { &mut walk.begun[half] };
+        let held = if is_whole {
+            &mut walk.held[half]
+        } else {
+            &mut walk.begun[half]
+        };
         *held += said.as_ref().map_or(0, |said| said.len() as u64);
         if *held > cap::STATEMENTS {
             said = None;
         }
-        let statement = Statement { text: said.unwrap_or_default(), signature: signed.unwrap_or_default() };
-        let named = |known: Option<&str>, end| known.map_or_else(|| format!("{path}.{end}"), str::to_owned);
-        let pair = Pair { half, text: named(text, "TXT"), signature: named(signature, "SIG"), statement };
+        let statement = Statement {
+            text: said.unwrap_or_default(),
+            signature: signed.unwrap_or_default(),
+        };
+        let named =
+            |known: Option<&str>, end| known.map_or_else(|| format!("{path}.{end}"), str::to_owned);
+        let pair = Pair {
+            half,
+            text: named(text, "TXT"),
+            signature: named(signature, "SIG"),
+            statement,
+        };
         if is_whole {
             return walk.statements.push(pair);
         }
-        walk.unexpected.extend(text.or(signature).map(str::to_owned));
+        walk.unexpected
+            .extend(text.or(signature).map(str::to_owned));
         walk.unfinished.push(pair);
     }
 
-    fn read_identity(&self, half: usize, name: &str, path: &str, reading: Reading, walk: &mut Walk) {
-        let full = walk.identities.iter().filter(|file| file.half == half).count() == MAX_IDENTITIES;
+    fn read_identity(
+        &self,
+        half: usize,
+        name: &str,
+        path: &str,
+        reading: Reading,
+        walk: &mut Walk,
+    ) {
+        let full = walk
+            .identities
+            .iter()
+            .filter(|file| file.half == half)
+            .count()
+            == MAX_IDENTITIES;
         let (name, path) = (name.to_owned(), path.to_owned());
         match self.read(&path, cap::IDENTITY, reading) {
-            Ok(bytes) if !full => walk.identities.push(IdentityFile { half, name, path, bytes }),
+            Ok(bytes) if !full => walk.identities.push(IdentityFile {
+                half,
+                name,
+                path,
+                bytes,
+            }),
             _ => walk.unexpected.push(path),
         }
     }
@@ -416,7 +522,13 @@ impl Medium {
                     for other in entries.iter().filter(|entry| !is_generation_file(entry)) {
                         self.leave(other, join(&path, &other.name), walk);
                     }
-                    walk.folders.push(Folder { server, number, half, path, files });
+                    walk.folders.push(Folder {
+                        server,
+                        number,
+                        half,
+                        path,
+                        files,
+                    });
                 }
                 _ => self.leave(&entry, path, walk),
             }
@@ -432,7 +544,9 @@ impl Medium {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Entry>, MediumError> {
-        self.volume.list(folder).map_err(|source| self.failed(folder, source))
+        self.volume
+            .list(folder)
+            .map_err(|source| self.failed(folder, source))
     }
 
     /// The path of an entry by its name in any case.
@@ -441,7 +555,9 @@ impl Medium {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let found = entries.into_iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
+        let found = entries
+            .into_iter()
+            .find(|entry| entry.name.eq_ignore_ascii_case(name));
         Ok(found.map(|entry| join(folder, &entry.name)))
     }
 
@@ -451,7 +567,9 @@ impl Medium {
             return Ok(found);
         }
         let path = join(parent, name);
-        self.volume.make_folder(&path).map_err(|source| self.failed(&path, source))?;
+        self.volume
+            .make_folder(&path)
+            .map_err(|source| self.failed(&path, source))?;
         Ok(path)
     }
 
@@ -469,21 +587,32 @@ impl Medium {
     ) -> Result<String, MediumError> {
         let parent = self.half_folder(half)?;
         let server = self.folder(&parent, &server.to_string())?;
-        let taken: Vec<String> = self.list(&server)?.into_iter().map(|entry| entry.name).collect();
-        let names = std::iter::once(number.folder()).chain((1..1000).map(|n| format!("{}.{n:03}", number.folder())));
+        let taken: Vec<String> = self
+            .list(&server)?
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
+        let names = std::iter::once(number.folder())
+            .chain((1..1000).map(|n| format!("{}.{n:03}", number.folder())));
         let free = names.into_iter().find(|name| !taken.contains(name));
         let path = join(&server, &free.unwrap_or_else(|| number.folder()));
-        self.volume.make_folder(&path).map_err(|source| self.failed(&path, source))?;
+        self.volume
+            .make_folder(&path)
+            .map_err(|source| self.failed(&path, source))?;
         Ok(path)
     }
 
     /// Writes new files, waits for the medium, and reads each back past the cache.
     pub(super) fn write_new(&self, files: &[(String, &[u8])]) -> Result<(), MediumError> {
         for (path, bytes) in files {
-            self.volume.create(path, bytes).map_err(|source| self.failed(path, source))?;
+            self.volume
+                .create(path, bytes)
+                .map_err(|source| self.failed(path, source))?;
         }
         self.flush()?;
-        files.iter().try_for_each(|(path, bytes)| self.read_back(path, bytes))
+        files
+            .iter()
+            .try_for_each(|(path, bytes)| self.read_back(path, bytes))
     }
 
     fn read_back(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
@@ -494,20 +623,30 @@ impl Medium {
     }
 
     fn flush(&self) -> Result<(), MediumError> {
-        self.volume.flush().map_err(|source| self.failed(ROOT, source))
+        self.volume
+            .flush()
+            .map_err(|source| self.failed(ROOT, source))
     }
 
-    /// Adds the statements and identity files that a half does not hold yet, in the place of what is left of them where
-    /// something is; the signature of a statement comes last.
+    /// Adds the statements and identity files that a half does not hold yet, in the place of what
+    /// is left of them where something is; the signature of a statement comes last.
     ///
     /// # Errors
     /// When the medium refuses; what was added stays and is right.
-    pub fn add_owner_files(&self, statements: &[&Statement], identities: &[&[u8]]) -> Result<(), MediumError> {
+    pub fn add_owner_files(
+        &self,
+        statements: &[&Statement],
+        identities: &[&[u8]],
+    ) -> Result<(), MediumError> {
         let walk = self.walk(Reading::Cached)?;
         for half in 0..HALVES.len() {
             let parent = self.half_folder(half)?;
             let folder = self.folder(&parent, OWNER)?;
-            let mut taken: Vec<String> = self.list(&folder)?.into_iter().map(|e| e.name.to_ascii_uppercase()).collect();
+            let mut taken: Vec<String> = self
+                .list(&folder)?
+                .into_iter()
+                .map(|e| e.name.to_ascii_uppercase())
+                .collect();
             let (mut first, mut last) = (Vec::new(), Vec::new());
             for statement in self.mend_statements(&walk, half, statements) {
                 let stem = free_stem(statement.hash(), &mut taken);
@@ -526,15 +665,26 @@ impl Medium {
         Ok(())
     }
 
-    /// Writes statements that a half lacks in the place of what is left of them; those of which nothing is, or which cannot be
-    /// written there, come back.
-    fn mend_statements<'s>(&self, walk: &Walk, half: usize, statements: &[&'s Statement]) -> Vec<&'s Statement> {
+    /// Writes statements that a half lacks in the place of what is left of them; those of which
+    /// nothing is, or which cannot be written there, come back.
+    fn mend_statements<'s>(
+        &self,
+        walk: &Walk,
+        half: usize,
+        statements: &[&'s Statement],
+    ) -> Vec<&'s Statement> {
         let (mut used, mut unplaced) = (BTreeSet::new(), Vec::new());
         for statement in statements {
-            if walk.statements.iter().any(|pair| pair.half == half && pair.statement == **statement) {
+            if walk
+                .statements
+                .iter()
+                .any(|pair| pair.half == half && pair.statement == **statement)
+            {
                 continue;
             }
-            let remains = walk.remains_of(statement, half).filter(|remains| used.insert(&remains.text));
+            let remains = walk
+                .remains_of(statement, half)
+                .filter(|remains| used.insert(&remains.text));
             if remains.is_none_or(|remains| self.mend_statement(remains, statement).is_err()) {
                 unplaced.push(*statement);
             }
@@ -553,7 +703,11 @@ impl Medium {
         let is_listed = |identity| walk.says(statements, identity);
         let mut unplaced = Vec::new();
         for identity in identities {
-            if walk.identities.iter().any(|file| file.half == half && file.bytes == *identity) {
+            if walk
+                .identities
+                .iter()
+                .any(|file| file.half == half && file.bytes == *identity)
+            {
                 continue;
             }
             let remains = walk.remains_of_identity(identity, half, &is_listed);
@@ -576,7 +730,9 @@ impl Medium {
 
     /// Writes a file whole in the place of another, and reads it back.
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
-        self.volume.rewrite(path, bytes).map_err(|source| self.failed(path, source))?;
+        self.volume
+            .rewrite(path, bytes)
+            .map_err(|source| self.failed(path, source))?;
         self.flush()?;
         self.read_back(path, bytes)
     }
@@ -603,8 +759,12 @@ impl Medium {
 
     fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {
         let root = self.folder("", ROOT)?;
-        let path = self.child(&root, name)?.unwrap_or_else(|| join(&root, name));
-        self.volume.rewrite(&path, bytes).map_err(|source| self.failed(&path, source))?;
+        let path = self
+            .child(&root, name)?
+            .unwrap_or_else(|| join(&root, name));
+        self.volume
+            .rewrite(&path, bytes)
+            .map_err(|source| self.failed(&path, source))?;
         self.flush()
     }
 }
@@ -613,11 +773,13 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether Windows or Linux may run a file of this name, by its end, or do something else than show it.
+/// Whether Windows or Linux may run a file of this name, by its end, or do something else than show
+/// it.
 fn is_program(name: &str) -> bool {
     // Windows leaves dots and blanks at the end of a name out.
     let name = name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
-    name.rsplit_once('.').is_some_and(|(_, end)| PROGRAMS.contains(&end))
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| PROGRAMS.contains(&end))
 }
 
 /// Ends of the names of programs, of scripts, and of what starts either; docs/format.md lists them.
@@ -685,15 +847,24 @@ fn is_owner_name(name: &str) -> bool {
 
 /// The eight characters before `.TXT` or `.SIG` of a statement.
 fn statement_stem(name: &str) -> Option<&str> {
-    let stem = name.strip_suffix(".TXT").or_else(|| name.strip_suffix(".SIG"))?;
+    let stem = name
+        .strip_suffix(".TXT")
+        .or_else(|| name.strip_suffix(".SIG"))?;
     is_statement_stem(stem).then_some(stem)
 }
 
 fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
 }
 
-fn plain_files<'a>(folder: &'a str, entries: &'a [Entry]) -> impl Iterator<Item = (String, String)> + 'a {
+fn plain_files<'a>(
+    folder: &'a str,
+    entries: &'a [Entry],
+) -> impl Iterator<Item = (String, String)> + 'a {
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
     files.map(move |entry| (entry.name.to_ascii_uppercase(), join(folder, &entry.name)))
 }
@@ -713,7 +884,8 @@ pub(super) fn identity_place(name: &str) -> Option<u32> {
         return Some(1);
     }
     let digits = name.strip_prefix("IDENT")?.strip_suffix(".AGE")?;
-    let place = (digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())??;
+    let place = (digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| digits.parse().ok())??;
     (place > 1).then_some(place)
 }
 
@@ -724,15 +896,21 @@ fn parse_generation_folder(name: &str) -> Option<Number> {
     copy.then(|| Number::parse_folder(number))?
 }
 
-/// Whether a name may stand in a generation's folder; the record alone says whether the file belongs to it.
+/// Whether a name may stand in a generation's folder; the record alone says whether the file
+/// belongs to it.
 fn is_generation_file(entry: &Entry) -> bool {
     entry.kind == EntryKind::File && is_generation_name(&entry.name.to_ascii_uppercase())
 }
 
 /// Whether a file of this name may belong to a generation.
 pub(super) fn is_generation_name(name: &str) -> bool {
-    let digits = name.strip_prefix('K').and_then(|rest| rest.strip_suffix(".AGE")).unwrap_or_default();
-    let key_pair = digits.len() == 7 && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != "0000000";
+    let digits = name
+        .strip_prefix('K')
+        .and_then(|rest| rest.strip_suffix(".AGE"))
+        .unwrap_or_default();
+    let key_pair = digits.len() == 7
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits != "0000000";
     key_pair || matches!(name, "CATALOG.AGE" | "RECORD.TXT" | "RECORD.SIG")
 }
 
@@ -751,8 +929,12 @@ pub(super) fn free_stem(hash: Hash, taken: &mut Vec<String>) -> String {
 }
 
 pub(super) fn free_identity(taken: &mut Vec<String>) -> String {
-    let names = std::iter::once(FIRST_IDENTITY.to_owned()).chain((2..1000).map(|n| format!("IDENT{n:03}.AGE")));
-    let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_else(|| FIRST_IDENTITY.to_owned());
+    let names = std::iter::once(FIRST_IDENTITY.to_owned())
+        .chain((2..1000).map(|n| format!("IDENT{n:03}.AGE")));
+    let name = names
+        .into_iter()
+        .find(|name| !taken.contains(name))
+        .unwrap_or_else(|| FIRST_IDENTITY.to_owned());
     taken.push(name.clone());
     name
 }

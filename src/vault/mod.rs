@@ -1,5 +1,5 @@
-//! The vault on a medium, as docs/format.md specifies it: who is believed, what a generation is, how it is committed
-//! and how it is found again. Only this module writes to a medium.
+//! The vault on a medium, as docs/format.md specifies it: who is believed, what a generation is,
+//! how it is committed and how it is found again. Only this module writes to a medium.
 
 pub mod catalog;
 pub mod generation;

@@ -1,8 +1,10 @@
-//! A parcel: one sealed generation on its way to a stick, in one ZIP file whose entries are stored. It is read like a
-//! medium and never counts as one. An answer to requests is the same without a generation.
+//! A parcel: one sealed generation on its way to a stick, in one ZIP file whose entries are stored.
+//! It is read like a medium and never counts as one. An answer to requests is the same without a
+//! generation.
 //!
-//! ZIP leaves room for duplicates, overlaps, compression and hidden bytes, and readers disagree about all of them. A
-//! parcel has one form: entries follow each other from the first byte on, then the directory, then the end.
+//! ZIP leaves room for duplicates, overlaps, compression and hidden bytes, and readers disagree
+//! about all of them. A parcel has one form: entries follow each other from the first byte on, then
+//! the directory, then the end.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Write};
@@ -15,7 +17,8 @@ use zip::{CompressionMethod, ZipWriter};
 use super::generation::Package;
 use super::id::{Number, ServerId};
 use super::medium::{
-    MAX_IDENTITIES, ROOT, free_identity, free_stem, identity_place, is_generation_name, is_statement_stem,
+    MAX_IDENTITIES, ROOT, free_identity, free_stem, identity_place, is_generation_name,
+    is_statement_stem,
 };
 use super::record::{CATALOG, key_pair_file};
 use super::trust::Statement;
@@ -36,7 +39,8 @@ const END: u32 = 0x0605_4b50;
 pub enum Flaw {
     /// It ends too early, or is larger than a parcel may be.
     Size,
-    /// Not the one form of a ZIP file: compressed, encrypted, out of order, twice, with remarks or surplus bytes.
+    /// Not the one form of a ZIP file: compressed, encrypted, out of order, twice, with remarks or
+    /// surplus bytes.
     Form,
     /// A path that does not belong into a parcel.
     Path(String),
@@ -69,14 +73,20 @@ impl Parcel {
     /// # Errors
     /// [`Flaw`], for anything but the one form.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Flaw> {
-        let mut rest = Fields { bytes: &bytes, at: 0 };
+        let mut rest = Fields {
+            bytes: &bytes,
+            at: 0,
+        };
         let mut heads = Vec::new();
         let mut files = BTreeMap::new();
         let mut signature = rest.u32()?;
         while signature == LOCAL {
             let head = Head::local(&mut rest)?;
             // Ascending order, so that no path can stand there twice.
-            if heads.last().is_some_and(|last: &Head| last.path >= head.path) {
+            if heads
+                .last()
+                .is_some_and(|last: &Head| last.path >= head.path)
+            {
                 return Err(Flaw::Form);
             }
             files.insert(format!("{ROOT}/{}", head.path), rest.skip(head.size)?);
@@ -85,7 +95,11 @@ impl Parcel {
         }
         directory(&mut rest, signature, &heads)?;
         let generation = generation(&heads)?;
-        Ok(Self { files, generation, bytes })
+        Ok(Self {
+            files,
+            generation,
+            bytes,
+        })
     }
 
     /// Reads and takes apart a file of this machine.
@@ -93,19 +107,28 @@ impl Parcel {
     /// # Errors
     /// Exit 9 where there is none, exit 4 where it is no parcel.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let unreadable =
-            |exit, error: &io::Error| Error::new(exit, text!("error-parcel-unreadable", path = path, reason = error));
+        let unreadable = |exit, error: &io::Error| {
+            Error::new(
+                exit,
+                text!("error-parcel-unreadable", path = path, reason = error),
+            )
+        };
         // Looked at before it is opened: opening a pipe waits for someone who writes into it.
         let facts = std::fs::metadata(path).map_err(|e| unreadable(Exit::NoStick, &e))?;
-        let flawed =
-            |flaw: &Flaw| Error::new(Exit::Damaged, text!("error-parcel-flaw", path = path, reason = flaw.reason()));
+        let flawed = |flaw: &Flaw| {
+            Error::new(
+                Exit::Damaged,
+                text!("error-parcel-flaw", path = path, reason = flaw.reason()),
+            )
+        };
         if !facts.is_file() {
             return Err(flawed(&Flaw::Form));
         }
         if facts.len() > MAX_PARCEL {
             return Err(flawed(&Flaw::Size));
         }
-        let bytes = crate::media::read_past_cache(path, facts.len()).map_err(|e| unreadable(Exit::Failed, &e))?;
+        let bytes = crate::media::read_past_cache(path, facts.len())
+            .map_err(|e| unreadable(Exit::Failed, &e))?;
         Self::parse(bytes).map_err(|flaw| flawed(&flaw))
     }
 
@@ -119,7 +142,11 @@ impl Parcel {
 ///
 /// # Errors
 /// When it would be larger than a parcel may be.
-pub fn render(package: Option<&Package>, statements: &[&Statement], identities: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
+pub fn render(
+    package: Option<&Package>,
+    statements: &[&Statement],
+    identities: &[Vec<u8>],
+) -> Result<Vec<u8>, Flaw> {
     let mut files: BTreeMap<String, &[u8]> = BTreeMap::new();
     let mut taken = Vec::new();
     for statement in statements {
@@ -131,9 +158,17 @@ pub fn render(package: Option<&Package>, statements: &[&Statement], identities: 
         files.insert(format!("A/OWNER/{}", free_identity(&mut taken)), identity);
     }
     if let Some(package) = package {
-        let folder = format!("A/{}/{}", package.record.server, package.record.number.folder());
+        let folder = format!(
+            "A/{}/{}",
+            package.record.server,
+            package.record.number.folder()
+        );
         let names = std::iter::once(CATALOG.to_owned()).chain((1..).map(key_pair_file));
-        files.extend(names.zip(&package.files).map(|(name, bytes)| (format!("{folder}/{name}"), bytes.as_slice())));
+        files.extend(
+            names
+                .zip(&package.files)
+                .map(|(name, bytes)| (format!("{folder}/{name}"), bytes.as_slice())),
+        );
         files.insert(format!("{folder}/RECORD.TXT"), &package.text);
         files.insert(format!("{folder}/RECORD.SIG"), &package.signature);
     }
@@ -155,16 +190,24 @@ fn zipped(files: &BTreeMap<String, &[u8]>) -> zip::result::ZipResult<Vec<u8>> {
     zip.finish().map(Cursor::into_inner)
 }
 
-/// Creates the file for its owner only, waits until it is on disk, and reads it back past the cache.
+/// Creates the file for its owner only, waits until it is on disk, and reads it back past the
+/// cache.
 ///
 /// # Errors
 /// What the system says; what this began is then removed. An existing file stays as it is.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = crate::files::create_private(path, bytes).and_then(|()| {
         let back = crate::media::read_past_cache(path, bytes.len() as u64)?;
-        if back == bytes { Ok(()) } else { Err(io::Error::from(io::ErrorKind::InvalidData)) }
+        if back == bytes {
+            Ok(())
+        } else {
+            Err(io::Error::from(io::ErrorKind::InvalidData))
+        }
     });
-    if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists) {
+    if written
+        .as_ref()
+        .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
+    {
         let _ = std::fs::remove_file(path);
     }
     written
@@ -188,7 +231,12 @@ impl Head {
         if extra != 0 {
             return Err(Flaw::Form);
         }
-        Ok(Self { offset, crc, size, path: rest.path(name)? })
+        Ok(Self {
+            offset,
+            crc,
+            size,
+            path: rest.path(name)?,
+        })
     }
 
     /// After the signature of a directory entry.
@@ -201,17 +249,26 @@ impl Head {
         if (extra, comment, disk) != (0, 0, 0) {
             return Err(Flaw::Form);
         }
-        Ok(Self { offset, crc, size, path: rest.path(name)? })
+        Ok(Self {
+            offset,
+            crc,
+            size,
+            path: rest.path(name)?,
+        })
     }
 
-    /// From the flags to the length of the extra field; neither flags nor methods are allowed. The checksum is not
-    /// asked: each file is held against its hash or signature before it is used.
+    /// From the flags to the length of the extra field; neither flags nor methods are allowed. The
+    /// checksum is not asked: each file is held against its hash or signature before it is used.
     fn facts(rest: &mut Fields<'_>) -> Result<(u32, u32, u16, u16), Flaw> {
         let (flags, method) = (rest.u16()?, rest.u16()?);
         rest.skip(4)?;
         let (crc, packed, size) = (rest.u32()?, rest.u32()?, rest.u32()?);
         let stored = (flags, method) == (0, 0) && packed == size;
-        if stored { Ok((crc, size, rest.u16()?, rest.u16()?)) } else { Err(Flaw::Form) }
+        if stored {
+            Ok((crc, size, rest.u16()?, rest.u16()?))
+        } else {
+            Err(Flaw::Form)
+        }
     }
 }
 
@@ -230,7 +287,11 @@ fn directory(rest: &mut Fields<'_>, mut signature: u32, heads: &[Head]) -> Resul
     let place = (rest.u32()? as usize, rest.u32()? as usize);
     let ended = rest.u16()? == 0 && rest.at == rest.bytes.len();
     let right = disks == (0, 0) && counts == (heads.len(), heads.len()) && place == (length, start);
-    if signature == END && right && ended { Ok(()) } else { Err(Flaw::Form) }
+    if signature == END && right && ended {
+        Ok(())
+    } else {
+        Err(Flaw::Form)
+    }
 }
 
 /// Every path is one the format knows; the generation they make up, which is one or none.
@@ -251,9 +312,17 @@ fn generation(heads: &[Head]) -> Result<Option<(ServerId, Number)>, Flaw> {
             _ => return Err(Flaw::Path(head.path.clone())),
         }
     }
-    let holds = |wanted| names.iter().any(|(name, size)| *name == wanted && *size > 0);
+    let holds = |wanted| {
+        names
+            .iter()
+            .any(|(name, size)| *name == wanted && *size > 0)
+    };
     let whole = found.is_none() || (holds("RECORD.TXT") && holds("RECORD.SIG"));
-    if whole { Ok(found) } else { Err(Flaw::Generation) }
+    if whole {
+        Ok(found)
+    } else {
+        Err(Flaw::Generation)
+    }
 }
 
 fn is_owner_name(name: &str) -> bool {
@@ -271,7 +340,11 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn skip(&mut self, count: u32) -> Result<Range<usize>, Flaw> {
-        let end = self.at.checked_add(count as usize).filter(|end| *end <= self.bytes.len()).ok_or(Flaw::Size)?;
+        let end = self
+            .at
+            .checked_add(count as usize)
+            .filter(|end| *end <= self.bytes.len())
+            .ok_or(Flaw::Size)?;
         let range = self.at..end;
         self.at = end;
         Ok(range)
@@ -279,7 +352,10 @@ impl Fields<'_> {
 
     fn u16(&mut self) -> Result<u16, Flaw> {
         let range = self.skip(2)?;
-        Ok(self.bytes[range].iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte)))
+        Ok(self.bytes[range]
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u16::from(*byte)))
     }
 
     fn u32(&mut self) -> Result<u32, Flaw> {
@@ -290,15 +366,27 @@ impl Fields<'_> {
     fn path(&mut self, length: u16) -> Result<String, Flaw> {
         let range = self.skip(length.into())?;
         let path = String::from_utf8_lossy(&self.bytes[range]).into_owned();
-        if path.is_ascii() { Ok(path) } else { Err(Flaw::Path(path)) }
+        if path.is_ascii() {
+            Ok(path)
+        } else {
+            Err(Flaw::Path(path))
+        }
     }
 }
 
 impl Volume for Parcel {
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let prefix = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
         let mut children = BTreeMap::new();
-        for below in self.files.keys().filter_map(|path| path.strip_prefix(&prefix)) {
+        for below in self
+            .files
+            .keys()
+            .filter_map(|path| path.strip_prefix(&prefix))
+        {
             let (name, kind) = match below.split_once('/') {
                 Some((name, _)) => (name, EntryKind::Folder),
                 None => (below, EntryKind::File),
@@ -308,7 +396,10 @@ impl Volume for Parcel {
         if children.is_empty() {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         }
-        Ok(children.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
+        Ok(children
+            .into_iter()
+            .map(|(name, kind)| Entry { name, kind })
+            .collect())
     }
 
     /// The whole file was read past the cache when it was opened.
@@ -347,8 +438,17 @@ mod tests {
 
     fn paths() -> Vec<String> {
         let generation = ["CATALOG.AGE", "K0000001.AGE", "RECORD.SIG", "RECORD.TXT"];
-        let owner = ["A/OWNER/22222222.SIG", "A/OWNER/22222222.TXT", "A/OWNER/IDENTITY.AGE"].map(str::to_owned);
-        generation.iter().map(|name| format!("{FOLDER}/{name}")).chain(owner).collect()
+        let owner = [
+            "A/OWNER/22222222.SIG",
+            "A/OWNER/22222222.TXT",
+            "A/OWNER/IDENTITY.AGE",
+        ]
+        .map(str::to_owned);
+        generation
+            .iter()
+            .map(|name| format!("{FOLDER}/{name}"))
+            .chain(owner)
+            .collect()
     }
 
     fn zip_of(paths: &[String], options: SimpleFileOptions) -> Vec<u8> {
@@ -361,7 +461,10 @@ mod tests {
     }
 
     fn stored(paths: &[String]) -> Vec<u8> {
-        zip_of(paths, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+        zip_of(
+            paths,
+            SimpleFileOptions::default().compression_method(CompressionMethod::Stored),
+        )
     }
 
     fn flaw(bytes: Vec<u8>) -> Flaw {
@@ -372,12 +475,29 @@ mod tests {
     fn a_parcel_is_walked_like_a_medium_and_cannot_be_written() {
         let parcel = Parcel::parse(stored(&paths())).unwrap();
         assert_eq!(parcel.generation().unwrap().1.get(), 7);
-        let names = |folder: &str| parcel.list(folder).unwrap().into_iter().map(|entry| entry.name).collect::<Vec<_>>();
-        assert_eq!((names(""), names("PFXVAULT")), (vec!["PFXVAULT".to_owned()], vec!["A".to_owned()]));
+        let names = |folder: &str| {
+            parcel
+                .list(folder)
+                .unwrap()
+                .into_iter()
+                .map(|entry| entry.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (names(""), names("PFXVAULT")),
+            (vec!["PFXVAULT".to_owned()], vec!["A".to_owned()])
+        );
         assert_eq!(names("PFXVAULT/A/OWNER").len(), 3);
-        let read = |path: &str, cap| parcel.read(path, cap, Reading::PastCache).map_err(|error| error.kind());
+        let read = |path: &str, cap| {
+            parcel
+                .read(path, cap, Reading::PastCache)
+                .map_err(|error| error.kind())
+        };
         let record = format!("PFXVAULT/{FOLDER}/RECORD.TXT");
-        assert_eq!(read(&record, 99).unwrap(), format!("{FOLDER}/RECORD.TXT").into_bytes());
+        assert_eq!(
+            read(&record, 99).unwrap(),
+            format!("{FOLDER}/RECORD.TXT").into_bytes()
+        );
         assert_eq!(read(&record, 4), Err(io::ErrorKind::FileTooLarge));
         assert_eq!(read("PFXVAULT/B", 9), Err(io::ErrorKind::NotFound));
         assert!(parcel.create("PFXVAULT/x", b"").is_err() && parcel.make_folder("x").is_err());
@@ -409,7 +529,10 @@ mod tests {
             let mut paths = paths();
             paths.push(path.to_owned());
             paths.sort();
-            assert!(matches!(flaw(stored(&paths)), Flaw::Path(_) | Flaw::Form), "{path}");
+            assert!(
+                matches!(flaw(stored(&paths)), Flaw::Path(_) | Flaw::Form),
+                "{path}"
+            );
         }
     }
 
@@ -432,8 +555,20 @@ mod tests {
         let good = stored(&paths());
         let deflated = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
         assert_eq!(flaw(zip_of(&paths(), deflated)), Flaw::Form);
-        assert_eq!(flaw(zip_of(&paths(), SimpleFileOptions::default().large_file(true))), Flaw::Form);
-        assert_eq!(flaw(zip_of(&paths(), SimpleFileOptions::default().with_alignment(64))), Flaw::Form);
+        assert_eq!(
+            flaw(zip_of(
+                &paths(),
+                SimpleFileOptions::default().large_file(true)
+            )),
+            Flaw::Form
+        );
+        assert_eq!(
+            flaw(zip_of(
+                &paths(),
+                SimpleFileOptions::default().with_alignment(64)
+            )),
+            Flaw::Form
+        );
         let mut unsorted = paths();
         unsorted.swap(0, 1);
         assert_eq!(flaw(stored(&unsorted)), Flaw::Form);
@@ -447,7 +582,8 @@ mod tests {
     #[test]
     fn the_same_path_twice_is_refused() {
         let mut paths = paths();
-        // Made under another name, because no library writes it: then both names are made the same in the bytes.
+        // Made under another name, because no library writes it: then both names are made the same
+        // in the bytes.
         paths.insert(2, format!("{FOLDER}/K0000002.AGE"));
         let bytes = stored(&paths);
         let (from, to) = (b"K0000002.AGE", b"K0000001.AGE");

@@ -51,12 +51,24 @@ impl Record {
         let due = text::day(lines.value("# due ")?)?;
         let trust = parse_trust(&mut lines)?;
         let files = parse_files(&mut lines)?;
-        Ok(Self { vault, server, number, prev, time, due, trust, files })
+        Ok(Self {
+            vault,
+            server,
+            number,
+            prev,
+            time,
+            due,
+            trust,
+            files,
+        })
     }
 
     /// The file's text.
     pub fn render(&self) -> String {
-        let prev = self.prev.map_or_else(|| "none".to_owned(), |(number, hash)| format!("{number} {hash}"));
+        let prev = self.prev.map_or_else(
+            || "none".to_owned(),
+            |(number, hash)| format!("{number} {hash}"),
+        );
         let mut text = format!(
             "# pfxvault-record v1\n# vault {}\n# server {}\n# number {}\n# prev {prev}\n# time {}\n# due {}\n",
             self.vault,
@@ -76,17 +88,29 @@ impl Record {
 
     /// Every file of the generation with its hash, the catalog first.
     pub fn named_files(&self) -> impl Iterator<Item = (String, Hash)> {
-        let name = |n: usize| if n == 0 { CATALOG.to_owned() } else { key_pair_file(n) };
-        self.files.iter().enumerate().map(move |(n, hash)| (name(n), *hash))
+        let name = |n: usize| {
+            if n == 0 {
+                CATALOG.to_owned()
+            } else {
+                key_pair_file(n)
+            }
+        };
+        self.files
+            .iter()
+            .enumerate()
+            .map(move |(n, hash)| (name(n), *hash))
     }
 
     /// The hash of one file by its name.
     pub fn hash_of(&self, name: &str) -> Option<Hash> {
         let place = match name {
             CATALOG => 0,
-            other => {
-                other.strip_prefix('K')?.strip_suffix(".AGE")?.parse().ok().filter(|n| key_pair_file(*n) == other)?
-            }
+            other => other
+                .strip_prefix('K')?
+                .strip_suffix(".AGE")?
+                .parse()
+                .ok()
+                .filter(|n| key_pair_file(*n) == other)?,
         };
         self.files.get(place).copied()
     }
@@ -97,33 +121,51 @@ fn parse_prev(value: &str) -> Result<Option<(Number, Hash)>, Flaw> {
         return Ok(None);
     }
     let (number, hash) = value.split_once(' ').ok_or(Flaw::Form)?;
-    Ok(Some((Number::parse(number).ok_or(Flaw::Form)?, text::hash(hash)?)))
+    Ok(Some((
+        Number::parse(number).ok_or(Flaw::Form)?,
+        text::hash(hash)?,
+    )))
 }
 
 fn parse_trust(lines: &mut Lines<'_>) -> Result<Vec<Hash>, Flaw> {
     let mut trust = Vec::new();
-    while lines.peek().is_some_and(|line| line.starts_with("# trust ")) {
+    while lines
+        .peek()
+        .is_some_and(|line| line.starts_with("# trust "))
+    {
         let hash = text::hash(lines.value("# trust ")?)?;
         if trust.last().is_some_and(|last| *last >= hash) {
             return Err(Flaw::Form);
         }
         trust.push(hash);
     }
-    if trust.is_empty() { Err(Flaw::Form) } else { Ok(trust) }
+    if trust.is_empty() {
+        Err(Flaw::Form)
+    } else {
+        Ok(trust)
+    }
 }
 
 fn parse_files(lines: &mut Lines<'_>) -> Result<Vec<Hash>, Flaw> {
     let mut files = Vec::new();
     while let Some(line) = lines.take() {
         let (hash, name) = line.split_once("  ").ok_or(Flaw::Form)?;
-        let expected = if files.is_empty() { CATALOG.to_owned() } else { key_pair_file(files.len()) };
+        let expected = if files.is_empty() {
+            CATALOG.to_owned()
+        } else {
+            key_pair_file(files.len())
+        };
         if name != expected {
             return Err(Flaw::Form);
         }
         files.push(text::hash(hash)?);
     }
     // A catalog alone is no generation: there is at least one key pair.
-    if lines.finished() && files.len() > 1 { Ok(files) } else { Err(Flaw::Form) }
+    if lines.finished() && files.len() > 1 {
+        Ok(files)
+    } else {
+        Err(Flaw::Form)
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +196,10 @@ mod tests {
     #[test]
     fn every_deviation_is_refused() {
         let good = record().render();
-        let trust = good.lines().find(|line| line.starts_with("# trust")).unwrap();
+        let trust = good
+            .lines()
+            .find(|line| line.starts_with("# trust"))
+            .unwrap();
         let flawed = [
             good.replace('\n', "\r\n"),
             good.trim_end().to_owned(),
@@ -175,7 +220,10 @@ mod tests {
         for text in flawed {
             assert_eq!(Record::parse(text.as_bytes()), Err(Flaw::Form), "{text}");
         }
-        assert_eq!(Record::parse(good.replace("record v1", "record v2").as_bytes()), Err(Flaw::Newer));
+        assert_eq!(
+            Record::parse(good.replace("record v1", "record v2").as_bytes()),
+            Err(Flaw::Newer)
+        );
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! A request: what a new server asks the owner for, as a plain text without any secret. Nobody signs it; the owner
-//! compares its fingerprint with what the server shows.
+//! A request: what a new server asks the owner for, as a plain text without any secret. Nobody
+//! signs it; the owner compares its fingerprint with what the server shows.
 
 use super::id::{ServerId, VaultId};
 use super::sign::PublicKey;
@@ -34,25 +34,37 @@ impl Request {
         ServerId::of(&self.key)
     }
 
-    /// The key's fingerprint as `ssh-keygen -l` prints it, which is how a vault's owner is named, too.
+    /// The key's fingerprint as `ssh-keygen -l` prints it, which is how a vault's owner is named,
+    /// too.
     pub fn fingerprint(&self) -> String {
         VaultId::of(&self.key).to_string()
     }
 
     /// The file's text.
     pub fn render(&self) -> String {
-        format!("{FIRST_LINE}\nname {}\nserver {} {}\n", self.name, self.server(), self.key)
+        format!(
+            "{FIRST_LINE}\nname {}\nserver {} {}\n",
+            self.name,
+            self.server(),
+            self.key
+        )
     }
 
     /// Reads the file; `None` for anything but the one form.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_REQUEST)?;
+        let text = std::str::from_utf8(bytes)
+            .ok()
+            .filter(|text| text.len() <= MAX_REQUEST)?;
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let first = lines.next()?;
-        let name = lines.next()?.strip_prefix("name ").filter(|name| !name.is_empty())?;
+        let name = lines
+            .next()?
+            .strip_prefix("name ")
+            .filter(|name| !name.is_empty())?;
         let (_, key) = lines.next()?.strip_prefix("server ")?.split_once(' ')?;
         let request = Self::new(name, PublicKey::parse(key)?);
-        // Rendered again it must be the same, so the id is that of the key, and nothing else is in the file.
+        // Rendered again it must be the same, so the id is that of the key, and nothing else is in
+        // the file.
         (first == FIRST_LINE && request.render() == text).then_some(request)
     }
 }

@@ -1,5 +1,6 @@
-//! age files (C2SP age v1): sealed to recipients, opened into wiped memory. Never armored, never streamed to a caller:
-//! age gives plaintext out before its end is authenticated, so everything is opened whole or not at all.
+//! age files (C2SP age v1): sealed to recipients, opened into wiped memory. Never armored, never
+//! streamed to a caller: age gives plaintext out before its end is authenticated, so everything is
+//! opened whole or not at all.
 
 use std::io::{Read, Write};
 
@@ -32,9 +33,9 @@ pub enum Refusal {
 impl From<DecryptError> for Refusal {
     fn from(error: DecryptError) -> Self {
         match error {
-            DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed | DecryptError::DecryptionFailed => {
-                Refusal::NoMatch
-            }
+            DecryptError::NoMatchingKeys
+            | DecryptError::KeyDecryptionFailed
+            | DecryptError::DecryptionFailed => Refusal::NoMatch,
             DecryptError::ExcessiveWork { .. } => Refusal::TooMuchWork,
             _ => Refusal::Damaged,
         }
@@ -56,11 +57,17 @@ impl Recipients {
     /// # Errors
     /// When the library refuses.
     pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
-        seal(self.0.iter().map(|recipient| recipient as &dyn Recipient), plain)
+        seal(
+            self.0.iter().map(|recipient| recipient as &dyn Recipient),
+            plain,
+        )
     }
 }
 
-fn seal<'a>(recipients: impl Iterator<Item = &'a dyn Recipient>, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
+fn seal<'a>(
+    recipients: impl Iterator<Item = &'a dyn Recipient>,
+    plain: &[u8],
+) -> Result<Vec<u8>, Unsealed> {
     let mut sealed = Vec::with_capacity(plain.len() + 1024);
     let encryptor = Encryptor::with_recipients(recipients).map_err(|_| Unsealed)?;
     let mut writer = encryptor.wrap_output(&mut sealed).map_err(|_| Unsealed)?;
@@ -110,7 +117,10 @@ pub fn open(identity: &age::x25519::Identity, sealed: &[u8]) -> Result<SecretByt
 ///
 /// # Errors
 /// [`Refusal`]; a wrong passphrase is `NoMatch`.
-pub fn open_with_passphrase(passphrase: &Passphrase, sealed: &[u8]) -> Result<SecretBytes, Refusal> {
+pub fn open_with_passphrase(
+    passphrase: &Passphrase,
+    sealed: &[u8],
+) -> Result<SecretBytes, Refusal> {
     let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.expose()));
     identity.set_max_work_factor(MAX_WORK_FACTOR);
     open_with(&identity, sealed)
@@ -121,7 +131,9 @@ fn open_with(identity: &dyn Identity, sealed: &[u8]) -> Result<SecretBytes, Refu
     let mut reader = decryptor.decrypt(std::iter::once(identity))?;
     // The plaintext is always shorter than the file, so this buffer never grows and leaves no copy.
     let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len() + 64));
-    reader.read_to_end(&mut plain).map_err(|_| Refusal::Damaged)?;
+    reader
+        .read_to_end(&mut plain)
+        .map_err(|_| Refusal::Damaged)?;
     Ok(plain.into())
 }
 
@@ -133,7 +145,10 @@ mod tests {
     fn what_is_sealed_opens_for_every_recipient_and_no_other() {
         let [a, b, stranger] = [(); 3].map(|()| age::x25519::Identity::generate());
         let recipients = [a.to_public().to_string(), b.to_public().to_string()];
-        let sealed = Recipients::parse(recipients.iter().map(String::as_str)).unwrap().seal(b"key").unwrap();
+        let sealed = Recipients::parse(recipients.iter().map(String::as_str))
+            .unwrap()
+            .seal(b"key")
+            .unwrap();
         assert_eq!(open(&a, &sealed).unwrap().expose(), b"key");
         assert_eq!(open(&b, &sealed).unwrap().expose(), b"key");
         assert_eq!(open(&stranger, &sealed).unwrap_err(), Refusal::NoMatch);
@@ -143,7 +158,10 @@ mod tests {
     fn a_damaged_file_gives_no_plaintext() {
         let identity = age::x25519::Identity::generate();
         let sealed = seal_to(&identity.to_public(), &[7; 100_000]).unwrap();
-        assert_eq!(open(&identity, &sealed[..sealed.len() - 1]).unwrap_err(), Refusal::Damaged);
+        assert_eq!(
+            open(&identity, &sealed[..sealed.len() - 1]).unwrap_err(),
+            Refusal::Damaged
+        );
         let mut flipped = sealed.clone();
         *flipped.last_mut().unwrap() ^= 1;
         assert_eq!(open(&identity, &flipped).unwrap_err(), Refusal::Damaged);
@@ -153,8 +171,19 @@ mod tests {
     #[test]
     fn a_wrong_passphrase_is_told_from_damage() {
         let sealed = seal_with_passphrase(&Passphrase::new("right".into()), b"x").unwrap();
-        assert!(String::from_utf8_lossy(&sealed).contains(" 18\n"), "the work factor is fixed, not measured");
-        assert_eq!(open_with_passphrase(&Passphrase::new("wrong".into()), &sealed).unwrap_err(), Refusal::NoMatch);
-        assert_eq!(open_with_passphrase(&Passphrase::new("right".into()), &sealed).unwrap().expose(), b"x");
+        assert!(
+            String::from_utf8_lossy(&sealed).contains(" 18\n"),
+            "the work factor is fixed, not measured"
+        );
+        assert_eq!(
+            open_with_passphrase(&Passphrase::new("wrong".into()), &sealed).unwrap_err(),
+            Refusal::NoMatch
+        );
+        assert_eq!(
+            open_with_passphrase(&Passphrase::new("right".into()), &sealed)
+                .unwrap()
+                .expose(),
+            b"x"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! SSHSIG signatures (OpenSSH's PROTOCOL.sshsig), in the one form the vault allows: Ed25519, SHA-512, armored as
-//! `ssh-keygen -Y sign` writes them.
+//! SSHSIG signatures (OpenSSH's PROTOCOL.sshsig), in the one form the vault allows: Ed25519,
+//! SHA-512, armored as `ssh-keygen -Y sign` writes them.
 
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, SshSig, private::Ed25519Keypair};
 use zeroize::Zeroizing;
@@ -57,7 +57,11 @@ impl SigningKey {
 
     /// The 32-byte seed.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        let seed = self.0.key_data().ed25519().map(|pair| pair.private.to_bytes());
+        let seed = self
+            .0
+            .key_data()
+            .ed25519()
+            .map(|pair| pair.private.to_bytes());
         Zeroizing::new(seed.unwrap_or_default())
     }
 
@@ -84,31 +88,35 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// Who signed `bytes`, if the `.SIG` file is in the allowed form and right; the caller decides whether that key counts.
+/// Who signed `bytes`, if the `.SIG` file is in the allowed form and right; the caller decides
+/// whether that key counts.
 ///
-/// The armor is compared with its own re-encoding, so every variation of it (other line lengths, CRLF, comments) is
-/// refused. Version and reserved field are looked at here: no signature covers the one, and the library takes any
-/// value of the other.
+/// The armor is compared with its own re-encoding, so every variation of it (other line lengths,
+/// CRLF, comments) is refused. Version and reserved field are looked at here: no signature covers
+/// the one, and the library takes any value of the other.
 pub fn signer(namespace: &str, bytes: &[u8], armored: &[u8]) -> Option<PublicKey> {
     verified(namespace, bytes, &read(armored)?)
 }
 
-/// Whether the `.SIG` file is in the allowed form and right, whoever signed and in whatever namespace it names. Damage
-/// never makes such a signature.
+/// Whether the `.SIG` file is in the allowed form and right, whoever signed and in whatever
+/// namespace it names. Damage never makes such a signature.
 pub fn is_right(bytes: &[u8], armored: &[u8]) -> bool {
-    read(armored).is_some_and(|signature| verified(signature.namespace(), bytes, &signature).is_some())
+    read(armored)
+        .is_some_and(|signature| verified(signature.namespace(), bytes, &signature).is_some())
 }
 
 fn read(armored: &[u8]) -> Option<SshSig> {
     let signature = SshSig::from_pem(armored).ok()?;
     let canonical = signature.to_pem(LineEnding::LF).ok()?;
     let plain = signature.version() == SshSig::VERSION && signature.reserved().is_empty();
-    (canonical.as_bytes() == armored && plain && signature.hash_alg() == HashAlg::Sha512).then_some(signature)
+    (canonical.as_bytes() == armored && plain && signature.hash_alg() == HashAlg::Sha512)
+        .then_some(signature)
 }
 
 fn verified(namespace: &str, bytes: &[u8], signature: &SshSig) -> Option<PublicKey> {
     let key = ssh_key::PublicKey::from(signature.public_key().clone());
-    let right = key.algorithm() == Algorithm::Ed25519 && key.verify(namespace, bytes, signature).is_ok();
+    let right =
+        key.algorithm() == Algorithm::Ed25519 && key.verify(namespace, bytes, signature).is_ok();
     right.then_some(PublicKey(key))
 }
 
@@ -127,7 +135,12 @@ mod tests {
     fn a_public_key_has_one_text_form() {
         let text = key().public().to_string();
         assert_eq!(PublicKey::parse(&text), Some(key().public()));
-        for other in [format!("{text} web"), format!("{text} "), format!(" {text}"), format!("{text}\n")] {
+        for other in [
+            format!("{text} web"),
+            format!("{text} "),
+            format!(" {text}"),
+            format!("{text}\n"),
+        ] {
             assert_eq!(PublicKey::parse(&other), None, "{other:?}");
         }
     }
@@ -136,7 +149,11 @@ mod tests {
     fn a_signature_names_its_signer() {
         let signature = key().sign(RECORD, b"text").unwrap();
         assert_eq!(signer(RECORD, b"text", &signature), Some(key().public()));
-        assert_eq!(signer(TRUST, b"text", &signature), None, "another namespace");
+        assert_eq!(
+            signer(TRUST, b"text", &signature),
+            None,
+            "another namespace"
+        );
         assert_eq!(signer(RECORD, b"texT", &signature), None, "another text");
     }
 
@@ -153,27 +170,66 @@ mod tests {
         }
     }
 
-    /// A signature file built by hand: OpenSSH's PROTOCOL.sshsig, with the two fields that have only one right value.
+    /// A signature file built by hand: OpenSSH's PROTOCOL.sshsig, with the two fields that have
+    /// only one right value.
     fn armored(version: u32, reserved: &[u8]) -> Vec<u8> {
         use ed25519_dalek::{Signer, SigningKey as Dalek};
         use sha2::{Digest, Sha512};
-        let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
-        let strings = |parts: &[&[u8]]| parts.iter().flat_map(|part| string(part)).collect::<Vec<u8>>();
+        let string =
+            |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+        let strings = |parts: &[&[u8]]| {
+            parts
+                .iter()
+                .flat_map(|part| string(part))
+                .collect::<Vec<u8>>()
+        };
         let hash = Sha512::digest(b"text");
-        let signed = [b"SSHSIG".as_slice(), &strings(&[RECORD.as_bytes(), reserved, b"sha512", &hash])].concat();
-        let signature = strings(&[b"ssh-ed25519", &Dalek::from_bytes(&[7; 32]).sign(&signed).to_bytes()]);
-        let body = strings(&[&key().public().blob(), RECORD.as_bytes(), reserved, b"sha512", &signature]);
+        let signed = [
+            b"SSHSIG".as_slice(),
+            &strings(&[RECORD.as_bytes(), reserved, b"sha512", &hash]),
+        ]
+        .concat();
+        let signature = strings(&[
+            b"ssh-ed25519",
+            &Dalek::from_bytes(&[7; 32]).sign(&signed).to_bytes(),
+        ]);
+        let body = strings(&[
+            &key().public().blob(),
+            RECORD.as_bytes(),
+            reserved,
+            b"sha512",
+            &signature,
+        ]);
         let blob = [b"SSHSIG".as_slice(), &version.to_be_bytes(), &body].concat();
         let text = data_encoding::BASE64.encode(&blob);
-        let lines: Vec<&str> = (0..text.len()).step_by(70).map(|at| &text[at..text.len().min(at + 70)]).collect();
-        format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n")).into_bytes()
+        let lines: Vec<&str> = (0..text.len())
+            .step_by(70)
+            .map(|at| &text[at..text.len().min(at + 70)])
+            .collect();
+        format!(
+            "-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n",
+            lines.join("\n")
+        )
+        .into_bytes()
     }
 
     #[test]
     fn version_and_reserved_field_have_one_value() {
-        assert_eq!(armored(1, b""), key().sign(RECORD, b"text").unwrap(), "built by hand as by the library");
-        assert_eq!(signer(RECORD, b"text", &armored(0, b"")), None, "no signature covers the version");
-        assert_eq!(signer(RECORD, b"text", &armored(1, b"x")), None, "rightly signed, but not empty");
+        assert_eq!(
+            armored(1, b""),
+            key().sign(RECORD, b"text").unwrap(),
+            "built by hand as by the library"
+        );
+        assert_eq!(
+            signer(RECORD, b"text", &armored(0, b"")),
+            None,
+            "no signature covers the version"
+        );
+        assert_eq!(
+            signer(RECORD, b"text", &armored(1, b"x")),
+            None,
+            "rightly signed, but not empty"
+        );
     }
 
     #[test]
@@ -181,8 +237,16 @@ mod tests {
     fn ssh_keygen_takes_our_signatures_and_we_take_its() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("k"), key().0.to_openssh(LineEnding::LF).unwrap().as_bytes()).unwrap();
-        Command::new("chmod").arg("600").arg(at("k")).status().unwrap();
+        std::fs::write(
+            at("k"),
+            key().0.to_openssh(LineEnding::LF).unwrap().as_bytes(),
+        )
+        .unwrap();
+        Command::new("chmod")
+            .arg("600")
+            .arg(at("k"))
+            .status()
+            .unwrap();
         std::fs::write(at("text"), b"some text\n").unwrap();
         let run = Command::new("ssh-keygen")
             .args(["-q", "-Y", "sign", "-n", RECORD, "-f"])
@@ -191,7 +255,11 @@ mod tests {
             .status();
         assert!(run.unwrap().success());
         let theirs = std::fs::read(at("text.sig")).unwrap();
-        assert_eq!(theirs, key().sign(RECORD, b"some text\n").unwrap(), "Ed25519 is deterministic");
+        assert_eq!(
+            theirs,
+            key().sign(RECORD, b"some text\n").unwrap(),
+            "Ed25519 is deterministic"
+        );
 
         std::fs::write(at("allowed"), format!("me {}\n", key().public())).unwrap();
         let mut run = Command::new("ssh-keygen")

@@ -1,5 +1,6 @@
-//! What one or several media hold, judged in the format's order: pin, statements, record, hashes. Nothing is parsed
-//! before the step above it passed; a folder that fails a step says so and is never offered for restore.
+//! What one or several media hold, judged in the format's order: pin, statements, record, hashes.
+//! Nothing is parsed before the step above it passed; a folder that fails a step says so and is
+//! never offered for restore.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,8 @@ pub struct Survey<'m> {
     pub walks: Vec<Walk>,
     /// Every number seen, by server.
     pub slots: BTreeMap<(ServerId, Number), Slot>,
-    /// Statements that somebody else than the owner signed, or that stand beside another one's signature.
+    /// Statements that somebody else than the owner signed, or that stand beside another one's
+    /// signature.
     pub bad_statements: usize,
     /// Statements that verify as nothing and of which no good copy is known.
     pub damaged_statements: Vec<Place>,
@@ -108,7 +110,11 @@ enum Refusal {
 }
 
 enum Verdict {
-    Committed { record: Record, text: Vec<u8>, signature: Vec<u8> },
+    Committed {
+        record: Record,
+        text: Vec<u8>,
+        signature: Vec<u8>,
+    },
     Unfinished,
     Damaged,
     Newer,
@@ -120,9 +126,21 @@ impl<'m> Survey<'m> {
     ///
     /// # Errors
     /// When a medium cannot be listed at all.
-    pub fn of(media: &'m [Medium], vault: VaultId, known: &Trust, reading: Reading) -> Result<Self, MediumError> {
-        let walks = media.iter().map(|medium| medium.walk(reading)).collect::<Result<Vec<_>, _>>()?;
-        let trust = if known.vault == vault { known.clone() } else { Trust::new(vault) };
+    pub fn of(
+        media: &'m [Medium],
+        vault: VaultId,
+        known: &Trust,
+        reading: Reading,
+    ) -> Result<Self, MediumError> {
+        let walks = media
+            .iter()
+            .map(|medium| medium.walk(reading))
+            .collect::<Result<Vec<_>, _>>()?;
+        let trust = if known.vault == vault {
+            known.clone()
+        } else {
+            Trust::new(vault)
+        };
         let mut survey = Self {
             media,
             trust,
@@ -151,14 +169,22 @@ impl<'m> Survey<'m> {
                 }
             }
         }
-        // The owner did say that text: a copy of it whose signature was cut short is no forgery, and nothing is lost.
+        // The owner did say that text: a copy of it whose signature was cut short is no forgery,
+        // and nothing is lost.
         refused.retain(|(_, pair)| !self.trust.statements.contains_key(&pair.statement.hash()));
-        let taken: Vec<Vec<&Pair>> = self.walks.iter().map(|walk| self.taken_of(walk).collect()).collect();
+        let taken: Vec<Vec<&Pair>> = self
+            .walks
+            .iter()
+            .map(|walk| self.taken_of(walk).collect())
+            .collect();
         for (medium, pair) in refused {
             match self.refusal(&taken[medium], pair) {
                 Refusal::Forged => self.bad_statements += 1,
                 Refusal::Damaged => {
-                    self.damaged_statements.push(Place { medium, path: pair.text.clone() });
+                    self.damaged_statements.push(Place {
+                        medium,
+                        path: pair.text.clone(),
+                    });
                 }
                 Refusal::DamagedCopy => {}
             }
@@ -167,24 +193,38 @@ impl<'m> Survey<'m> {
 
     /// The statements on a medium that are the owner's.
     pub fn taken_of<'w>(&self, walk: &'w Walk) -> impl Iterator<Item = &'w Pair> {
-        let is_taken = |pair: &&Pair| self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement);
+        let is_taken = |pair: &&Pair| {
+            self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement)
+        };
         walk.statements.iter().filter(is_taken)
     }
 
-    /// What became of a statement that is not the owner's as it stands; `taken` are those on its medium that are. Damage
-    /// makes no right signature, and puts none that stands whole beside its own text beside another one as well.
+    /// What became of a statement that is not the owner's as it stands; `taken` are those on its
+    /// medium that are. Damage makes no right signature, and puts none that stands whole beside its
+    /// own text beside another one as well.
     fn refusal(&self, taken: &[&Pair], pair: &Pair) -> Refusal {
         let Statement { text, signature } = &pair.statement;
         if sign::is_right(text, signature) {
             return Refusal::Forged;
         }
-        if taken.iter().any(|other| other.half != pair.half && other.is_namesake(pair)) {
+        if taken
+            .iter()
+            .any(|other| other.half != pair.half && other.is_namesake(pair))
+        {
             return Refusal::DamagedCopy;
         }
-        if !self.trust.statements.values().any(|statement| statement.signature == *signature) {
+        if !self
+            .trust
+            .statements
+            .values()
+            .any(|statement| statement.signature == *signature)
+        {
             return Refusal::Damaged;
         }
-        match taken.iter().any(|other| other.half == pair.half && other.statement.signature == *signature) {
+        match taken
+            .iter()
+            .any(|other| other.half == pair.half && other.statement.signature == *signature)
+        {
             true => Refusal::Forged,
             false => Refusal::DamagedCopy,
         }
@@ -195,8 +235,17 @@ impl<'m> Survey<'m> {
         for (medium, walk) in self.walks.iter().enumerate() {
             for folder in &walk.folders {
                 let verdict = judge(&media[medium], folder, &self.trust, reading);
-                let slot = self.slots.entry((folder.server, folder.number)).or_default();
-                slot.enter(Place { medium, path: folder.path.clone() }, verdict);
+                let slot = self
+                    .slots
+                    .entry((folder.server, folder.number))
+                    .or_default();
+                slot.enter(
+                    Place {
+                        medium,
+                        path: folder.path.clone(),
+                    },
+                    verdict,
+                );
                 slot.folders.push((medium, folder.clone()));
             }
         }
@@ -214,21 +263,30 @@ impl<'m> Survey<'m> {
 
     /// The committed generations of one server, the newest first.
     pub fn line(&self, server: ServerId) -> impl Iterator<Item = &Generation> {
-        let slots = self.slots.range((server, Number::FIRST)..=(server, Number::LAST));
+        let slots = self
+            .slots
+            .range((server, Number::FIRST)..=(server, Number::LAST));
         slots.rev().flat_map(|(_, slot)| &slot.generations)
     }
 
     /// The newest generation of each server on one medium, by the server's id.
     pub fn newest_on(&self, medium: usize) -> BTreeMap<String, u32> {
-        let here = |generation: &&Generation| generation.copies.iter().any(|place| place.medium == medium);
-        let newest = |server: ServerId| Some((server.to_string(), self.line(server).find(here)?.record.number.get()));
+        let here =
+            |generation: &&Generation| generation.copies.iter().any(|place| place.medium == medium);
+        let newest = |server: ServerId| {
+            Some((
+                server.to_string(),
+                self.line(server).find(here)?.record.number.get(),
+            ))
+        };
         self.servers().into_iter().filter_map(newest).collect()
     }
 
-    /// Whether a medium holds at least one of the owner's statements, or a generation of a server that the owner is known to
-    /// have admitted; one that holds neither belongs to someone else.
+    /// Whether a medium holds at least one of the owner's statements, or a generation of a server
+    /// that the owner is known to have admitted; one that holds neither belongs to someone else.
     pub fn is_of_vault(&self, medium: usize) -> bool {
-        self.taken_of(&self.walks[medium]).next().is_some() || self.generations_on(medium).next().is_some()
+        self.taken_of(&self.walks[medium]).next().is_some()
+            || self.generations_on(medium).next().is_some()
     }
 
     /// Why a medium that is not of this vault cannot be used.
@@ -237,7 +295,10 @@ impl<'m> Survey<'m> {
         let signed = |pair: &Pair| sign::is_right(&pair.statement.text, &pair.statement.signature);
         let count = self.not_admitted_on(medium).count();
         match count > 0 && !self.walks[medium].statements.iter().any(signed) {
-            true => Error::new(Exit::NoVault, text!("error-no-statement", medium = name, count = count)),
+            true => Error::new(
+                Exit::NoVault,
+                text!("error-no-statement", medium = name, count = count),
+            ),
             // Somebody's other stick, most often: not ours, and not forged.
             false => Error::new(Exit::NoVault, text!("error-not-our-vault", medium = name)),
         }
@@ -246,29 +307,45 @@ impl<'m> Survey<'m> {
     /// The committed generations with a copy on one medium.
     pub fn generations_on(&self, medium: usize) -> impl Iterator<Item = &Generation> {
         let generations = self.slots.values().flat_map(|slot| &slot.generations);
-        generations.filter(move |generation| generation.copies.iter().any(|copy| copy.medium == medium))
+        generations
+            .filter(move |generation| generation.copies.iter().any(|copy| copy.medium == medium))
     }
 
-    /// Generations, by server and number, of servers that no statement known here admits: a stranger put them there, or the
-    /// statement is lost.
+    /// Generations, by server and number, of servers that no statement known here admits: a
+    /// stranger put them there, or the statement is lost.
     pub fn not_admitted(&self) -> BTreeSet<(ServerId, Number)> {
-        (0..self.media.len()).flat_map(|medium| self.not_admitted_on(medium)).collect()
+        (0..self.media.len())
+            .flat_map(|medium| self.not_admitted_on(medium))
+            .collect()
     }
 
     fn not_admitted_on(&self, medium: usize) -> impl Iterator<Item = (ServerId, Number)> {
-        let folders = self.walks[medium].folders.iter().map(|folder| (folder.server, folder.number));
-        let places: BTreeSet<_> = folders.filter(|(server, _)| !self.trust.servers.contains_key(server)).collect();
+        let folders = self.walks[medium]
+            .folders
+            .iter()
+            .map(|folder| (folder.server, folder.number));
+        let places: BTreeSet<_> = folders
+            .filter(|(server, _)| !self.trust.servers.contains_key(server))
+            .collect();
         places.into_iter()
     }
 
     /// Servers of the owner's with any folder here, whatever became of what it held.
     pub fn claimed_servers(&self) -> BTreeSet<ServerId> {
-        self.slots.keys().map(|(server, _)| *server).filter(|id| self.trust.servers.contains_key(id)).collect()
+        self.slots
+            .keys()
+            .map(|(server, _)| *server)
+            .filter(|id| self.trust.servers.contains_key(id))
+            .collect()
     }
 
     /// Servers with at least one committed generation.
     pub fn servers(&self) -> BTreeSet<ServerId> {
-        self.slots.iter().filter(|(_, slot)| !slot.generations.is_empty()).map(|((server, _), _)| *server).collect()
+        self.slots
+            .iter()
+            .filter(|(_, slot)| !slot.generations.is_empty())
+            .map(|((server, _), _)| *server)
+            .collect()
     }
 
     /// The bytes of a generation's file from whichever copy has the hash the record lists.
@@ -280,19 +357,34 @@ impl<'m> Survey<'m> {
             .find(|b| Hash::of(b) == wanted)
     }
 
-    fn read_file(&self, medium: usize, folder: &Folder, name: &str, reading: Reading) -> Option<Vec<u8>> {
-        let cap = if name == CATALOG { cap::CATALOG } else { cap::KEY_PAIR };
-        self.media[medium].read(folder.files.get(name)?, cap, reading).ok()
+    fn read_file(
+        &self,
+        medium: usize,
+        folder: &Folder,
+        name: &str,
+        reading: Reading,
+    ) -> Option<Vec<u8>> {
+        let cap = if name == CATALOG {
+            cap::CATALOG
+        } else {
+            cap::KEY_PAIR
+        };
+        self.media[medium]
+            .read(folder.files.get(name)?, cap, reading)
+            .ok()
     }
 
     fn slot_of(&self, generation: &Generation) -> Option<&Slot> {
-        self.slots.get(&(generation.record.server, generation.record.number))
+        self.slots
+            .get(&(generation.record.server, generation.record.number))
     }
 
     /// Reads every file of a generation in every folder and holds it against the record.
     pub fn check(&self, generation: &Generation, reading: Reading) -> FileCheck {
         let mut check = FileCheck::default();
-        let Some(slot) = self.slot_of(generation) else { return check };
+        let Some(slot) = self.slot_of(generation) else {
+            return check;
+        };
         for (name, wanted) in generation.record.named_files() {
             let mut good = false;
             for (medium, folder) in &slot.folders {
@@ -300,9 +392,15 @@ impl<'m> Survey<'m> {
                 check.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 let right = bytes.is_some_and(|bytes| Hash::of(&bytes) == wanted);
                 good |= right;
-                let place = Place { medium: *medium, path: folder.path.clone() };
+                let place = Place {
+                    medium: *medium,
+                    path: folder.path.clone(),
+                };
                 if !right && generation.copies.contains(&place) {
-                    check.bad.push(Place { medium: *medium, path: format!("{}/{name}", folder.path) });
+                    check.bad.push(Place {
+                        medium: *medium,
+                        path: format!("{}/{name}", folder.path),
+                    });
                 }
             }
             if !good {
@@ -312,21 +410,35 @@ impl<'m> Survey<'m> {
         check
     }
 
-    /// Media that hold a committed copy of a generation in one half, and in the other neither one nor what is left of one.
+    /// Media that hold a committed copy of a generation in one half, and in the other neither one
+    /// nor what is left of one.
     pub fn single_copies(&self, generation: &Generation) -> Vec<usize> {
-        let Some(slot) = self.slot_of(generation) else { return Vec::new() };
-        let place = |medium: usize, folder: &Folder| Place { medium, path: folder.path.clone() };
+        let Some(slot) = self.slot_of(generation) else {
+            return Vec::new();
+        };
+        let place = |medium: usize, folder: &Folder| Place {
+            medium,
+            path: folder.path.clone(),
+        };
         let halves = |places: &[Place], medium: usize| -> BTreeSet<usize> {
-            let there =
-                slot.folders.iter().filter(|(of, folder)| *of == medium && places.contains(&place(*of, folder)));
+            let there = slot
+                .folders
+                .iter()
+                .filter(|(of, folder)| *of == medium && places.contains(&place(*of, folder)));
             there.map(|(_, folder)| folder.half).collect()
         };
         let single = |medium: &usize| {
-            let (committed, damaged) = (halves(&generation.copies, *medium), halves(&slot.damaged, *medium));
+            let (committed, damaged) = (
+                halves(&generation.copies, *medium),
+                halves(&slot.damaged, *medium),
+            );
             committed.len() == 1 && damaged.is_subset(&committed)
         };
         // A parcel has one half only.
-        (0..self.media.len()).filter(|medium| !self.media[*medium].is_parcel).filter(single).collect()
+        (0..self.media.len())
+            .filter(|medium| !self.media[*medium].is_parcel)
+            .filter(single)
+            .collect()
     }
 
     /// A folder that holds a good copy of one of the generation's files.
@@ -334,35 +446,64 @@ impl<'m> Survey<'m> {
         let wanted = generation.record.hash_of(name)?;
         let holders = self.slot_of(generation)?.folders.iter();
         let right = |bytes: Vec<u8>| Hash::of(&bytes) == wanted;
-        let mut good = holders
-            .filter(|(medium, folder)| self.read_file(*medium, folder, name, Reading::Cached).is_some_and(right));
-        good.next().map(|(medium, folder)| Place { medium: *medium, path: folder.path.clone() })
+        let mut good = holders.filter(|(medium, folder)| {
+            self.read_file(*medium, folder, name, Reading::Cached)
+                .is_some_and(right)
+        });
+        good.next().map(|(medium, folder)| Place {
+            medium: *medium,
+            path: folder.path.clone(),
+        })
     }
 
     /// All bytes of a generation, if every file has a good copy.
     pub fn package(&self, generation: &Generation) -> Option<super::generation::Package> {
         let names = generation.record.named_files().map(|(name, _)| name);
-        let files = names.map(|name| self.file(generation, &name, Reading::PastCache)).collect::<Option<_>>()?;
-        let Generation { record, text, signature, .. } = generation.clone();
-        Some(super::generation::Package { record, text, signature, files })
+        let files = names
+            .map(|name| self.file(generation, &name, Reading::PastCache))
+            .collect::<Option<_>>()?;
+        let Generation {
+            record,
+            text,
+            signature,
+            ..
+        } = generation.clone();
+        Some(super::generation::Package {
+            record,
+            text,
+            signature,
+            files,
+        })
     }
 
     /// Whether a medium holds a whole copy of a generation in one of its halves.
     pub fn holds(&self, generation: &Generation, medium: usize, half: usize) -> bool {
-        let Some(slot) = self.slot_of(generation) else { return false };
+        let Some(slot) = self.slot_of(generation) else {
+            return false;
+        };
         slot.folders.iter().any(|(of, folder)| {
-            let committed = generation.copies.contains(&Place { medium: *of, path: folder.path.clone() });
+            let committed = generation.copies.contains(&Place {
+                medium: *of,
+                path: folder.path.clone(),
+            });
             let right = |(name, hash): (String, Hash)| {
-                self.read_file(*of, folder, &name, Reading::Cached).is_some_and(|bytes| Hash::of(&bytes) == hash)
+                self.read_file(*of, folder, &name, Reading::Cached)
+                    .is_some_and(|bytes| Hash::of(&bytes) == hash)
             };
-            (*of, folder.half) == (medium, half) && committed && generation.record.named_files().all(right)
+            (*of, folder.half) == (medium, half)
+                && committed
+                && generation.record.named_files().all(right)
         })
     }
 
     /// Identity files of all media, each once.
     pub fn identities(&self) -> Vec<&[u8]> {
         let mut seen = BTreeSet::new();
-        let files = self.walks.iter().flat_map(|walk| &walk.identities).map(|file| file.bytes.as_slice());
+        let files = self
+            .walks
+            .iter()
+            .flat_map(|walk| &walk.identities)
+            .map(|file| file.bytes.as_slice());
         files.filter(|bytes| seen.insert(Hash::of(bytes))).collect()
     }
 
@@ -376,29 +517,50 @@ impl<'m> Survey<'m> {
     /// Generations that a record's `prev`, a `close` or `remembered` names but no folder holds.
     pub fn elsewhere(&self, remembered: &[(ServerId, Number)]) -> BTreeSet<(ServerId, Number)> {
         let generations = || self.slots.values().flat_map(|slot| &slot.generations);
-        let by_prev = generations().filter_map(|g| g.record.prev.map(|(number, _)| (g.record.server, number)));
-        let by_close = self.trust.servers.keys().filter_map(|id| Some((*id, self.trust.closed_at(*id)??)));
+        let by_prev = generations()
+            .filter_map(|g| g.record.prev.map(|(number, _)| (g.record.server, number)));
+        let by_close = self
+            .trust
+            .servers
+            .keys()
+            .filter_map(|id| Some((*id, self.trust.closed_at(*id)??)));
         let named = by_prev.chain(by_close).chain(remembered.iter().copied());
-        named.filter(|slot| !self.slots.contains_key(slot)).collect()
+        named
+            .filter(|slot| !self.slots.contains_key(slot))
+            .collect()
     }
 
     /// Generations whose record names a different predecessor than the one that stands here.
     pub fn contradictions(&self) -> BTreeSet<(ServerId, Number)> {
         let generations = self.slots.values().flat_map(|slot| &slot.generations);
-        generations.filter(|g| self.contradicts(g)).map(|g| (g.record.server, g.record.number)).collect()
+        generations
+            .filter(|g| self.contradicts(g))
+            .map(|g| (g.record.server, g.record.number))
+            .collect()
     }
 
     fn contradicts(&self, generation: &Generation) -> bool {
-        let Some((number, hash)) = generation.record.prev else { return false };
-        let before = self.slots.get(&(generation.record.server, number)).map(|slot| &slot.generations);
+        let Some((number, hash)) = generation.record.prev else {
+            return false;
+        };
+        let before = self
+            .slots
+            .get(&(generation.record.server, number))
+            .map(|slot| &slot.generations);
         number >= generation.record.number
             || before.is_some_and(|there| !there.is_empty() && there.iter().all(|g| g.hash != hash))
     }
 
     /// Statements that records name but no medium and no memory holds.
     pub fn missing_statements(&self) -> BTreeSet<Hash> {
-        let named = self.slots.values().flat_map(|slot| &slot.generations).flat_map(|g| g.record.trust.iter().copied());
-        named.filter(|hash| !self.trust.statements.contains_key(hash)).collect()
+        let named = self
+            .slots
+            .values()
+            .flat_map(|slot| &slot.generations)
+            .flat_map(|g| g.record.trust.iter().copied());
+        named
+            .filter(|hash| !self.trust.statements.contains_key(hash))
+            .collect()
     }
 }
 
@@ -416,11 +578,25 @@ impl Slot {
             Verdict::Damaged => self.damaged.push(place),
             Verdict::Newer => self.newer.push(place),
             Verdict::Foreign(why) => self.foreign.push((place, why)),
-            Verdict::Committed { record, text, signature } => {
+            Verdict::Committed {
+                record,
+                text,
+                signature,
+            } => {
                 let hash = Hash::of(&text);
-                match self.generations.iter_mut().find(|generation| generation.hash == hash) {
+                match self
+                    .generations
+                    .iter_mut()
+                    .find(|generation| generation.hash == hash)
+                {
                     Some(known) => known.copies.push(place),
-                    None => self.generations.push(Generation { record, hash, copies: vec![place], text, signature }),
+                    None => self.generations.push(Generation {
+                        record,
+                        hash,
+                        copies: vec![place],
+                        text,
+                        signature,
+                    }),
                 }
             }
         }
@@ -434,7 +610,12 @@ impl Slot {
 
 /// Whose place it is, then signature, then text, then what the text claims.
 fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> Verdict {
-    let read = |name: &str, cap| folder.files.get(name).map(|path| medium.read(path, cap, reading));
+    let read = |name: &str, cap| {
+        folder
+            .files
+            .get(name)
+            .map(|path| medium.read(path, cap, reading))
+    };
     if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
         return Verdict::Foreign(why);
     }
@@ -443,22 +624,33 @@ fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> V
         Some(Ok(bytes)) if bytes.is_empty() => return Verdict::Unfinished,
         Some(read) => read,
     };
-    let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else { return Verdict::Damaged };
+    let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else {
+        return Verdict::Damaged;
+    };
     if super::text::is_newer(&text, record::KIND) {
         return Verdict::Newer;
     }
-    let Ok(signature) = signature else { return Verdict::Damaged };
+    let Ok(signature) = signature else {
+        return Verdict::Damaged;
+    };
     match sign::signer(sign::RECORD, &text, &signature) {
         Some(signer) if trust.servers.get(&folder.server) == Some(&signer) => {}
         Some(_) => return Verdict::Foreign(Foreign::Stranger),
         None => return Verdict::Damaged,
     }
-    let Ok(record) = Record::parse(&text) else { return Verdict::Damaged };
-    if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number) {
+    let Ok(record) = Record::parse(&text) else {
+        return Verdict::Damaged;
+    };
+    if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number)
+    {
         return Verdict::Foreign(Foreign::Misplaced);
     }
     match foreign(trust.standing(record.server, record.number, Some(Hash::of(&text)))) {
-        None => Verdict::Committed { record, text, signature },
+        None => Verdict::Committed {
+            record,
+            text,
+            signature,
+        },
         Some(why) => Verdict::Foreign(why),
     }
 }

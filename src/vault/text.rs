@@ -1,4 +1,5 @@
-//! The strict text of statements and records: ASCII 20-7E, LF after every line, nothing unknown, nothing missing.
+//! The strict text of statements and records: ASCII 20-7E, LF after every line, nothing unknown,
+//! nothing missing.
 
 use super::id::{Hash, Number, VaultId};
 
@@ -24,8 +25,15 @@ impl<'a> Lines<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
         let text = std::str::from_utf8(bytes).map_err(|_| Flaw::Form)?;
         let body = text.strip_suffix('\n').ok_or(Flaw::Form)?;
-        let plain = body.bytes().all(|byte| byte == b'\n' || (0x20..=0x7e).contains(&byte));
-        plain.then(|| Self { rest: body.split('\n').collect(), next: 0 }).ok_or(Flaw::Form)
+        let plain = body
+            .bytes()
+            .all(|byte| byte == b'\n' || (0x20..=0x7e).contains(&byte));
+        plain
+            .then(|| Self {
+                rest: body.split('\n').collect(),
+                next: 0,
+            })
+            .ok_or(Flaw::Form)
     }
 
     /// The next line without taking it.
@@ -42,7 +50,9 @@ impl<'a> Lines<'a> {
 
     /// Takes the rest of a line that begins with `key`.
     pub fn value(&mut self, key: &str) -> Result<&'a str, Flaw> {
-        self.take().and_then(|line| line.strip_prefix(key)).ok_or(Flaw::Form)
+        self.take()
+            .and_then(|line| line.strip_prefix(key))
+            .ok_or(Flaw::Form)
     }
 
     /// Takes the first line, which names the kind of text and its version.
@@ -61,10 +71,14 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Whether a text's first line says that a later version wrote it. Asked before any signature, which a later version
-/// may make in another way: what a newer pfxvault wrote is never called damaged.
+/// Whether a text's first line says that a later version wrote it. Asked before any signature,
+/// which a later version may make in another way: what a newer pfxvault wrote is never called
+/// damaged.
 pub fn is_newer(bytes: &[u8], kind: &str) -> bool {
-    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     Lines::new(&bytes[..end]).and_then(|mut lines| lines.version(kind)) == Err(Flaw::Newer)
 }
 
@@ -82,7 +96,9 @@ pub fn hash(text: &str) -> Result<Hash, Flaw> {
 pub fn time(text: &str) -> Result<jiff::Timestamp, Flaw> {
     let time: jiff::Timestamp = text.parse().map_err(|_| Flaw::Form)?;
     // Four-digit years only: the library also takes signed ones.
-    (format_time(time) == text && text.len() == "2026-11-24T02:20:00Z".len()).then_some(time).ok_or(Flaw::Form)
+    (format_time(time) == text && text.len() == "2026-11-24T02:20:00Z".len())
+        .then_some(time)
+        .ok_or(Flaw::Form)
 }
 
 /// The one form of a time: UTC, whole seconds.
@@ -98,7 +114,9 @@ pub fn day_of(time: jiff::Timestamp) -> jiff::civil::Date {
 /// A day in the one form records use, `2027-05-24`.
 pub fn day(text: &str) -> Result<jiff::civil::Date, Flaw> {
     let day: jiff::civil::Date = text.parse().map_err(|_| Flaw::Form)?;
-    (day.to_string() == text && text.len() == "2027-05-24".len()).then_some(day).ok_or(Flaw::Form)
+    (day.to_string() == text && text.len() == "2027-05-24".len())
+        .then_some(day)
+        .ok_or(Flaw::Form)
 }
 
 #[cfg(test)]
@@ -108,8 +126,13 @@ mod tests {
     #[test]
     fn only_a_higher_version_is_newer() {
         let newer = |text: &str| is_newer(text.as_bytes(), "# pfxvault-record");
-        assert!(newer("# pfxvault-record v2\nwhatever \u{1} follows") && newer("# pfxvault-record v10\n"));
-        let others = ["v1\n", "v0\n", "v02\n", "v\n", "v2", "v2 \n", "v+2\n", "v2x\n", "v2\r\n"];
+        assert!(
+            newer("# pfxvault-record v2\nwhatever \u{1} follows")
+                && newer("# pfxvault-record v10\n")
+        );
+        let others = [
+            "v1\n", "v0\n", "v02\n", "v\n", "v2", "v2 \n", "v+2\n", "v2x\n", "v2\r\n",
+        ];
         for other in others {
             assert!(!newer(&format!("# pfxvault-record {other}")), "{other:?}");
         }
@@ -119,11 +142,22 @@ mod tests {
     #[test]
     fn years_have_four_digits_and_no_sign() {
         assert!(time("2026-11-24T02:20:00Z").is_ok() && day("2027-05-24").is_ok());
-        for wrong in ["-000001-05-24", "+002027-05-24", "2027-02-30", "2027-5-24", "20270524", "2027-05-24T00:00:00"] {
+        for wrong in [
+            "-000001-05-24",
+            "+002027-05-24",
+            "2027-02-30",
+            "2027-5-24",
+            "20270524",
+            "2027-05-24T00:00:00",
+        ] {
             assert_eq!(day(wrong), Err(Flaw::Form), "{wrong}");
         }
-        for wrong in ["-000001-11-24T02:20:00Z", "2026-11-24T02:20:60Z", "2026-11-24T02:20:00z", "2026-11-24 02:20:00Z"]
-        {
+        for wrong in [
+            "-000001-11-24T02:20:00Z",
+            "2026-11-24T02:20:60Z",
+            "2026-11-24T02:20:00z",
+            "2026-11-24 02:20:00Z",
+        ] {
             assert_eq!(time(wrong), Err(Flaw::Form), "{wrong}");
         }
     }

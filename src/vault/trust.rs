@@ -1,4 +1,5 @@
-//! Trust statements: what the owner signed about servers, ways in and recipients. Trust is the union of all of them.
+//! Trust statements: what the owner signed about servers, ways in and recipients. Trust is the
+//! union of all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +57,9 @@ impl Word {
         let (id, key) = value.split_once(' ').ok_or(Flaw::Form)?;
         let key = PublicKey::parse(key).ok_or(Flaw::Form)?;
         // The id is derived from the key, so a line cannot give one server's name to another's key.
-        (ServerId::of(&key).to_string() == id).then(|| Word::server(key)).ok_or(Flaw::Form)
+        (ServerId::of(&key).to_string() == id)
+            .then(|| Word::server(key))
+            .ok_or(Flaw::Form)
     }
 
     fn line(&self) -> String {
@@ -74,7 +77,9 @@ impl Word {
 /// An age X25519 recipient in its canonical text form.
 fn recipient(text: &str) -> Result<String, Flaw> {
     let parsed: age::x25519::Recipient = text.parse().map_err(|_| Flaw::Form)?;
-    (parsed.to_string() == text).then(|| text.to_owned()).ok_or(Flaw::Form)
+    (parsed.to_string() == text)
+        .then(|| text.to_owned())
+        .ok_or(Flaw::Form)
 }
 
 /// A statement in its text form, before anyone asked who signed it.
@@ -117,7 +122,10 @@ impl Statement {
             text += "\n";
         }
         let signature = owner.sign(sign::TRUST, text.as_bytes())?;
-        Ok(Self { text: text.into_bytes(), signature })
+        Ok(Self {
+            text: text.into_bytes(),
+            signature,
+        })
     }
 
     /// What records call it.
@@ -133,7 +141,9 @@ impl Statement {
     /// Whether its text lists an identity file.
     pub fn lists(&self, identity: Hash) -> bool {
         let line = Word::Identity(identity).line();
-        self.text.split(|byte| *byte == b'\n').any(|said| said == line.as_bytes())
+        self.text
+            .split(|byte| *byte == b'\n')
+            .any(|said| said == line.as_bytes())
     }
 }
 
@@ -184,13 +194,16 @@ impl Trust {
     /// Takes a statement over if it verifies, once.
     ///
     /// # Errors
-    /// `Newer` if its first line says that a later version wrote it; `Form` if it is not the owner's, or not a statement.
+    /// `Newer` if its first line says that a later version wrote it; `Form` if it is not the
+    /// owner's, or not a statement.
     pub fn learn(&mut self, statement: Statement) -> Result<(), Flaw> {
         if statement.is_newer() {
             return Err(Flaw::Newer);
         }
         let signer = sign::signer(sign::TRUST, &statement.text, &statement.signature);
-        let signer = signer.filter(|key| VaultId::of(key) == self.vault).ok_or(Flaw::Form)?;
+        let signer = signer
+            .filter(|key| VaultId::of(key) == self.vault)
+            .ok_or(Flaw::Form)?;
         let (vault, words) = parse(&statement.text)?;
         if vault != self.vault {
             return Err(Flaw::Form);
@@ -219,7 +232,9 @@ impl Trust {
 
     /// Who new generations are encrypted to.
     pub fn recipients(&self) -> impl Iterator<Item = &str> {
-        self.recipients.difference(&self.retired).map(String::as_str)
+        self.recipients
+            .difference(&self.retired)
+            .map(String::as_str)
     }
 
     /// Recipients that new generations no longer serve.
@@ -227,19 +242,25 @@ impl Trust {
         self.retired.iter().map(String::as_str)
     }
 
-    /// Whether a writer who knew these statements encrypted to a recipient. What such a statement said that is missing
-    /// here nobody knows, so it counts as having said so.
+    /// Whether a writer who knew these statements encrypted to a recipient. What such a statement
+    /// said that is missing here nobody knows, so it counts as having said so.
     pub fn served(&self, age: &str, known: &[Hash]) -> bool {
         let says = |word: Word| {
             let line = word.line();
-            let texts = known.iter().filter_map(|hash| self.statements.get(hash)).map(|statement| &statement.text);
-            texts.flat_map(|text| text.split(|byte| *byte == b'\n')).any(|said| said == line.as_bytes())
+            let texts = known
+                .iter()
+                .filter_map(|hash| self.statements.get(hash))
+                .map(|statement| &statement.text);
+            texts
+                .flat_map(|text| text.split(|byte| *byte == b'\n'))
+                .any(|said| said == line.as_bytes())
         };
         let missing = known.iter().any(|hash| !self.statements.contains_key(hash));
         (missing || says(Word::Recipient(age.to_owned()))) && !says(Word::Retire(age.to_owned()))
     }
 
-    /// Whether a generation of this server and number counts; `record` is its hash, once a record was read.
+    /// Whether a generation of this server and number counts; `record` is its hash, once a record
+    /// was read.
     pub fn standing(&self, server: ServerId, number: Number, record: Option<Hash>) -> Standing {
         if !self.servers.contains_key(&server) {
             return Standing::Stranger;
@@ -247,7 +268,9 @@ impl Trust {
         match self.closes.get(&server) {
             None => Standing::Admitted,
             Some(Some((last, _))) if number < *last => Standing::Admitted,
-            Some(Some((last, hash))) if number == *last && record.is_none_or(|record| record == *hash) => {
+            Some(Some((last, hash)))
+                if number == *last && record.is_none_or(|record| record == *hash) =>
+            {
                 Standing::Admitted
             }
             Some(_) => Standing::Closed,
@@ -256,12 +279,17 @@ impl Trust {
 
     /// The last generation of a closed server that counts.
     pub fn closed_at(&self, server: ServerId) -> Option<Option<Number>> {
-        self.closes.get(&server).map(|point| point.map(|(number, _)| number))
+        self.closes
+            .get(&server)
+            .map(|point| point.map(|(number, _)| number))
     }
 
     /// Servers that may no longer write.
     pub fn closed(&self) -> impl Iterator<Item = ServerId> {
-        self.servers.keys().copied().filter(|server| self.closes.contains_key(server))
+        self.servers
+            .keys()
+            .copied()
+            .filter(|server| self.closes.contains_key(server))
     }
 
     /// Whether a server may still write.
@@ -280,7 +308,9 @@ mod tests {
 
     fn trust_in(words: &[Word]) -> Trust {
         let mut trust = Trust::new(VaultId::of(&owner().public()));
-        trust.learn(Statement::sign(&owner(), words).unwrap()).unwrap();
+        trust
+            .learn(Statement::sign(&owner(), words).unwrap())
+            .unwrap();
         trust
     }
 
@@ -305,12 +335,16 @@ mod tests {
         for closes in [[at(5), at(3)], [at(3), at(5)]] {
             let mut trust = trust_in(&[Word::server(key.clone())]);
             closes.into_iter().for_each(|word| trust.hear(word));
-            let standing = |n: u32| trust.standing(id, Number::new(n).unwrap(), Some(Hash::of(b"r")));
+            let standing =
+                |n: u32| trust.standing(id, Number::new(n).unwrap(), Some(Hash::of(b"r")));
             assert_eq!(
                 (standing(2), standing(3), standing(4)),
                 (Standing::Admitted, Standing::Admitted, Standing::Closed)
             );
-            assert_eq!(trust.standing(id, Number::new(3).unwrap(), Some(Hash::of(b"x"))), Standing::Closed);
+            assert_eq!(
+                trust.standing(id, Number::new(3).unwrap(), Some(Hash::of(b"x"))),
+                Standing::Closed
+            );
         }
         let trust = trust_in(&[Word::server(key), at(5), Word::Close(id, None)]);
         assert_eq!(trust.standing(id, Number::FIRST, None), Standing::Closed);
@@ -320,7 +354,9 @@ mod tests {
     fn a_retired_recipient_stays_retired() {
         let age = age::x25519::Identity::generate().to_public().to_string();
         let mut trust = trust_in(&[Word::Retire(age.clone())]);
-        trust.learn(Statement::sign(&owner(), &[Word::Recipient(age)]).unwrap()).unwrap();
+        trust
+            .learn(Statement::sign(&owner(), &[Word::Recipient(age)]).unwrap())
+            .unwrap();
         assert_eq!(trust.recipients().count(), 0);
     }
 
@@ -329,9 +365,20 @@ mod tests {
         let native = age::x25519::Identity::generate().to_public().to_string();
         assert!(Word::parse(&format!("recipient {native}")).is_ok());
         let plugin = "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt";
-        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
-        for age in [plugin, ssh, &native.to_uppercase(), &format!("{native} "), "age1"] {
-            assert_eq!(Word::parse(&format!("recipient {age}")), Err(Flaw::Form), "{age}");
+        let ssh =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        for age in [
+            plugin,
+            ssh,
+            &native.to_uppercase(),
+            &format!("{native} "),
+            "age1",
+        ] {
+            assert_eq!(
+                Word::parse(&format!("recipient {age}")),
+                Err(Flaw::Form),
+                "{age}"
+            );
         }
     }
 
@@ -340,9 +387,13 @@ mod tests {
         let age = age::x25519::Identity::generate().to_public().to_string();
         let mut trust = trust_in(&[Word::server(server(2).1)]);
         let first: Vec<Hash> = trust.statements.keys().copied().collect();
-        trust.learn(Statement::sign(&owner(), &[Word::Recipient(age.clone())]).unwrap()).unwrap();
+        trust
+            .learn(Statement::sign(&owner(), &[Word::Recipient(age.clone())]).unwrap())
+            .unwrap();
         let second: Vec<Hash> = trust.statements.keys().copied().collect();
-        trust.learn(Statement::sign(&owner(), &[Word::Retire(age.clone())]).unwrap()).unwrap();
+        trust
+            .learn(Statement::sign(&owner(), &[Word::Retire(age.clone())]).unwrap())
+            .unwrap();
         let third: Vec<Hash> = trust.statements.keys().copied().collect();
         let served = [&first, &second, &third].map(|known| trust.served(&age, known));
         assert_eq!(served, [false, true, false]);
@@ -351,10 +402,17 @@ mod tests {
 
     #[test]
     fn a_statement_has_one_text_form() {
-        let good = Statement::sign(&owner(), &[Word::server(server(2).1), Word::server(server(3).1)]).unwrap();
+        let good = Statement::sign(
+            &owner(),
+            &[Word::server(server(2).1), Word::server(server(3).1)],
+        )
+        .unwrap();
         let text = String::from_utf8(good.text).unwrap();
         let (head, tail) = text.split_once("server ").unwrap();
-        let mut servers: Vec<_> = format!("server {tail}").lines().map(str::to_owned).collect();
+        let mut servers: Vec<_> = format!("server {tail}")
+            .lines()
+            .map(str::to_owned)
+            .collect();
         servers.reverse();
         let flawed = [
             format!("{head}{}\n", servers.join("\n")),
@@ -367,6 +425,9 @@ mod tests {
         for text in flawed {
             assert_eq!(parse(text.as_bytes()), Err(Flaw::Form), "{text}");
         }
-        assert_eq!(parse(text.replace(" v1", " v2").as_bytes()), Err(Flaw::Newer));
+        assert_eq!(
+            parse(text.replace(" v1", " v2").as_bytes()),
+            Err(Flaw::Newer)
+        );
     }
 }

@@ -7,10 +7,12 @@ use std::ptr;
 use std::slice;
 
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertStringSecurityDescriptorToSecurityDescriptorW,
-    ConvertStringSidToSidW, SDDL_REVISION_1,
+    ConvertSecurityDescriptorToStringSecurityDescriptorW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW, SDDL_REVISION_1,
 };
-use windows_sys::Win32::Security::{DACL_SECURITY_INFORMATION, GetSecurityDescriptorLength, LookupAccountSidW};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, GetSecurityDescriptorLength, LookupAccountSidW,
+};
 
 use super::answer::check;
 use super::memory::Local;
@@ -26,7 +28,8 @@ pub fn entries(descriptor: &mut [u64]) -> Result<Vec<AccessEntry>, WindowsError>
     let mut text = Local(ptr::null_mut());
     let raw = descriptor.as_mut_ptr().cast::<c_void>();
     let what = DACL_SECURITY_INFORMATION;
-    // SAFETY: the provider filled the aligned buffer with a descriptor; `text` takes a string that is freed by LocalFree.
+    // SAFETY: the provider filled the aligned buffer with a descriptor; `text` takes a string that
+    // is freed by LocalFree.
     let converted = unsafe {
         ConvertSecurityDescriptorToStringSecurityDescriptorW(
             raw,
@@ -36,9 +39,15 @@ pub fn entries(descriptor: &mut [u64]) -> Result<Vec<AccessEntry>, WindowsError>
             ptr::null_mut(),
         )
     };
-    check(converted, "ConvertSecurityDescriptorToStringSecurityDescriptorW", "access list")?;
+    check(
+        converted,
+        "ConvertSecurityDescriptorToStringSecurityDescriptorW",
+        "access list",
+    )?;
     let mut entries = beyond_default(&text.text().to_string_lossy());
-    entries.iter_mut().for_each(|entry| entry.name = name_of(entry.trustee()));
+    entries
+        .iter_mut()
+        .for_each(|entry| entry.name = name_of(entry.trustee()));
     Ok(entries)
 }
 
@@ -50,9 +59,18 @@ pub fn of_new_key(entries: &[AccessEntry]) -> Result<Vec<u8>, WindowsError> {
     let size = ptr::null_mut();
     // SAFETY: the text ends in NUL; `raw` takes a block that is freed by LocalFree.
     let converted = unsafe {
-        ConvertStringSecurityDescriptorToSecurityDescriptorW(text.as_ptr(), SDDL_REVISION_1, &raw mut raw.0, size)
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            text.as_ptr(),
+            SDDL_REVISION_1,
+            &raw mut raw.0,
+            size,
+        )
     };
-    check(converted, "ConvertStringSecurityDescriptorToSecurityDescriptorW", &sddl)?;
+    check(
+        converted,
+        "ConvertStringSecurityDescriptorToSecurityDescriptorW",
+        &sddl,
+    )?;
     // SAFETY: the block holds a valid descriptor; the call cannot fail.
     let length = unsafe { GetSecurityDescriptorLength(raw.0) };
     // SAFETY: a self-relative descriptor is one block of that length.
@@ -83,5 +101,9 @@ fn name_of(trustee: &str) -> Option<String> {
     };
     check(found, "LookupAccountSidW", trustee).ok()?;
     let (domain, name) = (narrow(&domain), narrow(&name));
-    Some(format!(r"{}\{}", domain.to_string_lossy(), name.to_string_lossy()))
+    Some(format!(
+        r"{}\{}",
+        domain.to_string_lossy(),
+        name.to_string_lossy()
+    ))
 }

@@ -1,7 +1,8 @@
-//! Who owns a file or folder and whom its access list names: made private when created, judged when found.
+//! Who owns a file or folder and whom its access list names: made private when created, judged when
+//! found.
 //!
-//! Trusted are SYSTEM, Administrators and the account this process runs as. An access list is read as SDDL text
-//! ("Security Descriptor String Format"), in which each of these has one spelling.
+//! Trusted are SYSTEM, Administrators and the account this process runs as. An access list is read
+//! as SDDL text ("Security Descriptor String Format"), in which each of these has one spelling.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,13 +12,17 @@ use std::path::Path;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
-use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_SUCCESS, GENERIC_READ, GENERIC_WRITE};
+use windows_sys::Win32::Foundation::{
+    ERROR_ALREADY_EXISTS, ERROR_SUCCESS, GENERIC_READ, GENERIC_WRITE,
+};
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertStringSecurityDescriptorToSecurityDescriptorW,
-    GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
+    ConvertSecurityDescriptorToStringSecurityDescriptorW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+    SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES,
+    DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
+    SECURITY_ATTRIBUTES,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_BACKUP_SEMANTICS,
@@ -28,8 +33,9 @@ use super::memory::Local;
 use super::wide::wide;
 use super::{call, process};
 
-/// Creates a file that nobody but SYSTEM, Administrators and this account can open, readable and writable here.
-/// `CreateFileW` with `CREATE_NEW`: an existing file stays as it is, and the access list is there from the start.
+/// Creates a file that nobody but SYSTEM, Administrators and this account can open, readable and
+/// writable here. `CreateFileW` with `CREATE_NEW`: an existing file stays as it is, and the access
+/// list is there from the start.
 ///
 /// # Errors
 /// What Windows says; an existing name is `AlreadyExists`.
@@ -40,7 +46,15 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     let access = GENERIC_READ | GENERIC_WRITE;
     // SAFETY: the name ends in NUL; attributes and the descriptor in them outlive the call.
     let raw = unsafe {
-        CreateFileW(name.as_ptr(), access, 0, &raw const attributes, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, ptr::null_mut())
+        CreateFileW(
+            name.as_ptr(),
+            access,
+            0,
+            &raw const attributes,
+            CREATE_NEW,
+            FILE_ATTRIBUTE_NORMAL,
+            ptr::null_mut(),
+        )
     };
     if raw == INVALID_HANDLE_VALUE {
         return Err(call::last_error("CreateFileW", path.display()));
@@ -49,8 +63,8 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     Ok(unsafe { File::from_raw_handle(raw) })
 }
 
-/// Makes a folder, and those above it that are missing, that nobody else can enter; what is made in it inherits that
-/// (`CreateDirectoryW`). An existing one stays as it is: [`shared`] judges it.
+/// Makes a folder, and those above it that are missing, that nobody else can enter; what is made in
+/// it inherits that (`CreateDirectoryW`). An existing one stays as it is: [`shared`] judges it.
 ///
 /// # Errors
 /// What Windows says.
@@ -58,7 +72,10 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         make_private(parent)?;
     }
     let descriptor = Descriptor::private("OICI")?;
@@ -67,26 +84,33 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
     // SAFETY: the name ends in NUL; attributes and the descriptor in them outlive the call.
     let made = unsafe { CreateDirectoryW(name.as_ptr(), &raw const attributes) };
     match call::succeeded(made, "CreateDirectoryW", folder.display()) {
-        Err(error) if call::code_of(&error) == Some(ERROR_ALREADY_EXISTS.cast_signed()) && folder.is_dir() => Ok(()),
+        Err(error)
+            if call::code_of(&error) == Some(ERROR_ALREADY_EXISTS.cast_signed())
+                && folder.is_dir() =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }
 
-/// Whether anybody but SYSTEM, Administrators and this account owns a folder or is let into it. A link is judged
-/// itself, not what it leads to: whoever can make one decides where it leads.
+/// Whether anybody but SYSTEM, Administrators and this account owns a folder or is let into it. A
+/// link is judged itself, not what it leads to: whoever can make one decides where it leads.
 ///
 /// # Errors
 /// What Windows says.
 pub fn shared(folder: &Path) -> io::Result<bool> {
     let mut options = OpenOptions::new();
-    options.access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
+    options
+        .access_mode(READ_CONTROL)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
     let sddl = sddl_of(&options.open(folder)?)?;
     let me = process::account()?;
     Ok(!trusted(owner(&sddl), &me) || lets_others_in(&sddl, &me))
 }
 
-/// Whether the access list of an open file lets anybody in but SYSTEM, Administrators and this account. A file system
-/// without access lists (a FAT stick) lets everybody in.
+/// Whether the access list of an open file lets anybody in but SYSTEM, Administrators and this
+/// account. A file system without access lists (a FAT stick) lets everybody in.
 ///
 /// # Errors
 /// What Windows says.
@@ -119,7 +143,8 @@ pub fn sddl_of(file: &File) -> io::Result<String> {
     Descriptor(descriptor).to_sddl()
 }
 
-/// How SDDL spells the account of a SID: "LA" for the built-in administrator, mostly the SID itself.
+/// How SDDL spells the account of a SID: "LA" for the built-in administrator, mostly the SID
+/// itself.
 ///
 /// # Errors
 /// What Windows says.
@@ -132,13 +157,23 @@ pub fn spelled(sid: &str) -> io::Result<String> {
 struct Descriptor(Local<std::ffi::c_void>);
 
 impl Descriptor {
-    /// Owner and a protected access list for the trusted accounts. An elevated process leaves out its own account: what
-    /// it makes must not open for the same person's programs that run without elevation. One that is not elevated
-    /// would lock itself out.
+    /// Owner and a protected access list for the trusted accounts. An elevated process leaves out
+    /// its own account: what it makes must not open for the same person's programs that run without
+    /// elevation. One that is not elevated would lock itself out.
     fn private(inherit: &str) -> io::Result<Self> {
-        let owner = if process::is_elevated()? { "O:BA".to_owned() } else { String::new() };
-        let me = if owner.is_empty() { format!("(A;{inherit};FA;;;{})", process::account()?) } else { String::new() };
-        Self::parse(&format!("{owner}D:P(A;{inherit};FA;;;SY)(A;{inherit};FA;;;BA){me}"))
+        let owner = if process::is_elevated()? {
+            "O:BA".to_owned()
+        } else {
+            String::new()
+        };
+        let me = if owner.is_empty() {
+            format!("(A;{inherit};FA;;;{})", process::account()?)
+        } else {
+            String::new()
+        };
+        Self::parse(&format!(
+            "{owner}D:P(A;{inherit};FA;;;SY)(A;{inherit};FA;;;BA){me}"
+        ))
     }
 
     /// `ConvertStringSecurityDescriptorToSecurityDescriptorW`.
@@ -154,7 +189,11 @@ impl Descriptor {
                 ptr::null_mut(),
             )
         };
-        call::succeeded(parsed, "ConvertStringSecurityDescriptorToSecurityDescriptorW", sddl)?;
+        call::succeeded(
+            parsed,
+            "ConvertStringSecurityDescriptorToSecurityDescriptorW",
+            sddl,
+        )?;
         Ok(Self(Local(descriptor)))
     }
 
@@ -171,7 +210,11 @@ impl Descriptor {
                 ptr::null_mut(),
             )
         };
-        call::succeeded(printed, "ConvertSecurityDescriptorToStringSecurityDescriptorW", "of a file")?;
+        call::succeeded(
+            printed,
+            "ConvertSecurityDescriptorToStringSecurityDescriptorW",
+            "of a file",
+        )?;
         Ok(text.text().to_string_lossy().into_owned())
     }
 
@@ -190,10 +233,13 @@ fn owner(sddl: &str) -> &str {
     owner.find("D:").map_or(owner, |end| &owner[..end])
 }
 
-/// Whether an entry of the access list allows anything to anybody else, now or by inheritance. Entries that deny only
-/// take away; kinds unknown here count as allowing. No list at all lets everybody in.
+/// Whether an entry of the access list allows anything to anybody else, now or by inheritance.
+/// Entries that deny only take away; kinds unknown here count as allowing. No list at all lets
+/// everybody in.
 fn lets_others_in(sddl: &str, me: &str) -> bool {
-    let Some((_, list)) = sddl.split_once("D:") else { return true };
+    let Some((_, list)) = sddl.split_once("D:") else {
+        return true;
+    };
     if list.contains("NO_ACCESS_CONTROL") {
         return true;
     }
@@ -221,7 +267,9 @@ mod tests {
 
     #[test]
     fn system_administrators_and_this_account_are_let_in_and_nobody_else() {
-        assert!(!list("(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;;FA;;;S-1-5-21-1-2-3-1001)"));
+        assert!(!list(
+            "(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;;FA;;;S-1-5-21-1-2-3-1001)"
+        ));
         for other in ["WD", "BU", "AU", "IU", "CO", "S-1-5-21-1-2-3-1002"] {
             assert!(list(&format!("(A;;FA;;;BA)(A;;FR;;;{other})")), "{other}");
         }

@@ -7,20 +7,39 @@ use windows_sys::core::{BOOL, HRESULT};
 
 use crate::server::iis::{Code, WindowsError};
 
-/// The thread's last error, of a call that reports failure through it. Call it before anything else.
+/// The thread's last error, of a call that reports failure through it. Call it before anything
+/// else.
 pub fn last(call: &'static str, object: impl Display) -> WindowsError {
-    let code = io::Error::last_os_error().raw_os_error().unwrap_or_default();
+    let code = io::Error::last_os_error()
+        .raw_os_error()
+        .unwrap_or_default();
     WindowsError::new(call, object, Code(code.cast_unsigned()))
 }
 
 /// `Ok` unless a call returned FALSE.
 pub fn check(returned: BOOL, call: &'static str, object: impl Display) -> Result<(), WindowsError> {
-    if returned == 0 { Err(last(call, object)) } else { Ok(()) }
+    if returned == 0 {
+        Err(last(call, object))
+    } else {
+        Ok(())
+    }
 }
 
 /// `Ok` unless a call returned a `SECURITY_STATUS` other than success.
-pub fn status(returned: HRESULT, call: &'static str, object: impl Display) -> Result<(), WindowsError> {
-    if returned == 0 { Ok(()) } else { Err(WindowsError::new(call, object, Code(returned.cast_unsigned()))) }
+pub fn status(
+    returned: HRESULT,
+    call: &'static str,
+    object: impl Display,
+) -> Result<(), WindowsError> {
+    if returned == 0 {
+        Ok(())
+    } else {
+        Err(WindowsError::new(
+            call,
+            object,
+            Code(returned.cast_unsigned()),
+        ))
+    }
 }
 
 /// An answer that is not what its documentation says.

@@ -1,7 +1,7 @@
 //! The bindings of IIS, changed through its own writer: the AppHost interfaces, declared by hand.
 //!
-//! Microsoft: \[MC-IISA\] and ahadmin.h. The writer checks the schema, follows a redirected configuration and keeps what it
-//! does not know; the file is never edited as text.
+//! Microsoft: \[MC-IISA\] and ahadmin.h. The writer checks the schema, follows a redirected
+//! configuration and keeps what it does not know; the file is never edited as text.
 
 use std::ffi::c_void;
 use std::path::PathBuf;
@@ -12,7 +12,9 @@ use windows_sys::Win32::Foundation::{SysAllocString, SysFreeString};
 use windows_sys::Win32::System::Com::{
     CLSCTX_INPROC_SERVER, COINIT_MULTITHREADED, CoCreateInstance, CoInitializeEx, CoUninitialize,
 };
-use windows_sys::Win32::System::Variant::{VARIANT, VARIANT_0, VARIANT_0_0, VARIANT_0_0_0, VT_BSTR, VT_I4};
+use windows_sys::Win32::System::Variant::{
+    VARIANT, VARIANT_0, VARIANT_0_0, VARIANT_0_0_0, VT_BSTR, VT_I4,
+};
 use windows_sys::core::{BSTR, GUID, HRESULT, IUnknown_Vtbl};
 
 use super::answer::nonsense;
@@ -37,9 +39,16 @@ pub fn folder() -> Option<PathBuf> {
 pub fn back_up(name: &str) -> Result<(), WindowsError> {
     let refused = |code| WindowsError::new("appcmd add backup", name, Code(code));
     let windows = folders::windows().map_err(|_| refused(Code::FILE_NOT_FOUND.0))?;
-    let ran = Command::new(windows.join(r"System32\inetsrv\appcmd.exe")).args(["add", "backup", name]).output();
-    let ran = ran.map_err(|error| refused(error.raw_os_error().unwrap_or_default().cast_unsigned()))?;
-    if ran.status.success() { Ok(()) } else { Err(refused(ran.status.code().unwrap_or(-1).cast_unsigned())) }
+    let ran = Command::new(windows.join(r"System32\inetsrv\appcmd.exe"))
+        .args(["add", "backup", name])
+        .output();
+    let ran =
+        ran.map_err(|error| refused(error.raw_os_error().unwrap_or_default().cast_unsigned()))?;
+    if ran.status.success() {
+        Ok(())
+    } else {
+        Err(refused(ran.status.code().unwrap_or(-1).cast_unsigned()))
+    }
 }
 
 /// Makes all changes, in one commit.
@@ -73,7 +82,9 @@ fn make(sites: &Object<Collection>, change: &BindingChange) -> Result<(), Window
         }
         Change::Flags { binding, ssl_flags } => {
             let bindings = site.child("bindings")?.collection()?;
-            find_binding(&bindings, binding)?.1.set("sslFlags", &ssl_flags.to_string())
+            find_binding(&bindings, binding)?
+                .1
+                .set("sslFlags", &ssl_flags.to_string())
         }
         Change::Ftp { thumbprint, store } => {
             let ssl = site.child("ftpServer")?.child("security")?.child("ssl")?;
@@ -94,9 +105,14 @@ fn add(bindings: &Object<Collection>, binding: &Binding) -> Result<(), WindowsEr
     bindings.append(&element)
 }
 
-fn find_binding(bindings: &Object<Collection>, wanted: &Binding) -> Result<(i32, Object<Element>), WindowsError> {
+fn find_binding(
+    bindings: &Object<Collection>,
+    wanted: &Binding,
+) -> Result<(i32, Object<Element>), WindowsError> {
     bindings.find(&wanted.information, |binding| {
-        Ok(binding.text("protocol")?.eq_ignore_ascii_case(&wanted.protocol)
+        Ok(binding
+            .text("protocol")?
+            .eq_ignore_ascii_case(&wanted.protocol)
             && binding.text("bindingInformation")? == wanted.information)
     })
 }
@@ -170,14 +186,24 @@ impl<Table> Object<Table> {
         let mut raw = ptr::null_mut();
         let code = get(&raw mut raw);
         succeeded(code, call, &object)?;
-        if raw.is_null() { Err(nonsense(call, object)) } else { Ok(Self(raw.cast())) }
+        if raw.is_null() {
+            Err(nonsense(call, object))
+        } else {
+            Ok(Self(raw.cast()))
+        }
     }
 
     fn create(class: &GUID, interface: &GUID) -> Result<Self, WindowsError> {
-        Self::got("CoCreateInstance", "Microsoft.ApplicationHost.WritableAdminManager", |out| {
-            // SAFETY: the ids are constants; `out` takes an object.
-            unsafe { CoCreateInstance(class, ptr::null_mut(), CLSCTX_INPROC_SERVER, interface, out) }
-        })
+        Self::got(
+            "CoCreateInstance",
+            "Microsoft.ApplicationHost.WritableAdminManager",
+            |out| {
+                // SAFETY: the ids are constants; `out` takes an object.
+                unsafe {
+                    CoCreateInstance(class, ptr::null_mut(), CLSCTX_INPROC_SERVER, interface, out)
+                }
+            },
+        )
     }
 
     fn table(&self) -> &Table {
@@ -189,7 +215,9 @@ impl<Table> Object<Table> {
 impl Object<Element> {
     fn collection(&self) -> Result<Object<Collection>, WindowsError> {
         // SAFETY: the object is alive; `out` takes an object.
-        Object::got("get_Collection", SITES, |out| unsafe { (self.table().get_collection)(self.0.cast(), out) })
+        Object::got("get_Collection", SITES, |out| unsafe {
+            (self.table().get_collection)(self.0.cast(), out)
+        })
     }
 
     fn child(&self, name: &str) -> Result<Self, WindowsError> {
@@ -202,7 +230,8 @@ impl Object<Element> {
     fn property(&self, name: &str) -> Result<Object<Property>, WindowsError> {
         let wanted = Bstr::new(name)?;
         // SAFETY: the object is alive; the string outlives the call; `out` takes an object.
-        let get = |out| unsafe { (self.table().get_property_by_name)(self.0.cast(), wanted.0, out) };
+        let get =
+            |out| unsafe { (self.table().get_property_by_name)(self.0.cast(), wanted.0, out) };
         Object::got("GetPropertyByName", name, get)
     }
 
@@ -210,9 +239,12 @@ impl Object<Element> {
         let property = self.property(name)?;
         let mut value = Bstr(ptr::null());
         // SAFETY: the object is alive; `value` takes a string that it frees.
-        let code = unsafe { (property.table().get_string_value)(property.0.cast(), &raw mut value.0) };
+        let code =
+            unsafe { (property.table().get_string_value)(property.0.cast(), &raw mut value.0) };
         succeeded(code, "get_StringValue", name)?;
-        text_at(value.0).into_string().map_err(|_| nonsense("get_StringValue", name))
+        text_at(value.0)
+            .into_string()
+            .map_err(|_| nonsense("get_StringValue", name))
     }
 
     /// Sets a property by its text, which the schema's type takes; an empty text takes it away.
@@ -280,8 +312,16 @@ fn number(value: i32) -> VARIANT {
 }
 
 fn variant(vt: u16, value: VARIANT_0_0_0) -> VARIANT {
-    let inner = VARIANT_0_0 { vt, wReserved1: 0, wReserved2: 0, wReserved3: 0, Anonymous: value };
-    VARIANT { Anonymous: VARIANT_0 { Anonymous: inner } }
+    let inner = VARIANT_0_0 {
+        vt,
+        wReserved1: 0,
+        wReserved2: 0,
+        wReserved3: 0,
+        Anonymous: value,
+    };
+    VARIANT {
+        Anonymous: VARIANT_0 { Anonymous: inner },
+    }
 }
 
 /// A string of OLE Automation, freed on drop.
@@ -292,7 +332,11 @@ impl Bstr {
         let units = wide(text);
         // SAFETY: the text ends in NUL.
         let copy = unsafe { SysAllocString(units.as_ptr()) };
-        if copy.is_null() { Err(nonsense("SysAllocString", text)) } else { Ok(Self(copy)) }
+        if copy.is_null() {
+            Err(nonsense("SysAllocString", text))
+        } else {
+            Ok(Self(copy))
+        }
     }
 }
 
@@ -322,8 +366,16 @@ impl Drop for Apartment {
 }
 
 /// An `HRESULT` is a success unless it is negative.
-fn succeeded(code: HRESULT, call: &'static str, object: impl std::fmt::Display) -> Result<(), WindowsError> {
-    if code >= 0 { Ok(()) } else { Err(WindowsError::new(call, object, Code(code.cast_unsigned()))) }
+fn succeeded(
+    code: HRESULT,
+    call: &'static str,
+    object: impl std::fmt::Display,
+) -> Result<(), WindowsError> {
+    if code >= 0 {
+        Ok(())
+    } else {
+        Err(WindowsError::new(call, object, Code(code.cast_unsigned())))
+    }
 }
 
 #[cfg(test)]
@@ -337,7 +389,10 @@ mod tests {
             return;
         }
         let error = apply(&[]).unwrap_err();
-        assert_eq!((error.call, error.code), ("CoCreateInstance", Code(0x8004_0154)));
+        assert_eq!(
+            (error.call, error.code),
+            ("CoCreateInstance", Code(0x8004_0154))
+        );
         assert_eq!(back_up("x").unwrap_err().call, "appcmd add backup");
     }
 
@@ -345,8 +400,14 @@ mod tests {
     fn methods_stand_in_the_slots_of_their_interfaces() {
         let slot = |offset| offset / size_of::<usize>();
         assert_eq!(slot(std::mem::offset_of!(Manager, put_commit_path)), 9);
-        assert_eq!(slot(std::mem::offset_of!(Element, get_property_by_name)), 11);
-        assert_eq!(slot(std::mem::offset_of!(Collection, create_new_element)), 8);
+        assert_eq!(
+            slot(std::mem::offset_of!(Element, get_property_by_name)),
+            11
+        );
+        assert_eq!(
+            slot(std::mem::offset_of!(Collection, create_new_element)),
+            8
+        );
         assert_eq!(slot(std::mem::offset_of!(Property, get_string_value)), 7);
     }
 }

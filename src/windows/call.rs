@@ -25,14 +25,19 @@ impl Error for Failed {
     }
 }
 
-/// The thread's last error, of a call that reports failure through it. Call it before anything else.
+/// The thread's last error, of a call that reports failure through it. Call it before anything
+/// else.
 pub fn last_error(call: &'static str, object: impl Display) -> io::Error {
     named(call, object, io::Error::last_os_error())
 }
 
 /// The error of a call that returns a Win32 code or an HRESULT.
 pub fn coded(call: &'static str, object: impl Display, code: u32) -> io::Error {
-    named(call, object, io::Error::from_raw_os_error(code.cast_signed()))
+    named(
+        call,
+        object,
+        io::Error::from_raw_os_error(code.cast_signed()),
+    )
 }
 
 /// `Ok` unless a call returned FALSE.
@@ -48,14 +53,23 @@ pub fn succeeded(returned: BOOL, call: &'static str, object: impl Display) -> io
 
 /// The code behind an error of this module, such as 5 for "access denied".
 pub fn code_of(error: &io::Error) -> Option<i32> {
-    let named = error.get_ref().and_then(|inner| inner.downcast_ref::<Failed>());
+    let named = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Failed>());
     named.map_or(error.raw_os_error(), |failed| failed.source.raw_os_error())
 }
 
 /// The kind stays, so that callers can tell "not found" from "denied" without knowing Windows.
 fn named(call: &'static str, object: impl Display, source: io::Error) -> io::Error {
     let kind = source.kind();
-    io::Error::new(kind, Failed { call, object: object.to_string(), source })
+    io::Error::new(
+        kind,
+        Failed {
+            call,
+            object: object.to_string(),
+            source,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -67,6 +81,9 @@ mod tests {
         let error = coded("RegGetValueW", "MachineGuid", 5);
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         assert_eq!(code_of(&error), Some(5));
-        assert!(error.to_string().starts_with("RegGetValueW MachineGuid: "), "{error}");
+        assert!(
+            error.to_string().starts_with("RegGetValueW MachineGuid: "),
+            "{error}"
+        );
     }
 }

@@ -1,14 +1,17 @@
-//! Keys of the older interface, CryptoAPI: opened by container, copied out and brought in as key blobs.
+//! Keys of the older interface, CryptoAPI: opened by container, copied out and brought in as key
+//! blobs.
 //!
-//! Microsoft: `CryptAcquireContextW`, `CryptExportKey`, `CryptImportKey`, `CryptGetProvParam`, "RSA/Schannel Key BLOBs".
+//! Microsoft: `CryptAcquireContextW`, `CryptExportKey`, `CryptImportKey`, `CryptGetProvParam`,
+//! "RSA/Schannel Key BLOBs".
 
 use std::ptr;
 
 use windows_sys::Win32::Security::Cryptography::{
-    CALG_SHA1, CRYPT_DELETEKEYSET, CRYPT_EXPORT, CRYPT_EXPORTABLE, CRYPT_FIRST, CRYPT_MACHINE_KEYSET, CRYPT_NEWKEYSET,
-    CRYPT_NEXT, CRYPT_SILENT, CRYPT_VERIFYCONTEXT, CryptAcquireContextW, CryptCreateHash, CryptDestroyHash,
-    CryptDestroyKey, CryptExportKey, CryptGetKeyParam, CryptGetProvParam, CryptGetUserKey, CryptHashData,
-    CryptImportKey, CryptReleaseContext, CryptSetProvParam, CryptSignHashW, KP_PERMISSIONS, PP_ENUMCONTAINERS,
+    CALG_SHA1, CRYPT_DELETEKEYSET, CRYPT_EXPORT, CRYPT_EXPORTABLE, CRYPT_FIRST,
+    CRYPT_MACHINE_KEYSET, CRYPT_NEWKEYSET, CRYPT_NEXT, CRYPT_SILENT, CRYPT_VERIFYCONTEXT,
+    CryptAcquireContextW, CryptCreateHash, CryptDestroyHash, CryptDestroyKey, CryptExportKey,
+    CryptGetKeyParam, CryptGetProvParam, CryptGetUserKey, CryptHashData, CryptImportKey,
+    CryptReleaseContext, CryptSetProvParam, CryptSignHashW, KP_PERMISSIONS, PP_ENUMCONTAINERS,
     PP_IMPTYPE, PP_KEYSET_SEC_DESCR, PRIVATEKEYBLOB, PUBLICKEYBLOB,
 };
 use windows_sys::Win32::Security::DACL_SECURITY_INFORMATION;
@@ -19,8 +22,8 @@ use super::answer::{check, nonsense};
 use super::wide::wide;
 use crate::server::iis::blob::{self, Home};
 use crate::server::iis::{
-    AccessEntry, Code, ExportedKey, KeyFacts, KeyLink, KeySet, NewKey, NoExport, ProviderKind, Signature, WindowsError,
-    implementation,
+    AccessEntry, Code, ExportedKey, KeyFacts, KeyLink, KeySet, NewKey, NoExport, ProviderKind,
+    Signature, WindowsError, implementation,
 };
 use secret::SecretBytes;
 
@@ -58,17 +61,32 @@ impl<'a> Provider<'a> {
         // SAFETY: the provider is open; `handle` takes a key that this side destroys.
         let got = unsafe { CryptGetUserKey(self.handle, self.link.key_spec, &raw mut handle) };
         check(got, "CryptGetUserKey", self.link)?;
-        Ok(Key { handle, link: self.link })
+        Ok(Key {
+            handle,
+            link: self.link,
+        })
     }
 
     fn import(&self, blob: &SecretBytes, flags: u32) -> Result<Key<'a>, WindowsError> {
         let bytes = blob.expose();
         let mut handle = 0;
-        // SAFETY: the provider is open; the blob is readable for its length; `handle` takes a key that this side destroys.
-        let imported =
-            unsafe { CryptImportKey(self.handle, bytes.as_ptr(), bytes.len() as u32, 0, flags, &raw mut handle) };
+        // SAFETY: the provider is open; the blob is readable for its length; `handle` takes a key
+        // that this side destroys.
+        let imported = unsafe {
+            CryptImportKey(
+                self.handle,
+                bytes.as_ptr(),
+                bytes.len() as u32,
+                0,
+                flags,
+                &raw mut handle,
+            )
+        };
         check(imported, "CryptImportKey", self.link)?;
-        Ok(Key { handle, link: self.link })
+        Ok(Key {
+            handle,
+            link: self.link,
+        })
     }
 
     /// What the provider says of its implementation; providers that say nothing are software.
@@ -76,22 +94,48 @@ impl<'a> Provider<'a> {
         let mut kind = implementation::SOFTWARE;
         let mut size = size_of::<u32>() as u32;
         // SAFETY: the buffer holds `size` bytes.
-        let told =
-            unsafe { CryptGetProvParam(self.handle, PP_IMPTYPE, (&raw mut kind).cast::<u8>(), &raw mut size, 0) };
-        if told == 0 { implementation::SOFTWARE } else { kind }
+        let told = unsafe {
+            CryptGetProvParam(
+                self.handle,
+                PP_IMPTYPE,
+                (&raw mut kind).cast::<u8>(),
+                &raw mut size,
+                0,
+            )
+        };
+        if told == 0 {
+            implementation::SOFTWARE
+        } else {
+            kind
+        }
     }
 
     fn access(&self) -> Result<Vec<AccessEntry>, WindowsError> {
         let mut size = 0;
         let what = DACL_SECURITY_INFORMATION;
         // SAFETY: without a buffer only the size is written.
-        let sized =
-            unsafe { CryptGetProvParam(self.handle, PP_KEYSET_SEC_DESCR, ptr::null_mut(), &raw mut size, what) };
+        let sized = unsafe {
+            CryptGetProvParam(
+                self.handle,
+                PP_KEYSET_SEC_DESCR,
+                ptr::null_mut(),
+                &raw mut size,
+                what,
+            )
+        };
         check(sized, "CryptGetProvParam", self.link)?;
         let mut words = vec![0_u64; (size as usize).div_ceil(8)];
         let buffer = words.as_mut_ptr().cast::<u8>();
         // SAFETY: the buffer holds at least `size` bytes.
-        let told = unsafe { CryptGetProvParam(self.handle, PP_KEYSET_SEC_DESCR, buffer, &raw mut size, what) };
+        let told = unsafe {
+            CryptGetProvParam(
+                self.handle,
+                PP_KEYSET_SEC_DESCR,
+                buffer,
+                &raw mut size,
+                what,
+            )
+        };
         check(told, "CryptGetProvParam", self.link)?;
         access::entries(&mut words)
     }
@@ -100,20 +144,35 @@ impl<'a> Provider<'a> {
         let descriptor = access::of_new_key(entries)?;
         let what = DACL_SECURITY_INFORMATION;
         // SAFETY: the provider is open; the descriptor is valid and outlives the call.
-        let set = unsafe { CryptSetProvParam(self.handle, PP_KEYSET_SEC_DESCR, descriptor.as_ptr(), what) };
+        let set = unsafe {
+            CryptSetProvParam(self.handle, PP_KEYSET_SEC_DESCR, descriptor.as_ptr(), what)
+        };
         check(set, "CryptSetProvParam", self.link)
     }
 }
 
 fn acquire(link: &KeyLink, container: Option<&str>, flags: u32) -> Result<usize, WindowsError> {
-    let key_set = if link.key_set == KeySet::Machine { CRYPT_MACHINE_KEYSET } else { 0 };
+    let key_set = if link.key_set == KeySet::Machine {
+        CRYPT_MACHINE_KEYSET
+    } else {
+        0
+    };
     let flags = flags | key_set | CRYPT_SILENT;
     let container = container.map(wide);
     let name = container.as_ref().map_or(ptr::null(), |name| name.as_ptr());
     let provider = wide(&link.provider);
     let mut handle = 0;
-    // SAFETY: both names end in NUL and outlive the call; `handle` takes a provider that the caller releases.
-    let acquired = unsafe { CryptAcquireContextW(&raw mut handle, name, provider.as_ptr(), link.provider_type, flags) };
+    // SAFETY: both names end in NUL and outlive the call; `handle` takes a provider that the caller
+    // releases.
+    let acquired = unsafe {
+        CryptAcquireContextW(
+            &raw mut handle,
+            name,
+            provider.as_ptr(),
+            link.provider_type,
+            flags,
+        )
+    };
     check(acquired, "CryptAcquireContextW", link)?;
     Ok(handle)
 }
@@ -137,7 +196,8 @@ impl Key<'_> {
         let mut size = size_of::<u32>() as u32;
         let buffer = (&raw mut permissions).cast::<u8>();
         // SAFETY: the buffer holds `size` bytes.
-        let told = unsafe { CryptGetKeyParam(self.handle, KP_PERMISSIONS, buffer, &raw mut size, 0) };
+        let told =
+            unsafe { CryptGetKeyParam(self.handle, KP_PERMISSIONS, buffer, &raw mut size, 0) };
         check(told, "CryptGetKeyParam", self.link)?;
         Ok(permissions & CRYPT_EXPORT != 0)
     }
@@ -146,11 +206,13 @@ impl Key<'_> {
     fn export(&self, kind: u32) -> Result<SecretBytes, WindowsError> {
         let mut size = 0;
         // SAFETY: without a buffer only the size is written.
-        let sized = unsafe { CryptExportKey(self.handle, 0, kind, 0, ptr::null_mut(), &raw mut size) };
+        let sized =
+            unsafe { CryptExportKey(self.handle, 0, kind, 0, ptr::null_mut(), &raw mut size) };
         check(sized, "CryptExportKey", self.link)?;
         let mut bytes = Zeroizing::new(vec![0; size as usize]);
         // SAFETY: the buffer holds `size` bytes.
-        let exported = unsafe { CryptExportKey(self.handle, 0, kind, 0, bytes.as_mut_ptr(), &raw mut size) };
+        let exported =
+            unsafe { CryptExportKey(self.handle, 0, kind, 0, bytes.as_mut_ptr(), &raw mut size) };
         check(exported, "CryptExportKey", self.link)?;
         bytes.truncate(size as usize);
         Ok(bytes.into())
@@ -174,8 +236,16 @@ pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
     let kind = ProviderKind::of(link, provider.implementation());
     let public_key = blob::spki_of_rsa_blob(key.export(PUBLICKEYBLOB)?.expose());
     let public_key = public_key.ok_or_else(|| nonsense("CryptExportKey", link))?;
-    let marked = if key.is_exportable()? { None } else { Some(NoExport::Marked) };
-    Ok(KeyFacts { kind, no_export: kind.never_exports().or(marked), public_key })
+    let marked = if key.is_exportable()? {
+        None
+    } else {
+        Some(NoExport::Marked)
+    };
+    Ok(KeyFacts {
+        kind,
+        no_export: kind.never_exports().or(marked),
+        public_key,
+    })
 }
 
 /// Copies a key out.
@@ -184,7 +254,10 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     let exported = provider.key()?.export(PRIVATEKEYBLOB)?;
     let pkcs8 = blob::pkcs8_of_rsa_blob(&exported).ok_or(NoExport::UnknownForm)?;
     // A list that cannot be read is no reason to leave the key behind.
-    Ok(ExportedKey { pkcs8, access: provider.access().unwrap_or_default() })
+    Ok(ExportedKey {
+        pkcs8,
+        access: provider.access().unwrap_or_default(),
+    })
 }
 
 /// Creates a container with a key in it.
@@ -192,7 +265,11 @@ pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
     let blob = blob::rsa_private_blob(new.pkcs8).ok_or_else(|| nonsense("CryptImportKey", link))?;
     let provider = Provider::create(link)?;
     provider.import(&blob, if new.exportable { CRYPT_EXPORTABLE } else { 0 })?;
-    if new.access.iter().any(AccessEntry::is_portable) { provider.set_access(new.access) } else { Ok(()) }
+    if new.access.iter().any(AccessEntry::is_portable) {
+        provider.set_access(new.access)
+    } else {
+        Ok(())
+    }
 }
 
 /// Deletes a container, and says whether it was there.
@@ -217,47 +294,89 @@ pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError>
     check(hashed, "CryptHashData", link)?;
     let mut size = 0;
     // SAFETY: without a buffer only the size is written.
-    let sized = unsafe { CryptSignHashW(hash.0, link.key_spec, ptr::null(), 0, ptr::null_mut(), &raw mut size) };
+    let sized = unsafe {
+        CryptSignHashW(
+            hash.0,
+            link.key_spec,
+            ptr::null(),
+            0,
+            ptr::null_mut(),
+            &raw mut size,
+        )
+    };
     check(sized, "CryptSignHashW", link)?;
     let mut bytes = vec![0; size as usize];
     // SAFETY: the buffer holds `size` bytes.
-    let signed = unsafe { CryptSignHashW(hash.0, link.key_spec, ptr::null(), 0, bytes.as_mut_ptr(), &raw mut size) };
+    let signed = unsafe {
+        CryptSignHashW(
+            hash.0,
+            link.key_spec,
+            ptr::null(),
+            0,
+            bytes.as_mut_ptr(),
+            &raw mut size,
+        )
+    };
     check(signed, "CryptSignHashW", link)?;
     bytes.truncate(size as usize);
     bytes.reverse();
     Ok(Signature::RsaSha1(bytes))
 }
 
-/// The machine's containers in the RSA providers of Windows, which share them. Each is given with both key
-/// specifications; one of them opens.
+/// The machine's containers in the RSA providers of Windows, which share them. Each is given with
+/// both key specifications; one of them opens.
 pub fn containers() -> Result<Vec<KeyLink>, WindowsError> {
     let any = Home::SchannelCsp.link(String::new());
-    let provider = Provider { handle: acquire(&any, None, CRYPT_VERIFYCONTEXT)?, link: &any };
+    let provider = Provider {
+        handle: acquire(&any, None, CRYPT_VERIFYCONTEXT)?,
+        link: &any,
+    };
     let names = match container_names(&provider, CRYPT_MACHINE_KEYSET) {
         // Most providers take the key set from how they were opened, some from this call.
         Err(error) if error.code == BAD_FLAGS => container_names(&provider, 0)?,
         names => names?,
     };
-    let link = |name: &String, key_spec: u32| KeyLink { key_spec, ..Home::SchannelCsp.link(name.clone()) };
-    Ok(names.iter().flat_map(|name| KEY_SPECS.map(|spec| link(name, spec))).collect())
+    let link = |name: &String, key_spec: u32| KeyLink {
+        key_spec,
+        ..Home::SchannelCsp.link(name.clone())
+    };
+    Ok(names
+        .iter()
+        .flat_map(|name| KEY_SPECS.map(|spec| link(name, spec)))
+        .collect())
 }
 
 fn container_names(provider: &Provider<'_>, flags: u32) -> Result<Vec<String>, WindowsError> {
     let mut names = Vec::new();
     loop {
-        let position = if names.is_empty() { CRYPT_FIRST } else { CRYPT_NEXT };
+        let position = if names.is_empty() {
+            CRYPT_FIRST
+        } else {
+            CRYPT_NEXT
+        };
         let mut name = [0_u8; LONGEST_CONTAINER];
         let mut size = LONGEST_CONTAINER as u32;
         let buffer = name.as_mut_ptr();
         // SAFETY: the buffer holds `size` bytes.
-        let told =
-            unsafe { CryptGetProvParam(provider.handle, PP_ENUMCONTAINERS, buffer, &raw mut size, position | flags) };
+        let told = unsafe {
+            CryptGetProvParam(
+                provider.handle,
+                PP_ENUMCONTAINERS,
+                buffer,
+                &raw mut size,
+                position | flags,
+            )
+        };
         match check(told, "CryptGetProvParam", provider.link) {
             Err(error) if error.code == Code::NO_MORE_ITEMS => return Ok(names),
             answer => answer?,
         }
-        let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        // Ours are ASCII. A name that is not, in whatever code page, will not open, and is no one's loss.
+        let length = name
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(name.len());
+        // Ours are ASCII. A name that is not, in whatever code page, will not open, and is no one's
+        // loss.
         names.push(String::from_utf8_lossy(&name[..length]).into_owned());
     }
 }

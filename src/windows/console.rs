@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use windows_sys::Win32::Globalization::CP_UTF8;
 use windows_sys::Win32::System::Console::{
-    CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, GetConsoleMode, GetConsoleOutputCP, SetConsoleCtrlHandler,
-    SetConsoleOutputCP,
+    CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, GetConsoleMode, GetConsoleOutputCP,
+    SetConsoleCtrlHandler, SetConsoleOutputCP,
 };
 use windows_sys::core::BOOL;
 
@@ -20,10 +20,11 @@ const LEFT_AFTER_CLOSING: Duration = Duration::from_secs(30);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a person can be asked: standard input and standard error are both a real console (`GetConsoleMode`).
+/// Whether a person can be asked: standard input and standard error are both a real console
+/// (`GetConsoleMode`).
 ///
-/// Redirected input is never bypassed by opening `CONIN$`, and the pipe of a terminal that is no Windows console
-/// (mintty) does not count: it would show what is typed.
+/// Redirected input is never bypassed by opening `CONIN$`, and the pipe of a terminal that is no
+/// Windows console (mintty) does not count: it would show what is typed.
 pub fn is_interactive() -> bool {
     is_console(&io::stdin()) && is_console(&io::stderr())
 }
@@ -37,8 +38,9 @@ fn is_console(stream: &impl AsRawHandle) -> bool {
 
 /// The console's output code page set to UTF-8; what it was before comes back on drop.
 ///
-/// Text for a console itself goes out as UTF-16 and needs none of this, and a Japanese raster font loses its wide
-/// letters under it. It is for redirected output: `more`, `findstr` and PowerShell read a pipe in this code page.
+/// Text for a console itself goes out as UTF-16 and needs none of this, and a Japanese raster font
+/// loses its wide letters under it. It is for redirected output: `more`, `findstr` and PowerShell
+/// read a pipe in this code page.
 pub struct Utf8Output(u32);
 
 impl Utf8Output {
@@ -60,16 +62,18 @@ impl Utf8Output {
 
 impl Drop for Utf8Output {
     fn drop(&mut self) {
-        // SAFETY: takes and returns plain numbers. If it fails, the console keeps UTF-8, which harms nobody.
+        // SAFETY: takes and returns plain numbers. If it fails, the console keeps UTF-8, which
+        // harms nobody.
         unsafe { SetConsoleOutputCP(self.0) };
     }
 }
 
-/// From now on Ctrl-C, Ctrl-Break and closing the window do not end the process: they set a flag that whoever changes
-/// the server looks at between two steps, to roll back (`SetConsoleCtrlHandler`).
+/// From now on Ctrl-C, Ctrl-Break and closing the window do not end the process: they set a flag
+/// that whoever changes the server looks at between two steps, to roll back
+/// (`SetConsoleCtrlHandler`).
 ///
-/// Windows ends the process about five seconds after its window was closed; what is not rolled back by then is left
-/// to the journal.
+/// Windows ends the process about five seconds after its window was closed; what is not rolled back
+/// by then is left to the journal.
 ///
 /// # Errors
 /// What Windows says.
@@ -91,7 +95,8 @@ unsafe extern "system" fn on_interrupt(event: u32) -> BOOL {
         INTERRUPTED.store(true, Ordering::SeqCst);
     }
     if event == CTRL_CLOSE_EVENT {
-        // Returning would end the process at once; sleeping leaves the roll-back the time Windows allows.
+        // Returning would end the process at once; sleeping leaves the roll-back the time Windows
+        // allows.
         thread::sleep(LEFT_AFTER_CLOSING);
     }
     BOOL::from(to_stop)

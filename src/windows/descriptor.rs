@@ -1,5 +1,5 @@
-//! What a device says of itself (`IOCTL_STORAGE_QUERY_PROPERTY`, `IOCTL_DISK_GET_DRIVE_GEOMETRY_EX`), and the id of the
-//! file system on it.
+//! What a device says of itself (`IOCTL_STORAGE_QUERY_PROPERTY`,
+//! `IOCTL_DISK_GET_DRIVE_GEOMETRY_EX`), and the id of the file system on it.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,8 +7,9 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use windows_sys::Win32::System::Ioctl::{
-    DISK_GEOMETRY_EX, IOCTL_DISK_GET_DRIVE_GEOMETRY_EX, IOCTL_STORAGE_QUERY_PROPERTY, PropertyStandardQuery,
-    STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY, StorageDeviceProperty,
+    DISK_GEOMETRY_EX, IOCTL_DISK_GET_DRIVE_GEOMETRY_EX, IOCTL_STORAGE_QUERY_PROPERTY,
+    PropertyStandardQuery, STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY,
+    StorageDeviceProperty,
 };
 
 use super::volume::{ask, device, file_system, open_volume, volume_path};
@@ -31,19 +32,36 @@ fn describe(path: &Path) -> io::Result<Descriptor> {
         return Ok(Descriptor::default());
     }
     let volume = open_volume(&root)?;
-    let (model, serial) = answer_of(&volume).map(|answer| (answer.model(), answer.serial())).unwrap_or_default();
+    let (model, serial) = answer_of(&volume)
+        .map(|answer| (answer.model(), answer.serial()))
+        .unwrap_or_default();
     let (_, id) = file_system(&root)?;
-    Ok(Descriptor { model, serial, size: size(&volume), volume: Some(format!("{:04X}-{:04X}", id >> 16, id & 0xffff)) })
+    Ok(Descriptor {
+        model,
+        serial,
+        size: size(&volume),
+        volume: Some(format!("{:04X}-{:04X}", id >> 16, id & 0xffff)),
+    })
 }
 
 fn size(volume: &File) -> Option<u64> {
     let mut geometry = DISK_GEOMETRY_EX::default();
     let name = "IOCTL_DISK_GET_DRIVE_GEOMETRY_EX";
-    ask(volume, name, IOCTL_DISK_GET_DRIVE_GEOMETRY_EX, &(), &mut geometry).ok()?;
-    u64::try_from(geometry.DiskSize).ok().filter(|size| *size > 0)
+    ask(
+        volume,
+        name,
+        IOCTL_DISK_GET_DRIVE_GEOMETRY_EX,
+        &(),
+        &mut geometry,
+    )
+    .ok()?;
+    u64::try_from(geometry.DiskSize)
+        .ok()
+        .filter(|size| *size > 0)
 }
 
-/// `STORAGE_DEVICE_DESCRIPTOR` as the device fills it in: texts begin somewhere behind its last field.
+/// `STORAGE_DEVICE_DESCRIPTOR` as the device fills it in: texts begin somewhere behind its last
+/// field.
 pub(super) struct Answer([u8; ANSWER]);
 
 /// Asks the device under a volume.
@@ -57,14 +75,21 @@ pub(super) fn answer_of(volume: &File) -> io::Result<Answer> {
         AdditionalParameters: [0],
     };
     let mut answer = [0; ANSWER];
-    ask(volume, "IOCTL_STORAGE_QUERY_PROPERTY", IOCTL_STORAGE_QUERY_PROPERTY, &query, &mut answer)?;
+    ask(
+        volume,
+        "IOCTL_STORAGE_QUERY_PROPERTY",
+        IOCTL_STORAGE_QUERY_PROPERTY,
+        &query,
+        &mut answer,
+    )?;
     Ok(Answer(answer))
 }
 
 impl Answer {
     /// The bus, such as `BusTypeUsb`.
     pub(super) fn bus(&self) -> i32 {
-        self.number(offset_of!(STORAGE_DEVICE_DESCRIPTOR, BusType)).cast_signed()
+        self.number(offset_of!(STORAGE_DEVICE_DESCRIPTOR, BusType))
+            .cast_signed()
     }
 
     /// Whether its medium can be taken out.
@@ -90,10 +115,17 @@ impl Answer {
 
     /// The text whose place a field gives; 0 and -1 are for none. A device may say anything.
     fn text(&self, field: usize) -> Option<String> {
-        let start = usize::try_from(self.number(field)).ok().filter(|start| *start > 0)?;
+        let start = usize::try_from(self.number(field))
+            .ok()
+            .filter(|start| *start > 0)?;
         let bytes = self.0.get(start..)?.split(|byte| *byte == 0).next()?;
         let text = String::from_utf8_lossy(bytes);
-        let text: String = text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        let text: String = text
+            .trim()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST)
+            .collect();
         (!text.is_empty()).then_some(text)
     }
 }
@@ -118,7 +150,11 @@ mod tests {
 
     #[test]
     fn a_device_is_read_by_the_layout_of_windows() {
-        let told = answer(&[(12, b"SanDisk "), (16, b"Ultra\x07           "), (24, b"4C530001")]);
+        let told = answer(&[
+            (12, b"SanDisk "),
+            (16, b"Ultra\x07           "),
+            (24, b"4C530001"),
+        ]);
         assert_eq!(told.model().as_deref(), Some("SanDisk Ultra"));
         assert_eq!(told.serial().as_deref(), Some("4C530001"));
         assert!(told.has_removable_medium() && told.bus() == 7);

@@ -1,4 +1,5 @@
-//! Taking a medium out of use, so that it can be pulled out ("How to eject removable media in Windows", KB 165721).
+//! Taking a medium out of use, so that it can be pulled out ("How to eject removable media in
+//! Windows", KB 165721).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -8,8 +9,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use windows_sys::Win32::System::Ioctl::{
-    FSCTL_DISMOUNT_VOLUME, FSCTL_LOCK_VOLUME, IOCTL_STORAGE_EJECT_MEDIA, IOCTL_STORAGE_MEDIA_REMOVAL,
-    PREVENT_MEDIA_REMOVAL,
+    FSCTL_DISMOUNT_VOLUME, FSCTL_LOCK_VOLUME, IOCTL_STORAGE_EJECT_MEDIA,
+    IOCTL_STORAGE_MEDIA_REMOVAL, PREVENT_MEDIA_REMOVAL,
 };
 
 use super::volume::{ask, open_volume, share_disk, volume_device, volume_path};
@@ -19,7 +20,8 @@ use crate::media::NotEjected;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Whether this account may: whoever works at a server with sticks, as far as can be told without trying.
+/// Whether this account may: whoever works at a server with sticks, as far as can be told without
+/// trying.
 pub fn may_eject() -> bool {
     true
 }
@@ -33,21 +35,47 @@ pub fn eject(path: &Path) -> Result<(), NotEjected> {
     if let Some(other) = beside(&root)? {
         return Err(NotEjected::Beside(other));
     }
-    let volume = OpenOptions::new().read(true).write(true).open(volume_device(&root)?)?;
+    let volume = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(volume_device(&root)?)?;
     volume.sync_all()?;
     lock(&volume)?;
-    ask(&volume, "FSCTL_DISMOUNT_VOLUME", FSCTL_DISMOUNT_VOLUME, &(), &mut ())?;
-    let allowed = PREVENT_MEDIA_REMOVAL { PreventMediaRemoval: false };
+    ask(
+        &volume,
+        "FSCTL_DISMOUNT_VOLUME",
+        FSCTL_DISMOUNT_VOLUME,
+        &(),
+        &mut (),
+    )?;
+    let allowed = PREVENT_MEDIA_REMOVAL {
+        PreventMediaRemoval: false,
+    };
     // Devices without a lock for their medium refuse this; what counts is whether they eject it.
-    let _ = ask(&volume, "IOCTL_STORAGE_MEDIA_REMOVAL", IOCTL_STORAGE_MEDIA_REMOVAL, &allowed, &mut ());
-    Ok(ask(&volume, "IOCTL_STORAGE_EJECT_MEDIA", IOCTL_STORAGE_EJECT_MEDIA, &(), &mut ())?)
+    let _ = ask(
+        &volume,
+        "IOCTL_STORAGE_MEDIA_REMOVAL",
+        IOCTL_STORAGE_MEDIA_REMOVAL,
+        &allowed,
+        &mut (),
+    );
+    Ok(ask(
+        &volume,
+        "IOCTL_STORAGE_EJECT_MEDIA",
+        IOCTL_STORAGE_EJECT_MEDIA,
+        &(),
+        &mut (),
+    )?)
 }
 
 /// Windows locks a volume only when nobody else has anything open on it.
 fn lock(volume: &File) -> Result<(), NotEjected> {
     let mut refused = lock_once(volume);
     for _ in 1..TRIES {
-        if !refused.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        if !refused
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        {
             break;
         }
         sleep(PAUSE);
@@ -67,6 +95,7 @@ fn lock_once(volume: &File) -> io::Result<()> {
 fn beside(root: &OsStr) -> io::Result<Option<PathBuf>> {
     let volume = open_volume(root)?;
     let mut drives = ('A'..='Z').map(|letter| OsString::from(format!("{letter}:\\")));
-    let other = drives.find(|drive| !drive.eq_ignore_ascii_case(root) && share_disk(&volume, drive));
+    let other =
+        drives.find(|drive| !drive.eq_ignore_ascii_case(root) && share_disk(&volume, drive));
     Ok(other.map(PathBuf::from))
 }

@@ -23,17 +23,22 @@ pub fn windows() -> io::Result<PathBuf> {
     // SAFETY: the buffer holds as many units as it is said to.
     let length = unsafe { GetSystemWindowsDirectoryW(buffer.as_mut_ptr(), LONGEST as u32) };
     if length == 0 {
-        return Err(call::last_error("GetSystemWindowsDirectoryW", "of this machine"));
+        return Err(call::last_error(
+            "GetSystemWindowsDirectoryW",
+            "of this machine",
+        ));
     }
     Ok(PathBuf::from(narrow(&buffer)))
 }
 
-/// Where host state lies: `%ProgramData%\pfxvault`, one for the machine, since the keys it backs up are the machine's
-/// (`SHGetKnownFolderPath`, `FOLDERID_ProgramData`: unlike the environment variable, no caller can move it).
+/// Where host state lies: `%ProgramData%\pfxvault`, one for the machine, since the keys it backs up
+/// are the machine's (`SHGetKnownFolderPath`, `FOLDERID_ProgramData`: unlike the environment
+/// variable, no caller can move it).
 pub fn state_folder() -> Option<PathBuf> {
     let mut path = CoTask(ptr::null_mut());
     // SAFETY: the id is a constant; no token asks for this process's own.
-    let code = unsafe { SHGetKnownFolderPath(&FOLDERID_ProgramData, 0, ptr::null_mut(), &raw mut path.0) };
+    let code =
+        unsafe { SHGetKnownFolderPath(&FOLDERID_ProgramData, 0, ptr::null_mut(), &raw mut path.0) };
     if code < 0 {
         return None;
     }

@@ -1,8 +1,9 @@
 //! The records of http.sys, by the HTTP Server API: read whole, written back whole.
 //!
-//! Microsoft: "HttpQueryServiceConfiguration", "HttpSetServiceConfiguration", "HTTP_SERVICE_CONFIG_SSL_PARAM". Of the kinds
-//! of Windows Server 2019 and later (`…CertInfoEx`) the two settings are read that netsh can make; they are told about,
-//! not written. The scoped Central Certificate Store is not read.
+//! Microsoft: "HttpQueryServiceConfiguration", "HttpSetServiceConfiguration",
+//! "HTTP_SERVICE_CONFIG_SSL_PARAM". Of the kinds of Windows Server 2019 and later (`…CertInfoEx`)
+//! the two settings are read that netsh can make; they are told about, not written. The scoped
+//! Central Certificate Store is not read.
 
 use std::ffi::c_void;
 use std::net::Ipv4Addr;
@@ -11,20 +12,23 @@ use std::slice;
 
 use data_encoding::{HEXUPPER, HEXUPPER_PERMISSIVE};
 use windows_sys::Win32::Foundation::{
-    ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER,
-    ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS, ERROR_SUCCESS, HANDLE,
+    ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER,
+    ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS, ERROR_SUCCESS, HANDLE,
 };
 use windows_sys::Win32::Networking::HttpServer::{
-    ExParamTypeHttp2SettingsLimits, ExParamTypeHttp2Window, HTTP_INITIALIZE_CONFIG, HTTP_SERVICE_CONFIG_ID,
-    HTTP_SERVICE_CONFIG_SSL_CCS_KEY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY_EX,
-    HTTP_SERVICE_CONFIG_SSL_CCS_SET, HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX, HTTP_SERVICE_CONFIG_SSL_KEY,
-    HTTP_SERVICE_CONFIG_SSL_PARAM, HTTP_SERVICE_CONFIG_SSL_PARAM_EX, HTTP_SERVICE_CONFIG_SSL_QUERY,
+    ExParamTypeHttp2SettingsLimits, ExParamTypeHttp2Window, HTTP_INITIALIZE_CONFIG,
+    HTTP_SERVICE_CONFIG_ID, HTTP_SERVICE_CONFIG_SSL_CCS_KEY, HTTP_SERVICE_CONFIG_SSL_CCS_QUERY,
+    HTTP_SERVICE_CONFIG_SSL_CCS_QUERY_EX, HTTP_SERVICE_CONFIG_SSL_CCS_SET,
+    HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX, HTTP_SERVICE_CONFIG_SSL_KEY, HTTP_SERVICE_CONFIG_SSL_PARAM,
+    HTTP_SERVICE_CONFIG_SSL_PARAM_EX, HTTP_SERVICE_CONFIG_SSL_QUERY,
     HTTP_SERVICE_CONFIG_SSL_QUERY_EX, HTTP_SERVICE_CONFIG_SSL_SET, HTTP_SERVICE_CONFIG_SSL_SET_EX,
-    HTTP_SERVICE_CONFIG_SSL_SNI_KEY, HTTP_SERVICE_CONFIG_SSL_SNI_QUERY, HTTP_SERVICE_CONFIG_SSL_SNI_QUERY_EX,
-    HTTP_SERVICE_CONFIG_SSL_SNI_SET, HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX, HTTPAPI_VERSION,
-    HttpDeleteServiceConfiguration, HttpInitialize, HttpQueryServiceConfiguration, HttpServiceConfigQueryNext,
-    HttpServiceConfigSSLCertInfo, HttpServiceConfigSslCcsCertInfo, HttpServiceConfigSslCcsCertInfoEx,
-    HttpServiceConfigSslCertInfoEx, HttpServiceConfigSslSniCertInfo, HttpServiceConfigSslSniCertInfoEx,
+    HTTP_SERVICE_CONFIG_SSL_SNI_KEY, HTTP_SERVICE_CONFIG_SSL_SNI_QUERY,
+    HTTP_SERVICE_CONFIG_SSL_SNI_QUERY_EX, HTTP_SERVICE_CONFIG_SSL_SNI_SET,
+    HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX, HTTPAPI_VERSION, HttpDeleteServiceConfiguration,
+    HttpInitialize, HttpQueryServiceConfiguration, HttpServiceConfigQueryNext,
+    HttpServiceConfigSSLCertInfo, HttpServiceConfigSslCcsCertInfo,
+    HttpServiceConfigSslCcsCertInfoEx, HttpServiceConfigSslCertInfoEx,
+    HttpServiceConfigSslSniCertInfo, HttpServiceConfigSslSniCertInfoEx,
     HttpSetServiceConfiguration, HttpTerminate,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
@@ -90,32 +94,52 @@ pub fn properties() -> Result<Vec<Property>, WindowsError> {
             ParamType: kind,
             ..Default::default()
         };
-        found.extend(session.every(HttpServiceConfigSslCertInfoEx, by_address, property_of_address)?);
-        found.extend(session.every(HttpServiceConfigSslSniCertInfoEx, by_name, property_of_name)?);
-        found.extend(session.every(HttpServiceConfigSslCcsCertInfoEx, central, property_of_central)?);
+        found.extend(session.every(
+            HttpServiceConfigSslCertInfoEx,
+            by_address,
+            property_of_address,
+        )?);
+        found.extend(session.every(
+            HttpServiceConfigSslSniCertInfoEx,
+            by_name,
+            property_of_name,
+        )?);
+        found.extend(session.every(
+            HttpServiceConfigSslCcsCertInfoEx,
+            central,
+            property_of_central,
+        )?);
     }
     Ok(found.into_iter().flatten().collect())
 }
 
 /// Adds a record.
 pub fn add(record: &Record) -> Result<(), WindowsError> {
-    Session::start()?.write(HttpSetServiceConfiguration, "HttpSetServiceConfiguration", record)
+    Session::start()?.write(
+        HttpSetServiceConfiguration,
+        "HttpSetServiceConfiguration",
+        record,
+    )
 }
 
-/// Replaces a record at once where Windows can (Windows 10 1703, Server 2019), else by way of none; what was there
-/// comes back if the new one is refused.
+/// Replaces a record at once where Windows can (Windows 10 1703, Server 2019), else by way of none;
+/// what was there comes back if the new one is refused.
 pub fn replace(record: &Record) -> Result<(), WindowsError> {
     let session = Session::start()?;
     let update = |update| session.write(update, "HttpUpdateServiceConfiguration", record);
     match update_function().map(update) {
         None => replace_by_way_of_none(&session, record),
-        Some(Err(error)) if error.code == Code(ERROR_CALL_NOT_IMPLEMENTED) => replace_by_way_of_none(&session, record),
+        Some(Err(error)) if error.code == Code(ERROR_CALL_NOT_IMPLEMENTED) => {
+            replace_by_way_of_none(&session, record)
+        }
         Some(updated) => updated,
     }
 }
 
 fn replace_by_way_of_none(session: &Session, record: &Record) -> Result<(), WindowsError> {
-    let before = records()?.into_iter().find(|other| other.endpoint == record.endpoint);
+    let before = records()?
+        .into_iter()
+        .find(|other| other.endpoint == record.endpoint);
     let missing = || WindowsError::new(QUERY, &record.endpoint, Code::FILE_NOT_FOUND);
     let before = before.ok_or_else(missing)?;
     session.delete(&record.endpoint)?;
@@ -135,7 +159,13 @@ pub fn remove(endpoint: &Endpoint) -> Result<bool, WindowsError> {
 }
 
 /// `HttpSetServiceConfiguration` and its two siblings.
-type Write = unsafe extern "system" fn(HANDLE, HTTP_SERVICE_CONFIG_ID, *const c_void, u32, *const OVERLAPPED) -> u32;
+type Write = unsafe extern "system" fn(
+    HANDLE,
+    HTTP_SERVICE_CONFIG_ID,
+    *const c_void,
+    u32,
+    *const OVERLAPPED,
+) -> u32;
 
 /// Not linked: a program that needs it would not start on Server 2016.
 fn update_function() -> Option<Write> {
@@ -146,7 +176,8 @@ fn update_function() -> Option<Write> {
         return None;
     }
     // SAFETY: the library is loaded; the name ends in NUL.
-    let found = unsafe { GetProcAddress(library, c"HttpUpdateServiceConfiguration".as_ptr().cast()) }?;
+    let found =
+        unsafe { GetProcAddress(library, c"HttpUpdateServiceConfiguration".as_ptr().cast()) }?;
     // SAFETY: the function of that name has this signature (http.h).
     Some(unsafe { std::mem::transmute::<unsafe extern "system" fn() -> isize, Write>(found) })
 }
@@ -163,7 +194,10 @@ impl Drop for Session {
 
 impl Session {
     fn start() -> Result<Self, WindowsError> {
-        let version = HTTPAPI_VERSION { HttpApiMajorVersion: 2, HttpApiMinorVersion: 0 };
+        let version = HTTPAPI_VERSION {
+            HttpApiMajorVersion: 2,
+            HttpApiMinorVersion: 0,
+        };
         // SAFETY: takes plain values and nothing that is reserved.
         let code = unsafe { HttpInitialize(version, HTTP_INITIALIZE_CONFIG, ptr::null_mut()) };
         done(code, "HttpInitialize", "this machine").map(|()| Self(()))
@@ -178,27 +212,39 @@ impl Session {
     ) -> Result<Vec<Found>, WindowsError> {
         let mut found = Vec::new();
         for token in 0..MOST_RECORDS {
-            let Some(answer) = self.query(kind, &question(token))? else { return Ok(found) };
+            let Some(answer) = self.query(kind, &question(token))? else {
+                return Ok(found);
+            };
             if size_of_val(answer.as_slice()) < size_of::<Set>() {
                 return Err(nonsense(QUERY, kind));
             }
-            // SAFETY: the aligned buffer holds the structure that this kind is answered with, and what it points to.
+            // SAFETY: the aligned buffer holds the structure that this kind is answered with, and
+            // what it points to.
             let set = unsafe { &*answer.as_ptr().cast::<Set>() };
             found.push(read(set).ok_or_else(|| nonsense(QUERY, kind))?);
         }
         Err(nonsense(QUERY, kind))
     }
 
-    /// One answer, in a buffer that its pointers point into; `None` after the last one, and for a kind that this
-    /// Windows does not know.
-    fn query<Query>(&self, kind: HTTP_SERVICE_CONFIG_ID, question: &Query) -> Result<Option<Vec<u64>>, WindowsError> {
+    /// One answer, in a buffer that its pointers point into; `None` after the last one, and for a
+    /// kind that this Windows does not know.
+    fn query<Query>(
+        &self,
+        kind: HTTP_SERVICE_CONFIG_ID,
+        question: &Query,
+    ) -> Result<Option<Vec<u64>>, WindowsError> {
         let mut answer: Vec<u64> = Vec::new();
         loop {
             let mut size = size_of_val(answer.as_slice()) as u32;
-            let start = if answer.is_empty() { ptr::null_mut() } else { answer.as_mut_ptr().cast::<c_void>() };
+            let start = if answer.is_empty() {
+                ptr::null_mut()
+            } else {
+                answer.as_mut_ptr().cast::<c_void>()
+            };
             let asked = ptr::from_ref(question).cast::<c_void>();
             let (asked_size, no_handle) = (size_of::<Query>() as u32, ptr::null_mut());
-            // SAFETY: question and buffer are as large as said; neither handle nor overlapped structure is used.
+            // SAFETY: question and buffer are as large as said; neither handle nor overlapped
+            // structure is used.
             let code = unsafe {
                 HttpQueryServiceConfiguration(
                     no_handle,
@@ -223,14 +269,24 @@ impl Session {
         }
     }
 
-    fn write(&self, function: Write, call: &'static str, record: &Record) -> Result<(), WindowsError> {
+    fn write(
+        &self,
+        function: Write,
+        call: &'static str,
+        record: &Record,
+    ) -> Result<(), WindowsError> {
         let parts = Parts::of(record).ok_or_else(|| nonsense(call, &record.endpoint))?;
         apply(function, call, &record.endpoint, parts.param())
     }
 
     fn delete(&self, endpoint: &Endpoint) -> Result<(), WindowsError> {
         let call = "HttpDeleteServiceConfiguration";
-        apply(HttpDeleteServiceConfiguration, call, endpoint, HTTP_SERVICE_CONFIG_SSL_PARAM::default())
+        apply(
+            HttpDeleteServiceConfiguration,
+            call,
+            endpoint,
+            HTTP_SERVICE_CONFIG_SSL_PARAM::default(),
+        )
     }
 }
 
@@ -239,7 +295,11 @@ fn is_growth(size: u32, answer: &[u64]) -> bool {
 }
 
 fn done(code: u32, call: &'static str, object: impl std::fmt::Display) -> Result<(), WindowsError> {
-    if code == ERROR_SUCCESS { Ok(()) } else { Err(WindowsError::new(call, object, Code(code))) }
+    if code == ERROR_SUCCESS {
+        Ok(())
+    } else {
+        Err(WindowsError::new(call, object, Code(code)))
+    }
 }
 
 /// Calls a function with the structure of the endpoint's kind.
@@ -252,19 +312,35 @@ fn apply(
     let code = match endpoint {
         Endpoint::Address { ip, port } => {
             let mut address = address::storage(*ip, *port);
-            let key = HTTP_SERVICE_CONFIG_SSL_KEY { pIpPort: ptr::from_mut(&mut address).cast() };
-            let set = HTTP_SERVICE_CONFIG_SSL_SET { KeyDesc: key, ParamDesc: param };
+            let key = HTTP_SERVICE_CONFIG_SSL_KEY {
+                pIpPort: ptr::from_mut(&mut address).cast(),
+            };
+            let set = HTTP_SERVICE_CONFIG_SSL_SET {
+                KeyDesc: key,
+                ParamDesc: param,
+            };
             give(function, HttpServiceConfigSSLCertInfo, &set)
         }
         Endpoint::Name { host, port } => {
             let mut host = wide(host);
-            let key = HTTP_SERVICE_CONFIG_SSL_SNI_KEY { IpPort: everywhere(*port), Host: host.as_mut_ptr() };
-            let set = HTTP_SERVICE_CONFIG_SSL_SNI_SET { KeyDesc: key, ParamDesc: param };
+            let key = HTTP_SERVICE_CONFIG_SSL_SNI_KEY {
+                IpPort: everywhere(*port),
+                Host: host.as_mut_ptr(),
+            };
+            let set = HTTP_SERVICE_CONFIG_SSL_SNI_SET {
+                KeyDesc: key,
+                ParamDesc: param,
+            };
             give(function, HttpServiceConfigSslSniCertInfo, &set)
         }
         Endpoint::Central { port } => {
-            let key = HTTP_SERVICE_CONFIG_SSL_CCS_KEY { LocalAddress: everywhere(*port) };
-            let set = HTTP_SERVICE_CONFIG_SSL_CCS_SET { KeyDesc: key, ParamDesc: param };
+            let key = HTTP_SERVICE_CONFIG_SSL_CCS_KEY {
+                LocalAddress: everywhere(*port),
+            };
+            let set = HTTP_SERVICE_CONFIG_SSL_CCS_SET {
+                KeyDesc: key,
+                ParamDesc: param,
+            };
             give(function, HttpServiceConfigSslCcsCertInfo, &set)
         }
     };
@@ -279,7 +355,15 @@ fn everywhere(port: u16) -> windows_sys::Win32::Networking::WinSock::SOCKADDR_ST
 fn give<Set>(function: Write, kind: HTTP_SERVICE_CONFIG_ID, set: &Set) -> u32 {
     let size = size_of::<Set>() as u32;
     // SAFETY: the structure is the one of this kind and points to what outlives the call.
-    unsafe { function(ptr::null_mut(), kind, ptr::from_ref(set).cast(), size, ptr::null()) }
+    unsafe {
+        function(
+            ptr::null_mut(),
+            kind,
+            ptr::from_ref(set).cast(),
+            size,
+            ptr::null(),
+        )
+    }
 }
 
 /// What `HTTP_SERVICE_CONFIG_SSL_PARAM` points to.
@@ -295,7 +379,9 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// `None` if the record holds what no record of http.sys can.
     fn of(record: &'a Record) -> Option<Self> {
-        let hash = HEXUPPER_PERMISSIVE.decode(record.thumbprint.as_deref().unwrap_or_default().as_bytes()).ok()?;
+        let hash = HEXUPPER_PERMISSIVE
+            .decode(record.thumbprint.as_deref().unwrap_or_default().as_bytes())
+            .ok()?;
         Some(Self {
             record,
             hash,
@@ -308,11 +394,18 @@ impl<'a> Parts<'a> {
 
     /// Valid as long as the parts are; http.sys only reads through its pointers.
     fn param(&self) -> HTTP_SERVICE_CONFIG_SSL_PARAM {
-        let text = |text: &Option<Vec<u16>>| text.as_ref().map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut());
+        let text = |text: &Option<Vec<u16>>| {
+            text.as_ref()
+                .map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut())
+        };
         let no_hash = self.hash.is_empty();
         HTTP_SERVICE_CONFIG_SSL_PARAM {
             SslHashLength: self.hash.len() as u32,
-            pSslHash: if no_hash { ptr::null_mut() } else { self.hash.as_ptr().cast_mut().cast() },
+            pSslHash: if no_hash {
+                ptr::null_mut()
+            } else {
+                self.hash.as_ptr().cast_mut().cast()
+            },
             AppId: self.app_id,
             pSslCertStoreName: text(&self.store),
             DefaultCertCheckMode: self.record.check_mode,
@@ -360,7 +453,10 @@ fn of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET) -> Option<Record> {
 
 fn name(key: &HTTP_SERVICE_CONFIG_SSL_SNI_KEY) -> Option<Endpoint> {
     let (_, port) = address::read(ptr::from_ref(&key.IpPort).cast())?;
-    Some(Endpoint::Name { host: text_at(key.Host).into_string().ok()?, port })
+    Some(Endpoint::Name {
+        host: text_at(key.Host).into_string().ok()?,
+        port,
+    })
 }
 
 fn of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET) -> Option<Record> {
@@ -374,7 +470,10 @@ fn property_of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET_EX) -> Option<Option<Pr
 }
 
 fn property_of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX) -> Option<Option<Property>> {
-    Some(property(name(&set.KeyDesc)?.in_lower_case(), &set.ParamDesc))
+    Some(property(
+        name(&set.KeyDesc)?.in_lower_case(),
+        &set.ParamDesc,
+    ))
 }
 
 fn property_of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX) -> Option<Option<Property>> {
@@ -382,8 +481,8 @@ fn property_of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX) -> Option<Optio
     Some(property(Endpoint::Central { port }, &set.ParamDesc))
 }
 
-/// The property in an answer, if it is not what Windows begins with, which is what `netsh http show sslcert` shows for
-/// every record.
+/// The property in an answer, if it is not what Windows begins with, which is what `netsh http show
+/// sslcert` shows for every record.
 fn property(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM_EX) -> Option<Property> {
     let value = if param.ParamType == ExParamTypeHttp2Window {
         // SAFETY: the part of the union that this type has; any bytes are a number.
@@ -392,8 +491,12 @@ fn property(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM_EX) -> Opt
     } else {
         // SAFETY: the part of the union that the other type has; any bytes are numbers.
         let limits = unsafe { param.Anonymous.Http2SettingsLimitsParam };
-        let (frame, minute) = (limits.Http2MaxSettingsPerFrame, limits.Http2MaxSettingsPerMinute);
-        let value = || format!("propertyid=1 maxsettingsperframe={frame} maxsettingsperminute={minute}");
+        let (frame, minute) = (
+            limits.Http2MaxSettingsPerFrame,
+            limits.Http2MaxSettingsPerMinute,
+        );
+        let value =
+            || format!("propertyid=1 maxsettingsperframe={frame} maxsettingsperminute={minute}");
         ((frame, minute) != (2_796_202, u32::MAX)).then(value)
     };
     value.map(|value| Property { endpoint, value })
@@ -423,18 +526,30 @@ fn thumbprint(param: &HTTP_SERVICE_CONFIG_SSL_PARAM) -> Option<Option<String>> {
         return None;
     }
     // SAFETY: Windows says that so many bytes lie there, in the buffer of the answer.
-    let hash = unsafe { slice::from_raw_parts(param.pSslHash.cast::<u8>(), param.SslHashLength as usize) };
+    let hash =
+        unsafe { slice::from_raw_parts(param.pSslHash.cast::<u8>(), param.SslHashLength as usize) };
     Some(Some(HEXUPPER.encode(hash)))
 }
 
 fn optional(text: PWSTR) -> Option<Option<String>> {
-    if text.is_null() { Some(None) } else { text_at(text).into_string().ok().map(Some) }
+    if text.is_null() {
+        Some(None)
+    } else {
+        text_at(text).into_string().ok().map(Some)
+    }
 }
 
 /// Upper-case, in braces.
 fn guid(id: &GUID) -> String {
     let tail = HEXUPPER.encode(&id.data4);
-    format!("{{{:08X}-{:04X}-{:04X}-{}-{}}}", id.data1, id.data2, id.data3, &tail[..4], &tail[4..])
+    format!(
+        "{{{:08X}-{:04X}-{:04X}-{}-{}}}",
+        id.data1,
+        id.data2,
+        id.data3,
+        &tail[..4],
+        &tail[4..]
+    )
 }
 
 fn parse_guid(text: &str) -> Option<GUID> {
@@ -456,8 +571,16 @@ mod tests {
         let parsed = parse_guid(IIS_APP_ID).unwrap();
         assert_eq!((parsed.data1, parsed.data4[0]), (0x4DC3_E181, 0xB0));
         assert_eq!(guid(&parsed), IIS_APP_ID);
-        assert_eq!(guid(&parse_guid(&IIS_APP_ID.to_lowercase()).unwrap()), IIS_APP_ID);
-        for wrong in ["", "{}", &IIS_APP_ID[1..], "{4DC3E181E14B-4A21-B022-59FC669B0914}"] {
+        assert_eq!(
+            guid(&parse_guid(&IIS_APP_ID.to_lowercase()).unwrap()),
+            IIS_APP_ID
+        );
+        for wrong in [
+            "",
+            "{}",
+            &IIS_APP_ID[1..],
+            "{4DC3E181E14B-4A21-B022-59FC669B0914}",
+        ] {
             assert!(parse_guid(wrong).is_none(), "{wrong}");
         }
     }
@@ -466,9 +589,24 @@ mod tests {
     fn a_record_that_cannot_be_is_not_given_to_windows() {
         let endpoint = Endpoint::Central { port: 443 };
         let param = HTTP_SERVICE_CONFIG_SSL_PARAM::default();
-        let good = Record { app_id: IIS_APP_ID.into(), ..record(endpoint, &param).unwrap() };
+        let good = Record {
+            app_id: IIS_APP_ID.into(),
+            ..record(endpoint, &param).unwrap()
+        };
         assert!(Parts::of(&good).is_some());
-        assert!(Parts::of(&Record { app_id: "IIS".into(), ..good.clone() }).is_none());
-        assert!(Parts::of(&Record { thumbprint: Some("XY".into()), ..good }).is_none());
+        assert!(
+            Parts::of(&Record {
+                app_id: "IIS".into(),
+                ..good.clone()
+            })
+            .is_none()
+        );
+        assert!(
+            Parts::of(&Record {
+                thumbprint: Some("XY".into()),
+                ..good
+            })
+            .is_none()
+        );
     }
 }

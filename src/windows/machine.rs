@@ -1,4 +1,5 @@
-//! This machine: its certificate stores and keys, the records of http.sys, the configuration of IIS.
+//! This machine: its certificate stores and keys, the records of http.sys, the configuration of
+//! IIS.
 
 use std::io;
 use std::net::IpAddr;
@@ -8,8 +9,9 @@ use crate::files;
 use crate::server::iis::config;
 use crate::server::iis::sites::{CentralStore, Settings};
 use crate::server::iis::{
-    BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts, KeyLink, Keys, NewKey,
-    NoExport, Properties, Record, Signature, SiteConfig, StoreName, StoredCertificate, WindowsError,
+    BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
+    KeyLink, Keys, NewKey, NoExport, Properties, Record, Signature, SiteConfig, StoreName,
+    StoredCertificate, WindowsError,
 };
 use crate::vault::id::Hash;
 
@@ -19,7 +21,8 @@ use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, proces
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
-const REBIND_TASK: &str = r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
+const REBIND_TASK: &str =
+    r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
 
 /// The machine this runs on.
 pub struct LocalMachine;
@@ -32,7 +35,12 @@ pub fn iis() -> Option<Iis<'static>> {
 impl LocalMachine {
     /// The seam.
     pub fn iis(&self) -> Iis<'static> {
-        Iis { stores: &LocalMachine, keys: &LocalMachine, http: &LocalMachine, sites: &LocalMachine }
+        Iis {
+            stores: &LocalMachine,
+            keys: &LocalMachine,
+            http: &LocalMachine,
+            sites: &LocalMachine,
+        }
     }
 }
 
@@ -48,10 +56,15 @@ impl CertStores for LocalMachine {
         let mut found = Vec::new();
         for other in Store::others()? {
             // What this process may not read, it knows nothing of.
-            let contexts = Store::read_other(&other).and_then(|store| store.contexts()).unwrap_or_default();
+            let contexts = Store::read_other(&other)
+                .and_then(|store| store.contexts())
+                .unwrap_or_default();
             let certificates = contexts.iter().filter_map(|context| context.stored().ok());
             let store = &other.name;
-            found.extend(certificates.map(|certificate| Elsewhere { store: store.clone(), certificate }));
+            found.extend(certificates.map(|certificate| Elsewhere {
+                store: store.clone(),
+                certificate,
+            }));
         }
         Ok(found)
     }
@@ -60,10 +73,16 @@ impl CertStores for LocalMachine {
         Store::write(store)?.add_new(&Context::new(certificate)?)
     }
 
-    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError> {
+    fn change(
+        &self,
+        store: StoreName,
+        certificate: &Hash,
+        properties: &Properties,
+    ) -> Result<(), WindowsError> {
         let opened = Store::write(store)?;
         let found = opened.find(certificate)?;
-        let missing = || WindowsError::new("CertEnumCertificatesInStore", store, Code::CERT_NOT_FOUND);
+        let missing =
+            || WindowsError::new("CertEnumCertificatesInStore", store, Code::CERT_NOT_FOUND);
         opened.change(&found.ok_or_else(missing)?, properties)
     }
 
@@ -82,19 +101,33 @@ impl Keys for LocalMachine {
     }
 
     fn inspect(&self, key: &KeyLink) -> Result<KeyFacts, WindowsError> {
-        if key.is_cng() { cng::inspect(key) } else { capi::inspect(key) }
+        if key.is_cng() {
+            cng::inspect(key)
+        } else {
+            capi::inspect(key)
+        }
     }
 
     fn export(&self, key: &KeyLink) -> Result<ExportedKey, NoExport> {
-        let exported = if key.is_cng() { cng::export(key) } else { capi::export(key) };
+        let exported = if key.is_cng() {
+            cng::export(key)
+        } else {
+            capi::export(key)
+        };
         match exported {
-            Err(NoExport::Refused(_) | NoExport::UnknownForm) if !is_of_windows(key) => export_as_pfx(key),
+            Err(NoExport::Refused(_) | NoExport::UnknownForm) if !is_of_windows(key) => {
+                export_as_pfx(key)
+            }
             exported => exported,
         }
     }
 
     fn create(&self, key: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
-        if key.is_cng() { cng::create(key, new) } else { capi::create(key, new) }
+        if key.is_cng() {
+            cng::create(key, new)
+        } else {
+            capi::create(key, new)
+        }
     }
 
     fn delete(&self, key: &KeyLink) -> Result<bool, WindowsError> {
@@ -102,11 +135,19 @@ impl Keys for LocalMachine {
         if key.container.is_empty() {
             return Err(nonsense("CryptAcquireContextW", key));
         }
-        if key.is_cng() { cng::delete(key) } else { capi::delete(key) }
+        if key.is_cng() {
+            cng::delete(key)
+        } else {
+            capi::delete(key)
+        }
     }
 
     fn sign(&self, key: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
-        if key.is_cng() { cng::sign(key, challenge) } else { capi::sign(key, challenge) }
+        if key.is_cng() {
+            cng::sign(key, challenge)
+        } else {
+            capi::sign(key, challenge)
+        }
     }
 
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
@@ -151,23 +192,35 @@ impl SiteConfig for LocalMachine {
         address::of_this_machine()
     }
 
-    /// Unlike the functions that tell a version, this value does not depend on what the program was built for.
+    /// Unlike the functions that tell a version, this value does not depend on what the program was
+    /// built for.
     fn windows_build(&self) -> u32 {
-        registry::text(WINDOWS_VERSION, "CurrentBuildNumber").ok().and_then(|build| build.parse().ok()).unwrap_or(0)
+        registry::text(WINDOWS_VERSION, "CurrentBuildNumber")
+            .ok()
+            .and_then(|build| build.parse().ok())
+            .unwrap_or(0)
     }
 
     fn settings(&self) -> Settings {
         let text = |name| registry::text(CENTRAL_STORE, name).unwrap_or_default();
-        let enabled = registry::number(CENTRAL_STORE, "Enabled").is_some_and(|enabled| enabled != 0);
-        let central_store =
-            enabled.then(|| CentralStore { location: text("CertStoreLocation"), user: text("UserName") });
+        let enabled =
+            registry::number(CENTRAL_STORE, "Enabled").is_some_and(|enabled| enabled != 0);
+        let central_store = enabled.then(|| CentralStore {
+            location: text("CertStoreLocation"),
+            user: text("UserName"),
+        });
         // They are told about only: what cannot be read is as if it were not there.
         let properties = http_sys::properties().unwrap_or_default();
-        Settings { central_store, automatic_rebind: automatic_rebind(), properties }
+        Settings {
+            central_store,
+            automatic_rebind: automatic_rebind(),
+            properties,
+        }
     }
 }
 
-/// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot be read.
+/// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot
+/// be read.
 fn automatic_rebind() -> Option<bool> {
     match files::read_input(&folders::windows().ok()?.join(REBIND_TASK)) {
         Ok(task) => config::task_is_enabled(&task),
@@ -185,8 +238,14 @@ fn is_of_windows(key: &KeyLink) -> bool {
 fn export_as_pfx(key: &KeyLink) -> Result<ExportedKey, NoExport> {
     for store in StoreName::WITH_KEYS {
         let certificates = LocalMachine.certificates(store)?;
-        if let Some(leads) = certificates.iter().find(|certificate| certificate.properties.key.as_ref() == Some(key)) {
-            return Ok(ExportedKey { pkcs8: pfx_fallback::export(leads)?, access: Vec::new() });
+        if let Some(leads) = certificates
+            .iter()
+            .find(|certificate| certificate.properties.key.as_ref() == Some(key))
+        {
+            return Ok(ExportedKey {
+                pkcs8: pfx_fallback::export(leads)?,
+                access: Vec::new(),
+            });
         }
     }
     Err(NoExport::UnknownForm)

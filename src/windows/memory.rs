@@ -15,7 +15,8 @@ pub struct Local<T>(pub *mut T);
 
 impl<T> Drop for Local<T> {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from LocalAlloc or is null, and nothing else owns it. What cannot be freed stays.
+        // SAFETY: the pointer came from LocalAlloc or is null, and nothing else owns it. What
+        // cannot be freed stays.
         unsafe { LocalFree(self.0.cast::<c_void>()) };
     }
 }
@@ -25,7 +26,8 @@ pub struct CoTask<T>(pub *mut T);
 
 impl<T> Drop for CoTask<T> {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from CoTaskMemAlloc or is null, and nothing else owns it. Nothing is returned.
+        // SAFETY: the pointer came from CoTaskMemAlloc or is null, and nothing else owns it.
+        // Nothing is returned.
         unsafe { CoTaskMemFree(self.0.cast::<c_void>()) };
     }
 }
@@ -35,7 +37,8 @@ pub struct NetApi<T>(pub *mut T);
 
 impl<T> Drop for NetApi<T> {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from such a function or is null, and nothing else owns it. What cannot be freed stays.
+        // SAFETY: the pointer came from such a function or is null, and nothing else owns it. What
+        // cannot be freed stays.
         unsafe { NetApiBufferFree(self.0.cast::<c_void>()) };
     }
 }
@@ -56,7 +59,8 @@ impl CoTask<u16> {
 
 /// A NUL-terminated string of Windows, in a block that is still there. Null is an empty string.
 pub fn text_at(start: *const u16) -> OsString {
-    // SAFETY: only called for strings of Windows, which end in NUL inside their block; null has no length.
+    // SAFETY: only called for strings of Windows, which end in NUL inside their block; null has no
+    // length.
     let length = unsafe { lstrlenW(start) };
     if length == 0 {
         return OsString::new();

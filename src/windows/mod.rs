@@ -1,7 +1,8 @@
 //! Windows: the only `unsafe` code of the program.
 //!
-//! One call stands in each `unsafe` block, what it returns is checked on the next line, and its error names the call
-//! and the object. Plain values go in and out: no handle and no pointer leaves this module.
+//! One call stands in each `unsafe` block, what it returns is checked on the next line, and its
+//! error names the call and the object. Plain values go in and out: no handle and no pointer leaves
+//! this module.
 
 mod access;
 pub mod acl;
@@ -45,9 +46,13 @@ pub use folders::state_folder;
 pub use keys::{Keys, Unechoed, forget_typed, interrupt};
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
-pub use volume::{facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache, volumes};
+pub use volume::{
+    facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache,
+    volumes,
+};
 
-/// Windows numbers no attachments: a medium was away for certain only after this program has ejected it.
+/// Windows numbers no attachments: a medium was away for certain only after this program has
+/// ejected it.
 pub fn attachment(_path: &std::path::Path) -> Option<String> {
     None
 }

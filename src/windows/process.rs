@@ -1,4 +1,5 @@
-//! This process and its machine: name, account, elevation, and what must not leave the process's memory.
+//! This process and its machine: name, account, elevation, and what must not leave the process's
+//! memory.
 
 use std::ffi::c_void;
 use std::io;
@@ -7,12 +8,16 @@ use std::ptr;
 
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
-    GetTokenInformation, PSID, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenElevation,
-    TokenUser,
+    GetTokenInformation, PSID, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER,
+    TokenElevation, TokenUser,
 };
-use windows_sys::Win32::System::Diagnostics::Debug::{SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode};
+use windows_sys::Win32::System::Diagnostics::Debug::{
+    SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode,
+};
 use windows_sys::Win32::System::ErrorReporting::{WER_FAULT_REPORTING_FLAG_NOHEAP, WerSetFlags};
-use windows_sys::Win32::System::LibraryLoader::{LOAD_LIBRARY_SEARCH_SYSTEM32, SetDefaultDllDirectories};
+use windows_sys::Win32::System::LibraryLoader::{
+    LOAD_LIBRARY_SEARCH_SYSTEM32, SetDefaultDllDirectories,
+};
 use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -20,28 +25,37 @@ use super::memory::Local;
 use super::wide::narrow;
 use super::{acl, call};
 
-/// Largest SID with its attributes: `SECURITY_MAX_SID_SIZE` is 68 bytes, in units of eight for its alignment.
+/// Largest SID with its attributes: `SECURITY_MAX_SID_SIZE` is 68 bytes, in units of eight for its
+/// alignment.
 const TOKEN_WORDS: usize = 16;
 /// Longest DNS host name label, with its NUL: 63 bytes, and room for what a registry may hold.
 const HOST_NAME: usize = 256;
 
-/// This machine's name (`GetComputerNameExW`, `ComputerNameDnsHostname`: not cut to 15 letters, unlike the NetBIOS
-/// name). Empty if Windows will not say.
+/// This machine's name (`GetComputerNameExW`, `ComputerNameDnsHostname`: not cut to 15 letters,
+/// unlike the NetBIOS name). Empty if Windows will not say.
 pub fn host_name() -> String {
     let mut buffer = [0_u16; HOST_NAME];
     let mut length = HOST_NAME as u32;
     // SAFETY: the buffer holds `length` units.
-    let told = unsafe { GetComputerNameExW(ComputerNameDnsHostname, buffer.as_mut_ptr(), &raw mut length) };
+    let told = unsafe {
+        GetComputerNameExW(
+            ComputerNameDnsHostname,
+            buffer.as_mut_ptr(),
+            &raw mut length,
+        )
+    };
     if told == 0 {
         return String::new();
     }
     narrow(&buffer).to_string_lossy().into_owned()
 }
 
-/// Keeps secrets out of crash reports and foreign code out of the process: no error dialog and no heap in a report
-/// (`SetErrorMode`, `WerSetFlags`), libraries only from System32 from now on (`SetDefaultDllDirectories`).
+/// Keeps secrets out of crash reports and foreign code out of the process: no error dialog and no
+/// heap in a report (`SetErrorMode`, `WerSetFlags`), libraries only from System32 from now on
+/// (`SetDefaultDllDirectories`).
 ///
-/// A dump that an administrator asked for in the registry ("Collecting User-Mode Dumps") is made all the same.
+/// A dump that an administrator asked for in the registry ("Collecting User-Mode Dumps") is made
+/// all the same.
 pub fn harden_process() {
     // Each is a second line: a Windows that refuses one is no reason to refuse a backup.
     // SAFETY: takes and returns plain numbers.
@@ -85,7 +99,8 @@ impl Account {
 
     /// Its SID, good as long as `self` is.
     pub fn sid(&self) -> PSID {
-        // SAFETY: the call that made `self` filled the buffer with this structure; the buffer is aligned for it.
+        // SAFETY: the call that made `self` filled the buffer with this structure; the buffer is
+        // aligned for it.
         let user = unsafe { *self.0.as_ptr().cast::<TOKEN_USER>() };
         user.User.Sid
     }
@@ -102,14 +117,23 @@ fn account_sid() -> io::Result<String> {
 }
 
 /// Boxed, because the structures point into their own buffer: it must not move.
-fn token_information(class: TOKEN_INFORMATION_CLASS, name: &str) -> io::Result<Box<[u64; TOKEN_WORDS]>> {
+fn token_information(
+    class: TOKEN_INFORMATION_CLASS,
+    name: &str,
+) -> io::Result<Box<[u64; TOKEN_WORDS]>> {
     let token = process_token()?;
     let mut buffer = Box::new([0_u64; TOKEN_WORDS]);
     let size = size_of_val(&*buffer) as u32;
     let mut length = 0;
     // SAFETY: the buffer holds `size` bytes.
     let told = unsafe {
-        GetTokenInformation(token.as_raw_handle(), class, buffer.as_mut_ptr().cast::<c_void>(), size, &raw mut length)
+        GetTokenInformation(
+            token.as_raw_handle(),
+            class,
+            buffer.as_mut_ptr().cast::<c_void>(),
+            size,
+            &raw mut length,
+        )
     };
     call::succeeded(told, "GetTokenInformation", name)?;
     Ok(buffer)

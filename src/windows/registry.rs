@@ -1,4 +1,5 @@
-//! Values of the registry: single ones of the machine or of the running user, and whatever texts a key holds.
+//! Values of the registry: single ones of the machine or of the running user, and whatever texts a
+//! key holds.
 
 use std::ffi::c_void;
 use std::io;
@@ -6,9 +7,9 @@ use std::ptr;
 
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::System::Registry::{
-    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ,
-    RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegCloseKey, RegEnumKeyExW, RegEnumValueW, RegGetValueW, RegOpenKeyExW,
-    RegSetKeyValueW,
+    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, REG_DWORD, REG_EXPAND_SZ,
+    REG_MULTI_SZ, REG_SZ, RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegCloseKey, RegEnumKeyExW,
+    RegEnumValueW, RegGetValueW, RegOpenKeyExW, RegSetKeyValueW,
 };
 
 use super::call;
@@ -42,7 +43,11 @@ pub fn text(key: &str, name: &str) -> io::Result<String> {
         )
     };
     if code != ERROR_SUCCESS {
-        return Err(call::coded("RegGetValueW", format_args!("{key}\\{name}"), code));
+        return Err(call::coded(
+            "RegGetValueW",
+            format_args!("{key}\\{name}"),
+            code,
+        ));
     }
     Ok(narrow(&buffer).to_string_lossy().into_owned())
 }
@@ -62,9 +67,24 @@ fn number_of(root: HKEY, key: &str, name: &str) -> Option<u32> {
     let mut value = 0_u32;
     let mut size = size_of_val(&value) as u32;
     let (wide_key, wide_name) = (wide(key), wide(name));
-    let (kind, to, size) = (RRF_RT_REG_DWORD, ptr::from_mut(&mut value).cast::<c_void>(), &raw mut size);
-    // SAFETY: both names end in NUL; the number has the size that is given; the type is not asked for.
-    let code = unsafe { RegGetValueW(root, wide_key.as_ptr(), wide_name.as_ptr(), kind, ptr::null_mut(), to, size) };
+    let (kind, to, size) = (
+        RRF_RT_REG_DWORD,
+        ptr::from_mut(&mut value).cast::<c_void>(),
+        &raw mut size,
+    );
+    // SAFETY: both names end in NUL; the number has the size that is given; the type is not asked
+    // for.
+    let code = unsafe {
+        RegGetValueW(
+            root,
+            wide_key.as_ptr(),
+            wide_name.as_ptr(),
+            kind,
+            ptr::null_mut(),
+            to,
+            size,
+        )
+    };
     (code == ERROR_SUCCESS).then_some(value)
 }
 
@@ -97,30 +117,48 @@ impl Key {
 
     /// The keys directly below this one.
     pub fn children(&self) -> Vec<Self> {
-        self.children_with_names().into_iter().map(|(_, child)| child).collect()
+        self.children_with_names()
+            .into_iter()
+            .map(|(_, child)| child)
+            .collect()
     }
 
     /// The keys directly below this one, with their names.
     pub fn children_with_names(&self) -> Vec<(String, Self)> {
         let names = (0..MOST).map_while(|index| self.child_name(index));
-        names.filter_map(|name| self.below(&name).map(|child| (name, child))).collect()
+        names
+            .filter_map(|name| self.below(&name).map(|child| (name, child)))
+            .collect()
     }
 
     fn child_name(&self, index: u32) -> Option<String> {
         let mut name = [0_u16; LONGEST];
         let mut length = LONGEST as u32;
         let (start, none) = (name.as_mut_ptr(), ptr::null_mut());
-        // SAFETY: the key is open; the buffer holds `length` units; class and time are not asked for.
+        // SAFETY: the key is open; the buffer holds `length` units; class and time are not asked
+        // for.
         let code = unsafe {
-            RegEnumKeyExW(self.0, index, start, &raw mut length, ptr::null(), none, ptr::null_mut(), ptr::null_mut())
+            RegEnumKeyExW(
+                self.0,
+                index,
+                start,
+                &raw mut length,
+                ptr::null(),
+                none,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
         };
         (code == ERROR_SUCCESS).then(|| narrow(&name).to_string_lossy().into_owned())
     }
 
-    /// The texts in this key with their names; a value of several lines is given line by line. What is no text, or
-    /// larger than any path, is left out.
+    /// The texts in this key with their names; a value of several lines is given line by line. What
+    /// is no text, or larger than any path, is left out.
     pub fn texts(&self) -> Vec<(String, String)> {
-        (0..MOST).map_while(|index| self.value(index)).flatten().collect()
+        (0..MOST)
+            .map_while(|index| self.value(index))
+            .flatten()
+            .collect()
     }
 
     fn value(&self, index: u32) -> Option<Vec<(String, String)>> {
@@ -130,13 +168,24 @@ impl Key {
         let (start, to) = (name.as_mut_ptr(), data.as_mut_ptr().cast::<u8>());
         // SAFETY: the key is open; both buffers are as large as said; the kind takes a number.
         let code = unsafe {
-            RegEnumValueW(self.0, index, start, &raw mut length, ptr::null(), &raw mut kind, to, &raw mut size)
+            RegEnumValueW(
+                self.0,
+                index,
+                start,
+                &raw mut length,
+                ptr::null(),
+                &raw mut kind,
+                to,
+                &raw mut size,
+            )
         };
         match code {
             ERROR_SUCCESS if [REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ].contains(&kind) => {
                 let name = narrow(&name).to_string_lossy().into_owned();
                 let lines = data[..size as usize / size_of::<u16>()].split(|unit| *unit == 0);
-                let lines = lines.filter(|line| !line.is_empty()).map(String::from_utf16_lossy);
+                let lines = lines
+                    .filter(|line| !line.is_empty())
+                    .map(String::from_utf16_lossy);
                 Some(lines.map(|line| (name.clone(), line)).collect())
             }
             ERROR_SUCCESS | ERROR_MORE_DATA => Some(Vec::new()),
@@ -147,7 +196,8 @@ impl Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        // SAFETY: opened by `open` and closed only here. What cannot be closed ends with the process.
+        // SAFETY: opened by `open` and closed only here. What cannot be closed ends with the
+        // process.
         unsafe { RegCloseKey(self.0) };
     }
 }
@@ -185,7 +235,11 @@ fn set(key: &str, name: &str, kind: u32, bytes: &[u8]) -> io::Result<()> {
         )
     };
     if code != ERROR_SUCCESS {
-        return Err(call::coded("RegSetKeyValueW", format_args!("{key}\\{name}"), code));
+        return Err(call::coded(
+            "RegSetKeyValueW",
+            format_args!("{key}\\{name}"),
+            code,
+        ));
     }
     Ok(())
 }

@@ -8,22 +8,27 @@ use std::ptr;
 use std::slice;
 
 use windows_sys::Win32::Security::Cryptography::{
-    CERT_ARCHIVED_PROP_ID, CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_SPEC,
-    CERT_STORE_ADD_ALWAYS, CERT_STORE_ADD_NEW, CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT,
-    CERT_STORE_ENUM_ARCHIVED_FLAG, CERT_STORE_OPEN_EXISTING_FLAG, CERT_STORE_PROV_MEMORY, CERT_STORE_PROV_SYSTEM_W,
-    CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_INFO, CERT_SYSTEM_STORE_LOCAL_MACHINE,
-    CERT_SYSTEM_STORE_LOCATION_SHIFT, CERT_SYSTEM_STORE_SERVICES_ID, CERT_SYSTEM_STORE_USERS_ID, CRYPT_INTEGER_BLOB,
-    CRYPT_KEY_PROV_INFO, CRYPT_MACHINE_KEYSET, CertAddCertificateContextToStore, CertCloseStore, CertControlStore,
-    CertCreateCertificateContext, CertDeleteCertificateFromStore, CertDuplicateCertificateContext,
-    CertEnumCertificatesInStore, CertEnumSystemStore, CertFreeCertificateContext, CertGetCertificateContextProperty,
-    CertOpenStore, CertSetCertificateContextProperty, HCERTSTORE, X509_ASN_ENCODING,
+    CERT_ARCHIVED_PROP_ID, CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID,
+    CERT_NCRYPT_KEY_SPEC, CERT_STORE_ADD_ALWAYS, CERT_STORE_ADD_NEW,
+    CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT, CERT_STORE_ENUM_ARCHIVED_FLAG,
+    CERT_STORE_OPEN_EXISTING_FLAG, CERT_STORE_PROV_MEMORY, CERT_STORE_PROV_SYSTEM_W,
+    CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_INFO,
+    CERT_SYSTEM_STORE_LOCAL_MACHINE, CERT_SYSTEM_STORE_LOCATION_SHIFT,
+    CERT_SYSTEM_STORE_SERVICES_ID, CERT_SYSTEM_STORE_USERS_ID, CRYPT_INTEGER_BLOB,
+    CRYPT_KEY_PROV_INFO, CRYPT_MACHINE_KEYSET, CertAddCertificateContextToStore, CertCloseStore,
+    CertControlStore, CertCreateCertificateContext, CertDeleteCertificateFromStore,
+    CertDuplicateCertificateContext, CertEnumCertificatesInStore, CertEnumSystemStore,
+    CertFreeCertificateContext, CertGetCertificateContextProperty, CertOpenStore,
+    CertSetCertificateContextProperty, HCERTSTORE, X509_ASN_ENCODING,
 };
 use windows_sys::core::BOOL;
 
 use super::answer::{check, last, nonsense};
 use super::memory::text_at;
 use super::wide::{narrow, wide};
-use crate::server::iis::{Code, KeyLink, KeySet, Properties, StoreName, StoredCertificate, WindowsError};
+use crate::server::iis::{
+    Code, KeyLink, KeySet, Properties, StoreName, StoredCertificate, WindowsError,
+};
 use crate::vault::id::Hash;
 
 /// `ERROR_CALL_NOT_IMPLEMENTED`.
@@ -55,13 +60,15 @@ pub struct Other {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // SAFETY: the handle is open and nothing else closes it; contexts keep what they need. What does not close stays.
+        // SAFETY: the handle is open and nothing else closes it; contexts keep what they need. What
+        // does not close stays.
         unsafe { CertCloseStore(self.handle, 0) };
     }
 }
 
 impl Store {
-    /// Opens a store of the machine for reading; `None` where there is none. Without `OPEN_EXISTING` it would be made.
+    /// Opens a store of the machine for reading; `None` where there is none. Without
+    /// `OPEN_EXISTING` it would be made.
     pub fn read(name: StoreName) -> Result<Option<Self>, WindowsError> {
         let existing = CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG;
         match Self::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name.as_str(), existing) {
@@ -72,17 +79,28 @@ impl Store {
 
     /// Opens another store for reading.
     pub fn read_other(other: &Other) -> Result<Self, WindowsError> {
-        Self::open(other.location, &other.name, CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG)
+        Self::open(
+            other.location,
+            &other.name,
+            CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG,
+        )
     }
 
-    /// Every other store of the machine, and those of this user, of services and of users who are logged on, as far as
-    /// Windows names them.
+    /// Every other store of the machine, and those of this user, of services and of users who are
+    /// logged on, as far as Windows names them.
     pub fn others() -> Result<Vec<Other>, WindowsError> {
         let at = |location| move |name| Other { location, name };
-        let here = names(CERT_SYSTEM_STORE_LOCAL_MACHINE)?.into_iter().filter(|name| StoreName::parse(name).is_none());
+        let here = names(CERT_SYSTEM_STORE_LOCAL_MACHINE)?
+            .into_iter()
+            .filter(|name| StoreName::parse(name).is_none());
         let mut others: Vec<_> = here.map(at(CERT_SYSTEM_STORE_LOCAL_MACHINE)).collect();
         for location in OTHERS {
-            others.extend(names(location).unwrap_or_default().into_iter().map(at(location)));
+            others.extend(
+                names(location)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(at(location)),
+            );
         }
         Ok(others)
     }
@@ -96,11 +114,22 @@ impl Store {
         let flags = location | flags | CERT_STORE_ENUM_ARCHIVED_FLAG;
         let text = wide(name);
         // SAFETY: this provider takes a NUL-terminated UTF-16 name, which outlives the call.
-        let handle = unsafe { CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, flags, text.as_ptr().cast::<c_void>()) };
+        let handle = unsafe {
+            CertOpenStore(
+                CERT_STORE_PROV_SYSTEM_W,
+                0,
+                0,
+                flags,
+                text.as_ptr().cast::<c_void>(),
+            )
+        };
         if handle.is_null() {
             return Err(last("CertOpenStore", name));
         }
-        Ok(Self { handle, name: name.to_owned() })
+        Ok(Self {
+            handle,
+            name: name.to_owned(),
+        })
     }
 
     /// A store in memory.
@@ -110,7 +139,10 @@ impl Store {
         if handle.is_null() {
             return Err(last("CertOpenStore", "memory"));
         }
-        Ok(Self { handle, name: "memory".to_owned() })
+        Ok(Self {
+            handle,
+            name: "memory".to_owned(),
+        })
     }
 
     /// For `PFXExportCertStoreEx`.
@@ -123,7 +155,8 @@ impl Store {
         let mut contexts = Vec::new();
         let mut found: *const CERT_CONTEXT = ptr::null();
         loop {
-            // SAFETY: the store is open; `found` is null or comes from the last turn, and is freed by this call.
+            // SAFETY: the store is open; `found` is null or comes from the last turn, and is freed
+            // by this call.
             found = unsafe { CertEnumCertificatesInStore(self.handle, found) };
             if found.is_null() {
                 let end = last("CertEnumCertificatesInStore", &self.name);
@@ -137,7 +170,10 @@ impl Store {
 
     /// One certificate.
     pub fn find(&self, certificate: &Hash) -> Result<Option<Context>, WindowsError> {
-        Ok(self.contexts()?.into_iter().find(|context| Hash::of(context.der()) == *certificate))
+        Ok(self
+            .contexts()?
+            .into_iter()
+            .find(|context| Hash::of(context.der()) == *certificate))
     }
 
     /// Adds a certificate with its properties; `CRYPT_E_EXISTS` if it is there.
@@ -148,7 +184,8 @@ impl Store {
 
     /// Gives a certificate of this store other properties, and keeps those that are not named here.
     ///
-    /// The change is made on a copy that then replaces the certificate: that is written to disk everywhere.
+    /// The change is made on a copy that then replaces the certificate: that is written to disk
+    /// everywhere.
     pub fn change(&self, context: &Context, properties: &Properties) -> Result<(), WindowsError> {
         let copy = Self::in_memory()?.add(context, CERT_STORE_ADD_ALWAYS)?;
         copy.set(properties)?;
@@ -158,7 +195,8 @@ impl Store {
 
     /// Removes a certificate of this store.
     pub fn delete(&self, context: Context) -> Result<(), WindowsError> {
-        // SAFETY: the context is live and comes from this store. It is freed even if the call fails.
+        // SAFETY: the context is live and comes from this store. It is freed even if the call
+        // fails.
         let deleted = unsafe { CertDeleteCertificateFromStore(context.0) };
         let deleted = check(deleted, "CertDeleteCertificateFromStore", &self.name);
         mem::forget(context);
@@ -169,16 +207,26 @@ impl Store {
     pub fn add(&self, context: &Context, disposition: u32) -> Result<Context, WindowsError> {
         let mut added = ptr::null_mut();
         // SAFETY: store and context are live; `added` takes a context that this side frees.
-        let done = unsafe { CertAddCertificateContextToStore(self.handle, context.0, disposition, &raw mut added) };
+        let done = unsafe {
+            CertAddCertificateContextToStore(self.handle, context.0, disposition, &raw mut added)
+        };
         check(done, "CertAddCertificateContextToStore", &self.name)?;
         Ok(Context(added))
     }
 
-    /// Writes what changed to disk now, so that closing has nothing left to do that could fail unseen. Forced, because
-    /// a replaced certificate does not count as a change everywhere; stores that write at once ignore the call.
+    /// Writes what changed to disk now, so that closing has nothing left to do that could fail
+    /// unseen. Forced, because a replaced certificate does not count as a change everywhere; stores
+    /// that write at once ignore the call.
     fn commit(&self) -> Result<(), WindowsError> {
         // SAFETY: the store is open; this control takes no parameter.
-        let committed = unsafe { CertControlStore(self.handle, COMMIT_FORCE, CERT_STORE_CTRL_COMMIT, ptr::null()) };
+        let committed = unsafe {
+            CertControlStore(
+                self.handle,
+                COMMIT_FORCE,
+                CERT_STORE_CTRL_COMMIT,
+                ptr::null(),
+            )
+        };
         match check(committed, "CertControlStore", &self.name) {
             // A store without a cache has written already.
             Err(error) if error.code == NOT_IMPLEMENTED => Ok(()),
@@ -191,7 +239,8 @@ impl Store {
 fn names(location: u32) -> Result<Vec<String>, WindowsError> {
     let mut names = Vec::new();
     let list = ptr::from_mut::<Vec<String>>(&mut names).cast::<c_void>();
-    // SAFETY: without relocation this location takes no parameter; the callback gets the list, which outlives the call.
+    // SAFETY: without relocation this location takes no parameter; the callback gets the list,
+    // which outlives the call.
     let listed = unsafe { CertEnumSystemStore(location, ptr::null(), list, Some(take_name)) };
     match check(listed, "CertEnumSystemStore", location) {
         Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(names),
@@ -228,7 +277,9 @@ impl Context {
     pub fn new(certificate: &StoredCertificate) -> Result<Self, WindowsError> {
         let der = &certificate.der;
         // SAFETY: the slice is readable for its length; it is copied.
-        let context = unsafe { CertCreateCertificateContext(X509_ASN_ENCODING, der.as_ptr(), der.len() as u32) };
+        let context = unsafe {
+            CertCreateCertificateContext(X509_ASN_ENCODING, der.as_ptr(), der.len() as u32)
+        };
         if context.is_null() {
             return Err(last("CertCreateCertificateContext", certificate.name()));
         }
@@ -250,17 +301,31 @@ impl Context {
 
     /// The certificate as a plain value.
     pub fn stored(&self) -> Result<StoredCertificate, WindowsError> {
-        let friendly_name = self.property(CERT_FRIENDLY_NAME_PROP_ID)?.map(|property| property.text_at(0));
-        let key = self.property(CERT_KEY_PROV_INFO_PROP_ID)?.map(|property| property.key_link()).transpose()?;
+        let friendly_name = self
+            .property(CERT_FRIENDLY_NAME_PROP_ID)?
+            .map(|property| property.text_at(0));
+        let key = self
+            .property(CERT_KEY_PROV_INFO_PROP_ID)?
+            .map(|property| property.key_link())
+            .transpose()?;
         let archived = self.size_of(CERT_ARCHIVED_PROP_ID)?.is_some();
-        Ok(StoredCertificate { der: self.der().to_vec(), properties: Properties { friendly_name, key, archived } })
+        Ok(StoredCertificate {
+            der: self.der().to_vec(),
+            properties: Properties {
+                friendly_name,
+                key,
+                archived,
+            },
+        })
     }
 
     /// How long a property is; `None` where it is not set.
     fn size_of(&self, id: u32) -> Result<Option<u32>, WindowsError> {
         let mut size = 0;
         // SAFETY: without a buffer only the size is written.
-        let sized = unsafe { CertGetCertificateContextProperty(self.0, id, ptr::null_mut(), &raw mut size) };
+        let sized = unsafe {
+            CertGetCertificateContextProperty(self.0, id, ptr::null_mut(), &raw mut size)
+        };
         match check(sized, "CertGetCertificateContextProperty", id) {
             Err(error) if error.code == Code::CERT_NOT_FOUND => Ok(None),
             sized => sized.map(|()| Some(size)),
@@ -268,12 +333,15 @@ impl Context {
     }
 
     fn property(&self, id: u32) -> Result<Option<Property>, WindowsError> {
-        let Some(mut size) = self.size_of(id)? else { return Ok(None) };
+        let Some(mut size) = self.size_of(id)? else {
+            return Ok(None);
+        };
         // In words, because structures with pointers are written into it.
         let mut words = vec![0_u64; (size as usize).div_ceil(8)];
         let buffer = words.as_mut_ptr().cast::<c_void>();
         // SAFETY: the buffer holds at least `size` bytes.
-        let filled = unsafe { CertGetCertificateContextProperty(self.0, id, buffer, &raw mut size) };
+        let filled =
+            unsafe { CertGetCertificateContextProperty(self.0, id, buffer, &raw mut size) };
         check(filled, "CertGetCertificateContextProperty", id)?;
         Ok(Some(Property(words)))
     }
@@ -290,19 +358,41 @@ impl Context {
             return Ok(());
         }
         let empty = CRYPT_INTEGER_BLOB::default();
-        let data = if archived { (&raw const empty).cast::<c_void>() } else { ptr::null() };
+        let data = if archived {
+            (&raw const empty).cast::<c_void>()
+        } else {
+            ptr::null()
+        };
         // SAFETY: this property takes a blob that outlives the call, or null to remove it.
-        let set = unsafe { CertSetCertificateContextProperty(self.0, CERT_ARCHIVED_PROP_ID, 0, data) };
-        check(set, "CertSetCertificateContextProperty", "CERT_ARCHIVED_PROP_ID")
+        let set =
+            unsafe { CertSetCertificateContextProperty(self.0, CERT_ARCHIVED_PROP_ID, 0, data) };
+        check(
+            set,
+            "CertSetCertificateContextProperty",
+            "CERT_ARCHIVED_PROP_ID",
+        )
     }
 
     fn set_friendly_name(&self, name: Option<&str>) -> Result<(), WindowsError> {
         let mut text = wide(name.unwrap_or_default());
-        let blob = CRYPT_INTEGER_BLOB { cbData: (text.len() * 2) as u32, pbData: text.as_mut_ptr().cast::<u8>() };
-        let data = if name.is_some() { (&raw const blob).cast::<c_void>() } else { ptr::null() };
+        let blob = CRYPT_INTEGER_BLOB {
+            cbData: (text.len() * 2) as u32,
+            pbData: text.as_mut_ptr().cast::<u8>(),
+        };
+        let data = if name.is_some() {
+            (&raw const blob).cast::<c_void>()
+        } else {
+            ptr::null()
+        };
         // SAFETY: this property takes a blob that outlives the call, or null to remove it.
-        let set = unsafe { CertSetCertificateContextProperty(self.0, CERT_FRIENDLY_NAME_PROP_ID, 0, data) };
-        check(set, "CertSetCertificateContextProperty", "CERT_FRIENDLY_NAME_PROP_ID")
+        let set = unsafe {
+            CertSetCertificateContextProperty(self.0, CERT_FRIENDLY_NAME_PROP_ID, 0, data)
+        };
+        check(
+            set,
+            "CertSetCertificateContextProperty",
+            "CERT_FRIENDLY_NAME_PROP_ID",
+        )
     }
 
     fn set_key_link(&self, link: Option<&KeyLink>) -> Result<(), WindowsError> {
@@ -313,13 +403,28 @@ impl Context {
             info.pwszContainerName = container.as_mut_ptr();
             info.pwszProvName = provider.as_mut_ptr();
             info.dwProvType = link.provider_type;
-            info.dwFlags = if link.key_set == KeySet::Machine { CRYPT_MACHINE_KEYSET } else { 0 };
+            info.dwFlags = if link.key_set == KeySet::Machine {
+                CRYPT_MACHINE_KEYSET
+            } else {
+                0
+            };
             info.dwKeySpec = link.key_spec;
         }
-        let data = if link.is_some() { (&raw const info).cast::<c_void>() } else { ptr::null() };
-        // SAFETY: this property takes the structure, whose strings outlive the call, or null to remove it.
-        let set = unsafe { CertSetCertificateContextProperty(self.0, CERT_KEY_PROV_INFO_PROP_ID, 0, data) };
-        check(set, "CertSetCertificateContextProperty", "CERT_KEY_PROV_INFO_PROP_ID")
+        let data = if link.is_some() {
+            (&raw const info).cast::<c_void>()
+        } else {
+            ptr::null()
+        };
+        // SAFETY: this property takes the structure, whose strings outlive the call, or null to
+        // remove it.
+        let set = unsafe {
+            CertSetCertificateContextProperty(self.0, CERT_KEY_PROV_INFO_PROP_ID, 0, data)
+        };
+        check(
+            set,
+            "CertSetCertificateContextProperty",
+            "CERT_KEY_PROV_INFO_PROP_ID",
+        )
     }
 }
 
@@ -329,13 +434,25 @@ struct Property(Vec<u64>);
 impl Property {
     fn key_link(&self) -> Result<KeyLink, WindowsError> {
         if self.0.len() * 8 < size_of::<CRYPT_KEY_PROV_INFO>() {
-            return Err(nonsense("CertGetCertificateContextProperty", "CERT_KEY_PROV_INFO_PROP_ID"));
+            return Err(nonsense(
+                "CertGetCertificateContextProperty",
+                "CERT_KEY_PROV_INFO_PROP_ID",
+            ));
         }
-        // SAFETY: the buffer is aligned, long enough, and every bit pattern is a value of the structure.
+        // SAFETY: the buffer is aligned, long enough, and every bit pattern is a value of the
+        // structure.
         let info = unsafe { &*self.0.as_ptr().cast::<CRYPT_KEY_PROV_INFO>() };
-        let key_set = if info.dwFlags & CRYPT_MACHINE_KEYSET == 0 { KeySet::User } else { KeySet::Machine };
+        let key_set = if info.dwFlags & CRYPT_MACHINE_KEYSET == 0 {
+            KeySet::User
+        } else {
+            KeySet::Machine
+        };
         // CNG keys carry 0 or this mark, which mean the same.
-        let key_spec = if info.dwKeySpec == CERT_NCRYPT_KEY_SPEC { 0 } else { info.dwKeySpec };
+        let key_spec = if info.dwKeySpec == CERT_NCRYPT_KEY_SPEC {
+            0
+        } else {
+            info.dwKeySpec
+        };
         Ok(KeyLink {
             container: self.text_behind(info.pwszContainerName),
             provider: self.text_behind(info.pwszProvName),
@@ -352,8 +469,16 @@ impl Property {
     }
 
     fn text_at(&self, offset: usize) -> String {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_ne_bytes()).skip(offset).collect();
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|unit| u16::from_ne_bytes([unit[0], unit[1]])).collect();
+        let bytes: Vec<u8> = self
+            .0
+            .iter()
+            .flat_map(|word| word.to_ne_bytes())
+            .skip(offset)
+            .collect();
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|unit| u16::from_ne_bytes([unit[0], unit[1]]))
+            .collect();
         narrow(&units).to_string_lossy().into_owned()
     }
 }
@@ -368,7 +493,10 @@ mod tests {
     }
 
     fn certificate() -> StoredCertificate {
-        StoredCertificate { der: Issued::self_signed("archived.example.com").der, properties: Properties::default() }
+        StoredCertificate {
+            der: Issued::self_signed("archived.example.com").der,
+            properties: Properties::default(),
+        }
     }
 
     #[test]
@@ -377,10 +505,18 @@ mod tests {
         store.add_new(&Context::new(&certificate).unwrap()).unwrap();
         let others = Store::others().unwrap();
         assert!(others.iter().all(|other| {
-            other.location != CERT_SYSTEM_STORE_LOCAL_MACHINE || StoreName::parse(&other.name).is_none()
+            other.location != CERT_SYSTEM_STORE_LOCAL_MACHINE
+                || StoreName::parse(&other.name).is_none()
         }));
-        let found = others.iter().filter(|other| other.location == CERT_SYSTEM_STORE_LOCAL_MACHINE);
-        let found = found.filter_map(|other| Store::read_other(other).ok()?.find(&certificate.sha256()).ok()?);
+        let found = others
+            .iter()
+            .filter(|other| other.location == CERT_SYSTEM_STORE_LOCAL_MACHINE);
+        let found = found.filter_map(|other| {
+            Store::read_other(other)
+                .ok()?
+                .find(&certificate.sha256())
+                .ok()?
+        });
         assert_eq!(found.count(), 1);
         let found = store.find(&certificate.sha256()).unwrap().unwrap();
         store.delete(found).unwrap();
@@ -395,12 +531,16 @@ mod tests {
             return;
         };
         store.add_new(&context).unwrap();
-        let twin = store.add_new(&Context::new(&certificate).unwrap()).unwrap_err();
+        let twin = store
+            .add_new(&Context::new(&certificate).unwrap())
+            .unwrap_err();
         assert_eq!(twin.code, Code::CERT_EXISTS);
         let found = || open("My", 0).find(&certificate.sha256()).unwrap().unwrap();
         assert_eq!(found().stored().unwrap(), certificate);
         store.change(&found(), &Properties::default()).unwrap();
         assert!(!found().stored().unwrap().properties.archived);
-        store.delete(store.find(&certificate.sha256()).unwrap().unwrap()).unwrap();
+        store
+            .delete(store.find(&certificate.sha256()).unwrap().unwrap())
+            .unwrap();
     }
 }

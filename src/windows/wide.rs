@@ -23,6 +23,9 @@ pub fn wide_secret(password: &Password) -> Zeroizing<Vec<u16>> {
 
 /// The text in a buffer up to its first NUL, or all of it.
 pub fn narrow(buffer: &[u16]) -> OsString {
-    let length = buffer.iter().position(|unit| *unit == 0).unwrap_or(buffer.len());
+    let length = buffer
+        .iter()
+        .position(|unit| *unit == 0)
+        .unwrap_or(buffer.len());
     OsString::from_wide(&buffer[..length])
 }

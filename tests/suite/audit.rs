@@ -9,8 +9,17 @@ const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
 
 /// Verdict of a rule, and the ids of its evidence.
 fn rule(document: &Value, id: &str) -> (String, Vec<String>) {
-    let rule = document["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == id).unwrap();
-    let ids = rule["evidence"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
+    let rule = document["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|rule| rule["rule"] == id)
+        .unwrap();
+    let ids = rule["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned());
     (rule["verdict"].as_str().unwrap().to_owned(), ids.collect())
 }
 
@@ -21,7 +30,10 @@ fn has(document: &Value, id: &str, evidence: &str) -> bool {
 #[test]
 fn without_a_vault_the_rule_on_backups_is_broken() {
     let document = Table::bare().run("audit --json").ended_with(8).json();
-    assert_eq!(rule(&document, "other-medium"), ("broken".into(), vec!["audit-no-vault".into()]));
+    assert_eq!(
+        rule(&document, "other-medium"),
+        ("broken".into(), vec!["audit-no-vault".into()])
+    );
     assert_eq!(rule(&document, "no-email").0, "unknown");
 }
 
@@ -30,34 +42,64 @@ fn what_is_overdue_is_named_and_what_was_done_since_is_not() {
     let table = Table::backed_up(&NAMES);
     let before = table.run("audit {A} --json").ended_with(8).json();
     assert!(has(&before, "password-kept", "audit-no-drill"), "{before}");
-    assert!(has(&before, "other-medium", "audit-never-checked"), "{before}");
-    assert!(has(&before, "other-medium", "audit-set-aside"), "the reason is on record: {before}");
+    assert!(
+        has(&before, "other-medium", "audit-never-checked"),
+        "{before}"
+    );
+    assert!(
+        has(&before, "other-medium", "audit-set-aside"),
+        "the reason is on record: {before}"
+    );
     let server = &before["servers"][0];
-    assert_eq!((server["generation"].as_u64(), server["key_pairs"].as_u64()), (Some(1), Some(NAMES.len() as u64)));
+    assert_eq!(
+        (server["generation"].as_u64(), server["key_pairs"].as_u64()),
+        (Some(1), Some(NAMES.len() as u64))
+    );
     assert!(server["due"].is_string() && before["servers"].as_array().unwrap().len() == 1);
-    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
     table.run("verify {A}").ended_with(0);
     let after = table.run("audit {A} --json").ended_with(8).json();
     assert_eq!(rule(&after, "password-kept").0, "kept");
     assert!(has(&after, "other-medium", "audit-checked"), "{after}");
-    assert_eq!(rule(&after, "other-medium").0, "attention", "one stick is not enough: {after}");
+    assert_eq!(
+        rule(&after, "other-medium").0,
+        "attention",
+        "one stick is not enough: {after}"
+    );
 }
 
 #[test]
 fn two_folders_of_one_disk_are_one_medium() {
     let table = Table::backed_up(&NAMES);
     table.stick("B");
-    table.run("media add {B} --accept other-medium=test").ended_with(0);
-    let said = table.run(&format!("{BACKUP} --to {{B}} --force --yes")).ended_with(0);
+    table
+        .run("media add {B} --accept other-medium=test")
+        .ended_with(0);
+    let said = table
+        .run(&format!("{BACKUP} --to {{B}} --force --yes"))
+        .ended_with(0);
     assert!(said.out.contains("one and the same device"), "{}", said.out);
     let copies = |line: &str| {
         let document = table.run(line).json();
-        let rules = document["rules"].as_array().unwrap().iter().flat_map(|rule| rule["evidence"].as_array().unwrap());
-        let copies = rules.into_iter().find(|one| one["id"] == "audit-copies").unwrap()["text"].clone();
+        let rules = document["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|rule| rule["evidence"].as_array().unwrap());
+        let copies = rules
+            .into_iter()
+            .find(|one| one["id"] == "audit-copies")
+            .unwrap()["text"]
+            .clone();
         copies.as_str().unwrap().to_owned()
     };
     assert!(copies("audit {A} {B} --json").contains("1 medium only"));
-    assert!(copies("audit --json").contains("2 media"), "where they are is not known");
+    assert!(
+        copies("audit --json").contains("2 media"),
+        "where they are is not known"
+    );
 }
 
 #[test]
@@ -70,7 +112,10 @@ fn a_damaged_medium_breaks_the_rule_on_backups() {
     }
     let document = table.run("audit {A} --json").ended_with(8).json();
     assert_eq!(rule(&document, "other-medium").0, "broken", "{document}");
-    assert!(has(&document, "other-medium", "audit-finding"), "{document}");
+    assert!(
+        has(&document, "other-medium", "audit-finding"),
+        "{document}"
+    );
 }
 
 #[test]
@@ -79,31 +124,57 @@ fn the_page_stands_by_itself_in_both_languages_and_is_never_written_over() {
     let table = Table::backed_up(&NAMES);
     let hostile = "tree/<img src=x onerror=alert(1)>&\"'";
     fs::create_dir_all(table.at(hostile)).unwrap();
-    fs::write(table.at(hostile).join("k"), "PuTTY-User-Key-File-3: x\nEncryption: none\n").unwrap();
-    for (language, title) in [("en", "Handling of TLS key pairs"), ("ja", "取り扱い 監査レポート")] {
-        let line = format!("audit {{A}} --scan {{tree}} --html {{page-{language}}} --lang {language}");
+    fs::write(
+        table.at(hostile).join("k"),
+        "PuTTY-User-Key-File-3: x\nEncryption: none\n",
+    )
+    .unwrap();
+    for (language, title) in [
+        ("en", "Handling of TLS key pairs"),
+        ("ja", "取り扱い 監査レポート"),
+    ] {
+        let line =
+            format!("audit {{A}} --scan {{tree}} --html {{page-{language}}} --lang {language}");
         table.run(&line).ended_with(8);
         let path = table.at(&format!("page-{language}"));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "it names what is where");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o077,
+            0,
+            "it names what is where"
+        );
         let html = fs::read_to_string(&path).unwrap();
-        assert!(html.starts_with("<!DOCTYPE html>") && html.contains(&format!("<html lang=\"{language}\">")));
+        assert!(
+            html.starts_with("<!DOCTYPE html>")
+                && html.contains(&format!("<html lang=\"{language}\">"))
+        );
         assert!(html.contains(title) && html.ends_with("</html>\n"));
-        for outside in ["<script", "<img", "<link", "<iframe", "src=\"", "href=", "url(", "@import", "http:", "https:"]
-        {
+        for outside in [
+            "<script", "<img", "<link", "<iframe", "src=\"", "href=", "url(", "@import", "http:",
+            "https:",
+        ] {
             assert!(!html.contains(outside), "{outside}");
         }
-        assert!(html.contains("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;/k"), "{html}");
-        for element in
-            ["html", "head", "body", "style", "table", "thead", "tbody", "tr", "td", "th", "ul", "li", "h2", "h3"]
-        {
+        assert!(
+            html.contains("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;/k"),
+            "{html}"
+        );
+        for element in [
+            "html", "head", "body", "style", "table", "thead", "tbody", "tr", "td", "th", "ul",
+            "li", "h2", "h3",
+        ] {
             let (opened, closed) = (format!("<{element}"), format!("</{element}>"));
-            let opened =
-                html.match_indices(&opened).filter(|(at, _)| matches!(html.as_bytes()[at + opened.len()], b'>' | b' '));
+            let opened = html
+                .match_indices(&opened)
+                .filter(|(at, _)| matches!(html.as_bytes()[at + opened.len()], b'>' | b' '));
             assert_eq!(opened.count(), html.matches(&closed).count(), "{element}");
         }
         let again = table.run(&line).ended_with(1);
         assert!(
-            again.err.contains(if language == "en" { "cannot be written" } else { "書き込めません" }),
+            again.err.contains(if language == "en" {
+                "cannot be written"
+            } else {
+                "書き込めません"
+            }),
             "{}",
             again.err
         );
@@ -116,11 +187,23 @@ fn a_lost_stick_is_no_copy_and_the_servers_own_policy_says_how_many_are_wanted()
     let verdict = |table: &Table| {
         let document = table.run("audit --json").json();
         let rules = document["rules"].as_array().unwrap().clone();
-        let rule = rules.iter().find(|rule| rule["rule"] == "other-medium").unwrap();
-        let copies = rule["evidence"].as_array().unwrap().iter().find(|one| one["id"] == "audit-copies").unwrap();
+        let rule = rules
+            .iter()
+            .find(|rule| rule["rule"] == "other-medium")
+            .unwrap();
+        let copies = rule["evidence"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["id"] == "audit-copies")
+            .unwrap();
         copies["level"].as_str().unwrap().to_owned()
     };
-    assert_eq!(verdict(&table), "attention", "two are wanted unless the policy says otherwise");
+    assert_eq!(
+        verdict(&table),
+        "attention",
+        "two are wanted unless the policy says otherwise"
+    );
     table.run("media policy --min-media 1").ended_with(0);
     assert_eq!(verdict(&table), "kept");
     table.run("media retire A --lost --yes").ended_with(0);
@@ -132,37 +215,83 @@ fn retired_servers_and_sticks_are_marked_in_sentences_in_the_document_and_on_the
     let table = Table::backed_up(&NAMES[..1]);
     for stick in ["B", "C"] {
         table.stick(stick);
-        table.run(&format!("media add {{{stick}}} --accept other-medium=test")).ended_with(0);
+        table
+            .run(&format!("media add {{{stick}}} --accept other-medium=test"))
+            .ended_with(0);
     }
     table.run("media retire B --yes").ended_with(0);
     table.run("media retire C --lost --yes").ended_with(0);
-    table.run("servers request {web.req} --server-name web --state {web}").ended_with(0);
+    table
+        .run("servers request {web.req} --server-name web --state {web}")
+        .ended_with(0);
     let owner = "--to {A} --passphrase-file {passphrase} --yes --accept other-medium=test --json";
-    let added = table.run(&format!("servers add {{web.req}} {owner}")).ended_with(0).json();
+    let added = table
+        .run(&format!("servers add {{web.req}} {owner}"))
+        .ended_with(0)
+        .json();
     let web = added["servers"][0]["server"].as_str().unwrap().to_owned();
     let before = table.run("audit {A} --json").json();
-    assert!(!has(&before, "no-handover", "audit-servers-closed"), "{before}");
-    table.run(&format!("servers retire {web} --compromised {owner}")).ended_with(0);
+    assert!(
+        !has(&before, "no-handover", "audit-servers-closed"),
+        "{before}"
+    );
+    table
+        .run(&format!("servers retire {web} --compromised {owner}"))
+        .ended_with(0);
 
     let said = table.run("audit {A} {B} --html {page}");
-    let (document, away) = (table.run("audit {A} {B} --json").json(), table.run("audit --json").json());
+    let (document, away) = (
+        table.run("audit {A} {B} --json").json(),
+        table.run("audit --json").json(),
+    );
     for document in [&document, &away] {
-        assert!(has(document, "no-handover", "audit-servers-closed"), "{document}");
-        assert!(has(document, "other-medium", "audit-retired") && has(document, "other-medium", "audit-lost"));
+        assert!(
+            has(document, "no-handover", "audit-servers-closed"),
+            "{document}"
+        );
+        assert!(
+            has(document, "other-medium", "audit-retired")
+                && has(document, "other-medium", "audit-lost")
+        );
         let retired = |server: &&Value| server["retired"] == true;
-        let servers: Vec<_> = document["servers"].as_array().unwrap().iter().filter(retired).collect();
-        assert!(servers.len() == 1 && servers[0]["server"] == *web && servers[0]["generation"].is_null());
+        let servers: Vec<_> = document["servers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(retired)
+            .collect();
+        assert!(
+            servers.len() == 1
+                && servers[0]["server"] == *web
+                && servers[0]["generation"].is_null()
+        );
         let mut media: Vec<_> = document["media"].as_array().unwrap().iter().collect();
         media.sort_by_key(|one| one["label"].to_string());
-        assert_eq!(media.iter().map(|one| one["label"].as_str().unwrap()).collect::<Vec<_>>(), ["A", "B", "C"]);
+        assert_eq!(
+            media
+                .iter()
+                .map(|one| one["label"].as_str().unwrap())
+                .collect::<Vec<_>>(),
+            ["A", "B", "C"]
+        );
         assert!(media[0]["retired"].is_null());
-        assert_eq!([&media[1], &media[2]].map(|one| one["retired"]["lost"].as_bool()), [Some(false), Some(true)]);
+        assert_eq!(
+            [&media[1], &media[2]].map(|one| one["retired"]["lost"].as_bool()),
+            [Some(false), Some(true)]
+        );
     }
     let page = fs::read_to_string(table.at("page")).unwrap();
     let place = table.at("B").display().to_string();
     for text in [&said.out, &page] {
-        assert!(text.contains(&format!("out of use, {place}")) && text.contains("given up as lost today"), "{text}");
-        let row = text.lines().find(|line| line.contains(&web) && !line.contains("may no longer write")).unwrap();
+        assert!(
+            text.contains(&format!("out of use, {place}"))
+                && text.contains("given up as lost today"),
+            "{text}"
+        );
+        let row = text
+            .lines()
+            .find(|line| line.contains(&web) && !line.contains("may no longer write"))
+            .unwrap();
         assert!(row.contains("out of use"), "{text}");
     }
 }
@@ -180,10 +309,19 @@ fn a_key_that_is_known_to_have_no_backup_is_evidence_as_long_as_its_certificate_
     let said = table.run("audit {A} --accept no-key:hsm.example.com=it-never-leaves --html {page}");
     let page = fs::read_to_string(table.at("page")).unwrap();
     for text in [&said.out, &page] {
-        assert!(text.contains("tpm.example.com cannot be backed up, which is acknowledged: in the TPM"), "{text}");
-        assert!(text.contains("hsm.example.com") && text.contains("it-never-leaves"), "{text}");
+        assert!(
+            text.contains("tpm.example.com cannot be backed up, which is acknowledged: in the TPM"),
+            "{text}"
+        );
+        assert!(
+            text.contains("hsm.example.com") && text.contains("it-never-leaves"),
+            "{text}"
+        );
         assert!(!text.contains("old.example.com"), "{text}");
     }
     let document = table.run("audit {A} --json").json();
-    assert!(has(&document, "other-medium", "audit-no-key") && !has(&document, "no-handover", "audit-no-key"));
+    assert!(
+        has(&document, "other-medium", "audit-no-key")
+            && !has(&document, "no-handover", "audit-no-key")
+    );
 }

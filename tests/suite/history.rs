@@ -1,4 +1,5 @@
-//! Copies, swapped and re-made sticks, and servers that were set back: what was there before against what is there now.
+//! Copies, swapped and re-made sticks, and servers that were set back: what was there before
+//! against what is there now.
 //!
 //! | happens to a medium or a server | a host that remembers | a fresh machine | shown here or in |
 //! | --- | --- | --- | --- |
@@ -22,9 +23,18 @@ use crate::common::plugged::{Stick, with_plugged};
 use crate::common::{RESTORE, Said, Table, generations, held, tree};
 use serde_json::Value;
 
-const A: Stick<'_> = Stick { files: "a", serial: "4C53", numbered: true };
-const COPY: Stick<'_> = Stick { files: "copy", serial: "9999", numbered: true };
-const BACKUP: &str = "backup --from folder:{server} --source-password-file {pfx-password} --force --json --to";
+const A: Stick<'_> = Stick {
+    files: "a",
+    serial: "4C53",
+    numbered: true,
+};
+const COPY: Stick<'_> = Stick {
+    files: "copy",
+    serial: "9999",
+    numbered: true,
+};
+const BACKUP: &str =
+    "backup --from folder:{server} --source-password-file {pfx-password} --force --json --to";
 
 /// A server whose vault is on stick A and holds one generation; its host state knows the device.
 fn backed_up() -> Table {
@@ -37,20 +47,34 @@ fn backed_up() -> Table {
         with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")).ended_with(0);
         table
     });
-    let table = Table { folder: tempfile::tempdir().unwrap() };
+    let table = Table {
+        folder: tempfile::tempdir().unwrap(),
+    };
     duplicate(made, ".", &table.at(".").display().to_string());
     table
 }
 
 /// What Explorer or `dd` makes of a stick.
 fn duplicate(table: &Table, from: &str, to: &str) {
-    assert!(Command::new("cp").arg("-a").args([table.at(from), table.at(to)]).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-a")
+            .args([table.at(from), table.at(to)])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn found(said: &Said) -> Vec<(String, String)> {
     let document = said.json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    document["findings"].as_array().unwrap().iter().map(|found| (text(&found["id"]), text(&found["text"]))).collect()
+    document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| (text(&found["id"]), text(&found["text"])))
+        .collect()
 }
 
 #[track_caller]
@@ -72,11 +96,20 @@ fn verify(table: &Table, sticks: &[(&str, Stick<'_>)]) -> Said {
 fn a_medium_is_remembered_with_what_its_device_says_of_itself() {
     let table = backed_up();
     let document = table.run("media list --json").ended_with(0).json();
-    let seen = document["media"].as_object().unwrap().values().next().unwrap();
-    let device =
-        serde_json::json!({ "model": "SanDisk Ultra", "serial": "4C53", "size": 31_914_983_424_u64, "volume": null });
+    let seen = document["media"]
+        .as_object()
+        .unwrap()
+        .values()
+        .next()
+        .unwrap();
+    let device = serde_json::json!({ "model": "SanDisk Ultra", "serial": "4C53", "size": 31_914_983_424_u64, "volume": null });
     assert_eq!(seen["devices"], serde_json::json!([device]));
-    assert!(table.run("media list").out.contains("A: SanDisk Ultra, 31.9 GB, S/N 4C53"));
+    assert!(
+        table
+            .run("media list")
+            .out
+            .contains("A: SanDisk Ultra, 31.9 GB, S/N 4C53")
+    );
     finds(verify(&table, &[("A", A)]), 0, &[]);
 }
 
@@ -86,11 +119,18 @@ fn of_two_copies_side_by_side_the_newest_is_named() {
     duplicate(&table, "a", "copy");
     let both = [("A", A), ("F", COPY)];
     let same = finds(verify(&table, &both), 8, &["copies", "other-device"]);
-    assert!(same.iter().any(|(_, text)| text.contains("Neither is newer")), "{same:?}");
+    assert!(
+        same.iter()
+            .any(|(_, text)| text.contains("Neither is newer")),
+        "{same:?}"
+    );
     with_plugged(&table, &[("F", COPY)], &format!("{BACKUP} {{F}}")).ended_with(0);
     let older = finds(verify(&table, &both), 8, &["copies", "other-device"]);
     let newest = format!("The newest of the two is {}:", table.at("F").display());
-    assert!(older.iter().any(|(_, text)| text.contains(&newest)), "{older:?}");
+    assert!(
+        older.iter().any(|(_, text)| text.contains(&newest)),
+        "{older:?}"
+    );
     // Whoever knows nothing sees it as well.
     let fresh = with_plugged(&table, &both, "verify --json {A} {F} --state {fresh}");
     finds(fresh, 8, &["copies", "not-pinned"]);
@@ -104,11 +144,25 @@ fn copies_that_went_apart_are_brought_together_both_ways() {
     duplicate(&table, "a", "copy");
     let join = "servers join {F} --state {two} --server-name TWO --recovery-key-file {recovery}";
     with_plugged(&table, &[("F", COPY)], join).ended_with(0);
-    with_plugged(&table, &[("F", COPY)], &format!("{BACKUP} {{F}} --state {{two}}")).ended_with(0);
+    with_plugged(
+        &table,
+        &[("F", COPY)],
+        &format!("{BACKUP} {{F}} --state {{two}}"),
+    )
+    .ended_with(0);
     with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")).ended_with(0);
-    let said = with_plugged(&table, &[("A", A), ("F", COPY)], "verify --json {A} {F} --state {fresh}");
+    let said = with_plugged(
+        &table,
+        &[("A", A), ("F", COPY)],
+        "verify --json {A} {F} --state {fresh}",
+    );
     let apart = finds(said, 8, &["copies", "not-pinned"]);
-    assert!(apart[0].1.contains("Each holds backups that the other one does not"), "{apart:?}");
+    assert!(
+        apart[0]
+            .1
+            .contains("Each holds backups that the other one does not"),
+        "{apart:?}"
+    );
 }
 
 #[test]
@@ -116,7 +170,10 @@ fn a_copy_in_place_of_the_original_is_named_once_and_again_only_as_a_note() {
     let table = backed_up();
     duplicate(&table, "a", "copy");
     let swapped = finds(verify(&table, &[("A", COPY)]), 8, &["other-device"]);
-    assert!(swapped[0].1.contains("S/N 4C53") && swapped[0].1.contains("S/N 9999"), "{swapped:?}");
+    assert!(
+        swapped[0].1.contains("S/N 4C53") && swapped[0].1.contains("S/N 9999"),
+        "{swapped:?}"
+    );
     finds(verify(&table, &[("A", COPY)]), 0, &[]);
     finds(verify(&table, &[("A", A)]), 0, &["other-device"]);
     assert!(table.run("media list").out.contains("seen in turn on"));
@@ -130,13 +187,22 @@ fn an_older_copy_is_named_by_every_command_and_still_restores() {
     with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")).ended_with(0);
     let status = with_plugged(&table, &[("A", COPY)], "status --json {A}").ended_with(8);
     let ids: Vec<String> = found(&status).into_iter().map(|(id, _)| id).collect();
-    assert!(["rolled-back", "other-device"].iter().all(|id| ids.iter().any(|found| found == id)), "{ids:?}");
+    assert!(
+        ["rolled-back", "other-device"]
+            .iter()
+            .all(|id| ids.iter().any(|found| found == id)),
+        "{ids:?}"
+    );
     let restore = with_plugged(&table, &[("A", COPY)], RESTORE);
     assert_eq!(restore.code, 8, "said and not forbidden: {}", restore.err);
     assert_eq!(held(&table, "restored"), held(&table, "server"));
     let backup = with_plugged(&table, &[("A", COPY)], &format!("{BACKUP} {{A}}"));
     finds(backup, 8, &["other-device", "rolled-back"]);
-    finds(with_plugged(&table, &[("A", COPY)], &format!("{BACKUP} {{A}}")), 0, &[]);
+    finds(
+        with_plugged(&table, &[("A", COPY)], &format!("{BACKUP} {{A}}")),
+        0,
+        &[],
+    );
 }
 
 #[test]
@@ -148,11 +214,20 @@ fn a_copy_becomes_a_stick_of_its_own() {
     let before = tree(&table.at("copy"));
     with_plugged(&table, &[("F", COPY)], "media add {F} --label B").ended_with(0);
     let after = tree(&table.at("copy"));
-    let changed: Vec<_> = after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).collect();
-    assert!(matches!(changed.as_slice(), [(path, _)] if path.ends_with("MEDIUM.TXT")), "{changed:?}");
+    let changed: Vec<_> = after
+        .iter()
+        .filter(|(path, bytes)| before.get(*path) != Some(bytes))
+        .collect();
+    assert!(
+        matches!(changed.as_slice(), [(path, _)] if path.ends_with("MEDIUM.TXT")),
+        "{changed:?}"
+    );
     finds(verify(&table, &[("A", A), ("F", COPY)]), 0, &[]);
     let list = table.run("media list").ended_with(0).out;
-    assert!(list.contains("B: SanDisk") && !list.contains("in turn"), "{list}");
+    assert!(
+        list.contains("B: SanDisk") && !list.contains("in turn"),
+        "{list}"
+    );
     // The original is none, nor is what another vault's owner made.
     with_plugged(&table, &[("A", A)], "media add {A}").ended_with(1);
 }
@@ -164,7 +239,11 @@ fn a_stick_that_was_formatted_is_known_by_its_device() {
     let empty = with_plugged(&table, &[("A", A)], "verify {A}").ended_with(7);
     assert!(empty.out.contains("was USB stick \"A\""), "{}", empty.out);
     let added = with_plugged(&table, &[("A", A)], "media add {A} --label B").ended_with(0);
-    assert!(added.out.contains("pfxvault media retire \"A\""), "{}", added.out);
+    assert!(
+        added.out.contains("pfxvault media retire \"A\""),
+        "{}",
+        added.out
+    );
     with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")).ended_with(0);
     finds(verify(&table, &[("A", A)]), 0, &[]);
 }
@@ -187,7 +266,11 @@ fn sticks_of_one_make_that_share_a_serial_number_are_no_alarm_once_both_are_know
     with_plugged(&table, &[("B", twin)], &format!("{BACKUP} {{B}}")).ended_with(0);
     finds(verify(&table, &[("B", twin)]), 0, &[]);
     // Until the first one is seen again, it may have been formatted to be the second.
-    let status = || found(&table.run("status --json").ended_with(8)).iter().any(|(id, _)| id == "remade");
+    let status = || {
+        found(&table.run("status --json").ended_with(8))
+            .iter()
+            .any(|(id, _)| id == "remade")
+    };
     assert!(status());
     finds(verify(&table, &[("A", A)]), 0, &[]);
     assert!(!status());
@@ -201,7 +284,11 @@ fn another_stick_under_a_known_label_is_pointed_out() {
     with_plugged(&table, &[("A", A), ("B", COPY)], other).ended_with(0);
     let label = fs::read_to_string(table.at("copy/PFXVAULT/MEDIUM.TXT")).unwrap();
     let own = label.lines().last().unwrap().to_owned();
-    fs::write(table.at("copy/PFXVAULT/MEDIUM.TXT"), label.replace(&own, "label A")).unwrap();
+    fs::write(
+        table.at("copy/PFXVAULT/MEDIUM.TXT"),
+        label.replace(&own, "label A"),
+    )
+    .unwrap();
     finds(verify(&table, &[("B", COPY)]), 0, &["same-label"]);
     finds(verify(&table, &[("B", COPY)]), 0, &[]);
 }
@@ -211,11 +298,17 @@ fn a_server_that_was_set_back_is_told_by_its_next_backup_and_no_number_stands_tw
     let table = backed_up();
     let image = tree(&table.at("state"));
     with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")).ended_with(0);
-    image.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    image
+        .iter()
+        .for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     let set_back = with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}"));
     let told = finds(set_back, 8, &["not-by-this-state"]);
     assert!(told[0].1.contains("checkpoint"), "{told:?}");
-    finds(with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")), 0, &[]);
+    finds(
+        with_plugged(&table, &[("A", A)], &format!("{BACKUP} {{A}}")),
+        0,
+        &[],
+    );
     assert_eq!(generations(&table.at("a"), "A").len(), 4);
     // A check says it as long as that generation is there.
     finds(verify(&table, &[("A", A)]), 8, &["not-by-this-state"]);

@@ -1,6 +1,12 @@
-//! The tests of the program: as its users run it, and through its library. One program, so that everything is linked once.
+//! The tests of the program: as its users run it, and through its library. One program, so that
+//! everything is linked once.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod age_testkit;
 mod audit;

@@ -1,5 +1,5 @@
-//! Sealed parcels: from a server without a stick to the stick, what strangers can do to them on the way, the outbox, and
-//! copies that are interrupted at any byte.
+//! Sealed parcels: from a server without a stick to the stick, what strangers can do to them on the
+//! way, the outbox, and copies that are interrupted at any byte.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,8 @@ use secret::Password;
 use zip::write::SimpleFileOptions;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
-const SEAL: &str = "backup --from folder:{server} --source-password-file {pfx-password} --to parcel:{p.zip}";
+const SEAL: &str =
+    "backup --from folder:{server} --source-password-file {pfx-password} --to parcel:{p.zip}";
 const LAND: &str = "copy --from parcel:{p.zip} --to {A} --accept other-medium=test";
 
 fn state(table: &Table) -> State {
@@ -56,7 +57,13 @@ fn zip_up(files: &BTreeMap<String, Vec<u8>>, path: &Path) {
 /// Changes the first file whose path ends so.
 fn edit(table: &Table, end: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let mut files = unzip(&table.at("p.zip"));
-    change(files.iter_mut().find(|(path, _)| path.ends_with(end)).unwrap().1);
+    change(
+        files
+            .iter_mut()
+            .find(|(path, _)| path.ends_with(end))
+            .unwrap()
+            .1,
+    );
     zip_up(&files, &table.at("p.zip"));
 }
 
@@ -69,7 +76,14 @@ fn sealed() -> Table {
 #[test]
 fn a_parcel_needs_no_secret_and_restores_from_the_stick_it_landed_on() {
     let table = sealed();
-    assert_eq!(fs::metadata(table.at("p.zip")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(table.at("p.zip"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
     assert!(generations(&table.at("A"), "A").is_empty());
     let copied = table.run(&format!("{LAND} --json")).ended_with(0).json();
     assert_eq!(copied["added"].as_array().unwrap().len(), 1);
@@ -84,12 +98,25 @@ fn a_parcel_needs_no_secret_and_restores_from_the_stick_it_landed_on() {
 #[test]
 fn a_parcel_is_read_like_a_medium_by_every_command_that_reads() {
     let table = sealed();
-    let checked = table.run("verify parcel:{p.zip} --json").ended_with(0).json();
+    let checked = table
+        .run("verify parcel:{p.zip} --json")
+        .ended_with(0)
+        .json();
     assert_eq!(checked["generations"][0]["state"], "whole");
-    assert_eq!(checked["findings"].as_array().unwrap().len(), 0, "{checked}");
-    table.run("drill --from parcel:{p.zip} --recovery-key-file {recovery}").ended_with(0);
-    table.run("contents --from parcel:{p.zip} --recovery-key-file {recovery}").ended_with(0);
-    table.run(&RESTORE.replace("{A}", "parcel:{p.zip}")).ended_with(0);
+    assert_eq!(
+        checked["findings"].as_array().unwrap().len(),
+        0,
+        "{checked}"
+    );
+    table
+        .run("drill --from parcel:{p.zip} --recovery-key-file {recovery}")
+        .ended_with(0);
+    table
+        .run("contents --from parcel:{p.zip} --recovery-key-file {recovery}")
+        .ended_with(0);
+    table
+        .run(&RESTORE.replace("{A}", "parcel:{p.zip}"))
+        .ended_with(0);
     assert_eq!(held(&table, "restored"), held(&table, "server"));
 }
 
@@ -100,21 +127,32 @@ fn a_parcel_is_no_medium_to_write_to_and_is_never_written_over() {
     table
         .run("create parcel:{p.zip} --state {s2} --passphrase-file {passphrase} --recovery-key-file {r2}")
         .ended_with(2);
-    table.run("copy --from {A} --to parcel:{p.zip}").ended_with(2);
+    table
+        .run("copy --from {A} --to parcel:{p.zip}")
+        .ended_with(2);
     table.run("media add parcel:{p.zip}").ended_with(2);
     table.run(SEAL).ended_with(1);
     assert!(before == fs::read(table.at("p.zip")).unwrap());
     table.run("verify parcel:{nowhere.zip}").ended_with(9);
-    table.run(&SEAL.replace("{p.zip}", "{no/such/folder.zip}")).ended_with(1);
+    table
+        .run(&SEAL.replace("{p.zip}", "{no/such/folder.zip}"))
+        .ended_with(1);
 }
 
 #[test]
 fn a_parcel_counts_as_a_backup_only_once_a_stick_has_it() {
     let table = sealed();
     let unsaved = "list --json --from folder:{server} --source-password-file {pfx-password}";
-    let backup = |table: &Table| table.run(unsaved).ended_with(0).json()["key_pairs"][0]["backup"].clone();
+    let backup =
+        |table: &Table| table.run(unsaved).ended_with(0).json()["key_pairs"][0]["backup"].clone();
     assert!(backup(&table).is_null());
-    assert_eq!(state(&table).on_the_way().map(|written| written.number).collect::<Vec<_>>(), [1]);
+    assert_eq!(
+        state(&table)
+            .on_the_way()
+            .map(|written| written.number)
+            .collect::<Vec<_>>(),
+        [1]
+    );
     table.run(LAND).ended_with(0);
     assert_eq!(backup(&table)["generation"], 1);
     assert_eq!(state(&table).on_the_way().count(), 0);
@@ -125,14 +163,30 @@ fn a_parcel_counts_as_a_backup_only_once_a_stick_has_it() {
 #[test]
 fn a_stick_and_a_parcel_get_the_same_generation_in_one_run() {
     let table = Table::with_vault(&NAMES);
-    let said = table.run(&format!("{BACKUP} --to parcel:{{p.zip}} --json")).ended_with(0).json();
-    assert_eq!((&said["generation"], said["parcels"].as_array().unwrap().len()), (&1.into(), 1));
+    let said = table
+        .run(&format!("{BACKUP} --to parcel:{{p.zip}} --json"))
+        .ended_with(0)
+        .json();
+    assert_eq!(
+        (
+            &said["generation"],
+            said["parcels"].as_array().unwrap().len()
+        ),
+        (&1.into(), 1)
+    );
     let on_stick = fs::read(generations(&table.at("A"), "A")[0].join("RECORD.TXT")).unwrap();
     let in_parcel = unzip(&table.at("p.zip"));
-    assert!(in_parcel.iter().any(|(path, bytes)| path.ends_with("00000001/RECORD.TXT") && *bytes == on_stick));
+    assert!(
+        in_parcel
+            .iter()
+            .any(|(path, bytes)| path.ends_with("00000001/RECORD.TXT") && *bytes == on_stick)
+    );
     assert_eq!(state(&table).on_the_way().count(), 0);
     let kept = table.run(&format!("{LAND} --json")).ended_with(0).json();
-    assert_eq!((kept["added"].as_array().unwrap().len(), &kept["kept"]), (0, &1.into()));
+    assert_eq!(
+        (kept["added"].as_array().unwrap().len(), &kept["kept"]),
+        (0, &1.into())
+    );
 }
 
 #[test]
@@ -140,10 +194,16 @@ fn a_parcel_holds_one_half_and_nothing_else() {
     let table = sealed();
     let files = unzip(&table.at("p.zip"));
     let id = state(&table).server().to_string();
-    let here = |path: &String| path.starts_with("A/OWNER/") || path.starts_with(&format!("A/{id}/00000001/"));
+    let here = |path: &String| {
+        path.starts_with("A/OWNER/") || path.starts_with(&format!("A/{id}/00000001/"))
+    };
     assert!(files.keys().all(here), "{:?}", files.keys());
     let secret = table.recovery_key();
-    assert!(files.values().all(|bytes| !bytes.windows(16).any(|window| window == &secret.as_bytes()[..16])));
+    assert!(files.values().all(|bytes| {
+        !bytes
+            .windows(16)
+            .any(|window| window == &secret.as_bytes()[..16])
+    }));
 }
 
 #[test]
@@ -153,7 +213,9 @@ fn a_parcel_of_another_owner_lands_nowhere() {
     fs::copy(table.at("p.zip"), other.at("p.zip")).unwrap();
     let before = tree(&other.at("A"));
     other.run(LAND).ended_with(7);
-    other.run(&format!("{LAND} --state {{nobody}}")).ended_with(7);
+    other
+        .run(&format!("{LAND} --state {{nobody}}"))
+        .ended_with(7);
     other.run("verify parcel:{p.zip}").ended_with(7);
     assert!(before == tree(&other.at("A")));
 }
@@ -162,7 +224,11 @@ fn a_parcel_of_another_owner_lands_nowhere() {
 fn an_edited_record_or_a_swapped_file_is_never_copied() {
     let swap = |table: &Table| {
         let mut files = unzip(&table.at("p.zip"));
-        let names: Vec<_> = files.keys().filter(|path| path.contains("/K000000")).cloned().collect();
+        let names: Vec<_> = files
+            .keys()
+            .filter(|path| path.contains("/K000000"))
+            .cloned()
+            .collect();
         let (first, second) = (files[&names[0]].clone(), files[&names[1]].clone());
         files.extend([(names[0].clone(), second), (names[1].clone(), first)]);
         zip_up(&files, &table.at("p.zip"));
@@ -175,14 +241,24 @@ fn an_edited_record_or_a_swapped_file_is_never_copied() {
                 text[at] = if text[at] == b'A' { b'B' } else { b'A' };
             });
         },
-        &|table| edit(table, "K0000001.AGE", |sealed| *sealed.last_mut().unwrap() ^= 1),
+        &|table| {
+            edit(table, "K0000001.AGE", |sealed| {
+                *sealed.last_mut().unwrap() ^= 1
+            })
+        },
         &swap,
     ];
     for change in edits {
         let table = sealed();
         change(&table);
         let copied = table.run(&format!("{LAND} --json")).ended_with(3).json();
-        assert_eq!((copied["added"].as_array().unwrap().len(), copied["skipped"].as_array().unwrap().len()), (0, 1));
+        assert_eq!(
+            (
+                copied["added"].as_array().unwrap().len(),
+                copied["skipped"].as_array().unwrap().len()
+            ),
+            (0, 1)
+        );
         assert!(generations(&table.at("A"), "A").is_empty());
         table.run("verify parcel:{p.zip}").ended_with(4);
     }
@@ -193,9 +269,19 @@ fn a_generation_put_under_another_servers_or_number_is_refused_and_named() {
     for (from, to) in [("/00000001/", "/00000009/"), ("server", "stranger")] {
         let table = sealed();
         let id = state(&table).server().to_string();
-        let (from, to) = if from == "server" { (id.as_str(), "ABCD2345") } else { (from, to) };
+        let (from, to) = if from == "server" {
+            (id.as_str(), "ABCD2345")
+        } else {
+            (from, to)
+        };
         let files = unzip(&table.at("p.zip"));
-        zip_up(&files.into_iter().map(|(path, bytes)| (path.replace(from, to), bytes)).collect(), &table.at("p.zip"));
+        zip_up(
+            &files
+                .into_iter()
+                .map(|(path, bytes)| (path.replace(from, to), bytes))
+                .collect(),
+            &table.at("p.zip"),
+        );
         let copied = table.run(&format!("{LAND} --json")).ended_with(10).json();
         assert_eq!(copied["refused"].as_array().unwrap().len(), 1);
         assert!(generations(&table.at("A"), "A").is_empty());
@@ -219,11 +305,20 @@ fn a_file_that_is_no_parcel_is_refused_by_name_and_nothing_is_written() {
     ];
     for (name, bytes) in hostile {
         fs::write(table.at(name), bytes).unwrap();
-        let said = table.run(&LAND.replace("{p.zip}", &format!("{{{name}}}"))).ended_with(4);
-        assert!(said.err.contains(name) && said.err.contains("cause: "), "{}", said.err);
+        let said = table
+            .run(&LAND.replace("{p.zip}", &format!("{{{name}}}")))
+            .ended_with(4);
+        assert!(
+            said.err.contains(name) && said.err.contains("cause: "),
+            "{}",
+            said.err
+        );
     }
     table.run(&LAND.replace("{p.zip}", "{A}")).ended_with(4);
-    let (pipe, huge) = (table.pipe("pipe"), fs::File::create(table.at("huge")).unwrap());
+    let (pipe, huge) = (
+        table.pipe("pipe"),
+        fs::File::create(table.at("huge")).unwrap(),
+    );
     huge.set_len(1 << 40).unwrap();
     table.run(&LAND.replace("{p.zip}", "{pipe}")).ended_with(4);
     table.run(&LAND.replace("{p.zip}", "{huge}")).ended_with(4);
@@ -246,7 +341,12 @@ fn many_parcels_land_in_one_run_and_a_new_stick_becomes_a_medium_of_the_vault() 
 fn to_outbox(table: &Table) -> Option<u32> {
     let now = jiff::Timestamp::now();
     let source = Source::parse(&format!("folder:{}", table.at("server").display()), None).unwrap();
-    let holdings = server::read(&source, &Password::new(crate::common::PFX_PASSWORD.into()), now).unwrap();
+    let holdings = server::read(
+        &source,
+        &Password::new(crate::common::PFX_PASSWORD.into()),
+        now,
+    )
+    .unwrap();
     let request = Request {
         holdings: &holdings,
         selected: &[],
@@ -256,7 +356,9 @@ fn to_outbox(table: &Table) -> Option<u32> {
         force: false,
         now,
     };
-    backup::to_outbox(&mut state(table), &request, &|_| ()).unwrap().map(|number| number.get())
+    backup::to_outbox(&mut state(table), &request, &|_| ())
+        .unwrap()
+        .map(|number| number.get())
 }
 
 #[test]
@@ -267,7 +369,13 @@ fn the_outbox_waits_for_a_stick_and_is_emptied_by_the_next_backup() {
     assert_eq!((to_outbox(&table), to_outbox(&table)), (Some(2), None));
     assert_eq!(fs::read_dir(table.at("state/outbox")).unwrap().count(), 1);
     let said = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
-    assert_eq!((said["delivered"].as_array().unwrap().len(), &said["media"][0]["result"]), (1, &"unchanged".into()));
+    assert_eq!(
+        (
+            said["delivered"].as_array().unwrap().len(),
+            &said["media"][0]["result"]
+        ),
+        (1, &"unchanged".into())
+    );
     assert_eq!(fs::read_dir(table.at("state/outbox")).unwrap().count(), 0);
     assert_eq!(generations(&table.at("A"), "B").len(), 2);
     assert_eq!(state(&table).on_the_way().count(), 0);
@@ -304,7 +412,9 @@ struct Flash {
 impl Flash {
     /// How many of the bytes still arrive.
     fn arrive(&mut self, count: usize) -> usize {
-        let room = self.limit.map_or(count, |limit| limit.saturating_sub(self.written).min(count));
+        let room = self
+            .limit
+            .map_or(count, |limit| limit.saturating_sub(self.written).min(count));
         self.written += count;
         room
     }
@@ -314,8 +424,13 @@ impl Flash {
         match self.arrive(bytes.len() + 1) {
             0 => Err(io::ErrorKind::NotConnected.into()),
             room => {
-                self.files.insert(path.to_owned(), bytes[..room - 1].to_vec());
-                if room > bytes.len() { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
+                self.files
+                    .insert(path.to_owned(), bytes[..room - 1].to_vec());
+                if room > bytes.len() {
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::NotConnected.into())
+                }
             }
         }
     }
@@ -337,19 +452,42 @@ impl Volume for Stick {
             if !folder.is_empty() && !flash.folders.iter().any(|known| known == folder) {
                 return Err(io::ErrorKind::NotFound.into());
             }
-            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            let prefix = if folder.is_empty() {
+                String::new()
+            } else {
+                format!("{folder}/")
+            };
             let child = |path: &String, kind| {
                 let name = path.strip_prefix(&prefix)?;
-                (!name.contains('/')).then(|| Entry { name: name.to_owned(), kind })
+                (!name.contains('/')).then(|| Entry {
+                    name: name.to_owned(),
+                    kind,
+                })
             };
-            let folders = flash.folders.iter().filter_map(|path| child(path, EntryKind::Folder));
-            Ok(folders.chain(flash.files.keys().filter_map(|path| child(path, EntryKind::File))).collect())
+            let folders = flash
+                .folders
+                .iter()
+                .filter_map(|path| child(path, EntryKind::Folder));
+            Ok(folders
+                .chain(
+                    flash
+                        .files
+                        .keys()
+                        .filter_map(|path| child(path, EntryKind::File)),
+                )
+                .collect())
         })
     }
 
     fn read(&self, path: &str, cap: u64, _: Reading) -> io::Result<Vec<u8>> {
-        let bytes = self.with(|flash| flash.files.get(path).cloned()).ok_or(io::ErrorKind::NotFound)?;
-        if bytes.len() as u64 > cap { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+        let bytes = self
+            .with(|flash| flash.files.get(path).cloned())
+            .ok_or(io::ErrorKind::NotFound)?;
+        if bytes.len() as u64 > cap {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes)
+        }
     }
 
     fn make_folder(&self, path: &str) -> io::Result<()> {
@@ -374,21 +512,31 @@ impl Volume for Stick {
     }
 
     fn flush(&self) -> io::Result<()> {
-        self.with(|flash| match flash.limit.is_some_and(|limit| flash.written > limit) {
-            true => Err(io::ErrorKind::NotConnected.into()),
-            false => Ok(()),
-        })
+        self.with(
+            |flash| match flash.limit.is_some_and(|limit| flash.written > limit) {
+                true => Err(io::ErrorKind::NotConnected.into()),
+                false => Ok(()),
+            },
+        )
     }
 }
 
 /// Which numbers are whole, and of those how many copies there are.
 fn whole(stick: &Stick, state: &State) -> Vec<(u32, usize)> {
     let media = [stick.medium()];
-    let survey =
-        Survey::of(&media, state.vault().clone(), &Trust::new(state.vault().clone()), Reading::Cached).unwrap();
+    let survey = Survey::of(
+        &media,
+        state.vault().clone(),
+        &Trust::new(state.vault().clone()),
+        Reading::Cached,
+    )
+    .unwrap();
     let generations = survey.line(state.server());
-    let whole = generations.filter(|generation| survey.check(generation, Reading::Cached).is_whole());
-    whole.map(|generation| (generation.record.number.get(), generation.copies.len())).collect()
+    let whole =
+        generations.filter(|generation| survey.check(generation, Reading::Cached).is_whole());
+    whole
+        .map(|generation| (generation.record.number.get(), generation.copies.len()))
+        .collect()
 }
 
 #[test]
@@ -399,7 +547,12 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
     let label = Label::new("B").unwrap();
     let copy_from = |source: Medium, stick: &Stick| {
         stick.medium().prepare(&label)?;
-        copy::run(&[source, stick.medium()], state.vault(), Some(&state.trust), &|_| ())
+        copy::run(
+            &[source, stick.medium()],
+            state.vault(),
+            Some(&state.trust),
+            &|_| (),
+        )
     };
     // Where every cut is tried, reading the source should not cost a disk's time.
     let measured = Stick::default();
@@ -408,7 +561,8 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
     let copy = |stick: &Stick| copy_from(measured.medium(), stick);
     let total = measured.with(|flash| flash.written);
     let mut halves = 0;
-    // A step that shares nothing with the sizes of files: over the whole length, each of them is cut in many places.
+    // A step that shares nothing with the sizes of files: over the whole length, each of them is
+    // cut in many places.
     for limit in (0..total).step_by(61) {
         let stick = Stick::default();
         stick.with(|flash| flash.limit = Some(limit));
@@ -421,9 +575,13 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
         assert_eq!(whole(&stick, &state), [(2, 2), (1, 2)], "cut at {limit}");
         assert_eq!(copy(&stick).unwrap().added.len(), 0, "cut at {limit}");
         let media = [stick.medium()];
-        let report = pfxvault::verify::run(&media, Some(&state), None, jiff::Timestamp::now()).unwrap();
+        let report =
+            pfxvault::verify::run(&media, Some(&state), None, jiff::Timestamp::now()).unwrap();
         let ids: Vec<_> = report.findings.iter().map(|finding| finding.id).collect();
-        assert!(!ids.contains(&"bad-statement") && !ids.contains(&"file-lost"), "cut at {limit}: {ids:?}");
+        assert!(
+            !ids.contains(&"bad-statement") && !ids.contains(&"file-lost"),
+            "cut at {limit}: {ids:?}"
+        );
     }
     assert!(halves > 50, "the cut came after a commit in {halves} cases");
 }

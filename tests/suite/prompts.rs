@@ -15,7 +15,10 @@ fn start(table: &Table, line: &str) -> PtySession {
     let program = table.command(line);
     let mut shell = std::process::Command::new("sh");
     shell
-        .args(["-c", "stty echo; LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\""])
+        .args([
+            "-c",
+            "stty echo; LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\"",
+        ])
         .arg(program.get_program())
         .args(program.get_args());
     rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
@@ -29,18 +32,31 @@ fn as_read(text: &str) -> String {
 /// Waits for the end; the exit code, and everything said since the last expectation.
 fn finish(mut session: PtySession) -> (i32, String) {
     let said = session.exp_eof().unwrap();
-    let code = said.rsplit("ended with ").next().unwrap().trim().parse().unwrap_or_else(|_| panic!("{said}"));
+    let code = said
+        .rsplit("ended with ")
+        .next()
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{said}"));
     (code, said)
 }
 
-/// Answers the three questions about the recovery key from what is shown, as a person reads it from paper.
+/// Answers the three questions about the recovery key from what is shown, as a person reads it from
+/// paper.
 fn answer_recovery_groups(session: &mut PtySession) {
     let (shown, mut asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
-    let rows = shown.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
-    let groups: Vec<&str> = rows.flat_map(|row| row.split_whitespace().skip(1)).collect();
+    let rows = shown
+        .lines()
+        .filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+    let groups: Vec<&str> = rows
+        .flat_map(|row| row.split_whitespace().skip(1))
+        .collect();
     for question in 0..3 {
         let number: usize = asked.split(' ').nth(2).unwrap().parse().unwrap();
-        session.send_line(&groups[number - 1].to_lowercase()).unwrap();
+        session
+            .send_line(&groups[number - 1].to_lowercase())
+            .unwrap();
         if question < 2 {
             (_, asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
         }
@@ -52,7 +68,10 @@ fn a_first_backup_leads_through_everything() {
     let table = Table::bare();
     table.serve("server", &["www.example.com"]);
     table.stick("A");
-    let mut session = start(&table, &BACKUP.replace(" --source-password-file {pfx-password}", ""));
+    let mut session = start(
+        &table,
+        &BACKUP.replace(" --source-password-file {pfx-password}", ""),
+    );
     session.exp_string("Password of the PFX: ").unwrap();
     session.send_line(crate::common::PFX_PASSWORD).unwrap();
     session.exp_string("[Y/n] ").unwrap();
@@ -73,7 +92,9 @@ fn a_first_backup_leads_through_everything() {
     let (code, said) = finish(session);
     assert_eq!(code, 0, "{said}");
     table.secret_file("words", &words);
-    table.run("drill --from {A} --passphrase-file {words}").ended_with(0);
+    table
+        .run("drill --from {A} --passphrase-file {words}")
+        .ended_with(0);
 }
 
 #[test]
@@ -90,7 +111,10 @@ fn a_passphrase_typed_on_a_terminal_opens_the_vault_and_is_not_echoed() {
 #[test]
 fn a_password_that_is_set_is_typed_twice_and_must_agree() {
     let table = Table::backed_up(&["www.example.com"]);
-    let mut session = start(&table, &RESTORE.replace(" --pfx-password-file {pfx-password} --yes", ""));
+    let mut session = start(
+        &table,
+        &RESTORE.replace(" --pfx-password-file {pfx-password} --yes", ""),
+    );
     session.exp_string("[Y/n]").unwrap();
     session.send_line("y").unwrap();
     for second in ["something else", crate::common::PFX_PASSWORD] {
@@ -147,8 +171,9 @@ fn enter_alone_does_nothing_that_cannot_be_taken_back() {
     let before = crate::common::tree(&table.at("restored"));
     let replacing = RESTORE.replace(" --yes", " --force");
     let server = pfxvault::media::host_name();
-    let retiring =
-        format!("servers retire {server} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test");
+    let retiring = format!(
+        "servers retire {server} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"
+    );
     for line in ["media retire A", &retiring, &replacing] {
         let mut session = start(&table, line);
         session.exp_string("[y/N] ").unwrap();
@@ -156,16 +181,23 @@ fn enter_alone_does_nothing_that_cannot_be_taken_back() {
         let (code, said) = finish(session);
         assert_eq!(code, 2, "{line}: {said}");
     }
-    assert!(!table.run("media list").ended_with(0).out.contains("out of use"));
+    assert!(
+        !table
+            .run("media list")
+            .ended_with(0)
+            .out
+            .contains("out of use")
+    );
     assert_eq!(crate::common::tree(&table.at("restored")), before);
 }
 
 #[test]
 fn an_answer_that_is_none_is_asked_for_again() {
     let table = Table::backed_up(&["www.example.com"]);
-    for (language, words, again) in
-        [("en", "ｙ", "Please answer y (yes) or n (no)"), ("ja", "はい", "y(はい)か n(いいえ)で")]
-    {
+    for (language, words, again) in [
+        ("en", "ｙ", "Please answer y (yes) or n (no)"),
+        ("ja", "はい", "y(はい)か n(いいえ)で"),
+    ] {
         let mut session = start(&table, &format!("media retire A --lang {language}"));
         session.exp_string("[y/N] ").unwrap();
         session.send_line("maybe").unwrap();
@@ -183,7 +215,9 @@ fn a_number_that_is_none_of_those_shown_is_asked_for_again() {
     let mut session = start(&table, "--lang en");
     session.exp_string("Your choice [1]: ").unwrap();
     session.send_line("99").unwrap();
-    session.exp_string("Please type one of the numbers shown").unwrap();
+    session
+        .exp_string("Please type one of the numbers shown")
+        .unwrap();
     session.exp_string("Your choice [1]: ").unwrap();
     session.send_line("０").unwrap();
     assert_eq!(finish(session).0, 0);
@@ -219,8 +253,16 @@ fn a_secret_that_is_wrong_three_times_ends_the_run_and_is_never_to_be_typed_at_t
     let (other, key) = (RecoveryKey::generate().text(), table.recovery_key());
     for (line, question, wrong) in [
         ("drill --from {A}", "Passphrase of the vault: ", "wrong"),
-        ("drill --from {A} --recovery-key", "Recovery key from the envelope: ", other.as_str()),
-        ("drill --from {A} --recovery-key", "Recovery key from the envelope: ", &key[1..]),
+        (
+            "drill --from {A} --recovery-key",
+            "Recovery key from the envelope: ",
+            other.as_str(),
+        ),
+        (
+            "drill --from {A} --recovery-key",
+            "Recovery key from the envelope: ",
+            &key[1..],
+        ),
     ] {
         let mut session = start(&table, line);
         for _ in 0..3 {
@@ -229,7 +271,11 @@ fn a_secret_that_is_wrong_three_times_ends_the_run_and_is_never_to_be_typed_at_t
         }
         let (code, said) = finish(session);
         assert_eq!(code, 6, "{said}");
-        let unwrapped = said.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let unwrapped = said
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .to_lowercase();
         assert!(unwrapped.contains("run the same command again"), "{said}");
         assert!(!said.contains("type it again"), "{said}");
     }
@@ -241,7 +287,9 @@ fn a_recovery_key_with_a_typo_is_asked_for_again() {
     let mut session = start(&table, "drill --from {A} --recovery-key");
     let key = table.recovery_key();
     for typed in [&key[1..], &key[..]] {
-        session.exp_string("Recovery key from the envelope: ").unwrap();
+        session
+            .exp_string("Recovery key from the envelope: ")
+            .unwrap();
         session.send_line(typed).unwrap();
     }
     let (code, said) = finish(session);
@@ -253,7 +301,8 @@ fn a_wrong_source_password_is_asked_for_again() {
     let table = Table::bare();
     table.serve("server", &["www.example.com", "mail.example.com"]);
     for (wrong, code) in [(2, 0), (3, 6)] {
-        let export = "export --from folder:{server} --to folder:{out} --pfx-password-file {pfx-password}";
+        let export =
+            "export --from folder:{server} --to folder:{out} --pfx-password-file {pfx-password}";
         let mut session = start(&table, export);
         for _ in 0..wrong {
             session.exp_string("Password of the PFX: ").unwrap();
@@ -274,11 +323,22 @@ fn what_opens_without_a_password_is_there_also_after_three_wrong_ones() {
     let table = Table::bare();
     table.serve("server", &["www.example.com"]);
     let authority = Authority::new("Test", jiff::Timestamp::now()).unwrap();
-    let pair = authority.issue(&["open.example.com"], Kind::P256, jiff::Timestamp::now()).unwrap();
+    let pair = authority
+        .issue(&["open.example.com"], Kind::P256, jiff::Timestamp::now())
+        .unwrap();
     let password = Password::new(String::new());
-    let writing = Writing { password: Some(&password), profile: Profile::Aes256, force: false };
-    let placed = Placed { pair: &pair, file_names: &[] };
-    Destination::Folder(table.at("server")).write(&[placed], &writing).unwrap();
+    let writing = Writing {
+        password: Some(&password),
+        profile: Profile::Aes256,
+        force: false,
+    };
+    let placed = Placed {
+        pair: &pair,
+        file_names: &[],
+    };
+    Destination::Folder(table.at("server"))
+        .write(&[placed], &writing)
+        .unwrap();
     let mut session = start(&table, "list --from folder:{server}");
     for _ in 0..3 {
         session.exp_string("Password of the PFX: ").unwrap();
@@ -296,16 +356,20 @@ fn ctrl_c_at_a_secret_ends_the_program_and_leaves_the_terminal_as_it_was() {
     for typed in ["half of it\u{3}", &format!("{PASSPHRASE}\n\u{3}")] {
         let program = table.command("drill --from {A}");
         let mut shell = std::process::Command::new("sh");
-        let around =
-            "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
-        shell.args(["-c", around]).arg(program.get_program()).args(program.get_args()).current_dir(table.at("."));
+        let around = "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
+        shell
+            .args(["-c", around])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .current_dir(table.at("."));
         let mut session = rexpect::session::spawn_command(shell, MILLISECONDS).unwrap();
         session.exp_string("Passphrase of the vault: ").unwrap();
         session.send(typed).unwrap();
         session.flush().unwrap();
         let (code, said) = finish(session);
         assert_eq!(code, 130, "{said}");
-        let modes = ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
+        let modes =
+            ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
         assert_eq!(modes[0], modes[1]);
         assert!(!said.contains("restored in a rehearsal"), "{said}");
     }
@@ -317,7 +381,9 @@ fn a_recovery_key_typed_from_paper_opens_the_vault() {
     let mut session = start(&table, "drill --from {A} --recovery-key");
     session.exp_string("Recovery key").unwrap();
     let key = table.recovery_key().to_lowercase();
-    session.send_line(&format!("{} {}", &key[..20], &key[20..])).unwrap();
+    session
+        .send_line(&format!("{} {}", &key[..20], &key[20..]))
+        .unwrap();
     let (code, said) = finish(session);
     assert_eq!(code, 0, "{said}");
     assert!(!said.to_lowercase().contains(&key[20..]));
@@ -326,13 +392,21 @@ fn a_recovery_key_typed_from_paper_opens_the_vault() {
 #[test]
 fn a_new_server_believes_the_vault_whose_fingerprint_is_typed_from_paper() {
     let table = Table::backed_up(&["www.example.com"]);
-    table.run("servers request {web.req} --state {web}").ended_with(0);
+    table
+        .run("servers request {web.req} --state {web}")
+        .ended_with(0);
     let add = "servers add {web.req} --to {A} --passphrase-file {passphrase} --yes --accept other-medium=test";
     table.run(add).ended_with(0);
-    let vault = table.run("servers list --json").ended_with(0).json()["vault"].as_str().unwrap().to_owned();
+    let vault = table.run("servers list --json").ended_with(0).json()["vault"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut session = start(&table, "servers accept {A} --state {web}");
     let shown = session.exp_string("Type the first 16 characters").unwrap();
-    assert!(shown.contains(&vault[23..]) && !shown.contains(&vault[7..23]), "{shown}");
+    assert!(
+        shown.contains(&vault[23..]) && !shown.contains(&vault[7..23]),
+        "{shown}"
+    );
     session.send_line(&vault[7..15]).unwrap();
     session.exp_string("Type the first 16 characters").unwrap();
     session.send_line(&vault[..23]).unwrap();
@@ -347,14 +421,22 @@ fn without_a_command_a_person_is_led_by_numbers_and_shown_the_command() {
     let mut session = start(&table, "--lang en");
     let choose = |session: &mut PtySession, task: &str| {
         let shown = session.exp_regex("Your choice").unwrap().0;
-        let row = shown.lines().rev().find(|row| row.contains(task)).unwrap_or_else(|| panic!("{task}: {shown}"));
-        session.send_line(row.split_whitespace().next().unwrap()).unwrap();
+        let row = shown
+            .lines()
+            .rev()
+            .find(|row| row.contains(task))
+            .unwrap_or_else(|| panic!("{task}: {shown}"));
+        session
+            .send_line(row.split_whitespace().next().unwrap())
+            .unwrap();
     };
     choose(&mut session, "Check a USB stick");
     choose(&mut session, "another place");
     session.exp_string("Drive letter or folder").unwrap();
     session.send_line(&stick).unwrap();
-    session.exp_string(&format!("pfxvault verify {stick}")).unwrap();
+    session
+        .exp_string(&format!("pfxvault verify {stick}"))
+        .unwrap();
     session.exp_string("1 generation").unwrap();
     choose(&mut session, "Rehearse a restore");
     choose(&mut session, "Back");
@@ -362,8 +444,12 @@ fn without_a_command_a_person_is_led_by_numbers_and_shown_the_command() {
     choose(&mut session, "another place");
     session.exp_string("Drive letter or folder").unwrap();
     session.send_line("/nowhere at all").unwrap();
-    session.exp_string("pfxvault drill --from \"/nowhere at all\"").unwrap();
-    session.exp_string("there is no stick at /nowhere at all").unwrap();
+    session
+        .exp_string("pfxvault drill --from \"/nowhere at all\"")
+        .unwrap();
+    session
+        .exp_string("there is no stick at /nowhere at all")
+        .unwrap();
     choose(&mut session, "Quit");
     let (code, said) = finish(session);
     assert_eq!(code, 9, "what the last command ended with: {said}");

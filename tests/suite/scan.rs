@@ -1,5 +1,5 @@
-//! `audit --scan`: private keys are found by what is in a file, wherever it is, and no file, however hostile, keeps the scan
-//! from its end.
+//! `audit --scan`: private keys are found by what is in a file, wherever it is, and no file,
+//! however hostile, keeps the scan from its end.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -13,8 +13,16 @@ use serde_json::Value;
 use zip::write::SimpleFileOptions;
 
 fn openssl(folder: &Path, line: &str) {
-    let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("openssl")
+        .args(line.split(' '))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A table with a folder `tree` to search, and one key in every form, beside it.
@@ -39,31 +47,57 @@ fn scan(table: &Table) -> Value {
 fn found(table: &Table, scan: &Value) -> Vec<(String, String, Option<bool>)> {
     let tree = fs::canonicalize(table.at("tree")).unwrap();
     let place = |found: &Value| {
-        let path = Path::new(found["path"].as_str().unwrap()).strip_prefix(&tree).unwrap().display().to_string();
-        let inside = found["inside"].as_array().unwrap().iter().map(|name| format!(">{}", name.as_str().unwrap()));
+        let path = Path::new(found["path"].as_str().unwrap())
+            .strip_prefix(&tree)
+            .unwrap()
+            .display()
+            .to_string();
+        let inside = found["inside"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| format!(">{}", name.as_str().unwrap()));
         path + &inside.collect::<String>()
     };
-    let one = |found: &Value| (place(found), found["form"].as_str().unwrap().to_owned(), found["protected"].as_bool());
+    let one = |found: &Value| {
+        (
+            place(found),
+            found["form"].as_str().unwrap().to_owned(),
+            found["protected"].as_bool(),
+        )
+    };
     scan["found"].as_array().unwrap().iter().map(one).collect()
 }
 
 fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
-        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive
+            .start_file(*name, SimpleFileOptions::default())
+            .unwrap();
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap().into_inner()
 }
 
 fn mail(name: &str, attached: &[u8]) -> Vec<u8> {
-    let lines: Vec<_> = BASE64.encode(attached).as_bytes().chunks(76).map(|line| line.to_vec()).collect();
+    let lines: Vec<_> = BASE64
+        .encode(attached)
+        .as_bytes()
+        .chunks(76)
+        .map(|line| line.to_vec())
+        .collect();
     let head = format!(
         "Received: from a by b\r\nFrom: a@example.com\r\nSubject: the key\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/mixed;\r\n boundary=\"=_x y\"\r\n\r\nignored\r\n--=_x y\r\n\r\nHere it is.\r\n--=_x y\r\n\
          Content-Type: application/octet-stream;\r\n name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     );
-    [head.as_bytes(), &lines.join(&b"\r\n"[..]), b"\r\n--=_x y--\r\n"].concat()
+    [
+        head.as_bytes(),
+        &lines.join(&b"\r\n"[..]),
+        b"\r\n--=_x y--\r\n",
+    ]
+    .concat()
 }
 
 #[test]
@@ -87,10 +121,22 @@ fn every_form_of_a_private_key_is_found_by_content_and_certificates_are_not() {
     ] {
         openssl(&tree, line);
     }
-    let wide: Vec<u8> = fs::read(tree.join("a.txt")).unwrap().iter().flat_map(|byte| [*byte, 0]).collect();
+    let wide: Vec<u8> = fs::read(tree.join("a.txt"))
+        .unwrap()
+        .iter()
+        .flat_map(|byte| [*byte, 0])
+        .collect();
     put(&table, "tree/k", &[b"\xff\xfe".to_vec(), wide].concat());
-    put(&table, "tree/l", b"PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: none\r\nComment: x\r\n");
-    put(&table, "tree/m", b"PuTTY-User-Key-File-2: ssh-rsa\r\nEncryption: aes256-cbc\r\nComment: x\r\n");
+    put(
+        &table,
+        "tree/l",
+        b"PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: none\r\nComment: x\r\n",
+    );
+    put(
+        &table,
+        "tree/m",
+        b"PuTTY-User-Key-File-2: ssh-rsa\r\nEncryption: aes256-cbc\r\nComment: x\r\n",
+    );
     for (name, password) in [("n", ""), ("o", "secret")] {
         let keygen = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", password, "-f"])
@@ -116,8 +162,10 @@ fn every_form_of_a_private_key_is_found_by_content_and_certificates_are_not() {
         ("n", "OpenSSH", false),
         ("o", "OpenSSH", true),
     ];
-    let expected: Vec<_> =
-        expected.iter().map(|(name, form, closed)| ((*name).to_owned(), (*form).to_owned(), Some(*closed))).collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, form, closed)| ((*name).to_owned(), (*form).to_owned(), Some(*closed)))
+        .collect();
     assert_eq!(found(&table, &scan), expected);
 }
 
@@ -127,17 +175,34 @@ fn keys_in_mail_and_archives_are_found_and_break_the_rule_on_mail() {
     let pfx = fs::read(table.at("server/www.example.com.pfx")).unwrap();
     let message = mail("offer.pfx", &pfx);
     put(&table, "tree/offer", &message);
-    put(&table, "tree/Maildir/cur/1:2,S", &mail("www.zip", &zipped(&[("readme.txt", b"x"), ("in/www.pfx", &pfx)])));
+    put(
+        &table,
+        "tree/Maildir/cur/1:2,S",
+        &mail(
+            "www.zip",
+            &zipped(&[("readme.txt", b"x"), ("in/www.pfx", &pfx)]),
+        ),
+    );
     let second = String::from_utf8(mail("second.pfx", &pfx)).unwrap();
-    let mbox = format!("From a Mon Jan  1\nSubject: nothing\n\nHello.\n\nFrom b Tue Jan  2\n{second}");
+    let mbox =
+        format!("From a Mon Jan  1\nSubject: nothing\n\nHello.\n\nFrom b Tue Jan  2\n{second}");
     put(&table, "tree/Inbox", mbox.as_bytes());
-    put(&table, "tree/outer.zip", &zipped(&[("message.eml", &message)]));
-    let pem =
-        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n";
-    let quoted = format!("From: a\nContent-Transfer-Encoding: quoted-printable\n\nSee:\n{}", pem.replace('=', "=3D"));
+    put(
+        &table,
+        "tree/outer.zip",
+        &zipped(&[("message.eml", &message)]),
+    );
+    let pem = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n";
+    let quoted = format!(
+        "From: a\nContent-Transfer-Encoding: quoted-printable\n\nSee:\n{}",
+        pem.replace('=', "=3D")
+    );
     put(&table, "tree/quoted", quoted.as_bytes());
     let scan = scan(&table);
-    let places: Vec<_> = found(&table, &scan).into_iter().map(|(place, form, _)| format!("{place} {form}")).collect();
+    let places: Vec<_> = found(&table, &scan)
+        .into_iter()
+        .map(|(place, form, _)| format!("{place} {form}"))
+        .collect();
     let expected = [
         "Inbox>second.pfx PFX",
         "Maildir/cur/1:2,S>www.zip>in/www.pfx PFX",
@@ -146,15 +211,22 @@ fn keys_in_mail_and_archives_are_found_and_break_the_rule_on_mail() {
         "quoted> OpenSSH",
     ];
     assert_eq!(places, expected);
-    let breaks = |found: &Value| found["rules"].as_array().unwrap().contains(&"no-email".into());
+    let breaks = |found: &Value| {
+        found["rules"]
+            .as_array()
+            .unwrap()
+            .contains(&"no-email".into())
+    };
     assert!(scan["found"].as_array().unwrap().iter().all(breaks));
 }
 
 /// A message as Outlook saves it (MS-OXMSG), written by a library that had no part in reading it.
 fn outlook(version: cfb::Version, streams: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut file = cfb::CompoundFile::create_with_version(version, Cursor::new(Vec::new())).unwrap();
+    let mut file =
+        cfb::CompoundFile::create_with_version(version, Cursor::new(Vec::new())).unwrap();
     for (path, bytes) in streams {
-        file.create_storage_all(Path::new(path).parent().unwrap()).unwrap();
+        file.create_storage_all(Path::new(path).parent().unwrap())
+            .unwrap();
         file.create_stream(path).unwrap().write_all(bytes).unwrap();
     }
     file.flush().unwrap();
@@ -178,23 +250,49 @@ fn keys_in_messages_that_outlook_saved_are_found_and_other_compound_files_are_le
     let attached = |name| (name, wide(name));
     let (small, large) = (attached("www.pfx"), attached("notes.txt"));
     let [content, name] = ["37010102", "3707001F"].map(|property| format!("{ATTACHED}{property}"));
-    let inner = |property: &str| format!("{ATTACHED}3701000D/__attach_version1.0_#00000000/__substg1.0_{property}");
+    let inner = |property: &str| {
+        format!("{ATTACHED}3701000D/__attach_version1.0_#00000000/__substg1.0_{property}")
+    };
     let inner_properties = format!("{ATTACHED}3701000D/__properties_version1.0");
     for (version, of) in [(cfb::Version::V3, "v3"), (cfb::Version::V4, "v4")] {
         let small = outlook(version, &[properties, (&name, &small.1), (&content, &pfx)]);
         put(&table, &format!("tree/{of}-small.msg"), &small);
         let large = [properties, (&name, &large.1), (&content, long.as_bytes())];
-        put(&table, &format!("tree/{of}-large.msg"), &outlook(version, &large));
+        put(
+            &table,
+            &format!("tree/{of}-large.msg"),
+            &outlook(version, &large),
+        );
         let body = [properties, ("/__substg1.0_1000001F", &wide(&pem))];
         put(&table, &format!("tree/{of}-body"), &outlook(version, &body));
         let (inner_content, inner_name) = (inner("37010102"), inner("3704001E"));
-        let nested = [properties, (&inner_properties, &[0; 32]), (&inner_content, &pfx), (&inner_name, b"W.PFX")];
-        put(&table, &format!("tree/{of}-nested.msg"), &outlook(version, &nested));
-        put(&table, &format!("tree/{of}.zip"), &zipped(&[("in/a.msg", &small)]));
-        put(&table, &format!("tree/{of}-document.doc"), &outlook(version, &[("/WordDocument", pem.as_bytes())]));
+        let nested = [
+            properties,
+            (&inner_properties, &[0; 32]),
+            (&inner_content, &pfx),
+            (&inner_name, b"W.PFX"),
+        ];
+        put(
+            &table,
+            &format!("tree/{of}-nested.msg"),
+            &outlook(version, &nested),
+        );
+        put(
+            &table,
+            &format!("tree/{of}.zip"),
+            &zipped(&[("in/a.msg", &small)]),
+        );
+        put(
+            &table,
+            &format!("tree/{of}-document.doc"),
+            &outlook(version, &[("/WordDocument", pem.as_bytes())]),
+        );
     }
     let scan = scan(&table);
-    let places: Vec<_> = found(&table, &scan).into_iter().map(|(place, form, _)| format!("{place} {form}")).collect();
+    let places: Vec<_> = found(&table, &scan)
+        .into_iter()
+        .map(|(place, form, _)| format!("{place} {form}"))
+        .collect();
     let expected = ["v3", "v4"].map(|of| {
         [
             "-body> PEM",
@@ -207,7 +305,12 @@ fn keys_in_messages_that_outlook_saved_are_found_and_other_compound_files_are_le
     });
     assert_eq!(places, expected.concat());
     assert_eq!(scan["in_part"], 0, "{scan}");
-    let breaks = |found: &Value| found["rules"].as_array().unwrap().contains(&"no-email".into());
+    let breaks = |found: &Value| {
+        found["rules"]
+            .as_array()
+            .unwrap()
+            .contains(&"no-email".into())
+    };
     assert!(scan["found"].as_array().unwrap().iter().all(breaks));
 }
 
@@ -217,9 +320,15 @@ fn a_message_of_outlook_in_which_any_number_lies_is_left_behind_quickly() {
     let properties = ("/__properties_version1.0", &[0; 32][..]);
     let [content, name] = ["37010102", "3707001F"].map(|property| format!("{ATTACHED}{property}"));
     let long = [b"-----BEGIN ".as_slice(), &[b'A'; 5000]].concat();
-    let good = outlook(cfb::Version::V3, &[properties, (&name, &wide("a.pem")), (&content, &long)]);
+    let good = outlook(
+        cfb::Version::V3,
+        &[properties, (&name, &wide("a.pem")), (&content, &long)],
+    );
     let mut files = 0;
-    for at in (24..good.len()).step_by(4).filter(|at| good[*at..at + 4] != *b"AAAA") {
+    for at in (24..good.len())
+        .step_by(4)
+        .filter(|at| good[*at..at + 4] != *b"AAAA")
+    {
         for number in [0, 1, 2, 0x7fff_ffff, 0xffff_fffe_u32] {
             let mut bytes = good.clone();
             bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
@@ -233,44 +342,83 @@ fn a_message_of_outlook_in_which_any_number_lies_is_left_behind_quickly() {
     }
     let start = Instant::now();
     let scan = scan(&table);
-    assert_eq!((found(&table, &scan).len(), scan["files"].as_u64()), (0, Some(files)));
+    assert_eq!(
+        (found(&table, &scan).len(), scan["files"].as_u64()),
+        (0, Some(files))
+    );
     assert!(scan["in_part"].as_u64().unwrap() > 0, "{scan}");
-    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(300),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn a_key_pair_of_this_server_is_named_by_certificate_or_by_key() {
     let table = Table::backed_up(&["www.example.com"]);
-    let export = "export --from folder:{server} --source-password-file {pfx-password} --to pem:{tree}";
+    let export =
+        "export --from folder:{server} --source-password-file {pfx-password} --to pem:{tree}";
     table.run(export).ended_with(0);
     openssl(&table.at("."), "genpkey -algorithm ED25519 -out tree/other");
     let scan = scan(&table);
-    let names: Vec<_> = scan["found"].as_array().unwrap().iter().map(|found| found["key_pair"].clone()).collect();
+    let names: Vec<_> = scan["found"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| found["key_pair"].clone())
+        .collect();
     assert!(names.contains(&"www.example.com".into()), "{scan}");
     assert!(names.contains(&Value::Null), "{scan}");
     let said = table.run("audit --scan {tree}");
-    assert!(!said.out.contains("-----BEGIN") && !said.out.contains(PFX_PASSWORD), "{}", said.out);
+    assert!(
+        !said.out.contains("-----BEGIN") && !said.out.contains(PFX_PASSWORD),
+        "{}",
+        said.out
+    );
 }
 
-/// PuTTY's file of a key in OpenSSH's form: the public key is the same, what follows it is not looked at.
+/// PuTTY's file of a key in OpenSSH's form: the public key is the same, what follows it is not
+/// looked at.
 fn putty(openssh: &Path, cipher: &str) -> Vec<u8> {
     let public = fs::read_to_string(openssh.with_extension("pub")).unwrap();
     let coded = public.split(' ').nth(1).unwrap();
-    let lines: Vec<_> = (0..coded.len()).step_by(64).map(|at| &coded[at..coded.len().min(at + 64)]).collect();
+    let lines: Vec<_> = (0..coded.len())
+        .step_by(64)
+        .map(|at| &coded[at..coded.len().min(at + 64)])
+        .collect();
     let (count, lines) = (lines.len(), lines.join("\r\n"));
     let kind = public.split(' ').next().unwrap();
     let head = format!("PuTTY-User-Key-File-3: {kind}\r\nEncryption: {cipher}\r\nComment: x\r\n");
-    format!("{head}Public-Lines: {count}\r\n{lines}\r\nPrivate-Lines: 1\r\nAAAA\r\nPrivate-MAC: 00\r\n").into_bytes()
+    format!(
+        "{head}Public-Lines: {count}\r\n{lines}\r\nPrivate-Lines: 1\r\nAAAA\r\nPrivate-MAC: 00\r\n"
+    )
+    .into_bytes()
 }
 
 #[test]
 fn a_key_of_this_server_in_the_form_of_openssh_or_putty_is_known_by_its_public_key_even_closed() {
     let table = Table::backed_up(&["www.example.com"]);
-    table.run("export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}").ended_with(0);
-    let pem = tree(&table.at("pem")).into_values().find(|file| file.starts_with(b"-----BEGIN PRIVATE KEY")).unwrap();
+    table
+        .run("export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}")
+        .ended_with(0);
+    let pem = tree(&table.at("pem"))
+        .into_values()
+        .find(|file| file.starts_with(b"-----BEGIN PRIVATE KEY"))
+        .unwrap();
     let keygen = |options: &[&str], file: &Path| {
-        let run = Command::new("ssh-keygen").args(["-q"]).args(options).arg("-f").arg(file).output().unwrap();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let run = Command::new("ssh-keygen")
+            .args(["-q"])
+            .args(options)
+            .arg("-f")
+            .arg(file)
+            .output()
+            .unwrap();
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
         run.stdout
     };
     fs::create_dir(table.at("tree")).unwrap();
@@ -282,7 +430,11 @@ fn a_key_of_this_server_in_the_form_of_openssh_or_putty_is_known_by_its_public_k
         keygen(&["-p", "-N", password], &ours);
         let other = table.at("tree").join(format!("other-{name}"));
         keygen(&["-t", "rsa", "-b", "2048", "-N", password], &other);
-        let cipher = if password.is_empty() { "none" } else { "aes256-cbc" };
+        let cipher = if password.is_empty() {
+            "none"
+        } else {
+            "aes256-cbc"
+        };
         for key in [&ours, &other] {
             fs::write(key.with_extension("ppk"), putty(key, cipher)).unwrap();
         }
@@ -294,9 +446,18 @@ fn a_key_of_this_server_in_the_form_of_openssh_or_putty_is_known_by_its_public_k
     );
     let scan = scan(&table);
     let seen = scan["found"].as_array().unwrap().iter().map(|found| {
-        let name = Path::new(found["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap();
+        let name = Path::new(found["path"].as_str().unwrap())
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap();
         let name = name.replace(".ppk", "");
-        (name, found["form"].as_str().unwrap(), found["protected"].as_bool(), found["ours"].as_bool())
+        (
+            name,
+            found["form"].as_str().unwrap(),
+            found["protected"].as_bool(),
+            found["ours"].as_bool(),
+        )
     });
     let mut seen: Vec<_> = seen.collect();
     seen.sort();
@@ -307,7 +468,12 @@ fn a_key_of_this_server_in_the_form_of_openssh_or_putty_is_known_by_its_public_k
         })
     });
     let cut = of("cut", "PuTTY", true, None);
-    assert_eq!(seen, std::iter::once(cut).chain(expected.into_iter().flatten().flatten()).collect::<Vec<_>>());
+    assert_eq!(
+        seen,
+        std::iter::once(cut)
+            .chain(expected.into_iter().flatten().flatten())
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -321,7 +487,10 @@ fn a_key_file_that_others_can_read_is_handed_over_and_one_in_a_synced_folder_is_
         scan(&table)["found"][0]["rules"].clone()
     };
     assert_eq!(rules(0o600), serde_json::json!(["no-shared-drive"]));
-    assert_eq!(rules(0o644), serde_json::json!(["no-handover", "no-shared-drive"]));
+    assert_eq!(
+        rules(0o644),
+        serde_json::json!(["no-handover", "no-shared-drive"])
+    );
 }
 
 #[test]
@@ -329,64 +498,115 @@ fn links_are_not_followed_out_of_the_tree_nor_in_circles_and_nothing_special_is_
     let table = searched();
     openssl(&table.at("."), "genpkey -algorithm ED25519 -out outside");
     fs::create_dir_all(table.at("tree/a/b")).unwrap();
-    for (to, from) in
-        [("..", "tree/a/b/up"), ("../outside", "tree/out"), ("/dev/zero", "tree/zero"), ("self", "tree/self")]
-    {
+    for (to, from) in [
+        ("..", "tree/a/b/up"),
+        ("../outside", "tree/out"),
+        ("/dev/zero", "tree/zero"),
+        ("self", "tree/self"),
+    ] {
         std::os::unix::fs::symlink(to, table.at(from)).unwrap();
     }
     table.pipe("tree/pipe");
     let _socket = std::os::unix::net::UnixListener::bind(table.at("tree/socket")).unwrap();
     let scan = scan(&table);
-    assert_eq!((found(&table, &scan).len(), scan["files"].as_u64()), (0, Some(0)));
+    assert_eq!(
+        (found(&table, &scan).len(), scan["files"].as_u64()),
+        (0, Some(0))
+    );
 }
 
 #[test]
 fn files_that_lie_about_themselves_are_left_behind_quickly() {
     let table = searched();
     let key = {
-        openssl(&table.at("."), "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER -out key.der");
+        openssl(
+            &table.at("."),
+            "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER -out key.der",
+        );
         fs::read(table.at("key.der")).unwrap()
     };
     for cut in [1, 2, 5, 20, key.len() / 2, key.len() - 1] {
         put(&table, &format!("tree/cut{cut}"), &key[..cut]);
     }
-    put(&table, "tree/length", b"\x30\x84\xff\xff\xff\xff\x02\x01\x00\x30\x0d");
-    put(&table, "tree/pfx", b"\x30\x80\x02\x01\x03\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01");
-    put(&table, "tree/begins", &b"-----BEGIN PRIVATE KEY-----\n".repeat(100_000));
+    put(
+        &table,
+        "tree/length",
+        b"\x30\x84\xff\xff\xff\xff\x02\x01\x00\x30\x0d",
+    );
+    put(
+        &table,
+        "tree/pfx",
+        b"\x30\x80\x02\x01\x03\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01",
+    );
+    put(
+        &table,
+        "tree/begins",
+        &b"-----BEGIN PRIVATE KEY-----\n".repeat(100_000),
+    );
     put(&table, "tree/dashes", &vec![b'-'; 5_000_000]);
     put(
         &table,
         "tree/headers",
-        &[b"From: a\n".as_slice(), &b"Content-Type: message/rfc822\n\n".repeat(100_000)].concat(),
+        &[
+            b"From: a\n".as_slice(),
+            &b"Content-Type: message/rfc822\n\n".repeat(100_000),
+        ]
+        .concat(),
     );
-    put(&table, "tree/line", &[b"From: a\n\n".as_slice(), &vec![b'x'; 5_000_000]].concat());
+    put(
+        &table,
+        "tree/line",
+        &[b"From: a\n\n".as_slice(), &vec![b'x'; 5_000_000]].concat(),
+    );
     put(
         &table,
         "tree/end",
         b"PK\x03\x04PK\x05\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
     );
     let huge = fs::File::create(table.at("tree/huge.pem")).unwrap();
-    (&huge).write_all(&b"-----BEGIN PRIVATE KEY-----\n".repeat(100)).unwrap();
+    (&huge)
+        .write_all(&b"-----BEGIN PRIVATE KEY-----\n".repeat(100))
+        .unwrap();
     huge.set_len(1 << 40).unwrap();
     let start = Instant::now();
     let scan = scan(&table);
     assert_eq!(found(&table, &scan), []);
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    assert!(scan["in_part"].as_u64().unwrap() >= 2, "the huge file, and the archive's end: {scan}");
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(
+        scan["in_part"].as_u64().unwrap() >= 2,
+        "the huge file, and the archive's end: {scan}"
+    );
 }
 
 #[test]
 fn an_archive_that_unfolds_without_end_is_seen_in_part() {
     let table = searched();
-    let mut bomb = zipped(&[("zeros.pem", &[b"-----BEGIN ".as_slice(), &vec![b'A'; 20_000_000]].concat())]);
+    let mut bomb = zipped(&[(
+        "zeros.pem",
+        &[b"-----BEGIN ".as_slice(), &vec![b'A'; 20_000_000]].concat(),
+    )]);
     put(&table, "tree/large.zip", &bomb);
     let many: Vec<_> = (0..100)
-        .map(|at| (format!("{at}.pem"), [b"-----BEGIN ".as_slice(), &vec![b'A'; 10_000_000]].concat()))
+        .map(|at| {
+            (
+                format!("{at}.pem"),
+                [b"-----BEGIN ".as_slice(), &vec![b'A'; 10_000_000]].concat(),
+            )
+        })
         .collect();
     put(
         &table,
         "tree/many.zip",
-        &zipped(&many.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect::<Vec<_>>()),
+        &zipped(
+            &many
+                .iter()
+                .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+                .collect::<Vec<_>>(),
+        ),
     );
     for depth in 0..8 {
         bomb = zipped(&[(&format!("{depth}.zip"), bomb.as_slice())]);
@@ -394,8 +614,15 @@ fn an_archive_that_unfolds_without_end_is_seen_in_part() {
     put(&table, "tree/deep.zip", &bomb);
     let start = Instant::now();
     let scan = scan(&table);
-    assert_eq!((found(&table, &scan).len(), scan["in_part"].as_u64()), (0, Some(3)));
-    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
+    assert_eq!(
+        (found(&table, &scan).len(), scan["in_part"].as_u64()),
+        (0, Some(3))
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(300),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What is safe, overdue or at risk, as people and monitoring are told, and the media that are remembered for it.
+//! What is safe, overdue or at risk, as people and monitoring are told, and the media that are
+//! remembered for it.
 
 use std::fs;
 
@@ -6,13 +7,18 @@ use crate::common::{BACKUP, Table, generations, tree};
 use serde_json::Value;
 
 const STATUS: &str = "status --json --from folder:{server} --source-password-file {pfx-password}";
-const SECOND: &str =
-    "backup --from folder:{server} --source-password-file {pfx-password} --to {B} --yes --accept other-medium=test";
+const SECOND: &str = "backup --from folder:{server} --source-password-file {pfx-password} --to {B} --yes --accept other-medium=test";
 
 /// The ids of what was found, sorted, without the notes.
 fn urgent(document: &Value) -> Vec<String> {
-    let findings = document["findings"].as_array().unwrap().iter().filter(|finding| finding["level"] == "attention");
-    let mut ids: Vec<String> = findings.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
+    let findings = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["level"] == "attention");
+    let mut ids: Vec<String> = findings
+        .map(|finding| finding["id"].as_str().unwrap().to_owned())
+        .collect();
     ids.sort();
     ids
 }
@@ -28,66 +34,110 @@ fn remembered(table: &Table, change: impl FnOnce(&mut Value)) {
 #[test]
 fn a_server_without_a_vault_is_told_that_nothing_is_safe() {
     let table = Table::bare();
-    assert_eq!(urgent(&table.run("status --json").ended_with(8).json()), ["not-enrolled"]);
+    assert_eq!(
+        urgent(&table.run("status --json").ended_with(8).json()),
+        ["not-enrolled"]
+    );
     assert!(!table.at("state").exists(), "looking makes nothing");
 }
 
 #[test]
 fn everything_is_well_once_two_sticks_hold_it_and_a_restore_was_rehearsed() {
     let table = Table::with_vault(&["www.example.com"]);
-    assert_eq!(urgent(&table.run(STATUS).ended_with(8).json()), ["never-drilled", "no-backup", "not-on-a-medium"]);
+    assert_eq!(
+        urgent(&table.run(STATUS).ended_with(8).json()),
+        ["never-drilled", "no-backup", "not-on-a-medium"]
+    );
     table.run(BACKUP).ended_with(0);
-    assert_eq!(urgent(&table.run(STATUS).ended_with(8).json()), ["few-media", "never-drilled"]);
+    assert_eq!(
+        urgent(&table.run(STATUS).ended_with(8).json()),
+        ["few-media", "never-drilled"]
+    );
     table.stick("B");
     table.run(SECOND).ended_with(0);
-    table.run("copy --from {B} --to {A} --accept other-medium=test").ended_with(0);
+    table
+        .run("copy --from {B} --to {A} --accept other-medium=test")
+        .ended_with(0);
     table.run("verify {A} {B}").ended_with(0);
-    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
     let before = (tree(&table.at("state")), tree(&table.at("A")));
-    let document = table.run(&format!("{STATUS} {{A}} {{B}}")).ended_with(0).json();
+    let document = table
+        .run(&format!("{STATUS} {{A}} {{B}}"))
+        .ended_with(0)
+        .json();
     assert_eq!(document["newest"]["generation"], 2);
-    assert_eq!(document["findings"][0]["id"], "rule-set-aside", "what was set aside is said every time");
-    assert!(before == (tree(&table.at("state")), tree(&table.at("A"))), "it changes nothing");
+    assert_eq!(
+        document["findings"][0]["id"], "rule-set-aside",
+        "what was set aside is said every time"
+    );
+    assert!(
+        before == (tree(&table.at("state")), tree(&table.at("A"))),
+        "it changes nothing"
+    );
 }
 
 #[test]
 fn a_key_pair_newer_than_every_stick_is_named() {
     let table = Table::backed_up(&["www.example.com"]);
     table.run("media policy --min-media 1").ended_with(0);
-    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
     table.run(STATUS).ended_with(0);
     table.serve("server", &["new.example.com"]);
     let document = table.run(STATUS).ended_with(8).json();
     assert_eq!(urgent(&document), ["not-on-a-medium"]);
-    assert!(document["findings"][0]["text"].as_str().unwrap().contains("new.example.com"));
+    assert!(
+        document["findings"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("new.example.com")
+    );
     fs::write(table.at("server/broken.pfx"), b"not a PFX").unwrap();
-    assert_eq!(urgent(&table.run(STATUS).ended_with(8).json()), ["not-on-a-medium", "unreadable"]);
+    assert_eq!(
+        urgent(&table.run(STATUS).ended_with(8).json()),
+        ["not-on-a-medium", "unreadable"]
+    );
 }
 
 #[test]
 fn what_is_overdue_is_said_from_the_day_on_which_it_is() {
     let table = Table::backed_up(&["www.example.com"]);
-    table.run("media policy --min-media 1 --verify-every 3 --rewrite-after 12").ended_with(0);
-    table.run("drill --from {A} --recovery-key-file {recovery}").ended_with(0);
+    table
+        .run("media policy --min-media 1 --verify-every 3 --rewrite-after 12")
+        .ended_with(0);
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
     let long_ago = |months: i64| {
         let day = jiff::Timestamp::now().as_second() - months * 31 * 86_400;
         Value::String(jiff::Timestamp::from_second(day).unwrap().to_string())
     };
     let first = |state: &mut Value, months| {
         let media = state["media"].as_object_mut().unwrap();
-        media.values_mut().for_each(|medium| medium["first_seen"] = long_ago(months));
+        media
+            .values_mut()
+            .for_each(|medium| medium["first_seen"] = long_ago(months));
     };
     remembered(&table, |state| first(state, 2));
     table.run(STATUS).ended_with(0);
     remembered(&table, |state| first(state, 4));
-    assert_eq!(urgent(&table.run(STATUS).ended_with(8).json()), ["check-due"]);
+    assert_eq!(
+        urgent(&table.run(STATUS).ended_with(8).json()),
+        ["check-due"]
+    );
     remembered(&table, |state| {
         first(state, 13);
         state["generations"][0]["time"] = long_ago(4);
         state["drills"][0]["time"] = long_ago(13);
     });
     let found = urgent(&table.run(STATUS).ended_with(8).json());
-    assert_eq!(found, ["backup-old", "check-due", "drill-due", "medium-old"]);
+    assert_eq!(
+        found,
+        ["backup-old", "check-due", "drill-due", "medium-old"]
+    );
 }
 
 #[test]
@@ -101,10 +151,15 @@ fn a_check_counts_as_made_after_being_away_only_if_the_stick_was_away() {
     assert!(!cold(&table), "the cache may have answered");
     remembered(&table, |state| {
         let media = state["media"].as_object_mut().unwrap();
-        media.values_mut().for_each(|medium| medium["written_during"] = "another start of the system".into());
+        media
+            .values_mut()
+            .for_each(|medium| medium["written_during"] = "another start of the system".into());
     });
     table.run("verify {A}").ended_with(0);
-    assert_eq!(cold(&table), pfxvault::media::attachment(&table.at("A")).is_some());
+    assert_eq!(
+        cold(&table),
+        pfxvault::media::attachment(&table.at("A")).is_some()
+    );
 }
 
 #[test]
@@ -113,11 +168,14 @@ fn a_stick_that_is_not_there_and_one_that_went_back_in_time_are_told_apart() {
     table.run("status {B}").ended_with(9);
     table.serve("server", &["new.example.com"]);
     table.run(BACKUP).ended_with(0);
-    generations(&table.at("A"), "A").into_iter().chain(generations(&table.at("A"), "B")).for_each(|folder| {
-        if folder.ends_with("00000002") {
-            fs::remove_dir_all(folder).unwrap();
-        }
-    });
+    generations(&table.at("A"), "A")
+        .into_iter()
+        .chain(generations(&table.at("A"), "B"))
+        .for_each(|folder| {
+            if folder.ends_with("00000002") {
+                fs::remove_dir_all(folder).unwrap();
+            }
+        });
     let found = urgent(&table.run("status {A} --json").ended_with(8).json());
     assert!(found.contains(&"rolled-back".to_owned()), "{found:?}");
 }
@@ -127,12 +185,28 @@ fn a_lost_stick_no_longer_counts_and_what_was_on_it_is_said() {
     let table = Table::backed_up(&["www.example.com"]);
     table.run("media retire B --lost --yes").ended_with(2);
     let dry = table.run("media retire A --lost --dry-run").ended_with(0);
-    assert!(dry.out.contains("www.example.com (") && dry.out.contains("revoked"), "{}", dry.out);
-    assert!(!urgent(&table.run(STATUS).ended_with(8).json()).contains(&"not-on-a-medium".to_owned()));
+    assert!(
+        dry.out.contains("www.example.com (") && dry.out.contains("revoked"),
+        "{}",
+        dry.out
+    );
+    assert!(
+        !urgent(&table.run(STATUS).ended_with(8).json()).contains(&"not-on-a-medium".to_owned())
+    );
     table.run("media retire A --lost").ended_with(2);
     table.run("media retire A --lost --yes").ended_with(0);
-    assert!(urgent(&table.run(STATUS).ended_with(8).json()).contains(&"not-on-a-medium".to_owned()));
-    assert_eq!(table.run("media list").ended_with(0).out.matches("lost").count(), 1);
+    assert!(
+        urgent(&table.run(STATUS).ended_with(8).json()).contains(&"not-on-a-medium".to_owned())
+    );
+    assert_eq!(
+        table
+            .run("media list")
+            .ended_with(0)
+            .out
+            .matches("lost")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -143,22 +217,34 @@ fn the_private_keys_of_a_server_that_is_given_away_are_listed_until_they_are_gon
         let document = table.run(line).ended_with(8).json();
         let findings = document["findings"].as_array().unwrap().iter();
         let remaining = findings.filter(|finding| finding["id"] == "remains");
-        remaining.map(|finding| finding["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        remaining
+            .map(|finding| finding["text"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert!(remaining(STATUS).is_empty(), "nobody gives it away");
     let listed = remaining(&format!("{STATUS} --handing-back"));
     assert_eq!(listed.len(), 2);
     assert!(
-        listed.iter().any(|text| text.contains("www.example.com") && text.contains("it is also on: A")),
+        listed
+            .iter()
+            .any(|text| text.contains("www.example.com") && text.contains("it is also on: A")),
         "{listed:?}"
     );
     assert!(
-        listed.iter().any(|text| text.contains("new.example.com") && text.contains("back it up first")),
+        listed
+            .iter()
+            .any(|text| text.contains("new.example.com") && text.contains("back it up first")),
         "{listed:?}"
     );
-    let server = table.run("servers list --json").ended_with(0).json()["servers"][0]["server"].clone();
-    let retire = format!("servers retire {} --to {{A}} --passphrase-file {{passphrase}}", server.as_str().unwrap());
-    table.run(&format!("{retire} --yes --accept other-medium=test")).ended_with(0);
+    let server =
+        table.run("servers list --json").ended_with(0).json()["servers"][0]["server"].clone();
+    let retire = format!(
+        "servers retire {} --to {{A}} --passphrase-file {{passphrase}}",
+        server.as_str().unwrap()
+    );
+    table
+        .run(&format!("{retire} --yes --accept other-medium=test"))
+        .ended_with(0);
     assert_eq!(remaining(STATUS).len(), 2, "its right to write has ended");
     fs::remove_dir_all(table.at("server")).unwrap();
     fs::create_dir(table.at("server")).unwrap();
@@ -170,22 +256,42 @@ fn the_private_keys_of_a_server_that_is_given_away_are_listed_until_they_are_gon
 fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
     let table = Table::backed_up(&["www.example.com"]);
     table.serve("server", &["new.example.com"]);
-    table.run(&BACKUP.replace("{A}", "parcel:{p.zip}")).ended_with(0);
+    table
+        .run(&BACKUP.replace("{A}", "parcel:{p.zip}"))
+        .ended_with(0);
     let found = urgent(&table.run(STATUS).ended_with(8).json());
-    assert!(found.contains(&"on-the-way".to_owned()) && found.contains(&"not-on-a-medium".to_owned()), "{found:?}");
-    table.run("copy --from parcel:{p.zip} --to {A} --accept other-medium=test").ended_with(0);
+    assert!(
+        found.contains(&"on-the-way".to_owned()) && found.contains(&"not-on-a-medium".to_owned()),
+        "{found:?}"
+    );
+    table
+        .run("copy --from parcel:{p.zip} --to {A} --accept other-medium=test")
+        .ended_with(0);
     let found = urgent(&table.run(STATUS).ended_with(8).json());
-    assert!(!found.contains(&"on-the-way".to_owned()) && !found.contains(&"not-on-a-medium".to_owned()), "{found:?}");
+    assert!(
+        !found.contains(&"on-the-way".to_owned()) && !found.contains(&"not-on-a-medium".to_owned()),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
     let table = Table::backed_up(&["www.example.com"]);
     table.serve("other", &["www.example.com"]);
-    let export = "export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}";
+    let export =
+        "export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}";
     table.run(export).ended_with(0);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let pem = |end: &str| table.at(&format!("pem/www.example.com.{end}")).display().to_string();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let pem = |end: &str| {
+        table
+            .at(&format!("pem/www.example.com.{end}"))
+            .display()
+            .to_string()
+    };
     let mut server = std::process::Command::new("openssl")
         .args([
             "s_server",
@@ -204,17 +310,33 @@ fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let shown = |folder: &str| {
-        let line = format!("{STATUS} --tls 127.0.0.1:{port}").replace("{server}", &format!("{{{folder}}}"));
+        let line = format!("{STATUS} --tls 127.0.0.1:{port}")
+            .replace("{server}", &format!("{{{folder}}}"));
         let document = table.run(&line).json();
-        let found = document["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "tls").cloned();
+        let found = document["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|finding| finding["id"] == "tls")
+            .cloned();
         found.unwrap()
     };
     let (ours, others) = (shown("server"), shown("other"));
     server.kill().unwrap();
     server.wait().unwrap();
-    assert!(ours["level"] == "note" && ours["text"].as_str().unwrap().contains("www.example.com"), "{ours}");
-    assert!(others["level"] == "attention" && others["text"].as_str().unwrap().contains("not among"), "{others}");
-    assert_eq!(shown("server")["level"], "attention", "nobody answers any more");
+    assert!(
+        ours["level"] == "note" && ours["text"].as_str().unwrap().contains("www.example.com"),
+        "{ours}"
+    );
+    assert!(
+        others["level"] == "attention" && others["text"].as_str().unwrap().contains("not among"),
+        "{others}"
+    );
+    assert_eq!(
+        shown("server")["level"],
+        "attention",
+        "nobody answers any more"
+    );
     table.run("status --tls").ended_with(2);
     table.run("status --tls www.example.com:x").ended_with(2);
 }

@@ -1,5 +1,6 @@
-//! One vault, two systems: what pfxvault.exe writes under Wine, the Linux program verifies and restores, and the other
-//! way round. tests/windows/run gives the Windows program in `PFXVAULT_EXE`.
+//! One vault, two systems: what pfxvault.exe writes under Wine, the Linux program verifies and
+//! restores, and the other way round. tests/windows/run gives the Windows program in
+//! `PFXVAULT_EXE`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -18,15 +19,23 @@ fn a_vault_made_on_windows_is_verified_and_restored_on_linux() {
     let table = Table::bare();
     table.serve("server", NAMES);
     let windows = Windows::beside(&table, "wine");
-    windows.run("create R --passphrase-file {passphrase} --recovery-key-file {recovery}").ended_with(0);
+    windows
+        .run("create R --passphrase-file {passphrase} --recovery-key-file {recovery}")
+        .ended_with(0);
     let backup = "backup --from folder:{server} --source-password-file {pfx-password} --to R:";
     windows.run(backup).ended_with(0);
     windows.run(r"verify R:\").ended_with(0);
     table.run("verify {A}").ended_with(0);
     // Wine does not give the recovery key's file a mode that Linux calls private.
-    let with_passphrase = RESTORE.replace("--recovery-key-file {recovery}", "--passphrase-file {passphrase}");
+    let with_passphrase = RESTORE.replace(
+        "--recovery-key-file {recovery}",
+        "--passphrase-file {passphrase}",
+    );
     table.run(&with_passphrase).ended_with(0);
-    assert_eq!(table.at("restored").read_dir().unwrap().count(), NAMES.len());
+    assert_eq!(
+        table.at("restored").read_dir().unwrap().count(),
+        NAMES.len()
+    );
 }
 
 #[test]
@@ -37,7 +46,10 @@ fn a_vault_made_on_linux_is_verified_and_restored_on_windows() {
     let windows = Windows::beside(&table, "wine");
     windows.run("verify R:").ended_with(0);
     windows.run(&RESTORE.replace("{A}", "R:")).ended_with(0);
-    assert_eq!(table.at("restored").read_dir().unwrap().count(), NAMES.len());
+    assert_eq!(
+        table.at("restored").read_dir().unwrap().count(),
+        NAMES.len()
+    );
 }
 
 #[test]
@@ -45,7 +57,8 @@ fn a_vault_made_on_linux_is_verified_and_restored_on_windows() {
 fn a_fixed_disk_that_windows_runs_from_is_no_medium() {
     let table = Table::bare();
     let windows = Windows::beside(&table, "wine");
-    let refused = windows.run(r"create C:\ --passphrase-file {passphrase} --recovery-key-file {recovery}");
+    let refused =
+        windows.run(r"create C:\ --passphrase-file {passphrase} --recovery-key-file {recovery}");
     refused.ended_with(5);
     assert!(!windows.prefix().join("drive_c/PFXVAULT").exists());
 }
@@ -64,7 +77,8 @@ const PLANTED: [&str; 10] = [
     "mkdir.exe",
 ];
 
-/// The tool in `PFXVAULT_TOOLS` writes down that it was run, and where from; `age` hands out what was opened before.
+/// The tool in `PFXVAULT_TOOLS` writes down that it was run, and where from; `age` hands out what
+/// was opened before.
 #[test]
 #[ignore = "needs the Windows program: tests/windows/run asks for it"]
 fn the_lines_for_windows_recover_a_key_pair_and_run_nothing_that_a_stranger_planted() {
@@ -74,19 +88,34 @@ fn the_lines_for_windows_recover_a_key_pair_and_run_nothing_that_a_stranger_plan
     let windows = Windows::beside(&table, "wine");
     let tool = Path::new(&tool);
     fs::create_dir(table.at("tools")).unwrap();
-    for name in ["age", "ssh-keygen", "findstr", "certutil", "notepad", "openssl"] {
+    for name in [
+        "age",
+        "ssh-keygen",
+        "findstr",
+        "certutil",
+        "notepad",
+        "openssl",
+    ] {
         fs::copy(tool, table.at("tools").join(format!("{name}.exe"))).unwrap();
     }
     symlink(table.at("tools"), windows.prefix().join("dosdevices/t:")).unwrap();
-    let server = table.run("servers list {A} --json").json()["servers"][0]["server"].as_str().unwrap().to_owned();
+    let server = table.run("servers list {A} --json").json()["servers"][0]["server"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     open_beforehand(&table, &server);
     let mut folders = vec![table.at("A"), windows.prefix().join("drive_c")];
     folders.extend(["", "A", "B", "A/OWNER"].map(|folder| table.at("A/PFXVAULT").join(folder)));
-    folders.extend(["", "00000001"].map(|folder| table.at("A/PFXVAULT/A").join(&server).join(folder)));
+    folders
+        .extend(["", "00000001"].map(|folder| table.at("A/PFXVAULT/A").join(&server).join(folder)));
     for folder in &folders {
         for name in PLANTED {
             let script = name.ends_with(".bat") || name.ends_with(".cmd");
-            let planted = if script { b"@echo PLANTED\r\n".to_vec() } else { fs::read(tool).unwrap() };
+            let planted = if script {
+                b"@echo PLANTED\r\n".to_vec()
+            } else {
+                fs::read(tool).unwrap()
+            };
             fs::write(folder.join(name), planted).unwrap();
         }
     }
@@ -95,9 +124,21 @@ fn the_lines_for_windows_recover_a_key_pair_and_run_nothing_that_a_stranger_plan
         let out = type_into_cmd(&table, &windows, start, &lines);
         let ran = fs::read_to_string(table.at("tools/ran.txt")).unwrap();
         assert!(!out.contains("PLANTED"), "{out}");
-        assert!(ran.lines().all(|line| line.starts_with(r"T:\")), "from {start}: {ran}");
-        assert_eq!(ran.lines().filter(|line| line.contains("ssh-keygen")).count(), 2, "each signature: {ran}\n{out}");
-        assert!(ran.contains("openssl.exe found K0000001.pfx"), "{ran}\n{out}");
+        assert!(
+            ran.lines().all(|line| line.starts_with(r"T:\")),
+            "from {start}: {ran}"
+        );
+        assert_eq!(
+            ran.lines()
+                .filter(|line| line.contains("ssh-keygen"))
+                .count(),
+            2,
+            "each signature: {ran}\n{out}"
+        );
+        assert!(
+            ran.contains("openssl.exe found K0000001.pfx"),
+            "{ran}\n{out}"
+        );
         fs::remove_file(table.at("tools/ran.txt")).unwrap();
     }
 }
@@ -109,7 +150,10 @@ fn lines_for_windows(server: &str) -> String {
     let lines = english.lines().filter_map(|line| line.strip_prefix("> "));
     let fitting = lines.filter(|line| !line.contains("IDENTITY.AGE"));
     let line = |line: &str| {
-        let line = line.replace(r"E:\", r"R:\").replace("ABCD2345", server).replace("00000042", "00000001");
+        let line = line
+            .replace(r"E:\", r"R:\")
+            .replace("ABCD2345", server)
+            .replace("00000042", "00000001");
         format!("{line}\n")
     };
     fitting.map(line).collect()
@@ -117,9 +161,19 @@ fn lines_for_windows(server: &str) -> String {
 
 fn type_into_cmd(table: &Table, windows: &Windows<'_>, start: &str, lines: &str) -> String {
     let typed = table.at("typed.txt");
-    fs::write(&typed, format!("set PATH=T:\\;%PATH%\n{}\ncd {}\n{lines}", &start[..2], &start[2..])).unwrap();
+    fs::write(
+        &typed,
+        format!(
+            "set PATH=T:\\;%PATH%\n{}\ncd {}\n{lines}",
+            &start[..2],
+            &start[2..]
+        ),
+    )
+    .unwrap();
     let mut cmd = windows.command("wine");
-    cmd.arg("cmd").stdin(fs::File::open(typed).unwrap()).stderr(Stdio::null());
+    cmd.arg("cmd")
+        .stdin(fs::File::open(typed).unwrap())
+        .stderr(Stdio::null());
     String::from_utf8_lossy(&cmd.output().unwrap().stdout).into_owned()
 }
 
@@ -130,11 +184,26 @@ fn open_beforehand(table: &Table, server: &str) {
     let opened = |name: &str| table.at("tools").join(format!("{name}.opened"));
     let files = [
         (table.at("recovery"), owner, opened("IDENT002.AGE")),
-        (opened("IDENT002.AGE"), folder.join("CATALOG.AGE"), opened("CATALOG.AGE")),
-        (opened("IDENT002.AGE"), folder.join("K0000001.AGE"), opened("K0000001.AGE")),
+        (
+            opened("IDENT002.AGE"),
+            folder.join("CATALOG.AGE"),
+            opened("CATALOG.AGE"),
+        ),
+        (
+            opened("IDENT002.AGE"),
+            folder.join("K0000001.AGE"),
+            opened("K0000001.AGE"),
+        ),
     ];
     for (identity, sealed, to) in files {
-        let done = Command::new("age").arg("-d").arg("-i").arg(identity).arg("-o").arg(to).arg(sealed).status();
+        let done = Command::new("age")
+            .arg("-d")
+            .arg("-i")
+            .arg(identity)
+            .arg("-o")
+            .arg(to)
+            .arg(sealed)
+            .status();
         assert!(done.unwrap().success());
     }
 }

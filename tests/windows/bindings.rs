@@ -1,5 +1,5 @@
-//! Bindings changed by IIS's own writer. On a Windows server with the real one; under Wine with a strict stand-in
-//! (tests/windows/stock/apphost.c).
+//! Bindings changed by IIS's own writer. On a Windows server with the real one; under Wine with a
+//! strict stand-in (tests/windows/stock/apphost.c).
 
 use std::fs;
 
@@ -15,33 +15,72 @@ const HOST: &str = "pfxvault.example";
 
 fn configuration() -> Option<String> {
     let folder = LocalMachine.folder();
-    assert!(folder.is_some() || !under_wine(), "PFXVAULT_APPHOST names no stand-in");
+    assert!(
+        folder.is_some() || !under_wine(),
+        "PFXVAULT_APPHOST names no stand-in"
+    );
     Some(fs::read_to_string(folder?.join("applicationHost.config")).unwrap())
 }
 
 fn change(site: &str, change: Change) -> BindingChange {
-    BindingChange { site: site.into(), change }
+    BindingChange {
+        site: site.into(),
+        change,
+    }
 }
 
 #[test]
 fn bindings_are_added_changed_and_removed_all_or_none() {
     let _machine = one_at_a_time();
-    let Some(before) = configuration() else { return };
-    assert!(before.contains(SITE) && !before.contains(HOST), "a server with IIS as it comes");
-    let with_flags =
-        |ssl_flags| Binding { protocol: "https".into(), information: format!("*:44311:{HOST}"), ssl_flags };
+    let Some(before) = configuration() else {
+        return;
+    };
+    assert!(
+        before.contains(SITE) && !before.contains(HOST),
+        "a server with IIS as it comes"
+    );
+    let with_flags = |ssl_flags| Binding {
+        protocol: "https".into(),
+        information: format!("*:44311:{HOST}"),
+        ssl_flags,
+    };
     let add = || change(SITE, Change::Add(with_flags(1)));
-    LocalMachine.apply(&[add(), change("no such site", Change::Remove(with_flags(1)))]).unwrap_err();
+    LocalMachine
+        .apply(&[add(), change("no such site", Change::Remove(with_flags(1)))])
+        .unwrap_err();
     assert_eq!(configuration().unwrap(), before, "nothing was committed");
 
     LocalMachine.apply(&[add()]).unwrap();
     let twice = LocalMachine.apply(&[add()]).unwrap_err();
     assert_eq!((twice.call, twice.code), ("AddElement", Code(0x8007_00B7)));
-    let line = |configuration: &str| configuration.lines().find(|line| line.contains(HOST)).map(str::to_owned);
-    assert!(line(&configuration().unwrap()).unwrap().contains(r#"sslFlags="1""#));
-    LocalMachine.apply(&[change(SITE, Change::Flags { binding: with_flags(1), ssl_flags: 0 })]).unwrap();
-    assert!(!line(&configuration().unwrap()).unwrap().contains(r#"sslFlags="1""#));
-    LocalMachine.apply(&[change(SITE, Change::Remove(with_flags(0)))]).unwrap();
+    let line = |configuration: &str| {
+        configuration
+            .lines()
+            .find(|line| line.contains(HOST))
+            .map(str::to_owned)
+    };
+    assert!(
+        line(&configuration().unwrap())
+            .unwrap()
+            .contains(r#"sslFlags="1""#)
+    );
+    LocalMachine
+        .apply(&[change(
+            SITE,
+            Change::Flags {
+                binding: with_flags(1),
+                ssl_flags: 0,
+            },
+        )])
+        .unwrap();
+    assert!(
+        !line(&configuration().unwrap())
+            .unwrap()
+            .contains(r#"sslFlags="1""#)
+    );
+    LocalMachine
+        .apply(&[change(SITE, Change::Remove(with_flags(0)))])
+        .unwrap();
     assert_eq!(line(&configuration().unwrap()), None);
     let log = std::path::Path::new(r"C:\ProgramData\apphost-log.txt");
     assert!(!log.exists(), "{}", fs::read_to_string(log).unwrap());
@@ -55,5 +94,8 @@ fn iis_keeps_a_backup_of_its_configuration_under_a_new_name_only() {
     }
     let name = format!("pfxvault-test-{}", std::process::id());
     LocalMachine.back_up(&name).unwrap();
-    assert_eq!(LocalMachine.back_up(&name).unwrap_err().call, "appcmd add backup");
+    assert_eq!(
+        LocalMachine.back_up(&name).unwrap_err().call,
+        "appcmd add backup"
+    );
 }

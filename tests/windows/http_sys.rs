@@ -1,5 +1,5 @@
-//! Records of http.sys: written, read back whole, replaced, refused and removed. On Windows with the real one; under
-//! Wine with a strict stand-in (tests/windows/httpapi).
+//! Records of http.sys: written, read back whole, replaced, refused and removed. On Windows with
+//! the real one; under Wine with a strict stand-in (tests/windows/httpapi).
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,13 +15,19 @@ use crate::under_wine;
 
 /// Every kind of endpoint, at ports that nothing else has.
 fn endpoints() -> Vec<Endpoint> {
-    let address = |ip: &str, port| Endpoint::Address { ip: ip.parse().unwrap(), port };
+    let address = |ip: &str, port| Endpoint::Address {
+        ip: ip.parse().unwrap(),
+        port,
+    };
     let mut endpoints = vec![
         address("0.0.0.0", 44301),
         address("127.0.0.9", 44301),
         address("::", 44302),
         address("::1", 44303),
-        Endpoint::Name { host: "pfxvault.example".into(), port: 44304 },
+        Endpoint::Name {
+            host: "pfxvault.example".into(),
+            port: 44304,
+        },
     ];
     // The Central Certificate Store is a feature of IIS that a real server may be without.
     if under_wine() {
@@ -32,7 +38,10 @@ fn endpoints() -> Vec<Endpoint> {
 
 /// A record with a value in every field that any http.sys keeps.
 fn record(endpoint: &Endpoint, pair: &Pair) -> Record {
-    let certificate = StoredCertificate { der: pair.der.clone(), properties: Default::default() };
+    let certificate = StoredCertificate {
+        der: pair.der.clone(),
+        properties: Default::default(),
+    };
     let has_certificate = !matches!(endpoint, Endpoint::Central { .. });
     Record {
         endpoint: endpoint.clone(),
@@ -49,7 +58,11 @@ fn record(endpoint: &Endpoint, pair: &Pair) -> Record {
 }
 
 fn kept(endpoint: &Endpoint) -> Option<Record> {
-    LocalMachine.records().unwrap().into_iter().find(|record| record.endpoint == *endpoint)
+    LocalMachine
+        .records()
+        .unwrap()
+        .into_iter()
+        .find(|record| record.endpoint == *endpoint)
 }
 
 /// Both methods are called `add` and `remove` for certificates, too.
@@ -57,19 +70,24 @@ fn http() -> &'static dyn HttpSys {
     LocalMachine.iis().http
 }
 
-/// No test's records are at these endpoints: not before it, and not after it, whether it passed or not.
+/// No test's records are at these endpoints: not before it, and not after it, whether it passed or
+/// not.
 struct Cleared;
 
 impl Cleared {
     fn now() -> Self {
-        endpoints().iter().for_each(|endpoint| drop(http().remove(endpoint)));
+        endpoints()
+            .iter()
+            .for_each(|endpoint| drop(http().remove(endpoint)));
         Self
     }
 }
 
 impl Drop for Cleared {
     fn drop(&mut self) {
-        endpoints().iter().for_each(|endpoint| drop(http().remove(endpoint)));
+        endpoints()
+            .iter()
+            .for_each(|endpoint| drop(http().remove(endpoint)));
     }
 }
 
@@ -94,7 +112,11 @@ impl Drop for OldWindows {
 #[test]
 fn every_field_of_a_record_comes_back_as_it_was_written() {
     let _machine = one_at_a_time();
-    let (state, pair, cleared) = (StateFolder::new(), Pair::new(PairKind::Rsa(2048)), Cleared::now());
+    let (state, pair, cleared) = (
+        StateFolder::new(),
+        Pair::new(PairKind::Rsa(2048)),
+        Cleared::now(),
+    );
     restore(&[&pair], &Default::default(), &state.path());
     for endpoint in endpoints() {
         let record = record(&endpoint, &pair);
@@ -102,12 +124,21 @@ fn every_field_of_a_record_comes_back_as_it_was_written() {
         assert_eq!(kept(&endpoint), Some(record));
     }
     let properties = LocalMachine.settings().properties;
-    let ours: Vec<_> = properties.iter().filter(|property| endpoints().contains(&property.endpoint)).collect();
-    assert!(ours.is_empty(), "a new record has what Windows begins with: {ours:?}");
+    let ours: Vec<_> = properties
+        .iter()
+        .filter(|property| endpoints().contains(&property.endpoint))
+        .collect();
+    assert!(
+        ours.is_empty(),
+        "a new record has what Windows begins with: {ours:?}"
+    );
     for endpoint in endpoints() {
         assert!(http().remove(&endpoint).unwrap());
         assert_eq!(kept(&endpoint), None);
-        assert!(!http().remove(&endpoint).unwrap(), "{endpoint} is gone already");
+        assert!(
+            !http().remove(&endpoint).unwrap(),
+            "{endpoint} is gone already"
+        );
     }
     drop(cleared);
     take_everything_back(&state.path());
@@ -116,12 +147,21 @@ fn every_field_of_a_record_comes_back_as_it_was_written() {
 #[test]
 fn an_endpoint_has_one_record() {
     let _machine = one_at_a_time();
-    let (state, pair, cleared) = (StateFolder::new(), Pair::new(PairKind::Rsa(2048)), Cleared::now());
+    let (state, pair, cleared) = (
+        StateFolder::new(),
+        Pair::new(PairKind::Rsa(2048)),
+        Cleared::now(),
+    );
     restore(&[&pair], &Default::default(), &state.path());
     for endpoint in endpoints() {
         let record = record(&endpoint, &pair);
         http().add(&record).unwrap();
-        let error = http().add(&Record { flags: 0, ..record.clone() }).unwrap_err();
+        let error = http()
+            .add(&Record {
+                flags: 0,
+                ..record.clone()
+            })
+            .unwrap_err();
         assert_eq!(error.code, Code(183), "{endpoint}");
         assert_eq!(kept(&endpoint), Some(record));
     }
@@ -135,25 +175,45 @@ fn a_certificate_that_the_machine_does_not_have_is_refused() {
     let (pair, _cleared) = (Pair::new(PairKind::Ec), Cleared::now());
     let endpoint = &endpoints()[0];
     let error = http().add(&record(endpoint, &pair)).unwrap_err();
-    assert_eq!((error.call, error.code), ("HttpSetServiceConfiguration", Code(1312)));
+    assert_eq!(
+        (error.call, error.code),
+        ("HttpSetServiceConfiguration", Code(1312))
+    );
     assert_eq!(kept(endpoint), None);
 }
 
 fn replaces() {
     let (state, cleared) = (StateFolder::new(), Cleared::now());
-    let (old, new, missing) =
-        (Pair::new(PairKind::Rsa(2048)), Pair::new(PairKind::Rsa(2048)), Pair::new(PairKind::Rsa(2048)));
+    let (old, new, missing) = (
+        Pair::new(PairKind::Rsa(2048)),
+        Pair::new(PairKind::Rsa(2048)),
+        Pair::new(PairKind::Rsa(2048)),
+    );
     restore(&[&old, &new], &Default::default(), &state.path());
     for endpoint in endpoints() {
         let nothing_there = http().replace(&record(&endpoint, &new)).unwrap_err();
         assert_eq!(nothing_there.code, Code::FILE_NOT_FOUND, "{endpoint}");
         http().add(&record(&endpoint, &old)).unwrap();
-        let wanted = Record { flags: 0, ctl_store: None, ..record(&endpoint, &new) };
+        let wanted = Record {
+            flags: 0,
+            ctl_store: None,
+            ..record(&endpoint, &new)
+        };
         http().replace(&wanted).unwrap();
         assert_eq!(kept(&endpoint), Some(wanted.clone()));
         if wanted.thumbprint.is_some() {
-            assert_eq!(http().replace(&record(&endpoint, &missing)).unwrap_err().code, Code(1312));
-            assert_eq!(kept(&endpoint), Some(wanted), "what was there is there again");
+            assert_eq!(
+                http()
+                    .replace(&record(&endpoint, &missing))
+                    .unwrap_err()
+                    .code,
+                Code(1312)
+            );
+            assert_eq!(
+                kept(&endpoint),
+                Some(wanted),
+                "what was there is there again"
+            );
         }
     }
     drop(cleared);
@@ -179,7 +239,13 @@ fn a_windows_that_cannot_replace_at_once_ends_the_same() {
 #[test]
 fn this_machine_says_its_build_and_its_addresses() {
     assert!(LocalMachine.windows_build() >= 7601);
-    assert!(LocalMachine.addresses().unwrap().iter().any(std::net::IpAddr::is_loopback));
+    assert!(
+        LocalMachine
+            .addresses()
+            .unwrap()
+            .iter()
+            .any(std::net::IpAddr::is_loopback)
+    );
 }
 
 #[test]
@@ -195,9 +261,15 @@ fn the_central_certificate_store_is_told_without_its_passwords() {
         ("Enabled", "REG_DWORD", "1"),
     ];
     for (name, kind, value) in settings {
-        let added = Command::new("reg").args(["add", key, "/v", name, "/t", kind, "/d", value, "/f"]).output().unwrap();
+        let added = Command::new("reg")
+            .args(["add", key, "/v", name, "/t", kind, "/d", value, "/f"])
+            .output()
+            .unwrap();
         assert!(added.status.success(), "{name}");
     }
     let store = LocalMachine.settings().central_store.unwrap();
-    assert_eq!((store.location.as_str(), store.user.as_str()), (r"\\files\certs", "EXAMPLE\\web"));
+    assert_eq!(
+        (store.location.as_str(), store.user.as_str()),
+        (r"\\files\certs", "EXAMPLE\\web")
+    );
 }

@@ -1,4 +1,5 @@
-//! The Windows half, on Windows and under Wine (`tests/windows/run`). docs/windows-testing.md says what each shows.
+//! The Windows half, on Windows and under Wine (`tests/windows/run`). docs/windows-testing.md says
+//! what each shows.
 #![cfg(windows)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 

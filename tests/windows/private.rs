@@ -7,7 +7,8 @@ use pfxvault::state::State;
 use pfxvault::vault::id::VaultId;
 use pfxvault::{files, system};
 
-/// A folder in a place where every user may read and make folders, as an ordinary user would plant one.
+/// A folder in a place where every user may read and make folders, as an ordinary user would plant
+/// one.
 struct Planted(PathBuf);
 
 impl Planted {
@@ -30,7 +31,10 @@ fn vault() -> VaultId {
 
 #[test]
 fn state_lies_in_program_data() {
-    assert_eq!(system::state_folder().unwrap(), Path::new(r"C:\ProgramData\pfxvault"));
+    assert_eq!(
+        system::state_folder().unwrap(),
+        Path::new(r"C:\ProgramData\pfxvault")
+    );
 }
 
 #[test]
@@ -63,7 +67,10 @@ fn a_secrets_file_is_read_only_if_nobody_else_can_read_it() {
     let (open, closed) = (planted.0.join("open"), planted.0.join("closed"));
     fs::write(&open, "word\r\n").unwrap();
     files::create_private(&closed, b"word\r\n").unwrap();
-    assert_eq!(files::read_secret(&open).unwrap_err().text.id, "error-secret-file-shared");
+    assert_eq!(
+        files::read_secret(&open).unwrap_err().text.id,
+        "error-secret-file-shared"
+    );
     assert_eq!(*files::read_secret(&closed).unwrap(), "word");
 }
 

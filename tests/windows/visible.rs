@@ -6,7 +6,11 @@ use pfxvault::windows::eventlog;
 
 #[test]
 fn an_event_is_written() {
-    eventlog::report(Event::KeyExported, "Administrator exported www.example.com (鍵)").unwrap();
+    eventlog::report(
+        Event::KeyExported,
+        "Administrator exported www.example.com (鍵)",
+    )
+    .unwrap();
 }
 
 #[test]

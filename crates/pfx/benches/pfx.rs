@@ -12,12 +12,21 @@ fn key() -> SecretBytes {
 fn key_pair(criterion: &mut Criterion) {
     let (key, password, certificate) = (key(), Password::new("printable ascii".into()), [9; 1500]);
     let chain = [&certificate[..]; 3];
-    let contents = KeyPairContents { pkcs8: &key, chain: &chain, friendly_name: Some("name"), csp_name: None };
+    let contents = KeyPairContents {
+        pkcs8: &key,
+        chain: &chain,
+        friendly_name: Some("name"),
+        csp_name: None,
+    };
     for profile in [Profile::Aes256, Profile::TripleDes] {
         let write = || pfx::write(&contents, &password, profile, 2000).expect("it can be written");
         criterion.bench_function(&format!("write {profile:?}"), |bencher| bencher.iter(write));
         let pfx = write();
-        let read = || pfx::read(pfx.expose(), &password).map(|found| found.keys.len()).expect("it can be read");
+        let read = || {
+            pfx::read(pfx.expose(), &password)
+                .map(|found| found.keys.len())
+                .expect("it can be read")
+        };
         criterion.bench_function(&format!("read {profile:?}"), |bencher| bencher.iter(read));
     }
 }

@@ -1,4 +1,5 @@
-//! Attributes of a bag (RFC 7292 section 4.2): names and links. They are never secret, and nothing relies on them.
+//! Attributes of a bag (RFC 7292 section 4.2): names and links. They are never secret, and nothing
+//! relies on them.
 
 use crate::{
     Error,
@@ -11,15 +12,17 @@ use crate::{
 /// Attributes of a key or a certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// The name its owner sees (PKCS #9). Any trailing NULs, which Windows writes, are taken off; broken UTF-16 is
-    /// replaced by U+FFFD.
+    /// The name its owner sees (PKCS #9). Any trailing NULs, which Windows writes, are taken off;
+    /// broken UTF-16 is replaced by U+FFFD.
     pub friendly_name: Option<String>,
-    /// Equal on a key and its certificate (PKCS #9). Windows writes `01 00 00 00`, most others a SHA-1.
+    /// Equal on a key and its certificate (PKCS #9). Windows writes `01 00 00 00`, most others a
+    /// SHA-1.
     pub local_key_id: Option<Vec<u8>>,
     /// The Windows provider that held the key (1.3.6.1.4.1.311.17.1), and gets it again on import.
     pub csp_name: Option<String>,
-    /// All others, each the whole encoding of a `PKCS12Attribute` as it was: among them Microsoft's mark for a key of
-    /// the machine instead of a user (1.3.6.1.4.1.311.17.2), and known ones that are empty or of an unexpected type.
+    /// All others, each the whole encoding of a `PKCS12Attribute` as it was: among them Microsoft's
+    /// mark for a key of the machine instead of a user (1.3.6.1.4.1.311.17.2), and known ones that
+    /// are empty or of an unexpected type.
     pub other: Vec<Vec<u8>>,
 }
 
@@ -42,13 +45,23 @@ impl Attributes {
         let mut parts = attribute.reader();
         let name = parts.oid()?;
         let mut values = parts.expect(SET)?.reader();
-        let value = if values.is_empty() { None } else { Some(values.next()?) };
+        let value = if values.is_empty() {
+            None
+        } else {
+            Some(values.next()?)
+        };
         let understood = match value {
-            Some(value) if name == oid::FRIENDLY_NAME => set_once(&mut self.friendly_name, text(value)),
-            Some(value) if name == oid::CSP_NAME => set_once(&mut self.csp_name, text(value)),
-            Some(value) if name == oid::LOCAL_KEY_ID => {
-                set_once(&mut self.local_key_id, value.octets(OCTET_STRING).ok().map(|octets| octets.to_vec()))
+            Some(value) if name == oid::FRIENDLY_NAME => {
+                set_once(&mut self.friendly_name, text(value))
             }
+            Some(value) if name == oid::CSP_NAME => set_once(&mut self.csp_name, text(value)),
+            Some(value) if name == oid::LOCAL_KEY_ID => set_once(
+                &mut self.local_key_id,
+                value
+                    .octets(OCTET_STRING)
+                    .ok()
+                    .map(|octets| octets.to_vec()),
+            ),
             _ => false,
         };
         if !understood {
@@ -57,16 +70,28 @@ impl Attributes {
         Ok(())
     }
 
-    /// The SET OF attributes for a bag; nothing at all if there are none, since the set is optional.
+    /// The SET OF attributes for a bag; nothing at all if there are none, since the set is
+    /// optional.
     pub(crate) fn to_der(&self) -> Vec<u8> {
         let mut attributes = self.other.clone();
         let mut add = |name, value: Option<Vec<u8>>| {
-            attributes.extend(value.map(|value| der::sequence(&[&der::oid(name), &der::set(&[value])])));
+            attributes
+                .extend(value.map(|value| der::sequence(&[&der::oid(name), &der::set(&[value])])));
         };
-        add(oid::LOCAL_KEY_ID, self.local_key_id.as_deref().map(der::octets));
-        add(oid::FRIENDLY_NAME, self.friendly_name.as_deref().map(der::bmp_string));
+        add(
+            oid::LOCAL_KEY_ID,
+            self.local_key_id.as_deref().map(der::octets),
+        );
+        add(
+            oid::FRIENDLY_NAME,
+            self.friendly_name.as_deref().map(der::bmp_string),
+        );
         add(oid::CSP_NAME, self.csp_name.as_deref().map(der::bmp_string));
-        if attributes.is_empty() { Vec::new() } else { der::set(&attributes) }
+        if attributes.is_empty() {
+            Vec::new()
+        } else {
+            der::set(&attributes)
+        }
     }
 }
 
@@ -83,8 +108,11 @@ fn set_once<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
 fn text(value: Element) -> Option<String> {
     let text = match value.tag {
         BMP_STRING => {
-            let units: Vec<u16> =
-                value.body.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            let units: Vec<u16> = value
+                .body
+                .chunks_exact(2)
+                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+                .collect();
             String::from_utf16_lossy(&units)
         }
         UTF8_STRING => String::from_utf8_lossy(value.body).into_owned(),
@@ -115,7 +143,11 @@ mod tests {
 
     #[test]
     fn the_trailing_nul_that_windows_writes_is_taken_off() {
-        let set = Attributes { friendly_name: Some("name\0".into()), ..Default::default() }.to_der();
+        let set = Attributes {
+            friendly_name: Some("name\0".into()),
+            ..Default::default()
+        }
+        .to_der();
         assert_eq!(parse(&set).unwrap().friendly_name.as_deref(), Some("name"));
     }
 
@@ -123,6 +155,12 @@ mod tests {
     fn a_known_attribute_of_an_unexpected_type_is_kept_as_it_was() {
         let attribute = der::sequence(&[&der::oid(oid::FRIENDLY_NAME), &der::set(&[der::null()])]);
         let read = parse(&der::set(std::slice::from_ref(&attribute))).unwrap();
-        assert_eq!(read, Attributes { other: vec![attribute], ..Default::default() });
+        assert_eq!(
+            read,
+            Attributes {
+                other: vec![attribute],
+                ..Default::default()
+            }
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! A tolerant BER reader (X.690 section 8): DER, and also the indefinite lengths and constructed strings that NSS,
-//! Firefox and BouncyCastle write. It borrows, and copies only what comes in pieces.
+//! A tolerant BER reader (X.690 section 8): DER, and also the indefinite lengths and constructed
+//! strings that NSS, Firefox and BouncyCastle write. It borrows, and copies only what comes in
+//! pieces.
 
 use std::ops::Deref;
 
@@ -8,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::der::{self, CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE};
 use crate::{Error, oid::Oid, work::too_much};
 
-/// Nesting of indefinite lengths: finding the end of one means walking all that is nested in it, so depth multiplies the
-/// work.
+/// Nesting of indefinite lengths: finding the end of one means walking all that is nested in it, so
+/// depth multiplies the work.
 const MAX_DEPTH: usize = 32;
 
 /// One element: tag, length and contents.
@@ -47,8 +48,8 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Appends pieces, and pieces of pieces, to `joined`, which has room for all. Without recursion, so that depth costs
-/// nothing: there are files with strings two hundred deep.
+/// Appends pieces, and pieces of pieces, to `joined`, which has room for all. Without recursion, so
+/// that depth costs nothing: there are files with strings two hundred deep.
 fn join(pieces: Reader, joined: &mut Vec<u8>) -> Result<(), Error> {
     const PIECES: u8 = OCTET_STRING | CONSTRUCTED;
     let mut open = vec![pieces];
@@ -103,12 +104,18 @@ impl<'a> Reader<'a> {
         let body_end = header.body_end(self.0, 0)?;
         let (whole, rest) = self.0.split_at(body_end + header.trailer());
         self.0 = rest;
-        Ok(Element { tag: header.tag, body: &whole[header.size..body_end], whole })
+        Ok(Element {
+            tag: header.tag,
+            body: &whole[header.size..body_end],
+            whole,
+        })
     }
 
     /// The next element, which must be tagged `tag`.
     pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Error> {
-        self.optional(tag)?.ok_or(Error::Malformed("an element is missing or of the wrong type"))
+        self.optional(tag)?.ok_or(Error::Malformed(
+            "an element is missing or of the wrong type",
+        ))
     }
 
     /// The next element if it is tagged `tag`.
@@ -140,19 +147,29 @@ impl<'a> Reader<'a> {
         if body.first().is_none_or(|first| first & 0x80 != 0) {
             return Err(Error::Malformed("a count is negative or empty"));
         }
-        Ok(body
-            .iter()
-            .fold(0u64, |value, &byte| value.checked_mul(256).map_or(u64::MAX, |value| value | u64::from(byte))))
+        Ok(body.iter().fold(0u64, |value, &byte| {
+            value
+                .checked_mul(256)
+                .map_or(u64::MAX, |value| value | u64::from(byte))
+        }))
     }
 
     /// An INTEGER as in [`Reader::unsigned`], if there is one next.
     pub(crate) fn optional_unsigned(&mut self) -> Result<Option<u64>, Error> {
-        if self.0.first() == Some(&INTEGER) { self.unsigned().map(Some) } else { Ok(None) }
+        if self.0.first() == Some(&INTEGER) {
+            self.unsigned().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Ends the reading: nothing may be left.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        if self.is_empty() { Ok(()) } else { Err(Error::Malformed("there is more than belongs there")) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Malformed("there is more than belongs there"))
+        }
     }
 }
 
@@ -190,7 +207,11 @@ impl Header {
             }
             _ => return Err(Error::Malformed("a length that is not one")),
         };
-        Ok(Self { tag: *tag, length, size })
+        Ok(Self {
+            tag: *tag,
+            length,
+            size,
+        })
     }
 
     /// Octets after the body: the end-of-contents marker.
@@ -198,7 +219,8 @@ impl Header {
         if self.length.is_none() { 2 } else { 0 }
     }
 
-    /// Where the body ends in `bytes`, which start with this header. That and any trailer are within `bytes`.
+    /// Where the body ends in `bytes`, which start with this header. That and any trailer are
+    /// within `bytes`.
     fn body_end(&self, bytes: &[u8], depth: usize) -> Result<usize, Error> {
         let Some(length) = self.length else {
             return contents_end(bytes, self.size, depth);
@@ -214,7 +236,9 @@ impl Header {
 const CUT_OFF: Error = Error::Malformed("it is cut off, or a length is wrong");
 
 fn big_endian(octets: &[u8]) -> Result<usize, Error> {
-    let value = octets.iter().fold(0u64, |value, &octet| value << 8 | u64::from(octet));
+    let value = octets
+        .iter()
+        .fold(0u64, |value, &octet| value << 8 | u64::from(octet));
     usize::try_from(value).map_err(|_| CUT_OFF)
 }
 
@@ -232,25 +256,37 @@ fn contents_end(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Erro
 }
 
 fn check_depth(depth: usize) -> Result<(), Error> {
-    if depth < MAX_DEPTH { Ok(()) } else { Err(too_much(format!("nesting deeper than {MAX_DEPTH}"))) }
+    if depth < MAX_DEPTH {
+        Ok(())
+    } else {
+        Err(too_much(format!("nesting deeper than {MAX_DEPTH}")))
+    }
 }
 
-/// The same element in definite lengths and whole strings; a copy as it is if it begins with a definite length.
-/// A private key inside a BER file may itself be BER, which nothing that uses private keys reads.
+/// The same element in definite lengths and whole strings; a copy as it is if it begins with a
+/// definite length. A private key inside a BER file may itself be BER, which nothing that uses
+/// private keys reads.
 pub(crate) fn to_der(element: Element) -> Result<Zeroizing<Vec<u8>>, Error> {
-    if element.is_indefinite() { rewrite(element, 0) } else { Ok(Zeroizing::new(element.whole.to_vec())) }
+    if element.is_indefinite() {
+        rewrite(element, 0)
+    } else {
+        Ok(Zeroizing::new(element.whole.to_vec()))
+    }
 }
 
 fn rewrite(element: Element, depth: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     check_depth(depth)?;
     if element.tag == OCTET_STRING | CONSTRUCTED {
-        return Ok(Zeroizing::new(der::element(OCTET_STRING, &[&element.octets(OCTET_STRING)?])));
+        return Ok(Zeroizing::new(der::element(
+            OCTET_STRING,
+            &[&element.octets(OCTET_STRING)?],
+        )));
     }
     if element.tag & CONSTRUCTED == 0 {
         return Ok(Zeroizing::new(element.whole.to_vec()));
     }
-    // A definite length takes at most one octet more than an indefinite one and its marker do in a file of this size:
-    // twice the room is enough, and the buffer never grows.
+    // A definite length takes at most one octet more than an indefinite one and its marker do in a
+    // file of this size: twice the room is enough, and the buffer never grows.
     let mut body = Zeroizing::new(Vec::with_capacity(2 * element.body.len()));
     let mut reader = element.reader();
     while !reader.is_empty() {
@@ -280,9 +316,14 @@ mod tests {
 
     #[test]
     fn a_string_in_nested_pieces_is_joined() {
-        let pieces = [0x24, 0x80, 4, 1, b'a', 0x24, 0x80, 4, 2, b'b', b'c', 0x24, 0, 0, 0, 4, 0, 0, 0];
+        let pieces = [
+            0x24, 0x80, 4, 1, b'a', 0x24, 0x80, 4, 2, b'b', b'c', 0x24, 0, 0, 0, 4, 0, 0, 0,
+        ];
         assert_eq!(&*Reader::new(&pieces).octets().unwrap(), b"abc");
-        assert!(Reader::new(&[0x24, 3, 2, 1, 1]).octets().is_err(), "an integer is no piece");
+        assert!(
+            Reader::new(&[0x24, 3, 2, 1, 1]).octets().is_err(),
+            "an integer is no piece"
+        );
     }
 
     #[test]
@@ -299,7 +340,10 @@ mod tests {
             &[4, 0xff],
             &[4, 0x80, 0, 0],
         ] {
-            assert!(Reader::new(false_length).next().is_err(), "{false_length:?}");
+            assert!(
+                Reader::new(false_length).next().is_err(),
+                "{false_length:?}"
+            );
         }
     }
 
@@ -307,7 +351,10 @@ mod tests {
     fn deep_nesting_is_refused_without_deep_recursion() {
         for tag in [SEQUENCE, OCTET_STRING | CONSTRUCTED] {
             let bomb = [tag, 0x80].repeat(1 << 20);
-            assert!(matches!(Reader::new(&bomb).next(), Err(Error::TooMuchWork { .. })));
+            assert!(matches!(
+                Reader::new(&bomb).next(),
+                Err(Error::TooMuchWork { .. })
+            ));
         }
     }
 
@@ -322,15 +369,28 @@ mod tests {
 
     #[test]
     fn counts_are_never_negative_and_never_wrap() {
-        assert_eq!(Reader::new(&[2, 3, 0, 0xff, 0xff]).unsigned().unwrap(), 0xffff);
-        assert_eq!(Reader::new(&[2, 10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unsigned().unwrap(), u64::MAX);
+        assert_eq!(
+            Reader::new(&[2, 3, 0, 0xff, 0xff]).unsigned().unwrap(),
+            0xffff
+        );
+        assert_eq!(
+            Reader::new(&[2, 10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+                .unsigned()
+                .unwrap(),
+            u64::MAX
+        );
         assert!(Reader::new(&[2, 1, 0xff]).unsigned().is_err());
         assert!(Reader::new(&[2, 0]).unsigned().is_err());
     }
 
     #[test]
     fn an_indefinite_key_becomes_der() {
-        let key = [0x30, 0x80, 2, 1, 0, 0x24, 0x80, 4, 1, 7, 4, 1, 8, 0, 0, 0, 0];
-        assert_eq!(*to_der(single(&key, SEQUENCE).unwrap()).unwrap(), [0x30, 7, 2, 1, 0, 4, 2, 7, 8]);
+        let key = [
+            0x30, 0x80, 2, 1, 0, 0x24, 0x80, 4, 1, 7, 4, 1, 8, 0, 0, 0, 0,
+        ];
+        assert_eq!(
+            *to_der(single(&key, SEQUENCE).unwrap()).unwrap(),
+            [0x30, 7, 2, 1, 0, 4, 2, 7, 8]
+        );
     }
 }

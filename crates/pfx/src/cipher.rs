@@ -1,10 +1,11 @@
-//! The ciphers of password-based encryption: CBC with PKCS#7 padding (RFC 5652 section 6.3), or RC4.
+//! The ciphers of password-based encryption: CBC with PKCS#7 padding (RFC 5652 section 6.3), or
+//! RC4.
 
 use std::fmt;
 
 use cbc::cipher::{
-    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit,
-    KeyInit, StreamCipher, block_padding::Pkcs7,
+    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt,
+    BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, block_padding::Pkcs7,
 };
 use zeroize::Zeroizing;
 
@@ -49,22 +50,35 @@ impl Cipher {
         }
     }
 
-    /// Decrypts within one buffer of the size of `encrypted`. `None` if the padding is wrong, which all but one in 256
-    /// wrong keys give; RC4 has none, and takes any key.
-    pub(crate) fn decrypt(self, key: &[u8], iv: &[u8], encrypted: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// Decrypts within one buffer of the size of `encrypted`. `None` if the padding is wrong, which
+    /// all but one in 256 wrong keys give; RC4 has none, and takes any key.
+    pub(crate) fn decrypt(
+        self,
+        key: &[u8],
+        iv: &[u8],
+        encrypted: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(encrypted.to_vec());
         let length = match self {
             Self::Aes128 => decrypt_cbc(aes::Aes128::new_from_slice(key).ok()?, iv, &mut buffer),
             Self::Aes192 => decrypt_cbc(aes::Aes192::new_from_slice(key).ok()?, iv, &mut buffer),
             Self::Aes256 => decrypt_cbc(aes::Aes256::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::TripleDes => decrypt_cbc(des::TdesEde3::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::TwoKeyTripleDes => decrypt_cbc(des::TdesEde2::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::Des => decrypt_cbc(des::Des::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::Rc2 { effective_bits, .. } => {
-                decrypt_cbc(rc2::Rc2::new_with_eff_key_len(key, effective_bits), iv, &mut buffer)
+            Self::TripleDes => {
+                decrypt_cbc(des::TdesEde3::new_from_slice(key).ok()?, iv, &mut buffer)
             }
+            Self::TwoKeyTripleDes => {
+                decrypt_cbc(des::TdesEde2::new_from_slice(key).ok()?, iv, &mut buffer)
+            }
+            Self::Des => decrypt_cbc(des::Des::new_from_slice(key).ok()?, iv, &mut buffer),
+            Self::Rc2 { effective_bits, .. } => decrypt_cbc(
+                rc2::Rc2::new_with_eff_key_len(key, effective_bits),
+                iv,
+                &mut buffer,
+            ),
             Self::Rc4 { .. } => {
-                rc4::Rc4::new_from_slice(key).ok()?.apply_keystream(&mut buffer);
+                rc4::Rc4::new_from_slice(key)
+                    .ok()?
+                    .apply_keystream(&mut buffer);
                 Some(buffer.len())
             }
         }?;
@@ -72,8 +86,8 @@ impl Cipher {
         Some(buffer)
     }
 
-    /// Encrypts within one buffer of the final size. `None` for ciphers this module does not write, or a key or vector
-    /// of the wrong size.
+    /// Encrypts within one buffer of the final size. `None` for ciphers this module does not write,
+    /// or a key or vector of the wrong size.
     pub(crate) fn encrypt(self, key: &[u8], iv: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Aes256 => encrypt_cbc(aes::Aes256::new_from_slice(key).ok()?, iv, plain),
@@ -98,7 +112,8 @@ impl fmt::Display for Cipher {
     }
 }
 
-/// The length of the plaintext at the start of `buffer`; `None` if its padding or the size of anything is wrong.
+/// The length of the plaintext at the start of `buffer`; `None` if its padding or the size of
+/// anything is wrong.
 fn decrypt_cbc<C: BlockCipherDecrypt>(cipher: C, iv: &[u8], buffer: &mut [u8]) -> Option<usize> {
     let decryptor = cbc::Decryptor::inner_iv_slice_init(cipher, iv).ok()?;
     Some(decryptor.decrypt_padded::<Pkcs7>(buffer).ok()?.len())
@@ -109,7 +124,9 @@ fn encrypt_cbc<C: BlockCipherEncrypt>(cipher: C, iv: &[u8], plain: &[u8]) -> Opt
     let mut buffer = Zeroizing::new(vec![0; (plain.len() / block + 1) * block]);
     buffer[..plain.len()].copy_from_slice(plain);
     let encryptor = cbc::Encryptor::inner_iv_slice_init(cipher, iv).ok()?;
-    encryptor.encrypt_padded::<Pkcs7>(&mut buffer, plain.len()).ok()?;
+    encryptor
+        .encrypt_padded::<Pkcs7>(&mut buffer, plain.len())
+        .ok()?;
     Some(std::mem::take(&mut buffer))
 }
 
@@ -126,26 +143,41 @@ mod tests {
                 let mut encrypted = cipher.encrypt(&key, &iv, &plain).unwrap();
                 assert_eq!(*cipher.decrypt(&key, &iv, &encrypted).unwrap(), plain);
                 encrypted.pop();
-                assert!(cipher.decrypt(&key, &iv, &encrypted).is_none(), "not whole blocks");
+                assert!(
+                    cipher.decrypt(&key, &iv, &encrypted).is_none(),
+                    "not whole blocks"
+                );
             }
         }
     }
 
     #[test]
     fn a_key_or_vector_of_the_wrong_size_is_refused() {
-        for cipher in
-            [Cipher::Aes128, Cipher::Aes192, Cipher::Aes256, Cipher::TripleDes, Cipher::TwoKeyTripleDes, Cipher::Des]
-        {
+        for cipher in [
+            Cipher::Aes128,
+            Cipher::Aes192,
+            Cipher::Aes256,
+            Cipher::TripleDes,
+            Cipher::TwoKeyTripleDes,
+            Cipher::Des,
+        ] {
             let (key, iv) = (vec![7; cipher.key_length()], vec![8; cipher.iv_length()]);
-            assert!(cipher.decrypt(&key[1..], &iv, &[0; 16]).is_none(), "{cipher}");
-            assert!(cipher.decrypt(&key, &iv[1..], &[0; 16]).is_none(), "{cipher}");
+            assert!(
+                cipher.decrypt(&key[1..], &iv, &[0; 16]).is_none(),
+                "{cipher}"
+            );
+            assert!(
+                cipher.decrypt(&key, &iv[1..], &[0; 16]).is_none(),
+                "{cipher}"
+            );
             assert!(cipher.decrypt(&key, &iv, &[]).is_none(), "{cipher}");
         }
     }
 
     #[test]
     fn rc2_gives_the_vectors_of_rfc_2268() {
-        // Section 5: one block under a zero vector is the block cipher itself; decrypted without looking at padding.
+        // Section 5: one block under a zero vector is the block cipher itself; decrypted without
+        // looking at padding.
         let block = [0x27, 0x8b, 0x27, 0xe4, 0x2e, 0x2f, 0x0d, 0x49];
         let rc2 = rc2::Rc2::new_with_eff_key_len(&[0xff; 8], 64);
         let mut plain = Array::from(block);

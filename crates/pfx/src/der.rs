@@ -16,13 +16,16 @@ pub(crate) const CONTEXT_0: u8 = 0xa0;
 /// `[0]` IMPLICIT of a primitive string.
 pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 
-/// An element: `tag`, the length, and the parts one after the other. Allocated once, at its final size.
+/// An element: `tag`, the length, and the parts one after the other. Allocated once, at its final
+/// size.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut written = Vec::with_capacity(2 + size_of::<usize>() + length);
     written.push(tag);
     push_length(&mut written, length);
-    parts.iter().for_each(|part| written.extend_from_slice(part));
+    parts
+        .iter()
+        .for_each(|part| written.extend_from_slice(part));
     written
 }
 
@@ -65,11 +68,15 @@ pub(crate) fn null() -> Vec<u8> {
 /// An INTEGER: no more zeros in front than keep it from being negative.
 pub(crate) fn unsigned(value: u32) -> Vec<u8> {
     let octets = u64::from(value).to_be_bytes();
-    let zeros = octets.windows(2).take_while(|pair| pair[0] == 0 && pair[1] < 0x80).count();
+    let zeros = octets
+        .windows(2)
+        .take_while(|pair| pair[0] == 0 && pair[1] < 0x80)
+        .count();
     element(INTEGER, &[&octets[zeros..]])
 }
 
-/// A BMPString: UTF-16, big-endian. Characters beyond U+FFFF become surrogate pairs, as Windows and OpenSSL write them.
+/// A BMPString: UTF-16, big-endian. Characters beyond U+FFFF become surrogate pairs, as Windows and
+/// OpenSSL write them.
 pub(crate) fn bmp_string(text: &str) -> Vec<u8> {
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     element(BMP_STRING, &[&units])

@@ -1,5 +1,5 @@
-//! Hash functions, and what PKCS#12 makes of them: its own key derivation (RFC 7292 appendix B), PBKDF1 and PBKDF2
-//! (RFC 8018 section 5), and HMAC. One table says which there are.
+//! Hash functions, and what PKCS#12 makes of them: its own key derivation (RFC 7292 appendix B),
+//! PBKDF1 and PBKDF2 (RFC 8018 section 5), and HMAC. One table says which there are.
 
 use std::fmt;
 
@@ -28,7 +28,8 @@ pub(crate) struct Digest {
     pub(crate) hmac_oid: Option<ObjectIdentifier>,
     /// Octets of its output.
     pub(crate) length: usize,
-    /// What it costs, in compressions of SHA-256 where the processor has instructions for that: measured, rounded up.
+    /// What it costs, in compressions of SHA-256 where the processor has instructions for that:
+    /// measured, rounded up.
     cost: u64,
     pkcs12: fn(&Derive, Purpose, &mut [u8]),
     pbkdf1: fn(&Derive, &mut [u8]),
@@ -59,11 +60,22 @@ static DIGESTS: [Digest; 14] = [
     eager::<sha3::Sha3_512>("SHA3-512", oid::SHA3_512, oid::HMAC_SHA3_512, 20),
     eager::<md5::Md5>("MD5", oid::MD5, oid::HMAC_MD5, 4),
     // OpenSSL takes any digest it has for the MAC; there is no PBKDF2 with these.
-    digest::<blake2::Blake2b512, SimpleHmac<blake2::Blake2b512>>("BLAKE2b-512", oid::BLAKE2B_512, None, 10),
-    digest::<blake2::Blake2s256, SimpleHmac<blake2::Blake2s256>>("BLAKE2s-256", oid::BLAKE2S_256, None, 8),
+    digest::<blake2::Blake2b512, SimpleHmac<blake2::Blake2b512>>(
+        "BLAKE2b-512",
+        oid::BLAKE2B_512,
+        None,
+        10,
+    ),
+    digest::<blake2::Blake2s256, SimpleHmac<blake2::Blake2s256>>(
+        "BLAKE2s-256",
+        oid::BLAKE2S_256,
+        None,
+        8,
+    ),
 ];
 
-/// The digest of both forms this module writes its keys with, and the default of PBKDF2 (RFC 8018 appendix A.2).
+/// The digest of both forms this module writes its keys with, and the default of PBKDF2 (RFC 8018
+/// appendix A.2).
 pub(crate) fn sha1() -> &'static Digest {
     &DIGESTS[0]
 }
@@ -79,16 +91,27 @@ pub(crate) fn md5() -> &'static Digest {
 /// The digest an AlgorithmIdentifier names.
 pub(crate) fn named(name: Oid) -> Result<&'static Digest, Error> {
     let known = DIGESTS.iter().find(|digest| name == digest.oid);
-    known.ok_or_else(|| Error::Unsupported { algorithm: name.to_string() })
+    known.ok_or_else(|| Error::Unsupported {
+        algorithm: name.to_string(),
+    })
 }
 
 /// The digest of the HMAC an AlgorithmIdentifier names.
 pub(crate) fn named_by_hmac(name: Oid) -> Result<&'static Digest, Error> {
-    let known = DIGESTS.iter().find(|digest| digest.hmac_oid.is_some_and(|oid| name == oid));
-    known.ok_or_else(|| Error::Unsupported { algorithm: name.to_string() })
+    let known = DIGESTS
+        .iter()
+        .find(|digest| digest.hmac_oid.is_some_and(|oid| name == oid));
+    known.ok_or_else(|| Error::Unsupported {
+        algorithm: name.to_string(),
+    })
 }
 
-const fn eager<D>(name: &'static str, oid: ObjectIdentifier, hmac_oid: ObjectIdentifier, cost: u64) -> Digest
+const fn eager<D>(
+    name: &'static str,
+    oid: ObjectIdentifier,
+    hmac_oid: ObjectIdentifier,
+    cost: u64,
+) -> Digest
 where
     D: Hash + BlockSizeUser + EagerHash,
 {
@@ -133,13 +156,22 @@ impl Digest {
     }
 
     /// The digest of PBKDF1, RFC 8018 section 5.1, whole.
-    pub(crate) fn pbkdf1(&self, input: &Derive, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn pbkdf1(
+        &self,
+        input: &Derive,
+        work: &mut Work,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         work.derivation(input.rounds, self.cost)?;
         Ok(filled(self.length, |key| (self.pbkdf1)(input, key)))
     }
 
     /// A key of `length` octets by PBKDF2, RFC 8018 section 5.2, with HMAC of this digest.
-    pub(crate) fn pbkdf2(&self, input: &Derive, length: usize, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn pbkdf2(
+        &self,
+        input: &Derive,
+        length: usize,
+        work: &mut Work,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         // Each round is an HMAC: two compressions.
         work.derivation(input.rounds, 2 * self.cost * self.blocks(length))?;
         Ok(filled(length, |key| (self.pbkdf2)(input, key)))
@@ -173,13 +205,17 @@ fn filled(length: usize, fill: impl FnOnce(&mut [u8])) -> Zeroizing<Vec<u8>> {
     key
 }
 
-/// RFC 7292 appendix B.2, with its names: `D` diversifier, `I` salt and password, `A` one output, `B` its repetition.
+/// RFC 7292 appendix B.2, with its names: `D` diversifier, `I` salt and password, `A` one output,
+/// `B` its repetition.
 fn pkcs12<D: Hash + BlockSizeUser>(input: &Derive, purpose: Purpose, key: &mut [u8]) {
     let block = D::block_size();
     let diversifier = vec![purpose as u8; block];
     let mut i = repeated_to_blocks(&[input.salt, input.password], block);
     for chunk in key.chunks_mut(<D as Hash>::output_size()) {
-        let mut a = D::new().chain_update(&diversifier).chain_update(&*i).finalize();
+        let mut a = D::new()
+            .chain_update(&diversifier)
+            .chain_update(&*i)
+            .finalize();
         for _ in 1..input.rounds {
             D::new().chain_update(&a).finalize_into(&mut a);
         }
@@ -194,7 +230,9 @@ fn pkcs12<D: Hash + BlockSizeUser>(input: &Derive, purpose: Purpose, key: &mut [
 /// Each part repeated to fill whole blocks; an empty part stays empty.
 fn repeated_to_blocks(parts: &[&[u8]], block: usize) -> Zeroizing<Vec<u8>> {
     let length = |part: &[u8]| part.len().div_ceil(block) * block;
-    let mut repeated = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| length(part)).sum()));
+    let mut repeated = Zeroizing::new(Vec::with_capacity(
+        parts.iter().map(|part| length(part)).sum(),
+    ));
     for part in parts {
         repeated.extend(part.iter().cycle().take(length(part)));
     }
@@ -212,7 +250,10 @@ fn add_with_one(part: &mut [u8], b: &[u8]) {
 }
 
 fn pbkdf1<D: Hash>(input: &Derive, key: &mut [u8]) {
-    let mut t = D::new().chain_update(input.password).chain_update(input.salt).finalize();
+    let mut t = D::new()
+        .chain_update(input.password)
+        .chain_update(input.salt)
+        .finalize();
     for _ in 1..input.rounds {
         t = D::digest(&t);
     }
@@ -225,7 +266,10 @@ fn pbkdf2<M: KeyInit + Update + FixedOutput + Clone>(input: &Derive, key: &mut [
     debug_assert!(result.is_ok(), "HMAC takes keys of any length");
 }
 
-fn code_of<M: KeyInit + Update + FixedOutput>(key: &[u8], message: &[u8]) -> Option<hmac::digest::Output<M>> {
+fn code_of<M: KeyInit + Update + FixedOutput>(
+    key: &[u8],
+    message: &[u8],
+) -> Option<hmac::digest::Output<M>> {
     let mut mac = <M as KeyInit>::new_from_slice(key).ok()?;
     mac.update(message);
     Some(mac.finalize_fixed())
@@ -237,11 +281,17 @@ fn verify_hmac<M: KeyInit + Update + FixedOutput>(key: &[u8], message: &[u8], co
 }
 
 fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 fn hmac<M: KeyInit + Update + FixedOutput>(key: &[u8], message: &[u8]) -> Vec<u8> {
-    code_of::<M>(key, message).map(|code| code.to_vec()).unwrap_or_default()
+    code_of::<M>(key, message)
+        .map(|code| code.to_vec())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -256,16 +306,54 @@ mod tests {
         let smeg = &[0, b's', 0, b'm', 0, b'e', 0, b'g', 0, 0];
         let queeg = &[0, b'q', 0, b'u', 0, b'e', 0, b'e', 0, b'g', 0, 0];
         for (password, salt, purpose, rounds, expected) in [
-            (&smeg[..], "0a58cf64530d823f", Purpose::Key, 1, "8aaae6297b6cb04642ab5b077851284eb7128f1a2a7fbca3"),
+            (
+                &smeg[..],
+                "0a58cf64530d823f",
+                Purpose::Key,
+                1,
+                "8aaae6297b6cb04642ab5b077851284eb7128f1a2a7fbca3",
+            ),
             (smeg, "0a58cf64530d823f", Purpose::Iv, 1, "79993dfe048d3b76"),
-            (smeg, "3d83c0e4546ac140", Purpose::Mac, 1, "8d967d88f6caa9d714800ab3d48051d63f73a312"),
-            (queeg, "05dec959acff72f7", Purpose::Key, 1000, "ed2034e36328830ff09df1e1a07dd357185dac0d4f9eb3d4"),
-            (queeg, "05dec959acff72f7", Purpose::Iv, 1000, "11dedad7758d4860"),
-            (queeg, "263216fcc2fab31c", Purpose::Mac, 1000, "5ec4c7a80df652294c3925b6489a7ab857c83476"),
+            (
+                smeg,
+                "3d83c0e4546ac140",
+                Purpose::Mac,
+                1,
+                "8d967d88f6caa9d714800ab3d48051d63f73a312",
+            ),
+            (
+                queeg,
+                "05dec959acff72f7",
+                Purpose::Key,
+                1000,
+                "ed2034e36328830ff09df1e1a07dd357185dac0d4f9eb3d4",
+            ),
+            (
+                queeg,
+                "05dec959acff72f7",
+                Purpose::Iv,
+                1000,
+                "11dedad7758d4860",
+            ),
+            (
+                queeg,
+                "263216fcc2fab31c",
+                Purpose::Mac,
+                1000,
+                "5ec4c7a80df652294c3925b6489a7ab857c83476",
+            ),
         ] {
             let salt = HEXLOWER.decode(salt.as_bytes()).unwrap();
             let mut key = vec![0; expected.len() / 2];
-            pkcs12::<sha1::Sha1>(&Derive { password, salt: &salt, rounds }, purpose, &mut key);
+            pkcs12::<sha1::Sha1>(
+                &Derive {
+                    password,
+                    salt: &salt,
+                    rounds,
+                },
+                purpose,
+                &mut key,
+            );
             assert_eq!(HEXLOWER.encode(&key), expected);
         }
     }
@@ -273,22 +361,58 @@ mod tests {
     #[test]
     fn pbkdf2_gives_the_vectors_of_rfc_6070_and_rfc_7914() {
         let mut work = Work::for_file(0).unwrap();
-        let key = sha1().pbkdf2(&Derive { password: b"password", salt: b"salt", rounds: 4096 }, 20, &mut work).unwrap();
-        assert_eq!(HEXLOWER.encode(&key), "4b007901b765489abead49d926f721d065a429c1");
-        let key = sha256().pbkdf2(&Derive { password: b"passwd", salt: b"salt", rounds: 1 }, 16, &mut work).unwrap();
+        let key = sha1()
+            .pbkdf2(
+                &Derive {
+                    password: b"password",
+                    salt: b"salt",
+                    rounds: 4096,
+                },
+                20,
+                &mut work,
+            )
+            .unwrap();
+        assert_eq!(
+            HEXLOWER.encode(&key),
+            "4b007901b765489abead49d926f721d065a429c1"
+        );
+        let key = sha256()
+            .pbkdf2(
+                &Derive {
+                    password: b"passwd",
+                    salt: b"salt",
+                    rounds: 1,
+                },
+                16,
+                &mut work,
+            )
+            .unwrap();
         assert_eq!(HEXLOWER.encode(&key), "55ac046e56e3089fec1691c22544b605");
     }
 
     #[test]
     fn every_digest_is_found_by_its_identifiers_and_agrees_with_its_length() {
         for digest in &DIGESTS {
-            assert_eq!(named(Oid(digest.oid.as_bytes())).ok().map(|found| found.name), Some(digest.name));
+            assert_eq!(
+                named(Oid(digest.oid.as_bytes()))
+                    .ok()
+                    .map(|found| found.name),
+                Some(digest.name)
+            );
             assert_eq!(digest.hmac(b"key", b"message").len(), digest.length);
             if let Some(oid) = digest.hmac_oid {
-                assert_eq!(named_by_hmac(Oid(oid.as_bytes())).ok().map(|found| found.name), Some(digest.name));
+                assert_eq!(
+                    named_by_hmac(Oid(oid.as_bytes()))
+                        .ok()
+                        .map(|found| found.name),
+                    Some(digest.name)
+                );
             }
         }
-        assert_eq!([sha1().name, sha256().name, md5().name], ["SHA-1", "SHA-256", "MD5"]);
+        assert_eq!(
+            [sha1().name, sha256().name, md5().name],
+            ["SHA-1", "SHA-256", "MD5"]
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A password as octets. The standards name one encoding per derivation; files in the field also have others.
+//! A password as octets. The standards name one encoding per derivation; files in the field also
+//! have others.
 
 use zeroize::Zeroizing;
 
@@ -10,9 +11,10 @@ pub(crate) struct Forms(Vec<Zeroizing<Vec<u8>>>);
 impl Forms {
     /// For the derivation of RFC 7292: a BMPString with a terminating NUL (appendix B.1).
     ///
-    /// An empty password is either that NUL or nothing at all: Windows tells an empty string from none given, and other
-    /// writers chose one or the other, sometimes one for the MAC and the other for encryption. One that is not ASCII
-    /// may have been widened octet by octet, as OpenSSL did with UTF-8 before 1.1.0 (2016).
+    /// An empty password is either that NUL or nothing at all: Windows tells an empty string from
+    /// none given, and other writers chose one or the other, sometimes one for the MAC and the
+    /// other for encryption. One that is not ASCII may have been widened octet by octet, as OpenSSL
+    /// did with UTF-8 before 1.1.0 (2016).
     pub(crate) fn bmp(password: &Password) -> Self {
         let text = password.expose();
         let mut forms = vec![utf16(text)];
@@ -24,8 +26,8 @@ impl Forms {
         Self(forms)
     }
 
-    /// For PBKDF2 and PBKDF1: UTF-8 without a terminator (RFC 8018 section 3, RFC 9579 section 5). NSS before 3.31
-    /// (2017) took the BMPString here, too.
+    /// For PBKDF2 and PBKDF1: UTF-8 without a terminator (RFC 8018 section 3, RFC 9579 section 5).
+    /// NSS before 3.31 (2017) took the BMPString here, too.
     pub(crate) fn utf8(password: &Password) -> Self {
         let text = password.expose();
         Self(vec![Zeroizing::new(text.as_bytes().to_vec()), utf16(text)])
@@ -36,8 +38,9 @@ impl Forms {
         self.0.first().map_or(&[], |form| form)
     }
 
-    /// The first result that `attempt` gives for a form. That form comes first from then on: the other parts of a file
-    /// were most likely made with the same, and each attempt costs a key derivation.
+    /// The first result that `attempt` gives for a form. That form comes first from then on: the
+    /// other parts of a file were most likely made with the same, and each attempt costs a key
+    /// derivation.
     pub(crate) fn try_each<T, E>(
         &mut self,
         mut attempt: impl FnMut(&[u8]) -> Result<Option<T>, E>,
@@ -73,14 +76,26 @@ mod tests {
     use super::*;
 
     fn bmp(text: &str) -> Vec<Vec<u8>> {
-        Forms::bmp(&Password::new(text.into())).0.iter().map(|form| form.to_vec()).collect()
+        Forms::bmp(&Password::new(text.into()))
+            .0
+            .iter()
+            .map(|form| form.to_vec())
+            .collect()
     }
 
     #[test]
     fn a_password_is_utf_16_with_a_nul_for_pkcs12() {
         assert_eq!(bmp("ab"), [[0, b'a', 0, b'b', 0, 0]]);
-        assert_eq!(bmp("🔑")[0], [0xd8, 0x3d, 0xdd, 0x11, 0, 0], "a surrogate pair beyond U+FFFF");
-        assert_eq!(bmp("é")[1], [0, 0xc3, 0, 0xa9, 0, 0], "as OpenSSL once widened it");
+        assert_eq!(
+            bmp("🔑")[0],
+            [0xd8, 0x3d, 0xdd, 0x11, 0, 0],
+            "a surrogate pair beyond U+FFFF"
+        );
+        assert_eq!(
+            bmp("é")[1],
+            [0, 0xc3, 0, 0xa9, 0, 0],
+            "as OpenSSL once widened it"
+        );
         assert_eq!(bmp(""), [vec![0, 0], vec![]], "empty, and none at all");
     }
 

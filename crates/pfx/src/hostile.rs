@@ -21,7 +21,10 @@ fn open(pfx: &[u8]) -> Result<Contents, Error> {
 #[track_caller]
 fn assert_too_much(pfx: &[u8]) {
     let result = open(pfx).map(|_| "opens");
-    assert!(matches!(result, Err(Error::TooMuchWork { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(Error::TooMuchWork { .. })),
+        "{result:?}"
+    );
 }
 
 #[track_caller]
@@ -53,7 +56,11 @@ fn unknown_bag() -> Vec<u8> {
 /// An empty file with this DigestInfo algorithm and whatever follows the DigestInfo.
 fn file_with_mac(identifier: &[u8], rest: &[u8]) -> Vec<u8> {
     let digest_info = der::sequence(&[identifier, &der::octets(&[0; 32])]);
-    der::sequence(&[&der::unsigned(3), &data(&der::sequence(&[])), &der::sequence(&[&digest_info, rest])])
+    der::sequence(&[
+        &der::unsigned(3),
+        &data(&der::sequence(&[])),
+        &der::sequence(&[&digest_info, rest]),
+    ])
 }
 
 fn integer(octets: &[u8]) -> Vec<u8> {
@@ -70,28 +77,63 @@ fn pbmac1(key_length: Option<&[u8]>) -> Vec<u8> {
     let prf = algorithm(oid::HMAC_SHA256, &der::null());
     let key_length = key_length.map(integer).unwrap_or_default();
     let parameters = der::sequence(&[&der::octets(&[1; 8]), &der::unsigned(1), &key_length, &prf]);
-    algorithm(oid::PBMAC1, &der::sequence(&[&algorithm(oid::PBKDF2, &parameters), &prf]))
+    algorithm(
+        oid::PBMAC1,
+        &der::sequence(&[&algorithm(oid::PBKDF2, &parameters), &prf]),
+    )
 }
 
 /// A shrouded key that decrypts with the known password, after `rounds`.
 fn honest_key(rounds: u32) -> Vec<u8> {
     let (password, salt) = (Forms::bmp(&Password::new(PASSWORD.into())), [5; 8]);
-    let (input, mut work) = (Derive { password: password.standard(), salt: &salt, rounds }, Work::for_file(0).unwrap());
-    let key = digest::sha1().pkcs12(&input, Purpose::Key, 24, &mut work).unwrap();
-    let iv = digest::sha1().pkcs12(&input, Purpose::Iv, 8, &mut work).unwrap();
-    let encrypted = Cipher::TripleDes.encrypt(&key, &iv, &der::sequence(&[&der::unsigned(0)])).unwrap();
-    let identifier = algorithm(oid::PBE_SHA_3DES, &der::sequence(&[&der::octets(&salt), &der::unsigned(rounds)]));
-    bag(oid::SHROUDED_KEY_BAG, &der::sequence(&[&identifier, &der::octets(&encrypted)]), &Attributes::default())
+    let (input, mut work) = (
+        Derive {
+            password: password.standard(),
+            salt: &salt,
+            rounds,
+        },
+        Work::for_file(0).unwrap(),
+    );
+    let key = digest::sha1()
+        .pkcs12(&input, Purpose::Key, 24, &mut work)
+        .unwrap();
+    let iv = digest::sha1()
+        .pkcs12(&input, Purpose::Iv, 8, &mut work)
+        .unwrap();
+    let encrypted = Cipher::TripleDes
+        .encrypt(&key, &iv, &der::sequence(&[&der::unsigned(0)]))
+        .unwrap();
+    let identifier = algorithm(
+        oid::PBE_SHA_3DES,
+        &der::sequence(&[&der::octets(&salt), &der::unsigned(rounds)]),
+    );
+    bag(
+        oid::SHROUDED_KEY_BAG,
+        &der::sequence(&[&identifier, &der::octets(&encrypted)]),
+        &Attributes::default(),
+    )
 }
 
 #[test]
 fn a_huge_count_is_refused_before_anything_is_derived() {
     let sha1 = algorithm(oid::SHA1, &der::null());
-    for count in [&[0x7f, 0xff, 0xff, 0xff][..], &[0, 0xff, 0xff, 0xff, 0xff], &[1, 0, 0, 0, 0], &[0x7f; 40]] {
+    for count in [
+        &[0x7f, 0xff, 0xff, 0xff][..],
+        &[0, 0xff, 0xff, 0xff, 0xff],
+        &[1, 0, 0, 0, 0],
+        &[0x7f; 40],
+    ] {
         assert_too_much(&file_with_mac(&sha1, &salt_and_count(&[1; 8], count)));
-        let scheme = algorithm(oid::PBE_SHA_3DES, &der::sequence(&[&salt_and_count(&[1; 8], count)]));
+        let scheme = algorithm(
+            oid::PBE_SHA_3DES,
+            &der::sequence(&[&salt_and_count(&[1; 8], count)]),
+        );
         let shrouded = der::sequence(&[&scheme, &der::octets(&[0; 16])]);
-        assert_too_much(&file_of_bags(&[bag(oid::SHROUDED_KEY_BAG, &shrouded, &Attributes::default())]));
+        assert_too_much(&file_of_bags(&[bag(
+            oid::SHROUDED_KEY_BAG,
+            &shrouded,
+            &Attributes::default(),
+        )]));
     }
     for count in [&[0][..], &[0xff], &[0x80, 0, 0, 0], &[]] {
         assert_malformed(&file_with_mac(&sha1, &salt_and_count(&[1; 8], count)));
@@ -101,16 +143,35 @@ fn a_huge_count_is_refused_before_anything_is_derived() {
 #[test]
 fn many_modest_counts_are_too_much_together() {
     let one = honest_key(1_000_000);
-    assert_eq!(open(&file_of_bags(&[one.clone(), one.clone()])).unwrap().keys.len(), 2);
+    assert_eq!(
+        open(&file_of_bags(&[one.clone(), one.clone()]))
+            .unwrap()
+            .keys
+            .len(),
+        2
+    );
     assert_too_much(&file_of_bags(&vec![one; 1000]));
 }
 
 #[test]
 fn too_many_entries_are_refused() {
-    assert_eq!(open(&file_of_bags(&vec![unknown_bag(); 1000])).unwrap().skipped.len(), 1000);
+    assert_eq!(
+        open(&file_of_bags(&vec![unknown_bag(); 1000]))
+            .unwrap()
+            .skipped
+            .len(),
+        1000
+    );
     assert_too_much(&file_of_bags(&vec![unknown_bag(); 100_000]));
     let other = vec![der::sequence(&[&der::oid(oid::DATA), &der::set(&[])]); 100_000];
-    assert_too_much(&file_of_bags(&[bag(oid::DATA, &der::null(), &Attributes { other, ..Default::default() })]));
+    assert_too_much(&file_of_bags(&[bag(
+        oid::DATA,
+        &der::null(),
+        &Attributes {
+            other,
+            ..Default::default()
+        },
+    )]));
     assert_too_much(&file(&vec![data(&der::sequence(&[])); 100_000]));
 }
 
@@ -122,8 +183,14 @@ fn an_oversized_file_is_refused() {
 #[test]
 fn safes_within_safes_open_up_to_a_depth() {
     let nested = |depth| {
-        let inner = safe_contents(&[bag(oid::KEY_BAG, &der::sequence(&[&der::unsigned(0)]), &Attributes::default())]);
-        let wrap = |inner: Vec<u8>, _| safe_contents(&[bag(oid::SAFE_CONTENTS_BAG, &inner, &Attributes::default())]);
+        let inner = safe_contents(&[bag(
+            oid::KEY_BAG,
+            &der::sequence(&[&der::unsigned(0)]),
+            &Attributes::default(),
+        )]);
+        let wrap = |inner: Vec<u8>, _| {
+            safe_contents(&[bag(oid::SAFE_CONTENTS_BAG, &inner, &Attributes::default())])
+        };
         file(&[data(&(0..depth).fold(inner, wrap))])
     };
     assert_eq!(open(&nested(3)).unwrap().keys.len(), 1);
@@ -134,7 +201,9 @@ fn safes_within_safes_open_up_to_a_depth() {
 #[test]
 fn lengths_beyond_the_file_and_endless_lengths_are_refused() {
     assert_malformed(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 3]);
-    assert_malformed(&[0x30, 0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 1, 3]);
+    assert_malformed(&[
+        0x30, 0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 1, 3,
+    ]);
     assert_malformed(&[&[0x30, 0x80, 2, 1, 3][..], &[2, 1, 3].repeat(1 << 20)].concat());
     assert_too_much(&[0x30, 0x80].repeat(1 << 20));
 }
@@ -142,7 +211,10 @@ fn lengths_beyond_the_file_and_endless_lengths_are_refused() {
 #[test]
 fn a_long_salt_is_refused() {
     let sha1 = algorithm(oid::SHA1, &der::null());
-    assert_eq!(open(&file_with_mac(&sha1, &salt_and_count(&[1; 4096], &[1]))).map(|_| ()), Err(Error::WrongPassword));
+    assert_eq!(
+        open(&file_with_mac(&sha1, &salt_and_count(&[1; 4096], &[1]))).map(|_| ()),
+        Err(Error::WrongPassword)
+    );
     assert_too_much(&file_with_mac(&sha1, &salt_and_count(&[1; 4097], &[1])));
 }
 
@@ -159,12 +231,18 @@ fn a_pbmac1_key_must_have_a_length_and_enough_of_it() {
     for too_short in [Some(&[0][..]), Some(&[1]), Some(&[19]), Some(&[0xff]), None] {
         assert_malformed(&file_with_mac(&pbmac1(too_short), &rest));
     }
-    assert_too_much(&file_with_mac(&pbmac1(Some(&[0x7f, 0xff, 0xff, 0xff])), &rest));
+    assert_too_much(&file_with_mac(
+        &pbmac1(Some(&[0x7f, 0xff, 0xff, 0xff])),
+        &rest,
+    ));
 }
 
 #[test]
 fn integrity_by_signature_and_privacy_by_certificate_are_named() {
-    let signed = der::sequence(&[&der::unsigned(3), &content_info(oid::SIGNED_DATA, &der::null())]);
+    let signed = der::sequence(&[
+        &der::unsigned(3),
+        &content_info(oid::SIGNED_DATA, &der::null()),
+    ]);
     let enveloped = file(&[content_info(oid::ENVELOPED_DATA, &der::null())]);
     for pfx in [signed, enveloped] {
         assert!(matches!(open(&pfx), Err(Error::Unsupported { .. })));
@@ -175,8 +253,14 @@ fn integrity_by_signature_and_privacy_by_certificate_are_named() {
 fn content_that_is_missing_is_refused() {
     for kind in [oid::DATA, oid::ENCRYPTED_DATA, oid::SIGNED_DATA] {
         assert_malformed(&file(&[der::sequence(&[&der::oid(kind)])]));
-        assert_malformed(&der::sequence(&[&der::unsigned(3), &der::sequence(&[&der::oid(kind)])]));
-        assert_malformed(&file(&[der::sequence(&[&der::oid(kind), &der::element(CONTEXT_0, &[])])]));
+        assert_malformed(&der::sequence(&[
+            &der::unsigned(3),
+            &der::sequence(&[&der::oid(kind)]),
+        ]));
+        assert_malformed(&file(&[der::sequence(&[
+            &der::oid(kind),
+            &der::element(CONTEXT_0, &[]),
+        ])]));
     }
 }
 
@@ -184,16 +268,31 @@ fn content_that_is_missing_is_refused() {
 fn without_a_mac_nothing_is_called_verified() {
     let contents = open(&file_of_bags(&[honest_key(1)])).unwrap();
     assert_eq!((contents.keys.len(), contents.mac), (1, Mac::Absent));
-    let result = read(&file_of_bags(&[honest_key(1)]), &Password::new("guessed".into()));
+    let result = read(
+        &file_of_bags(&[honest_key(1)]),
+        &Password::new("guessed".into()),
+    );
     assert_eq!(result.map(|_| ()), Err(Error::WrongPassword));
 }
 
 #[test]
 fn an_unknown_cipher_or_digest_is_named() {
     let unknown = algorithm(oid::DATA, &der::null());
-    let named = Err(Error::Unsupported { algorithm: "1.2.840.113549.1.7.1".into() });
-    assert_eq!(open(&file_with_mac(&unknown, &salt_and_count(&[1; 8], &[1]))).map(|_| ()), named);
-    let info = der::sequence(&[&der::oid(oid::DATA), &unknown, &der::element(CONTEXT_0_PRIMITIVE, &[&[0; 16]])]);
-    let encrypted = content_info(oid::ENCRYPTED_DATA, &der::sequence(&[&der::unsigned(0), &info]));
+    let named = Err(Error::Unsupported {
+        algorithm: "1.2.840.113549.1.7.1".into(),
+    });
+    assert_eq!(
+        open(&file_with_mac(&unknown, &salt_and_count(&[1; 8], &[1]))).map(|_| ()),
+        named
+    );
+    let info = der::sequence(&[
+        &der::oid(oid::DATA),
+        &unknown,
+        &der::element(CONTEXT_0_PRIMITIVE, &[&[0; 16]]),
+    ]);
+    let encrypted = content_info(
+        oid::ENCRYPTED_DATA,
+        &der::sequence(&[&der::unsigned(0), &info]),
+    );
     assert_eq!(open(&file(&[encrypted])).map(|_| ()), named);
 }

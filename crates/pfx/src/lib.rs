@@ -1,8 +1,8 @@
-//! PKCS#12 (RFC 7292): the one codec for PFX files. Bytes and values in, values out; the only outside input is the
-//! randomness of salts when writing.
+//! PKCS#12 (RFC 7292): the one codec for PFX files. Bytes and values in, values out; the only
+//! outside input is the randomness of salts when writing.
 //!
-//! Reading takes what real implementations write, DER or BER, and bounds the work a hostile file can ask for. Writing
-//! follows what Windows itself exports, in one of two named forms.
+//! Reading takes what real implementations write, DER or BER, and bounds the work a hostile file
+//! can ask for. Writing follows what Windows itself exports, in one of two named forms.
 #![doc = include_str!("../README.md")]
 
 mod attributes;
@@ -36,15 +36,16 @@ pub struct Contents {
     pub certificates: Vec<Certificate>,
     /// Whether the password also proved that the file is unchanged.
     pub mac: Mac,
-    /// What else is in there and was left alone, in plain words: one entry for each certificate revocation list,
-    /// secret, SDSI certificate or bag of an unknown type.
+    /// What else is in there and was left alone, in plain words: one entry for each certificate
+    /// revocation list, secret, SDSI certificate or bag of an unknown type.
     pub skipped: Vec<String>,
 }
 
 /// A private key.
 #[derive(Debug)]
 pub struct Key {
-    /// DER `PrivateKeyInfo` (RFC 5208) or `OneAsymmetricKey` (RFC 5958), of any key type. Not checked further.
+    /// DER `PrivateKeyInfo` (RFC 5208) or `OneAsymmetricKey` (RFC 5958), of any key type. Not
+    /// checked further.
     pub pkcs8: SecretBytes,
     /// How the key itself was encrypted; `None` for a plain key bag.
     pub encryption: Option<Encryption>,
@@ -80,15 +81,16 @@ pub enum Mac {
         /// Rounds of key derivation.
         iterations: u32,
     },
-    /// The file carries none: nothing shows that it is what someone once wrote. Anyone can make such a file.
+    /// The file carries none: nothing shows that it is what someone once wrote. Anyone can make
+    /// such a file.
     Absent,
 }
 
 /// Why a PFX cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The MAC does not fit the password; or there is no MAC, and what is encrypted does not decrypt. A file changed
-    /// after it was made looks the same.
+    /// The MAC does not fit the password; or there is no MAC, and what is encrypted does not
+    /// decrypt. A file changed after it was made looks the same.
     #[error("wrong password, or the file was changed since it was made")]
     WrongPassword,
     /// A hostile or absurd file; nothing was spent on it beyond the limits of this module.

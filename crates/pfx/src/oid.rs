@@ -99,7 +99,11 @@ impl fmt::Display for Oid<'_> {
             return known.fmt(f);
         }
         let shown = &self.0[..self.0.len().min(32)];
-        write!(f, "object identifier {}", data_encoding::HEXLOWER.encode(shown))
+        write!(
+            f,
+            "object identifier {}",
+            data_encoding::HEXLOWER.encode(shown)
+        )
     }
 }
 
@@ -110,7 +114,10 @@ mod tests {
     #[test]
     fn an_identifier_is_shown_in_dotted_decimals_or_else_in_hexadecimal() {
         assert_eq!(Oid(PBES2.as_bytes()).to_string(), "1.2.840.113549.1.5.13");
-        assert_eq!(Oid(&[0x80; 100]).to_string().len(), "object identifier ".len() + 64);
+        assert_eq!(
+            Oid(&[0x80; 100]).to_string().len(),
+            "object identifier ".len() + 64
+        );
         assert_eq!(Oid(&[]).to_string(), "object identifier ");
     }
 }

@@ -9,13 +9,13 @@ use crate::work::too_much;
 /// Certificates in one bundle. The largest that authorities hand out have a few hundred.
 const MAX_CERTIFICATES: usize = 1000;
 
-/// The certificates of the `SignedData` that `bytes` consist of, each as DER, in its order and not checked further;
-/// `None` where `bytes` are one well-formed element of another kind. Signers, content and revocation lists are left
-/// alone, and so are attribute certificates.
+/// The certificates of the `SignedData` that `bytes` consist of, each as DER, in its order and not
+/// checked further; `None` where `bytes` are one well-formed element of another kind. Signers,
+/// content and revocation lists are left alone, and so are attribute certificates.
 ///
 /// # Errors
-/// [`Error::Malformed`] for what is cut off or followed by anything, [`Error::TooMuchWork`] for more than 1000
-/// certificates.
+/// [`Error::Malformed`] for what is cut off or followed by anything, [`Error::TooMuchWork`] for
+/// more than 1000 certificates.
 pub fn certificates(bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Error> {
     match signed_data(single(bytes)?) {
         Some(signed) => certificates_of(signed).map(Some),
@@ -67,7 +67,9 @@ fn certificates_of(signed: Element) -> Result<Vec<Vec<u8>>, Error> {
             continue;
         }
         if certificates.len() == MAX_CERTIFICATES {
-            return Err(too_much(format!("more than {MAX_CERTIFICATES} certificates")));
+            return Err(too_much(format!(
+                "more than {MAX_CERTIFICATES} certificates"
+            )));
         }
         certificates.push(ber::to_der(entry)?.to_vec());
     }

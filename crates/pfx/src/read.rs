@@ -16,47 +16,65 @@ const MAX_SAFES: usize = 8;
 
 /// Reads the PFX that `pfx` begins with.
 ///
-/// DER and BER are taken, with every password-based encryption and MAC of RFC 7292, RFC 8018 and RFC 9579 that is in use,
-/// and the ways in which implementations differ: empty and absent passwords, other encodings of them, plain keys, safes
-/// within safes. What is neither a key nor a certificate is skipped and named. Octets after the PFX are ignored, as by
-/// every other reader: transfers append them, and the MAC would not cover them anyway.
+/// DER and BER are taken, with every password-based encryption and MAC of RFC 7292, RFC 8018 and
+/// RFC 9579 that is in use, and the ways in which implementations differ: empty and absent
+/// passwords, other encodings of them, plain keys, safes within safes. What is neither a key nor a
+/// certificate is skipped and named. Octets after the PFX are ignored, as by every other reader:
+/// transfers append them, and the MAC would not cover them anyway.
 ///
 /// Look at [`Contents::mac`]: without a MAC, nothing shows that a file is whole or genuine.
 ///
 /// # Errors
-/// See [`Error`]. A file that asks for more than about two seconds of work, or 100 MB, gets [`Error::TooMuchWork`].
+/// See [`Error`]. A file that asks for more than about two seconds of work, or 100 MB, gets
+/// [`Error::TooMuchWork`].
 pub fn read(pfx: &[u8], password: &Password) -> Result<Contents, Error> {
     let work = Work::for_file(pfx.len())?;
     let file = File::parse(pfx)?;
-    let mut unlocking = Unlocking { forms: PasswordForms::of(password), work, contents: Contents::empty() };
+    let mut unlocking = Unlocking {
+        forms: PasswordForms::of(password),
+        work,
+        contents: Contents::empty(),
+    };
     if let Some(mac) = &file.mac {
-        unlocking.contents.mac = mac.verify(&file.safe, &mut unlocking.forms, &mut unlocking.work)?;
+        unlocking.contents.mac =
+            mac.verify(&file.safe, &mut unlocking.forms, &mut unlocking.work)?;
     }
     unlocking.authenticated_safe(&file.safe)?;
     Ok(unlocking.contents)
 }
 
-/// Decrypts one key that stands by itself: a DER EncryptedPrivateKeyInfo (RFC 5958 section 3). The result is not checked
-/// further.
+/// Decrypts one key that stands by itself: a DER EncryptedPrivateKeyInfo (RFC 5958 section 3). The
+/// result is not checked further.
 ///
 /// # Errors
 /// As [`read`].
 pub fn read_key(encrypted: &[u8], password: &Password) -> Result<SecretBytes, Error> {
     let work = Work::for_file(encrypted.len())?;
     let info = Reader::new(encrypted).sequence()?;
-    let mut unlocking = Unlocking { forms: PasswordForms::of(password), work, contents: Contents::empty() };
+    let mut unlocking = Unlocking {
+        forms: PasswordForms::of(password),
+        work,
+        contents: Contents::empty(),
+    };
     unlocking.shrouded_key(info, Attributes::default())?;
     let key = unlocking.contents.keys.pop();
-    key.map(|key| key.pkcs8).ok_or(Error::Malformed("there is no key in it"))
+    key.map(|key| key.pkcs8)
+        .ok_or(Error::Malformed("there is no key in it"))
 }
 
 impl Contents {
     fn empty() -> Self {
-        Self { keys: Vec::new(), certificates: Vec::new(), mac: Mac::Absent, skipped: Vec::new() }
+        Self {
+            keys: Vec::new(),
+            certificates: Vec::new(),
+            mac: Mac::Absent,
+            skipped: Vec::new(),
+        }
     }
 }
 
-/// The outermost layer (RFC 7292 section 4): `SEQUENCE { version INTEGER, authSafe ContentInfo, macData OPTIONAL }`.
+/// The outermost layer (RFC 7292 section 4): `SEQUENCE { version INTEGER, authSafe ContentInfo,
+/// macData OPTIONAL }`.
 struct File<'a> {
     /// The AuthenticatedSafe, encoded: what the MAC covers.
     safe: Octets<'a>,
@@ -68,24 +86,33 @@ impl<'a> File<'a> {
         let mut fields = Reader::new(pfx).sequence()?;
         let version = fields.unsigned()?;
         if version != 3 {
-            return Err(Error::Unsupported { algorithm: format!("version {version} of the PFX format") });
+            return Err(Error::Unsupported {
+                algorithm: format!("version {version} of the PFX format"),
+            });
         }
         let (kind, content) = content_info(&mut fields)?;
         if kind == oid::SIGNED_DATA {
-            return Err(Error::Unsupported { algorithm: "a signature in place of a password".into() });
+            return Err(Error::Unsupported {
+                algorithm: "a signature in place of a password".into(),
+            });
         }
         if kind != oid::DATA {
-            return Err(Error::Malformed("the outermost content is of an unknown type"));
+            return Err(Error::Malformed(
+                "the outermost content is of an unknown type",
+            ));
         }
         let safe = content.octets(OCTET_STRING)?;
-        let mac = fields.optional(SEQUENCE)?.map(|data| MacData::parse(data.reader())).transpose()?;
+        let mac = fields
+            .optional(SEQUENCE)?
+            .map(|data| MacData::parse(data.reader()))
+            .transpose()?;
         fields.finish()?;
         Ok(Self { safe, mac })
     }
 }
 
-/// `ContentInfo`: its type and its content. The content may not be missing: that an absent one was followed like any
-/// other was a fault of several readers (CVE-2024-0727).
+/// `ContentInfo`: its type and its content. The content may not be missing: that an absent one was
+/// followed like any other was a fault of several readers (CVE-2024-0727).
 fn content_info<'a>(reader: &mut Reader<'a>) -> Result<(Oid<'a>, Element<'a>), Error> {
     let mut info = reader.sequence()?;
     let kind = info.oid()?;
@@ -125,8 +152,8 @@ impl Unlocking {
         Ok(())
     }
 
-    /// `EncryptedData` (RFC 5652 section 8):
-    /// `SEQUENCE { version, SEQUENCE { contentType, AlgorithmIdentifier, [0] IMPLICIT OCTET STRING }, [1] OPTIONAL }`.
+    /// `EncryptedData` (RFC 5652 section 8): `SEQUENCE { version, SEQUENCE { contentType,
+    /// AlgorithmIdentifier, [0] IMPLICIT OCTET STRING }, [1] OPTIONAL }`.
     fn encrypted_data(&mut self, content: Element) -> Result<(), Error> {
         let mut data = content.reader();
         data.unsigned()?;
@@ -139,11 +166,17 @@ impl Unlocking {
         self.safe_contents(&plain, 0)
     }
 
-    fn decrypt(&mut self, scheme: &Scheme, encrypted: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+    fn decrypt(
+        &mut self,
+        scheme: &Scheme,
+        encrypted: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
         let plain = scheme.decrypt(encrypted, &mut self.forms, &mut self.work)?;
         plain.ok_or(match self.contents.mac {
             // The password is right, so it is the file, or it was made with two passwords.
-            Mac::Verified { .. } => Error::Malformed("a part does not decrypt, although the password is right"),
+            Mac::Verified { .. } => {
+                Error::Malformed("a part does not decrypt, although the password is right")
+            }
             Mac::Absent => Error::WrongPassword,
         })
     }
@@ -151,7 +184,9 @@ impl Unlocking {
     /// `SafeContents`: SEQUENCE OF SafeBag.
     fn safe_contents(&mut self, encoded: &[u8], depth: usize) -> Result<(), Error> {
         if depth > MAX_SAFES {
-            return Err(too_much(format!("more than {MAX_SAFES} safes within safes")));
+            return Err(too_much(format!(
+                "more than {MAX_SAFES} safes within safes"
+            )));
         }
         let mut bags = ber::single(encoded, SEQUENCE)?.reader();
         while !bags.is_empty() {
@@ -183,18 +218,27 @@ impl Unlocking {
 
     fn key(&mut self, key: Element, attributes: Attributes) -> Result<(), Error> {
         let pkcs8 = SecretBytes::from(ber::to_der(key)?);
-        self.contents.keys.push(Key { pkcs8, encryption: None, attributes });
+        self.contents.keys.push(Key {
+            pkcs8,
+            encryption: None,
+            attributes,
+        });
         Ok(())
     }
 
-    /// `EncryptedPrivateKeyInfo` (RFC 5958 section 3): `SEQUENCE { AlgorithmIdentifier, OCTET STRING }`.
+    /// `EncryptedPrivateKeyInfo` (RFC 5958 section 3): `SEQUENCE { AlgorithmIdentifier, OCTET
+    /// STRING }`.
     fn shrouded_key(&mut self, mut info: Reader, attributes: Attributes) -> Result<(), Error> {
         let scheme = Scheme::parse(&mut info)?;
         let encrypted = info.octets()?;
         info.finish()?;
         let plain = self.decrypt(&scheme, &encrypted)?;
         let pkcs8 = SecretBytes::from(ber::to_der(ber::single(&plain, SEQUENCE)?)?);
-        self.contents.keys.push(Key { pkcs8, encryption: Some(scheme.describe()), attributes });
+        self.contents.keys.push(Key {
+            pkcs8,
+            encryption: Some(scheme.describe()),
+            attributes,
+        });
         Ok(())
     }
 
@@ -207,7 +251,9 @@ impl Unlocking {
         }
         let der = bag.expect(CONTEXT_0)?.reader().octets()?.to_vec();
         bag.finish()?;
-        self.contents.certificates.push(Certificate { der, attributes });
+        self.contents
+            .certificates
+            .push(Certificate { der, attributes });
         Ok(())
     }
 
@@ -217,7 +263,12 @@ impl Unlocking {
             (oid::SECRET_BAG, "secret"),
             (oid::SDSI_CERTIFICATE, "SDSI certificate"),
         ];
-        let known = names.iter().find(|(oid, _)| kind == *oid).map(|(_, name)| (*name).to_owned());
-        self.contents.skipped.push(known.unwrap_or_else(|| format!("bag of type {kind}")));
+        let known = names
+            .iter()
+            .find(|(oid, _)| kind == *oid)
+            .map(|(_, name)| (*name).to_owned());
+        self.contents
+            .skipped
+            .push(known.unwrap_or_else(|| format!("bag of type {kind}")));
     }
 }

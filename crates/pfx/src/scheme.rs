@@ -1,5 +1,5 @@
-//! Password-based encryption as an AlgorithmIdentifier describes it: PBES1 of RFC 7292 appendix C and of RFC 8018
-//! section 6.1, and PBES2 of RFC 8018 section 6.2.
+//! Password-based encryption as an AlgorithmIdentifier describes it: PBES1 of RFC 7292 appendix C
+//! and of RFC 8018 section 6.1, and PBES2 of RFC 8018 section 6.2.
 
 use std::fmt;
 
@@ -31,7 +31,10 @@ pub(crate) struct PasswordForms {
 
 impl PasswordForms {
     pub(crate) fn of(password: &Password) -> Self {
-        Self { bmp: Forms::bmp(password), utf8: Forms::utf8(password) }
+        Self {
+            bmp: Forms::bmp(password),
+            utf8: Forms::utf8(password),
+        }
     }
 }
 
@@ -62,7 +65,11 @@ impl Scheme {
     pub(crate) fn parse(reader: &mut Reader) -> Result<Self, Error> {
         let mut identifier = reader.sequence()?;
         let name = identifier.oid()?;
-        if name == oid::PBES2 { Self::pbes2(identifier) } else { Self::pbes1(name, identifier) }
+        if name == oid::PBES2 {
+            Self::pbes2(identifier)
+        } else {
+            Self::pbes1(name, identifier)
+        }
     }
 
     fn pbes1(name: Oid, mut identifier: Reader) -> Result<Self, Error> {
@@ -71,15 +78,26 @@ impl Scheme {
         let mut parameters = identifier.sequence()?;
         let salt = salt(&mut parameters)?;
         let rounds = rounds(&mut parameters)?;
-        Ok(Self { cipher, derivation, salt, rounds, iv: None })
+        Ok(Self {
+            cipher,
+            derivation,
+            salt,
+            rounds,
+            iv: None,
+        })
     }
 
     fn pbes2(mut identifier: Reader) -> Result<Self, Error> {
         let mut parameters = identifier.sequence()?;
         let derivation = Pbkdf2::parse(&mut parameters)?;
         let (cipher, iv) = pbes2_cipher(&mut parameters, derivation.key_length)?;
-        if derivation.key_length.is_some_and(|length| length != cipher.key_length() as u64) {
-            return Err(Error::Malformed("the key has another length than its cipher takes"));
+        if derivation
+            .key_length
+            .is_some_and(|length| length != cipher.key_length() as u64)
+        {
+            return Err(Error::Malformed(
+                "the key has another length than its cipher takes",
+            ));
         }
         Ok(Self {
             cipher,
@@ -90,8 +108,9 @@ impl Scheme {
         })
     }
 
-    /// Decrypts, trying each form of the password. `None` if no form gives exactly one SEQUENCE, which everything
-    /// encrypted in a PFX is: a wrong key passes for right by its padding alone once in 256 times.
+    /// Decrypts, trying each form of the password. `None` if no form gives exactly one SEQUENCE,
+    /// which everything encrypted in a PFX is: a wrong key passes for right by its padding alone
+    /// once in 256 times.
     pub(crate) fn decrypt(
         &self,
         encrypted: &[u8],
@@ -110,28 +129,42 @@ impl Scheme {
     }
 
     fn derive(&self, password: &[u8], work: &mut Work) -> Result<KeyAndIv, Error> {
-        let input = Derive { password, salt: &self.salt, rounds: self.rounds };
+        let input = Derive {
+            password,
+            salt: &self.salt,
+            rounds: self.rounds,
+        };
         let (key_length, iv_length) = (self.cipher.key_length(), self.cipher.iv_length());
         match self.derivation {
             Derivation::Pkcs12 => Ok(KeyAndIv {
                 key: digest::sha1().pkcs12(&input, Purpose::Key, key_length, work)?,
                 iv: digest::sha1().pkcs12(&input, Purpose::Iv, iv_length, work)?,
             }),
-            // RFC 8018 section 6.1.1: the first eight octets are the key, the next eight the vector.
+            // RFC 8018 section 6.1.1: the first eight octets are the key, the next eight the
+            // vector.
             Derivation::Pbkdf1(digest) => {
                 let derived = digest.pbkdf1(&input, work)?;
-                Ok(KeyAndIv { key: derived[..8].to_vec().into(), iv: derived[8..16].to_vec().into() })
+                Ok(KeyAndIv {
+                    key: derived[..8].to_vec().into(),
+                    iv: derived[8..16].to_vec().into(),
+                })
             }
             Derivation::Pbkdf2(digest) => {
                 let iv = self.iv.clone().unwrap_or_default().into();
-                Ok(KeyAndIv { key: digest.pbkdf2(&input, key_length, work)?, iv })
+                Ok(KeyAndIv {
+                    key: digest.pbkdf2(&input, key_length, work)?,
+                    iv,
+                })
             }
         }
     }
 
     /// For the report on a key.
     pub(crate) fn describe(&self) -> Encryption {
-        Encryption { algorithm: self.to_string(), iterations: self.rounds }
+        Encryption {
+            algorithm: self.to_string(),
+            iterations: self.rounds,
+        }
     }
 }
 
@@ -147,11 +180,28 @@ impl fmt::Display for Scheme {
 
 fn pbes1_schemes() -> [(ObjectIdentifier, Cipher, Derivation); 10] {
     use Derivation::{Pbkdf1, Pkcs12};
-    let rc2_64 = Cipher::Rc2 { key_length: 8, effective_bits: 64 };
+    let rc2_64 = Cipher::Rc2 {
+        key_length: 8,
+        effective_bits: 64,
+    };
     [
         (oid::PBE_SHA_3DES, Cipher::TripleDes, Pkcs12),
-        (oid::PBE_SHA_RC2_40, Cipher::Rc2 { key_length: 5, effective_bits: 40 }, Pkcs12),
-        (oid::PBE_SHA_RC2_128, Cipher::Rc2 { key_length: 16, effective_bits: 128 }, Pkcs12),
+        (
+            oid::PBE_SHA_RC2_40,
+            Cipher::Rc2 {
+                key_length: 5,
+                effective_bits: 40,
+            },
+            Pkcs12,
+        ),
+        (
+            oid::PBE_SHA_RC2_128,
+            Cipher::Rc2 {
+                key_length: 16,
+                effective_bits: 128,
+            },
+            Pkcs12,
+        ),
         (oid::PBE_SHA_2DES, Cipher::TwoKeyTripleDes, Pkcs12),
         (oid::PBE_SHA_RC4_128, Cipher::Rc4 { key_length: 16 }, Pkcs12),
         (oid::PBE_SHA_RC4_40, Cipher::Rc4 { key_length: 5 }, Pkcs12),
@@ -181,8 +231,12 @@ fn pbes2_cipher(reader: &mut Reader, key_length: Option<u64>) -> Result<(Cipher,
     Ok((cipher, iv(&mut identifier, cipher)?))
 }
 
-/// RFC 8018 appendix B.2.3: `SEQUENCE { rc2ParameterVersion INTEGER OPTIONAL, iv OCTET STRING (SIZE(8)) }`.
-fn rc2_cipher(identifier: &mut Reader, key_length: Option<u64>) -> Result<(Cipher, Vec<u8>), Error> {
+/// RFC 8018 appendix B.2.3: `SEQUENCE { rc2ParameterVersion INTEGER OPTIONAL, iv OCTET STRING
+/// (SIZE(8)) }`.
+fn rc2_cipher(
+    identifier: &mut Reader,
+    key_length: Option<u64>,
+) -> Result<(Cipher, Vec<u8>), Error> {
     let mut parameters = identifier.sequence()?;
     let effective_bits = match parameters.optional_unsigned()? {
         None => 32,
@@ -196,14 +250,19 @@ fn rc2_cipher(identifier: &mut Reader, key_length: Option<u64>) -> Result<(Ciphe
     if !(1..=MAX_RC2_KEY).contains(&key_length) {
         return Err(Error::Malformed("an RC2 key of an impossible length"));
     }
-    let cipher = Cipher::Rc2 { key_length: key_length as usize, effective_bits };
+    let cipher = Cipher::Rc2 {
+        key_length: key_length as usize,
+        effective_bits,
+    };
     Ok((cipher, iv(&mut parameters, cipher)?))
 }
 
 fn iv(reader: &mut Reader, cipher: Cipher) -> Result<Vec<u8>, Error> {
     let iv = reader.octets()?;
     if iv.len() != cipher.iv_length() {
-        return Err(Error::Malformed("an initialization vector of the wrong length"));
+        return Err(Error::Malformed(
+            "an initialization vector of the wrong length",
+        ));
     }
     Ok(iv.to_vec())
 }
@@ -219,7 +278,11 @@ pub(crate) struct Pbkdf2 {
 impl Pbkdf2 {
     /// What is derived from, with this password.
     pub(crate) fn input<'a>(&'a self, password: &'a [u8]) -> Derive<'a> {
-        Derive { password, salt: &self.salt, rounds: self.rounds }
+        Derive {
+            password,
+            salt: &self.salt,
+            rounds: self.rounds,
+        }
     }
 
     /// Reads the AlgorithmIdentifier of a key derivation function, which must be PBKDF2.
@@ -239,7 +302,12 @@ impl Pbkdf2 {
             None => digest::sha1(),
         };
         parameters.finish()?;
-        Ok(Self { digest, salt, rounds, key_length })
+        Ok(Self {
+            digest,
+            salt,
+            rounds,
+            key_length,
+        })
     }
 }
 
@@ -247,7 +315,9 @@ impl Pbkdf2 {
 pub(crate) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
     let salt = reader.next()?;
     if salt.tag == SEQUENCE {
-        return Err(Error::Unsupported { algorithm: "a salt from another source".into() });
+        return Err(Error::Unsupported {
+            algorithm: "a salt from another source".into(),
+        });
     }
     let salt = salt.octets(OCTET_STRING)?;
     if salt.len() > MAX_SALT {
@@ -260,10 +330,13 @@ pub(crate) fn salt(reader: &mut Reader) -> Result<Vec<u8>, Error> {
 pub(crate) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
     match reader.unsigned()? {
         0 => Err(Error::Malformed("an iteration count of zero")),
-        rounds => u32::try_from(rounds).map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
+        rounds => u32::try_from(rounds)
+            .map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
     }
 }
 
 pub(crate) fn unsupported(name: Oid) -> Error {
-    Error::Unsupported { algorithm: name.to_string() }
+    Error::Unsupported {
+        algorithm: name.to_string(),
+    }
 }

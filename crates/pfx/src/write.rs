@@ -1,5 +1,5 @@
-//! Writes a PFX as Windows exports one key pair: DER; the key in the first safe, then its certificates in an encrypted
-//! one; and a MAC over both.
+//! Writes a PFX as Windows exports one key pair: DER; the key in the first safe, then its
+//! certificates in an encrypted one; and a MAC over both.
 
 use const_oid::ObjectIdentifier;
 
@@ -20,22 +20,24 @@ const LOCAL_KEY_ID: [u8; 4] = [1, 0, 0, 0];
 const ENCRYPTION_SALT: usize = 8;
 const MAC_SALT: usize = 20;
 
-/// How a PFX is encrypted and authenticated. Each is exactly what the Windows export wizard offers under that name.
+/// How a PFX is encrypted and authenticated. Each is exactly what the Windows export wizard offers
+/// under that name.
 ///
-/// Either protects no better than its password. A generated one of 20 characters or more needs no high number of
-/// rounds; Java opens files only with passwords in ASCII.
+/// Either protects no better than its password. A generated one of 20 characters or more needs no
+/// high number of rounds; Java opens files only with passwords in ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
     /// `AES256-SHA256`: PBES2 with AES-256-CBC and PBKDF2 with HMAC-SHA-256; MAC with SHA-256.
     ///
-    /// As of 2026: read by Windows Server 2019 and Windows 10 1709 (2017) and later, OpenSSL 1.0.0 (2010), and Java 8u301,
-    /// 11.0.12 and 17 (2021); tested with GnuTLS 3.7 and NSS 3.87. Windows Server 2016 and earlier answer that the
-    /// password is wrong.
+    /// As of 2026: read by Windows Server 2019 and Windows 10 1709 (2017) and later, OpenSSL 1.0.0
+    /// (2010), and Java 8u301, 11.0.12 and 17 (2021); tested with GnuTLS 3.7 and NSS 3.87. Windows
+    /// Server 2016 and earlier answer that the password is wrong.
     Aes256,
     /// `TripleDES-SHA1`: pbeWithSHAAnd3-KeyTripleDES-CBC for key and certificates; MAC with SHA-1.
     ///
-    /// As of 2026: the only form that Windows Server 2012 to 2016 reads, and still read by all others; tested with
-    /// OpenSSL 3.0, GnuTLS 3.7, NSS 3.87 and Java 17. Refused where SHA-1 and triple DES are forbidden, as in FIPS mode.
+    /// As of 2026: the only form that Windows Server 2012 to 2016 reads, and still read by all
+    /// others; tested with OpenSSL 3.0, GnuTLS 3.7, NSS 3.87 and Java 17. Refused where SHA-1 and
+    /// triple DES are forbidden, as in FIPS mode.
     TripleDes,
 }
 
@@ -51,13 +53,15 @@ pub struct KeyPairContents<'a> {
     pub csp_name: Option<&'a str>,
 }
 
-/// Makes a PFX with fresh salts. `rounds` is the count of every key derivation in it; Windows uses 2,000.
+/// Makes a PFX with fresh salts. `rounds` is the count of every key derivation in it; Windows uses
+/// 2,000.
 ///
-/// A file in the form [`Profile::TripleDes`] is returned only after an independent reader opened it and found the same.
+/// A file in the form [`Profile::TripleDes`] is returned only after an independent reader opened it
+/// and found the same.
 ///
 /// # Errors
-/// [`Error::TooMuchWork`] for more rounds than [`super::read()`] would take, [`Error::Malformed`] for none;
-/// [`Error::NoRandomness`]; [`Error::NotReadBack`].
+/// [`Error::TooMuchWork`] for more rounds than [`super::read()`] would take, [`Error::Malformed`]
+/// for none; [`Error::NoRandomness`]; [`Error::NotReadBack`].
 pub fn write(
     contents: &KeyPairContents,
     password: &Password,
@@ -67,10 +71,19 @@ pub fn write(
     if rounds == 0 {
         return Err(Error::Malformed("an iteration count of zero"));
     }
-    let size =
-        contents.pkcs8.expose().len() + contents.chain.iter().map(|certificate| certificate.len()).sum::<usize>();
-    let mut writer =
-        Writer { profile, bmp: Forms::bmp(password), utf8: Forms::utf8(password), rounds, work: Work::for_file(size)? };
+    let size = contents.pkcs8.expose().len()
+        + contents
+            .chain
+            .iter()
+            .map(|certificate| certificate.len())
+            .sum::<usize>();
+    let mut writer = Writer {
+        profile,
+        bmp: Forms::bmp(password),
+        utf8: Forms::utf8(password),
+        rounds,
+        work: Work::for_file(size)?,
+    };
     let pfx = SecretBytes::new(writer.pfx(contents)?);
     if profile == Profile::TripleDes {
         read_back(&pfx, contents, password)?;
@@ -100,15 +113,28 @@ impl Writer {
 
     fn key_bag(&mut self, contents: &KeyPairContents) -> Result<Vec<u8>, Error> {
         let (identifier, encrypted) = self.encrypt(contents.pkcs8.expose())?;
-        let attributes = Attributes { csp_name: contents.csp_name.map(str::to_owned), ..key_pair_attributes(contents) };
-        Ok(bag(oid::SHROUDED_KEY_BAG, &der::sequence(&[&identifier, &der::octets(&encrypted)]), &attributes))
+        let attributes = Attributes {
+            csp_name: contents.csp_name.map(str::to_owned),
+            ..key_pair_attributes(contents)
+        };
+        Ok(bag(
+            oid::SHROUDED_KEY_BAG,
+            &der::sequence(&[&identifier, &der::octets(&encrypted)]),
+            &attributes,
+        ))
     }
 
     fn encrypted_data(&mut self, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let (identifier, encrypted) = self.encrypt(plain)?;
-        let info =
-            der::sequence(&[&der::oid(oid::DATA), &identifier, &der::element(CONTEXT_0_PRIMITIVE, &[&encrypted])]);
-        Ok(content_info(oid::ENCRYPTED_DATA, &der::sequence(&[&der::unsigned(0), &info])))
+        let info = der::sequence(&[
+            &der::oid(oid::DATA),
+            &identifier,
+            &der::element(CONTEXT_0_PRIMITIVE, &[&encrypted]),
+        ]);
+        Ok(content_info(
+            oid::ENCRYPTED_DATA,
+            &der::sequence(&[&der::unsigned(0), &info]),
+        ))
     }
 
     /// Encrypts in the form of the profile: the AlgorithmIdentifier, and the ciphertext.
@@ -123,20 +149,33 @@ impl Writer {
         let (cipher, digest) = (Cipher::Aes256, digest::sha256());
         let salt = random::<ENCRYPTION_SALT>()?;
         let iv = random::<16>()?;
-        let input = Derive { password: self.utf8.standard(), salt: &salt, rounds: self.rounds };
+        let input = Derive {
+            password: self.utf8.standard(),
+            salt: &salt,
+            rounds: self.rounds,
+        };
         let key = digest.pbkdf2(&input, cipher.key_length(), &mut self.work)?;
         let encrypted = cipher.encrypt(&key, &iv, plain).ok_or(NOT_ENCRYPTED)?;
         let prf = algorithm(oid::HMAC_SHA256, &der::null());
-        let derivation =
-            algorithm(oid::PBKDF2, &der::sequence(&[&der::octets(&salt), &der::unsigned(self.rounds), &prf]));
+        let derivation = algorithm(
+            oid::PBKDF2,
+            &der::sequence(&[&der::octets(&salt), &der::unsigned(self.rounds), &prf]),
+        );
         let scheme = algorithm(oid::AES_256_CBC, &der::octets(&iv));
-        Ok((algorithm(oid::PBES2, &der::sequence(&[&derivation, &scheme])), encrypted))
+        Ok((
+            algorithm(oid::PBES2, &der::sequence(&[&derivation, &scheme])),
+            encrypted,
+        ))
     }
 
     fn encrypt_pbes1(&mut self, plain: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (cipher, digest) = (Cipher::TripleDes, digest::sha1());
         let salt = random::<ENCRYPTION_SALT>()?;
-        let input = Derive { password: self.bmp.standard(), salt: &salt, rounds: self.rounds };
+        let input = Derive {
+            password: self.bmp.standard(),
+            salt: &salt,
+            rounds: self.rounds,
+        };
         let key = digest.pkcs12(&input, Purpose::Key, cipher.key_length(), &mut self.work)?;
         let iv = digest.pkcs12(&input, Purpose::Iv, cipher.iv_length(), &mut self.work)?;
         let encrypted = cipher.encrypt(&key, &iv, plain).ok_or(NOT_ENCRYPTED)?;
@@ -147,11 +186,22 @@ impl Writer {
     fn mac_data(&mut self, safe: &[u8]) -> Result<Vec<u8>, Error> {
         let digest = self.mac_digest();
         let salt = random::<MAC_SALT>()?;
-        let input = Derive { password: self.bmp.standard(), salt: &salt, rounds: self.rounds };
+        let input = Derive {
+            password: self.bmp.standard(),
+            salt: &salt,
+            rounds: self.rounds,
+        };
         let key = digest.pkcs12(&input, Purpose::Mac, digest.length, &mut self.work)?;
         // No NULL as parameters, as Windows writes it and RFC 5754 prefers.
-        let digest_info = der::sequence(&[&algorithm(digest.oid, &[]), &der::octets(&digest.hmac(&key, safe))]);
-        Ok(der::sequence(&[&digest_info, &der::octets(&salt), &der::unsigned(self.rounds)]))
+        let digest_info = der::sequence(&[
+            &algorithm(digest.oid, &[]),
+            &der::octets(&digest.hmac(&key, safe)),
+        ]);
+        Ok(der::sequence(&[
+            &digest_info,
+            &der::octets(&salt),
+            &der::unsigned(self.rounds),
+        ]))
     }
 
     fn mac_digest(&self) -> &'static Digest {
@@ -184,7 +234,11 @@ pub(crate) fn data(content: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn bag(kind: ObjectIdentifier, value: &[u8], attributes: &Attributes) -> Vec<u8> {
-    der::sequence(&[&der::oid(kind), &der::element(CONTEXT_0, &[value]), &attributes.to_der()])
+    der::sequence(&[
+        &der::oid(kind),
+        &der::element(CONTEXT_0, &[value]),
+        &attributes.to_der(),
+    ])
 }
 
 fn certificate_bags(contents: &KeyPairContents) -> Vec<u8> {
@@ -197,7 +251,11 @@ fn certificate_bags(contents: &KeyPairContents) -> Vec<u8> {
                 &der::oid(oid::X509_CERTIFICATE),
                 &der::element(CONTEXT_0, &[&der::octets(certificate)]),
             ]);
-            let attributes = if position == 0 { key_pair_attributes(contents) } else { Attributes::default() };
+            let attributes = if position == 0 {
+                key_pair_attributes(contents)
+            } else {
+                Attributes::default()
+            };
             bag(oid::CERT_BAG, &value, &attributes)
         })
         .collect();
@@ -216,25 +274,38 @@ fn key_pair_attributes(contents: &KeyPairContents) -> Attributes {
 
 /// Opens a triple DES file with the crate `p12`, which shares no code with this module.
 ///
-/// Only this form: that crate knows neither AES nor PBES2, takes a MAC of SHA-2 for false (and in debug builds panics on
-/// it), and reads no BER. It limits no counts and wipes nothing, so that it is only given what was just made here.
-fn read_back(pfx: &SecretBytes, contents: &KeyPairContents, password: &Password) -> Result<(), Error> {
+/// Only this form: that crate knows neither AES nor PBES2, takes a MAC of SHA-2 for false (and in
+/// debug builds panics on it), and reads no BER. It limits no counts and wipes nothing, so that it
+/// is only given what was just made here.
+fn read_back(
+    pfx: &SecretBytes,
+    contents: &KeyPairContents,
+    password: &Password,
+) -> Result<(), Error> {
     let unreadable = |_| Error::NotReadBack("another reader cannot open it");
     let file = p12::PFX::parse(pfx.expose()).map_err(unreadable)?;
     if !file.verify_mac(password.expose()) {
         return Err(Error::NotReadBack("another reader finds its MAC wrong"));
     }
-    // Asked for its keys and its certificates one after the other, it would decrypt everything twice.
+    // Asked for its keys and its certificates one after the other, it would decrypt everything
+    // twice.
     let bags = file.bags(password.expose()).map_err(unreadable)?;
     let forms = Forms::bmp(password);
-    let keys = bags.iter().filter_map(|bag| bag.bag.get_key(forms.standard()));
+    let keys = bags
+        .iter()
+        .filter_map(|bag| bag.bag.get_key(forms.standard()));
     let keys: Vec<SecretBytes> = keys.map(SecretBytes::new).collect();
     if !matches!(&keys[..], [key] if key.expose() == contents.pkcs8.expose()) {
         return Err(Error::NotReadBack("another reader finds another key"));
     }
-    let certificates: Vec<_> = bags.iter().filter_map(|bag| bag.bag.get_x509_cert()).collect();
+    let certificates: Vec<_> = bags
+        .iter()
+        .filter_map(|bag| bag.bag.get_x509_cert())
+        .collect();
     if certificates != contents.chain {
-        return Err(Error::NotReadBack("another reader finds other certificates"));
+        return Err(Error::NotReadBack(
+            "another reader finds other certificates",
+        ));
     }
     Ok(())
 }
@@ -245,8 +316,16 @@ mod tests {
     use crate::{Contents, Mac, read};
 
     const FORMS: [(Profile, &str, &str); 2] = [
-        (Profile::Aes256, "AES-256-CBC (PBKDF2 with HMAC-SHA-256)", "HMAC-SHA-256"),
-        (Profile::TripleDes, "3DES-CBC (PKCS#12 with SHA-1)", "HMAC-SHA-1"),
+        (
+            Profile::Aes256,
+            "AES-256-CBC (PBKDF2 with HMAC-SHA-256)",
+            "HMAC-SHA-256",
+        ),
+        (
+            Profile::TripleDes,
+            "3DES-CBC (PKCS#12 with SHA-1)",
+            "HMAC-SHA-1",
+        ),
     ];
 
     fn key() -> SecretBytes {
@@ -270,24 +349,60 @@ mod tests {
         };
         for (profile, algorithm, mac) in FORMS {
             let found = round_trip(&contents, "pässwörd 🔑", profile);
-            let [found_key] = &found.keys[..] else { panic!("one key") };
+            let [found_key] = &found.keys[..] else {
+                panic!("one key")
+            };
             assert_eq!(found_key.pkcs8.expose(), key.expose());
-            assert_eq!(found_key.encryption.as_ref().map(|encryption| &*encryption.algorithm), Some(algorithm));
+            assert_eq!(
+                found_key
+                    .encryption
+                    .as_ref()
+                    .map(|encryption| &*encryption.algorithm),
+                Some(algorithm)
+            );
             assert_eq!(
                 found_key.attributes,
-                Attributes { csp_name: Some("Provider".into()), ..key_pair_attributes(&contents) }
+                Attributes {
+                    csp_name: Some("Provider".into()),
+                    ..key_pair_attributes(&contents)
+                }
             );
-            assert_eq!(found.certificates.iter().map(|found| &*found.der).collect::<Vec<_>>(), contents.chain);
-            assert_eq!(found.certificates[0].attributes, key_pair_attributes(&contents));
-            assert!(found.certificates[1..].iter().all(|issuer| issuer.attributes == Attributes::default()));
-            assert_eq!(found.mac, Mac::Verified { algorithm: mac.into(), iterations: 3 });
+            assert_eq!(
+                found
+                    .certificates
+                    .iter()
+                    .map(|found| &*found.der)
+                    .collect::<Vec<_>>(),
+                contents.chain
+            );
+            assert_eq!(
+                found.certificates[0].attributes,
+                key_pair_attributes(&contents)
+            );
+            assert!(
+                found.certificates[1..]
+                    .iter()
+                    .all(|issuer| issuer.attributes == Attributes::default())
+            );
+            assert_eq!(
+                found.mac,
+                Mac::Verified {
+                    algorithm: mac.into(),
+                    iterations: 3
+                }
+            );
         }
     }
 
     #[test]
     fn a_key_alone_and_an_empty_password_are_possible() {
         let key = key();
-        let contents = KeyPairContents { pkcs8: &key, chain: &[], friendly_name: None, csp_name: None };
+        let contents = KeyPairContents {
+            pkcs8: &key,
+            chain: &[],
+            friendly_name: None,
+            csp_name: None,
+        };
         for (profile, ..) in FORMS {
             let found = round_trip(&contents, "", profile);
             assert_eq!((found.keys.len(), found.certificates.len()), (1, 0));
@@ -297,9 +412,15 @@ mod tests {
     #[test]
     fn no_two_files_are_alike() {
         let key = key();
-        let contents = KeyPairContents { pkcs8: &key, chain: &[b"leaf"], friendly_name: None, csp_name: None };
+        let contents = KeyPairContents {
+            pkcs8: &key,
+            chain: &[b"leaf"],
+            friendly_name: None,
+            csp_name: None,
+        };
         for (profile, ..) in FORMS {
-            let [a, b] = [(); 2].map(|()| write(&contents, &Password::new("x".into()), profile, 1).unwrap());
+            let [a, b] =
+                [(); 2].map(|()| write(&contents, &Password::new("x".into()), profile, 1).unwrap());
             assert_ne!(a.expose(), b.expose());
         }
     }
@@ -307,9 +428,22 @@ mod tests {
     #[test]
     fn a_count_nobody_would_read_is_not_written() {
         let key = key();
-        let contents = KeyPairContents { pkcs8: &key, chain: &[b"leaf"], friendly_name: None, csp_name: None };
-        let write =
-            |rounds| write(&contents, &Password::new("x".into()), Profile::Aes256, rounds).map(|_| ()).unwrap_err();
+        let contents = KeyPairContents {
+            pkcs8: &key,
+            chain: &[b"leaf"],
+            friendly_name: None,
+            csp_name: None,
+        };
+        let write = |rounds| {
+            write(
+                &contents,
+                &Password::new("x".into()),
+                Profile::Aes256,
+                rounds,
+            )
+            .map(|_| ())
+            .unwrap_err()
+        };
         assert!(matches!(write(0), Error::Malformed(_)));
         assert!(matches!(write(u32::MAX), Error::TooMuchWork { .. }));
     }
@@ -317,12 +451,32 @@ mod tests {
     #[test]
     fn the_independent_reader_notices_every_difference() {
         let (key, password) = (key(), Password::new("x".into()));
-        let contents = KeyPairContents { pkcs8: &key, chain: &[b"leaf"], friendly_name: None, csp_name: None };
+        let contents = KeyPairContents {
+            pkcs8: &key,
+            chain: &[b"leaf"],
+            friendly_name: None,
+            csp_name: None,
+        };
         let pfx = write(&contents, &password, Profile::TripleDes, 1).unwrap();
         assert_eq!(read_back(&pfx, &contents, &password), Ok(()));
         let other_key = SecretBytes::copy_of(b"other");
-        assert!(read_back(&pfx, &KeyPairContents { pkcs8: &other_key, ..contents }, &password).is_err());
-        let contents = KeyPairContents { pkcs8: &key, chain: &[b"lead"], friendly_name: None, csp_name: None };
+        assert!(
+            read_back(
+                &pfx,
+                &KeyPairContents {
+                    pkcs8: &other_key,
+                    ..contents
+                },
+                &password
+            )
+            .is_err()
+        );
+        let contents = KeyPairContents {
+            pkcs8: &key,
+            chain: &[b"lead"],
+            friendly_name: None,
+            csp_name: None,
+        };
         assert!(read_back(&pfx, &contents, &password).is_err());
         assert!(read_back(&pfx, &contents, &Password::new("y".into())).is_err());
         assert!(read_back(&SecretBytes::copy_of(b"no file"), &contents, &password).is_err());

@@ -1,5 +1,6 @@
-//! PFX files through other programs and back: what is written here opens in OpenSSL, GnuTLS, NSS and Java, and what they
-//! write opens here. Each reads a file and writes its contents anew in its own way, and that is read here again.
+//! PFX files through other programs and back: what is written here opens in OpenSSL, GnuTLS, NSS
+//! and Java, and what they write opens here. Each reads a file and writes its contents anew in its
+//! own way, and that is read here again.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,10 +18,22 @@ use tempfile::TempDir;
 const FRIENDLY_NAME: &str = "サーバー";
 const ASCII: &str = "correct horse";
 const KEYS: [(&str, &[&str]); 5] = [
-    ("RSA", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
-    ("P-256", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
-    ("P-384", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]),
-    ("P-521", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"]),
+    (
+        "RSA",
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    ),
+    (
+        "P-256",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    ),
+    (
+        "P-384",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+    ),
+    (
+        "P-521",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+    ),
     ("Ed25519", &["-algorithm", "ED25519"]),
 ];
 
@@ -38,9 +51,15 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .output();
-    let output = output.unwrap_or_else(|error| panic!("{program} does not run ({error}): install {install}"));
+    let output = output
+        .unwrap_or_else(|error| panic!("{program} does not run ({error}): install {install}"));
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{program} {arguments:?}:\n{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}:\n{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     text(&output.stdout)
 }
 
@@ -58,13 +77,25 @@ impl KeyPair {
             run(folder.path(), "openssl", &arguments)
         };
         let authority = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30";
-        openssl(&format!("{authority} -subj /CN=root -keyout root.key -out root.pem"), &[]);
-        let signed = "-CA root.pem -CAkey root.key -subj /CN=issuer -keyout issuer.key -out issuer.pem";
+        openssl(
+            &format!("{authority} -subj /CN=root -keyout root.key -out root.pem"),
+            &[],
+        );
+        let signed =
+            "-CA root.pem -CAkey root.key -subj /CN=issuer -keyout issuer.key -out issuer.pem";
         openssl(&format!("{authority} {signed}"), &[]);
         openssl("genpkey -out leaf.key", generate);
         let signed = "-CA issuer.pem -CAkey issuer.key -addext basicConstraints=CA:FALSE";
-        openssl(&format!("req -x509 -key leaf.key -days 30 {signed} -subj /CN=server.example -out leaf.pem"), &[]);
-        openssl("pkcs8 -topk8 -nocrypt -in leaf.key -outform DER -out leaf.der", &[]);
+        openssl(
+            &format!(
+                "req -x509 -key leaf.key -days 30 {signed} -subj /CN=server.example -out leaf.pem"
+            ),
+            &[],
+        );
+        openssl(
+            "pkcs8 -topk8 -nocrypt -in leaf.key -outform DER -out leaf.der",
+            &[],
+        );
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let chain = ["leaf.pem", "issuer.pem", "root.pem"].map(read).concat();
         fs::write(folder.path().join("chain.pem"), chain).unwrap();
@@ -76,7 +107,10 @@ impl KeyPair {
     }
 
     fn chain(&self) -> Vec<Vec<u8>> {
-        pem_blocks(&fs::read_to_string(self.path().join("chain.pem")).unwrap(), "CERTIFICATE")
+        pem_blocks(
+            &fs::read_to_string(self.path().join("chain.pem")).unwrap(),
+            "CERTIFICATE",
+        )
     }
 
     fn write(&self, file: &Path, password: &str, profile: Profile) {
@@ -89,8 +123,13 @@ impl KeyPair {
             friendly_name: Some(FRIENDLY_NAME),
             csp_name: Some("Microsoft Software Key Storage Provider"),
         };
-        fs::write(file, pfx::write(&contents, &Password::new(password.into()), profile, 2000).unwrap().expose())
-            .unwrap();
+        fs::write(
+            file,
+            pfx::write(&contents, &Password::new(password.into()), profile, 2000)
+                .unwrap()
+                .expose(),
+        )
+        .unwrap();
     }
 
     /// Reads a file here: it must hold this key, these certificates in any order, and nothing else.
@@ -100,40 +139,77 @@ impl KeyPair {
         assert_eq!(found.keys.len(), 1, "{what}");
         assert_eq!(
             public_key(self.path(), found.keys[0].pkcs8.expose()),
-            public_key(self.path(), &fs::read(self.path().join("leaf.der")).unwrap()),
+            public_key(
+                self.path(),
+                &fs::read(self.path().join("leaf.der")).unwrap()
+            ),
             "{what}"
         );
         let sorted = |mut certificates: Vec<Vec<u8>>| {
             certificates.sort();
             certificates
         };
-        let certificates = found.certificates.into_iter().map(|certificate| certificate.der).collect();
+        let certificates = found
+            .certificates
+            .into_iter()
+            .map(|certificate| certificate.der)
+            .collect();
         assert_eq!(sorted(certificates), sorted(self.chain()), "{what}");
     }
 }
 
-static KEY_PAIRS: LazyLock<Vec<KeyPair>> =
-    LazyLock::new(|| KEYS.iter().map(|(kind, generate)| KeyPair::new(kind, generate)).collect());
+static KEY_PAIRS: LazyLock<Vec<KeyPair>> = LazyLock::new(|| {
+    KEYS.iter()
+        .map(|(kind, generate)| KeyPair::new(kind, generate))
+        .collect()
+});
 
 /// Programs encode the same private key in different ways; the public key they derive is one.
 fn public_key(folder: &Path, pkcs8: &[u8]) -> String {
     let file = tempfile::NamedTempFile::new_in(folder).unwrap();
     fs::write(file.path(), pkcs8).unwrap();
-    run(folder, "openssl", &["pkey", "-inform", "DER", "-in", file.path().to_str().unwrap(), "-pubout"])
+    run(
+        folder,
+        "openssl",
+        &[
+            "pkey",
+            "-inform",
+            "DER",
+            "-in",
+            file.path().to_str().unwrap(),
+            "-pubout",
+        ],
+    )
 }
 
 fn pem_blocks(text: &str, label: &str) -> Vec<Vec<u8>> {
-    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
-    let blocks = text.split(&begin).skip(1).map(|rest| rest.split(&end).next().unwrap());
-    blocks.map(|block| data_encoding::BASE64.decode(block.replace(['\n', '\r'], "").as_bytes()).unwrap()).collect()
+    let (begin, end) = (
+        format!("-----BEGIN {label}-----"),
+        format!("-----END {label}-----"),
+    );
+    let blocks = text
+        .split(&begin)
+        .skip(1)
+        .map(|rest| rest.split(&end).next().unwrap());
+    blocks
+        .map(|block| {
+            data_encoding::BASE64
+                .decode(block.replace(['\n', '\r'], "").as_bytes())
+                .unwrap()
+        })
+        .collect()
 }
 
-/// A program that takes a file in and gives its contents out again: `(folder, file in, its password, file out)`. The
-/// file out has the password [`ASCII`].
+/// A program that takes a file in and gives its contents out again: `(folder, file in, its
+/// password, file out)`. The file out has the password [`ASCII`].
 type Through = fn(&Path, &str, &str, &str);
 
 /// Calls `through` with everything that is written here and that the program is said to take.
-fn assert_all_go_through(program: &str, through: Through, takes: fn(kind: &str, password: &str) -> bool) {
+fn assert_all_go_through(
+    program: &str,
+    through: Through,
+    takes: fn(kind: &str, password: &str) -> bool,
+) {
     let rsa_only = ["", "пароль 鍵 é", "surrogates 🔑"].map(|password| ("RSA", password));
     let cases = KEYS.iter().map(|(kind, _)| (*kind, ASCII)).chain(rsa_only);
     for (kind, password) in cases.filter(|(kind, password)| takes(kind, password)) {
@@ -142,7 +218,11 @@ fn assert_all_go_through(program: &str, through: Through, takes: fn(kind: &str, 
             let folder = tempfile::tempdir().unwrap();
             pair.write(&folder.path().join("in.pfx"), password, profile);
             through(folder.path(), "in.pfx", password, "out.pfx");
-            pair.assert_is_in(&folder.path().join("out.pfx"), ASCII, &format!("{program} {profile:?} {password:?}"));
+            pair.assert_is_in(
+                &folder.path().join("out.pfx"),
+                ASCII,
+                &format!("{program} {profile:?} {password:?}"),
+            );
         }
     }
 }
@@ -153,15 +233,36 @@ fn openssl_opens_everything_written_here() {
         run(
             folder,
             "openssl",
-            &["pkcs12", "-in", file, "-passin", &format!("pass:{password}"), "-nodes", "-out", "all.pem"],
+            &[
+                "pkcs12",
+                "-in",
+                file,
+                "-passin",
+                &format!("pass:{password}"),
+                "-nodes",
+                "-out",
+                "all.pem",
+            ],
         );
         // The name beside it is printed in a way that is not UTF-8.
         let all = fs::read(folder.join("all.pem")).unwrap();
-        assert!(String::from_utf8_lossy(&all).contains("Microsoft CSP Name: Microsoft Software Key Storage Provider"));
+        assert!(
+            String::from_utf8_lossy(&all)
+                .contains("Microsoft CSP Name: Microsoft Software Key Storage Provider")
+        );
         run(
             folder,
             "openssl",
-            &["pkcs12", "-export", "-in", "all.pem", "-passout", &format!("pass:{ASCII}"), "-out", out],
+            &[
+                "pkcs12",
+                "-export",
+                "-in",
+                "all.pem",
+                "-passout",
+                &format!("pass:{ASCII}"),
+                "-out",
+                out,
+            ],
         );
     }
     assert_all_go_through("openssl", through, |_, _| true);
@@ -173,13 +274,34 @@ fn gnutls_opens_everything_written_here() {
         let listed = run(
             folder,
             "certtool",
-            &["--p12-info", "--inder", "--infile", file, "--password", password, "--outfile", "all.pem"],
+            &[
+                "--p12-info",
+                "--inder",
+                "--infile",
+                file,
+                "--password",
+                password,
+                "--outfile",
+                "all.pem",
+            ],
         );
         let all = listed + &fs::read_to_string(folder.join("all.pem")).unwrap();
         assert!(all.contains(FRIENDLY_NAME));
         fs::write(folder.join("all.pem"), all).unwrap();
         // Its listing leaves the key encrypted, with the same password.
-        run(folder, "openssl", &["pkcs8", "-in", "all.pem", "-passin", &format!("pass:{password}"), "-out", "key.pem"]);
+        run(
+            folder,
+            "openssl",
+            &[
+                "pkcs8",
+                "-in",
+                "all.pem",
+                "-passin",
+                &format!("pass:{password}"),
+                "-out",
+                "key.pem",
+            ],
+        );
         let to = [
             "--to-p12",
             "--load-privkey",
@@ -191,7 +313,11 @@ fn gnutls_opens_everything_written_here() {
             "--password",
             ASCII,
         ];
-        run(folder, "certtool", &[&to[..], &["--outder", "--outfile", out]].concat());
+        run(
+            folder,
+            "certtool",
+            &[&to[..], &["--outder", "--outfile", out]].concat(),
+        );
     }
     assert_all_go_through("certtool", through, |_, _| true);
 }
@@ -199,15 +325,38 @@ fn gnutls_opens_everything_written_here() {
 /// An empty database of NSS.
 fn nss_database(folder: &Path) {
     fs::create_dir(folder.join("nss")).unwrap();
-    run(folder, "certutil", &["-N", "-d", "sql:nss", "--empty-password"]);
+    run(
+        folder,
+        "certutil",
+        &["-N", "-d", "sql:nss", "--empty-password"],
+    );
 }
 
 #[test]
 fn nss_opens_what_is_written_here_except_for_keys_it_does_not_know() {
     fn through(folder: &Path, file: &str, password: &str, out: &str) {
         nss_database(folder);
-        run(folder, "pk12util", &["-i", file, "-d", "sql:nss", "-K", "", "-W", password]);
-        run(folder, "pk12util", &["-o", out, "-n", FRIENDLY_NAME, "-d", "sql:nss", "-K", "", "-W", ASCII]);
+        run(
+            folder,
+            "pk12util",
+            &["-i", file, "-d", "sql:nss", "-K", "", "-W", password],
+        );
+        run(
+            folder,
+            "pk12util",
+            &[
+                "-o",
+                out,
+                "-n",
+                FRIENDLY_NAME,
+                "-d",
+                "sql:nss",
+                "-K",
+                "",
+                "-W",
+                ASCII,
+            ],
+        );
     }
     // pk12util cannot import Ed25519 keys (NSS 3.87: "unable to import private key").
     assert_all_go_through("pk12util", through, |kind, _| kind != "Ed25519");
@@ -229,12 +378,25 @@ fn java_opens_what_is_written_here_unless_the_password_is_not_ascii() {
         run(
             folder,
             "keytool",
-            &[&from[..], &["-destkeystore", out, "-deststoretype", "PKCS12", "-deststorepass", ASCII]].concat(),
+            &[
+                &from[..],
+                &[
+                    "-destkeystore",
+                    out,
+                    "-deststoretype",
+                    "PKCS12",
+                    "-deststorepass",
+                    ASCII,
+                ],
+            ]
+            .concat(),
         );
     }
-    // keytool takes no password outside ASCII ("keystore password was incorrect", whoever wrote the file), and asks
-    // at the terminal in place of an empty one.
-    assert_all_go_through("keytool", through, |_, password| password.is_ascii() && !password.is_empty());
+    // keytool takes no password outside ASCII ("keystore password was incorrect", whoever wrote the
+    // file), and asks at the terminal in place of an empty one.
+    assert_all_go_through("keytool", through, |_, password| {
+        password.is_ascii() && !password.is_empty()
+    });
 }
 
 fn pair(kind: &str) -> &'static KeyPair {
@@ -271,10 +433,21 @@ fn whatever_openssl_encrypts_with_opens_here() {
         "PBE-MD5-RC2-64",
         "PBE-SHA1-RC2-64",
     ];
-    let export =
-        ["pkcs12", "-export", "-provider", "legacy", "-provider", "default", "-inkey", "leaf.key", "-in", "chain.pem"];
-    for (cipher, password) in
-        ciphers.iter().flat_map(|cipher| [ASCII, "", "пароль 🔑"].map(|password| (cipher, password)))
+    let export = [
+        "pkcs12",
+        "-export",
+        "-provider",
+        "legacy",
+        "-provider",
+        "default",
+        "-inkey",
+        "leaf.key",
+        "-in",
+        "chain.pem",
+    ];
+    for (cipher, password) in ciphers
+        .iter()
+        .flat_map(|cipher| [ASCII, "", "пароль 🔑"].map(|password| (cipher, password)))
     {
         let (file, _folder) = out_file();
         let rest = [
@@ -312,7 +485,11 @@ fn whatever_openssl_authenticates_with_opens_here() {
         "blake2s256",
     ];
     let macs = digests.iter().map(|digest| vec!["-macalg", digest]);
-    for mac in macs.chain([vec!["-nomac"], vec!["-nomaciter", "-noiter"], vec!["-iter", "300000"]]) {
+    for mac in macs.chain([
+        vec!["-nomac"],
+        vec!["-nomaciter", "-noiter"],
+        vec!["-iter", "300000"],
+    ]) {
         let (file, _folder) = out_file();
         let export = [
             "pkcs12",
@@ -334,7 +511,15 @@ fn whatever_openssl_authenticates_with_opens_here() {
 #[test]
 fn whatever_gnutls_writes_opens_here() {
     let pair = pair("RSA");
-    let ciphers = ["3des", "3des-pkcs12", "aes-128", "aes-192", "aes-256", "rc2-40", "arcfour"];
+    let ciphers = [
+        "3des",
+        "3des-pkcs12",
+        "aes-128",
+        "aes-192",
+        "aes-256",
+        "rc2-40",
+        "arcfour",
+    ];
     let ascii = ["--password", ASCII];
     // It takes 600,000 rounds: other passwords with some ciphers are enough.
     let others = [
@@ -342,7 +527,11 @@ fn whatever_gnutls_writes_opens_here() {
         ("3des-pkcs12", &["--null-password"]),
         ("3des-pkcs12", &["--password", "пароль 鍵"]),
     ];
-    for (cipher, password) in ciphers.into_iter().map(|cipher| (cipher, &ascii[..])).chain(others) {
+    for (cipher, password) in ciphers
+        .into_iter()
+        .map(|cipher| (cipher, &ascii[..]))
+        .chain(others)
+    {
         let (file, _folder) = out_file();
         let to = [
             "--to-p12",
@@ -357,9 +546,18 @@ fn whatever_gnutls_writes_opens_here() {
         run(
             pair.path(),
             "certtool",
-            &[&to[..], &["--pkcs-cipher", cipher, "--outfile", file.to_str().unwrap()], password].concat(),
+            &[
+                &to[..],
+                &["--pkcs-cipher", cipher, "--outfile", file.to_str().unwrap()],
+                password,
+            ]
+            .concat(),
         );
-        pair.assert_is_in(&file, password.get(1).copied().unwrap_or(""), &format!("certtool {cipher} {password:?}"));
+        pair.assert_is_in(
+            &file,
+            password.get(1).copied().unwrap_or(""),
+            &format!("certtool {cipher} {password:?}"),
+        );
     }
 }
 
@@ -369,9 +567,21 @@ fn whatever_nss_writes_opens_here() {
     let folder = tempfile::tempdir().unwrap();
     pair.write(&folder.path().join("in.pfx"), ASCII, Profile::Aes256);
     nss_database(folder.path());
-    run(folder.path(), "pk12util", &["-i", "in.pfx", "-d", "sql:nss", "-K", "", "-W", ASCII]);
-    let ciphers = ["AES-128-CBC", "AES-256-CBC", "DES-EDE3-CBC", "RC2-CBC", "RC4"];
-    for (cipher, password) in ciphers.iter().flat_map(|cipher| [ASCII, "пароль 鍵"].map(|password| (cipher, password)))
+    run(
+        folder.path(),
+        "pk12util",
+        &["-i", "in.pfx", "-d", "sql:nss", "-K", "", "-W", ASCII],
+    );
+    let ciphers = [
+        "AES-128-CBC",
+        "AES-256-CBC",
+        "DES-EDE3-CBC",
+        "RC2-CBC",
+        "RC4",
+    ];
+    for (cipher, password) in ciphers
+        .iter()
+        .flat_map(|cipher| [ASCII, "пароль 鍵"].map(|password| (cipher, password)))
     {
         let export = [
             "-o",
@@ -390,7 +600,11 @@ fn whatever_nss_writes_opens_here() {
             cipher,
         ];
         run(folder.path(), "pk12util", &export);
-        pair.assert_is_in(&folder.path().join("out.pfx"), password, &format!("pk12util {cipher} {password:?}"));
+        pair.assert_is_in(
+            &folder.path().join("out.pfx"),
+            password,
+            &format!("pk12util {cipher} {password:?}"),
+        );
     }
 }
 
@@ -411,7 +625,18 @@ fn what_java_wrote_before_2021_opens_here() {
     run(
         folder.path(),
         "keytool",
-        &[&from[..], &["-destkeystore", "out.pfx", "-deststoretype", "PKCS12", "-deststorepass", ASCII]].concat(),
+        &[
+            &from[..],
+            &[
+                "-destkeystore",
+                "out.pfx",
+                "-deststoretype",
+                "PKCS12",
+                "-deststorepass",
+                ASCII,
+            ],
+        ]
+        .concat(),
     );
     pair.assert_is_in(&folder.path().join("out.pfx"), ASCII, "keytool, legacy");
 }

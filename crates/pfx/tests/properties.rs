@@ -20,10 +20,20 @@ fn certificates() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..4)
 }
 
-fn written(key: &[u8], chain: &[Vec<u8>], name: Option<&str>, password: &str, profile: Profile) -> SecretBytes {
+fn written(
+    key: &[u8],
+    chain: &[Vec<u8>],
+    name: Option<&str>,
+    password: &str,
+    profile: Profile,
+) -> SecretBytes {
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let contents =
-        KeyPairContents { pkcs8: &SecretBytes::copy_of(key), chain: &chain, friendly_name: name, csp_name: None };
+    let contents = KeyPairContents {
+        pkcs8: &SecretBytes::copy_of(key),
+        chain: &chain,
+        friendly_name: name,
+        csp_name: None,
+    };
     pfx::write(&contents, &Password::new(password.into()), profile, 1).expect("it can be written")
 }
 
@@ -84,8 +94,8 @@ proptest! {
     ) {
         let mut file = written(&key, &chain, None, "password", profile).expose().to_vec();
         damages.iter().for_each(|damage| apply(&mut file, damage));
-        // Damage may leave it readable (outside what the MAC covers), or take the MAC away; never may it give a key
-        // that is called verified and is not the one that was written.
+        // Damage may leave it readable (outside what the MAC covers), or take the MAC away; never
+        // may it give a key that is called verified and is not the one that was written.
         if let Ok(found) = pfx::read(&file, &Password::new("password".into()))
             && found.mac != pfx::Mac::Absent
         {

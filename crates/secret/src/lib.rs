@@ -1,7 +1,8 @@
 //! Secrets in memory: typed, never cloned or displayed, wiped when dropped.
 //!
-//! A buffer that grows leaves copies behind, so every constructor here takes bytes that already have
-//! their final size; build them in a `Zeroizing<Vec<u8>>` whose capacity was reserved beforehand.
+//! A buffer that grows leaves copies behind, so every constructor here takes bytes that already
+//! have their final size; build them in a `Zeroizing<Vec<u8>>` whose capacity was reserved
+//! beforehand.
 
 pub mod words;
 

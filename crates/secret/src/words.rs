@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 use crate::{Passphrase, Password};
 
 const PASSPHRASE_WORDS: usize = 10;
-/// 25 of 62 characters: 148 bits. Letters and digits only, because not every reader of a PFX takes others.
+/// 25 of 62 characters: 148 bits. Letters and digits only, because not every reader of a PFX takes
+/// others.
 const PASSWORD_LENGTH: usize = 25;
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -37,7 +38,8 @@ pub fn password() -> Result<Password, getrandom::Error> {
     Ok(Password::new(text))
 }
 
-/// An evenly distributed number below `bound` (at most 65 536): draws that would favour small ones are thrown away.
+/// An evenly distributed number below `bound` (at most 65 536): draws that would favour small ones
+/// are thrown away.
 fn below(bound: usize) -> Result<usize, getrandom::Error> {
     let limit = 65_536 - 65_536 % bound;
     let mut draw = Zeroizing::new([0; 2]);
@@ -71,7 +73,9 @@ mod tests {
         let phrase = passphrase().unwrap();
         let words: Vec<_> = phrase.expose().split(' ').collect();
         assert_eq!(words.len(), 10);
-        assert!(words.iter().all(|word| word.len() > 2 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        assert!(words.iter().all(
+            |word| word.len() > 2 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        ));
         assert!(!phrase.same_as(&passphrase().unwrap()));
     }
 

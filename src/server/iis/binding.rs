@@ -1,5 +1,5 @@
-//! A binding taken apart, and what it has to do with the records of http.sys: which record answers for it, and how its
-//! flags are written there. Windows versions differ in the flags they know.
+//! A binding taken apart, and what it has to do with the records of http.sys: which record answers
+//! for it, and how its flags are written there. Windows versions differ in the flags they know.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -26,7 +26,8 @@ const fn flag(bit: u32, name: &'static str, since: u32) -> Flag {
     Flag { bit, name, since }
 }
 
-/// `sslFlags` of a binding. Windows Server 2012 is build 9200, 2016 is 14393, 2019 is 17763, 2022 is 20348, 2025 is
+/// `sslFlags` of a binding. Windows Server 2012 is build 9200, 2016 is 14393, 2019 is 17763, 2022
+/// is 20348, 2025 is
 /// 26100.
 ///
 /// Microsoft: iis-docs, `binding`: values above 4 only from version 1809 on.
@@ -41,8 +42,9 @@ pub const SSL_FLAGS: [Flag; 8] = [
     flag(128, "clientcertnegotiation", 26_100),
 ];
 
-/// `HTTP_SERVICE_CONFIG_SSL_FLAG_*`. Where Microsoft gives no version, it is that of the flag of a binding that means
-/// the same, or the next one known to have it: a flag that is left out is named, one too many is refused by Windows.
+/// `HTTP_SERVICE_CONFIG_SSL_FLAG_*`. Where Microsoft gives no version, it is that of the flag of a
+/// binding that means the same, or the next one known to have it: a flag that is left out is named,
+/// one too many is refused by Windows.
 pub const RECORD_FLAGS: [Flag; 15] = [
     flag(0x1, "dsmapperusage", 0),
     flag(0x2, "clientcertnegotiation", 0),
@@ -62,24 +64,46 @@ pub const RECORD_FLAGS: [Flag; 15] = [
 ];
 
 /// The same meaning as a bit of `sslFlags` and as a bit of `DefaultFlags`. The numbers differ.
-const SAME: [(u32, u32); 6] = [(4, 0x10), (8, 0x80), (16, 0x20), (32, 0x40), (64, 0x400), (128, 0x2)];
+const SAME: [(u32, u32); 6] = [
+    (4, 0x10),
+    (8, 0x80),
+    (16, 0x20),
+    (32, 0x40),
+    (64, 0x400),
+    (128, 0x2),
+];
 
 /// The flags of a record that a binding with these `sslFlags` has, as IIS makes it.
 pub fn record_flags(ssl_flags: u32) -> u32 {
-    SAME.iter().filter(|(ssl, _)| ssl_flags & ssl != 0).map(|(_, record)| record).sum()
+    SAME.iter()
+        .filter(|(ssl, _)| ssl_flags & ssl != 0)
+        .map(|(_, record)| record)
+        .sum()
 }
 
 /// The part of `flags` that a build of Windows knows.
 pub fn known(table: &[Flag], flags: u32, build: u32) -> u32 {
-    let known: u32 = table.iter().filter(|flag| flag.since <= build).map(|flag| flag.bit).sum();
+    let known: u32 = table
+        .iter()
+        .filter(|flag| flag.since <= build)
+        .map(|flag| flag.bit)
+        .sum();
     flags & known
 }
 
 /// The names of the bits that are set: one nobody has named is shown as a number.
 pub fn names(table: &[Flag], flags: u32) -> Vec<String> {
-    let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| flags & bit != 0);
-    let name = |bit: u32| table.iter().find(|flag| flag.bit == bit).map(|flag| flag.name.to_owned());
-    bits.map(|bit| name(bit).unwrap_or_else(|| format!("0x{bit:x}"))).collect()
+    let bits = (0..u32::BITS)
+        .map(|bit| 1 << bit)
+        .filter(|bit| flags & bit != 0);
+    let name = |bit: u32| {
+        table
+            .iter()
+            .find(|flag| flag.bit == bit)
+            .map(|flag| flag.name.to_owned())
+    };
+    bits.map(|bit| name(bit).unwrap_or_else(|| format!("0x{bit:x}")))
+        .collect()
 }
 
 /// `bindingInformation` of `http`, `https` and `ftp`, taken apart.
@@ -94,16 +118,26 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Takes `address:port:host` apart from the right, as an IPv6 address has colons of its own. `None` for what is
-    /// written in another way.
+    /// Takes `address:port:host` apart from the right, as an IPv6 address has colons of its own.
+    /// `None` for what is written in another way.
     pub fn parse(information: &str) -> Option<Self> {
         let (rest, host) = information.rsplit_once(':')?;
         let (ip, port) = rest.rsplit_once(':')?;
         let ip = match ip {
             "" | "*" => None,
-            ip => Some(ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip).parse().ok()?),
+            ip => Some(
+                ip.strip_prefix('[')
+                    .and_then(|ip| ip.strip_suffix(']'))
+                    .unwrap_or(ip)
+                    .parse()
+                    .ok()?,
+            ),
         };
-        Some(Self { ip, port: port.parse().ok().filter(|port| *port != 0)?, host: host.to_owned() })
+        Some(Self {
+            ip,
+            port: port.parse().ok().filter(|port| *port != 0)?,
+            host: host.to_owned(),
+        })
     }
 }
 
@@ -115,7 +149,8 @@ impl Binding {
 
     /// Whether IIS takes both for one: protocol and information are a binding's key.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.protocol.eq_ignore_ascii_case(&other.protocol) && self.information.eq_ignore_ascii_case(&other.information)
+        self.protocol.eq_ignore_ascii_case(&other.protocol)
+            && self.information.eq_ignore_ascii_case(&other.information)
     }
 
     /// Its host name; empty where it has none.
@@ -123,9 +158,12 @@ impl Binding {
         self.parts().map(|parts| parts.host).unwrap_or_default()
     }
 
-    /// Address, port and host name; `None` for protocols that are written in another way (`net.tcp` `808:*`).
+    /// Address, port and host name; `None` for protocols that are written in another way (`net.tcp`
+    /// `808:*`).
     pub fn parts(&self) -> Option<Parts> {
-        let known = ["http", "https", "ftp"].iter().any(|known| self.protocol.eq_ignore_ascii_case(known));
+        let known = ["http", "https", "ftp"]
+            .iter()
+            .any(|known| self.protocol.eq_ignore_ascii_case(known));
         known.then(|| Parts::parse(&self.information)).flatten()
     }
 
@@ -134,24 +172,39 @@ impl Binding {
         let Parts { ip, port, host } = self.parts().filter(|_| self.is_https())?;
         Some(match () {
             () if self.ssl_flags & CENTRAL != 0 => Endpoint::Central { port },
-            () if self.ssl_flags & SNI != 0 && !host.is_empty() => Endpoint::Name { host: host.to_lowercase(), port },
-            () => Endpoint::Address { ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port },
+            () if self.ssl_flags & SNI != 0 && !host.is_empty() => Endpoint::Name {
+                host: host.to_lowercase(),
+                port,
+            },
+            () => Endpoint::Address {
+                ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+                port,
+            },
         })
     }
 }
 
 impl Site {
-    /// The certificate that its FTP bindings use: its own, else the server's default; `None` where it has no such
-    /// binding.
-    pub fn ftp_in_use<'a>(&'a self, defaults: Option<&'a FtpCertificate>) -> Option<&'a FtpCertificate> {
-        let serves = self.bindings.iter().any(|binding| binding.protocol.eq_ignore_ascii_case("ftp"));
+    /// The certificate that its FTP bindings use: its own, else the server's default; `None` where
+    /// it has no such binding.
+    pub fn ftp_in_use<'a>(
+        &'a self,
+        defaults: Option<&'a FtpCertificate>,
+    ) -> Option<&'a FtpCertificate> {
+        let serves = self
+            .bindings
+            .iter()
+            .any(|binding| binding.protocol.eq_ignore_ascii_case("ftp"));
         self.ftp.as_ref().or(defaults).filter(|_| serves)
     }
 
     /// Where its files lie on this machine. `variable` knows the environment (`SystemDrive`).
     pub fn folders_here(&self, variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
         let plain = |path: String| PathBuf::from(path.replace('/', "\\").trim_end_matches('\\'));
-        self.folders.iter().map(|path| plain(expand(path, variable))).collect()
+        self.folders
+            .iter()
+            .map(|path| plain(expand(path, variable)))
+            .collect()
     }
 }
 
@@ -161,7 +214,10 @@ fn expand(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('%') {
         expanded.push_str(before);
-        match after.split_once('%').and_then(|(name, after)| Some((variable(name)?, after))) {
+        match after
+            .split_once('%')
+            .and_then(|(name, after)| Some((variable(name)?, after)))
+        {
             Some((value, after)) => {
                 expanded.push_str(&value);
                 rest = after;
@@ -180,7 +236,11 @@ mod tests {
     use super::*;
 
     fn binding(protocol: &str, information: &str, ssl_flags: u32) -> Binding {
-        Binding { protocol: protocol.into(), information: information.into(), ssl_flags }
+        Binding {
+            protocol: protocol.into(),
+            information: information.into(),
+            ssl_flags,
+        }
     }
 
     #[test]
@@ -190,7 +250,12 @@ mod tests {
             ("https", ":443:", 0, "0.0.0.0:443"),
             ("HTTPS", "192.0.2.1:8443:", 0, "192.0.2.1:8443"),
             ("https", "[::1]:443:", 0, "[::1]:443"),
-            ("https", "[fe80::1]:443:www.example.com", 1, "www.example.com:443"),
+            (
+                "https",
+                "[fe80::1]:443:www.example.com",
+                1,
+                "www.example.com:443",
+            ),
             ("https", "*:443:WWW.Example.COM", 1, "www.example.com:443"),
             ("https", "*:443:www.example.com", 0, "0.0.0.0:443"),
             ("https", "*:443:*.example.com", 1, "*.example.com:443"),
@@ -229,16 +294,38 @@ mod tests {
     #[test]
     fn what_a_build_does_not_know_is_named_bit_by_bit() {
         assert_eq!(known(&SSL_FLAGS, 97 | 128, 20_348), 97);
-        assert_eq!(names(&SSL_FLAGS, 97 & !known(&SSL_FLAGS, 97, 9600)), ["disabletls13", "disablelegacytls"]);
-        assert_eq!(names(&RECORD_FLAGS, 0x8000_0002), ["clientcertnegotiation", "0x80000000"]);
-        assert_eq!(known(&SSL_FLAGS, 1, 7601), 0, "IIS 7.5 has no sslFlags at all");
+        assert_eq!(
+            names(&SSL_FLAGS, 97 & !known(&SSL_FLAGS, 97, 9600)),
+            ["disabletls13", "disablelegacytls"]
+        );
+        assert_eq!(
+            names(&RECORD_FLAGS, 0x8000_0002),
+            ["clientcertnegotiation", "0x80000000"]
+        );
+        assert_eq!(
+            known(&SSL_FLAGS, 1, 7601),
+            0,
+            "IIS 7.5 has no sslFlags at all"
+        );
     }
 
     #[test]
     fn the_folders_of_a_site_are_told_as_windows_opens_them() {
-        let variable = |name: &str| name.eq_ignore_ascii_case("SystemDrive").then(|| "C:".to_owned());
-        let here = |path: &str| Site { folders: vec![path.into()], ..Site::default() }.folders_here(&variable);
-        assert_eq!(here(r"%SystemDrive%\inetpub\wwwroot"), [PathBuf::from(r"C:\inetpub\wwwroot")]);
+        let variable = |name: &str| {
+            name.eq_ignore_ascii_case("SystemDrive")
+                .then(|| "C:".to_owned())
+        };
+        let here = |path: &str| {
+            Site {
+                folders: vec![path.into()],
+                ..Site::default()
+            }
+            .folders_here(&variable)
+        };
+        assert_eq!(
+            here(r"%SystemDrive%\inetpub\wwwroot"),
+            [PathBuf::from(r"C:\inetpub\wwwroot")]
+        );
         assert_eq!(here(r"D:/Sites\"), [PathBuf::from(r"D:\Sites")]);
         assert_eq!(here(r"%Unknown%\a"), [PathBuf::from(r"%Unknown%\a")]);
         assert_eq!(here(r"D:\100%"), [PathBuf::from(r"D:\100%")]);

@@ -1,5 +1,5 @@
-//! The byte layouts in which Windows hands out and takes keys, to and from PKCS#8 and `SubjectPublicKeyInfo`.
-//! Numbers are moved, never computed with.
+//! The byte layouts in which Windows hands out and takes keys, to and from PKCS#8 and
+//! `SubjectPublicKeyInfo`. Numbers are moved, never computed with.
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode};
@@ -23,13 +23,15 @@ const PRIVATE: u8 = 7;
 const KEY_EXCHANGE: [u8; 4] = [0x00, 0xA4, 0x00, 0x00];
 /// `BLOBHEADER` and `RSAPUBKEY`.
 const HEADER: usize = 20;
-/// The largest modulus that is believed, in bytes: 16384 bits, as much as any Windows provider makes.
+/// The largest modulus that is believed, in bytes: 16384 bits, as much as any Windows provider
+/// makes.
 const MAX_MODULUS: usize = 2048;
 
 /// Where a key can live on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Home {
-    /// "Microsoft RSA SChannel Cryptographic Provider": every program of every Windows can use it there.
+    /// "Microsoft RSA SChannel Cryptographic Provider": every program of every Windows can use it
+    /// there.
     SchannelCsp,
     /// "Microsoft Software Key Storage Provider": CNG.
     SoftwareKsp,
@@ -42,19 +44,31 @@ impl Home {
             Self::SchannelCsp => ("Microsoft RSA SChannel Cryptographic Provider", 12, 1),
             Self::SoftwareKsp => ("Microsoft Software Key Storage Provider", 0, 0),
         };
-        KeyLink { container, provider: provider.to_owned(), provider_type, key_spec, key_set: KeySet::Machine }
+        KeyLink {
+            container,
+            provider: provider.to_owned(),
+            provider_type,
+            key_spec,
+            key_set: KeySet::Machine,
+        }
     }
 }
 
-/// The home for a key: CAPI for RSA keys of the ordinary shape unless it came from CNG, else CNG. `None` for keys that
-/// Schannel cannot use.
+/// The home for a key: CAPI for RSA keys of the ordinary shape unless it came from CNG, else CNG.
+/// `None` for keys that Schannel cannot use.
 pub fn home_of(pkcs8: &SecretBytes, came_from: Option<&str>) -> Option<Home> {
     let info = PrivateKeyInfoRef::try_from(pkcs8.expose()).ok()?;
     let was_cng = came_from.is_some_and(is_key_storage_provider);
     match info.algorithm.oid {
         RSA if was_cng => Some(Home::SoftwareKsp),
-        RSA => Some(if rsa_private_blob(pkcs8).is_some() { Home::SchannelCsp } else { Home::SoftwareKsp }),
-        EC => [P256, P384, P521].contains(&info.algorithm.parameters_oid().ok()?).then_some(Home::SoftwareKsp),
+        RSA => Some(if rsa_private_blob(pkcs8).is_some() {
+            Home::SchannelCsp
+        } else {
+            Home::SoftwareKsp
+        }),
+        EC => [P256, P384, P521]
+            .contains(&info.algorithm.parameters_oid().ok()?)
+            .then_some(Home::SoftwareKsp),
         _ => None,
     }
 }
@@ -64,8 +78,8 @@ pub fn is_key_storage_provider(name: &str) -> bool {
     name.contains("Key Storage Provider") || name == "Microsoft Platform Crypto Provider"
 }
 
-/// A PKCS#8 RSA key as `PRIVATEKEYBLOB`. `None` if it does not fit that layout: not RSA, a public exponent over 32 bits,
-/// factors that are not half the modulus each, more than two factors.
+/// A PKCS#8 RSA key as `PRIVATEKEYBLOB`. `None` if it does not fit that layout: not RSA, a public
+/// exponent over 32 bits, factors that are not half the modulus each, more than two factors.
 ///
 /// Microsoft: "RSA/Schannel Key BLOBs", "Private Key BLOBs".
 pub fn rsa_private_blob(pkcs8: &SecretBytes) -> Option<SecretBytes> {
@@ -73,9 +87,20 @@ pub fn rsa_private_blob(pkcs8: &SecretBytes) -> Option<SecretBytes> {
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).ok()?;
     let length = key.modulus.as_bytes().len();
     let half = length / 2;
-    let whole_bytes = key.modulus.as_bytes().first().is_some_and(|first| first & 0x80 != 0);
-    let halves = [&key.prime1, &key.prime2].iter().all(|prime| prime.as_bytes().len() == half);
-    if info.algorithm.oid != RSA || !whole_bytes || !halves || length % 2 != 0 || key.other_prime_infos.is_some() {
+    let whole_bytes = key
+        .modulus
+        .as_bytes()
+        .first()
+        .is_some_and(|first| first & 0x80 != 0);
+    let halves = [&key.prime1, &key.prime2]
+        .iter()
+        .all(|prime| prime.as_bytes().len() == half);
+    if info.algorithm.oid != RSA
+        || !whole_bytes
+        || !halves
+        || length % 2 != 0
+        || key.other_prime_infos.is_some()
+    {
         return None;
     }
     let mut blob = Zeroizing::new(Vec::with_capacity(HEADER + 2 * length + 5 * half));
@@ -85,7 +110,13 @@ pub fn rsa_private_blob(pkcs8: &SecretBytes) -> Option<SecretBytes> {
     blob.extend_from_slice(&u32::try_from(length * 8).ok()?.to_le_bytes());
     put_reversed(&mut blob, key.public_exponent.as_bytes(), 4)?;
     put_reversed(&mut blob, key.modulus.as_bytes(), length)?;
-    for number in [&key.prime1, &key.prime2, &key.exponent1, &key.exponent2, &key.coefficient] {
+    for number in [
+        &key.prime1,
+        &key.prime2,
+        &key.exponent1,
+        &key.exponent2,
+        &key.coefficient,
+    ] {
         put_reversed(&mut blob, number.as_bytes(), half)?;
     }
     put_reversed(&mut blob, key.private_exponent.as_bytes(), length)?;
@@ -114,7 +145,8 @@ pub fn pkcs8_of_rsa_blob(blob: &SecretBytes) -> Option<SecretBytes> {
     };
     let modulus = take(length).ok()?;
     let (prime1, prime2) = (take(half).ok()?, take(half).ok()?);
-    let (exponent1, exponent2, coefficient) = (take(half).ok()?, take(half).ok()?, take(half).ok()?);
+    let (exponent1, exponent2, coefficient) =
+        (take(half).ok()?, take(half).ok()?, take(half).ok()?);
     let private_exponent = take(length).ok()?;
     let public_exponent = UintRef::new(&exponent).ok()?;
     let key = RsaPrivateKeyRef {
@@ -133,7 +165,8 @@ pub fn pkcs8_of_rsa_blob(blob: &SecretBytes) -> Option<SecretBytes> {
     Some(SecretBytes::new(info.to_der().ok()?))
 }
 
-/// The key in an `EncryptedPrivateKeyInfo` (PKCS#8) as Windows hands it out. `None` if the password does not open it.
+/// The key in an `EncryptedPrivateKeyInfo` (PKCS#8) as Windows hands it out. `None` if the password
+/// does not open it.
 ///
 /// Every cipher that a PFX may use is known here, too.
 pub fn pkcs8_of_encrypted(encrypted: &[u8], password: &Password) -> Option<SecretBytes> {
@@ -165,24 +198,30 @@ fn parse_rsa_header(blob: &[u8], kind: u8) -> Option<([u8; 4], usize, &[u8])> {
 
 /// A `BCRYPT_RSAKEY_BLOB` of a public key as `SubjectPublicKeyInfo`. `None` if it is not one.
 ///
-/// Microsoft: `BCRYPT_RSAKEY_BLOB`: magic, bit length, lengths of exponent, modulus and the two factors; big-endian numbers.
+/// Microsoft: `BCRYPT_RSAKEY_BLOB`: magic, bit length, lengths of exponent, modulus and the two
+/// factors; big-endian numbers.
 pub fn spki_of_cng_rsa(blob: &[u8]) -> Option<Vec<u8>> {
     let (header, rest) = blob.split_at_checked(24)?;
-    let field = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?) as usize);
+    let field =
+        |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?) as usize);
     let (exponent, modulus) = (field(8)?, field(12)?);
     if header[..4] != *b"RSA1" || exponent > 8 || modulus > MAX_MODULUS {
         return None;
     }
-    rsa_spki(rest.get(exponent..exponent + modulus)?, rest.get(..exponent)?)
+    rsa_spki(
+        rest.get(exponent..exponent + modulus)?,
+        rest.get(..exponent)?,
+    )
 }
 
-/// A `BCRYPT_ECCKEY_BLOB` of a public key as `SubjectPublicKeyInfo`. `None` if it is not one, or on a curve of no use
-/// here.
+/// A `BCRYPT_ECCKEY_BLOB` of a public key as `SubjectPublicKeyInfo`. `None` if it is not one, or on
+/// a curve of no use here.
 ///
 /// Microsoft: `BCRYPT_ECCKEY_BLOB`: magic, length of a coordinate, X, Y; big-endian.
 pub fn spki_of_cng_ec(blob: &[u8]) -> Option<Vec<u8>> {
     let (header, rest) = blob.split_at_checked(8)?;
-    // BCRYPT_ECDSA_PUBLIC_P*_MAGIC ("ECS1", "ECS3", "ECS5"), and the same for ECDH ("ECK1", "ECK3", "ECK5").
+    // BCRYPT_ECDSA_PUBLIC_P*_MAGIC ("ECS1", "ECS3", "ECS5"), and the same for ECDH ("ECK1", "ECK3",
+    // "ECK5").
     let (curve, width) = match &header[..4] {
         b"ECS1" | b"ECK1" => (P256, 32),
         b"ECS3" | b"ECK3" => (P384, 48),
@@ -194,31 +233,46 @@ pub fn spki_of_cng_ec(blob: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let point = [&[4], &rest[..2 * width]].concat();
-    let algorithm = AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&curve)) };
+    let algorithm = AlgorithmIdentifierRef {
+        oid: EC,
+        parameters: Some(AnyRef::from(&curve)),
+    };
     spki(algorithm, &point)
 }
 
 fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
-    let key = RsaPublicKey { modulus: UintRef::new(modulus).ok()?, public_exponent: UintRef::new(exponent).ok()? };
+    let key = RsaPublicKey {
+        modulus: UintRef::new(modulus).ok()?,
+        public_exponent: UintRef::new(exponent).ok()?,
+    };
     spki(rsa_algorithm(), &key.to_der().ok()?)
 }
 
 fn spki(algorithm: AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Vec<u8>> {
     let subject_public_key = BitStringRef::from_bytes(key).ok()?;
-    SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
+    SubjectPublicKeyInfoRef {
+        algorithm,
+        subject_public_key,
+    }
+    .to_der()
+    .ok()
 }
 
 fn rsa_algorithm() -> AlgorithmIdentifierRef<'static> {
-    AlgorithmIdentifierRef { oid: RSA, parameters: Some(AnyRef::NULL) }
+    AlgorithmIdentifierRef {
+        oid: RSA,
+        parameters: Some(AnyRef::NULL),
+    }
 }
 
-/// Whether two `SubjectPublicKeyInfo` hold the same key, however their algorithm is spelled (`rsaEncryption` and
-/// `id-RSASSA-PSS` name one key).
+/// Whether two `SubjectPublicKeyInfo` hold the same key, however their algorithm is spelled
+/// (`rsaEncryption` and `id-RSASSA-PSS` name one key).
 pub fn is_same_key(one: &[u8], other: &[u8]) -> bool {
     matches!((key_bits(one), key_bits(other)), (Some(one), Some(other)) if one == other)
 }
 
-/// The key itself in a `SubjectPublicKeyInfo`, which every certificate for it contains, whatever else it says.
+/// The key itself in a `SubjectPublicKeyInfo`, which every certificate for it contains, whatever
+/// else it says.
 pub fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
     let spki = SubjectPublicKeyInfoRef::from_der(spki).ok()?;
     Some(spki.subject_public_key.raw_bytes().to_vec()).filter(|bits| !bits.is_empty())
@@ -246,7 +300,10 @@ mod tests {
             let (_, pkcs8) = rsa_key(1024);
             let blob = rsa_private_blob(&pkcs8).unwrap();
             assert_eq!(blob.expose().len(), 20 + 128 * 2 + 64 * 5);
-            assert_eq!(blob.expose()[..12], [7, 2, 0, 0, 0, 0xA4, 0, 0, b'R', b'S', b'A', b'2']);
+            assert_eq!(
+                blob.expose()[..12],
+                [7, 2, 0, 0, 0, 0xA4, 0, 0, b'R', b'S', b'A', b'2']
+            );
             assert_eq!(pkcs8_of_rsa_blob(&blob).unwrap().expose(), pkcs8.expose());
         }
     }
@@ -263,7 +320,9 @@ mod tests {
 
         let modulus: Vec<u8> = public[20..].iter().rev().copied().collect();
         let mut cng = b"RSA1".to_vec();
-        [1024u32, 3, 128, 0, 0].iter().for_each(|field| cng.extend(field.to_le_bytes()));
+        [1024u32, 3, 128, 0, 0]
+            .iter()
+            .for_each(|field| cng.extend(field.to_le_bytes()));
         cng.extend([1, 0, 1]);
         cng.extend(modulus);
         assert_eq!(spki_of_cng_rsa(&cng).as_deref(), Some(spki.as_bytes()));
@@ -283,12 +342,24 @@ mod tests {
     #[test]
     fn ec_keys_and_keys_from_cng_live_in_cng_and_other_rsa_keys_in_the_schannel_csp() {
         let (_, rsa) = rsa_key(1024);
-        let ec = p256::SecretKey::from_slice(&[7; 32]).unwrap().to_pkcs8_der().unwrap();
+        let ec = p256::SecretKey::from_slice(&[7; 32])
+            .unwrap()
+            .to_pkcs8_der()
+            .unwrap();
         let ec = SecretBytes::copy_of(ec.as_bytes());
         assert_eq!(home_of(&rsa, None), Some(Home::SchannelCsp));
-        assert_eq!(home_of(&rsa, Some("Microsoft Enhanced Cryptographic Provider v1.0")), Some(Home::SchannelCsp));
-        assert_eq!(home_of(&rsa, Some("Microsoft Software Key Storage Provider")), Some(Home::SoftwareKsp));
-        assert_eq!(home_of(&ec, Some("Microsoft RSA SChannel Cryptographic Provider")), Some(Home::SoftwareKsp));
+        assert_eq!(
+            home_of(&rsa, Some("Microsoft Enhanced Cryptographic Provider v1.0")),
+            Some(Home::SchannelCsp)
+        );
+        assert_eq!(
+            home_of(&rsa, Some("Microsoft Software Key Storage Provider")),
+            Some(Home::SoftwareKsp)
+        );
+        assert_eq!(
+            home_of(&ec, Some("Microsoft RSA SChannel Cryptographic Provider")),
+            Some(Home::SoftwareKsp)
+        );
         assert_eq!(home_of(&SecretBytes::copy_of(b"0"), None), None);
     }
 
@@ -301,14 +372,29 @@ mod tests {
         let path = folder.path().join("key");
         std::fs::write(&path, pkcs8.expose()).unwrap();
         let mut openssl = std::process::Command::new("openssl");
-        openssl.args(["pkcs8", "-topk8", "-inform", "DER", "-outform", "DER", "-v1", "PBE-SHA1-3DES"]);
-        let encrypted = openssl.args(["-passout", "pass:one", "-in"]).arg(&path).output().unwrap().stdout;
+        openssl.args([
+            "pkcs8",
+            "-topk8",
+            "-inform",
+            "DER",
+            "-outform",
+            "DER",
+            "-v1",
+            "PBE-SHA1-3DES",
+        ]);
+        let encrypted = openssl
+            .args(["-passout", "pass:one", "-in"])
+            .arg(&path)
+            .output()
+            .unwrap()
+            .stdout;
         let open = |password: &str| pkcs8_of_encrypted(&encrypted, &Password::new(password.into()));
         assert_eq!(open("one").unwrap().expose(), pkcs8.expose());
         assert!(open("two").is_none());
     }
 
-    /// An RSA key whose factors differ in length, or whose exponent needs 33 bits, has no `PRIVATEKEYBLOB`.
+    /// An RSA key whose factors differ in length, or whose exponent needs 33 bits, has no
+    /// `PRIVATEKEYBLOB`.
     #[test]
     fn an_rsa_key_of_another_shape_lives_in_cng() {
         let (_, pkcs8) = rsa_key(1024);
@@ -320,9 +406,21 @@ mod tests {
             home_of(&SecretBytes::new(info.to_der().unwrap()), None)
         };
         let shorter = UintRef::new(&key.prime1.as_bytes()[1..]).unwrap();
-        assert_eq!(reshaped(RsaPrivateKeyRef { prime1: shorter, ..key.clone() }), Some(Home::SoftwareKsp));
+        assert_eq!(
+            reshaped(RsaPrivateKeyRef {
+                prime1: shorter,
+                ..key.clone()
+            }),
+            Some(Home::SoftwareKsp)
+        );
         let larger = UintRef::new(&[1, 0, 0, 0, 1]).unwrap();
-        assert_eq!(reshaped(RsaPrivateKeyRef { public_exponent: larger, ..key }), Some(Home::SoftwareKsp));
+        assert_eq!(
+            reshaped(RsaPrivateKeyRef {
+                public_exponent: larger,
+                ..key
+            }),
+            Some(Home::SoftwareKsp)
+        );
     }
 
     proptest! {

@@ -54,12 +54,26 @@ impl Code {
 
     /// Whether a key is not there, for all that this process can see.
     pub fn is_missing_key(self) -> bool {
-        [Self::BAD_KEYSET, Self::NO_KEY, Self::NOT_FOUND, Self::FILE_NOT_FOUND, Self::KEYSET_NOT_DEF].contains(&self)
+        [
+            Self::BAD_KEYSET,
+            Self::NO_KEY,
+            Self::NOT_FOUND,
+            Self::FILE_NOT_FOUND,
+            Self::KEYSET_NOT_DEF,
+        ]
+        .contains(&self)
     }
 
     /// Whether this is how a provider says that a key may not leave it.
     pub fn is_not_exportable(self) -> bool {
-        [Self::BAD_KEY_STATE, Self::BAD_KEY, Self::PERM, Self::BAD_TYPE, Self::NOT_SUPPORTED].contains(&self)
+        [
+            Self::BAD_KEY_STATE,
+            Self::BAD_KEY,
+            Self::PERM,
+            Self::BAD_TYPE,
+            Self::NOT_SUPPORTED,
+        ]
+        .contains(&self)
     }
 
     /// What it means to an administrator.
@@ -82,7 +96,11 @@ impl Code {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 0x1_0000 { write!(f, "{}", self.0) } else { write!(f, "0x{:08X}", self.0) }
+        if self.0 < 0x1_0000 {
+            write!(f, "{}", self.0)
+        } else {
+            write!(f, "0x{:08X}", self.0)
+        }
     }
 }
 
@@ -107,7 +125,11 @@ pub struct WindowsError {
 impl WindowsError {
     /// A refused call.
     pub fn new(call: &'static str, object: impl fmt::Display, code: Code) -> Self {
-        Self { call, object: object.to_string(), code }
+        Self {
+            call,
+            object: object.to_string(),
+            code,
+        }
     }
 
     /// The sentence for people, with what a search engine needs.

@@ -13,9 +13,10 @@ use crate::text;
 use crate::text::Text;
 use crate::vault::catalog::OnWindows;
 
-/// Reads the key pairs of `My` and `WebHosting`, of requests that wait for their answer, and whatever else IIS uses, in any
-/// store. A key that cannot be copied out is named with the reason, and so is a certificate in use that is in no store; a
-/// certificate that lies in two stores counts once.
+/// Reads the key pairs of `My` and `WebHosting`, of requests that wait for their answer, and
+/// whatever else IIS uses, in any store. A key that cannot be copied out is named with the reason,
+/// and so is a certificate in use that is in no store; a certificate that lies in two stores counts
+/// once.
 ///
 /// # Errors
 /// When one of the stores that this program fills cannot be read.
@@ -23,10 +24,20 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
     let map = SiteMap::of(server);
     let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
     let seen = look(server, &StoreName::ALL)?;
-    let authorities = seen.iter().filter(|seen| !StoreName::WITH_KEYS.contains(&seen.store)).collect();
-    let mut reading = Reading { server, authorities, now, holdings: Holdings::default() };
+    let authorities = seen
+        .iter()
+        .filter(|seen| !StoreName::WITH_KEYS.contains(&seen.store))
+        .collect();
+    let mut reading = Reading {
+        server,
+        authorities,
+        now,
+        holdings: Holdings::default(),
+    };
     for seen in &seen {
-        if StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint()) {
+        if StoreName::WITH_KEYS.contains(&seen.store)
+            || used.contains(&seen.certificate.thumbprint())
+        {
             reading.take(seen.store.as_str(), &seen.certificate, &seen.key);
         }
     }
@@ -46,10 +57,21 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
 /// Names the certificates in use that are in no store.
 fn name_missing(holdings: &mut Holdings, map: &SiteMap) {
     for thumbprint in map.used() {
-        let is_held = holdings.key_pairs.iter().any(|held| held.leaf().thumbprint() == thumbprint);
-        if !is_held && !holdings.unreadable.iter().any(|one| one.thumbprint().as_ref() == Some(&thumbprint)) {
+        let is_held = holdings
+            .key_pairs
+            .iter()
+            .any(|held| held.leaf().thumbprint() == thumbprint);
+        if !is_held
+            && !holdings
+                .unreadable
+                .iter()
+                .any(|one| one.thumbprint().as_ref() == Some(&thumbprint))
+        {
             let uses = map.users_of(&thumbprint).join(", ");
-            holdings.unreadable.push(Unreadable::new(thumbprint, text!("reason-in-use-not-found", uses = uses)));
+            holdings.unreadable.push(Unreadable::new(
+                thumbprint,
+                text!("reason-in-use-not-found", uses = uses),
+            ));
         }
     }
 }
@@ -64,7 +86,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Looks in all other stores for what is in use and has no key yet. Stores that cannot be read have nothing.
+    /// Looks in all other stores for what is in use and has no key yet. Stores that cannot be read
+    /// have nothing.
     fn take_from_elsewhere(&mut self, used: &BTreeSet<String>) {
         let mut missing = used.clone();
         for held in &self.holdings.key_pairs {
@@ -83,7 +106,12 @@ impl Reading<'_> {
     fn take(&mut self, store: &str, certificate: &StoredCertificate, key: &KeyState) {
         let is_it = |other: &Certificate| other.der() == certificate.der;
         let is_unreadable = |one: &Unreadable| one.certificate.as_ref().is_some_and(is_it);
-        if self.holdings.key_pairs.iter().any(|held| is_it(held.leaf())) {
+        if self
+            .holdings
+            .key_pairs
+            .iter()
+            .any(|held| is_it(held.leaf()))
+        {
             return;
         }
         match self.copy_out(store, certificate, key) {
@@ -93,55 +121,117 @@ impl Reading<'_> {
             }
             Err(_) if self.holdings.unreadable.iter().any(is_unreadable) => {}
             Err(reason) => {
-                let (name, parsed) = (certificate.name(), Certificate::parse(certificate.der.clone()).ok());
-                self.holdings.unreadable.push(Unreadable { name, reason, wrong_password: false, certificate: parsed });
+                let (name, parsed) = (
+                    certificate.name(),
+                    Certificate::parse(certificate.der.clone()).ok(),
+                );
+                self.holdings.unreadable.push(Unreadable {
+                    name,
+                    reason,
+                    wrong_password: false,
+                    certificate: parsed,
+                });
             }
         }
     }
 
-    fn copy_out(&self, store: &str, certificate: &StoredCertificate, key: &KeyState) -> Result<Held, Text> {
+    fn copy_out(
+        &self,
+        store: &str,
+        certificate: &StoredCertificate,
+        key: &KeyState,
+    ) -> Result<Held, Text> {
         let (KeyState::Works(facts), Some(link)) = (key, &certificate.properties.key) else {
             return Err(repair::without_key(key));
         };
         if let Some(reason) = &facts.no_export {
             return Err(reason.text());
         }
-        let ExportedKey { pkcs8, access } = self.server.keys.export(link).map_err(|reason| reason.text())?;
+        let ExportedKey { pkcs8, access } = self
+            .server
+            .keys
+            .export(link)
+            .map_err(|reason| reason.text())?;
         let friendly_name = certificate.properties.friendly_name.clone();
-        let key = KeyInput { pkcs8, friendly_name, csp_name: Some(link.provider.clone()) };
+        let key = KeyInput {
+            pkcs8,
+            friendly_name,
+            csp_name: Some(link.provider.clone()),
+        };
         let pair = self.pair(key, certificate)?;
-        let windows = OnWindows { store: store.to_owned(), provider: link.provider.clone(), access };
-        Ok(Held { pair, file_names: Vec::new(), pfx: None, windows: Some(windows) })
+        let windows = OnWindows {
+            store: store.to_owned(),
+            provider: link.provider.clone(),
+            access,
+        };
+        Ok(Held {
+            pair,
+            file_names: Vec::new(),
+            pfx: None,
+            windows: Some(windows),
+        })
     }
 
     /// The certificate of the key with what the stores hold of its chain.
     fn pair(&self, key: KeyInput, certificate: &StoredCertificate) -> Result<KeyPair, Text> {
-        let input = |one: &StoredCertificate| CertInput { der: one.der.clone(), friendly_name: None };
+        let input = |one: &StoredCertificate| CertInput {
+            der: one.der.clone(),
+            friendly_name: None,
+        };
         let authorities = self.authorities.iter().map(|seen| &seen.certificate);
-        let certificates = std::iter::once(certificate).chain(authorities).map(input).collect();
+        let certificates = std::iter::once(certificate)
+            .chain(authorities)
+            .map(input)
+            .collect();
         let sorted = keypair::sort(vec![key], certificates, self.now);
         let mut pairs = sorted.key_pairs.into_iter();
-        let unusable = sorted.unusable.iter().map(|(_, error)| key_pair_reason(error)).next_back();
+        let unusable = sorted
+            .unusable
+            .iter()
+            .map(|(_, error)| key_pair_reason(error))
+            .next_back();
         let found = pairs.find(|pair| pair.leaf().der() == certificate.der);
         found.ok_or_else(|| unusable.unwrap_or_else(|| text!("key-other")))
     }
 }
 
-/// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where nothing is used,
-/// everything stays.
+/// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where
+/// nothing is used, everything stays.
 pub fn keep_used(holdings: &mut Holdings) {
-    let used = holdings.site_map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let used = holdings
+        .site_map
+        .as_ref()
+        .map(SiteMap::used)
+        .unwrap_or_default();
     let is_used = |thumbprint: &str| used.contains(thumbprint);
     let keeps = |held: &Held| is_used(&held.leaf().thumbprint()) || held.is_pending();
     let keeps_unreadable = |one: &Unreadable| one.thumbprint().as_deref().is_none_or(is_used);
-    let serving = holdings.key_pairs.iter().any(|held| is_used(&held.leaf().thumbprint()));
-    if !serving && !holdings.unreadable.iter().any(|one| one.thumbprint().as_deref().is_some_and(is_used)) {
+    let serving = holdings
+        .key_pairs
+        .iter()
+        .any(|held| is_used(&held.leaf().thumbprint()));
+    if !serving
+        && !holdings
+            .unreadable
+            .iter()
+            .any(|one| one.thumbprint().as_deref().is_some_and(is_used))
+    {
         return;
     }
-    let (kept, unused) = take(&mut holdings.key_pairs).into_iter().partition::<Vec<_>, _>(keeps);
+    let (kept, unused) = take(&mut holdings.key_pairs)
+        .into_iter()
+        .partition::<Vec<_>, _>(keeps);
     holdings.key_pairs = kept;
-    holdings.unused.extend(unused.iter().map(|held| held.leaf().display_name().to_owned()));
-    let (kept, unused) = take(&mut holdings.unreadable).into_iter().partition::<Vec<_>, _>(keeps_unreadable);
+    holdings.unused.extend(
+        unused
+            .iter()
+            .map(|held| held.leaf().display_name().to_owned()),
+    );
+    let (kept, unused) = take(&mut holdings.unreadable)
+        .into_iter()
+        .partition::<Vec<_>, _>(keeps_unreadable);
     holdings.unreadable = kept;
-    holdings.unused.extend(unused.into_iter().map(|one| one.name));
+    holdings
+        .unused
+        .extend(unused.into_iter().map(|one| one.name));
 }

@@ -1,6 +1,10 @@
-//! A look at a server: every certificate of some stores, and what its key link is worth. Nothing is repaired.
+//! A look at a server: every certificate of some stores, and what its key link is worth. Nothing is
+//! repaired.
 
-use super::{Iis, KeyFacts, KeyLink, KeySet, SiteMap, StoreName, StoredCertificate, WindowsError, blob, public_key};
+use super::{
+    Iis, KeyFacts, KeyLink, KeySet, SiteMap, StoreName, StoredCertificate, WindowsError, blob,
+    public_key,
+};
 
 /// What a server holds.
 #[derive(Debug, Clone, Default)]
@@ -64,8 +68,8 @@ impl KeyState {
     }
 }
 
-/// Looks at the certificates of `stores`, in their order. Archived ones are left out, as Windows does, unless IIS uses
-/// them, or its configuration cannot be read and so may use them.
+/// Looks at the certificates of `stores`, in their order. Archived ones are left out, as Windows
+/// does, unless IIS uses them, or its configuration cannot be read and so may use them.
 ///
 /// # Errors
 /// When a store cannot be read. A key that cannot be opened is a state, not an error.
@@ -73,7 +77,11 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
     let mut found = Vec::new();
     for &store in stores {
         let certificates = server.stores.certificates(store)?;
-        found.extend(certificates.into_iter().map(|certificate| (store, certificate)));
+        found.extend(
+            certificates
+                .into_iter()
+                .map(|certificate| (store, certificate)),
+        );
     }
     let is_archived = |(_, certificate): &(_, StoredCertificate)| certificate.properties.archived;
     if found.iter().any(is_archived)
@@ -82,8 +90,11 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
         let used = map.used();
         found.retain(|one| !is_archived(one) || used.contains(&one.1.thumbprint()));
     }
-    let seen =
-        found.into_iter().map(|(store, certificate)| Seen { key: state_of(server, &certificate), store, certificate });
+    let seen = found.into_iter().map(|(store, certificate)| Seen {
+        key: state_of(server, &certificate),
+        store,
+        certificate,
+    });
     Ok(seen.collect())
 }
 
@@ -93,7 +104,10 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
 /// As [`look`].
 pub fn look_at_all(server: Iis<'_>) -> Result<Snapshot, WindowsError> {
     let seen = look(server, &StoreName::ALL)?;
-    let mut here = Snapshot { seen, ..Snapshot::default() };
+    let mut here = Snapshot {
+        seen,
+        ..Snapshot::default()
+    };
     for link in server.keys.containers()? {
         match server.keys.inspect(&link) {
             Ok(facts) => here.keys.push(FoundKey { link, facts }),

@@ -1,4 +1,5 @@
-//! A server in memory, for tests: keeps the rules of the real one, and fails or dies at any call that a test names.
+//! A server in memory, for tests: keeps the rules of the real one, and fails or dies at any call
+//! that a test names.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,7 +29,12 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FailsBefore, Self::FailsAfter, Self::DiesBefore, Self::DiesAfter];
+    pub const ALL: [Self; 4] = [
+        Self::FailsBefore,
+        Self::FailsAfter,
+        Self::DiesBefore,
+        Self::DiesAfter,
+    ];
 }
 
 /// The process died. Unwinds to the test, which then looks at what is left as a new process.
@@ -44,8 +50,12 @@ pub struct KeptKey {
 }
 
 /// What the server holds, for comparing.
-pub type World =
-    (BTreeMap<StoreName, Vec<StoredCertificate>>, BTreeMap<KeyLink, KeptKey>, BTreeMap<Endpoint, Record>, Vec<Site>);
+pub type World = (
+    BTreeMap<StoreName, Vec<StoredCertificate>>,
+    BTreeMap<KeyLink, KeptKey>,
+    BTreeMap<Endpoint, Record>,
+    Vec<Site>,
+);
 
 /// The server.
 #[derive(Default)]
@@ -68,17 +78,31 @@ pub struct Memory {
 impl Memory {
     /// The seam.
     pub fn iis(&self) -> Iis<'_> {
-        Iis { stores: self, keys: self, http: self, sites: self }
+        Iis {
+            stores: self,
+            keys: self,
+            http: self,
+            sites: self,
+        }
     }
 
     /// Everything it holds.
     pub fn world(&self) -> World {
         let mut stores = self.stores.borrow().clone();
         stores.retain(|_, certificates| !certificates.is_empty());
-        stores.values_mut().for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
-        let sites = self.config.borrow().as_ref().map(|(_, sites)| sites.clone()).unwrap_or_default();
+        stores
+            .values_mut()
+            .for_each(|certificates| certificates.sort_by(|a, b| a.der.cmp(&b.der)));
+        let sites = self
+            .config
+            .borrow()
+            .as_ref()
+            .map(|(_, sites)| sites.clone())
+            .unwrap_or_default();
         let mut records = self.records.borrow().clone();
-        records.iter_mut().for_each(|(endpoint, record)| record.endpoint = endpoint.clone());
+        records
+            .iter_mut()
+            .for_each(|(endpoint, record)| record.endpoint = endpoint.clone());
         (stores, self.keys.borrow().clone(), records, sites)
     }
 
@@ -92,12 +116,19 @@ impl Memory {
 
     /// Gives it addresses.
     pub fn set_addresses(&self, addresses: &[&str]) {
-        self.addresses.replace(addresses.iter().map(|address| address.parse().unwrap()).collect());
+        self.addresses.replace(
+            addresses
+                .iter()
+                .map(|address| address.parse().unwrap())
+                .collect(),
+        );
     }
 
     /// Puts a record into http.sys, whoever makes it.
     pub fn put_record(&self, record: Record) {
-        self.records.borrow_mut().insert(record.endpoint.in_lower_case(), record);
+        self.records
+            .borrow_mut()
+            .insert(record.endpoint.in_lower_case(), record);
     }
 
     /// The backups that IIS made of its configuration.
@@ -105,14 +136,25 @@ impl Memory {
         self.backups.borrow().clone()
     }
 
-    /// What http.sys asks of a record: its certificate lies in that store with a key of the machine.
+    /// What http.sys asks of a record: its certificate lies in that store with a key of the
+    /// machine.
     fn usable(&self, record: &Record) -> Result<(), Code> {
-        let Some(thumbprint) = &record.thumbprint else { return Ok(()) };
+        let Some(thumbprint) = &record.thumbprint else {
+            return Ok(());
+        };
         let store = StoreName::parse(record.store.as_deref().unwrap_or("MY")).ok_or(Code(1312))?;
         let stores = self.stores.borrow();
-        let found = stores.get(&store).and_then(|there| there.iter().find(|one| one.thumbprint() == *thumbprint));
-        let link = found.and_then(|certificate| certificate.properties.key.clone()).ok_or(Code(1312))?;
-        self.keys.borrow().contains_key(&link).then_some(()).ok_or(Code(1312))
+        let found = stores
+            .get(&store)
+            .and_then(|there| there.iter().find(|one| one.thumbprint() == *thumbprint));
+        let link = found
+            .and_then(|certificate| certificate.properties.key.clone())
+            .ok_or(Code(1312))?;
+        self.keys
+            .borrow()
+            .contains_key(&link)
+            .then_some(())
+            .ok_or(Code(1312))
     }
 
     /// Lets the call with this number, counted from now, go wrong.
@@ -123,7 +165,9 @@ impl Memory {
 
     /// Whether the fault happened; there is none any more.
     pub fn disarm(&self) -> bool {
-        self.fault.take().is_none_or(|(call, _)| self.calls.get() > call)
+        self.fault
+            .take()
+            .is_none_or(|(call, _)| self.calls.get() > call)
     }
 
     /// Takes elevation away.
@@ -133,30 +177,54 @@ impl Memory {
 
     /// Puts a certificate into a store.
     pub fn put_certificate(&self, store: StoreName, der: &[u8], key: Option<&KeyLink>) {
-        self.stores.borrow_mut().entry(store).or_default().push(stored(der, key));
+        self.stores
+            .borrow_mut()
+            .entry(store)
+            .or_default()
+            .push(stored(der, key));
     }
 
     /// Puts an archived certificate into a store.
     pub fn put_archived(&self, store: StoreName, der: &[u8], key: Option<&KeyLink>) {
         let mut certificate = stored(der, key);
         certificate.properties.archived = true;
-        self.stores.borrow_mut().entry(store).or_default().push(certificate);
+        self.stores
+            .borrow_mut()
+            .entry(store)
+            .or_default()
+            .push(certificate);
     }
 
     /// Puts a certificate into a store of any name.
     pub fn put_elsewhere(&self, store: &str, der: &[u8], key: Option<&KeyLink>) {
-        self.elsewhere.borrow_mut().push(Elsewhere { store: store.to_owned(), certificate: stored(der, key) });
+        self.elsewhere.borrow_mut().push(Elsewhere {
+            store: store.to_owned(),
+            certificate: stored(der, key),
+        });
     }
 
     /// Puts a key into a container; an empty one does not open.
     pub fn put_key(&self, link: &KeyLink, pkcs8: &[u8], exportable: bool, kind: ProviderKind) {
-        let key = KeptKey { pkcs8: pkcs8.to_vec(), exportable, kind, access: Vec::new() };
+        let key = KeptKey {
+            pkcs8: pkcs8.to_vec(),
+            exportable,
+            kind,
+            access: Vec::new(),
+        };
         self.keys.borrow_mut().insert(link.clone(), key);
     }
 
-    fn call<T>(&self, name: &'static str, done: impl FnOnce() -> Result<T, Code>) -> Result<T, WindowsError> {
+    fn call<T>(
+        &self,
+        name: &'static str,
+        done: impl FnOnce() -> Result<T, Code>,
+    ) -> Result<T, WindowsError> {
         let number = self.calls.replace(self.calls.get() + 1);
-        let fault = self.fault.get().filter(|(call, _)| *call == number).map(|(_, fault)| fault);
+        let fault = self
+            .fault
+            .get()
+            .filter(|(call, _)| *call == number)
+            .map(|(_, fault)| fault);
         let error = |code| WindowsError::new(name, "memory", code);
         match fault {
             Some(Fault::FailsBefore) => return Err(error(Code(31))),
@@ -183,11 +251,20 @@ impl Memory {
 
 impl CertStores for Memory {
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
-        self.call("CertOpenStore", || Ok(self.stores.borrow().get(&store).cloned().unwrap_or_default()))
+        self.call("CertOpenStore", || {
+            Ok(self
+                .stores
+                .borrow()
+                .get(&store)
+                .cloned()
+                .unwrap_or_default())
+        })
     }
 
     fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
-        self.call("CertEnumSystemStore", || Ok(self.elsewhere.borrow().clone()))
+        self.call("CertEnumSystemStore", || {
+            Ok(self.elsewhere.borrow().clone())
+        })
     }
 
     fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {
@@ -202,10 +279,19 @@ impl CertStores for Memory {
         })
     }
 
-    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError> {
+    fn change(
+        &self,
+        store: StoreName,
+        certificate: &Hash,
+        properties: &Properties,
+    ) -> Result<(), WindowsError> {
         self.call("CertSetCertificateContextProperty", || {
             let mut stores = self.stores.borrow_mut();
-            let there = stores.entry(store).or_default().iter_mut().find(|c| c.sha256() == *certificate);
+            let there = stores
+                .entry(store)
+                .or_default()
+                .iter_mut()
+                .find(|c| c.sha256() == *certificate);
             there.ok_or(Code::CERT_NOT_FOUND)?.properties = properties.clone();
             Ok(())
         })
@@ -245,7 +331,10 @@ impl Keys for Memory {
     fn export(&self, link: &KeyLink) -> Result<ExportedKey, NoExport> {
         let key = self.call("CryptExportKey", || self.open(link))?;
         match key.exportable {
-            true => Ok(ExportedKey { pkcs8: SecretBytes::new(key.pkcs8), access: key.access }),
+            true => Ok(ExportedKey {
+                pkcs8: SecretBytes::new(key.pkcs8),
+                access: key.access,
+            }),
             false => Err(NoExport::Marked),
         }
     }
@@ -259,15 +348,27 @@ impl Keys for Memory {
                 return Err(Code::BAD_DATA);
             }
             let kind = ProviderKind::of(link, implementation::SOFTWARE);
-            let access = new.access.iter().filter(|entry| entry.is_portable()).cloned().collect();
-            let key = KeptKey { pkcs8: new.pkcs8.expose().to_vec(), exportable: new.exportable, kind, access };
+            let access = new
+                .access
+                .iter()
+                .filter(|entry| entry.is_portable())
+                .cloned()
+                .collect();
+            let key = KeptKey {
+                pkcs8: new.pkcs8.expose().to_vec(),
+                exportable: new.exportable,
+                kind,
+                access,
+            };
             self.keys.borrow_mut().insert(link.clone(), key);
             Ok(())
         })
     }
 
     fn delete(&self, link: &KeyLink) -> Result<bool, WindowsError> {
-        self.call("CryptAcquireContext", || Ok(self.keys.borrow_mut().remove(link).is_some()))
+        self.call("CryptAcquireContext", || {
+            Ok(self.keys.borrow_mut().remove(link).is_some())
+        })
     }
 
     fn sign(&self, link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
@@ -278,22 +379,36 @@ impl Keys for Memory {
                 return signature.map(Signature::RsaSha1).map_err(|_| Code::BAD_KEY);
             }
             use p256::ecdsa::signature::hazmat::PrehashSigner;
-            let key = p256::ecdsa::SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|_| Code::BAD_KEY)?;
-            let signature: p256::ecdsa::Signature =
-                key.sign_prehash(&Sha256::digest(challenge)).map_err(|_| Code::BAD_KEY)?;
+            let key =
+                p256::ecdsa::SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|_| Code::BAD_KEY)?;
+            let signature: p256::ecdsa::Signature = key
+                .sign_prehash(&Sha256::digest(challenge))
+                .map_err(|_| Code::BAD_KEY)?;
             Ok(Signature::EcdsaSha256(signature.to_bytes().to_vec()))
         })
     }
 
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
         self.call("CryptGetProvParam", || {
-            Ok(self.keys.borrow().keys().filter(|link| link.key_set == KeySet::Machine).cloned().collect())
+            Ok(self
+                .keys
+                .borrow()
+                .keys()
+                .filter(|link| link.key_set == KeySet::Machine)
+                .cloned()
+                .collect())
         })
     }
 }
 
 fn stored(der: &[u8], key: Option<&KeyLink>) -> StoredCertificate {
-    StoredCertificate { der: der.to_vec(), properties: Properties { key: key.cloned(), ..Properties::default() } }
+    StoredCertificate {
+        der: der.to_vec(),
+        properties: Properties {
+            key: key.cloned(),
+            ..Properties::default()
+        },
+    }
 }
 
 fn public_half(pkcs8: &[u8]) -> Vec<u8> {
@@ -301,20 +416,27 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
         Ok(info) if info.algorithm.parameters_oid().is_ok() => {
             p256::SecretKey::from_pkcs8_der(pkcs8).map(|key| key.public_key().to_public_key_der())
         }
-        _ => rsa::PrivateKey::from_pkcs8_der(pkcs8).map(|key| key.to_public_key().to_public_key_der()),
+        _ => rsa::PrivateKey::from_pkcs8_der(pkcs8)
+            .map(|key| key.to_public_key().to_public_key_der()),
     };
     public.unwrap().unwrap().into_vec()
 }
 
 impl HttpSys for Memory {
     fn records(&self) -> Result<Vec<Record>, WindowsError> {
-        self.call("HttpQueryServiceConfiguration", || Ok(self.records.borrow().values().cloned().collect()))
+        self.call("HttpQueryServiceConfiguration", || {
+            Ok(self.records.borrow().values().cloned().collect())
+        })
     }
 
     fn add(&self, record: &Record) -> Result<(), WindowsError> {
         self.call("HttpSetServiceConfiguration", || {
             self.usable(record)?;
-            match self.records.borrow_mut().entry(record.endpoint.in_lower_case()) {
+            match self
+                .records
+                .borrow_mut()
+                .entry(record.endpoint.in_lower_case())
+            {
                 Entry::Occupied(_) => Err(Code(183)),
                 Entry::Vacant(free) => {
                     free.insert(record.clone());
@@ -327,9 +449,18 @@ impl HttpSys for Memory {
     fn replace(&self, record: &Record) -> Result<(), WindowsError> {
         self.call("HttpUpdateServiceConfiguration", || {
             self.usable(record)?;
-            match self.records.borrow_mut().get_mut(&record.endpoint.in_lower_case()) {
+            match self
+                .records
+                .borrow_mut()
+                .get_mut(&record.endpoint.in_lower_case())
+            {
                 // The name keeps the spelling that it was added with.
-                Some(there) => *there = Record { endpoint: there.endpoint.clone(), ..record.clone() },
+                Some(there) => {
+                    *there = Record {
+                        endpoint: there.endpoint.clone(),
+                        ..record.clone()
+                    }
+                }
                 None => return Err(Code(2)),
             }
             Ok(())
@@ -338,14 +469,21 @@ impl HttpSys for Memory {
 
     fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError> {
         self.call("HttpDeleteServiceConfiguration", || {
-            Ok(self.records.borrow_mut().remove(&endpoint.in_lower_case()).is_some())
+            Ok(self
+                .records
+                .borrow_mut()
+                .remove(&endpoint.in_lower_case())
+                .is_some())
         })
     }
 }
 
 impl SiteConfig for Memory {
     fn folder(&self) -> Option<std::path::PathBuf> {
-        self.config.borrow().as_ref().map(|(folder, _)| folder.path().to_owned())
+        self.config
+            .borrow()
+            .as_ref()
+            .map(|(folder, _)| folder.path().to_owned())
     }
 
     fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
@@ -354,10 +492,17 @@ impl SiteConfig for Memory {
             let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
             let mut changed = sites.clone();
             for BindingChange { site, change } in changes {
-                let site = changed.iter_mut().find(|there| there.name == *site).ok_or(Code(0x8007_0002))?;
+                let site = changed
+                    .iter_mut()
+                    .find(|there| there.name == *site)
+                    .ok_or(Code(0x8007_0002))?;
                 make(site, change)?;
             }
-            std::fs::write(folder.path().join(config::APPLICATION_HOST), render(&changed)).unwrap();
+            std::fs::write(
+                folder.path().join(config::APPLICATION_HOST),
+                render(&changed),
+            )
+            .unwrap();
             *sites = changed;
             Ok(())
         })
@@ -380,7 +525,11 @@ impl SiteConfig for Memory {
 }
 
 fn make(site: &mut Site, change: &Change) -> Result<(), Code> {
-    let at = |site: &Site, wanted: &Binding| site.bindings.iter().position(|binding| binding.is_same(wanted));
+    let at = |site: &Site, wanted: &Binding| {
+        site.bindings
+            .iter()
+            .position(|binding| binding.is_same(wanted))
+    };
     match change {
         Change::Add(binding) if at(site, binding).is_some() => return Err(Code(0x8007_00B7)),
         Change::Add(binding) => site.bindings.push(binding.clone()),
@@ -393,7 +542,10 @@ fn make(site: &mut Site, change: &Change) -> Result<(), Code> {
             site.bindings[at].ssl_flags = *ssl_flags;
         }
         Change::Ftp { thumbprint, store } => {
-            let certificate = FtpCertificate { thumbprint: thumbprint.clone(), store: store.clone() };
+            let certificate = FtpCertificate {
+                thumbprint: thumbprint.clone(),
+                store: store.clone(),
+            };
             site.ftp = (!thumbprint.is_empty()).then_some(certificate);
         }
     }
@@ -402,22 +554,40 @@ fn make(site: &mut Site, change: &Change) -> Result<(), Code> {
 
 /// As IIS writes it, as far as anybody here reads it.
 fn render(sites: &[Site]) -> String {
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    let binding = |Binding { protocol, information, ssl_flags }: &Binding| {
+    let escape = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('"', "&quot;")
+    };
+    let binding = |Binding {
+                       protocol,
+                       information,
+                       ssl_flags,
+                   }: &Binding| {
         format!(
             r#"<binding protocol="{protocol}" bindingInformation="{}" sslFlags="{ssl_flags}" />"#,
             escape(information)
         )
     };
     let site = |site: &Site| {
-        let ftp = site.ftp.as_ref().map_or(String::new(), |FtpCertificate { thumbprint, store }| {
-            let ssl = format!(r#"<ssl serverCertHash="{thumbprint}" serverCertStoreName="{store}" />"#);
-            format!("<ftpServer><security>{ssl}</security></ftpServer>")
-        });
+        let ftp =
+            site.ftp
+                .as_ref()
+                .map_or(String::new(), |FtpCertificate { thumbprint, store }| {
+                    let ssl = format!(
+                        r#"<ssl serverCertHash="{thumbprint}" serverCertStoreName="{store}" />"#
+                    );
+                    format!("<ftpServer><security>{ssl}</security></ftpServer>")
+                });
         let bindings: String = site.bindings.iter().map(binding).collect();
         let name = escape(&site.name);
-        format!(r#"<site name="{name}" id="{}"><bindings>{bindings}</bindings>{ftp}</site>"#, site.id)
+        format!(
+            r#"<site name="{name}" id="{}"><bindings>{bindings}</bindings>{ftp}</site>"#,
+            site.id
+        )
     };
     let sites: String = sites.iter().map(site).collect();
-    format!("<configuration><system.applicationHost><sites>{sites}</sites></system.applicationHost></configuration>")
+    format!(
+        "<configuration><system.applicationHost><sites>{sites}</sites></system.applicationHost></configuration>"
+    )
 }

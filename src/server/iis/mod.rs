@@ -1,5 +1,6 @@
-//! The certificates and keys of an IIS server as plain values: what its stores hold, where each key lies, and what may
-//! be done with it. The traits are the seam to Windows; all else below this module is pure.
+//! The certificates and keys of an IIS server as plain values: what its stores hold, where each key
+//! lies, and what may be done with it. The traits are the seam to Windows; all else below this
+//! module is pure.
 
 pub mod access;
 pub mod binding;
@@ -29,7 +30,9 @@ pub use holdings::{holdings, keep_used};
 pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
 pub use review::review;
 pub use site_map::SiteMap;
-pub use sites::{Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig};
+pub use sites::{
+    Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig,
+};
 
 use crate::error::Error;
 use crate::keypair::Certificate;
@@ -53,20 +56,29 @@ pub enum StoreName {
     Ca,
     /// "Trusted Root Certification Authorities".
     Root,
-    /// "Certificate Enrollment Requests": a stand-in certificate for each request that waits for its answer.
+    /// "Certificate Enrollment Requests": a stand-in certificate for each request that waits for
+    /// its answer.
     #[serde(rename = "REQUEST")]
     Request,
 }
 
 impl StoreName {
     /// Every store this program reads.
-    pub const ALL: [Self; 5] = [Self::My, Self::WebHosting, Self::Ca, Self::Root, Self::Request];
+    pub const ALL: [Self; 5] = [
+        Self::My,
+        Self::WebHosting,
+        Self::Ca,
+        Self::Root,
+        Self::Request,
+    ];
     /// Those whose certificates have keys.
     pub const WITH_KEYS: [Self; 3] = [Self::My, Self::WebHosting, Self::Request];
 
     /// The store of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|store| store.as_str().eq_ignore_ascii_case(name))
+        Self::ALL
+            .into_iter()
+            .find(|store| store.as_str().eq_ignore_ascii_case(name))
     }
 
     /// The name that `CertOpenStore` takes.
@@ -103,7 +115,8 @@ pub struct Properties {
     pub friendly_name: Option<String>,
     /// `CERT_KEY_PROV_INFO_PROP_ID`: where its key should be. Nothing proves that it is there.
     pub key: Option<KeyLink>,
-    /// `CERT_ARCHIVED_PROP_ID`: Windows lists it no more, which a renewal does to what it renews. It may serve all the same.
+    /// `CERT_ARCHIVED_PROP_ID`: Windows lists it no more, which a renewal does to what it renews.
+    /// It may serve all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,
 }
@@ -178,25 +191,39 @@ impl StoredCertificate {
     /// What people know it by: its first host name, else its thumbprint.
     pub fn name(&self) -> String {
         let parsed = Certificate::parse(self.der.clone());
-        parsed.map_or_else(|_| self.thumbprint(), |parsed| parsed.display_name().to_owned())
+        parsed.map_or_else(
+            |_| self.thumbprint(),
+            |parsed| parsed.display_name().to_owned(),
+        )
     }
 
     /// Whether any of `names`, as typed or pasted, means this certificate; no names mean every one.
     pub fn is_wanted(&self, names: &[String]) -> bool {
-        let Ok(parsed) = Certificate::parse(self.der.clone()) else { return names.is_empty() };
+        let Ok(parsed) = Certificate::parse(self.der.clone()) else {
+            return names.is_empty();
+        };
         let friendly = self.properties.friendly_name.as_deref();
         let labels = || {
-            let labels = [Some(parsed.display_name()), parsed.common_name(), friendly].into_iter().flatten();
+            let labels = [Some(parsed.display_name()), parsed.common_name(), friendly]
+                .into_iter()
+                .flatten();
             labels.chain(parsed.dns_names().iter().map(String::as_str))
         };
-        names.is_empty() || names.iter().any(|name| is_called(name, &self.thumbprint(), labels()))
+        names.is_empty()
+            || names
+                .iter()
+                .any(|name| is_called(name, &self.thumbprint(), labels()))
     }
 }
 
 /// The public key in a certificate: `SubjectPublicKeyInfo`, DER. `None` if it is no certificate.
 pub fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
+    certificate
+        .tbs_certificate()
+        .subject_public_key_info()
+        .to_der()
+        .ok()
 }
 
 /// Whether a certificate names itself as its issuer: a root.
@@ -223,7 +250,8 @@ pub enum ProviderKind {
     Isolated,
 }
 
-/// The bits of CAPI's `PP_IMPTYPE` and CNG's `Impl Type` have the same meaning where both have them.
+/// The bits of CAPI's `PP_IMPTYPE` and CNG's `Impl Type` have the same meaning where both have
+/// them.
 pub mod implementation {
     /// `CRYPT_IMPL_HARDWARE`, `NCRYPT_IMPL_HARDWARE_FLAG`.
     pub const HARDWARE: u32 = 1;
@@ -309,7 +337,11 @@ impl NoExport {
 
 impl From<WindowsError> for NoExport {
     fn from(error: WindowsError) -> Self {
-        if error.code.is_not_exportable() { Self::Marked } else { Self::Refused(error) }
+        if error.code.is_not_exportable() {
+            Self::Marked
+        } else {
+            Self::Refused(error)
+        }
     }
 }
 
@@ -333,7 +365,8 @@ pub struct NewKey<'a> {
     pub access: &'a [AccessEntry],
 }
 
-/// The certificate stores of a server. Every call opens the store afresh, so that what is read is what was kept.
+/// The certificate stores of a server. Every call opens the store afresh, so that what is read is
+/// what was kept.
 pub trait CertStores {
     /// What a store holds, archived certificates too; nothing where there is no such store.
     ///
@@ -341,7 +374,8 @@ pub trait CertStores {
     /// What Windows answered.
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError>;
 
-    /// What all other stores of this machine hold, those of users and services too, as far as they can be read.
+    /// What all other stores of this machine hold, those of users and services too, as far as they
+    /// can be read.
     ///
     /// # Errors
     /// When Windows does not say which stores the machine has.
@@ -357,7 +391,12 @@ pub trait CertStores {
     ///
     /// # Errors
     /// What Windows answered; `CRYPT_E_NOT_FOUND` if it is not there.
-    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError>;
+    fn change(
+        &self,
+        store: StoreName,
+        certificate: &Hash,
+        properties: &Properties,
+    ) -> Result<(), WindowsError>;
 
     /// Removes a certificate, and says whether it was there. Its key stays.
     ///
@@ -368,7 +407,8 @@ pub trait CertStores {
 
 /// The keys of a server. Every call opens the key afresh, silently, and closes it.
 pub trait Keys {
-    /// Whether this process may open the machine's keys. If not, a key that does not open may be there all the same.
+    /// Whether this process may open the machine's keys. If not, a key that does not open may be
+    /// there all the same.
     fn elevated(&self) -> bool;
 
     /// Opens a key and tells about it; changes nothing, repairs nothing.
@@ -416,12 +456,19 @@ pub fn here() -> Result<Iis<'static>, Error> {
     crate::system::iis().ok_or_else(|| Error::usage(text!("error-no-iis")))
 }
 
-/// The folders that the web sites of this machine hand out to anybody; none where there is no IIS, or where its
-/// configuration cannot be read.
+/// The folders that the web sites of this machine hand out to anybody; none where there is no IIS,
+/// or where its configuration cannot be read.
 pub fn folders_served() -> Vec<std::path::PathBuf> {
     let folder = crate::system::iis().and_then(|server| server.sites.folder());
-    let Some(Ok(installed)) = folder.map(|folder| config::read_folder(&folder)) else { return Vec::new() };
-    installed.config.sites.iter().flat_map(|site| site.folders_here(&|name| std::env::var(name).ok())).collect()
+    let Some(Ok(installed)) = folder.map(|folder| config::read_folder(&folder)) else {
+        return Vec::new();
+    };
+    installed
+        .config
+        .sites
+        .iter()
+        .flat_map(|site| site.folders_here(&|name| std::env::var(name).ok()))
+        .collect()
 }
 
 /// A server: its stores and its keys, and what they are bound to.

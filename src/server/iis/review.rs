@@ -1,4 +1,5 @@
-//! What is wrong with how certificates are bound: what a visitor would see, or will see when the certificate is over.
+//! What is wrong with how certificates are bound: what a visitor would see, or will see when the
+//! certificate is over.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,9 +10,19 @@ use crate::keypair::Certificate;
 use crate::text;
 use crate::text::Text;
 
-/// Everything that is wrong, for people. `seen` are the certificates of the stores, `elsewhere` those of all others.
-pub fn review(map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere], now: jiff::Timestamp) -> Vec<Text> {
-    let here = Here { seen, elsewhere, now };
+/// Everything that is wrong, for people. `seen` are the certificates of the stores, `elsewhere`
+/// those of all others.
+pub fn review(
+    map: &SiteMap,
+    seen: &[Seen],
+    elsewhere: &[Elsewhere],
+    now: jiff::Timestamp,
+) -> Vec<Text> {
+    let here = Here {
+        seen,
+        elsewhere,
+        now,
+    };
     let mut texts = Vec::new();
     for site in &map.sites {
         for binding in site.bindings.iter().filter(|binding| binding.is_https()) {
@@ -22,7 +33,11 @@ pub fn review(map: &SiteMap, seen: &[Seen], elsewhere: &[Elsewhere], now: jiff::
         }
     }
     texts.extend(map.records.iter().filter_map(|record| shadow(map, record)));
-    texts.extend(map.sites.iter().filter_map(|site| serves_every_name(map, site)));
+    texts.extend(
+        map.sites
+            .iter()
+            .filter_map(|site| serves_every_name(map, site)),
+    );
     texts
 }
 
@@ -30,13 +45,27 @@ fn review_binding(map: &SiteMap, site: &Site, binding: &Binding, here: &Here<'_>
     let name = site.name.as_str();
     let shown = binding.to_string();
     let Some(record) = map.serving(binding) else {
-        return binding.parts().map(|_| text!("site-no-certificate", site = name, binding = shown));
+        return binding
+            .parts()
+            .map(|_| text!("site-no-certificate", site = name, binding = shown));
     };
-    if let Some(own @ Endpoint::Name { .. }) = binding.endpoint().filter(|own| *own != record.endpoint) {
+    if let Some(own @ Endpoint::Name { .. }) =
+        binding.endpoint().filter(|own| *own != record.endpoint)
+    {
         let (own, endpoint) = (own.to_string(), record.endpoint.to_string());
-        return Some(text!("site-falls-back", site = name, own = own, endpoint = endpoint));
+        return Some(text!(
+            "site-falls-back",
+            site = name,
+            own = own,
+            endpoint = endpoint
+        ));
     }
-    here.review(name, &shown, record.thumbprint.as_deref()?, record.store.as_deref().unwrap_or("MY"))
+    here.review(
+        name,
+        &shown,
+        record.thumbprint.as_deref()?,
+        record.store.as_deref().unwrap_or("MY"),
+    )
 }
 
 /// What the stores hold, and the time.
@@ -48,30 +77,54 @@ struct Here<'a> {
 
 impl Here<'_> {
     fn review(&self, site: &str, binding: &str, thumbprint: &str, store: &str) -> Option<Text> {
-        let missing = text!("site-certificate-missing", site = site, binding = binding, thumbprint = thumbprint);
+        let missing = text!(
+            "site-certificate-missing",
+            site = site,
+            binding = binding,
+            thumbprint = thumbprint
+        );
         let is = |one: &StoredCertificate| one.thumbprint().eq_ignore_ascii_case(thumbprint);
         let Some(known) = StoreName::parse(store) else {
-            let there = |one: &Elsewhere| one.store.eq_ignore_ascii_case(store) && is(&one.certificate);
+            let there =
+                |one: &Elsewhere| one.store.eq_ignore_ascii_case(store) && is(&one.certificate);
             return (!self.elsewhere.iter().any(there)).then_some(missing);
         };
-        let Some(found) = self.seen.iter().find(|seen| seen.store == known && is(&seen.certificate)) else {
+        let Some(found) = self
+            .seen
+            .iter()
+            .find(|seen| seen.store == known && is(&seen.certificate))
+        else {
             return Some(missing);
         };
         if !matches!(found.key, KeyState::Works(_) | KeyState::Unknown) {
             let name = found.certificate.name();
-            return Some(text!("site-certificate-keyless", site = site, binding = binding, name = name));
+            return Some(text!(
+                "site-certificate-keyless",
+                site = site,
+                binding = binding,
+                name = name
+            ));
         }
         let certificate = Certificate::parse(found.certificate.der.clone()).ok()?;
         let day = certificate.not_after().strftime("%Y-%m-%d").to_string();
         let name = certificate.display_name();
-        let expired = text!("site-certificate-expired", site = site, binding = binding, name = name, day = day);
+        let expired = text!(
+            "site-certificate-expired",
+            site = site,
+            binding = binding,
+            name = name,
+            day = day
+        );
         (certificate.not_after() < self.now).then_some(expired)
     }
 }
 
-/// A record for one address answers there before or instead of those of host names, which IIS Manager does not show.
+/// A record for one address answers there before or instead of those of host names, which IIS
+/// Manager does not show.
 fn shadow(map: &SiteMap, record: &Record) -> Option<Text> {
-    let Endpoint::Address { ip, port } = &record.endpoint else { return None };
+    let Endpoint::Address { ip, port } = &record.endpoint else {
+        return None;
+    };
     if ip.is_unspecified() {
         return None;
     }
@@ -79,22 +132,36 @@ fn shadow(map: &SiteMap, record: &Record) -> Option<Text> {
         let ours: Option<IpAddr> = binding.parts().and_then(|parts| parts.ip);
         ours.is_none_or(|ours| ours == *ip)
     };
-    let other = |binding: &Binding| map.serving(binding).is_some_and(|served| served.thumbprint != record.thumbprint);
-    let bindings = map.sites.iter().flat_map(|site| &site.bindings).filter(|b| reached(b) && other(b));
+    let other = |binding: &Binding| {
+        map.serving(binding)
+            .is_some_and(|served| served.thumbprint != record.thumbprint)
+    };
+    let bindings = map
+        .sites
+        .iter()
+        .flat_map(|site| &site.bindings)
+        .filter(|b| reached(b) && other(b));
     let hosts = bindings.filter_map(|binding| match binding.endpoint()? {
         Endpoint::Name { host, port: theirs } if theirs == *port => Some(host),
         _ => None,
     });
     let hosts: BTreeSet<String> = hosts.collect();
     let names = hosts.into_iter().collect::<Vec<_>>().join(", ");
-    let shadows = text!("site-shadowed", endpoint = record.endpoint.to_string(), names = names.as_str());
+    let shadows = text!(
+        "site-shadowed",
+        endpoint = record.endpoint.to_string(),
+        names = names.as_str()
+    );
     (!names.is_empty()).then_some(shadows)
 }
 
 /// A binding without address and host name answers for every name that no other one has.
 fn serves_every_name(map: &SiteMap, site: &Site) -> Option<Text> {
     let open = |binding: &&Binding| {
-        binding.is_https() && binding.parts().is_some_and(|parts| parts.ip.is_none() && parts.host.is_empty())
+        binding.is_https()
+            && binding
+                .parts()
+                .is_some_and(|parts| parts.ip.is_none() && parts.host.is_empty())
     };
     let binding = site.bindings.iter().find(open)?;
     let port = binding.endpoint()?.port();

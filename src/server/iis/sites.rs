@@ -1,5 +1,6 @@
-//! What a certificate is bound to: the sites of IIS with their bindings, and the records of http.sys, which alone know
-//! the certificates. Plain values; the two traits are the seam to Windows.
+//! What a certificate is bound to: the sites of IIS with their bindings, and the records of
+//! http.sys, which alone know the certificates. Plain values; the two traits are the seam to
+//! Windows.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::WindowsError;
 
-/// The `AppId` under which IIS keeps its records. Others belong to other programs (WinRM, AD FS, RD Gateway).
+/// The `AppId` under which IIS keeps its records. Others belong to other programs (WinRM, AD FS, RD
+/// Gateway).
 pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
 
 /// One record of http.sys, kept verbatim: every field that `HTTP_SERVICE_CONFIG_SSL_PARAM` has.
@@ -16,7 +18,8 @@ pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
 pub struct Record {
     /// What it answers for.
     pub endpoint: Endpoint,
-    /// SHA-1 of the certificate, 40 upper-case hexadecimal digits; `None` for a Central Certificate Store record.
+    /// SHA-1 of the certificate, 40 upper-case hexadecimal digits; `None` for a Central Certificate
+    /// Store record.
     pub thumbprint: Option<String>,
     /// The store of the certificate; `None` means `MY`.
     pub store: Option<String>,
@@ -64,7 +67,8 @@ impl Record {
         self.app_id.eq_ignore_ascii_case(IIS_APP_ID)
     }
 
-    /// Whether both do the same: Windows may spell the store and the GUID in another way than they were given to it.
+    /// Whether both do the same: Windows may spell the store and the GUID in another way than they
+    /// were given to it.
     pub fn is_same(&self, other: &Self) -> bool {
         let spelled = |record: &Self| Self {
             endpoint: record.endpoint.in_lower_case(),
@@ -76,12 +80,13 @@ impl Record {
     }
 }
 
-/// What a record of http.sys answers for. http.sys looks for an exact name first, then for the address, then for the
-/// Central Certificate Store.
+/// What a record of http.sys answers for. http.sys looks for an exact name first, then for the
+/// address, then for the Central Certificate Store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
-    /// `HttpServiceConfigSSLCertInfo`: every name asked for at this address; `0.0.0.0` and `::` mean all of them.
+    /// `HttpServiceConfigSSLCertInfo`: every name asked for at this address; `0.0.0.0` and `::`
+    /// mean all of them.
     Address {
         /// The address.
         ip: IpAddr,
@@ -103,10 +108,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The same with its host name in lower case, as bindings and records may spell it in different ways.
+    /// The same with its host name in lower case, as bindings and records may spell it in different
+    /// ways.
     pub fn in_lower_case(&self) -> Self {
         match self {
-            Self::Name { host, port } => Self::Name { host: host.to_lowercase(), port: *port },
+            Self::Name { host, port } => Self::Name {
+                host: host.to_lowercase(),
+                port: *port,
+            },
             other => other.clone(),
         }
     }
@@ -121,7 +130,10 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address { ip: IpAddr::V6(ip), port } => write!(f, "[{ip}]:{port}"),
+            Self::Address {
+                ip: IpAddr::V6(ip),
+                port,
+            } => write!(f, "[{ip}]:{port}"),
             Self::Address { ip, port } => write!(f, "{ip}:{port}"),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
             Self::Central { port } => write!(f, "*:{port}"),
@@ -129,7 +141,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// One binding of a site, as applicationHost.config has it. Protocol and information together are its key there.
+/// One binding of a site, as applicationHost.config has it. Protocol and information together are
+/// its key there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// `https`, `http`, `ftp`, `net.tcp`; compared without case.
@@ -179,8 +192,8 @@ pub struct Settings {
     /// The Central Certificate Store, if it is enabled. Its passwords stay where they are.
     #[serde(default)]
     pub central_store: Option<CentralStore>,
-    /// Whether Windows binds a renewed certificate by itself ("Enable Automatic Rebind of Renewed Certificate"); `None`
-    /// where that is not known.
+    /// Whether Windows binds a renewed certificate by itself ("Enable Automatic Rebind of Renewed
+    /// Certificate"); `None` where that is not known.
     #[serde(default)]
     pub automatic_rebind: Option<bool>,
     /// What records of http.sys have that is no part of [`Record`].
@@ -230,7 +243,8 @@ pub enum Change {
         /// As they will be.
         ssl_flags: u32,
     },
-    /// The certificate of an FTP site (`ftpServer/security/ssl`): thumbprint and store, empty for none.
+    /// The certificate of an FTP site (`ftpServer/security/ssl`): thumbprint and store, empty for
+    /// none.
     Ftp {
         /// `serverCertHash`.
         thumbprint: String,
@@ -253,13 +267,17 @@ pub trait HttpSys {
     /// What Windows answered.
     fn record(&self, endpoint: &Endpoint) -> Result<Option<Record>, WindowsError> {
         let wanted = endpoint.in_lower_case();
-        Ok(self.records()?.into_iter().find(|record| record.endpoint.in_lower_case() == wanted))
+        Ok(self
+            .records()?
+            .into_iter()
+            .find(|record| record.endpoint.in_lower_case() == wanted))
     }
 
     /// Adds a record for an endpoint that has none.
     ///
     /// # Errors
-    /// What Windows answered: 183 if there is one, 1312 if the store does not hold the certificate with its key.
+    /// What Windows answered: 183 if there is one, 1312 if the store does not hold the certificate
+    /// with its key.
     fn add(&self, record: &Record) -> Result<(), WindowsError>;
 
     /// Replaces the record of an endpoint; at once where Windows can do it.
@@ -277,7 +295,8 @@ pub trait HttpSys {
 
 /// The configuration of IIS.
 pub trait SiteConfig {
-    /// The folder with `applicationHost.config` and `redirection.config`; `None` where IIS is not installed.
+    /// The folder with `applicationHost.config` and `redirection.config`; `None` where IIS is not
+    /// installed.
     fn folder(&self) -> Option<std::path::PathBuf>;
 
     /// Changes bindings through IIS's own writer, all in one commit.

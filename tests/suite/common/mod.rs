@@ -1,5 +1,5 @@
-//! A table to work at: a folder server, sticks, host state and secrets files in one temporary folder, and the program
-//! run on them as a user runs it.
+//! A table to work at: a folder server, sticks, host state and secrets files in one temporary
+//! folder, and the program run on them as a user runs it.
 
 pub mod plugged;
 pub mod wine;
@@ -38,7 +38,11 @@ impl Said {
 
     #[track_caller]
     pub fn ended_with(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.out, self.err
+        );
         self
     }
 }
@@ -46,7 +50,9 @@ impl Said {
 impl Table {
     /// Secrets files, but nothing else yet.
     pub fn bare() -> Self {
-        let table = Self { folder: tempfile::tempdir().unwrap() };
+        let table = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         table.secret_file("passphrase", PASSPHRASE);
         table.secret_file("pfx-password", PFX_PASSWORD);
         table
@@ -69,11 +75,20 @@ impl Table {
             let table = Self::bare();
             table.stick("A");
             let create = "create {A} --passphrase-file {passphrase} --recovery-key-file {recovery}";
-            table.run(&format!("{create} --accept other-medium=test")).ended_with(0);
+            table
+                .run(&format!("{create} --accept other-medium=test"))
+                .ended_with(0);
             table
         });
-        let table = Self { folder: tempfile::tempdir().unwrap() };
-        let copied = Command::new("cp").arg("-a").arg(made.at(".")).arg(table.at(".")).status().unwrap();
+        let table = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(made.at("."))
+            .arg(table.at("."))
+            .status()
+            .unwrap();
         assert!(copied.success());
         table.serve("server", names);
         table
@@ -94,13 +109,23 @@ impl Table {
         let path = self.at(name);
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        std::io::Write::write_all(&mut options.open(&path).unwrap(), format!("{text}\n").as_bytes()).unwrap();
+        std::io::Write::write_all(
+            &mut options.open(&path).unwrap(),
+            format!("{text}\n").as_bytes(),
+        )
+        .unwrap();
         path
     }
 
     /// A pipe with a name: whoever opens it waits for the other end.
     pub fn pipe(&self, name: &str) -> PathBuf {
-        assert!(Command::new("mkfifo").arg(self.at(name)).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(self.at(name))
+                .status()
+                .unwrap()
+                .success()
+        );
         self.at(name)
     }
 
@@ -113,14 +138,30 @@ impl Table {
     pub fn serve(&self, folder: &str, names: &[&str]) {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
-        let pairs: Vec<_> = names.iter().map(|name| authority.issue(&[name], Kind::P256, now).unwrap()).collect();
-        let placed: Vec<_> = pairs.iter().map(|pair| Placed { pair, file_names: &[] }).collect();
+        let pairs: Vec<_> = names
+            .iter()
+            .map(|name| authority.issue(&[name], Kind::P256, now).unwrap())
+            .collect();
+        let placed: Vec<_> = pairs
+            .iter()
+            .map(|pair| Placed {
+                pair,
+                file_names: &[],
+            })
+            .collect();
         let password = Password::new(PFX_PASSWORD.into());
-        let writing = Writing { password: Some(&password), profile: Profile::Aes256, force: false };
-        Destination::Folder(self.at(folder)).write(&placed, &writing).unwrap();
+        let writing = Writing {
+            password: Some(&password),
+            profile: Profile::Aes256,
+            force: false,
+        };
+        Destination::Folder(self.at(folder))
+            .write(&placed, &writing)
+            .unwrap();
     }
 
-    /// Runs the program; `{name}` in the line is a path on this table, and so is the state unless the line names one.
+    /// Runs the program; `{name}` in the line is a path on this table, and so is the state unless
+    /// the line names one.
     pub fn run(&self, line: &str) -> Said {
         let output = self.command(line).stdin(Stdio::null()).output().unwrap();
         Said::of(&output)
@@ -128,7 +169,10 @@ impl Table {
 
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pfxvault"));
-        command.args(self.words(line)).env("LC_ALL", "C").env("LANG", "C");
+        command
+            .args(self.words(line))
+            .env("LC_ALL", "C")
+            .env("LANG", "C");
         command
     }
 
@@ -143,7 +187,12 @@ impl Table {
     fn fill(&self, word: &str) -> String {
         match (word.find('{'), word.find('}')) {
             (Some(open), Some(close)) => {
-                format!("{}{}{}", &word[..open], self.at(&word[open + 1..close]).display(), &word[close + 1..])
+                format!(
+                    "{}{}{}",
+                    &word[..open],
+                    self.at(&word[open + 1..close]).display(),
+                    &word[close + 1..]
+                )
             }
             _ => word.to_owned(),
         }
@@ -151,7 +200,10 @@ impl Table {
 
     /// The recovery key that `create` wrote.
     pub fn recovery_key(&self) -> String {
-        fs::read_to_string(self.at("recovery")).unwrap().trim().to_owned()
+        fs::read_to_string(self.at("recovery"))
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 }
 
@@ -165,10 +217,8 @@ impl Said {
     }
 }
 
-pub const BACKUP: &str =
-    "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
-pub const RESTORE: &str =
-    "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
+pub const BACKUP: &str = "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
+pub const RESTORE: &str = "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
 
 /// Every file below a folder with its bytes.
 pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -187,10 +237,19 @@ pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// The generation folders of a stick's half, oldest first.
 pub fn generations(stick: &Path, half: &str) -> Vec<PathBuf> {
-    let servers = fs::read_dir(stick.join("PFXVAULT").join(half)).unwrap().flatten().map(|entry| entry.path());
+    let servers = fs::read_dir(stick.join("PFXVAULT").join(half))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
     let mut folders: Vec<_> = servers
         .filter(|path| !path.ends_with("OWNER"))
-        .flat_map(|path| fs::read_dir(path).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>())
+        .flat_map(|path| {
+            fs::read_dir(path)
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.path())
+                .collect::<Vec<_>>()
+        })
         .collect();
     folders.sort();
     folders
@@ -198,10 +257,20 @@ pub fn generations(stick: &Path, half: &str) -> Vec<PathBuf> {
 
 /// What `list` says of a folder server, as certificate, key and chain hashes.
 pub fn held(table: &Table, folder: &str) -> Vec<[String; 3]> {
-    let line = format!("list --json --from folder:{{{folder}}} --source-password-file {{pfx-password}}");
+    let line =
+        format!("list --json --from folder:{{{folder}}} --source-password-file {{pfx-password}}");
     let document = table.run(&line).ended_with(0).json();
     let pair = |pair: &serde_json::Value| {
-        [pair["certificate_sha256"].to_string(), pair["spki_sha256"].to_string(), pair["chain"].to_string()]
+        [
+            pair["certificate_sha256"].to_string(),
+            pair["spki_sha256"].to_string(),
+            pair["chain"].to_string(),
+        ]
     };
-    document["key_pairs"].as_array().unwrap().iter().map(pair).collect()
+    document["key_pairs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(pair)
+        .collect()
 }

@@ -1,5 +1,5 @@
-//! Sticks that are plugged in while one command runs: real mounts in a namespace of the test's own, on devices that `/sys`
-//! describes there as removable. No privileges are needed.
+//! Sticks that are plugged in while one command runs: real mounts in a namespace of the test's own,
+//! on devices that `/sys` describes there as removable. No privileges are needed.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,13 +37,24 @@ pub struct Plugged<'a> {
 
 /// Runs a line of the program with each stick mounted at the place given with it.
 pub fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> Said {
-    Plugged { sticks, before: ":", after: ":" }.run(table, line)
+    Plugged {
+        sticks,
+        before: ":",
+        after: ":",
+    }
+    .run(table, line)
 }
 
 impl Plugged<'_> {
     /// Runs it without a terminal.
     pub fn run(&self, table: &Table, line: &str) -> Said {
-        Said::of(&self.command(table, line).stdin(Stdio::null()).output().expect("unshare, of util-linux"))
+        Said::of(
+            &self
+                .command(table, line)
+                .stdin(Stdio::null())
+                .output()
+                .expect("unshare, of util-linux"),
+        )
     }
 
     /// The whole command. Every run is an attachment of its own.
@@ -65,7 +76,11 @@ impl Plugged<'_> {
         let program = table.command(line);
         let mut shell = Command::new("unshare");
         shell.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
-        shell.arg(program.get_program()).args(program.get_args()).env("LC_ALL", "C").current_dir(table.at("."));
+        shell
+            .arg(program.get_program())
+            .args(program.get_args())
+            .env("LC_ALL", "C")
+            .current_dir(table.at("."));
         shell
     }
 }

@@ -1,5 +1,6 @@
-//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE`, the stand-ins for ncrypt.dll and
-//! httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`, those for IIS in `PFXVAULT_APPCMD` and `PFXVAULT_APPHOST`.
+//! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE`, the stand-ins
+//! for ncrypt.dll and httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`, those for IIS in
+//! `PFXVAULT_APPCMD` and `PFXVAULT_APPHOST`.
 
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
@@ -10,20 +11,27 @@ use crate::common::{Said, Table};
 
 /// The stand-ins that were given, with the names of the libraries they stand in for.
 fn stand_ins() -> impl Iterator<Item = (OsString, &'static str)> {
-    let libraries = [("PFXVAULT_NCRYPT", "ncrypt"), ("PFXVAULT_HTTPAPI", "httpapi")];
-    libraries.into_iter().filter_map(|(variable, library)| Some((std::env::var_os(variable)?, library)))
+    let libraries = [
+        ("PFXVAULT_NCRYPT", "ncrypt"),
+        ("PFXVAULT_HTTPAPI", "httpapi"),
+    ];
+    libraries
+        .into_iter()
+        .filter_map(|(variable, library)| Some((std::env::var_os(variable)?, library)))
 }
 
 /// What tests/windows/run gives in a variable.
 pub fn given(variable: &str) -> OsString {
-    std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: tests/windows/run does it"))
+    std::env::var_os(variable)
+        .unwrap_or_else(|| panic!("{variable} is not set: tests/windows/run does it"))
 }
 
 /// The class of IIS's own writer.
 const WRITABLE_ADMIN_MANAGER: &str =
     r"HKLM\Software\Classes\CLSID\{2B72133B-3F5B-4602-8952-803546CE3344}\InprocServer32";
 
-/// A Windows machine: a prefix of Wine of that name with the table's stick A as its removable drive R:.
+/// A Windows machine: a prefix of Wine of that name with the table's stick A as its removable drive
+/// R:.
 pub struct Windows<'a> {
     table: &'a Table,
     name: &'static str,
@@ -33,14 +41,27 @@ pub struct Windows<'a> {
 impl<'a> Windows<'a> {
     pub fn beside(table: &'a Table, name: &'static str) -> Self {
         let program = given("PFXVAULT_EXE");
-        let windows = Self { table, name, program };
+        let windows = Self {
+            table,
+            name,
+            program,
+        };
         windows.wine(&["wineboot", "-i"]);
         for (file, library) in stand_ins() {
             let system = windows.prefix().join("drive_c/windows/system32");
             std::fs::copy(file, system.join(format!("{library}.dll"))).unwrap();
         }
         symlink(table.stick("A"), windows.prefix().join("dosdevices/r:")).unwrap();
-        windows.wine(&["reg", "add", r"HKLM\Software\Wine\Drives", "/v", "r:", "/d", "floppy", "/f"]);
+        windows.wine(&[
+            "reg",
+            "add",
+            r"HKLM\Software\Wine\Drives",
+            "/v",
+            "r:",
+            "/d",
+            "floppy",
+            "/f",
+        ]);
         windows.stop();
         windows
     }
@@ -50,29 +71,62 @@ impl<'a> Windows<'a> {
     }
 
     pub fn command(&self, program: &str) -> Command {
-        let overrides = stand_ins().map(|(_, library)| format!(";{library}=n")).collect::<String>();
+        let overrides = stand_ins()
+            .map(|(_, library)| format!(";{library}=n"))
+            .collect::<String>();
         let overrides = format!("mscoree,mshtml={overrides}");
         let mut command = Command::new(program);
-        command.env("WINEPREFIX", self.prefix()).env("WINEDEBUG", "-all").env("WINEDLLOVERRIDES", overrides);
+        command
+            .env("WINEPREFIX", self.prefix())
+            .env("WINEDEBUG", "-all")
+            .env("WINEDLLOVERRIDES", overrides);
         command.stdin(Stdio::null());
         command
     }
 
     pub fn wine(&self, words: &[&str]) {
-        assert!(self.command("wine").args(words).output().unwrap().status.success(), "{words:?}");
+        assert!(
+            self.command("wine")
+                .args(words)
+                .output()
+                .unwrap()
+                .status
+                .success(),
+            "{words:?}"
+        );
     }
 
     /// Gives the machine IIS, with this configuration.
     pub fn install_iis(&self, config: &str) {
         let inetsrv = self.prefix().join("drive_c/windows/system32/inetsrv");
         std::fs::create_dir_all(inetsrv.join("config")).unwrap();
-        for (variable, file) in [("PFXVAULT_APPCMD", "appcmd.exe"), ("PFXVAULT_APPHOST", "nativerd.dll")] {
+        for (variable, file) in [
+            ("PFXVAULT_APPCMD", "appcmd.exe"),
+            ("PFXVAULT_APPHOST", "nativerd.dll"),
+        ] {
             std::fs::copy(given(variable), inetsrv.join(file)).unwrap();
         }
         std::fs::write(inetsrv.join("config/applicationHost.config"), config).unwrap();
         let writer = r"C:\windows\System32\inetsrv\nativerd.dll";
-        self.wine(&["reg", "add", WRITABLE_ADMIN_MANAGER, "/ve", "/d", writer, "/f"]);
-        self.wine(&["reg", "add", WRITABLE_ADMIN_MANAGER, "/v", "ThreadingModel", "/d", "Both", "/f"]);
+        self.wine(&[
+            "reg",
+            "add",
+            WRITABLE_ADMIN_MANAGER,
+            "/ve",
+            "/d",
+            writer,
+            "/f",
+        ]);
+        self.wine(&[
+            "reg",
+            "add",
+            WRITABLE_ADMIN_MANAGER,
+            "/v",
+            "ThreadingModel",
+            "/d",
+            "Both",
+            "/f",
+        ]);
     }
 
     /// applicationHost.config, as it is now.
@@ -96,8 +150,17 @@ impl<'a> Windows<'a> {
     pub fn run(&self, line: &str) -> Said {
         let root = self.table.folder.path().display().to_string();
         let words = self.table.words(&format!("{line} --state {{none}}"));
-        let words = words[..words.len() - 2].iter().map(|word| word.replace(&root, &format!("Z:{root}")));
-        Said::of(&self.command("wine").arg(&self.program).args(words).output().unwrap())
+        let words = words[..words.len() - 2]
+            .iter()
+            .map(|word| word.replace(&root, &format!("Z:{root}")));
+        Said::of(
+            &self
+                .command("wine")
+                .arg(&self.program)
+                .args(words)
+                .output()
+                .unwrap(),
+        )
     }
 }
 

@@ -23,14 +23,32 @@ impl Zip {
             let size = u32::try_from(bytes.len()).unwrap().to_le_bytes();
             let length = u16::try_from(path.len()).unwrap().to_le_bytes();
             // Version 1.0, no flags, stored, midnight of 1980-01-01.
-            let facts =
-                [&[10, 0, 0, 0, 0, 0, 0, 0, 33, 0], &crc.sum().to_le_bytes()[..], &size, &size, &length].concat();
+            let facts = [
+                &[10, 0, 0, 0, 0, 0, 0, 0, 33, 0],
+                &crc.sum().to_le_bytes()[..],
+                &size,
+                &size,
+                &length,
+            ]
+            .concat();
             let local = [&b"PK\x03\x04"[..], &facts, &[0; 2], path.as_bytes(), bytes].concat();
-            let head = [&b"PK\x01\x02"[..], &[10, 0], &facts, &[0; 16], path.as_bytes()].concat();
+            let head = [
+                &b"PK\x01\x02"[..],
+                &[10, 0],
+                &facts,
+                &[0; 16],
+                path.as_bytes(),
+            ]
+            .concat();
             (local, head)
         };
         let (locals, directory) = files.iter().map(entry).unzip();
-        Self { locals, directory, before_end: Vec::new(), end: [&b"PK\x05\x06"[..], &[0; 18]].concat() }
+        Self {
+            locals,
+            directory,
+            before_end: Vec::new(),
+            end: [&b"PK\x05\x06"[..], &[0; 18]].concat(),
+        }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
@@ -54,7 +72,8 @@ impl Zip {
         [bytes, directory, self.before_end.clone(), end].concat()
     }
 
-    /// Replaces bytes of the first entry at a place in its local header, and, with another offset, in the directory.
+    /// Replaces bytes of the first entry at a place in its local header, and, with another offset,
+    /// in the directory.
     pub fn set(&mut self, at: usize, with: &[u8]) {
         self.locals[0][at..at + with.len()].copy_from_slice(with);
         self.directory[0][at + 2..at + 2 + with.len()].copy_from_slice(with);

@@ -1,4 +1,5 @@
-//! A vector as text: what it is about, what a reader must say, and the files of its media. The grammar is in README.md.
+//! A vector as text: what it is about, what a reader must say, and the files of its media. The
+//! grammar is in README.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -33,8 +34,8 @@ pub struct Expected {
     pub findings: Vec<String>,
     /// `SERVER8/NUMBER opened` or `refused`: the catalog, with the recovery key.
     pub catalogs: Vec<String>,
-    /// `PATH opened`, `damaged`, `no-match` or `too-much-work`: an identity file, with the recovery key or, for
-    /// IDENTITY.AGE, the passphrase.
+    /// `PATH opened`, `damaged`, `no-match` or `too-much-work`: an identity file, with the recovery
+    /// key or, for IDENTITY.AGE, the passphrase.
     pub ways_in: Vec<String>,
 }
 
@@ -67,11 +68,26 @@ impl Vector {
         line("now", &self.now);
         self.media.iter().for_each(|medium| line("medium", medium));
         line("expect-exit", &self.expected.exit.to_string());
-        self.expected.states.iter().for_each(|state| line("expect-state", state));
-        self.expected.findings.iter().for_each(|finding| line("expect-finding", finding));
-        self.expected.catalogs.iter().for_each(|catalog| line("expect-catalog", catalog));
-        self.expected.ways_in.iter().for_each(|way| line("expect-way-in", way));
-        text + &render_changes(&base.map(|base| base.tree.clone()).unwrap_or_default(), &self.tree)
+        self.expected
+            .states
+            .iter()
+            .for_each(|state| line("expect-state", state));
+        self.expected
+            .findings
+            .iter()
+            .for_each(|finding| line("expect-finding", finding));
+        self.expected
+            .catalogs
+            .iter()
+            .for_each(|catalog| line("expect-catalog", catalog));
+        self.expected
+            .ways_in
+            .iter()
+            .for_each(|way| line("expect-way-in", way));
+        text + &render_changes(
+            &base.map(|base| base.tree.clone()).unwrap_or_default(),
+            &self.tree,
+        )
     }
 
     /// Parses the text form.
@@ -110,10 +126,14 @@ impl Vector {
                 "readme" => drop(vector.tree.insert(value.to_owned(), Node::File(readme()))),
                 "sparse" => {
                     let (path, size) = value.split_once(' ').unwrap();
-                    vector.tree.insert(path.to_owned(), Node::Sparse(size.parse().unwrap()));
+                    vector
+                        .tree
+                        .insert(path.to_owned(), Node::Sparse(size.parse().unwrap()));
                 }
                 "file" => {
-                    let content = lines_of(std::iter::from_fn(|| lines.next_if(|line| line.starts_with(['|', '=']))));
+                    let content = lines_of(std::iter::from_fn(|| {
+                        lines.next_if(|line| line.starts_with(['|', '=']))
+                    }));
                     vector.tree.insert(value.to_owned(), Node::File(content));
                 }
                 other => panic!("{name}: unknown line {other}"),
@@ -125,7 +145,10 @@ impl Vector {
     /// Writes the media below a folder.
     pub fn materialize(&self, folder: &Path) {
         // A medium that is a file is a parcel.
-        let folders = self.media.iter().filter(|medium| !self.tree.contains_key(*medium));
+        let folders = self
+            .media
+            .iter()
+            .filter(|medium| !self.tree.contains_key(*medium));
         folders.for_each(|medium| fs::create_dir_all(folder.join(medium)).unwrap());
         for (path, node) in &self.tree {
             let path = folder.join(path);
@@ -145,7 +168,8 @@ impl Vector {
 }
 
 fn is_within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn lines_of<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
@@ -153,7 +177,9 @@ fn lines_of<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut coded = String::new();
     for line in lines {
         match line.strip_prefix('|') {
-            Some(text) => bytes.extend(format!("{}\n", text.strip_prefix(' ').unwrap_or(text)).bytes()),
+            Some(text) => {
+                bytes.extend(format!("{}\n", text.strip_prefix(' ').unwrap_or(text)).bytes())
+            }
             None => coded += line.strip_prefix("= ").unwrap(),
         }
     }
@@ -169,14 +195,24 @@ fn render_changes(old: &Tree, new: &Tree) -> String {
             deleted.push(gone(path, new));
         }
     }
-    deleted.iter().for_each(|path| writeln!(text, "delete {path}").unwrap());
-    for (path, node) in new.iter().filter(|(path, node)| old.get(*path) != Some(node)) {
-        let same = old.iter().find(|(_, before)| *before == node).map(|(path, _)| path);
+    deleted
+        .iter()
+        .for_each(|path| writeln!(text, "delete {path}").unwrap());
+    for (path, node) in new
+        .iter()
+        .filter(|(path, node)| old.get(*path) != Some(node))
+    {
+        let same = old
+            .iter()
+            .find(|(_, before)| *before == node)
+            .map(|(path, _)| path);
         match (node, same) {
             (_, Some(from)) => writeln!(text, "copy {from} {path}").unwrap(),
             (Node::Folder, _) => writeln!(text, "folder {path}").unwrap(),
             (Node::Sparse(size), _) => writeln!(text, "sparse {path} {size}").unwrap(),
-            (Node::File(bytes), _) if *bytes == readme() => writeln!(text, "readme {path}").unwrap(),
+            (Node::File(bytes), _) if *bytes == readme() => {
+                writeln!(text, "readme {path}").unwrap()
+            }
             (Node::File(bytes), _) => write!(text, "file {path}\n{}", render_file(bytes)).unwrap(),
         }
     }
@@ -191,12 +227,17 @@ fn gone(path: &str, new: &Tree) -> String {
 }
 
 fn render_file(bytes: &[u8]) -> String {
-    let plain = bytes.iter().all(|byte| *byte == b'\n' || (0x20..=0x7e).contains(byte)) && bytes.ends_with(b"\n");
+    let plain = bytes
+        .iter()
+        .all(|byte| *byte == b'\n' || (0x20..=0x7e).contains(byte))
+        && bytes.ends_with(b"\n");
     if plain {
         let text = std::str::from_utf8(bytes).unwrap();
         return text.lines().map(|line| format!("| {line}\n")).collect();
     }
     let coded = BASE64.encode(bytes);
     let starts = (0..coded.len()).step_by(96);
-    starts.map(|at| format!("= {}\n", &coded[at..coded.len().min(at + 96)])).collect()
+    starts
+        .map(|at| format!("= {}\n", &coded[at..coded.len().min(at + 96)]))
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! What the stand-in keeps: all records in one file of the machine, one a line, so that a test can compare and copy it.
+//! What the stand-in keeps: all records in one file of the machine, one a line, so that a test can
+//! compare and copy it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +20,9 @@ pub enum Kind {
 
 impl Kind {
     pub fn of(id: i32) -> Option<Self> {
-        [Self::Address, Self::Name, Self::Central].into_iter().find(|kind| *kind as i32 == id)
+        [Self::Address, Self::Name, Self::Central]
+            .into_iter()
+            .find(|kind| *kind as i32 == id)
     }
 
     /// `HttpServiceConfigSslCertInfoEx` and its siblings.
@@ -58,18 +61,38 @@ pub struct Kept {
 pub const WINDOW: u32 = 1 << 20;
 
 impl Kept {
-    /// `KIND IP HOST PORT HASH APPID STORE MODE FRESH TIMEOUT CTL CTLSTORE FLAGS`, `-` for nothing; then the window, if it is
-    /// not what a record begins with.
+    /// `KIND IP HOST PORT HASH APPID STORE MODE FRESH TIMEOUT CTL CTLSTORE FLAGS`, `-` for nothing;
+    /// then the window, if it is not what a record begins with.
     fn line(&self) -> String {
-        let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { HEXUPPER.encode(bytes) };
-        let text =
-            |text: &Option<String>| text.as_ref().map_or("-".to_owned(), |text| format!("={}", hex(text.as_bytes())));
+        let hex = |bytes: &[u8]| {
+            if bytes.is_empty() {
+                "-".to_owned()
+            } else {
+                HEXUPPER.encode(bytes)
+            }
+        };
+        let text = |text: &Option<String>| {
+            text.as_ref()
+                .map_or("-".to_owned(), |text| format!("={}", hex(text.as_bytes())))
+        };
         let [mode, fresh, timeout, flags] = self.numbers;
-        let (ip, host, hash, app_id) =
-            (hex(&self.key.ip), hex(self.key.host.as_bytes()), hex(&self.hash), hex(&self.app_id));
-        let (store, ctl, ctl_store) = (text(&self.store), text(&self.ctl_identifier), text(&self.ctl_store));
+        let (ip, host, hash, app_id) = (
+            hex(&self.key.ip),
+            hex(self.key.host.as_bytes()),
+            hex(&self.hash),
+            hex(&self.app_id),
+        );
+        let (store, ctl, ctl_store) = (
+            text(&self.store),
+            text(&self.ctl_identifier),
+            text(&self.ctl_store),
+        );
         let (kind, port) = (self.kind as i32, self.key.port);
-        let window = if self.window == WINDOW { String::new() } else { format!(" {}", self.window) };
+        let window = if self.window == WINDOW {
+            String::new()
+        } else {
+            format!(" {}", self.window)
+        };
         format!(
             "{kind} {ip} {host} {port} {hash} {app_id} {store} {mode} {fresh} {timeout} {ctl} {ctl_store} {flags}{window}\n"
         )
@@ -77,8 +100,22 @@ impl Kept {
 
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [kind, ip, host, port, hash, app_id, store, mode, fresh, timeout, ctl, ctl_store, flags, ref window @ ..] =
-            fields[..]
+        let [
+            kind,
+            ip,
+            host,
+            port,
+            hash,
+            app_id,
+            store,
+            mode,
+            fresh,
+            timeout,
+            ctl,
+            ctl_store,
+            flags,
+            ref window @ ..,
+        ] = fields[..]
         else {
             return None;
         };
@@ -93,14 +130,25 @@ impl Kept {
         };
         Some(Self {
             kind: Kind::of(kind.parse().ok()?)?,
-            key: Key { ip: hex(ip)?, host: string(host)?, port: port.parse().ok()? },
+            key: Key {
+                ip: hex(ip)?,
+                host: string(host)?,
+                port: port.parse().ok()?,
+            },
             hash: hex(hash)?,
             app_id: hex(app_id)?,
             store: optional(store)?,
-            numbers: [mode.parse().ok()?, fresh.parse().ok()?, timeout.parse().ok()?, flags.parse().ok()?],
+            numbers: [
+                mode.parse().ok()?,
+                fresh.parse().ok()?,
+                timeout.parse().ok()?,
+                flags.parse().ok()?,
+            ],
             ctl_identifier: optional(ctl)?,
             ctl_store: optional(ctl_store)?,
-            window: window.first().map_or(Some(WINDOW), |window| window.parse().ok())?,
+            window: window
+                .first()
+                .map_or(Some(WINDOW), |window| window.parse().ok())?,
         })
     }
 }
@@ -121,12 +169,19 @@ pub fn all() -> Result<Vec<Kept>, u32> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(|_| CANNOT_READ)?,
     };
-    text.lines().map(Kept::parse).collect::<Option<_>>().ok_or(CANNOT_READ)
+    text.lines()
+        .map(Kept::parse)
+        .collect::<Option<_>>()
+        .ok_or(CANNOT_READ)
 }
 
-/// Counts down the writes in the file `httpapi-fails-at`; the one that comes to nothing fails, those after it do not.
+/// Counts down the writes in the file `httpapi-fails-at`; the one that comes to nothing fails,
+/// those after it do not.
 fn fails() -> bool {
-    let left = fs::read_to_string(file(FAILS_AT)).ok().and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(0);
+    let left = fs::read_to_string(file(FAILS_AT))
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok())
+        .unwrap_or(0);
     if left > 0 {
         fs::write(file(FAILS_AT), (left - 1).to_string()).unwrap();
     }

@@ -1,9 +1,9 @@
-//! A stand-in for `httpapi.dll` under Wine, whose own keeps nothing and says that it did: records of http.sys in a file.
-//! It is strict where Windows is: lengths of structures, one record an endpoint, and a certificate that the machine's
-//! store holds with a link to its key.
+//! A stand-in for `httpapi.dll` under Wine, whose own keeps nothing and says that it did: records
+//! of http.sys in a file. It is strict where Windows is: lengths of structures, one record an
+//! endpoint, and a certificate that the machine's store holds with a link to its key.
 //!
-//! Where the file `httpapi-is-old` lies beside the records it does as Windows Server 2016, which cannot replace a record.
-//! The file `httpapi-fails-at` holds the number of the write that fails.
+//! Where the file `httpapi-is-old` lies beside the records it does as Windows Server 2016, which
+//! cannot replace a record. The file `httpapi-fails-at` holds the number of the write that fails.
 #![cfg(windows)]
 #![allow(
     unsafe_code,
@@ -42,8 +42,17 @@ fn demand(holds: bool, code: u32) -> Result<(), u32> {
 
 /// `HTTPAPI_VERSION` is passed in one register: the major version in its low half.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn HttpInitialize(version: u32, flags: u32, reserved: *const c_void) -> u32 {
-    answer(|| demand([1, 2].contains(&version) && flags == CONFIG && reserved.is_null(), INVALID_PARAMETER))
+pub unsafe extern "system" fn HttpInitialize(
+    version: u32,
+    flags: u32,
+    reserved: *const c_void,
+) -> u32 {
+    answer(|| {
+        demand(
+            [1, 2].contains(&version) && flags == CONFIG && reserved.is_null(),
+            INVALID_PARAMETER,
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -65,23 +74,43 @@ pub unsafe extern "system" fn HttpQueryServiceConfiguration(
     answer(|| {
         let property = Kind::of_property(id).filter(|_| !kept::is_old());
         let kind = property.or(Kind::of(id)).ok_or(INVALID_PARAMETER)?;
-        demand(handle.is_null() && overlapped.is_null() && !size.is_null(), INVALID_PARAMETER)?;
-        demand(output.is_null() == (room == 0) && output.addr().is_multiple_of(8), INVALID_PARAMETER)?;
-        let Layout { query, query_ex, .. } = Layout::of(kind);
+        demand(
+            handle.is_null() && overlapped.is_null() && !size.is_null(),
+            INVALID_PARAMETER,
+        )?;
+        demand(
+            output.is_null() == (room == 0) && output.addr().is_multiple_of(8),
+            INVALID_PARAMETER,
+        )?;
+        let Layout {
+            query, query_ex, ..
+        } = Layout::of(kind);
         let query_size = if property.is_some() { query_ex } else { query };
         let query = unsafe { raw::structure(input, length, query_size) }?;
         let token = raw::number(query, query_size - 8);
-        let records: Vec<Kept> = kept::all()?.into_iter().filter(|kept| kept.kind == kind).collect();
-        let output = Output { start: output, room, size };
+        let records: Vec<Kept> = kept::all()?
+            .into_iter()
+            .filter(|kept| kept.kind == kind)
+            .collect();
+        let output = Output {
+            start: output,
+            room,
+            size,
+        };
         if property.is_some() {
             demand(raw::number(query, 0) == 1, INVALID_PARAMETER)?;
             let found = records.get(token as usize).ok_or(NO_MORE_ITEMS)?;
-            return unsafe { raw::answer_property(found, raw::number(query, query_size - 4), &output) };
+            return unsafe {
+                raw::answer_property(found, raw::number(query, query_size - 4), &output)
+            };
         }
         let found = match raw::number(query, 0) {
             0 => {
                 let key = unsafe { raw::key(kind, &query[8..]) }?;
-                records.iter().find(|kept| kept.key == key).ok_or(FILE_NOT_FOUND)?
+                records
+                    .iter()
+                    .find(|kept| kept.key == key)
+                    .ok_or(FILE_NOT_FOUND)?
             }
             1 => records.get(token as usize).ok_or(NO_MORE_ITEMS)?,
             _ => return Err(INVALID_PARAMETER),
@@ -101,8 +130,13 @@ pub unsafe extern "system" fn HttpSetServiceConfiguration(
     answer(|| {
         let new = unsafe { given(handle, id, config, length, overlapped) }?;
         let mut records = kept::all()?;
-        demand(!records.iter().any(|kept| is_same(kept, &new)), ALREADY_EXISTS)?;
-        machine::has_certificate(&new).then_some(()).ok_or(NO_SUCH_LOGON_SESSION)?;
+        demand(
+            !records.iter().any(|kept| is_same(kept, &new)),
+            ALREADY_EXISTS,
+        )?;
+        machine::has_certificate(&new)
+            .then_some(())
+            .ok_or(NO_SUCH_LOGON_SESSION)?;
         records.push(new);
         kept::keep(&records)
     })
@@ -120,8 +154,13 @@ pub unsafe extern "system" fn HttpUpdateServiceConfiguration(
         demand(!kept::is_old(), CALL_NOT_IMPLEMENTED)?;
         let new = unsafe { given(handle, id, config, length, overlapped) }?;
         let mut records = kept::all()?;
-        let there = records.iter_mut().find(|kept| is_same(kept, &new)).ok_or(FILE_NOT_FOUND)?;
-        machine::has_certificate(&new).then_some(()).ok_or(NO_SUCH_LOGON_SESSION)?;
+        let there = records
+            .iter_mut()
+            .find(|kept| is_same(kept, &new))
+            .ok_or(FILE_NOT_FOUND)?;
+        machine::has_certificate(&new)
+            .then_some(())
+            .ok_or(NO_SUCH_LOGON_SESSION)?;
         *there = new;
         kept::keep(&records)
     })

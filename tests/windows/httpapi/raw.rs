@@ -1,4 +1,5 @@
-//! The caller's structures, read within the length that was given, and answers laid out in the caller's buffer.
+//! The caller's structures, read within the length that was given, and answers laid out in the
+//! caller's buffer.
 
 use std::ptr;
 use std::slice;
@@ -10,8 +11,8 @@ use crate::kept::{Kept, Key, Kind, WINDOW};
 pub const INVALID_PARAMETER: u32 = 87;
 pub const INSUFFICIENT_BUFFER: u32 = 122;
 
-/// Sizes of `HTTP_SERVICE_CONFIG_SSL_SET`, `…_QUERY` and `…_QUERY_EX` of the three kinds on 64-bit Windows, and where the
-/// parameters stand in the first.
+/// Sizes of `HTTP_SERVICE_CONFIG_SSL_SET`, `…_QUERY` and `…_QUERY_EX` of the three kinds on 64-bit
+/// Windows, and where the parameters stand in the first.
 pub struct Layout {
     pub set: usize,
     pub query: usize,
@@ -22,9 +23,24 @@ pub struct Layout {
 impl Layout {
     pub fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Address => Self { set: 88, query: 24, query_ex: 144, param: 8 },
-            Kind::Name => Self { set: 216, query: 152, query_ex: 152, param: 136 },
-            Kind::Central => Self { set: 208, query: 144, query_ex: 144, param: 128 },
+            Kind::Address => Self {
+                set: 88,
+                query: 24,
+                query_ex: 144,
+                param: 8,
+            },
+            Kind::Name => Self {
+                set: 216,
+                query: 152,
+                query_ex: 152,
+                param: 136,
+            },
+            Kind::Central => Self {
+                set: 208,
+                query: 144,
+                query_ex: 144,
+                param: 128,
+            },
         }
     }
 }
@@ -58,9 +74,18 @@ pub unsafe fn key(kind: Kind, set: &[u8]) -> Result<Key, u32> {
                 return Err(INVALID_PARAMETER);
             }
             let family = unsafe { start.cast::<u16>().read() };
-            let length = if family == AF_INET6 { size_of::<SOCKADDR_IN6>() } else { size_of::<SOCKADDR_IN>() };
-            let (ip, port) = address(unsafe { slice::from_raw_parts(start, length) }).ok_or(INVALID_PARAMETER)?;
-            Ok(Key { ip, host: String::new(), port })
+            let length = if family == AF_INET6 {
+                size_of::<SOCKADDR_IN6>()
+            } else {
+                size_of::<SOCKADDR_IN>()
+            };
+            let (ip, port) = address(unsafe { slice::from_raw_parts(start, length) })
+                .ok_or(INVALID_PARAMETER)?;
+            Ok(Key {
+                ip,
+                host: String::new(),
+                port,
+            })
         }
         Kind::Name => {
             let host = unsafe { text(pointer(set, 128)) }?.ok_or(INVALID_PARAMETER)?;
@@ -68,9 +93,17 @@ pub unsafe fn key(kind: Kind, set: &[u8]) -> Result<Key, u32> {
                 return Err(INVALID_PARAMETER);
             }
             // http.sys compares names without case and keeps them in lower case.
-            Ok(Key { ip: Vec::new(), host: host.to_lowercase(), port: everywhere(&set[..128])? })
+            Ok(Key {
+                ip: Vec::new(),
+                host: host.to_lowercase(),
+                port: everywhere(&set[..128])?,
+            })
         }
-        Kind::Central => Ok(Key { ip: Vec::new(), host: String::new(), port: everywhere(&set[..128])? }),
+        Kind::Central => Ok(Key {
+            ip: Vec::new(),
+            host: String::new(),
+            port: everywhere(&set[..128])?,
+        }),
     }
 }
 
@@ -88,18 +121,26 @@ unsafe fn text(start: *const u16) -> Result<Option<String>, u32> {
     if start.is_null() {
         return Ok(None);
     }
-    let units: Vec<u16> = (0..).map(|i| unsafe { *start.add(i) }).take_while(|unit| *unit != 0).collect();
-    String::from_utf16(&units).map(Some).map_err(|_| INVALID_PARAMETER)
+    let units: Vec<u16> = (0..)
+        .map(|i| unsafe { *start.add(i) })
+        .take_while(|unit| *unit != 0)
+        .collect();
+    String::from_utf16(&units)
+        .map(Some)
+        .map_err(|_| INVALID_PARAMETER)
 }
 
 /// What stands in `ParamDesc`, as a record of that key.
 pub unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u32> {
     let length = number(param, 0) as usize;
     let start: *const u8 = pointer(param, 8);
-    // A Central Certificate Store has no certificate of its own; every other record has the hash of one.
+    // A Central Certificate Store has no certificate of its own; every other record has the hash of
+    // one.
     let hash = match (kind, length, start.is_null()) {
         (Kind::Central, 0, true) => Vec::new(),
-        (Kind::Address | Kind::Name, 20, false) => unsafe { slice::from_raw_parts(start, length) }.to_vec(),
+        (Kind::Address | Kind::Name, 20, false) => {
+            unsafe { slice::from_raw_parts(start, length) }.to_vec()
+        }
         _ => return Err(INVALID_PARAMETER),
     };
     Ok(Kept {
@@ -108,7 +149,12 @@ pub unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u32> {
         hash,
         app_id: param[16..32].to_vec(),
         store: unsafe { text(pointer(param, 32)) }?,
-        numbers: [number(param, 40), number(param, 44), number(param, 48), number(param, 72)],
+        numbers: [
+            number(param, 40),
+            number(param, 44),
+            number(param, 48),
+            number(param, 72),
+        ],
         ctl_identifier: unsafe { text(pointer(param, 56)) }?,
         ctl_store: unsafe { text(pointer(param, 64)) }?,
         window: WINDOW,
@@ -169,8 +215,13 @@ pub unsafe fn answer(kept: &Kept, output: &Output) -> Result<(), u32> {
         point(&mut bytes, param + 8, &kept.hash);
     }
     bytes[param + 16..param + 32].copy_from_slice(&kept.app_id);
-    for (at, text) in [(32, &kept.store), (56, &kept.ctl_identifier), (64, &kept.ctl_store)] {
-        text.iter().for_each(|text| point(&mut bytes, param + at, &units(text)));
+    for (at, text) in [
+        (32, &kept.store),
+        (56, &kept.ctl_identifier),
+        (64, &kept.ctl_store),
+    ] {
+        text.iter()
+            .for_each(|text| point(&mut bytes, param + at, &units(text)));
     }
     for (at, number) in [40, 44, 48, 72].into_iter().zip(kept.numbers) {
         bytes[param + at..param + at + 4].copy_from_slice(&number.to_le_bytes());
@@ -178,7 +229,11 @@ pub unsafe fn answer(kept: &Kept, output: &Output) -> Result<(), u32> {
     unsafe { give(bytes, pointers, output) }
 }
 
-unsafe fn give(mut bytes: Vec<u8>, pointers: Vec<(usize, usize)>, output: &Output) -> Result<(), u32> {
+unsafe fn give(
+    mut bytes: Vec<u8>,
+    pointers: Vec<(usize, usize)>,
+    output: &Output,
+) -> Result<(), u32> {
     unsafe { output.size.write(bytes.len() as u32) };
     if output.start.is_null() || (output.room as usize) < bytes.len() {
         return Err(INSUFFICIENT_BUFFER);
@@ -187,12 +242,19 @@ unsafe fn give(mut bytes: Vec<u8>, pointers: Vec<(usize, usize)>, output: &Outpu
         let target = (output.start.expose_provenance() + target) as u64;
         bytes[at..at + 8].copy_from_slice(&target.to_le_bytes());
     }
-    unsafe { output.start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    unsafe {
+        output
+            .start
+            .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+    };
     Ok(())
 }
 
 fn units(text: &str) -> Vec<u8> {
-    text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+    text.encode_utf16()
+        .chain([0])
+        .flat_map(u16::to_le_bytes)
+        .collect()
 }
 
 /// `SOCKADDR_IN`, or `SOCKADDR_IN6` where the address has sixteen bytes.

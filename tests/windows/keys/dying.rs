@@ -1,4 +1,5 @@
-//! A restore whose process dies at a call: nothing of it may be left once the journal was taken back.
+//! A restore whose process dies at a call: nothing of it may be left once the journal was taken
+//! back.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -6,8 +7,8 @@ use std::process::Command;
 
 use pfxvault::restore::{Journal, Options, apply, plan, take_back};
 use pfxvault::server::iis::{
-    CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties, Signature,
-    StoreName, StoredCertificate, WindowsError, look_at_all,
+    CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties,
+    Signature, StoreName, StoredCertificate, WindowsError, look_at_all,
 };
 use pfxvault::vault::id::Hash;
 use pfxvault::windows::LocalMachine;
@@ -16,7 +17,8 @@ use secret::SecretBytes;
 use super::fixtures::{Pair, PairKind};
 use super::{inventory, one_at_a_time, running};
 
-/// What the dying process looks for in its environment: the call, before or after it, and the folder with the rest.
+/// What the dying process looks for in its environment: the call, before or after it, and the
+/// folder with the rest.
 const DIE_AT: &str = "PFXVAULT_TEST_DIE_AT";
 const FOLDER: &str = "PFXVAULT_TEST_FOLDER";
 /// How it ends, unlike a test that fails.
@@ -34,7 +36,11 @@ fn a_process_that_dies_at_any_call_leaves_nothing_behind() {
         let outcomes = ["before", "after"].map(|moment| {
             let died = die(state.path(), &format!("{moment} {call}"));
             let mut journal = Journal::open(&state.path().join("state")).unwrap();
-            assert!(take_back::finish(LocalMachine.iis(), &mut journal).unwrap().is_empty());
+            assert!(
+                take_back::finish(LocalMachine.iis(), &mut journal)
+                    .unwrap()
+                    .is_empty()
+            );
             if !died {
                 pfxvault::restore::undo(LocalMachine.iis(), &mut journal).unwrap();
             }
@@ -74,14 +80,27 @@ fn the_process_that_dies() {
     let folder = std::path::PathBuf::from(std::env::var_os(FOLDER).unwrap());
     let at = std::env::var(DIE_AT).unwrap();
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
-    let pair = Pair { der: read("leaf"), intermediate: read("intermediate"), pkcs8: SecretBytes::new(read("key")) };
+    let pair = Pair {
+        der: read("leaf"),
+        intermediate: read("intermediate"),
+        pkcs8: SecretBytes::new(read("key")),
+    };
     let here = look_at_all(LocalMachine.iis()).unwrap();
     let incoming = [pair.incoming()];
     let plan = plan(&here, &incoming, &Options::default());
     let (moment, call) = at.split_once(' ').unwrap();
-    let mortal = Mortal { call: call.parse().unwrap(), before: moment == "before", calls: Cell::new(0) };
+    let mortal = Mortal {
+        call: call.parse().unwrap(),
+        before: moment == "before",
+        calls: Cell::new(0),
+    };
     let mut journal = Journal::open(&folder.join("state")).unwrap();
-    let iis = Iis { stores: &mortal, keys: &mortal, http: &LocalMachine, sites: &LocalMachine };
+    let iis = Iis {
+        stores: &mortal,
+        keys: &mortal,
+        http: &LocalMachine,
+        sites: &LocalMachine,
+    };
     apply(iis, &plan, &mut journal, &running(&|| false)).unwrap();
 }
 
@@ -119,7 +138,12 @@ impl CertStores for Mortal {
         self.pass(|machine| machine.add(store, certificate))
     }
 
-    fn change(&self, store: StoreName, certificate: &Hash, properties: &Properties) -> Result<(), WindowsError> {
+    fn change(
+        &self,
+        store: StoreName,
+        certificate: &Hash,
+        properties: &Properties,
+    ) -> Result<(), WindowsError> {
         self.pass(|machine| machine.change(store, certificate, properties))
     }
 

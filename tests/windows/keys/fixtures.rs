@@ -43,12 +43,23 @@ impl Pair {
 
     fn of(key: &rcgen::KeyPair) -> Self {
         let mut authority = rcgen::CertificateParams::new([]).unwrap();
-        authority.distinguished_name.push(rcgen::DnType::CommonName, "Intermediate");
-        let root = rcgen::CertifiedIssuer::self_signed(authority, rcgen::KeyPair::generate().unwrap()).unwrap();
+        authority
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Intermediate");
+        let root =
+            rcgen::CertifiedIssuer::self_signed(authority, rcgen::KeyPair::generate().unwrap())
+                .unwrap();
         let mut authority = rcgen::CertificateParams::new([]).unwrap();
-        authority.distinguished_name.push(rcgen::DnType::CommonName, "Issuing");
+        authority
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Issuing");
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let issuer = rcgen::CertifiedIssuer::signed_by(authority, rcgen::KeyPair::generate().unwrap(), &root).unwrap();
+        let issuer = rcgen::CertifiedIssuer::signed_by(
+            authority,
+            rcgen::KeyPair::generate().unwrap(),
+            &root,
+        )
+        .unwrap();
         let params = rcgen::CertificateParams::new(["www.example.com".to_owned()]).unwrap();
         let leaf = params.signed_by(key, &issuer).unwrap();
         Self {

@@ -6,10 +6,12 @@ pub mod fixtures;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pfxvault::restore::{Action, Incoming, Journal, Options, Running, apply, plan, repair, take_back, undo};
+use pfxvault::restore::{
+    Action, Incoming, Journal, Options, Running, apply, plan, repair, take_back, undo,
+};
 use pfxvault::server::iis::{
-    AccessEntry, KeyLink, KeySet, KeyState, NoExport, Properties, ProviderKind, Seen, StoreName, challenge, look,
-    look_at_all, public_key,
+    AccessEntry, KeyLink, KeySet, KeyState, NoExport, Properties, ProviderKind, Seen, StoreName,
+    challenge, look, look_at_all, public_key,
 };
 use pfxvault::vault::id::Hash;
 use pfxvault::windows::LocalMachine;
@@ -41,26 +43,43 @@ pub fn restore(pairs: &[&Pair], options: &Options, state: &Path) -> bool {
     let incoming: Vec<_> = pairs.iter().map(|pair| pair.incoming()).collect();
     let here = look_at_all(machine.iis()).unwrap();
     let plan = plan(&here, &incoming, options);
-    assert!(plan.cannot().next().is_none(), "{:?}", plan.cannot().collect::<Vec<_>>());
+    assert!(
+        plan.cannot().next().is_none(),
+        "{:?}",
+        plan.cannot().collect::<Vec<_>>()
+    );
     let mut journal = Journal::open(state).unwrap();
     apply(machine.iis(), &plan, &mut journal, &running(&|| false)).unwrap();
     plan.changes_anything()
 }
 
 fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
-    Running { what: "restore", now: jiff::Timestamp::UNIX_EPOCH, stop, progress: &|_| {} }
+    Running {
+        what: "restore",
+        now: jiff::Timestamp::UNIX_EPOCH,
+        stop,
+        progress: &|_| {},
+    }
 }
 
 fn seen(pair: &Pair) -> Seen {
-    let found = look(LocalMachine.iis(), &StoreName::ALL).unwrap().into_iter();
-    found.into_iter().find(|seen| seen.certificate.der == pair.der).expect("the certificate is in a store")
+    let found = look(LocalMachine.iis(), &StoreName::ALL)
+        .unwrap()
+        .into_iter();
+    found
+        .into_iter()
+        .find(|seen| seen.certificate.der == pair.der)
+        .expect("the certificate is in a store")
 }
 
 /// Everything that a change could leave behind.
 fn inventory() -> (Vec<String>, Vec<KeyLink>) {
     let here = look_at_all(LocalMachine.iis()).unwrap();
-    let mut certificates: Vec<_> =
-        here.seen.iter().map(|seen| format!("{} {:?} {:?}", seen.store, seen.certificate, seen.key)).collect();
+    let mut certificates: Vec<_> = here
+        .seen
+        .iter()
+        .map(|seen| format!("{} {:?} {:?}", seen.store, seen.certificate, seen.key))
+        .collect();
     let mut keys: Vec<_> = here.keys.into_iter().map(|found| found.link).collect();
     certificates.sort();
     keys.sort();
@@ -69,7 +88,11 @@ fn inventory() -> (Vec<String>, Vec<KeyLink>) {
 
 pub fn take_everything_back(state: &Path) {
     let mut journal = Journal::open(state).unwrap();
-    assert!(take_back::finish(LocalMachine.iis(), &mut journal).unwrap().is_empty());
+    assert!(
+        take_back::finish(LocalMachine.iis(), &mut journal)
+            .unwrap()
+            .is_empty()
+    );
     while journal.last_kept().is_some() {
         assert!(undo(LocalMachine.iis(), &mut journal).unwrap().is_empty());
     }
@@ -80,22 +103,47 @@ fn rsa_key_pairs_come_out_as_they_went_in_and_sign() {
     let _machine = one_at_a_time();
     let state = StateFolder::new();
     let before = inventory();
-    let pairs: Vec<_> = [2048, 3072, 4096].map(|bits| Pair::new(PairKind::Rsa(bits))).into();
-    assert!(restore(&pairs.iter().collect::<Vec<_>>(), &Options::default(), &state.path()));
+    let pairs: Vec<_> = [2048, 3072, 4096]
+        .map(|bits| Pair::new(PairKind::Rsa(bits)))
+        .into();
+    assert!(restore(
+        &pairs.iter().collect::<Vec<_>>(),
+        &Options::default(),
+        &state.path()
+    ));
     for pair in &pairs {
         let seen = seen(pair);
         assert_eq!(seen.store, StoreName::WebHosting);
-        assert_eq!(seen.certificate.properties.friendly_name.as_deref(), Some(fixtures::FRIENDLY_NAME));
-        let KeyState::Works(facts) = &seen.key else { panic!("{:?}", seen.key) };
+        assert_eq!(
+            seen.certificate.properties.friendly_name.as_deref(),
+            Some(fixtures::FRIENDLY_NAME)
+        );
+        let KeyState::Works(facts) = &seen.key else {
+            panic!("{:?}", seen.key)
+        };
         assert_eq!((facts.kind, &facts.no_export), (ProviderKind::Csp, &None));
         let link = seen.certificate.properties.key.as_ref().unwrap();
-        assert_eq!((link.provider_type, link.key_spec, link.key_set), (12, 1, KeySet::Machine));
+        assert_eq!(
+            (link.provider_type, link.key_spec, link.key_set),
+            (12, 1, KeySet::Machine)
+        );
         let exported = LocalMachine.iis().keys.export(link).unwrap();
         assert_eq!(exported.pkcs8.expose(), pair.pkcs8.expose());
         let signature = LocalMachine.iis().keys.sign(link, b"challenge").unwrap();
-        assert!(challenge::verifies(&public_key(&pair.der).unwrap(), b"challenge", &signature));
+        assert!(challenge::verifies(
+            &public_key(&pair.der).unwrap(),
+            b"challenge",
+            &signature
+        ));
     }
-    assert!(!restore(&pairs.iter().collect::<Vec<_>>(), &Options::default(), &state.path()), "nothing to do");
+    assert!(
+        !restore(
+            &pairs.iter().collect::<Vec<_>>(),
+            &Options::default(),
+            &state.path()
+        ),
+        "nothing to do"
+    );
     take_everything_back(&state.path());
     assert_eq!(inventory(), before);
 }
@@ -107,7 +155,10 @@ fn keys_of_cng_come_out_as_they_went_in_and_sign() {
     let before = inventory();
     let (ec, rsa) = (Pair::new(PairKind::Ec), Pair::new(PairKind::Rsa(2048)));
     let machine = LocalMachine;
-    let from_cng = Incoming { provider: Some("Microsoft Software Key Storage Provider"), ..rsa.incoming() };
+    let from_cng = Incoming {
+        provider: Some("Microsoft Software Key Storage Provider"),
+        ..rsa.incoming()
+    };
     let here = look_at_all(machine.iis()).unwrap();
     let incoming = [ec.incoming(), from_cng];
     let plan = plan(&here, &incoming, &Options::default());
@@ -116,11 +167,19 @@ fn keys_of_cng_come_out_as_they_went_in_and_sign() {
     drop(journal);
     for pair in [&ec, &rsa] {
         let seen = seen(pair);
-        let KeyState::Works(facts) = &seen.key else { panic!("{:?}", seen.key) };
+        let KeyState::Works(facts) = &seen.key else {
+            panic!("{:?}", seen.key)
+        };
         assert_eq!((facts.kind, &facts.no_export), (ProviderKind::Ksp, &None));
         let link = seen.certificate.properties.key.as_ref().unwrap();
-        assert_eq!((link.provider_type, link.key_spec, link.key_set), (0, 0, KeySet::Machine));
-        assert_eq!(machine.iis().keys.export(link).unwrap().pkcs8.expose(), pair.pkcs8.expose());
+        assert_eq!(
+            (link.provider_type, link.key_spec, link.key_set),
+            (0, 0, KeySet::Machine)
+        );
+        assert_eq!(
+            machine.iis().keys.export(link).unwrap().pkcs8.expose(),
+            pair.pkcs8.expose()
+        );
     }
     take_everything_back(&state.path());
     assert_eq!(inventory(), before);
@@ -139,12 +198,17 @@ fn a_key_that_may_leave_only_encrypted_leaves_so_and_is_opened_here() {
     restore(&[&pair], &Options::default(), &state.path());
     let link = seen(&pair).certificate.properties.key.unwrap();
     let policy = |policy: u8| {
-        let file =
-            Path::new(&std::env::var("ProgramData").unwrap()).join(r"Microsoft\Crypto\Keys").join(&link.container);
+        let file = Path::new(&std::env::var("ProgramData").unwrap())
+            .join(r"Microsoft\Crypto\Keys")
+            .join(&link.container);
         let mut bytes = std::fs::read(&file).unwrap();
         bytes[0] = policy;
         std::fs::write(&file, bytes).unwrap();
-        LocalMachine.iis().keys.export(&link).map(|key| key.pkcs8.expose().to_vec())
+        LocalMachine
+            .iis()
+            .keys
+            .export(&link)
+            .map(|key| key.pkcs8.expose().to_vec())
     };
     assert_eq!(policy(1), Ok(pair.pkcs8.expose().to_vec()));
     assert_eq!(policy(0), Err(NoExport::Marked));
@@ -157,16 +221,30 @@ fn who_else_may_use_a_key_is_kept_where_the_name_means_the_same_here() {
     let _machine = one_at_a_time();
     let state = StateFolder::new();
     let pair = Pair::new(PairKind::Ec);
-    let entry = |trustee: &str| AccessEntry { entry: format!("(A;;GR;;;{trustee})"), name: None };
+    let entry = |trustee: &str| AccessEntry {
+        entry: format!("(A;;GR;;;{trustee})"),
+        name: None,
+    };
     let access = [entry("NS"), entry("S-1-5-21-1-2-3-1001")];
-    let incoming = [Incoming { access: &access, ..pair.incoming() }];
+    let incoming = [Incoming {
+        access: &access,
+        ..pair.incoming()
+    }];
     let here = look_at_all(LocalMachine.iis()).unwrap();
     let plan = plan(&here, &incoming, &Options::default());
     let mut journal = Journal::open(&state.path()).unwrap();
     apply(LocalMachine.iis(), &plan, &mut journal, &running(&|| false)).unwrap();
     drop(journal);
-    let exported = LocalMachine.iis().keys.export(seen(&pair).certificate.properties.key.as_ref().unwrap()).unwrap();
-    let kept: Vec<_> = exported.access.iter().map(|entry| (entry.trustee(), entry.name.is_some())).collect();
+    let exported = LocalMachine
+        .iis()
+        .keys
+        .export(seen(&pair).certificate.properties.key.as_ref().unwrap())
+        .unwrap();
+    let kept: Vec<_> = exported
+        .access
+        .iter()
+        .map(|entry| (entry.trustee(), entry.name.is_some()))
+        .collect();
     assert_eq!(kept, [("NS", true)]);
     take_everything_back(&state.path());
 }
@@ -178,15 +256,37 @@ fn of_five_keys_the_one_marked_not_exportable_stays_and_is_named() {
     let before = inventory();
     let pairs: Vec<_> = (0..5).map(|_| Pair::new(PairKind::Rsa(2048))).collect();
     let (marked, others) = pairs.split_first().unwrap();
-    restore(&others.iter().collect::<Vec<_>>(), &Options::default(), &state.path());
-    restore(&[marked], &Options { non_exportable: true, ..Options::default() }, &state.path());
+    restore(
+        &others.iter().collect::<Vec<_>>(),
+        &Options::default(),
+        &state.path(),
+    );
+    restore(
+        &[marked],
+        &Options {
+            non_exportable: true,
+            ..Options::default()
+        },
+        &state.path(),
+    );
     let export = |pair: &Pair| {
         let seen = seen(pair);
-        let KeyState::Works(facts) = &seen.key else { panic!("{:?}", seen.key) };
-        let exported = LocalMachine.iis().keys.export(seen.certificate.properties.key.as_ref().unwrap());
-        (facts.no_export.clone(), exported.map(|key| key.pkcs8.expose().to_vec()))
+        let KeyState::Works(facts) = &seen.key else {
+            panic!("{:?}", seen.key)
+        };
+        let exported = LocalMachine
+            .iis()
+            .keys
+            .export(seen.certificate.properties.key.as_ref().unwrap());
+        (
+            facts.no_export.clone(),
+            exported.map(|key| key.pkcs8.expose().to_vec()),
+        )
     };
-    assert_eq!(export(marked), (Some(NoExport::Marked), Err(NoExport::Marked)));
+    assert_eq!(
+        export(marked),
+        (Some(NoExport::Marked), Err(NoExport::Marked))
+    );
     for pair in others {
         assert_eq!(export(pair), (None, Ok(pair.pkcs8.expose().to_vec())));
     }
@@ -203,8 +303,15 @@ fn a_certificate_without_its_link_is_mended_by_the_key_that_is_still_here() {
     restore(&[&pair], &Options::default(), &state.path());
     let whole = seen(&pair);
     let name = Some("名前 だけ".to_owned());
-    let keyless = Properties { friendly_name: name.clone(), ..Properties::default() };
-    LocalMachine.iis().stores.change(whole.store, &Hash::of(&pair.der), &keyless).unwrap();
+    let keyless = Properties {
+        friendly_name: name.clone(),
+        ..Properties::default()
+    };
+    LocalMachine
+        .iis()
+        .stores
+        .change(whole.store, &Hash::of(&pair.der), &keyless)
+        .unwrap();
     assert_eq!(seen(&pair).key, KeyState::NoLink);
 
     let here = look_at_all(LocalMachine.iis()).unwrap();
@@ -217,7 +324,15 @@ fn a_certificate_without_its_link_is_mended_by_the_key_that_is_still_here() {
     assert!(mended.key.works());
     assert_eq!(mended.certificate.properties.friendly_name, name);
     undo(LocalMachine.iis(), &mut journal).unwrap();
-    LocalMachine.iis().stores.change(whole.store, &Hash::of(&pair.der), &whole.certificate.properties).unwrap();
+    LocalMachine
+        .iis()
+        .stores
+        .change(
+            whole.store,
+            &Hash::of(&pair.der),
+            &whole.certificate.properties,
+        )
+        .unwrap();
     drop(journal);
     take_everything_back(&state.path());
     assert_eq!(inventory(), before);
@@ -233,12 +348,31 @@ fn a_link_into_a_users_profile_or_to_nowhere_is_seen_as_what_it_is() {
     let whole = seen(&pair);
     let link = whole.certificate.properties.key.clone().unwrap();
     let relinked = |link: KeyLink| {
-        let properties = Properties { key: Some(link), ..whole.certificate.properties.clone() };
-        LocalMachine.iis().stores.change(whole.store, &Hash::of(&pair.der), &properties).unwrap();
+        let properties = Properties {
+            key: Some(link),
+            ..whole.certificate.properties.clone()
+        };
+        LocalMachine
+            .iis()
+            .stores
+            .change(whole.store, &Hash::of(&pair.der), &properties)
+            .unwrap();
         seen(&pair).key
     };
-    assert_eq!(relinked(KeyLink { key_set: KeySet::User, ..link.clone() }), KeyState::UserProfile);
-    assert_eq!(relinked(KeyLink { container: "gone".into(), ..link.clone() }), KeyState::Missing);
+    assert_eq!(
+        relinked(KeyLink {
+            key_set: KeySet::User,
+            ..link.clone()
+        }),
+        KeyState::UserProfile
+    );
+    assert_eq!(
+        relinked(KeyLink {
+            container: "gone".into(),
+            ..link.clone()
+        }),
+        KeyState::Missing
+    );
     assert!(relinked(link).works());
     take_everything_back(&state.path());
     assert_eq!(inventory(), before);
@@ -247,6 +381,10 @@ fn a_link_into_a_users_profile_or_to_nowhere_is_seen_as_what_it_is() {
 #[test]
 fn a_store_that_is_not_there_is_empty_and_is_not_made_by_reading() {
     let _machine = one_at_a_time();
-    let request = LocalMachine.iis().stores.certificates(StoreName::Request).unwrap();
+    let request = LocalMachine
+        .iis()
+        .stores
+        .certificates(StoreName::Request)
+        .unwrap();
     assert!(request.is_empty());
 }

@@ -21,9 +21,9 @@ const EXPORT: u32 = 1;
 const PLAIN_EXPORT: u32 = 2;
 /// SYSTEM and Administrators, self-relative: what a new machine key has.
 const DEFAULT_DESCRIPTOR: [u8; 72] = [
-    1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 2, 0, 52, 0, 2, 0, 0, 0, 0, 0, 20, 0, 255, 1, 31,
-    0, 1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, 0, 0, 24, 0, 255, 1, 31, 0, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0,
-    0,
+    1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 2, 0, 52, 0, 2, 0, 0, 0, 0, 0,
+    20, 0, 255, 1, 31, 0, 1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, 0, 0, 24, 0, 255, 1, 31, 0, 1, 2, 0,
+    0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0, 0,
 ];
 const PBE_SHA1_3DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
 
@@ -44,7 +44,13 @@ enum Parsed {
 
 impl Key {
     pub fn new(name: String, machine: bool, pkcs8: &[u8]) -> Result<Self, Status> {
-        let key = Self { name, machine, policy: 0, descriptor: DEFAULT_DESCRIPTOR.into(), pkcs8: pkcs8.to_vec() };
+        let key = Self {
+            name,
+            machine,
+            policy: 0,
+            descriptor: DEFAULT_DESCRIPTOR.into(),
+            pkcs8: pkcs8.to_vec(),
+        };
         key.parsed().map(|_| key)
     }
 
@@ -55,12 +61,24 @@ impl Key {
         let length = u32::from_le_bytes(*length) as usize;
         let (descriptor, pkcs8) = rest.split_at_checked(length).ok_or(Status::BAD_DATA)?;
         let policy = u32::from_le_bytes(*policy);
-        Ok(Self { name: name.into(), machine, policy, descriptor: descriptor.into(), pkcs8: pkcs8.into() })
+        Ok(Self {
+            name: name.into(),
+            machine,
+            policy,
+            descriptor: descriptor.into(),
+            pkcs8: pkcs8.into(),
+        })
     }
 
     pub fn save(&self) -> Result<(), Status> {
         let length = (self.descriptor.len() as u32).to_le_bytes();
-        let bytes = [&self.policy.to_le_bytes()[..], &length, &self.descriptor, &self.pkcs8].concat();
+        let bytes = [
+            &self.policy.to_le_bytes()[..],
+            &length,
+            &self.descriptor,
+            &self.pkcs8,
+        ]
+        .concat();
         fs::create_dir_all(folder(self.machine)).map_err(|_| Status::BAD_DATA)?;
         fs::write(path(&self.name, self.machine), bytes).map_err(|_| Status::BAD_DATA)
     }
@@ -79,14 +97,18 @@ impl Key {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|_| Status::BAD_DATA)?,
         };
-        let mut names: Vec<_> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
         names.sort();
         Ok(names)
     }
 
     fn parsed(&self) -> Result<Parsed, Status> {
         let ec = p256::SecretKey::from_pkcs8_der(&self.pkcs8).map(Parsed::Ec);
-        ec.or_else(|_| rsa::PrivateKey::from_pkcs8_der(&self.pkcs8).map(Parsed::Rsa)).map_err(|_| Status::BAD_DATA)
+        ec.or_else(|_| rsa::PrivateKey::from_pkcs8_der(&self.pkcs8).map(Parsed::Rsa))
+            .map_err(|_| Status::BAD_DATA)
     }
 
     pub fn is_rsa(&self) -> bool {
@@ -99,8 +121,16 @@ impl Key {
             Parsed::Rsa(key) => {
                 let (modulus, exponent) = (key.n_bytes().to_vec(), key.e_bytes().to_vec());
                 let fields = [modulus.len() * 8, exponent.len(), modulus.len(), 0, 0];
-                let fields = fields.into_iter().flat_map(|field| (field as u32).to_le_bytes());
-                Ok(b"RSA1".iter().copied().chain(fields).chain(exponent).chain(modulus).collect())
+                let fields = fields
+                    .into_iter()
+                    .flat_map(|field| (field as u32).to_le_bytes());
+                Ok(b"RSA1"
+                    .iter()
+                    .copied()
+                    .chain(fields)
+                    .chain(exponent)
+                    .chain(modulus)
+                    .collect())
             }
             Parsed::Ec(key) => {
                 let point = key.public_key().to_sec1_point(false);
@@ -110,37 +140,53 @@ impl Key {
     }
 
     pub fn plain(&self) -> Result<Vec<u8>, Status> {
-        if self.policy & PLAIN_EXPORT != 0 { Ok(self.pkcs8.clone()) } else { Err(Status::NOT_SUPPORTED) }
+        if self.policy & PLAIN_EXPORT != 0 {
+            Ok(self.pkcs8.clone())
+        } else {
+            Err(Status::NOT_SUPPORTED)
+        }
     }
 
-    /// `EncryptedPrivateKeyInfo` with `pbeWithSHAAnd3-KeyTripleDES-CBC`; the parameters are `CRYPT_PKCS12_PBE_PARAMS`
-    /// and the salt.
+    /// `EncryptedPrivateKeyInfo` with `pbeWithSHAAnd3-KeyTripleDES-CBC`; the parameters are
+    /// `CRYPT_PKCS12_PBE_PARAMS` and the salt.
     pub fn encrypted(&self, password: &str, parameters: &[u8]) -> Result<Vec<u8>, Status> {
         if self.policy & EXPORT == 0 {
             return Err(Status::NOT_SUPPORTED);
         }
-        let (header, salt) = parameters.split_first_chunk::<8>().ok_or(Status::INVALID_PARAMETER)?;
+        let (header, salt) = parameters
+            .split_first_chunk::<8>()
+            .ok_or(Status::INVALID_PARAMETER)?;
         let rounds = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
         let salt_length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
         if rounds == 0 || salt.is_empty() || salt_length as usize != salt.len() {
             return Err(Status::INVALID_PARAMETER);
         }
-        let password: Vec<u8> = password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect();
+        let password: Vec<u8> = password
+            .encode_utf16()
+            .chain([0])
+            .flat_map(u16::to_be_bytes)
+            .collect();
         let key = derive(1, &password, salt, rounds, 24);
         let iv = derive(2, &password, salt, rounds, 8);
-        let cipher = cbc::Encryptor::<des::TdesEde3>::new_from_slices(&key, &iv).map_err(|_| Status::BAD_DATA)?;
+        let cipher = cbc::Encryptor::<des::TdesEde3>::new_from_slices(&key, &iv)
+            .map_err(|_| Status::BAD_DATA)?;
         let mut block = self.pkcs8.clone();
         block.resize(self.pkcs8.len().next_multiple_of(8) + 8, 0);
-        let encrypted = cipher.encrypt_padded::<Pkcs7>(&mut block, self.pkcs8.len()).map_err(|_| Status::BAD_DATA)?;
+        let encrypted = cipher
+            .encrypt_padded::<Pkcs7>(&mut block, self.pkcs8.len())
+            .map_err(|_| Status::BAD_DATA)?;
         encode(salt, rounds, encrypted).map_err(|_| Status::BAD_DATA)
     }
 
     pub fn sign(&self, hash: &[u8]) -> Result<Vec<u8>, Status> {
         match self.parsed()? {
-            Parsed::Rsa(key) => key.sign(Pkcs1v15Sign::new::<Sha256>(), hash).map_err(|_| Status::BAD_DATA),
+            Parsed::Rsa(key) => key
+                .sign(Pkcs1v15Sign::new::<Sha256>(), hash)
+                .map_err(|_| Status::BAD_DATA),
             Parsed::Ec(key) => {
                 let key = p256::ecdsa::SigningKey::from(key);
-                let signature: p256::ecdsa::Signature = key.sign_prehash(hash).map_err(|_| Status::BAD_DATA)?;
+                let signature: p256::ecdsa::Signature =
+                    key.sign_prehash(hash).map_err(|_| Status::BAD_DATA)?;
                 Ok(signature.to_bytes().to_vec())
             }
         }
@@ -159,18 +205,29 @@ fn path(name: &str, machine: bool) -> PathBuf {
 
 /// RFC 7292 appendix B.2 over SHA-1.
 fn derive(purpose: u8, password: &[u8], salt: &[u8], rounds: u32, length: usize) -> Vec<u8> {
-    let stretched =
-        |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().cycle().take(bytes.len().next_multiple_of(64)).collect() };
+    let stretched = |bytes: &[u8]| -> Vec<u8> {
+        bytes
+            .iter()
+            .copied()
+            .cycle()
+            .take(bytes.len().next_multiple_of(64))
+            .collect()
+    };
     let mut input = [stretched(salt), stretched(password)].concat();
     let mut derived = Vec::new();
     while derived.len() < length {
-        let mut digest = Sha1::new().chain_update([purpose; 64]).chain_update(&input).finalize();
+        let mut digest = Sha1::new()
+            .chain_update([purpose; 64])
+            .chain_update(&input)
+            .finalize();
         for _ in 1..rounds {
             digest = Sha1::digest(digest);
         }
         derived.extend_from_slice(&digest);
         let addend: Vec<u8> = digest.iter().copied().cycle().take(64).collect();
-        input.chunks_mut(64).for_each(|chunk| add_with_one(chunk, &addend));
+        input
+            .chunks_mut(64)
+            .for_each(|chunk| add_with_one(chunk, &addend));
     }
     derived.truncate(length);
     derived

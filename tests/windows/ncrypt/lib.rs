@@ -1,6 +1,7 @@
-//! A stand-in for `ncrypt.dll` under Wine, whose own has no keys that last: one software provider with keys in files.
-//! It is strict where Windows is, and where Windows is lenient but its documentation is not: a flag, a length or a
-//! buffer that this program should not pass is refused with `NTE_INVALID_PARAMETER`, which no caller expects.
+//! A stand-in for `ncrypt.dll` under Wine, whose own has no keys that last: one software provider
+//! with keys in files. It is strict where Windows is, and where Windows is lenient but its
+//! documentation is not: a flag, a length or a buffer that this program should not pass is refused
+//! with `NTE_INVALID_PARAMETER`, which no caller expects.
 #![cfg(windows)]
 #![allow(
     unsafe_code,
@@ -18,7 +19,9 @@ mod raw;
 use key::Key;
 use objects::{Object, Pending};
 use raw::{Status, text, write_all};
-use windows_sys::Win32::Security::Cryptography::{BCRYPT_PKCS1_PADDING_INFO, BCryptBufferDesc, NCryptKeyName};
+use windows_sys::Win32::Security::Cryptography::{
+    BCRYPT_PKCS1_PADDING_INFO, BCryptBufferDesc, NCryptKeyName,
+};
 
 const SOFTWARE: &str = "Microsoft Software Key Storage Provider";
 const MACHINE: u32 = 0x20;
@@ -39,11 +42,19 @@ fn answer(run: impl FnOnce() -> Result<(), Status>) -> i32 {
 
 /// Refuses a call that breaks the contract.
 fn demand(holds: bool) -> Result<(), Status> {
-    if holds { Ok(()) } else { Err(Status::INVALID_PARAMETER) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Status::INVALID_PARAMETER)
+    }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn NCryptOpenStorageProvider(out: *mut usize, name: *const u16, flags: u32) -> i32 {
+pub unsafe extern "system" fn NCryptOpenStorageProvider(
+    out: *mut usize,
+    name: *const u16,
+    flags: u32,
+) -> i32 {
     answer(|| {
         demand(!out.is_null() && flags == 0)?;
         if unsafe { text(name) }? != SOFTWARE {
@@ -64,7 +75,12 @@ pub unsafe extern "system" fn NCryptOpenKey(
 ) -> i32 {
     answer(|| {
         objects::provider(provider)?;
-        demand(!out.is_null() && legacy_spec == 0 && flags & !(MACHINE | SILENT) == 0 && flags & SILENT != 0)?;
+        demand(
+            !out.is_null()
+                && legacy_spec == 0
+                && flags & !(MACHINE | SILENT) == 0
+                && flags & SILENT != 0,
+        )?;
         let key = Key::load(&unsafe { text(name) }?, flags & MACHINE != 0)?;
         unsafe { out.write(objects::add(Object::Key(key))) };
         Ok(())
@@ -88,7 +104,9 @@ pub unsafe extern "system" fn NCryptImportKey(
         demand(flags & SILENT != 0 && flags & !(MACHINE | SILENT) == DO_NOT_FINALIZE)?;
         let [name] = unsafe { raw::parameters(list, [KEY_NAME]) }?;
         let name = raw::text_in(&name)?;
-        let key = Key::new(name, flags & MACHINE != 0, unsafe { raw::bytes(data, length) }?)?;
+        let key = Key::new(name, flags & MACHINE != 0, unsafe {
+            raw::bytes(data, length)
+        }?)?;
         if key.exists() {
             return Err(Status::EXISTS);
         }
@@ -111,12 +129,18 @@ pub unsafe extern "system" fn NCryptSetProperty(
         objects::with_pending(object, |key| match name.as_str() {
             "Export Policy" => {
                 demand(flags == PERSIST)?;
-                key.policy = u32::from_le_bytes(value.try_into().map_err(|_| Status::INVALID_PARAMETER)?);
+                key.policy =
+                    u32::from_le_bytes(value.try_into().map_err(|_| Status::INVALID_PARAMETER)?);
                 demand(key.policy & !3 == 0)
             }
             "Security Descr" => {
                 // Revision 1, self-relative, with a DACL.
-                demand(flags == DACL | PERSIST && value.len() > 20 && value[0] == 1 && value[3] & 0x80 != 0)?;
+                demand(
+                    flags == DACL | PERSIST
+                        && value.len() > 20
+                        && value[0] == 1
+                        && value[3] & 0x80 != 0,
+                )?;
                 key.descriptor = value.to_vec();
                 Ok(())
             }
@@ -224,7 +248,11 @@ pub unsafe extern "system" fn NCryptEnumKeys(
         demand(scope.is_null() && !out.is_null() && !state.is_null() && flags == MACHINE | SILENT)?;
         // The place in the list, in a block of its own, as Windows keeps it.
         let place = unsafe { state.read() };
-        let place = if place.is_null() { objects::block(&[0]) } else { place.cast::<u64>() };
+        let place = if place.is_null() {
+            objects::block(&[0])
+        } else {
+            place.cast::<u64>()
+        };
         unsafe { state.write(place.cast()) };
         let at = unsafe { place.read() };
         let names = Key::names()?;

@@ -1,5 +1,5 @@
-//! What the caller holds: providers, keys, keys that are not final, and blocks of memory. A handle that is not held, or
-//! is held no more, is refused.
+//! What the caller holds: providers, keys, keys that are not final, and blocks of memory. A handle
+//! that is not held, or is held no more, is refused.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,17 +32,26 @@ fn locked<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
 
 pub fn add(object: Object) -> usize {
     let mut held = locked(&HELD);
-    let handle = held.last_key_value().map_or(0x1000, |(handle, _)| handle + 8);
+    let handle = held
+        .last_key_value()
+        .map_or(0x1000, |(handle, _)| handle + 8);
     held.insert(handle, object);
     handle
 }
 
 pub fn get(handle: usize) -> Result<Object, Status> {
-    locked(&HELD).get(&handle).cloned().ok_or(Status::INVALID_HANDLE)
+    locked(&HELD)
+        .get(&handle)
+        .cloned()
+        .ok_or(Status::INVALID_HANDLE)
 }
 
 pub fn provider(handle: usize) -> Result<(), Status> {
-    if matches!(get(handle)?, Object::Provider) { Ok(()) } else { Err(Status::INVALID_HANDLE) }
+    if matches!(get(handle)?, Object::Provider) {
+        Ok(())
+    } else {
+        Err(Status::INVALID_HANDLE)
+    }
 }
 
 pub fn key(handle: usize) -> Result<Key, Status> {
@@ -53,7 +62,10 @@ pub fn key(handle: usize) -> Result<Key, Status> {
     }
 }
 
-pub fn with_pending(handle: usize, change: impl FnOnce(&mut Key) -> Result<(), Status>) -> Result<(), Status> {
+pub fn with_pending(
+    handle: usize,
+    change: impl FnOnce(&mut Key) -> Result<(), Status>,
+) -> Result<(), Status> {
     match locked(&HELD).get_mut(&handle) {
         Some(Object::Pending(pending)) => change(&mut pending.key),
         _ => Err(Status::INVALID_HANDLE),
@@ -61,14 +73,19 @@ pub fn with_pending(handle: usize, change: impl FnOnce(&mut Key) -> Result<(), S
 }
 
 pub fn finalize(handle: usize) -> Result<(), Status> {
-    let Object::Pending(Pending { key }) = get(handle)? else { return Err(Status::INVALID_HANDLE) };
+    let Object::Pending(Pending { key }) = get(handle)? else {
+        return Err(Status::INVALID_HANDLE);
+    };
     key.save()?;
     locked(&HELD).insert(handle, Object::Key(key));
     Ok(())
 }
 
 pub fn free(handle: usize) -> Result<(), Status> {
-    locked(&HELD).remove(&handle).map(|_| ()).ok_or(Status::INVALID_HANDLE)
+    locked(&HELD)
+        .remove(&handle)
+        .map(|_| ())
+        .ok_or(Status::INVALID_HANDLE)
 }
 
 /// A block that the caller frees.
@@ -84,11 +101,20 @@ pub fn key_name(name: &str) -> *mut NCryptKeyName {
     let header = size_of::<NCryptKeyName>() / 8;
     let mut units: Vec<u16> = name.encode_utf16().chain([0]).collect();
     units.resize(units.len().next_multiple_of(4), 0);
-    let packed = units.chunks(4).map(|four| four.iter().rev().fold(0, |word, unit| word << 16 | u64::from(*unit)));
+    let packed = units.chunks(4).map(|four| {
+        four.iter()
+            .rev()
+            .fold(0, |word, unit| word << 16 | u64::from(*unit))
+    });
     let words: Vec<u64> = vec![0; header].into_iter().chain(packed).collect();
     let start = block(&words);
     let strings = start.wrapping_add(header).cast::<u16>();
-    let description = NCryptKeyName { pszName: strings, pszAlgid: strings, dwLegacyKeySpec: 0, dwFlags: 0x20 };
+    let description = NCryptKeyName {
+        pszName: strings,
+        pszAlgid: strings,
+        dwLegacyKeySpec: 0,
+        dwFlags: 0x20,
+    };
     let start = start.cast::<NCryptKeyName>();
     // SAFETY: the block begins with room for it.
     unsafe { start.write(description) };
@@ -97,5 +123,9 @@ pub fn key_name(name: &str) -> *mut NCryptKeyName {
 
 pub fn free_block(start: usize) -> Result<(), Status> {
     let freed = start == 0 || locked(&BLOCKS).remove(&start).is_some();
-    if freed { Ok(()) } else { Err(Status::INVALID_HANDLE) }
+    if freed {
+        Ok(())
+    } else {
+        Err(Status::INVALID_HANDLE)
+    }
 }

@@ -26,7 +26,10 @@ pub unsafe fn text(start: *const u16) -> Result<String, Status> {
     if start.is_null() {
         return Err(Status::INVALID_PARAMETER);
     }
-    let units: Vec<u16> = (0..).map(|i| unsafe { *start.add(i) }).take_while(|unit| *unit != 0).collect();
+    let units: Vec<u16> = (0..)
+        .map(|i| unsafe { *start.add(i) })
+        .take_while(|unit| *unit != 0)
+        .collect();
     String::from_utf16(&units).map_err(|_| Status::INVALID_PARAMETER)
 }
 
@@ -71,7 +74,12 @@ pub unsafe fn parameters<const N: usize>(
 }
 
 /// The answer of a call that is made twice: without room only the size.
-pub unsafe fn write_all(value: &[u8], output: *mut u8, room: u32, size: *mut u32) -> Result<(), Status> {
+pub unsafe fn write_all(
+    value: &[u8],
+    output: *mut u8,
+    room: u32,
+    size: *mut u32,
+) -> Result<(), Status> {
     if size.is_null() || (output.is_null() && room != 0) {
         return Err(Status::INVALID_PARAMETER);
     }
