@@ -6,17 +6,17 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pfx::Profile;
-use pfxvault::backup::{self, Request};
 use pfxvault::commands::create;
-use pfxvault::drill;
-use pfxvault::media::FolderVolume;
-use pfxvault::open::{self, Wanted};
-use pfxvault::server::{Held, Holdings};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::{Held, Holdings};
+use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
-use pfxvault::throwaway::{Authority, Kind};
-use pfxvault::vault::identity::{RecoveryKey, Secret};
-use pfxvault::vault::medium::Medium;
+use pfxvault::workflow::backup::{self, Request};
+use pfxvault::workflow::drill;
+use pfxvault::workflow::unlock::{self, Wanted};
 use secret::Passphrase;
+use vault::identity::{RecoveryKey, Secret};
+use vault::medium::Medium;
 
 const KEY_PAIRS: usize = 1_000;
 
@@ -24,7 +24,7 @@ const KEY_PAIRS: usize = 1_000;
 /// depends on it.
 fn holdings(now: jiff::Timestamp) -> Holdings {
     let authority = Authority::new("Bench", now).unwrap();
-    let key = pfxvault::throwaway::new_key(Kind::Rsa).unwrap();
+    let key = pfxvault::keypair::throwaway::new_key(Kind::Rsa).unwrap();
     let held = |n: usize| Held {
         pair: authority
             .issue_for(&[&format!("site{n}.example.com")], &key, now)
@@ -83,7 +83,7 @@ fn whole_server(criterion: &mut Criterion) {
     group.bench_function("backup", |bencher| {
         bencher.iter(|| back_up(&mut state, &media, &holdings, now))
     });
-    let opened = open::open(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
+    let opened = unlock::open(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
     let from = opened
         .find(state.server(), &Wanted::Newest, &|_| true)
         .unwrap();

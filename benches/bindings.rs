@@ -5,14 +5,14 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use pfxvault::keypair::{Certificate, KeyPair};
-use pfxvault::restore::{Incoming, Mapping, Moving, Options, Order, bindings, plan};
-use pfxvault::server::iis::blob::Home;
-use pfxvault::server::iis::{
+use pfxvault::change::{Incoming, Mapping, Moving, Options, Order, bindings, plan};
+use pfxvault::iis::blob::Home;
+use pfxvault::iis::{
     Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Record, Seen, Site, SiteMap,
     Snapshot, StoreName, StoredCertificate, public_key,
 };
-use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keypair::{Certificate, KeyPair};
 
 const SITES: usize = 500;
 const KEY_PAIRS: usize = 800;

@@ -124,7 +124,7 @@ pub struct SourceFiles {
 #[derive(Debug, Args, Clone)]
 pub struct From {
     #[arg(long, value_name = "SOURCE")]
-    #[cfg_attr(windows, arg(default_value = crate::server::IIS))]
+    #[cfg_attr(windows, arg(default_value = crate::keystore::IIS))]
     pub(crate) from: String,
     #[command(flatten)]
     pub(crate) files: SourceFiles,
@@ -203,7 +203,7 @@ impl Backup {
         Self {
             names: Vec::new(),
             from: From {
-                from: crate::server::IIS.to_owned(),
+                from: crate::keystore::IIS.to_owned(),
                 files: SourceFiles {
                     key: None,
                     source_password_file: None,
@@ -301,7 +301,7 @@ pub struct Restore {
     #[command(flatten)]
     pub(crate) change: Change,
     #[arg(long, value_name = "DEST")]
-    #[cfg_attr(windows, arg(default_value = crate::server::IIS))]
+    #[cfg_attr(windows, arg(default_value = crate::keystore::IIS))]
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) into: Into,

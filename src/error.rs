@@ -1,6 +1,13 @@
 //! What a user can be told when something fails: message, cause, hint, and the exit code.
 
-use crate::text::Text;
+use std::io;
+
+use vault::medium::MediumError;
+use vault::seal::Unsealed;
+use vault::survey::NotOurs;
+
+use crate::message::Text;
+use crate::text;
 
 /// How a run ended, as the process's exit code. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,5 +72,49 @@ impl Error {
     /// The command line, or an answer that only a person can give.
     pub fn usage(text: Text) -> Self {
         Self::new(Exit::Usage, text)
+    }
+}
+
+/// Why a medium refused, without its name.
+pub fn medium_reason(error: &MediumError) -> Text {
+    match error.source.kind() {
+        io::ErrorKind::InvalidData => text!("reason-reads-back-other", path = error.path.as_str()),
+        _ => text!(
+            "reason-medium",
+            path = error.path.as_str(),
+            reason = &error.source
+        ),
+    }
+}
+
+impl From<MediumError> for Error {
+    fn from(error: MediumError) -> Self {
+        let reason = medium_reason(&error);
+        Self::failed(text!(
+            "error-medium",
+            medium = error.medium.as_str(),
+            reason = reason
+        ))
+    }
+}
+
+impl From<Unsealed> for Error {
+    fn from(_: Unsealed) -> Self {
+        Self::failed(text!("error-signing"))
+    }
+}
+
+impl From<NotOurs> for Error {
+    fn from(why: NotOurs) -> Self {
+        let text = match why {
+            NotOurs::NoStatement {
+                medium,
+                generations,
+            } => {
+                text!("error-no-statement", medium = medium, count = generations)
+            }
+            NotOurs::Stranger { medium } => text!("error-not-our-vault", medium = medium),
+        };
+        Self::new(Exit::NoVault, text)
     }
 }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use pfxvault::cli::{self, Cli};
+use pfxvault::commands;
 use pfxvault::console::{Console, Language};
-use pfxvault::{commands, system};
+use pfxvault::platform::system;
 
 fn main() -> ExitCode {
     system::harden_process();

@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
-use crate::files::Unprotected;
 use crate::keypair::Certificate;
-use crate::left_out::{self, Described};
+use crate::platform::private_files::Unprotected;
 use crate::text;
-use crate::vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
-use crate::vault::id::{Hash, Number, ServerId, VaultId};
-use crate::vault::request::Request;
-use crate::vault::sign::SigningKey;
-use crate::vault::trust::{Statement, Trust};
+use crate::workflow::left_out::{self, Described};
+use vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
+use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::request::Request;
+use vault::sign::SigningKey;
+use vault::trust::{Statement, Trust};
 
 /// Generations whose key pairs are all still described in memory, for `list` and `contents` without
 /// a passphrase.
@@ -150,7 +150,8 @@ impl State {
     /// # Errors
     /// If a state is already there, or the folder cannot be made private.
     pub fn create(folder: &Path, vault: VaultId, server_name: &str) -> Result<Self> {
-        crate::files::create_private_folder(folder).map_err(|e| unwritable(folder, &e))?;
+        crate::platform::private_files::create_private_folder(folder)
+            .map_err(|e| unwritable(folder, &e))?;
         refuse_shared(folder)?;
         let lock = lock(folder)?;
         let key = SigningKey::generate().map_err(|_| no_random())?;
@@ -164,7 +165,8 @@ impl State {
     /// # Errors
     /// If the folder cannot be made private or written.
     pub fn request(folder: &Path, server_name: &str) -> Result<Request> {
-        crate::files::create_private_folder(folder).map_err(|e| unwritable(folder, &e))?;
+        crate::platform::private_files::create_private_folder(folder)
+            .map_err(|e| unwritable(folder, &e))?;
         refuse_shared(folder)?;
         let _lock = lock(folder)?;
         let key = match read_request(folder)? {
@@ -556,7 +558,7 @@ impl StoredStatement {
 
 /// Where host state lies unless `--state` names another place.
 pub fn default_folder() -> Option<PathBuf> {
-    crate::system::state_folder()
+    crate::platform::system::state_folder()
 }
 
 fn lock(folder: &Path) -> Result<File> {
@@ -576,8 +578,8 @@ fn read_request(folder: &Path) -> Result<Option<Request>> {
     if !folder.join(REQUEST).exists() || !folder.join("server.key").exists() {
         return Ok(None);
     }
-    let text =
-        crate::files::read_input(&folder.join(REQUEST)).map_err(|e| unreadable(folder, &e))?;
+    let text = crate::platform::private_files::read_input(&folder.join(REQUEST))
+        .map_err(|e| unreadable(folder, &e))?;
     let request = Request::parse(&text).ok_or_else(|| damaged(folder))?;
     let same = read_key(folder)?.public() == request.key;
     Ok(same.then_some(request))
@@ -590,25 +592,26 @@ fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
         fs::remove_file(folder.join("server.key"))?;
     }
     let seed = Zeroizing::new(BASE64.encode(&*key.seed()));
-    crate::files::create_private(
+    crate::platform::private_files::create_private(
         &folder.join("server.key"),
-        &crate::system::protect(seed.as_bytes())?,
+        &crate::platform::system::protect(seed.as_bytes())?,
     )
 }
 
 fn read_key(folder: &Path) -> Result<SigningKey> {
-    let stored =
-        crate::files::read_input(&folder.join("server.key")).map_err(|e| unreadable(folder, &e))?;
-    let text = match crate::system::unprotect(&stored).map_err(|e| unreadable(folder, &e))? {
-        Unprotected::Secret(text) => text,
-        Unprotected::OtherMachine => {
-            return Err(Error::failed(text!(
-                "error-state-other-machine",
-                folder = folder
-            )));
-        }
-        Unprotected::Damaged => return Err(damaged(folder)),
-    };
+    let stored = crate::platform::private_files::read_input(&folder.join("server.key"))
+        .map_err(|e| unreadable(folder, &e))?;
+    let text =
+        match crate::platform::system::unprotect(&stored).map_err(|e| unreadable(folder, &e))? {
+            Unprotected::Secret(text) => text,
+            Unprotected::OtherMachine => {
+                return Err(Error::failed(text!(
+                    "error-state-other-machine",
+                    folder = folder
+                )));
+            }
+            Unprotected::Damaged => return Err(damaged(folder)),
+        };
     let seed = BASE64
         .decode(text.trim_ascii_end())
         .map(Zeroizing::new)
@@ -624,7 +627,7 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(folder.join(name))?;
-    crate::media::flush_folder(folder)
+    crate::platform::media::flush_folder(folder)
 }
 
 /// Refuses a state folder that others can write: an ordinary user could have planted it, and with
@@ -633,7 +636,7 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When it is so, or nobody can tell.
 pub fn refuse_shared(folder: &Path) -> Result<()> {
-    match crate::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
+    match crate::platform::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
         true => Err(Error::failed(text!("error-state-shared", folder = folder))),
         false => Ok(()),
     }
@@ -671,7 +674,7 @@ pub fn no_random() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, Kind};
 
     #[test]
     fn what_is_known_of_a_certificate_is_known_until_it_ends_and_of_no_other() {

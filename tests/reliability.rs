@@ -8,17 +8,17 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
 use pfx::Profile;
-use pfxvault::backup::{self, Done, Request};
 use pfxvault::commands::create;
-use pfxvault::media::{Entry, EntryKind, Reading, Volume};
-use pfxvault::server::{Held, Holdings};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::{Held, Holdings};
 use pfxvault::state::State;
-use pfxvault::throwaway::{Authority, Kind};
-use pfxvault::vault::id::Number;
-use pfxvault::vault::identity::RecoveryKey;
-use pfxvault::vault::medium::Medium;
-use pfxvault::vault::survey::Survey;
+use pfxvault::workflow::backup::{self, Done, Request};
 use secret::Passphrase;
+use vault::id::Number;
+use vault::identity::RecoveryKey;
+use vault::medium::Medium;
+use vault::survey::Survey;
+use vault::volume::{Entry, EntryKind, Reading, Volume};
 
 const SECTOR: usize = 512;
 const DISK: usize = 1 << 21;
@@ -324,7 +324,7 @@ impl Bench {
     /// vault it is.
     fn whole(&self, image: Vec<u8>) -> Vec<u32> {
         let media = medium(&Disk::of(image));
-        let nothing = pfxvault::vault::trust::Trust::new(self.state.vault().clone());
+        let nothing = vault::trust::Trust::new(self.state.vault().clone());
         let Ok(survey) = Survey::of(
             &media,
             self.state.vault().clone(),

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pfxvault::vault::parcel::Parcel;
+use vault::parcel::Parcel;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Parcel::parse(bytes.to_vec());

@@ -7,12 +7,12 @@ use serde_json::json;
 use crate::cli::Access;
 use crate::commands::{Run, retire, write_recovery_key};
 use crate::error::{Error, Exit, Result};
-use crate::open::Opened;
 use crate::text;
-use crate::vault::id::Hash;
-use crate::vault::identity::{Owner, RecoveryKey};
-use crate::vault::medium::{HALVES, MAX_IDENTITIES};
-use crate::vault::trust::{Statement, Word};
+use crate::workflow::unlock::Opened;
+use vault::id::Hash;
+use vault::identity::{Owner, RecoveryKey};
+use vault::medium::{HALVES, MAX_IDENTITIES};
+use vault::trust::{Statement, Word};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Access) -> Result<Exit> {
@@ -41,7 +41,7 @@ struct NewSecrets<'a> {
 
 fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     let media = run.vault_media_or_inserted(media)?;
-    let trust = crate::verify::trust_of(&media, run.memory().state.as_ref())?;
+    let trust = crate::workflow::verify::trust_of(&media, run.memory().state.as_ref())?;
     let opening: Vec<&str> = trust.recipients().collect();
     run.console.say(&text!(
         "access-headline",

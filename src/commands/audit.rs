@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::audit::{self, Here, Judged, Level, Seen};
 use crate::cli::Audit;
 use crate::commands::contents::left_out_document;
 use crate::commands::list::last_backup;
@@ -13,22 +12,25 @@ use crate::commands::status::is_closed;
 use crate::commands::{Run, day, short};
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
-use crate::files;
+use crate::iis::{self, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
-use crate::left_out::{self, LeftOut};
-use crate::media::{self, Device, Facts, Reading};
+use crate::message::Text;
+use crate::platform::media::{self, Device, Facts};
+use crate::platform::private_files;
 use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, Found, Known, Owner, Protection};
-use crate::server::iis::{self, StoreName, StoredCertificate};
+use crate::session::here;
 use crate::state::State;
 use crate::text;
-use crate::text::Text;
-use crate::vault::catalog::{Exception, Retired};
-use crate::vault::id::{Number, ServerId};
-use crate::vault::medium::Medium;
-use crate::vault::survey::Survey;
-use crate::vault::trust::Trust;
-use crate::verify::{self, Finding};
+use crate::workflow::audit::{self, Here, Judged, Level, Seen};
+use crate::workflow::left_out::{self, LeftOut};
+use crate::workflow::verify::{self, Finding};
+use vault::catalog::{Exception, Retired};
+use vault::id::{Number, ServerId};
+use vault::medium::Medium;
+use vault::survey::Survey;
+use vault::trust::Trust;
+use vault::volume::Reading;
 
 /// Everything that is shown.
 struct Report<'a> {
@@ -49,7 +51,7 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
     let here: Vec<Here> = media.iter().map(look).collect();
     let unsaved = unsaved(run, state);
     let remaining = remaining(state, &media);
-    let served = iis::folders_served();
+    let served = here::folders_served();
     let scan = (!args.scan.is_empty())
         .then(|| scanned(run, &args.scan, &served, state))
         .transpose()?;
@@ -108,7 +110,7 @@ fn look(medium: &Medium) -> Here {
     Here {
         name: medium.name.clone(),
         label,
-        facts: medium.facts(),
+        facts: media::facts_of(medium),
     }
 }
 
@@ -159,7 +161,7 @@ fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
 /// What this server's certificate stores hold; `None` where there are none, or this process may not
 /// look.
 fn stored() -> Option<Vec<iis::Seen>> {
-    iis::look(iis::here().ok()?, &StoreName::WITH_KEYS).ok()
+    iis::look(here::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
 fn scanned(
@@ -605,7 +607,7 @@ fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
     }
     page.section(&words(text!("page-signature")));
     page.paragraph(&words(text!("page-signature-line")));
-    files::create_private(path, page.render().as_bytes())
+    private_files::create_private(path, page.render().as_bytes())
         .map_err(|e| Error::failed(text!("error-page", path = path, reason = &e)))
 }
 

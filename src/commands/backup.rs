@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::backup::{self, Done, OnMedium, Outcome, Request};
 use crate::cli::Backup;
-use crate::commands::{Run, create, day, parcel_file};
+use crate::commands::{Run, create, day, parcel_path};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
+use crate::iis::SiteMap;
 use crate::keypair::Certificate;
-use crate::media;
+use crate::keystore::keep_used;
+use crate::keystore::{Holdings, Unreadable};
+use crate::platform::media;
 use crate::rules::{self, Stored};
-use crate::server::iis::{SiteMap, folders_served, keep_used};
-use crate::server::{Holdings, Unreadable};
+use crate::session::here::folders_served;
 use crate::state::{Acknowledged, State};
 use crate::text;
-use crate::vault::medium::Medium;
-use crate::verify::Level;
+use crate::workflow::backup::{self, Done, OnMedium, Outcome, Request};
+use crate::workflow::verify::Level;
 use secret::Password;
+use vault::medium::Medium;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Backup) -> Result<Exit> {
@@ -51,7 +53,7 @@ pub(super) fn back_up_from(
     let parcels = parcels(run, to)?;
     let names: Vec<_> = to
         .iter()
-        .filter(|name| parcel_file(name).is_none())
+        .filter(|name| parcel_path(name).is_none())
         .cloned()
         .collect();
     let media: Vec<Medium> = names
@@ -147,7 +149,7 @@ pub fn keep_in_outbox(run: &Run<'_>) -> Result<()> {
 
 /// Parcels to seal: each a new file, wherever it may pass.
 fn parcels(run: &Run<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
-    let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_file(name)).collect();
+    let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_path(name)).collect();
     let served = folders_served();
     for file in &files {
         let warnings = rules::judge_served(file, Stored::Parcel, &served, &run.exceptions)?;
@@ -414,7 +416,7 @@ fn say_unused(run: &Run<'_>, holdings: &Holdings) {
 
 /// Two folders of one stick are one medium.
 fn warn_of_one_device(run: &Run<'_>, media: &[Medium]) {
-    let facts: Vec<_> = media.iter().filter_map(Medium::facts).collect();
+    let facts: Vec<_> = media.iter().filter_map(media::facts_of).collect();
     if media::independent(&facts) < facts.len() {
         let names: Vec<_> = media.iter().map(|medium| medium.name.as_str()).collect();
         run.console

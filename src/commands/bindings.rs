@@ -6,20 +6,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::change::bindings::{self, Unclear};
+use crate::change::plan::{Action, Plan};
+use crate::change::{Bound, Fate, Mapping, Moving, Order, Shown, appcmd};
 use crate::cli::Restore;
 use crate::commands::restore::Ready;
 use crate::commands::{Run, day};
 use crate::console::Enter;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::{Certificate, Lower, Remaining};
-use crate::restore::bindings::{self, Unclear};
-use crate::restore::plan::{Action, Plan};
-use crate::restore::{Bound, Fate, Mapping, Moving, Order, Shown, appcmd};
-use crate::served::{self, Verdict};
-use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
+use crate::message::Text;
+use crate::platform::private_files;
 use crate::text;
-use crate::text::Text;
+use crate::tls::ask::{self, Verdict};
 
 /// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing
 /// can be bound.
@@ -202,7 +202,7 @@ fn mapping(run: &Run<'_>, args: &Restore, from: &SiteMap, here: &SiteMap) -> Res
 }
 
 fn load(path: &Path) -> Result<Mapping> {
-    let bytes = files::read_input(path)
+    let bytes = private_files::read_input(path)
         .map_err(|e| Error::usage(text!("error-map-file", path = path, reason = &e)))?;
     Mapping::parse(&String::from_utf8_lossy(&bytes))
 }
@@ -343,7 +343,7 @@ fn ask_over_tls<'a>(run: &Run<'_>, bound: &'a [Bound], authorities: &[Vec<u8>]) 
             .progress(&text!("progress-tls", count = asked.len()));
     }
     let checks: Vec<_> = asked.iter().map(|(_, check)| *check).collect();
-    let verdicts = served::confirm(&checks, authorities);
+    let verdicts = ask::confirm(&checks, authorities);
     let mut good = true;
     for remark in checks
         .iter()

@@ -8,18 +8,18 @@ use crate::commands::{Run, day, short, standing};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Remaining;
-use crate::left_out::{self, LeftOut};
-use crate::media::Reading;
-use crate::open::{self, OpenGeneration, Opened, Wanted};
-use crate::server;
+use crate::keystore;
+use crate::message::Text;
 use crate::state::{State, Written};
 use crate::text;
-use crate::text::Text;
-use crate::vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
-use crate::vault::id::ServerId;
-use crate::vault::medium::Medium;
-use crate::vault::record::{Record, key_pair_file};
-use crate::vault::survey::Survey;
+use crate::workflow::left_out::{self, LeftOut};
+use crate::workflow::unlock::{self, OpenGeneration, Opened, Wanted};
+use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
+use vault::id::ServerId;
+use vault::medium::Medium;
+use vault::record::{Record, key_pair_file};
+use vault::survey::Survey;
+use vault::volume::Reading;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
@@ -158,7 +158,7 @@ impl<'a> Shown<'a> {
         };
         let is_meant = |about: &AboutKeyPair| is_called(about, names);
         let file = |at: usize| key_pair_file(at + 1);
-        let mut doubts = open::speaks_against(survey, own, Some(state));
+        let mut doubts = unlock::speaks_against(survey, own, Some(state));
         if !survey.check(generation, Reading::Cached).is_whole() {
             doubts.push(text!(
                 "doubt-damaged",
@@ -338,7 +338,7 @@ fn is_called(about: &AboutKeyPair, names: &[String]) -> bool {
     names.is_empty()
         || names
             .iter()
-            .any(|name| server::is_called(name, &about.thumbprint, labels()))
+            .any(|name| keystore::is_called(name, &about.thumbprint, labels()))
 }
 
 /// As [`is_called`], for an entry of a catalog.

@@ -4,16 +4,17 @@ use serde_json::json;
 
 use crate::cli::Copy;
 use crate::commands::Run;
-use crate::copy::{self, Copied};
 use crate::error::{Exit, Result};
-use crate::history;
-use crate::media::Reading;
+use crate::platform::media;
 use crate::state::{State, no_random};
 use crate::text;
-use crate::vault::medium::Medium;
-use crate::vault::readme::Label;
-use crate::vault::survey::Survey;
-use crate::verify::{self, Finding, Level};
+use crate::workflow::copy::{self, Copied};
+use crate::workflow::history;
+use crate::workflow::verify::{self, Finding, Level};
+use vault::medium::Medium;
+use vault::readme::Label;
+use vault::survey::Survey;
+use vault::volume::Reading;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
@@ -39,7 +40,7 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
     if !there {
         let name = state
             .as_ref()
-            .map_or_else(crate::media::host_name, State::next_label);
+            .map_or_else(media::host_name, State::next_label);
         target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
     }
     let name = target.name.clone();
@@ -106,7 +107,7 @@ fn refuse_another_vault(survey: &Survey<'_>) -> Result<()> {
         Ok(vault) if vault == survey.trust.vault => Ok(()),
         Err(error) if error.exit != Exit::NoVault => Err(error),
         Err(_) if survey.is_of_vault(0) => Ok(()),
-        _ => Err(survey.not_ours(0)),
+        _ => Err(survey.not_ours(0).into()),
     }
 }
 
@@ -126,8 +127,9 @@ fn news(state: Option<&State>, survey: &Survey<'_>, there: bool) -> Vec<Finding>
     let state = state.filter(|state| *state.vault() == survey.trust.vault);
     let target = survey.medium(0);
     if !there {
-        let remade =
-            state.map(|state| history::remade(state, &target.name, None, &target.descriptor()));
+        let remade = state.map(|state| {
+            history::remade(state, &target.name, None, &media::descriptor_of(&target))
+        });
         return remade.flatten().into_iter().collect();
     }
     let mut news = state
@@ -150,9 +152,9 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
     seen.newest.clone_from(&copied.newest);
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
-    seen.is_on(target.descriptor());
+    seen.is_on(media::descriptor_of(&target));
     if !copied.added.is_empty() {
-        seen.written_during = Some(target.attachment().unwrap_or_default());
+        seen.written_during = Some(media::attachment_of(target).unwrap_or_default());
     }
     let survey = Survey::of(
         std::slice::from_ref(target),

@@ -6,11 +6,11 @@ use crate::commands::{Run, write_recovery_key};
 use crate::error::{Error, Exit, Result};
 use crate::state::{State, no_random};
 use crate::text;
-use crate::vault::id::Hash;
-use crate::vault::identity::{Owner, RecoveryKey};
-use crate::vault::medium::Medium;
-use crate::vault::trust::{Statement, Word};
 use secret::Passphrase;
+use vault::id::Hash;
+use vault::identity::{Owner, RecoveryKey};
+use vault::medium::Medium;
+use vault::trust::{Statement, Word};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Create) -> Result<Exit> {
@@ -46,7 +46,7 @@ pub fn create(
         Some(path) => write_recovery_key(run.console, &recovery, path)?,
         None => run.console.hand_over_recovery_key(&recovery)?,
     }
-    let name = server_name.unwrap_or_else(crate::media::host_name);
+    let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     let state = found(
         &folder,
         medium,
@@ -93,6 +93,6 @@ pub fn found(
     state.remember_identities(&identities.each_ref().map(Vec::as_slice));
     // The medium first: were the state kept without it, the next try would find this machine
     // enrolled in nothing.
-    crate::backup::add_medium(&mut state, medium, label)?;
+    crate::workflow::backup::add_medium(&mut state, medium, label)?;
     Ok(state)
 }

@@ -5,26 +5,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::backup::{self, Request};
 use crate::commands::{Run, create};
-use crate::drill;
 use crate::error::{Error, Exit, Result};
-use crate::media::FolderVolume;
-use crate::open::{self, Opened, Wanted};
-use crate::server::{self, Destination, Holdings, Placed, Source, Writing};
+use crate::keypair::throwaway::{Authority, Kind};
+use crate::keystore::{self, Destination, Holdings, Placed, Source, Writing};
+use crate::message::Text;
+use crate::platform::media::FolderVolume;
 use crate::state::{State, no_random};
 use crate::text;
-use crate::text::Text;
-use crate::throwaway::{Authority, Kind};
-use crate::vault::generation::{Draft, Place};
-use crate::vault::identity::{RecoveryKey, Secret};
-use crate::vault::medium::Medium;
-use crate::vault::seal::Recipients;
-use crate::vault::sign::SigningKey;
-use crate::verify::{self, Report};
+use crate::workflow::backup::{self, Request};
+use crate::workflow::drill;
+use crate::workflow::unlock::{self, Opened, Wanted};
+use crate::workflow::verify::{self, Report};
 use pfx::Profile;
 use secret::words;
 use secret::{Passphrase, Password};
+use vault::generation::{Draft, Place};
+use vault::identity::{RecoveryKey, Secret};
+use vault::medium::Medium;
+use vault::seal::Recipients;
+use vault::sign::SigningKey;
 
 /// Names and kinds of the key pairs, as a small server might have them.
 const KEY_PAIRS: [(&[&str], Kind); 5] = [
@@ -193,11 +193,11 @@ impl Stage<'_> {
     ) -> Result<Opened<'m>> {
         self.tell(&text!("demo-forgotten"));
         let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
-        match open::open(media, &guess, None, self.run.now) {
+        match unlock::open(media, &guess, None, self.run.now) {
             Err(error) if error.exit == Exit::WrongSecret => {}
             _ => return Err(broken("demo-forgotten")),
         }
-        let opened = open::open(media, &Secret::RecoveryKey(recovery), None, self.run.now)?;
+        let opened = unlock::open(media, &Secret::RecoveryKey(recovery), None, self.run.now)?;
         self.tell(&text!(
             "demo-recovery",
             count = opened.newest_of_each().len()
@@ -262,7 +262,7 @@ impl Stage<'_> {
     }
 
     fn read(&self, folder: &Path) -> Result<Holdings> {
-        let holdings = server::read(
+        let holdings = keystore::read(
             &Source::Folder(folder.to_owned()),
             &self.pfx_password,
             self.run.now,
@@ -314,7 +314,7 @@ fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
             .ok_or_else(|| broken("demo-forged"))?,
         prev: newest,
         time: now,
-        due: crate::vault::text::day_of(now),
+        due: vault::text::day_of(now),
         trust: state.trust.statements.keys().copied().collect(),
     });
     draft.add(recipients.seal(b"a key pair of the stranger's own")?);

@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::cli::Drill;
 use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_document};
 use crate::commands::{Run, standing};
-use crate::drill::{self, Proof, Proven};
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
-use crate::left_out;
-use crate::open::OpenGeneration;
 use crate::text;
-use crate::vault::catalog;
+use crate::workflow::drill::{self, Proof, Proven};
+use crate::workflow::left_out;
+use crate::workflow::unlock::OpenGeneration;
+use vault::catalog;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::cli::Afterwards;
-use crate::commands::{Run, parcel_file, place_of};
+use crate::commands::{Run, parcel_path, place_of};
 use crate::console::Enter;
 use crate::error::Exit;
-use crate::media::{self, Device, NotEjected};
+use crate::platform::media::{self, Device, NotEjected};
 use crate::text;
-use crate::vault::medium::Medium;
+use vault::medium::Medium;
 
 impl Run<'_> {
     /// Ejects sticks as the options say, or as a person who can be asked says of each removable
@@ -24,7 +24,7 @@ impl Run<'_> {
         let mut ejected = Vec::new();
         let sticks: Vec<&String> = media
             .iter()
-            .filter(|name| parcel_file(name).is_none())
+            .filter(|name| parcel_path(name).is_none())
             .collect();
         for name in &sticks {
             if (wish.eject || (ask && !wish.keep_mounted && self.is_to_be_ejected(name)))

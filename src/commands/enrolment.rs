@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::ServersAdd;
-use crate::commands::{Declared, Run, parcel_file};
+use crate::commands::{Declared, Run, parcel_path};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::files;
-use crate::media::Reading;
+use crate::platform::private_files;
 use crate::state::State;
 use crate::text;
-use crate::vault::id::{ServerId, VaultId};
-use crate::vault::medium::Medium;
-use crate::vault::parcel::{self, Parcel};
-use crate::vault::request::Request;
-use crate::vault::survey::Survey;
-use crate::vault::trust::{Trust, Word};
+use crate::workflow::parcel_file;
+use vault::id::{ServerId, VaultId};
+use vault::medium::Medium;
+use vault::parcel::{self};
+use vault::request::Request;
+use vault::survey::Survey;
+use vault::trust::{Trust, Word};
+use vault::volume::Reading;
 
 /// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same
 /// key.
@@ -36,7 +37,7 @@ pub fn request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Resul
 
 fn write_request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Result<Request> {
     let folder = run.new_state_folder()?;
-    let name = server_name.unwrap_or_else(crate::media::host_name);
+    let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     let request = State::request(&folder, &name)?;
     let created = std::fs::File::create_new(file).and_then(|mut created| {
         created.write_all(request.render().as_bytes())?;
@@ -70,7 +71,7 @@ pub fn offer(run: &Run<'_>, yes: bool) {
     {
         return run.console.mention(&text!("enrol-later"));
     }
-    let usual = PathBuf::from(format!("{}.req", crate::media::host_name()));
+    let usual = PathBuf::from(format!("{}.req", crate::platform::media::host_name()));
     let usual = std::env::current_dir().unwrap_or_default().join(usual);
     let written = run
         .console
@@ -160,7 +161,7 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
 }
 
 fn read_request(file: &Path) -> Result<Request> {
-    let bytes = files::read_input(file)
+    let bytes = private_files::read_input(file)
         .map_err(|e| Error::usage(text!("error-source-unreadable", path = file, reason = &e)))?;
     Request::parse(&bytes).ok_or_else(|| Error::failed(text!("error-request-flaw", path = file)))
 }
@@ -234,7 +235,7 @@ fn write_answer(path: &Path, trust: &Trust, identities: &[&[u8]]) -> Result<()> 
     let identities: Vec<_> = identities.iter().map(|file| file.to_vec()).collect();
     let bytes = parcel::render(None, &statements, &identities);
     let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
-    parcel::write(path, &bytes)
+    parcel_file::write(path, &bytes)
         .map_err(|e| Error::failed(text!("error-parcel-unwritable", path = path, reason = &e)))
 }
 
@@ -250,7 +251,7 @@ pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
             .ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
         None => run
             .console
-            .confirm_vault(crate::verify::owner_of(&media, None)?)?,
+            .confirm_vault(crate::workflow::verify::owner_of(&media, None)?)?,
     };
     let survey = Survey::of(
         &media,
@@ -259,7 +260,7 @@ pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
         Reading::Cached,
     )?;
     if !survey.is_of_vault(0) {
-        return Err(survey.not_ours(0));
+        return Err(survey.not_ours(0).into());
     }
     let id = request.server();
     if survey.trust.servers.get(&id) != Some(&request.key) || !survey.trust.may_write(id) {
@@ -286,9 +287,9 @@ pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
 
 /// The file that `add --answer` wrote, or a medium of the vault.
 fn answer(run: &Run<'_>, from: &str) -> Result<Medium> {
-    let file = parcel_file(from).unwrap_or_else(|| crate::media::typed(from));
+    let file = parcel_path(from).unwrap_or_else(|| crate::platform::media::typed(from));
     if file.is_file() {
-        return Ok(Medium::of_parcel(from, Parcel::open(&file)?));
+        return Ok(Medium::of_parcel(from, parcel_file::open(&file)?));
     }
     let medium = run.medium(from)?;
     match medium.has_vault()? {

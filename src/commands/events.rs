@@ -1,17 +1,17 @@
 //! What a run writes into the system's event log: every private key that left, came or went, and
 //! every rule that refused.
 
+use crate::change::{Action, PlacedKey, Plan, Step};
 use crate::commands::Run;
 use crate::error::{Exit, Result};
-use crate::event::Event;
+use crate::iis::{Iis, KeyLink, StoreName};
 use crate::keypair::Certificate;
-use crate::restore::{Action, PlacedKey, Plan, Step};
-use crate::server::Holdings;
-use crate::server::iis::{Iis, KeyLink, StoreName};
-use crate::system;
+use crate::keystore::Holdings;
+use crate::message::Text;
+use crate::platform::event::Event;
+use crate::platform::system;
 use crate::text;
-use crate::text::Text;
-use crate::vault::catalog::Exception;
+use vault::catalog::Exception;
 
 impl Run<'_> {
     /// Writes one event. Where that fails it is said; it is no reason to fail what the event is

@@ -5,8 +5,8 @@ use crate::cli::Export;
 use crate::commands::Run;
 use crate::commands::restore::{Ready, is_named, place};
 use crate::error::{Exit, Result};
+use crate::keystore::Destination;
 use crate::rules::Stored;
-use crate::server::Destination;
 use crate::text;
 
 /// Runs the command.

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::change::apply::backup_name;
+use crate::change::{self, Bound, Incoming, Journal, Options, Plan, Running};
 use crate::cli::{List, Restore};
 use crate::commands::bindings::{self, Known, Restart};
 use crate::commands::contents::left_out_document;
@@ -12,15 +14,15 @@ use crate::commands::restore::{Readied, Ready, is_from_vault, nothing_to_place, 
 use crate::commands::{Run, day, enrolment, request, short, sites};
 use crate::console::{Enter, Table};
 use crate::error::{Error, Exit, Result};
-use crate::files;
+use crate::iis::look::hindrance;
+use crate::iis::{self, Iis, KeyLink, KeyState, Seen, SiteMap, StoreName};
 use crate::keypair::{Certificate, Remaining};
-use crate::restore::apply::backup_name;
-use crate::restore::{self, Bound, Incoming, Journal, Options, Plan, Running, repair};
-use crate::server::iis::{self, Iis, KeyLink, KeyState, Seen, SiteMap, StoreName};
-use crate::system;
+use crate::message::Text;
+use crate::platform::private_files;
+use crate::platform::system;
+use crate::session::here;
 use crate::text;
-use crate::text::Text;
-use crate::vault::id::Hash;
+use vault::id::Hash;
 
 /// A certificate of the list.
 struct Listed<'a> {
@@ -31,7 +33,7 @@ struct Listed<'a> {
 
 /// `list --from iis`. No key is copied out for it.
 pub fn list(run: &Run<'_>, args: &List) -> Result<Exit> {
-    list_of(run, args, iis::here()?)
+    list_of(run, args, here::here()?)
 }
 
 pub(super) fn list_of(run: &Run<'_>, args: &List, server: Iis<'_>) -> Result<Exit> {
@@ -131,7 +133,7 @@ fn table(run: &Run<'_>, listed: &[Listed<'_>]) -> Table {
 impl Listed<'_> {
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
-        repair::hindrance(self.seen)
+        hindrance(self.seen)
     }
 
     fn store_cell(&self, run: &Run<'_>) -> String {
@@ -172,7 +174,7 @@ impl Listed<'_> {
 
 /// `restore --to iis`.
 pub fn restore(run: &Run<'_>, args: &Restore) -> Result<Exit> {
-    restore_on(run, args, elevated()?)
+    restore_on(run, args, here::elevated()?)
 }
 
 pub(super) fn restore_on(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
@@ -208,7 +210,7 @@ pub fn reported(
         |exit| text!("report-end", exit = *exit as u32),
     );
     let report = run.console.recorded(&ended);
-    files::create_private(path, report.as_bytes())
+    private_files::create_private(path, report.as_bytes())
         .map_err(|e| Error::failed(text!("error-report", path = path, reason = &e)))?;
     result
 }
@@ -245,7 +247,7 @@ fn restore_into(run: &Run<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> 
     }
     let incoming: Vec<_> = ready.key_pairs.iter().map(incoming).collect();
     let here = iis::look_at_all(server)?;
-    let mut plan = restore::plan(&here, &incoming, &options);
+    let mut plan = change::plan(&here, &incoming, &options);
     let known = Known::new(run, args, &here, &ready, &plan)?;
     plan.bindings = bindings::plan(run, args, server, &ready, known)?;
     show(run, &plan);
@@ -404,16 +406,6 @@ fn parse_root(text: &str) -> Result<Hash> {
         .ok_or_else(|| Error::usage(text!("error-bad-root", text = text)))
 }
 
-/// This server, where this process may change it.
-pub fn elevated() -> Result<Iis<'static>> {
-    let server = iis::here()?;
-    if server.keys.elevated() {
-        Ok(server)
-    } else {
-        Err(Error::failed(text!("error-not-elevated")))
-    }
-}
-
 /// The plan, line by line.
 pub fn show(run: &Run<'_>, plan: &Plan<'_>) {
     plan.items
@@ -447,7 +439,7 @@ pub fn carry_out(run: &Run<'_>, server: Iis<'_>, plan: &Plan<'_>, what: &str) ->
         stop: &system::interrupted,
         progress: &progress,
     };
-    restore::apply(server, plan, &mut journal, &running)?;
+    change::apply(server, plan, &mut journal, &running)?;
     run.report_imported(plan);
     Ok(())
 }

@@ -9,27 +9,28 @@ use clap::Parser;
 use super::iis::{list_of, restore_on};
 use super::repair::repair_on;
 use super::{Run, create};
-use crate::backup::{self, Request};
+use crate::change::binding_tests::{https, new_server, old, record, site, thumbprint};
+use crate::change::tests::{PKI, link};
+use crate::change::{Journal, undo};
 use crate::cli::{Action, Cli};
 use crate::console::{Console, Language};
 use crate::error::{Error, Exit};
-use crate::files;
-use crate::keypair::fixtures::sorted;
-use crate::media::FolderVolume;
-use crate::restore::binding_tests::{https, new_server, old, record, site, thumbprint};
-use crate::restore::tests::{PKI, link};
-use crate::restore::{Journal, undo};
-use crate::server::iis::config::APPLICATION_HOST;
-use crate::server::iis::memory::{Fault, Memory};
-use crate::server::iis::{
+use crate::iis::config::APPLICATION_HOST;
+use crate::iis::memory::{Fault, Memory};
+use crate::iis::{
     Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName,
-    holdings, look,
+    look,
 };
-use crate::vault::identity::RecoveryKey;
-use crate::vault::medium::Medium;
-use crate::{served, vault};
+use crate::keypair::fixtures::sorted;
+use crate::keystore::holdings;
+use crate::platform::media::FolderVolume;
+use crate::platform::private_files;
+use crate::tls::ask;
+use crate::workflow::backup::{self, Request};
 use pfx::Profile;
 use secret::Passphrase;
+use vault::identity::RecoveryKey;
+use vault::medium::Medium;
 
 /// An old server whose shop is bound to this port.
 fn old_server(port: u16) -> Memory {
@@ -127,7 +128,7 @@ fn restore_from(
 
 pub(super) fn recovery(folder: &Path) -> RecoveryKey {
     let recovery = RecoveryKey::generate();
-    files::create_private(&folder.join("recovery"), recovery.text().as_bytes()).unwrap();
+    private_files::create_private(&folder.join("recovery"), recovery.text().as_bytes()).unwrap();
     recovery
 }
 
@@ -141,7 +142,7 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
         .key_pairs
         .remove(0)
     };
-    let (address, serving) = served::tests::serve(vec![pair(), pair()]);
+    let (address, serving) = ask::tests::serve(vec![pair(), pair()]);
     let folder = tempfile::tempdir().unwrap();
     let recovery = recovery(folder.path());
     let old = old_server(address.port());
@@ -205,7 +206,7 @@ fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_s
     .key_pairs
     .remove(0);
     let answers = std::iter::repeat_with(pair).take(6).chain([right]);
-    let (address, serving) = served::tests::serve(answers.collect());
+    let (address, serving) = ask::tests::serve(answers.collect());
     let folder = tempfile::tempdir().unwrap();
     let recovery = recovery(folder.path());
     back_up(&old_server(address.port()), folder.path(), &recovery);
@@ -241,7 +242,7 @@ fn a_shared_configuration_is_changed_only_where_that_is_meant() {
         r#"<configuration><configurationRedirection enabled="true" path="{}" /></configuration>"#,
         config.display()
     );
-    fs::write(config.join(crate::server::iis::config::REDIRECTION), shared).unwrap();
+    fs::write(config.join(crate::iis::config::REDIRECTION), shared).unwrap();
     let before = new.world();
     let (result, said) = restore(&new, folder.path(), &[]);
     assert!(
@@ -270,7 +271,7 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
         )
     };
     fs::write(at("www.crt"), pem("CERTIFICATE", &PKI.rsa.der)).unwrap();
-    files::create_private(
+    private_files::create_private(
         Path::new(&at("www.key")),
         pem("PRIVATE KEY", PKI.rsa.pkcs8.expose()).as_bytes(),
     )

@@ -5,23 +5,26 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::change::answer::{self, Answer, Origin, Wishes};
+use crate::change::successor::{self, Succession};
+use crate::change::{Bound, Order};
 use crate::cli::{Backup, Install, Store};
 use crate::commands::bindings::Restart;
 use crate::commands::iis::reported;
 use crate::commands::{Run, backup, bindings, day, iis};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
+use crate::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
+use crate::keypair::pkcs7;
 use crate::keypair::{Certificate, Remaining};
-use crate::restore::answer::{self, Answer, Origin, Wishes};
-use crate::restore::successor::{self, Succession};
-use crate::restore::{Bound, Order};
-use crate::server::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
-use crate::{files, pkcs7, text};
+use crate::platform::private_files;
+use crate::session::here;
+use crate::text;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
     let certificates = read(&args.response)?;
-    install_on(run, args, iis::elevated()?, &certificates)
+    install_on(run, args, here::elevated()?, &certificates)
 }
 
 fn install_on(
@@ -106,7 +109,7 @@ fn finish(
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate>> {
-    let answer = files::read_input(path)
+    let answer = private_files::read_input(path)
         .map_err(|e| Error::failed(text!("error-source-unreadable", path = path, reason = &e)))?;
     pkcs7::certificates(&answer).map_err(|error| {
         Error::failed(match error {
@@ -283,16 +286,16 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::change::{Journal, undo};
     use crate::cli::{Action, Cli};
     use crate::console::{Console, Language};
+    use crate::iis::blob::Home;
+    use crate::iis::memory::Memory;
+    use crate::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Record, Site};
     use crate::keypair::KeyPair;
     use crate::keypair::fixtures::sorted;
-    use crate::restore::{Journal, undo};
-    use crate::served;
-    use crate::server::iis::blob::Home;
-    use crate::server::iis::memory::Memory;
-    use crate::server::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Record, Site};
-    use crate::throwaway::{Authority, Kind, new_key};
+    use crate::keypair::throwaway::{Authority, Kind, new_key};
+    use crate::tls::ask;
 
     /// A server that serves an old certificate at this port and waits for the answer to its
     /// request.
@@ -396,7 +399,7 @@ mod tests {
             answer,
             folder,
         } = Renewal::new();
-        let (address, serving) = served::tests::serve(vec![copy(&answer), copy(&answer)]);
+        let (address, serving) = ask::tests::serve(vec![copy(&answer), copy(&answer)]);
         let server = server(
             address.port(),
             &old,
@@ -474,7 +477,7 @@ mod tests {
         let shared = format!(
             r#"<configuration><configurationRedirection enabled="true" path="{here}" /></configuration>"#
         );
-        std::fs::write(config.join(crate::server::iis::config::REDIRECTION), shared).unwrap();
+        std::fs::write(config.join(crate::iis::config::REDIRECTION), shared).unwrap();
         let report = folder.path().join("report.txt");
         let options = |more: &str| format!("--yes\n--report\n{}{more}", report.display());
         let ftp_serves = || {
@@ -526,7 +529,7 @@ mod tests {
                 folder,
             } = Renewal::new();
             let (address, _serving) =
-                served::tests::serve(vec![copy(&old), copy(&old), copy(&old), copy(&answer)]);
+                ask::tests::serve(vec![copy(&old), copy(&old), copy(&old), copy(&answer)]);
             let server = server(
                 address.port(),
                 &old,

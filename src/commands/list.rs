@@ -7,13 +7,13 @@ use crate::cli::List;
 use crate::commands::{Run, day, short, sites};
 use crate::console::Table;
 use crate::error::{Exit, Result};
+use crate::iis::SiteMap;
 use crate::keypair::{Certificate, Warning};
-use crate::server::iis::SiteMap;
-use crate::server::{Held, Holdings, IIS};
+use crate::keystore::{Held, Holdings, IIS};
+use crate::message::Text;
 use crate::state::{State, Written};
 use crate::text;
-use crate::text::Text;
-use crate::vault::id::Hash;
+use vault::id::Hash;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {

@@ -3,14 +3,14 @@
 
 use serde_json::json;
 
-use crate::backup;
 use crate::cli::{Media, Retire};
 use crate::commands::{Run, day};
 use crate::console::{Enter, Table};
 use crate::error::{Error, Exit, Result};
 use crate::state::State;
 use crate::text;
-use crate::vault::catalog::{Policy, Retired, SeenMedium};
+use crate::workflow::backup;
+use vault::catalog::{Policy, Retired, SeenMedium};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Media) -> Result<Exit> {
@@ -91,7 +91,7 @@ fn say_devices(run: &Run<'_>, seen: &SeenMedium) {
         label = seen.label.as_str(),
         device = device.to_string()
     ));
-    if let Some(finding) = crate::history::alternating(seen) {
+    if let Some(finding) = crate::workflow::history::alternating(seen) {
         run.console.mention(&finding.text);
     }
 }

@@ -6,11 +6,11 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{self, Cli};
 use crate::commands::{Run, carry_out, label_of_vault, size};
 use crate::error::{Error, Exit, Result};
-use crate::left_out::quoted;
-use crate::media;
-use crate::server::IIS;
+use crate::keystore::IIS;
+use crate::message::Text;
+use crate::platform::media;
 use crate::text;
-use crate::text::Text;
+use crate::workflow::left_out::quoted;
 
 /// Asks what to do until the answer is nothing more; the exit code is the last command's. Where
 /// nobody can be asked, it shows the help.

@@ -44,24 +44,25 @@ use zeroize::Zeroizing;
 
 use crate::cli::{Access, Action, Cli, Global, Media, Servers, SourceFiles};
 use crate::console::{Console, Enter};
-use crate::error::{Error, Exit, Result};
-use crate::files;
-use crate::history;
-use crate::media::FolderVolume;
-use crate::open::{self, Opened};
+use crate::error::{Error, Exit, Result, medium_reason};
+use crate::keystore::{self, Holdings, IIS, Source};
+use crate::message::Text;
+use crate::platform::media::{FolderVolume, descriptor_of};
+use crate::platform::private_files;
 use crate::rules::{self, Stored};
-use crate::server::{self, Holdings, Source, iis as server_iis};
+use crate::session::here;
 use crate::state::{self, State};
 use crate::text;
-use crate::text::Text;
-use crate::vault::catalog::Exception;
-use crate::vault::id::VaultId;
-use crate::vault::identity::{RecoveryKey, Secret};
-use crate::vault::medium::{Medium, MediumError};
-use crate::vault::parcel::Parcel;
-use crate::vault::trust::{Statement, Trust, Word};
-use crate::verify::{Finding, Level};
+use crate::workflow::history;
+use crate::workflow::parcel_file;
+use crate::workflow::unlock::{self, Opened};
+use crate::workflow::verify::{Finding, Level};
 use secret::{Passphrase, Password};
+use vault::catalog::Exception;
+use vault::id::VaultId;
+use vault::identity::{RecoveryKey, Secret};
+use vault::medium::{Medium, MediumError};
+use vault::trust::{Statement, Trust, Word};
 
 /// Runs one command.
 ///
@@ -133,7 +134,7 @@ impl Declared {
     /// Names the media that refused, at the end of what is said.
     pub fn finish(&self, console: &Console) -> Exit {
         for error in &self.refused {
-            let (medium, reason) = (error.medium.as_str(), error.reason());
+            let (medium, reason) = (error.medium.as_str(), medium_reason(&error));
             console.warn(&text!("declare-refused", medium = medium, reason = reason));
         }
         if self.refused.is_empty() {
@@ -215,8 +216,8 @@ impl<'a> Run<'a> {
 
     /// A medium or a parcel by what the user calls it, for reading.
     pub fn medium(&self, name: &str) -> Result<Medium> {
-        if let Some(file) = parcel_file(name) {
-            return Ok(Medium::of_parcel(name, Parcel::open(&file)?));
+        if let Some(file) = parcel_path(name) {
+            return Ok(Medium::of_parcel(name, parcel_file::open(&file)?));
         }
         let path = place_of(name)?;
         if !path.is_dir() {
@@ -241,12 +242,8 @@ impl<'a> Run<'a> {
 
     /// Refuses a place that breaks a handling rule, and points out what is only risky.
     pub fn judge(&self, path: &Path, stored: Stored) -> Result<()> {
-        let warnings = rules::judge_served(
-            path,
-            stored,
-            &server_iis::folders_served(),
-            &self.exceptions,
-        )?;
+        let warnings =
+            rules::judge_served(path, stored, &here::folders_served(), &self.exceptions)?;
         warnings
             .iter()
             .for_each(|warning| self.console.warn(warning));
@@ -293,7 +290,7 @@ impl<'a> Run<'a> {
 
     /// Says if an empty stick was a medium of the vault when it was last seen.
     pub fn warn_of_remade(&self, state: &State, medium: &Medium) {
-        let finding = history::remade(state, &medium.name, None, &medium.descriptor());
+        let finding = history::remade(state, &medium.name, None, &descriptor_of(medium));
         self.show_findings(finding.as_slice());
     }
 
@@ -374,20 +371,20 @@ impl<'a> Run<'a> {
     /// Opens the vault on these media with the passphrase or the recovery key, from a file, or
     /// typed until it opens.
     pub fn open<'m>(&self, media: &'m [Medium], known: &'m Known) -> Result<Opened<'m>> {
-        let open = |secret: &Secret| open::open(media, secret, known.state.as_ref(), self.now);
+        let open = |secret: &Secret| unlock::open(media, secret, known.state.as_ref(), self.now);
         let mut opened = match (
             &self.global.recovery_key_file,
             self.global.recovery_key,
             &self.global.passphrase_file,
         ) {
-            (Some(path), ..) => open(&parse_recovery_key(&files::read_secret(path)?)?),
+            (Some(path), ..) => open(&parse_recovery_key(&private_files::read_secret(path)?)?),
             (None, true, _) => {
                 let option = "--recovery-key-file";
                 let once_typed = |typed: &_| open(&parse_recovery_key(typed)?);
                 self.console
                     .secret_that_opens(&text!("prompt-recovery-key"), option, once_typed)
             }
-            (None, false, Some(path)) => open(&passphrase(&files::read_secret(path)?)),
+            (None, false, Some(path)) => open(&passphrase(&private_files::read_secret(path)?)),
             (None, false, None) => {
                 let option = "--passphrase-file";
                 self.console
@@ -426,17 +423,17 @@ impl<'a> Run<'a> {
     /// Everything at a source. The password is asked for only where a file does not open without
     /// one.
     pub fn holdings(&self, source: &str, files: &SourceFiles) -> Result<Holdings> {
-        let source = Source::parse(source, files.key.as_deref())?;
-        if source == Source::Iis {
-            let holdings = server::read(&source, &Password::new(String::new()), self.now)?;
+        if source == IIS {
+            let holdings = keystore::holdings(here::here()?, self.now)?;
             self.report_exported(&holdings);
             return Ok(holdings);
         }
+        let source = Source::parse(source, files.key.as_deref())?;
         if let Some(file) = &files.source_password_file {
-            let password = Password::new(files::read_secret(file)?.to_string());
-            return server::read(&source, &password, self.now);
+            let password = Password::new(private_files::read_secret(file)?.to_string());
+            return keystore::read(&source, &password, self.now);
         }
-        let without = server::read(&source, &Password::new(String::new()), self.now);
+        let without = keystore::read(&source, &Password::new(String::new()), self.now);
         let locked = match &without {
             Ok(holdings) => holdings.locked().len(),
             Err(error) => usize::from(error.exit == Exit::WrongSecret),
@@ -446,7 +443,7 @@ impl<'a> Run<'a> {
         }
         let (question, option) = (text!("prompt-source-password"), "--source-password-file");
         let typed = self.console.secret_that_opens(&question, option, |typed| {
-            let holdings = server::read(&source, &Password::new(typed.to_string()), self.now)?;
+            let holdings = keystore::read(&source, &Password::new(typed.to_string()), self.now)?;
             let still = holdings.locked();
             if still.len() < locked {
                 Ok(holdings)
@@ -481,7 +478,7 @@ impl<'a> Run<'a> {
     pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
         match file {
             None => self.console.new_pfx_password(),
-            Some(path) => Ok(Password::new(files::read_secret(path)?.to_string())),
+            Some(path) => Ok(Password::new(private_files::read_secret(path)?.to_string())),
         }
     }
 
@@ -489,7 +486,9 @@ impl<'a> Run<'a> {
     pub fn new_passphrase(&self, file: Option<&Path>) -> Result<Passphrase> {
         match file {
             None => self.console.new_passphrase(),
-            Some(path) => Ok(Passphrase::new(files::read_secret(path)?.to_string())),
+            Some(path) => Ok(Passphrase::new(
+                private_files::read_secret(path)?.to_string(),
+            )),
         }
     }
 
@@ -530,7 +529,7 @@ impl<'a> Run<'a> {
 /// Where a medium is: as it is typed, or `label:NAME` for one that is inserted.
 fn place_of(name: &str) -> Result<PathBuf> {
     let Some(label) = name.strip_prefix("label:") else {
-        return Ok(crate::media::typed(name));
+        return Ok(crate::platform::media::typed(name));
     };
     let mut found = labelled()
         .into_iter()
@@ -552,7 +551,7 @@ fn place_of(name: &str) -> Result<PathBuf> {
 
 /// The inserted media that hold a vault, with their labels.
 fn labelled() -> Vec<(PathBuf, String)> {
-    let media = crate::media::inserted()
+    let media = crate::platform::media::inserted()
         .into_iter()
         .map(|facts| facts.real_path);
     media
@@ -568,7 +567,7 @@ fn label_of_vault(root: &Path) -> Option<String> {
 }
 
 /// The file of `parcel:FILE`.
-fn parcel_file(name: &str) -> Option<PathBuf> {
+fn parcel_path(name: &str) -> Option<PathBuf> {
     name.strip_prefix("parcel:").map(PathBuf::from)
 }
 
@@ -615,7 +614,7 @@ fn write_recovery_key(console: &Console, key: &RecoveryKey, path: &Path) -> Resu
     let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
     line.extend_from_slice(text.as_bytes());
     line.push(b'\n');
-    files::create_private(path, &line)
+    private_files::create_private(path, &line)
         .map_err(|e| Error::failed(text!("error-recovery-key-file", path = path, reason = &e)))?;
     console.warn(&text!("create-recovery-key-file", path = path));
     Ok(())

@@ -7,14 +7,12 @@ use std::sync::LazyLock;
 use time::{Duration, OffsetDateTime};
 
 use super::iis_tests::{back_up, recovery, restore};
+use crate::change::binding_tests::{https, site, thumbprint};
+use crate::change::tests::link;
 use crate::error::Exit;
+use crate::iis::memory::Memory;
+use crate::iis::{Binding, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName};
 use crate::keypair::fixtures::{Issued, host};
-use crate::restore::binding_tests::{https, site, thumbprint};
-use crate::restore::tests::link;
-use crate::server::iis::memory::Memory;
-use crate::server::iis::{
-    Binding, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName,
-};
 
 const WWW: &str = "www.example.com";
 const SHOP: &str = "shop.example.com";

@@ -3,22 +3,23 @@
 
 use serde_json::json;
 
+use crate::change::{Journal, Plan, repair, take_back};
 use crate::cli::Repair;
 use crate::commands::events::Leading;
 use crate::commands::{Run, day, iis, request};
 use crate::console::Enter;
 use crate::error::{Exit, Result};
-use crate::restore::{Journal, Plan, repair, take_back};
-use crate::server::iis::{FoundKey, Iis, look_at_all};
+use crate::iis::{FoundKey, Iis, look_at_all};
+use crate::message::Text;
+use crate::session::here;
 use crate::state::State;
 use crate::text;
-use crate::text::Text;
-use crate::vault::catalog::AboutKeyPair;
-use crate::vault::id::Hash;
+use vault::catalog::AboutKeyPair;
+use vault::id::Hash;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Repair) -> Result<Exit> {
-    repair_on(run, args, iis::elevated()?)
+    repair_on(run, args, here::elevated()?)
 }
 
 pub(super) fn repair_on(run: &Run<'_>, args: &Repair, server: Iis<'_>) -> Result<Exit> {

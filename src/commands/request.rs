@@ -6,18 +6,20 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::change::csr;
+use crate::change::csr::Part;
+use crate::change::plan::{Item, PlacedKey, Placement};
+use crate::change::{self, Action, Journal, Plan};
 use crate::cli::Request;
 use crate::commands::events::Leading;
 use crate::commands::list::last_backup;
 use crate::commands::{Run, backup, iis};
 use crate::error::{Error, Exit, Result};
-use crate::request::Part;
-use crate::restore::plan::{Item, PlacedKey, Placement};
-use crate::restore::{self, Action, Journal, Plan};
-use crate::server::iis::blob::Home;
-use crate::server::iis::{Iis, KeyState, Seen, StoreName};
+use crate::iis::blob::Home;
+use crate::iis::{Iis, KeyState, Seen, StoreName};
+use crate::session::here;
 use crate::state::State;
-use crate::{request, text};
+use crate::text;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
@@ -33,9 +35,9 @@ pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
             path = args.out.as_path()
         )));
     }
-    let server = iis::elevated()?;
+    let server = here::elevated()?;
     show(run, &names, &subject);
-    let request = request::new(&names, &subject, run.now).map_err(|error| {
+    let request = csr::new(&names, &subject, run.now).map_err(|error| {
         Error::failed(text!("error-request-failed", reason = error.to_string()))
     })?;
     let name = names.first().map_or("", String::as_str);
@@ -70,7 +72,7 @@ pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
 }
 
 fn host_name(typed: &str) -> Result<String> {
-    request::host_name(typed).ok_or_else(|| Error::usage(text!("error-host-name", name = typed)))
+    csr::host_name(typed).ok_or_else(|| Error::usage(text!("error-host-name", name = typed)))
 }
 
 /// The parts of the subject that were given, the country first, as X.520 has them.
@@ -102,7 +104,7 @@ fn show(run: &Run<'_>, names: &[String], subject: &[(Part, String)]) {
     let parts = subject
         .iter()
         .map(|(part, value)| format!("{}={value}", part.short()));
-    let common_name = request::common_name(names).map(|name| format!("CN={name}"));
+    let common_name = csr::common_name(names).map(|name| format!("CN={name}"));
     let subject: Vec<_> = parts.chain(common_name).collect();
     run.console.say(&text!(
         "request-plan",
@@ -113,7 +115,7 @@ fn show(run: &Run<'_>, names: &[String], subject: &[(Part, String)]) {
 
 /// The stand-in certificate with its key goes where Windows looks for the request when the answer
 /// comes.
-fn plan<'a>(name: &str, request: &'a request::Request, friendly_name: Option<&str>) -> Plan<'a> {
+fn plan<'a>(name: &str, request: &'a csr::Request, friendly_name: Option<&str>) -> Plan<'a> {
     let placement = Placement {
         store: StoreName::Request,
         certificate: &request.stand_in,
@@ -150,7 +152,7 @@ fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
     let created = journal
         .last_kept()
         .map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
-    let undone = restore::undo(server, &mut journal);
+    let undone = change::undo(server, &mut journal);
     run.report_deleted(server, &created);
     undone?;
     Err(failed(&error))
@@ -178,12 +180,13 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::pkcs7;
-    use crate::restore::answer::{self, Origin, Wishes};
-    use crate::restore::apply;
-    use crate::restore::tests::{running, state_folder};
-    use crate::server::iis::memory::Memory;
-    use crate::server::iis::{holdings, look_at_all};
+    use crate::change::answer::{self, Origin, Wishes};
+    use crate::change::apply;
+    use crate::change::tests::{running, state_folder};
+    use crate::iis::look_at_all;
+    use crate::iis::memory::Memory;
+    use crate::keypair::pkcs7;
+    use crate::keystore::holdings;
 
     /// Signs a CSR as an authority does, and words the answer as a mail.
     fn answer_to(csr: &str) -> Vec<u8> {
@@ -216,7 +219,7 @@ mod tests {
     fn a_request_waits_with_a_key_that_a_backup_takes_until_its_answer_is_installed() {
         let (server, state) = (Memory::default(), state_folder());
         let now = jiff::Timestamp::now();
-        let request = request::new(&["www.example.com".to_owned()], &[], now).unwrap();
+        let request = csr::new(&["www.example.com".to_owned()], &[], now).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();
         apply(
             server.iis(),
@@ -229,7 +232,7 @@ mod tests {
         assert_eq!(kept.key_pairs[0].windows.as_ref().unwrap().store, "REQUEST");
         let here = look_at_all(server.iis()).unwrap();
         assert!(
-            restore::repair::orphans(server.iis(), &here)
+            change::repair::orphans(server.iis(), &here)
                 .unwrap()
                 .is_empty()
                 && !here.keys[0].link.is_own()
@@ -257,7 +260,7 @@ mod tests {
         assert!(!stores.contains_key(&StoreName::Request) && keys.len() == 1);
 
         // The key of a certificate stays, whatever is taken back.
-        restore::undo(server.iis(), &mut journal).unwrap();
+        change::undo(server.iis(), &mut journal).unwrap();
         assert_eq!(look_at_all(server.iis()).unwrap().seen, here.seen);
     }
 
@@ -265,7 +268,7 @@ mod tests {
     fn the_key_of_an_answer_that_was_imported_by_hand_outlives_its_request() {
         let (server, state) = (Memory::default(), state_folder());
         let request =
-            request::new(&["www.example.com".to_owned()], &[], jiff::Timestamp::now()).unwrap();
+            csr::new(&["www.example.com".to_owned()], &[], jiff::Timestamp::now()).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();
         apply(
             server.iis(),
@@ -280,7 +283,7 @@ mod tests {
             .find(|one| !one.dns_names().is_empty())
             .unwrap();
         server.put_certificate(StoreName::WebHosting, leaf.der(), None);
-        let left = restore::undo(server.iis(), &mut journal).unwrap();
+        let left = change::undo(server.iis(), &mut journal).unwrap();
         assert_eq!(
             left.iter().map(|text| text.id).collect::<Vec<_>>(),
             ["left-key-in-use"]

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::message::{Text, os_reason};
 use crate::text;
-use crate::text::Text;
 
 /// Stops and starts a site with the `appcmd.exe` that lies above the folder of the configuration.
 ///
@@ -19,7 +19,7 @@ pub fn restart(config: &Path, site: &str) -> Result<(), Text> {
         command
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| text::os_reason(&error))
+            .map_err(|error| os_reason(&error))
     };
     // One that is stopped already cannot be stopped; that it starts is what counts.
     run("stop")?;

@@ -13,17 +13,17 @@ use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_documen
 use crate::commands::{Run, short, standing};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
+use crate::iis::OnWindows;
+use crate::iis::SiteMap;
 use crate::keypair::{Certificate, KeyPair};
-use crate::left_out::{self, LeftOut, quoted};
-use crate::rules::Stored;
-use crate::server::iis::SiteMap;
-use crate::server::{
+use crate::keystore::{
     Destination, Held, Holdings, IIS, Placed, Planned, Source, Writing, is_called_without_key,
     refuse_taken,
 };
+use crate::message::Text;
+use crate::rules::Stored;
 use crate::text;
-use crate::text::Text;
-use crate::vault::catalog::OnWindows;
+use crate::workflow::left_out::{self, LeftOut, quoted};
 
 /// Key pairs that were read and proven, ready to be placed.
 pub struct Ready {
@@ -259,7 +259,7 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
         left_out = left_out::count(&from.left_out)
     ));
     from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
-    let (doubts, site_map) = (from.doubts.clone(), from.catalog.site_map.clone());
+    let (doubts, site_map) = (from.doubts.clone(), SiteMap::of_catalog(&from.catalog));
     let mut left_out = from.left_out.clone();
     if args.to != IIS {
         left_out
@@ -287,7 +287,7 @@ fn from_vault(run: &Run<'_>, args: &Restore, media: &[String]) -> Result<Ready> 
         match read {
             Ok(pair) => {
                 let (file_names, windows) =
-                    (entry.about.file_names.clone(), entry.about.windows.clone());
+                    (entry.about.file_names.clone(), OnWindows::of(&entry.about));
                 ready.key_pairs.push(Readied {
                     pair,
                     file_names,

@@ -8,12 +8,12 @@ use crate::commands::contents::find_server;
 use crate::commands::{Known, Run, day, short};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::open::{Opened, Wanted, speaks_against};
 use crate::text;
-use crate::vault::catalog::AboutKeyPair;
-use crate::vault::id::{Hash, Number, ServerId};
-use crate::vault::survey::Generation;
-use crate::vault::trust::Word;
+use crate::workflow::unlock::{Opened, Wanted, speaks_against};
+use vault::catalog::AboutKeyPair;
+use vault::id::{Hash, Number, ServerId};
+use vault::survey::Generation;
+use vault::trust::Word;
 
 /// Shortest beginning of a key that may stand for it, after `age1`.
 const BEGINNING: usize = 8;
@@ -57,7 +57,7 @@ fn last_good(opened: &Opened<'_>, server: ServerId, named: Option<&str>) -> Resu
     let survey = &opened.survey;
     let is_whole = |generation: &&Generation| {
         survey
-            .check(generation, crate::media::Reading::Cached)
+            .check(generation, vault::volume::Reading::Cached)
             .is_whole()
     };
     let found = survey

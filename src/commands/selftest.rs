@@ -3,15 +3,16 @@
 
 use serde_json::json;
 
-use crate::commands::{Run, iis};
+use crate::change::apply::new_container;
+use crate::commands::Run;
 use crate::error::{Error, Exit, Result};
+use crate::iis::blob::{self, Home};
+use crate::iis::{Iis, KeyLink, NewKey, challenge, public_key};
 use crate::keypair::KeyPair;
-use crate::restore::apply::new_container;
-use crate::server::iis::blob::{self, Home};
-use crate::server::iis::{Iis, KeyLink, NewKey, challenge, public_key};
+use crate::keypair::throwaway::{Authority, Kind};
+use crate::message::Text;
+use crate::session::here;
 use crate::text;
-use crate::text::Text;
-use crate::throwaway::{Authority, Kind};
 
 /// What is tried: a kind of key in a place, and whether it may leave again.
 const TRIALS: [(&str, Kind, Home, bool); 4] = [
@@ -28,7 +29,7 @@ const TRIALS: [(&str, Kind, Home, bool); 4] = [
 
 /// Runs the command.
 pub fn run(run: &Run<'_>) -> Result<Exit> {
-    let server = iis::elevated()?;
+    let server = here::elevated()?;
     let unissued = |_| Error::failed(text!("error-no-random"));
     let authority = Authority::new("pfxvault selftest", run.now).map_err(unissued)?;
     let mut results = Vec::new();

@@ -7,7 +7,7 @@ use crate::commands::{Run, enrolment, retire};
 use crate::error::{Error, Exit, Result};
 use crate::state::State;
 use crate::text;
-use crate::vault::trust::{Statement, Word};
+use vault::trust::{Statement, Word};
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
@@ -36,7 +36,7 @@ fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> 
     let mut state = State::create(
         &folder,
         opened.vault(),
-        &server_name.unwrap_or_else(crate::media::host_name),
+        &server_name.unwrap_or_else(crate::platform::media::host_name),
     )?;
     let statement = Statement::sign(&opened.owner.key, &[Word::server(state.key().public())]);
     let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;
@@ -66,7 +66,7 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     let trust = match (&state, media.is_empty()) {
         (None, true) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
         (Some(state), true) => state.trust.clone(),
-        (_, false) => crate::verify::trust_of(&media, state.as_ref())?,
+        (_, false) => crate::workflow::verify::trust_of(&media, state.as_ref())?,
     };
     let own = state.as_ref().map(State::server);
     run.console.say(&text!(

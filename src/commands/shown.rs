@@ -6,14 +6,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use jiff::Timestamp;
 use rayon::prelude::*;
 
+use crate::change::bindings::check;
 use crate::error::{Error, Result};
-use crate::restore::bindings::check;
-use crate::served::{self, Check, Remark};
-use crate::server::iis::{Iis, SiteMap, StoreName};
-use crate::status::Here;
+use crate::iis::{Iis, SiteMap, StoreName};
+use crate::message::{Text, os_reason};
+use crate::session::here;
 use crate::text;
-use crate::text::Text;
-use crate::verify::{Finding, Level};
+use crate::tls::ask::{self, Check, Remark};
+use crate::workflow::status::Here;
+use crate::workflow::verify::{Finding, Level};
 
 /// The port of https.
 const HTTPS: u16 = 443;
@@ -24,7 +25,7 @@ const HTTPS: u16 = 443;
 /// # Errors
 /// Nothing is named, and there is no IIS here; or a name that is none.
 pub fn ask(names: &[String], here: Option<&[Here]>, now: Timestamp) -> Result<Vec<Finding>> {
-    match (names, crate::system::iis()) {
+    match (names, here::here().ok()) {
         ([], Some(server)) => bindings(server, now),
         ([], None) => Err(Error::usage(text!("error-tls-names"))),
         (names, server) => {
@@ -63,7 +64,7 @@ fn bindings(server: Iis<'_>, now: Timestamp) -> Result<Vec<Finding>> {
     let checks =
         bindings.filter_map(|binding| check(binding, map.serving(binding)?.thumbprint.as_deref()));
     let checks: Vec<Check> = checks.collect();
-    let verdicts = served::confirm(&checks.iter().collect::<Vec<_>>(), &known);
+    let verdicts = ask::confirm(&checks.iter().collect::<Vec<_>>(), &known);
     let remarks = checks
         .iter()
         .zip(verdicts)
@@ -115,11 +116,11 @@ fn named(
     let address = match (host, port).to_socket_addrs().map(|mut found| found.next()) {
         Ok(Some(address)) => address,
         Ok(None) => return vec![nothing(text!("tls-no-address"))],
-        Err(error) => return vec![nothing(text::os_reason(&error))],
+        Err(error) => return vec![nothing(os_reason(&error))],
     };
-    let served = match served::ask(address, Some(host)) {
+    let served = match ask::ask(address, Some(host)) {
         Ok(served) => served,
-        Err(error) => return vec![nothing(served::reason(&error))],
+        Err(error) => return vec![nothing(ask::reason(&error))],
     };
     let (shown, thumbprint) = (served.name(), served.thumbprint());
     let until = served
@@ -154,7 +155,7 @@ fn named(
     let missing = served.missing(known);
     let missing = missing
         .iter()
-        .map(|authority| served::missing_authority(&name, authority));
+        .map(|authority| ask::missing_authority(&name, authority));
     let remarks = missing.chain(served.end(&name, now)).map(finding);
     std::iter::once(line).chain(remarks).collect()
 }
@@ -162,7 +163,7 @@ fn named(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, Kind};
 
     #[test]
     fn a_certificate_that_is_over_needs_attention_and_one_that_ends_soon_is_a_note() {
@@ -174,7 +175,7 @@ mod tests {
                 .unwrap()
         };
         let end = issue().leaf().not_after();
-        let (address, serving) = served::tests::serve(vec![issue(), issue(), issue()]);
+        let (address, serving) = ask::tests::serve(vec![issue(), issue(), issue()]);
         let shown = |now: Timestamp| {
             let findings = named("127.0.0.1", address.port(), None, &[], now);
             findings

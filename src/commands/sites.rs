@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::commands::{Run, day};
 use crate::console::{Table, cut};
+use crate::iis::{Binding, Elsewhere, Endpoint, Seen, Site, SiteMap, review};
 use crate::keypair::Certificate;
-use crate::server::iis::{Binding, Elsewhere, Endpoint, Seen, Site, SiteMap, review};
 use crate::text;
 
 /// Widest cells, so that a row stays within 80 columns.

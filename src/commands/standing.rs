@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::commands::{Run, day, short};
 use crate::keypair::{Certificate, Remaining};
+use crate::message::Text;
 use crate::text;
-use crate::text::Text;
 
 /// Whether each of them is valid today.
 pub fn all_valid(leaves: &[&Certificate], now: Timestamp) -> bool {

@@ -3,23 +3,25 @@
 
 use serde_json::json;
 
+use crate::change::{journal, repair};
 use crate::cli::{SourceFiles, Status};
 use crate::commands::contents::left_out_document;
 use crate::commands::media::media_table;
 use crate::commands::{Known, Run, day, shown};
 use crate::error::{Error, Exit, Result};
-use crate::event::Event;
+use crate::iis::look::hindrance;
+use crate::iis::{self, Iis, Snapshot, StoreName};
 use crate::keypair::Certificate;
-use crate::left_out;
-use crate::restore::{journal, repair};
-use crate::server::iis::{self, Iis, Snapshot, StoreName};
-use crate::server::{Held, Holdings, IIS};
+use crate::keystore::{Held, Holdings, IIS};
+use crate::message::Text;
+use crate::platform::event::Event;
+use crate::session::here;
 use crate::state::State;
-use crate::status::{self, Here};
 use crate::text;
-use crate::text::Text;
-use crate::vault::medium::Medium;
-use crate::verify::{self, Finding, Level};
+use crate::workflow::left_out;
+use crate::workflow::status::{self, Here};
+use crate::workflow::verify::{self, Finding, Level};
+use vault::medium::Medium;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
@@ -83,7 +85,9 @@ fn judge(
 
 /// What this server holds now; `None` where nobody said which source it is.
 fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Option<Vec<Here>>> {
-    let on_windows = crate::system::iis().is_some().then(|| IIS.to_owned());
+    let on_windows = crate::platform::system::iis()
+        .is_some()
+        .then(|| IIS.to_owned());
     let Some(source) = args.from.clone().or(on_windows) else {
         let missing = || Error::usage(text!("error-missing-argument", argument = "--from SOURCE"));
         return if args.handing_back {
@@ -99,7 +103,7 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
         };
         return Ok(Some(in_files(run.holdings(&source, &files)?, findings)));
     }
-    let server = iis::here()?;
+    let server = here::here()?;
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
     findings.extend(interrupted(run)?);
@@ -112,7 +116,7 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
         let (has_key, pending) = (seen.key.may_be_here(), seen.store == StoreName::Request);
         Some(Here {
             certificate,
-            hindrance: repair::hindrance(seen),
+            hindrance: hindrance(seen),
             has_key,
             pending,
         })

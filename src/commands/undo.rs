@@ -2,17 +2,18 @@
 
 use serde_json::json;
 
+use crate::change::{self, Journal};
 use crate::cli::Undo;
+use crate::commands::Run;
 use crate::commands::events::Leading;
-use crate::commands::{Run, iis};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::restore::{self, Journal};
+use crate::session::here;
 use crate::text;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
-    let server = iis::elevated()?;
+    let server = here::elevated()?;
     let mut journal = Journal::open(&run.state_folder()?)?;
     let last = journal
         .last_kept()
@@ -40,7 +41,7 @@ pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     run.go_ahead(args.yes, &text!("undo-question"), Enter::No)?;
-    let left = restore::undo(server, &mut journal);
+    let left = change::undo(server, &mut journal);
     run.report_deleted(server, &created);
     let left = left?;
     left.iter().for_each(|text| run.console.warn(text));

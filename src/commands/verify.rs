@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use crate::cli::{Afterwards, Verify};
 use crate::commands::{Run, size};
 use crate::error::{Error, Exit, Result};
+use crate::platform::media;
 use crate::state::State;
 use crate::text;
-use crate::vault::id::VaultId;
-use crate::vault::medium::Medium;
-use crate::verify::{self, Finding, Level, Report};
+use crate::workflow::verify::{self, Finding, Level, Report};
+use vault::id::VaultId;
+use vault::medium::Medium;
 
 /// Runs the command.
 pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
@@ -93,7 +94,9 @@ fn remember_devices(state: &mut State, media: &[Medium]) {
         else {
             continue;
         };
-        state.medium(&label.medium).is_on(medium.descriptor());
+        state
+            .medium(&label.medium)
+            .is_on(media::descriptor_of(&medium));
     }
 }
 
@@ -104,12 +107,12 @@ fn remember(state: &mut State, media: &[Medium], report: &Report, now: jiff::Tim
             continue;
         };
         let seen = state.medium(&label.medium);
-        let away = seen.was_away(medium.attachment().as_deref());
+        let away = seen.was_away(media::attachment_of(medium).as_deref());
         seen.label = label.label;
         seen.newest.clone_from(newest);
         seen.last_verified = Some(now);
         seen.last_seen = Some(now);
-        seen.is_on(medium.descriptor());
+        seen.is_on(media::descriptor_of(&medium));
         if away {
             seen.last_cold = Some(now);
         }

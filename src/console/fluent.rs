@@ -4,7 +4,7 @@ use fluent_bundle::{FluentArgs, FluentBundle, FluentResource, FluentValue};
 use unic_langid::LanguageIdentifier;
 
 use super::plain;
-use crate::text::{Arg, Text};
+use crate::message::{Arg, Text};
 
 const ENGLISH: &str = include_str!("texts/en.ftl");
 const JAPANESE: &str = include_str!("texts/ja.ftl");

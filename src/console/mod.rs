@@ -19,8 +19,9 @@ pub use table::{Table, cut};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
-use crate::text::Text;
-use crate::{system, text};
+use crate::message::Text;
+use crate::platform::system;
+use crate::text;
 
 /// How one run talks.
 pub struct Console {

@@ -6,12 +6,13 @@ use zeroize::Zeroizing;
 
 use super::Console;
 use crate::error::{Error, Exit, Result};
-use crate::text::Text;
-use crate::vault::id::VaultId;
-use crate::vault::identity::RecoveryKey;
-use crate::{system, text};
+use crate::message::Text;
+use crate::platform::system;
+use crate::text;
 use secret::words;
 use secret::{Passphrase, Password};
+use vault::id::VaultId;
+use vault::identity::RecoveryKey;
 
 /// How often a secret may be mistyped before the run ends.
 const TRIES: usize = 3;

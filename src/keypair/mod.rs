@@ -7,11 +7,13 @@ mod certificate;
 mod chain;
 mod key;
 mod name;
+pub mod pkcs7;
 mod public;
 mod rank;
 mod rsa_key;
 mod sort;
 mod ssh;
+pub mod throwaway;
 mod warning;
 
 #[cfg(test)]

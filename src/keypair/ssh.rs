@@ -91,7 +91,7 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
             BASE64.encode(pkcs8)
         );
-        crate::files::create_private(&path, pem.as_bytes()).unwrap();
+        crate::platform::private_files::create_private(&path, pem.as_bytes()).unwrap();
         let run = Command::new("ssh-keygen")
             .arg("-yf")
             .arg(path)

@@ -7,10 +7,10 @@ use rustls_pki_types::pem::SectionKind;
 use zeroize::Zeroizing;
 
 use crate::keypair::{self, Certificate, PrivateKey, ssh_spki_sha256, ssh_string};
-use crate::server::to_pkcs8;
+use crate::keystore::to_pkcs8;
 use crate::state::State;
-use crate::vault::id::Hash;
 use secret::{Password, SecretBytes};
+use vault::id::Hash;
 
 /// How a private key is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

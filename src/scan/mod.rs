@@ -20,11 +20,11 @@ use std::sync::{Mutex, PoisonError, mpsc};
 pub use keys::{Form, Known, Owner, Protection, Seen};
 use look::Look;
 
-use crate::media::{self, Facts};
+use crate::message::Text;
+use crate::platform::media::{self, Facts};
+use crate::platform::system;
 use crate::rules::{self, Rule, Stored};
-use crate::system;
 use crate::text;
-use crate::text::Text;
 
 /// Names looked at before the rest is left.
 const MOST_ENTRIES: u64 = 20_000_000;

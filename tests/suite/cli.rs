@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::common::{BACKUP, PASSPHRASE, PFX_PASSWORD, RESTORE, Table, generations, held, tree};
 use pfx::Profile;
-use pfxvault::server::{Destination, Placed, Writing};
-use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::{Destination, Placed, Writing};
 use secret::Password;
 
 const NAMES: [&str; 3] = ["www.example.com", "*.example.net", "mail.example.org"];

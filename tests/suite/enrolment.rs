@@ -4,9 +4,9 @@ use std::fs;
 
 use crate::common::{BACKUP, RESTORE, Said, Table, generations, held, tree};
 use pfxvault::state::State;
-use pfxvault::vault::id::{ServerId, VaultId};
-use pfxvault::vault::request::Request;
-use pfxvault::vault::sign::SigningKey;
+use vault::id::{ServerId, VaultId};
+use vault::request::Request;
+use vault::sign::SigningKey;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
 const ADD: &str =

@@ -6,15 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::{BACKUP, PASSPHRASE, RESTORE, Said, Table, generations, held};
-use pfxvault::media::FolderVolume;
+use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
-use pfxvault::vault::generation::{Draft, Place};
-use pfxvault::vault::id::{Hash, Number, ServerId};
-use pfxvault::vault::medium::Medium;
-use pfxvault::vault::seal::Recipients;
-use pfxvault::vault::sign::SigningKey;
-use pfxvault::vault::text::day_of;
-use pfxvault::vault::trust::{Statement, Word};
+use vault::generation::{Draft, Place};
+use vault::id::{Hash, Number, ServerId};
+use vault::medium::Medium;
+use vault::seal::Recipients;
+use vault::sign::SigningKey;
+use vault::text::day_of;
+use vault::trust::{Statement, Word};
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
 
@@ -53,7 +53,7 @@ fn plant(
     for half in [0, 1] {
         package
             .write(&medium(&table.at("A")), half, || {
-                Ok::<_, pfxvault::vault::medium::MediumError>(())
+                Ok::<_, vault::medium::MediumError>(())
             })
             .unwrap();
     }
@@ -248,7 +248,7 @@ fn a_closed_server_counts_up_to_its_last_good_number_and_a_stolen_key_cannot_bac
 
 /// The owner's key, as only the passphrase gives it.
 fn owner(table: &Table) -> SigningKey {
-    use pfxvault::vault::identity::{Owner, Secret};
+    use vault::identity::{Owner, Secret};
     let file = fs::read(table.at("A/PFXVAULT/A/OWNER/IDENTITY.AGE")).unwrap();
     let secret = Secret::Passphrase(secret::Passphrase::new(PASSPHRASE.into()));
     Owner::unwrap(&file, &secret).unwrap().key
@@ -445,7 +445,11 @@ fn the_readme_of_an_earlier_version_is_known_and_written_anew() {
         BACKUP,
         "copy --from {A} --to {A} --accept other-medium=test",
     ] {
-        fs::write(&readme, include_bytes!("../readmes/first.txt")).unwrap();
+        fs::write(
+            &readme,
+            include_bytes!("../../crates/vault/tests/readmes/first.txt"),
+        )
+        .unwrap();
         let said = table.run("verify {A} --json").ended_with(0);
         assert!(
             findings(&said).contains(&"readme-old".to_owned()),

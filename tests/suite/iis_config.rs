@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pfxvault::console::{Console, Language};
-use pfxvault::server::iis::config::{self, Config};
-use pfxvault::server::iis::{FtpCertificate, Site};
+use pfxvault::iis::config::{self, Config};
+use pfxvault::iis::{FtpCertificate, Site};
+use pfxvault::message::Text;
 use pfxvault::text;
-use pfxvault::text::Text;
 
 const NO_FILE: fn(&str) -> Result<Vec<u8>, Text> = |_| Err(text!("os-not-found"));
 

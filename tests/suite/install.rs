@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::common::Table;
-use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, Kind};
 
 /// The id of the error that a line ends with.
 fn fails(table: &Table, line: &str, code: i32) -> String {

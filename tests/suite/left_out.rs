@@ -8,8 +8,8 @@ use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table, held};
 use jiff::{SignedDuration, Timestamp};
 use pfx::Profile;
 use pfxvault::keypair::KeyPair;
-use pfxvault::server::{Destination, Placed, Writing};
-use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::{Destination, Placed, Writing};
 use secret::Password;
 use serde_json::Value;
 

@@ -8,7 +8,6 @@
     reason = "tests"
 )]
 
-mod age_testkit;
 mod audit;
 mod cli;
 mod common;
@@ -16,8 +15,6 @@ mod eject;
 mod enrolment;
 mod forgery;
 mod golden;
-#[cfg(target_os = "linux")]
-mod hand_recovery;
 mod history;
 mod iis_config;
 mod install;

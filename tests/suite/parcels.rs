@@ -10,16 +10,17 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::{BACKUP, RESTORE, Table, generations, held, tree};
 use pfx::Profile;
-use pfxvault::backup::{self, Request};
-use pfxvault::copy;
-use pfxvault::media::{Entry, EntryKind, FolderVolume, Reading, Volume};
-use pfxvault::server::{self, Source};
+use pfxvault::keystore::{self, Source};
+use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
-use pfxvault::vault::medium::Medium;
-use pfxvault::vault::readme::Label;
-use pfxvault::vault::survey::Survey;
-use pfxvault::vault::trust::Trust;
+use pfxvault::workflow::backup::{self, Request};
+use pfxvault::workflow::copy;
 use secret::Password;
+use vault::medium::Medium;
+use vault::readme::Label;
+use vault::survey::Survey;
+use vault::trust::Trust;
+use vault::volume::{Entry, EntryKind, Reading, Volume};
 use zip::write::SimpleFileOptions;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
@@ -341,7 +342,7 @@ fn many_parcels_land_in_one_run_and_a_new_stick_becomes_a_medium_of_the_vault() 
 fn to_outbox(table: &Table) -> Option<u32> {
     let now = jiff::Timestamp::now();
     let source = Source::parse(&format!("folder:{}", table.at("server").display()), None).unwrap();
-    let holdings = server::read(
+    let holdings = keystore::read(
         &source,
         &Password::new(crate::common::PFX_PASSWORD.into()),
         now,
@@ -576,7 +577,8 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
         assert_eq!(copy(&stick).unwrap().added.len(), 0, "cut at {limit}");
         let media = [stick.medium()];
         let report =
-            pfxvault::verify::run(&media, Some(&state), None, jiff::Timestamp::now()).unwrap();
+            pfxvault::workflow::verify::run(&media, Some(&state), None, jiff::Timestamp::now())
+                .unwrap();
         let ids: Vec<_> = report.findings.iter().map(|finding| finding.id).collect();
         assert!(
             !ids.contains(&"bad-statement") && !ids.contains(&"file-lost"),

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use data_encoding::{BASE64, HEXLOWER};
-use pfxvault::pkcs7::{Error, certificates};
+use pfxvault::keypair::pkcs7::{Error, certificates};
 use proptest::prelude::*;
 
 /// The first 16 digits of each certificate's SHA-256, sorted.

@@ -2,11 +2,11 @@
 
 use crate::common::{BACKUP, PASSPHRASE, RESTORE, Table, held};
 use pfx::Profile;
-use pfxvault::server::{Destination, Placed, Writing};
-use pfxvault::throwaway::{Authority, Kind};
-use pfxvault::vault::identity::RecoveryKey;
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::{Destination, Placed, Writing};
 use rexpect::session::PtySession;
 use secret::Password;
+use vault::identity::RecoveryKey;
 
 const MILLISECONDS: Option<u64> = Some(60_000);
 
@@ -170,7 +170,7 @@ fn enter_alone_does_nothing_that_cannot_be_taken_back() {
     table.run(RESTORE).ended_with(0);
     let before = crate::common::tree(&table.at("restored"));
     let replacing = RESTORE.replace(" --yes", " --force");
-    let server = pfxvault::media::host_name();
+    let server = pfxvault::platform::media::host_name();
     let retiring = format!(
         "servers retire {server} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"
     );

@@ -8,8 +8,8 @@ use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table};
 use jiff::{SignedDuration, Timestamp};
 use pfx::Profile;
 use pfxvault::keypair::KeyPair;
-use pfxvault::server::pfx_of;
-use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::pfx_of;
 use secret::Password;
 use serde_json::Value;
 

@@ -158,7 +158,7 @@ fn a_check_counts_as_made_after_being_away_only_if_the_stick_was_away() {
     table.run("verify {A}").ended_with(0);
     assert_eq!(
         cold(&table),
-        pfxvault::media::attachment(&table.at("A")).is_some()
+        pfxvault::platform::media::attachment(&table.at("A")).is_some()
     );
 }
 

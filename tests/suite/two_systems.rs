@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::wine::{Windows, given};
 use crate::common::{BACKUP, RESTORE, Table};
-use pfxvault::vault::readme::readme;
+use vault::readme::readme;
 
 const NAMES: &[&str] = &["www.example.com", "mail.example.com"];
 

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use pfxvault::server::iis::{Binding, BindingChange, Change, Code, SiteConfig};
-use pfxvault::windows::LocalMachine;
+use pfxvault::iis::{Binding, BindingChange, Change, Code, SiteConfig};
+use pfxvault::platform::windows::LocalMachine;
 
 use crate::keys::one_at_a_time;
 use crate::under_wine;

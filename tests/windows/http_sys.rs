@@ -5,9 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pfxvault::server::iis::sites::IIS_APP_ID;
-use pfxvault::server::iis::{Code, Endpoint, HttpSys, Record, SiteConfig, StoredCertificate};
-use pfxvault::windows::LocalMachine;
+use pfxvault::iis::sites::IIS_APP_ID;
+use pfxvault::iis::{Code, Endpoint, HttpSys, Record, SiteConfig, StoredCertificate};
+use pfxvault::platform::windows::LocalMachine;
 
 use crate::keys::fixtures::{Pair, PairKind};
 use crate::keys::{StateFolder, one_at_a_time, restore, take_everything_back};

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use pfxvault::files::Unprotected;
+use pfxvault::platform::private_files::Unprotected;
+use pfxvault::platform::windows::dpapi::{self, Machine};
 use pfxvault::state::State;
-use pfxvault::vault::id::VaultId;
-use pfxvault::windows::dpapi::{self, Machine};
+use vault::id::VaultId;
 
 const SECRET: &[u8] = b"thirty-two bytes of signing key.";
 

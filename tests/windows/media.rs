@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pfxvault::media::{
-    Descriptor, Device, FolderVolume, NotEjected, ReadOnly, Reading, Share, Synced, Volume,
-    descriptor, eject, facts,
+use pfxvault::platform::media::{
+    Device, FolderVolume, NotEjected, ReadOnly, Share, Synced, descriptor, eject, facts,
 };
+use vault::descriptor::Descriptor;
+use vault::volume::{Reading, Volume};
 
 use crate::under_wine;
 

@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use pfxvault::platform::{private_files, system};
 use pfxvault::state::State;
-use pfxvault::vault::id::VaultId;
-use pfxvault::{files, system};
+use vault::id::VaultId;
 
 /// A folder in a place where every user may read and make folders, as an ordinary user would plant
 /// one.
@@ -66,19 +66,19 @@ fn a_secrets_file_is_read_only_if_nobody_else_can_read_it() {
     let planted = Planted::new("pfxvault-secrets");
     let (open, closed) = (planted.0.join("open"), planted.0.join("closed"));
     fs::write(&open, "word\r\n").unwrap();
-    files::create_private(&closed, b"word\r\n").unwrap();
+    private_files::create_private(&closed, b"word\r\n").unwrap();
     assert_eq!(
-        files::read_secret(&open).unwrap_err().text.id,
+        private_files::read_secret(&open).unwrap_err().text.id,
         "error-secret-file-shared"
     );
-    assert_eq!(*files::read_secret(&closed).unwrap(), "word");
+    assert_eq!(*private_files::read_secret(&closed).unwrap(), "word");
 }
 
 #[test]
 fn a_private_file_is_never_created_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
-    files::create_private(&path, b"first").unwrap();
+    private_files::create_private(&path, b"first").unwrap();
     let error = system::create_private(&path).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
     assert!(error.to_string().starts_with("CreateFileW "), "{error}");

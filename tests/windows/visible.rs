@@ -1,8 +1,8 @@
 //! What others on the machine see of the program.
 
-use pfxvault::event::Event;
-use pfxvault::system;
-use pfxvault::windows::eventlog;
+use pfxvault::platform::event::Event;
+use pfxvault::platform::system;
+use pfxvault::platform::windows::eventlog;
 
 #[test]
 fn an_event_is_written() {

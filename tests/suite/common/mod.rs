@@ -12,8 +12,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use pfx::Profile;
-use pfxvault::server::{Destination, Placed, Writing};
-use pfxvault::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keystore::{Destination, Placed, Writing};
 use secret::Password;
 
 pub const PASSPHRASE: &str = "ten words that nobody but the owner of this vault knows";

@@ -5,14 +5,14 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
-use pfxvault::restore::{Journal, Options, apply, plan, take_back};
-use pfxvault::server::iis::{
+use pfxvault::change::{Journal, Options, apply, plan, take_back};
+use pfxvault::iis::{
     CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties,
     Signature, StoreName, StoredCertificate, WindowsError, look_at_all,
 };
-use pfxvault::vault::id::Hash;
-use pfxvault::windows::LocalMachine;
+use pfxvault::platform::windows::LocalMachine;
 use secret::SecretBytes;
+use vault::id::Hash;
 
 use super::fixtures::{Pair, PairKind};
 use super::{inventory, one_at_a_time, running};
@@ -42,7 +42,7 @@ fn a_process_that_dies_at_any_call_leaves_nothing_behind() {
                     .is_empty()
             );
             if !died {
-                pfxvault::restore::undo(LocalMachine.iis(), &mut journal).unwrap();
+                pfxvault::change::undo(LocalMachine.iis(), &mut journal).unwrap();
             }
             assert_eq!(inventory(), before, "{moment} call {call}");
             died

@@ -1,7 +1,7 @@
 //! Key pairs made for one test: a leaf under an intermediate of its own.
 
-use pfxvault::restore::Incoming;
-use pfxvault::server::iis::StoreName;
+use pfxvault::change::Incoming;
+use pfxvault::iis::StoreName;
 use pkcs8::EncodePrivateKey;
 use secret::SecretBytes;
 

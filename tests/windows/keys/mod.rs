@@ -6,15 +6,15 @@ pub mod fixtures;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pfxvault::restore::{
+use pfxvault::change::{
     Action, Incoming, Journal, Options, Running, apply, plan, repair, take_back, undo,
 };
-use pfxvault::server::iis::{
+use pfxvault::iis::{
     AccessEntry, KeyLink, KeySet, KeyState, NoExport, Properties, ProviderKind, Seen, StoreName,
     challenge, look, look_at_all, public_key,
 };
-use pfxvault::vault::id::Hash;
-use pfxvault::windows::LocalMachine;
+use pfxvault::platform::windows::LocalMachine;
+use vault::id::Hash;
 
 use crate::under_wine;
 use fixtures::{Pair, PairKind};

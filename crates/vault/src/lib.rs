@@ -1,0 +1,21 @@
+//! The vault on a medium, as docs/format.md specifies it: who is believed, what a generation is,
+//! how it is committed and how it is found again. Only this crate writes to a medium.
+//! It neither prints nor asks, and has nothing of Windows in it.
+
+pub mod catalog;
+pub mod descriptor;
+pub mod generation;
+pub mod id;
+pub mod identity;
+pub mod medium;
+pub mod owner;
+pub mod parcel;
+pub mod readme;
+pub mod record;
+pub mod request;
+pub mod seal;
+pub mod sign;
+pub mod survey;
+pub mod text;
+pub mod trust;
+pub mod volume;

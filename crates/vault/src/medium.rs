@@ -1,0 +1,894 @@
+//! One medium's PFXVAULT folder: walking it, reading with caps, adding to it. What stands is never
+//! deleted, and never changed but for README.TXT, MEDIUM.TXT and files of the owner's that are
+//! damaged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::id::{Hash, Number, ServerId, is_base32};
+use super::parcel::Parcel;
+use super::readme::{self, Label, Origin};
+use super::sign;
+use super::trust::Statement;
+use super::volume::{Entry, EntryKind, Reading, Volume};
+
+/// The vault's folder on a medium.
+pub const ROOT: &str = "PFXVAULT";
+/// The two copies of everything, each in a folder of its own, written one after the other.
+pub const HALVES: [&str; 2] = ["A", "B"];
+const OWNER: &str = "OWNER";
+const FIRST_IDENTITY: &str = "IDENTITY.AGE";
+/// Identity files that are read in one half.
+pub const MAX_IDENTITIES: usize = 16;
+/// Entries below folders that the format does not know that are looked at for programs.
+const MAX_UNKNOWN: usize = 10_000;
+/// Folders within folders that are looked at for programs. On a damaged file system a folder may
+/// hold itself.
+const MAX_DEPTH: usize = 8;
+
+const MIB: u64 = 1024 * 1024;
+/// Caps on what is read from a medium, by kind of file, in bytes.
+pub mod cap {
+    use super::MIB;
+    /// Statements and records.
+    pub const TEXT: u64 = 4 * MIB;
+    /// All statements of one half together.
+    pub const STATEMENTS: u64 = 32 * MIB;
+    /// Signatures.
+    pub const SIGNATURE: u64 = 2048;
+    /// Identity files.
+    pub const IDENTITY: u64 = 64 * 1024;
+    /// One key pair.
+    pub const KEY_PAIR: u64 = 16 * MIB;
+    /// The catalog.
+    pub const CATALOG: u64 = 32 * MIB;
+}
+
+/// A medium, inserted or in a test's memory; clones are the same one.
+#[derive(Clone)]
+pub struct Medium {
+    /// What the user calls it: the path as typed.
+    pub name: String,
+    /// Whether it is a parcel: read like a medium, it never counts as one.
+    pub is_parcel: bool,
+    volume: Arc<dyn Volume>,
+}
+
+/// A file system action that failed, and on what.
+#[derive(Debug, thiserror::Error)]
+#[error("{medium}: {path}: {source}")]
+pub struct MediumError {
+    /// What the user calls the medium.
+    pub medium: String,
+    /// Relative to the medium.
+    pub path: String,
+    /// What the system said; `InvalidData` when a file read back differs from what was written.
+    pub source: io::Error,
+}
+
+/// A folder that claims to hold a generation.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// Whose, by its place.
+    pub server: ServerId,
+    /// Which, by its name.
+    pub number: Number,
+    /// Which half of the medium.
+    pub half: usize,
+    /// Relative to the medium.
+    pub path: String,
+    /// Paths of its files by upper-case name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The two files of a statement, as one half holds them.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Which half of the medium.
+    pub half: usize,
+    /// Path of the `.TXT` file.
+    pub text: String,
+    /// Path of the `.SIG` file.
+    pub signature: String,
+    /// What is in them; empty where a file is missing or cannot be read.
+    pub statement: Statement,
+}
+
+impl Pair {
+    /// Whether both stand under the same name, in whatever half.
+    pub fn is_namesake(&self, other: &Self) -> bool {
+        file_name(&self.text).eq_ignore_ascii_case(file_name(&other.text))
+    }
+}
+
+/// An identity file in one half.
+#[derive(Debug, Clone)]
+pub struct IdentityFile {
+    /// Which half of the medium.
+    pub half: usize,
+    /// Its name in upper case.
+    pub name: String,
+    /// Relative to the medium.
+    pub path: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything found on a medium, nothing of it believed yet.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// Statements whose two files could be read.
+    pub statements: Vec<Pair>,
+    /// Statements of which a file is missing or could not be read.
+    pub unfinished: Vec<Pair>,
+    /// Identity files.
+    pub identities: Vec<IdentityFile>,
+    /// Claimed generations.
+    pub folders: Vec<Folder>,
+    /// Names that the format does not know, and things that could not be read.
+    pub unexpected: Vec<String>,
+    /// Those of them that a system may run as a program.
+    pub programs: Vec<String>,
+    /// Folders that the format does not know and that hold more than was looked at.
+    pub unsearched: Vec<String>,
+    /// Bytes of statements in each half, whole and unfinished.
+    held: [u64; HALVES.len()],
+    begun: [u64; HALVES.len()],
+}
+
+impl Walk {
+    /// The files in one half that are what is left of this statement: they verify as nothing, and
+    /// have its text, its signature, or the name under which the other half holds it.
+    pub fn remains_of(&self, statement: &Statement, half: usize) -> Option<&Pair> {
+        let is_whole = |pair: &&Pair| pair.half != half && pair.statement == *statement;
+        let twin = self.statements.iter().find(is_whole);
+        let alike = |pair: &&Pair| {
+            let Statement { text, signature } = &pair.statement;
+            pair.half == half && (*text == statement.text || *signature == statement.signature)
+        };
+        let called_so =
+            |pair: &&Pair| pair.half == half && twin.is_some_and(|twin| pair.is_namesake(twin));
+        let is_damaged = |pair: &&Pair| {
+            let Statement { text, signature } = &pair.statement;
+            !pair.statement.is_newer() && !sign::is_right(text, signature)
+        };
+        let candidates = self
+            .statements
+            .iter()
+            .filter(|pair| alike(pair) || called_so(pair));
+        candidates
+            .filter(|pair| pair.statement != *statement)
+            .find(is_damaged)
+            .or_else(|| self.unfinished.iter().find(alike))
+    }
+
+    /// The file in one half that is what is left of this identity file: it has the name under which
+    /// the other half holds it, and no statement lists it.
+    pub fn remains_of_identity(
+        &self,
+        bytes: &[u8],
+        half: usize,
+        is_listed: &dyn Fn(Hash) -> bool,
+    ) -> Option<&IdentityFile> {
+        if self
+            .identities
+            .iter()
+            .any(|file| file.half == half && file.bytes == bytes)
+        {
+            return None;
+        }
+        let twin = self
+            .identities
+            .iter()
+            .find(|file| file.half != half && file.bytes == bytes)?;
+        let namesake = self
+            .identities
+            .iter()
+            .find(|file| file.half == half && file.name == twin.name)?;
+        let is_left = !is_listed(Hash::of(&namesake.bytes));
+        is_left.then_some(namesake)
+    }
+
+    /// Whether any text here, whoever signed it, or one of `more` lists an identity file.
+    fn says(&self, more: &[&Statement], identity: Hash) -> bool {
+        let here = self
+            .statements
+            .iter()
+            .chain(&self.unfinished)
+            .map(|pair| &pair.statement);
+        here.chain(more.iter().copied())
+            .any(|statement| statement.lists(identity))
+    }
+}
+
+impl Medium {
+    /// A medium over a file system.
+    pub fn new(name: impl Into<String>, volume: Box<dyn Volume>) -> Self {
+        Self {
+            name: name.into(),
+            is_parcel: false,
+            volume: volume.into(),
+        }
+    }
+
+    /// A parcel, to be read as if it were a medium.
+    pub fn of_parcel(name: impl Into<String>, parcel: Parcel) -> Self {
+        Self {
+            name: name.into(),
+            is_parcel: true,
+            volume: Arc::new(parcel),
+        }
+    }
+
+    /// The folder of this machine that it is, where it is one.
+    pub fn place(&self) -> Option<&Path> {
+        self.volume.folder()
+    }
+
+    fn failed(&self, path: &str, source: io::Error) -> MediumError {
+        MediumError {
+            medium: self.name.clone(),
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What people call it, as far as MEDIUM.TXT can be read. Nobody signs that.
+    pub fn label(&self) -> Option<Label> {
+        Label::parse(&self.read_loose("MEDIUM.TXT")?)
+    }
+
+    /// Whether a PFXVAULT folder is there, however damaged.
+    ///
+    /// # Errors
+    /// When the medium cannot be listed.
+    pub fn has_vault(&self) -> Result<bool, MediumError> {
+        Ok(self.child("", ROOT)?.is_some())
+    }
+
+    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a
+    /// signature of an owner nor a folder of a server. Nothing in it can ever be recovered or
+    /// count.
+    ///
+    /// # Errors
+    /// When the medium cannot be listed.
+    pub fn is_begun(&self) -> Result<bool, MediumError> {
+        let Some(root) = self.child("", ROOT)? else {
+            return Ok(false);
+        };
+        for half in HALVES {
+            let Some(half) = self.child(&root, half)? else {
+                continue;
+            };
+            for entry in self.list(&half)? {
+                let owner = entry.name.eq_ignore_ascii_case(OWNER);
+                let signed = |entry: &Entry| entry.name.to_ascii_uppercase().ends_with(".SIG");
+                if !owner || self.list(&join(&half, &entry.name))?.iter().any(signed) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads a file of at most `cap` bytes.
+    ///
+    /// # Errors
+    /// What the system says, or `FileTooLarge`.
+    pub fn read(&self, path: &str, cap: u64, reading: Reading) -> Result<Vec<u8>, MediumError> {
+        self.volume
+            .read(path, cap, reading)
+            .map_err(|source| self.failed(path, source))
+    }
+
+    /// Reads a text beside the halves, README.TXT or MEDIUM.TXT, as far as it can be read.
+    pub fn read_loose(&self, name: &str) -> Option<Vec<u8>> {
+        let root = self.child("", ROOT).ok()??;
+        let file = self.child(&root, name).ok()??;
+        self.volume.read(&file, cap::IDENTITY, Reading::Cached).ok()
+    }
+
+    /// Walks the whole vault.
+    ///
+    /// # Errors
+    /// When the vault's folder cannot be listed; anything below it that cannot is only reported.
+    pub fn walk(&self, reading: Reading) -> Result<Walk, MediumError> {
+        let mut walk = Walk::default();
+        let Some(root) = self.child("", ROOT)? else {
+            return Ok(walk);
+        };
+        for entry in self.list(&root)? {
+            let path = join(&root, &entry.name);
+            match HALVES
+                .iter()
+                .position(|half| half.eq_ignore_ascii_case(&entry.name))
+            {
+                Some(half) if entry.kind == EntryKind::Folder => {
+                    self.walk_half(half, &path, reading, &mut walk)
+                }
+                _ if is_loose_text(&entry) => {}
+                _ => self.leave(&entry, path, &mut walk),
+            }
+        }
+        Ok(walk)
+    }
+
+    /// Something that does not belong to the vault: it is only named, and looked through for
+    /// programs.
+    fn leave(&self, entry: &Entry, path: String, walk: &mut Walk) {
+        match entry.kind {
+            EntryKind::Folder => {
+                self.look_for_programs(&path, walk);
+                walk.unexpected.push(path);
+            }
+            _ if is_program(&entry.name) => walk.programs.push(path),
+            _ => walk.unexpected.push(path),
+        }
+    }
+
+    fn look_for_programs(&self, folder: &str, walk: &mut Walk) {
+        let (mut open, mut seen) = (vec![folder.to_owned()], 0);
+        while let Some(below) = open.pop() {
+            let entries = self.volume.list(&below).unwrap_or_default();
+            seen += entries.len();
+            if seen > MAX_UNKNOWN || below.matches('/').count() > MAX_DEPTH {
+                return walk.unsearched.push(folder.to_owned());
+            }
+            for entry in entries {
+                let path = join(&below, &entry.name);
+                match entry.kind {
+                    EntryKind::Folder => open.push(path),
+                    _ if is_program(&entry.name) => walk.programs.push(path),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn walk_half(&self, half: usize, path: &str, reading: Reading, walk: &mut Walk) {
+        for entry in self.list_or_report(path, walk) {
+            let name = entry.name.to_ascii_uppercase();
+            let path = join(path, &entry.name);
+            match ServerId::parse(&name) {
+                _ if entry.kind != EntryKind::Folder => self.leave(&entry, path, walk),
+                _ if name == OWNER => self.walk_owner(half, &path, reading, walk),
+                Some(server) => self.walk_server(half, server, &path, walk),
+                None => self.leave(&entry, path, walk),
+            }
+        }
+    }
+
+    fn walk_owner(&self, half: usize, folder: &str, reading: Reading, walk: &mut Walk) {
+        let entries = self.list_or_report(folder, walk);
+        let files: BTreeMap<String, String> = plain_files(folder, &entries).collect();
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.kind != EntryKind::File || !is_owner_name(&entry.name))
+        {
+            self.leave(entry, join(folder, &entry.name), walk);
+        }
+        // IDENTITY.AGE comes first: whoever plants the sixteen that fit must not push it out.
+        let mut identities: Vec<_> = files
+            .iter()
+            .filter_map(|(name, path)| Some((identity_place(name)?, name, path)))
+            .collect();
+        identities.sort();
+        for (_, name, path) in identities {
+            self.read_identity(half, name, path, reading, walk);
+        }
+        let stems = files.keys().filter_map(|name| statement_stem(name));
+        for stem in stems.collect::<BTreeSet<_>>() {
+            let of = |end: &str| files.get(&format!("{stem}.{end}")).map(String::as_str);
+            self.read_statement(
+                half,
+                &join(folder, stem),
+                of("TXT"),
+                of("SIG"),
+                reading,
+                walk,
+            );
+        }
+    }
+
+    /// `path` is that of both files without their ends.
+    fn read_statement(
+        &self,
+        half: usize,
+        path: &str,
+        text: Option<&str>,
+        signature: Option<&str>,
+        reading: Reading,
+        walk: &mut Walk,
+    ) {
+        let read =
+            |path: Option<&str>, cap| path.and_then(|path| self.read(path, cap, reading).ok());
+        // Statements stay in memory until it is known whose they are, so their sum is capped, too.
+        let room = cap::STATEMENTS
+            .saturating_sub(walk.held[half])
+            .min(cap::TEXT);
+        let (mut said, signed) = (read(text, room), read(signature, cap::SIGNATURE));
+        // An empty signature is one that was never written.
+        let is_whole = said.is_some() && signed.as_ref().is_some_and(|signed| !signed.is_empty());
+        let held = if is_whole {
+            &mut walk.held[half]
+        } else {
+            &mut walk.begun[half]
+        };
+        *held += said.as_ref().map_or(0, |said| said.len() as u64);
+        if *held > cap::STATEMENTS {
+            said = None;
+        }
+        let statement = Statement {
+            text: said.unwrap_or_default(),
+            signature: signed.unwrap_or_default(),
+        };
+        let named =
+            |known: Option<&str>, end| known.map_or_else(|| format!("{path}.{end}"), str::to_owned);
+        let pair = Pair {
+            half,
+            text: named(text, "TXT"),
+            signature: named(signature, "SIG"),
+            statement,
+        };
+        if is_whole {
+            return walk.statements.push(pair);
+        }
+        walk.unexpected
+            .extend(text.or(signature).map(str::to_owned));
+        walk.unfinished.push(pair);
+    }
+
+    fn read_identity(
+        &self,
+        half: usize,
+        name: &str,
+        path: &str,
+        reading: Reading,
+        walk: &mut Walk,
+    ) {
+        let full = walk
+            .identities
+            .iter()
+            .filter(|file| file.half == half)
+            .count()
+            == MAX_IDENTITIES;
+        let (name, path) = (name.to_owned(), path.to_owned());
+        match self.read(&path, cap::IDENTITY, reading) {
+            Ok(bytes) if !full => walk.identities.push(IdentityFile {
+                half,
+                name,
+                path,
+                bytes,
+            }),
+            _ => walk.unexpected.push(path),
+        }
+    }
+
+    fn walk_server(&self, half: usize, server: ServerId, path: &str, walk: &mut Walk) {
+        for entry in self.list_or_report(path, walk) {
+            let path = join(path, &entry.name);
+            match parse_generation_folder(&entry.name) {
+                Some(number) if entry.kind == EntryKind::Folder => {
+                    let entries = self.list_or_report(&path, walk);
+                    let files = plain_files(&path, &entries).collect();
+                    for other in entries.iter().filter(|entry| !is_generation_file(entry)) {
+                        self.leave(other, join(&path, &other.name), walk);
+                    }
+                    walk.folders.push(Folder {
+                        server,
+                        number,
+                        half,
+                        path,
+                        files,
+                    });
+                }
+                _ => self.leave(&entry, path, walk),
+            }
+        }
+    }
+
+    fn list_or_report(&self, folder: &str, walk: &mut Walk) -> Vec<Entry> {
+        let listed = self.volume.list(folder);
+        if listed.is_err() {
+            walk.unexpected.push(folder.to_owned());
+        }
+        listed.unwrap_or_default()
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Entry>, MediumError> {
+        self.volume
+            .list(folder)
+            .map_err(|source| self.failed(folder, source))
+    }
+
+    /// The path of an entry by its name in any case.
+    fn child(&self, folder: &str, name: &str) -> Result<Option<String>, MediumError> {
+        let entries = match self.list(folder) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let found = entries
+            .into_iter()
+            .find(|entry| entry.name.eq_ignore_ascii_case(name));
+        Ok(found.map(|entry| join(folder, &entry.name)))
+    }
+
+    /// The folder below `parent`, made if it is missing.
+    fn folder(&self, parent: &str, name: &str) -> Result<String, MediumError> {
+        if let Some(found) = self.child(parent, name)? {
+            return Ok(found);
+        }
+        let path = join(parent, name);
+        self.volume
+            .make_folder(&path)
+            .map_err(|source| self.failed(&path, source))?;
+        Ok(path)
+    }
+
+    fn half_folder(&self, half: usize) -> Result<String, MediumError> {
+        let root = self.folder("", ROOT)?;
+        self.folder(&root, HALVES[half])
+    }
+
+    /// A new folder for a generation: its number, or the first free `.001`, `.002` ... beside it.
+    pub(super) fn new_generation_folder(
+        &self,
+        half: usize,
+        server: ServerId,
+        number: Number,
+    ) -> Result<String, MediumError> {
+        let parent = self.half_folder(half)?;
+        let server = self.folder(&parent, &server.to_string())?;
+        let taken: Vec<String> = self
+            .list(&server)?
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
+        let names = std::iter::once(number.folder())
+            .chain((1..1000).map(|n| format!("{}.{n:03}", number.folder())));
+        let free = names.into_iter().find(|name| !taken.contains(name));
+        let path = join(&server, &free.unwrap_or_else(|| number.folder()));
+        self.volume
+            .make_folder(&path)
+            .map_err(|source| self.failed(&path, source))?;
+        Ok(path)
+    }
+
+    /// Writes new files, waits for the medium, and reads each back past the cache.
+    pub(super) fn write_new(&self, files: &[(String, &[u8])]) -> Result<(), MediumError> {
+        for (path, bytes) in files {
+            self.volume
+                .create(path, bytes)
+                .map_err(|source| self.failed(path, source))?;
+        }
+        self.flush()?;
+        files
+            .iter()
+            .try_for_each(|(path, bytes)| self.read_back(path, bytes))
+    }
+
+    fn read_back(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
+        match self.read(path, bytes.len() as u64, Reading::PastCache)? == bytes {
+            true => Ok(()),
+            false => Err(self.failed(path, io::Error::from(io::ErrorKind::InvalidData))),
+        }
+    }
+
+    fn flush(&self) -> Result<(), MediumError> {
+        self.volume
+            .flush()
+            .map_err(|source| self.failed(ROOT, source))
+    }
+
+    /// Adds the statements and identity files that a half does not hold yet, in the place of what
+    /// is left of them where something is; the signature of a statement comes last.
+    ///
+    /// # Errors
+    /// When the medium refuses; what was added stays and is right.
+    pub fn add_owner_files(
+        &self,
+        statements: &[&Statement],
+        identities: &[&[u8]],
+    ) -> Result<(), MediumError> {
+        let walk = self.walk(Reading::Cached)?;
+        for half in 0..HALVES.len() {
+            let parent = self.half_folder(half)?;
+            let folder = self.folder(&parent, OWNER)?;
+            let mut taken: Vec<String> = self
+                .list(&folder)?
+                .into_iter()
+                .map(|e| e.name.to_ascii_uppercase())
+                .collect();
+            let (mut first, mut last) = (Vec::new(), Vec::new());
+            for statement in self.mend_statements(&walk, half, statements) {
+                let stem = free_stem(statement.hash(), &mut taken);
+                let path = |end| join(&folder, &format!("{stem}.{end}"));
+                first.push((path("TXT"), statement.text.as_slice()));
+                last.push((path("SIG"), statement.signature.as_slice()));
+            }
+            for identity in self.mend_identities(&walk, half, statements, identities) {
+                first.push((join(&folder, &free_identity(&mut taken)), identity));
+            }
+            if !first.is_empty() {
+                self.write_new(&first)?;
+                self.write_new(&last)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes statements that a half lacks in the place of what is left of them; those of which
+    /// nothing is, or which cannot be written there, come back.
+    fn mend_statements<'s>(
+        &self,
+        walk: &Walk,
+        half: usize,
+        statements: &[&'s Statement],
+    ) -> Vec<&'s Statement> {
+        let (mut used, mut unplaced) = (BTreeSet::new(), Vec::new());
+        for statement in statements {
+            if walk
+                .statements
+                .iter()
+                .any(|pair| pair.half == half && pair.statement == **statement)
+            {
+                continue;
+            }
+            let remains = walk
+                .remains_of(statement, half)
+                .filter(|remains| used.insert(&remains.text));
+            if remains.is_none_or(|remains| self.mend_statement(remains, statement).is_err()) {
+                unplaced.push(*statement);
+            }
+        }
+        unplaced
+    }
+
+    /// The same for identity files.
+    fn mend_identities<'i>(
+        &self,
+        walk: &Walk,
+        half: usize,
+        statements: &[&Statement],
+        identities: &[&'i [u8]],
+    ) -> Vec<&'i [u8]> {
+        let is_listed = |identity| walk.says(statements, identity);
+        let mut unplaced = Vec::new();
+        for identity in identities {
+            if walk
+                .identities
+                .iter()
+                .any(|file| file.half == half && file.bytes == *identity)
+            {
+                continue;
+            }
+            let remains = walk.remains_of_identity(identity, half, &is_listed);
+            if remains.is_none_or(|remains| self.replace(&remains.path, identity).is_err()) {
+                unplaced.push(*identity);
+            }
+        }
+        unplaced
+    }
+
+    fn mend_statement(&self, remains: &Pair, statement: &Statement) -> Result<(), MediumError> {
+        if remains.statement.text != statement.text {
+            self.replace(&remains.text, &statement.text)?;
+        }
+        if remains.statement.signature != statement.signature {
+            self.replace(&remains.signature, &statement.signature)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file whole in the place of another, and reads it back.
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
+        self.volume
+            .rewrite(path, bytes)
+            .map_err(|source| self.failed(path, source))?;
+        self.flush()?;
+        self.read_back(path, bytes)
+    }
+
+    /// Writes README.TXT anew where it is not that of this version.
+    ///
+    /// # Errors
+    /// When the medium refuses.
+    pub fn renew_readme(&self) -> Result<(), MediumError> {
+        match self.read_loose("README.TXT") {
+            Some(bytes) if readme::origin(&bytes) == Origin::Current => Ok(()),
+            _ => self.write_loose("README.TXT", &readme::readme()),
+        }
+    }
+
+    /// Makes the vault's folder with its two texts for people, on which nothing depends.
+    ///
+    /// # Errors
+    /// When the medium refuses.
+    pub fn prepare(&self, label: &Label) -> Result<(), MediumError> {
+        self.write_loose("README.TXT", &readme::readme())?;
+        self.write_loose("MEDIUM.TXT", &label.render())
+    }
+
+    fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {
+        let root = self.folder("", ROOT)?;
+        let path = self
+            .child(&root, name)?
+            .unwrap_or_else(|| join(&root, name));
+        self.volume
+            .rewrite(&path, bytes)
+            .map_err(|source| self.failed(&path, source))?;
+        self.flush()
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether Windows or Linux may run a file of this name, by its end, or do something else than show
+/// it.
+fn is_program(name: &str) -> bool {
+    // Windows leaves dots and blanks at the end of a name out.
+    let name = name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| PROGRAMS.contains(&end))
+}
+
+/// Ends of the names of programs, of scripts, and of what starts either; docs/format.md lists them.
+const PROGRAMS: [&str; 54] = [
+    "app",
+    "appimage",
+    "bash",
+    "bat",
+    "bin",
+    "chm",
+    "cmd",
+    "com",
+    "cpl",
+    "csh",
+    "desktop",
+    "dll",
+    "drv",
+    "elf",
+    "exe",
+    "hlp",
+    "hta",
+    "inf",
+    "jar",
+    "js",
+    "jse",
+    "ksh",
+    "lnk",
+    "msc",
+    "msi",
+    "msp",
+    "mst",
+    "ocx",
+    "pif",
+    "pl",
+    "ps1",
+    "psd1",
+    "psm1",
+    "py",
+    "pyw",
+    "rb",
+    "reg",
+    "run",
+    "scf",
+    "scr",
+    "sct",
+    "sh",
+    "sys",
+    "url",
+    "vb",
+    "vbe",
+    "vbs",
+    "ws",
+    "wsc",
+    "wsf",
+    "wsh",
+    "xll",
+    "zsh",
+    "application",
+];
+
+fn is_owner_name(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    statement_stem(&name).is_some() || identity_place(&name).is_some()
+}
+
+/// The eight characters before `.TXT` or `.SIG` of a statement.
+fn statement_stem(name: &str) -> Option<&str> {
+    let stem = name
+        .strip_suffix(".TXT")
+        .or_else(|| name.strip_suffix(".SIG"))?;
+    is_statement_stem(stem).then_some(stem)
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
+}
+
+fn plain_files<'a>(
+    folder: &'a str,
+    entries: &'a [Entry],
+) -> impl Iterator<Item = (String, String)> + 'a {
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    files.map(move |entry| (entry.name.to_ascii_uppercase(), join(folder, &entry.name)))
+}
+
+fn is_loose_text(entry: &Entry) -> bool {
+    let name = entry.name.to_ascii_uppercase();
+    entry.kind == EntryKind::File && (name == "README.TXT" || name == "MEDIUM.TXT")
+}
+
+pub(super) fn is_statement_stem(stem: &str) -> bool {
+    stem.len() == 8 && stem.bytes().all(is_base32)
+}
+
+/// 1 for IDENTITY.AGE, n for IDENTnnn.AGE.
+pub(super) fn identity_place(name: &str) -> Option<u32> {
+    if name == FIRST_IDENTITY {
+        return Some(1);
+    }
+    let digits = name.strip_prefix("IDENT")?.strip_suffix(".AGE")?;
+    let place = (digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| digits.parse().ok())??;
+    (place > 1).then_some(place)
+}
+
+/// `00000042`, or `00000042.001` for a copy that found the name taken.
+fn parse_generation_folder(name: &str) -> Option<Number> {
+    let (number, copy) = name.split_once('.').unwrap_or((name, "001"));
+    let copy = copy.len() == 3 && copy.bytes().all(|byte| byte.is_ascii_digit()) && copy != "000";
+    copy.then(|| Number::parse_folder(number))?
+}
+
+/// Whether a name may stand in a generation's folder; the record alone says whether the file
+/// belongs to it.
+fn is_generation_file(entry: &Entry) -> bool {
+    entry.kind == EntryKind::File && is_generation_name(&entry.name.to_ascii_uppercase())
+}
+
+/// Whether a file of this name may belong to a generation.
+pub(super) fn is_generation_name(name: &str) -> bool {
+    let digits = name
+        .strip_prefix('K')
+        .and_then(|rest| rest.strip_suffix(".AGE"))
+        .unwrap_or_default();
+    let key_pair = digits.len() == 7
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits != "0000000";
+    key_pair || matches!(name, "CATALOG.AGE" | "RECORD.TXT" | "RECORD.SIG")
+}
+
+/// A statement's name: eight characters of its hash, others if those are taken.
+pub(super) fn free_stem(hash: Hash, taken: &mut Vec<String>) -> String {
+    let mut bytes = hash.to_string().into_bytes();
+    loop {
+        bytes = Hash::of(&bytes).to_string().into_bytes();
+        let stem = data_encoding::BASE32_NOPAD.encode(&bytes)[..8].to_owned();
+        let names = [format!("{stem}.TXT"), format!("{stem}.SIG")];
+        if !names.iter().any(|name| taken.contains(name)) {
+            taken.extend(names);
+            return stem;
+        }
+    }
+}
+
+pub(super) fn free_identity(taken: &mut Vec<String>) -> String {
+    let names = std::iter::once(FIRST_IDENTITY.to_owned())
+        .chain((2..1000).map(|n| format!("IDENT{n:03}.AGE")));
+    let name = names
+        .into_iter()
+        .find(|name| !taken.contains(name))
+        .unwrap_or_else(|| FIRST_IDENTITY.to_owned());
+    taken.push(name.clone());
+    name
+}

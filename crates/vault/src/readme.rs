@@ -1,0 +1,236 @@
+//! The two texts for people: README.TXT, the same on every medium, and MEDIUM.TXT, which says what
+//! this medium is called.
+
+use data_encoding::HEXLOWER;
+
+use super::id::Hash;
+
+/// SHA-256 of texts that went onto media before this one. The first changed to the medium on
+/// Windows and then typed the names of programs, so that one which lay there under such a name was
+/// run.
+const SHIPPED_BEFORE: [&str; 1] =
+    ["c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5"];
+
+/// README.TXT as this version writes it: UTF-8 with BOM, CRLF, English and Japanese.
+pub fn readme() -> Vec<u8> {
+    let text = concat!("\u{feff}", include_str!("README.TXT"));
+    text.replace('\n', "\r\n").into_bytes()
+}
+
+/// Where a README.TXT comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This version writes it.
+    Current,
+    /// An earlier version wrote it.
+    Earlier,
+    /// A stranger may have written instructions into it.
+    Unknown,
+}
+
+/// Where these bytes of a README.TXT come from.
+pub fn origin(bytes: &[u8]) -> Origin {
+    match () {
+        () if bytes == readme() => Origin::Current,
+        () if SHIPPED_BEFORE.contains(&Hash::of(bytes).to_string().as_str()) => Origin::Earlier,
+        () => Origin::Unknown,
+    }
+}
+
+/// MEDIUM.TXT: who this medium says it is. Nobody signs it, nothing depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// 32 hexadecimal digits, drawn when the vault was put on the medium.
+    pub medium: String,
+    /// What people call it; readable by anyone who finds it.
+    pub label: String,
+}
+
+/// Longest label, in bytes of UTF-8.
+pub const MAX_LABEL: usize = 64;
+
+impl Label {
+    /// A new medium's label.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new(label: &str) -> Result<Self, getrandom::Error> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id)?;
+        let fits = (0..=label.len().min(MAX_LABEL))
+            .rev()
+            .find(|end| label.is_char_boundary(*end))
+            .unwrap_or(0);
+        let label = label[..fits].chars().filter(|c| !c.is_control()).collect();
+        Ok(Self {
+            medium: HEXLOWER.encode(&id),
+            label,
+        })
+    }
+
+    /// The file's text.
+    pub fn render(&self) -> Vec<u8> {
+        format!(
+            "pfxvault-medium v1\nmedium {}\nlabel {}\n",
+            self.medium, self.label
+        )
+        .into_bytes()
+    }
+
+    /// Reads the file; `None` if it is not one of ours.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut lines = std::str::from_utf8(bytes)
+            .ok()?
+            .strip_suffix('\n')?
+            .split('\n');
+        if lines.next() != Some("pfxvault-medium v1") {
+            return None;
+        }
+        let medium = lines.next()?.strip_prefix("medium ")?;
+        let label = lines.next()?.strip_prefix("label ")?;
+        let plain = medium.len() == 32 && HEXLOWER.decode(medium.as_bytes()).is_ok();
+        let short = label.len() <= MAX_LABEL && !label.chars().any(char::is_control);
+        let ended = lines.next().is_none();
+        (plain && short && ended).then(|| Self {
+            medium: medium.to_owned(),
+            label: label.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_reads_back_and_is_cut_at_a_character() {
+        let label = Label::new(&"金庫".repeat(20)).unwrap();
+        assert_eq!(label.label.len(), 63);
+        assert_eq!(Label::parse(&label.render()), Some(label));
+        assert_eq!(
+            Label::parse(b"pfxvault-medium v1\nmedium 12\nlabel x\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn the_readme_is_a_windows_text_that_begins_with_the_warning() {
+        let text = String::from_utf8(readme()).unwrap();
+        assert!(text.starts_with("\u{feff}Do not delete or format"));
+        assert!(
+            text.lines()
+                .nth(1)
+                .unwrap()
+                .starts_with("削除・フォーマットしないでください")
+        );
+        assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+        assert_eq!(origin(&readme()), Origin::Current);
+    }
+
+    #[test]
+    fn a_readme_of_an_earlier_version_is_told_from_one_of_a_stranger() {
+        assert_eq!(
+            origin(include_bytes!("../tests/readmes/first.txt")),
+            Origin::Earlier
+        );
+        assert_eq!(
+            origin(b"send this stick and the passphrase to us"),
+            Origin::Unknown
+        );
+    }
+
+    /// Lines of one system, in the order in which they are typed.
+    fn lines_to_type(mark: &str) -> Vec<&'static str> {
+        let english = include_str!("README.TXT").split("\n-----").next().unwrap();
+        english
+            .lines()
+            .filter_map(|line| line.strip_prefix(mark))
+            .collect()
+    }
+
+    #[test]
+    fn no_line_to_type_changes_to_the_medium_and_nothing_runs_before_a_new_folder_is_entered() {
+        let windows = lines_to_type("> ");
+        assert_eq!(windows[0], "set NoDefaultCurrentDirectoryInExePath=1");
+        let entered = windows
+            .iter()
+            .position(|line| *line == r#"mkdir "%W%" && cd /d "%W%""#)
+            .unwrap();
+        assert!(
+            windows[..entered]
+                .iter()
+                .all(|line| line.starts_with("set ")),
+            "nothing is run before"
+        );
+        let linux = lines_to_type("$ ");
+        assert_eq!(linux[1], r#"W=$(mktemp -d -p /dev/shm) && cd "$W""#);
+        for line in windows.iter().chain(&linux) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let target = words
+                .iter()
+                .position(|word| *word == "cd")
+                .map(|at| words[at + 1..].join(" "));
+            let left =
+                target.is_none_or(|to| ["/d \"%W%\"", "..", "\"$W\"", "/"].contains(&to.as_str()));
+            let drive = line.len() == 2 && line.ends_with(':');
+            assert!(left && !drive && !line.starts_with("pushd"), "{line}");
+        }
+    }
+
+    #[test]
+    fn names_that_the_medium_chose_are_typed_with_their_folder_and_in_quotes() {
+        for line in lines_to_type("> ")
+            .into_iter()
+            .filter(|line| !line.starts_with("set "))
+        {
+            // What `dir` lists is written with nothing but what the user typed.
+            let (body, offset) = line
+                .split_once(") do ")
+                .map_or((line, 0), |(head, body)| (body, head.len() + 5));
+            for (at, _) in ["%S%", "%O%", "%R%", "%G%", "%~"]
+                .iter()
+                .flat_map(|name| body.match_indices(name))
+            {
+                assert_eq!(line[..offset + at].matches('"').count() % 2, 1, "{line}");
+            }
+        }
+        let star = |line: &&str| line.contains('*') && !line.starts_with("sed ");
+        for line in lines_to_type("$ ").into_iter().filter(star) {
+            assert!(
+                line.split(' ')
+                    .filter(|word| word.contains('*'))
+                    .all(|word| word.starts_with("\"$")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_languages_of_the_readme_give_the_same_lines_to_type() {
+        let text = include_str!("README.TXT");
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("> ") || line.starts_with("$ "));
+        let lines: Vec<&str> = lines.collect();
+        let (english, japanese) = lines.split_at(lines.len() / 2);
+        assert_eq!(english, japanese);
+        assert!(
+            lines.iter().all(|line| line.is_ascii()),
+            "commands are typed on any keyboard"
+        );
+    }
+
+    #[test]
+    fn the_readme_fits_a_console_and_a_printed_page() {
+        let text = include_str!("README.TXT");
+        let width = |line: &str| {
+            line.chars()
+                .map(|c| if c.is_ascii() { 1 } else { 2 })
+                .sum::<usize>()
+        };
+        for line in text.lines() {
+            assert!(width(line) <= 100, "{line}");
+        }
+        assert!(text.lines().count() <= 240);
+    }
+}

@@ -1,0 +1,681 @@
+//! What one or several media hold, judged in the format's order: pin, statements, record, hashes.
+//! Nothing is parsed before the step above it passed; a folder that fails a step says so and is
+//! never offered for restore.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::id::{Hash, Number, ServerId, VaultId};
+use super::medium::{Folder, Medium, MediumError, Pair, Walk, cap};
+use super::record::{self, CATALOG, Record};
+use super::sign;
+use super::text::Flaw;
+use super::trust::{Standing, Statement, Trust};
+use super::volume::Reading;
+
+/// Everything that media of one vault say together.
+pub struct Survey<'m> {
+    media: &'m [Medium],
+    /// The owner's word, as far as it verifies.
+    pub trust: Trust,
+    /// What each medium holds outside generations, in the order given.
+    pub walks: Vec<Walk>,
+    /// Every number seen, by server.
+    pub slots: BTreeMap<(ServerId, Number), Slot>,
+    /// Statements that somebody else than the owner signed, or that stand beside another one's
+    /// signature.
+    pub bad_statements: usize,
+    /// Statements that verify as nothing and of which no good copy is known.
+    pub damaged_statements: Vec<Place>,
+    /// Statements of a later version of the format.
+    pub newer_statements: usize,
+}
+
+/// All folders of one server and number, on all media.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// Records that verify, usually one; two are a fork.
+    pub generations: Vec<Generation>,
+    /// Folders without a signature.
+    pub unfinished: Vec<Place>,
+    /// Folders whose record or signature does not hold.
+    pub damaged: Vec<Place>,
+    /// Folders that are not this server's, or that the owner does not let count.
+    pub foreign: Vec<(Place, Foreign)>,
+    /// Folders made by a newer pfxvault.
+    pub newer: Vec<Place>,
+    /// Every folder, wherever its files may help.
+    folders: Vec<(usize, Folder)>,
+}
+
+/// A folder on one of the media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the medium.
+    pub medium: usize,
+    /// Path on it.
+    pub path: String,
+}
+
+/// Why a folder does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// The owner never admitted whoever this place, or the signature on it, belongs to.
+    Stranger,
+    /// The owner closed the server below this number.
+    Closed,
+    /// The record was written for another vault, server or number.
+    Misplaced,
+}
+
+/// A generation whose record verifies.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// What its server signed.
+    pub record: Record,
+    /// Hash of RECORD.TXT.
+    pub hash: Hash,
+    /// The folders that hold this record, one for each copy.
+    pub copies: Vec<Place>,
+    text: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// How many good copies of each file a generation has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileCheck {
+    /// Files without any good copy.
+    pub missing: Vec<String>,
+    /// Files of a committed copy that are missing or differ while another copy is good.
+    pub bad: Vec<Place>,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+impl FileCheck {
+    /// Whether everything can be recovered.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// Why a medium cannot be used with this vault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOurs {
+    /// It holds generations, and no statement that is whole.
+    #[error("{medium}: no statement admits its {generations} generations")]
+    NoStatement {
+        /// What the user calls it.
+        medium: String,
+        /// How many generations.
+        generations: usize,
+    },
+    /// Somebody's other stick, most often: not ours, and not forged.
+    #[error("{medium}: of another vault")]
+    Stranger {
+        /// What the user calls it.
+        medium: String,
+    },
+}
+
+enum Refusal {
+    /// Its signature is right, but not the owner's over a statement; or it is another statement's.
+    Forged,
+    /// It verifies as nothing.
+    Damaged,
+    /// It verifies as nothing, and what it was is known.
+    DamagedCopy,
+}
+
+enum Verdict {
+    Committed {
+        record: Record,
+        text: Vec<u8>,
+        signature: Vec<u8>,
+    },
+    Unfinished,
+    Damaged,
+    Newer,
+    Foreign(Foreign),
+}
+
+impl<'m> Survey<'m> {
+    /// Reads statements and records of all media; `known` are the statements of host state.
+    ///
+    /// # Errors
+    /// When a medium cannot be listed at all.
+    pub fn of(
+        media: &'m [Medium],
+        vault: VaultId,
+        known: &Trust,
+        reading: Reading,
+    ) -> Result<Self, MediumError> {
+        let walks = media
+            .iter()
+            .map(|medium| medium.walk(reading))
+            .collect::<Result<Vec<_>, _>>()?;
+        let trust = if known.vault == vault {
+            known.clone()
+        } else {
+            Trust::new(vault)
+        };
+        let mut survey = Self {
+            media,
+            trust,
+            walks,
+            slots: BTreeMap::new(),
+            bad_statements: 0,
+            damaged_statements: Vec::new(),
+            newer_statements: 0,
+        };
+        survey.learn_statements();
+        survey.judge_folders(reading);
+        Ok(survey)
+    }
+
+    fn learn_statements(&mut self) {
+        let mut refused = Vec::new();
+        for (medium, walk) in self.walks.iter().enumerate() {
+            for pair in &walk.statements {
+                if self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement) {
+                    continue;
+                }
+                match self.trust.learn(pair.statement.clone()) {
+                    Ok(()) => {}
+                    Err(Flaw::Newer) => self.newer_statements += 1,
+                    Err(Flaw::Form) => refused.push((medium, pair)),
+                }
+            }
+        }
+        // The owner did say that text: a copy of it whose signature was cut short is no forgery,
+        // and nothing is lost.
+        refused.retain(|(_, pair)| !self.trust.statements.contains_key(&pair.statement.hash()));
+        let taken: Vec<Vec<&Pair>> = self
+            .walks
+            .iter()
+            .map(|walk| self.taken_of(walk).collect())
+            .collect();
+        for (medium, pair) in refused {
+            match self.refusal(&taken[medium], pair) {
+                Refusal::Forged => self.bad_statements += 1,
+                Refusal::Damaged => {
+                    self.damaged_statements.push(Place {
+                        medium,
+                        path: pair.text.clone(),
+                    });
+                }
+                Refusal::DamagedCopy => {}
+            }
+        }
+    }
+
+    /// The statements on a medium that are the owner's.
+    pub fn taken_of<'w>(&self, walk: &'w Walk) -> impl Iterator<Item = &'w Pair> {
+        let is_taken = |pair: &&Pair| {
+            self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement)
+        };
+        walk.statements.iter().filter(is_taken)
+    }
+
+    /// What became of a statement that is not the owner's as it stands; `taken` are those on its
+    /// medium that are. Damage makes no right signature, and puts none that stands whole beside its
+    /// own text beside another one as well.
+    fn refusal(&self, taken: &[&Pair], pair: &Pair) -> Refusal {
+        let Statement { text, signature } = &pair.statement;
+        if sign::is_right(text, signature) {
+            return Refusal::Forged;
+        }
+        if taken
+            .iter()
+            .any(|other| other.half != pair.half && other.is_namesake(pair))
+        {
+            return Refusal::DamagedCopy;
+        }
+        if !self
+            .trust
+            .statements
+            .values()
+            .any(|statement| statement.signature == *signature)
+        {
+            return Refusal::Damaged;
+        }
+        match taken
+            .iter()
+            .any(|other| other.half == pair.half && other.statement.signature == *signature)
+        {
+            true => Refusal::Forged,
+            false => Refusal::DamagedCopy,
+        }
+    }
+
+    fn judge_folders(&mut self, reading: Reading) {
+        let media = self.media;
+        for (medium, walk) in self.walks.iter().enumerate() {
+            for folder in &walk.folders {
+                let verdict = judge(&media[medium], folder, &self.trust, reading);
+                let slot = self
+                    .slots
+                    .entry((folder.server, folder.number))
+                    .or_default();
+                slot.enter(
+                    Place {
+                        medium,
+                        path: folder.path.clone(),
+                    },
+                    verdict,
+                );
+                slot.folders.push((medium, folder.clone()));
+            }
+        }
+    }
+
+    /// One of the media surveyed.
+    pub fn medium(&self, index: usize) -> &'m Medium {
+        &self.media[index]
+    }
+
+    /// How many media were surveyed.
+    pub fn media_count(&self) -> usize {
+        self.media.len()
+    }
+
+    /// The committed generations of one server, the newest first.
+    pub fn line(&self, server: ServerId) -> impl Iterator<Item = &Generation> {
+        let slots = self
+            .slots
+            .range((server, Number::FIRST)..=(server, Number::LAST));
+        slots.rev().flat_map(|(_, slot)| &slot.generations)
+    }
+
+    /// The newest generation of each server on one medium, by the server's id.
+    pub fn newest_on(&self, medium: usize) -> BTreeMap<String, u32> {
+        let here =
+            |generation: &&Generation| generation.copies.iter().any(|place| place.medium == medium);
+        let newest = |server: ServerId| {
+            Some((
+                server.to_string(),
+                self.line(server).find(here)?.record.number.get(),
+            ))
+        };
+        self.servers().into_iter().filter_map(newest).collect()
+    }
+
+    /// Whether a medium holds at least one of the owner's statements, or a generation of a server
+    /// that the owner is known to have admitted; one that holds neither belongs to someone else.
+    pub fn is_of_vault(&self, medium: usize) -> bool {
+        self.taken_of(&self.walks[medium]).next().is_some()
+            || self.generations_on(medium).next().is_some()
+    }
+
+    /// Why a medium that is not of this vault cannot be used.
+    pub fn not_ours(&self, medium: usize) -> NotOurs {
+        let name = self.media[medium].name.clone();
+        let signed = |pair: &Pair| sign::is_right(&pair.statement.text, &pair.statement.signature);
+        let generations = self.not_admitted_on(medium).count();
+        if generations > 0 && !self.walks[medium].statements.iter().any(signed) {
+            NotOurs::NoStatement {
+                medium: name,
+                generations,
+            }
+        } else {
+            NotOurs::Stranger { medium: name }
+        }
+    }
+
+    /// The committed generations with a copy on one medium.
+    pub fn generations_on(&self, medium: usize) -> impl Iterator<Item = &Generation> {
+        let generations = self.slots.values().flat_map(|slot| &slot.generations);
+        generations
+            .filter(move |generation| generation.copies.iter().any(|copy| copy.medium == medium))
+    }
+
+    /// Generations, by server and number, of servers that no statement known here admits: a
+    /// stranger put them there, or the statement is lost.
+    pub fn not_admitted(&self) -> BTreeSet<(ServerId, Number)> {
+        (0..self.media.len())
+            .flat_map(|medium| self.not_admitted_on(medium))
+            .collect()
+    }
+
+    fn not_admitted_on(&self, medium: usize) -> impl Iterator<Item = (ServerId, Number)> {
+        let folders = self.walks[medium]
+            .folders
+            .iter()
+            .map(|folder| (folder.server, folder.number));
+        let places: BTreeSet<_> = folders
+            .filter(|(server, _)| !self.trust.servers.contains_key(server))
+            .collect();
+        places.into_iter()
+    }
+
+    /// Servers of the owner's with any folder here, whatever became of what it held.
+    pub fn claimed_servers(&self) -> BTreeSet<ServerId> {
+        self.slots
+            .keys()
+            .map(|(server, _)| *server)
+            .filter(|id| self.trust.servers.contains_key(id))
+            .collect()
+    }
+
+    /// Servers with at least one committed generation.
+    pub fn servers(&self) -> BTreeSet<ServerId> {
+        self.slots
+            .iter()
+            .filter(|(_, slot)| !slot.generations.is_empty())
+            .map(|((server, _), _)| *server)
+            .collect()
+    }
+
+    /// The bytes of a generation's file from whichever copy has the hash the record lists.
+    pub fn file(&self, generation: &Generation, name: &str, reading: Reading) -> Option<Vec<u8>> {
+        let wanted = generation.record.hash_of(name)?;
+        let holders = self.slot_of(generation)?.folders.iter();
+        holders
+            .filter_map(|(medium, folder)| self.read_file(*medium, folder, name, reading))
+            .find(|b| Hash::of(b) == wanted)
+    }
+
+    fn read_file(
+        &self,
+        medium: usize,
+        folder: &Folder,
+        name: &str,
+        reading: Reading,
+    ) -> Option<Vec<u8>> {
+        let cap = if name == CATALOG {
+            cap::CATALOG
+        } else {
+            cap::KEY_PAIR
+        };
+        self.media[medium]
+            .read(folder.files.get(name)?, cap, reading)
+            .ok()
+    }
+
+    fn slot_of(&self, generation: &Generation) -> Option<&Slot> {
+        self.slots
+            .get(&(generation.record.server, generation.record.number))
+    }
+
+    /// Reads every file of a generation in every folder and holds it against the record.
+    pub fn check(&self, generation: &Generation, reading: Reading) -> FileCheck {
+        let mut check = FileCheck::default();
+        let Some(slot) = self.slot_of(generation) else {
+            return check;
+        };
+        for (name, wanted) in generation.record.named_files() {
+            let mut good = false;
+            for (medium, folder) in &slot.folders {
+                let bytes = self.read_file(*medium, folder, &name, reading);
+                check.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                let right = bytes.is_some_and(|bytes| Hash::of(&bytes) == wanted);
+                good |= right;
+                let place = Place {
+                    medium: *medium,
+                    path: folder.path.clone(),
+                };
+                if !right && generation.copies.contains(&place) {
+                    check.bad.push(Place {
+                        medium: *medium,
+                        path: format!("{}/{name}", folder.path),
+                    });
+                }
+            }
+            if !good {
+                check.missing.push(name);
+            }
+        }
+        check
+    }
+
+    /// Media that hold a committed copy of a generation in one half, and in the other neither one
+    /// nor what is left of one.
+    pub fn single_copies(&self, generation: &Generation) -> Vec<usize> {
+        let Some(slot) = self.slot_of(generation) else {
+            return Vec::new();
+        };
+        let place = |medium: usize, folder: &Folder| Place {
+            medium,
+            path: folder.path.clone(),
+        };
+        let halves = |places: &[Place], medium: usize| -> BTreeSet<usize> {
+            let there = slot
+                .folders
+                .iter()
+                .filter(|(of, folder)| *of == medium && places.contains(&place(*of, folder)));
+            there.map(|(_, folder)| folder.half).collect()
+        };
+        let single = |medium: &usize| {
+            let (committed, damaged) = (
+                halves(&generation.copies, *medium),
+                halves(&slot.damaged, *medium),
+            );
+            committed.len() == 1 && damaged.is_subset(&committed)
+        };
+        // A parcel has one half only.
+        (0..self.media.len())
+            .filter(|medium| !self.media[*medium].is_parcel)
+            .filter(single)
+            .collect()
+    }
+
+    /// A folder that holds a good copy of one of the generation's files.
+    pub fn good_place(&self, generation: &Generation, name: &str) -> Option<Place> {
+        let wanted = generation.record.hash_of(name)?;
+        let holders = self.slot_of(generation)?.folders.iter();
+        let right = |bytes: Vec<u8>| Hash::of(&bytes) == wanted;
+        let mut good = holders.filter(|(medium, folder)| {
+            self.read_file(*medium, folder, name, Reading::Cached)
+                .is_some_and(right)
+        });
+        good.next().map(|(medium, folder)| Place {
+            medium: *medium,
+            path: folder.path.clone(),
+        })
+    }
+
+    /// All bytes of a generation, if every file has a good copy.
+    pub fn package(&self, generation: &Generation) -> Option<super::generation::Package> {
+        let names = generation.record.named_files().map(|(name, _)| name);
+        let files = names
+            .map(|name| self.file(generation, &name, Reading::PastCache))
+            .collect::<Option<_>>()?;
+        let Generation {
+            record,
+            text,
+            signature,
+            ..
+        } = generation.clone();
+        Some(super::generation::Package {
+            record,
+            text,
+            signature,
+            files,
+        })
+    }
+
+    /// Whether a medium holds a whole copy of a generation in one of its halves.
+    pub fn holds(&self, generation: &Generation, medium: usize, half: usize) -> bool {
+        let Some(slot) = self.slot_of(generation) else {
+            return false;
+        };
+        slot.folders.iter().any(|(of, folder)| {
+            let committed = generation.copies.contains(&Place {
+                medium: *of,
+                path: folder.path.clone(),
+            });
+            let right = |(name, hash): (String, Hash)| {
+                self.read_file(*of, folder, &name, Reading::Cached)
+                    .is_some_and(|bytes| Hash::of(&bytes) == hash)
+            };
+            (*of, folder.half) == (medium, half)
+                && committed
+                && generation.record.named_files().all(right)
+        })
+    }
+
+    /// Identity files of all media, each once.
+    pub fn identities(&self) -> Vec<&[u8]> {
+        let mut seen = BTreeSet::new();
+        let files = self
+            .walks
+            .iter()
+            .flat_map(|walk| &walk.identities)
+            .map(|file| file.bytes.as_slice());
+        files.filter(|bytes| seen.insert(Hash::of(bytes))).collect()
+    }
+
+    /// Those of them that the owner's statements name; any other may have been planted.
+    pub fn owners_identities(&self) -> Vec<&[u8]> {
+        let mut files = self.identities();
+        files.retain(|file| self.trust.identities.contains(&Hash::of(file)));
+        files
+    }
+
+    /// Generations that a record's `prev`, a `close` or `remembered` names but no folder holds.
+    pub fn elsewhere(&self, remembered: &[(ServerId, Number)]) -> BTreeSet<(ServerId, Number)> {
+        let generations = || self.slots.values().flat_map(|slot| &slot.generations);
+        let by_prev = generations()
+            .filter_map(|g| g.record.prev.map(|(number, _)| (g.record.server, number)));
+        let by_close = self
+            .trust
+            .servers
+            .keys()
+            .filter_map(|id| Some((*id, self.trust.closed_at(*id)??)));
+        let named = by_prev.chain(by_close).chain(remembered.iter().copied());
+        named
+            .filter(|slot| !self.slots.contains_key(slot))
+            .collect()
+    }
+
+    /// Generations whose record names a different predecessor than the one that stands here.
+    pub fn contradictions(&self) -> BTreeSet<(ServerId, Number)> {
+        let generations = self.slots.values().flat_map(|slot| &slot.generations);
+        generations
+            .filter(|g| self.contradicts(g))
+            .map(|g| (g.record.server, g.record.number))
+            .collect()
+    }
+
+    fn contradicts(&self, generation: &Generation) -> bool {
+        let Some((number, hash)) = generation.record.prev else {
+            return false;
+        };
+        let before = self
+            .slots
+            .get(&(generation.record.server, number))
+            .map(|slot| &slot.generations);
+        number >= generation.record.number
+            || before.is_some_and(|there| !there.is_empty() && there.iter().all(|g| g.hash != hash))
+    }
+
+    /// Statements that records name but no medium and no memory holds.
+    pub fn missing_statements(&self) -> BTreeSet<Hash> {
+        let named = self
+            .slots
+            .values()
+            .flat_map(|slot| &slot.generations)
+            .flat_map(|g| g.record.trust.iter().copied());
+        named
+            .filter(|hash| !self.trust.statements.contains_key(hash))
+            .collect()
+    }
+}
+
+impl Generation {
+    /// `SERVER8/42`: what host state and reports call it.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.record.server, self.record.number)
+    }
+}
+
+impl Slot {
+    fn enter(&mut self, place: Place, verdict: Verdict) {
+        match verdict {
+            Verdict::Unfinished => self.unfinished.push(place),
+            Verdict::Damaged => self.damaged.push(place),
+            Verdict::Newer => self.newer.push(place),
+            Verdict::Foreign(why) => self.foreign.push((place, why)),
+            Verdict::Committed {
+                record,
+                text,
+                signature,
+            } => {
+                let hash = Hash::of(&text);
+                match self
+                    .generations
+                    .iter_mut()
+                    .find(|generation| generation.hash == hash)
+                {
+                    Some(known) => known.copies.push(place),
+                    None => self.generations.push(Generation {
+                        record,
+                        hash,
+                        copies: vec![place],
+                        text,
+                        signature,
+                    }),
+                }
+            }
+        }
+    }
+
+    /// Whether two different records share this number.
+    pub fn is_fork(&self) -> bool {
+        self.generations.len() > 1
+    }
+}
+
+/// Whose place it is, then signature, then text, then what the text claims.
+fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> Verdict {
+    let read = |name: &str, cap| {
+        folder
+            .files
+            .get(name)
+            .map(|path| medium.read(path, cap, reading))
+    };
+    if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
+        return Verdict::Foreign(why);
+    }
+    let signature = match read("RECORD.SIG", cap::SIGNATURE) {
+        None => return Verdict::Unfinished,
+        Some(Ok(bytes)) if bytes.is_empty() => return Verdict::Unfinished,
+        Some(read) => read,
+    };
+    let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else {
+        return Verdict::Damaged;
+    };
+    if super::text::is_newer(&text, record::KIND) {
+        return Verdict::Newer;
+    }
+    let Ok(signature) = signature else {
+        return Verdict::Damaged;
+    };
+    match sign::signer(sign::RECORD, &text, &signature) {
+        Some(signer) if trust.servers.get(&folder.server) == Some(&signer) => {}
+        Some(_) => return Verdict::Foreign(Foreign::Stranger),
+        None => return Verdict::Damaged,
+    }
+    let Ok(record) = Record::parse(&text) else {
+        return Verdict::Damaged;
+    };
+    if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number)
+    {
+        return Verdict::Foreign(Foreign::Misplaced);
+    }
+    match foreign(trust.standing(record.server, record.number, Some(Hash::of(&text)))) {
+        None => Verdict::Committed {
+            record,
+            text,
+            signature,
+        },
+        Some(why) => Verdict::Foreign(why),
+    }
+}
+
+fn foreign(standing: Standing) -> Option<Foreign> {
+    match standing {
+        Standing::Admitted => None,
+        Standing::Closed => Some(Foreign::Closed),
+        Standing::Stranger => Some(Foreign::Stranger),
+    }
+}

@@ -1,0 +1,278 @@
+//! One change to what a server serves, and its way back: a record of http.sys, a binding of a site,
+//! the certificate of an FTP site. Each knows what stood there before, so that it can be undone,
+//! and what stands there now decides whether it may be.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::iis::{
+    Binding, BindingChange, Change, Endpoint, FtpCertificate, Iis, Record, Site, WindowsError,
+    config,
+};
+use crate::message::Text;
+use crate::text;
+
+/// One change; `None` means that there is nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Edit {
+    /// The record of an endpoint.
+    Record {
+        /// As it was.
+        before: Option<Record>,
+        /// As it will be.
+        after: Option<Record>,
+    },
+    /// A binding of a site; where there are both, only their flags differ.
+    Binding {
+        /// The site's name.
+        site: String,
+        /// As it was.
+        before: Option<Binding>,
+        /// As it will be.
+        after: Option<Binding>,
+    },
+    /// The certificate of a site's FTP bindings.
+    Ftp {
+        /// The site's name.
+        site: String,
+        /// As it was.
+        before: Option<FtpCertificate>,
+        /// As it will be.
+        after: Option<FtpCertificate>,
+    },
+}
+
+/// Makes changes to records and reads each back.
+///
+/// # Errors
+/// What Windows answered, or that it kept something else.
+pub fn set_record(server: Iis<'_>, before: Option<&Record>, after: Option<&Record>) -> Result<()> {
+    write_record(server, before, after)?;
+    let Some(endpoint) = endpoint(before, after) else {
+        return Ok(());
+    };
+    match is_same(server.http.record(endpoint)?.as_ref(), after) {
+        true => Ok(()),
+        false => Err(Error::failed(text!(
+            "error-not-kept",
+            what = endpoint.to_string()
+        ))),
+    }
+}
+
+fn is_same(one: Option<&Record>, other: Option<&Record>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is_same(other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// The sites of this server, as its configuration has them now.
+fn sites(server: Iis<'_>) -> Result<Vec<Site>> {
+    let Some(folder) = server.sites.folder() else {
+        return Ok(Vec::new());
+    };
+    Ok(config::read_folder(&folder)?.config.sites)
+}
+
+fn write_record(
+    server: Iis<'_>,
+    before: Option<&Record>,
+    after: Option<&Record>,
+) -> Result<(), WindowsError> {
+    match (before, after) {
+        (None, Some(after)) => server.http.add(after),
+        (Some(_), Some(after)) => server.http.replace(after),
+        (Some(before), None) => server.http.remove(&before.endpoint).map(|_| ()),
+        (None, None) => Ok(()),
+    }
+}
+
+fn endpoint<'a>(before: Option<&'a Record>, after: Option<&'a Record>) -> Option<&'a Endpoint> {
+    after.or(before).map(|record| &record.endpoint)
+}
+
+/// Makes the changes to the configuration, in one commit, and reads it back.
+///
+/// # Errors
+/// What Windows answered, or that it kept something else.
+pub fn set_config(server: Iis<'_>, edits: &[&Edit]) -> Result<()> {
+    let changes: Vec<_> = edits.iter().filter_map(|edit| edit.change()).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    server.sites.apply(&changes)?;
+    let sites = sites(server)?;
+    match edits.iter().find(|edit| !edit.stands_after(&sites)) {
+        None => Ok(()),
+        Some(edit) => Err(Error::failed(text!("error-not-kept", what = edit.what()))),
+    }
+}
+
+/// Undoes changes to the configuration, in one commit; returns what was changed by others since and
+/// is left alone.
+///
+/// # Errors
+/// What Windows answered, or that it kept something else.
+pub fn take_back_config(server: Iis<'_>, edits: &[&Edit]) -> Result<Vec<Text>> {
+    if edits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sites = sites(server)?;
+    let standing = edits
+        .iter()
+        .rev()
+        .copied()
+        .filter(|edit| !edit.reversed().stands_after(&sites));
+    let (ours, left): (Vec<&Edit>, Vec<&Edit>) =
+        standing.partition(|edit| edit.stands_after(&sites));
+    let back: Vec<Edit> = ours.into_iter().map(Edit::reversed).collect();
+    set_config(server, &back.iter().collect::<Vec<_>>())?;
+    Ok(left
+        .into_iter()
+        .map(|edit| text!("left-binding-changed", what = edit.what()))
+        .collect())
+}
+
+/// Undoes a change to a record; says if others changed it since.
+///
+/// # Errors
+/// What Windows answered, or that it kept something else.
+pub fn take_back_record(
+    server: Iis<'_>,
+    before: Option<&Record>,
+    after: Option<&Record>,
+) -> Result<Option<Text>> {
+    let Some(endpoint) = endpoint(before, after) else {
+        return Ok(None);
+    };
+    let now = server.http.record(endpoint)?;
+    match now.as_ref() {
+        now if is_same(now, before) => Ok(None),
+        // Where Windows cannot replace at once, a run that was cut off may have left nothing.
+        now if is_same(now, after) || now.is_none() => {
+            set_record(server, now, before).map(|()| None)
+        }
+        _ => Ok(Some(text!(
+            "left-binding-changed",
+            what = endpoint.to_string()
+        ))),
+    }
+}
+
+impl Edit {
+    /// The change that undoes this one.
+    pub fn reversed(&self) -> Self {
+        match self.clone() {
+            Self::Record { before, after } => Self::Record {
+                before: after,
+                after: before,
+            },
+            Self::Binding {
+                site,
+                before,
+                after,
+            } => Self::Binding {
+                site,
+                before: after,
+                after: before,
+            },
+            Self::Ftp {
+                site,
+                before,
+                after,
+            } => Self::Ftp {
+                site,
+                before: after,
+                after: before,
+            },
+        }
+    }
+
+    /// Whether it is a change to the configuration rather than to a record.
+    pub fn is_config(&self) -> bool {
+        !matches!(self, Self::Record { .. })
+    }
+
+    /// What it is about: `0.0.0.0:443`, `Shop: https *:443:www.example.com`.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Record { before, after } => endpoint(before.as_ref(), after.as_ref())
+                .map_or_else(String::new, Endpoint::to_string),
+            Self::Binding {
+                site,
+                before,
+                after,
+            } => match after.as_ref().or(before.as_ref()) {
+                Some(binding) => format!("{site}: {binding}"),
+                None => site.clone(),
+            },
+            Self::Ftp { site, .. } => format!("{site}: ftp"),
+        }
+    }
+
+    /// As the seam takes it; `None` for a record, and where nothing changes.
+    fn change(&self) -> Option<BindingChange> {
+        let (site, change) = match self {
+            Self::Binding {
+                site,
+                before: None,
+                after: Some(after),
+            } => (site, Change::Add(after.clone())),
+            Self::Binding {
+                site,
+                before: Some(before),
+                after: None,
+            } => (site, Change::Remove(before.clone())),
+            Self::Binding {
+                site,
+                before: Some(before),
+                after: Some(after),
+            } => (
+                site,
+                Change::Flags {
+                    binding: before.clone(),
+                    ssl_flags: after.ssl_flags,
+                },
+            ),
+            Self::Ftp { site, after, .. } => {
+                let FtpCertificate { thumbprint, store } = after.clone().unwrap_or_default();
+                (site, Change::Ftp { thumbprint, store })
+            }
+            Self::Record { .. }
+            | Self::Binding {
+                before: None,
+                after: None,
+                ..
+            } => return None,
+        };
+        Some(BindingChange {
+            site: site.clone(),
+            change,
+        })
+    }
+
+    /// Whether the configuration is as it is after this change.
+    fn stands_after(&self, sites: &[Site]) -> bool {
+        let named = |name: &str| sites.iter().find(|site| site.name == name);
+        match self {
+            Self::Record { .. } => true,
+            Self::Binding {
+                site,
+                before,
+                after,
+            } => {
+                let Some(key) = after.as_ref().or(before.as_ref()) else {
+                    return true;
+                };
+                let now = named(site)
+                    .and_then(|site| site.bindings.iter().find(|binding| binding.is_same(key)));
+                now.map(|now| now.ssl_flags) == after.as_ref().map(|after| after.ssl_flags)
+            }
+            Self::Ftp { site, after, .. } => {
+                named(site).and_then(|site| site.ftp.as_ref()) == after.as_ref()
+            }
+        }
+    }
+}

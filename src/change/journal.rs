@@ -1,0 +1,468 @@
+//! The journal of changes to this server. Every change is on disk before it is made, so that a run
+//! that fails or is killed can be taken back, and one that finished can be undone. Lines are only
+//! ever appended.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::edit::Edit;
+use crate::error::{Error, Exit, Result};
+use crate::iis::{KeyLink, Properties, StoreName};
+use crate::state::refuse_shared;
+use crate::text;
+
+/// File in the host state folder.
+const FILE: &str = "changes.jsonl";
+
+/// One change, with what its undoing needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Step {
+    /// A container that did not exist.
+    CreateKey {
+        /// Where.
+        key: KeyLink,
+    },
+    /// A certificate that the store did not hold.
+    AddCertificate {
+        /// The store.
+        store: StoreName,
+        /// SHA-256 of the certificate, in hexadecimal digits.
+        certificate: String,
+        /// The link it is added with.
+        key: Option<KeyLink>,
+    },
+    /// Other properties for a certificate that the store held.
+    ChangeCertificate {
+        /// The store.
+        store: StoreName,
+        /// SHA-256 of the certificate, in hexadecimal digits.
+        certificate: String,
+        /// As it was.
+        before: Properties,
+        /// As it will be.
+        after: Properties,
+    },
+    /// A certificate that the store held is taken out of it. Its key stays.
+    RemoveCertificate {
+        /// The store.
+        store: StoreName,
+        /// The certificate, base64 of its DER.
+        certificate: String,
+        /// As it was.
+        properties: Properties,
+    },
+    /// Another record of http.sys, or another binding.
+    Serve(Edit),
+}
+
+impl Step {
+    /// SHA-256 of the certificate that it added or changed, if it did.
+    pub fn certificate(&self) -> Option<&str> {
+        match self {
+            Self::AddCertificate { certificate, .. }
+            | Self::ChangeCertificate { certificate, .. } => Some(certificate),
+            _ => None,
+        }
+    }
+
+    /// The change to what the server serves, if it is one.
+    pub fn edit(&self) -> Option<&Edit> {
+        if let Self::Serve(edit) = self {
+            Some(edit)
+        } else {
+            None
+        }
+    }
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has neither finished nor been taken back.
+    Open,
+    /// It finished.
+    Kept,
+    /// All of it was taken back.
+    TakenBack,
+}
+
+/// One run that changed the server, or began to.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Counts from 1.
+    pub number: u32,
+    /// The command.
+    pub what: String,
+    /// When it began.
+    pub began: jiff::Timestamp,
+    /// Its changes, in the order they were begun.
+    pub steps: Vec<Step>,
+    /// How far it came.
+    pub stage: Stage,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Line {
+    Begin {
+        run: u32,
+        what: String,
+        time: jiff::Timestamp,
+    },
+    Step(Box<Step>),
+    Keep {
+        run: u32,
+    },
+    /// A run that was kept is to be undone.
+    TakeBack {
+        run: u32,
+    },
+    TakenBack {
+        run: u32,
+    },
+}
+
+/// The run that was interrupted, without holding the journal; `None` also while a run is going on.
+///
+/// # Errors
+/// When the journal is there and cannot be read, or is damaged.
+pub fn look(state: &Path) -> Result<Option<Run>> {
+    let path = state.join(FILE);
+    let unusable = |error: &io::Error| {
+        Error::failed(text!(
+            "error-journal",
+            path = path.as_path(),
+            reason = error
+        ))
+    };
+    let mut file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|e| unusable(&e))?,
+    };
+    if file.try_lock_shared().is_err() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| unusable(&e))?;
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let runs = parse(&bytes[..whole]);
+    let runs = runs.ok_or_else(|| {
+        Error::new(
+            Exit::Damaged,
+            text!("error-journal-damaged", path = path.as_path()),
+        )
+    })?;
+    Ok(runs.into_iter().rfind(|run| run.stage == Stage::Open))
+}
+
+/// The journal, held by one process at a time.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    runs: Vec<Run>,
+}
+
+impl Journal {
+    /// Opens or creates the journal in the host state folder. A last line that was not written to
+    /// its end is dropped: its change was not begun.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or another process holds it.
+    pub fn open(state: &Path) -> Result<Self> {
+        let path = state.join(FILE);
+        let unusable = |error: &io::Error| {
+            Error::failed(text!(
+                "error-journal",
+                path = path.as_path(),
+                reason = error
+            ))
+        };
+        crate::platform::system::make_private(state).map_err(|e| unusable(&e))?;
+        refuse_shared(state)?;
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| unusable(&e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::failed(text!(
+                    "error-journal-busy",
+                    path = path.as_path()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| unusable(&e))?;
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        file.set_len(whole as u64)
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .map_err(|e| unusable(&e))?;
+        let runs = parse(&bytes[..whole]);
+        let runs = runs.ok_or_else(|| {
+            Error::new(
+                Exit::Damaged,
+                text!("error-journal-damaged", path = path.as_path()),
+            )
+        })?;
+        Ok(Self { path, file, runs })
+    }
+
+    /// The run that has neither finished nor been taken back. There is at most one.
+    pub fn interrupted(&self) -> Option<&Run> {
+        self.runs.iter().rfind(|run| run.stage == Stage::Open)
+    }
+
+    /// The newest run that finished and still stands.
+    pub fn last_kept(&self) -> Option<&Run> {
+        self.runs.iter().rfind(|run| run.stage == Stage::Kept)
+    }
+
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// While another is open, or when the line cannot be written.
+    pub fn begin(&mut self, what: &str, now: jiff::Timestamp) -> Result<()> {
+        if let Some(open) = self.interrupted() {
+            let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
+            return Err(Error::failed(text!(
+                "error-run-interrupted",
+                what = open.what.as_str(),
+                when = when
+            )));
+        }
+        let run = self.runs.last().map_or(0, |run| run.number) + 1;
+        self.write(&Line::Begin {
+            run,
+            what: what.to_owned(),
+            time: now,
+        })
+    }
+
+    /// Writes down a change of the open run. Only after this returns may the change be made.
+    ///
+    /// # Errors
+    /// When it is not on disk.
+    pub fn will(&mut self, step: Step) -> Result<()> {
+        self.write(&Line::Step(Box::new(step)))
+    }
+
+    /// The open run finished.
+    ///
+    /// # Errors
+    /// When that is not on disk; the run is still open then.
+    pub fn keep(&mut self) -> Result<()> {
+        self.end(|run| Line::Keep { run })
+    }
+
+    /// The open run was taken back.
+    ///
+    /// # Errors
+    /// When that is not on disk; taking back what is gone does no harm.
+    pub fn taken_back(&mut self) -> Result<()> {
+        self.end(|run| Line::TakenBack { run })
+    }
+
+    /// Opens the newest finished run again, to be taken back.
+    ///
+    /// # Errors
+    /// When there is none, another is open, or the line cannot be written.
+    pub fn reopen(&mut self) -> Result<()> {
+        if let Some(open) = self.interrupted() {
+            let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
+            return Err(Error::failed(text!(
+                "error-run-interrupted",
+                what = open.what.as_str(),
+                when = when
+            )));
+        }
+        let run = self
+            .last_kept()
+            .map(|run| run.number)
+            .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
+        self.write(&Line::TakeBack { run })
+    }
+
+    fn end(&mut self, line: impl Fn(u32) -> Line) -> Result<()> {
+        match self.interrupted().map(|run| run.number) {
+            Some(run) => self.write(&line(run)),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, line: &Line) -> Result<()> {
+        let unusable = |error: &io::Error| {
+            Error::failed(text!(
+                "error-journal",
+                path = self.path.as_path(),
+                reason = error
+            ))
+        };
+        let mut json = serde_json::to_string(line).map_err(|e| unusable(&e.into()))?;
+        json.push('\n');
+        self.file
+            .write_all(json.as_bytes())
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| unusable(&e))?;
+        take(&mut self.runs, line).ok_or_else(|| {
+            Error::new(
+                Exit::Damaged,
+                text!("error-journal-damaged", path = self.path.as_path()),
+            )
+        })
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Vec<Run>> {
+    let mut runs = Vec::new();
+    for line in std::str::from_utf8(bytes).ok()?.lines() {
+        take(&mut runs, &serde_json::from_str(line).ok()?)?;
+    }
+    Some(runs)
+}
+
+/// What a line does to the runs; `None` if it cannot stand there.
+fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
+    let mut numbered = |number: &u32, from: Stage, to: Stage| {
+        let run = runs
+            .iter_mut()
+            .find(|run| run.number == *number && run.stage == from)?;
+        run.stage = to;
+        Some(())
+    };
+    match line {
+        Line::Keep { run } => numbered(run, Stage::Open, Stage::Kept),
+        Line::TakeBack { run } => numbered(run, Stage::Kept, Stage::Open),
+        Line::TakenBack { run } => numbered(run, Stage::Open, Stage::TakenBack),
+        Line::Step(step) => {
+            let open = runs.last_mut().filter(|run| run.stage == Stage::Open)?;
+            open.steps.push(Step::clone(step));
+            Some(())
+        }
+        Line::Begin { run, what, time } => {
+            runs.push(Run {
+                number: *run,
+                what: what.clone(),
+                began: *time,
+                steps: Vec::new(),
+                stage: Stage::Open,
+            });
+            Some(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::change::tests::state_folder;
+    use crate::iis::blob::Home;
+
+    fn step(container: &str) -> Step {
+        Step::CreateKey {
+            key: Home::SchannelCsp.link(container.into()),
+        }
+    }
+
+    fn journal_with_open_run(folder: &Path) -> Journal {
+        let mut journal = Journal::open(folder).unwrap();
+        journal
+            .begin("restore", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
+        journal.will(step("one")).unwrap();
+        journal
+    }
+
+    #[test]
+    fn a_run_that_was_not_finished_is_found_again() {
+        let folder = state_folder();
+        drop(journal_with_open_run(folder.path()));
+        let mut journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.interrupted().unwrap().steps, [step("one")]);
+        assert_eq!(
+            journal
+                .begin("restore", jiff::Timestamp::UNIX_EPOCH)
+                .unwrap_err()
+                .text
+                .id,
+            "error-run-interrupted"
+        );
+        journal.taken_back().unwrap();
+        assert!(journal.interrupted().is_none() && journal.last_kept().is_none());
+    }
+
+    #[test]
+    fn the_newest_finished_run_can_be_undone_then_the_one_before() {
+        let folder = state_folder();
+        let mut journal = journal_with_open_run(folder.path());
+        journal.keep().unwrap();
+        journal
+            .begin("repair", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
+        journal.keep().unwrap();
+        assert_eq!(journal.last_kept().unwrap().what, "repair");
+        journal.reopen().unwrap();
+        journal.taken_back().unwrap();
+        drop(journal);
+        let mut journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.last_kept().unwrap().what, "restore");
+        journal.reopen().unwrap();
+        assert_eq!(journal.interrupted().unwrap().steps, [step("one")]);
+    }
+
+    #[test]
+    fn a_torn_last_line_was_not_begun_and_a_damaged_one_before_it_is_refused() {
+        let folder = state_folder();
+        drop(journal_with_open_run(folder.path()));
+        let path = folder.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        fs::write(
+            &path,
+            [&whole, &br#"{"step":{"create-key":{"key":{"conta"#[..]].concat(),
+        )
+        .unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap();
+        journal.will(step("two")).unwrap();
+        drop(journal);
+        assert_eq!(
+            Journal::open(folder.path())
+                .unwrap()
+                .interrupted()
+                .unwrap()
+                .steps,
+            [step("one"), step("two")]
+        );
+        fs::write(&path, [b"{}\n", &whole[..]].concat()).unwrap();
+        assert_eq!(
+            Journal::open(folder.path()).err().unwrap().text.id,
+            "error-journal-damaged"
+        );
+    }
+
+    #[test]
+    fn only_one_process_holds_it() {
+        let folder = state_folder();
+        let _held = Journal::open(folder.path()).unwrap();
+        assert_eq!(
+            Journal::open(folder.path()).err().unwrap().text.id,
+            "error-journal-busy"
+        );
+    }
+}

@@ -1,0 +1,904 @@
+//! Where restored or exported key pairs go. Every file is created new and readable by its owner
+//! only; what was written before a failure is taken away again.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
+use pfx::Profile;
+use rayon::prelude::*;
+use secret::{Password, SecretBytes};
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Exit, Result};
+use crate::keypair::KeyPair;
+use crate::message::Text;
+use crate::platform::private_files;
+use crate::text;
+
+/// Rounds of key derivation in a PFX that people handle: many, because people choose its password.
+const HANDED_OUT_ROUNDS: u32 = 100_000;
+/// Endings of files with key and certificates in one, with certificates, with a key.
+const PFX_ENDINGS: [&str; 2] = ["pfx", "p12"];
+const PEM_ENDINGS: [&str; 3] = ["pem", "crt", "cer"];
+const KEY_ENDING: &str = "key";
+/// Longest name in bytes, so that there is room for a number and an ending.
+const MAX_NAME: usize = 200;
+/// Key pairs listed where only one can be meant: what a screen holds.
+const MOST_CANDIDATES: usize = 20;
+
+/// Where key pairs are written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A folder server: a PFX under each name it had, else under its host name.
+    Folder(PathBuf),
+    /// One PFX file, for one key pair.
+    Pfx(PathBuf),
+    /// A folder of PEM files: the chain, and the key without encryption.
+    Pem(PathBuf),
+}
+
+/// How to write.
+pub struct Writing<'a> {
+    /// Of every PFX.
+    pub password: Option<&'a Password>,
+    /// Who must be able to read the PFX.
+    pub profile: Profile,
+    /// Replace what stands there.
+    pub force: bool,
+}
+
+/// A key pair to place, with the file names it had. Of several that had one name, the first placed
+/// keeps it.
+pub struct Placed<'a> {
+    /// Key, certificate, chain.
+    pub pair: &'a KeyPair,
+    /// Names of the files it came from. Whoever wrote the catalog chose them: only plain names are
+    /// used.
+    pub file_names: &'a [String],
+}
+
+/// The files of one key pair.
+#[derive(Debug, Default, PartialEq)]
+pub struct Planned {
+    /// To be written.
+    pub paths: Vec<PathBuf>,
+    /// Names that it had and does not keep, each with the reason.
+    pub renamed: Vec<(String, Text)>,
+}
+
+impl Destination {
+    /// Parses `folder:DIR`, `pfx:FILE`, `pem:DIR`.
+    ///
+    /// # Errors
+    /// Usage errors only.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once(':') {
+            Some(("folder", path)) => Ok(Destination::Folder(path.into())),
+            Some(("pfx", path)) => Ok(Destination::Pfx(path.into())),
+            Some(("pem", path)) => Ok(Destination::Pem(path.into())),
+            _ => Err(Error::usage(text!(
+                "error-unknown-destination",
+                destination = text
+            ))),
+        }
+    }
+
+    /// The folder or file named.
+    pub fn path(&self) -> &Path {
+        let (Destination::Folder(path) | Destination::Pfx(path) | Destination::Pem(path)) = self;
+        path
+    }
+
+    /// Whether a password protects what is written.
+    pub fn is_pfx(&self) -> bool {
+        !matches!(self, Destination::Pem(_))
+    }
+
+    /// The files that would be written, for each key pair, without touching anything. Whoever had a
+    /// name keeps it; the others are named by their host, and by their thumbprint, too, where
+    /// another has that name or they had names that cannot be used: a predecessor never takes the
+    /// name that its successor serves under.
+    ///
+    /// # Errors
+    /// Several key pairs for one file.
+    pub fn plan(&self, key_pairs: &[Placed<'_>]) -> Result<Vec<Planned>> {
+        match self {
+            Destination::Pfx(path) if key_pairs.len() == 1 => Ok(vec![Planned {
+                paths: vec![path.clone()],
+                renamed: Vec::new(),
+            }]),
+            Destination::Pfx(path) => Err(several_for_one(key_pairs, path)),
+            Destination::Folder(_) | Destination::Pem(_) => Ok(self.plan_names(key_pairs)),
+        }
+    }
+
+    fn plan_names(&self, key_pairs: &[Placed<'_>]) -> Vec<Planned> {
+        let mut taken = BTreeSet::new();
+        let mut planned: Vec<_> = key_pairs
+            .iter()
+            .map(|placed| self.keep_names(placed, &mut taken))
+            .collect();
+        // Only once everyone who had a name has it.
+        for (placed, planned) in key_pairs
+            .iter()
+            .zip(&mut planned)
+            .filter(|(_, planned)| planned.paths.is_empty())
+        {
+            let stem = self.free_stem(placed.pair, planned.renamed.is_empty(), &taken);
+            self.take(&self.names_of(&stem), planned, &mut taken);
+        }
+        planned
+    }
+
+    /// The names that it had, as far as they can be used and nobody before it had them.
+    fn keep_names(&self, placed: &Placed<'_>, taken: &mut BTreeSet<String>) -> Planned {
+        let mut planned = Planned::default();
+        let mut own = BTreeSet::new();
+        for name in placed.file_names {
+            match self.wished(name) {
+                Wish::None => {}
+                Wish::Unusable => planned
+                    .renamed
+                    .push((name.clone(), text!("reason-name-unusable"))),
+                // Two spellings of one name.
+                Wish::Files(files) if files.iter().any(|file| own.contains(&folded(file))) => {}
+                Wish::Files(files) if !is_free(&files, taken) => {
+                    planned
+                        .renamed
+                        .push((name.clone(), text!("reason-name-taken")));
+                }
+                Wish::Files(files) => {
+                    own.extend(files.iter().map(|file| folded(file)));
+                    self.take(&files, &mut planned, taken);
+                }
+            }
+        }
+        planned
+    }
+
+    fn take(&self, files: &[String], planned: &mut Planned, taken: &mut BTreeSet<String>) {
+        taken.extend(files.iter().map(|file| folded(file)));
+        planned
+            .paths
+            .extend(files.iter().map(|file| self.path().join(file)));
+    }
+
+    /// The files that a key pair is written to which came from a file called `name`.
+    fn wished(&self, name: &str) -> Wish {
+        let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+        let is = |endings: &[&str]| {
+            endings
+                .iter()
+                .any(|known| ending.eq_ignore_ascii_case(known))
+        };
+        let usable = is_usable(name) && !stem.is_empty();
+        match self {
+            // `fullchain.pem` names no PFX.
+            Destination::Folder(_) if is(&PEM_ENDINGS) || is(&[KEY_ENDING]) => Wish::None,
+            Destination::Folder(_) if usable && is(&PFX_ENDINGS) => {
+                Wish::Files(vec![name.to_owned()])
+            }
+            Destination::Pem(_) if usable && is(&PEM_ENDINGS) => {
+                Wish::Files(vec![name.to_owned(), format!("{stem}.{KEY_ENDING}")])
+            }
+            Destination::Pem(_) if usable && (is(&PFX_ENDINGS) || is(&[KEY_ENDING])) => {
+                Wish::Files(self.names_of(stem))
+            }
+            _ => Wish::Unusable,
+        }
+    }
+
+    fn names_of(&self, stem: &str) -> Vec<String> {
+        match self {
+            Destination::Pem(_) => vec![format!("{stem}.crt"), format!("{stem}.{KEY_ENDING}")],
+            _ => vec![format!("{stem}.pfx")],
+        }
+    }
+
+    /// The certificate's first host name where it may be used and is free, else with its
+    /// thumbprint.
+    fn free_stem(
+        &self,
+        pair: &KeyPair,
+        may_have_the_host: bool,
+        taken: &BTreeSet<String>,
+    ) -> String {
+        let thumbprint = pair.leaf().thumbprint();
+        let host = pair
+            .leaf()
+            .dns_names()
+            .iter()
+            .find_map(|name| file_stem(name));
+        let Some(host) = host else {
+            return self.first_free(thumbprint, taken);
+        };
+        if may_have_the_host && is_free(&self.names_of(&host), taken) {
+            return host;
+        }
+        let short = format!("{host}.{}", &thumbprint[..8]);
+        if is_free(&self.names_of(&short), taken) {
+            short
+        } else {
+            self.first_free(format!("{host}.{thumbprint}"), taken)
+        }
+    }
+
+    /// The stem, numbered where somebody had even that name.
+    fn first_free(&self, stem: String, taken: &BTreeSet<String>) -> String {
+        let is_free = |stem: &String| is_free(&self.names_of(stem), taken);
+        let numbered = (2..).map(|number: usize| format!("{stem}.{number}"));
+        std::iter::once(stem.clone())
+            .chain(numbered)
+            .find(is_free)
+            .unwrap_or_default()
+    }
+
+    /// Writes all key pairs, or none.
+    ///
+    /// # Errors
+    /// When a file stands in the way or cannot be written; everything created by this call is gone
+    /// again.
+    pub fn write(&self, key_pairs: &[Placed<'_>], writing: &Writing<'_>) -> Result<Vec<PathBuf>> {
+        let planned = self.plan(key_pairs)?;
+        refuse_taken(&planned, writing.force)?;
+        // All the work first: writing then takes a moment, and little can come in between.
+        let contents = key_pairs
+            .par_iter()
+            .map(|placed| self.contents(placed.pair, writing))
+            .collect::<Result<Vec<_>>>()?;
+        let mut undo = Undo::default();
+        if !matches!(self, Destination::Pfx(_)) {
+            undo.make_folder(self.path())
+                .map_err(|e| unwritable(self.path(), &e))?;
+        }
+        // All of them before the first new file: two names that are one to this file system must
+        // not replace each other.
+        for path in planned
+            .iter()
+            .flat_map(|planned| &planned.paths)
+            .filter(|_| writing.force)
+        {
+            undo.put_aside(path).map_err(|e| unwritable(path, &e))?;
+        }
+        for (contents, planned) in contents.iter().zip(&planned) {
+            // A PFX may be wanted under several names; PEM has one content for each of its two
+            // files.
+            for (path, content) in planned.paths.iter().zip(contents.iter().cycle()) {
+                undo.create(path, content.expose())
+                    .map_err(|e| unwritable(path, &e))?;
+            }
+        }
+        undo.keep();
+        Ok(planned
+            .into_iter()
+            .flat_map(|planned| planned.paths)
+            .collect())
+    }
+
+    fn contents(&self, pair: &KeyPair, writing: &Writing<'_>) -> Result<Vec<SecretBytes>> {
+        match (self, writing.password) {
+            (Destination::Pem(_), _) => Ok(vec![SecretBytes::new(chain_pem(pair)), key_pem(pair)]),
+            (_, Some(password)) => Ok(vec![pfx_of(
+                pair,
+                password,
+                writing.profile,
+                HANDED_OUT_ROUNDS,
+            )?]),
+            (_, None) => Err(Error::usage(text!("error-no-pfx-password"))),
+        }
+    }
+}
+
+/// A key pair as a PFX, proven: it opens again with the password and holds the same key and
+/// certificate.
+///
+/// # Errors
+/// When it does not.
+pub fn pfx_of(
+    pair: &KeyPair,
+    password: &Password,
+    profile: Profile,
+    rounds: u32,
+) -> Result<SecretBytes> {
+    let chain: Vec<&[u8]> = pair
+        .chain
+        .iter()
+        .map(|certificate| certificate.der())
+        .collect();
+    let contents = pfx::KeyPairContents {
+        pkcs8: pair.key.pkcs8(),
+        chain: &chain,
+        friendly_name: pair.friendly_name.as_deref(),
+        csp_name: pair.csp_name.as_deref(),
+    };
+    let unproven = || {
+        Error::failed(text!(
+            "error-pfx-unproven",
+            name = pair.leaf().display_name()
+        ))
+    };
+    let written = pfx::write(&contents, password, profile, rounds).map_err(|_| unproven())?;
+    let read = pfx::read(written.expose(), password).map_err(|_| unproven())?;
+    let same_key = read.keys.len() == 1 && read.keys[0].pkcs8.expose() == pair.key.pkcs8().expose();
+    let same_chain = read
+        .certificates
+        .iter()
+        .map(|c| c.der.as_slice())
+        .eq(chain.iter().copied());
+    let proven = same_key && same_chain && matches!(read.mac, pfx::Mac::Verified { .. });
+    if proven { Ok(written) } else { Err(unproven()) }
+}
+
+/// Which of them is meant, nobody but the user can say: the candidates, with what tells them apart.
+fn several_for_one(key_pairs: &[Placed<'_>], path: &Path) -> Error {
+    let candidate = |placed: &Placed<'_>| {
+        let leaf = placed.pair.leaf();
+        format!(
+            "{}  {}  {}",
+            leaf.thumbprint(),
+            leaf.not_after().strftime("%Y-%m-%d"),
+            leaf.display_name()
+        )
+    };
+    let more = (key_pairs.len() > MOST_CANDIDATES).then(|| "…".to_owned());
+    let candidates: Vec<_> = key_pairs
+        .iter()
+        .take(MOST_CANDIDATES)
+        .map(candidate)
+        .chain(more)
+        .collect();
+    Error::usage(text!(
+        "error-one-pfx",
+        count = key_pairs.len(),
+        path = path,
+        candidates = candidates
+    ))
+}
+
+/// What the name of a file that a key pair came from says about those it is written to.
+enum Wish {
+    /// Nothing: it is of another form.
+    None,
+    /// It is no plain name.
+    Unusable,
+    /// These files.
+    Files(Vec<String>),
+}
+
+fn is_free(files: &[String], taken: &BTreeSet<String>) -> bool {
+    files.iter().all(|file| !taken.contains(&folded(file)))
+}
+
+/// A name as file systems compare it that know no case (Windows) or one spelling only (macOS).
+fn folded(name: &str) -> String {
+    name.nfc().map(lower).collect()
+}
+
+/// Letter by letter, as file systems do: `ß` and `ss` stay two names, `ς` and `σ` are one.
+fn lower(letter: char) -> char {
+    let upper = only(letter.to_uppercase()).unwrap_or(letter);
+    only(upper.to_lowercase()).unwrap_or(upper)
+}
+
+fn only(mut letters: impl Iterator<Item = char>) -> Option<char> {
+    let first = letters.next();
+    first.filter(|_| letters.next().is_none())
+}
+
+/// Whether a name from a catalog is that of one plain file on every system, and reads as what it
+/// is.
+fn is_usable(name: &str) -> bool {
+    let plain = |c: char| !c.is_control() && !is_format(c) && !r#"\/:<>"|?*"#.contains(c);
+    name.len() <= MAX_NAME
+        && !name.ends_with(['.', ' '])
+        && !matches!(name, "" | "." | "..")
+        && name.chars().all(plain)
+        && !is_device(&name.to_lowercase())
+}
+
+/// Characters that nobody sees (Unicode's Cf), and those that end a line.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}'
+        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
+}
+
+/// A host name as a file name: what a host name can contain and nothing else, so that it is never a
+/// path.
+fn file_stem(name: &str) -> Option<String> {
+    let name = name.to_lowercase();
+    let stem = name
+        .strip_prefix("*.")
+        .map_or_else(|| name.clone(), |rest| format!("_.{rest}"));
+    let plain =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    let safe = !stem.is_empty()
+        && stem.len() <= MAX_NAME
+        && !stem.starts_with('.')
+        && !stem.ends_with('.')
+        && stem.chars().all(plain);
+    (safe && !is_device(&stem)).then_some(stem)
+}
+
+/// Names that Windows gives to devices, whatever their ending.
+fn is_device(name: &str) -> bool {
+    let base = name.split('.').next().unwrap_or_default().trim_end();
+    let number = base
+        .strip_prefix("com")
+        .or_else(|| base.strip_prefix("lpt"))
+        .unwrap_or_default();
+    let mut digits = number.chars();
+    let numbered = digits
+        .next()
+        .is_some_and(|c| c.is_ascii_digit() || "¹²³".contains(c))
+        && digits.next().is_none();
+    numbered || matches!(base, "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
+}
+
+fn chain_pem(pair: &KeyPair) -> Vec<u8> {
+    pair.chain
+        .iter()
+        .flat_map(|certificate| armor("CERTIFICATE", certificate.der()).expose().to_vec())
+        .collect()
+}
+
+fn key_pem(pair: &KeyPair) -> SecretBytes {
+    armor("PRIVATE KEY", pair.key.pkcs8().expose())
+}
+
+/// RFC 7468: base64 in lines of 64 characters.
+fn armor(label: &str, der: &[u8]) -> SecretBytes {
+    let body = Zeroizing::new(BASE64.encode(der));
+    let lines = body.as_bytes().chunks(64);
+    let mut text = Zeroizing::new(Vec::with_capacity(
+        body.len() + lines.len() + 2 * label.len() + 40,
+    ));
+    text.extend_from_slice(format!("-----BEGIN {label}-----\n").as_bytes());
+    for line in lines {
+        text.extend_from_slice(line);
+        text.push(b'\n');
+    }
+    text.extend_from_slice(format!("-----END {label}-----\n").as_bytes());
+    text.into()
+}
+
+/// Refuses a plan where something stands in the way: only a file may be replaced, and only where
+/// that is wanted.
+///
+/// # Errors
+/// The first path that is taken.
+pub fn refuse_taken(planned: &[Planned], force: bool) -> Result<()> {
+    for path in planned.iter().flat_map(|planned| &planned.paths) {
+        match fs::symlink_metadata(path) {
+            Ok(facts) if !facts.is_file() => {
+                return Err(Error::failed(text!(
+                    "error-not-a-file",
+                    path = path.as_path()
+                )));
+            }
+            Ok(_) if !force => {
+                return Err(Error::failed(text!(
+                    "error-file-exists",
+                    path = path.as_path()
+                )));
+            }
+            // Whatever else keeps the file from being written is said when it is tried.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    Error::new(
+        Exit::Failed,
+        text!("error-destination-unwritable", path = path, reason = error),
+    )
+}
+
+/// Where a file waits while another takes its place: a name beside it that is free.
+fn aside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let names = (0..).map(|n| path.with_file_name(format!("{name}.{n}.pfxvault-old")));
+    names
+        .into_iter()
+        .find(|path| !path.exists())
+        .unwrap_or_default()
+}
+
+/// Takes back what was written, unless everything succeeded. A file that is replaced is first put
+/// aside.
+#[derive(Default)]
+struct Undo {
+    created: Vec<PathBuf>,
+    aside: Vec<(PathBuf, PathBuf)>,
+    folder: Option<PathBuf>,
+    kept: bool,
+}
+
+impl Undo {
+    fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        private_files::create_private_folder(folder)?;
+        self.folder = Some(folder.to_owned());
+        Ok(())
+    }
+
+    /// Makes room for a file. Only where that is wanted: else nothing is moved, even if it came
+    /// into being late.
+    fn put_aside(&mut self, path: &Path) -> io::Result<()> {
+        if path.is_file() {
+            let aside = aside(path);
+            fs::rename(path, &aside)?;
+            self.aside.push((aside, path.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match private_files::create_private(path, bytes) {
+            // Another program was faster: the file is not ours to take back.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            // A file that was begun must go, too.
+            other => {
+                self.created.push(path.to_owned());
+                other
+            }
+        }
+    }
+
+    /// From here on nothing is taken back: what was replaced goes, and where it cannot, it lies
+    /// beside what is new.
+    fn keep(mut self) {
+        self.kept = true;
+        self.aside
+            .iter()
+            .for_each(|(aside, _)| _ = fs::remove_file(aside));
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        // Nothing better can be done about what cannot be taken back here.
+        self.created
+            .iter()
+            .for_each(|path| _ = fs::remove_file(path));
+        self.aside
+            .iter()
+            .for_each(|(aside, path)| _ = fs::rename(aside, path));
+        self.folder
+            .iter()
+            .for_each(|folder| _ = fs::remove_dir(folder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keypair::throwaway::{Authority, Kind};
+
+    #[test]
+    fn a_host_name_never_becomes_a_path_or_a_device() {
+        assert_eq!(
+            file_stem("WWW.Example.com").as_deref(),
+            Some("www.example.com")
+        );
+        assert_eq!(file_stem("*.example.com").as_deref(), Some("_.example.com"));
+        for name in [
+            "../x",
+            "a/b",
+            "a\\b",
+            "",
+            ".",
+            "..",
+            "a b",
+            "con.example.com",
+            "COM1",
+            "x\0",
+            "例.jp",
+            "c:x",
+        ] {
+            assert_eq!(file_stem(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_name_of_one_plain_file_is_used() {
+        for name in [
+            "www.example.com.pfx",
+            "WWW - Copy (2).PFX",
+            "例え.p12",
+            "_.example.com.pfx",
+            "com.pfx",
+            "com10.pfx",
+        ] {
+            assert!(is_usable(name), "{name:?}");
+        }
+        for name in [
+            "../x.pfx",
+            "a/b.pfx",
+            "a\\b.pfx",
+            "c:x.pfx",
+            "x.pfx:stream",
+            "a|b.pfx",
+            "a*.pfx",
+            "a?.pfx",
+            "<a>.pfx",
+        ] {
+            assert!(!is_usable(name), "{name:?}");
+        }
+        for name in [
+            "a\"b.pfx",
+            "a\n.pfx",
+            "a\u{202e}xfp.exe",
+            "a\u{200b}.pfx",
+            "\u{feff}a.pfx",
+            "a.pfx.",
+            "a.pfx ",
+            ".",
+            "..",
+            "",
+        ] {
+            assert!(!is_usable(name), "{name:?}");
+        }
+        for name in [
+            "con.pfx",
+            "NUL.pfx",
+            "nul .pfx",
+            "COM1.pfx",
+            "lpt9.old.pfx",
+            "com².pfx",
+            "CONIN$.pfx",
+            &"x".repeat(201),
+        ] {
+            assert!(!is_usable(name), "{name:?}");
+        }
+    }
+
+    /// Key pairs of one host: what each is called, and what the plan makes of it.
+    fn planned(
+        destination: &Destination,
+        file_names: &[&[&str]],
+    ) -> Vec<(Vec<String>, Vec<&'static str>)> {
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        let authority = Authority::new("Test", now).unwrap();
+        let pair = |_: &_| {
+            authority
+                .issue(&["www.example.com"], Kind::P256, now)
+                .unwrap()
+        };
+        let pairs: Vec<_> = file_names.iter().map(pair).collect();
+        let owned: Vec<Vec<String>> = file_names
+            .iter()
+            .map(|names| names.iter().map(|name| (*name).to_owned()).collect())
+            .collect();
+        let placed: Vec<_> = pairs
+            .iter()
+            .zip(&owned)
+            .map(|(pair, file_names)| Placed { pair, file_names })
+            .collect();
+        let planned = destination.plan(&placed).unwrap();
+        let one = |(planned, pair): (&Planned, &KeyPair)| {
+            let thumbprint = pair.leaf().thumbprint();
+            let shown = |path: &PathBuf| {
+                let name = path
+                    .strip_prefix(destination.path())
+                    .unwrap()
+                    .display()
+                    .to_string();
+                name.replace(&thumbprint, "THUMBPRINT")
+                    .replace(&thumbprint[..8], "THUMB")
+            };
+            let reasons = planned
+                .renamed
+                .iter()
+                .map(|(_, reason)| reason.id)
+                .collect();
+            (planned.paths.iter().map(shown).collect(), reasons)
+        };
+        planned.iter().zip(&pairs).map(one).collect()
+    }
+
+    fn folder() -> Destination {
+        Destination::Folder("out".into())
+    }
+
+    fn kept(names: &[&str]) -> (Vec<String>, Vec<&'static str>) {
+        (
+            names.iter().map(|name| (*name).to_owned()).collect(),
+            Vec::new(),
+        )
+    }
+
+    fn lost(name: &str, reason: &'static str) -> (Vec<String>, Vec<&'static str>) {
+        (vec![name.to_owned()], vec![reason])
+    }
+
+    #[test]
+    fn who_had_a_name_keeps_it_and_who_had_none_gets_what_is_left() {
+        let names: [&[&str]; 4] = [
+            &["www.example.com-old.pfx"],
+            &[],
+            &["www.example.com.pfx", "b.P12"],
+            &["fullchain.pem"],
+        ];
+        assert_eq!(
+            planned(&folder(), &names),
+            [
+                kept(&["www.example.com-old.pfx"]),
+                kept(&["www.example.com.THUMB.pfx"]),
+                kept(&["www.example.com.pfx", "b.P12"]),
+                kept(&["www.example.com.THUMB.pfx"]),
+            ]
+        );
+        assert_eq!(
+            planned(&folder(), &[&[], &[]]),
+            [
+                kept(&["www.example.com.pfx"]),
+                kept(&["www.example.com.THUMB.pfx"])
+            ]
+        );
+        assert_eq!(
+            planned(&folder(), &[&["fullchain.pem"]]),
+            [kept(&["www.example.com.pfx"])]
+        );
+    }
+
+    #[test]
+    fn of_several_that_had_a_name_the_first_keeps_it() {
+        let taken = lost("www.example.com.THUMB.pfx", "reason-name-taken");
+        for [first, second] in [
+            ["export.pfx", "export.pfx"],
+            ["Export.pfx", "eXPORT.PFX"],
+            ["é.pfx", "e\u{301}.pfx"],
+            ["Σ.pfx", "ς.pfx"],
+        ] {
+            assert_eq!(
+                planned(&folder(), &[&[first], &[second]]),
+                [kept(&[first]), taken.clone()],
+                "{first} {second}"
+            );
+        }
+        assert_eq!(
+            planned(&folder(), &[&["ß.pfx"], &["ss.pfx"]]),
+            [kept(&["ß.pfx"]), kept(&["ss.pfx"])]
+        );
+        assert_eq!(
+            planned(&folder(), &[&["a.pfx", "A.pfx"]]),
+            [kept(&["a.pfx"])]
+        );
+        let one_of_two = planned(&folder(), &[&["a.pfx"], &["a.pfx", "b.pfx"]]);
+        assert_eq!(one_of_two[1], lost("b.pfx", "reason-name-taken"));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_used_does_not_become_the_served_one() {
+        let unusable = lost("www.example.com.THUMB.pfx", "reason-name-unusable");
+        for name in [
+            "../www.example.com.pfx",
+            "www.example.com.pfx.old",
+            "nul.pfx",
+            ".pfx",
+        ] {
+            assert_eq!(
+                planned(&folder(), &[&[name]]),
+                std::slice::from_ref(&unusable),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_from_a_thumbprint_are_held_against_all_names() {
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        let pair = Authority::new("Test", now)
+            .unwrap()
+            .issue(&["www.example.com"], Kind::P256, now)
+            .unwrap();
+        let thumbprint = pair.leaf().thumbprint();
+        let all = [
+            "",
+            &format!(".{}", &thumbprint[..8]),
+            &format!(".{thumbprint}"),
+            &format!(".{thumbprint}.2"),
+        ]
+        .map(|end| format!("www.example.com{end}.pfx"));
+        let placed = [
+            Placed {
+                pair: &pair,
+                file_names: &[],
+            },
+            Placed {
+                pair: &pair,
+                file_names: &all,
+            },
+        ];
+        let planned = folder().plan(&placed).unwrap();
+        assert_eq!(
+            planned[0].paths,
+            [Path::new("out").join(format!("www.example.com.{thumbprint}.3.pfx"))]
+        );
+        assert_eq!(planned[1].paths.len(), 4);
+    }
+
+    #[test]
+    fn pem_files_are_named_after_the_file_they_come_from() {
+        let pem = Destination::Pem("out".into());
+        let names: [&[&str]; 4] = [
+            &["www.example.com-old.pfx"],
+            &["fullchain.pem"],
+            &["fullchain.crt"],
+            &[],
+        ];
+        assert_eq!(
+            planned(&pem, &names),
+            [
+                kept(&["www.example.com-old.crt", "www.example.com-old.key"]),
+                kept(&["fullchain.pem", "fullchain.key"]),
+                (
+                    ["crt", "key"]
+                        .map(|end| format!("www.example.com.THUMB.{end}"))
+                        .into(),
+                    vec!["reason-name-taken"]
+                ),
+                kept(&["www.example.com.crt", "www.example.com.key"]),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_begun_is_taken_back_and_what_was_replaced_stands_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old.pfx"), folder.path().join("new.pfx"));
+        fs::write(&old, b"before").unwrap();
+        let mut undo = Undo::default();
+        undo.put_aside(&old).unwrap();
+        undo.create(&old, b"after").unwrap();
+        undo.create(&new, b"new").unwrap();
+        drop(undo);
+        assert_eq!(fs::read(&old).unwrap(), b"before");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn without_force_a_file_that_appears_at_the_last_moment_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("theirs.pfx");
+        fs::write(&path, b"theirs").unwrap();
+        let mut undo = Undo::default();
+        assert_eq!(
+            undo.create(&path, b"ours").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        drop(undo);
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn a_replaced_file_that_cannot_be_deleted_takes_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("1.pfx"), folder.path().join("2.pfx"));
+        let mut undo = Undo::default();
+        for path in [&first, &second] {
+            fs::write(path, b"before").unwrap();
+            undo.put_aside(path).unwrap();
+            undo.create(path, b"after").unwrap();
+        }
+        // What was put aside has become what no call that deletes files can delete.
+        fs::remove_file(&undo.aside[1].0).unwrap();
+        fs::create_dir(&undo.aside[1].0).unwrap();
+        undo.keep();
+        assert_eq!(fs::read(&first).unwrap(), b"after");
+        assert_eq!(fs::read(&second).unwrap(), b"after");
+    }
+}

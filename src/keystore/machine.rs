@@ -1,0 +1,237 @@
+//! The key pairs of a server, copied out of its stores for a backup.
+
+use std::collections::BTreeSet;
+use std::mem::take;
+
+use super::{Held, Holdings, Unreadable, key_pair_reason};
+use crate::error::Result;
+use crate::iis::look::{KeyState, Seen, state_of, without_key};
+use crate::iis::{
+    Elsewhere, ExportedKey, Iis, OnWindows, SiteMap, StoreName, StoredCertificate, look,
+};
+use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair};
+use crate::message::Text;
+use crate::text;
+
+/// Reads the key pairs of `My` and `WebHosting`, of requests that wait for their answer, and
+/// whatever else IIS uses, in any store. A key that cannot be copied out is named with the reason,
+/// and so is a certificate in use that is in no store; a certificate that lies in two stores counts
+/// once.
+///
+/// # Errors
+/// When one of the stores that this program fills cannot be read.
+pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
+    let map = SiteMap::of(server);
+    let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let seen = look(server, &StoreName::ALL)?;
+    let authorities = seen
+        .iter()
+        .filter(|seen| !StoreName::WITH_KEYS.contains(&seen.store))
+        .collect();
+    let mut reading = Reading {
+        server,
+        authorities,
+        now,
+        holdings: Holdings::default(),
+    };
+    for seen in &seen {
+        if StoreName::WITH_KEYS.contains(&seen.store)
+            || used.contains(&seen.certificate.thumbprint())
+        {
+            reading.take(seen.store.as_str(), &seen.certificate, &seen.key);
+        }
+    }
+    reading.take_from_elsewhere(&used);
+    let mut holdings = reading.holdings;
+    // A configuration that cannot be read must not keep the keys from being saved.
+    match map {
+        Ok(map) => {
+            name_missing(&mut holdings, &map);
+            holdings.site_map = Some(map).filter(|map| !map.is_empty());
+        }
+        Err(error) => holdings.sites_unread = Some(error.text),
+    }
+    Ok(holdings)
+}
+
+/// Names the certificates in use that are in no store.
+fn name_missing(holdings: &mut Holdings, map: &SiteMap) {
+    for thumbprint in map.used() {
+        let is_held = holdings
+            .key_pairs
+            .iter()
+            .any(|held| held.leaf().thumbprint() == thumbprint);
+        if !is_held
+            && !holdings
+                .unreadable
+                .iter()
+                .any(|one| one.thumbprint().as_ref() == Some(&thumbprint))
+        {
+            let uses = map.users_of(&thumbprint).join(", ");
+            holdings.unreadable.push(Unreadable::new(
+                thumbprint,
+                text!("reason-in-use-not-found", uses = uses),
+            ));
+        }
+    }
+}
+
+/// A server whose key pairs are being copied out.
+struct Reading<'a> {
+    server: Iis<'a>,
+    /// Certificates for chains.
+    authorities: Vec<&'a Seen>,
+    now: jiff::Timestamp,
+    holdings: Holdings,
+}
+
+impl Reading<'_> {
+    /// Looks in all other stores for what is in use and has no key yet. Stores that cannot be read
+    /// have nothing.
+    fn take_from_elsewhere(&mut self, used: &BTreeSet<String>) {
+        let mut missing = used.clone();
+        for held in &self.holdings.key_pairs {
+            missing.remove(&held.leaf().thumbprint());
+        }
+        if missing.is_empty() {
+            return;
+        }
+        for Elsewhere { store, certificate } in self.server.stores.elsewhere().unwrap_or_default() {
+            if missing.contains(&certificate.thumbprint()) {
+                self.take(&store, &certificate, &state_of(self.server, &certificate));
+            }
+        }
+    }
+
+    fn take(&mut self, store: &str, certificate: &StoredCertificate, key: &KeyState) {
+        let is_it = |other: &Certificate| other.der() == certificate.der;
+        let is_unreadable = |one: &Unreadable| one.certificate.as_ref().is_some_and(is_it);
+        if self
+            .holdings
+            .key_pairs
+            .iter()
+            .any(|held| is_it(held.leaf()))
+        {
+            return;
+        }
+        match self.copy_out(store, certificate, key) {
+            Ok(held) => {
+                self.holdings.unreadable.retain(|one| !is_unreadable(one));
+                self.holdings.key_pairs.push(held);
+            }
+            Err(_) if self.holdings.unreadable.iter().any(is_unreadable) => {}
+            Err(reason) => {
+                let (name, parsed) = (
+                    certificate.name(),
+                    Certificate::parse(certificate.der.clone()).ok(),
+                );
+                self.holdings.unreadable.push(Unreadable {
+                    name,
+                    reason,
+                    wrong_password: false,
+                    certificate: parsed,
+                });
+            }
+        }
+    }
+
+    fn copy_out(
+        &self,
+        store: &str,
+        certificate: &StoredCertificate,
+        key: &KeyState,
+    ) -> Result<Held, Text> {
+        let (KeyState::Works(facts), Some(link)) = (key, &certificate.properties.key) else {
+            return Err(without_key(key));
+        };
+        if let Some(reason) = &facts.no_export {
+            return Err(reason.text());
+        }
+        let ExportedKey { pkcs8, access } = self
+            .server
+            .keys
+            .export(link)
+            .map_err(|reason| reason.text())?;
+        let friendly_name = certificate.properties.friendly_name.clone();
+        let key = KeyInput {
+            pkcs8,
+            friendly_name,
+            csp_name: Some(link.provider.clone()),
+        };
+        let pair = self.pair(key, certificate)?;
+        let windows = OnWindows {
+            store: store.to_owned(),
+            provider: link.provider.clone(),
+            access,
+        };
+        Ok(Held {
+            pair,
+            file_names: Vec::new(),
+            pfx: None,
+            windows: Some(windows),
+        })
+    }
+
+    /// The certificate of the key with what the stores hold of its chain.
+    fn pair(&self, key: KeyInput, certificate: &StoredCertificate) -> Result<KeyPair, Text> {
+        let input = |one: &StoredCertificate| CertInput {
+            der: one.der.clone(),
+            friendly_name: None,
+        };
+        let authorities = self.authorities.iter().map(|seen| &seen.certificate);
+        let certificates = std::iter::once(certificate)
+            .chain(authorities)
+            .map(input)
+            .collect();
+        let sorted = keypair::sort(vec![key], certificates, self.now);
+        let mut pairs = sorted.key_pairs.into_iter();
+        let unusable = sorted
+            .unusable
+            .iter()
+            .map(|(_, error)| key_pair_reason(error))
+            .next_back();
+        let found = pairs.find(|pair| pair.leaf().der() == certificate.der);
+        found.ok_or_else(|| unusable.unwrap_or_else(|| text!("key-other")))
+    }
+}
+
+/// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where
+/// nothing is used, everything stays.
+pub fn keep_used(holdings: &mut Holdings) {
+    let used = holdings
+        .site_map
+        .as_ref()
+        .map(SiteMap::used)
+        .unwrap_or_default();
+    let is_used = |thumbprint: &str| used.contains(thumbprint);
+    let keeps = |held: &Held| is_used(&held.leaf().thumbprint()) || held.is_pending();
+    let keeps_unreadable = |one: &Unreadable| one.thumbprint().as_deref().is_none_or(is_used);
+    let serving = holdings
+        .key_pairs
+        .iter()
+        .any(|held| is_used(&held.leaf().thumbprint()));
+    if !serving
+        && !holdings
+            .unreadable
+            .iter()
+            .any(|one| one.thumbprint().as_deref().is_some_and(is_used))
+    {
+        return;
+    }
+    let (kept, unused) = take(&mut holdings.key_pairs)
+        .into_iter()
+        .partition::<Vec<_>, _>(keeps);
+    holdings.key_pairs = kept;
+    holdings.unused.extend(
+        unused
+            .iter()
+            .map(|held| held.leaf().display_name().to_owned()),
+    );
+    let (kept, unused) = take(&mut holdings.unreadable)
+        .into_iter()
+        .partition::<Vec<_>, _>(keeps_unreadable);
+    holdings.unreadable = kept;
+    holdings
+        .unused
+        .extend(unused.into_iter().map(|one| one.name));
+}

@@ -1,0 +1,117 @@
+//! Sentences for people, named but not yet worded: an id of the Fluent files and its arguments.
+//!
+//! Everything below `console` speaks in these; `console` alone turns them into English or Japanese.
+
+use std::io;
+
+/// A message id of `src/console/texts/*.ftl` with the values it needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// Fluent message id.
+    pub id: &'static str,
+    /// Named values.
+    pub args: Vec<(&'static str, Arg)>,
+}
+
+/// A value inside a [`Text`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arg {
+    /// Shown as it is, without control characters.
+    Words(String),
+    /// Each shown like words, on a line of its own.
+    Lines(Vec<String>),
+    /// A count; Fluent chooses plural forms by it.
+    Number(u64),
+    /// A sentence inside a sentence.
+    Text(Text),
+}
+
+/// `text!("backup-done", saved = 8, label = "A")`.
+#[macro_export]
+macro_rules! text {
+    ($id:literal $(, $name:ident = $value:expr)* $(,)?) => {
+        $crate::message::Text {
+            id: $id,
+            args: vec![$((stringify!($name), $crate::message::Arg::from($value))),*],
+        }
+    };
+}
+
+impl From<&str> for Arg {
+    fn from(words: &str) -> Self {
+        Arg::Words(words.to_owned())
+    }
+}
+
+impl From<String> for Arg {
+    fn from(words: String) -> Self {
+        Arg::Words(words)
+    }
+}
+
+impl From<Vec<String>> for Arg {
+    fn from(lines: Vec<String>) -> Self {
+        Arg::Lines(lines)
+    }
+}
+
+impl From<&String> for Arg {
+    fn from(words: &String) -> Self {
+        Arg::Words(words.clone())
+    }
+}
+
+impl From<&std::path::Path> for Arg {
+    fn from(path: &std::path::Path) -> Self {
+        Arg::Words(path.display().to_string())
+    }
+}
+
+impl From<u32> for Arg {
+    fn from(number: u32) -> Self {
+        Arg::Number(number.into())
+    }
+}
+
+impl From<u64> for Arg {
+    fn from(number: u64) -> Self {
+        Arg::Number(number)
+    }
+}
+
+impl From<usize> for Arg {
+    fn from(number: usize) -> Self {
+        Arg::Number(number as u64)
+    }
+}
+
+impl From<Text> for Arg {
+    fn from(text: Text) -> Self {
+        Arg::Text(text)
+    }
+}
+
+impl From<&io::Error> for Arg {
+    fn from(error: &io::Error) -> Self {
+        Arg::Text(os_reason(error))
+    }
+}
+
+/// What the operating system said, as a sentence without a Rust type or a bare number.
+pub fn os_reason(error: &io::Error) -> Text {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => text!("os-full"),
+        io::ErrorKind::ReadOnlyFilesystem => text!("os-read-only"),
+        io::ErrorKind::PermissionDenied => text!("os-denied"),
+        io::ErrorKind::NotFound => text!("os-not-found"),
+        io::ErrorKind::AlreadyExists => text!("os-exists"),
+        io::ErrorKind::NotADirectory => text!("os-not-a-folder"),
+        io::ErrorKind::IsADirectory => text!("os-is-a-folder"),
+        io::ErrorKind::FileTooLarge => text!("os-too-large"),
+        _ => {
+            let words = error.to_string();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            text!("os-other", words = words)
+        }
+    }
+}

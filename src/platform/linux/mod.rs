@@ -1,0 +1,249 @@
+//! Linux: reading past the page cache, one flush barrier, what a path is mounted on, the terminal,
+//! private files, core dumps off.
+
+mod attachment;
+mod descriptor;
+mod disks;
+mod eject;
+mod facts;
+mod mounts;
+mod shares;
+mod terminal;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, OFlags, fadvise, syncfs};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit,
+};
+use zeroize::Zeroizing;
+
+use crate::iis::Iis;
+use crate::platform::event::Event;
+use crate::platform::media::blocks::read_blocks;
+use crate::platform::private_files::Unprotected;
+
+pub use attachment::attachment;
+pub use descriptor::descriptor;
+pub use eject::{eject, may_eject};
+pub use facts::{facts, volumes};
+pub use mounts::kernels_own;
+pub use terminal::{Keys, Unechoed, forget_typed, interrupt};
+
+/// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else
+/// the clean pages are dropped first (the file was synced when it was written) and read again.
+///
+/// # Errors
+/// What the system says.
+pub fn read_past_cache(path: &Path, length: u64) -> io::Result<Vec<u8>> {
+    let direct = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::DIRECT.bits().cast_signed())
+        .open(path);
+    match direct.and_then(|file| read_blocks(file, length)) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            let file = File::open(path)?;
+            file.sync_all().or_else(|e| {
+                if e.kind() == io::ErrorKind::ReadOnlyFilesystem {
+                    Ok(())
+                } else {
+                    Err(e)
+                }
+            })?;
+            fadvise(&file, 0, None, Advice::DontNeed)?;
+            read_blocks(file, length)
+        }
+        other => other,
+    }
+}
+
+/// One barrier for everything written to the file system of `path`.
+///
+/// # Errors
+/// What the system says.
+pub fn flush_volume(path: &Path) -> io::Result<()> {
+    Ok(syncfs(File::open(path)?)?)
+}
+
+/// Waits until a folder's names are on disk.
+///
+/// # Errors
+/// What the system says.
+pub fn flush_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Nothing to do for a single file: [`flush_volume`] takes it along.
+///
+/// # Errors
+/// Never.
+pub fn flush_file(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// There is no IIS here.
+pub fn iis() -> Option<Iis<'static>> {
+    None
+}
+
+/// There is no event log that monitoring of such servers reads.
+///
+/// # Errors
+/// Never.
+pub fn report_event(_event: Event, _text: &str) -> io::Result<()> {
+    Ok(())
+}
+
+/// No core dumps, and no other process of the same user may look into this one's memory.
+pub fn harden_process() {
+    // Both are a second line; a system that refuses them is no reason to refuse a backup.
+    let _ = setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    );
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// This machine's name.
+pub fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether a person can be asked: standard input and standard error are both a terminal.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Nothing to do: output is UTF-8 here.
+pub struct Utf8Output;
+
+impl Utf8Output {
+    /// Never anything to put back.
+    pub fn when_redirected() -> Option<Self> {
+        None
+    }
+}
+
+/// Nothing to do: Ctrl-C ends the process, and nothing on a Linux machine needs rolling back.
+///
+/// # Errors
+/// Never.
+pub fn watch_interrupts() -> io::Result<()> {
+    Ok(())
+}
+
+/// Always false, see [`watch_interrupts`].
+pub fn interrupted() -> bool {
+    false
+}
+
+/// Where host state lies: the user's state folder.
+pub fn state_folder() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "pfxvault")?;
+    Some(
+        folders
+            .state_dir()
+            .unwrap_or_else(|| folders.data_local_dir())
+            .to_owned(),
+    )
+}
+
+/// Creates a file that only its owner can open.
+///
+/// # Errors
+/// What the system says; an existing name is `AlreadyExists`.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing
+/// one stays as it is: [`shared`] judges it.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Whether anybody but this user owns a folder or can write in it.
+///
+/// # Errors
+/// What the system says.
+pub fn shared(folder: &Path) -> io::Result<bool> {
+    let facts = fs::metadata(folder)?;
+    Ok(facts.uid() != geteuid().as_raw() || facts.mode() & 0o022 != 0)
+}
+
+/// Opens a plain file to look into it. `None` for anything else: no link is followed, no pipe or
+/// device is waited for.
+///
+/// # Errors
+/// What the system says.
+pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)
+        .bits()
+        .cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Whether anybody but its owner may open a file.
+///
+/// # Errors
+/// What the system says.
+pub fn readable_by_others(file: &File) -> io::Result<bool> {
+    let facts = file.metadata()?;
+    Ok(facts.is_file() && facts.mode() & 0o077 != 0)
+}
+
+/// The form in which a secret lies in a private file: as it is, the file's mode is its protection.
+///
+/// # Errors
+/// Never.
+pub fn protect(secret: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    Ok(Zeroizing::new(secret.to_vec()))
+}
+
+/// The secret in what [`protect`] made.
+///
+/// # Errors
+/// Never.
+pub fn unprotect(stored: &[u8]) -> io::Result<Unprotected> {
+    Ok(Unprotected::Secret(Zeroizing::new(stored.to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_past_the_cache_whole_whatever_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [0_usize, 1, 4095, 4096, 4097, 12_288, 70_001] {
+            let path = folder.path().join(format!("f{length}"));
+            let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(
+                read_past_cache(&path, length as u64).unwrap(),
+                bytes,
+                "length {length}"
+            );
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What the operating system does for the program: one set of functions, one module for each
+//! system.
+
+pub mod event;
+#[cfg(target_os = "linux")]
+pub mod linux;
+pub mod media;
+pub mod private_files;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the one place that calls Windows")]
+pub mod windows;
+
+#[cfg(target_os = "linux")]
+pub use linux as system;
+#[cfg(windows)]
+pub use windows as system;

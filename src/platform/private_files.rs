@@ -1,0 +1,167 @@
+//! Files on this machine's own disks: secrets read and created so that only their owner can, inputs
+//! with a cap.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::platform::system;
+use crate::text;
+
+/// Largest input file: a PFX, a certificate, a key.
+pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
+/// Longest first line of a secrets file, in bytes.
+const MAX_SECRET: u64 = 4096;
+
+/// What a secret that was kept for this machine turned out to be.
+pub enum Unprotected {
+    /// The secret.
+    Secret(Zeroizing<Vec<u8>>),
+    /// It was kept for another machine: this one is a copy of it, or the file is.
+    OtherMachine,
+    /// It is not what was stored.
+    Damaged,
+}
+
+/// Creates a file that only its owner can read, and waits until it is on disk. An existing file
+/// stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = system::create_private(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a folder, and those above it that are missing, that only its owner can enter. An existing
+/// one stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    system::make_private(path)
+}
+
+/// Reads an input file of at most [`MAX_INPUT`] bytes into memory that is wiped.
+///
+/// # Errors
+/// What the system says, or `FileTooLarge`.
+pub fn read_input(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Looked at before it is opened: opening a pipe waits for someone who writes into it.
+    let facts = fs::metadata(path)?;
+    if !facts.is_file() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    if facts.len() > MAX_INPUT {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    read_up_to(File::open(path)?, facts.len())
+}
+
+fn read_up_to(file: File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // More than needed, so that reading to the end never grows the buffer and leaves a copy.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(length).unwrap_or(0) + 64,
+    ));
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The first line of a secrets file, which may be a pipe. A file that others can read is refused:
+/// it is no secret any more. So is an empty line: as a new passphrase it would open the vault for
+/// everyone.
+///
+/// # Errors
+/// When it cannot be read, others can read it, or the line is empty, too long or not UTF-8.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
+    let unreadable = |error: &io::Error| {
+        Error::usage(text!(
+            "error-secret-file-unreadable",
+            path = path,
+            reason = error
+        ))
+    };
+    let file = File::open(path).map_err(|e| unreadable(&e))?;
+    if system::readable_by_others(&file).map_err(|e| unreadable(&e))? {
+        return Err(Error::usage(text!("error-secret-file-shared", path = path)));
+    }
+    // Not as far as the file's length: a pipe has none.
+    let bytes = read_up_to(file, MAX_SECRET + 1).map_err(|e| unreadable(&e))?;
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    if line.len() as u64 > MAX_SECRET {
+        return Err(unreadable(&io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+    let text = std::str::from_utf8(line)
+        .map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
+    if text.is_empty() {
+        return Err(Error::usage(text!("error-empty-secret-file", path = path)));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_the_first_line_of_a_secrets_file_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_private(&path, "\u{feff}合言葉 one\r\nsecond\n".as_bytes()).unwrap();
+        assert_eq!(*read_secret(&path).unwrap(), "合言葉 one");
+    }
+
+    #[test]
+    fn a_secrets_file_whose_first_line_is_empty_or_has_no_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let endless = "x".repeat(5000);
+        let cases = [
+            ("", "empty"),
+            ("\n", "empty"),
+            ("\u{feff}\r\nx", "empty"),
+            (endless.as_str(), "unreadable"),
+        ];
+        for (at, (text, id)) in cases.into_iter().enumerate() {
+            let path = folder.path().join(at.to_string());
+            create_private(&path, text.as_bytes()).unwrap();
+            assert!(
+                read_secret(&path).unwrap_err().text.id.contains(id),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_secrets_file_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "x\n").unwrap();
+        assert_eq!(
+            read_secret(&path).unwrap_err().text.id,
+            "error-secret-file-shared"
+        );
+    }
+
+    #[test]
+    fn an_existing_file_is_never_created_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        create_private(&path, b"first").unwrap();
+        assert_eq!(
+            create_private(&path, b"second").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+}

@@ -1,0 +1,252 @@
+//! This machine: its certificate stores and keys, the records of http.sys, the configuration of
+//! IIS.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::iis::config;
+use crate::iis::sites::{CentralStore, Settings};
+use crate::iis::{
+    BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
+    KeyLink, Keys, NewKey, NoExport, Properties, Record, Signature, SiteConfig, StoreName,
+    StoredCertificate, WindowsError,
+};
+use crate::platform::private_files;
+use vault::id::Hash;
+
+use super::answer::nonsense;
+use super::store::{Context, Store};
+use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
+
+const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
+const REBIND_TASK: &str =
+    r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
+
+/// The machine this runs on.
+pub struct LocalMachine;
+
+/// This server.
+pub fn iis() -> Option<Iis<'static>> {
+    Some(LocalMachine.iis())
+}
+
+impl LocalMachine {
+    /// The seam.
+    pub fn iis(&self) -> Iis<'static> {
+        Iis {
+            stores: &LocalMachine,
+            keys: &LocalMachine,
+            http: &LocalMachine,
+            sites: &LocalMachine,
+        }
+    }
+}
+
+impl CertStores for LocalMachine {
+    fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
+        match Store::read(store)? {
+            Some(store) => store.contexts()?.iter().map(Context::stored).collect(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
+        let mut found = Vec::new();
+        for other in Store::others()? {
+            // What this process may not read, it knows nothing of.
+            let contexts = Store::read_other(&other)
+                .and_then(|store| store.contexts())
+                .unwrap_or_default();
+            let certificates = contexts.iter().filter_map(|context| context.stored().ok());
+            let store = &other.name;
+            found.extend(certificates.map(|certificate| Elsewhere {
+                store: store.clone(),
+                certificate,
+            }));
+        }
+        Ok(found)
+    }
+
+    fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {
+        Store::write(store)?.add_new(&Context::new(certificate)?)
+    }
+
+    fn change(
+        &self,
+        store: StoreName,
+        certificate: &Hash,
+        properties: &Properties,
+    ) -> Result<(), WindowsError> {
+        let opened = Store::write(store)?;
+        let found = opened.find(certificate)?;
+        let missing =
+            || WindowsError::new("CertEnumCertificatesInStore", store, Code::CERT_NOT_FOUND);
+        opened.change(&found.ok_or_else(missing)?, properties)
+    }
+
+    fn remove(&self, store: StoreName, certificate: &Hash) -> Result<bool, WindowsError> {
+        let store = Store::write(store)?;
+        match store.find(certificate)? {
+            Some(context) => store.delete(context).map(|()| true),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Keys for LocalMachine {
+    fn elevated(&self) -> bool {
+        process::is_elevated().unwrap_or(false)
+    }
+
+    fn inspect(&self, key: &KeyLink) -> Result<KeyFacts, WindowsError> {
+        if key.is_cng() {
+            cng::inspect(key)
+        } else {
+            capi::inspect(key)
+        }
+    }
+
+    fn export(&self, key: &KeyLink) -> Result<ExportedKey, NoExport> {
+        let exported = if key.is_cng() {
+            cng::export(key)
+        } else {
+            capi::export(key)
+        };
+        match exported {
+            Err(NoExport::Refused(_) | NoExport::UnknownForm) if !is_of_windows(key) => {
+                export_as_pfx(key)
+            }
+            exported => exported,
+        }
+    }
+
+    fn create(&self, key: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
+        if key.is_cng() {
+            cng::create(key, new)
+        } else {
+            capi::create(key, new)
+        }
+    }
+
+    fn delete(&self, key: &KeyLink) -> Result<bool, WindowsError> {
+        // An empty name is the user's own default container, which is never meant.
+        if key.container.is_empty() {
+            return Err(nonsense("CryptAcquireContextW", key));
+        }
+        if key.is_cng() {
+            cng::delete(key)
+        } else {
+            capi::delete(key)
+        }
+    }
+
+    fn sign(&self, key: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
+        if key.is_cng() {
+            cng::sign(key, challenge)
+        } else {
+            capi::sign(key, challenge)
+        }
+    }
+
+    fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
+        let mut containers = capi::containers()?;
+        containers.extend(cng::containers()?);
+        Ok(containers)
+    }
+}
+
+impl HttpSys for LocalMachine {
+    fn records(&self) -> Result<Vec<Record>, WindowsError> {
+        http_sys::records()
+    }
+
+    fn add(&self, record: &Record) -> Result<(), WindowsError> {
+        http_sys::add(record)
+    }
+
+    fn replace(&self, record: &Record) -> Result<(), WindowsError> {
+        http_sys::replace(record)
+    }
+
+    fn remove(&self, endpoint: &Endpoint) -> Result<bool, WindowsError> {
+        http_sys::remove(endpoint)
+    }
+}
+
+impl SiteConfig for LocalMachine {
+    fn folder(&self) -> Option<PathBuf> {
+        apphost::folder()
+    }
+
+    fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
+        apphost::apply(changes)
+    }
+
+    fn back_up(&self, name: &str) -> Result<(), WindowsError> {
+        apphost::back_up(name)
+    }
+
+    fn addresses(&self) -> Result<Vec<IpAddr>, WindowsError> {
+        address::of_this_machine()
+    }
+
+    /// Unlike the functions that tell a version, this value does not depend on what the program was
+    /// built for.
+    fn windows_build(&self) -> u32 {
+        registry::text(WINDOWS_VERSION, "CurrentBuildNumber")
+            .ok()
+            .and_then(|build| build.parse().ok())
+            .unwrap_or(0)
+    }
+
+    fn settings(&self) -> Settings {
+        let text = |name| registry::text(CENTRAL_STORE, name).unwrap_or_default();
+        let enabled =
+            registry::number(CENTRAL_STORE, "Enabled").is_some_and(|enabled| enabled != 0);
+        let central_store = enabled.then(|| CentralStore {
+            location: text("CertStoreLocation"),
+            user: text("UserName"),
+        });
+        // They are told about only: what cannot be read is as if it were not there.
+        let properties = http_sys::properties().unwrap_or_default();
+        Settings {
+            central_store,
+            automatic_rebind: automatic_rebind(),
+            properties,
+        }
+    }
+}
+
+/// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot
+/// be read.
+fn automatic_rebind() -> Option<bool> {
+    match private_files::read_input(&folders::windows().ok()?.join(REBIND_TASK)) {
+        Ok(task) => config::task_is_enabled(&task),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// Whether a provider is part of Windows, so that its answer is the last word.
+fn is_of_windows(key: &KeyLink) -> bool {
+    key.provider.starts_with("Microsoft ")
+}
+
+/// Windows makes a PFX only for a certificate: any that leads to the key will do.
+fn export_as_pfx(key: &KeyLink) -> Result<ExportedKey, NoExport> {
+    for store in StoreName::WITH_KEYS {
+        let certificates = LocalMachine.certificates(store)?;
+        if let Some(leads) = certificates
+            .iter()
+            .find(|certificate| certificate.properties.key.as_ref() == Some(key))
+        {
+            return Ok(ExportedKey {
+                pkcs8: pfx_fallback::export(leads)?,
+                access: Vec::new(),
+            });
+        }
+    }
+    Err(NoExport::UnknownForm)
+}

@@ -1,0 +1,74 @@
+//! Windows: the only `unsafe` code of the program.
+//!
+//! One call stands in each `unsafe` block, what it returns is checked on the next line, and its
+//! error names the call and the object. Plain values go in and out: no handle and no pointer leaves
+//! this module.
+
+mod access;
+pub mod acl;
+mod address;
+mod answer;
+mod apphost;
+mod call;
+mod capi;
+mod cng;
+pub mod console;
+mod descriptor;
+pub mod dpapi;
+mod eject;
+pub mod eventlog;
+mod folders;
+mod http_sys;
+mod keys;
+mod machine;
+mod memory;
+mod pfx_fallback;
+mod policy;
+mod process;
+mod reach;
+mod registry;
+mod store;
+mod volume;
+mod wide;
+
+use std::io;
+
+use zeroize::Zeroizing;
+
+use crate::platform::private_files::Unprotected;
+
+pub use acl::{create_private, make_private, readable_by_others, shared};
+pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};
+pub use descriptor::descriptor;
+pub use eject::{eject, may_eject};
+pub use eventlog::report as report_event;
+pub use folders::state_folder;
+pub use keys::{Keys, Unechoed, forget_typed, interrupt};
+pub use machine::{LocalMachine, iis};
+pub use process::{harden_process, host_name, is_elevated};
+pub use volume::{
+    facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache,
+    volumes,
+};
+
+/// Windows numbers no attachments: a medium was away for certain only after this program has
+/// ejected it.
+pub fn attachment(_path: &std::path::Path) -> Option<String> {
+    None
+}
+
+/// The form in which a secret lies in a private file: under this machine's key, see [`dpapi`].
+///
+/// # Errors
+/// What Windows says.
+pub fn protect(secret: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    dpapi::protect(secret, &dpapi::Machine::this()?)
+}
+
+/// The secret in what [`protect`] made.
+///
+/// # Errors
+/// When Windows does not know which machine this is.
+pub fn unprotect(stored: &[u8]) -> io::Result<Unprotected> {
+    Ok(dpapi::unprotect(stored, &dpapi::Machine::this()?))
+}

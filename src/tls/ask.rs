@@ -1,0 +1,509 @@
+//! Which certificate a TLS server shows for a name: what a client sees after bindings were changed.
+//! Nothing is trusted, nothing is sent but the handshake; the server proves that it has the private
+//! key of what it shows.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use der::{Decode, Encode};
+use jiff::Timestamp;
+use rayon::prelude::*;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+};
+
+use crate::keypair::{Certificate, Remaining};
+use crate::message::{Text, os_reason};
+use crate::text;
+use crate::tls::prove::{self, TlsError};
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a server is asked that does not show what it should: IIS takes a moment to start
+/// listening.
+const TRIES: usize = 3;
+/// The wait between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longest way from a certificate to its root.
+const MAX_CHAIN: usize = 10;
+
+/// A question to a TLS server: which certificate does it show for this name?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// The name to ask for; `None` where the binding has none.
+    pub host: Option<String>,
+    /// SHA-1 of the certificate that should be served, upper-case.
+    pub thumbprint: String,
+}
+
+/// What a server showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its certificate, then what it sent of the chain; DER.
+    pub chain: Vec<Vec<u8>>,
+    /// The version agreed on: `TLS 1.3`.
+    pub version: String,
+}
+
+/// Asks a server which certificate it shows for `host`; for none where the client is to name none.
+///
+/// # Errors
+/// No connection, no TLS 1.2 or later, or a server that does not have the key of what it shows.
+pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+    let named = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
+    // A name that is an address is not sent (RFC 6066 section 3).
+    let name = named.unwrap_or(ServerName::IpAddress(address.ip().into()));
+    let mut client = ClientConnection::new(Arc::new(config()?), name)?;
+    let mut socket = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    socket.set_write_timeout(Some(TIMEOUT))?;
+    while client.is_handshaking() {
+        client.complete_io(&mut socket)?;
+    }
+    let chain = client.peer_certificates().unwrap_or_default();
+    let chain: Vec<_> = chain
+        .iter()
+        .map(|certificate| certificate.to_vec())
+        .collect();
+    let version = prove::version_name(client.protocol_version());
+    client.send_close_notify();
+    let _ = client.complete_io(&mut socket);
+    match chain.is_empty() {
+        true => Err(TlsError::Connection(io::Error::other(
+            "the server showed no certificate",
+        ))),
+        false => Ok(Served { chain, version }),
+    }
+}
+
+impl Served {
+    /// What a client elsewhere would miss: names of authorities between the certificate and its
+    /// root that the server has not sent although `known` holds them.
+    pub fn missing(&self, known: &[Vec<u8>]) -> Vec<String> {
+        let mut missing = Vec::new();
+        let Some(mut current) = self.chain.first() else {
+            return missing;
+        };
+        for _ in 0..MAX_CHAIN {
+            let issuer = |candidates: &'_ [Vec<u8>]| {
+                candidates
+                    .iter()
+                    .position(|other| names(current).1 == names(other).0)
+            };
+            if names(current).0 == names(current).1 {
+                break;
+            }
+            if let Some(at) = issuer(&self.chain) {
+                current = &self.chain[at];
+            } else if let Some(at) =
+                issuer(known).filter(|at| names(&known[*at]).0 != names(&known[*at]).1)
+            {
+                current = &known[at];
+                missing.push(name(current));
+            } else {
+                break;
+            }
+        }
+        missing
+    }
+
+    /// What people call its certificate.
+    pub fn name(&self) -> String {
+        self.chain
+            .first()
+            .map(|leaf| name(leaf))
+            .unwrap_or_default()
+    }
+
+    /// SHA-1 of its certificate, upper-case.
+    pub fn thumbprint(&self) -> String {
+        self.leaf()
+            .map(|leaf| leaf.thumbprint())
+            .unwrap_or_default()
+    }
+
+    /// Its certificate.
+    pub fn leaf(&self) -> Option<Certificate> {
+        Certificate::parse(self.chain.first()?.clone()).ok()
+    }
+
+    /// What is to be said of the end of its certificate; `name` is what was asked for.
+    pub fn end(&self, name: &str, now: Timestamp) -> Option<Remark> {
+        let leaf = self.leaf()?;
+        let day = leaf.not_after().strftime("%Y-%m-%d").to_string();
+        match leaf.remaining(now) {
+            Remaining::Over => Some(Remark {
+                id: "tls-expired",
+                good: false,
+                text: text!("tls-expired", name = name, day = day),
+            }),
+            Remaining::Days(left) => Some(Remark {
+                id: "tls-expires-soon",
+                good: true,
+                text: text!("tls-expires-soon", name = name, left = left, day = day),
+            }),
+            Remaining::NotYet | Remaining::Long => None,
+        }
+    }
+}
+
+/// One thing to be said of what a server shows.
+#[derive(Debug)]
+pub struct Remark {
+    /// For programs.
+    pub id: &'static str,
+    /// Whether it is as it should be.
+    pub good: bool,
+    /// For people.
+    pub text: Text,
+}
+
+impl Remark {
+    fn new(good: bool, text: Text) -> Self {
+        Self {
+            id: "tls",
+            good,
+            text,
+        }
+    }
+}
+
+/// Subject and issuer, DER; `None` twice for what is no certificate, which then is its own issuer.
+fn names(der: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let parsed = x509_cert::Certificate::from_der(der).ok();
+    let parsed = parsed.as_ref().map(x509_cert::Certificate::tbs_certificate);
+    (
+        parsed.and_then(|c| c.subject().to_der().ok()),
+        parsed.and_then(|c| c.issuer().to_der().ok()),
+    )
+}
+
+fn name(der: &[u8]) -> String {
+    Certificate::parse(der.to_vec())
+        .map(|c| c.display_name().to_owned())
+        .unwrap_or_default()
+}
+
+/// What came of asking for a binding.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The right certificate is served, and authorities that are not sent along.
+    Right(Served, Vec<String>),
+    /// Another one still is.
+    Other(Served),
+    /// Nothing is served, and why.
+    Nothing(TlsError),
+}
+
+/// Asks for bindings, and for those that do not serve their certificate twice more. `known` are
+/// certificates of authorities.
+pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
+    let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check, known)).collect();
+    for _ in 1..TRIES {
+        if verdicts.iter().all(Verdict::is_right) {
+            break;
+        }
+        thread::sleep(PAUSE);
+        let wrong = verdicts
+            .par_iter_mut()
+            .zip(checks)
+            .filter(|(verdict, _)| !verdict.is_right());
+        wrong.for_each(|(verdict, check)| *verdict = judge(check, known));
+    }
+    verdicts
+}
+
+fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
+    match ask(check.address, check.host.as_deref()) {
+        Ok(served) if served.thumbprint() == check.thumbprint => {
+            let missing = served.missing(known);
+            Verdict::Right(served, missing)
+        }
+        Ok(served) => Verdict::Other(served),
+        Err(error) => Verdict::Nothing(error),
+    }
+}
+
+impl Verdict {
+    /// What is to be said of it.
+    pub fn remarks(&self, check: &Check, now: Timestamp) -> Vec<Remark> {
+        let name = check
+            .host
+            .clone()
+            .unwrap_or_else(|| check.address.to_string());
+        let name = name.as_str();
+        match self {
+            Self::Right(served, missing) => {
+                let (version, count) = (served.version.as_str(), served.chain.len());
+                let right = Remark::new(
+                    true,
+                    text!("tls-right", name = name, version = version, count = count),
+                );
+                let missing = missing
+                    .iter()
+                    .map(|authority| missing_authority(name, authority));
+                std::iter::once(right)
+                    .chain(missing)
+                    .chain(served.end(name, now))
+                    .collect()
+            }
+            Self::Other(served) => {
+                let (other, thumbprint) = (served.name(), served.thumbprint());
+                vec![Remark::new(
+                    false,
+                    text!(
+                        "tls-other",
+                        name = name,
+                        served = other,
+                        thumbprint = thumbprint
+                    ),
+                )]
+            }
+            Self::Nothing(error) => {
+                vec![Remark::new(
+                    false,
+                    text!("tls-nothing", name = name, reason = reason(error)),
+                )]
+            }
+        }
+    }
+
+    fn is_right(&self) -> bool {
+        matches!(self, Self::Right(..))
+    }
+}
+
+/// That a server does not send the certificate of an authority.
+pub fn missing_authority(name: &str, authority: &str) -> Remark {
+    Remark::new(
+        false,
+        text!("tls-missing", name = name, authority = authority),
+    )
+}
+
+/// Why nothing was shown, for people.
+pub fn reason(error: &TlsError) -> Text {
+    match error {
+        TlsError::Connection(error) => os_reason(error),
+        other => text!("os-other", words = other.to_string()),
+    }
+}
+
+fn config() -> Result<ClientConfig, TlsError> {
+    let mut config = ClientConfig::builder_with_provider(prove::provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(WhoeverHasTheKey))
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// Accepts every certificate, and only signatures of its key.
+#[derive(Debug)]
+struct WhoeverHasTheKey;
+
+impl WhoeverHasTheKey {
+    fn verify(
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let certificate =
+            Certificate::parse(certificate.to_vec()).map_err(|_| CertificateError::BadEncoding)?;
+        match prove::verifies(&certificate, message, signed) {
+            true => Ok(HandshakeSignatureValid::assertion()),
+            false => Err(CertificateError::BadSignature.into()),
+        }
+    }
+}
+
+impl ServerCertVerifier for WhoeverHasTheKey {
+    fn verify_server_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Self::verify(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Self::verify(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        prove::schemes()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+    use crate::keypair::KeyPair;
+    use crate::keypair::fixtures::{Issued, sorted};
+
+    /// A server that answers with the given chains, one connection each, then no more; and the
+    /// names it was asked for.
+    pub(crate) fn serve(
+        pairs: Vec<KeyPair>,
+    ) -> (SocketAddr, thread::JoinHandle<Vec<Option<String>>>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = thread::spawn(move || {
+            let answer = |pair: &KeyPair| {
+                let (mut socket, _) = listener.accept().unwrap();
+                let config = prove::server_config(pair).unwrap();
+                let mut server = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+                while server.is_handshaking() && server.complete_io(&mut socket).is_ok() {}
+                let _ = server.complete_io(&mut socket);
+                server.server_name().map(str::to_owned)
+            };
+            pairs.iter().map(answer).collect()
+        });
+        (address, serving)
+    }
+
+    fn pair(issued: &Issued, chain: &[&[u8]]) -> KeyPair {
+        sorted(
+            &[issued.pkcs8()],
+            &[&[issued.der.as_slice()], chain].concat(),
+        )
+        .key_pairs
+        .remove(0)
+    }
+
+    fn check(address: SocketAddr, host: &str, leaf: &[u8]) -> Check {
+        let thumbprint = Certificate::parse(leaf.to_vec()).unwrap().thumbprint();
+        Check {
+            address,
+            host: (!host.is_empty()).then(|| host.to_owned()),
+            thumbprint,
+        }
+    }
+
+    #[test]
+    fn a_server_is_asked_by_name_and_without_one() {
+        let site = Issued::self_signed("www.example.com");
+        let (address, serving) = serve(vec![pair(&site, &[]), pair(&site, &[])]);
+        let served = ask(address, Some("www.example.com")).unwrap();
+        assert_eq!(
+            (served.chain, served.version.as_str()),
+            (vec![site.der.clone()], "TLS 1.3")
+        );
+        ask(address, None).unwrap();
+        assert_eq!(
+            serving.join().unwrap(),
+            [Some("www.example.com".to_owned()), None]
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_comes_late_is_right_and_one_that_stays_is_named() {
+        let (old, new) = (
+            Issued::self_signed("old.example.com"),
+            Issued::self_signed("new.example.com"),
+        );
+        let (address, serving) = serve(vec![pair(&old, &[]), pair(&new, &[])]);
+        let verdict = &confirm(&[&check(address, "new.example.com", &new.der)], &[])[0];
+        assert!(verdict.is_right(), "{verdict:?}");
+        serving.join().unwrap();
+        let (address, serving) = serve(vec![pair(&old, &[]), pair(&old, &[]), pair(&old, &[])]);
+        let asked = check(address, "new.example.com", &new.der);
+        let verdict = &confirm(&[&asked], &[])[0];
+        assert_eq!(
+            verdict.remarks(&asked, Timestamp::now())[0].text.id,
+            "tls-other"
+        );
+        serving.join().unwrap();
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_bad_and_one_that_ends_soon_is_worth_a_word() {
+        let site = Issued::self_signed("www.example.com");
+        let served = Served {
+            chain: vec![site.der.clone()],
+            version: String::new(),
+        };
+        let end = served.leaf().unwrap().not_after();
+        let before = |hours: i64| served.end("www", end - jiff::SignedDuration::from_hours(hours));
+        let said = |remark: Option<Remark>| remark.map(|remark| (remark.id, remark.good));
+        assert_eq!(said(before(-1)), Some(("tls-expired", false)));
+        assert_eq!(
+            said(before(0)),
+            Some(("tls-expires-soon", true)),
+            "the last second counts"
+        );
+        assert_eq!(said(before(30 * 24)), Some(("tls-expires-soon", true)));
+        assert_eq!(said(before(31 * 24)), None);
+        let check = check(([127, 0, 0, 1], 443).into(), "www.example.com", &site.der);
+        let ids: Vec<_> = Verdict::Right(served, Vec::new())
+            .remarks(&check, end)
+            .iter()
+            .map(|one| one.text.id)
+            .collect();
+        assert_eq!(ids, ["tls-right", "tls-expires-soon"]);
+    }
+
+    #[test]
+    fn authorities_that_the_server_does_not_send_are_named() {
+        let root = Issued::root("Root");
+        let intermediate = root.authority("Intermediate");
+        let leaf = intermediate.host("www.example.com");
+        let known = [intermediate.der.clone(), root.der.clone()];
+        let served = |chain: &[&Issued]| Served {
+            chain: chain.iter().map(|issued| issued.der.clone()).collect(),
+            version: String::new(),
+        };
+        assert_eq!(served(&[&leaf]).missing(&known), ["Intermediate"]);
+        assert!(served(&[&leaf, &intermediate]).missing(&known).is_empty());
+        assert!(served(&[&leaf]).missing(&[]).is_empty(), "nobody can tell");
+        assert!(
+            Served {
+                chain: vec![b"?".to_vec()],
+                version: String::new()
+            }
+            .missing(&known)
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn nobody_listening_and_a_server_without_tls_are_told_apart_from_a_wrong_certificate() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let plain = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = io::Write::write_all(&mut socket, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        });
+        assert!(ask(address, None).is_err());
+        plain.join().unwrap();
+        assert!(matches!(ask(address, None), Err(TlsError::Connection(_))));
+    }
+}

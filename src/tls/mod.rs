@@ -1,0 +1,5 @@
+//! TLS, with one provider: a key pair proven by a handshake in memory, and a server asked what it
+//! shows.
+
+pub mod ask;
+pub mod prove;

@@ -1,0 +1,466 @@
+//! The five handling rules, each with the evidence that it is kept or broken: from host state, from
+//! the media given, and from a scan for stray key files. Values in, values out; nothing is repaired
+//! here.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::error::Exit;
+use crate::message::Text;
+use crate::platform::media::{self, Facts};
+use crate::rules::{self, Rule, Stored};
+use crate::scan;
+use crate::state::State;
+use crate::text;
+use crate::workflow::left_out;
+use crate::workflow::status::{self, DRILL_MONTHS, days};
+use crate::workflow::verify;
+use vault::catalog::{Drill, Exception, Policy, Retired, SeenMedium};
+
+/// What one piece of evidence says of its rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Worth knowing; says nothing for or against.
+    Note,
+    /// Nobody looked.
+    Unknown,
+    /// The rule is kept, as far as this goes.
+    Kept,
+    /// Overdue, or at risk.
+    Attention,
+    /// The rule is broken.
+    Broken,
+}
+
+impl Level {
+    /// For programs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Level::Note => "note",
+            Level::Unknown => "unknown",
+            Level::Kept => "kept",
+            Level::Attention => "attention",
+            Level::Broken => "broken",
+        }
+    }
+}
+
+/// One rule with all that was seen.
+#[derive(Debug)]
+pub struct Judged {
+    /// The rule.
+    pub rule: Rule,
+    /// What was seen, the gravest first.
+    pub evidence: Vec<(Level, Text)>,
+}
+
+impl Judged {
+    /// The gravest thing said of it.
+    pub fn verdict(&self) -> Level {
+        self.evidence
+            .iter()
+            .map(|(level, _)| *level)
+            .max()
+            .unwrap_or(Level::Unknown)
+    }
+
+    fn add(&mut self, level: Level, text: Text) {
+        self.evidence.push((level, text));
+    }
+}
+
+/// A medium that is here.
+pub struct Here {
+    /// As the user named it.
+    pub name: String,
+    /// Its id and what it is called, where its label can be read.
+    pub label: Option<(String, String)>,
+    /// What it is on; `None` where the system does not say.
+    pub facts: Option<Facts>,
+}
+
+/// Everything that an audit looks at.
+pub struct Seen<'a> {
+    /// What this server remembers.
+    pub state: Option<&'a State>,
+    /// The media that were given.
+    pub here: &'a [Here],
+    /// What a check of them found.
+    pub check: Option<&'a verify::Report>,
+    /// What a scan found.
+    pub scan: Option<&'a scan::Report>,
+    /// Certificates of this server's stores without a backup; `None` where it has no such stores.
+    pub unsaved: Option<&'a [String]>,
+    /// Private keys on this server although its right to write has ended.
+    pub remaining: &'a [String],
+    /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that
+    /// cannot be backed up, as long as someone said so.
+    pub exceptions: &'a [Exception],
+    /// Folders that web sites hand out.
+    pub served: &'a [PathBuf],
+    /// The time of this run.
+    pub now: Timestamp,
+}
+
+/// Judges all five rules.
+pub fn run(seen: &Seen<'_>) -> Vec<Judged> {
+    let judge = |rule: Rule| {
+        let mut judged = Judged {
+            rule,
+            evidence: Vec::new(),
+        };
+        match rule {
+            Rule::NoEmail => {}
+            Rule::NoSharedDrive => seen.places(&mut judged),
+            Rule::OtherMedium => seen.other_medium(&mut judged),
+            Rule::NoHandover => seen.no_handover(&mut judged),
+            Rule::PasswordKept => seen.password_kept(&mut judged),
+        }
+        if matches!(rule, Rule::NoEmail | Rule::NoSharedDrive | Rule::NoHandover) {
+            seen.strays(&mut judged);
+        }
+        seen.set_aside(&mut judged);
+        judged
+            .evidence
+            .sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        judged
+    };
+    Rule::ALL.map(judge).into()
+}
+
+/// The exit code that these verdicts lead to.
+pub fn exit(judged: &[Judged]) -> Exit {
+    let bad = judged.iter().any(|one| one.verdict() >= Level::Attention);
+    if bad { Exit::Attention } else { Exit::Done }
+}
+
+impl Seen<'_> {
+    fn is_set_aside(&self, rule: Rule) -> bool {
+        self.exceptions
+            .iter()
+            .any(|exception| exception.rule == rule.id())
+    }
+
+    fn set_aside(&self, judged: &mut Judged) {
+        let rule = judged.rule.id();
+        for exception in self
+            .exceptions
+            .iter()
+            .filter(|exception| exception.rule == rule)
+        {
+            judged.add(
+                Level::Note,
+                text!("audit-set-aside", reason = exception.reason.as_str()),
+            );
+        }
+    }
+
+    /// Keys of which there can be no backup, and somebody knows it.
+    fn without_key(&self, judged: &mut Judged) {
+        for Exception { rule, reason } in self.exceptions {
+            if let Some(name) = rules::key_pair_without_key(rule) {
+                judged.add(
+                    Level::Note,
+                    text!("audit-no-key", name = name, reason = reason.as_str()),
+                );
+            }
+        }
+    }
+
+    /// Stray key files that break the rule.
+    fn strays(&self, judged: &mut Judged) {
+        let Some(scan) = self.scan else {
+            return judged.add(Level::Unknown, text!("audit-not-scanned"));
+        };
+        let broken = scan
+            .found
+            .iter()
+            .filter(|found| found.rules.contains(&judged.rule))
+            .count();
+        if broken > 0 {
+            judged.add(Level::Broken, text!("audit-strays", count = broken));
+        } else {
+            judged.add(Level::Kept, text!("audit-no-strays", count = scan.files));
+        }
+        if scan.unread > 0 || scan.in_part > 0 || scan.stopped {
+            let text = text!(
+                "audit-scan-incomplete",
+                unread = scan.unread,
+                in_part = scan.in_part
+            );
+            judged.add(
+                if scan.stopped {
+                    Level::Attention
+                } else {
+                    Level::Note
+                },
+                text,
+            );
+        }
+    }
+
+    /// What the media that are here break by where they are.
+    fn places(&self, judged: &mut Judged) {
+        let rule = judged.rule;
+        for here in self.here {
+            let Some(facts) = &here.facts else { continue };
+            let breaches = rules::breaches(facts, Stored::Vault, self.served);
+            let mut own = breaches
+                .into_iter()
+                .filter(|breach| breach.rule == rule)
+                .peekable();
+            if own.peek().is_none() {
+                judged.add(
+                    Level::Kept,
+                    text!("audit-place-good", medium = here.name.as_str()),
+                );
+            }
+            for breach in own {
+                let level = match () {
+                    () if self.is_set_aside(rule) => Level::Note,
+                    () if breach.refused => Level::Broken,
+                    () => Level::Attention,
+                };
+                judged.add(
+                    level,
+                    text!(
+                        "audit-place-bad",
+                        medium = here.name.as_str(),
+                        seen = breach.seen
+                    ),
+                );
+            }
+        }
+    }
+
+    fn other_medium(&self, judged: &mut Judged) {
+        self.places(judged);
+        self.without_key(judged);
+        let Some(state) = self.state else {
+            return judged.add(Level::Broken, text!("audit-no-vault"));
+        };
+        let Some(newest) = state.generations().next() else {
+            return judged.add(Level::Broken, text!("audit-no-backup"));
+        };
+        let (age, policy) = (days(self.now, newest.time), state.policy());
+        let overdue = status::is_older(newest.time, policy.verify_every, self.now);
+        let level = if overdue {
+            Level::Attention
+        } else {
+            Level::Kept
+        };
+        let (pairs, left_out) = (newest.key_pairs.len(), left_out::in_memory(state, self.now));
+        let more = left_out::count(&left_out);
+        let text = text!(
+            "audit-backup",
+            number = newest.number,
+            age = age,
+            pairs = pairs,
+            left_out = more
+        );
+        judged.add(level, text);
+        left_out
+            .iter()
+            .for_each(|left_out| judged.add(Level::Attention, left_out.finding()));
+        for name in self.unsaved.unwrap_or_default() {
+            judged.add(Level::Attention, text!("audit-unsaved", name = name));
+        }
+        let copies = self.copies(state, newest.number);
+        let level = if copies < policy.min_media {
+            Level::Attention
+        } else {
+            Level::Kept
+        };
+        judged.add(
+            level,
+            text!("audit-copies", count = copies, number = newest.number),
+        );
+        for seen in state.media_in_use() {
+            judged.add(
+                checked(seen, policy, self.now),
+                checked_text(seen, self.now),
+            );
+        }
+        for (seen, Retired { time, lost }) in state
+            .media()
+            .values()
+            .filter_map(|seen| Some((seen, seen.retired?)))
+        {
+            let (label, age) = (seen.label.as_str(), days(self.now, time));
+            let text = if lost {
+                text!("audit-lost", label = label, age = age)
+            } else {
+                text!("audit-retired", label = label, age = age)
+            };
+            judged.add(Level::Note, text);
+        }
+        for finding in self.check.iter().flat_map(|check| &check.findings) {
+            let level = match finding.level {
+                verify::Level::Note => Level::Note,
+                verify::Level::Attention => Level::Attention,
+                verify::Level::Forged | verify::Level::Lost => Level::Broken,
+            };
+            judged.add(
+                level,
+                text!("audit-finding", finding = finding.text.clone()),
+            );
+        }
+    }
+
+    /// Media with the newest generation; those on one device that is here count once.
+    fn copies(&self, state: &State, newest: u32) -> usize {
+        let counts =
+            |seen: &SeenMedium| seen.retired.is_none() && status::holds(state, seen, newest);
+        let holders = state
+            .media()
+            .iter()
+            .filter(|(_, seen)| counts(seen))
+            .map(|(id, _)| id);
+        let is_here = |id: &&String| {
+            self.here
+                .iter()
+                .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == *id))
+        };
+        let (here, away): (Vec<_>, Vec<_>) =
+            holders.map(|id| is_here(&id)).partition(Option::is_some);
+        let facts: Vec<Facts> = here
+            .iter()
+            .flatten()
+            .filter_map(|here| here.facts.clone())
+            .collect();
+        away.len() + here.len() - facts.len() + media::independent(&facts)
+    }
+
+    fn no_handover(&self, judged: &mut Judged) {
+        judged.add(Level::Note, text!("audit-authority"));
+        for name in self.remaining {
+            judged.add(Level::Attention, text!("audit-remains", name = name));
+        }
+        let Some(state) = self.state else { return };
+        let servers = state
+            .trust
+            .servers
+            .keys()
+            .filter(|server| state.trust.may_write(**server))
+            .count();
+        judged.add(Level::Note, text!("audit-servers", count = servers));
+        let closed: Vec<_> = state
+            .trust
+            .closed()
+            .map(|server| server.to_string())
+            .collect();
+        if !closed.is_empty() {
+            judged.add(
+                Level::Note,
+                text!(
+                    "audit-servers-closed",
+                    count = closed.len(),
+                    servers = closed.join(", ")
+                ),
+            );
+        }
+        judged.add(
+            Level::Note,
+            text!("audit-readers", count = state.trust.recipients().count()),
+        );
+    }
+
+    fn password_kept(&self, judged: &mut Judged) {
+        let Some(state) = self.state else {
+            return judged.add(Level::Unknown, text!("audit-no-vault"));
+        };
+        let ways = state.trust.identities.len();
+        judged.add(
+            if ways < 2 { Level::Broken } else { Level::Kept },
+            text!("audit-ways-in", count = ways),
+        );
+        let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
+            return judged.add(Level::Attention, text!("audit-no-drill"));
+        };
+        let (age, overdue) = (
+            days(self.now, last.time),
+            status::is_older(last.time, DRILL_MONTHS, self.now),
+        );
+        let level = if overdue {
+            Level::Attention
+        } else {
+            Level::Kept
+        };
+        judged.add(
+            level,
+            text!(
+                "audit-drill",
+                age = age,
+                number = last.number,
+                pairs = last.key_pairs
+            ),
+        );
+        for (way, text) in [
+            ("passphrase", text!("audit-passphrase-untried")),
+            ("recovery-key", text!("audit-key-untried")),
+        ] {
+            let tried = |drill: &Drill| {
+                drill.opened_with == way && !status::is_older(drill.time, DRILL_MONTHS, self.now)
+            };
+            if !state.drills().iter().any(tried) {
+                judged.add(Level::Note, text);
+            }
+        }
+    }
+}
+
+/// A check that no cache can have answered counts, and the first one all the same.
+fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
+    seen.last_cold.or(seen.last_verified)
+}
+
+fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> Level {
+    let overdue =
+        last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now));
+    if overdue {
+        Level::Attention
+    } else {
+        Level::Kept
+    }
+}
+
+fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
+    let label = seen.label.as_str();
+    match last_check(seen) {
+        None => text!("audit-never-checked", label = label),
+        Some(time) => text!("audit-checked", label = label, age = days(now, time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_key_on_a_server_that_is_given_away_is_at_risk() {
+        let verdict = |remaining: &[String]| {
+            let seen = Seen {
+                state: None,
+                here: &[],
+                check: None,
+                scan: None,
+                unsaved: None,
+                remaining,
+                exceptions: &[],
+                served: &[],
+                now: Timestamp::now(),
+            };
+            run(&seen)
+                .into_iter()
+                .find(|judged| judged.rule == Rule::NoHandover)
+                .unwrap()
+                .verdict()
+        };
+        assert_eq!(verdict(&[]), Level::Unknown);
+        assert_eq!(
+            verdict(&["www.example.com (3F2A…91)".to_owned()]),
+            Level::Attention
+        );
+    }
+}

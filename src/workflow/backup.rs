@@ -1,0 +1,665 @@
+//! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as
+//! one generation on each medium. It needs no secret: this server can write the vault, not open it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use rayon::prelude::*;
+
+use crate::error::{Error, Exit, Result, medium_reason};
+use crate::iis::{OnWindows, SiteMap};
+use crate::keypair::Certificate;
+use crate::keystore::pfx_of;
+use crate::keystore::{self, Held, Holdings, Unreadable};
+use crate::message::Text;
+use crate::platform::media;
+use crate::state::{State, Written, no_random};
+use crate::text;
+use crate::workflow::history;
+use crate::workflow::outbox::{self, Delivery};
+use crate::workflow::parcel_file;
+use crate::workflow::verify::{self, Finding};
+use pfx::Profile;
+use secret::Password;
+use secret::words;
+use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
+use vault::generation::{Draft, Package, Place};
+use vault::id::{Hash, Number, ServerId};
+use vault::medium::{HALVES, Medium, MediumError};
+use vault::parcel;
+use vault::readme::Label;
+use vault::seal::Recipients;
+use vault::survey::{Generation, Survey};
+use vault::text::day_of;
+use vault::volume::Reading;
+
+/// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age
+/// lies around it.
+const SEALED_ROUNDS: u32 = 2000;
+/// Months until the next backup or check is due.
+const DUE_MONTHS: i32 = 6;
+/// Bytes of older generations that every backup reads again.
+const REREAD: u64 = 64 * 1024 * 1024;
+
+/// What to back up, and how.
+pub struct Request<'a> {
+    /// Everything selected at the source.
+    pub holdings: &'a Holdings,
+    /// The names it was selected by; none where it is everything.
+    pub selected: &'a [String],
+    /// What the PFX inside must be readable by.
+    pub profile: Profile,
+    /// The password of every PFX; else a fresh one is generated for each.
+    pub password: Option<&'a Password>,
+    /// Rules set aside, for the catalog.
+    pub exceptions: &'a [Exception],
+    /// Write even if nothing changed.
+    pub force: bool,
+    /// Now.
+    pub now: jiff::Timestamp,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The new generation, unless nothing changed on any medium.
+    pub number: Option<Number>,
+    /// One entry for each medium, in the order given.
+    pub media: Vec<OnMedium>,
+    /// What had waited in the outbox.
+    pub outbox: Delivery,
+    /// What the media showed before, against what this server remembers.
+    pub findings: Vec<Finding>,
+}
+
+/// What happened on one medium.
+#[derive(Debug)]
+pub struct OnMedium {
+    /// The medium as the user called it.
+    pub name: String,
+    /// Its label.
+    pub label: String,
+    /// What was done.
+    pub done: Done,
+    /// Older generations that no longer read back right, by server and number.
+    pub decayed: Vec<String>,
+}
+
+/// How far writing to one medium came.
+#[derive(Debug)]
+pub enum Done {
+    /// Both copies are on it and read back.
+    Written,
+    /// The first copy counts; the second could not be written.
+    OneCopy(Text),
+    /// It already held the same content.
+    Unchanged(Number),
+    /// Nothing was committed on it.
+    Failed(Text),
+}
+
+/// Backs up to every medium in turn. What waits in the outbox comes first.
+///
+/// # Errors
+/// When nothing could be committed anywhere; what the media held before is untouched.
+pub fn run(
+    state: &mut State,
+    media: &[Medium],
+    request: &Request<'_>,
+    progress: &dyn Fn(Text),
+) -> Result<Outcome> {
+    run_with_parcels(state, media, &[], request, progress)
+}
+
+/// The same, with the new generation in parcels, too. A parcel is always of a new generation, and
+/// each file is new.
+///
+/// # Errors
+/// As [`run`], and when a parcel cannot be written: then nothing was written to the media.
+pub fn run_with_parcels(
+    state: &mut State,
+    media: &[Medium],
+    parcels: &[PathBuf],
+    request: &Request<'_>,
+    progress: &dyn Fn(Text),
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut surveys = Vec::new();
+    for medium in media {
+        let (survey, found) = welcome(state, medium)?;
+        outcome.findings.extend(history::news(&survey, state));
+        outcome.findings.extend(found);
+        let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
+        surveys.push(if changed {
+            welcome(state, medium)?.0
+        } else {
+            survey
+        });
+    }
+    let held: Vec<_> = surveys
+        .iter()
+        .map(|survey| (survey.medium(0), survey.newest_on(0)))
+        .collect();
+    outcome.findings.extend(history::copies(&held));
+    state.save()?;
+    outbox::clear(state);
+    refuse_unless_admitted(state)?;
+    let content = content_digest(state, request);
+    let unchanged: Vec<Option<Number>> = surveys
+        .iter()
+        .map(|survey| standing_copy(state, survey, content))
+        .collect();
+    // A password of the user's own is not compared with, because it is not kept outside of the
+    // vault.
+    let force = request.force || request.password.is_some() || !parcels.is_empty();
+    let package = if force || unchanged.contains(&None) {
+        let seen = surveys
+            .iter()
+            .filter_map(|survey| own_newest(state, survey))
+            .max();
+        let package = seal(state, request, seen.max(state.newest()), content, progress)?;
+        outcome.number = Some(package.0.record.number);
+        Some(package)
+    } else {
+        None
+    };
+    if let Some((package, written)) = &package {
+        parcels
+            .iter()
+            .try_for_each(|path| send(state, path, package, written))?;
+    }
+    for ((medium, survey), unchanged) in media.iter().zip(&surveys).zip(unchanged) {
+        let done = match (unchanged, &package) {
+            (Some(number), _) if !force => Done::Unchanged(number),
+            (_, Some((package, written))) => write(state, medium, package, written, progress)?,
+            (_, None) => continue,
+        };
+        let decayed = reread(state, survey, request.now, progress);
+        let label = remember_medium(state, survey, &done, outcome.number, request.now);
+        outcome.media.push(OnMedium {
+            name: medium.name.clone(),
+            label,
+            done,
+            decayed,
+        });
+    }
+    state.save()?;
+    if parcels.is_empty()
+        && outcome
+            .media
+            .iter()
+            .all(|on| matches!(on.done, Done::Failed(_)))
+    {
+        return Err(nothing_committed(outcome));
+    }
+    Ok(outcome)
+}
+
+/// Seals a parcel into the outbox of host state, where it waits for the next backup to a stick.
+/// `None` where the newest generation holds the same and is on a stick, or waits already.
+///
+/// # Errors
+/// When nothing could be sealed, or host state cannot be written.
+pub fn to_outbox(
+    state: &mut State,
+    request: &Request<'_>,
+    progress: &dyn Fn(Text),
+) -> Result<Option<Number>> {
+    refuse_unless_admitted(state)?;
+    let content = content_digest(state, request);
+    let waits =
+        |written: &Written| written.committed || outbox::file(state, written.number).exists();
+    if state
+        .last_written()
+        .is_some_and(|last| last.content == content.to_string() && waits(last))
+    {
+        return Ok(None);
+    }
+    let folder = state.outbox();
+    crate::platform::private_files::create_private_folder(&folder)
+        .map_err(|e| unsealed(&folder, &e))?;
+    let (package, written) = seal(state, request, state.newest(), content, progress)?;
+    let number = package.record.number;
+    send(
+        state,
+        &outbox::file(state, number.get()),
+        &package,
+        &written,
+    )?;
+    Ok(Some(number))
+}
+
+/// One generation into one new file. Host state knows the record before anyone can carry it away.
+fn send(state: &mut State, path: &Path, package: &Package, written: &Written) -> Result<()> {
+    state.remember(written.clone())?;
+    let statements: Vec<_> = state.trust.statements.values().collect();
+    let bytes = parcel::render(Some(package), &statements, &state.identities());
+    let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
+    parcel_file::write(path, &bytes).map_err(|e| unsealed(path, &e))?;
+    state.sealed(package.record.number);
+    state.save()
+}
+
+fn unsealed(path: &Path, error: &std::io::Error) -> Error {
+    Error::failed(text!(
+        "error-parcel-unwritable",
+        path = path,
+        reason = error
+    ))
+}
+
+/// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
+/// Also what was wrong with the owner's files and README.TXT there.
+fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<(Survey<'m>, Vec<Finding>)> {
+    let media = std::slice::from_ref(medium);
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
+    if !survey.is_of_vault(0) {
+        return Err(survey.not_ours(0).into());
+    }
+    let found = verify::of_mended(&survey);
+    state.trust = survey.trust.clone();
+    state.remember_identities(&survey.owners_identities());
+    // A run that was cut off may not have lived to note what it committed.
+    survey
+        .line(state.server())
+        .for_each(|generation| state.confirm(generation.record.number, generation.hash));
+    let statements: Vec<_> = state.trust.statements.values().collect();
+    let identities = state.identities();
+    let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
+    medium.add_owner_files(&statements, &identities)?;
+    // Nothing depends on it, and what stands there is named.
+    let _ = medium.renew_readme();
+    Ok((survey, found))
+}
+
+fn refuse_unless_admitted(state: &State) -> Result<()> {
+    if state.trust.may_write(state.server()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::NoVault,
+        text!("error-server-closed", server = state.server().to_string()),
+    ))
+}
+
+/// What a later run compares itself with: the same key pairs, in the same form, readable by the
+/// same people. What a later run compares itself with, see [`keystore::digest`]: the key pairs, how
+/// and by whom they can be opened.
+fn content_digest(state: &State, request: &Request<'_>) -> Hash {
+    let recipients: Vec<_> = state.trust.recipients().collect();
+    let holdings = keystore::digest(request.holdings);
+    let profile = match request.profile {
+        Profile::Aes256 => "Aes256",
+        Profile::TripleDes => "TripleDes",
+    };
+    Hash::of(
+        format!(
+            "{holdings} {profile} {:?} {}",
+            request.selected,
+            recipients.join(" ")
+        )
+        .as_bytes(),
+    )
+}
+
+/// The highest verified generation of this server, on this medium or in memory.
+fn own_newest(state: &State, survey: &Survey<'_>) -> Option<(Number, Hash)> {
+    let here = survey
+        .line(state.server())
+        .next()
+        .map(|g| (g.record.number, g.hash));
+    here.max(state.newest())
+}
+
+/// The newest generation of this server on the medium, if it holds the same content in both copies.
+fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Number> {
+    let newest: &Generation = survey.line(state.server()).next()?;
+    let written = state.written(newest.record.number)?;
+    let same = written.content == content.to_string() && written.record == newest.hash.to_string();
+    let whole = (0..HALVES.len()).all(|half| survey.holds(newest, 0, half));
+    (same && whole).then_some(newest.record.number)
+}
+
+/// Exports nothing yet to disk: PFX, proof and seal happen in memory, key pairs in parallel.
+fn seal(
+    state: &mut State,
+    request: &Request<'_>,
+    prev: Option<(Number, Hash)>,
+    content: Hash,
+    progress: &dyn Fn(Text),
+) -> Result<(Package, Written)> {
+    let recipients = Recipients::parse(state.trust.recipients());
+    let recipients = recipients.ok_or_else(|| Error::failed(text!("error-no-recipients")))?;
+    if request.holdings.key_pairs.is_empty() {
+        return Err(Error::failed(text!("error-nothing-to-back-up")));
+    }
+    let number = state.reserve(prev.map(|(number, _)| number))?;
+    progress(text!(
+        "progress-sealing",
+        count = request.holdings.key_pairs.len()
+    ));
+    let sealed: Vec<_> = request
+        .holdings
+        .key_pairs
+        .par_iter()
+        .map(|held| seal_one(held, request, &recipients))
+        .collect();
+    let mut draft = Draft::new(place(state, number, prev, request.now));
+    let mut entries = Vec::with_capacity(sealed.len());
+    for (held, sealed) in request.holdings.key_pairs.iter().zip(sealed) {
+        let (sealed, pfx_password) = sealed?;
+        entries.push(CatalogEntry {
+            file: draft.add(sealed),
+            pfx_password,
+            about: about(held),
+        });
+    }
+    let key_pairs = entries.iter().map(|entry| entry.about.clone()).collect();
+    let catalog = catalog(state, number, request, entries);
+    let package = draft.sign(recipients.seal(catalog.to_json().expose())?, state.key());
+    let package = package.map_err(|_| Error::failed(text!("error-signing")))?;
+    let record = package.hash().to_string();
+    let written = Written {
+        number: number.get(),
+        record,
+        committed: false,
+        in_parcel: false,
+        time: request.now,
+        content: content.to_string(),
+        key_pairs,
+        without_key: without_key(request.holdings),
+        exceptions: request.exceptions.to_vec(),
+    };
+    Ok((package, written))
+}
+
+/// The heart: one key pair, in memory.
+fn seal_one(
+    held: &Held,
+    request: &Request<'_>,
+    recipients: &Recipients,
+) -> Result<(Vec<u8>, Password)> {
+    let password = match request.password {
+        Some(chosen) => Password::new(chosen.expose().to_owned()),
+        None => words::password().map_err(|_| no_random())?,
+    };
+    let pfx = pfx_of(&held.pair, &password, request.profile, SEALED_ROUNDS)?;
+    Ok((recipients.seal(pfx.expose())?, password))
+}
+
+fn place(
+    state: &State,
+    number: Number,
+    prev: Option<(Number, Hash)>,
+    now: jiff::Timestamp,
+) -> Place {
+    Place {
+        vault: state.vault().clone(),
+        server: state.server(),
+        number,
+        prev,
+        time: now,
+        due: day_of(now).saturating_add(jiff::Span::new().months(DUE_MONTHS)),
+        trust: state.trust.statements.keys().copied().collect(),
+    }
+}
+
+/// What may be said of a key pair, taken from its certificate.
+pub fn about(held: &Held) -> AboutKeyPair {
+    let leaf = held.leaf();
+    AboutKeyPair {
+        thumbprint: leaf.thumbprint(),
+        certificate_sha256: Hash::of(leaf.der()).to_string(),
+        spki_sha256: Some(HEXLOWER.encode(&leaf.spki_sha256())),
+        names: leaf.dns_names().to_vec(),
+        friendly_name: held.pair.friendly_name.clone(),
+        not_before: Some(leaf.not_before()),
+        not_after: leaf.not_after(),
+        self_signed: Some(leaf.is_self_signed()),
+        key_type: leaf.key_type(),
+        chain_length: held.pair.chain.len(),
+        file_names: held.file_names.clone(),
+        windows: held.windows.as_ref().and_then(OnWindows::to_value),
+    }
+}
+
+fn catalog(
+    state: &State,
+    number: Number,
+    request: &Request<'_>,
+    key_pairs: Vec<CatalogEntry>,
+) -> Catalog {
+    Catalog {
+        format: 1,
+        vault: state.vault().to_string(),
+        server: state.server().to_string(),
+        number: number.get(),
+        server_name: state.server_name().to_owned(),
+        selected: request.selected.to_vec(),
+        key_pairs,
+        without_key: without_key(request.holdings),
+        exceptions: request.exceptions.to_vec(),
+        drills: state.drills().to_vec(),
+        policy: state.policy(),
+        media: state.media().values().cloned().collect(),
+        site_map: request
+            .holdings
+            .site_map
+            .as_ref()
+            .and_then(SiteMap::to_value),
+    }
+}
+
+fn without_key(holdings: &Holdings) -> Vec<WithoutKey> {
+    let named = |unreadable: &Unreadable| WithoutKey {
+        name: unreadable.name.clone(),
+        reason: unreadable.reason.id.to_owned(),
+        thumbprint: unreadable.certificate.as_ref().map(Certificate::thumbprint),
+        not_after: unreadable.certificate.as_ref().map(Certificate::not_after),
+    };
+    holdings.unreadable.iter().map(named).collect()
+}
+
+/// Both copies onto one medium. The first one counts once its signature is on it; host state knows
+/// the record before.
+fn write(
+    state: &mut State,
+    medium: &Medium,
+    package: &Package,
+    written: &Written,
+    progress: &dyn Fn(Text),
+) -> Result<Done> {
+    let number = package.record.number;
+    progress(text!(
+        "progress-writing",
+        medium = medium.name.as_str(),
+        number = number.get()
+    ));
+    let first = package.write(medium, 0, || {
+        state.remember(written.clone()).map_err(WriteError::State)
+    });
+    match first {
+        Err(WriteError::State(error)) => return Err(error),
+        Err(WriteError::Medium(error)) => return Ok(Done::Failed(medium_reason(&error))),
+        Ok(()) => state.confirm(number, package.hash()),
+    }
+    state.save()?;
+    match package.write(medium, 1, || Ok::<(), MediumError>(())) {
+        Ok(()) => Ok(Done::Written),
+        Err(error) => Ok(Done::OneCopy(medium_reason(&error))),
+    }
+}
+
+enum WriteError {
+    Medium(MediumError),
+    State(Error),
+}
+
+impl From<MediumError> for WriteError {
+    fn from(error: MediumError) -> Self {
+        WriteError::Medium(error)
+    }
+}
+
+/// Reads older generations again: the newest of every server, then those unread for longest.
+fn reread(
+    state: &mut State,
+    survey: &Survey<'_>,
+    now: jiff::Timestamp,
+    progress: &dyn Fn(Text),
+) -> Vec<String> {
+    let id = survey
+        .medium(0)
+        .label()
+        .map(|label| label.medium)
+        .unwrap_or_default();
+    let newest: Vec<&Generation> = survey
+        .servers()
+        .into_iter()
+        .filter_map(|server| survey.line(server).next())
+        .collect();
+    let mut others: Vec<&Generation> = survey
+        .slots
+        .values()
+        .flat_map(|slot| &slot.generations)
+        .collect();
+    others.retain(|generation| !newest.iter().any(|newest| newest.hash == generation.hash));
+    let seen = state.medium(&id);
+    others.sort_by_key(|generation| seen.read.get(&generation.key()).copied());
+    let mut decayed = Vec::new();
+    let mut read = 0;
+    for generation in newest.into_iter().chain(others) {
+        if read > REREAD {
+            break;
+        }
+        progress(text!(
+            "progress-rereading",
+            number = generation.record.number.get()
+        ));
+        let check = survey.check(generation, Reading::PastCache);
+        read += check.bytes.max(1);
+        if check.missing.is_empty() && check.bad.is_empty() {
+            seen.read.insert(generation.key(), now);
+        } else {
+            decayed.push(generation.key());
+        }
+    }
+    decayed
+}
+
+/// Notes in host state what the medium holds now, and says what it is called.
+fn remember_medium(
+    state: &mut State,
+    survey: &Survey<'_>,
+    done: &Done,
+    number: Option<Number>,
+    now: jiff::Timestamp,
+) -> String {
+    let newest = |server| {
+        Some((
+            ServerId::to_string(&server),
+            survey.line(server).next()?.record.number.get(),
+        ))
+    };
+    let mut newest: BTreeMap<String, u32> =
+        survey.servers().into_iter().filter_map(newest).collect();
+    if let (Done::Written | Done::OneCopy(_), Some(number)) = (done, number) {
+        newest.insert(state.server().to_string(), number.get());
+    }
+    let Some(label) = survey.medium(0).label() else {
+        return survey.medium(0).name.clone();
+    };
+    let seen = state.medium(&label.medium);
+    seen.label.clone_from(&label.label);
+    seen.newest = newest;
+    seen.last_seen = Some(now);
+    seen.first_seen = seen.first_seen.or(Some(now));
+    seen.written_during = Some(media::attachment_of(survey.medium(0)).unwrap_or_default());
+    seen.is_on(media::descriptor_of(survey.medium(0)));
+    label.label
+}
+
+/// Puts this vault onto a medium that holds none: no passphrase is needed, an enrolled server may
+/// do it.
+///
+/// # Errors
+/// When the medium refuses, or any PFXVAULT folder stands there already.
+pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
+    if medium.has_vault()? {
+        return Err(Error::new(
+            Exit::Failed,
+            text!("error-vault-there", medium = medium.name.as_str()),
+        ));
+    }
+    let label = Label::new(label).map_err(|_| no_random())?;
+    let statements: Vec<_> = state.trust.statements.values().collect();
+    let identities = state.identities();
+    let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
+    medium.prepare(&label)?;
+    medium.add_owner_files(&statements, &identities)?;
+    let seen = state.medium(&label.medium);
+    seen.label.clone_from(&label.label);
+    seen.is_on(media::descriptor_of(&medium));
+    state.save()?;
+    Ok(label)
+}
+
+/// Makes a copy of a medium one of its own: it gets an id and a label, and counts from now on.
+/// Nothing else on it changes.
+///
+/// # Errors
+/// When it is no copy, as far as its device tells; when it is not of this vault, or refuses.
+pub fn separate(
+    state: &mut State,
+    medium: &Medium,
+    label: &str,
+    now: jiff::Timestamp,
+) -> Result<Label> {
+    let device = media::descriptor_of(&medium);
+    let elsewhere =
+        |seen: &SeenMedium| seen.devices.iter().any(|known| known.differs_from(&device));
+    let original = medium
+        .label()
+        .filter(|label| state.media().get(&label.medium).is_some_and(elsewhere));
+    let original = original.ok_or_else(|| {
+        Error::new(
+            Exit::Failed,
+            text!("error-vault-there", medium = medium.name.as_str()),
+        )
+    })?;
+    let survey = Survey::of(
+        std::slice::from_ref(medium),
+        state.vault().clone(),
+        &state.trust,
+        Reading::Cached,
+    )?;
+    if !survey.is_of_vault(0) {
+        return Err(survey.not_ours(0).into());
+    }
+    let label = Label::new(label).map_err(|_| no_random())?;
+    medium.prepare(&label)?;
+    let devices = &mut state.medium(&original.medium).devices;
+    devices.retain(|known| known.differs_from(&device));
+    devices.dedup_by(|later, earlier| !later.differs_from(earlier));
+    let seen = state.medium(&label.medium);
+    seen.label.clone_from(&label.label);
+    seen.newest = survey.newest_on(0);
+    (seen.first_seen, seen.last_seen) = (Some(now), Some(now));
+    seen.written_during = Some(media::attachment_of(medium).unwrap_or_default());
+    seen.is_on(device);
+    state.save()?;
+    Ok(label)
+}
+
+fn nothing_committed(outcome: Outcome) -> Error {
+    let first = outcome.media.into_iter().find_map(|on| match on.done {
+        Done::Failed(reason) => Some(text!(
+            "error-nothing-committed",
+            medium = on.name,
+            reason = reason
+        )),
+        _ => None,
+    });
+    Error::failed(first.unwrap_or_else(|| text!("error-no-medium")))
+}

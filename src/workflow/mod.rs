@@ -1,0 +1,14 @@
+//! What is done with a vault: written, copied, checked, opened, rehearsed, judged. Nothing here asks
+//! or prints.
+
+pub mod audit;
+pub mod backup;
+pub mod copy;
+pub mod drill;
+pub mod history;
+pub mod left_out;
+pub mod outbox;
+pub mod parcel_file;
+pub mod status;
+pub mod unlock;
+pub mod verify;

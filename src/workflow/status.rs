@@ -1,0 +1,313 @@
+//! What is safe, overdue or at risk, from what this server remembers and what it holds now. Reads
+//! only, needs no secret.
+
+use jiff::{Span, Timestamp};
+
+use crate::keypair::{Certificate, Remaining};
+use crate::message::Text;
+use crate::state::{State, Written};
+use crate::text;
+use crate::workflow::history;
+use crate::workflow::left_out;
+use crate::workflow::verify::{Finding, Level};
+use vault::catalog::SeenMedium;
+use vault::id::Hash;
+use vault::text::day_of;
+
+/// Months after which a restore should be rehearsed again.
+pub const DRILL_MONTHS: u32 = 12;
+
+/// A certificate that this server holds now.
+pub struct Here {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Why its key cannot be backed up; `None` if it can.
+    pub hindrance: Option<Text>,
+    /// Whether its private key is on this server, as far as this process may see.
+    pub has_key: bool,
+    /// Whether it stands in for an answer that has not come yet.
+    pub pending: bool,
+}
+
+/// Everything worth saying, the worst first. `here` is `None` where nobody said what this server
+/// holds.
+pub fn run(state: &State, here: Option<&[Here]>, now: Timestamp) -> Vec<Finding> {
+    let mut status = Status {
+        state,
+        now,
+        findings: Vec::new(),
+    };
+    status.backups();
+    status.media();
+    status.drills();
+    here.into_iter()
+        .flatten()
+        .filter(|here| !here.pending)
+        .for_each(|here| status.key_pair(here));
+    status
+        .findings
+        .sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    status.findings
+}
+
+struct Status<'a> {
+    state: &'a State,
+    now: Timestamp,
+    findings: Vec<Finding>,
+}
+
+impl Status<'_> {
+    fn find(&mut self, id: &'static str, level: Level, text: Text) {
+        self.findings.push(Finding { id, level, text });
+    }
+
+    fn attention(&mut self, id: &'static str, text: Text) {
+        self.find(id, Level::Attention, text);
+    }
+
+    fn is_older(&self, time: Timestamp, months: u32) -> bool {
+        is_older(time, months, self.now)
+    }
+
+    /// The newest generation: whether there is one, how old it is, how many media hold it, and what
+    /// was set aside for it; and what was sealed into a parcel and is on no medium yet.
+    fn backups(&mut self) {
+        if let Some(sealed) = self.state.on_the_way().next() {
+            let (number, age) = (sealed.number, days(self.now, sealed.time));
+            self.attention(
+                "on-the-way",
+                text!("status-on-the-way", number = number, age = age),
+            );
+        }
+        let Some(newest) = self.state.generations().next() else {
+            return self.attention("no-backup", text!("status-no-backup"));
+        };
+        let (number, age) = (newest.number, days(self.now, newest.time));
+        let months = self.state.policy().verify_every;
+        if self.is_older(newest.time, months) {
+            self.attention(
+                "backup-old",
+                text!("status-backup-old", number = number, age = age),
+            );
+        }
+        for left_out in left_out::in_memory(self.state, self.now) {
+            self.attention("left-out", left_out.finding());
+        }
+        let wanted = self.state.policy().min_media;
+        let holding = self
+            .state
+            .media_in_use()
+            .filter(|medium| holds(self.state, medium, number))
+            .count();
+        if holding < wanted {
+            self.attention(
+                "few-media",
+                text!(
+                    "status-few-media",
+                    number = number,
+                    count = holding,
+                    wanted = wanted
+                ),
+            );
+        }
+        for exception in &newest.exceptions {
+            let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
+            self.find(
+                "rule-set-aside",
+                Level::Note,
+                text!("status-rule-set-aside", rule = rule, reason = reason),
+            );
+        }
+    }
+
+    /// Each medium in use: when it was last found right after having been away, and how old it is.
+    fn media(&mut self) {
+        let policy = self.state.policy();
+        self.findings.extend(history::replaced(self.state));
+        for medium in self.state.media_in_use() {
+            self.findings.extend(history::alternating(medium));
+            let label = medium.label.as_str();
+            let checked = medium.last_cold.or(medium.first_seen);
+            if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
+                let text = match medium.last_cold {
+                    Some(last) => text!(
+                        "status-check-due",
+                        label = label,
+                        age = days(self.now, last)
+                    ),
+                    None => text!("status-never-checked", label = label),
+                };
+                self.attention("check-due", text);
+            }
+            if medium
+                .first_seen
+                .is_some_and(|first| self.is_older(first, policy.rewrite_after))
+            {
+                self.attention(
+                    "medium-old",
+                    text!(
+                        "status-medium-old",
+                        label = label,
+                        months = policy.rewrite_after
+                    ),
+                );
+            }
+        }
+    }
+
+    fn drills(&mut self) {
+        match self.state.drills().last() {
+            None => self.attention("never-drilled", text!("status-never-drilled")),
+            Some(last) if self.is_older(last.time, DRILL_MONTHS) => {
+                self.attention(
+                    "drill-due",
+                    text!("status-drill-due", age = days(self.now, last.time)),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn key_pair(&mut self, here: &Here) {
+        let (name, thumbprint) = (
+            here.certificate.display_name(),
+            here.certificate.thumbprint(),
+        );
+        match here.certificate.remaining(self.now) {
+            Remaining::Over => {
+                return self.find(
+                    "expired",
+                    Level::Note,
+                    text!("status-expired", name = name, thumbprint = thumbprint),
+                );
+            }
+            Remaining::Days(left) => {
+                self.find(
+                    "expires-soon",
+                    Level::Note,
+                    text!("status-expires-soon", name = name, left = left),
+                );
+            }
+            Remaining::NotYet | Remaining::Long => {}
+        }
+        match (
+            &here.hindrance,
+            self.state.acknowledged(&here.certificate, self.now),
+        ) {
+            (Some(reason), None) => {
+                self.attention(
+                    "no-key",
+                    text!("status-no-key", name = name, reason = reason.clone()),
+                );
+            }
+            (Some(_), Some(known)) => {
+                let why = known.reason.as_str();
+                self.find(
+                    "no-key-known",
+                    Level::Note,
+                    text!("status-no-key-known", name = name, why = why),
+                );
+            }
+            (None, _) if media_with(self.state, &here.certificate).is_empty() => {
+                self.attention(
+                    "not-on-a-medium",
+                    text!("status-not-on-a-medium", name = name),
+                );
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// The private keys on a server that is given away: each must go, once it is safe elsewhere.
+pub fn remaining(state: Option<&State>, here: &[Here]) -> Vec<Finding> {
+    let mut findings: Vec<_> = here
+        .iter()
+        .filter(|here| here.has_key)
+        .map(|here| remains(state, here))
+        .collect();
+    if !findings.is_empty() {
+        findings.push(Finding {
+            id: "remains-what",
+            level: Level::Note,
+            text: text!("status-remains-what"),
+        });
+    }
+    findings
+}
+
+fn remains(state: Option<&State>, here: &Here) -> Finding {
+    let (name, thumbprint) = (
+        here.certificate.display_name(),
+        here.certificate.thumbprint(),
+    );
+    let media = state.map_or_else(Vec::new, |state| media_with(state, &here.certificate));
+    let media: Vec<_> = media.iter().map(|medium| medium.label.as_str()).collect();
+    let text = match &here.hindrance {
+        _ if !media.is_empty() => {
+            text!(
+                "status-remains-saved",
+                name = name,
+                thumbprint = thumbprint,
+                media = media.join(", ")
+            )
+        }
+        None => text!(
+            "status-remains-unsaved",
+            name = name,
+            thumbprint = thumbprint
+        ),
+        Some(reason) => {
+            text!(
+                "status-remains-unsavable",
+                name = name,
+                thumbprint = thumbprint,
+                reason = reason.clone()
+            )
+        }
+    };
+    Finding {
+        id: "remains",
+        level: Level::Attention,
+        text,
+    }
+}
+
+/// Whether a medium is known to hold this server's generation of that number, or a newer one.
+pub fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
+    medium
+        .newest
+        .get(&state.server().to_string())
+        .is_some_and(|newest| *newest >= number)
+}
+
+/// Media in use that hold a generation with this certificate and its key.
+pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s SeenMedium> {
+    let wanted = Hash::of(certificate.der()).to_string();
+    let has = |written: &&Written| {
+        written
+            .key_pairs
+            .iter()
+            .any(|pair| pair.certificate_sha256 == wanted)
+    };
+    let numbers: Vec<u32> = state
+        .generations()
+        .filter(has)
+        .map(|written| written.number)
+        .collect();
+    let media = state.media_in_use();
+    media
+        .filter(|medium| numbers.iter().any(|number| holds(state, medium, *number)))
+        .collect()
+}
+
+/// Whole days from `earlier` to `later`, none where it is the other way round.
+pub fn days(later: Timestamp, earlier: Timestamp) -> u64 {
+    u64::try_from(later.duration_since(earlier).as_hours() / 24).unwrap_or(0)
+}
+
+/// Whether `time` is more than so many calendar months ago, counted in days of UTC.
+pub fn is_older(time: Timestamp, months: u32, now: Timestamp) -> bool {
+    let months = Span::new().try_months(months).unwrap_or_default();
+    day_of(time).saturating_add(months) < day_of(now)
+}

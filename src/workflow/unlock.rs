@@ -1,0 +1,424 @@
+//! Opening the vault: a secret opens an identity, the identity says whom to believe, and only then
+//! is anything else on the media looked at. Reading never writes to a medium.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Exit, Result};
+use crate::keypair::KeyPair;
+use crate::keystore::{key_pair_reason, pfx_reason, sort_pfx};
+use crate::message::Text;
+use crate::state::State;
+use crate::text;
+use crate::workflow::left_out::LeftOut;
+use crate::workflow::verify;
+use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
+use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::identity::{Owner, Secret};
+use vault::medium::Medium;
+use vault::seal::{self, Refusal};
+use vault::survey::{Generation, Survey};
+use vault::text::day_of;
+use vault::trust::Trust;
+use vault::volume::Reading;
+
+/// A vault whose owner's secret was given.
+pub struct Opened<'m> {
+    /// The owner.
+    pub owner: Owner,
+    /// What the media hold, judged by that owner's word.
+    pub survey: Survey<'m>,
+    state: Option<&'m State>,
+    /// Why host state, which may know more, could not be asked.
+    pub unasked: Option<Text>,
+    /// When this run began.
+    pub now: jiff::Timestamp,
+}
+
+/// Tries the secret on every identity file of the media. Host state, where it is of the same vault,
+/// adds what it knows.
+///
+/// # Errors
+/// Exit 7 where there is no vault, exit 6 where the secret opens none of its ways in.
+pub fn open<'m>(
+    media: &'m [Medium],
+    secret: &Secret,
+    state: Option<&'m State>,
+    now: jiff::Timestamp,
+) -> Result<Opened<'m>> {
+    let owner = find_owner(media, secret)?;
+    let state = state.filter(|state| *state.vault() == owner.vault());
+    let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
+    let survey = Survey::of(media, owner.vault(), &known, Reading::Cached)?;
+    Ok(Opened {
+        owner,
+        survey,
+        state,
+        unasked: None,
+        now,
+    })
+}
+
+fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
+    let mut tried = BTreeSet::new();
+    let (mut mildest, mut with_generations) = (None, false);
+    for medium in media {
+        let walk = medium.walk(Reading::Cached)?;
+        with_generations |= !walk.folders.is_empty();
+        for file in walk.identities.iter().map(|file| &file.bytes) {
+            // Both halves hold the same files, and each try with a passphrase costs half a second
+            // on purpose.
+            if !tried.insert(Hash::of(file)) || !takes(file, secret) {
+                continue;
+            }
+            match Owner::unwrap(file, secret) {
+                Ok(owner) => return Ok(owner),
+                // A sound way in says more than a damaged one: it may be theirs, and the secret
+                // mistyped.
+                Err(Refusal::NoMatch) => mildest = Some(Refusal::NoMatch),
+                Err(refusal) => mildest = mildest.or(Some(refusal)),
+            }
+        }
+    }
+    let name = media.first().map_or("", |medium| medium.name.as_str());
+    Err(match (mildest, secret) {
+        _ if tried.is_empty() && !with_generations => {
+            Error::new(Exit::NoVault, text!("error-no-vault", medium = name))
+        }
+        _ if tried.is_empty() => Error::new(Exit::NoVault, text!("error-no-way-in", medium = name)),
+        (Some(Refusal::NoMatch), Secret::Passphrase(_)) => Error::new(
+            Exit::WrongSecret,
+            text!("error-wrong-passphrase", medium = name),
+        ),
+        (Some(Refusal::NoMatch), Secret::RecoveryKey(_)) => Error::new(
+            Exit::WrongSecret,
+            text!("error-wrong-recovery-key", medium = name),
+        ),
+        _ => Error::new(Exit::WrongSecret, text!("error-no-way-in", medium = name)),
+    })
+}
+
+/// Whether an identity file is wrapped for this kind of secret: a passphrase opens an scrypt stanza
+/// and nothing else.
+fn takes(file: &[u8], secret: &Secret) -> bool {
+    let for_passphrase = file
+        .windows(10)
+        .take(200)
+        .any(|bytes| bytes == b"-> scrypt ");
+    for_passphrase == matches!(secret, Secret::Passphrase(_))
+}
+
+/// Which generation is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest whole one.
+    Newest,
+    /// This one; where two share a number, the one whose record's hash begins so.
+    Number(Number, String),
+    /// The newest one written on or before this day.
+    Until(jiff::civil::Date),
+}
+
+impl Wanted {
+    /// Parses a number, a number with the beginning of its record's hash (`42/3f2a`), or a date.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (number, hash) = text.split_once('/').unwrap_or((text, ""));
+        let number =
+            Number::parse(number).map(|number| Wanted::Number(number, hash.to_lowercase()));
+        let date = || text.parse().ok().map(Wanted::Until);
+        number
+            .or_else(date)
+            .ok_or_else(|| Error::usage(text!("error-bad-generation", text = text)))
+    }
+
+    /// Whether this generation is meant.
+    pub fn matches(&self, generation: &Generation) -> bool {
+        match self {
+            Wanted::Newest => true,
+            Wanted::Number(number, hash) => {
+                generation.record.number == *number && generation.hash.to_string().starts_with(hash)
+            }
+            Wanted::Until(day) => day_of(generation.record.time) <= *day,
+        }
+    }
+}
+
+/// A generation whose catalog is open.
+pub struct OpenGeneration {
+    /// The signed record.
+    pub generation: Generation,
+    /// Its description.
+    pub catalog: Catalog,
+    /// What the user must hear before using it: newer generations that are not whole, doubts about
+    /// its place.
+    pub doubts: Vec<Text>,
+    /// What only other generations of its server hold, where that was asked.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Opened<'_> {
+    /// The vault that was opened.
+    pub fn vault(&self) -> VaultId {
+        self.owner.vault()
+    }
+
+    /// Refuses media of another vault among those given.
+    ///
+    /// # Errors
+    /// Exit 7, and which one.
+    pub fn refuse_foreign(&self) -> Result<()> {
+        let foreign =
+            (0..self.survey.media_count()).find(|medium| !self.survey.is_of_vault(*medium));
+        foreign.map_or(Ok(()), |medium| Err(self.survey.not_ours(medium).into()))
+    }
+
+    /// What the user calls the first of the media.
+    pub fn medium_name(&self) -> &str {
+        &self.survey.medium(0).name
+    }
+
+    /// Why there is nothing to choose from: no backup was made yet, or none of a server that any
+    /// statement here admits.
+    pub fn nothing_here(&self) -> Error {
+        let medium = self.medium_name();
+        match self.survey.not_admitted().len() {
+            0 => Error::new(Exit::Failed, text!("error-vault-empty", medium = medium)),
+            count => Error::new(
+                Exit::Forged,
+                text!("error-none-admitted", medium = medium, count = count),
+            ),
+        }
+    }
+
+    /// Every server's newest usable generation, or why there is none.
+    pub fn newest_of_each(&self) -> Vec<Result<OpenGeneration>> {
+        let servers = self.survey.claimed_servers();
+        servers
+            .into_iter()
+            .map(|server| self.find(server, &Wanted::Newest, &|_| true))
+            .collect()
+    }
+
+    /// The newest wanted generation of a server that is whole and that `holds` what is looked for.
+    /// Where none is whole, the newest whose catalog opens: what is left of it can still be
+    /// restored, and the doubts say what it is.
+    ///
+    /// # Errors
+    /// Exit 4 where every wanted one is damaged beyond that, exit 1 where none is wanted.
+    pub fn find(
+        &self,
+        server: ServerId,
+        wanted: &Wanted,
+        holds: &dyn Fn(&Catalog) -> bool,
+    ) -> Result<OpenGeneration> {
+        let mut doubts: Vec<Text> = self.unasked.iter().cloned().collect();
+        doubts.extend(speaks_against(&self.survey, server, self.state));
+        let (mut rest, mut damaged) = (None, self.is_damaged(server));
+        for generation in self
+            .survey
+            .line(server)
+            .filter(|generation| wanted.matches(generation))
+        {
+            let catalog = self.catalog(generation);
+            if catalog.as_ref().is_some_and(|catalog| !holds(catalog)) {
+                continue;
+            }
+            let whole =
+                catalog.is_some() && self.survey.check(generation, Reading::Cached).is_whole();
+            match catalog {
+                Some(catalog) if whole => {
+                    return Ok(self.with_its_own((generation, catalog), doubts));
+                }
+                catalog => {
+                    damaged = true;
+                    doubts.push(text!(
+                        "doubt-damaged",
+                        number = generation.record.number.get()
+                    ));
+                    rest = rest.or_else(|| catalog.map(|catalog| (generation, catalog)));
+                }
+            }
+        }
+        let exit = if damaged { Exit::Damaged } else { Exit::Failed };
+        let none = || {
+            Error::new(
+                exit,
+                text!("error-no-generation", server = server.to_string()),
+            )
+        };
+        rest.map(|rest| self.with_its_own(rest, doubts))
+            .ok_or_else(none)
+    }
+
+    /// Whether folders of this server lie here whose records can no longer be read.
+    fn is_damaged(&self, server: ServerId) -> bool {
+        let mut slots = self
+            .survey
+            .slots
+            .range((server, Number::FIRST)..=(server, Number::LAST));
+        slots.any(|(_, slot)| slot.generations.is_empty() && !slot.damaged.is_empty())
+    }
+
+    /// Adds what the chosen generation itself gives to think about.
+    fn with_its_own(
+        &self,
+        (generation, catalog): (&Generation, Catalog),
+        mut doubts: Vec<Text>,
+    ) -> OpenGeneration {
+        let (number, due) = (generation.record.number.get(), generation.record.due);
+        let unknown = |state: &State| {
+            let known = state.written(generation.record.number);
+            state.server() == generation.record.server
+                && known.is_none_or(|written| written.record != generation.hash.to_string())
+        };
+        if self.state.is_some_and(unknown) {
+            doubts.push(text!(
+                "found-not-by-this-state",
+                generation = generation.key()
+            ));
+        }
+        if due < day_of(self.now) {
+            doubts.push(text!(
+                "doubt-overdue",
+                number = number,
+                due = due.to_string()
+            ));
+        }
+        OpenGeneration {
+            generation: generation.clone(),
+            catalog,
+            doubts,
+            left_out: Vec::new(),
+        }
+    }
+
+    /// The key pairs, each once, of all generations that are meant; and those of them whose catalog
+    /// does not open.
+    pub fn key_pairs_in(
+        &self,
+        is_meant: &dyn Fn(&Generation) -> bool,
+    ) -> (Vec<AboutKeyPair>, Vec<String>) {
+        let (mut found, mut closed) = (BTreeMap::new(), Vec::new());
+        let generations = self
+            .survey
+            .slots
+            .values()
+            .flat_map(|slot| &slot.generations);
+        for generation in generations.filter(|generation| is_meant(generation)) {
+            match self.catalog(generation) {
+                Some(catalog) => {
+                    let about = catalog.key_pairs.into_iter().map(|entry| entry.about);
+                    found.extend(about.map(|about| (about.certificate_sha256.clone(), about)));
+                }
+                None => closed.push(generation.key()),
+            }
+        }
+        (found.into_values().collect(), closed)
+    }
+
+    /// The description of a generation, if it opens and is the record's.
+    pub fn catalog(&self, generation: &Generation) -> Option<Catalog> {
+        let sealed = self
+            .survey
+            .file(generation, vault::record::CATALOG, Reading::Cached)?;
+        let json = seal::open(&self.owner.age, &sealed).ok()?;
+        Catalog::parse(&json, &generation.record)
+    }
+
+    /// One key pair of a generation, in the format's order: hash, decrypt, open, key and
+    /// thumbprint.
+    ///
+    /// # Errors
+    /// Why it cannot be used, as a sentence.
+    pub fn key_pair(&self, from: &OpenGeneration, entry: &CatalogEntry) -> Result<KeyPair, Text> {
+        let sealed = self
+            .survey
+            .file(&from.generation, &entry.file, Reading::Cached);
+        let sealed =
+            sealed.ok_or_else(|| text!("reason-file-damaged", file = entry.file.as_str()))?;
+        let opened = seal::open(&self.owner.age, &sealed)
+            .map_err(|_| text!("reason-seal", file = entry.file.as_str()))?;
+        let read = pfx::read(opened.expose(), &entry.pfx_password).map_err(|e| pfx_reason(&e))?;
+        if !matches!(read.mac, pfx::Mac::Verified { .. }) {
+            return Err(text!("reason-no-mac"));
+        }
+        let mut sorted = sort_pfx(read, self.now);
+        if let Some((_, error)) = sorted.unusable.first() {
+            return Err(key_pair_reason(error));
+        }
+        let found = sorted.key_pairs.iter().position(|pair| {
+            Hash::of(pair.leaf().der()).to_string() == entry.about.certificate_sha256
+        });
+        found
+            .map(|at| sorted.key_pairs.swap_remove(at))
+            .ok_or_else(|| text!("reason-other-certificate"))
+    }
+}
+
+/// What the media and host state say against taking the newest generation here for the newest there
+/// is.
+pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&State>) -> Vec<Text> {
+    let newest = survey
+        .line(server)
+        .next()
+        .map(|generation| generation.record.number);
+    let is_above = |number: Number| newest.is_none_or(|newest| number > newest);
+    let mut doubts = Vec::new();
+    for ((_, number), slot) in survey
+        .slots
+        .range((server, Number::FIRST)..=(server, Number::LAST))
+    {
+        let number_shown = number.get();
+        match () {
+            () if slot.is_fork() => {
+                doubts.push(text!("doubt-two-of-a-number", number = number_shown))
+            }
+            () if !slot.generations.is_empty() || !is_above(*number) => {}
+            () if !slot.newer.is_empty() => {
+                doubts.push(text!("found-newer", path = slot.newer[0].path.as_str()))
+            }
+            () if !slot.damaged.is_empty() => {
+                doubts.push(text!("doubt-damaged", number = number_shown))
+            }
+            () if !slot.foreign.is_empty() => {
+                doubts.push(text!("doubt-foreign", number = number_shown))
+            }
+            () => doubts.push(text!("doubt-unfinished", number = number_shown)),
+        }
+    }
+    for (of, number) in survey
+        .contradictions()
+        .into_iter()
+        .filter(|(of, _)| *of == server)
+    {
+        doubts.push(text!(
+            "found-contradiction",
+            generation = format!("{of}/{number}")
+        ));
+    }
+    if survey.bad_statements > 0 {
+        doubts.push(text!("found-bad-statement", count = survey.bad_statements));
+    }
+    doubts.extend(verify::of_damaged_statements(survey));
+    if survey.newer_statements > 0 {
+        doubts.push(text!("found-newer-statement"));
+    }
+    let count = survey.not_admitted().len();
+    if count > 0 {
+        doubts.push(text!("doubt-not-admitted", count = count));
+    }
+    if !survey.missing_statements().is_empty() {
+        doubts.push(text!("doubt-statement-missing"));
+    }
+    let remembered = state.map(State::remembered).unwrap_or_default();
+    if survey
+        .elsewhere(&remembered)
+        .iter()
+        .any(|(of, number)| *of == server && is_above(*number))
+    {
+        doubts.push(text!("doubt-newer-elsewhere"));
+    }
+    doubts
+}

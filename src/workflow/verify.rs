@@ -1,0 +1,685 @@
+//! Checking media without any secret: signatures, hashes, every byte read past the cache. What is
+//! found is named in plain words; nothing is repaired here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Exit, Result};
+use crate::message::Text;
+use crate::state::State;
+use crate::text;
+use crate::workflow::history;
+use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::medium::Medium;
+use vault::owner::{self, Fault};
+use vault::readme::{self, Origin};
+use vault::survey::{FileCheck, Generation, Slot, Survey};
+use vault::text::day_of;
+use vault::trust::Trust;
+use vault::volume::Reading;
+
+/// What stands behind a verdict, in the words of docs/format.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Worth knowing.
+    Note,
+    /// Needs attention: exit 8.
+    Attention,
+    /// A signature is wrong: exit 10.
+    Forged,
+    /// Something cannot be recovered from the media given: exit 4.
+    Lost,
+}
+
+/// One thing found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Id, as docs/format.md lists them.
+    pub id: &'static str,
+    /// How bad.
+    pub level: Level,
+    /// In words.
+    pub text: Text,
+}
+
+/// The state of one number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The server.
+    pub server: ServerId,
+    /// The number.
+    pub number: Number,
+    /// `whole`, `unfinished`, `damaged`, `newer`, `foreign` or `elsewhere`.
+    pub state: &'static str,
+    /// Hash of the record, where one verifies.
+    pub record: Option<Hash>,
+    /// Good copies of the record.
+    pub copies: usize,
+}
+
+/// Everything a check found.
+#[derive(Debug)]
+pub struct Report {
+    /// The vault, and whether anything but the medium itself says that it is the right one.
+    pub vault: VaultId,
+    /// Whether the owner is known from elsewhere than the media.
+    pub pinned: bool,
+    /// Every number.
+    pub numbers: Vec<Judged>,
+    /// Everything worth saying, the worst first.
+    pub findings: Vec<Finding>,
+    /// Bytes read past the cache.
+    pub bytes: u64,
+    /// The newest generation of each server on each medium.
+    pub newest_on: Vec<BTreeMap<String, u32>>,
+}
+
+impl Report {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self.findings.iter().map(|finding| finding.level).max() {
+            Some(Level::Lost) => Exit::Damaged,
+            Some(Level::Forged) => Exit::Forged,
+            Some(Level::Attention) => Exit::Attention,
+            Some(Level::Note) | None => Exit::Done,
+        }
+    }
+
+    /// The newest whole generation of each server.
+    pub fn newest(&self) -> BTreeMap<ServerId, Number> {
+        newest_whole(&self.numbers)
+    }
+}
+
+fn newest_whole(numbers: &[Judged]) -> BTreeMap<ServerId, Number> {
+    let whole = numbers.iter().filter(|judged| judged.state == "whole");
+    whole.map(|judged| (judged.server, judged.number)).collect()
+}
+
+/// Checks media together. The owner to believe is `pin`, else what the media agree on.
+///
+/// # Errors
+/// Where there is no vault, or a medium cannot be read at all.
+pub fn run(
+    media: &[Medium],
+    state: Option<&State>,
+    pin: Option<VaultId>,
+    now: jiff::Timestamp,
+) -> Result<Report> {
+    let pinned = pin.is_some() || state.is_some();
+    let vault = pin.map_or_else(|| owner_of(media, state), Ok)?;
+    let trust = state
+        .map(|state| state.trust.clone())
+        .filter(|trust| trust.vault == vault);
+    let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
+    let survey = Survey::of(media, vault.clone(), &trust, Reading::PastCache)?;
+    if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
+        return Err(survey.not_ours(foreign).into());
+    }
+    let mut check = Check {
+        survey: &survey,
+        numbers: Vec::new(),
+        findings: Vec::new(),
+        bytes: 0,
+    };
+    check.slots(true);
+    check.order(state, now);
+    check.owner_files(pinned);
+    check.programs();
+    check.loose_files();
+    let Check {
+        numbers,
+        mut findings,
+        bytes,
+        ..
+    } = check;
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    let newest_on = (0..media.len())
+        .map(|medium| survey.newest_on(medium))
+        .collect();
+    Ok(Report {
+        vault,
+        pinned,
+        numbers,
+        findings,
+        bytes,
+        newest_on,
+    })
+}
+
+/// What the records on media of this server's vault say at a glance: about each other, about time,
+/// and about what this server remembers. No other file is read.
+///
+/// # Errors
+/// As [`run`].
+pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<Vec<Finding>> {
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
+    if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
+        return Err(survey.not_ours(foreign).into());
+    }
+    let mut check = Check {
+        survey: &survey,
+        numbers: Vec::new(),
+        findings: Vec::new(),
+        bytes: 0,
+    };
+    check.slots(false);
+    check.order(Some(state), now);
+    check.owner_files(true);
+    check.programs();
+    Ok(check.findings)
+}
+
+/// The owner to believe: host state's, else the one that the media agree on.
+///
+/// # Errors
+/// Where there is no vault, or the media disagree.
+pub fn owner_of(media: &[Medium], state: Option<&State>) -> Result<VaultId> {
+    state.map_or_else(|| claimed_owner(media), |state| Ok(state.vault().clone()))
+}
+
+/// The owner's word on these media and in host state.
+///
+/// # Errors
+/// As [`owner_of`], or when a medium cannot be read.
+pub fn trust_of(media: &[Medium], state: Option<&State>) -> Result<Trust> {
+    let vault = owner_of(media, state)?;
+    let known = state.map_or_else(|| Trust::new(vault.clone()), |state| state.trust.clone());
+    let survey = Survey::of(media, vault, &known, Reading::Cached)?;
+    Ok(survey.trust)
+}
+
+/// Who the media themselves say the owner is: whoever signed their statements.
+fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
+    use vault::sign;
+    let (mut claims, mut generations) = (BTreeSet::new(), BTreeSet::new());
+    for medium in media {
+        let walk = medium.walk(Reading::Cached)?;
+        let statements = walk.statements.iter().map(|pair| &pair.statement);
+        let signers =
+            statements.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
+        claims.extend(signers.map(|key| VaultId::of(&key)));
+        generations.extend(
+            walk.folders
+                .iter()
+                .map(|folder| (folder.server, folder.number)),
+        );
+    }
+    let name = media.first().map_or("", |medium| medium.name.as_str());
+    let unsigned = || match generations.len() {
+        0 => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
+        count => Error::new(
+            Exit::NoVault,
+            text!("error-no-statement", medium = name, count = count),
+        ),
+    };
+    match claims.len() {
+        0 | 1 => claims.pop_first().ok_or_else(unsigned),
+        _ => Err(Error::new(
+            Exit::Forged,
+            text!("error-two-owners", medium = name),
+        )),
+    }
+}
+
+struct Check<'s, 'm> {
+    survey: &'s Survey<'m>,
+    numbers: Vec<Judged>,
+    findings: Vec<Finding>,
+    bytes: u64,
+}
+
+impl Check<'_, '_> {
+    fn find(&mut self, id: &'static str, level: Level, text: Text) {
+        self.findings.push(Finding { id, level, text });
+    }
+
+    /// Every number of every server: its state, and damage inside it, where its files are to be
+    /// read.
+    fn slots(&mut self, read: bool) {
+        let survey = self.survey;
+        for ((server, number), slot) in &survey.slots {
+            for generation in &slot.generations {
+                let check = if read {
+                    survey.check(generation, Reading::PastCache)
+                } else {
+                    FileCheck::default()
+                };
+                self.bytes += check.bytes;
+                self.judge_generation(generation, &check);
+                self.single_copies(generation);
+            }
+            if slot.generations.is_empty() {
+                let state = state_without_record(slot);
+                self.numbers.push(Judged {
+                    server: *server,
+                    number: *number,
+                    state,
+                    record: None,
+                    copies: 0,
+                });
+            }
+            if slot.is_fork() {
+                self.findings.push(history::fork(*server, *number));
+            }
+            self.strangers(*server, *number, slot);
+        }
+        for (server, number) in survey.elsewhere(&[]) {
+            self.numbers.push(Judged {
+                server,
+                number,
+                state: "elsewhere",
+                record: None,
+                copies: 0,
+            });
+        }
+        self.numbers
+            .sort_by_key(|judged| (judged.server, judged.number));
+    }
+
+    fn judge_generation(&mut self, generation: &Generation, check: &FileCheck) {
+        let state = if check.is_whole() { "whole" } else { "damaged" };
+        let record = &generation.record;
+        let copies = generation.copies.len();
+        self.numbers.push(Judged {
+            server: record.server,
+            number: record.number,
+            state,
+            record: Some(generation.hash),
+            copies,
+        });
+        let key = generation.key();
+        for file in &check.missing {
+            self.find(
+                "file-lost",
+                Level::Lost,
+                text!(
+                    "found-file-lost",
+                    generation = key.as_str(),
+                    file = file.as_str()
+                ),
+            );
+        }
+        let recoverable = check.bad.iter().filter(|place| {
+            !check
+                .missing
+                .iter()
+                .any(|file| place.path.ends_with(file.as_str()))
+        });
+        for place in recoverable {
+            let medium = self.survey.medium(place.medium).name.as_str();
+            let good = self.good_copy(generation, &place.path);
+            let text = text!(
+                "found-copy-bad",
+                medium = medium,
+                path = place.path.as_str(),
+                good = good
+            );
+            self.find("copy-bad", Level::Attention, text);
+        }
+    }
+
+    /// A stick that lost one of its two copies looks well until the other one goes, too.
+    fn single_copies(&mut self, generation: &Generation) {
+        for medium in self.survey.single_copies(generation) {
+            let medium = self.survey.medium(medium).name.as_str();
+            let text = text!(
+                "found-one-copy",
+                medium = medium,
+                generation = generation.key()
+            );
+            self.find("one-copy", Level::Attention, text);
+        }
+    }
+
+    /// Where a good copy of a damaged file lies.
+    fn good_copy(&self, generation: &Generation, bad: &str) -> String {
+        let name = bad.rsplit('/').next().unwrap_or_default();
+        let place = self.survey.good_place(generation, name);
+        place.map_or_else(String::new, |place| {
+            format!("{} {}", self.survey.medium(place.medium).name, place.path)
+        })
+    }
+
+    fn strangers(&mut self, server: ServerId, number: Number, slot: &Slot) {
+        let key = format!("{server}/{number}");
+        let is_admitted = self.survey.trust.servers.contains_key(&server);
+        for (place, _) in &slot.foreign {
+            let (path, key) = (place.path.as_str(), key.as_str());
+            let text = match is_admitted {
+                true => text!("found-foreign", path = path, generation = key),
+                false => text!("found-not-admitted", path = path, generation = key),
+            };
+            self.find("foreign", Level::Forged, text);
+        }
+        for place in &slot.newer {
+            self.find(
+                "newer-format",
+                Level::Attention,
+                text!("found-newer", path = place.path.as_str()),
+            );
+        }
+        if !slot.generations.is_empty() {
+            for place in &slot.damaged {
+                self.find(
+                    "copy-bad",
+                    Level::Attention,
+                    text!(
+                        "found-record-bad",
+                        path = place.path.as_str(),
+                        generation = key.as_str()
+                    ),
+                );
+            }
+        }
+    }
+
+    /// What the numbers say about each other and about time.
+    fn order(&mut self, state: Option<&State>, now: jiff::Timestamp) {
+        let survey = self.survey;
+        let whole = newest_whole(&self.numbers);
+        for judged in self.numbers.clone() {
+            let above = whole
+                .get(&judged.server)
+                .is_none_or(|newest| judged.number > *newest);
+            let key = format!("{}/{}", judged.server, judged.number);
+            match judged.state {
+                "unfinished" if above => self.find(
+                    "unfinished-above-whole",
+                    Level::Attention,
+                    text!("found-unfinished", generation = key),
+                ),
+                "damaged"
+                    if judged.record.is_none() && above && !whole.contains_key(&judged.server) =>
+                {
+                    self.find(
+                        "damaged-above-whole",
+                        Level::Lost,
+                        text!("found-damaged", generation = key),
+                    );
+                }
+                "damaged" if judged.record.is_none() => {
+                    let id = if above {
+                        "damaged-above-whole"
+                    } else {
+                        "damaged-below-whole"
+                    };
+                    self.find(
+                        id,
+                        Level::Attention,
+                        text!("found-damaged", generation = key),
+                    );
+                }
+                "elsewhere" if above => self.find(
+                    "elsewhere-above-whole",
+                    Level::Attention,
+                    text!("found-newer-elsewhere", generation = key),
+                ),
+                _ => {}
+            }
+        }
+        for (server, number) in survey.contradictions() {
+            let text = text!(
+                "found-contradiction",
+                generation = format!("{server}/{number}")
+            );
+            self.find("prev-contradiction", Level::Attention, text);
+        }
+        self.overdue(&whole, now);
+        let held: Vec<_> = (0..survey.media_count())
+            .map(|medium| (survey.medium(medium), survey.newest_on(medium)))
+            .collect();
+        self.findings.extend(history::copies(&held));
+        if let Some(state) = state.filter(|state| *state.vault() == survey.trust.vault) {
+            self.findings
+                .extend(history::of_media(survey, state, &whole));
+            self.findings
+                .extend(history::of_this_server(survey, state, None));
+        }
+    }
+
+    fn overdue(&mut self, whole: &BTreeMap<ServerId, Number>, now: jiff::Timestamp) {
+        let today = day_of(now);
+        // Nothing is due of a server that the owner has closed.
+        let open = whole
+            .iter()
+            .filter(|(server, _)| self.survey.trust.may_write(**server));
+        for (server, number) in open.collect::<Vec<_>>() {
+            let newest = self
+                .survey
+                .line(*server)
+                .find(|generation| generation.record.number == *number);
+            if let Some(generation) = newest.filter(|generation| generation.record.due < today) {
+                let (key, due) = (generation.key(), generation.record.due.to_string());
+                self.find(
+                    "overdue",
+                    Level::Attention,
+                    text!("found-overdue", generation = key, due = due),
+                );
+            }
+        }
+    }
+
+    /// The owner's statements and ways in.
+    fn owner_files(&mut self, pinned: bool) {
+        let survey = self.survey;
+        if !pinned {
+            self.find(
+                "not-pinned",
+                Level::Note,
+                text!("found-not-pinned", vault = survey.trust.vault.as_str()),
+            );
+        }
+        self.findings.extend(of_owner_files(survey));
+        if survey.newer_statements > 0 {
+            self.find(
+                "newer-format",
+                Level::Attention,
+                text!("found-newer-statement"),
+            );
+        }
+        if !survey.missing_statements().is_empty() {
+            self.find(
+                "statement-missing",
+                Level::Attention,
+                text!("found-statement-missing"),
+            );
+        }
+        let here: BTreeSet<Hash> = survey.identities().into_iter().map(Hash::of).collect();
+        let missing = survey.trust.identities.difference(&here).count();
+        if missing > 0
+            && !self
+                .findings
+                .iter()
+                .any(|finding| finding.id == "identity-missing")
+        {
+            self.find(
+                "identity-missing",
+                Level::Attention,
+                text!("found-identity-missing", count = missing),
+            );
+        }
+        for place in owner::unknown_identities(survey) {
+            let medium = survey.medium(place.medium).name.as_str();
+            let text = text!(
+                "found-identity-unknown",
+                medium = medium,
+                path = place.path.as_str()
+            );
+            self.find("identity-unknown", Level::Attention, text);
+        }
+    }
+
+    /// What a system might run. Nothing here does, but somebody who follows a trail on the medium
+    /// may.
+    fn programs(&mut self) {
+        let survey = self.survey;
+        for (index, walk) in survey.walks.iter().enumerate() {
+            let medium = survey.medium(index).name.as_str();
+            for path in &walk.programs {
+                self.find(
+                    "program",
+                    Level::Attention,
+                    text!("found-program", medium = medium, path = path),
+                );
+            }
+            for path in &walk.unsearched {
+                self.find(
+                    "program",
+                    Level::Attention,
+                    text!("found-unsearched", medium = medium, path = path),
+                );
+            }
+        }
+    }
+
+    /// Texts and names beside the vault's own.
+    fn loose_files(&mut self) {
+        let survey = self.survey;
+        for (index, walk) in survey.walks.iter().enumerate() {
+            let medium = survey.medium(index);
+            for path in &walk.unexpected {
+                let text = text!(
+                    "found-unexpected",
+                    medium = medium.name.as_str(),
+                    path = path
+                );
+                self.find("unexpected-file", Level::Note, text);
+            }
+            self.findings.extend(of_readme(medium));
+        }
+    }
+}
+
+/// What is wrong with the owner's files: not his, damaged, or in one half only.
+pub fn of_owner_files(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if survey.bad_statements > 0 {
+        let text = text!("found-bad-statement", count = survey.bad_statements);
+        findings.push(Finding {
+            id: "bad-statement",
+            level: Level::Forged,
+            text,
+        });
+    }
+    if let Some(text) = of_damaged_statements(survey) {
+        findings.push(Finding {
+            id: "statement-damaged",
+            level: Level::Attention,
+            text,
+        });
+    }
+    for medium in 0..survey.media_count() {
+        findings.extend(
+            owner::faults(survey, medium)
+                .into_iter()
+                .map(|fault| of_fault(survey, medium, fault)),
+        );
+    }
+    findings
+}
+
+/// What was wrong with the owner's files and README.TXT on a medium that this run then wrote to,
+/// and that it wrote them anew.
+pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = of_owner_files(survey);
+    findings
+        .extend((0..survey.media_count()).filter_map(|medium| of_readme(survey.medium(medium))));
+    let has_remedy =
+        |finding: &Finding| !matches!(finding.id, "bad-statement" | "statement-damaged");
+    if findings.iter().any(has_remedy) {
+        findings.push(Finding {
+            id: "mended",
+            level: Level::Note,
+            text: text!("found-mended"),
+        });
+    }
+    findings
+}
+
+/// That statements are damaged of which no good copy is known.
+pub fn of_damaged_statements(survey: &Survey<'_>) -> Option<Text> {
+    let (first, others) = survey.damaged_statements.split_first()?;
+    let (medium, path) = (
+        survey.medium(first.medium).name.as_str(),
+        first.path.as_str(),
+    );
+    Some(text!(
+        "found-statement-damaged",
+        medium = medium,
+        path = path,
+        more = others.len()
+    ))
+}
+
+fn of_fault(survey: &Survey<'_>, medium: usize, fault: Fault) -> Finding {
+    let medium = survey.medium(medium).name.as_str();
+    let (id, text) = match fault {
+        Fault::OneCopy(path) => (
+            "one-copy",
+            text!("found-owner-one-copy", medium = medium, path = path),
+        ),
+        Fault::Damaged(path, None) => (
+            "copy-bad",
+            text!("found-owner-remembered", medium = medium, path = path),
+        ),
+        Fault::Damaged(path, Some(good)) => {
+            let from = survey.medium(good.medium).name.as_str();
+            (
+                "copy-bad",
+                text!(
+                    "found-owner-copy-bad",
+                    medium = medium,
+                    path = path,
+                    from = from,
+                    good = good.path
+                ),
+            )
+        }
+        Fault::StatementMissing => (
+            "statement-missing",
+            text!("found-statement-lost", medium = medium),
+        ),
+        Fault::IdentitiesMissing(count) => (
+            "identity-missing",
+            text!("found-identity-lost", medium = medium, count = count),
+        ),
+    };
+    Finding {
+        id,
+        level: Level::Attention,
+        text,
+    }
+}
+
+/// Whether README.TXT on a medium is one to follow. A parcel has none.
+pub fn of_readme(medium: &Medium) -> Option<Finding> {
+    let origin = medium
+        .read_loose("README.TXT")
+        .map_or(Origin::Unknown, |bytes| readme::origin(&bytes));
+    let name = medium.name.as_str();
+    let (id, level, text) = match origin {
+        _ if medium.is_parcel => return None,
+        Origin::Current => return None,
+        Origin::Earlier => (
+            "readme-old",
+            Level::Note,
+            text!("found-readme-old", medium = name),
+        ),
+        Origin::Unknown => (
+            "readme-unknown",
+            Level::Attention,
+            text!("found-readme", medium = name),
+        ),
+    };
+    Some(Finding { id, level, text })
+}
+
+/// The state of a number without a record that verifies.
+fn state_without_record(slot: &Slot) -> &'static str {
+    match () {
+        () if !slot.newer.is_empty() => "newer",
+        () if !slot.damaged.is_empty() => "damaged",
+        () if !slot.unfinished.is_empty() => "unfinished",
+        () => "foreign",
+    }
+}
