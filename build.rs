@@ -9,8 +9,8 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/windows/pfxvault.rc");
-    println!("cargo::rerun-if-changed=src/windows/pfxvault.manifest");
+    println!("cargo::rerun-if-changed=src/platform/windows/pfxvault.rc");
+    println!("cargo::rerun-if-changed=src/platform/windows/pfxvault.manifest");
     let windows = env::var("CARGO_CFG_TARGET_OS")? == "windows";
     // The Microsoft tools have another resource compiler; what is given to users is linked with
     // mingw.
@@ -25,7 +25,7 @@ fn compile_resources(folder: &Path) -> Result<String, Box<dyn Error>> {
     let version = format!("{}.0", env::var("CARGO_PKG_VERSION")?);
     let numbers = version.replace('.', ",");
     for name in ["pfxvault.rc", "pfxvault.manifest"] {
-        let text = fs::read_to_string(Path::new("src/windows").join(name))?;
+        let text = fs::read_to_string(Path::new("src/platform/windows").join(name))?;
         fs::write(
             folder.join(name),
             text.replace("@VERSION@", &version)

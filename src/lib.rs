@@ -7,6 +7,7 @@ pub mod commands;
 pub mod console;
 pub mod error;
 pub mod iis;
+pub mod input;
 pub mod keypair;
 pub mod keystore;
 pub mod message;

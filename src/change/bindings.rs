@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::appcmd;
 use super::edit::Edit;
 use super::mapping::{AddressHere, Mapping, SiteHere, SitesHere};
-use super::order::{Order, Shown};
+use super::order::{Higher, Order, Shown};
 use crate::iis::binding::{self, CENTRAL, Parts, RECORD_FLAGS, SNI, SSL_FLAGS};
 use crate::iis::sites::Property;
 use crate::iis::{Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, StoreName};
@@ -79,6 +79,13 @@ pub enum Fate {
         /// The changes.
         edits: Vec<Edit>,
     },
+}
+
+impl From<Higher> for Fate {
+    fn from(higher: Higher) -> Self {
+        let Higher { serves, lower } = higher;
+        Self::Held { serves, lower }
+    }
 }
 
 /// Plans all bindings that served a certificate.
@@ -275,7 +282,11 @@ impl<'a> Planner<'a> {
                 serves: serves.clone(),
                 lower: *lower,
             }),
-            (None, Some(coming)) => self.moving.order.judge(coming, &new.host(), &served),
+            (None, Some(coming)) => self
+                .moving
+                .order
+                .judge(coming, &new.host(), &served)
+                .map_err(Fate::from),
             (None, None) => Ok(None),
         };
         let replaced = served.last().map(|(thumbprint, _)| *thumbprint);

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::edit::Edit;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{KeyLink, Properties, StoreName};
+use crate::message::Text;
 use crate::state::refuse_shared;
 use crate::text;
 
 /// File in the host state folder.
 const FILE: &str = "changes.jsonl";
+/// The form of the lines that this program writes, and the newest it reads.
+const FORMAT: u32 = 1;
 
 /// One change, with what its undoing needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,6 +91,8 @@ pub enum Stage {
     Kept,
     /// All of it was taken back.
     TakenBack,
+    /// Some of its lines are not understood: nobody can take it back.
+    Unknown,
 }
 
 /// One run that changed the server, or began to.
@@ -112,6 +117,9 @@ enum Line {
         run: u32,
         what: String,
         time: jiff::Timestamp,
+        /// Of this run's lines; not in those of the first version.
+        #[serde(default = "first_format")]
+        format: u32,
     },
     Step(Box<Step>),
     Keep {
@@ -126,10 +134,14 @@ enum Line {
     },
 }
 
+fn first_format() -> u32 {
+    1
+}
+
 /// The run that was interrupted, without holding the journal; `None` also while a run is going on.
 ///
 /// # Errors
-/// When the journal is there and cannot be read, or is damaged.
+/// When the journal is there and cannot be read.
 pub fn look(state: &Path) -> Result<Option<Run>> {
     let path = state.join(FILE);
     let unusable = |error: &io::Error| {
@@ -152,13 +164,7 @@ pub fn look(state: &Path) -> Result<Option<Run>> {
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
-    let runs = parse(&bytes[..whole]);
-    let runs = runs.ok_or_else(|| {
-        Error::new(
-            Exit::Damaged,
-            text!("error-journal-damaged", path = path.as_path()),
-        )
-    })?;
+    let History { runs, .. } = parse(&bytes[..whole]);
     Ok(runs.into_iter().rfind(|run| run.stage == Stage::Open))
 }
 
@@ -167,6 +173,18 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     runs: Vec<Run>,
+    /// Numbers of the lines that are not understood, from 1.
+    unknown: Vec<usize>,
+}
+
+/// Lines that are named one by one.
+const MOST_NAMED: usize = 10;
+
+/// What the lines say.
+#[derive(Default)]
+struct History {
+    runs: Vec<Run>,
+    unknown: Vec<usize>,
 }
 
 impl Journal {
@@ -174,7 +192,7 @@ impl Journal {
     /// its end is dropped: its change was not begun.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or another process holds it.
+    /// When it cannot be read, or another process holds it.
     pub fn open(state: &Path) -> Result<Self> {
         let path = state.join(FILE);
         let unusable = |error: &io::Error| {
@@ -213,14 +231,26 @@ impl Journal {
         file.set_len(whole as u64)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .map_err(|e| unusable(&e))?;
-        let runs = parse(&bytes[..whole]);
-        let runs = runs.ok_or_else(|| {
-            Error::new(
-                Exit::Damaged,
-                text!("error-journal-damaged", path = path.as_path()),
-            )
-        })?;
-        Ok(Self { path, file, runs })
+        let History { runs, unknown } = parse(&bytes[..whole]);
+        Ok(Self {
+            path,
+            file,
+            runs,
+            unknown,
+        })
+    }
+
+    /// Which lines are not understood, because a newer pfxvault wrote them or they are damaged;
+    /// `None` where all are. The runs they belong to cannot be taken back, and hinder nothing else.
+    pub fn remark(&self) -> Option<Text> {
+        let lines: Vec<String> = self
+            .unknown
+            .iter()
+            .take(MOST_NAMED)
+            .map(usize::to_string)
+            .collect();
+        let path = self.path.as_path();
+        (!lines.is_empty()).then(|| text!("journal-unknown", path = path, lines = lines.join(", ")))
     }
 
     /// The run that has neither finished nor been taken back. There is at most one.
@@ -228,9 +258,13 @@ impl Journal {
         self.runs.iter().rfind(|run| run.stage == Stage::Open)
     }
 
-    /// The newest run that finished and still stands.
+    /// The newest run that finished and still stands; `None` also where a later one is not
+    /// understood, because what it changed may stand on it.
     pub fn last_kept(&self) -> Option<&Run> {
-        self.runs.iter().rfind(|run| run.stage == Stage::Kept)
+        let mut newest = self.runs.iter().rev();
+        newest
+            .find(|run| matches!(run.stage, Stage::Kept | Stage::Unknown))
+            .filter(|run| run.stage == Stage::Kept)
     }
 
     /// Begins a run.
@@ -251,6 +285,7 @@ impl Journal {
             run,
             what: what.to_owned(),
             time: now,
+            format: FORMAT,
         })
     }
 
@@ -328,21 +363,48 @@ impl Journal {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Vec<Run>> {
-    let mut runs = Vec::new();
-    for line in std::str::from_utf8(bytes).ok()?.lines() {
-        take(&mut runs, &serde_json::from_str(line).ok()?)?;
+fn parse(bytes: &[u8]) -> History {
+    let mut history = History::default();
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    for (at, line) in lines.enumerate() {
+        let read = serde_json::from_slice(line)
+            .ok()
+            .and_then(|line| take(&mut history.runs, &line));
+        if read.is_none() {
+            history.unknown.push(at + 1);
+            spoil(&mut history.runs);
+        }
     }
-    Some(runs)
+    history
+}
+
+/// A line that is not understood belongs to the run that is open, else to one that nobody knows.
+fn spoil(runs: &mut Vec<Run>) {
+    match runs.last_mut() {
+        Some(run) if matches!(run.stage, Stage::Open | Stage::Unknown) => {
+            run.stage = Stage::Unknown
+        }
+        last => {
+            let number = last.map_or(0, |run| run.number) + 1;
+            runs.push(Run {
+                number,
+                what: String::new(),
+                began: jiff::Timestamp::UNIX_EPOCH,
+                steps: Vec::new(),
+                stage: Stage::Unknown,
+            });
+        }
+    }
 }
 
 /// What a line does to the runs; `None` if it cannot stand there.
 fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
     let mut numbered = |number: &u32, from: Stage, to: Stage| {
-        let run = runs
-            .iter_mut()
-            .find(|run| run.number == *number && run.stage == from)?;
-        run.stage = to;
+        let mut named = runs.iter_mut().filter(|run| run.number == *number);
+        let run = named.find(|run| run.stage == from || run.stage == Stage::Unknown)?;
+        if run.stage == from {
+            run.stage = to;
+        }
         Some(())
     };
     match line {
@@ -350,11 +412,15 @@ fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
         Line::TakeBack { run } => numbered(run, Stage::Kept, Stage::Open),
         Line::TakenBack { run } => numbered(run, Stage::Open, Stage::TakenBack),
         Line::Step(step) => {
-            let open = runs.last_mut().filter(|run| run.stage == Stage::Open)?;
-            open.steps.push(Step::clone(step));
+            let last = runs.last_mut();
+            let last = last.filter(|run| matches!(run.stage, Stage::Open | Stage::Unknown))?;
+            last.steps.push(Step::clone(step));
             Some(())
         }
-        Line::Begin { run, what, time } => {
+        Line::Begin { format, .. } if *format > FORMAT => None,
+        Line::Begin {
+            run, what, time, ..
+        } => {
             runs.push(Run {
                 number: *run,
                 what: what.clone(),
@@ -374,6 +440,7 @@ mod tests {
     use super::*;
     use crate::change::tests::state_folder;
     use crate::iis::blob::Home;
+    use crate::message::Arg;
 
     fn step(container: &str) -> Step {
         Step::CreateKey {
@@ -428,32 +495,84 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_was_not_begun_and_a_damaged_one_before_it_is_refused() {
+    fn a_torn_last_line_was_not_begun() {
         let folder = state_folder();
         drop(journal_with_open_run(folder.path()));
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).unwrap();
-        fs::write(
-            &path,
-            [&whole, &br#"{"step":{"create-key":{"key":{"conta"#[..]].concat(),
-        )
-        .unwrap();
+        let torn = br#"{"step":{"create-key":{"key":{"conta"#;
+        fs::write(&path, [&whole, &torn[..]].concat()).unwrap();
         let mut journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.remark(), None);
         journal.will(step("two")).unwrap();
         drop(journal);
+        let steps = [step("one"), step("two")];
         assert_eq!(
             Journal::open(folder.path())
                 .unwrap()
                 .interrupted()
                 .unwrap()
                 .steps,
-            [step("one"), step("two")]
+            steps
         );
-        fs::write(&path, [b"{}\n", &whole[..]].concat()).unwrap();
-        assert_eq!(
-            Journal::open(folder.path()).err().unwrap().text.id,
-            "error-journal-damaged"
+    }
+
+    /// The journal with lines put in before its last one, opened.
+    fn with_lines(folder: &Path, lines: &str) -> Journal {
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path).unwrap();
+        let (before, last) = text.trim_end().rsplit_once('\n').unwrap();
+        fs::write(&path, format!("{before}\n{lines}\n{last}\n")).unwrap();
+        Journal::open(folder).unwrap()
+    }
+
+    #[test]
+    fn a_run_with_a_line_that_is_not_understood_is_named_and_hinders_no_other() {
+        let folder = state_folder();
+        let mut journal = journal_with_open_run(folder.path());
+        journal.keep().unwrap();
+        journal
+            .begin("repair", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
+        journal.keep().unwrap();
+        drop(journal);
+        let mut journal = with_lines(folder.path(), r#"{"step":{"move-key":{}}}"#);
+        let Arg::Words(lines) = &journal.remark().unwrap().args[1].1 else {
+            panic!()
+        };
+        assert_eq!(lines, "5");
+        assert!(journal.interrupted().is_none());
+        assert!(
+            journal.last_kept().is_none(),
+            "what it changed may stand on the one before"
         );
+        journal
+            .begin("restore", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
+        journal.keep().unwrap();
+        assert_eq!(journal.last_kept().unwrap().what, "restore");
+        journal.reopen().unwrap();
+        journal.taken_back().unwrap();
+        assert!(Journal::open(folder.path()).is_err(), "it is still held");
+        drop(journal);
+        assert!(Journal::open(folder.path()).unwrap().last_kept().is_none());
+    }
+
+    #[test]
+    fn a_run_of_a_newer_version_is_not_taken_back_by_this_one() {
+        let folder = state_folder();
+        let mut journal = journal_with_open_run(folder.path());
+        journal.keep().unwrap();
+        drop(journal);
+        let path = folder.path().join(FILE);
+        let mut text = fs::read_to_string(&path).unwrap();
+        text += "{\"begin\":{\"run\":2,\"what\":\"restore\",\"time\":\"2027-01-01T00:00:00Z\",\"format\":2}}\n";
+        text += "{\"step\":{\"rename-site\":{}}}\n{\"keep\":{\"run\":2}}\n";
+        fs::write(&path, text).unwrap();
+        assert!(look(folder.path()).unwrap().is_none());
+        let journal = Journal::open(folder.path()).unwrap();
+        assert!(journal.interrupted().is_none() && journal.last_kept().is_none());
+        assert_eq!(journal.remark().unwrap().id, "journal-unknown");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::bindings::Fate;
 use crate::error::{Error, Result};
 use crate::iis::{Seen, Snapshot};
 use crate::keypair::{Certificate, Lower};
@@ -26,6 +25,15 @@ pub struct Order {
 struct Named {
     certificate: Certificate,
     name: String,
+}
+
+/// A certificate that stands higher than what would replace it.
+#[derive(Debug)]
+pub struct Higher {
+    /// The one that serves now.
+    pub serves: Shown,
+    /// Why the other one stands lower.
+    pub lower: Lower,
 }
 
 /// A certificate as people are told of it.
@@ -105,13 +113,13 @@ impl Order {
     /// replaced all the same. A certificate that is not here answers for nobody.
     ///
     /// # Errors
-    /// [`Fate::Held`], where one that stands higher may not be replaced.
+    /// Where one that stands higher may not be replaced.
     pub fn judge(
         &self,
         coming: &str,
         host: &str,
         served: &[(&str, &[String])],
-    ) -> Result<Option<Lower>, Fate> {
+    ) -> Result<Option<Lower>, Higher> {
         let Some(new) = self.certificate(coming) else {
             return Ok(None);
         };
@@ -130,7 +138,7 @@ impl Order {
                 continue;
             };
             if !self.agreed.contains(&thumbprint.to_ascii_uppercase()) {
-                return Err(Fate::Held {
+                return Err(Higher {
                     serves: self.shown(thumbprint),
                     lower,
                 });

@@ -23,8 +23,9 @@ use crate::session::here;
 use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, Here, Judged, Level, Seen};
+use crate::workflow::finding::Finding;
 use crate::workflow::left_out::{self, LeftOut};
-use crate::workflow::verify::{self, Finding};
+use crate::workflow::verify;
 use vault::catalog::{Exception, Retired};
 use vault::id::{Number, ServerId};
 use vault::medium::Medium;
@@ -99,7 +100,7 @@ fn check(
     let mut report = verify::run(media, state, None, run.now)?;
     report.findings.extend(unread.map(|text| Finding {
         id: "state-unread",
-        level: verify::Level::Attention,
+        level: crate::workflow::finding::Level::Attention,
         text,
     }));
     Ok(Some(report))

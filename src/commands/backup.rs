@@ -19,7 +19,7 @@ use crate::session::here::folders_served;
 use crate::state::{Acknowledged, State};
 use crate::text;
 use crate::workflow::backup::{self, Done, OnMedium, Outcome, Request};
-use crate::workflow::verify::Level;
+use crate::workflow::finding::Level;
 use secret::Password;
 use vault::medium::Medium;
 

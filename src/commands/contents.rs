@@ -7,8 +7,8 @@ use crate::cli::{Contents, Which};
 use crate::commands::{Run, day, short, standing};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
+use crate::keypair;
 use crate::keypair::Remaining;
-use crate::keystore;
 use crate::message::Text;
 use crate::state::{State, Written};
 use crate::text;
@@ -338,7 +338,7 @@ fn is_called(about: &AboutKeyPair, names: &[String]) -> bool {
     names.is_empty()
         || names
             .iter()
-            .any(|name| keystore::is_called(name, &about.thumbprint, labels()))
+            .any(|name| keypair::is_called(name, &about.thumbprint, labels()))
 }
 
 /// As [`is_called`], for an entry of a catalog.

@@ -9,8 +9,9 @@ use crate::platform::media;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::workflow::copy::{self, Copied};
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
-use crate::workflow::verify::{self, Finding, Level};
+use crate::workflow::verify;
 use vault::medium::Medium;
 use vault::readme::Label;
 use vault::survey::Survey;
@@ -127,9 +128,8 @@ fn news(state: Option<&State>, survey: &Survey<'_>, there: bool) -> Vec<Finding>
     let state = state.filter(|state| *state.vault() == survey.trust.vault);
     let target = survey.medium(0);
     if !there {
-        let remade = state.map(|state| {
-            history::remade(state, &target.name, None, &media::descriptor_of(&target))
-        });
+        let remade = state
+            .map(|state| history::remade(state, &target.name, None, &media::descriptor_of(target)));
         return remade.flatten().into_iter().collect();
     }
     let mut news = state
@@ -152,7 +152,7 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
     seen.newest.clone_from(&copied.newest);
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
-    seen.is_on(media::descriptor_of(&target));
+    seen.is_on(media::descriptor_of(target));
     if !copied.added.is_empty() {
         seen.written_during = Some(media::attachment_of(target).unwrap_or_default());
     }

@@ -38,6 +38,9 @@ fn add(run: &Run<'_>, name: &str, label: Option<&str>, place: Option<&str>) -> R
     let medium = run.medium_to_write(name)?;
     let mut state = run.enrolled()?;
     let next = state.next_label();
+    if let Some(label) = label {
+        state.refuse_taken_label(label)?;
+    }
     let label = label.unwrap_or(&next);
     let is_copy = medium.has_vault()?;
     let label = if is_copy {

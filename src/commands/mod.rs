@@ -53,10 +53,10 @@ use crate::rules::{self, Stored};
 use crate::session::here;
 use crate::state::{self, State};
 use crate::text;
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::parcel_file;
 use crate::workflow::unlock::{self, Opened};
-use crate::workflow::verify::{Finding, Level};
 use secret::{Passphrase, Password};
 use vault::catalog::Exception;
 use vault::id::VaultId;
@@ -134,7 +134,7 @@ impl Declared {
     /// Names the media that refused, at the end of what is said.
     pub fn finish(&self, console: &Console) -> Exit {
         for error in &self.refused {
-            let (medium, reason) = (error.medium.as_str(), medium_reason(&error));
+            let (medium, reason) = (error.medium.as_str(), medium_reason(error));
             console.warn(&text!("declare-refused", medium = medium, reason = reason));
         }
         if self.refused.is_empty() {

@@ -13,8 +13,8 @@ use crate::message::{Text, os_reason};
 use crate::session::here;
 use crate::text;
 use crate::tls::ask::{self, Check, Remark};
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::status::Here;
-use crate::workflow::verify::{Finding, Level};
 
 /// The port of https.
 const HTTPS: u16 = 443;

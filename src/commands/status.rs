@@ -18,9 +18,10 @@ use crate::platform::event::Event;
 use crate::session::here;
 use crate::state::State;
 use crate::text;
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::left_out;
 use crate::workflow::status::{self, Here};
-use crate::workflow::verify::{self, Finding, Level};
+use crate::workflow::verify;
 use vault::medium::Medium;
 
 /// Runs the command.

@@ -8,7 +8,8 @@ use crate::error::{Error, Exit, Result};
 use crate::platform::media;
 use crate::state::State;
 use crate::text;
-use crate::workflow::verify::{self, Finding, Level, Report};
+use crate::workflow::finding::{Finding, Level};
+use crate::workflow::verify::{self, Report};
 use vault::id::VaultId;
 use vault::medium::Medium;
 
@@ -96,7 +97,7 @@ fn remember_devices(state: &mut State, media: &[Medium]) {
         };
         state
             .medium(&label.medium)
-            .is_on(media::descriptor_of(&medium));
+            .is_on(media::descriptor_of(medium));
     }
 }
 
@@ -112,7 +113,7 @@ fn remember(state: &mut State, media: &[Medium], report: &Report, now: jiff::Tim
         seen.newest.clone_from(newest);
         seen.last_verified = Some(now);
         seen.last_seen = Some(now);
-        seen.is_on(media::descriptor_of(&medium));
+        seen.is_on(media::descriptor_of(medium));
         if away {
             seen.last_cold = Some(now);
         }

@@ -11,8 +11,8 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::sites::{Binding, FtpCertificate, Site};
 use crate::error::{Error, Result};
+use crate::input::read_input;
 use crate::message::{Text, os_reason};
-use crate::platform::private_files;
 use crate::text;
 
 /// The configuration of the whole server.
@@ -57,7 +57,7 @@ pub struct Installed {
 /// When a file cannot be read, or is no configuration.
 pub fn read_folder(folder: &Path) -> Result<Installed> {
     let redirection = folder.join(REDIRECTION);
-    let shared = match private_files::read_input(&redirection) {
+    let shared = match read_input(&redirection) {
         Ok(bytes) => {
             parse_redirection(&bytes).map_err(|reason| unreadable(&redirection, reason))?
         }
@@ -74,7 +74,7 @@ pub fn read_folder(folder: &Path) -> Result<Installed> {
 /// # Errors
 /// When it, or a file beside it that holds a part of it, cannot be read, or is no configuration.
 pub fn read_file(path: &Path) -> Result<Config> {
-    let read = |path: &Path| private_files::read_input(path).map_err(|error| os_reason(&error));
+    let read = |path: &Path| read_input(path).map_err(|error| os_reason(&error));
     let beside = |name: &str| {
         let bytes = read(&path.with_file_name(name));
         bytes

@@ -35,7 +35,7 @@ pub use sites::{
 };
 
 use crate::keypair::Certificate;
-use crate::keystore::is_called;
+use crate::keypair::is_called;
 use crate::message::Text;
 use crate::text;
 use secret::SecretBytes;

@@ -3,6 +3,7 @@
 //! written or sent.
 
 mod algorithm;
+mod called;
 mod certificate;
 mod chain;
 mod key;
@@ -20,6 +21,7 @@ mod warning;
 pub(crate) mod fixtures;
 
 pub(crate) use algorithm::{Hash, Scheme};
+pub use called::{is_called, labels};
 pub use certificate::{Certificate, Remaining};
 pub use chain::chain_of;
 pub use key::PrivateKey;

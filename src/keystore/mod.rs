@@ -19,7 +19,7 @@ pub(crate) use pem::to_pkcs8;
 
 use crate::error::{Error, Exit, Result};
 use crate::iis::{AccessEntry, OnWindows, SiteMap};
-use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted};
+use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted, is_called, labels};
 use crate::message::{Text, os_reason};
 use crate::platform::private_files;
 use crate::text;
@@ -436,15 +436,6 @@ impl Unreadable {
     }
 }
 
-/// What a certificate says that it is for.
-fn labels(certificate: &Certificate) -> impl Iterator<Item = &str> {
-    let names = [Some(certificate.display_name()), certificate.common_name()];
-    names
-        .into_iter()
-        .flatten()
-        .chain(certificate.dns_names().iter().map(String::as_str))
-}
-
 /// Whether `name` means what is known by no more than `known`: a file's name, or one in a
 /// certificate.
 pub fn is_called_without_key(known: &str, name: &str) -> bool {
@@ -465,27 +456,6 @@ impl Held {
             .map(String::as_str);
         is_called(name, &leaf.thumbprint(), labels(leaf).chain(more))
     }
-}
-
-/// Whether `name`, as typed or pasted, means a key pair with this thumbprint and these labels. `_.`
-/// and `*.` are one; a thumbprint may carry blanks, colons, and the invisible mark that the
-/// certificate dialog puts in front of it.
-pub fn is_called<'a>(
-    name: &str,
-    thumbprint: &str,
-    mut labels: impl Iterator<Item = &'a str>,
-) -> bool {
-    let digits: String = name.chars().filter(char::is_ascii_hexdigit).collect();
-    let only_digits = name
-        .chars()
-        .all(|c| c.is_ascii_hexdigit() || matches!(c, ' ' | ':' | '\u{200e}' | '\u{200f}'));
-    if only_digits && digits.len() >= 8 && thumbprint.starts_with(&digits.to_ascii_uppercase()) {
-        return true;
-    }
-    let name = name
-        .strip_prefix("_.")
-        .map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
-    labels.any(|label| label.to_lowercase() == name.to_lowercase())
 }
 
 /// A digest of what a run would store, to notice that nothing changed.

@@ -6,6 +6,7 @@ pub mod event;
 pub mod linux;
 pub mod media;
 pub mod private_files;
+pub mod protected;
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the one place that calls Windows")]
 pub mod windows;

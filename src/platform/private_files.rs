@@ -1,30 +1,19 @@
-//! Files on this machine's own disks: secrets read and created so that only their owner can, inputs
-//! with a cap.
+//! Files on this machine's own disks that only their owner can read.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+pub use crate::input::read_input;
+use crate::input::read_up_to;
 use crate::platform::system;
 use crate::text;
 
-/// Largest input file: a PFX, a certificate, a key.
-pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
 /// Longest first line of a secrets file, in bytes.
 const MAX_SECRET: u64 = 4096;
-
-/// What a secret that was kept for this machine turned out to be.
-pub enum Unprotected {
-    /// The secret.
-    Secret(Zeroizing<Vec<u8>>),
-    /// It was kept for another machine: this one is a copy of it, or the file is.
-    OtherMachine,
-    /// It is not what was stored.
-    Damaged,
-}
 
 /// Creates a file that only its owner can read, and waits until it is on disk. An existing file
 /// stays as it is.
@@ -44,31 +33,6 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// What the system says.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     system::make_private(path)
-}
-
-/// Reads an input file of at most [`MAX_INPUT`] bytes into memory that is wiped.
-///
-/// # Errors
-/// What the system says, or `FileTooLarge`.
-pub fn read_input(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Looked at before it is opened: opening a pipe waits for someone who writes into it.
-    let facts = fs::metadata(path)?;
-    if !facts.is_file() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory));
-    }
-    if facts.len() > MAX_INPUT {
-        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-    }
-    read_up_to(File::open(path)?, facts.len())
-}
-
-fn read_up_to(file: File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // More than needed, so that reading to the end never grows the buffer and leaves a copy.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(length).unwrap_or(0) + 64,
-    ));
-    file.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The first line of a secrets file, which may be a pipe. A file that others can read is refused:

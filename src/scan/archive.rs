@@ -4,7 +4,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use zeroize::Zeroizing;
 
-use super::look::{HEAD, Look, is_promising};
+use super::parts::Parts;
+use super::promise::{HEAD, is_promising};
 
 /// Bytes taken out of the archives of one file, in all.
 pub(super) const MAX_INFLATED: u64 = 256 * 1024 * 1024;
@@ -18,50 +19,54 @@ const MAX_DIRECTORY: u32 = 16 * 1024 * 1024;
 const MAX_ARCHIVE: u64 = 512 * 1024 * 1024;
 
 /// Looks into every file of an archive.
-pub(super) fn look(look: &mut Look<'_>, mut reader: impl Read + Seek) {
+pub(super) fn look(parts: &mut impl Parts, mut reader: impl Read + Seek) {
     if !is_reasonable(&mut reader).unwrap_or(false) {
-        look.in_part = true;
+        parts.leave_out();
         return;
     }
     let Ok(mut archive) = zip::ZipArchive::new(reader) else {
         return;
     };
-    look.in_part |= archive.len() > MOST_ENTRIES;
+    if archive.len() > MOST_ENTRIES {
+        parts.leave_out();
+    }
     for at in 0..archive.len().min(MOST_ENTRIES) {
         match archive.by_index(at) {
             Ok(entry) if entry.is_dir() => {}
             Ok(entry) => {
                 let name = entry.name().chars().take(200).collect();
-                look_into_entry(look, name, entry);
+                look_into_entry(parts, name, entry);
             }
             // A password, or a way of compressing that nobody uses for keys.
-            Err(_) => look.in_part = true,
+            Err(_) => parts.leave_out(),
         }
     }
 }
 
-fn look_into_entry(look: &mut Look<'_>, name: String, mut entry: impl Read) {
-    let room = look.left.min(MAX_ENTRY);
+fn look_into_entry(parts: &mut impl Parts, name: String, mut entry: impl Read) {
+    let room = (*parts.left()).min(MAX_ENTRY);
     let mut bytes = Zeroizing::new(Vec::new());
     let head = entry
         .by_ref()
         .take(room.min(HEAD as u64))
         .read_to_end(&mut bytes);
     if head.is_err() || !is_promising(&bytes) {
-        look.in_part |= head.is_err();
-        look.left -= bytes.len() as u64;
+        if head.is_err() {
+            parts.leave_out();
+        }
+        *parts.left() -= bytes.len() as u64;
         return;
     }
     let read = entry
         .take(room + 1 - bytes.len() as u64)
         .read_to_end(&mut bytes);
-    look.left -= (bytes.len() as u64).min(look.left);
+    *parts.left() -= (bytes.len() as u64).min(*parts.left());
     if bytes.len() as u64 > room || read.is_err() {
         // The rest of it would be as long as it likes.
-        look.in_part = true;
+        parts.leave_out();
         return;
     }
-    look.part(name, &bytes);
+    parts.part(name, &bytes);
 }
 
 /// The end of the archive says how long its list is (APPNOTE.TXT 4.3.16); ZIP64 says it elsewhere,

@@ -5,10 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use zeroize::Zeroizing;
 
-use super::look::Look;
+use super::parts::Parts;
 
-/// How every compound file begins.
-pub(super) const MAGIC: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 /// Largest file.
 const MAX_FILE: u64 = 512 * 1024 * 1024;
 /// Largest stream that is looked into, and most bytes that all small ones have together.
@@ -37,9 +35,11 @@ const UTF_16: &str = "001F";
 const LONGEST_NAME: usize = 100;
 
 /// Looks into every property of a message and of those attached to it.
-pub(super) fn look(look: &mut Look<'_>, reader: impl Read + Seek, length: u64) {
-    let whole = Compound::open(reader, length).and_then(|mut file| file.message(look));
-    look.in_part |= whole.is_err();
+pub(super) fn look(parts: &mut impl Parts, reader: impl Read + Seek, length: u64) {
+    let whole = Compound::open(reader, length).and_then(|mut file| file.message(parts));
+    if whole.is_err() {
+        parts.leave_out();
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -181,13 +181,15 @@ impl<R: Read + Seek> Compound<R> {
         self.entries.iter().any(|entry| entry.name == PROPERTIES)
     }
 
-    fn message(&mut self, look: &mut Look<'_>) -> io::Result<()> {
+    fn message(&mut self, parts: &mut impl Parts) -> io::Result<()> {
         if !self.is_message() {
             return Ok(());
         }
-        look.in_part |= self.entries.len() == MOST_ENTRIES;
+        if self.entries.len() == MOST_ENTRIES {
+            parts.leave_out();
+        }
         let mut seen = vec![false; self.entries.len()];
-        look.as_mail(|look| self.storage(look, 0, &mut seen, DEEPEST))
+        parts.as_mail(|parts| self.storage(parts, 0, &mut seen, DEEPEST))
     }
 
     /// Everything directly in a storage. `seen` keeps a tree that runs in circles from being walked
@@ -210,7 +212,7 @@ impl<R: Read + Seek> Compound<R> {
 
     fn storage(
         &mut self,
-        look: &mut Look<'_>,
+        parts: &mut impl Parts,
         at: usize,
         seen: &mut [bool],
         deepest: usize,
@@ -219,9 +221,9 @@ impl<R: Read + Seek> Compound<R> {
         let name = self.file_name(&children)?;
         for child in children {
             match self.entries[child].kind {
-                Kind::Storage if deepest > 0 => self.storage(look, child, seen, deepest - 1)?,
-                Kind::Storage => look.in_part = true,
-                Kind::Stream => self.property(look, child, &name)?,
+                Kind::Storage if deepest > 0 => self.storage(parts, child, seen, deepest - 1)?,
+                Kind::Storage => parts.leave_out(),
+                Kind::Stream => self.property(parts, child, &name)?,
                 Kind::None => {}
             }
         }
@@ -253,24 +255,24 @@ impl<R: Read + Seek> Compound<R> {
         Ok(name.chars().take(LONGEST_NAME).collect())
     }
 
-    fn property(&mut self, look: &mut Look<'_>, at: usize, name: &str) -> io::Result<()> {
+    fn property(&mut self, parts: &mut impl Parts, at: usize, name: &str) -> io::Result<()> {
         let size = self.entries[at].size;
-        if size > MAX_STREAM || size as u64 > look.left {
-            look.in_part = true;
+        if size > MAX_STREAM || size as u64 > *parts.left() {
+            parts.leave_out();
             return Ok(());
         }
-        look.left -= size as u64;
+        *parts.left() -= size as u64;
         let bytes = self.content(at)?;
         match self.entries[at].name.as_str() {
-            CONTENT => look.part(name.to_owned(), &bytes),
+            CONTENT => parts.part(name.to_owned(), &bytes),
             // A text says by its name what a file's first bytes would say.
             text if text.ends_with(UTF_16) => {
-                look.part(
+                parts.part(
                     String::new(),
                     &Zeroizing::new([b"\xff\xfe", &bytes[..]].concat()),
                 );
             }
-            _ => look.part(String::new(), &bytes),
+            _ => parts.part(String::new(), &bytes),
         }
         Ok(())
     }

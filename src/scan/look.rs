@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::keys::{self, Binary, Known, Seen};
+use super::keys::{self, Known, Seen};
+use super::parts::Parts;
+use super::promise::{HEAD, Promise, promise};
 use super::{archive, compound, mail};
 
-/// What is read of every file.
-pub(super) const HEAD: usize = 16 * 1024;
 /// Largest file that is read as a key, or as text with keys.
 const MAX_KEY_FILE: u64 = 16 * 1024 * 1024;
 /// Largest mailbox that is read, to its end or so far.
@@ -47,46 +47,7 @@ pub(super) struct Look<'a> {
     /// Whether something was too large, or closed.
     pub(super) in_part: bool,
     /// Bytes that may still be taken out of archives.
-    pub(super) left: u64,
-}
-
-/// What the first bytes promise.
-enum Promise {
-    Binary(Binary),
-    Text,
-    /// Text of two bytes a letter, as PowerShell writes it.
-    WideText,
-    Mail,
-    Archive,
-    /// A file of Microsoft's with files in it, such as one message of Outlook's.
-    Compound,
-    /// Outlook's data file, which nothing but Outlook reads.
-    Outlook,
-    Nothing,
-}
-
-fn promise(head: &[u8]) -> Promise {
-    let is_text = !head[..head.len().min(1024)].contains(&0);
-    match head {
-        _ if head.starts_with(b"PK\x03\x04") => Promise::Archive,
-        _ if head.starts_with(compound::MAGIC) => Promise::Compound,
-        _ if head.starts_with(b"!BDN") => Promise::Outlook,
-        _ if head.starts_with(b"\xff\xfe") => Promise::WideText,
-        [0x30, ..] if !is_text || keys::binary(head).is_some() => {
-            keys::binary(head).map_or(Promise::Nothing, Promise::Binary)
-        }
-        _ if !is_text => Promise::Nothing,
-        _ if mail::is_mail(head) => Promise::Mail,
-        _ if keys::contains(head, b"-----BEGIN ") || head.starts_with(b"PuTTY-User-Key-File-") => {
-            Promise::Text
-        }
-        _ => Promise::Nothing,
-    }
-}
-
-/// Whether more than these first bytes are worth reading.
-pub(super) fn is_promising(head: &[u8]) -> bool {
-    !matches!(promise(head), Promise::Nothing)
+    left: u64,
 }
 
 impl<'a> Look<'a> {
@@ -104,18 +65,6 @@ impl<'a> Look<'a> {
         let length = file.metadata()?.len();
         look.reader(file, length)?;
         Ok(look)
-    }
-
-    /// Looks into `bytes`, which lie in the file under this name.
-    pub(super) fn part(&mut self, name: String, bytes: &[u8]) {
-        if self.inside.len() >= DEEPEST {
-            self.in_part = true;
-            return;
-        }
-        self.inside.push(name);
-        // Memory does not fail.
-        let _ = self.reader(Cursor::new(bytes), bytes.len() as u64);
-        self.inside.pop();
     }
 
     fn reader(&mut self, mut reader: impl Read + Seek, length: u64) -> io::Result<()> {
@@ -175,9 +124,29 @@ impl<'a> Look<'a> {
         let cut = self.as_mail(|look| mail::parts(mail, |part| look.part(part.name, &part.bytes)));
         self.in_part |= cut;
     }
+}
 
-    /// What is found on the way was sent by mail.
-    pub(super) fn as_mail<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
+impl Parts for Look<'_> {
+    fn part(&mut self, name: String, bytes: &[u8]) {
+        if self.inside.len() >= DEEPEST {
+            self.in_part = true;
+            return;
+        }
+        self.inside.push(name);
+        // Memory does not fail.
+        let _ = self.reader(Cursor::new(bytes), bytes.len() as u64);
+        self.inside.pop();
+    }
+
+    fn left(&mut self) -> &mut u64 {
+        &mut self.left
+    }
+
+    fn leave_out(&mut self) {
+        self.in_part = true;
+    }
+
+    fn as_mail<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
         let outside = std::mem::replace(&mut self.in_mail, true);
         let looked = look(self);
         self.in_mail = outside;

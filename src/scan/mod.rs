@@ -10,6 +10,8 @@ mod compound;
 mod keys;
 mod look;
 mod mail;
+mod parts;
+mod promise;
 
 use std::collections::BTreeMap;
 use std::fs;

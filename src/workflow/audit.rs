@@ -13,6 +13,7 @@ use crate::rules::{self, Rule, Stored};
 use crate::scan;
 use crate::state::State;
 use crate::text;
+use crate::workflow::finding;
 use crate::workflow::left_out;
 use crate::workflow::status::{self, DRILL_MONTHS, days};
 use crate::workflow::verify;
@@ -297,9 +298,9 @@ impl Seen<'_> {
         }
         for finding in self.check.iter().flat_map(|check| &check.findings) {
             let level = match finding.level {
-                verify::Level::Note => Level::Note,
-                verify::Level::Attention => Level::Attention,
-                verify::Level::Forged | verify::Level::Lost => Level::Broken,
+                finding::Level::Note => Level::Note,
+                finding::Level::Attention => Level::Attention,
+                finding::Level::Forged | finding::Level::Lost => Level::Broken,
             };
             judged.add(
                 level,
@@ -310,8 +311,7 @@ impl Seen<'_> {
 
     /// Media with the newest generation; those on one device that is here count once.
     fn copies(&self, state: &State, newest: u32) -> usize {
-        let counts =
-            |seen: &SeenMedium| seen.retired.is_none() && status::holds(state, seen, newest);
+        let counts = |seen: &SeenMedium| seen.retired.is_none() && state.is_on(seen, newest);
         let holders = state
             .media()
             .iter()

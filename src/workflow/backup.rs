@@ -16,10 +16,11 @@ use crate::message::Text;
 use crate::platform::media;
 use crate::state::{State, Written, no_random};
 use crate::text;
+use crate::workflow::finding::Finding;
 use crate::workflow::history;
 use crate::workflow::outbox::{self, Delivery};
 use crate::workflow::parcel_file;
-use crate::workflow::verify::{self, Finding};
+use crate::workflow::verify;
 use pfx::Profile;
 use secret::Password;
 use secret::words;
@@ -600,7 +601,7 @@ pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Lab
     medium.add_owner_files(&statements, &identities)?;
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
-    seen.is_on(media::descriptor_of(&medium));
+    seen.is_on(media::descriptor_of(medium));
     state.save()?;
     Ok(label)
 }
@@ -616,7 +617,7 @@ pub fn separate(
     label: &str,
     now: jiff::Timestamp,
 ) -> Result<Label> {
-    let device = media::descriptor_of(&medium);
+    let device = media::descriptor_of(medium);
     let elsewhere =
         |seen: &SeenMedium| seen.devices.iter().any(|known| known.differs_from(&device));
     let original = medium

@@ -11,7 +11,7 @@ use crate::message::Text;
 use crate::platform::media;
 use crate::state::State;
 use crate::text;
-use crate::workflow::verify::{Finding, Level};
+use crate::workflow::finding::{Finding, Level};
 use vault::catalog::SeenMedium;
 use vault::descriptor::Descriptor;
 use vault::id::{Number, ServerId};
@@ -135,7 +135,7 @@ pub fn of_media(
         let Some(label) = medium.label() else {
             continue;
         };
-        let device = media::descriptor_of(&medium);
+        let device = media::descriptor_of(medium);
         match state.media().get(&label.medium) {
             Some(seen) => {
                 findings.extend(rolled_back(&label.label, seen, whole));

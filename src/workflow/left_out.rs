@@ -3,138 +3,16 @@
 //! rest, and the rest is named. What was renewed or has ended is not.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::iis::is_pending;
-use crate::message::Text;
+use crate::state::counted::{Described, missing};
 use crate::state::{State, Written};
-use crate::text;
-use crate::workflow::status;
+pub use crate::workflow::elsewhere::{LeftOut, count, quoted};
 use crate::workflow::unlock::{OpenGeneration, Opened, Wanted};
 use vault::catalog::{AboutKeyPair, Catalog};
 use vault::survey::{Generation, Slot, Survey};
-use vault::text::day_of;
 use vault::volume::Reading;
-
-/// More names than this are not put into a command line, which a console would cut.
-const MOST_NAMES: usize = 20;
-
-/// Key pairs that one generation holds and the chosen one does not.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeftOut {
-    /// The generation's number; of several that hold a key pair it is the newest.
-    pub number: u32,
-    /// The key pairs.
-    pub key_pairs: Vec<AboutKeyPair>,
-    /// The command line that restores them.
-    pub line: String,
-}
-
-/// One generation with the key pairs that can be had from it.
-pub struct Described<'a> {
-    /// Its number.
-    pub number: u32,
-    /// Its key pairs.
-    pub key_pairs: Vec<&'a AboutKeyPair>,
-}
-
-impl<'a> Described<'a> {
-    /// A generation that this server wrote, as far as it still knows what is in it.
-    pub fn of(written: &'a Written) -> Self {
-        Self {
-            number: written.number,
-            key_pairs: written.key_pairs.iter().collect(),
-        }
-    }
-
-    fn holds(&self, about: &AboutKeyPair) -> bool {
-        self.key_pairs
-            .iter()
-            .any(|held| held.certificate_sha256 == about.certificate_sha256)
-    }
-}
-
-/// For each of `others`, which come newest first: what neither `chosen` nor one before it holds,
-/// unless something here has renewed it. What has ended is among it.
-pub fn missing<'a>(
-    chosen: &Described<'_>,
-    others: &[Described<'a>],
-    now: Timestamp,
-) -> Vec<Vec<&'a AboutKeyPair>> {
-    let mut seen: BTreeSet<&str> = chosen
-        .key_pairs
-        .iter()
-        .map(|about| about.certificate_sha256.as_str())
-        .collect();
-    let all: Vec<&Described<'_>> = others.iter().chain([chosen]).collect();
-    let mut missing = Vec::new();
-    for other in others {
-        let mut held = other.key_pairs.clone();
-        held.retain(|about| {
-            seen.insert(&about.certificate_sha256) && !is_renewed(about, &all, now)
-        });
-        missing.push(held);
-    }
-    missing
-}
-
-/// Whether one of `generations` holds what has taken its place.
-fn is_renewed(old: &AboutKeyPair, generations: &[&Described<'_>], now: Timestamp) -> bool {
-    let mut held = generations
-        .iter()
-        .flat_map(|generation| &generation.key_pairs);
-    held.any(|new| renews(new, old, now) && !were_side_by_side(new, old, generations))
-}
-
-/// Whether `new` is valid now, was issued later, has the same kind of key and is for all of the
-/// same names, compared literally. Where a description says too little, nothing is renewed.
-fn renews(new: &AboutKeyPair, old: &AboutKeyPair, now: Timestamp) -> bool {
-    let (Some(new_begins), Some(old_begins)) = (new.not_before, old.not_before) else {
-        return false;
-    };
-    let (Some(new_own), Some(old_own)) = (new.self_signed, old.self_signed) else {
-        return false;
-    };
-    let is_valid = new_begins <= now && now <= new.not_after;
-    let is_like = (old_own || !new_own) && key_kind(new) == key_kind(old);
-    let answers =
-        !is_pending(old) || (new.spki_sha256.is_some() && new.spki_sha256 == old.spki_sha256);
-    let has_host = old.names.iter().any(|name| name.parse::<IpAddr>().is_err());
-    is_valid
-        && new_begins > old_begins
-        && is_like
-        && !is_pending(new)
-        && answers
-        && has_host
-        && old.names.iter().all(|name| {
-            new.names
-                .iter()
-                .any(|other| other.eq_ignore_ascii_case(name))
-        })
-}
-
-/// `RSA`, `ECDSA`, `Ed25519`.
-fn key_kind(about: &AboutKeyPair) -> &str {
-    about.key_type.split(' ').next().unwrap_or_default()
-}
-
-/// Whether the older one was still there when the newer one came, or later: they are of two sites,
-/// then.
-fn were_side_by_side(
-    new: &AboutKeyPair,
-    old: &AboutKeyPair,
-    generations: &[&Described<'_>],
-) -> bool {
-    let numbers = |about| {
-        generations
-            .iter()
-            .filter(move |held| held.holds(about))
-            .map(|held| held.number)
-    };
-    numbers(old).max() >= numbers(new).min()
-}
 
 /// What the media hold beside the chosen generation, among those wanted and of what `is_meant`. Who
 /// asks for one generation by its number gets nothing else.
@@ -239,7 +117,7 @@ pub fn in_memory(state: &State, now: Timestamp) -> Vec<LeftOut> {
         let all: Vec<_> = written.key_pairs.iter().collect();
         let holder = state
             .media_in_use()
-            .find(|medium| status::holds(state, medium, written.number));
+            .find(|medium| state.is_on(medium, written.number));
         let medium = holder.map_or_else(
             || "E:".to_owned(),
             |medium| format!("label:{}", medium.label),
@@ -330,117 +208,6 @@ fn named(
         &[medium, &number],
         server.as_deref(),
     )
-}
-
-impl LeftOut {
-    /// `all` is what the generation holds; `from` is the medium and the generation as options take
-    /// them.
-    fn new(
-        number: u32,
-        key_pairs: Vec<AboutKeyPair>,
-        all: &[&AboutKeyPair],
-        [medium, generation]: &[&str; 2],
-        server: Option<&str>,
-    ) -> Option<Self> {
-        if key_pairs.is_empty() {
-            return None;
-        }
-        let mut line = format!(
-            "pfxvault restore --from {} --generation {generation}",
-            quoted(medium)
-        );
-        if let Some(server) = server {
-            line += &format!(" --server {server}");
-        }
-        // What was renewed since, and lies in the same generation, is not to come back with it.
-        let names: BTreeSet<String> = key_pairs
-            .iter()
-            .map(|about| argument(about, &key_pairs, all))
-            .collect();
-        if key_pairs.len() < all.len() && names.len() <= MOST_NAMES {
-            names.iter().for_each(|name| line += &format!(" {name}"));
-        }
-        Some(Self {
-            number,
-            key_pairs,
-            line,
-        })
-    }
-
-    /// The key pairs in one line each for people: name, kind of key, end.
-    fn names(&self) -> Vec<String> {
-        let name = |about: &AboutKeyPair| {
-            format!(
-                "{} ({}, {})",
-                about.display_name(),
-                about.key_type,
-                day_of(about.not_after)
-            )
-        };
-        self.key_pairs.iter().map(name).collect()
-    }
-
-    /// That they are only there, and the command line that restores them.
-    pub fn text(&self) -> Text {
-        text!(
-            "left-out",
-            number = self.number,
-            names = self.names().join(", "),
-            line = self.line.as_str()
-        )
-    }
-
-    /// As [`LeftOut::text`], as a finding.
-    pub fn finding(&self) -> Text {
-        text!(
-            "status-left-out",
-            number = self.number,
-            names = self.names().join(", "),
-            line = self.line.as_str()
-        )
-    }
-}
-
-/// How many key pairs it is altogether.
-pub fn count(left_out: &[LeftOut]) -> usize {
-    left_out.iter().map(|one| one.key_pairs.len()).sum()
-}
-
-/// What names this key pair, and nothing that is not left out: its host name as a file has it, else
-/// its thumbprint.
-fn argument(about: &AboutKeyPair, left_out: &[AboutKeyPair], all: &[&AboutKeyPair]) -> String {
-    let name = about.display_name();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let host = name
-        .strip_prefix("*.")
-        .map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
-    let is_meant = |other: &AboutKeyPair| {
-        left_out
-            .iter()
-            .any(|one| one.certificate_sha256 == other.certificate_sha256)
-    };
-    let others = || {
-        all.iter()
-            .filter(|other| !is_meant(other))
-            .any(|other| other.names.iter().any(|n| n == name))
-    };
-    if host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && host.chars().all(is_plain)
-        && !others()
-    {
-        host
-    } else {
-        about.thumbprint.clone()
-    }
-}
-
-/// A word of a command line as a shell takes it.
-pub fn quoted(word: &str) -> String {
-    if word.contains(' ') {
-        format!("\"{word}\"")
-    } else {
-        word.to_owned()
-    }
 }
 
 #[cfg(test)]

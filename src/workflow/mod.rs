@@ -5,6 +5,8 @@ pub mod audit;
 pub mod backup;
 pub mod copy;
 pub mod drill;
+pub mod elsewhere;
+pub mod finding;
 pub mod history;
 pub mod left_out;
 pub mod outbox;

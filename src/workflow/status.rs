@@ -7,9 +7,9 @@ use crate::keypair::{Certificate, Remaining};
 use crate::message::Text;
 use crate::state::{State, Written};
 use crate::text;
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::left_out;
-use crate::workflow::verify::{Finding, Level};
 use vault::catalog::SeenMedium;
 use vault::id::Hash;
 use vault::text::day_of;
@@ -97,7 +97,7 @@ impl Status<'_> {
         let holding = self
             .state
             .media_in_use()
-            .filter(|medium| holds(self.state, medium, number))
+            .filter(|medium| self.state.is_on(medium, number))
             .count();
         if holding < wanted {
             self.attention(
@@ -273,14 +273,6 @@ fn remains(state: Option<&State>, here: &Here) -> Finding {
     }
 }
 
-/// Whether a medium is known to hold this server's generation of that number, or a newer one.
-pub fn holds(state: &State, medium: &SeenMedium, number: u32) -> bool {
-    medium
-        .newest
-        .get(&state.server().to_string())
-        .is_some_and(|newest| *newest >= number)
-}
-
 /// Media in use that hold a generation with this certificate and its key.
 pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s SeenMedium> {
     let wanted = Hash::of(certificate.der()).to_string();
@@ -297,7 +289,7 @@ pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s Se
         .collect();
     let media = state.media_in_use();
     media
-        .filter(|medium| numbers.iter().any(|number| holds(state, medium, *number)))
+        .filter(|medium| numbers.iter().any(|number| state.is_on(medium, *number)))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use crate::keystore::{key_pair_reason, pfx_reason, sort_pfx};
 use crate::message::Text;
 use crate::state::State;
 use crate::text;
-use crate::workflow::left_out::LeftOut;
+use crate::workflow::elsewhere::LeftOut;
 use crate::workflow::verify;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use vault::id::{Hash, Number, ServerId, VaultId};

@@ -7,6 +7,7 @@ use crate::error::{Error, Exit, Result};
 use crate::message::Text;
 use crate::state::State;
 use crate::text;
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::medium::Medium;
@@ -16,30 +17,6 @@ use vault::survey::{FileCheck, Generation, Slot, Survey};
 use vault::text::day_of;
 use vault::trust::Trust;
 use vault::volume::Reading;
-
-/// What stands behind a verdict, in the words of docs/format.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Worth knowing.
-    Note,
-    /// Needs attention: exit 8.
-    Attention,
-    /// A signature is wrong: exit 10.
-    Forged,
-    /// Something cannot be recovered from the media given: exit 4.
-    Lost,
-}
-
-/// One thing found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// Id, as docs/format.md lists them.
-    pub id: &'static str,
-    /// How bad.
-    pub level: Level,
-    /// In words.
-    pub text: Text,
-}
 
 /// The state of one number.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::too_many_lines,
     missing_docs,
     reason = "tests"
 )]

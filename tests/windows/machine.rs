@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pfxvault::platform::private_files::Unprotected;
+use pfxvault::platform::protected::Unprotected;
 use pfxvault::platform::windows::dpapi::{self, Machine};
 use pfxvault::state::State;
 use vault::id::VaultId;

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::id::{Hash, Number, ServerId, is_base32};
-use super::parcel::Parcel;
 use super::readme::{self, Label, Origin};
 use super::sign;
 use super::trust::Statement;
@@ -214,7 +213,7 @@ impl Medium {
     }
 
     /// A parcel, to be read as if it were a medium.
-    pub fn of_parcel(name: impl Into<String>, parcel: Parcel) -> Self {
+    pub fn of_parcel(name: impl Into<String>, parcel: impl Volume + 'static) -> Self {
         Self {
             name: name.into(),
             is_parcel: true,

@@ -903,6 +903,12 @@ error-state-shared = what this server remembers is not safe: others own { $folde
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
     .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected
+error-state-newer = what this server remembers was written by a newer pfxvault: { $folder }
+    .cause = this version would cut it down to what it knows
+    .hint = use that newer version here. A restore works without it: pfxvault restore --from E:
+error-label-taken = another USB stick is called "{ $label }" already
+    .hint = give this one another label: --label { $free }
+journal-unknown = the journal of changes has lines that this version does not understand ({ $path }, line { $lines }): what they belong to cannot be taken back
 error-state-damaged = what this server remembers is damaged: { $folder }
     .hint =
         the vault itself is not affected

@@ -834,6 +834,12 @@ error-state-shared = このサーバーの記憶が安全ではありません�
 error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
     .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join E:。これまでのバックアップには影響ありません
+error-state-newer = このサーバーの記憶は新しい版の pfxvault が書いたものです: { $folder }
+    .cause = この版で書き直すと、新しい版が記録した内容が失われます
+    .hint = このサーバーでは新しい版を使ってください。復元はこの版でもできます: pfxvault restore --from E:
+error-label-taken = 「{ $label }」という名前の USB メモリーがすでにあります
+    .hint = 別の名前を付けてください: --label { $free }
+journal-unknown = 変更の記録に、この版では理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
 error-state-damaged = このサーバーの記憶が破損しています: { $folder }
     .hint =
         保管庫そのものに影響はありません

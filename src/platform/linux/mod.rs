@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::iis::Iis;
 use crate::platform::event::Event;
 use crate::platform::media::blocks::read_blocks;
-use crate::platform::private_files::Unprotected;
+use crate::platform::protected::Unprotected;
 
 pub use attachment::attachment;
 pub use descriptor::descriptor;

@@ -105,7 +105,7 @@ pub fn shared(folder: &Path) -> io::Result<bool> {
         .access_mode(READ_CONTROL)
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
     let sddl = sddl_of(&options.open(folder)?)?;
-    let me = process::account()?;
+    let me = account()?;
     Ok(!trusted(owner(&sddl), &me) || lets_others_in(&sddl, &me))
 }
 
@@ -115,7 +115,7 @@ pub fn shared(folder: &Path) -> io::Result<bool> {
 /// # Errors
 /// What Windows says.
 pub fn readable_by_others(file: &File) -> io::Result<bool> {
-    Ok(lets_others_in(&sddl_of(file)?, &process::account()?))
+    Ok(lets_others_in(&sddl_of(file)?, &account()?))
 }
 
 /// Owner and access list of an open file or folder as SDDL text (`GetSecurityInfo`).
@@ -143,6 +143,14 @@ pub fn sddl_of(file: &File) -> io::Result<String> {
     Descriptor(descriptor).to_sddl()
 }
 
+/// The account this process runs as, as SDDL spells it (`TokenUser`).
+///
+/// # Errors
+/// What Windows says.
+pub fn account() -> io::Result<String> {
+    spelled(&process::account_sid()?)
+}
+
 /// How SDDL spells the account of a SID: "LA" for the built-in administrator, mostly the SID
 /// itself.
 ///
@@ -167,7 +175,7 @@ impl Descriptor {
             String::new()
         };
         let me = if owner.is_empty() {
-            format!("(A;{inherit};FA;;;{})", process::account()?)
+            format!("(A;{inherit};FA;;;{})", account()?)
         } else {
             String::new()
         };

@@ -21,7 +21,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::memory::Local;
 use super::{call, registry};
-use crate::platform::private_files::Unprotected;
+use crate::platform::protected::Unprotected;
 
 const HEADING: &str = "pfxvault key of machine ";
 

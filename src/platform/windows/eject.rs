@@ -13,7 +13,8 @@ use windows_sys::Win32::System::Ioctl::{
     IOCTL_STORAGE_MEDIA_REMOVAL, PREVENT_MEDIA_REMOVAL,
 };
 
-use super::volume::{ask, open_volume, share_disk, volume_device, volume_path};
+use super::device::ask;
+use super::volume::{open_volume, share_disk, volume_device, volume_path};
 use crate::platform::media::NotEjected;
 
 /// Search indexers and virus scanners let go of new files after a moment.

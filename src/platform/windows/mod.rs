@@ -14,6 +14,7 @@ mod capi;
 mod cng;
 pub mod console;
 mod descriptor;
+mod device;
 pub mod dpapi;
 mod eject;
 pub mod eventlog;
@@ -35,7 +36,7 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use crate::platform::private_files::Unprotected;
+use crate::platform::protected::Unprotected;
 
 pub use acl::{create_private, make_private, readable_by_others, shared};
 pub use console::{Utf8Output, interrupted, is_interactive, watch_interrupts};

@@ -21,9 +21,9 @@ use windows_sys::Win32::System::LibraryLoader::{
 use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
+use super::call;
 use super::memory::Local;
 use super::wide::narrow;
-use super::{acl, call};
 
 /// Largest SID with its attributes: `SECURITY_MAX_SID_SIZE` is 68 bytes, in units of eight for its
 /// alignment.
@@ -77,14 +77,6 @@ pub fn is_elevated() -> io::Result<bool> {
     Ok(elevation.TokenIsElevated != 0)
 }
 
-/// The account this process runs as, as SDDL spells it (`TokenUser`).
-///
-/// # Errors
-/// What Windows says.
-pub fn account() -> io::Result<String> {
-    acl::spelled(&account_sid()?)
-}
-
 /// The account a process runs as, with the memory its SID lies in.
 pub struct Account(Box<[u64; TOKEN_WORDS]>);
 
@@ -107,7 +99,10 @@ impl Account {
 }
 
 /// The SID of the account this process runs as, as text: `S-1-5-…`.
-fn account_sid() -> io::Result<String> {
+///
+/// # Errors
+/// What Windows says.
+pub fn account_sid() -> io::Result<String> {
     let account = Account::of_this_process()?;
     let mut text = Local(ptr::null_mut());
     // SAFETY: the SID lies in `account`, which is still there.

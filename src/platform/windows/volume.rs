@@ -1,10 +1,9 @@
 //! What a path lies on, reading past the cache, and waiting until the medium has what was written.
 
-use std::ffi::{OsStr, OsString, c_void};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
@@ -17,17 +16,17 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetDiskFreeSpaceExW, GetDriveTypeW, GetLogicalDrives, GetVolumeInformationW,
     GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
-use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{DISK_EXTENT, IOCTL_DISK_IS_WRITABLE, VOLUME_DISK_EXTENTS};
 use windows_sys::Win32::System::WindowsProgramming::{
     DRIVE_CDROM, DRIVE_FIXED, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE,
 };
 
-use super::descriptor::answer_of;
+use super::device::{answer_of, ask};
 use super::wide::{narrow, wide};
 use super::{call, folders, policy, reach};
+use crate::platform::media::blocks::read_blocks;
 use crate::platform::media::facts::{Device, Facts, ReadOnly, shares_above};
-use crate::platform::media::{read_blocks, synced};
+use crate::platform::media::synced;
 
 /// Longest path Windows knows, in UTF-16 units.
 const LONGEST_PATH: usize = 32_768;
@@ -340,32 +339,6 @@ fn disks(volume: &File) -> io::Result<Vec<DISK_EXTENT>> {
     let count = extents.first.NumberOfDiskExtents as usize;
     let all = extents.first.Extents.iter().chain(&extents.more);
     Ok(all.take(count).copied().collect())
-}
-
-/// `DeviceIoControl` with one structure in and one out; both are plain numbers.
-pub(super) fn ask<In, Out>(
-    device: &File,
-    name: &str,
-    code: u32,
-    question: &In,
-    answer: &mut Out,
-) -> io::Result<()> {
-    let mut filled = 0;
-    // SAFETY: both structures outlive the call and are as large as said; the device fills plain
-    // numbers in.
-    let told = unsafe {
-        DeviceIoControl(
-            device.as_raw_handle(),
-            code,
-            ptr::from_ref(question).cast::<c_void>(),
-            size_of::<In>() as u32,
-            ptr::from_mut(answer).cast::<c_void>(),
-            size_of::<Out>() as u32,
-            &raw mut filled,
-            ptr::null_mut(),
-        )
-    };
-    call::succeeded(told, "DeviceIoControl", name)
 }
 
 /// Reads a file of `length` bytes from the device (`FILE_FLAG_NO_BUFFERING`, "File Buffering").

@@ -1,6 +1,9 @@
 //! Host state: what this server remembers between runs. Whom it believes, its own signing key, the
 //! numbers it gave out, and the media it has seen. It holds nothing that opens the vault.
 
+pub mod counted;
+pub mod written;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,12 +13,13 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use self::counted::Described;
+pub use self::written::Written;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
-use crate::platform::private_files::Unprotected;
+use crate::platform::protected::Unprotected;
 use crate::text;
-use crate::workflow::left_out::{self, Described};
-use vault::catalog::{AboutKeyPair, Drill, Exception, Policy, SeenMedium, WithoutKey};
+use vault::catalog::{AboutKeyPair, Drill, Policy, SeenMedium};
 use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::request::Request;
 use vault::sign::SigningKey;
@@ -24,6 +28,9 @@ use vault::trust::{Statement, Trust};
 /// Generations whose key pairs are all still described in memory, for `list` and `contents` without
 /// a passphrase.
 const DESCRIBED: usize = 10;
+
+/// The form of state.json that this program writes, and the newest it reads.
+const FORMAT: u32 = 1;
 
 /// What this machine asked for, until it is enrolled.
 const REQUEST: &str = "request.txt";
@@ -76,34 +83,6 @@ struct StoredStatement {
     signature: String,
 }
 
-/// A generation this server wrote.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Written {
-    /// Its number.
-    pub number: u32,
-    /// SHA-256 of its record.
-    pub record: String,
-    /// Whether its signature was seen on a medium. What is not may count there all the same, but is
-    /// no backup yet.
-    pub committed: bool,
-    /// Whether it was sealed into a parcel: until it is committed, it is on its way to a stick.
-    #[serde(default)]
-    pub in_parcel: bool,
-    /// When.
-    pub time: jiff::Timestamp,
-    /// What a later run compares itself with: a digest of the key pairs and of who can open them.
-    pub content: String,
-    /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under
-    /// the same names.
-    pub key_pairs: Vec<AboutKeyPair>,
-    /// Key pairs recorded without their key.
-    #[serde(default)]
-    pub without_key: Vec<WithoutKey>,
-    /// Rules that were set aside for it.
-    #[serde(default)]
-    pub exceptions: Vec<Exception>,
-}
-
 impl State {
     /// Opens the state in `folder` to change it; `None` if this machine is not enrolled.
     ///
@@ -133,7 +112,7 @@ impl State {
 
     fn read(folder: &Path, lock: Option<File>) -> Result<Self> {
         let json = fs::read(folder.join("state.json")).map_err(|e| unreadable(folder, &e))?;
-        let memory: Memory = serde_json::from_slice(&json).map_err(|_| damaged(folder))?;
+        let memory = parse(folder, &json)?;
         let key = read_key(folder)?;
         let trust = memory.trust().ok_or_else(|| damaged(folder))?;
         Ok(Self {
@@ -215,7 +194,7 @@ impl State {
 
     fn new(folder: &Path, lock: File, key: SigningKey, vault: VaultId, server_name: &str) -> Self {
         let memory = Memory {
-            format: 1,
+            format: FORMAT,
             vault: vault.to_string(),
             server_name: server_name.to_owned(),
             statements: Vec::new(),
@@ -415,6 +394,12 @@ impl State {
             .filter(|medium| medium.retired.is_none())
     }
 
+    /// Whether a medium is known to hold this server's generation of that number, or a newer one.
+    pub fn is_on(&self, medium: &SeenMedium, number: u32) -> bool {
+        let newest = medium.newest.get(&self.server().to_string());
+        newest.is_some_and(|newest| *newest >= number)
+    }
+
     /// When something is due.
     pub fn policy(&self) -> Policy {
         self.memory.policy
@@ -425,16 +410,37 @@ impl State {
         self.memory.policy = policy;
     }
 
-    /// What the next medium is called unless the user says otherwise: A, B, C and so on.
+    /// What the next medium is called unless the user says otherwise: the first of A, B, C and so on
+    /// that no medium ever seen is called.
     pub fn next_label(&self) -> String {
-        let letter = u8::try_from(self.memory.media.len())
-            .ok()
-            .filter(|count| *count < 26)
-            .map(|count| b'A' + count);
-        letter.map_or_else(
-            || (self.memory.media.len() + 1).to_string(),
-            |letter| char::from(letter).to_string(),
-        )
+        let letters = (b'A'..=b'Z').map(|letter| char::from(letter).to_string());
+        let labels = letters.chain((27_u32..).map(|number| number.to_string()));
+        let mut free = labels.filter(|label| !self.is_taken(label));
+        free.next().unwrap_or_default()
+    }
+
+    /// Refuses a label that a medium in use has: who asks for it means one of the two.
+    ///
+    /// # Errors
+    /// A usage error that names the label and a free one.
+    pub fn refuse_taken_label(&self, label: &str) -> Result<()> {
+        let is_it = |seen: &SeenMedium| is_same_label(&seen.label, label);
+        if !self.media_in_use().any(is_it) {
+            return Ok(());
+        }
+        let free = self.next_label();
+        Err(Error::usage(text!(
+            "error-label-taken",
+            label = label,
+            free = free
+        )))
+    }
+
+    fn is_taken(&self, label: &str) -> bool {
+        self.memory
+            .media
+            .values()
+            .any(|seen| is_same_label(&seen.label, label))
     }
 
     /// Every server's newest generation that was ever seen on any medium, and this server's own.
@@ -518,7 +524,7 @@ impl Memory {
             .generations
             .last()
             .map_or(jiff::Timestamp::MIN, |last| last.time);
-        let missing = left_out::missing(newest, others, now);
+        let missing = counted::missing(newest, others, now);
         let missing: Vec<_> = missing.into_iter().flatten().cloned().collect();
         let bears_on = |about: &AboutKeyPair, lost: &AboutKeyPair| {
             lost.certificate_sha256 == about.certificate_sha256
@@ -554,6 +560,25 @@ impl StoredStatement {
             signature: text(&statement.signature),
         }
     }
+}
+
+/// Reads the memory. What a newer pfxvault wrote is refused: this one would cut it down to what it
+/// knows with the next change.
+fn parse(folder: &Path, json: &[u8]) -> Result<Memory> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let version: Version = serde_json::from_slice(json).map_err(|_| damaged(folder))?;
+    if version.format > FORMAT {
+        return Err(Error::failed(text!("error-state-newer", folder = folder)));
+    }
+    serde_json::from_slice(json).map_err(|_| damaged(folder))
+}
+
+/// Labels are what people write on a stick: case is not told apart.
+fn is_same_label(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 /// Where host state lies unless `--state` names another place.
@@ -698,5 +723,51 @@ mod tests {
         );
         assert_eq!(state.acknowledged(&one, one.not_after()), None);
         assert_eq!(state.acknowledged(&other, last_moment), None);
+    }
+
+    #[test]
+    fn a_memory_of_a_newer_version_is_refused_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("state");
+        let vault = VaultId::of(&SigningKey::generate().unwrap().public());
+        State::create(&folder, vault, "WEB01")
+            .unwrap()
+            .save()
+            .unwrap();
+        let file = folder.join("state.json");
+        let newer =
+            fs::read_to_string(&file)
+                .unwrap()
+                .replacen("\"format\": 1", "\"format\": 2", 1);
+        fs::write(&file, &newer).unwrap();
+        for opened in [State::open(&folder), State::look(&folder)] {
+            assert_eq!(opened.err().unwrap().text.id, "error-state-newer");
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), newer);
+    }
+
+    #[test]
+    fn no_two_media_get_one_label() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = VaultId::of(&SigningKey::generate().unwrap().public());
+        let mut state = State::create(&folder.path().join("state"), vault, "WEB01").unwrap();
+        state.medium("1").label = "B".into();
+        assert_eq!(state.next_label(), "A");
+        state.medium("2").label = "a".into();
+        assert_eq!(state.next_label(), "C");
+        assert_eq!(
+            state.refuse_taken_label("b").unwrap_err().text.id,
+            "error-label-taken"
+        );
+        state.medium("1").retired = Some(vault::catalog::Retired {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            lost: true,
+        });
+        state.refuse_taken_label("b").unwrap();
+        assert_eq!(
+            state.next_label(),
+            "C",
+            "what was on the lost stick must not be taken for the new one"
+        );
     }
 }

@@ -1,0 +1,32 @@
+//! What this server remembers of the generations that it wrote.
+
+use serde::{Deserialize, Serialize};
+use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
+
+/// A generation this server wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Written {
+    /// Its number.
+    pub number: u32,
+    /// SHA-256 of its record.
+    pub record: String,
+    /// Whether its signature was seen on a medium. What is not may count there all the same, but is
+    /// no backup yet.
+    pub committed: bool,
+    /// Whether it was sealed into a parcel: until it is committed, it is on its way to a stick.
+    #[serde(default)]
+    pub in_parcel: bool,
+    /// When.
+    pub time: jiff::Timestamp,
+    /// What a later run compares itself with: a digest of the key pairs and of who can open them.
+    pub content: String,
+    /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under
+    /// the same names.
+    pub key_pairs: Vec<AboutKeyPair>,
+    /// Key pairs recorded without their key.
+    #[serde(default)]
+    pub without_key: Vec<WithoutKey>,
+    /// Rules that were set aside for it.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
+}
