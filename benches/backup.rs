@@ -6,12 +6,12 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pfx::Profile;
-use pfxvault::commands::create;
 use pfxvault::keypair::throwaway::{Authority, Kind};
 use pfxvault::keystore::{Held, Holdings};
 use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
 use pfxvault::workflow::backup::{self, Request};
+use pfxvault::workflow::create::create_vault;
 use pfxvault::workflow::drill;
 use pfxvault::workflow::unlock::{self, Wanted};
 use secret::Passphrase;
@@ -69,7 +69,7 @@ fn whole_server(criterion: &mut Criterion) {
     let recovery = RecoveryKey::generate();
     let media = [medium(&folder.path().join("stick"))];
     let passphrase = Passphrase::new("bench".into());
-    let mut state = create::found(
+    let mut state = create_vault(
         &folder.path().join("state"),
         &media[0],
         &passphrase,

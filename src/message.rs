@@ -115,3 +115,31 @@ pub fn os_reason(error: &io::Error) -> Text {
         }
     }
 }
+
+/// A day, as people read it: `2026-11-28`.
+pub fn day(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+/// A number of bytes for people: `640 kB`, `12.3 MB`, `14.2 GB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+    }
+}
+
+/// A thumbprint short enough for a table: `3F2A…91`.
+pub fn short(thumbprint: &str) -> String {
+    format!(
+        "{}…{}",
+        thumbprint.get(..4).unwrap_or(thumbprint),
+        thumbprint.get(38..).unwrap_or_default()
+    )
+}
+
+/// A moment, as people read it: `2026-11-28 09:30 UTC`.
+pub fn moment(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

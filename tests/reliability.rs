@@ -8,11 +8,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
 use pfx::Profile;
-use pfxvault::commands::create;
 use pfxvault::keypair::throwaway::{Authority, Kind};
 use pfxvault::keystore::{Held, Holdings};
 use pfxvault::state::State;
 use pfxvault::workflow::backup::{self, Done, Request};
+use pfxvault::workflow::create::create_vault;
 use secret::Passphrase;
 use vault::id::Number;
 use vault::identity::RecoveryKey;
@@ -279,7 +279,7 @@ impl Bench {
         let passphrase = Passphrase::new("test".into());
         let key = RecoveryKey::generate();
         let media = medium(&disk);
-        let state = create::found(
+        let state = create_vault(
             &folder.path().join("state"),
             &media[0],
             &passphrase,

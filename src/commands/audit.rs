@@ -6,25 +6,23 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::cli::Audit;
-use crate::commands::contents::left_out_document;
-use crate::commands::list::last_backup;
-use crate::commands::status::is_closed;
-use crate::commands::{Run, day, short};
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
-use crate::message::Text;
+use crate::message::{Text, day, moment, short, size};
 use crate::platform::media::{self, Device, Facts};
 use crate::platform::private_files;
 use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, Found, Known, Owner, Protection};
-use crate::session::here;
+use crate::session::findings::left_out_document;
+use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, Here, Judged, Level, Seen};
 use crate::workflow::finding::Finding;
 use crate::workflow::left_out::{self, LeftOut};
+use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
 use vault::catalog::{Exception, Retired};
 use vault::id::{Number, ServerId};
@@ -44,19 +42,19 @@ struct Report<'a> {
 }
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
-    let known = run.memory();
+pub fn run(session: &Session<'_>, args: &Audit) -> Result<Exit> {
+    let known = session.memory();
     let state = known.state.as_ref();
-    let media = run.vault_media(&args.media)?;
-    let check = check(run, &media, state, known.unasked.clone())?;
+    let media = session.vault_media(&args.media)?;
+    let check = check(session, &media, state, known.unasked.clone())?;
     let here: Vec<Here> = media.iter().map(look).collect();
-    let unsaved = unsaved(run, state);
+    let unsaved = unsaved(session, state);
     let remaining = remaining(state, &media);
     let served = here::folders_served();
     let scan = (!args.scan.is_empty())
-        .then(|| scanned(run, &args.scan, &served, state))
+        .then(|| scanned(session, &args.scan, &served, state))
         .transpose()?;
-    let exceptions = exceptions(run, state);
+    let exceptions = exceptions(session, state);
     let seen = Seen {
         state,
         here: &here,
@@ -66,30 +64,30 @@ pub fn run(run: &Run<'_>, args: &Audit) -> Result<Exit> {
         remaining: &remaining,
         exceptions: &exceptions,
         served: &served,
-        now: run.now,
+        now: session.now,
     };
     let judged = audit::run(&seen);
     let servers = servers(&media, &seen)?;
     let report = Report {
         seen: &seen,
         judged: &judged,
-        servers_table: servers_table(run, &servers),
+        servers_table: servers_table(session, &servers),
         servers: &servers,
-        media: media_table(run, &seen),
-        strays: strays(run, &seen),
+        media: media_table(session, &seen),
+        strays: strays(session, &seen),
     };
     let exit = audit::exit(&judged);
     if let Some(path) = &args.html {
-        write_page(run, &report, path)?;
+        write_page(session, &report, path)?;
     }
-    show(run, &report, exit);
-    run.console.document(exit, document(run, &report));
+    show(session, &report, exit);
+    session.console.document(exit, document(session, &report));
     Ok(exit)
 }
 
 /// A check of the media, if there are any; a state that could not be read is a finding of its own.
 fn check(
-    run: &Run<'_>,
+    session: &Session<'_>,
     media: &[Medium],
     state: Option<&State>,
     unread: Option<Text>,
@@ -97,7 +95,7 @@ fn check(
     if media.is_empty() {
         return unread.map_or(Ok(None), |text| Err(Error::failed(text)));
     }
-    let mut report = verify::run(media, state, None, run.now)?;
+    let mut report = verify::run(media, state, None, session.now)?;
     report.findings.extend(unread.map(|text| Finding {
         id: "state-unread",
         level: crate::workflow::finding::Level::Attention,
@@ -117,8 +115,8 @@ fn look(medium: &Medium) -> Here {
 
 /// Certificates in this server's stores that no backup has, and of which nobody said that there can
 /// be none; `None` where there are no stores.
-fn unsaved(run: &Run<'_>, state: Option<&State>) -> Option<Vec<String>> {
-    let named = run
+fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<String>> {
+    let named = session
         .exceptions
         .iter()
         .filter_map(|exception| key_pair_without_key(&exception.rule));
@@ -128,7 +126,7 @@ fn unsaved(run: &Run<'_>, state: Option<&State>) -> Option<Vec<String>> {
         let parsed = Certificate::parse(one.der.clone()).ok();
         let known = state
             .zip(parsed)
-            .is_some_and(|(state, parsed)| state.acknowledged(&parsed, run.now).is_some());
+            .is_some_and(|(state, parsed)| state.acknowledged(&parsed, session.now).is_some());
         known || (!named.is_empty() && one.is_wanted(&named))
     };
     let stored = stored()?.into_iter().map(|one| one.certificate);
@@ -166,7 +164,7 @@ fn stored() -> Option<Vec<iis::Seen>> {
 }
 
 fn scanned(
-    run: &Run<'_>,
+    session: &Session<'_>,
     names: &[String],
     served: &[PathBuf],
     state: Option<&State>,
@@ -184,12 +182,12 @@ fn scanned(
         .filter_map(|one| Certificate::parse(one.certificate.der).ok())
         .for_each(|one| known.add_certificate(&one));
     Ok(scan::run(&paths, &known, served, &|text| {
-        run.console.progress(&text)
+        session.console.progress(&text)
     }))
 }
 
 /// Those of the newest backup, keys that are known to have no backup, and those of this run.
-fn exceptions(run: &Run<'_>, state: Option<&State>) -> Vec<Exception> {
+fn exceptions(session: &Session<'_>, state: Option<&State>) -> Vec<Exception> {
     let newest = state.and_then(|state| state.generations().next());
     // What is said about a key ends with its certificate, whatever the backup says.
     let recorded = newest.iter().flat_map(|newest| &newest.exceptions);
@@ -198,13 +196,16 @@ fn exceptions(run: &Run<'_>, state: Option<&State>) -> Vec<Exception> {
         .cloned();
     let known = state
         .into_iter()
-        .flat_map(|state| state.all_acknowledged(run.now))
+        .flat_map(|state| state.all_acknowledged(session.now))
         .map(|known| Exception {
             rule: rules::rule_without_key(&known.name),
             reason: known.reason.clone(),
         });
     let mut all: Vec<Exception> = Vec::new();
-    for exception in recorded.chain(known).chain(run.exceptions.iter().cloned()) {
+    for exception in recorded
+        .chain(known)
+        .chain(session.exceptions.iter().cloned())
+    {
         if !all.contains(&exception) {
             all.push(exception);
         }
@@ -312,8 +313,8 @@ impl Newest {
         }
     }
 
-    fn cells(&self, run: &Run<'_>) -> Vec<String> {
-        let none = || run.console.words(&text!("cell-none"));
+    fn cells(&self, session: &Session<'_>) -> Vec<String> {
+        let none = || session.console.words(&text!("cell-none"));
         let due = || self.due.map_or_else(none, |due| due.to_string());
         let id = self.server.to_string();
         vec![
@@ -323,7 +324,7 @@ impl Newest {
             self.number.map_or_else(none, |number| number.to_string()),
             self.time.map_or_else(none, day),
             if self.retired {
-                run.console.words(&text!("cell-retired"))
+                session.console.words(&text!("cell-retired"))
             } else {
                 due()
             },
@@ -345,8 +346,8 @@ impl Newest {
     }
 }
 
-fn servers_table(run: &Run<'_>, servers: &[Newest]) -> Table {
-    let words = |text: Text| run.console.words(&text);
+fn servers_table(session: &Session<'_>, servers: &[Newest]) -> Table {
+    let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-server")),
         words(text!("column-newest")),
@@ -356,13 +357,13 @@ fn servers_table(run: &Run<'_>, servers: &[Newest]) -> Table {
     ]);
     servers
         .iter()
-        .for_each(|server| table.row(server.cells(run)));
+        .for_each(|server| table.row(server.cells(session)));
     table
 }
 
 /// Every medium that this server knows, and those that are here.
-fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
-    let words = |text: Text| run.console.words(&text);
+fn media_table(session: &Session<'_>, seen: &Seen<'_>) -> Table {
+    let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-label")),
         words(text!("column-newest")),
@@ -377,9 +378,10 @@ fn media_table(run: &Run<'_>, seen: &Seen<'_>) -> Table {
             .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == id))
     };
     let place = |here: &Here| {
-        here.facts
-            .as_ref()
-            .map_or_else(|| here.name.clone(), |facts| place(run, &here.name, facts))
+        here.facts.as_ref().map_or_else(
+            || here.name.clone(),
+            |facts| place(session, &here.name, facts),
+        )
     };
     for (id, medium) in seen.state.iter().flat_map(|state| state.media()) {
         let own = seen
@@ -431,7 +433,7 @@ fn retired(retired: Retired) -> Text {
 }
 
 /// Where a medium is, in one cell.
-fn place(run: &Run<'_>, name: &str, facts: &Facts) -> String {
+fn place(session: &Session<'_>, name: &str, facts: &Facts) -> String {
     let device = match facts.device {
         Device::Removable => text!("device-removable"),
         Device::Network => text!("device-network"),
@@ -441,22 +443,23 @@ fn place(run: &Run<'_>, name: &str, facts: &Facts) -> String {
     };
     let mut parts = vec![
         name.to_owned(),
-        run.console.words(&device),
+        session.console.words(&device),
         facts.file_system.clone(),
     ];
     parts.extend(facts.free.map(|free| {
-        run.console
-            .words(&text!("cell-free", size = super::size(free)))
+        session
+            .console
+            .words(&text!("cell-free", size = size(free)))
     }));
     parts.extend(facts.encryption.clone());
     if facts.read_only.is_some() {
-        parts.push(run.console.words(&text!("cell-read-only")));
+        parts.push(session.console.words(&text!("cell-read-only")));
     }
     parts.join(", ")
 }
 
-fn strays(run: &Run<'_>, seen: &Seen<'_>) -> Table {
-    let words = |text: Text| run.console.words(&text);
+fn strays(session: &Session<'_>, seen: &Seen<'_>) -> Table {
+    let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-file")),
         words(text!("column-form")),
@@ -528,11 +531,11 @@ fn verdict(exit: Exit) -> Text {
     }
 }
 
-fn show(run: &Run<'_>, report: &Report<'_>, exit: Exit) {
-    run.console.say(&verdict(exit));
+fn show(session: &Session<'_>, report: &Report<'_>, exit: Exit) {
+    session.console.say(&verdict(exit));
     for judged in report.judged {
         let (level, rule) = (level_name(judged.verdict()), rule_name(judged.rule));
-        run.console.say(&text!(
+        session.console.say(&text!(
             "audit-rule",
             level = level,
             rule = rule,
@@ -545,9 +548,9 @@ fn show(run: &Run<'_>, report: &Report<'_>, exit: Exit) {
                 evidence = text.clone()
             );
             if *level >= Level::Attention {
-                run.console.say(&line)
+                session.console.say(&line)
             } else {
-                run.console.mention(&line)
+                session.console.mention(&line)
             }
         }
     }
@@ -555,12 +558,12 @@ fn show(run: &Run<'_>, report: &Report<'_>, exit: Exit) {
         .into_iter()
         .filter(|table| !table.is_empty())
     {
-        run.console.table(table);
+        session.console.table(table);
     }
 }
 
-fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
-    let words = |text: Text| run.console.words(&text);
+fn write_page(session: &Session<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
+    let words = |text: Text| session.console.words(&text);
     let server = report
         .seen
         .state
@@ -573,7 +576,7 @@ fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
         || words(text!("cell-none")),
         |state| state.vault().to_string(),
     );
-    let time = run.now.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let time = moment(session.now);
     page.facts(&words(text!(
         "page-made",
         time = time,
@@ -591,8 +594,8 @@ fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
         let line = |(level, text): &(Level, Text)| {
             (
                 level.id(),
-                run.console.words(&level_name(*level)),
-                run.console.words(text),
+                session.console.words(&level_name(*level)),
+                session.console.words(text),
             )
         };
         page.marked(&judged.evidence.iter().map(line).collect::<Vec<_>>());
@@ -612,8 +615,8 @@ fn write_page(run: &Run<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
         .map_err(|e| Error::failed(text!("error-page", path = path, reason = &e)))
 }
 
-fn document(run: &Run<'_>, report: &Report<'_>) -> Value {
-    let words = |text: &Text| run.console.words(text);
+fn document(session: &Session<'_>, report: &Report<'_>) -> Value {
+    let words = |text: &Text| session.console.words(text);
     let rules: Vec<_> = report
         .judged
         .iter()

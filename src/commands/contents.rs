@@ -4,31 +4,31 @@
 use serde_json::{Value, json};
 
 use crate::cli::{Contents, Which};
-use crate::commands::{Run, day, short, standing};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
-use crate::keypair;
 use crate::keypair::Remaining;
-use crate::message::Text;
+use crate::message::{Text, day, short};
+use crate::session::findings::left_out_document;
+use crate::session::selection::{age_in_days, choose, is_called, is_wanted};
+use crate::session::{Session, standing};
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::left_out::{self, LeftOut};
 use crate::workflow::unlock::{self, OpenGeneration, Opened, Wanted};
-use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, WithoutKey};
-use vault::id::ServerId;
+use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
 use vault::medium::Medium;
 use vault::record::{Record, key_pair_file};
 use vault::survey::Survey;
 use vault::volume::Reading;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
-    let media = run.vault_media_or_inserted(&args.from)?;
-    let known = run.memory();
-    if let Some(exit) = run_from_memory(run, &media, args, known.state.as_ref())? {
+pub fn run(session: &Session<'_>, args: &Contents) -> Result<Exit> {
+    let media = session.vault_media_or_inserted(&args.from)?;
+    let known = session.memory();
+    if let Some(exit) = run_from_memory(session, &media, args, known.state.as_ref())? {
         return Ok(exit);
     }
-    let opened = run.open(&media, &known)?;
+    let opened = session.open(&media, &known)?;
     let (generations, lost) = find(&opened, args)?;
     let shown: Vec<_> = generations
         .iter()
@@ -36,12 +36,12 @@ pub fn run(run: &Run<'_>, args: &Contents) -> Result<Exit> {
         .collect();
     let mut exit = exit_of(&shown);
     for error in &lost {
-        run.console.warn(&error.text);
+        session.console.warn(&error.text);
         exit = Exit::Damaged;
     }
-    show(run, &shown, &args.names, opened.vault().as_str(), exit);
+    show(session, &shown, &args.names, opened.vault().as_str(), exit);
     if args.reveal_password {
-        reveal_passwords(run, &generations, &args.names)?;
+        reveal_passwords(session, &generations, &args.names)?;
     }
     Ok(exit)
 }
@@ -70,16 +70,16 @@ fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Ve
 
 /// The generation that is asked for, if this server wrote it and still knows what is in it.
 fn run_from_memory(
-    run: &Run<'_>,
+    session: &Session<'_>,
     media: &[Medium],
     args: &Contents,
     state: Option<&State>,
 ) -> Result<Option<Exit>> {
-    let Some(state) = state.filter(|_| !run.secret_is_given() && !args.reveal_password) else {
+    let Some(state) = state.filter(|_| !session.secret_is_given() && !args.reveal_password) else {
         return Ok(None);
     };
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    let shown = Shown::from_memory(state, &survey, &args.which, &args.names, run.now)?;
+    let shown = Shown::from_memory(state, &survey, &args.which, &args.names, session.now)?;
     // A name that is not in it may be in an older one, which only the passphrase can tell.
     let knows = |shown: &Shown<'_>, name: &String| {
         shown
@@ -92,7 +92,7 @@ fn run_from_memory(
     };
     let shown = [shown];
     let exit = exit_of(&shown);
-    show(run, &shown, &args.names, state.vault().as_str(), exit);
+    show(session, &shown, &args.names, state.vault().as_str(), exit);
     Ok(Some(exit))
 }
 
@@ -184,12 +184,12 @@ impl<'a> Shown<'a> {
         }))
     }
 
-    fn document(&self, run: &Run<'_>, names: &[String]) -> Value {
+    fn document(&self, session: &Session<'_>, names: &[String]) -> Value {
         let wanted = self
             .key_pairs
             .iter()
             .filter(|(about, _)| is_called(about, names));
-        let key_pair = |(about, file): &(&AboutKeyPair, String)| json!({ "file": file, "about": about, "standing": standing::id(remaining(run, about)) });
+        let key_pair = |(about, file): &(&AboutKeyPair, String)| json!({ "file": file, "about": about, "standing": standing::id(remaining(session, about)) });
         json!({
             "server": self.record.server.to_string(),
             "server_name": self.server_name,
@@ -197,7 +197,7 @@ impl<'a> Shown<'a> {
             "time": self.record.time.to_string(),
             "due": self.record.due.to_string(),
             "older": self.older,
-            "doubts": self.doubts.iter().map(|doubt| run.console.words(doubt)).collect::<Vec<_>>(),
+            "doubts": self.doubts.iter().map(|doubt| session.console.words(doubt)).collect::<Vec<_>>(),
             "key_pairs": wanted.map(key_pair).collect::<Vec<_>>(),
             "left_out": left_out_document(&self.left_out),
             "without_key": self.without_key,
@@ -224,49 +224,54 @@ fn exit_of(shown: &[Shown<'_>]) -> Exit {
     }
 }
 
-fn show(run: &Run<'_>, shown: &[Shown<'_>], names: &[String], vault: &str, exit: Exit) {
-    shown.iter().for_each(|shown| show_one(run, shown, names));
+fn show(session: &Session<'_>, shown: &[Shown<'_>], names: &[String], vault: &str, exit: Exit) {
+    shown
+        .iter()
+        .for_each(|shown| show_one(session, shown, names));
     let generations: Vec<_> = shown
         .iter()
-        .map(|shown| shown.document(run, names))
+        .map(|shown| shown.document(session, names))
         .collect();
-    run.console
+    session
+        .console
         .document(exit, json!({ "vault": vault, "generations": generations }));
 }
 
-fn show_one(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) {
+fn show_one(session: &Session<'_>, shown: &Shown<'_>, names: &[String]) {
     let record = shown.record;
-    run.console.say(&text!(
+    session.console.say(&text!(
         "contents-headline",
         server = shown.server_name,
         id = record.server.to_string(),
         number = record.number.get(),
         day = day(record.time),
-        age = age_in_days(run, record.time),
+        age = age_in_days(session, record.time),
         count = shown.key_pairs.len(),
         left_out = left_out::count(&shown.left_out),
     ));
     if !shown.older.is_empty() {
-        run.console
+        session
+            .console
             .mention(&text!("contents-older", numbers = shown.older.join(", ")));
     }
     shown
         .doubts
         .iter()
-        .for_each(|doubt| run.console.warn(doubt));
-    run.console.table(&table(run, shown, names));
+        .for_each(|doubt| session.console.warn(doubt));
+    session.console.table(&table(session, shown, names));
     shown
         .left_out
         .iter()
-        .for_each(|left_out| run.console.warn(&left_out.text()));
+        .for_each(|left_out| session.console.warn(&left_out.text()));
     for without in shown.without_key {
-        run.console
+        session
+            .console
             .warn(&text!("contents-without-key", name = without.name.as_str()));
     }
 }
 
-fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
-    let words = |text| run.console.words(&text);
+fn table(session: &Session<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
+    let words = |text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-names")),
         words(text!("column-friendly-name")),
@@ -284,7 +289,7 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
             about.display_name().to_owned(),
             about.friendly_name.clone().unwrap_or_default(),
             short(&about.thumbprint),
-            ends(run, about),
+            ends(session, about),
             about.key_type.clone(),
             file.clone(),
         ]);
@@ -293,188 +298,42 @@ fn table(run: &Run<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
 }
 
 /// The end of a certificate, marked where it is not valid today.
-fn ends(run: &Run<'_>, about: &AboutKeyPair) -> String {
+fn ends(session: &Session<'_>, about: &AboutKeyPair) -> String {
     let until = day(about.not_after);
-    match remaining(run, about) {
-        Remaining::Over => run.console.words(&text!("cell-expired", day = until)),
-        Remaining::NotYet => run.console.words(&text!("cell-not-yet-valid", day = until)),
+    match remaining(session, about) {
+        Remaining::Over => session.console.words(&text!("cell-expired", day = until)),
+        Remaining::NotYet => session
+            .console
+            .words(&text!("cell-not-yet-valid", day = until)),
         Remaining::Days(_) | Remaining::Long => until,
     }
 }
 
-fn remaining(run: &Run<'_>, about: &AboutKeyPair) -> Remaining {
+fn remaining(session: &Session<'_>, about: &AboutKeyPair) -> Remaining {
     match about.not_before {
-        Some(begin) if run.now < begin => Remaining::NotYet,
-        _ => Remaining::until(about.not_after, run.now),
+        Some(begin) if session.now < begin => Remaining::NotYet,
+        _ => Remaining::until(about.not_after, session.now),
     }
 }
 
-fn reveal_passwords(run: &Run<'_>, generations: &[OpenGeneration], names: &[String]) -> Result<()> {
+fn reveal_passwords(
+    session: &Session<'_>,
+    generations: &[OpenGeneration],
+    names: &[String],
+) -> Result<()> {
     for entry in generations
         .iter()
         .flat_map(|from| &from.catalog.key_pairs)
         .filter(|entry| is_wanted(entry, names))
     {
         let (name, password) = (entry.about.display_name(), entry.pfx_password.expose());
-        run.console.show_privately(&[
-            &run.console.words(&text!("contents-password", name = name)),
+        session.console.show_privately(&[
+            &session
+                .console
+                .words(&text!("contents-password", name = name)),
             " ",
             password,
         ])?;
     }
     Ok(())
-}
-
-/// Whether any of `names` means this key pair; no names mean all.
-fn is_called(about: &AboutKeyPair, names: &[String]) -> bool {
-    let labels = || {
-        about
-            .names
-            .iter()
-            .chain(&about.friendly_name)
-            .chain(&about.file_names)
-            .map(String::as_str)
-    };
-    names.is_empty()
-        || names
-            .iter()
-            .any(|name| keypair::is_called(name, &about.thumbprint, labels()))
-}
-
-/// As [`is_called`], for an entry of a catalog.
-pub fn is_wanted(entry: &CatalogEntry, names: &[String]) -> bool {
-    is_called(&entry.about, names)
-}
-
-/// The generation that `--server` and `--generation` mean, the newest that holds all of `names`;
-/// with several servers and no choice, they are listed.
-pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<OpenGeneration> {
-    let wanted = which
-        .generation
-        .as_deref()
-        .map_or(Ok(Wanted::Newest), Wanted::parse)?;
-    let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
-    let server = match (which.server.as_deref(), servers.as_slice()) {
-        (_, []) => return Err(opened.nothing_here()),
-        (Some(name), _) if is_not_admitted(opened, name) => return Err(opened.nothing_here()),
-        (None, [only]) => *only,
-        (None, several) => return Err(several_servers(opened, several)),
-        (Some(name), several) => find_server(opened, several, name)?,
-    };
-    let with = |names: &[String]| {
-        opened.find(server, &wanted, &|catalog: &Catalog| {
-            holds_all(catalog, names)
-        })
-    };
-    match with(names) {
-        Ok(mut from) => {
-            from.left_out =
-                left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
-            let is_alone = matches!(wanted, Wanted::Number(..));
-            return Ok(if is_alone {
-                from
-            } else {
-                warn_of_selection(from, names)
-            });
-        }
-        Err(error) if with(&[]).is_err() => return Err(error),
-        Err(_) => {}
-    }
-    // There are generations, so it is the names that are wrong.
-    let unknown = names
-        .iter()
-        .find(|name| with(std::slice::from_ref(name)).is_err());
-    Err(Error::usage(match unknown {
-        Some(name) => text!("error-unknown-name", name = name),
-        None => text!("error-names-apart", names = names.join(", ")),
-    }))
-}
-
-/// Whether a server is named, by its id, of which folders lie here and which no statement admits.
-fn is_not_admitted(opened: &Opened<'_>, name: &str) -> bool {
-    let server = ServerId::parse(&name.to_ascii_uppercase());
-    opened
-        .survey
-        .not_admitted()
-        .iter()
-        .any(|(of, _)| Some(*of) == server)
-}
-
-/// A generation that was made of some key pairs only is not all there is to restore.
-fn warn_of_selection(mut from: OpenGeneration, names: &[String]) -> OpenGeneration {
-    let selected = &from.catalog.selected;
-    if names.is_empty() && !selected.is_empty() {
-        let number = from.generation.record.number.get();
-        from.doubts.push(text!(
-            "doubt-selected",
-            number = number,
-            names = selected.join(", ")
-        ));
-    }
-    from
-}
-
-fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
-    let holds = |name: &String| {
-        catalog
-            .key_pairs
-            .iter()
-            .any(|entry| is_wanted(entry, std::slice::from_ref(name)))
-    };
-    names.iter().all(holds)
-}
-
-/// One of `servers` by its id or its name in the newest catalog that opens.
-pub fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Result<ServerId> {
-    let is_named = |server: &&ServerId| {
-        let catalog = opened
-            .find(**server, &Wanted::Newest, &|_| true)
-            .map(|from| from.catalog.server_name);
-        server.to_string().eq_ignore_ascii_case(name)
-            || catalog.is_ok_and(|known| known.eq_ignore_ascii_case(name))
-    };
-    let mut named = servers.iter().filter(is_named);
-    match (named.next(), named.next()) {
-        (Some(server), None) => Ok(*server),
-        _ => Err(several_servers(opened, servers)),
-    }
-}
-
-fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
-    let line = |server: &ServerId| match opened.find(*server, &Wanted::Newest, &|_| true) {
-        Ok(OpenGeneration {
-            generation,
-            catalog,
-            ..
-        }) => {
-            format!(
-                "{server}  {}  {}  {}",
-                catalog.server_name,
-                generation.record.number,
-                day(generation.record.time)
-            )
-        }
-        Err(_) => server.to_string(),
-    };
-    let lines: Vec<_> = servers.iter().map(line).collect();
-    Error::usage(text!("error-which-server", servers = lines))
-}
-
-/// What is left out, for programs.
-pub fn left_out_document(left_out: &[LeftOut]) -> Value {
-    let one = |number: u32, about: &AboutKeyPair| {
-        json!({
-            "names": about.names, "thumbprint": about.thumbprint, "generation": number,
-            "not_after": about.not_after.to_string(),
-        })
-    };
-    left_out
-        .iter()
-        .flat_map(|held| held.key_pairs.iter().map(|about| one(held.number, about)))
-        .collect()
-}
-
-/// How many days ago something was.
-pub fn age_in_days(run: &Run<'_>, time: jiff::Timestamp) -> u64 {
-    u64::try_from((run.now.as_second() - time.as_second()) / 86_400).unwrap_or(0)
 }

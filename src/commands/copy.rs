@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::cli::Copy;
-use crate::commands::Run;
 use crate::error::{Exit, Result};
 use crate::platform::media;
+use crate::session::Session;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::workflow::copy::{self, Copied};
@@ -18,10 +18,10 @@ use vault::survey::Survey;
 use vault::volume::Reading;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
-    let mut media = run.vault_media(&args.from)?;
-    let target = run.medium_to_write(&args.to)?;
-    let state = run.memory().state;
+pub fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
+    let mut media = session.vault_media(&args.from)?;
+    let target = session.medium_to_write(&args.to)?;
+    let state = session.memory().state;
     // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources
     // must agree.
     let vault = verify::owner_of(&media, state.as_ref())?;
@@ -37,7 +37,7 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
         refuse_another_vault(&survey)?;
     }
     let news = news(state.as_ref(), &survey, there);
-    run.show_findings(&news);
+    session.show_findings(&news);
     if !there {
         let name = state
             .as_ref()
@@ -50,16 +50,17 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
         &media,
         &vault,
         state.as_ref().map(|state| &state.trust),
-        &|text| run.console.progress(&text),
+        &|text| session.console.progress(&text),
     )?;
-    run.console.say(&text!(
+    session.console.say(&text!(
         "copy-done",
         added = copied.added.len(),
         kept = copied.kept,
         medium = name
     ));
     for generation in &copied.skipped {
-        run.console
+        session
+            .console
             .warn(&text!("copy-skipped", generation = generation));
     }
     let forks: Vec<Finding> = copied
@@ -67,16 +68,18 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
         .iter()
         .map(|(server, number)| history::fork(*server, *number))
         .collect();
-    run.show_findings(&forks);
+    session.show_findings(&forks);
     for (medium, path) in &copied.refused {
-        run.console.warn(&text!(
+        session.console.warn(&text!(
             "copy-refused",
             medium = medium.as_str(),
             path = path.as_str()
         ));
     }
     if let [.., target] = media.as_slice() {
-        run.note(&vault, |state| remember(state, target, &copied, run.now));
+        session.note(&vault, |state| {
+            remember(state, target, &copied, session.now)
+        });
     }
     let exit = match () {
         () if !copied.refused.is_empty() => Exit::Forged,
@@ -90,14 +93,15 @@ pub fn run(run: &Run<'_>, args: &Copy) -> Result<Exit> {
         }
         () => Exit::Done,
     };
-    let (exit, ejected) = run.take_out(std::slice::from_ref(&args.to), args.afterwards, true, exit);
+    let (exit, ejected) =
+        session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
     let refused: Vec<_> = copied
         .refused
         .iter()
         .map(|(medium, path)| json!({ "medium": medium, "path": path }))
         .collect();
-    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": run.listed(&[news, forks].concat()), "ejected": ejected });
-    run.console.document(exit, document);
+    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": session.listed(&[news, forks].concat()), "ejected": ejected });
+    session.console.document(exit, document);
     Ok(exit)
 }
 

@@ -5,21 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::commands::{Run, create};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::throwaway::{Authority, Kind};
 use crate::keystore::{self, Destination, Holdings, Placed, Source, Writing};
 use crate::message::Text;
 use crate::platform::media::FolderVolume;
+use crate::session::Session;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::workflow::backup::{self, Request};
+use crate::workflow::create::create_vault;
 use crate::workflow::drill;
 use crate::workflow::unlock::{self, Opened, Wanted};
 use crate::workflow::verify::{self, Report};
 use pfx::Profile;
-use secret::words;
-use secret::{Passphrase, Password};
+use secret::{Passphrase, Password, words};
 use vault::generation::{Draft, Place};
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
@@ -36,7 +36,7 @@ const KEY_PAIRS: [(&[&str], Kind); 5] = [
 ];
 
 /// Runs the command.
-pub fn run(run: &Run<'_>) -> Result<Exit> {
+pub fn run(session: &Session<'_>) -> Result<Exit> {
     let started = Instant::now();
     let folder = tempfile::tempdir().map_err(|e| {
         Error::failed(text!(
@@ -46,7 +46,7 @@ pub fn run(run: &Run<'_>) -> Result<Exit> {
         ))
     })?;
     let stage = Stage {
-        run,
+        session,
         folder: folder.path().to_owned(),
         pfx_password: words::password().map_err(|_| no_random())?,
     };
@@ -60,13 +60,13 @@ pub fn run(run: &Run<'_>) -> Result<Exit> {
             reason = &e
         ))
     })?;
-    run.console.say(&text!("demo-clean"));
-    run.console.say(&text!(
+    session.console.say(&text!("demo-clean"));
+    session.console.say(&text!(
         "demo-done",
         seconds = started.elapsed().as_secs().max(1)
     ));
-    run.console.say(&text!("demo-for-real"));
-    run.console.document(
+    session.console.say(&text!("demo-for-real"));
+    session.console.document(
         Exit::Done,
         serde_json::json!({ "seconds": started.elapsed().as_secs() }),
     );
@@ -75,7 +75,7 @@ pub fn run(run: &Run<'_>) -> Result<Exit> {
 
 /// Where the story plays.
 struct Stage<'r> {
-    run: &'r Run<'r>,
+    session: &'r Session<'r>,
     folder: PathBuf,
     /// Of the PFX files on both servers.
     pfx_password: Password,
@@ -97,8 +97,8 @@ impl Stage<'_> {
     }
 
     fn lay_out_server(&self) -> Result<Holdings> {
-        let authority = Authority::new("Demo", self.run.now).map_err(|_| broken("demo-ca"))?;
-        let issue = |(names, kind): (&[&str], Kind)| authority.issue(names, kind, self.run.now);
+        let authority = Authority::new("Demo", self.session.now).map_err(|_| broken("demo-ca"))?;
+        let issue = |(names, kind): (&[&str], Kind)| authority.issue(names, kind, self.session.now);
         let pairs = KEY_PAIRS
             .map(issue)
             .into_iter()
@@ -141,7 +141,7 @@ impl Stage<'_> {
         let passphrase = words::passphrase().map_err(|_| no_random())?;
         self.tell(&text!("demo-create", medium = media[0].name.as_str()));
         let folder = self.folder.join("state");
-        let mut state = create::found(&folder, &media[0], &passphrase, recovery, "OLDSERVER", "A")?;
+        let mut state = create_vault(&folder, &media[0], &passphrase, recovery, "OLDSERVER", "A")?;
         self.tell(&text!("demo-passphrase"));
         self.tell(&text!("demo-second-medium"));
         backup::add_medium(&mut state, &media[1], "B")?;
@@ -156,7 +156,7 @@ impl Stage<'_> {
             exceptions: &[],
             password: None,
             force: false,
-            now: self.run.now,
+            now: self.session.now,
         };
         let outcome = backup::run(state, media, &request, &|_| ())?;
         let number = outcome.number.ok_or_else(|| broken("demo-backup"))?;
@@ -174,15 +174,15 @@ impl Stage<'_> {
         let path = format!("PFXVAULT/A/{}/00000001/K0000002.AGE", state.server());
         flip_a_byte(&self.folder.join("stick-a").join(&path)).map_err(|_| broken("demo-damage"))?;
         self.tell(&text!("demo-damage", path = path));
-        let report = verify::run(media, Some(state), None, self.run.now)?;
+        let report = verify::run(media, Some(state), None, self.session.now)?;
         self.tell_findings(&report, "copy-bad", Exit::Attention)
     }
 
     /// A stranger knows everything that lies on the stick in the clear, but not the server's key.
     fn forgery_is_refused(&self, state: &State, media: &[Medium]) -> Result<()> {
         self.tell(&text!("demo-forged"));
-        forge(state, &media[1], self.run.now)?;
-        let report = verify::run(media, Some(state), None, self.run.now)?;
+        forge(state, &media[1], self.session.now)?;
+        let report = verify::run(media, Some(state), None, self.session.now)?;
         self.tell_findings(&report, "foreign", Exit::Forged)
     }
 
@@ -193,11 +193,16 @@ impl Stage<'_> {
     ) -> Result<Opened<'m>> {
         self.tell(&text!("demo-forgotten"));
         let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
-        match unlock::open(media, &guess, None, self.run.now) {
+        match unlock::open(media, &guess, None, self.session.now) {
             Err(error) if error.exit == Exit::WrongSecret => {}
             _ => return Err(broken("demo-forgotten")),
         }
-        let opened = unlock::open(media, &Secret::RecoveryKey(recovery), None, self.run.now)?;
+        let opened = unlock::open(
+            media,
+            &Secret::RecoveryKey(recovery),
+            None,
+            self.session.now,
+        )?;
         self.tell(&text!(
             "demo-recovery",
             count = opened.newest_of_each().len()
@@ -265,7 +270,7 @@ impl Stage<'_> {
         let holdings = keystore::read(
             &Source::Folder(folder.to_owned()),
             &self.pfx_password,
-            self.run.now,
+            self.session.now,
         )?;
         match holdings.key_pairs.len() {
             count if count == KEY_PAIRS.len() => Ok(holdings),
@@ -288,7 +293,7 @@ impl Stage<'_> {
     }
 
     fn tell(&self, text: &Text) {
-        self.run.console.say(text);
+        self.session.console.say(text);
     }
 }
 

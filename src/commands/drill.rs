@@ -4,10 +4,11 @@
 use serde_json::json;
 
 use crate::cli::Drill;
-use crate::commands::contents::{age_in_days, choose, is_wanted, left_out_document};
-use crate::commands::{Run, standing};
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
+use crate::session::findings::left_out_document;
+use crate::session::selection::{age_in_days, choose, is_wanted};
+use crate::session::{Session, standing};
 use crate::text;
 use crate::workflow::drill::{self, Proof, Proven};
 use crate::workflow::left_out;
@@ -15,38 +16,40 @@ use crate::workflow::unlock::OpenGeneration;
 use vault::catalog;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Drill) -> Result<Exit> {
-    let media = run.vault_media_or_inserted(&args.from)?;
-    let known = run.memory();
-    let opened = run.open(&media, &known)?;
+pub fn run(session: &Session<'_>, args: &Drill) -> Result<Exit> {
+    let media = session.vault_media_or_inserted(&args.from)?;
+    let known = session.memory();
+    let opened = session.open(&media, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
     let proofs = drill::run(&opened, &from, |entry| is_wanted(entry, &args.names));
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
-    show(run, &from, &proofs, failed);
+    show(session, &from, &proofs, failed);
     if failed == 0 {
-        let drill = catalog_entry(run, &from, proofs.len());
-        run.note(&opened.vault(), |state| state.remember_drill(drill));
+        let drill = catalog_entry(session, &from, proofs.len());
+        session.note(&opened.vault(), |state| state.remember_drill(drill));
     }
     let calm = from.doubts.is_empty()
         && from.left_out.is_empty()
-        && standing::all_valid(&leaves(&proofs), run.now);
+        && standing::all_valid(&leaves(&proofs), session.now);
     let exit = match (failed, calm) {
         (0, true) => Exit::Done,
         (0, false) => Exit::Attention,
         (failed, _) if failed < proofs.len() => Exit::Partly,
         _ => Exit::Damaged,
     };
-    run.console.document(exit, document(run, &from, &proofs));
+    session
+        .console
+        .document(exit, document(session, &from, &proofs));
     Ok(exit)
 }
 
-fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
+fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
     let (number, age) = (
         from.generation.record.number.get(),
-        age_in_days(run, from.generation.record.time),
+        age_in_days(session, from.generation.record.time),
     );
     let (good, total) = (proofs.len() - failed, proofs.len());
-    run.console.say(&text!(
+    session.console.say(&text!(
         "drill-verdict",
         good = good,
         total = total,
@@ -55,31 +58,33 @@ fn show(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usiz
         server = from.catalog.server_name.as_str(),
         left_out = left_out::count(&from.left_out)
     ));
-    standing::headline(run, &leaves(proofs));
+    standing::headline(session, &leaves(proofs));
     from.left_out
         .iter()
-        .for_each(|left_out| run.console.warn(&left_out.text()));
-    from.doubts.iter().for_each(|doubt| run.console.warn(doubt));
+        .for_each(|left_out| session.console.warn(&left_out.text()));
+    from.doubts
+        .iter()
+        .for_each(|doubt| session.console.warn(doubt));
     for proof in proofs {
         match &proof.result {
-            Ok(Proven::Handshake { version }) => run.console.mention(&text!(
+            Ok(Proven::Handshake { version }) => session.console.mention(&text!(
                 "drill-handshake",
                 name = proof.entry.about.display_name(),
                 version = version
             )),
-            Ok(Proven::Signature { key_type }) => run.console.mention(&text!(
+            Ok(Proven::Signature { key_type }) => session.console.mention(&text!(
                 "drill-signature",
                 name = proof.entry.about.display_name(),
                 key_type = key_type
             )),
-            Err(reason) => run.console.warn(&text!(
+            Err(reason) => session.console.warn(&text!(
                 "drill-failed",
                 name = proof.entry.about.display_name(),
                 reason = reason.clone()
             )),
         }
     }
-    standing::tell(run, &leaves(proofs));
+    standing::tell(session, &leaves(proofs));
 }
 
 /// Of those that were opened.
@@ -90,19 +95,23 @@ fn leaves<'a>(proofs: &'a [Proof<'_>]) -> Vec<&'a Certificate> {
         .collect()
 }
 
-fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde_json::Value {
-    let valid = standing::count_valid(&leaves(proofs), run.now);
+fn document(
+    session: &Session<'_>,
+    from: &OpenGeneration,
+    proofs: &[Proof<'_>],
+) -> serde_json::Value {
+    let valid = standing::count_valid(&leaves(proofs), session.now);
     let proofs = proofs.iter().map(|proof| {
         let (proven, detail) = match &proof.result {
             Ok(Proven::Handshake { version }) => (true, version.clone()),
             Ok(Proven::Signature { .. }) => (true, "signature".to_owned()),
-            Err(reason) => (false, run.console.words(reason)),
+            Err(reason) => (false, session.console.words(reason)),
         };
         let about = &proof.entry.about;
         json!({
             "name": about.display_name(), "thumbprint": about.thumbprint, "proven": proven, "detail": detail,
             "not_after": about.not_after.to_string(),
-            "standing": proof.leaf.as_ref().map(|leaf| standing::id(leaf.remaining(run.now))),
+            "standing": proof.leaf.as_ref().map(|leaf| standing::id(leaf.remaining(session.now))),
         })
     });
     json!({
@@ -112,14 +121,14 @@ fn document(run: &Run<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> serde
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.
-fn catalog_entry(run: &Run<'_>, from: &OpenGeneration, key_pairs: usize) -> catalog::Drill {
-    let opened_with = if run.opens_with_recovery_key() {
+fn catalog_entry(session: &Session<'_>, from: &OpenGeneration, key_pairs: usize) -> catalog::Drill {
+    let opened_with = if session.opens_with_recovery_key() {
         "recovery-key"
     } else {
         "passphrase"
     };
     catalog::Drill {
-        time: run.now,
+        time: session.now,
         number: from.generation.record.number.get(),
         server: from.generation.record.server.to_string(),
         opened_with: opened_with.to_owned(),

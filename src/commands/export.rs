@@ -2,24 +2,25 @@
 //! involved.
 
 use crate::cli::Export;
-use crate::commands::Run;
-use crate::commands::restore::{Ready, is_named, place};
 use crate::error::{Exit, Result};
 use crate::keystore::Destination;
 use crate::rules::Stored;
+use crate::session::Session;
+use crate::session::restore_set::{RestoreSet, is_named};
+use crate::session::write_files::write_files;
 use crate::text;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Export) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Export) -> Result<Exit> {
     args.into.refuse_idle(&args.to)?;
     let destination = Destination::parse(&args.to)?;
-    run.judge(destination.path(), Stored::KeyPairFiles)?;
-    let mut ready = Ready::of(run.chosen(&args.names, &args.from.from, &args.from.files)?);
+    session.judge(destination.path(), Stored::KeyPairFiles)?;
+    let mut set = RestoreSet::of(session.chosen(&args.names, &args.from.from, &args.from.files)?);
     // Writing a file asked for by name changes no server: there is nothing to ask about.
     let mut into = args.into.clone();
     into.yes = true;
     let named = is_named(&args.names, std::slice::from_ref(&args.from.from));
-    let exit = place(run, &mut ready, &destination, &into, named)?;
-    run.console.mention(&text!("export-rules"));
+    let exit = write_files(session, &mut set, &destination, &into, named)?;
+    session.console.mention(&text!("export-rules"));
     Ok(exit)
 }

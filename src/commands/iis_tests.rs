@@ -6,9 +6,9 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::iis::{list_of, restore_on};
+use super::list::iis::list_of;
 use super::repair::repair_on;
-use super::{Run, create};
+use super::restore::iis::restore_on;
 use crate::change::binding_tests::{https, new_server, old, record, site, thumbprint};
 use crate::change::tests::{PKI, link};
 use crate::change::{Journal, undo};
@@ -25,8 +25,10 @@ use crate::keypair::fixtures::sorted;
 use crate::keystore::holdings;
 use crate::platform::media::FolderVolume;
 use crate::platform::private_files;
+use crate::session::Session;
 use crate::tls::ask;
 use crate::workflow::backup::{self, Request};
+use crate::workflow::create::create_vault;
 use pfx::Profile;
 use secret::Passphrase;
 use vault::identity::RecoveryKey;
@@ -53,7 +55,7 @@ pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
     fs::create_dir(&stick).unwrap();
     let media = [Medium::new("stick", Box::new(FolderVolume::new(&stick)))];
     let passphrase = Passphrase::new("test".into());
-    let mut state = create::found(
+    let mut state = create_vault(
         &folder.join("state"),
         &media[0],
         &passphrase,
@@ -118,9 +120,9 @@ fn restore_from(
         panic!()
     };
     let console = Console::new(Language::En, false, true);
-    let run = Run::new(cli.global, &console).unwrap();
+    let session = Session::new(cli.global, &console).unwrap();
     let report = args.change.report.clone().unwrap();
-    let result = restore_on(&run, &args, server.iis());
+    let result = restore_on(&session, &args, server.iis());
     let said = fs::read_to_string(&report).unwrap();
     fs::remove_file(report).unwrap();
     (result, said)
@@ -318,8 +320,8 @@ pub(super) fn restore_interactively(folder: &Path, server: Iis<'_>) -> Result<Ex
         panic!()
     };
     let console = Console::new(Language::En, false, true);
-    let run = Run::new(cli.global, &console).unwrap();
-    restore_on(&run, &args, server)
+    let session = Session::new(cli.global, &console).unwrap();
+    restore_on(&session, &args, server)
 }
 
 #[cfg(unix)]
@@ -433,10 +435,10 @@ fn list_shows_each_binding_with_the_certificate_it_serves() {
         panic!()
     };
     let console = Console::new(Language::En, false, false);
-    let run = Run::new(cli.global, &console).unwrap();
+    let session = Session::new(cli.global, &console).unwrap();
     console.record();
     assert_eq!(
-        list_of(&run, &args, new_server().iis()).unwrap(),
+        list_of(&session, &args, new_server().iis()).unwrap(),
         Exit::Done
     );
     let said = console.recorded(&crate::text!("undo-done"));
@@ -457,9 +459,9 @@ fn repair(server: &Memory, folder: &Path, options: &str) -> (Result<Exit, Error>
         panic!()
     };
     let console = Console::new(Language::En, false, false);
-    let run = Run::new(cli.global, &console).unwrap();
+    let session = Session::new(cli.global, &console).unwrap();
     console.record();
-    let result = repair_on(&run, &args, server.iis());
+    let result = repair_on(&session, &args, server.iis());
     (result, console.recorded(&crate::text!("undo-done")))
 }
 
@@ -582,7 +584,7 @@ impl Saving {
         let medium = Medium::new("stick", Box::new(FolderVolume::new(&stick)));
         let passphrase = Passphrase::new("test".into());
         let state = folder.path().join("state");
-        create::found(
+        create_vault(
             &state,
             &medium,
             &passphrase,
@@ -627,13 +629,14 @@ impl Saving {
             panic!()
         };
         let console = Console::new(Language::En, false, false);
-        let run = Run::new(cli.global, &console).unwrap();
+        let session = Session::new(cli.global, &console).unwrap();
         console.record();
         let read = || {
-            let mut holdings = holdings(self.server.iis(), run.now)?;
+            let mut holdings = holdings(self.server.iis(), session.now)?;
             holdings.select(&args.names).map(|()| holdings)
         };
-        let (exit, document) = super::backup::back_up_from(&run, &args, &args.to, read).unwrap();
+        let (exit, document) =
+            crate::session::backup::back_up_from(&session, &args, &args.to, read).unwrap();
         (exit, document, console.recorded(&crate::text!("undo-done")))
     }
 }
@@ -818,9 +821,9 @@ fn list_marks_an_archived_certificate_that_is_in_use() {
         panic!()
     };
     let console = Console::new(Language::En, false, true);
-    let run = Run::new(cli.global, &console).unwrap();
+    let session = Session::new(cli.global, &console).unwrap();
     console.record();
-    list_of(&run, &args, saving.server.iis()).unwrap();
+    list_of(&session, &args, saving.server.iis()).unwrap();
     let said = console.recorded(&crate::text!("undo-done"));
     assert!(!said.contains("not in its store"), "{said}");
 }

@@ -9,37 +9,36 @@ use crate::change::answer::{self, Answer, Origin, Wishes};
 use crate::change::successor::{self, Succession};
 use crate::change::{Bound, Order};
 use crate::cli::{Backup, Install, Store};
-use crate::commands::bindings::Restart;
-use crate::commands::iis::reported;
-use crate::commands::{Run, backup, bindings, day, iis};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
-use crate::keypair::pkcs7;
-use crate::keypair::{Certificate, Remaining};
+use crate::keypair::{Certificate, Remaining, pkcs7};
+use crate::message::day;
 use crate::platform::private_files;
-use crate::session::here;
+use crate::session::bindings::{self, Restart};
+use crate::session::change::{carry_out, reported, show_plan};
+use crate::session::{Session, backup, here};
 use crate::text;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Install) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Install) -> Result<Exit> {
     let certificates = read(&args.response)?;
-    install_on(run, args, here::elevated()?, &certificates)
+    install_on(session, args, here::elevated()?, &certificates)
 }
 
 fn install_on(
-    run: &Run<'_>,
+    session: &Session<'_>,
     args: &Install,
     server: Iis<'_>,
     certificates: &[Certificate],
 ) -> Result<Exit> {
-    reported(run, "install", args.change.report.as_deref(), || {
-        install_into(run, args, server, certificates)
+    reported(session, "install", args.change.report.as_deref(), || {
+        install_into(session, args, server, certificates)
     })
 }
 
 fn install_into(
-    run: &Run<'_>,
+    session: &Session<'_>,
     args: &Install,
     server: Iis<'_>,
     certificates: &[Certificate],
@@ -49,24 +48,26 @@ fn install_into(
         friendly_name: args.friendly_name.as_deref(),
         store: args.store.map(store),
     };
-    let mut answer = answer::plan(&here, certificates, &wishes, run.now)?;
-    answer.plan.bindings = succeed(run, args, server, &here, &answer)?;
-    show(run, &answer);
+    let mut answer = answer::plan(&here, certificates, &wishes, session.now)?;
+    answer.plan.bindings = succeed(session, args, server, &here, &answer)?;
+    show(session, &answer);
     if args.dry_run {
-        let exit = exit(run, &answer, true, Exit::Done);
-        run.console.document(exit, document(run, &answer, true));
+        let exit = exit(session, &answer, true, Exit::Done);
+        session
+            .console
+            .document(exit, document(session, &answer, true));
         return Ok(exit);
     }
     if answer.plan.changes_anything() {
-        run.go_ahead(args.yes, &text!("install-question"), Enter::No)?;
-        iis::carry_out(run, server, &answer.plan, "install")?;
+        session.go_ahead(args.yes, &text!("install-question"), Enter::No)?;
+        carry_out(session, server, &answer.plan, "install")?;
     }
-    Ok(finish(run, args, server, &here, certificates, &answer))
+    Ok(finish(session, args, server, &here, certificates, &answer))
 }
 
 /// What is done; whether the server shows it; and where else the key pair is.
 fn finish(
-    run: &Run<'_>,
+    session: &Session<'_>,
     args: &Install,
     server: Iis<'_>,
     here: &Snapshot,
@@ -75,7 +76,7 @@ fn finish(
 ) -> Exit {
     if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
-        run.console.say(&text!(
+        session.console.say(&text!(
             "install-done",
             name = name,
             store = answer.store.as_str(),
@@ -94,17 +95,23 @@ fn finish(
         wanted: args.change.restart_site,
         yes: args.yes,
     };
-    let answers = bindings::confirm(run, server, &answer.plan.bindings, &authorities, restart);
-    let (saved_exit, saved) = keep_safe(run, args, answer);
-    bindings::name_held(run, &answer.plan.bindings);
-    if answer.leaf.remaining(run.now) == Remaining::Over {
-        run.console.warn(&bindings::expired(answer.leaf));
+    let answers = bindings::confirm(
+        session,
+        server,
+        &answer.plan.bindings,
+        &authorities,
+        restart,
+    );
+    let (saved_exit, saved) = keep_safe(session, args, answer);
+    bindings::name_held(session, &answer.plan.bindings);
+    if answer.leaf.remaining(session.now) == Remaining::Over {
+        session.console.warn(&bindings::expired(answer.leaf));
     }
-    let exit = exit(run, answer, answers.good, saved_exit);
-    let mut document = document(run, answer, false);
+    let exit = exit(session, answer, answers.good, saved_exit);
+    let mut document = document(session, answer, false);
     document["backup"] = saved;
     document["tls"] = answers.document();
-    run.console.document(exit, document);
+    session.console.document(exit, document);
     exit
 }
 
@@ -122,7 +129,7 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
 
 /// What becomes of the bindings; none where only the store is meant.
 fn succeed(
-    run: &Run<'_>,
+    session: &Session<'_>,
     args: &Install,
     server: Iis<'_>,
     here: &Snapshot,
@@ -131,14 +138,14 @@ fn succeed(
     if args.no_bind {
         return Ok(Vec::new());
     }
-    let mut order = Order::of(here, run.now);
+    let mut order = Order::of(here, session.now);
     order.add(answer.leaf.clone(), None);
     order.agree_to(here, &args.change.replace_newer)?;
     let mut map = SiteMap::of(server)?;
     if args.change.farm {
         map.shared = None;
     }
-    bindings::settle(run, &mut order, args.yes || args.dry_run, |order| {
+    bindings::settle(session, &mut order, args.yes || args.dry_run, |order| {
         successor::plan(&Succession {
             map: &map,
             order,
@@ -152,12 +159,12 @@ fn succeed(
 }
 
 /// A binding that cannot be outweighs a site that shows something else, as that may take a moment.
-fn exit(run: &Run<'_>, answer: &Answer<'_>, served: bool, saved: Exit) -> Exit {
+fn exit(session: &Session<'_>, answer: &Answer<'_>, served: bool, saved: Exit) -> Exit {
     let bindings = &answer.plan.bindings;
     let is_lower = bindings.iter().any(|bound| bound.lower().is_some());
     match saved {
         _ if bindings.iter().any(Bound::is_left) => Exit::Partly,
-        Exit::Done if !served || is_lower || !answer.leaf.is_valid(run.now) => Exit::Attention,
+        Exit::Done if !served || is_lower || !answer.leaf.is_valid(session.now) => Exit::Attention,
         saved => saved,
     }
 }
@@ -169,28 +176,30 @@ fn store(named: Store) -> StoreName {
     }
 }
 
-fn show(run: &Run<'_>, answer: &Answer<'_>) {
+fn show(session: &Session<'_>, answer: &Answer<'_>) {
     let name = answer.leaf.display_name();
     match answer.origin {
-        Origin::Pending => run.console.say(&text!("install-pending", name = name)),
-        Origin::RequestDeleted => run
+        Origin::Pending => session.console.say(&text!("install-pending", name = name)),
+        Origin::RequestDeleted => session
             .console
             .say(&text!("install-request-deleted", name = name)),
-        Origin::UsedBefore => run.console.say(&text!("install-used-before", name = name)),
+        Origin::UsedBefore => session
+            .console
+            .say(&text!("install-used-before", name = name)),
         Origin::Installed => {}
     }
     match answer.plan.changes_anything() {
-        true => iis::show(run, &answer.plan),
-        false => run.console.say(&text!(
+        true => show_plan(session, &answer.plan),
+        false => session.console.say(&text!(
             "install-already",
             name = name,
             store = answer.store.as_str()
         )),
     }
     if !answer.plan.answered.is_empty() {
-        run.console.say(&text!("install-answered"));
+        session.console.say(&text!("install-answered"));
     }
-    bindings::show(run, &answer.plan.bindings, false);
+    bindings::show(session, &answer.plan.bindings, false);
     if !is_bound(answer)
         && answer
             .plan
@@ -198,13 +207,13 @@ fn show(run: &Run<'_>, answer: &Answer<'_>) {
             .iter()
             .all(|bound| bound.lower().is_none())
     {
-        run.console.mention(&text!("install-not-bound"));
+        session.console.mention(&text!("install-not-bound"));
     }
-    warn(run, answer);
+    warn(session, answer);
 }
 
 /// What is wrong with the certificate or its key, and does not keep it from being installed.
-fn warn(run: &Run<'_>, answer: &Answer<'_>) {
+fn warn(session: &Session<'_>, answer: &Answer<'_>) {
     let Answer {
         leaf,
         root,
@@ -212,29 +221,29 @@ fn warn(run: &Run<'_>, answer: &Answer<'_>) {
         ..
     } = answer;
     let name = leaf.display_name();
-    if leaf.not_after() < run.now {
-        run.console.warn(&text!(
+    if leaf.not_after() < session.now {
+        session.console.warn(&text!(
             "warning-expired",
             name = name,
             day = day(leaf.not_after())
         ));
     }
-    if leaf.not_before() > run.now {
-        run.console.warn(&text!(
+    if leaf.not_before() > session.now {
+        session.console.warn(&text!(
             "warning-not-yet-valid",
             name = name,
             day = day(leaf.not_before())
         ));
     }
     if let Some(root) = root {
-        run.console.warn(&text!(
+        session.console.warn(&text!(
             "install-root",
             name = root.display_name(),
             thumbprint = root.thumbprint()
         ));
     }
     if let Some(reason) = no_export {
-        run.console.warn(&text!(
+        session.console.warn(&text!(
             "list-hindrance",
             name = name,
             reason = reason.text()
@@ -248,9 +257,9 @@ fn is_bound(answer: &Answer<'_>) -> bool {
 }
 
 /// Backs up everything at once: to the media given, else into the outbox of host state.
-fn keep_safe(run: &Run<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value) {
+fn keep_safe(session: &Session<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value) {
     let saved = if args.to.is_empty() {
-        backup::keep_in_outbox(run).map(|()| (Exit::Done, Value::Null))
+        backup::keep_in_outbox(session).map(|()| (Exit::Done, Value::Null))
     } else {
         // A backup of what sites use would leave out what none uses yet.
         let all = !is_bound(answer);
@@ -259,16 +268,17 @@ fn keep_safe(run: &Run<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value
             yes: args.yes,
             ..Backup::everything_of_this_server(args.to.clone())
         };
-        backup::back_up(run, &backup, &backup.to)
+        backup::back_up(session, &backup, &backup.to)
     };
     saved.unwrap_or_else(|error| {
-        run.console
+        session
+            .console
             .warn(&text!("install-not-saved", reason = error.text));
         (Exit::Attention, Value::Null)
     })
 }
 
-fn document(run: &Run<'_>, answer: &Answer<'_>, dry_run: bool) -> Value {
+fn document(session: &Session<'_>, answer: &Answer<'_>, dry_run: bool) -> Value {
     let origin = match answer.origin {
         Origin::Pending => "pending",
         Origin::RequestDeleted => "request-deleted",
@@ -277,7 +287,7 @@ fn document(run: &Run<'_>, answer: &Answer<'_>, dry_run: bool) -> Value {
     };
     json!({
         "name": answer.leaf.display_name(), "thumbprint": answer.leaf.thumbprint(), "store": answer.store.as_str(),
-        "origin": origin, "dry_run": dry_run, "bindings": bindings::document(run, &answer.plan.bindings),
+        "origin": origin, "dry_run": dry_run, "bindings": bindings::document(session, &answer.plan.bindings),
     })
 }
 
@@ -339,8 +349,8 @@ mod tests {
             panic!()
         };
         let console = Console::new(Language::En, false, true);
-        let run = Run::new(cli.global, &console).unwrap();
-        install_on(&run, &args, server.iis(), &read(&args.response)?)
+        let session = Session::new(cli.global, &console).unwrap();
+        install_on(&session, &args, server.iis(), &read(&args.response)?)
     }
 
     /// The old key pair, the request and its answer, the answer as a mail in a folder.

@@ -4,29 +4,30 @@
 use serde_json::json;
 
 use crate::cli::{Media, Retire};
-use crate::commands::{Run, day};
-use crate::console::{Enter, Table};
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
+use crate::session::Session;
+use crate::session::media_table::media_table;
 use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
 use vault::catalog::{Policy, Retired, SeenMedium};
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Media) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Media) -> Result<Exit> {
     match args {
-        Media::List => list(run),
+        Media::List => list(session),
         Media::Add {
             medium,
             label,
             place,
-        } => add(run, medium, label.as_deref(), place.as_deref()),
-        Media::Retire(args) => retire(run, args),
+        } => add(session, medium, label.as_deref(), place.as_deref()),
+        Media::Retire(args) => retire(session, args),
         Media::Policy {
             min_media,
             verify_every,
             rewrite_after,
-        } => policy(run, |before| Policy {
+        } => policy(session, |before| Policy {
             min_media: min_media.map_or(before.min_media, usize::from),
             verify_every: verify_every.map_or(before.verify_every, u32::from),
             rewrite_after: rewrite_after.map_or(before.rewrite_after, u32::from),
@@ -34,9 +35,14 @@ pub fn run(run: &Run<'_>, args: &Media) -> Result<Exit> {
     }
 }
 
-fn add(run: &Run<'_>, name: &str, label: Option<&str>, place: Option<&str>) -> Result<Exit> {
-    let medium = run.medium_to_write(name)?;
-    let mut state = run.enrolled()?;
+fn add(
+    session: &Session<'_>,
+    name: &str,
+    label: Option<&str>,
+    place: Option<&str>,
+) -> Result<Exit> {
+    let medium = session.medium_to_write(name)?;
+    let mut state = session.enrolled()?;
     let next = state.next_label();
     if let Some(label) = label {
         state.refuse_taken_label(label)?;
@@ -44,16 +50,16 @@ fn add(run: &Run<'_>, name: &str, label: Option<&str>, place: Option<&str>) -> R
     let label = label.unwrap_or(&next);
     let is_copy = medium.has_vault()?;
     let label = if is_copy {
-        backup::separate(&mut state, &medium, label, run.now)?
+        backup::separate(&mut state, &medium, label, session.now)?
     } else {
-        run.warn_of_remade(&state, &medium);
+        session.warn_of_remade(&state, &medium);
         backup::add_medium(&mut state, &medium, label)?
     };
     if let Some(place) = place {
         state.medium(&label.medium).place = Some(place.to_owned());
         state.save()?;
     }
-    run.console.say(&match is_copy {
+    session.console.say(&match is_copy {
         true => text!(
             "media-separated",
             medium = name,
@@ -61,83 +67,49 @@ fn add(run: &Run<'_>, name: &str, label: Option<&str>, place: Option<&str>) -> R
         ),
         false => text!("media-added", medium = name, label = label.label.as_str()),
     });
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "medium": label.medium, "label": label.label }),
     );
     Ok(Exit::Done)
 }
 
-fn list(run: &Run<'_>) -> Result<Exit> {
-    let state = run.enrolled()?;
-    run.console
+fn list(session: &Session<'_>) -> Result<Exit> {
+    let state = session.enrolled()?;
+    session
+        .console
         .say(&text!("media-headline", count = state.media().len()));
     if !state.media().is_empty() {
-        run.console.table(&media_table(run, &state));
+        session.console.table(&media_table(session, &state));
         state
             .media()
             .values()
-            .for_each(|seen| say_devices(run, seen));
+            .for_each(|seen| say_devices(session, seen));
     }
-    run.console
+    session
+        .console
         .document(Exit::Done, json!({ "media": state.media() }));
     Ok(Exit::Done)
 }
 
 /// What its device says of itself, so that people can tell sticks apart that look alike.
-fn say_devices(run: &Run<'_>, seen: &SeenMedium) {
+fn say_devices(session: &Session<'_>, seen: &SeenMedium) {
     let Some(device) = seen.devices.last() else {
         return;
     };
-    run.console.mention(&text!(
+    session.console.mention(&text!(
         "media-device",
         label = seen.label.as_str(),
         device = device.to_string()
     ));
     if let Some(finding) = crate::workflow::history::alternating(seen) {
-        run.console.mention(&finding.text);
+        session.console.mention(&finding.text);
     }
-}
-
-/// Every medium ever seen.
-pub fn media_table(run: &Run<'_>, state: &State) -> Table {
-    let words = |text| run.console.words(&text);
-    let mut table = Table::new(vec![
-        words(text!("column-label")),
-        words(text!("column-kept-at")),
-        words(text!("column-newest")),
-        words(text!("column-seen")),
-        words(text!("column-verified")),
-        words(text!("column-cold")),
-    ]);
-    let own = state.server().to_string();
-    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
-    for seen in state.media().values() {
-        let newest = seen
-            .newest
-            .get(&own)
-            .map_or_else(|| words(text!("cell-none")), u32::to_string);
-        let place = match seen.retired {
-            None => seen.place.clone().unwrap_or_default(),
-            Some(Retired { lost: true, .. }) => words(text!("cell-lost")),
-            Some(Retired { lost: false, .. }) => words(text!("cell-retired")),
-        };
-        let label = seen.label.clone();
-        table.row(vec![
-            label,
-            place,
-            newest,
-            when(seen.last_seen),
-            when(seen.last_verified),
-            when(seen.last_cold),
-        ]);
-    }
-    table
 }
 
 /// What was on a medium that goes out of use, how it is protected, and what that means.
-fn retire(run: &Run<'_>, args: &Retire) -> Result<Exit> {
-    let mut state = run.enrolled()?;
+fn retire(session: &Session<'_>, args: &Retire) -> Result<Exit> {
+    let mut state = session.enrolled()?;
     let called =
         |(_, seen): &(&String, &SeenMedium)| seen.label.to_lowercase() == args.label.to_lowercase();
     let mut found = state.media().iter().filter(called);
@@ -152,13 +124,14 @@ fn retire(run: &Run<'_>, args: &Retire) -> Result<Exit> {
     }
     let (id, label) = (id.clone(), seen.label.clone());
     let names = on_it(&state, seen);
-    run.console.say(&text!(
+    session.console.say(&text!(
         "media-retire-holds",
         label = label.as_str(),
         count = names.len()
     ));
     names.iter().for_each(|name| {
-        run.console
+        session
+            .console
             .say(&text!("media-retire-name", name = name.as_str()))
     });
     let meaning = if args.lost {
@@ -166,28 +139,29 @@ fn retire(run: &Run<'_>, args: &Retire) -> Result<Exit> {
     } else {
         text!("media-retire-kept")
     };
-    run.console.say(&meaning);
+    session.console.say(&meaning);
     if args.dry_run {
-        run.console.document(
+        session.console.document(
             Exit::Done,
             json!({ "dry_run": true, "label": label, "key_pairs": names }),
         );
         return Ok(Exit::Done);
     }
-    run.go_ahead(
+    session.go_ahead(
         args.yes,
         &text!("media-retire-question", label = label.as_str()),
         Enter::No,
     )?;
     state.medium(&id).retired = Some(Retired {
-        time: run.now,
+        time: session.now,
         lost: args.lost,
     });
     state.save()?;
     let left = state.media_in_use().count();
-    run.console
+    session
+        .console
         .say(&text!("media-retired", label = label.as_str(), left = left));
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "label": label, "lost": args.lost, "key_pairs": names, "left": left }),
     );
@@ -212,8 +186,8 @@ fn on_it(state: &State, seen: &SeenMedium) -> Vec<String> {
     names
 }
 
-fn policy(run: &Run<'_>, change: impl Fn(Policy) -> Policy) -> Result<Exit> {
-    let mut state = run.enrolled()?;
+fn policy(session: &Session<'_>, change: impl Fn(Policy) -> Policy) -> Result<Exit> {
+    let mut state = session.enrolled()?;
     let policy = change(state.policy());
     if policy != state.policy() {
         state.set_policy(policy);
@@ -224,13 +198,14 @@ fn policy(run: &Run<'_>, change: impl Fn(Policy) -> Policy) -> Result<Exit> {
         verify_every,
         rewrite_after,
     } = policy;
-    run.console.say(&text!(
+    session.console.say(&text!(
         "media-policy",
         min_media = min_media,
         verify_every = verify_every,
         rewrite_after = rewrite_after
     ));
-    run.console
+    session
+        .console
         .document(Exit::Done, json!({ "policy": policy }));
     Ok(Exit::Done)
 }

@@ -5,41 +5,42 @@ use serde_json::json;
 
 use crate::change::{Journal, Plan, repair, take_back};
 use crate::cli::Repair;
-use crate::commands::events::Leading;
-use crate::commands::{Run, day, iis, request};
 use crate::console::Enter;
 use crate::error::{Exit, Result};
 use crate::iis::{FoundKey, Iis, look_at_all};
-use crate::message::Text;
-use crate::session::here;
+use crate::message::{Text, day, moment};
+use crate::session::change::{carry_out, show_plan};
+use crate::session::events::Leading;
+use crate::session::pending::warn_unsaved;
+use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use vault::catalog::AboutKeyPair;
 use vault::id::Hash;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Repair) -> Result<Exit> {
-    repair_on(run, args, here::elevated()?)
+pub fn run(session: &Session<'_>, args: &Repair) -> Result<Exit> {
+    repair_on(session, args, here::elevated()?)
 }
 
-pub(super) fn repair_on(run: &Run<'_>, args: &Repair, server: Iis<'_>) -> Result<Exit> {
-    take_back_interrupted(run, server, args)?;
+pub(super) fn repair_on(session: &Session<'_>, args: &Repair, server: Iis<'_>) -> Result<Exit> {
+    take_back_interrupted(session, server, args)?;
     let here = look_at_all(server)?;
     let rescued = repair::rescue(server, &here);
     let plan = repair::plan(&here, &rescued, &args.names);
     let orphans = repair::orphans(server, &here)?;
     let closed: Vec<_> = repair::closed(&here).collect();
-    let state = run.memory().state;
-    iis::show(run, &plan);
-    request::warn_unsaved(run, here.seen.iter(), state.as_ref());
-    repair::remarks(&here, run.now)
+    let state = session.memory().state;
+    show_plan(session, &plan);
+    warn_unsaved(session, here.seen.iter(), state.as_ref());
+    repair::remarks(&here, session.now)
         .iter()
-        .for_each(|remark| run.console.mention(remark));
+        .for_each(|remark| session.console.mention(remark));
     orphans
         .iter()
-        .for_each(|orphan| run.console.say(&described(orphan, state.as_ref())));
+        .for_each(|orphan| session.console.say(&described(orphan, state.as_ref())));
     for (link, reason) in &closed {
-        run.console.warn(&text!(
+        session.console.warn(&text!(
             "repair-closed",
             container = link.container.as_str(),
             reason = reason.text()
@@ -47,19 +48,19 @@ pub(super) fn repair_on(run: &Run<'_>, args: &Repair, server: Iis<'_>) -> Result
     }
     let mut deleted = Vec::new();
     if !args.dry_run {
-        mend(run, server, args, &plan)?;
-        deleted = delete(run, server, args, &orphans)?;
+        mend(session, server, args, &plan)?;
+        deleted = delete(session, server, args, &orphans)?;
     }
     let orphans: Vec<_> = orphans
         .iter()
         .map(|orphan| orphan.link.container.as_str())
         .collect();
-    let exit = report(run, args, &plan, orphans.len() - deleted.len());
+    let exit = report(session, args, &plan, orphans.len() - deleted.len());
     let (cannot, closed) = (
         plan.cannot().count(),
         closed.iter().map(|(link, _)| link.container.as_str()),
     );
-    run.console.document(
+    session.console.document(
         exit,
         json!({
             "mended": plan.items.len() - cannot, "cannot": cannot, "orphans": orphans, "deleted": deleted,
@@ -91,13 +92,13 @@ fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
     )
 }
 
-fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Result<()> {
-    let mut journal = Journal::open(&run.state_folder()?)?;
+fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &Repair) -> Result<()> {
+    let mut journal = Journal::open(&session.state_folder()?)?;
     let Some(open) = journal.interrupted() else {
         return Ok(());
     };
-    let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-    run.console.say(&text!(
+    let when = moment(open.began);
+    session.console.say(&text!(
         "repair-interrupted",
         what = open.what.as_str(),
         when = when
@@ -105,27 +106,27 @@ fn take_back_interrupted(run: &Run<'_>, server: Iis<'_>, args: &Repair) -> Resul
     if args.dry_run {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-interrupted-question"), Enter::No)?;
+    session.go_ahead(args.yes, &text!("repair-interrupted-question"), Enter::No)?;
     let created = Leading::to_created(server, &open.steps);
     let left = take_back::finish(server, &mut journal);
-    run.report_deleted(server, &created);
+    session.report_deleted(server, &created);
     let left = left?;
-    left.iter().for_each(|text| run.console.warn(text));
-    run.console.say(&text!("repair-taken-back"));
+    left.iter().for_each(|text| session.console.warn(text));
+    session.console.say(&text!("repair-taken-back"));
     Ok(())
 }
 
-fn mend(run: &Run<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Result<()> {
+fn mend(session: &Session<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Result<()> {
     if !plan.changes_anything() {
         return Ok(());
     }
-    run.go_ahead(args.yes, &text!("repair-question"), Enter::No)?;
-    iis::carry_out(run, server, plan, "repair")
+    session.go_ahead(args.yes, &text!("repair-question"), Enter::No)?;
+    carry_out(session, server, plan, "repair")
 }
 
 /// Deletes those of `named` that are orphans still; returns their containers.
 fn delete(
-    run: &Run<'_>,
+    session: &Session<'_>,
     server: Iis<'_>,
     args: &Repair,
     named: &[&FoundKey],
@@ -134,7 +135,7 @@ fn delete(
         return Ok(Vec::new());
     }
     let question = text!("repair-orphans-question", count = named.len());
-    if !args.yes && !run.console.confirm(&question, Enter::No)? {
+    if !args.yes && !session.console.confirm(&question, Enter::No)? {
         return Ok(Vec::new());
     }
     // A certificate may have been mended by this run, or imported while the question stood.
@@ -148,9 +149,10 @@ fn delete(
     let deleted = orphans
         .iter()
         .try_for_each(|orphan| server.keys.delete(&orphan.link).map(|_| ()));
-    run.report_deleted(server, &leading);
+    session.report_deleted(server, &leading);
     deleted?;
-    run.console
+    session
+        .console
         .say(&text!("repair-orphans-deleted", count = orphans.len()));
     Ok(orphans
         .iter()
@@ -159,18 +161,18 @@ fn delete(
 }
 
 /// Says what was done; `left` orphans are still here.
-fn report(run: &Run<'_>, args: &Repair, plan: &Plan<'_>, left: usize) -> Exit {
+fn report(session: &Session<'_>, args: &Repair, plan: &Plan<'_>, left: usize) -> Exit {
     let cannot = plan.cannot().count();
     let mended = plan.items.len() - cannot;
     match (mended, cannot, left) {
-        (0, 0, 0) => run.console.say(&text!("repair-nothing")),
+        (0, 0, 0) => session.console.say(&text!("repair-nothing")),
         _ if args.dry_run => {}
-        _ => run
+        _ => session
             .console
             .say(&text!("repair-done", mended = mended, cannot = cannot)),
     }
     if left > 0 && !args.orphans {
-        run.console.mention(&text!("repair-orphans-hint"));
+        session.console.mention(&text!("repair-orphans-hint"));
     }
     if cannot > 0 || left > 0 {
         Exit::Attention

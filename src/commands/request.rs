@@ -6,23 +6,20 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::change::csr;
-use crate::change::csr::Part;
+use crate::change::csr::{self, Part};
 use crate::change::plan::{Item, PlacedKey, Placement};
 use crate::change::{self, Action, Journal, Plan};
 use crate::cli::Request;
-use crate::commands::events::Leading;
-use crate::commands::list::last_backup;
-use crate::commands::{Run, backup, iis};
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::Home;
-use crate::iis::{Iis, KeyState, Seen, StoreName};
-use crate::session::here;
-use crate::state::State;
+use crate::iis::{Iis, StoreName};
+use crate::session::change::carry_out;
+use crate::session::events::Leading;
+use crate::session::{Session, backup, here};
 use crate::text;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
     let names = args
         .hosts
         .iter()
@@ -36,27 +33,28 @@ pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
         )));
     }
     let server = here::elevated()?;
-    show(run, &names, &subject);
-    let request = csr::new(&names, &subject, run.now).map_err(|error| {
+    show(session, &names, &subject);
+    let request = csr::new(&names, &subject, session.now).map_err(|error| {
         Error::failed(text!("error-request-failed", reason = error.to_string()))
     })?;
     let name = names.first().map_or("", String::as_str);
-    iis::carry_out(
-        run,
+    carry_out(
+        session,
         server,
         &plan(name, &request, args.friendly_name.as_deref()),
         "request",
     )?;
-    write(run, server, &args.out, &request.csr)?;
-    run.console.say(&text!(
+    write(session, server, &args.out, &request.csr)?;
+    session.console.say(&text!(
         "request-done",
         name = name,
         path = args.out.as_path()
     ));
-    run.console.mention(&text!("request-next"));
-    let sealed = backup::keep_in_outbox(run);
+    session.console.mention(&text!("request-next"));
+    let sealed = backup::keep_in_outbox(session);
     if let Err(error) = sealed {
-        run.console
+        session
+            .console
             .warn(&text!("request-not-sealed", reason = error.text));
     }
     let file = args.out.display().to_string();
@@ -64,7 +62,7 @@ pub fn run(run: &Run<'_>, args: &Request) -> Result<Exit> {
         .into_iter()
         .map(|(part, value)| (part.short().to_owned(), value.into()))
         .collect();
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "names": names, "subject": subject, "file": file }),
     );
@@ -100,13 +98,13 @@ fn subject(args: &Request) -> Result<Vec<(Part, String)>> {
 }
 
 /// What the certificate authority will get to see.
-fn show(run: &Run<'_>, names: &[String], subject: &[(Part, String)]) {
+fn show(session: &Session<'_>, names: &[String], subject: &[(Part, String)]) {
     let parts = subject
         .iter()
         .map(|(part, value)| format!("{}={value}", part.short()));
     let common_name = csr::common_name(names).map(|name| format!("CN={name}"));
     let subject: Vec<_> = parts.chain(common_name).collect();
-    run.console.say(&text!(
+    session.console.say(&text!(
         "request-plan",
         subject = subject.join(", "),
         names = names.join(", ")
@@ -140,7 +138,7 @@ fn plan<'a>(name: &str, request: &'a csr::Request, friendly_name: Option<&str>) 
 
 /// Only now that the key is here may the CSR leave; a request without its CSR is of no use to
 /// anyone.
-fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
+fn write(session: &Session<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
     let failed =
         |error: &io::Error| Error::failed(text!("error-request-file", path = path, reason = error));
     let written = File::create_new(path).and_then(|mut file| {
@@ -148,31 +146,14 @@ fn write(run: &Run<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
             .and_then(|()| file.sync_all())
     });
     let Err(error) = written else { return Ok(()) };
-    let mut journal = Journal::open(&run.state_folder()?)?;
+    let mut journal = Journal::open(&session.state_folder()?)?;
     let created = journal
         .last_kept()
         .map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
     let undone = change::undo(server, &mut journal);
-    run.report_deleted(server, &created);
+    session.report_deleted(server, &created);
     undone?;
     Err(failed(&error))
-}
-
-/// Names the requests that wait for their answer with a key that exists only here.
-pub fn warn_unsaved<'a>(
-    run: &Run<'_>,
-    seen: impl Iterator<Item = &'a Seen>,
-    state: Option<&State>,
-) {
-    let saved = |seen: &Seen| {
-        state.is_some_and(|state| last_backup(state, &seen.certificate.der).is_some())
-    };
-    let pending = seen
-        .filter(|seen| seen.store == StoreName::Request && matches!(seen.key, KeyState::Works(_)));
-    for request in pending.filter(|seen| !saved(seen)) {
-        run.console
-            .warn(&text!("request-unsaved", name = request.certificate.name()));
-    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@
 use serde_json::json;
 
 use crate::change::apply::new_container;
-use crate::commands::Run;
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::{self, Home};
 use crate::iis::{Iis, KeyLink, NewKey, challenge, public_key};
 use crate::keypair::KeyPair;
 use crate::keypair::throwaway::{Authority, Kind};
 use crate::message::Text;
-use crate::session::here;
+use crate::session::{Session, here};
 use crate::text;
 
 /// What is tried: a kind of key in a place, and whether it may leave again.
@@ -28,22 +27,22 @@ const TRIALS: [(&str, Kind, Home, bool); 4] = [
 ];
 
 /// Runs the command.
-pub fn run(run: &Run<'_>) -> Result<Exit> {
+pub fn run(session: &Session<'_>) -> Result<Exit> {
     let server = here::elevated()?;
     let unissued = |_| Error::failed(text!("error-no-random"));
-    let authority = Authority::new("pfxvault selftest", run.now).map_err(unissued)?;
+    let authority = Authority::new("pfxvault selftest", session.now).map_err(unissued)?;
     let mut results = Vec::new();
     for (name, kind, home, exportable) in TRIALS {
         let pair = authority
-            .issue(&["selftest.invalid"], kind, run.now)
+            .issue(&["selftest.invalid"], kind, session.now)
             .map_err(unissued)?;
         let link = home.link(new_container()?);
         let tried = walk(server, &pair, &link, exportable);
         let gone = server.keys.delete(&link).map_err(|error| error.text());
         let result = tried.and(gone.map(|_| ()));
         match &result {
-            Ok(()) => run.console.say(&text!("selftest-passed", name = name)),
-            Err(reason) => run.console.warn(&text!(
+            Ok(()) => session.console.say(&text!("selftest-passed", name = name)),
+            Err(reason) => session.console.warn(&text!(
                 "selftest-failed",
                 name = name,
                 reason = reason.clone()
@@ -61,7 +60,7 @@ pub fn run(run: &Run<'_>) -> Result<Exit> {
         .iter()
         .map(|(name, result)| json!({ "trial": name, "passed": result.is_ok() }))
         .collect();
-    run.console.document(exit, json!({ "trials": trials }));
+    session.console.document(exit, json!({ "trials": trials }));
     Ok(exit)
 }
 

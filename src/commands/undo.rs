@@ -4,24 +4,24 @@ use serde_json::json;
 
 use crate::change::{self, Journal};
 use crate::cli::Undo;
-use crate::commands::Run;
-use crate::commands::events::Leading;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::session::here;
+use crate::message::moment;
+use crate::session::events::Leading;
+use crate::session::{Session, here};
 use crate::text;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
     let server = here::elevated()?;
-    let mut journal = Journal::open(&run.state_folder()?)?;
+    let mut journal = Journal::open(&session.state_folder()?)?;
     let last = journal
         .last_kept()
         .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
-    let when = last.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let when = moment(last.began);
     let created = Leading::to_created(server, &last.steps);
     let keys = created.len();
-    run.console.say(&text!(
+    session.console.say(&text!(
         "undo-plan",
         what = last.what.as_str(),
         when = when,
@@ -33,26 +33,33 @@ pub fn run(run: &Run<'_>, args: &Undo) -> Result<Exit> {
         .filter(|step| step.edit().is_some())
         .count();
     if bindings > 0 {
-        run.console.say(&text!("undo-bindings", count = bindings));
+        session
+            .console
+            .say(&text!("undo-bindings", count = bindings));
     }
     if args.dry_run {
-        run.console
+        session
+            .console
             .document(Exit::Done, json!({ "dry_run": true, "keys": keys }));
         return Ok(Exit::Done);
     }
-    run.go_ahead(args.yes, &text!("undo-question"), Enter::No)?;
+    session.go_ahead(args.yes, &text!("undo-question"), Enter::No)?;
     let left = change::undo(server, &mut journal);
-    run.report_deleted(server, &created);
+    session.report_deleted(server, &created);
     let left = left?;
-    left.iter().for_each(|text| run.console.warn(text));
-    run.console.say(&text!("undo-done"));
+    left.iter().for_each(|text| session.console.warn(text));
+    session.console.say(&text!("undo-done"));
     let exit = if left.is_empty() {
         Exit::Done
     } else {
         Exit::Attention
     };
-    let left: Vec<_> = left.iter().map(|text| run.console.words(text)).collect();
-    run.console
+    let left: Vec<_> = left
+        .iter()
+        .map(|text| session.console.words(text))
+        .collect();
+    session
+        .console
         .document(exit, json!({ "keys": keys, "left": left }));
     Ok(exit)
 }

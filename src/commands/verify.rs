@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::cli::{Afterwards, Verify};
-use crate::commands::{Run, size};
 use crate::error::{Error, Exit, Result};
+use crate::message::size;
 use crate::platform::media;
+use crate::session::Session;
 use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
@@ -14,13 +15,13 @@ use vault::id::VaultId;
 use vault::medium::Medium;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Verify) -> Result<Exit> {
     let pin = args.vault.as_deref().map(|text| {
         VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))
     });
-    let media = run.vault_media_or_inserted(&args.media)?;
-    let known = run.memory();
-    let mut report = verify::run(&media, known.state.as_ref(), pin.transpose()?, run.now)?;
+    let media = session.vault_media_or_inserted(&args.media)?;
+    let known = session.memory();
+    let mut report = verify::run(&media, known.state.as_ref(), pin.transpose()?, session.now)?;
     if let Some(text) = known.unasked {
         report.findings.push(Finding {
             id: "state-unread",
@@ -29,13 +30,13 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
         });
     }
     let exit = report.exit();
-    say(run, &report, exit);
+    say(session, &report, exit);
     match exit {
-        Exit::Done => run.note(&report.vault, |state| {
-            remember(state, &media, &report, run.now)
+        Exit::Done => session.note(&report.vault, |state| {
+            remember(state, &media, &report, session.now)
         }),
         Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
-            run.note(&report.vault, |state| remember_devices(state, &media))
+            session.note(&report.vault, |state| remember_devices(state, &media))
         }
         _ => {}
     }
@@ -44,13 +45,15 @@ pub fn run(run: &Run<'_>, args: &Verify) -> Result<Exit> {
         keep_mounted: false,
     };
     let names: Vec<String> = media.iter().map(|medium| medium.name.clone()).collect();
-    let (exit, ejected) = run.take_out(&names, wish, false, exit);
-    run.console.document(exit, document(run, &report, ejected));
+    let (exit, ejected) = session.eject_media(&names, wish, false, exit);
+    session
+        .console
+        .document(exit, document(session, &report, ejected));
     Ok(exit)
 }
 
-fn say(run: &Run<'_>, report: &Report, exit: Exit) {
-    let console = run.console;
+fn say(session: &Session<'_>, report: &Report, exit: Exit) {
+    let console = session.console;
     let whole = report
         .numbers
         .iter()
@@ -70,10 +73,10 @@ fn say(run: &Run<'_>, report: &Report, exit: Exit) {
             number = number.get()
         ));
     }
-    run.show_findings(&report.findings);
+    session.show_findings(&report.findings);
 }
 
-fn document(run: &Run<'_>, report: &Report, ejected: Vec<String>) -> Value {
+fn document(session: &Session<'_>, report: &Report, ejected: Vec<String>) -> Value {
     let numbers = report.numbers.iter().map(|judged| {
         json!({
             "server": judged.server.to_string(), "number": judged.number.get(), "state": judged.state,
@@ -82,7 +85,7 @@ fn document(run: &Run<'_>, report: &Report, ejected: Vec<String>) -> Value {
     });
     json!({
         "vault": report.vault.as_str(), "pinned": report.pinned, "bytes_read": report.bytes,
-        "generations": numbers.collect::<Vec<_>>(), "findings": run.listed(&report.findings), "ejected": ejected,
+        "generations": numbers.collect::<Vec<_>>(), "findings": session.listed(&report.findings), "ejected": ejected,
     })
 }
 

@@ -1,3 +1,155 @@
-//! What every command shares.
+//! What every command shares: where host state lies, which media and secrets are meant, how a
+//! change is carried out and told.
 
+pub mod backup;
+pub mod bindings;
+pub mod change;
+pub mod choose_medium;
+pub mod create;
+pub mod declare;
+pub mod eject;
+pub mod enrolment;
+pub mod events;
+pub mod findings;
 pub mod here;
+pub mod media;
+pub mod media_table;
+pub mod options;
+pub mod pending;
+pub mod restart;
+pub mod restore_set;
+pub mod retire;
+pub mod secrets;
+pub mod selection;
+pub mod source;
+pub mod standing;
+pub mod write_files;
+
+use std::path::PathBuf;
+
+use crate::cli::Global;
+use crate::console::{Console, Enter};
+use crate::error::{Error, Exit, Result};
+use crate::message::Text;
+use crate::rules;
+use crate::state::{self, State};
+use crate::text;
+use vault::catalog::Exception;
+use vault::id::VaultId;
+
+/// What every command needs: how to talk, where state lies, which exceptions were given, what time
+/// it is.
+pub struct Session<'a> {
+    /// How to talk.
+    pub console: &'a Console,
+    /// Options of every command.
+    pub global: Global,
+    /// Rules set aside.
+    pub exceptions: Vec<Exception>,
+    /// When this run began.
+    pub now: jiff::Timestamp,
+}
+
+impl<'a> Session<'a> {
+    /// Takes the time, and the rules that options set aside.
+    ///
+    /// # Errors
+    /// An exception that names no rule.
+    pub fn new(global: Global, console: &'a Console) -> Result<Self> {
+        let exceptions = global
+            .accept
+            .iter()
+            .map(|text| rules::parse_exception(text))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            console,
+            global,
+            exceptions,
+            now: jiff::Timestamp::now(),
+        })
+    }
+}
+
+impl Session<'_> {
+    /// Where host state lies.
+    pub fn state_folder(&self) -> Result<PathBuf> {
+        let folder = self.global.state.clone().or_else(state::default_folder);
+        folder.ok_or_else(|| Error::usage(text!("error-no-state-folder")))
+    }
+
+    /// Where the state of a machine goes that is not enrolled yet.
+    pub fn new_state_folder(&self) -> Result<PathBuf> {
+        let folder = self.state_folder()?;
+        match State::open(&folder)? {
+            None => Ok(folder),
+            Some(state) => {
+                let vault = state.vault().as_str();
+                Err(Error::failed(text!(
+                    "error-already-enrolled",
+                    vault = vault,
+                    folder = folder.as_path()
+                )))
+            }
+        }
+    }
+
+    /// This machine's state, if it is enrolled, to change it.
+    pub fn state(&self) -> Result<Option<State>> {
+        State::open(&self.state_folder()?)
+    }
+
+    /// This machine's state.
+    pub fn enrolled(&self) -> Result<State> {
+        self.state()?
+            .ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
+    }
+
+    /// What this machine remembers, to look at. A state that cannot be read never blocks a
+    /// recovery.
+    pub fn memory(&self) -> HostStateView {
+        match self.state_folder().and_then(|folder| State::look(&folder)) {
+            Ok(state) => HostStateView {
+                state,
+                unasked: None,
+            },
+            Err(error) => HostStateView {
+                state: None,
+                unasked: Some(text!("doubt-state-unread", reason = error.text)),
+            },
+        }
+    }
+
+    /// Notes something in host state after the work is done: should that fail, the work is done all
+    /// the same.
+    pub fn note(&self, vault: &VaultId, change: impl FnOnce(&mut State)) {
+        let noted =
+            self.state()
+                .and_then(|state| match state.filter(|state| state.vault() == vault) {
+                    None => Ok(()),
+                    Some(mut state) => {
+                        change(&mut state);
+                        state.save()
+                    }
+                });
+        if let Err(error) = noted {
+            self.console
+                .warn(&text!("state-not-noted", reason = error.text));
+        }
+    }
+
+    /// Asks before something is changed; `--yes` answers.
+    pub fn go_ahead(&self, yes: bool, question: &Text, enter: Enter) -> Result<()> {
+        if yes || self.console.confirm(question, enter)? {
+            return Ok(());
+        }
+        Err(Error::usage(text!("error-declined")))
+    }
+}
+
+/// Host state as far as it could be read.
+pub struct HostStateView {
+    /// `None` also where this machine is not enrolled.
+    pub state: Option<State>,
+    /// Why a state that is there could not be read.
+    pub unasked: Option<Text>,
+}

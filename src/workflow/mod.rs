@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod backup;
 pub mod copy;
+pub mod create;
 pub mod drill;
 pub mod elsewhere;
 pub mod finding;
@@ -11,6 +12,7 @@ pub mod history;
 pub mod left_out;
 pub mod outbox;
 pub mod parcel_file;
+pub mod recall;
 pub mod status;
 pub mod unlock;
 pub mod verify;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::commands::{Run, day};
 use crate::console::{Table, cut};
 use crate::iis::{Binding, Elsewhere, Endpoint, Seen, Site, SiteMap, review};
 use crate::keypair::Certificate;
+use crate::message::day;
+use crate::session::Session;
 use crate::text;
 
 /// Widest cells, so that a row stays within 80 columns.
@@ -42,7 +43,7 @@ impl Shown {
 /// Shows the sites of a server with what is wrong about them; the same for programs. Only the
 /// bindings of the certificates that `names` mean, where there are some.
 pub fn show(
-    run: &Run<'_>,
+    session: &Session<'_>,
     map: &SiteMap,
     seen: &[Seen],
     elsewhere: &[Elsewhere],
@@ -54,7 +55,7 @@ pub fn show(
     let is_wanted = |thumbprint: Option<&str>| {
         names.is_empty() || thumbprint.is_some_and(|t| known.contains_key(t))
     };
-    let words = |text| run.console.words(&text);
+    let words = |text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-site")),
         words(text!("column-binding")),
@@ -92,30 +93,30 @@ pub fn show(
         documents.push(json!({ "id": site.id, "name": site.name, "bindings": bindings }));
     }
     if !map.sites.is_empty() {
-        run.console.say(&text!(
+        session.console.say(&text!(
             "list-sites-headline",
             count = map.sites.len(),
             bindings = rows
         ));
     }
     if rows > 0 {
-        run.console.table(&table);
+        session.console.table(&table);
     }
     let automatic_rebind = map.settings.automatic_rebind;
     if automatic_rebind == Some(true) && names.is_empty() {
-        run.console.mention(&text!("list-automatic-rebind"));
+        session.console.mention(&text!("list-automatic-rebind"));
     }
     let warnings = if names.is_empty() && !seen.is_empty() {
-        review(map, seen, elsewhere, run.now)
+        review(map, seen, elsewhere, session.now)
     } else {
         Vec::new()
     };
     warnings
         .iter()
-        .for_each(|warning| run.console.warn(warning));
+        .for_each(|warning| session.console.warn(warning));
     let warnings: Vec<_> = warnings
         .iter()
-        .map(|warning| run.console.words(warning))
+        .map(|warning| session.console.words(warning))
         .collect();
     json!({ "sites": documents, "warnings": warnings, "automatic_rebind": automatic_rebind })
 }

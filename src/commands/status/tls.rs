@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::change::bindings::check;
 use crate::error::{Error, Result};
 use crate::iis::{Iis, SiteMap, StoreName};
-use crate::message::{Text, os_reason};
+use crate::message::{Text, day, os_reason};
 use crate::session::here;
 use crate::text;
 use crate::tls::ask::{self, Check, Remark};
@@ -125,7 +125,7 @@ fn named(
     let (shown, thumbprint) = (served.name(), served.thumbprint());
     let until = served
         .leaf()
-        .map_or_else(|| "-".to_owned(), |leaf| super::day(leaf.not_after()));
+        .map_or_else(|| "-".to_owned(), |leaf| day(leaf.not_after()));
     let ours = here.is_none_or(|here| {
         here.iter()
             .any(|one| one.certificate.thumbprint() == thumbprint)

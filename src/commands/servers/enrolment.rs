@@ -2,22 +2,24 @@
 //! them with one passphrase, and each takes over whom to believe.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::cli::ServersAdd;
-use crate::commands::{Declared, Run, parcel_path};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files;
+use crate::session::Session;
+use crate::session::declare::Declared;
+use crate::session::enrolment::write_request;
+use crate::session::media::parcel_path;
 use crate::state::State;
 use crate::text;
 use crate::workflow::parcel_file;
 use vault::id::{ServerId, VaultId};
 use vault::medium::Medium;
-use vault::parcel::{self};
+use vault::parcel;
 use vault::request::Request;
 use vault::survey::Survey;
 use vault::trust::{Trust, Word};
@@ -25,73 +27,18 @@ use vault::volume::Reading;
 
 /// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same
 /// key.
-pub fn request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
-    let request = write_request(run, file, server_name)?;
+pub fn request(session: &Session<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
+    let request = write_request(session, file, server_name)?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "server": server, "name": request.name, "fingerprint": fingerprint }),
     );
     Ok(Exit::Done)
 }
 
-fn write_request(run: &Run<'_>, file: &Path, server_name: Option<String>) -> Result<Request> {
-    let folder = run.new_state_folder()?;
-    let name = server_name.unwrap_or_else(crate::platform::media::host_name);
-    let request = State::request(&folder, &name)?;
-    let created = std::fs::File::create_new(file).and_then(|mut created| {
-        created.write_all(request.render().as_bytes())?;
-        created.sync_all()
-    });
-    created
-        .map_err(|e| Error::failed(text!("error-request-unwritable", path = file, reason = &e)))?;
-    let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
-    run.console.say(&text!(
-        "enrolment-request-done",
-        path = file,
-        server = server.as_str(),
-        fingerprint = fingerprint.as_str()
-    ));
-    Ok(request)
-}
-
-/// What a restore ends with on a server that is enrolled nowhere: its own backups need a vault. The
-/// restore is done, so whatever fails here is said, and no more.
-pub fn offer(run: &Run<'_>, yes: bool) {
-    let known = run.memory();
-    if known.state.is_some() || known.unasked.is_some() {
-        return;
-    }
-    let asks = !yes && run.console.interactive();
-    if !(asks
-        && run
-            .console
-            .confirm(&text!("enrol-offer"), Enter::Yes)
-            .unwrap_or(false))
-    {
-        return run.console.mention(&text!("enrol-later"));
-    }
-    let usual = PathBuf::from(format!("{}.req", crate::platform::media::host_name()));
-    let usual = std::env::current_dir().unwrap_or_default().join(usual);
-    let written = run
-        .console
-        .ask(&text!("prompt-request-file", usual = usual.as_path()))
-        .and_then(|typed| {
-            let file = if typed.is_empty() {
-                usual
-            } else {
-                PathBuf::from(typed.as_str())
-            };
-            write_request(run, &file, None)
-        });
-    if let Err(error) = written {
-        run.console
-            .warn(&text!("enrol-not-requested", reason = error.text));
-    }
-}
-
 /// One passphrase, one question, one statement for all of them.
-pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
+pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
     let requests = args
         .files
         .iter()
@@ -100,19 +47,19 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
     if let Some(answer) = args.answer.as_deref().filter(|answer| answer.exists()) {
         return Err(Error::failed(text!("error-parcel-exists", path = answer)));
     }
-    let media = run.vault_media_to_write(&args.to)?;
-    let known = run.memory();
-    let opened = run.open(&media, &known)?;
+    let media = session.vault_media_to_write(&args.to)?;
+    let known = session.memory();
+    let opened = session.open(&media, &known)?;
     opened.refuse_foreign()?;
     let new = new_servers(&opened.survey.trust, &requests)?;
-    show(run, &requests, &new);
+    show(session, &requests, &new);
     let vault = opened.vault();
     let added: Vec<_> = new
         .iter()
         .map(|(id, request)| json!({ "server": id.to_string(), "name": request.name }))
         .collect();
     if args.dry_run {
-        run.console.document(
+        session.console.document(
             Exit::Done,
             json!({ "dry_run": true, "vault": vault.as_str(), "servers": added }),
         );
@@ -120,7 +67,7 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
     }
     let mut declared = None;
     if !new.is_empty() {
-        run.go_ahead(
+        session.go_ahead(
             args.yes,
             &text!("enrol-question", count = new.len()),
             Enter::No,
@@ -129,7 +76,7 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
             .values()
             .map(|request| Word::server(request.key.clone()))
             .collect();
-        declared = Some(run.declare(&opened, &words)?);
+        declared = Some(session.declare(&opened, &words)?);
     }
     let trust = declared
         .as_ref()
@@ -148,12 +95,13 @@ pub fn add(run: &Run<'_>, args: &ServersAdd) -> Result<Exit> {
         .map(|path| path.display().to_string())
         .or(medium.cloned())
         .unwrap_or_default();
-    run.console
+    session
+        .console
         .say(&text!("enrol-done", count = new.len(), from = from));
     let exit = declared
         .as_ref()
-        .map_or(Exit::Done, |declared| declared.finish(run.console));
-    run.console.document(
+        .map_or(Exit::Done, |declared| declared.finish(session.console));
+    session.console.document(
         exit,
         json!({ "vault": vault.as_str(), "servers": added, "missing": missing }),
     );
@@ -200,18 +148,19 @@ fn new_servers<'a>(
     Ok(new)
 }
 
-fn show(run: &Run<'_>, requests: &[Request], new: &BTreeMap<ServerId, &Request>) {
+fn show(session: &Session<'_>, requests: &[Request], new: &BTreeMap<ServerId, &Request>) {
     for request in requests
         .iter()
         .filter(|request| !new.contains_key(&request.server()))
     {
         let (name, server) = (request.name.as_str(), request.server().to_string());
-        run.console
+        session
+            .console
             .say(&text!("enrol-known", name = name, server = server));
     }
     for (id, request) in new {
         let (name, fingerprint) = (request.name.as_str(), request.fingerprint());
-        run.console.say(&text!(
+        session.console.say(&text!(
             "enrol-plan",
             name = name,
             server = id.to_string(),
@@ -223,7 +172,7 @@ fn show(run: &Run<'_>, requests: &[Request], new: &BTreeMap<ServerId, &Request>)
             .count()
             > 1
         {
-            run.console.warn(&text!("enrol-same-name", name = name));
+            session.console.warn(&text!("enrol-same-name", name = name));
         }
     }
 }
@@ -241,15 +190,15 @@ fn write_answer(path: &Path, trust: &Trust, identities: &[&[u8]]) -> Result<()> 
 
 /// Takes over whom to believe. The answer alone does not say that it is the right owner's; a person
 /// does.
-pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
-    let folder = run.new_state_folder()?;
+pub fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
+    let folder = session.new_state_folder()?;
     let request = State::requested(&folder)?
         .ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-request")))?;
-    let media = [answer(run, from)?];
+    let media = [answer(session, from)?];
     let vault = match pin {
         Some(text) => VaultId::parse(text)
             .ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
-        None => run
+        None => session
             .console
             .confirm_vault(crate::workflow::verify::owner_of(&media, None)?)?,
     };
@@ -273,12 +222,12 @@ pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     state.save()?;
-    run.console.say(&text!(
+    session.console.say(&text!(
         "servers-joined",
         server = id.to_string(),
         vault = state.vault().as_str()
     ));
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "vault": state.vault().as_str(), "server": id.to_string() }),
     );
@@ -286,12 +235,12 @@ pub fn accept(run: &Run<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
 }
 
 /// The file that `add --answer` wrote, or a medium of the vault.
-fn answer(run: &Run<'_>, from: &str) -> Result<Medium> {
+fn answer(session: &Session<'_>, from: &str) -> Result<Medium> {
     let file = parcel_path(from).unwrap_or_else(|| crate::platform::media::typed(from));
     if file.is_file() {
         return Ok(Medium::of_parcel(from, parcel_file::open(&file)?));
     }
-    let medium = run.medium(from)?;
+    let medium = session.medium(from)?;
     match medium.has_vault()? {
         true => Ok(medium),
         false => Err(Error::new(

@@ -1,29 +1,32 @@
 //! `list`: every key pair of a source, and whether the vault has it.
 
+pub mod iis;
+mod sites;
+
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::cli::List;
-use crate::commands::{Run, day, short, sites};
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::iis::SiteMap;
-use crate::keypair::{Certificate, Warning};
+use crate::keypair::Certificate;
 use crate::keystore::{Held, Holdings, IIS};
-use crate::message::Text;
-use crate::state::{State, Written};
+use crate::message::{Text, day, short};
+use crate::session::Session;
+use crate::session::source::{warning_text, warnings};
 use crate::text;
-use vault::id::Hash;
+use crate::workflow::recall::last_backup;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &List) -> Result<Exit> {
     if args.from.from == IIS {
-        return super::iis::list(run, args);
+        return iis::list(session, args);
     }
-    let mut holdings = run.holdings(&args.from.from, &args.from.files)?;
+    let mut holdings = session.holdings(&args.from.from, &args.from.files)?;
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
-    let state = run.memory().state;
+    let state = session.memory().state;
     let saved = |held: &Held| {
         state
             .as_ref()
@@ -34,64 +37,49 @@ pub fn run(run: &Run<'_>, args: &List) -> Result<Exit> {
         .iter()
         .filter(|held| saved(held).is_none())
         .count();
-    run.console.say(&text!(
+    session.console.say(&text!(
         "list-headline",
         count = holdings.key_pairs.len(),
         unsaved = not_saved
     ));
     if !holdings.key_pairs.is_empty() {
-        run.console.table(&table(run, &holdings, &saved));
+        session.console.table(&table(session, &holdings, &saved));
     }
     for certificate in &holdings.certificates {
-        run.console.mention(&text!(
+        session.console.mention(&text!(
             "list-certificate",
             name = certificate.display_name(),
             thumbprint = short(&certificate.thumbprint())
         ));
     }
     for unreadable in &holdings.unreadable {
-        run.console.warn(&text!(
+        session.console.warn(&text!(
             "list-unreadable",
             name = unreadable.name.as_str(),
             reason = unreadable.reason.clone()
         ));
     }
-    warnings(run, &holdings);
-    let mut document = document(run, &holdings, &saved);
+    warnings(session, &holdings);
+    let mut document = document(session, &holdings, &saved);
     if let Some(file) = &args.iis_config {
         document["sites"] =
-            sites::show(run, &SiteMap::of_file(file)?, &[], &[], &[])["sites"].take();
+            sites::show(session, &SiteMap::of_file(file)?, &[], &[], &[])["sites"].take();
     }
     let exit = if holdings.unreadable.is_empty() {
         Exit::Done
     } else {
         Exit::Partly
     };
-    run.console.document(exit, document);
+    session.console.document(exit, document);
     Ok(exit)
 }
 
-/// The newest generation of this server that holds the certificate, and its day.
-pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(u32, jiff::Timestamp)> {
-    let wanted = Hash::of(certificate).to_string();
-    let holds = |written: &&Written| {
-        written
-            .key_pairs
-            .iter()
-            .any(|pair| pair.certificate_sha256 == wanted)
-    };
-    state
-        .generations()
-        .find(holds)
-        .map(|written| (written.number, written.time))
-}
-
 fn table(
-    run: &Run<'_>,
+    session: &Session<'_>,
     holdings: &Holdings,
     saved: &dyn Fn(&Held) -> Option<(u32, jiff::Timestamp)>,
 ) -> Table {
-    let words = |text: Text| run.console.words(&text);
+    let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-names")),
         words(text!("column-thumbprint")),
@@ -137,64 +125,25 @@ fn names(held: &Held) -> String {
     }
 }
 
-/// What is weak or missing about key pairs that can be backed up all the same.
-pub fn warnings(run: &Run<'_>, holdings: &Holdings) {
-    for warning in holdings
-        .key_pairs
-        .iter()
-        .flat_map(|held| &held.pair.warnings)
-    {
-        run.console.warn(&warning_text(warning));
-    }
-    for held in &holdings.key_pairs {
-        if held
-            .pfx
-            .as_ref()
-            .is_some_and(|protection| protection.mac.is_none())
-        {
-            run.console
-                .warn(&text!("warning-no-mac", name = held.leaf().display_name()));
-        }
-    }
-}
-
-fn warning_text(warning: &Warning) -> Text {
-    match warning {
-        Warning::Expired { name, on } => text!("warning-expired", name = name, day = day(*on)),
-        Warning::NotYetValid { name, from } => {
-            text!("warning-not-yet-valid", name = name, day = day(*from))
-        }
-        Warning::WeakKey { name, key_type } => {
-            text!("warning-weak-key", name = name, key_type = key_type)
-        }
-        Warning::WeakSignature { name, algorithm } => {
-            text!("warning-weak-signature", name = name, algorithm = algorithm)
-        }
-        Warning::MissingIntermediate { name, issuer } => {
-            text!("warning-missing-intermediate", name = name, issuer = issuer)
-        }
-    }
-}
-
 fn document(
-    run: &Run<'_>,
+    session: &Session<'_>,
     holdings: &Holdings,
     saved: &dyn Fn(&Held) -> Option<(u32, jiff::Timestamp)>,
 ) -> Value {
     let key_pairs: Vec<_> = holdings
         .key_pairs
         .iter()
-        .map(|held| key_pair(run, held, saved(held)))
+        .map(|held| key_pair(session, held, saved(held)))
         .collect();
     let certificates: Vec<_> = holdings.certificates.iter().map(facts).collect();
     let unreadable = holdings
         .unreadable
         .iter()
-        .map(|u| json!({ "name": u.name, "reason": run.console.words(&u.reason) }));
+        .map(|u| json!({ "name": u.name, "reason": session.console.words(&u.reason) }));
     json!({ "key_pairs": key_pairs, "certificates": certificates, "unreadable": unreadable.collect::<Vec<_>>() })
 }
 
-fn key_pair(run: &Run<'_>, held: &Held, saved: Option<(u32, jiff::Timestamp)>) -> Value {
+fn key_pair(session: &Session<'_>, held: &Held, saved: Option<(u32, jiff::Timestamp)>) -> Value {
     let mut value = facts(held.leaf());
     value["friendly_name"] = json!(held.pair.friendly_name);
     value["chain"] = held
@@ -221,7 +170,7 @@ fn key_pair(run: &Run<'_>, held: &Held, saved: Option<(u32, jiff::Timestamp)>) -
         .pair
         .warnings
         .iter()
-        .map(|w| json!(run.console.words(&warning_text(w))))
+        .map(|w| json!(session.console.words(&warning_text(w))))
         .collect();
     value
 }

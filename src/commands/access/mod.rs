@@ -1,12 +1,15 @@
 //! `access`: who and what can open the vault, and adding a way in.
 
+mod retire;
+
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::cli::Access;
-use crate::commands::{Run, retire, write_recovery_key};
 use crate::error::{Error, Exit, Result};
+use crate::session::Session;
+use crate::session::secrets::write_recovery_key;
 use crate::text;
 use crate::workflow::unlock::Opened;
 use vault::id::Hash;
@@ -15,10 +18,10 @@ use vault::medium::{HALVES, MAX_IDENTITIES};
 use vault::trust::{Statement, Word};
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Access) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Access) -> Result<Exit> {
     match args {
-        Access::List { media } => list(run, media),
-        Access::Retire(args) => retire::access(run, args),
+        Access::List { media } => list(session, media),
+        Access::Retire(args) => retire::run(session, args),
         Access::Add {
             way,
             to,
@@ -29,7 +32,7 @@ pub fn run(run: &Run<'_>, args: &Access) -> Result<Exit> {
                 passphrase: new_passphrase_file.as_deref(),
                 recovery_key: new_recovery_key_file.as_deref(),
             };
-            add(run, way, to, &files)
+            add(session, way, to, &files)
         }
     }
 }
@@ -39,53 +42,54 @@ struct NewSecrets<'a> {
     recovery_key: Option<&'a Path>,
 }
 
-fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
-    let media = run.vault_media_or_inserted(media)?;
-    let trust = crate::workflow::verify::trust_of(&media, run.memory().state.as_ref())?;
+fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
+    let media = session.vault_media_or_inserted(media)?;
+    let trust = crate::workflow::verify::trust_of(&media, session.memory().state.as_ref())?;
     let opening: Vec<&str> = trust.recipients().collect();
-    run.console.say(&text!(
+    session.console.say(&text!(
         "access-headline",
         identities = trust.identities.len(),
         others = opening.len().saturating_sub(1)
     ));
     for identity in &trust.identities {
-        run.console
+        session
+            .console
             .say(&text!("access-identity", id = identity.short()));
     }
     // The only one is the vault's own, which the ways in above lead to.
     for age in opening.iter().filter(|_| opening.len() > 1) {
-        run.console.say(&text!("access-key", key = *age));
+        session.console.say(&text!("access-key", key = *age));
     }
     for age in trust.retired() {
-        run.console.say(&text!("access-retired", key = age));
+        session.console.say(&text!("access-retired", key = age));
     }
     let identities: Vec<_> = trust.identities.iter().map(ToString::to_string).collect();
     let document = json!({ "vault": trust.vault.as_str(), "identities": identities, "keys": opening, "retired": trust.retired().collect::<Vec<_>>() });
-    run.console.document(Exit::Done, document);
+    session.console.document(Exit::Done, document);
     Ok(Exit::Done)
 }
 
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
 /// comes.
-fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
-    let medium = run.medium_to_write(to)?;
+fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
+    let medium = session.medium_to_write(to)?;
     let media = [medium];
-    let known = run.memory();
-    let opened = run.open(&media, &known)?;
+    let known = session.memory();
+    let opened = session.open(&media, &known)?;
     if matches!(way, "passphrase" | "recovery-key") {
         refuse_one_too_many(&opened)?;
     }
-    let (word, identity) = new_way(run, &opened.owner, way, files)?;
+    let (word, identity) = new_way(session, &opened.owner, way, files)?;
     let statement = Statement::sign(&opened.owner.key, &[word])
         .map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
     media[0].add_owner_files(&[&statement], &identities)?;
-    run.note(&opened.vault(), |state| {
+    session.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
         // It was signed with the owner's key a moment ago.
         let _ = state.trust.learn(statement);
     });
-    run.console.say(&match identity {
+    session.console.say(&match identity {
         Some(_) => text!("access-added", medium = to),
         None => text!(
             "access-key-added",
@@ -93,7 +97,7 @@ fn add(run: &Run<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exi
             vault = opened.vault().as_str()
         ),
     });
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }),
     );
@@ -120,7 +124,7 @@ fn refuse_one_too_many(opened: &Opened<'_>) -> Result<()> {
 }
 
 fn new_way(
-    run: &Run<'_>,
+    session: &Session<'_>,
     owner: &Owner,
     way: &str,
     files: &NewSecrets<'_>,
@@ -128,13 +132,13 @@ fn new_way(
     let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
     match way {
         "passphrase" => Ok(wrapped(
-            owner.wrap_with_passphrase(&run.new_passphrase(files.passphrase)?)?,
+            owner.wrap_with_passphrase(&session.new_passphrase(files.passphrase)?)?,
         )),
         "recovery-key" => {
             let key = RecoveryKey::generate();
             match files.recovery_key {
-                Some(path) => write_recovery_key(run.console, &key, path)?,
-                None => run.console.hand_over_recovery_key(&key)?,
+                Some(path) => write_recovery_key(session.console, &key, path)?,
+                None => session.console.hand_over_recovery_key(&key)?,
             }
             Ok(wrapped(owner.wrap_for(&key)?))
         }

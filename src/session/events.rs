@@ -2,7 +2,6 @@
 //! every rule that refused.
 
 use crate::change::{Action, PlacedKey, Plan, Step};
-use crate::commands::Run;
 use crate::error::{Exit, Result};
 use crate::iis::{Iis, KeyLink, StoreName};
 use crate::keypair::Certificate;
@@ -10,10 +9,11 @@ use crate::keystore::Holdings;
 use crate::message::Text;
 use crate::platform::event::Event;
 use crate::platform::system;
+use crate::session::Session;
 use crate::text;
 use vault::catalog::Exception;
 
-impl Run<'_> {
+impl Session<'_> {
     /// Writes one event. Where that fails it is said; it is no reason to fail what the event is
     /// about.
     pub fn report(&self, event: Event, text: &Text) {

@@ -1,40 +1,42 @@
 //! `status`: what is safe, overdue or at risk, on one screen and as an exit code; for people and
 //! for monitoring.
 
+mod tls;
+
 use serde_json::json;
 
 use crate::change::{journal, repair};
 use crate::cli::{SourceFiles, Status};
-use crate::commands::contents::left_out_document;
-use crate::commands::media::media_table;
-use crate::commands::{Known, Run, day, shown};
 use crate::error::{Error, Exit, Result};
 use crate::iis::look::hindrance;
 use crate::iis::{self, Iis, Snapshot, StoreName};
 use crate::keypair::Certificate;
 use crate::keystore::{Held, Holdings, IIS};
-use crate::message::Text;
+use crate::message::{Text, day, moment};
 use crate::platform::event::Event;
-use crate::session::here;
+use crate::session::findings::left_out_document;
+use crate::session::media_table::media_table;
+use crate::session::{HostStateView, Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::left_out;
+use crate::workflow::recall::is_closed;
 use crate::workflow::status::{self, Here};
 use crate::workflow::verify;
 use vault::medium::Medium;
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
-    let Known { state, unasked } = run.memory();
-    let media = run.vault_media(&args.media)?;
+pub fn run(session: &Session<'_>, args: &Status) -> Result<Exit> {
+    let HostStateView { state, unasked } = session.memory();
+    let media = session.vault_media(&args.media)?;
     let mut findings: Vec<Finding> = unasked
         .into_iter()
         .map(|text| attention("state-unread", text))
         .collect();
-    let here = here(run, args, &mut findings)?;
+    let here = here(session, args, &mut findings)?;
     match &state {
-        Some(state) => findings.extend(judge(run, state, &media, here.as_deref())?),
+        Some(state) => findings.extend(judge(session, state, &media, here.as_deref())?),
         None if findings.is_empty() => {
             findings.push(attention("not-enrolled", text!("status-not-enrolled")))
         }
@@ -47,11 +49,11 @@ pub fn run(run: &Run<'_>, args: &Status) -> Result<Exit> {
         ));
     }
     if let Some(names) = &args.tls {
-        findings.extend(shown::ask(names, here.as_deref(), run.now)?);
+        findings.extend(tls::ask(names, here.as_deref(), session.now)?);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     let exit = exit(&findings);
-    show(run, state.as_ref(), &findings, exit);
+    show(session, state.as_ref(), &findings, exit);
     Ok(exit)
 }
 
@@ -63,29 +65,25 @@ fn attention(id: &'static str, text: Text) -> Finding {
     }
 }
 
-/// Whether the owner ended this server's right to write, as far as it is known here.
-pub fn is_closed(state: &State, media: &[Medium]) -> bool {
-    let own = state.server();
-    let told =
-        || verify::trust_of(media, Some(state)).is_ok_and(|trust| trust.closed_at(own).is_some());
-    state.trust.closed_at(own).is_some() || (!media.is_empty() && told())
-}
-
 fn judge(
-    run: &Run<'_>,
+    session: &Session<'_>,
     state: &State,
     media: &[Medium],
     here: Option<&[Here]>,
 ) -> Result<Vec<Finding>> {
-    let mut findings = status::run(state, here, run.now);
+    let mut findings = status::run(state, here, session.now);
     if !media.is_empty() {
-        findings.extend(verify::glance(media, state, run.now)?);
+        findings.extend(verify::glance(media, state, session.now)?);
     }
     Ok(findings)
 }
 
 /// What this server holds now; `None` where nobody said which source it is.
-fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Option<Vec<Here>>> {
+fn here(
+    session: &Session<'_>,
+    args: &Status,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Vec<Here>>> {
     let on_windows = crate::platform::system::iis()
         .is_some()
         .then(|| IIS.to_owned());
@@ -102,12 +100,12 @@ fn here(run: &Run<'_>, args: &Status, findings: &mut Vec<Finding>) -> Result<Opt
             key: None,
             source_password_file: args.source_password_file.clone(),
         };
-        return Ok(Some(in_files(run.holdings(&source, &files)?, findings)));
+        return Ok(Some(in_files(session.holdings(&source, &files)?, findings)));
     }
     let server = here::here()?;
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
-    findings.extend(interrupted(run)?);
+    findings.extend(interrupted(session)?);
     let with_keys = here
         .seen
         .iter()
@@ -160,10 +158,10 @@ fn faults(server: Iis<'_>, here: &Snapshot) -> Result<Vec<Finding>> {
     Ok(replaced.chain(orphans).collect())
 }
 
-fn interrupted(run: &Run<'_>) -> Result<Option<Finding>> {
-    let open = journal::look(&run.state_folder()?)?;
+fn interrupted(session: &Session<'_>) -> Result<Option<Finding>> {
+    let open = journal::look(&session.state_folder()?)?;
     Ok(open.map(|open| {
-        let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let when = moment(open.began);
         attention(
             "interrupted",
             text!("status-interrupted", what = open.what.as_str(), when = when),
@@ -180,11 +178,11 @@ fn exit(findings: &[Finding]) -> Exit {
     }
 }
 
-fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
-    let console = run.console;
+fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
+    let console = session.console;
     let newest = state.and_then(|state| state.generations().next());
     let left_out = state
-        .map(|state| left_out::in_memory(state, run.now))
+        .map(|state| left_out::in_memory(state, session.now))
         .unwrap_or_default();
     if let Some(newest) = newest {
         let (number, day, count) = (newest.number, day(newest.time), newest.key_pairs.len());
@@ -205,12 +203,12 @@ fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) 
         0 => console.say(&text!("status-good")),
         count => console.warn(&text!("status-attention", count = count)),
     }
-    run.show_findings(findings);
+    session.show_findings(findings);
     if let Some(state) = state.filter(|state| !state.media().is_empty()) {
-        console.table(&media_table(run, state));
+        console.table(&media_table(session, state));
     }
     if exit != Exit::Done {
-        run.report(
+        session.report(
             Event::NeedsAttention,
             &text!("event-needs-attention", count = urgent.len()),
         );
@@ -220,7 +218,7 @@ fn show(run: &Run<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) 
         json!({
             "vault": state.map(|state| state.vault().as_str()), "server": state.map(|state| state.server().to_string()),
             "newest": newest.map(|newest| json!({ "generation": newest.number, "time": newest.time.to_string() })),
-            "left_out": left_out_document(&left_out), "findings": run.listed(findings), "media": state.map(State::media), "policy": state.map(State::policy),
+            "left_out": left_out_document(&left_out), "findings": session.listed(findings), "media": state.map(State::media), "policy": state.map(State::policy),
         }),
     );
 }

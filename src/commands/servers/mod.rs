@@ -1,38 +1,41 @@
 //! `servers`: who may write, and enrolling this machine.
 
+mod enrolment;
+mod retire;
+
 use serde_json::json;
 
 use crate::cli::Servers;
-use crate::commands::{Run, enrolment, retire};
 use crate::error::{Error, Exit, Result};
+use crate::session::Session;
 use crate::state::State;
 use crate::text;
 use vault::trust::{Statement, Word};
 
 /// Runs the command.
-pub fn run(run: &Run<'_>, args: &Servers) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &Servers) -> Result<Exit> {
     match args {
-        Servers::List { media } => list(run, media),
+        Servers::List { media } => list(session, media),
         Servers::Join {
             medium,
             server_name,
-        } => join(run, medium, server_name.clone()),
+        } => join(session, medium, server_name.clone()),
         Servers::Request { file, server_name } => {
-            enrolment::request(run, file, server_name.clone())
+            enrolment::request(session, file, server_name.clone())
         }
-        Servers::Add(args) => enrolment::add(run, args),
-        Servers::Retire(args) => retire::server(run, args),
-        Servers::Accept { from, vault } => enrolment::accept(run, from, vault.as_deref()),
+        Servers::Add(args) => enrolment::add(session, args),
+        Servers::Retire(args) => retire::run(session, args),
+        Servers::Accept { from, vault } => enrolment::accept(session, from, vault.as_deref()),
     }
 }
 
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
-fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
-    let medium = run.medium_to_write(name)?;
-    let folder = run.new_state_folder()?;
+fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
+    let medium = session.medium_to_write(name)?;
+    let folder = session.new_state_folder()?;
     let media = [medium];
-    let known = run.memory();
-    let opened = run.open(&media, &known)?;
+    let known = session.memory();
+    let opened = session.open(&media, &known)?;
     let mut state = State::create(
         &folder,
         opened.vault(),
@@ -48,28 +51,28 @@ fn join(run: &Run<'_>, name: &str, server_name: Option<String>) -> Result<Exit> 
         .map_err(|_| Error::failed(text!("error-signing")))?;
     state.remember_identities(&opened.survey.owners_identities());
     state.save()?;
-    run.console.say(&text!(
+    session.console.say(&text!(
         "servers-joined",
         server = state.server().to_string(),
         vault = state.vault().as_str()
     ));
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "vault": state.vault().as_str(), "server": state.server().to_string() }),
     );
     Ok(Exit::Done)
 }
 
-fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
-    let media = run.vault_media(media)?;
-    let state = run.memory().state;
+fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
+    let media = session.vault_media(media)?;
+    let state = session.memory().state;
     let trust = match (&state, media.is_empty()) {
         (None, true) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
         (Some(state), true) => state.trust.clone(),
         (_, false) => crate::workflow::verify::trust_of(&media, state.as_ref())?,
     };
     let own = state.as_ref().map(State::server);
-    run.console.say(&text!(
+    session.console.say(&text!(
         "servers-headline",
         count = trust.servers.len(),
         vault = trust.vault.as_str()
@@ -77,15 +80,15 @@ fn list(run: &Run<'_>, media: &[String]) -> Result<Exit> {
     for server in trust.servers.keys() {
         let id = server.to_string();
         match (trust.may_write(*server), Some(*server) == own) {
-            (false, _) => run.console.say(&text!("servers-closed", server = id)),
-            (true, true) => run.console.say(&text!("servers-this", server = id)),
-            (true, false) => run.console.say(&text!("servers-other", server = id)),
+            (false, _) => session.console.say(&text!("servers-closed", server = id)),
+            (true, true) => session.console.say(&text!("servers-this", server = id)),
+            (true, false) => session.console.say(&text!("servers-other", server = id)),
         }
     }
     let servers = trust.servers.keys().map(
         |server| json!({ "server": server.to_string(), "may_write": trust.may_write(*server) }),
     );
-    run.console.document(
+    session.console.document(
         Exit::Done,
         json!({ "vault": trust.vault.as_str(), "servers": servers.collect::<Vec<_>>() }),
     );

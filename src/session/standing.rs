@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::commands::{Run, day, short};
 use crate::keypair::{Certificate, Remaining};
-use crate::message::Text;
+use crate::message::{Text, day, short};
+use crate::session::Session;
 use crate::text;
 
 /// Whether each of them is valid today.
@@ -49,33 +49,33 @@ pub fn document(leaf: &Certificate, now: Timestamp) -> Value {
 }
 
 /// Says how many are valid today.
-pub fn headline(run: &Run<'_>, leaves: &[&Certificate]) {
+pub fn headline(session: &Session<'_>, leaves: &[&Certificate]) {
     let line = text!(
         "standing-headline",
-        valid = count_valid(leaves, run.now),
+        valid = count_valid(leaves, session.now),
         total = leaves.len()
     );
-    if all_valid(leaves, run.now) {
-        run.console.mention(&line)
+    if all_valid(leaves, session.now) {
+        session.console.mention(&line)
     } else {
-        run.console.say(&line)
+        session.console.say(&line)
     }
 }
 
 /// Says which are not valid today, or will soon not be.
-pub fn tell(run: &Run<'_>, leaves: &[&Certificate]) {
+pub fn tell(session: &Session<'_>, leaves: &[&Certificate]) {
     for leaf in leaves {
         let (name, thumbprint) = (leaf.display_name(), short(&leaf.thumbprint()));
         let until = day(leaf.not_after());
-        match leaf.remaining(run.now) {
-            Remaining::NotYet => run.console.warn(&text!(
+        match leaf.remaining(session.now) {
+            Remaining::NotYet => session.console.warn(&text!(
                 "standing-not-yet-valid",
                 name = name,
                 thumbprint = thumbprint,
                 day = day(leaf.not_before())
             )),
             Remaining::Over => {
-                run.console.warn(&text!(
+                session.console.warn(&text!(
                     "standing-expired",
                     name = name,
                     thumbprint = thumbprint,
@@ -90,7 +90,7 @@ pub fn tell(run: &Run<'_>, leaves: &[&Certificate]) {
                     left = left,
                     day = until
                 );
-                run.console.mention(&line);
+                session.console.mention(&line);
             }
             Remaining::Long => {}
         }

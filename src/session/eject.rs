@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 
 use crate::cli::Afterwards;
-use crate::commands::{Run, parcel_path, place_of};
 use crate::console::Enter;
 use crate::error::Exit;
 use crate::platform::media::{self, Device, NotEjected};
+use crate::session::Session;
+use crate::session::media::{parcel_path, place_of};
 use crate::text;
 use vault::medium::Medium;
 
-impl Run<'_> {
+impl Session<'_> {
     /// Ejects sticks as the options say, or as a person who can be asked says of each removable
     /// one. Those that were, and the exit code: what was asked for by option and did not come off
     /// needs attention.
-    pub fn take_out(
+    pub fn eject_media(
         &self,
         media: &[String],
         wish: Afterwards,

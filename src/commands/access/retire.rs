@@ -1,0 +1,55 @@
+//! `access retire`: the owner ends for good what a second person's key may decrypt.
+
+use serde_json::json;
+
+use crate::cli::AccessRetire;
+use crate::error::{Error, Exit, Result};
+use crate::session::Session;
+use crate::session::retire::{end, to_re_issue};
+use crate::text;
+use crate::workflow::unlock::Opened;
+use vault::id::Hash;
+use vault::trust::Word;
+
+/// Shortest beginning of a key that may stand for it, after `age1`.
+const BEGINNING: usize = 8;
+
+/// Ends what a second person's key may decrypt: nothing that is made from now on.
+pub fn run(session: &Session<'_>, args: &AccessRetire) -> Result<Exit> {
+    let media = session.vault_media_to_write(&args.to)?;
+    let known = session.memory();
+    let opened = session.open(&media, &known)?;
+    opened.refuse_foreign()?;
+    let age = meant(&opened, &args.id)?;
+    session
+        .console
+        .say(&text!("retire-access-plan", key = age.as_str()));
+    let trust = &opened.survey.trust;
+    let could_read =
+        opened.key_pairs_in(&|generation| trust.served(&age, &generation.record.trust));
+    let key_pairs = to_re_issue(session, could_read);
+    let word = (!args.dry_run).then(|| Word::Retire(age.clone()));
+    let about = json!({ "dry_run": args.dry_run, "vault": opened.vault().as_str(), "retired": age, "re_issue": key_pairs });
+    end(session, &opened, word, args.yes, about)
+}
+
+/// The age public key that an id, or its beginning, means.
+fn meant(opened: &Opened<'_>, id: &str) -> Result<String> {
+    let trust = &opened.survey.trust;
+    let way_in = |hash: &Hash| id.len() >= 4 && hash.to_string().starts_with(id);
+    if trust.identities.iter().any(way_in) || matches!(id, "passphrase" | "recovery-key") {
+        return Err(Error::failed(text!("error-retire-way-in")));
+    }
+    if trust.retired().any(|age| age == id) {
+        return Err(Error::failed(text!("error-already-retired", name = id)));
+    }
+    let long = id.starts_with("age1") && id.len() >= "age1".len() + BEGINNING;
+    let mut found = trust.recipients().filter(|age| long && age.starts_with(id));
+    match (found.next(), found.next()) {
+        (Some(age), None) if age == opened.owner.recipient() => {
+            Err(Error::failed(text!("error-retire-own-key")))
+        }
+        (Some(age), None) => Ok(age.to_owned()),
+        _ => Err(Error::usage(text!("error-unknown-access", id = id))),
+    }
+}

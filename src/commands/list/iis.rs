@@ -1,0 +1,168 @@
+//! `list --from iis`: the certificate stores of this server.
+
+use serde_json::{Value, json};
+
+use super::sites;
+use crate::cli::List;
+use crate::console::Table;
+use crate::error::{Exit, Result};
+use crate::iis::look::hindrance;
+use crate::iis::{self, Iis, KeyLink, KeyState, Seen, SiteMap, StoreName};
+use crate::keypair::Certificate;
+use crate::message::{Text, day, short};
+use crate::session::pending::warn_unsaved;
+use crate::session::{Session, here};
+use crate::text;
+use crate::workflow::recall::last_backup;
+use vault::id::Hash;
+
+/// A certificate of the list.
+struct Listed<'a> {
+    seen: &'a Seen,
+    certificate: Certificate,
+    backup: Option<(u32, jiff::Timestamp)>,
+}
+
+/// `list --from iis`. No key is copied out for it.
+pub fn list(session: &Session<'_>, args: &List) -> Result<Exit> {
+    list_of(session, args, here::here()?)
+}
+
+pub fn list_of(session: &Session<'_>, args: &List, server: Iis<'_>) -> Result<Exit> {
+    let state = session.memory().state;
+    let map = args
+        .iis_config
+        .as_deref()
+        .map_or_else(|| SiteMap::of(server), SiteMap::of_file);
+    let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let seen = iis::look(server, &StoreName::ALL)?;
+    let serves = |seen: &&Seen| {
+        StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint())
+    };
+    let listed = seen.iter().filter(serves).filter_map(|seen| {
+        let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
+        let backup = state
+            .as_ref()
+            .and_then(|state| last_backup(state, &seen.certificate.der));
+        Some(Listed {
+            seen,
+            certificate,
+            backup,
+        })
+    });
+    let listed: Vec<_> = listed
+        .filter(|one| one.seen.certificate.is_wanted(&args.names))
+        .collect();
+    let ready = listed
+        .iter()
+        .filter(|one| one.hindrance().is_none())
+        .count();
+    session.console.say(&text!(
+        "list-iis-headline",
+        count = listed.len(),
+        ready = ready
+    ));
+    if !listed.is_empty() {
+        session.console.table(&table(session, &listed));
+    }
+    for one in &listed {
+        if let Some(reason) = one.hindrance() {
+            session.console.warn(&text!(
+                "list-hindrance",
+                name = one.certificate.display_name(),
+                reason = reason
+            ));
+        }
+    }
+    warn_unsaved(session, listed.iter().map(|one| one.seen), state.as_ref());
+    let mut document = match &map {
+        Ok(map) => {
+            let elsewhere = server.stores.elsewhere().unwrap_or_default();
+            sites::show(session, map, &seen, &elsewhere, &args.names)
+        }
+        Err(error) => {
+            session
+                .console
+                .warn(&text!("list-sites-unread", reason = error.text.clone()));
+            json!({})
+        }
+    };
+    let exit = if ready == listed.len() && map.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    };
+    document["key_pairs"] = listed.iter().map(|one| one.document(session)).collect();
+    session.console.document(exit, document);
+    Ok(exit)
+}
+
+fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
+    let words = |text: Text| session.console.words(&text);
+    let mut table = Table::new(vec![
+        words(text!("column-names")),
+        words(text!("column-thumbprint")),
+        words(text!("column-expires")),
+        words(text!("column-store")),
+        words(text!("column-key")),
+        words(text!("column-backup")),
+    ]);
+    for one in listed {
+        let backup = one
+            .backup
+            .map(|(number, time)| text!("cell-backup", number = number, day = day(time)));
+        table.row(vec![
+            one.certificate.display_name().to_owned(),
+            short(&one.certificate.thumbprint()),
+            day(one.certificate.not_after()),
+            one.store_cell(session),
+            words(one.key_cell()),
+            words(backup.unwrap_or_else(|| text!("cell-none"))),
+        ]);
+    }
+    table
+}
+
+impl Listed<'_> {
+    /// Why it cannot be backed up; `None` if it can.
+    fn hindrance(&self) -> Option<Text> {
+        hindrance(self.seen)
+    }
+
+    fn store_cell(&self, session: &Session<'_>) -> String {
+        let store = self.seen.store.as_str();
+        if self.seen.certificate.properties.archived {
+            return session
+                .console
+                .words(&text!("cell-archived", store = store));
+        }
+        store.to_owned()
+    }
+
+    fn key_cell(&self) -> Text {
+        match &self.seen.key {
+            KeyState::Works(facts) if facts.no_export.is_none() => text!("cell-key-exportable"),
+            KeyState::Works(_) => text!("cell-key-not-exportable"),
+            KeyState::Unknown => text!("cell-key-unknown"),
+            _ => text!("cell-key-none"),
+        }
+    }
+
+    fn document(&self, session: &Session<'_>) -> Value {
+        let properties = &self.seen.certificate.properties;
+        let link = |link: &KeyLink| json!({ "container": link.container, "provider": link.provider, "key_set": link.key_set });
+        json!({
+            "names": self.certificate.dns_names(),
+            "thumbprint": self.certificate.thumbprint(),
+            "certificate_sha256": Hash::of(&self.seen.certificate.der).to_string(),
+            "not_after": self.certificate.not_after().to_string(),
+            "friendly_name": properties.friendly_name,
+            "store": self.seen.store.as_str(),
+            "archived": properties.archived,
+            "key": properties.key.as_ref().map(link),
+            "provider_kind": if let KeyState::Works(facts) = &self.seen.key { json!(facts.kind) } else { Value::Null },
+            "hindrance": self.hindrance().map(|reason| session.console.words(&reason)),
+            "backup": self.backup.map(|(number, time)| json!({ "generation": number, "time": time.to_string() })),
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The bindings of a restore into IIS: which site here stands for which, and what would become of
+//! each.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::change::bindings::{self, Unclear};
+use crate::change::plan::{Action, Plan};
+use crate::change::{Bound, Mapping, Moving, Order};
+use crate::cli::Restore;
+use crate::error::{Error, Result};
+use crate::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
+use crate::keypair::Remaining;
+use crate::message::day;
+use crate::platform::private_files;
+use crate::session::Session;
+use crate::session::bindings::{expired, settle};
+use crate::session::restore_set::RestoreSet;
+use crate::text;
+
+/// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing
+/// can be bound.
+pub fn plan_bindings(
+    session: &Session<'_>,
+    args: &Restore,
+    server: Iis<'_>,
+    set: &RestoreSet,
+    known: KnownCertificates,
+) -> Result<Vec<Bound>> {
+    let Some(from) = set.site_map.as_ref().filter(|_| !args.bindings.keys_only) else {
+        return Ok(Vec::new());
+    };
+    if server.sites.folder().is_none() {
+        session.console.warn(&text!("restore-no-iis"));
+        return Ok(Vec::new());
+    }
+    let here = SiteMap::of(server)?;
+    if let Some(folder) = here.shared.as_ref().filter(|_| !args.change.farm) {
+        return Err(Error::failed(text!(
+            "error-shared-configuration",
+            folder = folder
+        )));
+    }
+    if from.settings.automatic_rebind == Some(true) && here.settings.automatic_rebind == Some(false)
+    {
+        session.console.warn(&text!("restore-automatic-rebind"));
+    }
+    let mapping = mapping(session, args, from, &here)?;
+    let thumbprints = set.key_pairs.iter().map(|one| one.pair.leaf().thumbprint());
+    let only = (!args.names.is_empty()).then(|| thumbprints.collect::<HashSet<_>>());
+    let KnownCertificates {
+        certificates,
+        mut order,
+    } = known;
+    settle(
+        session,
+        &mut order,
+        args.into.yes || args.into.dry_run,
+        |order| {
+            let (certificates, only) = (certificates.clone(), only.clone());
+            Ok(bindings::plan(&Moving {
+                from,
+                here: &here,
+                mapping: &mapping,
+                certificates,
+                order,
+                only,
+            }))
+        },
+    )
+}
+
+/// The certificates that are here or will be.
+pub struct KnownCertificates {
+    certificates: HashSet<(StoreName, String)>,
+    order: Order,
+}
+
+impl KnownCertificates {
+    /// Those that the stores hold with a key that works, and those that a plan brings.
+    ///
+    /// # Errors
+    /// Where something is to be replaced that is not here.
+    pub fn new(
+        session: &Session<'_>,
+        args: &Restore,
+        here: &Snapshot,
+        set: &RestoreSet,
+        plan: &Plan<'_>,
+    ) -> Result<Self> {
+        let working = here.seen.iter().filter(|seen| seen.key.works());
+        let working = working.map(|seen| (seen.store, seen.certificate.thumbprint()));
+        let placed = plan.items.iter().filter_map(|item| match &item.action {
+            Action::Place(placement) => Some((placement.store, thumbprint(placement.certificate))),
+            _ => None,
+        });
+        let certificates = working.chain(placed).collect();
+        let mut order = Order::of(here, session.now);
+        for pair in set.key_pairs.iter().map(|one| &one.pair) {
+            order.add(pair.leaf().clone(), pair.friendly_name.as_deref());
+        }
+        order.agree_to(here, &args.change.replace_newer)?;
+        Ok(Self {
+            certificates,
+            order,
+        })
+    }
+}
+
+fn thumbprint(der: &[u8]) -> String {
+    StoredCertificate {
+        der: der.to_vec(),
+        properties: Default::default(),
+    }
+    .thumbprint()
+}
+
+/// The answers from the command line and from the file; what they leave open is asked, and kept in
+/// the file.
+fn mapping(
+    session: &Session<'_>,
+    args: &Restore,
+    from: &SiteMap,
+    here: &SiteMap,
+) -> Result<Mapping> {
+    let path = args.bindings.map.as_deref();
+    let mut mapping = path
+        .filter(|path| path.exists())
+        .map_or_else(|| Ok(Mapping::default()), load)?;
+    let known = mapping.clone();
+    args.bindings
+        .map_site
+        .iter()
+        .try_for_each(|answer| mapping.map_site(answer))?;
+    args.bindings
+        .map_ip
+        .iter()
+        .try_for_each(|answer| mapping.map_address(answer))?;
+    if session.console.interactive() && !args.into.yes {
+        ask(session, &mut mapping, from, here)?;
+    }
+    if let Some(path) = path.filter(|_| mapping != known) {
+        let saved = std::fs::write(path, mapping.to_text());
+        saved.map_err(|e| Error::failed(text!("error-map-file", path = path, reason = &e)))?;
+    }
+    Ok(mapping)
+}
+
+fn load(path: &Path) -> Result<Mapping> {
+    let bytes = private_files::read_input(path)
+        .map_err(|e| Error::usage(text!("error-map-file", path = path, reason = &e)))?;
+    Mapping::parse(&String::from_utf8_lossy(&bytes))
+}
+
+fn ask(session: &Session<'_>, mapping: &mut Mapping, from: &SiteMap, here: &SiteMap) -> Result<()> {
+    let Unclear { sites, .. } = bindings::unclear(from, here, mapping);
+    for (site, candidates) in sites {
+        let rest = here
+            .sites
+            .iter()
+            .filter(|one| !candidates.iter().any(|known| std::ptr::eq(*known, *one)));
+        let names: Vec<String> = candidates
+            .iter()
+            .copied()
+            .chain(rest)
+            .map(|site| site.name.clone())
+            .collect();
+        let answer = session.console.choose(
+            &text!("map-site-question", site = site.name.as_str()),
+            &names,
+            &text!("choice-none"),
+        )?;
+        mapping
+            .sites
+            .insert(site.name.clone(), answer.map(|at| names[at].clone()));
+    }
+    // Sites that are left out need no address.
+    for ip in bindings::unclear(from, here, mapping).addresses {
+        let addresses: Vec<_> = here
+            .addresses
+            .iter()
+            .filter(|here| here.is_ipv4() == ip.is_ipv4())
+            .collect();
+        let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let answer = session.console.choose(
+            &text!("map-ip-question", ip = ip.to_string()),
+            &names,
+            &text!("choice-none"),
+        )?;
+        mapping
+            .addresses
+            .insert(ip, answer.map(|at| *addresses[at]));
+    }
+    Ok(())
+}
+
+/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about
+/// to end, and where it has ended.
+pub fn warn_of_renewals(session: &Session<'_>, set: &RestoreSet) {
+    for leaf in set.key_pairs.iter().map(|one| one.pair.leaf()) {
+        let (name, day) = (leaf.display_name(), day(leaf.not_after()));
+        match leaf.remaining(session.now) {
+            Remaining::Over => session.console.warn(&expired(leaf)),
+            Remaining::Days(left) => {
+                session.console.warn(&text!(
+                    "restore-maybe-renewed",
+                    name = name,
+                    left = left,
+                    day = day
+                ));
+            }
+            Remaining::NotYet | Remaining::Long => {}
+        }
+    }
+}

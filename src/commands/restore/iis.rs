@@ -1,0 +1,227 @@
+//! `restore --to iis`: into the certificate stores and bindings of this server.
+
+use serde_json::{Value, json};
+
+use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
+use super::read::{is_from_vault, read_set};
+use crate::change::apply::backup_name;
+use crate::change::{self, Bound, Incoming, Options, Plan};
+use crate::cli::Restore;
+use crate::console::Enter;
+use crate::error::{Error, Exit, Result};
+use crate::iis::{self, Iis, StoreName};
+use crate::keypair::{Certificate, Remaining};
+use crate::session::bindings::{self, Restart};
+use crate::session::change::{carry_out, reported, show_plan};
+use crate::session::enrolment::offer;
+use crate::session::findings::left_out_document;
+use crate::session::restore_set::{RestoreItem, RestoreSet, nothing_to_place};
+use crate::session::{Session, here};
+use crate::text;
+use vault::id::Hash;
+
+/// `restore --to iis`.
+pub fn restore(session: &Session<'_>, args: &Restore) -> Result<Exit> {
+    restore_on(session, args, here::elevated()?)
+}
+
+pub fn restore_on(session: &Session<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+    reported(session, "restore", args.change.report.as_deref(), || {
+        restore_into(session, args, server)
+    })
+}
+
+fn restore_into(session: &Session<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+    let roots = args
+        .install_root
+        .iter()
+        .map(|text| parse_root(text))
+        .collect::<Result<_>>()?;
+    let options = Options {
+        non_exportable: args.non_exportable,
+        install_roots: roots,
+    };
+    let mut set = read_set(session, args)?;
+    if set.key_pairs.is_empty() {
+        return Err(nothing_to_place(&set));
+    }
+    if let Some(file) = &args.iis_config {
+        let assigned = set.take_sites(file, session.now)?;
+        session.console.mention(&text!(
+            "backup-assigned",
+            count = assigned,
+            path = file.as_path()
+        ));
+    }
+    let incoming: Vec<_> = set.key_pairs.iter().map(incoming).collect();
+    let here = iis::look_at_all(server)?;
+    let mut plan = change::plan(&here, &incoming, &options);
+    let known = KnownCertificates::new(session, args, &here, &set, &plan)?;
+    plan.bindings = plan_bindings(session, args, server, &set, known)?;
+    show_plan(session, &plan);
+    bindings::show(session, &plan.bindings, args.bindings.print_commands);
+    for (name, reason) in &set.missing {
+        session.console.warn(&text!(
+            "restore-missing",
+            name = name,
+            reason = reason.clone()
+        ));
+    }
+    set.show_left_out(session);
+    warn_of_renewals(session, &set);
+    if args.into.dry_run {
+        let exit = exit(session, &set, &plan);
+        let document = json!({
+            "dry_run": true, "bindings": bindings::document(session, &plan.bindings), "expired": expired(session, &set),
+            "left_out": left_out_document(&set.left_out),
+        });
+        session.console.document(exit, document);
+        return Ok(exit);
+    }
+    if plan.changes_anything() {
+        session.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
+        carry_out(session, server, &plan, "restore")?;
+        if plan.edits().next().is_some() {
+            session.console.say(&text!(
+                "restore-iis-backup",
+                name = backup_name(session.now)
+            ));
+        }
+    }
+    let exit = report(session, args, server, &set, &plan);
+    if is_from_vault(args) {
+        offer(session, args.into.yes);
+    }
+    Ok(exit)
+}
+
+/// How a restore ends that does all that it can: a binding that was asked for and cannot be is
+/// missing; what has ended, and what is lower than something it met, needs attention.
+fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
+    let is_missing = plan.cannot().next().is_some() || plan.bindings.iter().any(Bound::is_left);
+    let is_valid = |one: &RestoreItem| one.pair.leaf().is_valid(session.now);
+    let is_lower = plan.bindings.iter().any(|one| one.lower().is_some());
+    match set.exit() {
+        _ if is_missing => Exit::Partly,
+        Exit::Done if is_lower || !set.key_pairs.iter().all(is_valid) => Exit::Attention,
+        exit => exit,
+    }
+}
+
+/// Certificates that have ended, for programs.
+fn expired(session: &Session<'_>, set: &RestoreSet) -> Value {
+    let leaves = set.key_pairs.iter().map(|one| one.pair.leaf());
+    let over = leaves.filter(|leaf| leaf.remaining(session.now) == Remaining::Over);
+    let document = |leaf: &Certificate| {
+        json!({
+            "name": leaf.display_name(), "thumbprint": leaf.thumbprint(), "not_after": leaf.not_after().to_string(),
+        })
+    };
+    over.map(document).collect()
+}
+
+fn report(
+    session: &Session<'_>,
+    args: &Restore,
+    server: Iis<'_>,
+    set: &RestoreSet,
+    plan: &Plan<'_>,
+) -> Exit {
+    let cannot: Vec<_> = plan
+        .cannot()
+        .map(|(name, reason)| json!({ "name": name, "reason": session.console.words(reason) }))
+        .collect();
+    let placed = plan.items.len() - cannot.len();
+    session
+        .console
+        .say(&text!("restore-iis-done", count = placed));
+    set.show_left_out(session);
+    let exportable = if plan.exportable {
+        text!("restore-iis-exportable")
+    } else {
+        text!("restore-iis-not-exportable")
+    };
+    session.console.mention(&exportable);
+    let authorities = set
+        .key_pairs
+        .iter()
+        .flat_map(|one| one.pair.chain.iter().skip(1));
+    let authorities: Vec<_> = authorities
+        .map(|certificate| certificate.der().to_vec())
+        .collect();
+    let restart = Restart {
+        wanted: args.change.restart_site,
+        yes: args.into.yes,
+    };
+    let answers = bindings::confirm(session, server, &plan.bindings, &authorities, restart);
+    say_bound(session, set, plan);
+    let exit = match exit(session, set, plan) {
+        Exit::Done if !answers.good => Exit::Attention,
+        exit => exit,
+    };
+    let document = json!({
+        "restored": placed, "cannot": cannot, "exportable": plan.exportable, "expired": expired(session, set),
+        "bindings": bindings::document(session, &plan.bindings), "tls": answers.document(),
+        "left_out": left_out_document(&set.left_out),
+    });
+    session.console.document(exit, document);
+    exit
+}
+
+/// What became of the bindings, and what stays to be done about them.
+fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
+    let count = |wanted: fn(&Bound) -> bool| plan.bindings.iter().filter(|one| wanted(one)).count();
+    let (bound, unbound) = (count(Bound::is_made), count(Bound::is_left));
+    if unbound > 0 {
+        session
+            .console
+            .warn(&text!("restore-unbound", count = unbound));
+    }
+    bindings::name_held(session, &plan.bindings);
+    let over = set
+        .key_pairs
+        .iter()
+        .map(|one| one.pair.leaf())
+        .filter(|leaf| leaf.remaining(session.now) == Remaining::Over);
+    over.for_each(|leaf| session.console.warn(&bindings::expired(leaf)));
+    if bound > 0 {
+        session.console.say(&text!("restore-bound", count = bound));
+        session.console.mention(&text!("restore-not-restored"));
+    } else if set.site_map.is_none() {
+        session.console.say(&text!("restore-no-sites"));
+    } else if plan.bindings.len() == unbound {
+        session.console.say(&text!("restore-not-bound"));
+    }
+}
+
+/// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,
+/// it is "Personal".
+fn incoming(one: &RestoreItem) -> Incoming<'_> {
+    let RestoreItem { pair, windows, .. } = one;
+    let windows = windows.as_ref();
+    Incoming {
+        name: pair.leaf().display_name().to_owned(),
+        leaf: pair.leaf().der(),
+        authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
+        pkcs8: pair.key.pkcs8(),
+        friendly_name: pair.friendly_name.as_deref(),
+        store: windows
+            .and_then(|windows| store_of(&windows.store))
+            .unwrap_or(StoreName::My),
+        provider: windows
+            .map(|windows| windows.provider.as_str())
+            .or(pair.csp_name.as_deref()),
+        access: windows.map_or(&[], |windows| &windows.access),
+    }
+}
+
+/// A leaf among the authorities would be trusted as one.
+fn store_of(name: &str) -> Option<StoreName> {
+    StoreName::parse(name).filter(|store| StoreName::WITH_KEYS.contains(store))
+}
+
+fn parse_root(text: &str) -> Result<Hash> {
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    Hash::parse(&digits.to_ascii_lowercase())
+        .ok_or_else(|| Error::usage(text!("error-bad-root", text = text)))
+}

@@ -1,0 +1,601 @@
+//! A backup: selects, asks the rules, leads through `create` or `media add` where needed, writes,
+//! and says what is safe.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::cli::Backup;
+use crate::console::Enter;
+use crate::error::{Error, Exit, Result};
+use crate::iis::SiteMap;
+use crate::keypair::Certificate;
+use crate::keystore::{Holdings, Unreadable, keep_used};
+use crate::message::day;
+use crate::platform::media;
+use crate::rules::{self, Stored};
+use crate::session::here::folders_served;
+use crate::session::media::parcel_path;
+use crate::session::{Session, create};
+use crate::state::{Acknowledged, State};
+use crate::text;
+use crate::workflow::backup::{self, Done, OnMedium, Outcome, Request};
+use crate::workflow::finding::Level;
+use secret::Password;
+use vault::medium::Medium;
+
+/// Makes a backup and tells about it in sentences; its document is left to the caller.
+pub fn back_up(session: &Session<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Value)> {
+    back_up_from(session, args, to, || {
+        session.chosen(&args.names, &args.from.from, &args.from.files)
+    })
+}
+
+/// The same, from wherever `read` gets what was named.
+pub fn back_up_from(
+    session: &Session<'_>,
+    args: &Backup,
+    to: &[String],
+    read: impl FnOnce() -> Result<Holdings>,
+) -> Result<(Exit, Value)> {
+    let parcels = parcels(session, to)?;
+    let names: Vec<_> = to
+        .iter()
+        .filter(|name| parcel_path(name).is_none())
+        .cloned()
+        .collect();
+    let media: Vec<Medium> = names
+        .iter()
+        .map(|name| session.medium_to_write(name))
+        .collect::<Result<_>>()?;
+    warn_of_one_device(session, &media);
+    let holdings = chosen(session, args, read()?)?;
+    if args.dry_run {
+        return Ok(show_plan(session, args, &holdings));
+    }
+    let mut state = prepare(session, &media, args.yes)?;
+    acknowledge(session, &mut state, &holdings)?;
+    let password = chosen_password(session, args)?;
+    let request = request(session, args, &holdings, password.as_ref());
+    let progress = |text| session.console.progress(&text);
+    let outcome = backup::run_with_parcels(&mut state, &media, &parcels, &request, &progress)?;
+    Ok(report(session, args, &state, &holdings, &parcels, &outcome))
+}
+
+/// What would be saved; ends as the backup itself would, as far as that can be told.
+fn show_plan(session: &Session<'_>, args: &Backup, holdings: &Holdings) -> (Exit, Value) {
+    let lacks = Lacks::of(session, args, session.memory().state.as_ref(), holdings);
+    lacks.say(session);
+    say_unused(session, holdings);
+    let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
+    session
+        .console
+        .say(&text!("backup-plan", count = count, missing = missing));
+    let document = json!({ "dry_run": true, "key_pairs": count, "missing": missing, "in_use": lacks.in_use() });
+    (lacks.exit(), document)
+}
+
+fn request<'a>(
+    session: &'a Session<'_>,
+    args: &'a Backup,
+    holdings: &'a Holdings,
+    password: Option<&'a Password>,
+) -> Request<'a> {
+    Request {
+        holdings,
+        selected: &args.names,
+        profile: args.reader.profile(),
+        password,
+        exceptions: &session.exceptions,
+        force: args.force,
+        now: session.now,
+    }
+}
+
+/// Where no stick is at hand: seals everything of this server's stores into the outbox, and says
+/// that it is no backup until a stick has it. On a server that is not enrolled nothing can be
+/// sealed; what that means is said, too.
+pub fn keep_in_outbox(session: &Session<'_>) -> Result<()> {
+    let Some(mut state) = session.state()? else {
+        session.console.warn(&text!("install-only-here"));
+        return Ok(());
+    };
+    let args = Backup::everything_of_this_server(Vec::new());
+    let holdings = chosen(
+        session,
+        &args,
+        session.chosen(&args.names, &args.from.from, &args.from.files)?,
+    )?;
+    let request = request(session, &args, &holdings, None);
+    if let Some(number) = backup::to_outbox(&mut state, &request, &|text| {
+        session.console.progress(&text)
+    })? {
+        session
+            .console
+            .say(&text!("outbox-sealed", number = number.get()));
+    }
+    if state.on_the_way().next().is_some() {
+        session.console.warn(&text!("install-only-here"));
+    }
+    Ok(())
+}
+
+/// Parcels to seal: each a new file, wherever it may pass.
+fn parcels(session: &Session<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
+    let files: Vec<PathBuf> = names.iter().filter_map(|name| parcel_path(name)).collect();
+    let served = folders_served();
+    for file in &files {
+        let warnings = rules::judge_served(file, Stored::Parcel, &served, &session.exceptions)?;
+        if file.exists() {
+            return Err(Error::failed(text!(
+                "error-parcel-exists",
+                path = file.as_path()
+            )));
+        }
+        if !warnings.is_empty() {
+            session
+                .console
+                .warn(&text!("parcel-on-share", path = file.as_path()));
+        }
+    }
+    Ok(files)
+}
+
+/// Takes `--accept no-key:NAME=REASON` down. A key pair of that name must be here, and have no key
+/// to back up.
+fn acknowledge(session: &Session<'_>, state: &mut State, holdings: &Holdings) -> Result<()> {
+    for exception in &session.exceptions {
+        let Some(name) = rules::key_pair_without_key(&exception.rule) else {
+            continue;
+        };
+        let meant = holdings
+            .unreadable
+            .iter()
+            .filter(|unreadable| unreadable.is_called(name));
+        let certificates: Vec<_> = meant
+            .filter_map(|unreadable| unreadable.certificate.as_ref())
+            .collect();
+        if certificates.is_empty() {
+            return Err(Error::usage(text!("error-not-without-key", name = name)));
+        }
+        certificates
+            .iter()
+            .for_each(|certificate| state.acknowledge(certificate, &exception.reason));
+    }
+    Ok(())
+}
+
+/// What a backup of these holdings leaves out.
+struct Lacks<'a> {
+    holdings: &'a Holdings,
+    /// What could not be read, each with what was said about it, if that still holds.
+    unreadable: Vec<(&'a Unreadable, Option<Acknowledged>)>,
+    /// What IIS uses and no generation holds.
+    in_use: Vec<InUse>,
+    /// Whether everything was asked for.
+    everything: bool,
+}
+
+/// A certificate that IIS uses.
+struct InUse {
+    thumbprint: String,
+    /// What people call it; `None` where it was not found.
+    name: Option<String>,
+    uses: Vec<String>,
+}
+
+impl<'a> Lacks<'a> {
+    fn of(
+        session: &Session<'_>,
+        args: &Backup,
+        state: Option<&State>,
+        holdings: &'a Holdings,
+    ) -> Self {
+        let known = |certificate: &Certificate| {
+            state
+                .and_then(|state| state.acknowledged(certificate, session.now))
+                .cloned()
+        };
+        let said = |one: &'a Unreadable| {
+            (
+                one,
+                one.certificate
+                    .as_ref()
+                    .and_then(known)
+                    .or_else(|| named_now(session, one)),
+            )
+        };
+        let unreadable: Vec<_> = holdings.unreadable.iter().map(said).collect();
+        let is_held = |thumbprint: &str| {
+            let mut written = state
+                .into_iter()
+                .flat_map(State::generations)
+                .flat_map(|written| &written.key_pairs);
+            let is_saved = || {
+                holdings
+                    .key_pairs
+                    .iter()
+                    .any(|held| held.leaf().thumbprint() == thumbprint)
+            };
+            written.any(|pair| pair.thumbprint == thumbprint) || is_saved()
+        };
+        let accepted = unreadable
+            .iter()
+            .filter(|(_, said)| said.is_some())
+            .filter_map(|(one, _)| one.thumbprint());
+        let accepted = accepted.chain(
+            holdings
+                .left_out
+                .iter()
+                .filter(|one| known(one).is_some())
+                .map(Certificate::thumbprint),
+        );
+        let accepted: Vec<_> = accepted.collect();
+        let names = holdings
+            .unreadable
+            .iter()
+            .filter_map(|one| one.certificate.as_ref())
+            .chain(&holdings.left_out);
+        let name = |thumbprint: &str| {
+            let found = names
+                .clone()
+                .find(|certificate| certificate.thumbprint() == thumbprint);
+            found.map(|certificate| certificate.display_name().to_owned())
+        };
+        let mut in_use = Vec::new();
+        if let Some(map) = &holdings.site_map {
+            let lacking = map
+                .used()
+                .into_iter()
+                .filter(|one| !is_held(one) && !accepted.contains(one));
+            in_use.extend(lacking.map(|one| InUse {
+                name: name(&one),
+                uses: map.users_of(&one),
+                thumbprint: one,
+            }));
+        }
+        Self {
+            holdings,
+            unreadable,
+            in_use,
+            everything: args.names.is_empty(),
+        }
+    }
+
+    fn say(&self, session: &Session<'_>) {
+        for (one, said) in &self.unreadable {
+            let (name, reason) = (one.name.as_str(), one.reason.clone());
+            match said {
+                None => {
+                    session
+                        .console
+                        .warn(&text!("backup-missing", name = name, reason = reason))
+                }
+                Some(known) => {
+                    let (until, why) = (day(known.until), known.reason.as_str());
+                    let text = text!(
+                        "backup-missing-known",
+                        name = name,
+                        reason = reason,
+                        until = until,
+                        why = why
+                    );
+                    session.console.say(&text);
+                }
+            }
+        }
+        for one in self.in_use.iter().filter(|one| !self.is_named(one)) {
+            let (thumbprint, uses) = (one.thumbprint.as_str(), one.uses.join(", "));
+            session.console.warn(&match &one.name {
+                Some(name) => {
+                    text!(
+                        "backup-in-use",
+                        name = name.as_str(),
+                        thumbprint = thumbprint,
+                        uses = uses
+                    )
+                }
+                None => {
+                    text!(
+                        "backup-missing",
+                        name = thumbprint,
+                        reason = text!("reason-in-use-not-found", uses = uses)
+                    )
+                }
+            });
+        }
+        if let Some(reason) = &self.holdings.sites_unread {
+            session
+                .console
+                .warn(&text!("backup-without-sites", reason = reason.clone()));
+        }
+    }
+
+    /// Whether it was named as unreadable already.
+    fn is_named(&self, one: &InUse) -> bool {
+        let is_it = |unreadable: &Unreadable| {
+            unreadable.thumbprint().as_ref() == Some(&one.thumbprint)
+                || unreadable.name == one.thumbprint
+        };
+        self.unreadable
+            .iter()
+            .any(|(unreadable, _)| is_it(unreadable))
+    }
+
+    fn exit(&self) -> Exit {
+        let unexpected = self.unreadable.iter().any(|(_, said)| said.is_none());
+        match self.in_use.is_empty() {
+            _ if unexpected || self.holdings.sites_unread.is_some() => Exit::Partly,
+            true => Exit::Done,
+            false if self.everything => Exit::Partly,
+            false => Exit::Attention,
+        }
+    }
+
+    /// What could not be read, for programs.
+    fn missing(&self, session: &Session<'_>) -> Vec<Value> {
+        let one = |(one, said): &(&Unreadable, Option<Acknowledged>)| {
+            let said = said.as_ref().map(|known| known.reason.as_str());
+            json!({ "name": one.name, "reason": session.console.words(&one.reason), "acknowledged": said })
+        };
+        self.unreadable.iter().map(one).collect()
+    }
+
+    /// What IIS uses and no generation holds, for programs.
+    fn in_use(&self) -> Vec<Value> {
+        let one = |one: &InUse| json!({ "thumbprint": one.thumbprint, "name": one.name, "uses": one.uses });
+        self.in_use.iter().map(one).collect()
+    }
+}
+
+/// What `--accept` of this very run says about a key pair without a key.
+fn named_now(session: &Session<'_>, unreadable: &Unreadable) -> Option<Acknowledged> {
+    let certificate = unreadable.certificate.as_ref()?;
+    let names = |rule: &str| {
+        rules::key_pair_without_key(rule).is_some_and(|name| unreadable.is_called(name))
+    };
+    let exception = session
+        .exceptions
+        .iter()
+        .find(|exception| names(&exception.rule))?;
+    let (reason, until) = (exception.reason.clone(), certificate.not_after());
+    Some(Acknowledged {
+        name: unreadable.name.clone(),
+        reason,
+        until,
+    })
+}
+
+/// The key pairs that were named, else those that sites use.
+fn chosen(session: &Session<'_>, args: &Backup, mut holdings: Holdings) -> Result<Holdings> {
+    if args.names.is_empty() && !args.all {
+        keep_used(&mut holdings);
+    }
+    if let Some(file) = &args.iis_config {
+        let mut map = SiteMap::of_file(file)?;
+        let certificates = holdings
+            .key_pairs
+            .iter()
+            .map(|held| (held.leaf(), held.windows.as_ref()));
+        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), session.now);
+        session.console.mention(&text!(
+            "backup-assigned",
+            count = assigned,
+            path = file.as_path()
+        ));
+        (holdings.site_map, holdings.sites_unread) = (Some(map), None);
+    }
+    Ok(holdings)
+}
+
+fn say_unused(session: &Session<'_>, holdings: &Holdings) {
+    if !holdings.unused.is_empty() {
+        let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
+        session
+            .console
+            .mention(&text!("backup-unused", count = count, names = names));
+    }
+}
+
+/// Two folders of one stick are one medium.
+fn warn_of_one_device(session: &Session<'_>, media: &[Medium]) {
+    let facts: Vec<_> = media.iter().filter_map(media::facts_of).collect();
+    if media::independent(&facts) < facts.len() {
+        let names: Vec<_> = media.iter().map(|medium| medium.name.as_str()).collect();
+        session
+            .console
+            .warn(&text!("backup-one-device", media = names.join(", ")));
+    }
+}
+
+/// The password for every PFX, where the user wants one of their own.
+fn chosen_password(session: &Session<'_>, args: &Backup) -> Result<Option<Password>> {
+    let wanted = args.ask_pfx_password || args.pfx_password_file.is_some();
+    wanted
+        .then(|| session.pfx_password(args.pfx_password_file.as_deref()))
+        .transpose()
+}
+
+/// This server's state; a vault on every medium, made after asking.
+fn prepare(session: &Session<'_>, media: &[Medium], yes: bool) -> Result<State> {
+    let mut state = session.state()?;
+    for medium in media {
+        let there = medium.has_vault()?;
+        let name = medium.name.as_str();
+        state = Some(match state {
+            None if there => {
+                return Err(Error::new(
+                    Exit::NoVault,
+                    text!("error-not-enrolled-here", medium = name),
+                ));
+            }
+            None => {
+                session.go_ahead(
+                    yes,
+                    &text!("backup-create-question", medium = name),
+                    Enter::Yes,
+                )?;
+                create::create(session, medium, None, None)?
+            }
+            Some(mut state) if !there => {
+                session.warn_of_remade(&state, medium);
+                session.go_ahead(
+                    yes,
+                    &text!("backup-add-question", medium = name),
+                    Enter::Yes,
+                )?;
+                let label = state.next_label();
+                backup::add_medium(&mut state, medium, &label)?;
+                state
+            }
+            Some(state) => state,
+        });
+    }
+    state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))
+}
+
+fn report(
+    session: &Session<'_>,
+    args: &Backup,
+    state: &State,
+    holdings: &Holdings,
+    parcels: &[PathBuf],
+    outcome: &Outcome,
+) -> (Exit, Value) {
+    let console = session.console;
+    let total = holdings.key_pairs.len() + holdings.unreadable.len();
+    let saved = holdings.key_pairs.len();
+    session.show_findings(&outcome.findings);
+    say_outbox(session, outcome);
+    for on in &outcome.media {
+        say_medium(session, on, outcome, saved, total);
+    }
+    let lacks = Lacks::of(session, args, Some(state), holdings);
+    lacks.say(session);
+    say_unused(session, holdings);
+    let exit = exit_code(lacks.exit(), outcome);
+    for path in parcels {
+        say_parcel(session, path, outcome, saved, total);
+    }
+    if outcome.number.is_some() && !outcome.media.is_empty() {
+        console.mention(&text!("backup-passwords"));
+        console.mention(&text!("backup-next", count = state.media().len()));
+    }
+    let media: Vec<_> = outcome
+        .media
+        .iter()
+        .map(|on| json!({ "medium": on.name, "label": on.label, "result": result_id(&on.done), "decayed": on.decayed }))
+        .collect();
+    let files: Vec<String> = parcels
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let document = json!({
+        "vault": state.vault().as_str(), "server": state.server().to_string(),
+        "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": lacks.missing(session), "in_use": lacks.in_use(), "media": media,
+        "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
+        "parcels": files, "delivered": outcome.outbox.delivered, "findings": session.listed(&outcome.findings),
+    });
+    (exit, document)
+}
+
+fn say_medium(session: &Session<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, total: usize) {
+    let (medium, label) = (on.name.as_str(), on.label.as_str());
+    let number = outcome.number.map_or(0, |number| number.get());
+    match &on.done {
+        Done::Written => session.console.say(&text!(
+            "backup-done",
+            saved = saved,
+            total = total,
+            medium = medium,
+            label = label,
+            number = number
+        )),
+        Done::OneCopy(reason) => session.console.warn(&text!(
+            "backup-one-copy",
+            saved = saved,
+            medium = medium,
+            label = label,
+            number = number,
+            reason = reason.clone()
+        )),
+        Done::Unchanged(number) => session.console.say(&text!(
+            "backup-unchanged",
+            medium = medium,
+            label = label,
+            number = number.get()
+        )),
+        Done::Failed(reason) => session.console.warn(&text!(
+            "backup-failed",
+            medium = medium,
+            reason = reason.clone()
+        )),
+    }
+    for generation in &on.decayed {
+        session.console.warn(&text!(
+            "backup-decayed",
+            medium = medium,
+            generation = generation
+        ));
+    }
+}
+
+/// What waited in the outbox.
+fn say_outbox(session: &Session<'_>, outcome: &Outcome) {
+    for generation in &outcome.outbox.delivered {
+        session
+            .console
+            .say(&text!("backup-delivered", generation = generation));
+    }
+    for (path, reason) in &outcome.outbox.stuck {
+        session.console.warn(&text!(
+            "backup-stuck",
+            path = path.as_path(),
+            reason = reason.clone()
+        ));
+    }
+}
+
+fn say_parcel(session: &Session<'_>, path: &Path, outcome: &Outcome, saved: usize, total: usize) {
+    let number = outcome.number.map_or(0, |number| number.get());
+    session.console.say(&text!(
+        "parcel-sealed",
+        saved = saved,
+        total = total,
+        path = path,
+        number = number
+    ));
+}
+
+fn result_id(done: &Done) -> &'static str {
+    match done {
+        Done::Written => "written",
+        Done::OneCopy(_) => "one-copy",
+        Done::Unchanged(_) => "unchanged",
+        Done::Failed(_) => "failed",
+    }
+}
+
+/// A medium that failed outweighs a key pair that is missing and that nobody has acknowledged,
+/// which outweighs a copy that is not there yet. `lacking` is what the holdings alone lead to.
+fn exit_code(lacking: Exit, outcome: &Outcome) -> Exit {
+    let any = |wanted: fn(&Done) -> bool| outcome.media.iter().any(|on| wanted(&on.done));
+    match () {
+        () if any(|done| matches!(done, Done::Failed(_))) => Exit::Partly,
+        () if lacking == Exit::Partly => Exit::Partly,
+        () if any(|done| matches!(done, Done::OneCopy(_))) => Exit::Attention,
+        () if outcome.media.iter().any(|on| !on.decayed.is_empty())
+            || !outcome.outbox.stuck.is_empty() =>
+        {
+            Exit::Attention
+        }
+        () if outcome
+            .findings
+            .iter()
+            .any(|finding| finding.level > Level::Note) =>
+        {
+            Exit::Attention
+        }
+        () => lacking,
+    }
+}

@@ -1,0 +1,291 @@
+//! The bindings of a change of IIS: what gives way, what would become of each, and, when all is
+//! done, what the server really shows.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::{Value, json};
+
+use crate::change::{Bound, Fate, Order, Shown, appcmd};
+use crate::console::Enter;
+use crate::error::Result;
+use crate::iis::Iis;
+use crate::keypair::{Certificate, Lower};
+use crate::message::{Text, day};
+use crate::session::Session;
+use crate::session::restart;
+use crate::text;
+use crate::tls::ask::{self, Verdict};
+
+/// Plans bindings, asks a person about everything that would give way to something lower, and plans
+/// again. Nobody is asked where `unattended`: it stays.
+///
+/// # Errors
+/// Those of `plan`, and a question without an answer.
+pub fn settle(
+    session: &Session<'_>,
+    order: &mut Order,
+    unattended: bool,
+    plan: impl Fn(&Order) -> Result<Vec<Bound>>,
+) -> Result<Vec<Bound>> {
+    let mut asked = HashSet::new();
+    loop {
+        let bound = plan(order)?;
+        if unattended || !session.console.interactive() {
+            return Ok(bound);
+        }
+        let held = bound.iter().find_map(|one| match &one.fate {
+            Fate::Held { serves, .. } if asked.insert(serves.thumbprint.clone()) => Some(serves),
+            _ => None,
+        });
+        let Some(serves) = held else { return Ok(bound) };
+        if session
+            .console
+            .confirm(&replace_question(session, serves, &bound), Enter::No)?
+        {
+            order.agree(&serves.thumbprint);
+        }
+    }
+}
+
+/// Whether a certificate may be replaced by what stands lower, wherever it is served.
+fn replace_question(session: &Session<'_>, serves: &Shown, bound: &[Bound]) -> Text {
+    let line = |one: &Bound| match &one.fate {
+        Fate::Held {
+            serves: other,
+            lower,
+        } if other == serves => Some(session.console.words(&text!(
+            "replace-newer-line",
+            site = one.to.as_str(),
+            binding = one.binding.as_str(),
+            lower = lower.text(),
+            certificate = one.certificate.text_in_full(),
+        ))),
+        _ => None,
+    };
+    let lines: Vec<String> = bound.iter().filter_map(line).collect();
+    text!(
+        "replace-newer-question",
+        serves = serves.text_in_full(),
+        lines = lines
+    )
+}
+
+/// The plan, line by line, and on request the commands of Windows that would do the same.
+pub fn show(session: &Session<'_>, bound: &[Bound], commands: bool) {
+    for one in bound {
+        let stands_out = one.is_left() || one.lower().is_some();
+        for (at, line) in one.texts().iter().enumerate() {
+            if stands_out || at > 0 {
+                session.console.warn(line)
+            } else {
+                session.console.say(line)
+            }
+        }
+    }
+    if commands {
+        let lines: Vec<String> = bound
+            .iter()
+            .flat_map(Bound::edits)
+            .flat_map(appcmd::commands)
+            .collect();
+        session.console.say(&text!("bind-commands", lines = lines));
+    }
+}
+
+/// What became of the question for each binding.
+pub struct Answers<'a> {
+    answers: Vec<(&'a Bound, Verdict)>,
+    /// Whether every binding serves its certificate, so that clients elsewhere accept it.
+    pub good: bool,
+}
+
+/// What becomes of a site that goes on showing another certificate.
+#[derive(Clone, Copy)]
+pub struct Restart {
+    /// It is restarted, and nobody is asked.
+    pub wanted: bool,
+    /// Nobody wants to be asked.
+    pub yes: bool,
+}
+
+impl Restart {
+    /// The work is done; a question that nobody answers is no failure of it.
+    fn go_ahead(self, session: &Session<'_>, sites: &BTreeSet<&str>) -> bool {
+        let names = sites.iter().copied().collect::<Vec<_>>().join(", ");
+        let ask = || {
+            session
+                .console
+                .confirm(&text!("restart-question", sites = names), Enter::No)
+                .unwrap_or(false)
+        };
+        self.wanted || (!self.yes && session.console.interactive() && ask())
+    }
+}
+
+/// Asks the server for every binding, as its clients do, on this machine. Sites that go on showing
+/// another certificate are restarted where that is wanted, and everything is asked again.
+/// `authorities` are certificates that it may have to send along.
+pub fn confirm<'a>(
+    session: &Session<'_>,
+    server: Iis<'_>,
+    bound: &'a [Bound],
+    authorities: &[Vec<u8>],
+    restart: Restart,
+) -> Answers<'a> {
+    let answers = ask_over_tls(session, bound, authorities);
+    let sites = answers.still_other();
+    let Some(config) = server.sites.folder().filter(|_| !sites.is_empty()) else {
+        return answers;
+    };
+    if !restart.go_ahead(session, &sites) {
+        sites
+            .iter()
+            .for_each(|site| session.console.mention(&text!("tls-restart", site = *site)));
+        return answers;
+    }
+    for site in sites {
+        session
+            .console
+            .progress(&text!("progress-restart", site = site));
+        if let Err(reason) = restart::restart(&config, site) {
+            session
+                .console
+                .warn(&text!("site-not-restarted", site = site, reason = reason));
+        }
+    }
+    ask_over_tls(session, bound, authorities)
+}
+
+fn ask_over_tls<'a>(
+    session: &Session<'_>,
+    bound: &'a [Bound],
+    authorities: &[Vec<u8>],
+) -> Answers<'a> {
+    let asked: Vec<_> = bound
+        .iter()
+        .filter(|one| one.is_made())
+        .filter_map(|one| Some((one, one.check.as_ref()?)))
+        .collect();
+    if !asked.is_empty() {
+        session
+            .console
+            .progress(&text!("progress-tls", count = asked.len()));
+    }
+    let checks: Vec<_> = asked.iter().map(|(_, check)| *check).collect();
+    let verdicts = ask::confirm(&checks, authorities);
+    let mut good = true;
+    for remark in checks
+        .iter()
+        .zip(&verdicts)
+        .flat_map(|(check, verdict)| verdict.remarks(check, session.now))
+    {
+        good &= remark.good;
+        if remark.good {
+            session.console.say(&remark.text)
+        } else {
+            session.console.warn(&remark.text)
+        }
+    }
+    Answers {
+        answers: asked
+            .into_iter()
+            .map(|(one, _)| one)
+            .zip(verdicts)
+            .collect(),
+        good,
+    }
+}
+
+impl<'a> Answers<'a> {
+    /// Sites that still show another certificate.
+    fn still_other(&self) -> BTreeSet<&'a str> {
+        let other = self
+            .answers
+            .iter()
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Other(_)));
+        other.map(|(bound, _)| bound.to.as_str()).collect()
+    }
+
+    /// For programs.
+    pub fn document(&self) -> Value {
+        let one = |(bound, verdict): &(&Bound, Verdict)| {
+            let (result, served, missing) = match verdict {
+                Verdict::Right(served, missing) => ("right", Some(served), missing.clone()),
+                Verdict::Other(served) => ("other", Some(served), Vec::new()),
+                Verdict::Nothing(_) => ("nothing", None, Vec::new()),
+            };
+            json!({
+                "site": bound.to, "host": bound.check.as_ref().and_then(|check| check.host.clone()), "result": result,
+                "version": served.map(|served| served.version.as_str()),
+                "thumbprint": served.map(|served| served.thumbprint()), "missing": missing,
+                "not_after": served.and_then(|served| Some(served.leaf()?.not_after().to_string())),
+            })
+        };
+        self.answers.iter().map(one).collect()
+    }
+}
+
+/// The bindings of a plan, for programs.
+pub fn document(session: &Session<'_>, bound: &[Bound]) -> Value {
+    let one = |one: &Bound| {
+        let (fate, reason, replaces) = match &one.fate {
+            Fate::AsItShouldBe => ("keep", None, None),
+            Fate::Cannot(reason) => ("cannot", Some(reason), None),
+            Fate::Conflict(reason) => ("conflict", Some(reason), None),
+            Fate::Held { serves, .. } => ("held", None, Some(serves)),
+            Fate::Change {
+                replaces: Some(replaces),
+                ..
+            } => ("replace", None, Some(replaces)),
+            Fate::Change { replaces: None, .. } => ("add", None, None),
+        };
+        let words = |text: &Text| session.console.words(text);
+        let end = |shown: &Shown| shown.not_after.map(|time| time.to_string());
+        json!({
+            "site": one.site, "to": one.to, "binding": one.binding, "certificate": one.certificate.label(),
+            "thumbprint": one.certificate.thumbprint, "not_after": end(&one.certificate), "fate": fate,
+            "replaces": replaces.map(|replaces| json!({
+                "certificate": replaces.label(), "thumbprint": replaces.thumbprint, "not_after": end(replaces),
+            })),
+            "lower": one.lower().map(Lower::id),
+            "reason": reason.map(words), "remarks": one.remarks.iter().map(words).collect::<Vec<_>>(),
+        })
+    };
+    bound.iter().map(one).collect()
+}
+
+/// At the end: what stays because it stands higher, and how to replace it all the same.
+pub fn name_held(session: &Session<'_>, bound: &[Bound]) {
+    let held = |one: &Bound| match &one.fate {
+        Fate::Held { serves, .. } => Some(serves.argument().to_owned()),
+        _ => None,
+    };
+    let names: Vec<_> = bound.iter().filter_map(held).collect();
+    let options: BTreeSet<_> = names
+        .iter()
+        .map(|name| format!("--replace-newer {name}"))
+        .collect();
+    if !names.is_empty() {
+        let options = options.into_iter().collect::<Vec<_>>().join(" ");
+        session.console.warn(&text!(
+            "bindings-held",
+            count = names.len(),
+            options = options
+        ));
+    }
+}
+
+/// That a certificate has ended, with what to do.
+pub fn expired(leaf: &Certificate) -> Text {
+    let (name, thumbprint, day) = (
+        leaf.display_name(),
+        leaf.thumbprint(),
+        day(leaf.not_after()),
+    );
+    text!(
+        "restore-expired",
+        name = name,
+        thumbprint = thumbprint,
+        day = day
+    )
+}

@@ -1,0 +1,96 @@
+//! A change of this server: its plan shown, carried out, and reported.
+
+use std::path::Path;
+
+use crate::change::{self, Journal, Plan, Running};
+use crate::error::{Error, Exit, Result};
+use crate::iis::Iis;
+use crate::keypair::Certificate;
+use crate::message::Text;
+use crate::platform::{private_files, system};
+use crate::session::Session;
+use crate::text;
+
+/// A change of this server. Where a report is wanted, everything said and asked goes into it,
+/// however it ends.
+pub fn reported(
+    session: &Session<'_>,
+    what: &'static str,
+    report: Option<&Path>,
+    change: impl FnOnce() -> Result<Exit>,
+) -> Result<Exit> {
+    let Some(path) = report else { return change() };
+    if path.exists() {
+        return Err(Error::failed(text!("error-file-exists", path = path)));
+    }
+    session.console.record();
+    let (time, server) = (session.now.to_string(), system::host_name());
+    session.console.say(&text!(
+        "report-head",
+        what = what,
+        time = time,
+        server = server,
+        user = user()
+    ));
+    let result = change();
+    let ended = result.as_ref().map_or_else(
+        |error| error.text.clone(),
+        |exit| text!("report-end", exit = *exit as u32),
+    );
+    let report = session.console.recorded(&ended);
+    private_files::create_private(path, report.as_bytes())
+        .map_err(|e| Error::failed(text!("error-report", path = path, reason = &e)))?;
+    result
+}
+
+/// Who ran it, as the session says.
+fn user() -> String {
+    ["USERNAME", "USER"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default()
+}
+
+/// The plan, line by line.
+pub fn show_plan(session: &Session<'_>, plan: &Plan<'_>) {
+    plan.items
+        .iter()
+        .flat_map(|item| item.texts(session.now))
+        .for_each(|line| session.console.say(&line));
+    for (store, der) in &plan.authorities {
+        let name = Certificate::parse(der.to_vec())
+            .map_or_else(|_| String::new(), |c| c.display_name().to_owned());
+        session.console.say(&text!(
+            "plan-authority",
+            name = name,
+            store = store.as_str()
+        ));
+    }
+    for root in &plan.roots_left_out {
+        session
+            .console
+            .warn(&text!("plan-root-left-out", sha256 = root.to_string()));
+    }
+}
+
+/// Carries out a plan that was agreed to; Ctrl-C takes it back.
+pub fn carry_out(
+    session: &Session<'_>,
+    server: Iis<'_>,
+    plan: &Plan<'_>,
+    what: &str,
+) -> Result<()> {
+    system::watch_interrupts()
+        .map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
+    let mut journal = Journal::open(&session.state_folder()?)?;
+    let progress = |text: Text| session.console.progress(&text);
+    let running = Running {
+        what,
+        now: session.now,
+        stop: &system::interrupted,
+        progress: &progress,
+    };
+    change::apply(server, plan, &mut journal, &running)?;
+    session.report_imported(plan);
+    Ok(())
+}

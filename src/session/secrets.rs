@@ -1,0 +1,96 @@
+//! What opens a vault and protects a file: typed, or read from where an option says.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+use crate::platform::private_files;
+use crate::session::{HostStateView, Session};
+use crate::text;
+use crate::workflow::unlock::{self, Opened};
+use secret::{Passphrase, Password};
+use vault::identity::{RecoveryKey, Secret};
+use vault::medium::Medium;
+
+impl Session<'_> {
+    /// Whether options name a secret, so that nobody needs to be asked for one.
+    pub fn secret_is_given(&self) -> bool {
+        self.global.passphrase_file.is_some() || self.opens_with_recovery_key()
+    }
+
+    /// Whether it is the recovery key that opens the vault in this run, and not the passphrase.
+    pub fn opens_with_recovery_key(&self) -> bool {
+        self.global.recovery_key || self.global.recovery_key_file.is_some()
+    }
+
+    /// Opens the vault on these media with the passphrase or the recovery key, from a file, or
+    /// typed until it opens.
+    pub fn open<'m>(&self, media: &'m [Medium], known: &'m HostStateView) -> Result<Opened<'m>> {
+        let open = |secret: &Secret| unlock::open(media, secret, known.state.as_ref(), self.now);
+        let mut opened = match (
+            &self.global.recovery_key_file,
+            self.global.recovery_key,
+            &self.global.passphrase_file,
+        ) {
+            (Some(path), ..) => open(&parse_recovery_key(&private_files::read_secret(path)?)?),
+            (None, true, _) => {
+                let option = "--recovery-key-file";
+                let once_typed = |typed: &_| open(&parse_recovery_key(typed)?);
+                self.console
+                    .secret_that_opens(&text!("prompt-recovery-key"), option, once_typed)
+            }
+            (None, false, Some(path)) => open(&passphrase(&private_files::read_secret(path)?)),
+            (None, false, None) => {
+                let option = "--passphrase-file";
+                self.console
+                    .secret_that_opens(&text!("prompt-passphrase"), option, |typed| {
+                        open(&passphrase(typed))
+                    })
+            }
+        }?;
+        opened.unasked.clone_from(&known.unasked);
+        Ok(opened)
+    }
+
+    /// A new PFX password: from a file, or typed twice.
+    pub fn pfx_password(&self, file: Option<&Path>) -> Result<Password> {
+        match file {
+            None => self.console.new_pfx_password(),
+            Some(path) => Ok(Password::new(private_files::read_secret(path)?.to_string())),
+        }
+    }
+
+    /// A new passphrase: from a file, or generated and typed back.
+    pub fn new_passphrase(&self, file: Option<&Path>) -> Result<Passphrase> {
+        match file {
+            None => self.console.new_passphrase(),
+            Some(path) => Ok(Passphrase::new(
+                private_files::read_secret(path)?.to_string(),
+            )),
+        }
+    }
+}
+
+fn passphrase(typed: &Zeroizing<String>) -> Secret {
+    Secret::Passphrase(Passphrase::new(typed.to_string()))
+}
+
+fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {
+    let key = RecoveryKey::parse(typed)
+        .ok_or_else(|| Error::new(Exit::WrongSecret, text!("error-recovery-key-typo")))?;
+    Ok(Secret::RecoveryKey(key))
+}
+
+/// Writes a recovery key to a file of its own, and says what that means.
+pub fn write_recovery_key(console: &Console, key: &RecoveryKey, path: &Path) -> Result<()> {
+    let text = key.text();
+    let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    line.extend_from_slice(text.as_bytes());
+    line.push(b'\n');
+    private_files::create_private(path, &line)
+        .map_err(|e| Error::failed(text!("error-recovery-key-file", path = path, reason = &e)))?;
+    console.warn(&text!("create-recovery-key-file", path = path));
+    Ok(())
+}
