@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::change::{Journal, Plan, repair, take_back};
+use crate::change::{Plan, repair, take_back};
 use crate::cli::Repair;
 use crate::console::Enter;
 use crate::error::{Exit, Result};
@@ -93,7 +93,7 @@ fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
 }
 
 fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &Repair) -> Result<()> {
-    let mut journal = Journal::open(&session.state_folder()?)?;
+    let mut journal = session.journal()?;
     let Some(open) = journal.interrupted() else {
         return Ok(());
     };

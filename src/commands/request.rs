@@ -146,7 +146,7 @@ fn write(session: &Session<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Resu
             .and_then(|()| file.sync_all())
     });
     let Err(error) = written else { return Ok(()) };
-    let mut journal = Journal::open(&session.state_folder()?)?;
+    let mut journal = session.journal()?;
     let created = journal
         .last_kept()
         .map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::change::{self, Journal};
+use crate::change;
 use crate::cli::Undo;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
@@ -14,7 +14,7 @@ use crate::text;
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
     let server = here::elevated()?;
-    let mut journal = Journal::open(&session.state_folder()?)?;
+    let mut journal = session.journal()?;
     let last = journal
         .last_kept()
         .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;

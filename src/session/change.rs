@@ -73,6 +73,20 @@ pub fn show_plan(session: &Session<'_>, plan: &Plan<'_>) {
     }
 }
 
+impl Session<'_> {
+    /// The journal of changes to this server. Lines that are not understood are named.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn journal(&self) -> Result<Journal> {
+        let journal = Journal::open(&self.state_folder()?)?;
+        if let Some(remark) = journal.remark() {
+            self.console.warn(&remark);
+        }
+        Ok(journal)
+    }
+}
+
 /// Carries out a plan that was agreed to; Ctrl-C takes it back.
 pub fn carry_out(
     session: &Session<'_>,
@@ -82,7 +96,7 @@ pub fn carry_out(
 ) -> Result<()> {
     system::watch_interrupts()
         .map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
-    let mut journal = Journal::open(&session.state_folder()?)?;
+    let mut journal = session.journal()?;
     let progress = |text: Text| session.console.progress(&text);
     let running = Running {
         what,

@@ -284,9 +284,8 @@ fn refuse_unless_admitted(state: &State) -> Result<()> {
     ))
 }
 
-/// What a later run compares itself with: the same key pairs, in the same form, readable by the
-/// same people. What a later run compares itself with, see [`keystore::digest`]: the key pairs, how
-/// and by whom they can be opened.
+/// What a later run compares itself with, see [`keystore::digest`]: the key pairs, in which form and by
+/// whom they can be opened.
 fn content_digest(state: &State, request: &Request<'_>) -> Hash {
     let recipients: Vec<_> = state.trust.recipients().collect();
     let holdings = keystore::digest(request.holdings);
