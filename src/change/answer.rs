@@ -271,7 +271,7 @@ mod tests {
 
     use super::*;
     use crate::change::tests::{journal, running, state_folder};
-    use crate::change::{Journal, apply, take_back, undo};
+    use crate::change::{apply, take_back, undo};
     use crate::iis::blob::Home;
     use crate::iis::memory::{Died, Fault, Memory};
     use crate::iis::{ProviderKind, look_at_all};

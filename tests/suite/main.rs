@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod architecture;
 mod audit;
 mod cli;
 mod common;
