@@ -577,8 +577,12 @@ fn an_archive_that_unfolds_without_end_is_seen_in_part() {
         &[b"-----BEGIN ".as_slice(), &vec![b'A'; 17_000_000]].concat(),
     )]);
     put(&table, "tree/large.zip", &bomb);
-    // Each is small enough to be read, and all of them are a little more than is read.
-    let one = [b"-----BEGIN ".as_slice(), &vec![b'A'; 16_000_000]].concat();
+    // Each begins as a key does and is small enough to be read; all of them are more than is read.
+    let one = [
+        b"\x30\x82\xff\xff\x02\x01\x00\x30".as_slice(),
+        &vec![b'A'; 16_000_000],
+    ]
+    .concat();
     let many: Vec<_> = (0..18).map(|at| format!("{at}.pem")).collect();
     put(
         &table,
