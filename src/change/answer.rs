@@ -270,8 +270,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::change::tests::{running, state_folder};
-    use crate::change::{Journal, apply, take_back, undo};
+    use crate::change::tests::{journal, running, state_folder};
+    use crate::change::{apply, take_back, undo};
     use crate::iis::blob::Home;
     use crate::iis::memory::{Died, Fault, Memory};
     use crate::iis::{ProviderKind, look_at_all};
@@ -342,7 +342,7 @@ mod tests {
             apply(
                 server.iis(),
                 &answer.plan,
-                &mut Journal::open(state)?,
+                &mut journal(state)?,
                 &running(&|| false),
             )?;
             Ok(answer.origin)
@@ -380,7 +380,7 @@ mod tests {
         assert!(
             !stores.contains_key(&StoreName::Root) && !stores.contains_key(&StoreName::Request)
         );
-        undo(server.iis(), &mut Journal::open(state.path()).unwrap()).unwrap();
+        undo(server.iis(), &mut journal(state.path()).unwrap()).unwrap();
         assert_eq!(server.world(), before, "undo puts the request back");
     }
 
@@ -419,7 +419,7 @@ mod tests {
         apply(
             server.iis(),
             &answer.plan,
-            &mut Journal::open(state.path()).unwrap(),
+            &mut journal(state.path()).unwrap(),
             &running(&|| false),
         )
         .unwrap();
@@ -484,7 +484,10 @@ mod tests {
     fn a_fault_at_any_call_leaves_the_request_waiting() {
         let case = Case::new();
         // Stores, the key of the request, and the machine's keys are looked at first.
-        const LOOKING: usize = 8;
+        let server = case.pending();
+        let looking = server.calls_of(|| {
+            plan_on(&server, &case.answer, &Wishes::default()).unwrap();
+        });
         for fault in Fault::ALL {
             for call in 0.. {
                 let (server, state) = (case.pending(), state_folder());
@@ -493,19 +496,16 @@ mod tests {
                 let outcome =
                     catch_unwind(AssertUnwindSafe(|| case.install(&server, state.path())));
                 if !server.disarm() {
-                    assert!(
-                        call > LOOKING + 4,
-                        "the fault went through all of {call} calls"
-                    );
+                    assert!(call > looking, "the fault went through all of {call} calls");
                     break;
                 }
                 match outcome {
                     // A key that did not open may be found by looking at all of them.
-                    Ok(Ok(_)) if call < LOOKING => continue,
+                    Ok(Ok(_)) if call < looking => continue,
                     Ok(result) => assert!(result.is_err(), "{fault:?} at {call}"),
                     Err(died) => assert!(died.is::<Died>(), "{fault:?} at {call}"),
                 }
-                take_back::finish(server.iis(), &mut Journal::open(state.path()).unwrap()).unwrap();
+                take_back::finish(server.iis(), &mut journal(state.path()).unwrap()).unwrap();
                 assert_eq!(server.world(), before, "{fault:?} at {call}");
                 case.install(&server, state.path()).unwrap();
             }

@@ -204,6 +204,110 @@ mod tests {
         assert!(unused.is_empty(), "nobody says {unused:?}");
     }
 
+    /// The arguments of a `text!` that begins here, without those of calls inside it. Nothing else
+    /// there is a name with a single equals sign after a comma.
+    fn arguments(call: &str) -> BTreeSet<String> {
+        let (mut depth, mut flat) = (1, String::new());
+        let mut letters = call.chars().peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '"' => {
+                    while let Some(inside) = letters.next().filter(|letter| *letter != '"') {
+                        if inside == '\\' {
+                            letters.next();
+                        }
+                    }
+                }
+                '\'' => {
+                    // A letter in quotes; the name of a lifetime has no end that could be one.
+                    let rest: String = letters.clone().take(3).collect();
+                    let length = match rest.as_bytes() {
+                        [b'\\', _, b'\''] => 3,
+                        [_, b'\'', ..] => 2,
+                        _ => 0,
+                    };
+                    letters.by_ref().take(length).for_each(drop);
+                }
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' => depth -= 1,
+                _ if depth == 1 => flat.push(letter),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let argument = |part: &str| {
+            let (name, value) = part.split_once('=')?;
+            let name = name.trim();
+            let is_name = name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            (is_name && !value.starts_with('=')).then(|| name.to_owned())
+        };
+        flat.split(',').skip(1).filter_map(argument).collect()
+    }
+
+    /// Adds where a text is said with other arguments than the two languages use.
+    fn compare_arguments(
+        folder: &Path,
+        used: &BTreeMap<String, BTreeSet<String>>,
+        wrong: &mut Vec<String>,
+        calls: &mut usize,
+    ) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                compare_arguments(&path, used, wrong, calls);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let source = source.lines().filter(|line| !line.trim().starts_with("//"));
+                let source = source.collect::<Vec<_>>().join("\n");
+                for (at, name) in source.match_indices("text!(") {
+                    let call = &source[at + name.len()..];
+                    let Some(rest) = call.trim_start().strip_prefix('"') else {
+                        continue;
+                    };
+                    let id = rest.split('"').next().unwrap();
+                    let (Some(used), given) = (used.get(id), arguments(call)) else {
+                        continue;
+                    };
+                    *calls += 1;
+                    if *used != given {
+                        let path = path.display();
+                        wrong.push(format!("{id}: {given:?} given, {used:?} used, in {path}"));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_sentence_is_given_the_values_that_it_uses() {
+        // Of a message with its attributes, in either language.
+        let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (key, variables) in inventory(ENGLISH).into_iter().chain(inventory(JAPANESE)) {
+            let id = key.split('.').next().unwrap().to_owned();
+            used.entry(id).or_default().extend(variables);
+        }
+        let (mut wrong, mut calls) = (Vec::new(), 0);
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        compare_arguments(&sources, &used, &mut wrong, &mut calls);
+        assert!(calls > 500, "{calls} calls were read");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn arguments_are_read_over_lines_and_around_calls_inside_them() {
+        let names = |call: &str| arguments(call).into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(names("\"id\")"), "");
+        assert_eq!(names("\"id\", a = b == c, d = f(1, e = 2))"), "a d");
+        assert_eq!(
+            names("\n\"id\",\n a = text!(\"b\", c = ')'),\n d = \"x, y = ) \\\" z\",\n), e = 1"),
+            "a d"
+        );
+    }
+
     /// What people see of a file: everything but ids and remarks.
     fn values(source: &str) -> String {
         let lines = source.lines().filter(|line| !line.starts_with('#'));

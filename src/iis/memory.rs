@@ -163,6 +163,13 @@ impl Memory {
         self.fault.set(Some((call, fault)));
     }
 
+    /// How often this calls the server.
+    pub fn calls_of(&self, run: impl FnOnce()) -> usize {
+        self.calls.set(0);
+        run();
+        self.calls.get()
+    }
+
     /// Whether the fault happened; there is none any more.
     pub fn disarm(&self) -> bool {
         self.fault

@@ -219,13 +219,9 @@ mod tests {
             .collect();
         let leaf = root.host("www.example.com");
         let all: Vec<_> = std::iter::once(&leaf).chain(&same).collect();
-        let start = std::time::Instant::now();
         let chain = chain_of(0, &pool(&all), now());
-        assert!(
-            chain.len() >= 2 && start.elapsed().as_secs() < 5,
-            "{chain:?} {:?}",
-            start.elapsed()
-        );
+        assert!((2..=MAX_STEPS).contains(&chain.len()), "{chain:?}");
+        assert_eq!(issuers_of(0, &pool(&all), now()).len(), MAX_CANDIDATES);
     }
 
     #[test]

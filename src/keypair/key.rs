@@ -281,14 +281,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_16384_bits_is_checked_without_delay() {
+    fn a_key_of_16384_bits_is_checked() {
         // Generating one takes minutes; numbers that do not fit together take the same way.
         let huge = (0..8).fold(RSA[0].clone(), |key, number| {
             with_number(&key, number, |bytes| *bytes = vec![0xff; 2048])
         });
-        let start = std::time::Instant::now();
         assert_eq!(parse(&huge).unwrap_err(), Error::KeyDamaged);
-        assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
         let larger = with_number(&huge, 0, |bytes| bytes.push(1));
         assert_eq!(
             parse(&larger).unwrap_err(),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{BACKUP, Table};
+use crate::common::{BACKUP, Table, says};
 use serde_json::Value;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
@@ -80,7 +80,7 @@ fn two_folders_of_one_disk_are_one_medium() {
     let said = table
         .run(&format!("{BACKUP} --to {{B}} --force --yes"))
         .ended_with(0);
-    assert!(said.out.contains("one and the same device"), "{}", said.out);
+    assert!(says(&said.out, "backup-one-device"), "{}", said.out);
     let copies = |line: &str| {
         let document = table.run(line).json();
         let rules = document["rules"]
@@ -224,7 +224,7 @@ fn retired_servers_and_sticks_are_marked_in_sentences_in_the_document_and_on_the
     table
         .run("servers request {web.req} --server-name web --state {web}")
         .ended_with(0);
-    let owner = "--to {A} --passphrase-file {passphrase} --yes --accept other-medium=test --json";
+    let owner = "--to {A} --recovery-key-file {recovery} --yes --accept other-medium=test --json";
     let added = table
         .run(&format!("servers add {{web.req}} {owner}"))
         .ended_with(0)

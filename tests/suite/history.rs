@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::common::plugged::{Stick, with_plugged};
-use crate::common::{RESTORE, Said, Table, generations, held, tree};
+use crate::common::{RESTORE, Said, Table, generations, held, says, tree};
 use serde_json::Value;
 
 const A: Stick<'_> = Stick {
@@ -121,7 +121,7 @@ fn of_two_copies_side_by_side_the_newest_is_named() {
     let same = finds(verify(&table, &both), 8, &["copies", "other-device"]);
     assert!(
         same.iter()
-            .any(|(_, text)| text.contains("Neither is newer")),
+            .any(|(_, text)| says(&text, "found-copies-same")),
         "{same:?}"
     );
     with_plugged(&table, &[("F", COPY)], &format!("{BACKUP} {{F}}")).ended_with(0);
@@ -176,7 +176,7 @@ fn a_copy_in_place_of_the_original_is_named_once_and_again_only_as_a_note() {
     );
     finds(verify(&table, &[("A", COPY)]), 0, &[]);
     finds(verify(&table, &[("A", A)]), 0, &["other-device"]);
-    assert!(table.run("media list").out.contains("seen in turn on"));
+    assert!(says(&table.run("media list").out, "found-alternating"));
     assert!(table.run("status --json").out.contains("\"alternating\""));
 }
 

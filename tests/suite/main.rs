@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod architecture;
 mod audit;
 mod cli;
 mod common;

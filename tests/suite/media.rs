@@ -6,7 +6,7 @@
 use std::process::{Command, Stdio};
 
 use crate::common::plugged::{Stick, with_plugged};
-use crate::common::{BACKUP, RESTORE, Said, Table, held, tree};
+use crate::common::{BACKUP, RESTORE, Said, Table, held, output, says, tree};
 use serde_json::Value;
 
 const NAMES: [&str; 3] = ["www.example.com", "*.example.net", "mail.example.org"];
@@ -40,7 +40,7 @@ impl Mounted {
             .args(program.get_args())
             .env("LC_ALL", "C")
             .stdin(Stdio::null());
-        Said::of(&shell.output().expect("unshare, of util-linux"))
+        Said::of(&output(&mut shell))
     }
 }
 
@@ -133,7 +133,7 @@ fn a_full_disk_under_a_restore_leaves_nothing_behind() {
     let said = mounted
         .run(&table, &RESTORE.replace("{restored}", "{target/restored}"))
         .ended_with(1);
-    assert!(said.err.contains("no space"), "{}", said.err);
+    assert!(says(&said.err, "os-full"), "{}", said.err);
     assert!(
         !said.out.lines().any(|line| line == "restored"),
         "{}",
@@ -290,7 +290,7 @@ fn where_one_of_two_sticks_refuses_a_server_is_added_on_the_other_and_the_end_sa
     table
         .run("servers request {web.req} --server-name web --state {web}")
         .ended_with(0);
-    let add = "servers add {web.req} --to {B} --to {A} --passphrase-file {passphrase} --yes --accept other-medium=test";
+    let add = "servers add {web.req} --to {B} --to {A} --recovery-key-file {recovery} --yes --accept other-medium=test";
     let both = Mounted {
         before:
             r#"b=$stick/../B; for s in "$stick" "$b"; do mount --bind "$s" "$s"; mount -o remount,bind,ro "$s"; done"#
@@ -326,7 +326,7 @@ fn where_one_of_two_sticks_refuses_a_server_is_added_on_the_other_and_the_end_sa
     let added = said.json()["servers"][0]["server"].clone();
     let web = added.as_str().unwrap();
     let retire = format!(
-        "servers retire {web} --compromised --to {{B}} --to {{A}} --passphrase-file {{passphrase}} --yes"
+        "servers retire {web} --compromised --to {{B}} --to {{A}} --recovery-key-file {{recovery}} --yes"
     );
     let said = write_protected()
         .run(
@@ -396,9 +396,5 @@ fn what_is_inserted_is_found_by_its_label_or_without_being_named() {
         ),
     ];
     let said = with_plugged(&table, &both, &format!("verify {named}")).ended_with(2);
-    assert!(
-        said.err.contains("two inserted USB sticks have the label"),
-        "{}",
-        said.err
-    );
+    assert!(says(&said.err, "error-two-of-a-label"), "{}", said.err);
 }

@@ -564,7 +564,7 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
     let mut halves = 0;
     // A step that shares nothing with the sizes of files: over the whole length, each of them is
     // cut in many places.
-    for limit in (0..total).step_by(61) {
+    for limit in (0..total).step_by(241) {
         let stick = Stick::default();
         stick.with(|flash| flash.limit = Some(limit));
         assert!(copy(&stick).is_err(), "cut at {limit} of {total}");
@@ -585,5 +585,5 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
             "cut at {limit}: {ids:?}"
         );
     }
-    assert!(halves > 50, "the cut came after a commit in {halves} cases");
+    assert!(halves > 12, "the cut came after a commit in {halves} cases");
 }

@@ -8,7 +8,7 @@ use rexpect::session::PtySession;
 use secret::Password;
 use vault::identity::RecoveryKey;
 
-const MILLISECONDS: Option<u64> = Some(60_000);
+const MILLISECONDS: Option<u64> = Some(300_000);
 
 /// Starts the program on a terminal of its own; a shell around it tells how it ended.
 fn start(table: &Table, line: &str) -> PtySession {
@@ -172,7 +172,7 @@ fn enter_alone_does_nothing_that_cannot_be_taken_back() {
     let replacing = RESTORE.replace(" --yes", " --force");
     let server = pfxvault::platform::media::host_name();
     let retiring = format!(
-        "servers retire {server} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"
+        "servers retire {server} --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"
     );
     for line in ["media retire A", &retiring, &replacing] {
         let mut session = start(&table, line);
@@ -395,7 +395,7 @@ fn a_new_server_believes_the_vault_whose_fingerprint_is_typed_from_paper() {
     table
         .run("servers request {web.req} --state {web}")
         .ended_with(0);
-    let add = "servers add {web.req} --to {A} --passphrase-file {passphrase} --yes --accept other-medium=test";
+    let add = "servers add {web.req} --to {A} --recovery-key-file {recovery} --yes --accept other-medium=test";
     table.run(add).ended_with(0);
     let vault = table.run("servers list --json").ended_with(0).json()["vault"]
         .as_str()

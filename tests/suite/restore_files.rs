@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table};
+use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table, says};
 use jiff::{SignedDuration, Timestamp};
 use pfx::Profile;
 use pfxvault::keypair::KeyPair;
@@ -335,7 +335,7 @@ fn contents_mark_what_has_ended() {
         said.out
     );
     assert!(
-        line("early.example.com").contains("not valid yet"),
+        says(&line("early.example.com"), "cell-not-yet-valid"),
         "{}",
         said.out
     );

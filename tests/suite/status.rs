@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use crate::common::{BACKUP, Table, generations, tree};
+use crate::common::tls_server::TlsServer;
+use crate::common::{BACKUP, Table, generations, says, tree};
 use serde_json::Value;
 
 const STATUS: &str = "status --json --from folder:{server} --source-password-file {pfx-password}";
@@ -233,13 +234,13 @@ fn the_private_keys_of_a_server_that_is_given_away_are_listed_until_they_are_gon
     assert!(
         listed
             .iter()
-            .any(|text| text.contains("new.example.com") && text.contains("back it up first")),
+            .any(|text| text.contains("new.example.com") && says(&text, "status-remains-unsaved")),
         "{listed:?}"
     );
     let server =
         table.run("servers list --json").ended_with(0).json()["servers"][0]["server"].clone();
     let retire = format!(
-        "servers retire {} --to {{A}} --passphrase-file {{passphrase}}",
+        "servers retire {} --to {{A}} --recovery-key-file {{recovery}}",
         server.as_str().unwrap()
     );
     table
@@ -281,34 +282,8 @@ fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
     let export =
         "export --from folder:{server} --source-password-file {pfx-password} --to pem:{pem}";
     table.run(export).ended_with(0);
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let pem = |end: &str| {
-        table
-            .at(&format!("pem/www.example.com.{end}"))
-            .display()
-            .to_string()
-    };
-    let mut server = std::process::Command::new("openssl")
-        .args([
-            "s_server",
-            "-quiet",
-            "-accept",
-            &format!("127.0.0.1:{port}"),
-            "-cert",
-            &pem("crt"),
-            "-key",
-            &pem("key"),
-        ])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let server = TlsServer::of(&table, "pem/www.example.com");
+    let port = server.port;
     let shown = |folder: &str| {
         let line = format!("{STATUS} --tls 127.0.0.1:{port}")
             .replace("{server}", &format!("{{{folder}}}"));
@@ -322,14 +297,13 @@ fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
         found.unwrap()
     };
     let (ours, others) = (shown("server"), shown("other"));
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     assert!(
         ours["level"] == "note" && ours["text"].as_str().unwrap().contains("www.example.com"),
         "{ours}"
     );
     assert!(
-        others["level"] == "attention" && others["text"].as_str().unwrap().contains("not among"),
+        others["level"] == "attention" && says(&others["text"].as_str().unwrap(), "tls-not-ours"),
         "{others}"
     );
     assert_eq!(

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use der::Decode;
 
+use crate::common::tls_server::TlsServer;
 use crate::common::wine::{Windows, given};
 use crate::common::{PFX_PASSWORD, Said, Table};
 
@@ -546,32 +547,10 @@ fn twenty_sites_get_their_certificates_back_on_a_server_with_other_ids_and_place
 fn serves_what_was_restored(table: &Table, new: &Windows<'_>) {
     new.run("export s17.example.com --from iis --to pem:{served}")
         .ended_with(0);
-    let pem = |end: &str| {
-        table
-            .at(&format!("served/s17.example.com.{end}"))
-            .display()
-            .to_string()
-    };
-    let mut server = Command::new("openssl")
-        .args([
-            "s_server",
-            "-quiet",
-            "-accept",
-            "127.0.0.1:8417",
-            "-cert",
-            &pem("crt"),
-            "-key",
-            &pem("key"),
-        ])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    while std::net::TcpStream::connect("127.0.0.1:8417").is_err() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let said = new.run("status --tls 127.0.0.1:8417 --json").json();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    let server = TlsServer::of(table, "served/s17.example.com");
+    let status = format!("status --tls 127.0.0.1:{} --json", server.port);
+    let said = new.run(&status).json();
+    drop(server);
     let shown = said["findings"]
         .as_array()
         .unwrap()

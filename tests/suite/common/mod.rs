@@ -2,6 +2,7 @@
 //! folder, and the program run on them as a user runs it.
 
 pub mod plugged;
+pub mod tls_server;
 pub mod wine;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,9 @@ use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use pfx::Profile;
 use pfxvault::keypair::throwaway::{Authority, Kind};
@@ -163,8 +166,7 @@ impl Table {
     /// Runs the program; `{name}` in the line is a path on this table, and so is the state unless
     /// the line names one.
     pub fn run(&self, line: &str) -> Said {
-        let output = self.command(line).stdin(Stdio::null()).output().unwrap();
-        Said::of(&output)
+        Said::of(&output(self.command(line).stdin(Stdio::null())))
     }
 
     pub fn command(&self, line: &str) -> Command {
@@ -216,6 +218,62 @@ impl Said {
         }
     }
 }
+
+/// What a command says to its end. One that hangs is killed, and so fails its test.
+pub fn output(command: &mut Command) -> Output {
+    let running = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let id = running.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        if end.recv_timeout(HANGS) == Err(mpsc::RecvTimeoutError::Timeout) {
+            _ = Command::new("kill").args(["-9", &id]).status();
+        }
+    });
+    let output = running.wait_with_output().unwrap();
+    drop(ended);
+    output
+}
+
+/// Whether a text holds the English message of this id: its words, with any values between them.
+pub fn says(text: &str, id: &str) -> bool {
+    let texts = include_str!("../../../src/console/texts/en.ftl");
+    let begin = texts
+        .find(&format!("\n{id} ="))
+        .unwrap_or_else(|| panic!("no message is called {id}"));
+    let (first, rest) = texts[begin + 1..].split_once('\n').unwrap();
+    let first = first.split_once('=').unwrap().1;
+    let more = rest
+        .lines()
+        .take_while(|line| line.starts_with(' ') && !line.trim().starts_with('.'));
+    let message: Vec<_> = std::iter::once(first).chain(more).collect();
+    let (mut depth, mut words) = (0, vec![String::new()]);
+    for letter in message.join(" ").chars() {
+        match letter {
+            '{' => {
+                depth += 1;
+                words.push(String::new());
+            }
+            '}' => depth -= 1,
+            _ if depth == 0 => words.last_mut().unwrap().push(letter),
+            _ => {}
+        }
+    }
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (text, mut at) = (one_line(text), 0);
+    words.iter().all(|words| {
+        let words = one_line(words);
+        let found = text[at..].find(&words);
+        at += found.unwrap_or_default() + words.len();
+        found.is_some()
+    })
+}
+
+/// Far longer than anything takes, on any machine.
+const HANGS: Duration = Duration::from_secs(1200);
 
 pub const BACKUP: &str = "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
 pub const RESTORE: &str = "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";

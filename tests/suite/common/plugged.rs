@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Said, Table};
+use super::{Said, Table, output};
 
 /// A device and what is on it.
 #[derive(Debug, Clone, Copy)]
@@ -48,13 +48,7 @@ pub fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> 
 impl Plugged<'_> {
     /// Runs it without a terminal.
     pub fn run(&self, table: &Table, line: &str) -> Said {
-        Said::of(
-            &self
-                .command(table, line)
-                .stdin(Stdio::null())
-                .output()
-                .expect("unshare, of util-linux"),
-        )
+        Said::of(&output(self.command(table, line).stdin(Stdio::null())))
     }
 
     /// The whole command. Every run is an attachment of its own.
