@@ -22,6 +22,8 @@ mod repair;
 mod request;
 mod restore;
 mod selftest;
+#[cfg(test)]
+mod server_tests;
 mod servers;
 mod status;
 mod undo;

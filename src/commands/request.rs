@@ -1,4 +1,4 @@
-//! `request`: a new key with its CSR, and the warning of requests whose keys no backup has.
+//! `request`: a new key with its CSR.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,19 +20,43 @@ use crate::text;
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
-    let names = args
-        .hosts
-        .iter()
-        .map(|typed| host_name(typed))
-        .collect::<Result<Vec<_>>>()?;
-    let subject = subject(args)?;
-    if args.out.exists() {
-        return Err(Error::usage(text!(
-            "error-request-exists",
-            path = args.out.as_path()
-        )));
+    let content = CsrContent::of(args)?;
+    request_on(session, args, content, here::elevated()?)
+}
+
+/// What the certificate is to be for, checked before this server is looked at.
+pub(super) struct CsrContent {
+    names: Vec<String>,
+    subject: Vec<(Part, String)>,
+}
+
+impl CsrContent {
+    /// # Errors
+    /// A name or a part of the subject that is none, or a file that lies where the CSR is to go.
+    pub(super) fn of(args: &Request) -> Result<Self> {
+        let names = args
+            .hosts
+            .iter()
+            .map(|typed| host_name(typed))
+            .collect::<Result<Vec<_>>>()?;
+        let subject = subject(args)?;
+        if args.out.exists() {
+            return Err(Error::usage(text!(
+                "error-request-exists",
+                path = args.out.as_path()
+            )));
+        }
+        Ok(Self { names, subject })
     }
-    let server = here::elevated()?;
+}
+
+pub(super) fn request_on(
+    session: &Session<'_>,
+    args: &Request,
+    content: CsrContent,
+    server: Iis<'_>,
+) -> Result<Exit> {
+    let CsrContent { names, subject } = content;
     show(session, &names, &subject);
     let request = csr::new(&names, &subject, session.now).map_err(|error| {
         Error::failed(text!("error-request-failed", reason = error.to_string()))

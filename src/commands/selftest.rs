@@ -28,7 +28,10 @@ const TRIALS: [(&str, Kind, Home, bool); 4] = [
 
 /// Runs the command.
 pub fn run(session: &Session<'_>) -> Result<Exit> {
-    let server = here::elevated()?;
+    selftest_on(session, here::elevated()?)
+}
+
+pub(super) fn selftest_on(session: &Session<'_>, server: Iis<'_>) -> Result<Exit> {
     let unissued = |_| Error::failed(text!("error-no-random"));
     let authority = Authority::new("pfxvault selftest", session.now).map_err(unissued)?;
     let mut results = Vec::new();

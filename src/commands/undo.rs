@@ -6,6 +6,7 @@ use crate::change::{self, Journal};
 use crate::cli::Undo;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
+use crate::iis::Iis;
 use crate::message::moment;
 use crate::session::events::Leading;
 use crate::session::{Session, here};
@@ -13,7 +14,10 @@ use crate::text;
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
-    let server = here::elevated()?;
+    undo_on(session, args, here::elevated()?)
+}
+
+pub(super) fn undo_on(session: &Session<'_>, args: &Undo, server: Iis<'_>) -> Result<Exit> {
     let mut journal = Journal::open(&session.state_folder()?)?;
     let last = journal
         .last_kept()
