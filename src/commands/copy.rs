@@ -1,11 +1,12 @@
 //! `copy`: brings a stick up to date from others.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Copy;
 use crate::error::{Exit, Result};
 use crate::platform::media;
 use crate::session::Session;
+use crate::session::report::FindingReport;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::workflow::copy::{self, Copied};
@@ -15,6 +16,28 @@ use vault::medium::Medium;
 use vault::readme::Label;
 use vault::survey::Survey;
 use vault::volume::Reading;
+
+/// What was brought to the medium.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CopyReport {
+    /// The generations that it did not have.
+    added: Vec<String>,
+    kept: usize,
+    skipped: Vec<String>,
+    refused: Vec<RefusedReport>,
+    findings: Vec<FindingReport>,
+    /// The media that were ejected.
+    ejected: Vec<String>,
+}
+
+/// A file that nobody who may write has signed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RefusedReport {
+    medium: String,
+    path: String,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
@@ -94,13 +117,19 @@ pub fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     };
     let (exit, ejected) =
         session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let refused: Vec<_> = copied
-        .refused
-        .iter()
-        .map(|(medium, path)| json!({ "medium": medium, "path": path }))
-        .collect();
-    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": session.listed(&[news, forks].concat()), "ejected": ejected });
-    session.console.document(exit, document);
+    let mut refused = Vec::new();
+    for (medium, path) in copied.refused {
+        refused.push(RefusedReport { medium, path });
+    }
+    let report = CopyReport {
+        added: copied.added,
+        kept: copied.kept,
+        skipped: copied.skipped,
+        refused,
+        findings: FindingReport::of(session.console, &[news, forks].concat()),
+        ejected,
+    };
+    session.console.document(exit, &report);
     Ok(exit)
 }
 
@@ -131,9 +160,8 @@ fn news(state: Option<&State>, survey: &Survey<'_>, there: bool) -> Vec<Finding>
     let state = state.filter(|state| *state.vault() == survey.trust.vault);
     let target = survey.medium(0);
     if !there {
-        let remade = state.map(|state| {
-            history::remade(state, &target.name, None, &media::descriptor_of(&target))
-        });
+        let remade = state
+            .map(|state| history::remade(state, &target.name, None, &media::descriptor_of(target)));
         return remade.flatten().into_iter().collect();
     }
     let mut news = state
@@ -156,7 +184,7 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
     seen.newest.clone_from(&copied.newest);
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
-    seen.is_on(media::descriptor_of(&target));
+    seen.is_on(media::descriptor_of(target));
     if !copied.added.is_empty() {
         seen.written_during = Some(media::attachment_of(target).unwrap_or_default());
     }

@@ -637,6 +637,7 @@ impl Saving {
         };
         let (exit, document) =
             crate::session::backup::back_up_from(&session, &args, &args.to, read).unwrap();
+        let document = serde_json::to_value(document).unwrap();
         (exit, document, console.recorded(&crate::text!("undo-done")))
     }
 }

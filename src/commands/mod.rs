@@ -21,6 +21,8 @@ mod newer_tests;
 mod repair;
 mod request;
 mod restore;
+#[cfg(test)]
+mod schema_tests;
 mod selftest;
 #[cfg(test)]
 mod server_tests;

@@ -1,10 +1,11 @@
 //! `request`: a new key with its CSR.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::change::csr::{self, Part};
 use crate::change::plan::{Item, PlacedKey, Placement};
@@ -17,6 +18,16 @@ use crate::session::change::carry_out;
 use crate::session::events::Leading;
 use crate::session::{Session, backup, here};
 use crate::text;
+
+/// What was asked for, and where the CSR is.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RequestReport {
+    names: Vec<String>,
+    /// By the short names of the parts, as `O`.
+    subject: BTreeMap<String, String>,
+    file: String,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
@@ -81,15 +92,16 @@ pub(super) fn request_on(
             .console
             .warn(&text!("request-not-sealed", reason = error.text));
     }
-    let file = args.out.display().to_string();
-    let subject: serde_json::Map<_, _> = subject
-        .into_iter()
-        .map(|(part, value)| (part.short().to_owned(), value.into()))
-        .collect();
-    session.console.document(
-        Exit::Done,
-        json!({ "names": names, "subject": subject, "file": file }),
-    );
+    let mut parts = BTreeMap::new();
+    for (part, value) in subject {
+        parts.insert(part.short().to_owned(), value);
+    }
+    let report = RequestReport {
+        names,
+        subject: parts,
+        file: args.out.display().to_string(),
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 

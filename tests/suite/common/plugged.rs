@@ -55,6 +55,7 @@ impl Plugged<'_> {
                 .output()
                 .expect("unshare, of util-linux"),
         )
+        .to(line)
     }
 
     /// The whole command. Every run is an attachment of its own.
