@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::Audit;
 use crate::console::{Page, Table};
@@ -15,7 +15,7 @@ use crate::platform::media::{self, Device, Facts};
 use crate::platform::private_files;
 use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, Found, Known, Owner, Protection};
-use crate::session::findings::left_out_document;
+use crate::session::report::LeftOutReport;
 use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
@@ -39,6 +39,108 @@ struct Report<'a> {
     servers_table: Table,
     media: Table,
     strays: Table,
+}
+
+/// The handling rules with their evidence.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AuditReport {
+    rules: Vec<RuleReport>,
+    servers: Vec<NewestReport>,
+    media: Vec<MediumReport>,
+    /// Nothing where nothing was searched.
+    scan: Option<ScanReport>,
+}
+
+/// A rule, and how it is kept.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct RuleReport {
+    rule: &'static str,
+    verdict: &'static str,
+    evidence: Vec<EvidenceReport>,
+}
+
+/// What speaks for or against it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct EvidenceReport {
+    level: &'static str,
+    id: &'static str,
+    text: String,
+}
+
+/// The newest generation of a server.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct NewestReport {
+    server: String,
+    server_name: Option<String>,
+    generation: Option<u32>,
+    time: Option<String>,
+    due: Option<String>,
+    key_pairs: usize,
+    left_out: Vec<LeftOutReport>,
+    /// Whether it may no longer write.
+    retired: bool,
+}
+
+/// A medium that is here, or that this server knows.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct MediumReport {
+    /// Where it is; nothing where it is not here.
+    medium: Option<String>,
+    label: Option<String>,
+    /// As host state keeps it.
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
+    retired: Option<Retired>,
+    facts: Option<FactsReport>,
+}
+
+/// What the system says about a medium.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct FactsReport {
+    place: String,
+    file_system: String,
+    device: &'static str,
+    hardware: Vec<String>,
+    free: Option<u64>,
+    read_only: bool,
+    encryption: Option<String>,
+    /// The program that copies it elsewhere.
+    synced: Option<String>,
+    shares: Vec<String>,
+}
+
+/// What a search came upon.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ScanReport {
+    files: u64,
+    found: Vec<StrayReport>,
+    /// How many files could not be read.
+    unread: u64,
+    /// How many were looked at in part only.
+    in_part: u64,
+    stopped: bool,
+}
+
+/// A private key outside the vault.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct StrayReport {
+    path: String,
+    /// The names within archives and mails.
+    inside: Vec<String>,
+    form: &'static str,
+    /// Whether a password protects it, where that can be told.
+    protected: Option<bool>,
+    /// Whether this server knows its key pair, where that can be told.
+    ours: Option<bool>,
+    key_pair: Option<String>,
+    rules: Vec<&'static str>,
 }
 
 /// Runs the command.
@@ -81,7 +183,7 @@ pub fn run(session: &Session<'_>, args: &Audit) -> Result<Exit> {
         write_page(session, &report, path)?;
     }
     show(session, &report, exit);
-    session.console.document(exit, document(session, &report));
+    session.console.document(exit, &document(session, &report));
     Ok(exit)
 }
 
@@ -335,14 +437,17 @@ impl Newest {
         ]
     }
 
-    fn document(&self) -> Value {
-        json!({
-            "server": self.server.to_string(), "server_name": self.name,
-            "generation": self.number.map(|number| number.get()),
-            "time": self.time.map(|time| time.to_string()), "due": self.due.map(|due| due.to_string()),
-            "key_pairs": self.key_pairs,
-            "left_out": left_out_document(&self.left_out), "retired": self.retired,
-        })
+    fn report(&self) -> NewestReport {
+        NewestReport {
+            server: self.server.to_string(),
+            server_name: self.name.clone(),
+            generation: self.number.map(|number| number.get()),
+            time: self.time.map(|time| time.to_string()),
+            due: self.due.map(|due| due.to_string()),
+            key_pairs: self.key_pairs,
+            left_out: LeftOutReport::of(&self.left_out),
+            retired: self.retired,
+        }
     }
 }
 
@@ -615,31 +720,40 @@ fn write_page(session: &Session<'_>, report: &Report<'_>, path: &Path) -> Result
         .map_err(|e| Error::failed(text!("error-page", path = path, reason = &e)))
 }
 
-fn document(session: &Session<'_>, report: &Report<'_>) -> Value {
-    let words = |text: &Text| session.console.words(text);
-    let rules: Vec<_> = report
-        .judged
-        .iter()
-        .map(|judged| {
-            let line =
-                |(level, text): &(Level, Text)| json!({ "level": level.id(), "id": text.id, "text": words(text) });
-            let evidence: Vec<_> = judged.evidence.iter().map(line).collect();
-            json!({ "rule": judged.rule.id(), "verdict": judged.verdict().id(), "evidence": evidence })
-        })
-        .collect();
-    let media = media_document(report.seen);
-    let scan = report.seen.scan.map(|scan| {
-        let found: Vec<_> = scan.found.iter().map(stray_document).collect();
-        json!({
-            "files": scan.files, "found": found, "unread": scan.unread, "in_part": scan.in_part, "stopped": scan.stopped,
-        })
+fn document(session: &Session<'_>, report: &Report<'_>) -> AuditReport {
+    let mut rules = Vec::new();
+    for judged in report.judged {
+        let mut evidence = Vec::new();
+        for (level, text) in &judged.evidence {
+            evidence.push(EvidenceReport {
+                level: level.id(),
+                id: text.id,
+                text: session.console.words(text),
+            });
+        }
+        rules.push(RuleReport {
+            rule: judged.rule.id(),
+            verdict: judged.verdict().id(),
+            evidence,
+        });
+    }
+    let scan = report.seen.scan.map(|scan| ScanReport {
+        files: scan.files,
+        found: scan.found.iter().map(stray_report).collect(),
+        unread: scan.unread,
+        in_part: scan.in_part,
+        stopped: scan.stopped,
     });
-    let servers: Vec<_> = report.servers.iter().map(Newest::document).collect();
-    json!({ "rules": rules, "servers": servers, "media": media, "scan": scan })
+    AuditReport {
+        rules,
+        servers: report.servers.iter().map(Newest::report).collect(),
+        media: media_report(report.seen),
+        scan,
+    }
 }
 
 /// The media that are here, then those that this server knows and that are not.
-fn media_document(seen: &Seen<'_>) -> Vec<Value> {
+fn media_report(seen: &Seen<'_>) -> Vec<MediumReport> {
     let known = |here: &Here| {
         here.label
             .as_ref()
@@ -647,11 +761,12 @@ fn media_document(seen: &Seen<'_>) -> Vec<Value> {
     };
     let here = seen.here.iter().map(|here| {
         let retired = known(here).and_then(|known| known.retired);
-        let (label, facts) = (
-            here.label.as_ref().map(|(_, label)| label),
-            here.facts.as_ref().map(facts_document),
-        );
-        json!({ "medium": here.name, "label": label, "retired": retired, "facts": facts })
+        MediumReport {
+            medium: Some(here.name.clone()),
+            label: here.label.as_ref().map(|(_, label)| label.clone()),
+            retired,
+            facts: here.facts.as_ref().map(FactsReport::of),
+        }
     });
     let is_here = |id: &String| {
         seen.here
@@ -663,18 +778,30 @@ fn media_document(seen: &Seen<'_>) -> Vec<Value> {
         .iter()
         .flat_map(|state| state.media())
         .filter(|(id, _)| !is_here(id))
-        .map(|(_, known)| json!({ "medium": null, "label": known.label, "retired": known.retired, "facts": null }));
+        .map(|(_, known)| MediumReport {
+            medium: None,
+            label: Some(known.label.clone()),
+            retired: known.retired,
+            facts: None,
+        });
     here.chain(away).collect()
 }
 
-fn facts_document(facts: &Facts) -> Value {
-    json!({
-        "place": facts.real_path.display().to_string(), "file_system": facts.file_system,
-        "device": device_id(facts.device), "hardware": facts.hardware, "free": facts.free,
-        "read_only": facts.read_only.is_some(), "encryption": facts.encryption,
-        "synced": facts.synced.as_ref().map(|synced| &synced.by),
-        "shares": facts.shares.iter().map(|share| &share.name).collect::<Vec<_>>(),
-    })
+impl FactsReport {
+    fn of(facts: &Facts) -> Self {
+        let shares = facts.shares.iter().map(|share| share.name.clone());
+        Self {
+            place: facts.real_path.display().to_string(),
+            file_system: facts.file_system.clone(),
+            device: device_id(facts.device),
+            hardware: facts.hardware.clone(),
+            free: facts.free,
+            read_only: facts.read_only.is_some(),
+            encryption: facts.encryption.clone(),
+            synced: facts.synced.as_ref().map(|synced| synced.by.clone()),
+            shares: shares.collect(),
+        }
+    }
 }
 
 fn device_id(device: Device) -> &'static str {
@@ -687,20 +814,24 @@ fn device_id(device: Device) -> &'static str {
     }
 }
 
-fn stray_document(found: &Found) -> Value {
+fn stray_report(found: &Found) -> StrayReport {
     let protected = match found.seen.protection {
         Protection::Open => Some(false),
         Protection::Password => Some(true),
         Protection::Unknown => None,
     };
     let (ours, name) = match &found.seen.owner {
-        Owner::Ours(name) => (Some(true), Some(name)),
+        Owner::Ours(name) => (Some(true), Some(name.clone())),
         Owner::Other => (Some(false), None),
         Owner::Unknown => (None, None),
     };
-    json!({
-        "path": found.path.display().to_string(), "inside": found.inside, "form": found.seen.form.name(),
-        "protected": protected, "ours": ours, "key_pair": name,
-        "rules": found.rules.iter().map(|rule| rule.id()).collect::<Vec<_>>(),
-    })
+    StrayReport {
+        path: found.path.display().to_string(),
+        inside: found.inside.clone(),
+        form: found.seen.form.name(),
+        protected,
+        ours,
+        key_pair: name,
+        rules: found.rules.iter().map(|rule| rule.id()).collect(),
+    }
 }

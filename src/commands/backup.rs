@@ -1,21 +1,37 @@
 //! `backup`: to the media given, or the one that a person chooses.
 
+use serde::Serialize;
+
 use crate::cli::Backup;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
-use crate::session::backup::back_up;
+use crate::session::backup::{BackupReport, back_up};
 use crate::text;
+
+/// The backup, and what was done with the media afterwards.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct EndedBackup {
+    #[serde(flatten)]
+    backup: BackupReport,
+    /// The media that were ejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ejected: Option<Vec<String>>,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Backup) -> Result<Exit> {
     let to = destinations(session, args)?;
-    let (mut exit, mut document) = back_up(session, args, &to)?;
+    let (mut exit, backup) = back_up(session, args, &to)?;
+    let mut ejected = None;
     if !args.dry_run {
-        let ejected;
-        (exit, ejected) = session.eject_media(&to, args.afterwards, !args.yes, exit);
-        document["ejected"] = ejected.into();
+        let names;
+        (exit, names) = session.eject_media(&to, args.afterwards, !args.yes, exit);
+        ejected = Some(names);
     }
-    session.console.document(exit, document);
+    session
+        .console
+        .document(exit, &EndedBackup { backup, ejected });
     Ok(exit)
 }
 

@@ -1,14 +1,14 @@
 //! `contents`: what a vault holds, by server and generation. What this server wrote itself needs no
 //! passphrase.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::{Contents, Which};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Remaining;
 use crate::message::{Text, day, short};
-use crate::session::findings::left_out_document;
+use crate::session::report::LeftOutReport;
 use crate::session::selection::{age_in_days, choose, is_called, is_wanted};
 use crate::session::{Session, standing};
 use crate::state::{State, Written};
@@ -20,6 +20,48 @@ use vault::medium::Medium;
 use vault::record::{Record, key_pair_file};
 use vault::survey::Survey;
 use vault::volume::Reading;
+
+/// What a vault holds.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ContentsReport<'a> {
+    vault: &'a str,
+    generations: Vec<GenerationReport<'a>>,
+}
+
+/// A generation of a server.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct GenerationReport<'a> {
+    server: String,
+    server_name: &'a str,
+    number: u32,
+    time: String,
+    due: String,
+    /// The numbers of those before it.
+    older: Vec<String>,
+    /// What speaks against taking it for the newest state.
+    doubts: Vec<String>,
+    key_pairs: Vec<KeyPairReport<'a>>,
+    left_out: Vec<LeftOutReport>,
+    /// Certificates without a key, as the catalog has them.
+    #[cfg_attr(test, schemars(with = "Vec<serde_json::Value>"))]
+    without_key: &'a [WithoutKey],
+    /// Rules that were set aside, as the catalog has them.
+    #[cfg_attr(test, schemars(with = "Vec<serde_json::Value>"))]
+    exceptions: &'a [Exception],
+}
+
+/// A key pair of a generation.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct KeyPairReport<'a> {
+    file: String,
+    /// As the catalog describes it.
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
+    about: &'a AboutKeyPair,
+    standing: &'static str,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Contents) -> Result<Exit> {
@@ -184,25 +226,30 @@ impl<'a> Shown<'a> {
         }))
     }
 
-    fn document(&self, session: &Session<'_>, names: &[String]) -> Value {
+    fn document(&self, session: &Session<'_>, names: &[String]) -> GenerationReport<'a> {
         let wanted = self
             .key_pairs
             .iter()
             .filter(|(about, _)| is_called(about, names));
-        let key_pair = |(about, file): &(&AboutKeyPair, String)| json!({ "file": file, "about": about, "standing": standing::id(remaining(session, about)) });
-        json!({
-            "server": self.record.server.to_string(),
-            "server_name": self.server_name,
-            "number": self.record.number.get(),
-            "time": self.record.time.to_string(),
-            "due": self.record.due.to_string(),
-            "older": self.older,
-            "doubts": self.doubts.iter().map(|doubt| session.console.words(doubt)).collect::<Vec<_>>(),
-            "key_pairs": wanted.map(key_pair).collect::<Vec<_>>(),
-            "left_out": left_out_document(&self.left_out),
-            "without_key": self.without_key,
-            "exceptions": self.exceptions,
-        })
+        let key_pair = |(about, file): &(&'a AboutKeyPair, String)| KeyPairReport {
+            file: file.clone(),
+            about,
+            standing: standing::id(remaining(session, about)),
+        };
+        let doubts = self.doubts.iter().map(|doubt| session.console.words(doubt));
+        GenerationReport {
+            server: self.record.server.to_string(),
+            server_name: self.server_name,
+            number: self.record.number.get(),
+            time: self.record.time.to_string(),
+            due: self.record.due.to_string(),
+            older: self.older.clone(),
+            doubts: doubts.collect(),
+            key_pairs: wanted.map(key_pair).collect(),
+            left_out: LeftOutReport::of(&self.left_out),
+            without_key: self.without_key,
+            exceptions: self.exceptions,
+        }
     }
 }
 
@@ -228,13 +275,12 @@ fn show(session: &Session<'_>, shown: &[Shown<'_>], names: &[String], vault: &st
     shown
         .iter()
         .for_each(|shown| show_one(session, shown, names));
-    let generations: Vec<_> = shown
-        .iter()
-        .map(|shown| shown.document(session, names))
-        .collect();
-    session
-        .console
-        .document(exit, json!({ "vault": vault, "generations": generations }));
+    let generations = shown.iter().map(|shown| shown.document(session, names));
+    let report = ContentsReport {
+        vault,
+        generations: generations.collect(),
+    };
+    session.console.document(exit, &report);
 }
 
 fn show_one(session: &Session<'_>, shown: &Shown<'_>, names: &[String]) {

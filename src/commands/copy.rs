@@ -1,11 +1,12 @@
 //! `copy`: brings a stick up to date from others.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Copy;
 use crate::error::{Exit, Result};
 use crate::platform::media;
 use crate::session::Session;
+use crate::session::report::FindingReport;
 use crate::state::{State, no_random};
 use crate::text;
 use crate::workflow::copy::{self, Copied};
@@ -16,6 +17,28 @@ use vault::medium::Medium;
 use vault::readme::Label;
 use vault::survey::Survey;
 use vault::volume::Reading;
+
+/// What was brought to the medium.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CopyReport {
+    /// The generations that it did not have.
+    added: Vec<String>,
+    kept: usize,
+    skipped: Vec<String>,
+    refused: Vec<RefusedReport>,
+    findings: Vec<FindingReport>,
+    /// The media that were ejected.
+    ejected: Vec<String>,
+}
+
+/// A file that nobody who may write has signed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RefusedReport {
+    medium: String,
+    path: String,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
@@ -95,13 +118,19 @@ pub fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     };
     let (exit, ejected) =
         session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let refused: Vec<_> = copied
-        .refused
-        .iter()
-        .map(|(medium, path)| json!({ "medium": medium, "path": path }))
-        .collect();
-    let document = json!({ "added": copied.added, "kept": copied.kept, "skipped": copied.skipped, "refused": refused, "findings": session.listed(&[news, forks].concat()), "ejected": ejected });
-    session.console.document(exit, document);
+    let mut refused = Vec::new();
+    for (medium, path) in copied.refused {
+        refused.push(RefusedReport { medium, path });
+    }
+    let report = CopyReport {
+        added: copied.added,
+        kept: copied.kept,
+        skipped: copied.skipped,
+        refused,
+        findings: FindingReport::of(session.console, &[news, forks].concat()),
+        ejected,
+    };
+    session.console.document(exit, &report);
     Ok(exit)
 }
 

@@ -1,11 +1,22 @@
 //! `create`: a new vault on a first medium, with a second way in from the first day; this server is
 //! enrolled.
 
+use serde::Serialize;
+
 use crate::cli::Create;
 use crate::error::{Exit, Result};
 use crate::session::Session;
 use crate::session::create::create;
 use crate::text;
+
+/// What `create` made.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CreateReport {
+    vault: String,
+    server: String,
+    medium: String,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Create) -> Result<Exit> {
@@ -15,7 +26,11 @@ pub fn run(session: &Session<'_>, args: &Create) -> Result<Exit> {
     session
         .console
         .mention(&text!("create-next", medium = medium.name.as_str()));
-    let document = serde_json::json!({ "vault": state.vault().as_str(), "server": state.server().to_string(), "medium": medium.name });
-    session.console.document(Exit::Done, document);
+    let report = CreateReport {
+        vault: state.vault().to_string(),
+        server: state.server().to_string(),
+        medium: medium.name,
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }

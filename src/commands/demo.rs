@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::Serialize;
+
 use crate::error::{Error, Exit, Result};
 use crate::keypair::throwaway::{Authority, Kind};
 use crate::keystore::{self, Destination, Holdings, Placed, Source, Writing};
@@ -34,6 +36,13 @@ const KEY_PAIRS: [(&[&str], Kind); 5] = [
     (&["mail.example.org"], Kind::P384),
     (&["intranet.example"], Kind::Ed25519),
 ];
+
+/// How long the story took.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DemoReport {
+    seconds: u64,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>) -> Result<Exit> {
@@ -66,10 +75,10 @@ pub fn run(session: &Session<'_>) -> Result<Exit> {
         seconds = started.elapsed().as_secs().max(1)
     ));
     session.console.say(&text!("demo-for-real"));
-    session.console.document(
-        Exit::Done,
-        serde_json::json!({ "seconds": started.elapsed().as_secs() }),
-    );
+    let seconds = started.elapsed().as_secs();
+    session
+        .console
+        .document(Exit::Done, &DemoReport { seconds });
     Ok(Exit::Done)
 }
 

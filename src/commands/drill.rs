@@ -1,12 +1,12 @@
 //! `drill`: a rehearsed restore, and the proof that the passphrase or the recovery key still opens
 //! the vault.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Drill;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
-use crate::session::findings::left_out_document;
+use crate::session::report::LeftOutReport;
 use crate::session::selection::{age_in_days, choose, is_wanted};
 use crate::session::{Session, standing};
 use crate::text;
@@ -14,6 +14,31 @@ use crate::workflow::drill::{self, Proof, Proven};
 use crate::workflow::left_out;
 use crate::workflow::unlock::OpenGeneration;
 use vault::catalog;
+
+/// What the rehearsal proved.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DrillReport {
+    server: String,
+    generation: u32,
+    valid_today: usize,
+    key_pairs: Vec<ProofReport>,
+    left_out: Vec<LeftOutReport>,
+}
+
+/// A key pair that was tried.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ProofReport {
+    name: String,
+    thumbprint: String,
+    proven: bool,
+    /// The version of TLS, `signature`, or what went wrong.
+    detail: String,
+    not_after: String,
+    /// How the certificate stands; nothing where it could not be opened.
+    standing: Option<&'static str>,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Drill) -> Result<Exit> {
@@ -39,7 +64,7 @@ pub fn run(session: &Session<'_>, args: &Drill) -> Result<Exit> {
     };
     session
         .console
-        .document(exit, document(session, &from, &proofs));
+        .document(exit, &document(session, &from, &proofs));
     Ok(exit)
 }
 
@@ -95,29 +120,31 @@ fn leaves<'a>(proofs: &'a [Proof<'_>]) -> Vec<&'a Certificate> {
         .collect()
 }
 
-fn document(
-    session: &Session<'_>,
-    from: &OpenGeneration,
-    proofs: &[Proof<'_>],
-) -> serde_json::Value {
-    let valid = standing::count_valid(&leaves(proofs), session.now);
-    let proofs = proofs.iter().map(|proof| {
-        let (proven, detail) = match &proof.result {
-            Ok(Proven::Handshake { version }) => (true, version.clone()),
-            Ok(Proven::Signature { .. }) => (true, "signature".to_owned()),
-            Err(reason) => (false, session.console.words(reason)),
-        };
+fn document(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> DrillReport {
+    let mut key_pairs = Vec::new();
+    for proof in proofs {
         let about = &proof.entry.about;
-        json!({
-            "name": about.display_name(), "thumbprint": about.thumbprint, "proven": proven, "detail": detail,
-            "not_after": about.not_after.to_string(),
-            "standing": proof.leaf.as_ref().map(|leaf| standing::id(leaf.remaining(session.now))),
-        })
-    });
-    json!({
-        "server": from.catalog.server_name, "generation": from.generation.record.number.get(), "valid_today": valid,
-        "key_pairs": proofs.collect::<Vec<_>>(), "left_out": left_out_document(&from.left_out),
-    })
+        let leaf = proof.leaf.as_ref();
+        key_pairs.push(ProofReport {
+            name: about.display_name().to_owned(),
+            thumbprint: about.thumbprint.clone(),
+            proven: proof.result.is_ok(),
+            detail: match &proof.result {
+                Ok(Proven::Handshake { version }) => version.clone(),
+                Ok(Proven::Signature { .. }) => "signature".to_owned(),
+                Err(reason) => session.console.words(reason),
+            },
+            not_after: about.not_after.to_string(),
+            standing: leaf.map(|leaf| standing::id(leaf.remaining(session.now))),
+        });
+    }
+    DrillReport {
+        server: from.catalog.server_name.clone(),
+        generation: from.generation.record.number.get(),
+        valid_today: standing::count_valid(&leaves(proofs), session.now),
+        key_pairs,
+        left_out: LeftOutReport::of(&from.left_out),
+    }
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.

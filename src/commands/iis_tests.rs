@@ -35,7 +35,7 @@ use vault::identity::RecoveryKey;
 use vault::medium::Medium;
 
 /// An old server whose shop is bound to this port.
-fn old_server(port: u16) -> Memory {
+pub(super) fn old_server(port: u16) -> Memory {
     let server = Memory::default();
     let key = link("shop", KeySet::Machine);
     server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
@@ -637,6 +637,7 @@ impl Saving {
         };
         let (exit, document) =
             crate::session::backup::back_up_from(&session, &args, &args.to, read).unwrap();
+        let document = serde_json::to_value(document).unwrap();
         (exit, document, console.recorded(&crate::text!("undo-done")))
     }
 }

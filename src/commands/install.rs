@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::change::answer::{self, Answer, Origin, Wishes};
 use crate::change::successor::{self, Succession};
@@ -15,10 +15,29 @@ use crate::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
 use crate::keypair::{Certificate, Remaining, pkcs7};
 use crate::message::day;
 use crate::platform::private_files;
-use crate::session::bindings::{self, Restart};
+use crate::session::backup::BackupReport;
+use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
 use crate::session::change::{carry_out, reported, show_plan};
 use crate::session::{Session, backup, here};
 use crate::text;
+
+/// What is installed, or would be.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct InstallReport {
+    name: String,
+    thumbprint: String,
+    store: &'static str,
+    origin: &'static str,
+    dry_run: bool,
+    bindings: Vec<BindingReport>,
+    /// The backup made at once; nothing where it waits for a stick, or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<Option<BackupReport>>,
+    /// What the bindings showed when all was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Vec<AnswerReport>>,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Install) -> Result<Exit> {
@@ -55,7 +74,7 @@ fn install_into(
         let exit = exit(session, &answer, true, Exit::Done);
         session
             .console
-            .document(exit, document(session, &answer, true));
+            .document(exit, &report(session, &answer, true));
         return Ok(exit);
     }
     if answer.plan.changes_anything() {
@@ -108,10 +127,10 @@ fn finish(
         session.console.warn(&bindings::expired(answer.leaf));
     }
     let exit = exit(session, answer, answers.good, saved_exit);
-    let mut document = document(session, answer, false);
-    document["backup"] = saved;
-    document["tls"] = answers.document();
-    session.console.document(exit, document);
+    let mut report = report(session, answer, false);
+    report.backup = Some(saved);
+    report.tls = Some(answers.report());
+    session.console.document(exit, &report);
     exit
 }
 
@@ -257,9 +276,13 @@ fn is_bound(answer: &Answer<'_>) -> bool {
 }
 
 /// Backs up everything at once: to the media given, else into the outbox of host state.
-fn keep_safe(session: &Session<'_>, args: &Install, answer: &Answer<'_>) -> (Exit, Value) {
+fn keep_safe(
+    session: &Session<'_>,
+    args: &Install,
+    answer: &Answer<'_>,
+) -> (Exit, Option<BackupReport>) {
     let saved = if args.to.is_empty() {
-        backup::keep_in_outbox(session).map(|()| (Exit::Done, Value::Null))
+        backup::keep_in_outbox(session).map(|()| (Exit::Done, None))
     } else {
         // A backup of what sites use would leave out what none uses yet.
         let all = !is_bound(answer);
@@ -268,27 +291,33 @@ fn keep_safe(session: &Session<'_>, args: &Install, answer: &Answer<'_>) -> (Exi
             yes: args.yes,
             ..Backup::everything_of_this_server(args.to.clone())
         };
-        backup::back_up(session, &backup, &backup.to)
+        backup::back_up(session, &backup, &backup.to).map(|(exit, report)| (exit, Some(report)))
     };
     saved.unwrap_or_else(|error| {
         session
             .console
             .warn(&text!("install-not-saved", reason = error.text));
-        (Exit::Attention, Value::Null)
+        (Exit::Attention, None)
     })
 }
 
-fn document(session: &Session<'_>, answer: &Answer<'_>, dry_run: bool) -> Value {
+fn report(session: &Session<'_>, answer: &Answer<'_>, dry_run: bool) -> InstallReport {
     let origin = match answer.origin {
         Origin::Pending => "pending",
         Origin::RequestDeleted => "request-deleted",
         Origin::UsedBefore => "used-before",
         Origin::Installed => "installed",
     };
-    json!({
-        "name": answer.leaf.display_name(), "thumbprint": answer.leaf.thumbprint(), "store": answer.store.as_str(),
-        "origin": origin, "dry_run": dry_run, "bindings": bindings::document(session, &answer.plan.bindings),
-    })
+    InstallReport {
+        name: answer.leaf.display_name().to_owned(),
+        thumbprint: answer.leaf.thumbprint(),
+        store: answer.store.as_str(),
+        origin,
+        dry_run,
+        bindings: BindingReport::of(session, &answer.plan.bindings),
+        backup: None,
+        tls: None,
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `media`: the sticks this server knows, putting the vault onto another one, and taking one out of
 //! use.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 
 use crate::cli::{Media, Retire};
 use crate::console::Enter;
@@ -12,6 +14,47 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
 use vault::catalog::{Policy, Retired, SeenMedium};
+
+/// `media list`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct MediaReport<'a> {
+    /// By their ids, as host state keeps them.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, serde_json::Value>"))]
+    media: &'a BTreeMap<String, SeenMedium>,
+}
+
+/// `media add`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct MediumReport {
+    medium: String,
+    label: String,
+}
+
+/// `media retire`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RetiredReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    label: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<bool>,
+    /// What it held of this server.
+    key_pairs: Vec<String>,
+    /// How many media are in use still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<usize>,
+}
+
+/// `media policy`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PolicyReport {
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, u32>"))]
+    policy: Policy,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Media) -> Result<Exit> {
@@ -67,10 +110,11 @@ fn add(
         ),
         false => text!("media-added", medium = name, label = label.label.as_str()),
     });
-    session.console.document(
-        Exit::Done,
-        json!({ "medium": label.medium, "label": label.label }),
-    );
+    let report = MediumReport {
+        medium: label.medium,
+        label: label.label,
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 
@@ -86,9 +130,12 @@ fn list(session: &Session<'_>) -> Result<Exit> {
             .values()
             .for_each(|seen| say_devices(session, seen));
     }
-    session
-        .console
-        .document(Exit::Done, json!({ "media": state.media() }));
+    session.console.document(
+        Exit::Done,
+        &MediaReport {
+            media: state.media(),
+        },
+    );
     Ok(Exit::Done)
 }
 
@@ -141,10 +188,14 @@ fn retire(session: &Session<'_>, args: &Retire) -> Result<Exit> {
     };
     session.console.say(&meaning);
     if args.dry_run {
-        session.console.document(
-            Exit::Done,
-            json!({ "dry_run": true, "label": label, "key_pairs": names }),
-        );
+        let report = RetiredReport {
+            dry_run: Some(true),
+            label,
+            lost: None,
+            key_pairs: names,
+            left: None,
+        };
+        session.console.document(Exit::Done, &report);
         return Ok(Exit::Done);
     }
     session.go_ahead(
@@ -161,10 +212,14 @@ fn retire(session: &Session<'_>, args: &Retire) -> Result<Exit> {
     session
         .console
         .say(&text!("media-retired", label = label.as_str(), left = left));
-    session.console.document(
-        Exit::Done,
-        json!({ "label": label, "lost": args.lost, "key_pairs": names, "left": left }),
-    );
+    let report = RetiredReport {
+        dry_run: None,
+        label,
+        lost: Some(args.lost),
+        key_pairs: names,
+        left: Some(left),
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 
@@ -206,6 +261,6 @@ fn policy(session: &Session<'_>, change: impl Fn(Policy) -> Policy) -> Result<Ex
     ));
     session
         .console
-        .document(Exit::Done, json!({ "policy": policy }));
+        .document(Exit::Done, &PolicyReport { policy });
     Ok(Exit::Done)
 }

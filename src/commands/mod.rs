@@ -21,7 +21,11 @@ mod newer_tests;
 mod repair;
 mod request;
 mod restore;
+#[cfg(test)]
+mod schema_tests;
 mod selftest;
+#[cfg(test)]
+mod server_tests;
 mod servers;
 mod status;
 mod undo;

@@ -1,13 +1,13 @@
 //! `repair`: takes back a run that was interrupted, mends key pairs from what this server still
 //! holds, and deletes keys that a run of this program left behind and no certificate needs.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::change::{Plan, repair, take_back};
 use crate::cli::Repair;
 use crate::console::Enter;
 use crate::error::{Exit, Result};
-use crate::iis::{FoundKey, Iis, look_at_all};
+use crate::iis::{FoundKey, Iis, KeyLink, look_at_all};
 use crate::message::{Text, day, moment};
 use crate::session::change::{carry_out, show_plan};
 use crate::session::events::Leading;
@@ -17,6 +17,20 @@ use crate::state::State;
 use crate::text;
 use vault::catalog::AboutKeyPair;
 use vault::id::Hash;
+
+/// What `repair` mended and deleted, or would; keys by their containers.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RepairReport {
+    mended: usize,
+    cannot: usize,
+    /// Keys that no certificate here needs.
+    orphans: Vec<String>,
+    deleted: Vec<String>,
+    /// Keys that nobody may look into.
+    closed: Vec<String>,
+    dry_run: bool,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Repair) -> Result<Exit> {
@@ -51,22 +65,22 @@ pub(super) fn repair_on(session: &Session<'_>, args: &Repair, server: Iis<'_>) -
         mend(session, server, args, &plan)?;
         deleted = delete(session, server, args, &orphans)?;
     }
-    let orphans: Vec<_> = orphans
+    let container = |link: &KeyLink| link.container.clone();
+    let orphans: Vec<String> = orphans
         .iter()
-        .map(|orphan| orphan.link.container.as_str())
+        .map(|orphan| container(&orphan.link))
         .collect();
     let exit = report(session, args, &plan, orphans.len() - deleted.len());
-    let (cannot, closed) = (
-        plan.cannot().count(),
-        closed.iter().map(|(link, _)| link.container.as_str()),
-    );
-    session.console.document(
-        exit,
-        json!({
-            "mended": plan.items.len() - cannot, "cannot": cannot, "orphans": orphans, "deleted": deleted,
-            "closed": closed.collect::<Vec<_>>(), "dry_run": args.dry_run,
-        }),
-    );
+    let cannot = plan.cannot().count();
+    let report = RepairReport {
+        mended: plan.items.len() - cannot,
+        cannot,
+        orphans,
+        deleted,
+        closed: closed.iter().map(|(link, _)| container(link)).collect(),
+        dry_run: args.dry_run,
+    };
+    session.console.document(exit, &report);
     Ok(exit)
 }
 

@@ -1,14 +1,15 @@
-//! `request`: a new key with its CSR, and the warning of requests whose keys no backup has.
+//! `request`: a new key with its CSR.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::change::csr::{self, Part};
 use crate::change::plan::{Item, PlacedKey, Placement};
-use crate::change::{self, Action, Journal, Plan};
+use crate::change::{self, Action, Plan};
 use crate::cli::Request;
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::Home;
@@ -18,21 +19,55 @@ use crate::session::events::Leading;
 use crate::session::{Session, backup, here};
 use crate::text;
 
+/// What was asked for, and where the CSR is.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RequestReport {
+    names: Vec<String>,
+    /// By the short names of the parts, as `O`.
+    subject: BTreeMap<String, String>,
+    file: String,
+}
+
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
-    let names = args
-        .hosts
-        .iter()
-        .map(|typed| host_name(typed))
-        .collect::<Result<Vec<_>>>()?;
-    let subject = subject(args)?;
-    if args.out.exists() {
-        return Err(Error::usage(text!(
-            "error-request-exists",
-            path = args.out.as_path()
-        )));
+    let content = CsrContent::of(args)?;
+    request_on(session, args, content, here::elevated()?)
+}
+
+/// What the certificate is to be for, checked before this server is looked at.
+pub(super) struct CsrContent {
+    names: Vec<String>,
+    subject: Vec<(Part, String)>,
+}
+
+impl CsrContent {
+    /// # Errors
+    /// A name or a part of the subject that is none, or a file that lies where the CSR is to go.
+    pub(super) fn of(args: &Request) -> Result<Self> {
+        let names = args
+            .hosts
+            .iter()
+            .map(|typed| host_name(typed))
+            .collect::<Result<Vec<_>>>()?;
+        let subject = subject(args)?;
+        if args.out.exists() {
+            return Err(Error::usage(text!(
+                "error-request-exists",
+                path = args.out.as_path()
+            )));
+        }
+        Ok(Self { names, subject })
     }
-    let server = here::elevated()?;
+}
+
+pub(super) fn request_on(
+    session: &Session<'_>,
+    args: &Request,
+    content: CsrContent,
+    server: Iis<'_>,
+) -> Result<Exit> {
+    let CsrContent { names, subject } = content;
     show(session, &names, &subject);
     let request = csr::new(&names, &subject, session.now).map_err(|error| {
         Error::failed(text!("error-request-failed", reason = error.to_string()))
@@ -57,15 +92,16 @@ pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
             .console
             .warn(&text!("request-not-sealed", reason = error.text));
     }
-    let file = args.out.display().to_string();
-    let subject: serde_json::Map<_, _> = subject
-        .into_iter()
-        .map(|(part, value)| (part.short().to_owned(), value.into()))
-        .collect();
-    session.console.document(
-        Exit::Done,
-        json!({ "names": names, "subject": subject, "file": file }),
-    );
+    let mut parts = BTreeMap::new();
+    for (part, value) in subject {
+        parts.insert(part.short().to_owned(), value);
+    }
+    let report = RequestReport {
+        names,
+        subject: parts,
+        file: args.out.display().to_string(),
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 

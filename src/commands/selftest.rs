@@ -1,7 +1,7 @@
 //! `selftest`: shows on any Windows server that keys go in and come out, with throw-away keys in
 //! containers of their own. No certificate store is touched, and nothing stays.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::change::apply::new_container;
 use crate::error::{Error, Exit, Result};
@@ -26,9 +26,27 @@ const TRIALS: [(&str, Kind, Home, bool); 4] = [
     ("ECDSA P-256, CNG", Kind::P256, Home::SoftwareKsp, true),
 ];
 
+/// What was tried.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SelftestReport {
+    trials: Vec<TrialReport>,
+}
+
+/// A kind of key in a place.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TrialReport {
+    trial: &'static str,
+    passed: bool,
+}
+
 /// Runs the command.
 pub fn run(session: &Session<'_>) -> Result<Exit> {
-    let server = here::elevated()?;
+    selftest_on(session, here::elevated()?)
+}
+
+pub(super) fn selftest_on(session: &Session<'_>, server: Iis<'_>) -> Result<Exit> {
     let unissued = |_| Error::failed(text!("error-no-random"));
     let authority = Authority::new("pfxvault selftest", session.now).map_err(unissued)?;
     let mut results = Vec::new();
@@ -56,11 +74,12 @@ pub fn run(session: &Session<'_>) -> Result<Exit> {
     } else {
         Exit::Failed
     };
-    let trials: Vec<_> = results
-        .iter()
-        .map(|(name, result)| json!({ "trial": name, "passed": result.is_ok() }))
-        .collect();
-    session.console.document(exit, json!({ "trials": trials }));
+    let mut trials = Vec::new();
+    for (trial, result) in &results {
+        let passed = result.is_ok();
+        trials.push(TrialReport { trial, passed });
+    }
+    session.console.document(exit, &SelftestReport { trials });
     Ok(exit)
 }
 

@@ -1,19 +1,36 @@
 //! `undo`: takes back the last restore or repair of this server.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::change;
 use crate::cli::Undo;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
+use crate::iis::Iis;
 use crate::message::moment;
 use crate::session::events::Leading;
 use crate::session::{Session, here};
 use crate::text;
 
+/// What `undo` took back, or would.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct UndoReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    /// How many keys the change had created.
+    keys: usize,
+    /// What could not be taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Vec<String>>,
+}
+
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
-    let server = here::elevated()?;
+    undo_on(session, args, here::elevated()?)
+}
+
+pub(super) fn undo_on(session: &Session<'_>, args: &Undo, server: Iis<'_>) -> Result<Exit> {
     let mut journal = session.journal()?;
     let last = journal
         .last_kept()
@@ -38,9 +55,12 @@ pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
             .say(&text!("undo-bindings", count = bindings));
     }
     if args.dry_run {
-        session
-            .console
-            .document(Exit::Done, json!({ "dry_run": true, "keys": keys }));
+        let report = UndoReport {
+            dry_run: Some(true),
+            keys,
+            left: None,
+        };
+        session.console.document(Exit::Done, &report);
         return Ok(Exit::Done);
     }
     session.go_ahead(args.yes, &text!("undo-question"), Enter::No)?;
@@ -54,12 +74,12 @@ pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
     } else {
         Exit::Attention
     };
-    let left: Vec<_> = left
-        .iter()
-        .map(|text| session.console.words(text))
-        .collect();
-    session
-        .console
-        .document(exit, json!({ "keys": keys, "left": left }));
+    let left = left.iter().map(|text| session.console.words(text));
+    let report = UndoReport {
+        dry_run: None,
+        keys,
+        left: Some(left.collect()),
+    };
+    session.console.document(exit, &report);
     Ok(exit)
 }

@@ -1,18 +1,43 @@
 //! `verify`: one verdict for the media given, and everything that speaks against it.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::{Afterwards, Verify};
 use crate::error::{Error, Exit, Result};
 use crate::message::size;
 use crate::platform::media;
 use crate::session::Session;
+use crate::session::report::FindingReport;
 use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::verify::{self, Report};
 use vault::id::VaultId;
 use vault::medium::Medium;
+
+/// The verdict for the media given.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct VerifyReport {
+    vault: String,
+    pinned: bool,
+    bytes_read: u64,
+    generations: Vec<GenerationReport>,
+    findings: Vec<FindingReport>,
+    /// The media that were ejected.
+    ejected: Vec<String>,
+}
+
+/// A number of a server, and what is there of it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct GenerationReport {
+    server: String,
+    number: u32,
+    state: &'static str,
+    record_sha256: Option<String>,
+    copies: usize,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Verify) -> Result<Exit> {
@@ -48,7 +73,7 @@ pub fn run(session: &Session<'_>, args: &Verify) -> Result<Exit> {
     let (exit, ejected) = session.eject_media(&names, wish, false, exit);
     session
         .console
-        .document(exit, document(session, &report, ejected));
+        .document(exit, &document(session, &report, ejected));
     Ok(exit)
 }
 
@@ -76,17 +101,25 @@ fn say(session: &Session<'_>, report: &Report, exit: Exit) {
     session.show_findings(&report.findings);
 }
 
-fn document(session: &Session<'_>, report: &Report, ejected: Vec<String>) -> Value {
-    let numbers = report.numbers.iter().map(|judged| {
-        json!({
-            "server": judged.server.to_string(), "number": judged.number.get(), "state": judged.state,
-            "record_sha256": judged.record.map(|hash| hash.to_string()), "copies": judged.copies,
-        })
-    });
-    json!({
-        "vault": report.vault.as_str(), "pinned": report.pinned, "bytes_read": report.bytes,
-        "generations": numbers.collect::<Vec<_>>(), "findings": session.listed(&report.findings), "ejected": ejected,
-    })
+fn document(session: &Session<'_>, report: &Report, ejected: Vec<String>) -> VerifyReport {
+    let mut generations = Vec::new();
+    for judged in &report.numbers {
+        generations.push(GenerationReport {
+            server: judged.server.to_string(),
+            number: judged.number.get(),
+            state: judged.state,
+            record_sha256: judged.record.map(|hash| hash.to_string()),
+            copies: judged.copies,
+        });
+    }
+    VerifyReport {
+        vault: report.vault.to_string(),
+        pinned: report.pinned,
+        bytes_read: report.bytes,
+        generations,
+        findings: FindingReport::of(session.console, &report.findings),
+        ejected,
+    }
 }
 
 /// Once it was said that a medium is on another device, it is known there.

@@ -15,6 +15,7 @@ pub use fluent::Language;
 use fluent::Texts;
 pub use page::Page;
 pub use prompt::Enter;
+use serde::Serialize;
 pub use table::{Table, cut};
 use zeroize::Zeroizing;
 
@@ -32,6 +33,23 @@ pub struct Console {
     pub quiet: bool,
     /// Everything said and answered, where a report is wanted.
     record: Mutex<Option<Vec<String>>>,
+}
+
+/// A failure, for programs.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ErrorReport<'a> {
+    error: ErrorWords<'a>,
+}
+
+/// Which failure it was, and its message, cause and hint in the console's language.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ErrorWords<'a> {
+    id: &'static str,
+    message: &'a str,
+    cause: &'a str,
+    hint: &'a str,
 }
 
 impl Console {
@@ -135,8 +153,10 @@ impl Console {
     }
 
     /// The result for programs: one document, pure ASCII, with the exit code it leads to.
-    pub fn document(&self, exit: Exit, mut document: serde_json::Value) {
+    pub fn document(&self, exit: Exit, document: &impl Serialize) {
         if self.json {
+            // A report holds nothing that JSON cannot.
+            let mut document = serde_json::to_value(document).unwrap_or_default();
             document["exit"] = (exit as u8).into();
             self.print(&ascii(&document));
         }
@@ -146,8 +166,13 @@ impl Console {
     pub fn error(&self, error: &Error) {
         let [message, cause, hint] = self.texts.error_words(&error.text);
         if self.json {
-            let words = serde_json::json!({ "id": error.text.id, "message": message, "cause": cause, "hint": hint });
-            self.document(error.exit, serde_json::json!({ "error": words }));
+            let words = ErrorWords {
+                id: error.text.id,
+                message: &message,
+                cause: &cause,
+                hint: &hint,
+            };
+            self.document(error.exit, &ErrorReport { error: words });
         }
         let labels = ["label-error", "label-cause", "label-hint"];
         for (label, words) in labels.into_iter().zip([message, cause, hint]) {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::Backup;
 use crate::console::Enter;
@@ -16,6 +16,7 @@ use crate::platform::media;
 use crate::rules::{self, Stored};
 use crate::session::here::folders_served;
 use crate::session::media::parcel_path;
+use crate::session::report::FindingReport;
 use crate::session::{Session, create};
 use crate::state::{Acknowledged, State};
 use crate::text;
@@ -24,8 +25,77 @@ use crate::workflow::finding::Level;
 use secret::Password;
 use vault::medium::Medium;
 
+/// What was saved, or would be.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum BackupReport {
+    /// The plan.
+    Planned {
+        /// Nothing was written.
+        dry_run: bool,
+        /// How many would be saved.
+        key_pairs: usize,
+        /// How many could not be read.
+        missing: usize,
+        /// What IIS uses and no generation holds.
+        in_use: Vec<InUse>,
+    },
+    /// The backup.
+    Made {
+        /// The vault.
+        vault: String,
+        /// This server's id.
+        server: String,
+        /// The new generation; nothing where none was needed.
+        generation: Option<u32>,
+        /// How many key pairs are saved.
+        saved: usize,
+        /// What could not be read.
+        missing: Vec<UnreadableReport>,
+        /// What IIS uses and no generation holds.
+        in_use: Vec<InUse>,
+        /// Each medium.
+        media: Vec<OnMediumReport>,
+        /// What no site uses, and was left out.
+        unused: Vec<String>,
+        /// How many sites are kept with it.
+        sites: Option<usize>,
+        /// The parcels that were sealed.
+        parcels: Vec<String>,
+        /// Generations that waited in the outbox.
+        delivered: Vec<String>,
+        /// What was found on the media.
+        findings: Vec<FindingReport>,
+    },
+}
+
+/// A key pair that could not be read.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UnreadableReport {
+    name: String,
+    reason: String,
+    /// Why that is no alarm.
+    acknowledged: Option<String>,
+}
+
+/// What became of one medium.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OnMediumReport {
+    medium: String,
+    label: String,
+    result: &'static str,
+    decayed: Vec<String>,
+}
+
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
-pub fn back_up(session: &Session<'_>, args: &Backup, to: &[String]) -> Result<(Exit, Value)> {
+pub fn back_up(
+    session: &Session<'_>,
+    args: &Backup,
+    to: &[String],
+) -> Result<(Exit, BackupReport)> {
     back_up_from(session, args, to, || {
         session.chosen(&args.names, &args.from.from, &args.from.files)
     })
@@ -37,7 +107,7 @@ pub fn back_up_from(
     args: &Backup,
     to: &[String],
     read: impl FnOnce() -> Result<Holdings>,
-) -> Result<(Exit, Value)> {
+) -> Result<(Exit, BackupReport)> {
     let parcels = parcels(session, to)?;
     let names: Vec<_> = to
         .iter()
@@ -63,7 +133,7 @@ pub fn back_up_from(
 }
 
 /// What would be saved; ends as the backup itself would, as far as that can be told.
-fn show_plan(session: &Session<'_>, args: &Backup, holdings: &Holdings) -> (Exit, Value) {
+fn show_plan(session: &Session<'_>, args: &Backup, holdings: &Holdings) -> (Exit, BackupReport) {
     let lacks = Lacks::of(session, args, session.memory().state.as_ref(), holdings);
     lacks.say(session);
     say_unused(session, holdings);
@@ -71,8 +141,13 @@ fn show_plan(session: &Session<'_>, args: &Backup, holdings: &Holdings) -> (Exit
     session
         .console
         .say(&text!("backup-plan", count = count, missing = missing));
-    let document = json!({ "dry_run": true, "key_pairs": count, "missing": missing, "in_use": lacks.in_use() });
-    (lacks.exit(), document)
+    let report = BackupReport::Planned {
+        dry_run: true,
+        key_pairs: count,
+        missing,
+        in_use: lacks.in_use(),
+    };
+    (lacks.exit(), report)
 }
 
 fn request<'a>(
@@ -177,7 +252,9 @@ struct Lacks<'a> {
 }
 
 /// A certificate that IIS uses.
-struct InUse {
+#[derive(Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InUse {
     thumbprint: String,
     /// What people call it; `None` where it was not found.
     name: Option<String>,
@@ -333,18 +410,21 @@ impl<'a> Lacks<'a> {
     }
 
     /// What could not be read, for programs.
-    fn missing(&self, session: &Session<'_>) -> Vec<Value> {
-        let one = |(one, said): &(&Unreadable, Option<Acknowledged>)| {
-            let said = said.as_ref().map(|known| known.reason.as_str());
-            json!({ "name": one.name, "reason": session.console.words(&one.reason), "acknowledged": said })
-        };
-        self.unreadable.iter().map(one).collect()
+    fn missing(&self, session: &Session<'_>) -> Vec<UnreadableReport> {
+        let mut reports = Vec::new();
+        for (one, said) in &self.unreadable {
+            reports.push(UnreadableReport {
+                name: one.name.clone(),
+                reason: session.console.words(&one.reason),
+                acknowledged: said.as_ref().map(|known| known.reason.clone()),
+            });
+        }
+        reports
     }
 
     /// What IIS uses and no generation holds, for programs.
-    fn in_use(&self) -> Vec<Value> {
-        let one = |one: &InUse| json!({ "thumbprint": one.thumbprint, "name": one.name, "uses": one.uses });
-        self.in_use.iter().map(one).collect()
+    fn in_use(&self) -> Vec<InUse> {
+        self.in_use.clone()
     }
 }
 
@@ -461,7 +541,7 @@ fn report(
     holdings: &Holdings,
     parcels: &[PathBuf],
     outcome: &Outcome,
-) -> (Exit, Value) {
+) -> (Exit, BackupReport) {
     let console = session.console;
     let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
@@ -481,22 +561,31 @@ fn report(
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
     }
-    let media: Vec<_> = outcome
-        .media
-        .iter()
-        .map(|on| json!({ "medium": on.name, "label": on.label, "result": result_id(&on.done), "decayed": on.decayed }))
-        .collect();
-    let files: Vec<String> = parcels
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    let document = json!({
-        "vault": state.vault().as_str(), "server": state.server().to_string(),
-        "generation": outcome.number.map(|number| number.get()), "saved": saved, "missing": lacks.missing(session), "in_use": lacks.in_use(), "media": media,
-        "unused": holdings.unused, "sites": holdings.site_map.as_ref().map(|map| map.sites.len()),
-        "parcels": files, "delivered": outcome.outbox.delivered, "findings": session.listed(&outcome.findings),
-    });
-    (exit, document)
+    let mut media = Vec::new();
+    for on in &outcome.media {
+        media.push(OnMediumReport {
+            medium: on.name.clone(),
+            label: on.label.clone(),
+            result: result_id(&on.done),
+            decayed: on.decayed.clone(),
+        });
+    }
+    let files = parcels.iter().map(|path| path.display().to_string());
+    let report = BackupReport::Made {
+        vault: state.vault().to_string(),
+        server: state.server().to_string(),
+        generation: outcome.number.map(|number| number.get()),
+        saved,
+        missing: lacks.missing(session),
+        in_use: lacks.in_use(),
+        media,
+        unused: holdings.unused.clone(),
+        sites: holdings.site_map.as_ref().map(|map| map.sites.len()),
+        parcels: files.collect(),
+        delivered: outcome.outbox.delivered.clone(),
+        findings: FindingReport::of(console, &outcome.findings),
+    };
+    (exit, report)
 }
 
 fn say_medium(session: &Session<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, total: usize) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::change::{Bound, Fate, Order, Shown, appcmd};
 use crate::console::Enter;
@@ -207,27 +207,82 @@ impl<'a> Answers<'a> {
     }
 
     /// For programs.
-    pub fn document(&self) -> Value {
-        let one = |(bound, verdict): &(&Bound, Verdict)| {
+    pub fn report(&self) -> Vec<AnswerReport> {
+        let mut reports = Vec::new();
+        for (bound, verdict) in &self.answers {
             let (result, served, missing) = match verdict {
                 Verdict::Right(served, missing) => ("right", Some(served), missing.clone()),
                 Verdict::Other(served) => ("other", Some(served), Vec::new()),
                 Verdict::Nothing(_) => ("nothing", None, Vec::new()),
             };
-            json!({
-                "site": bound.to, "host": bound.check.as_ref().and_then(|check| check.host.clone()), "result": result,
-                "version": served.map(|served| served.version.as_str()),
-                "thumbprint": served.map(|served| served.thumbprint()), "missing": missing,
-                "not_after": served.and_then(|served| Some(served.leaf()?.not_after().to_string())),
-            })
-        };
-        self.answers.iter().map(one).collect()
+            let leaf = served.and_then(|served| served.leaf());
+            reports.push(AnswerReport {
+                site: bound.to.clone(),
+                host: bound.check.as_ref().and_then(|check| check.host.clone()),
+                result,
+                version: served.map(|served| served.version.to_string()),
+                thumbprint: served.map(|served| served.thumbprint()),
+                missing,
+                not_after: leaf.map(|leaf| leaf.not_after().to_string()),
+            });
+        }
+        reports
     }
 }
 
-/// The bindings of a plan, for programs.
-pub fn document(session: &Session<'_>, bound: &[Bound]) -> Value {
-    let one = |one: &Bound| {
+/// What a binding showed to a client.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AnswerReport {
+    site: String,
+    host: Option<String>,
+    /// `right`, `other` or `nothing`.
+    result: &'static str,
+    version: Option<String>,
+    thumbprint: Option<String>,
+    /// Authorities that the server should have sent.
+    missing: Vec<String>,
+    not_after: Option<String>,
+}
+
+/// What becomes of a binding.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BindingReport {
+    site: String,
+    to: String,
+    binding: String,
+    certificate: String,
+    thumbprint: String,
+    not_after: Option<String>,
+    fate: &'static str,
+    replaces: Option<ReplacedReport>,
+    /// Why the new certificate stands lower.
+    lower: Option<&'static str>,
+    reason: Option<String>,
+    remarks: Vec<String>,
+}
+
+/// The certificate that a binding has today.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ReplacedReport {
+    certificate: String,
+    thumbprint: String,
+    not_after: Option<String>,
+}
+
+impl BindingReport {
+    /// The bindings of a plan.
+    pub fn of(session: &Session<'_>, bound: &[Bound]) -> Vec<Self> {
+        let mut reports = Vec::new();
+        for one in bound {
+            reports.push(Self::of_one(session, one));
+        }
+        reports
+    }
+
+    fn of_one(session: &Session<'_>, one: &Bound) -> Self {
         let (fate, reason, replaces) = match &one.fate {
             Fate::AsItShouldBe => ("keep", None, None),
             Fate::Cannot(reason) => ("cannot", Some(reason), None),
@@ -239,19 +294,29 @@ pub fn document(session: &Session<'_>, bound: &[Bound]) -> Value {
             } => ("replace", None, Some(replaces)),
             Fate::Change { replaces: None, .. } => ("add", None, None),
         };
-        let words = |text: &Text| session.console.words(text);
-        let end = |shown: &Shown| shown.not_after.map(|time| time.to_string());
-        json!({
-            "site": one.site, "to": one.to, "binding": one.binding, "certificate": one.certificate.label(),
-            "thumbprint": one.certificate.thumbprint, "not_after": end(&one.certificate), "fate": fate,
-            "replaces": replaces.map(|replaces| json!({
-                "certificate": replaces.label(), "thumbprint": replaces.thumbprint, "not_after": end(replaces),
-            })),
-            "lower": one.lower().map(Lower::id),
-            "reason": reason.map(words), "remarks": one.remarks.iter().map(words).collect::<Vec<_>>(),
-        })
-    };
-    bound.iter().map(one).collect()
+        let remarks = one.remarks.iter();
+        Self {
+            site: one.site.clone(),
+            to: one.to.clone(),
+            binding: one.binding.clone(),
+            certificate: one.certificate.label(),
+            thumbprint: one.certificate.thumbprint.clone(),
+            not_after: end(&one.certificate),
+            fate,
+            replaces: replaces.map(|replaces| ReplacedReport {
+                certificate: replaces.label(),
+                thumbprint: replaces.thumbprint.clone(),
+                not_after: end(replaces),
+            }),
+            lower: one.lower().map(Lower::id),
+            reason: reason.map(|reason| session.console.words(reason)),
+            remarks: remarks.map(|text| session.console.words(text)).collect(),
+        }
+    }
+}
+
+fn end(shown: &Shown) -> Option<String> {
+    shown.not_after.map(|time| time.to_string())
 }
 
 /// At the end: what stays because it stands higher, and how to replace it all the same.

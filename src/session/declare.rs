@@ -19,7 +19,7 @@ impl Declared {
     /// Names the media that refused, at the end of what is said.
     pub fn finish(&self, console: &Console) -> Exit {
         for error in &self.refused {
-            let (medium, reason) = (error.medium.as_str(), medium_reason(&error));
+            let (medium, reason) = (error.medium.as_str(), medium_reason(error));
             console.warn(&text!("declare-refused", medium = medium, reason = reason));
         }
         if self.refused.is_empty() {

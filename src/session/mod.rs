@@ -16,6 +16,7 @@ pub mod media;
 pub mod media_table;
 pub mod options;
 pub mod pending;
+pub mod report;
 pub mod restart;
 pub mod restore_set;
 pub mod retire;

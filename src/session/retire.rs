@@ -1,6 +1,6 @@
 //! A right ends for good: what must be issued anew, the question, the owner's word.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::console::Enter;
 use crate::error::{Exit, Result};
@@ -11,13 +11,58 @@ use crate::workflow::unlock::Opened;
 use vault::catalog::AboutKeyPair;
 use vault::trust::Word;
 
+/// What a right that ends leads to, for programs.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RetirementReport {
+    /// Whether it was only looked at.
+    pub dry_run: bool,
+    /// The vault.
+    pub vault: String,
+    /// What ends.
+    #[serde(flatten)]
+    pub right: EndedRight,
+    /// What must be issued anew with new keys.
+    pub re_issue: Vec<ReIssueReport>,
+    /// The media that did not take it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
+}
+
+/// A right that ends.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum EndedRight {
+    /// A server's, to write.
+    Server {
+        /// Its id.
+        server: String,
+        /// The number of its last good generation; nothing where none counts any more.
+        last: Option<u32>,
+    },
+    /// A key's, to read what is made from now on.
+    Key {
+        /// The age public key.
+        retired: String,
+    },
+}
+
+/// A certificate to issue anew with a new key.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReIssueReport {
+    names: Vec<String>,
+    thumbprint: String,
+}
+
 /// Asks, says the word if there is one, and names the media that refused it.
 pub fn end(
     session: &Session<'_>,
     opened: &Opened<'_>,
     word: Option<Word>,
     yes: bool,
-    mut about: Value,
+    mut report: RetirementReport,
 ) -> Result<Exit> {
     let mut exit = Exit::Done;
     if let Some(word) = word {
@@ -25,9 +70,10 @@ pub fn end(
         let declared = session.declare(opened, &[word])?;
         session.console.say(&text!("retire-done"));
         exit = declared.finish(session.console);
-        about["missing"] = json!(declared.missing());
+        let missing = declared.missing().into_iter().map(str::to_owned);
+        report.missing = Some(missing.collect());
     }
-    session.console.document(exit, about);
+    session.console.document(exit, &report);
     Ok(exit)
 }
 
@@ -36,7 +82,7 @@ pub fn end(
 pub fn to_re_issue(
     session: &Session<'_>,
     (key_pairs, closed): (Vec<AboutKeyPair>, Vec<String>),
-) -> Vec<Value> {
+) -> Vec<ReIssueReport> {
     let valid: Vec<_> = key_pairs
         .into_iter()
         .filter(|about| about.not_after > session.now)
@@ -60,7 +106,9 @@ pub fn to_re_issue(
             .console
             .warn(&text!("retire-unread", generation = generation));
     }
-    let one =
-        |about: &AboutKeyPair| json!({ "names": about.names, "thumbprint": about.thumbprint });
-    valid.iter().map(one).collect()
+    let report = |about: AboutKeyPair| ReIssueReport {
+        names: about.names,
+        thumbprint: about.thumbprint,
+    };
+    valid.into_iter().map(report).collect()
 }

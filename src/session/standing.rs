@@ -2,7 +2,6 @@
 //! plans and results.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::keypair::{Certificate, Remaining};
 use crate::message::{Text, day, short};
@@ -38,14 +37,6 @@ pub fn id(remaining: Remaining) -> &'static str {
         Remaining::Days(_) => "ends-soon",
         Remaining::Long => "valid",
     }
-}
-
-/// Which it is and how it stands, for programs.
-pub fn document(leaf: &Certificate, now: Timestamp) -> Value {
-    json!({
-        "name": leaf.display_name(), "thumbprint": leaf.thumbprint(), "not_before": leaf.not_before().to_string(),
-        "not_after": leaf.not_after().to_string(), "standing": id(leaf.remaining(now)),
-    })
 }
 
 /// Says how many are valid today.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::Into;
 use crate::console::Enter;
@@ -11,7 +11,7 @@ use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
 use crate::keystore::{Destination, Placed, Planned, Writing, refuse_taken};
 use crate::message::{Text, short};
-use crate::session::findings::left_out_document;
+use crate::session::report::{LeftOutReport, MissingReport, StandingReport};
 use crate::session::restore_set::{RestoreSet, nothing_to_place};
 use crate::session::{Session, standing};
 use crate::text;
@@ -44,11 +44,11 @@ pub fn write_files(
         Exit::Done if !named && !standing::all_valid(&leaves, session.now) => Exit::Attention,
         exit => exit,
     };
-    let mut document = document(session, set, &leaves, &planned);
+    let mut report = FilesReport::of(session, set, &leaves, &planned);
     if into.dry_run {
         refuse_taken(&planned, into.force)?;
-        document["dry_run"] = true.into();
-        session.console.document(exit, document);
+        report.dry_run = Some(true);
+        session.console.document(exit, &report);
         return Ok(exit);
     }
     let replaces = planned
@@ -84,38 +84,69 @@ pub fn write_files(
             .console
             .warn(&text!("restore-open-keys", place = destination.path()));
     }
-    document["restored"] = placed.len().into();
-    session.console.document(exit, document);
+    report.restored = Some(placed.len());
+    session.console.document(exit, &report);
     Ok(exit)
 }
 
-fn document(
-    session: &Session<'_>,
-    set: &RestoreSet,
-    leaves: &[&Certificate],
-    planned: &[Planned],
-) -> Value {
-    let missing = |(name, reason): &(String, Text)| json!({ "name": name, "reason": session.console.words(reason) });
-    let files = |planned: &Planned| {
-        planned
-            .paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect::<Vec<_>>()
-    };
-    let key_pair = |(leaf, planned): (&&Certificate, &Planned)| {
-        let mut key_pair = standing::document(leaf, session.now);
-        key_pair["files"] = json!(files(planned));
-        key_pair
-    };
-    json!({
-        "files": planned.iter().flat_map(files).collect::<Vec<_>>(),
-        "key_pairs": leaves.iter().zip(planned).map(key_pair).collect::<Vec<_>>(),
-        "valid_today": standing::count_valid(leaves, session.now),
-        "missing": set.missing.iter().map(missing).collect::<Vec<_>>(),
-        "doubts": set.doubts.iter().map(|doubt| session.console.words(doubt)).collect::<Vec<_>>(),
-        "left_out": left_out_document(&set.left_out),
-    })
+/// What is written from a set, or would be.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FilesReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    files: Vec<String>,
+    key_pairs: Vec<FilesOfKeyPair>,
+    valid_today: usize,
+    missing: Vec<MissingReport>,
+    /// What speaks against taking it for the newest state.
+    doubts: Vec<String>,
+    left_out: Vec<LeftOutReport>,
+    /// How many key pairs were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<usize>,
+}
+
+/// A key pair with the files that it goes into.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct FilesOfKeyPair {
+    #[serde(flatten)]
+    standing: StandingReport,
+    files: Vec<String>,
+}
+
+impl FilesReport {
+    fn of(
+        session: &Session<'_>,
+        set: &RestoreSet,
+        leaves: &[&Certificate],
+        planned: &[Planned],
+    ) -> Self {
+        let (mut all, mut key_pairs) = (Vec::new(), Vec::new());
+        for (leaf, planned) in leaves.iter().zip(planned) {
+            let paths = planned.paths.iter();
+            let files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+            all.extend(files.iter().cloned());
+            let standing = StandingReport::of(leaf, session.now);
+            key_pairs.push(FilesOfKeyPair { standing, files });
+        }
+        let console = session.console;
+        let missing = set.missing.iter();
+        let doubts = set.doubts.iter();
+        Self {
+            dry_run: None,
+            files: all,
+            key_pairs,
+            valid_today: standing::count_valid(leaves, session.now),
+            missing: missing
+                .map(|(name, reason)| MissingReport::of(console, name, reason))
+                .collect(),
+            doubts: doubts.map(|doubt| console.words(doubt)).collect(),
+            left_out: LeftOutReport::of(&set.left_out),
+            restored: None,
+        }
+    }
 }
 
 /// Every file with the certificate in it, sorted by name; what does not keep its name; how many are

@@ -19,7 +19,7 @@ use rustls::{
 };
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::{Text, os_reason};
+use crate::message::{Text, day, os_reason};
 use crate::text;
 use crate::tls::prove::{self, TlsError};
 
@@ -138,7 +138,7 @@ impl Served {
     /// What is to be said of the end of its certificate; `name` is what was asked for.
     pub fn end(&self, name: &str, now: Timestamp) -> Option<Remark> {
         let leaf = self.leaf()?;
-        let day = leaf.not_after().strftime("%Y-%m-%d").to_string();
+        let day = day(leaf.not_after());
         match leaf.remaining(now) {
             Remaining::Over => Some(Remark {
                 id: "tls-expired",

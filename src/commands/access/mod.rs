@@ -4,7 +4,7 @@ mod retire;
 
 use std::path::Path;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Access;
 use crate::error::{Error, Exit, Result};
@@ -16,6 +16,26 @@ use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey};
 use vault::medium::{HALVES, MAX_IDENTITIES};
 use vault::trust::{Statement, Word};
+
+/// `access list`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AccessReport<'a> {
+    vault: String,
+    /// The identity files, by their hashes.
+    identities: Vec<String>,
+    /// The keys that what is made from now on is encrypted to.
+    keys: Vec<&'a str>,
+    retired: Vec<&'a str>,
+}
+
+/// `access add`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WayReport<'a> {
+    vault: String,
+    added: Option<&'a str>,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Access) -> Result<Exit> {
@@ -63,9 +83,13 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     for age in trust.retired() {
         session.console.say(&text!("access-retired", key = age));
     }
-    let identities: Vec<_> = trust.identities.iter().map(ToString::to_string).collect();
-    let document = json!({ "vault": trust.vault.as_str(), "identities": identities, "keys": opening, "retired": trust.retired().collect::<Vec<_>>() });
-    session.console.document(Exit::Done, document);
+    let report = AccessReport {
+        vault: trust.vault.to_string(),
+        identities: trust.identities.iter().map(ToString::to_string).collect(),
+        keys: opening,
+        retired: trust.retired().collect(),
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 
@@ -97,10 +121,11 @@ fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Re
             vault = opened.vault().as_str()
         ),
     });
-    session.console.document(
-        Exit::Done,
-        json!({ "vault": opened.vault().as_str(), "added": way.split(':').next() }),
-    );
+    let report = WayReport {
+        vault: opened.vault().to_string(),
+        added: way.split(':').next(),
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 

@@ -1,11 +1,9 @@
 //! `access retire`: the owner ends for good what a second person's key may decrypt.
 
-use serde_json::json;
-
 use crate::cli::AccessRetire;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
-use crate::session::retire::{end, to_re_issue};
+use crate::session::retire::{EndedRight, RetirementReport, end, to_re_issue};
 use crate::text;
 use crate::workflow::unlock::Opened;
 use vault::id::Hash;
@@ -29,8 +27,14 @@ pub fn run(session: &Session<'_>, args: &AccessRetire) -> Result<Exit> {
         opened.key_pairs_in(&|generation| trust.served(&age, &generation.record.trust));
     let key_pairs = to_re_issue(session, could_read);
     let word = (!args.dry_run).then(|| Word::Retire(age.clone()));
-    let about = json!({ "dry_run": args.dry_run, "vault": opened.vault().as_str(), "retired": age, "re_issue": key_pairs });
-    end(session, &opened, word, args.yes, about)
+    let report = RetirementReport {
+        dry_run: args.dry_run,
+        vault: opened.vault().to_string(),
+        right: EndedRight::Key { retired: age },
+        re_issue: key_pairs,
+        missing: None,
+    };
+    end(session, &opened, word, args.yes, report)
 }
 
 /// The age public key that an id, or its beginning, means.

@@ -1,20 +1,60 @@
 //! `list --from iis`: the certificate stores of this server.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::sites;
 use crate::cli::List;
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::iis::look::hindrance;
-use crate::iis::{self, Iis, KeyLink, KeyState, Seen, SiteMap, StoreName};
+use crate::iis::{self, Iis, KeyLink, KeySet, KeyState, ProviderKind, Seen, SiteMap, StoreName};
 use crate::keypair::Certificate;
 use crate::message::{Text, day, short};
 use crate::session::pending::warn_unsaved;
+use crate::session::report::SavedReport;
 use crate::session::{Session, here};
 use crate::text;
 use crate::workflow::recall::last_backup;
 use vault::id::Hash;
+
+/// What the certificate stores hold.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StoresReport {
+    /// Nothing where the sites could not be read.
+    #[serde(flatten)]
+    sites: Option<sites::SitesReport>,
+    key_pairs: Vec<StoredReport>,
+}
+
+/// A certificate of a store.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct StoredReport {
+    names: Vec<String>,
+    thumbprint: String,
+    certificate_sha256: String,
+    not_after: String,
+    friendly_name: Option<String>,
+    store: &'static str,
+    archived: bool,
+    key: Option<LinkReport>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    provider_kind: Option<ProviderKind>,
+    /// Why it cannot be backed up.
+    hindrance: Option<String>,
+    backup: Option<SavedReport>,
+}
+
+/// Where its key is kept.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct LinkReport {
+    container: String,
+    provider: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    key_set: KeySet,
+}
 
 /// A certificate of the list.
 struct Listed<'a> {
@@ -75,16 +115,16 @@ pub fn list_of(session: &Session<'_>, args: &List, server: Iis<'_>) -> Result<Ex
         }
     }
     warn_unsaved(session, listed.iter().map(|one| one.seen), state.as_ref());
-    let mut document = match &map {
+    let sites = match &map {
         Ok(map) => {
             let elsewhere = server.stores.elsewhere().unwrap_or_default();
-            sites::show(session, map, &seen, &elsewhere, &args.names)
+            Some(sites::show(session, map, &seen, &elsewhere, &args.names))
         }
         Err(error) => {
             session
                 .console
                 .warn(&text!("list-sites-unread", reason = error.text.clone()));
-            json!({})
+            None
         }
     };
     let exit = if ready == listed.len() && map.is_ok() {
@@ -92,8 +132,10 @@ pub fn list_of(session: &Session<'_>, args: &List, server: Iis<'_>) -> Result<Ex
     } else {
         Exit::Partly
     };
-    document["key_pairs"] = listed.iter().map(|one| one.document(session)).collect();
-    session.console.document(exit, document);
+    let key_pairs = listed.iter().map(|one| one.report(session)).collect();
+    session
+        .console
+        .document(exit, &StoresReport { sites, key_pairs });
     Ok(exit)
 }
 
@@ -148,21 +190,36 @@ impl Listed<'_> {
         }
     }
 
-    fn document(&self, session: &Session<'_>) -> Value {
+    fn report(&self, session: &Session<'_>) -> StoredReport {
         let properties = &self.seen.certificate.properties;
-        let link = |link: &KeyLink| json!({ "container": link.container, "provider": link.provider, "key_set": link.key_set });
-        json!({
-            "names": self.certificate.dns_names(),
-            "thumbprint": self.certificate.thumbprint(),
-            "certificate_sha256": Hash::of(&self.seen.certificate.der).to_string(),
-            "not_after": self.certificate.not_after().to_string(),
-            "friendly_name": properties.friendly_name,
-            "store": self.seen.store.as_str(),
-            "archived": properties.archived,
-            "key": properties.key.as_ref().map(link),
-            "provider_kind": if let KeyState::Works(facts) = &self.seen.key { json!(facts.kind) } else { Value::Null },
-            "hindrance": self.hindrance().map(|reason| session.console.words(&reason)),
-            "backup": self.backup.map(|(number, time)| json!({ "generation": number, "time": time.to_string() })),
-        })
+        let backup = self.backup;
+        StoredReport {
+            names: self.certificate.dns_names().to_vec(),
+            thumbprint: self.certificate.thumbprint(),
+            certificate_sha256: Hash::of(&self.seen.certificate.der).to_string(),
+            not_after: self.certificate.not_after().to_string(),
+            friendly_name: properties.friendly_name.clone(),
+            store: self.seen.store.as_str(),
+            archived: properties.archived,
+            key: properties.key.as_ref().map(LinkReport::of),
+            provider_kind: match &self.seen.key {
+                KeyState::Works(facts) => Some(facts.kind),
+                _ => None,
+            },
+            hindrance: self
+                .hindrance()
+                .map(|reason| session.console.words(&reason)),
+            backup: backup.map(|(number, time)| SavedReport::new(number, time)),
+        }
+    }
+}
+
+impl LinkReport {
+    fn of(link: &KeyLink) -> Self {
+        Self {
+            container: link.container.clone(),
+            provider: link.provider.clone(),
+            key_set: link.key_set,
+        }
     }
 }

@@ -4,7 +4,7 @@ pub mod iis;
 mod sites;
 
 use data_encoding::HEXLOWER;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::List;
 use crate::console::Table;
@@ -14,9 +14,68 @@ use crate::keypair::Certificate;
 use crate::keystore::{Held, Holdings, IIS};
 use crate::message::{Text, day, short};
 use crate::session::Session;
+use crate::session::report::{MissingReport, SavedReport};
 use crate::session::source::{warning_text, warnings};
 use crate::text;
 use crate::workflow::recall::last_backup;
+
+/// What a source of files holds.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SourceReport {
+    key_pairs: Vec<HeldReport>,
+    certificates: Vec<CertificateReport>,
+    unreadable: Vec<MissingReport>,
+    /// Of the configuration that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sites: Option<Vec<sites::SiteReport>>,
+}
+
+/// A key pair.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct HeldReport {
+    #[serde(flatten)]
+    certificate: CertificateReport,
+    friendly_name: Option<String>,
+    /// The SHA-256 of each certificate, its own first.
+    chain: Vec<String>,
+    files: Vec<String>,
+    /// How its file is protected; nothing where it is no PFX.
+    pfx: Option<PfxReport>,
+    backup: Option<SavedReport>,
+    warnings: Vec<String>,
+}
+
+/// How a PFX is protected.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct PfxReport {
+    encryption: Option<ProtectionReport>,
+    mac: Option<ProtectionReport>,
+}
+
+/// An algorithm with its iterations.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ProtectionReport {
+    algorithm: String,
+    iterations: u32,
+}
+
+/// A certificate.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct CertificateReport {
+    names: Vec<String>,
+    common_name: Option<String>,
+    thumbprint: String,
+    certificate_sha256: String,
+    spki_sha256: String,
+    not_before: String,
+    not_after: String,
+    key_type: String,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &List) -> Result<Exit> {
@@ -60,17 +119,17 @@ pub fn run(session: &Session<'_>, args: &List) -> Result<Exit> {
         ));
     }
     warnings(session, &holdings);
-    let mut document = document(session, &holdings, &saved);
+    let mut report = report(session, &holdings, &saved);
     if let Some(file) = &args.iis_config {
-        document["sites"] =
-            sites::show(session, &SiteMap::of_file(file)?, &[], &[], &[])["sites"].take();
+        let map = SiteMap::of_file(file)?;
+        report.sites = Some(sites::show(session, &map, &[], &[], &[]).sites);
     }
     let exit = if holdings.unreadable.is_empty() {
         Exit::Done
     } else {
         Exit::Partly
     };
-    session.console.document(exit, document);
+    session.console.document(exit, &report);
     Ok(exit)
 }
 
@@ -125,65 +184,68 @@ fn names(held: &Held) -> String {
     }
 }
 
-fn document(
+fn report(
     session: &Session<'_>,
     holdings: &Holdings,
     saved: &dyn Fn(&Held) -> Option<(u32, jiff::Timestamp)>,
-) -> Value {
-    let key_pairs: Vec<_> = holdings
-        .key_pairs
-        .iter()
-        .map(|held| key_pair(session, held, saved(held)))
-        .collect();
-    let certificates: Vec<_> = holdings.certificates.iter().map(facts).collect();
-    let unreadable = holdings
-        .unreadable
-        .iter()
-        .map(|u| json!({ "name": u.name, "reason": session.console.words(&u.reason) }));
-    json!({ "key_pairs": key_pairs, "certificates": certificates, "unreadable": unreadable.collect::<Vec<_>>() })
+) -> SourceReport {
+    let key_pairs = holdings.key_pairs.iter();
+    let certificates = holdings.certificates.iter();
+    let unreadable = holdings.unreadable.iter();
+    SourceReport {
+        key_pairs: key_pairs
+            .map(|held| HeldReport::of(session, held, saved(held)))
+            .collect(),
+        certificates: certificates.map(CertificateReport::of).collect(),
+        unreadable: unreadable
+            .map(|one| MissingReport::of(session.console, &one.name, &one.reason))
+            .collect(),
+        sites: None,
+    }
 }
 
-fn key_pair(session: &Session<'_>, held: &Held, saved: Option<(u32, jiff::Timestamp)>) -> Value {
-    let mut value = facts(held.leaf());
-    value["friendly_name"] = json!(held.pair.friendly_name);
-    value["chain"] = held
-        .pair
-        .chain
-        .iter()
-        .map(|c| json!(HEXLOWER.encode(&c.sha256())))
-        .collect();
-    value["files"] = json!(held.file_names);
-    value["pfx"] = held.pfx.as_ref().map_or(Value::Null, |protection| {
-        let part = |part: &Option<(String, u32)>| {
-            part.as_ref().map_or(
-                Value::Null,
-                |(algorithm, iterations)| json!({ "algorithm": algorithm, "iterations": iterations }),
-            )
-        };
-        json!({ "encryption": part(&protection.encryption), "mac": part(&protection.mac) })
-    });
-    value["backup"] = saved.map_or(
-        Value::Null,
-        |(number, time)| json!({ "generation": number, "time": time.to_string() }),
-    );
-    value["warnings"] = held
-        .pair
-        .warnings
-        .iter()
-        .map(|w| json!(session.console.words(&warning_text(w))))
-        .collect();
-    value
+impl HeldReport {
+    fn of(session: &Session<'_>, held: &Held, saved: Option<(u32, jiff::Timestamp)>) -> Self {
+        let chain = held.pair.chain.iter();
+        let warnings = held.pair.warnings.iter();
+        Self {
+            certificate: CertificateReport::of(held.leaf()),
+            friendly_name: held.pair.friendly_name.clone(),
+            chain: chain.map(|one| HEXLOWER.encode(&one.sha256())).collect(),
+            files: held.file_names.clone(),
+            pfx: held.pfx.as_ref().map(|protection| PfxReport {
+                encryption: ProtectionReport::of(&protection.encryption),
+                mac: ProtectionReport::of(&protection.mac),
+            }),
+            backup: saved.map(|(number, time)| SavedReport::new(number, time)),
+            warnings: warnings
+                .map(|warning| session.console.words(&warning_text(warning)))
+                .collect(),
+        }
+    }
 }
 
-fn facts(certificate: &Certificate) -> Value {
-    json!({
-        "names": certificate.dns_names(),
-        "common_name": certificate.common_name(),
-        "thumbprint": certificate.thumbprint(),
-        "certificate_sha256": HEXLOWER.encode(&certificate.sha256()),
-        "spki_sha256": HEXLOWER.encode(&certificate.spki_sha256()),
-        "not_before": certificate.not_before().to_string(),
-        "not_after": certificate.not_after().to_string(),
-        "key_type": certificate.key_type(),
-    })
+impl ProtectionReport {
+    fn of(part: &Option<(String, u32)>) -> Option<Self> {
+        let (algorithm, iterations) = part.as_ref()?;
+        Some(Self {
+            algorithm: algorithm.clone(),
+            iterations: *iterations,
+        })
+    }
+}
+
+impl CertificateReport {
+    fn of(certificate: &Certificate) -> Self {
+        Self {
+            names: certificate.dns_names().to_vec(),
+            common_name: certificate.common_name().map(str::to_owned),
+            thumbprint: certificate.thumbprint(),
+            certificate_sha256: HEXLOWER.encode(&certificate.sha256()),
+            spki_sha256: HEXLOWER.encode(&certificate.spki_sha256()),
+            not_before: certificate.not_before().to_string(),
+            not_after: certificate.not_after().to_string(),
+            key_type: certificate.key_type(),
+        }
+    }
 }

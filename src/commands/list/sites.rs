@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::console::{Table, cut};
-use crate::iis::{Binding, Elsewhere, Endpoint, Seen, Site, SiteMap, review};
+use crate::iis::{Binding, Elsewhere, Endpoint, Record, Seen, Site, SiteMap, review};
 use crate::keypair::Certificate;
 use crate::message::day;
 use crate::session::Session;
@@ -15,6 +15,41 @@ use crate::text;
 const SITE: usize = 18;
 const PLACE: usize = 27;
 const CERTIFICATE: usize = 18;
+
+/// The sites, and what is wrong about them.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SitesReport {
+    /// Each with its bindings.
+    pub sites: Vec<SiteReport>,
+    warnings: Vec<String>,
+    automatic_rebind: Option<bool>,
+}
+
+/// A site.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SiteReport {
+    id: u32,
+    name: String,
+    bindings: Vec<BindingReport>,
+}
+
+/// A binding, and the certificate it serves.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct BindingReport {
+    protocol: String,
+    information: String,
+    ssl_flags: u32,
+    /// The record of http.sys.
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
+    record: Option<Record>,
+    thumbprint: Option<String>,
+    friendly_name: Option<String>,
+    common_name: Option<String>,
+    not_after: Option<String>,
+}
 
 /// A certificate of the stores, as a binding shows it.
 struct Shown {
@@ -48,7 +83,7 @@ pub fn show(
     seen: &[Seen],
     elsewhere: &[Elsewhere],
     names: &[String],
-) -> Value {
+) -> SitesReport {
     let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
     let known: HashMap<String, Shown> = wanted.filter_map(shown).collect();
     let thumbprint = |site: &Site, binding: &Binding| thumbprint(map, site, binding);
@@ -90,7 +125,11 @@ pub fn show(
                 rows += 1;
             }
         }
-        documents.push(json!({ "id": site.id, "name": site.name, "bindings": bindings }));
+        documents.push(SiteReport {
+            id: site.id,
+            name: site.name.clone(),
+            bindings,
+        });
     }
     if !map.sites.is_empty() {
         session.console.say(&text!(
@@ -118,7 +157,11 @@ pub fn show(
         .iter()
         .map(|warning| session.console.words(warning))
         .collect();
-    json!({ "sites": documents, "warnings": warnings, "automatic_rebind": automatic_rebind })
+    SitesReport {
+        sites: documents,
+        warnings,
+        automatic_rebind,
+    }
 }
 
 fn shown(seen: &Seen) -> Option<(String, Shown)> {
@@ -164,13 +207,18 @@ fn document(
     binding: &Binding,
     thumbprint: Option<&str>,
     shown: Option<&Shown>,
-) -> Value {
-    let record = map.serving(binding);
-    json!({
-        "protocol": binding.protocol, "information": binding.information, "ssl_flags": binding.ssl_flags,
-        "record": record, "thumbprint": thumbprint,
-        "friendly_name": shown.and_then(|shown| shown.friendly_name.clone()),
-        "common_name": shown.and_then(|shown| shown.certificate.common_name()),
-        "not_after": shown.map(|shown| shown.certificate.not_after().to_string()),
-    })
+) -> BindingReport {
+    let certificate = shown.map(|shown| &shown.certificate);
+    BindingReport {
+        protocol: binding.protocol.clone(),
+        information: binding.information.clone(),
+        ssl_flags: binding.ssl_flags,
+        record: map.serving(binding).cloned(),
+        thumbprint: thumbprint.map(str::to_owned),
+        friendly_name: shown.and_then(|shown| shown.friendly_name.clone()),
+        common_name: certificate
+            .and_then(|certificate| certificate.common_name())
+            .map(str::to_owned),
+        not_after: certificate.map(|certificate| certificate.not_after().to_string()),
+    }
 }

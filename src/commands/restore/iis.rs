@@ -1,6 +1,6 @@
 //! `restore --to iis`: into the certificate stores and bindings of this server.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
@@ -11,14 +11,44 @@ use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
 use crate::keypair::{Certificate, Remaining};
-use crate::session::bindings::{self, Restart};
+use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
 use crate::session::change::{carry_out, reported, show_plan};
 use crate::session::enrolment::offer;
-use crate::session::findings::left_out_document;
+use crate::session::report::{LeftOutReport, MissingReport};
 use crate::session::restore_set::{RestoreItem, RestoreSet, nothing_to_place};
 use crate::session::{Session, here};
 use crate::text;
 use vault::id::Hash;
+
+/// What is brought into this server, or would be.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct IisReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    /// How many key pairs are in the certificate store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cannot: Option<Vec<MissingReport>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exportable: Option<bool>,
+    expired: Vec<ExpiredReport>,
+    bindings: Vec<BindingReport>,
+    /// What the bindings showed when all was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Vec<AnswerReport>>,
+    left_out: Vec<LeftOutReport>,
+}
+
+/// A certificate that has ended.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ExpiredReport {
+    name: String,
+    thumbprint: String,
+    not_after: String,
+}
 
 /// `restore --to iis`.
 pub fn restore(session: &Session<'_>, args: &Restore) -> Result<Exit> {
@@ -71,11 +101,17 @@ fn restore_into(session: &Session<'_>, args: &Restore, server: Iis<'_>) -> Resul
     warn_of_renewals(session, &set);
     if args.into.dry_run {
         let exit = exit(session, &set, &plan);
-        let document = json!({
-            "dry_run": true, "bindings": bindings::document(session, &plan.bindings), "expired": expired(session, &set),
-            "left_out": left_out_document(&set.left_out),
-        });
-        session.console.document(exit, document);
+        let report = IisReport {
+            dry_run: Some(true),
+            restored: None,
+            cannot: None,
+            exportable: None,
+            expired: expired(session, &set),
+            bindings: BindingReport::of(session, &plan.bindings),
+            tls: None,
+            left_out: LeftOutReport::of(&set.left_out),
+        };
+        session.console.document(exit, &report);
         return Ok(exit);
     }
     if plan.changes_anything() {
@@ -109,15 +145,19 @@ fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
 }
 
 /// Certificates that have ended, for programs.
-fn expired(session: &Session<'_>, set: &RestoreSet) -> Value {
-    let leaves = set.key_pairs.iter().map(|one| one.pair.leaf());
-    let over = leaves.filter(|leaf| leaf.remaining(session.now) == Remaining::Over);
-    let document = |leaf: &Certificate| {
-        json!({
-            "name": leaf.display_name(), "thumbprint": leaf.thumbprint(), "not_after": leaf.not_after().to_string(),
-        })
-    };
-    over.map(document).collect()
+fn expired(session: &Session<'_>, set: &RestoreSet) -> Vec<ExpiredReport> {
+    let mut reports = Vec::new();
+    for one in &set.key_pairs {
+        let leaf = one.pair.leaf();
+        if leaf.remaining(session.now) == Remaining::Over {
+            reports.push(ExpiredReport {
+                name: leaf.display_name().to_owned(),
+                thumbprint: leaf.thumbprint(),
+                not_after: leaf.not_after().to_string(),
+            });
+        }
+    }
+    reports
 }
 
 fn report(
@@ -129,7 +169,7 @@ fn report(
 ) -> Exit {
     let cannot: Vec<_> = plan
         .cannot()
-        .map(|(name, reason)| json!({ "name": name, "reason": session.console.words(reason) }))
+        .map(|(name, reason)| MissingReport::of(session.console, name, reason))
         .collect();
     let placed = plan.items.len() - cannot.len();
     session
@@ -159,12 +199,17 @@ fn report(
         Exit::Done if !answers.good => Exit::Attention,
         exit => exit,
     };
-    let document = json!({
-        "restored": placed, "cannot": cannot, "exportable": plan.exportable, "expired": expired(session, set),
-        "bindings": bindings::document(session, &plan.bindings), "tls": answers.document(),
-        "left_out": left_out_document(&set.left_out),
-    });
-    session.console.document(exit, document);
+    let report = IisReport {
+        dry_run: None,
+        restored: Some(placed),
+        cannot: Some(cannot),
+        exportable: Some(plan.exportable),
+        expired: expired(session, set),
+        bindings: BindingReport::of(session, &plan.bindings),
+        tls: Some(answers.report()),
+        left_out: LeftOutReport::of(&set.left_out),
+    };
+    session.console.document(exit, &report);
     exit
 }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::json;
+use serde::Serialize;
 
+use super::EnrolledReport;
 use crate::cli::ServersAdd;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
@@ -25,15 +26,47 @@ use vault::survey::Survey;
 use vault::trust::{Trust, Word};
 use vault::volume::Reading;
 
+/// `servers request`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands) struct RequestReport {
+    server: String,
+    name: String,
+    fingerprint: String,
+}
+
+/// `servers add`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands) struct AddReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    vault: String,
+    servers: Vec<AddedReport>,
+    /// The media that did not take it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<String>>,
+}
+
+/// A server that was admitted.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands) struct AddedReport {
+    server: String,
+    name: String,
+}
+
 /// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same
 /// key.
 pub fn request(session: &Session<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
     let request = write_request(session, file, server_name)?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
-    session.console.document(
-        Exit::Done,
-        json!({ "server": server, "name": request.name, "fingerprint": fingerprint }),
-    );
+    let report = RequestReport {
+        server,
+        name: request.name,
+        fingerprint,
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 
@@ -53,16 +86,19 @@ pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
     opened.refuse_foreign()?;
     let new = new_servers(&opened.survey.trust, &requests)?;
     show(session, &requests, &new);
-    let vault = opened.vault();
-    let added: Vec<_> = new
-        .iter()
-        .map(|(id, request)| json!({ "server": id.to_string(), "name": request.name }))
-        .collect();
+    let added = |(id, request): (&ServerId, &&Request)| AddedReport {
+        server: id.to_string(),
+        name: request.name.clone(),
+    };
+    let mut report = AddReport {
+        dry_run: None,
+        vault: opened.vault().to_string(),
+        servers: new.iter().map(added).collect(),
+        missing: None,
+    };
     if args.dry_run {
-        session.console.document(
-            Exit::Done,
-            json!({ "dry_run": true, "vault": vault.as_str(), "servers": added }),
-        );
+        report.dry_run = Some(true);
+        session.console.document(Exit::Done, &report);
         return Ok(Exit::Done);
     }
     let mut declared = None;
@@ -101,10 +137,8 @@ pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
     let exit = declared
         .as_ref()
         .map_or(Exit::Done, |declared| declared.finish(session.console));
-    session.console.document(
-        exit,
-        json!({ "vault": vault.as_str(), "servers": added, "missing": missing }),
-    );
+    report.missing = Some(missing.into_iter().map(str::to_owned).collect());
+    session.console.document(exit, &report);
     Ok(exit)
 }
 
@@ -227,10 +261,9 @@ pub fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Result<Ex
         server = id.to_string(),
         vault = state.vault().as_str()
     ));
-    session.console.document(
-        Exit::Done,
-        json!({ "vault": state.vault().as_str(), "server": id.to_string() }),
-    );
+    session
+        .console
+        .document(Exit::Done, &EnrolledReport::of(&state));
     Ok(Exit::Done)
 }
 

@@ -1,16 +1,50 @@
 //! `servers`: who may write, and enrolling this machine.
 
-mod enrolment;
+pub(super) mod enrolment;
 mod retire;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Servers;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
+use vault::id::ServerId;
 use vault::trust::{Statement, Word};
+
+/// `servers list`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ServersReport {
+    vault: String,
+    servers: Vec<ServerReport>,
+}
+
+/// A server of the vault.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ServerReport {
+    server: String,
+    may_write: bool,
+}
+
+/// `servers join` and `servers accept`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct EnrolledReport {
+    vault: String,
+    server: String,
+}
+
+impl EnrolledReport {
+    fn of(state: &State) -> Self {
+        Self {
+            vault: state.vault().to_string(),
+            server: state.server().to_string(),
+        }
+    }
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Servers) -> Result<Exit> {
@@ -56,10 +90,9 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
         server = state.server().to_string(),
         vault = state.vault().as_str()
     ));
-    session.console.document(
-        Exit::Done,
-        json!({ "vault": state.vault().as_str(), "server": state.server().to_string() }),
-    );
+    session
+        .console
+        .document(Exit::Done, &EnrolledReport::of(&state));
     Ok(Exit::Done)
 }
 
@@ -85,12 +118,14 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
             (true, false) => session.console.say(&text!("servers-other", server = id)),
         }
     }
-    let servers = trust.servers.keys().map(
-        |server| json!({ "server": server.to_string(), "may_write": trust.may_write(*server) }),
-    );
-    session.console.document(
-        Exit::Done,
-        json!({ "vault": trust.vault.as_str(), "servers": servers.collect::<Vec<_>>() }),
-    );
+    let server = |id: &ServerId| ServerReport {
+        server: id.to_string(),
+        may_write: trust.may_write(*id),
+    };
+    let report = ServersReport {
+        vault: trust.vault.to_string(),
+        servers: trust.servers.keys().map(server).collect(),
+    };
+    session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }

@@ -1,11 +1,9 @@
 //! `servers retire`: the owner ends a server's right to write for good. Every server takes it over
 //! at its next backup.
 
-use serde_json::json;
-
 use crate::cli::ServersRetire;
 use crate::error::{Error, Exit, Result};
-use crate::session::retire::{end, to_re_issue};
+use crate::session::retire::{EndedRight, RetirementReport, end, to_re_issue};
 use crate::session::selection::find_server;
 use crate::session::{HostStateView, Session};
 use crate::text;
@@ -32,12 +30,18 @@ pub fn run(session: &Session<'_>, args: &ServersRetire) -> Result<Exit> {
     let lost =
         opened.key_pairs_in(&|generation| args.compromised && generation.record.server == server);
     let key_pairs = to_re_issue(session, lost);
-    let about = json!({
-        "dry_run": args.dry_run, "vault": opened.vault().as_str(), "server": server.to_string(),
-        "last": last.map(|(number, _)| number.get()), "re_issue": key_pairs,
-    });
+    let report = RetirementReport {
+        dry_run: args.dry_run,
+        vault: opened.vault().to_string(),
+        right: EndedRight::Server {
+            server: server.to_string(),
+            last: last.map(|(number, _)| number.get()),
+        },
+        re_issue: key_pairs,
+        missing: None,
+    };
     let word = (!args.dry_run).then_some(Word::Close(server, last));
-    end(session, &opened, word, args.yes, about)
+    end(session, &opened, word, args.yes, report)
 }
 
 /// A server of the vault by its id or name.

@@ -3,7 +3,9 @@
 
 mod tls;
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 
 use crate::change::{journal, repair};
 use crate::cli::{SourceFiles, Status};
@@ -14,8 +16,8 @@ use crate::keypair::Certificate;
 use crate::keystore::{Held, Holdings, IIS};
 use crate::message::{Text, day, moment};
 use crate::platform::event::Event;
-use crate::session::findings::left_out_document;
 use crate::session::media_table::media_table;
+use crate::session::report::{FindingReport, LeftOutReport, SavedReport};
 use crate::session::{HostStateView, Session, here};
 use crate::state::State;
 use crate::text;
@@ -24,7 +26,24 @@ use crate::workflow::left_out;
 use crate::workflow::recall::is_closed;
 use crate::workflow::status::{self, Here};
 use crate::workflow::verify;
+use vault::catalog::{Policy, SeenMedium};
 use vault::medium::Medium;
+
+/// What is safe, overdue or at risk.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct StatusReport<'a> {
+    vault: Option<String>,
+    server: Option<String>,
+    newest: Option<SavedReport>,
+    left_out: Vec<LeftOutReport>,
+    findings: Vec<FindingReport>,
+    /// By their ids, as host state keeps them.
+    #[cfg_attr(test, schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
+    media: Option<&'a BTreeMap<String, SeenMedium>>,
+    #[cfg_attr(test, schemars(with = "Option<BTreeMap<String, u32>>"))]
+    policy: Option<Policy>,
+}
 
 /// Runs the command.
 pub fn run(session: &Session<'_>, args: &Status) -> Result<Exit> {
@@ -213,12 +232,14 @@ fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit
             &text!("event-needs-attention", count = urgent.len()),
         );
     }
-    console.document(
-        exit,
-        json!({
-            "vault": state.map(|state| state.vault().as_str()), "server": state.map(|state| state.server().to_string()),
-            "newest": newest.map(|newest| json!({ "generation": newest.number, "time": newest.time.to_string() })),
-            "left_out": left_out_document(&left_out), "findings": session.listed(findings), "media": state.map(State::media), "policy": state.map(State::policy),
-        }),
-    );
+    let report = StatusReport {
+        vault: state.map(|state| state.vault().to_string()),
+        server: state.map(|state| state.server().to_string()),
+        newest: newest.map(|newest| SavedReport::new(newest.number, newest.time)),
+        left_out: LeftOutReport::of(&left_out),
+        findings: FindingReport::of(console, findings),
+        media: state.map(State::media),
+        policy: state.map(State::policy),
+    };
+    console.document(exit, &report);
 }

@@ -2,6 +2,7 @@
 //! folder, and the program run on them as a user runs it.
 
 pub mod plugged;
+pub mod schema;
 pub mod tls_server;
 pub mod wine;
 
@@ -31,12 +32,23 @@ pub struct Said {
     pub code: i32,
     pub out: String,
     pub err: String,
+    /// The command line, as far as it is known.
+    line: String,
 }
 
 impl Said {
     pub fn json(&self) -> serde_json::Value {
         assert!(self.out.is_ascii(), "JSON is pure ASCII");
-        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}", self.out))
+        let document =
+            serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}", self.out));
+        schema::check(&self.line, &document);
+        document
+    }
+
+    /// The same of this command line, whose schema the document is then held against.
+    pub fn to(self, line: &str) -> Self {
+        let line = line.to_owned();
+        Self { line, ..self }
     }
 
     #[track_caller]
@@ -166,7 +178,7 @@ impl Table {
     /// Runs the program; `{name}` in the line is a path on this table, and so is the state unless
     /// the line names one.
     pub fn run(&self, line: &str) -> Said {
-        Said::of(&output(self.command(line).stdin(Stdio::null())))
+        Said::of(&output(self.command(line).stdin(Stdio::null()))).to(line)
     }
 
     pub fn command(&self, line: &str) -> Command {
@@ -215,6 +227,7 @@ impl Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout.clone()).unwrap(),
             err: String::from_utf8(output.stderr.clone()).unwrap(),
+            line: String::new(),
         }
     }
 }

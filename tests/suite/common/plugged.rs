@@ -48,7 +48,7 @@ pub fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> 
 impl Plugged<'_> {
     /// Runs it without a terminal.
     pub fn run(&self, table: &Table, line: &str) -> Said {
-        Said::of(&output(self.command(table, line).stdin(Stdio::null())))
+        Said::of(&output(self.command(table, line).stdin(Stdio::null()))).to(line)
     }
 
     /// The whole command. Every run is an attachment of its own.

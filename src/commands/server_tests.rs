@@ -1,0 +1,155 @@
+//! `undo`, `request` and `selftest` against a server in memory: what they leave, and what they do
+//! not.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use clap::Parser;
+
+use super::iis_tests::{back_up, old_server, recovery, restore};
+use super::request::{CsrContent, request_on};
+use super::selftest::selftest_on;
+use super::undo::undo_on;
+use crate::change::binding_tests::new_server;
+use crate::cli::{Action, Cli};
+use crate::console::{Console, Language};
+use crate::error::{Exit, Result};
+use crate::iis::memory::{Fault, Memory};
+use crate::iis::{StoreName, look};
+use crate::session::Session;
+
+/// Runs one of the three commands with its state in `folder`; how it ended, and what was said.
+fn run(server: &Memory, folder: &Path, line: &str) -> (Result<Exit>, String) {
+    let state = folder.join("new").display().to_string();
+    let words = ["pfxvault", "--state", &state];
+    let cli = Cli::try_parse_from(words.into_iter().chain(line.split_whitespace())).unwrap();
+    let console = Console::new(Language::En, false, false);
+    let session = Session::new(cli.global, &console).unwrap();
+    console.record();
+    let ended = match cli.action {
+        Some(Action::Undo(args)) => undo_on(&session, &args, server.iis()),
+        Some(Action::Request(args)) => CsrContent::of(&args)
+            .and_then(|content| request_on(&session, &args, content, server.iis())),
+        Some(Action::Selftest) => selftest_on(&session, server.iis()),
+        _ => panic!("{line}"),
+    };
+    (
+        ended,
+        console.recorded(&crate::text!("report-end", exit = 0_u32)),
+    )
+}
+
+#[test]
+fn after_undo_stores_keys_and_bindings_are_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovery = recovery(folder.path());
+    back_up(&old_server(9), folder.path(), &recovery);
+    let server = new_server();
+    let before = server.world();
+    let (restored, said) = restore(&server, folder.path(), &[]);
+    restored.unwrap();
+    let stands = server.world();
+    assert_ne!(stands, before, "{said}");
+
+    let (planned, said) = run(&server, folder.path(), "undo --dry-run");
+    assert_eq!(planned.unwrap(), Exit::Done, "{said}");
+    assert_eq!(server.world(), stands, "a plan changes nothing");
+
+    let (undone, said) = run(&server, folder.path(), "undo --yes");
+    assert_eq!(undone.unwrap(), Exit::Done, "{said}");
+    assert_eq!(server.world(), before);
+
+    let again = run(&server, folder.path(), "undo --yes").0.unwrap_err();
+    assert_eq!(again.text.id, "error-nothing-to-undo");
+    assert_eq!(server.world(), before);
+}
+
+/// What openssl says to these arguments in a folder.
+fn openssl(folder: &Path, arguments: &str) -> String {
+    let done = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{arguments}: {complaint}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn a_request_leaves_its_key_a_pending_request_and_a_csr_for_what_was_asked() {
+    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let out = folder.path().join("request.txt");
+    let line = format!(
+        "request www.example.com example.com --organization Example --country DE --friendly-name Shop --out {}",
+        out.display()
+    );
+    let (ended, said) = run(&server, folder.path(), &line);
+    assert_eq!(ended.unwrap(), Exit::Done);
+    assert!(said.contains("www.example.com, example.com"), "{said}");
+
+    let pending = look(server.iis(), &StoreName::ALL).unwrap();
+    let [request] = pending.as_slice() else {
+        panic!("{} certificates", pending.len())
+    };
+    assert_eq!(request.store, StoreName::Request);
+    assert!(request.key.works());
+    let friendly_name = request.certificate.properties.friendly_name.as_deref();
+    assert_eq!(friendly_name, Some("Shop"));
+    assert_eq!(server.world().1.len(), 1, "one key");
+
+    let csr = openssl(folder.path(), "req -in request.txt -noout -verify -text");
+    for wanted in ["CN = www.example.com", "O = Example", "C = DE"] {
+        let tight = wanted.replace(" = ", "=");
+        assert!(
+            csr.contains(wanted) || csr.contains(&tight),
+            "{wanted}: {csr}"
+        );
+    }
+    assert!(
+        csr.contains("DNS:www.example.com, DNS:example.com"),
+        "{csr}"
+    );
+    fs::write(folder.path().join("pending.der"), &request.certificate.der).unwrap();
+    assert_eq!(
+        openssl(folder.path(), "req -in request.txt -noout -pubkey"),
+        openssl(
+            folder.path(),
+            "x509 -inform der -in pending.der -noout -pubkey"
+        ),
+        "the key that stays here is the one the CSR asks for"
+    );
+
+    let stands = server.world();
+    let again = run(&server, folder.path(), &line).0.unwrap_err();
+    assert_eq!(again.text.id, "error-request-exists");
+    assert_eq!(server.world(), stands);
+}
+
+#[test]
+fn a_request_whose_csr_cannot_be_written_leaves_no_key() {
+    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let before = server.world();
+    let out = folder.path().join("missing").join("request.txt");
+    let line = format!("request www.example.com --out {}", out.display());
+    let error = run(&server, folder.path(), &line).0.unwrap_err();
+    assert_eq!(error.text.id, "error-request-file");
+    assert_eq!(server.world(), before);
+}
+
+#[test]
+fn a_selftest_leaves_nothing_whether_it_passes_or_not() {
+    let (server, folder) = (new_server(), tempfile::tempdir().unwrap());
+    let before = server.world();
+    let (ended, said) = run(&server, folder.path(), "selftest");
+    assert_eq!(ended.unwrap(), Exit::Done, "{said}");
+    assert_eq!(said.matches("passed: ").count(), 4, "{said}");
+    assert_eq!(server.world(), before);
+    // The key is made, and then the call says that it is not.
+    server.arm(0, Fault::FailsAfter);
+    let (ended, said) = run(&server, folder.path(), "selftest");
+    assert_eq!(ended.unwrap(), Exit::Failed, "{said}");
+    assert!(server.disarm());
+    assert_eq!(server.world(), before);
+}
