@@ -120,8 +120,7 @@ fn of_two_copies_side_by_side_the_newest_is_named() {
     let both = [("A", A), ("F", COPY)];
     let same = finds(verify(&table, &both), 8, &["copies", "other-device"]);
     assert!(
-        same.iter()
-            .any(|(_, text)| says(&text, "found-copies-same")),
+        same.iter().any(|(_, text)| says(text, "found-copies-same")),
         "{same:?}"
     );
     with_plugged(&table, &[("F", COPY)], &format!("{BACKUP} {{F}}")).ended_with(0);

@@ -234,7 +234,7 @@ fn the_private_keys_of_a_server_that_is_given_away_are_listed_until_they_are_gon
     assert!(
         listed
             .iter()
-            .any(|text| text.contains("new.example.com") && says(&text, "status-remains-unsaved")),
+            .any(|text| text.contains("new.example.com") && says(text, "status-remains-unsaved")),
         "{listed:?}"
     );
     let server =
@@ -303,7 +303,7 @@ fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
         "{ours}"
     );
     assert!(
-        others["level"] == "attention" && says(&others["text"].as_str().unwrap(), "tls-not-ours"),
+        others["level"] == "attention" && says(others["text"].as_str().unwrap(), "tls-not-ours"),
         "{others}"
     );
     assert_eq!(
