@@ -197,6 +197,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::change::Journal;
     use crate::change::answer::{self, Origin, Wishes};
     use crate::change::apply;
     use crate::change::tests::{running, state_folder};
