@@ -6,11 +6,11 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pfx::Profile;
-use pfxvault::keypair::throwaway::{Authority, Kind};
-use pfxvault::keystore::{Held, Holdings};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
+use pfxvault::keystore::{HeldKeyPair, Inventory};
 use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
-use pfxvault::workflow::backup::{self, Request};
+use pfxvault::workflow::backup::{self, BackupRequest};
 use pfxvault::workflow::create::create_vault;
 use pfxvault::workflow::drill;
 use pfxvault::workflow::unlock::{self, Wanted};
@@ -22,10 +22,10 @@ const KEY_PAIRS: usize = 1_000;
 
 /// One RSA key serves all: generating a thousand would take minutes, and nothing measured here
 /// depends on it.
-fn holdings(now: jiff::Timestamp) -> Holdings {
+fn holdings(now: jiff::Timestamp) -> Inventory {
     let authority = Authority::new("Bench", now).unwrap();
-    let key = pfxvault::keypair::throwaway::new_key(Kind::Rsa).unwrap();
-    let held = |n: usize| Held {
+    let key = pfxvault::keypair::throwaway::new_key(KeyKind::Rsa).unwrap();
+    let held = |n: usize| HeldKeyPair {
         pair: authority
             .issue_for(&[&format!("site{n}.example.com")], &key, now)
             .unwrap(),
@@ -33,9 +33,9 @@ fn holdings(now: jiff::Timestamp) -> Holdings {
         pfx: None,
         windows: None,
     };
-    Holdings {
+    Inventory {
         key_pairs: (0..KEY_PAIRS).map(held).collect(),
-        ..Holdings::default()
+        ..Inventory::default()
     }
 }
 
@@ -44,8 +44,8 @@ fn medium(path: &Path) -> Medium {
     Medium::new("bench", Box::new(FolderVolume::new(path)))
 }
 
-fn back_up(state: &mut State, medium: &[Medium], holdings: &Holdings, now: jiff::Timestamp) {
-    let request = Request {
+fn back_up(state: &mut State, medium: &[Medium], holdings: &Inventory, now: jiff::Timestamp) {
+    let request = BackupRequest {
         holdings,
         selected: &[],
         profile: Profile::Aes256,
@@ -83,7 +83,7 @@ fn whole_server(criterion: &mut Criterion) {
     group.bench_function("backup", |bencher| {
         bencher.iter(|| back_up(&mut state, &media, &holdings, now))
     });
-    let opened = unlock::open(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
+    let opened = unlock::unlock(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
     let from = opened
         .find(state.server(), &Wanted::Newest, &|_| true)
         .unwrap();

@@ -5,13 +5,13 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use pfxvault::change::{Incoming, Mapping, Moving, Options, Order, bindings, plan};
+use pfxvault::change::{BindingSource, IncomingKeyPair, Mapping, Options, Order, bindings, plan};
 use pfxvault::iis::blob::Home;
 use pfxvault::iis::{
-    Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Record, Seen, Site, SiteMap,
-    Snapshot, StoreName, StoredCertificate, public_key,
+    Binding, FoundKey, KeyFacts, KeyState, Properties, ProviderKind, Site, SiteMap, Snapshot,
+    SslBinding, StoreEntry, StoreName, StoredCertificate, public_key,
 };
-use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
 use pfxvault::keypair::{Certificate, KeyPair};
 
 const SITES: usize = 500;
@@ -44,14 +44,14 @@ fn key_pairs() -> Vec<KeyPair> {
     (0..KEY_PAIRS)
         .map(|n| {
             authority
-                .issue(&[&host(n)], Kind::P256, Timestamp::now())
+                .issue(&[&host(n)], KeyKind::P256, Timestamp::now())
                 .unwrap()
         })
         .collect()
 }
 
 fn unlinked(pairs: &[KeyPair]) -> Snapshot {
-    let seen = |pair: &KeyPair| Seen {
+    let seen = |pair: &KeyPair| StoreEntry {
         store: StoreName::My,
         certificate: StoredCertificate {
             der: pair.leaf().der().to_vec(),
@@ -74,8 +74,8 @@ fn unlinked(pairs: &[KeyPair]) -> Snapshot {
     }
 }
 
-fn incoming(pair: &KeyPair) -> Incoming<'_> {
-    Incoming {
+fn incoming(pair: &KeyPair) -> IncomingKeyPair<'_> {
+    IncomingKeyPair {
         name: pair.leaf().display_name().to_owned(),
         leaf: pair.leaf().der(),
         authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
@@ -91,7 +91,7 @@ fn whole_server(criterion: &mut Criterion) {
     let pairs = key_pairs();
     let records = pairs.iter().enumerate();
     let records = records
-        .map(|(n, pair)| Record::new(binding(n).endpoint().unwrap(), pair.leaf().thumbprint()));
+        .map(|(n, pair)| SslBinding::new(binding(n).endpoint().unwrap(), pair.leaf().thumbprint()));
     let from = SiteMap {
         sites: sites("Old"),
         records: records.collect(),
@@ -120,7 +120,7 @@ fn whole_server(criterion: &mut Criterion) {
                 .iter()
                 .for_each(|pair| order.add(pair.leaf().clone(), None));
             let (certificates, order) = (certificates.clone(), &order);
-            let moving = Moving {
+            let moving = BindingSource {
                 from: &from,
                 here: &here,
                 mapping: &mapping,

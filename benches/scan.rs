@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pfxvault::scan::{self, Known};
+use pfxvault::scan::{self, OwnKeys};
 
 const FOLDERS: usize = 100;
 const FILES: usize = 20;
@@ -40,7 +40,7 @@ fn search(criterion: &mut Criterion) {
     };
     let folder = tempfile::tempdir_in(base).unwrap();
     tree(folder.path());
-    let (paths, known) = ([folder.path().to_owned()], Known::default());
+    let (paths, known) = ([folder.path().to_owned()], OwnKeys::default());
     criterion.bench_function("search 2000 files", |bencher| {
         bencher.iter(|| assert_eq!(scan::run(&paths, &known, &[], &|_| ()).found.len(), KEYS));
     });

@@ -19,15 +19,15 @@ use pfx::Profile;
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
     /// What to do; without it, a person is asked.
     #[command(subcommand)]
-    pub action: Option<Action>,
+    pub action: Option<CliCommand>,
 }
 
 /// Options that every command takes.
 #[derive(Debug, Args, Clone)]
-pub struct Global {
+pub struct GlobalArgs {
     /// One JSON document instead of sentences.
     #[arg(long, global = true)]
     pub json: bool,
@@ -50,55 +50,55 @@ pub struct Global {
 
 /// The commands, in the order people meet them.
 #[derive(Debug, Subcommand)]
-pub enum Action {
+pub enum CliCommand {
     /// What is safe, overdue or at risk.
-    Status(Status),
+    Status(StatusArgs),
     /// What a server holds.
-    List(List),
+    List(ListArgs),
     /// Back up.
-    Backup(Backup),
+    Backup(BackupArgs),
     /// One PFX or a folder of them, without a vault.
-    Export(Export),
+    Export(ExportArgs),
     /// Check media without a secret.
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// Rehearse a restore.
-    Drill(Drill),
+    Drill(DrillArgs),
     /// Restore.
-    Restore(Box<Restore>),
+    Restore(Box<RestoreArgs>),
     /// Mend key pairs of this server.
-    Repair(Repair),
+    Repair(RepairArgs),
     /// Take back the last change of this server.
-    Undo(Undo),
+    Undo(UndoArgs),
     /// A CSR with a new key.
-    Request(Request),
+    Request(RequestArgs),
     /// The certificate authority's answer.
-    Install(Install),
+    Install(InstallArgs),
     /// A new vault.
-    Create(Create),
+    Create(CreateArgs),
     /// What a vault holds.
-    Contents(Contents),
+    Contents(ContentsArgs),
     /// Media of the vault.
     Media {
         /// What to do with them; without it, they are listed.
         #[command(subcommand)]
-        what: Option<Media>,
+        what: Option<MediaCommand>,
     },
     /// Servers of the vault.
     Servers {
         /// What to do with them; without it, they are listed.
         #[command(subcommand)]
-        what: Option<Servers>,
+        what: Option<ServersCommand>,
     },
     /// Ways into the vault.
     Access {
         /// What to do with them; without it, they are listed.
         #[command(subcommand)]
-        what: Option<Access>,
+        what: Option<AccessCommand>,
     },
     /// Bring a medium up to date.
     Copy(Copy),
     /// The handling rules, with evidence.
-    Audit(Audit),
+    Audit(AuditArgs),
     /// The whole story on throw-away media.
     Demo,
     /// Keys of this server, tried with throw-away ones.
@@ -113,7 +113,7 @@ pub enum Action {
 
 /// What a source needs beside its name.
 #[derive(Debug, Args, Clone)]
-pub struct SourceFiles {
+pub struct SourceFileArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
@@ -122,17 +122,17 @@ pub struct SourceFiles {
 
 /// Where key pairs are read from.
 #[derive(Debug, Args, Clone)]
-pub struct From {
+pub struct SourceArgs {
     #[arg(long, value_name = "SOURCE")]
     #[cfg_attr(windows, arg(default_value = crate::keystore::IIS))]
     pub(crate) from: String,
     #[command(flatten)]
-    pub(crate) files: SourceFiles,
+    pub(crate) files: SourceFileArgs,
 }
 
 #[derive(Debug, Args)]
 /// `status`.
-pub struct Status {
+pub struct StatusArgs {
     #[arg(value_name = "MEDIUM")]
     pub(crate) media: Vec<String>,
     #[arg(long, value_name = "SOURCE")]
@@ -147,20 +147,20 @@ pub struct Status {
 
 #[derive(Debug, Args)]
 /// `list`.
-pub struct List {
+pub struct ListArgs {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
-    pub(crate) from: From,
+    pub(crate) from: SourceArgs,
     #[arg(long, value_name = "FILE")]
     pub(crate) iis_config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 /// `backup`.
-pub struct Backup {
+pub struct BackupArgs {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
-    pub(crate) from: From,
+    pub(crate) from: SourceArgs,
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,
     #[arg(long, value_name = "FILE")]
@@ -173,7 +173,7 @@ pub struct Backup {
         value_name = "READER",
         default_value = "server2019"
     )]
-    pub(crate) reader: Reader,
+    pub(crate) reader: ReaderArg,
     #[arg(long)]
     pub(crate) ask_pfx_password: bool,
     #[arg(long, value_name = "FILE", conflicts_with = "ask_pfx_password")]
@@ -185,32 +185,32 @@ pub struct Backup {
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) afterwards: Afterwards,
+    pub(crate) afterwards: AfterwardsArgs,
 }
 
 /// What becomes of a stick once everything is on it.
 #[derive(Debug, Args, Clone, Copy, Default)]
-pub struct Afterwards {
+pub struct AfterwardsArgs {
     #[arg(long)]
     pub(crate) eject: bool,
     #[arg(long, conflicts_with = "eject")]
     pub(crate) keep_mounted: bool,
 }
 
-impl Backup {
+impl BackupArgs {
     /// The backup that follows a change of this server's stores: all they hold, to these media.
     pub fn everything_of_this_server(to: Vec<String>) -> Self {
         Self {
             names: Vec::new(),
-            from: From {
+            from: SourceArgs {
                 from: crate::keystore::IIS.to_owned(),
-                files: SourceFiles {
+                files: SourceFileArgs {
                     key: None,
                     source_password_file: None,
                 },
             },
             to,
-            reader: Reader::Server2019,
+            reader: ReaderArg::Server2019,
             ask_pfx_password: false,
             pfx_password_file: None,
             force: false,
@@ -218,28 +218,28 @@ impl Backup {
             iis_config: None,
             dry_run: false,
             yes: false,
-            afterwards: Afterwards::default(),
+            afterwards: AfterwardsArgs::default(),
         }
     }
 }
 
 #[derive(Debug, Args)]
 /// `export`.
-pub struct Export {
+pub struct ExportArgs {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
-    pub(crate) from: From,
+    pub(crate) from: SourceArgs,
     #[arg(long, value_name = "DEST")]
     pub(crate) to: String,
     #[command(flatten)]
-    pub(crate) into: Into,
+    pub(crate) into: DestinationArgs,
 }
 
 /// How key pairs are written.
 #[derive(Debug, Args, Clone)]
-pub struct Into {
+pub struct DestinationArgs {
     #[arg(long = "for", value_enum, value_name = "READER")]
-    pub(crate) reader: Option<Reader>,
+    pub(crate) reader: Option<ReaderArg>,
     #[arg(long, value_name = "FILE")]
     pub(crate) pfx_password_file: Option<PathBuf>,
     #[arg(long)]
@@ -252,7 +252,7 @@ pub struct Into {
 
 #[derive(Debug, Args)]
 /// `verify`.
-pub struct Verify {
+pub struct VerifyArgs {
     #[arg(value_name = "MEDIUM")]
     pub(crate) media: Vec<String>,
     #[arg(long, value_name = "SHA256:...")]
@@ -263,7 +263,7 @@ pub struct Verify {
 
 /// Which generation of which server.
 #[derive(Debug, Args, Clone)]
-pub struct Which {
+pub struct WhichArgs {
     #[arg(long, value_name = "SERVER")]
     pub(crate) server: Option<String>,
     #[arg(long, value_name = "N|DATE")]
@@ -272,24 +272,24 @@ pub struct Which {
 
 #[derive(Debug, Args)]
 /// `drill`.
-pub struct Drill {
+pub struct DrillArgs {
     pub(crate) names: Vec<String>,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) from: Vec<String>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) which: WhichArgs,
 }
 
 #[derive(Debug, Args)]
 /// `restore`.
-pub struct Restore {
+pub struct RestoreArgs {
     pub(crate) names: Vec<String>,
     #[arg(long, value_name = "MEDIUM|SOURCE")]
     pub(crate) from: Vec<String>,
     #[command(flatten)]
-    pub(crate) files: SourceFiles,
+    pub(crate) files: SourceFileArgs,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) which: WhichArgs,
     #[arg(long)]
     pub(crate) non_exportable: bool,
     #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
@@ -297,19 +297,19 @@ pub struct Restore {
     #[arg(long, value_name = "FILE")]
     pub(crate) iis_config: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) bindings: Bindings,
+    pub(crate) bindings: BindingArgs,
     #[command(flatten)]
-    pub(crate) change: Change,
+    pub(crate) change: ChangeArgs,
     #[arg(long, value_name = "DEST")]
     #[cfg_attr(windows, arg(default_value = crate::keystore::IIS))]
     pub(crate) to: String,
     #[command(flatten)]
-    pub(crate) into: Into,
+    pub(crate) into: DestinationArgs,
 }
 
 /// What becomes of sites and bindings.
 #[derive(Debug, Args, Clone)]
-pub struct Bindings {
+pub struct BindingArgs {
     #[arg(long, conflicts_with_all = ["map_site", "map_ip", "map", "iis_config", "print_commands", "farm", "restart_site", "replace_newer"])]
     pub(crate) keys_only: bool,
     #[arg(long, value_name = "OLD=NEW", action = ArgAction::Append)]
@@ -324,7 +324,7 @@ pub struct Bindings {
 
 /// What goes for every change of this server's bindings.
 #[derive(Debug, Args, Clone)]
-pub struct Change {
+pub struct ChangeArgs {
     #[arg(long)]
     pub(crate) farm: bool,
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
@@ -337,7 +337,7 @@ pub struct Change {
 
 #[derive(Debug, Args)]
 /// `repair`.
-pub struct Repair {
+pub struct RepairArgs {
     pub(crate) names: Vec<String>,
     #[arg(long)]
     pub(crate) orphans: bool,
@@ -349,7 +349,7 @@ pub struct Repair {
 
 #[derive(Debug, Args)]
 /// `undo`.
-pub struct Undo {
+pub struct UndoArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[arg(long)]
@@ -358,7 +358,7 @@ pub struct Undo {
 
 #[derive(Debug, Args)]
 /// `request`.
-pub struct Request {
+pub struct RequestArgs {
     #[arg(value_name = "NAME", required = true)]
     pub(crate) hosts: Vec<String>,
     #[arg(long, value_name = "FILE")]
@@ -379,13 +379,13 @@ pub struct Request {
 
 #[derive(Debug, Args)]
 /// `install`.
-pub struct Install {
+pub struct InstallArgs {
     #[arg(value_name = "RESPONSE")]
     pub(crate) response: PathBuf,
     #[arg(long, value_name = "TEXT")]
     pub(crate) friendly_name: Option<String>,
     #[arg(long, value_enum)]
-    pub(crate) store: Option<Store>,
+    pub(crate) store: Option<StoreArg>,
     #[arg(long, value_name = "SITE", action = ArgAction::Append)]
     pub(crate) site: Vec<String>,
     #[arg(long, conflicts_with_all = ["site", "ip", "sni", "farm", "restart_site", "replace_newer"])]
@@ -395,7 +395,7 @@ pub struct Install {
     #[arg(long, requires = "site")]
     pub(crate) sni: bool,
     #[command(flatten)]
-    pub(crate) change: Change,
+    pub(crate) change: ChangeArgs,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: Vec<String>,
     #[arg(long)]
@@ -406,7 +406,7 @@ pub struct Install {
 
 /// A certificate store, as people call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Store {
+pub enum StoreArg {
     /// `My`.
     Personal,
     /// `WebHosting`.
@@ -415,7 +415,7 @@ pub enum Store {
 
 #[derive(Debug, Args)]
 /// `create`.
-pub struct Create {
+pub struct CreateArgs {
     #[arg(value_name = "MEDIUM")]
     pub(crate) medium: String,
     #[arg(long)]
@@ -426,19 +426,19 @@ pub struct Create {
 
 #[derive(Debug, Args)]
 /// `contents`.
-pub struct Contents {
+pub struct ContentsArgs {
     pub(crate) names: Vec<String>,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) from: Vec<String>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) which: WhichArgs,
     #[arg(long)]
     pub(crate) reveal_password: bool,
 }
 
 #[derive(Debug, Subcommand)]
 /// `media`.
-pub enum Media {
+pub enum MediaCommand {
     /// Media this server has seen.
     List,
     /// Put the vault onto another medium.
@@ -454,7 +454,7 @@ pub enum Media {
         place: Option<String>,
     },
     /// Take a medium out of use.
-    Retire(Retire),
+    Retire(RetireArgs),
     /// When something is due.
     Policy {
         /// Media that should hold the newest generation.
@@ -471,7 +471,7 @@ pub enum Media {
 
 #[derive(Debug, Args)]
 /// `media retire`.
-pub struct Retire {
+pub struct RetireArgs {
     pub(crate) label: String,
     #[arg(long)]
     pub(crate) lost: bool,
@@ -483,7 +483,7 @@ pub struct Retire {
 
 #[derive(Debug, Subcommand)]
 /// `servers`.
-pub enum Servers {
+pub enum ServersCommand {
     /// Servers that may write.
     List {
         /// Where to look.
@@ -508,7 +508,7 @@ pub enum Servers {
         server_name: Option<String>,
     },
     /// Admit servers that asked.
-    Add(ServersAdd),
+    Add(ServersAddArgs),
     /// Take over the answer.
     Accept {
         /// The answer's file, or a medium.
@@ -519,12 +519,12 @@ pub enum Servers {
         vault: Option<String>,
     },
     /// End a server's right to write.
-    Retire(ServersRetire),
+    Retire(ServersRetireArgs),
 }
 
 #[derive(Debug, Args)]
 /// `servers retire`.
-pub struct ServersRetire {
+pub struct ServersRetireArgs {
     #[arg(value_name = "SERVER")]
     pub(crate) server: String,
     #[arg(long, value_name = "MEDIUM", required = true)]
@@ -541,7 +541,7 @@ pub struct ServersRetire {
 
 #[derive(Debug, Args)]
 /// `access retire`.
-pub struct AccessRetire {
+pub struct AccessRetireArgs {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     #[arg(long, value_name = "MEDIUM", required = true)]
@@ -554,7 +554,7 @@ pub struct AccessRetire {
 
 #[derive(Debug, Args)]
 /// `servers add`.
-pub struct ServersAdd {
+pub struct ServersAddArgs {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     #[arg(long, value_name = "MEDIUM", required = true)]
@@ -569,7 +569,7 @@ pub struct ServersAdd {
 
 #[derive(Debug, Subcommand)]
 /// `access`.
-pub enum Access {
+pub enum AccessCommand {
     /// Who and what can open the vault.
     List {
         /// Where to look.
@@ -591,7 +591,7 @@ pub enum Access {
         new_recovery_key_file: Option<PathBuf>,
     },
     /// End what a key may decrypt.
-    Retire(AccessRetire),
+    Retire(AccessRetireArgs),
 }
 
 #[derive(Debug, Args)]
@@ -602,12 +602,12 @@ pub struct Copy {
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: String,
     #[command(flatten)]
-    pub(crate) afterwards: Afterwards,
+    pub(crate) afterwards: AfterwardsArgs,
 }
 
 #[derive(Debug, Args)]
 /// `audit`.
-pub struct Audit {
+pub struct AuditArgs {
     #[arg(value_name = "MEDIUM")]
     pub(crate) media: Vec<String>,
     #[arg(long, value_name = "FILE")]
@@ -618,7 +618,7 @@ pub struct Audit {
 
 /// What must be able to read a PFX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Reader {
+pub enum ReaderArg {
     /// Windows Server 2012 and 2012 R2.
     Server2012,
     /// Windows Server 2016.
@@ -630,12 +630,12 @@ pub enum Reader {
     Other,
 }
 
-impl Reader {
+impl ReaderArg {
     /// The profile all of them can read.
     pub fn profile(self) -> Profile {
         match self {
-            Reader::Server2012 | Reader::Server2016 => Profile::TripleDes,
-            Reader::Server2019 | Reader::Other => Profile::Aes256,
+            ReaderArg::Server2012 | ReaderArg::Server2016 => Profile::TripleDes,
+            ReaderArg::Server2019 | ReaderArg::Other => Profile::Aes256,
         }
     }
 }

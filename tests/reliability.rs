@@ -8,10 +8,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
 use pfx::Profile;
-use pfxvault::keypair::throwaway::{Authority, Kind};
-use pfxvault::keystore::{Held, Holdings};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
+use pfxvault::keystore::{HeldKeyPair, Inventory};
 use pfxvault::state::State;
-use pfxvault::workflow::backup::{self, Done, Request};
+use pfxvault::workflow::backup::{self, BackupRequest, Done};
 use pfxvault::workflow::create::create_vault;
 use secret::Passphrase;
 use vault::id::Number;
@@ -252,7 +252,7 @@ struct Bench {
     folder: tempfile::TempDir,
     state: State,
     disk: Disk,
-    holdings: Holdings,
+    holdings: Inventory,
     now: jiff::Timestamp,
 }
 
@@ -264,16 +264,16 @@ impl Bench {
     fn new() -> Self {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
-        let pair = |name| authority.issue(&[name], Kind::P256, now).unwrap();
-        let held = |name| Held {
+        let pair = |name| authority.issue(&[name], KeyKind::P256, now).unwrap();
+        let held = |name| HeldKeyPair {
             pair: pair(name),
             file_names: Vec::new(),
             pfx: None,
             windows: None,
         };
-        let holdings = Holdings {
+        let holdings = Inventory {
             key_pairs: ["a.example.com", "b.example.com"].map(held).into(),
-            ..Holdings::default()
+            ..Inventory::default()
         };
         let (folder, disk) = (tempfile::tempdir().unwrap(), Disk::formatted());
         let passphrase = Passphrase::new("test".into());
@@ -307,7 +307,7 @@ impl Bench {
             now,
             ..
         } = self;
-        let request = Request {
+        let request = BackupRequest {
             holdings,
             selected: &[],
             profile: Profile::Aes256,

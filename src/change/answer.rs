@@ -5,12 +5,12 @@
 use jiff::Timestamp;
 
 use super::Options;
-use super::plan::{Action, Item, PlacedKey, Placement, Plan, authority, key_here};
+use super::plan::{Action, Item, Plan, PlannedCertificate, PlannedKey, authority, key_here};
 use super::successor::dated;
 use crate::error::{Error, Result};
 use crate::iis::look::Snapshot;
 use crate::iis::look::without_key;
-use crate::iis::{KeyLink, KeyState, NoExport, Seen, StoreName, blob, public_key};
+use crate::iis::{KeyLink, KeyState, NoExport, StoreEntry, StoreName, blob, public_key};
 use crate::keypair::{Certificate, chain_of};
 use crate::text;
 use vault::id::Hash;
@@ -26,7 +26,7 @@ pub struct Wishes<'a> {
 
 /// How the key came to be here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum KeyOrigin {
     /// The request still waits.
     Pending,
     /// The request was deleted, its key was not: IIS Manager would show no certificate.
@@ -39,11 +39,11 @@ pub enum Origin {
 
 /// A plan for an answer.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub struct AnswerPlan<'a> {
     /// The certificate that has its key here.
     pub leaf: &'a Certificate,
     /// How the key came to be here.
-    pub origin: Origin,
+    pub origin: KeyOrigin,
     /// Where the certificate will be.
     pub store: StoreName,
     /// What would be done.
@@ -55,7 +55,7 @@ pub struct Answer<'a> {
     pub no_export: Option<NoExport>,
 }
 
-impl Answer<'_> {
+impl AnswerPlan<'_> {
     /// Whether the certificate gets its key or its name, rather than having both already.
     pub fn places(&self) -> bool {
         self.plan
@@ -74,7 +74,7 @@ pub fn plan<'a>(
     certificates: &'a [Certificate],
     wishes: &Wishes<'_>,
     now: Timestamp,
-) -> Result<Answer<'a>> {
+) -> Result<AnswerPlan<'a>> {
     let keyed = certificates
         .iter()
         .enumerate()
@@ -98,12 +98,12 @@ pub fn plan<'a>(
         == Some(&friendly_name);
     let action = match present {
         Some(present) if present.key.works() && named => Action::AsItShouldBe,
-        _ => Action::Place(Placement {
+        _ => Action::Place(PlannedCertificate {
             store,
             certificate: leaf.der(),
             before,
             friendly_name: Some(friendly_name),
-            key: PlacedKey::Here(key),
+            key: PlannedKey::Here(key),
         }),
     };
     let items = vec![Item {
@@ -138,7 +138,7 @@ pub fn plan<'a>(
     let root = above
         .into_iter()
         .find(|certificate| left_out.contains(&Hash::of(certificate.der())));
-    Ok(Answer {
+    Ok(AnswerPlan {
         leaf,
         origin,
         store,
@@ -153,7 +153,7 @@ pub fn plan<'a>(
 fn friendly_name<'a>(
     wishes: &Wishes<'a>,
     leaf: &Certificate,
-    known: impl Iterator<Item = &'a &'a Seen>,
+    known: impl Iterator<Item = &'a &'a StoreEntry>,
 ) -> String {
     let known = known.filter_map(|seen| seen.certificate.properties.friendly_name.as_deref());
     let mut names = wishes
@@ -193,11 +193,12 @@ fn present<'a>(
     here: &'a Snapshot,
     leaf: &Certificate,
     wished: Option<StoreName>,
-) -> Option<&'a Seen> {
+) -> Option<&'a StoreEntry> {
     let stores = wished.map_or(vec![StoreName::My, StoreName::WebHosting], |store| {
         vec![store]
     });
-    let is_it = |seen: &&Seen| stores.contains(&seen.store) && seen.certificate.der == leaf.der();
+    let is_it =
+        |seen: &&StoreEntry| stores.contains(&seen.store) && seen.certificate.der == leaf.der();
     let working = here.seen.iter().filter(is_it).find(|seen| seen.key.works());
     working.or_else(|| here.seen.iter().find(is_it))
 }
@@ -206,9 +207,9 @@ fn present<'a>(
 fn of_same_key<'a>(
     here: &'a Snapshot,
     certificate: &Certificate,
-) -> impl Iterator<Item = &'a Seen> {
+) -> impl Iterator<Item = &'a StoreEntry> {
     let wanted = public_key(certificate.der());
-    let same = move |seen: &&Seen| match (&wanted, public_key(&seen.certificate.der)) {
+    let same = move |seen: &&StoreEntry| match (&wanted, public_key(&seen.certificate.der)) {
         (Some(wanted), Some(key)) => {
             StoreName::WITH_KEYS.contains(&seen.store) && blob::is_same_key(wanted, &key)
         }
@@ -218,8 +219,8 @@ fn of_same_key<'a>(
 }
 
 /// The key of a certificate, if it is here and works.
-fn key_of(here: &Snapshot, certificate: &Certificate) -> Option<(KeyLink, Origin)> {
-    let linked = |wanted: fn(&Seen, &Certificate) -> bool| {
+fn key_of(here: &Snapshot, certificate: &Certificate) -> Option<(KeyLink, KeyOrigin)> {
+    let linked = |wanted: fn(&StoreEntry, &Certificate) -> bool| {
         let working = of_same_key(here, certificate).filter(|seen| seen.key.works());
         working
             .filter(|seen| wanted(seen, certificate))
@@ -231,10 +232,10 @@ fn key_of(here: &Snapshot, certificate: &Certificate) -> Option<(KeyLink, Origin
     let used = || linked(|seen, _| seen.store != StoreName::Request);
     let found = |origin| move |link| (link, origin);
     installed
-        .map(found(Origin::Installed))
-        .or_else(|| pending().map(found(Origin::Pending)))
-        .or_else(|| used().map(found(Origin::UsedBefore)))
-        .or_else(|| key_here(here, certificate.der()).map(found(Origin::RequestDeleted)))
+        .map(found(KeyOrigin::Installed))
+        .or_else(|| pending().map(found(KeyOrigin::Pending)))
+        .or_else(|| used().map(found(KeyOrigin::UsedBefore)))
+        .or_else(|| key_here(here, certificate.der()).map(found(KeyOrigin::RequestDeleted)))
 }
 
 /// Why no certificate of the answer can be used here.
@@ -271,17 +272,17 @@ mod tests {
 
     use super::*;
     use crate::change::tests::{journal, running, state_folder};
-    use crate::change::{apply, take_back, undo};
+    use crate::change::{apply, rollback, undo};
     use crate::iis::blob::Home;
-    use crate::iis::memory::{Died, Fault, Memory};
+    use crate::iis::memory::{CallFault, Died, MemoryServer};
     use crate::iis::{ProviderKind, look_at_all};
-    use crate::keypair::throwaway::{Authority, Key, Kind, new_key};
+    use crate::keypair::throwaway::{Authority, KeyKind, ThrowawayKey, new_key};
 
     const NAMES: [&str; 1] = ["www.example.com"];
 
     /// An answer, and the key it is for.
     struct Case {
-        key: Key,
+        key: ThrowawayKey,
         stand_in: Vec<u8>,
         answer: Vec<Certificate>,
     }
@@ -292,7 +293,7 @@ mod tests {
 
     impl Case {
         fn new() -> Self {
-            let key = new_key(Kind::Rsa).unwrap();
+            let key = new_key(KeyKind::Rsa).unwrap();
             let chain = |name| {
                 Authority::new(name, now())
                     .unwrap()
@@ -319,8 +320,8 @@ mod tests {
         }
 
         /// A server with the key, and with a certificate that leads to it.
-        fn server(&self, certificate: Option<(StoreName, &[u8])>) -> Memory {
-            let server = Memory::default();
+        fn server(&self, certificate: Option<(StoreName, &[u8])>) -> MemoryServer {
+            let server = MemoryServer::default();
             server.put_key(
                 &Self::link(),
                 self.key.pkcs8.expose(),
@@ -333,11 +334,11 @@ mod tests {
             server
         }
 
-        fn pending(&self) -> Memory {
+        fn pending(&self) -> MemoryServer {
             self.server(Some((StoreName::Request, &self.stand_in)))
         }
 
-        fn install(&self, server: &Memory, state: &Path) -> Result<Origin> {
+        fn install(&self, server: &MemoryServer, state: &Path) -> Result<KeyOrigin> {
             let answer = plan_on(server, &self.answer, &Wishes::default())?;
             apply(
                 server.iis(),
@@ -350,10 +351,10 @@ mod tests {
     }
 
     fn plan_on<'a>(
-        server: &Memory,
+        server: &MemoryServer,
         answer: &'a [Certificate],
         wishes: &Wishes<'_>,
-    ) -> Result<Answer<'a>> {
+    ) -> Result<AnswerPlan<'a>> {
         plan(&look_at_all(server.iis())?, answer, wishes, now())
     }
 
@@ -364,7 +365,7 @@ mod tests {
         let before = server.world();
         assert_eq!(
             case.install(&server, state.path()).unwrap(),
-            Origin::Pending
+            KeyOrigin::Pending
         );
         let (stores, ..) = server.world();
         let my = &stores[&StoreName::My][0];
@@ -392,7 +393,7 @@ mod tests {
         let answer = plan_on(&server, &case.answer, &Wishes::default()).unwrap();
         assert_eq!(
             (answer.origin, answer.no_export.as_ref()),
-            (Origin::Installed, None)
+            (KeyOrigin::Installed, None)
         );
         assert!(!answer.plan.changes_anything());
         let renamed = Wishes {
@@ -436,21 +437,21 @@ mod tests {
     #[test]
     fn the_three_ways_in_which_a_certificate_vanishes_are_told_apart() {
         let (case, other) = (Case::new(), Case::new());
-        let origin = |server: &Memory| {
+        let origin = |server: &MemoryServer| {
             case.install(server, state_folder().path())
                 .map_err(|error| error.text.id)
         };
         let deleted = case.server(None);
-        assert_eq!(origin(&deleted), Ok(Origin::RequestDeleted));
+        assert_eq!(origin(&deleted), Ok(KeyOrigin::RequestDeleted));
         let used = case.server(Some((StoreName::My, &case.stand_in)));
-        assert_eq!(origin(&used), Ok(Origin::UsedBefore));
+        assert_eq!(origin(&used), Ok(KeyOrigin::UsedBefore));
         assert_eq!(
             used.world().0[&StoreName::My].len(),
             2,
             "the former certificate stays"
         );
         assert_eq!(origin(&other.pending()), Err("error-answer-elsewhere"));
-        let lost = Memory::default();
+        let lost = MemoryServer::default();
         lost.put_certificate(StoreName::Request, &case.stand_in, Some(&Case::link()));
         assert_eq!(origin(&lost), Err("error-answer-key-lost"));
         for server in [deleted, used] {
@@ -470,7 +471,7 @@ mod tests {
         server.put_certificate(StoreName::WebHosting, case.leaf().der(), None);
         assert_eq!(
             case.install(&server, state.path()).unwrap(),
-            Origin::RequestDeleted
+            KeyOrigin::RequestDeleted
         );
         let seen = look_at_all(server.iis()).unwrap().seen;
         assert!(
@@ -488,7 +489,7 @@ mod tests {
         let looking = server.calls_of(|| {
             plan_on(&server, &case.answer, &Wishes::default()).unwrap();
         });
-        for fault in Fault::ALL {
+        for fault in CallFault::ALL {
             for call in 0.. {
                 let (server, state) = (case.pending(), state_folder());
                 let before = server.world();
@@ -505,7 +506,7 @@ mod tests {
                     Ok(result) => assert!(result.is_err(), "{fault:?} at {call}"),
                     Err(died) => assert!(died.is::<Died>(), "{fault:?} at {call}"),
                 }
-                take_back::finish(server.iis(), &mut journal(state.path()).unwrap()).unwrap();
+                rollback::finish(server.iis(), &mut journal(state.path()).unwrap()).unwrap();
                 assert_eq!(server.world(), before, "{fault:?} at {call}");
                 case.install(&server, state.path()).unwrap();
             }

@@ -5,8 +5,8 @@
 
 use super::edit::Edit;
 use crate::iis::binding::RECORD_FLAGS;
-use crate::iis::sites::Property;
-use crate::iis::{Binding, Endpoint, FtpCertificate, Record};
+use crate::iis::sites::SslProperty;
+use crate::iis::{Binding, Endpoint, FtpCertificate, SslBinding};
 
 /// Its command lines, in their order.
 pub fn commands(edit: &Edit) -> Vec<String> {
@@ -67,7 +67,7 @@ fn binding(site: &str, before: Option<&Binding>, after: Option<&Binding>) -> Str
 }
 
 /// The command that makes a property.
-pub(super) fn property(property: &Property) -> String {
+pub(super) fn property(property: &SslProperty) -> String {
     format!(
         "netsh http update sslpropertyex {} {}",
         place(&property.endpoint),
@@ -83,8 +83,8 @@ fn place(endpoint: &Endpoint) -> String {
     }
 }
 
-fn add_record(record: &Record) -> String {
-    let Record {
+fn add_record(record: &SslBinding) -> String {
+    let SslBinding {
         endpoint,
         thumbprint,
         store,
@@ -133,12 +133,12 @@ mod tests {
                 ssl_flags,
             })
         };
-        let record = Record {
+        let record = SslBinding {
             store: Some("WebHosting".into()),
             check_mode: 1,
             ctl_store: Some("ClientAuthIssuer".into()),
             flags: 0x12,
-            ..Record::new(
+            ..SslBinding::new(
                 Endpoint::Name {
                     host: "h".into(),
                     port: 443,

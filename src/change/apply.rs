@@ -5,9 +5,9 @@
 use data_encoding::BASE64;
 
 use super::edit::{self, Edit};
-use super::journal::{Journal, Step};
-use super::plan::{Action, PlacedKey, Placement, Plan};
-use super::take_back;
+use super::journal::{ChangeStep, Journal};
+use super::plan::{Action, Plan, PlannedCertificate, PlannedKey};
+use super::rollback;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{
     Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge,
@@ -18,7 +18,7 @@ use crate::text;
 use vault::id::Hash;
 
 /// What a run needs beside the plan.
-pub struct Running<'a> {
+pub struct ApplyContext<'a> {
     /// The command, for the journal.
     pub what: &'a str,
     /// Now.
@@ -38,7 +38,7 @@ pub fn apply(
     server: Iis<'_>,
     plan: &Plan<'_>,
     journal: &mut Journal,
-    running: &Running<'_>,
+    running: &ApplyContext<'_>,
 ) -> Result<()> {
     if !plan.changes_anything() {
         return Ok(());
@@ -50,7 +50,7 @@ pub fn apply(
     let Err(error) = make_changes(server, plan, journal, running) else {
         return Ok(());
     };
-    match take_back::finish(server, journal) {
+    match rollback::finish(server, journal) {
         Ok(_) => Err(error),
         Err(worse) => Err(Error::new(
             Exit::Attention,
@@ -63,7 +63,7 @@ fn make_changes(
     server: Iis<'_>,
     plan: &Plan<'_>,
     journal: &mut Journal,
-    running: &Running<'_>,
+    running: &ApplyContext<'_>,
 ) -> Result<()> {
     for (store, der) in &plan.authorities {
         go_on(running)?;
@@ -84,7 +84,7 @@ fn make_changes(
     }
     serve(server, plan, journal, running)?;
     go_on(running)?;
-    journal.keep()
+    journal.commit()
 }
 
 /// The name of the backup that IIS makes of its own configuration first.
@@ -98,13 +98,13 @@ fn serve(
     server: Iis<'_>,
     plan: &Plan<'_>,
     journal: &mut Journal,
-    running: &Running<'_>,
+    running: &ApplyContext<'_>,
 ) -> Result<()> {
     for edit in plan.edits() {
         if let Edit::Record { before, after } = edit {
             go_on(running)?;
             (running.progress)(text!("progress-binding", what = edit.what()));
-            journal.will(Step::Serve(edit.clone()))?;
+            journal.log_intent(ChangeStep::Serve(edit.clone()))?;
             edit::set_record(server, before.as_ref(), after.as_ref())?;
         }
     }
@@ -112,11 +112,11 @@ fn serve(
     let config: Vec<&Edit> = plan.edits().filter(|edit| edit.is_config()).collect();
     config
         .iter()
-        .try_for_each(|edit| journal.will(Step::Serve((*edit).clone())))?;
+        .try_for_each(|edit| journal.log_intent(ChangeStep::Serve((*edit).clone())))?;
     edit::set_config(server, &config)
 }
 
-fn go_on(running: &Running<'_>) -> Result<()> {
+fn go_on(running: &ApplyContext<'_>) -> Result<()> {
     match (running.stop)() {
         false => Ok(()),
         true => Err(Error::failed(text!("error-stopped"))),
@@ -126,18 +126,18 @@ fn go_on(running: &Running<'_>) -> Result<()> {
 fn place(
     server: Iis<'_>,
     journal: &mut Journal,
-    placement: &Placement<'_>,
+    placement: &PlannedCertificate<'_>,
     exportable: bool,
 ) -> Result<()> {
     let key = match &placement.key {
-        PlacedKey::Here(link) => link.clone(),
-        PlacedKey::New {
+        PlannedKey::Here(link) => link.clone(),
+        PlannedKey::New {
             home,
             pkcs8,
             access,
         } => {
             let key = home.link(container(placement.store)?);
-            journal.will(Step::CreateKey { key: key.clone() })?;
+            journal.log_intent(ChangeStep::CreateKey { key: key.clone() })?;
             server.keys.create(
                 &key,
                 &NewKey {
@@ -207,7 +207,7 @@ fn add(
         };
         return change(server, journal, store, &Hash::of(der), before, after);
     }
-    journal.will(Step::AddCertificate {
+    journal.log_intent(ChangeStep::AddCertificate {
         store,
         certificate: certificate.sha256().to_string(),
         key: certificate.properties.key.clone(),
@@ -221,7 +221,7 @@ fn remove(
     store: StoreName,
     certificate: &StoredCertificate,
 ) -> Result<()> {
-    journal.will(Step::RemoveCertificate {
+    journal.log_intent(ChangeStep::RemoveCertificate {
         store,
         certificate: BASE64.encode(&certificate.der),
         properties: certificate.properties.clone(),
@@ -238,7 +238,7 @@ fn change(
     before: Properties,
     after: Properties,
 ) -> Result<()> {
-    journal.will(Step::ChangeCertificate {
+    journal.log_intent(ChangeStep::ChangeCertificate {
         store,
         certificate: certificate.to_string(),
         before,
@@ -274,7 +274,7 @@ pub fn new_container() -> Result<String> {
 }
 
 /// Reads the certificate back from its store and lets the key it leads to sign.
-fn prove(server: Iis<'_>, placement: &Placement<'_>) -> Result<(), Option<Text>> {
+fn prove(server: Iis<'_>, placement: &PlannedCertificate<'_>) -> Result<(), Option<Text>> {
     let certificates = server
         .stores
         .certificates(placement.store)

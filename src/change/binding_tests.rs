@@ -9,13 +9,13 @@ use std::sync::LazyLock;
 use super::tests::{PKI, incoming, journal, link, running, state_folder, take_back_interrupted};
 use super::*;
 use crate::error::{Error, Exit};
-use crate::iis::memory::{Died, Fault, Memory};
-use crate::iis::sites::{CentralStore, Property, Settings};
+use crate::iis::memory::{CallFault, Died, MemoryServer};
+use crate::iis::sites::{CentralStore, Settings, SslProperty};
 use crate::iis::{
-    Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, Snapshot,
+    Binding, Endpoint, FtpCertificate, KeySet, ProviderKind, Site, SiteMap, Snapshot, SslBinding,
     StoreName, StoredCertificate, look_at_all,
 };
-use crate::keystore::keep_used;
+use crate::keystore::retain_used;
 use crate::text;
 
 const SERVER_2012_R2: u32 = 9600;
@@ -50,8 +50,8 @@ pub(crate) fn site(id: u32, name: &str, bindings: Vec<Binding>) -> Site {
     }
 }
 
-pub(crate) fn record(binding: &Binding, thumbprint: &str) -> Record {
-    Record::new(binding.endpoint().unwrap(), thumbprint.into())
+pub(crate) fn record(binding: &Binding, thumbprint: &str) -> SslBinding {
+    SslBinding::new(binding.endpoint().unwrap(), thumbprint.into())
 }
 
 /// The server of the backup: a shop by SNI with strict settings, one site on an address of its own,
@@ -90,8 +90,8 @@ pub(crate) fn old() -> SiteMap {
 
 /// The new server: the sites made by hand with other numbers, a placeholder on the shop's host
 /// name, WinRM's record.
-pub(crate) fn new_server() -> Memory {
-    let server = Memory::default();
+pub(crate) fn new_server() -> MemoryServer {
+    let server = MemoryServer::default();
     let placeholder = rcgen::generate_simple_self_signed(["placeholder".to_owned()]).unwrap();
     let key = link("placeholder", KeySet::Machine);
     server.put_key(
@@ -107,7 +107,7 @@ pub(crate) fn new_server() -> Memory {
         host: "WWW.example.com".into(),
         port: 443,
     };
-    server.put_record(Record {
+    server.put_record(SslBinding {
         endpoint,
         ..record(&shop, &thumbprint(placeholder.cert.der()))
     });
@@ -124,9 +124,9 @@ pub(crate) fn new_server() -> Memory {
     server
 }
 
-fn winrm() -> Record {
+fn winrm() -> SslBinding {
     let app_id = "{AFEBB9AD-9B97-4A91-9AB5-DAF4D59122F6}".into();
-    Record {
+    SslBinding {
         app_id,
         ..record(
             &https("*:5986:", 0),
@@ -153,8 +153,8 @@ fn certificates() -> HashSet<(StoreName, String)> {
 static NO_ORDER: LazyLock<Order> =
     LazyLock::new(|| Order::of(&Snapshot::default(), jiff::Timestamp::UNIX_EPOCH));
 
-fn moving<'a>(from: &'a SiteMap, here: &'a SiteMap, mapping: &'a Mapping) -> Moving<'a> {
-    Moving {
+fn moving<'a>(from: &'a SiteMap, here: &'a SiteMap, mapping: &'a Mapping) -> BindingSource<'a> {
+    BindingSource {
         from,
         here,
         mapping,
@@ -165,23 +165,23 @@ fn moving<'a>(from: &'a SiteMap, here: &'a SiteMap, mapping: &'a Mapping) -> Mov
 }
 
 /// The plan in one word for each binding, with the ids of what speaks against it or is different.
-fn words(bound: &[Bound]) -> Vec<String> {
-    let word = |one: &Bound| {
+fn words(bound: &[PlannedBinding]) -> Vec<String> {
+    let word = |one: &PlannedBinding| {
         let fate = match &one.fate {
-            Fate::AsItShouldBe => "keep".to_owned(),
-            Fate::Cannot(reason) | Fate::Conflict(reason) => reason.id.to_owned(),
-            Fate::Held { lower, .. } => format!("held {}", lower.id()),
-            Fate::Change {
+            BindingAction::AsItShouldBe => "keep".to_owned(),
+            BindingAction::Cannot(reason) | BindingAction::Conflict(reason) => reason.id.to_owned(),
+            BindingAction::Held { lower, .. } => format!("held {}", lower.id()),
+            BindingAction::Change {
                 lower: Some(lower),
                 edits,
                 ..
             } => format!("{} {}", lower.id(), edits.len()),
-            Fate::Change {
+            BindingAction::Change {
                 replaces: Some(_),
                 edits,
                 ..
             } => format!("replace {}", edits.len()),
-            Fate::Change {
+            BindingAction::Change {
                 replaces: None,
                 edits,
                 ..
@@ -199,7 +199,7 @@ fn words(bound: &[Bound]) -> Vec<String> {
 
 #[test]
 fn a_property_that_is_not_restored_is_named_with_the_command_that_makes_it() {
-    let property = |endpoint: &Endpoint| Property {
+    let property = |endpoint: &Endpoint| SslProperty {
         endpoint: endpoint.clone(),
         value: "propertyid=0 receivewindow=9".into(),
     };
@@ -232,7 +232,7 @@ fn a_property_that_is_not_restored_is_named_with_the_command_that_makes_it() {
 }
 
 /// A stand-in for the process: a look, a plan, carried out.
-fn restore_bindings(server: &Memory, state: &Path) -> Result<bool, Error> {
+fn restore_bindings(server: &MemoryServer, state: &Path) -> Result<bool, Error> {
     let (from, mapping, incoming) = (old(), answers(), incoming());
     let here = SiteMap::of(server.iis())?;
     let mut plan = plan(&look_at_all(server.iis())?, &incoming, &Options::default());
@@ -309,7 +309,7 @@ fn undo_lets_the_old_bindings_stand_again() {
 fn undo_leaves_a_binding_alone_that_someone_changed_since() {
     let (server, state) = (new_server(), state_folder());
     restore_bindings(&server, state.path()).unwrap();
-    let renewed = Record {
+    let renewed = SslBinding {
         flags: 0,
         ..old().records[0].clone()
     };
@@ -333,7 +333,7 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
         SiteMap::of(server.iis()).unwrap();
         look_at_all(server.iis()).unwrap();
     });
-    for fault in Fault::ALL {
+    for fault in CallFault::ALL {
         for call in 0.. {
             let (server, state) = (new_server(), state_folder());
             let before = server.world();
@@ -370,7 +370,7 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
 
 #[test]
 fn a_fault_while_taking_back_is_taken_up_by_the_next_try() {
-    for fault in Fault::ALL {
+    for fault in CallFault::ALL {
         for call in 0.. {
             let (server, state) = (new_server(), state_folder());
             let before = server.world();
@@ -451,7 +451,7 @@ fn what_cannot_be_is_said_for_each_binding() {
     );
 
     let mut foreign = here.clone();
-    foreign.records[0] = Record {
+    foreign.records[0] = SslBinding {
         app_id: winrm().app_id,
         ..foreign.records[0].clone()
     };
@@ -501,7 +501,7 @@ fn what_cannot_be_is_said_for_each_binding() {
     let mut no_certificate = moving(&bare, &here, &Mapping::default()).certificates;
     no_certificate.clear();
     let (from, mapping) = (old(), answers());
-    let without = Moving {
+    let without = BindingSource {
         certificates: no_certificate,
         ..moving(&from, &here, &mapping)
     };
@@ -517,7 +517,7 @@ fn only_the_bindings_of_named_certificates_are_planned() {
     let server = new_server();
     let (from, here, mapping) = (old(), SiteMap::of(server.iis()).unwrap(), answers());
     let only = Some(HashSet::from([thumbprint(&PKI.rsa.der)]));
-    let plan = bindings::plan(&Moving {
+    let plan = bindings::plan(&BindingSource {
         only,
         ..moving(&from, &here, &mapping)
     });
@@ -537,7 +537,7 @@ fn bindings_that_share_a_record_bring_it_once_and_two_certificates_for_one_confl
     );
     let from = SiteMap {
         sites: vec![site(1, "A", vec![a.clone()]), site(2, "B", vec![b.clone()])],
-        records: vec![Record {
+        records: vec![SslBinding {
             store: Some("WebHosting".into()),
             ..record(&all, &rsa)
         }],
@@ -568,7 +568,7 @@ fn bindings_that_share_a_record_bring_it_once_and_two_certificates_for_one_confl
             site(2, "B", vec![two.clone()]),
         ],
         records: vec![
-            Record {
+            SslBinding {
                 store: Some("WebHosting".into()),
                 ..record(&one, &rsa)
             },
@@ -606,7 +606,7 @@ fn a_certificate_that_lies_in_another_store_here_is_taken_from_there() {
 #[test]
 fn the_central_store_answers_where_it_is_set_up_and_is_not_made_up_where_it_is_not() {
     let shop = https("*:443:www.example.com", 3);
-    let central = Record {
+    let central = SslBinding {
         thumbprint: None,
         ..record(&shop, "")
     };
@@ -681,7 +681,7 @@ fn a_backup_is_of_what_sites_use_and_of_requests_that_wait() {
     let now = jiff::Timestamp::now();
     let read = || crate::keystore::holdings(server.iis(), now).unwrap();
     let mut holdings = read();
-    keep_used(&mut holdings);
+    retain_used(&mut holdings);
     let mut names: Vec<_> = holdings
         .key_pairs
         .iter()
@@ -703,7 +703,7 @@ fn a_backup_is_of_what_sites_use_and_of_requests_that_wait() {
     let mut without_sites = read();
     let count = without_sites.key_pairs.len();
     without_sites.site_map = None;
-    keep_used(&mut without_sites);
+    retain_used(&mut without_sites);
     assert_eq!(
         (without_sites.key_pairs.len(), without_sites.unused.len()),
         (count, 0)
@@ -721,7 +721,7 @@ fn another_binding_makes_another_generation_and_another_address_does_not() {
     let before = digest();
     server.set_addresses(&["203.0.113.5"]);
     assert_eq!(digest(), before);
-    server.put_record(Record {
+    server.put_record(SslBinding {
         flags: 2,
         ..winrm()
     });
@@ -730,7 +730,7 @@ fn another_binding_makes_another_generation_and_another_address_does_not() {
 
 #[test]
 fn what_is_wrong_with_the_bindings_of_a_server_is_named() {
-    let server = Memory::default();
+    let server = MemoryServer::default();
     let key = link("key", KeySet::Machine);
     server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&key));
@@ -750,7 +750,7 @@ fn what_is_wrong_with_the_bindings_of_a_server_is_named() {
     server.put_record(record(&sites[0].1, &rsa));
     server.put_record(record(&sites[1].1, &ec));
     server.put_record(record(&sites[2].1, "00"));
-    server.put_record(Record {
+    server.put_record(SslBinding {
         store: Some("WebHosting".into()),
         ..record(&sites[3].1, &rsa)
     });

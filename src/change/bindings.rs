@@ -8,17 +8,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::appcmd;
 use super::edit::Edit;
 use super::mapping::{AddressHere, Mapping, SiteHere, SitesHere};
-use super::order::{Higher, Order, Shown};
-use crate::iis::binding::{self, CENTRAL, Parts, RECORD_FLAGS, SNI, SSL_FLAGS};
-use crate::iis::sites::Property;
-use crate::iis::{Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, StoreName};
+use super::order::{CertificateLabel, Higher, Order};
+use crate::iis::binding::{self, BindingParts, CENTRAL, RECORD_FLAGS, SNI, SSL_FLAGS};
+use crate::iis::sites::SslProperty;
+use crate::iis::{Binding, Endpoint, FtpCertificate, Site, SiteMap, SslBinding, StoreName};
 use crate::keypair::Lower;
 use crate::message::Text;
 use crate::text;
 use crate::tls::ask::Check;
 
 /// What the plan is made of.
-pub struct Moving<'a> {
+pub struct BindingSource<'a> {
     /// What the server of the backup served.
     pub from: &'a SiteMap,
     /// What this server serves.
@@ -36,7 +36,7 @@ pub struct Moving<'a> {
 
 /// One binding of the backup, and what becomes of it.
 #[derive(Debug)]
-pub struct Bound {
+pub struct PlannedBinding {
     /// The site there.
     pub site: String,
     /// The binding there.
@@ -44,9 +44,9 @@ pub struct Bound {
     /// The site here; empty where there is none.
     pub to: String,
     /// Its certificate.
-    pub certificate: Shown,
+    pub certificate: CertificateLabel,
     /// What becomes of it.
-    pub fate: Fate,
+    pub fate: BindingAction,
     /// What is different from how it was: flags that this Windows does not know, another address.
     pub remarks: Vec<Text>,
     /// How to ask whether the certificate is really served.
@@ -55,7 +55,7 @@ pub struct Bound {
 
 /// What becomes of a binding.
 #[derive(Debug, PartialEq)]
-pub enum Fate {
+pub enum BindingAction {
     /// Nothing: it is here, with its certificate.
     AsItShouldBe,
     /// Nothing can be done, and why.
@@ -66,14 +66,14 @@ pub enum Fate {
     /// all about it.
     Held {
         /// What is served.
-        serves: Shown,
+        serves: CertificateLabel,
         /// Why the other one is lower.
         lower: Lower,
     },
     /// It is made.
     Change {
         /// The certificate that is served there now.
-        replaces: Option<Shown>,
+        replaces: Option<CertificateLabel>,
         /// Why the one that comes is lower than that; the user named it.
         lower: Option<Lower>,
         /// The changes.
@@ -81,7 +81,7 @@ pub enum Fate {
     },
 }
 
-impl From<Higher> for Fate {
+impl From<Higher> for BindingAction {
     fn from(higher: Higher) -> Self {
         let Higher { serves, lower } = higher;
         Self::Held { serves, lower }
@@ -89,8 +89,8 @@ impl From<Higher> for Fate {
 }
 
 /// Plans all bindings that served a certificate.
-pub fn plan(moving: &Moving<'_>) -> Vec<Bound> {
-    let mut planner = Planner {
+pub fn plan(moving: &BindingSource<'_>) -> Vec<PlannedBinding> {
+    let mut planner = BindingPlanner {
         moving,
         sites: SitesHere::new(moving.here),
         there: moving
@@ -173,12 +173,12 @@ fn key(binding: &Binding) -> (String, String) {
     )
 }
 
-struct Planner<'a> {
-    moving: &'a Moving<'a>,
+struct BindingPlanner<'a> {
+    moving: &'a BindingSource<'a>,
     sites: SitesHere<'a>,
-    there: HashMap<&'a Endpoint, &'a Record>,
+    there: HashMap<&'a Endpoint, &'a SslBinding>,
     /// The records here, as they will be.
-    records: HashMap<Endpoint, Record>,
+    records: HashMap<Endpoint, SslBinding>,
     /// The hosts that each record here answers for.
     hosts: HashMap<&'a Endpoint, Vec<String>>,
     /// The sites here that have a binding, or will.
@@ -186,7 +186,7 @@ struct Planner<'a> {
     /// Endpoints that the plan has come to, with the certificate.
     planned: HashMap<Endpoint, Option<String>>,
     /// Endpoints whose record stays because it stands higher. Every binding with it stays, too.
-    held: HashMap<Endpoint, (Shown, Lower)>,
+    held: HashMap<Endpoint, (CertificateLabel, Lower)>,
 }
 
 /// A binding as it will be, before anything here is looked at.
@@ -195,43 +195,50 @@ struct Translated {
     remarks: Vec<Text>,
 }
 
-impl<'a> Planner<'a> {
+impl<'a> BindingPlanner<'a> {
     /// `None` where the user asked for other certificates.
-    fn bind(&mut self, site: &Site, binding: &Binding) -> Option<Bound> {
+    fn bind(&mut self, site: &Site, binding: &Binding) -> Option<PlannedBinding> {
         let serving = self.moving.from.serving(binding);
         let thumbprint = serving.and_then(|record| record.thumbprint.clone());
         if self.is_left_out(thumbprint.as_deref()) {
             return None;
         }
-        let mut bound = Bound {
+        let mut bound = PlannedBinding {
             site: site.name.clone(),
             binding: binding.to_string(),
             to: String::new(),
             certificate: match &thumbprint {
                 Some(thumbprint) => self.moving.order.shown(thumbprint),
-                None => serving.map_or_else(Shown::default, |_| Shown::central_store()),
+                None => serving.map_or_else(CertificateLabel::default, |_| {
+                    CertificateLabel::central_store()
+                }),
             },
-            fate: Fate::AsItShouldBe,
+            fate: BindingAction::AsItShouldBe,
             remarks: Vec::new(),
             check: None,
         };
         bound.fate = self
             .fate(site, binding, &mut bound)
             .unwrap_or_else(|fate| fate);
-        if !matches!(bound.fate, Fate::Change { .. }) {
+        if !matches!(bound.fate, BindingAction::Change { .. }) {
             bound.remarks.clear();
         }
         Some(bound)
     }
 
-    fn fate(&mut self, site: &Site, binding: &Binding, bound: &mut Bound) -> Result<Fate, Fate> {
+    fn fate(
+        &mut self,
+        site: &Site,
+        binding: &Binding,
+        bound: &mut PlannedBinding,
+    ) -> Result<BindingAction, BindingAction> {
         let to = self.site_here(site)?;
         bound.to.clone_from(&to.name);
         let serving = self
             .moving
             .from
             .serving(binding)
-            .ok_or_else(|| Fate::Cannot(text!("cannot-no-certificate")))?;
+            .ok_or_else(|| BindingAction::Cannot(text!("cannot-no-certificate")))?;
         let Translated {
             binding: new,
             remarks,
@@ -248,7 +255,7 @@ impl<'a> Planner<'a> {
         };
         let edits: Vec<_> = record_edit.into_iter().chain(binding_edit).collect();
         let fate = match edits.is_empty() {
-            true => Fate::AsItShouldBe,
+            true => BindingAction::AsItShouldBe,
             false => self.change(to, &new, serving.thumbprint.as_deref(), edits)?,
         };
         bound.check = check(&new, serving.thumbprint.as_deref());
@@ -264,7 +271,7 @@ impl<'a> Planner<'a> {
         new: &Binding,
         coming: Option<&str>,
         edits: Vec<Edit>,
-    ) -> Result<Fate, Fate> {
+    ) -> Result<BindingAction, BindingAction> {
         let record = edits.iter().find_map(|edit| match edit {
             Edit::Record {
                 before,
@@ -278,7 +285,7 @@ impl<'a> Planner<'a> {
             record.and_then(|(_, after)| self.held.get(&after.endpoint)),
             coming,
         ) {
-            (Some((serves, lower)), _) => Err(Fate::Held {
+            (Some((serves, lower)), _) => Err(BindingAction::Held {
                 serves: serves.clone(),
                 lower: *lower,
             }),
@@ -286,14 +293,14 @@ impl<'a> Planner<'a> {
                 .moving
                 .order
                 .judge(coming, &new.host(), &served)
-                .map_err(Fate::from),
+                .map_err(BindingAction::from),
             (None, None) => Ok(None),
         };
         let replaced = served.last().map(|(thumbprint, _)| *thumbprint);
         let replaced = replaced.filter(|replaced| before.is_some() || Some(*replaced) != coming);
         let replaces = replaced.map(|replaced| self.moving.order.shown(replaced));
         match (&lower, record) {
-            (Err(Fate::Held { serves, lower }), Some((_, after))) => {
+            (Err(BindingAction::Held { serves, lower }), Some((_, after))) => {
                 self.held
                     .insert(after.endpoint.clone(), (serves.clone(), *lower));
             }
@@ -304,7 +311,7 @@ impl<'a> Planner<'a> {
             }
             _ => {}
         }
-        Ok(Fate::Change {
+        Ok(BindingAction::Change {
             replaces,
             lower: lower?,
             edits,
@@ -317,7 +324,7 @@ impl<'a> Planner<'a> {
         &'s self,
         to: &Site,
         new: &Binding,
-        record: Option<&'s Record>,
+        record: Option<&'s SslBinding>,
     ) -> Vec<(&'s str, &'s [String])> {
         let there = to.bindings.iter().find(|there| there.is_same(new));
         let answering =
@@ -340,16 +347,16 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn site_here(&self, site: &Site) -> Result<&'a Site, Fate> {
+    fn site_here(&self, site: &Site) -> Result<&'a Site, BindingAction> {
         match self.sites.find(site, self.moving.mapping) {
             SiteHere::Is(site) => Ok(site),
-            SiteHere::LeftOut => Err(Fate::Cannot(text!("cannot-left-out"))),
+            SiteHere::LeftOut => Err(BindingAction::Cannot(text!("cannot-left-out"))),
             SiteHere::Unclear(candidates) if candidates.is_empty() => {
-                Err(Fate::Cannot(text!("cannot-no-site")))
+                Err(BindingAction::Cannot(text!("cannot-no-site")))
             }
             SiteHere::Unclear(candidates) => {
                 let names: Vec<_> = candidates.iter().map(|site| site.name.as_str()).collect();
-                Err(Fate::Cannot(text!(
+                Err(BindingAction::Cannot(text!(
                     "cannot-which-site",
                     sites = names.join(", ")
                 )))
@@ -359,16 +366,16 @@ impl<'a> Planner<'a> {
 
     /// The binding with the address that stands for its own here, and the flags that this Windows
     /// knows.
-    fn translate(&self, binding: &Binding) -> Result<Translated, Fate> {
+    fn translate(&self, binding: &Binding) -> Result<Translated, BindingAction> {
         let mut remarks = Vec::new();
         let mut new = binding.clone();
         let parts = binding
             .parts()
-            .ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+            .ok_or_else(|| BindingAction::Cannot(text!("cannot-unknown-binding")))?;
         if let Some(ip) = parts.ip {
             let here = self.address_here(ip)?;
             if here != ip {
-                new.information = information(Parts {
+                new.information = information(BindingParts {
                     ip: Some(here),
                     ..parts
                 });
@@ -386,7 +393,7 @@ impl<'a> Planner<'a> {
         );
         let unknown = binding.ssl_flags & !new.ssl_flags;
         if unknown & (SNI | CENTRAL) != 0 {
-            return Err(Fate::Cannot(text!("cannot-old-windows")));
+            return Err(BindingAction::Cannot(text!("cannot-old-windows")));
         }
         let named = binding::names(&SSL_FLAGS, unknown).into_iter();
         remarks.extend(named.map(|flag| text!("bind-flag-left-out", flag = flag)));
@@ -396,21 +403,24 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn address_here(&self, ip: IpAddr) -> Result<IpAddr, Fate> {
+    fn address_here(&self, ip: IpAddr) -> Result<IpAddr, BindingAction> {
         match self.moving.mapping.address(ip, self.moving.here) {
             AddressHere::Is(here) => Ok(here),
-            AddressHere::LeftOut => Err(Fate::Cannot(text!("cannot-left-out"))),
-            AddressHere::Unclear => Err(Fate::Cannot(text!(
+            AddressHere::LeftOut => Err(BindingAction::Cannot(text!("cannot-left-out"))),
+            AddressHere::Unclear => Err(BindingAction::Cannot(text!(
                 "cannot-no-address",
                 ip = ip.to_string()
             ))),
         }
     }
 
-    fn binding_edit(&self, to: &Site, new: &Binding) -> Result<Option<Edit>, Fate> {
+    fn binding_edit(&self, to: &Site, new: &Binding) -> Result<Option<Edit>, BindingAction> {
         let site = to.name.clone();
         if let Some(other) = self.owners.get(&key(new)).filter(|other| **other != site) {
-            return Err(Fate::Conflict(text!("conflict-other-site", site = other)));
+            return Err(BindingAction::Conflict(text!(
+                "conflict-other-site",
+                site = other
+            )));
         }
         let there = to.bindings.iter().find(|there| there.is_same(new));
         // A planned one is not among the site's yet.
@@ -440,17 +450,17 @@ impl<'a> Planner<'a> {
     /// The change to the record of a binding.
     fn record_edit(
         &self,
-        record: &Record,
+        record: &SslBinding,
         new: &Binding,
-        bound: &mut Bound,
-    ) -> Result<Option<Edit>, Fate> {
+        bound: &mut PlannedBinding,
+    ) -> Result<Option<Edit>, BindingAction> {
         let endpoint = new
             .endpoint()
-            .ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+            .ok_or_else(|| BindingAction::Cannot(text!("cannot-unknown-binding")))?;
         let after = self.record_here(record, endpoint.clone(), bound)?;
         let planned = self.planned.get(&endpoint);
         if planned.is_some_and(|planned| *planned != after.thumbprint) {
-            return Err(Fate::Conflict(text!(
+            return Err(BindingAction::Conflict(text!(
                 "conflict-two-certificates",
                 endpoint = endpoint.to_string()
             )));
@@ -460,7 +470,7 @@ impl<'a> Planner<'a> {
             return Ok(None);
         }
         if let Some(foreign) = before.as_ref().filter(|before| !before.is_of_iis()) {
-            return Err(Fate::Conflict(text!(
+            return Err(BindingAction::Conflict(text!(
                 "conflict-other-owner",
                 endpoint = endpoint.to_string(),
                 owner = foreign.app_id.as_str()
@@ -476,11 +486,11 @@ impl<'a> Planner<'a> {
     /// does not know, and for the store, which must be the one that has the certificate.
     fn record_here(
         &self,
-        record: &Record,
+        record: &SslBinding,
         endpoint: Endpoint,
-        bound: &mut Bound,
-    ) -> Result<Record, Fate> {
-        let mut after = Record {
+        bound: &mut PlannedBinding,
+    ) -> Result<SslBinding, BindingAction> {
+        let mut after = SslBinding {
             endpoint,
             ..record.clone()
         };
@@ -505,10 +515,10 @@ impl<'a> Planner<'a> {
 
     fn choose_store(
         &self,
-        record: &mut Record,
+        record: &mut SslBinding,
         thumbprint: &str,
-        bound: &mut Bound,
-    ) -> Result<(), Fate> {
+        bound: &mut PlannedBinding,
+    ) -> Result<(), BindingAction> {
         let named = StoreName::parse(record.store.as_deref().unwrap_or("MY"));
         let has = |store: &StoreName| {
             self.moving
@@ -520,7 +530,7 @@ impl<'a> Planner<'a> {
             .chain([StoreName::My, StoreName::WebHosting])
             .find(has);
         let store = store.ok_or_else(|| {
-            Fate::Cannot(text!(
+            BindingAction::Cannot(text!(
                 "cannot-certificate-missing",
                 name = self.name(thumbprint)
             ))
@@ -535,9 +545,9 @@ impl<'a> Planner<'a> {
     }
 
     /// A record without a certificate is of use only where the Central Certificate Store is set up.
-    fn see_to_central_store(&self, bound: &mut Bound) -> Result<(), Fate> {
+    fn see_to_central_store(&self, bound: &mut PlannedBinding) -> Result<(), BindingAction> {
         let Some(central) = &self.moving.here.settings.central_store else {
-            return Err(Fate::Cannot(text!("cannot-central-store")));
+            return Err(BindingAction::Cannot(text!("cannot-central-store")));
         };
         bound.remarks.push(text!(
             "bind-central-store",
@@ -549,16 +559,16 @@ impl<'a> Planner<'a> {
     /// What a record has that is not restored, unless the one here has it already.
     fn properties_left_out(
         &self,
-        record: &Record,
+        record: &SslBinding,
         endpoint: &Endpoint,
     ) -> impl Iterator<Item = Text> {
-        let Moving { from, here, .. } = self.moving;
+        let BindingSource { from, here, .. } = self.moving;
         let there = from
             .settings
             .properties
             .iter()
             .filter(|property| property.endpoint == record.endpoint);
-        let moved = there.map(|property| Property {
+        let moved = there.map(|property| SslProperty {
             endpoint: endpoint.clone(),
             ..property.clone()
         });
@@ -572,13 +582,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The FTP certificate of a site.
-    fn ftp(&self, site: &Site) -> Option<Bound> {
+    fn ftp(&self, site: &Site) -> Option<PlannedBinding> {
         let wanted = site.ftp_in_use(self.moving.from.ftp_defaults.as_ref())?;
         if self.is_left_out(Some(&wanted.thumbprint)) {
             return None;
         }
         let to = self.site_here(site);
-        Some(Bound {
+        Some(PlannedBinding {
             site: site.name.clone(),
             binding: "ftp".into(),
             to: to
@@ -593,13 +603,13 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn ftp_fate(&self, wanted: &FtpCertificate, to: &Site) -> Result<Fate, Fate> {
+    fn ftp_fate(&self, wanted: &FtpCertificate, to: &Site) -> Result<BindingAction, BindingAction> {
         if !to
             .bindings
             .iter()
             .any(|binding| binding.protocol.eq_ignore_ascii_case("ftp"))
         {
-            return Err(Fate::Cannot(text!("cannot-no-ftp")));
+            return Err(BindingAction::Cannot(text!("cannot-no-ftp")));
         }
         let store = StoreName::parse(&wanted.store).filter(|store| {
             self.moving
@@ -607,14 +617,14 @@ impl<'a> Planner<'a> {
                 .contains(&(*store, wanted.thumbprint.clone()))
         });
         if store.is_none() {
-            return Err(Fate::Cannot(text!(
+            return Err(BindingAction::Cannot(text!(
                 "cannot-certificate-missing",
                 name = self.name(&wanted.thumbprint)
             )));
         }
         let now = to.ftp_in_use(self.moving.here.ftp_defaults.as_ref());
         if now == Some(wanted) {
-            return Ok(Fate::AsItShouldBe);
+            return Ok(BindingAction::AsItShouldBe);
         }
         let served: Vec<_> = now
             .iter()
@@ -623,7 +633,7 @@ impl<'a> Planner<'a> {
         let lower = self.moving.order.judge(&wanted.thumbprint, "", &served)?;
         let replaces = now.map(|now| self.moving.order.shown(&now.thumbprint));
         let (before, after) = (to.ftp.clone(), Some(wanted.clone()));
-        Ok(Fate::Change {
+        Ok(BindingAction::Change {
             replaces,
             lower,
             edits: vec![Edit::Ftp {
@@ -646,7 +656,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-pub(super) fn information(parts: Parts) -> String {
+pub(super) fn information(parts: BindingParts) -> String {
     let ip = parts.ip.map_or("*".into(), |ip| {
         if ip.is_ipv6() {
             format!("[{ip}]")
@@ -661,7 +671,7 @@ pub(super) fn information(parts: Parts) -> String {
 /// a binding to all addresses is asked on loopback, one to an address of this server there. For a
 /// wildcard, some name is asked.
 pub(crate) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check> {
-    let Parts { ip, port, host } = binding.parts()?;
+    let BindingParts { ip, port, host } = binding.parts()?;
     let ip = ip
         .filter(|ip| !ip.is_unspecified())
         .unwrap_or(Ipv4Addr::LOCALHOST.into());
@@ -673,10 +683,10 @@ pub(crate) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check
     })
 }
 
-impl Bound {
+impl PlannedBinding {
     /// Its changes.
     pub fn edits(&self) -> impl Iterator<Item = &Edit> {
-        let edits: &[Edit] = if let Fate::Change { edits, .. } = &self.fate {
+        let edits: &[Edit] = if let BindingAction::Change { edits, .. } = &self.fate {
             edits
         } else {
             &[]
@@ -686,19 +696,25 @@ impl Bound {
 
     /// Whether it has its certificate, or will.
     pub fn is_made(&self) -> bool {
-        matches!(self.fate, Fate::Change { .. } | Fate::AsItShouldBe)
+        matches!(
+            self.fate,
+            BindingAction::Change { .. } | BindingAction::AsItShouldBe
+        )
     }
 
     /// Whether it was asked for and cannot be.
     pub fn is_left(&self) -> bool {
-        matches!(self.fate, Fate::Cannot(_) | Fate::Conflict(_))
+        matches!(
+            self.fate,
+            BindingAction::Cannot(_) | BindingAction::Conflict(_)
+        )
     }
 
     /// Whether something lower replaces something higher, or would.
     pub fn lower(&self) -> Option<Lower> {
         match self.fate {
-            Fate::Held { lower, .. } => Some(lower),
-            Fate::Change { lower, .. } => lower,
+            BindingAction::Held { lower, .. } => Some(lower),
+            BindingAction::Change { lower, .. } => lower,
             _ => None,
         }
     }
@@ -716,25 +732,25 @@ impl Bound {
             format!("{binding} -> {}", self.to)
         };
         let first = match &self.fate {
-            Fate::AsItShouldBe => text!(
+            BindingAction::AsItShouldBe => text!(
                 "bind-keep",
                 site = site,
                 binding = to,
                 certificate = certificate
             ),
-            Fate::Cannot(reason) => text!(
+            BindingAction::Cannot(reason) => text!(
                 "bind-cannot",
                 site = site,
                 binding = binding,
                 reason = reason.clone()
             ),
-            Fate::Conflict(reason) => text!(
+            BindingAction::Conflict(reason) => text!(
                 "bind-conflict",
                 site = site,
                 binding = binding,
                 reason = reason.clone()
             ),
-            Fate::Held { serves, lower } => {
+            BindingAction::Held { serves, lower } => {
                 let (lower, certificate, serves_text) = (
                     lower.text(),
                     self.certificate.text_in_full(),
@@ -751,7 +767,7 @@ impl Bound {
                     name = name
                 )
             }
-            Fate::Change {
+            BindingAction::Change {
                 replaces: Some(replaces),
                 lower: Some(lower),
                 ..
@@ -766,7 +782,7 @@ impl Bound {
                     replaces = replaces
                 )
             }
-            Fate::Change {
+            BindingAction::Change {
                 replaces: Some(replaces),
                 ..
             } if *replaces != self.certificate => {
@@ -778,7 +794,7 @@ impl Bound {
                     replaces = replaces.text()
                 )
             }
-            Fate::Change { .. } => text!(
+            BindingAction::Change { .. } => text!(
                 "bind-add",
                 site = site,
                 binding = to,

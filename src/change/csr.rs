@@ -7,7 +7,7 @@ use rsa::pkcs8::EncodePrivateKey;
 
 use crate::keypair::PrivateKey;
 use secret::SecretBytes;
-use vault::text::day_of;
+use vault::lines::day_of;
 
 /// Bits of a new key: what every authority takes and every Windows handles.
 const BITS: usize = 2048;
@@ -19,7 +19,7 @@ const LONGEST_LABEL: usize = 63;
 
 /// A request that nobody has seen yet. Its key is used for no other.
 #[derive(Debug)]
-pub struct Request {
+pub struct SigningRequest {
     /// The key, PKCS#8.
     pub pkcs8: SecretBytes,
     /// The CSR in PEM, with line ends as Windows writes them.
@@ -30,7 +30,7 @@ pub struct Request {
 
 /// A part of the subject beside the common name, as IIS Manager asks for it (X.520).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum SubjectPart {
     /// `C`: two letters (ISO 3166).
     Country,
     /// `ST`.
@@ -43,7 +43,7 @@ pub enum Part {
     OrganizationalUnit,
 }
 
-impl Part {
+impl SubjectPart {
     /// What people call it.
     pub fn short(self) -> &'static str {
         match self {
@@ -85,16 +85,16 @@ impl Part {
 }
 
 /// Makes a key and what goes with it, for host names as [`host_name`] gives them, the first of
-/// which is also the common name, and for further parts of the subject as [`Part::value`] gives
+/// which is also the common name, and for further parts of the subject as [`SubjectPart::value`] gives
 /// them.
 ///
 /// # Errors
 /// When the system has no random numbers, or the library refuses a name.
 pub fn new(
     names: &[String],
-    subject: &[(Part, String)],
+    subject: &[(SubjectPart, String)],
     now: jiff::Timestamp,
-) -> Result<Request, rcgen::Error> {
+) -> Result<SigningRequest, rcgen::Error> {
     let unavailable = rcgen::Error::KeyGenerationUnavailable;
     let key =
         rsa::PrivateKey::new(&mut getrandom::SysRng, BITS).map_err(|_| unavailable.clone())?;
@@ -113,7 +113,7 @@ pub fn new(
     let params = params(names, subject, now)?;
     let csr = params.serialize_request(&signer)?.pem()?;
     let stand_in = params.self_signed(&signer)?.der().to_vec();
-    Ok(Request {
+    Ok(SigningRequest {
         pkcs8: SecretBytes::copy_of(key.pkcs8().expose()),
         csr,
         stand_in,
@@ -122,7 +122,7 @@ pub fn new(
 
 fn params(
     names: &[String],
-    subject: &[(Part, String)],
+    subject: &[(SubjectPart, String)],
     now: jiff::Timestamp,
 ) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(names.to_vec())?;
@@ -130,7 +130,7 @@ fn params(
     for (part, value) in subject {
         // RFC 5280 appendix A.1: countryName is a PrintableString; all others are UTF8String.
         let value = match part {
-            Part::Country => DnValue::PrintableString(value.as_str().try_into()?),
+            SubjectPart::Country => DnValue::PrintableString(value.as_str().try_into()?),
             _ => DnValue::Utf8String(value.clone()),
         };
         params.distinguished_name.push(part.kind(), value);
@@ -248,13 +248,13 @@ mod tests {
         assert!(public_key(&request.stand_in).is_some());
     }
 
-    fn subject() -> Vec<(Part, String)> {
+    fn subject() -> Vec<(SubjectPart, String)> {
         let parts = [
-            (Part::Country, " jp"),
-            (Part::Province, "Tokyo"),
-            (Part::Locality, "Chiyoda-ku"),
-            (Part::Organization, "Example K.K. "),
-            (Part::OrganizationalUnit, "Web"),
+            (SubjectPart::Country, " jp"),
+            (SubjectPart::Province, "Tokyo"),
+            (SubjectPart::Locality, "Chiyoda-ku"),
+            (SubjectPart::Organization, "Example K.K. "),
+            (SubjectPart::OrganizationalUnit, "Web"),
         ];
         parts
             .map(|(part, typed)| (part, part.value(typed).unwrap()))
@@ -264,8 +264,8 @@ mod tests {
     #[test]
     fn the_country_is_a_printable_string_and_everything_else_utf8() {
         let subject = [
-            (Part::Country, "JP".to_owned()),
-            (Part::Organization, "株式会社サンプル".to_owned()),
+            (SubjectPart::Country, "JP".to_owned()),
+            (SubjectPart::Organization, "株式会社サンプル".to_owned()),
         ];
         let request = new(
             &["www.example.com".to_owned()],
@@ -290,17 +290,17 @@ mod tests {
     fn what_cannot_be_a_part_of_a_subject_is_refused() {
         let (long, longer) = ("あ".repeat(64), "あ".repeat(65));
         assert_eq!(
-            Part::Organization.value(&long).as_deref(),
+            SubjectPart::Organization.value(&long).as_deref(),
             Some(long.as_str()),
             "characters count, not bytes"
         );
         for (part, typed) in [
-            (Part::Country, "JPN"),
-            (Part::Country, "J1"),
-            (Part::Country, "日本"),
-            (Part::Organization, " "),
-            (Part::Organization, &longer),
-            (Part::Locality, "a\nb"),
+            (SubjectPart::Country, "JPN"),
+            (SubjectPart::Country, "J1"),
+            (SubjectPart::Country, "日本"),
+            (SubjectPart::Organization, " "),
+            (SubjectPart::Organization, &longer),
+            (SubjectPart::Locality, "a\nb"),
         ] {
             assert_eq!(part.value(typed), None, "{typed}");
         }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::iis::{
-    Binding, BindingChange, Change, Endpoint, FtpCertificate, Iis, Record, Site, WindowsError,
-    config,
+    Binding, BindingChange, BindingEdit, Endpoint, FtpCertificate, Iis, Site, SslBinding,
+    WindowsError, config,
 };
 use crate::message::Text;
 use crate::text;
@@ -19,9 +19,9 @@ pub enum Edit {
     /// The record of an endpoint.
     Record {
         /// As it was.
-        before: Option<Record>,
+        before: Option<SslBinding>,
         /// As it will be.
-        after: Option<Record>,
+        after: Option<SslBinding>,
     },
     /// A binding of a site; where there are both, only their flags differ.
     Binding {
@@ -47,7 +47,11 @@ pub enum Edit {
 ///
 /// # Errors
 /// What Windows answered, or that it kept something else.
-pub fn set_record(server: Iis<'_>, before: Option<&Record>, after: Option<&Record>) -> Result<()> {
+pub fn set_record(
+    server: Iis<'_>,
+    before: Option<&SslBinding>,
+    after: Option<&SslBinding>,
+) -> Result<()> {
     write_record(server, before, after)?;
     let Some(endpoint) = endpoint(before, after) else {
         return Ok(());
@@ -61,7 +65,7 @@ pub fn set_record(server: Iis<'_>, before: Option<&Record>, after: Option<&Recor
     }
 }
 
-fn is_same(one: Option<&Record>, other: Option<&Record>) -> bool {
+fn is_same(one: Option<&SslBinding>, other: Option<&SslBinding>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.is_same(other),
         (one, other) => one.is_none() && other.is_none(),
@@ -78,8 +82,8 @@ fn sites(server: Iis<'_>) -> Result<Vec<Site>> {
 
 fn write_record(
     server: Iis<'_>,
-    before: Option<&Record>,
-    after: Option<&Record>,
+    before: Option<&SslBinding>,
+    after: Option<&SslBinding>,
 ) -> Result<(), WindowsError> {
     match (before, after) {
         (None, Some(after)) => server.http.add(after),
@@ -89,7 +93,10 @@ fn write_record(
     }
 }
 
-fn endpoint<'a>(before: Option<&'a Record>, after: Option<&'a Record>) -> Option<&'a Endpoint> {
+fn endpoint<'a>(
+    before: Option<&'a SslBinding>,
+    after: Option<&'a SslBinding>,
+) -> Option<&'a Endpoint> {
     after.or(before).map(|record| &record.endpoint)
 }
 
@@ -141,8 +148,8 @@ pub fn take_back_config(server: Iis<'_>, edits: &[&Edit]) -> Result<Vec<Text>> {
 /// What Windows answered, or that it kept something else.
 pub fn take_back_record(
     server: Iis<'_>,
-    before: Option<&Record>,
-    after: Option<&Record>,
+    before: Option<&SslBinding>,
+    after: Option<&SslBinding>,
 ) -> Result<Option<Text>> {
     let Some(endpoint) = endpoint(before, after) else {
         return Ok(None);
@@ -219,26 +226,26 @@ impl Edit {
                 site,
                 before: None,
                 after: Some(after),
-            } => (site, Change::Add(after.clone())),
+            } => (site, BindingEdit::Add(after.clone())),
             Self::Binding {
                 site,
                 before: Some(before),
                 after: None,
-            } => (site, Change::Remove(before.clone())),
+            } => (site, BindingEdit::Remove(before.clone())),
             Self::Binding {
                 site,
                 before: Some(before),
                 after: Some(after),
             } => (
                 site,
-                Change::Flags {
+                BindingEdit::Flags {
                     binding: before.clone(),
                     ssl_flags: after.ssl_flags,
                 },
             ),
             Self::Ftp { site, after, .. } => {
                 let FtpCertificate { thumbprint, store } = after.clone().unwrap_or_default();
-                (site, Change::Ftp { thumbprint, store })
+                (site, BindingEdit::Ftp { thumbprint, store })
             }
             Self::Record { .. }
             | Self::Binding {

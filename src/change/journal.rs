@@ -23,7 +23,7 @@ const FORMAT: u32 = 1;
 /// One change, with what its undoing needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum Step {
+pub enum ChangeStep {
     /// A container that did not exist.
     CreateKey {
         /// Where.
@@ -62,7 +62,7 @@ pub enum Step {
     Serve(Edit),
 }
 
-impl Step {
+impl ChangeStep {
     /// SHA-256 of the certificate that it added or changed, if it did.
     pub fn certificate(&self) -> Option<&str> {
         match self {
@@ -84,7 +84,7 @@ impl Step {
 
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum TransactionState {
     /// It has neither finished nor been taken back.
     Open,
     /// It finished.
@@ -97,7 +97,7 @@ pub enum Stage {
 
 /// One run that changed the server, or began to.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct Transaction {
     /// Counts from 1.
     pub number: u32,
     /// The command.
@@ -105,14 +105,14 @@ pub struct Run {
     /// When it began.
     pub began: jiff::Timestamp,
     /// Its changes, in the order they were begun.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ChangeStep>,
     /// How far it came.
-    pub stage: Stage,
+    pub stage: TransactionState,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Line {
+enum JournalLine {
     Begin {
         run: u32,
         what: String,
@@ -121,7 +121,7 @@ enum Line {
         #[serde(default = "first_format")]
         format: u32,
     },
-    Step(Box<Step>),
+    Step(Box<ChangeStep>),
     Keep {
         run: u32,
     },
@@ -142,7 +142,7 @@ fn first_format() -> u32 {
 ///
 /// # Errors
 /// When the journal is there and cannot be read.
-pub fn look(state: &Path) -> Result<Option<Run>> {
+pub fn look(state: &Path) -> Result<Option<Transaction>> {
     let path = state.join(FILE);
     let unusable = |error: &io::Error| {
         Error::failed(text!(
@@ -165,14 +165,16 @@ pub fn look(state: &Path) -> Result<Option<Run>> {
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
     let History { runs, .. } = parse(&bytes[..whole]);
-    Ok(runs.into_iter().rfind(|run| run.stage == Stage::Open))
+    Ok(runs
+        .into_iter()
+        .rfind(|run| run.stage == TransactionState::Open))
 }
 
 /// The journal, held by one process at a time.
 pub struct Journal {
     path: PathBuf,
     file: File,
-    runs: Vec<Run>,
+    runs: Vec<Transaction>,
     /// Numbers of the lines that are not understood, from 1.
     unknown: Vec<usize>,
 }
@@ -183,7 +185,7 @@ const MOST_NAMED: usize = 10;
 /// What the lines say.
 #[derive(Default)]
 struct History {
-    runs: Vec<Run>,
+    runs: Vec<Transaction>,
     unknown: Vec<usize>,
 }
 
@@ -254,17 +256,24 @@ impl Journal {
     }
 
     /// The run that has neither finished nor been taken back. There is at most one.
-    pub fn interrupted(&self) -> Option<&Run> {
-        self.runs.iter().rfind(|run| run.stage == Stage::Open)
+    pub fn interrupted(&self) -> Option<&Transaction> {
+        self.runs
+            .iter()
+            .rfind(|run| run.stage == TransactionState::Open)
     }
 
     /// The newest run that finished and still stands; `None` also where a later one is not
     /// understood, because what it changed may stand on it.
-    pub fn last_kept(&self) -> Option<&Run> {
+    pub fn last_committed(&self) -> Option<&Transaction> {
         let mut newest = self.runs.iter().rev();
         newest
-            .find(|run| matches!(run.stage, Stage::Kept | Stage::Unknown))
-            .filter(|run| run.stage == Stage::Kept)
+            .find(|run| {
+                matches!(
+                    run.stage,
+                    TransactionState::Kept | TransactionState::Unknown
+                )
+            })
+            .filter(|run| run.stage == TransactionState::Kept)
     }
 
     /// Begins a run.
@@ -281,7 +290,7 @@ impl Journal {
             )));
         }
         let run = self.runs.last().map_or(0, |run| run.number) + 1;
-        self.write(&Line::Begin {
+        self.write(&JournalLine::Begin {
             run,
             what: what.to_owned(),
             time: now,
@@ -293,24 +302,24 @@ impl Journal {
     ///
     /// # Errors
     /// When it is not on disk.
-    pub fn will(&mut self, step: Step) -> Result<()> {
-        self.write(&Line::Step(Box::new(step)))
+    pub fn log_intent(&mut self, step: ChangeStep) -> Result<()> {
+        self.write(&JournalLine::Step(Box::new(step)))
     }
 
     /// The open run finished.
     ///
     /// # Errors
     /// When that is not on disk; the run is still open then.
-    pub fn keep(&mut self) -> Result<()> {
-        self.end(|run| Line::Keep { run })
+    pub fn commit(&mut self) -> Result<()> {
+        self.end(|run| JournalLine::Keep { run })
     }
 
     /// The open run was taken back.
     ///
     /// # Errors
     /// When that is not on disk; taking back what is gone does no harm.
-    pub fn taken_back(&mut self) -> Result<()> {
-        self.end(|run| Line::TakenBack { run })
+    pub fn rolled_back(&mut self) -> Result<()> {
+        self.end(|run| JournalLine::TakenBack { run })
     }
 
     /// Opens the newest finished run again, to be taken back.
@@ -327,20 +336,20 @@ impl Journal {
             )));
         }
         let run = self
-            .last_kept()
+            .last_committed()
             .map(|run| run.number)
             .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
-        self.write(&Line::TakeBack { run })
+        self.write(&JournalLine::TakeBack { run })
     }
 
-    fn end(&mut self, line: impl Fn(u32) -> Line) -> Result<()> {
+    fn end(&mut self, line: impl Fn(u32) -> JournalLine) -> Result<()> {
         match self.interrupted().map(|run| run.number) {
             Some(run) => self.write(&line(run)),
             None => Ok(()),
         }
     }
 
-    fn write(&mut self, line: &Line) -> Result<()> {
+    fn write(&mut self, line: &JournalLine) -> Result<()> {
         let unusable = |error: &io::Error| {
             Error::failed(text!(
                 "error-journal",
@@ -379,54 +388,68 @@ fn parse(bytes: &[u8]) -> History {
 }
 
 /// A line that is not understood belongs to the run that is open, else to one that nobody knows.
-fn spoil(runs: &mut Vec<Run>) {
+fn spoil(runs: &mut Vec<Transaction>) {
     match runs.last_mut() {
-        Some(run) if matches!(run.stage, Stage::Open | Stage::Unknown) => {
-            run.stage = Stage::Unknown
+        Some(run)
+            if matches!(
+                run.stage,
+                TransactionState::Open | TransactionState::Unknown
+            ) =>
+        {
+            run.stage = TransactionState::Unknown
         }
         last => {
             let number = last.map_or(0, |run| run.number) + 1;
-            runs.push(Run {
+            runs.push(Transaction {
                 number,
                 what: String::new(),
                 began: jiff::Timestamp::UNIX_EPOCH,
                 steps: Vec::new(),
-                stage: Stage::Unknown,
+                stage: TransactionState::Unknown,
             });
         }
     }
 }
 
 /// What a line does to the runs; `None` if it cannot stand there.
-fn take(runs: &mut Vec<Run>, line: &Line) -> Option<()> {
-    let mut numbered = |number: &u32, from: Stage, to: Stage| {
+fn take(runs: &mut Vec<Transaction>, line: &JournalLine) -> Option<()> {
+    let mut numbered = |number: &u32, from: TransactionState, to: TransactionState| {
         let mut named = runs.iter_mut().filter(|run| run.number == *number);
-        let run = named.find(|run| run.stage == from || run.stage == Stage::Unknown)?;
+        let run = named.find(|run| run.stage == from || run.stage == TransactionState::Unknown)?;
         if run.stage == from {
             run.stage = to;
         }
         Some(())
     };
     match line {
-        Line::Keep { run } => numbered(run, Stage::Open, Stage::Kept),
-        Line::TakeBack { run } => numbered(run, Stage::Kept, Stage::Open),
-        Line::TakenBack { run } => numbered(run, Stage::Open, Stage::TakenBack),
-        Line::Step(step) => {
+        JournalLine::Keep { run } => numbered(run, TransactionState::Open, TransactionState::Kept),
+        JournalLine::TakeBack { run } => {
+            numbered(run, TransactionState::Kept, TransactionState::Open)
+        }
+        JournalLine::TakenBack { run } => {
+            numbered(run, TransactionState::Open, TransactionState::TakenBack)
+        }
+        JournalLine::Step(step) => {
             let last = runs.last_mut();
-            let last = last.filter(|run| matches!(run.stage, Stage::Open | Stage::Unknown))?;
-            last.steps.push(Step::clone(step));
+            let last = last.filter(|run| {
+                matches!(
+                    run.stage,
+                    TransactionState::Open | TransactionState::Unknown
+                )
+            })?;
+            last.steps.push(ChangeStep::clone(step));
             Some(())
         }
-        Line::Begin { format, .. } if *format > FORMAT => None,
-        Line::Begin {
+        JournalLine::Begin { format, .. } if *format > FORMAT => None,
+        JournalLine::Begin {
             run, what, time, ..
         } => {
-            runs.push(Run {
+            runs.push(Transaction {
                 number: *run,
                 what: what.clone(),
                 began: *time,
                 steps: Vec::new(),
-                stage: Stage::Open,
+                stage: TransactionState::Open,
             });
             Some(())
         }
@@ -442,8 +465,8 @@ mod tests {
     use crate::iis::blob::Home;
     use crate::message::Arg;
 
-    fn step(container: &str) -> Step {
-        Step::CreateKey {
+    fn step(container: &str) -> ChangeStep {
+        ChangeStep::CreateKey {
             key: Home::SchannelCsp.link(container.into()),
         }
     }
@@ -453,7 +476,7 @@ mod tests {
         journal
             .begin("restore", jiff::Timestamp::UNIX_EPOCH)
             .unwrap();
-        journal.will(step("one")).unwrap();
+        journal.log_intent(step("one")).unwrap();
         journal
     }
 
@@ -471,25 +494,25 @@ mod tests {
                 .id,
             "error-run-interrupted"
         );
-        journal.taken_back().unwrap();
-        assert!(journal.interrupted().is_none() && journal.last_kept().is_none());
+        journal.rolled_back().unwrap();
+        assert!(journal.interrupted().is_none() && journal.last_committed().is_none());
     }
 
     #[test]
     fn the_newest_finished_run_can_be_undone_then_the_one_before() {
         let folder = state_folder();
         let mut journal = journal_with_open_run(folder.path());
-        journal.keep().unwrap();
+        journal.commit().unwrap();
         journal
             .begin("repair", jiff::Timestamp::UNIX_EPOCH)
             .unwrap();
-        journal.keep().unwrap();
-        assert_eq!(journal.last_kept().unwrap().what, "repair");
+        journal.commit().unwrap();
+        assert_eq!(journal.last_committed().unwrap().what, "repair");
         journal.reopen().unwrap();
-        journal.taken_back().unwrap();
+        journal.rolled_back().unwrap();
         drop(journal);
         let mut journal = Journal::open(folder.path()).unwrap();
-        assert_eq!(journal.last_kept().unwrap().what, "restore");
+        assert_eq!(journal.last_committed().unwrap().what, "restore");
         journal.reopen().unwrap();
         assert_eq!(journal.interrupted().unwrap().steps, [step("one")]);
     }
@@ -504,7 +527,7 @@ mod tests {
         fs::write(&path, [&whole, &torn[..]].concat()).unwrap();
         let mut journal = Journal::open(folder.path()).unwrap();
         assert_eq!(journal.remark(), None);
-        journal.will(step("two")).unwrap();
+        journal.log_intent(step("two")).unwrap();
         drop(journal);
         let steps = [step("one"), step("two")];
         assert_eq!(
@@ -530,11 +553,11 @@ mod tests {
     fn a_run_with_a_line_that_is_not_understood_is_named_and_hinders_no_other() {
         let folder = state_folder();
         let mut journal = journal_with_open_run(folder.path());
-        journal.keep().unwrap();
+        journal.commit().unwrap();
         journal
             .begin("repair", jiff::Timestamp::UNIX_EPOCH)
             .unwrap();
-        journal.keep().unwrap();
+        journal.commit().unwrap();
         drop(journal);
         let mut journal = with_lines(folder.path(), r#"{"step":{"move-key":{}}}"#);
         let Arg::Words(lines) = &journal.remark().unwrap().args[1].1 else {
@@ -543,26 +566,31 @@ mod tests {
         assert_eq!(lines, "5");
         assert!(journal.interrupted().is_none());
         assert!(
-            journal.last_kept().is_none(),
+            journal.last_committed().is_none(),
             "what it changed may stand on the one before"
         );
         journal
             .begin("restore", jiff::Timestamp::UNIX_EPOCH)
             .unwrap();
-        journal.keep().unwrap();
-        assert_eq!(journal.last_kept().unwrap().what, "restore");
+        journal.commit().unwrap();
+        assert_eq!(journal.last_committed().unwrap().what, "restore");
         journal.reopen().unwrap();
-        journal.taken_back().unwrap();
+        journal.rolled_back().unwrap();
         assert!(Journal::open(folder.path()).is_err(), "it is still held");
         drop(journal);
-        assert!(Journal::open(folder.path()).unwrap().last_kept().is_none());
+        assert!(
+            Journal::open(folder.path())
+                .unwrap()
+                .last_committed()
+                .is_none()
+        );
     }
 
     #[test]
     fn a_run_of_a_newer_version_is_not_taken_back_by_this_one() {
         let folder = state_folder();
         let mut journal = journal_with_open_run(folder.path());
-        journal.keep().unwrap();
+        journal.commit().unwrap();
         drop(journal);
         let path = folder.path().join(FILE);
         let mut text = fs::read_to_string(&path).unwrap();
@@ -571,7 +599,7 @@ mod tests {
         fs::write(&path, text).unwrap();
         assert!(look(folder.path()).unwrap().is_none());
         let journal = Journal::open(folder.path()).unwrap();
-        assert!(journal.interrupted().is_none() && journal.last_kept().is_none());
+        assert!(journal.interrupted().is_none() && journal.last_committed().is_none());
         assert_eq!(journal.remark().unwrap().id, "journal-unknown");
     }
 

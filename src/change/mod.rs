@@ -12,17 +12,17 @@ pub mod mapping;
 pub mod order;
 pub mod plan;
 pub mod repair;
+pub mod rollback;
 pub mod successor;
-pub mod take_back;
 
-pub use apply::{Running, apply};
-pub use bindings::{Bound, Fate, Moving};
+pub use apply::{ApplyContext, apply};
+pub use bindings::{BindingAction, BindingSource, PlannedBinding};
 pub use edit::Edit;
-pub use journal::{Journal, Step};
+pub use journal::{ChangeStep, Journal};
 pub use mapping::Mapping;
-pub use order::{Order, Shown};
-pub use plan::{Action, Incoming, Options, PlacedKey, Plan, plan};
-pub use take_back::undo;
+pub use order::{CertificateLabel, Order};
+pub use plan::{Action, IncomingKeyPair, Options, Plan, PlannedKey, plan};
+pub use rollback::undo;
 
 #[cfg(test)]
 pub(crate) mod binding_tests;

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::iis::{Seen, Snapshot};
+use crate::iis::{Snapshot, StoreEntry};
 use crate::keypair::{Certificate, Lower};
 use crate::message::Text;
 use crate::text;
@@ -31,14 +31,14 @@ struct Named {
 #[derive(Debug)]
 pub struct Higher {
     /// The one that serves now.
-    pub serves: Shown,
+    pub serves: CertificateLabel,
     /// Why the other one stands lower.
     pub lower: Lower,
 }
 
 /// A certificate as people are told of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct CertificateLabel {
     /// Its friendly name, else its first host name; its thumbprint where nothing else is known.
     pub name: String,
     /// SHA-1, upper-case; empty for the Central Certificate Store.
@@ -57,7 +57,7 @@ impl Order {
             agreed: HashSet::new(),
             now,
         };
-        for Seen { certificate, .. } in &here.seen {
+        for StoreEntry { certificate, .. } in &here.seen {
             if let Ok(parsed) = Certificate::parse(certificate.der.clone()) {
                 order.add(parsed, certificate.properties.friendly_name.as_deref());
             }
@@ -149,17 +149,17 @@ impl Order {
     }
 
     /// A certificate as people are told of it.
-    pub fn shown(&self, thumbprint: &str) -> Shown {
+    pub fn shown(&self, thumbprint: &str) -> CertificateLabel {
         let thumbprint = thumbprint.to_ascii_uppercase();
         let Some(Named { certificate, name }) = self.certificates.get(&thumbprint) else {
-            return Shown {
+            return CertificateLabel {
                 name: thumbprint.clone(),
                 thumbprint,
-                ..Shown::default()
+                ..CertificateLabel::default()
             };
         };
         let not_after = certificate.not_after();
-        Shown {
+        CertificateLabel {
             name: name.clone(),
             thumbprint,
             not_after: Some(not_after),
@@ -168,7 +168,7 @@ impl Order {
     }
 }
 
-impl Shown {
+impl CertificateLabel {
     /// What the Central Certificate Store chooses.
     pub fn central_store() -> Self {
         Self {
@@ -182,7 +182,7 @@ impl Shown {
         self.text_with(&self.short())
     }
 
-    /// As [`Shown::text`], with the whole thumbprint: where a person decides about it.
+    /// As [`CertificateLabel::text`], with the whole thumbprint: where a person decides about it.
     pub fn text_in_full(&self) -> Text {
         self.text_with(&self.thumbprint)
     }

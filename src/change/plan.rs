@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::bindings::Bound;
+use super::bindings::PlannedBinding;
 use super::edit::Edit;
 use crate::iis::blob::{self, Home};
 use crate::iis::look::{FoundKey, Snapshot};
 use crate::iis::{
-    AccessEntry, KeyLink, KeyState, Properties, Seen, StoreName, StoredCertificate, is_self_issued,
-    public_key,
+    AccessEntry, KeyLink, KeyState, Properties, StoreEntry, StoreName, StoredCertificate,
+    is_self_issued, public_key,
 };
 use crate::keypair::Certificate;
 use crate::message::Text;
@@ -19,7 +19,7 @@ use vault::id::Hash;
 
 /// A key pair that is to be on this server. Key and certificate are known to belong together.
 #[derive(Debug)]
-pub struct Incoming<'a> {
+pub struct IncomingKeyPair<'a> {
     /// What people know it by.
     pub name: String,
     /// The certificate, DER.
@@ -59,7 +59,7 @@ pub struct Plan<'a> {
     /// Requests that are answered and go, once the key pairs are proven.
     pub answered: Vec<StoredCertificate>,
     /// What becomes of the bindings.
-    pub bindings: Vec<Bound>,
+    pub bindings: Vec<PlannedBinding>,
     /// Whether the keys can be exported later.
     pub exportable: bool,
 }
@@ -81,12 +81,12 @@ pub enum Action<'a> {
     /// Nothing can be done, and why.
     Cannot(Text),
     /// A certificate that is not here, or here without its key, gets a key.
-    Place(Placement<'a>),
+    Place(PlannedCertificate<'a>),
 }
 
 /// A certificate with a key that works, as it will be.
 #[derive(Debug)]
-pub struct Placement<'a> {
+pub struct PlannedCertificate<'a> {
     /// The store.
     pub store: StoreName,
     /// The certificate, DER.
@@ -96,12 +96,12 @@ pub struct Placement<'a> {
     /// As it will be called.
     pub friendly_name: Option<String>,
     /// Where its key comes from.
-    pub key: PlacedKey<'a>,
+    pub key: PlannedKey<'a>,
 }
 
 /// Where the key of a placement comes from.
 #[derive(Debug)]
-pub enum PlacedKey<'a> {
+pub enum PlannedKey<'a> {
     /// A key on this server that only has to be linked.
     Here(KeyLink),
     /// A key that is brought along.
@@ -116,7 +116,7 @@ pub enum PlacedKey<'a> {
 }
 
 /// Plans an import.
-pub fn plan<'a>(here: &Snapshot, incoming: &[Incoming<'a>], options: &Options) -> Plan<'a> {
+pub fn plan<'a>(here: &Snapshot, incoming: &[IncomingKeyPair<'a>], options: &Options) -> Plan<'a> {
     let items = incoming
         .iter()
         .map(|one| Item {
@@ -146,7 +146,7 @@ pub fn plan<'a>(here: &Snapshot, incoming: &[Incoming<'a>], options: &Options) -
     plan
 }
 
-fn action<'a>(here: &Snapshot, one: &Incoming<'a>) -> Action<'a> {
+fn action<'a>(here: &Snapshot, one: &IncomingKeyPair<'a>) -> Action<'a> {
     let present = here
         .seen
         .iter()
@@ -160,14 +160,18 @@ fn action<'a>(here: &Snapshot, one: &Incoming<'a>) -> Action<'a> {
     }
 }
 
-fn place<'a>(one: &Incoming<'a>, present: Option<&Seen>, key_here: Option<KeyLink>) -> Action<'a> {
+fn place<'a>(
+    one: &IncomingKeyPair<'a>,
+    present: Option<&StoreEntry>,
+    key_here: Option<KeyLink>,
+) -> Action<'a> {
     let brought = blob::home_of(one.pkcs8, one.provider);
-    let brought = brought.map(|home| PlacedKey::New {
+    let brought = brought.map(|home| PlannedKey::New {
         home,
         pkcs8: one.pkcs8,
         access: one.access,
     });
-    let Some(key) = key_here.map(PlacedKey::Here).or(brought) else {
+    let Some(key) = key_here.map(PlannedKey::Here).or(brought) else {
         return Action::Cannot(text!("cannot-key-type"));
     };
     let before = present.map(|seen| seen.certificate.properties.clone());
@@ -175,7 +179,7 @@ fn place<'a>(one: &Incoming<'a>, present: Option<&Seen>, key_here: Option<KeyLin
         .as_ref()
         .and_then(|before| before.friendly_name.clone())
         .filter(|name| !name.is_empty());
-    Action::Place(Placement {
+    Action::Place(PlannedCertificate {
         store: one.store,
         certificate: one.leaf,
         friendly_name: name_here.or_else(|| one.friendly_name.map(str::to_owned)),
@@ -234,7 +238,7 @@ impl Plan<'_> {
 
     /// What would change about records and bindings.
     pub fn edits(&self) -> impl Iterator<Item = &Edit> {
-        self.bindings.iter().flat_map(Bound::edits)
+        self.bindings.iter().flat_map(PlannedBinding::edits)
     }
 
     /// What nothing can be done about: name and reason.
@@ -246,7 +250,7 @@ impl Plan<'_> {
     }
 }
 
-impl Placement<'_> {
+impl PlannedCertificate<'_> {
     /// Its thumbprint and its end. The stand-in of a request has neither that anybody wants to
     /// know.
     fn certificate_text(&self, now: Timestamp) -> Option<Text> {
@@ -274,7 +278,7 @@ impl Item<'_> {
         };
         let store = placement.store.as_str();
         let first = match (&placement.before, &placement.key) {
-            (Some(_), PlacedKey::Here(link)) => {
+            (Some(_), PlannedKey::Here(link)) => {
                 text!(
                     "plan-link",
                     name = name,
@@ -282,7 +286,7 @@ impl Item<'_> {
                     container = link.container.as_str()
                 )
             }
-            (None, PlacedKey::Here(_)) => {
+            (None, PlannedKey::Here(_)) => {
                 let friendly_name = placement.friendly_name.as_deref().unwrap_or_default();
                 text!(
                     "plan-install",
@@ -291,12 +295,12 @@ impl Item<'_> {
                     friendly_name = friendly_name
                 )
             }
-            (Some(_), PlacedKey::New { .. }) => text!("plan-mend", name = name, store = store),
-            (None, PlacedKey::New { .. }) => text!("plan-import", name = name, store = store),
+            (Some(_), PlannedKey::New { .. }) => text!("plan-mend", name = name, store = store),
+            (None, PlannedKey::New { .. }) => text!("plan-import", name = name, store = store),
         };
         let access = match &placement.key {
-            PlacedKey::New { access, .. } => *access,
-            PlacedKey::Here(_) => &[],
+            PlannedKey::New { access, .. } => *access,
+            PlannedKey::Here(_) => &[],
         };
         let access = access.iter().map(|entry| {
             let who = entry.name.as_deref().unwrap_or_else(|| entry.trustee());

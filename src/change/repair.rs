@@ -1,11 +1,11 @@
 //! What is wrong with a server's key pairs, and what can be mended without a backup.
 
-use super::plan::{self, Action, Item, PlacedKey, Placement, Plan};
+use super::plan::{self, Action, Item, Plan, PlannedCertificate, PlannedKey};
 use crate::iis::blob;
 use crate::iis::look::without_key;
 use crate::iis::look::{FoundKey, Snapshot};
 use crate::iis::{
-    ExportedKey, Iis, KeyFacts, KeyLink, KeySet, KeyState, NoExport, Seen, StoreName,
+    ExportedKey, Iis, KeyFacts, KeyLink, KeySet, KeyState, NoExport, StoreEntry, StoreName,
     StoredCertificate, WindowsError,
 };
 use crate::keypair::Certificate;
@@ -14,13 +14,13 @@ use crate::text;
 
 /// A key that was found in the profile of the user who runs this, with the certificate it belongs
 /// to.
-pub struct Rescued<'a> {
-    seen: &'a Seen,
+pub struct RescuedKey<'a> {
+    seen: &'a StoreEntry,
     key: Result<ExportedKey, NoExport>,
 }
 
 /// Copies out what keys lie in this user's profile although the machine's certificates lead there.
-pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
+pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<RescuedKey<'a>> {
     let lost = here
         .seen
         .iter()
@@ -28,7 +28,7 @@ pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
     let linked = lost.filter_map(|seen| Some((seen, seen.certificate.properties.key.as_ref()?)));
     let in_profile = linked.filter(|(_, link)| link.key_set == KeySet::User);
     in_profile
-        .map(|(seen, link)| Rescued {
+        .map(|(seen, link)| RescuedKey {
             seen,
             key: server.keys.export(link),
         })
@@ -37,7 +37,7 @@ pub fn rescue<'a>(server: Iis<'_>, here: &'a Snapshot) -> Vec<Rescued<'a>> {
 
 /// Plans what can be mended here: every certificate of `My` and `WebHosting` whose key does not
 /// work, of those that `names` mean.
-pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>], names: &[String]) -> Plan<'a> {
+pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [RescuedKey<'a>], names: &[String]) -> Plan<'a> {
     let faulty = here
         .seen
         .iter()
@@ -55,12 +55,12 @@ pub fn plan<'a>(here: &'a Snapshot, rescued: &'a [Rescued<'a>], names: &[String]
 
 /// Whether a certificate should have a key that works and has none. What this process may not see
 /// is not a fault.
-fn is_faulty(seen: &Seen) -> bool {
+fn is_faulty(seen: &StoreEntry) -> bool {
     let serves = matches!(seen.store, StoreName::My | StoreName::WebHosting);
     serves && !matches!(seen.key, KeyState::Works(_) | KeyState::Unknown)
 }
 
-fn mend<'a>(here: &'a Snapshot, seen: &'a Seen, rescued: &'a [Rescued<'a>]) -> Action<'a> {
+fn mend<'a>(here: &'a Snapshot, seen: &'a StoreEntry, rescued: &'a [RescuedKey<'a>]) -> Action<'a> {
     let rescued = rescued
         .iter()
         .find(|rescued| std::ptr::eq(rescued.seen, seen));
@@ -68,9 +68,9 @@ fn mend<'a>(here: &'a Snapshot, seen: &'a Seen, rescued: &'a [Rescued<'a>]) -> A
         plan::key_here(here, &seen.certificate.der),
         rescued.map(|rescued| &rescued.key),
     ) {
-        (Some(link), _) => PlacedKey::Here(link),
+        (Some(link), _) => PlannedKey::Here(link),
         (None, Some(Ok(key))) => match blob::home_of(&key.pkcs8, None) {
-            Some(home) => PlacedKey::New {
+            Some(home) => PlannedKey::New {
                 home,
                 pkcs8: &key.pkcs8,
                 access: &key.access,
@@ -80,7 +80,7 @@ fn mend<'a>(here: &'a Snapshot, seen: &'a Seen, rescued: &'a [Rescued<'a>]) -> A
         (None, Some(Err(reason))) => return Action::Cannot(reason.text()),
         (None, None) => return Action::Cannot(without_key(&seen.key)),
     };
-    Action::Place(Placement {
+    Action::Place(PlannedCertificate {
         store: seen.store,
         certificate: &seen.certificate.der,
         before: Some(seen.certificate.properties.clone()),

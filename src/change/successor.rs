@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::bindings::{Bound, Fate, check, information};
+use super::bindings::{BindingAction, PlannedBinding, check, information};
 use super::edit::Edit;
 use super::order::Order;
 use crate::error::{Error, Result};
-use crate::iis::binding::{CENTRAL, Parts, SNI, record_flags};
-use crate::iis::{Binding, Endpoint, FtpCertificate, Record, Site, SiteMap, StoreName};
+use crate::iis::binding::{BindingParts, CENTRAL, SNI, record_flags};
+use crate::iis::{Binding, Endpoint, FtpCertificate, Site, SiteMap, SslBinding, StoreName};
 use crate::keypair::Certificate;
 use crate::text;
 
@@ -41,7 +41,7 @@ pub struct Succession<'a> {
 ///
 /// # Errors
 /// When a site was named that is not here.
-pub fn plan(succession: &Succession<'_>) -> Result<Vec<Bound>> {
+pub fn plan(succession: &Succession<'_>) -> Result<Vec<PlannedBinding>> {
     let site = |name: &String| {
         succession
             .map
@@ -62,7 +62,7 @@ pub fn plan(succession: &Succession<'_>) -> Result<Vec<Bound>> {
             sites = names.join(", ")
         )));
     }
-    let mut planner = Planner {
+    let mut planner = SuccessorPlanner {
         succession,
         thumbprint: succession.leaf.thumbprint(),
         hosts: succession.map.hosts_by_record(),
@@ -87,7 +87,7 @@ pub fn plan(succession: &Succession<'_>) -> Result<Vec<Bound>> {
 }
 
 /// What a certificate that is served now has to do with the new one.
-enum Kinship {
+enum Relation {
     /// It is the new one.
     Itself,
     /// The new one is for all its names.
@@ -98,17 +98,17 @@ enum Kinship {
     Stranger,
 }
 
-struct Planner<'a> {
+struct SuccessorPlanner<'a> {
     succession: &'a Succession<'a>,
     thumbprint: String,
     /// The hosts that each record answers for.
     hosts: HashMap<&'a Endpoint, Vec<String>>,
     /// Endpoints whose record the plan changes already: several bindings may share one.
     edited: HashSet<Endpoint>,
-    bound: Vec<Bound>,
+    bound: Vec<PlannedBinding>,
 }
 
-impl Planner<'_> {
+impl SuccessorPlanner<'_> {
     fn is_named(&self, site: &Site) -> bool {
         self.succession
             .sites
@@ -124,13 +124,13 @@ impl Planner<'_> {
         }
         let serving = self.succession.map.serving(binding);
         let served = serving.and_then(|record| record.thumbprint.as_deref());
-        let fate = match served.map_or(Kinship::Stranger, |served| self.kinship(served)) {
-            Kinship::Itself => Fate::AsItShouldBe,
-            Kinship::Predecessor => match serving {
+        let fate = match served.map_or(Relation::Stranger, |served| self.kinship(served)) {
+            Relation::Itself => BindingAction::AsItShouldBe,
+            Relation::Predecessor => match serving {
                 Some(serving) => self
                     .replace(serving, &binding.host())
                     .unwrap_or_else(|fate| fate),
-                None => Fate::AsItShouldBe,
+                None => BindingAction::AsItShouldBe,
             },
             _ if self.is_named(site) && self.covers(binding) => {
                 self.serve(binding, served).unwrap_or_else(|fate| fate)
@@ -151,12 +151,12 @@ impl Planner<'_> {
             .is_some_and(|parts| parts.host.is_empty() || self.succession.leaf.covers(&parts.host))
     }
 
-    fn kinship(&self, thumbprint: &str) -> Kinship {
+    fn kinship(&self, thumbprint: &str) -> Relation {
         if thumbprint.eq_ignore_ascii_case(&self.thumbprint) {
-            return Kinship::Itself;
+            return Relation::Itself;
         }
         let Some(other) = self.succession.order.certificate(thumbprint) else {
-            return Kinship::Stranger;
+            return Relation::Stranger;
         };
         let has = |name: &str| {
             self.succession
@@ -171,15 +171,15 @@ impl Planner<'_> {
             .cloned()
             .partition(|name| has(name));
         match (kept.is_empty(), lost.is_empty()) {
-            (true, _) => Kinship::Stranger,
-            (false, true) => Kinship::Predecessor,
-            (false, false) => Kinship::Partly(lost),
+            (true, _) => Relation::Stranger,
+            (false, true) => Relation::Predecessor,
+            (false, false) => Relation::Partly(lost),
         }
     }
 
     /// Another certificate for a record, with everything else as it is; `host` is that of the
     /// binding it is for.
-    fn replace(&mut self, before: &Record, host: &str) -> Result<Fate, Fate> {
+    fn replace(&mut self, before: &SslBinding, host: &str) -> Result<BindingAction, BindingAction> {
         if !before.is_of_iis() {
             return Err(foreign(before));
         }
@@ -193,7 +193,7 @@ impl Planner<'_> {
         let judged = served.map(|served| (served, others));
         let lower = order.judge(&self.thumbprint, host, judged.as_slice())?;
         let store = Some(self.succession.store.as_str().to_owned());
-        let after = Record {
+        let after = SslBinding {
             thumbprint: Some(self.thumbprint.clone()),
             store,
             ..before.clone()
@@ -204,7 +204,7 @@ impl Planner<'_> {
             after: Some(after),
         });
         let replaces = served.map(|served| order.shown(served));
-        Ok(Fate::Change {
+        Ok(BindingAction::Change {
             replaces,
             lower,
             edits: edits.into_iter().collect(),
@@ -213,10 +213,14 @@ impl Planner<'_> {
 
     /// The record of a binding whose site was named: that of its own endpoint, made where another
     /// one has served it.
-    fn serve(&mut self, binding: &Binding, served: Option<&str>) -> Result<Fate, Fate> {
+    fn serve(
+        &mut self,
+        binding: &Binding,
+        served: Option<&str>,
+    ) -> Result<BindingAction, BindingAction> {
         let endpoint = binding
             .endpoint()
-            .ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+            .ok_or_else(|| BindingAction::Cannot(text!("cannot-unknown-binding")))?;
         let host = binding.host();
         if let Some(own) = self.succession.map.record(&endpoint) {
             return self.replace(own, &host);
@@ -232,18 +236,18 @@ impl Planner<'_> {
             before: None,
             after: Some(record),
         });
-        Ok(Fate::Change {
+        Ok(BindingAction::Change {
             replaces: None,
             lower,
             edits: edits.into_iter().collect(),
         })
     }
 
-    fn new_record(&self, endpoint: Endpoint, binding: &Binding) -> Record {
-        Record {
+    fn new_record(&self, endpoint: Endpoint, binding: &Binding) -> SslBinding {
+        SslBinding {
             store: Some(self.succession.store.as_str().to_owned()),
             flags: record_flags(binding.ssl_flags),
-            ..Record::new(endpoint, self.thumbprint.clone())
+            ..SslBinding::new(endpoint, self.thumbprint.clone())
         }
     }
 
@@ -251,7 +255,7 @@ impl Planner<'_> {
     /// already, else one for every name.
     fn new_bindings(&self, site: &Site) -> Vec<Binding> {
         let binding = |host: &str, ssl_flags| {
-            let parts = Parts {
+            let parts = BindingParts {
                 ip: self.succession.address,
                 port: HTTPS,
                 host: host.to_owned(),
@@ -291,18 +295,21 @@ impl Planner<'_> {
         self.push(site, binding, fate);
     }
 
-    fn adding(&mut self, site: &Site, binding: &Binding) -> Result<Fate, Fate> {
+    fn adding(&mut self, site: &Site, binding: &Binding) -> Result<BindingAction, BindingAction> {
         let Succession {
             map, address, sni, ..
         } = *self.succession;
         if let Some(folder) = &map.shared {
-            return Err(Fate::Cannot(text!("cannot-shared", folder = folder)));
+            return Err(BindingAction::Cannot(text!(
+                "cannot-shared",
+                folder = folder
+            )));
         }
         if sni && map.windows_build < SNI_SINCE {
-            return Err(Fate::Cannot(text!("cannot-old-windows")));
+            return Err(BindingAction::Cannot(text!("cannot-old-windows")));
         }
         if let Some(ip) = address.filter(|ip| !map.addresses.contains(ip)) {
-            return Err(Fate::Cannot(text!(
+            return Err(BindingAction::Cannot(text!(
                 "cannot-address-not-here",
                 ip = ip.to_string()
             )));
@@ -312,14 +319,14 @@ impl Planner<'_> {
             .iter()
             .find(|other| other.bindings.iter().any(|there| there.is_same(binding)))
         {
-            return Err(Fate::Conflict(text!(
+            return Err(BindingAction::Conflict(text!(
                 "conflict-other-site",
                 site = owner.name.as_str()
             )));
         }
         let endpoint = binding
             .endpoint()
-            .ok_or_else(|| Fate::Cannot(text!("cannot-unknown-binding")))?;
+            .ok_or_else(|| BindingAction::Cannot(text!("cannot-unknown-binding")))?;
         let mut edits = match map.record(&endpoint) {
             Some(record) if !record.is_of_iis() => return Err(foreign(record)),
             Some(record) => self.sharing(record, &binding.host())?,
@@ -336,7 +343,7 @@ impl Planner<'_> {
             before: None,
             after: Some(binding.clone()),
         });
-        Ok(Fate::Change {
+        Ok(BindingAction::Change {
             replaces: None,
             lower: None,
             edits,
@@ -345,12 +352,12 @@ impl Planner<'_> {
 
     /// A record that serves others, too: it may only have the new certificate, or get it because it
     /// has a predecessor.
-    fn sharing(&mut self, record: &Record, host: &str) -> Result<Vec<Edit>, Fate> {
+    fn sharing(&mut self, record: &SslBinding, host: &str) -> Result<Vec<Edit>, BindingAction> {
         let served = record.thumbprint.as_deref().unwrap_or_default();
         match self.kinship(served) {
-            Kinship::Itself => Ok(Vec::new()),
-            Kinship::Predecessor => match self.replace(record, host)? {
-                Fate::Change { edits, .. } => Ok(edits),
+            Relation::Itself => Ok(Vec::new()),
+            Relation::Predecessor => match self.replace(record, host)? {
+                BindingAction::Change { edits, .. } => Ok(edits),
                 other => Err(other),
             },
             _ => {
@@ -358,7 +365,7 @@ impl Planner<'_> {
                     record.endpoint.to_string(),
                     self.succession.order.shown(served).text(),
                 );
-                Err(Fate::Conflict(text!(
+                Err(BindingAction::Conflict(text!(
                     "conflict-endpoint-taken",
                     endpoint = endpoint,
                     certificate = label
@@ -374,12 +381,12 @@ impl Planner<'_> {
             return;
         };
         let fate = match self.kinship(&now.thumbprint) {
-            Kinship::Itself => Fate::AsItShouldBe,
-            Kinship::Predecessor if map.shared.is_some() => Fate::Cannot(text!(
+            Relation::Itself => BindingAction::AsItShouldBe,
+            Relation::Predecessor if map.shared.is_some() => BindingAction::Cannot(text!(
                 "cannot-shared",
                 folder = map.shared.as_deref().unwrap_or_default()
             )),
-            Kinship::Predecessor => self
+            Relation::Predecessor => self
                 .replace_ftp(site, now, store)
                 .unwrap_or_else(|fate| fate),
             kinship => match left(kinship) {
@@ -395,7 +402,7 @@ impl Planner<'_> {
         site: &Site,
         now: &FtpCertificate,
         store: StoreName,
-    ) -> Result<Fate, Fate> {
+    ) -> Result<BindingAction, BindingAction> {
         let order = self.succession.order;
         let lower = order.judge(&self.thumbprint, "", &[(&now.thumbprint, &[])])?;
         let after = FtpCertificate {
@@ -407,7 +414,7 @@ impl Planner<'_> {
             before: site.ftp.clone(),
             after: Some(after),
         };
-        Ok(Fate::Change {
+        Ok(BindingAction::Change {
             replaces: Some(order.shown(&now.thumbprint)),
             lower,
             edits: vec![edit],
@@ -429,7 +436,7 @@ impl Planner<'_> {
                     .judge(&self.thumbprint, "", &[(served, &[])])
                     .is_err()
             };
-            if !named && matches!(self.kinship(served), Kinship::Predecessor) && !is_higher() {
+            if !named && matches!(self.kinship(served), Relation::Predecessor) && !is_higher() {
                 self.push_named(
                     "HTTP.sys",
                     &record.endpoint.to_string(),
@@ -440,16 +447,25 @@ impl Planner<'_> {
         }
     }
 
-    fn push(&mut self, site: &Site, binding: &Binding, fate: Fate) {
+    fn push(&mut self, site: &Site, binding: &Binding, fate: BindingAction) {
         self.push_named(&site.name, &binding.to_string(), fate, Some(binding));
     }
 
-    fn push_named(&mut self, site: &str, what: &str, fate: Fate, binding: Option<&Binding>) {
-        let made = matches!(fate, Fate::Change { .. } | Fate::AsItShouldBe);
+    fn push_named(
+        &mut self,
+        site: &str,
+        what: &str,
+        fate: BindingAction,
+        binding: Option<&Binding>,
+    ) {
+        let made = matches!(
+            fate,
+            BindingAction::Change { .. } | BindingAction::AsItShouldBe
+        );
         let check = binding
             .filter(|_| made)
             .and_then(|binding| check(binding, Some(&self.thumbprint)));
-        self.bound.push(Bound {
+        self.bound.push(PlannedBinding {
             site: site.to_owned(),
             binding: what.to_owned(),
             to: site.to_owned(),
@@ -471,19 +487,19 @@ pub fn dated(certificate: &Certificate) -> String {
 }
 
 /// Why a certificate stays where it is served; `None` where it has nothing to do with the new one.
-fn left(kinship: Kinship) -> Option<Fate> {
+fn left(kinship: Relation) -> Option<BindingAction> {
     match kinship {
-        Kinship::Partly(names) => Some(Fate::Cannot(text!(
+        Relation::Partly(names) => Some(BindingAction::Cannot(text!(
             "cannot-names-missing",
             names = names.join(", ")
         ))),
-        Kinship::Itself | Kinship::Predecessor | Kinship::Stranger => None,
+        Relation::Itself | Relation::Predecessor | Relation::Stranger => None,
     }
 }
 
-fn foreign(record: &Record) -> Fate {
+fn foreign(record: &SslBinding) -> BindingAction {
     let (endpoint, owner) = (record.endpoint.to_string(), record.app_id.as_str());
-    Fate::Conflict(text!(
+    BindingAction::Conflict(text!(
         "conflict-other-owner",
         endpoint = endpoint,
         owner = owner
@@ -497,17 +513,17 @@ mod tests {
 
     use super::*;
     use crate::change::tests::{journal, running, state_folder};
-    use crate::change::{Plan, apply, take_back, undo};
+    use crate::change::{Plan, apply, rollback, undo};
     use crate::iis::blob::Home;
-    use crate::iis::memory::{Died, Fault, Memory};
+    use crate::iis::memory::{CallFault, Died, MemoryServer};
     use crate::iis::{ProviderKind, look_at_all};
-    use crate::keypair::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, KeyKind};
 
     const SERVER_2022: u32 = 20_348;
 
     /// A server with a key pair for each set of names, the last of which is the new certificate.
     struct Here {
-        server: Memory,
+        server: MemoryServer,
         certificates: Vec<Certificate>,
     }
 
@@ -521,9 +537,12 @@ mod tests {
         /// Those without a time are issued today.
         fn at_times(names: &[&[&str]], times: &[&str]) -> Self {
             let time = |at: usize| times.get(at).unwrap_or(&TODAY).parse().unwrap();
-            let (server, authority) = (Memory::default(), Authority::new("Test", time(0)).unwrap());
+            let (server, authority) = (
+                MemoryServer::default(),
+                Authority::new("Test", time(0)).unwrap(),
+            );
             let issue = |(at, names): (usize, &&[&str])| {
-                let pair = authority.issue(names, Kind::P256, time(at)).unwrap();
+                let pair = authority.issue(names, KeyKind::P256, time(at)).unwrap();
                 let link = Home::SoftwareKsp.link(format!("key-{at}"));
                 server.put_key(&link, pair.key.pkcs8().expose(), true, ProviderKind::Ksp);
                 server.put_certificate(StoreName::WebHosting, pair.leaf().der(), Some(&link));
@@ -540,7 +559,7 @@ mod tests {
             self.certificates.last().unwrap()
         }
 
-        fn serve(&self, endpoint: &str, certificate: usize, change: impl Fn(&mut Record)) {
+        fn serve(&self, endpoint: &str, certificate: usize, change: impl Fn(&mut SslBinding)) {
             let (name, port) = endpoint.rsplit_once(':').unwrap();
             let port = port.parse().unwrap();
             let endpoint = match name.parse() {
@@ -550,7 +569,7 @@ mod tests {
                     port,
                 },
             };
-            let mut record = Record {
+            let mut record = SslBinding {
                 endpoint,
                 thumbprint: Some(self.certificates[certificate].thumbprint()),
                 store: Some("WebHosting".into()),
@@ -566,7 +585,7 @@ mod tests {
             self.server.put_record(record);
         }
 
-        fn plan(&self, wish: impl Fn(&mut Succession<'_>)) -> Result<Vec<Bound>> {
+        fn plan(&self, wish: impl Fn(&mut Succession<'_>)) -> Result<Vec<PlannedBinding>> {
             self.plan_with(&[], wish)
         }
 
@@ -574,7 +593,7 @@ mod tests {
             &self,
             replace_newer: &[String],
             wish: impl Fn(&mut Succession<'_>),
-        ) -> Result<Vec<Bound>> {
+        ) -> Result<Vec<PlannedBinding>> {
             let (map, here) = (
                 SiteMap::of(self.server.iis())?,
                 look_at_all(self.server.iis())?,
@@ -609,7 +628,7 @@ mod tests {
 
         /// Thumbprints by endpoint: the number of the certificate.
         fn served(&self) -> Vec<(String, Option<usize>)> {
-            let number = |record: &Record| {
+            let number = |record: &SslBinding| {
                 self.certificates
                     .iter()
                     .position(|one| Some(one.thumbprint()) == record.thumbprint)
@@ -681,16 +700,16 @@ mod tests {
         here
     }
 
-    fn fates(bound: &[Bound]) -> Vec<(&str, &str)> {
-        let fate = |bound: &Bound| match &bound.fate {
-            Fate::AsItShouldBe => "keep",
-            Fate::Cannot(text) | Fate::Conflict(text) => text.id,
-            Fate::Held { lower, .. } => lower.id(),
-            Fate::Change { lower: Some(_), .. } => "replace all the same",
-            Fate::Change {
+    fn fates(bound: &[PlannedBinding]) -> Vec<(&str, &str)> {
+        let fate = |bound: &PlannedBinding| match &bound.fate {
+            BindingAction::AsItShouldBe => "keep",
+            BindingAction::Cannot(text) | BindingAction::Conflict(text) => text.id,
+            BindingAction::Held { lower, .. } => lower.id(),
+            BindingAction::Change { lower: Some(_), .. } => "replace all the same",
+            BindingAction::Change {
                 replaces: Some(_), ..
             } => "replace",
-            Fate::Change { replaces: None, .. } => "add",
+            BindingAction::Change { replaces: None, .. } => "add",
         };
         bound
             .iter()
@@ -705,7 +724,7 @@ mod tests {
         let expected = ["By name", "By address", "Shared", "Files"].map(|site| (site, "replace"));
         assert_eq!(fates(&plan), expected);
         assert_eq!(
-            plan.iter().flat_map(Bound::edits).count(),
+            plan.iter().flat_map(PlannedBinding::edits).count(),
             3,
             "two bindings share a record"
         );
@@ -730,7 +749,7 @@ mod tests {
             here.plan(|_| ())
                 .unwrap()
                 .iter()
-                .all(|bound| bound.fate == Fate::AsItShouldBe),
+                .all(|bound| bound.fate == BindingAction::AsItShouldBe),
             "a second run"
         );
         undo(here.server.iis(), &mut journal(state.path()).unwrap()).unwrap();
@@ -742,7 +761,7 @@ mod tests {
         let here = lived_in();
         // Of those, the looks at keys may fail without harm.
         let looking = here.server.calls_of(|| _ = here.plan(|_| ()).unwrap());
-        for fault in Fault::ALL {
+        for fault in CallFault::ALL {
             for call in 0.. {
                 let (here, state) = (lived_in(), state_folder());
                 let before = here.server.world();
@@ -757,7 +776,7 @@ mod tests {
                     Ok(Ok(())) => assert!(call < looking, "{fault:?} at {call}"),
                     outcome => {
                         assert!(outcome.is_ok() || outcome.is_err_and(|died| died.is::<Died>()));
-                        take_back::finish(here.server.iis(), &mut journal(state.path()).unwrap())
+                        rollback::finish(here.server.iis(), &mut journal(state.path()).unwrap())
                             .unwrap();
                         assert_eq!(here.server.world(), before, "{fault:?} at {call}");
                     }
@@ -979,7 +998,7 @@ mod tests {
         let plan = plan.unwrap();
         assert!(
             plan.iter()
-                .flat_map(Bound::edits)
+                .flat_map(PlannedBinding::edits)
                 .all(|edit| !edit.is_config())
         );
         assert!(

@@ -8,7 +8,7 @@ use pkcs8::EncodePrivateKey;
 
 use super::*;
 use crate::error::{Error, Exit};
-use crate::iis::memory::{Died, Fault, Memory};
+use crate::iis::memory::{CallFault, Died, MemoryServer};
 use crate::iis::{
     AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all,
 };
@@ -74,10 +74,10 @@ static POOL: LazyLock<[AccessEntry; 2]> = LazyLock::new(|| {
 });
 
 /// Both leaves, as a vault has them: the RSA one from a CSP, with a Japanese friendly name.
-pub(crate) fn incoming() -> Vec<Incoming<'static>> {
+pub(crate) fn incoming() -> Vec<IncomingKeyPair<'static>> {
     let pki = &*PKI;
     let authorities = || vec![pki.intermediate.as_slice(), pki.root.as_slice()];
-    let one = |pair: &'static Pair, store| Incoming {
+    let one = |pair: &'static Pair, store| IncomingKeyPair {
         name: "www.example.com".into(),
         leaf: &pair.der,
         authorities: authorities(),
@@ -94,7 +94,7 @@ pub(crate) fn incoming() -> Vec<Incoming<'static>> {
 }
 
 /// A stand-in for the process: a journal opened, a plan made and carried out.
-fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
+fn restore(server: &MemoryServer, state: &Path) -> Result<bool, Error> {
     let here = look_at_all(server.iis())?;
     let incoming = incoming();
     let plan = plan(&here, &incoming, &Options::default());
@@ -103,8 +103,8 @@ fn restore(server: &Memory, state: &Path) -> Result<bool, Error> {
     Ok(plan.changes_anything())
 }
 
-pub(crate) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
-    Running {
+pub(crate) fn running(stop: &dyn Fn() -> bool) -> ApplyContext<'_> {
+    ApplyContext {
         what: "restore",
         now: jiff::Timestamp::UNIX_EPOCH,
         stop,
@@ -112,10 +112,10 @@ pub(crate) fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
     }
 }
 
-pub(crate) fn take_back_interrupted(server: &Memory, state: &Path) {
+pub(crate) fn take_back_interrupted(server: &MemoryServer, state: &Path) {
     let mut journal = journal(state).unwrap();
     assert!(
-        take_back::finish(server.iis(), &mut journal)
+        rollback::finish(server.iis(), &mut journal)
             .unwrap()
             .is_empty()
     );
@@ -123,8 +123,8 @@ pub(crate) fn take_back_interrupted(server: &Memory, state: &Path) {
 }
 
 /// The friendly name of another key pair, and a certificate of the user's own: both must stay.
-fn lived_in() -> Memory {
-    let server = Memory::default();
+fn lived_in() -> MemoryServer {
+    let server = MemoryServer::default();
     let other = link("other", KeySet::Machine);
     server.put_key(&other, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::Root, b"not even a certificate", None);
@@ -166,7 +166,7 @@ pub(crate) fn link(container: &str, key_set: KeySet) -> KeyLink {
 
 #[test]
 fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     assert!(restore(&server, state.path()).unwrap());
     let seen = look(server.iis(), &[StoreName::WebHosting, StoreName::My]).unwrap();
     assert_eq!(seen.len(), 2);
@@ -204,7 +204,7 @@ fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
 
 #[test]
 fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let (stores, ..) = server.world();
     assert_eq!(stores[&StoreName::Ca].len(), 1);
@@ -236,7 +236,7 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
     let mut calls = 0;
     let server = lived_in();
     let looking = server.calls_of(|| _ = look_at_all(server.iis()).unwrap());
-    for fault in Fault::ALL {
+    for fault in CallFault::ALL {
         for call in 0.. {
             let (server, state) = (lived_in(), state_folder());
             let before = server.world();
@@ -275,7 +275,7 @@ fn a_fault_at_any_call_leaves_the_server_as_it_was() {
 
 #[test]
 fn a_fault_while_taking_back_is_taken_up_by_the_next_try() {
-    for fault in Fault::ALL {
+    for fault in CallFault::ALL {
         for call in 0.. {
             let (server, state) = (lived_in(), state_folder());
             let before = server.world();
@@ -316,7 +316,7 @@ fn undo_takes_back_the_last_run_and_then_there_is_nothing_more() {
 
 #[test]
 fn undo_leaves_alone_what_someone_changed_since() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let stores = server.iis().stores;
     let rsa = stores
@@ -347,7 +347,7 @@ fn stopping_takes_everything_back() {
     let mut journal = journal(state.path()).unwrap();
     let at_second = |_| stop.set(true);
     let stopped = || stop.get();
-    let running = Running {
+    let running = ApplyContext {
         progress: &at_second,
         ..running(&stopped)
     };
@@ -363,7 +363,7 @@ fn a_certificate_that_lost_its_key_is_mended_and_keeps_its_name() {
         Some(link("gone", KeySet::Machine)),
         Some(link("mine", KeySet::User)),
     ] {
-        let (server, state) = (Memory::default(), state_folder());
+        let (server, state) = (MemoryServer::default(), state_folder());
         server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, lost.as_ref());
         let before = server.world();
         restore(&server, state.path()).unwrap();
@@ -376,7 +376,7 @@ fn a_certificate_that_lost_its_key_is_mended_and_keeps_its_name() {
 
 #[test]
 fn a_certificate_with_another_key_is_mended_and_the_other_key_stays() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     let other = link("other", KeySet::Machine);
     server.put_key(&other, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, Some(&other));
@@ -395,7 +395,7 @@ fn a_certificate_with_another_key_is_mended_and_the_other_key_stays() {
 
 #[test]
 fn without_elevation_a_key_is_unknown_and_never_missing() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     restore(&server, state.path()).unwrap();
     server.lower();
     let here = look_at_all(server.iis()).unwrap();
@@ -417,7 +417,7 @@ fn without_elevation_a_key_is_unknown_and_never_missing() {
 /// still in its container.
 #[test]
 fn repair_links_a_keyless_certificate_to_its_key_on_this_server() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     let pending = link("le-3f2a", KeySet::Machine);
     server.put_key(&pending, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::My, &PKI.rsa.der, None);
@@ -435,7 +435,7 @@ fn repair_links_a_keyless_certificate_to_its_key_on_this_server() {
 #[test]
 fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
     for exportable in [true, false] {
-        let (server, state) = (Memory::default(), state_folder());
+        let (server, state) = (MemoryServer::default(), state_folder());
         let mine = link("mine", KeySet::User);
         server.put_key(&mine, PKI.rsa.pkcs8.expose(), exportable, ProviderKind::Csp);
         server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&mine));
@@ -449,7 +449,7 @@ fn repair_brings_a_key_from_the_users_profile_to_the_machine() {
     }
 }
 
-fn orphans(server: &Memory) -> Vec<String> {
+fn orphans(server: &MemoryServer) -> Vec<String> {
     let here = look_at_all(server.iis()).unwrap();
     let orphans = repair::orphans(server.iis(), &here).unwrap();
     orphans
@@ -498,7 +498,7 @@ fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
         provider: "another spelling".into(),
         ..link("PFXVAULT-0", KeySet::Machine)
     };
-    let places: [&dyn Fn(&Memory); 9] = [
+    let places: [&dyn Fn(&MemoryServer); 9] = [
         &|server| server.put_certificate(StoreName::My, der, None),
         &|server| {
             server.put_certificate(
@@ -516,7 +516,7 @@ fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
         &|server| server.put_certificate(StoreName::My, &PKI.ec.der, Some(&other)),
     ];
     for (at, place) in places.iter().enumerate() {
-        let server = Memory::default();
+        let server = MemoryServer::default();
         server.put_key(
             &link("pfxvault-0", KeySet::Machine),
             PKI.rsa.pkcs8.expose(),
@@ -531,7 +531,7 @@ fn a_key_of_any_certificate_or_request_in_any_store_is_no_orphan() {
 
 #[test]
 fn a_restore_copes_with_archived_certificates_that_windows_does_not_show() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     server.put_archived(
         StoreName::WebHosting,
         &PKI.rsa.der,
@@ -556,7 +556,7 @@ fn a_restore_copes_with_archived_certificates_that_windows_does_not_show() {
     assert_eq!(server.world(), before);
 }
 
-fn mend(server: &Memory, state: &Path) {
+fn mend(server: &MemoryServer, state: &Path) {
     let here = look_at_all(server.iis()).unwrap();
     let rescued = repair::rescue(server.iis(), &here);
     let plan = repair::plan(&here, &rescued, &[]);
@@ -572,7 +572,7 @@ fn mend(server: &Memory, state: &Path) {
 #[test]
 fn a_key_that_schannel_cannot_use_is_refused_in_the_plan() {
     let pkcs8 = SecretBytes::copy_of(b"no key at all");
-    let one = Incoming {
+    let one = IncomingKeyPair {
         pkcs8: &pkcs8,
         ..incoming().remove(0)
     };
@@ -583,7 +583,7 @@ fn a_key_that_schannel_cannot_use_is_refused_in_the_plan() {
 
 #[test]
 fn holdings_name_what_cannot_be_copied_out_and_keep_what_the_store_knew() {
-    let (server, state) = (Memory::default(), state_folder());
+    let (server, state) = (MemoryServer::default(), state_folder());
     restore(&server, state.path()).unwrap();
     let marked = link("marked", KeySet::Machine);
     server.put_key(&marked, PKI.ec.pkcs8.expose(), false, ProviderKind::Csp);
@@ -618,7 +618,7 @@ fn holdings_name_what_cannot_be_copied_out_and_keep_what_the_store_knew() {
 
 #[test]
 fn a_key_marked_not_exportable_is_named_with_its_reason() {
-    let server = Memory::default();
+    let server = MemoryServer::default();
     let marked = link("marked", KeySet::Machine);
     server.put_key(&marked, PKI.rsa.pkcs8.expose(), false, ProviderKind::Csp);
     server.put_certificate(StoreName::My, &PKI.rsa.der, Some(&marked));

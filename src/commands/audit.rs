@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::Audit;
+use crate::cli::AuditArgs;
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, StoreName, StoredCertificate};
@@ -14,12 +14,12 @@ use crate::message::{Text, day, moment, short, size};
 use crate::platform::media::{self, Device, Facts};
 use crate::platform::private_files;
 use crate::rules::{self, Rule, key_pair_without_key};
-use crate::scan::{self, Found, Known, Owner, Protection};
+use crate::scan::{self, KeyOwner, KeyProtection, OwnKeys, StrayKey};
 use crate::session::report::LeftOutReport;
 use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
-use crate::workflow::audit::{self, Here, Judged, Level, Seen};
+use crate::workflow::audit::{self, AuditInput, EvidenceLevel, GivenMedium, RuleVerdict};
 use crate::workflow::finding::Finding;
 use crate::workflow::left_out::{self, LeftOut};
 use crate::workflow::recall::{is_closed, last_backup};
@@ -32,9 +32,9 @@ use vault::trust::Trust;
 use vault::volume::Reading;
 
 /// Everything that is shown.
-struct Report<'a> {
-    seen: &'a Seen<'a>,
-    judged: &'a [Judged],
+struct AuditScreen<'a> {
+    seen: &'a AuditInput<'a>,
+    judged: &'a [RuleVerdict],
     servers: &'a [Newest],
     servers_table: Table,
     media: Table,
@@ -47,7 +47,7 @@ struct Report<'a> {
 pub(super) struct AuditReport {
     rules: Vec<RuleReport>,
     servers: Vec<NewestReport>,
-    media: Vec<MediumReport>,
+    media: Vec<AuditedMediumReport>,
     /// Nothing where nothing was searched.
     scan: Option<ScanReport>,
 }
@@ -88,7 +88,7 @@ struct NewestReport {
 /// A medium that is here, or that this server knows.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct MediumReport {
+struct AuditedMediumReport {
     /// Where it is; nothing where it is not here.
     medium: Option<String>,
     label: Option<String>,
@@ -144,12 +144,12 @@ struct StrayReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Audit) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     let known = session.memory();
     let state = known.state.as_ref();
     let media = session.vault_media(&args.media)?;
     let check = check(session, &media, state, known.unasked.clone())?;
-    let here: Vec<Here> = media.iter().map(look).collect();
+    let here: Vec<GivenMedium> = media.iter().map(look).collect();
     let unsaved = unsaved(session, state);
     let remaining = remaining(state, &media);
     let served = here::folders_served();
@@ -157,7 +157,7 @@ pub fn run(session: &Session<'_>, args: &Audit) -> Result<Exit> {
         .then(|| scanned(session, &args.scan, &served, state))
         .transpose()?;
     let exceptions = exceptions(session, state);
-    let seen = Seen {
+    let seen = AuditInput {
         state,
         here: &here,
         check: check.as_ref(),
@@ -170,7 +170,7 @@ pub fn run(session: &Session<'_>, args: &Audit) -> Result<Exit> {
     };
     let judged = audit::run(&seen);
     let servers = servers(&media, &seen)?;
-    let report = Report {
+    let report = AuditScreen {
         seen: &seen,
         judged: &judged,
         servers_table: servers_table(session, &servers),
@@ -193,7 +193,7 @@ fn check(
     media: &[Medium],
     state: Option<&State>,
     unread: Option<Text>,
-) -> Result<Option<verify::Report>> {
+) -> Result<Option<verify::CheckReport>> {
     if media.is_empty() {
         return unread.map_or(Ok(None), |text| Err(Error::failed(text)));
     }
@@ -206,9 +206,9 @@ fn check(
     Ok(Some(report))
 }
 
-fn look(medium: &Medium) -> Here {
+fn look(medium: &Medium) -> GivenMedium {
     let label = medium.label().map(|label| (label.medium, label.label));
-    Here {
+    GivenMedium {
         name: medium.name.clone(),
         label,
         facts: media::facts_of(medium),
@@ -261,7 +261,7 @@ fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
 
 /// What this server's certificate stores hold; `None` where there are none, or this process may not
 /// look.
-fn stored() -> Option<Vec<iis::Seen>> {
+fn stored() -> Option<Vec<iis::StoreEntry>> {
     iis::look(here::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
@@ -270,7 +270,7 @@ fn scanned(
     names: &[String],
     served: &[PathBuf],
     state: Option<&State>,
-) -> Result<scan::Report> {
+) -> Result<scan::ScanResult> {
     let paths: Vec<PathBuf> = names.iter().map(|name| media::typed(name)).collect();
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
         return Err(Error::usage(text!(
@@ -278,7 +278,7 @@ fn scanned(
             path = missing.as_path()
         )));
     }
-    let mut known = Known::of(state);
+    let mut known = OwnKeys::of(state);
     let stored = stored().unwrap_or_default().into_iter();
     stored
         .filter_map(|one| Certificate::parse(one.certificate.der).ok())
@@ -332,7 +332,7 @@ struct Newest {
 }
 
 /// Every server whose generations are on the media given, this one, and those that are out of use.
-fn servers(media: &[Medium], seen: &Seen<'_>) -> Result<Vec<Newest>> {
+fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
     let (mut servers, trust) = on_media(media, seen)?;
     if let Some(state) = seen.state {
         match servers
@@ -373,7 +373,7 @@ fn remembered(state: &State) -> Newest {
 
 /// What the media say: each server's newest whole generation. And whom the owner admitted, as far
 /// as it is known here.
-fn on_media(media: &[Medium], seen: &Seen<'_>) -> Result<(Vec<Newest>, Option<Trust>)> {
+fn on_media(media: &[Medium], seen: &AuditInput<'_>) -> Result<(Vec<Newest>, Option<Trust>)> {
     let known = seen.state.map(|state| state.trust.clone());
     let Some(check) = seen.check else {
         return Ok((Vec::new(), known));
@@ -467,7 +467,7 @@ fn servers_table(session: &Session<'_>, servers: &[Newest]) -> Table {
 }
 
 /// Every medium that this server knows, and those that are here.
-fn media_table(session: &Session<'_>, seen: &Seen<'_>) -> Table {
+fn media_table(session: &Session<'_>, seen: &AuditInput<'_>) -> Table {
     let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-label")),
@@ -482,7 +482,7 @@ fn media_table(session: &Session<'_>, seen: &Seen<'_>) -> Table {
             .iter()
             .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == id))
     };
-    let place = |here: &Here| {
+    let place = |here: &GivenMedium| {
         here.facts.as_ref().map_or_else(
             || here.name.clone(),
             |facts| place(session, &here.name, facts),
@@ -563,7 +563,7 @@ fn place(session: &Session<'_>, name: &str, facts: &Facts) -> String {
     parts.join(", ")
 }
 
-fn strays(session: &Session<'_>, seen: &Seen<'_>) -> Table {
+fn strays(session: &Session<'_>, seen: &AuditInput<'_>) -> Table {
     let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-file")),
@@ -574,14 +574,14 @@ fn strays(session: &Session<'_>, seen: &Seen<'_>) -> Table {
     ]);
     for found in seen.scan.iter().flat_map(|scan| &scan.found) {
         let password = match found.seen.protection {
-            Protection::Open => text!("cell-open"),
-            Protection::Password => text!("cell-password"),
-            Protection::Unknown => text!("cell-key-unknown"),
+            KeyProtection::Open => text!("cell-open"),
+            KeyProtection::Password => text!("cell-password"),
+            KeyProtection::Unknown => text!("cell-key-unknown"),
         };
         let owner = match &found.seen.owner {
-            Owner::Ours(name) => name.clone(),
-            Owner::Other => words(text!("cell-other")),
-            Owner::Unknown => words(text!("cell-key-unknown")),
+            KeyOwner::Ours(name) => name.clone(),
+            KeyOwner::Other => words(text!("cell-other")),
+            KeyOwner::Unknown => words(text!("cell-key-unknown")),
         };
         let rules: Vec<_> = found.rules.iter().map(|rule| rule.id()).collect();
         let rules = if rules.is_empty() {
@@ -600,7 +600,7 @@ fn strays(session: &Session<'_>, seen: &Seen<'_>) -> Table {
     table
 }
 
-fn where_it_is(found: &Found) -> String {
+fn where_it_is(found: &StrayKey) -> String {
     let outside = found.path.display().to_string();
     std::iter::once(outside)
         .chain(found.inside.iter().cloned())
@@ -618,13 +618,13 @@ fn rule_name(rule: Rule) -> Text {
     }
 }
 
-fn level_name(level: Level) -> Text {
+fn level_name(level: EvidenceLevel) -> Text {
     match level {
-        Level::Note => text!("level-note"),
-        Level::Unknown => text!("level-unknown"),
-        Level::Kept => text!("level-kept"),
-        Level::Attention => text!("level-attention"),
-        Level::Broken => text!("level-broken"),
+        EvidenceLevel::Note => text!("level-note"),
+        EvidenceLevel::Unknown => text!("level-unknown"),
+        EvidenceLevel::Kept => text!("level-kept"),
+        EvidenceLevel::Attention => text!("level-attention"),
+        EvidenceLevel::Broken => text!("level-broken"),
     }
 }
 
@@ -636,7 +636,7 @@ fn verdict(exit: Exit) -> Text {
     }
 }
 
-fn show(session: &Session<'_>, report: &Report<'_>, exit: Exit) {
+fn show(session: &Session<'_>, report: &AuditScreen<'_>, exit: Exit) {
     session.console.say(&verdict(exit));
     for judged in report.judged {
         let (level, rule) = (level_name(judged.verdict()), rule_name(judged.rule));
@@ -652,7 +652,7 @@ fn show(session: &Session<'_>, report: &Report<'_>, exit: Exit) {
                 level = level_name(*level),
                 evidence = text.clone()
             );
-            if *level >= Level::Attention {
+            if *level >= EvidenceLevel::Attention {
                 session.console.say(&line)
             } else {
                 session.console.mention(&line)
@@ -667,7 +667,7 @@ fn show(session: &Session<'_>, report: &Report<'_>, exit: Exit) {
     }
 }
 
-fn write_page(session: &Session<'_>, report: &Report<'_>, path: &Path) -> Result<()> {
+fn write_page(session: &Session<'_>, report: &AuditScreen<'_>, path: &Path) -> Result<()> {
     let words = |text: Text| session.console.words(&text);
     let server = report
         .seen
@@ -696,7 +696,7 @@ fn write_page(session: &Session<'_>, report: &Report<'_>, path: &Path) -> Result
             words(rule_name(judged.rule)),
             words(level_name(judged.verdict()))
         ));
-        let line = |(level, text): &(Level, Text)| {
+        let line = |(level, text): &(EvidenceLevel, Text)| {
             (
                 level.id(),
                 session.console.words(&level_name(*level)),
@@ -720,7 +720,7 @@ fn write_page(session: &Session<'_>, report: &Report<'_>, path: &Path) -> Result
         .map_err(|e| Error::failed(text!("error-page", path = path, reason = &e)))
 }
 
-fn document(session: &Session<'_>, report: &Report<'_>) -> AuditReport {
+fn document(session: &Session<'_>, report: &AuditScreen<'_>) -> AuditReport {
     let mut rules = Vec::new();
     for judged in report.judged {
         let mut evidence = Vec::new();
@@ -753,15 +753,15 @@ fn document(session: &Session<'_>, report: &Report<'_>) -> AuditReport {
 }
 
 /// The media that are here, then those that this server knows and that are not.
-fn media_report(seen: &Seen<'_>) -> Vec<MediumReport> {
-    let known = |here: &Here| {
+fn media_report(seen: &AuditInput<'_>) -> Vec<AuditedMediumReport> {
+    let known = |here: &GivenMedium| {
         here.label
             .as_ref()
             .and_then(|(id, _)| seen.state?.media().get(id))
     };
     let here = seen.here.iter().map(|here| {
         let retired = known(here).and_then(|known| known.retired);
-        MediumReport {
+        AuditedMediumReport {
             medium: Some(here.name.clone()),
             label: here.label.as_ref().map(|(_, label)| label.clone()),
             retired,
@@ -778,7 +778,7 @@ fn media_report(seen: &Seen<'_>) -> Vec<MediumReport> {
         .iter()
         .flat_map(|state| state.media())
         .filter(|(id, _)| !is_here(id))
-        .map(|(_, known)| MediumReport {
+        .map(|(_, known)| AuditedMediumReport {
             medium: None,
             label: Some(known.label.clone()),
             retired: known.retired,
@@ -814,16 +814,16 @@ fn device_id(device: Device) -> &'static str {
     }
 }
 
-fn stray_report(found: &Found) -> StrayReport {
+fn stray_report(found: &StrayKey) -> StrayReport {
     let protected = match found.seen.protection {
-        Protection::Open => Some(false),
-        Protection::Password => Some(true),
-        Protection::Unknown => None,
+        KeyProtection::Open => Some(false),
+        KeyProtection::Password => Some(true),
+        KeyProtection::Unknown => None,
     };
     let (ours, name) = match &found.seen.owner {
-        Owner::Ours(name) => (Some(true), Some(name.clone())),
-        Owner::Other => (Some(false), None),
-        Owner::Unknown => (None, None),
+        KeyOwner::Ours(name) => (Some(true), Some(name.clone())),
+        KeyOwner::Other => (Some(false), None),
+        KeyOwner::Unknown => (None, None),
     };
     StrayReport {
         path: found.path.display().to_string(),

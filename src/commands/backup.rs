@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::Backup;
+use crate::cli::BackupArgs;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::session::backup::{BackupReport, back_up};
@@ -20,7 +20,7 @@ pub(super) struct EndedBackup {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Backup) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &BackupArgs) -> Result<Exit> {
     let to = destinations(session, args)?;
     let (mut exit, backup) = back_up(session, args, &to)?;
     let mut ejected = None;
@@ -36,7 +36,7 @@ pub fn run(session: &Session<'_>, args: &Backup) -> Result<Exit> {
 }
 
 /// Where to: as was said, else what a person chooses.
-fn destinations(session: &Session<'_>, args: &Backup) -> Result<Vec<String>> {
+fn destinations(session: &Session<'_>, args: &BackupArgs) -> Result<Vec<String>> {
     if !args.to.is_empty() {
         return Ok(args.to.clone());
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::cli::{Contents, Which};
+use crate::cli::{ContentsArgs, WhichArgs};
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Remaining;
@@ -14,7 +14,7 @@ use crate::session::{Session, standing};
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::left_out::{self, LeftOut};
-use crate::workflow::unlock::{self, OpenGeneration, Opened, Wanted};
+use crate::workflow::unlock::{self, OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
 use vault::medium::Medium;
 use vault::record::{Record, key_pair_file};
@@ -64,7 +64,7 @@ pub(super) struct KeyPairReport<'a> {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Contents) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &ContentsArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     if let Some(exit) = run_from_memory(session, &media, args, known.state.as_ref())? {
@@ -74,7 +74,7 @@ pub fn run(session: &Session<'_>, args: &Contents) -> Result<Exit> {
     let (generations, lost) = find(&opened, args)?;
     let shown: Vec<_> = generations
         .iter()
-        .map(|from| Shown::of(from, &opened.survey))
+        .map(|from| ShownGeneration::of(from, &opened.survey))
         .collect();
     let mut exit = exit_of(&shown);
     for error in &lost {
@@ -90,7 +90,10 @@ pub fn run(session: &Session<'_>, args: &Contents) -> Result<Exit> {
 
 /// The generations to show, and why a server has none. Without a choice: the newest of every
 /// server.
-fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Vec<Error>)> {
+fn find(
+    opened: &UnlockedVault<'_>,
+    args: &ContentsArgs,
+) -> Result<(Vec<OpenGeneration>, Vec<Error>)> {
     if args.which.server.is_some() || args.which.generation.is_some() || !args.names.is_empty() {
         return Ok((vec![choose(opened, &args.which, &args.names)?], Vec::new()));
     }
@@ -114,16 +117,17 @@ fn find(opened: &Opened<'_>, args: &Contents) -> Result<(Vec<OpenGeneration>, Ve
 fn run_from_memory(
     session: &Session<'_>,
     media: &[Medium],
-    args: &Contents,
+    args: &ContentsArgs,
     state: Option<&State>,
 ) -> Result<Option<Exit>> {
     let Some(state) = state.filter(|_| !session.secret_is_given() && !args.reveal_password) else {
         return Ok(None);
     };
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    let shown = Shown::from_memory(state, &survey, &args.which, &args.names, session.now)?;
+    let shown =
+        ShownGeneration::from_memory(state, &survey, &args.which, &args.names, session.now)?;
     // A name that is not in it may be in an older one, which only the passphrase can tell.
-    let knows = |shown: &Shown<'_>, name: &String| {
+    let knows = |shown: &ShownGeneration<'_>, name: &String| {
         shown
             .key_pairs
             .iter()
@@ -139,7 +143,7 @@ fn run_from_memory(
 }
 
 /// One generation with what may be shown of it.
-struct Shown<'a> {
+struct ShownGeneration<'a> {
     server_name: &'a str,
     record: &'a Record,
     older: Vec<String>,
@@ -150,7 +154,7 @@ struct Shown<'a> {
     exceptions: &'a [Exception],
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownGeneration<'a> {
     fn of(from: &'a OpenGeneration, survey: &Survey<'_>) -> Self {
         let entries = from.catalog.key_pairs.iter();
         Self {
@@ -172,7 +176,7 @@ impl<'a> Shown<'a> {
     fn from_memory(
         state: &'a State,
         survey: &'a Survey<'_>,
-        which: &Which,
+        which: &WhichArgs,
         names: &[String],
         now: jiff::Timestamp,
     ) -> Result<Option<Self>> {
@@ -263,7 +267,7 @@ fn older(survey: &Survey<'_>, record: &Record) -> Vec<String> {
         .collect()
 }
 
-fn exit_of(shown: &[Shown<'_>]) -> Exit {
+fn exit_of(shown: &[ShownGeneration<'_>]) -> Exit {
     if shown.iter().any(|shown| !shown.doubts.is_empty()) {
         Exit::Attention
     } else {
@@ -271,7 +275,13 @@ fn exit_of(shown: &[Shown<'_>]) -> Exit {
     }
 }
 
-fn show(session: &Session<'_>, shown: &[Shown<'_>], names: &[String], vault: &str, exit: Exit) {
+fn show(
+    session: &Session<'_>,
+    shown: &[ShownGeneration<'_>],
+    names: &[String],
+    vault: &str,
+    exit: Exit,
+) {
     shown
         .iter()
         .for_each(|shown| show_one(session, shown, names));
@@ -283,7 +293,7 @@ fn show(session: &Session<'_>, shown: &[Shown<'_>], names: &[String], vault: &st
     session.console.document(exit, &report);
 }
 
-fn show_one(session: &Session<'_>, shown: &Shown<'_>, names: &[String]) {
+fn show_one(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]) {
     let record = shown.record;
     session.console.say(&text!(
         "contents-headline",
@@ -316,7 +326,7 @@ fn show_one(session: &Session<'_>, shown: &Shown<'_>, names: &[String]) {
     }
 }
 
-fn table(session: &Session<'_>, shown: &Shown<'_>, names: &[String]) -> Table {
+fn table(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]) -> Table {
     let words = |text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-names")),

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::cli::Create;
+use crate::cli::CreateArgs;
 use crate::error::{Exit, Result};
 use crate::session::Session;
 use crate::session::create::create;
@@ -19,7 +19,7 @@ pub(super) struct CreateReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Create) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &CreateArgs) -> Result<Exit> {
     let medium = session.medium_to_write(&args.medium)?;
     let label = args.label.clone();
     let state = create(session, &medium, label, args.server_name.clone())?;

@@ -8,33 +8,33 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::{Error, Exit, Result};
-use crate::keypair::throwaway::{Authority, Kind};
-use crate::keystore::{self, Destination, Holdings, Placed, Source, Writing};
+use crate::keypair::throwaway::{Authority, KeyKind};
+use crate::keystore::{self, Destination, Inventory, NamedKeyPair, Source, Writing};
 use crate::message::Text;
 use crate::platform::media::FolderVolume;
 use crate::session::Session;
 use crate::state::{State, no_random};
 use crate::text;
-use crate::workflow::backup::{self, Request};
+use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;
 use crate::workflow::drill;
-use crate::workflow::unlock::{self, Opened, Wanted};
-use crate::workflow::verify::{self, Report};
+use crate::workflow::unlock::{self, UnlockedVault, Wanted};
+use crate::workflow::verify::{self, CheckReport};
 use pfx::Profile;
 use secret::{Passphrase, Password, words};
-use vault::generation::{Draft, Place};
+use vault::generation::{Draft, LinePosition};
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
 use vault::seal::Recipients;
 use vault::sign::SigningKey;
 
 /// Names and kinds of the key pairs, as a small server might have them.
-const KEY_PAIRS: [(&[&str], Kind); 5] = [
-    (&["www.example.com", "example.com"], Kind::Rsa),
-    (&["shop.example.com"], Kind::Rsa),
-    (&["*.example.net"], Kind::P256),
-    (&["mail.example.org"], Kind::P384),
-    (&["intranet.example"], Kind::Ed25519),
+const KEY_PAIRS: [(&[&str], KeyKind); 5] = [
+    (&["www.example.com", "example.com"], KeyKind::Rsa),
+    (&["shop.example.com"], KeyKind::Rsa),
+    (&["*.example.net"], KeyKind::P256),
+    (&["mail.example.org"], KeyKind::P384),
+    (&["intranet.example"], KeyKind::Ed25519),
 ];
 
 /// How long the story took.
@@ -54,7 +54,7 @@ pub fn run(session: &Session<'_>) -> Result<Exit> {
             reason = &e
         ))
     })?;
-    let stage = Stage {
+    let stage = DemoStage {
         session,
         folder: folder.path().to_owned(),
         pfx_password: words::password().map_err(|_| no_random())?,
@@ -83,14 +83,14 @@ pub fn run(session: &Session<'_>) -> Result<Exit> {
 }
 
 /// Where the story plays.
-struct Stage<'r> {
+struct DemoStage<'r> {
     session: &'r Session<'r>,
     folder: PathBuf,
     /// Of the PFX files on both servers.
     pfx_password: Password,
 }
 
-impl Stage<'_> {
+impl DemoStage<'_> {
     /// The story, top to bottom.
     fn play(&self) -> Result<()> {
         let old_server = self.lay_out_server()?;
@@ -105,9 +105,10 @@ impl Stage<'_> {
         self.restore(&opened)
     }
 
-    fn lay_out_server(&self) -> Result<Holdings> {
+    fn lay_out_server(&self) -> Result<Inventory> {
         let authority = Authority::new("Demo", self.session.now).map_err(|_| broken("demo-ca"))?;
-        let issue = |(names, kind): (&[&str], Kind)| authority.issue(names, kind, self.session.now);
+        let issue =
+            |(names, kind): (&[&str], KeyKind)| authority.issue(names, kind, self.session.now);
         let pairs = KEY_PAIRS
             .map(issue)
             .into_iter()
@@ -117,7 +118,7 @@ impl Stage<'_> {
         let folder = self.folder.join("old-server");
         let placed: Vec<_> = pairs
             .iter()
-            .map(|pair| Placed {
+            .map(|pair| NamedKeyPair {
                 pair,
                 file_names: &[],
             })
@@ -157,8 +158,8 @@ impl Stage<'_> {
         Ok(state)
     }
 
-    fn back_up(&self, state: &mut State, media: &[Medium], server: &Holdings) -> Result<()> {
-        let request = Request {
+    fn back_up(&self, state: &mut State, media: &[Medium], server: &Inventory) -> Result<()> {
+        let request = BackupRequest {
             holdings: server,
             selected: &[],
             profile: Profile::Aes256,
@@ -199,14 +200,14 @@ impl Stage<'_> {
         &self,
         media: &'m [Medium],
         recovery: RecoveryKey,
-    ) -> Result<Opened<'m>> {
+    ) -> Result<UnlockedVault<'m>> {
         self.tell(&text!("demo-forgotten"));
         let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
-        match unlock::open(media, &guess, None, self.session.now) {
+        match unlock::unlock(media, &guess, None, self.session.now) {
             Err(error) if error.exit == Exit::WrongSecret => {}
             _ => return Err(broken("demo-forgotten")),
         }
-        let opened = unlock::open(
+        let opened = unlock::unlock(
             media,
             &Secret::RecoveryKey(recovery),
             None,
@@ -219,7 +220,7 @@ impl Stage<'_> {
         Ok(opened)
     }
 
-    fn restore(&self, opened: &Opened<'_>) -> Result<()> {
+    fn restore(&self, opened: &UnlockedVault<'_>) -> Result<()> {
         let server = opened
             .survey
             .servers()
@@ -237,7 +238,7 @@ impl Stage<'_> {
             .map_err(|_| broken("demo-restore"))?;
         let placed: Vec<_> = pairs
             .iter()
-            .map(|pair| Placed {
+            .map(|pair| NamedKeyPair {
                 pair,
                 file_names: &[],
             })
@@ -264,7 +265,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn write(&self, folder: &Path, placed: &[Placed<'_>]) -> Result<()> {
+    fn write(&self, folder: &Path, placed: &[NamedKeyPair<'_>]) -> Result<()> {
         let writing = Writing {
             password: Some(&self.pfx_password),
             profile: Profile::Aes256,
@@ -275,7 +276,7 @@ impl Stage<'_> {
             .map(|_| ())
     }
 
-    fn read(&self, folder: &Path) -> Result<Holdings> {
+    fn read(&self, folder: &Path) -> Result<Inventory> {
         let holdings = keystore::read(
             &Source::Folder(folder.to_owned()),
             &self.pfx_password,
@@ -288,7 +289,7 @@ impl Stage<'_> {
     }
 
     /// Says what a check found about `id`, and makes sure that it ended as the story tells.
-    fn tell_findings(&self, report: &Report, id: &str, exit: Exit) -> Result<()> {
+    fn tell_findings(&self, report: &CheckReport, id: &str, exit: Exit) -> Result<()> {
         let mut found = report
             .findings
             .iter()
@@ -320,7 +321,7 @@ fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
     let recipients =
         Recipients::parse(state.trust.recipients()).ok_or_else(|| broken("demo-forged"))?;
     let newest = state.newest();
-    let mut draft = Draft::new(Place {
+    let mut draft = Draft::new(LinePosition {
         vault: state.vault().clone(),
         server: state.server(),
         number: newest
@@ -328,7 +329,7 @@ fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
             .ok_or_else(|| broken("demo-forged"))?,
         prev: newest,
         time: now,
-        due: vault::text::day_of(now),
+        due: vault::lines::day_of(now),
         trust: state.trust.statements.keys().copied().collect(),
     });
     draft.add(recipients.seal(b"a key pair of the stranger's own")?);

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::cli::Drill;
+use crate::cli::DrillArgs;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
 use crate::session::report::LeftOutReport;
@@ -41,7 +41,7 @@ pub(super) struct ProofReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Drill) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

@@ -1,7 +1,7 @@
 //! `export`: key pairs out of a source as PFX or PEM, as IIS Manager's Export does it; no vault
 //! involved.
 
-use crate::cli::Export;
+use crate::cli::ExportArgs;
 use crate::error::{Exit, Result};
 use crate::keystore::Destination;
 use crate::rules::Stored;
@@ -11,7 +11,7 @@ use crate::session::write_files::write_files;
 use crate::text;
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Export) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &ExportArgs) -> Result<Exit> {
     args.into.refuse_idle(&args.to)?;
     let destination = Destination::parse(&args.to)?;
     session.judge(destination.path(), Stored::KeyPairFiles)?;

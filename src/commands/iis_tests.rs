@@ -12,14 +12,14 @@ use super::restore::iis::restore_on;
 use crate::change::binding_tests::{https, new_server, old, record, site, thumbprint};
 use crate::change::tests::{PKI, link};
 use crate::change::{Journal, undo};
-use crate::cli::{Action, Cli};
+use crate::cli::{Cli, CliCommand};
 use crate::console::{Console, Language};
 use crate::error::{Error, Exit};
 use crate::iis::config::APPLICATION_HOST;
-use crate::iis::memory::{Fault, Memory};
+use crate::iis::memory::{CallFault, MemoryServer};
 use crate::iis::{
-    Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Record, Site, SiteMap, StoreName,
-    look,
+    Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Site, SiteMap, SslBinding,
+    StoreName, look,
 };
 use crate::keypair::fixtures::sorted;
 use crate::keystore::holdings;
@@ -27,7 +27,7 @@ use crate::platform::media::FolderVolume;
 use crate::platform::private_files;
 use crate::session::Session;
 use crate::tls::ask;
-use crate::workflow::backup::{self, Request};
+use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;
 use pfx::Profile;
 use secret::Passphrase;
@@ -35,14 +35,14 @@ use vault::identity::RecoveryKey;
 use vault::medium::Medium;
 
 /// An old server whose shop is bound to this port.
-pub(super) fn old_server(port: u16) -> Memory {
-    let server = Memory::default();
+pub(super) fn old_server(port: u16) -> MemoryServer {
+    let server = MemoryServer::default();
     let key = link("shop", KeySet::Machine);
     server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::WebHosting, &PKI.rsa.der, Some(&key));
     server.put_certificate(StoreName::Ca, &PKI.intermediate, None);
     let shop = https(&format!("*:{port}:www.example.com"), 97);
-    server.put_record(Record {
+    server.put_record(SslBinding {
         endpoint: shop.endpoint().unwrap(),
         ..old().records[0].clone()
     });
@@ -50,7 +50,7 @@ pub(super) fn old_server(port: u16) -> Memory {
     server
 }
 
-pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
+pub(super) fn back_up(server: &MemoryServer, folder: &Path, recovery: &RecoveryKey) {
     let stick = folder.join("stick");
     fs::create_dir(&stick).unwrap();
     let media = [Medium::new("stick", Box::new(FolderVolume::new(&stick)))];
@@ -66,7 +66,7 @@ pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
     .unwrap();
     let now = jiff::Timestamp::now();
     let holdings = holdings(server.iis(), now).unwrap();
-    let request = Request {
+    let request = BackupRequest {
         holdings: &holdings,
         selected: &[],
         profile: Profile::Aes256,
@@ -80,7 +80,7 @@ pub(super) fn back_up(server: &Memory, folder: &Path, recovery: &RecoveryKey) {
 
 /// Runs `restore` with these options against a server; says how it ended, and what the report says.
 pub(super) fn restore(
-    server: &Memory,
+    server: &MemoryServer,
     folder: &Path,
     options: &[&str],
 ) -> (Result<Exit, Error>, String) {
@@ -93,7 +93,7 @@ pub(super) fn restore(
 }
 
 fn restore_from(
-    server: &Memory,
+    server: &MemoryServer,
     from: &str,
     folder: &Path,
     options: &[&str],
@@ -116,7 +116,7 @@ fn restore_from(
     ]
     .join("\n");
     let cli = Cli::try_parse_from(line.lines()).unwrap();
-    let Some(Action::Restore(args)) = cli.action else {
+    let Some(CliCommand::Restore(args)) = cli.action else {
         panic!()
     };
     let console = Console::new(Language::En, false, true);
@@ -316,7 +316,7 @@ pub(super) fn restore_interactively(folder: &Path, server: Iis<'_>) -> Result<Ex
         }
     });
     let cli = Cli::try_parse_from(words).unwrap();
-    let Some(Action::Restore(args)) = cli.action else {
+    let Some(CliCommand::Restore(args)) = cli.action else {
         panic!()
     };
     let console = Console::new(Language::En, false, true);
@@ -346,7 +346,7 @@ mod on_a_terminal {
         let recovery = recovery(folder.path());
         let old = old_server(9);
         let binding = https("*:9:nowhere.example.net", 1);
-        old.put_record(Record {
+        old.put_record(SslBinding {
             endpoint: binding.endpoint().unwrap(),
             ..super::old().records[0].clone()
         });
@@ -388,7 +388,7 @@ mod on_a_terminal {
             fs::read_to_string(folder.path().join("map")).unwrap(),
             "site Gone=Alone\n"
         );
-        assert!(vault::request::Request::parse(&fs::read(request).unwrap()).is_some());
+        assert!(vault::request::EnrolmentRequest::parse(&fs::read(request).unwrap()).is_some());
         let map = folder.path().join("map").display().to_string();
         let (exit, said) = restore(&new_server(), folder.path(), &["--map", &map, "--dry-run"]);
         assert_eq!(exit.unwrap(), Exit::Done);
@@ -400,7 +400,7 @@ mod on_a_terminal {
     fn enter_alone_deletes_no_key() {
         const TEST: &str = "commands::iis_tests::on_a_terminal::enter_alone_deletes_no_key";
         if let Some(folder) = env::var_os(FOLDER) {
-            let server = Memory::default();
+            let server = MemoryServer::default();
             let orphan = link("pfxvault-0", KeySet::Machine);
             server.put_key(&orphan, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
             let (exit, _) = repair(&server, Path::new(&folder), "--orphans");
@@ -431,7 +431,7 @@ fn list_shows_each_binding_with_the_certificate_it_serves() {
     let state = folder.path().join("state").display().to_string();
     let cli =
         Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", &state]).unwrap();
-    let Some(Action::List(args)) = cli.action else {
+    let Some(CliCommand::List(args)) = cli.action else {
         panic!()
     };
     let console = Console::new(Language::En, false, false);
@@ -449,13 +449,13 @@ fn list_shows_each_binding_with_the_certificate_it_serves() {
 }
 
 /// Runs `repair` with these options against a server; says how it ended, and what was said.
-fn repair(server: &Memory, folder: &Path, options: &str) -> (Result<Exit, Error>, String) {
+fn repair(server: &MemoryServer, folder: &Path, options: &str) -> (Result<Exit, Error>, String) {
     let line = format!(
         "pfxvault\nrepair\n--state\n{}",
         folder.join("new").display()
     );
     let cli = Cli::try_parse_from(line.lines().chain(options.split_whitespace())).unwrap();
-    let Some(Action::Repair(args)) = cli.action else {
+    let Some(CliCommand::Repair(args)) = cli.action else {
         panic!()
     };
     let console = Console::new(Language::En, false, false);
@@ -467,7 +467,7 @@ fn repair(server: &Memory, folder: &Path, options: &str) -> (Result<Exit, Error>
 
 /// A certificate vanished, and its file was imported again: the key is here, in a container of this
 /// program.
-fn imported_without_its_key(server: &Memory) -> KeyLink {
+fn imported_without_its_key(server: &MemoryServer) -> KeyLink {
     let key = link("pfxvault-1", KeySet::Machine);
     server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
     server.put_certificate(StoreName::My, &PKI.rsa.der, None);
@@ -476,7 +476,7 @@ fn imported_without_its_key(server: &Memory) -> KeyLink {
 
 #[test]
 fn a_key_that_repair_has_just_linked_is_not_deleted_by_the_same_run() {
-    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
     let key = imported_without_its_key(&server);
     let (exit, said) = repair(&server, folder.path(), "--orphans --yes");
     assert_eq!(exit.unwrap(), Exit::Done, "{said}");
@@ -487,9 +487,9 @@ fn a_key_that_repair_has_just_linked_is_not_deleted_by_the_same_run() {
 
 #[test]
 fn a_key_stays_whatever_else_goes_wrong_while_its_certificate_is_mended() {
-    for fault in [Fault::FailsBefore, Fault::FailsAfter] {
+    for fault in [CallFault::FailsBefore, CallFault::FailsAfter] {
         for call in 0.. {
-            let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+            let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
             let key = imported_without_its_key(&server);
             server.arm(call, fault);
             let (_, said) = repair(&server, folder.path(), "--orphans --yes");
@@ -506,7 +506,7 @@ fn a_key_stays_whatever_else_goes_wrong_while_its_certificate_is_mended() {
 
 #[test]
 fn a_key_whose_certificate_was_not_named_is_no_orphan() {
-    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
     let key = imported_without_its_key(&server);
     for options in [
         "other.example.com --orphans --yes",
@@ -524,7 +524,7 @@ fn a_key_whose_certificate_was_not_named_is_no_orphan() {
 
 #[test]
 fn keys_are_named_before_they_are_deleted_and_yes_alone_deletes_none() {
-    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
     let recovery = recovery(folder.path());
     back_up(&old_server(9), folder.path(), &recovery);
     fs::rename(folder.path().join("state"), folder.path().join("new")).unwrap();
@@ -570,7 +570,7 @@ fn keys_are_named_before_they_are_deleted_and_yes_alone_deletes_none() {
 
 /// A server with a vault on a stick, and a certificate bound in a second place.
 struct Saving {
-    server: Memory,
+    server: MemoryServer,
     folder: tempfile::TempDir,
 }
 
@@ -598,7 +598,7 @@ impl Saving {
         let mut sites = vec![site(4, "Shop", vec![shop])];
         for (port, (thumbprint, store)) in (8443..).zip(more) {
             let binding = https(&format!("*:{port}:"), 0);
-            server.put_record(Record {
+            server.put_record(SslBinding {
                 store: store.map(str::to_owned),
                 ..record(&binding, thumbprint)
             });
@@ -625,7 +625,7 @@ impl Saving {
             at("state")
         );
         let cli = Cli::try_parse_from(line.lines().chain(options.split_whitespace())).unwrap();
-        let Some(Action::Backup(args)) = cli.action else {
+        let Some(CliCommand::Backup(args)) = cli.action else {
             panic!()
         };
         let console = Console::new(Language::En, false, false);
@@ -818,7 +818,7 @@ fn list_marks_an_archived_certificate_that_is_in_use() {
         "pfxvault", "list", "--from", "iis", "--state", "none", "--json",
     ])
     .unwrap();
-    let Some(Action::List(args)) = cli.action else {
+    let Some(CliCommand::List(args)) = cli.action else {
         panic!()
     };
     let console = Console::new(Language::En, false, true);

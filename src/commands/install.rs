@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::change::answer::{self, Answer, Origin, Wishes};
+use crate::change::answer::{self, AnswerPlan, KeyOrigin, Wishes};
 use crate::change::successor::{self, Succession};
-use crate::change::{Bound, Order};
-use crate::cli::{Backup, Install, Store};
+use crate::change::{Order, PlannedBinding};
+use crate::cli::{BackupArgs, InstallArgs, StoreArg};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
@@ -40,14 +40,14 @@ pub(super) struct InstallReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Install) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &InstallArgs) -> Result<Exit> {
     let certificates = read(&args.response)?;
     install_on(session, args, here::elevated()?, &certificates)
 }
 
 fn install_on(
     session: &Session<'_>,
-    args: &Install,
+    args: &InstallArgs,
     server: Iis<'_>,
     certificates: &[Certificate],
 ) -> Result<Exit> {
@@ -58,7 +58,7 @@ fn install_on(
 
 fn install_into(
     session: &Session<'_>,
-    args: &Install,
+    args: &InstallArgs,
     server: Iis<'_>,
     certificates: &[Certificate],
 ) -> Result<Exit> {
@@ -87,11 +87,11 @@ fn install_into(
 /// What is done; whether the server shows it; and where else the key pair is.
 fn finish(
     session: &Session<'_>,
-    args: &Install,
+    args: &InstallArgs,
     server: Iis<'_>,
     here: &Snapshot,
     certificates: &[Certificate],
-    answer: &Answer<'_>,
+    answer: &AnswerPlan<'_>,
 ) -> Exit {
     if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
@@ -139,9 +139,9 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
         .map_err(|e| Error::failed(text!("error-source-unreadable", path = path, reason = &e)))?;
     pkcs7::certificates(&answer).map_err(|error| {
         Error::failed(match error {
-            pkcs7::Error::NoCertificate => text!("error-answer-none", path = path),
-            pkcs7::Error::Damaged => text!("error-answer-damaged", path = path),
-            pkcs7::Error::TooLarge => text!("error-answer-too-large", path = path),
+            pkcs7::AnswerError::NoCertificate => text!("error-answer-none", path = path),
+            pkcs7::AnswerError::Damaged => text!("error-answer-damaged", path = path),
+            pkcs7::AnswerError::TooLarge => text!("error-answer-too-large", path = path),
         })
     })
 }
@@ -149,11 +149,11 @@ fn read(path: &Path) -> Result<Vec<Certificate>> {
 /// What becomes of the bindings; none where only the store is meant.
 fn succeed(
     session: &Session<'_>,
-    args: &Install,
+    args: &InstallArgs,
     server: Iis<'_>,
     here: &Snapshot,
-    answer: &Answer<'_>,
-) -> Result<Vec<Bound>> {
+    answer: &AnswerPlan<'_>,
+) -> Result<Vec<PlannedBinding>> {
     if args.no_bind {
         return Ok(Vec::new());
     }
@@ -178,34 +178,34 @@ fn succeed(
 }
 
 /// A binding that cannot be outweighs a site that shows something else, as that may take a moment.
-fn exit(session: &Session<'_>, answer: &Answer<'_>, served: bool, saved: Exit) -> Exit {
+fn exit(session: &Session<'_>, answer: &AnswerPlan<'_>, served: bool, saved: Exit) -> Exit {
     let bindings = &answer.plan.bindings;
     let is_lower = bindings.iter().any(|bound| bound.lower().is_some());
     match saved {
-        _ if bindings.iter().any(Bound::is_left) => Exit::Partly,
+        _ if bindings.iter().any(PlannedBinding::is_left) => Exit::Partly,
         Exit::Done if !served || is_lower || !answer.leaf.is_valid(session.now) => Exit::Attention,
         saved => saved,
     }
 }
 
-fn store(named: Store) -> StoreName {
+fn store(named: StoreArg) -> StoreName {
     match named {
-        Store::Personal => StoreName::My,
-        Store::Webhosting => StoreName::WebHosting,
+        StoreArg::Personal => StoreName::My,
+        StoreArg::Webhosting => StoreName::WebHosting,
     }
 }
 
-fn show(session: &Session<'_>, answer: &Answer<'_>) {
+fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
     let name = answer.leaf.display_name();
     match answer.origin {
-        Origin::Pending => session.console.say(&text!("install-pending", name = name)),
-        Origin::RequestDeleted => session
+        KeyOrigin::Pending => session.console.say(&text!("install-pending", name = name)),
+        KeyOrigin::RequestDeleted => session
             .console
             .say(&text!("install-request-deleted", name = name)),
-        Origin::UsedBefore => session
+        KeyOrigin::UsedBefore => session
             .console
             .say(&text!("install-used-before", name = name)),
-        Origin::Installed => {}
+        KeyOrigin::Installed => {}
     }
     match answer.plan.changes_anything() {
         true => show_plan(session, &answer.plan),
@@ -232,8 +232,8 @@ fn show(session: &Session<'_>, answer: &Answer<'_>) {
 }
 
 /// What is wrong with the certificate or its key, and does not keep it from being installed.
-fn warn(session: &Session<'_>, answer: &Answer<'_>) {
-    let Answer {
+fn warn(session: &Session<'_>, answer: &AnswerPlan<'_>) {
+    let AnswerPlan {
         leaf,
         root,
         no_export,
@@ -271,25 +271,25 @@ fn warn(session: &Session<'_>, answer: &Answer<'_>) {
 }
 
 /// Whether a binding has the certificate, or will.
-fn is_bound(answer: &Answer<'_>) -> bool {
-    answer.plan.bindings.iter().any(Bound::is_made)
+fn is_bound(answer: &AnswerPlan<'_>) -> bool {
+    answer.plan.bindings.iter().any(PlannedBinding::is_made)
 }
 
 /// Backs up everything at once: to the media given, else into the outbox of host state.
 fn keep_safe(
     session: &Session<'_>,
-    args: &Install,
-    answer: &Answer<'_>,
+    args: &InstallArgs,
+    answer: &AnswerPlan<'_>,
 ) -> (Exit, Option<BackupReport>) {
     let saved = if args.to.is_empty() {
         backup::keep_in_outbox(session).map(|()| (Exit::Done, None))
     } else {
         // A backup of what sites use would leave out what none uses yet.
         let all = !is_bound(answer);
-        let backup = Backup {
+        let backup = BackupArgs {
             all,
             yes: args.yes,
-            ..Backup::everything_of_this_server(args.to.clone())
+            ..BackupArgs::everything_of_this_server(args.to.clone())
         };
         backup::back_up(session, &backup, &backup.to).map(|(exit, report)| (exit, Some(report)))
     };
@@ -301,12 +301,12 @@ fn keep_safe(
     })
 }
 
-fn report(session: &Session<'_>, answer: &Answer<'_>, dry_run: bool) -> InstallReport {
+fn report(session: &Session<'_>, answer: &AnswerPlan<'_>, dry_run: bool) -> InstallReport {
     let origin = match answer.origin {
-        Origin::Pending => "pending",
-        Origin::RequestDeleted => "request-deleted",
-        Origin::UsedBefore => "used-before",
-        Origin::Installed => "installed",
+        KeyOrigin::Pending => "pending",
+        KeyOrigin::RequestDeleted => "request-deleted",
+        KeyOrigin::UsedBefore => "used-before",
+        KeyOrigin::Installed => "installed",
     };
     InstallReport {
         name: answer.leaf.display_name().to_owned(),
@@ -326,20 +326,20 @@ mod tests {
 
     use super::*;
     use crate::change::{Journal, undo};
-    use crate::cli::{Action, Cli};
+    use crate::cli::{Cli, CliCommand};
     use crate::console::{Console, Language};
     use crate::iis::blob::Home;
-    use crate::iis::memory::Memory;
-    use crate::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Record, Site};
+    use crate::iis::memory::MemoryServer;
+    use crate::iis::{Binding, FtpCertificate, KeyLink, ProviderKind, Site, SslBinding};
     use crate::keypair::KeyPair;
     use crate::keypair::fixtures::sorted;
-    use crate::keypair::throwaway::{Authority, Kind, new_key};
+    use crate::keypair::throwaway::{Authority, KeyKind, new_key};
     use crate::tls::ask;
 
     /// A server that serves an old certificate at this port and waits for the answer to its
     /// request.
-    fn server(port: u16, old: &KeyPair, request: &KeyPair, link: &KeyLink) -> Memory {
-        let server = Memory::default();
+    fn server(port: u16, old: &KeyPair, request: &KeyPair, link: &KeyLink) -> MemoryServer {
+        let server = MemoryServer::default();
         let serving = Home::SoftwareKsp.link("old".into());
         server.put_key(&serving, old.key.pkcs8().expose(), true, ProviderKind::Ksp);
         server.put_certificate(StoreName::My, old.leaf().der(), Some(&serving));
@@ -351,9 +351,9 @@ mod tests {
             information,
             ssl_flags: 1,
         };
-        server.put_record(Record {
+        server.put_record(SslBinding {
             flags: 0x20,
-            ..Record::new(binding.endpoint().unwrap(), old.leaf().thumbprint())
+            ..SslBinding::new(binding.endpoint().unwrap(), old.leaf().thumbprint())
         });
         server.install(
             20_348,
@@ -366,7 +366,7 @@ mod tests {
         server
     }
 
-    fn install(server: &Memory, folder: &Path, options: &str) -> Result<Exit> {
+    fn install(server: &MemoryServer, folder: &Path, options: &str) -> Result<Exit> {
         let at = |name: &str| folder.join(name).display().to_string();
         let line = format!(
             "pfxvault\ninstall\n{}\n--state\n{}\n{options}",
@@ -374,7 +374,7 @@ mod tests {
             at("state")
         );
         let cli = Cli::try_parse_from(line.lines()).unwrap();
-        let Some(Action::Install(args)) = cli.action else {
+        let Some(CliCommand::Install(args)) = cli.action else {
             panic!()
         };
         let console = Console::new(Language::En, false, true);
@@ -395,7 +395,7 @@ mod tests {
             let now = jiff::Timestamp::now();
             let (authority, key) = (
                 Authority::new("Test", now).unwrap(),
-                new_key(Kind::P256).unwrap(),
+                new_key(KeyKind::P256).unwrap(),
             );
             let issue = |authority: &Authority| {
                 authority
@@ -412,7 +412,7 @@ mod tests {
             let mail = format!("Hello\n\n{}\n\nRegards\n", blocks.join("\n\n"));
             std::fs::write(folder.path().join("answer.txt"), mail).unwrap();
             let old = authority
-                .issue(&["www.example.com"], Kind::P256, now)
+                .issue(&["www.example.com"], KeyKind::P256, now)
                 .unwrap();
             Self {
                 old,

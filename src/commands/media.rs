@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cli::{Media, Retire};
+use crate::cli::{MediaCommand, RetireArgs};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
@@ -57,16 +57,16 @@ pub(super) struct PolicyReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Media) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &MediaCommand) -> Result<Exit> {
     match args {
-        Media::List => list(session),
-        Media::Add {
+        MediaCommand::List => list(session),
+        MediaCommand::Add {
             medium,
             label,
             place,
         } => add(session, medium, label.as_deref(), place.as_deref()),
-        Media::Retire(args) => retire(session, args),
-        Media::Policy {
+        MediaCommand::Retire(args) => retire(session, args),
+        MediaCommand::Policy {
             min_media,
             verify_every,
             rewrite_after,
@@ -155,7 +155,7 @@ fn say_devices(session: &Session<'_>, seen: &SeenMedium) {
 }
 
 /// What was on a medium that goes out of use, how it is protected, and what that means.
-fn retire(session: &Session<'_>, args: &Retire) -> Result<Exit> {
+fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
     let mut state = session.enrolled()?;
     let called =
         |(_, seen): &(&String, &SeenMedium)| seen.label.to_lowercase() == args.label.to_lowercase();

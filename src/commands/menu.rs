@@ -53,10 +53,10 @@ pub fn run(session: &Session<'_>) -> Result<Exit> {
 
 /// The command line of a task, after asking for what it needs; nothing where the answer is to leave
 /// it.
-type Line = fn(&Session<'_>) -> Result<Option<Vec<String>>>;
+type MenuLine = fn(&Session<'_>) -> Result<Option<Vec<String>>>;
 
-fn tasks() -> Vec<(Text, Line)> {
-    let mut tasks: Vec<(Text, Line)> = vec![
+fn tasks() -> Vec<(Text, MenuLine)> {
+    let mut tasks: Vec<(Text, MenuLine)> = vec![
         (text!("menu-status"), |_| line(&["status"])),
         (text!("menu-backup"), backup),
         (text!("menu-verify"), |session| {

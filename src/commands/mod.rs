@@ -31,7 +31,7 @@ mod status;
 mod undo;
 mod verify;
 
-use crate::cli::{Access, Action, Cli, Media, Servers};
+use crate::cli::{AccessCommand, Cli, CliCommand, MediaCommand, ServersCommand};
 use crate::console::Console;
 use crate::error::{Exit, Result};
 use crate::session::Session;
@@ -48,40 +48,41 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
     }
 }
 
-fn carry_out(session: &Session<'_>, action: Action) -> Result<Exit> {
+fn carry_out(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
     let done = dispatch(session, action);
     session.report_rules(&done);
     done
 }
 
-fn dispatch(session: &Session<'_>, action: Action) -> Result<Exit> {
+fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
     match action {
-        Action::Status(args) => status::run(session, &args),
-        Action::List(args) => list::run(session, &args),
-        Action::Backup(args) => backup::run(session, &args),
-        Action::Export(args) => export::run(session, &args),
-        Action::Verify(args) => verify::run(session, &args),
-        Action::Drill(args) => drill::run(session, &args),
-        Action::Restore(args) => restore::run(session, &args),
-        Action::Repair(args) => repair::run(session, &args),
-        Action::Undo(args) => undo::run(session, &args),
-        Action::Request(args) => request::run(session, &args),
-        Action::Install(args) => install::run(session, &args),
-        Action::Create(args) => create::run(session, &args),
-        Action::Contents(args) => contents::run(session, &args),
-        Action::Media { what } => media::run(session, &what.unwrap_or(Media::List)),
-        Action::Servers { what } => servers::run(
+        CliCommand::Status(args) => status::run(session, &args),
+        CliCommand::List(args) => list::run(session, &args),
+        CliCommand::Backup(args) => backup::run(session, &args),
+        CliCommand::Export(args) => export::run(session, &args),
+        CliCommand::Verify(args) => verify::run(session, &args),
+        CliCommand::Drill(args) => drill::run(session, &args),
+        CliCommand::Restore(args) => restore::run(session, &args),
+        CliCommand::Repair(args) => repair::run(session, &args),
+        CliCommand::Undo(args) => undo::run(session, &args),
+        CliCommand::Request(args) => request::run(session, &args),
+        CliCommand::Install(args) => install::run(session, &args),
+        CliCommand::Create(args) => create::run(session, &args),
+        CliCommand::Contents(args) => contents::run(session, &args),
+        CliCommand::Media { what } => media::run(session, &what.unwrap_or(MediaCommand::List)),
+        CliCommand::Servers { what } => servers::run(
             session,
-            &what.unwrap_or(Servers::List { media: Vec::new() }),
+            &what.unwrap_or(ServersCommand::List { media: Vec::new() }),
         ),
-        Action::Access { what } => {
-            access::run(session, &what.unwrap_or(Access::List { media: Vec::new() }))
-        }
-        Action::Audit(args) => audit::run(session, &args),
-        Action::Copy(args) => copy::run(session, &args),
-        Action::Demo => demo::run(session),
-        Action::Selftest => selftest::run(session),
-        Action::Completions { shell } => {
+        CliCommand::Access { what } => access::run(
+            session,
+            &what.unwrap_or(AccessCommand::List { media: Vec::new() }),
+        ),
+        CliCommand::Audit(args) => audit::run(session, &args),
+        CliCommand::Copy(args) => copy::run(session, &args),
+        CliCommand::Demo => demo::run(session),
+        CliCommand::Selftest => selftest::run(session),
+        CliCommand::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(
                 shell,

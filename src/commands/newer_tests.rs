@@ -10,8 +10,10 @@ use super::iis_tests::{back_up, recovery, restore};
 use crate::change::binding_tests::{https, site, thumbprint};
 use crate::change::tests::link;
 use crate::error::Exit;
-use crate::iis::memory::Memory;
-use crate::iis::{Binding, FtpCertificate, KeySet, ProviderKind, Record, Site, SiteMap, StoreName};
+use crate::iis::memory::MemoryServer;
+use crate::iis::{
+    Binding, FtpCertificate, KeySet, ProviderKind, Site, SiteMap, SslBinding, StoreName,
+};
 use crate::keypair::fixtures::{Issued, host};
 
 const WWW: &str = "www.example.com";
@@ -47,7 +49,7 @@ fn by_name(host: &str) -> Binding {
     https(&format!("*:9:{host}"), 1)
 }
 
-fn put(server: &Memory, certificate: &Issued) -> String {
+fn put(server: &MemoryServer, certificate: &Issued) -> String {
     let thumbprint = thumbprint(&certificate.der);
     let key = link(&thumbprint, KeySet::Machine);
     server.put_key(&key, &certificate.pkcs8(), true, ProviderKind::Csp);
@@ -56,11 +58,14 @@ fn put(server: &Memory, certificate: &Issued) -> String {
 }
 
 /// A server with a site for each host name, bound to this certificate.
-fn server(sites: &[(&str, &Issued)]) -> Memory {
-    let server = Memory::default();
+fn server(sites: &[(&str, &Issued)]) -> MemoryServer {
+    let server = MemoryServer::default();
     for (host, certificate) in sites {
         let thumbprint = put(&server, certificate);
-        server.put_record(Record::new(by_name(host).endpoint().unwrap(), thumbprint));
+        server.put_record(SslBinding::new(
+            by_name(host).endpoint().unwrap(),
+            thumbprint,
+        ));
     }
     server.install(
         20_348,
@@ -78,20 +83,20 @@ struct Stick {
 }
 
 impl Stick {
-    fn of(server: &Memory) -> Self {
+    fn of(server: &MemoryServer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         back_up(server, folder.path(), &recovery(folder.path()));
         Self { folder }
     }
 
-    fn restore(&self, server: &Memory, options: &[&str]) -> (Exit, String) {
+    fn restore(&self, server: &MemoryServer, options: &[&str]) -> (Exit, String) {
         let (exit, said) = restore(server, self.folder.path(), options);
         (exit.unwrap(), said)
     }
 }
 
 /// The thumbprint that answers for each endpoint.
-fn served(server: &Memory) -> BTreeMap<String, String> {
+fn served(server: &MemoryServer) -> BTreeMap<String, String> {
     let records = SiteMap::of(server.iis()).unwrap().records.into_iter();
     records
         .map(|record| {
@@ -220,10 +225,10 @@ fn yes_alone_does_the_rest_and_leaves_the_newer() {
 
 /// A server that serves each of these certificates in its own way: by the record of a binding, by a
 /// record that has no binding, by the record for every name, by FTP.
-fn four_ways(www: &Issued, shop: &Issued, mail: &Issued, files: &Issued) -> Memory {
-    let server = Memory::default();
+fn four_ways(www: &Issued, shop: &Issued, mail: &Issued, files: &Issued) -> MemoryServer {
+    let server = MemoryServer::default();
     let record =
-        |binding: &Binding, thumbprint| Record::new(binding.endpoint().unwrap(), thumbprint);
+        |binding: &Binding, thumbprint| SslBinding::new(binding.endpoint().unwrap(), thumbprint);
     server.put_record(record(&by_name(WWW), put(&server, www)));
     server.put_record(record(&by_name(SHOP), put(&server, shop)));
     server.put_record(record(&https("*:9:", 0), put(&server, mail)));
@@ -265,7 +270,7 @@ fn records_bindings_and_ftp_stay_together_and_give_way_only_where_they_are_named
     let sites = [("Www", WWW), ("Shop", SHOP), ("Mail", MAIL)]
         .map(|(name, host)| site(9, name, vec![strict(host)]));
     let ftp = SiteMap::of(old.iis()).unwrap().sites.remove(3);
-    old.put_record(Record::new(
+    old.put_record(SslBinding::new(
         strict(MAIL).endpoint().unwrap(),
         older[2].clone(),
     ));
@@ -323,12 +328,12 @@ fn records_bindings_and_ftp_stay_together_and_give_way_only_where_they_are_named
 fn a_record_that_answers_for_others_is_judged_for_them_too() {
     let (newer, older) = (issued("*.example.com", NEWER), issued(WWW, OLDER));
     let shared = |certificate: &Issued, hosts: &[&str]| {
-        let server = Memory::default();
+        let server = MemoryServer::default();
         let bindings: Vec<_> = hosts
             .iter()
             .map(|host| https(&format!("*:9:{host}"), 0))
             .collect();
-        server.put_record(Record::new(
+        server.put_record(SslBinding::new(
             bindings[0].endpoint().unwrap(),
             put(&server, certificate),
         ));
@@ -359,7 +364,7 @@ fn what_has_ended_is_named_in_the_plan_and_at_the_end() {
     let old = issued(WWW, EXPIRED);
     let stick = Stick::of(&server(&[(WWW, &old)]));
     let bare = || {
-        let server = Memory::default();
+        let server = MemoryServer::default();
         server.install(20_348, vec![site(1, WWW, Vec::new())]);
         server
     };

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use crate::change::{Plan, repair, take_back};
-use crate::cli::Repair;
+use crate::change::{Plan, repair, rollback};
+use crate::cli::RepairArgs;
 use crate::console::Enter;
 use crate::error::{Exit, Result};
 use crate::iis::{FoundKey, Iis, KeyLink, look_at_all};
@@ -33,11 +33,11 @@ pub(super) struct RepairReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Repair) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &RepairArgs) -> Result<Exit> {
     repair_on(session, args, here::elevated()?)
 }
 
-pub(super) fn repair_on(session: &Session<'_>, args: &Repair, server: Iis<'_>) -> Result<Exit> {
+pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_>) -> Result<Exit> {
     take_back_interrupted(session, server, args)?;
     let here = look_at_all(server)?;
     let rescued = repair::rescue(server, &here);
@@ -106,7 +106,7 @@ fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
     )
 }
 
-fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &Repair) -> Result<()> {
+fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs) -> Result<()> {
     let mut journal = session.journal()?;
     let Some(open) = journal.interrupted() else {
         return Ok(());
@@ -122,7 +122,7 @@ fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &Repair) 
     }
     session.go_ahead(args.yes, &text!("repair-interrupted-question"), Enter::No)?;
     let created = Leading::to_created(server, &open.steps);
-    let left = take_back::finish(server, &mut journal);
+    let left = rollback::finish(server, &mut journal);
     session.report_deleted(server, &created);
     let left = left?;
     left.iter().for_each(|text| session.console.warn(text));
@@ -130,7 +130,7 @@ fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &Repair) 
     Ok(())
 }
 
-fn mend(session: &Session<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) -> Result<()> {
+fn mend(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs, plan: &Plan<'_>) -> Result<()> {
     if !plan.changes_anything() {
         return Ok(());
     }
@@ -142,7 +142,7 @@ fn mend(session: &Session<'_>, server: Iis<'_>, args: &Repair, plan: &Plan<'_>) 
 fn delete(
     session: &Session<'_>,
     server: Iis<'_>,
-    args: &Repair,
+    args: &RepairArgs,
     named: &[&FoundKey],
 ) -> Result<Vec<String>> {
     if !args.orphans || named.is_empty() {
@@ -175,7 +175,7 @@ fn delete(
 }
 
 /// Says what was done; `left` orphans are still here.
-fn report(session: &Session<'_>, args: &Repair, plan: &Plan<'_>, left: usize) -> Exit {
+fn report(session: &Session<'_>, args: &RepairArgs, plan: &Plan<'_>, left: usize) -> Exit {
     let cannot = plan.cannot().count();
     let mended = plan.items.len() - cannot;
     match (mended, cannot, left) {

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::change::csr::{self, Part};
-use crate::change::plan::{Item, PlacedKey, Placement};
+use crate::change::csr::{self, SubjectPart};
+use crate::change::plan::{Item, PlannedCertificate, PlannedKey};
 use crate::change::{self, Action, Plan};
-use crate::cli::Request;
+use crate::cli::RequestArgs;
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::Home;
 use crate::iis::{Iis, StoreName};
@@ -30,7 +30,7 @@ pub(super) struct RequestReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &RequestArgs) -> Result<Exit> {
     let content = CsrContent::of(args)?;
     request_on(session, args, content, here::elevated()?)
 }
@@ -38,13 +38,13 @@ pub fn run(session: &Session<'_>, args: &Request) -> Result<Exit> {
 /// What the certificate is to be for, checked before this server is looked at.
 pub(super) struct CsrContent {
     names: Vec<String>,
-    subject: Vec<(Part, String)>,
+    subject: Vec<(SubjectPart, String)>,
 }
 
 impl CsrContent {
     /// # Errors
     /// A name or a part of the subject that is none, or a file that lies where the CSR is to go.
-    pub(super) fn of(args: &Request) -> Result<Self> {
+    pub(super) fn of(args: &RequestArgs) -> Result<Self> {
         let names = args
             .hosts
             .iter()
@@ -63,7 +63,7 @@ impl CsrContent {
 
 pub(super) fn request_on(
     session: &Session<'_>,
-    args: &Request,
+    args: &RequestArgs,
     content: CsrContent,
     server: Iis<'_>,
 ) -> Result<Exit> {
@@ -110,14 +110,18 @@ fn host_name(typed: &str) -> Result<String> {
 }
 
 /// The parts of the subject that were given, the country first, as X.520 has them.
-fn subject(args: &Request) -> Result<Vec<(Part, String)>> {
+fn subject(args: &RequestArgs) -> Result<Vec<(SubjectPart, String)>> {
     let given = [
-        (Part::Country, &args.country, "--country"),
-        (Part::Province, &args.province, "--province"),
-        (Part::Locality, &args.locality, "--locality"),
-        (Part::Organization, &args.organization, "--organization"),
+        (SubjectPart::Country, &args.country, "--country"),
+        (SubjectPart::Province, &args.province, "--province"),
+        (SubjectPart::Locality, &args.locality, "--locality"),
         (
-            Part::OrganizationalUnit,
+            SubjectPart::Organization,
+            &args.organization,
+            "--organization",
+        ),
+        (
+            SubjectPart::OrganizationalUnit,
             &args.organizational_unit,
             "--organizational-unit",
         ),
@@ -134,7 +138,7 @@ fn subject(args: &Request) -> Result<Vec<(Part, String)>> {
 }
 
 /// What the certificate authority will get to see.
-fn show(session: &Session<'_>, names: &[String], subject: &[(Part, String)]) {
+fn show(session: &Session<'_>, names: &[String], subject: &[(SubjectPart, String)]) {
     let parts = subject
         .iter()
         .map(|(part, value)| format!("{}={value}", part.short()));
@@ -149,13 +153,13 @@ fn show(session: &Session<'_>, names: &[String], subject: &[(Part, String)]) {
 
 /// The stand-in certificate with its key goes where Windows looks for the request when the answer
 /// comes.
-fn plan<'a>(name: &str, request: &'a csr::Request, friendly_name: Option<&str>) -> Plan<'a> {
-    let placement = Placement {
+fn plan<'a>(name: &str, request: &'a csr::SigningRequest, friendly_name: Option<&str>) -> Plan<'a> {
+    let placement = PlannedCertificate {
         store: StoreName::Request,
         certificate: &request.stand_in,
         before: None,
         friendly_name: friendly_name.map(str::to_owned),
-        key: PlacedKey::New {
+        key: PlannedKey::New {
             home: Home::SchannelCsp,
             pkcs8: &request.pkcs8,
             access: &[],
@@ -184,7 +188,7 @@ fn write(session: &Session<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Resu
     let Err(error) = written else { return Ok(()) };
     let mut journal = session.journal()?;
     let created = journal
-        .last_kept()
+        .last_committed()
         .map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
     let undone = change::undo(server, &mut journal);
     session.report_deleted(server, &created);
@@ -198,11 +202,11 @@ mod tests {
 
     use super::*;
     use crate::change::Journal;
-    use crate::change::answer::{self, Origin, Wishes};
+    use crate::change::answer::{self, KeyOrigin, Wishes};
     use crate::change::apply;
     use crate::change::tests::{running, state_folder};
     use crate::iis::look_at_all;
-    use crate::iis::memory::Memory;
+    use crate::iis::memory::MemoryServer;
     use crate::keypair::pkcs7;
     use crate::keystore::holdings;
 
@@ -235,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_request_waits_with_a_key_that_a_backup_takes_until_its_answer_is_installed() {
-        let (server, state) = (Memory::default(), state_folder());
+        let (server, state) = (MemoryServer::default(), state_folder());
         let now = jiff::Timestamp::now();
         let request = csr::new(&["www.example.com".to_owned()], &[], now).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();
@@ -258,7 +262,7 @@ mod tests {
 
         let certificates = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
         let answer = answer::plan(&here, &certificates, &Wishes::default(), now).unwrap();
-        assert_eq!(answer.origin, Origin::Pending);
+        assert_eq!(answer.origin, KeyOrigin::Pending);
         apply(
             server.iis(),
             &answer.plan,
@@ -284,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_key_of_an_answer_that_was_imported_by_hand_outlives_its_request() {
-        let (server, state) = (Memory::default(), state_folder());
+        let (server, state) = (MemoryServer::default(), state_folder());
         let request =
             csr::new(&["www.example.com".to_owned()], &[], jiff::Timestamp::now()).unwrap();
         let mut journal = Journal::open(state.path()).unwrap();

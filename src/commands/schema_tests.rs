@@ -65,7 +65,7 @@ fn commands() -> Vec<(&'static str, Vec<Shape>)> {
             vec![
                 of::<servers::ServersReport>(),
                 of::<servers::EnrolledReport>(),
-                of::<servers::enrolment::RequestReport>(),
+                of::<servers::enrolment::EnrolmentRequestReport>(),
                 of::<servers::enrolment::AddReport>(),
                 of::<RetirementReport>(),
             ],

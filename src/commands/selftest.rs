@@ -8,22 +8,22 @@ use crate::error::{Error, Exit, Result};
 use crate::iis::blob::{self, Home};
 use crate::iis::{Iis, KeyLink, NewKey, challenge, public_key};
 use crate::keypair::KeyPair;
-use crate::keypair::throwaway::{Authority, Kind};
+use crate::keypair::throwaway::{Authority, KeyKind};
 use crate::message::Text;
 use crate::session::{Session, here};
 use crate::text;
 
 /// What is tried: a kind of key in a place, and whether it may leave again.
-const TRIALS: [(&str, Kind, Home, bool); 4] = [
-    ("RSA, CryptoAPI", Kind::Rsa, Home::SchannelCsp, true),
+const TRIALS: [(&str, KeyKind, Home, bool); 4] = [
+    ("RSA, CryptoAPI", KeyKind::Rsa, Home::SchannelCsp, true),
     (
         "RSA, CryptoAPI, not exportable",
-        Kind::Rsa,
+        KeyKind::Rsa,
         Home::SchannelCsp,
         false,
     ),
-    ("RSA, CNG", Kind::Rsa, Home::SoftwareKsp, true),
-    ("ECDSA P-256, CNG", Kind::P256, Home::SoftwareKsp, true),
+    ("RSA, CNG", KeyKind::Rsa, Home::SoftwareKsp, true),
+    ("ECDSA P-256, CNG", KeyKind::P256, Home::SoftwareKsp, true),
 ];
 
 /// What was tried.

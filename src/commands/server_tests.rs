@@ -12,15 +12,15 @@ use super::request::{CsrContent, request_on};
 use super::selftest::selftest_on;
 use super::undo::undo_on;
 use crate::change::binding_tests::new_server;
-use crate::cli::{Action, Cli};
+use crate::cli::{Cli, CliCommand};
 use crate::console::{Console, Language};
 use crate::error::{Exit, Result};
-use crate::iis::memory::{Fault, Memory};
+use crate::iis::memory::{CallFault, MemoryServer};
 use crate::iis::{StoreName, look};
 use crate::session::Session;
 
 /// Runs one of the three commands with its state in `folder`; how it ended, and what was said.
-fn run(server: &Memory, folder: &Path, line: &str) -> (Result<Exit>, String) {
+fn run(server: &MemoryServer, folder: &Path, line: &str) -> (Result<Exit>, String) {
     let state = folder.join("new").display().to_string();
     let words = ["pfxvault", "--state", &state];
     let cli = Cli::try_parse_from(words.into_iter().chain(line.split_whitespace())).unwrap();
@@ -28,10 +28,10 @@ fn run(server: &Memory, folder: &Path, line: &str) -> (Result<Exit>, String) {
     let session = Session::new(cli.global, &console).unwrap();
     console.record();
     let ended = match cli.action {
-        Some(Action::Undo(args)) => undo_on(&session, &args, server.iis()),
-        Some(Action::Request(args)) => CsrContent::of(&args)
+        Some(CliCommand::Undo(args)) => undo_on(&session, &args, server.iis()),
+        Some(CliCommand::Request(args)) => CsrContent::of(&args)
             .and_then(|content| request_on(&session, &args, content, server.iis())),
-        Some(Action::Selftest) => selftest_on(&session, server.iis()),
+        Some(CliCommand::Selftest) => selftest_on(&session, server.iis()),
         _ => panic!("{line}"),
     };
     (
@@ -79,7 +79,7 @@ fn openssl(folder: &Path, arguments: &str) -> String {
 
 #[test]
 fn a_request_leaves_its_key_a_pending_request_and_a_csr_for_what_was_asked() {
-    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
     let out = folder.path().join("request.txt");
     let line = format!(
         "request www.example.com example.com --organization Example --country DE --friendly-name Shop --out {}",
@@ -129,7 +129,7 @@ fn a_request_leaves_its_key_a_pending_request_and_a_csr_for_what_was_asked() {
 
 #[test]
 fn a_request_whose_csr_cannot_be_written_leaves_no_key() {
-    let (server, folder) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
     let before = server.world();
     let out = folder.path().join("missing").join("request.txt");
     let line = format!("request www.example.com --out {}", out.display());
@@ -147,7 +147,7 @@ fn a_selftest_leaves_nothing_whether_it_passes_or_not() {
     assert_eq!(said.matches("passed: ").count(), 4, "{said}");
     assert_eq!(server.world(), before);
     // The key is made, and then the call says that it is not.
-    server.arm(0, Fault::FailsAfter);
+    server.arm(0, CallFault::FailsAfter);
     let (ended, said) = run(&server, folder.path(), "selftest");
     assert_eq!(ended.unwrap(), Exit::Failed, "{said}");
     assert!(server.disarm());

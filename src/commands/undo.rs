@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::change;
-use crate::cli::Undo;
+use crate::cli::UndoArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::Iis;
@@ -26,14 +26,14 @@ pub(super) struct UndoReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Undo) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &UndoArgs) -> Result<Exit> {
     undo_on(session, args, here::elevated()?)
 }
 
-pub(super) fn undo_on(session: &Session<'_>, args: &Undo, server: Iis<'_>) -> Result<Exit> {
+pub(super) fn undo_on(session: &Session<'_>, args: &UndoArgs, server: Iis<'_>) -> Result<Exit> {
     let mut journal = session.journal()?;
     let last = journal
-        .last_kept()
+        .last_committed()
         .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
     let when = moment(last.began);
     let created = Leading::to_created(server, &last.steps);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::{Afterwards, Verify};
+use crate::cli::{AfterwardsArgs, VerifyArgs};
 use crate::error::{Error, Exit, Result};
 use crate::message::size;
 use crate::platform::media;
@@ -11,7 +11,7 @@ use crate::session::report::FindingReport;
 use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
-use crate::workflow::verify::{self, Report};
+use crate::workflow::verify::{self, CheckReport};
 use vault::id::VaultId;
 use vault::medium::Medium;
 
@@ -22,7 +22,7 @@ pub(super) struct VerifyReport {
     vault: String,
     pinned: bool,
     bytes_read: u64,
-    generations: Vec<GenerationReport>,
+    generations: Vec<CheckedGenerationReport>,
     findings: Vec<FindingReport>,
     /// The media that were ejected.
     ejected: Vec<String>,
@@ -31,7 +31,7 @@ pub(super) struct VerifyReport {
 /// A number of a server, and what is there of it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct GenerationReport {
+pub(super) struct CheckedGenerationReport {
     server: String,
     number: u32,
     state: &'static str,
@@ -40,7 +40,7 @@ pub(super) struct GenerationReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Verify) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
     let pin = args.vault.as_deref().map(|text| {
         VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))
     });
@@ -65,7 +65,7 @@ pub fn run(session: &Session<'_>, args: &Verify) -> Result<Exit> {
         }
         _ => {}
     }
-    let wish = Afterwards {
+    let wish = AfterwardsArgs {
         eject: args.eject,
         keep_mounted: false,
     };
@@ -77,7 +77,7 @@ pub fn run(session: &Session<'_>, args: &Verify) -> Result<Exit> {
     Ok(exit)
 }
 
-fn say(session: &Session<'_>, report: &Report, exit: Exit) {
+fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
     let console = session.console;
     let whole = report
         .numbers
@@ -101,10 +101,10 @@ fn say(session: &Session<'_>, report: &Report, exit: Exit) {
     session.show_findings(&report.findings);
 }
 
-fn document(session: &Session<'_>, report: &Report, ejected: Vec<String>) -> VerifyReport {
+fn document(session: &Session<'_>, report: &CheckReport, ejected: Vec<String>) -> VerifyReport {
     let mut generations = Vec::new();
     for judged in &report.numbers {
-        generations.push(GenerationReport {
+        generations.push(CheckedGenerationReport {
             server: judged.server.to_string(),
             number: judged.number.get(),
             state: judged.state,
@@ -138,7 +138,7 @@ fn remember_devices(state: &mut State, media: &[Medium]) {
 }
 
 /// A check that found everything right is remembered with the medium.
-fn remember(state: &mut State, media: &[Medium], report: &Report, now: jiff::Timestamp) {
+fn remember(state: &mut State, media: &[Medium], report: &CheckReport, now: jiff::Timestamp) {
     for (medium, newest) in media.iter().zip(&report.newest_on) {
         let Some(label) = medium.label() else {
             continue;

@@ -148,7 +148,7 @@ impl Console {
             )));
         }
         let unanswered = |_| Error::usage(text!("error-no-answer"));
-        let keys = system::Keys::listen().map_err(unanswered)?;
+        let keys = system::SecretKeys::listen().map_err(unanswered)?;
         // Printed as everything is: the bytes that rpassword prints are not readable on every
         // console.
         let _ = write!(std::io::stderr(), "{}: ", self.words(question));

@@ -108,7 +108,7 @@ pub fn names(table: &[Flag], flags: u32) -> Vec<String> {
 
 /// `bindingInformation` of `http`, `https` and `ftp`, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
+pub struct BindingParts {
     /// The address; `None` for all of them (`*` or nothing).
     pub ip: Option<IpAddr>,
     /// The port.
@@ -117,7 +117,7 @@ pub struct Parts {
     pub host: String,
 }
 
-impl Parts {
+impl BindingParts {
     /// Takes `address:port:host` apart from the right, as an IPv6 address has colons of its own.
     /// `None` for what is written in another way.
     pub fn parse(information: &str) -> Option<Self> {
@@ -160,16 +160,18 @@ impl Binding {
 
     /// Address, port and host name; `None` for protocols that are written in another way (`net.tcp`
     /// `808:*`).
-    pub fn parts(&self) -> Option<Parts> {
+    pub fn parts(&self) -> Option<BindingParts> {
         let known = ["http", "https", "ftp"]
             .iter()
             .any(|known| self.protocol.eq_ignore_ascii_case(known));
-        known.then(|| Parts::parse(&self.information)).flatten()
+        known
+            .then(|| BindingParts::parse(&self.information))
+            .flatten()
     }
 
     /// The record of http.sys that answers for it; `None` where it is not TLS.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        let Parts { ip, port, host } = self.parts().filter(|_| self.is_https())?;
+        let BindingParts { ip, port, host } = self.parts().filter(|_| self.is_https())?;
         Some(match () {
             () if self.ssl_flags & CENTRAL != 0 => Endpoint::Central { port },
             () if self.ssl_flags & SNI != 0 && !host.is_empty() => Endpoint::Name {

@@ -13,7 +13,7 @@ use crate::text;
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Its certificates.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<StoreEntry>,
     /// The machine's keys, linked or not.
     pub keys: Vec<FoundKey>,
     /// Those that do not open, and why: nobody can tell whose they are.
@@ -31,7 +31,7 @@ pub struct FoundKey {
 
 /// A certificate with the state of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct StoreEntry {
     /// Where it lies.
     pub store: StoreName,
     /// The certificate.
@@ -76,7 +76,7 @@ impl KeyState {
 ///
 /// # Errors
 /// When a store cannot be read. A key that cannot be opened is a state, not an error.
-pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsError> {
+pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<StoreEntry>, WindowsError> {
     let mut found = Vec::new();
     for &store in stores {
         let certificates = server.stores.certificates(store)?;
@@ -93,7 +93,7 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<Seen>, WindowsE
         let used = map.used();
         found.retain(|one| !is_archived(one) || used.contains(&one.1.thumbprint()));
     }
-    let seen = found.into_iter().map(|(store, certificate)| Seen {
+    let seen = found.into_iter().map(|(store, certificate)| StoreEntry {
         key: state_of(server, &certificate),
         store,
         certificate,
@@ -155,7 +155,7 @@ pub fn without_key(state: &KeyState) -> Text {
 }
 
 /// Why the key of a certificate cannot be backed up; `None` if it can.
-pub fn hindrance(seen: &Seen) -> Option<Text> {
+pub fn hindrance(seen: &StoreEntry) -> Option<Text> {
     match &seen.key {
         KeyState::Works(facts) => facts.no_export.as_ref().map(NoExport::text),
         state => Some(without_key(state)),

@@ -16,7 +16,7 @@ use super::*;
 
 /// What happens at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum CallFault {
     /// It fails, and nothing was done.
     FailsBefore,
     /// It fails, and yet it was done.
@@ -27,7 +27,7 @@ pub enum Fault {
     DiesAfter,
 }
 
-impl Fault {
+impl CallFault {
     /// All of them.
     pub const ALL: [Self; 4] = [
         Self::FailsBefore,
@@ -53,29 +53,29 @@ pub struct KeptKey {
 pub type World = (
     BTreeMap<StoreName, Vec<StoredCertificate>>,
     BTreeMap<KeyLink, KeptKey>,
-    BTreeMap<Endpoint, Record>,
+    BTreeMap<Endpoint, SslBinding>,
     Vec<Site>,
 );
 
 /// The server.
 #[derive(Default)]
-pub struct Memory {
+pub struct MemoryServer {
     stores: RefCell<BTreeMap<StoreName, Vec<StoredCertificate>>>,
     elsewhere: RefCell<Vec<Elsewhere>>,
     keys: RefCell<BTreeMap<KeyLink, KeptKey>>,
     /// By their endpoints in lower case.
-    records: RefCell<BTreeMap<Endpoint, Record>>,
+    records: RefCell<BTreeMap<Endpoint, SslBinding>>,
     /// The folder of its configuration, where IIS is installed, with its sites.
     config: RefCell<Option<(tempfile::TempDir, Vec<Site>)>>,
     backups: RefCell<Vec<String>>,
     addresses: RefCell<Vec<std::net::IpAddr>>,
     build: Cell<u32>,
     not_elevated: Cell<bool>,
-    fault: Cell<Option<(usize, Fault)>>,
+    fault: Cell<Option<(usize, CallFault)>>,
     calls: Cell<usize>,
 }
 
-impl Memory {
+impl MemoryServer {
     /// The seam.
     pub fn iis(&self) -> Iis<'_> {
         Iis {
@@ -125,7 +125,7 @@ impl Memory {
     }
 
     /// Puts a record into http.sys, whoever makes it.
-    pub fn put_record(&self, record: Record) {
+    pub fn put_record(&self, record: SslBinding) {
         self.records
             .borrow_mut()
             .insert(record.endpoint.in_lower_case(), record);
@@ -138,7 +138,7 @@ impl Memory {
 
     /// What http.sys asks of a record: its certificate lies in that store with a key of the
     /// machine.
-    fn usable(&self, record: &Record) -> Result<(), Code> {
+    fn usable(&self, record: &SslBinding) -> Result<(), Code> {
         let Some(thumbprint) = &record.thumbprint else {
             return Ok(());
         };
@@ -158,7 +158,7 @@ impl Memory {
     }
 
     /// Lets the call with this number, counted from now, go wrong.
-    pub fn arm(&self, call: usize, fault: Fault) {
+    pub fn arm(&self, call: usize, fault: CallFault) {
         self.calls.set(0);
         self.fault.set(Some((call, fault)));
     }
@@ -234,14 +234,14 @@ impl Memory {
             .map(|(_, fault)| fault);
         let error = |code| WindowsError::new(name, "memory", code);
         match fault {
-            Some(Fault::FailsBefore) => return Err(error(Code(31))),
-            Some(Fault::DiesBefore) => panic_any(Died),
+            Some(CallFault::FailsBefore) => return Err(error(Code(31))),
+            Some(CallFault::DiesBefore) => panic_any(Died),
             _ => {}
         }
         let result = done().map_err(error);
         match fault {
-            Some(Fault::FailsAfter) => Err(error(Code(31))),
-            Some(Fault::DiesAfter) => panic_any(Died),
+            Some(CallFault::FailsAfter) => Err(error(Code(31))),
+            Some(CallFault::DiesAfter) => panic_any(Died),
             _ => result,
         }
     }
@@ -256,7 +256,7 @@ impl Memory {
     }
 }
 
-impl CertStores for Memory {
+impl CertStores for MemoryServer {
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
         self.call("CertOpenStore", || {
             Ok(self
@@ -315,7 +315,7 @@ impl CertStores for Memory {
     }
 }
 
-impl Keys for Memory {
+impl Keys for MemoryServer {
     fn elevated(&self) -> bool {
         !self.not_elevated.get()
     }
@@ -429,14 +429,14 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
     public.unwrap().unwrap().into_vec()
 }
 
-impl HttpSys for Memory {
-    fn records(&self) -> Result<Vec<Record>, WindowsError> {
+impl HttpSys for MemoryServer {
+    fn records(&self) -> Result<Vec<SslBinding>, WindowsError> {
         self.call("HttpQueryServiceConfiguration", || {
             Ok(self.records.borrow().values().cloned().collect())
         })
     }
 
-    fn add(&self, record: &Record) -> Result<(), WindowsError> {
+    fn add(&self, record: &SslBinding) -> Result<(), WindowsError> {
         self.call("HttpSetServiceConfiguration", || {
             self.usable(record)?;
             match self
@@ -453,7 +453,7 @@ impl HttpSys for Memory {
         })
     }
 
-    fn replace(&self, record: &Record) -> Result<(), WindowsError> {
+    fn replace(&self, record: &SslBinding) -> Result<(), WindowsError> {
         self.call("HttpUpdateServiceConfiguration", || {
             self.usable(record)?;
             match self
@@ -463,7 +463,7 @@ impl HttpSys for Memory {
             {
                 // The name keeps the spelling that it was added with.
                 Some(there) => {
-                    *there = Record {
+                    *there = SslBinding {
                         endpoint: there.endpoint.clone(),
                         ..record.clone()
                     }
@@ -485,7 +485,7 @@ impl HttpSys for Memory {
     }
 }
 
-impl SiteConfig for Memory {
+impl SiteConfig for MemoryServer {
     fn folder(&self) -> Option<std::path::PathBuf> {
         self.config
             .borrow()
@@ -531,24 +531,24 @@ impl SiteConfig for Memory {
     }
 }
 
-fn make(site: &mut Site, change: &Change) -> Result<(), Code> {
+fn make(site: &mut Site, change: &BindingEdit) -> Result<(), Code> {
     let at = |site: &Site, wanted: &Binding| {
         site.bindings
             .iter()
             .position(|binding| binding.is_same(wanted))
     };
     match change {
-        Change::Add(binding) if at(site, binding).is_some() => return Err(Code(0x8007_00B7)),
-        Change::Add(binding) => site.bindings.push(binding.clone()),
-        Change::Remove(binding) => {
+        BindingEdit::Add(binding) if at(site, binding).is_some() => return Err(Code(0x8007_00B7)),
+        BindingEdit::Add(binding) => site.bindings.push(binding.clone()),
+        BindingEdit::Remove(binding) => {
             let at = at(site, binding).ok_or(Code(0x8007_0002))?;
             site.bindings.remove(at);
         }
-        Change::Flags { binding, ssl_flags } => {
+        BindingEdit::Flags { binding, ssl_flags } => {
             let at = at(site, binding).ok_or(Code(0x8007_0002))?;
             site.bindings[at].ssl_flags = *ssl_flags;
         }
-        Change::Ftp { thumbprint, store } => {
+        BindingEdit::Ftp { thumbprint, store } => {
             let certificate = FtpCertificate {
                 thumbprint: thumbprint.clone(),
                 store: store.clone(),

@@ -26,12 +26,13 @@ use sha1::{Digest, Sha1};
 pub use access::AccessEntry;
 pub use challenge::Signature;
 pub use code::{Code, WindowsError};
-pub use look::{FoundKey, KeyState, Seen, Snapshot, look, look_at_all};
+pub use look::{FoundKey, KeyState, Snapshot, StoreEntry, look, look_at_all};
 pub use on_windows::{OnWindows, is_pending};
 pub use review::review;
 pub use site_map::SiteMap;
 pub use sites::{
-    Binding, BindingChange, Change, Endpoint, FtpCertificate, HttpSys, Record, Site, SiteConfig,
+    Binding, BindingChange, BindingEdit, Endpoint, FtpCertificate, HttpSys, Site, SiteConfig,
+    SslBinding,
 };
 
 use crate::keypair::Certificate;

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::sites::{Binding, Endpoint, Record, Site};
-use super::{Elsewhere, KeyState, Seen, SiteMap, StoreName, StoredCertificate};
+use super::sites::{Binding, Endpoint, Site, SslBinding};
+use super::{Elsewhere, KeyState, SiteMap, StoreEntry, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::text;
@@ -14,11 +14,11 @@ use crate::text;
 /// those of all others.
 pub fn review(
     map: &SiteMap,
-    seen: &[Seen],
+    seen: &[StoreEntry],
     elsewhere: &[Elsewhere],
     now: jiff::Timestamp,
 ) -> Vec<Text> {
-    let here = Here {
+    let here = StoreView {
         seen,
         elsewhere,
         now,
@@ -41,7 +41,12 @@ pub fn review(
     texts
 }
 
-fn review_binding(map: &SiteMap, site: &Site, binding: &Binding, here: &Here<'_>) -> Option<Text> {
+fn review_binding(
+    map: &SiteMap,
+    site: &Site,
+    binding: &Binding,
+    here: &StoreView<'_>,
+) -> Option<Text> {
     let name = site.name.as_str();
     let shown = binding.to_string();
     let Some(record) = map.serving(binding) else {
@@ -69,13 +74,13 @@ fn review_binding(map: &SiteMap, site: &Site, binding: &Binding, here: &Here<'_>
 }
 
 /// What the stores hold, and the time.
-struct Here<'a> {
-    seen: &'a [Seen],
+struct StoreView<'a> {
+    seen: &'a [StoreEntry],
     elsewhere: &'a [Elsewhere],
     now: jiff::Timestamp,
 }
 
-impl Here<'_> {
+impl StoreView<'_> {
     fn review(&self, site: &str, binding: &str, thumbprint: &str, store: &str) -> Option<Text> {
         let missing = text!(
             "site-certificate-missing",
@@ -121,7 +126,7 @@ impl Here<'_> {
 
 /// A record for one address answers there before or instead of those of host names, which IIS
 /// Manager does not show.
-fn shadow(map: &SiteMap, record: &Record) -> Option<Text> {
+fn shadow(map: &SiteMap, record: &SslBinding) -> Option<Text> {
     let Endpoint::Address { ip, port } = &record.endpoint else {
         return None;
     };

@@ -14,7 +14,7 @@ use super::Iis;
 use super::OnWindows;
 use super::binding::record_flags;
 use super::config::{self, Config, Installed};
-use super::sites::{Binding, Endpoint, FtpCertificate, Record, Settings, Site};
+use super::sites::{Binding, Endpoint, FtpCertificate, Settings, Site, SslBinding};
 use crate::error::Result;
 use crate::keypair::Certificate;
 
@@ -41,7 +41,7 @@ pub struct SiteMap {
     pub shared: Option<String>,
     /// The records of http.sys, those of other programs for information.
     #[serde(default)]
-    pub records: Vec<Record>,
+    pub records: Vec<SslBinding>,
     /// Settings that a restore does not make.
     #[serde(default)]
     pub settings: Settings,
@@ -61,7 +61,7 @@ impl SiteMap {
             },
         };
         let records = server.http.records()?.into_iter();
-        let records = records.map(|record| Record {
+        let records = records.map(|record| SslBinding {
             endpoint: record.endpoint.in_lower_case(),
             ..record
         });
@@ -149,14 +149,14 @@ impl SiteMap {
     }
 
     /// The record of exactly this endpoint.
-    pub fn record(&self, endpoint: &Endpoint) -> Option<&Record> {
+    pub fn record(&self, endpoint: &Endpoint) -> Option<&SslBinding> {
         self.records
             .iter()
             .find(|record| record.endpoint == *endpoint)
     }
 
     /// The record that answers for a TLS binding: its own, else whichever http.sys finds next.
-    pub fn serving(&self, binding: &Binding) -> Option<&Record> {
+    pub fn serving(&self, binding: &Binding) -> Option<&SslBinding> {
         Self::answering(binding, |endpoint| self.record(endpoint))
     }
 
@@ -164,8 +164,8 @@ impl SiteMap {
     /// looks for them.
     fn answering<'a>(
         binding: &Binding,
-        record: impl Fn(&Endpoint) -> Option<&'a Record>,
-    ) -> Option<&'a Record> {
+        record: impl Fn(&Endpoint) -> Option<&'a SslBinding>,
+    ) -> Option<&'a SslBinding> {
         let endpoint = binding.endpoint()?;
         let port = endpoint.port();
         let all = |ip: &str| ip.parse().ok().map(|ip| Endpoint::Address { ip, port });
@@ -242,9 +242,9 @@ impl SiteMap {
                 continue;
             };
             if matches!(endpoint, Endpoint::Central { .. }) {
-                self.records.push(Record {
+                self.records.push(SslBinding {
                     thumbprint: None,
-                    ..Record::new(endpoint, String::new())
+                    ..SslBinding::new(endpoint, String::new())
                 });
                 continue;
             }
@@ -255,10 +255,10 @@ impl SiteMap {
             if let Some((certificate, windows)) =
                 fitting.max_by_key(|(certificate, _)| certificate.rank(&host, now))
             {
-                self.records.push(Record {
+                self.records.push(SslBinding {
                     store: windows.map(|windows| windows.store.clone()),
                     flags: record_flags(binding.ssl_flags),
-                    ..Record::new(endpoint, certificate.thumbprint())
+                    ..SslBinding::new(endpoint, certificate.thumbprint())
                 });
                 assigned += 1;
             }
@@ -311,10 +311,10 @@ impl From<Config> for SiteMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keypair::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, KeyKind};
 
-    fn record(endpoint: Endpoint, thumbprint: &str) -> Record {
-        Record::new(endpoint, thumbprint.into())
+    fn record(endpoint: Endpoint, thumbprint: &str) -> SslBinding {
+        SslBinding::new(endpoint, thumbprint.into())
     }
 
     fn name(host: &str) -> Endpoint {
@@ -437,7 +437,7 @@ mod tests {
     fn a_configuration_without_records_gets_certificates_by_host_name() {
         let now = Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
-        let issue = |names: &[&str]| authority.issue(names, Kind::P256, now).unwrap();
+        let issue = |names: &[&str]| authority.issue(names, KeyKind::P256, now).unwrap();
         let pairs = [issue(&["shop.example.com"]), issue(&["*.example.net"])];
         let certificates = pairs.each_ref().map(|pair| (pair.leaf(), None));
         let bindings = vec![

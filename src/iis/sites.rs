@@ -15,7 +15,7 @@ pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
 
 /// One record of http.sys, kept verbatim: every field that `HTTP_SERVICE_CONFIG_SSL_PARAM` has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct SslBinding {
     /// What it answers for.
     pub endpoint: Endpoint,
     /// SHA-1 of the certificate, 40 upper-case hexadecimal digits; `None` for a Central Certificate
@@ -45,7 +45,7 @@ pub struct Record {
     pub flags: u32,
 }
 
-impl Record {
+impl SslBinding {
     /// A record of IIS with nothing special about it; the certificate is in `MY`.
     pub fn new(endpoint: Endpoint, thumbprint: String) -> Self {
         Self {
@@ -196,14 +196,14 @@ pub struct Settings {
     /// Certificate"); `None` where that is not known.
     #[serde(default)]
     pub automatic_rebind: Option<bool>,
-    /// What records of http.sys have that is no part of [`Record`].
+    /// What records of http.sys have that is no part of [`SslBinding`].
     #[serde(default)]
-    pub properties: Vec<Property>,
+    pub properties: Vec<SslProperty>,
 }
 
 /// A setting of a record that is not what Windows begins with (`HTTP_SERVICE_CONFIG_SSL_PARAM_EX`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Property {
+pub struct SslProperty {
     /// The record.
     pub endpoint: Endpoint,
     /// As `netsh http update sslpropertyex` takes it: `propertyid=0 receivewindow=65536`.
@@ -225,13 +225,13 @@ pub struct BindingChange {
     /// The site.
     pub site: String,
     /// What becomes of which binding.
-    pub change: Change,
+    pub change: BindingEdit,
 }
 
 /// What becomes of a binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum BindingEdit {
     /// A binding that is not there.
     Add(Binding),
     /// A binding that is there.
@@ -259,13 +259,13 @@ pub trait HttpSys {
     ///
     /// # Errors
     /// What Windows answered.
-    fn records(&self) -> Result<Vec<Record>, WindowsError>;
+    fn records(&self) -> Result<Vec<SslBinding>, WindowsError>;
 
     /// The record of one endpoint.
     ///
     /// # Errors
     /// What Windows answered.
-    fn record(&self, endpoint: &Endpoint) -> Result<Option<Record>, WindowsError> {
+    fn record(&self, endpoint: &Endpoint) -> Result<Option<SslBinding>, WindowsError> {
         let wanted = endpoint.in_lower_case();
         Ok(self
             .records()?
@@ -278,13 +278,13 @@ pub trait HttpSys {
     /// # Errors
     /// What Windows answered: 183 if there is one, 1312 if the store does not hold the certificate
     /// with its key.
-    fn add(&self, record: &Record) -> Result<(), WindowsError>;
+    fn add(&self, record: &SslBinding) -> Result<(), WindowsError>;
 
     /// Replaces the record of an endpoint; at once where Windows can do it.
     ///
     /// # Errors
     /// What Windows answered.
-    fn replace(&self, record: &Record) -> Result<(), WindowsError>;
+    fn replace(&self, record: &SslBinding) -> Result<(), WindowsError>;
 
     /// Removes the record of an endpoint, and says whether there was one.
     ///

@@ -53,7 +53,7 @@ pub(super) fn key_algorithm_name(algorithm: &AlgorithmIdentifierRef<'_>) -> Stri
 
 /// The digests that signatures are verified with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hash {
+pub(crate) enum DigestName {
     Sha1,
     Sha256,
     Sha384,
@@ -62,66 +62,68 @@ pub(crate) enum Hash {
 
 /// A way to sign that can be verified here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub(crate) enum VerifyScheme {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
-    RsaPkcs1(Hash),
+    RsaPkcs1(DigestName),
     /// RSASSA-PSS (RFC 8017 section 8.1) with MGF1 over the same digest.
     RsaPss {
         /// Digest of the message and of MGF1.
-        hash: Hash,
+        hash: DigestName,
         /// Length of the salt in bytes.
         salt: usize,
     },
     /// ECDSA, the signature as a DER SEQUENCE of r and s (RFC 5480 appendix A).
-    Ecdsa(Hash),
+    Ecdsa(DigestName),
     /// Ed25519 (RFC 8032).
     Ed25519,
 }
 
-impl Scheme {
+impl VerifyScheme {
     /// The scheme of a certificate's signature algorithm; `None` for what cannot be verified here.
     pub(super) fn of(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<Self> {
         Some(match algorithm.oid {
-            rfc5912::SHA_1_WITH_RSA_ENCRYPTION | OIW_SHA_1_WITH_RSA => Scheme::RsaPkcs1(Hash::Sha1),
-            rfc5912::SHA_256_WITH_RSA_ENCRYPTION => Scheme::RsaPkcs1(Hash::Sha256),
-            rfc5912::SHA_384_WITH_RSA_ENCRYPTION => Scheme::RsaPkcs1(Hash::Sha384),
-            rfc5912::SHA_512_WITH_RSA_ENCRYPTION => Scheme::RsaPkcs1(Hash::Sha512),
+            rfc5912::SHA_1_WITH_RSA_ENCRYPTION | OIW_SHA_1_WITH_RSA => {
+                VerifyScheme::RsaPkcs1(DigestName::Sha1)
+            }
+            rfc5912::SHA_256_WITH_RSA_ENCRYPTION => VerifyScheme::RsaPkcs1(DigestName::Sha256),
+            rfc5912::SHA_384_WITH_RSA_ENCRYPTION => VerifyScheme::RsaPkcs1(DigestName::Sha384),
+            rfc5912::SHA_512_WITH_RSA_ENCRYPTION => VerifyScheme::RsaPkcs1(DigestName::Sha512),
             rfc5912::ID_RSASSA_PSS => return pss(algorithm.parameters),
-            ECDSA_WITH_SHA_1 => Scheme::Ecdsa(Hash::Sha1),
-            rfc5912::ECDSA_WITH_SHA_256 => Scheme::Ecdsa(Hash::Sha256),
-            rfc5912::ECDSA_WITH_SHA_384 => Scheme::Ecdsa(Hash::Sha384),
-            rfc5912::ECDSA_WITH_SHA_512 => Scheme::Ecdsa(Hash::Sha512),
-            rfc8410::ID_ED_25519 => Scheme::Ed25519,
+            ECDSA_WITH_SHA_1 => VerifyScheme::Ecdsa(DigestName::Sha1),
+            rfc5912::ECDSA_WITH_SHA_256 => VerifyScheme::Ecdsa(DigestName::Sha256),
+            rfc5912::ECDSA_WITH_SHA_384 => VerifyScheme::Ecdsa(DigestName::Sha384),
+            rfc5912::ECDSA_WITH_SHA_512 => VerifyScheme::Ecdsa(DigestName::Sha512),
+            rfc8410::ID_ED_25519 => VerifyScheme::Ed25519,
             _ => return None,
         })
     }
 
-    fn hash(self) -> Option<Hash> {
+    fn hash(self) -> Option<DigestName> {
         match self {
-            Scheme::RsaPkcs1(hash) | Scheme::RsaPss { hash, .. } | Scheme::Ecdsa(hash) => {
-                Some(hash)
-            }
-            Scheme::Ed25519 => None,
+            VerifyScheme::RsaPkcs1(hash)
+            | VerifyScheme::RsaPss { hash, .. }
+            | VerifyScheme::Ecdsa(hash) => Some(hash),
+            VerifyScheme::Ed25519 => None,
         }
     }
 }
 
 /// RSASSA-PSS-params (RFC 4055 section 3.1); two different digests are legal there and served by
 /// nobody.
-fn pss(parameters: Option<AnyRef<'_>>) -> Option<Scheme> {
+fn pss(parameters: Option<AnyRef<'_>>) -> Option<VerifyScheme> {
     let parameters: RsaPssParamsOwned = parameters?.decode_as().ok()?;
     let hash = hash(parameters.hash.oid)?;
     let mask_hash = parameters.mask_gen.parameters?.oid;
     let salt = usize::from(parameters.salt_len);
-    (mask_hash == parameters.hash.oid).then_some(Scheme::RsaPss { hash, salt })
+    (mask_hash == parameters.hash.oid).then_some(VerifyScheme::RsaPss { hash, salt })
 }
 
-fn hash(oid: ObjectIdentifier) -> Option<Hash> {
+fn hash(oid: ObjectIdentifier) -> Option<DigestName> {
     match oid {
-        rfc5912::ID_SHA_1 => Some(Hash::Sha1),
-        rfc5912::ID_SHA_256 => Some(Hash::Sha256),
-        rfc5912::ID_SHA_384 => Some(Hash::Sha384),
-        rfc5912::ID_SHA_512 => Some(Hash::Sha512),
+        rfc5912::ID_SHA_1 => Some(DigestName::Sha1),
+        rfc5912::ID_SHA_256 => Some(DigestName::Sha256),
+        rfc5912::ID_SHA_384 => Some(DigestName::Sha384),
+        rfc5912::ID_SHA_512 => Some(DigestName::Sha512),
         _ => None,
     }
 }
@@ -133,6 +135,6 @@ pub(super) fn weak_hash(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<&'stat
         rfc5912::MD_2_WITH_RSA_ENCRYPTION => Some("MD2"),
         rfc5912::MD_5_WITH_RSA_ENCRYPTION => Some("MD5"),
         rfc5912::DSA_WITH_SHA_1 => Some("SHA-1"),
-        _ => (Scheme::of(algorithm)?.hash() == Some(Hash::Sha1)).then_some("SHA-1"),
+        _ => (VerifyScheme::of(algorithm)?.hash() == Some(DigestName::Sha1)).then_some("SHA-1"),
     }
 }

@@ -18,20 +18,20 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::AuthorityKeyIdentifier;
 use x509_cert::time::{Time, Validity};
 
-use super::Error;
-use super::algorithm::{Scheme, key_algorithm_name, weak_hash};
+use super::KeyPairError;
+use super::algorithm::{VerifyScheme, key_algorithm_name, weak_hash};
 use super::name;
-use super::public::PublicKey;
+use super::public::CertifiedKey;
 
 /// An X.509 certificate and the facts in it. All text is as the certificate has it: clean it before
 /// it is shown.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     der: Vec<u8>,
-    scheme: Option<Scheme>,
+    scheme: Option<VerifyScheme>,
     weak_hash: Option<&'static str>,
     spki_sha256: [u8; 32],
-    public: Option<PublicKey>,
+    public: Option<CertifiedKey>,
     key_type: String,
     subject: Vec<u8>,
     issuer: Vec<u8>,
@@ -87,19 +87,21 @@ impl Certificate {
     /// Reads a DER certificate of any version.
     ///
     /// # Errors
-    /// [`Error::MalformedCertificate`].
-    pub fn parse(der: Vec<u8>) -> Result<Self, Error> {
-        Self::read(der).map_err(|_| Error::MalformedCertificate)
+    /// [`KeyPairError::MalformedCertificate`].
+    pub fn parse(der: Vec<u8>) -> Result<Self, KeyPairError> {
+        Self::read(der).map_err(|_| KeyPairError::MalformedCertificate)
     }
 
     fn read(der: Vec<u8>) -> der::Result<Self> {
         let outer = Outer::read(&der)?;
         let tbs = Tbs::from_der(outer.tbs)?;
         let (subject, issuer) = (tbs.subject.to_der()?, tbs.issuer.to_der()?);
-        let public = PublicKey::parse(&tbs.key.algorithm, tbs.key.subject_public_key.raw_bytes());
-        let key_type = public
-            .as_ref()
-            .map_or_else(|| key_algorithm_name(&tbs.key.algorithm), PublicKey::name);
+        let public =
+            CertifiedKey::parse(&tbs.key.algorithm, tbs.key.subject_public_key.raw_bytes());
+        let key_type = public.as_ref().map_or_else(
+            || key_algorithm_name(&tbs.key.algorithm),
+            CertifiedKey::name,
+        );
         let common_name = name::common_name(&subject);
         let dns_names = match tbs.extension(ID_CE_SUBJECT_ALT_NAME) {
             Some(names) => alternative_names(names),
@@ -111,7 +113,7 @@ impl Certificate {
         };
         let title = dns_names.first().cloned().or_else(|| name::title(&subject));
         Ok(Self {
-            scheme: Scheme::of(&outer.algorithm),
+            scheme: VerifyScheme::of(&outer.algorithm),
             weak_hash: weak_hash(&outer.algorithm),
             spki_sha256: Sha256::digest(tbs.key.to_der()?).into(),
             public,
@@ -196,7 +198,7 @@ impl Certificate {
     }
 
     /// The public key, if it is of a kind that can be backed up.
-    pub(crate) fn public(&self) -> Option<&PublicKey> {
+    pub(crate) fn public(&self) -> Option<&CertifiedKey> {
         self.public.as_ref()
     }
 
@@ -657,7 +659,7 @@ mod tests {
         for end in 0..der.len() {
             assert_eq!(
                 Certificate::parse(der[..end].to_vec()).unwrap_err(),
-                Error::MalformedCertificate
+                KeyPairError::MalformedCertificate
             );
         }
         for at in 0..der.len() {
@@ -668,7 +670,7 @@ mod tests {
         let longer = [&der[..], b"\0"].concat();
         assert_eq!(
             Certificate::parse(longer).unwrap_err(),
-            Error::MalformedCertificate
+            KeyPairError::MalformedCertificate
         );
     }
 }

@@ -11,7 +11,7 @@ const MAX_STEPS: usize = 32;
 const MAX_CANDIDATES: usize = 32;
 
 /// A certificate that the search came to.
-struct Step {
+struct ChainStep {
     certificate: usize,
     /// The step that this one is the issuer of.
     below: Option<usize>,
@@ -24,14 +24,14 @@ struct Step {
 /// reached, the longest way found. No certificate is visited twice: cross-signed authorities may
 /// form circles.
 pub fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> {
-    let mut steps = vec![Step {
+    let mut steps = vec![ChainStep {
         certificate: leaf,
         below: None,
         height: 0,
     }];
     let mut at = 0;
     while at < steps.len() && steps.len() < MAX_STEPS {
-        let Step {
+        let ChainStep {
             certificate,
             height,
             ..
@@ -41,7 +41,7 @@ pub fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> 
         }
         for issuer in issuers_of(certificate, all, now) {
             if !steps.iter().any(|step| step.certificate == issuer) {
-                steps.push(Step {
+                steps.push(ChainStep {
                     certificate: issuer,
                     below: Some(at),
                     height: height + 1,
@@ -55,7 +55,7 @@ pub fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> 
     way_down(&steps, highest.unwrap_or_default())
 }
 
-fn way_down(steps: &[Step], from: usize) -> Vec<usize> {
+fn way_down(steps: &[ChainStep], from: usize) -> Vec<usize> {
     let way = std::iter::successors(Some(from), |at| steps[*at].below);
     let mut chain: Vec<_> = way.map(|at| steps[at].certificate).collect();
     chain.reverse();
@@ -82,11 +82,11 @@ fn is_related(certificate: &Certificate, issuer: &Certificate) -> bool {
 }
 
 /// How good an issuer is: verified, named, identified, valid now, valid for longest.
-type Rank = (bool, bool, bool, bool, Timestamp);
+type ChainRank = (bool, bool, bool, bool, Timestamp);
 
 /// `None` if it is not the issuer. Where no signature can be verified, the name must be right and
 /// no key identifier may speak against it.
-fn rank(certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Option<Rank> {
+fn rank(certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Option<ChainRank> {
     let named = certificate.names_as_issuer(issuer);
     let identified = certificate.identifies_as_issuer(issuer);
     let verified = match certificate.signed_by(issuer) {

@@ -10,9 +10,9 @@ use rsa::signature::{SignatureEncoding, Signer};
 use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
-use super::Error;
+use super::KeyPairError;
 use super::algorithm::key_algorithm_name;
-use super::public::PublicKey;
+use super::public::CertifiedKey;
 use super::rsa_key;
 use secret::SecretBytes;
 
@@ -24,7 +24,7 @@ use secret::SecretBytes;
 pub struct PrivateKey {
     pkcs8: SecretBytes,
     spki_sha256: [u8; 32],
-    public: PublicKey,
+    public: CertifiedKey,
 }
 
 impl PrivateKey {
@@ -32,20 +32,21 @@ impl PrivateKey {
     /// parts fit together.
     ///
     /// # Errors
-    /// [`Error::MalformedKey`] for anything else, [`Error::UnsupportedKey`] for other kinds of key
-    /// and for RSA outside the sizes above or with more than two primes, [`Error::KeyDamaged`]
+    /// [`KeyPairError::MalformedKey`] for anything else, [`KeyPairError::UnsupportedKey`] for other kinds of key
+    /// and for RSA outside the sizes above or with more than two primes, [`KeyPairError::KeyDamaged`]
     /// where the parts do not fit together.
-    pub fn parse(pkcs8: SecretBytes) -> Result<Self, Error> {
-        let info = PrivateKeyInfoRef::try_from(pkcs8.expose()).map_err(|_| Error::MalformedKey)?;
+    pub fn parse(pkcs8: SecretBytes) -> Result<Self, KeyPairError> {
+        let info =
+            PrivateKeyInfoRef::try_from(pkcs8.expose()).map_err(|_| KeyPairError::MalformedKey)?;
         let (algorithm, bits) = derive_public(&info)?;
-        let unsupported = || Error::UnsupportedKey {
+        let unsupported = || KeyPairError::UnsupportedKey {
             algorithm: key_algorithm_name(&info.algorithm),
         };
-        let public = PublicKey::parse(&algorithm, &bits).ok_or_else(unsupported)?;
+        let public = CertifiedKey::parse(&algorithm, &bits).ok_or_else(unsupported)?;
         if let Some(stored) = info.public_key
-            && PublicKey::parse(&algorithm, stored.raw_bytes()).as_ref() != Some(&public)
+            && CertifiedKey::parse(&algorithm, stored.raw_bytes()).as_ref() != Some(&public)
         {
-            return Err(Error::KeyDamaged);
+            return Err(KeyPairError::KeyDamaged);
         }
         let spki_sha256 = spki_sha256(algorithm, &bits)?;
         Ok(Self {
@@ -70,7 +71,7 @@ impl PrivateKey {
         self.public.name()
     }
 
-    pub(super) fn public(&self) -> &PublicKey {
+    pub(super) fn public(&self) -> &CertifiedKey {
         &self.public
     }
 
@@ -89,24 +90,24 @@ impl PrivateKey {
     pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let info = PrivateKeyInfoRef::try_from(self.pkcs8.expose()).ok()?;
         match self.public {
-            PublicKey::Rsa(_) => {
+            CertifiedKey::Rsa(_) => {
                 let key = rsa::PrivateKey::from_pkcs1_der(info.private_key.as_bytes()).ok()?;
                 key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message))
                     .ok()
             }
-            PublicKey::P256(_) => {
+            CertifiedKey::P256(_) => {
                 let key = p256::ecdsa::SigningKey::try_from(info).ok()?;
                 Some(Signer::<p256::ecdsa::DerSignature>::sign(&key, message).to_vec())
             }
-            PublicKey::P384(_) => {
+            CertifiedKey::P384(_) => {
                 let key = p384::ecdsa::SigningKey::try_from(info).ok()?;
                 Some(Signer::<p384::ecdsa::DerSignature>::sign(&key, message).to_vec())
             }
-            PublicKey::P521(_) => {
+            CertifiedKey::P521(_) => {
                 let key = p521::ecdsa::SigningKey::try_from(info).ok()?;
                 Some(Signer::<p521::ecdsa::DerSignature>::sign(&key, message).to_vec())
             }
-            PublicKey::Ed25519(_) => {
+            CertifiedKey::Ed25519(_) => {
                 use ed25519_dalek::Signer;
                 Some(ed25519(&info).ok()?.sign(message).to_vec())
             }
@@ -117,8 +118,8 @@ impl PrivateKey {
 /// Algorithm and bits of the SubjectPublicKeyInfo that belongs to the key.
 fn derive_public<'a>(
     info: &PrivateKeyInfoRef<'a>,
-) -> Result<(AlgorithmIdentifierRef<'a>, Vec<u8>), Error> {
-    let unsupported = || Error::UnsupportedKey {
+) -> Result<(AlgorithmIdentifierRef<'a>, Vec<u8>), KeyPairError> {
+    let unsupported = || KeyPairError::UnsupportedKey {
         algorithm: key_algorithm_name(&info.algorithm),
     };
     let bits = match info.algorithm.oid {
@@ -144,10 +145,10 @@ fn derive_public<'a>(
 ///
 /// The conversions check that the scalar is in range and that a public point in the file is the
 /// scalar's.
-fn ec_public_bits(info: &PrivateKeyInfoRef<'_>) -> Result<Option<Vec<u8>>, Error> {
+fn ec_public_bits(info: &PrivateKeyInfoRef<'_>) -> Result<Option<Vec<u8>>, KeyPairError> {
     use p256::elliptic_curve::sec1::ToSec1Point;
     let info = info.clone();
-    let damaged = |_| Error::KeyDamaged;
+    let damaged = |_| KeyPairError::KeyDamaged;
     Ok(match info.algorithm.parameters_oid().ok() {
         Some(rfc5912::SECP_256_R_1) => {
             let key = p256::SecretKey::try_from(info).map_err(damaged)?;
@@ -166,24 +167,27 @@ fn ec_public_bits(info: &PrivateKeyInfoRef<'_>) -> Result<Option<Vec<u8>>, Error
 }
 
 /// CurvePrivateKey: an OCTET STRING of 32 bytes inside the OCTET STRING (RFC 8410 section 7).
-fn ed25519(info: &PrivateKeyInfoRef<'_>) -> Result<ed25519_dalek::SigningKey, Error> {
-    let seed =
-        <&OctetStringRef>::from_der(info.private_key.as_bytes()).map_err(|_| Error::KeyDamaged)?;
-    let seed = seed.as_bytes().try_into().map_err(|_| Error::KeyDamaged)?;
+fn ed25519(info: &PrivateKeyInfoRef<'_>) -> Result<ed25519_dalek::SigningKey, KeyPairError> {
+    let seed = <&OctetStringRef>::from_der(info.private_key.as_bytes())
+        .map_err(|_| KeyPairError::KeyDamaged)?;
+    let seed = seed
+        .as_bytes()
+        .try_into()
+        .map_err(|_| KeyPairError::KeyDamaged)?;
     Ok(ed25519_dalek::SigningKey::from_bytes(seed))
 }
 
 pub(super) fn spki_sha256(
     algorithm: AlgorithmIdentifierRef<'_>,
     bits: &[u8],
-) -> Result<[u8; 32], Error> {
+) -> Result<[u8; 32], KeyPairError> {
     let subject_public_key =
-        der::asn1::BitStringRef::from_bytes(bits).map_err(|_| Error::MalformedKey)?;
+        der::asn1::BitStringRef::from_bytes(bits).map_err(|_| KeyPairError::MalformedKey)?;
     let spki = SubjectPublicKeyInfoRef {
         algorithm,
         subject_public_key,
     };
-    Ok(Sha256::digest(spki.to_der().map_err(|_| Error::MalformedKey)?).into())
+    Ok(Sha256::digest(spki.to_der().map_err(|_| KeyPairError::MalformedKey)?).into())
 }
 
 #[cfg(test)]
@@ -204,7 +208,7 @@ mod tests {
         ])
     }
 
-    fn parse(pkcs8: &[u8]) -> Result<PrivateKey, Error> {
+    fn parse(pkcs8: &[u8]) -> Result<PrivateKey, KeyPairError> {
         PrivateKey::parse(SecretBytes::copy_of(pkcs8))
     }
 
@@ -286,11 +290,11 @@ mod tests {
         let huge = (0..8).fold(RSA[0].clone(), |key, number| {
             with_number(&key, number, |bytes| *bytes = vec![0xff; 2048])
         });
-        assert_eq!(parse(&huge).unwrap_err(), Error::KeyDamaged);
+        assert_eq!(parse(&huge).unwrap_err(), KeyPairError::KeyDamaged);
         let larger = with_number(&huge, 0, |bytes| bytes.push(1));
         assert_eq!(
             parse(&larger).unwrap_err(),
-            Error::UnsupportedKey {
+            KeyPairError::UnsupportedKey {
                 algorithm: "RSA 16392".into()
             }
         );
@@ -302,7 +306,7 @@ mod tests {
             let flipped = with_number(&RSA[0], number, |bytes| *bytes.last_mut().unwrap() ^= 2);
             assert_eq!(
                 parse(&flipped).unwrap_err(),
-                Error::KeyDamaged,
+                KeyPairError::KeyDamaged,
                 "number {number}, a bit"
             );
             for value in [0, 1] {
@@ -332,7 +336,7 @@ mod tests {
         let algorithm = "RSA with more than two primes".into();
         assert_eq!(
             parse(&pkcs8).unwrap_err(),
-            Error::UnsupportedKey { algorithm }
+            KeyPairError::UnsupportedKey { algorithm }
         );
     }
 
@@ -344,7 +348,11 @@ mod tests {
             let other = ec(curve);
             let point = pkcs8.len() - 64..;
             pkcs8[point.clone()].copy_from_slice(&other[point]);
-            assert_eq!(parse(&pkcs8).unwrap_err(), Error::KeyDamaged, "{curve}");
+            assert_eq!(
+                parse(&pkcs8).unwrap_err(),
+                KeyPairError::KeyDamaged,
+                "{curve}"
+            );
         }
     }
 
@@ -395,7 +403,7 @@ mod tests {
         );
         for scalar in [[0; 32], [0xff; 32]] {
             let outside = rewrap(&pkcs8, &[&[0x30, 37, 2, 1, 1, 4, 32][..], &scalar].concat());
-            assert_eq!(parse(&outside).unwrap_err(), Error::KeyDamaged);
+            assert_eq!(parse(&outside).unwrap_err(), KeyPairError::KeyDamaged);
         }
     }
 
@@ -414,7 +422,7 @@ mod tests {
         assert_eq!(parse(&pkcs8).unwrap().key_type(), "Ed25519");
         let mut damaged = pkcs8.clone();
         *damaged.last_mut().unwrap() ^= 1;
-        assert_eq!(parse(&damaged).unwrap_err(), Error::KeyDamaged);
+        assert_eq!(parse(&damaged).unwrap_err(), KeyPairError::KeyDamaged);
     }
 
     #[test]
@@ -427,7 +435,7 @@ mod tests {
         ] {
             assert_eq!(
                 parse(&pkcs8).unwrap_err(),
-                Error::UnsupportedKey {
+                KeyPairError::UnsupportedKey {
                     algorithm: algorithm.into()
                 }
             );
@@ -478,7 +486,7 @@ mod tests {
                 assert!(parse(&pkcs8[..end]).is_err());
             }
         }
-        assert_eq!(parse(b"").unwrap_err(), Error::MalformedKey);
+        assert_eq!(parse(b"").unwrap_err(), KeyPairError::MalformedKey);
     }
 
     #[test]

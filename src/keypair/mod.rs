@@ -20,7 +20,7 @@ mod warning;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
-pub(crate) use algorithm::{Hash, Scheme};
+pub(crate) use algorithm::{DigestName, VerifyScheme};
 pub use called::{is_called, labels};
 pub use certificate::{Certificate, Remaining};
 pub use chain::chain_of;
@@ -54,7 +54,7 @@ impl KeyPair {
 
 /// Why a key or certificate cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum KeyPairError {
     /// A kind of key that cannot be backed up.
     #[error("keys of the kind {algorithm} are not supported")]
     UnsupportedKey {

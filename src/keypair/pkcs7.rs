@@ -28,7 +28,7 @@ const MAX_NESTING: usize = 1;
 
 /// Why there are no certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum AnswerError {
     /// More bytes or certificates than any answer has.
     #[error("larger than any answer of a certificate authority")]
     TooLarge,
@@ -48,12 +48,12 @@ pub enum Error {
 /// at.
 ///
 /// # Errors
-/// See [`Error`].
-pub fn certificates(answer: &[u8]) -> Result<Vec<Certificate>, Error> {
+/// See [`AnswerError`].
+pub fn certificates(answer: &[u8]) -> Result<Vec<Certificate>, AnswerError> {
     if answer.len() > MAX_SIZE {
-        return Err(Error::TooLarge);
+        return Err(AnswerError::TooLarge);
     }
-    let mut found = Found::default();
+    let mut found = FoundCertificates::default();
     if is_encoded(answer) {
         found.take_encoded(answer)?;
     } else {
@@ -61,14 +61,14 @@ pub fn certificates(answer: &[u8]) -> Result<Vec<Certificate>, Error> {
         // Without its padding undone, quoted-printable looks like damage; so that is only believed
         // if both say so.
         found.take_text(&text, 0).or_else(|error| {
-            found = Found::default();
+            found = FoundCertificates::default();
             found
                 .take_text(&from_quoted_printable(&text), 0)
                 .map_err(|_| error)
         })?;
     }
     if found.certificates.is_empty() {
-        Err(Error::NoCertificate)
+        Err(AnswerError::NoCertificate)
     } else {
         Ok(found.certificates)
     }
@@ -81,13 +81,13 @@ fn is_encoded(bytes: &[u8]) -> bool {
 }
 
 #[derive(Default)]
-struct Found {
+struct FoundCertificates {
     certificates: Vec<Certificate>,
 }
 
-impl Found {
+impl FoundCertificates {
     /// A PKCS#7 or a certificate. Anything else that is well-formed is none of ours.
-    fn take_encoded(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn take_encoded(&mut self, bytes: &[u8]) -> Result<(), AnswerError> {
         let Some(bundle) = pfx::pkcs7::certificates(bytes).map_err(damaged)? else {
             let single = pfx::pkcs7::to_der(bytes).map_err(damaged)?;
             return self.take_certificate(single).or(Ok(()));
@@ -97,10 +97,10 @@ impl Found {
             .try_for_each(|certificate| self.take_certificate(certificate))
     }
 
-    fn take_certificate(&mut self, der: Vec<u8>) -> Result<(), Error> {
-        let certificate = Certificate::parse(der).map_err(|_| Error::Damaged)?;
+    fn take_certificate(&mut self, der: Vec<u8>) -> Result<(), AnswerError> {
+        let certificate = Certificate::parse(der).map_err(|_| AnswerError::Damaged)?;
         if self.certificates.len() == MAX_CERTIFICATES {
-            return Err(Error::TooLarge);
+            return Err(AnswerError::TooLarge);
         }
         if self
             .certificates
@@ -112,12 +112,12 @@ impl Found {
         Ok(())
     }
 
-    fn take_text(&mut self, text: &[u8], nesting: usize) -> Result<(), Error> {
+    fn take_text(&mut self, text: &[u8], nesting: usize) -> Result<(), AnswerError> {
         for block in base64_blocks(text) {
             // Ordinary words look like base64, too.
             let decoded = BASE64.decode(&block);
             if block.starts_with(b"MI") {
-                let decoded = decoded.map_err(|_| Error::Damaged)?;
+                let decoded = decoded.map_err(|_| AnswerError::Damaged)?;
                 self.take_encoded(&decoded)?;
             } else if let (Ok(decoded), true) = (decoded, nesting < MAX_NESTING) {
                 self.take_text(&decoded, nesting + 1)?;
@@ -127,10 +127,10 @@ impl Found {
     }
 }
 
-fn damaged(error: pfx::Error) -> Error {
+fn damaged(error: pfx::Error) -> AnswerError {
     match error {
-        pfx::Error::TooMuchWork { .. } => Error::TooLarge,
-        _ => Error::Damaged,
+        pfx::Error::TooMuchWork { .. } => AnswerError::TooLarge,
+        _ => AnswerError::Damaged,
     }
 }
 
@@ -138,15 +138,15 @@ fn damaged(error: pfx::Error) -> Error {
 /// unless a PEM block is open, as some mail programs double every line's end.
 fn base64_blocks(text: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = vec![Vec::new()];
-    let mut block = Block::Bare;
+    let mut block = LineKind::Bare;
     for line in text.split(|byte| *byte == b'\n') {
         let line = without_quoting(line);
         match (&mut blocks[..], block) {
-            (_, Block::Skipped) if !line.starts_with(b"-----END") => {}
-            (_, Block::Armoured) if line.is_empty() => {}
+            (_, LineKind::Skipped) if !line.starts_with(b"-----END") => {}
+            (_, LineKind::Armoured) if line.is_empty() => {}
             ([.., last], _) if is_base64(line) => last.extend_from_slice(line),
             _ => {
-                block = Block::after(line);
+                block = LineKind::after(line);
                 blocks.push(Vec::new());
             }
         }
@@ -157,7 +157,7 @@ fn base64_blocks(text: &[u8]) -> Vec<Vec<u8>> {
 
 /// What kind of block a line is in.
 #[derive(Clone, Copy)]
-enum Block {
+enum LineKind {
     /// None that PEM knows.
     Bare,
     /// PEM that may hold certificates.
@@ -166,7 +166,7 @@ enum Block {
     Skipped,
 }
 
-impl Block {
+impl LineKind {
     /// After a line that is not base64.
     fn after(line: &[u8]) -> Self {
         let label = line

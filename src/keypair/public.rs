@@ -13,14 +13,14 @@ use sha2::digest::{Digest, FixedOutputReset};
 use sha2::{Sha256, Sha384, Sha512};
 use spki::AlgorithmIdentifierRef;
 
-use super::algorithm::{Hash, Scheme};
+use super::algorithm::{DigestName, VerifyScheme};
 
 /// Smallest and largest RSA modulus in bits; the work of every check is bounded by the latter.
 pub(super) const RSA_BITS: std::ops::RangeInclusive<usize> = 512..=16384;
 
 /// A public key of a kind that can be backed up.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum PublicKey {
+pub(crate) enum CertifiedKey {
     Rsa(rsa::PublicKey),
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
@@ -28,21 +28,21 @@ pub(crate) enum PublicKey {
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
-impl PublicKey {
+impl CertifiedKey {
     /// Reads the two parts of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     ///
     /// The parameters of RSA algorithms are not looked at: they restrict what a key may be used
     /// for, not which key it is. Elliptic curve points may be compressed.
     pub(super) fn parse(algorithm: &AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Self> {
         match algorithm.oid {
-            rfc5912::RSA_ENCRYPTION | rfc5912::ID_RSASSA_PSS => rsa_key(key).map(PublicKey::Rsa),
+            rfc5912::RSA_ENCRYPTION | rfc5912::ID_RSASSA_PSS => rsa_key(key).map(CertifiedKey::Rsa),
             rfc5912::ID_EC_PUBLIC_KEY => match algorithm.parameters_oid().ok()? {
-                rfc5912::SECP_256_R_1 => key.try_into().ok().map(PublicKey::P256),
-                rfc5912::SECP_384_R_1 => key.try_into().ok().map(PublicKey::P384),
-                rfc5912::SECP_521_R_1 => key.try_into().ok().map(PublicKey::P521),
+                rfc5912::SECP_256_R_1 => key.try_into().ok().map(CertifiedKey::P256),
+                rfc5912::SECP_384_R_1 => key.try_into().ok().map(CertifiedKey::P384),
+                rfc5912::SECP_521_R_1 => key.try_into().ok().map(CertifiedKey::P521),
                 _ => None,
             },
-            rfc8410::ID_ED_25519 => key.try_into().ok().map(PublicKey::Ed25519),
+            rfc8410::ID_ED_25519 => key.try_into().ok().map(CertifiedKey::Ed25519),
             _ => None,
         }
     }
@@ -50,54 +50,54 @@ impl PublicKey {
     /// `RSA 2048`, `ECDSA P-256`, `Ed25519`.
     pub(super) fn name(&self) -> String {
         match self {
-            PublicKey::Rsa(key) => format!("RSA {}", key.n().bit_width_vartime()),
-            PublicKey::P256(_) => "ECDSA P-256".into(),
-            PublicKey::P384(_) => "ECDSA P-384".into(),
-            PublicKey::P521(_) => "ECDSA P-521".into(),
-            PublicKey::Ed25519(_) => "Ed25519".into(),
+            CertifiedKey::Rsa(key) => format!("RSA {}", key.n().bit_width_vartime()),
+            CertifiedKey::P256(_) => "ECDSA P-256".into(),
+            CertifiedKey::P384(_) => "ECDSA P-384".into(),
+            CertifiedKey::P521(_) => "ECDSA P-521".into(),
+            CertifiedKey::Ed25519(_) => "Ed25519".into(),
         }
     }
 
     /// Whether it is an RSA key of fewer than 2048 bits.
     pub(super) fn is_weak(&self) -> bool {
-        matches!(self, PublicKey::Rsa(key) if key.n().bit_width_vartime() < 2048)
+        matches!(self, CertifiedKey::Rsa(key) if key.n().bit_width_vartime() < 2048)
     }
 
     /// The scheme that [`super::PrivateKey::sign`] signs with.
-    pub(super) fn own_scheme(&self) -> Scheme {
+    pub(super) fn own_scheme(&self) -> VerifyScheme {
         match self {
-            PublicKey::Rsa(_) => Scheme::RsaPkcs1(Hash::Sha256),
-            PublicKey::P256(_) => Scheme::Ecdsa(Hash::Sha256),
-            PublicKey::P384(_) => Scheme::Ecdsa(Hash::Sha384),
-            PublicKey::P521(_) => Scheme::Ecdsa(Hash::Sha512),
-            PublicKey::Ed25519(_) => Scheme::Ed25519,
+            CertifiedKey::Rsa(_) => VerifyScheme::RsaPkcs1(DigestName::Sha256),
+            CertifiedKey::P256(_) => VerifyScheme::Ecdsa(DigestName::Sha256),
+            CertifiedKey::P384(_) => VerifyScheme::Ecdsa(DigestName::Sha384),
+            CertifiedKey::P521(_) => VerifyScheme::Ecdsa(DigestName::Sha512),
+            CertifiedKey::Ed25519(_) => VerifyScheme::Ed25519,
         }
     }
 
     /// Whether this key made `signature` over `message`. A scheme for another kind of key is no
     /// signature of this one.
-    pub(crate) fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(&self, scheme: VerifyScheme, message: &[u8], signature: &[u8]) -> bool {
         use {
             p256::ecdsa::DerSignature as P256, p384::ecdsa::DerSignature as P384,
             p521::ecdsa::DerSignature as P521,
         };
         match (self, scheme) {
-            (PublicKey::Rsa(key), Scheme::RsaPkcs1(hash)) => {
+            (CertifiedKey::Rsa(key), VerifyScheme::RsaPkcs1(hash)) => {
                 rsa_verify(key, hash, None, message, signature)
             }
-            (PublicKey::Rsa(key), Scheme::RsaPss { hash, salt }) => {
+            (CertifiedKey::Rsa(key), VerifyScheme::RsaPss { hash, salt }) => {
                 rsa_verify(key, hash, Some(salt), message, signature)
             }
-            (PublicKey::P256(key), Scheme::Ecdsa(hash)) => {
+            (CertifiedKey::P256(key), VerifyScheme::Ecdsa(hash)) => {
                 ecdsa_verify::<P256>(key, hash, message, signature)
             }
-            (PublicKey::P384(key), Scheme::Ecdsa(hash)) => {
+            (CertifiedKey::P384(key), VerifyScheme::Ecdsa(hash)) => {
                 ecdsa_verify::<P384>(key, hash, message, signature)
             }
-            (PublicKey::P521(key), Scheme::Ecdsa(hash)) => {
+            (CertifiedKey::P521(key), VerifyScheme::Ecdsa(hash)) => {
                 ecdsa_verify::<P521>(key, hash, message, signature)
             }
-            (PublicKey::Ed25519(key), Scheme::Ed25519) => signature
+            (CertifiedKey::Ed25519(key), VerifyScheme::Ed25519) => signature
                 .try_into()
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
             _ => false,
@@ -114,16 +114,16 @@ fn rsa_key(der: &[u8]) -> Option<rsa::PublicKey> {
 
 fn rsa_verify(
     key: &rsa::PublicKey,
-    hash: Hash,
+    hash: DigestName,
     salt: Option<usize>,
     message: &[u8],
     signature: &[u8],
 ) -> bool {
     match hash {
-        Hash::Sha1 => rsa_verify_with::<Sha1>(key, salt, message, signature),
-        Hash::Sha256 => rsa_verify_with::<Sha256>(key, salt, message, signature),
-        Hash::Sha384 => rsa_verify_with::<Sha384>(key, salt, message, signature),
-        Hash::Sha512 => rsa_verify_with::<Sha512>(key, salt, message, signature),
+        DigestName::Sha1 => rsa_verify_with::<Sha1>(key, salt, message, signature),
+        DigestName::Sha256 => rsa_verify_with::<Sha256>(key, salt, message, signature),
+        DigestName::Sha384 => rsa_verify_with::<Sha384>(key, salt, message, signature),
+        DigestName::Sha512 => rsa_verify_with::<Sha512>(key, salt, message, signature),
     }
 }
 
@@ -146,7 +146,7 @@ where
 
 fn ecdsa_verify<S>(
     key: &impl PrehashVerifier<S>,
-    hash: Hash,
+    hash: DigestName,
     message: &[u8],
     signature: &[u8],
 ) -> bool
@@ -154,10 +154,10 @@ where
     S: for<'a> TryFrom<&'a [u8]>,
 {
     let digest = match hash {
-        Hash::Sha1 => Sha1::digest(message).to_vec(),
-        Hash::Sha256 => Sha256::digest(message).to_vec(),
-        Hash::Sha384 => Sha384::digest(message).to_vec(),
-        Hash::Sha512 => Sha512::digest(message).to_vec(),
+        DigestName::Sha1 => Sha1::digest(message).to_vec(),
+        DigestName::Sha256 => Sha256::digest(message).to_vec(),
+        DigestName::Sha384 => Sha384::digest(message).to_vec(),
+        DigestName::Sha512 => Sha512::digest(message).to_vec(),
     };
     S::try_from(signature).is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok())
 }

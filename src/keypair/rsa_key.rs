@@ -8,35 +8,35 @@ use der::{Decode, Encode};
 use rsa::pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::KeyPairError;
 use super::public::RSA_BITS;
 
 /// Reads and checks an RSAPrivateKey (RFC 8017 appendix A.1.2); returns the DER of its
 /// RSAPublicKey.
 ///
 /// Modular arithmetic only, no primality tests: damage is looked for, not a badly chosen key.
-pub(super) fn public_bits(der: &[u8]) -> Result<Vec<u8>, Error> {
-    let key = RsaPrivateKeyRef::from_der(der).map_err(|_| Error::KeyDamaged)?;
+pub(super) fn public_bits(der: &[u8]) -> Result<Vec<u8>, KeyPairError> {
+    let key = RsaPrivateKeyRef::from_der(der).map_err(|_| KeyPairError::KeyDamaged)?;
     if key.other_prime_infos.is_some() {
-        return Err(Error::UnsupportedKey {
+        return Err(KeyPairError::UnsupportedKey {
             algorithm: "RSA with more than two primes".into(),
         });
     }
     // Before any arithmetic: a hostile key must not buy unbounded work.
     let bits = bit_length(&key.modulus);
     if !RSA_BITS.contains(&bits) {
-        return Err(Error::UnsupportedKey {
+        return Err(KeyPairError::UnsupportedKey {
             algorithm: format!("RSA {bits}"),
         });
     }
     if !fits_together(&key).unwrap_or(false) {
-        return Err(Error::KeyDamaged);
+        return Err(KeyPairError::KeyDamaged);
     }
     let public = RsaPublicKeyRef {
         modulus: key.modulus,
         public_exponent: key.public_exponent,
     };
-    public.to_der().map_err(|_| Error::KeyDamaged)
+    public.to_der().map_err(|_| KeyPairError::KeyDamaged)
 }
 
 fn bit_length(number: &UintRef<'_>) -> usize {

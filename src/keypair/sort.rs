@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::certificate::Certificate;
 use super::chain::chain_of;
 use super::warning::warnings;
-use super::{Error, KeyPair, PrivateKey};
+use super::{KeyPair, KeyPairError, PrivateKey};
 use secret::SecretBytes;
 
 /// A key as a file holds it.
@@ -38,7 +38,7 @@ pub struct Sorted {
     pub lonely_keys: Vec<PrivateKey>,
     /// Keys and certificates that cannot be used: what each is called, where that can be told, and
     /// why.
-    pub unusable: Vec<(Option<String>, Error)>,
+    pub unusable: Vec<(Option<String>, KeyPairError)>,
     /// Certificates that belong to no key pair.
     pub certificates: Vec<Certificate>,
 }
@@ -93,7 +93,7 @@ pub fn sort(keys: Vec<KeyInput>, certificates: Vec<CertInput>, now: Timestamp) -
 }
 
 impl Pool {
-    fn add(&mut self, input: CertInput) -> Result<(), (Option<String>, Error)> {
+    fn add(&mut self, input: CertInput) -> Result<(), (Option<String>, KeyPairError)> {
         let CertInput { der, friendly_name } = input;
         if self.certificates.iter().any(|known| known.der() == der) {
             return Ok(());
@@ -138,7 +138,10 @@ impl Pool {
 
     /// Gives keys that cannot be used the name of their certificate, where that can be told: the
     /// friendly names are the same, or one key and one certificate are left over.
-    fn name_refused(&self, refused: Vec<(Option<String>, Error)>) -> Vec<(Option<String>, Error)> {
+    fn name_refused(
+        &self,
+        refused: Vec<(Option<String>, KeyPairError)>,
+    ) -> Vec<(Option<String>, KeyPairError)> {
         let left_over = self.only_unused_leaf().filter(|_| refused.len() == 1);
         let name = |friendly_name: Option<String>| {
             let same = self
@@ -295,7 +298,7 @@ mod tests {
         );
         assert_eq!(
             sorted.unusable,
-            [(Some("www.example.com".into()), Error::KeyDamaged)]
+            [(Some("www.example.com".into()), KeyPairError::KeyDamaged)]
         );
         assert_eq!(names(&sorted.key_pairs[0].chain), ["good.example", "Root"]);
         assert_eq!(names(&sorted.certificates), ["www.example.com"]);
@@ -318,7 +321,7 @@ mod tests {
             der: openssl_certificate(&pkcs8, &[]),
             friendly_name: friendly_name.clone(),
         };
-        let error = Error::UnsupportedKey {
+        let error = KeyPairError::UnsupportedKey {
             algorithm: "ECDSA brainpoolP384r1".into(),
         };
         let with = sort(vec![key()], vec![certificate], now());
@@ -344,7 +347,7 @@ mod tests {
         let sorted = sort(vec![key_input(&leaf.pkcs8())], vec![odd, good], now());
         assert_eq!(
             sorted.unusable,
-            [(Some("odd".into()), Error::MalformedCertificate)]
+            [(Some("odd".into()), KeyPairError::MalformedCertificate)]
         );
         assert_eq!(sorted.key_pairs.len(), 1);
     }

@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::keypair::{self, CertInput, KeyInput, KeyPair};
 use secret::SecretBytes;
-use vault::text::day_of;
+use vault::lines::day_of;
 
 /// Kinds of keys that servers have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// RSA with 2048 bits.
     Rsa,
     /// ECDSA on P-256.
@@ -55,7 +55,7 @@ impl Authority {
     pub fn issue(
         &self,
         names: &[&str],
-        kind: Kind,
+        kind: KeyKind,
         now: jiff::Timestamp,
     ) -> Result<KeyPair, rcgen::Error> {
         self.issue_for(names, &new_key(kind)?, now)
@@ -68,7 +68,7 @@ impl Authority {
     pub fn issue_for(
         &self,
         names: &[&str],
-        key: &Key,
+        key: &ThrowawayKey,
         now: jiff::Timestamp,
     ) -> Result<KeyPair, rcgen::Error> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -101,7 +101,7 @@ impl Authority {
 }
 
 /// A private key, once as bytes and once for the library that issues.
-pub struct Key {
+pub struct ThrowawayKey {
     /// PKCS#8.
     pub pkcs8: SecretBytes,
     signer: rcgen::KeyPair,
@@ -111,8 +111,8 @@ pub struct Key {
 ///
 /// # Errors
 /// When the system has no random numbers.
-pub fn new_key(kind: Kind) -> Result<Key, rcgen::Error> {
-    if kind == Kind::Rsa {
+pub fn new_key(kind: KeyKind) -> Result<ThrowawayKey, rcgen::Error> {
+    if kind == KeyKind::Rsa {
         let key = rsa::PrivateKey::new(&mut getrandom::SysRng, 2048)
             .map_err(|_| rcgen::Error::KeyGenerationUnavailable)?;
         let document = key
@@ -121,20 +121,23 @@ pub fn new_key(kind: Kind) -> Result<Key, rcgen::Error> {
         return key_of(document.as_bytes(), &rcgen::PKCS_RSA_SHA256);
     }
     let algorithm = match kind {
-        Kind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
-        Kind::Ed25519 => &rcgen::PKCS_ED25519,
-        Kind::Rsa | Kind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        KeyKind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+        KeyKind::Ed25519 => &rcgen::PKCS_ED25519,
+        KeyKind::Rsa | KeyKind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
     };
     let signer = rcgen::KeyPair::generate_for(algorithm)?;
-    Ok(Key {
+    Ok(ThrowawayKey {
         pkcs8: SecretBytes::from(Zeroizing::new(signer.serialize_der())),
         signer,
     })
 }
 
-fn key_of(pkcs8: &[u8], algorithm: &'static SignatureAlgorithm) -> Result<Key, rcgen::Error> {
+fn key_of(
+    pkcs8: &[u8],
+    algorithm: &'static SignatureAlgorithm,
+) -> Result<ThrowawayKey, rcgen::Error> {
     let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8.into(), algorithm)?;
-    Ok(Key {
+    Ok(ThrowawayKey {
         pkcs8: SecretBytes::copy_of(pkcs8),
         signer,
     })

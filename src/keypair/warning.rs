@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::certificate::Certificate;
-use super::public::PublicKey;
+use super::public::CertifiedKey;
 
 /// Something the owner should know. `name` is the display name of the certificate meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn out_of_date(certificate: &Certificate, now: Timestamp) -> Option<Warning> {
 }
 
 fn weak_key(certificate: &Certificate) -> Option<Warning> {
-    let weak = certificate.public().is_some_and(PublicKey::is_weak);
+    let weak = certificate.public().is_some_and(CertifiedKey::is_weak);
     weak.then(|| Warning::WeakKey {
         name: certificate.display_name().to_owned(),
         key_type: certificate.key_type(),

@@ -53,7 +53,7 @@ pub struct Writing<'a> {
 
 /// A key pair to place, with the file names it had. Of several that had one name, the first placed
 /// keeps it.
-pub struct Placed<'a> {
+pub struct NamedKeyPair<'a> {
     /// Key, certificate, chain.
     pub pair: &'a KeyPair,
     /// Names of the files it came from. Whoever wrote the catalog chose them: only plain names are
@@ -63,7 +63,7 @@ pub struct Placed<'a> {
 
 /// The files of one key pair.
 #[derive(Debug, Default, PartialEq)]
-pub struct Planned {
+pub struct PlannedFiles {
     /// To be written.
     pub paths: Vec<PathBuf>,
     /// Names that it had and does not keep, each with the reason.
@@ -105,9 +105,9 @@ impl Destination {
     ///
     /// # Errors
     /// Several key pairs for one file.
-    pub fn plan(&self, key_pairs: &[Placed<'_>]) -> Result<Vec<Planned>> {
+    pub fn plan(&self, key_pairs: &[NamedKeyPair<'_>]) -> Result<Vec<PlannedFiles>> {
         match self {
-            Destination::Pfx(path) if key_pairs.len() == 1 => Ok(vec![Planned {
+            Destination::Pfx(path) if key_pairs.len() == 1 => Ok(vec![PlannedFiles {
                 paths: vec![path.clone()],
                 renamed: Vec::new(),
             }]),
@@ -116,7 +116,7 @@ impl Destination {
         }
     }
 
-    fn plan_names(&self, key_pairs: &[Placed<'_>]) -> Vec<Planned> {
+    fn plan_names(&self, key_pairs: &[NamedKeyPair<'_>]) -> Vec<PlannedFiles> {
         let mut taken = BTreeSet::new();
         let mut planned: Vec<_> = key_pairs
             .iter()
@@ -135,8 +135,8 @@ impl Destination {
     }
 
     /// The names that it had, as far as they can be used and nobody before it had them.
-    fn keep_names(&self, placed: &Placed<'_>, taken: &mut BTreeSet<String>) -> Planned {
-        let mut planned = Planned::default();
+    fn keep_names(&self, placed: &NamedKeyPair<'_>, taken: &mut BTreeSet<String>) -> PlannedFiles {
+        let mut planned = PlannedFiles::default();
         let mut own = BTreeSet::new();
         for name in placed.file_names {
             match self.wished(name) {
@@ -160,7 +160,7 @@ impl Destination {
         planned
     }
 
-    fn take(&self, files: &[String], planned: &mut Planned, taken: &mut BTreeSet<String>) {
+    fn take(&self, files: &[String], planned: &mut PlannedFiles, taken: &mut BTreeSet<String>) {
         taken.extend(files.iter().map(|file| folded(file)));
         planned
             .paths
@@ -242,7 +242,11 @@ impl Destination {
     /// # Errors
     /// When a file stands in the way or cannot be written; everything created by this call is gone
     /// again.
-    pub fn write(&self, key_pairs: &[Placed<'_>], writing: &Writing<'_>) -> Result<Vec<PathBuf>> {
+    pub fn write(
+        &self,
+        key_pairs: &[NamedKeyPair<'_>],
+        writing: &Writing<'_>,
+    ) -> Result<Vec<PathBuf>> {
         let planned = self.plan(key_pairs)?;
         refuse_taken(&planned, writing.force)?;
         // All the work first: writing then takes a moment, and little can come in between.
@@ -250,7 +254,7 @@ impl Destination {
             .par_iter()
             .map(|placed| self.contents(placed.pair, writing))
             .collect::<Result<Vec<_>>>()?;
-        let mut undo = Undo::default();
+        let mut undo = CreatedFiles::default();
         if !matches!(self, Destination::Pfx(_)) {
             undo.make_folder(self.path())
                 .map_err(|e| unwritable(self.path(), &e))?;
@@ -334,8 +338,8 @@ pub fn pfx_of(
 }
 
 /// Which of them is meant, nobody but the user can say: the candidates, with what tells them apart.
-fn several_for_one(key_pairs: &[Placed<'_>], path: &Path) -> Error {
-    let candidate = |placed: &Placed<'_>| {
+fn several_for_one(key_pairs: &[NamedKeyPair<'_>], path: &Path) -> Error {
+    let candidate = |placed: &NamedKeyPair<'_>| {
         let leaf = placed.pair.leaf();
         format!(
             "{}  {}  {}",
@@ -472,7 +476,7 @@ fn armor(label: &str, der: &[u8]) -> SecretBytes {
 ///
 /// # Errors
 /// The first path that is taken.
-pub fn refuse_taken(planned: &[Planned], force: bool) -> Result<()> {
+pub fn refuse_taken(planned: &[PlannedFiles], force: bool) -> Result<()> {
     for path in planned.iter().flat_map(|planned| &planned.paths) {
         match fs::symlink_metadata(path) {
             Ok(facts) if !facts.is_file() => {
@@ -514,14 +518,14 @@ fn aside(path: &Path) -> PathBuf {
 /// Takes back what was written, unless everything succeeded. A file that is replaced is first put
 /// aside.
 #[derive(Default)]
-struct Undo {
+struct CreatedFiles {
     created: Vec<PathBuf>,
     aside: Vec<(PathBuf, PathBuf)>,
     folder: Option<PathBuf>,
     kept: bool,
 }
 
-impl Undo {
+impl CreatedFiles {
     fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
         if folder.is_dir() {
             return Ok(());
@@ -564,7 +568,7 @@ impl Undo {
     }
 }
 
-impl Drop for Undo {
+impl Drop for CreatedFiles {
     fn drop(&mut self) {
         if self.kept {
             return;
@@ -585,7 +589,7 @@ impl Drop for Undo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keypair::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, KeyKind};
 
     #[test]
     fn a_host_name_never_becomes_a_path_or_a_device() {
@@ -674,7 +678,7 @@ mod tests {
         let authority = Authority::new("Test", now).unwrap();
         let pair = |_: &_| {
             authority
-                .issue(&["www.example.com"], Kind::P256, now)
+                .issue(&["www.example.com"], KeyKind::P256, now)
                 .unwrap()
         };
         let pairs: Vec<_> = file_names.iter().map(pair).collect();
@@ -685,10 +689,10 @@ mod tests {
         let placed: Vec<_> = pairs
             .iter()
             .zip(&owned)
-            .map(|(pair, file_names)| Placed { pair, file_names })
+            .map(|(pair, file_names)| NamedKeyPair { pair, file_names })
             .collect();
         let planned = destination.plan(&placed).unwrap();
-        let one = |(planned, pair): (&Planned, &KeyPair)| {
+        let one = |(planned, pair): (&PlannedFiles, &KeyPair)| {
             let thumbprint = pair.leaf().thumbprint();
             let shown = |path: &PathBuf| {
                 let name = path
@@ -803,7 +807,7 @@ mod tests {
         let now = "2026-11-25T00:00:00Z".parse().unwrap();
         let pair = Authority::new("Test", now)
             .unwrap()
-            .issue(&["www.example.com"], Kind::P256, now)
+            .issue(&["www.example.com"], KeyKind::P256, now)
             .unwrap();
         let thumbprint = pair.leaf().thumbprint();
         let all = [
@@ -814,11 +818,11 @@ mod tests {
         ]
         .map(|end| format!("www.example.com{end}.pfx"));
         let placed = [
-            Placed {
+            NamedKeyPair {
                 pair: &pair,
                 file_names: &[],
             },
-            Placed {
+            NamedKeyPair {
                 pair: &pair,
                 file_names: &all,
             },
@@ -861,7 +865,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (old, new) = (folder.path().join("old.pfx"), folder.path().join("new.pfx"));
         fs::write(&old, b"before").unwrap();
-        let mut undo = Undo::default();
+        let mut undo = CreatedFiles::default();
         undo.put_aside(&old).unwrap();
         undo.create(&old, b"after").unwrap();
         undo.create(&new, b"new").unwrap();
@@ -875,7 +879,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("theirs.pfx");
         fs::write(&path, b"theirs").unwrap();
-        let mut undo = Undo::default();
+        let mut undo = CreatedFiles::default();
         assert_eq!(
             undo.create(&path, b"ours").unwrap_err().kind(),
             io::ErrorKind::AlreadyExists
@@ -888,7 +892,7 @@ mod tests {
     fn a_replaced_file_that_cannot_be_deleted_takes_nothing_back() {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (folder.path().join("1.pfx"), folder.path().join("2.pfx"));
-        let mut undo = Undo::default();
+        let mut undo = CreatedFiles::default();
         for path in [&first, &second] {
             fs::write(path, b"before").unwrap();
             undo.put_aside(path).unwrap();

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::mem::take;
 
-use super::{Held, Holdings, Unreadable, key_pair_reason};
+use super::{HeldKeyPair, Inventory, UnreadableKeyPair, key_pair_reason};
 use crate::error::Result;
-use crate::iis::look::{KeyState, Seen, state_of, without_key};
+use crate::iis::look::{KeyState, StoreEntry, state_of, without_key};
 use crate::iis::{
     Elsewhere, ExportedKey, Iis, OnWindows, SiteMap, StoreName, StoredCertificate, look,
 };
@@ -20,7 +20,7 @@ use crate::text;
 ///
 /// # Errors
 /// When one of the stores that this program fills cannot be read.
-pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
+pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     let map = SiteMap::of(server);
     let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
     let seen = look(server, &StoreName::ALL)?;
@@ -28,11 +28,11 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
         .iter()
         .filter(|seen| !StoreName::WITH_KEYS.contains(&seen.store))
         .collect();
-    let mut reading = Reading {
+    let mut reading = StoreReading {
         server,
         authorities,
         now,
-        holdings: Holdings::default(),
+        holdings: Inventory::default(),
     };
     for seen in &seen {
         if StoreName::WITH_KEYS.contains(&seen.store)
@@ -55,7 +55,7 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Holdings> {
 }
 
 /// Names the certificates in use that are in no store.
-fn name_missing(holdings: &mut Holdings, map: &SiteMap) {
+fn name_missing(holdings: &mut Inventory, map: &SiteMap) {
     for thumbprint in map.used() {
         let is_held = holdings
             .key_pairs
@@ -68,7 +68,7 @@ fn name_missing(holdings: &mut Holdings, map: &SiteMap) {
                 .any(|one| one.thumbprint().as_ref() == Some(&thumbprint))
         {
             let uses = map.users_of(&thumbprint).join(", ");
-            holdings.unreadable.push(Unreadable::new(
+            holdings.unreadable.push(UnreadableKeyPair::new(
                 thumbprint,
                 text!("reason-in-use-not-found", uses = uses),
             ));
@@ -77,15 +77,15 @@ fn name_missing(holdings: &mut Holdings, map: &SiteMap) {
 }
 
 /// A server whose key pairs are being copied out.
-struct Reading<'a> {
+struct StoreReading<'a> {
     server: Iis<'a>,
     /// Certificates for chains.
-    authorities: Vec<&'a Seen>,
+    authorities: Vec<&'a StoreEntry>,
     now: jiff::Timestamp,
-    holdings: Holdings,
+    holdings: Inventory,
 }
 
-impl Reading<'_> {
+impl StoreReading<'_> {
     /// Looks in all other stores for what is in use and has no key yet. Stores that cannot be read
     /// have nothing.
     fn take_from_elsewhere(&mut self, used: &BTreeSet<String>) {
@@ -105,7 +105,7 @@ impl Reading<'_> {
 
     fn take(&mut self, store: &str, certificate: &StoredCertificate, key: &KeyState) {
         let is_it = |other: &Certificate| other.der() == certificate.der;
-        let is_unreadable = |one: &Unreadable| one.certificate.as_ref().is_some_and(is_it);
+        let is_unreadable = |one: &UnreadableKeyPair| one.certificate.as_ref().is_some_and(is_it);
         if self
             .holdings
             .key_pairs
@@ -125,7 +125,7 @@ impl Reading<'_> {
                     certificate.name(),
                     Certificate::parse(certificate.der.clone()).ok(),
                 );
-                self.holdings.unreadable.push(Unreadable {
+                self.holdings.unreadable.push(UnreadableKeyPair {
                     name,
                     reason,
                     wrong_password: false,
@@ -140,7 +140,7 @@ impl Reading<'_> {
         store: &str,
         certificate: &StoredCertificate,
         key: &KeyState,
-    ) -> Result<Held, Text> {
+    ) -> Result<HeldKeyPair, Text> {
         let (KeyState::Works(facts), Some(link)) = (key, &certificate.properties.key) else {
             return Err(without_key(key));
         };
@@ -164,7 +164,7 @@ impl Reading<'_> {
             provider: link.provider.clone(),
             access,
         };
-        Ok(Held {
+        Ok(HeldKeyPair {
             pair,
             file_names: Vec::new(),
             pfx: None,
@@ -197,15 +197,16 @@ impl Reading<'_> {
 
 /// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where
 /// nothing is used, everything stays.
-pub fn keep_used(holdings: &mut Holdings) {
+pub fn retain_used(holdings: &mut Inventory) {
     let used = holdings
         .site_map
         .as_ref()
         .map(SiteMap::used)
         .unwrap_or_default();
     let is_used = |thumbprint: &str| used.contains(thumbprint);
-    let keeps = |held: &Held| is_used(&held.leaf().thumbprint()) || held.is_pending();
-    let keeps_unreadable = |one: &Unreadable| one.thumbprint().as_deref().is_none_or(is_used);
+    let keeps = |held: &HeldKeyPair| is_used(&held.leaf().thumbprint()) || held.is_pending();
+    let keeps_unreadable =
+        |one: &UnreadableKeyPair| one.thumbprint().as_deref().is_none_or(is_used);
     let serving = holdings
         .key_pairs
         .iter()

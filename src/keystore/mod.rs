@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use destination::{Destination, Placed, Planned, Writing, pfx_of, refuse_taken};
-pub use machine::{holdings, keep_used};
+pub use destination::{Destination, NamedKeyPair, PlannedFiles, Writing, pfx_of, refuse_taken};
+pub use machine::{holdings, retain_used};
 pub(crate) use pem::to_pkcs8;
 
 use crate::error::{Error, Exit, Result};
@@ -76,11 +76,11 @@ impl Source {
 
 /// Everything found at a source.
 #[derive(Debug, Default)]
-pub struct Holdings {
+pub struct Inventory {
     /// Key pairs that can be backed up, each certificate once.
-    pub key_pairs: Vec<Held>,
+    pub key_pairs: Vec<HeldKeyPair>,
     /// What could not be read, by name, with the reason.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableKeyPair>,
     /// Certificates whose key is not there.
     pub certificates: Vec<Certificate>,
     /// What the server serves, where that is known.
@@ -95,20 +95,20 @@ pub struct Holdings {
 
 /// A key pair with where it was found.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldKeyPair {
     /// Key, certificate, chain.
     pub pair: KeyPair,
     /// Names of the files that hold it, without their folder.
     pub file_names: Vec<String>,
     /// How the PFX it came in is protected.
-    pub pfx: Option<Protection>,
+    pub pfx: Option<PfxProtection>,
     /// What the certificate store kept beside it.
     pub windows: Option<OnWindows>,
 }
 
 /// How a PFX protects a key pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Protection {
+pub struct PfxProtection {
     /// Encryption of the key, and its rounds; `None` if the key lay open.
     pub encryption: Option<(String, u32)>,
     /// Algorithm of the MAC, and its rounds; `None` if there is none, so nothing vouches for the
@@ -118,7 +118,7 @@ pub struct Protection {
 
 /// A key pair that cannot be backed up, and why.
 #[derive(Debug)]
-pub struct Unreadable {
+pub struct UnreadableKeyPair {
     /// File name, or the name in the certificate.
     pub name: String,
     /// Why.
@@ -134,8 +134,8 @@ pub struct Unreadable {
 ///
 /// # Errors
 /// When the source itself is not there.
-pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Result<Holdings> {
-    let mut holdings = Holdings::default();
+pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Result<Inventory> {
+    let mut holdings = Inventory::default();
     match source {
         Source::Folder(folder) => {
             let found = pfx_files(folder).map_err(|e| unreadable_source(folder, &e))?;
@@ -158,7 +158,7 @@ pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Resul
             let sorted = keypair::sort(keys, certificates, now);
             holdings.take(
                 file_name(certificate),
-                Ok(Contents {
+                Ok(FileContents {
                     sorted,
                     protection: Vec::new(),
                 }),
@@ -171,7 +171,7 @@ pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Resul
     Ok(holdings)
 }
 
-impl Held {
+impl HeldKeyPair {
     /// The certificate that the key belongs to.
     pub fn leaf(&self) -> &Certificate {
         self.pair.leaf()
@@ -184,10 +184,10 @@ impl Held {
 }
 
 /// What one file held.
-struct Contents {
+struct FileContents {
     sorted: Sorted,
     /// For each key in the file: the hash of its bytes, and how it was protected.
-    protection: Vec<(Hash, Protection)>,
+    protection: Vec<(Hash, PfxProtection)>,
 }
 
 /// Why one file could not be read.
@@ -246,7 +246,11 @@ fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
-fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Contents, Failure> {
+fn read_pfx(
+    path: &Path,
+    password: &Password,
+    now: jiff::Timestamp,
+) -> Result<FileContents, Failure> {
     let bytes = private_files::read_input(path).map_err(Failure::File)?;
     let read = match pfx::read(&bytes, password) {
         Err(pfx::Error::WrongPassword) if !password.expose().is_empty() => {
@@ -269,14 +273,14 @@ fn read_pfx(path: &Path, password: &Password, now: jiff::Timestamp) -> Result<Co
             .map(|e| (e.algorithm.to_string(), e.iterations));
         (
             Hash::of(key.pkcs8.expose()),
-            Protection {
+            PfxProtection {
                 encryption,
                 mac: mac.clone(),
             },
         )
     });
     let protection = protection.collect();
-    Ok(Contents {
+    Ok(FileContents {
         sorted: sort_pfx(read, now),
         protection,
     })
@@ -299,13 +303,13 @@ pub fn sort_pfx(contents: pfx::Contents, now: jiff::Timestamp) -> Sorted {
     keypair::sort(keys.collect(), certificates.collect(), now)
 }
 
-impl Holdings {
-    fn take(&mut self, file: String, read: Result<Contents, Failure>) {
-        let Contents { sorted, protection } = match read {
+impl Inventory {
+    fn take(&mut self, file: String, read: Result<FileContents, Failure>) {
+        let FileContents { sorted, protection } = match read {
             Ok(contents) => contents,
             Err(failure) => {
                 let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
-                self.unreadable.push(Unreadable {
+                self.unreadable.push(UnreadableKeyPair {
                     name: file,
                     reason,
                     wrong_password,
@@ -321,12 +325,13 @@ impl Holdings {
         }
         for key in sorted.lonely_keys {
             let reason = text!("reason-no-certificate", key_type = key.key_type());
-            self.unreadable.push(Unreadable::new(file.clone(), reason));
+            self.unreadable
+                .push(UnreadableKeyPair::new(file.clone(), reason));
         }
         for (name, error) in sorted.unusable {
             let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
             self.unreadable
-                .push(Unreadable::new(name, key_pair_reason(&error)));
+                .push(UnreadableKeyPair::new(name, key_pair_reason(&error)));
         }
         for certificate in sorted.certificates {
             if !self
@@ -340,7 +345,7 @@ impl Holdings {
     }
 
     /// One certificate may lie in several files, once for each of its host names.
-    fn take_pair(&mut self, pair: KeyPair, pfx: Option<Protection>, file: &str) {
+    fn take_pair(&mut self, pair: KeyPair, pfx: Option<PfxProtection>, file: &str) {
         match self
             .key_pairs
             .iter_mut()
@@ -353,7 +358,7 @@ impl Holdings {
                     (held.pair.chain, held.pair.warnings) = (pair.chain, pair.warnings);
                 }
             }
-            None => self.key_pairs.push(Held {
+            None => self.key_pairs.push(HeldKeyPair {
                 pair,
                 file_names: vec![file.to_owned()],
                 pfx,
@@ -400,18 +405,18 @@ impl Holdings {
             .extend(others.iter().map(|held| held.leaf().clone()));
         let (chosen, others) = take(&mut self.unreadable)
             .into_iter()
-            .partition(|one: &Unreadable| names.iter().any(|n| one.is_called(n)));
+            .partition(|one: &UnreadableKeyPair| names.iter().any(|n| one.is_called(n)));
         self.unreadable = chosen;
         self.left_out.extend(
             others
                 .into_iter()
-                .filter_map(|one: Unreadable| one.certificate),
+                .filter_map(|one: UnreadableKeyPair| one.certificate),
         );
         Ok(())
     }
 }
 
-impl Unreadable {
+impl UnreadableKeyPair {
     /// Something that no password would open.
     fn new(name: String, reason: Text) -> Self {
         Self {
@@ -445,7 +450,7 @@ pub fn is_called_without_key(known: &str, name: &str) -> bool {
     known.eq_ignore_ascii_case(&host) || known.eq_ignore_ascii_case(&format!("{host}.pfx"))
 }
 
-impl Held {
+impl HeldKeyPair {
     fn is_called(&self, name: &str) -> bool {
         let leaf = self.leaf();
         let more = self
@@ -462,7 +467,7 @@ impl Held {
 ///
 /// It is kept in host state: another form makes every server write a generation more. So the form
 /// is spelled out here, and none of it follows from the names of types and fields.
-pub fn digest(holdings: &Holdings) -> Hash {
+pub fn digest(holdings: &Inventory) -> Hash {
     let mut lines: Vec<String> = holdings.key_pairs.iter().map(digest_line).collect();
     lines.extend(
         holdings
@@ -475,7 +480,7 @@ pub fn digest(holdings: &Holdings) -> Hash {
     Hash::of(lines.join("\n").as_bytes())
 }
 
-fn digest_line(held: &Held) -> String {
+fn digest_line(held: &HeldKeyPair) -> String {
     let chain: Vec<_> = held
         .pair
         .chain
@@ -527,13 +532,13 @@ pub fn pfx_reason(error: &pfx::Error) -> Text {
 }
 
 /// Why a key pair cannot be used, for people.
-pub fn key_pair_reason(error: &keypair::Error) -> Text {
+pub fn key_pair_reason(error: &keypair::KeyPairError) -> Text {
     match error {
-        keypair::Error::UnsupportedKey { algorithm } => {
+        keypair::KeyPairError::UnsupportedKey { algorithm } => {
             text!("reason-unsupported", algorithm = algorithm.as_str())
         }
-        keypair::Error::KeyDamaged => text!("reason-key-damaged"),
-        keypair::Error::MalformedKey => text!("reason-key-malformed"),
-        keypair::Error::MalformedCertificate => text!("reason-certificate-malformed"),
+        keypair::KeyPairError::KeyDamaged => text!("reason-key-damaged"),
+        keypair::KeyPairError::MalformedKey => text!("reason-key-malformed"),
+        keypair::KeyPairError::MalformedCertificate => text!("reason-certificate-malformed"),
     }
 }

@@ -43,16 +43,16 @@ pub(super) fn look(parts: &mut impl Parts, reader: impl Read + Seek, length: u64
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum EntryType {
     Storage,
     Stream,
     None,
 }
 
 /// A storage or stream (section 2.6.1). Siblings form a tree.
-struct Entry {
+struct DirectoryEntry {
     name: String,
-    kind: Kind,
+    kind: EntryType,
     siblings: [u32; 2],
     child: u32,
     start: u32,
@@ -68,7 +68,7 @@ struct Compound<R> {
     mini_fat: Vec<u32>,
     mini: Zeroizing<Vec<u8>>,
     /// The first is the root.
-    entries: Vec<Entry>,
+    entries: Vec<DirectoryEntry>,
 }
 
 impl<R: Read + Seek> Compound<R> {
@@ -221,10 +221,12 @@ impl<R: Read + Seek> Compound<R> {
         let name = self.file_name(&children)?;
         for child in children {
             match self.entries[child].kind {
-                Kind::Storage if deepest > 0 => self.storage(parts, child, seen, deepest - 1)?,
-                Kind::Storage => parts.leave_out(),
-                Kind::Stream => self.property(parts, child, &name)?,
-                Kind::None => {}
+                EntryType::Storage if deepest > 0 => {
+                    self.storage(parts, child, seen, deepest - 1)?
+                }
+                EntryType::Storage => parts.leave_out(),
+                EntryType::Stream => self.property(parts, child, &name)?,
+                EntryType::None => {}
             }
         }
         Ok(())
@@ -278,14 +280,14 @@ impl<R: Read + Seek> Compound<R> {
     }
 }
 
-fn entry(bytes: &[u8]) -> Entry {
+fn entry(bytes: &[u8]) -> DirectoryEntry {
     let kind = match bytes[66] {
-        1 | 5 => Kind::Storage,
-        2 => Kind::Stream,
-        _ => Kind::None,
+        1 | 5 => EntryType::Storage,
+        2 => EntryType::Stream,
+        _ => EntryType::None,
     };
     let length = usize::from(u16_at(bytes, 64)).saturating_sub(2).min(64);
-    Entry {
+    DirectoryEntry {
         name: utf_16(&bytes[..length]),
         kind,
         siblings: [u32_at(bytes, 68), u32_at(bytes, 72)],

@@ -42,7 +42,7 @@ impl Form {
 
 /// What keeps a reader of the file from the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
+pub enum KeyProtection {
     /// Nothing, or an empty password.
     Open,
     /// A password.
@@ -53,7 +53,7 @@ pub enum Protection {
 
 /// Whether it is a key pair of this server or vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
+pub enum KeyOwner {
     /// Yes, this one.
     Ours(String),
     /// No.
@@ -64,20 +64,20 @@ pub enum Owner {
 
 /// A private key that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenKey {
     /// How it is written down.
     pub form: Form,
     /// What protects it.
-    pub protection: Protection,
+    pub protection: KeyProtection,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: KeyOwner,
 }
 
 /// The key pairs of this server, by certificate and by public key (both SHA-256), with their names.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<String, String>);
+pub struct OwnKeys(BTreeMap<String, String>);
 
-impl Known {
+impl OwnKeys {
     /// Those that host state describes.
     pub fn of(state: Option<&State>) -> Self {
         let mut known = Self::default();
@@ -180,9 +180,9 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 pub(super) fn look_binary(
     kind: Binary,
     bytes: &[u8],
-    known: &Known,
+    known: &OwnKeys,
     try_password: bool,
-) -> Option<Seen> {
+) -> Option<SeenKey> {
     match kind {
         Binary::Pfx => look_pfx(bytes, known, try_password),
         Binary::Encrypted => Some(look_encrypted(Form::Der, bytes, known, try_password)),
@@ -190,16 +190,16 @@ pub(super) fn look_binary(
     }
 }
 
-fn look_pfx(bytes: &[u8], known: &Known, try_password: bool) -> Option<Seen> {
+fn look_pfx(bytes: &[u8], known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
     let seen = |protection, owner| {
-        Some(Seen {
+        Some(SeenKey {
             form: Form::Pfx,
             protection,
             owner,
         })
     };
     if !try_password {
-        return seen(Protection::Unknown, Owner::Unknown);
+        return seen(KeyProtection::Unknown, KeyOwner::Unknown);
     }
     match pfx::read(bytes, &Password::new(String::new())) {
         Ok(contents) if contents.keys.is_empty() => None,
@@ -215,15 +215,15 @@ fn look_pfx(bytes: &[u8], known: &Known, try_password: bool) -> Option<Seen> {
                     .find_map(|key| known.key(&parse(&key.pkcs8)?))
             };
             seen(
-                Protection::Open,
+                KeyProtection::Open,
                 by_certificate
                     .or_else(by_key)
-                    .map_or(Owner::Other, Owner::Ours),
+                    .map_or(KeyOwner::Other, KeyOwner::Ours),
             )
         }
-        Err(pfx::Error::WrongPassword) => seen(Protection::Password, Owner::Unknown),
+        Err(pfx::Error::WrongPassword) => seen(KeyProtection::Password, KeyOwner::Unknown),
         Err(pfx::Error::TooMuchWork { .. } | pfx::Error::Unsupported { .. }) => {
-            seen(Protection::Unknown, Owner::Unknown)
+            seen(KeyProtection::Unknown, KeyOwner::Unknown)
         }
         Err(_) => None,
     }
@@ -233,7 +233,7 @@ fn parse(pkcs8: &SecretBytes) -> Option<PrivateKey> {
     PrivateKey::parse(SecretBytes::copy_of(pkcs8.expose())).ok()
 }
 
-fn look_encrypted(form: Form, der: &[u8], known: &Known, try_password: bool) -> Seen {
+fn look_encrypted(form: Form, der: &[u8], known: &OwnKeys, try_password: bool) -> SeenKey {
     let empty = Password::new(String::new());
     let opened = if try_password {
         pfx::read_key(der, &empty).map_err(|e| e == pfx::Error::WrongPassword)
@@ -241,63 +241,65 @@ fn look_encrypted(form: Form, der: &[u8], known: &Known, try_password: bool) -> 
         Err(false)
     };
     let (protection, owner) = match opened {
-        Ok(pkcs8) => (Protection::Open, owner_of(&pkcs8, known)),
-        Err(true) => (Protection::Password, Owner::Unknown),
-        Err(false) => (Protection::Unknown, Owner::Unknown),
+        Ok(pkcs8) => (KeyProtection::Open, owner_of(&pkcs8, known)),
+        Err(true) => (KeyProtection::Password, KeyOwner::Unknown),
+        Err(false) => (KeyProtection::Unknown, KeyOwner::Unknown),
     };
-    Seen {
+    SeenKey {
         form,
         protection,
         owner,
     }
 }
 
-fn owner_of(pkcs8: &SecretBytes, known: &Known) -> Owner {
+fn owner_of(pkcs8: &SecretBytes, known: &OwnKeys) -> KeyOwner {
     parse(pkcs8)
         .and_then(|key| known.key(&key))
-        .map_or(Owner::Other, Owner::Ours)
+        .map_or(KeyOwner::Other, KeyOwner::Ours)
 }
 
 /// `None` where it only looked like a key.
-fn look_plain(form: Form, kind: SectionKind, der: &[u8], known: &Known) -> Option<Seen> {
+fn look_plain(form: Form, kind: SectionKind, der: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     let pkcs8 = to_pkcs8(kind, SecretBytes::copy_of(der))?;
     let owner = match PrivateKey::parse(pkcs8) {
-        Ok(key) => known.key(&key).map_or(Owner::Other, Owner::Ours),
-        Err(keypair::Error::UnsupportedKey { .. } | keypair::Error::KeyDamaged) => Owner::Other,
+        Ok(key) => known.key(&key).map_or(KeyOwner::Other, KeyOwner::Ours),
+        Err(keypair::KeyPairError::UnsupportedKey { .. } | keypair::KeyPairError::KeyDamaged) => {
+            KeyOwner::Other
+        }
         Err(_) => return None,
     };
-    Some(Seen {
+    Some(SeenKey {
         form,
-        protection: Protection::Open,
+        protection: KeyProtection::Open,
         owner,
     })
 }
 
 /// Keys in a text. One that says whose it is by the certificate beside it is ours even where it is
 /// closed.
-pub(super) fn look_text(text: &[u8], known: &Known, try_password: bool) -> Vec<Seen> {
+pub(super) fn look_text(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey> {
     let blocks = blocks(text);
     let beside = blocks
         .iter()
         .filter(|block| block.label == b"CERTIFICATE")
         .find_map(|block| known.certificate(&block.der));
-    let mut seen: Vec<Seen> = blocks
+    let mut seen: Vec<SeenKey> = blocks
         .iter()
         .filter_map(|block| look_block(block, known, try_password))
         .collect();
     seen.extend(look_putty(text, known));
-    for one in seen.iter_mut().filter(|one| one.owner == Owner::Unknown) {
-        one.owner = beside.clone().map_or(Owner::Unknown, Owner::Ours);
+    for one in seen.iter_mut().filter(|one| one.owner == KeyOwner::Unknown) {
+        one.owner = beside.clone().map_or(KeyOwner::Unknown, KeyOwner::Ours);
     }
     seen
 }
 
-fn look_block(block: &Block<'_>, known: &Known, try_password: bool) -> Option<Seen> {
+fn look_block(block: &PemBlock<'_>, known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
     let closed = |form| {
-        Some(Seen {
+        Some(SeenKey {
             form,
-            protection: Protection::Password,
-            owner: Owner::Unknown,
+            protection: KeyProtection::Password,
+            owner: KeyOwner::Unknown,
         })
     };
     match block.label {
@@ -310,10 +312,10 @@ fn look_block(block: &Block<'_>, known: &Known, try_password: bool) -> Option<Se
         }
         b"RSA PRIVATE KEY" => look_plain(Form::Pem, SectionKind::RsaPrivateKey, &block.der, known),
         b"EC PRIVATE KEY" => look_plain(Form::Pem, SectionKind::EcPrivateKey, &block.der, known),
-        b"DSA PRIVATE KEY" => Some(Seen {
+        b"DSA PRIVATE KEY" => Some(SeenKey {
             form: Form::Pem,
-            protection: Protection::Open,
-            owner: Owner::Other,
+            protection: KeyProtection::Open,
+            owner: KeyOwner::Other,
         }),
         b"OPENSSH PRIVATE KEY" => look_openssh(&block.der, known),
         _ => None,
@@ -322,7 +324,7 @@ fn look_block(block: &Block<'_>, known: &Known, try_password: bool) -> Option<Se
 
 /// PROTOCOL.key of OpenSSH: a magic, the names of cipher and key derivation, its options, the
 /// number of keys; then the public key, in clear whatever the cipher.
-fn look_openssh(der: &[u8], known: &Known) -> Option<Seen> {
+fn look_openssh(der: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     let mut rest = der.strip_prefix(b"openssh-key-v1\0")?;
     let cipher = ssh_string(&mut rest)?;
     let mut public = || {
@@ -338,7 +340,7 @@ const MOST_LINES: usize = 64;
 
 /// PuTTY's manual, "PPK file format": lines with the version and kind, the cipher, a comment, the
 /// number of lines of the public key; then these, in clear whatever the cipher.
-fn look_putty(text: &[u8], known: &Known) -> Option<Seen> {
+fn look_putty(text: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     let text = text.strip_prefix(b"PuTTY-User-Key-File-")?;
     let mut lines = text
         .split(|byte| *byte == b'\n')
@@ -361,20 +363,20 @@ fn look_putty(text: &[u8], known: &Known) -> Option<Seen> {
 
 /// Whose it is, its public key says; without one that can be read, only a key that lies open is
 /// known to be no other.
-fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &Known) -> Seen {
+fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &OwnKeys) -> SeenKey {
     let protection = if cipher == b"none" {
-        Protection::Open
+        KeyProtection::Open
     } else {
-        Protection::Password
+        KeyProtection::Password
     };
     let owner = match public.and_then(ssh_spki_sha256) {
         Some(spki_sha256) => known
             .public_key(&spki_sha256)
-            .map_or(Owner::Other, Owner::Ours),
-        None if protection == Protection::Open => Owner::Other,
-        None => Owner::Unknown,
+            .map_or(KeyOwner::Other, KeyOwner::Ours),
+        None if protection == KeyProtection::Open => KeyOwner::Other,
+        None => KeyOwner::Unknown,
     };
-    Seen {
+    SeenKey {
         form,
         protection,
         owner,
@@ -382,7 +384,7 @@ fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &Known) -> 
 }
 
 /// One block of PEM (RFC 7468), or of its older form with headers (RFC 1421).
-struct Block<'a> {
+struct PemBlock<'a> {
     label: &'a [u8],
     der: Zeroizing<Vec<u8>>,
     encrypted: bool,
@@ -391,7 +393,7 @@ struct Block<'a> {
 /// Blocks in a text that are looked at.
 const MOST_BLOCKS: usize = 1000;
 
-fn blocks(text: &[u8]) -> Vec<Block<'_>> {
+fn blocks(text: &[u8]) -> Vec<PemBlock<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(at) = find(rest, b"-----BEGIN ").filter(|_| found.len() < MOST_BLOCKS) {
@@ -404,7 +406,7 @@ fn blocks(text: &[u8]) -> Vec<Block<'_>> {
         let Some(end) = find(body, b"-----END ") else {
             break;
         };
-        found.push(Block {
+        found.push(PemBlock {
             label,
             der: base64(&body[..end]),
             encrypted: contains(&body[..end], b"ENCRYPTED"),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::keys::{self, Known, Seen};
+use super::keys::{self, OwnKeys, SeenKey};
 use super::parts::Parts;
 use super::promise::{HEAD, Promise, promise};
 use super::{archive, compound, mail};
@@ -33,12 +33,12 @@ pub(super) struct Limits {
 pub(super) struct One {
     pub(super) inside: Vec<String>,
     pub(super) in_mail: bool,
-    pub(super) seen: Seen,
+    pub(super) seen: SeenKey,
 }
 
 /// One file being looked into.
 pub(super) struct Look<'a> {
-    known: &'a Known,
+    known: &'a OwnKeys,
     limits: &'a Limits,
     inside: Vec<String>,
     in_mail: bool,
@@ -52,7 +52,7 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     /// Looks into an open file.
-    pub(super) fn at(file: File, known: &'a Known, limits: &'a Limits) -> io::Result<Self> {
+    pub(super) fn at(file: File, known: &'a OwnKeys, limits: &'a Limits) -> io::Result<Self> {
         let mut look = Self {
             known,
             limits,

@@ -47,15 +47,15 @@ pub(super) fn is_mail(head: &[u8]) -> bool {
 }
 
 /// A part of a message, decoded, with the name that its sender gave it.
-pub(super) struct Part {
+pub(super) struct MailPart {
     pub(super) name: String,
     pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
 /// Calls `take` with every part. Returns whether something was left out for its size.
-pub(super) fn parts(mail: impl Read, mut take: impl FnMut(Part)) -> bool {
+pub(super) fn parts(mail: impl Read, mut take: impl FnMut(MailPart)) -> bool {
     let mut reader = std::io::BufReader::new(mail);
-    let mut state = Reading::default();
+    let mut state = MailReading::default();
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE as usize));
     loop {
         line.clear();
@@ -76,7 +76,7 @@ enum Encoding {
     QuotedPrintable,
 }
 
-struct Reading {
+struct MailReading {
     in_headers: bool,
     is_message: bool,
     after_blank: bool,
@@ -87,7 +87,7 @@ struct Reading {
     cut: bool,
 }
 
-impl Default for Reading {
+impl Default for MailReading {
     fn default() -> Self {
         Self {
             in_headers: true,
@@ -102,8 +102,8 @@ impl Default for Reading {
     }
 }
 
-impl Reading {
-    fn line(&mut self, line: &[u8], take: &mut impl FnMut(Part)) {
+impl MailReading {
+    fn line(&mut self, line: &[u8], take: &mut impl FnMut(MailPart)) {
         let text = line.trim_ascii_end();
         if self.after_blank && line.starts_with(b"From ") {
             self.end_part(take);
@@ -165,7 +165,7 @@ impl Reading {
         }
     }
 
-    fn end_part(&mut self, take: &mut impl FnMut(Part)) {
+    fn end_part(&mut self, take: &mut impl FnMut(MailPart)) {
         let body = std::mem::replace(&mut self.body, Zeroizing::new(Vec::new()));
         let bytes = if self.encoding == Encoding::Base64 {
             keys::base64(&body)
@@ -173,7 +173,7 @@ impl Reading {
             body
         };
         if !bytes.is_empty() {
-            take(Part {
+            take(MailPart {
                 name: std::mem::take(&mut self.name),
                 bytes,
             });

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
-pub use keys::{Form, Known, Owner, Protection, Seen};
+pub use keys::{Form, KeyOwner, KeyProtection, OwnKeys, SeenKey};
 use look::Look;
 
 use crate::message::Text;
@@ -41,24 +41,24 @@ const PROGRESS: u64 = 20_000;
 
 /// A private key, where it lies, and what is wrong with that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct StrayKey {
     /// The file.
     pub path: PathBuf,
     /// Where in it: attachments and files of archives, from the outside in.
     pub inside: Vec<String>,
     /// What it is.
-    pub seen: Seen,
+    pub seen: SeenKey,
     /// The handling rules that it breaks there.
     pub rules: Vec<Rule>,
 }
 
 /// What a scan saw.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct ScanResult {
     /// Files looked at.
     pub files: u64,
     /// Every private key, by place.
-    pub found: Vec<Found>,
+    pub found: Vec<StrayKey>,
     /// Files and folders that could not be read.
     pub unread: u64,
     /// What could be looked into only in part, for its size, or because it is damaged or closed:
@@ -72,29 +72,29 @@ pub struct Report {
 /// `progress` is told in the caller's thread.
 pub fn run(
     paths: &[PathBuf],
-    known: &Known,
+    known: &OwnKeys,
     served: &[PathBuf],
     progress: &dyn Fn(Text),
-) -> Report {
+) -> ScanResult {
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|threads| {
-        let walking = threads.spawn(move || Walk::new(known, sender).run(paths, served));
+        let walking = threads.spawn(move || FolderWalk::new(known, sender).run(paths, served));
         for count in receiver {
             progress(text!("progress-scanned", count = count));
         }
         // A thread that ended early saw no more than nothing.
-        walking.join().unwrap_or(Report {
+        walking.join().unwrap_or(ScanResult {
             stopped: true,
-            ..Report::default()
+            ..ScanResult::default()
         })
     })
 }
 
 /// A key, whether it lay in a mail, and whether others can read the file.
-type Raw = (Found, bool, bool);
+type Raw = (StrayKey, bool, bool);
 
 /// The rules that each breaks. What is known of a folder is looked up once.
-fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<Found> {
+fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<StrayKey> {
     let mut places: BTreeMap<PathBuf, Option<Facts>> = BTreeMap::new();
     let judge = |(mut found, in_mail, readable): Raw| {
         let folder = found.path.parent().unwrap_or(&found.path).to_owned();
@@ -118,8 +118,8 @@ fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<Found> {
     raw.into_iter().map(judge).collect()
 }
 
-struct Walk<'a> {
-    known: &'a Known,
+struct FolderWalk<'a> {
+    known: &'a OwnKeys,
     progress: mpsc::Sender<u64>,
     left_out: Vec<PathBuf>,
     look: look::Limits,
@@ -131,8 +131,8 @@ struct Walk<'a> {
     found: Mutex<Vec<Raw>>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(known: &'a Known, progress: mpsc::Sender<u64>) -> Self {
+impl<'a> FolderWalk<'a> {
+    fn new(known: &'a OwnKeys, progress: mpsc::Sender<u64>) -> Self {
         Self {
             known,
             progress,
@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn run(self, paths: &[PathBuf], served: &[PathBuf]) -> Report {
+    fn run(self, paths: &[PathBuf], served: &[PathBuf]) -> ScanResult {
         rayon::scope(|scope| paths.iter().for_each(|path| self.start(scope, path)));
         let mut found = self
             .found
@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
             .unwrap_or_else(PoisonError::into_inner);
         found.sort_by(|a, b| (&a.0.path, &a.0.inside).cmp(&(&b.0.path, &b.0.inside)));
         found.dedup();
-        Report {
+        ScanResult {
             files: self.files.into_inner(),
             found: judged(found, served),
             unread: self.unread.into_inner(),
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
             if all.len() == MOST_FOUND {
                 return self.stopped.store(true, Ordering::Relaxed);
             }
-            let found = Found {
+            let found = StrayKey {
                 path: path.to_owned(),
                 inside: one.inside,
                 seen: one.seen,

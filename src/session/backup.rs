@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::Backup;
+use crate::cli::BackupArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::SiteMap;
 use crate::keypair::Certificate;
-use crate::keystore::{Holdings, Unreadable, keep_used};
+use crate::keystore::{Inventory, UnreadableKeyPair, retain_used};
 use crate::message::day;
 use crate::platform::media;
 use crate::rules::{self, Stored};
@@ -20,7 +20,7 @@ use crate::session::report::FindingReport;
 use crate::session::{Session, create};
 use crate::state::{Acknowledged, State};
 use crate::text;
-use crate::workflow::backup::{self, Done, OnMedium, Outcome, Request};
+use crate::workflow::backup::{self, BackupRequest, Done, OnMedium, Outcome};
 use crate::workflow::finding::Level;
 use secret::Password;
 use vault::medium::Medium;
@@ -29,6 +29,7 @@ use vault::medium::Medium;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 pub enum BackupReport {
     /// The plan.
     Planned {
@@ -93,7 +94,7 @@ pub struct OnMediumReport {
 /// Makes a backup and tells about it in sentences; its document is left to the caller.
 pub fn back_up(
     session: &Session<'_>,
-    args: &Backup,
+    args: &BackupArgs,
     to: &[String],
 ) -> Result<(Exit, BackupReport)> {
     back_up_from(session, args, to, || {
@@ -104,9 +105,9 @@ pub fn back_up(
 /// The same, from wherever `read` gets what was named.
 pub fn back_up_from(
     session: &Session<'_>,
-    args: &Backup,
+    args: &BackupArgs,
     to: &[String],
-    read: impl FnOnce() -> Result<Holdings>,
+    read: impl FnOnce() -> Result<Inventory>,
 ) -> Result<(Exit, BackupReport)> {
     let parcels = parcels(session, to)?;
     let names: Vec<_> = to
@@ -133,7 +134,11 @@ pub fn back_up_from(
 }
 
 /// What would be saved; ends as the backup itself would, as far as that can be told.
-fn show_plan(session: &Session<'_>, args: &Backup, holdings: &Holdings) -> (Exit, BackupReport) {
+fn show_plan(
+    session: &Session<'_>,
+    args: &BackupArgs,
+    holdings: &Inventory,
+) -> (Exit, BackupReport) {
     let lacks = Lacks::of(session, args, session.memory().state.as_ref(), holdings);
     lacks.say(session);
     say_unused(session, holdings);
@@ -152,11 +157,11 @@ fn show_plan(session: &Session<'_>, args: &Backup, holdings: &Holdings) -> (Exit
 
 fn request<'a>(
     session: &'a Session<'_>,
-    args: &'a Backup,
-    holdings: &'a Holdings,
+    args: &'a BackupArgs,
+    holdings: &'a Inventory,
     password: Option<&'a Password>,
-) -> Request<'a> {
-    Request {
+) -> BackupRequest<'a> {
+    BackupRequest {
         holdings,
         selected: &args.names,
         profile: args.reader.profile(),
@@ -175,7 +180,7 @@ pub fn keep_in_outbox(session: &Session<'_>) -> Result<()> {
         session.console.warn(&text!("install-only-here"));
         return Ok(());
     };
-    let args = Backup::everything_of_this_server(Vec::new());
+    let args = BackupArgs::everything_of_this_server(Vec::new());
     let holdings = chosen(
         session,
         &args,
@@ -218,7 +223,7 @@ fn parcels(session: &Session<'_>, names: &[String]) -> Result<Vec<PathBuf>> {
 
 /// Takes `--accept no-key:NAME=REASON` down. A key pair of that name must be here, and have no key
 /// to back up.
-fn acknowledge(session: &Session<'_>, state: &mut State, holdings: &Holdings) -> Result<()> {
+fn acknowledge(session: &Session<'_>, state: &mut State, holdings: &Inventory) -> Result<()> {
     for exception in &session.exceptions {
         let Some(name) = rules::key_pair_without_key(&exception.rule) else {
             continue;
@@ -242,9 +247,9 @@ fn acknowledge(session: &Session<'_>, state: &mut State, holdings: &Holdings) ->
 
 /// What a backup of these holdings leaves out.
 struct Lacks<'a> {
-    holdings: &'a Holdings,
+    holdings: &'a Inventory,
     /// What could not be read, each with what was said about it, if that still holds.
-    unreadable: Vec<(&'a Unreadable, Option<Acknowledged>)>,
+    unreadable: Vec<(&'a UnreadableKeyPair, Option<Acknowledged>)>,
     /// What IIS uses and no generation holds.
     in_use: Vec<InUse>,
     /// Whether everything was asked for.
@@ -264,16 +269,16 @@ pub struct InUse {
 impl<'a> Lacks<'a> {
     fn of(
         session: &Session<'_>,
-        args: &Backup,
+        args: &BackupArgs,
         state: Option<&State>,
-        holdings: &'a Holdings,
+        holdings: &'a Inventory,
     ) -> Self {
         let known = |certificate: &Certificate| {
             state
                 .and_then(|state| state.acknowledged(certificate, session.now))
                 .cloned()
         };
-        let said = |one: &'a Unreadable| {
+        let said = |one: &'a UnreadableKeyPair| {
             (
                 one,
                 one.certificate
@@ -390,7 +395,7 @@ impl<'a> Lacks<'a> {
 
     /// Whether it was named as unreadable already.
     fn is_named(&self, one: &InUse) -> bool {
-        let is_it = |unreadable: &Unreadable| {
+        let is_it = |unreadable: &UnreadableKeyPair| {
             unreadable.thumbprint().as_ref() == Some(&one.thumbprint)
                 || unreadable.name == one.thumbprint
         };
@@ -429,7 +434,7 @@ impl<'a> Lacks<'a> {
 }
 
 /// What `--accept` of this very run says about a key pair without a key.
-fn named_now(session: &Session<'_>, unreadable: &Unreadable) -> Option<Acknowledged> {
+fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Acknowledged> {
     let certificate = unreadable.certificate.as_ref()?;
     let names = |rule: &str| {
         rules::key_pair_without_key(rule).is_some_and(|name| unreadable.is_called(name))
@@ -447,9 +452,9 @@ fn named_now(session: &Session<'_>, unreadable: &Unreadable) -> Option<Acknowled
 }
 
 /// The key pairs that were named, else those that sites use.
-fn chosen(session: &Session<'_>, args: &Backup, mut holdings: Holdings) -> Result<Holdings> {
+fn chosen(session: &Session<'_>, args: &BackupArgs, mut holdings: Inventory) -> Result<Inventory> {
     if args.names.is_empty() && !args.all {
-        keep_used(&mut holdings);
+        retain_used(&mut holdings);
     }
     if let Some(file) = &args.iis_config {
         let mut map = SiteMap::of_file(file)?;
@@ -468,7 +473,7 @@ fn chosen(session: &Session<'_>, args: &Backup, mut holdings: Holdings) -> Resul
     Ok(holdings)
 }
 
-fn say_unused(session: &Session<'_>, holdings: &Holdings) {
+fn say_unused(session: &Session<'_>, holdings: &Inventory) {
     if !holdings.unused.is_empty() {
         let (count, names) = (holdings.unused.len(), holdings.unused.join(", "));
         session
@@ -489,7 +494,7 @@ fn warn_of_one_device(session: &Session<'_>, media: &[Medium]) {
 }
 
 /// The password for every PFX, where the user wants one of their own.
-fn chosen_password(session: &Session<'_>, args: &Backup) -> Result<Option<Password>> {
+fn chosen_password(session: &Session<'_>, args: &BackupArgs) -> Result<Option<Password>> {
     let wanted = args.ask_pfx_password || args.pfx_password_file.is_some();
     wanted
         .then(|| session.pfx_password(args.pfx_password_file.as_deref()))
@@ -536,9 +541,9 @@ fn prepare(session: &Session<'_>, media: &[Medium], yes: bool) -> Result<State> 
 
 fn report(
     session: &Session<'_>,
-    args: &Backup,
+    args: &BackupArgs,
     state: &State,
-    holdings: &Holdings,
+    holdings: &Inventory,
     parcels: &[PathBuf],
     outcome: &Outcome,
 ) -> (Exit, BackupReport) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use crate::change::{Bound, Fate, Order, Shown, appcmd};
+use crate::change::{BindingAction, CertificateLabel, Order, PlannedBinding, appcmd};
 use crate::console::Enter;
 use crate::error::Result;
 use crate::iis::Iis;
@@ -25,8 +25,8 @@ pub fn settle(
     session: &Session<'_>,
     order: &mut Order,
     unattended: bool,
-    plan: impl Fn(&Order) -> Result<Vec<Bound>>,
-) -> Result<Vec<Bound>> {
+    plan: impl Fn(&Order) -> Result<Vec<PlannedBinding>>,
+) -> Result<Vec<PlannedBinding>> {
     let mut asked = HashSet::new();
     loop {
         let bound = plan(order)?;
@@ -34,7 +34,9 @@ pub fn settle(
             return Ok(bound);
         }
         let held = bound.iter().find_map(|one| match &one.fate {
-            Fate::Held { serves, .. } if asked.insert(serves.thumbprint.clone()) => Some(serves),
+            BindingAction::Held { serves, .. } if asked.insert(serves.thumbprint.clone()) => {
+                Some(serves)
+            }
             _ => None,
         });
         let Some(serves) = held else { return Ok(bound) };
@@ -48,9 +50,13 @@ pub fn settle(
 }
 
 /// Whether a certificate may be replaced by what stands lower, wherever it is served.
-fn replace_question(session: &Session<'_>, serves: &Shown, bound: &[Bound]) -> Text {
-    let line = |one: &Bound| match &one.fate {
-        Fate::Held {
+fn replace_question(
+    session: &Session<'_>,
+    serves: &CertificateLabel,
+    bound: &[PlannedBinding],
+) -> Text {
+    let line = |one: &PlannedBinding| match &one.fate {
+        BindingAction::Held {
             serves: other,
             lower,
         } if other == serves => Some(session.console.words(&text!(
@@ -71,7 +77,7 @@ fn replace_question(session: &Session<'_>, serves: &Shown, bound: &[Bound]) -> T
 }
 
 /// The plan, line by line, and on request the commands of Windows that would do the same.
-pub fn show(session: &Session<'_>, bound: &[Bound], commands: bool) {
+pub fn show(session: &Session<'_>, bound: &[PlannedBinding], commands: bool) {
     for one in bound {
         let stands_out = one.is_left() || one.lower().is_some();
         for (at, line) in one.texts().iter().enumerate() {
@@ -85,7 +91,7 @@ pub fn show(session: &Session<'_>, bound: &[Bound], commands: bool) {
     if commands {
         let lines: Vec<String> = bound
             .iter()
-            .flat_map(Bound::edits)
+            .flat_map(PlannedBinding::edits)
             .flat_map(appcmd::commands)
             .collect();
         session.console.say(&text!("bind-commands", lines = lines));
@@ -94,7 +100,7 @@ pub fn show(session: &Session<'_>, bound: &[Bound], commands: bool) {
 
 /// What became of the question for each binding.
 pub struct Answers<'a> {
-    answers: Vec<(&'a Bound, Verdict)>,
+    answers: Vec<(&'a PlannedBinding, Verdict)>,
     /// Whether every binding serves its certificate, so that clients elsewhere accept it.
     pub good: bool,
 }
@@ -128,7 +134,7 @@ impl Restart {
 pub fn confirm<'a>(
     session: &Session<'_>,
     server: Iis<'_>,
-    bound: &'a [Bound],
+    bound: &'a [PlannedBinding],
     authorities: &[Vec<u8>],
     restart: Restart,
 ) -> Answers<'a> {
@@ -158,7 +164,7 @@ pub fn confirm<'a>(
 
 fn ask_over_tls<'a>(
     session: &Session<'_>,
-    bound: &'a [Bound],
+    bound: &'a [PlannedBinding],
     authorities: &[Vec<u8>],
 ) -> Answers<'a> {
     let asked: Vec<_> = bound
@@ -274,7 +280,7 @@ struct ReplacedReport {
 
 impl BindingReport {
     /// The bindings of a plan.
-    pub fn of(session: &Session<'_>, bound: &[Bound]) -> Vec<Self> {
+    pub fn of(session: &Session<'_>, bound: &[PlannedBinding]) -> Vec<Self> {
         let mut reports = Vec::new();
         for one in bound {
             reports.push(Self::of_one(session, one));
@@ -282,17 +288,17 @@ impl BindingReport {
         reports
     }
 
-    fn of_one(session: &Session<'_>, one: &Bound) -> Self {
+    fn of_one(session: &Session<'_>, one: &PlannedBinding) -> Self {
         let (fate, reason, replaces) = match &one.fate {
-            Fate::AsItShouldBe => ("keep", None, None),
-            Fate::Cannot(reason) => ("cannot", Some(reason), None),
-            Fate::Conflict(reason) => ("conflict", Some(reason), None),
-            Fate::Held { serves, .. } => ("held", None, Some(serves)),
-            Fate::Change {
+            BindingAction::AsItShouldBe => ("keep", None, None),
+            BindingAction::Cannot(reason) => ("cannot", Some(reason), None),
+            BindingAction::Conflict(reason) => ("conflict", Some(reason), None),
+            BindingAction::Held { serves, .. } => ("held", None, Some(serves)),
+            BindingAction::Change {
                 replaces: Some(replaces),
                 ..
             } => ("replace", None, Some(replaces)),
-            Fate::Change { replaces: None, .. } => ("add", None, None),
+            BindingAction::Change { replaces: None, .. } => ("add", None, None),
         };
         let remarks = one.remarks.iter();
         Self {
@@ -315,14 +321,14 @@ impl BindingReport {
     }
 }
 
-fn end(shown: &Shown) -> Option<String> {
+fn end(shown: &CertificateLabel) -> Option<String> {
     shown.not_after.map(|time| time.to_string())
 }
 
 /// At the end: what stays because it stands higher, and how to replace it all the same.
-pub fn name_held(session: &Session<'_>, bound: &[Bound]) {
-    let held = |one: &Bound| match &one.fate {
-        Fate::Held { serves, .. } => Some(serves.argument().to_owned()),
+pub fn name_held(session: &Session<'_>, bound: &[PlannedBinding]) {
+    let held = |one: &PlannedBinding| match &one.fate {
+        BindingAction::Held { serves, .. } => Some(serves.argument().to_owned()),
         _ => None,
     };
     let names: Vec<_> = bound.iter().filter_map(held).collect();

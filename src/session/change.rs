@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::change::{self, Journal, Plan, Running};
+use crate::change::{self, ApplyContext, Journal, Plan};
 use crate::error::{Error, Exit, Result};
 use crate::iis::Iis;
 use crate::keypair::Certificate;
@@ -98,7 +98,7 @@ pub fn carry_out(
         .map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
     let mut journal = session.journal()?;
     let progress = |text: Text| session.console.progress(&text);
-    let running = Running {
+    let running = ApplyContext {
         what,
         now: session.now,
         stop: &system::interrupted,

@@ -4,9 +4,9 @@ use crate::console::Console;
 use crate::error::{Error, Exit, Result, medium_reason};
 use crate::session::Session;
 use crate::text;
-use crate::workflow::unlock::Opened;
+use crate::workflow::unlock::UnlockedVault;
 use vault::medium::MediumError;
-use vault::trust::{Statement, Trust, Word};
+use vault::trust::{Clause, Statement, Trust};
 
 /// What the owner said, and where it could not be written.
 pub struct Declared {
@@ -46,7 +46,7 @@ impl Session<'_> {
     /// # Errors
     /// When no medium takes it. One that refuses while another takes it is named in what is
     /// returned.
-    pub fn declare(&self, opened: &Opened<'_>, words: &[Word]) -> Result<Declared> {
+    pub fn declare(&self, opened: &UnlockedVault<'_>, words: &[Clause]) -> Result<Declared> {
         let unsigned = || Error::failed(text!("error-signing"));
         let statement = Statement::sign(&opened.owner.key, words).map_err(|_| unsigned())?;
         let mut trust = opened.survey.trust.clone();

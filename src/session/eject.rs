@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Afterwards;
+use crate::cli::AfterwardsArgs;
 use crate::console::Enter;
 use crate::error::Exit;
 use crate::platform::media::{self, Device, NotEjected};
@@ -18,7 +18,7 @@ impl Session<'_> {
     pub fn eject_media(
         &self,
         media: &[String],
-        wish: Afterwards,
+        wish: AfterwardsArgs,
         ask: bool,
         exit: Exit,
     ) -> (Exit, Vec<String>) {

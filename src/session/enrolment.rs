@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
-use vault::request::Request;
+use vault::request::EnrolmentRequest;
 
 /// Makes this machine's signing key in host state and writes what it asks for into a new file; says
 /// the fingerprint. Asked again, it asks with the same key.
@@ -19,7 +19,7 @@ pub fn write_request(
     session: &Session<'_>,
     file: &Path,
     server_name: Option<String>,
-) -> Result<Request> {
+) -> Result<EnrolmentRequest> {
     let folder = session.new_state_folder()?;
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     let request = State::request(&folder, &name)?;

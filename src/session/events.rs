@@ -1,11 +1,11 @@
 //! What a run writes into the system's event log: every private key that left, came or went, and
 //! every rule that refused.
 
-use crate::change::{Action, PlacedKey, Plan, Step};
+use crate::change::{Action, ChangeStep, Plan, PlannedKey};
 use crate::error::{Exit, Result};
 use crate::iis::{Iis, KeyLink, StoreName};
 use crate::keypair::Certificate;
-use crate::keystore::Holdings;
+use crate::keystore::Inventory;
 use crate::message::Text;
 use crate::platform::event::Event;
 use crate::platform::system;
@@ -40,7 +40,7 @@ impl Session<'_> {
     }
 
     /// Key pairs that were copied out of the certificate store.
-    pub fn report_exported(&self, holdings: &Holdings) {
+    pub fn report_exported(&self, holdings: &Inventory) {
         for held in holdings
             .key_pairs
             .iter()
@@ -64,7 +64,7 @@ impl Session<'_> {
             let Ok(certificate) = Certificate::parse(placement.certificate.to_vec()) else {
                 continue;
             };
-            if matches!(placement.key, PlacedKey::New { .. }) {
+            if matches!(placement.key, PlannedKey::New { .. }) {
                 self.report(
                     Event::KeyImported,
                     &key_event(&certificate, |name, thumbprint| {
@@ -124,9 +124,9 @@ impl Leading {
     }
 
     /// The keys that a run created.
-    pub fn to_created(server: Iis<'_>, steps: &[Step]) -> Vec<Self> {
+    pub fn to_created(server: Iis<'_>, steps: &[ChangeStep]) -> Vec<Self> {
         let created = steps.iter().filter_map(|step| match step {
-            Step::CreateKey { key } => Some(key),
+            ChangeStep::CreateKey { key } => Some(key),
             _ => None,
         });
         created.map(|key| Self::to(server, key)).collect()

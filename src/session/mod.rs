@@ -28,7 +28,7 @@ pub mod write_files;
 
 use std::path::PathBuf;
 
-use crate::cli::Global;
+use crate::cli::GlobalArgs;
 use crate::console::{Console, Enter};
 use crate::error::{Error, Exit, Result};
 use crate::message::Text;
@@ -44,7 +44,7 @@ pub struct Session<'a> {
     /// How to talk.
     pub console: &'a Console,
     /// Options of every command.
-    pub global: Global,
+    pub global: GlobalArgs,
     /// Rules set aside.
     pub exceptions: Vec<Exception>,
     /// When this run began.
@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// An exception that names no rule.
-    pub fn new(global: Global, console: &'a Console) -> Result<Self> {
+    pub fn new(global: GlobalArgs, console: &'a Console) -> Result<Self> {
         let exceptions = global
             .accept
             .iter()

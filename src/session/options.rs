@@ -1,11 +1,11 @@
 //! Options that would change nothing are refused: whoever gives one expects something of it.
 
-use crate::cli::Into;
+use crate::cli::DestinationArgs;
 use crate::error::{Error, Result};
 use crate::keystore::IIS;
 use crate::text;
 
-impl Into {
+impl DestinationArgs {
     /// Refuses options that would change nothing about what is written.
     pub fn refuse_idle(&self, to: &str) -> Result<()> {
         let pfx = [

@@ -6,8 +6,8 @@ use crate::console::Console;
 use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::session::standing;
-use crate::workflow::left_out::LeftOut;
 use crate::workflow::finding::{Finding, Level};
+use crate::workflow::left_out::LeftOut;
 
 /// A finding of a check.
 #[derive(Serialize)]

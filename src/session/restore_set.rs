@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::KeyPair;
-use crate::keystore::{Held, Holdings};
+use crate::keystore::{HeldKeyPair, Inventory};
 use crate::message::Text;
 use crate::session::Session;
 use crate::text;
@@ -40,9 +40,9 @@ pub struct RestoreItem {
 
 impl RestoreSet {
     /// What a source holds.
-    pub fn of(holdings: Holdings) -> Self {
+    pub fn of(holdings: Inventory) -> Self {
         let unreadable = holdings.unreadable.into_iter();
-        let item = |held: Held| RestoreItem {
+        let item = |held: HeldKeyPair| RestoreItem {
             pair: held.pair,
             file_names: held.file_names,
             windows: held.windows,

@@ -7,9 +7,9 @@ use crate::error::{Exit, Result};
 use crate::message::{day, short};
 use crate::session::Session;
 use crate::text;
-use crate::workflow::unlock::Opened;
+use crate::workflow::unlock::UnlockedVault;
 use vault::catalog::AboutKeyPair;
-use vault::trust::Word;
+use vault::trust::Clause;
 
 /// What a right that ends leads to, for programs.
 #[derive(Serialize)]
@@ -59,8 +59,8 @@ pub struct ReIssueReport {
 /// Asks, says the word if there is one, and names the media that refused it.
 pub fn end(
     session: &Session<'_>,
-    opened: &Opened<'_>,
-    word: Option<Word>,
+    opened: &UnlockedVault<'_>,
+    word: Option<Clause>,
     yes: bool,
     mut report: RetirementReport,
 ) -> Result<Exit> {

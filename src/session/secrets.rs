@@ -9,7 +9,7 @@ use crate::error::{Error, Exit, Result};
 use crate::platform::private_files;
 use crate::session::{HostStateView, Session};
 use crate::text;
-use crate::workflow::unlock::{self, Opened};
+use crate::workflow::unlock::{self, UnlockedVault};
 use secret::{Passphrase, Password};
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
@@ -27,8 +27,12 @@ impl Session<'_> {
 
     /// Opens the vault on these media with the passphrase or the recovery key, from a file, or
     /// typed until it opens.
-    pub fn open<'m>(&self, media: &'m [Medium], known: &'m HostStateView) -> Result<Opened<'m>> {
-        let open = |secret: &Secret| unlock::open(media, secret, known.state.as_ref(), self.now);
+    pub fn open<'m>(
+        &self,
+        media: &'m [Medium],
+        known: &'m HostStateView,
+    ) -> Result<UnlockedVault<'m>> {
+        let open = |secret: &Secret| unlock::unlock(media, secret, known.state.as_ref(), self.now);
         let mut opened = match (
             &self.global.recovery_key_file,
             self.global.recovery_key,

@@ -1,19 +1,23 @@
 //! Which generation is meant, and which of its key pairs.
 
-use crate::cli::Which;
+use crate::cli::WhichArgs;
 use crate::error::{Error, Result};
 use crate::keypair;
 use crate::message::day;
 use crate::session::Session;
 use crate::text;
 use crate::workflow::left_out;
-use crate::workflow::unlock::{OpenGeneration, Opened, Wanted};
+use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use vault::id::ServerId;
 
 /// The generation that `--server` and `--generation` mean, the newest that holds all of `names`;
 /// with several servers and no choice, they are listed.
-pub fn choose(opened: &Opened<'_>, which: &Which, names: &[String]) -> Result<OpenGeneration> {
+pub fn choose(
+    opened: &UnlockedVault<'_>,
+    which: &WhichArgs,
+    names: &[String],
+) -> Result<OpenGeneration> {
     let wanted = which
         .generation
         .as_deref()
@@ -61,7 +65,11 @@ pub fn is_wanted(entry: &CatalogEntry, names: &[String]) -> bool {
 }
 
 /// One of `servers` by its id or its name in the newest catalog that opens.
-pub fn find_server(opened: &Opened<'_>, servers: &[ServerId], name: &str) -> Result<ServerId> {
+pub fn find_server(
+    opened: &UnlockedVault<'_>,
+    servers: &[ServerId],
+    name: &str,
+) -> Result<ServerId> {
     let is_named = |server: &&ServerId| {
         let catalog = opened
             .find(**server, &Wanted::Newest, &|_| true)
@@ -98,7 +106,7 @@ pub fn is_called(about: &AboutKeyPair, names: &[String]) -> bool {
 }
 
 /// Whether a server is named, by its id, of which folders lie here and which no statement admits.
-fn is_not_admitted(opened: &Opened<'_>, name: &str) -> bool {
+fn is_not_admitted(opened: &UnlockedVault<'_>, name: &str) -> bool {
     let server = ServerId::parse(&name.to_ascii_uppercase());
     opened
         .survey
@@ -131,7 +139,7 @@ fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
     names.iter().all(holds)
 }
 
-fn several_servers(opened: &Opened<'_>, servers: &[ServerId]) -> Error {
+fn several_servers(opened: &UnlockedVault<'_>, servers: &[ServerId]) -> Error {
     let line = |server: &ServerId| match opened.find(*server, &Wanted::Newest, &|_| true) {
         Ok(OpenGeneration {
             generation,

@@ -1,9 +1,9 @@
 //! The key pairs at a source, with what is weak about them.
 
-use crate::cli::SourceFiles;
+use crate::cli::SourceFileArgs;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Warning;
-use crate::keystore::{self, Holdings, IIS, Source};
+use crate::keystore::{self, IIS, Inventory, Source};
 use crate::message::{Text, day};
 use crate::platform::private_files;
 use crate::session::{Session, here};
@@ -13,7 +13,7 @@ use secret::Password;
 impl Session<'_> {
     /// Everything at a source. The password is asked for only where a file does not open without
     /// one.
-    pub fn holdings(&self, source: &str, files: &SourceFiles) -> Result<Holdings> {
+    pub fn holdings(&self, source: &str, files: &SourceFileArgs) -> Result<Inventory> {
         if source == IIS {
             let holdings = keystore::holdings(here::here()?, self.now)?;
             self.report_exported(&holdings);
@@ -51,7 +51,12 @@ impl Session<'_> {
 
     /// What is written from: everything at a source that `names` mean, its weaknesses pointed out.
     /// A password that opens nothing is a failure of its own, not an empty source.
-    pub fn chosen(&self, names: &[String], source: &str, files: &SourceFiles) -> Result<Holdings> {
+    pub fn chosen(
+        &self,
+        names: &[String],
+        source: &str,
+        files: &SourceFileArgs,
+    ) -> Result<Inventory> {
         let mut holdings = self.holdings(source, files)?;
         holdings.select(names)?;
         let locked = holdings.locked();
@@ -74,7 +79,7 @@ fn wrong_source_password(files: Vec<String>) -> Error {
 }
 
 /// What is weak or missing about key pairs that can be backed up all the same.
-pub fn warnings(session: &Session<'_>, holdings: &Holdings) {
+pub fn warnings(session: &Session<'_>, holdings: &Inventory) {
     for warning in holdings
         .key_pairs
         .iter()

@@ -5,11 +5,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cli::Into;
+use crate::cli::DestinationArgs;
 use crate::console::Enter;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
-use crate::keystore::{Destination, Placed, Planned, Writing, refuse_taken};
+use crate::keystore::{Destination, NamedKeyPair, PlannedFiles, Writing, refuse_taken};
 use crate::message::{Text, short};
 use crate::session::report::{LeftOutReport, MissingReport, StandingReport};
 use crate::session::restore_set::{RestoreSet, nothing_to_place};
@@ -22,7 +22,7 @@ pub fn write_files(
     session: &Session<'_>,
     set: &mut RestoreSet,
     destination: &Destination,
-    into: &Into,
+    into: &DestinationArgs,
     named: bool,
 ) -> Result<Exit> {
     if set.key_pairs.is_empty() {
@@ -32,7 +32,7 @@ pub fn write_files(
     let placed: Vec<_> = set
         .key_pairs
         .iter()
-        .map(|one| Placed {
+        .map(|one| NamedKeyPair {
             pair: &one.pair,
             file_names: &one.file_names,
         })
@@ -121,7 +121,7 @@ impl FilesReport {
         session: &Session<'_>,
         set: &RestoreSet,
         leaves: &[&Certificate],
-        planned: &[Planned],
+        planned: &[PlannedFiles],
     ) -> Self {
         let (mut all, mut key_pairs) = (Vec::new(), Vec::new());
         for (leaf, planned) in leaves.iter().zip(planned) {
@@ -154,7 +154,7 @@ impl FilesReport {
 fn show_plan(
     session: &Session<'_>,
     leaves: &[&Certificate],
-    planned: &[Planned],
+    planned: &[PlannedFiles],
     set: &RestoreSet,
 ) {
     let mut lines: Vec<_> = leaves.iter().zip(planned).collect();

@@ -21,7 +21,7 @@ use crate::platform::protected::Unprotected;
 use crate::text;
 use vault::catalog::{AboutKeyPair, Drill, Policy, SeenMedium};
 use vault::id::{Hash, Number, ServerId, VaultId};
-use vault::request::Request;
+use vault::request::EnrolmentRequest;
 use vault::sign::SigningKey;
 use vault::trust::{Statement, Trust};
 
@@ -42,11 +42,11 @@ pub struct State {
     key: SigningKey,
     /// The owner's word, as far as this server has seen it.
     pub trust: Trust,
-    memory: Memory,
+    memory: StoredState,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Memory {
+struct StoredState {
     format: u32,
     vault: String,
     server_name: String,
@@ -143,7 +143,7 @@ impl State {
     ///
     /// # Errors
     /// If the folder cannot be made private or written.
-    pub fn request(folder: &Path, server_name: &str) -> Result<Request> {
+    pub fn request(folder: &Path, server_name: &str) -> Result<EnrolmentRequest> {
         crate::platform::private_files::create_private_folder(folder)
             .map_err(|e| unwritable(folder, &e))?;
         refuse_shared(folder)?;
@@ -156,7 +156,7 @@ impl State {
                 key.public()
             }
         };
-        let request = Request::new(server_name, key);
+        let request = EnrolmentRequest::new(server_name, key);
         replace(folder, REQUEST, request.render().as_bytes())
             .map_err(|e| unwritable(folder, &e))?;
         Ok(request)
@@ -166,7 +166,7 @@ impl State {
     ///
     /// # Errors
     /// If others own or can write the folder, or it cannot be read.
-    pub fn requested(folder: &Path) -> Result<Option<Request>> {
+    pub fn requested(folder: &Path) -> Result<Option<EnrolmentRequest>> {
         if !folder.join(REQUEST).exists() {
             return Ok(None);
         }
@@ -193,7 +193,7 @@ impl State {
     }
 
     fn new(folder: &Path, lock: File, key: SigningKey, vault: VaultId, server_name: &str) -> Self {
-        let memory = Memory {
+        let memory = StoredState {
             format: FORMAT,
             vault: vault.to_string(),
             server_name: server_name.to_owned(),
@@ -500,7 +500,7 @@ impl State {
     }
 }
 
-impl Memory {
+impl StoredState {
     /// Keeps of old generations only what no newer one holds and nothing has renewed, and what
     /// tells that. What has ended is kept: this machine's clock may be wrong.
     fn forget(&mut self) {
@@ -564,7 +564,7 @@ impl StoredStatement {
 
 /// Reads the memory. What a newer pfxvault wrote is refused: this one would cut it down to what it
 /// knows with the next change.
-fn parse(folder: &Path, json: &[u8]) -> Result<Memory> {
+fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
@@ -599,13 +599,13 @@ fn lock(folder: &Path) -> Result<File> {
 
 /// The request in a folder, if its key is still the one beside it: joining in another way makes a
 /// new one.
-fn read_request(folder: &Path) -> Result<Option<Request>> {
+fn read_request(folder: &Path) -> Result<Option<EnrolmentRequest>> {
     if !folder.join(REQUEST).exists() || !folder.join("server.key").exists() {
         return Ok(None);
     }
     let text = crate::platform::private_files::read_input(&folder.join(REQUEST))
         .map_err(|e| unreadable(folder, &e))?;
-    let request = Request::parse(&text).ok_or_else(|| damaged(folder))?;
+    let request = EnrolmentRequest::parse(&text).ok_or_else(|| damaged(folder))?;
     let same = read_key(folder)?.public() == request.key;
     Ok(same.then_some(request))
 }
@@ -699,7 +699,7 @@ pub fn no_random() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keypair::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, KeyKind};
 
     #[test]
     fn what_is_known_of_a_certificate_is_known_until_it_ends_and_of_no_other() {
@@ -708,7 +708,7 @@ mod tests {
         let mut state = State::create(&folder.path().join("state"), vault, "WEB01").unwrap();
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
-        let issue = |name| authority.issue(&[name], Kind::P256, now).unwrap();
+        let issue = |name| authority.issue(&[name], KeyKind::P256, now).unwrap();
         let [one, other] =
             ["one.example.com", "other.example.com"].map(|name| issue(name).leaf().clone());
         state.acknowledge(&one, "kept in the TPM");

@@ -19,7 +19,7 @@ use rustls::{
     ServerConfig, ServerConnection, SignatureScheme, Stream,
 };
 
-use crate::keypair::{Certificate, Hash, KeyPair, Scheme};
+use crate::keypair::{Certificate, DigestName, KeyPair, VerifyScheme};
 
 /// Longest wait for the other end, which is this process.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -287,52 +287,52 @@ impl ServerCertVerifier for ExactlyThis {
 }
 
 /// SignatureScheme of RFC 8446 section 4.2.3.
-const SCHEMES: [(SignatureScheme, Scheme); 9] = [
+const SCHEMES: [(SignatureScheme, VerifyScheme); 9] = [
     (
         SignatureScheme::ECDSA_NISTP256_SHA256,
-        Scheme::Ecdsa(Hash::Sha256),
+        VerifyScheme::Ecdsa(DigestName::Sha256),
     ),
     (
         SignatureScheme::ECDSA_NISTP384_SHA384,
-        Scheme::Ecdsa(Hash::Sha384),
+        VerifyScheme::Ecdsa(DigestName::Sha384),
     ),
-    (SignatureScheme::ED25519, Scheme::Ed25519),
+    (SignatureScheme::ED25519, VerifyScheme::Ed25519),
     (
         SignatureScheme::RSA_PSS_SHA256,
-        Scheme::RsaPss {
-            hash: Hash::Sha256,
+        VerifyScheme::RsaPss {
+            hash: DigestName::Sha256,
             salt: 32,
         },
     ),
     (
         SignatureScheme::RSA_PSS_SHA384,
-        Scheme::RsaPss {
-            hash: Hash::Sha384,
+        VerifyScheme::RsaPss {
+            hash: DigestName::Sha384,
             salt: 48,
         },
     ),
     (
         SignatureScheme::RSA_PSS_SHA512,
-        Scheme::RsaPss {
-            hash: Hash::Sha512,
+        VerifyScheme::RsaPss {
+            hash: DigestName::Sha512,
             salt: 64,
         },
     ),
     (
         SignatureScheme::RSA_PKCS1_SHA256,
-        Scheme::RsaPkcs1(Hash::Sha256),
+        VerifyScheme::RsaPkcs1(DigestName::Sha256),
     ),
     (
         SignatureScheme::RSA_PKCS1_SHA384,
-        Scheme::RsaPkcs1(Hash::Sha384),
+        VerifyScheme::RsaPkcs1(DigestName::Sha384),
     ),
     (
         SignatureScheme::RSA_PKCS1_SHA512,
-        Scheme::RsaPkcs1(Hash::Sha512),
+        VerifyScheme::RsaPkcs1(DigestName::Sha512),
     ),
 ];
 
-fn scheme(wanted: SignatureScheme) -> Option<Scheme> {
+fn scheme(wanted: SignatureScheme) -> Option<VerifyScheme> {
     SCHEMES
         .iter()
         .find(|(scheme, _)| *scheme == wanted)

@@ -21,7 +21,7 @@ use vault::catalog::{Drill, Exception, Policy, Retired, SeenMedium};
 
 /// What one piece of evidence says of its rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum EvidenceLevel {
     /// Worth knowing; says nothing for or against.
     Note,
     /// Nobody looked.
@@ -34,45 +34,45 @@ pub enum Level {
     Broken,
 }
 
-impl Level {
+impl EvidenceLevel {
     /// For programs.
     pub fn id(self) -> &'static str {
         match self {
-            Level::Note => "note",
-            Level::Unknown => "unknown",
-            Level::Kept => "kept",
-            Level::Attention => "attention",
-            Level::Broken => "broken",
+            EvidenceLevel::Note => "note",
+            EvidenceLevel::Unknown => "unknown",
+            EvidenceLevel::Kept => "kept",
+            EvidenceLevel::Attention => "attention",
+            EvidenceLevel::Broken => "broken",
         }
     }
 }
 
 /// One rule with all that was seen.
 #[derive(Debug)]
-pub struct Judged {
+pub struct RuleVerdict {
     /// The rule.
     pub rule: Rule,
     /// What was seen, the gravest first.
-    pub evidence: Vec<(Level, Text)>,
+    pub evidence: Vec<(EvidenceLevel, Text)>,
 }
 
-impl Judged {
+impl RuleVerdict {
     /// The gravest thing said of it.
-    pub fn verdict(&self) -> Level {
+    pub fn verdict(&self) -> EvidenceLevel {
         self.evidence
             .iter()
             .map(|(level, _)| *level)
             .max()
-            .unwrap_or(Level::Unknown)
+            .unwrap_or(EvidenceLevel::Unknown)
     }
 
-    fn add(&mut self, level: Level, text: Text) {
+    fn add(&mut self, level: EvidenceLevel, text: Text) {
         self.evidence.push((level, text));
     }
 }
 
 /// A medium that is here.
-pub struct Here {
+pub struct GivenMedium {
     /// As the user named it.
     pub name: String,
     /// Its id and what it is called, where its label can be read.
@@ -82,15 +82,15 @@ pub struct Here {
 }
 
 /// Everything that an audit looks at.
-pub struct Seen<'a> {
+pub struct AuditInput<'a> {
     /// What this server remembers.
     pub state: Option<&'a State>,
     /// The media that were given.
-    pub here: &'a [Here],
+    pub here: &'a [GivenMedium],
     /// What a check of them found.
-    pub check: Option<&'a verify::Report>,
+    pub check: Option<&'a verify::CheckReport>,
     /// What a scan found.
-    pub scan: Option<&'a scan::Report>,
+    pub scan: Option<&'a scan::ScanResult>,
     /// Certificates of this server's stores without a backup; `None` where it has no such stores.
     pub unsaved: Option<&'a [String]>,
     /// Private keys on this server although its right to write has ended.
@@ -105,9 +105,9 @@ pub struct Seen<'a> {
 }
 
 /// Judges all five rules.
-pub fn run(seen: &Seen<'_>) -> Vec<Judged> {
+pub fn run(seen: &AuditInput<'_>) -> Vec<RuleVerdict> {
     let judge = |rule: Rule| {
-        let mut judged = Judged {
+        let mut judged = RuleVerdict {
             rule,
             evidence: Vec::new(),
         };
@@ -131,19 +131,21 @@ pub fn run(seen: &Seen<'_>) -> Vec<Judged> {
 }
 
 /// The exit code that these verdicts lead to.
-pub fn exit(judged: &[Judged]) -> Exit {
-    let bad = judged.iter().any(|one| one.verdict() >= Level::Attention);
+pub fn exit(judged: &[RuleVerdict]) -> Exit {
+    let bad = judged
+        .iter()
+        .any(|one| one.verdict() >= EvidenceLevel::Attention);
     if bad { Exit::Attention } else { Exit::Done }
 }
 
-impl Seen<'_> {
+impl AuditInput<'_> {
     fn is_set_aside(&self, rule: Rule) -> bool {
         self.exceptions
             .iter()
             .any(|exception| exception.rule == rule.id())
     }
 
-    fn set_aside(&self, judged: &mut Judged) {
+    fn set_aside(&self, judged: &mut RuleVerdict) {
         let rule = judged.rule.id();
         for exception in self
             .exceptions
@@ -151,18 +153,18 @@ impl Seen<'_> {
             .filter(|exception| exception.rule == rule)
         {
             judged.add(
-                Level::Note,
+                EvidenceLevel::Note,
                 text!("audit-set-aside", reason = exception.reason.as_str()),
             );
         }
     }
 
     /// Keys of which there can be no backup, and somebody knows it.
-    fn without_key(&self, judged: &mut Judged) {
+    fn without_key(&self, judged: &mut RuleVerdict) {
         for Exception { rule, reason } in self.exceptions {
             if let Some(name) = rules::key_pair_without_key(rule) {
                 judged.add(
-                    Level::Note,
+                    EvidenceLevel::Note,
                     text!("audit-no-key", name = name, reason = reason.as_str()),
                 );
             }
@@ -170,9 +172,9 @@ impl Seen<'_> {
     }
 
     /// Stray key files that break the rule.
-    fn strays(&self, judged: &mut Judged) {
+    fn strays(&self, judged: &mut RuleVerdict) {
         let Some(scan) = self.scan else {
-            return judged.add(Level::Unknown, text!("audit-not-scanned"));
+            return judged.add(EvidenceLevel::Unknown, text!("audit-not-scanned"));
         };
         let broken = scan
             .found
@@ -180,9 +182,12 @@ impl Seen<'_> {
             .filter(|found| found.rules.contains(&judged.rule))
             .count();
         if broken > 0 {
-            judged.add(Level::Broken, text!("audit-strays", count = broken));
+            judged.add(EvidenceLevel::Broken, text!("audit-strays", count = broken));
         } else {
-            judged.add(Level::Kept, text!("audit-no-strays", count = scan.files));
+            judged.add(
+                EvidenceLevel::Kept,
+                text!("audit-no-strays", count = scan.files),
+            );
         }
         if scan.unread > 0 || scan.in_part > 0 || scan.stopped {
             let text = text!(
@@ -192,9 +197,9 @@ impl Seen<'_> {
             );
             judged.add(
                 if scan.stopped {
-                    Level::Attention
+                    EvidenceLevel::Attention
                 } else {
-                    Level::Note
+                    EvidenceLevel::Note
                 },
                 text,
             );
@@ -202,7 +207,7 @@ impl Seen<'_> {
     }
 
     /// What the media that are here break by where they are.
-    fn places(&self, judged: &mut Judged) {
+    fn places(&self, judged: &mut RuleVerdict) {
         let rule = judged.rule;
         for here in self.here {
             let Some(facts) = &here.facts else { continue };
@@ -213,15 +218,15 @@ impl Seen<'_> {
                 .peekable();
             if own.peek().is_none() {
                 judged.add(
-                    Level::Kept,
+                    EvidenceLevel::Kept,
                     text!("audit-place-good", medium = here.name.as_str()),
                 );
             }
             for breach in own {
                 let level = match () {
-                    () if self.is_set_aside(rule) => Level::Note,
-                    () if breach.refused => Level::Broken,
-                    () => Level::Attention,
+                    () if self.is_set_aside(rule) => EvidenceLevel::Note,
+                    () if breach.refused => EvidenceLevel::Broken,
+                    () => EvidenceLevel::Attention,
                 };
                 judged.add(
                     level,
@@ -235,21 +240,21 @@ impl Seen<'_> {
         }
     }
 
-    fn other_medium(&self, judged: &mut Judged) {
+    fn other_medium(&self, judged: &mut RuleVerdict) {
         self.places(judged);
         self.without_key(judged);
         let Some(state) = self.state else {
-            return judged.add(Level::Broken, text!("audit-no-vault"));
+            return judged.add(EvidenceLevel::Broken, text!("audit-no-vault"));
         };
         let Some(newest) = state.generations().next() else {
-            return judged.add(Level::Broken, text!("audit-no-backup"));
+            return judged.add(EvidenceLevel::Broken, text!("audit-no-backup"));
         };
         let (age, policy) = (days(self.now, newest.time), state.policy());
         let overdue = status::is_older(newest.time, policy.verify_every, self.now);
         let level = if overdue {
-            Level::Attention
+            EvidenceLevel::Attention
         } else {
-            Level::Kept
+            EvidenceLevel::Kept
         };
         let (pairs, left_out) = (newest.key_pairs.len(), left_out::in_memory(state, self.now));
         let more = left_out::count(&left_out);
@@ -263,15 +268,18 @@ impl Seen<'_> {
         judged.add(level, text);
         left_out
             .iter()
-            .for_each(|left_out| judged.add(Level::Attention, left_out.finding()));
+            .for_each(|left_out| judged.add(EvidenceLevel::Attention, left_out.finding()));
         for name in self.unsaved.unwrap_or_default() {
-            judged.add(Level::Attention, text!("audit-unsaved", name = name));
+            judged.add(
+                EvidenceLevel::Attention,
+                text!("audit-unsaved", name = name),
+            );
         }
         let copies = self.copies(state, newest.number);
         let level = if copies < policy.min_media {
-            Level::Attention
+            EvidenceLevel::Attention
         } else {
-            Level::Kept
+            EvidenceLevel::Kept
         };
         judged.add(
             level,
@@ -294,13 +302,13 @@ impl Seen<'_> {
             } else {
                 text!("audit-retired", label = label, age = age)
             };
-            judged.add(Level::Note, text);
+            judged.add(EvidenceLevel::Note, text);
         }
         for finding in self.check.iter().flat_map(|check| &check.findings) {
             let level = match finding.level {
-                finding::Level::Note => Level::Note,
-                finding::Level::Attention => Level::Attention,
-                finding::Level::Forged | finding::Level::Lost => Level::Broken,
+                finding::Level::Note => EvidenceLevel::Note,
+                finding::Level::Attention => EvidenceLevel::Attention,
+                finding::Level::Forged | finding::Level::Lost => EvidenceLevel::Broken,
             };
             judged.add(
                 level,
@@ -332,10 +340,13 @@ impl Seen<'_> {
         away.len() + here.len() - facts.len() + media::independent(&facts)
     }
 
-    fn no_handover(&self, judged: &mut Judged) {
-        judged.add(Level::Note, text!("audit-authority"));
+    fn no_handover(&self, judged: &mut RuleVerdict) {
+        judged.add(EvidenceLevel::Note, text!("audit-authority"));
         for name in self.remaining {
-            judged.add(Level::Attention, text!("audit-remains", name = name));
+            judged.add(
+                EvidenceLevel::Attention,
+                text!("audit-remains", name = name),
+            );
         }
         let Some(state) = self.state else { return };
         let servers = state
@@ -344,7 +355,7 @@ impl Seen<'_> {
             .keys()
             .filter(|server| state.trust.may_write(**server))
             .count();
-        judged.add(Level::Note, text!("audit-servers", count = servers));
+        judged.add(EvidenceLevel::Note, text!("audit-servers", count = servers));
         let closed: Vec<_> = state
             .trust
             .closed()
@@ -352,7 +363,7 @@ impl Seen<'_> {
             .collect();
         if !closed.is_empty() {
             judged.add(
-                Level::Note,
+                EvidenceLevel::Note,
                 text!(
                     "audit-servers-closed",
                     count = closed.len(),
@@ -361,31 +372,35 @@ impl Seen<'_> {
             );
         }
         judged.add(
-            Level::Note,
+            EvidenceLevel::Note,
             text!("audit-readers", count = state.trust.recipients().count()),
         );
     }
 
-    fn password_kept(&self, judged: &mut Judged) {
+    fn password_kept(&self, judged: &mut RuleVerdict) {
         let Some(state) = self.state else {
-            return judged.add(Level::Unknown, text!("audit-no-vault"));
+            return judged.add(EvidenceLevel::Unknown, text!("audit-no-vault"));
         };
         let ways = state.trust.identities.len();
         judged.add(
-            if ways < 2 { Level::Broken } else { Level::Kept },
+            if ways < 2 {
+                EvidenceLevel::Broken
+            } else {
+                EvidenceLevel::Kept
+            },
             text!("audit-ways-in", count = ways),
         );
         let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
-            return judged.add(Level::Attention, text!("audit-no-drill"));
+            return judged.add(EvidenceLevel::Attention, text!("audit-no-drill"));
         };
         let (age, overdue) = (
             days(self.now, last.time),
             status::is_older(last.time, DRILL_MONTHS, self.now),
         );
         let level = if overdue {
-            Level::Attention
+            EvidenceLevel::Attention
         } else {
-            Level::Kept
+            EvidenceLevel::Kept
         };
         judged.add(
             level,
@@ -404,7 +419,7 @@ impl Seen<'_> {
                 drill.opened_with == way && !status::is_older(drill.time, DRILL_MONTHS, self.now)
             };
             if !state.drills().iter().any(tried) {
-                judged.add(Level::Note, text);
+                judged.add(EvidenceLevel::Note, text);
             }
         }
     }
@@ -415,13 +430,13 @@ fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
     seen.last_cold.or(seen.last_verified)
 }
 
-fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> Level {
+fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> EvidenceLevel {
     let overdue =
         last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now));
     if overdue {
-        Level::Attention
+        EvidenceLevel::Attention
     } else {
-        Level::Kept
+        EvidenceLevel::Kept
     }
 }
 
@@ -440,7 +455,7 @@ mod tests {
     #[test]
     fn a_private_key_on_a_server_that_is_given_away_is_at_risk() {
         let verdict = |remaining: &[String]| {
-            let seen = Seen {
+            let seen = AuditInput {
                 state: None,
                 here: &[],
                 check: None,
@@ -457,10 +472,10 @@ mod tests {
                 .unwrap()
                 .verdict()
         };
-        assert_eq!(verdict(&[]), Level::Unknown);
+        assert_eq!(verdict(&[]), EvidenceLevel::Unknown);
         assert_eq!(
             verdict(&["www.example.com (3F2A…91)".to_owned()]),
-            Level::Attention
+            EvidenceLevel::Attention
         );
     }
 }

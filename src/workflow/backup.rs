@@ -11,7 +11,7 @@ use crate::error::{Error, Exit, Result, medium_reason};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::Certificate;
 use crate::keystore::pfx_of;
-use crate::keystore::{self, Held, Holdings, Unreadable};
+use crate::keystore::{self, HeldKeyPair, Inventory, UnreadableKeyPair};
 use crate::message::Text;
 use crate::platform::media;
 use crate::state::{State, Written, no_random};
@@ -25,14 +25,14 @@ use pfx::Profile;
 use secret::Password;
 use secret::words;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
-use vault::generation::{Draft, Package, Place};
+use vault::generation::{Draft, LinePosition, Package};
 use vault::id::{Hash, Number, ServerId};
+use vault::lines::day_of;
 use vault::medium::{HALVES, Medium, MediumError};
 use vault::parcel;
 use vault::readme::Label;
 use vault::seal::Recipients;
 use vault::survey::{Generation, Survey};
-use vault::text::day_of;
 use vault::volume::Reading;
 
 /// Rounds of key derivation in a sealed PFX, as Windows writes it. Its password is random and age
@@ -44,9 +44,9 @@ const DUE_MONTHS: i32 = 6;
 const REREAD: u64 = 64 * 1024 * 1024;
 
 /// What to back up, and how.
-pub struct Request<'a> {
+pub struct BackupRequest<'a> {
     /// Everything selected at the source.
-    pub holdings: &'a Holdings,
+    pub holdings: &'a Inventory,
     /// The names it was selected by; none where it is everything.
     pub selected: &'a [String],
     /// What the PFX inside must be readable by.
@@ -107,7 +107,7 @@ pub enum Done {
 pub fn run(
     state: &mut State,
     media: &[Medium],
-    request: &Request<'_>,
+    request: &BackupRequest<'_>,
     progress: &dyn Fn(Text),
 ) -> Result<Outcome> {
     run_with_parcels(state, media, &[], request, progress)
@@ -122,7 +122,7 @@ pub fn run_with_parcels(
     state: &mut State,
     media: &[Medium],
     parcels: &[PathBuf],
-    request: &Request<'_>,
+    request: &BackupRequest<'_>,
     progress: &dyn Fn(Text),
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -204,7 +204,7 @@ pub fn run_with_parcels(
 /// When nothing could be sealed, or host state cannot be written.
 pub fn to_outbox(
     state: &mut State,
-    request: &Request<'_>,
+    request: &BackupRequest<'_>,
     progress: &dyn Fn(Text),
 ) -> Result<Option<Number>> {
     refuse_unless_admitted(state)?;
@@ -286,7 +286,7 @@ fn refuse_unless_admitted(state: &State) -> Result<()> {
 
 /// What a later run compares itself with, see [`keystore::digest`]: the key pairs, in which form and by
 /// whom they can be opened.
-fn content_digest(state: &State, request: &Request<'_>) -> Hash {
+fn content_digest(state: &State, request: &BackupRequest<'_>) -> Hash {
     let recipients: Vec<_> = state.trust.recipients().collect();
     let holdings = keystore::digest(request.holdings);
     let profile = match request.profile {
@@ -324,7 +324,7 @@ fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Nu
 /// Exports nothing yet to disk: PFX, proof and seal happen in memory, key pairs in parallel.
 fn seal(
     state: &mut State,
-    request: &Request<'_>,
+    request: &BackupRequest<'_>,
     prev: Option<(Number, Hash)>,
     content: Hash,
     progress: &dyn Fn(Text),
@@ -376,8 +376,8 @@ fn seal(
 
 /// The heart: one key pair, in memory.
 fn seal_one(
-    held: &Held,
-    request: &Request<'_>,
+    held: &HeldKeyPair,
+    request: &BackupRequest<'_>,
     recipients: &Recipients,
 ) -> Result<(Vec<u8>, Password)> {
     let password = match request.password {
@@ -393,8 +393,8 @@ fn place(
     number: Number,
     prev: Option<(Number, Hash)>,
     now: jiff::Timestamp,
-) -> Place {
-    Place {
+) -> LinePosition {
+    LinePosition {
         vault: state.vault().clone(),
         server: state.server(),
         number,
@@ -406,7 +406,7 @@ fn place(
 }
 
 /// What may be said of a key pair, taken from its certificate.
-pub fn about(held: &Held) -> AboutKeyPair {
+pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
     let leaf = held.leaf();
     AboutKeyPair {
         thumbprint: leaf.thumbprint(),
@@ -427,7 +427,7 @@ pub fn about(held: &Held) -> AboutKeyPair {
 fn catalog(
     state: &State,
     number: Number,
-    request: &Request<'_>,
+    request: &BackupRequest<'_>,
     key_pairs: Vec<CatalogEntry>,
 ) -> Catalog {
     Catalog {
@@ -451,8 +451,8 @@ fn catalog(
     }
 }
 
-fn without_key(holdings: &Holdings) -> Vec<WithoutKey> {
-    let named = |unreadable: &Unreadable| WithoutKey {
+fn without_key(holdings: &Inventory) -> Vec<WithoutKey> {
+    let named = |unreadable: &UnreadableKeyPair| WithoutKey {
         name: unreadable.name.clone(),
         reason: unreadable.reason.id.to_owned(),
         thumbprint: unreadable.certificate.as_ref().map(Certificate::thumbprint),

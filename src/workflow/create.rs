@@ -7,7 +7,7 @@ use secret::Passphrase;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey};
 use vault::medium::Medium;
-use vault::trust::{Statement, Word};
+use vault::trust::{Clause, Statement};
 
 /// The founding itself: an owner, two ways in, this server admitted, the first medium.
 pub fn create_vault(
@@ -25,10 +25,10 @@ pub fn create_vault(
     ];
     let mut state = State::create(folder, owner.vault(), server_name)?;
     let words = [
-        Word::Identity(Hash::of(&identities[0])),
-        Word::Identity(Hash::of(&identities[1])),
-        Word::Recipient(owner.recipient()),
-        Word::server(state.key().public()),
+        Clause::Identity(Hash::of(&identities[0])),
+        Clause::Identity(Hash::of(&identities[1])),
+        Clause::Recipient(owner.recipient()),
+        Clause::server(state.key().public()),
     ];
     let statement =
         Statement::sign(&owner.key, &words).map_err(|_| Error::failed(text!("error-signing")))?;

@@ -7,7 +7,7 @@ use crate::keypair::{Certificate, KeyPair};
 use crate::message::Text;
 use crate::text;
 use crate::tls::prove;
-use crate::workflow::unlock::{OpenGeneration, Opened};
+use crate::workflow::unlock::{OpenGeneration, UnlockedVault};
 use vault::catalog::CatalogEntry;
 
 /// What the rehearsal showed for one key pair.
@@ -37,7 +37,7 @@ pub enum Proven {
 
 /// Rehearses the restore of the entries that `wanted` keeps, in parallel.
 pub fn run<'a>(
-    opened: &Opened<'_>,
+    opened: &UnlockedVault<'_>,
     from: &'a OpenGeneration,
     wanted: impl Fn(&CatalogEntry) -> bool,
 ) -> Vec<Proof<'a>> {

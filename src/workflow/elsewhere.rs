@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vault::catalog::AboutKeyPair;
-use vault::text::day_of;
+use vault::lines::day_of;
 
 use crate::message::Text;
 use crate::text;

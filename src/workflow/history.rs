@@ -20,7 +20,7 @@ use vault::readme::Label;
 use vault::survey::Survey;
 
 /// A medium with the newest generation of each server on it.
-type Held<'m> = (&'m Medium, BTreeMap<String, u32>);
+type MediumContents<'m> = (&'m Medium, BTreeMap<String, u32>);
 
 fn attention(id: &'static str, text: Text) -> Finding {
     Finding {
@@ -31,7 +31,7 @@ fn attention(id: &'static str, text: Text) -> Finding {
 }
 
 /// Media given together that carry one id: they count as one, and people take one for the other.
-pub fn copies(media: &[Held<'_>]) -> Vec<Finding> {
+pub fn copies(media: &[MediumContents<'_>]) -> Vec<Finding> {
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for (index, (medium, _)) in media.iter().enumerate() {
@@ -53,7 +53,11 @@ fn place(medium: &Medium) -> Option<PathBuf> {
     medium.place().and_then(|place| place.canonicalize().ok())
 }
 
-fn which_is_newer(label: &str, (one, on_one): &Held<'_>, (other, on_other): &Held<'_>) -> Text {
+fn which_is_newer(
+    label: &str,
+    (one, on_one): &MediumContents<'_>,
+    (other, on_other): &MediumContents<'_>,
+) -> Text {
     let (one, other) = (one.name.as_str(), other.name.as_str());
     match compare(on_one, on_other) {
         Some(Ordering::Greater) => text!(

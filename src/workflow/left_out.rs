@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::state::counted::{Described, missing};
 use crate::state::{State, Written};
 pub use crate::workflow::elsewhere::{LeftOut, count, quoted};
-use crate::workflow::unlock::{OpenGeneration, Opened, Wanted};
+use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Catalog};
 use vault::survey::{Generation, Slot, Survey};
 use vault::volume::Reading;
@@ -17,7 +17,7 @@ use vault::volume::Reading;
 /// What the media hold beside the chosen generation, among those wanted and of what `is_meant`. Who
 /// asks for one generation by its number gets nothing else.
 pub fn on_media(
-    opened: &Opened<'_>,
+    opened: &UnlockedVault<'_>,
     from: &OpenGeneration,
     wanted: &Wanted,
     is_meant: &dyn Fn(&AboutKeyPair) -> bool,

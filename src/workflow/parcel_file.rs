@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use vault::parcel::{Flaw, MAX_PARCEL, Parcel};
+use vault::parcel::{MAX_PARCEL, Parcel, ParcelFlaw};
 
 use crate::error::{Error, Exit, Result};
 use crate::message::Text;
@@ -26,28 +26,28 @@ pub fn open(path: &Path) -> Result<Parcel> {
     // Looked at before it is opened: opening a pipe waits for someone who writes into it.
     let facts = fs::metadata(path).map_err(|e| unreadable(Exit::NoStick, &e))?;
     if !facts.is_file() {
-        return Err(flawed(path, &Flaw::Form));
+        return Err(flawed(path, &ParcelFlaw::Form));
     }
     if facts.len() > MAX_PARCEL {
-        return Err(flawed(path, &Flaw::Size));
+        return Err(flawed(path, &ParcelFlaw::Size));
     }
     let bytes = read_past_cache(path, facts.len()).map_err(|e| unreadable(Exit::Failed, &e))?;
     Parcel::parse(bytes).map_err(|flaw| flawed(path, &flaw))
 }
 
-fn flawed(path: &Path, flaw: &Flaw) -> Error {
+fn flawed(path: &Path, flaw: &ParcelFlaw) -> Error {
     Error::new(
         Exit::Damaged,
         text!("error-parcel-flaw", path = path, reason = reason(flaw)),
     )
 }
 
-fn reason(flaw: &Flaw) -> Text {
+fn reason(flaw: &ParcelFlaw) -> Text {
     match flaw {
-        Flaw::Size => text!("reason-parcel-size"),
-        Flaw::Form => text!("reason-parcel-form"),
-        Flaw::Path(path) => text!("reason-parcel-path", path = path),
-        Flaw::Generation => text!("reason-parcel-generation"),
+        ParcelFlaw::Size => text!("reason-parcel-size"),
+        ParcelFlaw::Form => text!("reason-parcel-form"),
+        ParcelFlaw::Path(path) => text!("reason-parcel-path", path = path),
+        ParcelFlaw::Generation => text!("reason-parcel-generation"),
     }
 }
 

@@ -12,13 +12,13 @@ use crate::workflow::history;
 use crate::workflow::left_out;
 use vault::catalog::SeenMedium;
 use vault::id::Hash;
-use vault::text::day_of;
+use vault::lines::day_of;
 
 /// Months after which a restore should be rehearsed again.
 pub const DRILL_MONTHS: u32 = 12;
 
 /// A certificate that this server holds now.
-pub struct Here {
+pub struct OwnCertificate {
     /// The certificate.
     pub certificate: Certificate,
     /// Why its key cannot be backed up; `None` if it can.
@@ -31,8 +31,8 @@ pub struct Here {
 
 /// Everything worth saying, the worst first. `here` is `None` where nobody said what this server
 /// holds.
-pub fn run(state: &State, here: Option<&[Here]>, now: Timestamp) -> Vec<Finding> {
-    let mut status = Status {
+pub fn run(state: &State, here: Option<&[OwnCertificate]>, now: Timestamp) -> Vec<Finding> {
+    let mut status = StatusInput {
         state,
         now,
         findings: Vec::new(),
@@ -50,13 +50,13 @@ pub fn run(state: &State, here: Option<&[Here]>, now: Timestamp) -> Vec<Finding>
     status.findings
 }
 
-struct Status<'a> {
+struct StatusInput<'a> {
     state: &'a State,
     now: Timestamp,
     findings: Vec<Finding>,
 }
 
-impl Status<'_> {
+impl StatusInput<'_> {
     fn find(&mut self, id: &'static str, level: Level, text: Text) {
         self.findings.push(Finding { id, level, text });
     }
@@ -168,7 +168,7 @@ impl Status<'_> {
         }
     }
 
-    fn key_pair(&mut self, here: &Here) {
+    fn key_pair(&mut self, here: &OwnCertificate) {
         let (name, thumbprint) = (
             here.certificate.display_name(),
             here.certificate.thumbprint(),
@@ -220,7 +220,7 @@ impl Status<'_> {
 }
 
 /// The private keys on a server that is given away: each must go, once it is safe elsewhere.
-pub fn remaining(state: Option<&State>, here: &[Here]) -> Vec<Finding> {
+pub fn remaining(state: Option<&State>, here: &[OwnCertificate]) -> Vec<Finding> {
     let mut findings: Vec<_> = here
         .iter()
         .filter(|here| here.has_key)
@@ -236,7 +236,7 @@ pub fn remaining(state: Option<&State>, here: &[Here]) -> Vec<Finding> {
     findings
 }
 
-fn remains(state: Option<&State>, here: &Here) -> Finding {
+fn remains(state: Option<&State>, here: &OwnCertificate) -> Finding {
     let (name, thumbprint) = (
         here.certificate.display_name(),
         here.certificate.thumbprint(),

@@ -14,15 +14,15 @@ use crate::workflow::verify;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::identity::{Owner, Secret};
+use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::seal::{self, Refusal};
 use vault::survey::{Generation, Survey};
-use vault::text::day_of;
 use vault::trust::Trust;
 use vault::volume::Reading;
 
 /// A vault whose owner's secret was given.
-pub struct Opened<'m> {
+pub struct UnlockedVault<'m> {
     /// The owner.
     pub owner: Owner,
     /// What the media hold, judged by that owner's word.
@@ -39,17 +39,17 @@ pub struct Opened<'m> {
 ///
 /// # Errors
 /// Exit 7 where there is no vault, exit 6 where the secret opens none of its ways in.
-pub fn open<'m>(
+pub fn unlock<'m>(
     media: &'m [Medium],
     secret: &Secret,
     state: Option<&'m State>,
     now: jiff::Timestamp,
-) -> Result<Opened<'m>> {
+) -> Result<UnlockedVault<'m>> {
     let owner = find_owner(media, secret)?;
     let state = state.filter(|state| *state.vault() == owner.vault());
     let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
     let survey = Survey::of(media, owner.vault(), &known, Reading::Cached)?;
-    Ok(Opened {
+    Ok(UnlockedVault {
         owner,
         survey,
         state,
@@ -158,7 +158,7 @@ pub struct OpenGeneration {
     pub left_out: Vec<LeftOut>,
 }
 
-impl Opened<'_> {
+impl UnlockedVault<'_> {
     /// The vault that was opened.
     pub fn vault(&self) -> VaultId {
         self.owner.vault()

@@ -10,17 +10,17 @@ use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::lines::day_of;
 use vault::medium::Medium;
-use vault::owner::{self, Fault};
-use vault::readme::{self, Origin};
+use vault::owner::{self, OwnerFault};
+use vault::readme::{self, ReadmeOrigin};
 use vault::survey::{FileCheck, Generation, Slot, Survey};
-use vault::text::day_of;
 use vault::trust::Trust;
 use vault::volume::Reading;
 
 /// The state of one number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct NumberVerdict {
     /// The server.
     pub server: ServerId,
     /// The number.
@@ -35,13 +35,13 @@ pub struct Judged {
 
 /// Everything a check found.
 #[derive(Debug)]
-pub struct Report {
+pub struct CheckReport {
     /// The vault, and whether anything but the medium itself says that it is the right one.
     pub vault: VaultId,
     /// Whether the owner is known from elsewhere than the media.
     pub pinned: bool,
     /// Every number.
-    pub numbers: Vec<Judged>,
+    pub numbers: Vec<NumberVerdict>,
     /// Everything worth saying, the worst first.
     pub findings: Vec<Finding>,
     /// Bytes read past the cache.
@@ -50,7 +50,7 @@ pub struct Report {
     pub newest_on: Vec<BTreeMap<String, u32>>,
 }
 
-impl Report {
+impl CheckReport {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self.findings.iter().map(|finding| finding.level).max() {
@@ -67,7 +67,7 @@ impl Report {
     }
 }
 
-fn newest_whole(numbers: &[Judged]) -> BTreeMap<ServerId, Number> {
+fn newest_whole(numbers: &[NumberVerdict]) -> BTreeMap<ServerId, Number> {
     let whole = numbers.iter().filter(|judged| judged.state == "whole");
     whole.map(|judged| (judged.server, judged.number)).collect()
 }
@@ -81,7 +81,7 @@ pub fn run(
     state: Option<&State>,
     pin: Option<VaultId>,
     now: jiff::Timestamp,
-) -> Result<Report> {
+) -> Result<CheckReport> {
     let pinned = pin.is_some() || state.is_some();
     let vault = pin.map_or_else(|| owner_of(media, state), Ok)?;
     let trust = state
@@ -92,7 +92,7 @@ pub fn run(
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
         return Err(survey.not_ours(foreign).into());
     }
-    let mut check = Check {
+    let mut check = MediaCheck {
         survey: &survey,
         numbers: Vec::new(),
         findings: Vec::new(),
@@ -103,7 +103,7 @@ pub fn run(
     check.owner_files(pinned);
     check.programs();
     check.loose_files();
-    let Check {
+    let MediaCheck {
         numbers,
         mut findings,
         bytes,
@@ -113,7 +113,7 @@ pub fn run(
     let newest_on = (0..media.len())
         .map(|medium| survey.newest_on(medium))
         .collect();
-    Ok(Report {
+    Ok(CheckReport {
         vault,
         pinned,
         numbers,
@@ -133,7 +133,7 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
         return Err(survey.not_ours(foreign).into());
     }
-    let mut check = Check {
+    let mut check = MediaCheck {
         survey: &survey,
         numbers: Vec::new(),
         findings: Vec::new(),
@@ -198,14 +198,14 @@ fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     }
 }
 
-struct Check<'s, 'm> {
+struct MediaCheck<'s, 'm> {
     survey: &'s Survey<'m>,
-    numbers: Vec<Judged>,
+    numbers: Vec<NumberVerdict>,
     findings: Vec<Finding>,
     bytes: u64,
 }
 
-impl Check<'_, '_> {
+impl MediaCheck<'_, '_> {
     fn find(&mut self, id: &'static str, level: Level, text: Text) {
         self.findings.push(Finding { id, level, text });
     }
@@ -227,7 +227,7 @@ impl Check<'_, '_> {
             }
             if slot.generations.is_empty() {
                 let state = state_without_record(slot);
-                self.numbers.push(Judged {
+                self.numbers.push(NumberVerdict {
                     server: *server,
                     number: *number,
                     state,
@@ -241,7 +241,7 @@ impl Check<'_, '_> {
             self.strangers(*server, *number, slot);
         }
         for (server, number) in survey.elsewhere(&[]) {
-            self.numbers.push(Judged {
+            self.numbers.push(NumberVerdict {
                 server,
                 number,
                 state: "elsewhere",
@@ -257,7 +257,7 @@ impl Check<'_, '_> {
         let state = if check.is_whole() { "whole" } else { "damaged" };
         let record = &generation.record;
         let copies = generation.copies.len();
-        self.numbers.push(Judged {
+        self.numbers.push(NumberVerdict {
             server: record.server,
             number: record.number,
             state,
@@ -588,18 +588,18 @@ pub fn of_damaged_statements(survey: &Survey<'_>) -> Option<Text> {
     ))
 }
 
-fn of_fault(survey: &Survey<'_>, medium: usize, fault: Fault) -> Finding {
+fn of_fault(survey: &Survey<'_>, medium: usize, fault: OwnerFault) -> Finding {
     let medium = survey.medium(medium).name.as_str();
     let (id, text) = match fault {
-        Fault::OneCopy(path) => (
+        OwnerFault::OneCopy(path) => (
             "one-copy",
             text!("found-owner-one-copy", medium = medium, path = path),
         ),
-        Fault::Damaged(path, None) => (
+        OwnerFault::Damaged(path, None) => (
             "copy-bad",
             text!("found-owner-remembered", medium = medium, path = path),
         ),
-        Fault::Damaged(path, Some(good)) => {
+        OwnerFault::Damaged(path, Some(good)) => {
             let from = survey.medium(good.medium).name.as_str();
             (
                 "copy-bad",
@@ -612,11 +612,11 @@ fn of_fault(survey: &Survey<'_>, medium: usize, fault: Fault) -> Finding {
                 ),
             )
         }
-        Fault::StatementMissing => (
+        OwnerFault::StatementMissing => (
             "statement-missing",
             text!("found-statement-lost", medium = medium),
         ),
-        Fault::IdentitiesMissing(count) => (
+        OwnerFault::IdentitiesMissing(count) => (
             "identity-missing",
             text!("found-identity-lost", medium = medium, count = count),
         ),
@@ -632,17 +632,17 @@ fn of_fault(survey: &Survey<'_>, medium: usize, fault: Fault) -> Finding {
 pub fn of_readme(medium: &Medium) -> Option<Finding> {
     let origin = medium
         .read_loose("README.TXT")
-        .map_or(Origin::Unknown, |bytes| readme::origin(&bytes));
+        .map_or(ReadmeOrigin::Unknown, |bytes| readme::origin(&bytes));
     let name = medium.name.as_str();
     let (id, level, text) = match origin {
         _ if medium.is_parcel => return None,
-        Origin::Current => return None,
-        Origin::Earlier => (
+        ReadmeOrigin::Current => return None,
+        ReadmeOrigin::Earlier => (
             "readme-old",
             Level::Note,
             text!("found-readme-old", medium = name),
         ),
-        Origin::Unknown => (
+        ReadmeOrigin::Unknown => (
             "readme-unknown",
             Level::Attention,
             text!("found-readme", medium = name),

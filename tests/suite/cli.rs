@@ -8,8 +8,8 @@ use crate::common::{
     BACKUP, PASSPHRASE, PFX_PASSWORD, RESTORE, Table, generations, held, says, tree,
 };
 use pfx::Profile;
-use pfxvault::keypair::throwaway::{Authority, Kind};
-use pfxvault::keystore::{Destination, Placed, Writing};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
+use pfxvault::keystore::{Destination, NamedKeyPair, Writing};
 use secret::Password;
 
 const NAMES: [&str; 3] = ["www.example.com", "*.example.net", "mail.example.org"];
@@ -220,7 +220,7 @@ fn of_two_files_with_the_same_certificate_the_one_with_the_longer_chain_counts()
     let now = jiff::Timestamp::now();
     let mut pair = Authority::new("Test", now)
         .unwrap()
-        .issue(&["www.example.com"], Kind::P256, now)
+        .issue(&["www.example.com"], KeyKind::P256, now)
         .unwrap();
     let password = Password::new(PFX_PASSWORD.into());
     let writing = Writing {
@@ -232,7 +232,7 @@ fn of_two_files_with_the_same_certificate_the_one_with_the_longer_chain_counts()
     for name in ["2-chain.pfx", "1-leaf.pfx"] {
         Destination::Pfx(table.at("server").join(name))
             .write(
-                &[Placed {
+                &[NamedKeyPair {
                     pair: &pair,
                     file_names: &[],
                 }],

@@ -5,7 +5,7 @@ use std::fs;
 use crate::common::{BACKUP, RESTORE, Said, Table, generations, held, tree};
 use pfxvault::state::State;
 use vault::id::{ServerId, VaultId};
-use vault::request::Request;
+use vault::request::EnrolmentRequest;
 use vault::sign::SigningKey;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
@@ -20,13 +20,13 @@ fn vault(table: &Table) -> VaultId {
         .clone()
 }
 
-fn request(table: &Table, name: &str) -> Request {
+fn request(table: &Table, name: &str) -> EnrolmentRequest {
     table
         .run(&format!(
             "servers request {{{name}.req}} --server-name {name} --state {{{name}}}"
         ))
         .ended_with(0);
-    Request::parse(&fs::read(table.at(&format!("{name}.req"))).unwrap()).unwrap()
+    EnrolmentRequest::parse(&fs::read(table.at(&format!("{name}.req"))).unwrap()).unwrap()
 }
 
 fn accept(table: &Table, name: &str) -> Said {
@@ -210,7 +210,10 @@ fn what_is_no_request_or_would_take_a_servers_place_is_refused_and_nothing_is_si
 }
 
 fn request_key(text: &str) -> String {
-    Request::parse(text.as_bytes()).unwrap().key.to_string()
+    EnrolmentRequest::parse(text.as_bytes())
+        .unwrap()
+        .key
+        .to_string()
 }
 
 #[test]

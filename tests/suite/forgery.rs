@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::common::{BACKUP, PASSPHRASE, RESTORE, Said, Table, generations, held, says};
 use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
-use vault::generation::{Draft, Place};
+use vault::generation::{Draft, LinePosition};
 use vault::id::{Hash, Number, ServerId};
+use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::seal::Recipients;
 use vault::sign::SigningKey;
-use vault::text::day_of;
-use vault::trust::{Statement, Word};
+use vault::trust::{Clause, Statement};
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
 
@@ -37,7 +37,7 @@ fn plant(
 ) {
     let state = state(table);
     let now = jiff::Timestamp::now();
-    let mut draft = Draft::new(Place {
+    let mut draft = Draft::new(LinePosition {
         vault: state.vault().clone(),
         server,
         number: Number::new(number).unwrap(),
@@ -231,7 +231,7 @@ fn a_closed_server_counts_up_to_its_last_good_number_and_a_stolen_key_cannot_bac
         (state.server(), state.newest().unwrap())
     };
     let owner = owner(&table);
-    let close = Statement::sign(&owner, &[Word::Close(server, Some(newest))]).unwrap();
+    let close = Statement::sign(&owner, &[Clause::Close(server, Some(newest))]).unwrap();
     medium(&table.at("A"))
         .add_owner_files(&[&close], &[])
         .unwrap();

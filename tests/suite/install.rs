@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::common::Table;
-use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
 
 /// The id of the error that a line ends with.
 fn fails(table: &Table, line: &str, code: i32) -> String {
@@ -19,7 +19,7 @@ fn an_answer_that_holds_no_certificate_is_told_from_one_that_was_cut_off() {
     let now = jiff::Timestamp::now();
     let pair = Authority::new("Test", now)
         .unwrap()
-        .issue(&["www.example.com"], Kind::P256, now)
+        .issue(&["www.example.com"], KeyKind::P256, now)
         .unwrap();
     let base64 = data_encoding::BASE64.encode(pair.leaf().der());
     for (text, id, code) in [

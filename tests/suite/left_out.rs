@@ -8,8 +8,8 @@ use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table, held};
 use jiff::{SignedDuration, Timestamp};
 use pfx::Profile;
 use pfxvault::keypair::KeyPair;
-use pfxvault::keypair::throwaway::{Authority, Kind};
-use pfxvault::keystore::{Destination, Placed, Writing};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
+use pfxvault::keystore::{Destination, NamedKeyPair, Writing};
 use secret::Password;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ fn days_ago(days: i64) -> Timestamp {
     Timestamp::now() - SignedDuration::from_hours(24 * days)
 }
 
-fn issue(name: &str, kind: Kind, when: Timestamp) -> KeyPair {
+fn issue(name: &str, kind: KeyKind, when: Timestamp) -> KeyPair {
     Authority::new("Test", when)
         .unwrap()
         .issue(&[name], kind, when)
@@ -50,7 +50,7 @@ fn write(pair: &KeyPair, path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     Destination::Pfx(path.to_owned())
         .write(
-            &[Placed {
+            &[NamedKeyPair {
                 pair,
                 file_names: &[],
             }],
@@ -129,7 +129,7 @@ fn seven_of_eight_are_named_after_a_backup_of_one_file() {
     table.run(DRILL).ended_with(0);
     back_up_one(
         &table,
-        &issue("www.example.com", Kind::P256, Timestamp::now()),
+        &issue("www.example.com", KeyKind::P256, Timestamp::now()),
     );
     assert_eq!(named_by_all(&table), in_generation(&EIGHT[..7], 1));
     table.run(DRILL).ended_with(8);
@@ -154,7 +154,7 @@ fn the_sentences_name_them_before_the_question_and_again_at_the_end_with_a_line_
     let table = Table::backed_up(&EIGHT[..7]);
     back_up_one(
         &table,
-        &issue("www.example.com", Kind::P256, Timestamp::now()),
+        &issue("www.example.com", KeyKind::P256, Timestamp::now()),
     );
     let stick = table.at("A").display().to_string();
     let line = format!("pfxvault restore --from {stick} --generation 1");
@@ -213,7 +213,7 @@ fn japanese_names_them_too() {
     let table = Table::backed_up(&["a.example.com"]);
     back_up_one(
         &table,
-        &issue("www.example.com", Kind::P256, Timestamp::now()),
+        &issue("www.example.com", KeyKind::P256, Timestamp::now()),
     );
     for line in [
         &DRILL.replace("--json ", ""),
@@ -252,7 +252,7 @@ fn another_folder_does_not_make_the_first_one_forgotten() {
 fn eight_sites_exported_one_after_the_other_to_one_file_are_all_named() {
     let table = Table::with_vault(&[]);
     for name in EIGHT {
-        back_up_one(&table, &issue(name, Kind::P256, Timestamp::now()));
+        back_up_one(&table, &issue(name, KeyKind::P256, Timestamp::now()));
     }
     let mut expected: Vec<_> = (1..)
         .zip(&EIGHT[..7])
@@ -269,11 +269,11 @@ fn what_this_server_remembers_does_not_end_after_ten_generations() {
         .map(|number| format!("s{number}.example.com"))
         .collect();
     for name in &names {
-        back_up_one(&table, &issue(name, Kind::P256, Timestamp::now()));
+        back_up_one(&table, &issue(name, KeyKind::P256, Timestamp::now()));
     }
     assert_eq!(named_by_all(&table).len(), 12);
     write(
-        &issue("s1.example.com", Kind::P256, days_ago(-1)),
+        &issue("s1.example.com", KeyKind::P256, days_ago(-1)),
         &table.at("one.pfx"),
     );
     table.run(ONE).ended_with(0);
@@ -295,8 +295,14 @@ fn what_this_server_remembers_does_not_end_after_ten_generations() {
 #[test]
 fn what_was_renewed_is_not_named() {
     let table = Table::with_vault(&[]);
-    back_up_one(&table, &issue("www.example.com", Kind::P256, days_ago(300)));
-    back_up_one(&table, &issue("www.example.com", Kind::P256, days_ago(2)));
+    back_up_one(
+        &table,
+        &issue("www.example.com", KeyKind::P256, days_ago(300)),
+    );
+    back_up_one(
+        &table,
+        &issue("www.example.com", KeyKind::P256, days_ago(2)),
+    );
     assert_eq!(named_by_all(&table), []);
     table.run(RESTORE).ended_with(0);
     table.run(DRILL).ended_with(0);
@@ -308,9 +314,18 @@ fn what_was_renewed_is_not_named() {
 #[test]
 fn what_was_renewed_by_a_generation_that_is_not_the_newest_is_not_named_and_the_renewal_is() {
     let table = Table::with_vault(&[]);
-    back_up_one(&table, &issue("www.example.com", Kind::P256, days_ago(300)));
-    back_up_one(&table, &issue("www.example.com", Kind::P256, days_ago(2)));
-    back_up_one(&table, &issue("mail.example.com", Kind::P256, days_ago(2)));
+    back_up_one(
+        &table,
+        &issue("www.example.com", KeyKind::P256, days_ago(300)),
+    );
+    back_up_one(
+        &table,
+        &issue("www.example.com", KeyKind::P256, days_ago(2)),
+    );
+    back_up_one(
+        &table,
+        &issue("mail.example.com", KeyKind::P256, days_ago(2)),
+    );
     assert_eq!(named_by_all(&table), in_generation(&["www.example.com"], 2));
 }
 
@@ -318,10 +333,10 @@ fn what_was_renewed_by_a_generation_that_is_not_the_newest_is_not_named_and_the_
 fn what_lay_beside_its_renewal_is_of_another_site_and_is_named() {
     let table = Table::with_vault(&[]);
     write(
-        &issue("www.example.com", Kind::P256, days_ago(300)),
+        &issue("www.example.com", KeyKind::P256, days_ago(300)),
         &table.at("server/www-old.pfx"),
     );
-    let newer = issue("www.example.com", Kind::P256, days_ago(2));
+    let newer = issue("www.example.com", KeyKind::P256, days_ago(2));
     write(&newer, &table.at("server/www.pfx"));
     table.run(BACKUP).ended_with(0);
     back_up_one(&table, &newer);
@@ -332,13 +347,13 @@ fn what_lay_beside_its_renewal_is_of_another_site_and_is_named() {
 fn what_has_ended_is_not_named() {
     let table = Table::with_vault(&[]);
     write(
-        &issue("old.example.com", Kind::P256, days_ago(800)),
+        &issue("old.example.com", KeyKind::P256, days_ago(800)),
         &table.at("one.pfx"),
     );
     table.run(ONE).ended_with(0);
     back_up_one(
         &table,
-        &issue("www.example.com", Kind::P256, Timestamp::now()),
+        &issue("www.example.com", KeyKind::P256, Timestamp::now()),
     );
     assert_eq!(named_by_all(&table), []);
     table.run(DRILL).ended_with(0);
@@ -347,8 +362,14 @@ fn what_has_ended_is_not_named() {
 #[test]
 fn a_key_of_another_kind_renews_nothing() {
     let table = Table::with_vault(&[]);
-    back_up_one(&table, &issue("www.example.com", Kind::Rsa, days_ago(300)));
-    back_up_one(&table, &issue("www.example.com", Kind::P256, days_ago(2)));
+    back_up_one(
+        &table,
+        &issue("www.example.com", KeyKind::Rsa, days_ago(300)),
+    );
+    back_up_one(
+        &table,
+        &issue("www.example.com", KeyKind::P256, days_ago(2)),
+    );
     assert_eq!(named_by_all(&table), in_generation(&["www.example.com"], 1));
 }
 
@@ -357,7 +378,7 @@ fn names_bring_only_what_is_called_so_and_a_generation_only_itself() {
     let table = Table::backed_up(&EIGHT[..3]);
     back_up_one(
         &table,
-        &issue("www.example.com", Kind::P256, Timestamp::now()),
+        &issue("www.example.com", KeyKind::P256, Timestamp::now()),
     );
     let ask = |more: &str, code: i32| {
         let document = table
@@ -371,7 +392,10 @@ fn names_bring_only_what_is_called_so_and_a_generation_only_itself() {
     };
     assert_eq!(ask("www.example.com", 0), (2, vec![]));
     assert_eq!(ask("a.example.com", 0), (1, vec![]));
-    back_up_one(&table, &issue("a.example.com", Kind::Rsa, Timestamp::now()));
+    back_up_one(
+        &table,
+        &issue("a.example.com", KeyKind::Rsa, Timestamp::now()),
+    );
     assert_eq!(
         ask("a.example.com", 8),
         (3, in_generation(&["a.example.com"], 1))
@@ -390,7 +414,7 @@ fn a_stick_without_state_names_them_for_each_server() {
     let table = Table::backed_up(&EIGHT[..3]);
     back_up_one(
         &table,
-        &issue("www.example.com", Kind::P256, Timestamp::now()),
+        &issue("www.example.com", KeyKind::P256, Timestamp::now()),
     );
     table
         .run("servers join {A} --passphrase-file {passphrase} --accept other-medium=test --state {second}")

@@ -13,7 +13,7 @@ use pfx::Profile;
 use pfxvault::keystore::{self, Source};
 use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
-use pfxvault::workflow::backup::{self, Request};
+use pfxvault::workflow::backup::{self, BackupRequest};
 use pfxvault::workflow::copy;
 use secret::Password;
 use vault::medium::Medium;
@@ -348,7 +348,7 @@ fn to_outbox(table: &Table) -> Option<u32> {
         now,
     )
     .unwrap();
-    let request = Request {
+    let request = BackupRequest {
         holdings: &holdings,
         selected: &[],
         profile: Profile::Aes256,

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use data_encoding::{BASE64, HEXLOWER};
-use pfxvault::keypair::pkcs7::{Error, certificates};
+use pfxvault::keypair::pkcs7::{AnswerError, certificates};
 use proptest::prelude::*;
 
 /// The first 16 digits of each certificate's SHA-256, sorted.
-fn digests(answer: &[u8]) -> Result<Vec<String>, Error> {
+fn digests(answer: &[u8]) -> Result<Vec<String>, AnswerError> {
     let digest =
         |certificate: &pfxvault::keypair::Certificate| HEXLOWER.encode(&certificate.sha256()[..8]);
     let mut digests: Vec<_> = certificates(answer)?.iter().map(digest).collect();
@@ -214,7 +214,7 @@ fn a_request_that_a_mail_repeats_is_not_taken_for_the_answer() {
     let request = answer.file("leaf.csr");
     assert_eq!(
         certificates(request.as_bytes()).unwrap_err(),
-        Error::NoCertificate
+        AnswerError::NoCertificate
     );
     answer.assert_both(
         format!("{request}\n{}", answer.mail()).as_bytes(),
@@ -222,7 +222,7 @@ fn a_request_that_a_mail_repeats_is_not_taken_for_the_answer() {
     );
     assert_eq!(
         certificates(answer.file("leaf.key").as_bytes()).unwrap_err(),
-        Error::NoCertificate
+        AnswerError::NoCertificate
     );
 }
 
@@ -233,20 +233,20 @@ fn an_answer_that_was_cut_off_is_told_from_one_that_holds_nothing() {
     let cut = mail.find("\r\n\r\nRegards").unwrap() - 70;
     assert_eq!(
         certificates(&mail.as_bytes()[..cut]).unwrap_err(),
-        Error::Damaged
+        AnswerError::Damaged
     );
     assert_eq!(
         certificates(&answer.bundle[..answer.bundle.len() - 1]).unwrap_err(),
-        Error::Damaged
+        AnswerError::Damaged
     );
     assert_eq!(
         certificates(b"Dear customer\r\n\r\nthe certificate is attached\r\n").unwrap_err(),
-        Error::NoCertificate
+        AnswerError::NoCertificate
     );
-    assert_eq!(certificates(b"").unwrap_err(), Error::NoCertificate);
+    assert_eq!(certificates(b"").unwrap_err(), AnswerError::NoCertificate);
     assert_eq!(
         certificates(&vec![b'M'; 9 << 20]).unwrap_err(),
-        Error::TooLarge
+        AnswerError::TooLarge
     );
 }
 

@@ -2,8 +2,8 @@
 
 use crate::common::{BACKUP, PASSPHRASE, RESTORE, Table, held};
 use pfx::Profile;
-use pfxvault::keypair::throwaway::{Authority, Kind};
-use pfxvault::keystore::{Destination, Placed, Writing};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
+use pfxvault::keystore::{Destination, NamedKeyPair, Writing};
 use rexpect::session::PtySession;
 use secret::Password;
 use vault::identity::RecoveryKey;
@@ -324,7 +324,7 @@ fn what_opens_without_a_password_is_there_also_after_three_wrong_ones() {
     table.serve("server", &["www.example.com"]);
     let authority = Authority::new("Test", jiff::Timestamp::now()).unwrap();
     let pair = authority
-        .issue(&["open.example.com"], Kind::P256, jiff::Timestamp::now())
+        .issue(&["open.example.com"], KeyKind::P256, jiff::Timestamp::now())
         .unwrap();
     let password = Password::new(String::new());
     let writing = Writing {
@@ -332,7 +332,7 @@ fn what_opens_without_a_password_is_there_also_after_three_wrong_ones() {
         profile: Profile::Aes256,
         force: false,
     };
-    let placed = Placed {
+    let placed = NamedKeyPair {
         pair: &pair,
         file_names: &[],
     };

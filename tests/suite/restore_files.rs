@@ -8,7 +8,7 @@ use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table, says};
 use jiff::{SignedDuration, Timestamp};
 use pfx::Profile;
 use pfxvault::keypair::KeyPair;
-use pfxvault::keypair::throwaway::{Authority, Kind};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
 use pfxvault::keystore::pfx_of;
 use secret::Password;
 use serde_json::Value;
@@ -22,7 +22,7 @@ fn issued(name: &str, days_ago: i64) -> KeyPair {
     let then = Timestamp::now() - SignedDuration::from_hours(24 * days_ago);
     Authority::new("Test", then)
         .unwrap()
-        .issue(&[name], Kind::P256, then)
+        .issue(&[name], KeyKind::P256, then)
         .unwrap()
 }
 

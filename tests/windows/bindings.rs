@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use pfxvault::iis::{Binding, BindingChange, Change, Code, SiteConfig};
+use pfxvault::iis::{Binding, BindingChange, BindingEdit, Code, SiteConfig};
 use pfxvault::platform::windows::LocalMachine;
 
 use crate::keys::one_at_a_time;
@@ -22,7 +22,7 @@ fn configuration() -> Option<String> {
     Some(fs::read_to_string(folder?.join("applicationHost.config")).unwrap())
 }
 
-fn change(site: &str, change: Change) -> BindingChange {
+fn change(site: &str, change: BindingEdit) -> BindingChange {
     BindingChange {
         site: site.into(),
         change,
@@ -44,9 +44,12 @@ fn bindings_are_added_changed_and_removed_all_or_none() {
         information: format!("*:44311:{HOST}"),
         ssl_flags,
     };
-    let add = || change(SITE, Change::Add(with_flags(1)));
+    let add = || change(SITE, BindingEdit::Add(with_flags(1)));
     LocalMachine
-        .apply(&[add(), change("no such site", Change::Remove(with_flags(1)))])
+        .apply(&[
+            add(),
+            change("no such site", BindingEdit::Remove(with_flags(1))),
+        ])
         .unwrap_err();
     assert_eq!(configuration().unwrap(), before, "nothing was committed");
 
@@ -67,7 +70,7 @@ fn bindings_are_added_changed_and_removed_all_or_none() {
     LocalMachine
         .apply(&[change(
             SITE,
-            Change::Flags {
+            BindingEdit::Flags {
                 binding: with_flags(1),
                 ssl_flags: 0,
             },
@@ -79,7 +82,7 @@ fn bindings_are_added_changed_and_removed_all_or_none() {
             .contains(r#"sslFlags="1""#)
     );
     LocalMachine
-        .apply(&[change(SITE, Change::Remove(with_flags(0)))])
+        .apply(&[change(SITE, BindingEdit::Remove(with_flags(0)))])
         .unwrap();
     assert_eq!(line(&configuration().unwrap()), None);
     let log = std::path::Path::new(r"C:\ProgramData\apphost-log.txt");

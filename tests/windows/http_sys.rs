@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use pfxvault::iis::sites::IIS_APP_ID;
-use pfxvault::iis::{Code, Endpoint, HttpSys, Record, SiteConfig, StoredCertificate};
+use pfxvault::iis::{Code, Endpoint, HttpSys, SiteConfig, SslBinding, StoredCertificate};
 use pfxvault::platform::windows::LocalMachine;
 
 use crate::keys::fixtures::{Pair, PairKind};
@@ -37,13 +37,13 @@ fn endpoints() -> Vec<Endpoint> {
 }
 
 /// A record with a value in every field that any http.sys keeps.
-fn record(endpoint: &Endpoint, pair: &Pair) -> Record {
+fn record(endpoint: &Endpoint, pair: &Pair) -> SslBinding {
     let certificate = StoredCertificate {
         der: pair.der.clone(),
         properties: Default::default(),
     };
     let has_certificate = !matches!(endpoint, Endpoint::Central { .. });
-    Record {
+    SslBinding {
         endpoint: endpoint.clone(),
         thumbprint: has_certificate.then(|| certificate.thumbprint()),
         store: has_certificate.then(|| "WebHosting".into()),
@@ -57,7 +57,7 @@ fn record(endpoint: &Endpoint, pair: &Pair) -> Record {
     }
 }
 
-fn kept(endpoint: &Endpoint) -> Option<Record> {
+fn kept(endpoint: &Endpoint) -> Option<SslBinding> {
     LocalMachine
         .records()
         .unwrap()
@@ -157,7 +157,7 @@ fn an_endpoint_has_one_record() {
         let record = record(&endpoint, &pair);
         http().add(&record).unwrap();
         let error = http()
-            .add(&Record {
+            .add(&SslBinding {
                 flags: 0,
                 ..record.clone()
             })
@@ -194,7 +194,7 @@ fn replaces() {
         let nothing_there = http().replace(&record(&endpoint, &new)).unwrap_err();
         assert_eq!(nothing_there.code, Code::FILE_NOT_FOUND, "{endpoint}");
         http().add(&record(&endpoint, &old)).unwrap();
-        let wanted = Record {
+        let wanted = SslBinding {
             flags: 0,
             ctl_store: None,
             ..record(&endpoint, &new)

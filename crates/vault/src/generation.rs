@@ -8,7 +8,7 @@ use super::sign::{self, SigningKey};
 
 /// Where a generation stands in its server's line, known before its files are.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct LinePosition {
     /// The vault written for.
     pub vault: VaultId,
     /// The writer.
@@ -28,13 +28,13 @@ pub struct Place {
 /// A generation that still takes files.
 #[derive(Debug)]
 pub struct Draft {
-    place: Place,
+    place: LinePosition,
     files: Vec<Vec<u8>>,
 }
 
 impl Draft {
     /// An empty draft.
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: LinePosition) -> Self {
         Self {
             place,
             files: Vec::new(),
@@ -53,7 +53,7 @@ impl Draft {
     /// When the library refuses to sign.
     pub fn sign(self, catalog: Vec<u8>, key: &SigningKey) -> Result<Package, ssh_key::Error> {
         let files: Vec<Vec<u8>> = std::iter::once(catalog).chain(self.files).collect();
-        let Place {
+        let LinePosition {
             vault,
             server,
             number,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::id::{Hash, Number, ServerId, is_base32};
-use super::readme::{self, Label, Origin};
+use super::readme::{self, Label, ReadmeOrigin};
 use super::sign;
 use super::trust::Statement;
 use super::volume::{Entry, EntryKind, Reading, Volume};
@@ -84,7 +84,7 @@ pub struct Folder {
 
 /// The two files of a statement, as one half holds them.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct StatementFiles {
     /// Which half of the medium.
     pub half: usize,
     /// Path of the `.TXT` file.
@@ -95,7 +95,7 @@ pub struct Pair {
     pub statement: Statement,
 }
 
-impl Pair {
+impl StatementFiles {
     /// Whether both stand under the same name, in whatever half.
     pub fn is_namesake(&self, other: &Self) -> bool {
         file_name(&self.text).eq_ignore_ascii_case(file_name(&other.text))
@@ -119,9 +119,9 @@ pub struct IdentityFile {
 #[derive(Debug, Default)]
 pub struct Walk {
     /// Statements whose two files could be read.
-    pub statements: Vec<Pair>,
+    pub statements: Vec<StatementFiles>,
     /// Statements of which a file is missing or could not be read.
-    pub unfinished: Vec<Pair>,
+    pub unfinished: Vec<StatementFiles>,
     /// Identity files.
     pub identities: Vec<IdentityFile>,
     /// Claimed generations.
@@ -140,16 +140,17 @@ pub struct Walk {
 impl Walk {
     /// The files in one half that are what is left of this statement: they verify as nothing, and
     /// have its text, its signature, or the name under which the other half holds it.
-    pub fn remains_of(&self, statement: &Statement, half: usize) -> Option<&Pair> {
-        let is_whole = |pair: &&Pair| pair.half != half && pair.statement == *statement;
+    pub fn remains_of(&self, statement: &Statement, half: usize) -> Option<&StatementFiles> {
+        let is_whole = |pair: &&StatementFiles| pair.half != half && pair.statement == *statement;
         let twin = self.statements.iter().find(is_whole);
-        let alike = |pair: &&Pair| {
+        let alike = |pair: &&StatementFiles| {
             let Statement { text, signature } = &pair.statement;
             pair.half == half && (*text == statement.text || *signature == statement.signature)
         };
-        let called_so =
-            |pair: &&Pair| pair.half == half && twin.is_some_and(|twin| pair.is_namesake(twin));
-        let is_damaged = |pair: &&Pair| {
+        let called_so = |pair: &&StatementFiles| {
+            pair.half == half && twin.is_some_and(|twin| pair.is_namesake(twin))
+        };
+        let is_damaged = |pair: &&StatementFiles| {
             let Statement { text, signature } = &pair.statement;
             !pair.statement.is_newer() && !sign::is_right(text, signature)
         };
@@ -425,7 +426,7 @@ impl Medium {
         };
         let named =
             |known: Option<&str>, end| known.map_or_else(|| format!("{path}.{end}"), str::to_owned);
-        let pair = Pair {
+        let pair = StatementFiles {
             half,
             text: named(text, "TXT"),
             signature: named(signature, "SIG"),
@@ -671,7 +672,11 @@ impl Medium {
         unplaced
     }
 
-    fn mend_statement(&self, remains: &Pair, statement: &Statement) -> Result<(), MediumError> {
+    fn mend_statement(
+        &self,
+        remains: &StatementFiles,
+        statement: &Statement,
+    ) -> Result<(), MediumError> {
         if remains.statement.text != statement.text {
             self.replace(&remains.text, &statement.text)?;
         }
@@ -696,7 +701,7 @@ impl Medium {
     /// When the medium refuses.
     pub fn renew_readme(&self) -> Result<(), MediumError> {
         match self.read_loose("README.TXT") {
-            Some(bytes) if readme::origin(&bytes) == Origin::Current => Ok(()),
+            Some(bytes) if readme::origin(&bytes) == ReadmeOrigin::Current => Ok(()),
             _ => self.write_loose("README.TXT", &readme::readme()),
         }
     }

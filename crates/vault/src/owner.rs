@@ -4,17 +4,17 @@
 use std::collections::BTreeSet;
 
 use super::id::Hash;
-use super::medium::{HALVES, IdentityFile, Pair, Walk};
-use super::survey::{Place, Survey};
+use super::medium::{HALVES, IdentityFile, StatementFiles, Walk};
+use super::survey::{Location, Survey};
 use super::trust::Statement;
 
 /// Something that is wrong with a statement or an identity file of the owner's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum OwnerFault {
     /// It stands in one half; the other one lacks this path.
     OneCopy(String),
     /// What stands at this path is damaged or cut short; a good copy is there, or only remembered.
-    Damaged(String, Option<Place>),
+    Damaged(String, Option<Location>),
     /// A statement that generations on this medium name is in neither half.
     StatementMissing,
     /// So many identity files that statements on this medium list are in neither half.
@@ -23,14 +23,14 @@ pub enum Fault {
 
 /// What is wrong with the owner's files on one medium. A parcel has one half only and is never
 /// asked.
-pub fn faults(survey: &Survey<'_>, medium: usize) -> Vec<Fault> {
+pub fn faults(survey: &Survey<'_>, medium: usize) -> Vec<OwnerFault> {
     if survey.medium(medium).is_parcel {
         return Vec::new();
     }
     let statements = expected(survey, medium)
         .into_iter()
         .filter_map(|hash| survey.trust.statements.get(&hash));
-    let mut faults: Vec<Fault> = statements
+    let mut faults: Vec<OwnerFault> = statements
         .flat_map(|statement| statement_faults(survey, medium, statement))
         .collect();
     faults.extend(identity_faults(survey, medium));
@@ -38,7 +38,7 @@ pub fn faults(survey: &Survey<'_>, medium: usize) -> Vec<Fault> {
 }
 
 /// Identity files that no statement lists and that are not what is left of one that is listed.
-pub fn unknown_identities(survey: &Survey<'_>) -> Vec<Place> {
+pub fn unknown_identities(survey: &Survey<'_>) -> Vec<Location> {
     let mut unknown = Vec::new();
     for (medium, walk) in survey.walks.iter().enumerate() {
         let is_listed = |hash| survey.trust.identities.contains(&hash);
@@ -57,7 +57,7 @@ pub fn unknown_identities(survey: &Survey<'_>) -> Vec<Place> {
                 remains.is_some_and(|remains| remains.path == file.path)
             };
             if !listed.iter().any(is_left_of) {
-                unknown.push(Place {
+                unknown.push(Location {
                     medium,
                     path: file.path.clone(),
                 });
@@ -80,16 +80,16 @@ fn expected(survey: &Survey<'_>, medium: usize) -> BTreeSet<Hash> {
     held.chain(named).collect()
 }
 
-fn statement_faults(survey: &Survey<'_>, medium: usize, statement: &Statement) -> Vec<Fault> {
+fn statement_faults(survey: &Survey<'_>, medium: usize, statement: &Statement) -> Vec<OwnerFault> {
     let walk = &survey.walks[medium];
-    let here: Vec<&Pair> = walk
+    let here: Vec<&StatementFiles> = walk
         .statements
         .iter()
         .filter(|pair| pair.statement == *statement)
         .collect();
     let lacking = (0..HALVES.len()).filter(|half| !here.iter().any(|pair| pair.half == *half));
     let good = || {
-        here.first().map(|pair| Place {
+        here.first().map(|pair| Location {
             medium,
             path: pair.text.clone(),
         })
@@ -104,22 +104,22 @@ fn statement_faults(survey: &Survey<'_>, medium: usize, statement: &Statement) -
                 } else {
                     &remains.text
                 };
-                faults.push(Fault::Damaged(
+                faults.push(OwnerFault::Damaged(
                     path.clone(),
                     good().or_else(|| elsewhere(survey, statement)),
                 ));
             }
-            (None, Some(twin)) => faults.push(Fault::OneCopy(in_half(&twin.text, half))),
+            (None, Some(twin)) => faults.push(OwnerFault::OneCopy(in_half(&twin.text, half))),
             (None, None) => {}
         }
     }
     if here.is_empty() && faults.is_empty() {
-        faults.push(Fault::StatementMissing);
+        faults.push(OwnerFault::StatementMissing);
     }
     faults
 }
 
-fn identity_faults(survey: &Survey<'_>, medium: usize) -> Vec<Fault> {
+fn identity_faults(survey: &Survey<'_>, medium: usize) -> Vec<OwnerFault> {
     let walk = &survey.walks[medium];
     let (mut faults, mut missing) = (Vec::new(), 0);
     for hash in &survey.trust.identities {
@@ -136,20 +136,20 @@ fn identity_faults(survey: &Survey<'_>, medium: usize) -> Vec<Fault> {
             let is_listed = |hash| survey.trust.identities.contains(&hash);
             faults.push(
                 match walk.remains_of_identity(&twin.bytes, half, &is_listed) {
-                    Some(remains) => Fault::Damaged(
+                    Some(remains) => OwnerFault::Damaged(
                         remains.path.clone(),
-                        Some(Place {
+                        Some(Location {
                             medium,
                             path: twin.path.clone(),
                         }),
                     ),
-                    None => Fault::OneCopy(in_half(&twin.path, half)),
+                    None => OwnerFault::OneCopy(in_half(&twin.path, half)),
                 },
             );
         }
     }
     if missing > 0 {
-        faults.push(Fault::IdentitiesMissing(missing));
+        faults.push(OwnerFault::IdentitiesMissing(missing));
     }
     faults
 }
@@ -162,13 +162,13 @@ fn is_listed_on(survey: &Survey<'_>, walk: &Walk, identity: Hash) -> bool {
         .any(|pair| pair.statement.lists(identity))
 }
 
-fn elsewhere(survey: &Survey<'_>, statement: &Statement) -> Option<Place> {
+fn elsewhere(survey: &Survey<'_>, statement: &Statement) -> Option<Location> {
     survey.walks.iter().enumerate().find_map(|(medium, walk)| {
         let pair = walk
             .statements
             .iter()
             .find(|pair| pair.statement == *statement)?;
-        Some(Place {
+        Some(Location {
             medium,
             path: pair.text.clone(),
         })

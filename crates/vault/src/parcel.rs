@@ -32,7 +32,7 @@ const END: u32 = 0x0605_4b50;
 
 /// Why a file is no parcel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum ParcelFlaw {
     /// It ends too early, or is larger than a parcel may be.
     #[error("too short or too large")]
     Size,
@@ -60,8 +60,8 @@ impl Parcel {
     /// Takes a file apart.
     ///
     /// # Errors
-    /// [`Flaw`], for anything but the one form.
-    pub fn parse(bytes: Vec<u8>) -> Result<Self, Flaw> {
+    /// [`ParcelFlaw`], for anything but the one form.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, ParcelFlaw> {
         let mut rest = Fields {
             bytes: &bytes,
             at: 0,
@@ -76,7 +76,7 @@ impl Parcel {
                 .last()
                 .is_some_and(|last: &Head| last.path >= head.path)
             {
-                return Err(Flaw::Form);
+                return Err(ParcelFlaw::Form);
             }
             files.insert(format!("{ROOT}/{}", head.path), rest.skip(head.size)?);
             heads.push(head);
@@ -105,7 +105,7 @@ pub fn render(
     package: Option<&Package>,
     statements: &[&Statement],
     identities: &[Vec<u8>],
-) -> Result<Vec<u8>, Flaw> {
+) -> Result<Vec<u8>, ParcelFlaw> {
     let mut files: BTreeMap<String, &[u8]> = BTreeMap::new();
     let mut taken = Vec::new();
     for statement in statements {
@@ -131,9 +131,9 @@ pub fn render(
         files.insert(format!("{folder}/RECORD.TXT"), &package.text);
         files.insert(format!("{folder}/RECORD.SIG"), &package.signature);
     }
-    let bytes = zipped(&files).map_err(|_| Flaw::Size)?;
+    let bytes = zipped(&files).map_err(|_| ParcelFlaw::Size)?;
     if bytes.len() as u64 > MAX_PARCEL {
-        return Err(Flaw::Size);
+        return Err(ParcelFlaw::Size);
     }
     // What would not be read again is not handed out.
     Parcel::parse(bytes).map(|parcel| parcel.bytes)
@@ -160,12 +160,12 @@ struct Head {
 
 impl Head {
     /// After the signature of a local header.
-    fn local(rest: &mut Fields<'_>) -> Result<Self, Flaw> {
-        let offset = u32::try_from(rest.at - 4).map_err(|_| Flaw::Size)?;
+    fn local(rest: &mut Fields<'_>) -> Result<Self, ParcelFlaw> {
+        let offset = u32::try_from(rest.at - 4).map_err(|_| ParcelFlaw::Size)?;
         rest.skip(2)?;
         let (crc, size, name, extra) = Self::facts(rest)?;
         if extra != 0 {
-            return Err(Flaw::Form);
+            return Err(ParcelFlaw::Form);
         }
         Ok(Self {
             offset,
@@ -176,14 +176,14 @@ impl Head {
     }
 
     /// After the signature of a directory entry.
-    fn in_directory(rest: &mut Fields<'_>) -> Result<Self, Flaw> {
+    fn in_directory(rest: &mut Fields<'_>) -> Result<Self, ParcelFlaw> {
         rest.skip(4)?;
         let (crc, size, name, extra) = Self::facts(rest)?;
         let (comment, disk) = (rest.u16()?, rest.u16()?);
         rest.skip(6)?;
         let offset = rest.u32()?;
         if (extra, comment, disk) != (0, 0, 0) {
-            return Err(Flaw::Form);
+            return Err(ParcelFlaw::Form);
         }
         Ok(Self {
             offset,
@@ -195,7 +195,7 @@ impl Head {
 
     /// From the flags to the length of the extra field; neither flags nor methods are allowed. The
     /// checksum is not asked: each file is held against its hash or signature before it is used.
-    fn facts(rest: &mut Fields<'_>) -> Result<(u32, u32, u16, u16), Flaw> {
+    fn facts(rest: &mut Fields<'_>) -> Result<(u32, u32, u16, u16), ParcelFlaw> {
         let (flags, method) = (rest.u16()?, rest.u16()?);
         rest.skip(4)?;
         let (crc, packed, size) = (rest.u32()?, rest.u32()?, rest.u32()?);
@@ -203,17 +203,17 @@ impl Head {
         if stored {
             Ok((crc, size, rest.u16()?, rest.u16()?))
         } else {
-            Err(Flaw::Form)
+            Err(ParcelFlaw::Form)
         }
     }
 }
 
 /// The directory says the same of the same entries, and the end is the end of the file.
-fn directory(rest: &mut Fields<'_>, mut signature: u32, heads: &[Head]) -> Result<(), Flaw> {
+fn directory(rest: &mut Fields<'_>, mut signature: u32, heads: &[Head]) -> Result<(), ParcelFlaw> {
     let start = rest.at - 4;
     for head in heads {
         if signature != DIRECTORY || Head::in_directory(rest)? != *head {
-            return Err(Flaw::Form);
+            return Err(ParcelFlaw::Form);
         }
         signature = rest.u32()?;
     }
@@ -226,12 +226,12 @@ fn directory(rest: &mut Fields<'_>, mut signature: u32, heads: &[Head]) -> Resul
     if signature == END && right && ended {
         Ok(())
     } else {
-        Err(Flaw::Form)
+        Err(ParcelFlaw::Form)
     }
 }
 
 /// Every path is one the format knows; the generation they make up, which is one or none.
-fn generation(heads: &[Head]) -> Result<Option<(ServerId, Number)>, Flaw> {
+fn generation(heads: &[Head]) -> Result<Option<(ServerId, Number)>, ParcelFlaw> {
     let mut found = None;
     let mut names = Vec::new();
     for head in heads {
@@ -239,13 +239,13 @@ fn generation(heads: &[Head]) -> Result<Option<(ServerId, Number)>, Flaw> {
             ["A", "OWNER", name] if is_owner_name(name) => {}
             ["A", server, number, name] if is_generation_name(name) => {
                 let place = ServerId::parse(server).zip(Number::parse_folder(number));
-                let place = place.ok_or_else(|| Flaw::Path(head.path.clone()))?;
+                let place = place.ok_or_else(|| ParcelFlaw::Path(head.path.clone()))?;
                 if *found.get_or_insert(place) != place {
-                    return Err(Flaw::Generation);
+                    return Err(ParcelFlaw::Generation);
                 }
                 names.push((name, head.size));
             }
-            _ => return Err(Flaw::Path(head.path.clone())),
+            _ => return Err(ParcelFlaw::Path(head.path.clone())),
         }
     }
     let holds = |wanted| {
@@ -257,7 +257,7 @@ fn generation(heads: &[Head]) -> Result<Option<(ServerId, Number)>, Flaw> {
     if whole {
         Ok(found)
     } else {
-        Err(Flaw::Generation)
+        Err(ParcelFlaw::Generation)
     }
 }
 
@@ -275,18 +275,18 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn skip(&mut self, count: u32) -> Result<Range<usize>, Flaw> {
+    fn skip(&mut self, count: u32) -> Result<Range<usize>, ParcelFlaw> {
         let end = self
             .at
             .checked_add(count as usize)
             .filter(|end| *end <= self.bytes.len())
-            .ok_or(Flaw::Size)?;
+            .ok_or(ParcelFlaw::Size)?;
         let range = self.at..end;
         self.at = end;
         Ok(range)
     }
 
-    fn u16(&mut self) -> Result<u16, Flaw> {
+    fn u16(&mut self) -> Result<u16, ParcelFlaw> {
         let range = self.skip(2)?;
         Ok(self.bytes[range]
             .iter()
@@ -294,18 +294,18 @@ impl Fields<'_> {
             .fold(0, |value, byte| value << 8 | u16::from(*byte)))
     }
 
-    fn u32(&mut self) -> Result<u32, Flaw> {
+    fn u32(&mut self) -> Result<u32, ParcelFlaw> {
         Ok(u32::from(self.u16()?) | u32::from(self.u16()?) << 16)
     }
 
     /// A path of plain ASCII; anything else is shown as far as it can be.
-    fn path(&mut self, length: u16) -> Result<String, Flaw> {
+    fn path(&mut self, length: u16) -> Result<String, ParcelFlaw> {
         let range = self.skip(length.into())?;
         let path = String::from_utf8_lossy(&self.bytes[range]).into_owned();
         if path.is_ascii() {
             Ok(path)
         } else {
-            Err(Flaw::Path(path))
+            Err(ParcelFlaw::Path(path))
         }
     }
 }
@@ -403,7 +403,7 @@ mod tests {
         )
     }
 
-    fn flaw(bytes: Vec<u8>) -> Flaw {
+    fn flaw(bytes: Vec<u8>) -> ParcelFlaw {
         Parcel::parse(bytes).unwrap_err()
     }
 
@@ -466,7 +466,7 @@ mod tests {
             paths.push(path.to_owned());
             paths.sort();
             assert!(
-                matches!(flaw(stored(&paths)), Flaw::Path(_) | Flaw::Form),
+                matches!(flaw(stored(&paths)), ParcelFlaw::Path(_) | ParcelFlaw::Form),
                 "{path}"
             );
         }
@@ -478,11 +478,11 @@ mod tests {
         assert_eq!(Parcel::parse(stored(&owner)).unwrap().generation(), None);
         let mut two = paths();
         two.insert(4, "A/ABCD2345/00000008/RECORD.TXT".to_owned());
-        assert_eq!(flaw(stored(&two)), Flaw::Generation);
+        assert_eq!(flaw(stored(&two)), ParcelFlaw::Generation);
         for missing in [2, 3] {
             let mut paths = paths();
             paths.remove(missing);
-            assert_eq!(flaw(stored(&paths)), Flaw::Generation);
+            assert_eq!(flaw(stored(&paths)), ParcelFlaw::Generation);
         }
     }
 
@@ -490,29 +490,32 @@ mod tests {
     fn zip_files_of_any_other_form_are_refused() {
         let good = stored(&paths());
         let deflated = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-        assert_eq!(flaw(zip_of(&paths(), deflated)), Flaw::Form);
+        assert_eq!(flaw(zip_of(&paths(), deflated)), ParcelFlaw::Form);
         assert_eq!(
             flaw(zip_of(
                 &paths(),
                 SimpleFileOptions::default().large_file(true)
             )),
-            Flaw::Form
+            ParcelFlaw::Form
         );
         assert_eq!(
             flaw(zip_of(
                 &paths(),
                 SimpleFileOptions::default().with_alignment(64)
             )),
-            Flaw::Form
+            ParcelFlaw::Form
         );
         let mut unsorted = paths();
         unsorted.swap(0, 1);
-        assert_eq!(flaw(stored(&unsorted)), Flaw::Form);
-        assert_eq!(flaw([&good[..], b"x"].concat()), Flaw::Form);
+        assert_eq!(flaw(stored(&unsorted)), ParcelFlaw::Form);
+        assert_eq!(flaw([&good[..], b"x"].concat()), ParcelFlaw::Form);
         assert!(Parcel::parse([b"x", &good[..]].concat()).is_err());
         let remark = good.len() - 2;
-        assert_eq!(flaw([&good[..remark], &[1, 0, b'x']].concat()), Flaw::Form);
-        assert_eq!(flaw(b"MZ\x90\x00".to_vec()), Flaw::Size);
+        assert_eq!(
+            flaw([&good[..remark], &[1, 0, b'x']].concat()),
+            ParcelFlaw::Form
+        );
+        assert_eq!(flaw(b"MZ\x90\x00".to_vec()), ParcelFlaw::Size);
     }
 
     #[test]
@@ -529,7 +532,7 @@ mod tests {
                 twice[at..at + from.len()].copy_from_slice(to);
             }
         }
-        assert_eq!(flaw(twice), Flaw::Form);
+        assert_eq!(flaw(twice), ParcelFlaw::Form);
     }
 
     #[test]
@@ -547,7 +550,7 @@ mod tests {
             let mut bytes = good.clone();
             bytes[18..22].copy_from_slice(&size.to_le_bytes());
             bytes[22..26].copy_from_slice(&size.to_le_bytes());
-            assert_eq!(flaw(bytes), Flaw::Size);
+            assert_eq!(flaw(bytes), ParcelFlaw::Size);
         }
     }
 

@@ -19,7 +19,7 @@ pub fn readme() -> Vec<u8> {
 
 /// Where a README.TXT comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum ReadmeOrigin {
     /// This version writes it.
     Current,
     /// An earlier version wrote it.
@@ -29,11 +29,13 @@ pub enum Origin {
 }
 
 /// Where these bytes of a README.TXT come from.
-pub fn origin(bytes: &[u8]) -> Origin {
+pub fn origin(bytes: &[u8]) -> ReadmeOrigin {
     match () {
-        () if bytes == readme() => Origin::Current,
-        () if SHIPPED_BEFORE.contains(&Hash::of(bytes).to_string().as_str()) => Origin::Earlier,
-        () => Origin::Unknown,
+        () if bytes == readme() => ReadmeOrigin::Current,
+        () if SHIPPED_BEFORE.contains(&Hash::of(bytes).to_string().as_str()) => {
+            ReadmeOrigin::Earlier
+        }
+        () => ReadmeOrigin::Unknown,
     }
 }
 
@@ -124,18 +126,18 @@ mod tests {
                 .starts_with("削除・フォーマットしないでください")
         );
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
-        assert_eq!(origin(&readme()), Origin::Current);
+        assert_eq!(origin(&readme()), ReadmeOrigin::Current);
     }
 
     #[test]
     fn a_readme_of_an_earlier_version_is_told_from_one_of_a_stranger() {
         assert_eq!(
             origin(include_bytes!("../tests/readmes/first.txt")),
-            Origin::Earlier
+            ReadmeOrigin::Earlier
         );
         assert_eq!(
             origin(b"send this stick and the passphrase to us"),
-            Origin::Unknown
+            ReadmeOrigin::Unknown
         );
     }
 

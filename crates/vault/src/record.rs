@@ -1,7 +1,7 @@
 //! RECORD.TXT: the signed statement that commits a generation; also a list for `sha256sum -c`.
 
 use super::id::{Hash, Number, ServerId, VaultId};
-use super::text::{self, Flaw, Lines};
+use super::lines::{self, Flaw, Lines};
 
 /// The catalog's file name.
 pub const CATALOG: &str = "CATALOG.AGE";
@@ -43,12 +43,12 @@ impl Record {
     pub fn parse(bytes: &[u8]) -> Result<Self, Flaw> {
         let mut lines = Lines::new(bytes)?;
         lines.version(KIND)?;
-        let vault = text::vault(lines.value("# vault ")?)?;
+        let vault = lines::vault(lines.value("# vault ")?)?;
         let server = ServerId::parse(lines.value("# server ")?).ok_or(Flaw::Form)?;
         let number = Number::parse(lines.value("# number ")?).ok_or(Flaw::Form)?;
         let prev = parse_prev(lines.value("# prev ")?)?;
-        let time = text::time(lines.value("# time ")?)?;
-        let due = text::day(lines.value("# due ")?)?;
+        let time = lines::time(lines.value("# time ")?)?;
+        let due = lines::day(lines.value("# due ")?)?;
         let trust = parse_trust(&mut lines)?;
         let files = parse_files(&mut lines)?;
         Ok(Self {
@@ -74,7 +74,7 @@ impl Record {
             self.vault,
             self.server,
             self.number,
-            text::format_time(self.time),
+            lines::format_time(self.time),
             self.due,
         );
         for hash in &self.trust {
@@ -123,7 +123,7 @@ fn parse_prev(value: &str) -> Result<Option<(Number, Hash)>, Flaw> {
     let (number, hash) = value.split_once(' ').ok_or(Flaw::Form)?;
     Ok(Some((
         Number::parse(number).ok_or(Flaw::Form)?,
-        text::hash(hash)?,
+        lines::hash(hash)?,
     )))
 }
 
@@ -133,7 +133,7 @@ fn parse_trust(lines: &mut Lines<'_>) -> Result<Vec<Hash>, Flaw> {
         .peek()
         .is_some_and(|line| line.starts_with("# trust "))
     {
-        let hash = text::hash(lines.value("# trust ")?)?;
+        let hash = lines::hash(lines.value("# trust ")?)?;
         if trust.last().is_some_and(|last| *last >= hash) {
             return Err(Flaw::Form);
         }
@@ -158,7 +158,7 @@ fn parse_files(lines: &mut Lines<'_>) -> Result<Vec<Hash>, Flaw> {
         if name != expected {
             return Err(Flaw::Form);
         }
-        files.push(text::hash(hash)?);
+        files.push(lines::hash(hash)?);
     }
     // A catalog alone is no generation: there is at least one key pair.
     if lines.finished() && files.len() > 1 {

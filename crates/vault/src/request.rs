@@ -12,14 +12,14 @@ const FIRST_LINE: &str = "pfxvault-request v1";
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct EnrolmentRequest {
     /// What the server calls itself; a claim.
     pub name: String,
     /// The key it will sign its records with.
     pub key: PublicKey,
 }
 
-impl Request {
+impl EnrolmentRequest {
     /// A request of this name, which loses control characters and what is too long.
     pub fn new(name: &str, key: PublicKey) -> Self {
         let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
@@ -74,14 +74,14 @@ mod tests {
     use super::*;
     use crate::sign::SigningKey;
 
-    fn request() -> Request {
-        Request::new("WEB01 本番", SigningKey::from_seed(&[2; 32]).public())
+    fn request() -> EnrolmentRequest {
+        EnrolmentRequest::new("WEB01 本番", SigningKey::from_seed(&[2; 32]).public())
     }
 
     #[test]
     fn a_request_reads_back_and_every_deviation_is_refused() {
         let good = request().render();
-        assert_eq!(Request::parse(good.as_bytes()), Some(request()));
+        assert_eq!(EnrolmentRequest::parse(good.as_bytes()), Some(request()));
         let other = SigningKey::from_seed(&[3; 32]).public().to_string();
         let flawed = [
             good.replace('\n', "\r\n"),
@@ -99,8 +99,8 @@ mod tests {
             String::new(),
         ];
         for text in flawed {
-            assert_eq!(Request::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(EnrolmentRequest::parse(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(Request::parse(b"\xff\xfe"), None);
+        assert_eq!(EnrolmentRequest::parse(b"\xff\xfe"), None);
     }
 }

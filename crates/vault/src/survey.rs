@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Hash, Number, ServerId, VaultId};
-use super::medium::{Folder, Medium, MediumError, Pair, Walk, cap};
+use super::lines::Flaw;
+use super::medium::{Folder, Medium, MediumError, StatementFiles, Walk, cap};
 use super::record::{self, CATALOG, Record};
 use super::sign;
-use super::text::Flaw;
 use super::trust::{Standing, Statement, Trust};
 use super::volume::Reading;
 
@@ -25,7 +25,7 @@ pub struct Survey<'m> {
     /// signature.
     pub bad_statements: usize,
     /// Statements that verify as nothing and of which no good copy is known.
-    pub damaged_statements: Vec<Place>,
+    pub damaged_statements: Vec<Location>,
     /// Statements of a later version of the format.
     pub newer_statements: usize,
 }
@@ -36,20 +36,20 @@ pub struct Slot {
     /// Records that verify, usually one; two are a fork.
     pub generations: Vec<Generation>,
     /// Folders without a signature.
-    pub unfinished: Vec<Place>,
+    pub unfinished: Vec<Location>,
     /// Folders whose record or signature does not hold.
-    pub damaged: Vec<Place>,
+    pub damaged: Vec<Location>,
     /// Folders that are not this server's, or that the owner does not let count.
-    pub foreign: Vec<(Place, Foreign)>,
+    pub foreign: Vec<(Location, Foreign)>,
     /// Folders made by a newer pfxvault.
-    pub newer: Vec<Place>,
+    pub newer: Vec<Location>,
     /// Every folder, wherever its files may help.
     folders: Vec<(usize, Folder)>,
 }
 
 /// A folder on one of the media.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Index of the medium.
     pub medium: usize,
     /// Path on it.
@@ -75,7 +75,7 @@ pub struct Generation {
     /// Hash of RECORD.TXT.
     pub hash: Hash,
     /// The folders that hold this record, one for each copy.
-    pub copies: Vec<Place>,
+    pub copies: Vec<Location>,
     text: Vec<u8>,
     signature: Vec<u8>,
 }
@@ -86,7 +86,7 @@ pub struct FileCheck {
     /// Files without any good copy.
     pub missing: Vec<String>,
     /// Files of a committed copy that are missing or differ while another copy is good.
-    pub bad: Vec<Place>,
+    pub bad: Vec<Location>,
     /// Bytes read.
     pub bytes: u64,
 }
@@ -117,7 +117,7 @@ pub enum NotOurs {
     },
 }
 
-enum Refusal {
+enum StatementRefusal {
     /// Its signature is right, but not the owner's over a statement; or it is another statement's.
     Forged,
     /// It verifies as nothing.
@@ -126,7 +126,7 @@ enum Refusal {
     DamagedCopy,
 }
 
-enum Verdict {
+enum FolderVerdict {
     Committed {
         record: Record,
         text: Vec<u8>,
@@ -189,28 +189,28 @@ impl<'m> Survey<'m> {
         // The owner did say that text: a copy of it whose signature was cut short is no forgery,
         // and nothing is lost.
         refused.retain(|(_, pair)| !self.trust.statements.contains_key(&pair.statement.hash()));
-        let taken: Vec<Vec<&Pair>> = self
+        let taken: Vec<Vec<&StatementFiles>> = self
             .walks
             .iter()
             .map(|walk| self.taken_of(walk).collect())
             .collect();
         for (medium, pair) in refused {
             match self.refusal(&taken[medium], pair) {
-                Refusal::Forged => self.bad_statements += 1,
-                Refusal::Damaged => {
-                    self.damaged_statements.push(Place {
+                StatementRefusal::Forged => self.bad_statements += 1,
+                StatementRefusal::Damaged => {
+                    self.damaged_statements.push(Location {
                         medium,
                         path: pair.text.clone(),
                     });
                 }
-                Refusal::DamagedCopy => {}
+                StatementRefusal::DamagedCopy => {}
             }
         }
     }
 
     /// The statements on a medium that are the owner's.
-    pub fn taken_of<'w>(&self, walk: &'w Walk) -> impl Iterator<Item = &'w Pair> {
-        let is_taken = |pair: &&Pair| {
+    pub fn taken_of<'w>(&self, walk: &'w Walk) -> impl Iterator<Item = &'w StatementFiles> {
+        let is_taken = |pair: &&StatementFiles| {
             self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement)
         };
         walk.statements.iter().filter(is_taken)
@@ -219,16 +219,16 @@ impl<'m> Survey<'m> {
     /// What became of a statement that is not the owner's as it stands; `taken` are those on its
     /// medium that are. Damage makes no right signature, and puts none that stands whole beside its
     /// own text beside another one as well.
-    fn refusal(&self, taken: &[&Pair], pair: &Pair) -> Refusal {
+    fn refusal(&self, taken: &[&StatementFiles], pair: &StatementFiles) -> StatementRefusal {
         let Statement { text, signature } = &pair.statement;
         if sign::is_right(text, signature) {
-            return Refusal::Forged;
+            return StatementRefusal::Forged;
         }
         if taken
             .iter()
             .any(|other| other.half != pair.half && other.is_namesake(pair))
         {
-            return Refusal::DamagedCopy;
+            return StatementRefusal::DamagedCopy;
         }
         if !self
             .trust
@@ -236,14 +236,14 @@ impl<'m> Survey<'m> {
             .values()
             .any(|statement| statement.signature == *signature)
         {
-            return Refusal::Damaged;
+            return StatementRefusal::Damaged;
         }
         match taken
             .iter()
             .any(|other| other.half == pair.half && other.statement.signature == *signature)
         {
-            true => Refusal::Forged,
-            false => Refusal::DamagedCopy,
+            true => StatementRefusal::Forged,
+            false => StatementRefusal::DamagedCopy,
         }
     }
 
@@ -257,7 +257,7 @@ impl<'m> Survey<'m> {
                     .entry((folder.server, folder.number))
                     .or_default();
                 slot.enter(
-                    Place {
+                    Location {
                         medium,
                         path: folder.path.clone(),
                     },
@@ -309,7 +309,8 @@ impl<'m> Survey<'m> {
     /// Why a medium that is not of this vault cannot be used.
     pub fn not_ours(&self, medium: usize) -> NotOurs {
         let name = self.media[medium].name.clone();
-        let signed = |pair: &Pair| sign::is_right(&pair.statement.text, &pair.statement.signature);
+        let signed =
+            |pair: &StatementFiles| sign::is_right(&pair.statement.text, &pair.statement.signature);
         let generations = self.not_admitted_on(medium).count();
         if generations > 0 && !self.walks[medium].statements.iter().any(signed) {
             NotOurs::NoStatement {
@@ -409,12 +410,12 @@ impl<'m> Survey<'m> {
                 check.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 let right = bytes.is_some_and(|bytes| Hash::of(&bytes) == wanted);
                 good |= right;
-                let place = Place {
+                let place = Location {
                     medium: *medium,
                     path: folder.path.clone(),
                 };
                 if !right && generation.copies.contains(&place) {
-                    check.bad.push(Place {
+                    check.bad.push(Location {
                         medium: *medium,
                         path: format!("{}/{name}", folder.path),
                     });
@@ -433,11 +434,11 @@ impl<'m> Survey<'m> {
         let Some(slot) = self.slot_of(generation) else {
             return Vec::new();
         };
-        let place = |medium: usize, folder: &Folder| Place {
+        let place = |medium: usize, folder: &Folder| Location {
             medium,
             path: folder.path.clone(),
         };
-        let halves = |places: &[Place], medium: usize| -> BTreeSet<usize> {
+        let halves = |places: &[Location], medium: usize| -> BTreeSet<usize> {
             let there = slot
                 .folders
                 .iter()
@@ -459,7 +460,7 @@ impl<'m> Survey<'m> {
     }
 
     /// A folder that holds a good copy of one of the generation's files.
-    pub fn good_place(&self, generation: &Generation, name: &str) -> Option<Place> {
+    pub fn good_place(&self, generation: &Generation, name: &str) -> Option<Location> {
         let wanted = generation.record.hash_of(name)?;
         let holders = self.slot_of(generation)?.folders.iter();
         let right = |bytes: Vec<u8>| Hash::of(&bytes) == wanted;
@@ -467,7 +468,7 @@ impl<'m> Survey<'m> {
             self.read_file(*medium, folder, name, Reading::Cached)
                 .is_some_and(right)
         });
-        good.next().map(|(medium, folder)| Place {
+        good.next().map(|(medium, folder)| Location {
             medium: *medium,
             path: folder.path.clone(),
         })
@@ -499,7 +500,7 @@ impl<'m> Survey<'m> {
             return false;
         };
         slot.folders.iter().any(|(of, folder)| {
-            let committed = generation.copies.contains(&Place {
+            let committed = generation.copies.contains(&Location {
                 medium: *of,
                 path: folder.path.clone(),
             });
@@ -589,13 +590,13 @@ impl Generation {
 }
 
 impl Slot {
-    fn enter(&mut self, place: Place, verdict: Verdict) {
+    fn enter(&mut self, place: Location, verdict: FolderVerdict) {
         match verdict {
-            Verdict::Unfinished => self.unfinished.push(place),
-            Verdict::Damaged => self.damaged.push(place),
-            Verdict::Newer => self.newer.push(place),
-            Verdict::Foreign(why) => self.foreign.push((place, why)),
-            Verdict::Committed {
+            FolderVerdict::Unfinished => self.unfinished.push(place),
+            FolderVerdict::Damaged => self.damaged.push(place),
+            FolderVerdict::Newer => self.newer.push(place),
+            FolderVerdict::Foreign(why) => self.foreign.push((place, why)),
+            FolderVerdict::Committed {
                 record,
                 text,
                 signature,
@@ -626,7 +627,7 @@ impl Slot {
 }
 
 /// Whose place it is, then signature, then text, then what the text claims.
-fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> Verdict {
+fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> FolderVerdict {
     let read = |name: &str, cap| {
         folder
             .files
@@ -634,41 +635,41 @@ fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> V
             .map(|path| medium.read(path, cap, reading))
     };
     if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
-        return Verdict::Foreign(why);
+        return FolderVerdict::Foreign(why);
     }
     let signature = match read("RECORD.SIG", cap::SIGNATURE) {
-        None => return Verdict::Unfinished,
-        Some(Ok(bytes)) if bytes.is_empty() => return Verdict::Unfinished,
+        None => return FolderVerdict::Unfinished,
+        Some(Ok(bytes)) if bytes.is_empty() => return FolderVerdict::Unfinished,
         Some(read) => read,
     };
     let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else {
-        return Verdict::Damaged;
+        return FolderVerdict::Damaged;
     };
-    if super::text::is_newer(&text, record::KIND) {
-        return Verdict::Newer;
+    if super::lines::is_newer(&text, record::KIND) {
+        return FolderVerdict::Newer;
     }
     let Ok(signature) = signature else {
-        return Verdict::Damaged;
+        return FolderVerdict::Damaged;
     };
     match sign::signer(sign::RECORD, &text, &signature) {
         Some(signer) if trust.servers.get(&folder.server) == Some(&signer) => {}
-        Some(_) => return Verdict::Foreign(Foreign::Stranger),
-        None => return Verdict::Damaged,
+        Some(_) => return FolderVerdict::Foreign(Foreign::Stranger),
+        None => return FolderVerdict::Damaged,
     }
     let Ok(record) = Record::parse(&text) else {
-        return Verdict::Damaged;
+        return FolderVerdict::Damaged;
     };
     if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number)
     {
-        return Verdict::Foreign(Foreign::Misplaced);
+        return FolderVerdict::Foreign(Foreign::Misplaced);
     }
     match foreign(trust.standing(record.server, record.number, Some(Hash::of(&text)))) {
-        None => Verdict::Committed {
+        None => FolderVerdict::Committed {
             record,
             text,
             signature,
         },
-        Some(why) => Verdict::Foreign(why),
+        Some(why) => FolderVerdict::Foreign(why),
     }
 }
 

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{Hash, Number, ServerId, VaultId};
+use super::lines::{self, Flaw, Lines};
 use super::sign::{self, PublicKey, SigningKey};
-use super::text::{self, Flaw, Lines};
 
 const KIND: &str = "pfxvault-trust";
 
 /// One thing the owner says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Word {
+pub enum Clause {
     /// No generation of this server counts, or none above a number whose record has this hash.
     Close(ServerId, Option<(Number, Hash)>),
     /// An identity file of the owner's.
@@ -24,19 +24,19 @@ pub enum Word {
     Server(ServerId, PublicKey),
 }
 
-impl Word {
+impl Clause {
     /// The server line of a key.
     pub fn server(key: PublicKey) -> Self {
-        Word::Server(ServerId::of(&key), key)
+        Clause::Server(ServerId::of(&key), key)
     }
 
     fn parse(line: &str) -> Result<Self, Flaw> {
         let (key, value) = line.split_once(' ').ok_or(Flaw::Form)?;
         match key {
             "close" => Self::parse_close(value),
-            "identity" => Ok(Word::Identity(text::hash(value)?)),
-            "recipient" => Ok(Word::Recipient(recipient(value)?)),
-            "retire" => Ok(Word::Retire(recipient(value)?)),
+            "identity" => Ok(Clause::Identity(lines::hash(value)?)),
+            "recipient" => Ok(Clause::Recipient(recipient(value)?)),
+            "retire" => Ok(Clause::Retire(recipient(value)?)),
             "server" => Self::parse_server(value),
             _ => Err(Flaw::Form),
         }
@@ -46,11 +46,11 @@ impl Word {
         let (id, point) = value.split_once(' ').ok_or(Flaw::Form)?;
         let id = ServerId::parse(id).ok_or(Flaw::Form)?;
         if point == "none" {
-            return Ok(Word::Close(id, None));
+            return Ok(Clause::Close(id, None));
         }
         let (number, hash) = point.split_once(' ').ok_or(Flaw::Form)?;
         let number = Number::parse(number).ok_or(Flaw::Form)?;
-        Ok(Word::Close(id, Some((number, text::hash(hash)?))))
+        Ok(Clause::Close(id, Some((number, lines::hash(hash)?))))
     }
 
     fn parse_server(value: &str) -> Result<Self, Flaw> {
@@ -58,18 +58,18 @@ impl Word {
         let key = PublicKey::parse(key).ok_or(Flaw::Form)?;
         // The id is derived from the key, so a line cannot give one server's name to another's key.
         (ServerId::of(&key).to_string() == id)
-            .then(|| Word::server(key))
+            .then(|| Clause::server(key))
             .ok_or(Flaw::Form)
     }
 
     fn line(&self) -> String {
         match self {
-            Word::Close(id, None) => format!("close {id} none"),
-            Word::Close(id, Some((number, hash))) => format!("close {id} {number} {hash}"),
-            Word::Identity(hash) => format!("identity {hash}"),
-            Word::Recipient(age) => format!("recipient {age}"),
-            Word::Retire(age) => format!("retire {age}"),
-            Word::Server(id, key) => format!("server {id} {key}"),
+            Clause::Close(id, None) => format!("close {id} none"),
+            Clause::Close(id, Some((number, hash))) => format!("close {id} {number} {hash}"),
+            Clause::Identity(hash) => format!("identity {hash}"),
+            Clause::Recipient(age) => format!("recipient {age}"),
+            Clause::Retire(age) => format!("retire {age}"),
+            Clause::Server(id, key) => format!("server {id} {key}"),
         }
     }
 }
@@ -83,10 +83,10 @@ fn recipient(text: &str) -> Result<String, Flaw> {
 }
 
 /// A statement in its text form, before anyone asked who signed it.
-fn parse(bytes: &[u8]) -> Result<(VaultId, Vec<Word>), Flaw> {
+fn parse(bytes: &[u8]) -> Result<(VaultId, Vec<Clause>), Flaw> {
     let mut lines = Lines::new(bytes)?;
     lines.version(KIND)?;
-    let vault = text::vault(lines.value("vault ")?)?;
+    let vault = lines::vault(lines.value("vault ")?)?;
     let mut words = Vec::new();
     let mut last = "";
     while let Some(line) = lines.take() {
@@ -94,7 +94,7 @@ fn parse(bytes: &[u8]) -> Result<(VaultId, Vec<Word>), Flaw> {
         if line <= last {
             return Err(Flaw::Form);
         }
-        words.push(Word::parse(line)?);
+        words.push(Clause::parse(line)?);
         last = line;
     }
     Ok((vault, words))
@@ -114,8 +114,8 @@ impl Statement {
     ///
     /// # Errors
     /// When the library refuses to sign.
-    pub fn sign(owner: &SigningKey, words: &[Word]) -> Result<Self, ssh_key::Error> {
-        let lines: BTreeSet<String> = words.iter().map(Word::line).collect();
+    pub fn sign(owner: &SigningKey, words: &[Clause]) -> Result<Self, ssh_key::Error> {
+        let lines: BTreeSet<String> = words.iter().map(Clause::line).collect();
         let mut text = format!("{KIND} v1\nvault {}\n", VaultId::of(&owner.public()));
         for line in lines {
             text += &line;
@@ -135,12 +135,12 @@ impl Statement {
 
     /// Whether its first line says that a later version wrote it.
     pub fn is_newer(&self) -> bool {
-        text::is_newer(&self.text, KIND)
+        lines::is_newer(&self.text, KIND)
     }
 
     /// Whether its text lists an identity file.
     pub fn lists(&self, identity: Hash) -> bool {
-        let line = Word::Identity(identity).line();
+        let line = Clause::Identity(identity).line();
         self.text
             .split(|byte| *byte == b'\n')
             .any(|said| said == line.as_bytes())
@@ -214,13 +214,13 @@ impl Trust {
         Ok(())
     }
 
-    fn hear(&mut self, word: Word) {
+    fn hear(&mut self, word: Clause) {
         match word {
-            Word::Close(id, point) => self.close(id, point),
-            Word::Identity(hash) => _ = self.identities.insert(hash),
-            Word::Recipient(age) => _ = self.recipients.insert(age),
-            Word::Retire(age) => _ = self.retired.insert(age),
-            Word::Server(id, key) => _ = self.servers.insert(id, key),
+            Clause::Close(id, point) => self.close(id, point),
+            Clause::Identity(hash) => _ = self.identities.insert(hash),
+            Clause::Recipient(age) => _ = self.recipients.insert(age),
+            Clause::Retire(age) => _ = self.retired.insert(age),
+            Clause::Server(id, key) => _ = self.servers.insert(id, key),
         }
     }
 
@@ -245,7 +245,7 @@ impl Trust {
     /// Whether a writer who knew these statements encrypted to a recipient. What such a statement
     /// said that is missing here nobody knows, so it counts as having said so.
     pub fn served(&self, age: &str, known: &[Hash]) -> bool {
-        let says = |word: Word| {
+        let says = |word: Clause| {
             let line = word.line();
             let texts = known
                 .iter()
@@ -256,7 +256,8 @@ impl Trust {
                 .any(|said| said == line.as_bytes())
         };
         let missing = known.iter().any(|hash| !self.statements.contains_key(hash));
-        (missing || says(Word::Recipient(age.to_owned()))) && !says(Word::Retire(age.to_owned()))
+        (missing || says(Clause::Recipient(age.to_owned())))
+            && !says(Clause::Retire(age.to_owned()))
     }
 
     /// Whether a generation of this server and number counts; `record` is its hash, once a record
@@ -306,7 +307,7 @@ mod tests {
         SigningKey::from_seed(&[1; 32])
     }
 
-    fn trust_in(words: &[Word]) -> Trust {
+    fn trust_in(words: &[Clause]) -> Trust {
         let mut trust = Trust::new(VaultId::of(&owner().public()));
         trust
             .learn(Statement::sign(&owner(), words).unwrap())
@@ -323,7 +324,7 @@ mod tests {
     fn a_statement_of_another_owner_is_not_learned() {
         let mut trust = Trust::new(VaultId::of(&owner().public()));
         let stranger = SigningKey::from_seed(&[9; 32]);
-        let said = Statement::sign(&stranger, &[Word::server(server(2).1)]).unwrap();
+        let said = Statement::sign(&stranger, &[Clause::server(server(2).1)]).unwrap();
         assert_eq!(trust.learn(said), Err(Flaw::Form));
         assert!(trust.servers.is_empty());
     }
@@ -331,9 +332,9 @@ mod tests {
     #[test]
     fn the_lowest_close_wins_whatever_the_order() {
         let (id, key) = server(2);
-        let at = |n: u32| Word::Close(id, Some((Number::new(n).unwrap(), Hash::of(b"r"))));
+        let at = |n: u32| Clause::Close(id, Some((Number::new(n).unwrap(), Hash::of(b"r"))));
         for closes in [[at(5), at(3)], [at(3), at(5)]] {
-            let mut trust = trust_in(&[Word::server(key.clone())]);
+            let mut trust = trust_in(&[Clause::server(key.clone())]);
             closes.into_iter().for_each(|word| trust.hear(word));
             let standing =
                 |n: u32| trust.standing(id, Number::new(n).unwrap(), Some(Hash::of(b"r")));
@@ -346,16 +347,16 @@ mod tests {
                 Standing::Closed
             );
         }
-        let trust = trust_in(&[Word::server(key), at(5), Word::Close(id, None)]);
+        let trust = trust_in(&[Clause::server(key), at(5), Clause::Close(id, None)]);
         assert_eq!(trust.standing(id, Number::FIRST, None), Standing::Closed);
     }
 
     #[test]
     fn a_retired_recipient_stays_retired() {
         let age = age::x25519::Identity::generate().to_public().to_string();
-        let mut trust = trust_in(&[Word::Retire(age.clone())]);
+        let mut trust = trust_in(&[Clause::Retire(age.clone())]);
         trust
-            .learn(Statement::sign(&owner(), &[Word::Recipient(age)]).unwrap())
+            .learn(Statement::sign(&owner(), &[Clause::Recipient(age)]).unwrap())
             .unwrap();
         assert_eq!(trust.recipients().count(), 0);
     }
@@ -363,7 +364,7 @@ mod tests {
     #[test]
     fn a_recipient_that_would_start_a_plugin_or_has_another_spelling_is_refused() {
         let native = age::x25519::Identity::generate().to_public().to_string();
-        assert!(Word::parse(&format!("recipient {native}")).is_ok());
+        assert!(Clause::parse(&format!("recipient {native}")).is_ok());
         let plugin = "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt";
         let ssh =
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
@@ -375,7 +376,7 @@ mod tests {
             "age1",
         ] {
             assert_eq!(
-                Word::parse(&format!("recipient {age}")),
+                Clause::parse(&format!("recipient {age}")),
                 Err(Flaw::Form),
                 "{age}"
             );
@@ -385,14 +386,14 @@ mod tests {
     #[test]
     fn a_recipient_was_served_by_those_who_knew_of_it_and_not_of_its_end() {
         let age = age::x25519::Identity::generate().to_public().to_string();
-        let mut trust = trust_in(&[Word::server(server(2).1)]);
+        let mut trust = trust_in(&[Clause::server(server(2).1)]);
         let first: Vec<Hash> = trust.statements.keys().copied().collect();
         trust
-            .learn(Statement::sign(&owner(), &[Word::Recipient(age.clone())]).unwrap())
+            .learn(Statement::sign(&owner(), &[Clause::Recipient(age.clone())]).unwrap())
             .unwrap();
         let second: Vec<Hash> = trust.statements.keys().copied().collect();
         trust
-            .learn(Statement::sign(&owner(), &[Word::Retire(age.clone())]).unwrap())
+            .learn(Statement::sign(&owner(), &[Clause::Retire(age.clone())]).unwrap())
             .unwrap();
         let third: Vec<Hash> = trust.statements.keys().copied().collect();
         let served = [&first, &second, &third].map(|known| trust.served(&age, known));
@@ -404,7 +405,7 @@ mod tests {
     fn a_statement_has_one_text_form() {
         let good = Statement::sign(
             &owner(),
-            &[Word::server(server(2).1), Word::server(server(3).1)],
+            &[Clause::server(server(2).1), Clause::server(server(3).1)],
         )
         .unwrap();
         let text = String::from_utf8(good.text).unwrap();

@@ -6,16 +6,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::Access;
+use crate::cli::AccessCommand;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::session::secrets::write_recovery_key;
 use crate::text;
-use crate::workflow::unlock::Opened;
+use crate::workflow::unlock::UnlockedVault;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey};
 use vault::medium::{HALVES, MAX_IDENTITIES};
-use vault::trust::{Statement, Word};
+use vault::trust::{Clause, Statement};
 
 /// `access list`.
 #[derive(Serialize)]
@@ -38,11 +38,11 @@ pub(super) struct WayReport<'a> {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Access) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &AccessCommand) -> Result<Exit> {
     match args {
-        Access::List { media } => list(session, media),
-        Access::Retire(args) => retire::run(session, args),
-        Access::Add {
+        AccessCommand::List { media } => list(session, media),
+        AccessCommand::Retire(args) => retire::run(session, args),
+        AccessCommand::Add {
             way,
             to,
             new_passphrase_file,
@@ -130,7 +130,7 @@ fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Re
 }
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
-fn refuse_one_too_many(opened: &Opened<'_>) -> Result<()> {
+fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
     let in_half = |half: usize| {
         opened.survey.walks[0]
             .identities
@@ -153,8 +153,8 @@ fn new_way(
     owner: &Owner,
     way: &str,
     files: &NewSecrets<'_>,
-) -> Result<(Word, Option<Vec<u8>>)> {
-    let wrapped = |file: Vec<u8>| (Word::Identity(Hash::of(&file)), Some(file));
+) -> Result<(Clause, Option<Vec<u8>>)> {
+    let wrapped = |file: Vec<u8>| (Clause::Identity(Hash::of(&file)), Some(file));
     match way {
         "passphrase" => Ok(wrapped(
             owner.wrap_with_passphrase(&session.new_passphrase(files.passphrase)?)?,
@@ -171,7 +171,7 @@ fn new_way(
             .parse::<age::x25519::Recipient>()
             .is_ok_and(|parsed| parsed.to_string() == age) =>
         {
-            Ok((Word::Recipient(age.to_owned()), None))
+            Ok((Clause::Recipient(age.to_owned()), None))
         }
         other => Err(Error::usage(text!("error-unknown-way", way = other))),
     }

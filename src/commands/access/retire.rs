@@ -1,19 +1,19 @@
 //! `access retire`: the owner ends for good what a second person's key may decrypt.
 
-use crate::cli::AccessRetire;
+use crate::cli::AccessRetireArgs;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::session::retire::{EndedRight, RetirementReport, end, to_re_issue};
 use crate::text;
-use crate::workflow::unlock::Opened;
+use crate::workflow::unlock::UnlockedVault;
 use vault::id::Hash;
-use vault::trust::Word;
+use vault::trust::Clause;
 
 /// Shortest beginning of a key that may stand for it, after `age1`.
 const BEGINNING: usize = 8;
 
 /// Ends what a second person's key may decrypt: nothing that is made from now on.
-pub fn run(session: &Session<'_>, args: &AccessRetire) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &AccessRetireArgs) -> Result<Exit> {
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
@@ -26,7 +26,7 @@ pub fn run(session: &Session<'_>, args: &AccessRetire) -> Result<Exit> {
     let could_read =
         opened.key_pairs_in(&|generation| trust.served(&age, &generation.record.trust));
     let key_pairs = to_re_issue(session, could_read);
-    let word = (!args.dry_run).then(|| Word::Retire(age.clone()));
+    let word = (!args.dry_run).then(|| Clause::Retire(age.clone()));
     let report = RetirementReport {
         dry_run: args.dry_run,
         vault: opened.vault().to_string(),
@@ -38,7 +38,7 @@ pub fn run(session: &Session<'_>, args: &AccessRetire) -> Result<Exit> {
 }
 
 /// The age public key that an id, or its beginning, means.
-fn meant(opened: &Opened<'_>, id: &str) -> Result<String> {
+fn meant(opened: &UnlockedVault<'_>, id: &str) -> Result<String> {
     let trust = &opened.survey.trust;
     let way_in = |hash: &Hash| id.len() >= 4 && hash.to_string().starts_with(id);
     if trust.identities.iter().any(way_in) || matches!(id, "passphrase" | "recovery-key") {

@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use super::sites;
-use crate::cli::List;
+use crate::cli::ListArgs;
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::iis::look::hindrance;
-use crate::iis::{self, Iis, KeyLink, KeySet, KeyState, ProviderKind, Seen, SiteMap, StoreName};
+use crate::iis::{
+    self, Iis, KeyLink, KeySet, KeyState, ProviderKind, SiteMap, StoreEntry, StoreName,
+};
 use crate::keypair::Certificate;
 use crate::message::{Text, day, short};
 use crate::session::pending::warn_unsaved;
@@ -58,17 +60,17 @@ struct LinkReport {
 
 /// A certificate of the list.
 struct Listed<'a> {
-    seen: &'a Seen,
+    seen: &'a StoreEntry,
     certificate: Certificate,
     backup: Option<(u32, jiff::Timestamp)>,
 }
 
 /// `list --from iis`. No key is copied out for it.
-pub fn list(session: &Session<'_>, args: &List) -> Result<Exit> {
+pub fn list(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     list_of(session, args, here::here()?)
 }
 
-pub fn list_of(session: &Session<'_>, args: &List, server: Iis<'_>) -> Result<Exit> {
+pub fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -> Result<Exit> {
     let state = session.memory().state;
     let map = args
         .iis_config
@@ -76,7 +78,7 @@ pub fn list_of(session: &Session<'_>, args: &List, server: Iis<'_>) -> Result<Ex
         .map_or_else(|| SiteMap::of(server), SiteMap::of_file);
     let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
     let seen = iis::look(server, &StoreName::ALL)?;
-    let serves = |seen: &&Seen| {
+    let serves = |seen: &&StoreEntry| {
         StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint())
     };
     let listed = seen.iter().filter(serves).filter_map(|seen| {

@@ -6,12 +6,12 @@ mod sites;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
-use crate::cli::List;
+use crate::cli::ListArgs;
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::iis::SiteMap;
 use crate::keypair::Certificate;
-use crate::keystore::{Held, Holdings, IIS};
+use crate::keystore::{HeldKeyPair, IIS, Inventory};
 use crate::message::{Text, day, short};
 use crate::session::Session;
 use crate::session::report::{MissingReport, SavedReport};
@@ -78,7 +78,7 @@ struct CertificateReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &List) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     if args.from.from == IIS {
         return iis::list(session, args);
     }
@@ -86,7 +86,7 @@ pub fn run(session: &Session<'_>, args: &List) -> Result<Exit> {
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
     let state = session.memory().state;
-    let saved = |held: &Held| {
+    let saved = |held: &HeldKeyPair| {
         state
             .as_ref()
             .and_then(|state| last_backup(state, held.leaf().der()))
@@ -135,8 +135,8 @@ pub fn run(session: &Session<'_>, args: &List) -> Result<Exit> {
 
 fn table(
     session: &Session<'_>,
-    holdings: &Holdings,
-    saved: &dyn Fn(&Held) -> Option<(u32, jiff::Timestamp)>,
+    holdings: &Inventory,
+    saved: &dyn Fn(&HeldKeyPair) -> Option<(u32, jiff::Timestamp)>,
 ) -> Table {
     let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
@@ -167,7 +167,7 @@ fn table(
 
 /// The host names as far as a line holds them; the friendly name in front, where it says something
 /// else.
-fn names(held: &Held) -> String {
+fn names(held: &HeldKeyPair) -> String {
     let leaf = held.leaf();
     let more = leaf.dns_names().len().saturating_sub(1);
     let name = leaf.display_name();
@@ -186,8 +186,8 @@ fn names(held: &Held) -> String {
 
 fn report(
     session: &Session<'_>,
-    holdings: &Holdings,
-    saved: &dyn Fn(&Held) -> Option<(u32, jiff::Timestamp)>,
+    holdings: &Inventory,
+    saved: &dyn Fn(&HeldKeyPair) -> Option<(u32, jiff::Timestamp)>,
 ) -> SourceReport {
     let key_pairs = holdings.key_pairs.iter();
     let certificates = holdings.certificates.iter();
@@ -205,7 +205,11 @@ fn report(
 }
 
 impl HeldReport {
-    fn of(session: &Session<'_>, held: &Held, saved: Option<(u32, jiff::Timestamp)>) -> Self {
+    fn of(
+        session: &Session<'_>,
+        held: &HeldKeyPair,
+        saved: Option<(u32, jiff::Timestamp)>,
+    ) -> Self {
         let chain = held.pair.chain.iter();
         let warnings = held.pair.warnings.iter();
         Self {

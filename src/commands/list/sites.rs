@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::console::{Table, cut};
-use crate::iis::{Binding, Elsewhere, Endpoint, Record, Seen, Site, SiteMap, review};
+use crate::iis::{Binding, Elsewhere, Endpoint, Site, SiteMap, SslBinding, StoreEntry, review};
 use crate::keypair::Certificate;
 use crate::message::day;
 use crate::session::Session;
@@ -32,19 +32,19 @@ pub struct SitesReport {
 pub struct SiteReport {
     id: u32,
     name: String,
-    bindings: Vec<BindingReport>,
+    bindings: Vec<ListedBindingReport>,
 }
 
 /// A binding, and the certificate it serves.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct BindingReport {
+struct ListedBindingReport {
     protocol: String,
     information: String,
     ssl_flags: u32,
     /// The record of http.sys.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    record: Option<Record>,
+    record: Option<SslBinding>,
     thumbprint: Option<String>,
     friendly_name: Option<String>,
     common_name: Option<String>,
@@ -52,12 +52,12 @@ struct BindingReport {
 }
 
 /// A certificate of the stores, as a binding shows it.
-struct Shown {
+struct ShownCertificate {
     friendly_name: Option<String>,
     certificate: Certificate,
 }
 
-impl Shown {
+impl ShownCertificate {
     /// The friendly name, and the common one where it says something else.
     fn label(&self) -> String {
         let name = self
@@ -80,12 +80,12 @@ impl Shown {
 pub fn show(
     session: &Session<'_>,
     map: &SiteMap,
-    seen: &[Seen],
+    seen: &[StoreEntry],
     elsewhere: &[Elsewhere],
     names: &[String],
 ) -> SitesReport {
     let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
-    let known: HashMap<String, Shown> = wanted.filter_map(shown).collect();
+    let known: HashMap<String, ShownCertificate> = wanted.filter_map(shown).collect();
     let thumbprint = |site: &Site, binding: &Binding| thumbprint(map, site, binding);
     let is_wanted = |thumbprint: Option<&str>| {
         names.is_empty() || thumbprint.is_some_and(|t| known.contains_key(t))
@@ -111,7 +111,7 @@ pub fn show(
             bindings.push(document(map, binding, thumbprint.as_deref(), shown));
             if binding.is_https() || thumbprint.is_some() {
                 let label = shown
-                    .map(Shown::label)
+                    .map(ShownCertificate::label)
                     .or(thumbprint)
                     .unwrap_or_else(|| words(text!("cell-none")));
                 let expires =
@@ -164,12 +164,12 @@ pub fn show(
     }
 }
 
-fn shown(seen: &Seen) -> Option<(String, Shown)> {
+fn shown(seen: &StoreEntry) -> Option<(String, ShownCertificate)> {
     let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
     let friendly_name = seen.certificate.properties.friendly_name.clone();
     Some((
         certificate.thumbprint(),
-        Shown {
+        ShownCertificate {
             friendly_name,
             certificate,
         },
@@ -206,10 +206,10 @@ fn document(
     map: &SiteMap,
     binding: &Binding,
     thumbprint: Option<&str>,
-    shown: Option<&Shown>,
-) -> BindingReport {
+    shown: Option<&ShownCertificate>,
+) -> ListedBindingReport {
     let certificate = shown.map(|shown| &shown.certificate);
-    BindingReport {
+    ListedBindingReport {
         protocol: binding.protocol.clone(),
         information: binding.information.clone(),
         ssl_flags: binding.ssl_flags,

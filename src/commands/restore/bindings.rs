@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::change::bindings::{self, Unclear};
 use crate::change::plan::{Action, Plan};
-use crate::change::{Bound, Mapping, Moving, Order};
-use crate::cli::Restore;
+use crate::change::{BindingSource, Mapping, Order, PlannedBinding};
+use crate::cli::RestoreArgs;
 use crate::error::{Error, Result};
 use crate::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::Remaining;
@@ -22,11 +22,11 @@ use crate::text;
 /// can be bound.
 pub fn plan_bindings(
     session: &Session<'_>,
-    args: &Restore,
+    args: &RestoreArgs,
     server: Iis<'_>,
     set: &RestoreSet,
     known: KnownCertificates,
-) -> Result<Vec<Bound>> {
+) -> Result<Vec<PlannedBinding>> {
     let Some(from) = set.site_map.as_ref().filter(|_| !args.bindings.keys_only) else {
         return Ok(Vec::new());
     };
@@ -58,7 +58,7 @@ pub fn plan_bindings(
         args.into.yes || args.into.dry_run,
         |order| {
             let (certificates, only) = (certificates.clone(), only.clone());
-            Ok(bindings::plan(&Moving {
+            Ok(bindings::plan(&BindingSource {
                 from,
                 here: &here,
                 mapping: &mapping,
@@ -83,7 +83,7 @@ impl KnownCertificates {
     /// Where something is to be replaced that is not here.
     pub fn new(
         session: &Session<'_>,
-        args: &Restore,
+        args: &RestoreArgs,
         here: &Snapshot,
         set: &RestoreSet,
         plan: &Plan<'_>,
@@ -119,7 +119,7 @@ fn thumbprint(der: &[u8]) -> String {
 /// the file.
 fn mapping(
     session: &Session<'_>,
-    args: &Restore,
+    args: &RestoreArgs,
     from: &SiteMap,
     here: &SiteMap,
 ) -> Result<Mapping> {

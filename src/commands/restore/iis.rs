@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
 use crate::change::apply::backup_name;
-use crate::change::{self, Bound, Incoming, Options, Plan};
-use crate::cli::Restore;
+use crate::change::{self, IncomingKeyPair, Options, Plan, PlannedBinding};
+use crate::cli::RestoreArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
@@ -51,17 +51,17 @@ struct ExpiredReport {
 }
 
 /// `restore --to iis`.
-pub fn restore(session: &Session<'_>, args: &Restore) -> Result<Exit> {
+pub fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
     restore_on(session, args, here::elevated()?)
 }
 
-pub fn restore_on(session: &Session<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+pub fn restore_on(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> Result<Exit> {
     reported(session, "restore", args.change.report.as_deref(), || {
         restore_into(session, args, server)
     })
 }
 
-fn restore_into(session: &Session<'_>, args: &Restore, server: Iis<'_>) -> Result<Exit> {
+fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> Result<Exit> {
     let roots = args
         .install_root
         .iter()
@@ -134,7 +134,8 @@ fn restore_into(session: &Session<'_>, args: &Restore, server: Iis<'_>) -> Resul
 /// How a restore ends that does all that it can: a binding that was asked for and cannot be is
 /// missing; what has ended, and what is lower than something it met, needs attention.
 fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
-    let is_missing = plan.cannot().next().is_some() || plan.bindings.iter().any(Bound::is_left);
+    let is_missing =
+        plan.cannot().next().is_some() || plan.bindings.iter().any(PlannedBinding::is_left);
     let is_valid = |one: &RestoreItem| one.pair.leaf().is_valid(session.now);
     let is_lower = plan.bindings.iter().any(|one| one.lower().is_some());
     match set.exit() {
@@ -162,7 +163,7 @@ fn expired(session: &Session<'_>, set: &RestoreSet) -> Vec<ExpiredReport> {
 
 fn report(
     session: &Session<'_>,
-    args: &Restore,
+    args: &RestoreArgs,
     server: Iis<'_>,
     set: &RestoreSet,
     plan: &Plan<'_>,
@@ -215,8 +216,13 @@ fn report(
 
 /// What became of the bindings, and what stays to be done about them.
 fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
-    let count = |wanted: fn(&Bound) -> bool| plan.bindings.iter().filter(|one| wanted(one)).count();
-    let (bound, unbound) = (count(Bound::is_made), count(Bound::is_left));
+    let count = |wanted: fn(&PlannedBinding) -> bool| {
+        plan.bindings.iter().filter(|one| wanted(one)).count()
+    };
+    let (bound, unbound) = (
+        count(PlannedBinding::is_made),
+        count(PlannedBinding::is_left),
+    );
     if unbound > 0 {
         session
             .console
@@ -241,10 +247,10 @@ fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
 
 /// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,
 /// it is "Personal".
-fn incoming(one: &RestoreItem) -> Incoming<'_> {
+fn incoming(one: &RestoreItem) -> IncomingKeyPair<'_> {
     let RestoreItem { pair, windows, .. } = one;
     let windows = windows.as_ref();
-    Incoming {
+    IncomingKeyPair {
         name: pair.leaf().display_name().to_owned(),
         leaf: pair.leaf().der(),
         authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),

@@ -6,7 +6,7 @@ pub mod iis;
 mod read;
 
 use self::read::{is_from_vault, read_set};
-use crate::cli::Restore;
+use crate::cli::RestoreArgs;
 use crate::error::{Exit, Result};
 use crate::keystore::{Destination, IIS};
 use crate::rules::Stored;
@@ -16,7 +16,7 @@ use crate::session::restore_set::is_named;
 use crate::session::write_files::write_files;
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Restore) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
     refuse_idle(args)?;
     if args.to == IIS {
         return iis::restore(session, args);
@@ -34,8 +34,8 @@ pub fn run(session: &Session<'_>, args: &Restore) -> Result<Exit> {
 }
 
 /// Refuses options that would change nothing: whoever gives one expects something of it.
-fn refuse_idle(args: &Restore) -> Result<()> {
-    let Restore {
+fn refuse_idle(args: &RestoreArgs) -> Result<()> {
+    let RestoreArgs {
         from,
         files,
         which,

@@ -1,6 +1,6 @@
 //! What is to be restored is read and proven: from a vault, or from a plain source.
 
-use crate::cli::Restore;
+use crate::cli::RestoreArgs;
 use crate::error::Result;
 use crate::iis::{OnWindows, SiteMap};
 use crate::keystore::{IIS, Source, is_called_without_key};
@@ -12,12 +12,12 @@ use crate::workflow::left_out::{self, quoted};
 use rayon::prelude::*;
 
 /// Whether it comes from media and parcels.
-pub fn is_from_vault(args: &Restore) -> bool {
+pub fn is_from_vault(args: &RestoreArgs) -> bool {
     !args.from.iter().any(|from| Source::is_source(from))
 }
 
 /// Reads what is to be restored.
-pub fn read_set(session: &Session<'_>, args: &Restore) -> Result<RestoreSet> {
+pub fn read_set(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSet> {
     match args.from.as_slice() {
         [source] if Source::is_source(source) => Ok(RestoreSet::of(session.chosen(
             &args.names,
@@ -28,7 +28,7 @@ pub fn read_set(session: &Session<'_>, args: &Restore) -> Result<RestoreSet> {
     }
 }
 
-fn from_vault(session: &Session<'_>, args: &Restore, media: &[String]) -> Result<RestoreSet> {
+fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Result<RestoreSet> {
     let media = session.vault_media_or_inserted(media)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::EnrolledReport;
-use crate::cli::ServersAdd;
+use crate::cli::ServersAddArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files;
@@ -21,15 +21,15 @@ use crate::workflow::parcel_file;
 use vault::id::{ServerId, VaultId};
 use vault::medium::Medium;
 use vault::parcel;
-use vault::request::Request;
+use vault::request::EnrolmentRequest;
 use vault::survey::Survey;
-use vault::trust::{Trust, Word};
+use vault::trust::{Clause, Trust};
 use vault::volume::Reading;
 
 /// `servers request`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::commands) struct RequestReport {
+pub(in crate::commands) struct EnrolmentRequestReport {
     server: String,
     name: String,
     fingerprint: String,
@@ -61,7 +61,7 @@ pub(in crate::commands) struct AddedReport {
 pub fn request(session: &Session<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
     let request = write_request(session, file, server_name)?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
-    let report = RequestReport {
+    let report = EnrolmentRequestReport {
         server,
         name: request.name,
         fingerprint,
@@ -71,7 +71,7 @@ pub fn request(session: &Session<'_>, file: &Path, server_name: Option<String>) 
 }
 
 /// One passphrase, one question, one statement for all of them.
-pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
+pub fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> {
     let requests = args
         .files
         .iter()
@@ -86,7 +86,7 @@ pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
     opened.refuse_foreign()?;
     let new = new_servers(&opened.survey.trust, &requests)?;
     show(session, &requests, &new);
-    let added = |(id, request): (&ServerId, &&Request)| AddedReport {
+    let added = |(id, request): (&ServerId, &&EnrolmentRequest)| AddedReport {
         server: id.to_string(),
         name: request.name.clone(),
     };
@@ -108,9 +108,9 @@ pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
             &text!("enrol-question", count = new.len()),
             Enter::No,
         )?;
-        let words: Vec<Word> = new
+        let words: Vec<Clause> = new
             .values()
-            .map(|request| Word::server(request.key.clone()))
+            .map(|request| Clause::server(request.key.clone()))
             .collect();
         declared = Some(session.declare(&opened, &words)?);
     }
@@ -142,19 +142,20 @@ pub fn add(session: &Session<'_>, args: &ServersAdd) -> Result<Exit> {
     Ok(exit)
 }
 
-fn read_request(file: &Path) -> Result<Request> {
+fn read_request(file: &Path) -> Result<EnrolmentRequest> {
     let bytes = private_files::read_input(file)
         .map_err(|e| Error::usage(text!("error-source-unreadable", path = file, reason = &e)))?;
-    Request::parse(&bytes).ok_or_else(|| Error::failed(text!("error-request-flaw", path = file)))
+    EnrolmentRequest::parse(&bytes)
+        .ok_or_else(|| Error::failed(text!("error-request-flaw", path = file)))
 }
 
 /// Those not enrolled yet. An id that another key has already would take that server's place, and
 /// is refused.
 fn new_servers<'a>(
     trust: &Trust,
-    requests: &'a [Request],
-) -> Result<BTreeMap<ServerId, &'a Request>> {
-    let mut new: BTreeMap<ServerId, &Request> = BTreeMap::new();
+    requests: &'a [EnrolmentRequest],
+) -> Result<BTreeMap<ServerId, &'a EnrolmentRequest>> {
+    let mut new: BTreeMap<ServerId, &EnrolmentRequest> = BTreeMap::new();
     for request in requests {
         let id = request.server();
         let known = trust
@@ -182,7 +183,11 @@ fn new_servers<'a>(
     Ok(new)
 }
 
-fn show(session: &Session<'_>, requests: &[Request], new: &BTreeMap<ServerId, &Request>) {
+fn show(
+    session: &Session<'_>,
+    requests: &[EnrolmentRequest],
+    new: &BTreeMap<ServerId, &EnrolmentRequest>,
+) {
     for request in requests
         .iter()
         .filter(|request| !new.contains_key(&request.server()))

@@ -5,13 +5,13 @@ mod retire;
 
 use serde::Serialize;
 
-use crate::cli::Servers;
+use crate::cli::ServersCommand;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
 use vault::id::ServerId;
-use vault::trust::{Statement, Word};
+use vault::trust::{Clause, Statement};
 
 /// `servers list`.
 #[derive(Serialize)]
@@ -47,19 +47,21 @@ impl EnrolledReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Servers) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &ServersCommand) -> Result<Exit> {
     match args {
-        Servers::List { media } => list(session, media),
-        Servers::Join {
+        ServersCommand::List { media } => list(session, media),
+        ServersCommand::Join {
             medium,
             server_name,
         } => join(session, medium, server_name.clone()),
-        Servers::Request { file, server_name } => {
+        ServersCommand::Request { file, server_name } => {
             enrolment::request(session, file, server_name.clone())
         }
-        Servers::Add(args) => enrolment::add(session, args),
-        Servers::Retire(args) => retire::run(session, args),
-        Servers::Accept { from, vault } => enrolment::accept(session, from, vault.as_deref()),
+        ServersCommand::Add(args) => enrolment::add(session, args),
+        ServersCommand::Retire(args) => retire::run(session, args),
+        ServersCommand::Accept { from, vault } => {
+            enrolment::accept(session, from, vault.as_deref())
+        }
     }
 }
 
@@ -75,7 +77,7 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
         opened.vault(),
         &server_name.unwrap_or_else(crate::platform::media::host_name),
     )?;
-    let statement = Statement::sign(&opened.owner.key, &[Word::server(state.key().public())]);
+    let statement = Statement::sign(&opened.owner.key, &[Clause::server(state.key().public())]);
     let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;
     media[0].add_owner_files(&[&statement], &[])?;
     state.trust = opened.survey.trust.clone();

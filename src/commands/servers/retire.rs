@@ -1,20 +1,20 @@
 //! `servers retire`: the owner ends a server's right to write for good. Every server takes it over
 //! at its next backup.
 
-use crate::cli::ServersRetire;
+use crate::cli::ServersRetireArgs;
 use crate::error::{Error, Exit, Result};
 use crate::session::retire::{EndedRight, RetirementReport, end, to_re_issue};
 use crate::session::selection::find_server;
 use crate::session::{HostStateView, Session};
 use crate::text;
-use crate::workflow::unlock::{Opened, Wanted, speaks_against};
+use crate::workflow::unlock::{UnlockedVault, Wanted, speaks_against};
 use vault::id::{Hash, Number, ServerId};
 use vault::survey::Generation;
-use vault::trust::Word;
+use vault::trust::Clause;
 
 /// Ends a server's right to write: up to its last good generation, or, where its key was stolen,
 /// with nothing left.
-pub fn run(session: &Session<'_>, args: &ServersRetire) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &ServersRetireArgs) -> Result<Exit> {
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
@@ -40,19 +40,23 @@ pub fn run(session: &Session<'_>, args: &ServersRetire) -> Result<Exit> {
         re_issue: key_pairs,
         missing: None,
     };
-    let word = (!args.dry_run).then_some(Word::Close(server, last));
+    let word = (!args.dry_run).then_some(Clause::Close(server, last));
     end(session, &opened, word, args.yes, report)
 }
 
 /// A server of the vault by its id or name.
-fn admitted(opened: &Opened<'_>, name: &str) -> Result<ServerId> {
+fn admitted(opened: &UnlockedVault<'_>, name: &str) -> Result<ServerId> {
     let servers: Vec<ServerId> = opened.survey.trust.servers.keys().copied().collect();
     find_server(opened, &servers, name)
         .map_err(|_| Error::usage(text!("error-unknown-server", name = name)))
 }
 
 /// The newest whole generation, or the one that was named.
-fn last_good(opened: &Opened<'_>, server: ServerId, named: Option<&str>) -> Result<(Number, Hash)> {
+fn last_good(
+    opened: &UnlockedVault<'_>,
+    server: ServerId,
+    named: Option<&str>,
+) -> Result<(Number, Hash)> {
     let wanted = named.map_or(Ok(Wanted::Newest), Wanted::parse)?;
     let survey = &opened.survey;
     let is_whole = |generation: &&Generation| {
@@ -84,7 +88,7 @@ fn last_good(opened: &Opened<'_>, server: ServerId, named: Option<&str>) -> Resu
 
 /// The lowest close counts: one that is not lower says nothing.
 fn refuse_repeated(
-    opened: &Opened<'_>,
+    opened: &UnlockedVault<'_>,
     server: ServerId,
     last: Option<(Number, Hash)>,
 ) -> Result<()> {
@@ -100,7 +104,7 @@ fn refuse_repeated(
 
 fn plan_server(
     session: &Session<'_>,
-    opened: &Opened<'_>,
+    opened: &UnlockedVault<'_>,
     known: &HostStateView,
     server: ServerId,
     last: Option<(Number, Hash)>,

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::change::{journal, repair};
-use crate::cli::{SourceFiles, Status};
+use crate::cli::{SourceFileArgs, StatusArgs};
 use crate::error::{Error, Exit, Result};
 use crate::iis::look::hindrance;
 use crate::iis::{self, Iis, Snapshot, StoreName};
 use crate::keypair::Certificate;
-use crate::keystore::{Held, Holdings, IIS};
+use crate::keystore::{HeldKeyPair, IIS, Inventory};
 use crate::message::{Text, day, moment};
 use crate::platform::event::Event;
 use crate::session::media_table::media_table;
@@ -24,7 +24,7 @@ use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::left_out;
 use crate::workflow::recall::is_closed;
-use crate::workflow::status::{self, Here};
+use crate::workflow::status::{self, OwnCertificate};
 use crate::workflow::verify;
 use vault::catalog::{Policy, SeenMedium};
 use vault::medium::Medium;
@@ -46,7 +46,7 @@ pub(super) struct StatusReport<'a> {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Status) -> Result<Exit> {
+pub fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     let HostStateView { state, unasked } = session.memory();
     let media = session.vault_media(&args.media)?;
     let mut findings: Vec<Finding> = unasked
@@ -88,7 +88,7 @@ fn judge(
     session: &Session<'_>,
     state: &State,
     media: &[Medium],
-    here: Option<&[Here]>,
+    here: Option<&[OwnCertificate]>,
 ) -> Result<Vec<Finding>> {
     let mut findings = status::run(state, here, session.now);
     if !media.is_empty() {
@@ -100,9 +100,9 @@ fn judge(
 /// What this server holds now; `None` where nobody said which source it is.
 fn here(
     session: &Session<'_>,
-    args: &Status,
+    args: &StatusArgs,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Vec<Here>>> {
+) -> Result<Option<Vec<OwnCertificate>>> {
     let on_windows = crate::platform::system::iis()
         .is_some()
         .then(|| IIS.to_owned());
@@ -115,7 +115,7 @@ fn here(
         };
     };
     if source != IIS {
-        let files = SourceFiles {
+        let files = SourceFileArgs {
             key: None,
             source_password_file: args.source_password_file.clone(),
         };
@@ -132,7 +132,7 @@ fn here(
     let parsed = with_keys.filter_map(|seen| {
         let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
         let (has_key, pending) = (seen.key.may_be_here(), seen.store == StoreName::Request);
-        Some(Here {
+        Some(OwnCertificate {
             certificate,
             hindrance: hindrance(seen),
             has_key,
@@ -142,7 +142,7 @@ fn here(
     Ok(Some(parsed.collect()))
 }
 
-fn in_files(holdings: Holdings, findings: &mut Vec<Finding>) -> Vec<Here> {
+fn in_files(holdings: Inventory, findings: &mut Vec<Finding>) -> Vec<OwnCertificate> {
     for unreadable in holdings.unreadable {
         let (name, reason) = (unreadable.name, unreadable.reason);
         findings.push(attention(
@@ -150,7 +150,7 @@ fn in_files(holdings: Holdings, findings: &mut Vec<Finding>) -> Vec<Here> {
             text!("status-no-key", name = name, reason = reason),
         ));
     }
-    let here = |held: &Held| Here {
+    let here = |held: &HeldKeyPair| OwnCertificate {
         certificate: held.leaf().clone(),
         hindrance: None,
         has_key: true,

@@ -14,7 +14,7 @@ use crate::session::here;
 use crate::text;
 use crate::tls::ask::{self, Check, Remark};
 use crate::workflow::finding::{Finding, Level};
-use crate::workflow::status::Here;
+use crate::workflow::status::OwnCertificate;
 
 /// The port of https.
 const HTTPS: u16 = 443;
@@ -24,7 +24,11 @@ const HTTPS: u16 = 443;
 ///
 /// # Errors
 /// Nothing is named, and there is no IIS here; or a name that is none.
-pub fn ask(names: &[String], here: Option<&[Here]>, now: Timestamp) -> Result<Vec<Finding>> {
+pub fn ask(
+    names: &[String],
+    here: Option<&[OwnCertificate]>,
+    now: Timestamp,
+) -> Result<Vec<Finding>> {
     match (names, here::here().ok()) {
         ([], Some(server)) => bindings(server, now),
         ([], None) => Err(Error::usage(text!("error-tls-names"))),
@@ -97,7 +101,7 @@ fn target(typed: &str) -> Result<(String, u16)> {
 fn named(
     host: &str,
     port: u16,
-    here: Option<&[Here]>,
+    here: Option<&[OwnCertificate]>,
     known: &[Vec<u8>],
     now: Timestamp,
 ) -> Vec<Finding> {
@@ -163,7 +167,7 @@ fn named(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keypair::throwaway::{Authority, Kind};
+    use crate::keypair::throwaway::{Authority, KeyKind};
 
     #[test]
     fn a_certificate_that_is_over_needs_attention_and_one_that_ends_soon_is_a_note() {
@@ -171,7 +175,7 @@ mod tests {
         let authority = Authority::new("Test", begin).unwrap();
         let issue = || {
             authority
-                .issue(&["www.example.com"], Kind::P256, begin)
+                .issue(&["www.example.com"], KeyKind::P256, begin)
                 .unwrap()
         };
         let end = issue().leaf().not_after();

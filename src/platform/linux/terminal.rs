@@ -72,12 +72,12 @@ impl Drop for Unechoed {
 
 /// The keys that are typed as a secret: none is shown. Ctrl-C is an error of the kind
 /// `Interrupted`.
-pub struct Keys {
+pub struct SecretKeys {
     terminal: File,
     _unechoed: Unechoed,
 }
 
-impl Keys {
+impl SecretKeys {
     /// Begins with an empty line: what was typed before is thrown away.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Keys {
     }
 }
 
-impl Read for Keys {
+impl Read for SecretKeys {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.terminal.read(buffer)?;
         match &buffer[..read] {

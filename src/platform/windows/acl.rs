@@ -40,7 +40,7 @@ use super::{call, process};
 /// # Errors
 /// What Windows says; an existing name is `AlreadyExists`.
 pub fn create_private(path: &Path) -> io::Result<File> {
-    let descriptor = Descriptor::private("")?;
+    let descriptor = SecurityDescriptor::private("")?;
     let attributes = descriptor.attributes();
     let name = wide(path);
     let access = GENERIC_READ | GENERIC_WRITE;
@@ -78,7 +78,7 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
     {
         make_private(parent)?;
     }
-    let descriptor = Descriptor::private("OICI")?;
+    let descriptor = SecurityDescriptor::private("OICI")?;
     let attributes = descriptor.attributes();
     let name = wide(folder);
     // SAFETY: the name ends in NUL; attributes and the descriptor in them outlive the call.
@@ -140,7 +140,7 @@ pub fn sddl_of(file: &File) -> io::Result<String> {
     if code != ERROR_SUCCESS {
         return Err(call::coded("GetSecurityInfo", "of an open file", code));
     }
-    Descriptor(descriptor).to_sddl()
+    SecurityDescriptor(descriptor).to_sddl()
 }
 
 /// The account this process runs as, as SDDL spells it (`TokenUser`).
@@ -157,14 +157,14 @@ pub fn account() -> io::Result<String> {
 /// # Errors
 /// What Windows says.
 pub fn spelled(sid: &str) -> io::Result<String> {
-    let sddl = Descriptor::parse(&format!("O:{sid}"))?.to_sddl()?;
+    let sddl = SecurityDescriptor::parse(&format!("O:{sid}"))?.to_sddl()?;
     Ok(owner(&sddl).to_owned())
 }
 
 /// A security descriptor in memory of Windows.
-struct Descriptor(Local<std::ffi::c_void>);
+struct SecurityDescriptor(Local<std::ffi::c_void>);
 
-impl Descriptor {
+impl SecurityDescriptor {
     /// Owner and a protected access list for the trusted accounts. An elevated process leaves out
     /// its own account: what it makes must not open for the same person's programs that run without
     /// elevation. One that is not elevated would lock itself out.

@@ -21,7 +21,7 @@ use super::answer::nonsense;
 use super::folders;
 use super::memory::text_at;
 use super::wide::wide;
-use crate::iis::{Binding, BindingChange, Change, Code, WindowsError};
+use crate::iis::{Binding, BindingChange, BindingEdit, Code, WindowsError};
 
 const WRITABLE_ADMIN_MANAGER: GUID = GUID::from_u128(0x2B72133B_3F5B_4602_8952_803546CE3344);
 const I_WRITABLE_ADMIN_MANAGER: GUID = GUID::from_u128(0xFA7660F6_7B3F_4237_A8BF_ED0AD0DCBBD9);
@@ -54,12 +54,12 @@ pub fn back_up(name: &str) -> Result<(), WindowsError> {
 /// Makes all changes, in one commit.
 pub fn apply(changes: &[BindingChange]) -> Result<(), WindowsError> {
     let _apartment = Apartment::enter()?;
-    let manager = Object::<Manager>::create(&WRITABLE_ADMIN_MANAGER, &I_WRITABLE_ADMIN_MANAGER)?;
+    let manager = ComObject::<Manager>::create(&WRITABLE_ADMIN_MANAGER, &I_WRITABLE_ADMIN_MANAGER)?;
     let (path, section) = (Bstr::new(COMMIT_PATH)?, Bstr::new(SITES)?);
     // SAFETY: the object is alive; the string outlives the call.
     let put = unsafe { (manager.table().put_commit_path)(manager.0.cast(), path.0) };
     succeeded(put, "put_CommitPath", COMMIT_PATH)?;
-    let sites: Object<Element> = Object::got("GetAdminSection", SITES, |out| {
+    let sites: ComObject<AppHostElement> = ComObject::got("GetAdminSection", SITES, |out| {
         // SAFETY: the object is alive; the strings outlive the call; `out` takes an object.
         unsafe { (manager.table().get_admin_section)(manager.0.cast(), section.0, path.0, out) }
     })?;
@@ -70,23 +70,23 @@ pub fn apply(changes: &[BindingChange]) -> Result<(), WindowsError> {
     succeeded(committed, "CommitChanges", COMMIT_PATH)
 }
 
-fn make(sites: &Object<Collection>, change: &BindingChange) -> Result<(), WindowsError> {
-    let is_meant = |site: &Object<Element>| Ok(site.text("name")? == change.site);
+fn make(sites: &ComObject<Collection>, change: &BindingChange) -> Result<(), WindowsError> {
+    let is_meant = |site: &ComObject<AppHostElement>| Ok(site.text("name")? == change.site);
     let (_, site) = sites.find(&change.site, is_meant)?;
     match &change.change {
-        Change::Add(binding) => add(&site.child("bindings")?.collection()?, binding),
-        Change::Remove(binding) => {
+        BindingEdit::Add(binding) => add(&site.child("bindings")?.collection()?, binding),
+        BindingEdit::Remove(binding) => {
             let bindings = site.child("bindings")?.collection()?;
             let (index, _) = find_binding(&bindings, binding)?;
             bindings.delete(index)
         }
-        Change::Flags { binding, ssl_flags } => {
+        BindingEdit::Flags { binding, ssl_flags } => {
             let bindings = site.child("bindings")?.collection()?;
             find_binding(&bindings, binding)?
                 .1
                 .set("sslFlags", &ssl_flags.to_string())
         }
-        Change::Ftp { thumbprint, store } => {
+        BindingEdit::Ftp { thumbprint, store } => {
             let ssl = site.child("ftpServer")?.child("security")?.child("ssl")?;
             ssl.set("serverCertHash", thumbprint)?;
             ssl.set("serverCertStoreName", store)
@@ -94,7 +94,7 @@ fn make(sites: &Object<Collection>, change: &BindingChange) -> Result<(), Window
     }
 }
 
-fn add(bindings: &Object<Collection>, binding: &Binding) -> Result<(), WindowsError> {
+fn add(bindings: &ComObject<Collection>, binding: &Binding) -> Result<(), WindowsError> {
     let element = bindings.new_element("binding")?;
     element.set("protocol", &binding.protocol)?;
     element.set("bindingInformation", &binding.information)?;
@@ -106,9 +106,9 @@ fn add(bindings: &Object<Collection>, binding: &Binding) -> Result<(), WindowsEr
 }
 
 fn find_binding(
-    bindings: &Object<Collection>,
+    bindings: &ComObject<Collection>,
     wanted: &Binding,
-) -> Result<(i32, Object<Element>), WindowsError> {
+) -> Result<(i32, ComObject<AppHostElement>), WindowsError> {
     bindings.find(&wanted.information, |binding| {
         Ok(binding
             .text("protocol")?
@@ -133,7 +133,7 @@ struct Manager {
 
 /// `IAppHostElement`.
 #[repr(C)]
-struct Element {
+struct AppHostElement {
     unknown: IUnknown_Vtbl,
     get_name: usize,
     get_collection: unsafe extern "system" fn(This, Out) -> HRESULT,
@@ -156,7 +156,7 @@ struct Collection {
 
 /// `IAppHostProperty`.
 #[repr(C)]
-struct Property {
+struct AppHostProperty {
     unknown: IUnknown_Vtbl,
     get_name_and_value: [usize; 2],
     put_value: unsafe extern "system" fn(This, VARIANT) -> HRESULT,
@@ -165,9 +165,9 @@ struct Property {
 }
 
 /// A reference to a COM object whose methods are listed in `Table`; let go of on drop.
-struct Object<Table>(*mut *const Table);
+struct ComObject<Table>(*mut *const Table);
 
-impl<Table> Drop for Object<Table> {
+impl<Table> Drop for ComObject<Table> {
     fn drop(&mut self) {
         // SAFETY: every COM object begins with a pointer to a table that begins with these three.
         let unknown = unsafe { &**self.0.cast::<*const IUnknown_Vtbl>() };
@@ -176,7 +176,7 @@ impl<Table> Drop for Object<Table> {
     }
 }
 
-impl<Table> Object<Table> {
+impl<Table> ComObject<Table> {
     /// The object that a call gives, as the interface that the call is documented to give.
     fn got(
         call: &'static str,
@@ -212,10 +212,10 @@ impl<Table> Object<Table> {
     }
 }
 
-impl Object<Element> {
-    fn collection(&self) -> Result<Object<Collection>, WindowsError> {
+impl ComObject<AppHostElement> {
+    fn collection(&self) -> Result<ComObject<Collection>, WindowsError> {
         // SAFETY: the object is alive; `out` takes an object.
-        Object::got("get_Collection", SITES, |out| unsafe {
+        ComObject::got("get_Collection", SITES, |out| unsafe {
             (self.table().get_collection)(self.0.cast(), out)
         })
     }
@@ -227,12 +227,12 @@ impl Object<Element> {
         Self::got("GetElementByName", name, get)
     }
 
-    fn property(&self, name: &str) -> Result<Object<Property>, WindowsError> {
+    fn property(&self, name: &str) -> Result<ComObject<AppHostProperty>, WindowsError> {
         let wanted = Bstr::new(name)?;
         // SAFETY: the object is alive; the string outlives the call; `out` takes an object.
         let get =
             |out| unsafe { (self.table().get_property_by_name)(self.0.cast(), wanted.0, out) };
-        Object::got("GetPropertyByName", name, get)
+        ComObject::got("GetPropertyByName", name, get)
     }
 
     fn text(&self, name: &str) -> Result<String, WindowsError> {
@@ -263,13 +263,13 @@ impl Object<Element> {
     }
 }
 
-impl Object<Collection> {
+impl ComObject<Collection> {
     /// The first element that is meant, and its index.
     fn find(
         &self,
         name: &str,
-        is_meant: impl Fn(&Object<Element>) -> Result<bool, WindowsError>,
-    ) -> Result<(i32, Object<Element>), WindowsError> {
+        is_meant: impl Fn(&ComObject<AppHostElement>) -> Result<bool, WindowsError>,
+    ) -> Result<(i32, ComObject<AppHostElement>), WindowsError> {
         let mut count = 0;
         // SAFETY: the object is alive; `count` takes a number.
         let code = unsafe { (self.table().get_count)(self.0.cast(), &raw mut count) };
@@ -279,7 +279,7 @@ impl Object<Collection> {
                 // SAFETY: the object is alive; `out` takes an object.
                 unsafe { (self.table().get_item)(self.0.cast(), number(index), out) }
             };
-            let element = Object::got("get_Item", name, get)?;
+            let element = ComObject::got("get_Item", name, get)?;
             if is_meant(&element)? {
                 return Ok((index, element));
             }
@@ -287,14 +287,14 @@ impl Object<Collection> {
         Err(WindowsError::new("get_Item", name, Code::FILE_NOT_FOUND))
     }
 
-    fn new_element(&self, name: &str) -> Result<Object<Element>, WindowsError> {
+    fn new_element(&self, name: &str) -> Result<ComObject<AppHostElement>, WindowsError> {
         let wanted = Bstr::new(name)?;
         // SAFETY: the object is alive; the string outlives the call; `out` takes an object.
         let get = |out| unsafe { (self.table().create_new_element)(self.0.cast(), wanted.0, out) };
-        Object::got("CreateNewElement", name, get)
+        ComObject::got("CreateNewElement", name, get)
     }
 
-    fn append(&self, element: &Object<Element>) -> Result<(), WindowsError> {
+    fn append(&self, element: &ComObject<AppHostElement>) -> Result<(), WindowsError> {
         // SAFETY: both objects are alive; the collection keeps a reference of its own.
         let code = unsafe { (self.table().add_element)(self.0.cast(), element.0.cast(), -1) };
         succeeded(code, "AddElement", "binding")
@@ -401,13 +401,16 @@ mod tests {
         let slot = |offset| offset / size_of::<usize>();
         assert_eq!(slot(std::mem::offset_of!(Manager, put_commit_path)), 9);
         assert_eq!(
-            slot(std::mem::offset_of!(Element, get_property_by_name)),
+            slot(std::mem::offset_of!(AppHostElement, get_property_by_name)),
             11
         );
         assert_eq!(
             slot(std::mem::offset_of!(Collection, create_new_element)),
             8
         );
-        assert_eq!(slot(std::mem::offset_of!(Property, get_string_value)), 7);
+        assert_eq!(
+            slot(std::mem::offset_of!(AppHostProperty, get_string_value)),
+            7
+        );
     }
 }

@@ -56,18 +56,18 @@ impl<'a> Provider<'a> {
         acquire(link, Some(&link.container), CRYPT_NEWKEYSET).map(|handle| Self { handle, link })
     }
 
-    fn key(&self) -> Result<Key<'a>, WindowsError> {
+    fn key(&self) -> Result<CapiKey<'a>, WindowsError> {
         let mut handle = 0;
         // SAFETY: the provider is open; `handle` takes a key that this side destroys.
         let got = unsafe { CryptGetUserKey(self.handle, self.link.key_spec, &raw mut handle) };
         check(got, "CryptGetUserKey", self.link)?;
-        Ok(Key {
+        Ok(CapiKey {
             handle,
             link: self.link,
         })
     }
 
-    fn import(&self, blob: &SecretBytes, flags: u32) -> Result<Key<'a>, WindowsError> {
+    fn import(&self, blob: &SecretBytes, flags: u32) -> Result<CapiKey<'a>, WindowsError> {
         let bytes = blob.expose();
         let mut handle = 0;
         // SAFETY: the provider is open; the blob is readable for its length; `handle` takes a key
@@ -83,7 +83,7 @@ impl<'a> Provider<'a> {
             )
         };
         check(imported, "CryptImportKey", self.link)?;
-        Ok(Key {
+        Ok(CapiKey {
             handle,
             link: self.link,
         })
@@ -178,19 +178,19 @@ fn acquire(link: &KeyLink, container: Option<&str>, flags: u32) -> Result<usize,
 }
 
 /// An open key.
-struct Key<'a> {
+struct CapiKey<'a> {
     handle: usize,
     link: &'a KeyLink,
 }
 
-impl Drop for Key<'_> {
+impl Drop for CapiKey<'_> {
     fn drop(&mut self) {
         // SAFETY: the handle is open and nothing else destroys it. The key in its container stays.
         unsafe { CryptDestroyKey(self.handle) };
     }
 }
 
-impl Key<'_> {
+impl CapiKey<'_> {
     fn is_exportable(&self) -> Result<bool, WindowsError> {
         let mut permissions = 0_u32;
         let mut size = size_of::<u32>() as u32;
@@ -220,9 +220,9 @@ impl Key<'_> {
 }
 
 /// A hash to be signed.
-struct Hash(usize);
+struct SigningHash(usize);
 
-impl Drop for Hash {
+impl Drop for SigningHash {
     fn drop(&mut self) {
         // SAFETY: the handle is open and nothing else destroys it. What cannot be destroyed stays.
         unsafe { CryptDestroyHash(self.0) };
@@ -285,7 +285,7 @@ pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
 /// Signs with SHA-1, see [`Signature::RsaSha1`].
 pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
     let provider = Provider::open(link)?;
-    let mut hash = Hash(0);
+    let mut hash = SigningHash(0);
     // SAFETY: the provider is open and outlives the hash.
     let created = unsafe { CryptCreateHash(provider.handle, CALG_SHA1, 0, 0, &raw mut hash.0) };
     check(created, "CryptCreateHash", link)?;

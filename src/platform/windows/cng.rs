@@ -45,9 +45,9 @@ const PBE_PARAMS: usize = size_of::<CRYPT_PKCS12_PBE_PARAMS>() + PBE_SALT;
 const MOST_PARAMETERS: usize = 3;
 
 /// A provider or a key.
-struct Object(usize);
+struct CngObject(usize);
 
-impl Drop for Object {
+impl Drop for CngObject {
     fn drop(&mut self) {
         // SAFETY: the handle is open and nothing else frees it. What cannot be freed stays.
         unsafe { NCryptFreeObject(self.0) };
@@ -55,19 +55,19 @@ impl Drop for Object {
 }
 
 /// A key, opened, with its provider.
-struct Key<'a> {
-    key: Object,
-    provider: Object,
+struct CngKey<'a> {
+    key: CngObject,
+    provider: CngObject,
     link: &'a KeyLink,
 }
 
-fn open_provider(name: &str) -> Result<Object, WindowsError> {
+fn open_provider(name: &str) -> Result<CngObject, WindowsError> {
     let text = wide(name);
     let mut handle = 0;
     // SAFETY: the name ends in NUL; `handle` takes a provider that this side frees.
     let opened = unsafe { NCryptOpenStorageProvider(&raw mut handle, text.as_ptr(), 0) };
     status(opened, "NCryptOpenStorageProvider", name)?;
-    Ok(Object(handle))
+    Ok(CngObject(handle))
 }
 
 fn key_set_flag(link: &KeyLink) -> u32 {
@@ -78,7 +78,7 @@ fn key_set_flag(link: &KeyLink) -> u32 {
     }
 }
 
-impl<'a> Key<'a> {
+impl<'a> CngKey<'a> {
     fn open(link: &'a KeyLink) -> Result<Self, WindowsError> {
         let provider = open_provider(&link.provider)?;
         let name = wide(&link.container);
@@ -97,13 +97,13 @@ impl<'a> Key<'a> {
         };
         status(opened, "NCryptOpenKey", link)?;
         Ok(Self {
-            key: Object(handle),
+            key: CngObject(handle),
             provider,
             link,
         })
     }
 
-    /// Imports a key under its name; it is not on disk before [`Key::finalize`].
+    /// Imports a key under its name; it is not on disk before [`CngKey::finalize`].
     fn import(link: &'a KeyLink, pkcs8: &SecretBytes) -> Result<Self, WindowsError> {
         let provider = open_provider(&link.provider)?;
         let mut name = wide(&link.container);
@@ -134,7 +134,7 @@ impl<'a> Key<'a> {
         };
         status(imported, "NCryptImportKey", link)?;
         Ok(Self {
-            key: Object(handle),
+            key: CngObject(handle),
             provider,
             link,
         })
@@ -299,7 +299,7 @@ impl Parameters {
 
 /// A property, in words, because security descriptors need the alignment.
 fn property(
-    object: &Object,
+    object: &CngObject,
     name: PCWSTR,
     flags: u32,
     link: &KeyLink,
@@ -318,7 +318,7 @@ fn property(
     Ok(words)
 }
 
-fn number(object: &Object, name: PCWSTR, link: &KeyLink) -> Result<u32, WindowsError> {
+fn number(object: &CngObject, name: PCWSTR, link: &KeyLink) -> Result<u32, WindowsError> {
     let words = property(object, name, NCRYPT_SILENT_FLAG, link)?;
     // A DWORD in the first half of the word, on the little-endian machines that Windows runs on.
     words
@@ -329,7 +329,7 @@ fn number(object: &Object, name: PCWSTR, link: &KeyLink) -> Result<u32, WindowsE
 
 /// Opens a key and tells about it.
 pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
-    let key = Key::open(link)?;
+    let key = CngKey::open(link)?;
     let kind = key.kind();
     let public = key.public_blob()?;
     let public_key =
@@ -351,7 +351,7 @@ pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
 
 /// Copies a key out, by the way that its policy allows.
 pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
-    let key = Key::open(link)?;
+    let key = CngKey::open(link)?;
     let policy = key.policy()?;
     if let Some(never) = key.kind().never_exports() {
         return Err(never);
@@ -372,7 +372,7 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
 
 /// Creates a key under its name.
 pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
-    let key = Key::import(link, new.pkcs8)?;
+    let key = CngKey::import(link, new.pkcs8)?;
     let policy = if new.exportable {
         NCRYPT_ALLOW_EXPORT_FLAG | NCRYPT_ALLOW_PLAINTEXT_EXPORT_FLAG
     } else {
@@ -396,7 +396,7 @@ pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
 
 /// Deletes a key, and says whether it was there.
 pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
-    let key = match Key::open(link) {
+    let key = match CngKey::open(link) {
         Err(error) if error.code.is_missing_key() => return Ok(false),
         opened => opened?,
     };
@@ -409,7 +409,7 @@ pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
 
 /// Signs with SHA-256.
 pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
-    let key = Key::open(link)?;
+    let key = CngKey::open(link)?;
     let digest = Sha256::digest(challenge);
     let is_rsa = key.public_blob()?.expose().starts_with(b"RSA");
     let padding = BCRYPT_PKCS1_PADDING_INFO {

@@ -49,13 +49,13 @@ pub(super) fn ask<In, Out>(
 
 /// `STORAGE_DEVICE_DESCRIPTOR` as the device fills it in: texts begin somewhere behind its last
 /// field.
-pub(super) struct Answer([u8; ANSWER]);
+pub(super) struct DeviceAnswer([u8; ANSWER]);
 
 /// Asks the device under a volume.
 ///
 /// # Errors
 /// What Windows says.
-pub(super) fn answer_of(volume: &File) -> io::Result<Answer> {
+pub(super) fn answer_of(volume: &File) -> io::Result<DeviceAnswer> {
     let query = STORAGE_PROPERTY_QUERY {
         PropertyId: StorageDeviceProperty,
         QueryType: PropertyStandardQuery,
@@ -69,10 +69,10 @@ pub(super) fn answer_of(volume: &File) -> io::Result<Answer> {
         &query,
         &mut answer,
     )?;
-    Ok(Answer(answer))
+    Ok(DeviceAnswer(answer))
 }
 
-impl Answer {
+impl DeviceAnswer {
     /// The bus, such as `BusTypeUsb`.
     pub(super) fn bus(&self) -> i32 {
         self.number(offset_of!(STORAGE_DEVICE_DESCRIPTOR, BusType))
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     /// An answer with these texts, each with the field that gives its place.
-    fn answer(texts: &[(usize, &[u8])]) -> Answer {
+    fn answer(texts: &[(usize, &[u8])]) -> DeviceAnswer {
         let mut answer = [0; ANSWER];
         let mut at = 36;
         for (field, text) in texts {
@@ -134,7 +134,7 @@ mod tests {
         }
         answer[10] = 1;
         answer[28] = 7;
-        Answer(answer)
+        DeviceAnswer(answer)
     }
 
     #[test]

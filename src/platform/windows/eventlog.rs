@@ -29,7 +29,7 @@ const MESSAGE_FILE: &str = r"%SystemRoot%\System32\EventCreate.exe";
 /// What Windows says. It never is a reason to fail what the event is about, but it is said.
 pub fn report(event: Event, text: &str) -> io::Result<()> {
     register_source();
-    let source = Source::open()?;
+    let source = EventSource::open()?;
     let text = wide(text);
     let strings = [text.as_ptr()];
     let account = process::Account::of_this_process()?;
@@ -73,9 +73,9 @@ fn register_source() {
 }
 
 /// An open event source, closed on drop.
-struct Source(HANDLE);
+struct EventSource(HANDLE);
 
-impl Source {
+impl EventSource {
     fn open() -> io::Result<Self> {
         let name = wide(SOURCE);
         // SAFETY: no server name is this machine; the source's name ends in NUL.
@@ -87,7 +87,7 @@ impl Source {
     }
 }
 
-impl Drop for Source {
+impl Drop for EventSource {
     fn drop(&mut self) {
         // SAFETY: opened by `open` and closed only here. What cannot be closed ends with the
         // process.

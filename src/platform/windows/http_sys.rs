@@ -39,8 +39,8 @@ use super::address;
 use super::answer::nonsense;
 use super::memory::text_at;
 use super::wide::wide;
-use crate::iis::sites::Property;
-use crate::iis::{Code, Endpoint, Record, WindowsError};
+use crate::iis::sites::SslProperty;
+use crate::iis::{Code, Endpoint, SslBinding, WindowsError};
 
 // What http.sys of 64-bit Windows takes.
 const _: () = assert!(size_of::<HTTP_SERVICE_CONFIG_SSL_PARAM>() == 80);
@@ -63,8 +63,8 @@ const LARGEST_RECORD: u32 = 1 << 20;
 const LONGEST_HASH: u32 = 64;
 
 /// All records.
-pub fn records() -> Result<Vec<Record>, WindowsError> {
-    let session = Session::start()?;
+pub fn records() -> Result<Vec<SslBinding>, WindowsError> {
+    let session = HttpSession::start()?;
     let mut records = session.every(HttpServiceConfigSSLCertInfo, by_address, of_address)?;
     records.extend(session.every(HttpServiceConfigSslSniCertInfo, by_name, of_name)?);
     records.extend(session.every(HttpServiceConfigSslCcsCertInfo, central, of_central)?);
@@ -72,8 +72,8 @@ pub fn records() -> Result<Vec<Record>, WindowsError> {
 }
 
 /// What records have beyond that.
-pub fn properties() -> Result<Vec<Property>, WindowsError> {
-    let session = Session::start()?;
+pub fn properties() -> Result<Vec<SslProperty>, WindowsError> {
+    let session = HttpSession::start()?;
     let mut found = Vec::new();
     for kind in [ExParamTypeHttp2Window, ExParamTypeHttp2SettingsLimits] {
         let by_address = |token| HTTP_SERVICE_CONFIG_SSL_QUERY_EX {
@@ -114,8 +114,8 @@ pub fn properties() -> Result<Vec<Property>, WindowsError> {
 }
 
 /// Adds a record.
-pub fn add(record: &Record) -> Result<(), WindowsError> {
-    Session::start()?.write(
+pub fn add(record: &SslBinding) -> Result<(), WindowsError> {
+    HttpSession::start()?.write(
         HttpSetServiceConfiguration,
         "HttpSetServiceConfiguration",
         record,
@@ -124,8 +124,8 @@ pub fn add(record: &Record) -> Result<(), WindowsError> {
 
 /// Replaces a record at once where Windows can (Windows 10 1703, Server 2019), else by way of none;
 /// what was there comes back if the new one is refused.
-pub fn replace(record: &Record) -> Result<(), WindowsError> {
-    let session = Session::start()?;
+pub fn replace(record: &SslBinding) -> Result<(), WindowsError> {
+    let session = HttpSession::start()?;
     let update = |update| session.write(update, "HttpUpdateServiceConfiguration", record);
     match update_function().map(update) {
         None => replace_by_way_of_none(&session, record),
@@ -136,7 +136,7 @@ pub fn replace(record: &Record) -> Result<(), WindowsError> {
     }
 }
 
-fn replace_by_way_of_none(session: &Session, record: &Record) -> Result<(), WindowsError> {
+fn replace_by_way_of_none(session: &HttpSession, record: &SslBinding) -> Result<(), WindowsError> {
     let before = records()?
         .into_iter()
         .find(|other| other.endpoint == record.endpoint);
@@ -151,7 +151,7 @@ fn replace_by_way_of_none(session: &Session, record: &Record) -> Result<(), Wind
 
 /// Removes a record, and says whether there was one.
 pub fn remove(endpoint: &Endpoint) -> Result<bool, WindowsError> {
-    match Session::start()?.delete(endpoint) {
+    match HttpSession::start()?.delete(endpoint) {
         Ok(()) => Ok(true),
         Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(false),
         Err(error) => Err(error),
@@ -183,16 +183,16 @@ fn update_function() -> Option<Write> {
 }
 
 /// The configuration part of the API, in use until it is dropped.
-struct Session(());
+struct HttpSession(());
 
-impl Drop for Session {
+impl Drop for HttpSession {
     fn drop(&mut self) {
         // SAFETY: initialised with the same flags. What cannot be ended ends with the process.
         unsafe { HttpTerminate(HTTP_INITIALIZE_CONFIG, ptr::null_mut()) };
     }
 }
 
-impl Session {
+impl HttpSession {
     fn start() -> Result<Self, WindowsError> {
         let version = HTTPAPI_VERSION {
             HttpApiMajorVersion: 2,
@@ -273,9 +273,9 @@ impl Session {
         &self,
         function: Write,
         call: &'static str,
-        record: &Record,
+        record: &SslBinding,
     ) -> Result<(), WindowsError> {
-        let parts = Parts::of(record).ok_or_else(|| nonsense(call, &record.endpoint))?;
+        let parts = SslParts::of(record).ok_or_else(|| nonsense(call, &record.endpoint))?;
         apply(function, call, &record.endpoint, parts.param())
     }
 
@@ -367,8 +367,8 @@ fn give<Set>(function: Write, kind: HTTP_SERVICE_CONFIG_ID, set: &Set) -> u32 {
 }
 
 /// What `HTTP_SERVICE_CONFIG_SSL_PARAM` points to.
-struct Parts<'a> {
-    record: &'a Record,
+struct SslParts<'a> {
+    record: &'a SslBinding,
     hash: Vec<u8>,
     app_id: GUID,
     store: Option<Vec<u16>>,
@@ -376,9 +376,9 @@ struct Parts<'a> {
     ctl_store: Option<Vec<u16>>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> SslParts<'a> {
     /// `None` if the record holds what no record of http.sys can.
-    fn of(record: &'a Record) -> Option<Self> {
+    fn of(record: &'a SslBinding) -> Option<Self> {
         let hash = HEXUPPER_PERMISSIVE
             .decode(record.thumbprint.as_deref().unwrap_or_default().as_bytes())
             .ok()?;
@@ -442,12 +442,12 @@ fn central(token: u32) -> HTTP_SERVICE_CONFIG_SSL_CCS_QUERY {
     }
 }
 
-fn of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET) -> Option<Record> {
+fn of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET) -> Option<SslBinding> {
     let (ip, port) = address::read(set.KeyDesc.pIpPort)?;
     record(Endpoint::Address { ip, port }, &set.ParamDesc)
 }
 
-fn of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET) -> Option<Record> {
+fn of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET) -> Option<SslBinding> {
     record(name(&set.KeyDesc)?, &set.ParamDesc)
 }
 
@@ -459,31 +459,31 @@ fn name(key: &HTTP_SERVICE_CONFIG_SSL_SNI_KEY) -> Option<Endpoint> {
     })
 }
 
-fn of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET) -> Option<Record> {
+fn of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET) -> Option<SslBinding> {
     let (_, port) = address::read(ptr::from_ref(&set.KeyDesc.LocalAddress).cast())?;
     record(Endpoint::Central { port }, &set.ParamDesc)
 }
 
-fn property_of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET_EX) -> Option<Option<Property>> {
+fn property_of_address(set: &HTTP_SERVICE_CONFIG_SSL_SET_EX) -> Option<Option<SslProperty>> {
     let (ip, port) = address::read(ptr::from_ref(&set.KeyDesc.IpPort).cast())?;
     Some(property(Endpoint::Address { ip, port }, &set.ParamDesc))
 }
 
-fn property_of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX) -> Option<Option<Property>> {
+fn property_of_name(set: &HTTP_SERVICE_CONFIG_SSL_SNI_SET_EX) -> Option<Option<SslProperty>> {
     Some(property(
         name(&set.KeyDesc)?.in_lower_case(),
         &set.ParamDesc,
     ))
 }
 
-fn property_of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX) -> Option<Option<Property>> {
+fn property_of_central(set: &HTTP_SERVICE_CONFIG_SSL_CCS_SET_EX) -> Option<Option<SslProperty>> {
     let (_, port) = address::read(ptr::from_ref(&set.KeyDesc.LocalAddress).cast())?;
     Some(property(Endpoint::Central { port }, &set.ParamDesc))
 }
 
 /// The property in an answer, if it is not what Windows begins with, which is what `netsh http show
 /// sslcert` shows for every record.
-fn property(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM_EX) -> Option<Property> {
+fn property(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM_EX) -> Option<SslProperty> {
     let value = if param.ParamType == ExParamTypeHttp2Window {
         // SAFETY: the part of the union that this type has; any bytes are a number.
         let bytes = unsafe { param.Anonymous.Http2WindowSizeParam }.Http2ReceiveWindowSize;
@@ -499,12 +499,12 @@ fn property(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM_EX) -> Opt
             || format!("propertyid=1 maxsettingsperframe={frame} maxsettingsperminute={minute}");
         ((frame, minute) != (2_796_202, u32::MAX)).then(value)
     };
-    value.map(|value| Property { endpoint, value })
+    value.map(|value| SslProperty { endpoint, value })
 }
 
 /// The record in an answer. A name that is no Unicode is no name.
-fn record(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM) -> Option<Record> {
-    Some(Record {
+fn record(endpoint: Endpoint, param: &HTTP_SERVICE_CONFIG_SSL_PARAM) -> Option<SslBinding> {
+    Some(SslBinding {
         endpoint,
         thumbprint: thumbprint(param)?,
         store: optional(param.pSslCertStoreName)?,
@@ -589,20 +589,20 @@ mod tests {
     fn a_record_that_cannot_be_is_not_given_to_windows() {
         let endpoint = Endpoint::Central { port: 443 };
         let param = HTTP_SERVICE_CONFIG_SSL_PARAM::default();
-        let good = Record {
+        let good = SslBinding {
             app_id: IIS_APP_ID.into(),
             ..record(endpoint, &param).unwrap()
         };
-        assert!(Parts::of(&good).is_some());
+        assert!(SslParts::of(&good).is_some());
         assert!(
-            Parts::of(&Record {
+            SslParts::of(&SslBinding {
                 app_id: "IIS".into(),
                 ..good.clone()
             })
             .is_none()
         );
         assert!(
-            Parts::of(&Record {
+            SslParts::of(&SslBinding {
                 thumbprint: Some("XY".into()),
                 ..good
             })

@@ -57,13 +57,13 @@ impl Unechoed {
 
 /// The keys that are typed as a secret: none is shown. Ctrl-C is an error of the kind
 /// `Interrupted`. The console is as before on drop, and when Ctrl-C ends the process.
-pub struct Keys {
+pub struct SecretKeys {
     before: u32,
     /// The rest of a character in UTF-8.
     rest: Zeroizing<Vec<u8>>,
 }
 
-impl Keys {
+impl SecretKeys {
     /// Begins with an empty line: what was typed before is thrown away.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
+impl Drop for SecretKeys {
     fn drop(&mut self) {
         // SAFETY: takes a handle and a number. It worked a moment ago; if it fails now, the console
         // is gone.
@@ -102,7 +102,7 @@ impl Drop for Keys {
     }
 }
 
-impl Read for Keys {
+impl Read for SecretKeys {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_empty() {
             let mut utf8 = Zeroizing::new([0; 4]);

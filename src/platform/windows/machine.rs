@@ -9,14 +9,14 @@ use crate::iis::config;
 use crate::iis::sites::{CentralStore, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
-    KeyLink, Keys, NewKey, NoExport, Properties, Record, Signature, SiteConfig, StoreName,
+    KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
     StoredCertificate, WindowsError,
 };
 use crate::platform::private_files;
 use vault::id::Hash;
 
 use super::answer::nonsense;
-use super::store::{Context, Store};
+use super::store::{CertStore, Context};
 use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -46,7 +46,7 @@ impl LocalMachine {
 
 impl CertStores for LocalMachine {
     fn certificates(&self, store: StoreName) -> Result<Vec<StoredCertificate>, WindowsError> {
-        match Store::read(store)? {
+        match CertStore::read(store)? {
             Some(store) => store.contexts()?.iter().map(Context::stored).collect(),
             None => Ok(Vec::new()),
         }
@@ -54,9 +54,9 @@ impl CertStores for LocalMachine {
 
     fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
         let mut found = Vec::new();
-        for other in Store::others()? {
+        for other in CertStore::others()? {
             // What this process may not read, it knows nothing of.
-            let contexts = Store::read_other(&other)
+            let contexts = CertStore::read_other(&other)
                 .and_then(|store| store.contexts())
                 .unwrap_or_default();
             let certificates = contexts.iter().filter_map(|context| context.stored().ok());
@@ -70,7 +70,7 @@ impl CertStores for LocalMachine {
     }
 
     fn add(&self, store: StoreName, certificate: &StoredCertificate) -> Result<(), WindowsError> {
-        Store::write(store)?.add_new(&Context::new(certificate)?)
+        CertStore::write(store)?.add_new(&Context::new(certificate)?)
     }
 
     fn change(
@@ -79,7 +79,7 @@ impl CertStores for LocalMachine {
         certificate: &Hash,
         properties: &Properties,
     ) -> Result<(), WindowsError> {
-        let opened = Store::write(store)?;
+        let opened = CertStore::write(store)?;
         let found = opened.find(certificate)?;
         let missing =
             || WindowsError::new("CertEnumCertificatesInStore", store, Code::CERT_NOT_FOUND);
@@ -87,7 +87,7 @@ impl CertStores for LocalMachine {
     }
 
     fn remove(&self, store: StoreName, certificate: &Hash) -> Result<bool, WindowsError> {
-        let store = Store::write(store)?;
+        let store = CertStore::write(store)?;
         match store.find(certificate)? {
             Some(context) => store.delete(context).map(|()| true),
             None => Ok(false),
@@ -158,15 +158,15 @@ impl Keys for LocalMachine {
 }
 
 impl HttpSys for LocalMachine {
-    fn records(&self) -> Result<Vec<Record>, WindowsError> {
+    fn records(&self) -> Result<Vec<SslBinding>, WindowsError> {
         http_sys::records()
     }
 
-    fn add(&self, record: &Record) -> Result<(), WindowsError> {
+    fn add(&self, record: &SslBinding) -> Result<(), WindowsError> {
         http_sys::add(record)
     }
 
-    fn replace(&self, record: &Record) -> Result<(), WindowsError> {
+    fn replace(&self, record: &SslBinding) -> Result<(), WindowsError> {
         http_sys::replace(record)
     }
 

@@ -44,7 +44,7 @@ pub use descriptor::descriptor;
 pub use eject::{eject, may_eject};
 pub use eventlog::report as report_event;
 pub use folders::state_folder;
-pub use keys::{Keys, Unechoed, forget_typed, interrupt};
+pub use keys::{SecretKeys, Unechoed, forget_typed, interrupt};
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
 pub use volume::{

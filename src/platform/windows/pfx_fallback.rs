@@ -12,7 +12,7 @@ use windows_sys::Win32::Security::Cryptography::{
 use zeroize::Zeroizing;
 
 use super::answer::{check, nonsense};
-use super::store::{Context, Store};
+use super::store::{CertStore, Context};
 use super::wide::wide_secret;
 use crate::iis::{NoExport, StoredCertificate, WindowsError};
 use secret::{Password, SecretBytes};
@@ -21,7 +21,7 @@ use secret::{Password, SecretBytes};
 /// of older systems does not matter. Without the two `REPORT` flags a PFX without the key would
 /// come back as success.
 pub fn export(certificate: &StoredCertificate) -> Result<SecretBytes, NoExport> {
-    let store = Store::in_memory()?;
+    let store = CertStore::in_memory()?;
     store.add(&Context::new(certificate)?, CERT_STORE_ADD_ALWAYS)?;
     let password = secret::words::password()
         .map_err(|_| nonsense("PFXExportCertStoreEx", certificate.name()))?;
@@ -41,7 +41,7 @@ pub fn export(certificate: &StoredCertificate) -> Result<SecretBytes, NoExport> 
 
 /// Without room only the size is written.
 fn fill(
-    store: &Store,
+    store: &CertStore,
     password: &Password,
     room: &mut [u8],
     size: &mut u32,

@@ -11,7 +11,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::memory::{NetApi, text_at};
-use super::registry::Key;
+use super::registry::RegistryKey;
 use crate::platform::media::facts::{Share, Synced};
 use crate::platform::media::within;
 
@@ -35,7 +35,7 @@ pub fn registered_sync(real: &Path) -> Option<Synced> {
 }
 
 fn sync_roots() -> Vec<(String, PathBuf)> {
-    let by_api = Key::of_machine(SYNC_ROOTS)
+    let by_api = RegistryKey::of_machine(SYNC_ROOTS)
         .into_iter()
         .flat_map(|roots| roots.children_with_names());
     let by_api = by_api.flat_map(|(id, provider)| {
@@ -53,7 +53,7 @@ fn sync_roots() -> Vec<(String, PathBuf)> {
 }
 
 fn onedrive() -> impl Iterator<Item = (String, PathBuf)> {
-    let users = Key::of_users()
+    let users = RegistryKey::of_users()
         .into_iter()
         .flat_map(|users| users.children());
     let accounts = users
@@ -84,7 +84,7 @@ pub fn shares() -> Vec<Share> {
 }
 
 fn lasting_shares() -> Vec<Share> {
-    let lines = Key::of_machine(SHARES)
+    let lines = RegistryKey::of_machine(SHARES)
         .map(|shares| shares.texts())
         .unwrap_or_default();
     let path = |(name, line): (String, String)| {

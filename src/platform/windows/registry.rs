@@ -89,9 +89,9 @@ fn number_of(root: HKEY, key: &str, name: &str) -> Option<u32> {
 }
 
 /// An open key, for reading; closed on drop.
-pub struct Key(HKEY);
+pub struct RegistryKey(HKEY);
 
-impl Key {
+impl RegistryKey {
     /// A key of the machine; `None` where it is not there or not readable.
     pub fn of_machine(path: &str) -> Option<Self> {
         Self::open(HKEY_LOCAL_MACHINE, path)
@@ -194,7 +194,7 @@ impl Key {
     }
 }
 
-impl Drop for Key {
+impl Drop for RegistryKey {
     fn drop(&mut self) {
         // SAFETY: opened by `open` and closed only here. What cannot be closed ends with the
         // process.

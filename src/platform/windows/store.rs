@@ -44,7 +44,7 @@ const OTHERS: [u32; 3] = [
 ];
 
 /// An open store. It shows archived certificates, too.
-pub struct Store {
+pub struct CertStore {
     handle: HCERTSTORE,
     name: String,
 }
@@ -56,7 +56,7 @@ pub struct Other {
     pub name: String,
 }
 
-impl Drop for Store {
+impl Drop for CertStore {
     fn drop(&mut self) {
         // SAFETY: the handle is open and nothing else closes it; contexts keep what they need. What
         // does not close stays.
@@ -64,7 +64,7 @@ impl Drop for Store {
     }
 }
 
-impl Store {
+impl CertStore {
     /// Opens a store of the machine for reading; `None` where there is none. Without
     /// `OPEN_EXISTING` it would be made.
     pub fn read(name: StoreName) -> Result<Option<Self>, WindowsError> {
@@ -330,7 +330,7 @@ impl Context {
         }
     }
 
-    fn property(&self, id: u32) -> Result<Option<Property>, WindowsError> {
+    fn property(&self, id: u32) -> Result<Option<PropertyBuffer>, WindowsError> {
         let Some(mut size) = self.size_of(id)? else {
             return Ok(None);
         };
@@ -341,7 +341,7 @@ impl Context {
         let filled =
             unsafe { CertGetCertificateContextProperty(self.0, id, buffer, &raw mut size) };
         check(filled, "CertGetCertificateContextProperty", id)?;
-        Ok(Some(Property(words)))
+        Ok(Some(PropertyBuffer(words)))
     }
 
     fn set(&self, properties: &Properties) -> Result<(), WindowsError> {
@@ -427,9 +427,9 @@ impl Context {
 }
 
 /// What a property holds. Pointers in it lead into itself.
-struct Property(Vec<u64>);
+struct PropertyBuffer(Vec<u64>);
 
-impl Property {
+impl PropertyBuffer {
     fn key_link(&self) -> Result<KeyLink, WindowsError> {
         if self.0.len() * 8 < size_of::<CRYPT_KEY_PROV_INFO>() {
             return Err(nonsense(
@@ -486,8 +486,8 @@ mod tests {
     use super::*;
     use crate::keypair::fixtures::Issued;
 
-    fn open(name: &str, flags: u32) -> Store {
-        Store::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name, flags).unwrap()
+    fn open(name: &str, flags: u32) -> CertStore {
+        CertStore::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name, flags).unwrap()
     }
 
     fn certificate() -> StoredCertificate {
@@ -501,7 +501,7 @@ mod tests {
     fn a_store_that_this_program_does_not_fill_is_found_by_its_name() {
         let (store, certificate) = (open("TrustedPeople", 0), certificate());
         store.add_new(&Context::new(&certificate).unwrap()).unwrap();
-        let others = Store::others().unwrap();
+        let others = CertStore::others().unwrap();
         assert!(others.iter().all(|other| {
             other.location != CERT_SYSTEM_STORE_LOCAL_MACHINE
                 || StoreName::parse(&other.name).is_none()
@@ -510,7 +510,7 @@ mod tests {
             .iter()
             .filter(|other| other.location == CERT_SYSTEM_STORE_LOCAL_MACHINE);
         let found = found.filter_map(|other| {
-            Store::read_other(other)
+            CertStore::read_other(other)
                 .ok()?
                 .find(&certificate.sha256())
                 .ok()?

@@ -16,8 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use pfx::Profile;
-use pfxvault::keypair::throwaway::{Authority, Kind};
-use pfxvault::keystore::{Destination, Placed, Writing};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
+use pfxvault::keystore::{Destination, NamedKeyPair, Writing};
 use secret::Password;
 
 pub const PASSPHRASE: &str = "ten words that nobody but the owner of this vault knows";
@@ -155,11 +155,11 @@ impl Table {
         let authority = Authority::new("Test", now).unwrap();
         let pairs: Vec<_> = names
             .iter()
-            .map(|name| authority.issue(&[name], Kind::P256, now).unwrap())
+            .map(|name| authority.issue(&[name], KeyKind::P256, now).unwrap())
             .collect();
         let placed: Vec<_> = pairs
             .iter()
-            .map(|pair| Placed {
+            .map(|pair| NamedKeyPair {
                 pair,
                 file_names: &[],
             })

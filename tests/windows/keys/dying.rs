@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
-use pfxvault::change::{Journal, Options, apply, plan, take_back};
+use pfxvault::change::{Journal, Options, apply, plan, rollback};
 use pfxvault::iis::{
     CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties,
     Signature, StoreName, StoredCertificate, WindowsError, look_at_all,
@@ -37,7 +37,7 @@ fn a_process_that_dies_at_any_call_leaves_nothing_behind() {
             let died = die(state.path(), &format!("{moment} {call}"));
             let mut journal = Journal::open(&state.path().join("state")).unwrap();
             assert!(
-                take_back::finish(LocalMachine.iis(), &mut journal)
+                rollback::finish(LocalMachine.iis(), &mut journal)
                     .unwrap()
                     .is_empty()
             );

@@ -1,6 +1,6 @@
 //! Key pairs made for one test: a leaf under an intermediate of its own.
 
-use pfxvault::change::Incoming;
+use pfxvault::change::IncomingKeyPair;
 use pfxvault::iis::StoreName;
 use pkcs8::EncodePrivateKey;
 use secret::SecretBytes;
@@ -70,8 +70,8 @@ impl Pair {
     }
 
     /// As a vault has it.
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming {
+    pub fn incoming(&self) -> IncomingKeyPair<'_> {
+        IncomingKeyPair {
             name: "www.example.com".into(),
             leaf: &self.der,
             authorities: vec![&self.intermediate],

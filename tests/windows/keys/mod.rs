@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pfxvault::change::{
-    Action, Incoming, Journal, Options, Running, apply, plan, repair, take_back, undo,
+    Action, ApplyContext, IncomingKeyPair, Journal, Options, apply, plan, repair, rollback, undo,
 };
 use pfxvault::iis::{
-    AccessEntry, KeyLink, KeySet, KeyState, NoExport, Properties, ProviderKind, Seen, StoreName,
-    challenge, look, look_at_all, public_key,
+    AccessEntry, KeyLink, KeySet, KeyState, NoExport, Properties, ProviderKind, StoreEntry,
+    StoreName, challenge, look, look_at_all, public_key,
 };
 use pfxvault::platform::windows::LocalMachine;
 use vault::id::Hash;
@@ -53,8 +53,8 @@ pub fn restore(pairs: &[&Pair], options: &Options, state: &Path) -> bool {
     plan.changes_anything()
 }
 
-fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
-    Running {
+fn running(stop: &dyn Fn() -> bool) -> ApplyContext<'_> {
+    ApplyContext {
         what: "restore",
         now: jiff::Timestamp::UNIX_EPOCH,
         stop,
@@ -62,7 +62,7 @@ fn running(stop: &dyn Fn() -> bool) -> Running<'_> {
     }
 }
 
-fn seen(pair: &Pair) -> Seen {
+fn seen(pair: &Pair) -> StoreEntry {
     let found = look(LocalMachine.iis(), &StoreName::ALL)
         .unwrap()
         .into_iter();
@@ -89,7 +89,7 @@ fn inventory() -> (Vec<String>, Vec<KeyLink>) {
 pub fn take_everything_back(state: &Path) {
     let mut journal = Journal::open(state).unwrap();
     assert!(
-        take_back::finish(LocalMachine.iis(), &mut journal)
+        rollback::finish(LocalMachine.iis(), &mut journal)
             .unwrap()
             .is_empty()
     );
@@ -155,7 +155,7 @@ fn keys_of_cng_come_out_as_they_went_in_and_sign() {
     let before = inventory();
     let (ec, rsa) = (Pair::new(PairKind::Ec), Pair::new(PairKind::Rsa(2048)));
     let machine = LocalMachine;
-    let from_cng = Incoming {
+    let from_cng = IncomingKeyPair {
         provider: Some("Microsoft Software Key Storage Provider"),
         ..rsa.incoming()
     };
@@ -226,7 +226,7 @@ fn who_else_may_use_a_key_is_kept_where_the_name_means_the_same_here() {
         name: None,
     };
     let access = [entry("NS"), entry("S-1-5-21-1-2-3-1001")];
-    let incoming = [Incoming {
+    let incoming = [IncomingKeyPair {
         access: &access,
         ..pair.incoming()
     }];

@@ -9,14 +9,14 @@ use std::process::Command;
 use rexpect::session::{PtyReplSession, spawn_bash};
 use secret::{Passphrase, Password};
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
-use vault::generation::{Draft, Package, Place};
+use vault::generation::{Draft, LinePosition, Package};
 use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::identity::{Owner, RecoveryKey};
 use vault::medium::{Medium, MediumError};
 use vault::readme::{Label, readme};
 use vault::seal::Recipients;
 use vault::sign::SigningKey;
-use vault::trust::{Statement, Word};
+use vault::trust::{Clause, Statement};
 
 use crate::folder::Folder;
 
@@ -162,7 +162,7 @@ fn files_of_another_server_signed_again_stop_at_step_6() {
     let mut vault = Vault::new();
     let other = SigningKey::generate().unwrap();
     let id = ServerId::of(&other.public());
-    vault.say(&[Word::server(other.public())]);
+    vault.say(&[Clause::server(other.public())]);
     // Everything of the first server, under a record of the second: signature and hashes are right.
     vault.write(42, vault.package(42, &other, id, "stolen"));
     let honest = vault.server;
@@ -228,7 +228,7 @@ fn an_identity_of_another_owner_stops_at_step_1() {
 #[test]
 fn a_closed_server_is_named_at_step_3() {
     let mut vault = Vault::new();
-    vault.say(&[Word::Close(vault.server, None)]);
+    vault.say(&[Clause::Close(vault.server, None)]);
     let mut hand = Hand::at(&vault, &Secret::Passphrase);
     hand.steps(1..=2);
     let said = hand.step(3).pop().unwrap();
@@ -418,10 +418,12 @@ impl Vault {
         ];
         let identities: Vec<&[u8]> = identities.iter().map(Vec::as_slice).collect();
         vault.medium().add_owner_files(&[], &identities).unwrap();
-        let words = identities.iter().map(|file| Word::Identity(Hash::of(file)));
+        let words = identities
+            .iter()
+            .map(|file| Clause::Identity(Hash::of(file)));
         let more = [
-            Word::Recipient(vault.owner.recipient()),
-            Word::server(vault.key.public()),
+            Clause::Recipient(vault.owner.recipient()),
+            Clause::server(vault.key.public()),
         ];
         vault.say(&words.chain(more).collect::<Vec<_>>());
         vault.medium().prepare(&Label::new("A").unwrap()).unwrap();
@@ -443,7 +445,7 @@ impl Vault {
             .join(format!("PFXVAULT/A/{}/{FOLDER}", self.server))
     }
 
-    fn say(&mut self, words: &[Word]) {
+    fn say(&mut self, words: &[Clause]) {
         let statement = Statement::sign(&self.owner.key, words).unwrap();
         self.medium().add_owner_files(&[&statement], &[]).unwrap();
         self.trust.push(statement.hash());
@@ -467,8 +469,8 @@ impl Vault {
             }
         }
         let words = [
-            Word::Recipient(stranger.recipient()),
-            Word::server(self.key.public()),
+            Clause::Recipient(stranger.recipient()),
+            Clause::server(self.key.public()),
         ];
         let statement = Statement::sign(&stranger.key, &words).unwrap();
         self.medium().add_owner_files(&[&statement], &[]).unwrap();
@@ -488,7 +490,7 @@ impl Vault {
         let number = Number::new(number).unwrap();
         let recipient = self.owner.recipient();
         let recipients = Recipients::parse(std::iter::once(recipient.as_str())).unwrap();
-        let mut draft = Draft::new(Place {
+        let mut draft = Draft::new(LinePosition {
             vault: VaultId::of(&self.owner.key.public()),
             server,
             number,

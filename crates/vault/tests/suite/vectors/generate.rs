@@ -21,7 +21,7 @@ use vault::readme::readme;
 use vault::record::Record;
 use vault::seal;
 use vault::sign::{self, SigningKey};
-use vault::trust::{Statement, Word};
+use vault::trust::{Clause, Statement};
 
 use super::parcel::Zip;
 use super::tree::{Expected, Node, Tree, Vector};
@@ -265,16 +265,20 @@ fn good(sealed: &Sealed) -> Vector {
     for (name, file) in &identities {
         put(&mut tree, &format!("OWNER/{name}"), file);
     }
-    let mut first: Vec<Word> = identities
+    let mut first: Vec<Clause> = identities
         .iter()
-        .map(|(_, file)| Word::Identity(Hash::of(file)))
+        .map(|(_, file)| Clause::Identity(Hash::of(file)))
         .collect();
     first.extend([
-        Word::Recipient(owner().recipient()),
-        Word::server(key(WEB01).public()),
+        Clause::Recipient(owner().recipient()),
+        Clause::server(key(WEB01).public()),
     ]);
     let first = say(&mut tree, "FIRSTAAA", &first);
-    let second = say(&mut tree, "SECONDAA", &[Word::server(key(WEB02).public())]);
+    let second = say(
+        &mut tree,
+        "SECONDAA",
+        &[Clause::server(key(WEB02).public())],
+    );
 
     let files = |server: u8, number: u32, key_pairs: usize| -> Vec<Vec<u8>> {
         let name = format!(
@@ -301,7 +305,7 @@ fn good(sealed: &Sealed) -> Vector {
     let third = say(
         &mut tree,
         "THIRDAAA",
-        &[Word::Close(id(WEB02), Some((Number::FIRST, other)))],
+        &[Clause::Close(id(WEB02), Some((Number::FIRST, other)))],
     );
     let two = record(
         WEB01,
@@ -351,7 +355,7 @@ fn put(tree: &mut Tree, path: &str, bytes: &[u8]) {
     }
 }
 
-fn say(tree: &mut Tree, stem: &str, words: &[Word]) -> Hash {
+fn say(tree: &mut Tree, stem: &str, words: &[Clause]) -> Hash {
     let statement = Statement::sign(&key(OWNER), words).unwrap();
     put(tree, &format!("OWNER/{stem}.TXT"), &statement.text);
     put(tree, &format!("OWNER/{stem}.SIG"), &statement.signature);

@@ -4,7 +4,7 @@
 use data_encoding::BASE64;
 
 use super::edit::{self, Edit};
-use super::journal::{Journal, Step};
+use super::journal::{ChangeStep, Journal};
 use super::repair;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{Code, Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
@@ -33,7 +33,7 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
     let bindings: Vec<&Edit> = run
         .steps
         .iter()
-        .filter_map(Step::edit)
+        .filter_map(ChangeStep::edit)
         .filter(|edit| edit.is_config())
         .collect();
     let (mut left, mut failed) = (Vec::new(), None);
@@ -49,7 +49,7 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
         }
     }
     match failed {
-        None => journal.taken_back().map(|()| left),
+        None => journal.rolled_back().map(|()| left),
         Some(error) => Err(Error::new(
             Exit::Attention,
             text!("error-not-taken-back", reason = error.text),
@@ -58,15 +58,15 @@ pub fn finish(server: Iis<'_>, journal: &mut Journal) -> Result<Vec<Text>> {
 }
 
 /// One step of `steps`; says what it left alone.
-fn take_back(server: Iis<'_>, step: &Step, steps: &[Step]) -> Result<Option<Text>> {
+fn take_back(server: Iis<'_>, step: &ChangeStep, steps: &[ChangeStep]) -> Result<Option<Text>> {
     match step {
-        Step::Serve(Edit::Record { before, after }) => {
+        ChangeStep::Serve(Edit::Record { before, after }) => {
             edit::take_back_record(server, before.as_ref(), after.as_ref())
         }
         // All of them together, above.
-        Step::Serve(_) => Ok(None),
-        Step::CreateKey { key } => delete_key(server, key, steps),
-        Step::AddCertificate {
+        ChangeStep::Serve(_) => Ok(None),
+        ChangeStep::CreateKey { key } => delete_key(server, key, steps),
+        ChangeStep::AddCertificate {
             store,
             certificate,
             key,
@@ -84,7 +84,7 @@ fn take_back(server: Iis<'_>, step: &Step, steps: &[Step]) -> Result<Option<Text
             server.stores.remove(*store, &found.sha256())?;
             Ok(None)
         }
-        Step::ChangeCertificate {
+        ChangeStep::ChangeCertificate {
             store,
             certificate,
             before,
@@ -95,7 +95,7 @@ fn take_back(server: Iis<'_>, step: &Step, steps: &[Step]) -> Result<Option<Text
             };
             restore_properties(server, *store, &found, before, after)
         }
-        Step::RemoveCertificate {
+        ChangeStep::RemoveCertificate {
             store,
             certificate,
             properties,
@@ -146,7 +146,7 @@ fn restore_properties(
 /// A key that any certificate uses is not deleted, whoever linked it, nor the key of one that
 /// nothing links: the answer to a request may have been imported without it. What the run itself
 /// worked on was without the key before.
-fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[Step]) -> Result<Option<Text>> {
+fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[ChangeStep]) -> Result<Option<Text>> {
     let facts = match server.keys.inspect(key) {
         Ok(facts) => Some(facts),
         Err(error) if error.code.is_missing_key() => None,
