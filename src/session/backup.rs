@@ -32,43 +32,53 @@ use vault::medium::Medium;
 #[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 pub enum BackupReport {
     /// The plan.
-    Planned {
-        /// Nothing was written.
-        dry_run: bool,
-        /// How many would be saved.
-        key_pairs: usize,
-        /// How many could not be read.
-        missing: usize,
-        /// What IIS uses and no generation holds.
-        in_use: Vec<InUse>,
-    },
+    Planned(PlannedBackup),
     /// The backup.
-    Made {
-        /// The vault.
-        vault: String,
-        /// This server's id.
-        server: String,
-        /// The new generation; nothing where none was needed.
-        generation: Option<u32>,
-        /// How many key pairs are saved.
-        saved: usize,
-        /// What could not be read.
-        missing: Vec<UnreadableReport>,
-        /// What IIS uses and no generation holds.
-        in_use: Vec<InUse>,
-        /// Each medium.
-        media: Vec<OnMediumReport>,
-        /// What no site uses, and was left out.
-        unused: Vec<String>,
-        /// How many sites are kept with it.
-        sites: Option<usize>,
-        /// The parcels that were sealed.
-        parcels: Vec<String>,
-        /// Generations that waited in the outbox.
-        delivered: Vec<String>,
-        /// What was found on the media.
-        findings: Vec<FindingReport>,
-    },
+    Made(Box<MadeBackup>),
+}
+
+/// What would be saved.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlannedBackup {
+    /// Nothing was written.
+    dry_run: bool,
+    /// How many would be saved.
+    key_pairs: usize,
+    /// How many could not be read.
+    missing: usize,
+    /// What IIS uses and no generation holds.
+    in_use: Vec<InUse>,
+}
+
+/// What was saved, and where to.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct MadeBackup {
+    /// The vault.
+    vault: String,
+    /// This server's id.
+    server: String,
+    /// The new generation; nothing where none was needed.
+    generation: Option<u32>,
+    /// How many key pairs are saved.
+    saved: usize,
+    /// What could not be read.
+    missing: Vec<UnreadableReport>,
+    /// What IIS uses and no generation holds.
+    in_use: Vec<InUse>,
+    /// Each medium.
+    media: Vec<OnMediumReport>,
+    /// What no site uses, and was left out.
+    unused: Vec<String>,
+    /// How many sites are kept with it.
+    sites: Option<usize>,
+    /// The parcels that were sealed.
+    parcels: Vec<String>,
+    /// Generations that waited in the outbox.
+    delivered: Vec<String>,
+    /// What was found on the media.
+    findings: Vec<FindingReport>,
 }
 
 /// A key pair that could not be read.
@@ -146,13 +156,13 @@ fn show_plan(
     session
         .console
         .say(&text!("backup-plan", count = count, missing = missing));
-    let report = BackupReport::Planned {
+    let report = PlannedBackup {
         dry_run: true,
         key_pairs: count,
         missing,
         in_use: lacks.in_use(),
     };
-    (lacks.exit(), report)
+    (lacks.exit(), BackupReport::Planned(report))
 }
 
 fn request<'a>(
@@ -576,7 +586,7 @@ fn report(
         });
     }
     let files = parcels.iter().map(|path| path.display().to_string());
-    let report = BackupReport::Made {
+    let report = MadeBackup {
         vault: state.vault().to_string(),
         server: state.server().to_string(),
         generation: outcome.number.map(|number| number.get()),
@@ -590,7 +600,7 @@ fn report(
         delivered: outcome.outbox.delivered.clone(),
         findings: FindingReport::of(console, &outcome.findings),
     };
-    (exit, report)
+    (exit, BackupReport::Made(Box::new(report)))
 }
 
 fn say_medium(session: &Session<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, total: usize) {

@@ -26,13 +26,25 @@ pub fn check(line: &str, document: &Value) {
     }
 }
 
-/// The definitions, none of which allows a property that it does not name.
+/// The definitions, none of which allows a property that it does not name. What is a part of another
+/// one is closed with that.
 fn closed(definitions: &Value) -> Value {
     let mut definitions = definitions.clone();
-    for definition in definitions.as_object_mut().unwrap().values_mut() {
-        if definition["type"] == "object" {
+    let parts = parts(&definitions);
+    for (name, definition) in definitions.as_object_mut().unwrap() {
+        if definition["type"] == "object" && !parts.contains(&format!("#/$defs/{name}")) {
             definition["unevaluatedProperties"] = false.into();
         }
     }
     definitions
+}
+
+fn parts(definitions: &Value) -> Vec<String> {
+    let mut parts = Vec::new();
+    for definition in definitions.as_object().unwrap().values() {
+        for branch in definition["anyOf"].as_array().into_iter().flatten() {
+            parts.extend(branch["$ref"].as_str().map(str::to_owned));
+        }
+    }
+    parts
 }
