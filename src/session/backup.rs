@@ -29,7 +29,6 @@ use vault::medium::Medium;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 pub enum BackupReport {
     /// The plan.
     Planned(PlannedBackup),
