@@ -175,7 +175,7 @@ pub struct SeenMedium {
     /// answered for it.
     #[serde(default)]
     pub last_cold: Option<jiff::Timestamp>,
-    /// The attachment during which the server last wrote to it, see [`crate::media::attachment`];
+    /// The attachment during which the server last wrote to it, as the program tells them apart;
     /// empty where the system could not tell, `ejected` if the program has ejected it then. `None`
     /// if it never wrote to it.
     #[serde(default)]

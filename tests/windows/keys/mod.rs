@@ -93,7 +93,7 @@ pub fn take_everything_back(state: &Path) {
             .unwrap()
             .is_empty()
     );
-    while journal.last_kept().is_some() {
+    while journal.last_committed().is_some() {
         assert!(undo(LocalMachine.iis(), &mut journal).unwrap().is_empty());
     }
 }
