@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::iis::{Snapshot, StoreEntry};
 use crate::keypair::{Certificate, Lower};
-use crate::message::Text;
+use crate::message::{Text, day};
 use crate::text;
 
 /// The certificates that a plan speaks of, and which of them may be replaced by lower ones.
@@ -192,19 +192,19 @@ impl CertificateLabel {
         let Some(not_after) = self.not_after else {
             return text!("certificate-unknown", name = name);
         };
-        let day = not_after.strftime("%Y-%m-%d").to_string();
+        let ends = day(not_after);
         match self.expired {
             true => text!(
                 "certificate-expired",
                 name = name,
                 thumbprint = thumbprint,
-                day = day
+                day = ends
             ),
             false => text!(
                 "certificate-ends",
                 name = name,
                 thumbprint = thumbprint,
-                day = day
+                day = ends
             ),
         }
     }

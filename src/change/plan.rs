@@ -12,7 +12,7 @@ use crate::iis::{
     is_self_issued, public_key,
 };
 use crate::keypair::Certificate;
-use crate::message::Text;
+use crate::message::{Text, day};
 use crate::text;
 use secret::SecretBytes;
 use vault::id::Hash;
@@ -256,11 +256,13 @@ impl PlannedCertificate<'_> {
     fn certificate_text(&self, now: Timestamp) -> Option<Text> {
         let certificate = Certificate::parse(self.certificate.to_vec()).ok()?;
         let (thumbprint, not_after) = (certificate.thumbprint(), certificate.not_after());
-        let day = not_after.strftime("%Y-%m-%d").to_string();
+        let ends = day(not_after);
         match self.store {
             StoreName::Request => None,
-            _ if not_after < now => Some(text!("plan-expired", thumbprint = thumbprint, day = day)),
-            _ => Some(text!("plan-ends", thumbprint = thumbprint, day = day)),
+            _ if not_after < now => {
+                Some(text!("plan-expired", thumbprint = thumbprint, day = ends))
+            }
+            _ => Some(text!("plan-ends", thumbprint = thumbprint, day = ends)),
         }
     }
 }

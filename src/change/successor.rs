@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::iis::binding::{BindingParts, CENTRAL, SNI, record_flags};
 use crate::iis::{Binding, Endpoint, FtpCertificate, Site, SiteMap, SslBinding, StoreName};
 use crate::keypair::Certificate;
+use crate::message::day;
 use crate::text;
 
 /// The port of https.
@@ -482,7 +483,7 @@ pub fn dated(certificate: &Certificate) -> String {
     format!(
         "{} {}",
         certificate.display_name(),
-        certificate.not_after().strftime("%Y-%m-%d")
+        day(certificate.not_after())
     )
 }
 

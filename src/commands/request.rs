@@ -69,9 +69,8 @@ pub(super) fn request_on(
 ) -> Result<Exit> {
     let CsrContent { names, subject } = content;
     show(session, &names, &subject);
-    let request = csr::new(&names, &subject, session.now).map_err(|error| {
-        Error::failed(text!("error-request-failed", reason = error.to_string()))
-    })?;
+    let request = csr::new(&names, &subject, session.now)
+        .map_err(|_| Error::failed(text!("error-request-failed")))?;
     let name = names.first().map_or("", String::as_str);
     carry_out(
         session,

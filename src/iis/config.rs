@@ -271,11 +271,7 @@ fn document(text: &str) -> Result<Document<'_>, Text> {
     };
     Document::parse_with_options(text, options).map_err(|error| match error {
         roxmltree::Error::NodesLimitReached => text!("config-absurd"),
-        error => text!(
-            "config-no-xml",
-            line = error.pos().row,
-            detail = error.to_string()
-        ),
+        error => text!("config-no-xml", line = error.pos().row),
     })
 }
 

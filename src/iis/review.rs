@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::sites::{Binding, Endpoint, Site, SslBinding};
 use super::{Elsewhere, KeyState, SiteMap, StoreEntry, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
-use crate::message::Text;
+use crate::message::{Text, day};
 use crate::text;
 
 /// Everything that is wrong, for people. `seen` are the certificates of the stores, `elsewhere`
@@ -111,14 +111,14 @@ impl StoreView<'_> {
             ));
         }
         let certificate = Certificate::parse(found.certificate.der.clone()).ok()?;
-        let day = certificate.not_after().strftime("%Y-%m-%d").to_string();
+        let ends = day(certificate.not_after());
         let name = certificate.display_name();
         let expired = text!(
             "site-certificate-expired",
             site = site,
             binding = binding,
             name = name,
-            day = day
+            day = ends
         );
         (certificate.not_after() < self.now).then_some(expired)
     }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
-use crate::message::Text;
+use crate::message::{Text, day};
 use crate::platform::private_files;
 use crate::text;
 
@@ -344,7 +344,7 @@ fn several_for_one(key_pairs: &[NamedKeyPair<'_>], path: &Path) -> Error {
         format!(
             "{}  {}  {}",
             leaf.thumbprint(),
-            leaf.not_after().strftime("%Y-%m-%d"),
+            day(leaf.not_after()),
             leaf.display_name()
         )
     };

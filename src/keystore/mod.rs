@@ -527,7 +527,9 @@ pub fn pfx_reason(error: &pfx::Error) -> Text {
         pfx::Error::Unsupported { algorithm } => {
             text!("reason-unsupported", algorithm = algorithm.as_str())
         }
-        other => text!("reason-malformed", detail = other.to_string()),
+        pfx::Error::Malformed(_) => text!("reason-malformed"),
+        pfx::Error::NoRandomness => text!("error-no-random"),
+        pfx::Error::NotReadBack(_) => text!("reason-not-read-back"),
     }
 }
 

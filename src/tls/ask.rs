@@ -19,7 +19,7 @@ use rustls::{
 };
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::{Text, day, os_reason};
+use crate::message::{Text, day};
 use crate::text;
 use crate::tls::prove::{self, TlsError};
 
@@ -270,7 +270,7 @@ impl Verdict {
             Self::Nothing(error) => {
                 vec![Remark::new(
                     false,
-                    text!("tls-nothing", name = name, reason = reason(error)),
+                    text!("tls-nothing", name = name, reason = error.text()),
                 )]
             }
         }
@@ -287,14 +287,6 @@ pub fn missing_authority(name: &str, authority: &str) -> Remark {
         false,
         text!("tls-missing", name = name, authority = authority),
     )
-}
-
-/// Why nothing was shown, for people.
-pub fn reason(error: &TlsError) -> Text {
-    match error {
-        TlsError::Connection(error) => os_reason(error),
-        other => text!("os-other", words = other.to_string()),
-    }
 }
 
 fn config() -> Result<ClientConfig, TlsError> {

@@ -20,6 +20,8 @@ use rustls::{
 };
 
 use crate::keypair::{Certificate, DigestName, KeyPair, VerifyScheme};
+use crate::message::{Text, os_reason};
+use crate::text;
 
 /// Longest wait for the other end, which is this process.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +53,34 @@ pub enum TlsError {
     /// The certificate's public key did not verify what the private key signed.
     #[error("the private key does not sign what its certificate verifies")]
     WrongSignature,
+}
+
+impl TlsError {
+    /// Why there was no connection, for people.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::NotServable { key_type } => {
+                text!("tls-key-not-servable", key_type = key_type.as_str())
+            }
+            Self::Connection(error) => os_reason(error),
+            Self::WrongSignature => text!("tls-wrong-signature"),
+            Self::Tls(error) => tls_reason(error),
+        }
+    }
+}
+
+fn tls_reason(error: &rustls::Error) -> Text {
+    use rustls::Error as E;
+    match error {
+        E::AlertReceived(alert) => text!("tls-alert", alert = format!("{alert:?}")),
+        E::InvalidCertificate(_) | E::NoCertificatesPresented => text!("tls-bad-certificate"),
+        E::PeerIncompatible(_) => text!("tls-incompatible"),
+        E::InappropriateMessage { .. }
+        | E::InappropriateHandshakeMessage { .. }
+        | E::InvalidMessage(_)
+        | E::PeerMisbehaved(_) => text!("tls-no-tls"),
+        _ => text!("tls-failed"),
+    }
 }
 
 /// A connection that was served.

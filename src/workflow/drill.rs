@@ -72,8 +72,8 @@ pub fn prove(pair: &KeyPair) -> Result<Proven, Text> {
             Ok(()) => Ok(Proven::Signature {
                 key_type: pair.leaf().key_type(),
             }),
-            Err(error) => Err(text!("reason-handshake", detail = error.to_string())),
+            Err(error) => Err(text!("reason-handshake", detail = error.text())),
         },
-        Err(error) => Err(text!("reason-handshake", detail = error.to_string())),
+        Err(error) => Err(text!("reason-handshake", detail = error.text())),
     }
 }

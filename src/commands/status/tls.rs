@@ -124,7 +124,7 @@ fn named(
     };
     let served = match ask::ask(address, Some(host)) {
         Ok(served) => served,
-        Err(error) => return vec![nothing(ask::reason(&error))],
+        Err(error) => return vec![nothing(error.text())],
     };
     let (shown, thumbprint) = (served.name(), served.thumbprint());
     let until = served
