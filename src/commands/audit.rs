@@ -144,7 +144,7 @@ struct StrayReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     let known = session.memory();
     let state = known.state.as_ref();
     let media = session.vault_media(&args.media)?;

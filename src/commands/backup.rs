@@ -20,7 +20,7 @@ pub(super) struct EndedBackup {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &BackupArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &BackupArgs) -> Result<Exit> {
     let to = destinations(session, args)?;
     let (mut exit, backup) = back_up(session, args, &to)?;
     let mut ejected = None;

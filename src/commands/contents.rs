@@ -64,7 +64,7 @@ pub(super) struct KeyPairReport<'a> {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &ContentsArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &ContentsArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     if let Some(exit) = run_from_memory(session, &media, args, known.state.as_ref())? {

@@ -41,7 +41,7 @@ pub(super) struct RefusedReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     let mut media = session.vault_media(&args.from)?;
     let target = session.medium_to_write(&args.to)?;
     let state = session.memory().state;

@@ -19,7 +19,7 @@ pub(super) struct CreateReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &CreateArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &CreateArgs) -> Result<Exit> {
     let medium = session.medium_to_write(&args.medium)?;
     let label = args.label.clone();
     let state = create(session, &medium, label, args.server_name.clone())?;

@@ -45,7 +45,7 @@ pub(super) struct DemoReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
     let started = Instant::now();
     let folder = tempfile::tempdir().map_err(|e| {
         Error::failed(text!(

@@ -41,7 +41,7 @@ pub(super) struct ProofReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

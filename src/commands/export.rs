@@ -11,7 +11,7 @@ use crate::session::write_files::write_files;
 use crate::text;
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &ExportArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &ExportArgs) -> Result<Exit> {
     args.into.refuse_idle(&args.to)?;
     let destination = Destination::parse(&args.to)?;
     session.judge(destination.path(), Stored::KeyPairFiles)?;

@@ -40,7 +40,7 @@ pub(super) struct InstallReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &InstallArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &InstallArgs) -> Result<Exit> {
     let certificates = read(&args.response)?;
     install_on(session, args, here::elevated()?, &certificates)
 }

@@ -57,7 +57,7 @@ pub(super) struct PolicyReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &MediaCommand) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &MediaCommand) -> Result<Exit> {
     match args {
         MediaCommand::List => list(session),
         MediaCommand::Add {

@@ -16,7 +16,7 @@ use crate::workflow::left_out::quoted;
 
 /// Asks what to do until the answer is nothing more; the exit code is the last command's. Where
 /// nobody can be asked, it shows the help.
-pub fn run(session: &Session<'_>) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
     let console = session.console;
     if console.json {
         return Err(Error::usage(text!(

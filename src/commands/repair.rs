@@ -33,7 +33,7 @@ pub(super) struct RepairReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &RepairArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &RepairArgs) -> Result<Exit> {
     repair_on(session, args, here::elevated()?)
 }
 

@@ -30,7 +30,7 @@ pub(super) struct RequestReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &RequestArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &RequestArgs) -> Result<Exit> {
     let content = CsrContent::of(args)?;
     request_on(session, args, content, here::elevated()?)
 }

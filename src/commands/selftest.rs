@@ -42,7 +42,7 @@ pub(super) struct TrialReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
     selftest_on(session, here::elevated()?)
 }
 

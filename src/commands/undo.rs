@@ -26,7 +26,7 @@ pub(super) struct UndoReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &UndoArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &UndoArgs) -> Result<Exit> {
     undo_on(session, args, here::elevated()?)
 }
 

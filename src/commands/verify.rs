@@ -40,7 +40,7 @@ pub(super) struct CheckedGenerationReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
     let pin = args.vault.as_deref().map(|text| {
         VaultId::parse(text).ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))
     });

@@ -36,11 +36,11 @@ impl Language {
 }
 
 /// All sentences of one language.
-pub struct Texts(FluentBundle<FluentResource>);
+pub(super) struct Texts(FluentBundle<FluentResource>);
 
 impl Texts {
     /// Loads a language's file, which a test proves free of mistakes.
-    pub fn load(language: Language) -> Self {
+    pub(super) fn load(language: Language) -> Self {
         let (tag, source) = language.source();
         let language: LanguageIdentifier = tag.parse().unwrap_or_default();
         let mut bundle = FluentBundle::new(vec![language]);
@@ -53,18 +53,18 @@ impl Texts {
     }
 
     /// The words of a sentence; an unknown id shows itself.
-    pub fn words(&self, text: &Text) -> String {
+    pub(super) fn words(&self, text: &Text) -> String {
         self.pattern(text.id, None, &self.args(text))
             .unwrap_or_else(|| text.id.to_owned())
     }
 
     /// The words of an id without values.
-    pub fn by_id(&self, id: &str) -> Option<String> {
+    pub(super) fn by_id(&self, id: &str) -> Option<String> {
         self.pattern(id, None, &FluentArgs::new())
     }
 
     /// Message, cause and hint; empty where there is none.
-    pub fn error_words(&self, text: &Text) -> [String; 3] {
+    pub(super) fn error_words(&self, text: &Text) -> [String; 3] {
         let args = self.args(text);
         let attribute = |name| self.pattern(text.id, Some(name), &args).unwrap_or_default();
         [self.words(text), attribute("cause"), attribute("hint")]
@@ -72,7 +72,7 @@ impl Texts {
 
     /// Message of a wrong secret and what to mind when it is typed once more, where there are words
     /// for that.
-    pub fn again(&self, text: &Text) -> Option<String> {
+    pub(super) fn again(&self, text: &Text) -> Option<String> {
         let again = self.pattern(text.id, Some("again"), &self.args(text))?;
         Some(format!("{}\n{again}", self.words(text)))
     }

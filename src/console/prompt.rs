@@ -22,7 +22,7 @@ const GROUP: usize = 6;
 const PIN: usize = 16;
 
 /// One line from standard input.
-pub fn line() -> Result<Zeroizing<String>> {
+pub(super) fn line() -> Result<Zeroizing<String>> {
     // Room for what people type, so that growing leaves no copy of it.
     let mut line = Zeroizing::new(String::with_capacity(1024));
     let read = std::io::stdin().read_line(&mut line);
@@ -53,7 +53,7 @@ impl Enter {
 }
 
 /// The answer to a question of yes or no; `None` for anything that is neither.
-pub fn yes_or_no(typed: &str, enter: Enter) -> Option<bool> {
+pub(super) fn yes_or_no(typed: &str, enter: Enter) -> Option<bool> {
     match half_width(typed).to_lowercase().as_str() {
         "" => Some(enter == Enter::Yes),
         "y" | "yes" | "はい" => Some(true),
@@ -63,7 +63,7 @@ pub fn yes_or_no(typed: &str, enter: Enter) -> Option<bool> {
 }
 
 /// Letters and digits as they are typed without a Japanese input method.
-pub fn half_width(typed: &str) -> String {
+pub(super) fn half_width(typed: &str) -> String {
     let half = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         c => c,

@@ -13,7 +13,7 @@ use crate::text;
 use secret::SecretBytes;
 
 /// Reads all certificates of one file and the private key of another (or of the same).
-pub fn read(certificate: &Path, key: &Path) -> Result<(Vec<KeyInput>, Vec<CertInput>)> {
+pub(super) fn read(certificate: &Path, key: &Path) -> Result<(Vec<KeyInput>, Vec<CertInput>)> {
     let certificates = sections(certificate)?
         .into_iter()
         .filter(|(kind, _)| *kind == SectionKind::Certificate);
@@ -54,7 +54,7 @@ fn sections(path: &Path) -> Result<Vec<(SectionKind, SecretBytes)>> {
 }
 
 /// PKCS#8 as it is; PKCS#1 (`RSA PRIVATE KEY`) and SEC 1 (`EC PRIVATE KEY`) wrapped into it.
-pub fn to_pkcs8(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
+pub(crate) fn to_pkcs8(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
     match kind {
         SectionKind::PrivateKey => Some(der),
         SectionKind::RsaPrivateKey => {

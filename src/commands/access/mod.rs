@@ -38,7 +38,7 @@ pub(super) struct WayReport<'a> {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &AccessCommand) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &AccessCommand) -> Result<Exit> {
     match args {
         AccessCommand::List { media } => list(session, media),
         AccessCommand::Retire(args) => retire::run(session, args),

@@ -13,7 +13,7 @@ use vault::trust::Clause;
 const BEGINNING: usize = 8;
 
 /// Ends what a second person's key may decrypt: nothing that is made from now on.
-pub fn run(session: &Session<'_>, args: &AccessRetireArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &AccessRetireArgs) -> Result<Exit> {
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

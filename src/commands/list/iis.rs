@@ -22,7 +22,7 @@ use vault::id::Hash;
 /// What the certificate stores hold.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct StoresReport {
+pub(crate) struct StoresReport {
     /// Nothing where the sites could not be read.
     #[serde(flatten)]
     sites: Option<sites::SitesReport>,
@@ -66,11 +66,11 @@ struct Listed<'a> {
 }
 
 /// `list --from iis`. No key is copied out for it.
-pub fn list(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
+pub(crate) fn list(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     list_of(session, args, here::here()?)
 }
 
-pub fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -> Result<Exit> {
+pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -> Result<Exit> {
     let state = session.memory().state;
     let map = args
         .iis_config

@@ -1,6 +1,6 @@
 //! `list`: every key pair of a source, and whether the vault has it.
 
-pub mod iis;
+pub(super) mod iis;
 mod sites;
 
 use data_encoding::HEXLOWER;
@@ -78,7 +78,7 @@ struct CertificateReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     if args.from.from == IIS {
         return iis::list(session, args);
     }

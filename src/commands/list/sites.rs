@@ -19,7 +19,7 @@ const CERTIFICATE: usize = 18;
 /// The sites, and what is wrong about them.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct SitesReport {
+pub(super) struct SitesReport {
     /// Each with its bindings.
     pub sites: Vec<SiteReport>,
     warnings: Vec<String>,
@@ -29,7 +29,7 @@ pub struct SitesReport {
 /// A site.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct SiteReport {
+pub(super) struct SiteReport {
     id: u32,
     name: String,
     bindings: Vec<ListedBindingReport>,
@@ -77,7 +77,7 @@ impl ShownCertificate {
 
 /// Shows the sites of a server with what is wrong about them; the same for programs. Only the
 /// bindings of the certificates that `names` mean, where there are some.
-pub fn show(
+pub(super) fn show(
     session: &Session<'_>,
     map: &SiteMap,
     seen: &[StoreEntry],

@@ -20,7 +20,7 @@ use crate::text;
 
 /// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing
 /// can be bound.
-pub fn plan_bindings(
+pub(super) fn plan_bindings(
     session: &Session<'_>,
     args: &RestoreArgs,
     server: Iis<'_>,
@@ -71,7 +71,7 @@ pub fn plan_bindings(
 }
 
 /// The certificates that are here or will be.
-pub struct KnownCertificates {
+pub(super) struct KnownCertificates {
     certificates: HashSet<(StoreName, String)>,
     order: Order,
 }
@@ -81,7 +81,7 @@ impl KnownCertificates {
     ///
     /// # Errors
     /// Where something is to be replaced that is not here.
-    pub fn new(
+    pub(super) fn new(
         session: &Session<'_>,
         args: &RestoreArgs,
         here: &Snapshot,
@@ -196,7 +196,7 @@ fn ask(session: &Session<'_>, mapping: &mut Mapping, from: &SiteMap, here: &Site
 
 /// What a backup cannot know: whether the certificate was renewed since. Likely where it is about
 /// to end, and where it has ended.
-pub fn warn_of_renewals(session: &Session<'_>, set: &RestoreSet) {
+pub(super) fn warn_of_renewals(session: &Session<'_>, set: &RestoreSet) {
     for leaf in set.key_pairs.iter().map(|one| one.pair.leaf()) {
         let (name, day) = (leaf.display_name(), day(leaf.not_after()));
         match leaf.remaining(session.now) {

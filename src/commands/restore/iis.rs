@@ -23,7 +23,7 @@ use vault::id::Hash;
 /// What is brought into this server, or would be.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct IisReport {
+pub(crate) struct IisReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     dry_run: Option<bool>,
     /// How many key pairs are in the certificate store.
@@ -51,11 +51,15 @@ struct ExpiredReport {
 }
 
 /// `restore --to iis`.
-pub fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
+pub(crate) fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
     restore_on(session, args, here::elevated()?)
 }
 
-pub fn restore_on(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> Result<Exit> {
+pub(crate) fn restore_on(
+    session: &Session<'_>,
+    args: &RestoreArgs,
+    server: Iis<'_>,
+) -> Result<Exit> {
     reported(session, "restore", args.change.report.as_deref(), || {
         restore_into(session, args, server)
     })

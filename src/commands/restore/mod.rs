@@ -2,7 +2,7 @@
 //! first, then the question. The medium is never written.
 
 mod bindings;
-pub mod iis;
+pub(super) mod iis;
 mod read;
 
 use self::read::{is_from_vault, read_set};
@@ -16,7 +16,7 @@ use crate::session::restore_set::is_named;
 use crate::session::write_files::write_files;
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
     refuse_idle(args)?;
     if args.to == IIS {
         return iis::restore(session, args);

@@ -12,12 +12,12 @@ use crate::workflow::left_out::{self, quoted};
 use rayon::prelude::*;
 
 /// Whether it comes from media and parcels.
-pub fn is_from_vault(args: &RestoreArgs) -> bool {
+pub(super) fn is_from_vault(args: &RestoreArgs) -> bool {
     !args.from.iter().any(|from| Source::is_source(from))
 }
 
 /// Reads what is to be restored.
-pub fn read_set(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSet> {
+pub(super) fn read_set(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSet> {
     match args.from.as_slice() {
         [source] if Source::is_source(source) => Ok(RestoreSet::of(session.chosen(
             &args.names,

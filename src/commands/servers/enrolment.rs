@@ -58,7 +58,11 @@ pub(in crate::commands) struct AddedReport {
 
 /// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same
 /// key.
-pub fn request(session: &Session<'_>, file: &Path, server_name: Option<String>) -> Result<Exit> {
+pub(crate) fn request(
+    session: &Session<'_>,
+    file: &Path,
+    server_name: Option<String>,
+) -> Result<Exit> {
     let request = write_request(session, file, server_name)?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
     let report = EnrolmentRequestReport {
@@ -71,7 +75,7 @@ pub fn request(session: &Session<'_>, file: &Path, server_name: Option<String>) 
 }
 
 /// One passphrase, one question, one statement for all of them.
-pub fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> {
+pub(crate) fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> {
     let requests = args
         .files
         .iter()
@@ -229,7 +233,7 @@ fn write_answer(path: &Path, trust: &Trust, identities: &[&[u8]]) -> Result<()> 
 
 /// Takes over whom to believe. The answer alone does not say that it is the right owner's; a person
 /// does.
-pub fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
+pub(crate) fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
     let folder = session.new_state_folder()?;
     let request = State::requested(&folder)?
         .ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-request")))?;

@@ -47,7 +47,7 @@ impl EnrolledReport {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &ServersCommand) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &ServersCommand) -> Result<Exit> {
     match args {
         ServersCommand::List { media } => list(session, media),
         ServersCommand::Join {

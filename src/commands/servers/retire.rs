@@ -14,7 +14,7 @@ use vault::trust::Clause;
 
 /// Ends a server's right to write: up to its last good generation, or, where its key was stolen,
 /// with nothing left.
-pub fn run(session: &Session<'_>, args: &ServersRetireArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &ServersRetireArgs) -> Result<Exit> {
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

@@ -46,7 +46,7 @@ pub(super) struct StatusReport<'a> {
 }
 
 /// Runs the command.
-pub fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
+pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     let HostStateView { state, unasked } = session.memory();
     let media = session.vault_media(&args.media)?;
     let mut findings: Vec<Finding> = unasked

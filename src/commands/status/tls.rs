@@ -24,7 +24,7 @@ const HTTPS: u16 = 443;
 ///
 /// # Errors
 /// Nothing is named, and there is no IIS here; or a name that is none.
-pub fn ask(
+pub(super) fn ask(
     names: &[String],
     here: Option<&[OwnCertificate]>,
     now: Timestamp,

@@ -1,10 +1,10 @@
 //! A table to work at: a folder server, sticks, host state and secrets files in one temporary
 //! folder, and the program run on them as a user runs it.
 
-pub mod plugged;
-pub mod schema;
-pub mod tls_server;
-pub mod wine;
+pub(crate) mod plugged;
+pub(crate) mod schema;
+pub(crate) mod tls_server;
+pub(crate) mod wine;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,15 +20,15 @@ use pfxvault::keypair::throwaway::{Authority, KeyKind};
 use pfxvault::keystore::{Destination, NamedKeyPair, Writing};
 use secret::Password;
 
-pub const PASSPHRASE: &str = "ten words that nobody but the owner of this vault knows";
-pub const PFX_PASSWORD: &str = "Pfx-Password-1";
+pub(crate) const PASSPHRASE: &str = "ten words that nobody but the owner of this vault knows";
+pub(crate) const PFX_PASSWORD: &str = "Pfx-Password-1";
 
-pub struct Table {
+pub(crate) struct Table {
     pub folder: tempfile::TempDir,
 }
 
 /// What the program said and how it ended.
-pub struct Said {
+pub(crate) struct Said {
     pub code: i32,
     pub out: String,
     pub err: String,
@@ -37,7 +37,7 @@ pub struct Said {
 }
 
 impl Said {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         assert!(self.out.is_ascii(), "JSON is pure ASCII");
         let document =
             serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}", self.out));
@@ -46,13 +46,13 @@ impl Said {
     }
 
     /// The same of this command line, whose schema the document is then held against.
-    pub fn to(self, line: &str) -> Self {
+    pub(crate) fn to(self, line: &str) -> Self {
         let line = line.to_owned();
         Self { line, ..self }
     }
 
     #[track_caller]
-    pub fn ended_with(self, code: i32) -> Self {
+    pub(crate) fn ended_with(self, code: i32) -> Self {
         assert_eq!(
             self.code, code,
             "stdout:\n{}\nstderr:\n{}",
@@ -64,7 +64,7 @@ impl Said {
 
 impl Table {
     /// Secrets files, but nothing else yet.
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let table = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -74,12 +74,12 @@ impl Table {
     }
 
     /// A server with key pairs of `names`, and a vault on stick A made on it.
-    pub fn with_vault(names: &[&str]) -> Self {
+    pub(crate) fn with_vault(names: &[&str]) -> Self {
         Self::with_vault_of(0, names)
     }
 
     /// The same with a vault of another owner.
-    pub fn with_vault_of_another(names: &[&str]) -> Self {
+    pub(crate) fn with_vault_of_another(names: &[&str]) -> Self {
         Self::with_vault_of(1, names)
     }
 
@@ -110,17 +110,17 @@ impl Table {
     }
 
     /// As [`Table::with_vault`], with everything backed up once.
-    pub fn backed_up(names: &[&str]) -> Self {
+    pub(crate) fn backed_up(names: &[&str]) -> Self {
         let table = Self::with_vault(names);
         table.run(BACKUP).ended_with(0);
         table
     }
 
-    pub fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn secret_file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn secret_file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.at(name);
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -133,7 +133,7 @@ impl Table {
     }
 
     /// A pipe with a name: whoever opens it waits for the other end.
-    pub fn pipe(&self, name: &str) -> PathBuf {
+    pub(crate) fn pipe(&self, name: &str) -> PathBuf {
         assert!(
             Command::new("mkfifo")
                 .arg(self.at(name))
@@ -144,13 +144,13 @@ impl Table {
         self.at(name)
     }
 
-    pub fn stick(&self, name: &str) -> PathBuf {
+    pub(crate) fn stick(&self, name: &str) -> PathBuf {
         fs::create_dir_all(self.at(name)).unwrap();
         self.at(name)
     }
 
     /// A folder server: one key pair for each name.
-    pub fn serve(&self, folder: &str, names: &[&str]) {
+    pub(crate) fn serve(&self, folder: &str, names: &[&str]) {
         let now = jiff::Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let pairs: Vec<_> = names
@@ -177,11 +177,11 @@ impl Table {
 
     /// Runs the program; `{name}` in the line is a path on this table, and so is the state unless
     /// the line names one.
-    pub fn run(&self, line: &str) -> Said {
+    pub(crate) fn run(&self, line: &str) -> Said {
         Said::of(&output(self.command(line).stdin(Stdio::null()))).to(line)
     }
 
-    pub fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pfxvault"));
         command
             .args(self.words(line))
@@ -190,7 +190,7 @@ impl Table {
         command
     }
 
-    pub fn words(&self, line: &str) -> Vec<String> {
+    pub(crate) fn words(&self, line: &str) -> Vec<String> {
         let mut words: Vec<String> = line.split(' ').map(|word| self.fill(word)).collect();
         if !line.contains("--state") {
             words.extend(["--state".into(), self.at("state").display().to_string()]);
@@ -213,7 +213,7 @@ impl Table {
     }
 
     /// The recovery key that `create` wrote.
-    pub fn recovery_key(&self) -> String {
+    pub(crate) fn recovery_key(&self) -> String {
         fs::read_to_string(self.at("recovery"))
             .unwrap()
             .trim()
@@ -222,7 +222,7 @@ impl Table {
 }
 
 impl Said {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout.clone()).unwrap(),
@@ -233,7 +233,7 @@ impl Said {
 }
 
 /// What a command says to its end. One that hangs is killed, and so fails its test.
-pub fn output(command: &mut Command) -> Output {
+pub(crate) fn output(command: &mut Command) -> Output {
     let running = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -252,7 +252,7 @@ pub fn output(command: &mut Command) -> Output {
 }
 
 /// Whether a text holds the English message of this id: its words, with any values between them.
-pub fn says(text: &str, id: &str) -> bool {
+pub(crate) fn says(text: &str, id: &str) -> bool {
     let texts = include_str!("../../../src/console/texts/en.ftl");
     let begin = texts
         .find(&format!("\n{id} ="))
@@ -288,11 +288,11 @@ pub fn says(text: &str, id: &str) -> bool {
 /// Far longer than anything takes, on any machine.
 const HANGS: Duration = Duration::from_secs(1200);
 
-pub const BACKUP: &str = "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
-pub const RESTORE: &str = "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
+pub(crate) const BACKUP: &str = "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test";
+pub(crate) const RESTORE: &str = "restore --from {A} --recovery-key-file {recovery} --to folder:{restored} --pfx-password-file {pfx-password} --yes";
 
 /// Every file below a folder with its bytes.
-pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
@@ -307,7 +307,7 @@ pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The generation folders of a stick's half, oldest first.
-pub fn generations(stick: &Path, half: &str) -> Vec<PathBuf> {
+pub(crate) fn generations(stick: &Path, half: &str) -> Vec<PathBuf> {
     let servers = fs::read_dir(stick.join("PFXVAULT").join(half))
         .unwrap()
         .flatten()
@@ -327,7 +327,7 @@ pub fn generations(stick: &Path, half: &str) -> Vec<PathBuf> {
 }
 
 /// What `list` says of a folder server, as certificate, key and chain hashes.
-pub fn held(table: &Table, folder: &str) -> Vec<[String; 3]> {
+pub(crate) fn held(table: &Table, folder: &str) -> Vec<[String; 3]> {
     let line =
         format!("list --json --from folder:{{{folder}}} --source-password-file {{pfx-password}}");
     let document = table.run(&line).ended_with(0).json();

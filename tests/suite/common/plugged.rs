@@ -8,7 +8,7 @@ use super::{Said, Table, output};
 
 /// A device and what is on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Stick<'a> {
+pub(crate) struct Stick<'a> {
     /// The folder of the table that keeps what is on it.
     pub files: &'a str,
     /// Its serial number.
@@ -29,14 +29,14 @@ plug() {
 }"#;
 
 /// Sticks, each at the place of the table where it is mounted, and shell lines around the program.
-pub struct Plugged<'a> {
+pub(crate) struct Plugged<'a> {
     pub sticks: &'a [(&'a str, Stick<'a>)],
     pub before: &'a str,
     pub after: &'a str,
 }
 
 /// Runs a line of the program with each stick mounted at the place given with it.
-pub fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> Said {
+pub(crate) fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> Said {
     Plugged {
         sticks,
         before: ":",
@@ -47,12 +47,12 @@ pub fn with_plugged(table: &Table, sticks: &[(&str, Stick<'_>)], line: &str) -> 
 
 impl Plugged<'_> {
     /// Runs it without a terminal.
-    pub fn run(&self, table: &Table, line: &str) -> Said {
+    pub(crate) fn run(&self, table: &Table, line: &str) -> Said {
         Said::of(&output(self.command(table, line).stdin(Stdio::null()))).to(line)
     }
 
     /// The whole command. Every run is an attachment of its own.
-    pub fn command(&self, table: &Table, line: &str) -> Command {
+    pub(crate) fn command(&self, table: &Table, line: &str) -> Command {
         static ATTACHMENTS: AtomicU32 = AtomicU32::new(1000);
         let place = |name: &str| table.at(name).display().to_string();
         let mut end = String::new();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// Panics where a document is not what the schema of its command says. A property that the schema
 /// does not name is wrong, too.
 #[track_caller]
-pub fn check(line: &str, document: &Value) {
+pub(crate) fn check(line: &str, document: &Value) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
     let schemas = line
         .split_whitespace()

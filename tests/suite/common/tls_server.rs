@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use super::Table;
 
 /// It serves until it is dropped.
-pub struct TlsServer {
+pub(crate) struct TlsServer {
     child: Child,
     pub port: u16,
 }
 
 impl TlsServer {
     /// Serves `{pair}.crt` with `{pair}.key`, at a port that the system chose.
-    pub fn of(table: &Table, pair: &str) -> Self {
+    pub(crate) fn of(table: &Table, pair: &str) -> Self {
         let mut child = Command::new("openssl")
             .args(["s_server", "-accept", "127.0.0.1:0", "-cert"])
             .arg(table.at(&format!("{pair}.crt")))

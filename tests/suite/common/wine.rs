@@ -21,7 +21,7 @@ fn stand_ins() -> impl Iterator<Item = (OsString, &'static str)> {
 }
 
 /// What tests/windows/run gives in a variable.
-pub fn given(variable: &str) -> OsString {
+pub(crate) fn given(variable: &str) -> OsString {
     std::env::var_os(variable)
         .unwrap_or_else(|| panic!("{variable} is not set: tests/windows/run does it"))
 }
@@ -32,14 +32,14 @@ const WRITABLE_ADMIN_MANAGER: &str =
 
 /// A Windows machine: a prefix of Wine of that name with the table's stick A as its removable drive
 /// R:.
-pub struct Windows<'a> {
+pub(crate) struct Windows<'a> {
     table: &'a Table,
     name: &'static str,
     program: OsString,
 }
 
 impl<'a> Windows<'a> {
-    pub fn beside(table: &'a Table, name: &'static str) -> Self {
+    pub(crate) fn beside(table: &'a Table, name: &'static str) -> Self {
         let program = given("PFXVAULT_EXE");
         let windows = Self {
             table,
@@ -66,11 +66,11 @@ impl<'a> Windows<'a> {
         windows
     }
 
-    pub fn prefix(&self) -> PathBuf {
+    pub(crate) fn prefix(&self) -> PathBuf {
         self.table.at(self.name)
     }
 
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let overrides = stand_ins()
             .map(|(_, library)| format!(";{library}=n"))
             .collect::<String>();
@@ -84,7 +84,7 @@ impl<'a> Windows<'a> {
         command
     }
 
-    pub fn wine(&self, words: &[&str]) {
+    pub(crate) fn wine(&self, words: &[&str]) {
         assert!(
             self.command("wine")
                 .args(words)
@@ -97,7 +97,7 @@ impl<'a> Windows<'a> {
     }
 
     /// Gives the machine IIS, with this configuration.
-    pub fn install_iis(&self, config: &str) {
+    pub(crate) fn install_iis(&self, config: &str) {
         let inetsrv = self.prefix().join("drive_c/windows/system32/inetsrv");
         std::fs::create_dir_all(inetsrv.join("config")).unwrap();
         for (variable, file) in [
@@ -130,13 +130,13 @@ impl<'a> Windows<'a> {
     }
 
     /// applicationHost.config, as it is now.
-    pub fn iis_config(&self) -> String {
+    pub(crate) fn iis_config(&self) -> String {
         let config = "drive_c/windows/system32/inetsrv/config/applicationHost.config";
         std::fs::read_to_string(self.prefix().join(config)).unwrap()
     }
 
     /// What the stand-ins keep, and read what shall fail from.
-    pub fn program_data(&self, name: &str) -> PathBuf {
+    pub(crate) fn program_data(&self, name: &str) -> PathBuf {
         self.prefix().join("drive_c/ProgramData").join(name)
     }
 
@@ -147,7 +147,7 @@ impl<'a> Windows<'a> {
     }
 
     /// Runs pfxvault.exe; `{name}` is a path on the table, and state lies where Windows keeps it.
-    pub fn run(&self, line: &str) -> Said {
+    pub(crate) fn run(&self, line: &str) -> Said {
         let root = self.table.folder.path().display().to_string();
         let words = self.table.words(&format!("{line} --state {{none}}"));
         let words = words[..words.len() - 2]

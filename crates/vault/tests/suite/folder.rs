@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use vault::volume::{Entry, EntryKind, Reading, Volume};
 
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub PathBuf);
 
 impl Volume for Folder {
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {

@@ -27,9 +27,9 @@ use super::parcel::Zip;
 use super::tree::{Expected, Node, Tree, Vector};
 
 /// Opens IDENTITY.AGE of every vector.
-pub const PASSPHRASE: &str = "vectors are made to be opened by everyone";
+pub(super) const PASSPHRASE: &str = "vectors are made to be opened by everyone";
 /// Opens IDENT002.AGE of every vector.
-pub const RECOVERY_KEY: &str =
+pub(super) const RECOVERY_KEY: &str =
     "AGE-SECRET-KEY-1Q2LGRT5FXKXP8N7U0V328C5SDRNNSN3UTRX2978U4V8UNPE9L8GQAEHR04";
 const OWNER_AGE: &str =
     "AGE-SECRET-KEY-1KAKE35Z7ZJE007AVLRDWY5VYUE5MC9DX70G0J0CH4FJ7VELDNLDSPEDEDP";
@@ -62,13 +62,13 @@ fn owner() -> Owner {
 }
 
 /// sealed.txt: age files by name. What is missing is made, and kept when vectors are written.
-pub struct Sealed {
+pub(super) struct Sealed {
     path: PathBuf,
     files: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Sealed {
-    pub fn load(path: &Path) -> Self {
+    pub(super) fn load(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let pairs = text.lines().filter_map(|line| line.split_once(' '));
         let files = pairs
@@ -80,7 +80,7 @@ impl Sealed {
         }
     }
 
-    pub fn save(&self) {
+    pub(super) fn save(&self) {
         let lines = self
             .files
             .borrow()
@@ -525,7 +525,7 @@ impl Fault<'_> {
 }
 
 /// All vectors, the good one first.
-pub fn all(sealed: &Sealed) -> Vec<Vector> {
+pub(super) fn all(sealed: &Sealed) -> Vec<Vector> {
     let base = good(sealed);
     let mut vectors = vec![base.clone()];
     let mut add = |name: &str, about: &str, make: &dyn Fn(&mut Fault<'_>)| {

@@ -3,7 +3,7 @@
 use flate2::Crc;
 
 /// A ZIP file in its parts. [`Zip::bytes`] puts them together and fills in where each begins.
-pub struct Zip {
+pub(super) struct Zip {
     /// Local headers (APPNOTE.TXT 4.3.7), each with the bytes of its entry.
     pub locals: Vec<Vec<u8>>,
     /// Headers of the directory (4.3.12).
@@ -16,7 +16,7 @@ pub struct Zip {
 
 impl Zip {
     /// The form that a parcel has.
-    pub fn of(files: &[(String, Vec<u8>)]) -> Self {
+    pub(super) fn of(files: &[(String, Vec<u8>)]) -> Self {
         let entry = |(path, bytes): &(String, Vec<u8>)| {
             let mut crc = Crc::new();
             crc.update(bytes);
@@ -51,7 +51,7 @@ impl Zip {
         }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let number = |count: usize| u32::try_from(count).unwrap().to_le_bytes();
         let mut bytes = Vec::new();
         let mut directory = self.directory.clone();
@@ -74,7 +74,7 @@ impl Zip {
 
     /// Replaces bytes of the first entry at a place in its local header, and, with another offset,
     /// in the directory.
-    pub fn set(&mut self, at: usize, with: &[u8]) {
+    pub(super) fn set(&mut self, at: usize, with: &[u8]) {
         self.locals[0][at..at + with.len()].copy_from_slice(with);
         self.directory[0][at + 2..at + 2 + with.len()].copy_from_slice(with);
     }

@@ -10,11 +10,11 @@ use data_encoding::BASE64;
 use vault::readme::readme;
 
 /// The media of a vector: path to what stands there.
-pub type Tree = BTreeMap<String, Node>;
+pub(super) type Tree = BTreeMap<String, Node>;
 
 /// One entry of a tree; folders that hold something need none.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Node {
+pub(super) enum Node {
     /// A file.
     File(Vec<u8>),
     /// An empty folder.
@@ -25,7 +25,7 @@ pub enum Node {
 
 /// What a reader must say of a vector.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Expected {
+pub(super) struct Expected {
     /// The verifier's exit code.
     pub exit: i32,
     /// `SERVER8/NUMBER STATE COPIES`, sorted.
@@ -41,7 +41,7 @@ pub struct Expected {
 
 /// One vector.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Vector {
+pub(super) struct Vector {
     /// Its file's name without the end.
     pub name: String,
     /// One sentence.
@@ -60,7 +60,7 @@ pub struct Vector {
 
 impl Vector {
     /// The text form, as changes to `base` where there is one.
-    pub fn render(&self, base: Option<&Vector>) -> String {
+    pub(super) fn render(&self, base: Option<&Vector>) -> String {
         let mut text = format!("# {}\n", self.about);
         let mut line = |key: &str, value: &str| writeln!(text, "{key} {value}").unwrap();
         base.iter().for_each(|base| line("base", &base.name));
@@ -91,7 +91,7 @@ impl Vector {
     }
 
     /// Parses the text form.
-    pub fn parse(name: &str, text: &str, base: impl Fn(&str) -> Vector) -> Self {
+    pub(super) fn parse(name: &str, text: &str, base: impl Fn(&str) -> Vector) -> Self {
         let mut lines = text.lines().peekable();
         let about = lines.next().unwrap().strip_prefix("# ").unwrap().to_owned();
         let mut vector = Vector {
@@ -143,7 +143,7 @@ impl Vector {
     }
 
     /// Writes the media below a folder.
-    pub fn materialize(&self, folder: &Path) {
+    pub(super) fn materialize(&self, folder: &Path) {
         // A medium that is a file is a parcel.
         let folders = self
             .media
@@ -243,7 +243,7 @@ fn render_file(bytes: &[u8]) -> String {
 }
 
 /// Every vector as it is committed.
-pub fn committed(folder: &Path) -> Vec<Vector> {
+pub(super) fn committed(folder: &Path) -> Vec<Vector> {
     let load = |name: &str| fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap();
     let base = Vector::parse("good", &load("good"), |_| unreachable!());
     let names = fs::read_dir(folder)
