@@ -1,5 +1,6 @@
 //! Gives pfxvault.exe its version resource and its manifest, with `windres` of the mingw tools that
 //! link it.
+#![allow(clippy::disallowed_methods, reason = "a build script or a test")]
 
 use std::env;
 use std::error::Error;

@@ -1,6 +1,11 @@
 //! How long one backup and one drill of a whole server take: 1 000 key pairs, sealed as a backup
 //! seals them, on a medium in main memory. `cargo bench --bench backup`
-#![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement"
+)]
 
 use std::path::Path;
 

@@ -1,7 +1,12 @@
 //! How long the plan of a whole server takes: 500 sites with 800 bindings and as many key pairs,
 //! onto sites with other names. The worst of servers: every certificate and every key is there, and
 //! no link leads from one to the other. `cargo bench --bench bindings`
-#![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;

@@ -1,6 +1,11 @@
 //! How long a search for stray private keys takes: 2 000 files in 100 folders, of which one in
 //! forty looks like more, in main memory. `cargo bench --bench scan`
-#![allow(clippy::unwrap_used, missing_docs, reason = "a measurement")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement"
+)]
 
 use std::fs;
 use std::path::Path;

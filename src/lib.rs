@@ -1,6 +1,8 @@
 //! pfxvault keeps the TLS key pairs of an IIS server safe on offline media, and puts them back on a
 //! new server. The reading order of the code is in docs/architecture.md.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 pub mod change;
 pub mod cli;
 pub mod commands;

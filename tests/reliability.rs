@@ -1,7 +1,12 @@
 //! Power cuts and lying media. A FAT file system lies on a disk in memory that records every sector
 //! it is asked to write; then the power fails at every point, and whatever was reported as
 //! committed must still be there.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test"
+)]
 
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};

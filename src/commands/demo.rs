@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::{Error, Exit, Result};
+use crate::input::read_input;
 use crate::keypair::throwaway::{Authority, KeyKind};
 use crate::keystore::{self, Destination, Inventory, NamedKeyPair, Source, Writing};
 use crate::message::Text;
@@ -308,7 +309,7 @@ impl DemoStage<'_> {
 }
 
 fn flip_a_byte(path: &Path) -> std::io::Result<()> {
-    let mut bytes = fs::read(path)?;
+    let mut bytes = read_input(path)?.to_vec();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(path, bytes)

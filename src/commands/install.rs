@@ -1,6 +1,7 @@
 //! `install`: the certificate authority's answer finds its key, is put into the store, and is
 //! backed up at once.
 
+use crate::input::read_input;
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,7 +15,6 @@ use crate::error::{Error, Exit, Result};
 use crate::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
 use crate::keypair::{Certificate, Remaining, pkcs7};
 use crate::message::day;
-use crate::platform::private_files;
 use crate::session::backup::BackupReport;
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
 use crate::session::change::{carry_out, reported, show_plan};
@@ -135,7 +135,7 @@ fn finish(
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate>> {
-    let answer = private_files::read_input(path)
+    let answer = read_input(path)
         .map_err(|e| Error::failed(text!("error-source-unreadable", path = path, reason = &e)))?;
     pkcs7::certificates(&answer).map_err(|error| {
         Error::failed(match error {

@@ -6,6 +6,7 @@ mod destination;
 mod machine;
 mod pem;
 
+use crate::input::read_input;
 use std::fs;
 use std::io;
 use std::mem::take;
@@ -21,7 +22,6 @@ use crate::error::{Error, Exit, Result};
 use crate::iis::{AccessEntry, OnWindows, SiteMap};
 use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted, is_called, labels};
 use crate::message::{Text, os_reason};
-use crate::platform::private_files;
 use crate::text;
 use secret::Password;
 use vault::id::Hash;
@@ -251,7 +251,7 @@ fn read_pfx(
     password: &Password,
     now: jiff::Timestamp,
 ) -> Result<FileContents, Failure> {
-    let bytes = private_files::read_input(path).map_err(Failure::File)?;
+    let bytes = read_input(path).map_err(Failure::File)?;
     let read = match pfx::read(&bytes, password) {
         Err(pfx::Error::WrongPassword) if !password.expose().is_empty() => {
             pfx::read(&bytes, &Password::new(String::new()))

@@ -1,5 +1,6 @@
 //! A certificate and a key in PEM, as other servers keep them.
 
+use crate::input::read_input;
 use std::path::Path;
 
 use rsa::pkcs1::DecodeRsaPrivateKey;
@@ -8,7 +9,6 @@ use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use crate::error::{Error, Result};
 use crate::keypair::{CertInput, KeyInput};
-use crate::platform::private_files;
 use crate::text;
 use secret::SecretBytes;
 
@@ -46,7 +46,7 @@ pub(super) fn read(certificate: &Path, key: &Path) -> Result<(Vec<KeyInput>, Vec
 /// stands in.
 fn sections(path: &Path) -> Result<Vec<(SectionKind, SecretBytes)>> {
     let malformed = || Error::failed(text!("error-pem-malformed", path = path));
-    let bytes = private_files::read_input(path)
+    let bytes = read_input(path)
         .map_err(|e| Error::failed(text!("error-source-unreadable", path = path, reason = &e)))?;
     let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&bytes);
     let wiped = sections.map(|section| section.map(|(kind, der)| (kind, SecretBytes::new(der))));

@@ -3,6 +3,7 @@
 
 pub mod event;
 #[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "files of the kernel")]
 pub mod linux;
 pub mod media;
 pub mod private_files;

@@ -7,7 +7,6 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-pub use crate::input::read_input;
 use crate::input::read_up_to;
 use crate::platform::system;
 use crate::text;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use self::counted::Described;
 pub use self::written::Written;
 use crate::error::{Error, Exit, Result};
+use crate::input::read_input;
 use crate::keypair::Certificate;
 use crate::platform::protected::Unprotected;
 use crate::text;
@@ -111,7 +112,7 @@ impl State {
     }
 
     fn read(folder: &Path, lock: Option<File>) -> Result<Self> {
-        let json = fs::read(folder.join("state.json")).map_err(|e| unreadable(folder, &e))?;
+        let json = read_input(&folder.join("state.json")).map_err(|e| unreadable(folder, &e))?;
         let memory = parse(folder, &json)?;
         let key = read_key(folder)?;
         let trust = memory.trust().ok_or_else(|| damaged(folder))?;
@@ -603,8 +604,7 @@ fn read_request(folder: &Path) -> Result<Option<EnrolmentRequest>> {
     if !folder.join(REQUEST).exists() || !folder.join("server.key").exists() {
         return Ok(None);
     }
-    let text = crate::platform::private_files::read_input(&folder.join(REQUEST))
-        .map_err(|e| unreadable(folder, &e))?;
+    let text = read_input(&folder.join(REQUEST)).map_err(|e| unreadable(folder, &e))?;
     let request = EnrolmentRequest::parse(&text).ok_or_else(|| damaged(folder))?;
     let same = read_key(folder)?.public() == request.key;
     Ok(same.then_some(request))
@@ -624,8 +624,7 @@ fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
 }
 
 fn read_key(folder: &Path) -> Result<SigningKey> {
-    let stored = crate::platform::private_files::read_input(&folder.join("server.key"))
-        .map_err(|e| unreadable(folder, &e))?;
+    let stored = read_input(&folder.join("server.key")).map_err(|e| unreadable(folder, &e))?;
     let text =
         match crate::platform::system::unprotect(&stored).map_err(|e| unreadable(folder, &e))? {
             Unprotected::Secret(text) => text,

@@ -2,6 +2,7 @@
 //! everything is linked once.
 #![cfg(unix)]
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::too_many_lines,

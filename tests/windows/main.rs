@@ -1,7 +1,12 @@
 //! The Windows half, on Windows and under Wine (`tests/windows/run`). docs/windows-testing.md says
 //! what each shows.
 #![cfg(windows)]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test"
+)]
 
 mod bindings;
 mod http_sys;

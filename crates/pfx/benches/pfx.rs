@@ -1,4 +1,5 @@
 //! Time to write and read one RSA key pair with a chain of three, at the rounds Windows uses.
+#![allow(clippy::disallowed_methods, reason = "a build script or a test")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pfx::{KeyPairContents, Profile};

@@ -3,6 +3,7 @@
 //!
 //! Reading takes what real implementations write, DER or BER, and bounds the work a hostile file
 //! can ask for. Writing follows what Windows itself exports, in one of two named forms.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![doc = include_str!("../README.md")]
 
 mod attributes;

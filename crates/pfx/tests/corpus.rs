@@ -1,7 +1,7 @@
 //! PFX files of other implementations, each with what independent readers made of it. They are data
 //! from elsewhere and not part of this repository: `PFXVAULT_CORPUS` names the folder, else it is
 //! looked for beside the checkout.
-
+#![allow(clippy::disallowed_methods, reason = "a build script or a test")]
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

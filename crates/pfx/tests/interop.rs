@@ -1,7 +1,7 @@
 //! PFX files through other programs and back: what is written here opens in OpenSSL, GnuTLS, NSS
 //! and Java, and what they write opens here. Each reads a file and writes its contents anew in its
 //! own way, and that is read here again.
-
+#![allow(clippy::disallowed_methods, reason = "a build script or a test")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{

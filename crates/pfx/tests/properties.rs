@@ -1,4 +1,5 @@
 //! Whatever goes into a PFX comes out of it; whatever happens to one, its reader answers.
+#![allow(clippy::disallowed_methods, reason = "a build script or a test")]
 
 use pfx::{KeyPairContents, Profile};
 use proptest::{prelude::*, sample::Index};

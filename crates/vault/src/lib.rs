@@ -1,6 +1,7 @@
 //! The vault on a medium, as docs/format.md specifies it: who is believed, what a generation is,
 //! how it is committed and how it is found again. Only this crate writes to a medium.
 //! It neither prints nor asks, and has nothing of Windows in it.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 
 pub mod catalog;
 pub mod descriptor;

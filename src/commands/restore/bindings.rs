@@ -1,6 +1,7 @@
 //! The bindings of a restore into IIS: which site here stands for which, and what would become of
 //! each.
 
+use crate::input::read_input;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -12,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::Remaining;
 use crate::message::day;
-use crate::platform::private_files;
 use crate::session::Session;
 use crate::session::bindings::{expired, settle};
 use crate::session::restore_set::RestoreSet;
@@ -147,7 +147,7 @@ fn mapping(
 }
 
 fn load(path: &Path) -> Result<Mapping> {
-    let bytes = private_files::read_input(path)
+    let bytes = read_input(path)
         .map_err(|e| Error::usage(text!("error-map-file", path = path, reason = &e)))?;
     Mapping::parse(&String::from_utf8_lossy(&bytes))
 }

@@ -1,6 +1,7 @@
 //! `servers request`, `add` and `accept`: new servers ask with a file each, the owner admits all of
 //! them with one passphrase, and each takes over whom to believe.
 
+use crate::input::read_input;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,7 +11,6 @@ use super::EnrolledReport;
 use crate::cli::ServersAddArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::platform::private_files;
 use crate::session::Session;
 use crate::session::declare::Declared;
 use crate::session::enrolment::write_request;
@@ -147,7 +147,7 @@ pub(crate) fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> 
 }
 
 fn read_request(file: &Path) -> Result<EnrolmentRequest> {
-    let bytes = private_files::read_input(file)
+    let bytes = read_input(file)
         .map_err(|e| Error::usage(text!("error-source-unreadable", path = file, reason = &e)))?;
     EnrolmentRequest::parse(&bytes)
         .ok_or_else(|| Error::failed(text!("error-request-flaw", path = file)))

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::facts::{Synced, is_within};
+use crate::input::read_input;
 
 /// Entries of one folder that are looked at.
 const MOST_ENTRIES: usize = 4096;
@@ -144,7 +145,7 @@ fn dropbox_folders(list: &Path) -> Option<Vec<PathBuf>> {
     let facts = fs::symlink_metadata(list)
         .ok()
         .filter(|facts| facts.is_file() && facts.len() <= MAX_LIST)?;
-    let json = fs::read(list)
+    let json = read_input(list)
         .ok()
         .filter(|json| json.len() as u64 <= facts.len())?;
     let Ok(Value::Object(accounts)) = serde_json::from_slice(&json) else {

@@ -24,7 +24,7 @@ use crate::iis::{AccessEntry, WindowsError};
 const LONGEST_NAME: usize = 257;
 
 /// Who beyond the system and administrators a self-relative security descriptor lets in.
-pub fn entries(descriptor: &mut [u64]) -> Result<Vec<AccessEntry>, WindowsError> {
+pub(super) fn entries(descriptor: &mut [u64]) -> Result<Vec<AccessEntry>, WindowsError> {
     let mut text = Local(ptr::null_mut());
     let raw = descriptor.as_mut_ptr().cast::<c_void>();
     let what = DACL_SECURITY_INFORMATION;
@@ -52,7 +52,7 @@ pub fn entries(descriptor: &mut [u64]) -> Result<Vec<AccessEntry>, WindowsError>
 }
 
 /// The self-relative security descriptor for a new key.
-pub fn of_new_key(entries: &[AccessEntry]) -> Result<Vec<u8>, WindowsError> {
+pub(super) fn of_new_key(entries: &[AccessEntry]) -> Result<Vec<u8>, WindowsError> {
     let sddl = descriptor(entries);
     let text = wide(&sddl);
     let mut raw = Local(ptr::null_mut());

@@ -30,7 +30,7 @@ union Address {
 
 /// `SOCKADDR_STORAGE` of an address and a port. The scope of a link-local address is not kept:
 /// http.sys has none.
-pub fn storage(ip: IpAddr, port: u16) -> SOCKADDR_STORAGE {
+pub(super) fn storage(ip: IpAddr, port: u16) -> SOCKADDR_STORAGE {
     let mut address = Address {
         any: SOCKADDR_STORAGE::default(),
     };
@@ -72,7 +72,7 @@ fn six(ip: Ipv6Addr, port: u16) -> SOCKADDR_IN6 {
 
 /// Address and port of a structure that Windows filled in; `None` for a null pointer or another
 /// family.
-pub fn read(address: *const SOCKADDR) -> Option<(IpAddr, u16)> {
+pub(super) fn read(address: *const SOCKADDR) -> Option<(IpAddr, u16)> {
     // SAFETY: only called with null or with an address that lies in a buffer of Windows that is
     // still there.
     let family = unsafe { address.as_ref() }?.sa_family;
@@ -104,7 +104,7 @@ pub fn read(address: *const SOCKADDR) -> Option<(IpAddr, u16)> {
 ///
 /// # Errors
 /// What Windows answered.
-pub fn of_this_machine() -> Result<Vec<IpAddr>, WindowsError> {
+pub(super) fn of_this_machine() -> Result<Vec<IpAddr>, WindowsError> {
     let mut buffer = vec![0_u64; ADAPTERS_ROOM / size_of::<u64>()];
     for _ in 0..MOST_TRIES {
         match fill(&mut buffer) {

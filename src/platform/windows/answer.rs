@@ -9,7 +9,7 @@ use crate::iis::{Code, WindowsError};
 
 /// The thread's last error, of a call that reports failure through it. Call it before anything
 /// else.
-pub fn last(call: &'static str, object: impl Display) -> WindowsError {
+pub(super) fn last(call: &'static str, object: impl Display) -> WindowsError {
     let code = io::Error::last_os_error()
         .raw_os_error()
         .unwrap_or_default();
@@ -17,7 +17,11 @@ pub fn last(call: &'static str, object: impl Display) -> WindowsError {
 }
 
 /// `Ok` unless a call returned FALSE.
-pub fn check(returned: BOOL, call: &'static str, object: impl Display) -> Result<(), WindowsError> {
+pub(super) fn check(
+    returned: BOOL,
+    call: &'static str,
+    object: impl Display,
+) -> Result<(), WindowsError> {
     if returned == 0 {
         Err(last(call, object))
     } else {
@@ -26,7 +30,7 @@ pub fn check(returned: BOOL, call: &'static str, object: impl Display) -> Result
 }
 
 /// `Ok` unless a call returned a `SECURITY_STATUS` other than success.
-pub fn status(
+pub(super) fn status(
     returned: HRESULT,
     call: &'static str,
     object: impl Display,
@@ -43,6 +47,6 @@ pub fn status(
 }
 
 /// An answer that is not what its documentation says.
-pub fn nonsense(call: &'static str, object: impl Display) -> WindowsError {
+pub(super) fn nonsense(call: &'static str, object: impl Display) -> WindowsError {
     WindowsError::new(call, object, Code::INVALID_DATA)
 }

@@ -30,13 +30,13 @@ const SITES: &str = "system.applicationHost/sites";
 const _: () = assert!(size_of::<VARIANT>() == 24);
 
 /// `%windir%\System32\inetsrv\config`, where it is.
-pub fn folder() -> Option<PathBuf> {
+pub(super) fn folder() -> Option<PathBuf> {
     let folder = folders::windows().ok()?.join(r"System32\inetsrv\config");
     folder.is_dir().then_some(folder)
 }
 
 /// `appcmd add backup NAME`.
-pub fn back_up(name: &str) -> Result<(), WindowsError> {
+pub(super) fn back_up(name: &str) -> Result<(), WindowsError> {
     let refused = |code| WindowsError::new("appcmd add backup", name, Code(code));
     let windows = folders::windows().map_err(|_| refused(Code::FILE_NOT_FOUND.0))?;
     let ran = Command::new(windows.join(r"System32\inetsrv\appcmd.exe"))
@@ -52,7 +52,7 @@ pub fn back_up(name: &str) -> Result<(), WindowsError> {
 }
 
 /// Makes all changes, in one commit.
-pub fn apply(changes: &[BindingChange]) -> Result<(), WindowsError> {
+pub(super) fn apply(changes: &[BindingChange]) -> Result<(), WindowsError> {
     let _apartment = Apartment::enter()?;
     let manager = ComObject::<Manager>::create(&WRITABLE_ADMIN_MANAGER, &I_WRITABLE_ADMIN_MANAGER)?;
     let (path, section) = (Bstr::new(COMMIT_PATH)?, Bstr::new(SITES)?);
@@ -169,8 +169,10 @@ struct ComObject<Table>(*mut *const Table);
 
 impl<Table> Drop for ComObject<Table> {
     fn drop(&mut self) {
-        // SAFETY: every COM object begins with a pointer to a table that begins with these three.
-        let unknown = unsafe { &**self.0.cast::<*const IUnknown_Vtbl>() };
+        // SAFETY: every COM object begins with a pointer to a table.
+        let table = unsafe { *self.0.cast::<*const IUnknown_Vtbl>() };
+        // SAFETY: every such table begins with these three methods, and is constant.
+        let unknown = unsafe { &*table };
         // SAFETY: this reference is let go of only here. The count that is returned says nothing.
         unsafe { (unknown.Release)(self.0.cast()) };
     }
@@ -207,8 +209,10 @@ impl<Table> ComObject<Table> {
     }
 
     fn table(&self) -> &Table {
-        // SAFETY: the object is alive as long as this reference; its table is constant.
-        unsafe { &**self.0 }
+        // SAFETY: the object is alive as long as this reference.
+        let table = unsafe { *self.0 };
+        // SAFETY: its table is constant.
+        unsafe { &*table }
     }
 }
 

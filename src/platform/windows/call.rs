@@ -27,12 +27,12 @@ impl Error for Failed {
 
 /// The thread's last error, of a call that reports failure through it. Call it before anything
 /// else.
-pub fn last_error(call: &'static str, object: impl Display) -> io::Error {
+pub(super) fn last_error(call: &'static str, object: impl Display) -> io::Error {
     named(call, object, io::Error::last_os_error())
 }
 
 /// The error of a call that returns a Win32 code or an HRESULT.
-pub fn coded(call: &'static str, object: impl Display, code: u32) -> io::Error {
+pub(super) fn coded(call: &'static str, object: impl Display, code: u32) -> io::Error {
     named(
         call,
         object,
@@ -44,7 +44,11 @@ pub fn coded(call: &'static str, object: impl Display, code: u32) -> io::Error {
 ///
 /// # Errors
 /// [`last_error`].
-pub fn succeeded(returned: BOOL, call: &'static str, object: impl Display) -> io::Result<()> {
+pub(super) fn succeeded(
+    returned: BOOL,
+    call: &'static str,
+    object: impl Display,
+) -> io::Result<()> {
     if returned == 0 {
         return Err(last_error(call, object));
     }
@@ -52,7 +56,7 @@ pub fn succeeded(returned: BOOL, call: &'static str, object: impl Display) -> io
 }
 
 /// The code behind an error of this module, such as 5 for "access denied".
-pub fn code_of(error: &io::Error) -> Option<i32> {
+pub(super) fn code_of(error: &io::Error) -> Option<i32> {
     let named = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Failed>());

@@ -230,7 +230,7 @@ impl Drop for SigningHash {
 }
 
 /// Opens a key and tells about it.
-pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
+pub(super) fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
     let provider = Provider::open(link)?;
     let key = provider.key()?;
     let kind = ProviderKind::of(link, provider.implementation());
@@ -249,7 +249,7 @@ pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
 }
 
 /// Copies a key out.
-pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
+pub(super) fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     let provider = Provider::open(link)?;
     let exported = provider.key()?.export(PRIVATEKEYBLOB)?;
     let pkcs8 = blob::pkcs8_of_rsa_blob(&exported).ok_or(NoExport::UnknownForm)?;
@@ -261,7 +261,7 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
 }
 
 /// Creates a container with a key in it.
-pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
+pub(super) fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
     let blob = blob::rsa_private_blob(new.pkcs8).ok_or_else(|| nonsense("CryptImportKey", link))?;
     let provider = Provider::create(link)?;
     provider.import(&blob, if new.exportable { CRYPT_EXPORTABLE } else { 0 })?;
@@ -273,7 +273,7 @@ pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
 }
 
 /// Deletes a container, and says whether it was there.
-pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
+pub(super) fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
     // The handle that comes back is none: nothing is open.
     match acquire(link, Some(&link.container), CRYPT_DELETEKEYSET) {
         Ok(_) => Ok(true),
@@ -283,7 +283,7 @@ pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
 }
 
 /// Signs with SHA-1, see [`Signature::RsaSha1`].
-pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
+pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
     let provider = Provider::open(link)?;
     let mut hash = SigningHash(0);
     // SAFETY: the provider is open and outlives the hash.
@@ -325,7 +325,7 @@ pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError>
 
 /// The machine's containers in the RSA providers of Windows, which share them. Each is given with
 /// both key specifications; one of them opens.
-pub fn containers() -> Result<Vec<KeyLink>, WindowsError> {
+pub(super) fn containers() -> Result<Vec<KeyLink>, WindowsError> {
     let any = Home::SchannelCsp.link(String::new());
     let provider = Provider {
         handle: acquire(&any, None, CRYPT_VERIFYCONTEXT)?,

@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 
 use super::access;
 use super::answer::{nonsense, status};
+use super::memory::text_at;
 use super::wide::{wide, wide_secret};
 use crate::iis::blob::{self, Home};
 use crate::iis::{
@@ -328,7 +329,7 @@ fn number(object: &CngObject, name: PCWSTR, link: &KeyLink) -> Result<u32, Windo
 }
 
 /// Opens a key and tells about it.
-pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
+pub(super) fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
     let key = CngKey::open(link)?;
     let kind = key.kind();
     let public = key.public_blob()?;
@@ -350,7 +351,7 @@ pub fn inspect(link: &KeyLink) -> Result<KeyFacts, WindowsError> {
 }
 
 /// Copies a key out, by the way that its policy allows.
-pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
+pub(super) fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
     let key = CngKey::open(link)?;
     let policy = key.policy()?;
     if let Some(never) = key.kind().never_exports() {
@@ -371,7 +372,7 @@ pub fn export(link: &KeyLink) -> Result<ExportedKey, NoExport> {
 }
 
 /// Creates a key under its name.
-pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
+pub(super) fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
     let key = CngKey::import(link, new.pkcs8)?;
     let policy = if new.exportable {
         NCRYPT_ALLOW_EXPORT_FLAG | NCRYPT_ALLOW_PLAINTEXT_EXPORT_FLAG
@@ -395,7 +396,7 @@ pub fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsError> {
 }
 
 /// Deletes a key, and says whether it was there.
-pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
+pub(super) fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
     let key = match CngKey::open(link) {
         Err(error) if error.code.is_missing_key() => return Ok(false),
         opened => opened?,
@@ -408,7 +409,7 @@ pub fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
 }
 
 /// Signs with SHA-256.
-pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
+pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
     let key = CngKey::open(link)?;
     let digest = Sha256::digest(challenge);
     let is_rsa = key.public_blob()?.expose().starts_with(b"RSA");
@@ -464,7 +465,7 @@ pub fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError>
 
 /// The machine's keys in the software provider of Windows. Those of the older interface, which it
 /// lists too, are left out.
-pub fn containers() -> Result<Vec<KeyLink>, WindowsError> {
+pub(super) fn containers() -> Result<Vec<KeyLink>, WindowsError> {
     let any = Home::SoftwareKsp.link(String::new());
     let provider = open_provider(&any.provider)?;
     let mut names = Vec::new();
@@ -492,7 +493,7 @@ pub fn containers() -> Result<Vec<KeyLink>, WindowsError> {
         // SAFETY: a successful call left a structure there.
         let name = unsafe { &*found.0 };
         if name.dwLegacyKeySpec == 0 {
-            names.push(string_at(name.pszName));
+            names.push(text_of(name.pszName));
         }
     }
     Ok(names
@@ -512,12 +513,7 @@ impl<T> Drop for Buffer<T> {
     }
 }
 
-fn string_at(start: *const u16) -> String {
-    // SAFETY: only called for strings of the provider, which end in NUL inside their block.
-    let units = (0..)
-        .map(|i| unsafe { *start.add(i) })
-        .take_while(|unit| *unit != 0);
-    char::decode_utf16(units)
-        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
+/// A string of the provider, which ends in NUL inside its block.
+fn text_of(start: *const u16) -> String {
+    text_at(start).to_string_lossy().into_owned()
 }

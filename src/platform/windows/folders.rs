@@ -18,7 +18,7 @@ const LONGEST: usize = 260;
 ///
 /// # Errors
 /// What Windows says.
-pub fn windows() -> io::Result<PathBuf> {
+pub(super) fn windows() -> io::Result<PathBuf> {
     let mut buffer = [0_u16; LONGEST];
     // SAFETY: the buffer holds as many units as it is said to.
     let length = unsafe { GetSystemWindowsDirectoryW(buffer.as_mut_ptr(), LONGEST as u32) };

@@ -63,7 +63,7 @@ const LARGEST_RECORD: u32 = 1 << 20;
 const LONGEST_HASH: u32 = 64;
 
 /// All records.
-pub fn records() -> Result<Vec<SslBinding>, WindowsError> {
+pub(super) fn records() -> Result<Vec<SslBinding>, WindowsError> {
     let session = HttpSession::start()?;
     let mut records = session.every(HttpServiceConfigSSLCertInfo, by_address, of_address)?;
     records.extend(session.every(HttpServiceConfigSslSniCertInfo, by_name, of_name)?);
@@ -72,7 +72,7 @@ pub fn records() -> Result<Vec<SslBinding>, WindowsError> {
 }
 
 /// What records have beyond that.
-pub fn properties() -> Result<Vec<SslProperty>, WindowsError> {
+pub(super) fn properties() -> Result<Vec<SslProperty>, WindowsError> {
     let session = HttpSession::start()?;
     let mut found = Vec::new();
     for kind in [ExParamTypeHttp2Window, ExParamTypeHttp2SettingsLimits] {
@@ -114,7 +114,7 @@ pub fn properties() -> Result<Vec<SslProperty>, WindowsError> {
 }
 
 /// Adds a record.
-pub fn add(record: &SslBinding) -> Result<(), WindowsError> {
+pub(super) fn add(record: &SslBinding) -> Result<(), WindowsError> {
     HttpSession::start()?.write(
         HttpSetServiceConfiguration,
         "HttpSetServiceConfiguration",
@@ -124,7 +124,7 @@ pub fn add(record: &SslBinding) -> Result<(), WindowsError> {
 
 /// Replaces a record at once where Windows can (Windows 10 1703, Server 2019), else by way of none;
 /// what was there comes back if the new one is refused.
-pub fn replace(record: &SslBinding) -> Result<(), WindowsError> {
+pub(super) fn replace(record: &SslBinding) -> Result<(), WindowsError> {
     let session = HttpSession::start()?;
     let update = |update| session.write(update, "HttpUpdateServiceConfiguration", record);
     match update_function().map(update) {
@@ -150,7 +150,7 @@ fn replace_by_way_of_none(session: &HttpSession, record: &SslBinding) -> Result<
 }
 
 /// Removes a record, and says whether there was one.
-pub fn remove(endpoint: &Endpoint) -> Result<bool, WindowsError> {
+pub(super) fn remove(endpoint: &Endpoint) -> Result<bool, WindowsError> {
     match HttpSession::start()?.delete(endpoint) {
         Ok(()) => Ok(true),
         Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(false),

@@ -1,6 +1,7 @@
 //! This machine: its certificate stores and keys, the records of http.sys, the configuration of
 //! IIS.
 
+use crate::input::read_input;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,7 +13,6 @@ use crate::iis::{
     KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
     StoredCertificate, WindowsError,
 };
-use crate::platform::private_files;
 use vault::id::Hash;
 
 use super::answer::nonsense;
@@ -222,7 +222,7 @@ impl SiteConfig for LocalMachine {
 /// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot
 /// be read.
 fn automatic_rebind() -> Option<bool> {
-    match private_files::read_input(&folders::windows().ok()?.join(REBIND_TASK)) {
+    match read_input(&folders::windows().ok()?.join(REBIND_TASK)) {
         Ok(task) => config::task_is_enabled(&task),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
         Err(_) => None,

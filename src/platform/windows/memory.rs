@@ -11,7 +11,7 @@ use windows_sys::Win32::System::Com::CoTaskMemFree;
 use super::wide::narrow;
 
 /// A block from `LocalAlloc`, freed on drop. Null is an empty block.
-pub struct Local<T>(pub *mut T);
+pub(super) struct Local<T>(pub *mut T);
 
 impl<T> Drop for Local<T> {
     fn drop(&mut self) {
@@ -22,7 +22,7 @@ impl<T> Drop for Local<T> {
 }
 
 /// A block from `CoTaskMemAlloc`, freed on drop. Null is an empty block.
-pub struct CoTask<T>(pub *mut T);
+pub(super) struct CoTask<T>(pub *mut T);
 
 impl<T> Drop for CoTask<T> {
     fn drop(&mut self) {
@@ -33,7 +33,7 @@ impl<T> Drop for CoTask<T> {
 }
 
 /// A block that a function of `netapi32.dll` returned, freed on drop. Null is an empty block.
-pub struct NetApi<T>(pub *mut T);
+pub(super) struct NetApi<T>(pub *mut T);
 
 impl<T> Drop for NetApi<T> {
     fn drop(&mut self) {
@@ -45,20 +45,20 @@ impl<T> Drop for NetApi<T> {
 
 impl Local<u16> {
     /// The NUL-terminated string in it.
-    pub fn text(&self) -> OsString {
+    pub(super) fn text(&self) -> OsString {
         text_at(self.0)
     }
 }
 
 impl CoTask<u16> {
     /// The NUL-terminated string in it.
-    pub fn text(&self) -> OsString {
+    pub(super) fn text(&self) -> OsString {
         text_at(self.0)
     }
 }
 
 /// A NUL-terminated string of Windows, in a block that is still there. Null is an empty string.
-pub fn text_at(start: *const u16) -> OsString {
+pub(super) fn text_at(start: *const u16) -> OsString {
     // SAFETY: only called for strings of Windows, which end in NUL inside their block; null has no
     // length.
     let length = unsafe { lstrlenW(start) };

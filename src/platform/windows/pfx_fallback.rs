@@ -20,7 +20,7 @@ use secret::{Password, SecretBytes};
 /// The key of a certificate. Its password is random and lives for this call, so the weak encryption
 /// of older systems does not matter. Without the two `REPORT` flags a PFX without the key would
 /// come back as success.
-pub fn export(certificate: &StoredCertificate) -> Result<SecretBytes, NoExport> {
+pub(super) fn export(certificate: &StoredCertificate) -> Result<SecretBytes, NoExport> {
     let store = CertStore::in_memory()?;
     store.add(&Context::new(certificate)?, CERT_STORE_ADD_ALWAYS)?;
     let password = secret::words::password()

@@ -15,7 +15,7 @@ const PROTECT: &str = r"SYSTEM\CurrentControlSet\Control\StorageDevicePolicies";
 /// The policy that forbids writing to a removable medium, by its value in the registry, which is
 /// where every tool for policies leads in the end. Those about storage there are for the machine
 /// and for each user.
-pub fn against_writing(encrypted: bool) -> Option<String> {
+pub(super) fn against_writing(encrypted: bool) -> Option<String> {
     let storage = [(STORAGE, "Deny_All"), (DISKS, "Deny_Write")];
     let unless_encrypted = (!encrypted).then_some((FVE, "RDVDenyWriteAccess"));
     let mut of_machine = unless_encrypted

@@ -78,19 +78,19 @@ pub fn is_elevated() -> io::Result<bool> {
 }
 
 /// The account a process runs as, with the memory its SID lies in.
-pub struct Account(Box<[u64; TOKEN_WORDS]>);
+pub(super) struct Account(Box<[u64; TOKEN_WORDS]>);
 
 impl Account {
     /// This process's (`TokenUser`).
     ///
     /// # Errors
     /// What Windows says.
-    pub fn of_this_process() -> io::Result<Self> {
+    pub(super) fn of_this_process() -> io::Result<Self> {
         token_information(TokenUser, "TokenUser").map(Self)
     }
 
     /// Its SID, good as long as `self` is.
-    pub fn sid(&self) -> PSID {
+    pub(super) fn sid(&self) -> PSID {
         // SAFETY: the call that made `self` filled the buffer with this structure; the buffer is
         // aligned for it.
         let user = unsafe { *self.0.as_ptr().cast::<TOKEN_USER>() };
@@ -102,7 +102,7 @@ impl Account {
 ///
 /// # Errors
 /// What Windows says.
-pub fn account_sid() -> io::Result<String> {
+pub(super) fn account_sid() -> io::Result<String> {
     let account = Account::of_this_process()?;
     let mut text = Local(ptr::null_mut());
     // SAFETY: the SID lies in `account`, which is still there.

@@ -24,7 +24,7 @@ const ONEDRIVE: &str = r"Software\Microsoft\OneDrive\Accounts";
 const SHARES: &str = r"SYSTEM\CurrentControlSet\Services\LanmanServer\Shares";
 
 /// The program that copies `real` elsewhere, if one has registered for it.
-pub fn registered_sync(real: &Path) -> Option<Synced> {
+pub(super) fn registered_sync(real: &Path) -> Option<Synced> {
     sync_roots().into_iter().find_map(|(by, root)| {
         within(real, slice::from_ref(&root))?;
         Some(Synced {
@@ -73,7 +73,7 @@ fn onedrive() -> impl Iterator<Item = (String, PathBuf)> {
 }
 
 /// Every share of this machine but those that only administrators can open (`C$`).
-pub fn shares() -> Vec<Share> {
+pub(super) fn shares() -> Vec<Share> {
     let mut shares = lasting_shares();
     for share in shares_now() {
         if !shares.contains(&share) {

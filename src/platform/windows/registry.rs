@@ -26,7 +26,7 @@ const MOST: u32 = 10_000;
 ///
 /// # Errors
 /// What Windows says; a missing key or value is `NotFound`.
-pub fn text(key: &str, name: &str) -> io::Result<String> {
+pub(super) fn text(key: &str, name: &str) -> io::Result<String> {
     let mut buffer = [0_u16; LONGEST];
     let mut size = size_of_val(&buffer) as u32;
     let (wide_key, wide_name) = (wide(key), wide(name));
@@ -53,12 +53,12 @@ pub fn text(key: &str, name: &str) -> io::Result<String> {
 }
 
 /// A number of the machine; `None` where it is not there.
-pub fn number(key: &str, name: &str) -> Option<u32> {
+pub(super) fn number(key: &str, name: &str) -> Option<u32> {
     number_of(HKEY_LOCAL_MACHINE, key, name)
 }
 
 /// A number of the user whom this process runs as; `None` where it is not there.
-pub fn own_number(key: &str, name: &str) -> Option<u32> {
+pub(super) fn own_number(key: &str, name: &str) -> Option<u32> {
     number_of(HKEY_CURRENT_USER, key, name)
 }
 
@@ -89,21 +89,21 @@ fn number_of(root: HKEY, key: &str, name: &str) -> Option<u32> {
 }
 
 /// An open key, for reading; closed on drop.
-pub struct RegistryKey(HKEY);
+pub(super) struct RegistryKey(HKEY);
 
 impl RegistryKey {
     /// A key of the machine; `None` where it is not there or not readable.
-    pub fn of_machine(path: &str) -> Option<Self> {
+    pub(super) fn of_machine(path: &str) -> Option<Self> {
         Self::open(HKEY_LOCAL_MACHINE, path)
     }
 
     /// The settings of everybody whose profile is loaded now.
-    pub fn of_users() -> Option<Self> {
+    pub(super) fn of_users() -> Option<Self> {
         Self::open(HKEY_USERS, "")
     }
 
     /// A key below this one.
-    pub fn below(&self, path: &str) -> Option<Self> {
+    pub(super) fn below(&self, path: &str) -> Option<Self> {
         Self::open(self.0, path)
     }
 
@@ -116,7 +116,7 @@ impl RegistryKey {
     }
 
     /// The keys directly below this one.
-    pub fn children(&self) -> Vec<Self> {
+    pub(super) fn children(&self) -> Vec<Self> {
         self.children_with_names()
             .into_iter()
             .map(|(_, child)| child)
@@ -124,7 +124,7 @@ impl RegistryKey {
     }
 
     /// The keys directly below this one, with their names.
-    pub fn children_with_names(&self) -> Vec<(String, Self)> {
+    pub(super) fn children_with_names(&self) -> Vec<(String, Self)> {
         let names = (0..MOST).map_while(|index| self.child_name(index));
         names
             .filter_map(|name| self.below(&name).map(|child| (name, child)))
@@ -154,7 +154,7 @@ impl RegistryKey {
 
     /// The texts in this key with their names; a value of several lines is given line by line. What
     /// is no text, or larger than any path, is left out.
-    pub fn texts(&self) -> Vec<(String, String)> {
+    pub(super) fn texts(&self) -> Vec<(String, String)> {
         (0..MOST)
             .map_while(|index| self.value(index))
             .flatten()
@@ -206,7 +206,7 @@ impl Drop for RegistryKey {
 ///
 /// # Errors
 /// What Windows says.
-pub fn set_path(key: &str, name: &str, path: &str) -> io::Result<()> {
+pub(super) fn set_path(key: &str, name: &str, path: &str) -> io::Result<()> {
     let bytes: Vec<u8> = wide(path).into_iter().flat_map(u16::to_le_bytes).collect();
     set(key, name, REG_EXPAND_SZ, &bytes)
 }
@@ -215,7 +215,7 @@ pub fn set_path(key: &str, name: &str, path: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// What Windows says.
-pub fn set_number(key: &str, name: &str, number: u32) -> io::Result<()> {
+pub(super) fn set_number(key: &str, name: &str, number: u32) -> io::Result<()> {
     set(key, name, REG_DWORD, &number.to_le_bytes())
 }
 

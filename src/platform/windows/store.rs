@@ -44,13 +44,13 @@ const OTHERS: [u32; 3] = [
 ];
 
 /// An open store. It shows archived certificates, too.
-pub struct CertStore {
+pub(super) struct CertStore {
     handle: HCERTSTORE,
     name: String,
 }
 
 /// A store that this program does not fill.
-pub struct Other {
+pub(super) struct Other {
     location: u32,
     /// As Windows calls it.
     pub name: String,
@@ -67,7 +67,7 @@ impl Drop for CertStore {
 impl CertStore {
     /// Opens a store of the machine for reading; `None` where there is none. Without
     /// `OPEN_EXISTING` it would be made.
-    pub fn read(name: StoreName) -> Result<Option<Self>, WindowsError> {
+    pub(super) fn read(name: StoreName) -> Result<Option<Self>, WindowsError> {
         let existing = CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG;
         match Self::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name.as_str(), existing) {
             Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(None),
@@ -76,7 +76,7 @@ impl CertStore {
     }
 
     /// Opens another store for reading.
-    pub fn read_other(other: &Other) -> Result<Self, WindowsError> {
+    pub(super) fn read_other(other: &Other) -> Result<Self, WindowsError> {
         Self::open(
             other.location,
             &other.name,
@@ -86,7 +86,7 @@ impl CertStore {
 
     /// Every other store of the machine, and those of this user, of services and of users who are
     /// logged on, as far as Windows names them.
-    pub fn others() -> Result<Vec<Other>, WindowsError> {
+    pub(super) fn others() -> Result<Vec<Other>, WindowsError> {
         let at = |location| move |name| Other { location, name };
         let here = names(CERT_SYSTEM_STORE_LOCAL_MACHINE)?
             .into_iter()
@@ -104,7 +104,7 @@ impl CertStore {
     }
 
     /// Opens a store of the machine for writing, and makes it where there is none.
-    pub fn write(name: StoreName) -> Result<Self, WindowsError> {
+    pub(super) fn write(name: StoreName) -> Result<Self, WindowsError> {
         Self::open(CERT_SYSTEM_STORE_LOCAL_MACHINE, name.as_str(), 0)
     }
 
@@ -131,7 +131,7 @@ impl CertStore {
     }
 
     /// A store in memory.
-    pub fn in_memory() -> Result<Self, WindowsError> {
+    pub(super) fn in_memory() -> Result<Self, WindowsError> {
         // SAFETY: this provider takes no parameter.
         let handle = unsafe { CertOpenStore(CERT_STORE_PROV_MEMORY, 0, 0, 0, ptr::null()) };
         if handle.is_null() {
@@ -144,12 +144,12 @@ impl CertStore {
     }
 
     /// For `PFXExportCertStoreEx`.
-    pub fn handle(&self) -> HCERTSTORE {
+    pub(super) fn handle(&self) -> HCERTSTORE {
         self.handle
     }
 
     /// Every certificate in it.
-    pub fn contexts(&self) -> Result<Vec<Context>, WindowsError> {
+    pub(super) fn contexts(&self) -> Result<Vec<Context>, WindowsError> {
         let mut contexts = Vec::new();
         let mut found: *const CERT_CONTEXT = ptr::null();
         loop {
@@ -167,7 +167,7 @@ impl CertStore {
     }
 
     /// One certificate.
-    pub fn find(&self, certificate: &Hash) -> Result<Option<Context>, WindowsError> {
+    pub(super) fn find(&self, certificate: &Hash) -> Result<Option<Context>, WindowsError> {
         Ok(self
             .contexts()?
             .into_iter()
@@ -175,7 +175,7 @@ impl CertStore {
     }
 
     /// Adds a certificate with its properties; `CRYPT_E_EXISTS` if it is there.
-    pub fn add_new(&self, context: &Context) -> Result<(), WindowsError> {
+    pub(super) fn add_new(&self, context: &Context) -> Result<(), WindowsError> {
         self.add(context, CERT_STORE_ADD_NEW)?;
         self.commit()
     }
@@ -184,7 +184,11 @@ impl CertStore {
     ///
     /// The change is made on a copy that then replaces the certificate: that is written to disk
     /// everywhere.
-    pub fn change(&self, context: &Context, properties: &Properties) -> Result<(), WindowsError> {
+    pub(super) fn change(
+        &self,
+        context: &Context,
+        properties: &Properties,
+    ) -> Result<(), WindowsError> {
         let copy = Self::in_memory()?.add(context, CERT_STORE_ADD_ALWAYS)?;
         copy.set(properties)?;
         self.add(&copy, CERT_STORE_ADD_REPLACE_EXISTING)?;
@@ -192,7 +196,7 @@ impl CertStore {
     }
 
     /// Removes a certificate of this store.
-    pub fn delete(&self, context: Context) -> Result<(), WindowsError> {
+    pub(super) fn delete(&self, context: Context) -> Result<(), WindowsError> {
         // SAFETY: the context is live and comes from this store. It is freed even if the call
         // fails.
         let deleted = unsafe { CertDeleteCertificateFromStore(context.0) };
@@ -202,7 +206,7 @@ impl CertStore {
     }
 
     /// Adds a copy of a context, with its properties; returns the copy.
-    pub fn add(&self, context: &Context, disposition: u32) -> Result<Context, WindowsError> {
+    pub(super) fn add(&self, context: &Context, disposition: u32) -> Result<Context, WindowsError> {
         let mut added = ptr::null_mut();
         // SAFETY: store and context are live; `added` takes a context that this side frees.
         let done = unsafe {
@@ -261,7 +265,7 @@ unsafe extern "system" fn take_name(
 }
 
 /// A certificate, counted.
-pub struct Context(*const CERT_CONTEXT);
+pub(super) struct Context(*const CERT_CONTEXT);
 
 impl Drop for Context {
     fn drop(&mut self) {
@@ -272,7 +276,7 @@ impl Drop for Context {
 
 impl Context {
     /// A certificate outside any store, with properties.
-    pub fn new(certificate: &StoredCertificate) -> Result<Self, WindowsError> {
+    pub(super) fn new(certificate: &StoredCertificate) -> Result<Self, WindowsError> {
         let der = &certificate.der;
         // SAFETY: the slice is readable for its length; it is copied.
         let context = unsafe {
@@ -290,7 +294,7 @@ impl Context {
     }
 
     /// The certificate, DER.
-    pub fn der(&self) -> &[u8] {
+    pub(super) fn der(&self) -> &[u8] {
         // SAFETY: a live context points to a structure that lasts as long as it does.
         let context = unsafe { &*self.0 };
         // SAFETY: the structure's own bytes, never changed while it lives.
@@ -298,7 +302,7 @@ impl Context {
     }
 
     /// The certificate as a plain value.
-    pub fn stored(&self) -> Result<StoredCertificate, WindowsError> {
+    pub(super) fn stored(&self) -> Result<StoredCertificate, WindowsError> {
         let friendly_name = self
             .property(CERT_FRIENDLY_NAME_PROP_ID)?
             .map(|property| property.text_at(0));

@@ -12,21 +12,21 @@ const CANNOT_READ: u32 = 1117;
 const CANNOT_WRITE: u32 = 31;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Address = 1,
     Name = 5,
     Central = 6,
 }
 
 impl Kind {
-    pub fn of(id: i32) -> Option<Self> {
+    pub(crate) fn of(id: i32) -> Option<Self> {
         [Self::Address, Self::Name, Self::Central]
             .into_iter()
             .find(|kind| *kind as i32 == id)
     }
 
     /// `HttpServiceConfigSslCertInfoEx` and its siblings.
-    pub fn of_property(id: i32) -> Option<Self> {
+    pub(crate) fn of_property(id: i32) -> Option<Self> {
         [(8, Self::Address), (9, Self::Name), (10, Self::Central)]
             .into_iter()
             .find(|(ex, _)| *ex == id)
@@ -35,14 +35,14 @@ impl Kind {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     pub ip: Vec<u8>,
     pub host: String,
     pub port: u16,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub kind: Kind,
     pub key: Key,
     pub hash: Vec<u8>,
@@ -58,7 +58,7 @@ pub struct Kept {
 }
 
 /// The window that a record begins with.
-pub const WINDOW: u32 = 1 << 20;
+pub(crate) const WINDOW: u32 = 1 << 20;
 
 impl Kept {
     /// `KIND IP HOST PORT HASH APPID STORE MODE FRESH TIMEOUT CTL CTLSTORE FLAGS`, `-` for nothing;
@@ -159,12 +159,12 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// Whether this is the library of an older Windows.
-pub fn is_old() -> bool {
+pub(crate) fn is_old() -> bool {
     file("httpapi-is-old").exists()
 }
 
 /// All records.
-pub fn all() -> Result<Vec<Kept>, u32> {
+pub(crate) fn all() -> Result<Vec<Kept>, u32> {
     let text = match fs::read_to_string(file(RECORDS)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(|_| CANNOT_READ)?,
@@ -189,7 +189,7 @@ fn fails() -> bool {
 }
 
 /// Keeps these, sorted by what they answer for, whatever order they were written in.
-pub fn keep(records: &[Kept]) -> Result<(), u32> {
+pub(crate) fn keep(records: &[Kept]) -> Result<(), u32> {
     if fails() {
         return Err(CANNOT_WRITE);
     }

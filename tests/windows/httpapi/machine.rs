@@ -12,7 +12,7 @@ use windows_sys::Win32::Security::Cryptography::{
 
 use crate::kept::Kept;
 
-pub fn has_certificate(kept: &Kept) -> bool {
+pub(crate) fn has_certificate(kept: &Kept) -> bool {
     if kept.hash.is_empty() {
         return true;
     }

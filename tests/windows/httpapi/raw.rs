@@ -8,12 +8,12 @@ use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6, SOCKADDR_IN, SO
 
 use crate::kept::{Kept, Key, Kind, WINDOW};
 
-pub const INVALID_PARAMETER: u32 = 87;
-pub const INSUFFICIENT_BUFFER: u32 = 122;
+pub(crate) const INVALID_PARAMETER: u32 = 87;
+pub(crate) const INSUFFICIENT_BUFFER: u32 = 122;
 
 /// Sizes of `HTTP_SERVICE_CONFIG_SSL_SET`, `…_QUERY` and `…_QUERY_EX` of the three kinds on 64-bit
 /// Windows, and where the parameters stand in the first.
-pub struct Layout {
+pub(crate) struct Layout {
     pub set: usize,
     pub query: usize,
     pub query_ex: usize,
@@ -21,7 +21,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub fn of(kind: Kind) -> Self {
+    pub(crate) fn of(kind: Kind) -> Self {
         match kind {
             Kind::Address => Self {
                 set: 88,
@@ -46,14 +46,18 @@ impl Layout {
 }
 
 /// The bytes of a structure of exactly this size.
-pub unsafe fn structure<'a>(start: *const u8, length: u32, wanted: usize) -> Result<&'a [u8], u32> {
+pub(crate) unsafe fn structure<'a>(
+    start: *const u8,
+    length: u32,
+    wanted: usize,
+) -> Result<&'a [u8], u32> {
     if start.is_null() || length as usize != wanted || !start.addr().is_multiple_of(8) {
         return Err(INVALID_PARAMETER);
     }
     Ok(unsafe { slice::from_raw_parts(start, wanted) })
 }
 
-pub fn number(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
@@ -62,7 +66,7 @@ fn pointer<T>(bytes: &[u8], at: usize) -> *const T {
 }
 
 /// What stands in `KeyDesc`.
-pub unsafe fn key(kind: Kind, set: &[u8]) -> Result<Key, u32> {
+pub(crate) unsafe fn key(kind: Kind, set: &[u8]) -> Result<Key, u32> {
     let everywhere = |bytes: &[u8]| match address(bytes) {
         Some((ip, port)) if ip == [0; 4] && bytes[8..128].iter().all(|byte| *byte == 0) => Ok(port),
         _ => Err(INVALID_PARAMETER),
@@ -131,7 +135,7 @@ unsafe fn text(start: *const u16) -> Result<Option<String>, u32> {
 }
 
 /// What stands in `ParamDesc`, as a record of that key.
-pub unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u32> {
+pub(crate) unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u32> {
     let length = number(param, 0) as usize;
     let start: *const u8 = pointer(param, 8);
     // A Central Certificate Store has no certificate of its own; every other record has the hash of
@@ -162,14 +166,18 @@ pub unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u32> {
 }
 
 /// The caller's buffer.
-pub struct Output {
+pub(crate) struct Output {
     pub start: *mut u8,
     pub room: u32,
     pub size: *mut u32,
 }
 
 /// Lays a property of a record out: every record has them, if only with what it begins with.
-pub unsafe fn answer_property(kept: &Kept, property: u32, output: &Output) -> Result<(), u32> {
+pub(crate) unsafe fn answer_property(
+    kept: &Kept,
+    property: u32,
+    output: &Output,
+) -> Result<(), u32> {
     let key = if kept.kind == Kind::Name { 136 } else { 128 };
     let mut bytes = vec![0_u8; key + 32];
     let address = storage(&kept.key);
@@ -192,7 +200,7 @@ pub unsafe fn answer_property(kept: &Kept, property: u32, output: &Output) -> Re
 }
 
 /// Lays a record out as Windows does: the structure first, then what it points to.
-pub unsafe fn answer(kept: &Kept, output: &Output) -> Result<(), u32> {
+pub(crate) unsafe fn answer(kept: &Kept, output: &Output) -> Result<(), u32> {
     let layout = Layout::of(kept.kind);
     let mut bytes = vec![0_u8; layout.set];
     let mut pointers = Vec::new();

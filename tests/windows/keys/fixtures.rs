@@ -6,10 +6,10 @@ use pkcs8::EncodePrivateKey;
 use secret::SecretBytes;
 
 /// As IIS administrators in Japan write them.
-pub const FRIENDLY_NAME: &str = "公開 サイト 2026年";
+pub(crate) const FRIENDLY_NAME: &str = "公開 サイト 2026年";
 
 /// A key pair.
-pub struct Pair {
+pub(crate) struct Pair {
     /// The certificate.
     pub der: Vec<u8>,
     /// The certificate that signed it.
@@ -20,7 +20,7 @@ pub struct Pair {
 
 /// What kind of key.
 #[derive(Clone, Copy)]
-pub enum PairKind {
+pub(crate) enum PairKind {
     /// Bits.
     Rsa(usize),
     /// P-256.
@@ -29,7 +29,7 @@ pub enum PairKind {
 
 impl Pair {
     /// Makes one.
-    pub fn new(kind: PairKind) -> Self {
+    pub(crate) fn new(kind: PairKind) -> Self {
         let key = match kind {
             PairKind::Ec => rcgen::KeyPair::generate().unwrap(),
             PairKind::Rsa(bits) => {
@@ -70,7 +70,7 @@ impl Pair {
     }
 
     /// As a vault has it.
-    pub fn incoming(&self) -> IncomingKeyPair<'_> {
+    pub(crate) fn incoming(&self) -> IncomingKeyPair<'_> {
         IncomingKeyPair {
             name: "www.example.com".into(),
             leaf: &self.der,

@@ -1,7 +1,7 @@
 //! Certificates and keys of this machine: brought in, looked at, copied out, mended and taken back.
 
 mod dying;
-pub mod fixtures;
+pub(crate) mod fixtures;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,25 +20,25 @@ use crate::under_wine;
 use fixtures::{Pair, PairKind};
 
 /// Stores and containers belong to the machine, and so to one test at a time.
-pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Host state in a folder that nobody else can enter, as it must be.
-pub struct StateFolder(tempfile::TempDir);
+pub(crate) struct StateFolder(tempfile::TempDir);
 
 impl StateFolder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("state")
     }
 }
 
-pub fn restore(pairs: &[&Pair], options: &Options, state: &Path) -> bool {
+pub(crate) fn restore(pairs: &[&Pair], options: &Options, state: &Path) -> bool {
     let machine = LocalMachine;
     let incoming: Vec<_> = pairs.iter().map(|pair| pair.incoming()).collect();
     let here = look_at_all(machine.iis()).unwrap();
@@ -86,7 +86,7 @@ fn inventory() -> (Vec<String>, Vec<KeyLink>) {
     (certificates, keys)
 }
 
-pub fn take_everything_back(state: &Path) {
+pub(crate) fn take_everything_back(state: &Path) {
     let mut journal = Journal::open(state).unwrap();
     assert!(
         rollback::finish(LocalMachine.iis(), &mut journal)

@@ -28,7 +28,7 @@ const DEFAULT_DESCRIPTOR: [u8; 72] = [
 const PBE_SHA1_3DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
 
 #[derive(Clone)]
-pub struct Key {
+pub(crate) struct Key {
     name: String,
     machine: bool,
     pub policy: u32,
@@ -43,7 +43,7 @@ enum Parsed {
 }
 
 impl Key {
-    pub fn new(name: String, machine: bool, pkcs8: &[u8]) -> Result<Self, Status> {
+    pub(crate) fn new(name: String, machine: bool, pkcs8: &[u8]) -> Result<Self, Status> {
         let key = Self {
             name,
             machine,
@@ -54,7 +54,7 @@ impl Key {
         key.parsed().map(|_| key)
     }
 
-    pub fn load(name: &str, machine: bool) -> Result<Self, Status> {
+    pub(crate) fn load(name: &str, machine: bool) -> Result<Self, Status> {
         let bytes = fs::read(path(name, machine)).map_err(|_| Status::BAD_KEYSET)?;
         let (policy, rest) = bytes.split_first_chunk::<4>().ok_or(Status::BAD_DATA)?;
         let (length, rest) = rest.split_first_chunk::<4>().ok_or(Status::BAD_DATA)?;
@@ -70,7 +70,7 @@ impl Key {
         })
     }
 
-    pub fn save(&self) -> Result<(), Status> {
+    pub(crate) fn save(&self) -> Result<(), Status> {
         let length = (self.descriptor.len() as u32).to_le_bytes();
         let bytes = [
             &self.policy.to_le_bytes()[..],
@@ -83,16 +83,16 @@ impl Key {
         fs::write(path(&self.name, self.machine), bytes).map_err(|_| Status::BAD_DATA)
     }
 
-    pub fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         path(&self.name, self.machine).exists()
     }
 
-    pub fn delete(&self) -> Result<(), Status> {
+    pub(crate) fn delete(&self) -> Result<(), Status> {
         fs::remove_file(path(&self.name, self.machine)).map_err(|_| Status::BAD_KEYSET)
     }
 
     /// The names of the machine's keys.
-    pub fn names() -> Result<Vec<String>, Status> {
+    pub(crate) fn names() -> Result<Vec<String>, Status> {
         let entries = match fs::read_dir(folder(true)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|_| Status::BAD_DATA)?,
@@ -111,12 +111,12 @@ impl Key {
             .map_err(|_| Status::BAD_DATA)
     }
 
-    pub fn is_rsa(&self) -> bool {
+    pub(crate) fn is_rsa(&self) -> bool {
         matches!(self.parsed(), Ok(Parsed::Rsa(_)))
     }
 
     /// `BCRYPT_RSAKEY_BLOB` or `BCRYPT_ECCKEY_BLOB`.
-    pub fn public_blob(&self) -> Result<Vec<u8>, Status> {
+    pub(crate) fn public_blob(&self) -> Result<Vec<u8>, Status> {
         match self.parsed()? {
             Parsed::Rsa(key) => {
                 let (modulus, exponent) = (key.n_bytes().to_vec(), key.e_bytes().to_vec());
@@ -139,7 +139,7 @@ impl Key {
         }
     }
 
-    pub fn plain(&self) -> Result<Vec<u8>, Status> {
+    pub(crate) fn plain(&self) -> Result<Vec<u8>, Status> {
         if self.policy & PLAIN_EXPORT != 0 {
             Ok(self.pkcs8.clone())
         } else {
@@ -149,7 +149,7 @@ impl Key {
 
     /// `EncryptedPrivateKeyInfo` with `pbeWithSHAAnd3-KeyTripleDES-CBC`; the parameters are
     /// `CRYPT_PKCS12_PBE_PARAMS` and the salt.
-    pub fn encrypted(&self, password: &str, parameters: &[u8]) -> Result<Vec<u8>, Status> {
+    pub(crate) fn encrypted(&self, password: &str, parameters: &[u8]) -> Result<Vec<u8>, Status> {
         if self.policy & EXPORT == 0 {
             return Err(Status::NOT_SUPPORTED);
         }
@@ -178,7 +178,7 @@ impl Key {
         encode(salt, rounds, encrypted).map_err(|_| Status::BAD_DATA)
     }
 
-    pub fn sign(&self, hash: &[u8]) -> Result<Vec<u8>, Status> {
+    pub(crate) fn sign(&self, hash: &[u8]) -> Result<Vec<u8>, Status> {
         match self.parsed()? {
             Parsed::Rsa(key) => key
                 .sign(Pkcs1v15Sign::new::<Sha256>(), hash)

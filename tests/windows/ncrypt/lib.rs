@@ -5,6 +5,8 @@
 #![cfg(windows)]
 #![allow(
     unsafe_code,
+    clippy::disallowed_methods,
+    clippy::multiple_unsafe_ops_per_block,
     clippy::undocumented_unsafe_blocks,
     clippy::missing_safety_doc,
     non_snake_case,

@@ -11,7 +11,7 @@ use crate::raw::Status;
 
 /// What a handle stands for.
 #[derive(Clone)]
-pub enum Object {
+pub(crate) enum Object {
     Provider,
     Key(Key),
     Pending(Pending),
@@ -19,7 +19,7 @@ pub enum Object {
 
 /// A key that was imported and not finalized.
 #[derive(Clone)]
-pub struct Pending {
+pub(crate) struct Pending {
     pub key: Key,
 }
 
@@ -30,7 +30,7 @@ fn locked<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn add(object: Object) -> usize {
+pub(crate) fn add(object: Object) -> usize {
     let mut held = locked(&HELD);
     let handle = held
         .last_key_value()
@@ -39,14 +39,14 @@ pub fn add(object: Object) -> usize {
     handle
 }
 
-pub fn get(handle: usize) -> Result<Object, Status> {
+pub(crate) fn get(handle: usize) -> Result<Object, Status> {
     locked(&HELD)
         .get(&handle)
         .cloned()
         .ok_or(Status::INVALID_HANDLE)
 }
 
-pub fn provider(handle: usize) -> Result<(), Status> {
+pub(crate) fn provider(handle: usize) -> Result<(), Status> {
     if matches!(get(handle)?, Object::Provider) {
         Ok(())
     } else {
@@ -54,7 +54,7 @@ pub fn provider(handle: usize) -> Result<(), Status> {
     }
 }
 
-pub fn key(handle: usize) -> Result<Key, Status> {
+pub(crate) fn key(handle: usize) -> Result<Key, Status> {
     match get(handle)? {
         Object::Key(key) => Ok(key),
         Object::Pending(_) => Err(Status::BAD_KEY_STATE),
@@ -62,7 +62,7 @@ pub fn key(handle: usize) -> Result<Key, Status> {
     }
 }
 
-pub fn with_pending(
+pub(crate) fn with_pending(
     handle: usize,
     change: impl FnOnce(&mut Key) -> Result<(), Status>,
 ) -> Result<(), Status> {
@@ -72,7 +72,7 @@ pub fn with_pending(
     }
 }
 
-pub fn finalize(handle: usize) -> Result<(), Status> {
+pub(crate) fn finalize(handle: usize) -> Result<(), Status> {
     let Object::Pending(Pending { key }) = get(handle)? else {
         return Err(Status::INVALID_HANDLE);
     };
@@ -81,7 +81,7 @@ pub fn finalize(handle: usize) -> Result<(), Status> {
     Ok(())
 }
 
-pub fn free(handle: usize) -> Result<(), Status> {
+pub(crate) fn free(handle: usize) -> Result<(), Status> {
     locked(&HELD)
         .remove(&handle)
         .map(|_| ())
@@ -89,7 +89,7 @@ pub fn free(handle: usize) -> Result<(), Status> {
 }
 
 /// A block that the caller frees.
-pub fn block(words: &[u64]) -> *mut u64 {
+pub(crate) fn block(words: &[u64]) -> *mut u64 {
     let mut block: Box<[u64]> = words.into();
     let start = block.as_mut_ptr();
     locked(&BLOCKS).insert(start.addr(), block);
@@ -97,7 +97,7 @@ pub fn block(words: &[u64]) -> *mut u64 {
 }
 
 /// `NCryptKeyName` with its strings behind it.
-pub fn key_name(name: &str) -> *mut NCryptKeyName {
+pub(crate) fn key_name(name: &str) -> *mut NCryptKeyName {
     let header = size_of::<NCryptKeyName>() / 8;
     let mut units: Vec<u16> = name.encode_utf16().chain([0]).collect();
     units.resize(units.len().next_multiple_of(4), 0);
@@ -121,7 +121,7 @@ pub fn key_name(name: &str) -> *mut NCryptKeyName {
     start
 }
 
-pub fn free_block(start: usize) -> Result<(), Status> {
+pub(crate) fn free_block(start: usize) -> Result<(), Status> {
     let freed = start == 0 || locked(&BLOCKS).remove(&start).is_some();
     if freed {
         Ok(())

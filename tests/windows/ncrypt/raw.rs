@@ -6,23 +6,23 @@ use windows_sys::Win32::Security::Cryptography::BCryptBufferDesc;
 
 /// A `SECURITY_STATUS` that is no success.
 #[derive(Debug, Clone, Copy)]
-pub struct Status(pub u32);
+pub(crate) struct Status(pub u32);
 
 impl Status {
-    pub const BAD_DATA: Self = Self(0x8009_0005);
-    pub const BAD_KEY_STATE: Self = Self(0x8009_000B);
-    pub const EXISTS: Self = Self(0x8009_000F);
-    pub const BAD_KEYSET: Self = Self(0x8009_0016);
-    pub const NO_PROVIDER: Self = Self(0x8009_0019);
-    pub const INVALID_HANDLE: Self = Self(0x8009_0026);
-    pub const INVALID_PARAMETER: Self = Self(0x8009_0027);
-    pub const BUFFER_TOO_SMALL: Self = Self(0x8009_0028);
-    pub const NOT_SUPPORTED: Self = Self(0x8009_0029);
-    pub const NO_MORE_ITEMS: Self = Self(0x8009_002A);
+    pub(crate) const BAD_DATA: Self = Self(0x8009_0005);
+    pub(crate) const BAD_KEY_STATE: Self = Self(0x8009_000B);
+    pub(crate) const EXISTS: Self = Self(0x8009_000F);
+    pub(crate) const BAD_KEYSET: Self = Self(0x8009_0016);
+    pub(crate) const NO_PROVIDER: Self = Self(0x8009_0019);
+    pub(crate) const INVALID_HANDLE: Self = Self(0x8009_0026);
+    pub(crate) const INVALID_PARAMETER: Self = Self(0x8009_0027);
+    pub(crate) const BUFFER_TOO_SMALL: Self = Self(0x8009_0028);
+    pub(crate) const NOT_SUPPORTED: Self = Self(0x8009_0029);
+    pub(crate) const NO_MORE_ITEMS: Self = Self(0x8009_002A);
 }
 
 /// A NUL-terminated string.
-pub unsafe fn text(start: *const u16) -> Result<String, Status> {
+pub(crate) unsafe fn text(start: *const u16) -> Result<String, Status> {
     if start.is_null() {
         return Err(Status::INVALID_PARAMETER);
     }
@@ -34,7 +34,7 @@ pub unsafe fn text(start: *const u16) -> Result<String, Status> {
 }
 
 /// A string in a buffer: its NUL is its last unit and its only one.
-pub fn text_in(bytes: &[u8]) -> Result<String, Status> {
+pub(crate) fn text_in(bytes: &[u8]) -> Result<String, Status> {
     let (units, rest) = bytes.as_chunks::<2>();
     let units: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
     match units.split_last() {
@@ -46,7 +46,7 @@ pub fn text_in(bytes: &[u8]) -> Result<String, Status> {
 }
 
 /// A buffer of the caller's.
-pub unsafe fn bytes<'a>(start: *const u8, length: u32) -> Result<&'a [u8], Status> {
+pub(crate) unsafe fn bytes<'a>(start: *const u8, length: u32) -> Result<&'a [u8], Status> {
     if start.is_null() || length == 0 {
         return Err(Status::INVALID_PARAMETER);
     }
@@ -54,7 +54,7 @@ pub unsafe fn bytes<'a>(start: *const u8, length: u32) -> Result<&'a [u8], Statu
 }
 
 /// A list of exactly these typed buffers, in this order.
-pub unsafe fn parameters<const N: usize>(
+pub(crate) unsafe fn parameters<const N: usize>(
     list: *const BCryptBufferDesc,
     wanted: [u32; N],
 ) -> Result<[Vec<u8>; N], Status> {
@@ -74,7 +74,7 @@ pub unsafe fn parameters<const N: usize>(
 }
 
 /// The answer of a call that is made twice: without room only the size.
-pub unsafe fn write_all(
+pub(crate) unsafe fn write_all(
     value: &[u8],
     output: *mut u8,
     room: u32,

@@ -2,6 +2,7 @@
 //! somebody who has only stock tools.
 #![cfg(unix)]
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
     missing_docs,
