@@ -154,13 +154,23 @@ pub fn orphans<'a>(server: Iis<'_>, here: &'a Snapshot) -> Result<Vec<&'a FoundK
     if orphans.is_empty() {
         return Ok(orphans);
     }
+    let everywhere = everywhere(server)?;
+    orphans.retain(|found| !everywhere.iter().any(|one| needs(one, found)));
+    Ok(orphans)
+}
+
+/// What any store holds, archived certificates and requests too.
+///
+/// # Errors
+/// When not all stores of the machine can be looked at.
+pub(super) fn everywhere(server: Iis<'_>) -> Result<Vec<StoredCertificate>, WindowsError> {
+    let mut found = Vec::new();
     for store in StoreName::ALL {
-        let certificates = server.stores.certificates(store)?;
-        orphans.retain(|found| !certificates.iter().any(|one| needs(one, found)));
+        found.extend(server.stores.certificates(store)?);
     }
     let elsewhere = server.stores.elsewhere()?;
-    orphans.retain(|found| !elsewhere.iter().any(|one| needs(&one.certificate, found)));
-    Ok(orphans)
+    found.extend(elsewhere.into_iter().map(|one| one.certificate));
+    Ok(found)
 }
 
 /// Keys that this program made, that no certificate leads to, and that do not open: nobody can tell
@@ -189,7 +199,7 @@ pub(super) fn is_for(certificate: &StoredCertificate, facts: &KeyFacts) -> bool 
 }
 
 /// Whether a certificate leads to a container, however provider and key are spelled.
-fn leads_to(certificate: &StoredCertificate, link: &KeyLink) -> bool {
+pub(super) fn leads_to(certificate: &StoredCertificate, link: &KeyLink) -> bool {
     let leads = |other: &KeyLink| other.container.eq_ignore_ascii_case(&link.container);
     certificate.properties.key.as_ref().is_some_and(leads)
 }

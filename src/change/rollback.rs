@@ -5,7 +5,7 @@ use data_encoding::BASE64;
 
 use super::edit::{self, Edit};
 use super::journal::{ChangeStep, Journal};
-use super::repair;
+use super::repair::{self, everywhere};
 use crate::error::{Error, Exit, Result};
 use crate::iis::{Code, Iis, KeyLink, Properties, StoreName, StoredCertificate, WindowsError};
 use crate::message::Text;
@@ -143,9 +143,9 @@ fn restore_properties(
     }
 }
 
-/// A key that any certificate uses is not deleted, whoever linked it, nor the key of one that
-/// nothing links: the answer to a request may have been imported without it. What the run itself
-/// worked on was without the key before.
+/// A key that a certificate or request in any store leads to is not deleted, whoever linked it, nor
+/// the key of one that nothing links: the answer to a request may have been imported without it.
+/// What the run itself worked on was without the key before.
 fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[ChangeStep]) -> Result<Option<Text>> {
     let facts = match server.keys.inspect(key) {
         Ok(facts) => Some(facts),
@@ -163,18 +163,14 @@ fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[ChangeStep]) -> Result<Op
             .as_ref()
             .is_some_and(|facts| repair::is_for(one, facts))
     };
-    for store in StoreName::ALL {
-        let certificates = server.stores.certificates(store)?;
-        let uses = |one: &&StoredCertificate| {
-            one.properties.key.as_ref() == Some(key) || (is_for(one) && !is_own(one))
-        };
-        if let Some(user) = certificates.iter().find(uses) {
-            return Ok(Some(text!(
-                "left-key-in-use",
-                container = key.container.as_str(),
-                name = user.name()
-            )));
-        }
+    let uses =
+        |one: &StoredCertificate| repair::leads_to(one, key) || (is_for(one) && !is_own(one));
+    if let Some(user) = everywhere(server)?.iter().find(|one| uses(one)) {
+        return Ok(Some(text!(
+            "left-key-in-use",
+            container = key.container.as_str(),
+            name = user.name()
+        )));
     }
     server.keys.delete(key)?;
     Ok(None)

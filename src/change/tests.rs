@@ -315,6 +315,35 @@ fn undo_takes_back_the_last_run_and_then_there_is_nothing_more() {
 }
 
 #[test]
+fn undo_keeps_a_key_that_a_certificate_in_any_store_needs() {
+    let restored = || {
+        let (server, state) = (MemoryServer::default(), state_folder());
+        restore(&server, state.path()).unwrap();
+        let mut web = server
+            .iis()
+            .stores
+            .certificates(StoreName::WebHosting)
+            .unwrap();
+        (server, state, web.remove(0))
+    };
+    // Of another store, and by a link that is spelled in another way.
+    let (server, state, rsa) = restored();
+    server.put_elsewhere(
+        "SharedStore",
+        b"a renewal with the same key",
+        rsa.properties.key.as_ref(),
+    );
+    let left = undo(server.iis(), &mut journal(state.path()).unwrap()).unwrap();
+    assert_eq!((left.len(), server.world().1.len()), (1, 1), "{left:?}");
+    let (server, state, rsa) = restored();
+    let mut link = rsa.properties.key.unwrap();
+    link.container = link.container.to_uppercase();
+    server.put_certificate(StoreName::My, b"linked by hand", Some(&link));
+    let left = undo(server.iis(), &mut journal(state.path()).unwrap()).unwrap();
+    assert_eq!((left.len(), server.world().1.len()), (1, 1), "{left:?}");
+}
+
+#[test]
 fn undo_leaves_alone_what_someone_changed_since() {
     let (server, state) = (MemoryServer::default(), state_folder());
     restore(&server, state.path()).unwrap();

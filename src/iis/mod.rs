@@ -63,7 +63,7 @@ pub enum StoreName {
 }
 
 impl StoreName {
-    /// Every store this program reads.
+    /// The stores that this program fills. The others are only looked at (`CertStores::elsewhere`).
     pub const ALL: [Self; 5] = [
         Self::My,
         Self::WebHosting,

@@ -31,3 +31,11 @@ pub fn is_called<'a>(
         .map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
     labels.any(|label| label.to_lowercase() == name.to_lowercase())
 }
+
+/// A host name as a file of the Central Certificate Store has it: a `*` stands there as `_`.
+pub fn as_file_name(name: &str) -> String {
+    match name.strip_prefix("*.") {
+        Some(domain) => format!("_.{domain}"),
+        None => name.to_owned(),
+    }
+}

@@ -21,7 +21,7 @@ mod warning;
 pub(crate) mod fixtures;
 
 pub(crate) use algorithm::{DigestName, VerifyScheme};
-pub use called::{is_called, labels};
+pub use called::{as_file_name, is_called, labels};
 pub use certificate::{Certificate, Remaining};
 pub use chain::chain_of;
 pub use key::PrivateKey;

@@ -14,7 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
-use crate::keypair::KeyPair;
+use crate::keypair::{KeyPair, as_file_name};
 use crate::message::{Text, day};
 use crate::platform::private_files;
 use crate::text;
@@ -415,10 +415,7 @@ fn is_format(c: char) -> bool {
 /// A host name as a file name: what a host name can contain and nothing else, so that it is never a
 /// path.
 fn file_stem(name: &str) -> Option<String> {
-    let name = name.to_lowercase();
-    let stem = name
-        .strip_prefix("*.")
-        .map_or_else(|| name.clone(), |rest| format!("_.{rest}"));
+    let stem = as_file_name(&name.to_lowercase());
     let plain =
         |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
     let safe = !stem.is_empty()

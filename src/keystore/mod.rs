@@ -1,6 +1,6 @@
-//! What a server holds, wherever it is read from: a folder of PFX files (the layout of IIS's
-//! Central Certificate Store), one PFX, or a certificate with its key in PEM. Plain values in and
-//! out; reading changes nothing.
+//! Where key pairs are read from and written to: a folder of PFX files (the layout of IIS's Central
+//! Certificate Store), one PFX, a certificate with its key in PEM; read only: the stores of a
+//! Windows server. Reading changes nothing.
 
 mod destination;
 mod machine;
@@ -20,7 +20,9 @@ pub(crate) use pem::to_pkcs8;
 
 use crate::error::{Error, Exit, Result};
 use crate::iis::{AccessEntry, OnWindows, SiteMap};
-use crate::keypair::{self, CertInput, Certificate, KeyInput, KeyPair, Sorted, is_called, labels};
+use crate::keypair::{
+    self, CertInput, Certificate, KeyInput, KeyPair, Sorted, as_file_name, is_called, labels,
+};
 use crate::message::{Text, os_reason};
 use crate::text;
 use secret::Password;
@@ -46,7 +48,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// Parses `iis`, `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
+    /// Parses `folder:DIR`, `pfx:FILE`, `pem:CERT` (which needs `key`).
     ///
     /// # Errors
     /// Usage errors only.
@@ -444,9 +446,7 @@ impl UnreadableKeyPair {
 /// Whether `name` means what is known by no more than `known`: a file's name, or one in a
 /// certificate.
 pub fn is_called_without_key(known: &str, name: &str) -> bool {
-    let host = name
-        .strip_prefix("*.")
-        .map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
+    let host = as_file_name(name);
     known.eq_ignore_ascii_case(&host) || known.eq_ignore_ascii_case(&format!("{host}.pfx"))
 }
 

@@ -129,7 +129,7 @@ pub fn back_up_from(
         .map(|name| session.medium_to_write(name))
         .collect::<Result<_>>()?;
     warn_of_one_device(session, &media);
-    let holdings = chosen(session, args, read()?)?;
+    let holdings = without_unused(session, args, read()?)?;
     if args.dry_run {
         return Ok(show_plan(session, args, &holdings));
     }
@@ -190,7 +190,7 @@ pub fn keep_in_outbox(session: &Session<'_>) -> Result<()> {
         return Ok(());
     };
     let args = BackupArgs::everything_of_this_server(Vec::new());
-    let holdings = chosen(
+    let holdings = without_unused(
         session,
         &args,
         session.chosen(&args.names, &args.from.from, &args.from.files)?,
@@ -460,8 +460,13 @@ fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Ac
     })
 }
 
-/// The key pairs that were named, else those that sites use.
-fn chosen(session: &Session<'_>, args: &BackupArgs, mut holdings: Inventory) -> Result<Inventory> {
+/// Leaves out what no site uses, where nothing was named and not everything asked for; takes the
+/// sites from `--iis-config`.
+fn without_unused(
+    session: &Session<'_>,
+    args: &BackupArgs,
+    mut holdings: Inventory,
+) -> Result<Inventory> {
     if args.names.is_empty() && !args.all {
         retain_used(&mut holdings);
     }

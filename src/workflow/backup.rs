@@ -128,12 +128,12 @@ pub fn run_with_parcels(
     let mut outcome = Outcome::default();
     let mut surveys = Vec::new();
     for medium in media {
-        let (survey, found) = welcome(state, medium)?;
+        let (survey, found) = exchange_owner_files(state, medium)?;
         outcome.findings.extend(history::news(&survey, state));
         outcome.findings.extend(found);
         let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
         surveys.push(if changed {
-            welcome(state, medium)?.0
+            exchange_owner_files(state, medium)?.0
         } else {
             survey
         });
@@ -219,7 +219,7 @@ pub fn to_outbox(
     }
     let folder = state.outbox();
     crate::platform::private_files::create_private_folder(&folder)
-        .map_err(|e| unsealed(&folder, &e))?;
+        .map_err(|e| parcel_unwritable(&folder, &e))?;
     let (package, written) = seal(state, request, state.newest(), content, progress)?;
     let number = package.record.number;
     send(
@@ -237,12 +237,12 @@ fn send(state: &mut State, path: &Path, package: &Package, written: &Written) ->
     let statements: Vec<_> = state.trust.statements.values().collect();
     let bytes = parcel::render(Some(package), &statements, &state.identities());
     let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
-    parcel_file::write(path, &bytes).map_err(|e| unsealed(path, &e))?;
+    parcel_file::write(path, &bytes).map_err(|e| parcel_unwritable(path, &e))?;
     state.sealed(package.record.number);
     state.save()
 }
 
-fn unsealed(path: &Path, error: &std::io::Error) -> Error {
+fn parcel_unwritable(path: &Path, error: &std::io::Error) -> Error {
     Error::failed(text!(
         "error-parcel-unwritable",
         path = path,
@@ -252,7 +252,10 @@ fn unsealed(path: &Path, error: &std::io::Error) -> Error {
 
 /// Reads a medium, merges the owner's word both ways, and makes sure that it belongs to this vault.
 /// Also what was wrong with the owner's files and README.TXT there.
-fn welcome<'m>(state: &mut State, medium: &'m Medium) -> Result<(Survey<'m>, Vec<Finding>)> {
+fn exchange_owner_files<'m>(
+    state: &mut State,
+    medium: &'m Medium,
+) -> Result<(Survey<'m>, Vec<Finding>)> {
     let media = std::slice::from_ref(medium);
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
     if !survey.is_of_vault(0) {
@@ -321,7 +324,8 @@ fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Nu
     (same && whole).then_some(newest.record.number)
 }
 
-/// Exports nothing yet to disk: PFX, proof and seal happen in memory, key pairs in parallel.
+/// Builds the next generation in memory: PFX, proof and seal, key pairs in parallel. Its number is
+/// reserved in host state, which is saved; nothing is written to a medium.
 fn seal(
     state: &mut State,
     request: &BackupRequest<'_>,

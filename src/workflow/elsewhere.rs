@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use vault::catalog::AboutKeyPair;
 use vault::lines::day_of;
 
+use crate::keypair::as_file_name;
 use crate::message::Text;
 use crate::text;
 
@@ -101,9 +102,7 @@ pub fn count(left_out: &[LeftOut]) -> usize {
 fn argument(about: &AboutKeyPair, left_out: &[AboutKeyPair], all: &[&AboutKeyPair]) -> String {
     let name = about.display_name();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let host = name
-        .strip_prefix("*.")
-        .map_or_else(|| name.to_owned(), |rest| format!("_.{rest}"));
+    let host = as_file_name(name);
     let is_meant = |other: &AboutKeyPair| {
         left_out
             .iter()

@@ -132,17 +132,19 @@ pub fn of_media(
     whole: &BTreeMap<ServerId, Number>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for medium in (0..survey.media_count())
-        .map(|index| survey.medium(index))
-        .filter(|medium| !medium.is_parcel)
-    {
+    for index in 0..survey.media_count() {
+        let medium = survey.medium(index);
+        if medium.is_parcel {
+            continue;
+        }
         let Some(label) = medium.label() else {
             continue;
         };
         let device = media::descriptor_of(medium);
         match state.media().get(&label.medium) {
             Some(seen) => {
-                findings.extend(rolled_back(&label.label, seen, whole));
+                let here = whole_on(survey, index, whole);
+                findings.extend(rolled_back(&label.label, seen, &here));
                 findings.extend(other_device(medium, &label.label, seen, &device));
             }
             None => findings.extend(same_label(state, medium, &label)),
@@ -152,12 +154,24 @@ pub fn of_media(
     findings
 }
 
-fn rolled_back(label: &str, seen: &SeenMedium, whole: &BTreeMap<ServerId, Number>) -> Vec<Finding> {
+/// The newest generation of each server on one medium, no newer than what is whole on all together.
+fn whole_on(
+    survey: &Survey<'_>,
+    medium: usize,
+    whole: &BTreeMap<ServerId, Number>,
+) -> BTreeMap<String, u32> {
+    let mut here = survey.newest_on(medium);
+    for (server, number) in &mut here {
+        let whole = ServerId::parse(server).and_then(|server| whole.get(&server));
+        *number = whole.map_or(0, |whole| whole.get()).min(*number);
+    }
+    here
+}
+
+fn rolled_back(label: &str, seen: &SeenMedium, here: &BTreeMap<String, u32>) -> Vec<Finding> {
     let known = seen.newest.iter();
     let lost = known.filter_map(|(server, known)| {
-        let here = ServerId::parse(server)
-            .and_then(|id| whole.get(&id))
-            .map_or(0, |number| number.get());
+        let here = here.get(server).copied().unwrap_or_default();
         let text = || {
             text!(
                 "found-rolled-back",

@@ -1,9 +1,10 @@
 //! What strangers, thieves and accidents can do to media, along the program: each is seen, named,
-//! and never offered for restore in silence. (tests/hand_recovery.rs walks the same forgeries along
+//! and never offered for restore in silence. (crates/vault/tests/suite/hand_recovery.rs walks the same forgeries along
 //! the way without pfxvault.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::common::{BACKUP, PASSPHRASE, RESTORE, Said, Table, generations, held, says};
 use pfxvault::platform::media::FolderVolume;
@@ -335,6 +336,26 @@ fn a_rolled_back_stick_is_named_and_still_restores() {
     let said = table.run(&format!("{BACKUP} --force")).ended_with(8);
     assert!(says(&said.out, "found-rolled-back"), "{}", said.out);
     assert_eq!(state(&table).newest().unwrap().0.get(), 3);
+}
+
+#[test]
+fn a_rolled_back_stick_is_named_also_beside_one_that_is_not() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    table
+        .run("media add {B} --accept other-medium=test")
+        .ended_with(0);
+    let both = BACKUP.replace("--to {A}", "--to {A} --to {B}");
+    table.run(&format!("{both} --force")).ended_with(0);
+    let before = crate::common::tree(&table.at("A"));
+    table.run(&format!("{both} --force")).ended_with(0);
+    fs::remove_dir_all(table.at("A")).unwrap();
+    for (path, bytes) in before {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    sees(&table, "{A} {B}", 8, "rolled-back");
+    sees(&table, "{A}", 8, "rolled-back");
 }
 
 #[test]
@@ -763,11 +784,21 @@ fn absurd_sizes_are_refused_without_being_read() {
             .unwrap()
             .set_len(2 << 30)
             .unwrap();
-        sees(&table, "{A}", 8, "copy-bad");
+        let verified = within_a_gigabyte(&table.command("verify {A} --json"));
+        let document = verified.ended_with(8).json();
+        assert!(document.to_string().contains("copy-bad"), "{document}");
         assert_eq!(still_restores(&table).code, 0);
         fs::remove_dir_all(table.at("restored")).unwrap();
         fs::write(path, good).unwrap();
     }
+}
+
+/// Runs a command with so much memory that none of these files could be read into it.
+fn within_a_gigabyte(command: &Command) -> Said {
+    let mut bounded = Command::new("sh");
+    bounded.args(["-c", r#"ulimit -v 1000000 && exec "$0" "$@""#]);
+    bounded.arg(command.get_program()).args(command.get_args());
+    Said::of(&bounded.output().unwrap())
 }
 
 #[test]

@@ -103,9 +103,7 @@ fn here(
     args: &StatusArgs,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Vec<OwnCertificate>>> {
-    let on_windows = crate::platform::system::iis()
-        .is_some()
-        .then(|| IIS.to_owned());
+    let on_windows = here::here().is_ok().then(|| IIS.to_owned());
     let Some(source) = args.from.clone().or(on_windows) else {
         let missing = || Error::usage(text!("error-missing-argument", argument = "--from SOURCE"));
         return if args.handing_back {

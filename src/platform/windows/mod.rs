@@ -20,7 +20,6 @@ mod eject;
 pub mod eventlog;
 mod folders;
 mod http_sys;
-mod keys;
 mod machine;
 mod memory;
 mod pfx_fallback;
@@ -29,6 +28,7 @@ mod process;
 mod reach;
 mod registry;
 mod store;
+mod terminal;
 mod volume;
 mod wide;
 
@@ -44,9 +44,9 @@ pub use descriptor::descriptor;
 pub use eject::{eject, may_eject};
 pub use eventlog::report as report_event;
 pub use folders::state_folder;
-pub use keys::{SecretKeys, Unechoed, forget_typed, interrupt};
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
+pub use terminal::{SecretKeys, Unechoed, forget_typed, interrupt};
 pub use volume::{
     facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache,
     volumes,
