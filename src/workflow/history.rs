@@ -132,18 +132,17 @@ pub fn of_media(
     whole: &BTreeMap<ServerId, Number>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for index in 0..survey.media_count() {
-        let medium = survey.medium(index);
-        if medium.is_parcel {
-            continue;
-        }
+    for medium in (0..survey.media_count())
+        .map(|index| survey.medium(index))
+        .filter(|medium| !medium.is_parcel)
+    {
         let Some(label) = medium.label() else {
             continue;
         };
         let device = media::descriptor_of(medium);
         match state.media().get(&label.medium) {
             Some(seen) => {
-                let here = whole_on(survey, index, whole);
+                let here = whole_on(survey, &label.medium, whole);
                 findings.extend(rolled_back(&label.label, seen, &here));
                 findings.extend(other_device(medium, &label.label, seen, &device));
             }
@@ -154,13 +153,27 @@ pub fn of_media(
     findings
 }
 
-/// The newest generation of each server on one medium, no newer than what is whole on all together.
+/// The newest generation of each server on a medium and on its copies, which carry its id and are
+/// named as such; none newer than what is whole on all media together.
 fn whole_on(
     survey: &Survey<'_>,
-    medium: usize,
+    id: &str,
     whole: &BTreeMap<ServerId, Number>,
 ) -> BTreeMap<String, u32> {
-    let mut here = survey.newest_on(medium);
+    let mut here = BTreeMap::new();
+    for index in 0..survey.media_count() {
+        if survey
+            .medium(index)
+            .label()
+            .is_none_or(|label| label.medium != id)
+        {
+            continue;
+        }
+        for (server, number) in survey.newest_on(index) {
+            let newest = here.entry(server).or_default();
+            *newest = number.max(*newest);
+        }
+    }
     for (server, number) in &mut here {
         let whole = ServerId::parse(server).and_then(|server| whole.get(&server));
         *number = whole.map_or(0, |whole| whole.get()).min(*number);

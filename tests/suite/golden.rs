@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use pfxvault::change::Journal;
+
 use crate::common::{BACKUP, RESTORE, Table, held};
 
 /// The table as that program left it.
@@ -78,5 +80,19 @@ fn what_an_earlier_version_remembered_is_remembered_on() {
     assert_eq!(
         status["media"]["68f5fb582fce001b31064a8ecc93e6fe"]["label"],
         "A"
+    );
+}
+
+/// Of two restores of one key pair, the first was undone.
+#[test]
+fn a_journal_of_an_earlier_version_can_be_taken_back() {
+    let table = table();
+    let journal = Journal::open(&table.at("state")).unwrap();
+    assert_eq!(journal.remark(), None);
+    assert!(journal.interrupted().is_none());
+    let last = journal.last_committed().unwrap();
+    assert_eq!(
+        (last.number, last.what.as_str(), last.steps.len()),
+        (2, "restore", 2)
     );
 }
