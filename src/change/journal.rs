@@ -413,13 +413,16 @@ fn spoil(runs: &mut Vec<Transaction>) {
 
 /// What a line does to the runs; `None` if it cannot stand there.
 fn take(runs: &mut Vec<Transaction>, line: &JournalLine) -> Option<()> {
+    // A run that nobody knows may have the number of one that stands there.
     let mut numbered = |number: &u32, from: TransactionState, to: TransactionState| {
-        let mut named = runs.iter_mut().filter(|run| run.number == *number);
-        let run = named.find(|run| run.stage == from || run.stage == TransactionState::Unknown)?;
-        if run.stage == from {
+        let of = |stage| move |run: &&mut Transaction| run.number == *number && run.stage == stage;
+        if let Some(run) = runs.iter_mut().rfind(of(from)) {
             run.stage = to;
+            return Some(());
         }
-        Some(())
+        runs.iter_mut()
+            .find(of(TransactionState::Unknown))
+            .map(|_| ())
     };
     match line {
         JournalLine::Keep { run } => numbered(run, TransactionState::Open, TransactionState::Kept),
@@ -584,6 +587,46 @@ mod tests {
                 .last_committed()
                 .is_none()
         );
+    }
+
+    /// Whatever line is spoiled, a run that was committed is never taken for one that was
+    /// interrupted: the next repair would take it back.
+    #[test]
+    fn no_spoiled_line_makes_a_committed_run_an_interrupted_one() {
+        let folder = state_folder();
+        let path = folder.path().join(FILE);
+        let mut journal = journal_with_open_run(folder.path());
+        journal.commit().unwrap();
+        journal
+            .begin("repair", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
+        journal.log_intent(step("two")).unwrap();
+        journal.commit().unwrap();
+        journal.reopen().unwrap();
+        journal.rolled_back().unwrap();
+        drop(journal);
+        let whole = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        for at in 0..=lines.len() {
+            for (spoiled, kept) in [("more", at), ("instead", (at + 1).min(lines.len()))] {
+                let lines = [&lines[..at], &["{\"a\":1}"], &lines[kept..]].concat();
+                fs::write(&path, lines.join("\n") + "\n").unwrap();
+                let mut journal = Journal::open(folder.path()).unwrap();
+                assert!(journal.remark().is_some(), "{at} {spoiled}");
+                assert!(journal.interrupted().is_none(), "{at} {spoiled}");
+                journal
+                    .begin("restore", jiff::Timestamp::UNIX_EPOCH)
+                    .unwrap();
+                journal.commit().unwrap();
+                drop(journal);
+                let journal = Journal::open(folder.path()).unwrap();
+                assert!(
+                    journal.interrupted().is_none(),
+                    "{at} {spoiled}, afterwards"
+                );
+                assert_eq!(journal.last_committed().unwrap().what, "restore");
+            }
+        }
     }
 
     #[test]
