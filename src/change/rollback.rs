@@ -165,6 +165,8 @@ fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[ChangeStep]) -> Result<Op
     };
     let uses =
         |one: &StoredCertificate| repair::leads_to(one, key) || (is_for(one) && !is_own(one));
+    // Read anew for each key: a user's stores show those of the machine, too, and with them the
+    // certificates that the steps before this one have removed.
     if let Some(user) = everywhere(server)?.iter().find(|one| uses(one)) {
         return Ok(Some(text!(
             "left-key-in-use",

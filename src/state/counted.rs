@@ -78,20 +78,24 @@ fn renews(new: &AboutKeyPair, old: &AboutKeyPair, now: Timestamp) -> bool {
     };
     let is_valid = new_begins <= now && now <= new.not_after;
     let is_like = (old_own || !new_own) && key_kind(new) == key_kind(old);
-    let answers =
-        !is_pending(old) || (new.spki_sha256.is_some() && new.spki_sha256 == old.spki_sha256);
-    let has_host = old.names.iter().any(|name| name.parse::<IpAddr>().is_err());
-    is_valid
-        && new_begins > old_begins
-        && is_like
-        && !is_pending(new)
-        && answers
-        && has_host
-        && old.names.iter().all(|name| {
-            new.names
-                .iter()
-                .any(|other| other.eq_ignore_ascii_case(name))
-        })
+    if !is_valid || new_begins <= old_begins || !is_like || !names_all(new, old) {
+        return false;
+    }
+    // Asked last, of the few that are left: both are read from what Windows kept.
+    if is_pending(new) {
+        return false;
+    }
+    !is_pending(old) || (new.spki_sha256.is_some() && new.spki_sha256 == old.spki_sha256)
+}
+
+/// Whether `new` is for every name of `old`, one of which is a host's.
+fn names_all(new: &AboutKeyPair, old: &AboutKeyPair) -> bool {
+    let is_named = |name: &String| {
+        new.names
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(name))
+    };
+    old.names.iter().all(is_named) && old.names.iter().any(|name| name.parse::<IpAddr>().is_err())
 }
 
 /// `RSA`, `ECDSA`, `Ed25519`.
