@@ -11,16 +11,13 @@ use std::time::Duration;
 use der::{Decode, Encode};
 use jiff::Timestamp;
 use rayon::prelude::*;
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
-};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 
 use crate::keypair::{Certificate, Remaining};
 use crate::message::{Text, day};
 use crate::text;
+use crate::tls::client::HasTheKey;
 use crate::tls::prove::{self, TlsError};
 
 /// Longest wait for one answer.
@@ -61,7 +58,7 @@ pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> 
     let named = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
     // A name that is an address is not sent (RFC 6066 section 3).
     let name = named.unwrap_or(ServerName::IpAddress(address.ip().into()));
-    let mut client = ClientConnection::new(Arc::new(config()?), name)?;
+    let mut client = ClientConnection::new(Arc::new(HasTheKey::of_any().config()?), name)?;
     let mut socket = TcpStream::connect_timeout(&address, TIMEOUT)?;
     socket.set_read_timeout(Some(TIMEOUT))?;
     socket.set_write_timeout(Some(TIMEOUT))?;
@@ -287,70 +284,6 @@ pub fn missing_authority(name: &str, authority: &str) -> Remark {
         false,
         text!("tls-missing", name = name, authority = authority),
     )
-}
-
-fn config() -> Result<ClientConfig, TlsError> {
-    let mut config = ClientConfig::builder_with_provider(prove::provider())
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(WhoeverHasTheKey))
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    Ok(config)
-}
-
-/// Accepts every certificate, and only signatures of its key.
-#[derive(Debug)]
-struct WhoeverHasTheKey;
-
-impl WhoeverHasTheKey {
-    fn verify(
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let certificate =
-            Certificate::parse(certificate.to_vec()).map_err(|_| CertificateError::BadEncoding)?;
-        match prove::verifies(&certificate, message, signed) {
-            true => Ok(HandshakeSignatureValid::assertion()),
-            false => Err(CertificateError::BadSignature.into()),
-        }
-    }
-}
-
-impl ServerCertVerifier for WhoeverHasTheKey {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Self::verify(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Self::verify(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        prove::schemes()
-    }
 }
 
 #[cfg(test)]

@@ -2,4 +2,5 @@
 //! shows.
 
 pub mod ask;
+mod client;
 pub mod prove;

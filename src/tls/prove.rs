@@ -4,24 +4,20 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion,
-    ServerConfig, ServerConnection, SignatureScheme, Stream,
-};
+use rustls::{ClientConnection, ProtocolVersion, ServerConfig, ServerConnection, Stream};
 
-use crate::keypair::{Certificate, DigestName, KeyPair, VerifyScheme};
+use crate::keypair::KeyPair;
 use crate::message::{Text, os_reason};
 use crate::text;
+use crate::tls::client::{HasTheKey, provider};
 
 /// Longest wait for the other end, which is this process.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,9 +26,6 @@ const MAX_STRANGERS: usize = 16;
 /// What client and server send each other once they are connected.
 const QUESTION: &[u8] = b"pfxvault?";
 const ANSWER: &[u8] = b"pfxvault!";
-
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-    LazyLock::new(|| Arc::new(ring::default_provider()));
 
 /// Why a key pair did not prove itself.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +91,10 @@ pub struct Handshake {
 /// [`TlsError::NotServable`] where another proof is needed; else what went wrong.
 pub fn handshake(pair: &KeyPair, name: &str) -> Result<Handshake, TlsError> {
     let server = ServerConnection::new(Arc::new(server_config(pair)?))?;
-    let client = ClientConnection::new(Arc::new(client_config(pair.leaf())?), server_name(name))?;
+    let client = ClientConnection::new(
+        Arc::new(HasTheKey::of(pair.leaf()).config()?),
+        server_name(name),
+    )?;
     let (server_socket, client_socket) = loopback()?;
     thread::scope(|scope| {
         let serving =
@@ -137,26 +133,6 @@ pub fn sign_and_verify(pair: &KeyPair) -> Result<(), TlsError> {
     }
 }
 
-/// The cryptography of every connection.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    PROVIDER.clone()
-}
-
-/// Whether a signature of a handshake is of a certificate's key.
-pub(crate) fn verifies(
-    certificate: &Certificate,
-    message: &[u8],
-    signed: &DigitallySignedStruct,
-) -> bool {
-    let verified = scheme(signed.scheme).zip(certificate.public());
-    verified.is_some_and(|(scheme, key)| key.verify(scheme, message, signed.signature()))
-}
-
-/// The signatures that can be verified here.
-pub(crate) fn schemes() -> Vec<SignatureScheme> {
-    SCHEMES.iter().map(|(scheme, _)| *scheme).collect()
-}
-
 fn not_servable(pair: &KeyPair) -> TlsError {
     TlsError::NotServable {
         key_type: pair.key.key_type(),
@@ -172,22 +148,12 @@ pub(crate) fn server_config(pair: &KeyPair) -> Result<ServerConfig, TlsError> {
         .iter()
         .map(|certificate| CertificateDer::from(certificate.der().to_vec()));
     let certified = CertifiedKey::new(chain.collect(), key);
-    let mut config = ServerConfig::builder_with_provider(PROVIDER.clone())
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(config)
-}
-
-fn client_config(leaf: &Certificate) -> Result<ClientConfig, TlsError> {
-    let mut config = ClientConfig::builder_with_provider(PROVIDER.clone())
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(ExactlyThis(leaf.clone())))
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
     Ok(config)
 }
 
@@ -257,123 +223,11 @@ pub(crate) fn version_name(version: Option<ProtocolVersion>) -> String {
     }
 }
 
-/// Accepts one certificate, byte for byte, and the signatures of its key: no names, no dates, no
-/// trust. Whoever the server is, it has the private key.
-#[derive(Debug)]
-struct ExactlyThis(Certificate);
-
-impl ExactlyThis {
-    fn verify(
-        &self,
-        message: &[u8],
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        if verifies(&self.0, message, signed) {
-            Ok(HandshakeSignatureValid::assertion())
-        } else {
-            Err(CertificateError::BadSignature.into())
-        }
-    }
-}
-
-impl ServerCertVerifier for ExactlyThis {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let same = leaf.as_ref() == self.0.der();
-        if same {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify(message, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify(message, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        schemes()
-    }
-}
-
-/// SignatureScheme of RFC 8446 section 4.2.3.
-const SCHEMES: [(SignatureScheme, VerifyScheme); 9] = [
-    (
-        SignatureScheme::ECDSA_NISTP256_SHA256,
-        VerifyScheme::Ecdsa(DigestName::Sha256),
-    ),
-    (
-        SignatureScheme::ECDSA_NISTP384_SHA384,
-        VerifyScheme::Ecdsa(DigestName::Sha384),
-    ),
-    (SignatureScheme::ED25519, VerifyScheme::Ed25519),
-    (
-        SignatureScheme::RSA_PSS_SHA256,
-        VerifyScheme::RsaPss {
-            hash: DigestName::Sha256,
-            salt: 32,
-        },
-    ),
-    (
-        SignatureScheme::RSA_PSS_SHA384,
-        VerifyScheme::RsaPss {
-            hash: DigestName::Sha384,
-            salt: 48,
-        },
-    ),
-    (
-        SignatureScheme::RSA_PSS_SHA512,
-        VerifyScheme::RsaPss {
-            hash: DigestName::Sha512,
-            salt: 64,
-        },
-    ),
-    (
-        SignatureScheme::RSA_PKCS1_SHA256,
-        VerifyScheme::RsaPkcs1(DigestName::Sha256),
-    ),
-    (
-        SignatureScheme::RSA_PKCS1_SHA384,
-        VerifyScheme::RsaPkcs1(DigestName::Sha384),
-    ),
-    (
-        SignatureScheme::RSA_PKCS1_SHA512,
-        VerifyScheme::RsaPkcs1(DigestName::Sha512),
-    ),
-];
-
-fn scheme(wanted: SignatureScheme) -> Option<VerifyScheme> {
-    SCHEMES
-        .iter()
-        .find(|(scheme, _)| *scheme == wanted)
-        .map(|(_, scheme)| *scheme)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keypair::fixtures::{
-        Issued, RSA, now, openssl, openssl_certificate, openssl_key, sorted,
+        Issued, RSA, openssl, openssl_certificate, openssl_key, sorted,
     };
 
     fn pair(pkcs8: Vec<u8>, certificates: &[&[u8]]) -> KeyPair {
@@ -468,28 +322,6 @@ mod tests {
             sign_and_verify(&mine),
             Err(TlsError::WrongSignature)
         ));
-    }
-
-    #[test]
-    fn the_client_accepts_no_other_certificate_of_the_same_key() {
-        let issued = Issued::self_signed("www.example.com");
-        let again = issued.issue(issued.params.clone(), issued.key_again());
-        let [ours, twin] = [issued.der, again.der].map(|der| Certificate::parse(der).unwrap());
-        assert_eq!(ours.spki_sha256(), twin.spki_sha256());
-        let name = ServerName::try_from("localhost").unwrap();
-        let verify = |der: &[u8]| {
-            let now =
-                UnixTime::since_unix_epoch(Duration::from_secs(now().as_second().cast_unsigned()));
-            ExactlyThis(ours.clone()).verify_server_cert(
-                &CertificateDer::from(der),
-                &[],
-                &name,
-                &[],
-                now,
-            )
-        };
-        assert!(verify(ours.der()).is_ok());
-        assert!(verify(twin.der()).is_err());
     }
 
     #[test]
