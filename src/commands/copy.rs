@@ -16,6 +16,7 @@ use crate::workflow::verify;
 use vault::medium::Medium;
 use vault::readme::Label;
 use vault::survey::Survey;
+use vault::trust::Trust;
 use vault::volume::Reading;
 
 /// What was brought to the medium.
@@ -50,24 +51,11 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     let vault = verify::owner_of(&media, state.as_ref())?;
     let there = target.has_vault()?;
     let known = verify::trust_of(&media, state.as_ref())?;
-    let survey = Survey::of(
-        std::slice::from_ref(&target),
-        vault.clone(),
-        &known,
-        Reading::Cached,
-    )?;
-    if there {
-        refuse_another_vault(&survey)?;
-    }
-    let news = news(state.as_ref(), &survey, there);
-    session.show_findings(&news);
+    let mut findings = news(state.as_ref(), &target, &known, there)?;
+    session.show_findings(&findings);
     if !there {
-        let name = state
-            .as_ref()
-            .map_or_else(media::host_name, State::next_label);
-        target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
+        make_medium(&target, state.as_ref())?;
     }
-    let name = target.name.clone();
     media.push(target);
     let copied = copy::run(
         &media,
@@ -75,22 +63,55 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
         state.as_ref().map(|state| &state.trust),
         &|text| session.console.progress(&text),
     )?;
+    if let [.., target] = media.as_slice() {
+        findings.extend(say_copied(session, target, &copied));
+        session.note(&vault, |state| {
+            remember(state, target, &copied, session.now)
+        });
+    }
+    let exit = exit(&copied, &findings);
+    let (exit, ejected) =
+        session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
+    let refused = copied.refused.into_iter();
+    let report = CopyReport {
+        added: copied.added,
+        kept: copied.kept,
+        skipped: copied.skipped,
+        refused: refused
+            .map(|(medium, path)| RefusedReport { medium, path })
+            .collect(),
+        findings: FindingReport::of(session.console, &findings),
+        ejected,
+    };
+    session.console.document(exit, &report);
+    Ok(exit)
+}
+
+/// Makes an empty medium one of a vault, under the next label.
+fn make_medium(target: &Medium, state: Option<&State>) -> Result<()> {
+    let name = state.map_or_else(media::host_name, State::next_label);
+    target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
+    Ok(())
+}
+
+/// Says what was brought to the target and what was not; returns the numbers under which two
+/// generations lie.
+fn say_copied(session: &Session<'_>, target: &Medium, copied: &Copied) -> Vec<Finding> {
     session.console.say(&text!(
         "copy-done",
         added = copied.added.len(),
         kept = copied.kept,
-        medium = name
+        medium = target.name.as_str()
     ));
     for generation in &copied.skipped {
         session
             .console
             .warn(&text!("copy-skipped", generation = generation));
     }
-    let forks: Vec<Finding> = copied
-        .forks
-        .iter()
-        .map(|(server, number)| history::fork(*server, *number))
-        .collect();
+    let mut forks = Vec::new();
+    for (server, number) in &copied.forks {
+        forks.push(history::fork(*server, *number));
+    }
     session.show_findings(&forks);
     for (medium, path) in &copied.refused {
         session.console.warn(&text!(
@@ -99,39 +120,19 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
             path = path.as_str()
         ));
     }
-    if let [.., target] = media.as_slice() {
-        session.note(&vault, |state| {
-            remember(state, target, &copied, session.now)
-        });
+    forks
+}
+
+fn exit(copied: &Copied, findings: &[Finding]) -> Exit {
+    if !copied.refused.is_empty() {
+        Exit::Forged
+    } else if !copied.skipped.is_empty() {
+        Exit::Partly
+    } else if findings.iter().any(|finding| finding.level > Level::Note) {
+        Exit::Attention
+    } else {
+        Exit::Done
     }
-    let exit = match () {
-        () if !copied.refused.is_empty() => Exit::Forged,
-        () if !copied.skipped.is_empty() => Exit::Partly,
-        () if news
-            .iter()
-            .chain(&forks)
-            .any(|finding| finding.level > Level::Note) =>
-        {
-            Exit::Attention
-        }
-        () => Exit::Done,
-    };
-    let (exit, ejected) =
-        session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let mut refused = Vec::new();
-    for (medium, path) in copied.refused {
-        refused.push(RefusedReport { medium, path });
-    }
-    let report = CopyReport {
-        added: copied.added,
-        kept: copied.kept,
-        skipped: copied.skipped,
-        refused,
-        findings: FindingReport::of(session.console, &[news, forks].concat()),
-        ejected,
-    };
-    session.console.document(exit, &report);
-    Ok(exit)
 }
 
 /// Refuses a target of another owner. One on which no statement is whole any more is known by its
@@ -156,24 +157,37 @@ fn no_alarm_for_what_is_mended(finding: Finding) -> Finding {
     }
 }
 
-/// What the target showed before, by itself and against what this server remembers.
-fn news(state: Option<&State>, survey: &Survey<'_>, there: bool) -> Vec<Finding> {
-    let state = state.filter(|state| *state.vault() == survey.trust.vault);
-    let target = survey.medium(0);
+/// What the target showed before, by itself and against what this server remembers. One of another
+/// owner is refused.
+fn news(
+    state: Option<&State>,
+    target: &Medium,
+    known: &Trust,
+    there: bool,
+) -> Result<Vec<Finding>> {
+    let survey = Survey::of(
+        std::slice::from_ref(target),
+        known.vault.clone(),
+        known,
+        Reading::Cached,
+    )?;
+    let state = state.filter(|state| *state.vault() == known.vault);
+    let mut news = Vec::new();
     if !there {
-        let remade = state
-            .map(|state| history::remade(state, &target.name, None, &media::descriptor_of(target)));
-        return remade.flatten().into_iter().collect();
+        if let Some(state) = state {
+            let descriptor = media::descriptor_of(target);
+            news.extend(history::remade(state, &target.name, None, &descriptor));
+        }
+        return Ok(news);
     }
-    let mut news = state
-        .map(|state| history::news(survey, state))
-        .unwrap_or_default();
-    news.extend(
-        verify::of_mended(survey)
-            .into_iter()
-            .map(no_alarm_for_what_is_mended),
-    );
-    news
+    refuse_another_vault(&survey)?;
+    if let Some(state) = state {
+        news.extend(history::news(&survey, state));
+    }
+    for finding in verify::of_mended(&survey) {
+        news.push(no_alarm_for_what_is_mended(finding));
+    }
+    Ok(news)
 }
 
 /// What the medium holds now. It counts as written: a cache may answer for it until it was away.
@@ -200,6 +214,7 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
         .line(state.server())
         .map(|generation| (generation.record.number, generation.hash))
         .collect();
-    own.into_iter()
-        .for_each(|(number, hash)| state.confirm(number, hash));
+    for (number, hash) in own {
+        state.confirm(number, hash);
+    }
 }
