@@ -75,6 +75,15 @@ impl ShownCertificate {
     }
 }
 
+/// A binding that is listed.
+struct ListedBinding<'a> {
+    site: &'a Site,
+    binding: &'a Binding,
+    /// Of the certificate that it serves.
+    thumbprint: Option<String>,
+    shown: Option<&'a ShownCertificate>,
+}
+
 /// Shows the sites of a server with what is wrong about them; the same for programs. Only the
 /// bindings of the certificates that `names` mean, where there are some.
 pub(super) fn show(
@@ -86,46 +95,22 @@ pub(super) fn show(
 ) -> SitesReport {
     let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
     let known: HashMap<String, ShownCertificate> = wanted.filter_map(shown).collect();
-    let thumbprint = |site: &Site, binding: &Binding| thumbprint(map, site, binding);
-    let is_wanted = |thumbprint: Option<&str>| {
-        names.is_empty() || thumbprint.is_some_and(|t| known.contains_key(t))
-    };
-    let words = |text| session.console.words(&text);
-    let mut table = Table::new(vec![
-        words(text!("column-site")),
-        words(text!("column-binding")),
-        words(text!("column-certificate")),
-        words(text!("column-expires")),
-    ]);
-    let (mut rows, mut documents) = (0_usize, Vec::new());
+    let mut table = table(session);
+    let (mut rows, mut sites) = (0_usize, Vec::new());
     for site in &map.sites {
         let mut bindings = Vec::new();
         for binding in &site.bindings {
-            let thumbprint = thumbprint(site, binding);
-            if !is_wanted(thumbprint.as_deref()) {
+            let listed = ListedBinding::of(map, site, binding, &known);
+            if !names.is_empty() && listed.shown.is_none() {
                 continue;
             }
-            let shown = thumbprint
-                .as_ref()
-                .and_then(|thumbprint| known.get(thumbprint));
-            bindings.push(document(map, binding, thumbprint.as_deref(), shown));
-            if binding.is_https() || thumbprint.is_some() {
-                let label = shown
-                    .map(ShownCertificate::label)
-                    .or(thumbprint)
-                    .unwrap_or_else(|| words(text!("cell-none")));
-                let expires =
-                    shown.map_or_else(String::new, |shown| day(shown.certificate.not_after()));
-                table.row(vec![
-                    cut(&site.name, SITE),
-                    cut(&place(binding), PLACE),
-                    cut(&label, CERTIFICATE),
-                    expires,
-                ]);
+            if listed.is_tls() {
+                table.row(listed.cells(session));
                 rows += 1;
             }
+            bindings.push(listed.report(map));
         }
-        documents.push(SiteReport {
+        sites.push(SiteReport {
             id: site.id,
             name: site.name.clone(),
             bindings,
@@ -141,27 +126,47 @@ pub(super) fn show(
     if rows > 0 {
         session.console.table(&table);
     }
-    let automatic_rebind = map.settings.automatic_rebind;
-    if automatic_rebind == Some(true) && names.is_empty() {
+    let mut report = SitesReport {
+        sites,
+        warnings: Vec::new(),
+        automatic_rebind: map.settings.automatic_rebind,
+    };
+    // What is wrong with a server is no answer to a question about some certificates.
+    if names.is_empty() {
+        report.warnings = warn(session, map, seen, elsewhere);
+    }
+    report
+}
+
+fn table(session: &Session<'_>) -> Table {
+    let words = |text| session.console.words(&text);
+    Table::new(vec![
+        words(text!("column-site")),
+        words(text!("column-binding")),
+        words(text!("column-certificate")),
+        words(text!("column-expires")),
+    ])
+}
+
+/// Warns of what is wrong about the sites, as far as the stores are known; returns it in words.
+fn warn(
+    session: &Session<'_>,
+    map: &SiteMap,
+    seen: &[StoreEntry],
+    elsewhere: &[Elsewhere],
+) -> Vec<String> {
+    if map.settings.automatic_rebind == Some(true) {
         session.console.mention(&text!("list-automatic-rebind"));
     }
-    let warnings = if names.is_empty() && !seen.is_empty() {
-        review(map, seen, elsewhere, session.now)
-    } else {
-        Vec::new()
-    };
-    warnings
-        .iter()
-        .for_each(|warning| session.console.warn(warning));
-    let warnings: Vec<_> = warnings
-        .iter()
-        .map(|warning| session.console.words(warning))
-        .collect();
-    SitesReport {
-        sites: documents,
-        warnings,
-        automatic_rebind,
+    let mut warnings = Vec::new();
+    if seen.is_empty() {
+        return warnings;
     }
+    for warning in review(map, seen, elsewhere, session.now) {
+        session.console.warn(&warning);
+        warnings.push(session.console.words(&warning));
+    }
+    warnings
 }
 
 fn shown(seen: &StoreEntry) -> Option<(String, ShownCertificate)> {
@@ -174,6 +179,58 @@ fn shown(seen: &StoreEntry) -> Option<(String, ShownCertificate)> {
             certificate,
         },
     ))
+}
+
+impl<'a> ListedBinding<'a> {
+    fn of(
+        map: &SiteMap,
+        site: &'a Site,
+        binding: &'a Binding,
+        known: &'a HashMap<String, ShownCertificate>,
+    ) -> Self {
+        let thumbprint = thumbprint(map, site, binding);
+        let shown = thumbprint.as_ref().and_then(|it| known.get(it));
+        Self {
+            site,
+            binding,
+            thumbprint,
+            shown,
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        self.binding.is_https() || self.thumbprint.is_some()
+    }
+
+    fn cells(&self, session: &Session<'_>) -> Vec<String> {
+        let (label, expires) = match (self.shown, &self.thumbprint) {
+            (Some(shown), _) => (shown.label(), day(shown.certificate.not_after())),
+            (None, Some(thumbprint)) => (thumbprint.clone(), String::new()),
+            (None, None) => (session.console.words(&text!("cell-none")), String::new()),
+        };
+        vec![
+            cut(&self.site.name, SITE),
+            cut(&place(self.binding), PLACE),
+            cut(&label, CERTIFICATE),
+            expires,
+        ]
+    }
+
+    fn report(self, map: &SiteMap) -> ListedBindingReport {
+        let certificate = self.shown.map(|shown| &shown.certificate);
+        ListedBindingReport {
+            protocol: self.binding.protocol.clone(),
+            information: self.binding.information.clone(),
+            ssl_flags: self.binding.ssl_flags,
+            record: map.serving(self.binding).cloned(),
+            thumbprint: self.thumbprint,
+            friendly_name: self.shown.and_then(|shown| shown.friendly_name.clone()),
+            common_name: certificate
+                .and_then(|certificate| certificate.common_name())
+                .map(str::to_owned),
+            not_after: certificate.map(|certificate| certificate.not_after().to_string()),
+        }
+    }
 }
 
 /// The certificate that a binding serves.
@@ -199,26 +256,5 @@ fn place(binding: &Binding) -> String {
             None => format!("*:{}", parts.port),
         },
         None => binding.to_string(),
-    }
-}
-
-fn document(
-    map: &SiteMap,
-    binding: &Binding,
-    thumbprint: Option<&str>,
-    shown: Option<&ShownCertificate>,
-) -> ListedBindingReport {
-    let certificate = shown.map(|shown| &shown.certificate);
-    ListedBindingReport {
-        protocol: binding.protocol.clone(),
-        information: binding.information.clone(),
-        ssl_flags: binding.ssl_flags,
-        record: map.serving(binding).cloned(),
-        thumbprint: thumbprint.map(str::to_owned),
-        friendly_name: shown.and_then(|shown| shown.friendly_name.clone()),
-        common_name: certificate
-            .and_then(|certificate| certificate.common_name())
-            .map(str::to_owned),
-        not_after: certificate.map(|certificate| certificate.not_after().to_string()),
     }
 }
