@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::EnrolledReport;
+use super::say_enrolled;
 use crate::cli::ServersAddArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
@@ -18,6 +18,8 @@ use crate::session::media::parcel_path;
 use crate::state::State;
 use crate::text;
 use crate::workflow::parcel_file;
+use crate::workflow::unlock::UnlockedVault;
+use crate::workflow::verify::owner_of;
 use vault::id::{ServerId, VaultId};
 use vault::medium::Medium;
 use vault::parcel;
@@ -56,6 +58,9 @@ pub(in crate::commands) struct AddedReport {
     name: String,
 }
 
+/// By their ids.
+type NewServers<'a> = BTreeMap<ServerId, &'a EnrolmentRequest>;
+
 /// Makes this machine's signing key and writes what it asks for. Asked again, it asks with the same
 /// key.
 pub(crate) fn request(
@@ -90,60 +95,82 @@ pub(crate) fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> 
     opened.refuse_foreign()?;
     let new = new_servers(&opened.survey.trust, &requests)?;
     show(session, &requests, &new);
-    let added = |(id, request): (&ServerId, &&EnrolmentRequest)| AddedReport {
-        server: id.to_string(),
-        name: request.name.clone(),
-    };
-    let mut report = AddReport {
-        dry_run: None,
-        vault: opened.vault().to_string(),
-        servers: new.iter().map(added).collect(),
-        missing: None,
-    };
+    let mut report = AddReport::of(&opened, &new);
     if args.dry_run {
         report.dry_run = Some(true);
         session.console.document(Exit::Done, &report);
         return Ok(Exit::Done);
     }
-    let mut declared = None;
-    if !new.is_empty() {
-        session.go_ahead(
-            args.yes,
-            &text!("enrol-question", count = new.len()),
-            Enter::No,
-        )?;
-        let words: Vec<Clause> = new
-            .values()
-            .map(|request| Clause::server(request.key.clone()))
-            .collect();
-        declared = Some(session.declare(&opened, &words)?);
-    }
-    let trust = declared
-        .as_ref()
-        .map_or(&opened.survey.trust, |declared| &declared.trust);
+    let declared = admit(session, args, &opened, &new)?;
     if let Some(path) = &args.answer {
+        let trust = match &declared {
+            Some(declared) => &declared.trust,
+            None => &opened.survey.trust,
+        };
         write_answer(path, trust, &opened.survey.owners_identities())?;
     }
     let missing = declared.as_ref().map(Declared::missing).unwrap_or_default();
-    let medium = args
-        .to
-        .iter()
-        .find(|name| !missing.contains(&name.as_str()));
-    let from = args
-        .answer
-        .as_ref()
-        .map(|path| path.display().to_string())
-        .or(medium.cloned())
-        .unwrap_or_default();
+    let from = accepted_from(args, &missing);
     session
         .console
         .say(&text!("enrol-done", count = new.len(), from = from));
-    let exit = declared
-        .as_ref()
-        .map_or(Exit::Done, |declared| declared.finish(session.console));
+    let exit = match &declared {
+        Some(declared) => declared.finish(session.console),
+        None => Exit::Done,
+    };
     report.missing = Some(missing.into_iter().map(str::to_owned).collect());
     session.console.document(exit, &report);
     Ok(exit)
+}
+
+impl AddReport {
+    fn of(opened: &UnlockedVault<'_>, new: &NewServers<'_>) -> Self {
+        let mut servers = Vec::new();
+        for (id, request) in new {
+            servers.push(AddedReport {
+                server: id.to_string(),
+                name: request.name.clone(),
+            });
+        }
+        Self {
+            dry_run: None,
+            vault: opened.vault().to_string(),
+            servers,
+            missing: None,
+        }
+    }
+}
+
+/// Asks, and admits the new servers in the owner's name; `None` where there are none.
+fn admit(
+    session: &Session<'_>,
+    args: &ServersAddArgs,
+    opened: &UnlockedVault<'_>,
+    new: &NewServers<'_>,
+) -> Result<Option<Declared>> {
+    if new.is_empty() {
+        return Ok(None);
+    }
+    session.go_ahead(
+        args.yes,
+        &text!("enrol-question", count = new.len()),
+        Enter::No,
+    )?;
+    let words: Vec<Clause> = new
+        .values()
+        .map(|request| Clause::server(request.key.clone()))
+        .collect();
+    session.declare(opened, &words).map(Some)
+}
+
+/// What the new servers take it from: the answer, else the first medium that holds it.
+fn accepted_from(args: &ServersAddArgs, missing: &[&str]) -> String {
+    if let Some(path) = &args.answer {
+        return path.display().to_string();
+    }
+    let mut media = args.to.iter();
+    let medium = media.find(|name| !missing.contains(&name.as_str()));
+    medium.cloned().unwrap_or_default()
 }
 
 fn read_request(file: &Path) -> Result<EnrolmentRequest> {
@@ -155,11 +182,8 @@ fn read_request(file: &Path) -> Result<EnrolmentRequest> {
 
 /// Those not enrolled yet. An id that another key has already would take that server's place, and
 /// is refused.
-fn new_servers<'a>(
-    trust: &Trust,
-    requests: &'a [EnrolmentRequest],
-) -> Result<BTreeMap<ServerId, &'a EnrolmentRequest>> {
-    let mut new: BTreeMap<ServerId, &EnrolmentRequest> = BTreeMap::new();
+fn new_servers<'a>(trust: &Trust, requests: &'a [EnrolmentRequest]) -> Result<NewServers<'a>> {
+    let mut new = NewServers::new();
     for request in requests {
         let id = request.server();
         let known = trust
@@ -187,19 +211,16 @@ fn new_servers<'a>(
     Ok(new)
 }
 
-fn show(
-    session: &Session<'_>,
-    requests: &[EnrolmentRequest],
-    new: &BTreeMap<ServerId, &EnrolmentRequest>,
-) {
-    for request in requests
-        .iter()
-        .filter(|request| !new.contains_key(&request.server()))
-    {
-        let (name, server) = (request.name.as_str(), request.server().to_string());
-        session
-            .console
-            .say(&text!("enrol-known", name = name, server = server));
+fn show(session: &Session<'_>, requests: &[EnrolmentRequest], new: &NewServers<'_>) {
+    for request in requests {
+        let (name, server) = (request.name.as_str(), request.server());
+        if !new.contains_key(&server) {
+            session.console.say(&text!(
+                "enrol-known",
+                name = name,
+                server = server.to_string()
+            ));
+        }
     }
     for (id, request) in new {
         let (name, fingerprint) = (request.name.as_str(), request.fingerprint());
@@ -209,12 +230,10 @@ fn show(
             server = id.to_string(),
             fingerprint = fingerprint
         ));
-        if new
+        let namesakes = new
             .values()
-            .filter(|other| other.name.eq_ignore_ascii_case(name))
-            .count()
-            > 1
-        {
+            .filter(|other| other.name.eq_ignore_ascii_case(name));
+        if namesakes.count() > 1 {
             session.console.warn(&text!("enrol-same-name", name = name));
         }
     }
@@ -241,39 +260,31 @@ pub(crate) fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Re
     let vault = match pin {
         Some(text) => VaultId::parse(text)
             .ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
-        None => session
-            .console
-            .confirm_vault(crate::workflow::verify::owner_of(&media, None)?)?,
+        None => session.console.confirm_vault(owner_of(&media, None)?)?,
     };
-    let survey = Survey::of(
-        &media,
-        vault.clone(),
-        &Trust::new(vault.clone()),
-        Reading::Cached,
-    )?;
+    let trust = Trust::new(vault.clone());
+    let survey = Survey::of(&media, vault.clone(), &trust, Reading::Cached)?;
     if !survey.is_of_vault(0) {
         return Err(survey.not_ours(0).into());
     }
-    let id = request.server();
-    if survey.trust.servers.get(&id) != Some(&request.key) || !survey.trust.may_write(id) {
-        return Err(Error::new(
-            Exit::NoVault,
-            text!("error-not-admitted", medium = from, server = id.to_string()),
-        ));
-    }
+    refuse_not_admitted(&survey.trust, &request, from)?;
     let mut state = State::accept(&folder, vault)?;
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     state.save()?;
-    session.console.say(&text!(
-        "servers-joined",
-        server = id.to_string(),
-        vault = state.vault().as_str()
-    ));
-    session
-        .console
-        .document(Exit::Done, &EnrolledReport::of(&state));
+    say_enrolled(session, &state);
     Ok(Exit::Done)
+}
+
+fn refuse_not_admitted(trust: &Trust, request: &EnrolmentRequest, from: &str) -> Result<()> {
+    let id = request.server();
+    if trust.servers.get(&id) == Some(&request.key) && trust.may_write(id) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::NoVault,
+        text!("error-not-admitted", medium = from, server = id.to_string()),
+    ))
 }
 
 /// The file that `add --answer` wrote, or a medium of the vault.

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::cli::ServersCommand;
 use crate::error::{Error, Exit, Result};
+use crate::platform::media::host_name;
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
-use vault::id::ServerId;
+use crate::workflow::verify::trust_of;
 use vault::trust::{Clause, Statement};
 
 /// `servers list`.
@@ -37,13 +38,16 @@ pub(super) struct EnrolledReport {
     server: String,
 }
 
-impl EnrolledReport {
-    fn of(state: &State) -> Self {
-        Self {
-            vault: state.vault().to_string(),
-            server: state.server().to_string(),
-        }
-    }
+/// Says that this machine is a server of the vault now.
+fn say_enrolled(session: &Session<'_>, state: &State) {
+    let (server, vault) = (state.server().to_string(), state.vault().to_string());
+    session.console.say(&text!(
+        "servers-joined",
+        server = server.as_str(),
+        vault = vault.as_str()
+    ));
+    let report = EnrolledReport { vault, server };
+    session.console.document(Exit::Done, &report);
 }
 
 /// Runs the command.
@@ -67,34 +71,21 @@ pub(super) fn run(session: &Session<'_>, args: &ServersCommand) -> Result<Exit> 
 
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
 fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
-    let medium = session.medium_to_write(name)?;
+    let media = [session.medium_to_write(name)?];
     let folder = session.new_state_folder()?;
-    let media = [medium];
     let known = session.memory();
     let opened = session.open(&media, &known)?;
-    let mut state = State::create(
-        &folder,
-        opened.vault(),
-        &server_name.unwrap_or_else(crate::platform::media::host_name),
-    )?;
-    let statement = Statement::sign(&opened.owner.key, &[Clause::server(state.key().public())]);
-    let statement = statement.map_err(|_| Error::failed(text!("error-signing")))?;
+    let server_name = server_name.unwrap_or_else(host_name);
+    let mut state = State::create(&folder, opened.vault(), &server_name)?;
+    let unsigned = || Error::failed(text!("error-signing"));
+    let admitted = [Clause::server(state.key().public())];
+    let statement = Statement::sign(&opened.owner.key, &admitted).map_err(|_| unsigned())?;
     media[0].add_owner_files(&[&statement], &[])?;
     state.trust = opened.survey.trust.clone();
-    state
-        .trust
-        .learn(statement)
-        .map_err(|_| Error::failed(text!("error-signing")))?;
+    state.trust.learn(statement).map_err(|_| unsigned())?;
     state.remember_identities(&opened.survey.owners_identities());
     state.save()?;
-    session.console.say(&text!(
-        "servers-joined",
-        server = state.server().to_string(),
-        vault = state.vault().as_str()
-    ));
-    session
-        .console
-        .document(Exit::Done, &EnrolledReport::of(&state));
+    say_enrolled(session, &state);
     Ok(Exit::Done)
 }
 
@@ -104,7 +95,7 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let trust = match (&state, media.is_empty()) {
         (None, true) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
         (Some(state), true) => state.trust.clone(),
-        (_, false) => crate::workflow::verify::trust_of(&media, state.as_ref())?,
+        (_, false) => trust_of(&media, state.as_ref())?,
     };
     let own = state.as_ref().map(State::server);
     session.console.say(&text!(
@@ -112,21 +103,24 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
         count = trust.servers.len(),
         vault = trust.vault.as_str()
     ));
+    let mut servers = Vec::new();
     for server in trust.servers.keys() {
-        let id = server.to_string();
-        match (trust.may_write(*server), Some(*server) == own) {
-            (false, _) => session.console.say(&text!("servers-closed", server = id)),
-            (true, true) => session.console.say(&text!("servers-this", server = id)),
-            (true, false) => session.console.say(&text!("servers-other", server = id)),
-        }
+        let (id, may_write) = (server.to_string(), trust.may_write(*server));
+        session
+            .console
+            .say(&match (may_write, Some(*server) == own) {
+                (false, _) => text!("servers-closed", server = id.as_str()),
+                (true, true) => text!("servers-this", server = id.as_str()),
+                (true, false) => text!("servers-other", server = id.as_str()),
+            });
+        servers.push(ServerReport {
+            server: id,
+            may_write,
+        });
     }
-    let server = |id: &ServerId| ServerReport {
-        server: id.to_string(),
-        may_write: trust.may_write(*id),
-    };
     let report = ServersReport {
         vault: trust.vault.to_string(),
-        servers: trust.servers.keys().map(server).collect(),
+        servers,
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
