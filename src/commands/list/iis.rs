@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::sites;
+use super::{backup_cell, sites};
 use crate::cli::ListArgs;
 use crate::console::Table;
 use crate::error::{Exit, Result};
@@ -15,6 +15,7 @@ use crate::message::{Text, day, short};
 use crate::session::pending::warn_unsaved;
 use crate::session::report::SavedReport;
 use crate::session::{Session, here};
+use crate::state::State;
 use crate::text;
 use crate::workflow::recall::last_backup;
 use vault::id::Hash;
@@ -72,50 +73,22 @@ pub(crate) fn list(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
 
 pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -> Result<Exit> {
     let state = session.memory().state;
-    let map = args
-        .iis_config
-        .as_deref()
-        .map_or_else(|| SiteMap::of(server), SiteMap::of_file);
+    let map = match &args.iis_config {
+        Some(file) => SiteMap::of_file(file),
+        None => SiteMap::of(server),
+    };
     let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
     let seen = iis::look(server, &StoreName::ALL)?;
-    let serves = |seen: &&StoreEntry| {
-        StoreName::WITH_KEYS.contains(&seen.store) || used.contains(&seen.certificate.thumbprint())
-    };
-    let listed = seen.iter().filter(serves).filter_map(|seen| {
-        let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
-        let backup = state
-            .as_ref()
-            .and_then(|state| last_backup(state, &seen.certificate.der));
-        Some(Listed {
-            seen,
-            certificate,
-            backup,
-        })
-    });
-    let listed: Vec<_> = listed
-        .filter(|one| one.seen.certificate.is_wanted(&args.names))
-        .collect();
-    let ready = listed
-        .iter()
-        .filter(|one| one.hindrance().is_none())
-        .count();
-    session.console.say(&text!(
-        "list-iis-headline",
-        count = listed.len(),
-        ready = ready
-    ));
-    if !listed.is_empty() {
-        session.console.table(&table(session, &listed));
-    }
-    for one in &listed {
-        if let Some(reason) = one.hindrance() {
-            session.console.warn(&text!(
-                "list-hindrance",
-                name = one.certificate.display_name(),
-                reason = reason
-            ));
+    let mut listed = Vec::new();
+    for one in &seen {
+        let is_used = used.contains(&one.certificate.thumbprint());
+        if (is_used || StoreName::WITH_KEYS.contains(&one.store))
+            && one.certificate.is_wanted(&args.names)
+        {
+            listed.extend(Listed::of(one, state.as_ref()));
         }
     }
+    let ready = show(session, &listed);
     warn_unsaved(session, listed.iter().map(|one| one.seen), state.as_ref());
     let sites = match &map {
         Ok(map) => {
@@ -141,6 +114,30 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
     Ok(exit)
 }
 
+/// Shows the certificates; returns how many of them can be backed up.
+fn show(session: &Session<'_>, listed: &[Listed<'_>]) -> usize {
+    let mut hindrances = Vec::new();
+    for one in listed {
+        if let Some(reason) = one.hindrance() {
+            let name = one.certificate.display_name();
+            hindrances.push(text!("list-hindrance", name = name, reason = reason));
+        }
+    }
+    let ready = listed.len() - hindrances.len();
+    session.console.say(&text!(
+        "list-iis-headline",
+        count = listed.len(),
+        ready = ready
+    ));
+    if !listed.is_empty() {
+        session.console.table(&table(session, listed));
+    }
+    for hindrance in &hindrances {
+        session.console.warn(hindrance);
+    }
+    ready
+}
+
 fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
     let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
@@ -152,22 +149,29 @@ fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
         words(text!("column-backup")),
     ]);
     for one in listed {
-        let backup = one
-            .backup
-            .map(|(number, time)| text!("cell-backup", number = number, day = day(time)));
         table.row(vec![
             one.certificate.display_name().to_owned(),
             short(&one.certificate.thumbprint()),
             day(one.certificate.not_after()),
             one.store_cell(session),
             words(one.key_cell()),
-            words(backup.unwrap_or_else(|| text!("cell-none"))),
+            words(backup_cell(one.backup)),
         ]);
     }
     table
 }
 
-impl Listed<'_> {
+impl<'a> Listed<'a> {
+    /// `None` where the certificate cannot be read.
+    fn of(seen: &'a StoreEntry, state: Option<&State>) -> Option<Self> {
+        let der = &seen.certificate.der;
+        Some(Self {
+            seen,
+            certificate: Certificate::parse(der.clone()).ok()?,
+            backup: state.and_then(|state| last_backup(state, der)),
+        })
+    }
+
     /// Why it cannot be backed up; `None` if it can.
     fn hindrance(&self) -> Option<Text> {
         hindrance(self.seen)

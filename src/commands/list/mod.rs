@@ -86,23 +86,44 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
     let state = session.memory().state;
-    let saved = |held: &HeldKeyPair| {
-        state
-            .as_ref()
-            .and_then(|state| last_backup(state, held.leaf().der()))
+    let mut listed = Vec::new();
+    for held in &holdings.key_pairs {
+        let backup = match &state {
+            Some(state) => last_backup(state, held.leaf().der()),
+            None => None,
+        };
+        listed.push(Listed { held, backup });
+    }
+    show(session, &holdings, &listed);
+    let mut report = report(session, &holdings, &listed);
+    if let Some(file) = &args.iis_config {
+        let map = SiteMap::of_file(file)?;
+        report.sites = Some(sites::show(session, &map, &[], &[], &[]).sites);
+    }
+    let exit = if holdings.unreadable.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partly
     };
-    let not_saved = holdings
-        .key_pairs
-        .iter()
-        .filter(|held| saved(held).is_none())
-        .count();
+    session.console.document(exit, &report);
+    Ok(exit)
+}
+
+/// A key pair of the list.
+struct Listed<'a> {
+    held: &'a HeldKeyPair,
+    backup: Option<(u32, jiff::Timestamp)>,
+}
+
+fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
+    let unsaved = listed.iter().filter(|one| one.backup.is_none()).count();
     session.console.say(&text!(
         "list-headline",
-        count = holdings.key_pairs.len(),
-        unsaved = not_saved
+        count = listed.len(),
+        unsaved = unsaved
     ));
-    if !holdings.key_pairs.is_empty() {
-        session.console.table(&table(session, &holdings, &saved));
+    if !listed.is_empty() {
+        session.console.table(&table(session, listed));
     }
     for certificate in &holdings.certificates {
         session.console.mention(&text!(
@@ -118,26 +139,10 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
             reason = unreadable.reason.clone()
         ));
     }
-    warnings(session, &holdings);
-    let mut report = report(session, &holdings, &saved);
-    if let Some(file) = &args.iis_config {
-        let map = SiteMap::of_file(file)?;
-        report.sites = Some(sites::show(session, &map, &[], &[], &[]).sites);
-    }
-    let exit = if holdings.unreadable.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Partly
-    };
-    session.console.document(exit, &report);
-    Ok(exit)
+    warnings(session, holdings);
 }
 
-fn table(
-    session: &Session<'_>,
-    holdings: &Inventory,
-    saved: &dyn Fn(&HeldKeyPair) -> Option<(u32, jiff::Timestamp)>,
-) -> Table {
+fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
     let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-names")),
@@ -147,22 +152,26 @@ fn table(
         words(text!("column-chain")),
         words(text!("column-backup")),
     ]);
-    for held in &holdings.key_pairs {
+    for Listed { held, backup } in listed {
         let leaf = held.leaf();
-        let backup = saved(held).map_or_else(
-            || words(text!("cell-none")),
-            |(number, time)| words(text!("cell-backup", number = number, day = day(time))),
-        );
         table.row(vec![
             names(held),
             short(&leaf.thumbprint()),
             day(leaf.not_after()),
             leaf.key_type(),
             held.pair.chain.len().to_string(),
-            backup,
+            words(backup_cell(*backup)),
         ]);
     }
     table
+}
+
+/// The newest backup that holds a certificate.
+fn backup_cell(backup: Option<(u32, jiff::Timestamp)>) -> Text {
+    match backup {
+        Some((number, time)) => text!("cell-backup", number = number, day = day(time)),
+        None => text!("cell-none"),
+    }
 }
 
 /// The host names as far as a line holds them; the friendly name in front, where it says something
@@ -184,17 +193,13 @@ fn names(held: &HeldKeyPair) -> String {
     }
 }
 
-fn report(
-    session: &Session<'_>,
-    holdings: &Inventory,
-    saved: &dyn Fn(&HeldKeyPair) -> Option<(u32, jiff::Timestamp)>,
-) -> SourceReport {
-    let key_pairs = holdings.key_pairs.iter();
+fn report(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) -> SourceReport {
     let certificates = holdings.certificates.iter();
     let unreadable = holdings.unreadable.iter();
     SourceReport {
-        key_pairs: key_pairs
-            .map(|held| HeldReport::of(session, held, saved(held)))
+        key_pairs: listed
+            .iter()
+            .map(|one| HeldReport::of(session, one))
             .collect(),
         certificates: certificates.map(CertificateReport::of).collect(),
         unreadable: unreadable
@@ -205,11 +210,8 @@ fn report(
 }
 
 impl HeldReport {
-    fn of(
-        session: &Session<'_>,
-        held: &HeldKeyPair,
-        saved: Option<(u32, jiff::Timestamp)>,
-    ) -> Self {
+    fn of(session: &Session<'_>, listed: &Listed<'_>) -> Self {
+        let Listed { held, backup } = listed;
         let chain = held.pair.chain.iter();
         let warnings = held.pair.warnings.iter();
         Self {
@@ -221,7 +223,7 @@ impl HeldReport {
                 encryption: ProtectionReport::of(&protection.encryption),
                 mac: ProtectionReport::of(&protection.mac),
             }),
-            backup: saved.map(|(number, time)| SavedReport::new(number, time)),
+            backup: backup.map(|(number, time)| SavedReport::new(number, time)),
             warnings: warnings
                 .map(|warning| session.console.words(&warning_text(warning)))
                 .collect(),
