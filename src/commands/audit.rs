@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::AuditArgs;
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
-use crate::iis::{self, StoreName, StoredCertificate};
+use crate::iis::{self, StoreEntry, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
 use crate::message::{Text, day, moment, short, size};
 use crate::platform::media::{self, Device, Facts};
@@ -20,11 +20,11 @@ use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, AuditInput, EvidenceLevel, GivenMedium, RuleVerdict};
-use crate::workflow::finding::Finding;
+use crate::workflow::finding::{Finding, Level};
 use crate::workflow::left_out::{self, LeftOut};
 use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
-use vault::catalog::{Exception, Retired};
+use vault::catalog::{Exception, Retired, SeenMedium};
 use vault::id::{Number, ServerId};
 use vault::medium::Medium;
 use vault::survey::Survey;
@@ -153,9 +153,10 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     let unsaved = unsaved(session, state);
     let remaining = remaining(state, &media);
     let served = here::folders_served();
-    let scan = (!args.scan.is_empty())
-        .then(|| scanned(session, &args.scan, &served, state))
-        .transpose()?;
+    let scan = match args.scan.is_empty() {
+        true => None,
+        false => Some(scanned(session, &args.scan, &served, state)?),
+    };
     let exceptions = exceptions(session, state);
     let seen = AuditInput {
         state,
@@ -170,20 +171,20 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     };
     let judged = audit::run(&seen);
     let servers = servers(&media, &seen)?;
-    let report = AuditScreen {
+    let screen = AuditScreen {
         seen: &seen,
         judged: &judged,
         servers_table: servers_table(session, &servers),
         servers: &servers,
         media: media_table(session, &seen),
-        strays: strays(session, &seen),
+        strays: strays_table(session, &seen),
     };
     let exit = audit::exit(&judged);
     if let Some(path) = &args.html {
-        write_page(session, &report, path)?;
+        write_page(session, &screen, path)?;
     }
-    show(session, &report, exit);
-    session.console.document(exit, &document(session, &report));
+    show(session, &screen, exit);
+    session.console.document(exit, &document(session, &screen));
     Ok(exit)
 }
 
@@ -198,11 +199,13 @@ fn check(
         return unread.map_or(Ok(None), |text| Err(Error::failed(text)));
     }
     let mut report = verify::run(media, state, None, session.now)?;
-    report.findings.extend(unread.map(|text| Finding {
-        id: "state-unread",
-        level: crate::workflow::finding::Level::Attention,
-        text,
-    }));
+    if let Some(text) = unread {
+        report.findings.push(Finding {
+            id: "state-unread",
+            level: Level::Attention,
+            text,
+        });
+    }
     Ok(Some(report))
 }
 
@@ -218,50 +221,50 @@ fn look(medium: &Medium) -> GivenMedium {
 /// Certificates in this server's stores that no backup has, and of which nobody said that there can
 /// be none; `None` where there are no stores.
 fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<String>> {
-    let named = session
-        .exceptions
-        .iter()
-        .filter_map(|exception| key_pair_without_key(&exception.rule));
-    let named: Vec<String> = named.map(str::to_owned).collect();
-    let in_backup = |der: &[u8]| state.and_then(|state| last_backup(state, der)).is_some();
-    let acknowledged = |one: &StoredCertificate| {
-        let parsed = Certificate::parse(one.der.clone()).ok();
-        let known = state
-            .zip(parsed)
-            .is_some_and(|(state, parsed)| state.acknowledged(&parsed, session.now).is_some());
-        known || (!named.is_empty() && one.is_wanted(&named))
-    };
-    let stored = stored()?.into_iter().map(|one| one.certificate);
-    let missing = stored.filter(|one| !in_backup(&one.der) && !acknowledged(one));
-    Some(missing.map(|one| one.name()).collect())
+    let mut named = Vec::new();
+    for exception in &session.exceptions {
+        named.extend(key_pair_without_key(&exception.rule).map(str::to_owned));
+    }
+    let mut unsaved = Vec::new();
+    for StoreEntry { certificate, .. } in stored()? {
+        let is_named = !named.is_empty() && certificate.is_wanted(&named);
+        if !is_named && !state.is_some_and(|state| is_settled(state, &certificate, session.now)) {
+            unsaved.push(certificate.name());
+        }
+    }
+    Some(unsaved)
+}
+
+/// Whether a backup has the certificate, or it is known that none can have it.
+fn is_settled(state: &State, stored: &StoredCertificate, now: jiff::Timestamp) -> bool {
+    if last_backup(state, &stored.der).is_some() {
+        return true;
+    }
+    let parsed = Certificate::parse(stored.der.clone());
+    parsed.is_ok_and(|parsed| state.acknowledged(&parsed, now).is_some())
 }
 
 /// The private keys of this server, if its right to write has ended: it may be given away.
 fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
-    let closed = state.is_some_and(|state| is_closed(state, media));
-    let stored = if closed {
-        stored().unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    let with_keys = stored
-        .iter()
-        .filter(|one| one.key.may_be_here())
-        .map(|one| &one.certificate);
-    with_keys
-        .map(|certificate| {
-            format!(
-                "{} ({})",
-                certificate.name(),
-                short(&certificate.thumbprint())
-            )
-        })
-        .collect()
+    let mut remaining = Vec::new();
+    if !state.is_some_and(|state| is_closed(state, media)) {
+        return remaining;
+    }
+    for StoreEntry {
+        certificate, key, ..
+    } in stored().unwrap_or_default()
+    {
+        if key.may_be_here() {
+            let thumbprint = short(&certificate.thumbprint());
+            remaining.push(format!("{} ({thumbprint})", certificate.name()));
+        }
+    }
+    remaining
 }
 
 /// What this server's certificate stores hold; `None` where there are none, or this process may not
 /// look.
-fn stored() -> Option<Vec<iis::StoreEntry>> {
+fn stored() -> Option<Vec<StoreEntry>> {
     iis::look(here::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
@@ -279,10 +282,11 @@ fn scanned(
         )));
     }
     let mut known = OwnKeys::of(state);
-    let stored = stored().unwrap_or_default().into_iter();
-    stored
-        .filter_map(|one| Certificate::parse(one.certificate.der).ok())
-        .for_each(|one| known.add_certificate(&one));
+    for one in stored().unwrap_or_default() {
+        if let Ok(certificate) = Certificate::parse(one.certificate.der) {
+            known.add_certificate(&certificate);
+        }
+    }
     Ok(scan::run(&paths, &known, served, &|text| {
         session.console.progress(&text)
     }))
@@ -290,29 +294,28 @@ fn scanned(
 
 /// Those of the newest backup, keys that are known to have no backup, and those of this run.
 fn exceptions(session: &Session<'_>, state: Option<&State>) -> Vec<Exception> {
-    let newest = state.and_then(|state| state.generations().next());
-    // What is said about a key ends with its certificate, whatever the backup says.
-    let recorded = newest.iter().flat_map(|newest| &newest.exceptions);
-    let recorded = recorded
-        .filter(|exception| key_pair_without_key(&exception.rule).is_none())
-        .cloned();
-    let known = state
-        .into_iter()
-        .flat_map(|state| state.all_acknowledged(session.now))
-        .map(|known| Exception {
-            rule: rules::rule_without_key(&known.name),
-            reason: known.reason.clone(),
-        });
-    let mut all: Vec<Exception> = Vec::new();
-    for exception in recorded
-        .chain(known)
-        .chain(session.exceptions.iter().cloned())
-    {
-        if !all.contains(&exception) {
-            all.push(exception);
+    let mut all = Vec::new();
+    if let Some(state) = state {
+        if let Some(newest) = state.generations().next() {
+            all.extend(newest.exceptions.iter().cloned());
+            // What is said about a key ends with its certificate, whatever the backup says.
+            all.retain(|exception| key_pair_without_key(&exception.rule).is_none());
+        }
+        for known in state.all_acknowledged(session.now) {
+            all.push(Exception {
+                rule: rules::rule_without_key(&known.name),
+                reason: known.reason.clone(),
+            });
         }
     }
-    all
+    all.extend(session.exceptions.iter().cloned());
+    let mut once = Vec::new();
+    for exception in all {
+        if !once.contains(&exception) {
+            once.push(exception);
+        }
+    }
+    once
 }
 
 /// The newest generation of a server.
@@ -335,17 +338,18 @@ struct Newest {
 fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
     let (mut servers, trust) = on_media(media, seen)?;
     if let Some(state) = seen.state {
-        match servers
-            .iter_mut()
-            .find(|server| server.server == state.server())
-        {
-            Some(own) => own.name = Some(state.server_name().to_owned()),
-            None => servers.push(remembered(state)),
+        let left_out = left_out::in_memory(state, seen.now);
+        let own = state.server();
+        match servers.iter_mut().find(|known| known.server == own) {
+            Some(own) => {
+                own.name = Some(state.server_name().to_owned());
+                own.left_out = left_out;
+            }
+            None => servers.push(Newest {
+                left_out,
+                ..remembered(state)
+            }),
         }
-        let own = servers
-            .iter_mut()
-            .filter(|server| server.server == state.server());
-        own.for_each(|own| own.left_out = left_out::in_memory(state, seen.now));
     }
     for server in trust.iter().flat_map(Trust::closed) {
         match servers.iter_mut().find(|known| known.server == server) {
@@ -381,23 +385,20 @@ fn on_media(media: &[Medium], seen: &AuditInput<'_>) -> Result<(Vec<Newest>, Opt
     let trust = known.filter(|trust| trust.vault == check.vault);
     let trust = trust.unwrap_or_else(|| Trust::new(check.vault.clone()));
     let survey = Survey::of(media, check.vault.clone(), &trust, Reading::Cached)?;
-    let newest = |(server, number): (ServerId, Number)| {
-        let record = survey
-            .line(server)
-            .map(|generation| &generation.record)
-            .find(|record| record.number == number)?;
-        let (time, due) = (Some(record.time), Some(record.due));
-        // All files but the catalog are key pairs.
-        let key_pairs = record.files.len().saturating_sub(1);
-        Some(Newest {
-            number: Some(number),
-            time,
-            due,
-            key_pairs,
-            ..Newest::unknown(server)
-        })
-    };
-    let servers = check.newest().into_iter().filter_map(newest).collect();
+    let mut servers = Vec::new();
+    for (server, number) in check.newest() {
+        let mut line = survey.line(server).map(|generation| &generation.record);
+        if let Some(record) = line.find(|record| record.number == number) {
+            servers.push(Newest {
+                number: Some(number),
+                time: Some(record.time),
+                due: Some(record.due),
+                // All files but the catalog are key pairs.
+                key_pairs: record.files.len().saturating_sub(1),
+                ..Newest::unknown(server)
+            });
+        }
+    }
     Ok((servers, Some(survey.trust.clone())))
 }
 
@@ -417,18 +418,18 @@ impl Newest {
 
     fn cells(&self, session: &Session<'_>) -> Vec<String> {
         let none = || session.console.words(&text!("cell-none"));
-        let due = || self.due.map_or_else(none, |due| due.to_string());
         let id = self.server.to_string();
         vec![
-            self.name
-                .as_ref()
-                .map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
+            match &self.name {
+                Some(name) => format!("{name} ({id})"),
+                None => id,
+            },
             self.number.map_or_else(none, |number| number.to_string()),
             self.time.map_or_else(none, day),
-            if self.retired {
-                session.console.words(&text!("cell-retired"))
-            } else {
-                due()
+            match self.due {
+                _ if self.retired => session.console.words(&text!("cell-retired")),
+                Some(due) => due.to_string(),
+                None => none(),
             },
             match left_out::count(&self.left_out) {
                 0 => self.key_pairs.to_string(),
@@ -476,57 +477,65 @@ fn media_table(session: &Session<'_>, seen: &AuditInput<'_>) -> Table {
         words(text!("column-verified")),
         words(text!("column-place")),
     ]);
-    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
-    let is_here = |id: &str| {
-        seen.here
-            .iter()
-            .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == id))
-    };
-    let place = |here: &GivenMedium| {
-        here.facts.as_ref().map_or_else(
-            || here.name.clone(),
-            |facts| place(session, &here.name, facts),
-        )
-    };
-    for (id, medium) in seen.state.iter().flat_map(|state| state.media()) {
-        let own = seen
-            .state
-            .map(|state| state.server().to_string())
-            .unwrap_or_default();
-        let newest = medium
-            .newest
-            .get(&own)
-            .map_or_else(|| words(text!("cell-none")), u32::to_string);
-        let place = match (medium.retired.map(retired), is_here(id).map(place)) {
-            (None, place) => place.unwrap_or_else(|| words(text!("cell-away"))),
-            (Some(retired), None) => words(retired),
-            (Some(retired), Some(place)) => format!("{}, {place}", words(retired)),
-        };
-        table.row(vec![
-            medium.label.clone(),
-            newest,
-            when(medium.last_seen),
-            when(medium.last_verified),
-            place,
-        ]);
+    if let Some(state) = seen.state {
+        for (id, medium) in state.media() {
+            table.row(known_cells(session, state, medium, here(seen, id)));
+        }
     }
-    let known = |id: &str| {
-        seen.state
-            .is_some_and(|state| state.media().contains_key(id))
-    };
-    for here in seen
-        .here
-        .iter()
-        .filter(|here| here.label.as_ref().is_none_or(|(id, _)| !known(id)))
-    {
-        let label = here
-            .label
-            .as_ref()
-            .map_or_else(String::new, |(_, label)| label.clone());
-        let none = || words(text!("cell-none"));
-        table.row(vec![label, none(), none(), none(), place(here)]);
+    for here in seen.here {
+        if known(seen, here).is_none() {
+            let label = here.label.as_ref().map(|(_, label)| label.clone());
+            let none = words(text!("cell-none"));
+            table.row(vec![
+                label.unwrap_or_default(),
+                none.clone(),
+                none.clone(),
+                none,
+                place(session, here),
+            ]);
+        }
     }
     table
+}
+
+/// A medium that this server knows; `here` if it is here.
+fn known_cells(
+    session: &Session<'_>,
+    state: &State,
+    medium: &SeenMedium,
+    here: Option<&GivenMedium>,
+) -> Vec<String> {
+    let words = |text: Text| session.console.words(&text);
+    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
+    let newest = match medium.newest.get(&state.server().to_string()) {
+        Some(number) => number.to_string(),
+        None => words(text!("cell-none")),
+    };
+    let place = match (medium.retired.map(retired), here) {
+        (None, None) => words(text!("cell-away")),
+        (None, Some(here)) => place(session, here),
+        (Some(retired), None) => words(retired),
+        (Some(retired), Some(here)) => format!("{}, {}", words(retired), place(session, here)),
+    };
+    vec![
+        medium.label.clone(),
+        newest,
+        when(medium.last_seen),
+        when(medium.last_verified),
+        place,
+    ]
+}
+
+/// The medium with this id, if it is here.
+fn here<'a>(seen: &AuditInput<'a>, id: &str) -> Option<&'a GivenMedium> {
+    let is_it = |here: &&GivenMedium| here.label.as_ref().is_some_and(|(own, _)| own == id);
+    seen.here.iter().find(is_it)
+}
+
+/// What this server knows of a medium that is here.
+fn known<'a>(seen: &AuditInput<'a>, here: &GivenMedium) -> Option<&'a SeenMedium> {
+    let (id, _) = here.label.as_ref()?;
+    seen.state?.media().get(id)
 }
 
 fn retired(retired: Retired) -> Text {
@@ -538,7 +547,11 @@ fn retired(retired: Retired) -> Text {
 }
 
 /// Where a medium is, in one cell.
-fn place(session: &Session<'_>, name: &str, facts: &Facts) -> String {
+fn place(session: &Session<'_>, here: &GivenMedium) -> String {
+    let Some(facts) = &here.facts else {
+        return here.name.clone();
+    };
+    let words = |text: Text| session.console.words(&text);
     let device = match facts.device {
         Device::Removable => text!("device-removable"),
         Device::Network => text!("device-network"),
@@ -546,24 +559,18 @@ fn place(session: &Session<'_>, name: &str, facts: &Facts) -> String {
         Device::FixedDisk => text!("device-fixed-disk"),
         Device::Memory => text!("device-memory"),
     };
-    let mut parts = vec![
-        name.to_owned(),
-        session.console.words(&device),
-        facts.file_system.clone(),
-    ];
-    parts.extend(facts.free.map(|free| {
-        session
-            .console
-            .words(&text!("cell-free", size = size(free)))
-    }));
+    let mut parts = vec![here.name.clone(), words(device), facts.file_system.clone()];
+    if let Some(free) = facts.free {
+        parts.push(words(text!("cell-free", size = size(free))));
+    }
     parts.extend(facts.encryption.clone());
     if facts.read_only.is_some() {
-        parts.push(session.console.words(&text!("cell-read-only")));
+        parts.push(words(text!("cell-read-only")));
     }
     parts.join(", ")
 }
 
-fn strays(session: &Session<'_>, seen: &AuditInput<'_>) -> Table {
+fn strays_table(session: &Session<'_>, seen: &AuditInput<'_>) -> Table {
     let words = |text: Text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-file")),
@@ -572,40 +579,45 @@ fn strays(session: &Session<'_>, seen: &AuditInput<'_>) -> Table {
         words(text!("column-key-pair")),
         words(text!("column-rule")),
     ]);
-    for found in seen.scan.iter().flat_map(|scan| &scan.found) {
-        let password = match found.seen.protection {
-            KeyProtection::Open => text!("cell-open"),
-            KeyProtection::Password => text!("cell-password"),
-            KeyProtection::Unknown => text!("cell-key-unknown"),
-        };
-        let owner = match &found.seen.owner {
-            KeyOwner::Ours(name) => name.clone(),
-            KeyOwner::Other => words(text!("cell-other")),
-            KeyOwner::Unknown => words(text!("cell-key-unknown")),
-        };
-        let rules: Vec<_> = found.rules.iter().map(|rule| rule.id()).collect();
-        let rules = if rules.is_empty() {
-            words(text!("cell-none"))
-        } else {
-            rules.join(", ")
-        };
-        table.row(vec![
-            where_it_is(found),
-            found.seen.form.name().to_owned(),
-            words(password),
-            owner,
-            rules,
-        ]);
+    if let Some(scan) = seen.scan {
+        for found in &scan.found {
+            table.row(stray_cells(session, found));
+        }
     }
     table
 }
 
+fn stray_cells(session: &Session<'_>, found: &StrayKey) -> Vec<String> {
+    let words = |text: Text| session.console.words(&text);
+    let password = match found.seen.protection {
+        KeyProtection::Open => text!("cell-open"),
+        KeyProtection::Password => text!("cell-password"),
+        KeyProtection::Unknown => text!("cell-key-unknown"),
+    };
+    let owner = match &found.seen.owner {
+        KeyOwner::Ours(name) => name.clone(),
+        KeyOwner::Other => words(text!("cell-other")),
+        KeyOwner::Unknown => words(text!("cell-key-unknown")),
+    };
+    let rules: Vec<_> = found.rules.iter().map(|rule| rule.id()).collect();
+    let rules = if rules.is_empty() {
+        words(text!("cell-none"))
+    } else {
+        rules.join(", ")
+    };
+    vec![
+        where_it_is(found),
+        found.seen.form.name().to_owned(),
+        words(password),
+        owner,
+        rules,
+    ]
+}
+
 fn where_it_is(found: &StrayKey) -> String {
-    let outside = found.path.display().to_string();
-    std::iter::once(outside)
-        .chain(found.inside.iter().cloned())
-        .collect::<Vec<_>>()
-        .join(" > ")
+    let mut names = vec![found.path.display().to_string()];
+    names.extend(found.inside.iter().cloned());
+    names.join(" > ")
 }
 
 fn rule_name(rule: Rule) -> Text {
@@ -636,9 +648,9 @@ fn verdict(exit: Exit) -> Text {
     }
 }
 
-fn show(session: &Session<'_>, report: &AuditScreen<'_>, exit: Exit) {
+fn show(session: &Session<'_>, screen: &AuditScreen<'_>, exit: Exit) {
     session.console.say(&verdict(exit));
-    for judged in report.judged {
+    for judged in screen.judged {
         let (level, rule) = (level_name(judged.verdict()), rule_name(judged.rule));
         session.console.say(&text!(
             "audit-rule",
@@ -659,60 +671,26 @@ fn show(session: &Session<'_>, report: &AuditScreen<'_>, exit: Exit) {
             }
         }
     }
-    for table in [&report.servers_table, &report.media, &report.strays]
-        .into_iter()
-        .filter(|table| !table.is_empty())
-    {
-        session.console.table(table);
+    for table in [&screen.servers_table, &screen.media, &screen.strays] {
+        if !table.is_empty() {
+            session.console.table(table);
+        }
     }
 }
 
-fn write_page(session: &Session<'_>, report: &AuditScreen<'_>, path: &Path) -> Result<()> {
+fn write_page(session: &Session<'_>, screen: &AuditScreen<'_>, path: &Path) -> Result<()> {
     let words = |text: Text| session.console.words(&text);
-    let server = report
-        .seen
-        .state
-        .map_or_else(media::host_name, |state| state.server_name().to_owned());
-    let mut page = Page::new(
-        &words(text!("page-language")),
-        &words(text!("page-title", server = server)),
-    );
-    let vault = report.seen.state.map_or_else(
-        || words(text!("cell-none")),
-        |state| state.vault().to_string(),
-    );
-    let time = moment(session.now);
-    page.facts(&words(text!(
-        "page-made",
-        time = time,
-        version = env!("CARGO_PKG_VERSION"),
-        vault = vault
-    )));
-    page.section(&words(text!("page-rules")));
-    page.paragraph(&words(verdict(audit::exit(report.judged))));
-    for judged in report.judged {
-        page.part(&format!(
-            "{}: {}",
-            words(rule_name(judged.rule)),
-            words(level_name(judged.verdict()))
-        ));
-        let line = |(level, text): &(EvidenceLevel, Text)| {
-            (
-                level.id(),
-                session.console.words(&level_name(*level)),
-                session.console.words(text),
-            )
-        };
-        page.marked(&judged.evidence.iter().map(line).collect::<Vec<_>>());
-    }
-    let sections = [
-        (text!("page-servers"), &report.servers_table),
-        (text!("page-media"), &report.media),
-        (text!("page-strays"), &report.strays),
-    ];
-    for (heading, table) in sections.into_iter().filter(|(_, table)| !table.is_empty()) {
-        page.section(&words(heading));
-        page.table(table);
+    let mut page = titled_page(session, screen.seen.state);
+    add_rules(session, &mut page, screen.judged);
+    for (heading, table) in [
+        (text!("page-servers"), &screen.servers_table),
+        (text!("page-media"), &screen.media),
+        (text!("page-strays"), &screen.strays),
+    ] {
+        if !table.is_empty() {
+            page.section(&words(heading));
+            page.table(table);
+        }
     }
     page.section(&words(text!("page-signature")));
     page.paragraph(&words(text!("page-signature-line")));
@@ -720,9 +698,46 @@ fn write_page(session: &Session<'_>, report: &AuditScreen<'_>, path: &Path) -> R
         .map_err(|e| Error::failed(text!("error-page", path = path, reason = &e)))
 }
 
-fn document(session: &Session<'_>, report: &AuditScreen<'_>) -> AuditReport {
+/// Adds the rules to the page, each with its evidence.
+fn add_rules(session: &Session<'_>, page: &mut Page, judged: &[RuleVerdict]) {
+    let words = |text: Text| session.console.words(&text);
+    page.section(&words(text!("page-rules")));
+    page.paragraph(&words(verdict(audit::exit(judged))));
+    for judged in judged {
+        let (rule, level) = (rule_name(judged.rule), level_name(judged.verdict()));
+        page.part(&format!("{}: {}", words(rule), words(level)));
+        let mut lines = Vec::new();
+        for (level, text) in &judged.evidence {
+            let name = words(level_name(*level));
+            lines.push((level.id(), name, session.console.words(text)));
+        }
+        page.marked(&lines);
+    }
+}
+
+/// An empty page that says of which server and vault it is, and when it was made.
+fn titled_page(session: &Session<'_>, state: Option<&State>) -> Page {
+    let words = |text: Text| session.console.words(&text);
+    let (server, vault) = match state {
+        Some(state) => (state.server_name().to_owned(), state.vault().to_string()),
+        None => (media::host_name(), words(text!("cell-none"))),
+    };
+    let mut page = Page::new(
+        &words(text!("page-language")),
+        &words(text!("page-title", server = server)),
+    );
+    page.facts(&words(text!(
+        "page-made",
+        time = moment(session.now),
+        version = env!("CARGO_PKG_VERSION"),
+        vault = vault
+    )));
+    page
+}
+
+fn document(session: &Session<'_>, screen: &AuditScreen<'_>) -> AuditReport {
     let mut rules = Vec::new();
-    for judged in report.judged {
+    for judged in screen.judged {
         let mut evidence = Vec::new();
         for (level, text) in &judged.evidence {
             evidence.push(EvidenceReport {
@@ -737,7 +752,7 @@ fn document(session: &Session<'_>, report: &AuditScreen<'_>) -> AuditReport {
             evidence,
         });
     }
-    let scan = report.seen.scan.map(|scan| ScanReport {
+    let scan = screen.seen.scan.map(|scan| ScanReport {
         files: scan.files,
         found: scan.found.iter().map(stray_report).collect(),
         unread: scan.unread,
@@ -746,45 +761,34 @@ fn document(session: &Session<'_>, report: &AuditScreen<'_>) -> AuditReport {
     });
     AuditReport {
         rules,
-        servers: report.servers.iter().map(Newest::report).collect(),
-        media: media_report(report.seen),
+        servers: screen.servers.iter().map(Newest::report).collect(),
+        media: media_report(screen.seen),
         scan,
     }
 }
 
 /// The media that are here, then those that this server knows and that are not.
 fn media_report(seen: &AuditInput<'_>) -> Vec<AuditedMediumReport> {
-    let known = |here: &GivenMedium| {
-        here.label
-            .as_ref()
-            .and_then(|(id, _)| seen.state?.media().get(id))
-    };
-    let here = seen.here.iter().map(|here| {
-        let retired = known(here).and_then(|known| known.retired);
-        AuditedMediumReport {
+    let mut reports = Vec::new();
+    for here in seen.here {
+        reports.push(AuditedMediumReport {
             medium: Some(here.name.clone()),
             label: here.label.as_ref().map(|(_, label)| label.clone()),
-            retired,
+            retired: known(seen, here).and_then(|known| known.retired),
             facts: here.facts.as_ref().map(FactsReport::of),
-        }
-    });
-    let is_here = |id: &String| {
-        seen.here
-            .iter()
-            .any(|here| here.label.as_ref().is_some_and(|(own, _)| own == id))
-    };
-    let away = seen
-        .state
-        .iter()
-        .flat_map(|state| state.media())
-        .filter(|(id, _)| !is_here(id))
-        .map(|(_, known)| AuditedMediumReport {
-            medium: None,
-            label: Some(known.label.clone()),
-            retired: known.retired,
-            facts: None,
         });
-    here.chain(away).collect()
+    }
+    for (id, known) in seen.state.iter().flat_map(|state| state.media()) {
+        if here(seen, id).is_none() {
+            reports.push(AuditedMediumReport {
+                medium: None,
+                label: Some(known.label.clone()),
+                retired: known.retired,
+                facts: None,
+            });
+        }
+    }
+    reports
 }
 
 impl FactsReport {
