@@ -66,54 +66,22 @@ pub(crate) fn restore_on(
 }
 
 fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> Result<Exit> {
-    let roots = args
-        .install_root
-        .iter()
-        .map(|text| parse_root(text))
-        .collect::<Result<_>>()?;
     let options = Options {
         non_exportable: args.non_exportable,
-        install_roots: roots,
+        install_roots: install_roots(args)?,
     };
-    let mut set = read_set(session, args)?;
-    if set.key_pairs.is_empty() {
-        return Err(nothing_to_place(&set));
-    }
-    if let Some(file) = &args.iis_config {
-        let assigned = set.take_sites(file, session.now)?;
-        session.console.mention(&text!(
-            "backup-assigned",
-            count = assigned,
-            path = file.as_path()
-        ));
-    }
+    let set = set_with_sites(session, args)?;
     let incoming: Vec<_> = set.key_pairs.iter().map(incoming).collect();
     let here = iis::look_at_all(server)?;
     let mut plan = change::plan(&here, &incoming, &options);
     let known = KnownCertificates::new(session, args, &here, &set, &plan)?;
     plan.bindings = plan_bindings(session, args, server, &set, known)?;
-    show_plan(session, &plan);
-    bindings::show(session, &plan.bindings, args.bindings.print_commands);
-    for (name, reason) in &set.missing {
-        session.console.warn(&text!(
-            "restore-missing",
-            name = name,
-            reason = reason.clone()
-        ));
-    }
-    set.show_left_out(session);
-    warn_of_renewals(session, &set);
+    show(session, args, &set, &plan);
     if args.into.dry_run {
         let exit = exit(session, &set, &plan);
         let report = IisReport {
             dry_run: Some(true),
-            restored: None,
-            cannot: None,
-            exportable: None,
-            expired: expired(session, &set),
-            bindings: BindingReport::of(session, &plan.bindings),
-            tls: None,
-            left_out: LeftOutReport::of(&set.left_out),
+            ..IisReport::of(session, &set, &plan)
         };
         session.console.document(exit, &report);
         return Ok(exit);
@@ -135,6 +103,60 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
     Ok(exit)
 }
 
+/// The authorities that are to be trusted here, by their fingerprints.
+fn install_roots(args: &RestoreArgs) -> Result<Vec<Hash>> {
+    let roots = args.install_root.iter();
+    roots.map(|text| parse_root(text)).collect()
+}
+
+/// Reads what is to be restored, with the sites of the configuration that is named.
+fn set_with_sites(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSet> {
+    let mut set = read_set(session, args)?;
+    if set.key_pairs.is_empty() {
+        return Err(nothing_to_place(&set));
+    }
+    if let Some(file) = &args.iis_config {
+        let assigned = set.take_sites(file, session.now)?;
+        session.console.mention(&text!(
+            "backup-assigned",
+            count = assigned,
+            path = file.as_path()
+        ));
+    }
+    Ok(set)
+}
+
+/// Shows what would be done, and what cannot be.
+fn show(session: &Session<'_>, args: &RestoreArgs, set: &RestoreSet, plan: &Plan<'_>) {
+    show_plan(session, plan);
+    bindings::show(session, &plan.bindings, args.bindings.print_commands);
+    for (name, reason) in &set.missing {
+        session.console.warn(&text!(
+            "restore-missing",
+            name = name,
+            reason = reason.clone()
+        ));
+    }
+    set.show_left_out(session);
+    warn_of_renewals(session, set);
+}
+
+impl IisReport {
+    /// What holds before anything is done, too.
+    fn of(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Self {
+        Self {
+            dry_run: None,
+            restored: None,
+            cannot: None,
+            exportable: None,
+            expired: expired(session, set),
+            bindings: BindingReport::of(session, &plan.bindings),
+            tls: None,
+            left_out: LeftOutReport::of(&set.left_out),
+        }
+    }
+}
+
 /// How a restore ends that does all that it can: a binding that was asked for and cannot be is
 /// missing; what has ended, and what is lower than something it met, needs attention.
 fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
@@ -152,19 +174,17 @@ fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
 /// Certificates that have ended, for programs.
 fn expired(session: &Session<'_>, set: &RestoreSet) -> Vec<ExpiredReport> {
     let mut reports = Vec::new();
-    for one in &set.key_pairs {
-        let leaf = one.pair.leaf();
-        if leaf.remaining(session.now) == Remaining::Over {
-            reports.push(ExpiredReport {
-                name: leaf.display_name().to_owned(),
-                thumbprint: leaf.thumbprint(),
-                not_after: leaf.not_after().to_string(),
-            });
-        }
+    for leaf in over(session, set) {
+        reports.push(ExpiredReport {
+            name: leaf.display_name().to_owned(),
+            thumbprint: leaf.thumbprint(),
+            not_after: leaf.not_after().to_string(),
+        });
     }
     reports
 }
 
+/// Says what was done and asks every binding over TLS what it shows.
 fn report(
     session: &Session<'_>,
     args: &RestoreArgs,
@@ -172,81 +192,81 @@ fn report(
     set: &RestoreSet,
     plan: &Plan<'_>,
 ) -> Exit {
-    let cannot: Vec<_> = plan
-        .cannot()
-        .map(|(name, reason)| MissingReport::of(session.console, name, reason))
-        .collect();
+    let mut cannot = Vec::new();
+    for (name, reason) in plan.cannot() {
+        cannot.push(MissingReport::of(session.console, name, reason));
+    }
     let placed = plan.items.len() - cannot.len();
     session
         .console
         .say(&text!("restore-iis-done", count = placed));
     set.show_left_out(session);
-    let exportable = if plan.exportable {
-        text!("restore-iis-exportable")
-    } else {
-        text!("restore-iis-not-exportable")
-    };
-    session.console.mention(&exportable);
-    let authorities = set
-        .key_pairs
-        .iter()
-        .flat_map(|one| one.pair.chain.iter().skip(1));
-    let authorities: Vec<_> = authorities
-        .map(|certificate| certificate.der().to_vec())
-        .collect();
+    session.console.mention(&match plan.exportable {
+        true => text!("restore-iis-exportable"),
+        false => text!("restore-iis-not-exportable"),
+    });
     let restart = Restart {
         wanted: args.change.restart_site,
         yes: args.into.yes,
     };
-    let answers = bindings::confirm(session, server, &plan.bindings, &authorities, restart);
+    let answers = bindings::confirm(session, server, &plan.bindings, &authorities(set), restart);
     say_bound(session, set, plan);
     let exit = match exit(session, set, plan) {
         Exit::Done if !answers.good => Exit::Attention,
         exit => exit,
     };
     let report = IisReport {
-        dry_run: None,
         restored: Some(placed),
         cannot: Some(cannot),
         exportable: Some(plan.exportable),
-        expired: expired(session, set),
-        bindings: BindingReport::of(session, &plan.bindings),
         tls: Some(answers.report()),
-        left_out: LeftOutReport::of(&set.left_out),
+        ..IisReport::of(session, set, plan)
     };
     session.console.document(exit, &report);
     exit
 }
 
+/// What stands above the certificates in their chains.
+fn authorities(set: &RestoreSet) -> Vec<Vec<u8>> {
+    let mut authorities = Vec::new();
+    for one in &set.key_pairs {
+        for certificate in one.pair.chain.iter().skip(1) {
+            authorities.push(certificate.der().to_vec());
+        }
+    }
+    authorities
+}
+
 /// What became of the bindings, and what stays to be done about them.
 fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
-    let count = |wanted: fn(&PlannedBinding) -> bool| {
-        plan.bindings.iter().filter(|one| wanted(one)).count()
-    };
-    let (bound, unbound) = (
-        count(PlannedBinding::is_made),
-        count(PlannedBinding::is_left),
-    );
+    let bindings = &plan.bindings;
+    let bound = bindings.iter().filter(|one| one.is_made()).count();
+    let unbound = bindings.iter().filter(|one| one.is_left()).count();
     if unbound > 0 {
         session
             .console
             .warn(&text!("restore-unbound", count = unbound));
     }
-    bindings::name_held(session, &plan.bindings);
-    let over = set
-        .key_pairs
-        .iter()
-        .map(|one| one.pair.leaf())
-        .filter(|leaf| leaf.remaining(session.now) == Remaining::Over);
-    over.for_each(|leaf| session.console.warn(&bindings::expired(leaf)));
+    bindings::name_held(session, bindings);
+    for leaf in over(session, set) {
+        session.console.warn(&bindings::expired(leaf));
+    }
     if bound > 0 {
         session.console.say(&text!("restore-bound", count = bound));
         session.console.mention(&text!("restore-not-restored"));
     } else if set.site_map.is_none() {
         session.console.say(&text!("restore-no-sites"));
-    } else if plan.bindings.len() == unbound {
+    } else if bindings.len() == unbound {
         session.console.say(&text!("restore-not-bound"));
     }
+}
+
+/// Certificates that have ended.
+fn over<'a>(session: &Session<'_>, set: &'a RestoreSet) -> Vec<&'a Certificate> {
+    let leaves = set.key_pairs.iter().map(|one| one.pair.leaf());
+    leaves
+        .filter(|leaf| leaf.remaining(session.now) == Remaining::Over)
+        .collect()
 }
 
 /// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,

@@ -9,7 +9,9 @@ use crate::session::restore_set::{RestoreItem, RestoreSet};
 use crate::session::selection::{age_in_days, choose, is_wanted};
 use crate::text;
 use crate::workflow::left_out::{self, quoted};
+use crate::workflow::unlock::{OpenGeneration, UnlockedVault};
 use rayon::prelude::*;
+use vault::catalog::{CatalogEntry, WithoutKey};
 
 /// Whether it comes from media and parcels.
 pub(super) fn is_from_vault(args: &RestoreArgs) -> bool {
@@ -33,69 +35,66 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
     let known = session.memory();
     let opened = session.open(&media, &known)?;
     let from = choose(&opened, &args.which, &args.names)?;
+    say_chosen(session, &from);
+    let mut set = RestoreSet {
+        key_pairs: Vec::new(),
+        missing: Vec::new(),
+        doubts: from.doubts.clone(),
+        left_out: from.left_out.clone(),
+        site_map: SiteMap::of_catalog(&from.catalog),
+    };
+    if args.to != IIS {
+        for left_out in &mut set.left_out {
+            left_out.line += &format!(" --to {}", quoted(&args.to));
+        }
+    }
+    read_key_pairs(&opened, &from, &args.names, &mut set);
+    for WithoutKey { name, .. } in &from.catalog.without_key {
+        let mut names = args.names.iter();
+        if args.names.is_empty() || names.any(|wanted| is_called_without_key(name, wanted)) {
+            set.missing
+                .push((name.clone(), text!("reason-without-key")));
+        }
+    }
+    Ok(set)
+}
+
+/// Reads those that `names` mean into the set; what cannot be read is missing there.
+fn read_key_pairs(
+    opened: &UnlockedVault<'_>,
+    from: &OpenGeneration,
+    names: &[String],
+    set: &mut RestoreSet,
+) {
+    let entries = from.catalog.key_pairs.iter();
+    let wanted: Vec<_> = entries.filter(|entry| is_wanted(entry, names)).collect();
+    let read: Vec<_> = wanted
+        .par_iter()
+        .map(|entry| opened.key_pair(from, entry))
+        .collect();
+    for (CatalogEntry { about, .. }, read) in wanted.into_iter().zip(read) {
+        match read {
+            Ok(pair) => set.key_pairs.push(RestoreItem {
+                pair,
+                file_names: about.file_names.clone(),
+                windows: OnWindows::of(about),
+            }),
+            Err(reason) => set.missing.push((about.display_name().to_owned(), reason)),
+        }
+    }
+}
+
+/// Says which generation it is, how old, and what speaks against it.
+fn say_chosen(session: &Session<'_>, from: &OpenGeneration) {
     let record = &from.generation.record;
-    let age = age_in_days(session, record.time);
     session.console.say(&text!(
         "restore-from",
         server = from.catalog.server_name.as_str(),
         number = record.number.get(),
-        age = age,
+        age = age_in_days(session, record.time),
         left_out = left_out::count(&from.left_out)
     ));
-    from.doubts
-        .iter()
-        .for_each(|doubt| session.console.warn(doubt));
-    let (doubts, site_map) = (from.doubts.clone(), SiteMap::of_catalog(&from.catalog));
-    let mut left_out = from.left_out.clone();
-    if args.to != IIS {
-        left_out
-            .iter_mut()
-            .for_each(|left_out| left_out.line += &format!(" --to {}", quoted(&args.to)));
+    for doubt in &from.doubts {
+        session.console.warn(doubt);
     }
-    let mut set = RestoreSet {
-        key_pairs: Vec::new(),
-        missing: Vec::new(),
-        doubts,
-        left_out,
-        site_map,
-    };
-    let wanted: Vec<_> = from
-        .catalog
-        .key_pairs
-        .iter()
-        .filter(|entry| is_wanted(entry, &args.names))
-        .collect();
-    let read: Vec<_> = wanted
-        .par_iter()
-        .map(|entry| opened.key_pair(&from, entry))
-        .collect();
-    for (entry, read) in wanted.into_iter().zip(read) {
-        match read {
-            Ok(pair) => {
-                let (file_names, windows) =
-                    (entry.about.file_names.clone(), OnWindows::of(&entry.about));
-                set.key_pairs.push(RestoreItem {
-                    pair,
-                    file_names,
-                    windows,
-                });
-            }
-            Err(reason) => set
-                .missing
-                .push((entry.about.display_name().to_owned(), reason)),
-        }
-    }
-    let is_meant = |known: &str| {
-        args.names.is_empty() || args.names.iter().any(|n| is_called_without_key(known, n))
-    };
-    for without in from
-        .catalog
-        .without_key
-        .iter()
-        .filter(|without| is_meant(&without.name))
-    {
-        set.missing
-            .push((without.name.clone(), text!("reason-without-key")));
-    }
-    Ok(set)
 }
