@@ -57,20 +57,20 @@ pub(super) struct PolicyReport {
 }
 
 /// Runs the command.
-pub(super) fn run(session: &Session<'_>, args: &MediaCommand) -> Result<Exit> {
-    match args {
-        MediaCommand::List => list(session),
-        MediaCommand::Add {
+pub(super) fn run(session: &Session<'_>, what: Option<&MediaCommand>) -> Result<Exit> {
+    match what {
+        None | Some(MediaCommand::List) => list(session),
+        Some(MediaCommand::Add {
             medium,
             label,
             place,
-        } => add(session, medium, label.as_deref(), place.as_deref()),
-        MediaCommand::Retire(args) => retire(session, args),
-        MediaCommand::Policy {
+        }) => add(session, medium, label.as_deref(), place.as_deref()),
+        Some(MediaCommand::Retire(args)) => retire(session, args),
+        Some(MediaCommand::Policy {
             min_media,
             verify_every,
             rewrite_after,
-        } => policy(session, |before| Policy {
+        }) => policy(session, |before| Policy {
             min_media: min_media.map_or(before.min_media, usize::from),
             verify_every: verify_every.map_or(before.verify_every, u32::from),
             rewrite_after: rewrite_after.map_or(before.rewrite_after, u32::from),

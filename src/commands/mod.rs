@@ -31,7 +31,9 @@ mod status;
 mod undo;
 mod verify;
 
-use crate::cli::{AccessCommand, Cli, CliCommand, MediaCommand, ServersCommand};
+use clap_complete::Shell;
+
+use crate::cli::{Cli, CliCommand, worded};
 use crate::console::Console;
 use crate::error::{Exit, Result};
 use crate::session::Session;
@@ -69,31 +71,21 @@ fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
         CliCommand::Install(args) => install::run(session, &args),
         CliCommand::Create(args) => create::run(session, &args),
         CliCommand::Contents(args) => contents::run(session, &args),
-        CliCommand::Media { what } => media::run(session, &what.unwrap_or(MediaCommand::List)),
-        CliCommand::Servers { what } => servers::run(
-            session,
-            &what.unwrap_or(ServersCommand::List { media: Vec::new() }),
-        ),
-        CliCommand::Access { what } => access::run(
-            session,
-            &what.unwrap_or(AccessCommand::List { media: Vec::new() }),
-        ),
+        CliCommand::Media { what } => media::run(session, what.as_ref()),
+        CliCommand::Servers { what } => servers::run(session, what.as_ref()),
+        CliCommand::Access { what } => access::run(session, what.as_ref()),
         CliCommand::Audit(args) => audit::run(session, &args),
         CliCommand::Copy(args) => copy::run(session, &args),
         CliCommand::Demo => demo::run(session),
         CliCommand::Selftest => selftest::run(session),
-        CliCommand::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(
-                shell,
-                &mut crate::cli::worded(session.console),
-                "pfxvault",
-                &mut script,
-            );
-            session
-                .console
-                .print(String::from_utf8_lossy(&script).trim_end());
-            Ok(Exit::Done)
-        }
+        CliCommand::Completions { shell } => Ok(print_completions(session.console, shell)),
     }
+}
+
+/// Prints the script that completes commands in a shell.
+fn print_completions(console: &Console, shell: Shell) -> Exit {
+    let (mut cli, mut script) = (worded(console), Vec::new());
+    clap_complete::generate(shell, &mut cli, "pfxvault", &mut script);
+    console.print(String::from_utf8_lossy(&script).trim_end());
+    Exit::Done
 }

@@ -38,16 +38,17 @@ pub(super) struct WayReport<'a> {
 }
 
 /// Runs the command.
-pub(super) fn run(session: &Session<'_>, args: &AccessCommand) -> Result<Exit> {
-    match args {
-        AccessCommand::List { media } => list(session, media),
-        AccessCommand::Retire(args) => retire::run(session, args),
-        AccessCommand::Add {
+pub(super) fn run(session: &Session<'_>, what: Option<&AccessCommand>) -> Result<Exit> {
+    match what {
+        None => list(session, &[]),
+        Some(AccessCommand::List { media }) => list(session, media),
+        Some(AccessCommand::Retire(args)) => retire::run(session, args),
+        Some(AccessCommand::Add {
             way,
             to,
             new_passphrase_file,
             new_recovery_key_file,
-        } => {
+        }) => {
             let files = NewSecrets {
                 passphrase: new_passphrase_file.as_deref(),
                 recovery_key: new_recovery_key_file.as_deref(),

@@ -51,19 +51,20 @@ fn say_enrolled(session: &Session<'_>, state: &State) {
 }
 
 /// Runs the command.
-pub(super) fn run(session: &Session<'_>, args: &ServersCommand) -> Result<Exit> {
-    match args {
-        ServersCommand::List { media } => list(session, media),
-        ServersCommand::Join {
+pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Result<Exit> {
+    match what {
+        None => list(session, &[]),
+        Some(ServersCommand::List { media }) => list(session, media),
+        Some(ServersCommand::Join {
             medium,
             server_name,
-        } => join(session, medium, server_name.clone()),
-        ServersCommand::Request { file, server_name } => {
+        }) => join(session, medium, server_name.clone()),
+        Some(ServersCommand::Request { file, server_name }) => {
             enrolment::request(session, file, server_name.clone())
         }
-        ServersCommand::Add(args) => enrolment::add(session, args),
-        ServersCommand::Retire(args) => retire::run(session, args),
-        ServersCommand::Accept { from, vault } => {
+        Some(ServersCommand::Add(args)) => enrolment::add(session, args),
+        Some(ServersCommand::Retire(args)) => retire::run(session, args),
+        Some(ServersCommand::Accept { from, vault }) => {
             enrolment::accept(session, from, vault.as_deref())
         }
     }
