@@ -125,10 +125,9 @@ fn list(session: &Session<'_>) -> Result<Exit> {
         .say(&text!("media-headline", count = state.media().len()));
     if !state.media().is_empty() {
         session.console.table(&media_table(session, &state));
-        state
-            .media()
-            .values()
-            .for_each(|seen| say_devices(session, seen));
+        for seen in state.media().values() {
+            say_devices(session, seen);
+        }
     }
     session.console.document(
         Exit::Done,
@@ -157,50 +156,24 @@ fn say_devices(session: &Session<'_>, seen: &SeenMedium) {
 /// What was on a medium that goes out of use, how it is protected, and what that means.
 fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
     let mut state = session.enrolled()?;
-    let called =
-        |(_, seen): &(&String, &SeenMedium)| seen.label.to_lowercase() == args.label.to_lowercase();
-    let mut found = state.media().iter().filter(called);
-    let (id, seen) = found
-        .next()
-        .ok_or_else(|| Error::usage(text!("error-no-such-label", label = args.label.as_str())))?;
-    if found.next().is_some() {
-        return Err(Error::usage(text!(
-            "error-two-labels",
-            label = args.label.as_str()
-        )));
-    }
-    let (id, label) = (id.clone(), seen.label.clone());
-    let names = on_it(&state, seen);
-    session.console.say(&text!(
-        "media-retire-holds",
-        label = label.as_str(),
-        count = names.len()
-    ));
-    names.iter().for_each(|name| {
-        session
-            .console
-            .say(&text!("media-retire-name", name = name.as_str()))
-    });
-    let meaning = if args.lost {
-        text!("media-retire-lost")
-    } else {
-        text!("media-retire-kept")
+    let (id, seen) = labelled(&state, &args.label)?;
+    let (id, label, key_pairs) = (id.clone(), seen.label.clone(), on_it(&state, seen));
+    say_loss(session, &label, &key_pairs, args.lost);
+    let mut report = RetiredReport {
+        dry_run: None,
+        label,
+        lost: None,
+        key_pairs,
+        left: None,
     };
-    session.console.say(&meaning);
     if args.dry_run {
-        let report = RetiredReport {
-            dry_run: Some(true),
-            label,
-            lost: None,
-            key_pairs: names,
-            left: None,
-        };
+        report.dry_run = Some(true);
         session.console.document(Exit::Done, &report);
         return Ok(Exit::Done);
     }
     session.go_ahead(
         args.yes,
-        &text!("media-retire-question", label = label.as_str()),
+        &text!("media-retire-question", label = report.label.as_str()),
         Enter::No,
     )?;
     state.medium(&id).retired = Some(Retired {
@@ -209,18 +182,45 @@ fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
     });
     state.save()?;
     let left = state.media_in_use().count();
-    session
-        .console
-        .say(&text!("media-retired", label = label.as_str(), left = left));
-    let report = RetiredReport {
-        dry_run: None,
-        label,
-        lost: Some(args.lost),
-        key_pairs: names,
-        left: Some(left),
-    };
+    session.console.say(&text!(
+        "media-retired",
+        label = report.label.as_str(),
+        left = left
+    ));
+    report.lost = Some(args.lost);
+    report.left = Some(left);
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
+}
+
+/// The only medium with a label, and its id.
+fn labelled<'a>(state: &'a State, label: &str) -> Result<(&'a String, &'a SeenMedium)> {
+    let wanted = label.to_lowercase();
+    let mut found = state.media().iter();
+    let mut next = || found.find(|(_, seen)| seen.label.to_lowercase() == wanted);
+    match (next(), next()) {
+        (Some(medium), None) => Ok(medium),
+        (Some(_), Some(_)) => Err(Error::usage(text!("error-two-labels", label = label))),
+        (None, _) => Err(Error::usage(text!("error-no-such-label", label = label))),
+    }
+}
+
+/// Says what is on a medium, and what it means that it goes.
+fn say_loss(session: &Session<'_>, label: &str, key_pairs: &[String], lost: bool) {
+    session.console.say(&text!(
+        "media-retire-holds",
+        label = label,
+        count = key_pairs.len()
+    ));
+    for name in key_pairs {
+        session
+            .console
+            .say(&text!("media-retire-name", name = name.as_str()));
+    }
+    session.console.say(&match lost {
+        true => text!("media-retire-lost"),
+        false => text!("media-retire-kept"),
+    });
 }
 
 /// The key pairs of this server that a medium holds, as far as host state still describes them.
