@@ -7,7 +7,7 @@ use crate::change::{Plan, repair, rollback};
 use crate::cli::RepairArgs;
 use crate::console::Enter;
 use crate::error::{Exit, Result};
-use crate::iis::{FoundKey, Iis, KeyLink, look_at_all};
+use crate::iis::{FoundKey, Iis, KeyLink, Snapshot, look_at_all};
 use crate::message::{Text, day, moment};
 use crate::session::change::{carry_out, show_plan};
 use crate::session::events::Leading;
@@ -43,45 +43,48 @@ pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_
     let rescued = repair::rescue(server, &here);
     let plan = repair::plan(&here, &rescued, &args.names);
     let orphans = repair::orphans(server, &here)?;
-    let closed: Vec<_> = repair::closed(&here).collect();
+    show(session, &here, &plan, &orphans);
+    let mut deleted = Vec::new();
+    if !args.dry_run {
+        mend(session, server, args, &plan)?;
+        deleted = delete(session, server, args, &orphans)?;
+    }
+    let exit = say_done(session, args, &plan, orphans.len() - deleted.len());
+    let cannot = plan.cannot().count();
+    let report = RepairReport {
+        mended: plan.items.len() - cannot,
+        cannot,
+        orphans: containers(orphans.iter().map(|orphan| &orphan.link)),
+        deleted,
+        closed: containers(repair::closed(&here).map(|(link, _)| link)),
+        dry_run: args.dry_run,
+    };
+    session.console.document(exit, &report);
+    Ok(exit)
+}
+
+fn containers<'a>(links: impl Iterator<Item = &'a KeyLink>) -> Vec<String> {
+    links.map(|link| link.container.clone()).collect()
+}
+
+/// Shows what would be mended, and what else there is to know about the keys here.
+fn show(session: &Session<'_>, here: &Snapshot, plan: &Plan<'_>, orphans: &[&FoundKey]) {
     let state = session.memory().state;
-    show_plan(session, &plan);
+    show_plan(session, plan);
     warn_unsaved(session, here.seen.iter(), state.as_ref());
-    repair::remarks(&here, session.now)
-        .iter()
-        .for_each(|remark| session.console.mention(remark));
-    orphans
-        .iter()
-        .for_each(|orphan| session.console.say(&described(orphan, state.as_ref())));
-    for (link, reason) in &closed {
+    for remark in repair::remarks(here, session.now) {
+        session.console.mention(&remark);
+    }
+    for orphan in orphans {
+        session.console.say(&described(orphan, state.as_ref()));
+    }
+    for (link, reason) in repair::closed(here) {
         session.console.warn(&text!(
             "repair-closed",
             container = link.container.as_str(),
             reason = reason.text()
         ));
     }
-    let mut deleted = Vec::new();
-    if !args.dry_run {
-        mend(session, server, args, &plan)?;
-        deleted = delete(session, server, args, &orphans)?;
-    }
-    let container = |link: &KeyLink| link.container.clone();
-    let orphans: Vec<String> = orphans
-        .iter()
-        .map(|orphan| container(&orphan.link))
-        .collect();
-    let exit = report(session, args, &plan, orphans.len() - deleted.len());
-    let cannot = plan.cannot().count();
-    let report = RepairReport {
-        mended: plan.items.len() - cannot,
-        cannot,
-        orphans,
-        deleted,
-        closed: closed.iter().map(|(link, _)| container(link)).collect(),
-        dry_run: args.dry_run,
-    };
-    session.console.document(exit, &report);
-    Ok(exit)
 }
 
 /// A key that no certificate here needs, by the backup that holds it where this server remembers
@@ -90,20 +93,19 @@ fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
     let container = orphan.link.container.as_str();
     let key = Hash::of(&orphan.facts.public_key).to_string();
     let is_it = |pair: &&AboutKeyPair| pair.spki_sha256.as_ref() == Some(&key);
-    let mut generations = state.into_iter().flat_map(State::generations);
-    let saved =
-        generations.find_map(|written| Some((written, written.key_pairs.iter().find(is_it)?)));
-    let Some((written, pair)) = saved else {
-        return text!("repair-orphan-unsaved", container = container);
-    };
-    text!(
-        "repair-orphan-saved",
-        container = container,
-        name = pair.display_name(),
-        thumbprint = pair.thumbprint.as_str(),
-        number = written.number,
-        day = day(written.time)
-    )
+    for written in state.into_iter().flat_map(State::generations) {
+        if let Some(pair) = written.key_pairs.iter().find(is_it) {
+            return text!(
+                "repair-orphan-saved",
+                container = container,
+                name = pair.display_name(),
+                thumbprint = pair.thumbprint.as_str(),
+                number = written.number,
+                day = day(written.time)
+            );
+        }
+    }
+    text!("repair-orphan-unsaved", container = container)
 }
 
 fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs) -> Result<()> {
@@ -125,7 +127,9 @@ fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &RepairAr
     let left = rollback::finish(server, &mut journal);
     session.report_deleted(server, &created);
     let left = left?;
-    left.iter().for_each(|text| session.console.warn(text));
+    for text in &left {
+        session.console.warn(text);
+    }
     session.console.say(&text!("repair-taken-back"));
     Ok(())
 }
@@ -156,26 +160,21 @@ fn delete(
     let here = look_at_all(server)?;
     let mut orphans = repair::orphans(server, &here)?;
     orphans.retain(|orphan| named.iter().any(|named| named.link == orphan.link));
-    let leading: Vec<_> = orphans
+    let links: Vec<_> = orphans.iter().map(|orphan| &orphan.link).collect();
+    let leading: Vec<_> = links.iter().map(|link| Leading::to(server, link)).collect();
+    let deleted = links
         .iter()
-        .map(|orphan| Leading::to(server, &orphan.link))
-        .collect();
-    let deleted = orphans
-        .iter()
-        .try_for_each(|orphan| server.keys.delete(&orphan.link).map(|_| ()));
+        .try_for_each(|link| server.keys.delete(link).map(|_| ()));
     session.report_deleted(server, &leading);
     deleted?;
     session
         .console
-        .say(&text!("repair-orphans-deleted", count = orphans.len()));
-    Ok(orphans
-        .iter()
-        .map(|orphan| orphan.link.container.clone())
-        .collect())
+        .say(&text!("repair-orphans-deleted", count = links.len()));
+    Ok(containers(links.into_iter()))
 }
 
 /// Says what was done; `left` orphans are still here.
-fn report(session: &Session<'_>, args: &RepairArgs, plan: &Plan<'_>, left: usize) -> Exit {
+fn say_done(session: &Session<'_>, args: &RepairArgs, plan: &Plan<'_>, left: usize) -> Exit {
     let cannot = plan.cannot().count();
     let mended = plan.items.len() - cannot;
     match (mended, cannot, left) {
