@@ -12,7 +12,7 @@ use crate::iis::{Iis, SiteMap, StoreName};
 use crate::message::{Text, day, os_reason};
 use crate::session::here;
 use crate::text;
-use crate::tls::ask::{self, Check, Remark};
+use crate::tls::ask::{self, Check, Remark, Served};
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::status::OwnCertificate;
 
@@ -106,62 +106,64 @@ fn named(
     now: Timestamp,
 ) -> Vec<Finding> {
     let name = format!("{host}:{port}");
-    let one = |level, text: Text| Finding {
+    let served = match served(host, port) {
+        Ok(served) => served,
+        Err(reason) => {
+            let text = text!("tls-nothing", name = name.as_str(), reason = reason);
+            return vec![shown(Level::Attention, text)];
+        }
+    };
+    let mut findings = vec![compared(&name, &served, here)];
+    for authority in &served.missing(known) {
+        findings.push(finding(ask::missing_authority(&name, authority)));
+    }
+    findings.extend(served.end(&name, now).map(finding));
+    findings
+}
+
+/// What a server shows, or why there is nothing.
+fn served(host: &str, port: u16) -> Result<Served, Text> {
+    let mut found = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| os_reason(&error))?;
+    let address = found.next().ok_or_else(|| text!("tls-no-address"))?;
+    ask::ask(address, Some(host)).map_err(|error| error.text())
+}
+
+fn shown(level: Level, text: Text) -> Finding {
+    Finding {
         id: "tls",
         level,
         text,
+    }
+}
+
+/// Whether what is shown is a certificate of this server.
+fn compared(name: &str, served: &Served, here: Option<&[OwnCertificate]>) -> Finding {
+    let (showing, thumbprint) = (served.name(), served.thumbprint());
+    let until = match served.leaf() {
+        Some(leaf) => day(leaf.not_after()),
+        None => "-".to_owned(),
     };
-    let nothing = |reason: Text| {
-        one(
-            Level::Attention,
-            text!("tls-nothing", name = name.as_str(), reason = reason),
-        )
-    };
-    let address = match (host, port).to_socket_addrs().map(|mut found| found.next()) {
-        Ok(Some(address)) => address,
-        Ok(None) => return vec![nothing(text!("tls-no-address"))],
-        Err(error) => return vec![nothing(os_reason(&error))],
-    };
-    let served = match ask::ask(address, Some(host)) {
-        Ok(served) => served,
-        Err(error) => return vec![nothing(error.text())],
-    };
-    let (shown, thumbprint) = (served.name(), served.thumbprint());
-    let until = served
-        .leaf()
-        .map_or_else(|| "-".to_owned(), |leaf| day(leaf.not_after()));
-    let ours = here.is_none_or(|here| {
-        here.iter()
-            .any(|one| one.certificate.thumbprint() == thumbprint)
-    });
-    let line = match ours {
-        true => one(
-            Level::Note,
-            text!(
-                "tls-shown",
-                name = name.as_str(),
-                shown = shown,
-                thumbprint = thumbprint,
-                until = until
-            ),
-        ),
-        false => one(
-            Level::Attention,
-            text!(
-                "tls-not-ours",
-                name = name.as_str(),
-                shown = shown,
-                thumbprint = thumbprint,
-                until = until
-            ),
-        ),
-    };
-    let missing = served.missing(known);
-    let missing = missing
-        .iter()
-        .map(|authority| ask::missing_authority(&name, authority));
-    let remarks = missing.chain(served.end(&name, now)).map(finding);
-    std::iter::once(line).chain(remarks).collect()
+    let is_it = |own: &OwnCertificate| own.certificate.thumbprint() == thumbprint;
+    if here.is_none_or(|here| here.iter().any(is_it)) {
+        let text = text!(
+            "tls-shown",
+            name = name,
+            shown = showing,
+            thumbprint = thumbprint,
+            until = until
+        );
+        return shown(Level::Note, text);
+    }
+    let text = text!(
+        "tls-not-ours",
+        name = name,
+        shown = showing,
+        thumbprint = thumbprint,
+        until = until
+    );
+    shown(Level::Attention, text)
 }
 
 #[cfg(test)]
