@@ -49,10 +49,10 @@ pub(super) struct StatusReport<'a> {
 pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     let HostStateView { state, unasked } = session.memory();
     let media = session.vault_media(&args.media)?;
-    let mut findings: Vec<Finding> = unasked
-        .into_iter()
-        .map(|text| attention("state-unread", text))
-        .collect();
+    let mut findings = Vec::new();
+    if let Some(text) = unasked {
+        findings.push(attention("state-unread", text));
+    }
     let here = here(session, args, &mut findings)?;
     match &state {
         Some(state) => findings.extend(judge(session, state, &media, here.as_deref())?),
@@ -103,41 +103,48 @@ fn here(
     args: &StatusArgs,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Vec<OwnCertificate>>> {
-    let on_windows = here::here().is_ok().then(|| IIS.to_owned());
-    let Some(source) = args.from.clone().or(on_windows) else {
-        let missing = || Error::usage(text!("error-missing-argument", argument = "--from SOURCE"));
-        return if args.handing_back {
-            Err(missing())
-        } else {
-            Ok(None)
-        };
-    };
-    if source != IIS {
-        let files = SourceFileArgs {
-            key: None,
-            source_password_file: args.source_password_file.clone(),
-        };
-        return Ok(Some(in_files(session.holdings(&source, &files)?, findings)));
+    match &args.from {
+        Some(source) if source != IIS => {
+            let files = SourceFileArgs {
+                key: None,
+                source_password_file: args.source_password_file.clone(),
+            };
+            Ok(Some(in_files(session.holdings(source, &files)?, findings)))
+        }
+        None if here::here().is_err() => match args.handing_back {
+            true => Err(Error::usage(text!(
+                "error-missing-argument",
+                argument = "--from SOURCE"
+            ))),
+            false => Ok(None),
+        },
+        _ => in_stores(session, here::here()?, findings).map(Some),
     }
-    let server = here::here()?;
+}
+
+fn in_stores(
+    session: &Session<'_>,
+    server: Iis<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<OwnCertificate>> {
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
     findings.extend(interrupted(session)?);
-    let with_keys = here
-        .seen
-        .iter()
-        .filter(|seen| StoreName::WITH_KEYS.contains(&seen.store));
-    let parsed = with_keys.filter_map(|seen| {
-        let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
-        let (has_key, pending) = (seen.key.may_be_here(), seen.store == StoreName::Request);
-        Some(OwnCertificate {
-            certificate,
-            hindrance: hindrance(seen),
-            has_key,
-            pending,
-        })
-    });
-    Ok(Some(parsed.collect()))
+    let mut own = Vec::new();
+    for seen in &here.seen {
+        if !StoreName::WITH_KEYS.contains(&seen.store) {
+            continue;
+        }
+        if let Ok(certificate) = Certificate::parse(seen.certificate.der.clone()) {
+            own.push(OwnCertificate {
+                certificate,
+                hindrance: hindrance(seen),
+                has_key: seen.key.may_be_here(),
+                pending: seen.store == StoreName::Request,
+            });
+        }
+    }
+    Ok(own)
 }
 
 fn in_files(holdings: Inventory, findings: &mut Vec<Finding>) -> Vec<OwnCertificate> {
@@ -159,20 +166,26 @@ fn in_files(holdings: Inventory, findings: &mut Vec<Finding>) -> Vec<OwnCertific
 
 /// What `repair` would mend or delete.
 fn faults(server: Iis<'_>, here: &Snapshot) -> Result<Vec<Finding>> {
-    let replaced = repair::replaced(here);
-    let replaced = replaced.iter().map(|certificate| Finding {
-        id: "replaced",
-        level: Level::Note,
-        text: text!(
-            "repair-replaced",
-            name = certificate.display_name(),
-            thumbprint = certificate.thumbprint()
-        ),
-    });
+    let mut faults = Vec::new();
+    for certificate in repair::replaced(here) {
+        faults.push(Finding {
+            id: "replaced",
+            level: Level::Note,
+            text: text!(
+                "repair-replaced",
+                name = certificate.display_name(),
+                thumbprint = certificate.thumbprint()
+            ),
+        });
+    }
     let orphans = repair::orphans(server, here)?.len();
-    let orphans =
-        (orphans > 0).then(|| attention("orphans", text!("status-orphans", count = orphans)));
-    Ok(replaced.chain(orphans).collect())
+    if orphans > 0 {
+        faults.push(attention(
+            "orphans",
+            text!("status-orphans", count = orphans),
+        ));
+    }
+    Ok(faults)
 }
 
 fn interrupted(session: &Session<'_>) -> Result<Option<Finding>> {
@@ -202,34 +215,15 @@ fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit
         .map(|state| left_out::in_memory(state, session.now))
         .unwrap_or_default();
     if let Some(newest) = newest {
-        let (number, day, count) = (newest.number, day(newest.time), newest.key_pairs.len());
-        let left_out = left_out::count(&left_out);
         console.say(&text!(
             "status-newest",
-            number = number,
-            day = day,
-            count = count,
-            left_out = left_out
+            number = newest.number,
+            day = day(newest.time),
+            count = newest.key_pairs.len(),
+            left_out = left_out::count(&left_out)
         ));
     }
-    let urgent: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.level > Level::Note)
-        .collect();
-    match urgent.len() {
-        0 => console.say(&text!("status-good")),
-        count => console.warn(&text!("status-attention", count = count)),
-    }
-    session.show_findings(findings);
-    if let Some(state) = state.filter(|state| !state.media().is_empty()) {
-        console.table(&media_table(session, state));
-    }
-    if exit != Exit::Done {
-        session.report(
-            Event::NeedsAttention,
-            &text!("event-needs-attention", count = urgent.len()),
-        );
-    }
+    say_findings(session, state, findings, exit);
     let report = StatusReport {
         vault: state.map(|state| state.vault().to_string()),
         server: state.map(|state| state.server().to_string()),
@@ -240,4 +234,27 @@ fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit
         policy: state.map(State::policy),
     };
     console.document(exit, &report);
+}
+
+/// Says the verdict with its findings and the media, and tells the event log of anything urgent.
+fn say_findings(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
+    let console = session.console;
+    let urgent = findings
+        .iter()
+        .filter(|finding| finding.level > Level::Note)
+        .count();
+    match urgent {
+        0 => console.say(&text!("status-good")),
+        count => console.warn(&text!("status-attention", count = count)),
+    }
+    session.show_findings(findings);
+    if let Some(state) = state.filter(|state| !state.media().is_empty()) {
+        console.table(&media_table(session, state));
+    }
+    if exit != Exit::Done {
+        session.report(
+            Event::NeedsAttention,
+            &text!("event-needs-attention", count = urgent),
+        );
+    }
 }
