@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::change;
+use crate::change::{self, journal::Transaction};
 use crate::cli::UndoArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
@@ -35,51 +35,50 @@ pub(super) fn undo_on(session: &Session<'_>, args: &UndoArgs, server: Iis<'_>) -
     let last = journal
         .last_committed()
         .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
-    let when = moment(last.began);
     let created = Leading::to_created(server, &last.steps);
-    let keys = created.len();
-    session.console.say(&text!(
-        "undo-plan",
-        what = last.what.as_str(),
-        when = when,
-        keys = keys
-    ));
-    let bindings = last
-        .steps
-        .iter()
-        .filter(|step| step.edit().is_some())
-        .count();
-    if bindings > 0 {
-        session
-            .console
-            .say(&text!("undo-bindings", count = bindings));
-    }
+    let mut report = UndoReport {
+        dry_run: None,
+        keys: created.len(),
+        left: None,
+    };
+    show_plan(session, last, report.keys);
     if args.dry_run {
-        let report = UndoReport {
-            dry_run: Some(true),
-            keys,
-            left: None,
-        };
+        report.dry_run = Some(true);
         session.console.document(Exit::Done, &report);
         return Ok(Exit::Done);
     }
     session.go_ahead(args.yes, &text!("undo-question"), Enter::No)?;
-    let left = change::undo(server, &mut journal);
+    let undone = change::undo(server, &mut journal);
     session.report_deleted(server, &created);
-    let left = left?;
-    left.iter().for_each(|text| session.console.warn(text));
+    let mut left = Vec::new();
+    for text in undone? {
+        session.console.warn(&text);
+        left.push(session.console.words(&text));
+    }
     session.console.say(&text!("undo-done"));
     let exit = if left.is_empty() {
         Exit::Done
     } else {
         Exit::Attention
     };
-    let left = left.iter().map(|text| session.console.words(text));
-    let report = UndoReport {
-        dry_run: None,
-        keys,
-        left: Some(left.collect()),
-    };
+    report.left = Some(left);
     session.console.document(exit, &report);
     Ok(exit)
+}
+
+/// Shows what is to be taken back: a change that created so many `keys`.
+fn show_plan(session: &Session<'_>, last: &Transaction, keys: usize) {
+    session.console.say(&text!(
+        "undo-plan",
+        what = last.what.as_str(),
+        when = moment(last.began),
+        keys = keys
+    ));
+    let edits = last.steps.iter().filter(|step| step.edit().is_some());
+    let bindings = edits.count();
+    if bindings > 0 {
+        session
+            .console
+            .say(&text!("undo-bindings", count = bindings));
+    }
 }
