@@ -18,7 +18,7 @@ use crate::workflow::unlock::{self, OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
 use vault::medium::Medium;
 use vault::record::{Record, key_pair_file};
-use vault::survey::Survey;
+use vault::survey::{Generation, Survey};
 use vault::volume::Reading;
 
 /// What a vault holds.
@@ -124,18 +124,15 @@ fn run_from_memory(
         return Ok(None);
     };
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    let shown =
-        ShownGeneration::from_memory(state, &survey, &args.which, &args.names, session.now)?;
-    // A name that is not in it may be in an older one, which only the passphrase can tell.
-    let knows = |shown: &ShownGeneration<'_>, name: &String| {
-        shown
-            .key_pairs
-            .iter()
-            .any(|(about, _)| is_called(about, std::slice::from_ref(name)))
-    };
-    let Some(shown) = shown.filter(|shown| args.names.iter().all(|name| knows(shown, name))) else {
+    let Some(shown) =
+        ShownGeneration::from_memory(state, &survey, &args.which, &args.names, session.now)?
+    else {
         return Ok(None);
     };
+    // A name that is not in it may be in an older one, which only the passphrase can tell.
+    if !args.names.iter().all(|name| shown.holds(name)) {
+        return Ok(None);
+    }
     let shown = [shown];
     let exit = exit_of(&shown);
     show(session, &shown, &args.names, state.vault().as_str(), exit);
@@ -184,32 +181,28 @@ impl<'a> ShownGeneration<'a> {
         if survey.servers().iter().any(|server| *server != own) || which.server.is_some() {
             return Ok(None);
         }
-        let wanted = which
-            .generation
-            .as_deref()
-            .map_or(Ok(Wanted::Newest), Wanted::parse)?;
-        let Some(generation) = survey
-            .line(own)
-            .find(|generation| wanted.matches(generation))
-        else {
+        let wanted = match &which.generation {
+            Some(typed) => Wanted::parse(typed)?,
+            None => Wanted::Newest,
+        };
+        let mut line = survey.line(own);
+        let Some(generation) = line.find(|generation| wanted.matches(generation)) else {
             return Ok(None);
         };
-        // Of an old one this server may remember a part; the catalog is a file, too.
-        let known = |written: &&Written| {
-            written.record == generation.hash.to_string()
-                && written.key_pairs.len() + 1 == generation.record.files.len()
-        };
-        let Some(written) = state.written(generation.record.number).filter(known) else {
+        let Some(written) = known_whole(state, generation) else {
             return Ok(None);
         };
-        let is_meant = |about: &AboutKeyPair| is_called(about, names);
-        let file = |at: usize| key_pair_file(at + 1);
         let mut doubts = unlock::speaks_against(survey, own, Some(state));
         if !survey.check(generation, Reading::Cached).is_whole() {
             doubts.push(text!(
                 "doubt-damaged",
                 number = generation.record.number.get()
             ));
+        }
+        let is_meant = |about: &AboutKeyPair| is_called(about, names);
+        let mut key_pairs = Vec::new();
+        for (at, about) in written.key_pairs.iter().enumerate() {
+            key_pairs.push((about, key_pair_file(at + 1)));
         }
         Ok(Some(Self {
             server_name: state.server_name(),
@@ -219,27 +212,26 @@ impl<'a> ShownGeneration<'a> {
             left_out: left_out::remembered_on_media(
                 state, survey, generation, &wanted, &is_meant, now,
             ),
-            key_pairs: written
-                .key_pairs
-                .iter()
-                .enumerate()
-                .map(|(at, about)| (about, file(at)))
-                .collect(),
+            key_pairs,
             without_key: &written.without_key,
             exceptions: &written.exceptions,
         }))
     }
 
+    fn holds(&self, name: &String) -> bool {
+        let mut key_pairs = self.key_pairs.iter();
+        key_pairs.any(|(about, _)| is_called(about, std::slice::from_ref(name)))
+    }
+
     fn document(&self, session: &Session<'_>, names: &[String]) -> GenerationReport<'a> {
-        let wanted = self
-            .key_pairs
-            .iter()
-            .filter(|(about, _)| is_called(about, names));
-        let key_pair = |(about, file): &(&'a AboutKeyPair, String)| KeyPairReport {
-            file: file.clone(),
-            about,
-            standing: standing::id(remaining(session, about)),
-        };
+        let mut key_pairs = Vec::new();
+        for (about, file) in self.called(names) {
+            key_pairs.push(KeyPairReport {
+                file: file.clone(),
+                about,
+                standing: standing::id(remaining(session, about)),
+            });
+        }
         let doubts = self.doubts.iter().map(|doubt| session.console.words(doubt));
         GenerationReport {
             server: self.record.server.to_string(),
@@ -249,12 +241,26 @@ impl<'a> ShownGeneration<'a> {
             due: self.record.due.to_string(),
             older: self.older.clone(),
             doubts: doubts.collect(),
-            key_pairs: wanted.map(key_pair).collect(),
+            key_pairs,
             left_out: LeftOutReport::of(&self.left_out),
             without_key: self.without_key,
             exceptions: self.exceptions,
         }
     }
+
+    fn called(&self, names: &[String]) -> impl Iterator<Item = &(&'a AboutKeyPair, String)> {
+        let key_pairs = self.key_pairs.iter();
+        key_pairs.filter(|(about, _)| is_called(about, names))
+    }
+}
+
+/// What this server remembers of a generation, if that is all: of an old one it may be a part.
+fn known_whole<'a>(state: &'a State, generation: &Generation) -> Option<&'a Written> {
+    let written = state.written(generation.record.number)?;
+    let is_it = written.record == generation.hash.to_string();
+    // The catalog is a file, too.
+    let is_all = written.key_pairs.len() + 1 == generation.record.files.len();
+    (is_it && is_all).then_some(written)
 }
 
 fn older(survey: &Survey<'_>, record: &Record) -> Vec<String> {
@@ -282,14 +288,12 @@ fn show(
     vault: &str,
     exit: Exit,
 ) {
-    shown
-        .iter()
-        .for_each(|shown| show_one(session, shown, names));
-    let generations = shown.iter().map(|shown| shown.document(session, names));
-    let report = ContentsReport {
-        vault,
-        generations: generations.collect(),
-    };
+    let mut generations = Vec::new();
+    for shown in shown {
+        show_one(session, shown, names);
+        generations.push(shown.document(session, names));
+    }
+    let report = ContentsReport { vault, generations };
     session.console.document(exit, &report);
 }
 
@@ -310,15 +314,13 @@ fn show_one(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]
             .console
             .mention(&text!("contents-older", numbers = shown.older.join(", ")));
     }
-    shown
-        .doubts
-        .iter()
-        .for_each(|doubt| session.console.warn(doubt));
+    for doubt in &shown.doubts {
+        session.console.warn(doubt);
+    }
     session.console.table(&table(session, shown, names));
-    shown
-        .left_out
-        .iter()
-        .for_each(|left_out| session.console.warn(&left_out.text()));
+    for left_out in &shown.left_out {
+        session.console.warn(&left_out.text());
+    }
     for without in shown.without_key {
         session
             .console
@@ -336,11 +338,7 @@ fn table(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]) -
         words(text!("column-key")),
         words(text!("column-file")),
     ]);
-    for (about, file) in shown
-        .key_pairs
-        .iter()
-        .filter(|(about, _)| is_called(about, names))
-    {
+    for (about, file) in shown.called(names) {
         table.row(vec![
             about.display_name().to_owned(),
             about.friendly_name.clone().unwrap_or_default(),
