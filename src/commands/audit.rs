@@ -171,14 +171,7 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     };
     let judged = audit::run(&seen);
     let servers = servers(&media, &seen)?;
-    let screen = AuditScreen {
-        seen: &seen,
-        judged: &judged,
-        servers_table: servers_table(session, &servers),
-        servers: &servers,
-        media: media_table(session, &seen),
-        strays: strays_table(session, &seen),
-    };
+    let screen = AuditScreen::of(session, &seen, &judged, &servers);
     let exit = audit::exit(&judged);
     if let Some(path) = &args.html {
         write_page(session, &screen, path)?;
@@ -186,6 +179,24 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     show(session, &screen, exit);
     session.console.document(exit, &document(session, &screen));
     Ok(exit)
+}
+
+impl<'a> AuditScreen<'a> {
+    fn of(
+        session: &Session<'_>,
+        seen: &'a AuditInput<'a>,
+        judged: &'a [RuleVerdict],
+        servers: &'a [Newest],
+    ) -> Self {
+        Self {
+            seen,
+            judged,
+            servers,
+            servers_table: servers_table(session, servers),
+            media: media_table(session, seen),
+            strays: strays_table(session, seen),
+        }
+    }
 }
 
 /// A check of the media, if there are any; a state that could not be read is a finding of its own.
