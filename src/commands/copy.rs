@@ -72,19 +72,30 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     let exit = exit(&copied, &findings);
     let (exit, ejected) =
         session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let refused = copied.refused.into_iter();
-    let report = CopyReport {
-        added: copied.added,
-        kept: copied.kept,
-        skipped: copied.skipped,
-        refused: refused
-            .map(|(medium, path)| RefusedReport { medium, path })
-            .collect(),
-        findings: FindingReport::of(session.console, &findings),
-        ejected,
-    };
+    let report = CopyReport::of(session, copied, &findings, ejected);
     session.console.document(exit, &report);
     Ok(exit)
+}
+
+impl CopyReport {
+    fn of(
+        session: &Session<'_>,
+        copied: Copied,
+        findings: &[Finding],
+        ejected: Vec<String>,
+    ) -> Self {
+        let refused = copied.refused.into_iter();
+        Self {
+            added: copied.added,
+            kept: copied.kept,
+            skipped: copied.skipped,
+            refused: refused
+                .map(|(medium, path)| RefusedReport { medium, path })
+                .collect(),
+            findings: FindingReport::of(session.console, findings),
+            ejected,
+        }
+    }
 }
 
 /// Makes an empty medium one of a vault, under the next label.
