@@ -1,6 +1,7 @@
 //! `demo`: the whole story on throw-away servers and media in a temporary folder, with the real
 //! code all the way. It stops at the first thing that does not go as told.
 
+use std::env::temp_dir;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Exit, Result};
 use crate::input::read_input;
+use crate::keypair::KeyPair;
 use crate::keypair::throwaway::{Authority, KeyKind};
 use crate::keystore::{self, Destination, Inventory, NamedKeyPair, Source, Writing};
 use crate::message::Text;
@@ -48,13 +50,7 @@ pub(super) struct DemoReport {
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
     let started = Instant::now();
-    let folder = tempfile::tempdir().map_err(|e| {
-        Error::failed(text!(
-            "error-demo-folder",
-            folder = std::env::temp_dir().as_path(),
-            reason = &e
-        ))
-    })?;
+    let folder = tempfile::tempdir().map_err(|e| unusable(&temp_dir(), &e))?;
     let stage = DemoStage {
         session,
         folder: folder.path().to_owned(),
@@ -63,13 +59,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
     stage.tell(&text!("demo-intro", place = folder.path()));
     stage.play()?;
     drop(stage);
-    folder.close().map_err(|e| {
-        Error::failed(text!(
-            "error-demo-folder",
-            folder = std::env::temp_dir().as_path(),
-            reason = &e
-        ))
-    })?;
+    folder.close().map_err(|e| unusable(&temp_dir(), &e))?;
     session.console.say(&text!("demo-clean"));
     session.console.say(&text!(
         "demo-done",
@@ -135,13 +125,7 @@ impl DemoStage<'_> {
 
     fn medium(&self, name: &str) -> Result<Medium> {
         let path = self.folder.join(name);
-        fs::create_dir(&path).map_err(|e| {
-            Error::failed(text!(
-                "error-demo-folder",
-                folder = path.as_path(),
-                reason = &e
-            ))
-        })?;
+        fs::create_dir(&path).map_err(|e| unusable(&path, &e))?;
         Ok(Medium::new(
             path.display().to_string(),
             Box::new(FolderVolume::new(&path)),
@@ -222,21 +206,7 @@ impl DemoStage<'_> {
     }
 
     fn restore(&self, opened: &UnlockedVault<'_>) -> Result<()> {
-        let server = opened
-            .survey
-            .servers()
-            .into_iter()
-            .next()
-            .ok_or_else(|| broken("demo-restore"))?;
-        let from = opened.find(server, &Wanted::Newest, &|_| true)?;
-        let pairs = from
-            .catalog
-            .key_pairs
-            .iter()
-            .map(|entry| opened.key_pair(&from, entry));
-        let pairs = pairs
-            .collect::<Result<Vec<_>, Text>>()
-            .map_err(|_| broken("demo-restore"))?;
+        let pairs = newest_key_pairs(opened)?;
         let placed: Vec<_> = pairs
             .iter()
             .map(|pair| NamedKeyPair {
@@ -252,9 +222,7 @@ impl DemoStage<'_> {
             folder = folder.as_path()
         ));
         for held in &self.read(&folder)?.key_pairs {
-            let drill::Proven::Handshake { version } =
-                drill::prove(&held.pair).map_err(|_| broken("demo-handshake"))?
-            else {
+            let Ok(drill::Proven::Handshake { version }) = drill::prove(&held.pair) else {
                 return Err(broken("demo-handshake"));
             };
             self.tell(&text!(
@@ -338,6 +306,23 @@ fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
         .sign(recipients.seal(b"{}")?, &stranger)
         .map_err(|_| broken("demo-forged"))?;
     package.write(medium, 0, || Ok::<(), Error>(()))
+}
+
+/// Every key pair of the newest generation.
+fn newest_key_pairs(opened: &UnlockedVault<'_>) -> Result<Vec<KeyPair>> {
+    let servers = opened.survey.servers();
+    let server = servers.first().ok_or_else(|| broken("demo-restore"))?;
+    let from = opened.find(*server, &Wanted::Newest, &|_| true)?;
+    let mut pairs = Vec::new();
+    for entry in &from.catalog.key_pairs {
+        let pair = opened.key_pair(&from, entry);
+        pairs.push(pair.map_err(|_| broken("demo-restore"))?);
+    }
+    Ok(pairs)
+}
+
+fn unusable(folder: &Path, reason: &std::io::Error) -> Error {
+    Error::failed(text!("error-demo-folder", folder = folder, reason = reason))
 }
 
 /// The story did not go as told: a fault of pfxvault itself.
