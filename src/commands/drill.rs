@@ -69,47 +69,48 @@ pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
 }
 
 fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
-    let (number, age) = (
-        from.generation.record.number.get(),
-        age_in_days(session, from.generation.record.time),
-    );
-    let (good, total) = (proofs.len() - failed, proofs.len());
+    let record = &from.generation.record;
     session.console.say(&text!(
         "drill-verdict",
-        good = good,
-        total = total,
-        number = number,
-        age = age,
+        good = proofs.len() - failed,
+        total = proofs.len(),
+        number = record.number.get(),
+        age = age_in_days(session, record.time),
         server = from.catalog.server_name.as_str(),
         left_out = left_out::count(&from.left_out)
     ));
     standing::headline(session, &leaves(proofs));
-    from.left_out
-        .iter()
-        .for_each(|left_out| session.console.warn(&left_out.text()));
-    from.doubts
-        .iter()
-        .for_each(|doubt| session.console.warn(doubt));
+    for left_out in &from.left_out {
+        session.console.warn(&left_out.text());
+    }
+    for doubt in &from.doubts {
+        session.console.warn(doubt);
+    }
     for proof in proofs {
-        match &proof.result {
-            Ok(Proven::Handshake { version }) => session.console.mention(&text!(
-                "drill-handshake",
-                name = proof.entry.about.display_name(),
-                version = version
-            )),
-            Ok(Proven::Signature { key_type }) => session.console.mention(&text!(
-                "drill-signature",
-                name = proof.entry.about.display_name(),
-                key_type = key_type
-            )),
-            Err(reason) => session.console.warn(&text!(
-                "drill-failed",
-                name = proof.entry.about.display_name(),
-                reason = reason.clone()
-            )),
-        }
+        say_proof(session, proof);
     }
     standing::tell(session, &leaves(proofs));
+}
+
+fn say_proof(session: &Session<'_>, proof: &Proof<'_>) {
+    let name = proof.entry.about.display_name();
+    match &proof.result {
+        Ok(Proven::Handshake { version }) => {
+            session
+                .console
+                .mention(&text!("drill-handshake", name = name, version = version))
+        }
+        Ok(Proven::Signature { key_type }) => {
+            session
+                .console
+                .mention(&text!("drill-signature", name = name, key_type = key_type))
+        }
+        Err(reason) => {
+            session
+                .console
+                .warn(&text!("drill-failed", name = name, reason = reason.clone()))
+        }
+    }
 }
 
 /// Of those that were opened.

@@ -49,8 +49,8 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
 pub(super) fn selftest_on(session: &Session<'_>, server: Iis<'_>) -> Result<Exit> {
     let unissued = |_| Error::failed(text!("error-no-random"));
     let authority = Authority::new("pfxvault selftest", session.now).map_err(unissued)?;
-    let mut results = Vec::new();
-    for (name, kind, home, exportable) in TRIALS {
+    let mut trials = Vec::new();
+    for (trial, kind, home, exportable) in TRIALS {
         let pair = authority
             .issue(&["selftest.invalid"], kind, session.now)
             .map_err(unissued)?;
@@ -58,27 +58,22 @@ pub(super) fn selftest_on(session: &Session<'_>, server: Iis<'_>) -> Result<Exit
         let tried = walk(server, &pair, &link, exportable);
         let gone = server.keys.delete(&link).map_err(|error| error.text());
         let result = tried.and(gone.map(|_| ()));
-        match &result {
-            Ok(()) => session.console.say(&text!("selftest-passed", name = name)),
-            Err(reason) => session.console.warn(&text!(
-                "selftest-failed",
-                name = name,
-                reason = reason.clone()
-            )),
+        let passed = result.is_ok();
+        match result {
+            Ok(()) => session.console.say(&text!("selftest-passed", name = trial)),
+            Err(reason) => {
+                session
+                    .console
+                    .warn(&text!("selftest-failed", name = trial, reason = reason))
+            }
         }
-        results.push((name, result));
+        trials.push(TrialReport { trial, passed });
     }
-    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
-    let exit = if failed == 0 {
+    let exit = if trials.iter().all(|trial| trial.passed) {
         Exit::Done
     } else {
         Exit::Failed
     };
-    let mut trials = Vec::new();
-    for (trial, result) in &results {
-        let passed = result.is_ok();
-        trials.push(TrialReport { trial, passed });
-    }
     session.console.document(exit, &SelftestReport { trials });
     Ok(exit)
 }

@@ -56,15 +56,7 @@ pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
     }
     let exit = report.exit();
     say(session, &report, exit);
-    match exit {
-        Exit::Done => session.note(&report.vault, |state| {
-            remember(state, &media, &report, session.now)
-        }),
-        Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
-            session.note(&report.vault, |state| remember_devices(state, &media))
-        }
-        _ => {}
-    }
+    note(session, &media, &report, exit);
     let wish = AfterwardsArgs {
         eject: args.eject,
         keep_mounted: false,
@@ -75,6 +67,19 @@ pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
         .console
         .document(exit, &document(session, &report, ejected));
     Ok(exit)
+}
+
+/// Notes in host state what the check found.
+fn note(session: &Session<'_>, media: &[Medium], report: &CheckReport, exit: Exit) {
+    match exit {
+        Exit::Done => session.note(&report.vault, |state| {
+            remember(state, media, report, session.now)
+        }),
+        Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
+            session.note(&report.vault, |state| remember_devices(state, media))
+        }
+        _ => {}
+    }
 }
 
 fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
@@ -125,15 +130,13 @@ fn document(session: &Session<'_>, report: &CheckReport, ejected: Vec<String>) -
 /// Once it was said that a medium is on another device, it is known there.
 fn remember_devices(state: &mut State, media: &[Medium]) {
     for medium in media {
-        let Some(label) = medium
-            .label()
-            .filter(|label| state.media().contains_key(&label.medium))
-        else {
-            continue;
-        };
-        state
-            .medium(&label.medium)
-            .is_on(media::descriptor_of(medium));
+        if let Some(label) = medium.label()
+            && state.media().contains_key(&label.medium)
+        {
+            state
+                .medium(&label.medium)
+                .is_on(media::descriptor_of(medium));
+        }
     }
 }
 
