@@ -102,14 +102,6 @@ fn finish(
             thumbprint = thumbprint
         ));
     }
-    let authorities = here
-        .seen
-        .iter()
-        .filter(|seen| seen.store == StoreName::Ca)
-        .map(|seen| seen.certificate.der.clone());
-    let authorities: Vec<_> = authorities
-        .chain(certificates.iter().map(|one| one.der().to_vec()))
-        .collect();
     let restart = Restart {
         wanted: args.change.restart_site,
         yes: args.yes,
@@ -118,7 +110,7 @@ fn finish(
         session,
         server,
         &answer.plan.bindings,
-        &authorities,
+        &authorities(here, certificates),
         restart,
     );
     let (saved_exit, saved) = keep_safe(session, args, answer);
@@ -132,6 +124,18 @@ fn finish(
     report.tls = Some(answers.report());
     session.console.document(exit, &report);
     exit
+}
+
+/// The authorities of this server, and what came with the answer.
+fn authorities(here: &Snapshot, certificates: &[Certificate]) -> Vec<Vec<u8>> {
+    let mut authorities = Vec::new();
+    for seen in &here.seen {
+        if seen.store == StoreName::Ca {
+            authorities.push(seen.certificate.der.clone());
+        }
+    }
+    authorities.extend(certificates.iter().map(|one| one.der().to_vec()));
+    authorities
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate>> {
