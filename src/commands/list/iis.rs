@@ -1,5 +1,7 @@
 //! `list --from iis`: the certificate stores of this server.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{backup_cell, sites};
@@ -79,15 +81,7 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
     };
     let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
     let seen = iis::look(server, &StoreName::ALL)?;
-    let mut listed = Vec::new();
-    for one in &seen {
-        let is_used = used.contains(&one.certificate.thumbprint());
-        if (is_used || StoreName::WITH_KEYS.contains(&one.store))
-            && one.certificate.is_wanted(&args.names)
-        {
-            listed.extend(Listed::of(one, state.as_ref()));
-        }
-    }
+    let listed = listed(&seen, &used, &args.names, state.as_ref());
     let ready = show(session, &listed);
     warn_unsaved(session, listed.iter().map(|one| one.seen), state.as_ref());
     let sites = match &map {
@@ -112,6 +106,25 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
         .console
         .document(exit, &StoresReport { sites, key_pairs });
     Ok(exit)
+}
+
+/// Those that can have a key or serve something, as far as `names` mean them.
+fn listed<'a>(
+    seen: &'a [StoreEntry],
+    used: &BTreeSet<String>,
+    names: &[String],
+    state: Option<&State>,
+) -> Vec<Listed<'a>> {
+    let mut listed = Vec::new();
+    for one in seen {
+        let is_used = used.contains(&one.certificate.thumbprint());
+        if (is_used || StoreName::WITH_KEYS.contains(&one.store))
+            && one.certificate.is_wanted(names)
+        {
+            listed.extend(Listed::of(one, state));
+        }
+    }
+    listed
 }
 
 /// Shows the certificates; returns how many of them can be backed up.

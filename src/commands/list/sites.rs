@@ -75,9 +75,14 @@ impl ShownCertificate {
     }
 }
 
+/// A site with those of its bindings that are listed.
+struct ListedSite<'a> {
+    site: &'a Site,
+    bindings: Vec<ListedBinding<'a>>,
+}
+
 /// A binding that is listed.
 struct ListedBinding<'a> {
-    site: &'a Site,
     binding: &'a Binding,
     /// Of the certificate that it serves.
     thumbprint: Option<String>,
@@ -95,39 +100,20 @@ pub(super) fn show(
 ) -> SitesReport {
     let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
     let known: HashMap<String, ShownCertificate> = wanted.filter_map(shown).collect();
-    let mut table = table(session);
-    let (mut rows, mut sites) = (0_usize, Vec::new());
+    let mut listed = Vec::new();
     for site in &map.sites {
         let mut bindings = Vec::new();
         for binding in &site.bindings {
             let listed = ListedBinding::of(map, site, binding, &known);
-            if !names.is_empty() && listed.shown.is_none() {
-                continue;
+            if names.is_empty() || listed.shown.is_some() {
+                bindings.push(listed);
             }
-            if listed.is_tls() {
-                table.row(listed.cells(session));
-                rows += 1;
-            }
-            bindings.push(listed.report(map));
         }
-        sites.push(SiteReport {
-            id: site.id,
-            name: site.name.clone(),
-            bindings,
-        });
+        listed.push(ListedSite { site, bindings });
     }
-    if !map.sites.is_empty() {
-        session.console.say(&text!(
-            "list-sites-headline",
-            count = map.sites.len(),
-            bindings = rows
-        ));
-    }
-    if rows > 0 {
-        session.console.table(&table);
-    }
+    say_sites(session, &listed);
     let mut report = SitesReport {
-        sites,
+        sites: listed.into_iter().map(|one| one.report(map)).collect(),
         warnings: Vec::new(),
         automatic_rebind: map.settings.automatic_rebind,
     };
@@ -138,14 +124,32 @@ pub(super) fn show(
     report
 }
 
-fn table(session: &Session<'_>) -> Table {
+/// Says how many sites there are, and shows their bindings that are for TLS.
+fn say_sites(session: &Session<'_>, listed: &[ListedSite<'_>]) {
     let words = |text| session.console.words(&text);
-    Table::new(vec![
+    let mut table = Table::new(vec![
         words(text!("column-site")),
         words(text!("column-binding")),
         words(text!("column-certificate")),
         words(text!("column-expires")),
-    ])
+    ]);
+    let mut rows = 0_usize;
+    for ListedSite { site, bindings } in listed {
+        for binding in bindings.iter().filter(|binding| binding.is_tls()) {
+            table.row(binding.cells(session, site));
+            rows += 1;
+        }
+    }
+    if !listed.is_empty() {
+        session.console.say(&text!(
+            "list-sites-headline",
+            count = listed.len(),
+            bindings = rows
+        ));
+    }
+    if !table.is_empty() {
+        session.console.table(&table);
+    }
 }
 
 /// Warns of what is wrong about the sites, as far as the stores are known; returns it in words.
@@ -169,6 +173,17 @@ fn warn(
     warnings
 }
 
+impl ListedSite<'_> {
+    fn report(self, map: &SiteMap) -> SiteReport {
+        let bindings = self.bindings.into_iter();
+        SiteReport {
+            id: self.site.id,
+            name: self.site.name.clone(),
+            bindings: bindings.map(|binding| binding.report(map)).collect(),
+        }
+    }
+}
+
 fn shown(seen: &StoreEntry) -> Option<(String, ShownCertificate)> {
     let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
     let friendly_name = seen.certificate.properties.friendly_name.clone();
@@ -184,14 +199,13 @@ fn shown(seen: &StoreEntry) -> Option<(String, ShownCertificate)> {
 impl<'a> ListedBinding<'a> {
     fn of(
         map: &SiteMap,
-        site: &'a Site,
+        site: &Site,
         binding: &'a Binding,
         known: &'a HashMap<String, ShownCertificate>,
     ) -> Self {
         let thumbprint = thumbprint(map, site, binding);
         let shown = thumbprint.as_ref().and_then(|it| known.get(it));
         Self {
-            site,
             binding,
             thumbprint,
             shown,
@@ -202,14 +216,14 @@ impl<'a> ListedBinding<'a> {
         self.binding.is_https() || self.thumbprint.is_some()
     }
 
-    fn cells(&self, session: &Session<'_>) -> Vec<String> {
+    fn cells(&self, session: &Session<'_>, site: &Site) -> Vec<String> {
         let (label, expires) = match (self.shown, &self.thumbprint) {
             (Some(shown), _) => (shown.label(), day(shown.certificate.not_after())),
             (None, Some(thumbprint)) => (thumbprint.clone(), String::new()),
             (None, None) => (session.console.words(&text!("cell-none")), String::new()),
         };
         vec![
-            cut(&self.site.name, SITE),
+            cut(&site.name, SITE),
             cut(&place(self.binding), PLACE),
             cut(&label, CERTIFICATE),
             expires,
