@@ -3,6 +3,7 @@
 
 use crate::input::read_input;
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::change::bindings::{self, Unclear};
@@ -10,7 +11,7 @@ use crate::change::plan::{Action, Plan};
 use crate::change::{BindingSource, Mapping, Order, PlannedBinding};
 use crate::cli::RestoreArgs;
 use crate::error::{Error, Result};
-use crate::iis::{Iis, SiteMap, Snapshot, StoreName, StoredCertificate};
+use crate::iis::{Iis, Site, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::Remaining;
 use crate::message::day;
 use crate::session::Session;
@@ -30,21 +31,9 @@ pub(super) fn plan_bindings(
     let Some(from) = set.site_map.as_ref().filter(|_| !args.bindings.keys_only) else {
         return Ok(Vec::new());
     };
-    if server.sites.folder().is_none() {
-        session.console.warn(&text!("restore-no-iis"));
+    let Some(here) = sites_here(session, args, server, from)? else {
         return Ok(Vec::new());
-    }
-    let here = SiteMap::of(server)?;
-    if let Some(folder) = here.shared.as_ref().filter(|_| !args.change.farm) {
-        return Err(Error::failed(text!(
-            "error-shared-configuration",
-            folder = folder
-        )));
-    }
-    if from.settings.automatic_rebind == Some(true) && here.settings.automatic_rebind == Some(false)
-    {
-        session.console.warn(&text!("restore-automatic-rebind"));
-    }
+    };
     let mapping = mapping(session, args, from, &here)?;
     let thumbprints = set.key_pairs.iter().map(|one| one.pair.leaf().thumbprint());
     let only = (!args.names.is_empty()).then(|| thumbprints.collect::<HashSet<_>>());
@@ -70,6 +59,34 @@ pub(super) fn plan_bindings(
     )
 }
 
+/// The sites of this server; `None` where it has no IIS.
+///
+/// # Errors
+/// Where other servers share its configuration, and nobody said that they are meant, too.
+fn sites_here(
+    session: &Session<'_>,
+    args: &RestoreArgs,
+    server: Iis<'_>,
+    from: &SiteMap,
+) -> Result<Option<SiteMap>> {
+    if server.sites.folder().is_none() {
+        session.console.warn(&text!("restore-no-iis"));
+        return Ok(None);
+    }
+    let here = SiteMap::of(server)?;
+    if let Some(folder) = here.shared.as_ref().filter(|_| !args.change.farm) {
+        return Err(Error::failed(text!(
+            "error-shared-configuration",
+            folder = folder
+        )));
+    }
+    if from.settings.automatic_rebind == Some(true) && here.settings.automatic_rebind == Some(false)
+    {
+        session.console.warn(&text!("restore-automatic-rebind"));
+    }
+    Ok(Some(here))
+}
+
 /// The certificates that are here or will be.
 pub(super) struct KnownCertificates {
     certificates: HashSet<(StoreName, String)>,
@@ -88,13 +105,15 @@ impl KnownCertificates {
         set: &RestoreSet,
         plan: &Plan<'_>,
     ) -> Result<Self> {
-        let working = here.seen.iter().filter(|seen| seen.key.works());
-        let working = working.map(|seen| (seen.store, seen.certificate.thumbprint()));
-        let placed = plan.items.iter().filter_map(|item| match &item.action {
-            Action::Place(placement) => Some((placement.store, thumbprint(placement.certificate))),
-            _ => None,
-        });
-        let certificates = working.chain(placed).collect();
+        let mut certificates = HashSet::new();
+        for seen in here.seen.iter().filter(|seen| seen.key.works()) {
+            certificates.insert((seen.store, seen.certificate.thumbprint()));
+        }
+        for item in &plan.items {
+            if let Action::Place(placement) = &item.action {
+                certificates.insert((placement.store, thumbprint(placement.certificate)));
+            }
+        }
         let mut order = Order::of(here, session.now);
         for pair in set.key_pairs.iter().map(|one| &one.pair) {
             order.add(pair.leaf().clone(), pair.friendly_name.as_deref());
@@ -124,18 +143,17 @@ fn mapping(
     here: &SiteMap,
 ) -> Result<Mapping> {
     let path = args.bindings.map.as_deref();
-    let mut mapping = path
-        .filter(|path| path.exists())
-        .map_or_else(|| Ok(Mapping::default()), load)?;
+    let mut mapping = match path {
+        Some(path) if path.exists() => load(path)?,
+        _ => Mapping::default(),
+    };
     let known = mapping.clone();
-    args.bindings
-        .map_site
-        .iter()
-        .try_for_each(|answer| mapping.map_site(answer))?;
-    args.bindings
-        .map_ip
-        .iter()
-        .try_for_each(|answer| mapping.map_address(answer))?;
+    for answer in &args.bindings.map_site {
+        mapping.map_site(answer)?;
+    }
+    for answer in &args.bindings.map_ip {
+        mapping.map_address(answer)?;
+    }
     if session.console.interactive() && !args.into.yes {
         ask(session, &mut mapping, from, here)?;
     }
@@ -152,46 +170,53 @@ fn load(path: &Path) -> Result<Mapping> {
     Mapping::parse(&String::from_utf8_lossy(&bytes))
 }
 
+/// Asks what the answers so far leave open: first the sites, as one that is left out needs no
+/// address.
 fn ask(session: &Session<'_>, mapping: &mut Mapping, from: &SiteMap, here: &SiteMap) -> Result<()> {
     let Unclear { sites, .. } = bindings::unclear(from, here, mapping);
     for (site, candidates) in sites {
-        let rest = here
-            .sites
-            .iter()
-            .filter(|one| !candidates.iter().any(|known| std::ptr::eq(*known, *one)));
-        let names: Vec<String> = candidates
-            .iter()
-            .copied()
-            .chain(rest)
-            .map(|site| site.name.clone())
-            .collect();
-        let answer = session.console.choose(
-            &text!("map-site-question", site = site.name.as_str()),
-            &names,
-            &text!("choice-none"),
-        )?;
-        mapping
-            .sites
-            .insert(site.name.clone(), answer.map(|at| names[at].clone()));
+        let answer = ask_site(session, site, &candidates, here)?;
+        mapping.sites.insert(site.name.clone(), answer);
     }
-    // Sites that are left out need no address.
     for ip in bindings::unclear(from, here, mapping).addresses {
-        let addresses: Vec<_> = here
-            .addresses
-            .iter()
-            .filter(|here| here.is_ipv4() == ip.is_ipv4())
-            .collect();
-        let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let answer = session.console.choose(
-            &text!("map-ip-question", ip = ip.to_string()),
-            &names,
-            &text!("choice-none"),
-        )?;
-        mapping
-            .addresses
-            .insert(ip, answer.map(|at| *addresses[at]));
+        let answer = ask_address(session, ip, here)?;
+        mapping.addresses.insert(ip, answer);
     }
     Ok(())
+}
+
+/// Which site here a site is, the likely ones first; `None` leaves it out.
+fn ask_site(
+    session: &Session<'_>,
+    site: &Site,
+    candidates: &[&Site],
+    here: &SiteMap,
+) -> Result<Option<String>> {
+    let mut names: Vec<String> = candidates.iter().map(|site| site.name.clone()).collect();
+    for one in &here.sites {
+        if !candidates.iter().any(|known| std::ptr::eq(*known, one)) {
+            names.push(one.name.clone());
+        }
+    }
+    let answer = session.console.choose(
+        &text!("map-site-question", site = site.name.as_str()),
+        &names,
+        &text!("choice-none"),
+    )?;
+    Ok(answer.map(|at| names.swap_remove(at)))
+}
+
+/// Which address here stands for an address; `None` leaves it out.
+fn ask_address(session: &Session<'_>, ip: IpAddr, here: &SiteMap) -> Result<Option<IpAddr>> {
+    let mut addresses = here.addresses.clone();
+    addresses.retain(|here| here.is_ipv4() == ip.is_ipv4());
+    let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let answer = session.console.choose(
+        &text!("map-ip-question", ip = ip.to_string()),
+        &names,
+        &text!("choice-none"),
+    )?;
+    Ok(answer.map(|at| addresses[at]))
 }
 
 /// What a backup cannot know: whether the certificate was renewed since. Likely where it is about

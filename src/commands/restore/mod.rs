@@ -35,20 +35,36 @@ pub(super) fn run(session: &Session<'_>, args: &RestoreArgs) -> Result<Exit> {
 
 /// Refuses options that would change nothing: whoever gives one expects something of it.
 fn refuse_idle(args: &RestoreArgs) -> Result<()> {
+    args.into.refuse_idle(&args.to)?;
+    refuse_idle_for_iis(args)?;
+    let RestoreArgs { files, which, .. } = args;
+    let generations = [
+        (which.server.is_some(), "--server"),
+        (which.generation.is_some(), "--generation"),
+    ];
+    let key = [(files.key.is_some(), "--key")];
+    let password = [(
+        files.source_password_file.is_some(),
+        "--source-password-file",
+    )];
+    let is_from = |kind: &str| args.from.iter().any(|from| from.starts_with(kind));
+    refuse(!is_from_vault(args), &generations, "--from E:")?;
+    refuse(!is_from("pem:"), &key, "--from pem:")?;
+    refuse(
+        !is_from("folder:") && !is_from("pfx:"),
+        &password,
+        "--from folder:, --from pfx:",
+    )
+}
+
+/// The options of a restore into IIS, and of the sites in it.
+fn refuse_idle_for_iis(args: &RestoreArgs) -> Result<()> {
     let RestoreArgs {
-        from,
-        files,
-        which,
-        bindings,
-        change,
-        to,
-        into,
-        ..
+        bindings, change, ..
     } = args;
-    let is_from = |kind: &str| from.iter().any(|from| from.starts_with(kind));
-    let from_vault = is_from_vault(args);
-    let to_iis = to == IIS;
-    let with_sites = from_vault || from.iter().any(|from| from == IIS) || args.iis_config.is_some();
+    let with_sites = is_from_vault(args)
+        || args.from.iter().any(|from| from == IIS)
+        || args.iis_config.is_some();
     let into_iis = [
         (args.non_exportable, "--non-exportable"),
         (!args.install_root.is_empty(), "--install-root"),
@@ -65,27 +81,7 @@ fn refuse_idle(args: &RestoreArgs) -> Result<()> {
         (bindings.map.is_some(), "--map"),
         (!change.replace_newer.is_empty(), "--replace-newer"),
     ];
-    let generations = [
-        (which.server.is_some(), "--server"),
-        (which.generation.is_some(), "--generation"),
-    ];
-    into.refuse_idle(to)?;
-    refuse(!to_iis, &into_iis, "--to iis")?;
-    refuse(!to_iis, &maps, "--to iis")?;
-    refuse(!with_sites, &maps, "--iis-config")?;
-    refuse(!from_vault, &generations, "--from E:")?;
-    refuse(
-        !is_from("pem:"),
-        &[(files.key.is_some(), "--key")],
-        "--from pem:",
-    )?;
-    let password = [(
-        files.source_password_file.is_some(),
-        "--source-password-file",
-    )];
-    refuse(
-        !is_from("folder:") && !is_from("pfx:"),
-        &password,
-        "--from folder:, --from pfx:",
-    )
+    refuse(args.to != IIS, &into_iis, "--to iis")?;
+    refuse(args.to != IIS, &maps, "--to iis")?;
+    refuse(!with_sites, &maps, "--iis-config")
 }
