@@ -107,13 +107,11 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let mut servers = Vec::new();
     for server in trust.servers.keys() {
         let (id, may_write) = (server.to_string(), trust.may_write(*server));
-        session
-            .console
-            .say(&match (may_write, Some(*server) == own) {
-                (false, _) => text!("servers-closed", server = id.as_str()),
-                (true, true) => text!("servers-this", server = id.as_str()),
-                (true, false) => text!("servers-other", server = id.as_str()),
-            });
+        session.console.say(&match may_write {
+            false => text!("servers-closed", server = id.as_str()),
+            true if Some(*server) == own => text!("servers-this", server = id.as_str()),
+            true => text!("servers-other", server = id.as_str()),
+        });
         servers.push(ServerReport {
             server: id,
             may_write,
