@@ -47,7 +47,9 @@ pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_
     let mut deleted = Vec::new();
     if !args.dry_run {
         mend(session, server, args, &plan)?;
-        deleted = delete(session, server, args, &orphans)?;
+        if agrees_to_delete(session, args, &orphans)? {
+            deleted = delete(session, server, &orphans)?;
+        }
     }
     let exit = say_done(session, args, &plan, orphans.len() - deleted.len());
     let cannot = plan.cannot().count();
@@ -142,20 +144,21 @@ fn mend(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs, plan: &Plan<'
     carry_out(session, server, plan, "repair")
 }
 
-/// Deletes those of `named` that are orphans still; returns their containers.
-fn delete(
+/// Whether the orphans are to be deleted; asks where the options do not say it.
+fn agrees_to_delete(
     session: &Session<'_>,
-    server: Iis<'_>,
     args: &RepairArgs,
-    named: &[&FoundKey],
-) -> Result<Vec<String>> {
-    if !args.orphans || named.is_empty() {
-        return Ok(Vec::new());
+    orphans: &[&FoundKey],
+) -> Result<bool> {
+    if !args.orphans || orphans.is_empty() {
+        return Ok(false);
     }
-    let question = text!("repair-orphans-question", count = named.len());
-    if !args.yes && !session.console.confirm(&question, Enter::No)? {
-        return Ok(Vec::new());
-    }
+    let question = text!("repair-orphans-question", count = orphans.len());
+    Ok(args.yes || session.console.confirm(&question, Enter::No)?)
+}
+
+/// Deletes those of `named` that are orphans still; returns their containers.
+fn delete(session: &Session<'_>, server: Iis<'_>, named: &[&FoundKey]) -> Result<Vec<String>> {
     // A certificate may have been mended by this run, or imported while the question stood.
     let here = look_at_all(server)?;
     let mut orphans = repair::orphans(server, &here)?;
