@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::cli::{ContentsArgs, WhichArgs};
+use crate::cli::ContentsArgs;
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Remaining;
@@ -16,6 +16,7 @@ use crate::text;
 use crate::workflow::left_out::{self, LeftOut};
 use crate::workflow::unlock::{self, OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
+use vault::id::ServerId;
 use vault::medium::Medium;
 use vault::record::{Record, key_pair_file};
 use vault::survey::{Generation, Survey};
@@ -124,19 +125,26 @@ fn run_from_memory(
         return Ok(None);
     };
     let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    let Some(shown) =
-        ShownGeneration::from_memory(state, &survey, &args.which, &args.names, session.now)?
-    else {
-        return Ok(None);
-    };
-    // A name that is not in it may be in an older one, which only the passphrase can tell.
-    if !args.names.iter().all(|name| shown.holds(name)) {
+    let is_other = |server: &ServerId| *server != state.server();
+    // What other servers wrote only the passphrase shows.
+    if survey.servers().iter().any(is_other) || args.which.server.is_some() {
         return Ok(None);
     }
-    let shown = [shown];
-    let exit = exit_of(&shown);
-    show(session, &shown, &args.names, state.vault().as_str(), exit);
-    Ok(Some(exit))
+    let wanted = match &args.which.generation {
+        Some(typed) => Wanted::parse(typed)?,
+        None => Wanted::Newest,
+    };
+    let shown = ShownGeneration::from_memory(state, &survey, &wanted, &args.names, session.now);
+    match shown {
+        // A name that is not in it may be in an older one, which only the passphrase can tell.
+        Some(shown) if args.names.iter().all(|name| shown.holds(name)) => {
+            let shown = [shown];
+            let exit = exit_of(&shown);
+            show(session, &shown, &args.names, state.vault().as_str(), exit);
+            Ok(Some(exit))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// One generation with what may be shown of it.
@@ -168,30 +176,18 @@ impl<'a> ShownGeneration<'a> {
         }
     }
 
-    /// Only where no other server's generations lie on the media: their names only the passphrase
-    /// shows.
+    /// `None` where this server does not know all that is in it.
     fn from_memory(
         state: &'a State,
         survey: &'a Survey<'_>,
-        which: &WhichArgs,
+        wanted: &Wanted,
         names: &[String],
         now: jiff::Timestamp,
-    ) -> Result<Option<Self>> {
+    ) -> Option<Self> {
         let own = state.server();
-        if survey.servers().iter().any(|server| *server != own) || which.server.is_some() {
-            return Ok(None);
-        }
-        let wanted = match &which.generation {
-            Some(typed) => Wanted::parse(typed)?,
-            None => Wanted::Newest,
-        };
         let mut line = survey.line(own);
-        let Some(generation) = line.find(|generation| wanted.matches(generation)) else {
-            return Ok(None);
-        };
-        let Some(written) = known_whole(state, generation) else {
-            return Ok(None);
-        };
+        let generation = line.find(|generation| wanted.matches(generation))?;
+        let written = known_whole(state, generation)?;
         let mut doubts = unlock::speaks_against(survey, own, Some(state));
         if !survey.check(generation, Reading::Cached).is_whole() {
             doubts.push(text!(
@@ -204,18 +200,18 @@ impl<'a> ShownGeneration<'a> {
         for (at, about) in written.key_pairs.iter().enumerate() {
             key_pairs.push((about, key_pair_file(at + 1)));
         }
-        Ok(Some(Self {
+        Some(Self {
             server_name: state.server_name(),
             record: &generation.record,
             older: older(survey, &generation.record),
             doubts,
             left_out: left_out::remembered_on_media(
-                state, survey, generation, &wanted, &is_meant, now,
+                state, survey, generation, wanted, &is_meant, now,
             ),
             key_pairs,
             without_key: &written.without_key,
             exceptions: &written.exceptions,
-        }))
+        })
     }
 
     fn holds(&self, name: &String) -> bool {
