@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
@@ -85,19 +85,17 @@ pub(super) fn request_on(
         path = args.out.as_path()
     ));
     session.console.mention(&text!("request-next"));
-    let sealed = backup::keep_in_outbox(session);
-    if let Err(error) = sealed {
+    if let Err(error) = backup::keep_in_outbox(session) {
         session
             .console
             .warn(&text!("request-not-sealed", reason = error.text));
     }
-    let mut parts = BTreeMap::new();
-    for (part, value) in subject {
-        parts.insert(part.short().to_owned(), value);
-    }
+    let subject = subject.into_iter();
     let report = RequestReport {
         names,
-        subject: parts,
+        subject: subject
+            .map(|(part, value)| (part.short().to_owned(), value))
+            .collect(),
         file: args.out.display().to_string(),
     };
     session.console.document(Exit::Done, &report);
@@ -125,15 +123,15 @@ fn subject(args: &RequestArgs) -> Result<Vec<(SubjectPart, String)>> {
             "--organizational-unit",
         ),
     ];
-    let given = given
-        .into_iter()
-        .filter_map(|(part, typed, option)| Some((part, typed.as_deref()?, option)));
-    let checked = given.map(|(part, typed, option)| {
-        let value = part.value(typed);
+    let mut subject = Vec::new();
+    for (part, typed, option) in given {
+        let Some(typed) = typed.as_deref() else {
+            continue;
+        };
         let bad = || Error::usage(text!("error-subject", option = option, value = typed));
-        value.map(|value| (part, value)).ok_or_else(bad)
-    });
-    checked.collect()
+        subject.push((part, part.value(typed).ok_or_else(bad)?));
+    }
+    Ok(subject)
 }
 
 /// What the certificate authority will get to see.
@@ -178,21 +176,24 @@ fn plan<'a>(name: &str, request: &'a csr::SigningRequest, friendly_name: Option<
 /// Only now that the key is here may the CSR leave; a request without its CSR is of no use to
 /// anyone.
 fn write(session: &Session<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
-    let failed =
-        |error: &io::Error| Error::failed(text!("error-request-file", path = path, reason = error));
     let written = File::create_new(path).and_then(|mut file| {
-        file.write_all(csr.as_bytes())
-            .and_then(|()| file.sync_all())
+        file.write_all(csr.as_bytes())?;
+        file.sync_all()
     });
     let Err(error) = written else { return Ok(()) };
     let mut journal = session.journal()?;
-    let created = journal
-        .last_committed()
-        .map_or_else(Vec::new, |last| Leading::to_created(server, &last.steps));
+    let created = match journal.last_committed() {
+        Some(last) => Leading::to_created(server, &last.steps),
+        None => Vec::new(),
+    };
     let undone = change::undo(server, &mut journal);
     session.report_deleted(server, &created);
     undone?;
-    Err(failed(&error))
+    Err(Error::failed(text!(
+        "error-request-file",
+        path = path,
+        reason = &error
+    )))
 }
 
 #[cfg(test)]
