@@ -86,21 +86,33 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
         session.console.document(exit, &report);
         return Ok(exit);
     }
-    if plan.changes_anything() {
-        session.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
-        carry_out(session, server, &plan, "restore")?;
-        if plan.edits().next().is_some() {
-            session.console.say(&text!(
-                "restore-iis-backup",
-                name = backup_name(session.now)
-            ));
-        }
-    }
+    change_server(session, args, server, &plan)?;
     let exit = report(session, args, server, &set, &plan);
     if is_from_vault(args) {
         offer(session, args.into.yes);
     }
     Ok(exit)
+}
+
+/// Asks, and does what is planned.
+fn change_server(
+    session: &Session<'_>,
+    args: &RestoreArgs,
+    server: Iis<'_>,
+    plan: &Plan<'_>,
+) -> Result<()> {
+    if !plan.changes_anything() {
+        return Ok(());
+    }
+    session.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
+    carry_out(session, server, plan, "restore")?;
+    if plan.edits().next().is_some() {
+        session.console.say(&text!(
+            "restore-iis-backup",
+            name = backup_name(session.now)
+        ));
+    }
+    Ok(())
 }
 
 /// The authorities that are to be trusted here, by their fingerprints.
@@ -192,10 +204,10 @@ fn report(
     set: &RestoreSet,
     plan: &Plan<'_>,
 ) -> Exit {
-    let mut cannot = Vec::new();
-    for (name, reason) in plan.cannot() {
-        cannot.push(MissingReport::of(session.console, name, reason));
-    }
+    let cannot: Vec<_> = plan
+        .cannot()
+        .map(|(name, reason)| MissingReport::of(session.console, name, reason))
+        .collect();
     let placed = plan.items.len() - cannot.len();
     session
         .console
