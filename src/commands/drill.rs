@@ -53,19 +53,23 @@ pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
         let drill = catalog_entry(session, &from, proofs.len());
         session.note(&opened.vault(), |state| state.remember_drill(drill));
     }
-    let calm = from.doubts.is_empty()
-        && from.left_out.is_empty()
-        && standing::all_valid(&leaves(&proofs), session.now);
-    let exit = match (failed, calm) {
-        (0, true) => Exit::Done,
-        (0, false) => Exit::Attention,
-        (failed, _) if failed < proofs.len() => Exit::Partly,
-        _ => Exit::Damaged,
-    };
+    let exit = exit(session, &from, &proofs, failed);
     session
         .console
         .document(exit, &document(session, &from, &proofs));
     Ok(exit)
+}
+
+fn exit(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) -> Exit {
+    let calm = from.doubts.is_empty()
+        && from.left_out.is_empty()
+        && standing::all_valid(&leaves(proofs), session.now);
+    match failed {
+        0 if calm => Exit::Done,
+        0 => Exit::Attention,
+        failed if failed < proofs.len() => Exit::Partly,
+        _ => Exit::Damaged,
+    }
 }
 
 fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
