@@ -81,14 +81,7 @@ pub(crate) fn request(
 
 /// One passphrase, one question, one statement for all of them.
 pub(crate) fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> {
-    let requests = args
-        .files
-        .iter()
-        .map(|file| read_request(file))
-        .collect::<Result<Vec<_>>>()?;
-    if let Some(answer) = args.answer.as_deref().filter(|answer| answer.exists()) {
-        return Err(Error::failed(text!("error-parcel-exists", path = answer)));
-    }
+    let requests = read_requests(args)?;
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
@@ -121,6 +114,23 @@ pub(crate) fn add(session: &Session<'_>, args: &ServersAddArgs) -> Result<Exit> 
     report.missing = Some(missing.into_iter().map(str::to_owned).collect());
     session.console.document(exit, &report);
     Ok(exit)
+}
+
+/// Reads what the new servers ask for, before anybody is asked for a secret.
+///
+/// # Errors
+/// A file that is no request, or a file that lies where the answer is to go.
+fn read_requests(args: &ServersAddArgs) -> Result<Vec<EnrolmentRequest>> {
+    let files = args.files.iter();
+    let requests = files
+        .map(|file| read_request(file))
+        .collect::<Result<_>>()?;
+    match args.answer.as_deref() {
+        Some(path) if path.exists() => {
+            Err(Error::failed(text!("error-parcel-exists", path = path)))
+        }
+        _ => Ok(requests),
+    }
 }
 
 impl AddReport {

@@ -12,7 +12,8 @@ use crate::session::Session;
 use crate::state::State;
 use crate::text;
 use crate::workflow::verify::trust_of;
-use vault::trust::{Clause, Statement};
+use vault::medium::Medium;
+use vault::trust::{Clause, Statement, Trust};
 
 /// `servers list`.
 #[derive(Serialize)]
@@ -90,14 +91,19 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     Ok(Exit::Done)
 }
 
+/// The owner's word on the media given, else as this server remembers it.
+fn known_trust(media: &[Medium], state: Option<&State>) -> Result<Trust> {
+    match (state, media) {
+        (None, []) => Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
+        (Some(state), []) => Ok(state.trust.clone()),
+        (state, media) => trust_of(media, state),
+    }
+}
+
 fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let media = session.vault_media(media)?;
     let state = session.memory().state;
-    let trust = match (&state, media.is_empty()) {
-        (None, true) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
-        (Some(state), true) => state.trust.clone(),
-        (_, false) => trust_of(&media, state.as_ref())?,
-    };
+    let trust = known_trust(&media, state.as_ref())?;
     let own = state.as_ref().map(State::server);
     session.console.say(&text!(
         "servers-headline",
