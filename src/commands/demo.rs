@@ -107,18 +107,11 @@ impl DemoStage<'_> {
             .map_err(|_| broken("demo-ca"))?;
         self.tell(&text!("demo-ca", count = pairs.len()));
         let folder = self.folder.join("old-server");
-        let placed: Vec<_> = pairs
-            .iter()
-            .map(|pair| NamedKeyPair {
-                pair,
-                file_names: &[],
-            })
-            .collect();
-        self.write(&folder, &placed)?;
+        self.write(&folder, &pairs)?;
         self.tell(&text!(
             "demo-server",
             folder = folder.as_path(),
-            count = placed.len()
+            count = pairs.len()
         ));
         self.read(&folder)
     }
@@ -207,18 +200,11 @@ impl DemoStage<'_> {
 
     fn restore(&self, opened: &UnlockedVault<'_>) -> Result<()> {
         let pairs = newest_key_pairs(opened)?;
-        let placed: Vec<_> = pairs
-            .iter()
-            .map(|pair| NamedKeyPair {
-                pair,
-                file_names: &[],
-            })
-            .collect();
         let folder = self.folder.join("new-server");
-        self.write(&folder, &placed)?;
+        self.write(&folder, &pairs)?;
         self.tell(&text!(
             "demo-restore",
-            count = placed.len(),
+            count = pairs.len(),
             folder = folder.as_path()
         ));
         for held in &self.read(&folder)?.key_pairs {
@@ -234,15 +220,21 @@ impl DemoStage<'_> {
         Ok(())
     }
 
-    fn write(&self, folder: &Path, placed: &[NamedKeyPair<'_>]) -> Result<()> {
+    fn write(&self, folder: &Path, pairs: &[KeyPair]) -> Result<()> {
         let writing = Writing {
             password: Some(&self.pfx_password),
             profile: Profile::Aes256,
             force: false,
         };
-        Destination::Folder(folder.to_owned())
-            .write(placed, &writing)
-            .map(|_| ())
+        let mut named = Vec::new();
+        for pair in pairs {
+            named.push(NamedKeyPair {
+                pair,
+                file_names: &[],
+            });
+        }
+        Destination::Folder(folder.to_owned()).write(&named, &writing)?;
+        Ok(())
     }
 
     fn read(&self, folder: &Path) -> Result<Inventory> {
@@ -259,15 +251,14 @@ impl DemoStage<'_> {
 
     /// Says what a check found about `id`, and makes sure that it ended as the story tells.
     fn tell_findings(&self, report: &CheckReport, id: &str, exit: Exit) -> Result<()> {
-        let mut found = report
-            .findings
-            .iter()
-            .filter(|finding| finding.id == id)
-            .peekable();
-        if found.peek().is_none() || report.exit() != exit {
+        let found = report.findings.iter().filter(|finding| finding.id == id);
+        let found: Vec<_> = found.collect();
+        if found.is_empty() || report.exit() != exit {
             return Err(broken("demo-verify"));
         }
-        found.for_each(|finding| self.tell(&finding.text));
+        for finding in found {
+            self.tell(&finding.text);
+        }
         Ok(())
     }
 
