@@ -78,8 +78,10 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
             .say(&text!("access-identity", id = identity.short()));
     }
     // The only one is the vault's own, which the ways in above lead to.
-    for age in opening.iter().filter(|_| opening.len() > 1) {
-        session.console.say(&text!("access-key", key = *age));
+    if opening.len() > 1 {
+        for age in &opening {
+            session.console.say(&text!("access-key", key = *age));
+        }
     }
     for age in trust.retired() {
         session.console.say(&text!("access-retired", key = age));
@@ -132,14 +134,11 @@ fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Re
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
 fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
-    let in_half = |half: usize| {
-        opened.survey.walks[0]
-            .identities
-            .iter()
-            .filter(|file| file.half == half)
-            .count()
-    };
-    let on_medium = (0..HALVES.len()).map(in_half).max().unwrap_or(0);
+    let mut in_half = [0; HALVES.len()];
+    for file in &opened.survey.walks[0].identities {
+        in_half[file.half] += 1;
+    }
+    let on_medium = in_half.into_iter().max().unwrap_or(0);
     match on_medium.max(opened.survey.trust.identities.len()) {
         0..MAX_IDENTITIES => Ok(()),
         _ => Err(Error::failed(text!(

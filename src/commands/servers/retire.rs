@@ -11,6 +11,7 @@ use crate::workflow::unlock::{UnlockedVault, Wanted, speaks_against};
 use vault::id::{Hash, Number, ServerId};
 use vault::survey::Generation;
 use vault::trust::Clause;
+use vault::volume::Reading;
 
 /// Ends a server's right to write: up to its last good generation, or, where its key was stolen,
 /// with nothing left.
@@ -57,26 +58,27 @@ fn last_good(
     server: ServerId,
     named: Option<&str>,
 ) -> Result<(Number, Hash)> {
-    let wanted = named.map_or(Ok(Wanted::Newest), Wanted::parse)?;
-    let survey = &opened.survey;
-    let is_whole = |generation: &&Generation| {
-        survey
-            .check(generation, vault::volume::Reading::Cached)
-            .is_whole()
+    let wanted = match named {
+        Some(named) => Wanted::parse(named)?,
+        None => Wanted::Newest,
     };
-    let found = survey
+    let survey = &opened.survey;
+    let matching: Vec<_> = survey
         .line(server)
         .filter(|generation| wanted.matches(generation))
-        .find(is_whole);
-    let found = found
-        .ok_or_else(|| Error::failed(text!("error-retire-nothing", server = server.to_string())))?;
-    let number = found.record.number;
-    let twins = survey
-        .line(server)
-        .filter(|other| other.record.number == number && wanted.matches(other));
-    let twins: Vec<_> = twins
-        .map(|twin| format!("{number}/{}", twin.hash.short()))
         .collect();
+    let is_whole = |one: &&Generation| survey.check(one, Reading::Cached).is_whole();
+    let found =
+        matching.iter().copied().find(is_whole).ok_or_else(|| {
+            Error::failed(text!("error-retire-nothing", server = server.to_string()))
+        })?;
+    let number = found.record.number;
+    let mut twins = Vec::new();
+    for twin in &matching {
+        if twin.record.number == number {
+            twins.push(format!("{number}/{}", twin.hash.short()));
+        }
+    }
     match twins.len() {
         1 => Ok((number, found.hash)),
         _ => Err(Error::usage(text!(
@@ -109,13 +111,11 @@ fn plan_server(
     server: ServerId,
     last: Option<(Number, Hash)>,
 ) {
-    let name = opened
-        .find(server, &Wanted::Newest, &|_| true)
-        .map(|from| from.catalog.server_name);
-    let (name, id) = (
-        name.unwrap_or_else(|_| server.to_string()),
-        server.to_string(),
-    );
+    let id = server.to_string();
+    let name = match opened.find(server, &Wanted::Newest, &|_| true) {
+        Ok(from) => from.catalog.server_name,
+        Err(_) => id.clone(),
+    };
     session.console.say(&match last {
         Some((number, _)) => text!(
             "retire-server-plan",
@@ -126,16 +126,15 @@ fn plan_server(
         None => text!("retire-server-plan-none", name = name, server = id),
     });
     if let Some((last, _)) = last {
-        for later in opened
-            .survey
-            .line(server)
-            .filter(|generation| generation.record.number > last)
-        {
-            session
-                .console
-                .warn(&text!("retire-later", generation = later.key()));
+        for later in opened.survey.line(server) {
+            if later.record.number > last {
+                session
+                    .console
+                    .warn(&text!("retire-later", generation = later.key()));
+            }
         }
-        let doubts = speaks_against(&opened.survey, server, known.state.as_ref());
-        doubts.iter().for_each(|doubt| session.console.warn(doubt));
+        for doubt in speaks_against(&opened.survey, server, known.state.as_ref()) {
+            session.console.warn(&doubt);
+        }
     }
 }
