@@ -472,9 +472,9 @@ fn servers_table(session: &Session<'_>, servers: &[Newest]) -> Table {
         words(text!("column-due")),
         words(text!("column-pairs")),
     ]);
-    servers
-        .iter()
-        .for_each(|server| table.row(server.cells(session)));
+    for server in servers {
+        table.row(server.cells(session));
+    }
     table
 }
 

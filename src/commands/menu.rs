@@ -37,9 +37,13 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
     let names: Vec<String> = tasks.iter().map(|(name, _)| console.words(name)).collect();
     let (mut exit, mut question) = (Exit::Done, text!("menu-question"));
     while let Some(chosen) = console.choose(&question, &names, &text!("menu-quit"))? {
-        match tasks[chosen].1(session)
-            .and_then(|line| line.map_or(Ok(exit), |line| perform(session, &line)))
-        {
+        let (_, line_of) = &tasks[chosen];
+        let done = match line_of(session) {
+            Ok(Some(line)) => perform(session, &line),
+            Ok(None) => Ok(exit),
+            Err(error) => Err(error),
+        };
+        match done {
             Ok(done) => exit = done,
             Err(error) => {
                 console.error(&error);
