@@ -71,10 +71,10 @@ fn bring(
     is_wanted: &dyn Fn(&Generation) -> bool,
     progress: &dyn Fn(Text),
 ) -> Result<Copied> {
-    let known = known
-        .filter(|trust| trust.vault == *vault)
-        .cloned()
-        .unwrap_or_else(|| Trust::new(vault.clone()));
+    let known = match known {
+        Some(trust) if trust.vault == *vault => trust.clone(),
+        _ => Trust::new(vault.clone()),
+    };
     let survey = Survey::of(media, vault.clone(), &known, Reading::Cached)?;
     let Some((target, sources)) = media.split_last() else {
         return Ok(Copied::default());
@@ -82,73 +82,79 @@ fn bring(
     if let Some(foreign) = (0..sources.len()).find(|source| !survey.is_of_vault(*source)) {
         return Err(survey.not_ours(foreign).into());
     }
-    let statements: Vec<_> = survey.trust.statements.values().collect();
-    target.add_owner_files(&statements, &survey.owners_identities())?;
-    // Nothing depends on it, and what stands there is named.
-    let _ = target.renew_readme();
-    let refused = refused(&survey, sources.len());
-    let (skipped, newest) = (unreadable(&survey), survey.newest_on(sources.len()));
-    let forks = survey
-        .slots
-        .iter()
-        .filter(|(_, slot)| slot.is_fork())
-        .map(|(place, _)| *place)
-        .collect();
-    let mut copied = Copied {
-        skipped,
-        refused,
-        newest,
-        forks,
-        ..Copied::default()
-    };
+    add_owner_files(&survey, target)?;
+    let mut copied = not_copied(&survey, sources.len());
     let generations = survey.slots.values().flat_map(|slot| &slot.generations);
     for generation in generations.filter(|generation| is_wanted(generation)) {
-        let missing: Vec<usize> = (0..HALVES.len())
-            .filter(|half| !survey.holds(generation, sources.len(), *half))
-            .collect();
-        if missing.is_empty() {
-            copied.kept += 1;
-            continue;
-        }
-        let Some(package) = survey.package(generation) else {
-            copied.skipped.push(generation.key());
-            continue;
-        };
-        progress(text!("progress-copying", generation = generation.key()));
-        for half in missing {
-            package.write(target, half, || Ok::<(), MediumError>(()))?;
-        }
-        copied.added.push(generation.key());
-        let newest = copied
-            .newest
-            .entry(generation.record.server.to_string())
-            .or_default();
-        *newest = generation.record.number.get().max(*newest);
+        complete(&survey, generation, &mut copied, progress)?;
     }
     Ok(copied)
 }
 
-/// Folders of strangers and of servers that may no longer write.
-fn refused(survey: &Survey<'_>, sources: usize) -> Vec<(String, String)> {
-    let places = survey
-        .slots
-        .values()
-        .flat_map(|slot| &slot.foreign)
-        .map(|(place, _)| place);
-    let in_sources = places.filter(|place| place.medium < sources);
-    in_sources
-        .map(|place| (survey.medium(place.medium).name.clone(), place.path.clone()))
-        .collect()
+fn add_owner_files(survey: &Survey<'_>, target: &Medium) -> Result<()> {
+    let statements: Vec<_> = survey.trust.statements.values().collect();
+    target.add_owner_files(&statements, &survey.owners_identities())?;
+    // Nothing depends on it, and what stands there is named.
+    let _ = target.renew_readme();
+    Ok(())
 }
 
-/// Generations of the vault's servers of which no record can be read any more, or not by this
-/// version.
-fn unreadable(survey: &Survey<'_>) -> Vec<String> {
-    let lost = |slot: &Slot| {
-        slot.generations.is_empty() && !(slot.damaged.is_empty() && slot.newer.is_empty())
+/// What can be told before anything is copied: what stays away and why, and what the target, which
+/// comes after the sources, holds.
+fn not_copied(survey: &Survey<'_>, sources: usize) -> Copied {
+    let mut copied = Copied {
+        newest: survey.newest_on(sources),
+        ..Copied::default()
     };
-    let slots = survey.slots.iter().filter(|(_, slot)| lost(slot));
-    slots
-        .map(|((server, number), _)| format!("{server}/{number}"))
-        .collect()
+    for (at, slot) in &survey.slots {
+        if slot.is_fork() {
+            copied.forks.push(*at);
+        }
+        if is_unreadable(slot) {
+            copied.skipped.push(format!("{}/{}", at.0, at.1));
+        }
+        for (place, _) in &slot.foreign {
+            if place.medium < sources {
+                let medium = survey.medium(place.medium).name.clone();
+                copied.refused.push((medium, place.path.clone()));
+            }
+        }
+    }
+    copied
+}
+
+/// Whether no record of one of the vault's servers can be read there any more, or not by this
+/// version.
+fn is_unreadable(slot: &Slot) -> bool {
+    slot.generations.is_empty() && !(slot.damaged.is_empty() && slot.newer.is_empty())
+}
+
+/// Writes the copies of a generation that the target, the last medium, lacks.
+fn complete(
+    survey: &Survey<'_>,
+    generation: &Generation,
+    copied: &mut Copied,
+    progress: &dyn Fn(Text),
+) -> Result<()> {
+    let target = survey.media_count() - 1;
+    let missing: Vec<usize> = (0..HALVES.len())
+        .filter(|half| !survey.holds(generation, target, *half))
+        .collect();
+    if missing.is_empty() {
+        copied.kept += 1;
+        return Ok(());
+    }
+    let Some(package) = survey.package(generation) else {
+        copied.skipped.push(generation.key());
+        return Ok(());
+    };
+    progress(text!("progress-copying", generation = generation.key()));
+    for half in missing {
+        package.write(survey.medium(target), half, || Ok::<(), MediumError>(()))?;
+    }
+    copied.added.push(generation.key());
+    let server = generation.record.server.to_string();
+    let newest = copied.newest.entry(server).or_default();
+    *newest = generation.record.number.get().max(*newest);
+    Ok(())
 }
