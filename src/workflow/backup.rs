@@ -1,7 +1,6 @@
 //! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as
 //! one generation on each medium. It needs no secret: this server can write the vault, not open it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -25,8 +24,9 @@ use pfx::Profile;
 use secret::Password;
 use secret::words;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
+use vault::descriptor::Descriptor;
 use vault::generation::{Draft, LinePosition, Package};
-use vault::id::{Hash, Number, ServerId};
+use vault::id::{Hash, Number};
 use vault::lines::day_of;
 use vault::medium::{HALVES, Medium, MediumError};
 use vault::parcel;
@@ -126,23 +126,7 @@ pub fn run_with_parcels(
     progress: &dyn Fn(Text),
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let mut surveys = Vec::new();
-    for medium in media {
-        let (survey, found) = exchange_owner_files(state, medium)?;
-        outcome.findings.extend(history::news(&survey, state));
-        outcome.findings.extend(found);
-        let changed = outbox::deliver(state, medium, &mut outcome.outbox, progress);
-        surveys.push(if changed {
-            exchange_owner_files(state, medium)?.0
-        } else {
-            survey
-        });
-    }
-    let held: Vec<_> = surveys
-        .iter()
-        .map(|survey| (survey.medium(0), survey.newest_on(0)))
-        .collect();
-    outcome.findings.extend(history::copies(&held));
+    let surveys = exchange_with_all(state, media, &mut outcome, progress)?;
     state.save()?;
     outbox::clear(state);
     refuse_unless_admitted(state)?;
@@ -154,47 +138,63 @@ pub fn run_with_parcels(
     // A password of the user's own is not compared with, because it is not kept outside of the
     // vault.
     let force = request.force || request.password.is_some() || !parcels.is_empty();
-    let package = if force || unchanged.contains(&None) {
-        let seen = surveys
-            .iter()
-            .filter_map(|survey| own_newest(state, survey))
-            .max();
-        let package = seal(state, request, seen.max(state.newest()), content, progress)?;
-        outcome.number = Some(package.0.record.number);
-        Some(package)
-    } else {
-        None
-    };
-    if let Some((package, written)) = &package {
-        parcels
-            .iter()
-            .try_for_each(|path| send(state, path, package, written))?;
+    let mut sealed = None;
+    if force || unchanged.contains(&None) {
+        let prev = own_newest(state, &surveys);
+        let sealed = sealed.insert(seal(state, request, prev, content, progress)?);
+        outcome.number = Some(sealed.package.record.number);
+        for path in parcels {
+            send(state, path, sealed)?;
+        }
     }
-    for ((medium, survey), unchanged) in media.iter().zip(&surveys).zip(unchanged) {
-        let done = match (unchanged, &package) {
+    for (survey, unchanged) in surveys.iter().zip(unchanged) {
+        let medium = survey.medium(0);
+        let done = match (unchanged, &sealed) {
             (Some(number), _) if !force => Done::Unchanged(number),
-            (_, Some((package, written))) => write(state, medium, package, written, progress)?,
+            (_, Some(sealed)) => write(state, medium, sealed, progress)?,
             (_, None) => continue,
         };
+        let name = medium.name.clone();
         let decayed = reread(state, survey, request.now, progress);
         let label = remember_medium(state, survey, &done, outcome.number, request.now);
         outcome.media.push(OnMedium {
-            name: medium.name.clone(),
+            name,
             label,
             done,
             decayed,
         });
     }
     state.save()?;
-    if parcels.is_empty()
-        && outcome
-            .media
-            .iter()
-            .all(|on| matches!(on.done, Done::Failed(_)))
-    {
-        return Err(nothing_committed(outcome));
+    if parcels.is_empty() {
+        refuse_if_all_failed(&outcome)?;
     }
     Ok(outcome)
+}
+
+/// Exchanges the owner's files with every medium, takes what waits in the outbox there, and notes
+/// what was found. A medium that got something is read again.
+fn exchange_with_all<'m>(
+    state: &mut State,
+    media: &'m [Medium],
+    outcome: &mut Outcome,
+    progress: &dyn Fn(Text),
+) -> Result<Vec<Survey<'m>>> {
+    let mut surveys = Vec::new();
+    for medium in media {
+        let (mut survey, found) = exchange_owner_files(state, medium)?;
+        outcome.findings.extend(history::news(&survey, state));
+        outcome.findings.extend(found);
+        if outbox::deliver(state, medium, &mut outcome.outbox, progress) {
+            (survey, _) = exchange_owner_files(state, medium)?;
+        }
+        surveys.push(survey);
+    }
+    let held: Vec<_> = surveys
+        .iter()
+        .map(|survey| (survey.medium(0), survey.newest_on(0)))
+        .collect();
+    outcome.findings.extend(history::copies(&held));
+    Ok(surveys)
 }
 
 /// Seals a parcel into the outbox of host state, where it waits for the next backup to a stick.
@@ -220,25 +220,20 @@ pub fn to_outbox(
     let folder = state.outbox();
     crate::platform::private_files::create_private_folder(&folder)
         .map_err(|e| parcel_unwritable(&folder, &e))?;
-    let (package, written) = seal(state, request, state.newest(), content, progress)?;
-    let number = package.record.number;
-    send(
-        state,
-        &outbox::file(state, number.get()),
-        &package,
-        &written,
-    )?;
+    let sealed = seal(state, request, state.newest(), content, progress)?;
+    let number = sealed.package.record.number;
+    send(state, &outbox::file(state, number.get()), &sealed)?;
     Ok(Some(number))
 }
 
 /// One generation into one new file. Host state knows the record before anyone can carry it away.
-fn send(state: &mut State, path: &Path, package: &Package, written: &Written) -> Result<()> {
-    state.remember(written.clone())?;
+fn send(state: &mut State, path: &Path, sealed: &Sealed) -> Result<()> {
+    state.remember(sealed.written.clone())?;
     let statements: Vec<_> = state.trust.statements.values().collect();
-    let bytes = parcel::render(Some(package), &statements, &state.identities());
+    let bytes = parcel::render(Some(&sealed.package), &statements, &state.identities());
     let bytes = bytes.map_err(|_| Error::failed(text!("error-parcel-too-large", path = path)))?;
     parcel_file::write(path, &bytes).map_err(|e| parcel_unwritable(path, &e))?;
-    state.sealed(package.record.number);
+    state.sealed(sealed.package.record.number);
     state.save()
 }
 
@@ -256,18 +251,14 @@ fn exchange_owner_files<'m>(
     state: &mut State,
     medium: &'m Medium,
 ) -> Result<(Survey<'m>, Vec<Finding>)> {
-    let media = std::slice::from_ref(medium);
-    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    if !survey.is_of_vault(0) {
-        return Err(survey.not_ours(0).into());
-    }
+    let survey = survey_of_ours(state, medium)?;
     let found = verify::of_mended(&survey);
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     // A run that was cut off may not have lived to note what it committed.
-    survey
-        .line(state.server())
-        .for_each(|generation| state.confirm(generation.record.number, generation.hash));
+    for generation in survey.line(state.server()) {
+        state.confirm(generation.record.number, generation.hash);
+    }
     let statements: Vec<_> = state.trust.statements.values().collect();
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
@@ -275,6 +266,16 @@ fn exchange_owner_files<'m>(
     // Nothing depends on it, and what stands there is named.
     let _ = medium.renew_readme();
     Ok((survey, found))
+}
+
+/// What lies on a medium, which must be of this vault.
+fn survey_of_ours<'m>(state: &State, medium: &'m Medium) -> Result<Survey<'m>> {
+    let media = std::slice::from_ref(medium);
+    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
+    if !survey.is_of_vault(0) {
+        return Err(survey.not_ours(0).into());
+    }
+    Ok(survey)
 }
 
 fn refuse_unless_admitted(state: &State) -> Result<()> {
@@ -306,13 +307,15 @@ fn content_digest(state: &State, request: &BackupRequest<'_>) -> Hash {
     )
 }
 
-/// The highest verified generation of this server, on this medium or in memory.
-fn own_newest(state: &State, survey: &Survey<'_>) -> Option<(Number, Hash)> {
-    let here = survey
-        .line(state.server())
-        .next()
-        .map(|g| (g.record.number, g.hash));
-    here.max(state.newest())
+/// The highest verified generation of this server, on these media or in memory.
+fn own_newest(state: &State, surveys: &[Survey<'_>]) -> Option<(Number, Hash)> {
+    let mut newest = state.newest();
+    for survey in surveys {
+        if let Some(here) = survey.line(state.server()).next() {
+            newest = newest.max(Some((here.record.number, here.hash)));
+        }
+    }
+    newest
 }
 
 /// The newest generation of this server on the medium, if it holds the same content in both copies.
@@ -324,15 +327,21 @@ fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Nu
     (same && whole).then_some(newest.record.number)
 }
 
-/// Builds the next generation in memory: PFX, proof and seal, key pairs in parallel. Its number is
-/// reserved in host state, which is saved; nothing is written to a medium.
+/// A generation that is ready to be written, and what host state keeps of it.
+struct Sealed {
+    package: Package,
+    written: Written,
+}
+
+/// Builds the next generation in memory. Its number is reserved in host state, which is saved;
+/// nothing is written to a medium.
 fn seal(
     state: &mut State,
     request: &BackupRequest<'_>,
     prev: Option<(Number, Hash)>,
     content: Hash,
     progress: &dyn Fn(Text),
-) -> Result<(Package, Written)> {
+) -> Result<Sealed> {
     let recipients = Recipients::parse(state.trust.recipients());
     let recipients = recipients.ok_or_else(|| Error::failed(text!("error-no-recipients")))?;
     if request.holdings.key_pairs.is_empty() {
@@ -343,30 +352,26 @@ fn seal(
         "progress-sealing",
         count = request.holdings.key_pairs.len()
     ));
-    let sealed: Vec<_> = request
-        .holdings
-        .key_pairs
-        .par_iter()
-        .map(|held| seal_one(held, request, &recipients))
-        .collect();
     let mut draft = Draft::new(place(state, number, prev, request.now));
-    let mut entries = Vec::with_capacity(sealed.len());
-    for (held, sealed) in request.holdings.key_pairs.iter().zip(sealed) {
-        let (sealed, pfx_password) = sealed?;
-        entries.push(CatalogEntry {
-            file: draft.add(sealed),
-            pfx_password,
-            about: about(held),
-        });
-    }
+    let entries = seal_key_pairs(request, &recipients, &mut draft)?;
     let key_pairs = entries.iter().map(|entry| entry.about.clone()).collect();
     let catalog = catalog(state, number, request, entries);
     let package = draft.sign(recipients.seal(catalog.to_json().expose())?, state.key());
     let package = package.map_err(|_| Error::failed(text!("error-signing")))?;
-    let record = package.hash().to_string();
-    let written = Written {
-        number: number.get(),
-        record,
+    let written = written(&package, key_pairs, request, content);
+    Ok(Sealed { package, written })
+}
+
+/// What host state keeps of a generation that is about to be written.
+fn written(
+    package: &Package,
+    key_pairs: Vec<AboutKeyPair>,
+    request: &BackupRequest<'_>,
+    content: Hash,
+) -> Written {
+    Written {
+        number: package.record.number.get(),
+        record: package.hash().to_string(),
         committed: false,
         in_parcel: false,
         time: request.now,
@@ -374,11 +379,34 @@ fn seal(
         key_pairs,
         without_key: without_key(request.holdings),
         exceptions: request.exceptions.to_vec(),
-    };
-    Ok((package, written))
+    }
 }
 
-/// The heart: one key pair, in memory.
+/// Adds every key pair to the draft, made in parallel; returns their entries of the catalog.
+fn seal_key_pairs(
+    request: &BackupRequest<'_>,
+    recipients: &Recipients,
+    draft: &mut Draft,
+) -> Result<Vec<CatalogEntry>> {
+    let key_pairs = &request.holdings.key_pairs;
+    let sealed: Vec<_> = key_pairs
+        .par_iter()
+        .map(|held| seal_one(held, request, recipients))
+        .collect();
+    let mut entries = Vec::with_capacity(sealed.len());
+    for (held, sealed) in key_pairs.iter().zip(sealed) {
+        let (sealed, pfx_password) = sealed?;
+        entries.push(CatalogEntry {
+            file: draft.add(sealed),
+            pfx_password,
+            about: about(held),
+        });
+    }
+    Ok(entries)
+}
+
+/// Makes a PFX with the chosen password or a fresh one, proves that it opens, and encrypts it to
+/// `recipients`. Returns the ciphertext and the password.
 fn seal_one(
     held: &HeldKeyPair,
     request: &BackupRequest<'_>,
@@ -470,8 +498,7 @@ fn without_key(holdings: &Inventory) -> Vec<WithoutKey> {
 fn write(
     state: &mut State,
     medium: &Medium,
-    package: &Package,
-    written: &Written,
+    Sealed { package, written }: &Sealed,
     progress: &dyn Fn(Text),
 ) -> Result<Done> {
     let number = package.record.number;
@@ -506,7 +533,7 @@ impl From<MediumError> for WriteError {
     }
 }
 
-/// Reads older generations again: the newest of every server, then those unread for longest.
+/// Reads older generations again until enough was read; returns those that have decayed.
 fn reread(
     state: &mut State,
     survey: &Survey<'_>,
@@ -518,22 +545,10 @@ fn reread(
         .label()
         .map(|label| label.medium)
         .unwrap_or_default();
-    let newest: Vec<&Generation> = survey
-        .servers()
-        .into_iter()
-        .filter_map(|server| survey.line(server).next())
-        .collect();
-    let mut others: Vec<&Generation> = survey
-        .slots
-        .values()
-        .flat_map(|slot| &slot.generations)
-        .collect();
-    others.retain(|generation| !newest.iter().any(|newest| newest.hash == generation.hash));
     let seen = state.medium(&id);
-    others.sort_by_key(|generation| seen.read.get(&generation.key()).copied());
     let mut decayed = Vec::new();
     let mut read = 0;
-    for generation in newest.into_iter().chain(others) {
+    for generation in to_reread(survey, seen) {
         if read > REREAD {
             break;
         }
@@ -552,6 +567,24 @@ fn reread(
     decayed
 }
 
+/// All generations, in the order of reading: the newest of every server, then those unread for
+/// longest.
+fn to_reread<'s>(survey: &'s Survey<'_>, seen: &SeenMedium) -> Vec<&'s Generation> {
+    let mut newest = Vec::new();
+    for server in survey.servers() {
+        newest.extend(survey.line(server).next());
+    }
+    let mut others = Vec::new();
+    for generation in survey.slots.values().flat_map(|slot| &slot.generations) {
+        if !newest.iter().any(|newest| newest.hash == generation.hash) {
+            others.push(generation);
+        }
+    }
+    others.sort_by_key(|generation| seen.read.get(&generation.key()).copied());
+    newest.extend(others);
+    newest
+}
+
 /// Notes in host state what the medium holds now, and says what it is called.
 fn remember_medium(
     state: &mut State,
@@ -560,14 +593,7 @@ fn remember_medium(
     number: Option<Number>,
     now: jiff::Timestamp,
 ) -> String {
-    let newest = |server| {
-        Some((
-            ServerId::to_string(&server),
-            survey.line(server).next()?.record.number.get(),
-        ))
-    };
-    let mut newest: BTreeMap<String, u32> =
-        survey.servers().into_iter().filter_map(newest).collect();
+    let mut newest = survey.newest_on(0);
     if let (Done::Written | Done::OneCopy(_), Some(number)) = (done, number) {
         newest.insert(state.server().to_string(), number.get());
     }
@@ -591,10 +617,7 @@ fn remember_medium(
 /// When the medium refuses, or any PFXVAULT folder stands there already.
 pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
     if medium.has_vault()? {
-        return Err(Error::new(
-            Exit::Failed,
-            text!("error-vault-there", medium = medium.name.as_str()),
-        ));
+        return Err(vault_there(medium));
     }
     let label = Label::new(label).map_err(|_| no_random())?;
     let statements: Vec<_> = state.trust.statements.values().collect();
@@ -621,26 +644,10 @@ pub fn separate(
     now: jiff::Timestamp,
 ) -> Result<Label> {
     let device = media::descriptor_of(medium);
-    let elsewhere =
-        |seen: &SeenMedium| seen.devices.iter().any(|known| known.differs_from(&device));
-    let original = medium
-        .label()
-        .filter(|label| state.media().get(&label.medium).is_some_and(elsewhere));
-    let original = original.ok_or_else(|| {
-        Error::new(
-            Exit::Failed,
-            text!("error-vault-there", medium = medium.name.as_str()),
-        )
-    })?;
-    let survey = Survey::of(
-        std::slice::from_ref(medium),
-        state.vault().clone(),
-        &state.trust,
-        Reading::Cached,
-    )?;
-    if !survey.is_of_vault(0) {
-        return Err(survey.not_ours(0).into());
-    }
+    let Some(original) = original_of(state, medium, &device) else {
+        return Err(vault_there(medium));
+    };
+    let survey = survey_of_ours(state, medium)?;
     let label = Label::new(label).map_err(|_| no_random())?;
     medium.prepare(&label)?;
     let devices = &mut state.medium(&original.medium).devices;
@@ -656,14 +663,35 @@ pub fn separate(
     Ok(label)
 }
 
-fn nothing_committed(outcome: Outcome) -> Error {
-    let first = outcome.media.into_iter().find_map(|on| match on.done {
-        Done::Failed(reason) => Some(text!(
-            "error-nothing-committed",
-            medium = on.name,
-            reason = reason
-        )),
-        _ => None,
-    });
-    Error::failed(first.unwrap_or_else(|| text!("error-no-medium")))
+/// The label of the medium that this one is a copy of, as far as its device tells.
+fn original_of(state: &State, medium: &Medium, device: &Descriptor) -> Option<Label> {
+    let label = medium.label()?;
+    let devices = &state.media().get(&label.medium)?.devices;
+    let elsewhere = devices.iter().any(|known| known.differs_from(device));
+    elsewhere.then_some(label)
+}
+
+fn vault_there(medium: &Medium) -> Error {
+    Error::failed(text!("error-vault-there", medium = medium.name.as_str()))
+}
+
+/// Fails with the first medium's reason where nothing was committed anywhere.
+fn refuse_if_all_failed(outcome: &Outcome) -> Result<()> {
+    let mut first = None;
+    for on in &outcome.media {
+        let Done::Failed(reason) = &on.done else {
+            return Ok(());
+        };
+        let medium = on.name.as_str();
+        first.get_or_insert_with(|| {
+            text!(
+                "error-nothing-committed",
+                medium = medium,
+                reason = reason.clone()
+            )
+        });
+    }
+    Err(Error::failed(
+        first.unwrap_or_else(|| text!("error-no-medium")),
+    ))
 }
