@@ -11,7 +11,7 @@ use crate::message::Text;
 use crate::platform::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
-use crate::state::State;
+use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::finding;
 use crate::workflow::left_out;
@@ -249,40 +249,16 @@ impl AuditInput<'_> {
         let Some(newest) = state.generations().next() else {
             return judged.add(EvidenceLevel::Broken, text!("audit-no-backup"));
         };
-        let (age, policy) = (days(self.now, newest.time), state.policy());
-        let overdue = status::is_older(newest.time, policy.verify_every, self.now);
-        let level = if overdue {
-            EvidenceLevel::Attention
-        } else {
-            EvidenceLevel::Kept
-        };
-        let (pairs, left_out) = (newest.key_pairs.len(), left_out::in_memory(state, self.now));
-        let more = left_out::count(&left_out);
-        let text = text!(
-            "audit-backup",
-            number = newest.number,
-            age = age,
-            pairs = pairs,
-            left_out = more
-        );
-        judged.add(level, text);
-        left_out
-            .iter()
-            .for_each(|left_out| judged.add(EvidenceLevel::Attention, left_out.finding()));
+        self.newest_backup(state, newest, judged);
         for name in self.unsaved.unwrap_or_default() {
             judged.add(
                 EvidenceLevel::Attention,
                 text!("audit-unsaved", name = name),
             );
         }
-        let copies = self.copies(state, newest.number);
-        let level = if copies < policy.min_media {
-            EvidenceLevel::Attention
-        } else {
-            EvidenceLevel::Kept
-        };
+        let (copies, policy) = (self.copies(state, newest.number), state.policy());
         judged.add(
-            level,
+            kept_unless(copies < policy.min_media),
             text!("audit-copies", count = copies, number = newest.number),
         );
         for seen in state.media_in_use() {
@@ -291,20 +267,36 @@ impl AuditInput<'_> {
                 checked_text(seen, self.now),
             );
         }
-        for (seen, Retired { time, lost }) in state
-            .media()
-            .values()
-            .filter_map(|seen| Some((seen, seen.retired?)))
-        {
-            let (label, age) = (seen.label.as_str(), days(self.now, time));
-            let text = if lost {
-                text!("audit-lost", label = label, age = age)
-            } else {
-                text!("audit-retired", label = label, age = age)
-            };
-            judged.add(EvidenceLevel::Note, text);
+        for seen in state.media().values() {
+            if let Some(retired) = seen.retired {
+                judged.add(EvidenceLevel::Note, retired_text(seen, retired, self.now));
+            }
         }
-        for finding in self.check.iter().flat_map(|check| &check.findings) {
+        self.found_by_check(judged);
+    }
+
+    /// How old the newest backup is, and what it leaves out.
+    fn newest_backup(&self, state: &State, newest: &Written, judged: &mut RuleVerdict) {
+        let overdue = status::is_older(newest.time, state.policy().verify_every, self.now);
+        let left_out = left_out::in_memory(state, self.now);
+        judged.add(
+            kept_unless(overdue),
+            text!(
+                "audit-backup",
+                number = newest.number,
+                age = days(self.now, newest.time),
+                pairs = newest.key_pairs.len(),
+                left_out = left_out::count(&left_out)
+            ),
+        );
+        for one in &left_out {
+            judged.add(EvidenceLevel::Attention, one.finding());
+        }
+    }
+
+    fn found_by_check(&self, judged: &mut RuleVerdict) {
+        let Some(check) = self.check else { return };
+        for finding in &check.findings {
             let level = match finding.level {
                 finding::Level::Note => EvidenceLevel::Note,
                 finding::Level::Attention => EvidenceLevel::Attention,
@@ -319,25 +311,23 @@ impl AuditInput<'_> {
 
     /// Media with the newest generation; those on one device that is here count once.
     fn copies(&self, state: &State, newest: u32) -> usize {
-        let counts = |seen: &SeenMedium| seen.retired.is_none() && state.is_on(seen, newest);
-        let holders = state
-            .media()
-            .iter()
-            .filter(|(_, seen)| counts(seen))
-            .map(|(id, _)| id);
-        let is_here = |id: &&String| {
-            self.here
-                .iter()
-                .find(|here| here.label.as_ref().is_some_and(|(own, _)| own == *id))
-        };
-        let (here, away): (Vec<_>, Vec<_>) =
-            holders.map(|id| is_here(&id)).partition(Option::is_some);
-        let facts: Vec<Facts> = here
-            .iter()
-            .flatten()
-            .filter_map(|here| here.facts.clone())
-            .collect();
-        away.len() + here.len() - facts.len() + media::independent(&facts)
+        let (mut alone, mut facts) = (0, Vec::new());
+        for (id, seen) in state.media() {
+            if seen.retired.is_some() || !state.is_on(seen, newest) {
+                continue;
+            }
+            match self.facts_of(id) {
+                Some(of_one) => facts.push(of_one.clone()),
+                None => alone += 1,
+            }
+        }
+        alone + media::independent(&facts)
+    }
+
+    /// What a medium is on, if it is here and the system says.
+    fn facts_of(&self, id: &str) -> Option<&Facts> {
+        let is_it = |here: &&GivenMedium| matches!(&here.label, Some((own, _)) if own == id);
+        self.here.iter().find(is_it)?.facts.as_ref()
     }
 
     fn no_handover(&self, judged: &mut RuleVerdict) {
@@ -393,20 +383,11 @@ impl AuditInput<'_> {
         let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
             return judged.add(EvidenceLevel::Attention, text!("audit-no-drill"));
         };
-        let (age, overdue) = (
-            days(self.now, last.time),
-            status::is_older(last.time, DRILL_MONTHS, self.now),
-        );
-        let level = if overdue {
-            EvidenceLevel::Attention
-        } else {
-            EvidenceLevel::Kept
-        };
         judged.add(
-            level,
+            kept_unless(status::is_older(last.time, DRILL_MONTHS, self.now)),
             text!(
                 "audit-drill",
-                age = age,
+                age = days(self.now, last.time),
                 number = last.number,
                 pairs = last.key_pairs
             ),
@@ -431,12 +412,25 @@ fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
 }
 
 fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> EvidenceLevel {
-    let overdue =
-        last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now));
-    if overdue {
+    kept_unless(
+        last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now)),
+    )
+}
+
+fn kept_unless(at_risk: bool) -> EvidenceLevel {
+    if at_risk {
         EvidenceLevel::Attention
     } else {
         EvidenceLevel::Kept
+    }
+}
+
+fn retired_text(seen: &SeenMedium, Retired { time, lost }: Retired, now: Timestamp) -> Text {
+    let (label, age) = (seen.label.as_str(), days(now, time));
+    if lost {
+        text!("audit-lost", label = label, age = age)
+    } else {
+        text!("audit-retired", label = label, age = age)
     }
 }
 
