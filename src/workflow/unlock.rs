@@ -17,7 +17,7 @@ use vault::identity::{Owner, Secret};
 use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::seal::{self, Refusal};
-use vault::survey::{Generation, Survey};
+use vault::survey::{Generation, Slot, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
 
@@ -60,7 +60,7 @@ pub fn unlock<'m>(
 
 fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
     let mut tried = BTreeSet::new();
-    let (mut mildest, mut with_generations) = (None, false);
+    let (mut mistyped, mut with_generations) = (false, false);
     for medium in media {
         let walk = medium.walk(Reading::Cached)?;
         with_generations |= !walk.folders.is_empty();
@@ -74,27 +74,24 @@ fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
                 Ok(owner) => return Ok(owner),
                 // A sound way in says more than a damaged one: it may be theirs, and the secret
                 // mistyped.
-                Err(Refusal::NoMatch) => mildest = Some(Refusal::NoMatch),
-                Err(refusal) => mildest = mildest.or(Some(refusal)),
+                Err(Refusal::NoMatch) => mistyped = true,
+                Err(_) => {}
             }
         }
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
-    Err(match (mildest, secret) {
-        _ if tried.is_empty() && !with_generations => {
-            Error::new(Exit::NoVault, text!("error-no-vault", medium = name))
-        }
-        _ if tried.is_empty() => Error::new(Exit::NoVault, text!("error-no-way-in", medium = name)),
-        (Some(Refusal::NoMatch), Secret::Passphrase(_)) => Error::new(
-            Exit::WrongSecret,
-            text!("error-wrong-passphrase", medium = name),
-        ),
-        (Some(Refusal::NoMatch), Secret::RecoveryKey(_)) => Error::new(
-            Exit::WrongSecret,
-            text!("error-wrong-recovery-key", medium = name),
-        ),
-        _ => Error::new(Exit::WrongSecret, text!("error-no-way-in", medium = name)),
-    })
+    let text = match secret {
+        _ if tried.is_empty() && !with_generations => text!("error-no-vault", medium = name),
+        _ if !mistyped => text!("error-no-way-in", medium = name),
+        Secret::Passphrase(_) => text!("error-wrong-passphrase", medium = name),
+        Secret::RecoveryKey(_) => text!("error-wrong-recovery-key", medium = name),
+    };
+    let exit = if tried.is_empty() {
+        Exit::NoVault
+    } else {
+        Exit::WrongSecret
+    };
+    Err(Error::new(exit, text))
 }
 
 /// Whether an identity file is wrapped for this kind of secret: a passphrase opens an scrypt stanza
@@ -216,49 +213,38 @@ impl UnlockedVault<'_> {
         let mut doubts: Vec<Text> = self.unasked.iter().cloned().collect();
         doubts.extend(speaks_against(&self.survey, server, self.state));
         let (mut rest, mut damaged) = (None, self.is_damaged(server));
-        for generation in self
-            .survey
-            .line(server)
-            .filter(|generation| wanted.matches(generation))
-        {
-            let catalog = self.catalog(generation);
-            if catalog.as_ref().is_some_and(|catalog| !holds(catalog)) {
+        for generation in self.survey.line(server) {
+            if !wanted.matches(generation) {
                 continue;
             }
-            let whole =
-                catalog.is_some() && self.survey.check(generation, Reading::Cached).is_whole();
-            match catalog {
-                Some(catalog) if whole => {
+            if let Some(catalog) = self.catalog(generation) {
+                if !holds(&catalog) {
+                    continue;
+                }
+                if self.survey.check(generation, Reading::Cached).is_whole() {
                     return Ok(self.with_its_own((generation, catalog), doubts));
                 }
-                catalog => {
-                    damaged = true;
-                    doubts.push(text!(
-                        "doubt-damaged",
-                        number = generation.record.number.get()
-                    ));
-                    rest = rest.or_else(|| catalog.map(|catalog| (generation, catalog)));
-                }
+                rest.get_or_insert((generation, catalog));
             }
+            damaged = true;
+            doubts.push(text!(
+                "doubt-damaged",
+                number = generation.record.number.get()
+            ));
         }
-        let exit = if damaged { Exit::Damaged } else { Exit::Failed };
-        let none = || {
-            Error::new(
-                exit,
-                text!("error-no-generation", server = server.to_string()),
-            )
-        };
-        rest.map(|rest| self.with_its_own(rest, doubts))
-            .ok_or_else(none)
+        if let Some(rest) = rest {
+            return Ok(self.with_its_own(rest, doubts));
+        }
+        Err(Error::new(
+            if damaged { Exit::Damaged } else { Exit::Failed },
+            text!("error-no-generation", server = server.to_string()),
+        ))
     }
 
     /// Whether folders of this server lie here whose records can no longer be read.
     fn is_damaged(&self, server: ServerId) -> bool {
-        let mut slots = self
-            .survey
-            .slots
-            .range((server, Number::FIRST)..=(server, Number::LAST));
-        slots.any(|(_, slot)| slot.generations.is_empty() && !slot.damaged.is_empty())
+        slots_of(&self.survey, server)
+            .any(|(_, slot)| slot.generations.is_empty() && !slot.damaged.is_empty())
     }
 
     /// Adds what the chosen generation itself gives to think about.
@@ -333,71 +319,84 @@ impl UnlockedVault<'_> {
     /// # Errors
     /// Why it cannot be used, as a sentence.
     pub fn key_pair(&self, from: &OpenGeneration, entry: &CatalogEntry) -> Result<KeyPair, Text> {
-        let sealed = self
-            .survey
-            .file(&from.generation, &entry.file, Reading::Cached);
-        let sealed =
-            sealed.ok_or_else(|| text!("reason-file-damaged", file = entry.file.as_str()))?;
-        let opened = seal::open(&self.owner.age, &sealed)
-            .map_err(|_| text!("reason-seal", file = entry.file.as_str()))?;
+        let file = entry.file.as_str();
+        let sealed = self.survey.file(&from.generation, file, Reading::Cached);
+        let sealed = sealed.ok_or_else(|| text!("reason-file-damaged", file = file))?;
+        let opened = seal::open(&self.owner.age, &sealed);
+        let opened = opened.map_err(|_| text!("reason-seal", file = file))?;
         let read = pfx::read(opened.expose(), &entry.pfx_password).map_err(|e| pfx_reason(&e))?;
         if !matches!(read.mac, pfx::Mac::Verified { .. }) {
             return Err(text!("reason-no-mac"));
         }
-        let mut sorted = sort_pfx(read, self.now);
+        let sorted = sort_pfx(read, self.now);
         if let Some((_, error)) = sorted.unusable.first() {
             return Err(key_pair_reason(error));
         }
-        let found = sorted.key_pairs.iter().position(|pair| {
+        let is_described = |pair: &KeyPair| {
             Hash::of(pair.leaf().der()).to_string() == entry.about.certificate_sha256
-        });
-        found
-            .map(|at| sorted.key_pairs.swap_remove(at))
-            .ok_or_else(|| text!("reason-other-certificate"))
+        };
+        let found = sorted.key_pairs.into_iter().find(is_described);
+        found.ok_or_else(|| text!("reason-other-certificate"))
     }
 }
 
 /// What the media and host state say against taking the newest generation here for the newest there
 /// is.
 pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&State>) -> Vec<Text> {
-    let newest = survey
-        .line(server)
-        .next()
-        .map(|generation| generation.record.number);
-    let is_above = |number: Number| newest.is_none_or(|newest| number > newest);
+    let newest = survey.line(server).next();
+    let newest = newest.map(|generation| generation.record.number);
     let mut doubts = Vec::new();
-    for ((_, number), slot) in survey
-        .slots
-        .range((server, Number::FIRST)..=(server, Number::LAST))
-    {
-        let number_shown = number.get();
-        match () {
-            () if slot.is_fork() => {
-                doubts.push(text!("doubt-two-of-a-number", number = number_shown))
-            }
-            () if !slot.generations.is_empty() || !is_above(*number) => {}
-            () if !slot.newer.is_empty() => {
-                doubts.push(text!("found-newer", path = slot.newer[0].path.as_str()))
-            }
-            () if !slot.damaged.is_empty() => {
-                doubts.push(text!("doubt-damaged", number = number_shown))
-            }
-            () if !slot.foreign.is_empty() => {
-                doubts.push(text!("doubt-foreign", number = number_shown))
-            }
-            () => doubts.push(text!("doubt-unfinished", number = number_shown)),
+    for ((_, number), slot) in slots_of(survey, server) {
+        if slot.is_fork() {
+            doubts.push(text!("doubt-two-of-a-number", number = number.get()));
+        } else if slot.generations.is_empty() && Some(*number) > newest {
+            doubts.push(doubt_of_unreadable(*number, slot));
         }
     }
-    for (of, number) in survey
-        .contradictions()
-        .into_iter()
-        .filter(|(of, _)| *of == server)
-    {
-        doubts.push(text!(
-            "found-contradiction",
-            generation = format!("{of}/{number}")
-        ));
+    for (of, number) in survey.contradictions() {
+        if of == server {
+            let generation = format!("{of}/{number}");
+            doubts.push(text!("found-contradiction", generation = generation));
+        }
     }
+    doubts.extend(doubts_of_statements(survey));
+    let remembered = state.map(State::remembered).unwrap_or_default();
+    for (of, number) in survey.elsewhere(&remembered) {
+        if of == server && Some(number) > newest {
+            doubts.push(text!("doubt-newer-elsewhere"));
+            break;
+        }
+    }
+    doubts
+}
+
+/// Every number of a server's line under which anything lies.
+fn slots_of<'s>(
+    survey: &'s Survey<'_>,
+    server: ServerId,
+) -> impl Iterator<Item = (&'s (ServerId, Number), &'s Slot)> {
+    survey
+        .slots
+        .range((server, Number::FIRST)..=(server, Number::LAST))
+}
+
+/// What lies under a number of which no record can be used.
+fn doubt_of_unreadable(number: Number, slot: &Slot) -> Text {
+    let number = number.get();
+    if let Some(newer) = slot.newer.first() {
+        text!("found-newer", path = newer.path.as_str())
+    } else if !slot.damaged.is_empty() {
+        text!("doubt-damaged", number = number)
+    } else if !slot.foreign.is_empty() {
+        text!("doubt-foreign", number = number)
+    } else {
+        text!("doubt-unfinished", number = number)
+    }
+}
+
+/// What is wrong with the owner's word here: it may have admitted or closed a server.
+fn doubts_of_statements(survey: &Survey<'_>) -> Vec<Text> {
+    let mut doubts = Vec::new();
     if survey.bad_statements > 0 {
         doubts.push(text!("found-bad-statement", count = survey.bad_statements));
     }
@@ -411,14 +410,6 @@ pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&Stat
     }
     if !survey.missing_statements().is_empty() {
         doubts.push(text!("doubt-statement-missing"));
-    }
-    let remembered = state.map(State::remembered).unwrap_or_default();
-    if survey
-        .elsewhere(&remembered)
-        .iter()
-        .any(|(of, number)| *of == server && is_above(*number))
-    {
-        doubts.push(text!("doubt-newer-elsewhere"));
     }
     doubts
 }
