@@ -86,58 +86,25 @@ pub fn plan<'a>(
         .filter(|seen| seen.store == StoreName::Request)
         .collect();
     let present = present(here, leaf, wishes.store);
-    let store = present
-        .map(|seen| seen.store)
-        .or(wishes.store)
-        .unwrap_or(StoreName::My);
-    let before = present.map(|seen| seen.certificate.properties.clone());
-    let friendly_name = friendly_name(wishes, leaf, present.iter().chain(&pending));
-    let named = before
-        .as_ref()
-        .and_then(|before| before.friendly_name.as_ref())
-        == Some(&friendly_name);
-    let action = match present {
-        Some(present) if present.key.works() && named => Action::AsItShouldBe,
-        _ => Action::Place(PlannedCertificate {
-            store,
-            certificate: leaf.der(),
-            before,
-            friendly_name: Some(friendly_name),
-            key: PlannedKey::Here(key),
-        }),
-    };
-    let items = vec![Item {
+    let placed = placed(leaf, key, present, &pending, wishes);
+    let store = placed.store;
+    let item = Item {
         name: leaf.display_name().to_owned(),
-        action,
-    }];
-    let answered = pending
-        .iter()
-        .map(|seen| seen.certificate.clone())
-        .collect();
+        action: match present {
+            Some(present) if stands_already(present, &placed) => Action::AsItShouldBe,
+            _ => Action::Place(placed),
+        },
+    };
+    let answered = pending.iter().map(|seen| seen.certificate.clone());
     let mut plan = Plan {
-        items,
-        answered,
+        items: vec![item],
+        answered: answered.collect(),
         exportable: true,
         ..Plan::default()
     };
-    let above: Vec<_> = chain_of(at, certificates, now)
-        .into_iter()
-        .skip(1)
-        .map(|at| &certificates[at])
-        .collect();
-    let mut left_out = Vec::new();
-    for der in above.iter().map(|certificate| certificate.der()) {
-        authority(
-            here,
-            der,
-            &Options::default(),
-            &mut plan.authorities,
-            &mut left_out,
-        );
-    }
-    let root = above
-        .into_iter()
-        .find(|certificate| left_out.contains(&Hash::of(certificate.der())));
+    let chain = chain_of(at, certificates, now).into_iter().skip(1);
+    let above: Vec<_> = chain.map(|at| &certificates[at]).collect();
+    let root = add_authorities(here, &above, &mut plan);
     Ok(AnswerPlan {
         leaf,
         origin,
@@ -146,6 +113,50 @@ pub fn plan<'a>(
         root,
         no_export,
     })
+}
+
+/// The certificate with its key and its name, where it lies already or shall lie.
+fn placed<'a>(
+    leaf: &'a Certificate,
+    key: KeyLink,
+    present: Option<&StoreEntry>,
+    pending: &[&StoreEntry],
+    wishes: &Wishes<'_>,
+) -> PlannedCertificate<'a> {
+    let wished = wishes.store.unwrap_or(StoreName::My);
+    PlannedCertificate {
+        store: present.map_or(wished, |seen| seen.store),
+        certificate: leaf.der(),
+        before: present.map(|seen| seen.certificate.properties.clone()),
+        friendly_name: Some(friendly_name(wishes, leaf, present.iter().chain(pending))),
+        key: PlannedKey::Here(key),
+    }
+}
+
+/// Plans the authorities that come along; returns a root among them that this server does not
+/// trust.
+fn add_authorities<'a>(
+    here: &Snapshot,
+    above: &[&'a Certificate],
+    plan: &mut Plan<'a>,
+) -> Option<&'a Certificate> {
+    let mut left_out = Vec::new();
+    for certificate in above {
+        authority(
+            here,
+            certificate.der(),
+            &Options::default(),
+            &mut plan.authorities,
+            &mut left_out,
+        );
+    }
+    let is_left_out = |one: &&Certificate| left_out.contains(&Hash::of(one.der()));
+    above.iter().copied().find(is_left_out)
+}
+
+/// Whether a certificate has its key and its name, wherever it lies.
+fn stands_already(present: &StoreEntry, placed: &PlannedCertificate<'_>) -> bool {
+    present.key.works() && present.certificate.properties.friendly_name == placed.friendly_name
 }
 
 /// What the user wishes, else what the certificate or its request is called, else a name of its
@@ -166,26 +177,15 @@ fn friendly_name<'a>(
 
 /// Why a key that works cannot be exported.
 fn no_export(here: &Snapshot, key: &KeyLink) -> Option<NoExport> {
-    let linked = here
-        .seen
-        .iter()
-        .filter(|seen| seen.certificate.properties.key.as_ref() == Some(key));
-    let linked = linked.filter_map(|seen| {
-        if let KeyState::Works(facts) = &seen.key {
-            Some(facts)
-        } else {
-            None
+    for seen in &here.seen {
+        if let KeyState::Works(facts) = &seen.key
+            && seen.certificate.properties.key.as_ref() == Some(key)
+        {
+            return facts.no_export.clone();
         }
-    });
-    let loose = here
-        .keys
-        .iter()
-        .filter(|found| found.link == *key)
-        .map(|found| &found.facts);
-    linked
-        .chain(loose)
-        .next()
-        .and_then(|facts| facts.no_export.clone())
+    }
+    let loose = here.keys.iter().find(|found| found.link == *key)?;
+    loose.facts.no_export.clone()
 }
 
 /// Where the certificate lies already: in the store that is wished for, else in either.
@@ -220,22 +220,27 @@ fn of_same_key<'a>(
 
 /// The key of a certificate, if it is here and works.
 fn key_of(here: &Snapshot, certificate: &Certificate) -> Option<(KeyLink, KeyOrigin)> {
-    let linked = |wanted: fn(&StoreEntry, &Certificate) -> bool| {
-        let working = of_same_key(here, certificate).filter(|seen| seen.key.works());
-        working
-            .filter(|seen| wanted(seen, certificate))
-            .find_map(|seen| seen.certificate.properties.key.clone())
-    };
-    let installed =
-        linked(|seen, one| seen.store != StoreName::Request && seen.certificate.der == one.der());
-    let pending = || linked(|seen, _| seen.store == StoreName::Request);
-    let used = || linked(|seen, _| seen.store != StoreName::Request);
-    let found = |origin| move |link| (link, origin);
-    installed
-        .map(found(KeyOrigin::Installed))
-        .or_else(|| pending().map(found(KeyOrigin::Pending)))
-        .or_else(|| used().map(found(KeyOrigin::UsedBefore)))
-        .or_else(|| key_here(here, certificate.der()).map(found(KeyOrigin::RequestDeleted)))
+    let (mut pending, mut used) = (None, None);
+    for seen in of_same_key(here, certificate).filter(|seen| seen.key.works()) {
+        let Some(link) = &seen.certificate.properties.key else {
+            continue;
+        };
+        if seen.store == StoreName::Request {
+            pending = pending.or(Some(link));
+        } else if seen.certificate.der == certificate.der() {
+            return Some((link.clone(), KeyOrigin::Installed));
+        } else {
+            used = used.or(Some(link));
+        }
+    }
+    if let Some(link) = pending {
+        return Some((link.clone(), KeyOrigin::Pending));
+    }
+    if let Some(link) = used {
+        return Some((link.clone(), KeyOrigin::UsedBefore));
+    }
+    let link = key_here(here, certificate.der())?;
+    Some((link, KeyOrigin::RequestDeleted))
 }
 
 /// Why no certificate of the answer can be used here.
