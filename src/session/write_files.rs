@@ -29,21 +29,20 @@ pub fn write_files(
         return Err(nothing_to_place(set));
     }
     set.sort_by_claim(session.now);
-    let placed: Vec<_> = set
-        .key_pairs
-        .iter()
-        .map(|one| NamedKeyPair {
+    let (mut placed, mut leaves) = (Vec::new(), Vec::new());
+    for one in &set.key_pairs {
+        placed.push(NamedKeyPair {
             pair: &one.pair,
             file_names: &one.file_names,
-        })
-        .collect();
-    let leaves: Vec<_> = placed.iter().map(|one| one.pair.leaf()).collect();
+        });
+        leaves.push(one.pair.leaf());
+    }
     let planned = destination.plan(&placed)?;
     show_plan(session, &leaves, &planned, set);
-    let exit = match set.exit() {
-        Exit::Done if !named && !standing::all_valid(&leaves, session.now) => Exit::Attention,
-        exit => exit,
-    };
+    let mut exit = set.exit();
+    if exit == Exit::Done && !named && !standing::all_valid(&leaves, session.now) {
+        exit = Exit::Attention;
+    }
     let mut report = FilesReport::of(session, set, &leaves, &planned);
     if into.dry_run {
         refuse_taken(&planned, into.force)?;
@@ -51,42 +50,56 @@ pub fn write_files(
         session.console.document(exit, &report);
         return Ok(exit);
     }
-    let replaces = planned
-        .iter()
-        .flat_map(|planned| &planned.paths)
-        .any(|path| path.exists());
-    session.go_ahead(
-        into.yes,
-        &text!("restore-question"),
-        if replaces { Enter::No } else { Enter::Yes },
-    )?;
-    let password = destination
-        .is_pfx()
-        .then(|| session.pfx_password(into.pfx_password_file.as_deref()))
-        .transpose()?;
+    ask_to_write(session, &planned, into.yes)?;
+    let password = if destination.is_pfx() {
+        Some(session.pfx_password(into.pfx_password_file.as_deref())?)
+    } else {
+        None
+    };
     let writing = Writing {
         password: password.as_ref(),
         profile: into.reader.unwrap_or_default().profile(),
         force: into.force,
     };
-    let files = destination.write(&placed, &writing)?;
+    let files = destination.write(&placed, &writing)?.len();
+    say_written(session, set, &leaves, destination, files);
+    report.restored = Some(placed.len());
+    session.console.document(exit, &report);
+    Ok(exit)
+}
+
+/// Asks; enter alone replaces no file.
+fn ask_to_write(session: &Session<'_>, planned: &[PlannedFiles], yes: bool) -> Result<()> {
+    let mut paths = planned.iter().flat_map(|planned| &planned.paths);
+    let enter = if paths.any(|path| path.exists()) {
+        Enter::No
+    } else {
+        Enter::Yes
+    };
+    session.go_ahead(yes, &text!("restore-question"), enter)
+}
+
+fn say_written(
+    session: &Session<'_>,
+    set: &RestoreSet,
+    leaves: &[&Certificate],
+    destination: &Destination,
+    files: usize,
+) {
     session.console.say(&text!(
         "restore-done",
-        count = placed.len(),
-        files = files.len(),
+        count = leaves.len(),
+        files = files,
         place = destination.path()
     ));
-    standing::headline(session, &leaves);
-    standing::tell(session, &leaves);
+    standing::headline(session, leaves);
+    standing::tell(session, leaves);
     set.show_left_out(session);
     if !destination.is_pfx() {
         session
             .console
             .warn(&text!("restore-open-keys", place = destination.path()));
     }
-    report.restored = Some(placed.len());
-    session.console.document(exit, &report);
-    Ok(exit)
 }
 
 /// What is written from a set, or would be.
@@ -123,29 +136,32 @@ impl FilesReport {
         leaves: &[&Certificate],
         planned: &[PlannedFiles],
     ) -> Self {
-        let (mut all, mut key_pairs) = (Vec::new(), Vec::new());
+        let console = session.console;
+        let mut report = Self {
+            dry_run: None,
+            files: Vec::new(),
+            key_pairs: Vec::new(),
+            valid_today: standing::count_valid(leaves, session.now),
+            missing: Vec::new(),
+            doubts: Vec::new(),
+            left_out: LeftOutReport::of(&set.left_out),
+            restored: None,
+        };
         for (leaf, planned) in leaves.iter().zip(planned) {
             let paths = planned.paths.iter();
             let files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
-            all.extend(files.iter().cloned());
+            report.files.extend(files.iter().cloned());
             let standing = StandingReport::of(leaf, session.now);
-            key_pairs.push(FilesOfKeyPair { standing, files });
+            report.key_pairs.push(FilesOfKeyPair { standing, files });
         }
-        let console = session.console;
-        let missing = set.missing.iter();
-        let doubts = set.doubts.iter();
-        Self {
-            dry_run: None,
-            files: all,
-            key_pairs,
-            valid_today: standing::count_valid(leaves, session.now),
-            missing: missing
-                .map(|(name, reason)| MissingReport::of(console, name, reason))
-                .collect(),
-            doubts: doubts.map(|doubt| console.words(doubt)).collect(),
-            left_out: LeftOutReport::of(&set.left_out),
-            restored: None,
+        for (name, reason) in &set.missing {
+            let missing = MissingReport::of(console, name, reason);
+            report.missing.push(missing);
         }
+        for doubt in &set.doubts {
+            report.doubts.push(console.words(doubt));
+        }
+        report
     }
 }
 
