@@ -11,7 +11,7 @@ use crate::error::{Error, Exit, Result};
 use crate::iis::SiteMap;
 use crate::keypair::Certificate;
 use crate::keystore::{Inventory, UnreadableKeyPair, retain_used};
-use crate::message::day;
+use crate::message::{Text, day};
 use crate::platform::media;
 use crate::rules::{self, Stored};
 use crate::session::here::folders_served;
@@ -282,68 +282,33 @@ impl<'a> Lacks<'a> {
         state: Option<&State>,
         holdings: &'a Inventory,
     ) -> Self {
-        let known = |certificate: &Certificate| {
-            state
-                .and_then(|state| state.acknowledged(certificate, session.now))
-                .cloned()
-        };
-        let said = |one: &'a UnreadableKeyPair| {
-            (
-                one,
-                one.certificate
-                    .as_ref()
-                    .and_then(known)
-                    .or_else(|| named_now(session, one)),
-            )
-        };
-        let unreadable: Vec<_> = holdings.unreadable.iter().map(said).collect();
-        let is_held = |thumbprint: &str| {
-            let mut written = state
-                .into_iter()
-                .flat_map(State::generations)
-                .flat_map(|written| &written.key_pairs);
-            let is_saved = || {
-                holdings
-                    .key_pairs
-                    .iter()
-                    .any(|held| held.leaf().thumbprint() == thumbprint)
-            };
-            written.any(|pair| pair.thumbprint == thumbprint) || is_saved()
-        };
-        let accepted = unreadable
-            .iter()
-            .filter(|(_, said)| said.is_some())
-            .filter_map(|(one, _)| one.thumbprint());
-        let accepted = accepted.chain(
-            holdings
-                .left_out
-                .iter()
-                .filter(|one| known(one).is_some())
-                .map(Certificate::thumbprint),
-        );
-        let accepted: Vec<_> = accepted.collect();
-        let names = holdings
-            .unreadable
-            .iter()
-            .filter_map(|one| one.certificate.as_ref())
-            .chain(&holdings.left_out);
-        let name = |thumbprint: &str| {
-            let found = names
-                .clone()
-                .find(|certificate| certificate.thumbprint() == thumbprint);
-            found.map(|certificate| certificate.display_name().to_owned())
-        };
+        let known =
+            |certificate: &Certificate| state?.acknowledged(certificate, session.now).cloned();
+        let (mut unreadable, mut accepted) = (Vec::new(), Vec::new());
+        for one in &holdings.unreadable {
+            let said = one.certificate.as_ref().and_then(known);
+            let said = said.or_else(|| named_now(session, one));
+            if said.is_some() {
+                accepted.extend(one.thumbprint());
+            }
+            unreadable.push((one, said));
+        }
+        for one in &holdings.left_out {
+            if known(one).is_some() {
+                accepted.push(one.thumbprint());
+            }
+        }
         let mut in_use = Vec::new();
         if let Some(map) = &holdings.site_map {
-            let lacking = map
-                .used()
-                .into_iter()
-                .filter(|one| !is_held(one) && !accepted.contains(one));
-            in_use.extend(lacking.map(|one| InUse {
-                name: name(&one),
-                uses: map.users_of(&one),
-                thumbprint: one,
-            }));
+            for thumbprint in map.used() {
+                if !is_held(&thumbprint, state, holdings) && !accepted.contains(&thumbprint) {
+                    in_use.push(InUse {
+                        name: name_without_key(holdings, &thumbprint),
+                        uses: map.users_of(&thumbprint),
+                        thumbprint,
+                    });
+                }
+            }
         }
         Self {
             holdings,
@@ -362,38 +327,19 @@ impl<'a> Lacks<'a> {
                         .console
                         .warn(&text!("backup-missing", name = name, reason = reason))
                 }
-                Some(known) => {
-                    let (until, why) = (day(known.until), known.reason.as_str());
-                    let text = text!(
-                        "backup-missing-known",
-                        name = name,
-                        reason = reason,
-                        until = until,
-                        why = why
-                    );
-                    session.console.say(&text);
-                }
+                Some(known) => session.console.say(&text!(
+                    "backup-missing-known",
+                    name = name,
+                    reason = reason,
+                    until = day(known.until),
+                    why = known.reason.as_str()
+                )),
             }
         }
-        for one in self.in_use.iter().filter(|one| !self.is_named(one)) {
-            let (thumbprint, uses) = (one.thumbprint.as_str(), one.uses.join(", "));
-            session.console.warn(&match &one.name {
-                Some(name) => {
-                    text!(
-                        "backup-in-use",
-                        name = name.as_str(),
-                        thumbprint = thumbprint,
-                        uses = uses
-                    )
-                }
-                None => {
-                    text!(
-                        "backup-missing",
-                        name = thumbprint,
-                        reason = text!("reason-in-use-not-found", uses = uses)
-                    )
-                }
-            });
+        for one in &self.in_use {
+            if !self.is_named(one) {
+                session.console.warn(&one.text());
+            }
         }
         if let Some(reason) = &self.holdings.sites_unread {
             session
@@ -404,13 +350,10 @@ impl<'a> Lacks<'a> {
 
     /// Whether it was named as unreadable already.
     fn is_named(&self, one: &InUse) -> bool {
-        let is_it = |unreadable: &UnreadableKeyPair| {
+        self.holdings.unreadable.iter().any(|unreadable| {
             unreadable.thumbprint().as_ref() == Some(&one.thumbprint)
                 || unreadable.name == one.thumbprint
-        };
-        self.unreadable
-            .iter()
-            .any(|(unreadable, _)| is_it(unreadable))
+        })
     }
 
     fn exit(&self) -> Exit {
@@ -442,6 +385,46 @@ impl<'a> Lacks<'a> {
     }
 }
 
+impl InUse {
+    fn text(&self) -> Text {
+        let (thumbprint, uses) = (self.thumbprint.as_str(), self.uses.join(", "));
+        match &self.name {
+            Some(name) => text!(
+                "backup-in-use",
+                name = name.as_str(),
+                thumbprint = thumbprint,
+                uses = uses
+            ),
+            None => text!(
+                "backup-missing",
+                name = thumbprint,
+                reason = text!("reason-in-use-not-found", uses = uses)
+            ),
+        }
+    }
+}
+
+/// Whether a generation holds a certificate's key pair, or this one will.
+fn is_held(thumbprint: &str, state: Option<&State>, holdings: &Inventory) -> bool {
+    let mut written = state
+        .into_iter()
+        .flat_map(State::generations)
+        .flat_map(|written| &written.key_pairs);
+    let mut saved = holdings.key_pairs.iter();
+    written.any(|pair| pair.thumbprint == thumbprint)
+        || saved.any(|held| held.leaf().thumbprint() == thumbprint)
+}
+
+/// What people call a certificate that was found without a key to back up.
+fn name_without_key(holdings: &Inventory, thumbprint: &str) -> Option<String> {
+    let unreadable = holdings.unreadable.iter();
+    let mut certificates = unreadable
+        .filter_map(|one| one.certificate.as_ref())
+        .chain(&holdings.left_out);
+    let found = certificates.find(|certificate| certificate.thumbprint() == thumbprint)?;
+    Some(found.display_name().to_owned())
+}
+
 /// What `--accept` of this very run says about a key pair without a key.
 fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Acknowledged> {
     let certificate = unreadable.certificate.as_ref()?;
@@ -452,11 +435,10 @@ fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Ac
         .exceptions
         .iter()
         .find(|exception| names(&exception.rule))?;
-    let (reason, until) = (exception.reason.clone(), certificate.not_after());
     Some(Acknowledged {
         name: unreadable.name.clone(),
-        reason,
-        until,
+        reason: exception.reason.clone(),
+        until: certificate.not_after(),
     })
 }
 
@@ -510,9 +492,11 @@ fn warn_of_one_device(session: &Session<'_>, media: &[Medium]) {
 /// The password for every PFX, where the user wants one of their own.
 fn chosen_password(session: &Session<'_>, args: &BackupArgs) -> Result<Option<Password>> {
     let wanted = args.ask_pfx_password || args.pfx_password_file.is_some();
-    wanted
-        .then(|| session.pfx_password(args.pfx_password_file.as_deref()))
-        .transpose()
+    if !wanted {
+        return Ok(None);
+    }
+    let password = session.pfx_password(args.pfx_password_file.as_deref())?;
+    Ok(Some(password))
 }
 
 /// This server's state; a vault on every medium, made after asking.
@@ -562,8 +546,8 @@ fn report(
     outcome: &Outcome,
 ) -> (Exit, BackupReport) {
     let console = session.console;
-    let total = holdings.key_pairs.len() + holdings.unreadable.len();
     let saved = holdings.key_pairs.len();
+    let total = saved + holdings.unreadable.len();
     session.show_findings(&outcome.findings);
     say_outbox(session, outcome);
     for on in &outcome.media {
@@ -572,7 +556,6 @@ fn report(
     let lacks = Lacks::of(session, args, Some(state), holdings);
     lacks.say(session);
     say_unused(session, holdings);
-    let exit = exit_code(lacks.exit(), outcome);
     for path in parcels {
         say_parcel(session, path, outcome, saved, total);
     }
@@ -580,31 +563,47 @@ fn report(
         console.mention(&text!("backup-passwords"));
         console.mention(&text!("backup-next", count = state.media().len()));
     }
-    let mut media = Vec::new();
-    for on in &outcome.media {
-        media.push(OnMediumReport {
+    let exit = exit_code(lacks.exit(), outcome);
+    let made = MadeBackup::of(session, state, &lacks, parcels, outcome);
+    (exit, BackupReport::Made(Box::new(made)))
+}
+
+impl MadeBackup {
+    fn of(
+        session: &Session<'_>,
+        state: &State,
+        lacks: &Lacks<'_>,
+        parcels: &[PathBuf],
+        outcome: &Outcome,
+    ) -> Self {
+        let holdings = lacks.holdings;
+        let files = parcels.iter().map(|path| path.display().to_string());
+        Self {
+            vault: state.vault().to_string(),
+            server: state.server().to_string(),
+            generation: outcome.number.map(|number| number.get()),
+            saved: holdings.key_pairs.len(),
+            missing: lacks.missing(session),
+            in_use: lacks.in_use(),
+            media: outcome.media.iter().map(OnMediumReport::of).collect(),
+            unused: holdings.unused.clone(),
+            sites: holdings.site_map.as_ref().map(|map| map.sites.len()),
+            parcels: files.collect(),
+            delivered: outcome.outbox.delivered.clone(),
+            findings: FindingReport::of(session.console, &outcome.findings),
+        }
+    }
+}
+
+impl OnMediumReport {
+    fn of(on: &OnMedium) -> Self {
+        Self {
             medium: on.name.clone(),
             label: on.label.clone(),
             result: result_id(&on.done),
             decayed: on.decayed.clone(),
-        });
+        }
     }
-    let files = parcels.iter().map(|path| path.display().to_string());
-    let report = MadeBackup {
-        vault: state.vault().to_string(),
-        server: state.server().to_string(),
-        generation: outcome.number.map(|number| number.get()),
-        saved,
-        missing: lacks.missing(session),
-        in_use: lacks.in_use(),
-        media,
-        unused: holdings.unused.clone(),
-        sites: holdings.site_map.as_ref().map(|map| map.sites.len()),
-        parcels: files.collect(),
-        delivered: outcome.outbox.delivered.clone(),
-        findings: FindingReport::of(console, &outcome.findings),
-    };
-    (exit, BackupReport::Made(Box::new(report)))
 }
 
 fn say_medium(session: &Session<'_>, on: &OnMedium, outcome: &Outcome, saved: usize, total: usize) {
