@@ -254,11 +254,12 @@ impl<'a> BindingPlanner<'a> {
             None => None,
         };
         let edits: Vec<_> = record_edit.into_iter().chain(binding_edit).collect();
+        let thumbprint = serving.thumbprint.as_deref();
         let fate = match edits.is_empty() {
             true => BindingAction::AsItShouldBe,
-            false => self.change(to, &new, serving.thumbprint.as_deref(), edits)?,
+            false => self.change(to, &new, thumbprint, edits)?,
         };
-        bound.check = check(&new, serving.thumbprint.as_deref());
+        bound.check = check(&new, thumbprint);
         self.owners.insert(key(&new), to.name.clone());
         Ok(fate)
     }
@@ -272,50 +273,47 @@ impl<'a> BindingPlanner<'a> {
         coming: Option<&str>,
         edits: Vec<Edit>,
     ) -> Result<BindingAction, BindingAction> {
-        let record = edits.iter().find_map(|edit| match edit {
-            Edit::Record {
-                before,
-                after: Some(after),
-            } => Some((before.as_ref(), after)),
-            _ => None,
-        });
-        let before = record.and_then(|(before, _)| before);
-        let served = self.served(to, new, before);
-        let lower = match (
-            record.and_then(|(_, after)| self.held.get(&after.endpoint)),
-            coming,
-        ) {
-            (Some((serves, lower)), _) => Err(BindingAction::Held {
+        let (before, record) = changed_record(&edits);
+        if let Some((serves, lower)) = record.and_then(|record| self.held.get(&record.endpoint)) {
+            return Err(BindingAction::Held {
                 serves: serves.clone(),
                 lower: *lower,
-            }),
-            (None, Some(coming)) => self
-                .moving
-                .order
-                .judge(coming, &new.host(), &served)
-                .map_err(BindingAction::from),
-            (None, None) => Ok(None),
+            });
+        }
+        let served = self.served(to, new, before);
+        let judged = match coming {
+            Some(coming) => self.moving.order.judge(coming, &new.host(), &served),
+            None => Ok(None),
         };
-        let replaced = served.last().map(|(thumbprint, _)| *thumbprint);
-        let replaced = replaced.filter(|replaced| before.is_some() || Some(*replaced) != coming);
-        let replaces = replaced.map(|replaced| self.moving.order.shown(replaced));
-        match (&lower, record) {
-            (Err(BindingAction::Held { serves, lower }), Some((_, after))) => {
-                self.held
-                    .insert(after.endpoint.clone(), (serves.clone(), *lower));
+        let replaces = match served.last() {
+            Some((last, _)) if before.is_some() || Some(*last) != coming => {
+                Some(self.moving.order.shown(last))
             }
-            (Ok(_), Some((_, after))) => {
-                self.records.insert(after.endpoint.clone(), after.clone());
-                self.planned
-                    .insert(after.endpoint.clone(), after.thumbprint.clone());
-            }
-            _ => {}
+            _ => None,
+        };
+        if let Some(record) = record {
+            self.note(record, &judged);
         }
         Ok(BindingAction::Change {
             replaces,
-            lower: lower?,
+            lower: judged?,
             edits,
         })
+    }
+
+    /// Notes what becomes of a record, for the other bindings that share it.
+    fn note(&mut self, record: &SslBinding, judged: &Result<Option<Lower>, Higher>) {
+        let endpoint = record.endpoint.clone();
+        match judged {
+            Ok(_) => {
+                self.planned
+                    .insert(endpoint.clone(), record.thumbprint.clone());
+                self.records.insert(endpoint, record.clone());
+            }
+            Err(Higher { serves, lower }) => {
+                self.held.insert(endpoint, (serves.clone(), *lower));
+            }
+        }
     }
 
     /// The certificates that a change would replace, each with the other hosts that lose it: what
@@ -326,25 +324,23 @@ impl<'a> BindingPlanner<'a> {
         new: &Binding,
         record: Option<&'s SslBinding>,
     ) -> Vec<(&'s str, &'s [String])> {
-        let there = to.bindings.iter().find(|there| there.is_same(new));
-        let answering =
-            there.and_then(|there| self.moving.here.serving(there)?.thumbprint.as_deref());
-        let named =
-            record.and_then(|record| Some((record.thumbprint.as_deref()?, &record.endpoint)));
-        let named = named.map(|(thumbprint, endpoint)| {
-            (
-                thumbprint,
-                self.hosts
-                    .get(endpoint)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default(),
-            )
-        });
-        answering
-            .map(|thumbprint| (thumbprint, [].as_slice()))
-            .into_iter()
-            .chain(named)
-            .collect()
+        let mut served = Vec::new();
+        if let Some(there) = to.bindings.iter().find(|there| there.is_same(new))
+            && let Some(answering) = self.moving.here.serving(there)
+            && let Some(thumbprint) = &answering.thumbprint
+        {
+            served.push((thumbprint.as_str(), [].as_slice()));
+        }
+        if let Some(record) = record
+            && let Some(thumbprint) = &record.thumbprint
+        {
+            let hosts = self.hosts.get(&record.endpoint);
+            served.push((
+                thumbprint.as_str(),
+                hosts.map(Vec::as_slice).unwrap_or_default(),
+            ));
+        }
+        served
     }
 
     fn site_here(&self, site: &Site) -> Result<&'a Site, BindingAction> {
@@ -520,21 +516,16 @@ impl<'a> BindingPlanner<'a> {
         bound: &mut PlannedBinding,
     ) -> Result<(), BindingAction> {
         let named = StoreName::parse(record.store.as_deref().unwrap_or("MY"));
-        let has = |store: &StoreName| {
-            self.moving
-                .certificates
-                .contains(&(*store, thumbprint.to_owned()))
-        };
         let store = named
             .into_iter()
             .chain([StoreName::My, StoreName::WebHosting])
-            .find(has);
-        let store = store.ok_or_else(|| {
-            BindingAction::Cannot(text!(
+            .find(|store| self.is_in(*store, thumbprint));
+        let Some(store) = store else {
+            return Err(BindingAction::Cannot(text!(
                 "cannot-certificate-missing",
                 name = self.name(thumbprint)
-            ))
-        })?;
+            )));
+        };
         if named != Some(store) {
             record.store = Some(store.as_str().to_owned());
             bound
@@ -604,44 +595,41 @@ impl<'a> BindingPlanner<'a> {
     }
 
     fn ftp_fate(&self, wanted: &FtpCertificate, to: &Site) -> Result<BindingAction, BindingAction> {
-        if !to
-            .bindings
-            .iter()
-            .any(|binding| binding.protocol.eq_ignore_ascii_case("ftp"))
-        {
+        let BindingSource { here, order, .. } = self.moving;
+        let is_ftp = |binding: &Binding| binding.protocol.eq_ignore_ascii_case("ftp");
+        if !to.bindings.iter().any(is_ftp) {
             return Err(BindingAction::Cannot(text!("cannot-no-ftp")));
         }
-        let store = StoreName::parse(&wanted.store).filter(|store| {
-            self.moving
-                .certificates
-                .contains(&(*store, wanted.thumbprint.clone()))
-        });
-        if store.is_none() {
+        let store = StoreName::parse(&wanted.store);
+        if !store.is_some_and(|store| self.is_in(store, &wanted.thumbprint)) {
             return Err(BindingAction::Cannot(text!(
                 "cannot-certificate-missing",
                 name = self.name(&wanted.thumbprint)
             )));
         }
-        let now = to.ftp_in_use(self.moving.here.ftp_defaults.as_ref());
+        let now = to.ftp_in_use(here.ftp_defaults.as_ref());
         if now == Some(wanted) {
             return Ok(BindingAction::AsItShouldBe);
         }
-        let served: Vec<_> = now
-            .iter()
-            .map(|now| (now.thumbprint.as_str(), [].as_slice()))
-            .collect();
-        let lower = self.moving.order.judge(&wanted.thumbprint, "", &served)?;
-        let replaces = now.map(|now| self.moving.order.shown(&now.thumbprint));
-        let (before, after) = (to.ftp.clone(), Some(wanted.clone()));
+        let mut served = Vec::new();
+        if let Some(now) = now {
+            served.push((now.thumbprint.as_str(), [].as_slice()));
+        }
         Ok(BindingAction::Change {
-            replaces,
-            lower,
+            lower: order.judge(&wanted.thumbprint, "", &served)?,
+            replaces: now.map(|now| order.shown(&now.thumbprint)),
             edits: vec![Edit::Ftp {
                 site: to.name.clone(),
-                before,
-                after,
+                before: to.ftp.clone(),
+                after: Some(wanted.clone()),
             }],
         })
+    }
+
+    /// Whether a store has the certificate, or will.
+    fn is_in(&self, store: StoreName, thumbprint: &str) -> bool {
+        let certificates = &self.moving.certificates;
+        certificates.contains(&(store, thumbprint.to_owned()))
     }
 
     fn is_left_out(&self, thumbprint: Option<&str>) -> bool {
@@ -654,6 +642,18 @@ impl<'a> BindingPlanner<'a> {
     fn name(&self, thumbprint: &str) -> String {
         self.moving.order.shown(thumbprint).label()
     }
+}
+
+/// A record among the edits that is set: as it stands, and as it will be.
+fn changed_record(edits: &[Edit]) -> (Option<&SslBinding>, Option<&SslBinding>) {
+    for edit in edits {
+        if let Edit::Record { before, after } = edit
+            && after.is_some()
+        {
+            return (before.as_ref(), after.as_ref());
+        }
+    }
+    (None, None)
 }
 
 pub(super) fn information(parts: BindingParts) -> String {
@@ -721,22 +721,24 @@ impl PlannedBinding {
 
     /// Its lines of the plan.
     pub fn texts(&self) -> Vec<Text> {
-        let (site, binding, certificate) = (
-            self.site.as_str(),
-            self.binding.as_str(),
-            self.certificate.text(),
-        );
+        let mut texts = vec![self.fate_text()];
+        texts.extend(self.remarks.iter().cloned());
+        texts
+    }
+
+    fn fate_text(&self) -> Text {
+        let (site, binding) = (self.site.as_str(), self.binding.as_str());
         let to = if self.to == self.site {
             binding.to_owned()
         } else {
             format!("{binding} -> {}", self.to)
         };
-        let first = match &self.fate {
+        match &self.fate {
             BindingAction::AsItShouldBe => text!(
                 "bind-keep",
                 site = site,
                 binding = to,
-                certificate = certificate
+                certificate = self.certificate.text()
             ),
             BindingAction::Cannot(reason) => text!(
                 "bind-cannot",
@@ -750,59 +752,50 @@ impl PlannedBinding {
                 binding = binding,
                 reason = reason.clone()
             ),
-            BindingAction::Held { serves, lower } => {
-                let (lower, certificate, serves_text) = (
-                    lower.text(),
-                    self.certificate.text_in_full(),
-                    serves.text_in_full(),
-                );
-                let name = serves.argument();
-                text!(
-                    "bind-held",
-                    site = site,
-                    binding = to,
-                    serves = serves_text,
-                    lower = lower,
-                    certificate = certificate,
-                    name = name
-                )
-            }
+            BindingAction::Held { serves, lower } => text!(
+                "bind-held",
+                site = site,
+                binding = to,
+                serves = serves.text_in_full(),
+                lower = lower.text(),
+                certificate = self.certificate.text_in_full(),
+                name = serves.argument()
+            ),
             BindingAction::Change {
-                replaces: Some(replaces),
-                lower: Some(lower),
-                ..
-            } => {
-                let (lower, replaces) = (lower.text(), replaces.text());
-                text!(
-                    "bind-lower",
-                    site = site,
-                    binding = to,
-                    lower = lower,
-                    certificate = certificate,
-                    replaces = replaces
-                )
-            }
-            BindingAction::Change {
-                replaces: Some(replaces),
-                ..
-            } if *replaces != self.certificate => {
-                text!(
-                    "bind-replace",
-                    site = site,
-                    binding = to,
-                    certificate = certificate,
-                    replaces = replaces.text()
-                )
-            }
-            BindingAction::Change { .. } => text!(
+                replaces, lower, ..
+            } => self.change_text(to, replaces.as_ref(), *lower),
+        }
+    }
+
+    fn change_text(
+        &self,
+        to: String,
+        replaces: Option<&CertificateLabel>,
+        lower: Option<Lower>,
+    ) -> Text {
+        let (site, certificate) = (self.site.as_str(), self.certificate.text());
+        match (replaces, lower) {
+            (Some(replaces), Some(lower)) => text!(
+                "bind-lower",
+                site = site,
+                binding = to,
+                lower = lower.text(),
+                certificate = certificate,
+                replaces = replaces.text()
+            ),
+            (Some(replaces), None) if *replaces != self.certificate => text!(
+                "bind-replace",
+                site = site,
+                binding = to,
+                certificate = certificate,
+                replaces = replaces.text()
+            ),
+            _ => text!(
                 "bind-add",
                 site = site,
                 binding = to,
                 certificate = certificate
             ),
-        };
-        std::iter::once(first)
-            .chain(self.remarks.iter().cloned())
-            .collect()
+        }
     }
 }
