@@ -296,34 +296,33 @@ impl SuccessorPlanner<'_> {
         self.push(site, binding, fate);
     }
 
-    fn adding(&mut self, site: &Site, binding: &Binding) -> Result<BindingAction, BindingAction> {
+    /// Refuses bindings that this server cannot have.
+    fn refuse_impossible(&self) -> Result<(), BindingAction> {
         let Succession {
             map, address, sni, ..
         } = *self.succession;
-        if let Some(folder) = &map.shared {
-            return Err(BindingAction::Cannot(text!(
-                "cannot-shared",
-                folder = folder
-            )));
-        }
-        if sni && map.windows_build < SNI_SINCE {
-            return Err(BindingAction::Cannot(text!("cannot-old-windows")));
-        }
-        if let Some(ip) = address.filter(|ip| !map.addresses.contains(ip)) {
-            return Err(BindingAction::Cannot(text!(
-                "cannot-address-not-here",
-                ip = ip.to_string()
-            )));
-        }
-        if let Some(owner) = map
-            .sites
-            .iter()
-            .find(|other| other.bindings.iter().any(|there| there.is_same(binding)))
-        {
-            return Err(BindingAction::Conflict(text!(
-                "conflict-other-site",
-                site = owner.name.as_str()
-            )));
+        let text = if let Some(folder) = &map.shared {
+            text!("cannot-shared", folder = folder)
+        } else if sni && map.windows_build < SNI_SINCE {
+            text!("cannot-old-windows")
+        } else if let Some(ip) = address.filter(|ip| !map.addresses.contains(ip)) {
+            text!("cannot-address-not-here", ip = ip.to_string())
+        } else {
+            return Ok(());
+        };
+        Err(BindingAction::Cannot(text))
+    }
+
+    fn adding(&mut self, site: &Site, binding: &Binding) -> Result<BindingAction, BindingAction> {
+        self.refuse_impossible()?;
+        let map = self.succession.map;
+        for other in &map.sites {
+            if other.bindings.iter().any(|there| there.is_same(binding)) {
+                return Err(BindingAction::Conflict(text!(
+                    "conflict-other-site",
+                    site = other.name.as_str()
+                )));
+            }
         }
         let endpoint = binding
             .endpoint()
