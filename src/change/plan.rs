@@ -267,6 +267,29 @@ impl PlannedCertificate<'_> {
     }
 }
 
+impl PlannedCertificate<'_> {
+    /// What is done to give it its key.
+    fn text(&self, name: &str) -> Text {
+        let store = self.store.as_str();
+        match (&self.before, &self.key) {
+            (Some(_), PlannedKey::Here(link)) => text!(
+                "plan-link",
+                name = name,
+                store = store,
+                container = link.container.as_str()
+            ),
+            (None, PlannedKey::Here(_)) => text!(
+                "plan-install",
+                name = name,
+                store = store,
+                friendly_name = self.friendly_name.as_deref().unwrap_or_default()
+            ),
+            (Some(_), PlannedKey::New { .. }) => text!("plan-mend", name = name, store = store),
+            (None, PlannedKey::New { .. }) => text!("plan-import", name = name, store = store),
+        }
+    }
+}
+
 impl Item<'_> {
     /// The item's lines of the plan.
     pub fn texts(&self, now: Timestamp) -> Vec<Text> {
@@ -278,44 +301,18 @@ impl Item<'_> {
             }
             Action::Place(placement) => placement,
         };
-        let store = placement.store.as_str();
-        let first = match (&placement.before, &placement.key) {
-            (Some(_), PlannedKey::Here(link)) => {
-                text!(
-                    "plan-link",
-                    name = name,
-                    store = store,
-                    container = link.container.as_str()
-                )
+        let mut texts = vec![placement.text(name)];
+        texts.extend(placement.certificate_text(now));
+        if let PlannedKey::New { access, .. } = placement.key {
+            for entry in access {
+                let who = entry.name.as_deref().unwrap_or_else(|| entry.trustee());
+                texts.push(if entry.is_portable() {
+                    text!("plan-access", who = who)
+                } else {
+                    text!("plan-access-left-out", who = who)
+                });
             }
-            (None, PlannedKey::Here(_)) => {
-                let friendly_name = placement.friendly_name.as_deref().unwrap_or_default();
-                text!(
-                    "plan-install",
-                    name = name,
-                    store = store,
-                    friendly_name = friendly_name
-                )
-            }
-            (Some(_), PlannedKey::New { .. }) => text!("plan-mend", name = name, store = store),
-            (None, PlannedKey::New { .. }) => text!("plan-import", name = name, store = store),
-        };
-        let access = match &placement.key {
-            PlannedKey::New { access, .. } => *access,
-            PlannedKey::Here(_) => &[],
-        };
-        let access = access.iter().map(|entry| {
-            let who = entry.name.as_deref().unwrap_or_else(|| entry.trustee());
-            if entry.is_portable() {
-                text!("plan-access", who = who)
-            } else {
-                text!("plan-access-left-out", who = who)
-            }
-        });
-        [first]
-            .into_iter()
-            .chain(placement.certificate_text(now))
-            .chain(access)
-            .collect()
+        }
+        texts
     }
 }
