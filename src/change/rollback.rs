@@ -99,27 +99,27 @@ fn take_back(server: Iis<'_>, step: &ChangeStep, steps: &[ChangeStep]) -> Result
             store,
             certificate,
             properties,
-        } => {
-            let damaged = |_| {
-                WindowsError::new(
-                    "CertAddCertificateContextToStore",
-                    store.as_str(),
-                    Code::BAD_DATA,
-                )
-            };
-            let der = BASE64.decode(certificate.as_bytes()).map_err(damaged)?;
-            if find(server, *store, &Hash::of(&der).to_string())?.is_none() {
-                server.stores.add(
-                    *store,
-                    &StoredCertificate {
-                        der,
-                        properties: properties.clone(),
-                    },
-                )?;
-            }
-            Ok(None)
-        }
+        } => put_back(server, *store, certificate, properties).map(|()| None),
     }
+}
+
+/// Adds a certificate again that a run has removed, unless it is there.
+fn put_back(
+    server: Iis<'_>,
+    store: StoreName,
+    certificate: &str,
+    properties: &Properties,
+) -> Result<()> {
+    let Ok(der) = BASE64.decode(certificate.as_bytes()) else {
+        let call = "CertAddCertificateContextToStore";
+        return Err(WindowsError::new(call, store.as_str(), Code::BAD_DATA).into());
+    };
+    if find(server, store, &Hash::of(&der).to_string())?.is_none() {
+        let properties = properties.clone();
+        let removed = StoredCertificate { der, properties };
+        server.stores.add(store, &removed)?;
+    }
+    Ok(())
 }
 
 fn restore_properties(
