@@ -197,23 +197,18 @@ impl Journal {
     /// When it cannot be read, or another process holds it.
     pub fn open(state: &Path) -> Result<Self> {
         let path = state.join(FILE);
-        let unusable = |error: &io::Error| {
+        let unusable = |error: io::Error| {
             Error::failed(text!(
                 "error-journal",
                 path = path.as_path(),
-                reason = error
+                reason = &error
             ))
         };
-        crate::platform::system::make_private(state).map_err(|e| unusable(&e))?;
+        crate::platform::system::make_private(state).map_err(unusable)?;
         refuse_shared(state)?;
         let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|e| unusable(&e))?;
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -222,17 +217,14 @@ impl Journal {
                     path = path.as_path()
                 )));
             }
-            Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|e| unusable(&e))?;
-        let whole = bytes
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        file.set_len(whole as u64)
-            .and_then(|()| file.seek(SeekFrom::End(0)))
-            .map_err(|e| unusable(&e))?;
+        file.read_to_end(&mut bytes).map_err(unusable)?;
+        let end = bytes.iter().rposition(|byte| *byte == b'\n');
+        let whole = end.map_or(0, |at| at + 1);
+        file.set_len(whole as u64).map_err(unusable)?;
+        file.seek(SeekFrom::End(0)).map_err(unusable)?;
         let History { runs, unknown } = parse(&bytes[..whole]);
         Ok(Self {
             path,
@@ -413,33 +405,16 @@ fn spoil(runs: &mut Vec<Transaction>) {
 
 /// What a line does to the runs; `None` if it cannot stand there.
 fn take(runs: &mut Vec<Transaction>, line: &JournalLine) -> Option<()> {
-    // A run that nobody knows may have the number of one that stands there.
-    let mut numbered = |number: &u32, from: TransactionState, to: TransactionState| {
-        let of = |stage| move |run: &&mut Transaction| run.number == *number && run.stage == stage;
-        if let Some(run) = runs.iter_mut().rfind(of(from)) {
-            run.stage = to;
-            return Some(());
-        }
-        runs.iter_mut()
-            .find(of(TransactionState::Unknown))
-            .map(|_| ())
-    };
+    use TransactionState::{Kept, Open, TakenBack, Unknown};
     match line {
-        JournalLine::Keep { run } => numbered(run, TransactionState::Open, TransactionState::Kept),
-        JournalLine::TakeBack { run } => {
-            numbered(run, TransactionState::Kept, TransactionState::Open)
-        }
-        JournalLine::TakenBack { run } => {
-            numbered(run, TransactionState::Open, TransactionState::TakenBack)
-        }
+        JournalLine::Keep { run } => advance(runs, *run, Open, Kept),
+        JournalLine::TakeBack { run } => advance(runs, *run, Kept, Open),
+        JournalLine::TakenBack { run } => advance(runs, *run, Open, TakenBack),
         JournalLine::Step(step) => {
-            let last = runs.last_mut();
-            let last = last.filter(|run| {
-                matches!(
-                    run.stage,
-                    TransactionState::Open | TransactionState::Unknown
-                )
-            })?;
+            let last = runs.last_mut()?;
+            if !matches!(last.stage, Open | Unknown) {
+                return None;
+            }
             last.steps.push(ChangeStep::clone(step));
             Some(())
         }
@@ -452,11 +427,28 @@ fn take(runs: &mut Vec<Transaction>, line: &JournalLine) -> Option<()> {
                 what: what.clone(),
                 began: *time,
                 steps: Vec::new(),
-                stage: TransactionState::Open,
+                stage: Open,
             });
             Some(())
         }
     }
+}
+
+/// Brings the last run of this number from one state to another; `None` if there is none.
+fn advance(
+    runs: &mut [Transaction],
+    number: u32,
+    from: TransactionState,
+    to: TransactionState,
+) -> Option<()> {
+    // A run that nobody knows may have the number of one that stands there.
+    let of = |stage| move |run: &&mut Transaction| run.number == number && run.stage == stage;
+    if let Some(run) = runs.iter_mut().rfind(of(from)) {
+        run.stage = to;
+        return Some(());
+    }
+    let unknown = runs.iter_mut().find(of(TransactionState::Unknown));
+    unknown.map(|_| ())
 }
 
 #[cfg(test)]
