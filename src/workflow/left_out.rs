@@ -26,30 +26,28 @@ pub fn on_media(
         return Vec::new();
     }
     let survey = &opened.survey;
-    let line = survey.line(from.generation.record.server);
-    let others = line.filter(|other| other.hash != from.generation.hash && wanted.matches(other));
-    let others: Vec<(&Generation, Catalog)> = others
-        .filter_map(|other| Some((other, opened.catalog(other)?)))
-        .collect();
+    let mut others = Vec::new();
+    for other in survey.line(from.generation.record.server) {
+        if other.hash != from.generation.hash
+            && wanted.matches(other)
+            && let Some(catalog) = opened.catalog(other)
+        {
+            others.push((other, catalog));
+        }
+    }
     let chosen = Described {
         number: from.generation.record.number.get(),
         key_pairs: from.catalog.about().collect(),
     };
     let described = readable(survey, &chosen, &others, opened.now);
     let missing = missing(&chosen, &described, opened.now);
-    let named = others
-        .iter()
-        .zip(missing)
-        .map(|((generation, catalog), missing)| {
-            let all: Vec<_> = catalog.about().collect();
-            named(
-                survey,
-                generation,
-                &all,
-                still_meant(missing, is_meant, opened.now),
-            )
-        });
-    named.flatten().collect()
+    let mut left_out = Vec::new();
+    for ((generation, catalog), missing) in others.iter().zip(missing) {
+        let all: Vec<_> = catalog.about().collect();
+        let meant = still_meant(missing, is_meant, opened.now);
+        left_out.extend(named(survey, generation, &all, meant));
+    }
+    left_out
 }
 
 /// The other generations with those of their key pairs whose file is whole. One that the chosen
@@ -113,25 +111,23 @@ pub fn in_memory(state: &State, now: Timestamp) -> Vec<LeftOut> {
         .map(|written| Described::of(written))
         .collect();
     let missing = missing(&Described::of(newest), &described, now);
-    let remembered = |(written, missing): (&&Written, Vec<&AboutKeyPair>)| {
+    let mut left_out = Vec::new();
+    for (written, missing) in others.iter().zip(missing) {
         let all: Vec<_> = written.key_pairs.iter().collect();
-        let holder = state
-            .media_in_use()
-            .find(|medium| state.is_on(medium, written.number));
-        let medium = holder.map_or_else(
-            || "E:".to_owned(),
-            |medium| format!("label:{}", medium.label),
-        );
-        let key_pairs = still_meant(missing, &|_| true, now);
-        LeftOut::new(
+        let mut media = state.media_in_use();
+        let medium = match media.find(|medium| state.is_on(medium, written.number)) {
+            Some(holder) => format!("label:{}", holder.label),
+            None => "E:".to_owned(),
+        };
+        left_out.extend(LeftOut::new(
             written.number,
-            key_pairs,
+            still_meant(missing, &|_| true, now),
             &all,
             &[&medium, &written.number.to_string()],
             None,
-        )
-    };
-    others.iter().zip(missing).filter_map(remembered).collect()
+        ));
+    }
+    left_out
 }
 
 /// The same of the generations on the media, beside the one that is shown. What this server does
@@ -144,40 +140,38 @@ pub fn remembered_on_media(
     is_meant: &dyn Fn(&AboutKeyPair) -> bool,
     now: Timestamp,
 ) -> Vec<LeftOut> {
-    let written = |generation: &Generation| {
-        let written = state.written(generation.record.number)?;
-        (written.record == generation.hash.to_string()).then(|| Described::of(written))
-    };
-    let Some(chosen) = written(shown) else {
+    let Some(chosen) = remembered(state, shown) else {
         return Vec::new();
     };
     if matches!(wanted, Wanted::Number(..)) {
         return Vec::new();
     }
-    let lacks_some = |other: &Described<'_>| {
-        other
-            .key_pairs
-            .iter()
-            .any(|about| !chosen.holds(about) && !about.is_over(now))
-    };
-    let others = survey
-        .line(state.server())
-        .filter(|other| other.hash != shown.hash && wanted.matches(other));
-    let others = others.filter_map(|other| Some((other, written(other).filter(lacks_some)?)));
-    let others = others.filter(|(other, _)| survey.check(other, Reading::Cached).is_whole());
-    let (generations, described): (Vec<_>, Vec<_>) = others.unzip();
+    let is_lacking = |about: &&AboutKeyPair| !chosen.holds(about) && !about.is_over(now);
+    let (mut generations, mut described) = (Vec::new(), Vec::new());
+    for other in survey.line(state.server()) {
+        if other.hash != shown.hash
+            && wanted.matches(other)
+            && let Some(held) = remembered(state, other)
+            && held.key_pairs.iter().any(is_lacking)
+            && survey.check(other, Reading::Cached).is_whole()
+        {
+            generations.push(other);
+            described.push(held);
+        }
+    }
     let missing = missing(&chosen, &described, now);
-    let named = generations.iter().zip(&described).zip(missing).filter_map(
-        |((generation, described), missing)| {
-            named(
-                survey,
-                generation,
-                &described.key_pairs,
-                still_meant(missing, is_meant, now),
-            )
-        },
-    );
-    named.collect()
+    let mut left_out = Vec::new();
+    for ((generation, held), missing) in generations.iter().zip(&described).zip(missing) {
+        let meant = still_meant(missing, is_meant, now);
+        left_out.extend(named(survey, generation, &held.key_pairs, meant));
+    }
+    left_out
+}
+
+/// What host state says of a generation on a medium, if it is the one that was written.
+fn remembered<'a>(state: &'a State, generation: &Generation) -> Option<Described<'a>> {
+    let written = state.written(generation.record.number)?;
+    (written.record == generation.hash.to_string()).then(|| Described::of(written))
 }
 
 /// With the command line for the media that are here; nothing where nothing is left out.
