@@ -18,45 +18,46 @@ pub fn choose(
     which: &WhichArgs,
     names: &[String],
 ) -> Result<OpenGeneration> {
-    let wanted = which
-        .generation
-        .as_deref()
-        .map_or(Ok(Wanted::Newest), Wanted::parse)?;
-    let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
-    let server = match (which.server.as_deref(), servers.as_slice()) {
-        (_, []) => return Err(opened.nothing_here()),
-        (Some(name), _) if is_not_admitted(opened, name) => return Err(opened.nothing_here()),
-        (None, [only]) => *only,
-        (None, several) => return Err(several_servers(opened, several)),
-        (Some(name), several) => find_server(opened, several, name)?,
+    let wanted = match &which.generation {
+        Some(text) => Wanted::parse(text)?,
+        None => Wanted::Newest,
     };
+    let server = choose_server(opened, which.server.as_deref())?;
     let with = |names: &[String]| {
         opened.find(server, &wanted, &|catalog: &Catalog| {
             holds_all(catalog, names)
         })
     };
-    match with(names) {
-        Ok(mut from) => {
-            from.left_out =
-                left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
-            let is_alone = matches!(wanted, Wanted::Number(..));
-            return Ok(if is_alone {
-                from
-            } else {
-                warn_of_selection(from, names)
-            });
-        }
+    let mut from = match with(names) {
+        Ok(from) => from,
         Err(error) if with(&[]).is_err() => return Err(error),
-        Err(_) => {}
+        // There are generations, so it is the names that are wrong.
+        Err(_) => {
+            let mut each = names.iter();
+            let unknown = each.find(|name| with(std::slice::from_ref(name)).is_err());
+            return Err(Error::usage(match unknown {
+                Some(name) => text!("error-unknown-name", name = name),
+                None => text!("error-names-apart", names = names.join(", ")),
+            }));
+        }
+    };
+    from.left_out = left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
+    if matches!(wanted, Wanted::Number(..)) {
+        return Ok(from);
     }
-    // There are generations, so it is the names that are wrong.
-    let unknown = names
-        .iter()
-        .find(|name| with(std::slice::from_ref(name)).is_err());
-    Err(Error::usage(match unknown {
-        Some(name) => text!("error-unknown-name", name = name),
-        None => text!("error-names-apart", names = names.join(", ")),
-    }))
+    Ok(warn_of_selection(from, names))
+}
+
+/// The server that is named, else the only one.
+fn choose_server(opened: &UnlockedVault<'_>, name: Option<&str>) -> Result<ServerId> {
+    let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
+    match (name, servers.as_slice()) {
+        (_, []) => Err(opened.nothing_here()),
+        (Some(name), _) if is_not_admitted(opened, name) => Err(opened.nothing_here()),
+        (None, [only]) => Ok(*only),
+        (None, several) => Err(several_servers(opened, several)),
+        (Some(name), several) => find_server(opened, several, name),
+    }
 }
 
 /// As [`is_called`], for an entry of a catalog.
