@@ -32,21 +32,25 @@ impl Session<'_> {
         if locked == 0 || (without.is_ok() && !self.console.interactive()) {
             return without;
         }
+        match self.ask_source_password(&source, locked) {
+            // What opens without a password is there all the same.
+            Err(error) if error.exit == Exit::WrongSecret && without.is_ok() => without,
+            typed => typed,
+        }
+    }
+
+    /// Asks until a password opens some of what is locked.
+    fn ask_source_password(&self, source: &Source, locked: usize) -> Result<Inventory> {
         let (question, option) = (text!("prompt-source-password"), "--source-password-file");
-        let typed = self.console.secret_that_opens(&question, option, |typed| {
-            let holdings = keystore::read(&source, &Password::new(typed.to_string()), self.now)?;
+        self.console.secret_that_opens(&question, option, |typed| {
+            let holdings = keystore::read(source, &Password::new(typed.to_string()), self.now)?;
             let still = holdings.locked();
             if still.len() < locked {
                 Ok(holdings)
             } else {
                 Err(wrong_source_password(still))
             }
-        });
-        match typed {
-            // What opens without a password is there all the same.
-            Err(error) if error.exit == Exit::WrongSecret && without.is_ok() => without,
-            typed => typed,
-        }
+        })
     }
 
     /// What is written from: everything at a source that `names` mean, its weaknesses pointed out.
