@@ -83,11 +83,14 @@ pub fn run(
     now: jiff::Timestamp,
 ) -> Result<CheckReport> {
     let pinned = pin.is_some() || state.is_some();
-    let vault = pin.map_or_else(|| owner_of(media, state), Ok)?;
-    let trust = state
-        .map(|state| state.trust.clone())
-        .filter(|trust| trust.vault == vault);
-    let trust = trust.unwrap_or_else(|| Trust::new(vault.clone()));
+    let vault = match pin {
+        Some(vault) => vault,
+        None => owner_of(media, state)?,
+    };
+    let trust = match state {
+        Some(state) if state.trust.vault == vault => state.trust.clone(),
+        _ => Trust::new(vault.clone()),
+    };
     let survey = Survey::of(media, vault.clone(), &trust, Reading::PastCache)?;
     if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
         return Err(survey.not_ours(foreign).into());
@@ -103,23 +106,18 @@ pub fn run(
     check.owner_files(pinned);
     check.programs();
     check.loose_files();
-    let MediaCheck {
-        numbers,
-        mut findings,
-        bytes,
-        ..
-    } = check;
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    let newest_on = (0..media.len())
-        .map(|medium| survey.newest_on(medium))
-        .collect();
+    check
+        .findings
+        .sort_by_key(|finding| std::cmp::Reverse(finding.level));
     Ok(CheckReport {
         vault,
         pinned,
-        numbers,
-        findings,
-        bytes,
-        newest_on,
+        numbers: check.numbers,
+        findings: check.findings,
+        bytes: check.bytes,
+        newest_on: (0..media.len())
+            .map(|medium| survey.newest_on(medium))
+            .collect(),
     })
 }
 
@@ -171,31 +169,27 @@ fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     let (mut claims, mut generations) = (BTreeSet::new(), BTreeSet::new());
     for medium in media {
         let walk = medium.walk(Reading::Cached)?;
-        let statements = walk.statements.iter().map(|pair| &pair.statement);
-        let signers =
-            statements.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
-        claims.extend(signers.map(|key| VaultId::of(&key)));
-        generations.extend(
-            walk.folders
-                .iter()
-                .map(|folder| (folder.server, folder.number)),
-        );
+        for said in walk.statements.iter().map(|pair| &pair.statement) {
+            let signer = sign::signer(sign::TRUST, &said.text, &said.signature);
+            claims.extend(signer.map(|key| VaultId::of(&key)));
+        }
+        for folder in &walk.folders {
+            generations.insert((folder.server, folder.number));
+        }
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
-    let unsigned = || match generations.len() {
-        0 => Error::new(Exit::NoVault, text!("error-no-vault", medium = name)),
-        count => Error::new(
-            Exit::NoVault,
-            text!("error-no-statement", medium = name, count = count),
-        ),
-    };
-    match claims.len() {
-        0 | 1 => claims.pop_first().ok_or_else(unsigned),
-        _ => Err(Error::new(
-            Exit::Forged,
-            text!("error-two-owners", medium = name),
-        )),
+    if claims.len() > 1 {
+        let text = text!("error-two-owners", medium = name);
+        return Err(Error::new(Exit::Forged, text));
     }
+    if let Some(only) = claims.pop_first() {
+        return Ok(only);
+    }
+    let text = match generations.len() {
+        0 => text!("error-no-vault", medium = name),
+        count => text!("error-no-statement", medium = name, count = count),
+    };
+    Err(Error::new(Exit::NoVault, text))
 }
 
 struct MediaCheck<'s, 'm> {
@@ -355,44 +349,7 @@ impl MediaCheck<'_, '_> {
         let survey = self.survey;
         let whole = newest_whole(&self.numbers);
         for judged in self.numbers.clone() {
-            let above = whole
-                .get(&judged.server)
-                .is_none_or(|newest| judged.number > *newest);
-            let key = format!("{}/{}", judged.server, judged.number);
-            match judged.state {
-                "unfinished" if above => self.find(
-                    "unfinished-above-whole",
-                    Level::Attention,
-                    text!("found-unfinished", generation = key),
-                ),
-                "damaged"
-                    if judged.record.is_none() && above && !whole.contains_key(&judged.server) =>
-                {
-                    self.find(
-                        "damaged-above-whole",
-                        Level::Lost,
-                        text!("found-damaged", generation = key),
-                    );
-                }
-                "damaged" if judged.record.is_none() => {
-                    let id = if above {
-                        "damaged-above-whole"
-                    } else {
-                        "damaged-below-whole"
-                    };
-                    self.find(
-                        id,
-                        Level::Attention,
-                        text!("found-damaged", generation = key),
-                    );
-                }
-                "elsewhere" if above => self.find(
-                    "elsewhere-above-whole",
-                    Level::Attention,
-                    text!("found-newer-elsewhere", generation = key),
-                ),
-                _ => {}
-            }
+            self.order_of(&judged, whole.get(&judged.server));
         }
         for (server, number) in survey.contradictions() {
             let text = text!(
@@ -411,6 +368,33 @@ impl MediaCheck<'_, '_> {
                 .extend(history::of_media(survey, state, &whole));
             self.findings
                 .extend(history::of_this_server(survey, state, None));
+        }
+    }
+
+    /// What a number that is not whole means beside the newest whole one of its server.
+    fn order_of(&mut self, judged: &NumberVerdict, newest: Option<&Number>) {
+        let above = newest.is_none_or(|newest| judged.number > *newest);
+        let key = format!("{}/{}", judged.server, judged.number);
+        match judged.state {
+            "unfinished" if above => self.find(
+                "unfinished-above-whole",
+                Level::Attention,
+                text!("found-unfinished", generation = key),
+            ),
+            "damaged" if judged.record.is_none() => {
+                let (id, level) = match newest {
+                    None => ("damaged-above-whole", Level::Lost),
+                    Some(_) if above => ("damaged-above-whole", Level::Attention),
+                    Some(_) => ("damaged-below-whole", Level::Attention),
+                };
+                self.find(id, level, text!("found-damaged", generation = key));
+            }
+            "elsewhere" if above => self.find(
+                "elsewhere-above-whole",
+                Level::Attention,
+                text!("found-newer-elsewhere", generation = key),
+            ),
+            _ => {}
         }
     }
 
