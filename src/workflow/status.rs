@@ -93,10 +93,22 @@ impl StatusInput<'_> {
         for left_out in left_out::in_memory(self.state, self.now) {
             self.attention("left-out", left_out.finding());
         }
+        self.holders(number);
+        for exception in &newest.exceptions {
+            let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
+            self.find(
+                "rule-set-aside",
+                Level::Note,
+                text!("status-rule-set-aside", rule = rule, reason = reason),
+            );
+        }
+    }
+
+    /// How many media in use hold a generation.
+    fn holders(&mut self, number: u32) {
         let wanted = self.state.policy().min_media;
-        let holding = self
-            .state
-            .media_in_use()
+        let media = self.state.media_in_use();
+        let holding = media
             .filter(|medium| self.state.is_on(medium, number))
             .count();
         if holding < wanted {
@@ -108,14 +120,6 @@ impl StatusInput<'_> {
                     count = holding,
                     wanted = wanted
                 ),
-            );
-        }
-        for exception in &newest.exceptions {
-            let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
-            self.find(
-                "rule-set-aside",
-                Level::Note,
-                text!("status-rule-set-aside", rule = rule, reason = reason),
             );
         }
     }
