@@ -58,7 +58,7 @@ impl<'a> SitesHere<'a> {
         for site in &here.sites {
             for host in hosts(site) {
                 let sites: &mut Vec<&Site> = by_host.entry(host).or_default();
-                if !sites.iter().any(|known| std::ptr::eq(*known, site)) {
+                if !is_among(site, sites) {
                     sites.push(site);
                 }
             }
@@ -77,25 +77,36 @@ impl<'a> SitesHere<'a> {
             }
             None => {}
         }
-        let mut candidates: Vec<&Site> = Vec::new();
-        for found in hosts(site)
-            .iter()
-            .filter_map(|host| self.by_host.get(host))
-            .flatten()
-        {
-            if !candidates.iter().any(|known| std::ptr::eq(*known, *found)) {
-                candidates.push(found);
-            }
-        }
+        let mut candidates = self.of_hosts(site);
         match (named(&site.name), candidates.as_slice()) {
             (None, [only]) => SiteHere::Is(only),
+            (None, _) => SiteHere::Unclear(candidates),
             (Some(same), []) => SiteHere::Is(same),
-            (Some(same), several) if several.iter().any(|one| std::ptr::eq(*one, same)) => {
-                SiteHere::Is(same)
+            (Some(same), _) if is_among(same, &candidates) => SiteHere::Is(same),
+            (Some(same), _) => {
+                candidates.push(same);
+                SiteHere::Unclear(candidates)
             }
-            (same, _) => SiteHere::Unclear(candidates.into_iter().chain(same).collect()),
         }
     }
+
+    /// The sites here that have a host name of `site`, each once.
+    fn of_hosts(&self, site: &Site) -> Vec<&'a Site> {
+        let mut found = Vec::new();
+        for host in hosts(site) {
+            for one in self.by_host.get(&host).into_iter().flatten() {
+                if !is_among(one, &found) {
+                    found.push(*one);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Whether it is one of them itself, and not one that looks the same.
+fn is_among(site: &Site, sites: &[&Site]) -> bool {
+    sites.iter().any(|one| std::ptr::eq(*one, site))
 }
 
 fn hosts(site: &Site) -> Vec<String> {
