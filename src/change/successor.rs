@@ -43,25 +43,19 @@ pub struct Succession<'a> {
 /// # Errors
 /// When a site was named that is not here.
 pub fn plan(succession: &Succession<'_>) -> Result<Vec<PlannedBinding>> {
-    let site = |name: &String| {
-        succession
-            .map
-            .sites
+    let sites = &succession.map.sites;
+    for name in succession.sites {
+        if !sites
             .iter()
-            .find(|site| site.name.eq_ignore_ascii_case(name))
-    };
-    if let Some(unknown) = succession.sites.iter().find(|name| site(name).is_none()) {
-        let names: Vec<_> = succession
-            .map
-            .sites
-            .iter()
-            .map(|site| site.name.as_str())
-            .collect();
-        return Err(Error::usage(text!(
-            "error-no-site",
-            site = unknown,
-            sites = names.join(", ")
-        )));
+            .any(|site| site.name.eq_ignore_ascii_case(name))
+        {
+            let names: Vec<_> = sites.iter().map(|site| site.name.as_str()).collect();
+            return Err(Error::usage(text!(
+                "error-no-site",
+                site = name,
+                sites = names.join(", ")
+            )));
+        }
     }
     let mut planner = SuccessorPlanner {
         succession,
@@ -70,17 +64,15 @@ pub fn plan(succession: &Succession<'_>) -> Result<Vec<PlannedBinding>> {
         edited: HashSet::new(),
         bound: Vec::new(),
     };
-    for site in &succession.map.sites {
-        site.bindings
-            .iter()
-            .filter(|binding| binding.is_https())
-            .for_each(|binding| planner.take_over(site, binding));
+    for site in sites {
+        for binding in site.bindings.iter().filter(|binding| binding.is_https()) {
+            planner.take_over(site, binding);
+        }
         planner.take_over_ftp(site);
         if planner.is_named(site) && !site.bindings.iter().any(Binding::is_https) {
-            planner
-                .new_bindings(site)
-                .iter()
-                .for_each(|binding| planner.add(site, binding));
+            for binding in planner.new_bindings(site) {
+                planner.add(site, &binding);
+            }
         }
     }
     planner.name_foreign();
