@@ -14,7 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
-use crate::keypair::{KeyPair, as_file_name};
+use crate::keypair::{Certificate, KeyPair, as_file_name};
 use crate::message::{Text, day};
 use crate::platform::private_files;
 use crate::text;
@@ -261,12 +261,10 @@ impl Destination {
         }
         // All of them before the first new file: two names that are one to this file system must
         // not replace each other.
-        for path in planned
-            .iter()
-            .flat_map(|planned| &planned.paths)
-            .filter(|_| writing.force)
-        {
-            undo.put_aside(path).map_err(|e| unwritable(path, &e))?;
+        if writing.force {
+            for path in planned.iter().flat_map(|planned| &planned.paths) {
+                undo.put_aside(path).map_err(|e| unwritable(path, &e))?;
+            }
         }
         for (contents, planned) in contents.iter().zip(&planned) {
             // A PFX may be wanted under several names; PEM has one content for each of its two
@@ -308,33 +306,33 @@ pub fn pfx_of(
     profile: Profile,
     rounds: u32,
 ) -> Result<SecretBytes> {
-    let chain: Vec<&[u8]> = pair
-        .chain
-        .iter()
-        .map(|certificate| certificate.der())
-        .collect();
+    let chain: Vec<&[u8]> = pair.chain.iter().map(Certificate::der).collect();
     let contents = pfx::KeyPairContents {
         pkcs8: pair.key.pkcs8(),
         chain: &chain,
         friendly_name: pair.friendly_name.as_deref(),
         csp_name: pair.csp_name.as_deref(),
     };
-    let unproven = || {
-        Error::failed(text!(
-            "error-pfx-unproven",
-            name = pair.leaf().display_name()
-        ))
+    if let Ok(written) = pfx::write(&contents, password, profile, rounds)
+        && let Ok(read) = pfx::read(written.expose(), password)
+        && is_same(pair, &read)
+    {
+        return Ok(written);
+    }
+    let name = pair.leaf().display_name();
+    Err(Error::failed(text!("error-pfx-unproven", name = name)))
+}
+
+/// Whether a PFX read back holds this key and chain, and nobody changed it.
+fn is_same(pair: &KeyPair, read: &pfx::Contents) -> bool {
+    let [key] = read.keys.as_slice() else {
+        return false;
     };
-    let written = pfx::write(&contents, password, profile, rounds).map_err(|_| unproven())?;
-    let read = pfx::read(written.expose(), password).map_err(|_| unproven())?;
-    let same_key = read.keys.len() == 1 && read.keys[0].pkcs8.expose() == pair.key.pkcs8().expose();
-    let same_chain = read
-        .certificates
-        .iter()
-        .map(|c| c.der.as_slice())
-        .eq(chain.iter().copied());
-    let proven = same_key && same_chain && matches!(read.mac, pfx::Mac::Verified { .. });
-    if proven { Ok(written) } else { Err(unproven()) }
+    let chain = pair.chain.iter().map(Certificate::der);
+    let certificates = read.certificates.iter().map(|one| one.der.as_slice());
+    key.pkcs8.expose() == pair.key.pkcs8().expose()
+        && certificates.eq(chain)
+        && matches!(read.mac, pfx::Mac::Verified { .. })
 }
 
 /// Which of them is meant, nobody but the user can say: the candidates, with what tells them apart.

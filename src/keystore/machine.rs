@@ -198,41 +198,29 @@ impl StoreReading<'_> {
 /// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where
 /// nothing is used, everything stays.
 pub fn retain_used(holdings: &mut Inventory) {
-    let used = holdings
-        .site_map
-        .as_ref()
-        .map(SiteMap::used)
-        .unwrap_or_default();
-    let is_used = |thumbprint: &str| used.contains(thumbprint);
-    let keeps = |held: &HeldKeyPair| is_used(&held.leaf().thumbprint()) || held.is_pending();
-    let keeps_unreadable =
-        |one: &UnreadableKeyPair| one.thumbprint().as_deref().is_none_or(is_used);
-    let serving = holdings
-        .key_pairs
-        .iter()
-        .any(|held| is_used(&held.leaf().thumbprint()));
-    if !serving
-        && !holdings
-            .unreadable
-            .iter()
-            .any(|one| one.thumbprint().as_deref().is_some_and(is_used))
-    {
+    let Some(map) = &holdings.site_map else {
+        return;
+    };
+    let used = map.used();
+    let serves = |held: &HeldKeyPair| used.contains(&held.leaf().thumbprint());
+    let would_serve =
+        |one: &UnreadableKeyPair| one.thumbprint().is_some_and(|one| used.contains(&one));
+    if !holdings.key_pairs.iter().any(serves) && !holdings.unreadable.iter().any(would_serve) {
         return;
     }
-    let (kept, unused) = take(&mut holdings.key_pairs)
-        .into_iter()
-        .partition::<Vec<_>, _>(keeps);
-    holdings.key_pairs = kept;
-    holdings.unused.extend(
-        unused
-            .iter()
-            .map(|held| held.leaf().display_name().to_owned()),
-    );
-    let (kept, unused) = take(&mut holdings.unreadable)
-        .into_iter()
-        .partition::<Vec<_>, _>(keeps_unreadable);
-    holdings.unreadable = kept;
-    holdings
-        .unused
-        .extend(unused.into_iter().map(|one| one.name));
+    for held in take(&mut holdings.key_pairs) {
+        if serves(&held) || held.is_pending() {
+            holdings.key_pairs.push(held);
+        } else {
+            let name = held.leaf().display_name().to_owned();
+            holdings.unused.push(name);
+        }
+    }
+    for one in take(&mut holdings.unreadable) {
+        if would_serve(&one) || one.certificate.is_none() {
+            holdings.unreadable.push(one);
+        } else {
+            holdings.unused.push(one.name);
+        }
+    }
 }
