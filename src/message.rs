@@ -73,6 +73,12 @@ impl From<u32> for Arg {
     }
 }
 
+impl From<vault::id::Number> for Arg {
+    fn from(number: vault::id::Number) -> Self {
+        number.get().into()
+    }
+}
+
 impl From<u64> for Arg {
     fn from(number: u64) -> Self {
         Arg::Number(number)

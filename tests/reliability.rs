@@ -465,7 +465,7 @@ fn after_a_power_cut_the_next_backup_goes_through() {
         apply(&mut image, events[..cut].iter());
         bench.disk = Disk::of(image);
         assert!(matches!(bench.back_up(), Ok(Done::Written)), "cut at {cut}");
-        let newest = bench.state.newest().unwrap().0.get();
+        let newest = bench.state.newest().unwrap().number.get();
         let image = bench.disk.with(|platter| platter.bytes.clone());
         assert_eq!(
             bench.whole(image)[0],
@@ -489,7 +489,7 @@ fn a_disk_that_fills_up_at_any_write_never_costs_the_generation_before() {
         let done = bench.back_up();
         let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
         assert!(whole.contains(&1), "after {limit} writes: {whole:?}");
-        let newest = bench.state.newest().unwrap().0.get();
+        let newest = bench.state.newest().unwrap().number.get();
         match done {
             Ok(Done::Written | Done::OneCopy(_)) => {
                 assert!(whole.contains(&newest), "after {limit} writes: {whole:?}")
@@ -510,7 +510,7 @@ fn a_medium_that_keeps_something_else_than_was_written_is_never_believed() {
             bench.disk.with(|platter| platter.fault = fault(limit));
             let done = bench.back_up();
             let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
-            let newest = bench.state.newest().unwrap().0.get();
+            let newest = bench.state.newest().unwrap().number.get();
             let claimed = matches!(done, Ok(Done::Written | Done::OneCopy(_)));
             assert!(
                 !claimed || whole.contains(&newest),
@@ -532,7 +532,7 @@ fn what_only_the_cache_holds_is_never_believed_to_be_on_the_medium() {
             });
             let done = bench.back_up();
             let whole = bench.whole(bench.disk.with(|platter| platter.bytes.clone()));
-            let newest = bench.state.newest().unwrap().0.get();
+            let newest = bench.state.newest().unwrap().number.get();
             let claimed = matches!(done, Ok(Done::Written | Done::OneCopy(_)));
             assert!(
                 !claimed || whole.contains(&newest),

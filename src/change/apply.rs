@@ -209,7 +209,7 @@ fn add(
     }
     journal.log_intent(ChangeStep::AddCertificate {
         store,
-        certificate: certificate.sha256().to_string(),
+        certificate: certificate.sha256(),
         key: certificate.properties.key.clone(),
     })?;
     Ok(server.stores.add(store, &certificate)?)
@@ -240,7 +240,7 @@ fn change(
 ) -> Result<()> {
     journal.log_intent(ChangeStep::ChangeCertificate {
         store,
-        certificate: certificate.to_string(),
+        certificate: *certificate,
         before,
         after: after.clone(),
     })?;

@@ -14,6 +14,7 @@ use crate::iis::{KeyLink, Properties, StoreName};
 use crate::message::Text;
 use crate::state::refuse_shared;
 use crate::text;
+use vault::id::Hash;
 
 /// File in the host state folder.
 const FILE: &str = "changes.jsonl";
@@ -33,8 +34,8 @@ pub enum ChangeStep {
     AddCertificate {
         /// The store.
         store: StoreName,
-        /// SHA-256 of the certificate, in hexadecimal digits.
-        certificate: String,
+        /// SHA-256 of the certificate.
+        certificate: Hash,
         /// The link it is added with.
         key: Option<KeyLink>,
     },
@@ -42,8 +43,8 @@ pub enum ChangeStep {
     ChangeCertificate {
         /// The store.
         store: StoreName,
-        /// SHA-256 of the certificate, in hexadecimal digits.
-        certificate: String,
+        /// SHA-256 of the certificate.
+        certificate: Hash,
         /// As it was.
         before: Properties,
         /// As it will be.
@@ -64,10 +65,10 @@ pub enum ChangeStep {
 
 impl ChangeStep {
     /// SHA-256 of the certificate that it added or changed, if it did.
-    pub fn certificate(&self) -> Option<&str> {
+    pub fn certificate(&self) -> Option<Hash> {
         match self {
             Self::AddCertificate { certificate, .. }
-            | Self::ChangeCertificate { certificate, .. } => Some(certificate),
+            | Self::ChangeCertificate { certificate, .. } => Some(*certificate),
             _ => None,
         }
     }

@@ -71,7 +71,7 @@ fn take_back(server: Iis<'_>, step: &ChangeStep, steps: &[ChangeStep]) -> Result
             certificate,
             key,
         } => {
-            let Some(found) = find(server, *store, certificate)? else {
+            let Some(found) = find(server, *store, *certificate)? else {
                 return Ok(None);
             };
             if found.properties.key != *key {
@@ -90,7 +90,7 @@ fn take_back(server: Iis<'_>, step: &ChangeStep, steps: &[ChangeStep]) -> Result
             before,
             after,
         } => {
-            let Some(found) = find(server, *store, certificate)? else {
+            let Some(found) = find(server, *store, *certificate)? else {
                 return Ok(None);
             };
             restore_properties(server, *store, &found, before, after)
@@ -114,7 +114,7 @@ fn put_back(
         let call = "CertAddCertificateContextToStore";
         return Err(WindowsError::new(call, store.as_str(), Code::BAD_DATA).into());
     };
-    if find(server, store, &Hash::of(&der).to_string())?.is_none() {
+    if find(server, store, Hash::of(&der))?.is_none() {
         let properties = properties.clone();
         let removed = StoredCertificate { der, properties };
         server.stores.add(store, &removed)?;
@@ -153,10 +153,8 @@ fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[ChangeStep]) -> Result<Op
         Err(error) => return Err(error.into()),
     };
     let is_own = |certificate: &StoredCertificate| {
-        let sha256 = certificate.sha256().to_string();
-        steps
-            .iter()
-            .any(|step| step.certificate() == Some(sha256.as_str()))
+        let sha256 = certificate.sha256();
+        steps.iter().any(|step| step.certificate() == Some(sha256))
     };
     let is_for = |one: &StoredCertificate| {
         facts
@@ -181,11 +179,10 @@ fn delete_key(server: Iis<'_>, key: &KeyLink, steps: &[ChangeStep]) -> Result<Op
 fn find(
     server: Iis<'_>,
     store: StoreName,
-    sha256: &str,
+    sha256: Hash,
 ) -> Result<Option<StoredCertificate>, WindowsError> {
-    let wanted = Hash::parse(sha256);
     let certificates = server.stores.certificates(store)?;
     Ok(certificates
         .into_iter()
-        .find(|certificate| Some(certificate.sha256()) == wanted))
+        .find(|certificate| certificate.sha256() == sha256))
 }

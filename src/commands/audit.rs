@@ -379,7 +379,7 @@ fn remembered(state: &State) -> Newest {
     let newest = state.generations().next();
     Newest {
         name: Some(state.server_name().to_owned()),
-        number: newest.and_then(|newest| Number::new(newest.number)),
+        number: newest.map(|newest| newest.number),
         time: newest.map(|newest| newest.time),
         key_pairs: newest.map_or(0, |newest| newest.key_pairs.len()),
         ..Newest::unknown(state.server())
@@ -518,7 +518,7 @@ fn known_cells(
 ) -> Vec<String> {
     let words = |text: Text| session.console.words(&text);
     let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
-    let newest = match medium.newest.get(&state.server().to_string()) {
+    let newest = match medium.newest.get(&state.server()) {
         Some(number) => number.to_string(),
         None => words(text!("cell-none")),
     };

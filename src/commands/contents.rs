@@ -253,7 +253,7 @@ impl<'a> ShownGeneration<'a> {
 /// What this server remembers of a generation, if that is all: of an old one it may be a part.
 fn known_whole<'a>(state: &'a State, generation: &Generation) -> Option<&'a Written> {
     let written = state.written(generation.record.number)?;
-    let is_it = written.record == generation.hash.to_string();
+    let is_it = written.record == generation.hash;
     // The catalog is a file, too.
     let is_all = written.key_pairs.len() + 1 == generation.record.files.len();
     (is_it && is_all).then_some(written)

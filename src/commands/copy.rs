@@ -120,8 +120,8 @@ fn say_copied(session: &Session<'_>, target: &Medium, copied: &Copied) -> Vec<Fi
             .warn(&text!("copy-skipped", generation = generation));
     }
     let mut forks = Vec::new();
-    for (server, number) in &copied.forks {
-        forks.push(history::fork(*server, *number));
+    for generation in &copied.forks {
+        forks.push(history::fork(*generation));
     }
     session.show_findings(&forks);
     for (medium, path) in &copied.refused {

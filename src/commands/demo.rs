@@ -285,7 +285,7 @@ fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
         vault: state.vault().clone(),
         server: state.server(),
         number: newest
-            .and_then(|(number, _)| number.next())
+            .and_then(|newest| newest.number.next())
             .ok_or_else(|| broken("demo-forged"))?,
         prev: newest,
         time: now,

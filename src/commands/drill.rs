@@ -161,8 +161,8 @@ fn catalog_entry(session: &Session<'_>, from: &OpenGeneration, key_pairs: usize)
     };
     catalog::Drill {
         time: session.now,
-        number: from.generation.record.number.get(),
-        server: from.generation.record.server.to_string(),
+        number: from.generation.record.number,
+        server: from.generation.record.server,
         opened_with: opened_with.to_owned(),
         key_pairs,
     }

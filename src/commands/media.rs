@@ -225,14 +225,10 @@ fn say_loss(session: &Session<'_>, label: &str, key_pairs: &[String], lost: bool
 
 /// The key pairs of this server that a medium holds, as far as host state still describes them.
 fn on_it(state: &State, seen: &SeenMedium) -> Vec<String> {
-    let newest = seen
-        .newest
-        .get(&state.server().to_string())
-        .copied()
-        .unwrap_or_default();
+    let newest = seen.newest.get(&state.server());
     let mut names: Vec<String> = state
         .generations()
-        .filter(|generation| generation.number <= newest)
+        .filter(|generation| Some(&generation.number) <= newest)
         .flat_map(|generation| &generation.key_pairs)
         .map(|pair| format!("{} ({})", pair.display_name(), pair.thumbprint))
         .collect();

@@ -93,8 +93,8 @@ fn show(session: &Session<'_>, here: &Snapshot, plan: &Plan<'_>, orphans: &[&Fou
 /// one.
 fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
     let container = orphan.link.container.as_str();
-    let key = Hash::of(&orphan.facts.public_key).to_string();
-    let is_it = |pair: &&AboutKeyPair| pair.spki_sha256.as_ref() == Some(&key);
+    let key = Hash::of(&orphan.facts.public_key);
+    let is_it = |pair: &&AboutKeyPair| pair.spki_sha256 == Some(key);
     for written in state.into_iter().flat_map(State::generations) {
         if let Some(pair) = written.key_pairs.iter().find(is_it) {
             return text!(

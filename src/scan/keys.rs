@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::{BASE64_NOPAD, HEXLOWER};
+use data_encoding::BASE64_NOPAD;
 use rustls_pki_types::pem::SectionKind;
 use zeroize::Zeroizing;
 
@@ -75,7 +75,7 @@ pub struct SeenKey {
 
 /// The key pairs of this server, by certificate and by public key (both SHA-256), with their names.
 #[derive(Debug, Default)]
-pub struct OwnKeys(BTreeMap<String, String>);
+pub struct OwnKeys(BTreeMap<Hash, String>);
 
 impl OwnKeys {
     /// Those that host state describes.
@@ -87,39 +87,36 @@ impl OwnKeys {
             .flat_map(|written| &written.key_pairs)
         {
             let name = about.display_name();
-            known.add(&about.certificate_sha256, name);
-            about
-                .spki_sha256
-                .iter()
-                .for_each(|key| known.add(key, name));
+            known.add(about.certificate_sha256, name);
+            if let Some(key) = about.spki_sha256 {
+                known.add(key, name);
+            }
         }
         known
     }
 
     /// One more.
-    pub fn add(&mut self, sha256: &str, name: &str) {
-        self.0
-            .entry(sha256.to_owned())
-            .or_insert_with(|| name.to_owned());
+    pub fn add(&mut self, sha256: Hash, name: &str) {
+        self.0.entry(sha256).or_insert_with(|| name.to_owned());
     }
 
     /// One of a certificate store.
     pub fn add_certificate(&mut self, certificate: &Certificate) {
         let name = certificate.display_name();
-        self.add(&HEXLOWER.encode(&certificate.sha256()), name);
-        self.add(&HEXLOWER.encode(&certificate.spki_sha256()), name);
+        self.add(certificate.sha256().into(), name);
+        self.add(certificate.spki_sha256().into(), name);
     }
 
     fn certificate(&self, der: &[u8]) -> Option<String> {
-        self.0.get(&Hash::of(der).to_string()).cloned()
+        self.0.get(&Hash::of(der)).cloned()
     }
 
     fn key(&self, key: &PrivateKey) -> Option<String> {
-        self.public_key(&key.spki_sha256())
+        self.public_key(key.spki_sha256())
     }
 
-    fn public_key(&self, spki_sha256: &[u8; 32]) -> Option<String> {
-        self.0.get(&HEXLOWER.encode(spki_sha256)).cloned()
+    fn public_key(&self, spki_sha256: [u8; 32]) -> Option<String> {
+        self.0.get(&spki_sha256.into()).cloned()
     }
 }
 
@@ -371,7 +368,7 @@ fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &OwnKeys) -
     };
     let owner = match public.and_then(ssh_spki_sha256) {
         Some(spki_sha256) => known
-            .public_key(&spki_sha256)
+            .public_key(spki_sha256)
             .map_or(KeyOwner::Other, KeyOwner::Ours),
         None if protection == KeyProtection::Open => KeyOwner::Other,
         None => KeyOwner::Unknown,

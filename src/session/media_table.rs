@@ -6,6 +6,7 @@ use crate::session::Session;
 use crate::state::State;
 use crate::text;
 use vault::catalog::Retired;
+use vault::id::Number;
 
 /// Every medium ever seen.
 pub fn media_table(session: &Session<'_>, state: &State) -> Table {
@@ -18,13 +19,13 @@ pub fn media_table(session: &Session<'_>, state: &State) -> Table {
         words(text!("column-verified")),
         words(text!("column-cold")),
     ]);
-    let own = state.server().to_string();
+    let own = state.server();
     let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
     for seen in state.media().values() {
         let newest = seen
             .newest
             .get(&own)
-            .map_or_else(|| words(text!("cell-none")), u32::to_string);
+            .map_or_else(|| words(text!("cell-none")), Number::to_string);
         let place = match seen.retired {
             None => seen.place.clone().unwrap_or_default(),
             Some(Retired { lost: true, .. }) => words(text!("cell-lost")),

@@ -8,6 +8,7 @@ use crate::message::Text;
 use crate::session::standing;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::left_out::LeftOut;
+use vault::id::Number;
 
 /// A finding of a check.
 #[derive(Serialize)]
@@ -53,7 +54,7 @@ impl LeftOutReport {
                 reports.push(Self {
                     names: about.names.clone(),
                     thumbprint: about.thumbprint.clone(),
-                    generation: held.number,
+                    generation: held.number.get(),
                     not_after: about.not_after.to_string(),
                 });
             }
@@ -90,8 +91,8 @@ pub struct SavedReport {
 
 impl SavedReport {
     /// The generation with this number, made at `time`.
-    pub fn new(generation: u32, time: jiff::Timestamp) -> Self {
-        let time = time.to_string();
+    pub fn new(generation: Number, time: jiff::Timestamp) -> Self {
+        let (generation, time) = (generation.get(), time.to_string());
         Self { generation, time }
     }
 }

@@ -113,7 +113,7 @@ fn is_not_admitted(opened: &UnlockedVault<'_>, name: &str) -> bool {
         .survey
         .not_admitted()
         .iter()
-        .any(|(of, _)| Some(*of) == server)
+        .any(|id| Some(id.server) == server)
 }
 
 /// A generation that was made of some key pairs only is not all there is to restore.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use vault::catalog::AboutKeyPair;
+use vault::id::{Hash, Number};
 
 use super::written::Written;
 use crate::iis::is_pending;
@@ -13,7 +14,7 @@ use crate::iis::is_pending;
 /// One generation with the key pairs that can be had from it.
 pub struct Described<'a> {
     /// Its number.
-    pub number: u32,
+    pub number: Number,
     /// Its key pairs.
     pub key_pairs: Vec<&'a AboutKeyPair>,
 }
@@ -42,18 +43,16 @@ pub fn missing<'a>(
     others: &[Described<'a>],
     now: Timestamp,
 ) -> Vec<Vec<&'a AboutKeyPair>> {
-    let mut seen: BTreeSet<&str> = chosen
+    let mut seen: BTreeSet<Hash> = chosen
         .key_pairs
         .iter()
-        .map(|about| about.certificate_sha256.as_str())
+        .map(|about| about.certificate_sha256)
         .collect();
     let all: Vec<&Described<'_>> = others.iter().chain([chosen]).collect();
     let mut missing = Vec::new();
     for other in others {
         let mut held = other.key_pairs.clone();
-        held.retain(|about| {
-            seen.insert(&about.certificate_sha256) && !is_renewed(about, &all, now)
-        });
+        held.retain(|about| seen.insert(about.certificate_sha256) && !is_renewed(about, &all, now));
         missing.push(held);
     }
     missing

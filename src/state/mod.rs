@@ -21,7 +21,7 @@ use crate::keypair::Certificate;
 use crate::platform::protected::Unprotected;
 use crate::text;
 use vault::catalog::{AboutKeyPair, Drill, Policy, SeenMedium};
-use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use vault::request::EnrolmentRequest;
 use vault::sign::SigningKey;
 use vault::trust::{Statement, Trust};
@@ -33,6 +33,10 @@ const DESCRIBED: usize = 10;
 /// The form of state.json that this program writes, and the newest it reads.
 const FORMAT: u32 = 1;
 
+/// What an enrolled server remembers.
+const MEMORY: &str = "state.json";
+/// Its signing key.
+const KEY: &str = "server.key";
 /// What this machine asked for, until it is enrolled.
 const REQUEST: &str = "request.txt";
 
@@ -49,19 +53,20 @@ pub struct State {
 #[derive(Serialize, Deserialize)]
 struct StoredState {
     format: u32,
-    vault: String,
+    vault: VaultId,
     server_name: String,
     statements: Vec<StoredStatement>,
     /// Identity files, so that a new stick needs no passphrase. As on the sticks, they open only
     /// with one.
     identities: Vec<String>,
-    highest: u32,
+    #[serde(with = "none_is_zero")]
+    highest: Option<Number>,
     generations: Vec<Written>,
     media: BTreeMap<String, SeenMedium>,
     drills: Vec<Drill>,
     /// By the certificate's SHA-256.
     #[serde(default)]
-    acknowledged: BTreeMap<String, Acknowledged>,
+    acknowledged: BTreeMap<Hash, Acknowledged>,
     #[serde(default)]
     policy: Policy,
 }
@@ -84,13 +89,36 @@ struct StoredStatement {
     signature: String,
 }
 
+/// A number of which 0 says that there is none yet.
+mod none_is_zero {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use vault::id::Number;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+    pub(super) fn serialize<S: Serializer>(
+        number: &Option<Number>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        number.map_or(0, Number::get).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Number>, D::Error> {
+        match u32::deserialize(deserializer)? {
+            0 => Ok(None),
+            value => Number::try_from(value).map(Some).map_err(D::Error::custom),
+        }
+    }
+}
+
 impl State {
     /// Opens the state in `folder` to change it; `None` if this machine is not enrolled.
     ///
     /// # Errors
     /// If others own or can write it, another run holds it, or it cannot be read.
     pub fn open(folder: &Path) -> Result<Option<Self>> {
-        if !folder.join("state.json").exists() {
+        if !folder.join(MEMORY).exists() {
             return Ok(None);
         }
         refuse_shared(folder)?;
@@ -104,7 +132,7 @@ impl State {
     /// # Errors
     /// If others own or can write it, or it cannot be read.
     pub fn look(folder: &Path) -> Result<Option<Self>> {
-        if !folder.join("state.json").exists() {
+        if !folder.join(MEMORY).exists() {
             return Ok(None);
         }
         refuse_shared(folder)?;
@@ -112,10 +140,10 @@ impl State {
     }
 
     fn read(folder: &Path, lock: Option<File>) -> Result<Self> {
-        let json = read_input(&folder.join("state.json")).map_err(|e| unreadable(folder, &e))?;
+        let json = read_input(&folder.join(MEMORY)).map_err(|e| unreadable(folder, &e))?;
         let memory = parse(folder, &json)?;
         let key = read_key(folder)?;
-        let trust = memory.trust().ok_or_else(|| damaged(folder))?;
+        let trust = memory.trust().ok_or_else(|| damaged(folder, MEMORY))?;
         Ok(Self {
             folder: folder.to_owned(),
             lock,
@@ -183,7 +211,7 @@ impl State {
     pub fn accept(folder: &Path, vault: VaultId) -> Result<Self> {
         refuse_shared(folder)?;
         let lock = lock(folder)?;
-        let request = read_request(folder)?.ok_or_else(|| damaged(folder))?;
+        let request = read_request(folder)?.ok_or_else(|| damaged(folder, REQUEST))?;
         Ok(Self::new(
             folder,
             lock,
@@ -196,11 +224,11 @@ impl State {
     fn new(folder: &Path, lock: File, key: SigningKey, vault: VaultId, server_name: &str) -> Self {
         let memory = StoredState {
             format: FORMAT,
-            vault: vault.to_string(),
+            vault: vault.clone(),
             server_name: server_name.to_owned(),
             statements: Vec::new(),
             identities: Vec::new(),
-            highest: 0,
+            highest: None,
             generations: Vec::new(),
             media: BTreeMap::new(),
             drills: Vec::new(),
@@ -227,8 +255,9 @@ impl State {
         let statements = self.trust.statements.values().map(StoredStatement::of);
         self.memory.statements = statements.collect();
         self.memory.forget();
-        let json = serde_json::to_vec_pretty(&self.memory).map_err(|_| damaged(&self.folder))?;
-        replace(&self.folder, "state.json", &json).map_err(|e| unwritable(&self.folder, &e))
+        let json = serde_json::to_vec_pretty(&self.memory)
+            .map_err(|e| damaged(&self.folder, &format!("{MEMORY}: {e}")))?;
+        replace(&self.folder, MEMORY, &json).map_err(|e| unwritable(&self.folder, &e))
     }
 
     /// This server's id.
@@ -253,7 +282,7 @@ impl State {
 
     /// The highest number ever given out, or seen in a verified record of this server.
     pub fn highest(&self) -> Option<Number> {
-        Number::new(self.memory.highest)
+        self.memory.highest
     }
 
     /// Gives out the next number above `seen` too, and remembers it before anything is written with
@@ -265,7 +294,7 @@ impl State {
         let highest = self.highest().max(seen);
         let next = highest.map_or(Some(Number::FIRST), Number::next);
         let number = next.ok_or_else(|| Error::failed(text!("error-no-number-left")))?;
-        self.memory.highest = number.get();
+        self.memory.highest = Some(number);
         self.save()?;
         Ok(number)
     }
@@ -289,7 +318,6 @@ impl State {
 
     /// Notes that the signature of a generation of this server's stands on a medium.
     pub fn confirm(&mut self, number: Number, record: Hash) {
-        let (number, record) = (number.get(), record.to_string());
         let known = self
             .memory
             .generations
@@ -313,17 +341,17 @@ impl State {
             .memory
             .generations
             .iter_mut()
-            .filter(|written| written.number == number.get());
+            .filter(|written| written.number == number);
         known.for_each(|written| written.in_parcel = true);
     }
 
     /// Generations that were sealed into a parcel and that no stick is known to have, the newest
     /// first; those older than what a stick has are no longer waited for.
     pub fn on_the_way(&self) -> impl Iterator<Item = &Written> {
-        let newest = self.newest().map_or(0, |(number, _)| number.get());
+        let newest = self.newest().map(|newest| newest.number);
         let generations = self.memory.generations.iter().rev();
         generations.filter(move |written| {
-            written.in_parcel && !written.committed && written.number > newest
+            written.in_parcel && !written.committed && Some(written.number) > newest
         })
     }
 
@@ -337,13 +365,16 @@ impl State {
         self.memory
             .generations
             .iter()
-            .rfind(|written| written.number == number.get())
+            .rfind(|written| written.number == number)
     }
 
-    /// The newest generation in memory with its record's hash.
-    pub fn newest(&self) -> Option<(Number, Hash)> {
+    /// The newest generation in memory.
+    pub fn newest(&self) -> Option<Point> {
         let last = self.generations().next()?;
-        Some((Number::new(last.number)?, Hash::parse(&last.record)?))
+        Some(Point {
+            number: last.number,
+            record: last.record,
+        })
     }
 
     /// Where parcels wait for a stick.
@@ -396,8 +427,8 @@ impl State {
     }
 
     /// Whether a medium is known to hold this server's generation of that number, or a newer one.
-    pub fn is_on(&self, medium: &SeenMedium, number: u32) -> bool {
-        let newest = medium.newest.get(&self.server().to_string());
+    pub fn is_on(&self, medium: &SeenMedium, number: Number) -> bool {
+        let newest = medium.newest.get(&self.server());
         newest.is_some_and(|newest| *newest >= number)
     }
 
@@ -445,12 +476,17 @@ impl State {
     }
 
     /// Every server's newest generation that was ever seen on any medium, and this server's own.
-    pub fn remembered(&self) -> Vec<(ServerId, Number)> {
+    pub fn remembered(&self) -> Vec<GenerationId> {
         let seen = self.memory.media.values().flat_map(|medium| &medium.newest);
-        let seen = seen
-            .filter_map(|(server, number)| Some((ServerId::parse(server)?, Number::new(*number)?)));
-        seen.chain(self.newest().map(|(number, _)| (self.server(), number)))
-            .collect()
+        let seen = seen.map(|(server, number)| GenerationId {
+            server: *server,
+            number: *number,
+        });
+        let own = self.newest().map(|newest| GenerationId {
+            server: self.server(),
+            number: newest.number,
+        });
+        seen.chain(own).collect()
     }
 
     /// Takes note that the key of a certificate cannot be backed up, and that this is known.
@@ -466,7 +502,7 @@ impl State {
         };
         self.memory
             .acknowledged
-            .insert(Hash::of(certificate.der()).to_string(), known);
+            .insert(Hash::of(certificate.der()), known);
     }
 
     /// Everything that was said so, as long as it is valid.
@@ -483,10 +519,7 @@ impl State {
         certificate: &Certificate,
         now: jiff::Timestamp,
     ) -> Option<&Acknowledged> {
-        let known = self
-            .memory
-            .acknowledged
-            .get(&Hash::of(certificate.der()).to_string());
+        let known = self.memory.acknowledged.get(&Hash::of(certificate.der()));
         known.filter(|known| now < known.until)
     }
 
@@ -540,7 +573,7 @@ impl StoredState {
     }
 
     fn trust(&self) -> Option<Trust> {
-        let mut trust = Trust::new(VaultId::parse(&self.vault)?);
+        let mut trust = Trust::new(self.vault.clone());
         for stored in &self.statements {
             let statement = Statement {
                 text: stored.text.clone().into_bytes(),
@@ -570,11 +603,12 @@ fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
     struct Version {
         format: u32,
     }
-    let version: Version = serde_json::from_slice(json).map_err(|_| damaged(folder))?;
+    let damaged = |e| damaged(folder, &format!("{MEMORY}: {e}"));
+    let version: Version = serde_json::from_slice(json).map_err(damaged)?;
     if version.format > FORMAT {
         return Err(Error::failed(text!("error-state-newer", folder = folder)));
     }
-    serde_json::from_slice(json).map_err(|_| damaged(folder))
+    serde_json::from_slice(json).map_err(damaged)
 }
 
 /// Labels are what people write on a stick: case is not told apart.
@@ -601,11 +635,11 @@ fn lock(folder: &Path) -> Result<File> {
 /// The request in a folder, if its key is still the one beside it: joining in another way makes a
 /// new one.
 fn read_request(folder: &Path) -> Result<Option<EnrolmentRequest>> {
-    if !folder.join(REQUEST).exists() || !folder.join("server.key").exists() {
+    if !folder.join(REQUEST).exists() || !folder.join(KEY).exists() {
         return Ok(None);
     }
     let text = read_input(&folder.join(REQUEST)).map_err(|e| unreadable(folder, &e))?;
-    let request = EnrolmentRequest::parse(&text).ok_or_else(|| damaged(folder))?;
+    let request = EnrolmentRequest::parse(&text).ok_or_else(|| damaged(folder, REQUEST))?;
     let same = read_key(folder)?.public() == request.key;
     Ok(same.then_some(request))
 }
@@ -613,18 +647,18 @@ fn read_request(folder: &Path) -> Result<Option<EnrolmentRequest>> {
 /// A key without a state is left over from an enrolment that did not come to its end; it signed
 /// nothing that counts.
 fn write_key(folder: &Path, key: &SigningKey) -> io::Result<()> {
-    if !folder.join("state.json").exists() && folder.join("server.key").exists() {
-        fs::remove_file(folder.join("server.key"))?;
+    if !folder.join(MEMORY).exists() && folder.join(KEY).exists() {
+        fs::remove_file(folder.join(KEY))?;
     }
     let seed = Zeroizing::new(BASE64.encode(&*key.seed()));
     crate::platform::private_files::create_private(
-        &folder.join("server.key"),
+        &folder.join(KEY),
         &crate::platform::system::protect(seed.as_bytes())?,
     )
 }
 
 fn read_key(folder: &Path) -> Result<SigningKey> {
-    let stored = read_input(&folder.join("server.key")).map_err(|e| unreadable(folder, &e))?;
+    let stored = read_input(&folder.join(KEY)).map_err(|e| unreadable(folder, &e))?;
     let text =
         match crate::platform::system::unprotect(&stored).map_err(|e| unreadable(folder, &e))? {
             Unprotected::Secret(text) => text,
@@ -634,14 +668,17 @@ fn read_key(folder: &Path) -> Result<SigningKey> {
                     folder = folder
                 )));
             }
-            Unprotected::Damaged => return Err(damaged(folder)),
+            Unprotected::Damaged => return Err(damaged(folder, KEY)),
         };
     let seed = BASE64
         .decode(text.trim_ascii_end())
         .map(Zeroizing::new)
-        .map_err(|_| damaged(folder))?;
-    let seed: Zeroizing<[u8; 32]> =
-        Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged(folder))?);
+        .map_err(|_| damaged(folder, KEY))?;
+    let seed: Zeroizing<[u8; 32]> = Zeroizing::new(
+        seed.as_slice()
+            .try_into()
+            .map_err(|_| damaged(folder, KEY))?,
+    );
     Ok(SigningKey::from_seed(&seed))
 }
 
@@ -686,8 +723,9 @@ fn unwritable(folder: &Path, error: &io::Error) -> Error {
     ))
 }
 
-fn damaged(folder: &Path) -> Error {
-    Error::new(Exit::Failed, text!("error-state-damaged", folder = folder))
+fn damaged(folder: &Path, cause: &str) -> Error {
+    let text = text!("error-state-damaged", folder = folder, cause = cause);
+    Error::new(Exit::Failed, text)
 }
 
 /// The system has no random numbers: nothing that needs a key can go on.
@@ -743,6 +781,30 @@ mod tests {
             assert_eq!(opened.err().unwrap().text.id, "error-state-newer");
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), newer);
+    }
+
+    #[test]
+    fn an_id_in_a_memory_that_is_none_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("state");
+        let vault = VaultId::of(&SigningKey::generate().unwrap().public());
+        State::create(&folder, vault, "WEB01")
+            .unwrap()
+            .save()
+            .unwrap();
+        let file = folder.join("state.json");
+        let good = fs::read_to_string(&file).unwrap();
+        assert!(good.contains("\"highest\": 0"));
+        for (right, wrong) in [
+            ("SHA256:", "SHA1:"),
+            ("\"highest\": 0", "\"highest\": 100000000"),
+        ] {
+            fs::write(&file, good.replacen(right, wrong, 1)).unwrap();
+            let text = State::look(&folder).err().unwrap().text;
+            assert_eq!(text.id, "error-state-damaged");
+            let cause = format!("{:?}", text.args);
+            assert!(cause.contains("state.json: not in its one form"), "{cause}");
+        }
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
+use vault::id::{Hash, Number};
 
 /// A generation this server wrote.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Written {
     /// Its number.
-    pub number: u32,
+    pub number: Number,
     /// SHA-256 of its record.
-    pub record: String,
+    pub record: Hash,
     /// Whether its signature was seen on a medium. What is not may count there all the same, but is
     /// no backup yet.
     pub committed: bool,
@@ -19,7 +20,7 @@ pub struct Written {
     /// When.
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
-    pub content: String,
+    pub content: Hash,
     /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under
     /// the same names.
     pub key_pairs: Vec<AboutKeyPair>,

@@ -18,6 +18,7 @@ use crate::workflow::left_out;
 use crate::workflow::status::{self, DRILL_MONTHS, days};
 use crate::workflow::verify;
 use vault::catalog::{Drill, Exception, Policy, Retired, SeenMedium};
+use vault::id::Number;
 
 /// What one piece of evidence says of its rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -310,7 +311,7 @@ impl AuditInput<'_> {
     }
 
     /// Media with the newest generation; those on one device that is here count once.
-    fn copies(&self, state: &State, newest: u32) -> usize {
+    fn copies(&self, state: &State, newest: Number) -> usize {
         let (mut alone, mut facts) = (0, Vec::new());
         for (id, seen) in state.media() {
             if seen.retired.is_some() || !state.is_on(seen, newest) {

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER;
 use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result, medium_reason};
@@ -26,7 +25,7 @@ use secret::words;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
 use vault::descriptor::Descriptor;
 use vault::generation::{Draft, LinePosition, Package};
-use vault::id::{Hash, Number};
+use vault::id::{Hash, Number, Point};
 use vault::lines::day_of;
 use vault::medium::{HALVES, Medium, MediumError};
 use vault::parcel;
@@ -213,7 +212,7 @@ pub fn to_outbox(
         |written: &Written| written.committed || outbox::file(state, written.number).exists();
     if state
         .last_written()
-        .is_some_and(|last| last.content == content.to_string() && waits(last))
+        .is_some_and(|last| last.content == content && waits(last))
     {
         return Ok(None);
     }
@@ -222,7 +221,7 @@ pub fn to_outbox(
         .map_err(|e| parcel_unwritable(&folder, &e))?;
     let sealed = seal(state, request, state.newest(), content, progress)?;
     let number = sealed.package.record.number;
-    send(state, &outbox::file(state, number.get()), &sealed)?;
+    send(state, &outbox::file(state, number), &sealed)?;
     Ok(Some(number))
 }
 
@@ -308,11 +307,11 @@ fn content_digest(state: &State, request: &BackupRequest<'_>) -> Hash {
 }
 
 /// The highest verified generation of this server, on these media or in memory.
-fn own_newest(state: &State, surveys: &[Survey<'_>]) -> Option<(Number, Hash)> {
+fn own_newest(state: &State, surveys: &[Survey<'_>]) -> Option<Point> {
     let mut newest = state.newest();
     for survey in surveys {
         if let Some(here) = survey.line(state.server()).next() {
-            newest = newest.max(Some((here.record.number, here.hash)));
+            newest = newest.max(Some(here.point()));
         }
     }
     newest
@@ -322,7 +321,7 @@ fn own_newest(state: &State, surveys: &[Survey<'_>]) -> Option<(Number, Hash)> {
 fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Number> {
     let newest: &Generation = survey.line(state.server()).next()?;
     let written = state.written(newest.record.number)?;
-    let same = written.content == content.to_string() && written.record == newest.hash.to_string();
+    let same = written.content == content && written.record == newest.hash;
     let whole = (0..HALVES.len()).all(|half| survey.holds(newest, 0, half));
     (same && whole).then_some(newest.record.number)
 }
@@ -338,7 +337,7 @@ struct Sealed {
 fn seal(
     state: &mut State,
     request: &BackupRequest<'_>,
-    prev: Option<(Number, Hash)>,
+    prev: Option<Point>,
     content: Hash,
     progress: &dyn Fn(Text),
 ) -> Result<Sealed> {
@@ -347,7 +346,7 @@ fn seal(
     if request.holdings.key_pairs.is_empty() {
         return Err(Error::failed(text!("error-nothing-to-back-up")));
     }
-    let number = state.reserve(prev.map(|(number, _)| number))?;
+    let number = state.reserve(prev.map(|prev| prev.number))?;
     progress(text!(
         "progress-sealing",
         count = request.holdings.key_pairs.len()
@@ -370,12 +369,12 @@ fn written(
     content: Hash,
 ) -> Written {
     Written {
-        number: package.record.number.get(),
-        record: package.hash().to_string(),
+        number: package.record.number,
+        record: package.hash(),
         committed: false,
         in_parcel: false,
         time: request.now,
-        content: content.to_string(),
+        content,
         key_pairs,
         without_key: without_key(request.holdings),
         exceptions: request.exceptions.to_vec(),
@@ -420,12 +419,7 @@ fn seal_one(
     Ok((recipients.seal(pfx.expose())?, password))
 }
 
-fn place(
-    state: &State,
-    number: Number,
-    prev: Option<(Number, Hash)>,
-    now: jiff::Timestamp,
-) -> LinePosition {
+fn place(state: &State, number: Number, prev: Option<Point>, now: jiff::Timestamp) -> LinePosition {
     LinePosition {
         vault: state.vault().clone(),
         server: state.server(),
@@ -442,8 +436,8 @@ pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
     let leaf = held.leaf();
     AboutKeyPair {
         thumbprint: leaf.thumbprint(),
-        certificate_sha256: Hash::of(leaf.der()).to_string(),
-        spki_sha256: Some(HEXLOWER.encode(&leaf.spki_sha256())),
+        certificate_sha256: Hash::of(leaf.der()),
+        spki_sha256: Some(leaf.spki_sha256().into()),
         names: leaf.dns_names().to_vec(),
         friendly_name: held.pair.friendly_name.clone(),
         not_before: Some(leaf.not_before()),
@@ -464,9 +458,9 @@ fn catalog(
 ) -> Catalog {
     Catalog {
         format: 1,
-        vault: state.vault().to_string(),
-        server: state.server().to_string(),
-        number: number.get(),
+        vault: state.vault().clone(),
+        server: state.server(),
+        number,
         server_name: state.server_name().to_owned(),
         selected: request.selected.to_vec(),
         key_pairs,
@@ -559,7 +553,7 @@ fn reread(
         let check = survey.check(generation, Reading::PastCache);
         read += check.bytes.max(1);
         if check.missing.is_empty() && check.bad.is_empty() {
-            seen.read.insert(generation.key(), now);
+            seen.read.insert(generation.record.id(), now);
         } else {
             decayed.push(generation.key());
         }
@@ -580,7 +574,7 @@ fn to_reread<'s>(survey: &'s Survey<'_>, seen: &SeenMedium) -> Vec<&'s Generatio
             others.push(generation);
         }
     }
-    others.sort_by_key(|generation| seen.read.get(&generation.key()).copied());
+    others.sort_by_key(|generation| seen.read.get(&generation.record.id()).copied());
     newest.extend(others);
     newest
 }
@@ -595,7 +589,7 @@ fn remember_medium(
 ) -> String {
     let mut newest = survey.newest_on(0);
     if let (Done::Written | Done::OneCopy(_), Some(number)) = (done, number) {
-        newest.insert(state.server().to_string(), number.get());
+        newest.insert(state.server(), number);
     }
     let Some(label) = survey.medium(0).label() else {
         return survey.medium(0).name.clone();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::message::Text;
 use crate::text;
-use vault::id::{Number, ServerId, VaultId};
+use vault::id::{GenerationId, Number, ServerId, VaultId};
 use vault::medium::{HALVES, Medium, MediumError};
 use vault::survey::{Generation, Slot, Survey};
 use vault::trust::Trust;
@@ -22,9 +22,9 @@ pub struct Copied {
     /// Generations that no source holds whole.
     pub skipped: Vec<String>,
     /// The newest generation of each server on the target, afterwards.
-    pub newest: BTreeMap<String, u32>,
+    pub newest: BTreeMap<ServerId, Number>,
     /// Numbers under which the media together hold two different generations.
-    pub forks: Vec<(ServerId, Number)>,
+    pub forks: Vec<GenerationId>,
     /// Folders in the sources that no server of this vault may have written: medium and path.
     pub refused: Vec<(String, String)>,
 }
@@ -111,7 +111,7 @@ fn not_copied(survey: &Survey<'_>, sources: usize) -> Copied {
             copied.forks.push(*at);
         }
         if is_unreadable(slot) {
-            copied.skipped.push(format!("{}/{}", at.0, at.1));
+            copied.skipped.push(at.to_string());
         }
         for (place, _) in &slot.foreign {
             if place.medium < sources {
@@ -153,8 +153,11 @@ fn complete(
         package.write(survey.medium(target), half, || Ok::<(), MediumError>(()))?;
     }
     copied.added.push(generation.key());
-    let server = generation.record.server.to_string();
-    let newest = copied.newest.entry(server).or_default();
-    *newest = generation.record.number.get().max(*newest);
+    let number = generation.record.number;
+    let newest = copied
+        .newest
+        .entry(generation.record.server)
+        .or_insert(number);
+    *newest = number.max(*newest);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use vault::catalog::AboutKeyPair;
+use vault::id::Number;
 use vault::lines::day_of;
 
 use crate::keypair::as_file_name;
@@ -16,7 +17,7 @@ const MOST_NAMES: usize = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
     /// The generation's number; of several that hold a key pair it is the newest.
-    pub number: u32,
+    pub number: Number,
     /// The key pairs.
     pub key_pairs: Vec<AboutKeyPair>,
     /// The command line that restores them.
@@ -27,7 +28,7 @@ impl LeftOut {
     /// `all` is what the generation holds; `from` is the medium and the generation as options take
     /// them.
     pub fn new(
-        number: u32,
+        number: Number,
         key_pairs: Vec<AboutKeyPair>,
         all: &[&AboutKeyPair],
         [medium, generation]: &[&str; 2],

@@ -14,13 +14,13 @@ use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use vault::catalog::SeenMedium;
 use vault::descriptor::Descriptor;
-use vault::id::{Number, ServerId};
+use vault::id::{GenerationId, Number, ServerId};
 use vault::medium::Medium;
 use vault::readme::Label;
 use vault::survey::Survey;
 
 /// A medium with the newest generation of each server on it.
-type MediumContents<'m> = (&'m Medium, BTreeMap<String, u32>);
+type MediumContents<'m> = (&'m Medium, BTreeMap<ServerId, Number>);
 
 fn attention(id: &'static str, text: Text) -> Finding {
     Finding {
@@ -85,25 +85,26 @@ fn which_is_newer(
 }
 
 /// Two different generations of one number.
-pub fn fork(server: ServerId, number: Number) -> Finding {
+pub fn fork(id: GenerationId) -> Finding {
     attention(
         "fork",
         text!(
             "found-fork",
-            server = server.to_string(),
-            number = number.get()
+            server = id.server.to_string(),
+            number = id.number
         ),
     )
 }
 
 /// Which of two media holds more; `None` where each holds something newer than the other.
-fn compare(one: &BTreeMap<String, u32>, other: &BTreeMap<String, u32>) -> Option<Ordering> {
-    let newest =
-        |of: &BTreeMap<String, u32>, server: &String| of.get(server).copied().unwrap_or_default();
+fn compare(
+    one: &BTreeMap<ServerId, Number>,
+    other: &BTreeMap<ServerId, Number>,
+) -> Option<Ordering> {
     let orders = one
         .keys()
         .chain(other.keys())
-        .map(|server| newest(one, server).cmp(&newest(other, server)));
+        .map(|server| one.get(server).cmp(&other.get(server)));
     let mut orders: Vec<Ordering> = orders.filter(|order| order.is_ne()).collect();
     orders.sort();
     orders.dedup();
@@ -159,7 +160,7 @@ fn whole_on(
     survey: &Survey<'_>,
     id: &str,
     whole: &BTreeMap<ServerId, Number>,
-) -> BTreeMap<String, u32> {
+) -> BTreeMap<ServerId, Number> {
     let mut here = BTreeMap::new();
     for index in 0..survey.media_count() {
         if survey
@@ -170,31 +171,31 @@ fn whole_on(
             continue;
         }
         for (server, number) in survey.newest_on(index) {
-            let newest = here.entry(server).or_default();
+            let newest = here.entry(server).or_insert(number);
             *newest = number.max(*newest);
         }
     }
-    for (server, number) in &mut here {
-        let whole = ServerId::parse(server).and_then(|server| whole.get(&server));
-        *number = whole.map_or(0, |whole| whole.get()).min(*number);
-    }
-    here
+    let at_most = |(server, number): (ServerId, Number)| {
+        let whole = whole.get(&server)?;
+        Some((server, number.min(*whole)))
+    };
+    here.into_iter().filter_map(at_most).collect()
 }
 
-fn rolled_back(label: &str, seen: &SeenMedium, here: &BTreeMap<String, u32>) -> Vec<Finding> {
+fn rolled_back(label: &str, seen: &SeenMedium, here: &BTreeMap<ServerId, Number>) -> Vec<Finding> {
     let known = seen.newest.iter();
     let lost = known.filter_map(|(server, known)| {
-        let here = here.get(server).copied().unwrap_or_default();
+        let here = here.get(server);
         let text = || {
             text!(
                 "found-rolled-back",
                 label = label,
-                server = server,
-                here = here,
+                server = server.to_string(),
+                here = here.map_or(0, |here| here.get()),
                 known = *known
             )
         };
-        (here < *known).then(|| attention("rolled-back", text()))
+        (here < Some(known)).then(|| attention("rolled-back", text()))
     });
     lost.collect()
 }
@@ -345,7 +346,7 @@ pub fn replaced(state: &State) -> Vec<Finding> {
 pub fn of_this_server(survey: &Survey<'_>, state: &State, after: Option<Number>) -> Vec<Finding> {
     let unknown = survey.line(state.server()).filter(|generation| {
         let written = state.written(generation.record.number);
-        written.is_none_or(|written| written.record != generation.hash.to_string())
+        written.is_none_or(|written| written.record != generation.hash)
     });
     let news =
         unknown.filter(|generation| after.is_none_or(|after| generation.record.number > after));
@@ -362,25 +363,25 @@ pub fn of_this_server(survey: &Survey<'_>, state: &State, after: Option<Number>)
 mod tests {
     use super::*;
 
+    const A: &str = "AAAAAAAA";
+    const B: &str = "BBBBBBBB";
+
     #[test]
     fn the_medium_that_holds_more_is_the_newer_one_unless_each_holds_something_of_its_own() {
         let held = |servers: &[(&str, u32)]| {
             servers
                 .iter()
-                .map(|(id, n)| ((*id).to_owned(), *n))
+                .map(|(id, n)| (ServerId::parse(id).unwrap(), Number::new(*n).unwrap()))
                 .collect()
         };
         let compare =
             |one: &[(&str, u32)], other: &[(&str, u32)]| compare(&held(one), &held(other));
-        assert_eq!(compare(&[("A", 2)], &[("A", 2)]), Some(Ordering::Equal));
+        assert_eq!(compare(&[(A, 2)], &[(A, 2)]), Some(Ordering::Equal));
         assert_eq!(
-            compare(&[("A", 3), ("B", 1)], &[("A", 2), ("B", 1)]),
+            compare(&[(A, 3), (B, 1)], &[(A, 2), (B, 1)]),
             Some(Ordering::Greater)
         );
-        assert_eq!(
-            compare(&[("A", 2)], &[("A", 2), ("B", 1)]),
-            Some(Ordering::Less)
-        );
-        assert_eq!(compare(&[("A", 3)], &[("A", 2), ("B", 1)]), None);
+        assert_eq!(compare(&[(A, 2)], &[(A, 2), (B, 1)]), Some(Ordering::Less));
+        assert_eq!(compare(&[(A, 3)], &[(A, 2), (B, 1)]), None);
     }
 }

@@ -11,6 +11,7 @@ use crate::state::{State, Written};
 pub use crate::workflow::elsewhere::{LeftOut, count, quoted};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Catalog};
+use vault::id::Hash;
 use vault::survey::{Generation, Slot, Survey};
 use vault::volume::Reading;
 
@@ -36,7 +37,7 @@ pub fn on_media(
         }
     }
     let chosen = Described {
-        number: from.generation.record.number.get(),
+        number: from.generation.record.number,
         key_pairs: from.catalog.about().collect(),
     };
     let described = readable(survey, &chosen, &others, opened.now);
@@ -58,20 +59,20 @@ fn readable<'a>(
     others: &'a [(&Generation, Catalog)],
     now: Timestamp,
 ) -> Vec<Described<'a>> {
-    let mut known: BTreeSet<&str> = chosen
+    let mut known: BTreeSet<Hash> = chosen
         .key_pairs
         .iter()
-        .map(|about| about.certificate_sha256.as_str())
+        .map(|about| about.certificate_sha256)
         .collect();
     let mut described = Vec::new();
     for (generation, catalog) in others {
         let mut held = Described {
-            number: generation.record.number.get(),
+            number: generation.record.number,
             key_pairs: Vec::new(),
         };
         for entry in &catalog.key_pairs {
-            let certificate = entry.about.certificate_sha256.as_str();
-            let is_read = !known.contains(certificate) && !entry.about.is_over(now);
+            let certificate = entry.about.certificate_sha256;
+            let is_read = !known.contains(&certificate) && !entry.about.is_over(now);
             if is_read
                 && survey
                     .file(generation, &entry.file, Reading::Cached)
@@ -171,7 +172,7 @@ pub fn remembered_on_media(
 /// What host state says of a generation on a medium, if it is the one that was written.
 fn remembered<'a>(state: &'a State, generation: &Generation) -> Option<Described<'a>> {
     let written = state.written(generation.record.number)?;
-    (written.record == generation.hash.to_string()).then(|| Described::of(written))
+    (written.record == generation.hash).then(|| Described::of(written))
 }
 
 /// With the command line for the media that are here; nothing where nothing is left out.
@@ -186,17 +187,14 @@ fn named(
         .copies
         .first()
         .map_or("", |place| survey.medium(place.medium).name.as_str());
-    let is_fork = survey
-        .slots
-        .get(&(record.server, record.number))
-        .is_some_and(Slot::is_fork);
+    let is_fork = survey.slots.get(&record.id()).is_some_and(Slot::is_fork);
     let number = match is_fork {
         true => format!("{}/{:.8}", record.number, generation.hash.to_string()),
         false => record.number.to_string(),
     };
     let server = (survey.claimed_servers().len() > 1).then(|| record.server.to_string());
     LeftOut::new(
-        record.number.get(),
+        record.number,
         key_pairs,
         all,
         &[medium, &number],
@@ -208,6 +206,7 @@ fn named(
 mod tests {
     use super::*;
     use crate::iis::OnWindows;
+    use vault::id::Number;
 
     const NOW: &str = "2027-06-01T00:00:00Z";
 
@@ -216,8 +215,8 @@ mod tests {
         let not_before: Timestamp = format!("{begins}T00:00:00Z").parse().unwrap();
         AboutKeyPair {
             thumbprint: id.to_uppercase(),
-            certificate_sha256: id.to_owned(),
-            spki_sha256: Some(format!("key of {id}")),
+            certificate_sha256: Hash::of(id.as_bytes()),
+            spki_sha256: Some(Hash::of(format!("key of {id}").as_bytes())),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             friendly_name: None,
             not_before: Some(not_before),
@@ -232,10 +231,12 @@ mod tests {
 
     /// Whether the first, in generation 1, is missing beside the second, in generation 2.
     fn is_missing(old: &AboutKeyPair, new: &AboutKeyPair) -> bool {
-        let [others, chosen] = [(1, old), (2, new)].map(|(number, about)| Described {
-            number,
-            key_pairs: vec![about],
-        });
+        let second = Number::FIRST.next().unwrap();
+        let [others, chosen] =
+            [(Number::FIRST, old), (second, new)].map(|(number, about)| Described {
+                number,
+                key_pairs: vec![about],
+            });
         missing(&chosen, &[others], NOW.parse().unwrap()) != [Vec::<&AboutKeyPair>::new()]
     }
 
@@ -355,7 +356,7 @@ mod tests {
         let old = about("a", &["www.example.com"], "2026-12-01");
         let new = about("b", &["www.example.com"], "2027-05-01");
         let answer = AboutKeyPair {
-            spki_sha256: old.spki_sha256.clone(),
+            spki_sha256: old.spki_sha256,
             ..new.clone()
         };
         assert!(is_missing(&pending(&old), &new) && !is_missing(&pending(&old), &answer));
@@ -375,7 +376,7 @@ mod tests {
         let odd = about(&"c".repeat(40), &["$(x).example.com"], "2026-12-01");
         let line = |left_out: &[&AboutKeyPair], all: &[&AboutKeyPair]| {
             let left_out = left_out.iter().map(|about| (*about).clone()).collect();
-            LeftOut::new(1, left_out, all, &["my stick", "1"], None)
+            LeftOut::new(Number::FIRST, left_out, all, &["my stick", "1"], None)
                 .unwrap()
                 .line
         };

@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::copy;
 use crate::workflow::parcel_file;
+use vault::id::Number;
 use vault::medium::Medium;
 
 /// What became of the parcels that waited.
@@ -21,8 +22,8 @@ pub struct Delivery {
 }
 
 /// Where the parcel of a generation waits.
-pub fn file(state: &State, number: u32) -> PathBuf {
-    state.outbox().join(format!("{number:08}.zip"))
+pub fn file(state: &State, number: Number) -> PathBuf {
+    state.outbox().join(format!("{}.zip", number.folder()))
 }
 
 /// Puts what waits onto a medium, and says whether anything was added. What cannot be delivered

@@ -2,12 +2,12 @@
 
 use crate::state::{State, Written};
 use crate::workflow::verify;
-use vault::id::Hash;
+use vault::id::{Hash, Number};
 use vault::medium::Medium;
 
 /// The newest generation of this server that holds the certificate, and its day.
-pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(u32, jiff::Timestamp)> {
-    let wanted = Hash::of(certificate).to_string();
+pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(Number, jiff::Timestamp)> {
+    let wanted = Hash::of(certificate);
     let holds = |written: &&Written| {
         written
             .key_pairs
@@ -24,6 +24,6 @@ pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(u32, jiff::Time
 pub fn is_closed(state: &State, media: &[Medium]) -> bool {
     let own = state.server();
     let told =
-        || verify::trust_of(media, Some(state)).is_ok_and(|trust| trust.closed_at(own).is_some());
-    state.trust.closed_at(own).is_some() || (!media.is_empty() && told())
+        || verify::trust_of(media, Some(state)).is_ok_and(|trust| trust.closing(own).is_some());
+    state.trust.closing(own).is_some() || (!media.is_empty() && told())
 }

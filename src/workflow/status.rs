@@ -11,7 +11,7 @@ use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::left_out;
 use vault::catalog::SeenMedium;
-use vault::id::Hash;
+use vault::id::{Hash, Number};
 use vault::lines::day_of;
 
 /// Months after which a restore should be rehearsed again.
@@ -105,7 +105,7 @@ impl StatusInput<'_> {
     }
 
     /// How many media in use hold a generation.
-    fn holders(&mut self, number: u32) {
+    fn holders(&mut self, number: Number) {
         let wanted = self.state.policy().min_media;
         let media = self.state.media_in_use();
         let holding = media
@@ -279,14 +279,14 @@ fn remains(state: Option<&State>, here: &OwnCertificate) -> Finding {
 
 /// Media in use that hold a generation with this certificate and its key.
 pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s SeenMedium> {
-    let wanted = Hash::of(certificate.der()).to_string();
+    let wanted = Hash::of(certificate.der());
     let has = |written: &&Written| {
         written
             .key_pairs
             .iter()
             .any(|pair| pair.certificate_sha256 == wanted)
     };
-    let numbers: Vec<u32> = state
+    let numbers: Vec<Number> = state
         .generations()
         .filter(has)
         .map(|written| written.number)

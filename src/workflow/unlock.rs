@@ -12,7 +12,7 @@ use crate::text;
 use crate::workflow::elsewhere::LeftOut;
 use crate::workflow::verify;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
-use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use vault::identity::{Owner, Secret};
 use vault::lines::day_of;
 use vault::medium::Medium;
@@ -243,8 +243,8 @@ impl UnlockedVault<'_> {
 
     /// Whether folders of this server lie here whose records can no longer be read.
     fn is_damaged(&self, server: ServerId) -> bool {
-        slots_of(&self.survey, server)
-            .any(|(_, slot)| slot.generations.is_empty() && !slot.damaged.is_empty())
+        let mut slots = self.survey.slots.range(GenerationId::all_of(server));
+        slots.any(|(_, slot)| slot.generations.is_empty() && !slot.damaged.is_empty())
     }
 
     /// Adds what the chosen generation itself gives to think about.
@@ -257,7 +257,7 @@ impl UnlockedVault<'_> {
         let unknown = |state: &State| {
             let known = state.written(generation.record.number);
             state.server() == generation.record.server
-                && known.is_none_or(|written| written.record != generation.hash.to_string())
+                && known.is_none_or(|written| written.record != generation.hash)
         };
         if self.state.is_some_and(unknown) {
             doubts.push(text!(
@@ -296,7 +296,7 @@ impl UnlockedVault<'_> {
             match self.catalog(generation) {
                 Some(catalog) => {
                     let about = catalog.key_pairs.into_iter().map(|entry| entry.about);
-                    found.extend(about.map(|about| (about.certificate_sha256.clone(), about)));
+                    found.extend(about.map(|about| (about.certificate_sha256, about)));
                 }
                 None => closed.push(generation.key()),
             }
@@ -332,9 +332,8 @@ impl UnlockedVault<'_> {
         if let Some((_, error)) = sorted.unusable.first() {
             return Err(key_pair_reason(error));
         }
-        let is_described = |pair: &KeyPair| {
-            Hash::of(pair.leaf().der()).to_string() == entry.about.certificate_sha256
-        };
+        let is_described =
+            |pair: &KeyPair| Hash::of(pair.leaf().der()) == entry.about.certificate_sha256;
         let found = sorted.key_pairs.into_iter().find(is_described);
         found.ok_or_else(|| text!("reason-other-certificate"))
     }
@@ -346,38 +345,27 @@ pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&Stat
     let newest = survey.line(server).next();
     let newest = newest.map(|generation| generation.record.number);
     let mut doubts = Vec::new();
-    for ((_, number), slot) in slots_of(survey, server) {
+    for (GenerationId { number, .. }, slot) in survey.slots.range(GenerationId::all_of(server)) {
         if slot.is_fork() {
             doubts.push(text!("doubt-two-of-a-number", number = number.get()));
         } else if slot.generations.is_empty() && Some(*number) > newest {
             doubts.push(doubt_of_unreadable(*number, slot));
         }
     }
-    for (of, number) in survey.contradictions() {
-        if of == server {
-            let generation = format!("{of}/{number}");
-            doubts.push(text!("found-contradiction", generation = generation));
+    for id in survey.contradictions() {
+        if id.server == server {
+            doubts.push(text!("found-contradiction", generation = id.to_string()));
         }
     }
     doubts.extend(doubts_of_statements(survey));
     let remembered = state.map(State::remembered).unwrap_or_default();
-    for (of, number) in survey.elsewhere(&remembered) {
-        if of == server && Some(number) > newest {
+    for id in survey.elsewhere(&remembered) {
+        if id.server == server && Some(id.number) > newest {
             doubts.push(text!("doubt-newer-elsewhere"));
             break;
         }
     }
     doubts
-}
-
-/// Every number of a server's line under which anything lies.
-fn slots_of<'s>(
-    survey: &'s Survey<'_>,
-    server: ServerId,
-) -> impl Iterator<Item = (&'s (ServerId, Number), &'s Slot)> {
-    survey
-        .slots
-        .range((server, Number::FIRST)..=(server, Number::LAST))
 }
 
 /// What lies under a number of which no record can be used.

@@ -9,7 +9,7 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
-use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::owner::{self, OwnerFault};
@@ -47,7 +47,7 @@ pub struct CheckReport {
     /// Bytes read past the cache.
     pub bytes: u64,
     /// The newest generation of each server on each medium.
-    pub newest_on: Vec<BTreeMap<String, u32>>,
+    pub newest_on: Vec<BTreeMap<ServerId, Number>>,
 }
 
 impl CheckReport {
@@ -208,7 +208,7 @@ impl MediaCheck<'_, '_> {
     /// read.
     fn slots(&mut self, read: bool) {
         let survey = self.survey;
-        for ((server, number), slot) in &survey.slots {
+        for (id, slot) in &survey.slots {
             for generation in &slot.generations {
                 let check = if read {
                     survey.check(generation, Reading::PastCache)
@@ -222,19 +222,19 @@ impl MediaCheck<'_, '_> {
             if slot.generations.is_empty() {
                 let state = state_without_record(slot);
                 self.numbers.push(NumberVerdict {
-                    server: *server,
-                    number: *number,
+                    server: id.server,
+                    number: id.number,
                     state,
                     record: None,
                     copies: 0,
                 });
             }
             if slot.is_fork() {
-                self.findings.push(history::fork(*server, *number));
+                self.findings.push(history::fork(*id));
             }
-            self.strangers(*server, *number, slot);
+            self.strangers(*id, slot);
         }
-        for (server, number) in survey.elsewhere(&[]) {
+        for GenerationId { server, number } in survey.elsewhere(&[]) {
             self.numbers.push(NumberVerdict {
                 server,
                 number,
@@ -311,9 +311,9 @@ impl MediaCheck<'_, '_> {
         })
     }
 
-    fn strangers(&mut self, server: ServerId, number: Number, slot: &Slot) {
-        let key = format!("{server}/{number}");
-        let is_admitted = self.survey.trust.servers.contains_key(&server);
+    fn strangers(&mut self, id: GenerationId, slot: &Slot) {
+        let key = id.to_string();
+        let is_admitted = self.survey.trust.servers.contains_key(&id.server);
         for (place, _) in &slot.foreign {
             let (path, key) = (place.path.as_str(), key.as_str());
             let text = match is_admitted {
@@ -351,11 +351,8 @@ impl MediaCheck<'_, '_> {
         for judged in self.numbers.clone() {
             self.order_of(&judged, whole.get(&judged.server));
         }
-        for (server, number) in survey.contradictions() {
-            let text = text!(
-                "found-contradiction",
-                generation = format!("{server}/{number}")
-            );
+        for id in survey.contradictions() {
+            let text = text!("found-contradiction", generation = id.to_string());
             self.find("prev-contradiction", Level::Attention, text);
         }
         self.overdue(&whole, now);

@@ -10,12 +10,12 @@ use crate::common::{BACKUP, PASSPHRASE, RESTORE, Said, Table, generations, held,
 use pfxvault::platform::media::FolderVolume;
 use pfxvault::state::State;
 use vault::generation::{Draft, LinePosition};
-use vault::id::{Hash, Number, ServerId};
+use vault::id::{Number, Point, ServerId};
 use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::seal::Recipients;
 use vault::sign::SigningKey;
-use vault::trust::{Clause, Statement};
+use vault::trust::{Clause, Closing, Statement};
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
 
@@ -34,7 +34,7 @@ fn plant(
     server: ServerId,
     key: &SigningKey,
     files: &[Vec<u8>],
-    prev: Option<(Number, Hash)>,
+    prev: Option<Point>,
 ) {
     let state = state(table);
     let now = jiff::Timestamp::now();
@@ -145,7 +145,7 @@ fn a_planted_highest_number_does_not_use_up_the_numbers() {
         None,
     );
     table.run(&format!("{BACKUP} --force")).ended_with(0);
-    assert_eq!(state(&table).newest().unwrap().0.get(), 2);
+    assert_eq!(state(&table).newest().unwrap().number.get(), 2);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_closed_server_counts_up_to_its_last_good_number_and_a_stolen_key_cannot_bac
         (state.server(), state.newest().unwrap())
     };
     let owner = owner(&table);
-    let close = Statement::sign(&owner, &[Clause::Close(server, Some(newest))]).unwrap();
+    let close = Statement::sign(&owner, &[Clause::Close(server, Closing::Above(newest))]).unwrap();
     medium(&table.at("A"))
         .add_owner_files(&[&close], &[])
         .unwrap();
@@ -335,7 +335,7 @@ fn a_rolled_back_stick_is_named_and_still_restores() {
     // more.
     let said = table.run(&format!("{BACKUP} --force")).ended_with(8);
     assert!(says(&said.out, "found-rolled-back"), "{}", said.out);
-    assert_eq!(state(&table).newest().unwrap().0.get(), 3);
+    assert_eq!(state(&table).newest().unwrap().number.get(), 3);
 }
 
 #[test]
@@ -1112,7 +1112,7 @@ fn a_cut_before_host_state_noted_the_commit_harms_nothing_on_the_other_stick() {
         .run(&format!("{} --force", BACKUP.replace("{A}", "{B}")))
         .ended_with(0);
     table.run("verify {A} {B}").ended_with(0);
-    assert_eq!(state(&table).newest().unwrap().0.get(), 3);
+    assert_eq!(state(&table).newest().unwrap().number.get(), 3);
     table
         .run(&RESTORE.replace("--from {A}", "--from {A} --from {B}"))
         .ended_with(0);

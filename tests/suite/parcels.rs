@@ -16,6 +16,7 @@ use pfxvault::state::State;
 use pfxvault::workflow::backup::{self, BackupRequest};
 use pfxvault::workflow::copy;
 use secret::Password;
+use vault::id::Number;
 use vault::medium::Medium;
 use vault::readme::Label;
 use vault::survey::Survey;
@@ -152,7 +153,7 @@ fn a_parcel_counts_as_a_backup_only_once_a_stick_has_it() {
             .on_the_way()
             .map(|written| written.number)
             .collect::<Vec<_>>(),
-        [1]
+        [Number::FIRST]
     );
     table.run(LAND).ended_with(0);
     assert_eq!(backup(&table)["generation"], 1);

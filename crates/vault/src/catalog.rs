@@ -8,7 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::descriptor::Descriptor;
-use super::id::{Number, ServerId, VaultId};
+use super::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use super::record::Record;
 use secret::{Password, SecretBytes};
 
@@ -18,11 +18,11 @@ pub struct Catalog {
     /// Always 1.
     pub format: u32,
     /// Equals the record's.
-    pub vault: String,
+    pub vault: VaultId,
     /// Equals the record's.
-    pub server: String,
+    pub server: ServerId,
     /// Equals the record's.
-    pub number: u32,
+    pub number: Number,
     /// The server's host name, a claim.
     pub server_name: String,
     /// The names that were asked for; empty where everything was.
@@ -68,12 +68,12 @@ pub struct CatalogEntry {
 pub struct AboutKeyPair {
     /// SHA-1 of the certificate, upper-case, as Windows shows it.
     pub thumbprint: String,
-    /// SHA-256 of the certificate, lower-case.
-    pub certificate_sha256: String,
-    /// SHA-256 of the public key (DER SubjectPublicKeyInfo), lower-case; not in generations of
+    /// SHA-256 of the certificate.
+    pub certificate_sha256: Hash,
+    /// SHA-256 of the public key (DER SubjectPublicKeyInfo); not in generations of
     /// earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spki_sha256: Option<String>,
+    pub spki_sha256: Option<Hash>,
     /// Host names in the certificate.
     pub names: Vec<String>,
     /// As in the store or the PFX.
@@ -143,9 +143,9 @@ pub struct Drill {
     /// When.
     pub time: jiff::Timestamp,
     /// The generation that was opened.
-    pub number: u32,
+    pub number: Number,
     /// Its server.
-    pub server: String,
+    pub server: ServerId,
     /// `passphrase` or `recovery-key`.
     pub opened_with: String,
     /// Key pairs proven.
@@ -158,13 +158,14 @@ pub struct SeenMedium {
     /// Its label.
     pub label: String,
     /// Newest generation of each server on it.
-    pub newest: BTreeMap<String, u32>,
+    pub newest: BTreeMap<ServerId, Number>,
     /// When it was last here.
     pub last_seen: Option<jiff::Timestamp>,
     /// When all of it was last read and found right.
     pub last_verified: Option<jiff::Timestamp>,
-    /// When each generation, `SERVER8/number`, was last read.
-    pub read: BTreeMap<String, jiff::Timestamp>,
+    /// When each generation was last read.
+    #[serde(serialize_with = "in_order_of_text")]
+    pub read: BTreeMap<GenerationId, jiff::Timestamp>,
     /// Where it is kept, in the user's words.
     #[serde(default)]
     pub place: Option<String>,
@@ -265,6 +266,15 @@ impl SeenMedium {
     }
 }
 
+/// `SERVER8/10` before `SERVER8/9`, as it always was.
+fn in_order_of_text<S: serde::Serializer>(
+    read: &BTreeMap<GenerationId, jiff::Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let texts = read.iter().map(|(id, time)| (id.to_string(), time));
+    texts.collect::<BTreeMap<_, _>>().serialize(serializer)
+}
+
 fn expose_password<S: serde::Serializer>(
     password: &Password,
     serializer: S,
@@ -312,9 +322,9 @@ impl Catalog {
         let catalog: Self = serde_json::from_slice(json.expose()).ok()?;
         let files = catalog.key_pairs.iter().map(|entry| entry.file.as_str());
         let same = catalog.format == 1
-            && VaultId::parse(&catalog.vault).as_ref() == Some(&record.vault)
-            && ServerId::parse(&catalog.server) == Some(record.server)
-            && Number::new(catalog.number) == Some(record.number)
+            && catalog.vault == record.vault
+            && catalog.server == record.server
+            && catalog.number == record.number
             && files.eq(record
                 .named_files()
                 .skip(1)
@@ -376,6 +386,22 @@ mod tests {
         };
         assert!(ejected(""));
         assert!(!ejected("1"), "unmounted, but never pulled out");
+    }
+
+    #[test]
+    fn generations_read_are_written_in_the_order_of_their_text() {
+        let json = r#"{"AAAAAAAA/10":"2026-11-24T02:20:00Z","AAAAAAAA/9":"2026-11-24T02:20:00Z"}"#;
+        let seen = SeenMedium {
+            read: serde_json::from_str(json).unwrap(),
+            ..SeenMedium::default()
+        };
+        let written = serde_json::to_string(&seen).unwrap();
+        assert!(written.contains(json), "{written}");
+        for wrong in ["AAAAAAAA", "AAAAAAAA/0", "AAAAAAAA/09", "aaaaaaaa/9"] {
+            assert!(
+                serde_json::from_str::<SeenMedium>(&written.replace("AAAAAAAA/9", wrong)).is_err()
+            );
+        }
     }
 
     #[test]

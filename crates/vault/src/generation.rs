@@ -1,7 +1,7 @@
 //! A generation on its way to a medium: a draft takes sealed files, a package holds all bytes of a
 //! finished generation, and writing a package ends with the signature that commits it.
 
-use super::id::{Hash, Number, ServerId, VaultId};
+use super::id::{Hash, Number, Point, ServerId, VaultId};
 use super::medium::{Medium, MediumError};
 use super::record::{CATALOG, Record, key_pair_file};
 use super::sign::{self, SigningKey};
@@ -16,7 +16,7 @@ pub struct LinePosition {
     /// Its number, reserved in host state before the first byte is written.
     pub number: Number,
     /// The highest committed generation known.
-    pub prev: Option<(Number, Hash)>,
+    pub prev: Option<Point>,
     /// Now.
     pub time: jiff::Timestamp,
     /// When the next backup or check is due.

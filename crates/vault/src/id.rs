@@ -2,12 +2,55 @@
 //! generation numbers.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// A text or number that is not in the one form of what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not in its one form")]
+pub struct NotInForm;
+
+/// In JSON, each is the text that it has everywhere else.
+macro_rules! text_in_json {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = NotInForm;
+
+            fn try_from(text: String) -> Result<Self, NotInForm> {
+                Self::parse(&text).ok_or(NotInForm)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    )*};
+}
+
+text_in_json!(Hash, ServerId, VaultId, GenerationId);
+
+impl TryFrom<u32> for Number {
+    type Error = NotInForm;
+
+    fn try_from(value: u32) -> Result<Self, NotInForm> {
+        Self::new(value).ok_or(NotInForm)
+    }
+}
+
+impl From<Number> for u32 {
+    fn from(number: Number) -> Self {
+        number.get()
+    }
+}
+
 /// SHA-256 of a file, 64 lower-case hexadecimal digits in text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Hash([u8; 32]);
 
 impl Hash {
@@ -28,6 +71,12 @@ impl Hash {
     }
 }
 
+impl From<[u8; 32]> for Hash {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&HEXLOWER.encode(&self.0))
@@ -41,7 +90,8 @@ impl fmt::Debug for Hash {
 }
 
 /// A server: the first 8 base32 characters of the SHA-256 of its SSH public key blob.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServerId([u8; 8]);
 
 impl ServerId {
@@ -78,7 +128,8 @@ impl fmt::Debug for ServerId {
 }
 
 /// A vault, which is its owner's key: `SHA256:` and 43 characters, as `ssh-keygen -l` prints it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VaultId(String);
 
 impl VaultId {
@@ -112,7 +163,8 @@ impl fmt::Display for VaultId {
 }
 
 /// A generation's number: decimal, 1 to 99 999 999, no leading zero in text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct Number(u32);
 
 impl Number {
@@ -159,6 +211,73 @@ impl Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+/// A generation as media keep it, by its server and number: `SERVER8/42` in text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GenerationId {
+    /// Its server.
+    pub server: ServerId,
+    /// Its number.
+    pub number: Number,
+}
+
+impl GenerationId {
+    /// All that a server can have.
+    pub fn all_of(server: ServerId) -> RangeInclusive<Self> {
+        let at = |number| Self { server, number };
+        at(Number::FIRST)..=at(Number::LAST)
+    }
+
+    /// Parses the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (server, number) = text.split_once('/')?;
+        Some(Self {
+            server: ServerId::parse(server)?,
+            number: Number::parse(number)?,
+        })
+    }
+
+    /// Parses the names of a server's and a generation's folder.
+    pub fn parse_folder(server: &str, number: &str) -> Option<Self> {
+        Some(Self {
+            server: ServerId::parse(server)?,
+            number: Number::parse_folder(number)?,
+        })
+    }
+}
+
+impl fmt::Display for GenerationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.server, self.number)
+    }
+}
+
+/// A point in a server's line, by its generation's number and record: `42 3f2a…` in text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Point {
+    /// The generation's number.
+    pub number: Number,
+    /// SHA-256 of its record, of several with that number the one that is meant.
+    pub record: Hash,
+}
+
+impl Point {
+    /// Parses the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (number, record) = text.split_once(' ')?;
+        Some(Self {
+            number: Number::parse(number)?,
+            record: Hash::parse(record)?,
+        })
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.number, self.record)
     }
 }
 

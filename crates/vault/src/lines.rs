@@ -1,7 +1,7 @@
 //! The strict text of statements and records: ASCII 20-7E, LF after every line, nothing unknown,
 //! nothing missing.
 
-use super::id::{Hash, Number, VaultId};
+use super::id::{Hash, Number, Point, VaultId};
 
 /// Why a text of the vault cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +90,19 @@ pub fn vault(text: &str) -> Result<VaultId, Flaw> {
 /// Parses a hash.
 pub fn hash(text: &str) -> Result<Hash, Flaw> {
     Hash::parse(text).ok_or(Flaw::Form)
+}
+
+/// Parses a point in a server's line, or `none`.
+pub fn point(text: &str) -> Result<Option<Point>, Flaw> {
+    match text {
+        "none" => Ok(None),
+        _ => Point::parse(text).map(Some).ok_or(Flaw::Form),
+    }
+}
+
+/// The text form of a point, or `none`.
+pub fn format_point(point: Option<Point>) -> String {
+    point.map_or_else(|| "none".to_owned(), |point| point.to_string())
 }
 
 /// A time in the one form records use, `2026-11-24T02:20:00Z`.

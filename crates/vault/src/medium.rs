@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::id::{Hash, Number, ServerId, is_base32};
+use super::id::{GenerationId, Hash, Number, ServerId, is_base32};
 use super::readme::{self, Label, ReadmeOrigin};
 use super::sign;
 use super::trust::Statement;
@@ -80,6 +80,16 @@ pub struct Folder {
     pub path: String,
     /// Paths of its files by upper-case name.
     pub files: BTreeMap<String, String>,
+}
+
+impl Folder {
+    /// The generation that it is of, by its place.
+    pub fn id(&self) -> GenerationId {
+        GenerationId {
+            server: self.server,
+            number: self.number,
+        }
+    }
 }
 
 /// The two files of a statement, as one half holds them.

@@ -14,7 +14,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::generation::Package;
-use super::id::{Number, ServerId};
+use super::id::GenerationId;
 use super::medium::{
     MAX_IDENTITIES, ROOT, free_identity, free_stem, identity_place, is_generation_name,
     is_statement_stem,
@@ -53,7 +53,7 @@ pub enum ParcelFlaw {
 pub struct Parcel {
     bytes: Vec<u8>,
     files: BTreeMap<String, Range<usize>>,
-    generation: Option<(ServerId, Number)>,
+    generation: Option<GenerationId>,
 }
 
 impl Parcel {
@@ -92,7 +92,7 @@ impl Parcel {
     }
 
     /// Whose generation it says it holds, and which.
-    pub fn generation(&self) -> Option<(ServerId, Number)> {
+    pub fn generation(&self) -> Option<GenerationId> {
         self.generation
     }
 }
@@ -231,14 +231,14 @@ fn directory(rest: &mut Fields<'_>, mut signature: u32, heads: &[Head]) -> Resul
 }
 
 /// Every path is one the format knows; the generation they make up, which is one or none.
-fn generation(heads: &[Head]) -> Result<Option<(ServerId, Number)>, ParcelFlaw> {
+fn generation(heads: &[Head]) -> Result<Option<GenerationId>, ParcelFlaw> {
     let mut found = None;
     let mut names = Vec::new();
     for head in heads {
         match head.path.split('/').collect::<Vec<_>>()[..] {
             ["A", "OWNER", name] if is_owner_name(name) => {}
             ["A", server, number, name] if is_generation_name(name) => {
-                let place = ServerId::parse(server).zip(Number::parse_folder(number));
+                let place = GenerationId::parse_folder(server, number);
                 let place = place.ok_or_else(|| ParcelFlaw::Path(head.path.clone()))?;
                 if *found.get_or_insert(place) != place {
                     return Err(ParcelFlaw::Generation);
@@ -410,7 +410,7 @@ mod tests {
     #[test]
     fn a_parcel_is_walked_like_a_medium_and_cannot_be_written() {
         let parcel = Parcel::parse(stored(&paths())).unwrap();
-        assert_eq!(parcel.generation().unwrap().1.get(), 7);
+        assert_eq!(parcel.generation().unwrap().number.get(), 7);
         let names = |folder: &str| {
             parcel
                 .list(folder)

@@ -1,6 +1,6 @@
 //! RECORD.TXT: the signed statement that commits a generation; also a list for `sha256sum -c`.
 
-use super::id::{Hash, Number, ServerId, VaultId};
+use super::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use super::lines::{self, Flaw, Lines};
 
 /// The catalog's file name.
@@ -24,7 +24,7 @@ pub struct Record {
     /// Its place in the server's line.
     pub number: Number,
     /// The highest committed generation the writer knew, on any medium.
-    pub prev: Option<(Number, Hash)>,
+    pub prev: Option<Point>,
     /// When, by the writer's clock; a claim.
     pub time: jiff::Timestamp,
     /// When the next one is due; a claim.
@@ -46,7 +46,7 @@ impl Record {
         let vault = lines::vault(lines.value("# vault ")?)?;
         let server = ServerId::parse(lines.value("# server ")?).ok_or(Flaw::Form)?;
         let number = Number::parse(lines.value("# number ")?).ok_or(Flaw::Form)?;
-        let prev = parse_prev(lines.value("# prev ")?)?;
+        let prev = lines::point(lines.value("# prev ")?)?;
         let time = lines::time(lines.value("# time ")?)?;
         let due = lines::day(lines.value("# due ")?)?;
         let trust = parse_trust(&mut lines)?;
@@ -63,17 +63,22 @@ impl Record {
         })
     }
 
+    /// The generation it was written for.
+    pub fn id(&self) -> GenerationId {
+        GenerationId {
+            server: self.server,
+            number: self.number,
+        }
+    }
+
     /// The file's text.
     pub fn render(&self) -> String {
-        let prev = self.prev.map_or_else(
-            || "none".to_owned(),
-            |(number, hash)| format!("{number} {hash}"),
-        );
         let mut text = format!(
-            "# pfxvault-record v1\n# vault {}\n# server {}\n# number {}\n# prev {prev}\n# time {}\n# due {}\n",
+            "# pfxvault-record v1\n# vault {}\n# server {}\n# number {}\n# prev {}\n# time {}\n# due {}\n",
             self.vault,
             self.server,
             self.number,
+            lines::format_point(self.prev),
             lines::format_time(self.time),
             self.due,
         );
@@ -114,17 +119,6 @@ impl Record {
         };
         self.files.get(place).copied()
     }
-}
-
-fn parse_prev(value: &str) -> Result<Option<(Number, Hash)>, Flaw> {
-    if value == "none" {
-        return Ok(None);
-    }
-    let (number, hash) = value.split_once(' ').ok_or(Flaw::Form)?;
-    Ok(Some((
-        Number::parse(number).ok_or(Flaw::Form)?,
-        lines::hash(hash)?,
-    )))
 }
 
 fn parse_trust(lines: &mut Lines<'_>) -> Result<Vec<Hash>, Flaw> {
@@ -180,7 +174,10 @@ mod tests {
             vault: VaultId::of(&key),
             server: ServerId::of(&key),
             number: Number::new(42).unwrap(),
-            prev: Number::new(40).map(|number| (number, Hash::of(b"40"))),
+            prev: Number::new(40).map(|number| Point {
+                number,
+                record: Hash::of(b"40"),
+            }),
             time: "2026-11-24T02:20:00Z".parse().unwrap(),
             due: "2027-05-24".parse().unwrap(),
             trust: vec![Hash::of(b"t")],

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::id::{Hash, Number, ServerId, VaultId};
+use super::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use super::lines::Flaw;
 use super::medium::{Folder, Medium, MediumError, StatementFiles, Walk, cap};
 use super::record::{self, CATALOG, Record};
@@ -20,7 +20,7 @@ pub struct Survey<'m> {
     /// What each medium holds outside generations, in the order given.
     pub walks: Vec<Walk>,
     /// Every number seen, by server.
-    pub slots: BTreeMap<(ServerId, Number), Slot>,
+    pub slots: BTreeMap<GenerationId, Slot>,
     /// Statements that somebody else than the owner signed, or that stand beside another one's
     /// signature.
     pub bad_statements: usize,
@@ -252,10 +252,7 @@ impl<'m> Survey<'m> {
         for (medium, walk) in self.walks.iter().enumerate() {
             for folder in &walk.folders {
                 let verdict = judge(&media[medium], folder, &self.trust, reading);
-                let slot = self
-                    .slots
-                    .entry((folder.server, folder.number))
-                    .or_default();
+                let slot = self.slots.entry(folder.id()).or_default();
                 slot.enter(
                     Location {
                         medium,
@@ -280,22 +277,15 @@ impl<'m> Survey<'m> {
 
     /// The committed generations of one server, the newest first.
     pub fn line(&self, server: ServerId) -> impl Iterator<Item = &Generation> {
-        let slots = self
-            .slots
-            .range((server, Number::FIRST)..=(server, Number::LAST));
+        let slots = self.slots.range(GenerationId::all_of(server));
         slots.rev().flat_map(|(_, slot)| &slot.generations)
     }
 
     /// The newest generation of each server on one medium, by the server's id.
-    pub fn newest_on(&self, medium: usize) -> BTreeMap<String, u32> {
+    pub fn newest_on(&self, medium: usize) -> BTreeMap<ServerId, Number> {
         let here =
             |generation: &&Generation| generation.copies.iter().any(|place| place.medium == medium);
-        let newest = |server: ServerId| {
-            Some((
-                server.to_string(),
-                self.line(server).find(here)?.record.number.get(),
-            ))
-        };
+        let newest = |server: ServerId| Some((server, self.line(server).find(here)?.record.number));
         self.servers().into_iter().filter_map(newest).collect()
     }
 
@@ -331,19 +321,16 @@ impl<'m> Survey<'m> {
 
     /// Generations, by server and number, of servers that no statement known here admits: a
     /// stranger put them there, or the statement is lost.
-    pub fn not_admitted(&self) -> BTreeSet<(ServerId, Number)> {
+    pub fn not_admitted(&self) -> BTreeSet<GenerationId> {
         (0..self.media.len())
             .flat_map(|medium| self.not_admitted_on(medium))
             .collect()
     }
 
-    fn not_admitted_on(&self, medium: usize) -> impl Iterator<Item = (ServerId, Number)> {
-        let folders = self.walks[medium]
-            .folders
-            .iter()
-            .map(|folder| (folder.server, folder.number));
+    fn not_admitted_on(&self, medium: usize) -> impl Iterator<Item = GenerationId> {
+        let folders = self.walks[medium].folders.iter().map(Folder::id);
         let places: BTreeSet<_> = folders
-            .filter(|(server, _)| !self.trust.servers.contains_key(server))
+            .filter(|id| !self.trust.servers.contains_key(&id.server))
             .collect();
         places.into_iter()
     }
@@ -352,7 +339,7 @@ impl<'m> Survey<'m> {
     pub fn claimed_servers(&self) -> BTreeSet<ServerId> {
         self.slots
             .keys()
-            .map(|(server, _)| *server)
+            .map(|id| id.server)
             .filter(|id| self.trust.servers.contains_key(id))
             .collect()
     }
@@ -362,7 +349,7 @@ impl<'m> Survey<'m> {
         self.slots
             .iter()
             .filter(|(_, slot)| !slot.generations.is_empty())
-            .map(|((server, _), _)| *server)
+            .map(|(id, _)| id.server)
             .collect()
     }
 
@@ -393,8 +380,7 @@ impl<'m> Survey<'m> {
     }
 
     fn slot_of(&self, generation: &Generation) -> Option<&Slot> {
-        self.slots
-            .get(&(generation.record.server, generation.record.number))
+        self.slots.get(&generation.record.id())
     }
 
     /// Reads every file of a generation in every folder and holds it against the record.
@@ -533,15 +519,15 @@ impl<'m> Survey<'m> {
     }
 
     /// Generations that a record's `prev`, a `close` or `remembered` names but no folder holds.
-    pub fn elsewhere(&self, remembered: &[(ServerId, Number)]) -> BTreeSet<(ServerId, Number)> {
+    pub fn elsewhere(&self, remembered: &[GenerationId]) -> BTreeSet<GenerationId> {
         let generations = || self.slots.values().flat_map(|slot| &slot.generations);
-        let by_prev = generations()
-            .filter_map(|g| g.record.prev.map(|(number, _)| (g.record.server, number)));
+        let id = |server, Point { number, .. }: Point| GenerationId { server, number };
+        let by_prev = generations().filter_map(|g| Some(id(g.record.server, g.record.prev?)));
         let by_close = self
             .trust
             .servers
             .keys()
-            .filter_map(|id| Some((*id, self.trust.closed_at(*id)??)));
+            .filter_map(|server| Some(id(*server, self.trust.closing(*server)?.last()?)));
         let named = by_prev.chain(by_close).chain(remembered.iter().copied());
         named
             .filter(|slot| !self.slots.contains_key(slot))
@@ -549,24 +535,28 @@ impl<'m> Survey<'m> {
     }
 
     /// Generations whose record names a different predecessor than the one that stands here.
-    pub fn contradictions(&self) -> BTreeSet<(ServerId, Number)> {
+    pub fn contradictions(&self) -> BTreeSet<GenerationId> {
         let generations = self.slots.values().flat_map(|slot| &slot.generations);
         generations
             .filter(|g| self.contradicts(g))
-            .map(|g| (g.record.server, g.record.number))
+            .map(|g| g.record.id())
             .collect()
     }
 
     fn contradicts(&self, generation: &Generation) -> bool {
-        let Some((number, hash)) = generation.record.prev else {
+        let Some(Point { number, record }) = generation.record.prev else {
             return false;
         };
         let before = self
             .slots
-            .get(&(generation.record.server, number))
+            .get(&GenerationId {
+                server: generation.record.server,
+                number,
+            })
             .map(|slot| &slot.generations);
         number >= generation.record.number
-            || before.is_some_and(|there| !there.is_empty() && there.iter().all(|g| g.hash != hash))
+            || before
+                .is_some_and(|there| !there.is_empty() && there.iter().all(|g| g.hash != record))
     }
 
     /// Statements that records name but no medium and no memory holds.
@@ -583,9 +573,17 @@ impl<'m> Survey<'m> {
 }
 
 impl Generation {
+    /// Where it stands in its server's line.
+    pub fn point(&self) -> Point {
+        Point {
+            number: self.record.number,
+            record: self.hash,
+        }
+    }
+
     /// `SERVER8/42`: what host state and reports call it.
     pub fn key(&self) -> String {
-        format!("{}/{}", self.record.server, self.record.number)
+        self.record.id().to_string()
     }
 }
 

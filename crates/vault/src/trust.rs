@@ -3,17 +3,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::id::{Hash, Number, ServerId, VaultId};
+use super::id::{Hash, Number, Point, ServerId, VaultId};
 use super::lines::{self, Flaw, Lines};
 use super::sign::{self, PublicKey, SigningKey};
 
 const KIND: &str = "pfxvault-trust";
 
+/// How far the generations of a closed server count; the lowest is the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Closing {
+    /// None of them does.
+    Whole,
+    /// None above this one, nor another of its number.
+    Above(Point),
+}
+
+impl Closing {
+    /// The last generation that counts.
+    pub fn last(self) -> Option<Point> {
+        match self {
+            Self::Whole => None,
+            Self::Above(point) => Some(point),
+        }
+    }
+}
+
 /// One thing the owner says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Clause {
-    /// No generation of this server counts, or none above a number whose record has this hash.
-    Close(ServerId, Option<(Number, Hash)>),
+    /// A server that may no longer write.
+    Close(ServerId, Closing),
     /// An identity file of the owner's.
     Identity(Hash),
     /// Every generation is also encrypted to this age recipient.
@@ -45,12 +64,8 @@ impl Clause {
     fn parse_close(value: &str) -> Result<Self, Flaw> {
         let (id, point) = value.split_once(' ').ok_or(Flaw::Form)?;
         let id = ServerId::parse(id).ok_or(Flaw::Form)?;
-        if point == "none" {
-            return Ok(Clause::Close(id, None));
-        }
-        let (number, hash) = point.split_once(' ').ok_or(Flaw::Form)?;
-        let number = Number::parse(number).ok_or(Flaw::Form)?;
-        Ok(Clause::Close(id, Some((number, lines::hash(hash)?))))
+        let closing = lines::point(point)?.map_or(Closing::Whole, Closing::Above);
+        Ok(Clause::Close(id, closing))
     }
 
     fn parse_server(value: &str) -> Result<Self, Flaw> {
@@ -64,8 +79,9 @@ impl Clause {
 
     fn line(&self) -> String {
         match self {
-            Clause::Close(id, None) => format!("close {id} none"),
-            Clause::Close(id, Some((number, hash))) => format!("close {id} {number} {hash}"),
+            Clause::Close(id, closing) => {
+                format!("close {id} {}", lines::format_point(closing.last()))
+            }
             Clause::Identity(hash) => format!("identity {hash}"),
             Clause::Recipient(age) => format!("recipient {age}"),
             Clause::Retire(age) => format!("retire {age}"),
@@ -162,7 +178,7 @@ pub struct Trust {
     pub identities: BTreeSet<Hash>,
     recipients: BTreeSet<String>,
     retired: BTreeSet<String>,
-    closes: BTreeMap<ServerId, Option<(Number, Hash)>>,
+    closes: BTreeMap<ServerId, Closing>,
 }
 
 /// What the owner says about one generation of an admitted server.
@@ -216,7 +232,7 @@ impl Trust {
 
     fn hear(&mut self, word: Clause) {
         match word {
-            Clause::Close(id, point) => self.close(id, point),
+            Clause::Close(id, closing) => self.close(id, closing),
             Clause::Identity(hash) => _ = self.identities.insert(hash),
             Clause::Recipient(age) => _ = self.recipients.insert(age),
             Clause::Retire(age) => _ = self.retired.insert(age),
@@ -225,9 +241,9 @@ impl Trust {
     }
 
     /// The lowest close wins; `none` is below every number.
-    fn close(&mut self, id: ServerId, point: Option<(Number, Hash)>) {
-        let lowest = self.closes.entry(id).or_insert(point);
-        *lowest = (*lowest).min(point);
+    fn close(&mut self, id: ServerId, closing: Closing) {
+        let lowest = self.closes.entry(id).or_insert(closing);
+        *lowest = (*lowest).min(closing);
     }
 
     /// Who new generations are encrypted to.
@@ -268,9 +284,9 @@ impl Trust {
         }
         match self.closes.get(&server) {
             None => Standing::Admitted,
-            Some(Some((last, _))) if number < *last => Standing::Admitted,
-            Some(Some((last, hash)))
-                if number == *last && record.is_none_or(|record| record == *hash) =>
+            Some(Closing::Above(last)) if number < last.number => Standing::Admitted,
+            Some(Closing::Above(last))
+                if number == last.number && record.is_none_or(|record| record == last.record) =>
             {
                 Standing::Admitted
             }
@@ -278,11 +294,9 @@ impl Trust {
         }
     }
 
-    /// The last generation of a closed server that counts.
-    pub fn closed_at(&self, server: ServerId) -> Option<Option<Number>> {
-        self.closes
-            .get(&server)
-            .map(|point| point.map(|(number, _)| number))
+    /// How far a server is closed, if it is.
+    pub fn closing(&self, server: ServerId) -> Option<Closing> {
+        self.closes.get(&server).copied()
     }
 
     /// Servers that may no longer write.
@@ -332,7 +346,10 @@ mod tests {
     #[test]
     fn the_lowest_close_wins_whatever_the_order() {
         let (id, key) = server(2);
-        let at = |n: u32| Clause::Close(id, Some((Number::new(n).unwrap(), Hash::of(b"r"))));
+        let at = |n: u32| {
+            let (number, record) = (Number::new(n).unwrap(), Hash::of(b"r"));
+            Clause::Close(id, Closing::Above(Point { number, record }))
+        };
         for closes in [[at(5), at(3)], [at(3), at(5)]] {
             let mut trust = trust_in(&[Clause::server(key.clone())]);
             closes.into_iter().for_each(|word| trust.hear(word));
@@ -347,7 +364,11 @@ mod tests {
                 Standing::Closed
             );
         }
-        let trust = trust_in(&[Clause::server(key), at(5), Clause::Close(id, None)]);
+        let trust = trust_in(&[
+            Clause::server(key),
+            at(5),
+            Clause::Close(id, Closing::Whole),
+        ]);
         assert_eq!(trust.standing(id, Number::FIRST, None), Standing::Closed);
     }
 

@@ -20,7 +20,7 @@ use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::recall::last_backup;
-use vault::id::Hash;
+use vault::id::{Hash, Number};
 
 /// What the certificate stores hold.
 #[derive(Serialize)]
@@ -65,7 +65,7 @@ struct LinkReport {
 struct Listed<'a> {
     seen: &'a StoreEntry,
     certificate: Certificate,
-    backup: Option<(u32, jiff::Timestamp)>,
+    backup: Option<(Number, jiff::Timestamp)>,
 }
 
 /// `list --from iis`. No key is copied out for it.

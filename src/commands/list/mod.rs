@@ -18,6 +18,7 @@ use crate::session::report::{MissingReport, SavedReport};
 use crate::session::source::{warning_text, warnings};
 use crate::text;
 use crate::workflow::recall::last_backup;
+use vault::id::Number;
 
 /// What a source of files holds.
 #[derive(Serialize)]
@@ -112,7 +113,7 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
 /// A key pair of the list.
 struct Listed<'a> {
     held: &'a HeldKeyPair,
-    backup: Option<(u32, jiff::Timestamp)>,
+    backup: Option<(Number, jiff::Timestamp)>,
 }
 
 fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
@@ -167,7 +168,7 @@ fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
 }
 
 /// The newest backup that holds a certificate.
-fn backup_cell(backup: Option<(u32, jiff::Timestamp)>) -> Text {
+fn backup_cell(backup: Option<(Number, jiff::Timestamp)>) -> Text {
     match backup {
         Some((number, time)) => text!("cell-backup", number = number, day = day(time)),
         None => text!("cell-none"),

@@ -206,7 +206,7 @@ fn new_servers<'a>(trust: &Trust, requests: &'a [EnrolmentRequest]) -> Result<Ne
                 text!("error-request-same-id", server = id.to_string()),
             ));
         }
-        if trust.closed_at(id).is_some() {
+        if trust.closing(id).is_some() {
             let name = request.name.as_str();
             return Err(Error::failed(text!(
                 "error-request-closed",

@@ -8,10 +8,9 @@ use crate::session::selection::find_server;
 use crate::session::{HostStateView, Session};
 use crate::text;
 use crate::workflow::unlock::{UnlockedVault, Wanted, speaks_against};
-use vault::id::{Hash, Number, ServerId};
+use vault::id::{Point, ServerId};
 use vault::survey::Generation;
-use vault::trust::Clause;
-use vault::volume::Reading;
+use vault::trust::{Clause, Closing};
 
 /// Ends a server's right to write: up to its last good generation, or, where its key was stolen,
 /// with nothing left.
@@ -21,13 +20,13 @@ pub(super) fn run(session: &Session<'_>, args: &ServersRetireArgs) -> Result<Exi
     let opened = session.open(&media, &known)?;
     opened.refuse_foreign()?;
     let server = admitted(&opened, &args.server)?;
-    let last = if args.compromised {
-        None
+    let closing = if args.compromised {
+        Closing::Whole
     } else {
-        Some(last_good(&opened, server, args.last.as_deref())?)
+        Closing::Above(last_good(&opened, server, args.last.as_deref())?)
     };
-    refuse_repeated(&opened, server, last)?;
-    plan_server(session, &opened, &known, server, last);
+    refuse_repeated(&opened, server, closing)?;
+    plan_server(session, &opened, &known, server, closing);
     let lost =
         opened.key_pairs_in(&|generation| args.compromised && generation.record.server == server);
     let key_pairs = to_re_issue(session, lost);
@@ -36,12 +35,12 @@ pub(super) fn run(session: &Session<'_>, args: &ServersRetireArgs) -> Result<Exi
         vault: opened.vault().to_string(),
         right: EndedRight::Server {
             server: server.to_string(),
-            last: last.map(|(number, _)| number.get()),
+            last: closing.last().map(|last| last.number.get()),
         },
         re_issue: key_pairs,
         missing: None,
     };
-    let word = (!args.dry_run).then_some(Clause::Close(server, last));
+    let word = (!args.dry_run).then_some(Clause::Close(server, closing));
     end(session, &opened, word, args.yes, report)
 }
 
@@ -53,34 +52,29 @@ fn admitted(opened: &UnlockedVault<'_>, name: &str) -> Result<ServerId> {
 }
 
 /// The newest whole generation, or the one that was named.
-fn last_good(
-    opened: &UnlockedVault<'_>,
-    server: ServerId,
-    named: Option<&str>,
-) -> Result<(Number, Hash)> {
-    let wanted = match named {
-        Some(named) => Wanted::parse(named)?,
-        None => Wanted::Newest,
-    };
+fn last_good(opened: &UnlockedVault<'_>, server: ServerId, named: Option<&str>) -> Result<Point> {
+    let wanted = named.map_or(Ok(Wanted::Newest), Wanted::parse)?;
     let survey = &opened.survey;
-    let matching: Vec<_> = survey
+    let is_whole = |generation: &&Generation| {
+        survey
+            .check(generation, vault::volume::Reading::Cached)
+            .is_whole()
+    };
+    let found = survey
         .line(server)
         .filter(|generation| wanted.matches(generation))
-        .collect();
-    let is_whole = |one: &&Generation| survey.check(one, Reading::Cached).is_whole();
-    let found =
-        matching.iter().copied().find(is_whole).ok_or_else(|| {
-            Error::failed(text!("error-retire-nothing", server = server.to_string()))
-        })?;
+        .find(is_whole);
+    let found = found
+        .ok_or_else(|| Error::failed(text!("error-retire-nothing", server = server.to_string())))?;
     let number = found.record.number;
-    let mut twins = Vec::new();
-    for twin in &matching {
-        if twin.record.number == number {
-            twins.push(format!("{number}/{}", twin.hash.short()));
-        }
-    }
+    let twins = survey
+        .line(server)
+        .filter(|other| other.record.number == number && wanted.matches(other));
+    let twins: Vec<_> = twins
+        .map(|twin| format!("{number}/{}", twin.hash.short()))
+        .collect();
     match twins.len() {
-        1 => Ok((number, found.hash)),
+        1 => Ok(found.point()),
         _ => Err(Error::usage(text!(
             "error-retire-two",
             numbers = twins.join(", ")
@@ -89,14 +83,10 @@ fn last_good(
 }
 
 /// The lowest close counts: one that is not lower says nothing.
-fn refuse_repeated(
-    opened: &UnlockedVault<'_>,
-    server: ServerId,
-    last: Option<(Number, Hash)>,
-) -> Result<()> {
-    let number = last.map(|(number, _)| number);
-    match opened.survey.trust.closed_at(server) {
-        Some(closed) if closed <= number => Err(Error::failed(text!(
+fn refuse_repeated(opened: &UnlockedVault<'_>, server: ServerId, closing: Closing) -> Result<()> {
+    let number = |closing: Closing| closing.last().map(|last| last.number);
+    match opened.survey.trust.closing(server) {
+        Some(closed) if number(closed) <= number(closing) => Err(Error::failed(text!(
             "error-already-retired",
             name = server.to_string()
         ))),
@@ -109,32 +99,35 @@ fn plan_server(
     opened: &UnlockedVault<'_>,
     known: &HostStateView,
     server: ServerId,
-    last: Option<(Number, Hash)>,
+    closing: Closing,
 ) {
-    let id = server.to_string();
-    let name = match opened.find(server, &Wanted::Newest, &|_| true) {
-        Ok(from) => from.catalog.server_name,
-        Err(_) => id.clone(),
-    };
-    session.console.say(&match last {
-        Some((number, _)) => text!(
+    let name = opened
+        .find(server, &Wanted::Newest, &|_| true)
+        .map(|from| from.catalog.server_name);
+    let (name, id) = (
+        name.unwrap_or_else(|_| server.to_string()),
+        server.to_string(),
+    );
+    session.console.say(&match closing {
+        Closing::Above(last) => text!(
             "retire-server-plan",
             name = name,
             server = id,
-            number = number.get()
+            number = last.number
         ),
-        None => text!("retire-server-plan-none", name = name, server = id),
+        Closing::Whole => text!("retire-server-plan-none", name = name, server = id),
     });
-    if let Some((last, _)) = last {
-        for later in opened.survey.line(server) {
-            if later.record.number > last {
-                session
-                    .console
-                    .warn(&text!("retire-later", generation = later.key()));
-            }
+    if let Closing::Above(last) = closing {
+        for later in opened
+            .survey
+            .line(server)
+            .filter(|generation| generation.record.number > last.number)
+        {
+            session
+                .console
+                .warn(&text!("retire-later", generation = later.key()));
         }
-        for doubt in speaks_against(&opened.survey, server, known.state.as_ref()) {
-            session.console.warn(&doubt);
-        }
+        let doubts = speaks_against(&opened.survey, server, known.state.as_ref());
+        doubts.iter().for_each(|doubt| session.console.warn(doubt));
     }
 }

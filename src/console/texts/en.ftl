@@ -918,6 +918,7 @@ error-label-taken = another USB stick is called "{ $label }" already
     .hint = give this one another label: --label { $free }
 journal-unknown = the journal of changes has lines that this version does not understand ({ $path }, line { $lines }): what they belong to cannot be taken back
 error-state-damaged = what this server remembers is damaged: { $folder }
+    .cause = { $cause }
     .hint =
         the vault itself is not affected
         rename that folder, then enrol this server anew (the passphrase is asked for): pfxvault servers join E:

@@ -849,6 +849,7 @@ error-label-taken = 「{ $label }」という名前の USB メモリーがすで
     .hint = 別の名前を付けてください: --label { $free }
 journal-unknown = 変更の記録に、この版では理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
 error-state-damaged = このサーバーの記憶が破損しています: { $folder }
+    .cause = { $cause }
     .hint =
         保管庫そのものに影響はありません
         このフォルダーの名前を変更し、サーバーを登録し直してください(パスフレーズを入力します): pfxvault servers join E:

@@ -16,7 +16,7 @@ use vault::medium::{Medium, MediumError};
 use vault::readme::{Label, readme};
 use vault::seal::Recipients;
 use vault::sign::SigningKey;
-use vault::trust::{Clause, Statement};
+use vault::trust::{Clause, Closing, Statement};
 
 use crate::folder::Folder;
 
@@ -228,7 +228,7 @@ fn an_identity_of_another_owner_stops_at_step_1() {
 #[test]
 fn a_closed_server_is_named_at_step_3() {
     let mut vault = Vault::new();
-    vault.say(&[Clause::Close(vault.server, None)]);
+    vault.say(&[Clause::Close(vault.server, Closing::Whole)]);
     let mut hand = Hand::at(&vault, &Secret::Passphrase);
     hand.steps(1..=2);
     let said = hand.step(3).pop().unwrap();
@@ -506,9 +506,9 @@ impl Vault {
         let catalog = Catalog {
             format: 1,
             selected: Vec::new(),
-            vault: self.owner.vault().to_string(),
-            server: self.server.to_string(),
-            number: number.get(),
+            vault: self.owner.vault(),
+            server: self.server,
+            number,
             server_name: name.to_owned(),
             key_pairs,
             without_key: Vec::new(),
@@ -528,7 +528,7 @@ fn entry(file: String) -> CatalogEntry {
     let about = AboutKeyPair {
         spki_sha256: None,
         thumbprint: "00".repeat(20),
-        certificate_sha256: "00".repeat(32),
+        certificate_sha256: [0; 32].into(),
         names: vec!["www.example.com".into()],
         friendly_name: None,
         not_before: None,

@@ -15,13 +15,13 @@ use ed25519_dalek::{Signer, SigningKey as Dalek};
 use secret::{Passphrase, Password, SecretBytes};
 use sha2::{Digest, Sha256, Sha512};
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Policy};
-use vault::id::{Hash, Number, ServerId, VaultId};
+use vault::id::{Hash, Number, Point, ServerId, VaultId};
 use vault::identity::{Owner, RecoveryKey};
 use vault::readme::readme;
 use vault::record::Record;
 use vault::seal;
 use vault::sign::{self, SigningKey};
-use vault::trust::{Clause, Statement};
+use vault::trust::{Clause, Closing, Statement};
 
 use super::parcel::Zip;
 use super::tree::{Expected, Node, Tree, Vector};
@@ -117,9 +117,9 @@ impl Sealed {
     fn catalog(&self, name: &str, server: u8, number: u32, key_pairs: usize) -> Vec<u8> {
         let catalog = Catalog {
             format: 1,
-            vault: vault().to_string(),
-            server: id(server).to_string(),
-            number,
+            vault: vault(),
+            server: id(server),
+            number: Number::new(number).unwrap(),
             server_name: if server == WEB01 { "WEB01" } else { "WEB02" }.to_owned(),
             selected: Vec::new(),
             key_pairs: (1..=key_pairs)
@@ -140,7 +140,7 @@ fn entry(file: String) -> CatalogEntry {
     let about = AboutKeyPair {
         spki_sha256: None,
         thumbprint: "00".repeat(20),
-        certificate_sha256: "00".repeat(32),
+        certificate_sha256: [0; 32].into(),
         names: vec!["www.example.com".into()],
         friendly_name: None,
         not_before: None,
@@ -305,14 +305,9 @@ fn good(sealed: &Sealed) -> Vector {
     let third = say(
         &mut tree,
         "THIRDAAA",
-        &[Clause::Close(id(WEB02), Some((Number::FIRST, other)))],
+        &[Clause::Close(id(WEB02), Closing::Above(number_one(other)))],
     );
-    let two = record(
-        WEB01,
-        2,
-        Some((Number::FIRST, one)),
-        vec![first, second, third],
-    );
+    let two = record(WEB01, 2, Some(number_one(one)), vec![first, second, third]);
     commit(&mut tree, WEB01, two, &files(WEB01, 2, 2));
     tree.insert(format!("{ROOT}/README.TXT"), Node::File(readme()));
     let label = format!(
@@ -362,7 +357,14 @@ fn say(tree: &mut Tree, stem: &str, words: &[Clause]) -> Hash {
     statement.hash()
 }
 
-fn record(server: u8, number: u32, prev: Option<(Number, Hash)>, mut trust: Vec<Hash>) -> Record {
+fn number_one(record: Hash) -> Point {
+    Point {
+        number: Number::FIRST,
+        record,
+    }
+}
+
+fn record(server: u8, number: u32, prev: Option<Point>, mut trust: Vec<Hash>) -> Record {
     trust.sort();
     let (vault, server, number) = (vault(), id(server), Number::new(number).unwrap());
     let (time, due) = (
@@ -2325,7 +2327,7 @@ fn sealed_content(add: &mut Add<'_>) {
         },
     );
     type Json<'a> = (&'a str, &'a str, &'a str, fn(String) -> String);
-    let edits: [Json<'_>; 4] = [
+    let edits: [Json<'_>; 5] = [
         (
             "catalog-unknown-member",
             "Unknown members are left alone.",
@@ -2343,6 +2345,12 @@ fn sealed_content(add: &mut Add<'_>) {
             "A catalog without the PFX passwords.",
             "refused",
             |text| text.replace("pfx_password", "password"),
+        ),
+        (
+            "catalog-hash-cut",
+            "A certificate's SHA-256 in the catalog is too short.",
+            "refused",
+            |text| text.replacen(&"00".repeat(32), "00", 1),
         ),
         (
             "catalog-no-json",
