@@ -12,7 +12,7 @@ use super::order::{CertificateLabel, Higher, Order};
 use crate::iis::binding::{self, BindingParts, CENTRAL, RECORD_FLAGS, SNI, SSL_FLAGS};
 use crate::iis::sites::SslProperty;
 use crate::iis::{Binding, Endpoint, FtpCertificate, Site, SiteMap, SslBinding, StoreName};
-use crate::keypair::Lower;
+use crate::keypair::{Lower, ascii_host};
 use crate::message::Text;
 use crate::text;
 use crate::tls::ask::Check;
@@ -675,7 +675,7 @@ pub(crate) fn check(binding: &Binding, thumbprint: Option<&str>) -> Option<Check
     let ip = ip
         .filter(|ip| !ip.is_unspecified())
         .unwrap_or(Ipv4Addr::LOCALHOST.into());
-    let host = (!host.is_empty()).then(|| host.to_lowercase().replace('*', "www"));
+    let host = (!host.is_empty()).then(|| ascii_host(&host).replace('*', "www"));
     Some(Check {
         address: SocketAddr::new(ip, port),
         host,

@@ -5,7 +5,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, PublicKeyData
 use rsa::pkcs1::EncodeRsaPublicKey;
 use rsa::pkcs8::EncodePrivateKey;
 
-use crate::keypair::PrivateKey;
+use crate::keypair::{PrivateKey, ascii_host};
 use secret::SecretBytes;
 use vault::lines::day_of;
 
@@ -181,13 +181,13 @@ impl SigningKey for Signer<'_> {
 }
 
 /// A host name as a certificate has it: lower-case, `*.` for a wildcard also if it is typed `_.`.
-/// `None` if it is none: an address, a name without a dot, one that is not in ASCII (it has a form
-/// in ASCII: `xn--…`).
+/// Other alphabets in their ASCII form. `None` if it is none: an address, a name without a dot.
 pub fn host_name(typed: &str) -> Option<String> {
-    let name = typed.trim().trim_end_matches('.').to_ascii_lowercase();
-    let name = name
-        .strip_prefix("_.")
-        .map_or(name.clone(), |domain| format!("*.{domain}"));
+    let name = ascii_host(typed.trim().trim_end_matches('.')).into_owned();
+    let name = match name.strip_prefix("_.") {
+        Some(domain) => format!("*.{domain}"),
+        None => name,
+    };
     let domain = name.strip_prefix("*.").unwrap_or(&name);
     let fits = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -330,6 +330,8 @@ mod tests {
             ("_.example.com", "*.example.com"),
             ("*.example.com", "*.example.com"),
             ("xn--r8jz45g.jp", "xn--r8jz45g.jp"),
+            ("例え.jp", "xn--r8jz45g.jp"),
+            ("*.例え。jp", "*.xn--r8jz45g.jp"),
         ] {
             assert_eq!(host_name(typed).as_deref(), Some(name));
         }
@@ -340,7 +342,7 @@ mod tests {
             "192.0.2.1",
             "a..b",
             "-a.com",
-            "例え.jp",
+            "例 え.jp",
             "a b.com",
             "www.*.com",
             "*.com.",

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::error::{Error, Result};
 use crate::iis::{Site, SiteMap};
+use crate::keypair::ascii_host;
 use crate::text;
 
 /// Answers given before, by what they are about. `None` leaves it out.
@@ -113,7 +114,7 @@ fn hosts(site: &Site) -> Vec<String> {
     let hosts = site
         .bindings
         .iter()
-        .filter_map(|binding| Some(binding.parts()?.host.to_lowercase()));
+        .filter_map(|binding| Some(ascii_host(&binding.parts()?.host).into_owned()));
     hosts.filter(|host| !host.is_empty()).collect()
 }
 

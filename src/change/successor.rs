@@ -10,7 +10,7 @@ use super::order::Order;
 use crate::error::{Error, Result};
 use crate::iis::binding::{BindingParts, CENTRAL, SNI, record_flags};
 use crate::iis::{Binding, Endpoint, FtpCertificate, Site, SiteMap, SslBinding, StoreName};
-use crate::keypair::Certificate;
+use crate::keypair::{Certificate, is_same_host};
 use crate::message::day;
 use crate::text;
 
@@ -156,7 +156,7 @@ impl SuccessorPlanner<'_> {
                 .leaf
                 .dns_names()
                 .iter()
-                .any(|own| own.eq_ignore_ascii_case(name))
+                .any(|own| is_same_host(own, name))
         };
         let (kept, lost): (Vec<_>, Vec<_>) = other
             .dns_names()

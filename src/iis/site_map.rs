@@ -438,13 +438,18 @@ mod tests {
         let now = Timestamp::now();
         let authority = Authority::new("Test", now).unwrap();
         let issue = |names: &[&str]| authority.issue(names, KeyKind::P256, now).unwrap();
-        let pairs = [issue(&["shop.example.com"]), issue(&["*.example.net"])];
+        let pairs = [
+            issue(&["shop.example.com"]),
+            issue(&["*.example.net"]),
+            issue(&["xn--bcher-kva.example"]),
+        ];
         let certificates = pairs.each_ref().map(|pair| (pair.leaf(), None));
         let bindings = vec![
             https("*:443:Shop.example.com", 97),
             https("*:443:a.example.net", 1),
             https("*:443:", 0),
             https("*:443:x.y", 1),
+            https("*:443:Bücher.example", 1),
             https("*:444:shop.example.com", 3),
         ];
         let mut map = SiteMap {
@@ -454,12 +459,17 @@ mod tests {
             }],
             ..SiteMap::default()
         };
-        assert_eq!(map.assign_by_name(&certificates, now), 2);
+        assert_eq!(map.assign_by_name(&certificates, now), 3);
         assert_eq!(map.record(&name("shop.example.com")).unwrap().flags, 0x440);
         let wildcard = pairs[1].leaf().thumbprint();
         assert_eq!(
             map.record(&name("a.example.net")).unwrap().thumbprint,
             Some(wildcard)
+        );
+        let books = pairs[2].leaf().thumbprint();
+        assert_eq!(
+            map.record(&name("bücher.example")).unwrap().thumbprint,
+            Some(books)
         );
         assert_eq!(
             map.record(&Endpoint::Central { port: 444 })

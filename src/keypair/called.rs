@@ -1,6 +1,7 @@
 //! What people call a key pair.
 
 use super::Certificate;
+use super::host::is_same_host;
 
 /// What a certificate says that it is for.
 pub fn labels(certificate: &Certificate) -> impl Iterator<Item = &str> {
@@ -29,7 +30,7 @@ pub fn is_called<'a>(
     let name = name
         .strip_prefix("_.")
         .map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
-    labels.any(|label| label.to_lowercase() == name.to_lowercase())
+    labels.any(|label| is_same_host(label, &name))
 }
 
 /// A host name as a file of the Central Certificate Store has it: a `*` stands there as `_`.

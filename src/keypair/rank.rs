@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::certificate::Certificate;
+use super::host::ascii_host;
 
 /// Where a certificate stands among those for one host: the greater the better. The fields are
 /// compared in their order.
@@ -36,16 +37,14 @@ impl Certificate {
     /// Whether it is for a host: by its name, or by a wildcard for exactly one label (RFC 6125
     /// section 6.4.3).
     pub fn covers(&self, host: &str) -> bool {
+        let host = ascii_host(host);
         let wildcard = host
             .split_once('.')
             .map(|(_, domain)| format!("*.{domain}"));
-        let is = |name: &String| {
-            name.eq_ignore_ascii_case(host)
-                || wildcard
-                    .as_deref()
-                    .is_some_and(|wildcard| name.eq_ignore_ascii_case(wildcard))
-        };
-        self.dns_names().iter().any(is)
+        self.dns_names()
+            .iter()
+            .map(|name| ascii_host(name))
+            .any(|name| name == host || Some(&*name) == wildcard.as_deref())
     }
 
     /// Whether an authority issued it for `host`; empty where a binding has none, which every

@@ -369,6 +369,22 @@ impl Inventory {
         }
     }
 
+    /// The sites of a copied applicationHost.config, with the certificates from here that name their
+    /// hosts; and how many bindings got one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sites_of(&self, config: &Path, now: jiff::Timestamp) -> Result<(SiteMap, usize)> {
+        let mut map = SiteMap::of_file(config)?;
+        let certificates: Vec<_> = self
+            .key_pairs
+            .iter()
+            .map(|held| (held.leaf(), held.windows.as_ref()))
+            .collect();
+        let assigned = map.assign_by_name(&certificates, now);
+        Ok((map, assigned))
+    }
+
     /// Names of the files that another password might open.
     pub fn locked(&self) -> Vec<String> {
         let locked = self

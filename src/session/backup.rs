@@ -453,12 +453,7 @@ fn without_unused(
         retain_used(&mut holdings);
     }
     if let Some(file) = &args.iis_config {
-        let mut map = SiteMap::of_file(file)?;
-        let certificates = holdings
-            .key_pairs
-            .iter()
-            .map(|held| (held.leaf(), held.windows.as_ref()));
-        let assigned = map.assign_by_name(&certificates.collect::<Vec<_>>(), session.now);
+        let (map, assigned) = holdings.sites_of(file, session.now)?;
         session.console.mention(&text!(
             "backup-assigned",
             count = assigned,

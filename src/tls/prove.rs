@@ -14,7 +14,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConnection, ProtocolVersion, ServerConfig, ServerConnection, Stream};
 
-use crate::keypair::KeyPair;
+use crate::keypair::{KeyPair, ascii_host};
 use crate::message::{Text, os_reason};
 use crate::text;
 use crate::tls::client::{HasTheKey, provider};
@@ -85,7 +85,7 @@ pub struct Handshake {
 
 /// Serves one connection on 127.0.0.1 with this key and chain, to a client that expects exactly
 /// this leaf, and sends a few bytes both ways (RFC 8446). The client asks for `name` where that is
-/// a host name, for a `*` in it with `www`.
+/// a host name: in ASCII, for a `*` in it with `www`.
 ///
 /// # Errors
 /// [`TlsError::NotServable`] where another proof is needed; else what went wrong.
@@ -158,7 +158,7 @@ pub(crate) fn server_config(pair: &KeyPair) -> Result<ServerConfig, TlsError> {
 }
 
 fn server_name(name: &str) -> ServerName<'static> {
-    let host = name.replace('*', "www");
+    let host = ascii_host(name).replace('*', "www");
     let mut names = [host, "localhost".into()]
         .into_iter()
         .filter_map(|name| ServerName::try_from(name).ok());

@@ -971,9 +971,14 @@ fn sites_come_from_a_copied_configuration_and_get_certificates_by_host_name() {
         .run(&format!("list {from} --json"))
         .ended_with(0)
         .json();
+    let binding = &listed["sites"][0]["bindings"][0];
     assert_eq!(
-        listed["sites"][0]["bindings"][0]["information"],
-        "*:443:shop.example.com"
+        (&binding["information"], &binding["thumbprint"]),
+        (
+            &"*:443:shop.example.com".into(),
+            &listed["key_pairs"][1]["thumbprint"]
+        ),
+        "the certificate that a backup gives it"
     );
     let backup = format!("backup {from} --to {{A}} --accept other-medium=test");
     let said = table.run(&backup).ended_with(0);

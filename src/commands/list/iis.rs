@@ -87,7 +87,16 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
     let sites = match &map {
         Ok(map) => {
             let elsewhere = server.stores.elsewhere().unwrap_or_default();
-            Some(sites::show(session, map, &seen, &elsewhere, &args.names))
+            let wanted = seen
+                .iter()
+                .filter(|seen| seen.certificate.is_wanted(&args.names));
+            let certificates = wanted.filter_map(sites::ShownCertificate::stored);
+            let mut sites = sites::show(session, map, certificates, !args.names.is_empty());
+            // What is wrong with a server is no answer to a question about some certificates.
+            if args.names.is_empty() {
+                sites.warn(session, map, &seen, &elsewhere);
+            }
+            Some(sites)
         }
         Err(error) => {
             session

@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::cli::ListArgs;
 use crate::console::Table;
 use crate::error::{Exit, Result};
-use crate::iis::SiteMap;
 use crate::keypair::Certificate;
 use crate::keystore::{HeldKeyPair, IIS, Inventory};
 use crate::message::{Text, day, short};
@@ -98,8 +97,10 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     show(session, &holdings, &listed);
     let mut report = report(session, &holdings, &listed);
     if let Some(file) = &args.iis_config {
-        let map = SiteMap::of_file(file)?;
-        report.sites = Some(sites::show(session, &map, &[], &[], &[]).sites);
+        let (map, _) = holdings.sites_of(file, session.now)?;
+        let certificates = holdings.key_pairs.iter().map(sites::ShownCertificate::held);
+        let only_theirs = !args.names.is_empty();
+        report.sites = Some(sites::show(session, &map, certificates, only_theirs).sites);
     }
     let exit = if holdings.unreadable.is_empty() {
         Exit::Done

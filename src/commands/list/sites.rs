@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::console::{Table, cut};
 use crate::iis::{Binding, Elsewhere, Endpoint, Site, SiteMap, SslBinding, StoreEntry, review};
 use crate::keypair::Certificate;
+use crate::keystore::HeldKeyPair;
 use crate::message::day;
 use crate::session::Session;
 use crate::text;
@@ -51,13 +52,29 @@ struct ListedBindingReport {
     not_after: Option<String>,
 }
 
-/// A certificate of the stores, as a binding shows it.
-struct ShownCertificate {
+/// A certificate, as a binding shows it.
+pub(super) struct ShownCertificate {
     friendly_name: Option<String>,
     certificate: Certificate,
 }
 
 impl ShownCertificate {
+    /// One of a store, if it can be read.
+    pub(super) fn stored(entry: &StoreEntry) -> Option<Self> {
+        Some(Self {
+            friendly_name: entry.certificate.properties.friendly_name.clone(),
+            certificate: Certificate::parse(entry.certificate.der.clone()).ok()?,
+        })
+    }
+
+    /// One of a source.
+    pub(super) fn held(held: &HeldKeyPair) -> Self {
+        Self {
+            friendly_name: held.pair.friendly_name.clone(),
+            certificate: held.leaf().clone(),
+        }
+    }
+
     /// The friendly name, and the common one where it says something else.
     fn label(&self) -> String {
         let name = self
@@ -89,39 +106,34 @@ struct ListedBinding<'a> {
     shown: Option<&'a ShownCertificate>,
 }
 
-/// Shows the sites of a server with what is wrong about them; the same for programs. Only the
-/// bindings of the certificates that `names` mean, where there are some.
+/// Shows the sites of a server, each binding with its certificate; the same for programs. Where
+/// `only_theirs` is wanted, only the bindings of these certificates.
 pub(super) fn show(
     session: &Session<'_>,
     map: &SiteMap,
-    seen: &[StoreEntry],
-    elsewhere: &[Elsewhere],
-    names: &[String],
+    certificates: impl Iterator<Item = ShownCertificate>,
+    only_theirs: bool,
 ) -> SitesReport {
-    let wanted = seen.iter().filter(|seen| seen.certificate.is_wanted(names));
-    let known: HashMap<String, ShownCertificate> = wanted.filter_map(shown).collect();
+    let known: HashMap<_, _> = certificates
+        .map(|shown| (shown.certificate.thumbprint(), shown))
+        .collect();
     let mut listed = Vec::new();
     for site in &map.sites {
         let mut bindings = Vec::new();
         for binding in &site.bindings {
             let listed = ListedBinding::of(map, site, binding, &known);
-            if names.is_empty() || listed.shown.is_some() {
+            if !only_theirs || listed.shown.is_some() {
                 bindings.push(listed);
             }
         }
         listed.push(ListedSite { site, bindings });
     }
     say_sites(session, &listed);
-    let mut report = SitesReport {
+    SitesReport {
         sites: listed.into_iter().map(|one| one.report(map)).collect(),
         warnings: Vec::new(),
         automatic_rebind: map.settings.automatic_rebind,
-    };
-    // What is wrong with a server is no answer to a question about some certificates.
-    if names.is_empty() {
-        report.warnings = warn(session, map, seen, elsewhere);
     }
-    report
 }
 
 /// Says how many sites there are, and shows their bindings that are for TLS.
@@ -152,25 +164,26 @@ fn say_sites(session: &Session<'_>, listed: &[ListedSite<'_>]) {
     }
 }
 
-/// Warns of what is wrong about the sites, as far as the stores are known; returns it in words.
-fn warn(
-    session: &Session<'_>,
-    map: &SiteMap,
-    seen: &[StoreEntry],
-    elsewhere: &[Elsewhere],
-) -> Vec<String> {
-    if map.settings.automatic_rebind == Some(true) {
-        session.console.mention(&text!("list-automatic-rebind"));
+impl SitesReport {
+    /// Warns of what is wrong about the sites, as far as the stores are known.
+    pub(super) fn warn(
+        &mut self,
+        session: &Session<'_>,
+        map: &SiteMap,
+        seen: &[StoreEntry],
+        elsewhere: &[Elsewhere],
+    ) {
+        if self.automatic_rebind == Some(true) {
+            session.console.mention(&text!("list-automatic-rebind"));
+        }
+        if seen.is_empty() {
+            return;
+        }
+        for warning in review(map, seen, elsewhere, session.now) {
+            session.console.warn(&warning);
+            self.warnings.push(session.console.words(&warning));
+        }
     }
-    let mut warnings = Vec::new();
-    if seen.is_empty() {
-        return warnings;
-    }
-    for warning in review(map, seen, elsewhere, session.now) {
-        session.console.warn(&warning);
-        warnings.push(session.console.words(&warning));
-    }
-    warnings
 }
 
 impl ListedSite<'_> {
@@ -182,18 +195,6 @@ impl ListedSite<'_> {
             bindings: bindings.map(|binding| binding.report(map)).collect(),
         }
     }
-}
-
-fn shown(seen: &StoreEntry) -> Option<(String, ShownCertificate)> {
-    let certificate = Certificate::parse(seen.certificate.der.clone()).ok()?;
-    let friendly_name = seen.certificate.properties.friendly_name.clone();
-    Some((
-        certificate.thumbprint(),
-        ShownCertificate {
-            friendly_name,
-            certificate,
-        },
-    ))
 }
 
 impl<'a> ListedBinding<'a> {
