@@ -252,14 +252,8 @@ fn decode(bytes: &[u8]) -> Result<String, Text> {
 
 /// Parses XML without a document type, after what the parser would take too long for is refused.
 fn document(text: &str) -> Result<Document<'_>, Text> {
-    // No attribute can hold a `<`, so each tag lies between two of them; an attribute has two
-    // quotes.
-    let quotes = |tag: &str| {
-        tag.bytes()
-            .filter(|byte| matches!(byte, b'"' | b'\''))
-            .count()
-    };
-    if text.split('<').any(|tag| quotes(tag) > 2 * MAX_ATTRIBUTES)
+    // No attribute can hold a `<`, so each tag lies between two of them.
+    if text.split('<').any(|tag| attributes(tag) > MAX_ATTRIBUTES)
         || text.matches("xmlns").nth(MAX_NAMESPACES).is_some()
     {
         return Err(text!("config-absurd"));
@@ -273,6 +267,25 @@ fn document(text: &str) -> Result<Document<'_>, Text> {
         roxmltree::Error::NodesLimitReached => text!("config-absurd"),
         error => text!("config-no-xml", line = error.pos().row),
     })
+}
+
+/// Attributes of a tag, by their quoted values; what else stands in quotes, in a value, in a comment
+/// or in the text after the tag, is none.
+fn attributes(tag: &str) -> usize {
+    if tag.starts_with(['!', '?']) {
+        return 0;
+    }
+    let mut count = 0;
+    let mut rest = tag;
+    while let Some(at) = rest.find(['"', '\'', '>']) {
+        let (quote, after) = rest[at..].split_at(1);
+        if quote == ">" {
+            break;
+        }
+        count += 1;
+        rest = after.split_once(quote).map_or("", |(_, rest)| rest);
+    }
+    count
 }
 
 fn root<'a, 'i>(document: &'a Document<'i>, name: &'static str) -> Result<Node<'a, 'i>, Text> {

@@ -129,6 +129,23 @@ fn five_hundred_sites_are_read() {
     );
 }
 
+/// A content security policy names a hash for each script, each between apostrophes.
+#[test]
+fn a_long_value_with_quotes_in_it_is_no_attack() {
+    let sources: String = (0..5000).map(|n| format!(" 'sha256-{n:043}='")).collect();
+    let others = "it's ".repeat(1000);
+    let bytes = format!(
+        "<configuration><a policy=\"script-src{sources}\" other='{}'/><!-- {others}<b x=\"\"> {others} -->{others}\
+         <system.applicationHost><sites><site name=\"A\" id=\"1\"/></sites></system.applicationHost></configuration>",
+        "\"".repeat(1000)
+    );
+    let config = config::parse(bytes.as_bytes(), &NO_FILE).unwrap();
+    assert_eq!(config.sites[0].name, "A");
+    let attributes: String = (0..300).map(|n| format!(" a{n}='>\"'")).collect();
+    let refused = config::parse(format!("<configuration{attributes}/>").as_bytes(), &NO_FILE);
+    assert_eq!(refused.unwrap_err().id, "config-absurd");
+}
+
 #[test]
 fn what_would_take_the_parser_too_long_is_refused_before_it_is_parsed() {
     let attributes: String = (0..200_000).map(|n| format!(" a{n}=''")).collect();
