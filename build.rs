@@ -1,4 +1,4 @@
-//! Gives pfxvault.exe its version resource and its manifest, with `windres` of the mingw tools that
+//! Tells the program when it was released, by which it judges clocks; gives pfxvault.exe its version resource and its manifest, with `windres` of the mingw tools that
 //! link it.
 #![allow(clippy::disallowed_methods, reason = "a build script or a test")]
 
@@ -8,8 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// 2026-11-01: nobody had such a program before.
+const FIRST_WRITTEN: &str = "1793491200";
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let released = env::var("SOURCE_DATE_EPOCH").unwrap_or_else(|_| FIRST_WRITTEN.to_owned());
+    println!("cargo::rustc-env=PFXVAULT_RELEASED={released}");
     println!("cargo::rerun-if-changed=src/platform/windows/pfxvault.rc");
     println!("cargo::rerun-if-changed=src/platform/windows/pfxvault.manifest");
     let windows = env::var("CARGO_CFG_TARGET_OS")? == "windows";

@@ -18,11 +18,11 @@ fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return cli::explain(&before, &error).into(),
+        Err(error) => return before.end(cli::explain(&before, &error)).into(),
     };
     let console = Console::new(language, cli.global.json, cli.global.quiet);
     match commands::run(cli, &console) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => console.end(exit).into(),
         Err(error) => {
             console.error(&error);
             error.exit.into()

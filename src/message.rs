@@ -37,6 +37,9 @@ macro_rules! text {
     };
 }
 
+/// How far the clocks of two machines may be apart without a word.
+pub const CLOCKS_APART: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
 impl From<&str> for Arg {
     fn from(words: &str) -> Self {
         Arg::Words(words.to_owned())
@@ -122,9 +125,34 @@ pub fn os_reason(error: &io::Error) -> Text {
     }
 }
 
+/// A moment by the calendar and clock of this machine, by which people plan.
+fn local(time: jiff::Timestamp) -> jiff::ZonedDateTime {
+    let zone = if cfg!(test) {
+        jiff::tz::TimeZone::UTC
+    } else {
+        jiff::tz::TimeZone::system()
+    };
+    time.to_zoned_datetime(zone)
+}
+
+/// The day of a moment here.
+pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
+    local(time).date()
+}
+
 /// A day, as people read it: `2026-11-28`.
 pub fn day(time: jiff::Timestamp) -> String {
-    time.strftime("%Y-%m-%d").to_string()
+    local_day(time).to_string()
+}
+
+/// How long ago something was, for a text that chooses its words by it: whole days, or `ahead` where
+/// the clock here has not come that far yet, by which nothing can be told.
+pub fn age(time: jiff::Timestamp, now: jiff::Timestamp) -> Arg {
+    let passed = now.duration_since(time);
+    match u64::try_from(passed.as_hours() / 24) {
+        Ok(days) if passed > -CLOCKS_APART => Arg::Number(days),
+        _ => Arg::Words("ahead".to_owned()),
+    }
 }
 
 /// A number of bytes for people: `640 kB`, `12.3 MB`, `14.2 GB`.
@@ -145,7 +173,7 @@ pub fn short(thumbprint: &str) -> String {
     )
 }
 
-/// A moment, as people read it: `2026-11-28 09:30 UTC`.
+/// A moment, as people read it: `2026-11-28 09:30 JST`.
 pub fn moment(time: jiff::Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    local(time).strftime("%Y-%m-%d %H:%M %Z").to_string()
 }

@@ -7,9 +7,9 @@ use crate::cli::ContentsArgs;
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Remaining;
-use crate::message::{Text, day, short};
+use crate::message::{Text, age, day, short};
 use crate::session::report::LeftOutReport;
-use crate::session::selection::{age_in_days, choose, is_called, is_wanted};
+use crate::session::selection::{choose, is_called, is_wanted};
 use crate::session::{Session, standing};
 use crate::state::{State, Written};
 use crate::text;
@@ -301,7 +301,7 @@ fn show_one(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]
         id = record.server.to_string(),
         number = record.number.get(),
         day = day(record.time),
-        age = age_in_days(session, record.time),
+        age = age(record.time, session.now),
         count = shown.key_pairs.len(),
         left_out = left_out::count(&shown.left_out),
     ));

@@ -6,8 +6,9 @@ use serde::Serialize;
 use crate::cli::DrillArgs;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
+use crate::message::age;
 use crate::session::report::LeftOutReport;
-use crate::session::selection::{age_in_days, choose, is_wanted};
+use crate::session::selection::{choose, is_wanted};
 use crate::session::{Session, standing};
 use crate::text;
 use crate::workflow::drill::{self, Proof, Proven};
@@ -79,7 +80,7 @@ fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], fail
         good = proofs.len() - failed,
         total = proofs.len(),
         number = record.number.get(),
-        age = age_in_days(session, record.time),
+        age = age(record.time, session.now),
         server = from.catalog.server_name.as_str(),
         left_out = left_out::count(&from.left_out)
     ));

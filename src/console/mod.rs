@@ -33,6 +33,8 @@ pub struct Console {
     pub quiet: bool,
     /// Everything said and answered, where a report is wanted.
     record: Mutex<Option<Vec<String>>>,
+    /// Why standard output did not take what was to be said.
+    unwritten: Mutex<Option<std::io::Error>>,
 }
 
 /// A failure, for programs.
@@ -60,6 +62,7 @@ impl Console {
             json,
             quiet,
             record: Mutex::new(None),
+            unwritten: Mutex::new(None),
         }
     }
 
@@ -144,12 +147,47 @@ impl Console {
 
     /// Text that is the result as it is: help, a shell's completions.
     pub fn print(&self, words: &str) {
-        // A reader that went away is no reason to fail.
-        let _ = writeln!(std::io::stdout().lock(), "{words}");
+        let mut output = std::io::stdout().lock();
+        let written = output
+            .write_all(&system::encoded(&format!("{words}\n")))
+            .and_then(|()| output.flush());
+        match written {
+            // A reader that went away has seen enough.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                *self
+                    .unwritten
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+            _ => {}
+        }
     }
 
     fn print_error(&self, words: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{words}");
+        self.show(&format!("{words}\n"));
+    }
+
+    /// Puts words on standard error, beside which there is nowhere left to say that it failed.
+    fn show(&self, words: &str) {
+        let _ = std::io::stderr().lock().write_all(&system::encoded(words));
+    }
+
+    /// How a run ends that did what it could: as it would, unless standard output did not take the
+    /// result. A command whose work failed says so by its own code.
+    pub fn end(&self, exit: Exit) -> Exit {
+        let unwritten = self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(error) = unwritten else {
+            return exit;
+        };
+        self.error(&Error::failed(text!("error-output-lost", reason = &error)));
+        match exit {
+            Exit::Done | Exit::Attention => Exit::Failed,
+            worse => worse,
+        }
     }
 
     /// The result for programs: one document, pure ASCII, with the exit code it leads to.
@@ -264,7 +302,7 @@ impl Console {
             )));
         }
         system::forget_typed();
-        let _ = write!(std::io::stderr(), "{shown} ");
+        self.show(&format!("{shown} "));
         Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
     }
 
@@ -286,7 +324,7 @@ impl Console {
         }
         let mut screen = std::io::stderr().lock();
         for part in parts.iter().chain(&["\n"]) {
-            let _ = screen.write_all(part.as_bytes());
+            let _ = screen.write_all(&system::encoded(part));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Questions whose answers are secrets, and those that are not.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 
 use zeroize::Zeroizing;
 
@@ -151,13 +151,13 @@ impl Console {
         let keys = system::SecretKeys::listen().map_err(unanswered)?;
         // Printed as everything is: the bytes that rpassword prints are not readable on every
         // console.
-        let _ = write!(std::io::stderr(), "{}: ", self.words(question));
+        self.show(&format!("{}: ", self.words(question)));
         let reading = rpassword::ConfigBuilder::new()
             .input_reader(keys)
             .output_discard()
             .build();
         let typed = rpassword::read_password_with_config(reading);
-        let _ = writeln!(std::io::stderr());
+        self.show("\n");
         match typed {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
             typed => typed

@@ -4,7 +4,6 @@ use crate::cli::WhichArgs;
 use crate::error::{Error, Result};
 use crate::keypair;
 use crate::message::day;
-use crate::session::Session;
 use crate::text;
 use crate::workflow::left_out;
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
@@ -83,11 +82,6 @@ pub fn find_server(
         (Some(server), None) => Ok(*server),
         _ => Err(several_servers(opened, servers)),
     }
-}
-
-/// How many days ago something was.
-pub fn age_in_days(session: &Session<'_>, time: jiff::Timestamp) -> u64 {
-    u64::try_from((session.now.as_second() - time.as_second()) / 86_400).unwrap_or(0)
 }
 
 /// Whether any of `names` means this key pair; no names mean all.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::error::Exit;
-use crate::message::Text;
+use crate::message::{Text, age};
 use crate::platform::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
@@ -15,7 +15,7 @@ use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::finding;
 use crate::workflow::left_out;
-use crate::workflow::status::{self, DRILL_MONTHS, days};
+use crate::workflow::status::{self, DRILL_MONTHS};
 use crate::workflow::verify;
 use vault::catalog::{Drill, Exception, Policy, Retired, SeenMedium};
 use vault::id::Number;
@@ -285,7 +285,7 @@ impl AuditInput<'_> {
             text!(
                 "audit-backup",
                 number = newest.number,
-                age = days(self.now, newest.time),
+                age = age(newest.time, self.now),
                 pairs = newest.key_pairs.len(),
                 left_out = left_out::count(&left_out)
             ),
@@ -388,7 +388,7 @@ impl AuditInput<'_> {
             kept_unless(status::is_older(last.time, DRILL_MONTHS, self.now)),
             text!(
                 "audit-drill",
-                age = days(self.now, last.time),
+                age = age(last.time, self.now),
                 number = last.number,
                 pairs = last.key_pairs
             ),
@@ -427,7 +427,7 @@ fn kept_unless(at_risk: bool) -> EvidenceLevel {
 }
 
 fn retired_text(seen: &SeenMedium, Retired { time, lost }: Retired, now: Timestamp) -> Text {
-    let (label, age) = (seen.label.as_str(), days(now, time));
+    let (label, age) = (seen.label.as_str(), age(time, now));
     if lost {
         text!("audit-lost", label = label, age = age)
     } else {
@@ -439,7 +439,7 @@ fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
     let label = seen.label.as_str();
     match last_check(seen) {
         None => text!("audit-never-checked", label = label),
-        Some(time) => text!("audit-checked", label = label, age = days(now, time)),
+        Some(time) => text!("audit-checked", label = label, age = age(time, now)),
     }
 }
 

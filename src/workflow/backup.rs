@@ -14,6 +14,7 @@ use crate::message::Text;
 use crate::platform::media;
 use crate::state::{State, Written, no_random};
 use crate::text;
+use crate::workflow::clock;
 use crate::workflow::finding::Finding;
 use crate::workflow::history;
 use crate::workflow::outbox::{self, Delivery};
@@ -125,6 +126,8 @@ pub fn run_with_parcels(
     progress: &dyn Fn(Text),
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
+    let newest = state.generations().next().map(|newest| newest.time);
+    outcome.findings.extend(clock::finding(request.now, newest));
     let surveys = exchange_with_all(state, media, &mut outcome, progress)?;
     state.save()?;
     outbox::clear(state);

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod clock;
 pub mod copy;
 pub mod create;
 pub mod drill;

@@ -4,9 +4,10 @@
 use jiff::{Span, Timestamp};
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::Text;
+use crate::message::{Text, age};
 use crate::state::{State, Written};
 use crate::text;
+use crate::workflow::clock;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::left_out;
@@ -73,7 +74,7 @@ impl StatusInput<'_> {
     /// was set aside for it; and what was sealed into a parcel and is on no medium yet.
     fn backups(&mut self) {
         if let Some(sealed) = self.state.on_the_way().next() {
-            let (number, age) = (sealed.number, days(self.now, sealed.time));
+            let (number, age) = (sealed.number, age(sealed.time, self.now));
             self.attention(
                 "on-the-way",
                 text!("status-on-the-way", number = number, age = age),
@@ -82,7 +83,9 @@ impl StatusInput<'_> {
         let Some(newest) = self.state.generations().next() else {
             return self.attention("no-backup", text!("status-no-backup"));
         };
-        let (number, age) = (newest.number, days(self.now, newest.time));
+        self.findings
+            .extend(clock::finding(self.now, Some(newest.time)));
+        let (number, age) = (newest.number, age(newest.time, self.now));
         let months = self.state.policy().verify_every;
         if self.is_older(newest.time, months) {
             self.attention(
@@ -134,11 +137,9 @@ impl StatusInput<'_> {
             let checked = medium.last_cold.or(medium.first_seen);
             if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
                 let text = match medium.last_cold {
-                    Some(last) => text!(
-                        "status-check-due",
-                        label = label,
-                        age = days(self.now, last)
-                    ),
+                    Some(last) => {
+                        text!("status-check-due", label = label, age = age(last, self.now))
+                    }
                     None => text!("status-never-checked", label = label),
                 };
                 self.attention("check-due", text);
@@ -165,7 +166,7 @@ impl StatusInput<'_> {
             Some(last) if self.is_older(last.time, DRILL_MONTHS) => {
                 self.attention(
                     "drill-due",
-                    text!("status-drill-due", age = days(self.now, last.time)),
+                    text!("status-drill-due", age = age(last.time, self.now)),
                 );
             }
             Some(_) => {}
@@ -295,11 +296,6 @@ pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s Se
     media
         .filter(|medium| numbers.iter().any(|number| state.is_on(medium, *number)))
         .collect()
-}
-
-/// Whole days from `earlier` to `later`, none where it is the other way round.
-pub fn days(later: Timestamp, earlier: Timestamp) -> u64 {
-    u64::try_from(later.duration_since(earlier).as_hours() / 24).unwrap_or(0)
 }
 
 /// Whether `time` is more than so many calendar months ago, counted in days of UTC.

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
 use crate::keystore::{key_pair_reason, pfx_reason, sort_pfx};
-use crate::message::Text;
+use crate::message::{Text, local_day};
 use crate::state::State;
 use crate::text;
+use crate::workflow::clock;
 use crate::workflow::elsewhere::LeftOut;
 use crate::workflow::verify;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
@@ -111,7 +112,7 @@ pub enum Wanted {
     Newest,
     /// This one; where two share a number, the one whose record's hash begins so.
     Number(Number, String),
-    /// The newest one written on or before this day.
+    /// The newest one written on or before this day, by the calendar here.
     Until(jiff::civil::Date),
 }
 
@@ -137,7 +138,7 @@ impl Wanted {
             Wanted::Number(number, hash) => {
                 generation.record.number == *number && generation.hash.to_string().starts_with(hash)
             }
-            Wanted::Until(day) => day_of(generation.record.time) <= *day,
+            Wanted::Until(day) => local_day(generation.record.time) <= *day,
         }
     }
 }
@@ -265,6 +266,7 @@ impl UnlockedVault<'_> {
                 generation = generation.key()
             ));
         }
+        doubts.extend(clock::doubt(self.now, Some(generation.record.time)));
         if due < day_of(self.now) {
             doubts.push(text!(
                 "doubt-overdue",

@@ -303,7 +303,8 @@ fn a_key_that_is_known_to_have_no_backup_is_evidence_as_long_as_its_certificate_
     let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let known = |name: &str, until: &str| serde_json::json!({ "name": name, "reason": "in the TPM", "until": until });
     state["acknowledged"] = serde_json::json!({
-        "11": known("tpm.example.com", "2099-01-01T00:00:00Z"), "22": known("old.example.com", "2020-01-01T00:00:00Z"),
+        "11".repeat(32): known("tpm.example.com", "2099-01-01T00:00:00Z"),
+        "22".repeat(32): known("old.example.com", "2020-01-01T00:00:00Z"),
     });
     fs::write(&path, state.to_string()).unwrap();
     let said = table.run("audit {A} --accept no-key:hsm.example.com=it-never-leaves --html {page}");

@@ -9,7 +9,7 @@ use pfxvault::change::Journal;
 use crate::common::{BACKUP, RESTORE, Table, held};
 
 /// The table as that program left it.
-fn table() -> Table {
+pub(crate) fn table() -> Table {
     let table = Table {
         folder: tempfile::tempdir().unwrap(),
     };

@@ -29,6 +29,7 @@ mod prompts;
 mod restore_files;
 mod scan;
 mod status;
+mod surroundings;
 mod two_servers;
 mod two_systems;
 mod vectors;

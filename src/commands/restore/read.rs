@@ -4,9 +4,10 @@ use crate::cli::RestoreArgs;
 use crate::error::Result;
 use crate::iis::{OnWindows, SiteMap};
 use crate::keystore::{IIS, Source, is_called_without_key};
+use crate::message::age;
 use crate::session::Session;
 use crate::session::restore_set::{RestoreItem, RestoreSet};
-use crate::session::selection::{age_in_days, choose, is_wanted};
+use crate::session::selection::{choose, is_wanted};
 use crate::text;
 use crate::workflow::left_out::{self, quoted};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault};
@@ -91,7 +92,7 @@ fn say_chosen(session: &Session<'_>, from: &OpenGeneration) {
         "restore-from",
         server = from.catalog.server_name.as_str(),
         number = record.number.get(),
-        age = age_in_days(session, record.time),
+        age = age(record.time, session.now),
         left_out = left_out::count(&from.left_out)
     ));
     for doubt in &from.doubts {

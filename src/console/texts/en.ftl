@@ -198,6 +198,7 @@ list-certificate = not included, because its private key is not here: { $name } 
 list-unreadable = attention: cannot be read: { $name }: { $reason }
 contents-headline =
     { $server } ({ $id }): generation { $number } of { $day }, { $age ->
+        [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
@@ -243,6 +244,7 @@ warning-no-mac = attention: the PFX of { $name } has no checksum, so damage or c
 
 restore-from =
     From the backup of { $server }: generation { $number }, { $age ->
+        [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
@@ -294,6 +296,7 @@ export-rules =
     Give them to nobody; a certificate authority never needs them. Do not forget the password.
 drill-verdict =
     { $good } of { $total } key pairs of { $server } can be restored (generation { $number }, { $age ->
+        [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
@@ -587,6 +590,9 @@ state-not-noted =
 doubt-newer-elsewhere =
     attention: there is a newer backup of this server on a medium that was not given.
     If you have that stick, use it, or give it as well with --from.
+clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, as ages and ends that are told by it mean nothing
+clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, as ages and ends that are told by it mean nothing
+clock-ahead = the clock here says { $clock }, many years after this pfxvault was released ({ $released }): set the clock right if that is wrong, as ages and ends are told by it
 doubt-overdue =
     attention: a newer backup should have followed generation { $number } by { $due }. Certificates may have been renewed since.
     Look for a newer stick, and compare the expiry dates with what is in use now.
@@ -648,6 +654,9 @@ seen-memory = main memory, which is empty after a restart ({ $file_system })
 
 ## Errors: questions, secrets and files with secrets
 
+error-output-lost = the result could not be written to standard output: { $reason }
+    .cause = standard output was redirected to a place that took only part of it, or nothing
+    .hint = what the command changed stays changed; make room or choose another place, and run "pfxvault status" to see where things stand
 error-unanswered = nobody is here to answer: { $question }
     .cause = the command does not run in a console window, or its input or messages are redirected
     .hint = look at the plan with --dry-run, then answer with --yes, or run the command in a console window
@@ -1404,7 +1413,7 @@ outbox-sealed = sealed: generation { $number } waits in this server's outbox; th
 request-not-sealed = attention: the private key of the request could not be sealed into the outbox: { $reason }
 install-not-saved = attention: the certificate is installed, but it is not backed up: { $reason }
 error-host-name = not a host name: { $name }
-    .cause = a certificate is for names such as www.example.com or *.example.com; others than ASCII ones are written as xn--...
+    .cause = a certificate is for names such as www.example.com or *.example.com, in any alphabet
     .hint = check the spelling
 error-request-exists = there is already a file { $path }
     .cause = it may be the CSR of another request, and no key is ever used for two
@@ -1673,6 +1682,7 @@ audit-no-vault = this server writes to no vault. Make one with pfxvault create E
 audit-no-backup = this server has no backup yet. Make one with pfxvault backup
 audit-backup =
     the newest backup, generation { $number }, was made { $age ->
+        [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
@@ -1694,6 +1704,7 @@ audit-copies =
 audit-never-checked = USB stick "{ $label }" has never been found right by a check. Check it with pfxvault verify
 audit-checked =
     USB stick "{ $label }" was last checked and found right { $age ->
+        [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
@@ -1709,12 +1720,14 @@ audit-servers =
 audit-no-key = the key of { $name } cannot be backed up, which is acknowledged: { $reason }
 audit-retired =
     USB stick "{ $label }" went out of use { $age ->
+        [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
     }
 audit-lost =
     USB stick "{ $label }" was given up as lost { $age ->
+        [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
@@ -1738,6 +1751,7 @@ audit-ways-in =
 audit-no-drill = nobody has tried yet whether the vault opens and can be restored. Try with pfxvault drill
 audit-drill =
     the last rehearsed restore was { $age ->
+        [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago

@@ -187,6 +187,7 @@ list-certificate = 対象外(秘密鍵がここにない証明書): { $name }({ 
 list-unreadable = 注意: { $name } は読み取れません({ $reason })
 contents-headline =
     { $server }({ $id })の第 { $number } 世代: { $count } 組のキーペア、{ $day } 作成({ $age ->
+        [ahead] ここの時計より後
         [0] 本日
        *[other] { $age } 日前
     }){ $left_out ->
@@ -227,6 +228,7 @@ warning-no-mac = 注意: { $name } の PFX には改ざん検出用の情報が�
 
 restore-from =
     { $server } のバックアップ(第 { $number } 世代、{ $age ->
+        [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
     })から復元します。それより後に更新した証明書は含まれません。{ $left_out ->
@@ -263,6 +265,7 @@ export-rules =
     他人に渡さないでください(認証局が受け取ることもありません)。パスワードを忘れないでください。
 drill-verdict =
     { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(第 { $number } 世代、{ $age ->
+        [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
     }){ $left_out ->
@@ -527,6 +530,9 @@ state-not-noted =
 doubt-newer-elsewhere =
     注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
     その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
+clock-behind-backup = この機器の時計は { $clock } ですが、最新のバックアップは { $backup } に作成されています。経過日数や有効期限を正しく判断できないため、時計を合わせてください
+clock-behind-release = この機器の時計は { $clock } ですが、この pfxvault は { $released } に公開されたものです。経過日数や有効期限を正しく判断できないため、時計を合わせてください
+clock-ahead = この機器の時計は { $clock } で、この pfxvault の公開日({ $released })から何年も経っています。間違っていれば、経過日数や有効期限を正しく判断できないため、時計を合わせてください
 doubt-overdue =
     注意: 第 { $number } 世代は次のバックアップの期限({ $due })を過ぎています。その後に証明書を更新している可能性があります。
     より新しい USB メモリを探し、有効期限を現在使っている証明書と比べてください。
@@ -584,6 +590,9 @@ seen-memory = 再起動すると消えるメモリ上の領域({ $file_system })
 
 ## Errors: questions, secrets and files with secrets
 
+error-output-lost = 結果を標準出力に書き込めませんでした: { $reason }
+    .cause = リダイレクト先が、結果の一部しか、またはまったく受け付けませんでした
+    .hint = コマンドが変更した内容はそのまま残っています。空き容量を作るか別の出力先を選び、"pfxvault status" で現在の状態を確認してください
 error-unanswered = 質問に答える人がいません: { $question }
     .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
     .hint = --dry-run で実行計画を確認してから --yes を付けるか、コンソール ウィンドウで実行してください
@@ -1254,7 +1263,7 @@ outbox-sealed = 封緘しました: 第 { $number } 世代をこのサーバー�
 request-not-sealed = 注意: 要求の秘密鍵を封緘して送信待ちに置くことができませんでした: { $reason }
 install-not-saved = 注意: 証明書はインストールしましたが、バックアップできませんでした: { $reason }
 error-host-name = ホスト名ではありません: { $name }
-    .cause = 証明書には www.example.com や *.example.com のような名前が必要です。日本語のドメイン名は xn--… の形で指定します
+    .cause = 証明書には www.example.com や *.example.com のような名前が必要です。日本語のドメイン名も指定できます
     .hint = 名前を確認してください
 error-request-exists = { $path } はすでにあります
     .cause = 別の要求の CSR かもしれません。1 つの秘密鍵を 2 つの CSR に使うことはありません
@@ -1495,6 +1504,7 @@ audit-no-vault = このサーバーはどの保管庫にも登録されていま
 audit-no-backup = このサーバーのバックアップはまだありません。バックアップを取ってください: pfxvault backup
 audit-backup =
     最新のバックアップは第 { $number } 世代({ $age ->
+        [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
     })、{ $pairs } 組のキーペアです{ $left_out ->
@@ -1511,6 +1521,7 @@ audit-copies =
 audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify
 audit-checked =
     USB メモリ「{ $label }」は、{ $age ->
+        [ahead] ここの時計より後に
         [0] 本日
        *[other] { $age } 日前に
     }検証し、正常でした
@@ -1521,11 +1532,13 @@ audit-servers = 保管庫に書き込めるサーバーは { $count } 台です
 audit-no-key = { $name } の秘密鍵はバックアップできません(承知済み: { $reason })
 audit-retired =
     USB メモリ「{ $label }」は、{ $age ->
+        [ahead] ここの時計より後に
         [0] 本日
        *[other] { $age } 日前に
     }使用終了になりました
 audit-lost =
     USB メモリ「{ $label }」は、{ $age ->
+        [ahead] ここの時計より後に
         [0] 本日
        *[other] { $age } 日前に
     }紛失として記録されました。中身を開くにはパスフレーズか復旧キーが必要です
@@ -1540,6 +1553,7 @@ audit-ways-in =
 audit-no-drill = 保管庫を開いて復元できることを、まだ誰も試していません。試してください: pfxvault drill
 audit-drill =
     最後の復元訓練は{ $age ->
+        [ahead] ここの時計より後
         [0] 本日
        *[other] { $age } 日前
     }です(第 { $number } 世代、{ $pairs } 組のキーペアを確認)

@@ -10,11 +10,14 @@ mod mounts;
 mod shares;
 mod terminal;
 
+use std::borrow::Cow;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use encoding_rs::Encoding;
 use rustix::fs::{Advice, OFlags, fadvise, syncfs};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit,
@@ -123,7 +126,35 @@ pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Nothing to do: output is UTF-8 here.
+/// Words in the character set of the locale (POSIX: `LC_ALL`, `LC_CTYPE`, `LANG`, the first that is
+/// set), where that is one of the Japanese ones before UTF-8; characters that it lacks as `&#8230;`.
+/// What is plain ASCII, such as a secret, is never copied.
+pub fn encoded(words: &str) -> Cow<'_, [u8]> {
+    static CHARACTER_SET: OnceLock<Option<&'static Encoding>> = OnceLock::new();
+    let locale = || {
+        ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|locale| !locale.is_empty())
+    };
+    match CHARACTER_SET.get_or_init(|| character_set(&locale()?)) {
+        Some(encoding) if !words.is_ascii() => encoding.encode(words).0,
+        _ => Cow::Borrowed(words.as_bytes()),
+    }
+}
+
+/// The character set that a locale such as `ja_JP.eucJP@dict` names, if it is not UTF-8.
+fn character_set(locale: &str) -> Option<&'static Encoding> {
+    let (_, set) = locale.split_once('.')?;
+    let set = set.split('@').next().unwrap_or_default();
+    match set.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
+        "eucjp" | "ujis" => Some(encoding_rs::EUC_JP),
+        "sjis" | "shiftjis" | "windows31j" | "pck" | "mskanji" => Some(encoding_rs::SHIFT_JIS),
+        _ => None,
+    }
+}
+
+/// Nothing to do: output follows the locale here.
 pub struct Utf8Output;
 
 impl Utf8Output {

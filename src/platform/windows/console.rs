@@ -1,5 +1,6 @@
 //! The console: is there a person, which code page do others read, and was Ctrl-C pressed.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +67,11 @@ impl Drop for Utf8Output {
         // harms nobody.
         unsafe { SetConsoleOutputCP(self.0) };
     }
+}
+
+/// Words as they go out: in UTF-8, which [`Utf8Output`] announces, and std translates for a console.
+pub fn encoded(words: &str) -> Cow<'_, [u8]> {
+    Cow::Borrowed(words.as_bytes())
 }
 
 /// From now on Ctrl-C, Ctrl-Break and closing the window do not end the process: they set a flag

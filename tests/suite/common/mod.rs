@@ -186,7 +186,8 @@ impl Table {
         command
             .args(self.words(line))
             .env("LC_ALL", "C")
-            .env("LANG", "C");
+            .env("LANG", "C")
+            .env("TZ", "UTC");
         command
     }
 

@@ -1,0 +1,114 @@
+//! What surrounds a run: the clock, the calendar, the character set, an output that takes nothing.
+
+use std::fs::File;
+use std::process::{Command, Output, Stdio};
+
+use crate::common::{Said, Table};
+use crate::golden;
+
+const LIST: &str = "list --from folder:{server} --source-password-file {pfx-password}";
+
+fn said(command: &mut Command) -> Said {
+    Said::of(&command.stdin(Stdio::null()).output().unwrap())
+}
+
+/// A backup of 2026-11-28, 10:43 UTC: the day after where the day begins first, the day before where
+/// it ends last.
+#[test]
+fn days_are_those_of_the_calendar_here() {
+    let table = golden::table();
+    let contents = |zone: &str, generation: &str| {
+        let secret = "--passphrase-file {passphrase}";
+        let line = format!("contents --from {{A}} --generation {generation} {secret}");
+        said(table.command(&line).env("TZ", zone))
+    };
+    for (zone, day, before) in [
+        ("UTC", "2026-11-28", "2026-11-27"),
+        ("Asia/Tokyo", "2026-11-28", "2026-11-27"),
+        ("Pacific/Kiritimati", "2026-11-29", "2026-11-28"),
+        ("Pacific/Pago_Pago", "2026-11-27", "2026-11-26"),
+    ] {
+        let shown = contents(zone, day).ended_with(0).out;
+        assert!(shown.contains(&format!("of {day},")), "{zone}: {shown}");
+        contents(zone, before).ended_with(1);
+    }
+}
+
+#[test]
+fn a_backup_from_the_future_makes_the_clock_doubtful() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let state = table.at("state/state.json");
+    let text = std::fs::read_to_string(&state).unwrap();
+    let year = format!("\"time\": \"{}", jiff::Timestamp::now().strftime("%Y-"));
+    assert!(text.contains(&year), "{text}");
+    std::fs::write(&state, text.replace(&year, "\"time\": \"2099-")).unwrap();
+    let status = table.run("status --json").ended_with(8).json();
+    let findings = status["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().any(|finding| finding["id"] == "clock"),
+        "{status}"
+    );
+    let again = "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test --json";
+    let backup = table.run(again).ended_with(8).json();
+    assert_eq!(backup["findings"][0]["id"], "clock", "{backup}");
+}
+
+#[test]
+fn a_result_that_could_not_be_written_is_no_success() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    for line in [
+        LIST.to_owned(),
+        format!("{LIST} --json"),
+        "--help".to_owned(),
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let lost = said_on_errors(table.command(&line).stdout(full));
+        assert_eq!(lost.status.code(), Some(1), "{line}");
+        let words = String::from_utf8(lost.stderr).unwrap();
+        assert!(words.contains("could not be written"), "{line}: {words}");
+    }
+}
+
+fn said_on_errors(command: &mut Command) -> Output {
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+    child.unwrap().wait_with_output().unwrap()
+}
+
+#[test]
+fn a_reader_that_goes_away_early_is_no_failure() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = said_on_errors(table.command(LIST).stdout(writer));
+    assert_eq!(
+        (ended.status.code(), ended.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+}
+
+#[test]
+fn words_come_in_the_character_set_of_the_locale() {
+    let table = Table::bare();
+    table.serve("server", &["www.example.com"]);
+    let listed = |locale: &str| {
+        let mut command = table.command(&format!("{LIST} --lang ja"));
+        command.env("LC_ALL", locale).stdin(Stdio::null());
+        command.output().unwrap().stdout
+    };
+    let words = "ホスト名";
+    for (locale, bytes) in [
+        ("ja_JP.UTF-8", words.as_bytes().to_vec()),
+        ("C", words.as_bytes().to_vec()),
+        ("ja_JP.eucJP", b"\xa5\xdb\xa5\xb9\xa5\xc8\xcc\xbe".to_vec()),
+        ("ja_JP.SJIS", b"\x83\x7a\x83\x58\x83\x67\x96\xbc".to_vec()),
+    ] {
+        let shown = listed(locale);
+        assert!(
+            shown.windows(bytes.len()).any(|window| window == bytes),
+            "{locale}: {}",
+            String::from_utf8_lossy(&shown)
+        );
+    }
+}
