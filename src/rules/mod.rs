@@ -1,6 +1,7 @@
 //! The handling rules of the guide, as far as a place can break them: what is to be stored, and
 //! where it would lie.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Exit, Result};
@@ -119,15 +120,17 @@ pub fn judge_served(
     served: &[PathBuf],
     exceptions: &[Exception],
 ) -> Result<Vec<Text>> {
-    // A place nothing is known of is not refused: the write itself will say what is wrong with it.
-    let Ok(facts) = media::facts(path) else {
-        return Ok(Vec::new());
+    let (place, breaches) = match media::facts(path) {
+        Ok(facts) => {
+            let real_path = meant(path, &facts.real_path);
+            let facts = Facts { real_path, ..facts };
+            let breaches = breaches(&facts, stored, served);
+            (facts.real_path, breaches)
+        }
+        // A drive that is not there: the command that wants it says so.
+        Err(_) if !path.ancestors().any(Path::exists) => return Ok(Vec::new()),
+        Err(reason) => (path.to_owned(), vec![unknown(stored, &reason)]),
     };
-    let facts = Facts {
-        real_path: meant(path, &facts.real_path),
-        ..facts
-    };
-    let breaches = breaches(&facts, stored, served);
     let accepted = |breach: &Breach| {
         exceptions
             .iter()
@@ -137,15 +140,26 @@ pub fn judge_served(
         .iter()
         .find(|breach| breach.refused && !accepted(breach))
     {
-        Some(breach) => Err(Error::new(
-            Exit::Refused,
-            breach.refusal(path, &facts.real_path),
-        )),
+        Some(breach) => Err(Error::new(Exit::Refused, breach.refusal(path, &place))),
         None => Ok(breaches
             .iter()
             .filter(|breach| !accepted(breach))
             .map(|breach| breach.warning(path))
             .collect()),
+    }
+}
+
+/// A place of which the system does not say what it is: no vault goes there unasked, and who puts
+/// key pair files there is told.
+fn unknown(stored: Stored, reason: &io::Error) -> Breach {
+    let is_vault = stored == Stored::Vault;
+    Breach {
+        rule: match is_vault {
+            true => Rule::OtherMedium,
+            false => Rule::NoSharedDrive,
+        },
+        seen: text!("seen-unknown", reason = reason),
+        refused: is_vault,
     }
 }
 
@@ -286,6 +300,16 @@ mod tests {
                 .first()
                 .map(|breach| (breach.rule, breach.refused))
         })
+    }
+
+    #[test]
+    fn no_vault_goes_to_a_place_that_nothing_is_known_of() {
+        let unknown = |stored| {
+            let breach = unknown(stored, &io::ErrorKind::NotFound.into());
+            (breach.rule, breach.refused)
+        };
+        assert_eq!(unknown(Stored::Vault), (Rule::OtherMedium, true));
+        assert_eq!(unknown(Stored::KeyPairFiles), (Rule::NoSharedDrive, false));
     }
 
     #[test]

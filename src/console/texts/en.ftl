@@ -1630,6 +1630,7 @@ seen-synced = a folder that looks synced by { $program } ({ $folder })
 seen-shared = shared with other machines as "{ $share }" ({ $folder })
 seen-served = handed out by a web site of this server ({ $folder })
 seen-mail-store = kept by a mail program ({ $folder })
+seen-unknown = a place of which the system does not say what it is ({ $reason })
 seen-fixed-disk = a disk built into this machine ({ $file_system })
 rule-warning = attention: handling rule { $rule }: { $path } is { $seen }
 error-rule-no-email = refused by the handling rule no-email: { $path }

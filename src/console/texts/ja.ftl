@@ -1461,6 +1461,7 @@ seen-synced = { $program } で同期されていると思われるフォルダ�
 seen-shared = ほかのコンピューターと「{ $share }」として共有されている場所({ $folder })
 seen-served = このサーバーの Web サイトで公開されている場所({ $folder })
 seen-mail-store = メール ソフトの保存場所({ $folder })
+seen-unknown = 何に保存されるのか、システムから確認できない場所({ $reason })
 seen-fixed-disk = このコンピューターの内蔵ディスク({ $file_system })
 rule-warning = 注意: 取り扱いルール { $rule }: { $path } は{ $seen }です
 error-rule-no-email = 取り扱いルール「メール添付の禁止」(no-email)により中止しました: { $path }
