@@ -378,6 +378,19 @@ fn what_has_ended_is_named_in_the_plan_and_at_the_end() {
 }
 
 #[test]
+fn what_is_not_valid_yet_is_named_too() {
+    let early = issued(WWW, (10, 100));
+    let stick = Stick::of(&server(&[(WWW, &early)]));
+    let server = MemoryServer::default();
+    server.install(20_348, vec![site(1, WWW, Vec::new())]);
+    let (exit, said) = stick.restore(&server, &["--keys-only"]);
+    assert_eq!(exit, Exit::Attention, "{said}");
+    let begins = early.params.not_before.date();
+    let expected = format!("is not valid before {begins}");
+    assert_eq!(said.matches(&expected).count(), 2, "{said}");
+}
+
+#[test]
 fn a_name_that_no_certificate_here_has_is_refused() {
     let stick = Stick::of(&server(&[(WWW, &issued(WWW, OLDER))]));
     let here = server(&[(WWW, &issued(WWW, NEWER))]);

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::change::{BindingAction, CertificateLabel, Order, PlannedBinding, appcmd};
 use crate::console::Enter;
 use crate::error::Result;
 use crate::iis::Iis;
-use crate::keypair::{Certificate, Lower};
+use crate::keypair::{Certificate, Lower, Remaining};
 use crate::message::{Text, day};
 use crate::session::Session;
 use crate::session::restart;
+use crate::session::standing::not_yet_valid;
 use crate::text;
 use crate::tls::ask::{self, Verdict};
 
@@ -343,6 +345,15 @@ pub fn name_held(session: &Session<'_>, bound: &[PlannedBinding]) {
             count = names.len(),
             options = options
         ));
+    }
+}
+
+/// That a certificate is not valid today, with what to do; `None` where it is.
+pub fn not_valid(leaf: &Certificate, now: Timestamp) -> Option<Text> {
+    match leaf.remaining(now) {
+        Remaining::Over => Some(expired(leaf)),
+        Remaining::NotYet => Some(not_yet_valid(leaf)),
+        Remaining::Days(_) | Remaining::Long => None,
     }
 }
 

@@ -53,18 +53,23 @@ pub fn headline(session: &Session<'_>, leaves: &[&Certificate]) {
     }
 }
 
+/// That a certificate is not valid before some day.
+pub fn not_yet_valid(leaf: &Certificate) -> Text {
+    text!(
+        "standing-not-yet-valid",
+        name = leaf.display_name(),
+        thumbprint = short(&leaf.thumbprint()),
+        day = day(leaf.not_before())
+    )
+}
+
 /// Says which are not valid today, or will soon not be.
 pub fn tell(session: &Session<'_>, leaves: &[&Certificate]) {
     for leaf in leaves {
         let (name, thumbprint) = (leaf.display_name(), short(&leaf.thumbprint()));
         let until = day(leaf.not_after());
         match leaf.remaining(session.now) {
-            Remaining::NotYet => session.console.warn(&text!(
-                "standing-not-yet-valid",
-                name = name,
-                thumbprint = thumbprint,
-                day = day(leaf.not_before())
-            )),
+            Remaining::NotYet => session.console.warn(&not_yet_valid(leaf)),
             Remaining::Over => {
                 session.console.warn(&text!(
                     "standing-expired",

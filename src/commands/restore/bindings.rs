@@ -15,7 +15,7 @@ use crate::iis::{Iis, Site, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::Remaining;
 use crate::message::day;
 use crate::session::Session;
-use crate::session::bindings::{expired, settle};
+use crate::session::bindings::{not_valid, settle};
 use crate::session::restore_set::RestoreSet;
 use crate::text;
 
@@ -219,22 +219,19 @@ fn ask_address(session: &Session<'_>, ip: IpAddr, here: &SiteMap) -> Result<Opti
     Ok(answer.map(|at| addresses[at]))
 }
 
-/// What a backup cannot know: whether the certificate was renewed since. Likely where it is about
-/// to end, and where it has ended.
+/// Warns of certificates that are not valid today; and of what a backup cannot know: whether one
+/// that is about to end was renewed since.
 pub(super) fn warn_of_renewals(session: &Session<'_>, set: &RestoreSet) {
     for leaf in set.key_pairs.iter().map(|one| one.pair.leaf()) {
-        let (name, day) = (leaf.display_name(), day(leaf.not_after()));
-        match leaf.remaining(session.now) {
-            Remaining::Over => session.console.warn(&expired(leaf)),
-            Remaining::Days(left) => {
-                session.console.warn(&text!(
-                    "restore-maybe-renewed",
-                    name = name,
-                    left = left,
-                    day = day
-                ));
-            }
-            Remaining::NotYet | Remaining::Long => {}
+        if let Some(text) = not_valid(leaf, session.now) {
+            session.console.warn(&text);
+        } else if let Remaining::Days(left) = leaf.remaining(session.now) {
+            session.console.warn(&text!(
+                "restore-maybe-renewed",
+                name = leaf.display_name(),
+                left = left,
+                day = day(leaf.not_after())
+            ));
         }
     }
 }

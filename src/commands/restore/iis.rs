@@ -186,7 +186,11 @@ fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
 /// Certificates that have ended, for programs.
 fn expired(session: &Session<'_>, set: &RestoreSet) -> Vec<ExpiredReport> {
     let mut reports = Vec::new();
-    for leaf in over(session, set) {
+    for one in &set.key_pairs {
+        let leaf = one.pair.leaf();
+        if leaf.remaining(session.now) != Remaining::Over {
+            continue;
+        }
         reports.push(ExpiredReport {
             name: leaf.display_name().to_owned(),
             thumbprint: leaf.thumbprint(),
@@ -260,8 +264,10 @@ fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
             .warn(&text!("restore-unbound", count = unbound));
     }
     bindings::name_held(session, bindings);
-    for leaf in over(session, set) {
-        session.console.warn(&bindings::expired(leaf));
+    for one in &set.key_pairs {
+        if let Some(text) = bindings::not_valid(one.pair.leaf(), session.now) {
+            session.console.warn(&text);
+        }
     }
     if bound > 0 {
         session.console.say(&text!("restore-bound", count = bound));
@@ -271,14 +277,6 @@ fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
     } else if bindings.len() == unbound {
         session.console.say(&text!("restore-not-bound"));
     }
-}
-
-/// Certificates that have ended.
-fn over<'a>(session: &Session<'_>, set: &'a RestoreSet) -> Vec<&'a Certificate> {
-    let leaves = set.key_pairs.iter().map(|one| one.pair.leaf());
-    leaves
-        .filter(|leaf| leaf.remaining(session.now) == Remaining::Over)
-        .collect()
 }
 
 /// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,
