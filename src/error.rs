@@ -75,6 +75,11 @@ impl Error {
     }
 }
 
+/// The system has no random numbers: nothing that needs a key can go on.
+pub fn no_random() -> Error {
+    Error::failed(text!("error-no-random"))
+}
+
 /// Why a medium refused, without its name.
 pub fn medium_reason(error: &MediumError) -> Text {
     match error.source.kind() {

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::cli::Copy;
-use crate::error::{Exit, Result};
+use crate::error::{Exit, Result, no_random};
 use crate::platform::media;
 use crate::session::Session;
 use crate::session::report::FindingReport;
-use crate::state::{State, no_random};
+use crate::state::State;
 use crate::text;
 use crate::workflow::copy::{self, Copied};
 use crate::workflow::finding::{Finding, Level};

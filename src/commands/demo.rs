@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Result, no_random};
 use crate::input::read_input;
 use crate::keypair::KeyPair;
 use crate::keypair::throwaway::{Authority, KeyKind};
@@ -16,7 +16,7 @@ use crate::keystore::{self, Destination, Inventory, NamedKeyPair, Source, Writin
 use crate::message::Text;
 use crate::platform::media::FolderVolume;
 use crate::session::Session;
-use crate::state::{State, no_random};
+use crate::state::State;
 use crate::text;
 use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;

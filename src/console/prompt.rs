@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use zeroize::Zeroizing;
 
 use super::Console;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Result, no_random};
 use crate::message::Text;
 use crate::platform::system;
 use crate::text;
@@ -219,7 +219,7 @@ impl Console {
             )?;
             return Ok(Passphrase::new(typed.to_string()));
         }
-        let generated = words::passphrase().map_err(|_| crate::state::no_random())?;
+        let generated = words::passphrase().map_err(|_| no_random())?;
         self.show_privately(&["\n    ", generated.expose(), "\n"])?;
         for _ in 0..TRIES {
             let typed = self.secret(&text!("prompt-passphrase-back"), "--passphrase-file")?;
@@ -254,7 +254,7 @@ impl Console {
         }
         self.show_privately(&[])?;
         // The first two groups are the same for every key, and the last may be short.
-        let asked = words::places(3, groups.len() - 3).map_err(|_| crate::state::no_random())?;
+        let asked = words::places(3, groups.len() - 3).map_err(|_| no_random())?;
         for place in asked {
             self.ask_group_back(place + 3, groups[place + 2])?;
         }

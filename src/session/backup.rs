@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::cli::BackupArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
-use crate::iis::SiteMap;
 use crate::keypair::Certificate;
 use crate::keystore::{Inventory, UnreadableKeyPair, retain_used};
 use crate::message::{Text, day};

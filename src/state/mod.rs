@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use self::counted::Described;
 pub use self::written::Written;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Result, no_random};
 use crate::input::read_input;
 use crate::keypair::Certificate;
 use crate::platform::protected::Unprotected;
@@ -608,7 +608,10 @@ fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
     if version.format > FORMAT {
         return Err(Error::failed(text!("error-state-newer", folder = folder)));
     }
-    serde_json::from_slice(json).map_err(damaged)
+    let mut memory: StoredState = serde_json::from_slice(json).map_err(damaged)?;
+    // An earlier version kept what it saw of media without a readable label under no id.
+    memory.media.remove("");
+    Ok(memory)
 }
 
 /// Labels are what people write on a stick: case is not told apart.
@@ -726,11 +729,6 @@ fn unwritable(folder: &Path, error: &io::Error) -> Error {
 fn damaged(folder: &Path, cause: &str) -> Error {
     let text = text!("error-state-damaged", folder = folder, cause = cause);
     Error::new(Exit::Failed, text)
-}
-
-/// The system has no random numbers: nothing that needs a key can go on.
-pub fn no_random() -> Error {
-    Error::failed(text!("error-no-random"))
 }
 
 #[cfg(test)]

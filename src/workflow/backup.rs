@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Exit, Result, medium_reason};
+use crate::error::{Error, Exit, Result, medium_reason, no_random};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::Certificate;
 use crate::keystore::pfx_of;
 use crate::keystore::{self, HeldKeyPair, Inventory, UnreadableKeyPair};
 use crate::message::Text;
 use crate::platform::media;
-use crate::state::{State, Written, no_random};
+use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
 use crate::workflow::finding::Finding;
@@ -117,7 +117,8 @@ pub fn run(
 /// each file is new.
 ///
 /// # Errors
-/// As [`run`], and when a parcel cannot be written: then nothing was written to the media.
+/// As [`run`], and when a parcel cannot be written: then no medium has the new generation; the
+/// parcels before it stay.
 pub fn run_with_parcels(
     state: &mut State,
     media: &[Medium],
@@ -537,12 +538,12 @@ fn reread(
     now: jiff::Timestamp,
     progress: &dyn Fn(Text),
 ) -> Vec<String> {
-    let id = survey
-        .medium(0)
-        .label()
-        .map(|label| label.medium)
-        .unwrap_or_default();
-    let seen = state.medium(&id);
+    // One whose label cannot be read is not kept in mind: what has no id cannot be known again.
+    let mut nameless = SeenMedium::default();
+    let seen = match survey.medium(0).label() {
+        Some(label) => state.medium(&label.medium),
+        None => &mut nameless,
+    };
     let mut decayed = Vec::new();
     let mut read = 0;
     for generation in to_reread(survey, seen) {

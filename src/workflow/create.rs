@@ -1,7 +1,7 @@
 //! A new vault: its owner, two ways in, this server, the first medium.
 
-use crate::error::{Error, Result};
-use crate::state::{State, no_random};
+use crate::error::{Error, Result, no_random};
+use crate::state::State;
 use crate::text;
 use secret::Passphrase;
 use vault::id::Hash;

@@ -1,5 +1,6 @@
 //! What a look at media or at this server brings up.
 
+use crate::error::Exit;
 use crate::message::Text;
 
 /// What stands behind a verdict, in the words of docs/format.md.
@@ -13,6 +14,16 @@ pub enum Level {
     Forged,
     /// Something cannot be recovered from the media given: exit 4.
     Lost,
+}
+
+/// How a command ends that looked and found these: by the worst.
+pub fn exit(findings: &[Finding]) -> Exit {
+    match findings.iter().map(|finding| finding.level).max() {
+        Some(Level::Lost) => Exit::Damaged,
+        Some(Level::Forged) => Exit::Forged,
+        Some(Level::Attention) => Exit::Attention,
+        Some(Level::Note) | None => Exit::Done,
+    }
 }
 
 /// One thing found.

@@ -7,7 +7,7 @@ use crate::error::{Error, Exit, Result};
 use crate::message::Text;
 use crate::state::State;
 use crate::text;
-use crate::workflow::finding::{Finding, Level};
+use crate::workflow::finding::{self, Finding, Level};
 use crate::workflow::history;
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use vault::lines::day_of;
@@ -53,12 +53,7 @@ pub struct CheckReport {
 impl CheckReport {
     /// The exit code.
     pub fn exit(&self) -> Exit {
-        match self.findings.iter().map(|finding| finding.level).max() {
-            Some(Level::Lost) => Exit::Damaged,
-            Some(Level::Forged) => Exit::Forged,
-            Some(Level::Attention) => Exit::Attention,
-            Some(Level::Note) | None => Exit::Done,
-        }
+        finding::exit(&self.findings)
     }
 
     /// The newest whole generation of each server.
@@ -270,13 +265,7 @@ impl MediaCheck<'_, '_> {
                 ),
             );
         }
-        let recoverable = check.bad.iter().filter(|place| {
-            !check
-                .missing
-                .iter()
-                .any(|file| place.path.ends_with(file.as_str()))
-        });
-        for place in recoverable {
+        for place in &check.bad {
             let medium = self.survey.medium(place.medium).name.as_str();
             let good = self.good_copy(generation, &place.path);
             let text = text!(

@@ -80,7 +80,7 @@ pub struct Generation {
     signature: Vec<u8>,
 }
 
-/// How many good copies of each file a generation has.
+/// What of a generation's files is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileCheck {
     /// Files without any good copy.
@@ -391,6 +391,7 @@ impl<'m> Survey<'m> {
         };
         for (name, wanted) in generation.record.named_files() {
             let mut good = false;
+            let mut wrong = Vec::new();
             for (medium, folder) in &slot.folders {
                 let bytes = self.read_file(*medium, folder, &name, reading);
                 check.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
@@ -401,13 +402,15 @@ impl<'m> Survey<'m> {
                     path: folder.path.clone(),
                 };
                 if !right && generation.copies.contains(&place) {
-                    check.bad.push(Location {
+                    wrong.push(Location {
                         medium: *medium,
                         path: format!("{}/{name}", folder.path),
                     });
                 }
             }
-            if !good {
+            if good {
+                check.bad.append(&mut wrong);
+            } else {
                 check.missing.push(name);
             }
         }

@@ -21,7 +21,7 @@ use crate::session::report::{FindingReport, LeftOutReport, SavedReport};
 use crate::session::{HostStateView, Session, here};
 use crate::state::State;
 use crate::text;
-use crate::workflow::finding::{Finding, Level};
+use crate::workflow::finding::{self, Finding, Level};
 use crate::workflow::left_out;
 use crate::workflow::recall::is_closed;
 use crate::workflow::status::{self, OwnCertificate};
@@ -71,7 +71,7 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
         findings.extend(tls::ask(names, here.as_deref(), session.now)?);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    let exit = exit(&findings);
+    let exit = finding::exit(&findings);
     show(session, state.as_ref(), &findings, exit);
     Ok(exit)
 }
@@ -197,15 +197,6 @@ fn interrupted(session: &Session<'_>) -> Result<Option<Finding>> {
             text!("status-interrupted", what = open.what.as_str(), when = when),
         )
     }))
-}
-
-fn exit(findings: &[Finding]) -> Exit {
-    match findings.iter().map(|finding| finding.level).max() {
-        Some(Level::Note) | None => Exit::Done,
-        Some(Level::Forged) => Exit::Forged,
-        Some(Level::Lost) => Exit::Damaged,
-        Some(Level::Attention) => Exit::Attention,
-    }
 }
 
 fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
