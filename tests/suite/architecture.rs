@@ -374,6 +374,32 @@ fn defines(file: &Path, function: &str) -> bool {
         .any(|pair| pair[0] == "fn" && pair[1] == name)
 }
 
+/// Whole paths of this tree, wherever a document says them.
+#[test]
+fn what_any_document_names_is_there() {
+    let (mut missing, mut named) = (Vec::new(), 0);
+    let at_root = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name));
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let docs = docs.map(|entry| entry.unwrap().path());
+    for document in docs.chain(at_root).filter(|path| path.is_file()) {
+        let text = fs::read_to_string(&document).unwrap();
+        let sign = |c: char| !(c.is_alphanumeric() || "/._-".contains(c));
+        for path in text.split(sign).map(|word| word.trim_end_matches('.')) {
+            let is_path = ["src/", "tests/", "crates/", "docs/", "benches/", "fuzz/"]
+                .iter()
+                .any(|folder| path.starts_with(folder));
+            if is_path {
+                named += 1;
+                if !root().join(path).exists() {
+                    missing.push(format!("{}: {path}", document.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not there:\n{}", missing.join("\n"));
+    assert!(named > 50, "{named}");
+}
+
 #[test]
 fn what_the_architecture_names_is_there() {
     let document = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
