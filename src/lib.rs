@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 
+pub mod answer;
 pub mod change;
 pub mod cli;
 pub mod commands;
@@ -19,4 +20,5 @@ pub mod scan;
 pub mod session;
 pub mod state;
 pub mod tls;
+mod unpack;
 pub mod workflow;

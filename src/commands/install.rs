@@ -6,15 +6,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::change::answer::{self, AnswerPlan, KeyOrigin, Wishes};
+use crate::answer::{self, AnswerError, Instead, Received, Unreadable};
+use crate::change::answer::{AnswerPlan, KeyOrigin, Wishes, plan};
 use crate::change::successor::{self, Succession};
 use crate::change::{Order, PlannedBinding};
 use crate::cli::{BackupArgs, InstallArgs, StoreArg};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{Iis, SiteMap, Snapshot, StoreName, look_at_all};
-use crate::keypair::{Certificate, Remaining, pkcs7};
-use crate::message::day;
+use crate::keypair::{Certificate, Remaining};
+use crate::message::{Text, day};
 use crate::session::backup::BackupReport;
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
 use crate::session::change::{carry_out, reported, show_plan};
@@ -41,18 +42,20 @@ pub(super) struct InstallReport {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &InstallArgs) -> Result<Exit> {
-    let certificates = read(&args.response)?;
-    install_on(session, args, here::elevated()?, &certificates)
+    let received = read(&args.response)?;
+    name_unreadable(session, &received);
+    install_on(session, args, here::elevated()?, &received)
 }
 
 fn install_on(
     session: &Session<'_>,
     args: &InstallArgs,
     server: Iis<'_>,
-    certificates: &[Certificate],
+    received: &Received,
 ) -> Result<Exit> {
     reported(session, "install", args.change.report.as_deref(), || {
-        install_into(session, args, server, certificates)
+        install_into(session, args, server, &received.certificates)
+            .map_err(|error| unless_unreadable(error, received))
     })
 }
 
@@ -67,7 +70,7 @@ fn install_into(
         friendly_name: args.friendly_name.as_deref(),
         store: args.store.map(store),
     };
-    let mut answer = answer::plan(&here, certificates, &wishes, session.now)?;
+    let mut answer = plan(&here, certificates, &wishes, session.now)?;
     answer.plan.bindings = succeed(session, args, server, &here, &answer)?;
     show(session, &answer);
     if args.dry_run {
@@ -138,16 +141,65 @@ fn authorities(here: &Snapshot, certificates: &[Certificate]) -> Vec<Vec<u8>> {
     authorities
 }
 
-fn read(path: &Path) -> Result<Vec<Certificate>> {
+fn read(path: &Path) -> Result<Received> {
     let answer = read_input(path)
         .map_err(|e| Error::failed(text!("error-source-unreadable", path = path, reason = &e)))?;
-    pkcs7::certificates(&answer).map_err(|error| {
-        Error::failed(match error {
-            pkcs7::AnswerError::NoCertificate => text!("error-answer-none", path = path),
-            pkcs7::AnswerError::Damaged => text!("error-answer-damaged", path = path),
-            pkcs7::AnswerError::TooLarge => text!("error-answer-too-large", path = path),
-        })
-    })
+    answer::read(&answer).map_err(|error| Error::failed(why_none(path, error)))
+}
+
+/// Why there is nothing to install.
+fn why_none(path: &Path, error: AnswerError) -> Text {
+    match error {
+        AnswerError::TooLarge => text!("error-answer-too-large", path = path),
+        AnswerError::Damaged => text!("error-answer-damaged", path = path),
+        AnswerError::Unreadable => text!("error-answer-unreadable", path = path),
+        AnswerError::NoCertificate(Instead::Request) => text!("error-answer-request", path = path),
+        AnswerError::NoCertificate(Instead::Pfx) => text!("error-answer-pfx", path = path),
+        AnswerError::NoCertificate(Instead::PrivateKey) => text!("error-answer-key", path = path),
+        AnswerError::NoCertificate(Instead::Unknown) => text!("error-answer-none", path = path),
+        AnswerError::NoCertificate(instead) => {
+            text!("error-answer-instead", path = path, seen = seen(instead))
+        }
+    }
+}
+
+/// What there is instead of a certificate: a sentence.
+fn seen(instead: Instead) -> Text {
+    match instead {
+        Instead::RevocationList => text!("answer-revocation-list"),
+        Instead::ClosedArchive => text!("answer-closed-archive"),
+        Instead::OtherFiles(names) => text!("answer-other-files", names = names.join(", ")),
+        Instead::HtmlMail => text!("answer-html-mail"),
+        _ => text!("answer-mail"),
+    }
+}
+
+/// Names what of the answer is left out.
+fn name_unreadable(session: &Session<'_>, received: &Received) {
+    let count = received.certificates.len() + received.unreadable.len();
+    for Unreadable { place, thumbprint } in &received.unreadable {
+        let warning = match thumbprint {
+            Some(thumbprint) => text!(
+                "install-unreadable",
+                place = *place,
+                count = count,
+                thumbprint = thumbprint
+            ),
+            None => text!("install-cut-off", place = *place, count = count),
+        };
+        session.console.warn(&warning);
+    }
+}
+
+/// Where no certificate has its key here, the one that has it may be the one that cannot be read.
+fn unless_unreadable(error: Error, received: &Received) -> Error {
+    if received.unreadable.is_empty() || error.text.id != "error-answer-elsewhere" {
+        return error;
+    }
+    Error::failed(text!(
+        "error-answer-leaf-unreadable",
+        count = received.unreadable.len()
+    ))
 }
 
 /// What becomes of the bindings; none where only the store is meant.

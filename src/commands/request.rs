@@ -207,7 +207,6 @@ mod tests {
     use crate::change::tests::{running, state_folder};
     use crate::iis::look_at_all;
     use crate::iis::memory::MemoryServer;
-    use crate::keypair::pkcs7;
     use crate::keystore::holdings;
 
     /// Signs a CSR as an authority does, and words the answer as a mail.
@@ -260,7 +259,9 @@ mod tests {
                 && !here.keys[0].link.is_own()
         );
 
-        let certificates = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
+        let certificates = crate::answer::read(&answer_to(&request.csr))
+            .unwrap()
+            .certificates;
         let answer = answer::plan(&here, &certificates, &Wishes::default(), now).unwrap();
         assert_eq!(answer.origin, KeyOrigin::Pending);
         apply(
@@ -299,7 +300,9 @@ mod tests {
             &running(&|| false),
         )
         .unwrap();
-        let answer = pkcs7::certificates(&answer_to(&request.csr)).unwrap();
+        let answer = crate::answer::read(&answer_to(&request.csr))
+            .unwrap()
+            .certificates;
         let leaf = answer
             .iter()
             .find(|one| !one.dns_names().is_empty())

@@ -9,7 +9,6 @@ mod chain;
 mod host;
 mod key;
 mod name;
-pub mod pkcs7;
 mod public;
 mod rank;
 mod rsa_key;

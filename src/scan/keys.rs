@@ -1,14 +1,16 @@
-//! Private keys by what is in a file: PFX, PKCS#8, PKCS#1, SEC 1, OpenSSH and PuTTY, binary or PEM.
+//! Private keys by what is in a file: PFX, PKCS#8, PKCS#1, SEC 1, OpenSSH, PuTTY, PVK and the key
+//! stores of Java and BouncyCastle, binary or PEM, also PEM and PFX in base64.
 
 use std::collections::BTreeMap;
 
-use data_encoding::BASE64_NOPAD;
 use rustls_pki_types::pem::SectionKind;
 use zeroize::Zeroizing;
 
+use crate::iis::blob::pkcs8_of_rsa_blob;
 use crate::keypair::{self, Certificate, PrivateKey, ssh_spki_sha256, ssh_string};
 use crate::keystore::to_pkcs8;
 use crate::state::State;
+use crate::unpack::{HEAD, base64};
 use secret::{Password, SecretBytes};
 use vault::id::Hash;
 
@@ -25,6 +27,12 @@ pub enum Form {
     OpenSsh,
     /// A file of PuTTY's.
     Putty,
+    /// A file of Microsoft's tools: PVK.
+    Pvk,
+    /// A key store of Java: JKS or JCEKS.
+    Java,
+    /// A key store of BouncyCastle's for FIPS.
+    Bcfks,
 }
 
 impl Form {
@@ -36,6 +44,9 @@ impl Form {
             Form::Pem => "PEM",
             Form::OpenSsh => "OpenSSH",
             Form::Putty => "PuTTY",
+            Form::Pvk => "PVK",
+            Form::Java => "JKS",
+            Form::Bcfks => "BCFKS",
         }
     }
 }
@@ -126,7 +137,13 @@ pub(super) enum Binary {
     Pfx,
     Plain(SectionKind),
     Encrypted,
+    Pvk,
+    Java,
+    Bcfks,
 }
+
+/// How long the head of a binary file has to be for [`binary`], in octets.
+const SHORTEST_HEAD: usize = 48;
 
 /// `SEQUENCE { INTEGER 3, SEQUENCE { pkcs7 ...`, `SEQUENCE { INTEGER 0|1, SEQUENCE|INTEGER|OCTET
 /// STRING ...`, or `SEQUENCE { SEQUENCE { a password-based algorithm ...`.
@@ -134,6 +151,12 @@ pub(super) fn binary(head: &[u8]) -> Option<Binary> {
     const PKCS7: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07";
     const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
     const PKCS12_PBE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
+    if head.starts_with(PVK) {
+        return Some(Binary::Pvk);
+    }
+    if head.starts_with(JKS) || head.starts_with(JCEKS) {
+        return Some(Binary::Java);
+    }
     let inside = content(head, 0x30)?;
     let near = |oid: &[u8]| contains(&inside[..inside.len().min(40)], oid);
     match inside {
@@ -141,9 +164,22 @@ pub(super) fn binary(head: &[u8]) -> Option<Binary> {
         [2, 1, 0 | 1, 0x30, ..] => Some(Binary::Plain(SectionKind::PrivateKey)),
         [2, 1, 0, 2, ..] => Some(Binary::Plain(SectionKind::RsaPrivateKey)),
         [2, 1, 1, 4, ..] => Some(Binary::Plain(SectionKind::EcPrivateKey)),
+        [0x30, ..] if is_bcfks(inside) && near(PKCS5) => Some(Binary::Bcfks),
         [0x30, ..] if near(PKCS5) || near(PKCS12_PBE) => Some(Binary::Encrypted),
         _ => None,
     }
+}
+
+/// How the files of Microsoft's tools, and those of Java, begin.
+const PVK: &[u8] = b"\x1e\xf1\xb5\xb0";
+const JKS: &[u8] = b"\xfe\xed\xfe\xed";
+const JCEKS: &[u8] = b"\xce\xce\xce\xce";
+
+/// Whether the algorithm lies one SEQUENCE deeper than in an encrypted key: an `ObjectStore` of
+/// BouncyCastle has its `EncryptedObjectStoreData` in it.
+fn is_bcfks(inside: &[u8]) -> bool {
+    let algorithm = content(inside, 0x30).and_then(|data| content(data, 0x30));
+    algorithm.is_some_and(|algorithm| algorithm.starts_with(b"\x06\x09"))
 }
 
 /// What follows a tag and its length, which is not looked at.
@@ -184,7 +220,113 @@ pub(super) fn look_binary(
         Binary::Pfx => look_pfx(bytes, known, try_password),
         Binary::Encrypted => Some(look_encrypted(Form::Der, bytes, known, try_password)),
         Binary::Plain(kind) => look_plain(Form::Der, kind, bytes, known),
+        Binary::Pvk => look_pvk(bytes, known),
+        Binary::Java => look_java(bytes, known),
+        Binary::Bcfks => Some(SeenKey {
+            form: Form::Bcfks,
+            protection: KeyProtection::Password,
+            owner: KeyOwner::Unknown,
+        }),
     }
+}
+
+/// The header of PVK: magic, zero, what the key is for, whether it is encrypted, the lengths of salt
+/// and key, all as little-endian words; then the salt, and a `PRIVATEKEYBLOB` of CryptoAPI.
+fn look_pvk(bytes: &[u8], known: &OwnKeys) -> Option<SeenKey> {
+    let word = |at: usize| {
+        let word = bytes.get(4 * at..4 * at + 4)?;
+        Some(u32::from_le_bytes(word.try_into().ok()?))
+    };
+    let (encrypted, salt) = (word(3)?, word(4)?);
+    let protection = match encrypted {
+        0 => KeyProtection::Open,
+        1 => KeyProtection::Password,
+        _ => return None,
+    };
+    let blob = bytes.get(24 + usize::try_from(salt).ok()?..)?;
+    let owner = match protection {
+        KeyProtection::Open => match pkcs8_of_rsa_blob(&SecretBytes::copy_of(blob)) {
+            Some(pkcs8) => owner_of(&pkcs8, known),
+            None => KeyOwner::Other,
+        },
+        _ => KeyOwner::Unknown,
+    };
+    Some(SeenKey {
+        form: Form::Pvk,
+        protection,
+        owner,
+    })
+}
+
+/// Entries of a key store of Java that are looked at.
+const MOST_ENTRIES: u32 = 10_000;
+
+/// A key store of Java: magic, version, the number of entries. Its keys are encrypted, its
+/// certificates are not, and say whose keys they are. One without keys is a trust store.
+fn look_java(bytes: &[u8], known: &OwnKeys) -> Option<SeenKey> {
+    let mut rest = bytes.get(4..)?;
+    let (version, count) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
+    let (mut owner, mut has_key) = (KeyOwner::Unknown, false);
+    for _ in 0..count.min(MOST_ENTRIES) {
+        let Some(entry) = java_entry(&mut rest, version) else {
+            // A form of JCEKS that holds any object of Java, or one that is cut off.
+            has_key = true;
+            break;
+        };
+        has_key |= entry.is_key;
+        let mut chain = entry.chain.iter().filter(|_| entry.is_key);
+        if let Some(name) = chain.find_map(|der| known.certificate(der)) {
+            owner = KeyOwner::Ours(name);
+        }
+    }
+    has_key.then_some(SeenKey {
+        form: Form::Java,
+        protection: KeyProtection::Password,
+        owner,
+    })
+}
+
+struct JavaEntry<'a> {
+    is_key: bool,
+    chain: Vec<&'a [u8]>,
+}
+
+/// Kind, name, time; of a key (1) its length, itself, the number of its certificates and these; of
+/// a certificate (2) itself. From version 2 on each certificate has its type before it.
+fn java_entry<'a>(rest: &mut &'a [u8], version: u32) -> Option<JavaEntry<'a>> {
+    let kind = take_u32(rest)?;
+    take_name(rest)?;
+    rest.split_off(..8)?;
+    let is_key = match kind {
+        1 => true,
+        2 => false,
+        _ => return None,
+    };
+    let certificates = if is_key {
+        let length = usize::try_from(take_u32(rest)?).ok()?;
+        rest.split_off(..length)?;
+        take_u32(rest)?
+    } else {
+        1
+    };
+    let mut chain = Vec::new();
+    for _ in 0..certificates {
+        if version > 1 {
+            take_name(rest)?;
+        }
+        let length = usize::try_from(take_u32(rest)?).ok()?;
+        chain.push(rest.split_off(..length)?);
+    }
+    Some(JavaEntry { is_key, chain })
+}
+
+fn take_u32(rest: &mut &[u8]) -> Option<u32> {
+    rest.split_off(..4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+fn take_name<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length: [u8; 2] = rest.split_off(..2)?.try_into().ok()?;
+    rest.split_off(..usize::from(u16::from_be_bytes(length)))
 }
 
 fn look_pfx(bytes: &[u8], known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
@@ -272,7 +414,7 @@ fn look_plain(form: Form, kind: SectionKind, der: &[u8], known: &OwnKeys) -> Opt
     })
 }
 
-/// Keys in a text. One that says whose it is by the certificate beside it is ours even where it is
+/// Keys in a text that was made plain. One that says whose it is by the certificate beside it is ours even where it is
 /// closed.
 pub(super) fn look_text(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey> {
     let blocks = blocks(text);
@@ -285,10 +427,86 @@ pub(super) fn look_text(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec
         .filter_map(|block| look_block(block, known, try_password))
         .collect();
     seen.extend(look_putty(text, known));
+    seen.extend(look_base64(text, known, try_password));
     for one in seen.iter_mut().filter(|one| one.owner == KeyOwner::Unknown) {
         one.owner = beside.clone().map_or(KeyOwner::Unknown, KeyOwner::Ours);
     }
     seen
+}
+
+/// Keys and texts with keys that are found in base64 within one text.
+const MOST_ENCODED: usize = 1000;
+
+/// A PFX or a key in base64 without a label, and PEM that is encoded once more.
+fn look_base64(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey> {
+    let (mut seen, mut at, mut count) = (Vec::new(), 0, 0);
+    while at < text.len() && count < MOST_ENCODED {
+        if text[at..].starts_with(b"-----BEGIN ") {
+            at = past_block(text, at);
+        } else if let Some(pem) = base64::pem_at(text, at) {
+            let blocks = blocks(&pem.bytes);
+            let keys = blocks
+                .iter()
+                .filter_map(|block| look_block(block, known, try_password));
+            seen.extend(keys);
+            (at, count) = (pem.end, count + 1);
+        } else if let Some((kind, length)) = element_at(text, at) {
+            let read = base64::octets_at(text, at, length, false);
+            let der = &read.bytes[..read.bytes.len().min(length)];
+            seen.extend(look_binary(kind, der, known, try_password));
+            (at, count) = (read.end, count + 1);
+        } else {
+            at += 1;
+        }
+    }
+    seen
+}
+
+/// Where a block of PEM ends that begins here.
+fn past_block(text: &[u8], start: usize) -> usize {
+    let past_dashes = |from: usize| find(&text[from..], b"-----").map(|at| from + at + 5);
+    let label = past_dashes(start + 5).and_then(past_dashes);
+    label.unwrap_or(text.len())
+}
+
+/// The kind and the length of a key in DER that begins here in base64.
+fn element_at(text: &[u8], at: usize) -> Option<(Binary, usize)> {
+    if !begins_element(text, at) {
+        return None;
+    }
+    let head = base64::octets_at(text, at, SHORTEST_HEAD, true).bytes;
+    let kind = binary(&head)?;
+    let length = match head[1] {
+        short @ ..0x80 => usize::from(short) + 2,
+        0x80 => MOST_INDEFINITE,
+        long => {
+            let octets = head.get(2..2 + usize::from(long & 0x7f))?;
+            let length = octets
+                .iter()
+                .fold(0, |length, octet| length << 8 | usize::from(*octet));
+            length + 2 + octets.len()
+        }
+    };
+    Some((kind, length.min(text.len())))
+}
+
+/// Octets that are taken of a key whose length is not said.
+const MOST_INDEFINITE: usize = 64 * 1024;
+
+/// Whether base64 of a SEQUENCE may begin here.
+fn begins_element(text: &[u8], at: usize) -> bool {
+    let is_first = at == 0 || !base64::is_digit(text[at - 1]);
+    is_first
+        && matches!(
+            text[at..],
+            [b'M', b'C' | b'D' | b'E' | b'F' | b'G' | b'H' | b'I', ..]
+        )
+}
+
+/// Whether the beginning of a text promises a key in base64.
+pub(super) fn has_base64(head: &[u8]) -> bool {
+    let element = (0..head.len()).any(|at| element_at(head, at).is_some());
+    element || base64::has_pem(head)
 }
 
 fn look_block(block: &PemBlock<'_>, known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
@@ -332,13 +550,16 @@ fn look_openssh(der: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     Some(look_ssh(Form::OpenSsh, cipher, public(), known))
 }
 
+/// How PuTTY's files begin; a number and the kind of key follow.
+pub(super) const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 /// Lines that PuTTY writes of a public key; RSA of 16384 bits has 44.
 const MOST_LINES: usize = 64;
 
 /// PuTTY's manual, "PPK file format": lines with the version and kind, the cipher, a comment, the
 /// number of lines of the public key; then these, in clear whatever the cipher.
 fn look_putty(text: &[u8], known: &OwnKeys) -> Option<SeenKey> {
-    let text = text.strip_prefix(b"PuTTY-User-Key-File-")?;
+    let start = find(&text[..text.len().min(HEAD)], PUTTY)?;
+    let text = &text[start + PUTTY.len()..];
     let mut lines = text
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii_end)
@@ -348,7 +569,7 @@ fn look_putty(text: &[u8], known: &OwnKeys) -> Option<SeenKey> {
         let count = lines.nth(1)?.strip_prefix(b"Public-Lines: ")?;
         let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
         (count <= MOST_LINES)
-            .then(|| base64(&lines.by_ref().take(count).collect::<Vec<_>>().concat()))
+            .then(|| base64::decode(&lines.by_ref().take(count).collect::<Vec<_>>().concat()))
     };
     Some(look_ssh(
         Form::Putty,
@@ -400,48 +621,13 @@ fn blocks(text: &[u8]) -> Vec<PemBlock<'_>> {
         };
         let label = &rest[..end];
         let body = &rest[end + 5..];
-        let Some(end) = find(body, b"-----END ") else {
-            break;
-        };
+        let end = find(body, b"-----").unwrap_or(body.len());
         found.push(PemBlock {
             label,
-            der: base64(&body[..end]),
+            der: base64::decode(&body[..end]),
             encrypted: contains(&body[..end], b"ENCRYPTED"),
         });
         rest = &body[end..];
     }
     found
-}
-
-/// Everything that decodes: lines with a colon are headers, what is no base64 is left out.
-pub(super) fn base64(text: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
-    for line in text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.contains(&b':'))
-    {
-        digits.extend(
-            line.iter()
-                .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')),
-        );
-    }
-    let mut decoded = Zeroizing::new(vec![
-        0;
-        BASE64_NOPAD
-            .decode_len(digits.len() / 4 * 4)
-            .unwrap_or(0)
-    ]);
-    let whole = digits.len() / 4 * 4;
-    let filled = BASE64_NOPAD
-        .decode_mut(&digits[..whole], &mut decoded)
-        .unwrap_or(0);
-    decoded.truncate(filled);
-    let tail = &digits[whole..];
-    let missing = Zeroizing::new([tail, &b"AAAA"[..4 - tail.len()]].concat());
-    if let Some(Ok(bytes)) =
-        (tail.len() > 1).then(|| BASE64_NOPAD.decode(&missing).map(Zeroizing::new))
-    {
-        decoded.extend_from_slice(&bytes[..tail.len() - 1]);
-    }
-    decoded
 }

@@ -8,14 +8,15 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use super::keys::{self, OwnKeys, SeenKey};
-use super::parts::Parts;
-use super::promise::{HEAD, Promise, promise};
-use super::{archive, compound, mail};
+use super::promise::{Promise, is_promising, promise};
+use crate::unpack::{self, HEAD, MAX_INFLATED, Parts, mail, registry, text};
 
 /// Largest file that is read as a key, or as text with keys.
 const MAX_KEY_FILE: u64 = 16 * 1024 * 1024;
 /// Largest mailbox that is read, to its end or so far.
 const MAX_MAIL: u64 = 2 * 1024 * 1024 * 1024;
+/// What is looked at of a part in memory before it is known what it is: HTML has its key far behind.
+const MOST_OF_A_PART: usize = 1024 * 1024;
 /// Archives in mail in archives.
 const DEEPEST: usize = 3;
 /// Keys that are listed of one file.
@@ -60,7 +61,7 @@ impl<'a> Look<'a> {
             in_mail: false,
             found: Vec::new(),
             in_part: false,
-            left: archive::MAX_INFLATED,
+            left: MAX_INFLATED,
         };
         let length = file.metadata()?.len();
         look.reader(file, length)?;
@@ -72,17 +73,13 @@ impl<'a> Look<'a> {
         reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
         match promise(&head) {
             Promise::Nothing => {}
-            Promise::Outlook => self.in_part = true,
-            Promise::Archive => archive::look(self, reader),
-            Promise::Compound => compound::look(self, reader, length),
-            Promise::Mail => {
+            Promise::Container(container) => unpack::open(container, self, reader, length),
+            Promise::Mail if !head.contains(&0) => {
                 reader.rewind()?;
                 self.mail(reader.take(MAX_MAIL));
                 self.in_part |= length > MAX_MAIL;
             }
-            Promise::Binary(_) | Promise::Text | Promise::WideText if length > MAX_KEY_FILE => {
-                self.in_part = true
-            }
+            _ if length > MAX_KEY_FILE => self.in_part = true,
             kind => {
                 let mut bytes = Zeroizing::new(Vec::with_capacity(
                     usize::try_from(length).unwrap_or(0) + HEAD,
@@ -96,15 +93,30 @@ impl<'a> Look<'a> {
     }
 
     fn whole(&mut self, kind: &Promise, bytes: &[u8]) {
+        if let Promise::Binary(binary) = kind {
+            return self.timed(|known, try_password| {
+                let seen = keys::look_binary(*binary, bytes, known, try_password);
+                seen.into_iter().collect()
+            });
+        }
+        let text = text::narrow(bytes);
+        match kind {
+            Promise::Mail => return self.mail(&text[..]),
+            Promise::Registry => {
+                let cut = registry::values(&text, |value| self.part(String::new(), value));
+                self.in_part |= cut;
+            }
+            _ => {}
+        }
+        let plain = text::plain(&text);
+        self.timed(|known, try_password| keys::look_text(&plain, known, try_password));
+    }
+
+    /// Keeps what `look` finds, which is told whether time may be spent on the empty password.
+    fn timed(&mut self, look: impl FnOnce(&OwnKeys, bool) -> Vec<SeenKey>) {
         let try_password = self.limits.tried_ms.load(Ordering::Relaxed) < TRIALS_MS;
         let start = Instant::now();
-        let seen = match kind {
-            Promise::Binary(binary) => keys::look_binary(*binary, bytes, self.known, try_password)
-                .into_iter()
-                .collect(),
-            Promise::WideText => keys::look_text(&narrow(bytes), self.known, try_password),
-            _ => keys::look_text(bytes, self.known, try_password),
-        };
+        let seen = look(self.known, try_password);
         let spent = u64::try_from(start.elapsed().as_millis()).unwrap_or(TRIALS_MS);
         self.limits.tried_ms.fetch_add(spent, Ordering::Relaxed);
         for seen in seen {
@@ -133,9 +145,20 @@ impl Parts for Look<'_> {
             return;
         }
         self.inside.push(name);
-        // Memory does not fail.
-        let _ = self.reader(Cursor::new(bytes), bytes.len() as u64);
+        match promise(&bytes[..bytes.len().min(MOST_OF_A_PART)]) {
+            Promise::Nothing => {}
+            Promise::Container(container) => {
+                unpack::open(container, self, Cursor::new(bytes), bytes.len() as u64)
+            }
+            Promise::Mail if !bytes.contains(&0) => self.mail(bytes),
+            _ if bytes.len() as u64 > MAX_KEY_FILE => self.in_part = true,
+            kind => self.whole(&kind, bytes),
+        }
         self.inside.pop();
+    }
+
+    fn wants(&self, head: &[u8]) -> bool {
+        is_promising(head)
     }
 
     fn left(&mut self) -> &mut u64 {
@@ -152,16 +175,4 @@ impl Parts for Look<'_> {
         self.in_mail = outside;
         looked
     }
-}
-
-/// The ASCII letters of UTF-16.
-fn narrow(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() / 2));
-    plain.extend(
-        bytes
-            .chunks_exact(2)
-            .filter(|pair| pair[1] == 0)
-            .map(|pair| pair[0]),
-    );
-    plain
 }

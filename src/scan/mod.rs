@@ -1,16 +1,12 @@
 //! Stray key files: every private key below some folders, found by content and not by name, also
-//! inside mail and ZIP archives.
+//! inside mail and archives.
 //!
 //! Never shows a key, tries no password but the empty one, follows no link, waits for no pipe, and
 //! takes bounded time and memory whatever the files are. Only the first bytes of a file are read
 //! unless they look like more.
 
-mod archive;
-mod compound;
 mod keys;
 mod look;
-mod mail;
-mod parts;
 mod promise;
 
 use std::collections::BTreeMap;

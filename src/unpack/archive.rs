@@ -4,11 +4,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use zeroize::Zeroizing;
 
-use super::parts::Parts;
-use super::promise::{HEAD, is_promising};
+use super::{HEAD, Parts};
 
 /// Bytes taken out of the archives of one file, in all.
-pub(super) const MAX_INFLATED: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_INFLATED: u64 = 256 * 1024 * 1024;
 /// Bytes of one file in an archive.
 const MAX_ENTRY: u64 = 16 * 1024 * 1024;
 /// Files of one archive.
@@ -34,7 +33,7 @@ pub(super) fn look(parts: &mut impl Parts, mut reader: impl Read + Seek) {
         match archive.by_index(at) {
             Ok(entry) if entry.is_dir() => {}
             Ok(entry) => {
-                let name = entry.name().chars().take(200).collect();
+                let name = shown(entry.name());
                 look_into_entry(parts, name, entry);
             }
             // A password, or a way of compressing that nobody uses for keys.
@@ -43,14 +42,20 @@ pub(super) fn look(parts: &mut impl Parts, mut reader: impl Read + Seek) {
     }
 }
 
-fn look_into_entry(parts: &mut impl Parts, name: String, mut entry: impl Read) {
+/// As much of a name as is kept.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(200).collect()
+}
+
+/// Looks into one file of an archive.
+pub(super) fn look_into_entry(parts: &mut impl Parts, name: String, mut entry: impl Read) {
     let room = (*parts.left()).min(MAX_ENTRY);
     let mut bytes = Zeroizing::new(Vec::new());
     let head = entry
         .by_ref()
         .take(room.min(HEAD as u64))
         .read_to_end(&mut bytes);
-    if head.is_err() || !is_promising(&bytes) {
+    if head.is_err() || !parts.wants(&bytes) {
         if head.is_err() {
             parts.leave_out();
         }

@@ -5,8 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use zeroize::Zeroizing;
 
-use super::parts::Parts;
+use super::Parts;
 
+/// How every such file begins (section 2.2).
+pub(super) const MAGIC: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 /// Largest file.
 const MAX_FILE: u64 = 512 * 1024 * 1024;
 /// Largest stream that is looked into, and most bytes that all small ones have together.

@@ -5,7 +5,8 @@ use std::io::{BufRead, Read};
 
 use zeroize::Zeroizing;
 
-use super::keys;
+use super::base64;
+use super::text::from_quoted_printable;
 
 /// Longest part of a message that is kept, in bytes as it was sent.
 const MAX_PART: usize = 24 * 1024 * 1024;
@@ -34,26 +35,54 @@ const FIRST_FIELDS: [&str; 16] = [
     "x-original-to:",
 ];
 
-/// Whether a text begins as a message or an mbox does.
-pub(super) fn is_mail(head: &[u8]) -> bool {
-    let mut lines = head.split(|byte| *byte == b'\n');
-    let mut first = lines.next().unwrap_or_default();
-    if first.starts_with(b"From ") {
-        first = lines.next().unwrap_or_default();
+/// Lines of a header that are looked at for a field that mail has.
+const MOST_LINES: usize = 200;
+
+/// Whether a text begins as a message or an mbox does: with a known field, or with a whole header
+/// that has one.
+pub(crate) fn is_mail(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let mut lines = head
+        .split(|byte| *byte == b'\n')
+        .take(MOST_LINES)
+        .peekable();
+    lines.next_if(|line| line.starts_with(b"From "));
+    if lines.peek().is_some_and(|line| is_known_field(line)) {
+        return true;
     }
-    let first = String::from_utf8_lossy(&first[..first.len().min(80)]).to_ascii_lowercase();
-    FIRST_FIELDS.iter().any(|field| first.starts_with(field))
-        || (first.starts_with("x-") && first.contains(": "))
+    let mut is_known = false;
+    for line in lines {
+        if line.trim_ascii().is_empty() {
+            return is_known;
+        }
+        is_known |= is_known_field(line);
+        if !is_field(line) && !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            return false;
+        }
+    }
+    false
+}
+
+fn is_known_field(line: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&line[..line.len().min(80)]).to_ascii_lowercase();
+    FIRST_FIELDS.iter().any(|field| start.starts_with(field))
+        || (start.starts_with("x-") && start.contains(": "))
+}
+
+/// RFC 5322 section 2.2: a name of printable ASCII, and a colon.
+fn is_field(line: &[u8]) -> bool {
+    let end = line.iter().position(|byte| *byte == b':');
+    end.is_some_and(|end| end > 0 && line[..end].iter().all(u8::is_ascii_graphic))
 }
 
 /// A part of a message, decoded, with the name that its sender gave it.
-pub(super) struct MailPart {
-    pub(super) name: String,
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+pub(crate) struct MailPart {
+    pub(crate) name: String,
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
 /// Calls `take` with every part. Returns whether something was left out for its size.
-pub(super) fn parts(mail: impl Read, mut take: impl FnMut(MailPart)) -> bool {
+pub(crate) fn parts(mail: impl Read, mut take: impl FnMut(MailPart)) -> bool {
     let mut reader = std::io::BufReader::new(mail);
     let mut state = MailReading::default();
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE as usize));
@@ -108,11 +137,12 @@ impl MailReading {
         if self.after_blank && line.starts_with(b"From ") {
             self.end_part(take);
             self.boundaries.clear();
-        } else if self.in_headers {
+        } else if self.in_headers && !is_pem(text) {
             self.header(text);
         } else if self.is_boundary(text) {
             self.end_part(take);
         } else {
+            self.in_headers = false;
             self.body_line(line);
         }
         self.after_blank = text.is_empty();
@@ -159,7 +189,7 @@ impl MailReading {
         if self.body.len() + line.len() > MAX_PART {
             self.cut = true;
         } else if self.encoding == Encoding::QuotedPrintable {
-            unquote(line, &mut self.body);
+            self.body.extend_from_slice(&from_quoted_printable(line));
         } else {
             self.body.extend_from_slice(line);
         }
@@ -168,7 +198,7 @@ impl MailReading {
     fn end_part(&mut self, take: &mut impl FnMut(MailPart)) {
         let body = std::mem::replace(&mut self.body, Zeroizing::new(Vec::new()));
         let bytes = if self.encoding == Encoding::Base64 {
-            keys::base64(&body)
+            base64::decode(&body)
         } else {
             body
         };
@@ -186,6 +216,12 @@ impl MailReading {
     }
 }
 
+/// No field of a header has PEM: what has it is a text that only looks like mail, or lost its empty
+/// line.
+fn is_pem(line: &[u8]) -> bool {
+    line.windows(10).any(|window| window == b"-----BEGIN")
+}
+
 /// The value of a parameter on this line of a header, with or without quotes.
 fn parameter(text: &str, lower: &str, name: &str) -> Option<String> {
     let at = lower.find(name)? + name.len();
@@ -195,29 +231,4 @@ fn parameter(text: &str, lower: &str, name: &str) -> Option<String> {
         None => value.split([';', ' ', '\t']).next()?,
     };
     Some(value.chars().take(100).collect())
-}
-
-/// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end joins lines.
-fn unquote(line: &[u8], body: &mut Vec<u8>) {
-    let line = line
-        .strip_suffix(b"=\n")
-        .or_else(|| line.strip_suffix(b"=\r\n"))
-        .unwrap_or(line);
-    let mut rest = line;
-    while let Some((first, more)) = rest.split_first() {
-        let digits = more
-            .get(..2)
-            .filter(|_| *first == b'=')
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                body.push(byte);
-                rest = &more[2..];
-            }
-            None => {
-                body.push(*first);
-                rest = more;
-            }
-        }
-    }
 }

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use data_encoding::{BASE64, HEXLOWER};
-use pfxvault::keypair::pkcs7::{AnswerError, certificates};
+use pfxvault::answer::{AnswerError, Instead, Received, read};
+use pfxvault::keypair::Certificate;
 use proptest::prelude::*;
+
+fn certificates(answer: &[u8]) -> Result<Vec<Certificate>, AnswerError> {
+    read(answer).map(|received| received.certificates)
+}
 
 /// The first 16 digits of each certificate's SHA-256, sorted.
 fn digests(answer: &[u8]) -> Result<Vec<String>, AnswerError> {
-    let digest =
-        |certificate: &pfxvault::keypair::Certificate| HEXLOWER.encode(&certificate.sha256()[..8]);
+    let digest = |certificate: &Certificate| HEXLOWER.encode(&certificate.sha256()[..8]);
     let mut digests: Vec<_> = certificates(answer)?.iter().map(digest).collect();
     digests.sort();
     Ok(digests)
@@ -214,7 +218,7 @@ fn a_request_that_a_mail_repeats_is_not_taken_for_the_answer() {
     let request = answer.file("leaf.csr");
     assert_eq!(
         certificates(request.as_bytes()).unwrap_err(),
-        AnswerError::NoCertificate
+        AnswerError::NoCertificate(Instead::Request)
     );
     answer.assert_both(
         format!("{request}\n{}", answer.mail()).as_bytes(),
@@ -222,7 +226,7 @@ fn a_request_that_a_mail_repeats_is_not_taken_for_the_answer() {
     );
     assert_eq!(
         certificates(answer.file("leaf.key").as_bytes()).unwrap_err(),
-        AnswerError::NoCertificate
+        AnswerError::NoCertificate(Instead::PrivateKey)
     );
 }
 
@@ -241,9 +245,12 @@ fn an_answer_that_was_cut_off_is_told_from_one_that_holds_nothing() {
     );
     assert_eq!(
         certificates(b"Dear customer\r\n\r\nthe certificate is attached\r\n").unwrap_err(),
-        AnswerError::NoCertificate
+        AnswerError::NoCertificate(Instead::Unknown)
     );
-    assert_eq!(certificates(b"").unwrap_err(), AnswerError::NoCertificate);
+    assert_eq!(
+        certificates(b"").unwrap_err(),
+        AnswerError::NoCertificate(Instead::Unknown)
+    );
     assert_eq!(
         certificates(&vec![b'M'; 9 << 20]).unwrap_err(),
         AnswerError::TooLarge
@@ -268,6 +275,345 @@ fn an_answer_made_to_harm_its_reader_is_refused() {
     ] {
         assert!(certificates(&hostile).is_err());
     }
+}
+
+/// `openssl asn1parse` reads it; nothing that reads certificates does.
+fn no_certificate(der: &[u8]) -> Vec<u8> {
+    let mut der = der.to_vec();
+    // The validity becomes an OCTET STRING.
+    let at = der
+        .windows(3)
+        .position(|at| at == [0x30, 0x1e, 0x17])
+        .unwrap();
+    der[at] = 4;
+    der
+}
+
+fn pem(der: &[u8]) -> String {
+    let base64 = BASE64.encode(der);
+    let lines: Vec<_> = base64
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        lines.join("\n")
+    )
+}
+
+/// A file that a program of Python writes to its standard output, in the folder of the answer.
+fn python(answer: &Answer, program: &str) -> Vec<u8> {
+    let run = Command::new("python3")
+        .args(["-c", program])
+        .current_dir(&answer.folder)
+        .output()
+        .unwrap();
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    run.stdout
+}
+
+#[test]
+fn what_is_written_around_an_answer_does_not_matter() {
+    let answer = Answer::new();
+    let chain = pem(&answer.leaf) + &pem(&answer.authority);
+    let bare = answer.lines();
+    for word in [
+        "MIYAMOTO",
+        "MIKE",
+        "MICHIGAN",
+        "MII",
+        "MIIE",
+        "MIIEowIBAAKCAQEA",
+        "MIIMIIMII",
+    ] {
+        for end in ["\r\n", "\r\n\r\n"] {
+            let text = format!("{word}{end}{bare}\r\n{word}\r\n");
+            answer.assert_both(text.as_bytes(), word);
+            answer.assert_both(format!("{word}{end}{chain}{word}").as_bytes(), word);
+        }
+    }
+    let folded = format!(
+        "DKIM-Signature: v=1; b=MIIDIjCCAgqgAwIBAgIUc2Vjb25kIGxpbmUgb2YgYSBoZWFkZXIwDQYJ\r\n \
+         MIIDIjCCAgqgAwIBAgIUc2Vjb25kIGxpbmUgb2YgYSBoZWFkZXIwDQYJKoZIhvcN\r\nSubject: x\r\n\r\n{bare}"
+    );
+    answer.assert_both(folded.as_bytes(), "a folded header");
+    answer.assert_both(chain.replace('\n', "\r").as_bytes(), "CR");
+    answer.assert_both(chain.replace('\n', " ").as_bytes(), "blanks");
+    answer.assert_both(bare.replace("\r\n", " ").as_bytes(), "blanks, no label");
+    answer.assert_both(bare.replace("\r\n", "").as_bytes(), "one line, no label");
+    answer.assert_both(chain.replace('\n', "").as_bytes(), "nothing for a line end");
+    answer.assert_both(chain.replace('\n', "\n    ").as_bytes(), "indented");
+    answer.assert_both(chain.replace('\n', "\n| ").as_bytes(), "| quoting");
+    answer.assert_both(
+        chain.replace('\n', "\n>> | > ").as_bytes(),
+        "nested quoting",
+    );
+    answer.assert_both(chain.replace('\n', "\0\n").as_bytes(), "zeros");
+    for escaped in ["\\n", "\\r\\n", "\\\\n", "\\\\r\\\\n"] {
+        let json = format!("{{\"certificate\":\"{}\"}}", chain.replace('\n', escaped));
+        answer.assert_both(json.as_bytes(), escaped);
+        answer.assert_both(
+            json.replace('/', "\\/").replace('+', "\\u002b").as_bytes(),
+            escaped,
+        );
+    }
+    let url = chain
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D");
+    answer.assert_both(
+        url.replace('\n', "%0A").replace(' ', "%20").as_bytes(),
+        "URL",
+    );
+    for wide in [u16::to_le_bytes, u16::to_be_bytes] {
+        for mark in ["", "\u{feff}"] {
+            let text = format!("{mark}証明書\r\n{}", answer.mail());
+            let text: Vec<u8> = text.encode_utf16().flat_map(wide).collect();
+            answer.assert_both(&text, "UTF-16");
+        }
+    }
+    for tail in [
+        &b"\n"[..],
+        b"\r\n",
+        &[0; 16],
+        b"\x1a",
+        b"\xffanything",
+        b"MIIabc",
+    ] {
+        answer.assert_both(&[&answer.bundle, tail].concat(), "DER and a tail");
+        let both = [&answer.leaf, tail].concat();
+        assert_eq!(certificates(&both).unwrap()[0].der(), answer.leaf);
+    }
+    answer.assert_both(
+        &[&answer.leaf[..], &answer.authority].concat(),
+        "two in DER",
+    );
+    answer.assert_both(BASE64.encode(chain.as_bytes()).as_bytes(), "PEM in base64");
+    let x5c = format!(
+        "[\"{}\",\"{}\"]",
+        BASE64.encode(&answer.leaf),
+        BASE64.encode(&answer.authority)
+    );
+    answer.assert_both(x5c.as_bytes(), "x5c");
+}
+
+#[test]
+fn an_answer_in_html_is_read() {
+    let answer = Answer::new();
+    let chain = pem(&answer.leaf) + &pem(&answer.authority);
+    let escaped = chain
+        .replace('+', "&#43;")
+        .replace('/', "&#x2F;")
+        .replace('=', "&#61;");
+    let body = |text: &str| format!("<html><body><p>Dear customer,</p>{text}</body></html>");
+    let line = |begin: &str, end: &str| {
+        let lines = escaped.lines().map(|line| format!("{begin}{line}{end}"));
+        body(&lines.collect::<String>())
+    };
+    answer.assert_both(line("", "<br>").as_bytes(), "br");
+    answer.assert_both(line("", "<br />\r\n").as_bytes(), "br and line ends");
+    answer.assert_both(
+        line("<p class=MsoNormal><span>", "<o:p></o:p></span></p>\r\n").as_bytes(),
+        "Word",
+    );
+    answer.assert_both(line("<div>&nbsp;", "</div>\n").as_bytes(), "div");
+    answer.assert_both(body(&format!("<pre>{escaped}</pre>")).as_bytes(), "pre");
+    let bare: String = answer
+        .lines()
+        .lines()
+        .map(|line| format!("{line}<br>\r\n"))
+        .collect();
+    answer.assert_both(
+        body(&format!("[PKCS7 File]<br>\r\n{bare}<br>\r\nRegards")).as_bytes(),
+        "no label",
+    );
+    let soap = format!(
+        "<a><Cert>{}</Cert><Cert>{}</Cert></a>",
+        BASE64.encode(&answer.leaf),
+        BASE64.encode(&answer.authority)
+    );
+    answer.assert_both(soap.as_bytes(), "XML");
+}
+
+#[test]
+fn mails_and_archives_as_python_writes_them_are_read() {
+    let answer = Answer::new();
+    let head = "\
+import sys, email.message, email.policy, zipfile, io, tarfile
+leaf, ca, both = (open(n, 'rb').read() for n in ('leaf.cer', 'ca.cer', 'both.p7b'))
+pem = open('leaf.pem').read() + open('ca.pem').read()
+m = email.message.EmailMessage(policy=email.policy.SMTP)
+m['Subject'] = '証明書の発行'
+m['From'] = 'MIYAMOTO <ca@example.com>'
+def archive():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:
+        z.writestr('readme.txt', 'MIYAMOTO')
+        z.writestr('www/leaf.cer', leaf)
+        z.writestr('www/chain.pem', open('ca.pem').read())
+    return out.getvalue()
+def tar(mode):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as t:
+        t.add('leaf.pem'); t.add('ca.cer', 'x' * 150 + '/ca.cer')
+    return out.getvalue()
+def write(m): sys.stdout.buffer.write(m if isinstance(m, bytes) else m.as_bytes())
+";
+    for rest in [
+        "m.set_content('証明書をお送りします'); m.add_attachment(both, 'application', 'x-pkcs7-certificates', filename='www.p7b'); write(m)",
+        "m.set_content('x'); m.add_attachment(leaf, 'application', 'pkix-cert', filename='www.cer'); m.add_attachment(ca, 'application', 'pkix-cert', filename='ca.cer'); write(m)",
+        "m.set_content('x'); m.add_attachment(pem, filename='www.crt'); write(m)",
+        "m.set_content('x'); m.add_attachment(archive(), 'application', 'zip', filename='www.zip'); write(m)",
+        "m.set_content(pem, cte='quoted-printable'); write(m)",
+        "m.set_content(pem, cte='base64'); write(m)",
+        "m.set_content('見てください\\n' + pem, charset='iso-2022-jp'); write(m)",
+        "m.set_content('見てください\\n' + pem, charset='shift_jis', cte='8bit'); write(m)",
+        "m.set_content('x'); m.add_alternative('<p>' + pem.replace('+', '&#43;').replace('\\n', '<br>') + '</p>', subtype='html', cte='quoted-printable'); write(m)",
+        "m.set_content('x'); m.add_attachment(both, 'application', 'octet-stream', filename='www.p7b'); o = email.message.EmailMessage(); o['From'] = 'a'; o.set_content('fwd'); o.add_attachment(m); write(o)",
+        "write(archive())",
+        "write(tar('w'))",
+        "write(tar('w:gz'))",
+    ] {
+        let file = python(&answer, &format!("{head}{rest}"));
+        answer.assert_both(&file, rest);
+    }
+}
+
+#[test]
+fn one_that_cannot_be_read_is_named_and_the_others_are_taken() {
+    let answer = Answer::new();
+    let bad = no_certificate(&answer.leaf);
+    let place = |received: &Received| {
+        received
+            .unreadable
+            .iter()
+            .map(|one| (one.place, one.thumbprint.is_some()))
+            .collect::<Vec<_>>()
+    };
+    for text in [
+        pem(&bad) + &pem(&answer.authority),
+        format!("{}{}", pem(&answer.authority), pem(&bad)),
+    ] {
+        let received = read(text.as_bytes()).unwrap();
+        assert_eq!(received.certificates[0].der(), answer.authority);
+        assert_eq!(place(&received).len(), 1);
+        assert!(place(&received)[0].1);
+    }
+    let at = answer
+        .bundle
+        .windows(answer.leaf.len())
+        .position(|at| at == answer.leaf)
+        .unwrap();
+    let mut bundle = answer.bundle.clone();
+    bundle[at..at + bad.len()].copy_from_slice(&bad);
+    for bundle in [bundle.clone(), BASE64.encode(&bundle).into_bytes()] {
+        let received = read(&bundle).unwrap();
+        assert_eq!(received.certificates.len(), 1);
+        assert_eq!(place(&received), [(1, true)]);
+    }
+    for alone in [
+        bad.clone(),
+        pem(&bad).into_bytes(),
+        BASE64.encode(&bad).into_bytes(),
+    ] {
+        assert_eq!(read(&alone).unwrap_err(), AnswerError::Unreadable);
+    }
+    let whole = pem(&answer.leaf);
+    let cut = format!(
+        "{}-----END CERTIFICATE-----\n{}",
+        &whole[..whole.len() - 200],
+        pem(&answer.authority)
+    );
+    let received = read(cut.as_bytes()).unwrap();
+    assert_eq!(
+        (received.certificates.len(), place(&received)),
+        (1, vec![(1, false)])
+    );
+}
+
+#[test]
+fn words_after_an_answer_that_is_cut_off_do_not_fill_it_up() {
+    let answer = Answer::new();
+    let lines = BASE64.encode(&answer.leaf);
+    for missing in 1..40 {
+        let text = format!(
+            "{}\nRegards\nSupport\nExample\nAuthority\n",
+            &lines[..lines.len() - missing]
+        );
+        let found = certificates(text.as_bytes());
+        let is_other = |found: &Vec<Certificate>| found[0].der() != answer.leaf;
+        assert!(!found.as_ref().is_ok_and(is_other), "{missing}");
+    }
+}
+
+#[test]
+fn what_is_there_instead_of_a_certificate_is_said() {
+    let answer = Answer::new();
+    let folder = answer.folder.path();
+    for line in [
+        "req -in leaf.csr -outform DER -out csr.der",
+        "pkcs12 -export -inkey leaf.key -in leaf.pem -passout pass:x -out leaf.pfx",
+        "ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.pem -md sha256 -crldays 9 -out crl.pem",
+        "crl -in crl.pem -outform DER -out crl.der",
+    ] {
+        fs::write(
+            folder.join("ca.cnf"),
+            "[ca]\ndefault_ca=x\n[x]\ndatabase=db\n",
+        )
+        .unwrap();
+        fs::write(folder.join("db"), "").unwrap();
+        let run = Command::new("openssl")
+            .args(line.split(' '))
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(
+            run.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+    let file = |name| fs::read(folder.join(name)).unwrap();
+    let said = |bytes: &[u8]| match read(bytes) {
+        Err(AnswerError::NoCertificate(instead)) => instead,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(&file("csr.der")), Instead::Request);
+    assert_eq!(said(&file("leaf.pfx")), Instead::Pfx);
+    assert_eq!(
+        said(BASE64.encode(&file("leaf.pfx")).as_bytes()),
+        Instead::Pfx
+    );
+    assert_eq!(said(&file("crl.der")), Instead::RevocationList);
+    assert_eq!(said(&file("crl.pem")), Instead::RevocationList);
+    assert_eq!(
+        said(b"From: a\nSubject: b\n\nsee the attached file\n"),
+        Instead::Mail
+    );
+    let html =
+        b"From: a\nContent-Type: text/html\n\n<html><body>see the attached file</body></html>\n";
+    assert_eq!(said(html), Instead::HtmlMail);
+    assert_eq!(
+        said(b"<html><body>see the attached file</body></html>\n"),
+        Instead::HtmlMail
+    );
+    assert_eq!(
+        said(b"7z\xbc\xaf\x27\x1c\0\x04xxxx"),
+        Instead::ClosedArchive
+    );
+    let attached = python(
+        &answer,
+        "import email.message, sys\nm = email.message.EmailMessage()\nm['From'] = 'a'\nm.set_content('x')\nm.add_attachment(b'PDF', 'application', 'pdf', filename='invoice.pdf')\nprint(m.as_string())",
+    );
+    assert_eq!(
+        said(&attached),
+        Instead::OtherFiles(vec!["invoice.pdf".to_owned()])
+    );
 }
 
 proptest! {

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod answer;
 mod architecture;
 mod audit;
 mod cli;
@@ -24,7 +25,6 @@ mod install;
 mod left_out;
 mod media;
 mod parcels;
-mod pkcs7;
 mod prompts;
 mod restore_files;
 mod scan;

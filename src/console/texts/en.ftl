@@ -1381,7 +1381,7 @@ help-request-hosts = Host names of the certificate, *.example.com for a wildcard
 help-request-out = File for the CSR; an existing one is never overwritten
 help-friendly-name = Name of the certificate in IIS Manager
 help-install = Take the certificate authority's answer: link it with its key, put it into the certificate store, back it up.
-help-install-response = The answer: PKCS#7, a certificate, or the whole mail saved as a text file
+help-install-response = The answer: PKCS#7, a certificate, a ZIP file with it, or the whole mail saved as a file
 help-install-store = Certificate store: personal (the default) or webhosting
 help-install-to = USB stick for a backup right afterwards, such as E:
 help-request-organization = Organization, as it is registered (O)
@@ -1425,11 +1425,40 @@ error-request-failed = the request could not be made
     .cause = no key could be made, or a certificate cannot carry one of these names
     .hint = check the host names, and run pfxvault selftest to see what this server can do
 error-answer-none = no certificate in { $path }
-    .cause = it is neither a certificate nor PKCS#7, nor a mail with either
-    .hint = save the whole mail of the certificate authority as a text file, or its [PKCS7 File] part
+    .cause = it is neither a certificate nor PKCS#7, nor a mail or an archive with either
+    .hint = Save the whole mail of the certificate authority as a file, or the file attached to it
 error-answer-damaged = { $path } is cut off or damaged
     .cause = a certificate begins in it, and does not end
     .hint = save the mail of the certificate authority once more, whole
+error-answer-instead = no certificate in { $path }
+    .cause = { $seen }
+    .hint = Save the file with the certificate, and give that one: pfxvault install FILE
+answer-revocation-list = it is a list of revoked certificates
+answer-closed-archive = it is an archive that is closed by a password, damaged, or of a kind that is not read here. Unpack it first
+answer-other-files = none of the files in it or attached to it is a certificate: { $names }
+answer-html-mail = it is an HTML mail without a certificate; the file attached to it is not in here
+answer-mail = it is a mail without a certificate; the file attached to it is not in here
+error-answer-request = { $path } is a certificate signing request (CSR), not the certificate made from it
+    .cause = the certificate authority makes the certificate from the CSR, and sends it back
+    .hint = Send the CSR to the certificate authority; then run pfxvault install with what it sends back
+error-answer-pfx = { $path } is a PFX file, not the answer of a certificate authority
+    .cause = a PFX file brings its own private key; install is for a certificate whose private key is on this server already
+    .hint = Import it in IIS Manager (Server Certificates, Import), then back it up: pfxvault backup --from iis --to E:
+error-answer-key = { $path } is a private key, not the answer of a certificate authority
+    .cause = a certificate authority sends a certificate, and never a private key
+    .hint = Save the mail of the certificate authority, or the file attached to it, and give that one
+error-answer-unreadable = the certificate in { $path } cannot be read
+    .cause = it is there from its beginning to its end, but what is in it is not what a certificate has
+    .hint = Save it once more. If the result is the same, ask the certificate authority to issue it again
+error-answer-leaf-unreadable =
+    { $count ->
+        [one] 1 certificate of the answer
+       *[other] { $count } certificates of the answer
+    } cannot be read, and the private key of none of the others is on this server
+    .cause = the certificate for this server is probably one that cannot be read
+    .hint = Save the answer once more. If the result is the same, ask the certificate authority to issue the certificate again
+install-unreadable = attention: certificate { $place } of { $count } in the answer cannot be read and is left out ({ $thumbprint })
+install-cut-off = attention: certificate { $place } of { $count } in the answer is cut off or damaged and is left out
 error-answer-too-large = { $path } is too large for an answer of a certificate authority
     .hint = check the path
 error-answer-elsewhere = the private key of { $name } is not on this server ({ $thumbprint })
@@ -1646,7 +1675,7 @@ backup-one-device = attention: { $media } are on one and the same device and cou
 help-audit = Show the five handling rules with evidence: is each kept, overdue or broken? Also finds stray key files.
 help-audit-media = USB sticks to look at and check, such as E:
 help-audit-html = Also write the report to this new file, as one page to file or print
-help-audit-scan = Search these files and folders for private keys, also inside mail and ZIP archives; shows none of them
+help-audit-scan = Search these files and folders for private keys, also inside mail and archives; shows none of them
 progress-scanned = { $count } files looked at
 rule-no-email = do not send the key pair file by e-mail
 rule-no-shared-drive = do not keep it on a shared drive
@@ -1676,7 +1705,7 @@ audit-no-strays =
        *[other] { $count } files were
     } looked at; no private key among them breaks this rule
 audit-scan-incomplete =
-    Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, or Outlook's own data files).
+    Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, Outlook's own data files, or archives that are not opened, such as 7z, RAR, xz, zst and bz2).
 audit-place-good = nothing speaks against the place of { $medium }
 audit-place-bad = { $medium } is { $seen }
 audit-no-vault = this server writes to no vault. Make one with pfxvault create E:

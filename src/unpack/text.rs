@@ -1,0 +1,278 @@
+//! Texts as they are passed on, made plain: what programs and people do to the line ends and signs
+//! of PEM and base64 is undone. None of the signs that are undone stands in base64.
+
+use std::borrow::Cow;
+
+use zeroize::Zeroizing;
+
+/// Longest tag of HTML, in bytes.
+const LONGEST_TAG: usize = 4000;
+/// Longest name or number of a character in HTML.
+const LONGEST_NAME: usize = 10;
+/// Tags within a line. All others end one.
+const IN_LINES: [&[u8]; 11] = [
+    b"a", b"b", b"code", b"font", b"i", b"o:p", b"span", b"strong", b"tt", b"u", b"wbr",
+];
+
+/// Whether a text has two octets for each letter (UTF-16, of either order, with or without its
+/// mark): `BEGIN` of PEM in it, or a mark. The file is none of another kind.
+pub(crate) fn is_wide(head: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-\0-\0B\0E\0G\0I\0N";
+    let is_marked = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    is_marked || head.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// The ASCII letters of UTF-16, of either order: without its zeros. Letters of other scripts become
+/// two bytes each, on lines of their own.
+pub(crate) fn narrow(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&0) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect())
+}
+
+/// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end of a line joins it to the next.
+pub(crate) fn from_quoted_printable(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] => return decoded,
+            [b'=', b'\r', b'\n', after @ ..] | [b'=', b'\n', after @ ..] => after,
+            [b'=', high, low, after @ ..] if hex(&[*high, *low]).is_some() => {
+                decoded.extend(hex(&[*high, *low]));
+                after
+            }
+            [byte, after @ ..] => {
+                decoded.push(*byte);
+                after
+            }
+        }
+    }
+}
+
+/// The octet of two digits.
+pub(crate) fn hex(digits: &[u8]) -> Option<u8> {
+    let [high, low] = digits else { return None };
+    let (high, low) = (
+        char::from(*high).to_digit(16)?,
+        char::from(*low).to_digit(16)?,
+    );
+    u8::try_from(high << 4 | low).ok()
+}
+
+/// Whether a text is HTML, or a mail with HTML.
+pub(crate) fn is_html(text: &[u8]) -> bool {
+    let lower = text[..text.len().min(64 * 1024)].to_ascii_lowercase();
+    let has = |tag: &[u8]| lower.windows(tag.len()).any(|window| window == tag);
+    [&b"<html"[..], b"<br", b"<div", b"<body", b"</p>"]
+        .iter()
+        .any(|tag| has(tag))
+}
+
+/// A text with `\n` for every line end, however that is written: CR, CR LF, an escape of JSON or
+/// an environment file, a tag of HTML. Escaped letters, characters by name or number and octets of
+/// an address (`%2B`) are what they stand for; tags are gone, and so is text in the two-byte sets of
+/// ISO-2022-JP (RFC 1468), which looks like anything.
+pub(crate) fn plain(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let taken = match rest[0] {
+            b'\r' => take_carriage_return(rest, &mut plain),
+            b'\\' => take_escape(rest, &mut plain),
+            b'&' => take_character(rest, &mut plain),
+            b'<' => take_tag(rest, &mut plain),
+            b'%' => take_octet(rest, &mut plain),
+            b'\x1b' => two_byte_letters(rest),
+            _ => 0,
+        };
+        if taken == 0 {
+            plain.push(rest[0]);
+        }
+        at += taken.max(1);
+    }
+    plain
+}
+
+fn take_carriage_return(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    plain.push(b'\n');
+    if rest.starts_with(b"\r\n") { 2 } else { 1 }
+}
+
+/// RFC 8259 section 7, and its like; backslashes of a text within a text come in several.
+fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    let count = rest.iter().take_while(|byte| **byte == b'\\').count();
+    let escaped = &rest[count..];
+    match escaped {
+        // One line end, not two.
+        [b'r', b'\\', b'n', ..] => plain.push(b'\n'),
+        [b'r' | b'n', ..] => plain.push(b'\n'),
+        [b't', ..] => plain.push(b' '),
+        [b'/', ..] => plain.push(b'/'),
+        [b'"', ..] => plain.push(b'"'),
+        [b'u', digits @ ..] => return count + take_unicode(digits, plain),
+        _ => return count,
+    }
+    match escaped {
+        [b'r', b'\\', b'n', ..] => count + 3,
+        _ => count + 1,
+    }
+}
+
+/// `u002b`, whose letter was seen.
+fn take_unicode(digits: &[u8], plain: &mut Vec<u8>) -> usize {
+    let octet = |from: usize| digits.get(from..from + 2).and_then(hex);
+    let (Some(high), Some(low)) = (octet(0), octet(2)) else {
+        return 0;
+    };
+    plain.push(if high == 0 && low.is_ascii() {
+        low
+    } else {
+        b' '
+    });
+    5
+}
+
+/// `%2B` (RFC 3986 section 2.1).
+fn take_octet(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    let octet = rest.get(1..3).and_then(hex);
+    plain.extend(octet.filter(u8::is_ascii));
+    if octet.is_some_and(|octet| octet.is_ascii()) {
+        3
+    } else {
+        0
+    }
+}
+
+/// `&#43;`, `&#x2b;`, `&plus;`. One that no base64 has is a blank.
+fn take_character(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    let window = &rest[1..rest.len().min(LONGEST_NAME + 2)];
+    let Some(end) = window.iter().position(|byte| *byte == b';') else {
+        return 0;
+    };
+    let name = String::from_utf8_lossy(&window[..end]).to_ascii_lowercase();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'#';
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return 0;
+    }
+    plain.push(character(&name));
+    end + 2
+}
+
+fn character(name: &str) -> u8 {
+    let number = match name.strip_prefix('#') {
+        Some(number) => match number.strip_prefix('x') {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => number.parse().ok(),
+        },
+        None => None,
+    };
+    match name {
+        "plus" => b'+',
+        "sol" => b'/',
+        "equals" => b'=',
+        "newline" => b'\n',
+        "dash" | "hyphen" => b'-',
+        "lt" => b'<',
+        "gt" => b'>',
+        "amp" => b'&',
+        "quot" => b'"',
+        _ => match number.and_then(|number| u8::try_from(number).ok()) {
+            Some(13) => b'\n',
+            Some(byte) if byte.is_ascii() => byte,
+            _ => b' ',
+        },
+    }
+}
+
+/// A tag is left out; one that ends a line, with the blanks after it, is a line end.
+fn take_tag(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    const CDATA: &[u8] = b"<![CDATA[";
+    if rest.starts_with(CDATA) {
+        return CDATA.len();
+    }
+    if !matches!(rest.get(1), Some(byte) if byte.is_ascii_alphabetic() || b"/!?".contains(byte)) {
+        return 0;
+    }
+    let window = &rest[1..rest.len().min(LONGEST_TAG)];
+    // No second tag begins in a tag: so no byte is looked at twice.
+    let end = window.iter().position(|byte| matches!(byte, b'<' | b'>'));
+    let Some(end) = end.filter(|end| window[*end] == b'>') else {
+        return 0;
+    };
+    let tag = &window[..end];
+    if tag.windows(5).any(|dashes| dashes == b"-----") {
+        return 0;
+    }
+    let after = 1 + end + 1;
+    let name = name(tag);
+    if IN_LINES.contains(&name.as_slice()) {
+        return after;
+    }
+    if name == b"br" || plain.last() != Some(&b'\n') {
+        plain.push(b'\n');
+    }
+    let blanks = rest[after..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace());
+    after + blanks.count()
+}
+
+/// The name of a tag in small letters, whether it begins something or ends it.
+fn name(tag: &[u8]) -> Vec<u8> {
+    let name = tag.strip_prefix(b"/").unwrap_or(tag);
+    let is_end = |byte: &u8| !(byte.is_ascii_alphanumeric() || *byte == b':');
+    let end = name.iter().position(is_end);
+    name[..end.unwrap_or(name.len())].to_ascii_lowercase()
+}
+
+/// RFC 1468: `ESC $ B` and `ESC $ @` begin letters of two bytes, `ESC ( B` and `ESC ( J` end them,
+/// at the latest with the line.
+fn two_byte_letters(rest: &[u8]) -> usize {
+    if rest.get(1) != Some(&b'$') {
+        return 0;
+    }
+    let end = rest[1..]
+        .iter()
+        .position(|byte| matches!(byte, b'\x1b' | b'\n' | b'\r'));
+    end.map_or(rest.len(), |end| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_programs_make_of_line_ends_and_signs_is_undone() {
+        for written in [
+            "-----BEGIN X-----\nA+/=\n-----END X-----\n",
+            "-----BEGIN X-----\r\nA+/=\r\n-----END X-----\r\n",
+            "-----BEGIN X-----\rA+/=\r-----END X-----\r",
+            "-----BEGIN X-----\\nA+/=\\n-----END X-----\\n",
+            "-----BEGIN X-----\\r\\nA+\\/=\\r\\n-----END X-----\\r\\n",
+            "-----BEGIN X-----\\\\nA\\u002b\\u002F=\\\\n-----END X-----\\\\n",
+            "-----BEGIN X-----<br>A&#43;&#x2F;&#61;<BR />\r\n-----END X-----<br/>",
+            "<div class=\"x\">-----BEGIN&nbsp;X-----</div>\n<div><b>A</b>&plus;&sol;=</div><p>-----END X-----</p>",
+            "-----BEGIN%20X-----%0AA%2B%2F%3D%0A-----END%20X-----%0A",
+            "\x1b$B<j$N>ZL@\x1b(B-----BEGIN X-----\nA+/=\n-----END X-----\n",
+            "<a><![CDATA[-----BEGIN X-----\nA+/=\n-----END X-----\n]]></a>",
+            "a <b -----BEGIN X-----\nA+/=\n-----END X-----\n>",
+        ] {
+            let plain = plain(written.as_bytes());
+            let plain = String::from_utf8_lossy(&plain).into_owned();
+            assert!(
+                plain.contains("-----BEGIN X-----\nA+/=\n-----END X-----\n"),
+                "{written} is {plain}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_made_to_be_slow_is_read_in_one_pass() {
+        for piece in ["<a ", "&", "\\", "<", "\x1b$", "&#", "%", "<a>"] {
+            assert!(plain(piece.repeat(2 << 20).as_bytes()).len() <= piece.len() << 21);
+        }
+    }
+}
