@@ -46,8 +46,14 @@ fn search(criterion: &mut Criterion) {
     let folder = tempfile::tempdir_in(base).unwrap();
     tree(folder.path());
     let (paths, known) = ([folder.path().to_owned()], OwnKeys::default());
+    let now = jiff::Timestamp::now();
     criterion.bench_function("search 2000 files", |bencher| {
-        bencher.iter(|| assert_eq!(scan::run(&paths, &known, &[], &|_| ()).found.len(), KEYS));
+        bencher.iter(|| {
+            assert_eq!(
+                scan::run(&paths, now, &known, &[], &|_| ()).found.len(),
+                KEYS
+            )
+        });
     });
 }
 

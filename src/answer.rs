@@ -508,12 +508,10 @@ impl ElementKind {
 
 /// Whether a name follows, whose tag was seen: none, or with a SET in it.
 fn is_name(length_and_rest: &[u8]) -> bool {
-    match length_and_rest {
-        [0, ..] => true,
-        [0x81, _, 0x31, ..] | [0x82, _, _, 0x31, ..] => true,
-        [0x01..=0x7f, 0x31, ..] => true,
-        _ => false,
-    }
+    matches!(
+        length_and_rest,
+        [0, ..] | [0x01..=0x7f, 0x31, ..] | [0x81, _, 0x31, ..] | [0x82, _, _, 0x31, ..]
+    )
 }
 
 /// Whether a time follows the names, where a certificate has two in a SEQUENCE.

@@ -118,6 +118,10 @@ struct FactsReport {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ScanReport {
+    /// What was searched.
+    paths: Vec<String>,
+    /// When the search began.
+    time: String,
     files: u64,
     found: Vec<StrayReport>,
     /// How many files could not be read.
@@ -298,7 +302,7 @@ fn scanned(
             known.add_certificate(&certificate);
         }
     }
-    Ok(scan::run(&paths, &known, served, &|text| {
+    Ok(scan::run(&paths, session.now, &known, served, &|text| {
         session.console.progress(&text)
     }))
 }
@@ -659,8 +663,27 @@ fn verdict(exit: Exit) -> Text {
     }
 }
 
+/// What was searched and when, where something was.
+fn scanned_text(seen: &AuditInput<'_>) -> Option<Text> {
+    let scan = seen.scan?;
+    let paths: Vec<_> = scan
+        .paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    Some(text!(
+        "audit-scanned",
+        time = moment(scan.time),
+        paths = paths.join(", "),
+        count = scan.files
+    ))
+}
+
 fn show(session: &Session<'_>, screen: &AuditScreen<'_>, exit: Exit) {
     session.console.say(&verdict(exit));
+    if let Some(scanned) = scanned_text(screen.seen) {
+        session.console.say(&scanned);
+    }
     for judged in screen.judged {
         let (level, rule) = (level_name(judged.verdict()), rule_name(judged.rule));
         session.console.say(&text!(
@@ -693,6 +716,9 @@ fn write_page(session: &Session<'_>, screen: &AuditScreen<'_>, path: &Path) -> R
     let words = |text: Text| session.console.words(&text);
     let mut page = titled_page(session, screen.seen.state);
     add_rules(session, &mut page, screen.judged);
+    if let Some(scanned) = scanned_text(screen.seen) {
+        page.paragraph(&words(scanned));
+    }
     for (heading, table) in [
         (text!("page-servers"), &screen.servers_table),
         (text!("page-media"), &screen.media),
@@ -764,6 +790,12 @@ fn document(session: &Session<'_>, screen: &AuditScreen<'_>) -> AuditReport {
         });
     }
     let scan = screen.seen.scan.map(|scan| ScanReport {
+        paths: scan
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
+        time: scan.time.to_string(),
         files: scan.files,
         found: scan.found.iter().map(stray_report).collect(),
         unread: scan.unread,

@@ -31,6 +31,7 @@ pub(super) struct Limits {
 }
 
 /// A key, and the way to it.
+#[derive(Clone)]
 pub(super) struct One {
     pub(super) inside: Vec<String>,
     pub(super) in_mail: bool,

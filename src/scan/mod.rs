@@ -6,6 +6,7 @@
 //! unless they look like more.
 
 mod keys;
+mod links;
 mod look;
 mod promise;
 
@@ -13,10 +14,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
+use jiff::Timestamp;
 pub use keys::{Form, KeyOwner, KeyProtection, OwnKeys, SeenKey};
-use look::Look;
+use links::{LinkedFiles, Name};
+use look::{Look, One};
 
 use crate::message::Text;
 use crate::platform::media::{self, Facts};
@@ -49,16 +52,20 @@ pub struct StrayKey {
 }
 
 /// What a scan saw.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ScanResult {
-    /// Files looked at.
+    /// What was searched, as it is called on this system.
+    pub paths: Vec<PathBuf>,
+    /// When the search began.
+    pub time: Timestamp,
+    /// Files looked at; one with several names is one.
     pub files: u64,
     /// Every private key, by place.
     pub found: Vec<StrayKey>,
     /// Files and folders that could not be read.
     pub unread: u64,
     /// What could be looked into only in part, for its size, or because it is damaged or closed:
-    /// archives with a password, Outlook's data files.
+    /// archives with a password or of a kind that is not read, Outlook's data files.
     pub in_part: u64,
     /// Whether a limit ended the scan before everything was seen.
     pub stopped: bool,
@@ -68,6 +75,7 @@ pub struct ScanResult {
 /// `progress` is told in the caller's thread.
 pub fn run(
     paths: &[PathBuf],
+    time: Timestamp,
     known: &OwnKeys,
     served: &[PathBuf],
     progress: &dyn Fn(Text),
@@ -79,17 +87,49 @@ pub fn run(
             progress(text!("progress-scanned", count = count));
         }
         // A thread that ended early saw no more than nothing.
-        walking.join().unwrap_or(ScanResult {
+        let seen = walking.join().unwrap_or(WalkResult {
             stopped: true,
-            ..ScanResult::default()
-        })
+            ..WalkResult::default()
+        });
+        ScanResult {
+            paths: paths.iter().map(|path| real(path)).collect(),
+            time,
+            files: seen.files,
+            found: seen.found,
+            unread: seen.unread,
+            in_part: seen.in_part,
+            stopped: seen.stopped,
+        }
     })
+}
+
+/// Where it really is; as it was named where that cannot be told.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// What a walk through folders saw.
+#[derive(Default)]
+struct WalkResult {
+    files: u64,
+    found: Vec<StrayKey>,
+    unread: u64,
+    in_part: u64,
+    stopped: bool,
 }
 
 /// A key, whether it lay in a mail, and whether others can read the file.
 type Raw = (StrayKey, bool, bool);
 
-/// The rules that each breaks. What is known of a folder is looked up once.
+/// Whether others can read a file.
+fn is_readable(path: &Path) -> bool {
+    fs::File::open(path)
+        .and_then(|file| system::readable_by_others(&file))
+        .unwrap_or(false)
+}
+
+/// The rules that each breaks. A key that nothing protects is given to whoever gets a copy of its
+/// file: of a backup, of a disk, of a machine. What is known of a folder is looked up once.
 fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<StrayKey> {
     let mut places: BTreeMap<PathBuf, Option<Facts>> = BTreeMap::new();
     let judge = |(mut found, in_mail, readable): Raw| {
@@ -104,7 +144,7 @@ fn judged(raw: Vec<Raw>, served: &[PathBuf]) -> Vec<StrayKey> {
         if in_mail {
             found.rules.push(Rule::NoEmail);
         }
-        if readable {
+        if readable || found.seen.protection == KeyProtection::Open {
             found.rules.push(Rule::NoHandover);
         }
         found.rules.sort_by_key(|rule| rule.id());
@@ -124,6 +164,7 @@ struct FolderWalk<'a> {
     unread: AtomicU64,
     in_part: AtomicU64,
     stopped: AtomicBool,
+    links: Mutex<LinkedFiles>,
     found: Mutex<Vec<Raw>>,
 }
 
@@ -139,11 +180,12 @@ impl<'a> FolderWalk<'a> {
             unread: AtomicU64::new(0),
             in_part: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
+            links: Mutex::default(),
             found: Mutex::new(Vec::new()),
         }
     }
 
-    fn run(self, paths: &[PathBuf], served: &[PathBuf]) -> ScanResult {
+    fn run(self, paths: &[PathBuf], served: &[PathBuf]) -> WalkResult {
         rayon::scope(|scope| paths.iter().for_each(|path| self.start(scope, path)));
         let mut found = self
             .found
@@ -151,7 +193,7 @@ impl<'a> FolderWalk<'a> {
             .unwrap_or_else(PoisonError::into_inner);
         found.sort_by(|a, b| (&a.0.path, &a.0.inside).cmp(&(&b.0.path, &b.0.inside)));
         found.dedup();
-        ScanResult {
+        WalkResult {
             files: self.files.into_inner(),
             found: judged(found, served),
             unread: self.unread.into_inner(),
@@ -208,44 +250,69 @@ impl<'a> FolderWalk<'a> {
     }
 
     fn file(&self, path: &Path) {
-        let count = self.files.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_multiple_of(PROGRESS) {
-            // Whoever watched is gone only when the scan is.
-            let _ = self.progress.send(count);
-        }
         let file = match system::open_plain(path) {
             Ok(Some(file)) => file,
-            Ok(None) => return,
-            Err(_) => return self.count(&self.unread),
+            Ok(None) => return self.count_file(),
+            Err(_) => {
+                self.count_file();
+                return self.count(&self.unread);
+            }
         };
-        // Asked before the file is read, since reading takes it over.
-        let readable = || {
-            fs::File::open(path)
-                .and_then(|file| system::readable_by_others(&file))
-                .unwrap_or(false)
-        };
-        let looked = match Look::at(file, self.known, &self.look) {
-            Ok(looked) => looked,
-            Err(_) => return self.count(&self.unread),
+        let shared = system::shared_id(&file).ok().flatten();
+        if let Some(id) = shared {
+            match self.links().meet(id, path) {
+                Name::First => {}
+                Name::Known => return,
+                Name::AlsoHere(keys) => return self.keep(path, &keys, is_readable(path)),
+            }
+        }
+        self.count_file();
+        let found = self.look(path, file);
+        let names = shared.map(|id| self.links().close(id, &found));
+        if !found.is_empty() {
+            for path in names.iter().flatten() {
+                self.keep(path, &found, is_readable(path));
+            }
+        }
+    }
+
+    /// Looks into a file, and keeps what is found.
+    fn look(&self, path: &Path, file: fs::File) -> Vec<One> {
+        let Ok(looked) = Look::at(file, self.known, &self.look) else {
+            self.count(&self.unread);
+            return Vec::new();
         };
         if looked.in_part {
             self.count(&self.in_part);
         }
         if !looked.found.is_empty() {
-            self.keep(path, looked, readable());
+            self.keep(path, &looked.found, is_readable(path));
+        }
+        looked.found
+    }
+
+    fn links(&self) -> MutexGuard<'_, LinkedFiles> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_file(&self) {
+        let count = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_multiple_of(PROGRESS) {
+            // Whoever watched is gone only when the scan is.
+            let _ = self.progress.send(count);
         }
     }
 
-    fn keep(&self, path: &Path, looked: Look<'_>, readable: bool) {
+    fn keep(&self, path: &Path, keys: &[One], readable: bool) {
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in looked.found {
+        for one in keys {
             if all.len() == MOST_FOUND {
                 return self.stopped.store(true, Ordering::Relaxed);
             }
             let found = StrayKey {
                 path: path.to_owned(),
-                inside: one.inside,
-                seen: one.seen,
+                inside: one.inside.clone(),
+                seen: one.seen.clone(),
                 rules: Vec::new(),
             };
             all.push((found, one.in_mail, readable));

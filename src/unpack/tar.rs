@@ -40,7 +40,7 @@ fn number(field: &[u8]) -> Option<u64> {
 
 /// What is read from its beginning to its end, and need not be read to be passed over.
 pub(super) trait Forward: Read {
-    /// Passes so many bytes over.
+    /// Passes so many bytes over; an error where there are fewer.
     fn pass(&mut self, count: u64) -> io::Result<()>;
 }
 
@@ -55,8 +55,13 @@ impl<R: Read> Read for Seekable<R> {
 
 impl<R: Read + Seek> Forward for Seekable<R> {
     fn pass(&mut self, count: u64) -> io::Result<()> {
-        let count = i64::try_from(count).map_err(|_| io::ErrorKind::InvalidData)?;
-        self.0.seek(SeekFrom::Current(count)).map(|_| ())
+        let Some(before) = count.checked_sub(1) else {
+            return Ok(());
+        };
+        let before = i64::try_from(before).map_err(|_| io::ErrorKind::InvalidData)?;
+        self.0.seek(SeekFrom::Current(before))?;
+        // Nothing keeps a place from lying behind the end.
+        self.0.read_exact(&mut [0])
     }
 }
 
@@ -71,7 +76,11 @@ impl<R: Read> Read for Streamed<R> {
 
 impl<R: Read> Forward for Streamed<R> {
     fn pass(&mut self, count: u64) -> io::Result<()> {
-        io::copy(&mut (&mut self.0).take(count), &mut io::sink()).map(|_| ())
+        let passed = io::copy(&mut (&mut self.0).take(count), &mut io::sink())?;
+        if passed < count {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
     }
 }
 
@@ -146,8 +155,8 @@ fn long(file: &mut impl Read) -> io::Result<String> {
 
 /// The name among records of the form `27 path=folder/file\n`.
 fn path(records: &str) -> Option<String> {
-    let records = records.lines().filter_map(|line| line.split_once(" path="));
-    records.last().map(|(_, path)| path.to_owned())
+    let mut records = records.lines().filter_map(|line| line.split_once(" path="));
+    records.next_back().map(|(_, path)| path.to_owned())
 }
 
 fn short(block: &[u8; BLOCK]) -> String {

@@ -184,6 +184,7 @@ impl AuditInput<'_> {
             .count();
         if broken > 0 {
             judged.add(EvidenceLevel::Broken, text!("audit-strays", count = broken));
+            self.naked(scan, judged);
         } else {
             judged.add(
                 EvidenceLevel::Kept,
@@ -203,6 +204,18 @@ impl AuditInput<'_> {
                     EvidenceLevel::Note
                 },
                 text,
+            );
+        }
+    }
+
+    /// Why a key without a password breaks the rule that gives it to nobody.
+    fn naked(&self, scan: &scan::ScanResult, judged: &mut RuleVerdict) {
+        let is_open = |found: &&scan::StrayKey| found.seen.protection == scan::KeyProtection::Open;
+        let count = scan.found.iter().filter(is_open).count();
+        if judged.rule == Rule::NoHandover && count > 0 {
+            judged.add(
+                EvidenceLevel::Broken,
+                text!("audit-strays-naked", count = count),
             );
         }
     }

@@ -479,10 +479,271 @@ fn a_key_file_that_others_can_read_is_handed_over_and_one_in_a_synced_folder_is_
         fs::set_permissions(table.at("tree/key"), fs::Permissions::from_mode(mode)).unwrap();
         scan(&table)["found"][0]["rules"].clone()
     };
+    // Without a password it is handed over with every copy of its file.
+    let both = serde_json::json!(["no-handover", "no-shared-drive"]);
+    assert_eq!(rules(0o600), both);
+    let closed = "pkcs8 -topk8 -in key -passout pass:secret -out closed";
+    openssl(&table.at("tree"), closed);
+    fs::rename(table.at("tree/closed"), table.at("tree/key")).unwrap();
     assert_eq!(rules(0o600), serde_json::json!(["no-shared-drive"]));
+    assert_eq!(rules(0o644), both);
+}
+
+#[test]
+fn a_key_without_a_password_breaks_a_rule_and_it_is_said_why_and_what_was_searched_and_when() {
+    let table = searched();
+    openssl(&table.at("tree"), "genpkey -algorithm ED25519 -out key");
+    let document = table.run("audit --scan {tree} --json").ended_with(8).json();
+    let rules = document["rules"].as_array().unwrap();
+    let broken = rules
+        .iter()
+        .find(|rule| rule["rule"] == "no-handover")
+        .unwrap();
+    assert_eq!(broken["verdict"], "broken");
+    let evidence = broken["evidence"].as_array().unwrap();
+    assert!(
+        evidence.iter().any(|one| one["id"] == "audit-strays-naked"),
+        "{broken}"
+    );
+    let tree = fs::canonicalize(table.at("tree"))
+        .unwrap()
+        .display()
+        .to_string();
+    assert_eq!(document["scan"]["paths"], serde_json::json!([tree]));
+    let time: jiff::Timestamp = document["scan"]["time"].as_str().unwrap().parse().unwrap();
+    assert!(time <= jiff::Timestamp::now());
+    let said = table.run("audit --scan {tree} --html {page}").ended_with(8);
+    let page = fs::read_to_string(table.at("page")).unwrap();
+    for shown in [said.out, page] {
+        assert!(says(&shown, "audit-scanned"), "{shown}");
+        assert!(says(&shown, "audit-strays-naked"), "{shown}");
+    }
+}
+
+/// What a program of Python writes into a folder.
+fn python(folder: &Path, program: &str) {
+    let run = Command::new("python3")
+        .args(["-c", program])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+}
+
+#[test]
+fn a_key_is_found_however_a_text_writes_its_line_ends_and_signs() {
+    let table = searched();
+    openssl(
+        &table.at("."),
+        "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key",
+    );
+    openssl(
+        &table.at("."),
+        "req -x509 -new -key key -subj /CN=x -days 9 -out cert",
+    );
+    openssl(
+        &table.at("."),
+        "pkcs12 -export -inkey key -in cert -passout pass: -out pfx",
+    );
+    openssl(&table.at("."), "pkey -in key -outform DER -out der");
+    python(
+        &table.at("."),
+        r#"
+import json, base64, textwrap, html
+pem = open('key').read(); der = open('der', 'rb').read(); pfx = open('pfx', 'rb').read()
+def write(name, text): open('tree/' + name, 'wb').write(text if isinstance(text, bytes) else text.encode())
+b64 = lambda b: base64.b64encode(b).decode()
+def reg(value, kind='hex'):
+    digits = ','.join('%02x' % b for b in value)
+    return 'Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\X]\r\n\"a\"=' + kind + ':' + '\\\r\n  '.join(textwrap.wrap(digits, 75)) + '\r\n'
+write('account.json', json.dumps({'type': 'service_account', 'private_key': pem}))
+write('php.json', json.dumps({'key': pem}).replace('/', '\\/'))
+write('nested.json', json.dumps({'x': json.dumps({'key': pem})}))
+write('.env', 'TLS_KEY="%s"\n' % pem.replace('\n', '\\n'))
+write('crlf.env', 'TLS_KEY="%s"\n' % pem.replace('\n', '\\r\\n'))
+write('a.yaml', 'key: |\n' + textwrap.indent(pem, '  '))
+write('secret.yaml', 'data:\n  tls.crt: %s\n  tls.key: %s\n' % (b64(open('cert', 'rb').read()), b64(pem.encode())))
+write('env-secret.yaml', 'data:\n  .env: %s\n' % b64(('TLS_KEY=' + pem).encode()))
+write('acme.json', json.dumps({'Certificates': [{'key': b64(pem.encode())}]}))
+write('pfx.json', json.dumps({'pfx': b64(pfx)}))
+write('pfx.txt', '\n'.join(textwrap.wrap(b64(pfx), 64)))
+write('der.properties', 'tls.key=' + b64(der))
+write('page.html', '<html><body>' + html.escape(pem).replace('+', '&#43;').replace('\n', '<br>') + '</body></html>')
+write('be', pem.encode('utf-16-be')); write('be-mark', b'\xfe\xff' + pem.encode('utf-16-be'))
+write('le', pem.encode('utf-16-le')); write('mac', pem.replace('\n', '\r'))
+write('der.reg', reg(der)); write('pem.reg', reg(pem.encode('utf-16-le'), 'hex(1)').encode('utf-16'))
+write('oneline', pem.replace('\n', ' '))
+"#,
+    );
+    let scan = scan(&table);
+    let mut places: Vec<_> = found(&table, &scan)
+        .into_iter()
+        .map(|(place, form, _)| format!("{place} {form}"))
+        .collect();
+    places.sort();
+    let expected = [
+        ".env PEM",
+        "a.yaml PEM",
+        "account.json PEM",
+        "acme.json PEM",
+        "be PEM",
+        "be-mark PEM",
+        "crlf.env PEM",
+        "der.properties DER",
+        "der.reg> DER",
+        "env-secret.yaml PEM",
+        "le PEM",
+        "mac PEM",
+        "nested.json PEM",
+        "oneline PEM",
+        "page.html PEM",
+        "pem.reg> PEM",
+        "pfx.json PFX",
+        "pfx.txt PFX",
+        "php.json PEM",
+        "secret.yaml PEM",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn archives_of_other_kinds_are_read_or_counted_as_seen_in_part() {
+    let table = searched();
+    openssl(&table.at("."), "genpkey -algorithm ED25519 -out server.key");
+    python(
+        &table.at("."),
+        r#"
+import tarfile, gzip, bz2, lzma, io
+long = 'folder/' * 30 + 'server.key'
+for mode, name in (('w', 'a.tar'), ('w:gz', 'a.tgz')):
+    for format, of in ((tarfile.USTAR_FORMAT, 'ustar'), (tarfile.GNU_FORMAT, 'gnu'), (tarfile.PAX_FORMAT, 'pax')):
+        with tarfile.open('tree/' + of + '-' + name, mode, format=format) as t:
+            t.addfile(tarfile.TarInfo('empty')); 
+            big = tarfile.TarInfo('big'); big.size = 3_000_001; t.addfile(big, io.BytesIO(b'x' * 3_000_001))
+            t.add('server.key', 'x/server.key' if of == 'ustar' else long)
+key = open('server.key', 'rb').read()
+with gzip.open('tree/server.key.gz', 'w') as f: f.write(key)
+open('tree/a.bz2', 'wb').write(bz2.compress(key))
+open('tree/a.xz', 'wb').write(lzma.compress(key))
+open('tree/a.7z', 'wb').write(b'7z\xbc\xaf\x27\x1c\0\4' + bytes(50))
+open('tree/a.rar', 'wb').write(b'Rar!\x1a\7\1\0' + bytes(50))
+open('tree/a.zst', 'wb').write(b'\x28\xb5\x2f\xfd' + bytes(50))
+open('tree/cut.tgz', 'wb').write(open('tree/gnu-a.tgz', 'rb').read()[:900])
+open('tree/cut.tar', 'wb').write(open('tree/gnu-a.tar', 'rb').read()[:2_000_000])
+"#,
+    );
+    let scan = scan(&table);
+    let places: Vec<_> = found(&table, &scan)
+        .into_iter()
+        .map(|(place, ..)| place)
+        .collect();
+    let long = format!("{}server.key", "folder/".repeat(30));
+    let long: String = long.chars().take(200).collect();
+    let expected = [
+        format!("gnu-a.tar>{long}"),
+        format!("gnu-a.tgz>{long}"),
+        format!("pax-a.tar>{long}"),
+        format!("pax-a.tgz>{long}"),
+        "server.key.gz>server.key".to_owned(),
+        "ustar-a.tar>x/server.key".to_owned(),
+        "ustar-a.tgz>x/server.key".to_owned(),
+    ];
+    assert_eq!(places, expected);
+    assert_eq!(scan["in_part"], 7, "{scan}");
+}
+
+/// DER of a value with this tag.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    [&[tag, 0x82], &length[..], content].concat()
+}
+
+#[test]
+fn key_stores_of_java_and_of_microsofts_tools_are_found_and_trust_stores_are_not() {
+    let table = searched();
+    let (tree, outside) = (table.at("tree"), table.at("."));
+    openssl(&outside, "genrsa -out key 2048");
+    openssl(
+        &outside,
+        "req -x509 -new -key key -subj /CN=x -days 9 -out cert",
+    );
+    openssl(
+        &outside,
+        "pkcs12 -export -inkey key -in cert -passout pass:secret -out pfx",
+    );
+    openssl(
+        &outside,
+        "rsa -in key -outform PVK -pvk-none -out tree/open.pvk",
+    );
+    let keytool = |line: &str| {
+        let run = Command::new("keytool")
+            .args(line.split(' '))
+            .current_dir(&outside)
+            .output()
+            .unwrap();
+        assert!(
+            run.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&run.stdout)
+        );
+    };
+    for kind in ["JKS", "JCEKS"] {
+        keytool(&format!(
+            "-importkeystore -srckeystore pfx -srcstorepass secret -deststoretype {kind} -destkeystore tree/{kind} -deststorepass secret"
+        ));
+        keytool(&format!(
+            "-importcert -noprompt -file cert -alias a -storetype {kind} -keystore tree/trust-{kind} -storepass secret"
+        ));
+    }
+    // ObjectStore { EncryptedObjectStoreData { PBES2, OCTET STRING }, … }
+    let scheme = der(
+        0x30,
+        &[
+            &b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"[..],
+            &der(0x30, &[0; 60]),
+        ]
+        .concat(),
+    );
+    let store = der(0x30, &[scheme, der(4, &[7; 300])].concat());
+    fs::write(
+        tree.join("bcfks"),
+        der(0x30, &[store, der(0x30, &[0; 60])].concat()),
+    )
+    .unwrap();
+    let mut closed = fs::read(tree.join("open.pvk")).unwrap();
+    closed[12] = 1;
+    fs::write(tree.join("closed.pvk"), closed).unwrap();
+    let expected = [
+        ("JCEKS", "JKS", Some(true)),
+        ("JKS", "JKS", Some(true)),
+        ("bcfks", "BCFKS", Some(true)),
+        ("closed.pvk", "PVK", Some(true)),
+        ("open.pvk", "PVK", Some(false)),
+    ];
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, form, closed)| ((*name).to_owned(), (*form).to_owned(), *closed))
+        .collect();
+    assert_eq!(found(&table, &scan(&table)), expected);
+}
+
+#[test]
+fn a_file_with_many_names_is_looked_at_once_and_its_keys_lie_at_each() {
+    let table = searched();
+    openssl(&table.at("."), "genpkey -algorithm ED25519 -out key");
+    put(&table, "text", b"no key");
+    for at in 0..40 {
+        fs::hard_link(table.at("key"), table.at(&format!("tree/key{at}"))).unwrap();
+        fs::hard_link(table.at("text"), table.at(&format!("tree/text{at}"))).unwrap();
+    }
+    let scan = scan(&table);
     assert_eq!(
-        rules(0o644),
-        serde_json::json!(["no-handover", "no-shared-drive"])
+        (scan["files"].as_u64(), found(&table, &scan).len()),
+        (Some(2), 40)
     );
 }
 

@@ -1704,6 +1704,12 @@ audit-no-strays =
         [one] 1 file was
        *[other] { $count } files were
     } looked at; no private key among them breaks this rule
+audit-strays-naked =
+    { $count ->
+        [one] 1 private key has no password: whoever gets a copy of its file has
+       *[other] { $count } private keys have no password: whoever gets a copy of their files has
+    } the key. Protect each with a password, or delete it
+audit-scanned = searched for private keys at { $time }: { $paths } ({ $count } files)
 audit-scan-incomplete =
     Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, Outlook's own data files, or archives that are not opened, such as 7z, RAR, xz, zst and bz2).
 audit-place-good = nothing speaks against the place of { $medium }

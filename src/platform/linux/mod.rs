@@ -234,6 +234,18 @@ pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
+/// A file, whatever it is called: its device and its number there.
+pub type FileId = (u64, u64);
+
+/// Which file it is, where it has more than one name.
+///
+/// # Errors
+/// What the system says.
+pub fn shared_id(file: &File) -> io::Result<Option<FileId>> {
+    let facts = file.metadata()?;
+    Ok((facts.nlink() > 1).then(|| (facts.dev(), facts.ino())))
+}
+
 /// Whether anybody but its owner may open a file.
 ///
 /// # Errors

@@ -48,8 +48,8 @@ pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
 pub use terminal::{SecretKeys, Unechoed, forget_typed, interrupt};
 pub use volume::{
-    facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain, read_past_cache,
-    volumes,
+    FileId, facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain,
+    read_past_cache, shared_id, volumes,
 };
 
 /// Windows numbers no attachments: a medium was away for certain only after this program has
