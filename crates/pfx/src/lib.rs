@@ -16,6 +16,7 @@ mod forms;
 mod hostile;
 mod mac;
 mod oid;
+mod openssl_key;
 pub mod pkcs7;
 mod read;
 mod scheme;
@@ -23,6 +24,7 @@ mod work;
 mod write;
 
 pub use attributes::Attributes;
+pub use openssl_key::read_openssl_key;
 pub use read::{read, read_key};
 pub use write::{KeyPairContents, Profile, write};
 
