@@ -35,6 +35,7 @@ fn holdings(now: jiff::Timestamp) -> Inventory {
             .issue_for(&[&format!("site{n}.example.com")], &key, now)
             .unwrap(),
         file_names: Vec::new(),
+        file_parts: std::collections::BTreeMap::new(),
         pfx: None,
         windows: None,
     };

@@ -118,6 +118,8 @@ pub struct SourceFileArgs {
     pub(crate) key: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
     pub(crate) source_password_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_passwords: Option<PathBuf>,
 }
 
 /// Where key pairs are read from.
@@ -139,6 +141,8 @@ pub struct StatusArgs {
     pub(crate) from: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub(crate) source_password_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_passwords: Option<PathBuf>,
     #[arg(long)]
     pub(crate) handing_back: bool,
     #[arg(long, value_name = "HOST[:PORT]", num_args = 0..)]
@@ -207,6 +211,7 @@ impl BackupArgs {
                 files: SourceFileArgs {
                     key: None,
                     source_password_file: None,
+                    source_passwords: None,
                 },
             },
             to,

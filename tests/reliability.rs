@@ -273,6 +273,7 @@ impl Bench {
         let held = |name| HeldKeyPair {
             pair: pair(name),
             file_names: Vec::new(),
+            file_parts: std::collections::BTreeMap::new(),
             pfx: None,
             windows: None,
         };

@@ -231,6 +231,7 @@ impl DemoStage<'_> {
             named.push(NamedKeyPair {
                 pair,
                 file_names: &[],
+                file_parts: None,
             });
         }
         Destination::Folder(folder.to_owned()).write(&named, &writing)?;

@@ -1,7 +1,7 @@
 //! Where restored or exported key pairs go. Every file is created new and readable by its owner
 //! only; what was written before a failure is taken away again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use secret::{Password, SecretBytes};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use super::file_part::FilePart;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::{Certificate, KeyPair, as_file_name};
 use crate::message::{Text, day};
@@ -25,6 +26,8 @@ const HANDED_OUT_ROUNDS: u32 = 100_000;
 const PFX_ENDINGS: [&str; 2] = ["pfx", "p12"];
 const PEM_ENDINGS: [&str; 3] = ["pem", "crt", "cer"];
 const KEY_ENDING: &str = "key";
+/// Endings of files that are read and never written.
+const OTHER_ENDINGS: [&str; 3] = ["der", "p7b", "p7c"];
 /// Longest name in bytes, so that there is room for a number and an ending.
 const MAX_NAME: usize = 200;
 /// Key pairs listed where only one can be meant: what a screen holds.
@@ -37,7 +40,7 @@ pub enum Destination {
     Folder(PathBuf),
     /// One PFX file, for one key pair.
     Pfx(PathBuf),
-    /// A folder of PEM files: the chain, and the key without encryption.
+    /// A folder of PEM files, as they were, else the chain and the key; the key without encryption.
     Pem(PathBuf),
 }
 
@@ -59,6 +62,8 @@ pub struct NamedKeyPair<'a> {
     /// Names of the files it came from. Whoever wrote the catalog chose them: only plain names are
     /// used.
     pub file_names: &'a [String],
+    /// What of it each of them held that was no PFX.
+    pub file_parts: Option<&'a BTreeMap<String, FilePart>>,
 }
 
 /// The files of one key pair.
@@ -68,7 +73,24 @@ pub struct PlannedFiles {
     pub paths: Vec<PathBuf>,
     /// Names that it had and does not keep, each with the reason.
     pub renamed: Vec<(String, Text)>,
+    /// Whether it is not called by its host alone, because another key pair is.
+    pub apart: bool,
+    /// What goes into each of `paths`.
+    contents: Vec<FileContent>,
+    /// Whether its key is in a file of another certificate for the same key.
+    shares_key: bool,
 }
+
+/// What one file is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileContent {
+    Pfx,
+    Pem(FilePart),
+}
+
+/// Names that are taken, as file systems compare them; with what lies there, where others may want
+/// the same: a chain, or a key with several certificates.
+type TakenNames = BTreeMap<String, Option<Vec<u8>>>;
 
 impl Destination {
     /// Parses `folder:DIR`, `pfx:FILE`, `pem:DIR`.
@@ -109,7 +131,8 @@ impl Destination {
         match self {
             Destination::Pfx(path) if key_pairs.len() == 1 => Ok(vec![PlannedFiles {
                 paths: vec![path.clone()],
-                renamed: Vec::new(),
+                contents: vec![FileContent::Pfx],
+                ..PlannedFiles::default()
             }]),
             Destination::Pfx(path) => Err(several_for_one(key_pairs, path)),
             Destination::Folder(_) | Destination::Pem(_) => Ok(self.plan_names(key_pairs)),
@@ -117,96 +140,168 @@ impl Destination {
     }
 
     fn plan_names(&self, key_pairs: &[NamedKeyPair<'_>]) -> Vec<PlannedFiles> {
-        let mut taken = BTreeSet::new();
-        let mut planned: Vec<_> = key_pairs
-            .iter()
-            .map(|placed| self.keep_names(placed, &mut taken))
-            .collect();
+        let mut taken = TakenNames::new();
+        let mut planned = Vec::new();
+        for placed in key_pairs {
+            planned.push(self.keep_names(placed, &mut taken));
+        }
         // Only once everyone who had a name has it.
-        for (placed, planned) in key_pairs
-            .iter()
-            .zip(&mut planned)
-            .filter(|(_, planned)| planned.paths.is_empty())
-        {
-            let stem = self.free_stem(placed.pair, planned.renamed.is_empty(), &taken);
-            self.take(&self.names_of(&stem), planned, &mut taken);
+        for (placed, planned) in key_pairs.iter().zip(&mut planned) {
+            self.complete(placed.pair, planned, &mut taken);
         }
         planned
     }
 
     /// The names that it had, as far as they can be used and nobody before it had them.
-    fn keep_names(&self, placed: &NamedKeyPair<'_>, taken: &mut BTreeSet<String>) -> PlannedFiles {
+    fn keep_names(&self, placed: &NamedKeyPair<'_>, taken: &mut TakenNames) -> PlannedFiles {
         let mut planned = PlannedFiles::default();
         let mut own = BTreeSet::new();
         for name in placed.file_names {
-            match self.wished(name) {
+            match self.wished(name, placed.file_parts) {
                 Wish::None => {}
                 Wish::Unusable => planned
                     .renamed
                     .push((name.clone(), text!("reason-name-unusable"))),
                 // Two spellings of one name.
-                Wish::Files(files) if files.iter().any(|file| own.contains(&folded(file))) => {}
-                Wish::Files(files) if !is_free(&files, taken) => {
+                Wish::Files(files) if files.iter().any(|(file, _)| own.contains(&folded(file))) => {
+                }
+                Wish::Files(files) if is_shared(&files, placed.pair, taken) => {
+                    let is_key = |(_, content): &(_, FileContent)| content.has_key();
+                    planned.shares_key |= files.iter().any(is_key);
+                }
+                Wish::Files(files) if !is_free(names(&files), taken) => {
                     planned
                         .renamed
                         .push((name.clone(), text!("reason-name-taken")));
                 }
                 Wish::Files(files) => {
-                    own.extend(files.iter().map(|file| folded(file)));
-                    self.take(&files, &mut planned, taken);
+                    own.extend(files.iter().map(|(file, _)| folded(file)));
+                    self.take(&files, placed.pair, &mut planned, taken);
                 }
             }
         }
         planned
     }
 
-    fn take(&self, files: &[String], planned: &mut PlannedFiles, taken: &mut BTreeSet<String>) {
-        taken.extend(files.iter().map(|file| folded(file)));
-        planned
-            .paths
-            .extend(files.iter().map(|file| self.path().join(file)));
+    /// Adds files for what no file that it had is for.
+    fn complete(&self, pair: &KeyPair, planned: &mut PlannedFiles, taken: &mut TakenNames) {
+        let missing = |content: FileContent| {
+            let has_key = planned.shares_key || planned.contents.iter().any(|one| one.has_key());
+            let certificates = planned.contents.iter();
+            let has_certificate = certificates.clone().any(|one| one.has_certificate());
+            (content.has_certificate() && !has_certificate) || (content.has_key() && !has_key)
+        };
+        let missing: Vec<_> = self
+            .contents_of_pair()
+            .into_iter()
+            .filter(|content| missing(*content))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        let beside = planned.certificate_stem(self.path());
+        let wanted = |stem: &str| -> Vec<_> {
+            let files = self.files_of(stem).into_iter();
+            files
+                .filter(|(_, content)| missing.contains(content))
+                .collect()
+        };
+        let files = match beside.map(|stem| wanted(&stem)) {
+            Some(files) if is_free(names(&files), taken) => files,
+            _ => {
+                let (stem, apart) = self.free_stem(pair, planned.renamed.is_empty(), taken);
+                planned.apart = apart;
+                wanted(&stem)
+            }
+        };
+        self.take(&files, pair, planned, taken);
+    }
+
+    fn take(
+        &self,
+        files: &[(String, FileContent)],
+        pair: &KeyPair,
+        planned: &mut PlannedFiles,
+        taken: &mut TakenNames,
+    ) {
+        for (file, content) in files {
+            taken.insert(folded(file), content.shareable(pair));
+            planned.paths.push(self.path().join(file));
+            planned.contents.push(*content);
+        }
     }
 
     /// The files that a key pair is written to which came from a file called `name`.
-    fn wished(&self, name: &str) -> Wish {
+    fn wished(&self, name: &str, parts: Option<&BTreeMap<String, FilePart>>) -> Wish {
         let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
         let is = |endings: &[&str]| {
             endings
                 .iter()
                 .any(|known| ending.eq_ignore_ascii_case(known))
         };
-        let usable = is_usable(name) && !stem.is_empty();
+        let usable = is_usable_path(name) && !stem.is_empty() && !stem.ends_with('/');
+        let part = parts.and_then(|parts| parts.get(name));
+        let is_part = is(&PEM_ENDINGS) || is(&[KEY_ENDING]);
         match self {
+            _ if is(&OTHER_ENDINGS) => Wish::None,
             // `fullchain.pem` names no PFX.
-            Destination::Folder(_) if is(&PEM_ENDINGS) || is(&[KEY_ENDING]) => Wish::None,
+            Destination::Folder(_) if is_part || part.is_some() => Wish::None,
             Destination::Folder(_) if usable && is(&PFX_ENDINGS) => {
-                Wish::Files(vec![name.to_owned()])
+                Wish::Files(vec![(name.to_owned(), FileContent::Pfx)])
+            }
+            // The PFX beside them holds the same.
+            Destination::Pem(_)
+                if is(&PFX_ENDINGS) && parts.is_some_and(|parts| !parts.is_empty()) =>
+            {
+                Wish::None
+            }
+            Destination::Pem(_) if usable && is_part && part.is_some() => {
+                let content = part.map_or(FileContent::Pfx, |part| FileContent::Pem(*part));
+                Wish::Files(vec![(name.to_owned(), content)])
             }
             Destination::Pem(_) if usable && is(&PEM_ENDINGS) => {
-                Wish::Files(vec![name.to_owned(), format!("{stem}.{KEY_ENDING}")])
+                let mut files = self.files_of(stem);
+                if let Some((certificate, _)) = files.first_mut() {
+                    name.clone_into(certificate);
+                }
+                Wish::Files(files)
             }
             Destination::Pem(_) if usable && (is(&PFX_ENDINGS) || is(&[KEY_ENDING])) => {
-                Wish::Files(self.names_of(stem))
+                Wish::Files(self.files_of(stem))
             }
             _ => Wish::Unusable,
         }
     }
 
-    fn names_of(&self, stem: &str) -> Vec<String> {
+    /// What the files of a key pair are made of that had none.
+    fn contents_of_pair(&self) -> Vec<FileContent> {
         match self {
-            Destination::Pem(_) => vec![format!("{stem}.crt"), format!("{stem}.{KEY_ENDING}")],
-            _ => vec![format!("{stem}.pfx")],
+            Destination::Pem(_) => vec![
+                FileContent::Pem(FilePart::FullChain),
+                FileContent::Pem(FilePart::Key),
+            ],
+            _ => vec![FileContent::Pfx],
         }
     }
 
+    /// The files of a key pair that has this name.
+    fn files_of(&self, stem: &str) -> Vec<(String, FileContent)> {
+        let endings: &[&str] = match self {
+            Destination::Pem(_) => &["crt", KEY_ENDING],
+            _ => &["pfx"],
+        };
+        let names = endings.iter().map(|ending| format!("{stem}.{ending}"));
+        names.zip(self.contents_of_pair()).collect()
+    }
+
     /// The certificate's first host name where it may be used and is free, else with its
-    /// thumbprint.
+    /// thumbprint; and whether that is so because the name is not free.
     fn free_stem(
         &self,
         pair: &KeyPair,
         may_have_the_host: bool,
-        taken: &BTreeSet<String>,
-    ) -> String {
+        taken: &TakenNames,
+    ) -> (String, bool) {
         let thumbprint = pair.leaf().thumbprint();
         let host = pair
             .leaf()
@@ -214,26 +309,30 @@ impl Destination {
             .iter()
             .find_map(|name| file_stem(name));
         let Some(host) = host else {
-            return self.first_free(thumbprint, taken);
+            return (self.first_free(thumbprint, taken), false);
         };
-        if may_have_the_host && is_free(&self.names_of(&host), taken) {
-            return host;
+        if may_have_the_host && self.is_free_stem(&host, taken) {
+            return (host, false);
         }
         let short = format!("{host}.{}", &thumbprint[..8]);
-        if is_free(&self.names_of(&short), taken) {
-            short
+        if self.is_free_stem(&short, taken) {
+            (short, may_have_the_host)
         } else {
-            self.first_free(format!("{host}.{thumbprint}"), taken)
+            let long = self.first_free(format!("{host}.{thumbprint}"), taken);
+            (long, may_have_the_host)
         }
     }
 
+    fn is_free_stem(&self, stem: &str, taken: &TakenNames) -> bool {
+        is_free(names(&self.files_of(stem)), taken)
+    }
+
     /// The stem, numbered where somebody had even that name.
-    fn first_free(&self, stem: String, taken: &BTreeSet<String>) -> String {
-        let is_free = |stem: &String| is_free(&self.names_of(stem), taken);
+    fn first_free(&self, stem: String, taken: &TakenNames) -> String {
         let numbered = (2..).map(|number: usize| format!("{stem}.{number}"));
         std::iter::once(stem.clone())
             .chain(numbered)
-            .find(is_free)
+            .find(|stem| self.is_free_stem(stem, taken))
             .unwrap_or_default()
     }
 
@@ -252,12 +351,18 @@ impl Destination {
         // All the work first: writing then takes a moment, and little can come in between.
         let contents = key_pairs
             .par_iter()
-            .map(|placed| self.contents(placed.pair, writing))
+            .zip(&planned)
+            .map(|(placed, planned)| contents(placed.pair, planned, writing))
             .collect::<Result<Vec<_>>>()?;
         let mut undo = CreatedFiles::default();
         if !matches!(self, Destination::Pfx(_)) {
             undo.make_folder(self.path())
                 .map_err(|e| unwritable(self.path(), &e))?;
+            for path in planned.iter().flat_map(|planned| &planned.paths) {
+                let folder = path.parent().unwrap_or(path);
+                undo.make_folder_in(self.path(), folder)
+                    .map_err(|e| unwritable(folder, &e))?;
+            }
         }
         // All of them before the first new file: two names that are one to this file system must
         // not replace each other.
@@ -267,11 +372,10 @@ impl Destination {
             }
         }
         for (contents, planned) in contents.iter().zip(&planned) {
-            // A PFX may be wanted under several names; PEM has one content for each of its two
-            // files.
-            for (path, content) in planned.paths.iter().zip(contents.iter().cycle()) {
-                undo.create(path, content.expose())
-                    .map_err(|e| unwritable(path, &e))?;
+            for (path, of) in planned.paths.iter().zip(&planned.contents) {
+                let content = contents.iter().find(|(content, _)| content == of);
+                let bytes = content.map_or(&[][..], |(_, bytes)| bytes.expose());
+                undo.create(path, bytes).map_err(|e| unwritable(path, &e))?;
             }
         }
         undo.keep();
@@ -280,19 +384,89 @@ impl Destination {
             .flat_map(|planned| planned.paths)
             .collect())
     }
+}
 
-    fn contents(&self, pair: &KeyPair, writing: &Writing<'_>) -> Result<Vec<SecretBytes>> {
-        match (self, writing.password) {
-            (Destination::Pem(_), _) => Ok(vec![SecretBytes::new(chain_pem(pair)), key_pem(pair)]),
-            (_, Some(password)) => Ok(vec![pfx_of(
-                pair,
-                password,
-                writing.profile,
-                HANDED_OUT_ROUNDS,
-            )?]),
-            (_, None) => Err(Error::usage(text!("error-no-pfx-password"))),
+impl PlannedFiles {
+    /// The name of its first certificate file without the ending, below `folder`.
+    fn certificate_stem(&self, folder: &Path) -> Option<String> {
+        let mut files = self.paths.iter().zip(&self.contents);
+        let (path, _) = files.find(|(_, content)| content.has_certificate())?;
+        let name = path.strip_prefix(folder).ok()?.with_extension("");
+        let parts: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
+        Some(parts.join("/"))
+    }
+}
+
+impl FileContent {
+    fn has_certificate(self) -> bool {
+        match self {
+            Self::Pfx => true,
+            Self::Pem(part) => part.has_certificate(),
         }
     }
+
+    fn has_key(self) -> bool {
+        match self {
+            Self::Pfx => true,
+            Self::Pem(part) => part.has_key(),
+        }
+    }
+
+    /// What another key pair may want to be in the same file.
+    fn shareable(self, pair: &KeyPair) -> Option<Vec<u8>> {
+        match self {
+            Self::Pem(FilePart::Chain) => {
+                Some(above(pair).flat_map(Certificate::der).copied().collect())
+            }
+            Self::Pem(FilePart::Key) => Some(pair.key.spki_sha256().to_vec()),
+            _ => None,
+        }
+    }
+
+    fn of_pair(self, pair: &KeyPair, writing: &Writing<'_>) -> Result<SecretBytes> {
+        let part = match (self, writing.password) {
+            (Self::Pem(part), _) => part,
+            (Self::Pfx, Some(password)) => {
+                return pfx_of(pair, password, writing.profile, HANDED_OUT_ROUNDS);
+            }
+            (Self::Pfx, None) => return Err(Error::usage(text!("error-no-pfx-password"))),
+        };
+        let leaf = std::slice::from_ref(pair.leaf());
+        Ok(match part {
+            FilePart::Certificate => SecretBytes::new(certificates_pem(leaf)),
+            FilePart::Chain => SecretBytes::new(certificates_pem(above(pair))),
+            FilePart::FullChain => SecretBytes::new(certificates_pem(&pair.chain)),
+            FilePart::Key => key_pem(pair),
+            FilePart::All => {
+                let (certificates, key) = (certificates_pem(&pair.chain), key_pem(pair));
+                let size = certificates.len() + key.expose().len();
+                let mut all = Zeroizing::new(Vec::with_capacity(size));
+                all.extend_from_slice(&certificates);
+                all.extend_from_slice(key.expose());
+                all.into()
+            }
+        })
+    }
+}
+
+/// The certificates above its own.
+fn above(pair: &KeyPair) -> impl Iterator<Item = &Certificate> {
+    pair.chain.iter().skip(1)
+}
+
+/// What is written into the files of one key pair, each once.
+fn contents(
+    pair: &KeyPair,
+    planned: &PlannedFiles,
+    writing: &Writing<'_>,
+) -> Result<Vec<(FileContent, SecretBytes)>> {
+    let mut contents: Vec<(FileContent, SecretBytes)> = Vec::new();
+    for content in &planned.contents {
+        if !contents.iter().any(|(known, _)| known == content) {
+            contents.push((*content, content.of_pair(pair, writing)?));
+        }
+    }
+    Ok(contents)
 }
 
 /// A key pair as a PFX, proven: it opens again with the password and holds the same key and
@@ -368,11 +542,24 @@ enum Wish {
     /// It is no plain name.
     Unusable,
     /// These files.
-    Files(Vec<String>),
+    Files(Vec<(String, FileContent)>),
 }
 
-fn is_free(files: &[String], taken: &BTreeSet<String>) -> bool {
-    files.iter().all(|file| !taken.contains(&folded(file)))
+fn names(files: &[(String, FileContent)]) -> impl Iterator<Item = &str> {
+    files.iter().map(|(file, _)| file.as_str())
+}
+
+fn is_free<'a>(mut files: impl Iterator<Item = &'a str>, taken: &TakenNames) -> bool {
+    files.all(|file| !taken.contains_key(&folded(file)))
+}
+
+/// Whether all of these lie there already, written for another key pair.
+fn is_shared(files: &[(String, FileContent)], pair: &KeyPair, taken: &TakenNames) -> bool {
+    let lies_there = |(file, content): &(String, FileContent)| {
+        let wanted = content.shareable(pair);
+        wanted.is_some() && taken.get(&folded(file)) == Some(&wanted)
+    };
+    files.iter().all(lies_there)
 }
 
 /// A name as file systems compare it that know no case (Windows) or one spelling only (macOS).
@@ -391,8 +578,21 @@ fn only(mut letters: impl Iterator<Item = char>) -> Option<char> {
     first.filter(|_| letters.next().is_none())
 }
 
-/// Whether a name from a catalog is that of one plain file on every system, and reads as what it
-/// is.
+/// Whether a name from a catalog is that of one plain file on every system, or of one in a folder,
+/// and reads as what it is. A folder is not called as a file of a key pair.
+fn is_usable_path(name: &str) -> bool {
+    let Some((folder, file)) = name.split_once('/') else {
+        return is_usable(name);
+    };
+    let ending = folder.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let endings = PFX_ENDINGS.iter().chain(&PEM_ENDINGS).chain([&KEY_ENDING]);
+    let is_file = endings
+        .into_iter()
+        .any(|known| ending.eq_ignore_ascii_case(known));
+    !is_file && is_usable(folder) && is_usable(file)
+}
+
+/// Whether a name is that of one plain file or folder on every system.
 fn is_usable(name: &str) -> bool {
     let plain = |c: char| !c.is_control() && !is_format(c) && !r#"\/:<>"|?*"#.contains(c);
     name.len() <= MAX_NAME
@@ -439,11 +639,12 @@ fn is_device(name: &str) -> bool {
     numbered || matches!(base, "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
 }
 
-fn chain_pem(pair: &KeyPair) -> Vec<u8> {
-    pair.chain
-        .iter()
-        .flat_map(|certificate| armor("CERTIFICATE", certificate.der()).expose().to_vec())
-        .collect()
+fn certificates_pem<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> Vec<u8> {
+    let mut pem = Vec::new();
+    for certificate in certificates {
+        pem.extend_from_slice(armor("CERTIFICATE", certificate.der()).expose());
+    }
+    pem
 }
 
 fn key_pem(pair: &KeyPair) -> SecretBytes {
@@ -516,7 +717,7 @@ fn aside(path: &Path) -> PathBuf {
 struct CreatedFiles {
     created: Vec<PathBuf>,
     aside: Vec<(PathBuf, PathBuf)>,
-    folder: Option<PathBuf>,
+    folders: Vec<PathBuf>,
     kept: bool,
 }
 
@@ -526,8 +727,24 @@ impl CreatedFiles {
             return Ok(());
         }
         private_files::create_private_folder(folder)?;
-        self.folder = Some(folder.to_owned());
+        self.folders.push(folder.to_owned());
         Ok(())
+    }
+
+    /// A folder in `root`, if that is not `folder` itself: made, or there and no link to elsewhere.
+    fn make_folder_in(&mut self, root: &Path, folder: &Path) -> io::Result<()> {
+        if folder == root {
+            return Ok(());
+        }
+        match fs::symlink_metadata(folder) {
+            Ok(facts) if facts.is_dir() => Ok(()),
+            Ok(_) => Err(io::Error::from(io::ErrorKind::NotADirectory)),
+            Err(_) => {
+                private_files::create_private_folder(folder)?;
+                self.folders.push(folder.to_owned());
+                Ok(())
+            }
+        }
     }
 
     /// Makes room for a file. Only where that is wanted: else nothing is moved, even if it came
@@ -575,8 +792,9 @@ impl Drop for CreatedFiles {
         self.aside
             .iter()
             .for_each(|(aside, path)| _ = fs::rename(aside, path));
-        self.folder
+        self.folders
             .iter()
+            .rev()
             .for_each(|folder| _ = fs::remove_dir(folder));
     }
 }
@@ -684,7 +902,11 @@ mod tests {
         let placed: Vec<_> = pairs
             .iter()
             .zip(&owned)
-            .map(|(pair, file_names)| NamedKeyPair { pair, file_names })
+            .map(|(pair, file_names)| NamedKeyPair {
+                pair,
+                file_names,
+                file_parts: None,
+            })
             .collect();
         let planned = destination.plan(&placed).unwrap();
         let one = |(planned, pair): (&PlannedFiles, &KeyPair)| {
@@ -816,10 +1038,12 @@ mod tests {
             NamedKeyPair {
                 pair: &pair,
                 file_names: &[],
+                file_parts: None,
             },
             NamedKeyPair {
                 pair: &pair,
                 file_names: &all,
+                file_parts: None,
             },
         ];
         let planned = folder().plan(&placed).unwrap();
@@ -853,6 +1077,147 @@ mod tests {
                 kept(&["www.example.com.crt", "www.example.com.key"]),
             ]
         );
+    }
+
+    #[test]
+    fn a_name_may_lie_in_one_folder_and_no_deeper() {
+        for name in ["a/fullchain.pem", "www.example.com_ecc/ca.cer", "例/x.pfx"] {
+            assert!(is_usable_path(name), "{name:?}");
+        }
+        for name in [
+            "/x.pfx",
+            "../x.pfx",
+            "./x.pfx",
+            "a/../x.pfx",
+            "a/b/x.pfx",
+            "a//x.pfx",
+            "nul/x.pfx",
+            "a./x.pfx",
+            "a/",
+            "a.pfx/x.pfx",
+            "a\\b/x.pfx",
+            "c:/x.pfx",
+        ] {
+            assert!(!is_usable_path(name), "{name:?}");
+        }
+        assert_eq!(
+            planned(
+                &folder(),
+                &[&["a/x.pfx"], &["A/X.pfx"], &["b/x.p12", "x.pfx"]]
+            ),
+            [
+                kept(&["a/x.pfx"]),
+                lost("www.example.com.THUMB.pfx", "reason-name-taken"),
+                kept(&["b/x.p12", "x.pfx"]),
+            ]
+        );
+    }
+
+    /// The files of key pairs of one authority whose PEM files held these parts, and how many names
+    /// each has lost.
+    fn planned_parts(parts: &[&[(&str, FilePart)]]) -> Vec<(Vec<String>, usize)> {
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        let authority = Authority::new("Test", now).unwrap();
+        let mut pairs = Vec::new();
+        let mut named = Vec::new();
+        for parts in parts {
+            let host = ["www.example.com"];
+            pairs.push(authority.issue(&host, KeyKind::P256, now).unwrap());
+            let parts = parts.iter().map(|(name, part)| ((*name).to_owned(), *part));
+            named.push(parts.collect::<BTreeMap<_, _>>());
+        }
+        let names: Vec<Vec<_>> = named
+            .iter()
+            .map(|map| map.keys().cloned().collect())
+            .collect();
+        let mut placed = Vec::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            placed.push(NamedKeyPair {
+                pair,
+                file_names: &names[at],
+                file_parts: Some(&named[at]),
+            });
+        }
+        let destination = Destination::Pem("out".into());
+        let planned = destination.plan(&placed).unwrap();
+        let shown = |(planned, pair): (&PlannedFiles, &KeyPair)| {
+            let thumbprint = &pair.leaf().thumbprint()[..8];
+            let files = planned.paths.iter().zip(&planned.contents);
+            let files = files.map(|(path, content)| {
+                let name = path.strip_prefix("out").unwrap().display().to_string();
+                let FileContent::Pem(part) = content else {
+                    panic!("{name} is no PFX");
+                };
+                format!("{} {}", name.replace(thumbprint, "THUMB"), part.name())
+            });
+            (files.collect(), planned.renamed.len())
+        };
+        planned.iter().zip(&pairs).map(shown).collect()
+    }
+
+    #[test]
+    fn pem_files_hold_again_what_they_held() {
+        use FilePart::{All, Certificate, Chain, FullChain, Key};
+        let owned = |files: &[&str]| files.iter().map(|file| (*file).to_owned()).collect();
+        let certbot = [
+            ("a/cert.pem", Certificate),
+            ("a/chain.pem", Chain),
+            ("a/fullchain.pem", FullChain),
+            ("a/privkey.pem", Key),
+        ];
+        let all = [
+            "cert.pem certificate",
+            "chain.pem chain",
+            "fullchain.pem fullchain",
+            "privkey.pem key",
+        ];
+        let all: Vec<_> = all.iter().map(|file| format!("a/{file}")).collect();
+        assert_eq!(planned_parts(&[&certbot]), [(all.clone(), 0)]);
+        // Another that had the same names: an earlier generation's. The chain is the same.
+        assert_eq!(
+            planned_parts(&[&certbot, &certbot]),
+            [
+                (all, 0),
+                (
+                    owned(&[
+                        "www.example.com.THUMB.crt fullchain",
+                        "www.example.com.THUMB.key key"
+                    ]),
+                    3
+                )
+            ]
+        );
+        assert_eq!(
+            planned_parts(&[
+                &[("x.pem", All)],
+                &[("y.crt", FullChain)],
+                &[("z.key", Key)]
+            ]),
+            [
+                (owned(&["x.pem all"]), 0),
+                (owned(&["y.crt fullchain", "y.key key"]), 0),
+                (owned(&["z.key key", "www.example.com.crt fullchain"]), 0),
+            ]
+        );
+    }
+
+    #[test]
+    fn who_is_not_called_by_the_host_for_another_is_said_to_be_named_apart() {
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        let authority = Authority::new("Test", now).unwrap();
+        let issue = || {
+            authority
+                .issue(&["www.example.com"], KeyKind::P256, now)
+                .unwrap()
+        };
+        let (first, second) = (issue(), issue());
+        let placed = [&first, &second].map(|pair| NamedKeyPair {
+            pair,
+            file_names: &[],
+            file_parts: None,
+        });
+        let planned = folder().plan(&placed).unwrap();
+        assert_eq!((planned[0].apart, planned[1].apart), (false, true));
     }
 
     #[test]

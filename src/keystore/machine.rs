@@ -1,6 +1,6 @@
 //! The key pairs of a server, copied out of its stores for a backup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
 use super::{HeldKeyPair, Inventory, UnreadableKeyPair, key_pair_reason};
@@ -130,6 +130,7 @@ impl StoreReading<'_> {
                     reason,
                     wrong_password: false,
                     certificate: parsed,
+                    file: None,
                 });
             }
         }
@@ -167,6 +168,7 @@ impl StoreReading<'_> {
         Ok(HeldKeyPair {
             pair,
             file_names: Vec::new(),
+            file_parts: BTreeMap::new(),
             pfx: None,
             windows: Some(windows),
         })

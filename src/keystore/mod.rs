@@ -1,22 +1,29 @@
 //! Where key pairs are read from and written to: a folder of PFX files (the layout of IIS's Central
-//! Certificate Store), one PFX, a certificate with its key in PEM; read only: the stores of a
-//! Windows server. Reading changes nothing.
+//! Certificate Store) or of PEM files, one PFX, a certificate with its key in PEM; read only: the
+//! stores of a Windows server. Reading changes nothing.
 
 mod destination;
+mod file_part;
+mod folder;
+mod loose;
 mod machine;
+mod parts;
+mod passwords;
 mod pem;
+mod reading;
 
-use crate::input::read_input;
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::take;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 pub use destination::{Destination, NamedKeyPair, PlannedFiles, Writing, pfx_of, refuse_taken};
+pub use file_part::FilePart;
+pub use folder::PassedOver;
 pub use machine::{holdings, retain_used};
-pub(crate) use pem::to_pkcs8;
+pub(crate) use parts::to_pkcs8;
+pub use passwords::SourcePasswords;
+pub use reading::{Opened, Reading, read, wrong_source_password};
 
 use crate::error::{Error, Exit, Result};
 use crate::iis::{AccessEntry, OnWindows, SiteMap};
@@ -34,7 +41,7 @@ pub const IIS: &str = "iis";
 /// Where key pairs are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A folder of `host.pfx` files.
+    /// A folder of `host.pfx` files, or of certificates and keys in files of their own.
     Folder(PathBuf),
     /// One PFX file.
     Pfx(PathBuf),
@@ -85,6 +92,8 @@ pub struct Inventory {
     pub unreadable: Vec<UnreadableKeyPair>,
     /// Certificates whose key is not there.
     pub certificates: Vec<Certificate>,
+    /// Files that hold no key pair.
+    pub passed_over: Vec<PassedOver>,
     /// What the server serves, where that is known.
     pub site_map: Option<SiteMap>,
     /// Why it could not be read.
@@ -100,8 +109,11 @@ pub struct Inventory {
 pub struct HeldKeyPair {
     /// Key, certificate, chain.
     pub pair: KeyPair,
-    /// Names of the files that hold it, without their folder.
+    /// Names of the files that hold it: without their folder, or with it where that is a folder of
+    /// the source.
     pub file_names: Vec<String>,
+    /// What of it those files hold that do not hold all of it as a PFX.
+    pub file_parts: BTreeMap<String, FilePart>,
     /// How the PFX it came in is protected.
     pub pfx: Option<PfxProtection>,
     /// What the certificate store kept beside it.
@@ -129,48 +141,8 @@ pub struct UnreadableKeyPair {
     pub wrong_password: bool,
     /// Its certificate, where that was found.
     pub certificate: Option<Certificate>,
-}
-
-/// Reads everything at a source. Files that do not open with `password` are tried with the empty
-/// one; what still does not open is named, and keeps nothing else from being read.
-///
-/// # Errors
-/// When the source itself is not there.
-pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Result<Inventory> {
-    let mut holdings = Inventory::default();
-    match source {
-        Source::Folder(folder) => {
-            let found = pfx_files(folder).map_err(|e| unreadable_source(folder, &e))?;
-            let read: Vec<_> = found
-                .par_iter()
-                .map(|path| read_pfx(path, password, now))
-                .collect();
-            found
-                .iter()
-                .zip(read)
-                .for_each(|(path, read)| holdings.take(file_name(path), read));
-        }
-        Source::Pfx(path) => {
-            // A file named by the user that does not open is an error of its own, not one of many.
-            let read = read_pfx(path, password, now).map_err(|error| error.about(path))?;
-            holdings.take(file_name(path), Ok(read));
-        }
-        Source::Pem { certificate, key } => {
-            let (keys, certificates) = pem::read(certificate, key)?;
-            let sorted = keypair::sort(keys, certificates, now);
-            holdings.take(
-                file_name(certificate),
-                Ok(FileContents {
-                    sorted,
-                    protection: Vec::new(),
-                }),
-            );
-        }
-    }
-    holdings
-        .key_pairs
-        .sort_by(|a, b| a.leaf().display_name().cmp(b.leaf().display_name()));
-    Ok(holdings)
+    /// The file that it is about, and what its bytes were, where they could be read.
+    pub file: Option<(String, Option<Hash>)>,
 }
 
 impl HeldKeyPair {
@@ -196,6 +168,10 @@ struct FileContents {
 enum Failure {
     File(io::Error),
     Pfx(pfx::Error),
+    /// It is protected, and no password was given for it.
+    NoPassword,
+    /// A certificate or key in it is cut off or garbled.
+    DamagedPart,
 }
 
 impl Failure {
@@ -203,15 +179,21 @@ impl Failure {
         match self {
             Failure::File(error) => os_reason(error),
             Failure::Pfx(error) => pfx_reason(error),
+            Failure::NoPassword => text!("reason-no-password"),
+            Failure::DamagedPart => text!("reason-part-damaged"),
         }
     }
 
-    fn wrong_password(&self) -> bool {
-        matches!(self, Failure::Pfx(pfx::Error::WrongPassword))
+    /// Whether another password might open it.
+    fn is_locked(&self) -> bool {
+        matches!(
+            self,
+            Failure::Pfx(pfx::Error::WrongPassword) | Failure::NoPassword
+        )
     }
 
-    fn about(self, path: &Path) -> Error {
-        let exit = if self.wrong_password() {
+    fn about(&self, path: &Path) -> Error {
+        let exit = if self.is_locked() {
             Exit::WrongSecret
         } else {
             Exit::Failed
@@ -223,24 +205,6 @@ impl Failure {
     }
 }
 
-fn pfx_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let is_pfx = |path: &PathBuf| {
-        let end = path
-            .extension()
-            .and_then(|end| end.to_str())
-            .unwrap_or_default();
-        end.eq_ignore_ascii_case("pfx") || end.eq_ignore_ascii_case("p12")
-    };
-    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    let mut files: Vec<_> = entries
-        .into_iter()
-        .map(|entry| entry.path())
-        .filter(is_pfx)
-        .collect();
-    files.sort();
-    Ok(files)
-}
-
 fn file_name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
@@ -248,18 +212,19 @@ fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
+/// Opens a PFX with the first of these passwords that fits.
 fn read_pfx(
-    path: &Path,
-    password: &Password,
+    bytes: &[u8],
+    passwords: &[&Password],
     now: jiff::Timestamp,
 ) -> Result<FileContents, Failure> {
-    let bytes = read_input(path).map_err(Failure::File)?;
-    let read = match pfx::read(&bytes, password) {
-        Err(pfx::Error::WrongPassword) if !password.expose().is_empty() => {
-            pfx::read(&bytes, &Password::new(String::new()))
+    let mut read = Err(pfx::Error::WrongPassword);
+    for password in passwords {
+        read = pfx::read(bytes, password);
+        if !matches!(read, Err(pfx::Error::WrongPassword)) {
+            break;
         }
-        other => other,
-    };
+    }
     let read = read.map_err(Failure::Pfx)?;
     let mac = match &read.mac {
         pfx::Mac::Verified {
@@ -310,12 +275,10 @@ impl Inventory {
         let FileContents { sorted, protection } = match read {
             Ok(contents) => contents,
             Err(failure) => {
-                let (reason, wrong_password) = (failure.reason(), failure.wrong_password());
+                let (reason, wrong_password) = (failure.reason(), failure.is_locked());
                 self.unreadable.push(UnreadableKeyPair {
-                    name: file,
-                    reason,
                     wrong_password,
-                    certificate: None,
+                    ..UnreadableKeyPair::new(file, reason)
                 });
                 return;
             }
@@ -336,13 +299,40 @@ impl Inventory {
                 .push(UnreadableKeyPair::new(name, key_pair_reason(&error)));
         }
         for certificate in sorted.certificates {
-            if !self
-                .certificates
-                .iter()
-                .any(|known| known.der() == certificate.der())
-            {
-                self.certificates.push(certificate);
+            self.take_certificate(certificate);
+        }
+    }
+
+    fn take_certificate(&mut self, certificate: Certificate) {
+        let known = self.certificates.iter();
+        if !known.clone().any(|one| one.der() == certificate.der()) {
+            self.certificates.push(certificate);
+        }
+    }
+
+    /// Says of everything unreadable from `first` on which file it is about.
+    fn say_of_file(&mut self, first: usize, name: &str, bytes: Option<Hash>) {
+        for one in &mut self.unreadable[first..] {
+            one.file = Some((name.to_owned(), bytes));
+        }
+    }
+
+    /// A key pair of several files, each with what it holds of it.
+    fn take_loose_pair(&mut self, pair: KeyPair, files: Vec<(String, FilePart)>) {
+        let leaf = pair.leaf().der().to_vec();
+        let Some((first, _)) = files.first() else {
+            return;
+        };
+        self.take_pair(pair, None, first);
+        let mut pairs = self.key_pairs.iter_mut();
+        let Some(held) = pairs.find(|held| held.leaf().der() == leaf) else {
+            return;
+        };
+        for (name, part) in files {
+            if !held.file_names.contains(&name) {
+                held.file_names.push(name.clone());
             }
+            held.file_parts.insert(name, part);
         }
     }
 
@@ -363,6 +353,7 @@ impl Inventory {
             None => self.key_pairs.push(HeldKeyPair {
                 pair,
                 file_names: vec![file.to_owned()],
+                file_parts: BTreeMap::new(),
                 pfx,
                 windows: None,
             }),
@@ -383,6 +374,12 @@ impl Inventory {
             .collect();
         let assigned = map.assign_by_name(&certificates, now);
         Ok((map, assigned))
+    }
+
+    /// Whether there is no key pair, though something is there that may have been meant as one.
+    pub fn holds_nothing(&self) -> bool {
+        let is_meant = self.passed_over.iter().any(|one| !one.stray);
+        self.key_pairs.is_empty() && (is_meant || !self.certificates.is_empty())
     }
 
     /// Names of the files that another password might open.
@@ -442,7 +439,18 @@ impl UnreadableKeyPair {
             reason,
             wrong_password: false,
             certificate: None,
+            file: None,
         }
+    }
+
+    /// What tells it apart from anything else that cannot be read: the file, its bytes and the
+    /// reason. `None` where it is about no file.
+    pub fn fingerprint(&self) -> Option<Hash> {
+        let (file, bytes) = self.file.as_ref()?;
+        let bytes = bytes.map(|hash| hash.to_string()).unwrap_or_default();
+        Some(Hash::of(
+            format!("{file}\n{bytes}\n{}", self.reason.id).as_bytes(),
+        ))
     }
 
     /// SHA-1 of its certificate, where that was found.
@@ -455,7 +463,10 @@ impl UnreadableKeyPair {
         let named = |certificate: &Certificate| {
             is_called(name, &certificate.thumbprint(), labels(certificate))
         };
-        self.certificate.as_ref().is_some_and(named) || is_called_without_key(&self.name, name)
+        let is_file = |(file, _): &(String, _)| is_called_without_key(file, name);
+        self.certificate.as_ref().is_some_and(named)
+            || self.file.as_ref().is_some_and(is_file)
+            || is_called_without_key(&self.name, name)
     }
 }
 
@@ -504,11 +515,19 @@ fn digest_line(held: &HeldKeyPair) -> String {
         .map(|c| Hash::of(c.der()).to_string())
         .collect();
     let (friendly_name, files) = (&held.pair.friendly_name, &held.file_names);
+    let parts: String = held
+        .file_parts
+        .iter()
+        .map(|(name, part)| format!(" {name:?} {}", part.name()))
+        .collect();
     let windows = held
         .windows
         .as_ref()
         .map_or_else(|| "None".to_owned(), on_windows_digest);
-    format!("{} {friendly_name:?} {files:?} {windows}", chain.join(" "))
+    format!(
+        "{} {friendly_name:?} {files:?} {windows}{parts}",
+        chain.join(" ")
+    )
 }
 
 /// In the words that the first version had for it.

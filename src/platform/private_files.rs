@@ -13,6 +13,8 @@ use crate::text;
 
 /// Longest first line of a secrets file, in bytes.
 const MAX_SECRET: u64 = 4096;
+/// Bytes of a file with many secrets.
+const MAX_TABLE: u64 = 1024 * 1024;
 
 /// Creates a file that only its owner can read, and waits until it is on disk. An existing file
 /// stays as it is.
@@ -41,29 +43,56 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When it cannot be read, others can read it, or the line is empty, too long or not UTF-8.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
-    let unreadable = |error: &io::Error| {
-        Error::usage(text!(
-            "error-secret-file-unreadable",
-            path = path,
-            reason = error
-        ))
-    };
-    let file = File::open(path).map_err(|e| unreadable(&e))?;
-    if system::readable_by_others(&file).map_err(|e| unreadable(&e))? {
-        return Err(Error::usage(text!("error-secret-file-shared", path = path)));
-    }
-    // Not as far as the file's length: a pipe has none.
-    let bytes = read_up_to(file, MAX_SECRET + 1).map_err(|e| unreadable(&e))?;
+    let bytes = read_private(path, MAX_SECRET + 1)?;
     let line = bytes
         .split(|byte| *byte == b'\n')
         .next()
         .unwrap_or_default();
     if line.len() as u64 > MAX_SECRET {
-        return Err(unreadable(&io::Error::from(io::ErrorKind::FileTooLarge)));
+        return Err(unreadable(
+            path,
+            &io::Error::from(io::ErrorKind::FileTooLarge),
+        ));
     }
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-    let text = std::str::from_utf8(line)
+    text_of(path, line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// Reads a whole file of secrets.
+///
+/// # Errors
+/// As [`read_secret`].
+pub fn read_secret_table(path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = read_private(path, MAX_TABLE + 1)?;
+    if bytes.len() as u64 > MAX_TABLE {
+        return Err(unreadable(
+            path,
+            &io::Error::from(io::ErrorKind::FileTooLarge),
+        ));
+    }
+    text_of(path, &bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::usage(text!(
+        "error-secret-file-unreadable",
+        path = path,
+        reason = error
+    ))
+}
+
+/// The beginning of a file that nobody else can read.
+fn read_private(path: &Path, length: u64) -> Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    if system::readable_by_others(&file).map_err(|e| unreadable(path, &e))? {
+        return Err(Error::usage(text!("error-secret-file-shared", path = path)));
+    }
+    // Not as far as the file's length: a pipe has none.
+    read_up_to(file, length).map_err(|e| unreadable(path, &e))
+}
+
+fn text_of(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
         .map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
     if text.is_empty() {
         return Err(Error::usage(text!("error-empty-secret-file", path = path)));

@@ -16,8 +16,9 @@ use crate::rules::{self, Stored};
 use crate::session::here::folders_served;
 use crate::session::media::parcel_path;
 use crate::session::report::FindingReport;
+use crate::session::source::acknowledged;
 use crate::session::{Session, create};
-use crate::state::{Acknowledged, State};
+use crate::state::{A_YEAR, Acknowledged, State};
 use crate::text;
 use crate::workflow::backup::{self, BackupRequest, Done, OnMedium, Outcome};
 use crate::workflow::finding::Level;
@@ -236,19 +237,23 @@ fn acknowledge(session: &Session<'_>, state: &mut State, holdings: &Inventory) -
         let Some(name) = rules::key_pair_without_key(&exception.rule) else {
             continue;
         };
-        let meant = holdings
-            .unreadable
-            .iter()
-            .filter(|unreadable| unreadable.is_called(name));
-        let certificates: Vec<_> = meant
-            .filter_map(|unreadable| unreadable.certificate.as_ref())
-            .collect();
-        if certificates.is_empty() {
+        let mut is_known = false;
+        for one in &holdings.unreadable {
+            if !one.is_called(name) {
+                continue;
+            }
+            if let Some(certificate) = &one.certificate {
+                state.acknowledge(certificate, &exception.reason);
+                is_known = true;
+            } else if let Some(fingerprint) = one.fingerprint() {
+                let (name, reason) = (&one.name, &exception.reason);
+                state.acknowledge_file(fingerprint, name, reason, session.now);
+                is_known = true;
+            }
+        }
+        if !is_known {
             return Err(Error::usage(text!("error-not-without-key", name = name)));
         }
-        certificates
-            .iter()
-            .for_each(|certificate| state.acknowledge(certificate, &exception.reason));
     }
     Ok(())
 }
@@ -285,7 +290,8 @@ impl<'a> Lacks<'a> {
             |certificate: &Certificate| state?.acknowledged(certificate, session.now).cloned();
         let (mut unreadable, mut accepted) = (Vec::new(), Vec::new());
         for one in &holdings.unreadable {
-            let said = one.certificate.as_ref().and_then(known);
+            let said = state.and_then(|state| acknowledged(state, one, session.now));
+            let said = said.cloned();
             let said = said.or_else(|| named_now(session, one));
             if said.is_some() {
                 accepted.extend(one.thumbprint());
@@ -426,7 +432,10 @@ fn name_without_key(holdings: &Inventory, thumbprint: &str) -> Option<String> {
 
 /// What `--accept` of this very run says about a key pair without a key.
 fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Acknowledged> {
-    let certificate = unreadable.certificate.as_ref()?;
+    let until = match &unreadable.certificate {
+        Some(certificate) => certificate.not_after(),
+        None => unreadable.fingerprint().map(|_| session.now + A_YEAR)?,
+    };
     let names = |rule: &str| {
         rules::key_pair_without_key(rule).is_some_and(|name| unreadable.is_called(name))
     };
@@ -437,7 +446,7 @@ fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Ac
     Some(Acknowledged {
         name: unreadable.name.clone(),
         reason: exception.reason.clone(),
-        until: certificate.not_after(),
+        until,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Key pairs that were read and proven, and what becomes of them as files.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::KeyPair;
-use crate::keystore::{HeldKeyPair, Inventory};
+use crate::keystore::{FilePart, HeldKeyPair, Inventory};
 use crate::message::Text;
 use crate::session::Session;
 use crate::text;
@@ -34,6 +35,8 @@ pub struct RestoreItem {
     pub pair: KeyPair,
     /// The file names it had.
     pub file_names: Vec<String>,
+    /// What of it each of them held that was no PFX.
+    pub file_parts: BTreeMap<String, FilePart>,
     /// What a certificate store kept beside it.
     pub windows: Option<OnWindows>,
 }
@@ -45,6 +48,7 @@ impl RestoreSet {
         let item = |held: HeldKeyPair| RestoreItem {
             pair: held.pair,
             file_names: held.file_names,
+            file_parts: held.file_parts,
             windows: held.windows,
         };
         Self {

@@ -1,18 +1,26 @@
 //! The key pairs at a source, with what is weak about them.
 
 use crate::cli::SourceFileArgs;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::keypair::Warning;
-use crate::keystore::{self, IIS, Inventory, Source};
+use crate::keystore::{
+    self, IIS, Inventory, PassedOver, Reading, Source, SourcePasswords, UnreadableKeyPair,
+    wrong_source_password,
+};
 use crate::message::{Text, day};
 use crate::platform::private_files;
 use crate::session::{Session, here};
+use crate::state::{Acknowledged, State};
 use crate::text;
 use secret::Password;
 
+/// Names of files that a line lists.
+const MOST_NAMES: usize = 5;
+const PASSWORD_OPTION: &str = "--source-password-file";
+
 impl Session<'_> {
-    /// Everything at a source. The password is asked for only where a file does not open without
-    /// one.
+    /// Everything at a source. Passwords are asked for only where files do not open without one, and
+    /// none is given.
     pub fn holdings(&self, source: &str, files: &SourceFileArgs) -> Result<Inventory> {
         if source == IIS {
             let holdings = keystore::holdings(here::here()?, self.now)?;
@@ -20,37 +28,102 @@ impl Session<'_> {
             return Ok(holdings);
         }
         let source = Source::parse(source, files.key.as_deref())?;
-        if let Some(file) = &files.source_password_file {
-            let password = Password::new(private_files::read_secret(file)?.to_string());
-            return keystore::read(&source, &password, self.now);
+        let given = source_passwords(files)?;
+        let is_given = given.is_some();
+        let passwords = given.unwrap_or_else(SourcePasswords::none);
+        let mut reading = Reading::begin(&source, passwords, self.now)?;
+        let may_ask = self.console.interactive() || reading.needs_password();
+        if !is_given && may_ask && !reading.locked().is_empty() {
+            self.unlock(&mut reading)?;
         }
-        let without = keystore::read(&source, &Password::new(String::new()), self.now);
-        let locked = match &without {
-            Ok(holdings) => holdings.locked().len(),
-            Err(error) => usize::from(error.exit == Exit::WrongSecret),
-        };
-        if locked == 0 || (without.is_ok() && !self.console.interactive()) {
-            return without;
+        let holdings = reading.finish()?;
+        self.say_passed_over(&holdings);
+        Ok(holdings)
+    }
+
+    /// Asks for one password that opens some of what is shut, then for that of each file which still
+    /// is. Enter alone leaves it out.
+    fn unlock(&self, reading: &mut Reading) -> Result<()> {
+        let count = reading.locked().len();
+        if count > 1 {
+            let question = text!("prompt-source-passwords", count = count);
+            if !self.ask_source_password(reading, &question, None)? {
+                return Ok(());
+            }
         }
-        match self.ask_source_password(&source, locked) {
-            // What opens without a password is there all the same.
-            Err(error) if error.exit == Exit::WrongSecret && without.is_ok() => without,
-            typed => typed,
+        let shut: Vec<_> = reading.locked().into_iter().map(str::to_owned).collect();
+        for name in shut {
+            // One typed for another file may have opened it.
+            if !reading.locked().contains(&name.as_str()) {
+                continue;
+            }
+            let question = text!("prompt-source-password", name = name.as_str());
+            self.ask_source_password(reading, &question, Some(&name))?;
+        }
+        Ok(())
+    }
+
+    /// Asks until a password opens the file `wanted`, or any where none is; `false` after Enter alone.
+    fn ask_source_password(
+        &self,
+        reading: &mut Reading,
+        question: &Text,
+        wanted: Option<&str>,
+    ) -> Result<bool> {
+        loop {
+            let tried = self
+                .console
+                .secret_that_opens(question, PASSWORD_OPTION, |typed| {
+                    if typed.is_empty() {
+                        return Ok(None);
+                    }
+                    let password = Password::new(typed.to_string());
+                    reading.try_password(password, wanted).map(Some)
+                });
+            match tried {
+                Ok(Some(opened)) => {
+                    reading.take_opened(opened);
+                    return Ok(true);
+                }
+                Ok(None) => return Ok(false),
+                Err(error) if error.exit == Exit::WrongSecret => {
+                    self.console.warn(&text!("source-password-again"));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    /// Asks until a password opens some of what is locked.
-    fn ask_source_password(&self, source: &Source, locked: usize) -> Result<Inventory> {
-        let (question, option) = (text!("prompt-source-password"), "--source-password-file");
-        self.console.secret_that_opens(&question, option, |typed| {
-            let holdings = keystore::read(source, &Password::new(typed.to_string()), self.now)?;
-            let still = holdings.locked();
-            if still.len() < locked {
-                Ok(holdings)
-            } else {
-                Err(wrong_source_password(still))
-            }
-        })
+    /// Names what holds no key pair; louder where nothing else is there.
+    fn say_passed_over(&self, holdings: &Inventory) {
+        if holdings.passed_over.is_empty() {
+            return;
+        }
+        let mut names = Vec::new();
+        // What somebody may miss comes first.
+        let is_stray = |one: &&PassedOver| one.stray;
+        let all = holdings.passed_over.iter();
+        let ordered = all
+            .clone()
+            .filter(|one| !one.stray)
+            .chain(all.filter(is_stray));
+        for one in ordered.take(MOST_NAMES) {
+            names.push(one.name.clone());
+        }
+        let count = holdings.passed_over.len();
+        if count > MOST_NAMES {
+            names.push("…".to_owned());
+        }
+        let line = text!(
+            "source-passed-over",
+            count = count,
+            names = names.join(", ")
+        );
+        if holdings.holds_nothing() {
+            self.console.warn(&line);
+        } else {
+            self.console.mention(&line);
+        }
     }
 
     /// What is written from: everything at a source that `names` mean, its weaknesses pointed out.
@@ -75,11 +148,37 @@ impl Session<'_> {
     }
 }
 
-fn wrong_source_password(files: Vec<String>) -> Error {
-    Error::new(
-        Exit::WrongSecret,
-        text!("error-wrong-source-password", files = files),
-    )
+/// The passwords that options give; `None` where they give none.
+fn source_passwords(files: &SourceFileArgs) -> Result<Option<SourcePasswords>> {
+    let SourceFileArgs {
+        source_password_file,
+        source_passwords,
+        ..
+    } = files;
+    if source_password_file.is_none() && source_passwords.is_none() {
+        return Ok(None);
+    }
+    let mut passwords = SourcePasswords::none();
+    if let Some(file) = source_passwords {
+        passwords.add_table(&private_files::read_secret_table(file)?, file)?;
+    }
+    if let Some(file) = source_password_file {
+        let password = private_files::read_secret(file)?;
+        passwords.add(Password::new(password.to_string()));
+    }
+    Ok(Some(passwords))
+}
+
+/// What was said about a key pair that cannot be read, as long as that holds.
+pub fn acknowledged<'a>(
+    state: &'a State,
+    unreadable: &UnreadableKeyPair,
+    now: jiff::Timestamp,
+) -> Option<&'a Acknowledged> {
+    match &unreadable.certificate {
+        Some(certificate) => state.acknowledged(certificate, now),
+        None => state.acknowledged_file(unreadable.fingerprint()?, now),
+    }
 }
 
 /// What is weak or missing about key pairs that can be backed up all the same.

@@ -10,7 +10,7 @@ use crate::console::Enter;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
 use crate::keystore::{Destination, NamedKeyPair, PlannedFiles, Writing, refuse_taken};
-use crate::message::{Text, short};
+use crate::message::{Text, day, short};
 use crate::session::report::{LeftOutReport, MissingReport, StandingReport};
 use crate::session::restore_set::{RestoreSet, nothing_to_place};
 use crate::session::{Session, standing};
@@ -34,6 +34,7 @@ pub fn write_files(
         placed.push(NamedKeyPair {
             pair: &one.pair,
             file_names: &one.file_names,
+            file_parts: Some(&one.file_parts),
         });
         leaves.push(one.pair.leaf());
     }
@@ -184,16 +185,7 @@ fn show_plan(
                 session.console.say(&line)
             }
         }
-        for (was, reason) in &planned.renamed {
-            let thumbprint = short(&leaf.thumbprint());
-            session.console.warn(&text!(
-                "plan-renamed",
-                name = leaf.display_name(),
-                thumbprint = thumbprint,
-                was = was,
-                reason = reason.clone()
-            ));
-        }
+        say_other_name(session, leaf, planned);
     }
     for (name, reason) in &set.missing {
         session.console.warn(&text!(
@@ -204,6 +196,32 @@ fn show_plan(
     }
     set.show_left_out(session);
     standing::headline(session, leaves);
+}
+
+/// What does not keep its name, or is not called by its host, with its dates.
+fn say_other_name(session: &Session<'_>, leaf: &Certificate, planned: &PlannedFiles) {
+    let (name, thumbprint) = (leaf.display_name(), short(&leaf.thumbprint()));
+    let (begin, end) = (day(leaf.not_before()), standing::end(leaf, session.now));
+    for (was, reason) in &planned.renamed {
+        session.console.warn(&text!(
+            "plan-renamed",
+            name = name,
+            thumbprint = thumbprint.as_str(),
+            begin = begin.as_str(),
+            end = end.clone(),
+            was = was,
+            reason = reason.clone()
+        ));
+    }
+    if planned.apart {
+        session.console.warn(&text!(
+            "plan-apart",
+            name = name,
+            thumbprint = thumbprint,
+            begin = begin,
+            end = end
+        ));
+    }
 }
 
 fn plan_line(leaf: &Certificate, path: &Path, now: Timestamp) -> Text {

@@ -64,12 +64,15 @@ struct StoredState {
     generations: Vec<Written>,
     media: BTreeMap<String, SeenMedium>,
     drills: Vec<Drill>,
-    /// By the certificate's SHA-256.
+    /// By the certificate's SHA-256, or by what tells a file that cannot be read from others.
     #[serde(default)]
     acknowledged: BTreeMap<Hash, Acknowledged>,
     #[serde(default)]
     policy: Policy,
 }
+
+/// How long it is taken so that a file cannot be read.
+pub const A_YEAR: jiff::SignedDuration = jiff::SignedDuration::from_hours(365 * 24);
 
 /// Someone knows that a key cannot be backed up, and takes it so until the certificate ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +82,7 @@ pub struct Acknowledged {
     pub name: String,
     /// As typed.
     pub reason: String,
-    /// End of the certificate's validity.
+    /// End of the certificate's validity, or of a year.
     pub until: jiff::Timestamp,
 }
 
@@ -503,6 +506,33 @@ impl State {
         self.memory
             .acknowledged
             .insert(Hash::of(certificate.der()), known);
+    }
+
+    /// The same of a file that cannot be read: it holds for exactly what was found there, and for a
+    /// year at most.
+    pub fn acknowledge_file(
+        &mut self,
+        fingerprint: Hash,
+        name: &str,
+        reason: &str,
+        now: jiff::Timestamp,
+    ) {
+        let known = Acknowledged {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+            until: now + A_YEAR,
+        };
+        self.memory.acknowledged.insert(fingerprint, known);
+    }
+
+    /// What was said about a file that cannot be read.
+    pub fn acknowledged_file(
+        &self,
+        fingerprint: Hash,
+        now: jiff::Timestamp,
+    ) -> Option<&Acknowledged> {
+        let known = self.memory.acknowledged.get(&fingerprint);
+        known.filter(|known| now < known.until)
     }
 
     /// Everything that was said so, as long as it is valid.

@@ -1,6 +1,7 @@
 //! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as
 //! one generation on each medium. It needs no secret: this server can write the vault, not open it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -438,6 +439,10 @@ fn place(state: &State, number: Number, prev: Option<Point>, now: jiff::Timestam
 /// What may be said of a key pair, taken from its certificate.
 pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
     let leaf = held.leaf();
+    let mut parts = BTreeMap::new();
+    for (name, part) in &held.file_parts {
+        parts.insert(name.clone(), part.name().to_owned());
+    }
     AboutKeyPair {
         thumbprint: leaf.thumbprint(),
         certificate_sha256: Hash::of(leaf.der()),
@@ -450,6 +455,7 @@ pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
         key_type: leaf.key_type(),
         chain_length: held.pair.chain.len(),
         file_names: held.file_names.clone(),
+        file_parts: parts,
         windows: held.windows.as_ref().and_then(OnWindows::to_value),
     }
 }

@@ -225,6 +225,7 @@ mod tests {
             key_type: "RSA 2048".to_owned(),
             chain_length: 1,
             file_names: Vec::new(),
+            file_parts: std::collections::BTreeMap::new(),
             windows: None,
         }
     }

@@ -235,6 +235,7 @@ fn of_two_files_with_the_same_certificate_the_one_with_the_longer_chain_counts()
                 &[NamedKeyPair {
                     pair: &pair,
                     file_names: &[],
+                    file_parts: None,
                 }],
                 &writing,
             )

@@ -53,6 +53,7 @@ fn write(pair: &KeyPair, path: &Path) {
             &[NamedKeyPair {
                 pair,
                 file_names: &[],
+                file_parts: None,
             }],
             &writing,
         )

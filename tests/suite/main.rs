@@ -28,6 +28,7 @@ mod parcels;
 mod prompts;
 mod restore_files;
 mod scan;
+mod source_files;
 mod status;
 mod surroundings;
 mod two_servers;

@@ -72,7 +72,9 @@ fn a_first_backup_leads_through_everything() {
         &table,
         &BACKUP.replace(" --source-password-file {pfx-password}", ""),
     );
-    session.exp_string("Password of the PFX: ").unwrap();
+    session
+        .exp_string("Password of www.example.com.pfx (Enter alone leaves it out): ")
+        .unwrap();
     session.send_line(crate::common::PFX_PASSWORD).unwrap();
     session.exp_string("[Y/n] ").unwrap();
     session.send_line("").unwrap();
@@ -300,22 +302,56 @@ fn a_recovery_key_with_a_typo_is_asked_for_again() {
 fn a_wrong_source_password_is_asked_for_again() {
     let table = Table::bare();
     table.serve("server", &["www.example.com", "mail.example.com"]);
-    for (wrong, code) in [(2, 0), (3, 6)] {
+    let question = "Password of the 2 protected files (Enter alone leaves them out): ";
+    for (wrong, last, code) in [(4, crate::common::PFX_PASSWORD, 0), (1, "", 6)] {
         let export =
             "export --from folder:{server} --to folder:{out} --pfx-password-file {pfx-password}";
         let mut session = start(&table, export);
         for _ in 0..wrong {
-            session.exp_string("Password of the PFX: ").unwrap();
+            session.exp_string(question).unwrap();
             session.send_line("wrong").unwrap();
         }
-        if wrong < 3 {
-            session.exp_string("Password of the PFX: ").unwrap();
-            session.send_line(crate::common::PFX_PASSWORD).unwrap();
-        }
+        session.exp_string(question).unwrap();
+        session.send_line(last).unwrap();
         let (ended, said) = finish(session);
         assert_eq!(ended, code, "{said}");
         std::fs::remove_dir_all(table.at("out")).ok();
     }
+}
+
+#[test]
+fn each_file_that_stays_shut_is_asked_for_by_its_name() {
+    let table = Table::bare();
+    table.serve("server", &["a.example.com", "b.example.com"]);
+    for (name, password) in [
+        ("c.example.com", "of c and d"),
+        ("d.example.com", "of c and d"),
+        ("e.example.com", "of e"),
+        ("f.example.com", "of f"),
+    ] {
+        table.serve_with(password, "server", name);
+    }
+    let mut session = start(&table, "list --from folder:{server}");
+    for (question, typed) in [
+        (
+            "Password of the 6 protected files",
+            crate::common::PFX_PASSWORD,
+        ),
+        ("Password of c.example.com.pfx", "wrong"),
+        ("Password of c.example.com.pfx", "of c and d"),
+        ("Password of e.example.com.pfx", ""),
+        ("Password of f.example.com.pfx", "of f"),
+    ] {
+        session.exp_string(question).unwrap();
+        session.exp_string("): ").unwrap();
+        session.send_line(typed).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.contains("5 key pairs") && said.contains("e.example.com.pfx"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -335,14 +371,17 @@ fn what_opens_without_a_password_is_there_also_after_three_wrong_ones() {
     let placed = NamedKeyPair {
         pair: &pair,
         file_names: &[],
+        file_parts: None,
     };
     Destination::Folder(table.at("server"))
         .write(&[placed], &writing)
         .unwrap();
     let mut session = start(&table, "list --from folder:{server}");
-    for _ in 0..3 {
-        session.exp_string("Password of the PFX: ").unwrap();
-        session.send_line("wrong").unwrap();
+    for typed in ["wrong", "wrong", "wrong", "wrong", ""] {
+        session
+            .exp_string("Password of www.example.com.pfx (Enter alone leaves it out): ")
+            .unwrap();
+        session.send_line(typed).unwrap();
     }
     let (code, said) = finish(session);
     assert_eq!(code, 3, "{said}");

@@ -70,6 +70,9 @@ fn with_predecessors() -> Table {
         (30, "WWW.example.com - Copy.P12"),
         (40, "2025.pfx"),
         (50, "例え.pfx"),
+        (60, "www.example.com.bak.pfx"),
+        (70, "old_www.example.com.pfx"),
+        (80, "www.example.com.2025.pfx"),
     ] {
         put(&table, file, &issued("www.example.com", days));
     }

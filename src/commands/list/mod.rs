@@ -10,11 +10,11 @@ use crate::cli::ListArgs;
 use crate::console::Table;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
-use crate::keystore::{HeldKeyPair, IIS, Inventory};
+use crate::keystore::{HeldKeyPair, IIS, Inventory, UnreadableKeyPair};
 use crate::message::{Text, day, short};
 use crate::session::Session;
 use crate::session::report::{MissingReport, SavedReport};
-use crate::session::source::{warning_text, warnings};
+use crate::session::source::{acknowledged, warning_text, warnings};
 use crate::text;
 use crate::workflow::recall::last_backup;
 use vault::id::Number;
@@ -26,6 +26,9 @@ pub(super) struct SourceReport {
     key_pairs: Vec<HeldReport>,
     certificates: Vec<CertificateReport>,
     unreadable: Vec<MissingReport>,
+    /// Files that hold no key pair.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    passed_over: Vec<String>,
     /// Of the configuration that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     sites: Option<Vec<sites::SiteReport>>,
@@ -102,7 +105,12 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
         let only_theirs = !args.names.is_empty();
         report.sites = Some(sites::show(session, &map, certificates, only_theirs).sites);
     }
-    let exit = if holdings.unreadable.is_empty() {
+    let is_known = |one: &UnreadableKeyPair| {
+        state
+            .as_ref()
+            .is_some_and(|state| acknowledged(state, one, session.now).is_some())
+    };
+    let exit = if holdings.unreadable.iter().all(is_known) && !holdings.holds_nothing() {
         Exit::Done
     } else {
         Exit::Partly
@@ -198,6 +206,7 @@ fn names(held: &HeldKeyPair) -> String {
 fn report(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) -> SourceReport {
     let certificates = holdings.certificates.iter();
     let unreadable = holdings.unreadable.iter();
+    let passed_over = holdings.passed_over.iter();
     SourceReport {
         key_pairs: listed
             .iter()
@@ -207,6 +216,7 @@ fn report(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) ->
         unreadable: unreadable
             .map(|one| MissingReport::of(session.console, &one.name, &one.reason))
             .collect(),
+        passed_over: passed_over.map(|one| one.name.clone()).collect(),
         sites: None,
     }
 }

@@ -43,17 +43,20 @@ fn refuse_idle(args: &RestoreArgs) -> Result<()> {
         (which.generation.is_some(), "--generation"),
     ];
     let key = [(files.key.is_some(), "--key")];
-    let password = [(
-        files.source_password_file.is_some(),
-        "--source-password-file",
-    )];
+    let password = [
+        (
+            files.source_password_file.is_some(),
+            "--source-password-file",
+        ),
+        (files.source_passwords.is_some(), "--source-passwords"),
+    ];
     let is_from = |kind: &str| args.from.iter().any(|from| from.starts_with(kind));
     refuse(!is_from_vault(args), &generations, "--from E:")?;
     refuse(!is_from("pem:"), &key, "--from pem:")?;
     refuse(
-        !is_from("folder:") && !is_from("pfx:"),
+        !is_from("folder:") && !is_from("pfx:") && !is_from("pem:"),
         &password,
-        "--from folder:, --from pfx:",
+        "--from folder:, --from pfx:, --from pem:",
     )
 }
 

@@ -1,9 +1,11 @@
 //! What is to be restored is read and proven: from a vault, or from a plain source.
 
+use std::collections::BTreeMap;
+
 use crate::cli::RestoreArgs;
 use crate::error::Result;
 use crate::iis::{OnWindows, SiteMap};
-use crate::keystore::{IIS, Source, is_called_without_key};
+use crate::keystore::{FilePart, IIS, Source, is_called_without_key};
 use crate::message::age;
 use crate::session::Session;
 use crate::session::restore_set::{RestoreItem, RestoreSet};
@@ -12,7 +14,7 @@ use crate::text;
 use crate::workflow::left_out::{self, quoted};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault};
 use rayon::prelude::*;
-use vault::catalog::{CatalogEntry, WithoutKey};
+use vault::catalog::{AboutKeyPair, CatalogEntry, WithoutKey};
 
 /// Whether it comes from media and parcels.
 pub(super) fn is_from_vault(args: &RestoreArgs) -> bool {
@@ -78,11 +80,23 @@ fn read_key_pairs(
             Ok(pair) => set.key_pairs.push(RestoreItem {
                 pair,
                 file_names: about.file_names.clone(),
+                file_parts: parts_of(about),
                 windows: OnWindows::of(about),
             }),
             Err(reason) => set.missing.push((about.display_name().to_owned(), reason)),
         }
     }
+}
+
+/// What each file of it held, as far as its catalog says what is known.
+fn parts_of(about: &AboutKeyPair) -> BTreeMap<String, FilePart> {
+    let mut parts = BTreeMap::new();
+    for (name, part) in &about.file_parts {
+        if let Some(part) = FilePart::parse(part) {
+            parts.insert(name.clone(), part);
+        }
+    }
+    parts
 }
 
 /// Says which generation it is, how old, and what speaks against it.

@@ -18,6 +18,7 @@ use crate::message::{Text, day, moment};
 use crate::platform::event::Event;
 use crate::session::media_table::media_table;
 use crate::session::report::{FindingReport, LeftOutReport, SavedReport};
+use crate::session::source::acknowledged;
 use crate::session::{HostStateView, Session, here};
 use crate::state::State;
 use crate::text;
@@ -108,8 +109,10 @@ fn here(
             let files = SourceFileArgs {
                 key: None,
                 source_password_file: args.source_password_file.clone(),
+                source_passwords: args.source_passwords.clone(),
             };
-            Ok(Some(in_files(session.holdings(source, &files)?, findings)))
+            let holdings = session.holdings(source, &files)?;
+            Ok(Some(in_files(session, holdings, findings)))
         }
         None if here::here().is_err() => match args.handing_back {
             true => Err(Error::usage(text!(
@@ -147,13 +150,31 @@ fn in_stores(
     Ok(own)
 }
 
-fn in_files(holdings: Inventory, findings: &mut Vec<Finding>) -> Vec<OwnCertificate> {
+fn in_files(
+    session: &Session<'_>,
+    holdings: Inventory,
+    findings: &mut Vec<Finding>,
+) -> Vec<OwnCertificate> {
+    let state = session.memory().state;
     for unreadable in holdings.unreadable {
+        let state = state.as_ref();
+        let known = state.and_then(|state| acknowledged(state, &unreadable, session.now));
         let (name, reason) = (unreadable.name, unreadable.reason);
-        findings.push(attention(
-            "unreadable",
-            text!("status-no-key", name = name, reason = reason),
-        ));
+        findings.push(match known {
+            None => attention(
+                "unreadable",
+                text!("status-no-key", name = name, reason = reason),
+            ),
+            Some(known) => Finding {
+                id: "no-key-known",
+                level: Level::Note,
+                text: text!(
+                    "status-no-key-known",
+                    name = name,
+                    why = known.reason.as_str()
+                ),
+            },
+        });
     }
     let here = |held: &HeldKeyPair| OwnCertificate {
         certificate: held.leaf().clone(),

@@ -55,7 +55,8 @@ help-completions = Print the completions for a shell.
 help-names = Host name, friendly name, file name or thumbprint; without one: everything
 help-from = Where key pairs are read: iis, folder:DIR, pfx:FILE or pem:CERTIFICATE (with --key) (without it, on Windows: iis)
 help-key = File with the private key, for pem:CERTIFICATE
-help-source-password-file = File whose first line is the password of the PFX files that are read
+help-source-password-file = File whose first line is the password of the files that are read
+help-source-passwords = File with a password for each file that is read: lines of name,password (CSV; without a name: for any)
 help-to = Where key pairs are written: folder:DIR, pfx:FILE or pem:DIR
 help-restore-to = Where key pairs are written: iis (this server; the default on Windows), folder:DIR, pfx:FILE or pem:DIR
 help-reader = What must be able to open the PFX: server2012, server2016 (3DES), server2019, other (AES; the default)
@@ -96,7 +97,14 @@ prompt-passphrase-new = New passphrase
 prompt-passphrase-back = Type the ten words, with one blank between them
 prompt-recovery-key = Recovery key from the envelope
 prompt-recovery-group = Type group { $number } of the recovery key from your paper:
-prompt-source-password = Password of the PFX
+prompt-source-password = Password of { $name } (Enter alone leaves it out)
+prompt-source-passwords = Password of the { $count } protected files (Enter alone leaves them out)
+source-password-again = Three passwords were wrong. Try another, or press Enter alone to leave it out.
+source-passed-over =
+    { $count ->
+        [one] 1 file here holds no key pair that can be read
+       *[other] { $count } files and folders here hold no key pair that can be read
+    }: { $names }
 prompt-pfx-new = New password for the PFX
 prompt-again = The same again
 prompt-choice = Your choice [{ $usual }]:
@@ -257,7 +265,8 @@ restore-missing = attention: left out: { $name }: { $reason }
 restore-question = Write these files?
 plan-create = new: { $name } ({ $thumbprint }), { $end } -> { $path }
 plan-replace = replaces a file: { $name } ({ $thumbprint }), { $end } -> { $path }
-plan-renamed = attention: { $name } ({ $thumbprint }) does not get its former file name { $was } here: { $reason }
+plan-renamed = attention: { $name } ({ $thumbprint }), issued { $begin }, { $end }, does not get its former file name { $was } here: { $reason }
+plan-apart = attention: { $name } ({ $thumbprint }), issued { $begin }, { $end }, is named apart here, with its thumbprint: another key pair of this restore has the name of the host
 reason-name-taken = another key pair of this restore has that name
 reason-name-unusable = it is not a plain name of a key pair file that every system can use
 end-valid = valid until { $day }
@@ -627,6 +636,9 @@ reason-not-allowed = only an administrator may do that here
 reason-medium = { $path }: { $reason }
 reason-reads-back-other = { $path } does not read back as it was written
 reason-wrong-password = the password does not open it
+reason-no-password = it is protected by a password, and none was given (--source-password-file FILE, or --source-passwords FILE where each file has its own)
+reason-part-damaged = a certificate or key in it is cut off or garbled
+reason-key-encryption = the key in it is encrypted with { $algorithm }, which pfxvault cannot read; this makes a key that it can: openssl pkcs8 -topk8 -in OLD.key -out NEW.key
 reason-too-much-work = opening it would take unreasonably long
 reason-unsupported = it uses { $algorithm }, which pfxvault does not support
 reason-malformed = it is damaged or not a PFX
@@ -792,14 +804,23 @@ error-wrong-source-password = no password was given that opens the protected PFX
     .hint =
         Run the same command again; type the password only when it asks. Or give
         it in a file only you can read: --source-password-file FILE
-        If each file has its own password, take one at a time: --from pfx:FILE
+        If each file has its own password: --source-passwords FILE, with a line for
+        each, its name and its password with a comma in between
 error-pem-malformed = { $path } is not a PEM file, or is damaged
     .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }
     .hint = name the file that has the lines -----BEGIN CERTIFICATE-----: --from pem:D:\certs\www.crt
 error-pem-no-key = there is no usable private key in { $path }
-    .cause = the file has no key, or the key is encrypted or of a kind that pfxvault does not support
-    .hint = name a file with the lines -----BEGIN PRIVATE KEY-----; put an encrypted key into a PFX first and write --from pfx:FILE
+    .cause = the file has no key in a form that pfxvault knows
+    .hint = name a file with the lines -----BEGIN PRIVATE KEY-----
+error-pem-key-unusable = the private key in { $path } cannot be used
+    .cause = { $reason }
+    .hint = name the file of another key, or put key and certificate into a PFX first and write --from pfx:FILE
+error-password-table = { $path } is not a table of passwords: line { $line }
+    .hint =
+        Write a line for each file: its name, a comma, its password. A password with a
+        comma or quotation mark stands in quotation marks, each of its own written twice:
+        www.example.com.pfx,"a ""quoted"", one". Without a name it is for any file.
 error-pfx-unproven = the PFX made of { $name } did not open again with the same key and certificate, so it was not used
     .hint = run the same command again; if it stays, back up the others by name and report this
 error-nothing-to-back-up = there is no key pair here that can be backed up
@@ -1218,6 +1239,7 @@ help-status-handing-back = List the private keys that remain here and should go 
 help-status-tls = Ask over TLS which certificates are shown: every binding of this server on this machine, or the hosts named
 help-status-from = what this server holds: iis, folder:DIR; on a Windows server it is iis
 help-status-source-password-file = file with the password of the PFX files in its first line
+help-status-source-passwords = file with a password for each file: lines of name,password (CSV; without a name: for any)
 help-media-add-place = where it is kept, such as "safe in the head office"
 help-media-retire = Take a USB stick out of use: say which key pairs are on it and what that means.
 help-media-retire-label = its label, as pfxvault media list shows it

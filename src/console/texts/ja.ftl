@@ -55,7 +55,8 @@ help-completions = シェルの補完スクリプトを出力します。
 help-names = ホスト名、フレンドリ名、ファイル名、または拇印(省略時はすべて)
 help-from = キーペアの読み取り元: iis、folder:フォルダー、pfx:ファイル、pem:証明書(--key と組み合わせる)(Windows での省略時は iis)
 help-key = 秘密鍵のファイル(pem:証明書 の場合)
-help-source-password-file = 読み取る PFX のパスワードを 1 行目に書いたファイル
+help-source-password-file = 読み取るファイルのパスワードを 1 行目に書いたファイル
+help-source-passwords = ファイルごとのパスワードを書いたファイル(CSV。1 行に 名前,パスワード。名前が空の行はどのファイルにも使用)
 help-to = キーペアの書き込み先: folder:フォルダー、pfx:ファイル、pem:フォルダー
 help-restore-to = キーペアの書き込み先: iis(このサーバー。Windows での省略時)、folder:フォルダー、pfx:ファイル、pem:フォルダー
 help-reader = PFX を読み取る側の環境: server2012, server2016(3DES)、server2019, other(AES。既定値は server2019)
@@ -96,7 +97,10 @@ prompt-passphrase-new = 新しいパスフレーズ
 prompt-passphrase-back = 10 個の単語を、空白で区切って入力してください
 prompt-recovery-key = 封筒の復旧キー
 prompt-recovery-group = 紙に書いた復旧キーの { $number } 番目のグループを入力してください:
-prompt-source-password = PFX のパスワード
+prompt-source-password = { $name } のパスワード(Enter のみで除外)
+prompt-source-passwords = 保護されたファイル { $count } 個のパスワード(Enter のみで除外)
+source-password-again = 3 回とも違うパスワードでした。別のパスワードを入力するか、Enter だけを押して除外してください。
+source-passed-over = 読み取れるキーペアが入っていないファイルやフォルダーが { $count } 個あります: { $names }
 prompt-pfx-new = PFX の新しいパスワード
 prompt-again = もう一度同じ内容
 prompt-choice = 番号を選んでください [{ $usual }]:
@@ -239,7 +243,8 @@ restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
 plan-create = 新規: { $name }({ $thumbprint }、{ $end })→ { $path }
 plan-replace = 置き換え: { $name }({ $thumbprint }、{ $end })→ { $path }
-plan-renamed = 注意: { $name }({ $thumbprint })には、以前のファイル名 { $was } を使えません({ $reason })
+plan-renamed = 注意: { $name }({ $thumbprint }、発行日 { $begin }、{ $end })には、以前のファイル名 { $was } を使えません({ $reason })
+plan-apart = 注意: { $name }({ $thumbprint }、発行日 { $begin }、{ $end })は、ホスト名のファイルを同時に書き込む別のキーペアが使うため、拇印を付けた名前にします
 reason-name-taken = 同時に書き込む別のキーペアが、その名前を使います
 reason-name-unusable = どのシステムでも使えるキーペアファイルの名前ではありません
 end-valid = 有効期限 { $day }
@@ -563,6 +568,9 @@ reason-not-allowed = 管理者だけが実行できます
 reason-medium = { $path }: { $reason }
 reason-reads-back-other = { $path } を読み戻すと、書き込んだ内容と一致しません
 reason-wrong-password = パスワードが違います
+reason-no-password = パスワードで保護されていますが、パスワードが指定されていません(--source-password-file ファイル、ファイルごとに異なる場合は --source-passwords ファイル)
+reason-part-damaged = 中の証明書または鍵が途中で切れているか、破損しています
+reason-key-encryption = 中の鍵は { $algorithm } で暗号化されており、読み取れません。次のコマンドで読み取れる形式に変換できます: openssl pkcs8 -topk8 -in OLD.key -out NEW.key
 reason-too-much-work = 開くのに時間がかかりすぎる設定になっています
 reason-unsupported = { $algorithm } には対応していません
 reason-malformed = 破損しているか、PFX ではありません
@@ -729,14 +737,24 @@ error-wrong-source-password = 保護された PFX を開けるパスワードが
         同じコマンドをもう一度実行し、入力を求められてからパスワードを入力してください。
         または、自分だけが読めるファイルに書いて指定してください:
         --source-password-file ファイル
-        パスワードがファイルごとに異なる場合は 1 つずつ指定: --from pfx:ファイル
+        パスワードがファイルごとに異なる場合は、名前とパスワードをコンマで区切って
+        1 行に 1 つずつ書いたファイルを指定: --source-passwords ファイル
 error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
     .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
 error-pem-no-certificate = { $path } に証明書がありません
     .hint = -----BEGIN CERTIFICATE----- の行があるファイルを指定してください: --from pem:D:\certs\www.crt
 error-pem-no-key = { $path } に使える秘密鍵がありません
-    .cause = 秘密鍵がないか、暗号化されているか、対応していない種類です
-    .hint = -----BEGIN PRIVATE KEY----- の行があるファイルを指定してください。暗号化された鍵は PFX に変換し、--from pfx:ファイル と指定してください
+    .cause = 読み取れる形式の秘密鍵が入っていません
+    .hint = -----BEGIN PRIVATE KEY----- の行があるファイルを指定してください
+error-pem-key-unusable = { $path } の秘密鍵は使えません
+    .cause = { $reason }
+    .hint = 別の鍵のファイルを指定するか、鍵と証明書を PFX に変換し、--from pfx:ファイル と指定してください
+error-password-table = { $path } はパスワードの一覧として読み取れません({ $line } 行目)
+    .hint =
+        ファイルごとに 1 行、名前,パスワード の形で書いてください。
+        コンマや引用符を含むパスワードは引用符で囲み、中の引用符は 2 つ重ねます:
+        www.example.com.pfx,"a ""quoted"", one"
+        名前が空の行は、どのファイルにも使われます。
 error-pfx-unproven = { $name } から作成した PFX を開いて照合できなかったため、使用しませんでした
     .hint = 同じコマンドをもう一度実行してください。繰り返す場合は、ほかのキーペアを名前で指定してバックアップし、この問題を報告してください
 error-nothing-to-back-up = バックアップできるキーペアがありません
@@ -1092,6 +1110,7 @@ help-status-handing-back = 手放す前に削除すべき、このサーバー�
 help-status-tls = どの証明書が提示されているかを TLS で確認します。指定しなければこのサーバーのすべてのバインドを、このコンピューター上で確認します
 help-status-from = このサーバーのキーペアの場所: iis、folder:フォルダー。Windows サーバーでは iis です
 help-status-source-password-file = PFX ファイルのパスワードを 1 行目に書いたファイル
+help-status-source-passwords = ファイルごとのパスワードを書いたファイル(CSV。1 行に 名前,パスワード。名前が空の行はどのファイルにも使用)
 help-media-add-place = 保管場所("本社の金庫" など)
 help-media-retire = USB メモリの使用をやめます。入っているキーペアと、その意味を表示します。
 help-media-retire-label = pfxvault media list に表示されるラベル

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use pfx::Profile;
+use pfxvault::keypair::KeyPair;
 use pfxvault::keypair::throwaway::{Authority, KeyKind};
 use pfxvault::keystore::{Destination, NamedKeyPair, Writing};
 use secret::Password;
@@ -157,14 +158,27 @@ impl Table {
             .iter()
             .map(|name| authority.issue(&[name], KeyKind::P256, now).unwrap())
             .collect();
+        self.write_pairs(PFX_PASSWORD, folder, &pairs);
+    }
+
+    /// One key pair more, under a password of its own.
+    pub(crate) fn serve_with(&self, password: &str, folder: &str, name: &str) {
+        let now = jiff::Timestamp::now();
+        let authority = Authority::new("Test", now).unwrap();
+        let pair = authority.issue(&[name], KeyKind::P256, now).unwrap();
+        self.write_pairs(password, folder, &[pair]);
+    }
+
+    fn write_pairs(&self, password: &str, folder: &str, pairs: &[KeyPair]) {
         let placed: Vec<_> = pairs
             .iter()
             .map(|pair| NamedKeyPair {
                 pair,
                 file_names: &[],
+                file_parts: None,
             })
             .collect();
-        let password = Password::new(PFX_PASSWORD.into());
+        let password = Password::new(password.into());
         let writing = Writing {
             password: Some(&password),
             profile: Profile::Aes256,

@@ -537,6 +537,7 @@ fn entry(file: String) -> CatalogEntry {
         key_type: "ECDSA P-256".into(),
         chain_length: 1,
         file_names: Vec::new(),
+        file_parts: std::collections::BTreeMap::new(),
         windows: None,
     };
     CatalogEntry {

@@ -1,0 +1,291 @@
+//! Makes key pairs of certificates and keys in files of their own: those of one folder belong
+//! together, then those of all. What belongs to what the keys say; names say nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::folder;
+use super::parts::{LooseParts, read_parts};
+use super::{Failure, FilePart, Inventory, UnreadableKeyPair, key_pair_reason};
+use crate::input::read_input;
+use crate::keypair::{
+    self, CertInput, Certificate, KeyInput, KeyPair, PrivateKey, Sorted, Warning,
+};
+use crate::text;
+use secret::SecretBytes;
+use vault::id::Hash;
+
+/// Files beside a certificate that its chain is looked for in.
+const MOST_BESIDE: usize = 200;
+
+/// A file with what it holds of key pairs.
+pub(super) struct LooseFile {
+    name: String,
+    keys: Vec<PrivateKey>,
+    certificates: Vec<Vec<u8>>,
+    /// What keeps some of it from being used.
+    unusable: Vec<UnreadableKeyPair>,
+    hash: Option<Hash>,
+}
+
+impl LooseFile {
+    /// `tried` is whether any password was given for it.
+    pub(super) fn of(name: String, parts: LooseParts, tried: bool, hash: Option<Hash>) -> Self {
+        let LooseParts {
+            keys,
+            certificates,
+            locked,
+            refused,
+        } = parts;
+        let mut file = Self {
+            name,
+            keys: Vec::new(),
+            certificates,
+            unusable: Vec::new(),
+            hash,
+        };
+        for reason in refused {
+            let unusable = UnreadableKeyPair::new(file.name.clone(), reason);
+            file.unusable.push(unusable);
+        }
+        for key in keys {
+            match PrivateKey::parse(key) {
+                Ok(key) => file.keys.push(key),
+                Err(error) => file.unusable.push(UnreadableKeyPair::new(
+                    file.name.clone(),
+                    key_pair_reason(&error),
+                )),
+            }
+        }
+        if locked > 0 {
+            let failure = match tried {
+                true => Failure::Pfx(pfx::Error::WrongPassword),
+                false => Failure::NoPassword,
+            };
+            let mut unusable = UnreadableKeyPair::new(file.name.clone(), failure.reason());
+            unusable.wrong_password = true;
+            file.unusable.push(unusable);
+        }
+        file
+    }
+
+    /// The folder it lies in; empty where that is the source itself.
+    fn folder(&self) -> &str {
+        self.name.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    fn has_key(&self, spki_sha256: [u8; 32]) -> bool {
+        self.keys.iter().any(|key| key.spki_sha256() == spki_sha256)
+    }
+
+    /// What of a key pair it holds, if anything: other key pairs may lie in it, too, but no others
+    /// may share a file of authorities alone.
+    fn part_of(&self, pair: &KeyPair) -> Option<FilePart> {
+        let has = |certificate: &Certificate| {
+            self.certificates.iter().any(|der| der == certificate.der())
+        };
+        let has_key = self.has_key(pair.key.spki_sha256());
+        let above = pair.chain.iter().skip(1).any(has);
+        match (has_key, has(pair.leaf())) {
+            (true, true) => Some(FilePart::All),
+            (true, false) => Some(FilePart::Key),
+            (false, true) if above || pair.chain.len() == 1 => Some(FilePart::FullChain),
+            (false, true) => Some(FilePart::Certificate),
+            (false, false) => {
+                let only_authorities = self.keys.is_empty() && above;
+                let is_above = |der: &Vec<u8>| pair.chain[1..].iter().any(|one| one.der() == der);
+                let all = only_authorities && self.certificates.iter().all(is_above);
+                all.then_some(FilePart::Chain)
+            }
+        }
+    }
+}
+
+/// Takes the key pairs that lie in such files. `beside` is a certificate that was named: what its
+/// chain lacks is looked for in the files beside it.
+pub(super) fn put_together(
+    holdings: &mut Inventory,
+    mut files: Vec<LooseFile>,
+    beside: Option<&Path>,
+    now: jiff::Timestamp,
+) {
+    for file in &mut files {
+        let before = holdings.unreadable.len();
+        holdings.unreadable.append(&mut file.unusable);
+        holdings.say_of_file(before, &file.name, file.hash);
+    }
+    let mut folders: BTreeMap<&str, Vec<&LooseFile>> = BTreeMap::new();
+    for file in &files {
+        folders.entry(file.folder()).or_default().push(file);
+    }
+    let mut left_over = Sorted::default();
+    for files in folders.values() {
+        let mut sorted = sorted_with_beside(files, beside, now);
+        take_pairs(holdings, std::mem::take(&mut sorted.key_pairs), files);
+        name_unusable(holdings, &sorted, files);
+        left_over.lonely_keys.append(&mut sorted.lonely_keys);
+        left_over.certificates.append(&mut sorted.certificates);
+    }
+    let all: Vec<_> = files.iter().collect();
+    if folders.len() > 1 && !left_over.certificates.is_empty() {
+        // A key may lie in another folder than its certificate, as in `private` and `certs`.
+        left_over = sorted(&all, &[], now);
+        let is_held = |pair: &KeyPair| {
+            let mut held = holdings.key_pairs.iter();
+            held.any(|held| held.leaf().der() == pair.leaf().der())
+        };
+        left_over.key_pairs.retain(|pair| !is_held(pair));
+        take_pairs(holdings, std::mem::take(&mut left_over.key_pairs), &all);
+    }
+    name_lonely(holdings, &left_over.lonely_keys, &all);
+    for one in left_over.certificates {
+        holdings.take_certificate(one);
+    }
+}
+
+fn input(key: &PrivateKey) -> KeyInput {
+    KeyInput {
+        pkcs8: SecretBytes::copy_of(key.pkcs8().expose()),
+        friendly_name: None,
+        csp_name: None,
+    }
+}
+
+fn certificate(der: &[u8]) -> CertInput {
+    CertInput {
+        der: der.to_vec(),
+        friendly_name: None,
+    }
+}
+
+fn sorted(files: &[&LooseFile], more: &[Vec<u8>], now: jiff::Timestamp) -> Sorted {
+    let (mut keys, mut certificates) = (Vec::new(), Vec::new());
+    for file in files {
+        keys.extend(file.keys.iter().map(input));
+        certificates.extend(file.certificates.iter().map(|der| certificate(der)));
+    }
+    certificates.extend(more.iter().map(|der| certificate(der)));
+    keypair::sort(keys, certificates, now)
+}
+
+/// As they are and, where a chain has a gap, with the authorities' certificates that lie beside.
+fn sorted_with_beside(files: &[&LooseFile], beside: Option<&Path>, now: jiff::Timestamp) -> Sorted {
+    let first = sorted(files, &[], now);
+    let lacks = |warning: &Warning| matches!(warning, Warning::MissingIntermediate { .. });
+    let has_gap = |pair: &KeyPair| pair.warnings.iter().any(lacks);
+    let Some(path) = beside.filter(|_| first.key_pairs.iter().any(has_gap)) else {
+        return first;
+    };
+    let is_authority = |der: &Vec<u8>| {
+        let Ok(certificate) = Certificate::parse(der.clone()) else {
+            return false;
+        };
+        files
+            .iter()
+            .all(|file| !file.has_key(certificate.spki_sha256()))
+    };
+    let mut more = certificates_beside(path);
+    more.retain(is_authority);
+    let mut second = sorted(files, &more, now);
+    // What is beside and of no use is nobody's business.
+    second
+        .certificates
+        .retain(|one| !more.iter().any(|der| der == one.der()));
+    second
+}
+
+fn certificates_beside(path: &Path) -> Vec<Vec<u8>> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut certificates = Vec::new();
+    for entry in entries.flatten().take(MOST_BESIDE) {
+        let path = entry.path();
+        let is_part =
+            folder::form_of(&entry.file_name().to_string_lossy()) == Some(folder::FileForm::Parts);
+        if !is_part {
+            continue;
+        }
+        let Ok(bytes) = read_input(&path) else {
+            continue;
+        };
+        if let Ok(Some(parts)) = read_parts(&bytes, &[]) {
+            certificates.extend(parts.certificates);
+        }
+    }
+    certificates
+}
+
+/// Each with the names of all files that hold any of it; a file of authorities alone counts beside
+/// key or certificate only.
+fn take_pairs(holdings: &mut Inventory, pairs: Vec<KeyPair>, files: &[&LooseFile]) {
+    for pair in pairs {
+        let mut found = Vec::new();
+        for file in files {
+            if let Some(part) = file.part_of(&pair) {
+                found.push((*file, part));
+            }
+        }
+        let is_beside = |folder: &str| {
+            let mut own = found.iter().filter(|(_, part)| *part != FilePart::Chain);
+            own.any(|(file, _)| file.folder() == folder)
+        };
+        let mut parts = Vec::new();
+        for (file, part) in &found {
+            if *part != FilePart::Chain || is_beside(file.folder()) {
+                parts.push((file.name.clone(), *part));
+            }
+        }
+        holdings.take_loose_pair(pair, parts);
+    }
+}
+
+/// Certificates that cannot be read: in which file each lies. What is wrong with a key was said.
+fn name_unusable(holdings: &mut Inventory, sorted: &Sorted, files: &[&LooseFile]) {
+    let mut places = Vec::new();
+    for file in files {
+        for der in &file.certificates {
+            if Certificate::parse(der.clone()).is_err() {
+                places.push(*file);
+            }
+        }
+    }
+    for (at, (_, error)) in sorted.unusable.iter().enumerate() {
+        let Some(file) = places.get(at).or(files.first()) else {
+            continue;
+        };
+        let before = holdings.unreadable.len();
+        let unusable = UnreadableKeyPair::new(file.name.clone(), key_pair_reason(error));
+        holdings.unreadable.push(unusable);
+        holdings.say_of_file(before, &file.name, file.hash);
+    }
+}
+
+/// Keys without a certificate. One that a renewal has left in the file of the key that is used now
+/// is no loss.
+fn name_lonely(holdings: &mut Inventory, lonely: &[PrivateKey], files: &[&LooseFile]) {
+    for key in lonely {
+        let is_lonely = |other: &PrivateKey| {
+            lonely
+                .iter()
+                .any(|one| one.spki_sha256() == other.spki_sha256())
+        };
+        let Some(file) = files.iter().find(|file| file.has_key(key.spki_sha256())) else {
+            continue;
+        };
+        if file.keys.iter().all(is_lonely) {
+            let before = holdings.unreadable.len();
+            let reason = text!("reason-no-certificate", key_type = key.key_type());
+            let unusable = UnreadableKeyPair::new(file.name.clone(), reason);
+            holdings.unreadable.push(unusable);
+            holdings.say_of_file(before, &file.name, file.hash);
+        }
+    }
+}

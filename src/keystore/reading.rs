@@ -1,0 +1,411 @@
+//! Reading a source file by file: what does not open can be tried again with another password,
+//! until everything is put together.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::folder::{self, FileForm, PassedOver};
+use super::loose::LooseFile;
+use super::parts::{LooseParts, read_parts};
+use super::passwords::SourcePasswords;
+use super::{
+    Failure, FileContents, Inventory, Source, UnreadableKeyPair, file_name, loose, read_pfx,
+    unreadable_source,
+};
+use crate::error::{Error, Exit, Result};
+use crate::input::read_input;
+use crate::message::os_reason;
+use crate::text;
+use secret::Password;
+use vault::id::Hash;
+
+/// A source while it is read.
+pub struct Reading {
+    source: Source,
+    files: Vec<SourceFile>,
+    passwords: SourcePasswords,
+    passed_over: Vec<PassedOver>,
+    closed: Vec<(String, io::Error)>,
+    now: jiff::Timestamp,
+}
+
+/// What a password has opened, not yet taken over.
+pub struct Opened {
+    password: Password,
+    files: Vec<(usize, ReadFile)>,
+}
+
+/// One file of a source.
+struct SourceFile {
+    /// With the folder it lies in, where that is not the source itself.
+    name: String,
+    path: PathBuf,
+    form: FileForm,
+    read: ReadFile,
+}
+
+/// What became of reading a file.
+struct ReadFile {
+    contents: Result<Contents, Failure>,
+    /// Of its bytes, where they could be read.
+    hash: Option<Hash>,
+}
+
+/// What a file holds.
+enum Contents {
+    Pfx(FileContents),
+    Parts(LooseParts),
+    /// Neither certificate nor key.
+    Nothing,
+    /// Nobody put it there.
+    Stray,
+}
+
+/// Reads everything at a source with one password or none. What does not open is named, and keeps
+/// nothing else from being read.
+///
+/// # Errors
+/// As [`Reading::begin`] and [`Reading::finish`].
+pub fn read(source: &Source, password: &Password, now: jiff::Timestamp) -> Result<Inventory> {
+    let mut passwords = SourcePasswords::none();
+    if !password.expose().is_empty() {
+        passwords.add(Password::new(password.expose().to_owned()));
+    }
+    Reading::begin(source, passwords, now)?.finish()
+}
+
+impl Reading {
+    /// Reads everything at a source with these passwords.
+    ///
+    /// # Errors
+    /// When the source itself is not there, or a file that was named does not hold what it should.
+    pub fn begin(
+        source: &Source,
+        passwords: SourcePasswords,
+        now: jiff::Timestamp,
+    ) -> Result<Self> {
+        let mut reading = Self {
+            source: source.clone(),
+            files: Vec::new(),
+            passwords,
+            passed_over: Vec::new(),
+            closed: Vec::new(),
+            now,
+        };
+        let found = match source {
+            Source::Folder(folder) => {
+                let listing = folder::list(folder).map_err(|e| unreadable_source(folder, &e))?;
+                reading.passed_over = listing.passed_over;
+                reading.closed = listing.closed;
+                listing.files
+            }
+            Source::Pfx(path) => vec![named(path, FileForm::Pfx)],
+            Source::Pem { certificate, key } => {
+                let mut files = vec![named(certificate, FileForm::Parts)];
+                if certificate != key {
+                    files.push(named(key, FileForm::Parts));
+                }
+                files
+            }
+        };
+        let read: Vec<_> = found
+            .par_iter()
+            .map(|(name, path, form)| reading.read_file(name, path, *form))
+            .collect();
+        for ((name, path, form), read) in found.into_iter().zip(read) {
+            let file = SourceFile {
+                name,
+                path,
+                form,
+                read,
+            };
+            reading.take_file(file);
+        }
+        reading.check_named()?;
+        Ok(reading)
+    }
+
+    /// A stray file is only noted.
+    fn take_file(&mut self, file: SourceFile) {
+        let in_folder = matches!(self.source, Source::Folder(_));
+        match &file.read.contents {
+            Ok(Contents::Stray) if in_folder => {
+                self.passed_over.push(PassedOver::stray(file.name));
+            }
+            Ok(Contents::Nothing) if in_folder => {
+                self.passed_over.push(PassedOver::other(file.name));
+            }
+            _ => self.files.push(file),
+        }
+    }
+
+    fn read_file(&self, name: &str, path: &Path, form: FileForm) -> ReadFile {
+        let bytes = match read_input(path) {
+            Ok(bytes) => bytes,
+            // A link to what is gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+                return ReadFile {
+                    contents: Ok(Contents::Stray),
+                    hash: None,
+                };
+            }
+            Err(error) => {
+                return ReadFile {
+                    contents: Err(Failure::File(error)),
+                    hash: None,
+                };
+            }
+        };
+        let passwords = self.passwords.to_try(name);
+        let contents = match form {
+            _ if folder::is_stray(&bytes) => Ok(Contents::Stray),
+            FileForm::Pfx => read_pfx(&bytes, &passwords, self.now).map(Contents::Pfx),
+            FileForm::Parts => read_parts(&bytes, &passwords)
+                .map(|parts| parts.map_or(Contents::Nothing, Contents::Parts)),
+        };
+        let contents = contents.map_err(|failure| match failure {
+            Failure::Pfx(pfx::Error::WrongPassword) if !self.passwords.any_for(name) => {
+                Failure::NoPassword
+            }
+            failure => failure,
+        });
+        ReadFile {
+            contents,
+            hash: Some(Hash::of(&bytes)),
+        }
+    }
+
+    /// What was named by the user and is not what it should be is an error of its own, not one of
+    /// many.
+    fn check_named(&mut self) -> Result<()> {
+        match &self.source {
+            Source::Folder(_) => Ok(()),
+            Source::Pfx(path) => self.check_pfx(path),
+            Source::Pem { certificate, key } => {
+                self.check_part(certificate)?;
+                self.check_part(key)?;
+                let of_certificate = self.parts().next();
+                if of_certificate.is_none_or(|parts| parts.certificates.is_empty()) {
+                    let missing = text!("error-pem-no-certificate", path = certificate.as_path());
+                    return Err(Error::failed(missing));
+                }
+                let of_key = self.parts().last();
+                if of_key.is_none_or(|parts| parts.keys.is_empty() && parts.locked == 0) {
+                    let refused = of_key.and_then(|parts| parts.refused.first());
+                    return Err(no_key(key, refused.cloned()));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn check_pfx(&self, path: &Path) -> Result<()> {
+        match &self.files[0].read.contents {
+            Err(failure) if !failure.is_locked() => Err(failure.about(path)),
+            Ok(Contents::Stray) => Err(Failure::Pfx(pfx::Error::Malformed("empty")).about(path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_part(&self, path: &Path) -> Result<()> {
+        let file = self.files.iter().find(|file| file.path == path);
+        match file.map(|file| &file.read.contents) {
+            Some(Err(Failure::File(error))) => Err(unreadable_source(path, error)),
+            Some(Err(_)) => {
+                let malformed = text!("error-pem-malformed", path = path);
+                Err(Error::failed(malformed))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn parts(&self) -> impl DoubleEndedIterator<Item = &LooseParts> {
+        self.files
+            .iter()
+            .filter_map(|file| match &file.read.contents {
+                Ok(Contents::Parts(parts)) => Some(parts),
+                _ => None,
+            })
+    }
+
+    /// Names of the files that another password might open.
+    pub fn locked(&self) -> Vec<&str> {
+        let locked = self.files.iter().filter(|file| file.read.is_locked());
+        locked.map(|file| file.name.as_str()).collect()
+    }
+
+    /// Tries one more password on all files that are still shut.
+    ///
+    /// # Errors
+    /// [`Exit::WrongSecret`] where `wanted` stays shut: a file's name, or none for any of them.
+    pub fn try_password(&self, password: Password, wanted: Option<&str>) -> Result<Opened> {
+        let shut = || self.files.iter().enumerate();
+        let tried: Vec<_> = shut().filter(|(_, file)| file.read.is_locked()).collect();
+        let opened: Vec<_> = tried
+            .par_iter()
+            .filter_map(|(at, file)| Some((*at, file.opened_with(&password, self)?)))
+            .collect();
+        let is_wanted = |at: &usize| wanted.is_none_or(|name| self.files[*at].name == name);
+        if opened.iter().any(|(at, _)| is_wanted(at)) {
+            return Ok(Opened {
+                password,
+                files: opened,
+            });
+        }
+        let mut still: Vec<_> = self.locked().into_iter().map(str::to_owned).collect();
+        still.retain(|name| wanted.is_none_or(|wanted| wanted == name));
+        Err(wrong_source_password(still))
+    }
+
+    /// Takes over what a password has opened.
+    pub fn take_opened(&mut self, opened: Opened) {
+        for (at, read) in opened.files {
+            self.files[at].read = read;
+        }
+        self.passwords.add(opened.password);
+    }
+
+    /// Everything put together. What still does not open is named, and keeps nothing else from being
+    /// used.
+    ///
+    /// # Errors
+    /// When the one file that was named does not open.
+    pub fn finish(self) -> Result<Inventory> {
+        self.refuse_shut()?;
+        let Self {
+            source,
+            files,
+            passed_over,
+            closed,
+            passwords,
+            now,
+        } = self;
+        let mut holdings = Inventory {
+            passed_over,
+            ..Inventory::default()
+        };
+        for (name, error) in closed {
+            let before = holdings.unreadable.len();
+            let unreadable = UnreadableKeyPair::new(name.clone(), os_reason(&error));
+            holdings.unreadable.push(unreadable);
+            holdings.say_of_file(before, &name, None);
+        }
+        let mut loose = Vec::new();
+        for file in files {
+            let before = holdings.unreadable.len();
+            match file.read.contents {
+                Ok(Contents::Pfx(contents)) => holdings.take(file.name.clone(), Ok(contents)),
+                Ok(Contents::Parts(parts)) => {
+                    let tried = passwords.any_for(&file.name);
+                    loose.push(LooseFile::of(
+                        file.name.clone(),
+                        parts,
+                        tried,
+                        file.read.hash,
+                    ));
+                }
+                Ok(Contents::Nothing | Contents::Stray) => {}
+                Err(failure) => holdings.take(file.name.clone(), Err(failure)),
+            }
+            holdings.say_of_file(before, &file.name, file.read.hash);
+        }
+        let beside = match &source {
+            Source::Pem { certificate, .. } => Some(certificate.as_path()),
+            _ => None,
+        };
+        loose::put_together(&mut holdings, loose, beside, now);
+        holdings
+            .key_pairs
+            .sort_by(|a, b| a.leaf().display_name().cmp(b.leaf().display_name()));
+        holdings.passed_over.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(holdings)
+    }
+
+    /// Whether nothing can be had without another password, because the one file that was named
+    /// does not open.
+    pub fn needs_password(&self) -> bool {
+        self.shut_and_named().is_some()
+    }
+
+    fn shut_and_named(&self) -> Option<&SourceFile> {
+        let has_key = self.parts().any(|parts| !parts.keys.is_empty());
+        if has_key || matches!(self.source, Source::Folder(_)) {
+            return None;
+        }
+        self.files.iter().find(|file| file.read.is_locked())
+    }
+
+    /// A file named by the user that does not open is an error of its own.
+    fn refuse_shut(&self) -> Result<()> {
+        let Some(file) = self.shut_and_named() else {
+            return Ok(());
+        };
+        let failure = match &file.read.contents {
+            Err(failure) => return Err(failure.about(&file.path)),
+            Ok(_) if self.passwords.any_for(&file.name) => Failure::Pfx(pfx::Error::WrongPassword),
+            Ok(_) => Failure::NoPassword,
+        };
+        Err(failure.about(&file.path))
+    }
+}
+
+impl SourceFile {
+    /// What it holds with one more password, if that opens anything in it.
+    fn opened_with(&self, password: &Password, reading: &Reading) -> Option<ReadFile> {
+        let bytes = read_input(&self.path).ok()?;
+        let contents = match self.form {
+            FileForm::Pfx => Contents::Pfx(read_pfx(&bytes, &[password], reading.now).ok()?),
+            FileForm::Parts => {
+                let mut passwords = vec![password];
+                passwords.append(&mut reading.passwords.to_try(&self.name));
+                let parts = read_parts(&bytes, &passwords).ok()??;
+                if parts.locked >= self.read.locked_keys() {
+                    return None;
+                }
+                Contents::Parts(parts)
+            }
+        };
+        Some(ReadFile {
+            contents: Ok(contents),
+            hash: Some(Hash::of(&bytes)),
+        })
+    }
+}
+
+impl ReadFile {
+    fn is_locked(&self) -> bool {
+        match &self.contents {
+            Ok(Contents::Parts(parts)) => parts.locked > 0,
+            Ok(_) => false,
+            Err(failure) => failure.is_locked(),
+        }
+    }
+
+    fn locked_keys(&self) -> usize {
+        match &self.contents {
+            Ok(Contents::Parts(parts)) => parts.locked,
+            _ => 0,
+        }
+    }
+}
+
+fn named(path: &Path, form: FileForm) -> (String, PathBuf, FileForm) {
+    (file_name(path), path.to_owned(), form)
+}
+
+fn no_key(path: &Path, reason: Option<crate::message::Text>) -> Error {
+    Error::failed(match reason {
+        Some(reason) => text!("error-pem-key-unusable", path = path, reason = reason),
+        None => text!("error-pem-no-key", path = path),
+    })
+}
+
+/// That no password opens these files.
+pub fn wrong_source_password(files: Vec<String>) -> Error {
+    Error::new(
+        Exit::WrongSecret,
+        text!("error-wrong-source-password", files = files),
+    )
+}

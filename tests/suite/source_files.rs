@@ -1,0 +1,458 @@
+//! Folders as other programs and people leave them: PEM files in the layouts of ACME clients, what
+//! systems leave beside the files, and files under several passwords. All made by openssl.
+
+use std::fs;
+use std::process::Command;
+
+use crate::common::{Table, says, tree};
+
+const CREATE_CERTIFICATE: &str = "basicConstraints=critical,CA:TRUE";
+
+/// Runs openssl on a table; words in braces are files there.
+fn openssl(table: &Table, line: &str) {
+    let output = Command::new("openssl")
+        .args(line.split(' '))
+        .current_dir(table.at("."))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A table with an authority below a root: `int.crt`, `int.key`.
+fn with_authority() -> Table {
+    let table = Table::with_vault(&[]);
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(
+        &table,
+        &format!("req -x509 {key} -keyout root.key -out root.crt -subj /CN=Root -days 3000"),
+    );
+    fs::write(table.at("ca.cnf"), CREATE_CERTIFICATE).unwrap();
+    openssl(
+        &table,
+        &format!("req -new {key} -keyout int.key -out int.csr -subj /CN=Intermediate"),
+    );
+    openssl(
+        &table,
+        "x509 -req -in int.csr -CA root.crt -CAkey root.key -CAcreateserial -days 2000 -extfile ca.cnf -out int.crt",
+    );
+    table
+}
+
+/// A key and a certificate of the authority, at these places.
+fn issue(table: &Table, host: &str, key: &str, certificate: &str) {
+    for path in [key, certificate] {
+        fs::create_dir_all(table.at(path).parent().unwrap()).unwrap();
+    }
+    fs::write(table.at("names.cnf"), format!("subjectAltName=DNS:{host}")).unwrap();
+    openssl(
+        table,
+        &format!(
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {key} -out csr -subj /CN={host}"
+        ),
+    );
+    openssl(
+        table,
+        &format!(
+            "x509 -req -in csr -CA int.crt -CAkey int.key -CAcreateserial -days 200 -extfile names.cnf -out {certificate}"
+        ),
+    );
+}
+
+/// The texts of `parts`, one after the other, as a new file.
+fn joined(table: &Table, parts: &[&str], file: &str) {
+    let read = |part: &&str| fs::read_to_string(table.at(part)).unwrap();
+    let text: String = parts.iter().map(read).collect();
+    fs::write(table.at(file), text).unwrap();
+}
+
+fn certbot(table: &Table, host: &str) {
+    let (live, archive) = (format!("certs/{host}"), format!("archive/{host}"));
+    issue(
+        table,
+        host,
+        &format!("{archive}/privkey1.pem"),
+        &format!("{archive}/cert1.pem"),
+    );
+    joined(table, &["int.crt"], &format!("{archive}/chain1.pem"));
+    joined(
+        table,
+        &[&format!("{archive}/cert1.pem"), "int.crt"],
+        &format!("{archive}/fullchain1.pem"),
+    );
+    fs::create_dir_all(table.at(&live)).unwrap();
+    for name in ["privkey", "cert", "chain", "fullchain"] {
+        let to = format!("../../{archive}/{name}1.pem");
+        std::os::unix::fs::symlink(to, table.at(&format!("{live}/{name}.pem"))).unwrap();
+    }
+}
+
+fn acme_sh(table: &Table, host: &str) {
+    let folder = format!("certs/{host}_ecc");
+    let certificate = format!("{folder}/{host}.cer");
+    issue(table, host, &format!("{folder}/{host}.key"), &certificate);
+    joined(table, &["int.crt"], &format!("{folder}/ca.cer"));
+    joined(
+        table,
+        &[&certificate, "int.crt"],
+        &format!("{folder}/fullchain.cer"),
+    );
+}
+
+fn simple_acme(table: &Table, host: &str) {
+    let certificate = format!("certs/{host}-crt.pem");
+    issue(table, host, &format!("certs/{host}-key.pem"), &certificate);
+    joined(table, &["int.crt"], &format!("certs/{host}-chain-only.pem"));
+    joined(
+        table,
+        &[&certificate, "int.crt"],
+        &format!("certs/{host}-chain.pem"),
+    );
+}
+
+/// NAME.crt and NAME.key, one chain for all of them.
+fn pairs(table: &Table, host: &str) {
+    issue(
+        table,
+        host,
+        &format!("certs/{host}.key"),
+        &format!("certs/{host}.crt"),
+    );
+    joined(table, &["int.crt"], "certs/the-chain.crt");
+}
+
+const BACKUP: &str = "backup --from folder:{certs} --to {A} --accept other-medium=test --yes";
+const RESTORE: &str = "restore --from {A} --recovery-key-file {recovery} --yes";
+
+/// Every file below a folder by its name there.
+fn contents(table: &Table, folder: &str) -> Vec<(String, String)> {
+    let root = table.at(folder);
+    let mut contents = Vec::new();
+    for (path, bytes) in tree(&root) {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        contents.push((name, String::from_utf8(bytes).unwrap()));
+    }
+    contents
+}
+
+#[test]
+fn the_layouts_of_other_programs_come_back_file_for_file() {
+    let layouts: [fn(&Table, &str); 4] = [certbot, acme_sh, simple_acme, pairs];
+    for layout in layouts {
+        let table = with_authority();
+        for host in ["www.example.com", "mail.example.com"] {
+            layout(&table, host);
+        }
+        let list = table.run("list --json --from folder:{certs}").ended_with(0);
+        for pair in list.json()["key_pairs"].as_array().unwrap() {
+            assert_eq!(pair["chain"].as_array().unwrap().len(), 2, "{pair}");
+        }
+        table.run(BACKUP).ended_with(0);
+        let restore = format!("{RESTORE} --to pem:{{restored}}");
+        let said = table.run(&restore).ended_with(0);
+        assert!(!said.out.contains("former file name"), "{}", said.out);
+        assert_eq!(contents(&table, "restored"), contents(&table, "certs"));
+        // The same without a vault, and as PFX.
+        table
+            .run("export --from folder:{certs} --to pem:{exported}")
+            .ended_with(0);
+        assert_eq!(contents(&table, "exported"), contents(&table, "certs"));
+        let restore = format!("{RESTORE} --to folder:{{pfx}} --pfx-password-file {{pfx-password}}");
+        table.run(&restore).ended_with(0);
+        assert!(table.at("pfx/www.example.com.pfx").exists());
+    }
+}
+
+#[test]
+fn what_lies_in_other_folders_and_forms_is_put_together_all_the_same() {
+    let table = with_authority();
+    issue(
+        &table,
+        "www.example.com",
+        "certs/private/www.key",
+        "certs/public/www.crt",
+    );
+    // Binary, with its chain in a PKCS#7; the key's file has an earlier key, too.
+    issue(&table, "mail.example.com", "old.key", "mail.crt");
+    issue(&table, "mail.example.com", "mail.key", "mail.crt");
+    fs::create_dir(table.at("certs/mail")).unwrap();
+    openssl(
+        &table,
+        "x509 -in mail.crt -outform DER -out certs/mail/mail.cer",
+    );
+    openssl(
+        &table,
+        "crl2pkcs7 -nocrl -certfile int.crt -outform DER -out certs/mail/chain.p7b",
+    );
+    joined(&table, &["old.key", "mail.key"], "certs/mail/mail.key");
+    let list = table
+        .run("list --json --from folder:{certs}")
+        .ended_with(0)
+        .json();
+    let pairs = list["key_pairs"].as_array().unwrap();
+    let of = |pair: &serde_json::Value| {
+        (
+            pair["files"].to_string(),
+            pair["chain"].as_array().unwrap().len(),
+        )
+    };
+    assert_eq!(
+        pairs.iter().map(of).collect::<Vec<_>>(),
+        [
+            (
+                r#"["mail/chain.p7b","mail/mail.cer","mail/mail.key"]"#.to_owned(),
+                2
+            ),
+            (r#"["private/www.key","public/www.crt"]"#.to_owned(), 2),
+        ]
+    );
+    let said = table
+        .run("export --from folder:{certs} --to pem:{out}")
+        .ended_with(0);
+    assert!(!said.out.contains("former file name"), "{}", said.out);
+    let names: Vec<_> = contents(&table, "out")
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "mail/mail.cer",
+            "mail/mail.key",
+            "private/www.key",
+            "public/www.crt"
+        ]
+    );
+}
+
+#[test]
+fn pfx_files_in_folders_of_a_folder_come_back_there() {
+    let table = Table::with_vault(&["www.example.com", "mail.example.com", "new.example.com"]);
+    fs::create_dir(table.at("server/sub")).unwrap();
+    fs::rename(
+        table.at("server/mail.example.com.pfx"),
+        table.at("server/sub/www.example.com.pfx"),
+    )
+    .unwrap();
+    table.run(crate::common::BACKUP).ended_with(0);
+    table.run(crate::common::RESTORE).ended_with(0);
+    let names = |folder: &str| -> Vec<String> {
+        let root = table.at(folder);
+        let files = tree(&root).into_keys();
+        files
+            .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
+            .collect()
+    };
+    assert_eq!(names("restored"), names("server"));
+    assert!(table.at("restored/sub/www.example.com.pfx").exists());
+    // A link where the folder should be leads nowhere.
+    fs::remove_dir_all(table.at("restored")).unwrap();
+    fs::create_dir_all(table.at("elsewhere")).unwrap();
+    fs::create_dir(table.at("restored")).unwrap();
+    std::os::unix::fs::symlink(table.at("elsewhere"), table.at("restored/sub")).unwrap();
+    table.run(crate::common::RESTORE).ended_with(1);
+    assert_eq!(tree(&table.at("elsewhere")).len(), 0);
+    assert_eq!(names("restored"), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_folder_in_which_nothing_can_be_used_is_said_to_be_one() {
+    let table = Table::bare();
+    fs::create_dir(table.at("full")).unwrap();
+    for file in ["store.jks", "request.csr", "dh.pem"] {
+        fs::write(table.at("full").join(file), "no key pair").unwrap();
+    }
+    let said = table.run("list --quiet --from folder:{full}").ended_with(3);
+    assert!(says(&said.out, "source-passed-over"), "{}", said.out);
+    assert!(said.out.contains("store.jks"), "{}", said.out);
+    // Only what a desktop leaves: nobody misses anything.
+    fs::create_dir(table.at("empty")).unwrap();
+    fs::write(table.at("empty/.DS_Store"), "x").unwrap();
+    table.run("list --from folder:{empty}").ended_with(0);
+}
+
+/// A folder server with what other systems leave beside the files.
+fn with_strays() -> Table {
+    let table = Table::with_vault(&["www.example.com"]);
+    let mac = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ";
+    for (file, bytes) in [
+        ("._www.example.com.pfx", &mac[..]),
+        (".DS_Store", b"x"),
+        ("desktop.ini", b"x"),
+        ("Thumbs.db", b"x"),
+        ("empty.pfx", b""),
+        ("empty.key", b""),
+    ] {
+        fs::write(table.at("server").join(file), bytes).unwrap();
+    }
+    fs::create_dir(table.at("server/folder.pfx")).unwrap();
+    std::os::unix::fs::symlink("gone", table.at("server/dangling.pfx")).unwrap();
+    table
+}
+
+#[test]
+fn what_systems_leave_beside_the_files_keeps_nothing_from_ending_well() {
+    let table = with_strays();
+    let said = table.run(crate::common::BACKUP).ended_with(0);
+    let all = said.out + &said.err;
+    assert!(
+        says(&all, "source-passed-over") && all.contains("8 files"),
+        "{all}"
+    );
+    let status = "status --from folder:{server} --source-password-file {pfx-password} {A}";
+    let said = table.run(status);
+    assert!(!said.out.contains("cannot be backed up"), "{}", said.out);
+}
+
+#[test]
+fn what_cannot_be_read_is_accepted_by_its_file_name_until_it_changes() {
+    let table = with_strays();
+    let broken = table.at("server/broken.pfx");
+    fs::write(&broken, "no PFX").unwrap();
+    table.run(crate::common::BACKUP).ended_with(3);
+    let accept = format!("{} --accept no-key:broken.pfx=junk", crate::common::BACKUP);
+    table.run(&accept).ended_with(0);
+    table.run(crate::common::BACKUP).ended_with(0);
+    let list = "list --from folder:{server} --source-password-file {pfx-password}";
+    table.run(list).ended_with(0);
+    let said = table.run("status --from folder:{server} --source-password-file {pfx-password} {A}");
+    assert!(
+        says(&(said.out + &said.err), "status-no-key-known"),
+        "the reason is shown"
+    );
+    fs::write(&broken, "another").unwrap();
+    table.run(crate::common::BACKUP).ended_with(3);
+    let unknown = accept.replace("broken.pfx", "other.pfx");
+    table.run(&unknown).ended_with(2);
+}
+
+/// Files under passwords of their own: `secret of NAME`.
+fn with_passwords(names: &[&str]) -> Table {
+    let table = Table::bare();
+    fs::create_dir_all(table.at("certs/sub")).unwrap();
+    for name in names {
+        openssl(
+            &table,
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -out c -subj /CN=www.example.com",
+        );
+        let password = table.secret_file("password", &format!("secret, of \"{name}\""));
+        openssl(
+            &table,
+            &format!(
+                "pkcs12 -export -inkey k -in c -out certs/{name} -passout file:{}",
+                password.display()
+            ),
+        );
+    }
+    table
+}
+
+#[test]
+fn each_file_has_its_own_password_in_a_table() {
+    let table = with_passwords(&["a.pfx", "sub/b.pfx", "c.p12"]);
+    table.secret_file(
+        "table",
+        "name,password\na.pfx,\"secret, of \"\"a.pfx\"\"\"\nsub/b.pfx,\"secret, of \"\"sub/b.pfx\"\"\"\n,\"secret, of \"\"c.p12\"\"\"",
+    );
+    let list = "list --json --from folder:{certs}";
+    let said = table
+        .run(&format!("{list} --source-passwords {{table}}"))
+        .ended_with(0);
+    assert_eq!(said.json()["key_pairs"].as_array().unwrap().len(), 3);
+    // Without any: that one is needed, and how to give it.
+    let said = table.run("list --from folder:{certs}").ended_with(3);
+    assert_eq!(said.out.matches("--source-passwords FILE").count(), 3);
+    assert!(!said.out.contains("damaged"), "{}", said.out);
+    // One wrong password for all is another matter.
+    let wrong = format!("{list} --source-password-file {{pfx-password}}");
+    let said = table.run(&wrong).ended_with(3);
+    let reason = said.json()["unreadable"][0]["reason"].to_string();
+    assert!(says(&reason, "reason-wrong-password"), "{reason}");
+    table.secret_file("broken", "a.pfx");
+    let said = table
+        .run("list --from folder:{certs} --source-passwords {broken}")
+        .ended_with(2);
+    assert!(says(&said.err, "error-password-table"), "{}", said.err);
+}
+
+#[test]
+fn an_encrypted_key_needs_its_password_and_says_so() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "certs/open.key", "certs/www.crt");
+    let pkcs8 = "pkcs8 -topk8 -in certs/open.key -passout file:pfx-password -out";
+    openssl(&table, &format!("{pkcs8} certs/www.key"));
+    fs::rename(table.at("certs/open.key"), table.at("open.key")).unwrap();
+    let with = "--source-password-file {pfx-password}";
+    let list = "list --json --from folder:{certs}";
+    let said = table.run(&format!("{list} {with}")).ended_with(0).json();
+    assert_eq!(said["key_pairs"].as_array().unwrap().len(), 1);
+    let said = table.run(list).ended_with(3).json();
+    let reason = said["unreadable"][0]["reason"].to_string();
+    assert!(says(&reason, "reason-no-password"), "{reason}");
+    let list = "list --json --from pem:{certs/www.crt} --key {certs/www.key}";
+    table.run(&format!("{list} {with}")).ended_with(0);
+    let said = table.run(list).ended_with(2);
+    assert!(said.err.contains("--source-password-file"), "{}", said.err);
+    let wrong = table.run(&format!("{list} --source-password-file {{passphrase}}"));
+    let said = wrong.ended_with(6);
+    assert!(says(&said.err, "reason-wrong-password"), "{}", said.err);
+    for cipher in ["aes256", "des3"] {
+        let legacy =
+            format!("ec -in open.key -{cipher} -passout file:pfx-password -out certs/www.key");
+        openssl(&table, &legacy);
+        table.run(&format!("{list} {with}")).ended_with(0);
+    }
+    openssl(
+        &table,
+        "ec -in open.key -camellia256 -passout file:pfx-password -out certs/www.key",
+    );
+    let said = table.run(&format!("{list} {with}")).ended_with(1);
+    assert!(said.err.contains("openssl pkcs8 -topk8"), "{}", said.err);
+}
+
+#[test]
+fn where_nobody_had_the_host_s_name_the_higher_gets_it_and_the_other_is_named_apart() {
+    let table = with_authority();
+    issue(
+        &table,
+        "www.example.com",
+        "certs/z/privkey.pem",
+        "certs/z/fullchain.pem",
+    );
+    // A placeholder, read first, made later and for longer.
+    fs::create_dir(table.at("certs/a")).unwrap();
+    openssl(
+        &table,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout certs/a/privkey.pem -out certs/a/fullchain.pem -subj /CN=www.example.com -addext subjectAltName=DNS:www.example.com -days 3000",
+    );
+    let export =
+        "export --from folder:{certs} --to folder:{out} --pfx-password-file {pfx-password}";
+    let said = table.run(export).ended_with(0);
+    assert!(says(&said.out, "plan-apart"), "{}", said.out);
+    let list = |file: &str| {
+        let with = "--source-password-file {pfx-password}";
+        let said = table.run(&format!("list --json --from pfx:{{{file}}} {with}"));
+        said.ended_with(0).json()["key_pairs"][0]["thumbprint"].to_string()
+    };
+    let all = table.run("list --json --from folder:{certs}").json();
+    let of = |folder: &str| {
+        let pairs = all["key_pairs"].as_array().unwrap();
+        let is_of =
+            |pair: &&serde_json::Value| pair["files"][0] == format!("{folder}/fullchain.pem");
+        pairs.iter().find(is_of).unwrap()["thumbprint"].to_string()
+    };
+    assert_eq!(list("out/www.example.com.pfx"), of("z"));
+    assert_eq!(fs::read_dir(table.at("out")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_chain_beside_a_certificate_that_was_named_is_found() {
+    let table = with_authority();
+    certbot(&table, "www.example.com");
+    let list = "list --json --from pem:{certs/www.example.com/cert.pem} --key {certs/www.example.com/privkey.pem}";
+    let said = table.run(list).ended_with(0).json();
+    assert_eq!(said["key_pairs"][0]["chain"].as_array().unwrap().len(), 2);
+}
