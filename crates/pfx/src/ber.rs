@@ -1,36 +1,46 @@
-//! A tolerant BER reader (X.690 section 8): DER, and also the indefinite lengths and constructed
-//! strings that NSS, Firefox and BouncyCastle write. It borrows, and copies only what comes in
-//! pieces.
+//! A tolerant BER reader (X.690 section 8), for everything that is read here and for certificates
+//! and keys: DER; the indefinite lengths and constructed strings that NSS, Firefox and BouncyCastle
+//! write; lengths in more octets than they need. It borrows, and copies only what comes in pieces.
 
 use std::ops::Deref;
 
 use zeroize::Zeroizing;
 
-use crate::der::{self, CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE};
+use crate::der;
+pub use crate::der::{
+    BIT_STRING, BMP_STRING, BOOLEAN, CONSTRUCTED, CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE,
+    SET, UTF8_STRING,
+};
 use crate::{Error, oid::Oid, work::too_much};
 
 /// Nesting of indefinite lengths: finding the end of one means walking all that is nested in it, so
 /// depth multiplies the work.
 const MAX_DEPTH: usize = 32;
+/// Octets of a tag's number, where it is above 30.
+const MAX_TAG: usize = 4;
 
 /// One element: tag, length and contents.
-#[derive(Clone, Copy)]
-pub(crate) struct Element<'a> {
-    pub(crate) tag: u8,
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'a> {
+    /// Its first octet. A number above 30 takes more octets, which are passed over.
+    pub tag: u8,
     /// The contents, without an end-of-contents marker.
-    pub(crate) body: &'a [u8],
+    pub body: &'a [u8],
     /// All of it, as encoded.
-    pub(crate) whole: &'a [u8],
+    pub whole: &'a [u8],
 }
 
 impl<'a> Element<'a> {
     /// The elements inside.
-    pub(crate) fn reader(self) -> Reader<'a> {
+    pub fn reader(self) -> Reader<'a> {
         Reader(self.body)
     }
 
     /// The octets of a string tagged `tag` (its primitive form), whole or in pieces.
-    pub(crate) fn octets(self, tag: u8) -> Result<Octets<'a>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn octets(self, tag: u8) -> Result<Octets<'a>, Error> {
         if self.tag == tag {
             return Ok(Octets::Borrowed(self.body));
         }
@@ -42,10 +52,39 @@ impl<'a> Element<'a> {
         Ok(Octets::Joined(joined))
     }
 
+    /// The octets of a BIT STRING in one piece; bits of the last one that do not count are not told.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn bits(self) -> Result<&'a [u8], Error> {
+        match (self.tag, self.body) {
+            (BIT_STRING, [0..=7, bits @ ..]) => Ok(bits),
+            _ => Err(Error::Malformed("a bit string was expected")),
+        }
+    }
+
+    /// The octets of an INTEGER without zeros in front, as a number that is not negative: some
+    /// writers forget the zero that keeps it from being that.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn magnitude(self) -> Result<&'a [u8], Error> {
+        if self.tag != INTEGER {
+            return Err(Error::Malformed("a number was expected"));
+        }
+        Ok(without_zeros(self.body))
+    }
+
     /// Whether it is encoded with an indefinite length, which DER never is.
     fn is_indefinite(&self) -> bool {
-        self.whole.get(1) == Some(&0x80)
+        Header::parse(self.whole).is_ok_and(|header| header.length.is_none())
     }
+}
+
+/// A number without zeros in front.
+pub fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    &number[zeros..]
 }
 
 /// Appends pieces, and pieces of pieces, to `joined`, which has room for all. Without recursion, so
@@ -69,8 +108,10 @@ fn join(pieces: Reader, joined: &mut Vec<u8>) -> Result<(), Error> {
 }
 
 /// Octets of a string. Wiped if they had to be copied: they may hold keys.
-pub(crate) enum Octets<'a> {
+pub enum Octets<'a> {
+    /// As they stand in the file.
     Borrowed(&'a [u8]),
+    /// Put together from pieces.
     Joined(Zeroizing<Vec<u8>>),
 }
 
@@ -86,20 +127,29 @@ impl Deref for Octets<'_> {
 }
 
 /// Reads elements one after the other.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a>(&'a [u8]);
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// From the first of `bytes` on.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The next element, whatever it is.
-    pub(crate) fn next(&mut self) -> Result<Element<'a>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for what is cut off, [`Error::TooMuchWork`] for deep nesting.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it fails, and is asked for one element at a time"
+    )]
+    pub fn next(&mut self) -> Result<Element<'a>, Error> {
         let header = Header::parse(self.0)?;
         let body_end = header.body_end(self.0, 0)?;
         let (whole, rest) = self.0.split_at(body_end + header.trailer());
@@ -112,14 +162,20 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, which must be tagged `tag`.
-    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for any other.
+    pub fn expect(&mut self, tag: u8) -> Result<Element<'a>, Error> {
         self.optional(tag)?.ok_or(Error::Malformed(
             "an element is missing or of the wrong type",
         ))
     }
 
     /// The next element if it is tagged `tag`.
-    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for what is cut off.
+    pub fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Error> {
         if self.0.first() != Some(&tag) {
             return Ok(None);
         }
@@ -127,22 +183,34 @@ impl<'a> Reader<'a> {
     }
 
     /// The elements of a SEQUENCE.
-    pub(crate) fn sequence(&mut self) -> Result<Reader<'a>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn sequence(&mut self) -> Result<Reader<'a>, Error> {
         Ok(self.expect(SEQUENCE)?.reader())
     }
 
     /// An OBJECT IDENTIFIER.
-    pub(crate) fn oid(&mut self) -> Result<Oid<'a>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn oid(&mut self) -> Result<Oid<'a>, Error> {
         Ok(Oid(self.expect(OID)?.body))
     }
 
     /// An OCTET STRING.
-    pub(crate) fn octets(&mut self) -> Result<Octets<'a>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn octets(&mut self) -> Result<Octets<'a>, Error> {
         self.next()?.octets(OCTET_STRING)
     }
 
     /// An INTEGER that is not negative; one beyond 64 bits is given as the largest.
-    pub(crate) fn unsigned(&mut self) -> Result<u64, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn unsigned(&mut self) -> Result<u64, Error> {
         let body = self.expect(INTEGER)?.body;
         if body.first().is_none_or(|first| first & 0x80 != 0) {
             return Err(Error::Malformed("a count is negative or empty"));
@@ -155,7 +223,10 @@ impl<'a> Reader<'a> {
     }
 
     /// An INTEGER as in [`Reader::unsigned`], if there is one next.
-    pub(crate) fn optional_unsigned(&mut self) -> Result<Option<u64>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a negative one.
+    pub fn optional_unsigned(&mut self) -> Result<Option<u64>, Error> {
         if self.0.first() == Some(&INTEGER) {
             self.unsigned().map(Some)
         } else {
@@ -164,7 +235,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends the reading: nothing may be left.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for what is.
+    pub fn finish(self) -> Result<(), Error> {
         if self.is_empty() {
             Ok(())
         } else {
@@ -174,7 +248,10 @@ impl<'a> Reader<'a> {
 }
 
 /// The one element tagged `tag` that `bytes` consist of.
-pub(crate) fn single(bytes: &[u8], tag: u8) -> Result<Element<'_>, Error> {
+///
+/// # Errors
+/// [`Error::Malformed`] for anything else.
+pub fn single(bytes: &[u8], tag: u8) -> Result<Element<'_>, Error> {
     let mut reader = Reader::new(bytes);
     let element = reader.expect(tag)?;
     reader.finish()?;
@@ -191,27 +268,20 @@ struct Header {
 
 impl Header {
     fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let [tag, first, rest @ ..] = bytes else {
+        let (tag, tag_size) = tag(bytes)?;
+        let [first, rest @ ..] = &bytes[tag_size..] else {
             return Err(CUT_OFF);
         };
-        // PKCS#12 has no tag numbers above 30, which would take more octets.
-        if tag & 0x1f == 0x1f {
-            return Err(Error::Malformed("an element of an unknown type"));
-        }
         let (length, size) = match first {
-            0x80 if tag & CONSTRUCTED != 0 => (None, 2),
-            0x00..=0x7f => (Some(usize::from(*first)), 2),
+            0x80 if tag & CONSTRUCTED != 0 => (None, tag_size + 1),
+            0x00..=0x7f => (Some(usize::from(*first)), tag_size + 1),
             0x81..=0x88 => {
                 let octets = rest.get(..usize::from(first & 0x7f)).ok_or(CUT_OFF)?;
-                (Some(big_endian(octets)?), 2 + octets.len())
+                (Some(big_endian(octets)?), tag_size + 1 + octets.len())
             }
             _ => return Err(Error::Malformed("a length that is not one")),
         };
-        Ok(Self {
-            tag: *tag,
-            length,
-            size,
-        })
+        Ok(Self { tag, length, size })
     }
 
     /// Octets after the body: the end-of-contents marker.
@@ -231,6 +301,20 @@ impl Header {
         }
         Ok(self.size + length)
     }
+}
+
+/// The first octet of a tag, and how many it has (X.690 section 8.1.2).
+fn tag(bytes: &[u8]) -> Result<(u8, usize), Error> {
+    let (first, rest) = bytes.split_first().ok_or(CUT_OFF)?;
+    if first & 0x1f != 0x1f {
+        return Ok((*first, 1));
+    }
+    let last = rest
+        .iter()
+        .take(MAX_TAG)
+        .position(|octet| octet & 0x80 == 0);
+    let last = last.ok_or(Error::Malformed("an element of an unknown type"))?;
+    Ok((*first, last + 2))
 }
 
 const CUT_OFF: Error = Error::Malformed("it is cut off, or a length is wrong");
@@ -266,7 +350,10 @@ fn check_depth(depth: usize) -> Result<(), Error> {
 /// The same element in definite lengths and whole strings; a copy as it is if it begins with a
 /// definite length. A private key inside a BER file may itself be BER, which nothing that uses
 /// private keys reads.
-pub(crate) fn to_der(element: Element) -> Result<Zeroizing<Vec<u8>>, Error> {
+///
+/// # Errors
+/// [`Error::Malformed`] for what is cut off, [`Error::TooMuchWork`] for deep nesting.
+pub fn to_der(element: Element) -> Result<Zeroizing<Vec<u8>>, Error> {
     if element.is_indefinite() {
         rewrite(element, 0)
     } else {

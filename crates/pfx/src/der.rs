@@ -2,17 +2,30 @@
 
 use const_oid::ObjectIdentifier;
 
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const OCTET_STRING: u8 = 0x04;
+/// BOOLEAN.
+pub const BOOLEAN: u8 = 0x01;
+/// INTEGER.
+pub const INTEGER: u8 = 0x02;
+/// BIT STRING, primitive.
+pub const BIT_STRING: u8 = 0x03;
+/// OCTET STRING, primitive.
+pub const OCTET_STRING: u8 = 0x04;
+/// NULL.
 pub(crate) const NULL: u8 = 0x05;
-pub(crate) const OID: u8 = 0x06;
-pub(crate) const UTF8_STRING: u8 = 0x0c;
-pub(crate) const BMP_STRING: u8 = 0x1e;
-pub(crate) const SEQUENCE: u8 = 0x30;
-pub(crate) const SET: u8 = 0x31;
-pub(crate) const CONSTRUCTED: u8 = 0x20;
+/// OBJECT IDENTIFIER.
+pub const OID: u8 = 0x06;
+/// UTF8String.
+pub const UTF8_STRING: u8 = 0x0c;
+/// BMPString: UTF-16, big-endian.
+pub const BMP_STRING: u8 = 0x1e;
+/// SEQUENCE and SEQUENCE OF.
+pub const SEQUENCE: u8 = 0x30;
+/// SET and SET OF.
+pub const SET: u8 = 0x31;
+/// The bit of a tag that says that elements are inside.
+pub const CONSTRUCTED: u8 = 0x20;
 /// `[0]` EXPLICIT, or IMPLICIT of something constructed.
-pub(crate) const CONTEXT_0: u8 = 0xa0;
+pub const CONTEXT_0: u8 = 0xa0;
 /// `[0]` IMPLICIT of a primitive string.
 pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 

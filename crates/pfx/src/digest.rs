@@ -10,7 +10,7 @@ use hmac::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Error, oid, oid::Oid, work::Work};
+use crate::{Error, oid, oid::Oid, unsupported::unsupported, work::Work};
 
 /// What a key derived by RFC 7292 appendix B is for: the diversifier octet of section B.3.
 #[derive(Clone, Copy)]
@@ -91,9 +91,7 @@ pub(crate) fn md5() -> &'static Digest {
 /// The digest an AlgorithmIdentifier names.
 pub(crate) fn named(name: Oid) -> Result<&'static Digest, Error> {
     let known = DIGESTS.iter().find(|digest| name == digest.oid);
-    known.ok_or_else(|| Error::Unsupported {
-        algorithm: name.to_string(),
-    })
+    known.ok_or_else(|| unsupported(name))
 }
 
 /// The digest of the HMAC an AlgorithmIdentifier names.
@@ -101,9 +99,7 @@ pub(crate) fn named_by_hmac(name: Oid) -> Result<&'static Digest, Error> {
     let known = DIGESTS
         .iter()
         .find(|digest| digest.hmac_oid.is_some_and(|oid| name == oid));
-    known.ok_or_else(|| Error::Unsupported {
-        algorithm: name.to_string(),
-    })
+    known.ok_or_else(|| unsupported(name))
 }
 
 const fn eager<D>(

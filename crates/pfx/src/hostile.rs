@@ -6,7 +6,7 @@ use crate::{
     der::{self, CONTEXT_0, CONTEXT_0_PRIMITIVE},
     digest::{self, Derive, Purpose},
     forms::Forms,
-    oid, read,
+    oid, read, read_with,
     work::Work,
     write::{algorithm, bag, content_info, data},
 };
@@ -85,7 +85,12 @@ fn pbmac1(key_length: Option<&[u8]>) -> Vec<u8> {
 
 /// A shrouded key that decrypts with the known password, after `rounds`.
 fn honest_key(rounds: u32) -> Vec<u8> {
-    let (password, salt) = (Forms::bmp(&Password::new(PASSWORD.into())), [5; 8]);
+    key_bag(PASSWORD, rounds, &der::sequence(&[&der::unsigned(0)]))
+}
+
+/// A shrouded key bag with this inside.
+fn key_bag(password: &str, rounds: u32, plain: &[u8]) -> Vec<u8> {
+    let (password, salt) = (Forms::bmp(&Password::new(password.into())), [5; 8]);
     let (input, mut work) = (
         Derive {
             password: password.standard(),
@@ -100,9 +105,7 @@ fn honest_key(rounds: u32) -> Vec<u8> {
     let iv = digest::sha1()
         .pkcs12(&input, Purpose::Iv, 8, &mut work)
         .unwrap();
-    let encrypted = Cipher::TripleDes
-        .encrypt(&key, &iv, &der::sequence(&[&der::unsigned(0)]))
-        .unwrap();
+    let encrypted = Cipher::TripleDes.encrypt(&key, &iv, plain).unwrap();
     let identifier = algorithm(
         oid::PBE_SHA_3DES,
         &der::sequence(&[&der::octets(&salt), &der::unsigned(rounds)]),
@@ -295,4 +298,33 @@ fn an_unknown_cipher_or_digest_is_named() {
         &der::sequence(&[&der::unsigned(0), &info]),
     );
     assert_eq!(open(&file(&[encrypted])).map(|_| ()), named);
+}
+
+#[test]
+fn a_key_with_another_password_is_named_and_the_rest_is_read() {
+    let plain = der::sequence(&[&der::unsigned(7)]);
+    let bags = [
+        key_bag("another", 1, &plain),
+        honest_key(1),
+        key_bag("", 1, &plain),
+    ];
+    let found = open(&file_of_bags(&bags)).unwrap();
+    assert_eq!((found.keys.len(), found.locked.len()), (2, 1));
+    assert!(found.keys.iter().any(|key| key.pkcs8.expose() == plain));
+    let (known, another) = (
+        Password::new(PASSWORD.into()),
+        Password::new("another".into()),
+    );
+    let found = read_with(&file_of_bags(&bags), &known, &[&another]).unwrap();
+    assert_eq!((found.keys.len(), found.locked.len()), (3, 0));
+    let locked = open(&file_of_bags(&bags[..1])).map(|_| "opens");
+    assert_eq!(locked, Err(Error::WrongPassword), "nothing says otherwise");
+}
+
+#[test]
+fn octets_after_a_key_are_none_of_its() {
+    let plain = der::sequence(&[&der::unsigned(7)]);
+    let padded = [&plain[..], &[0; 5]].concat();
+    let found = open(&file_of_bags(&[key_bag(PASSWORD, 1, &padded)])).unwrap();
+    assert_eq!(found.keys[0].pkcs8.expose(), plain);
 }

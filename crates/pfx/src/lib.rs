@@ -7,7 +7,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attributes;
-mod ber;
+pub mod ber;
 mod cipher;
 mod der;
 mod digest;
@@ -20,12 +20,14 @@ mod openssl_key;
 pub mod pkcs7;
 mod read;
 mod scheme;
+mod unsupported;
 mod work;
 mod write;
 
 pub use attributes::Attributes;
+pub use oid::Oid;
 pub use openssl_key::read_openssl_key;
-pub use read::{read, read_key};
+pub use read::{read, read_key, read_with};
 pub use write::{KeyPairContents, Profile, write};
 
 use secret::SecretBytes;
@@ -39,9 +41,30 @@ pub struct Contents {
     pub certificates: Vec<Certificate>,
     /// Whether the password also proved that the file is unchanged.
     pub mac: Mac,
-    /// What else is in there and was left alone, in plain words: one entry for each certificate
-    /// revocation list, secret, SDSI certificate or bag of an unknown type.
-    pub skipped: Vec<String>,
+    /// Private keys that have another password than the file.
+    pub locked: Vec<LockedKey>,
+    /// What else is in there and was left alone, one entry for each.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A private key that has another password than its file, as Java allows.
+#[derive(Debug)]
+pub struct LockedKey {
+    /// The attributes of its bag.
+    pub attributes: Attributes,
+}
+
+/// Something in a file that is neither a key nor a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Skipped {
+    /// A list of revoked certificates.
+    RevocationList,
+    /// A secret of any kind, such as a key of a symmetric cipher.
+    Secret,
+    /// An SDSI certificate, which nobody is known to write.
+    SdsiCertificate,
+    /// A bag of this type.
+    Other(String),
 }
 
 /// A private key.

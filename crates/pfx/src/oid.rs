@@ -82,9 +82,43 @@ oids! {
     HMAC_SHA3_512 = "2.16.840.1.101.3.4.2.16";
 }
 
-/// An object identifier as read: its content octets, which need not be well-formed.
-#[derive(Clone, Copy)]
-pub(crate) struct Oid<'a>(pub(crate) &'a [u8]);
+/// Octets of an identifier that are shown where it cannot be in decimals.
+const SHOWN: usize = 32;
+
+/// An object identifier as read: its content octets, which need not be well-formed. Unlike
+/// [`ObjectIdentifier`], it has no limit to its length or its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oid<'a>(pub &'a [u8]);
+
+impl Oid<'_> {
+    /// The same in the form that constants are in; `None` where it is longer than any of those.
+    pub fn known(self) -> Option<ObjectIdentifier> {
+        ObjectIdentifier::from_bytes(self.0).ok()
+    }
+
+    /// Its numbers (X.690 section 8.19); `None` where one is beyond 128 bits, as none of a UUID is,
+    /// or cut off.
+    fn arcs(self) -> Option<Vec<u128>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (mut arcs, mut arc) = (Vec::new(), 0_u128);
+        for octet in self.0 {
+            arc = arc.checked_mul(128)? | u128::from(octet & 0x7f);
+            if octet & 0x80 == 0 {
+                arcs.push(arc);
+                arc = 0;
+            }
+        }
+        // The first two numbers are one: 40 times the first, which is at most 2, and the second.
+        let first = arcs.first_mut()?;
+        let root = (*first / 40).min(2);
+        *first -= root * 40;
+        arcs.insert(0, root);
+        self.0.last().filter(|last| *last & 0x80 == 0)?;
+        Some(arcs)
+    }
+}
 
 impl PartialEq<ObjectIdentifier> for Oid<'_> {
     fn eq(&self, other: &ObjectIdentifier) -> bool {
@@ -95,10 +129,11 @@ impl PartialEq<ObjectIdentifier> for Oid<'_> {
 /// Dotted decimals; an identifier too long for that in hexadecimal, cut short.
 impl fmt::Display for Oid<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Ok(known) = ObjectIdentifier::from_bytes(self.0) {
-            return known.fmt(f);
+        if let Some(arcs) = self.arcs().filter(|_| self.0.len() <= 4 * SHOWN) {
+            let arcs: Vec<_> = arcs.iter().map(u128::to_string).collect();
+            return f.write_str(&arcs.join("."));
         }
-        let shown = &self.0[..self.0.len().min(32)];
+        let shown = &self.0[..self.0.len().min(SHOWN)];
         write!(
             f,
             "object identifier {}",
@@ -114,8 +149,17 @@ mod tests {
     #[test]
     fn an_identifier_is_shown_in_dotted_decimals_or_else_in_hexadecimal() {
         assert_eq!(Oid(PBES2.as_bytes()).to_string(), "1.2.840.113549.1.5.13");
+        assert_eq!(Oid(&[0x88, 0x37, 3]).to_string(), "2.999.3");
+        let uuid = [
+            0x69, 0x83, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+        ];
         assert_eq!(
-            Oid(&[0x80; 100]).to_string().len(),
+            Oid(&uuid).to_string(),
+            "2.25.340282366920938463463374607431768211455"
+        );
+        assert_eq!(
+            Oid(&[0x80; 200]).to_string().len(),
             "object identifier ".len() + 64
         );
         assert_eq!(Oid(&[]).to_string(), "object identifier ");

@@ -1,12 +1,13 @@
 //! Reads a PFX, outermost structure first.
 
 use crate::{
-    Attributes, Certificate, Contents, Error, Key, Mac,
+    Attributes, Certificate, Contents, Error, Key, LockedKey, Mac, Skipped,
     ber::{self, Element, Octets, Reader},
     der::{CONTEXT_0, CONTEXT_0_PRIMITIVE, OCTET_STRING, SEQUENCE},
     mac::MacData,
     oid::{self, Oid},
-    scheme::{PasswordForms, Scheme, unsupported},
+    scheme::{PasswordForms, Scheme},
+    unsupported::unsupported,
     work::{Work, too_much},
 };
 use secret::{Password, SecretBytes};
@@ -28,18 +29,30 @@ const MAX_SAFES: usize = 8;
 /// See [`Error`]. A file that asks for more than about two seconds of work, or 100 MB, gets
 /// [`Error::TooMuchWork`].
 pub fn read(pfx: &[u8], password: &Password) -> Result<Contents, Error> {
+    read_with(pfx, password, &[])
+}
+
+/// [`read`], for a file of which parts may have another password than the file itself: the empty
+/// one and `others` are tried on them. A key that stays shut is in [`Contents::locked`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with(pfx: &[u8], password: &Password, others: &[&Password]) -> Result<Contents, Error> {
     let work = Work::for_file(pfx.len())?;
     let file = File::parse(pfx)?;
-    let mut unlocking = Unlocking {
-        forms: PasswordForms::of(password),
-        work,
-        contents: Contents::empty(),
-    };
+    let mut unlocking = Unlocking::new(password, work);
     if let Some(mac) = &file.mac {
         unlocking.contents.mac =
             mac.verify(&file.safe, &mut unlocking.forms, &mut unlocking.work)?;
+        unlocking.is_right = true;
+    }
+    unlocking.others = others.iter().map(|one| PasswordForms::of(one)).collect();
+    if !password.expose().is_empty() {
+        let empty = PasswordForms::of(&Password::new(String::new()));
+        unlocking.others.insert(0, empty);
     }
     unlocking.authenticated_safe(&file.safe)?;
+    unlocking.shut_keys()?;
     Ok(unlocking.contents)
 }
 
@@ -51,12 +64,9 @@ pub fn read(pfx: &[u8], password: &Password) -> Result<Contents, Error> {
 pub fn read_key(encrypted: &[u8], password: &Password) -> Result<SecretBytes, Error> {
     let work = Work::for_file(encrypted.len())?;
     let info = Reader::new(encrypted).sequence()?;
-    let mut unlocking = Unlocking {
-        forms: PasswordForms::of(password),
-        work,
-        contents: Contents::empty(),
-    };
+    let mut unlocking = Unlocking::new(password, work);
     unlocking.shrouded_key(info, Attributes::default())?;
+    unlocking.shut_keys()?;
     let key = unlocking.contents.keys.pop();
     key.map(|key| key.pkcs8)
         .ok_or(Error::Malformed("there is no key in it"))
@@ -68,6 +78,7 @@ impl Contents {
             keys: Vec::new(),
             certificates: Vec::new(),
             mac: Mac::Absent,
+            locked: Vec::new(),
             skipped: Vec::new(),
         }
     }
@@ -126,11 +137,35 @@ fn content_info<'a>(reader: &mut Reader<'a>) -> Result<(Oid<'a>, Element<'a>), E
 /// A file being opened: what there is to open it with, and what was found so far.
 struct Unlocking {
     forms: PasswordForms,
+    /// Other passwords, for parts of the file.
+    others: Vec<PasswordForms>,
     work: Work,
+    /// Whether something has shown that the password is the file's.
+    is_right: bool,
+    /// Keys that the password does not open.
+    shut: Vec<ShutKey>,
     contents: Contents,
 }
 
+/// A key that the file's password does not open.
+struct ShutKey {
+    scheme: Scheme,
+    encrypted: Vec<u8>,
+    attributes: Attributes,
+}
+
 impl Unlocking {
+    fn new(password: &Password, work: Work) -> Self {
+        Self {
+            forms: PasswordForms::of(password),
+            others: Vec::new(),
+            work,
+            is_right: false,
+            shut: Vec::new(),
+            contents: Contents::empty(),
+        }
+    }
+
     /// `AuthenticatedSafe`: SEQUENCE OF ContentInfo, each plain or encrypted.
     fn authenticated_safe(&mut self, encoded: &[u8]) -> Result<(), Error> {
         let mut safes = ber::single(encoded, SEQUENCE)?.reader();
@@ -171,14 +206,49 @@ impl Unlocking {
         scheme: &Scheme,
         encrypted: &[u8],
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
-        let plain = scheme.decrypt(encrypted, &mut self.forms, &mut self.work)?;
-        plain.ok_or(match self.contents.mac {
-            // The password is right, so it is the file, or it was made with two passwords.
-            Mac::Verified { .. } => {
-                Error::Malformed("a part does not decrypt, although the password is right")
+        if let Some(plain) = scheme.decrypt(encrypted, &mut self.forms, &mut self.work)? {
+            self.is_right = true;
+            return Ok(plain);
+        }
+        if !self.is_right {
+            return Err(Error::WrongPassword);
+        }
+        // The password is right, so it is the file, or it was made with two passwords.
+        self.decrypt_with_others(scheme, encrypted)?
+            .ok_or(Error::Malformed(
+                "a part does not decrypt, although the password is right",
+            ))
+    }
+
+    fn decrypt_with_others(
+        &mut self,
+        scheme: &Scheme,
+        encrypted: &[u8],
+    ) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Error> {
+        for forms in &mut self.others {
+            let plain = scheme.decrypt(encrypted, forms, &mut self.work)?;
+            if plain.is_some() {
+                return Ok(plain);
             }
-            Mac::Absent => Error::WrongPassword,
-        })
+        }
+        Ok(None)
+    }
+
+    /// Tries the other passwords on keys that the file's does not open. Only at the end is it known
+    /// whether that is the file's at all.
+    fn shut_keys(&mut self) -> Result<(), Error> {
+        for key in std::mem::take(&mut self.shut) {
+            if !self.is_right {
+                return Err(Error::WrongPassword);
+            }
+            match self.decrypt_with_others(&key.scheme, &key.encrypted)? {
+                Some(plain) => self.opened_key(&plain, &key.scheme, key.attributes)?,
+                None => self.contents.locked.push(LockedKey {
+                    attributes: key.attributes,
+                }),
+            }
+        }
+        Ok(())
     }
 
     /// `SafeContents`: SEQUENCE OF SafeBag.
@@ -232,8 +302,25 @@ impl Unlocking {
         let scheme = Scheme::parse(&mut info)?;
         let encrypted = info.octets()?;
         info.finish()?;
-        let plain = self.decrypt(&scheme, &encrypted)?;
-        let pkcs8 = SecretBytes::from(ber::to_der(ber::single(&plain, SEQUENCE)?)?);
+        let Some(plain) = scheme.decrypt(&encrypted, &mut self.forms, &mut self.work)? else {
+            self.shut.push(ShutKey {
+                scheme,
+                encrypted: encrypted.to_vec(),
+                attributes,
+            });
+            return Ok(());
+        };
+        self.is_right = true;
+        self.opened_key(&plain, &scheme, attributes)
+    }
+
+    fn opened_key(
+        &mut self,
+        plain: &[u8],
+        scheme: &Scheme,
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        let pkcs8 = SecretBytes::from(ber::to_der(ber::single(plain, SEQUENCE)?)?);
         self.contents.keys.push(Key {
             pkcs8,
             encryption: Some(scheme.describe()),
@@ -258,17 +345,15 @@ impl Unlocking {
     }
 
     fn skip(&mut self, kind: Oid) {
-        let names = [
-            (oid::CRL_BAG, "certificate revocation list"),
-            (oid::SECRET_BAG, "secret"),
-            (oid::SDSI_CERTIFICATE, "SDSI certificate"),
-        ];
-        let known = names
-            .iter()
-            .find(|(oid, _)| kind == *oid)
-            .map(|(_, name)| (*name).to_owned());
-        self.contents
-            .skipped
-            .push(known.unwrap_or_else(|| format!("bag of type {kind}")));
+        let skipped = if kind == oid::CRL_BAG {
+            Skipped::RevocationList
+        } else if kind == oid::SECRET_BAG {
+            Skipped::Secret
+        } else if kind == oid::SDSI_CERTIFICATE {
+            Skipped::SdsiCertificate
+        } else {
+            Skipped::Other(kind.to_string())
+        };
+        self.contents.skipped.push(skipped);
     }
 }

@@ -6,9 +6,10 @@ use std::fmt;
 use const_oid::ObjectIdentifier;
 use zeroize::Zeroizing;
 
+use crate::unsupported::unsupported;
 use crate::{
     Encryption, Error,
-    ber::{self, Reader},
+    ber::Reader,
     cipher::Cipher,
     der::{OCTET_STRING, SEQUENCE},
     digest::{self, Derive, Digest, Purpose},
@@ -108,9 +109,9 @@ impl Scheme {
         })
     }
 
-    /// Decrypts, trying each form of the password. `None` if no form gives exactly one SEQUENCE,
-    /// which everything encrypted in a PFX is: a wrong key passes for right by its padding alone
-    /// once in 256 times.
+    /// Decrypts, trying each form of the password. `None` if no form gives a SEQUENCE, which
+    /// everything encrypted in a PFX is: a wrong key passes for right by its padding alone once in
+    /// 256 times. Octets after it, which some writers leave there, are taken off.
     pub(crate) fn decrypt(
         &self,
         encrypted: &[u8],
@@ -124,7 +125,7 @@ impl Scheme {
         forms.try_each(|password| {
             let derived = self.derive(password, work)?;
             let plain = self.cipher.decrypt(&derived.key, &derived.iv, encrypted);
-            Ok(plain.filter(|plain| ber::single(plain, SEQUENCE).is_ok()))
+            Ok(plain.and_then(one_sequence))
         })
     }
 
@@ -176,6 +177,19 @@ impl fmt::Display for Scheme {
             Derivation::Pbkdf2(digest) => write!(f, "{} (PBKDF2 with HMAC-{digest})", self.cipher),
         }
     }
+}
+
+/// The SEQUENCE that `plain` begins with. Where octets follow it, what is in it must be whole
+/// elements as well.
+fn one_sequence(mut plain: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+    let sequence = Reader::new(&plain).expect(SEQUENCE).ok()?;
+    let length = sequence.whole.len();
+    let mut inside = sequence.reader();
+    while length < plain.len() && !inside.is_empty() {
+        inside.next().ok()?;
+    }
+    plain.truncate(length);
+    Some(plain)
 }
 
 fn pbes1_schemes() -> [(ObjectIdentifier, Cipher, Derivation); 10] {
@@ -332,11 +346,5 @@ pub(crate) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
         0 => Err(Error::Malformed("an iteration count of zero")),
         rounds => u32::try_from(rounds)
             .map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
-    }
-}
-
-pub(crate) fn unsupported(name: Oid) -> Error {
-    Error::Unsupported {
-        algorithm: name.to_string(),
     }
 }
