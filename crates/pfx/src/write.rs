@@ -47,7 +47,7 @@ pub struct KeyPairContents<'a> {
     pub pkcs8: &'a SecretBytes,
     /// DER certificates: that of the key first, then its issuers in order. May be empty.
     pub chain: &'a [&'a [u8]],
-    /// For the key and its certificate; the issuers' get none.
+    /// For the certificate of the key; neither the key nor the issuers get one.
     pub friendly_name: Option<&'a str>,
     /// The Windows provider to put the key into on import.
     pub csp_name: Option<&'a str>,
@@ -113,10 +113,7 @@ impl Writer {
 
     fn key_bag(&mut self, contents: &KeyPairContents) -> Result<Vec<u8>, Error> {
         let (identifier, encrypted) = self.encrypt(contents.pkcs8.expose())?;
-        let attributes = Attributes {
-            csp_name: contents.csp_name.map(str::to_owned),
-            ..key_pair_attributes(contents)
-        };
+        let attributes = key_attributes(contents);
         Ok(bag(
             oid::SHROUDED_KEY_BAG,
             &der::sequence(&[&identifier, &der::octets(&encrypted)]),
@@ -252,7 +249,7 @@ fn certificate_bags(contents: &KeyPairContents) -> Vec<u8> {
                 &der::element(CONTEXT_0, &[&der::octets(certificate)]),
             ]);
             let attributes = if position == 0 {
-                key_pair_attributes(contents)
+                certificate_attributes(contents)
             } else {
                 Attributes::default()
             };
@@ -263,8 +260,18 @@ fn certificate_bags(contents: &KeyPairContents) -> Vec<u8> {
     der::sequence(&bags)
 }
 
-/// Those that the key and its certificate share.
-fn key_pair_attributes(contents: &KeyPairContents) -> Attributes {
+/// No friendly name: Windows would take it for the name of the container that it makes for the key.
+/// Two files with one name would then be in each other's way, or the second would replace the key
+/// of the first. Without it, every import gets a container of its own.
+fn key_attributes(contents: &KeyPairContents) -> Attributes {
+    Attributes {
+        local_key_id: Some(LOCAL_KEY_ID.to_vec()),
+        csp_name: contents.csp_name.map(str::to_owned),
+        ..Attributes::default()
+    }
+}
+
+fn certificate_attributes(contents: &KeyPairContents) -> Attributes {
     Attributes {
         local_key_id: Some(LOCAL_KEY_ID.to_vec()),
         friendly_name: contents.friendly_name.map(str::to_owned),
@@ -363,8 +370,9 @@ mod tests {
             assert_eq!(
                 found_key.attributes,
                 Attributes {
+                    local_key_id: Some(LOCAL_KEY_ID.to_vec()),
                     csp_name: Some("Provider".into()),
-                    ..key_pair_attributes(&contents)
+                    ..Attributes::default()
                 }
             );
             assert_eq!(
@@ -377,7 +385,7 @@ mod tests {
             );
             assert_eq!(
                 found.certificates[0].attributes,
-                key_pair_attributes(&contents)
+                certificate_attributes(&contents)
             );
             assert!(
                 found.certificates[1..]
