@@ -19,7 +19,6 @@ pub mod sites;
 use std::fmt;
 
 use data_encoding::HEXUPPER;
-use der::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
@@ -218,18 +217,13 @@ impl StoredCertificate {
 
 /// The public key in a certificate: `SubjectPublicKeyInfo`, DER. `None` if it is no certificate.
 pub fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
-    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    certificate
-        .tbs_certificate()
-        .subject_public_key_info()
-        .to_der()
-        .ok()
+    let certificate = Certificate::parse(certificate.to_vec()).ok()?;
+    certificate.public_key_info().map(<[u8]>::to_vec)
 }
 
 /// Whether a certificate names itself as its issuer: a root.
 pub fn is_self_issued(certificate: &[u8]) -> bool {
-    x509_cert::Certificate::from_der(certificate)
-        .is_ok_and(|c| c.tbs_certificate().issuer() == c.tbs_certificate().subject())
+    Certificate::parse(certificate.to_vec()).is_ok_and(|parsed| parsed.is_self_issued())
 }
 
 /// What kind of thing keeps a key.

@@ -3,9 +3,12 @@
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5912, rfc8410};
-use der::asn1::AnyRef;
+use der::Decode;
+use pfx::ber::{Element, OID, Reader};
+use pfx::{Error, Oid};
 use rsa::pkcs1::RsaPssParamsOwned;
-use spki::AlgorithmIdentifierRef;
+
+use super::curve::Curve;
 
 /// sha1WithRSASignature of the OIW, as old Microsoft tools wrote it for sha1WithRSAEncryption.
 const OIW_SHA_1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
@@ -39,13 +42,58 @@ const NAMES: &[(&str, &str)] = &[
     ("2.16.840.1.101.3.4.3.19", "ML-DSA-87"),
 ];
 
+/// rsaEncryption under its other names: of RSAES-OAEP (RFC 4055 section 4.1) and of X.509 itself
+/// (annex H of its edition of 1997).
+const RSA_OAEP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.7");
+const X509_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.8.1.1");
+
+/// An AlgorithmIdentifier (RFC 5280 section 4.1.1.2) as read: any identifier, any parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Algorithm<'a> {
+    pub(super) oid: Oid<'a>,
+    pub(super) parameters: Option<Element<'a>>,
+}
+
+impl<'a> Algorithm<'a> {
+    /// The next element as one. Parameters that cannot be read are none.
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let mut parts = reader.sequence()?;
+        Ok(Self {
+            oid: parts.oid()?,
+            parameters: parts.next().ok(),
+        })
+    }
+
+    /// The identifier among those that constants have.
+    pub(super) fn known(&self) -> Option<ObjectIdentifier> {
+        self.oid.known()
+    }
+
+    /// Whether its keys are RSA keys.
+    pub(super) fn is_rsa(&self) -> bool {
+        matches!(
+            self.known(),
+            Some(rfc5912::RSA_ENCRYPTION | rfc5912::ID_RSASSA_PSS | RSA_OAEP | X509_RSA)
+        )
+    }
+
+    /// Whether its keys are on an elliptic curve, whichever that is.
+    pub(super) fn is_elliptic(&self) -> bool {
+        self.oid == rfc5912::ID_EC_PUBLIC_KEY
+    }
+
+    /// The curve of its keys, if it is one whose keys can be backed up.
+    pub(super) fn curve(&self) -> Option<Curve> {
+        Curve::of(self.parameters?)
+    }
+}
+
 /// What a key algorithm is called: `DSA`, `ECDSA brainpoolP256r1`, or the dotted object identifier.
-pub(super) fn key_algorithm_name(algorithm: &AlgorithmIdentifierRef<'_>) -> String {
-    let curve = algorithm.parameters_oid().ok();
-    let is_curve = algorithm.oid == rfc5912::ID_EC_PUBLIC_KEY;
+pub(super) fn key_algorithm_name(algorithm: &Algorithm<'_>) -> String {
+    let curve = algorithm.parameters.filter(|_| algorithm.is_elliptic());
+    let curve = curve.filter(|parameters| parameters.tag == OID);
     let oid = curve
-        .filter(|_| is_curve)
-        .unwrap_or(algorithm.oid)
+        .map_or(algorithm.oid, |curve| Oid(curve.body))
         .to_string();
     let known = NAMES.iter().find(|(number, _)| *number == oid);
     known.map_or(oid, |(_, name)| (*name).to_owned())
@@ -80,8 +128,8 @@ pub(crate) enum VerifyScheme {
 
 impl VerifyScheme {
     /// The scheme of a certificate's signature algorithm; `None` for what cannot be verified here.
-    pub(super) fn of(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<Self> {
-        Some(match algorithm.oid {
+    pub(super) fn of(algorithm: &Algorithm<'_>) -> Option<Self> {
+        Some(match algorithm.known()? {
             rfc5912::SHA_1_WITH_RSA_ENCRYPTION | OIW_SHA_1_WITH_RSA => {
                 VerifyScheme::RsaPkcs1(DigestName::Sha1)
             }
@@ -110,8 +158,8 @@ impl VerifyScheme {
 
 /// RSASSA-PSS-params (RFC 4055 section 3.1); two different digests are legal there and served by
 /// nobody.
-fn pss(parameters: Option<AnyRef<'_>>) -> Option<VerifyScheme> {
-    let parameters: RsaPssParamsOwned = parameters?.decode_as().ok()?;
+fn pss(parameters: Option<Element<'_>>) -> Option<VerifyScheme> {
+    let parameters = RsaPssParamsOwned::from_der(parameters?.whole).ok()?;
     let hash = hash(parameters.hash.oid)?;
     let mask_hash = parameters.mask_gen.parameters?.oid;
     let salt = usize::from(parameters.salt_len);
@@ -130,8 +178,8 @@ fn hash(oid: ObjectIdentifier) -> Option<DigestName> {
 
 /// The digest that makes a signature forgeable, if it has such: collisions of MD5 and SHA-1 have
 /// been used to forge certificates.
-pub(super) fn weak_hash(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<&'static str> {
-    match algorithm.oid {
+pub(super) fn weak_hash(algorithm: &Algorithm<'_>) -> Option<&'static str> {
+    match algorithm.known()? {
         rfc5912::MD_2_WITH_RSA_ENCRYPTION => Some("MD2"),
         rfc5912::MD_5_WITH_RSA_ENCRYPTION => Some("MD5"),
         rfc5912::DSA_WITH_SHA_1 => Some("SHA-1"),

@@ -5,23 +5,30 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
-    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
 use data_encoding::HEXUPPER;
-use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
-use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
 use jiff::Timestamp;
+use pfx::Error;
+use pfx::ber::{
+    BIT_STRING, BOOLEAN, CONSTRUCTED, CONTEXT_0, Element, OCTET_STRING, OID, Reader, SEQUENCE,
+};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
-use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::AuthorityKeyIdentifier;
-use x509_cert::time::{Time, Validity};
 
-use super::KeyPairError;
-use super::algorithm::{VerifyScheme, key_algorithm_name, weak_hash};
-use super::name;
+use super::algorithm::{Algorithm, VerifyScheme, key_algorithm_name, weak_hash};
+use super::key::PrivateKey;
 use super::public::CertifiedKey;
+use super::{KeyPairError, name, time};
+
+/// `[3] EXPLICIT`: the extensions.
+const CONTEXT_3: u8 = 0xa3;
+/// `[0] IMPLICIT`: the key identifier in an AuthorityKeyIdentifier.
+const KEY_IDENTIFIER: u8 = 0x80;
+/// `[2] IMPLICIT` and `[7] IMPLICIT`: a GeneralName's dNSName and iPAddress.
+const DNS_NAME: u8 = 0x82;
+const IP_ADDRESS: u8 = 0x87;
 
 /// An X.509 certificate and the facts in it. All text is as the certificate has it: clean it before
 /// it is shown.
@@ -42,6 +49,8 @@ pub struct Certificate {
     display_name: String,
     not_before: Timestamp,
     not_after: Timestamp,
+    is_authority: bool,
+    is_whole: bool,
 }
 
 /// Days before the end of a certificate at which it is spoken of.
@@ -84,7 +93,7 @@ pub(super) enum Signed {
 }
 
 impl Certificate {
-    /// Reads a DER certificate of any version.
+    /// Reads a certificate of any version. Octets after it are none of its.
     ///
     /// # Errors
     /// [`KeyPairError::MalformedCertificate`].
@@ -92,43 +101,84 @@ impl Certificate {
         Self::read(der).map_err(|_| KeyPairError::MalformedCertificate)
     }
 
-    fn read(der: Vec<u8>) -> der::Result<Self> {
+    fn read(mut der: Vec<u8>) -> Result<Self, Error> {
+        let length = Reader::new(&der).expect(SEQUENCE)?.whole.len();
+        der.truncate(length);
         let outer = Outer::read(&der)?;
-        let tbs = Tbs::from_der(outer.tbs)?;
-        let (subject, issuer) = (tbs.subject.to_der()?, tbs.issuer.to_der()?);
-        let public =
-            CertifiedKey::parse(&tbs.key.algorithm, tbs.key.subject_public_key.raw_bytes());
-        let key_type = public.as_ref().map_or_else(
-            || key_algorithm_name(&tbs.key.algorithm),
-            CertifiedKey::name,
-        );
-        let common_name = name::common_name(&subject);
+        let tbs = Tbs::read(outer.tbs)?;
+        let algorithm = tbs.key.algorithm;
+        let public = CertifiedKey::parse(&algorithm, tbs.key.bits);
+        let key_type = match &public {
+            Some(key) => key.name(),
+            None => key_algorithm_name(&algorithm),
+        };
+        let common_name = name::common_name(tbs.subject);
         let dns_names = match tbs.extension(ID_CE_SUBJECT_ALT_NAME) {
             Some(names) => alternative_names(names),
-            None => common_name
-                .iter()
-                .filter(|name| looks_like_host(name))
-                .cloned()
-                .collect(),
+            None => host_of(common_name.as_deref()),
         };
-        let title = dns_names.first().cloned().or_else(|| name::title(&subject));
+        let title = dns_names
+            .first()
+            .cloned()
+            .or_else(|| name::title(tbs.subject));
+        let [not_before, not_after] = tbs.validity;
         Ok(Self {
             scheme: VerifyScheme::of(&outer.algorithm),
             weak_hash: weak_hash(&outer.algorithm),
-            spki_sha256: Sha256::digest(tbs.key.to_der()?).into(),
+            spki_sha256: Sha256::digest(tbs.key.whole).into(),
             public,
             key_type,
-            subject,
-            issuer,
+            subject: tbs.subject.to_vec(),
+            issuer: tbs.issuer.to_vec(),
             subject_key_id: tbs.subject_key_id(),
             authority_key_id: tbs.authority_key_id(),
             dns_names,
             common_name,
             display_name: title.unwrap_or_else(|| thumbprint(&der)),
-            not_before: timestamp(tbs.validity.not_before),
-            not_after: timestamp(tbs.validity.not_after),
+            not_before: not_before.unwrap_or_else(time::always),
+            not_after: not_after.unwrap_or(Timestamp::MAX),
+            is_authority: tbs.is_authority(),
+            is_whole: not_before.is_some() && not_after.is_some(),
             der,
         })
+    }
+
+    /// What cannot be read as a certificate and has this key's public half in it: with the key, it
+    /// is a key pair all the same. Its name and its times are looked for in its octets.
+    pub(super) fn unread(der: &[u8], key: &PrivateKey) -> Self {
+        let common_name = last_common_name(der);
+        let dns_names = match value_of(der, ID_CE_SUBJECT_ALT_NAME) {
+            Some(names) => alternative_names(names),
+            None => host_of(common_name.as_deref()),
+        };
+        let title = dns_names.first().or(common_name.as_ref()).cloned();
+        let [not_before, not_after] = times_in(der);
+        Self {
+            der: der.to_vec(),
+            scheme: None,
+            weak_hash: None,
+            spki_sha256: key.spki_sha256(),
+            public: Some(key.public().clone()),
+            key_type: key.key_type(),
+            subject: Vec::new(),
+            issuer: Vec::new(),
+            subject_key_id: None,
+            authority_key_id: None,
+            dns_names,
+            common_name,
+            display_name: title.unwrap_or_else(|| thumbprint(der)),
+            not_before: not_before.unwrap_or_else(time::always),
+            not_after: not_after.unwrap_or(Timestamp::MAX),
+            is_authority: false,
+            is_whole: false,
+        }
+    }
+
+    /// A name in what cannot be read as a certificate.
+    pub(super) fn name_in(octets: &[u8]) -> Option<String> {
+        let names = value_of(octets, ID_CE_SUBJECT_ALT_NAME).map(alternative_names);
+        let first = names.and_then(|names| names.into_iter().next());
+        first.or_else(|| last_common_name(octets))
     }
 
     /// How long it is still valid.
@@ -219,13 +269,46 @@ impl Certificate {
         name::title(&self.issuer).unwrap_or_default()
     }
 
+    /// Whether all that is needed of it could be read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether it says that it may issue others; one of version 1, which cannot say so, if it is
+    /// its own issuer.
+    pub fn is_authority(&self) -> bool {
+        self.is_authority
+    }
+
+    /// The subject's name, DER; empty where it could not be read.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.subject
+    }
+
+    /// The issuer's name, DER; empty where it could not be read.
+    pub(crate) fn issuer(&self) -> &[u8] {
+        &self.issuer
+    }
+
+    /// Its SubjectPublicKeyInfo as it stands in it; `None` where it could not be read.
+    pub(crate) fn public_key_info(&self) -> Option<&[u8]> {
+        let outer = Outer::read(&self.der).ok()?;
+        Some(Tbs::read(outer.tbs).ok()?.key.whole)
+    }
+
+    /// The bits of its public key, of whatever kind.
+    pub(super) fn public_bits(&self) -> Option<&[u8]> {
+        let outer = Outer::read(&self.der).ok()?;
+        Some(Tbs::read(outer.tbs).ok()?.key.bits)
+    }
+
     /// Whether it names `issuer` as its issuer. Names are compared as bytes, as Windows does.
     pub(super) fn names_as_issuer(&self, issuer: &Self) -> bool {
-        self.issuer == issuer.subject
+        !self.issuer.is_empty() && self.issuer == issuer.subject
     }
 
     /// Whether it names itself as its issuer: a root, or a certificate that no authority issued.
-    pub(super) fn is_self_issued(&self) -> bool {
+    pub(crate) fn is_self_issued(&self) -> bool {
         self.names_as_issuer(self)
     }
 
@@ -242,7 +325,7 @@ impl Certificate {
         else {
             return Signed::Unverifiable;
         };
-        if key.verify(scheme, outer.tbs, outer.signature.raw_bytes()) {
+        if key.verify(scheme, outer.tbs.whole, outer.signature) {
             Signed::Right
         } else {
             Signed::Wrong
@@ -260,88 +343,186 @@ impl Certificate {
     }
 }
 
-/// Certificate (RFC 5280 section 4.1): the bytes that are signed, and how.
+/// Certificate (RFC 5280 section 4.1): what is signed, and how.
 struct Outer<'a> {
-    tbs: &'a [u8],
-    algorithm: AlgorithmIdentifierRef<'a>,
-    signature: BitStringRef<'a>,
+    tbs: Element<'a>,
+    algorithm: Algorithm<'a>,
+    signature: &'a [u8],
 }
 
 impl<'a> Outer<'a> {
-    fn read(der: &'a [u8]) -> der::Result<Self> {
-        let mut reader = SliceReader::new(der)?;
-        let outer = reader.sequence(|parts| {
-            let tbs = parts.tlv_bytes()?;
-            der::Result::Ok(Self {
-                tbs,
-                algorithm: parts.decode()?,
-                signature: parts.decode()?,
-            })
-        })?;
-        reader.finish()?;
-        Ok(outer)
+    fn read(der: &'a [u8]) -> Result<Self, Error> {
+        let mut parts = Reader::new(der).sequence()?;
+        let tbs = parts.expect(SEQUENCE)?;
+        let algorithm = Algorithm::read(&mut parts)?;
+        let signature = parts.expect(BIT_STRING)?;
+        Ok(Self {
+            tbs,
+            algorithm,
+            // Of one that cannot be read, nothing is said.
+            signature: signature.bits().unwrap_or_default(),
+        })
     }
 }
 
-/// TBSCertificate (RFC 5280 section 4.1). Not that of `x509-cert`, which refuses what real
-/// certificates contain: other versions, long serial numbers, names with UniversalString.
-#[derive(Sequence)]
+/// TBSCertificate (RFC 5280 section 4.1), of which only this much is looked at: not its version, its
+/// serial number, or what follows the extensions.
 struct Tbs<'a> {
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    version: Option<AnyRef<'a>>,
-    serial_number: AnyRef<'a>,
-    signature: AnyRef<'a>,
-    issuer: AnyRef<'a>,
-    validity: Validity,
-    subject: AnyRef<'a>,
-    key: SubjectPublicKeyInfoRef<'a>,
-    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    issuer_unique_id: Option<BitStringRef<'a>>,
-    #[asn1(context_specific = "2", tag_mode = "IMPLICIT", optional = "true")]
-    subject_unique_id: Option<BitStringRef<'a>>,
-    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
-    extensions: Option<Vec<Extension>>,
+    has_version: bool,
+    issuer: &'a [u8],
+    validity: [Option<Timestamp>; 2],
+    subject: &'a [u8],
+    key: PublicKeyInfo<'a>,
+    extensions: Vec<(pfx::Oid<'a>, &'a [u8])>,
 }
 
-impl Tbs<'_> {
-    fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
-        let found = self
-            .extensions
-            .as_ref()?
-            .iter()
-            .find(|extension| extension.extn_id == oid)?;
-        Some(found.extn_value.as_bytes())
+/// SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
+struct PublicKeyInfo<'a> {
+    whole: &'a [u8],
+    algorithm: Algorithm<'a>,
+    bits: &'a [u8],
+}
+
+impl<'a> Tbs<'a> {
+    fn read(tbs: Element<'a>) -> Result<Self, Error> {
+        let mut fields = tbs.reader();
+        let has_version = fields.optional(CONTEXT_0)?.is_some();
+        let _serial_number = fields.next()?;
+        let _signature = fields.expect(SEQUENCE)?;
+        Ok(Self {
+            has_version,
+            issuer: fields.expect(SEQUENCE)?.whole,
+            validity: time::validity(fields.sequence()?),
+            subject: fields.expect(SEQUENCE)?.whole,
+            key: PublicKeyInfo::read(fields.expect(SEQUENCE)?)?,
+            extensions: extensions(fields),
+        })
+    }
+
+    fn extension(&self, wanted: ObjectIdentifier) -> Option<&'a [u8]> {
+        let mut found = self.extensions.iter();
+        found
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| *value)
     }
 
     fn subject_key_id(&self) -> Option<Vec<u8>> {
-        let id = <&OctetStringRef>::from_der(self.extension(ID_CE_SUBJECT_KEY_IDENTIFIER)?).ok()?;
-        Some(id.as_bytes().to_vec())
+        let mut value = Reader::new(self.extension(ID_CE_SUBJECT_KEY_IDENTIFIER)?);
+        Some(value.octets().ok()?.to_vec())
     }
 
     fn authority_key_id(&self) -> Option<Vec<u8>> {
-        let authority =
-            AuthorityKeyIdentifier::from_der(self.extension(ID_CE_AUTHORITY_KEY_IDENTIFIER)?)
-                .ok()?;
-        Some(authority.key_identifier?.as_bytes().to_vec())
+        let value = self.extension(ID_CE_AUTHORITY_KEY_IDENTIFIER)?;
+        let mut fields = Reader::new(value).sequence().ok()?;
+        Some(fields.optional(KEY_IDENTIFIER).ok()??.body.to_vec())
+    }
+
+    /// BasicConstraints (RFC 5280 section 4.2.1.9): TRUE is any octet but zero in BER.
+    fn is_authority(&self) -> bool {
+        let Some(value) = self.extension(ID_CE_BASIC_CONSTRAINTS) else {
+            return !self.has_version && self.issuer == self.subject;
+        };
+        let flag = Reader::new(value)
+            .sequence()
+            .and_then(|mut fields| fields.optional(BOOLEAN));
+        matches!(flag, Ok(Some(flag)) if flag.body.iter().any(|octet| *octet != 0))
     }
 }
 
-/// dNSName `[2]` and iPAddress `[7]` of GeneralNames; the others, and what is malformed, are passed
-/// over.
+impl<'a> PublicKeyInfo<'a> {
+    fn read(info: Element<'a>) -> Result<Self, Error> {
+        let mut parts = info.reader();
+        let algorithm = Algorithm::read(&mut parts)?;
+        Ok(Self {
+            whole: info.whole,
+            algorithm,
+            bits: parts.next()?.bits()?,
+        })
+    }
+}
+
+/// The extensions (RFC 5280 section 4.2) as far as they can be read: names and values.
+fn extensions(mut fields: Reader<'_>) -> Vec<(pfx::Oid<'_>, &[u8])> {
+    let mut found = Vec::new();
+    while let Ok(field) = fields.next() {
+        if field.tag == CONTEXT_3
+            && let Ok(mut list) = field.reader().sequence()
+        {
+            while let Ok(extension) = list.next() {
+                found.extend(extension_of(extension.reader()));
+            }
+        }
+    }
+    found
+}
+
+/// `SEQUENCE { extnID, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }`
+fn extension_of(mut parts: Reader<'_>) -> Option<(pfx::Oid<'_>, &[u8])> {
+    let name = parts.oid().ok()?;
+    Some((name, extension_value(parts)?))
+}
+
+fn extension_value(mut parts: Reader<'_>) -> Option<&[u8]> {
+    parts.optional(BOOLEAN).ok()?;
+    Some(parts.expect(OCTET_STRING).ok()?.body)
+}
+
+/// The value of the first extension of this name, wherever it stands in octets that cannot be read.
+fn value_of(octets: &[u8], wanted: ObjectIdentifier) -> Option<&[u8]> {
+    let after = after_each(octets, wanted).into_iter();
+    after
+        .filter_map(|rest| extension_value(Reader::new(rest)))
+        .next()
+}
+
+/// The last common name in octets that cannot be read: the subject stands after the issuer.
+fn last_common_name(octets: &[u8]) -> Option<String> {
+    let after = after_each(octets, const_oid::db::rfc4519::CN).into_iter();
+    let strings = after.filter(|rest| rest.first().is_some_and(|tag| tag & CONSTRUCTED == 0));
+    let texts = strings.filter_map(|rest| Reader::new(rest).next().ok());
+    texts.map(name::text).next_back()
+}
+
+/// What follows each place at which an object identifier is named.
+fn after_each(octets: &[u8], name: ObjectIdentifier) -> Vec<&[u8]> {
+    let name = name.as_bytes();
+    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+    let encoded = [&[OID, length], name].concat();
+    let places = octets.windows(encoded.len()).enumerate();
+    let places = places.filter(|(_, window)| *window == encoded);
+    places
+        .map(|(at, _)| &octets[at + encoded.len()..])
+        .collect()
+}
+
+/// The first two times that stand beside each other in octets that cannot be read.
+fn times_in(octets: &[u8]) -> [Option<Timestamp>; 2] {
+    let mut starts = (0..octets.len()).map(|at| &octets[at..]);
+    let found = starts.find_map(time::two_times);
+    found.map_or([None; 2], |times| times.map(Some))
+}
+
+/// dNSName and iPAddress of GeneralNames (RFC 5280 section 4.2.1.6); the others, and what is
+/// malformed, are passed over.
 fn alternative_names(der: &[u8]) -> Vec<String> {
-    let names: Vec<AnyRef<'_>> = Decode::from_der(der).unwrap_or_default();
-    let text = |name: &AnyRef<'_>| match name.tag() {
-        Tag::ContextSpecific {
-            number: TagNumber(2),
-            ..
-        } => Some(String::from_utf8_lossy(name.value()).into_owned()),
-        Tag::ContextSpecific {
-            number: TagNumber(7),
-            ..
-        } => ip_address(name.value()),
-        _ => None,
+    let mut found = Vec::new();
+    let Ok(mut names) = Reader::new(der).sequence() else {
+        return found;
     };
-    names.iter().filter_map(text).collect()
+    while let Ok(name) = names.next() {
+        match name.tag {
+            DNS_NAME => found.push(String::from_utf8_lossy(name.body).into_owned()),
+            IP_ADDRESS => found.extend(ip_address(name.body)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A common name that could be a host's, where no extension names any.
+fn host_of(common_name: Option<&str>) -> Vec<String> {
+    let host = common_name.filter(|name| looks_like_host(name));
+    host.map(str::to_owned).into_iter().collect()
 }
 
 fn ip_address(bytes: &[u8]) -> Option<String> {
@@ -362,13 +543,6 @@ fn looks_like_host(name: &str) -> bool {
 
 fn thumbprint(der: &[u8]) -> String {
     HEXUPPER.encode(&Sha1::digest(der))
-}
-
-/// `99991231235959Z`, which says "never" (RFC 5280 section 4.1.2.5), lies beyond what a timestamp
-/// holds.
-fn timestamp(time: Time) -> Timestamp {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -667,10 +841,7 @@ mod tests {
             changed[at] ^= 0x81;
             let _ = Certificate::parse(changed).map(|certificate| certificate.is_self_signed());
         }
-        let longer = [&der[..], b"\0"].concat();
-        assert_eq!(
-            Certificate::parse(longer).unwrap_err(),
-            KeyPairError::MalformedCertificate
-        );
+        let longer = [&der[..], b"\r\n\0"].concat();
+        assert_eq!(Certificate::parse(longer).unwrap().der(), der);
     }
 }

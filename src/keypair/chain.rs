@@ -55,6 +55,23 @@ pub fn chain_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> 
     way_down(&steps, highest.unwrap_or_default())
 }
 
+/// Everything that stands above `leaf` on any way, as positions in `all`; the leaf is not among it.
+/// As bounded as [`chain_of`].
+pub(super) fn ways_of(leaf: usize, all: &[Certificate], now: Timestamp) -> Vec<usize> {
+    let mut found = vec![leaf];
+    let mut at = 0;
+    while at < found.len() && at < MAX_STEPS {
+        for issuer in issuers_of(found[at], all, now) {
+            if !found.contains(&issuer) {
+                found.push(issuer);
+            }
+        }
+        at += 1;
+    }
+    found.remove(0);
+    found
+}
+
 fn way_down(steps: &[ChainStep], from: usize) -> Vec<usize> {
     let way = std::iter::successors(Some(from), |at| steps[*at].below);
     let mut chain: Vec<_> = way.map(|at| steps[at].certificate).collect();

@@ -140,11 +140,7 @@ fn dated(mut params: CertificateParams, name: &str) -> CertificateParams {
 }
 
 pub(crate) fn key_input(pkcs8: &[u8]) -> KeyInput {
-    KeyInput {
-        pkcs8: SecretBytes::copy_of(pkcs8),
-        friendly_name: None,
-        csp_name: None,
-    }
+    KeyInput::bare(SecretBytes::copy_of(pkcs8))
 }
 
 /// Sorts unnamed keys and certificates.
@@ -152,10 +148,7 @@ pub(crate) fn sorted(keys: &[Vec<u8>], certificates: &[&[u8]]) -> Sorted {
     let keys = keys.iter().map(|key| key_input(key)).collect();
     let certificates = certificates
         .iter()
-        .map(|der| CertInput {
-            der: der.to_vec(),
-            friendly_name: None,
-        })
+        .map(|der| CertInput::bare(der.to_vec()))
         .collect();
     sort(keys, certificates, now())
 }

@@ -1,62 +1,72 @@
 //! A private key that was checked: its parts fit together and its public half is known.
 
 use const_oid::db::{rfc5912, rfc8410};
-use der::asn1::OctetStringRef;
+use der::asn1::{AnyRef, OctetStringRef};
 use der::{Decode, Encode};
+use pfx::ber::{Element, OCTET_STRING, Reader};
 use pkcs8::PrivateKeyInfoRef;
 use rsa::Pkcs1v15Sign;
-use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs1::RsaPrivateKeyRef;
 use rsa::signature::{SignatureEncoding, Signer};
 use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use zeroize::Zeroizing;
 
 use super::KeyPairError;
-use super::algorithm::key_algorithm_name;
+use super::algorithm::{Algorithm, key_algorithm_name};
+use super::curve::{Curve, EcPrivateKey, is_strict};
 use super::public::CertifiedKey;
-use super::rsa_key;
+use super::rsa_key::RsaPrivateNumbers;
 use secret::SecretBytes;
+
+/// `[1] IMPLICIT BIT STRING`: the public key beside a private one (RFC 5958 section 2).
+const PUBLIC_KEY: u8 = 0x81;
 
 /// A checked private key: RSA of 512 to 16384 bits, ECDSA on P-256, P-384 or P-521, or Ed25519.
 ///
 /// It keeps the file's bytes, because everything they say (attributes, the order of primes) is to
-/// come back the same.
+/// come back the same. Where strict readers, Windows among them, would refuse them (zeros too many
+/// or too few, an exponent that is not reduced, a curve written out), the same key is written anew.
 #[derive(Debug)]
 pub struct PrivateKey {
     pkcs8: SecretBytes,
     spki_sha256: [u8; 32],
+    public_bits: Vec<u8>,
     public: CertifiedKey,
 }
 
 impl PrivateKey {
-    /// Reads a DER PrivateKeyInfo (RFC 5208) or OneAsymmetricKey (RFC 5958) and checks that its
-    /// parts fit together.
+    /// Reads a PrivateKeyInfo (RFC 5208) or OneAsymmetricKey (RFC 5958) and checks that its parts
+    /// fit together.
     ///
     /// # Errors
     /// [`KeyPairError::MalformedKey`] for anything else, [`KeyPairError::UnsupportedKey`] for other kinds of key
     /// and for RSA outside the sizes above or with more than two primes, [`KeyPairError::KeyDamaged`]
     /// where the parts do not fit together.
     pub fn parse(pkcs8: SecretBytes) -> Result<Self, KeyPairError> {
-        let info =
-            PrivateKeyInfoRef::try_from(pkcs8.expose()).map_err(|_| KeyPairError::MalformedKey)?;
-        let (algorithm, bits) = derive_public(&info)?;
+        let info = PrivateInfo::read(pkcs8.expose()).map_err(|_| KeyPairError::MalformedKey)?;
+        let derived = derive(&info)?;
         let unsupported = || KeyPairError::UnsupportedKey {
             algorithm: key_algorithm_name(&info.algorithm),
         };
-        let public = CertifiedKey::parse(&algorithm, &bits).ok_or_else(unsupported)?;
+        let public = derived.public().ok_or_else(unsupported)?;
         if let Some(stored) = info.public_key
-            && CertifiedKey::parse(&algorithm, stored.raw_bytes()).as_ref() != Some(&public)
+            && CertifiedKey::parse(&info.algorithm, stored).as_ref() != Some(&public)
         {
             return Err(KeyPairError::KeyDamaged);
         }
-        let spki_sha256 = spki_sha256(algorithm, &bits)?;
+        let spki_sha256 = derived.spki_sha256(&info)?;
+        let Derived { bits, standard, .. } = derived;
         Ok(Self {
-            pkcs8,
+            pkcs8: standard.unwrap_or(pkcs8),
             spki_sha256,
+            public_bits: bits,
             public,
         })
     }
 
-    /// The key exactly as it was read: DER, RFC 5208 or RFC 5958.
+    /// The key, exactly as it was read where that is a form that strict readers take: DER, RFC 5208
+    /// or RFC 5958.
     pub fn pkcs8(&self) -> &SecretBytes {
         &self.pkcs8
     }
@@ -75,12 +85,20 @@ impl PrivateKey {
         &self.public
     }
 
+    /// Whether its public half stands somewhere in `octets`, as it does in its certificate.
+    pub(super) fn is_in(&self, octets: &[u8]) -> bool {
+        octets
+            .windows(self.public_bits.len())
+            .any(|window| window == self.public_bits)
+    }
+
     /// The same key once more, for the next certificate that it belongs to.
     pub(super) fn copy(&self) -> Self {
         let pkcs8 = SecretBytes::copy_of(self.pkcs8.expose());
         Self {
             pkcs8,
             spki_sha256: self.spki_sha256,
+            public_bits: self.public_bits.clone(),
             public: self.public.clone(),
         }
     }
@@ -91,7 +109,7 @@ impl PrivateKey {
         let info = PrivateKeyInfoRef::try_from(self.pkcs8.expose()).ok()?;
         match self.public {
             CertifiedKey::Rsa(_) => {
-                let key = rsa::PrivateKey::from_pkcs1_der(info.private_key.as_bytes()).ok()?;
+                let key = rsa_signer(info.private_key.as_bytes())?;
                 key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message))
                     .ok()
             }
@@ -109,72 +127,248 @@ impl PrivateKey {
             }
             CertifiedKey::Ed25519(_) => {
                 use ed25519_dalek::Signer;
-                Some(ed25519(&info).ok()?.sign(message).to_vec())
+                Some(
+                    ed25519(info.private_key.as_bytes())
+                        .ok()?
+                        .sign(message)
+                        .to_vec(),
+                )
             }
         }
     }
 }
 
-/// Algorithm and bits of the SubjectPublicKeyInfo that belongs to the key.
-fn derive_public<'a>(
-    info: &PrivateKeyInfoRef<'a>,
-) -> Result<(AlgorithmIdentifierRef<'a>, Vec<u8>), KeyPairError> {
-    let unsupported = || KeyPairError::UnsupportedKey {
-        algorithm: key_algorithm_name(&info.algorithm),
-    };
-    let bits = match info.algorithm.oid {
-        rfc5912::RSA_ENCRYPTION | rfc5912::ID_RSASSA_PSS => {
-            rsa_key::public_bits(info.private_key.as_bytes())?
-        }
-        rfc5912::ID_EC_PUBLIC_KEY => ec_public_bits(info)?.ok_or_else(unsupported)?,
-        rfc8410::ID_ED_25519 => ed25519(info)?.verifying_key().to_bytes().to_vec(),
-        _ => return Err(unsupported()),
-    };
-    // Keys are found without the NULL that certificates write after rsaEncryption (RFC 3279 section
-    // 2.3.1).
-    let is_rsa = info.algorithm.oid == rfc5912::RSA_ENCRYPTION;
-    let algorithm = if is_rsa {
-        rsa::pkcs1::ALGORITHM_ID
-    } else {
-        info.algorithm
-    };
-    Ok((algorithm, bits))
+/// A PrivateKeyInfo as read. Octets after it are none of its.
+struct PrivateInfo<'a> {
+    whole: &'a [u8],
+    /// Whether strict readers take it, as far as this layer goes.
+    is_standard: bool,
+    algorithm: Algorithm<'a>,
+    private_key: Element<'a>,
+    public_key: Option<&'a [u8]>,
 }
 
-/// The uncompressed point of an ECPrivateKey (RFC 5915); `None` for other curves.
-///
-/// The conversions check that the scalar is in range and that a public point in the file is the
-/// scalar's.
-fn ec_public_bits(info: &PrivateKeyInfoRef<'_>) -> Result<Option<Vec<u8>>, KeyPairError> {
-    use p256::elliptic_curve::sec1::ToSec1Point;
-    let info = info.clone();
-    let damaged = |_| KeyPairError::KeyDamaged;
-    Ok(match info.algorithm.parameters_oid().ok() {
-        Some(rfc5912::SECP_256_R_1) => {
-            let key = p256::SecretKey::try_from(info).map_err(damaged)?;
-            Some(key.public_key().to_sec1_point(false).as_bytes().to_vec())
+impl<'a> PrivateInfo<'a> {
+    /// `SEQUENCE { version, AlgorithmIdentifier, OCTET STRING, [0] attributes OPTIONAL, [1]
+    /// publicKey OPTIONAL }`
+    fn read(der: &'a [u8]) -> Result<Self, pfx::Error> {
+        let mut fields = Reader::new(der).sequence()?;
+        fields.unsigned()?;
+        let algorithm = Algorithm::read(&mut fields)?;
+        let private_key = fields.expect(OCTET_STRING)?;
+        let mut public_key = None;
+        while let Ok(field) = fields.next() {
+            if field.tag == PUBLIC_KEY {
+                // Its first octet counts bits that do not count.
+                public_key = field.body.get(1..);
+            }
         }
-        Some(rfc5912::SECP_384_R_1) => {
-            let key = p384::SecretKey::try_from(info).map_err(damaged)?;
-            Some(key.public_key().to_sec1_point(false).as_bytes().to_vec())
+        Ok(Self {
+            whole: der,
+            is_standard: PrivateKeyInfoRef::try_from(der).is_ok(),
+            algorithm,
+            private_key,
+            public_key,
+        })
+    }
+}
+
+/// The public half that a key of any kind says is its own.
+pub(super) fn stated_public(pkcs8: &[u8]) -> Option<Vec<u8>> {
+    let info = PrivateInfo::read(pkcs8).ok()?;
+    let point = info.public_key.or_else(|| {
+        let key = EcPrivateKey::read(info.private_key.body).ok()?;
+        key.point
+    });
+    point.map(<[u8]>::to_vec)
+}
+
+/// What follows from a private key.
+struct Derived {
+    kind: Kind,
+    /// Of its SubjectPublicKeyInfo.
+    bits: Vec<u8>,
+    /// The key written anew, where strict readers refuse its form.
+    standard: Option<SecretBytes>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Rsa,
+    RsaPss,
+    Elliptic(Curve),
+    Ed25519,
+}
+
+impl Derived {
+    fn public(&self) -> Option<CertifiedKey> {
+        let bits = self.bits.as_slice();
+        match self.kind {
+            Kind::Rsa | Kind::RsaPss => CertifiedKey::rsa(bits),
+            Kind::Elliptic(curve) => CertifiedKey::on(curve, bits),
+            Kind::Ed25519 => CertifiedKey::ed25519(bits),
         }
-        Some(rfc5912::SECP_521_R_1) => {
-            let key = p521::SecretKey::try_from(info).map_err(damaged)?;
-            Some(key.public_key().to_sec1_point(false).as_bytes().to_vec())
-        }
-        _ => None,
+    }
+
+    /// Keys are found without the NULL that certificates write after rsaEncryption (RFC 3279
+    /// section 2.3.1).
+    fn spki_sha256(&self, info: &PrivateInfo<'_>) -> Result<[u8; 32], KeyPairError> {
+        let curve;
+        let algorithm = match self.kind {
+            Kind::Rsa => rsa::pkcs1::ALGORITHM_ID,
+            Kind::RsaPss => AlgorithmIdentifierRef {
+                oid: rfc5912::ID_RSASSA_PSS,
+                parameters: parameters(info),
+            },
+            Kind::Elliptic(of) => {
+                curve = of.oid();
+                AlgorithmIdentifierRef {
+                    oid: rfc5912::ID_EC_PUBLIC_KEY,
+                    parameters: Some((&curve).into()),
+                }
+            }
+            Kind::Ed25519 => AlgorithmIdentifierRef {
+                oid: rfc8410::ID_ED_25519,
+                parameters: None,
+            },
+        };
+        spki_sha256(algorithm, &self.bits)
+    }
+}
+
+fn parameters<'a>(info: &PrivateInfo<'a>) -> Option<AnyRef<'a>> {
+    AnyRef::from_der(info.algorithm.parameters?.whole).ok()
+}
+
+fn derive(info: &PrivateInfo<'_>) -> Result<Derived, KeyPairError> {
+    if info.algorithm.is_rsa() {
+        return derive_rsa(info);
+    }
+    if info.algorithm.is_elliptic() {
+        return derive_elliptic(info);
+    }
+    if info.algorithm.oid == rfc8410::ID_ED_25519 {
+        return derive_ed25519(info);
+    }
+    Err(unsupported(info))
+}
+
+fn unsupported(info: &PrivateInfo<'_>) -> KeyPairError {
+    KeyPairError::UnsupportedKey {
+        algorithm: key_algorithm_name(&info.algorithm),
+    }
+}
+
+fn damaged(_: der::Error) -> KeyPairError {
+    KeyPairError::KeyDamaged
+}
+
+fn derive_rsa(info: &PrivateInfo<'_>) -> Result<Derived, KeyPairError> {
+    let numbers = RsaPrivateNumbers::read(info.private_key.body)?;
+    let bits = numbers.public_bits().map_err(damaged)?;
+    let is_pss = info.algorithm.oid == rfc5912::ID_RSASSA_PSS;
+    let algorithm = AlgorithmIdentifierRef {
+        oid: rfc5912::ID_RSASSA_PSS,
+        parameters: parameters(info),
+    };
+    let (kind, algorithm) = match is_pss {
+        true => (Kind::RsaPss, algorithm),
+        false => (Kind::Rsa, rsa::pkcs1::ALGORITHM_ID),
+    };
+    let is_plain = RsaPrivateKeyRef::from_der(info.private_key.body).is_ok();
+    let standard = if is_plain && numbers.is_reduced() {
+        rewritten(info, algorithm, info.private_key.body)?
+    } else {
+        let key = numbers.to_der().map_err(damaged)?;
+        Some(written(algorithm, key.expose()).map_err(damaged)?)
+    };
+    Ok(Derived {
+        kind,
+        bits,
+        standard,
+    })
+}
+
+/// The key written anew, unless it stands in the form of the standard already.
+fn rewritten(
+    info: &PrivateInfo<'_>,
+    algorithm: AlgorithmIdentifierRef<'_>,
+    private_key: &[u8],
+) -> Result<Option<SecretBytes>, KeyPairError> {
+    if info.is_standard {
+        return Ok(None);
+    }
+    written(algorithm, private_key).map(Some).map_err(damaged)
+}
+
+/// A PrivateKeyInfo in DER.
+fn written(algorithm: AlgorithmIdentifierRef<'_>, private_key: &[u8]) -> der::Result<SecretBytes> {
+    let info = PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(private_key)?);
+    info.to_der().map(SecretBytes::new)
+}
+
+fn derive_elliptic(info: &PrivateInfo<'_>) -> Result<Derived, KeyPairError> {
+    let key = EcPrivateKey::read(info.private_key.body).map_err(|_| KeyPairError::KeyDamaged)?;
+    let curve = info.algorithm.curve().or(key.curve);
+    let curve = curve.ok_or_else(|| unsupported(info))?;
+    let (bits, standard) = key.on(curve).ok_or(KeyPairError::KeyDamaged)?;
+    let public = CertifiedKey::on(curve, &bits);
+    let is_its_own = key
+        .point
+        .is_none_or(|point| CertifiedKey::on(curve, point) == public);
+    if !is_its_own {
+        return Err(KeyPairError::KeyDamaged);
+    }
+    let is_standard = info.is_standard && is_strict(curve, info.whole);
+    Ok(Derived {
+        kind: Kind::Elliptic(curve),
+        bits,
+        standard: Some(standard).filter(|_| !is_standard),
     })
 }
 
 /// CurvePrivateKey: an OCTET STRING of 32 bytes inside the OCTET STRING (RFC 8410 section 7).
-fn ed25519(info: &PrivateKeyInfoRef<'_>) -> Result<ed25519_dalek::SigningKey, KeyPairError> {
-    let seed = <&OctetStringRef>::from_der(info.private_key.as_bytes())
-        .map_err(|_| KeyPairError::KeyDamaged)?;
-    let seed = seed
-        .as_bytes()
-        .try_into()
-        .map_err(|_| KeyPairError::KeyDamaged)?;
+fn derive_ed25519(info: &PrivateInfo<'_>) -> Result<Derived, KeyPairError> {
+    let key = ed25519(info.private_key.body)?;
+    let algorithm = AlgorithmIdentifierRef {
+        oid: rfc8410::ID_ED_25519,
+        parameters: None,
+    };
+    let private = Zeroizing::new([&[OCTET_STRING, 32][..], key.as_bytes()].concat());
+    let is_plain = info.is_standard && *private == info.private_key.body;
+    let standard = match is_plain {
+        true => None,
+        false => Some(written(algorithm, &private).map_err(damaged)?),
+    };
+    Ok(Derived {
+        kind: Kind::Ed25519,
+        bits: key.verifying_key().to_bytes().to_vec(),
+        standard,
+    })
+}
+
+fn ed25519(private_key: &[u8]) -> Result<ed25519_dalek::SigningKey, KeyPairError> {
+    let seed = Reader::new(private_key).expect(OCTET_STRING);
+    let seed = seed.map_err(|_| KeyPairError::KeyDamaged)?.body;
+    let seed = seed.try_into().map_err(|_| KeyPairError::KeyDamaged)?;
     Ok(ed25519_dalek::SigningKey::from_bytes(seed))
+}
+
+/// A key as the library wants it: also with an exponent beyond 33 bits.
+fn rsa_signer(der: &[u8]) -> Option<rsa::PrivateKey> {
+    let key = RsaPrivateKeyRef::from_der(der).ok()?;
+    let width = u32::try_from(key.modulus.as_bytes().len() * 8).ok()?;
+    let number = |octets: &[u8]| rsa::BoxedUint::from_be_slice(octets, width).ok();
+    let [n, d] = [
+        number(key.modulus.as_bytes())?,
+        number(key.private_exponent.as_bytes())?,
+    ];
+    let primes = vec![
+        number(key.prime1.as_bytes())?,
+        number(key.prime2.as_bytes())?,
+    ];
+    let e = rsa::BoxedUint::from_be_slice_vartime(key.public_exponent.as_bytes());
+    rsa::PrivateKey::from_components_with_large_exponent(n, e, d, primes).ok()
 }
 
 pub(super) fn spki_sha256(
@@ -453,7 +647,7 @@ mod tests {
                 2 + usize::from(pkcs8[1] & 0x7f)
             };
             let content = [&pkcs8[header..], usage].concat();
-            let windows = der::asn1::AnyRef::new(der::Tag::Sequence, &content)
+            let windows = AnyRef::new(der::Tag::Sequence, &content)
                 .unwrap()
                 .to_der()
                 .unwrap();

@@ -6,8 +6,10 @@ mod algorithm;
 mod called;
 mod certificate;
 mod chain;
+mod curve;
 mod host;
 mod key;
+mod label;
 mod name;
 mod public;
 mod rank;
@@ -15,10 +17,13 @@ mod rsa_key;
 mod sort;
 mod ssh;
 pub mod throwaway;
+mod time;
 mod warning;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod odd_tests;
 
 pub(crate) use algorithm::{DigestName, VerifyScheme};
 pub use called::{as_file_name, is_called, labels};
@@ -27,7 +32,7 @@ pub use chain::chain_of;
 pub use host::{ascii_host, is_same_host, unicode_host};
 pub use key::PrivateKey;
 pub use rank::{Lower, Rank};
-pub use sort::{CertInput, KeyInput, Sorted, sort};
+pub use sort::{CertInput, KeyInput, LockedKeyInput, Sorted, Unusable, sort, sort_file};
 pub(crate) use ssh::{ssh_spki_sha256, ssh_string};
 pub use warning::Warning;
 
@@ -38,8 +43,12 @@ pub struct KeyPair {
     pub key: PrivateKey,
     /// The leaf, then each one's issuer; never empty.
     pub chain: Vec<Certificate>,
-    /// The name that Windows shows: that of the key, else that of the leaf.
+    /// What else lay beside them: other ways up, further authorities, strays.
+    pub further: Vec<Certificate>,
+    /// The name that Windows shows: the certificate's.
     pub friendly_name: Option<String>,
+    /// The name of the container that kept the key in Windows, where it is another one.
+    pub container_name: Option<String>,
     /// The provider that kept the key in Windows.
     pub csp_name: Option<String>,
     /// What the owner should know about it.
@@ -50,6 +59,11 @@ impl KeyPair {
     /// The certificate that the key belongs to.
     pub fn leaf(&self) -> &Certificate {
         &self.chain[0]
+    }
+
+    /// All its certificates: its own, then the chain, then the others.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.chain.iter().chain(&self.further)
     }
 }
 
@@ -71,4 +85,15 @@ pub enum KeyPairError {
     /// Not an X.509 certificate.
     #[error("a certificate is malformed")]
     MalformedCertificate,
+    /// One of the certificates of a file is none.
+    #[error("certificate {number} of {count} cannot be read")]
+    UnreadableCertificate {
+        /// Which one, from 1 on.
+        number: usize,
+        /// Of how many.
+        count: usize,
+    },
+    /// The key has another password than its file.
+    #[error("the private key has another password than its file")]
+    LockedKey,
 }

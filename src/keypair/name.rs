@@ -1,9 +1,9 @@
 //! Distinguished names (RFC 5280 section 4.1.2.4) as text for people: every string type, nothing
 //! refused.
 
-use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519;
-use der::{Decode, Length, Reader, SliceReader};
+use pfx::ber::{Element, Reader};
+use pfx::{Error, Oid};
 
 /// Tags of the string types that are not a superset of ASCII in one-byte units.
 const TELETEX: u8 = 0x14;
@@ -11,7 +11,7 @@ const UNIVERSAL: u8 = 0x1c;
 const BMP: u8 = 0x1e;
 
 /// One attribute: its type and its text.
-type Attribute = (ObjectIdentifier, String);
+type Attribute<'a> = (Oid<'a>, String);
 
 /// The common name; the last one where there are several, as the most specific.
 pub(super) fn common_name(name: &[u8]) -> Option<String> {
@@ -29,43 +29,38 @@ pub(super) fn title(name: &[u8]) -> Option<String> {
         .filter(|title| !title.is_empty())
 }
 
-/// The attributes of a DER Name as far as they can be read.
-///
-/// Read by hand, since neither `der` nor `x509-cert` knows UniversalString: they refuse the whole
-/// certificate.
-fn attributes(name: &[u8]) -> Vec<Attribute> {
+/// The attributes of a Name as far as they can be read. What was read before a malformed attribute
+/// is kept: the text is shown, nothing is decided by it.
+fn attributes(name: &[u8]) -> Vec<Attribute<'_>> {
     let mut attributes = Vec::new();
-    // What was read before a malformed attribute is kept: the text is shown, nothing is decided by
-    // it.
-    let _ = SliceReader::new(name).and_then(|mut reader| {
-        reader.sequence(|sets| {
-            while !sets.is_finished() {
-                let (_, set) = tag_and_value(sets)?;
-                let mut set = SliceReader::new(set)?;
-                while !set.is_finished() {
-                    attributes.push(set.sequence(attribute)?);
-                }
-            }
-            der::Result::Ok(())
-        })
-    });
+    let _ = read(name, &mut attributes);
     attributes
 }
 
-fn attribute<'a>(reader: &mut SliceReader<'a>) -> der::Result<Attribute> {
-    let oid = ObjectIdentifier::decode(reader)?;
-    let (tag, value) = tag_and_value(reader)?;
-    Ok((oid, text(tag, value)))
+/// RDNSequence: a SEQUENCE of SETs of attributes.
+fn read<'a>(name: &'a [u8], attributes: &mut Vec<Attribute<'a>>) -> Result<(), Error> {
+    let mut sets = Reader::new(name).sequence()?;
+    while !sets.is_empty() {
+        let mut set = sets.next()?.reader();
+        while !set.is_empty() {
+            attributes.push(attribute(set.sequence()?)?);
+        }
+    }
+    Ok(())
 }
 
-fn tag_and_value<'a>(reader: &mut SliceReader<'a>) -> der::Result<(u8, &'a [u8])> {
-    let tag = reader.read_byte()?;
-    let length = Length::decode(reader)?;
-    Ok((tag, reader.read_slice(length)?))
+fn attribute(mut parts: Reader<'_>) -> Result<Attribute<'_>, Error> {
+    let oid = parts.oid()?;
+    Ok((oid, text(parts.next()?)))
+}
+
+/// A string of any type.
+pub(super) fn text(string: Element<'_>) -> String {
+    text_of(string.tag, string.body)
 }
 
 /// T61String is read as Latin-1, which is what its writers meant.
-fn text(tag: u8, value: &[u8]) -> String {
+fn text_of(tag: u8, value: &[u8]) -> String {
     match tag {
         TELETEX => value.iter().map(|byte| char::from(*byte)).collect(),
         BMP => {

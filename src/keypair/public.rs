@@ -2,21 +2,22 @@
 //! signatures.
 
 use const_oid::AssociatedOid;
-use const_oid::db::{rfc5912, rfc8410};
-use der::Decode;
-use rsa::pkcs1::RsaPublicKeyRef;
+use const_oid::db::rfc8410;
+use pfx::ber::{self, Reader};
 use rsa::signature::hazmat::PrehashVerifier;
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
 use sha1::Sha1;
 use sha2::digest::{Digest, FixedOutputReset};
 use sha2::{Sha256, Sha384, Sha512};
-use spki::AlgorithmIdentifierRef;
 
-use super::algorithm::{DigestName, VerifyScheme};
+use super::algorithm::{Algorithm, DigestName, VerifyScheme};
+use super::curve::Curve;
 
 /// Smallest and largest RSA modulus in bits; the work of every check is bounded by the latter.
 pub(super) const RSA_BITS: std::ops::RangeInclusive<usize> = 512..=16384;
+/// Longest public exponent in bits (FIPS 186-5 section 5.1).
+const RSA_EXPONENT_BITS: usize = 256;
 
 /// A public key of a kind that can be backed up.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,18 +33,38 @@ impl CertifiedKey {
     /// Reads the two parts of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     ///
     /// The parameters of RSA algorithms are not looked at: they restrict what a key may be used
-    /// for, not which key it is. Elliptic curve points may be compressed.
-    pub(super) fn parse(algorithm: &AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Self> {
-        match algorithm.oid {
-            rfc5912::RSA_ENCRYPTION | rfc5912::ID_RSASSA_PSS => rsa_key(key).map(CertifiedKey::Rsa),
-            rfc5912::ID_EC_PUBLIC_KEY => match algorithm.parameters_oid().ok()? {
-                rfc5912::SECP_256_R_1 => key.try_into().ok().map(CertifiedKey::P256),
-                rfc5912::SECP_384_R_1 => key.try_into().ok().map(CertifiedKey::P384),
-                rfc5912::SECP_521_R_1 => key.try_into().ok().map(CertifiedKey::P521),
-                _ => None,
-            },
-            rfc8410::ID_ED_25519 => key.try_into().ok().map(CertifiedKey::Ed25519),
-            _ => None,
+    /// for, not which key it is. Elliptic curve points may be compressed, their curve written out.
+    pub(super) fn parse(algorithm: &Algorithm<'_>, key: &[u8]) -> Option<Self> {
+        if algorithm.is_rsa() {
+            return Self::rsa(key);
+        }
+        if algorithm.is_elliptic() {
+            return Self::on(algorithm.curve()?, key);
+        }
+        if algorithm.oid == rfc8410::ID_ED_25519 {
+            return Self::ed25519(key);
+        }
+        None
+    }
+
+    /// An RSAPublicKey.
+    pub(super) fn rsa(key: &[u8]) -> Option<Self> {
+        rsa_key(key).map(CertifiedKey::Rsa)
+    }
+
+    /// The 32 octets of RFC 8032 section 5.1.5.
+    pub(super) fn ed25519(key: &[u8]) -> Option<Self> {
+        key.try_into().ok().map(CertifiedKey::Ed25519)
+    }
+
+    /// A point of a curve.
+    pub(super) fn on(curve: Curve, point: &[u8]) -> Option<Self> {
+        let point = without_hybrid(point);
+        let point = point.as_slice();
+        match curve {
+            Curve::P256 => point.try_into().ok().map(CertifiedKey::P256),
+            Curve::P384 => point.try_into().ok().map(CertifiedKey::P384),
+            Curve::P521 => point.try_into().ok().map(CertifiedKey::P521),
         }
     }
 
@@ -105,11 +126,45 @@ impl CertifiedKey {
     }
 }
 
+/// The hybrid form of a point (X9.62 section 4.3.6) as the uncompressed one, which it contains.
+fn without_hybrid(point: &[u8]) -> Vec<u8> {
+    match point {
+        [6 | 7, both @ ..] => [&[4], both].concat(),
+        _ => point.to_vec(),
+    }
+}
+
+/// An RSAPublicKey (RFC 8017 appendix A.1.1). Octets after it are none of its.
 fn rsa_key(der: &[u8]) -> Option<rsa::PublicKey> {
-    let key = RsaPublicKeyRef::from_der(der).ok()?;
-    let number = |uint: der::asn1::UintRef<'_>| BoxedUint::from_be_slice_vartime(uint.as_bytes());
-    rsa::PublicKey::new_with_size_limits(number(key.modulus), number(key.public_exponent), RSA_BITS)
-        .ok()
+    let mut numbers = Reader::new(der).sequence().ok()?;
+    let modulus = numbers.next().ok()?.magnitude().ok()?;
+    let exponent = numbers.next().ok()?.magnitude().ok()?;
+    rsa_public(modulus, exponent)
+}
+
+/// The key of these numbers, which have no zeros in front. The library's own limit to exponents is
+/// 33 bits, which keys made by Windows exceed.
+pub(super) fn rsa_public(modulus: &[u8], exponent: &[u8]) -> Option<rsa::PublicKey> {
+    let bits = bit_length(modulus);
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
+    let is_possible = (2..=RSA_EXPONENT_BITS).contains(&bit_length(exponent));
+    if !RSA_BITS.contains(&bits) || !is_odd(modulus) || !is_odd(exponent) || !is_possible {
+        return None;
+    }
+    let number = BoxedUint::from_be_slice_vartime;
+    Some(rsa::PublicKey::new_unchecked(
+        number(modulus),
+        number(exponent),
+    ))
+}
+
+/// Bits of a number.
+pub(super) fn bit_length(number: &[u8]) -> usize {
+    let number = ber::without_zeros(number);
+    let unused = number
+        .first()
+        .map_or(0, |first| first.leading_zeros() as usize);
+    number.len() * 8 - unused
 }
 
 fn rsa_verify(

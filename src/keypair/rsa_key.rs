@@ -3,86 +3,162 @@
 //! signatures.
 
 use crypto_bigint::{BoxedUint, ConcatenatingMul, NonZero};
+use der::Encode;
 use der::asn1::UintRef;
-use der::{Decode, Encode};
+use pfx::ber::{self, Reader, SEQUENCE};
 use rsa::pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
 use zeroize::Zeroizing;
 
 use super::KeyPairError;
-use super::public::RSA_BITS;
+use super::public::{RSA_BITS, bit_length};
+use secret::SecretBytes;
 
-/// Reads and checks an RSAPrivateKey (RFC 8017 appendix A.1.2); returns the DER of its
-/// RSAPublicKey.
-///
-/// Modular arithmetic only, no primality tests: damage is looked for, not a badly chosen key.
-pub(super) fn public_bits(der: &[u8]) -> Result<Vec<u8>, KeyPairError> {
-    let key = RsaPrivateKeyRef::from_der(der).map_err(|_| KeyPairError::KeyDamaged)?;
-    if key.other_prime_infos.is_some() {
-        return Err(KeyPairError::UnsupportedKey {
-            algorithm: "RSA with more than two primes".into(),
-        });
-    }
-    // Before any arithmetic: a hostile key must not buy unbounded work.
-    let bits = bit_length(&key.modulus);
-    if !RSA_BITS.contains(&bits) {
-        return Err(KeyPairError::UnsupportedKey {
-            algorithm: format!("RSA {bits}"),
-        });
-    }
-    if !fits_together(&key).unwrap_or(false) {
-        return Err(KeyPairError::KeyDamaged);
-    }
-    let public = RsaPublicKeyRef {
-        modulus: key.modulus,
-        public_exponent: key.public_exponent,
-    };
-    public.to_der().map_err(|_| KeyPairError::KeyDamaged)
+/// How often longer than the modulus the private exponent may be. Some writers do not reduce it.
+const MAX_EXPONENT: usize = 2;
+
+/// The numbers of an RSAPrivateKey (RFC 8017 appendix A.1.2), without zeros in front.
+pub(super) struct RsaPrivateNumbers<'a> {
+    modulus: &'a [u8],
+    public_exponent: &'a [u8],
+    private_exponent: &'a [u8],
+    primes: [&'a [u8]; 2],
+    exponents: [&'a [u8]; 2],
+    coefficient: &'a [u8],
 }
 
-fn bit_length(number: &UintRef<'_>) -> usize {
-    let bytes = number.as_bytes();
-    let unused = bytes
-        .first()
-        .map_or(0, |first| first.leading_zeros() as usize);
-    bytes.len() * 8 - unused
-}
+impl<'a> RsaPrivateNumbers<'a> {
+    /// Reads and checks a key, whose numbers may have zeros in front, or none where one would keep
+    /// them from being negative. Octets after it are none of its.
+    ///
+    /// Modular arithmetic only, no primality tests: damage is looked for, not a badly chosen key.
+    pub(super) fn read(der: &'a [u8]) -> Result<Self, KeyPairError> {
+        let (key, has_more_primes) = numbers(der).map_err(|_| KeyPairError::KeyDamaged)?;
+        if has_more_primes {
+            return Err(KeyPairError::UnsupportedKey {
+                algorithm: "RSA with more than two primes".into(),
+            });
+        }
+        // Before any arithmetic: a hostile key must not buy unbounded work.
+        let bits = bit_length(key.modulus);
+        if !RSA_BITS.contains(&bits) {
+            return Err(KeyPairError::UnsupportedKey {
+                algorithm: format!("RSA {bits}"),
+            });
+        }
+        if !key.fits_together().unwrap_or(false) {
+            return Err(KeyPairError::KeyDamaged);
+        }
+        Ok(key)
+    }
 
-/// n = p·q, and for each prime r: d ≡ dR and e·dR ≡ 1 modulo r − 1; q·qInv ≡ 1 modulo p (RFC 8017
-/// section 3.2). `None` where a number is out of range.
-fn fits_together(key: &RsaPrivateKeyRef<'_>) -> Option<bool> {
-    let width = u32::try_from(key.modulus.as_bytes().len() * 8).ok()?;
-    let number = |uint: &UintRef<'_>| {
-        Some(Zeroizing::new(
-            BoxedUint::from_be_slice(uint.as_bytes(), width).ok()?,
-        ))
-    };
-    let [n, e, d] = [
-        number(&key.modulus)?,
-        number(&key.public_exponent)?,
-        number(&key.private_exponent)?,
-    ];
-    let [p, q] = [number(&key.prime1)?, number(&key.prime2)?];
-    let [dp, dq, qinv] = [
-        number(&key.exponent1)?,
-        number(&key.exponent2)?,
-        number(&key.coefficient)?,
-    ];
-    let exponent_fits = |prime: &BoxedUint, exponent: &BoxedUint| {
-        let order = modulus(prime.wrapping_sub(BoxedUint::one()))?;
+    /// DER of its RSAPublicKey.
+    pub(super) fn public_bits(&self) -> der::Result<Vec<u8>> {
+        let public = RsaPublicKeyRef {
+            modulus: UintRef::new(self.modulus)?,
+            public_exponent: UintRef::new(self.public_exponent)?,
+        };
+        public.to_der()
+    }
+
+    /// The same key in DER, its private exponent smaller than the modulus (RFC 8017 section 3.2).
+    pub(super) fn to_der(&self) -> der::Result<SecretBytes> {
+        let reduced = self.reduced_exponent();
+        let [prime1, prime2] = self.primes;
+        let [exponent1, exponent2] = self.exponents;
+        let key = RsaPrivateKeyRef {
+            modulus: UintRef::new(self.modulus)?,
+            public_exponent: UintRef::new(self.public_exponent)?,
+            private_exponent: UintRef::new(ber::without_zeros(&reduced))?,
+            prime1: UintRef::new(prime1)?,
+            prime2: UintRef::new(prime2)?,
+            exponent1: UintRef::new(exponent1)?,
+            exponent2: UintRef::new(exponent2)?,
+            coefficient: UintRef::new(self.coefficient)?,
+            other_prime_infos: None,
+        };
+        key.to_der().map(SecretBytes::new)
+    }
+
+    /// Whether its private exponent is smaller than its modulus, as strict readers want it.
+    pub(super) fn is_reduced(&self) -> bool {
+        let (d, n) = (self.private_exponent, self.modulus);
+        d.len() < n.len() || (d.len() == n.len() && d < n)
+    }
+
+    fn reduced_exponent(&self) -> Zeroizing<Vec<u8>> {
+        if self.is_reduced() {
+            return Zeroizing::new(self.private_exponent.to_vec());
+        }
+        let order = |prime| Some(number(prime)?.wrapping_sub(BoxedUint::one()));
+        let [p, q] = self.primes;
+        let reduced = order(p).zip(order(q)).and_then(|(p, q)| {
+            let orders = modulus(BoxedUint::clone(&product(&p, &q)))?;
+            let d = number(self.private_exponent)?;
+            Some(remainder(&d, &orders).to_be_bytes().to_vec())
+        });
+        Zeroizing::new(reduced.unwrap_or_default())
+    }
+
+    /// n = p·q, and for each prime r: d ≡ dR and e·dR ≡ 1 modulo r − 1; q·qInv ≡ 1 modulo p (RFC
+    /// 8017 section 3.2). `None` where a number is out of range.
+    fn fits_together(&self) -> Option<bool> {
+        let width = self.modulus.len();
+        let [p, q] = self.primes;
+        let [dp, dq] = self.exponents;
+        let small = [self.public_exponent, p, q, dp, dq, self.coefficient];
+        let is_small = small.iter().all(|number| number.len() <= width);
+        if !is_small || self.private_exponent.len() > MAX_EXPONENT * width {
+            return None;
+        }
+        let [n, e, d] = [
+            number(self.modulus)?,
+            number(self.public_exponent)?,
+            number(self.private_exponent)?,
+        ];
+        let [p, q, dp, dq] = [number(p)?, number(q)?, number(dp)?, number(dq)?];
+        let qinv = number(self.coefficient)?;
+        let modulo_p = modulus(BoxedUint::clone(&p))?;
         Some(
-            *remainder(&d, &order) == *exponent
-                && is_one(&remainder(&product(&e, exponent), &order)),
+            *product(&p, &q) == *n
+                && exponent_fits(&p, &dp, &e, &d)?
+                && exponent_fits(&q, &dq, &e, &d)?
+                && *qinv < *p
+                && is_one(&remainder(&product(&q, &qinv), &modulo_p)),
         )
+    }
+}
+
+fn exponent_fits(
+    prime: &BoxedUint,
+    exponent: &BoxedUint,
+    e: &BoxedUint,
+    d: &BoxedUint,
+) -> Option<bool> {
+    let order = modulus(prime.wrapping_sub(BoxedUint::one()))?;
+    Some(*remainder(d, &order) == *exponent && is_one(&remainder(&product(e, exponent), &order)))
+}
+
+/// The numbers as they stand, and whether there are more than two primes.
+fn numbers(der: &[u8]) -> Result<(RsaPrivateNumbers<'_>, bool), pfx::Error> {
+    let mut fields = Reader::new(der).sequence()?;
+    let version = fields.unsigned()?;
+    let mut next = || fields.next()?.magnitude();
+    let key = RsaPrivateNumbers {
+        modulus: next()?,
+        public_exponent: next()?,
+        private_exponent: next()?,
+        primes: [next()?, next()?],
+        exponents: [next()?, next()?],
+        coefficient: next()?,
     };
-    let modulo_p = modulus(BoxedUint::clone(&p))?;
-    Some(
-        *product(&p, &q) == *n
-            && *d < *n
-            && exponent_fits(&p, &dp)?
-            && exponent_fits(&q, &dq)?
-            && *qinv < *p
-            && is_one(&remainder(&product(&q, &qinv), &modulo_p)),
-    )
+    let others = fields.optional(SEQUENCE).ok().flatten();
+    Ok((key, version == 1 || others.is_some()))
+}
+
+fn number(octets: &[u8]) -> Option<Zeroizing<BoxedUint>> {
+    let width = u32::try_from(octets.len().max(1) * 8).ok()?;
+    let number = BoxedUint::from_be_slice(octets, width).ok()?;
+    Some(Zeroizing::new(number))
 }
 
 fn modulus(number: BoxedUint) -> Option<Zeroizing<NonZero<BoxedUint>>> {

@@ -83,15 +83,9 @@ impl Authority {
             self.issuing.as_ref().der().as_ref(),
             self.root.as_ref().der().as_ref(),
         ];
-        let certificates = chain.map(|der| CertInput {
-            der: der.to_vec(),
-            friendly_name: None,
-        });
-        let key = KeyInput {
-            pkcs8: SecretBytes::copy_of(key.pkcs8.expose()),
-            friendly_name: names.first().cloned(),
-            csp_name: None,
-        };
+        let mut certificates = chain.map(|der| CertInput::bare(der.to_vec()));
+        certificates[0].friendly_name = names.first().cloned();
+        let key = KeyInput::bare(SecretBytes::copy_of(key.pkcs8.expose()));
         let mut sorted = keypair::sort(vec![key], certificates.into(), now);
         sorted
             .key_pairs

@@ -44,11 +44,17 @@ pub enum Warning {
         /// Whose certificate is missing.
         issuer: String,
     },
+    /// The leaf could be read in part only.
+    ReadInPart {
+        /// Whose certificate.
+        name: String,
+    },
 }
 
 /// All warnings about a chain, the leaf's first.
 pub(super) fn warnings(chain: &[Certificate], now: Timestamp) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    warnings.extend(read_in_part(chain));
     for (height, certificate) in chain.iter().enumerate() {
         let self_signed = certificate.is_self_signed();
         // A root is trusted for being known, not for its dates, its key or its signature; a
@@ -95,10 +101,17 @@ fn weak_signature(certificate: &Certificate) -> Option<Warning> {
 
 fn missing_intermediate(chain: &[Certificate]) -> Option<Warning> {
     let [leaf] = chain else { return None };
-    (!leaf.is_self_signed()).then(|| Warning::MissingIntermediate {
+    let is_known = !leaf.issuer_name().is_empty();
+    (is_known && !leaf.is_self_signed()).then(|| Warning::MissingIntermediate {
         name: leaf.display_name().to_owned(),
         issuer: leaf.issuer_name(),
     })
+}
+
+fn read_in_part(chain: &[Certificate]) -> Option<Warning> {
+    let leaf = chain.first().filter(|leaf| !leaf.is_whole())?;
+    let name = leaf.display_name().to_owned();
+    Some(Warning::ReadInPart { name })
 }
 
 #[cfg(test)]

@@ -435,10 +435,10 @@ impl FileContent {
         Ok(match part {
             FilePart::Certificate => SecretBytes::new(certificates_pem(leaf)),
             FilePart::Chain => SecretBytes::new(certificates_pem(above(pair))),
-            FilePart::FullChain => SecretBytes::new(certificates_pem(&pair.chain)),
+            FilePart::FullChain => SecretBytes::new(certificates_pem(pair.certificates())),
             FilePart::Key => key_pem(pair),
             FilePart::All => {
-                let (certificates, key) = (certificates_pem(&pair.chain), key_pem(pair));
+                let (certificates, key) = (certificates_pem(pair.certificates()), key_pem(pair));
                 let size = certificates.len() + key.expose().len();
                 let mut all = Zeroizing::new(Vec::with_capacity(size));
                 all.extend_from_slice(&certificates);
@@ -451,7 +451,7 @@ impl FileContent {
 
 /// The certificates above its own.
 fn above(pair: &KeyPair) -> impl Iterator<Item = &Certificate> {
-    pair.chain.iter().skip(1)
+    pair.certificates().skip(1)
 }
 
 /// What is written into the files of one key pair, each once.
@@ -480,7 +480,7 @@ pub fn pfx_of(
     profile: Profile,
     rounds: u32,
 ) -> Result<SecretBytes> {
-    let chain: Vec<&[u8]> = pair.chain.iter().map(Certificate::der).collect();
+    let chain: Vec<&[u8]> = pair.certificates().map(Certificate::der).collect();
     let contents = pfx::KeyPairContents {
         pkcs8: pair.key.pkcs8(),
         chain: &chain,
@@ -497,12 +497,12 @@ pub fn pfx_of(
     Err(Error::failed(text!("error-pfx-unproven", name = name)))
 }
 
-/// Whether a PFX read back holds this key and chain, and nobody changed it.
+/// Whether a PFX read back holds this key and these certificates, and nobody changed it.
 fn is_same(pair: &KeyPair, read: &pfx::Contents) -> bool {
     let [key] = read.keys.as_slice() else {
         return false;
     };
-    let chain = pair.chain.iter().map(Certificate::der);
+    let chain = pair.certificates().map(Certificate::der);
     let certificates = read.certificates.iter().map(|one| one.der.as_slice());
     key.pkcs8.expose() == pair.key.pkcs8().expose()
         && certificates.eq(chain)

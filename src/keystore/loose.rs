@@ -145,18 +145,11 @@ pub(super) fn put_together(
 }
 
 fn input(key: &PrivateKey) -> KeyInput {
-    KeyInput {
-        pkcs8: SecretBytes::copy_of(key.pkcs8().expose()),
-        friendly_name: None,
-        csp_name: None,
-    }
+    KeyInput::bare(SecretBytes::copy_of(key.pkcs8().expose()))
 }
 
 fn certificate(der: &[u8]) -> CertInput {
-    CertInput {
-        der: der.to_vec(),
-        friendly_name: None,
-    }
+    CertInput::bare(der.to_vec())
 }
 
 fn sorted(files: &[&LooseFile], more: &[Vec<u8>], now: jiff::Timestamp) -> Sorted {
@@ -257,12 +250,12 @@ fn name_unusable(holdings: &mut Inventory, sorted: &Sorted, files: &[&LooseFile]
             }
         }
     }
-    for (at, (_, error)) in sorted.unusable.iter().enumerate() {
+    for (at, unusable) in sorted.unusable.iter().enumerate() {
         let Some(file) = places.get(at).or(files.first()) else {
             continue;
         };
         let before = holdings.unreadable.len();
-        let unusable = UnreadableKeyPair::new(file.name.clone(), key_pair_reason(error));
+        let unusable = UnreadableKeyPair::new(file.name.clone(), key_pair_reason(&unusable.error));
         holdings.unreadable.push(unusable);
         holdings.say_of_file(before, &file.name, file.hash);
     }

@@ -153,11 +153,9 @@ impl StoreReading<'_> {
             .keys
             .export(link)
             .map_err(|reason| reason.text())?;
-        let friendly_name = certificate.properties.friendly_name.clone();
         let key = KeyInput {
-            pkcs8,
-            friendly_name,
             csp_name: Some(link.provider.clone()),
+            ..KeyInput::bare(pkcs8)
         };
         let pair = self.pair(key, certificate)?;
         let windows = OnWindows {
@@ -176,21 +174,23 @@ impl StoreReading<'_> {
 
     /// The certificate of the key with what the stores hold of its chain.
     fn pair(&self, key: KeyInput, certificate: &StoredCertificate) -> Result<KeyPair, Text> {
-        let input = |one: &StoredCertificate| CertInput {
-            der: one.der.clone(),
-            friendly_name: None,
+        let own = CertInput {
+            friendly_name: certificate.properties.friendly_name.clone(),
+            ..CertInput::bare(certificate.der.clone())
         };
-        let authorities = self.authorities.iter().map(|seen| &seen.certificate);
-        let certificates = std::iter::once(certificate)
-            .chain(authorities)
-            .map(input)
-            .collect();
-        let sorted = keypair::sort(vec![key], certificates, self.now);
+        let authorities = self.authorities.iter();
+        let authorities = authorities.map(|seen| CertInput::bare(seen.certificate.der.clone()));
+        let certificates = std::iter::once(own).chain(authorities).collect();
+        let mut sorted = keypair::sort(vec![key], certificates, self.now);
+        // The stores are no file, of which all belongs together.
+        for pair in &mut sorted.key_pairs {
+            pair.further.clear();
+        }
         let mut pairs = sorted.key_pairs.into_iter();
         let unusable = sorted
             .unusable
             .iter()
-            .map(|(_, error)| key_pair_reason(error))
+            .map(|one| key_pair_reason(&one.error))
             .next_back();
         let found = pairs.find(|pair| pair.leaf().der() == certificate.der);
         found.ok_or_else(|| unusable.unwrap_or_else(|| text!("key-other")))

@@ -28,7 +28,8 @@ pub use reading::{Opened, Reading, read, wrong_source_password};
 use crate::error::{Error, Exit, Result};
 use crate::iis::{AccessEntry, OnWindows, SiteMap};
 use crate::keypair::{
-    self, CertInput, Certificate, KeyInput, KeyPair, Sorted, as_file_name, is_called, labels,
+    self, CertInput, Certificate, KeyInput, KeyPair, LockedKeyInput, Sorted, Unusable,
+    as_file_name, is_called, labels,
 };
 use crate::message::{Text, os_reason};
 use crate::text;
@@ -94,6 +95,8 @@ pub struct Inventory {
     pub certificates: Vec<Certificate>,
     /// Files that hold no key pair.
     pub passed_over: Vec<PassedOver>,
+    /// What else the files hold and nobody backs up, each with its file's name.
+    pub skipped: Vec<(String, pfx::Skipped)>,
     /// What the server serves, where that is known.
     pub site_map: Option<SiteMap>,
     /// Why it could not be read.
@@ -220,7 +223,7 @@ fn read_pfx(
 ) -> Result<FileContents, Failure> {
     let mut read = Err(pfx::Error::WrongPassword);
     for password in passwords {
-        read = pfx::read(bytes, password);
+        read = pfx::read_with(bytes, password, passwords);
         if !matches!(read, Err(pfx::Error::WrongPassword)) {
             break;
         }
@@ -259,6 +262,11 @@ pub fn sort_pfx(contents: pfx::Contents, now: jiff::Timestamp) -> Sorted {
         pkcs8: key.pkcs8,
         friendly_name: key.attributes.friendly_name,
         csp_name: key.attributes.csp_name,
+        local_key_id: key.attributes.local_key_id,
+    });
+    let locked = contents.locked.into_iter().map(|key| LockedKeyInput {
+        friendly_name: key.attributes.friendly_name,
+        local_key_id: key.attributes.local_key_id,
     });
     let certificates = contents
         .certificates
@@ -266,8 +274,16 @@ pub fn sort_pfx(contents: pfx::Contents, now: jiff::Timestamp) -> Sorted {
         .map(|certificate| CertInput {
             der: certificate.der,
             friendly_name: certificate.attributes.friendly_name,
+            local_key_id: certificate.attributes.local_key_id,
         });
-    keypair::sort(keys.collect(), certificates.collect(), now)
+    let mut sorted = keypair::sort_file(
+        keys.collect(),
+        locked.collect(),
+        certificates.collect(),
+        now,
+    );
+    sorted.skipped = contents.skipped;
+    sorted
 }
 
 impl Inventory {
@@ -286,17 +302,34 @@ impl Inventory {
         for pair in sorted.key_pairs {
             let key = Hash::of(pair.key.pkcs8().expose());
             let known = protection.iter().find(|(of, _)| *of == key);
-            self.take_pair(pair, known.map(|(_, protection)| protection.clone()), &file);
+            // A key in an unusual form was written anew.
+            let only = protection.first().filter(|_| protection.len() == 1);
+            let known = known.or(only).map(|(_, protection)| protection.clone());
+            self.take_pair(pair, known, &file);
+        }
+        let is_certificate_refused = sorted.unusable.iter().any(Unusable::is_certificate);
+        for Unusable {
+            name,
+            error,
+            certificate,
+        } in sorted.unusable
+        {
+            let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
+            self.unreadable.push(UnreadableKeyPair {
+                certificate,
+                ..UnreadableKeyPair::new(name, key_pair_reason(&error))
+            });
         }
         for key in sorted.lonely_keys {
-            let reason = text!("reason-no-certificate", key_type = key.key_type());
-            self.unreadable
-                .push(UnreadableKeyPair::new(file.clone(), reason));
+            // Its certificate may be the one that cannot be read, which was said.
+            if !is_certificate_refused {
+                let reason = text!("reason-no-certificate", key_type = key.key_type());
+                self.unreadable
+                    .push(UnreadableKeyPair::new(file.clone(), reason));
+            }
         }
-        for (name, error) in sorted.unusable {
-            let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
-            self.unreadable
-                .push(UnreadableKeyPair::new(name, key_pair_reason(&error)));
+        for skipped in sorted.skipped {
+            self.skipped.push((file.clone(), skipped));
         }
         for certificate in sorted.certificates {
             self.take_certificate(certificate);
@@ -345,10 +378,7 @@ impl Inventory {
         {
             Some(held) => {
                 held.file_names.push(file.to_owned());
-                // One file may hold the leaf alone, another the whole chain.
-                if pair.chain.len() > held.pair.chain.len() {
-                    (held.pair.chain, held.pair.warnings) = (pair.chain, pair.warnings);
-                }
+                merge(&mut held.pair, pair);
             }
             None => self.key_pairs.push(HeldKeyPair {
                 pair,
@@ -490,6 +520,27 @@ impl HeldKeyPair {
     }
 }
 
+/// One file may hold the leaf alone, another the whole chain, a third other ways up.
+fn merge(held: &mut KeyPair, mut other: KeyPair) {
+    if other.chain.len() > held.chain.len() {
+        std::mem::swap(&mut held.chain, &mut other.chain);
+        std::mem::swap(&mut held.warnings, &mut other.warnings);
+    }
+    let mut all = take(&mut held.further);
+    all.extend(other.chain);
+    all.extend(other.further);
+    for certificate in all {
+        let is_known = held
+            .certificates()
+            .any(|known| known.der() == certificate.der());
+        if !is_known {
+            held.further.push(certificate);
+        }
+    }
+    held.friendly_name = held.friendly_name.take().or(other.friendly_name);
+    held.container_name = held.container_name.take().or(other.container_name);
+}
+
 /// A digest of what a run would store, to notice that nothing changed.
 ///
 /// It is kept in host state: another form makes every server write a generation more. So the form
@@ -524,10 +575,14 @@ fn digest_line(held: &HeldKeyPair) -> String {
         .windows
         .as_ref()
         .map_or_else(|| "None".to_owned(), on_windows_digest);
-    format!(
+    let mut line = format!(
         "{} {friendly_name:?} {files:?} {windows}{parts}",
         chain.join(" ")
-    )
+    );
+    for certificate in &held.pair.further {
+        line += &format!(" further {}", Hash::of(certificate.der()));
+    }
+    line
 }
 
 /// In the words that the first version had for it.
@@ -572,7 +627,15 @@ pub fn pfx_reason(error: &pfx::Error) -> Text {
 pub fn key_pair_reason(error: &keypair::KeyPairError) -> Text {
     match error {
         keypair::KeyPairError::UnsupportedKey { algorithm } => {
-            text!("reason-unsupported", algorithm = algorithm.as_str())
+            text!("reason-key-unsupported", algorithm = algorithm.as_str())
+        }
+        keypair::KeyPairError::LockedKey => text!("reason-key-locked"),
+        keypair::KeyPairError::UnreadableCertificate { number, count } => {
+            text!(
+                "reason-certificate-unreadable",
+                number = *number,
+                count = *count
+            )
         }
         keypair::KeyPairError::KeyDamaged => text!("reason-key-damaged"),
         keypair::KeyPairError::MalformedKey => text!("reason-key-malformed"),

@@ -341,7 +341,10 @@ fn look_pfx(bytes: &[u8], known: &OwnKeys, try_password: bool) -> Option<SeenKey
         return seen(KeyProtection::Unknown, KeyOwner::Unknown);
     }
     match pfx::read(bytes, &Password::new(String::new())) {
-        Ok(contents) if contents.keys.is_empty() => None,
+        Ok(contents) if contents.keys.is_empty() && contents.locked.is_empty() => None,
+        Ok(contents) if contents.keys.is_empty() => {
+            seen(KeyProtection::Password, KeyOwner::Unknown)
+        }
         Ok(contents) => {
             let by_certificate = contents
                 .certificates

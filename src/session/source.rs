@@ -2,7 +2,7 @@
 
 use crate::cli::SourceFileArgs;
 use crate::error::{Exit, Result};
-use crate::keypair::Warning;
+use crate::keypair::{Certificate, Warning};
 use crate::keystore::{
     self, IIS, Inventory, PassedOver, Reading, Source, SourcePasswords, UnreadableKeyPair,
     wrong_source_password,
@@ -14,7 +14,7 @@ use crate::state::{Acknowledged, State};
 use crate::text;
 use secret::Password;
 
-/// Names of files that a line lists.
+/// Names in one line.
 const MOST_NAMES: usize = 5;
 const PASSWORD_OPTION: &str = "--source-password-file";
 
@@ -201,6 +201,59 @@ pub fn warnings(session: &Session<'_>, holdings: &Inventory) {
                 .warn(&text!("warning-no-mac", name = held.leaf().display_name()));
         }
     }
+    for text in remarks(holdings) {
+        session.console.mention(&text);
+    }
+}
+
+/// What else lies in the files: what is kept with a key pair, and what is left alone.
+fn remarks(holdings: &Inventory) -> Vec<Text> {
+    let mut remarks = Vec::new();
+    for held in &holdings.key_pairs {
+        let further = &held.pair.further;
+        if !further.is_empty() {
+            remarks.push(text!(
+                "further-certificates",
+                name = held.leaf().display_name(),
+                count = further.len(),
+                names = names_of(further)
+            ));
+        }
+    }
+    let mut said = Vec::new();
+    for left in &holdings.skipped {
+        if said.contains(&left) {
+            continue;
+        }
+        said.push(left);
+        let same = holdings.skipped.iter().filter(|other| *other == left);
+        let (file, what) = left;
+        remarks.push(text!(
+            "left-alone",
+            file = file,
+            what = left_alone(what, same.count())
+        ));
+    }
+    remarks
+}
+
+/// As many names as a line holds.
+fn names_of(certificates: &[Certificate]) -> String {
+    let names = certificates.iter().map(Certificate::display_name);
+    let mut names: Vec<_> = names.take(MOST_NAMES).collect();
+    if certificates.len() > MOST_NAMES {
+        names.push("…");
+    }
+    names.join(", ")
+}
+
+fn left_alone(what: &pfx::Skipped, count: usize) -> Text {
+    match what {
+        pfx::Skipped::RevocationList => text!("left-alone-crl", count = count),
+        pfx::Skipped::Secret => text!("left-alone-secret", count = count),
+        pfx::Skipped::SdsiCertificate => text!("left-alone-other", count = count, kind = "SDSI"),
+        pfx::Skipped::Other(kind) => text!("left-alone-other", count = count, kind = kind),
+    }
 }
 
 /// A weakness, in words.
@@ -216,6 +269,7 @@ pub fn warning_text(warning: &Warning) -> Text {
         Warning::WeakSignature { name, algorithm } => {
             text!("warning-weak-signature", name = name, algorithm = algorithm)
         }
+        Warning::ReadInPart { name } => text!("warning-read-in-part", name = name),
         Warning::MissingIntermediate { name, issuer } => {
             text!("warning-missing-intermediate", name = name, issuer = issuer)
         }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use der::{Decode, Encode};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use rustls::ClientConnection;
@@ -175,11 +174,12 @@ impl Remark {
 
 /// Subject and issuer, DER; `None` twice for what is no certificate, which then is its own issuer.
 fn names(der: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-    let parsed = x509_cert::Certificate::from_der(der).ok();
-    let parsed = parsed.as_ref().map(x509_cert::Certificate::tbs_certificate);
+    let Ok(parsed) = Certificate::parse(der.to_vec()) else {
+        return (None, None);
+    };
     (
-        parsed.and_then(|c| c.subject().to_der().ok()),
-        parsed.and_then(|c| c.issuer().to_der().ok()),
+        Some(parsed.subject().to_vec()),
+        Some(parsed.issuer().to_vec()),
     )
 }
 

@@ -219,6 +219,7 @@ mod tests {
             spki_sha256: Some(Hash::of(format!("key of {id}").as_bytes())),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             friendly_name: None,
+            container_name: None,
             not_before: Some(not_before),
             not_after: not_before + jiff::SignedDuration::from_hours(365 * 24),
             self_signed: Some(false),

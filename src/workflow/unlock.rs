@@ -331,13 +331,15 @@ impl UnlockedVault<'_> {
             return Err(text!("reason-no-mac"));
         }
         let sorted = sort_pfx(read, self.now);
-        if let Some((_, error)) = sorted.unusable.first() {
-            return Err(key_pair_reason(error));
+        if let Some(unusable) = sorted.unusable.first() {
+            return Err(key_pair_reason(&unusable.error));
         }
         let is_described =
             |pair: &KeyPair| Hash::of(pair.leaf().der()) == entry.about.certificate_sha256;
         let found = sorted.key_pairs.into_iter().find(is_described);
-        found.ok_or_else(|| text!("reason-other-certificate"))
+        let mut found = found.ok_or_else(|| text!("reason-other-certificate"))?;
+        found.container_name = entry.about.container_name.clone();
+        Ok(found)
     }
 }
 

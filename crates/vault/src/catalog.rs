@@ -79,6 +79,10 @@ pub struct AboutKeyPair {
     /// As in the store or the PFX.
     #[serde(default)]
     pub friendly_name: Option<String>,
+    /// What Windows called the container of the key, where that is known and another name; never
+    /// written into a PFX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_name: Option<String>,
     /// Start of validity; not in generations of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<jiff::Timestamp>,

@@ -41,8 +41,12 @@ struct HeldReport {
     #[serde(flatten)]
     certificate: CertificateReport,
     friendly_name: Option<String>,
+    /// What Windows called the container of the key.
+    container_name: Option<String>,
     /// The SHA-256 of each certificate, its own first.
     chain: Vec<String>,
+    /// The SHA-256 of the other certificates of its file.
+    further: Vec<String>,
     files: Vec<String>,
     /// How its file is protected; nothing where it is no PFX.
     pfx: Option<PfxReport>,
@@ -136,11 +140,9 @@ fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
         session.console.table(&table(session, listed));
     }
     for certificate in &holdings.certificates {
-        session.console.mention(&text!(
-            "list-certificate",
-            name = certificate.display_name(),
-            thumbprint = short(&certificate.thumbprint())
-        ));
+        if let Some(text) = without_key(holdings, certificate) {
+            session.console.mention(&text);
+        }
     }
     for unreadable in &holdings.unreadable {
         session.console.warn(&text!(
@@ -150,6 +152,25 @@ fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
         ));
     }
     warnings(session, holdings);
+}
+
+/// What is said of a certificate without a key pair of its own: nothing where a key pair keeps it as
+/// its authority.
+fn without_key(holdings: &Inventory, certificate: &Certificate) -> Option<Text> {
+    let (name, thumbprint) = (certificate.display_name(), short(&certificate.thumbprint()));
+    if !certificate.is_authority() {
+        return Some(text!(
+            "list-certificate",
+            name = name,
+            thumbprint = thumbprint
+        ));
+    }
+    let mut kept = holdings
+        .key_pairs
+        .iter()
+        .flat_map(|held| held.pair.certificates());
+    let is_kept = kept.any(|other| other.der() == certificate.der());
+    (!is_kept).then(|| text!("list-authority", name = name, thumbprint = thumbprint))
 }
 
 fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
@@ -225,11 +246,14 @@ impl HeldReport {
     fn of(session: &Session<'_>, listed: &Listed<'_>) -> Self {
         let Listed { held, backup } = listed;
         let chain = held.pair.chain.iter();
+        let further = held.pair.further.iter();
         let warnings = held.pair.warnings.iter();
         Self {
             certificate: CertificateReport::of(held.leaf()),
             friendly_name: held.pair.friendly_name.clone(),
+            container_name: held.pair.container_name.clone(),
             chain: chain.map(|one| HEXLOWER.encode(&one.sha256())).collect(),
+            further: further.map(|one| HEXLOWER.encode(&one.sha256())).collect(),
             files: held.file_names.clone(),
             pfx: held.pfx.as_ref().map(|protection| PfxReport {
                 encryption: ProtectionReport::of(&protection.encryption),

@@ -10,7 +10,7 @@ use crate::cli::RestoreArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
-use crate::keypair::{Certificate, Remaining};
+use crate::keypair::{Certificate, KeyPair, Remaining};
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
 use crate::session::change::{carry_out, reported, show_plan};
 use crate::session::enrolment::offer;
@@ -246,11 +246,20 @@ fn report(
 fn authorities(set: &RestoreSet) -> Vec<Vec<u8>> {
     let mut authorities = Vec::new();
     for one in &set.key_pairs {
-        for certificate in one.pair.chain.iter().skip(1) {
-            authorities.push(certificate.der().to_vec());
+        for der in authorities_of(&one.pair) {
+            authorities.push(der.to_vec());
         }
     }
     authorities
+}
+
+/// The rest of the chain; and other ways up from it. A root that is on no way this program takes is
+/// not put among those that Windows trusts.
+fn authorities_of(pair: &KeyPair) -> Vec<&[u8]> {
+    let others = pair.further.iter();
+    let others = others.filter(|other| other.is_authority() && !other.is_self_signed());
+    let all = pair.chain.iter().skip(1).chain(others);
+    all.map(Certificate::der).collect()
 }
 
 /// What became of the bindings, and what stays to be done about them.
@@ -287,7 +296,7 @@ fn incoming(one: &RestoreItem) -> IncomingKeyPair<'_> {
     IncomingKeyPair {
         name: pair.leaf().display_name().to_owned(),
         leaf: pair.leaf().der(),
-        authorities: pair.chain.iter().skip(1).map(Certificate::der).collect(),
+        authorities: authorities_of(pair),
         pkcs8: pair.key.pkcs8(),
         friendly_name: pair.friendly_name.as_deref(),
         store: windows

@@ -202,7 +202,29 @@ list-headline =
                *[other] { $unsaved } are not backed up yet.
             }
     }
-list-certificate = not included, because its private key is not here: { $name } ({ $thumbprint })
+list-certificate = no private key is here for the certificate of { $name } ({ $thumbprint })
+list-authority = not included: the certificate of an authority that issued none of these key pairs: { $name } ({ $thumbprint })
+further-certificates =
+    kept with { $name }: { $count ->
+        [one] 1 more certificate from its file
+       *[other] { $count } more certificates from its file
+    } ({ $names })
+left-alone = not included from { $file }: { $what }
+left-alone-crl =
+    { $count ->
+        [one] 1 certificate revocation list
+       *[other] { $count } certificate revocation lists
+    }
+left-alone-secret =
+    { $count ->
+        [one] 1 secret that belongs to no certificate
+       *[other] { $count } secrets that belong to no certificate
+    }
+left-alone-other =
+    { $count ->
+        [one] 1 entry of a kind that pfxvault does not know
+       *[other] { $count } entries of a kind that pfxvault does not know
+    } ({ $kind })
 list-unreadable = attention: cannot be read: { $name }: { $reason }
 contents-headline =
     { $server } ({ $id }): generation { $number } of { $day }, { $age ->
@@ -246,6 +268,7 @@ warning-not-yet-valid = attention: the certificate of { $name } is not valid bef
 warning-weak-key = attention: the key of { $name } is weak ({ $key_type }); use a stronger one at the next renewal
 warning-weak-signature = attention: the certificate of { $name } is signed with a weak method ({ $algorithm }); ask for a re-issue
 warning-missing-intermediate = attention: the chain of { $name } has no certificate of "{ $issuer }"; a new server may not be able to send the chain
+warning-read-in-part = attention: the certificate of { $name } can be read only in part; it is kept exactly as it is
 warning-no-mac = attention: the PFX of { $name } has no checksum, so damage or changes in the file cannot be noticed
 
 ## Restore, export, drill
@@ -645,6 +668,9 @@ reason-malformed = it is damaged or not a PFX
 reason-not-read-back = the PFX just made does not read back as it was meant
 reason-key-damaged = the private key in it is damaged
 reason-key-malformed = the private key in it is not in a form that can be read
+reason-key-unsupported = its private key is of a kind that pfxvault cannot use: { $algorithm }
+reason-key-locked = its private key has another password than the file; save the file again with one password for both
+reason-certificate-unreadable = certificate { $number } of { $count } in it cannot be read
 reason-certificate-malformed = a certificate in it is malformed
 reason-no-certificate = no certificate belongs to the private key in it ({ $key_type })
 reason-no-mac = it has no checksum, so it cannot be proven unchanged

@@ -187,7 +187,13 @@ list-headline =
                *[other] うち { $unsaved } 組はまだバックアップされていません。
             }
     }
-list-certificate = 対象外(秘密鍵がここにない証明書): { $name }({ $thumbprint })
+list-certificate = { $name } の証明書({ $thumbprint })に対応する秘密鍵は、ここにありません
+list-authority = 対象外(どのキーペアの発行にも使われていない認証局の証明書): { $name }({ $thumbprint })
+further-certificates = { $name } と一緒に保存する証明書(同じファイルにあるもの): { $count } 個({ $names })
+left-alone = { $file } の中で対象外のもの: { $what }
+left-alone-crl = 証明書失効リスト { $count } 個
+left-alone-secret = 証明書と関係のない秘密情報 { $count } 個
+left-alone-other = pfxvault の知らない種類の項目 { $count } 個({ $kind })
 list-unreadable = 注意: { $name } は読み取れません({ $reason })
 contents-headline =
     { $server }({ $id })の第 { $number } 世代: { $count } 組のキーペア、{ $day } 作成({ $age ->
@@ -226,6 +232,7 @@ warning-not-yet-valid = 注意: { $name } の証明書は { $day } まで有効�
 warning-weak-key = 注意: { $name } の鍵は強度が不足しています({ $key_type })。次回の更新で強い鍵に切り替えてください
 warning-weak-signature = 注意: { $name } の証明書は安全でない署名方式を使っています({ $algorithm })。再発行を依頼してください
 warning-missing-intermediate = 注意: { $name } の証明書チェーンに「{ $issuer }」の証明書がありません。新しいサーバーがチェーンを送信できないことがあります
+warning-read-in-part = 注意: { $name } の証明書は一部しか読み取れません。内容を変えずにそのまま保存します
 warning-no-mac = 注意: { $name } の PFX には改ざん検出用の情報がなく、ファイルの破損や変更に気づけません
 
 ## Restore, export, drill
@@ -577,6 +584,9 @@ reason-malformed = 破損しているか、PFX ではありません
 reason-not-read-back = 作成した PFX を正しく読み戻せません
 reason-key-damaged = 秘密鍵が破損しています
 reason-key-malformed = 中の秘密鍵を読み取れません
+reason-key-unsupported = 秘密鍵が pfxvault の対応していない種類です: { $algorithm }
+reason-key-locked = 秘密鍵のパスワードがファイルのパスワードと異なります。両方を同じパスワードにして、ファイルを保存し直してください
+reason-certificate-unreadable = 中の証明書 { $count } 個のうち { $number } 番目を読み取れません
 reason-certificate-malformed = 中の証明書を読み取れません
 reason-no-certificate = 秘密鍵({ $key_type })に対応する証明書がありません
 reason-no-mac = 改ざん検出用の情報がなく、変更されていないことを確認できません

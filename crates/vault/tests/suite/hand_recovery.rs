@@ -531,6 +531,7 @@ fn entry(file: String) -> CatalogEntry {
         certificate_sha256: [0; 32].into(),
         names: vec!["www.example.com".into()],
         friendly_name: None,
+        container_name: None,
         not_before: None,
         self_signed: None,
         not_after: "2027-11-24T00:00:00Z".parse().unwrap(),
