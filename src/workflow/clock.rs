@@ -9,11 +9,11 @@ use crate::workflow::finding::{Finding, Level};
 /// Before this moment there was no such program, in seconds since 1970: `SOURCE_DATE_EPOCH` when it
 /// was built.
 const RELEASED: &str = env!("PFXVAULT_RELEASED");
-/// Longest use of one release that is believed.
-const LONGEST_USE: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+/// Longest time without a release or a backup that is believed.
+const LONGEST_USE: SignedDuration = SignedDuration::from_hours(15 * 365 * 24);
 
 /// Why the clock of this machine cannot be right: it is behind the newest backup known, behind this
-/// program's release, or many years past it. `None` where nothing speaks against it.
+/// program's release, or many years past both. `None` where nothing speaks against it.
 pub fn doubt(now: Timestamp, newest: Option<Timestamp>) -> Option<Text> {
     let released = RELEASED.parse().ok();
     let released = released.and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -32,12 +32,11 @@ fn doubt_by(now: Timestamp, newest: Option<Timestamp>, released: Timestamp) -> O
             clock = clock,
             released = day(released)
         )),
-        _ if now.duration_since(released) > LONGEST_USE => Some(text!(
-            "clock-ahead",
-            clock = clock,
-            released = day(released)
-        )),
-        _ => None,
+        newest => {
+            let last = newest.unwrap_or(released).max(released);
+            let is_far = now.duration_since(last) > LONGEST_USE;
+            is_far.then(|| text!("clock-ahead", clock = clock, last = day(last)))
+        }
     }
 }
 
@@ -77,6 +76,7 @@ mod tests {
                 Some("clock-behind-backup"),
             ),
             ("2046-11-28T00:00:00Z", None, Some("clock-ahead")),
+            ("2046-11-28T00:00:00Z", Some("2040-01-01T00:00:00Z"), None),
         ] {
             let doubt = doubt_by(at(now), newest.map(at), released);
             assert_eq!(doubt.map(|text| text.id), doubted, "{now} {newest:?}");

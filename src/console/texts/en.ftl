@@ -624,7 +624,7 @@ doubt-newer-elsewhere =
     If you have that stick, use it, or give it as well with --from.
 clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, as ages and ends that are told by it mean nothing
 clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, as ages and ends that are told by it mean nothing
-clock-ahead = the clock here says { $clock }, many years after this pfxvault was released ({ $released }): set the clock right if that is wrong, as ages and ends are told by it
+clock-ahead = the clock here says { $clock }, many years after anything known here ({ $last }): set the clock right if that is wrong, as ages and ends are told by it
 doubt-overdue =
     attention: a newer backup should have followed generation { $number } by { $due }. Certificates may have been renewed since.
     Look for a newer stick, and compare the expiry dates with what is in use now.
