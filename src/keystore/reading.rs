@@ -307,6 +307,11 @@ impl Reading {
                     ));
                 }
                 Ok(Contents::Nothing | Contents::Stray) => {}
+                // One that was typed since, for another file, does not open this one.
+                Err(Failure::NoPassword) if passwords.any_for(&file.name) => {
+                    let wrong = Failure::Pfx(pfx::Error::WrongPassword);
+                    holdings.take(file.name.clone(), Err(wrong));
+                }
                 Err(failure) => holdings.take(file.name.clone(), Err(failure)),
             }
             holdings.say_of_file(before, &file.name, file.read.hash);

@@ -822,7 +822,7 @@ error-pfx-unreadable = cannot open { $path }
         Check that it is the right file, and run the same command again; type the
         password only when it asks. A script gives it with
         --source-password-file FILE
-error-wrong-source-password = no password was given that opens the protected PFX files here
+error-wrong-source-password = no password that was given opens the protected files here
     .cause = { $files }
     .again =
         Please type it once more. Watch Caps Lock, the keyboard layout, and the input

@@ -738,7 +738,7 @@ error-pfx-unreadable = { $path } を開けません
         ファイルが正しいか確認し、同じコマンドをもう一度実行して、入力を求められてから
         パスワードを入力してください。
         スクリプトでは --source-password-file ファイル で指定します
-error-wrong-source-password = 保護された PFX を開けるパスワードが指定されていません
+error-wrong-source-password = 指定されたパスワードでは、保護されたファイルを開けません
     .cause = { $files }
     .again =
         もう一度入力してください。
