@@ -137,6 +137,10 @@ fn local(time: jiff::Timestamp) -> jiff::ZonedDateTime {
 
 /// The day of a moment here.
 pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
+    // What ends never, or later than can be said (RFC 5280 section 4.1.2.5).
+    if time == jiff::Timestamp::MAX {
+        return jiff::civil::Date::MAX;
+    }
     local(time).date()
 }
 

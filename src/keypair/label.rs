@@ -2,7 +2,19 @@
 //! and that of the container that held the key, which nobody chose.
 
 /// What may stand in front of the GUID in a container's name: Windows' own tools write these.
-const PREFIXES: [&str; 7] = ["", "te-", "tp-", "le-", "lp-", "lr-", "pvktmp:"];
+const PREFIXES: [&str; 9] = [
+    "",
+    "te-",
+    "tp-",
+    "tq-",
+    "le-",
+    "lp-",
+    "lr-",
+    "pvktmp:",
+    "le-webserver-",
+];
+/// What IIS Express calls the container of its certificate.
+const IIS_EXPRESS: &str = "iis express development certificate container";
 
 /// The friendly name and the container's name, from the names beside certificate and key.
 ///
@@ -27,9 +39,12 @@ pub(super) fn labels_of(
 }
 
 /// Whether a name is one that Windows gives to a container: `te-GUID`, `{GUID}`, `PvkTmp:GUID`, or
-/// that of its file, 32 hexadecimal digits and the GUID of the machine.
+/// that of its file, 32 hexadecimal digits and what tells the machine.
 fn is_container_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    if name == IIS_EXPRESS {
+        return true;
+    }
     let bare = name
         .strip_prefix('{')
         .and_then(|name| name.strip_suffix('}'));
@@ -41,7 +56,7 @@ fn is_container_name(name: &str) -> bool {
         return true;
     }
     let file = name.split_once('_');
-    file.is_some_and(|(digits, guid)| digits.len() == 32 && is_hex(digits) && is_guid(guid))
+    file.is_some_and(|(digits, _)| digits.len() == 32 && is_hex(digits))
 }
 
 fn is_guid(text: &str) -> bool {
@@ -65,6 +80,10 @@ mod tests {
             assert!(is_container_name(&format!("{name}{guid}")), "{name}");
         }
         assert!(is_container_name(&format!("{{{guid}}}")) && is_container_name(&file));
+        assert!(is_container_name(&format!("le-WebServer-{guid}")));
+        assert!(is_container_name(
+            "IIS Express Development Certificate Container"
+        ));
         for name in [
             "Shop 2026",
             "te-shop",

@@ -69,7 +69,11 @@ impl Source {
                 certificate: path.into(),
                 key: key.to_owned(),
             }),
-            ("pem", None) => Err(Error::usage(text!("error-pem-without-key"))),
+            // Key and certificate in one file.
+            ("pem", None) => Ok(Source::Pem {
+                certificate: path.into(),
+                key: path.into(),
+            }),
             _ => Err(Error::usage(text!("error-unknown-source", source = text))),
         }
     }
@@ -97,6 +101,8 @@ pub struct Inventory {
     pub passed_over: Vec<PassedOver>,
     /// What else the files hold and nobody backs up, each with its file's name.
     pub skipped: Vec<(String, pfx::Skipped)>,
+    /// Certificates that cannot be read and that no key pair lacks, each with its file's name.
+    pub unread_certificates: Vec<(String, Text)>,
     /// What the server serves, where that is known.
     pub site_map: Option<SiteMap>,
     /// Why it could not be read.
@@ -299,6 +305,7 @@ impl Inventory {
                 return;
             }
         };
+        let keys_are_whole = !sorted.key_pairs.is_empty() && sorted.lonely_keys.is_empty();
         for pair in sorted.key_pairs {
             let key = Hash::of(pair.key.pkcs8().expose());
             let known = protection.iter().find(|(of, _)| *of == key);
@@ -314,6 +321,14 @@ impl Inventory {
             certificate,
         } in sorted.unusable
         {
+            // One of an authority: no key pair lacks it.
+            if keys_are_whole
+                && matches!(error, keypair::KeyPairError::UnreadableCertificate { .. })
+            {
+                self.unread_certificates
+                    .push((file.clone(), key_pair_reason(&error)));
+                continue;
+            }
             let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
             self.unreadable.push(UnreadableKeyPair {
                 certificate,

@@ -26,7 +26,11 @@ pub(super) fn promise(head: &[u8]) -> Promise {
         return promise_of_text(&text::narrow(head));
     }
     if head[..head.len().min(1024)].contains(&0) {
-        return Promise::Nothing;
+        // A program or a database may carry a key as text.
+        return match keys::contains(head, b"-----BEGIN") {
+            true => Promise::Text,
+            false => Promise::Nothing,
+        };
     }
     promise_of_text(head)
 }
@@ -48,4 +52,17 @@ fn promise_of_text(head: &[u8]) -> Promise {
 /// Whether more than these first bytes are worth reading.
 pub(super) fn is_promising(head: &[u8]) -> bool {
     !matches!(promise(head), Promise::Nothing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_as_text_in_a_program_is_worth_reading() {
+        let mut program = b"MZ\x90\0\x03\0\0\0".repeat(100);
+        assert!(!is_promising(&program));
+        program.extend_from_slice(b"-----BEGIN PRIVATE KEY-----");
+        assert!(is_promising(&program));
+    }
 }

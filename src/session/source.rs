@@ -220,6 +220,13 @@ fn remarks(holdings: &Inventory) -> Vec<Text> {
             ));
         }
     }
+    for (file, reason) in &holdings.unread_certificates {
+        remarks.push(text!(
+            "certificate-unread",
+            file = file.as_str(),
+            reason = reason.clone()
+        ));
+    }
     let mut said = Vec::new();
     for left in &holdings.skipped {
         if said.contains(&left) {

@@ -4,7 +4,7 @@
 use jiff::{Span, Timestamp};
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::{Text, age};
+use crate::message::{CLOCKS_APART, Text, age};
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
@@ -146,7 +146,7 @@ impl StatusInput<'_> {
             }
             if medium
                 .first_seen
-                .is_some_and(|first| self.is_older(first, policy.rewrite_after))
+                .is_some_and(|first| first < self.now && self.is_older(first, policy.rewrite_after))
             {
                 self.attention(
                     "medium-old",
@@ -298,8 +298,12 @@ pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s Se
         .collect()
 }
 
-/// Whether `time` is more than so many calendar months ago, counted in days of UTC.
+/// Whether `time` is more than so many calendar months ago, counted in days of UTC; or lies ahead, so
+/// that nothing can be told by it.
 pub fn is_older(time: Timestamp, months: u32, now: Timestamp) -> bool {
+    if time.duration_since(now) > CLOCKS_APART {
+        return true;
+    }
     let months = Span::new().try_months(months).unwrap_or_default();
     day_of(time).saturating_add(months) < day_of(now)
 }

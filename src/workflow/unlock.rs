@@ -122,13 +122,13 @@ impl Wanted {
     /// # Errors
     /// Anything else.
     pub fn parse(text: &str) -> Result<Self> {
+        if let Some(day) = day_of_text(text) {
+            return Ok(Wanted::Until(day));
+        }
         let (number, hash) = text.split_once('/').unwrap_or((text, ""));
         let number =
             Number::parse(number).map(|number| Wanted::Number(number, hash.to_lowercase()));
-        let date = || text.parse().ok().map(Wanted::Until);
-        number
-            .or_else(date)
-            .ok_or_else(|| Error::usage(text!("error-bad-generation", text = text)))
+        number.ok_or_else(|| Error::usage(text!("error-bad-generation", text = text)))
     }
 
     /// Whether this generation is meant.
@@ -141,6 +141,13 @@ impl Wanted {
             Wanted::Until(day) => local_day(generation.record.time) <= *day,
         }
     }
+}
+
+/// `2026-10-31`, or `2026/10/31` as people in Japan write it; no time of day.
+fn day_of_text(text: &str) -> Option<jiff::civil::Date> {
+    let day = text.replace('/', "-");
+    let is_day = day.len() == 10 && day.matches('-').count() == 2;
+    day.parse().ok().filter(|_| is_day)
 }
 
 /// A generation whose catalog is open.

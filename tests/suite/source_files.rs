@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::common::{Table, says, tree};
+use crate::common::{self, PFX_PASSWORD, Table, says, tree};
 
 const CREATE_CERTIFICATE: &str = "basicConstraints=critical,CA:TRUE";
 
@@ -455,4 +455,43 @@ fn a_chain_beside_a_certificate_that_was_named_is_found() {
     let list = "list --json --from pem:{certs/www.example.com/cert.pem} --key {certs/www.example.com/privkey.pem}";
     let said = table.run(list).ended_with(0).json();
     assert_eq!(said["key_pairs"][0]["chain"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn key_and_certificate_in_one_file_need_no_second_name() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "key", "crt");
+    joined(&table, &["key", "crt", "int.crt"], "both.pem");
+    let listed = table.run("list --from pem:{both.pem} --json");
+    let listed = listed.ended_with(0).json();
+    assert_eq!(listed["key_pairs"][0]["chain"].as_array().unwrap().len(), 2);
+    joined(&table, &["crt"], "alone.pem");
+    let refused = table.run("list --from pem:{alone.pem} --json");
+    let refused = refused.ended_with(1).json();
+    assert_eq!(refused["error"]["id"], "error-pem-no-key");
+}
+
+/// An authority's certificate of which nobody can tell anything beside a key pair that is whole.
+#[test]
+fn an_authority_that_cannot_be_read_is_no_missing_key_pair() {
+    let table = Table::with_vault(&["www.example.com"]);
+    let password = secret::Password::new(PFX_PASSWORD.into());
+    let file = table.at("server/www.example.com.pfx");
+    let read = pfx::read(&fs::read(&file).unwrap(), &password).unwrap();
+    let leaf = read.certificates[0].der.as_slice();
+    let contents = pfx::KeyPairContents {
+        pkcs8: &read.keys[0].pkcs8,
+        chain: &[leaf, b"\x30\x03\x02\x01\x07"],
+        friendly_name: None,
+        csp_name: None,
+    };
+    let written = pfx::write(&contents, &password, pfx::Profile::Aes256, 2000).unwrap();
+    fs::write(&file, written.expose()).unwrap();
+    let said = table.run(common::BACKUP).ended_with(0);
+    assert!(said.out.contains("1 of 1 key pairs"), "{}", said.out);
+    assert!(
+        said.out.contains("certificate 2 of 2"),
+        "it is named: {}",
+        said.out
+    );
 }

@@ -53,6 +53,35 @@ fn a_backup_from_the_future_makes_the_clock_doubtful() {
     assert_eq!(backup["findings"][0]["id"], "clock", "{backup}");
 }
 
+/// A rehearsal that the clock has not come to says nothing of when the next is due.
+#[test]
+fn what_was_done_in_the_future_does_not_count_as_done() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let drill = "drill --from {A} --passphrase-file {passphrase}";
+    table.run(drill).ended_with(0);
+    let state = table.at("state/state.json");
+    let mut known: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    known["drills"][0]["time"] = "2099-01-01T00:00:00Z".into();
+    std::fs::write(&state, known.to_string()).unwrap();
+    let status = table.run("status").ended_with(8).out;
+    assert!(status.contains("pfxvault drill --from E:"), "{status}");
+    assert!(!status.contains("ahead"), "{status}");
+}
+
+#[test]
+fn a_day_is_read_as_people_write_it_and_no_time_of_it() {
+    let table = golden::table();
+    let line = |day: &str| format!("contents --from {{A}} --generation {day}");
+    for day in ["2026-11-28", "2026/11/28"] {
+        table.run(&line(day)).ended_with(0);
+    }
+    for no_day in ["2026-11-28T00:01", "28.11.2026", "2026-1-2"] {
+        let refused = table.run(&format!("{} --json", line(no_day))).ended_with(2);
+        assert_eq!(refused.json()["error"]["id"], "error-bad-generation");
+    }
+}
+
 #[test]
 fn a_result_that_could_not_be_written_is_no_success() {
     let table = Table::bare();

@@ -209,6 +209,7 @@ further-certificates =
         [one] 1 more certificate from its file
        *[other] { $count } more certificates from its file
     } ({ $names })
+certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is not stored
 left-alone = not included from { $file }: { $what }
 left-alone-crl =
     { $count ->
@@ -807,8 +808,6 @@ error-one-pfx = { $count } key pairs are meant, and they do not go into the one 
         found here (thumbprint, expires, name):
         { $candidates }
     .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:D:\restored
-error-pem-without-key = a certificate in PEM needs its private key
-    .hint = name the key file as well: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
 ## Errors: key pairs and files
 
@@ -1206,18 +1205,30 @@ status-attention = { $count ->
 }
 status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from iis --to E:
 status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from iis --to E:
-status-backup-old = the newest backup (generation { $number }) is { $age } days old
+status-backup-old =
+    the newest backup (generation { $number }) is { $age ->
+        [ahead] of a day that the clock here has not come to
+       *[other] { $age } days old
+    }
 status-left-out = only in generation { $number }, not in the newest backup: { $names }. Back up everything in one run, or restore them from there: { $line }
 status-few-media = the newest backup (generation { $number }) is on { $count ->
     [one] one USB stick
    *[other] { $count } USB sticks
 }, it should be on { $wanted }: pfxvault copy --from E: --to F:, or back up to the other stick, too
 status-rule-set-aside = the handling rule { $rule } was set aside for the newest backup: { $reason }
-status-check-due = USB stick { $label } was last checked { $age } days ago: plug it in and run pfxvault verify E:
+status-check-due =
+    USB stick { $label } was last checked { $age ->
+        [ahead] on a day that the clock here has not come to
+       *[other] { $age } days ago
+    }: plug it in and run pfxvault verify E:
 status-never-checked = USB stick { $label } was never checked after it had been away: plug it in and run pfxvault verify E:
 status-medium-old = USB stick { $label } is in use for more than { $months } months: replace it (pfxvault media add E:, pfxvault copy)
 status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from E:
-status-drill-due = the last rehearsed restore was { $age } days ago: pfxvault drill --from E:
+status-drill-due =
+    the last rehearsed restore was { $age ->
+        [ahead] on a day that the clock here has not come to
+       *[other] { $age } days ago
+    }: pfxvault drill --from E:
 status-expired = no longer valid: { $name } ({ $thumbprint })
 status-expires-soon = { $name } ends in { $left ->
     [0] less than a day
@@ -1227,7 +1238,10 @@ status-expires-soon = { $name } ends in { $left ->
 status-no-key = cannot be backed up: { $name }: { $reason }
 status-no-key-known = not backed up, as acknowledged ({ $why }): { $name }
 status-not-on-a-medium = newer than every USB stick: { $name }; if this server fails, this key pair is lost: pfxvault backup
-status-on-the-way = generation { $number } was sealed into a parcel { $age } days ago and is on no USB stick yet: pfxvault copy --from parcel:FILE --to E:, or plug a stick in here and back up
+status-on-the-way = generation { $number } was sealed into a parcel { $age ->
+    [ahead] on a day that the clock here has not come to
+   *[other] { $age } days ago
+} and is on no USB stick yet: pfxvault copy --from parcel:FILE --to E:, or plug a stick in here and back up
 status-remains-saved = still on this server: the private key of { $name } ({ $thumbprint }); it is also on: { $media }
 status-remains-unsaved = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick: back it up first
 status-remains-unsavable = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick and cannot be backed up: { $reason }

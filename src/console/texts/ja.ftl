@@ -190,6 +190,7 @@ list-headline =
 list-certificate = { $name } の証明書({ $thumbprint })に対応する秘密鍵は、ここにありません
 list-authority = 対象外(どのキーペアの発行にも使われていない認証局の証明書): { $name }({ $thumbprint })
 further-certificates = { $name } と一緒に保存する証明書(同じファイルにあるもの): { $count } 個({ $names })
+certificate-unread = 注記: { $file }: { $reason }。キーペアはこの証明書がなくても揃っています。この証明書は保存されません
 left-alone = { $file } の中で対象外のもの: { $what }
 left-alone-crl = 証明書失効リスト { $count } 個
 left-alone-secret = 証明書と関係のない秘密情報 { $count } 個
@@ -723,8 +724,6 @@ error-one-pfx = { $count } 組のキーペアが該当します。1 つのファ
         見つかったキーペア(拇印、有効期限、名前):
         { $candidates }
     .hint = 1 組だけを拇印で指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
-error-pem-without-key = PEM の証明書には秘密鍵の指定が必要です
-    .hint = 秘密鍵のファイルも指定してください: --from pem:D:\certs\www.crt --key D:\certs\www.key
 
 ## Errors: key pairs and files
 
@@ -1071,21 +1070,35 @@ status-good = すべて問題ありません。期限切れや危険はありま
 status-attention = 確認が必要な点が { $count } 件あります:
 status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from iis --to E: を実行してください
 status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from iis --to E:
-status-backup-old = 最新のバックアップ(第 { $number } 世代)は { $age } 日前のものです
+status-backup-old =
+    最新のバックアップ(第 { $number } 世代)は { $age ->
+        [ahead] ここの時計より後の日付のものです
+       *[other] { $age } 日前のものです
+    }
 status-left-out = 第 { $number } 世代だけにあり、最新のバックアップには含まれていません: { $names }。すべてを一度にバックアップするか、そこから復元してください: { $line }
 status-few-media = 最新のバックアップ(第 { $number } 世代)がある USB メモリは { $count } 本です({ $wanted } 本必要です)。もう 1 本にもバックアップするか、コピーしてください: pfxvault copy --from E: --to F:
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
-status-check-due = USB メモリ { $label } の前回の点検は { $age } 日前です。挿して pfxvault verify E: を実行してください
+status-check-due = USB メモリ { $label } の前回の点検は { $age ->
+    [ahead] ここの時計より後の日付です
+   *[other] { $age } 日前です
+}。挿して pfxvault verify E: を実行してください
 status-never-checked = USB メモリ { $label } は、一度抜いた後に点検したことがありません。挿して pfxvault verify E: を実行してください
 status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください(pfxvault media add E:、pfxvault copy)
 status-never-drilled = 復元の訓練をまだ行っていません。パスフレーズで開けることを確認してください: pfxvault drill --from E:
-status-drill-due = 前回の復元の訓練は { $age } 日前です: pfxvault drill --from E:
+status-drill-due =
+    前回の復元の訓練は { $age ->
+        [ahead] ここの時計より後の日付です
+       *[other] { $age } 日前です
+    }: pfxvault drill --from E:
 status-expired = 有効期限が切れています: { $name } ({ $thumbprint })
 status-expires-soon = { $name } の有効期限まであと { $left } 日です
 status-no-key = バックアップできません: { $name }: { $reason }
 status-no-key-known = バックアップしていません(承知済み: { $why }): { $name }
 status-not-on-a-medium = どの USB メモリよりも新しいキーペアです: { $name }。このサーバーが故障すると失われます: pfxvault backup
-status-on-the-way = 第 { $number } 世代は { $age } 日前に封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to E:、またはここで USB メモリにバックアップしてください
+status-on-the-way = 第 { $number } 世代は { $age ->
+    [ahead] ここの時計より後の日付で
+   *[other] { $age } 日前に
+} 封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to E:、またはここで USB メモリにバックアップしてください
 status-remains-saved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。控えがある USB メモリ: { $media }
 status-remains-unsaved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもないため、先にバックアップしてください
 status-remains-unsavable = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもなく、バックアップもできません: { $reason }
