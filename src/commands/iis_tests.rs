@@ -18,8 +18,8 @@ use crate::error::{Error, Exit};
 use crate::iis::config::APPLICATION_HOST;
 use crate::iis::memory::{CallFault, MemoryServer};
 use crate::iis::{
-    Binding, FtpCertificate, Iis, KeyLink, KeySet, ProviderKind, Site, SiteMap, SslBinding,
-    StoreName, look,
+    Binding, FtpCertificate, KeyLink, KeySet, ProviderKind, Site, SiteMap, SslBinding, StoreName,
+    look,
 };
 use crate::keypair::fixtures::sorted;
 use crate::keystore::holdings;
@@ -303,7 +303,10 @@ fn the_files_of_a_dead_server_and_its_configuration_make_up_for_a_backup() {
 
 /// Runs `restore` against a server, with everybody to be asked.
 #[cfg(unix)]
-pub(super) fn restore_interactively(folder: &Path, server: Iis<'_>) -> Result<Exit, Error> {
+pub(super) fn restore_interactively(
+    folder: &Path,
+    server: crate::iis::Iis<'_>,
+) -> Result<Exit, Error> {
     let at = |name: &str| folder.join(name).display().to_string();
     let line = "pfxvault restore --to iis --quiet --from {stick} --state {new} --recovery-key-file {recovery} --map {map}";
     let words = line.split(' ').map(|word| {
