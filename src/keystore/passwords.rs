@@ -68,6 +68,17 @@ impl SourcePasswords {
         self.given.iter().any(|(name, _)| is_for(name, file))
     }
 
+    /// Names in a table that none of these files has.
+    pub(super) fn for_none_of(&self, files: &[&str]) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, _) in &self.given {
+            if !files.iter().any(|file| is_for(name, file)) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
     /// Those to try on a file, in this order.
     pub(super) fn to_try(&self, file: &str) -> Vec<&Password> {
         let (mut own, mut others) = (Vec::new(), Vec::new());

@@ -230,6 +230,12 @@ impl Reading {
             })
     }
 
+    /// Names that a password was given for and that no file here has.
+    pub fn named_in_vain(&self) -> Vec<String> {
+        let files: Vec<_> = self.files.iter().map(|file| file.name.as_str()).collect();
+        self.passwords.for_none_of(&files)
+    }
+
     /// Names of the files that another password might open.
     pub fn locked(&self) -> Vec<&str> {
         let locked = self.files.iter().filter(|file| file.read.is_locked());

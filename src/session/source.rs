@@ -36,6 +36,10 @@ impl Session<'_> {
         if !is_given && may_ask && !reading.locked().is_empty() {
             self.unlock(&mut reading)?;
         }
+        for name in reading.named_in_vain() {
+            self.console
+                .warn(&text!("source-password-in-vain", name = name));
+        }
         let holdings = reading.finish()?;
         self.say_passed_over(&holdings);
         Ok(holdings)

@@ -237,8 +237,8 @@ fn pfx_files_in_folders_of_a_folder_come_back_there() {
         table.at("server/sub/www.example.com.pfx"),
     )
     .unwrap();
-    table.run(crate::common::BACKUP).ended_with(0);
-    table.run(crate::common::RESTORE).ended_with(0);
+    table.run(common::BACKUP).ended_with(0);
+    table.run(common::RESTORE).ended_with(0);
     let names = |folder: &str| -> Vec<String> {
         let root = table.at(folder);
         let files = tree(&root).into_keys();
@@ -253,7 +253,7 @@ fn pfx_files_in_folders_of_a_folder_come_back_there() {
     fs::create_dir_all(table.at("elsewhere")).unwrap();
     fs::create_dir(table.at("restored")).unwrap();
     std::os::unix::fs::symlink(table.at("elsewhere"), table.at("restored/sub")).unwrap();
-    table.run(crate::common::RESTORE).ended_with(1);
+    table.run(common::RESTORE).ended_with(1);
     assert_eq!(tree(&table.at("elsewhere")).len(), 0);
     assert_eq!(names("restored"), Vec::<String>::new());
 }
@@ -296,7 +296,7 @@ fn with_strays() -> Table {
 #[test]
 fn what_systems_leave_beside_the_files_keeps_nothing_from_ending_well() {
     let table = with_strays();
-    let said = table.run(crate::common::BACKUP).ended_with(0);
+    let said = table.run(common::BACKUP).ended_with(0);
     let all = said.out + &said.err;
     assert!(
         says(&all, "source-passed-over") && all.contains("8 files"),
@@ -312,10 +312,10 @@ fn what_cannot_be_read_is_accepted_by_its_file_name_until_it_changes() {
     let table = with_strays();
     let broken = table.at("server/broken.pfx");
     fs::write(&broken, "no PFX").unwrap();
-    table.run(crate::common::BACKUP).ended_with(3);
-    let accept = format!("{} --accept no-key:broken.pfx=junk", crate::common::BACKUP);
+    table.run(common::BACKUP).ended_with(3);
+    let accept = format!("{} --accept no-key:broken.pfx=junk", common::BACKUP);
     table.run(&accept).ended_with(0);
-    table.run(crate::common::BACKUP).ended_with(0);
+    table.run(common::BACKUP).ended_with(0);
     let list = "list --from folder:{server} --source-password-file {pfx-password}";
     table.run(list).ended_with(0);
     let said = table.run("status --from folder:{server} --source-password-file {pfx-password} {A}");
@@ -324,7 +324,7 @@ fn what_cannot_be_read_is_accepted_by_its_file_name_until_it_changes() {
         "the reason is shown"
     );
     fs::write(&broken, "another").unwrap();
-    table.run(crate::common::BACKUP).ended_with(3);
+    table.run(common::BACKUP).ended_with(3);
     let unknown = accept.replace("broken.pfx", "other.pfx");
     table.run(&unknown).ended_with(2);
 }
@@ -362,6 +362,11 @@ fn each_file_has_its_own_password_in_a_table() {
         .run(&format!("{list} --source-passwords {{table}}"))
         .ended_with(0);
     assert_eq!(said.json()["key_pairs"].as_array().unwrap().len(), 3);
+    table.secret_file("typo", "d.pfx,secret");
+    let said = table
+        .run("list --from folder:{certs} --source-passwords {typo}")
+        .ended_with(3);
+    assert!(says(&said.out, "source-password-in-vain"), "{}", said.out);
     // Without any: that one is needed, and how to give it.
     let said = table.run("list --from folder:{certs}").ended_with(3);
     assert_eq!(said.out.matches("--source-passwords FILE").count(), 3);

@@ -100,6 +100,7 @@ prompt-recovery-group = Type group { $number } of the recovery key from your pap
 prompt-source-password = Password of { $name } (Enter alone leaves it out)
 prompt-source-passwords = Password of the { $count } protected files (Enter alone leaves them out)
 source-password-again = Three passwords were wrong. Try another, or press Enter alone to leave it out.
+source-password-in-vain = attention: --source-passwords has a line for { $name }, and no file here is called that
 source-passed-over =
     { $count ->
         [one] 1 file here holds no key pair that can be read

@@ -100,6 +100,7 @@ prompt-recovery-group = 紙に書いた復旧キーの { $number } 番目のグ�
 prompt-source-password = { $name } のパスワード(Enter のみで除外)
 prompt-source-passwords = 保護されたファイル { $count } 個のパスワード(Enter のみで除外)
 source-password-again = 3 回とも違うパスワードでした。別のパスワードを入力するか、Enter だけを押して除外してください。
+source-password-in-vain = 注意: --source-passwords に { $name } の行がありますが、その名前のファイルはここにありません
 source-passed-over = 読み取れるキーペアが入っていないファイルやフォルダーが { $count } 個あります: { $names }
 prompt-pfx-new = PFX の新しいパスワード
 prompt-again = もう一度同じ内容
