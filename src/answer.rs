@@ -180,13 +180,11 @@ impl AnswerReading {
         if self.encoded(start.trim_ascii_start()) {
             return;
         }
-        let narrow = text::narrow(bytes);
-        if !narrow.contains(&b'\n') && narrow.contains(&b'\r') {
-            let lines: Vec<u8> = narrow
-                .iter()
-                .map(|byte| if *byte == b'\r' { b'\n' } else { *byte })
-                .collect();
-            return self.text(&lines);
+        let mut narrow = text::narrow(bytes);
+        if !narrow.contains(&b'\n') {
+            for byte in narrow.iter_mut().filter(|byte| **byte == b'\r') {
+                *byte = b'\n';
+            }
         }
         self.text(&narrow);
     }

@@ -90,17 +90,11 @@ pub(crate) fn pem_at(text: &[u8], start: usize) -> Option<Decoded> {
     if !begins_pem(rest) {
         return None;
     }
-    let mut digits = Zeroizing::new(Vec::new());
-    let mut length = 0;
-    for byte in rest {
-        match *byte {
-            byte if is_digit(byte) => digits.push(byte),
-            b'>' | b'|' | b'"' | b'\'' | b'\\' => {}
-            byte if byte.is_ascii_whitespace() => {}
-            _ => break,
-        }
-        length += 1;
-    }
+    let is_part =
+        |byte: &u8| is_digit(*byte) || byte.is_ascii_whitespace() || br#">|"'\"#.contains(byte);
+    let length = rest.iter().take_while(|byte| is_part(byte)).count();
+    let mut digits = Zeroizing::new(Vec::with_capacity(length));
+    digits.extend(rest[..length].iter().filter(|byte| is_digit(**byte)));
     let mut bytes = Zeroizing::new(Vec::with_capacity(digits.len()));
     bytes.extend_from_slice(b"--");
     bytes.extend_from_slice(&decode_digits(&digits));

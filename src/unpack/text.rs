@@ -1,8 +1,6 @@
 //! Texts as they are passed on, made plain: what programs and people do to the line ends and signs
 //! of PEM and base64 is undone. None of the signs that are undone stands in base64.
 
-use std::borrow::Cow;
-
 use zeroize::Zeroizing;
 
 /// Longest tag of HTML, in bytes.
@@ -24,11 +22,10 @@ pub(crate) fn is_wide(head: &[u8]) -> bool {
 
 /// The ASCII letters of UTF-16, of either order: without its zeros. Letters of other scripts become
 /// two bytes each, on lines of their own.
-pub(crate) fn narrow(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&0) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect())
+pub(crate) fn narrow(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
+    letters.extend(text.iter().filter(|byte| **byte != 0));
+    letters
 }
 
 /// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end of a line joins it to the next.
@@ -63,8 +60,11 @@ pub(crate) fn hex(digits: &[u8]) -> Option<u8> {
 
 /// Whether a text is HTML, or a mail with HTML.
 pub(crate) fn is_html(text: &[u8]) -> bool {
-    let lower = text[..text.len().min(64 * 1024)].to_ascii_lowercase();
-    let has = |tag: &[u8]| lower.windows(tag.len()).any(|window| window == tag);
+    let head = &text[..text.len().min(64 * 1024)];
+    let has = |tag: &[u8]| {
+        head.windows(tag.len())
+            .any(|window| window.eq_ignore_ascii_case(tag))
+    };
     [&b"<html"[..], b"<br", b"<div", b"<body", b"</p>"]
         .iter()
         .any(|tag| has(tag))
