@@ -18,6 +18,7 @@ use pfxvault::state::State;
 use pfxvault::workflow::backup::{self, BackupRequest};
 use pfxvault::workflow::create::create_vault;
 use pfxvault::workflow::drill;
+use pfxvault::workflow::server_backup;
 use pfxvault::workflow::unlock::{self, Wanted};
 use secret::Passphrase;
 use vault::identity::{RecoveryKey, Secret};
@@ -90,13 +91,11 @@ fn whole_server(criterion: &mut Criterion) {
         bencher.iter(|| back_up(&mut state, &media, &holdings, now))
     });
     let opened = unlock::unlock(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
-    let from = opened
-        .find(state.server(), &Wanted::Newest, &|_| true)
-        .unwrap();
+    let whole = server_backup::of(&opened, state.server(), &Wanted::Newest).unwrap();
     group.bench_function("drill", |bencher| {
         bencher.iter(|| {
             assert!(
-                drill::run(&opened, &from, |_| true)
+                drill::run(&opened, &whole)
                     .iter()
                     .all(|proof| proof.result.is_ok())
             )

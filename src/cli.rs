@@ -40,6 +40,8 @@ pub struct GlobalArgs {
     pub quiet: bool,
     #[arg(long, global = true, value_name = "RULE=REASON", action = ArgAction::Append)]
     pub(crate) accept: Vec<String>,
+    #[arg(long, global = true, value_name = "DATE", requires = "accept")]
+    pub(crate) until: Option<String>,
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
     #[arg(long, global = true)]
@@ -619,6 +621,8 @@ pub struct AuditArgs {
     pub(crate) html: Option<PathBuf>,
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) scan: Vec<String>,
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(crate) rules: Vec<String>,
 }
 
 /// What must be able to read a PFX.

@@ -11,17 +11,16 @@ use crate::error::{Error, Exit, Result};
 use crate::iis::{self, StoreEntry, StoreName, StoredCertificate};
 use crate::keypair::Certificate;
 use crate::message::{Text, day, moment, short, size};
+use crate::platform;
 use crate::platform::media::{self, Device, Facts};
 use crate::platform::private_files;
 use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, KeyOwner, KeyProtection, OwnKeys, StrayKey};
-use crate::session::report::LeftOutReport;
 use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, AuditInput, EvidenceLevel, GivenMedium, RuleVerdict};
 use crate::workflow::finding::{Finding, Level};
-use crate::workflow::left_out::{self, LeftOut};
 use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
 use vault::catalog::{Exception, Retired, SeenMedium};
@@ -80,7 +79,6 @@ struct NewestReport {
     time: Option<String>,
     due: Option<String>,
     key_pairs: usize,
-    left_out: Vec<LeftOutReport>,
     /// Whether it may no longer write.
     retired: bool,
 }
@@ -122,6 +120,8 @@ struct ScanReport {
     paths: Vec<String>,
     /// When the search began.
     time: String,
+    /// The account that searched, a claim.
+    account: Option<String>,
     files: u64,
     found: Vec<StrayReport>,
     /// How many files could not be read.
@@ -149,6 +149,7 @@ struct StrayReport {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
+    let rules = asked_for(&args.rules)?;
     let known = session.memory();
     let state = known.state.as_ref();
     let media = session.vault_media(&args.media)?;
@@ -171,6 +172,7 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
         remaining: &remaining,
         exceptions: &exceptions,
         served: &served,
+        rules: &rules,
         now: session.now,
     };
     let judged = audit::run(&seen);
@@ -180,9 +182,22 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
     if let Some(path) = &args.html {
         write_page(session, &screen, path)?;
     }
-    show(session, &screen, exit);
+    show(session, &screen);
     session.console.document(exit, &document(session, &screen));
     Ok(exit)
+}
+
+/// The rules that are named, else all.
+fn asked_for(names: &[String]) -> Result<Vec<Rule>> {
+    if names.is_empty() {
+        return Ok(Rule::ALL.to_vec());
+    }
+    let mut rules = Vec::new();
+    for name in names {
+        let known = Rule::ALL.into_iter().find(|rule| rule.id() == name);
+        rules.push(known.ok_or_else(|| Error::usage(text!("error-unknown-rule", rule = name)))?);
+    }
+    Ok(rules)
 }
 
 impl<'a> AuditScreen<'a> {
@@ -320,6 +335,9 @@ fn exceptions(session: &Session<'_>, state: Option<&State>) -> Vec<Exception> {
             all.push(Exception {
                 rule: rules::rule_without_key(&known.name),
                 reason: known.reason.clone(),
+                by: None,
+                time: None,
+                until: None,
             });
         }
     }
@@ -343,8 +361,6 @@ struct Newest {
     /// When the next check or backup is due, where a medium given says.
     due: Option<jiff::civil::Date>,
     key_pairs: usize,
-    /// What only its other generations hold, as far as this server remembers.
-    left_out: Vec<LeftOut>,
     /// Whether it may no longer write. Nothing is due of it.
     retired: bool,
 }
@@ -353,15 +369,14 @@ struct Newest {
 fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
     let (mut servers, trust) = on_media(media, seen)?;
     if let Some(state) = seen.state {
-        let left_out = left_out::in_memory(state, seen.now);
-        let own = state.server();
+        let (own, counting) = (state.server(), state.count_counting(seen.now));
         match servers.iter_mut().find(|known| known.server == own) {
             Some(own) => {
                 own.name = Some(state.server_name().to_owned());
-                own.left_out = left_out;
+                own.key_pairs = counting;
             }
             None => servers.push(Newest {
-                left_out,
+                key_pairs: counting,
                 ..remembered(state)
             }),
         }
@@ -385,7 +400,6 @@ fn remembered(state: &State) -> Newest {
         name: Some(state.server_name().to_owned()),
         number: newest.map(|newest| newest.number),
         time: newest.map(|newest| newest.time),
-        key_pairs: newest.map_or(0, |newest| newest.key_pairs.len()),
         ..Newest::unknown(state.server())
     }
 }
@@ -426,7 +440,6 @@ impl Newest {
             time: None,
             due: None,
             key_pairs: 0,
-            left_out: Vec::new(),
             retired: false,
         }
     }
@@ -446,10 +459,7 @@ impl Newest {
                 Some(due) => due.to_string(),
                 None => none(),
             },
-            match left_out::count(&self.left_out) {
-                0 => self.key_pairs.to_string(),
-                more => format!("{} + {more}", self.key_pairs),
-            },
+            self.key_pairs.to_string(),
         ]
     }
 
@@ -461,7 +471,6 @@ impl Newest {
             time: self.time.map(|time| time.to_string()),
             due: self.due.map(|due| due.to_string()),
             key_pairs: self.key_pairs,
-            left_out: LeftOutReport::of(&self.left_out),
             retired: self.retired,
         }
     }
@@ -648,18 +657,34 @@ fn rule_name(rule: Rule) -> Text {
 fn level_name(level: EvidenceLevel) -> Text {
     match level {
         EvidenceLevel::Note => text!("level-note"),
-        EvidenceLevel::Unknown => text!("level-unknown"),
         EvidenceLevel::Kept => text!("level-kept"),
+        EvidenceLevel::NotFound => text!("level-not-found"),
+        EvidenceLevel::SetAside => text!("level-set-aside"),
+        EvidenceLevel::Unknown => text!("level-unknown"),
         EvidenceLevel::Attention => text!("level-attention"),
         EvidenceLevel::Broken => text!("level-broken"),
     }
 }
 
-fn verdict(exit: Exit) -> Text {
-    if exit == Exit::Done {
-        text!("audit-good")
-    } else {
-        text!("audit-bad")
+fn verdict(judged: &[RuleVerdict]) -> Text {
+    let counts = audit::count(judged);
+    let looked_at = counts.total - counts.unknown;
+    match audit::exit(judged) {
+        Exit::Done => text!(
+            "audit-good",
+            looked_at = looked_at,
+            total = Rule::ALL.len(),
+            set_aside = counts.set_aside
+        ),
+        _ => text!(
+            "audit-bad",
+            looked_at = looked_at,
+            total = Rule::ALL.len(),
+            broken = counts.broken,
+            attention = counts.attention,
+            set_aside = counts.set_aside,
+            unknown = counts.unknown
+        ),
     }
 }
 
@@ -673,14 +698,15 @@ fn scanned_text(seen: &AuditInput<'_>) -> Option<Text> {
         .collect();
     Some(text!(
         "audit-scanned",
+        by = platform::account().unwrap_or_else(|| "-".to_owned()),
         time = moment(scan.time),
         paths = paths.join(", "),
         count = scan.files
     ))
 }
 
-fn show(session: &Session<'_>, screen: &AuditScreen<'_>, exit: Exit) {
-    session.console.say(&verdict(exit));
+fn show(session: &Session<'_>, screen: &AuditScreen<'_>) {
+    session.console.say(&verdict(screen.judged));
     if let Some(scanned) = scanned_text(screen.seen) {
         session.console.say(&scanned);
     }
@@ -698,7 +724,7 @@ fn show(session: &Session<'_>, screen: &AuditScreen<'_>, exit: Exit) {
                 level = level_name(*level),
                 evidence = text.clone()
             );
-            if *level >= EvidenceLevel::Attention {
+            if *level >= EvidenceLevel::SetAside {
                 session.console.say(&line)
             } else {
                 session.console.mention(&line)
@@ -739,7 +765,7 @@ fn write_page(session: &Session<'_>, screen: &AuditScreen<'_>, path: &Path) -> R
 fn add_rules(session: &Session<'_>, page: &mut Page, judged: &[RuleVerdict]) {
     let words = |text: Text| session.console.words(&text);
     page.section(&words(text!("page-rules")));
-    page.paragraph(&words(verdict(audit::exit(judged))));
+    page.paragraph(&words(verdict(judged)));
     for judged in judged {
         let (rule, level) = (rule_name(judged.rule), level_name(judged.verdict()));
         page.part(&format!("{}: {}", words(rule), words(level)));
@@ -796,6 +822,7 @@ fn document(session: &Session<'_>, screen: &AuditScreen<'_>) -> AuditReport {
             .map(|path| path.display().to_string())
             .collect(),
         time: scan.time.to_string(),
+        account: platform::account(),
         files: scan.files,
         found: scan.found.iter().map(stray_report).collect(),
         unread: scan.unread,

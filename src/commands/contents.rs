@@ -1,5 +1,7 @@
-//! `contents`: what a vault holds, by server and generation. What this server wrote itself needs no
+//! `contents`: what counts of each server's backup, and what does not any more. What this server wrote itself needs no
 //! passphrase.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -8,17 +10,20 @@ use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Remaining;
 use crate::message::{Text, age, day, short};
-use crate::session::report::LeftOutReport;
-use crate::session::selection::{choose, is_called, is_wanted};
+use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
+use crate::session::selection::{choose, is_called, of_each_server};
 use crate::session::{Session, standing};
+use crate::state::counted::{self, Known};
 use crate::state::{State, Written};
 use crate::text;
-use crate::workflow::left_out::{self, LeftOut};
-use crate::workflow::unlock::{self, OpenGeneration, UnlockedVault, Wanted};
+use crate::workflow::clock;
+use crate::workflow::server_backup::{self, NotHere, ServerBackup};
+use crate::workflow::unlock::{self, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
-use vault::id::ServerId;
+use vault::counted::Standing;
+use vault::id::{Number, ServerId};
 use vault::medium::Medium;
-use vault::record::{Record, key_pair_file};
+use vault::record::Record;
 use vault::survey::{Generation, Survey};
 use vault::volume::Reading;
 
@@ -27,24 +32,26 @@ use vault::volume::Reading;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ContentsReport<'a> {
     vault: &'a str,
-    generations: Vec<GenerationReport<'a>>,
+    servers: Vec<ServerReport<'a>>,
 }
 
-/// A generation of a server.
+/// What counts of a server's backup.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct GenerationReport<'a> {
+pub(super) struct ServerReport<'a> {
     server: String,
     server_name: &'a str,
+    /// The newest generation.
     number: u32,
     time: String,
     due: String,
-    /// The numbers of those before it.
-    older: Vec<String>,
+    /// Every generation, the newest first.
+    generations: Vec<GenerationReport>,
     /// What speaks against taking it for the newest state.
     doubts: Vec<String>,
     key_pairs: Vec<KeyPairReport<'a>>,
-    left_out: Vec<LeftOutReport>,
+    not_here: Vec<NotHereReport>,
+    no_more: Vec<NoMoreReport>,
     /// Certificates without a key, as the catalog has them.
     #[cfg_attr(test, schemars(with = "Vec<serde_json::Value>"))]
     without_key: &'a [WithoutKey],
@@ -53,11 +60,23 @@ pub(super) struct GenerationReport<'a> {
     exceptions: &'a [Exception],
 }
 
-/// A key pair of a generation.
+/// A generation.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct GenerationReport {
+    number: u32,
+    time: String,
+    key_pairs: usize,
+}
+
+/// A key pair that counts.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct KeyPairReport<'a> {
-    file: String,
+    /// The newest generation that holds it.
+    generation: u32,
+    /// Its file there, where the catalog was opened.
+    file: Option<&'a str>,
     /// As the catalog describes it.
     #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     about: &'a AboutKeyPair,
@@ -72,49 +91,42 @@ pub(super) fn run(session: &Session<'_>, args: &ContentsArgs) -> Result<Exit> {
         return Ok(exit);
     }
     let opened = session.open(&media, &known)?;
-    let (generations, lost) = find(&opened, args)?;
-    let shown: Vec<_> = generations
-        .iter()
-        .map(|from| ShownGeneration::of(from, &opened.survey))
-        .collect();
+    let (backups, lost) = find(&opened, args)?;
+    let shown: Vec<_> = backups.iter().map(ShownBackup::of).collect();
     let mut exit = exit_of(&shown);
     for error in &lost {
         session.console.warn(&error.text);
         exit = Exit::Damaged;
     }
-    show(session, &shown, &args.names, opened.vault().as_str(), exit);
+    show(session, &shown, opened.vault().as_str(), exit);
     if args.reveal_password {
-        reveal_passwords(session, &generations, &args.names)?;
+        reveal_passwords(session, &backups)?;
     }
     Ok(exit)
 }
 
-/// The generations to show, and why a server has none. Without a choice: the newest of every
-/// server.
-fn find(
-    opened: &UnlockedVault<'_>,
+/// The backups to show, and why a server has none. Without a choice: every server's.
+fn find<'v>(
+    opened: &'v UnlockedVault<'_>,
     args: &ContentsArgs,
-) -> Result<(Vec<OpenGeneration>, Vec<Error>)> {
+) -> Result<(Vec<ServerBackup<'v>>, Vec<Error>)> {
     if args.which.server.is_some() || args.which.generation.is_some() || !args.names.is_empty() {
         return Ok((vec![choose(opened, &args.which, &args.names)?], Vec::new()));
     }
-    let (mut generations, mut lost) = (Vec::new(), Vec::new());
-    for newest in opened.newest_of_each() {
-        match newest {
-            Ok(mut from) => {
-                from.left_out = left_out::on_media(opened, &from, &Wanted::Newest, &|_| true);
-                generations.push(from);
-            }
+    let (mut backups, mut lost) = (Vec::new(), Vec::new());
+    for backup in of_each_server(opened) {
+        match backup {
+            Ok(backup) => backups.push(backup),
             Err(error) => lost.push(error),
         }
     }
-    if generations.is_empty() {
+    if backups.is_empty() {
         return Err(lost.pop().unwrap_or_else(|| opened.nothing_here()));
     }
-    Ok((generations, lost))
+    Ok((backups, lost))
 }
 
-/// The generation that is asked for, if this server wrote it and still knows what is in it.
+/// What is asked for, if this server wrote all of it and still knows what is in it.
 fn run_from_memory(
     session: &Session<'_>,
     media: &[Medium],
@@ -134,46 +146,73 @@ fn run_from_memory(
         Some(typed) => Wanted::parse(typed)?,
         None => Wanted::Newest,
     };
-    let shown = ShownGeneration::from_memory(state, &survey, &wanted, &args.names, session.now);
+    let shown = ShownBackup::from_memory(state, &survey, &wanted, session.now);
     match shown {
-        // A name that is not in it may be in an older one, which only the passphrase can tell.
-        Some(shown) if args.names.iter().all(|name| shown.holds(name)) => {
+        // A name that is not in it may be in what this server forgot; the passphrase can tell.
+        Some(mut shown) if args.names.iter().all(|name| shown.holds(name)) => {
+            shown.keep_called(&args.names);
             let shown = [shown];
             let exit = exit_of(&shown);
-            show(session, &shown, &args.names, state.vault().as_str(), exit);
+            show(session, &shown, state.vault().as_str(), exit);
             Ok(Some(exit))
         }
         _ => Ok(None),
     }
 }
 
-/// One generation with what may be shown of it.
-struct ShownGeneration<'a> {
+/// What may be shown of a server's backup.
+struct ShownBackup<'a> {
     server_name: &'a str,
-    record: &'a Record,
-    older: Vec<String>,
+    newest: &'a Record,
+    generations: Vec<(&'a Record, usize)>,
     doubts: Vec<Text>,
-    left_out: Vec<LeftOut>,
-    key_pairs: Vec<(&'a AboutKeyPair, String)>,
+    key_pairs: Vec<Shown<'a>>,
+    not_here: Vec<NotHere>,
+    no_more: Vec<Past>,
     without_key: &'a [WithoutKey],
     exceptions: &'a [Exception],
 }
 
-impl<'a> ShownGeneration<'a> {
-    fn of(from: &'a OpenGeneration, survey: &Survey<'_>) -> Self {
-        let entries = from.catalog.key_pairs.iter();
-        Self {
-            server_name: &from.catalog.server_name,
-            record: &from.generation.record,
-            older: older(survey, &from.generation.record),
-            doubts: from.doubts.clone(),
-            left_out: from.left_out.clone(),
-            key_pairs: entries
-                .map(|entry| (&entry.about, entry.file.clone()))
-                .collect(),
-            without_key: &from.catalog.without_key,
-            exceptions: &from.catalog.exceptions,
+/// A key pair that counts.
+struct Shown<'a> {
+    about: &'a AboutKeyPair,
+    number: Number,
+    file: Option<&'a str>,
+}
+
+impl<'a> ShownBackup<'a> {
+    fn of(backup: &'a ServerBackup<'_>) -> Self {
+        let mut shown = Self {
+            server_name: &backup.server_name,
+            newest: &backup.newest.record,
+            generations: Vec::new(),
+            doubts: backup.doubts.clone(),
+            key_pairs: Vec::new(),
+            not_here: backup.not_here.clone(),
+            no_more: Past::of(&backup.no_more),
+            without_key: &backup.without_key,
+            exceptions: &backup.exceptions,
+        };
+        for (generation, count) in &backup.line {
+            shown.generations.push((&generation.record, *count));
         }
+        for held in &backup.key_pairs {
+            let number = held.generation.record.number;
+            if !held.is_here {
+                let name = held.about().display_name();
+                shown.doubts.push(text!(
+                    "doubt-key-pair-damaged",
+                    name = name,
+                    number = number
+                ));
+            }
+            shown.key_pairs.push(Shown {
+                about: held.about(),
+                number,
+                file: Some(&held.entry.file),
+            });
+        }
+        shown
     }
 
     /// `None` where this server does not know all that is in it.
@@ -181,120 +220,163 @@ impl<'a> ShownGeneration<'a> {
         state: &'a State,
         survey: &'a Survey<'_>,
         wanted: &Wanted,
-        names: &[String],
         now: jiff::Timestamp,
     ) -> Option<Self> {
         let own = state.server();
-        let mut line = survey.line(own);
-        let generation = line.find(|generation| wanted.matches(generation))?;
-        let written = known_whole(state, generation)?;
-        let mut doubts = unlock::speaks_against(survey, own, Some(state));
-        if !survey.check(generation, Reading::Cached).is_whole() {
-            doubts.push(text!(
-                "doubt-damaged",
-                number = generation.record.number.get()
-            ));
+        let mut meant: Vec<&Generation> = survey.line(own).collect();
+        meant.retain(|generation| wanted.matches(generation));
+        if matches!(wanted, Wanted::Number(..)) {
+            meant.truncate(1);
         }
-        let is_meant = |about: &AboutKeyPair| is_called(about, names);
-        let mut key_pairs = Vec::new();
-        for (at, about) in written.key_pairs.iter().enumerate() {
-            key_pairs.push((about, key_pair_file(at + 1)));
+        let newest = *meant.first()?;
+        let mut written = vec![known_whole(state, newest)?];
+        for generation in &meant[1..] {
+            written.push(known(state, generation)?);
         }
-        Some(Self {
+        let is_alone = matches!(wanted, Wanted::Number(..));
+        let time = server_backup::time_of_judgement(now, wanted, &newest.record);
+        let is_closed = survey.trust.closing(own).is_some();
+        let mut shown = Self {
             server_name: state.server_name(),
-            record: &generation.record,
-            older: older(survey, &generation.record),
-            doubts,
-            left_out: left_out::remembered_on_media(
-                state, survey, generation, wanted, &is_meant, now,
-            ),
-            key_pairs,
-            without_key: &written.without_key,
-            exceptions: &written.exceptions,
-        })
+            newest: &newest.record,
+            generations: meant.iter().map(|one| counted_files(one)).collect(),
+            doubts: unlock::speaks_against(survey, own, Some(state)),
+            key_pairs: Vec::new(),
+            not_here: Vec::new(),
+            no_more: Vec::new(),
+            without_key: &written[0].without_key,
+            exceptions: &written[0].exceptions,
+        };
+        shown
+            .doubts
+            .extend(clock::doubt(now, Some(newest.record.time)));
+        shown.take_known(&counted::of_generations(&written, is_closed, time));
+        shown.doubt_damaged(survey, &meant);
+        if !is_alone {
+            shown.not_here = server_backup::not_in(state, &written, now);
+        }
+        Some(shown)
+    }
+
+    fn take_known(&mut self, known: &[Known<'a>]) {
+        for one in known {
+            let (about, number) = (one.pair.about, one.pair.numbers.last().copied());
+            let renewed_by = match one.standing {
+                Standing::Counts => {
+                    self.key_pairs.push(Shown {
+                        about,
+                        number: number.unwrap_or(self.newest.number),
+                        file: None,
+                    });
+                    continue;
+                }
+                Standing::Renewed(by) => Some(known[by].pair.about),
+                Standing::Ended => None,
+            };
+            self.no_more.push(Past::new(about, number, renewed_by));
+        }
+    }
+
+    /// Names the generations that the key pairs come from and that are not whole.
+    fn doubt_damaged(&mut self, survey: &Survey<'_>, meant: &[&Generation]) {
+        let used: BTreeSet<Number> = self.key_pairs.iter().map(|one| one.number).collect();
+        for generation in meant {
+            let number = generation.record.number;
+            let is_used = used.contains(&number) || number == self.newest.number;
+            if is_used && !survey.check(generation, Reading::Cached).is_whole() {
+                self.doubts.push(text!("doubt-damaged", number = number));
+            }
+        }
     }
 
     fn holds(&self, name: &String) -> bool {
         let mut key_pairs = self.key_pairs.iter();
-        key_pairs.any(|(about, _)| is_called(about, std::slice::from_ref(name)))
+        key_pairs.any(|one| is_called(one.about, std::slice::from_ref(name)))
     }
 
-    fn document(&self, session: &Session<'_>, names: &[String]) -> GenerationReport<'a> {
+    fn keep_called(&mut self, names: &[String]) {
+        self.key_pairs.retain(|one| is_called(one.about, names));
+        if !names.is_empty() {
+            (self.not_here, self.no_more) = (Vec::new(), Vec::new());
+        }
+    }
+
+    fn document(&self, session: &Session<'_>) -> ServerReport<'a> {
         let mut key_pairs = Vec::new();
-        for (about, file) in self.called(names) {
+        for one in &self.key_pairs {
             key_pairs.push(KeyPairReport {
-                file: file.clone(),
-                about,
-                standing: standing::id(remaining(session, about)),
+                generation: one.number.get(),
+                file: one.file,
+                about: one.about,
+                standing: standing::id(remaining(session, one.about)),
             });
         }
+        let generations = self.generations.iter();
         let doubts = self.doubts.iter().map(|doubt| session.console.words(doubt));
-        GenerationReport {
-            server: self.record.server.to_string(),
+        ServerReport {
+            server: self.newest.server.to_string(),
             server_name: self.server_name,
-            number: self.record.number.get(),
-            time: self.record.time.to_string(),
-            due: self.record.due.to_string(),
-            older: self.older.clone(),
+            number: self.newest.number.get(),
+            time: self.newest.time.to_string(),
+            due: self.newest.due.to_string(),
+            generations: generations
+                .map(|(record, count)| GenerationReport {
+                    number: record.number.get(),
+                    time: record.time.to_string(),
+                    key_pairs: *count,
+                })
+                .collect(),
             doubts: doubts.collect(),
             key_pairs,
-            left_out: LeftOutReport::of(&self.left_out),
+            not_here: NotHereReport::of(&self.not_here),
+            no_more: NoMoreReport::of(&self.no_more),
             without_key: self.without_key,
             exceptions: self.exceptions,
         }
     }
-
-    fn called(&self, names: &[String]) -> impl Iterator<Item = &(&'a AboutKeyPair, String)> {
-        let key_pairs = self.key_pairs.iter();
-        key_pairs.filter(|(about, _)| is_called(about, names))
-    }
 }
 
-/// What this server remembers of a generation, if that is all: of an old one it may be a part.
-fn known_whole<'a>(state: &'a State, generation: &Generation) -> Option<&'a Written> {
+/// What this server remembers of a generation, if it is the one that it wrote.
+fn known<'a>(state: &'a State, generation: &Generation) -> Option<&'a Written> {
     let written = state.written(generation.record.number)?;
-    let is_it = written.record == generation.hash;
+    (written.record == generation.hash).then_some(written)
+}
+
+/// A generation with the count of its key pairs: all files but the catalog.
+fn counted_files(generation: &Generation) -> (&Record, usize) {
+    let record = &generation.record;
+    (record, record.files.len().saturating_sub(1))
+}
+
+/// The same, if that is all: of an old one it may be a part.
+fn known_whole<'a>(state: &'a State, generation: &Generation) -> Option<&'a Written> {
+    let written = known(state, generation)?;
     // The catalog is a file, too.
-    let is_all = written.key_pairs.len() + 1 == generation.record.files.len();
-    (is_it && is_all).then_some(written)
+    (written.key_pairs.len() + 1 == generation.record.files.len()).then_some(written)
 }
 
-fn older(survey: &Survey<'_>, record: &Record) -> Vec<String> {
-    let numbers = survey
-        .line(record.server)
-        .map(|generation| generation.record.number);
-    numbers
-        .filter(|number| *number < record.number)
-        .map(|number| number.to_string())
-        .collect()
-}
-
-fn exit_of(shown: &[ShownGeneration<'_>]) -> Exit {
-    if shown.iter().any(|shown| !shown.doubts.is_empty()) {
-        Exit::Attention
-    } else {
+fn exit_of(shown: &[ShownBackup<'_>]) -> Exit {
+    let is_calm = |shown: &ShownBackup<'_>| shown.doubts.is_empty() && shown.not_here.is_empty();
+    if shown.iter().all(is_calm) {
         Exit::Done
+    } else {
+        Exit::Attention
     }
 }
 
-fn show(
-    session: &Session<'_>,
-    shown: &[ShownGeneration<'_>],
-    names: &[String],
-    vault: &str,
-    exit: Exit,
-) {
-    let mut generations = Vec::new();
+fn show(session: &Session<'_>, shown: &[ShownBackup<'_>], vault: &str, exit: Exit) {
+    let mut servers = Vec::new();
     for shown in shown {
-        show_one(session, shown, names);
-        generations.push(shown.document(session, names));
+        show_one(session, shown);
+        servers.push(shown.document(session));
     }
-    let report = ContentsReport { vault, generations };
-    session.console.document(exit, &report);
+    session
+        .console
+        .document(exit, &ContentsReport { vault, servers });
 }
 
-fn show_one(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]) {
-    let record = shown.record;
+fn show_one(session: &Session<'_>, shown: &ShownBackup<'_>) {
+    let record = shown.newest;
     session.console.say(&text!(
         "contents-headline",
         server = shown.server_name,
@@ -302,29 +384,39 @@ fn show_one(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]
         number = record.number.get(),
         day = day(record.time),
         age = age(record.time, session.now),
-        count = shown.key_pairs.len(),
-        left_out = left_out::count(&shown.left_out),
+        count = shown.key_pairs.len()
     ));
-    if !shown.older.is_empty() {
-        session
-            .console
-            .mention(&text!("contents-older", numbers = shown.older.join(", ")));
-    }
     for doubt in &shown.doubts {
         session.console.warn(doubt);
     }
-    session.console.table(&table(session, shown, names));
-    for left_out in &shown.left_out {
-        session.console.warn(&left_out.text());
-    }
+    session.console.table(&table(session, shown));
+    backup_report::say_not_here(session, &shown.not_here);
     for without in shown.without_key {
         session
             .console
             .warn(&text!("contents-without-key", name = without.name.as_str()));
     }
+    backup_report::say_no_more(session, &shown.no_more);
+    let lines: Vec<_> = shown
+        .generations
+        .iter()
+        .map(|(record, count)| generation_line(session, record, *count))
+        .collect();
+    session
+        .console
+        .mention(&text!("contents-generations", lines = lines));
 }
 
-fn table(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]) -> Table {
+fn generation_line(session: &Session<'_>, record: &Record, count: usize) -> String {
+    session.console.words(&text!(
+        "contents-generation",
+        number = record.number,
+        day = day(record.time),
+        count = count
+    ))
+}
+
+fn table(session: &Session<'_>, shown: &ShownBackup<'_>) -> Table {
     let words = |text| session.console.words(&text);
     let mut table = Table::new(vec![
         words(text!("column-names")),
@@ -332,16 +424,16 @@ fn table(session: &Session<'_>, shown: &ShownGeneration<'_>, names: &[String]) -
         words(text!("column-thumbprint")),
         words(text!("column-expires")),
         words(text!("column-key")),
-        words(text!("column-file")),
+        words(text!("column-generation")),
     ]);
-    for (about, file) in shown.called(names) {
+    for one in &shown.key_pairs {
         table.row(vec![
-            about.display_name().to_owned(),
-            about.friendly_name.clone().unwrap_or_default(),
-            short(&about.thumbprint),
-            ends(session, about),
-            about.key_type.clone(),
-            file.clone(),
+            one.about.display_name().to_owned(),
+            one.about.friendly_name.clone().unwrap_or_default(),
+            short(&one.about.thumbprint),
+            ends(session, one.about),
+            one.about.key_type.clone(),
+            one.number.to_string(),
         ]);
     }
     table
@@ -366,17 +458,12 @@ fn remaining(session: &Session<'_>, about: &AboutKeyPair) -> Remaining {
     }
 }
 
-fn reveal_passwords(
-    session: &Session<'_>,
-    generations: &[OpenGeneration],
-    names: &[String],
-) -> Result<()> {
-    for entry in generations
-        .iter()
-        .flat_map(|from| &from.catalog.key_pairs)
-        .filter(|entry| is_wanted(entry, names))
-    {
-        let (name, password) = (entry.about.display_name(), entry.pfx_password.expose());
+fn reveal_passwords(session: &Session<'_>, backups: &[ServerBackup<'_>]) -> Result<()> {
+    for held in backups.iter().flat_map(|backup| &backup.key_pairs) {
+        let (name, password) = (
+            held.about().display_name(),
+            held.entry.pfx_password.expose(),
+        );
         session.console.show_privately(&[
             &session
                 .console

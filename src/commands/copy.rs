@@ -206,7 +206,7 @@ fn news(
 fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Timestamp) {
     let Some(label) = target.label() else { return };
     let seen = state.medium(&label.medium);
-    seen.label = label.label;
+    seen.label.clone_from(&label.label);
     seen.newest.clone_from(&copied.newest);
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
@@ -225,6 +225,7 @@ fn remember(state: &mut State, target: &Medium, copied: &Copied, now: jiff::Time
         .line(state.server())
         .map(|generation| (generation.record.number, generation.hash))
         .collect();
+    state.medium(&label.medium).held = Some(own.iter().map(|(number, _)| *number).collect());
     for (number, hash) in own {
         state.confirm(number, hash);
     }

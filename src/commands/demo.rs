@@ -21,6 +21,7 @@ use crate::text;
 use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;
 use crate::workflow::drill;
+use crate::workflow::server_backup;
 use crate::workflow::unlock::{self, UnlockedVault, Wanted};
 use crate::workflow::verify::{self, CheckReport};
 use pfx::Profile;
@@ -193,13 +194,13 @@ impl DemoStage<'_> {
         )?;
         self.tell(&text!(
             "demo-recovery",
-            count = opened.newest_of_each().len()
+            count = opened.survey.claimed_servers().len()
         ));
         Ok(opened)
     }
 
     fn restore(&self, opened: &UnlockedVault<'_>) -> Result<()> {
-        let pairs = newest_key_pairs(opened)?;
+        let pairs = key_pairs_that_count(opened)?;
         let folder = self.folder.join("new-server");
         self.write(&folder, &pairs)?;
         self.tell(&text!(
@@ -300,14 +301,14 @@ fn forge(state: &State, medium: &Medium, now: jiff::Timestamp) -> Result<()> {
     package.write(medium, 0, || Ok::<(), Error>(()))
 }
 
-/// Every key pair of the newest generation.
-fn newest_key_pairs(opened: &UnlockedVault<'_>) -> Result<Vec<KeyPair>> {
+/// Every key pair that counts.
+fn key_pairs_that_count(opened: &UnlockedVault<'_>) -> Result<Vec<KeyPair>> {
     let servers = opened.survey.servers();
     let server = servers.first().ok_or_else(|| broken("demo-restore"))?;
-    let from = opened.find(*server, &Wanted::Newest, &|_| true)?;
+    let backup = server_backup::of(opened, *server, &Wanted::Newest)?;
     let mut pairs = Vec::new();
-    for entry in &from.catalog.key_pairs {
-        let pair = opened.key_pair(&from, entry);
+    for held in &backup.key_pairs {
+        let pair = opened.key_pair(held.generation, &held.entry);
         pairs.push(pair.map_err(|_| broken("demo-restore"))?);
     }
     Ok(pairs)

@@ -7,13 +7,12 @@ use crate::cli::DrillArgs;
 use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
 use crate::message::age;
-use crate::session::report::LeftOutReport;
-use crate::session::selection::{choose, is_wanted};
+use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
+use crate::session::selection::choose;
 use crate::session::{Session, standing};
 use crate::text;
 use crate::workflow::drill::{self, Proof, Proven};
-use crate::workflow::left_out;
-use crate::workflow::unlock::OpenGeneration;
+use crate::workflow::server_backup::ServerBackup;
 use vault::catalog;
 
 /// What the rehearsal proved.
@@ -24,7 +23,8 @@ pub(super) struct DrillReport {
     generation: u32,
     valid_today: usize,
     key_pairs: Vec<ProofReport>,
-    left_out: Vec<LeftOutReport>,
+    not_here: Vec<NotHereReport>,
+    no_more: Vec<NoMoreReport>,
 }
 
 /// A key pair that was tried.
@@ -33,6 +33,8 @@ pub(super) struct DrillReport {
 pub(super) struct ProofReport {
     name: String,
     thumbprint: String,
+    /// The newest generation that holds it.
+    generation: Option<u32>,
     proven: bool,
     /// The version of TLS, `signature`, or what went wrong.
     detail: String,
@@ -46,26 +48,32 @@ pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
-    let from = choose(&opened, &args.which, &args.names)?;
-    let proofs = drill::run(&opened, &from, |entry| is_wanted(entry, &args.names));
+    let backup = choose(&opened, &args.which, &args.names)?;
+    let proofs = drill::run(&opened, &backup);
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
-    show(session, &from, &proofs, failed);
+    show(session, &backup, &proofs, failed);
     if failed == 0 {
-        let drill = catalog_entry(session, &from, proofs.len());
+        let is_whole = args.names.is_empty() && args.which.generation.is_none();
+        let everything = is_whole && backup.not_here.is_empty();
+        let drill = catalog_entry(session, &backup, proofs.len(), everything);
         session.note(&opened.vault(), |state| state.remember_drill(drill));
     }
-    let exit = exit(session, &from, &proofs, failed);
+    let exit = exit(session, &backup, &proofs, failed);
     session
         .console
-        .document(exit, &document(session, &from, &proofs));
+        .document(exit, &document(session, &backup, &proofs));
     Ok(exit)
 }
 
-fn exit(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) -> Exit {
-    let calm = from.doubts.is_empty()
-        && from.left_out.is_empty()
-        && standing::all_valid(&leaves(proofs), session.now);
+fn exit(
+    session: &Session<'_>,
+    backup: &ServerBackup<'_>,
+    proofs: &[Proof<'_>],
+    failed: usize,
+) -> Exit {
+    let calm = backup.doubts.is_empty() && standing::all_valid(&leaves(proofs), session.now);
     match failed {
+        0 if !backup.not_here.is_empty() => Exit::Partly,
         0 if calm => Exit::Done,
         0 => Exit::Attention,
         failed if failed < proofs.len() => Exit::Partly,
@@ -73,22 +81,20 @@ fn exit(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], fail
     }
 }
 
-fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], failed: usize) {
-    let record = &from.generation.record;
+fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], failed: usize) {
+    let record = &backup.newest.record;
     session.console.say(&text!(
         "drill-verdict",
         good = proofs.len() - failed,
-        total = proofs.len(),
+        total = proofs.len() + backup.not_here.len(),
         number = record.number.get(),
         age = age(record.time, session.now),
-        server = from.catalog.server_name.as_str(),
-        left_out = left_out::count(&from.left_out)
+        server = backup.server_name.as_str()
     ));
     standing::headline(session, &leaves(proofs));
-    for left_out in &from.left_out {
-        session.console.warn(&left_out.text());
-    }
-    for doubt in &from.doubts {
+    backup_report::say_not_here(session, &backup.not_here);
+    backup_report::say_no_more(session, &Past::of(&backup.no_more));
+    for doubt in &backup.doubts {
         session.console.warn(doubt);
     }
     for proof in proofs {
@@ -98,7 +104,7 @@ fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], fail
 }
 
 fn say_proof(session: &Session<'_>, proof: &Proof<'_>) {
-    let name = proof.entry.about.display_name();
+    let name = proof.held.about().display_name();
     match &proof.result {
         Ok(Proven::Handshake { version }) => {
             session
@@ -126,14 +132,15 @@ fn leaves<'a>(proofs: &'a [Proof<'_>]) -> Vec<&'a Certificate> {
         .collect()
 }
 
-fn document(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) -> DrillReport {
+fn document(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>]) -> DrillReport {
     let mut key_pairs = Vec::new();
     for proof in proofs {
-        let about = &proof.entry.about;
+        let about = proof.held.about();
         let leaf = proof.leaf.as_ref();
         key_pairs.push(ProofReport {
             name: about.display_name().to_owned(),
             thumbprint: about.thumbprint.clone(),
+            generation: proof.held.numbers.last().map(|number| number.get()),
             proven: proof.result.is_ok(),
             detail: match &proof.result {
                 Ok(Proven::Handshake { version }) => version.clone(),
@@ -145,16 +152,22 @@ fn document(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>]) 
         });
     }
     DrillReport {
-        server: from.catalog.server_name.clone(),
-        generation: from.generation.record.number.get(),
+        server: backup.server_name.clone(),
+        generation: backup.newest.record.number.get(),
         valid_today: standing::count_valid(&leaves(proofs), session.now),
         key_pairs,
-        left_out: LeftOutReport::of(&from.left_out),
+        not_here: NotHereReport::of(&backup.not_here),
+        no_more: NoMoreReport::of(&Past::of(&backup.no_more)),
     }
 }
 
 /// The result lives in host state and travels in the next generation; the medium is never written.
-fn catalog_entry(session: &Session<'_>, from: &OpenGeneration, key_pairs: usize) -> catalog::Drill {
+fn catalog_entry(
+    session: &Session<'_>,
+    backup: &ServerBackup<'_>,
+    key_pairs: usize,
+    everything: bool,
+) -> catalog::Drill {
     let opened_with = if session.opens_with_recovery_key() {
         "recovery-key"
     } else {
@@ -162,9 +175,10 @@ fn catalog_entry(session: &Session<'_>, from: &OpenGeneration, key_pairs: usize)
     };
     catalog::Drill {
         time: session.now,
-        number: from.generation.record.number,
-        server: from.generation.record.server,
+        number: backup.newest.record.number,
+        server: backup.newest.record.server,
         opened_with: opened_with.to_owned(),
         key_pairs,
+        everything: Some(everything),
     }
 }

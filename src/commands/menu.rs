@@ -12,7 +12,6 @@ use crate::platform::media;
 use crate::session::Session;
 use crate::session::choose_medium::unquoted;
 use crate::text;
-use crate::workflow::left_out::quoted;
 
 /// Asks what to do until the answer is nothing more; the exit code is the last command's. Where
 /// nobody can be asked, it shows the help.
@@ -159,5 +158,14 @@ fn perform(session: &Session<'_>, words: &[String]) -> Result<Exit> {
         ),
         Ok(_) => Ok(Exit::Usage),
         Err(error) => Ok(cli::explain(session.console, &error)),
+    }
+}
+
+/// A word of a command line as a shell takes it.
+fn quoted(word: &str) -> String {
+    if word.contains(' ') {
+        format!("\"{word}\"")
+    } else {
+        word.to_owned()
     }
 }

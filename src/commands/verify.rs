@@ -142,7 +142,8 @@ fn remember_devices(state: &mut State, media: &[Medium]) {
 
 /// A check that found everything right is remembered with the medium.
 fn remember(state: &mut State, media: &[Medium], report: &CheckReport, now: jiff::Timestamp) {
-    for (medium, newest) in media.iter().zip(&report.newest_on) {
+    let held = report.newest_on.iter().zip(&report.own_on);
+    for (medium, (newest, own)) in media.iter().zip(held) {
         let Some(label) = medium.label() else {
             continue;
         };
@@ -150,6 +151,7 @@ fn remember(state: &mut State, media: &[Medium], report: &CheckReport, now: jiff
         let away = seen.was_away(media::attachment_of(medium).as_deref());
         seen.label = label.label;
         seen.newest.clone_from(newest);
+        seen.held = Some(own.clone());
         seen.last_verified = Some(now);
         seen.last_seen = Some(now);
         seen.is_on(media::descriptor_of(medium));

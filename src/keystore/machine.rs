@@ -47,6 +47,7 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     match map {
         Ok(map) => {
             name_missing(&mut holdings, &map);
+            holdings.sites_read = true;
             holdings.site_map = Some(map).filter(|map| !map.is_empty());
         }
         Err(error) => holdings.sites_unread = Some(error.text),

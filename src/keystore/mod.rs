@@ -103,6 +103,11 @@ pub struct Inventory {
     pub skipped: Vec<(String, pfx::Skipped)>,
     /// Certificates that cannot be read and that no key pair lacks, each with its file's name.
     pub unread_certificates: Vec<(String, Text)>,
+    /// Whether it is all from a folder of files, which IIS has no use for: such as that of a Central
+    /// Certificate Store.
+    pub from_folder: bool,
+    /// Whether it was read what the server serves, even if that is nothing.
+    pub sites_read: bool,
     /// What the server serves, where that is known.
     pub site_map: Option<SiteMap>,
     /// Why it could not be read.
@@ -573,7 +578,8 @@ pub fn digest(holdings: &Inventory) -> Hash {
     Hash::of(lines.join("\n").as_bytes())
 }
 
-fn digest_line(held: &HeldKeyPair) -> String {
+/// One key pair with all that is kept of it, as a line that changes when any of it does.
+pub fn digest_line(held: &HeldKeyPair) -> String {
     let chain: Vec<_> = held
         .pair
         .chain

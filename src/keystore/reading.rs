@@ -290,6 +290,7 @@ impl Reading {
         } = self;
         let mut holdings = Inventory {
             passed_over,
+            from_folder: matches!(source, Source::Folder(_)),
             ..Inventory::default()
         };
         for (name, error) in closed {

@@ -16,3 +16,15 @@ pub mod windows;
 pub use linux as system;
 #[cfg(windows)]
 pub use windows as system;
+
+/// The account that runs this, as its environment has it: a claim, for people.
+pub fn account() -> Option<String> {
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = ["USERNAME", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(value)?;
+    Some(match value("USERDOMAIN") {
+        Some(domain) => format!("{domain}\\{user}"),
+        None => user,
+    })
+}

@@ -95,6 +95,9 @@ pub fn parse_exception(text: &str) -> Result<Exception> {
     Ok(Exception {
         rule: rule.to_owned(),
         reason: reason.trim().to_owned(),
+        by: None,
+        time: None,
+        until: None,
     })
 }
 

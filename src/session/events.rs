@@ -25,7 +25,7 @@ impl Session<'_> {
 
     /// Rules that were set aside, and the one that refused.
     pub fn report_rules(&self, done: &Result<Exit>) {
-        for Exception { rule, reason } in &self.exceptions {
+        for Exception { rule, reason, .. } in &self.exceptions {
             let (rule, reason) = (rule.as_str(), reason.as_str());
             self.report(
                 Event::RuleSetAside,

@@ -2,6 +2,7 @@
 //! change is carried out and told.
 
 pub mod backup;
+pub mod backup_report;
 pub mod bindings;
 pub mod change;
 pub mod choose_medium;
@@ -31,9 +32,10 @@ use std::path::PathBuf;
 use crate::cli::GlobalArgs;
 use crate::console::{Console, Enter};
 use crate::error::{Error, Exit, Result};
-use crate::message::Text;
+use crate::message::{Text, local_day};
+use crate::platform;
 use crate::rules;
-use crate::state::{self, State};
+use crate::state::{self, A_YEAR, State};
 use crate::text;
 use vault::catalog::Exception;
 use vault::id::VaultId;
@@ -57,18 +59,35 @@ impl<'a> Session<'a> {
     /// # Errors
     /// An exception that names no rule.
     pub fn new(global: GlobalArgs, console: &'a Console) -> Result<Self> {
-        let exceptions = global
-            .accept
-            .iter()
-            .map(|text| rules::parse_exception(text))
-            .collect::<Result<_>>()?;
+        let now = now();
+        let until = match &global.until {
+            Some(day) => Some(last_day(day, now)?),
+            None => None,
+        };
+        let mut exceptions = Vec::new();
+        for text in &global.accept {
+            exceptions.push(Exception {
+                by: platform::account(),
+                time: Some(now),
+                until,
+                ..rules::parse_exception(text)?
+            });
+        }
         Ok(Self {
             console,
             global,
             exceptions,
-            now: now(),
+            now,
         })
     }
+}
+
+/// The last day on which an exception holds: from today on, and at most a year.
+fn last_day(text: &str, now: jiff::Timestamp) -> Result<jiff::civil::Date> {
+    let day = text.parse().ok();
+    let days = local_day(now)..=local_day(now + A_YEAR);
+    let day = day.filter(|day| days.contains(day));
+    day.ok_or_else(|| Error::usage(text!("error-until", day = text)))
 }
 
 #[expect(

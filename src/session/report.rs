@@ -7,7 +7,6 @@ use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::session::standing;
 use crate::workflow::finding::{Finding, Level};
-use crate::workflow::left_out::LeftOut;
 use vault::id::Number;
 
 /// A finding of a check.
@@ -32,34 +31,6 @@ impl FindingReport {
             text: console.words(&finding.text),
         };
         findings.iter().map(report).collect()
-    }
-}
-
-/// A key pair that only another generation holds.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct LeftOutReport {
-    names: Vec<String>,
-    thumbprint: String,
-    generation: u32,
-    not_after: String,
-}
-
-impl LeftOutReport {
-    /// One for each key pair.
-    pub fn of(left_out: &[LeftOut]) -> Vec<Self> {
-        let mut reports = Vec::new();
-        for held in left_out {
-            for about in &held.key_pairs {
-                reports.push(Self {
-                    names: about.names.clone(),
-                    thumbprint: about.thumbprint.clone(),
-                    generation: held.number.get(),
-                    not_after: about.not_after.to_string(),
-                });
-            }
-        }
-        reports
     }
 }
 

@@ -12,8 +12,10 @@ use crate::keypair::KeyPair;
 use crate::keystore::{FilePart, HeldKeyPair, Inventory};
 use crate::message::Text;
 use crate::session::Session;
+use crate::session::backup_report::{self, Past};
 use crate::text;
-use crate::workflow::left_out::LeftOut;
+use crate::workflow::server_backup::NotHere;
+use vault::id::Number;
 
 /// Key pairs that were read and proven, ready to be placed.
 pub struct RestoreSet {
@@ -23,8 +25,12 @@ pub struct RestoreSet {
     pub missing: Vec<(String, Text)>,
     /// What speaks against taking this for the newest state.
     pub doubts: Vec<Text>,
-    /// What only other generations hold.
-    pub left_out: Vec<LeftOut>,
+    /// What counts and is on none of the media given.
+    pub not_here: Vec<NotHere>,
+    /// What does not count any more, and stays away.
+    pub no_more: Vec<Past>,
+    /// The newest generation, where it comes from a vault.
+    pub newest: Option<Number>,
     /// What the server served.
     pub site_map: Option<SiteMap>,
 }
@@ -39,6 +45,10 @@ pub struct RestoreItem {
     pub file_parts: BTreeMap<String, FilePart>,
     /// What a certificate store kept beside it.
     pub windows: Option<OnWindows>,
+    /// The newest generation that holds it, where it comes from a vault.
+    pub generation: Option<Number>,
+    /// Whether it was only ever backed up from a folder of files.
+    pub from_folder: bool,
 }
 
 impl RestoreSet {
@@ -50,6 +60,8 @@ impl RestoreSet {
             file_names: held.file_names,
             file_parts: held.file_parts,
             windows: held.windows,
+            generation: None,
+            from_folder: false,
         };
         Self {
             missing: unreadable
@@ -57,7 +69,9 @@ impl RestoreSet {
                 .collect(),
             key_pairs: holdings.key_pairs.into_iter().map(item).collect(),
             doubts: Vec::new(),
-            left_out: Vec::new(),
+            not_here: Vec::new(),
+            no_more: Vec::new(),
+            newest: None,
             site_map: holdings.site_map,
         }
     }
@@ -75,14 +89,47 @@ impl RestoreSet {
         Ok(assigned)
     }
 
-    /// Names what only other generations hold.
-    pub fn show_left_out(&self, session: &Session<'_>) {
-        self.left_out
-            .iter()
-            .for_each(|left_out| session.console.warn(&left_out.text()));
+    /// Takes out what only came from a folder and no binding names, unless there is nothing else:
+    /// such as the files of a Central Certificate Store, which IIS reads as files. Their names.
+    pub fn take_files_out(&mut self) -> Vec<String> {
+        let map = self.site_map.as_ref();
+        let used = map.map(SiteMap::used).unwrap_or_default();
+        let is_file =
+            |one: &RestoreItem| one.from_folder && !used.contains(&one.pair.leaf().thumbprint());
+        let mut names = Vec::new();
+        if self.key_pairs.iter().all(is_file) {
+            return names;
+        }
+        for one in self.key_pairs.extract_if(.., |one| is_file(one)) {
+            names.push(one.pair.leaf().display_name().to_owned());
+        }
+        names
     }
 
-    /// Puts those first that keep a name which several had: what a site serves, then what is newer.
+    /// Names what is not of the newest generation, what is not here, and what does not count.
+    pub fn show_generations(&self, session: &Session<'_>) {
+        backup_report::say_older(session, self.newest, &self.older());
+        backup_report::say_not_here(session, &self.not_here);
+        backup_report::say_no_more(session, &self.no_more);
+    }
+
+    /// Names what is not here once more.
+    pub fn show_not_here(&self, session: &Session<'_>) {
+        backup_report::say_not_here(session, &self.not_here);
+    }
+
+    fn older(&self) -> Vec<(&str, Number)> {
+        let mut older = Vec::new();
+        for one in &self.key_pairs {
+            if let Some(number) = one.generation.filter(|number| Some(*number) != self.newest) {
+                older.push((one.pair.leaf().display_name(), number));
+            }
+        }
+        older
+    }
+
+    /// Puts those first that keep a name which several had: who had it in the newest generation, then
+    /// what a site serves, then what is newer.
     pub fn sort_by_claim(&mut self, now: Timestamp) {
         let used = self
             .site_map
@@ -92,6 +139,7 @@ impl RestoreSet {
         let claim = |one: &RestoreItem| {
             let leaf = one.pair.leaf();
             Reverse((
+                one.generation,
                 used.contains(&leaf.thumbprint()),
                 leaf.rank("", now),
                 leaf.thumbprint(),
@@ -103,8 +151,8 @@ impl RestoreSet {
     /// The exit code once everything in it is where it should be.
     pub fn exit(&self) -> Exit {
         match () {
-            () if !self.missing.is_empty() => Exit::Partly,
-            () if !self.doubts.is_empty() || !self.left_out.is_empty() => Exit::Attention,
+            () if !self.missing.is_empty() || !self.not_here.is_empty() => Exit::Partly,
+            () if !self.doubts.is_empty() => Exit::Attention,
             () => Exit::Done,
         }
     }

@@ -3,48 +3,104 @@
 use crate::cli::WhichArgs;
 use crate::error::{Error, Result};
 use crate::keypair;
+use crate::keystore::is_called_without_key;
 use crate::message::day;
 use crate::text;
-use crate::workflow::left_out;
+use crate::workflow::server_backup::{self, NoMore, NotHere, ServerBackup};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
-use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
+use vault::catalog::{AboutKeyPair, WithoutKey};
 use vault::id::ServerId;
 
-/// The generation that `--server` and `--generation` mean, the newest that holds all of `names`;
-/// with several servers and no choice, they are listed.
-pub fn choose(
-    opened: &UnlockedVault<'_>,
+/// What counts of the backup that `--server` and `--generation` mean, as far as it is called one of
+/// `names`; with several servers and no choice, they are listed.
+///
+/// # Errors
+/// As [`server_backup::of`]; exit 2 where a name means nothing that counts.
+pub fn choose<'v>(
+    opened: &'v UnlockedVault<'_>,
     which: &WhichArgs,
     names: &[String],
-) -> Result<OpenGeneration> {
+) -> Result<ServerBackup<'v>> {
     let wanted = match &which.generation {
         Some(text) => Wanted::parse(text)?,
         None => Wanted::Newest,
     };
     let server = choose_server(opened, which.server.as_deref())?;
-    let with = |names: &[String]| {
-        opened.find(server, &wanted, &|catalog: &Catalog| {
-            holds_all(catalog, names)
-        })
-    };
-    let mut from = match with(names) {
-        Ok(from) => from,
-        Err(error) if with(&[]).is_err() => return Err(error),
-        // There are generations, so it is the names that are wrong.
-        Err(_) => {
-            let mut each = names.iter();
-            let unknown = each.find(|name| with(std::slice::from_ref(name)).is_err());
-            return Err(Error::usage(match unknown {
-                Some(name) => text!("error-unknown-name", name = name),
-                None => text!("error-names-apart", names = names.join(", ")),
-            }));
-        }
-    };
-    from.left_out = left_out::on_media(opened, &from, &wanted, &|about| is_called(about, names));
-    if matches!(wanted, Wanted::Number(..)) {
-        return Ok(from);
+    let mut backup = server_backup::of(opened, server, &wanted)?;
+    if !names.is_empty() {
+        keep_named(&mut backup, names)?;
     }
-    Ok(warn_of_selection(from, names))
+    Ok(backup)
+}
+
+/// Every server's backup, or why there is none.
+pub fn of_each_server<'v>(opened: &'v UnlockedVault<'_>) -> Vec<Result<ServerBackup<'v>>> {
+    let servers = opened.survey.claimed_servers();
+    let newest = |server| server_backup::of(opened, server, &Wanted::Newest);
+    servers.into_iter().map(newest).collect()
+}
+
+/// Leaves what is called so; what does not count any more only by its thumbprint.
+fn keep_named(backup: &mut ServerBackup<'_>, names: &[String]) -> Result<()> {
+    let mut past = Vec::new();
+    for one in std::mem::take(&mut backup.no_more) {
+        match is_thumbprint_of(one.held.about(), names) {
+            true => backup.key_pairs.push(one.held),
+            false => past.push(one),
+        }
+    }
+    backup
+        .key_pairs
+        .retain(|held| is_called(held.about(), names));
+    backup.not_here.retain(|one| is_listed_as(one, names));
+    let is_without_key = |one: &WithoutKey, name: &String| is_called_without_key(&one.name, name);
+    backup
+        .without_key
+        .retain(|one| names.iter().any(|name| is_without_key(one, name)));
+    for name in names {
+        let one = std::slice::from_ref(name);
+        let is_known = backup
+            .key_pairs
+            .iter()
+            .any(|held| is_called(held.about(), one))
+            || backup.not_here.iter().any(|here| is_listed_as(here, one))
+            || backup
+                .without_key
+                .iter()
+                .any(|without| is_without_key(without, name));
+        if !is_known {
+            return Err(unknown_name(name, &past));
+        }
+    }
+    Ok(())
+}
+
+/// That a name means nothing, or nothing that counts any more.
+fn unknown_name(name: &str, past: &[NoMore<'_>]) -> Error {
+    let names = [name.to_owned()];
+    let called = past
+        .iter()
+        .filter(|one| is_called(one.held.about(), &names));
+    let thumbprints: Vec<_> = called
+        .map(|one| one.held.about().thumbprint.as_str())
+        .collect();
+    Error::usage(match thumbprints.as_slice() {
+        [] => text!("error-unknown-name", name = name),
+        all => text!("error-no-more", name = name, thumbprints = all.join(", ")),
+    })
+}
+
+fn is_thumbprint_of(about: &AboutKeyPair, names: &[String]) -> bool {
+    names
+        .iter()
+        .any(|name| keypair::is_called(name, &about.thumbprint, std::iter::empty()))
+}
+
+fn is_listed_as(one: &NotHere, names: &[String]) -> bool {
+    let labels = || one.listed.names.iter().map(String::as_str);
+    names
+        .iter()
+        .any(|name| keypair::is_called(name, &one.listed.thumbprint, labels()))
 }
 
 /// The server that is named, else the only one.
@@ -57,11 +113,6 @@ fn choose_server(opened: &UnlockedVault<'_>, name: Option<&str>) -> Result<Serve
         (None, several) => Err(several_servers(opened, several)),
         (Some(name), several) => find_server(opened, several, name),
     }
-}
-
-/// As [`is_called`], for an entry of a catalog.
-pub fn is_wanted(entry: &CatalogEntry, names: &[String]) -> bool {
-    is_called(&entry.about, names)
 }
 
 /// One of `servers` by its id or its name in the newest catalog that opens.
@@ -108,30 +159,6 @@ fn is_not_admitted(opened: &UnlockedVault<'_>, name: &str) -> bool {
         .not_admitted()
         .iter()
         .any(|id| Some(id.server) == server)
-}
-
-/// A generation that was made of some key pairs only is not all there is to restore.
-fn warn_of_selection(mut from: OpenGeneration, names: &[String]) -> OpenGeneration {
-    let selected = &from.catalog.selected;
-    if names.is_empty() && !selected.is_empty() {
-        let number = from.generation.record.number.get();
-        from.doubts.push(text!(
-            "doubt-selected",
-            number = number,
-            names = selected.join(", ")
-        ));
-    }
-    from
-}
-
-fn holds_all(catalog: &Catalog, names: &[String]) -> bool {
-    let holds = |name: &String| {
-        catalog
-            .key_pairs
-            .iter()
-            .any(|entry| is_wanted(entry, std::slice::from_ref(name)))
-    };
-    names.iter().all(holds)
 }
 
 fn several_servers(opened: &UnlockedVault<'_>, servers: &[ServerId]) -> Error {

@@ -11,7 +11,8 @@ use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
 use crate::keystore::{Destination, NamedKeyPair, PlannedFiles, Writing, refuse_taken};
 use crate::message::{Text, day, short};
-use crate::session::report::{LeftOutReport, MissingReport, StandingReport};
+use crate::session::backup_report::{NoMoreReport, NotHereReport};
+use crate::session::report::{MissingReport, StandingReport};
 use crate::session::restore_set::{RestoreSet, nothing_to_place};
 use crate::session::{Session, standing};
 use crate::text;
@@ -95,7 +96,7 @@ fn say_written(
     ));
     standing::headline(session, leaves);
     standing::tell(session, leaves);
-    set.show_left_out(session);
+    set.show_not_here(session);
     if !destination.is_pfx() {
         session
             .console
@@ -115,7 +116,8 @@ pub struct FilesReport {
     missing: Vec<MissingReport>,
     /// What speaks against taking it for the newest state.
     doubts: Vec<String>,
-    left_out: Vec<LeftOutReport>,
+    not_here: Vec<NotHereReport>,
+    no_more: Vec<NoMoreReport>,
     /// How many key pairs were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     restored: Option<usize>,
@@ -127,6 +129,8 @@ pub struct FilesReport {
 struct FilesOfKeyPair {
     #[serde(flatten)]
     standing: StandingReport,
+    /// The newest generation that holds it, where it comes from a vault.
+    generation: Option<u32>,
     files: Vec<String>,
 }
 
@@ -145,15 +149,20 @@ impl FilesReport {
             valid_today: standing::count_valid(leaves, session.now),
             missing: Vec::new(),
             doubts: Vec::new(),
-            left_out: LeftOutReport::of(&set.left_out),
+            not_here: NotHereReport::of(&set.not_here),
+            no_more: NoMoreReport::of(&set.no_more),
             restored: None,
         };
-        for (leaf, planned) in leaves.iter().zip(planned) {
+        for ((one, leaf), planned) in set.key_pairs.iter().zip(leaves).zip(planned) {
             let paths = planned.paths.iter();
             let files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
             report.files.extend(files.iter().cloned());
             let standing = StandingReport::of(leaf, session.now);
-            report.key_pairs.push(FilesOfKeyPair { standing, files });
+            report.key_pairs.push(FilesOfKeyPair {
+                standing,
+                generation: one.generation.map(|number| number.get()),
+                files,
+            });
         }
         for (name, reason) in &set.missing {
             let missing = MissingReport::of(console, name, reason);
@@ -194,7 +203,7 @@ fn show_plan(
             reason = reason.clone()
         ));
     }
-    set.show_left_out(session);
+    set.show_generations(session);
     standing::headline(session, leaves);
 }
 

@@ -1,119 +1,95 @@
-//! Which key pairs of a server's generations still count. Nothing stops counting silently: a backup
-//! of one file, by name or of another folder makes a generation that lacks the rest.
+//! What still counts of the generations that this server wrote, by the rule of
+//! `vault::counted`.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use vault::catalog::AboutKeyPair;
-use vault::id::{Hash, Number};
+use vault::catalog::{AboutKeyPair, Counting};
+use vault::counted::{Pair, Standing, When, judge};
+use vault::id::Hash;
 
 use super::written::Written;
 use crate::iis::is_pending;
 
-/// One generation with the key pairs that can be had from it.
-pub struct Described<'a> {
-    /// Its number.
-    pub number: Number,
-    /// Its key pairs.
-    pub key_pairs: Vec<&'a AboutKeyPair>,
+/// A key pair of this server's generations, and whether it counts.
+pub struct Known<'a> {
+    /// As the newest generation that holds it describes it, with every one that does.
+    pub pair: Pair<'a>,
+    /// How it stands.
+    pub standing: Standing,
 }
 
-impl<'a> Described<'a> {
-    /// A generation that this server wrote, as far as it still knows what is in it.
-    pub fn of(written: &'a Written) -> Self {
-        Self {
-            number: written.number,
-            key_pairs: written.key_pairs.iter().collect(),
+impl Known<'_> {
+    /// Whether it is restored.
+    pub fn counts(&self) -> bool {
+        self.standing == Standing::Counts
+    }
+
+    /// As a catalog lists it.
+    pub fn listed(self) -> Counting {
+        Counting {
+            thumbprint: self.pair.about.thumbprint.clone(),
+            certificate_sha256: self.pair.about.certificate_sha256,
+            names: self.pair.about.names.clone(),
+            not_after: self.pair.about.not_after,
+            generations: self.pair.numbers.into_iter().collect(),
         }
     }
+}
 
-    /// Whether it holds that certificate.
-    pub fn holds(&self, about: &AboutKeyPair) -> bool {
-        self.key_pairs
-            .iter()
-            .any(|held| held.certificate_sha256 == about.certificate_sha256)
+/// Every key pair of `generations`, which come newest first, each once; `now` as in [`When`].
+pub fn of_generations<'a>(
+    generations: &[&'a Written],
+    is_closed: bool,
+    now: Option<Timestamp>,
+) -> Vec<Known<'a>> {
+    let Some(newest) = generations.first() else {
+        return Vec::new();
+    };
+    let bound = generations.iter().find_map(|one| one.served.as_ref());
+    let bound = bound.map(|served| &served.used);
+    let pairs = pairs_of(generations, bound);
+    let when = When {
+        newest: newest.number,
+        is_closed,
+        now,
+    };
+    let standings = judge(&pairs, when);
+    let known = pairs.into_iter().zip(standings);
+    known
+        .map(|(pair, standing)| Known { pair, standing })
+        .collect()
+}
+
+fn pairs_of<'a>(generations: &[&'a Written], bound: Option<&BTreeSet<String>>) -> Vec<Pair<'a>> {
+    let mut places: BTreeMap<Hash, usize> = BTreeMap::new();
+    let mut pairs: Vec<Pair<'a>> = Vec::new();
+    for written in generations {
+        for about in &written.key_pairs {
+            let place = *places.entry(about.certificate_sha256).or_insert_with(|| {
+                pairs.push(pair(about, bound));
+                pairs.len() - 1
+            });
+            pairs[place].numbers.insert(written.number);
+        }
+    }
+    pairs
+}
+
+fn pair<'a>(about: &'a AboutKeyPair, bound: Option<&BTreeSet<String>>) -> Pair<'a> {
+    Pair {
+        about,
+        numbers: BTreeSet::new(),
+        is_here: true,
+        is_bound: bound.is_some_and(|used| used.contains(&about.thumbprint)),
+        is_pending: is_pending(about),
     }
 }
 
-/// For each of `others`, which come newest first: what neither `chosen` nor one before it holds,
-/// unless something here has renewed it. What has ended is among it.
-pub fn missing<'a>(
-    chosen: &Described<'_>,
-    others: &[Described<'a>],
-    now: Timestamp,
-) -> Vec<Vec<&'a AboutKeyPair>> {
-    let mut seen: BTreeSet<Hash> = chosen
-        .key_pairs
-        .iter()
-        .map(|about| about.certificate_sha256)
-        .collect();
-    let all: Vec<&Described<'_>> = others.iter().chain([chosen]).collect();
-    let mut missing = Vec::new();
-    for other in others {
-        let mut held = other.key_pairs.clone();
-        held.retain(|about| seen.insert(about.certificate_sha256) && !is_renewed(about, &all, now));
-        missing.push(held);
-    }
-    missing
-}
-
-/// Whether one of `generations` holds what has taken its place.
-fn is_renewed(old: &AboutKeyPair, generations: &[&Described<'_>], now: Timestamp) -> bool {
-    let mut held = generations
-        .iter()
-        .flat_map(|generation| &generation.key_pairs);
-    held.any(|new| renews(new, old, now) && !were_side_by_side(new, old, generations))
-}
-
-/// Whether `new` is valid now, was issued later, has the same kind of key and is for all of the
-/// same names, compared literally. Where a description says too little, nothing is renewed.
-fn renews(new: &AboutKeyPair, old: &AboutKeyPair, now: Timestamp) -> bool {
-    let (Some(new_begins), Some(old_begins)) = (new.not_before, old.not_before) else {
-        return false;
-    };
-    let (Some(new_own), Some(old_own)) = (new.self_signed, old.self_signed) else {
-        return false;
-    };
-    let is_valid = new_begins <= now && now <= new.not_after;
-    let is_like = (old_own || !new_own) && key_kind(new) == key_kind(old);
-    if !is_valid || new_begins <= old_begins || !is_like || !names_all(new, old) {
-        return false;
-    }
-    // Asked last, of the few that are left: both are read from what Windows kept.
-    if is_pending(new) {
-        return false;
-    }
-    !is_pending(old) || (new.spki_sha256.is_some() && new.spki_sha256 == old.spki_sha256)
-}
-
-/// Whether `new` is for every name of `old`, one of which is a host's.
-fn names_all(new: &AboutKeyPair, old: &AboutKeyPair) -> bool {
-    let is_named = |name: &String| {
-        new.names
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(name))
-    };
-    old.names.iter().all(is_named) && old.names.iter().any(|name| name.parse::<IpAddr>().is_err())
-}
-
-/// `RSA`, `ECDSA`, `Ed25519`.
-fn key_kind(about: &AboutKeyPair) -> &str {
-    about.key_type.split(' ').next().unwrap_or_default()
-}
-
-/// Whether the older one was still there when the newer one came, or later: they are of two sites,
-/// then.
-fn were_side_by_side(
-    new: &AboutKeyPair,
-    old: &AboutKeyPair,
-    generations: &[&Described<'_>],
-) -> bool {
-    let numbers = |about| {
-        generations
-            .iter()
-            .filter(move |held| held.holds(about))
-            .map(|held| held.number)
-    };
-    numbers(old).max() >= numbers(new).min()
+/// What a catalog lists: all that nothing has renewed, with its end. A clock may be wrong, so what
+/// has ended is among it.
+pub fn listed(generations: &[&Written], now: Timestamp) -> Vec<Counting> {
+    let mut known = of_generations(generations, false, Some(now));
+    known.retain(|one| !matches!(one.standing, Standing::Renewed(_)));
+    known.into_iter().map(Known::listed).collect()
 }

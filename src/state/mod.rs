@@ -13,14 +13,15 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use self::counted::Described;
-pub use self::written::Written;
+use self::counted::Known;
+pub use self::written::{Served, Written};
 use crate::error::{Error, Exit, Result, no_random};
 use crate::input::read_input;
 use crate::keypair::Certificate;
 use crate::platform::protected::Unprotected;
 use crate::text;
-use vault::catalog::{AboutKeyPair, Drill, Policy, SeenMedium};
+use vault::catalog::{AboutKeyPair, Counting, Drill, Policy, SeenMedium};
+use vault::counted::Standing;
 use vault::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use vault::request::EnrolmentRequest;
 use vault::sign::SigningKey;
@@ -429,10 +430,38 @@ impl State {
             .filter(|medium| medium.retired.is_none())
     }
 
-    /// Whether a medium is known to hold this server's generation of that number, or a newer one.
+    /// Whether a medium is known to hold this server's generation of that number; where an earlier
+    /// version saw it, that one or a newer.
     pub fn is_on(&self, medium: &SeenMedium, number: Number) -> bool {
-        let newest = medium.newest.get(&self.server());
-        newest.is_some_and(|newest| *newest >= number)
+        match &medium.held {
+            Some(held) => held.contains(&number),
+            None => {
+                let newest = medium.newest.get(&self.server());
+                newest.is_some_and(|newest| *newest >= number)
+            }
+        }
+    }
+
+    /// The key pairs of the generations that media are known to have, and which of them count.
+    pub fn key_pairs(&self, now: Option<jiff::Timestamp>) -> Vec<Known<'_>> {
+        let generations: Vec<_> = self.generations().collect();
+        let is_closed = self.trust.closing(self.server()).is_some();
+        counted::of_generations(&generations, is_closed, now)
+    }
+
+    /// How many of them count.
+    pub fn count_counting(&self, now: jiff::Timestamp) -> usize {
+        let known = self.key_pairs(Some(now));
+        known.iter().filter(|known| known.counts()).count()
+    }
+
+    /// What the next catalog lists, see [`counted::listed`]: with what is in parcels, and with
+    /// `next`.
+    pub fn counting(&self, next: &Written) -> Vec<Counting> {
+        let written = self.memory.generations.iter().rev();
+        let written = written.filter(|one| one.committed || one.in_parcel);
+        let generations: Vec<_> = std::iter::once(next).chain(written).collect();
+        counted::listed(&generations, next.time)
     }
 
     /// When something is due.
@@ -569,36 +598,35 @@ impl StoredState {
     /// tells that. What has ended is kept: this machine's clock may be wrong.
     fn forget(&mut self) {
         let older = self.generations.len().saturating_sub(DESCRIBED);
-        if self.generations[..older]
-            .iter()
-            .all(|written| written.key_pairs.is_empty())
-        {
+        let mut old = self.generations[..older].iter();
+        if old.all(|written| written.key_pairs.is_empty()) {
             return;
         }
-        let committed = self
-            .generations
-            .iter()
-            .rev()
-            .filter(|written| written.committed);
-        let described: Vec<_> = committed.map(Described::of).collect();
-        let Some((newest, others)) = described.split_first() else {
+        let now = self.generations.last().map(|last| last.time);
+        let committed = self.generations.iter().rev().filter(|one| one.committed);
+        let committed: Vec<_> = committed.collect();
+        let Some(newest) = committed.first().map(|newest| newest.number) else {
             return;
         };
-        let now = self
-            .generations
-            .last()
-            .map_or(jiff::Timestamp::MIN, |last| last.time);
-        let missing = counted::missing(newest, others, now);
-        let missing: Vec<_> = missing.into_iter().flatten().cloned().collect();
-        let bears_on = |about: &AboutKeyPair, lost: &AboutKeyPair| {
-            lost.certificate_sha256 == about.certificate_sha256
-                || lost.names.iter().any(|name| about.names.contains(name))
-        };
+        let mut kept = Vec::new();
+        for known in counted::of_generations(&committed, false, now) {
+            let is_renewed = matches!(known.standing, Standing::Renewed(_));
+            if !is_renewed && !known.pair.numbers.contains(&newest) {
+                kept.push(known.pair.about.clone());
+            }
+        }
         for written in &mut self.generations[..older] {
             let committed = written.committed;
             written
                 .key_pairs
-                .retain(|about| committed && missing.iter().any(|lost| bears_on(about, lost)));
+                .retain(|about| committed && kept.iter().any(|kept| bears_on(about, kept)));
+            let held = |hash: &Hash| {
+                written
+                    .key_pairs
+                    .iter()
+                    .any(|about| about.certificate_sha256 == *hash)
+            };
+            written.digests.retain(|hash, _| held(hash));
         }
     }
 
@@ -645,6 +673,12 @@ fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
 }
 
 /// Labels are what people write on a stick: case is not told apart.
+/// Whether what is known of one key pair tells how another stands: it is the same, or its namesake.
+fn bears_on(about: &AboutKeyPair, kept: &AboutKeyPair) -> bool {
+    kept.certificate_sha256 == about.certificate_sha256
+        || kept.names.iter().any(|name| about.names.contains(name))
+}
+
 fn is_same_label(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }

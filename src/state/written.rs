@@ -1,5 +1,7 @@
 //! What this server remembers of the generations that it wrote.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
 use vault::id::{Hash, Number};
@@ -21,6 +23,13 @@ pub struct Written {
     pub time: jiff::Timestamp,
     /// What a later run compares itself with: a digest of the key pairs and of who can open them.
     pub content: Hash,
+    /// The same for each key pair alone, by the SHA-256 of its certificate; not in what earlier
+    /// versions wrote.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<Hash, Hash>,
+    /// What the server served, where its sites were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Served>,
     /// Its key pairs; of old ones no more than what newer ones lack, with what lay beside it under
     /// the same names.
     pub key_pairs: Vec<AboutKeyPair>,
@@ -30,4 +39,13 @@ pub struct Written {
     /// Rules that were set aside for it.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+}
+
+/// What a server served when a generation was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// A digest of its sites and records.
+    pub digest: Hash,
+    /// The thumbprints that they use.
+    pub used: BTreeSet<String>,
 }

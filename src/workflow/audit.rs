@@ -7,17 +7,16 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::error::Exit;
-use crate::message::{Text, age};
+use crate::message::{Text, age, day, local_day};
 use crate::platform::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::finding;
-use crate::workflow::left_out;
 use crate::workflow::status::{self, DRILL_MONTHS};
 use crate::workflow::verify;
-use vault::catalog::{Drill, Exception, Policy, Retired, SeenMedium};
+use vault::catalog::{Exception, Policy, Retired, SeenMedium};
 use vault::id::Number;
 
 /// What one piece of evidence says of its rule.
@@ -25,10 +24,14 @@ use vault::id::Number;
 pub enum EvidenceLevel {
     /// Worth knowing; says nothing for or against.
     Note,
-    /// Nobody looked.
-    Unknown,
     /// The rule is kept, as far as this goes.
     Kept,
+    /// Nothing against it was found where somebody looked, which is never everywhere.
+    NotFound,
+    /// It was set aside.
+    SetAside,
+    /// Nobody looked.
+    Unknown,
     /// Overdue, or at risk.
     Attention,
     /// The rule is broken.
@@ -40,8 +43,10 @@ impl EvidenceLevel {
     pub fn id(self) -> &'static str {
         match self {
             EvidenceLevel::Note => "note",
-            EvidenceLevel::Unknown => "unknown",
             EvidenceLevel::Kept => "kept",
+            EvidenceLevel::NotFound => "not-found",
+            EvidenceLevel::SetAside => "set-aside",
+            EvidenceLevel::Unknown => "unknown",
             EvidenceLevel::Attention => "attention",
             EvidenceLevel::Broken => "broken",
         }
@@ -70,6 +75,37 @@ impl RuleVerdict {
     fn add(&mut self, level: EvidenceLevel, text: Text) {
         self.evidence.push((level, text));
     }
+}
+
+/// How many rules came out how.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All that were asked for.
+    pub total: usize,
+    /// Broken.
+    pub broken: usize,
+    /// Overdue or at risk.
+    pub attention: usize,
+    /// Set aside.
+    pub set_aside: usize,
+    /// Nobody looked.
+    pub unknown: usize,
+}
+
+/// Counts the verdicts.
+pub fn count(judged: &[RuleVerdict]) -> Counts {
+    let mut counts = Counts::default();
+    for one in judged {
+        counts.total += 1;
+        match one.verdict() {
+            EvidenceLevel::Broken => counts.broken += 1,
+            EvidenceLevel::Attention => counts.attention += 1,
+            EvidenceLevel::SetAside => counts.set_aside += 1,
+            EvidenceLevel::Unknown => counts.unknown += 1,
+            EvidenceLevel::Note | EvidenceLevel::Kept | EvidenceLevel::NotFound => {}
+        }
+    }
+    counts
 }
 
 /// A medium that is here.
@@ -101,11 +137,13 @@ pub struct AuditInput<'a> {
     pub exceptions: &'a [Exception],
     /// Folders that web sites hand out.
     pub served: &'a [PathBuf],
+    /// The rules that are asked for.
+    pub rules: &'a [Rule],
     /// The time of this run.
     pub now: Timestamp,
 }
 
-/// Judges all five rules.
+/// Judges the rules that are asked for.
 pub fn run(seen: &AuditInput<'_>) -> Vec<RuleVerdict> {
     let judge = |rule: Rule| {
         let mut judged = RuleVerdict {
@@ -128,15 +166,18 @@ pub fn run(seen: &AuditInput<'_>) -> Vec<RuleVerdict> {
             .sort_by_key(|(level, _)| std::cmp::Reverse(*level));
         judged
     };
-    Rule::ALL.map(judge).into()
+    seen.rules.iter().copied().map(judge).collect()
 }
 
-/// The exit code that these verdicts lead to.
+/// The exit code that these verdicts lead to: what was set aside until a day and what nothing was
+/// found against is no alarm, what nobody looked at is.
 pub fn exit(judged: &[RuleVerdict]) -> Exit {
-    let bad = judged
-        .iter()
-        .any(|one| one.verdict() >= EvidenceLevel::Attention);
-    if bad { Exit::Attention } else { Exit::Done }
+    let is_bad = |one: &RuleVerdict| one.verdict() >= EvidenceLevel::Unknown;
+    if judged.iter().any(is_bad) {
+        Exit::Attention
+    } else {
+        Exit::Done
+    }
 }
 
 impl AuditInput<'_> {
@@ -146,23 +187,22 @@ impl AuditInput<'_> {
             .any(|exception| exception.rule == rule.id())
     }
 
+    /// Each exception, by whom and until when. One without an end, or past it, needs attention.
     fn set_aside(&self, judged: &mut RuleVerdict) {
         let rule = judged.rule.id();
-        for exception in self
-            .exceptions
-            .iter()
-            .filter(|exception| exception.rule == rule)
-        {
-            judged.add(
-                EvidenceLevel::Note,
-                text!("audit-set-aside", reason = exception.reason.as_str()),
-            );
+        let own = self.exceptions.iter();
+        for exception in own.filter(|exception| exception.rule == rule) {
+            let level = match exception.until {
+                Some(until) if local_day(self.now) <= until => EvidenceLevel::SetAside,
+                _ => EvidenceLevel::Attention,
+            };
+            judged.add(level, set_aside_text(exception));
         }
     }
 
     /// Keys of which there can be no backup, and somebody knows it.
     fn without_key(&self, judged: &mut RuleVerdict) {
-        for Exception { rule, reason } in self.exceptions {
+        for Exception { rule, reason, .. } in self.exceptions {
             if let Some(name) = rules::key_pair_without_key(rule) {
                 judged.add(
                     EvidenceLevel::Note,
@@ -187,7 +227,7 @@ impl AuditInput<'_> {
             self.naked(scan, judged);
         } else {
             judged.add(
-                EvidenceLevel::Kept,
+                EvidenceLevel::NotFound,
                 text!("audit-no-strays", count = scan.files),
             );
         }
@@ -289,23 +329,18 @@ impl AuditInput<'_> {
         self.found_by_check(judged);
     }
 
-    /// How old the newest backup is, and what it leaves out.
+    /// How old the newest backup is, and how many key pairs count.
     fn newest_backup(&self, state: &State, newest: &Written, judged: &mut RuleVerdict) {
         let overdue = status::is_older(newest.time, state.policy().verify_every, self.now);
-        let left_out = left_out::in_memory(state, self.now);
         judged.add(
             kept_unless(overdue),
             text!(
                 "audit-backup",
                 number = newest.number,
                 age = age(newest.time, self.now),
-                pairs = newest.key_pairs.len(),
-                left_out = left_out::count(&left_out)
+                pairs = state.count_counting(self.now)
             ),
         );
-        for one in &left_out {
-            judged.add(EvidenceLevel::Attention, one.finding());
-        }
     }
 
     fn found_by_check(&self, judged: &mut RuleVerdict) {
@@ -394,8 +429,48 @@ impl AuditInput<'_> {
             },
             text!("audit-ways-in", count = ways),
         );
-        let Some(last) = state.drills().iter().max_by_key(|drill| drill.time) else {
-            return judged.add(EvidenceLevel::Attention, text!("audit-no-drill"));
+        self.last_drill(state, judged);
+        for (way, never, long_ago) in [
+            (
+                "passphrase",
+                text!("audit-passphrase-never"),
+                text!("audit-passphrase-untried"),
+            ),
+            (
+                "recovery-key",
+                text!("audit-key-never"),
+                text!("audit-key-untried"),
+            ),
+        ] {
+            let tries = state.drills().iter();
+            let last = tries
+                .filter(|drill| drill.opened_with == way)
+                .max_by_key(|drill| drill.time);
+            match last {
+                None => judged.add(EvidenceLevel::Note, never),
+                Some(last) if status::is_older(last.time, DRILL_MONTHS, self.now) => {
+                    judged.add(EvidenceLevel::Note, long_ago);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// When the whole backup was last rehearsed. What tried some of it counts for no more than that.
+    fn last_drill(&self, state: &State, judged: &mut RuleVerdict) {
+        let drills = state.drills();
+        let newest = |whole: bool| {
+            let drills = drills.iter();
+            drills
+                .filter(|drill| drill.is_of_everything() == whole)
+                .max_by_key(|drill| drill.time)
+        };
+        let Some(last) = newest(true) else {
+            let text = match newest(false) {
+                Some(partly) => text!("audit-drill-partly", pairs = partly.key_pairs),
+                None => text!("audit-no-drill"),
+            };
+            return judged.add(EvidenceLevel::Attention, text);
         };
         judged.add(
             kept_unless(status::is_older(last.time, DRILL_MONTHS, self.now)),
@@ -406,18 +481,20 @@ impl AuditInput<'_> {
                 pairs = last.key_pairs
             ),
         );
-        for (way, text) in [
-            ("passphrase", text!("audit-passphrase-untried")),
-            ("recovery-key", text!("audit-key-untried")),
-        ] {
-            let tried = |drill: &Drill| {
-                drill.opened_with == way && !status::is_older(drill.time, DRILL_MONTHS, self.now)
-            };
-            if !state.drills().iter().any(tried) {
-                judged.add(EvidenceLevel::Note, text);
-            }
-        }
     }
+}
+
+/// That a rule was set aside: why, by whom, when, until when.
+fn set_aside_text(exception: &Exception) -> Text {
+    let time = exception.time.map_or_else(|| "-".to_owned(), day);
+    let until = exception.until.map(|until| until.to_string());
+    text!(
+        "audit-set-aside",
+        reason = exception.reason.as_str(),
+        by = exception.by.as_deref().unwrap_or("-"),
+        time = time,
+        until = until.unwrap_or_else(|| "-".to_owned())
+    )
 }
 
 /// A check that no cache can have answered counts, and the first one all the same.
@@ -472,6 +549,7 @@ mod tests {
                 remaining,
                 exceptions: &[],
                 served: &[],
+                rules: &Rule::ALL,
                 now: Timestamp::now(),
             };
             run(&seen)

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Exit, Result, medium_reason, no_random};
 use crate::iis::{OnWindows, SiteMap};
-use crate::keypair::Certificate;
+use crate::keypair::{Certificate, KeyPair};
 use crate::keystore::pfx_of;
 use crate::keystore::{self, HeldKeyPair, Inventory, UnreadableKeyPair};
 use crate::message::Text;
 use crate::platform::media;
-use crate::state::{State, Written};
+use crate::state::{Served, State, Written};
 use crate::text;
 use crate::workflow::clock;
 use crate::workflow::finding::Finding;
@@ -24,7 +24,10 @@ use crate::workflow::verify;
 use pfx::Profile;
 use secret::Password;
 use secret::words;
-use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Exception, SeenMedium, WithoutKey};
+use vault::catalog::{
+    AboutKeyPair, Catalog, CatalogEntry, Counting, Exception, SeenMedium, WithoutKey,
+};
+use vault::counted::Standing;
 use vault::descriptor::Descriptor;
 use vault::generation::{Draft, LinePosition, Package};
 use vault::id::{Hash, Number, Point};
@@ -135,15 +138,13 @@ pub fn run_with_parcels(
     outbox::clear(state);
     refuse_unless_admitted(state)?;
     let content = content_digest(state, request);
-    let unchanged: Vec<Option<Number>> = surveys
-        .iter()
-        .map(|survey| standing_copy(state, survey, content))
-        .collect();
     // A password of the user's own is not compared with, because it is not kept outside of the
     // vault.
     let force = request.force || request.password.is_some() || !parcels.is_empty();
+    let standing = |survey| standing_copy(state, survey, request, content).filter(|_| !force);
+    let standing: Vec<Option<Number>> = surveys.iter().map(standing).collect();
     let mut sealed = None;
-    if force || unchanged.contains(&None) {
+    if force || standing.contains(&None) {
         let prev = own_newest(state, &surveys);
         let sealed = sealed.insert(seal(state, request, prev, content, progress)?);
         outcome.number = Some(sealed.package.record.number);
@@ -151,28 +152,42 @@ pub fn run_with_parcels(
             send(state, path, sealed)?;
         }
     }
-    for (survey, unchanged) in surveys.iter().zip(unchanged) {
-        let medium = survey.medium(0);
-        let done = match (unchanged, &sealed) {
-            (Some(number), _) if !force => Done::Unchanged(number),
-            (_, Some(sealed)) => write(state, medium, sealed, progress)?,
-            (_, None) => continue,
+    for (survey, standing) in surveys.iter().zip(standing) {
+        let done = match (standing, &sealed) {
+            (Some(number), _) => Done::Unchanged(number),
+            (None, Some(sealed)) => write(state, survey.medium(0), sealed, progress)?,
+            // Where a medium has no standing copy, something was sealed.
+            (None, None) => continue,
         };
-        let name = medium.name.clone();
-        let decayed = reread(state, survey, request.now, progress);
-        let label = remember_medium(state, survey, &done, outcome.number, request.now);
-        outcome.media.push(OnMedium {
-            name,
-            label,
-            done,
-            decayed,
-        });
+        outcome.note(state, survey, done, request.now, progress);
     }
     state.save()?;
     if parcels.is_empty() {
         refuse_if_all_failed(&outcome)?;
     }
     Ok(outcome)
+}
+
+impl Outcome {
+    /// Notes what was done on a medium, with what of it no longer reads back right.
+    fn note(
+        &mut self,
+        state: &mut State,
+        survey: &Survey<'_>,
+        done: Done,
+        now: jiff::Timestamp,
+        progress: &dyn Fn(Text),
+    ) {
+        let name = survey.medium(0).name.clone();
+        let decayed = reread(state, survey, now, progress);
+        let label = remember_medium(state, survey, &done, self.number, now);
+        self.media.push(OnMedium {
+            name,
+            label,
+            done,
+            decayed,
+        });
+    }
 }
 
 /// Exchanges the owner's files with every medium, takes what waits in the outbox there, and notes
@@ -295,20 +310,59 @@ fn refuse_unless_admitted(state: &State) -> Result<()> {
 /// What a later run compares itself with, see [`keystore::digest`]: the key pairs, in which form and by
 /// whom they can be opened.
 fn content_digest(state: &State, request: &BackupRequest<'_>) -> Hash {
-    let recipients: Vec<_> = state.trust.recipients().collect();
     let holdings = keystore::digest(request.holdings);
-    let profile = match request.profile {
-        Profile::Aes256 => "Aes256",
-        Profile::TripleDes => "TripleDes",
-    };
+    let form = form(state, request);
+    let selected = request.selected;
     Hash::of(
         format!(
-            "{holdings} {profile} {:?} {}",
-            request.selected,
-            recipients.join(" ")
+            "{holdings} {} {selected:?} {}",
+            form.profile, form.recipients
         )
         .as_bytes(),
     )
+}
+
+/// The same for each key pair, by the hash of its certificate.
+fn pair_digests(state: &State, request: &BackupRequest<'_>) -> BTreeMap<Hash, Hash> {
+    let form = form(state, request);
+    let mut digests = BTreeMap::new();
+    for held in &request.holdings.key_pairs {
+        let line = keystore::digest_line(held);
+        let digest = Hash::of(format!("{line} {} {}", form.profile, form.recipients).as_bytes());
+        digests.insert(Hash::of(held.leaf().der()), digest);
+    }
+    digests
+}
+
+/// In which form key pairs are sealed, and for whom.
+struct Form {
+    profile: &'static str,
+    recipients: String,
+}
+
+fn form(state: &State, request: &BackupRequest<'_>) -> Form {
+    let recipients: Vec<_> = state.trust.recipients().collect();
+    Form {
+        profile: match request.profile {
+            Profile::Aes256 => "Aes256",
+            Profile::TripleDes => "TripleDes",
+        },
+        recipients: recipients.join(" "),
+    }
+}
+
+/// What the server serves, where that was read.
+fn served(holdings: &Inventory) -> Option<Served> {
+    let nothing = SiteMap::default();
+    let map = match &holdings.site_map {
+        Some(map) => map,
+        None if holdings.sites_read => &nothing,
+        None => return None,
+    };
+    Some(Served {
+        digest: Hash::of(map.digest_line().as_bytes()),
+        used: map.used(),
+    })
 }
 
 /// The highest verified generation of this server, on these media or in memory.
@@ -322,13 +376,107 @@ fn own_newest(state: &State, surveys: &[Survey<'_>]) -> Option<Point> {
     newest
 }
 
-/// The newest generation of this server on the medium, if it holds the same content in both copies.
-fn standing_copy(state: &State, survey: &Survey<'_>, content: Hash) -> Option<Number> {
-    let newest: &Generation = survey.line(state.server()).next()?;
-    let written = state.written(newest.record.number)?;
-    let same = written.content == content && written.record == newest.hash;
-    let whole = (0..HALVES.len()).all(|half| survey.holds(newest, 0, half));
-    (same && whole).then_some(newest.record.number)
+/// The newest generation of this server on the medium, if everything selected is on it in both copies
+/// and still counts, and if nothing else is to be said.
+fn standing_copy(
+    state: &State,
+    survey: &Survey<'_>,
+    request: &BackupRequest<'_>,
+    content: Hash,
+) -> Option<Number> {
+    let newest = survey.line(state.server()).next()?;
+    let is_whole = |here: &Generation| (0..HALVES.len()).all(|half| survey.holds(here, 0, half));
+    let is_same = |written: &Written| written.content == content;
+    if written_as(state, newest).is_some_and(is_same) {
+        return is_whole(newest).then_some(newest.record.number);
+    }
+    let mut lacking = Lacking::of(state, request)?;
+    for here in survey.line(state.server()) {
+        if let Some(written) = written_as(state, here)
+            && lacking.is_helped_by(written)
+            && is_whole(here)
+        {
+            lacking.strike_off(written);
+        }
+        if lacking.is_nothing() {
+            return Some(newest.record.number);
+        }
+    }
+    None
+}
+
+/// What is selected and was not found on a medium yet.
+struct Lacking<'a> {
+    /// Certificates with the digest of their key pair.
+    key_pairs: BTreeMap<Hash, Hash>,
+    /// What has no key that can be saved, by name.
+    without_key: Vec<&'a str>,
+    sites: Option<Served>,
+}
+
+impl<'a> Lacking<'a> {
+    /// `None` where a new generation has something to say: the server serves something else, or
+    /// what was renewed is back.
+    fn of(state: &State, request: &BackupRequest<'a>) -> Option<Self> {
+        let sites = served(request.holdings);
+        if sites.is_some() && sites != newest_served(state) {
+            return None;
+        }
+        let key_pairs = pair_digests(state, request);
+        for known in state.key_pairs(Some(request.now)) {
+            let is_renewed = matches!(known.standing, Standing::Renewed(_));
+            if is_renewed && key_pairs.contains_key(&known.pair.about.certificate_sha256) {
+                return None;
+            }
+        }
+        let unreadable = request.holdings.unreadable.iter();
+        Some(Self {
+            key_pairs,
+            without_key: unreadable.map(|one| one.name.as_str()).collect(),
+            sites,
+        })
+    }
+
+    fn is_helped_by(&self, written: &Written) -> bool {
+        let mut key_pairs = self.key_pairs.iter();
+        let mut without_key = self.without_key.iter();
+        key_pairs.any(|(certificate, digest)| holds(written, certificate, digest))
+            || without_key.any(|name| names(written, name))
+            || (self.sites.is_some() && written.served == self.sites)
+    }
+
+    fn strike_off(&mut self, written: &Written) {
+        self.key_pairs
+            .retain(|certificate, digest| !holds(written, certificate, digest));
+        self.without_key.retain(|name| !names(written, name));
+        if written.served == self.sites {
+            self.sites = None;
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.key_pairs.is_empty() && self.without_key.is_empty() && self.sites.is_none()
+    }
+}
+
+fn holds(written: &Written, certificate: &Hash, digest: &Hash) -> bool {
+    written.digests.get(certificate) == Some(digest)
+}
+
+fn names(written: &Written, name: &str) -> bool {
+    written.without_key.iter().any(|known| known.name == name)
+}
+
+/// What this server remembers of a generation, if it is the one that it wrote.
+fn written_as<'s>(state: &'s State, generation: &Generation) -> Option<&'s Written> {
+    let written = state.written(generation.record.number)?;
+    (written.record == generation.hash).then_some(written)
+}
+
+/// What the server served when that was last asked.
+fn newest_served(state: &State) -> Option<Served> {
+    let mut generations = state.generations();
+    generations.find_map(|written| written.served.clone())
 }
 
 /// A generation that is ready to be written, and what host state keeps of it.
@@ -358,29 +506,32 @@ fn seal(
     ));
     let mut draft = Draft::new(place(state, number, prev, request.now));
     let entries = seal_key_pairs(request, &recipients, &mut draft)?;
-    let key_pairs = entries.iter().map(|entry| entry.about.clone()).collect();
-    let catalog = catalog(state, number, request, entries);
+    let mut written = written(number, &entries, request, content);
+    written.digests = pair_digests(state, request);
+    let catalog = catalog(state, number, request, entries, state.counting(&written));
     let package = draft.sign(recipients.seal(catalog.to_json().expose())?, state.key());
     let package = package.map_err(|_| Error::failed(text!("error-signing")))?;
-    let written = written(&package, key_pairs, request, content);
+    written.record = package.hash();
     Ok(Sealed { package, written })
 }
 
-/// What host state keeps of a generation that is about to be written.
+/// What host state keeps of a generation that is about to be written; its record is not there yet.
 fn written(
-    package: &Package,
-    key_pairs: Vec<AboutKeyPair>,
+    number: Number,
+    entries: &[CatalogEntry],
     request: &BackupRequest<'_>,
     content: Hash,
 ) -> Written {
     Written {
-        number: package.record.number,
-        record: package.hash(),
+        number,
+        record: Hash::of(b""),
         committed: false,
         in_parcel: false,
         time: request.now,
         content,
-        key_pairs,
+        digests: BTreeMap::new(),
+        served: served(request.holdings),
+        key_pairs: entries.iter().map(|entry| entry.about.clone()).collect(),
         without_key: without_key(request.holdings),
         exceptions: request.exceptions.to_vec(),
     }
@@ -453,6 +604,7 @@ pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
         not_before: Some(leaf.not_before()),
         not_after: leaf.not_after(),
         self_signed: Some(leaf.is_self_signed()),
+        top_issuer: top_issuer(&held.pair),
         key_type: leaf.key_type(),
         chain_length: held.pair.certificates().count(),
         file_names: held.file_names.clone(),
@@ -461,11 +613,19 @@ pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
     }
 }
 
+/// The issuer's name in the last certificate of the chain.
+fn top_issuer(pair: &KeyPair) -> Option<Hash> {
+    let last = pair.chain.last()?;
+    let name = last.issuer();
+    (!name.is_empty()).then(|| Hash::of(name))
+}
+
 fn catalog(
     state: &State,
     number: Number,
     request: &BackupRequest<'_>,
     key_pairs: Vec<CatalogEntry>,
+    counting: Vec<Counting>,
 ) -> Catalog {
     Catalog {
         format: 1,
@@ -485,6 +645,9 @@ fn catalog(
             .site_map
             .as_ref()
             .and_then(SiteMap::to_value),
+        sites_read: request.holdings.sites_read || request.holdings.site_map.is_some(),
+        from_folder: request.holdings.from_folder,
+        counting,
     }
 }
 
@@ -599,15 +762,17 @@ fn remember_medium(
     now: jiff::Timestamp,
 ) -> String {
     let mut newest = survey.newest_on(0);
+    let mut held = survey.numbers_on(0, state.server());
     if let (Done::Written | Done::OneCopy(_), Some(number)) = (done, number) {
         newest.insert(state.server(), number);
+        held.insert(number);
     }
     let Some(label) = survey.medium(0).label() else {
         return survey.medium(0).name.clone();
     };
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
-    seen.newest = newest;
+    (seen.newest, seen.held) = (newest, Some(held));
     seen.last_seen = Some(now);
     seen.first_seen = seen.first_seen.or(Some(now));
     seen.written_during = Some(media::attachment_of(survey.medium(0)).unwrap_or_default());
@@ -658,9 +823,10 @@ pub fn separate(
     let devices = &mut state.medium(&original.medium).devices;
     devices.retain(|known| known.differs_from(&device));
     devices.dedup_by(|later, earlier| !later.differs_from(earlier));
+    let held = survey.numbers_on(0, state.server());
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
-    seen.newest = survey.newest_on(0);
+    (seen.newest, seen.held) = (survey.newest_on(0), Some(held));
     (seen.first_seen, seen.last_seen) = (Some(now), Some(now));
     seen.written_during = Some(media::attachment_of(medium).unwrap_or_default());
     seen.is_on(device);

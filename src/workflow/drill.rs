@@ -7,13 +7,13 @@ use crate::keypair::{Certificate, KeyPair};
 use crate::message::Text;
 use crate::text;
 use crate::tls::prove;
-use crate::workflow::unlock::{OpenGeneration, UnlockedVault};
-use vault::catalog::CatalogEntry;
+use crate::workflow::server_backup::{HeldPair, ServerBackup};
+use crate::workflow::unlock::UnlockedVault;
 
 /// What the rehearsal showed for one key pair.
 pub struct Proof<'a> {
     /// Which.
-    pub entry: &'a CatalogEntry,
+    pub held: &'a HeldPair<'a>,
     /// Its certificate, where it was opened.
     pub leaf: Option<Certificate>,
     /// How it was proven, or why it was not.
@@ -35,28 +35,18 @@ pub enum Proven {
     },
 }
 
-/// Rehearses the restore of the entries that `wanted` keeps, in parallel.
-pub fn run<'a>(
-    opened: &UnlockedVault<'_>,
-    from: &'a OpenGeneration,
-    wanted: impl Fn(&CatalogEntry) -> bool,
-) -> Vec<Proof<'a>> {
-    let entries: Vec<_> = from
-        .catalog
-        .key_pairs
-        .iter()
-        .filter(|entry| wanted(entry))
-        .collect();
-    let prove_one = |entry: &'a CatalogEntry| {
-        let pair = opened.key_pair(from, entry);
+/// Rehearses the restore of all that counts, in parallel.
+pub fn run<'a>(opened: &UnlockedVault<'_>, backup: &'a ServerBackup<'_>) -> Vec<Proof<'a>> {
+    let prove_one = |held: &'a HeldPair<'_>| {
+        let pair = opened.key_pair(held.generation, &held.entry);
         let leaf = pair.as_ref().ok().map(|pair| pair.leaf().clone());
         Proof {
-            entry,
+            held,
             leaf,
             result: pair.and_then(|pair| prove(&pair)),
         }
     };
-    entries.into_par_iter().map(prove_one).collect()
+    backup.key_pairs.par_iter().map(prove_one).collect()
 }
 
 /// A handshake with this key and chain; where TLS here cannot serve such a key, a signature.

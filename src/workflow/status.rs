@@ -10,7 +10,7 @@ use crate::text;
 use crate::workflow::clock;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
-use crate::workflow::left_out;
+use crate::workflow::server_backup;
 use vault::catalog::SeenMedium;
 use vault::id::{Hash, Number};
 use vault::lines::day_of;
@@ -93,9 +93,7 @@ impl StatusInput<'_> {
                 text!("status-backup-old", number = number, age = age),
             );
         }
-        for left_out in left_out::in_memory(self.state, self.now) {
-            self.attention("left-out", left_out.finding());
-        }
+        self.older(number);
         self.holders(number);
         for exception in &newest.exceptions {
             let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
@@ -103,6 +101,55 @@ impl StatusInput<'_> {
                 "rule-set-aside",
                 Level::Note,
                 text!("status-rule-set-aside", rule = rule, reason = reason),
+            );
+        }
+    }
+
+    /// The key pairs that count and are not in the newest generation: that they are not, and those
+    /// that are on too few media.
+    fn older(&mut self, newest: Number) {
+        let mut older = Vec::new();
+        for known in self.state.key_pairs(Some(self.now)) {
+            if known.counts() && !known.pair.numbers.contains(&newest) {
+                older.push(known.listed());
+            }
+        }
+        let wanted = self.state.policy().min_media;
+        for one in &older {
+            let media = server_backup::media_with(self.state, &one.generations);
+            let name = one.names.first().unwrap_or(&one.thumbprint).as_str();
+            if media.is_empty() {
+                let number = one.generations.last().copied().unwrap_or(newest);
+                self.attention(
+                    "on-no-medium",
+                    text!("status-on-no-medium", name = name, number = number),
+                );
+            } else if media.len() < wanted {
+                self.attention(
+                    "few-media",
+                    text!(
+                        "status-few-media-older",
+                        name = name,
+                        media = media.join(", "),
+                        wanted = wanted
+                    ),
+                );
+            }
+        }
+        if !older.is_empty() {
+            let names = older
+                .iter()
+                .map(|one| one.names.first().unwrap_or(&one.thumbprint));
+            let names: Vec<_> = names.map(String::as_str).collect();
+            self.find(
+                "counts-older",
+                Level::Note,
+                text!(
+                    "status-counts-older",
+                    count = older.len(),
+                    number = newest,
+                    names = names.join(", ")
+                ),
             );
         }
     }
@@ -161,7 +208,8 @@ impl StatusInput<'_> {
     }
 
     fn drills(&mut self) {
-        match self.state.drills().last() {
+        let mut drills = self.state.drills().iter().rev();
+        match drills.find(|drill| drill.is_of_everything()) {
             None => self.attention("never-drilled", text!("status-never-drilled")),
             Some(last) if self.is_older(last.time, DRILL_MONTHS) => {
                 self.attention(

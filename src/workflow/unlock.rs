@@ -10,7 +10,6 @@ use crate::message::{Text, local_day};
 use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
-use crate::workflow::elsewhere::LeftOut;
 use crate::workflow::verify;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
@@ -28,7 +27,7 @@ pub struct UnlockedVault<'m> {
     pub owner: Owner,
     /// What the media hold, judged by that owner's word.
     pub survey: Survey<'m>,
-    state: Option<&'m State>,
+    pub(super) state: Option<&'m State>,
     /// Why host state, which may know more, could not be asked.
     pub unasked: Option<Text>,
     /// When this run began.
@@ -159,8 +158,6 @@ pub struct OpenGeneration {
     /// What the user must hear before using it: newer generations that are not whole, doubts about
     /// its place.
     pub doubts: Vec<Text>,
-    /// What only other generations of its server hold, where that was asked.
-    pub left_out: Vec<LeftOut>,
 }
 
 impl UnlockedVault<'_> {
@@ -195,15 +192,6 @@ impl UnlockedVault<'_> {
                 text!("error-none-admitted", medium = medium, count = count),
             ),
         }
-    }
-
-    /// Every server's newest usable generation, or why there is none.
-    pub fn newest_of_each(&self) -> Vec<Result<OpenGeneration>> {
-        let servers = self.survey.claimed_servers();
-        servers
-            .into_iter()
-            .map(|server| self.find(server, &Wanted::Newest, &|_| true))
-            .collect()
     }
 
     /// The newest wanted generation of a server that is whole and that `holds` what is looked for.
@@ -285,7 +273,6 @@ impl UnlockedVault<'_> {
             generation: generation.clone(),
             catalog,
             doubts,
-            left_out: Vec::new(),
         }
     }
 
@@ -327,9 +314,9 @@ impl UnlockedVault<'_> {
     ///
     /// # Errors
     /// Why it cannot be used, as a sentence.
-    pub fn key_pair(&self, from: &OpenGeneration, entry: &CatalogEntry) -> Result<KeyPair, Text> {
+    pub fn key_pair(&self, generation: &Generation, entry: &CatalogEntry) -> Result<KeyPair, Text> {
         let file = entry.file.as_str();
-        let sealed = self.survey.file(&from.generation, file, Reading::Cached);
+        let sealed = self.survey.file(generation, file, Reading::Cached);
         let sealed = sealed.ok_or_else(|| text!("reason-file-damaged", file = file))?;
         let opened = seal::open(&self.owner.age, &sealed);
         let opened = opened.map_err(|_| text!("reason-seal", file = file))?;

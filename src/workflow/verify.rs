@@ -48,6 +48,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// The newest generation of each server on each medium.
     pub newest_on: Vec<BTreeMap<ServerId, Number>>,
+    /// The generations of this server on each medium; nothing where it is not enrolled.
+    pub own_on: Vec<BTreeSet<Number>>,
 }
 
 impl CheckReport {
@@ -113,6 +115,12 @@ pub fn run(
         newest_on: (0..media.len())
             .map(|medium| survey.newest_on(medium))
             .collect(),
+        own_on: state.map_or_else(Vec::new, |state| {
+            let media = 0..media.len();
+            media
+                .map(|medium| survey.numbers_on(medium, state.server()))
+                .collect()
+        }),
     })
 }
 

@@ -326,3 +326,61 @@ fn a_key_that_is_known_to_have_no_backup_is_evidence_as_long_as_its_certificate_
             && !has(&document, "no-handover", "audit-no-key")
     );
 }
+
+#[test]
+fn a_rule_set_aside_is_an_exception_with_its_end_and_never_kept() {
+    let table = Table::with_vault(&NAMES);
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(30 * 24);
+    let until = pfxvault::message::local_day(until).to_string();
+    table
+        .run(&format!("{BACKUP} --until {until}"))
+        .ended_with(0);
+    let verdict = |line: &str| rule(&table.run(line).json(), "no-shared-drive");
+    let line = "audit --json --rules no-shared-drive --accept no-shared-drive=migration";
+    // Nobody says until when.
+    assert_eq!(verdict(line).0, "attention");
+    let dated = format!("{line} --until {until} --scan {{server}}");
+    let document = table.run(&dated).ended_with(0).json();
+    assert_eq!(rule(&document, "no-shared-drive").0, "set-aside");
+    let text = document["rules"][0]["evidence"][0]["text"].clone();
+    assert!(text.as_str().unwrap().contains(&until), "{text}");
+    for day in ["2020-01-01", "2199-01-01", "soon"] {
+        let error = table.run(&format!("{line} --until {day}")).ended_with(2);
+        assert_eq!(error.json()["error"]["id"], "error-until", "{day}");
+    }
+}
+
+#[test]
+fn what_nobody_looked_at_is_no_ok_and_a_search_proves_only_what_it_searched() {
+    let table = Table::backed_up(&NAMES);
+    fs::create_dir(table.at("searched")).unwrap();
+    fs::write(table.at("searched/note.txt"), "nothing").unwrap();
+    let only = "audit --json --rules no-email";
+    let document = table.run(only).ended_with(8).json();
+    assert_eq!(rule(&document, "no-email").0, "unknown");
+    assert_eq!(document["rules"].as_array().unwrap().len(), 1);
+    let searched = format!("{only} --scan {{searched}}");
+    let document = table.run(&searched).ended_with(0).json();
+    assert_eq!(rule(&document, "no-email").0, "not-found");
+    assert!(document["scan"]["time"].is_string() && document["scan"]["paths"].is_array());
+    let error = table.run("audit --rules nothing --json").ended_with(2);
+    assert_eq!(error.json()["error"]["id"], "error-unknown-rule");
+}
+
+#[test]
+fn a_drill_of_one_name_is_no_drill_of_the_backup() {
+    let table = Table::backed_up(&NAMES);
+    let drill = "drill www.example.com --from {A} --recovery-key-file {recovery}";
+    table.run(drill).ended_with(0);
+    let evidence = |table: &Table| rule(&table.run("audit --json").json(), "password-kept").1;
+    assert!(evidence(&table).contains(&"audit-drill-partly".to_owned()));
+    let status = table.run("status --json").ended_with(8).json();
+    assert!(status["findings"].to_string().contains("never-drilled"));
+    table
+        .run(&drill.replace("www.example.com ", ""))
+        .ended_with(0);
+    let evidence = evidence(&table);
+    assert!(evidence.contains(&"audit-drill".to_owned()), "{evidence:?}");
+    // The vault is new: nobody can have tried the passphrase a year ago.
+    assert!(evidence.contains(&"audit-passphrase-never".to_owned()));
+}

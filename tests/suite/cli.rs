@@ -61,7 +61,7 @@ fn one_unreadable_key_pair_is_named_and_the_others_are_saved() {
         .ended_with(0);
     let contents = table.run("contents --json --from {A}").ended_with(0).json();
     assert_eq!(
-        contents["generations"][0]["without_key"][0]["name"],
+        contents["servers"][0]["without_key"][0]["name"],
         "broken.example.com.pfx"
     );
 }
@@ -114,7 +114,7 @@ fn a_new_key_pair_makes_a_new_generation_and_the_old_one_stays() {
         let line = format!(
             "contents --json --from {{A}} --recovery-key-file {{recovery}} --generation {generation}"
         );
-        table.run(&line).ended_with(0).json()["generations"][0]["key_pairs"]
+        table.run(&line).ended_with(0).json()["servers"][0]["key_pairs"]
             .as_array()
             .unwrap()
             .len()
@@ -270,7 +270,7 @@ fn a_name_in_two_certificates_saves_both_and_where_one_is_meant_they_are_listed(
     );
     let document = table.run("contents --json --from {A}").ended_with(0).json();
     let thumbprint = |at: usize| {
-        document["generations"][0]["key_pairs"][at]["about"]["thumbprint"]
+        document["servers"][0]["key_pairs"][at]["about"]["thumbprint"]
             .as_str()
             .unwrap()
     };
@@ -370,13 +370,10 @@ fn the_system_disk_is_refused_until_an_exception_is_given_and_recorded() {
         .ended_with(0)
         .json();
     assert_eq!(
-        document["generations"][0]["exceptions"][0]["rule"],
+        document["servers"][0]["exceptions"][0]["rule"],
         "other-medium"
     );
-    assert_eq!(
-        document["generations"][0]["exceptions"][0]["reason"],
-        "test"
-    );
+    assert_eq!(document["servers"][0]["exceptions"][0]["reason"], "test");
 }
 
 #[test]
@@ -782,7 +779,7 @@ fn an_option_that_would_change_nothing_is_refused_before_anything_is_asked() {
 #[test]
 fn one_key_pair_is_restored_by_any_of_its_names() {
     let table = Table::backed_up(&NAMES);
-    let thumbprint = table.run("contents --json --from {A}").json()["generations"][0]["key_pairs"]
+    let thumbprint = table.run("contents --json --from {A}").json()["servers"][0]["key_pairs"]
         [2]["about"]["thumbprint"]
         .clone();
     let thumbprint = thumbprint.as_str().unwrap().to_lowercase();

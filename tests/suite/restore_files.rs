@@ -343,7 +343,7 @@ fn contents_mark_what_has_ended() {
         said.out
     );
     let document = table.run("contents --json --from {A}").ended_with(0).json();
-    let pairs = document["generations"][0]["key_pairs"].as_array().unwrap();
+    let pairs = document["servers"][0]["key_pairs"].as_array().unwrap();
     let ended = pairs
         .iter()
         .find(|pair| pair["about"]["names"][0] == "ended.example.com")

@@ -1,7 +1,7 @@
 //! CATALOG.AGE: the description of a generation that a finder of the stick must not read. JSON;
 //! unknown members are left alone, so that a newer pfxvault may add some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +48,32 @@ pub struct Catalog {
     /// What the server served, in its own form: this crate carries it and does not look into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_map: Option<Value>,
+    /// Whether it was read what the server served, even if that was nothing; in generations of earlier
+    /// versions where there is a map.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sites_read: bool,
+    /// Whether the key pairs are all from a folder of files.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub from_folder: bool,
+    /// The key pairs of all of the server's generations that nothing has renewed, as far as the
+    /// writer knows: so that a medium which lacks one can say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counting: Vec<Counting>,
+}
+
+/// A key pair that counts, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counting {
+    /// SHA-1 of the certificate, upper-case.
+    pub thumbprint: String,
+    /// SHA-256 of the certificate.
+    pub certificate_sha256: Hash,
+    /// Host names in the certificate.
+    pub names: Vec<String>,
+    /// End of validity.
+    pub not_after: jiff::Timestamp,
+    /// The generations that hold it, ascending, as far as the writer knows.
+    pub generations: Vec<Number>,
 }
 
 /// One key pair.
@@ -91,6 +117,10 @@ pub struct AboutKeyPair {
     /// Whether the certificate is its own issuer; not in generations of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_signed: Option<bool>,
+    /// SHA-256 of the issuer's name (DER) in the last certificate of its chain; not in generations of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_issuer: Option<Hash>,
     /// For people: `RSA 2048`.
     pub key_type: String,
     /// Certificates in the PFX.
@@ -142,6 +172,15 @@ pub struct Exception {
     pub rule: String,
     /// As typed.
     pub reason: String,
+    /// The account that said so, a claim; not in generations of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<jiff::Timestamp>,
+    /// The last day on which it holds; `None` where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<jiff::civil::Date>,
 }
 
 /// One rehearsed restore.
@@ -157,6 +196,16 @@ pub struct Drill {
     pub opened_with: String,
     /// Key pairs proven.
     pub key_pairs: usize,
+    /// Whether they were all that count; not in what earlier versions wrote, which is taken for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub everything: Option<bool>,
+}
+
+impl Drill {
+    /// Whether the whole backup was rehearsed.
+    pub fn is_of_everything(&self) -> bool {
+        self.everything.unwrap_or(true)
+    }
 }
 
 /// A medium that a server has seen.
@@ -166,6 +215,9 @@ pub struct SeenMedium {
     pub label: String,
     /// Newest generation of each server on it.
     pub newest: BTreeMap<ServerId, Number>,
+    /// The generations of the server itself that are on it; `None` where an earlier version saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<BTreeSet<Number>>,
     /// When it was last here.
     pub last_seen: Option<jiff::Timestamp>,
     /// When all of it was last read and found right.
@@ -271,6 +323,11 @@ impl SeenMedium {
             Some(then) => attachment.is_some_and(|now| now != then),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// `SERVER8/10` before `SERVER8/9`, as it always was.

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 
 pub mod catalog;
+pub mod counted;
 pub mod descriptor;
 pub mod generation;
 pub mod id;

@@ -289,6 +289,16 @@ impl<'m> Survey<'m> {
         self.servers().into_iter().filter_map(newest).collect()
     }
 
+    /// The generations of one server with a copy on one medium.
+    pub fn numbers_on(&self, medium: usize, server: ServerId) -> BTreeSet<Number> {
+        let here =
+            |generation: &&Generation| generation.copies.iter().any(|copy| copy.medium == medium);
+        let generations = self.line(server).filter(here);
+        generations
+            .map(|generation| generation.record.number)
+            .collect()
+    }
+
     /// Whether a medium holds at least one of the owner's statements, or a generation of a server
     /// that the owner is known to have admitted; one that holds neither belongs to someone else.
     pub fn is_of_vault(&self, medium: usize) -> bool {

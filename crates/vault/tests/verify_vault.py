@@ -4,6 +4,7 @@
 Python's standard library and the `ssh-keygen` command. No secret is needed and nothing is written.
 
     verify_vault.py [--pin SHA256:...] [--now 2026-12-01] MEDIUM...
+    verify_vault.py --counted CASES.json
 
 A medium is a folder, or a file that is a parcel. Prints one JSON document with the state of every number and every finding; the exit code is the format's
 (0 good, 4 lost, 7 no vault or not ours, 8 attention, 10 forged). What needs host state is not looked at.
@@ -13,6 +14,7 @@ import argparse
 import base64
 import datetime
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -791,7 +793,70 @@ def claimed_owner(media):
     return fingerprint(signers.pop())
 
 
+def is_address(name):
+    try:
+        ipaddress.ip_address(name)
+        return True
+    except ValueError:
+        return False
+
+
+def is_pending(pair):
+    return (pair.get("windows") or {}).get("store") == "REQUEST"
+
+
+def renews(new, old, case):
+    """Whether `new` takes the place of `old` (docs/format.md, "What counts")."""
+    if new["thumbprint"] in case["lost"] or is_pending(new):
+        return False
+    if "not_before" not in new or "not_before" not in old:
+        return False
+    if not (old["not_before"] < new["not_before"] <= case["now"] <= new["not_after"]):
+        return False
+    if is_pending(old) and ("spki_sha256" not in new or new["spki_sha256"] != old.get("spki_sha256")):
+        return False
+    own = [pair.get("self_signed") for pair in (new, old)]
+    if None in own:
+        return False
+    if not own[1] and (own[0] or "top_issuer" not in new or new["top_issuer"] != old.get("top_issuer")):
+        return False
+    if new["key_type"].split(" ")[0] != old["key_type"].split(" ")[0]:
+        return False
+    names = {name.lower() for name in old["names"]}
+    if all(is_address(name) for name in names) or not names <= {name.lower() for name in new["names"]}:
+        return False
+    return max(old["in"]) < min(new["in"])
+
+
+def counted(case):
+    """What each key pair of a server is, by thumbprint."""
+    pairs = {}
+    for generation in reversed(case["generations"]):
+        for about in generation["key_pairs"]:
+            pair = pairs.setdefault(about["certificate_sha256"], dict(about))
+            pair.setdefault("in", set()).add(generation["number"])
+    verdicts = {pair["thumbprint"]: "counts" for pair in pairs.values()}
+    if case["now"] is None:
+        return verdicts
+    newest = max(generation["number"] for generation in case["generations"])
+    free = [pair for pair in pairs.values() if pair["thumbprint"] not in case["bound"]]
+    for pair in free:
+        if pair["not_after"] < case["now"] and (case["closed"] or newest not in pair["in"]):
+            verdicts[pair["thumbprint"]] = "ended"
+    # The latest first, since what renews must count itself.
+    for old in sorted(free, key=lambda pair: pair.get("not_before", ""), reverse=True):
+        for new in pairs.values():
+            if verdicts[new["thumbprint"]] == "counts" and renews(new, old, case):
+                verdicts[old["thumbprint"]] = "renewed by " + new["thumbprint"]
+                break
+    return verdicts
+
+
 def main():
+    if sys.argv[1:2] == ["--counted"]:
+        with open(sys.argv[2], encoding="utf-8") as file:
+            print(json.dumps([counted(case) for case in json.load(file)]))
+        return 0
     parser = argparse.ArgumentParser(description="Verifies pfxvault media, independently of pfxvault.")
     parser.add_argument("media", nargs="+", metavar="MEDIUM")
     parser.add_argument("--pin", help="the owner to believe, SHA256:...")

@@ -11,10 +11,11 @@ use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
 use crate::keypair::{Certificate, KeyPair, Remaining};
+use crate::session::backup_report::{NoMoreReport, NotHereReport};
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
 use crate::session::change::{carry_out, reported, show_plan};
 use crate::session::enrolment::offer;
-use crate::session::report::{LeftOutReport, MissingReport};
+use crate::session::report::MissingReport;
 use crate::session::restore_set::{RestoreItem, RestoreSet, nothing_to_place};
 use crate::session::{Session, here};
 use crate::text;
@@ -38,7 +39,8 @@ pub(crate) struct IisReport {
     /// What the bindings showed when all was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<Vec<AnswerReport>>,
-    left_out: Vec<LeftOutReport>,
+    not_here: Vec<NotHereReport>,
+    no_more: Vec<NoMoreReport>,
 }
 
 /// A certificate that has ended.
@@ -127,6 +129,17 @@ fn set_with_sites(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSe
     if set.key_pairs.is_empty() {
         return Err(nothing_to_place(&set));
     }
+    let files = match args.names.as_slice() {
+        [] => set.take_files_out(),
+        _ => Vec::new(),
+    };
+    if !files.is_empty() {
+        session.console.say(&text!(
+            "restore-iis-files",
+            count = files.len(),
+            names = files.join(", ")
+        ));
+    }
     if let Some(file) = &args.iis_config {
         let assigned = set.take_sites(file, session.now)?;
         session.console.mention(&text!(
@@ -149,7 +162,7 @@ fn show(session: &Session<'_>, args: &RestoreArgs, set: &RestoreSet, plan: &Plan
             reason = reason.clone()
         ));
     }
-    set.show_left_out(session);
+    set.show_generations(session);
     warn_of_renewals(session, set);
 }
 
@@ -164,7 +177,8 @@ impl IisReport {
             expired: expired(session, set),
             bindings: BindingReport::of(session, &plan.bindings),
             tls: None,
-            left_out: LeftOutReport::of(&set.left_out),
+            not_here: NotHereReport::of(&set.not_here),
+            no_more: NoMoreReport::of(&set.no_more),
         }
     }
 }
@@ -216,7 +230,7 @@ fn report(
     session
         .console
         .say(&text!("restore-iis-done", count = placed));
-    set.show_left_out(session);
+    set.show_not_here(session);
     session.console.mention(&match plan.exportable {
         true => text!("restore-iis-exportable"),
         false => text!("restore-iis-not-exportable"),

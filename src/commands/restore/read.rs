@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::cli::RestoreArgs;
 use crate::error::Result;
-use crate::iis::{OnWindows, SiteMap};
-use crate::keystore::{FilePart, IIS, Source, is_called_without_key};
+use crate::iis::OnWindows;
+use crate::keystore::{FilePart, Source};
 use crate::message::age;
 use crate::session::Session;
+use crate::session::backup_report::Past;
 use crate::session::restore_set::{RestoreItem, RestoreSet};
-use crate::session::selection::{choose, is_wanted};
+use crate::session::selection::choose;
 use crate::text;
-use crate::workflow::left_out::{self, quoted};
-use crate::workflow::unlock::{OpenGeneration, UnlockedVault};
+use crate::workflow::server_backup::ServerBackup;
+use crate::workflow::unlock::UnlockedVault;
 use rayon::prelude::*;
-use vault::catalog::{AboutKeyPair, CatalogEntry, WithoutKey};
+use vault::catalog::{AboutKeyPair, WithoutKey};
 
 /// Whether it comes from media and parcels.
 pub(super) fn is_from_vault(args: &RestoreArgs) -> bool {
@@ -37,51 +38,42 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
     let media = session.vault_media_or_inserted(media)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
-    let from = choose(&opened, &args.which, &args.names)?;
-    say_chosen(session, &from);
+    let backup = choose(&opened, &args.which, &args.names)?;
+    say_chosen(session, &backup);
     let mut set = RestoreSet {
         key_pairs: Vec::new(),
         missing: Vec::new(),
-        doubts: from.doubts.clone(),
-        left_out: from.left_out.clone(),
-        site_map: SiteMap::of_catalog(&from.catalog),
+        doubts: backup.doubts.clone(),
+        not_here: backup.not_here.clone(),
+        no_more: Past::of(&backup.no_more),
+        newest: Some(backup.newest.record.number),
+        site_map: backup.site_map.clone(),
     };
-    if args.to != IIS {
-        for left_out in &mut set.left_out {
-            left_out.line += &format!(" --to {}", quoted(&args.to));
-        }
-    }
-    read_key_pairs(&opened, &from, &args.names, &mut set);
-    for WithoutKey { name, .. } in &from.catalog.without_key {
-        let mut names = args.names.iter();
-        if args.names.is_empty() || names.any(|wanted| is_called_without_key(name, wanted)) {
-            set.missing
-                .push((name.clone(), text!("reason-without-key")));
-        }
+    read_key_pairs(&opened, &backup, &mut set);
+    for WithoutKey { name, .. } in &backup.without_key {
+        set.missing
+            .push((name.clone(), text!("reason-without-key")));
     }
     Ok(set)
 }
 
-/// Reads those that `names` mean into the set; what cannot be read is missing there.
-fn read_key_pairs(
-    opened: &UnlockedVault<'_>,
-    from: &OpenGeneration,
-    names: &[String],
-    set: &mut RestoreSet,
-) {
-    let entries = from.catalog.key_pairs.iter();
-    let wanted: Vec<_> = entries.filter(|entry| is_wanted(entry, names)).collect();
-    let read: Vec<_> = wanted
+/// Reads what counts into the set; what cannot be read is missing there.
+fn read_key_pairs(opened: &UnlockedVault<'_>, backup: &ServerBackup<'_>, set: &mut RestoreSet) {
+    let held = &backup.key_pairs;
+    let read: Vec<_> = held
         .par_iter()
-        .map(|entry| opened.key_pair(from, entry))
+        .map(|held| opened.key_pair(held.generation, &held.entry))
         .collect();
-    for (CatalogEntry { about, .. }, read) in wanted.into_iter().zip(read) {
+    for (held, read) in held.iter().zip(read) {
+        let about = held.about();
         match read {
             Ok(pair) => set.key_pairs.push(RestoreItem {
                 pair,
                 file_names: about.file_names.clone(),
                 file_parts: parts_of(about),
                 windows: OnWindows::of(about),
+                generation: held.numbers.last().copied(),
+                from_folder: held.from_folder,
             }),
             Err(reason) => set.missing.push((about.display_name().to_owned(), reason)),
         }
@@ -99,17 +91,17 @@ fn parts_of(about: &AboutKeyPair) -> BTreeMap<String, FilePart> {
     parts
 }
 
-/// Says which generation it is, how old, and what speaks against it.
-fn say_chosen(session: &Session<'_>, from: &OpenGeneration) {
-    let record = &from.generation.record;
+/// Says whose backup it is, how old, and what speaks against it.
+fn say_chosen(session: &Session<'_>, backup: &ServerBackup<'_>) {
+    let record = &backup.newest.record;
     session.console.say(&text!(
         "restore-from",
-        server = from.catalog.server_name.as_str(),
+        server = backup.server_name.as_str(),
         number = record.number.get(),
         age = age(record.time, session.now),
-        left_out = left_out::count(&from.left_out)
+        count = backup.key_pairs.len()
     ));
-    for doubt in &from.doubts {
+    for doubt in &backup.doubts {
         session.console.warn(doubt);
     }
 }

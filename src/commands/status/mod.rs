@@ -17,13 +17,12 @@ use crate::keystore::{HeldKeyPair, IIS, Inventory};
 use crate::message::{Text, day, moment};
 use crate::platform::event::Event;
 use crate::session::media_table::media_table;
-use crate::session::report::{FindingReport, LeftOutReport, SavedReport};
+use crate::session::report::{FindingReport, SavedReport};
 use crate::session::source::acknowledged;
 use crate::session::{HostStateView, Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{self, Finding, Level};
-use crate::workflow::left_out;
 use crate::workflow::recall::is_closed;
 use crate::workflow::status::{self, OwnCertificate};
 use crate::workflow::verify;
@@ -37,7 +36,8 @@ pub(super) struct StatusReport<'a> {
     vault: Option<String>,
     server: Option<String>,
     newest: Option<SavedReport>,
-    left_out: Vec<LeftOutReport>,
+    /// How many key pairs count.
+    key_pairs: usize,
     findings: Vec<FindingReport>,
     /// By their ids, as host state keeps them.
     #[cfg_attr(test, schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
@@ -223,16 +223,13 @@ fn interrupted(session: &Session<'_>) -> Result<Option<Finding>> {
 fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
     let console = session.console;
     let newest = state.and_then(|state| state.generations().next());
-    let left_out = state
-        .map(|state| left_out::in_memory(state, session.now))
-        .unwrap_or_default();
+    let counting = state.map_or(0, |state| state.count_counting(session.now));
     if let Some(newest) = newest {
         console.say(&text!(
             "status-newest",
             number = newest.number,
             day = day(newest.time),
-            count = newest.key_pairs.len(),
-            left_out = left_out::count(&left_out)
+            count = counting
         ));
     }
     say_findings(session, state, findings, exit);
@@ -240,7 +237,7 @@ fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit
         vault: state.map(|state| state.vault().to_string()),
         server: state.map(|state| state.server().to_string()),
         newest: newest.map(|newest| SavedReport::new(newest.number, newest.time)),
-        left_out: LeftOutReport::of(&left_out),
+        key_pairs: counting,
         findings: FindingReport::of(console, findings),
         media: state.map(State::media),
         policy: state.map(State::policy),

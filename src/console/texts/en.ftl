@@ -23,6 +23,7 @@ help-lang = Language of all messages, en or ja (without it: the language of the 
 help-state = Folder in which this server keeps what it remembers about the vault (without it: the usual place)
 help-quiet = Say only what needs attention
 help-accept = Set a handling rule aside, with a reason: no-shared-drive="test data only"
+help-until = Last day on which --accept holds, at most a year from now, such as 2027-03-31
 help-passphrase-file = File whose first line is the passphrase, instead of typing it
 help-recovery-key = Open the vault with the recovery key from the envelope instead of the passphrase
 help-recovery-key-file = File with the recovery key, instead of typing it; for create: new file the recovery key is written to
@@ -229,20 +230,22 @@ left-alone-other =
     } ({ $kind })
 list-unreadable = attention: cannot be read: { $name }: { $reason }
 contents-headline =
-    { $server } ({ $id }): generation { $number } of { $day }, { $age ->
+    { $server } ({ $id }): { $count ->
+        [one] 1 key pair
+       *[other] { $count } key pairs
+    }. Newest generation: { $number } of { $day }, { $age ->
         [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
-    }, { $count ->
-        [one] 1 key pair
-       *[other] { $count } key pairs
-    }{ $left_out ->
-        [0] {""}
-        [one] ; 1 more is only in another generation
-       *[other] ; { $left_out } more are only in other generations
     }
-contents-older = earlier generations: { $numbers }
+contents-generations =
+    Generations:
+    { $lines }
+contents-generation = { $number } of { $day }: { $count ->
+    [one] 1 key pair
+   *[other] { $count } key pairs
+}
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
 contents-password = { $name }:
 column-names = host name
@@ -250,6 +253,7 @@ column-friendly-name = friendly name
 column-thumbprint = thumbprint
 column-expires = expires
 column-key = key
+column-generation = generation
 column-chain = chain
 column-backup = backup
 column-file = file
@@ -276,16 +280,24 @@ warning-no-mac = attention: the PFX of { $name } has no checksum, so damage or c
 ## Restore, export, drill
 
 restore-from =
-    From the backup of { $server }: generation { $number }, { $age ->
+    From the backup of { $server }: { $count ->
+        [one] 1 key pair
+       *[other] { $count } key pairs
+    }. Its newest generation is { $number }, { $age ->
         [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
-    }{ $left_out ->
-        [0] {""}
-        [one] ; 1 more is only in another generation
-       *[other] ; { $left_out } more are only in other generations
     }. Certificates renewed after that are not in it.
+restore-iis-files =
+    { $count ->
+        [one] 1 key pair came
+       *[other] { $count } key pairs came
+    } from a folder of files, such as a Central Certificate Store, and no binding names { $count ->
+        [one] it. It is
+       *[other] them. They are
+    } not imported: { $names }
+    To write the files: the same line with --to folder:D:\certs. To import one all the same, add its name.
 restore-missing = attention: left out: { $name }: { $reason }
 restore-question = Write these files?
 plan-create = new: { $name } ({ $thumbprint }), { $end } -> { $path }
@@ -329,16 +341,12 @@ export-rules =
     These files hold private keys: do not send them by e-mail, and do not put them on a shared drive.
     Give them to nobody; a certificate authority never needs them. Do not forget the password.
 drill-verdict =
-    { $good } of { $total } key pairs of { $server } can be restored (generation { $number }, { $age ->
+    { $good } of { $total } key pairs of { $server } can be restored (newest generation: { $number }, { $age ->
         [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
-    }){ $left_out ->
-        [0] {""}
-        [one] ; 1 more is only in another generation
-       *[other] ; { $left_out } more are only in other generations
-    }
+    })
 drill-handshake = ok: { $name }: opened, key and certificate belong together, served a TLS connection ({ $version })
 drill-signature = ok: { $name }: opened, key and certificate belong together, signed with it ({ $key_type }); TLS with such a key cannot be tried here
 drill-failed = attention: cannot be restored from here: { $name }: { $reason }
@@ -610,12 +618,30 @@ doubt-not-admitted =
        *[other] { $count } generations are left out: they are of servers that no statement here admits
     }. Either the part of the list that admits them is damaged or missing, or somebody put them there.
     Another stick may hold the whole list: give that one as well with --from. What is damaged: pfxvault verify E:
-doubt-selected =
-    attention: generation { $number } was made of some key pairs only ({ $names }), so the others are not in it.
-    If the server has more, back up all of it: pfxvault backup without names.
-left-out =
-    attention: only in generation { $number }: { $names }
-    They do not come back from the generation that was chosen. Restore them as well: { $line }
+doubt-key-pair-damaged =
+    attention: the key pair of { $name } is damaged in every copy here (generation { $number }).
+    Another stick may hold it whole: give that one as well with --from.
+counts-older =
+    { $count ->
+        [one] 1 key pair comes from an earlier backup; the newest (generation { $number }) does not hold it
+       *[other] { $count } key pairs come from earlier backups; the newest (generation { $number }) does not hold them
+    }:
+    { $names }
+name-in-generation = { $name } (generation { $number })
+not-here =
+    attention: { $name } (ends { $end }) belongs to this backup and is not on what was given: it is in generation { $numbers }.
+    Give the stick that holds it as well with --from. If no stick has it any more, back it up again where it is still in use.
+not-here-but-on =
+    attention: { $name } (ends { $end }) belongs to this backup and is not on what was given: it is in generation { $numbers }, on { $media }.
+    Insert that stick and give it as well with --from.
+no-more =
+    { $count ->
+        [one] 1 key pair was renewed or has ended, and is not restored
+       *[other] { $count } key pairs were renewed or have ended, and are not restored
+    }. To restore one all the same, name it by its whole thumbprint (pfxvault contents --json shows it).
+    { $names }
+no-more-renewed = { $name } ({ $thumbprint }, ends { $end }, generation { $number }): renewed by { $by }
+no-more-ended = { $name } ({ $thumbprint }, generation { $number }): ended on { $end }
 doubt-state-unread =
     attention: what this machine remembers could not be asked: { $reason }
     Whether there is a newer backup elsewhere was not checked.
@@ -778,8 +804,8 @@ error-invalid-value = "{ $value }" is not a possible value of { $argument }
     .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
 error-unknown-name = nothing here is called { $name }
     .hint = see what is there with pfxvault list (files) or pfxvault contents (vault), and use a name or thumbprint from it
-error-names-apart = no generation holds all of these: { $names }
-    .hint = run the command for one name after the other
+error-no-more = what is called { $name } was renewed or has ended, and is not restored by its name
+    .hint = to restore it all the same, name it by its thumbprint: { $thumbprints }
 error-unknown-source = { $source } is not a place to read key pairs from
     .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
@@ -791,6 +817,8 @@ error-too-many-ways = there may be at most { $most } passphrases and recovery ke
     .hint = use one that is there; to see them: pfxvault access list E:
 error-unknown-rule = there is no handling rule { $rule }
     .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
+error-until = { $day } is not a day from today on, and within a year
+    .hint = write the last day on which the exception holds, as in --until 2027-03-31
 error-not-without-key = no key pair called { $name } is without a key that can be backed up
     .hint = look at what cannot be backed up: pfxvault list --from iis
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
@@ -1191,14 +1219,10 @@ column-kept-at = kept at
 column-cold = after being away
 cell-lost = lost
 cell-retired = out of use
-status-newest = Newest backup: generation { $number } of { $day }, { $count ->
-    [one] one key pair
+status-newest = Newest backup: generation { $number } of { $day }. { $count ->
+    [one] One key pair
    *[other] { $count } key pairs
-}{ $left_out ->
-    [0] {""}
-    [one] ; 1 more is only in an earlier generation
-   *[other] ; { $left_out } more are only in earlier generations
-}.
+} in all generations together.
 status-good = Everything is well: nothing is overdue or at risk.
 status-attention = { $count ->
     [one] One point needs attention:
@@ -1211,7 +1235,12 @@ status-backup-old =
         [ahead] of a day that the clock here has not come to
        *[other] { $age } days old
     }
-status-left-out = only in generation { $number }, not in the newest backup: { $names }. Back up everything in one run, or restore them from there: { $line }
+status-counts-older = { $count ->
+    [one] 1 key pair is in an earlier backup and not in the newest (generation { $number }), and is restored as well
+   *[other] { $count } key pairs are in earlier backups and not in the newest (generation { $number }), and are restored as well
+}: { $names }
+status-on-no-medium = { $name } belongs to the backup and is on no USB stick in use (it was in generation { $number }). If it is still used, back it up again: pfxvault backup --to E:
+status-few-media-older = { $name } is only on { $media }, and should be on { $wanted } USB sticks: pfxvault copy --from E: --to F:
 status-few-media = the newest backup (generation { $number }) is on { $count ->
     [one] one USB stick
    *[other] { $count } USB sticks
@@ -1739,6 +1768,7 @@ help-audit = Show the five handling rules with evidence: is each kept, overdue o
 help-audit-media = USB sticks to look at and check, such as E:
 help-audit-html = Also write the report to this new file, as one page to file or print
 help-audit-scan = Search these files and folders for private keys, also inside mail and archives; shows none of them
+help-audit-rules = Look only at these handling rules, such as other-medium,password-kept; without it what nobody checked ends in 8
 progress-scanned = { $count } files looked at
 rule-no-email = do not send the key pair file by e-mail
 rule-no-shared-drive = do not keep it on a shared drive
@@ -1748,14 +1778,22 @@ rule-password-kept = never forget the password
 level-note = note
 level-unknown = not checked
 level-kept = kept
+level-not-found = nothing found
+level-set-aside = exception
 level-attention = attention
 level-broken = broken
-audit-good = ok: as far as was checked, no handling rule is broken or overdue
-audit-bad = attention: a handling rule is broken, or something is overdue
+audit-good =
+    ok: { $looked_at } of { $total } handling rules were looked at. As far as that goes none is broken or overdue{ $set_aside ->
+        [0] {""}
+        [one] ; 1 is set aside
+       *[other] ; { $set_aside } are set aside
+    }.
+audit-bad =
+    attention: { $looked_at } of { $total } handling rules were looked at: { $broken } broken, { $attention } overdue or at risk, { $set_aside } set aside, { $unknown } not checked.
 audit-rule =
     { $level }: { $rule } ({ $id })
 audit-evidence = . { $level }: { $evidence }
-audit-set-aside = set aside for the newest backup or for this run, with the reason: { $reason }
+audit-set-aside = this rule was set aside: { $reason } (by { $by } on { $time }, until { $until })
 audit-not-scanned = nobody looked for stray key files. Look with pfxvault audit --scan C:\Users D:\
 audit-strays =
     { $count ->
@@ -1763,16 +1801,16 @@ audit-strays =
        *[other] { $count } private keys were found that break this rule
     }. Move each to where it belongs, delete it everywhere else, and have the certificate re-issued if others had it.
 audit-no-strays =
-    { $count ->
-        [one] 1 file was
-       *[other] { $count } files were
-    } looked at; no private key among them breaks this rule
+    nothing found in what was searched ({ $count ->
+        [one] 1 file
+       *[other] { $count } files
+    }): no private key there breaks this rule. What was not searched is not known
 audit-strays-naked =
     { $count ->
         [one] 1 private key has no password: whoever gets a copy of its file has
        *[other] { $count } private keys have no password: whoever gets a copy of their files has
     } the key. Protect each with a password, or delete it
-audit-scanned = searched for private keys at { $time }: { $paths } ({ $count } files)
+audit-scanned = searched for private keys at { $time } by { $by }: { $paths } ({ $count } files)
 audit-scan-incomplete =
     Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, Outlook's own data files, or archives that are not opened, such as 7z, RAR, xz, zst and bz2).
 audit-place-good = nothing speaks against the place of { $medium }
@@ -1785,13 +1823,9 @@ audit-backup =
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
-    } with { $pairs ->
+    }; all generations together hold { $pairs ->
         [one] 1 key pair
        *[other] { $pairs } key pairs
-    }{ $left_out ->
-        [0] {""}
-        [one] ; 1 more is only in an earlier generation
-       *[other] ; { $left_out } more are only in earlier generations
     }
 audit-unsaved = { $name } is not in any backup
 audit-copies =
@@ -1848,6 +1882,11 @@ audit-ways-in =
        *[other] { $count } passphrases and recovery keys open the vault
     }
 audit-no-drill = nobody has tried yet whether the vault opens and can be restored. Try with pfxvault drill
+audit-drill-partly =
+    only a part of the backup was ever rehearsed (the last time { $pairs ->
+        [one] 1 key pair
+       *[other] { $pairs } key pairs
+    }). Rehearse all of it with pfxvault drill
 audit-drill =
     the last rehearsed restore was { $age ->
         [ahead] later than the clock here says
@@ -1859,6 +1898,8 @@ audit-drill =
        *[other] { $pairs } key pairs
     } proven
 audit-passphrase-untried = the passphrase has not been tried for a year
+audit-passphrase-never = the passphrase has not been tried yet. Try it with pfxvault drill
+audit-key-never = the recovery key has not been tried yet. Try it with pfxvault drill --recovery-key
 audit-key-untried = the recovery key has not been tried for a year. Try it with pfxvault drill --recovery-key
 column-server = server
 column-made = made

@@ -23,6 +23,7 @@ help-lang = 表示する言語: en または ja(省略時はシステムの言�
 help-state = このサーバーが保管庫について記憶する内容を置くフォルダー(省略時は既定の場所)
 help-quiet = 注意が必要なことだけを表示します
 help-accept = 取り扱いルールの例外を理由付きで認めます: no-shared-drive="試験用データのみ"
+help-until = --accept の例外の最終日(今日から 1 年以内)。例: 2027-03-31
 help-passphrase-file = パスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-recovery-key = パスフレーズの代わりに、封筒の復旧キーで保管庫を開きます
 help-recovery-key-file = 復旧キーのファイル(入力の代わり)。create では、復旧キーの書き込み先となる新しいファイル
@@ -198,15 +199,15 @@ left-alone-secret = 証明書と関係のない秘密情報 { $count } 個
 left-alone-other = pfxvault の知らない種類の項目 { $count } 個({ $kind })
 list-unreadable = 注意: { $name } は読み取れません({ $reason })
 contents-headline =
-    { $server }({ $id })の第 { $number } 世代: { $count } 組のキーペア、{ $day } 作成({ $age ->
-        [ahead] ここの時計より後
-        [0] 本日
-       *[other] { $age } 日前
-    }){ $left_out ->
-        [0] {""}
-       *[other] 。ほかに { $left_out } 組が別の世代だけにあります
-    }
-contents-older = 以前の世代: { $numbers }
+    { $server }({ $id }): キーペア { $count } 組。最新は第 { $number } 世代({ $day }、{ $age ->
+        [ahead] ここの時計より後に作成
+        [0] 本日作成
+       *[other] { $age } 日前に作成
+    })
+contents-generations =
+    世代:
+    { $lines }
+contents-generation = 第 { $number } 世代({ $day }): { $count } 組
 contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
 contents-password = { $name }:
 column-names = ホスト名
@@ -214,6 +215,7 @@ column-friendly-name = フレンドリ名
 column-thumbprint = 拇印
 column-expires = 有効期限
 column-key = 鍵の種類
+column-generation = 世代
 column-chain = チェーン
 column-backup = バックアップ
 column-file = ファイル
@@ -240,14 +242,14 @@ warning-no-mac = 注意: { $name } の PFX には改ざん検出用の情報が�
 ## Restore, export, drill
 
 restore-from =
-    { $server } のバックアップ(第 { $number } 世代、{ $age ->
+    { $server } のバックアップから復元します。復元対象のキーペアは { $count } 組です(最新は第 { $number } 世代、{ $age ->
         [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
-    })から復元します。それより後に更新した証明書は含まれません。{ $left_out ->
-        [0] {""}
-       *[other] ほかに { $left_out } 組のキーペアが別の世代だけにあります。
-    }
+    })。それより後に更新した証明書は含まれません。
+restore-iis-files =
+    次の { $count } 組は、フォルダーのファイル(証明書の集中ストアなど)からバックアップしたもので、どのバインドも使っていないため、インポートしません: { $names }
+    ファイルとして書き出す場合は、同じ行で --to folder:D:\certs を指定してください。インポートする場合は、名前を指定してください。
 restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
 plan-create = 新規: { $name }({ $thumbprint }、{ $end })→ { $path }
@@ -278,14 +280,11 @@ export-rules =
     これらのファイルには秘密鍵が入っています。メールに添付したり、共有ドライブに置いたりしないでください。
     他人に渡さないでください(認証局が受け取ることもありません)。パスワードを忘れないでください。
 drill-verdict =
-    { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(第 { $number } 世代、{ $age ->
+    { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(最新は第 { $number } 世代、{ $age ->
         [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
-    }){ $left_out ->
-        [0] {""}
-       *[other] 。ほかに { $left_out } 組が別の世代だけにあります
-    }
+    })
 drill-handshake = OK: { $name }: 開封、鍵と証明書の照合、TLS 接続({ $version })に成功しました
 drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $key_type })に成功しました。この種類の鍵での TLS 接続はここでは試せません
 drill-failed = 注意: { $name } はここから復元できません({ $reason })
@@ -530,12 +529,24 @@ doubt-statement-missing =
 doubt-not-admitted =
     注意: 登録が確認できないサーバーの世代 { $count } 件は使いません。登録サーバーの一覧の一部が破損しているか不足しているか、第三者が置いたものです。
     別の USB メモリに一覧がそろっている可能性があります。--from であわせて指定してください。破損の確認: pfxvault verify E:
-doubt-selected =
-    注意: 第 { $number } 世代は一部のキーペア({ $names })だけを選んで作成したもので、ほかのキーペアは含まれていません。
-    ほかにもキーペアがある場合は、名前を指定せずに pfxvault backup を実行して、すべてバックアップしてください。
-left-out =
-    注意: 第 { $number } 世代だけにあるキーペア: { $names }
-    選んだ世代には含まれていないため、一緒には復元されません。次のコマンドで復元してください: { $line }
+doubt-key-pair-damaged =
+    注意: { $name } のキーペア(第 { $number } 世代)は、ここにある控えがすべて破損しています。
+    別の USB メモリに完全なものがあるかもしれません。その USB メモリも --from で指定してください。
+counts-older =
+    { $count } 組のキーペアは以前のバックアップのもので、最新(第 { $number } 世代)には含まれていません:
+    { $names }
+name-in-generation = { $name }(第 { $number } 世代)
+not-here =
+    注意: { $name }(有効期限 { $end })はこのバックアップに含まれますが、指定されたメディアにはありません。第 { $numbers } 世代にあります。
+    その世代がある USB メモリも --from で指定してください。どこにも残っていない場合は、使用中のサーバーでもう一度バックアップしてください。
+not-here-but-on =
+    注意: { $name }(有効期限 { $end })はこのバックアップに含まれますが、指定されたメディアにはありません。第 { $numbers } 世代にあり、{ $media } に保存されています。
+    その USB メモリを挿し、--from であわせて指定してください。
+no-more =
+    次の { $count } 組は更新済みか期限切れのため、復元しません。それでも復元する場合は、拇印をすべて指定してください(pfxvault contents --json で確認できます)。
+    { $names }
+no-more-renewed = { $name }({ $thumbprint }、有効期限 { $end }、第 { $number } 世代): { $by } に更新済み
+no-more-ended = { $name }({ $thumbprint }、第 { $number } 世代): { $end } に期限切れ
 doubt-state-unread =
     注意: このコンピューターの記録を確認できませんでした: { $reason }
     ほかのメディアにより新しいバックアップがあるかどうかは確認していません。
@@ -694,8 +705,8 @@ error-invalid-value = { $argument } に「{ $value }」は指定できません
     .hint = 指定の方法は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
 error-unknown-name = { $name } という名前のものはここにありません
     .hint = pfxvault list(ファイル)または pfxvault contents(保管庫)で一覧を確認し、そこにある名前か拇印を指定してください
-error-names-apart = すべてを含む世代がありません: { $names }
-    .hint = 名前を 1 つずつ指定して実行してください
+error-no-more = { $name } という名前のキーペアは更新済みか期限切れのため、名前では復元されません
+    .hint = それでも復元する場合は、拇印で指定してください: { $thumbprints }
 error-unknown-source = { $source } は読み取り元として指定できません
     .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
@@ -707,6 +718,8 @@ error-too-many-ways = パスフレーズと復旧キーは合わせて { $most }
     .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
 error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept と、1 つのキーペアについての no-key:名前 です: --accept other-medium="試験用サーバー"
+error-until = { $day } は、今日から 1 年以内の日付ではありません
+    .hint = 例外の最終日を --until 2027-03-31 のように指定してください
 error-not-without-key = { $name } という名前で、鍵をバックアップできないキーペアはありません
     .hint = バックアップできないものを確認してください: pfxvault list --from iis
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
@@ -1063,10 +1076,7 @@ column-kept-at = 保管場所
 column-cold = 抜いた後の点検
 cell-lost = 紛失
 cell-retired = 使用終了
-status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })、キーペア { $count } 組。{ $left_out ->
-    [0] {""}
-   *[other] ほかに { $left_out } 組が以前の世代だけにあります。
-}
+status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })。すべての世代を合わせて、復元対象のキーペアは { $count } 組です。
 status-good = すべて問題ありません。期限切れや危険はありません。
 status-attention = 確認が必要な点が { $count } 件あります:
 status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from iis --to E: を実行してください
@@ -1076,7 +1086,9 @@ status-backup-old =
         [ahead] ここの時計より後の日付のものです
        *[other] { $age } 日前のものです
     }
-status-left-out = 第 { $number } 世代だけにあり、最新のバックアップには含まれていません: { $names }。すべてを一度にバックアップするか、そこから復元してください: { $line }
+status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
+status-on-no-medium = { $name } は復元対象ですが、使用中のどの USB メモリにもありません(第 { $number } 世代にありました)。まだ使っている場合は、もう一度バックアップしてください: pfxvault backup --to E:
+status-few-media-older = { $name } がある USB メモリは { $media } だけです({ $wanted } 本必要です): pfxvault copy --from E: --to F:
 status-few-media = 最新のバックアップ(第 { $number } 世代)がある USB メモリは { $count } 本です({ $wanted } 本必要です)。もう 1 本にもバックアップするか、コピーしてください: pfxvault copy --from E: --to F:
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の点検は { $age ->
@@ -1546,6 +1558,7 @@ help-audit = 5 つの取り扱いルールが守られているか、期限を�
 help-audit-media = 点検する USB メモリ(例: E:)
 help-audit-html = 監査レポートを、保存や印刷のできる 1 ページの新しいファイルにも書き込みます
 help-audit-scan = 指定したファイルとフォルダーから、メールや圧縮ファイルの中も含めて秘密鍵を探します。鍵の内容は表示しません
+help-audit-rules = 指定した取り扱いルールだけを確認します(例: other-medium,password-kept)。省略すると、未確認のルールがあれば 8 で終了します
 progress-scanned = { $count } 個のファイルを調べました
 rule-no-email = メール添付の禁止
 rule-no-shared-drive = 共有ドライブ保存の禁止
@@ -1555,19 +1568,27 @@ rule-password-kept = パスワードの管理
 level-note = 参考
 level-unknown = 未確認
 level-kept = 適合
+level-not-found = 見つからず
+level-set-aside = 例外
 level-attention = 要確認
 level-broken = 違反
-audit-good = OK: 確認した範囲では、取り扱いルールの違反や期限切れはありません
-audit-bad = 要確認: 取り扱いルールの違反、または期限切れがあります
+audit-good =
+    OK: 取り扱いルール { $total } 件中 { $looked_at } 件を確認しました。確認した範囲では、違反も期限切れもありません{ $set_aside ->
+        [0] {""}
+       *[other] (例外 { $set_aside } 件)
+    }。
+audit-bad =
+    注意: 取り扱いルール { $total } 件中 { $looked_at } 件を確認しました。違反 { $broken } 件、期限切れまたは要注意 { $attention } 件、例外 { $set_aside } 件、未確認 { $unknown } 件です。
 audit-rule =
     { $level }: { $rule }({ $id })
 audit-evidence = ・{ $level }: { $evidence }
-audit-set-aside = 最新のバックアップまたは今回の実行で、理由を付けて例外としました: { $reason }
+audit-set-aside = このルールは例外になっています: { $reason }(登録: { $by }、{ $time }、期限: { $until })
 audit-not-scanned = 散在する鍵ファイルは調べていません。調べるには: pfxvault audit --scan C:\Users D:\
 audit-strays = このルールに違反する秘密鍵が { $count } 個見つかりました。本来の場所に移し、それ以外の場所からは削除してください。他人の手に渡った場合は、証明書の再発行を依頼してください。
-audit-no-strays = { $count } 個のファイルを調べ、このルールに違反する秘密鍵はありませんでした
+audit-no-strays =
+    検索した範囲({ $count } ファイル)では、このルールに反する秘密鍵は見つかりませんでした。検索していない場所については分かりません
 audit-strays-naked = パスワードのない秘密鍵が { $count } 個あります。ファイルのコピーを手に入れた人は、その鍵を使えます。パスワードで保護するか、削除してください
-audit-scanned = 秘密鍵を探した日時: { $time }、場所: { $paths }({ $count } 個のファイル)
+audit-scanned = 秘密鍵の検索: { $time }、{ $by }、{ $paths }({ $count } ファイル)
 audit-scan-incomplete = 一部は調べていません: 読み取れないもの { $unread } 件、一部だけ調べたもの { $in_part } 件(大きすぎるもの、壊れているもの、パスワード付きのもの、Outlook のデータ ファイル、7z・RAR・xz・zst・bz2 など展開しない形式の圧縮ファイル)
 audit-place-good = { $medium } の保存場所に問題は見つかりません
 audit-place-bad = { $medium } は{ $seen }です
@@ -1578,10 +1599,7 @@ audit-backup =
         [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
-    })、{ $pairs } 組のキーペアです{ $left_out ->
-        [0] {""}
-       *[other] 。ほかに { $left_out } 組が以前の世代だけにあります
-    }
+    })です。すべての世代を合わせて、復元対象のキーペアは { $pairs } 組です
 audit-unsaved = { $name } はどのバックアップにも含まれていません
 audit-copies =
     最新のバックアップ(第 { $number } 世代)は{ $count ->
@@ -1622,6 +1640,7 @@ audit-ways-in =
        *[other] 保管庫を開くパスフレーズと復旧キーは、合わせて { $count } つあります
     }
 audit-no-drill = 保管庫を開いて復元できることを、まだ誰も試していません。試してください: pfxvault drill
+audit-drill-partly = 復元できるか試したのは、バックアップの一部だけです(前回は { $pairs } 組)。pfxvault drill で全体を試してください
 audit-drill =
     最後の復元訓練は{ $age ->
         [ahead] ここの時計より後
@@ -1629,6 +1648,8 @@ audit-drill =
        *[other] { $age } 日前
     }です(第 { $number } 世代、{ $pairs } 組のキーペアを確認)
 audit-passphrase-untried = パスフレーズは、この 1 年間試されていません
+audit-passphrase-never = パスフレーズはまだ試されていません。pfxvault drill で試してください
+audit-key-never = 復旧キーはまだ試されていません。pfxvault drill --recovery-key で試してください
 audit-key-untried = 復旧キーは、この 1 年間試されていません。試すには: pfxvault drill --recovery-key
 column-server = サーバー
 column-made = 作成日

@@ -517,6 +517,9 @@ impl Vault {
             policy: Policy::default(),
             media: Vec::new(),
             site_map: None,
+            sites_read: false,
+            from_folder: false,
+            counting: Vec::new(),
         };
         draft
             .sign(recipients.seal(catalog.to_json().expose()).unwrap(), key)
@@ -534,6 +537,7 @@ fn entry(file: String) -> CatalogEntry {
         container_name: None,
         not_before: None,
         self_signed: None,
+        top_issuer: None,
         not_after: "2027-11-24T00:00:00Z".parse().unwrap(),
         key_type: "ECDSA P-256".into(),
         chain_length: 1,

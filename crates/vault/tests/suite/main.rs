@@ -10,6 +10,7 @@
 )]
 
 mod age_testkit;
+mod counted;
 mod folder;
 #[cfg(target_os = "linux")]
 mod hand_recovery;

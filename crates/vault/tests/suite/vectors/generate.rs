@@ -131,6 +131,9 @@ impl Sealed {
             policy: Policy::default(),
             media: Vec::new(),
             site_map: None,
+            sites_read: false,
+            from_folder: false,
+            counting: Vec::new(),
         };
         self.seal(name, catalog.to_json().expose())
     }
@@ -146,6 +149,7 @@ fn entry(file: String) -> CatalogEntry {
         container_name: None,
         not_before: None,
         self_signed: None,
+        top_issuer: None,
         not_after: "2036-11-01T00:00:00Z".parse().unwrap(),
         key_type: "ECDSA P-256".into(),
         chain_length: 1,

@@ -1,0 +1,342 @@
+//! A server's backup: what its generations hold together, docs/format.md section 10.5. Nothing stops
+//! counting silently: what does not count any more is named with the reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rayon::prelude::*;
+use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Counting, Exception, WithoutKey};
+use vault::counted::{Pair, Standing, When, judge};
+use vault::id::{Hash, Number, ServerId};
+use vault::record::Record;
+use vault::survey::Generation;
+use vault::volume::Reading;
+
+use crate::error::Result;
+use crate::iis::{SiteMap, is_pending};
+use crate::message::Text;
+use crate::state::{State, Written};
+use crate::workflow::clock;
+use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
+
+/// Catalogs that are open at once.
+const AT_ONCE: usize = 16;
+
+/// What the generations of one server hold together.
+pub struct ServerBackup<'v> {
+    /// Its name, as the newest of them has it; a claim.
+    pub server_name: String,
+    /// The newest that is whole; where none is, the newest whose catalog opens.
+    pub newest: &'v Generation,
+    /// Every one that is meant and opens, the newest first, with the count of its key pairs.
+    pub line: Vec<(&'v Generation, usize)>,
+    /// The key pairs that count: those of the newest generation first, in the order of their files.
+    pub key_pairs: Vec<HeldPair<'v>>,
+    /// Those that do not count any more.
+    pub no_more: Vec<NoMore<'v>>,
+    /// Those that count and are on none of these media.
+    pub not_here: Vec<NotHere>,
+    /// Recorded without their key, where no generation has it.
+    pub without_key: Vec<WithoutKey>,
+    /// Rules that were set aside for the newest.
+    pub exceptions: Vec<Exception>,
+    /// What the server served when that was last asked.
+    pub site_map: Option<SiteMap>,
+    /// What the user must hear before using it.
+    pub doubts: Vec<Text>,
+}
+
+/// A key pair, and the newest generation that has it whole.
+pub struct HeldPair<'v> {
+    /// The generation.
+    pub generation: &'v Generation,
+    /// Its entry there.
+    pub entry: CatalogEntry,
+    /// Every generation that holds it.
+    pub numbers: BTreeSet<Number>,
+    /// Whether its file is good on any of the media.
+    pub is_here: bool,
+    /// Whether every generation that holds it is of a folder of files.
+    pub from_folder: bool,
+}
+
+/// A key pair that does not count any more.
+pub struct NoMore<'v> {
+    /// The key pair.
+    pub held: HeldPair<'v>,
+    /// What has taken its place; `None` where it has ended.
+    pub renewed_by: Option<AboutKeyPair>,
+}
+
+/// A key pair that counts and that is not on these media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotHere {
+    /// Which, and the generations that hold it.
+    pub listed: Counting,
+    /// Labels of media that have one of them, as far as this server remembers.
+    pub media: Vec<String>,
+}
+
+impl NotHere {
+    /// What to call it: its first host name, else its thumbprint.
+    pub fn display_name(&self) -> &str {
+        self.listed.names.first().unwrap_or(&self.listed.thumbprint)
+    }
+}
+
+impl HeldPair<'_> {
+    /// Facts about it.
+    pub fn about(&self) -> &AboutKeyPair {
+        &self.entry.about
+    }
+}
+
+/// What the generations of a server hold together, as far as they are `wanted`: one generation by
+/// its number alone, a day as it was at its end. `key_pairs` are all that count.
+///
+/// # Errors
+/// As [`UnlockedVault::find`].
+pub fn of<'v>(
+    opened: &'v UnlockedVault<'_>,
+    server: ServerId,
+    wanted: &Wanted,
+) -> Result<ServerBackup<'v>> {
+    let newest = opened.find(server, wanted, &|_| true)?;
+    let alone = matches!(wanted, Wanted::Number(..)).then_some(newest.generation.hash);
+    let mut meant: Vec<&Generation> = opened.survey.line(server).collect();
+    meant.retain(|one| wanted.matches(one) && alone.is_none_or(|alone| one.hash == alone));
+    let when = When {
+        newest: newest.generation.record.number,
+        is_closed: opened.survey.trust.closing(server).is_some(),
+        now: time_of_judgement(opened.now, wanted, &newest.generation.record),
+    };
+    let mut gathered = Gathered::new(opened, when);
+    for some in meant.chunks(AT_ONCE) {
+        let catalogs: Vec<_> = some.par_iter().map(|one| opened.catalog(one)).collect();
+        for (generation, catalog) in some.iter().zip(catalogs) {
+            if let Some(catalog) = catalog {
+                gathered.add(generation, catalog);
+            }
+        }
+    }
+    Ok(gathered.into_backup(newest, alone.is_some()))
+}
+
+/// When it is judged what counts; `None` where the clock is in doubt, or nothing is to be judged.
+pub fn time_of_judgement(now: Timestamp, wanted: &Wanted, newest: &Record) -> Option<Timestamp> {
+    match wanted {
+        Wanted::Number(..) => None,
+        _ if clock::doubt(now, Some(newest.time)).is_some() => None,
+        Wanted::Newest => Some(now),
+        Wanted::Until(day) => Some(now.min(end_of(*day)?)),
+    }
+}
+
+/// The last second of a day, by the calendar here.
+fn end_of(day: jiff::civil::Date) -> Option<Timestamp> {
+    TimeZone::system().to_timestamp(day.at(23, 59, 59, 0)).ok()
+}
+
+/// What was found in the generations so far, newest first.
+struct Gathered<'v, 'm> {
+    opened: &'v UnlockedVault<'m>,
+    when: When,
+    line: Vec<(&'v Generation, usize)>,
+    places: BTreeMap<Hash, usize>,
+    pairs: Vec<HeldPair<'v>>,
+    listed: Vec<Counting>,
+    without_key: Vec<WithoutKey>,
+    site_map: Option<SiteMap>,
+    sites_told: bool,
+}
+
+impl<'v, 'm> Gathered<'v, 'm> {
+    fn new(opened: &'v UnlockedVault<'m>, when: When) -> Self {
+        Self {
+            opened,
+            when,
+            line: Vec::new(),
+            places: BTreeMap::new(),
+            pairs: Vec::new(),
+            listed: Vec::new(),
+            without_key: Vec::new(),
+            site_map: None,
+            sites_told: false,
+        }
+    }
+
+    fn add(&mut self, generation: &'v Generation, catalog: Catalog) {
+        let reads_sites = catalog.sites_read || catalog.site_map.is_some();
+        let tells_sites = reads_sites && !self.sites_told;
+        if tells_sites {
+            self.site_map = SiteMap::of_catalog(&catalog);
+            self.sites_told = true;
+        }
+        if tells_sites || self.line.is_empty() {
+            self.without_key.extend(catalog.without_key);
+        }
+        if self.line.is_empty() {
+            self.listed = catalog.counting;
+        }
+        self.line.push((generation, catalog.key_pairs.len()));
+        for entry in catalog.key_pairs {
+            self.add_pair(generation, entry, catalog.from_folder);
+        }
+    }
+
+    fn add_pair(&mut self, generation: &'v Generation, entry: CatalogEntry, from_folder: bool) {
+        let number = generation.record.number;
+        let certificate = entry.about.certificate_sha256;
+        let Some(place) = self.places.get(&certificate).copied() else {
+            self.places.insert(certificate, self.pairs.len());
+            return self.pairs.push(HeldPair {
+                is_here: self.is_here(generation, &entry),
+                generation,
+                entry,
+                numbers: BTreeSet::from([number]),
+                from_folder,
+            });
+        };
+        if !self.pairs[place].is_here && self.is_here(generation, &entry) {
+            let known = &mut self.pairs[place];
+            (known.generation, known.entry, known.is_here) = (generation, entry, true);
+        }
+        self.pairs[place].from_folder &= from_folder;
+        self.pairs[place].numbers.insert(number);
+    }
+
+    fn is_here(&self, generation: &Generation, entry: &CatalogEntry) -> bool {
+        let survey = &self.opened.survey;
+        survey
+            .file(generation, &entry.file, Reading::Cached)
+            .is_some()
+    }
+
+    fn into_backup(self, newest: OpenGeneration, alone: bool) -> ServerBackup<'v> {
+        let standings = self.standings();
+        let names: Vec<_> = self.pairs.iter().map(|held| held.about().clone()).collect();
+        let at_hand = self
+            .line
+            .iter()
+            .find(|(one, _)| one.hash == newest.generation.hash);
+        let mut backup = ServerBackup {
+            server_name: newest.catalog.server_name,
+            newest: at_hand.map_or(self.line[0].0, |(one, _)| *one),
+            not_here: if alone { Vec::new() } else { self.not_here() },
+            without_key: self.still_without_key(),
+            line: self.line,
+            key_pairs: Vec::new(),
+            no_more: Vec::new(),
+            exceptions: newest.catalog.exceptions,
+            site_map: self.site_map,
+            doubts: newest.doubts,
+        };
+        for (held, standing) in self.pairs.into_iter().zip(standings) {
+            let renewed_by = match standing {
+                Standing::Counts => {
+                    backup.key_pairs.push(held);
+                    continue;
+                }
+                Standing::Renewed(by) => Some(names[by].clone()),
+                Standing::Ended => None,
+            };
+            backup.no_more.push(NoMore { held, renewed_by });
+        }
+        backup
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        let bound = self
+            .site_map
+            .as_ref()
+            .map(SiteMap::used)
+            .unwrap_or_default();
+        let mut pairs = Vec::new();
+        for held in &self.pairs {
+            let about = held.about();
+            pairs.push(Pair {
+                about,
+                numbers: held.numbers.clone(),
+                is_here: held.is_here,
+                is_bound: bound.contains(&about.thumbprint),
+                is_pending: is_pending(about),
+            });
+        }
+        judge(&pairs, self.when)
+    }
+
+    /// What the newest catalog and host state list, and no generation here holds.
+    fn not_here(&self) -> Vec<NotHere> {
+        let mut listed = self.listed.clone();
+        let state = self.opened.state.filter(|state| self.is_of(state));
+        if let Some(state) = state {
+            listed.extend(remembered(state, self.when.now));
+        }
+        listed.retain(|one| self.when.now.is_none_or(|now| now <= one.not_after));
+        beside(state, listed, self.places.keys().copied().collect())
+    }
+
+    fn is_of(&self, state: &State) -> bool {
+        let mut line = self.line.iter();
+        line.any(|(one, _)| one.record.server == state.server())
+    }
+
+    /// Those of which no generation here has the key.
+    fn still_without_key(&self) -> Vec<WithoutKey> {
+        let thumbprints: BTreeSet<&str> = self
+            .pairs
+            .iter()
+            .map(|held| held.about().thumbprint.as_str())
+            .collect();
+        let mut names = BTreeSet::new();
+        let mut still = Vec::new();
+        for one in &self.without_key {
+            let thumbprint = one.thumbprint.as_deref().unwrap_or(&one.name);
+            if !thumbprints.contains(thumbprint) && names.insert(&one.name) {
+                still.push(one.clone());
+            }
+        }
+        still
+    }
+}
+
+/// What counts of this server's backup and none of `written` holds, as far as it remembers.
+pub fn not_in(state: &State, written: &[&Written], now: Timestamp) -> Vec<NotHere> {
+    let held = written.iter().flat_map(|one| &one.key_pairs);
+    let held = held.map(|about| about.certificate_sha256).collect();
+    beside(Some(state), remembered(state, Some(now)), held)
+}
+
+/// Each of `listed` once that is not `held`.
+fn beside(
+    state: Option<&State>,
+    mut listed: Vec<Counting>,
+    mut held: BTreeSet<Hash>,
+) -> Vec<NotHere> {
+    listed.retain(|one| held.insert(one.certificate_sha256));
+    let mut not_here = Vec::new();
+    for listed in listed {
+        let media = state.map_or_else(Vec::new, |state| media_with(state, &listed.generations));
+        not_here.push(NotHere { listed, media });
+    }
+    not_here
+}
+
+/// The key pairs that count, as far as this server remembers.
+fn remembered(state: &State, now: Option<Timestamp>) -> Vec<Counting> {
+    let mut counting = Vec::new();
+    for known in state.key_pairs(now) {
+        if known.counts() {
+            counting.push(known.listed());
+        }
+    }
+    counting
+}
+
+/// Labels of the media in use that have one of these generations.
+pub fn media_with(state: &State, generations: &[Number]) -> Vec<String> {
+    let media = state.media_in_use();
+    let holders = media.filter(|medium| generations.iter().any(|one| state.is_on(medium, *one)));
+    holders.map(|medium| medium.label.clone()).collect()
+}
