@@ -17,6 +17,7 @@ use crate::session::restart;
 use crate::session::standing::not_yet_valid;
 use crate::text;
 use crate::tls::ask::{self, Verdict};
+use crate::tls::prove::TlsError;
 
 /// Plans bindings, asks a person about everything that would give way to something lower, and plans
 /// again. Nobody is asked where `unattended`: it stays.
@@ -221,6 +222,8 @@ impl<'a> Answers<'a> {
             let (result, served, missing) = match verdict {
                 Verdict::Right(served, missing) => ("right", Some(served), missing.clone()),
                 Verdict::Other(served) => ("other", Some(served), Vec::new()),
+                Verdict::Unsteady(served, _) => ("unsteady", Some(served), Vec::new()),
+                Verdict::Nothing(TlsError::NothingInCommon) => ("unasked", None, Vec::new()),
                 Verdict::Nothing(_) => ("nothing", None, Vec::new()),
             };
             let leaf = served.and_then(|served| served.leaf());
@@ -244,7 +247,7 @@ impl<'a> Answers<'a> {
 pub struct AnswerReport {
     site: String,
     host: Option<String>,
-    /// `right`, `other` or `nothing`.
+    /// `right`, `unsteady`, `other`, `nothing` or `unasked`.
     result: &'static str,
     version: Option<String>,
     thumbprint: Option<String>,
