@@ -80,11 +80,20 @@ fn install_into(
             .document(exit, &report(session, &answer, true));
         return Ok(exit);
     }
+    let mut as_written = true;
     if answer.plan.changes_anything() {
         session.go_ahead(args.yes, &text!("install-question"), Enter::No)?;
-        carry_out(session, server, &answer.plan, "install")?;
+        as_written = carry_out(session, server, &answer.plan, "install")?;
     }
-    Ok(finish(session, args, server, &here, certificates, &answer))
+    let authorities = authorities(&here, certificates);
+    Ok(finish(
+        session,
+        args,
+        server,
+        &authorities,
+        &answer,
+        as_written,
+    ))
 }
 
 /// What is done; whether the server shows it; and where else the key pair is.
@@ -92,9 +101,9 @@ fn finish(
     session: &Session<'_>,
     args: &InstallArgs,
     server: Iis<'_>,
-    here: &Snapshot,
-    certificates: &[Certificate],
+    authorities: &[Vec<u8>],
     answer: &AnswerPlan<'_>,
+    as_written: bool,
 ) -> Exit {
     if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
@@ -109,19 +118,13 @@ fn finish(
         wanted: args.change.restart_site,
         yes: args.yes,
     };
-    let answers = bindings::confirm(
-        session,
-        server,
-        &answer.plan.bindings,
-        &authorities(here, certificates),
-        restart,
-    );
+    let answers = bindings::confirm(session, server, &answer.plan.bindings, authorities, restart);
     let (saved_exit, saved) = keep_safe(session, args, answer);
     bindings::name_held(session, &answer.plan.bindings);
     if answer.leaf.remaining(session.now) == Remaining::Over {
         session.console.warn(&bindings::expired(answer.leaf));
     }
-    let exit = exit(session, answer, answers.good, saved_exit);
+    let exit = exit(session, answer, answers.good && as_written, saved_exit);
     let mut report = report(session, answer, false);
     report.backup = Some(saved);
     report.tls = Some(answers.report());

@@ -141,7 +141,7 @@ fn mend(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs, plan: &Plan<'
         return Ok(());
     }
     session.go_ahead(args.yes, &text!("repair-question"), Enter::No)?;
-    carry_out(session, server, plan, "repair")
+    carry_out(session, server, plan, "repair").map(|_| ())
 }
 
 /// Whether the orphans are to be deleted; asks where the options do not say it.

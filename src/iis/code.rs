@@ -17,6 +17,8 @@ impl Code {
     pub const ACCESS_DENIED: Self = Self(5);
     /// `ERROR_INVALID_DATA`: an answer that is not what its documentation says.
     pub const INVALID_DATA: Self = Self(13);
+    /// `ERROR_INVALID_PARAMETER`.
+    pub const INVALID_PARAMETER: Self = Self(87);
     /// `ERROR_NO_MORE_ITEMS`.
     pub const NO_MORE_ITEMS: Self = Self(259);
     /// `E_ACCESSDENIED`.

@@ -100,9 +100,10 @@ impl MemoryServer {
             .map(|(_, sites)| sites.clone())
             .unwrap_or_default();
         let mut records = self.records.borrow().clone();
-        records
-            .iter_mut()
-            .for_each(|(endpoint, record)| record.endpoint = endpoint.clone());
+        records.iter_mut().for_each(|(endpoint, record)| {
+            *record = as_kept(&record.with_store());
+            record.endpoint = endpoint.clone();
+        });
         (stores, self.keys.borrow().clone(), records, sites)
     }
 
@@ -136,12 +137,26 @@ impl MemoryServer {
         self.backups.borrow().clone()
     }
 
-    /// What http.sys asks of a record: its certificate lies in that store with a key of the
-    /// machine.
+    /// What http.sys asks of a record: flags that the headers of its build name (http.h of
+    /// 10.0.14393 and 10.0.16299: 0xB), a store for a host name (netsh: "Required for Hostname based
+    /// configurations"), and in that store the certificate with a key of the machine.
     fn usable(&self, record: &SslBinding) -> Result<(), Code> {
+        let known = match self.build.get() {
+            0 => u32::MAX,
+            ..17_763 => 0xB,
+            17_763..20_348 => 0xFFB,
+            20_348..26_100 => 0x3FFB,
+            _ => 0xFFFB,
+        };
+        if record.flags & !known != 0 {
+            return Err(Code::INVALID_PARAMETER);
+        }
         let Some(thumbprint) = &record.thumbprint else {
             return Ok(());
         };
+        if matches!(record.endpoint, Endpoint::Name { .. }) && record.store.is_none() {
+            return Err(Code::INVALID_PARAMETER);
+        }
         let store = StoreName::parse(record.store.as_deref().unwrap_or("MY")).ok_or(Code(1312))?;
         let stores = self.stores.borrow();
         let found = stores
@@ -432,7 +447,7 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
 impl HttpSys for MemoryServer {
     fn records(&self) -> Result<Vec<SslBinding>, WindowsError> {
         self.call("HttpQueryServiceConfiguration", || {
-            Ok(self.records.borrow().values().cloned().collect())
+            Ok(self.records.borrow().values().map(as_kept).collect())
         })
     }
 
@@ -528,6 +543,16 @@ impl SiteConfig for MemoryServer {
 
     fn windows_build(&self) -> u32 {
         self.build.get()
+    }
+}
+
+/// Whether nothing comes back as nothing or as an empty name is not documented.
+fn as_kept(record: &SslBinding) -> SslBinding {
+    let named = |name: &Option<String>| Some(name.clone().unwrap_or_default());
+    SslBinding {
+        ctl_identifier: named(&record.ctl_identifier),
+        ctl_store: named(&record.ctl_store),
+        ..record.clone()
     }
 }
 

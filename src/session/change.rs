@@ -87,13 +87,14 @@ impl Session<'_> {
     }
 }
 
-/// Carries out a plan that was agreed to; Ctrl-C takes it back.
+/// Carries out a plan that was agreed to; Ctrl-C takes it back. Says what Windows took in another
+/// way, and returns whether there was nothing to say.
 pub fn carry_out(
     session: &Session<'_>,
     server: Iis<'_>,
     plan: &Plan<'_>,
     what: &str,
-) -> Result<()> {
+) -> Result<bool> {
     system::watch_interrupts()
         .map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
     let mut journal = session.journal()?;
@@ -104,7 +105,10 @@ pub fn carry_out(
         stop: &system::interrupted,
         progress: &progress,
     };
-    change::apply(server, plan, &mut journal, &running)?;
+    let remarks = change::apply(server, plan, &mut journal, &running)?;
     session.report_imported(plan);
-    Ok(())
+    for remark in &remarks {
+        session.console.warn(remark);
+    }
+    Ok(remarks.is_empty())
 }

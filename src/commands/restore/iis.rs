@@ -86,33 +86,33 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
         session.console.document(exit, &report);
         return Ok(exit);
     }
-    change_server(session, args, server, &plan)?;
-    let exit = report(session, args, server, &set, &plan);
+    let as_written = change_server(session, args, server, &plan)?;
+    let exit = report(session, args, server, &set, &plan, as_written);
     if is_from_vault(args) {
         offer(session, args.into.yes);
     }
     Ok(exit)
 }
 
-/// Asks, and does what is planned.
+/// Asks, and does what is planned; returns whether Windows took all of it as it was written.
 fn change_server(
     session: &Session<'_>,
     args: &RestoreArgs,
     server: Iis<'_>,
     plan: &Plan<'_>,
-) -> Result<()> {
+) -> Result<bool> {
     if !plan.changes_anything() {
-        return Ok(());
+        return Ok(true);
     }
     session.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
-    carry_out(session, server, plan, "restore")?;
+    let as_written = carry_out(session, server, plan, "restore")?;
     if plan.edits().next().is_some() {
         session.console.say(&text!(
             "restore-iis-backup",
             name = backup_name(session.now)
         ));
     }
-    Ok(())
+    Ok(as_written)
 }
 
 /// The authorities that are to be trusted here, by their fingerprints.
@@ -207,6 +207,7 @@ fn report(
     server: Iis<'_>,
     set: &RestoreSet,
     plan: &Plan<'_>,
+    as_written: bool,
 ) -> Exit {
     let cannot: Vec<_> = plan
         .cannot()
@@ -228,7 +229,7 @@ fn report(
     let answers = bindings::confirm(session, server, &plan.bindings, &authorities(set), restart);
     say_bound(session, set, plan);
     let exit = match exit(session, set, plan) {
-        Exit::Done if !answers.good => Exit::Attention,
+        Exit::Done if !answers.good || !as_written => Exit::Attention,
         exit => exit,
     };
     let report = IisReport {

@@ -1355,6 +1355,22 @@ bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
 bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
+bind-flag-untold = . note: it is not documented that this Windows knows the setting { $flag }. It is written as it was; should HTTP.sys refuse it, that is said at the end
+record-flag-refused =
+    attention: HTTP.sys refused a setting of { $endpoint } ({ $flag }), so the record was made without it: { $flag ->
+        [disablehttp2] HTTP/2 is on here
+        [disablequic] HTTP/3 is not switched off here
+        [disabletls13] TLS 1.3 is not switched off here
+        [disabletls12] TLS 1.2 is not switched off here
+        [disablelegacytls] TLS 1.0 and 1.1 are not switched off here
+        [disableocspstapling] OCSP stapling is on here
+        [disablesessionid] sessions are resumed by their ids here
+        [enablesessionticket] session tickets are off here
+        [enabletokenbinding] token binding is off here
+        [logextendedevents] extended events are not logged here
+       *[other] what it did is not documented
+    }
+record-kept-otherwise = attention: HTTP.sys keeps { $endpoint } with the right certificate, but not with every setting that was written (flags written, kept: { $flags }). To look at it: netsh http show sslcert
 bind-property-left-out = . attention: this setting of HTTP.sys is not restored. To set it afterwards: { $command }
 bind-other-store = . the certificate is taken from the store { $store }
 bind-central-store = . its certificate comes from the Central Certificate Store set up here: { $folder }

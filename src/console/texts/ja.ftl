@@ -1206,6 +1206,22 @@ bind-cannot = 注意: できません: { $site }: { $binding }: { $reason }
 bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $reason }
 bind-address = ・アドレスの変更: { $from } → { $to }
 bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
+bind-flag-untold = . 参考: 設定 { $flag } がこの Windows で使えるかどうかは公開資料に記載がありません。元のまま書き込みます。HTTP.sys が受け付けなかった場合は最後に表示します
+record-flag-refused =
+    注意: HTTP.sys が { $endpoint } の設定 { $flag } を受け付けなかったため、この設定を除いて登録しました: { $flag ->
+        [disablehttp2] このサーバーでは HTTP/2 が有効です
+        [disablequic] このサーバーでは HTTP/3 が無効になっていません
+        [disabletls13] このサーバーでは TLS 1.3 が無効になっていません
+        [disabletls12] このサーバーでは TLS 1.2 が無効になっていません
+        [disablelegacytls] このサーバーでは TLS 1.0 と 1.1 が無効になっていません
+        [disableocspstapling] このサーバーでは OCSP ステープリングが有効です
+        [disablesessionid] このサーバーではセッション ID による再開が有効です
+        [enablesessionticket] このサーバーではセッション チケットが無効です
+        [enabletokenbinding] このサーバーではtoken binding が無効です
+        [logextendedevents] このサーバーでは拡張イベントが記録されません
+       *[other] この設定の働きは公開されていません
+    }
+record-kept-otherwise = 注意: HTTP.sys の { $endpoint } は正しい証明書で登録されましたが、書き込んだ設定の一部が異なります(フラグ: 書き込んだ値、登録された値 { $flags })。確認するには: netsh http show sslcert
 bind-property-left-out = ・注意: HTTP.sys のこの設定は復元しません。復元後に設定するには: { $command }
 bind-other-store = ・証明書はストア { $store } のものを使います
 bind-central-store = ・証明書は、ここで設定されている集中証明書ストア({ $folder })のものを使います
