@@ -219,7 +219,8 @@ fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_s
         said.contains("www.example.com still serves another certificate: stranger.example.com"),
         "{said}"
     );
-    assert!(said.contains("appcmd stop site \"Web Shop\""), "{said}");
+    let stop = r#"appcmd.exe stop site "/site.name:Web Shop""#;
+    assert!(said.contains(stop), "{said}");
     let (exit, said) = restore(&new, folder.path(), &["--restart-site"]);
     serving.join().unwrap();
     assert_eq!(

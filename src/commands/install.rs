@@ -277,7 +277,7 @@ fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
     if !answer.plan.answered.is_empty() {
         session.console.say(&text!("install-answered"));
     }
-    bindings::show(session, &answer.plan.bindings, false);
+    bindings::show(session, &answer.plan.bindings);
     if !is_bound(answer)
         && answer
             .plan

@@ -76,7 +76,9 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
     let mut plan = change::plan(&here, &incoming, &options);
     let known = KnownCertificates::new(session, args, &here, &set, &plan)?;
     plan.bindings = plan_bindings(session, args, server, &set, known)?;
-    show(session, args, &set, &plan);
+    let commands = args.bindings.print_commands;
+    let build = commands.then(|| server.sites.windows_build());
+    show(session, &set, &plan, build);
     if args.into.dry_run {
         let exit = exit(session, &set, &plan);
         let report = IisReport {
@@ -138,10 +140,14 @@ fn set_with_sites(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSe
     Ok(set)
 }
 
-/// Shows what would be done, and what cannot be.
-fn show(session: &Session<'_>, args: &RestoreArgs, set: &RestoreSet, plan: &Plan<'_>) {
+/// Shows what would be done, and what cannot be; the commands that would do the same on this build
+/// of Windows, where they are wanted.
+fn show(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>, build: Option<u32>) {
     show_plan(session, plan);
-    bindings::show(session, &plan.bindings, args.bindings.print_commands);
+    bindings::show(session, &plan.bindings);
+    if let Some(build) = build {
+        bindings::show_commands(session, &plan.bindings, build);
+    }
     for (name, reason) in &set.missing {
         session.console.warn(&text!(
             "restore-missing",

@@ -1400,8 +1400,11 @@ tls-expires-soon = note: the certificate that { $name } serves ends in { $left -
        *[other] { $left } days
     } ({ $day })
 bind-commands =
-    The same by hand:
-    { $lines }
+    The same by hand, in a command prompt opened as administrator:
+    { $cmd }
+    Or in PowerShell:
+    { $powershell }
+bind-commands-without = attention: netsh here has no option for these settings of { $endpoint }; pfxvault writes them, the commands do not: { $flags }
 map-site-question = Which site here is "{ $site }" of the backup?
 map-ip-question = The address { $ip } of the backup is not on this server. Which one stands for it?
 choice-none = none of them: leave it out
@@ -1412,7 +1415,7 @@ error-tls-names = there are no bindings to ask on this machine
     .hint = name what to ask: pfxvault status --tls www.example.com
 error-tls-name = not a host with a port: { $name }
     .hint = write it as www.example.com or www.example.com:8443
-tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd start site "{ $site }"
+tls-restart = To restart the site, in a command prompt opened as administrator: { $stop } and then { $start }
 restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
 restore-automatic-rebind = attention: the old server bound renewed certificates by itself, this one does not. To let it: in IIS Manager, Server Certificates, Enable Automatic Rebind of Renewed Certificate
 restore-no-iis = attention: IIS is not installed here, so nothing can be bound

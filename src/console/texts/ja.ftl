@@ -1240,8 +1240,11 @@ tls-unsteady = 注意: { $name } は正しい証明書で応答しましたが�
 tls-expired = 注意: { $name } の証明書は { $day } に期限が切れており、クライアントが接続を拒否します。更新してください: pfxvault request
 tls-expires-soon = 参考: { $name } の証明書の有効期限まであと { $left } 日です({ $day })
 bind-commands =
-    同じ変更を行うコマンド:
-    { $lines }
+    同じ変更を手動で行うコマンド(管理者として開いたコマンド プロンプト):
+    { $cmd }
+    PowerShell の場合:
+    { $powershell }
+bind-commands-without = 注意: このサーバーの netsh には { $endpoint } の次の設定を行うオプションがありません。pfxvault は書き込みますが、上のコマンドでは設定されません: { $flags }
 map-site-question = バックアップのサイト「{ $site }」は、このサーバーのどのサイトですか?
 map-ip-question = バックアップのアドレス { $ip } はこのサーバーにありません。どのアドレスを使いますか?
 choice-none = どれでもない(対象から外す)
@@ -1252,7 +1255,7 @@ error-tls-names = このコンピューターには確認できるバインド�
     .hint = 確認する相手を指定してください: pfxvault status --tls www.example.com
 error-tls-name = ホスト名とポートではありません: { $name }
     .hint = www.example.com または www.example.com:8443 のように書いてください
-tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" の後に appcmd start site "{ $site }"
+tls-restart = サイトを再起動するには、管理者として開いたコマンド プロンプトで { $stop } の後に { $start } を実行してください
 restart-question = 新しい証明書で応答するように、次のサイトを今すぐ再起動しますか?(接続は切断されます): { $sites }
 restore-automatic-rebind = 注意: 元のサーバーでは、更新された証明書の自動再バインドが有効でしたが、このサーバーでは有効ではありません。有効にするには、IIS マネージャーの「サーバー証明書」で「更新された証明書の自動再バインドを有効にする」を選んでください
 restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
