@@ -15,6 +15,7 @@ use crate::change::binding_tests::new_server;
 use crate::cli::{Cli, CliCommand};
 use crate::console::{Console, Language};
 use crate::error::{Exit, Result};
+use crate::iis::blob::Home;
 use crate::iis::memory::{CallFault, MemoryServer};
 use crate::iis::{StoreName, look};
 use crate::session::Session;
@@ -125,6 +126,27 @@ fn a_request_leaves_its_key_a_pending_request_and_a_csr_for_what_was_asked() {
     let again = run(&server, folder.path(), &line).0.unwrap_err();
     assert_eq!(again.text.id, "error-request-exists");
     assert_eq!(server.world(), stands);
+}
+
+#[test]
+fn the_key_of_a_request_lives_where_its_windows_serves_tls_1_3_with_it_unless_it_is_said() {
+    let (csp, ksp) = (Home::SchannelCsp.provider(), Home::SoftwareKsp.provider());
+    for (build, option, expected) in [
+        (17_763, "", csp),
+        (20_348, "", ksp),
+        (20_348, " --provider csp", csp),
+        (17_763, " --provider ksp", ksp),
+    ] {
+        let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
+        server.install(build, Vec::new());
+        let out = folder.path().join("request.txt");
+        let line = format!("request www.example.com --out {}{option}", out.display());
+        let (ended, said) = run(&server, folder.path(), &line);
+        assert_eq!(ended.unwrap(), Exit::Done);
+        assert!(said.contains(expected), "{said}");
+        let keys: Vec<_> = server.world().1.into_keys().collect();
+        assert_eq!(keys[0].provider, expected, "{build}{option}");
+    }
 }
 
 #[test]

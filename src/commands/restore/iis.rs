@@ -6,7 +6,7 @@ use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
 use crate::change::apply::backup_name;
 use crate::change::{self, IncomingKeyPair, Options, Plan, PlannedBinding};
-use crate::cli::RestoreArgs;
+use crate::cli::{ProviderArg, RestoreArgs};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
@@ -69,6 +69,8 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
     let options = Options {
         non_exportable: args.non_exportable,
         install_roots: install_roots(args)?,
+        home: args.provider.map(ProviderArg::home),
+        windows_build: server.sites.windows_build(),
     };
     let set = set_with_sites(session, args)?;
     let incoming: Vec<_> = set.key_pairs.iter().map(incoming).collect();
