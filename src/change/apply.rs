@@ -2,6 +2,10 @@
 //! the certificate, read back from the store, leads to a key that signs for it. Anything else takes
 //! the whole run back.
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
 use data_encoding::BASE64;
 
 use super::edit::{self, Edit};
@@ -11,7 +15,7 @@ use super::rollback;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{
     Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge,
-    public_key,
+    config, public_key,
 };
 use crate::message::Text;
 use crate::text;
@@ -43,8 +47,8 @@ pub fn apply(
     if !plan.changes_anything() {
         return Ok(Vec::new());
     }
-    if plan.edits().next().is_some() && server.sites.folder().is_some() {
-        server.sites.back_up(&backup_name(running.now))?;
+    if plan.edits().next().is_some() {
+        back_up(server, running.now)?;
     }
     journal.begin(running.what, running.now)?;
     let error = match make_changes(server, plan, journal, running) {
@@ -87,6 +91,37 @@ fn make_changes(
     go_on(running)?;
     journal.commit()?;
     Ok(remarks)
+}
+
+/// Lets IIS back its configuration up; what it shares with other servers, which its own tool leaves
+/// out, is copied beside itself.
+fn back_up(server: Iis<'_>, now: jiff::Timestamp) -> Result<()> {
+    let Some(folder) = server.sites.folder() else {
+        return Ok(());
+    };
+    if let Some(shared) = config::read_folder(&folder)?.shared {
+        let copy = shared_copy(&shared, now);
+        let from = File::open(shared.join(config::APPLICATION_HOST));
+        let copied = from.and_then(|mut from| {
+            let mut to = File::create_new(&copy)?;
+            io::copy(&mut from, &mut to)?;
+            to.sync_all()
+        });
+        copied.map_err(|reason| {
+            Error::failed(text!(
+                "error-shared-not-copied",
+                path = copy.as_path(),
+                reason = &reason
+            ))
+        })?;
+    }
+    Ok(server.sites.back_up(&backup_name(now))?)
+}
+
+/// The copy of a configuration that other servers share, in its own folder.
+pub fn shared_copy(shared: &Path, now: jiff::Timestamp) -> PathBuf {
+    let name = format!("{}.{}", config::APPLICATION_HOST, backup_name(now));
+    shared.join(name)
 }
 
 /// The name of the backup that IIS makes of its own configuration first.

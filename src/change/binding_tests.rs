@@ -311,6 +311,39 @@ fn flags_that_http_sys_refuses_are_left_out_and_named_and_undo_knows_the_record_
 }
 
 #[test]
+fn a_configuration_in_use_for_a_moment_is_waited_for_and_one_that_stays_so_takes_all_back() {
+    let (server, state) = (new_server(), state_folder());
+    let before = server.world();
+    server.keep_busy(3);
+    restore_bindings(&server, state.path()).unwrap_err();
+    assert_eq!(server.world(), before);
+    server.keep_busy(2);
+    assert!(restore_bindings(&server, state.path()).unwrap());
+    assert_ne!(server.world(), before);
+}
+
+#[test]
+fn the_configuration_of_a_farm_is_copied_before_it_is_changed() {
+    let (server, state) = (new_server(), state_folder());
+    let farm = tempfile::tempdir().unwrap();
+    server.share(farm.path());
+    let shared = farm.path().join("applicationHost.config");
+    let before = std::fs::read(&shared).unwrap();
+    assert!(restore_bindings(&server, state.path()).unwrap());
+    assert_ne!(std::fs::read(&shared).unwrap(), before);
+    let copy = farm
+        .path()
+        .join("applicationHost.config.pfxvault-19700101-000000");
+    assert_eq!(std::fs::read(copy).unwrap(), before);
+    // The next one would be written over what is there.
+    let world = server.world();
+    std::fs::write(&shared, before).unwrap();
+    let refused = restore_bindings(&server, state.path()).unwrap_err();
+    assert_eq!(refused.text.id, "error-shared-not-copied");
+    assert_eq!(server.world(), world);
+}
+
+#[test]
 fn a_second_run_plans_nothing() {
     let (server, state) = (new_server(), state_folder());
     restore_bindings(&server, state.path()).unwrap();

@@ -2,6 +2,9 @@
 //! the certificate of an FTP site. Each knows what stood there before, so that it can be undone,
 //! and what stands there now decides whether it may be.
 
+use std::thread;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -12,6 +15,11 @@ use crate::iis::{
 };
 use crate::message::Text;
 use crate::text;
+
+/// How often a commit is tried.
+const COMMITS: usize = 3;
+/// The wait between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// One change; `None` means that there is nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,12 +173,23 @@ pub fn set_config(server: Iis<'_>, edits: &[&Edit]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
-    server.sites.apply(&changes)?;
+    commit(server, &changes)?;
     let sites = sites(server)?;
     match edits.iter().find(|edit| !edit.stands_after(&sites)) {
         None => Ok(()),
         Some(edit) => Err(Error::failed(text!("error-not-kept", what = edit.what()))),
     }
+}
+
+/// An antivirus, IIS Manager or DSC may have the file in hand for a moment.
+fn commit(server: Iis<'_>, changes: &[BindingChange]) -> Result<(), WindowsError> {
+    for _ in 1..COMMITS {
+        match server.sites.apply(changes) {
+            Err(error) if error.code.is_momentary() => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    server.sites.apply(changes)
 }
 
 /// Undoes changes to the configuration, in one commit; returns what was changed by others since and

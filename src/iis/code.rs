@@ -78,6 +78,14 @@ impl Code {
         .contains(&self)
     }
 
+    /// Whether the configuration of IIS was in somebody's hands for a moment: another program has
+    /// the file open (`ERROR_SHARING_VIOLATION`, `ERROR_LOCK_VIOLATION`), or wrote it since it was
+    /// read ("the file has changed on disk": public reports show .NET's `FileLoadException`, which
+    /// stands for these and `ERROR_FILE_INVALID`).
+    pub fn is_momentary(self) -> bool {
+        [0x8007_0020, 0x8007_0021, 0x8007_03EE].contains(&self.0)
+    }
+
     /// What it means to an administrator.
     fn meaning(self) -> Text {
         match self {

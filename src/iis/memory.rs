@@ -70,6 +70,8 @@ pub struct MemoryServer {
     backups: RefCell<Vec<String>>,
     addresses: RefCell<Vec<std::net::IpAddr>>,
     build: Cell<u32>,
+    /// How many commits find the configuration in somebody's hands.
+    busy: Cell<usize>,
     not_elevated: Cell<bool>,
     fault: Cell<Option<(usize, CallFault)>>,
     calls: Cell<usize>,
@@ -130,6 +132,23 @@ impl MemoryServer {
         self.records
             .borrow_mut()
             .insert(record.endpoint.in_lower_case(), record);
+    }
+
+    /// Puts the configuration into somebody's hands for so many commits.
+    pub fn keep_busy(&self, commits: usize) {
+        self.busy.set(commits);
+    }
+
+    /// Lets the configuration be that of a folder that other servers share.
+    pub fn share(&self, folder: &std::path::Path) {
+        let config = self.config.borrow();
+        let (own, sites) = config.as_ref().unwrap();
+        std::fs::write(folder.join(config::APPLICATION_HOST), render(sites)).unwrap();
+        let redirection = format!(
+            r#"<configuration><configurationRedirection enabled="true" path="{}" /></configuration>"#,
+            folder.display()
+        );
+        std::fs::write(own.path().join(config::REDIRECTION), redirection).unwrap();
     }
 
     /// The backups that IIS made of its configuration.
@@ -512,6 +531,10 @@ impl SiteConfig for MemoryServer {
         self.call("CommitChanges", || {
             let mut config = self.config.borrow_mut();
             let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
+            if let Some(left) = self.busy.get().checked_sub(1) {
+                self.busy.set(left);
+                return Err(Code(0x8007_0021));
+            }
             let mut changed = sites.clone();
             for BindingChange { site, change } in changes {
                 let site = changed
@@ -520,11 +543,9 @@ impl SiteConfig for MemoryServer {
                     .ok_or(Code(0x8007_0002))?;
                 make(site, change)?;
             }
-            std::fs::write(
-                folder.path().join(config::APPLICATION_HOST),
-                render(&changed),
-            )
-            .unwrap();
+            let shared = config::read_folder(folder.path()).unwrap().shared;
+            let effective = shared.as_deref().unwrap_or(folder.path());
+            std::fs::write(effective.join(config::APPLICATION_HOST), render(&changed)).unwrap();
             *sites = changed;
             Ok(())
         })

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use crate::change::apply::{backup_name, shared_copy};
 use crate::change::{self, ApplyContext, Journal, Plan};
 use crate::error::{Error, Exit, Result};
-use crate::iis::Iis;
+use crate::iis::{Iis, config};
 use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::platform::{private_files, system};
@@ -87,6 +88,24 @@ impl Session<'_> {
     }
 }
 
+/// Where the configuration of IIS is as it was before.
+fn name_backup(session: &Session<'_>, server: Iis<'_>) -> Result<()> {
+    let name = backup_name(session.now);
+    session
+        .console
+        .say(&text!("restore-iis-backup", name = name));
+    let Some(folder) = server.sites.folder() else {
+        return Ok(());
+    };
+    if let Some(shared) = config::read_folder(&folder)?.shared {
+        let copy = shared_copy(&shared, session.now);
+        session
+            .console
+            .say(&text!("restore-shared-backup", path = copy.as_path()));
+    }
+    Ok(())
+}
+
 /// Carries out a plan that was agreed to; Ctrl-C takes it back. Says what Windows took in another
 /// way, and returns whether there was nothing to say.
 pub fn carry_out(
@@ -107,6 +126,9 @@ pub fn carry_out(
     };
     let remarks = change::apply(server, plan, &mut journal, &running)?;
     session.report_imported(plan);
+    if plan.edits().next().is_some() {
+        name_backup(session, server)?;
+    }
     for remark in &remarks {
         session.console.warn(remark);
     }

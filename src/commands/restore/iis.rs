@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
-use crate::change::apply::backup_name;
 use crate::change::{self, IncomingKeyPair, Options, Plan, PlannedBinding};
 use crate::cli::{ProviderArg, RestoreArgs};
 use crate::console::Enter;
@@ -109,14 +108,7 @@ fn change_server(
         return Ok(true);
     }
     session.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
-    let as_written = carry_out(session, server, plan, "restore")?;
-    if plan.edits().next().is_some() {
-        session.console.say(&text!(
-            "restore-iis-backup",
-            name = backup_name(session.now)
-        ));
-    }
-    Ok(as_written)
+    carry_out(session, server, plan, "restore")
 }
 
 /// The authorities that are to be trusted here, by their fingerprints.

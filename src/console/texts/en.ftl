@@ -1304,6 +1304,10 @@ config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
 
 ## Sites and bindings
 
+restore-shared-backup = The configuration that other servers share is kept as it was before: { $path }
+error-shared-not-copied = the configuration that other servers share could not be copied first: { $path }
+    .cause = { $reason }
+    .hint = nothing was changed. IIS's own backup leaves this file out, so pfxvault copies it into the same folder: run the command as a user who may write there, or run it on the server that the folder belongs to
 restore-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
 progress-binding = binding { $what }
 left-binding-changed = attention: left as it is, because it was changed since: { $what }

@@ -1158,6 +1158,10 @@ config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は�
 
 ## Sites and bindings
 
+restore-shared-backup = 共有構成は、変更前の内容を次のファイルに保存しました: { $path }
+error-shared-not-copied = 共有構成を変更前に保存できませんでした: { $path }
+    .cause = { $reason }
+    .hint = 何も変更していません。IIS 自身のバックアップには共有構成のファイルが含まれないため、pfxvault が同じフォルダーに保存します。このフォルダーに書き込めるユーザーで実行するか、フォルダーのあるサーバーで実行してください
 restore-iis-backup = IIS の現在の構成を IIS 自身のバックアップに保存しました: { $name }(戻す場合: appcmd restore backup { $name })
 progress-binding = バインドしています: { $what }
 left-binding-changed = 注意: その後に変更されているため、そのままにしました: { $what }
