@@ -124,7 +124,14 @@ pub fn carry_out(
         stop: &system::interrupted,
         progress: &progress,
     };
-    let remarks = change::apply(server, plan, &mut journal, &running)?;
+    let applied = change::apply(server, plan, &mut journal, &running);
+    if let Err(Error {
+        exit: Exit::Failed, ..
+    }) = &applied
+    {
+        session.console.warn(&text!("change-taken-back"));
+    }
+    let remarks = applied?;
     session.report_imported(plan);
     if plan.edits().next().is_some() {
         name_backup(session, server)?;

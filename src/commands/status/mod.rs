@@ -54,6 +54,7 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     if let Some(text) = unasked {
         findings.push(attention("state-unread", text));
     }
+    findings.extend(interrupted(session)?);
     let here = here(session, args, &mut findings)?;
     match &state {
         Some(state) => findings.extend(judge(session, state, &media, here.as_deref())?),
@@ -132,7 +133,6 @@ fn in_stores(
 ) -> Result<Vec<OwnCertificate>> {
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
-    findings.extend(interrupted(session)?);
     let mut own = Vec::new();
     for seen in &here.seen {
         if !StoreName::WITH_KEYS.contains(&seen.store) {
