@@ -500,6 +500,17 @@ fn what_cannot_be_is_said_for_each_binding() {
         2,
         "each setting once: {flags}"
     );
+    let mut wildcard = old();
+    wildcard.sites[1].bindings = vec![https("*:443:*.example.com", 1)];
+    wildcard.records = vec![record(
+        &wildcard.sites[1].bindings[0],
+        &thumbprint(&PKI.ec.der),
+    )];
+    let mut mapping = answers();
+    mapping.map_site("Shop=Web Shop").unwrap();
+    let planned = |here| plan(&wildcard, here, &mapping).remove(1);
+    assert!(planned(&old_windows).ends_with(": cannot-wildcard"));
+    assert!(planned(&here).ends_with(": add 2"), "{}", planned(&here));
     let windows_7 = SiteMap {
         windows_build: 7601,
         ..here.clone()

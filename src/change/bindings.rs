@@ -17,6 +17,10 @@ use crate::message::Text;
 use crate::text;
 use crate::tls::ask::Check;
 
+/// The first build of Windows whose IIS and http.sys take host names such as `*.example.com`
+/// (Windows Server 2016).
+const WILDCARD_HOSTS: u32 = 14_393;
+
 /// What the plan is made of.
 pub struct BindingSource<'a> {
     /// What the server of the backup served.
@@ -368,6 +372,9 @@ impl<'a> BindingPlanner<'a> {
         let parts = binding
             .parts()
             .ok_or_else(|| BindingAction::Cannot(text!("cannot-unknown-binding")))?;
+        if parts.host.starts_with("*.") && self.moving.here.windows_build < WILDCARD_HOSTS {
+            return Err(BindingAction::Cannot(text!("cannot-wildcard")));
+        }
         if let Some(ip) = parts.ip {
             let here = self.address_here(ip)?;
             if here != ip {

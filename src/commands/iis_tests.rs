@@ -194,6 +194,31 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
 }
 
 #[test]
+fn a_certificate_in_two_stores_comes_back_in_both_and_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recovery, old) = (recovery(folder.path()), old_server(9));
+    old.put_certificate(
+        StoreName::My,
+        &PKI.rsa.der,
+        Some(&link("shop", KeySet::Machine)),
+    );
+    back_up(&old, folder.path(), &recovery);
+    let new = new_server();
+    let (exit, said) = restore(&new, folder.path(), &["--keys-only"]);
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    for store in [StoreName::My, StoreName::WebHosting] {
+        let seen = look(new.iis(), &[store]).unwrap();
+        let restored = seen.iter().find(|one| one.certificate.der == PKI.rsa.der);
+        assert!(restored.unwrap().key.works(), "{store}");
+    }
+    assert!(said.contains("done: one key pair is"), "{said}");
+    let stands = new.world();
+    let (exit, said) = restore(&new, folder.path(), &["--keys-only"]);
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    assert_eq!(new.world(), stands);
+}
+
+#[test]
 fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_site() {
     let stranger = crate::keypair::fixtures::Issued::self_signed("stranger.example.com");
     let pair = || {

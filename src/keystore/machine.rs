@@ -16,7 +16,7 @@ use crate::text;
 /// Reads the key pairs of `My` and `WebHosting`, of requests that wait for their answer, and
 /// whatever else IIS uses, in any store. A key that cannot be copied out is named with the reason,
 /// and so is a certificate in use that is in no store; a certificate that lies in two stores counts
-/// once.
+/// once, with both of them.
 ///
 /// # Errors
 /// When one of the stores that this program fills cannot be read.
@@ -106,12 +106,11 @@ impl StoreReading<'_> {
     fn take(&mut self, store: &str, certificate: &StoredCertificate, key: &KeyState) {
         let is_it = |other: &Certificate| other.der() == certificate.der;
         let is_unreadable = |one: &UnreadableKeyPair| one.certificate.as_ref().is_some_and(is_it);
-        if self
-            .holdings
-            .key_pairs
-            .iter()
-            .any(|held| is_it(held.leaf()))
-        {
+        let mut held = self.holdings.key_pairs.iter_mut();
+        if let Some(held) = held.find(|held| is_it(held.leaf())) {
+            if let Some(windows) = &mut held.windows {
+                windows.also.push(store.to_owned());
+            }
             return;
         }
         match self.copy_out(store, certificate, key) {
@@ -160,6 +159,7 @@ impl StoreReading<'_> {
         let pair = self.pair(key, certificate)?;
         let windows = OnWindows {
             store: store.to_owned(),
+            also: Vec::new(),
             provider: link.provider.clone(),
             access,
         };

@@ -346,6 +346,7 @@ mod tests {
         let pending = |about: &AboutKeyPair| {
             let windows = OnWindows {
                 store: "REQUEST".into(),
+                also: Vec::new(),
                 provider: String::new(),
                 access: Vec::new(),
             };

@@ -1,10 +1,12 @@
 //! `restore --to iis`: into the certificate stores and bindings of this server.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
-use crate::change::{self, IncomingKeyPair, Options, Plan, PlannedBinding};
+use crate::change::{self, Action, IncomingKeyPair, Options, Plan, PlannedBinding};
 use crate::cli::{ProviderArg, RestoreArgs};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
@@ -33,6 +35,10 @@ pub(crate) struct IisReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     exportable: Option<bool>,
     expired: Vec<ExpiredReport>,
+    /// What the backup names and could not be read from it.
+    missing: Vec<MissingReport>,
+    /// What speaks against taking the backup for the newest state.
+    doubts: Vec<String>,
     bindings: Vec<BindingReport>,
     /// What the bindings showed when all was done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +78,7 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
         windows_build: server.sites.windows_build(),
     };
     let set = set_with_sites(session, args)?;
-    let incoming: Vec<_> = set.key_pairs.iter().map(incoming).collect();
+    let incoming = incoming(&set);
     let here = iis::look_at_all(server)?;
     let mut plan = change::plan(&here, &incoming, &options);
     let known = KnownCertificates::new(session, args, &here, &set, &plan)?;
@@ -162,6 +168,12 @@ impl IisReport {
             cannot: None,
             exportable: None,
             expired: expired(session, set),
+            missing: missing(session, set),
+            doubts: set
+                .doubts
+                .iter()
+                .map(|doubt| session.console.words(doubt))
+                .collect(),
             bindings: BindingReport::of(session, &plan.bindings),
             tls: None,
             left_out: LeftOutReport::of(&set.left_out),
@@ -181,6 +193,15 @@ fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
         Exit::Done if is_lower || !set.key_pairs.iter().all(is_valid) => Exit::Attention,
         exit => exit,
     }
+}
+
+/// What could not be read, for programs.
+fn missing(session: &Session<'_>, set: &RestoreSet) -> Vec<MissingReport> {
+    let mut reports = Vec::new();
+    for (name, reason) in &set.missing {
+        reports.push(MissingReport::of(session.console, name, reason));
+    }
+    reports
 }
 
 /// Certificates that have ended, for programs.
@@ -213,7 +234,7 @@ fn report(
         .cannot()
         .map(|(name, reason)| MissingReport::of(session.console, name, reason))
         .collect();
-    let placed = plan.items.len() - cannot.len();
+    let placed = placed(set, plan);
     session
         .console
         .say(&text!("restore-iis-done", count = placed));
@@ -241,6 +262,17 @@ fn report(
     };
     session.console.document(exit, &report);
     exit
+}
+
+/// How many key pairs are in a store; one in two of them counts once.
+fn placed(set: &RestoreSet, plan: &Plan<'_>) -> usize {
+    let incoming = incoming(set);
+    let both = incoming.iter().zip(&plan.items);
+    let placed = both.filter(|(_, item)| !matches!(item.action, Action::Cannot(_)));
+    placed
+        .map(|(one, _)| one.leaf)
+        .collect::<HashSet<_>>()
+        .len()
 }
 
 /// What stands above the certificates in their chains.
@@ -289,9 +321,33 @@ fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
     }
 }
 
+/// Each key pair once for every store that held its certificate.
+fn incoming(set: &RestoreSet) -> Vec<IncomingKeyPair<'_>> {
+    let mut incoming = Vec::new();
+    for one in &set.key_pairs {
+        for store in stores(one) {
+            incoming.push(in_store(one, store));
+        }
+    }
+    incoming
+}
+
 /// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,
 /// it is "Personal".
-fn incoming(one: &RestoreItem) -> IncomingKeyPair<'_> {
+fn stores(one: &RestoreItem) -> Vec<StoreName> {
+    let windows = one.windows.as_ref();
+    let named = windows.and_then(|windows| store_of(&windows.store));
+    let mut stores = vec![named.unwrap_or(StoreName::My)];
+    for also in windows.map_or(&[][..], |windows| &windows.also) {
+        match store_of(also) {
+            Some(store) if !stores.contains(&store) => stores.push(store),
+            _ => {}
+        }
+    }
+    stores
+}
+
+fn in_store(one: &RestoreItem, store: StoreName) -> IncomingKeyPair<'_> {
     let RestoreItem { pair, windows, .. } = one;
     let windows = windows.as_ref();
     IncomingKeyPair {
@@ -300,9 +356,7 @@ fn incoming(one: &RestoreItem) -> IncomingKeyPair<'_> {
         authorities: authorities_of(pair),
         pkcs8: pair.key.pkcs8(),
         friendly_name: pair.friendly_name.as_deref(),
-        store: windows
-            .and_then(|windows| store_of(&windows.store))
-            .unwrap_or(StoreName::My),
+        store,
         provider: windows
             .map(|windows| windows.provider.as_str())
             .or(pair.csp_name.as_deref()),

@@ -122,15 +122,11 @@ fn here(
             ))),
             false => Ok(None),
         },
-        _ => in_stores(session, here::here()?, findings).map(Some),
+        _ => in_stores(here::here()?, findings).map(Some),
     }
 }
 
-fn in_stores(
-    session: &Session<'_>,
-    server: Iis<'_>,
-    findings: &mut Vec<Finding>,
-) -> Result<Vec<OwnCertificate>> {
+fn in_stores(server: Iis<'_>, findings: &mut Vec<Finding>) -> Result<Vec<OwnCertificate>> {
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
     let mut own = Vec::new();

@@ -1333,6 +1333,7 @@ cannot-left-out = left out, as was answered
 cannot-no-site = there is no site of that name or host name here. Create it in IIS Manager, or name another one with --map-site
 cannot-which-site = it may be any of these sites here: { $sites }. Choose one with --map-site
 cannot-unknown-binding = it is written in a way that only IIS understands
+cannot-wildcard = host names such as *.example.com need Windows Server 2016 or later; make a binding for each name here
 cannot-old-windows = this Windows does not know certificates chosen by host name
 cannot-no-address = this server does not have the address { $ip }. Name another one with --map-ip
 cannot-central-store = the Central Certificate Store is not set up here. Set it up in IIS Manager first

@@ -1187,6 +1187,7 @@ cannot-left-out = 回答どおり、対象から外しました
 cannot-no-site = 同じ名前やホスト名のサイトがここにありません。IIS マネージャーで作成するか、--map-site で別のサイトを指定してください
 cannot-which-site = 該当するサイトが複数あります: { $sites }。--map-site で 1 つを指定してください
 cannot-unknown-binding = IIS だけが理解できる書き方のバインドです
+cannot-wildcard = *.example.com のようなホスト名は Windows Server 2016 以降でなければ使えません。このサーバーではホスト名ごとにバインドを作成してください
 cannot-old-windows = この Windows は、ホスト名による証明書の選択(SNI)に対応していません
 cannot-no-address = アドレス { $ip } がこのサーバーにありません。--map-ip で別のアドレスを指定してください
 cannot-central-store = 集中証明書ストアがここで設定されていません。先に IIS マネージャーで設定してください
