@@ -59,7 +59,7 @@ pub struct Plan<'a> {
     /// Certificates of authorities that are not here yet, with their stores.
     pub authorities: Vec<(StoreName, &'a [u8])>,
     /// Roots that are not here and that nobody asked for.
-    pub roots_left_out: Vec<Hash>,
+    pub roots_left_out: Vec<&'a [u8]>,
     /// Requests that are answered and go, once the key pairs are proven.
     pub answered: Vec<StoredCertificate>,
     /// What becomes of the bindings.
@@ -212,7 +212,7 @@ pub(super) fn authority<'a>(
     der: &'a [u8],
     options: &Options,
     planned: &mut Vec<(StoreName, &'a [u8])>,
-    left_out: &mut Vec<Hash>,
+    left_out: &mut Vec<&'a [u8]>,
 ) {
     let known = |store: StoreName| {
         here.seen
@@ -230,8 +230,8 @@ pub(super) fn authority<'a>(
     }
     if store == StoreName::Ca || options.install_roots.contains(&hash) {
         planned.push((store, der));
-    } else if !left_out.contains(&hash) {
-        left_out.push(hash);
+    } else if !left_out.contains(&der) {
+        left_out.push(der);
     }
 }
 

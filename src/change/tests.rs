@@ -25,7 +25,7 @@ pub(crate) struct Pair {
 
 /// A root, an intermediate, and a leaf with an RSA and one with an EC key under it.
 pub(crate) struct Pki {
-    root: Vec<u8>,
+    pub root: Vec<u8>,
     pub intermediate: Vec<u8>,
     pub rsa: Pair,
     pub ec: Pair,
@@ -245,7 +245,7 @@ fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
     let incoming = incoming();
     let here = look_at_all(server.iis()).unwrap();
     let unasked = plan(&here, &incoming, &Options::default());
-    assert_eq!(unasked.roots_left_out, [Hash::of(&PKI.root)]);
+    assert_eq!(unasked.roots_left_out, [PKI.root.as_slice()]);
     let asked = Options {
         install_roots: vec![Hash::of(&PKI.root)],
         ..Options::default()

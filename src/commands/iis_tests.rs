@@ -21,6 +21,7 @@ use crate::iis::{
     Binding, FtpCertificate, KeyLink, KeySet, ProviderKind, Site, SiteMap, SslBinding, StoreName,
     look,
 };
+use crate::keypair::Certificate;
 use crate::keypair::fixtures::sorted;
 use crate::keystore::holdings;
 use crate::platform::media::FolderVolume;
@@ -31,6 +32,7 @@ use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;
 use pfx::Profile;
 use secret::Passphrase;
+use vault::id::Hash;
 use vault::identity::RecoveryKey;
 use vault::medium::Medium;
 
@@ -216,6 +218,35 @@ fn a_certificate_in_two_stores_comes_back_in_both_and_counts_once() {
     let (exit, said) = restore(&new, folder.path(), &["--keys-only"]);
     assert_eq!(exit.unwrap(), Exit::Done, "{said}");
     assert_eq!(new.world(), stands);
+}
+
+#[test]
+fn a_root_is_named_and_installing_it_is_not_offered_where_windows_fetches_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recovery, old) = (recovery(folder.path()), old_server(9));
+    old.put_certificate(StoreName::Root, &PKI.root, None);
+    back_up(&old, folder.path(), &recovery);
+    let root = Certificate::parse(PKI.root.clone()).unwrap();
+    for (list, offered, said_so) in [
+        (None, true, "cannot be told"),
+        (Some(vec![]), true, "nor is it a public one"),
+        (
+            Some(vec![PKI.root.as_slice()]),
+            false,
+            "nothing is to be done",
+        ),
+    ] {
+        let new = new_server();
+        if let Some(list) = &list {
+            new.list_roots(list);
+        }
+        let (_, said) = restore(&new, folder.path(), &["--keys-only", "--dry-run"]);
+        assert_eq!(said.contains("--install-root"), offered, "{said}");
+        let sha256 = Hash::of(&PKI.root).to_string();
+        for wanted in [said_so, root.display_name(), &root.thumbprint(), &sha256] {
+            assert!(said.contains(wanted), "{wanted} is not in:\n{said}");
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::keypair::{Certificate, Remaining};
 use crate::message::{Text, day};
 use crate::session::backup::BackupReport;
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
-use crate::session::change::{carry_out, reported, show_plan};
+use crate::session::change::{carry_out, name_root, reported, show_plan};
 use crate::session::{Session, backup, here};
 use crate::text;
 
@@ -72,7 +72,7 @@ fn install_into(
     };
     let mut answer = plan(&here, certificates, &wishes, session.now)?;
     answer.plan.bindings = succeed(session, args, server, &here, &answer)?;
-    show(session, &answer);
+    show(session, server, &answer);
     if args.dry_run {
         let exit = exit(session, &answer, true, Exit::Done);
         session
@@ -254,7 +254,7 @@ fn store(named: StoreArg) -> StoreName {
     }
 }
 
-fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
+fn show(session: &Session<'_>, server: Iis<'_>, answer: &AnswerPlan<'_>) {
     let name = answer.leaf.display_name();
     match answer.origin {
         KeyOrigin::Pending => session.console.say(&text!("install-pending", name = name)),
@@ -287,11 +287,11 @@ fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
     {
         session.console.mention(&text!("install-not-bound"));
     }
-    warn(session, answer);
+    warn(session, server, answer);
 }
 
 /// What is wrong with the certificate or its key, and does not keep it from being installed.
-fn warn(session: &Session<'_>, answer: &AnswerPlan<'_>) {
+fn warn(session: &Session<'_>, server: Iis<'_>, answer: &AnswerPlan<'_>) {
     let AnswerPlan {
         leaf,
         root,
@@ -314,11 +314,7 @@ fn warn(session: &Session<'_>, answer: &AnswerPlan<'_>) {
         ));
     }
     if let Some(root) = root {
-        session.console.warn(&text!(
-            "install-root",
-            name = root.display_name(),
-            thumbprint = root.thumbprint()
-        ));
+        name_root(session, server, root.der());
     }
     if let Some(reason) = no_export {
         session.console.warn(&text!(

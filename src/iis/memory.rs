@@ -70,6 +70,8 @@ pub struct MemoryServer {
     backups: RefCell<Vec<String>>,
     addresses: RefCell<Vec<std::net::IpAddr>>,
     build: Cell<u32>,
+    /// The list of public roots, where there is one.
+    public_roots: RefCell<Option<Vec<u8>>>,
     /// How many commits find the configuration in somebody's hands.
     busy: Cell<usize>,
     not_elevated: Cell<bool>,
@@ -132,6 +134,16 @@ impl MemoryServer {
         self.records
             .borrow_mut()
             .insert(record.endpoint.in_lower_case(), record);
+    }
+
+    /// Gives it Microsoft's list of public roots, with these on it.
+    pub fn list_roots(&self, roots: &[&[u8]]) {
+        let mut list = b"a certificate trust list".to_vec();
+        for root in roots {
+            list.extend([4, 20]);
+            list.extend(Sha1::digest(root));
+        }
+        self.public_roots.replace(Some(list));
     }
 
     /// Puts the configuration into somebody's hands for so many commits.
@@ -300,6 +312,11 @@ impl CertStores for MemoryServer {
                 .cloned()
                 .unwrap_or_default())
         })
+    }
+
+    fn fetches_root(&self, root: &[u8]) -> Option<bool> {
+        let list = self.public_roots.borrow();
+        list.as_ref().map(|list| lists_root(list, root))
     }
 
     fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {

@@ -11,6 +11,7 @@ use crate::message::Text;
 use crate::platform::{private_files, system};
 use crate::session::Session;
 use crate::text;
+use vault::id::Hash;
 
 /// A change of this server. Where a report is wanted, everything said and asked goes into it,
 /// however it ends.
@@ -67,11 +68,29 @@ pub fn show_plan(session: &Session<'_>, plan: &Plan<'_>) {
             store = store.as_str()
         ));
     }
-    for root in &plan.roots_left_out {
-        session
-            .console
-            .warn(&text!("plan-root-left-out", sha256 = root.to_string()));
-    }
+}
+
+/// Names a root that a chain ends in and the store does not hold: a public one needs nothing.
+/// Returns whether it is none, as far as that can be told.
+pub fn name_root(session: &Session<'_>, server: Iis<'_>, der: &[u8]) -> bool {
+    let parsed = Certificate::parse(der.to_vec());
+    let (name, sha1) = parsed.map_or_else(
+        |_| Default::default(),
+        |root| (root.display_name().to_owned(), root.thumbprint()),
+    );
+    let sha256 = Hash::of(der).to_string();
+    let fetched = server.stores.fetches_root(der);
+    let id = match fetched {
+        Some(true) => {
+            let text = text!("root-fetched", name = name, sha1 = sha1, sha256 = sha256);
+            session.console.mention(&text);
+            return false;
+        }
+        Some(false) => text!("root-left-out", name = name, sha1 = sha1, sha256 = sha256),
+        None => text!("root-untold", name = name, sha1 = sha1, sha256 = sha256),
+    };
+    session.console.warn(&id);
+    true
 }
 
 impl Session<'_> {

@@ -13,7 +13,7 @@ use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
 use crate::keypair::{Certificate, KeyPair, Remaining};
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
-use crate::session::change::{carry_out, reported, show_plan};
+use crate::session::change::{carry_out, name_root, reported, show_plan};
 use crate::session::enrolment::offer;
 use crate::session::report::{LeftOutReport, MissingReport};
 use crate::session::restore_set::{RestoreItem, RestoreSet, nothing_to_place};
@@ -83,9 +83,10 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
     let mut plan = change::plan(&here, &incoming, &options);
     let known = KnownCertificates::new(session, args, &here, &set, &plan)?;
     plan.bindings = plan_bindings(session, args, server, &set, known)?;
-    let commands = args.bindings.print_commands;
-    let build = commands.then(|| server.sites.windows_build());
-    show(session, &set, &plan, build);
+    show(session, server, &set, &plan);
+    if args.bindings.print_commands {
+        bindings::show_commands(session, &plan.bindings, server.sites.windows_build());
+    }
     if args.into.dry_run {
         let exit = exit(session, &set, &plan);
         let report = IisReport {
@@ -140,14 +141,18 @@ fn set_with_sites(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSe
     Ok(set)
 }
 
-/// Shows what would be done, and what cannot be; the commands that would do the same on this build
-/// of Windows, where they are wanted.
-fn show(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>, build: Option<u32>) {
+/// Shows what would be done, and what cannot be.
+fn show(session: &Session<'_>, server: Iis<'_>, set: &RestoreSet, plan: &Plan<'_>) {
     show_plan(session, plan);
-    bindings::show(session, &plan.bindings);
-    if let Some(build) = build {
-        bindings::show_commands(session, &plan.bindings, build);
+    for root in &plan.roots_left_out {
+        if name_root(session, server, root) {
+            let sha256 = Hash::of(root).to_string();
+            session
+                .console
+                .mention(&text!("root-install-hint", sha256 = sha256));
+        }
     }
+    bindings::show(session, &plan.bindings);
     for (name, reason) in &set.missing {
         session.console.warn(&text!(
             "restore-missing",
