@@ -221,6 +221,32 @@ fn a_certificate_in_two_stores_comes_back_in_both_and_counts_once() {
 }
 
 #[test]
+fn what_a_record_names_is_saved_or_named_although_the_configuration_cannot_be_read() {
+    let now = jiff::Timestamp::now();
+    let server = MemoryServer::default();
+    let key = link("elsewhere", KeySet::Machine);
+    server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_elsewhere("Remote Desktop", &PKI.rsa.der, Some(&key));
+    server.install(20_348, Vec::new());
+    let config = server.iis().sites.folder().unwrap().join(APPLICATION_HOST);
+    fs::write(config, "access denied").unwrap();
+    let gone = "0123456789ABCDEF0123456789ABCDEF01234567";
+    for (port, thumbprint) in [(443, thumbprint(&PKI.rsa.der)), (444, gone.to_owned())] {
+        let endpoint = https(&format!("*:{port}:"), 0).endpoint().unwrap();
+        server.put_record(SslBinding::new(endpoint, thumbprint));
+    }
+    let holdings = holdings(server.iis(), now).unwrap();
+    assert!(holdings.sites_unread.is_some());
+    assert_eq!(holdings.key_pairs.len(), 1);
+    let named: Vec<_> = holdings
+        .unreadable
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(named, [gone]);
+}
+
+#[test]
 fn a_root_is_named_and_installing_it_is_not_offered_where_windows_fetches_it() {
     let folder = tempfile::tempdir().unwrap();
     let (recovery, old) = (recovery(folder.path()), old_server(9));

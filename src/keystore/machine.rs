@@ -22,7 +22,10 @@ use crate::text;
 /// When one of the stores that this program fills cannot be read.
 pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     let map = SiteMap::of(server);
-    let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let in_use = map
+        .as_ref()
+        .map_or_else(|_| records_alone(server), SiteMap::clone);
+    let used = in_use.used();
     let seen = look(server, &StoreName::ALL)?;
     let authorities = seen
         .iter()
@@ -43,15 +46,21 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     }
     reading.take_from_elsewhere(&used);
     let mut holdings = reading.holdings;
+    name_missing(&mut holdings, &in_use);
     // A configuration that cannot be read must not keep the keys from being saved.
     match map {
-        Ok(map) => {
-            name_missing(&mut holdings, &map);
-            holdings.site_map = Some(map).filter(|map| !map.is_empty());
-        }
+        Ok(map) => holdings.site_map = Some(map).filter(|map| !map.is_empty()),
         Err(error) => holdings.sites_unread = Some(error.text),
     }
     Ok(holdings)
+}
+
+/// What is known to be in use although the configuration of IIS cannot be read.
+fn records_alone(server: Iis<'_>) -> SiteMap {
+    SiteMap {
+        records: server.http.records().unwrap_or_default(),
+        ..SiteMap::default()
+    }
 }
 
 /// Names the certificates in use that are in no store.
