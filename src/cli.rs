@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEn
 
 use crate::console::{Console, Language};
 use crate::error::{Error, Exit};
+use crate::iis::blob::Home;
 use crate::text;
 use pfx::Profile;
 
@@ -299,6 +300,8 @@ pub struct RestoreArgs {
     pub(crate) which: WhichArgs,
     #[arg(long)]
     pub(crate) non_exportable: bool,
+    #[arg(long, value_enum)]
+    pub(crate) provider: Option<ProviderArg>,
     #[arg(long, value_name = "SHA256", action = ArgAction::Append)]
     pub(crate) install_root: Vec<String>,
     #[arg(long, value_name = "FILE")]
@@ -382,6 +385,8 @@ pub struct RequestArgs {
     pub(crate) province: Option<String>,
     #[arg(long, value_name = "CC")]
     pub(crate) country: Option<String>,
+    #[arg(long, value_enum)]
+    pub(crate) provider: Option<ProviderArg>,
 }
 
 #[derive(Debug, Args)]
@@ -418,6 +423,25 @@ pub enum StoreArg {
     Personal,
     /// `WebHosting`.
     Webhosting,
+}
+
+/// A key provider of Windows for RSA keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProviderArg {
+    /// "Microsoft RSA SChannel Cryptographic Provider".
+    Csp,
+    /// "Microsoft Software Key Storage Provider".
+    Ksp,
+}
+
+impl ProviderArg {
+    /// Where keys are kept by it.
+    pub(crate) fn home(self) -> Home {
+        match self {
+            Self::Csp => Home::SchannelCsp,
+            Self::Ksp => Home::SoftwareKsp,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

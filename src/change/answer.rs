@@ -13,7 +13,6 @@ use crate::iis::look::without_key;
 use crate::iis::{KeyLink, KeyState, NoExport, StoreEntry, StoreName, blob, public_key};
 use crate::keypair::{Certificate, chain_of};
 use crate::text;
-use vault::id::Hash;
 
 /// What the user wishes.
 #[derive(Debug, Default)]
@@ -150,7 +149,7 @@ fn add_authorities<'a>(
             &mut left_out,
         );
     }
-    let is_left_out = |one: &&Certificate| left_out.contains(&Hash::of(one.der()));
+    let is_left_out = |one: &&Certificate| left_out.contains(&one.der());
     above.iter().copied().find(is_left_out)
 }
 

@@ -2,6 +2,10 @@
 //! the certificate, read back from the store, leads to a key that signs for it. Anything else takes
 //! the whole run back.
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
 use data_encoding::BASE64;
 
 use super::edit::{self, Edit};
@@ -11,7 +15,7 @@ use super::rollback;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{
     Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge,
-    public_key,
+    config, public_key,
 };
 use crate::message::Text;
 use crate::text;
@@ -29,7 +33,7 @@ pub struct ApplyContext<'a> {
     pub progress: &'a dyn Fn(Text),
 }
 
-/// Carries out a plan.
+/// Carries out a plan; returns what Windows took in another way than it was planned.
 ///
 /// # Errors
 /// Whatever failed; the server is as it was before. Where even that failed, exit 8, and `repair`
@@ -39,16 +43,17 @@ pub fn apply(
     plan: &Plan<'_>,
     journal: &mut Journal,
     running: &ApplyContext<'_>,
-) -> Result<()> {
+) -> Result<Vec<Text>> {
     if !plan.changes_anything() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    if plan.edits().next().is_some() && server.sites.folder().is_some() {
-        server.sites.back_up(&backup_name(running.now))?;
+    if plan.edits().next().is_some() {
+        back_up(server, running.now)?;
     }
     journal.begin(running.what, running.now)?;
-    let Err(error) = make_changes(server, plan, journal, running) else {
-        return Ok(());
+    let error = match make_changes(server, plan, journal, running) {
+        Ok(remarks) => return Ok(remarks),
+        Err(error) => error,
     };
     match rollback::finish(server, journal) {
         Ok(_) => Err(error),
@@ -64,7 +69,7 @@ fn make_changes(
     plan: &Plan<'_>,
     journal: &mut Journal,
     running: &ApplyContext<'_>,
-) -> Result<()> {
+) -> Result<Vec<Text>> {
     for (store, der) in &plan.authorities {
         go_on(running)?;
         add(server, journal, *store, der, Properties::default())?;
@@ -82,9 +87,41 @@ fn make_changes(
         go_on(running)?;
         remove(server, journal, StoreName::Request, request)?;
     }
-    serve(server, plan, journal, running)?;
+    let remarks = serve(server, plan, journal, running)?;
     go_on(running)?;
-    journal.commit()
+    journal.commit()?;
+    Ok(remarks)
+}
+
+/// Lets IIS back its configuration up; what it shares with other servers, which its own tool leaves
+/// out, is copied beside itself.
+fn back_up(server: Iis<'_>, now: jiff::Timestamp) -> Result<()> {
+    let Some(folder) = server.sites.folder() else {
+        return Ok(());
+    };
+    if let Some(shared) = config::read_folder(&folder)?.shared {
+        let copy = shared_copy(&shared, now);
+        let from = File::open(shared.join(config::APPLICATION_HOST));
+        let copied = from.and_then(|mut from| {
+            let mut to = File::create_new(&copy)?;
+            io::copy(&mut from, &mut to)?;
+            to.sync_all()
+        });
+        copied.map_err(|reason| {
+            Error::failed(text!(
+                "error-shared-not-copied",
+                path = copy.as_path(),
+                reason = &reason
+            ))
+        })?;
+    }
+    Ok(server.sites.back_up(&backup_name(now))?)
+}
+
+/// The copy of a configuration that other servers share, in its own folder.
+pub fn shared_copy(shared: &Path, now: jiff::Timestamp) -> PathBuf {
+    let name = format!("{}.{}", config::APPLICATION_HOST, backup_name(now));
+    shared.join(name)
 }
 
 /// The name of the backup that IIS makes of its own configuration first.
@@ -99,13 +136,21 @@ fn serve(
     plan: &Plan<'_>,
     journal: &mut Journal,
     running: &ApplyContext<'_>,
-) -> Result<()> {
+) -> Result<Vec<Text>> {
+    let mut remarks = Vec::new();
     for edit in plan.edits() {
         if let Edit::Record { before, after } = edit {
             go_on(running)?;
             (running.progress)(text!("progress-binding", what = edit.what()));
             journal.log_intent(ChangeStep::Serve(edit.clone()))?;
-            edit::set_record(server, before.as_ref(), after.as_ref())?;
+            let kept = edit::set_record(server, before.as_ref(), after.as_ref())?;
+            if kept.differences.is_empty() {
+                continue;
+            }
+            // The way back knows what this run made by how it stands.
+            let (before, after) = (before.clone(), kept.record);
+            journal.log_intent(ChangeStep::Serve(Edit::Record { before, after }))?;
+            remarks.extend(kept.differences);
         }
     }
     go_on(running)?;
@@ -113,7 +158,8 @@ fn serve(
     config
         .iter()
         .try_for_each(|edit| journal.log_intent(ChangeStep::Serve((*edit).clone())))?;
-    edit::set_config(server, &config)
+    edit::set_config(server, &config)?;
+    Ok(remarks)
 }
 
 fn go_on(running: &ApplyContext<'_>) -> Result<()> {

@@ -16,6 +16,7 @@ use crate::iis::{
     StoreName, StoredCertificate, look_at_all,
 };
 use crate::keystore::retain_used;
+use crate::message::Text;
 use crate::text;
 
 const SERVER_2012_R2: u32 = 9600;
@@ -253,11 +254,8 @@ fn a_server_is_brought_to_one_with_other_numbers_and_placeholders() {
     let map = SiteMap::of(server.iis()).unwrap();
     let old = old();
     let shop = &old.records[0];
-    assert_eq!(
-        map.record(&shop.endpoint),
-        Some(shop),
-        "every field of the record is as it was"
-    );
+    let there = map.record(&shop.endpoint).unwrap();
+    assert!(there.is_same(shop), "every field is as it was: {there:?}");
     let alone = Endpoint::Address {
         ip: "198.51.100.7".parse().unwrap(),
         port: 443,
@@ -266,7 +264,7 @@ fn a_server_is_brought_to_one_with_other_numbers_and_placeholders() {
         map.record(&alone).unwrap().thumbprint,
         old.records[1].thumbprint
     );
-    assert_eq!(map.record(&winrm().endpoint), Some(&winrm()));
+    assert!(map.record(&winrm().endpoint).unwrap().is_same(&winrm()));
     assert_eq!(map.records.len(), 3);
     assert_eq!(
         map.sites[0].bindings,
@@ -280,6 +278,69 @@ fn a_server_is_brought_to_one_with_other_numbers_and_placeholders() {
         ["pfxvault-19700101-000000"],
         "IIS made its own backup first"
     );
+}
+
+/// As http.h of 14393 names them: what it may take beyond that is tried first.
+#[test]
+fn flags_that_http_sys_refuses_are_left_out_and_named_and_undo_knows_the_record_all_the_same() {
+    let (server, state) = (new_server(), state_folder());
+    let sites = SiteMap::of(server.iis()).unwrap().sites;
+    server.install(14_393, sites);
+    let before = server.world();
+    let (incoming, mapping, mut from) = (incoming(), answers(), old());
+    from.records[0].flags = 0x8000_0012;
+    let here = SiteMap::of(server.iis()).unwrap();
+    let mut plan = plan(
+        &look_at_all(server.iis()).unwrap(),
+        &incoming,
+        &Options::default(),
+    );
+    plan.bindings = bindings::plan(&moving(&from, &here, &mapping));
+    let ids = |texts: &[Text]| texts.iter().map(|text| text.id).collect::<Vec<_>>();
+    let (cut, tried) = ("bind-flag-left-out", "bind-flag-untold");
+    assert_eq!(ids(&plan.bindings[1].remarks), [cut, cut, tried, tried]);
+    let mut journal = journal(state.path()).unwrap();
+    let remarks = apply(server.iis(), &plan, &mut journal, &running(&|| false)).unwrap();
+    assert_eq!(ids(&remarks), ["record-flag-refused"; 2]);
+    let map = SiteMap::of(server.iis()).unwrap();
+    let there = map.record(&from.records[0].endpoint).unwrap();
+    assert!(there.serves_like(&from.records[0]));
+    assert_eq!(there.flags, 2);
+    assert!(undo(server.iis(), &mut journal).unwrap().is_empty());
+    assert_eq!(server.world(), before);
+}
+
+#[test]
+fn a_configuration_in_use_for_a_moment_is_waited_for_and_one_that_stays_so_takes_all_back() {
+    let (server, state) = (new_server(), state_folder());
+    let before = server.world();
+    server.keep_busy(3);
+    restore_bindings(&server, state.path()).unwrap_err();
+    assert_eq!(server.world(), before);
+    server.keep_busy(2);
+    assert!(restore_bindings(&server, state.path()).unwrap());
+    assert_ne!(server.world(), before);
+}
+
+#[test]
+fn the_configuration_of_a_farm_is_copied_before_it_is_changed() {
+    let (server, state) = (new_server(), state_folder());
+    let farm = tempfile::tempdir().unwrap();
+    server.share(farm.path());
+    let shared = farm.path().join("applicationHost.config");
+    let before = std::fs::read(&shared).unwrap();
+    assert!(restore_bindings(&server, state.path()).unwrap());
+    assert_ne!(std::fs::read(&shared).unwrap(), before);
+    let copy = farm
+        .path()
+        .join("applicationHost.config.pfxvault-19700101-000000");
+    assert_eq!(std::fs::read(copy).unwrap(), before);
+    // The next one would be written over what is there.
+    let world = server.world();
+    std::fs::write(&shared, before).unwrap();
+    let refused = restore_bindings(&server, state.path()).unwrap_err();
+    assert_eq!(refused.text.id, "error-shared-not-copied");
+    assert_eq!(server.world(), world);
 }
 
 #[test]
@@ -319,10 +380,8 @@ fn undo_leaves_a_binding_alone_that_someone_changed_since() {
         left.iter().any(|text| text.id == "left-binding-changed"),
         "{left:?}"
     );
-    assert_eq!(
-        SiteMap::of(server.iis()).unwrap().record(&renewed.endpoint),
-        Some(&renewed)
-    );
+    let map = SiteMap::of(server.iis()).unwrap();
+    assert!(map.record(&renewed.endpoint).unwrap().is_same(&renewed));
 }
 
 #[test]
@@ -441,6 +500,17 @@ fn what_cannot_be_is_said_for_each_binding() {
         2,
         "each setting once: {flags}"
     );
+    let mut wildcard = old();
+    wildcard.sites[1].bindings = vec![https("*:443:*.example.com", 1)];
+    wildcard.records = vec![record(
+        &wildcard.sites[1].bindings[0],
+        &thumbprint(&PKI.ec.der),
+    )];
+    let mut mapping = answers();
+    mapping.map_site("Shop=Web Shop").unwrap();
+    let planned = |here| plan(&wildcard, here, &mapping).remove(1);
+    assert!(planned(&old_windows).ends_with(": cannot-wildcard"));
+    assert!(planned(&here).ends_with(": add 2"), "{}", planned(&here));
     let windows_7 = SiteMap {
         windows_build: 7601,
         ..here.clone()

@@ -17,6 +17,10 @@ use crate::message::Text;
 use crate::text;
 use crate::tls::ask::Check;
 
+/// The first build of Windows whose IIS and http.sys take host names such as `*.example.com`
+/// (Windows Server 2016).
+const WILDCARD_HOSTS: u32 = 14_393;
+
 /// What the plan is made of.
 pub struct BindingSource<'a> {
     /// What the server of the backup served.
@@ -368,6 +372,9 @@ impl<'a> BindingPlanner<'a> {
         let parts = binding
             .parts()
             .ok_or_else(|| BindingAction::Cannot(text!("cannot-unknown-binding")))?;
+        if parts.host.starts_with("*.") && self.moving.here.windows_build < WILDCARD_HOSTS {
+            return Err(BindingAction::Cannot(text!("cannot-wildcard")));
+        }
         if let Some(ip) = parts.ip {
             let here = self.address_here(ip)?;
             if here != ip {
@@ -478,8 +485,8 @@ impl<'a> BindingPlanner<'a> {
         }))
     }
 
-    /// A record of the backup as it will be here: verbatim, but for the flags that this Windows
-    /// does not know, and for the store, which must be the one that has the certificate.
+    /// A record of the backup as it will be here: verbatim, but for the store, which must be the one
+    /// that has the certificate.
     fn record_here(
         &self,
         record: &SslBinding,
@@ -494,13 +501,13 @@ impl<'a> BindingPlanner<'a> {
             Some(thumbprint) => self.choose_store(&mut after, thumbprint, bound)?,
             None => self.see_to_central_store(bound)?,
         }
-        after.flags = binding::known(&RECORD_FLAGS, record.flags, self.moving.here.windows_build);
-        let unknown = binding::names(&RECORD_FLAGS, record.flags & !after.flags).into_iter();
-        let texts = unknown.map(|flag| text!("bind-flag-left-out", flag = flag));
-        for remark in texts {
-            // A flag may stand in the binding and in the record.
-            if !bound.remarks.contains(&remark) {
-                bound.remarks.push(remark);
+        let build = self.moving.here.windows_build;
+        let known = binding::known(&RECORD_FLAGS, record.flags, build);
+        for flag in binding::names(&RECORD_FLAGS, record.flags & !known) {
+            // A flag may stand in the binding, too.
+            let left_out = text!("bind-flag-left-out", flag = flag.as_str());
+            if !bound.remarks.contains(&left_out) {
+                bound.remarks.push(text!("bind-flag-untold", flag = flag));
             }
         }
         bound

@@ -244,7 +244,7 @@ mod tests {
             key.pkcs8().expose() != new(&names, &[], now).unwrap().pkcs8.expose(),
             "a key is never used twice"
         );
-        assert!(blob::home_of(key.pkcs8(), None) == Some(blob::Home::SchannelCsp));
+        assert!(blob::rsa_private_blob(key.pkcs8()).is_some());
         assert!(public_key(&request.stand_in).is_some());
     }
 

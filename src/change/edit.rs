@@ -2,15 +2,24 @@
 //! the certificate of an FTP site. Each knows what stood there before, so that it can be undone,
 //! and what stands there now decides whether it may be.
 
+use std::thread;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::iis::binding::{self, RECORD_FLAGS};
 use crate::iis::{
-    Binding, BindingChange, BindingEdit, Endpoint, FtpCertificate, Iis, Site, SslBinding,
+    Binding, BindingChange, BindingEdit, Code, Endpoint, FtpCertificate, Iis, Site, SslBinding,
     WindowsError, config,
 };
 use crate::message::Text;
 use crate::text;
+
+/// How often a commit is tried.
+const COMMITS: usize = 3;
+/// The wait between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// One change; `None` means that there is nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +52,17 @@ pub enum Edit {
     },
 }
 
-/// Makes changes to records and reads each back.
+/// What Windows made of a record.
+#[derive(Default)]
+pub struct KeptRecord {
+    /// The record as it stands.
+    pub record: Option<SslBinding>,
+    /// How it differs from what was asked for; it serves the same certificate.
+    pub differences: Vec<Text>,
+}
+
+/// Makes a change to a record and reads it back. It must serve what it was written for, everything
+/// else is only said.
 ///
 /// # Errors
 /// What Windows answered, or that it kept something else.
@@ -51,18 +70,46 @@ pub fn set_record(
     server: Iis<'_>,
     before: Option<&SslBinding>,
     after: Option<&SslBinding>,
-) -> Result<()> {
-    write_record(server, before, after)?;
+) -> Result<KeptRecord> {
     let Some(endpoint) = endpoint(before, after) else {
-        return Ok(());
+        return Ok(KeptRecord::default());
     };
-    match is_same(server.http.record(endpoint)?.as_ref(), after) {
-        true => Ok(()),
-        false => Err(Error::failed(text!(
+    let written = write_record(server, before, after)?;
+    let kept = server.http.record(endpoint)?;
+    match (after, written, kept) {
+        (Some(after), Some(written), Some(kept)) if kept.serves_like(&written) => Ok(KeptRecord {
+            differences: differences(after, &written, &kept),
+            record: Some(kept),
+        }),
+        (_, None, None) => Ok(KeptRecord::default()),
+        _ => Err(Error::failed(text!(
             "error-not-kept",
             what = endpoint.to_string()
         ))),
     }
+}
+
+/// What of a record was refused, and what http.sys made of the rest.
+fn differences(after: &SslBinding, written: &SslBinding, kept: &SslBinding) -> Vec<Text> {
+    let endpoint = after.endpoint.to_string();
+    let lost = binding::names(&RECORD_FLAGS, after.flags & !written.flags).into_iter();
+    let lost = lost.map(|flag| {
+        text!(
+            "record-flag-refused",
+            endpoint = endpoint.as_str(),
+            flag = flag
+        )
+    });
+    let mut texts: Vec<Text> = lost.collect();
+    if !kept.is_same(written) {
+        let flags = format!("0x{:x}, 0x{:x}", written.flags, kept.flags);
+        texts.push(text!(
+            "record-kept-otherwise",
+            endpoint = endpoint.as_str(),
+            flags = flags
+        ));
+    }
+    texts
 }
 
 fn is_same(one: Option<&SslBinding>, other: Option<&SslBinding>) -> bool {
@@ -80,16 +127,33 @@ fn sites(server: Iis<'_>) -> Result<Vec<Site>> {
     Ok(config::read_folder(&folder)?.config.sites)
 }
 
+/// Returns what was written. What http.sys calls wrong is written again without the flags that
+/// this build of Windows is not known to have: nobody says which it takes.
 fn write_record(
     server: Iis<'_>,
     before: Option<&SslBinding>,
     after: Option<&SslBinding>,
-) -> Result<(), WindowsError> {
-    match (before, after) {
-        (None, Some(after)) => server.http.add(after),
-        (Some(_), Some(after)) => server.http.replace(after),
-        (Some(before), None) => server.http.remove(&before.endpoint).map(|_| ()),
-        (None, None) => Ok(()),
+) -> Result<Option<SslBinding>, WindowsError> {
+    let Some(after) = after.map(SslBinding::with_store) else {
+        if let Some(before) = before {
+            server.http.remove(&before.endpoint)?;
+        }
+        return Ok(None);
+    };
+    let write = |record: &SslBinding| match before {
+        Some(_) => server.http.replace(record),
+        None => server.http.add(record),
+    };
+    let known = binding::known(&RECORD_FLAGS, after.flags, server.sites.windows_build());
+    match write(&after) {
+        Err(error) if error.code == Code::INVALID_PARAMETER && known != after.flags => {
+            let plain = SslBinding {
+                flags: known,
+                ..after
+            };
+            write(&plain).map(|()| Some(plain))
+        }
+        written => written.map(|()| Some(after)),
     }
 }
 
@@ -109,12 +173,23 @@ pub fn set_config(server: Iis<'_>, edits: &[&Edit]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
-    server.sites.apply(&changes)?;
+    commit(server, &changes)?;
     let sites = sites(server)?;
     match edits.iter().find(|edit| !edit.stands_after(&sites)) {
         None => Ok(()),
         Some(edit) => Err(Error::failed(text!("error-not-kept", what = edit.what()))),
     }
+}
+
+/// An antivirus, IIS Manager or DSC may have the file in hand for a moment.
+fn commit(server: Iis<'_>, changes: &[BindingChange]) -> Result<(), WindowsError> {
+    for _ in 1..COMMITS {
+        match server.sites.apply(changes) {
+            Err(error) if error.code.is_momentary() => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    server.sites.apply(changes)
 }
 
 /// Undoes changes to the configuration, in one commit; returns what was changed by others since and
@@ -159,7 +234,7 @@ pub fn take_back_record(
         now if is_same(now, before) => Ok(None),
         // Where Windows cannot replace at once, a run that was cut off may have left nothing.
         now if is_same(now, after) || now.is_none() => {
-            set_record(server, now, before).map(|()| None)
+            set_record(server, now, before).map(|_| None)
         }
         _ => Ok(Some(text!(
             "left-binding-changed",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::Edit;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{KeyLink, Properties, StoreName};
-use crate::message::Text;
+use crate::message::{Text, moment};
 use crate::state::refuse_shared;
 use crate::text;
 use vault::id::Hash;
@@ -255,6 +255,21 @@ impl Journal {
             .rfind(|run| run.stage == TransactionState::Open)
     }
 
+    /// Nothing else is done while a run is open.
+    ///
+    /// # Errors
+    /// While one is: it comes first.
+    pub fn refuse_interrupted(&self, exit: Exit) -> Result<()> {
+        let Some(open) = self.interrupted() else {
+            return Ok(());
+        };
+        let (what, when) = (open.what.as_str(), moment(open.began));
+        Err(Error::new(
+            exit,
+            text!("error-run-interrupted", what = what, when = when),
+        ))
+    }
+
     /// The newest run that finished and still stands; `None` also where a later one is not
     /// understood, because what it changed may stand on it.
     pub fn last_committed(&self) -> Option<&Transaction> {
@@ -274,14 +289,7 @@ impl Journal {
     /// # Errors
     /// While another is open, or when the line cannot be written.
     pub fn begin(&mut self, what: &str, now: jiff::Timestamp) -> Result<()> {
-        if let Some(open) = self.interrupted() {
-            let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            return Err(Error::failed(text!(
-                "error-run-interrupted",
-                what = open.what.as_str(),
-                when = when
-            )));
-        }
+        self.refuse_interrupted(Exit::Failed)?;
         let run = self.runs.last().map_or(0, |run| run.number) + 1;
         self.write(&JournalLine::Begin {
             run,
@@ -320,14 +328,7 @@ impl Journal {
     /// # Errors
     /// When there is none, another is open, or the line cannot be written.
     pub fn reopen(&mut self) -> Result<()> {
-        if let Some(open) = self.interrupted() {
-            let when = open.began.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            return Err(Error::failed(text!(
-                "error-run-interrupted",
-                what = open.what.as_str(),
-                when = when
-            )));
-        }
+        self.refuse_interrupted(Exit::Attention)?;
         let run = self
             .last_committed()
             .map(|run| run.number)

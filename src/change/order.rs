@@ -212,7 +212,7 @@ impl CertificateLabel {
     /// Its name and the ends of its thumbprint, in every language.
     pub fn label(&self) -> String {
         if self.not_after.is_some() {
-            format!("{} ({})", self.name, self.short())
+            format!("{} ({})", self.name, self.thumbprint)
         } else {
             self.name.clone()
         }

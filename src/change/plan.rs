@@ -45,6 +45,10 @@ pub struct Options {
     pub non_exportable: bool,
     /// Root certificates that may be trusted from now on.
     pub install_roots: Vec<Hash>,
+    /// Where RSA keys are to live, wherever they come from.
+    pub home: Option<Home>,
+    /// The build of Windows here.
+    pub windows_build: u32,
 }
 
 /// What would be done.
@@ -55,7 +59,7 @@ pub struct Plan<'a> {
     /// Certificates of authorities that are not here yet, with their stores.
     pub authorities: Vec<(StoreName, &'a [u8])>,
     /// Roots that are not here and that nobody asked for.
-    pub roots_left_out: Vec<Hash>,
+    pub roots_left_out: Vec<&'a [u8]>,
     /// Requests that are answered and go, once the key pairs are proven.
     pub answered: Vec<StoredCertificate>,
     /// What becomes of the bindings.
@@ -121,7 +125,7 @@ pub fn plan<'a>(here: &Snapshot, incoming: &[IncomingKeyPair<'a>], options: &Opt
         .iter()
         .map(|one| Item {
             name: one.name.clone(),
-            action: action(here, one),
+            action: action(here, one, options),
         })
         .collect();
     let exportable = !options.non_exportable;
@@ -146,7 +150,9 @@ pub fn plan<'a>(here: &Snapshot, incoming: &[IncomingKeyPair<'a>], options: &Opt
     plan
 }
 
-fn action<'a>(here: &Snapshot, one: &IncomingKeyPair<'a>) -> Action<'a> {
+fn action<'a>(here: &Snapshot, one: &IncomingKeyPair<'a>, options: &Options) -> Action<'a> {
+    let chosen = || Home::of_rsa(one.provider, options.windows_build);
+    let wanted = options.home.unwrap_or_else(chosen);
     let present = here
         .seen
         .iter()
@@ -155,17 +161,18 @@ fn action<'a>(here: &Snapshot, one: &IncomingKeyPair<'a>) -> Action<'a> {
         Some(KeyState::Works(_)) => Action::AsItShouldBe,
         Some(KeyState::Unknown) => Action::Cannot(text!("cannot-not-elevated")),
         Some(KeyState::Refused(error)) => Action::Cannot(error.text()),
-        Some(_) => place(one, present, key_here(here, one.leaf)),
-        None => place(one, None, None),
+        Some(_) => place(one, wanted, present, key_here(here, one.leaf)),
+        None => place(one, wanted, None, None),
     }
 }
 
 fn place<'a>(
     one: &IncomingKeyPair<'a>,
+    wanted: Home,
     present: Option<&StoreEntry>,
     key_here: Option<KeyLink>,
 ) -> Action<'a> {
-    let brought = blob::home_of(one.pkcs8, one.provider);
+    let brought = blob::home_of(one.pkcs8, wanted);
     let brought = brought.map(|home| PlannedKey::New {
         home,
         pkcs8: one.pkcs8,
@@ -205,7 +212,7 @@ pub(super) fn authority<'a>(
     der: &'a [u8],
     options: &Options,
     planned: &mut Vec<(StoreName, &'a [u8])>,
-    left_out: &mut Vec<Hash>,
+    left_out: &mut Vec<&'a [u8]>,
 ) {
     let known = |store: StoreName| {
         here.seen
@@ -223,8 +230,8 @@ pub(super) fn authority<'a>(
     }
     if store == StoreName::Ca || options.install_roots.contains(&hash) {
         planned.push((store, der));
-    } else if !left_out.contains(&hash) {
-        left_out.push(hash);
+    } else if !left_out.contains(&der) {
+        left_out.push(der);
     }
 }
 
@@ -284,8 +291,18 @@ impl PlannedCertificate<'_> {
                 store = store,
                 friendly_name = self.friendly_name.as_deref().unwrap_or_default()
             ),
-            (Some(_), PlannedKey::New { .. }) => text!("plan-mend", name = name, store = store),
-            (None, PlannedKey::New { .. }) => text!("plan-import", name = name, store = store),
+            (Some(_), PlannedKey::New { home, .. }) => text!(
+                "plan-mend",
+                name = name,
+                store = store,
+                provider = home.provider()
+            ),
+            (None, PlannedKey::New { home, .. }) => text!(
+                "plan-import",
+                name = name,
+                store = store,
+                provider = home.provider()
+            ),
         }
     }
 }

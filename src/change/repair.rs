@@ -1,7 +1,7 @@
 //! What is wrong with a server's key pairs, and what can be mended without a backup.
 
 use super::plan::{self, Action, Item, Plan, PlannedCertificate, PlannedKey};
-use crate::iis::blob;
+use crate::iis::blob::{self, Home};
 use crate::iis::look::without_key;
 use crate::iis::look::{FoundKey, Snapshot};
 use crate::iis::{
@@ -69,7 +69,7 @@ fn mend<'a>(here: &'a Snapshot, seen: &'a StoreEntry, rescued: &'a [RescuedKey<'
         rescued.map(|rescued| &rescued.key),
     ) {
         (Some(link), _) => PlannedKey::Here(link),
-        (None, Some(Ok(key))) => match blob::home_of(&key.pkcs8, None) {
+        (None, Some(Ok(key))) => match blob::home_of(&key.pkcs8, home_here(seen)) {
             Some(home) => PlannedKey::New {
                 home,
                 pkcs8: &key.pkcs8,
@@ -87,6 +87,14 @@ fn mend<'a>(here: &'a Snapshot, seen: &'a StoreEntry, rescued: &'a [RescuedKey<'
         friendly_name: seen.certificate.properties.friendly_name.clone(),
         key,
     })
+}
+
+/// The home for an RSA key that this server has already, though not where a service reaches it.
+fn home_here(seen: &StoreEntry) -> Home {
+    match &seen.certificate.properties.key {
+        Some(link) if link.is_cng() => Home::SoftwareKsp,
+        _ => Home::SchannelCsp,
+    }
 }
 
 /// Certificates that a newer one for the same names replaces.

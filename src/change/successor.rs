@@ -616,6 +616,7 @@ mod tests {
                 &mut journal(state)?,
                 &running(&|| false),
             )
+            .map(|_| ())
         }
 
         /// Thumbprints by endpoint: the number of the certificate.

@@ -8,9 +8,10 @@ use pkcs8::EncodePrivateKey;
 
 use super::*;
 use crate::error::{Error, Exit};
+use crate::iis::blob::Home;
 use crate::iis::memory::{CallFault, Died, MemoryServer};
 use crate::iis::{
-    AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, StoreName, look, look_at_all,
+    AccessEntry, KeyLink, KeySet, KeyState, ProviderKind, Snapshot, StoreName, look, look_at_all,
 };
 use crate::keypair::fixtures::Issued;
 use secret::SecretBytes;
@@ -24,7 +25,7 @@ pub(crate) struct Pair {
 
 /// A root, an intermediate, and a leaf with an RSA and one with an EC key under it.
 pub(crate) struct Pki {
-    root: Vec<u8>,
+    pub root: Vec<u8>,
     pub intermediate: Vec<u8>,
     pub rsa: Pair,
     pub ec: Pair,
@@ -165,6 +166,37 @@ pub(crate) fn link(container: &str, key_set: KeySet) -> KeyLink {
 }
 
 #[test]
+fn a_restored_rsa_key_lives_where_it_came_from_or_where_it_is_said_or_serves_tls_1_3() {
+    let (csp, ksp) = (Home::SchannelCsp, Home::SoftwareKsp);
+    for (came_from, windows_build, said, expected) in [
+        (None, 17_763, None, csp),
+        (None, 20_348, None, ksp),
+        (Some(csp), 20_348, None, csp),
+        (Some(ksp), 9600, None, ksp),
+        (Some(csp), 20_348, Some(ksp), ksp),
+        (None, 26_100, Some(csp), csp),
+    ] {
+        let mut incoming = incoming();
+        incoming[0].provider = came_from.map(Home::provider);
+        let options = Options {
+            windows_build,
+            home: said,
+            ..Options::default()
+        };
+        let plan = plan(&Snapshot::default(), &incoming, &options);
+        let Action::Place(placed) = &plan.items[0].action else {
+            panic!("it is not here")
+        };
+        let PlannedKey::New { home, .. } = placed.key else {
+            panic!("nor is its key")
+        };
+        assert_eq!(home, expected, "{came_from:?} {windows_build} {said:?}");
+        let shown = plan.items[0].texts(jiff::Timestamp::UNIX_EPOCH);
+        assert!(format!("{:?}", shown[0]).contains(expected.provider()));
+    }
+}
+
+#[test]
 fn a_restored_key_pair_signs_has_its_name_and_lies_where_it_lay() {
     let (server, state) = (MemoryServer::default(), state_folder());
     assert!(restore(&server, state.path()).unwrap());
@@ -213,7 +245,7 @@ fn intermediates_go_to_ca_and_a_root_only_where_it_was_asked_for() {
     let incoming = incoming();
     let here = look_at_all(server.iis()).unwrap();
     let unasked = plan(&here, &incoming, &Options::default());
-    assert_eq!(unasked.roots_left_out, [Hash::of(&PKI.root)]);
+    assert_eq!(unasked.roots_left_out, [PKI.root.as_slice()]);
     let asked = Options {
         install_roots: vec![Hash::of(&PKI.root)],
         ..Options::default()

@@ -21,6 +21,7 @@ use crate::iis::{
     Binding, FtpCertificate, KeyLink, KeySet, ProviderKind, Site, SiteMap, SslBinding, StoreName,
     look,
 };
+use crate::keypair::Certificate;
 use crate::keypair::fixtures::sorted;
 use crate::keystore::holdings;
 use crate::platform::media::FolderVolume;
@@ -31,6 +32,7 @@ use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;
 use pfx::Profile;
 use secret::Passphrase;
+use vault::id::Hash;
 use vault::identity::RecoveryKey;
 use vault::medium::Medium;
 
@@ -194,6 +196,86 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
 }
 
 #[test]
+fn a_certificate_in_two_stores_comes_back_in_both_and_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recovery, old) = (recovery(folder.path()), old_server(9));
+    old.put_certificate(
+        StoreName::My,
+        &PKI.rsa.der,
+        Some(&link("shop", KeySet::Machine)),
+    );
+    back_up(&old, folder.path(), &recovery);
+    let new = new_server();
+    let (exit, said) = restore(&new, folder.path(), &["--keys-only"]);
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    for store in [StoreName::My, StoreName::WebHosting] {
+        let seen = look(new.iis(), &[store]).unwrap();
+        let restored = seen.iter().find(|one| one.certificate.der == PKI.rsa.der);
+        assert!(restored.unwrap().key.works(), "{store}");
+    }
+    assert!(said.contains("done: one key pair is"), "{said}");
+    let stands = new.world();
+    let (exit, said) = restore(&new, folder.path(), &["--keys-only"]);
+    assert_eq!(exit.unwrap(), Exit::Done, "{said}");
+    assert_eq!(new.world(), stands);
+}
+
+#[test]
+fn what_a_record_names_is_saved_or_named_although_the_configuration_cannot_be_read() {
+    let now = jiff::Timestamp::now();
+    let server = MemoryServer::default();
+    let key = link("elsewhere", KeySet::Machine);
+    server.put_key(&key, PKI.rsa.pkcs8.expose(), true, ProviderKind::Csp);
+    server.put_elsewhere("Remote Desktop", &PKI.rsa.der, Some(&key));
+    server.install(20_348, Vec::new());
+    let config = server.iis().sites.folder().unwrap().join(APPLICATION_HOST);
+    fs::write(config, "access denied").unwrap();
+    let gone = "0123456789ABCDEF0123456789ABCDEF01234567";
+    for (port, thumbprint) in [(443, thumbprint(&PKI.rsa.der)), (444, gone.to_owned())] {
+        let endpoint = https(&format!("*:{port}:"), 0).endpoint().unwrap();
+        server.put_record(SslBinding::new(endpoint, thumbprint));
+    }
+    let holdings = holdings(server.iis(), now).unwrap();
+    assert!(holdings.sites_unread.is_some());
+    assert_eq!(holdings.key_pairs.len(), 1);
+    let named: Vec<_> = holdings
+        .unreadable
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(named, [gone]);
+}
+
+#[test]
+fn a_root_is_named_and_installing_it_is_not_offered_where_windows_fetches_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recovery, old) = (recovery(folder.path()), old_server(9));
+    old.put_certificate(StoreName::Root, &PKI.root, None);
+    back_up(&old, folder.path(), &recovery);
+    let root = Certificate::parse(PKI.root.clone()).unwrap();
+    for (list, offered, said_so) in [
+        (None, true, "cannot be told"),
+        (Some(vec![]), true, "nor is it a public one"),
+        (
+            Some(vec![PKI.root.as_slice()]),
+            false,
+            "nothing is to be done",
+        ),
+    ] {
+        let new = new_server();
+        if let Some(list) = &list {
+            new.list_roots(list);
+        }
+        let (_, said) = restore(&new, folder.path(), &["--keys-only", "--dry-run"]);
+        assert_eq!(said.contains("--install-root"), offered, "{said}");
+        let sha256 = Hash::of(&PKI.root).to_string();
+        for wanted in [said_so, root.display_name(), &root.thumbprint(), &sha256] {
+            assert!(said.contains(wanted), "{wanted} is not in:\n{said}");
+        }
+    }
+}
+
+#[test]
 fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_site() {
     let stranger = crate::keypair::fixtures::Issued::self_signed("stranger.example.com");
     let pair = || {
@@ -219,7 +301,8 @@ fn another_certificate_that_is_still_served_is_said_and_the_way_to_restart_the_s
         said.contains("www.example.com still serves another certificate: stranger.example.com"),
         "{said}"
     );
-    assert!(said.contains("appcmd stop site \"Web Shop\""), "{said}");
+    let stop = r#"appcmd.exe stop site "/site.name:Web Shop""#;
+    assert!(said.contains(stop), "{said}");
     let (exit, said) = restore(&new, folder.path(), &["--restart-site"]);
     serving.join().unwrap();
     assert_eq!(

@@ -18,7 +18,7 @@ use crate::keypair::{Certificate, Remaining};
 use crate::message::{Text, day};
 use crate::session::backup::BackupReport;
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
-use crate::session::change::{carry_out, reported, show_plan};
+use crate::session::change::{carry_out, name_root, reported, show_plan};
 use crate::session::{Session, backup, here};
 use crate::text;
 
@@ -72,7 +72,7 @@ fn install_into(
     };
     let mut answer = plan(&here, certificates, &wishes, session.now)?;
     answer.plan.bindings = succeed(session, args, server, &here, &answer)?;
-    show(session, &answer);
+    show(session, server, &answer);
     if args.dry_run {
         let exit = exit(session, &answer, true, Exit::Done);
         session
@@ -80,11 +80,20 @@ fn install_into(
             .document(exit, &report(session, &answer, true));
         return Ok(exit);
     }
+    let mut as_written = true;
     if answer.plan.changes_anything() {
         session.go_ahead(args.yes, &text!("install-question"), Enter::No)?;
-        carry_out(session, server, &answer.plan, "install")?;
+        as_written = carry_out(session, server, &answer.plan, "install")?;
     }
-    Ok(finish(session, args, server, &here, certificates, &answer))
+    let authorities = authorities(&here, certificates);
+    Ok(finish(
+        session,
+        args,
+        server,
+        &authorities,
+        &answer,
+        as_written,
+    ))
 }
 
 /// What is done; whether the server shows it; and where else the key pair is.
@@ -92,9 +101,9 @@ fn finish(
     session: &Session<'_>,
     args: &InstallArgs,
     server: Iis<'_>,
-    here: &Snapshot,
-    certificates: &[Certificate],
+    authorities: &[Vec<u8>],
     answer: &AnswerPlan<'_>,
+    as_written: bool,
 ) -> Exit {
     if answer.places() {
         let (name, thumbprint) = (answer.leaf.display_name(), answer.leaf.thumbprint());
@@ -109,19 +118,13 @@ fn finish(
         wanted: args.change.restart_site,
         yes: args.yes,
     };
-    let answers = bindings::confirm(
-        session,
-        server,
-        &answer.plan.bindings,
-        &authorities(here, certificates),
-        restart,
-    );
+    let answers = bindings::confirm(session, server, &answer.plan.bindings, authorities, restart);
     let (saved_exit, saved) = keep_safe(session, args, answer);
     bindings::name_held(session, &answer.plan.bindings);
     if answer.leaf.remaining(session.now) == Remaining::Over {
         session.console.warn(&bindings::expired(answer.leaf));
     }
-    let exit = exit(session, answer, answers.good, saved_exit);
+    let exit = exit(session, answer, answers.good && as_written, saved_exit);
     let mut report = report(session, answer, false);
     report.backup = Some(saved);
     report.tls = Some(answers.report());
@@ -251,7 +254,7 @@ fn store(named: StoreArg) -> StoreName {
     }
 }
 
-fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
+fn show(session: &Session<'_>, server: Iis<'_>, answer: &AnswerPlan<'_>) {
     let name = answer.leaf.display_name();
     match answer.origin {
         KeyOrigin::Pending => session.console.say(&text!("install-pending", name = name)),
@@ -274,7 +277,7 @@ fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
     if !answer.plan.answered.is_empty() {
         session.console.say(&text!("install-answered"));
     }
-    bindings::show(session, &answer.plan.bindings, false);
+    bindings::show(session, &answer.plan.bindings);
     if !is_bound(answer)
         && answer
             .plan
@@ -284,11 +287,11 @@ fn show(session: &Session<'_>, answer: &AnswerPlan<'_>) {
     {
         session.console.mention(&text!("install-not-bound"));
     }
-    warn(session, answer);
+    warn(session, server, answer);
 }
 
 /// What is wrong with the certificate or its key, and does not keep it from being installed.
-fn warn(session: &Session<'_>, answer: &AnswerPlan<'_>) {
+fn warn(session: &Session<'_>, server: Iis<'_>, answer: &AnswerPlan<'_>) {
     let AnswerPlan {
         leaf,
         root,
@@ -311,11 +314,7 @@ fn warn(session: &Session<'_>, answer: &AnswerPlan<'_>) {
         ));
     }
     if let Some(root) = root {
-        session.console.warn(&text!(
-            "install-root",
-            name = root.display_name(),
-            thumbprint = root.thumbprint()
-        ));
+        name_root(session, server, root.der());
     }
     if let Some(reason) = no_export {
         session.console.warn(&text!(

@@ -30,6 +30,16 @@ pub(super) struct RepairReport {
     /// Keys that nobody may look into.
     closed: Vec<String>,
     dry_run: bool,
+    /// The run that was interrupted, and is taken back unless this is a dry run.
+    interrupted: Option<InterruptedReport>,
+}
+
+/// A run that neither finished nor was taken back.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct InterruptedReport {
+    what: String,
+    began: String,
 }
 
 /// Runs the command.
@@ -38,7 +48,7 @@ pub(super) fn run(session: &Session<'_>, args: &RepairArgs) -> Result<Exit> {
 }
 
 pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_>) -> Result<Exit> {
-    take_back_interrupted(session, server, args)?;
+    let interrupted = take_back_interrupted(session, server, args)?;
     let here = look_at_all(server)?;
     let rescued = repair::rescue(server, &here);
     let plan = repair::plan(&here, &rescued, &args.names);
@@ -51,7 +61,10 @@ pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_
             deleted = delete(session, server, &orphans)?;
         }
     }
-    let exit = say_done(session, args, &plan, orphans.len() - deleted.len());
+    let exit = match say_done(session, args, &plan, orphans.len() - deleted.len()) {
+        Exit::Done if args.dry_run && interrupted.is_some() => Exit::Attention,
+        exit => exit,
+    };
     let cannot = plan.cannot().count();
     let report = RepairReport {
         mended: plan.items.len() - cannot,
@@ -60,6 +73,7 @@ pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_
         deleted,
         closed: containers(repair::closed(&here).map(|(link, _)| link)),
         dry_run: args.dry_run,
+        interrupted,
     };
     session.console.document(exit, &report);
     Ok(exit)
@@ -110,11 +124,20 @@ fn described(orphan: &FoundKey, state: Option<&State>) -> Text {
     text!("repair-orphan-unsaved", container = container)
 }
 
-fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs) -> Result<()> {
+/// Names the run that was interrupted, and takes it back unless nothing is to be changed.
+fn take_back_interrupted(
+    session: &Session<'_>,
+    server: Iis<'_>,
+    args: &RepairArgs,
+) -> Result<Option<InterruptedReport>> {
     let mut journal = session.journal()?;
     let Some(open) = journal.interrupted() else {
-        return Ok(());
+        return Ok(None);
     };
+    let report = Some(InterruptedReport {
+        what: open.what.clone(),
+        began: open.began.to_string(),
+    });
     let when = moment(open.began);
     session.console.say(&text!(
         "repair-interrupted",
@@ -122,7 +145,7 @@ fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &RepairAr
         when = when
     ));
     if args.dry_run {
-        return Ok(());
+        return Ok(report);
     }
     session.go_ahead(args.yes, &text!("repair-interrupted-question"), Enter::No)?;
     let created = Leading::to_created(server, &open.steps);
@@ -133,7 +156,7 @@ fn take_back_interrupted(session: &Session<'_>, server: Iis<'_>, args: &RepairAr
         session.console.warn(text);
     }
     session.console.say(&text!("repair-taken-back"));
-    Ok(())
+    Ok(report)
 }
 
 fn mend(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs, plan: &Plan<'_>) -> Result<()> {
@@ -141,7 +164,7 @@ fn mend(session: &Session<'_>, server: Iis<'_>, args: &RepairArgs, plan: &Plan<'
         return Ok(());
     }
     session.go_ahead(args.yes, &text!("repair-question"), Enter::No)?;
-    carry_out(session, server, plan, "repair")
+    carry_out(session, server, plan, "repair").map(|_| ())
 }
 
 /// Whether the orphans are to be deleted; asks where the options do not say it.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::change::csr::{self, SubjectPart};
 use crate::change::plan::{Item, PlannedCertificate, PlannedKey};
 use crate::change::{self, Action, Plan};
-use crate::cli::RequestArgs;
+use crate::cli::{ProviderArg, RequestArgs};
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::Home;
 use crate::iis::{Iis, StoreName};
@@ -68,14 +68,16 @@ pub(super) fn request_on(
     server: Iis<'_>,
 ) -> Result<Exit> {
     let CsrContent { names, subject } = content;
-    show(session, &names, &subject);
+    let chosen = || Home::of_rsa(None, server.sites.windows_build());
+    let home = args.provider.map_or_else(chosen, ProviderArg::home);
+    show(session, &names, &subject, home);
     let request = csr::new(&names, &subject, session.now)
         .map_err(|_| Error::failed(text!("error-request-failed")))?;
     let name = names.first().map_or("", String::as_str);
     carry_out(
         session,
         server,
-        &plan(name, &request, args.friendly_name.as_deref()),
+        &plan(name, &request, home, args.friendly_name.as_deref()),
         "request",
     )?;
     write(session, server, &args.out, &request.csr)?;
@@ -134,8 +136,8 @@ fn subject(args: &RequestArgs) -> Result<Vec<(SubjectPart, String)>> {
     Ok(subject)
 }
 
-/// What the certificate authority will get to see.
-fn show(session: &Session<'_>, names: &[String], subject: &[(SubjectPart, String)]) {
+/// What the certificate authority will get to see, and where the private key will live.
+fn show(session: &Session<'_>, names: &[String], subject: &[(SubjectPart, String)], home: Home) {
     let parts = subject
         .iter()
         .map(|(part, value)| format!("{}={value}", part.short()));
@@ -144,20 +146,26 @@ fn show(session: &Session<'_>, names: &[String], subject: &[(SubjectPart, String
     session.console.say(&text!(
         "request-plan",
         subject = subject.join(", "),
-        names = names.join(", ")
+        names = names.join(", "),
+        provider = home.provider()
     ));
 }
 
 /// The stand-in certificate with its key goes where Windows looks for the request when the answer
 /// comes.
-fn plan<'a>(name: &str, request: &'a csr::SigningRequest, friendly_name: Option<&str>) -> Plan<'a> {
+fn plan<'a>(
+    name: &str,
+    request: &'a csr::SigningRequest,
+    home: Home,
+    friendly_name: Option<&str>,
+) -> Plan<'a> {
     let placement = PlannedCertificate {
         store: StoreName::Request,
         certificate: &request.stand_in,
         before: None,
         friendly_name: friendly_name.map(str::to_owned),
         key: PlannedKey::New {
-            home: Home::SchannelCsp,
+            home,
             pkcs8: &request.pkcs8,
             access: &[],
         },
@@ -244,7 +252,7 @@ mod tests {
         let mut journal = Journal::open(state.path()).unwrap();
         apply(
             server.iis(),
-            &plan("www", &request, Some("公開 サイト")),
+            &plan("www", &request, Home::SoftwareKsp, Some("公開 サイト")),
             &mut journal,
             &running(&|| false),
         )
@@ -295,7 +303,7 @@ mod tests {
         let mut journal = Journal::open(state.path()).unwrap();
         apply(
             server.iis(),
-            &plan("www", &request, None),
+            &plan("www", &request, Home::SchannelCsp, None),
             &mut journal,
             &running(&|| false),
         )

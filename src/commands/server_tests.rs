@@ -8,18 +8,21 @@ use std::process::Command;
 use clap::Parser;
 
 use super::iis_tests::{back_up, old_server, recovery, restore};
+use super::repair::repair_on;
 use super::request::{CsrContent, request_on};
 use super::selftest::selftest_on;
 use super::undo::undo_on;
+use crate::change::Journal;
 use crate::change::binding_tests::new_server;
 use crate::cli::{Cli, CliCommand};
 use crate::console::{Console, Language};
 use crate::error::{Exit, Result};
+use crate::iis::blob::Home;
 use crate::iis::memory::{CallFault, MemoryServer};
 use crate::iis::{StoreName, look};
 use crate::session::Session;
 
-/// Runs one of the three commands with its state in `folder`; how it ended, and what was said.
+/// Runs one of the commands with its state in `folder`; how it ended, and what was said.
 fn run(server: &MemoryServer, folder: &Path, line: &str) -> (Result<Exit>, String) {
     let state = folder.join("new").display().to_string();
     let words = ["pfxvault", "--state", &state];
@@ -28,6 +31,7 @@ fn run(server: &MemoryServer, folder: &Path, line: &str) -> (Result<Exit>, Strin
     let session = Session::new(cli.global, &console).unwrap();
     console.record();
     let ended = match cli.action {
+        Some(CliCommand::Repair(args)) => repair_on(&session, &args, server.iis()),
         Some(CliCommand::Undo(args)) => undo_on(&session, &args, server.iis()),
         Some(CliCommand::Request(args)) => CsrContent::of(&args)
             .and_then(|content| request_on(&session, &args, content, server.iis())),
@@ -63,6 +67,33 @@ fn after_undo_stores_keys_and_bindings_are_as_before() {
     let again = run(&server, folder.path(), "undo --yes").0.unwrap_err();
     assert_eq!(again.text.id, "error-nothing-to-undo");
     assert_eq!(server.world(), before);
+}
+
+#[test]
+fn an_interrupted_run_is_named_by_every_command_and_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovery = recovery(folder.path());
+    back_up(&old_server(9), folder.path(), &recovery);
+    let server = new_server();
+    restore(&server, folder.path(), &[]).0.unwrap();
+    let mut journal = Journal::open(&folder.path().join("new")).unwrap();
+    let interrupted = "2026-01-02T03:04:05Z".parse().unwrap();
+    journal.begin("install", interrupted).unwrap();
+    drop(journal);
+    let stands = server.world();
+
+    for line in ["undo --dry-run", "undo --yes"] {
+        let refused = run(&server, folder.path(), line).0.unwrap_err();
+        assert_eq!(refused.text.id, "error-run-interrupted", "{line}");
+        assert_eq!(refused.exit, Exit::Attention, "{line}");
+    }
+    let (planned, said) = run(&server, folder.path(), "repair --dry-run --json");
+    assert_eq!(planned.unwrap(), Exit::Attention, "{said}");
+    let (mended, said) = run(&server, folder.path(), "repair --yes");
+    assert_eq!(mended.unwrap(), Exit::Done, "{said}");
+    assert_eq!(server.world(), stands, "it had changed nothing");
+    let (planned, said) = run(&server, folder.path(), "undo --dry-run");
+    assert_eq!(planned.unwrap(), Exit::Done, "{said}");
 }
 
 /// What openssl says to these arguments in a folder.
@@ -125,6 +156,27 @@ fn a_request_leaves_its_key_a_pending_request_and_a_csr_for_what_was_asked() {
     let again = run(&server, folder.path(), &line).0.unwrap_err();
     assert_eq!(again.text.id, "error-request-exists");
     assert_eq!(server.world(), stands);
+}
+
+#[test]
+fn the_key_of_a_request_lives_where_its_windows_serves_tls_1_3_with_it_unless_it_is_said() {
+    let (csp, ksp) = (Home::SchannelCsp.provider(), Home::SoftwareKsp.provider());
+    for (build, option, expected) in [
+        (17_763, "", csp),
+        (20_348, "", ksp),
+        (20_348, " --provider csp", csp),
+        (17_763, " --provider ksp", ksp),
+    ] {
+        let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
+        server.install(build, Vec::new());
+        let out = folder.path().join("request.txt");
+        let line = format!("request www.example.com --out {}{option}", out.display());
+        let (ended, said) = run(&server, folder.path(), &line);
+        assert_eq!(ended.unwrap(), Exit::Done);
+        assert!(said.contains(expected), "{said}");
+        let keys: Vec<_> = server.world().1.into_keys().collect();
+        assert_eq!(keys[0].provider, expected, "{build}{option}");
+    }
 }
 
 #[test]

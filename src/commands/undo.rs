@@ -18,6 +18,10 @@ use crate::text;
 pub(super) struct UndoReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     dry_run: Option<bool>,
+    /// The command whose change it is.
+    what: String,
+    /// When that began.
+    began: String,
     /// How many keys the change had created.
     keys: usize,
     /// What could not be taken back.
@@ -32,12 +36,15 @@ pub(super) fn run(session: &Session<'_>, args: &UndoArgs) -> Result<Exit> {
 
 pub(super) fn undo_on(session: &Session<'_>, args: &UndoArgs, server: Iis<'_>) -> Result<Exit> {
     let mut journal = session.journal()?;
+    journal.refuse_interrupted(Exit::Attention)?;
     let last = journal
         .last_committed()
         .ok_or_else(|| Error::failed(text!("error-nothing-to-undo")))?;
     let created = Leading::to_created(server, &last.steps);
     let mut report = UndoReport {
         dry_run: None,
+        what: last.what.clone(),
+        began: last.began.to_string(),
         keys: created.len(),
         left: None,
     };

@@ -42,25 +42,27 @@ pub const SSL_FLAGS: [Flag; 8] = [
     flag(128, "clientcertnegotiation", 26_100),
 ];
 
-/// `HTTP_SERVICE_CONFIG_SSL_FLAG_*`. Where Microsoft gives no version, it is that of the flag of a
-/// binding that means the same, or the next one known to have it: a flag that is left out is named,
-/// one too many is refused by Windows.
-pub const RECORD_FLAGS: [Flag; 15] = [
+/// `HTTP_SERVICE_CONFIG_SSL_FLAG_*`, each with the first build whose SDK names it: those of 14393
+/// and 16299 name the first three. Whether http.sys of that build takes more nobody says, so this
+/// table never keeps a flag from being tried.
+pub const RECORD_FLAGS: [Flag; 16] = [
     flag(0x1, "dsmapperusage", 0),
     flag(0x2, "clientcertnegotiation", 0),
-    flag(0x4, "no_raw_filter", 0),
     flag(0x8, "reject", 9600),
-    flag(0x10, "disablehttp2", 14_393),
+    // Before Windows Vista only.
+    flag(0x4, "no_raw_filter", u32::MAX),
+    flag(0x10, "disablehttp2", 17_763),
     flag(0x20, "disablequic", 17_763),
     flag(0x40, "disabletls13", 17_763),
     flag(0x80, "disableocspstapling", 17_763),
-    flag(0x100, "enabletokenbinding", 14_393),
-    flag(0x200, "logextendedevents", 14_393),
+    flag(0x100, "enabletokenbinding", 17_763),
+    flag(0x200, "logextendedevents", 17_763),
     flag(0x400, "disablelegacytls", 17_763),
     flag(0x800, "enablesessionticket", 17_763),
     flag(0x1000, "disabletls12", 20_348),
     flag(0x2000, "enableclientcorrelation", 20_348),
     flag(0x4000, "disablesessionid", 26_100),
+    flag(0x8000, "enablecacheclienthello", 26_100),
 ];
 
 /// The same meaning as a bit of `sslFlags` and as a bit of `DefaultFlags`. The numbers differ.

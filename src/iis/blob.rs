@@ -27,26 +27,49 @@ const HEADER: usize = 20;
 /// makes.
 const MAX_MODULUS: usize = 2048;
 
+/// The first build of Windows that serves TLS 1.3 (Windows Server 2022). Keys of CryptoAPI were
+/// seen to fail it there, now and then or always (dotnet/runtime 58927).
+const TLS_1_3: u32 = 20_348;
+
 /// Where a key can live on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Home {
-    /// "Microsoft RSA SChannel Cryptographic Provider": every program of every Windows can use it
-    /// there.
+    /// "Microsoft RSA SChannel Cryptographic Provider": CryptoAPI, which every program of every
+    /// Windows can use.
     SchannelCsp,
     /// "Microsoft Software Key Storage Provider": CNG.
     SoftwareKsp,
 }
 
 impl Home {
+    /// The home for an RSA key: of the kind that it came from; where nobody knows that, what this
+    /// build of Windows serves every version of TLS with.
+    pub fn of_rsa(came_from: Option<&str>, build: u32) -> Self {
+        match came_from {
+            Some(provider) if is_key_storage_provider(provider) => Self::SoftwareKsp,
+            Some(_) => Self::SchannelCsp,
+            None if build >= TLS_1_3 => Self::SoftwareKsp,
+            None => Self::SchannelCsp,
+        }
+    }
+
+    /// The name of its provider.
+    pub fn provider(self) -> &'static str {
+        match self {
+            Self::SchannelCsp => "Microsoft RSA SChannel Cryptographic Provider",
+            Self::SoftwareKsp => "Microsoft Software Key Storage Provider",
+        }
+    }
+
     /// A place in it, for a key that Schannel uses: the machine's, for key exchange.
     pub fn link(self, container: String) -> KeyLink {
-        let (provider, provider_type, key_spec) = match self {
-            Self::SchannelCsp => ("Microsoft RSA SChannel Cryptographic Provider", 12, 1),
-            Self::SoftwareKsp => ("Microsoft Software Key Storage Provider", 0, 0),
+        let (provider_type, key_spec) = match self {
+            Self::SchannelCsp => (12, 1),
+            Self::SoftwareKsp => (0, 0),
         };
         KeyLink {
             container,
-            provider: provider.to_owned(),
+            provider: self.provider().to_owned(),
             provider_type,
             key_spec,
             key_set: KeySet::Machine,
@@ -54,18 +77,13 @@ impl Home {
     }
 }
 
-/// The home for a key: CAPI for RSA keys of the ordinary shape unless it came from CNG, else CNG.
-/// `None` for keys that Schannel cannot use.
-pub fn home_of(pkcs8: &SecretBytes, came_from: Option<&str>) -> Option<Home> {
+/// The home for a key: for RSA keys of the ordinary shape the one that is wanted, else CNG. `None`
+/// for keys that Schannel cannot use.
+pub fn home_of(pkcs8: &SecretBytes, wanted: Home) -> Option<Home> {
     let info = PrivateKeyInfoRef::try_from(pkcs8.expose()).ok()?;
-    let was_cng = came_from.is_some_and(is_key_storage_provider);
     match info.algorithm.oid {
-        RSA if was_cng => Some(Home::SoftwareKsp),
-        RSA => Some(if rsa_private_blob(pkcs8).is_some() {
-            Home::SchannelCsp
-        } else {
-            Home::SoftwareKsp
-        }),
+        RSA if rsa_private_blob(pkcs8).is_some() => Some(wanted),
+        RSA => Some(Home::SoftwareKsp),
         EC => [P256, P384, P521]
             .contains(&info.algorithm.parameters_oid().ok()?)
             .then_some(Home::SoftwareKsp),
@@ -347,20 +365,39 @@ mod tests {
             .to_pkcs8_der()
             .unwrap();
         let ec = SecretBytes::copy_of(ec.as_bytes());
-        assert_eq!(home_of(&rsa, None), Some(Home::SchannelCsp));
+        for wanted in [Home::SchannelCsp, Home::SoftwareKsp] {
+            assert_eq!(home_of(&rsa, wanted), Some(wanted));
+            assert_eq!(home_of(&ec, wanted), Some(Home::SoftwareKsp));
+        }
         assert_eq!(
-            home_of(&rsa, Some("Microsoft Enhanced Cryptographic Provider v1.0")),
-            Some(Home::SchannelCsp)
+            home_of(&SecretBytes::copy_of(b"0"), Home::SchannelCsp),
+            None
         );
-        assert_eq!(
-            home_of(&rsa, Some("Microsoft Software Key Storage Provider")),
-            Some(Home::SoftwareKsp)
-        );
-        assert_eq!(
-            home_of(&ec, Some("Microsoft RSA SChannel Cryptographic Provider")),
-            Some(Home::SoftwareKsp)
-        );
-        assert_eq!(home_of(&SecretBytes::copy_of(b"0"), None), None);
+    }
+
+    #[test]
+    fn an_rsa_key_that_comes_from_nowhere_lives_where_its_windows_serves_tls_1_3_with_it() {
+        let (csp, ksp) = (Home::SchannelCsp, Home::SoftwareKsp);
+        for (came_from, build, expected) in [
+            (None, 9600, csp),
+            (None, 17_763, csp),
+            (None, 20_348, ksp),
+            (None, 26_100, ksp),
+            (
+                Some("Microsoft Enhanced Cryptographic Provider v1.0"),
+                26_100,
+                csp,
+            ),
+            (Some(csp.provider()), 20_348, csp),
+            (Some(ksp.provider()), 9600, ksp),
+            (Some("Microsoft Platform Crypto Provider"), 9600, ksp),
+        ] {
+            assert_eq!(
+                Home::of_rsa(came_from, build),
+                expected,
+                "{came_from:?} {build}"
+            );
+        }
     }
 
     /// The same form that CNG hands out, made by another program.
@@ -403,7 +440,7 @@ mod tests {
         let reshaped = |key: RsaPrivateKeyRef<'_>| {
             let key = key.to_der().unwrap();
             let info = PrivateKeyInfoRef::new(rsa_algorithm(), OctetStringRef::new(&key).unwrap());
-            home_of(&SecretBytes::new(info.to_der().unwrap()), None)
+            home_of(&SecretBytes::new(info.to_der().unwrap()), Home::SchannelCsp)
         };
         let shorter = UintRef::new(&key.prime1.as_bytes()[1..]).unwrap();
         assert_eq!(

@@ -17,6 +17,8 @@ impl Code {
     pub const ACCESS_DENIED: Self = Self(5);
     /// `ERROR_INVALID_DATA`: an answer that is not what its documentation says.
     pub const INVALID_DATA: Self = Self(13);
+    /// `ERROR_INVALID_PARAMETER`.
+    pub const INVALID_PARAMETER: Self = Self(87);
     /// `ERROR_NO_MORE_ITEMS`.
     pub const NO_MORE_ITEMS: Self = Self(259);
     /// `E_ACCESSDENIED`.
@@ -76,6 +78,14 @@ impl Code {
         .contains(&self)
     }
 
+    /// Whether the configuration of IIS was in somebody's hands for a moment: another program has
+    /// the file open (`ERROR_SHARING_VIOLATION`, `ERROR_LOCK_VIOLATION`), or wrote it since it was
+    /// read ("the file has changed on disk": public reports show .NET's `FileLoadException`, which
+    /// stands for these and `ERROR_FILE_INVALID`).
+    pub fn is_momentary(self) -> bool {
+        [0x8007_0020, 0x8007_0021, 0x8007_03EE].contains(&self.0)
+    }
+
     /// What it means to an administrator.
     fn meaning(self) -> Text {
         match self {
@@ -89,6 +99,15 @@ impl Code {
             Self::NOT_SUPPORTED => text!("windows-not-supported"),
             Self::CERT_NOT_FOUND => text!("windows-no-certificate"),
             Self::CERT_EXISTS => text!("windows-certificate-exists"),
+            Self::INVALID_PARAMETER => text!("windows-invalid-parameter"),
+            // ERROR_ALREADY_EXISTS
+            Self(183 | 0x8007_00B7) => text!("windows-exists"),
+            // ERROR_NO_SUCH_LOGON_SESSION, as http.sys calls it: "the SSL certificate is invalid".
+            Self(1312 | 0x8007_0520) => text!("windows-certificate-not-usable"),
+            // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_FILE_INVALID
+            Self(32 | 33 | 0x8007_0020 | 0x8007_0021 | 0x8007_03EE) => text!("windows-in-use"),
+            // REGDB_E_CLASSNOTREG
+            Self(0x8004_0154) => text!("windows-no-iis"),
             _ => text!("windows-other"),
         }
     }
@@ -132,6 +151,17 @@ impl WindowsError {
         }
     }
 
+    /// Which part of Windows refused, by the function.
+    fn part(&self) -> Part {
+        let begins = |prefix: &str| self.call.starts_with(prefix);
+        match self.call {
+            _ if begins("Http") => Part::HttpSys,
+            _ if ["Cert", "Crypt", "NCrypt", "PFX"].into_iter().any(begins) => Part::Stores,
+            _ if APP_HOST.contains(&self.call) => Part::Iis,
+            _ => Part::Stores,
+        }
+    }
+
     /// The sentence for people, with what a search engine needs.
     pub fn text(&self) -> Text {
         text!(
@@ -144,8 +174,96 @@ impl WindowsError {
     }
 }
 
+/// A part of Windows that this program changes.
+enum Part {
+    Stores,
+    HttpSys,
+    Iis,
+}
+
+/// The functions of IIS's own writer and its tool.
+const APP_HOST: [&str; 18] = [
+    "appcmd",
+    "appcmd add backup",
+    "CoCreateInstance",
+    "CoInitializeEx",
+    "GetAdminSection",
+    "put_CommitPath",
+    "CommitChanges",
+    "get_Collection",
+    "get_Count",
+    "get_Item",
+    "get_StringValue",
+    "put_Value",
+    "AddElement",
+    "DeleteElement",
+    "CreateNewElement",
+    "GetElementByName",
+    "GetPropertyByName",
+    "Clear",
+];
+
 impl From<WindowsError> for Error {
     fn from(error: WindowsError) -> Self {
-        Error::new(Exit::Failed, text!("error-windows", reason = error.text()))
+        let reason = error.text();
+        let text = match error.part() {
+            Part::HttpSys => text!("error-http-sys", reason = reason),
+            Part::Iis => text!("error-iis", reason = reason),
+            Part::Stores => text!("error-windows", reason = reason),
+        };
+        Error::new(Exit::Failed, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_part_of_windows_and_what_the_best_known_codes_mean() {
+        let said = |call, code| {
+            let error = WindowsError::new(call, "0.0.0.0:443", Code(code));
+            let meaning = error.code.meaning().id;
+            (Error::from(error).text.id, meaning)
+        };
+        for (call, code, part, meaning) in [
+            (
+                "HttpSetServiceConfiguration",
+                1312,
+                "error-http-sys",
+                "windows-certificate-not-usable",
+            ),
+            (
+                "HttpSetServiceConfiguration",
+                183,
+                "error-http-sys",
+                "windows-exists",
+            ),
+            (
+                "HttpUpdateServiceConfiguration",
+                87,
+                "error-http-sys",
+                "windows-invalid-parameter",
+            ),
+            ("CommitChanges", 0x8007_0020, "error-iis", "windows-in-use"),
+            ("CommitChanges", 0x8007_0005, "error-iis", "windows-denied"),
+            ("AddElement", 0x8007_00B7, "error-iis", "windows-exists"),
+            (
+                "CoCreateInstance",
+                0x8004_0154,
+                "error-iis",
+                "windows-no-iis",
+            ),
+            ("appcmd add backup", 5, "error-iis", "windows-denied"),
+            ("CertOpenStore", 5, "error-windows", "windows-denied"),
+            (
+                "NCryptOpenKey",
+                0x8009_0016,
+                "error-windows",
+                "windows-no-key",
+            ),
+        ] {
+            assert_eq!(said(call, code), (part, meaning), "{call} {code:x}");
+        }
     }
 }

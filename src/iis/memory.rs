@@ -70,6 +70,10 @@ pub struct MemoryServer {
     backups: RefCell<Vec<String>>,
     addresses: RefCell<Vec<std::net::IpAddr>>,
     build: Cell<u32>,
+    /// The list of public roots, where there is one.
+    public_roots: RefCell<Option<Vec<u8>>>,
+    /// How many commits find the configuration in somebody's hands.
+    busy: Cell<usize>,
     not_elevated: Cell<bool>,
     fault: Cell<Option<(usize, CallFault)>>,
     calls: Cell<usize>,
@@ -100,9 +104,10 @@ impl MemoryServer {
             .map(|(_, sites)| sites.clone())
             .unwrap_or_default();
         let mut records = self.records.borrow().clone();
-        records
-            .iter_mut()
-            .for_each(|(endpoint, record)| record.endpoint = endpoint.clone());
+        records.iter_mut().for_each(|(endpoint, record)| {
+            *record = as_kept(&record.with_store());
+            record.endpoint = endpoint.clone();
+        });
         (stores, self.keys.borrow().clone(), records, sites)
     }
 
@@ -131,17 +136,58 @@ impl MemoryServer {
             .insert(record.endpoint.in_lower_case(), record);
     }
 
+    /// Gives it Microsoft's list of public roots, with these on it.
+    pub fn list_roots(&self, roots: &[&[u8]]) {
+        let mut list = b"a certificate trust list".to_vec();
+        for root in roots {
+            list.extend([4, 20]);
+            list.extend(Sha1::digest(root));
+        }
+        self.public_roots.replace(Some(list));
+    }
+
+    /// Puts the configuration into somebody's hands for so many commits.
+    pub fn keep_busy(&self, commits: usize) {
+        self.busy.set(commits);
+    }
+
+    /// Lets the configuration be that of a folder that other servers share.
+    pub fn share(&self, folder: &std::path::Path) {
+        let config = self.config.borrow();
+        let (own, sites) = config.as_ref().unwrap();
+        std::fs::write(folder.join(config::APPLICATION_HOST), render(sites)).unwrap();
+        let redirection = format!(
+            r#"<configuration><configurationRedirection enabled="true" path="{}" /></configuration>"#,
+            folder.display()
+        );
+        std::fs::write(own.path().join(config::REDIRECTION), redirection).unwrap();
+    }
+
     /// The backups that IIS made of its configuration.
     pub fn backups(&self) -> Vec<String> {
         self.backups.borrow().clone()
     }
 
-    /// What http.sys asks of a record: its certificate lies in that store with a key of the
-    /// machine.
+    /// What http.sys asks of a record: flags that the headers of its build name (http.h of
+    /// 10.0.14393 and 10.0.16299: 0xB), a store for a host name (netsh: "Required for Hostname based
+    /// configurations"), and in that store the certificate with a key of the machine.
     fn usable(&self, record: &SslBinding) -> Result<(), Code> {
+        let known = match self.build.get() {
+            0 => u32::MAX,
+            ..17_763 => 0xB,
+            17_763..20_348 => 0xFFB,
+            20_348..26_100 => 0x3FFB,
+            _ => 0xFFFB,
+        };
+        if record.flags & !known != 0 {
+            return Err(Code::INVALID_PARAMETER);
+        }
         let Some(thumbprint) = &record.thumbprint else {
             return Ok(());
         };
+        if matches!(record.endpoint, Endpoint::Name { .. }) && record.store.is_none() {
+            return Err(Code::INVALID_PARAMETER);
+        }
         let store = StoreName::parse(record.store.as_deref().unwrap_or("MY")).ok_or(Code(1312))?;
         let stores = self.stores.borrow();
         let found = stores
@@ -266,6 +312,11 @@ impl CertStores for MemoryServer {
                 .cloned()
                 .unwrap_or_default())
         })
+    }
+
+    fn fetches_root(&self, root: &[u8]) -> Option<bool> {
+        let list = self.public_roots.borrow();
+        list.as_ref().map(|list| lists_root(list, root))
     }
 
     fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {
@@ -432,7 +483,7 @@ fn public_half(pkcs8: &[u8]) -> Vec<u8> {
 impl HttpSys for MemoryServer {
     fn records(&self) -> Result<Vec<SslBinding>, WindowsError> {
         self.call("HttpQueryServiceConfiguration", || {
-            Ok(self.records.borrow().values().cloned().collect())
+            Ok(self.records.borrow().values().map(as_kept).collect())
         })
     }
 
@@ -497,6 +548,10 @@ impl SiteConfig for MemoryServer {
         self.call("CommitChanges", || {
             let mut config = self.config.borrow_mut();
             let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
+            if let Some(left) = self.busy.get().checked_sub(1) {
+                self.busy.set(left);
+                return Err(Code(0x8007_0021));
+            }
             let mut changed = sites.clone();
             for BindingChange { site, change } in changes {
                 let site = changed
@@ -505,11 +560,9 @@ impl SiteConfig for MemoryServer {
                     .ok_or(Code(0x8007_0002))?;
                 make(site, change)?;
             }
-            std::fs::write(
-                folder.path().join(config::APPLICATION_HOST),
-                render(&changed),
-            )
-            .unwrap();
+            let shared = config::read_folder(folder.path()).unwrap().shared;
+            let effective = shared.as_deref().unwrap_or(folder.path());
+            std::fs::write(effective.join(config::APPLICATION_HOST), render(&changed)).unwrap();
             *sites = changed;
             Ok(())
         })
@@ -528,6 +581,16 @@ impl SiteConfig for MemoryServer {
 
     fn windows_build(&self) -> u32 {
         self.build.get()
+    }
+}
+
+/// Whether nothing comes back as nothing or as an empty name is not documented.
+fn as_kept(record: &SslBinding) -> SslBinding {
+    let named = |name: &Option<String>| Some(name.clone().unwrap_or_default());
+    SslBinding {
+        ctl_identifier: named(&record.ctl_identifier),
+        ctl_store: named(&record.ctl_store),
+        ..record.clone()
     }
 }
 

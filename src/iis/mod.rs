@@ -226,6 +226,14 @@ pub fn is_self_issued(certificate: &[u8]) -> bool {
     Certificate::parse(certificate.to_vec()).is_ok_and(|parsed| parsed.is_self_issued())
 }
 
+/// Whether Microsoft's list of public roots names a certificate. `list` is a certificate trust list
+/// (`AuthRoot\AutoUpdate\EncodedCtl`), whose entries begin with the SHA-1 of a certificate as an
+/// OCTET STRING.
+pub fn lists_root(list: &[u8], root: &[u8]) -> bool {
+    let entry = [&[4, 20], &Sha1::digest(root)[..]].concat();
+    list.windows(entry.len()).any(|window| window == entry)
+}
+
 /// What kind of thing keeps a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -374,6 +382,12 @@ pub trait CertStores {
     /// # Errors
     /// When Windows does not say which stores the machine has.
     fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError>;
+
+    /// Whether Windows trusts a root by itself once it meets it ("automatic root update"), though
+    /// its store does not show it; `None` where that cannot be told.
+    fn fetches_root(&self, _root: &[u8]) -> Option<bool> {
+        None
+    }
 
     /// Adds a certificate that the store does not hold; its properties are set before it is added.
     ///

@@ -13,6 +13,9 @@ pub struct OnWindows {
     pub store: String,
     /// The provider that kept the key.
     pub provider: String,
+    /// Other stores that hold the certificate, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// Who else than the system and administrators could use the key.
     #[serde(default)]
     pub access: Vec<AccessEntry>,

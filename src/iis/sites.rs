@@ -13,6 +13,9 @@ use super::WindowsError;
 /// Gateway).
 pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
 
+/// The store that is meant where a record names none.
+const MY: &str = "MY";
+
 /// One record of http.sys, kept verbatim: every field that `HTTP_SERVICE_CONFIG_SSL_PARAM` has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SslBinding {
@@ -67,16 +70,47 @@ impl SslBinding {
         self.app_id.eq_ignore_ascii_case(IIS_APP_ID)
     }
 
+    /// As it is written: a record with a certificate names its store, which netsh demands for host
+    /// names.
+    pub fn with_store(&self) -> Self {
+        let mut record = self.clone();
+        if record.thumbprint.is_some() && record.store.is_none() {
+            record.store = Some(MY.to_owned());
+        }
+        record
+    }
+
     /// Whether both do the same: Windows may spell the store and the GUID in another way than they
-    /// were given to it.
+    /// were given to it, and say nothing by an empty name.
     pub fn is_same(&self, other: &Self) -> bool {
+        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
         let spelled = |record: &Self| Self {
             endpoint: record.endpoint.in_lower_case(),
-            store: Some(record.store.as_deref().unwrap_or("MY").to_uppercase()),
+            store: Some(record.store_spelled()),
             app_id: record.app_id.to_uppercase(),
+            ctl_identifier: named(&record.ctl_identifier),
+            ctl_store: named(&record.ctl_store),
             ..record.clone()
         };
         spelled(self) == spelled(other)
+    }
+
+    /// Whether both serve the same certificate for the same owner, whatever else is set.
+    pub fn serves_like(&self, other: &Self) -> bool {
+        let spelled = |record: &Self| {
+            (
+                record.endpoint.in_lower_case(),
+                record.thumbprint.clone(),
+                record.store_spelled(),
+                record.app_id.to_uppercase(),
+            )
+        };
+        spelled(self) == spelled(other)
+    }
+
+    fn store_spelled(&self) -> String {
+        let store = self.store.as_deref().filter(|store| !store.is_empty());
+        store.unwrap_or(MY).to_uppercase()
     }
 }
 

@@ -16,13 +16,16 @@ use crate::text;
 /// Reads the key pairs of `My` and `WebHosting`, of requests that wait for their answer, and
 /// whatever else IIS uses, in any store. A key that cannot be copied out is named with the reason,
 /// and so is a certificate in use that is in no store; a certificate that lies in two stores counts
-/// once.
+/// once, with both of them.
 ///
 /// # Errors
 /// When one of the stores that this program fills cannot be read.
 pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     let map = SiteMap::of(server);
-    let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let in_use = map
+        .as_ref()
+        .map_or_else(|_| records_alone(server), SiteMap::clone);
+    let used = in_use.used();
     let seen = look(server, &StoreName::ALL)?;
     let authorities = seen
         .iter()
@@ -43,16 +46,24 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     }
     reading.take_from_elsewhere(&used);
     let mut holdings = reading.holdings;
+    name_missing(&mut holdings, &in_use);
     // A configuration that cannot be read must not keep the keys from being saved.
     match map {
         Ok(map) => {
-            name_missing(&mut holdings, &map);
             holdings.sites_read = true;
             holdings.site_map = Some(map).filter(|map| !map.is_empty());
         }
         Err(error) => holdings.sites_unread = Some(error.text),
     }
     Ok(holdings)
+}
+
+/// What is known to be in use although the configuration of IIS cannot be read.
+fn records_alone(server: Iis<'_>) -> SiteMap {
+    SiteMap {
+        records: server.http.records().unwrap_or_default(),
+        ..SiteMap::default()
+    }
 }
 
 /// Names the certificates in use that are in no store.
@@ -107,12 +118,11 @@ impl StoreReading<'_> {
     fn take(&mut self, store: &str, certificate: &StoredCertificate, key: &KeyState) {
         let is_it = |other: &Certificate| other.der() == certificate.der;
         let is_unreadable = |one: &UnreadableKeyPair| one.certificate.as_ref().is_some_and(is_it);
-        if self
-            .holdings
-            .key_pairs
-            .iter()
-            .any(|held| is_it(held.leaf()))
-        {
+        let mut held = self.holdings.key_pairs.iter_mut();
+        if let Some(held) = held.find(|held| is_it(held.leaf())) {
+            if let Some(windows) = &mut held.windows {
+                windows.also.push(store.to_owned());
+            }
             return;
         }
         match self.copy_out(store, certificate, key) {
@@ -161,6 +171,7 @@ impl StoreReading<'_> {
         let pair = self.pair(key, certificate)?;
         let windows = OnWindows {
             store: store.to_owned(),
+            also: Vec::new(),
             provider: link.provider.clone(),
             access,
         };

@@ -616,8 +616,12 @@ fn on_windows_digest(windows: &OnWindows) -> String {
     };
     let access: Vec<_> = windows.access.iter().map(entry).collect();
     let (store, provider) = (&windows.store, &windows.provider);
+    let also = match windows.also.as_slice() {
+        [] => String::new(),
+        also => format!(", also: {also:?}"),
+    };
     format!(
-        "Some(OnWindows {{ store: {store:?}, provider: {provider:?}, access: [{}] }})",
+        "Some(OnWindows {{ store: {store:?}, provider: {provider:?}, access: [{}]{also} }})",
         access.join(", ")
     )
 }

@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::change::{BindingAction, CertificateLabel, Order, PlannedBinding, appcmd};
+use crate::change::appcmd::{self, Shell};
+use crate::change::{BindingAction, CertificateLabel, Edit, Order, PlannedBinding};
 use crate::console::Enter;
 use crate::error::Result;
 use crate::iis::Iis;
@@ -17,6 +18,7 @@ use crate::session::restart;
 use crate::session::standing::not_yet_valid;
 use crate::text;
 use crate::tls::ask::{self, Verdict};
+use crate::tls::prove::TlsError;
 
 /// Plans bindings, asks a person about everything that would give way to something lower, and plans
 /// again. Nobody is asked where `unattended`: it stays.
@@ -78,8 +80,8 @@ fn replace_question(
     )
 }
 
-/// The plan, line by line, and on request the commands of Windows that would do the same.
-pub fn show(session: &Session<'_>, bound: &[PlannedBinding], commands: bool) {
+/// The plan, line by line.
+pub fn show(session: &Session<'_>, bound: &[PlannedBinding]) {
     for one in bound {
         let stands_out = one.is_left() || one.lower().is_some();
         for (at, line) in one.texts().iter().enumerate() {
@@ -90,14 +92,26 @@ pub fn show(session: &Session<'_>, bound: &[PlannedBinding], commands: bool) {
             }
         }
     }
-    if commands {
-        let lines: Vec<String> = bound
-            .iter()
-            .flat_map(PlannedBinding::edits)
-            .flat_map(appcmd::commands)
-            .collect();
-        session.console.say(&text!("bind-commands", lines = lines));
-    }
+}
+
+/// The commands of Windows that would do the same on this build of it.
+pub fn show_commands(session: &Session<'_>, bound: &[PlannedBinding], build: u32) {
+    let edits: Vec<&Edit> = bound.iter().flat_map(PlannedBinding::edits).collect();
+    let commands: Vec<_> = edits
+        .iter()
+        .flat_map(|edit| appcmd::commands(edit, build))
+        .collect();
+    let lines = |shell| -> Vec<String> {
+        let lines = commands.iter().map(|command| command.line(shell));
+        lines.collect()
+    };
+    let (cmd, powershell) = (lines(Shell::Cmd), lines(Shell::PowerShell));
+    let text = text!("bind-commands", cmd = cmd, powershell = powershell);
+    session.console.say(&text);
+    let without = edits
+        .iter()
+        .filter_map(|edit| appcmd::without_command(edit, build));
+    without.for_each(|text| session.console.warn(&text));
 }
 
 /// What became of the question for each binding.
@@ -146,9 +160,11 @@ pub fn confirm<'a>(
         return answers;
     };
     if !restart.go_ahead(session, &sites) {
-        sites
-            .iter()
-            .for_each(|site| session.console.mention(&text!("tls-restart", site = *site)));
+        for site in sites {
+            let [stop, start] = appcmd::restart(site).map(|command| command.line(Shell::Cmd));
+            let text = text!("tls-restart", stop = stop, start = start);
+            session.console.mention(&text);
+        }
         return answers;
     }
     for site in sites {
@@ -221,6 +237,8 @@ impl<'a> Answers<'a> {
             let (result, served, missing) = match verdict {
                 Verdict::Right(served, missing) => ("right", Some(served), missing.clone()),
                 Verdict::Other(served) => ("other", Some(served), Vec::new()),
+                Verdict::Unsteady(served, _) => ("unsteady", Some(served), Vec::new()),
+                Verdict::Nothing(TlsError::NothingInCommon) => ("unasked", None, Vec::new()),
                 Verdict::Nothing(_) => ("nothing", None, Vec::new()),
             };
             let leaf = served.and_then(|served| served.leaf());
@@ -244,7 +262,7 @@ impl<'a> Answers<'a> {
 pub struct AnswerReport {
     site: String,
     host: Option<String>,
-    /// `right`, `other` or `nothing`.
+    /// `right`, `unsteady`, `other`, `nothing` or `unasked`.
     result: &'static str,
     version: Option<String>,
     thumbprint: Option<String>,

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use crate::change::apply::{backup_name, shared_copy};
 use crate::change::{self, ApplyContext, Journal, Plan};
 use crate::error::{Error, Exit, Result};
-use crate::iis::Iis;
+use crate::iis::{Iis, config};
 use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::platform::{private_files, system};
 use crate::session::Session;
 use crate::text;
+use vault::id::Hash;
 
 /// A change of this server. Where a report is wanted, everything said and asked goes into it,
 /// however it ends.
@@ -66,11 +68,29 @@ pub fn show_plan(session: &Session<'_>, plan: &Plan<'_>) {
             store = store.as_str()
         ));
     }
-    for root in &plan.roots_left_out {
-        session
-            .console
-            .warn(&text!("plan-root-left-out", sha256 = root.to_string()));
-    }
+}
+
+/// Names a root that a chain ends in and the store does not hold: a public one needs nothing.
+/// Returns whether it is none, as far as that can be told.
+pub fn name_root(session: &Session<'_>, server: Iis<'_>, der: &[u8]) -> bool {
+    let parsed = Certificate::parse(der.to_vec());
+    let (name, sha1) = parsed.map_or_else(
+        |_| Default::default(),
+        |root| (root.display_name().to_owned(), root.thumbprint()),
+    );
+    let sha256 = Hash::of(der).to_string();
+    let fetched = server.stores.fetches_root(der);
+    let id = match fetched {
+        Some(true) => {
+            let text = text!("root-fetched", name = name, sha1 = sha1, sha256 = sha256);
+            session.console.mention(&text);
+            return false;
+        }
+        Some(false) => text!("root-left-out", name = name, sha1 = sha1, sha256 = sha256),
+        None => text!("root-untold", name = name, sha1 = sha1, sha256 = sha256),
+    };
+    session.console.warn(&id);
+    true
 }
 
 impl Session<'_> {
@@ -87,13 +107,32 @@ impl Session<'_> {
     }
 }
 
-/// Carries out a plan that was agreed to; Ctrl-C takes it back.
+/// Where the configuration of IIS is as it was before.
+fn name_backup(session: &Session<'_>, server: Iis<'_>) -> Result<()> {
+    let name = backup_name(session.now);
+    session
+        .console
+        .say(&text!("restore-iis-backup", name = name));
+    let Some(folder) = server.sites.folder() else {
+        return Ok(());
+    };
+    if let Some(shared) = config::read_folder(&folder)?.shared {
+        let copy = shared_copy(&shared, session.now);
+        session
+            .console
+            .say(&text!("restore-shared-backup", path = copy.as_path()));
+    }
+    Ok(())
+}
+
+/// Carries out a plan that was agreed to; Ctrl-C takes it back. Says what Windows took in another
+/// way, and returns whether there was nothing to say.
 pub fn carry_out(
     session: &Session<'_>,
     server: Iis<'_>,
     plan: &Plan<'_>,
     what: &str,
-) -> Result<()> {
+) -> Result<bool> {
     system::watch_interrupts()
         .map_err(|e| Error::failed(text!("error-interrupts", reason = &e)))?;
     let mut journal = session.journal()?;
@@ -104,7 +143,20 @@ pub fn carry_out(
         stop: &system::interrupted,
         progress: &progress,
     };
-    change::apply(server, plan, &mut journal, &running)?;
+    let applied = change::apply(server, plan, &mut journal, &running);
+    if let Err(Error {
+        exit: Exit::Failed, ..
+    }) = &applied
+    {
+        session.console.warn(&text!("change-taken-back"));
+    }
+    let remarks = applied?;
     session.report_imported(plan);
-    Ok(())
+    if plan.edits().next().is_some() {
+        name_backup(session, server)?;
+    }
+    for remark in &remarks {
+        session.console.warn(remark);
+    }
+    Ok(remarks.is_empty())
 }

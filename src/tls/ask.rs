@@ -1,31 +1,33 @@
 //! Which certificate a TLS server shows for a name: what a client sees after bindings were changed.
 //! Nothing is trusted, nothing is sent but the handshake; the server proves that it has the private
-//! key of what it shows.
+//! key of what it shows, except where it and the version of TLS that it speaks leave no way to.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rayon::prelude::*;
-use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConnection, SupportedProtocolVersion, version};
 
 use crate::keypair::{Certificate, Remaining};
 use crate::message::{Text, day};
 use crate::text;
 use crate::tls::client::HasTheKey;
+use crate::tls::hello;
 use crate::tls::prove::{self, TlsError};
+use crate::tls::socket::Socket;
 
-/// Longest wait for one answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a server is asked that does not show what it should: IIS takes a moment to start
 /// listening.
 const TRIES: usize = 3;
 /// The wait between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Connections in each version of TLS that a server must not fail, once it shows what it should.
+const HANDSHAKES: usize = 5;
 /// Longest way from a certificate to its root.
 const MAX_CHAIN: usize = 10;
 
@@ -47,22 +49,86 @@ pub struct Served {
     pub chain: Vec<Vec<u8>>,
     /// The version agreed on: `TLS 1.3`.
     pub version: String,
+    /// Whether it proved that it has the private key.
+    pub proven: bool,
 }
 
 /// Asks a server which certificate it shows for `host`; for none where the client is to name none.
+/// What does not speak as the library does is asked again, in TLS 1.2 and below by a hello of our
+/// own.
 ///
 /// # Errors
-/// No connection, no TLS 1.2 or later, or a server that does not have the key of what it shows.
+/// No connection, no TLS, or a server that does not have the key of what it shows. What is said
+/// is the reason of the second question where that is one of TLS.
 pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
-    let named = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
+    match handshake(address, host, rustls::DEFAULT_VERSIONS) {
+        Err(reason) if may_speak_otherwise(&reason) => {
+            old_way(address, host).map_err(|second| reason_of(reason, second))
+        }
+        answer => answer,
+    }
+}
+
+/// Whether another hello may be answered: not where nobody listens, and not where a signature is
+/// wrong.
+fn may_speak_otherwise(reason: &TlsError) -> bool {
+    use io::ErrorKind;
+    match reason {
+        TlsError::Connection(error) => matches!(
+            error.kind(),
+            // What Windows does where it has no cipher suite in common, without a word.
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::UnexpectedEof
+        ),
+        TlsError::Tls(rustls::Error::InvalidCertificate(_)) => false,
+        TlsError::Tls(_) => true,
+        TlsError::NotServable { .. } | TlsError::NothingInCommon | TlsError::WrongSignature => {
+            false
+        }
+    }
+}
+
+/// Why neither question was answered.
+fn reason_of(first: TlsError, second: TlsError) -> TlsError {
+    use rustls::Error::AlertReceived;
+    match second {
+        TlsError::Tls(AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InsufficientSecurity,
+        )) => TlsError::NothingInCommon,
+        TlsError::WrongSignature => second,
+        _ => first,
+    }
+}
+
+fn old_way(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+    let name = host.filter(|host| matches!(dns_name(host), Some(ServerName::DnsName(_))));
+    let shown = hello::ask(address, name)?;
+    Ok(Served {
+        chain: shown.chain,
+        version: prove::version_name(Some(shown.version.into())),
+        proven: shown.proven,
+    })
+}
+
+fn dns_name(host: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(host.to_owned()).ok()
+}
+
+/// A whole handshake in one of these versions.
+fn handshake(
+    address: SocketAddr,
+    host: Option<&str>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Served, TlsError> {
     // A name that is an address is not sent (RFC 6066 section 3).
-    let name = named.unwrap_or(ServerName::IpAddress(address.ip().into()));
-    let mut client = ClientConnection::new(Arc::new(HasTheKey::of_any().config()?), name)?;
-    let mut socket = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
-    socket.set_write_timeout(Some(TIMEOUT))?;
+    let nameless = ServerName::IpAddress(address.ip().into());
+    let name = host.and_then(dns_name).unwrap_or(nameless);
+    let config = HasTheKey::of_any().config(versions)?;
+    let mut client = ClientConnection::new(Arc::new(config), name)?;
+    let mut socket = Socket::connect(address)?;
     while client.is_handshaking() {
-        client.complete_io(&mut socket)?;
+        client.complete_io(&mut socket).map_err(tls_error)?;
     }
     let chain = client.peer_certificates().unwrap_or_default();
     let chain: Vec<_> = chain
@@ -76,7 +142,19 @@ pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> 
         true => Err(TlsError::Connection(io::Error::other(
             "the server showed no certificate",
         ))),
-        false => Ok(Served { chain, version }),
+        false => Ok(Served {
+            chain,
+            version,
+            proven: true,
+        }),
+    }
+}
+
+/// The library's own reason, where there is one behind an error of the connection.
+fn tls_error(error: io::Error) -> TlsError {
+    match error.downcast::<rustls::Error>() {
+        Ok(reason) => TlsError::Tls(reason),
+        Err(error) => TlsError::Connection(error),
     }
 }
 
@@ -131,16 +209,26 @@ impl Served {
         Certificate::parse(self.chain.first()?.clone()).ok()
     }
 
+    /// What is to be said of how it speaks; `name` is what was asked for.
+    pub fn weakness(&self, name: &str) -> Option<Remark> {
+        let version = self.version.as_str();
+        match version {
+            "TLS 1.3" | "TLS 1.2" if self.proven => None,
+            "TLS 1.3" | "TLS 1.2" => Some(Remark::new(true, text!("tls-unproven", name = name))),
+            _ => Some(Remark::fault(text!(
+                "tls-old-version",
+                name = name,
+                version = version
+            ))),
+        }
+    }
+
     /// What is to be said of the end of its certificate; `name` is what was asked for.
     pub fn end(&self, name: &str, now: Timestamp) -> Option<Remark> {
         let leaf = self.leaf()?;
         let day = day(leaf.not_after());
         match leaf.remaining(now) {
-            Remaining::Over => Some(Remark {
-                id: "tls-expired",
-                good: false,
-                text: text!("tls-expired", name = name, day = day),
-            }),
+            Remaining::Over => Some(Remark::fault(text!("tls-expired", name = name, day = day))),
             Remaining::Days(left) => Some(Remark {
                 id: "tls-expires-soon",
                 good: true,
@@ -170,6 +258,15 @@ impl Remark {
             text,
         }
     }
+
+    /// A fault with a name of its own for programs, which is its text's.
+    fn fault(text: Text) -> Self {
+        Self {
+            id: text.id,
+            good: false,
+            text,
+        }
+    }
 }
 
 /// Subject and issuer, DER; `None` twice for what is no certificate, which then is its own issuer.
@@ -194,10 +291,21 @@ fn name(der: &[u8]) -> String {
 pub enum Verdict {
     /// The right certificate is served, and authorities that are not sent along.
     Right(Served, Vec<String>),
+    /// The right certificate is served, but not to everybody: this version of TLS fails now and
+    /// then, and how often of how many times it did.
+    Unsteady(Served, Failures),
     /// Another one still is.
     Other(Served),
-    /// Nothing is served, and why.
+    /// Nothing is served, or what is could not be asked from here, and why.
     Nothing(TlsError),
+}
+
+/// Connections that failed among others that did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failures {
+    version: &'static str,
+    failed: usize,
+    tried: usize,
 }
 
 /// Asks for bindings, and for those that do not serve their certificate twice more. `known` are
@@ -215,7 +323,31 @@ pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
             .filter(|(verdict, _)| !verdict.is_right());
         wrong.for_each(|(verdict, check)| *verdict = judge(check, known));
     }
-    verdicts
+    let asked = verdicts.into_par_iter().zip(checks);
+    asked
+        .map(|(verdict, check)| verdict.if_steady(check))
+        .collect()
+}
+
+/// Handshakes in one version of TLS. Where none is agreed on, the server does not have it.
+fn failures(check: &Check, version: &'static SupportedProtocolVersion) -> Option<Failures> {
+    let (mut tried, mut failed) = (0, 0);
+    // One that the server does not have is not tried to the end: each fills its event log.
+    while tried < HANDSHAKES && (failed < 2 || failed < tried) {
+        let answer = handshake(check.address, check.host.as_deref(), &[version]);
+        tried += 1;
+        failed += usize::from(answer.is_err());
+    }
+    let version = match version.version {
+        rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        _ => "TLS 1.2",
+    };
+    let mixed = failed > 0 && failed < tried;
+    mixed.then_some(Failures {
+        version,
+        failed,
+        tried,
+    })
 }
 
 fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
@@ -238,44 +370,75 @@ impl Verdict {
             .unwrap_or_else(|| check.address.to_string());
         let name = name.as_str();
         match self {
-            Self::Right(served, missing) => {
-                let (version, count) = (served.version.as_str(), served.chain.len());
-                let right = Remark::new(
-                    true,
-                    text!("tls-right", name = name, version = version, count = count),
+            Self::Right(served, missing) => right(name, served, missing, now),
+            Self::Unsteady(_, failures) => {
+                let Failures {
+                    version,
+                    failed,
+                    tried,
+                } = failures;
+                let text = text!(
+                    "tls-unsteady",
+                    name = name,
+                    version = *version,
+                    failed = *failed,
+                    tried = *tried
                 );
-                let missing = missing
-                    .iter()
-                    .map(|authority| missing_authority(name, authority));
-                std::iter::once(right)
-                    .chain(missing)
-                    .chain(served.end(name, now))
-                    .collect()
+                vec![Remark::fault(text)]
             }
             Self::Other(served) => {
                 let (other, thumbprint) = (served.name(), served.thumbprint());
-                vec![Remark::new(
-                    false,
-                    text!(
-                        "tls-other",
-                        name = name,
-                        served = other,
-                        thumbprint = thumbprint
-                    ),
-                )]
+                let text = text!(
+                    "tls-other",
+                    name = name,
+                    served = other,
+                    thumbprint = thumbprint
+                );
+                vec![Remark::new(false, text)]
             }
-            Self::Nothing(error) => {
-                vec![Remark::new(
-                    false,
-                    text!("tls-nothing", name = name, reason = error.text()),
-                )]
-            }
+            Self::Nothing(error) => vec![unanswered(name, error)],
+        }
+    }
+
+    /// Windows with a key in an old provider was seen to fail some of the connections in TLS 1.3.
+    fn if_steady(self, check: &Check) -> Self {
+        let Self::Right(served, missing) = self else {
+            return self;
+        };
+        let versions = [&version::TLS13, &version::TLS12];
+        match versions
+            .into_iter()
+            .find_map(|version| failures(check, version))
+        {
+            Some(failures) => Self::Unsteady(served, failures),
+            None => Self::Right(served, missing),
         }
     }
 
     fn is_right(&self) -> bool {
         matches!(self, Self::Right(..))
     }
+}
+
+fn right(name: &str, served: &Served, missing: &[String], now: Timestamp) -> Vec<Remark> {
+    let (version, count) = (served.version.as_str(), served.chain.len());
+    let right = text!("tls-right", name = name, version = version, count = count);
+    let mut remarks = vec![Remark::new(true, right)];
+    for authority in missing {
+        remarks.push(missing_authority(name, authority));
+    }
+    remarks.extend(served.weakness(name));
+    remarks.extend(served.end(name, now));
+    remarks
+}
+
+/// That nothing is served, and why; or that what is served cannot be seen from here.
+pub fn unanswered(name: &str, error: &TlsError) -> Remark {
+    if matches!(error, TlsError::NothingInCommon) {
+        return Remark::fault(text!("tls-unasked", name = name));
+    }
+    let text = text!("tls-nothing", name = name, reason = error.text());
+    Remark::new(false, text)
 }
 
 /// That a server does not send the certificate of an authority.
@@ -294,25 +457,33 @@ pub(crate) mod tests {
     use crate::keypair::KeyPair;
     use crate::keypair::fixtures::{Issued, sorted};
 
-    /// A server that answers with the given chains, one connection each, then no more; and the
-    /// names it was asked for.
+    /// A server that answers with the given chains, one connection each, then with the last; and
+    /// the names it was asked for meanwhile.
     pub(crate) fn serve(
         pairs: Vec<KeyPair>,
     ) -> (SocketAddr, thread::JoinHandle<Vec<Option<String>>>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let serving = thread::spawn(move || {
-            let answer = |pair: &KeyPair| {
-                let (mut socket, _) = listener.accept().unwrap();
-                let config = prove::server_config(pair).unwrap();
-                let mut server = rustls::ServerConnection::new(Arc::new(config)).unwrap();
-                while server.is_handshaking() && server.complete_io(&mut socket).is_ok() {}
-                let _ = server.complete_io(&mut socket);
-                server.server_name().map(str::to_owned)
-            };
-            pairs.iter().map(answer).collect()
+            let asked = pairs.iter().map(|pair| answer(&listener, pair)).collect();
+            // Whoever shows what it should is asked some more times.
+            thread::spawn(move || {
+                while let Some(pair) = pairs.last() {
+                    answer(&listener, pair);
+                }
+            });
+            asked
         });
         (address, serving)
+    }
+
+    fn answer(listener: &TcpListener, pair: &KeyPair) -> Option<String> {
+        let (mut socket, _) = listener.accept().unwrap();
+        let config = prove::server_config(pair).unwrap();
+        let mut server = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        while server.is_handshaking() && server.complete_io(&mut socket).is_ok() {}
+        let _ = server.complete_io(&mut socket);
+        server.server_name().map(str::to_owned)
     }
 
     fn pair(issued: &Issued, chain: &[&[u8]]) -> KeyPair {
@@ -370,11 +541,31 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_server_that_fails_now_and_then_is_named() {
+        let site = Issued::self_signed("www.example.com");
+        let pair = pair(&site, &[]);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            loop {
+                answer(&listener, &pair);
+                answer(&listener, &pair);
+                drop(listener.accept());
+            }
+        });
+        let asked = check(address, "www.example.com", &site.der);
+        let verdict = &confirm(&[&asked], &[])[0];
+        let remark = verdict.remarks(&asked, Timestamp::now()).remove(0);
+        assert_eq!((remark.text.id, remark.good), ("tls-unsteady", false));
+    }
+
+    #[test]
     fn a_certificate_that_is_over_is_bad_and_one_that_ends_soon_is_worth_a_word() {
         let site = Issued::self_signed("www.example.com");
         let served = Served {
             chain: vec![site.der.clone()],
-            version: String::new(),
+            version: "TLS 1.3".to_owned(),
+            proven: true,
         };
         let end = served.leaf().unwrap().not_after();
         let before = |hours: i64| served.end("www", end - jiff::SignedDuration::from_hours(hours));
@@ -404,7 +595,8 @@ pub(crate) mod tests {
         let known = [intermediate.der.clone(), root.der.clone()];
         let served = |chain: &[&Issued]| Served {
             chain: chain.iter().map(|issued| issued.der.clone()).collect(),
-            version: String::new(),
+            version: "TLS 1.3".to_owned(),
+            proven: true,
         };
         assert_eq!(served(&[&leaf]).missing(&known), ["Intermediate"]);
         assert!(served(&[&leaf, &intermediate]).missing(&known).is_empty());
@@ -412,7 +604,8 @@ pub(crate) mod tests {
         assert!(
             Served {
                 chain: vec![b"?".to_vec()],
-                version: String::new()
+                version: String::new(),
+                proven: true,
             }
             .missing(&known)
             .is_empty()

@@ -7,7 +7,10 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    SupportedProtocolVersion,
+};
 
 use crate::keypair::{Certificate, DigestName, VerifyScheme};
 
@@ -39,10 +42,13 @@ impl HasTheKey {
         Self { only: None }
     }
 
-    /// A client that demands it, and remembers no session.
-    pub(crate) fn config(self) -> Result<ClientConfig, rustls::Error> {
+    /// A client that demands it in one of these versions, and remembers no session.
+    pub(crate) fn config(
+        self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<ClientConfig, rustls::Error> {
         let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(self))
             .with_no_client_auth();
@@ -96,25 +102,28 @@ fn verify(
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let certificate =
-        Certificate::parse(certificate.to_vec()).map_err(|_| CertificateError::BadEncoding)?;
-    match (scheme(signed.scheme), certificate.public()) {
-        (Some(scheme), Some(key)) if key.verify(scheme, message, signed.signature()) => {
-            Ok(HandshakeSignatureValid::assertion())
-        }
+    match signs(signed.scheme, certificate, message, signed.signature()) {
+        Some(true) => Ok(HandshakeSignatureValid::assertion()),
         _ => Err(CertificateError::BadSignature.into()),
     }
 }
 
-fn scheme(wanted: SignatureScheme) -> Option<VerifyScheme> {
-    SCHEMES
-        .iter()
-        .find(|(scheme, _)| *scheme == wanted)
-        .map(|(_, scheme)| *scheme)
+/// Whether the key of a certificate made a signature; `None` where that cannot be told: its kind of
+/// key, the scheme or the certificate is not known here.
+pub(super) fn signs(
+    scheme: SignatureScheme,
+    certificate: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Option<bool> {
+    let certificate = Certificate::parse(certificate.to_vec()).ok()?;
+    let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
+    let (_, scheme) = known?;
+    Some(certificate.public()?.verify(*scheme, message, signature))
 }
 
 /// SignatureScheme of RFC 8446 section 4.2.3.
-const SCHEMES: [(SignatureScheme, VerifyScheme); 9] = [
+pub(super) const SCHEMES: [(SignatureScheme, VerifyScheme); 10] = [
     (
         SignatureScheme::ECDSA_NISTP256_SHA256,
         VerifyScheme::Ecdsa(DigestName::Sha256),
@@ -122,6 +131,10 @@ const SCHEMES: [(SignatureScheme, VerifyScheme); 9] = [
     (
         SignatureScheme::ECDSA_NISTP384_SHA384,
         VerifyScheme::Ecdsa(DigestName::Sha384),
+    ),
+    (
+        SignatureScheme::ECDSA_NISTP521_SHA512,
+        VerifyScheme::Ecdsa(DigestName::Sha512),
     ),
     (SignatureScheme::ED25519, VerifyScheme::Ed25519),
     (

@@ -3,4 +3,8 @@
 
 pub mod ask;
 mod client;
+mod hello;
 pub mod prove;
+#[cfg(test)]
+mod server_tests;
+mod socket;

@@ -43,6 +43,9 @@ pub enum TlsError {
     /// What TLS said against the key pair.
     #[error("{0}")]
     Tls(#[from] rustls::Error),
+    /// The other side speaks TLS and says that it has no version or cipher suite of ours.
+    #[error("the other side has no version or cipher suite of TLS in common with this program")]
+    NothingInCommon,
     /// The certificate's public key did not verify what the private key signed.
     #[error("the private key does not sign what its certificate verifies")]
     WrongSignature,
@@ -56,6 +59,7 @@ impl TlsError {
                 text!("tls-key-not-servable", key_type = key_type.as_str())
             }
             Self::Connection(error) => os_reason(error),
+            Self::NothingInCommon => text!("tls-incompatible"),
             Self::WrongSignature => text!("tls-wrong-signature"),
             Self::Tls(error) => tls_reason(error),
         }
@@ -92,7 +96,7 @@ pub struct Handshake {
 pub fn handshake(pair: &KeyPair, name: &str) -> Result<Handshake, TlsError> {
     let server = ServerConnection::new(Arc::new(server_config(pair)?))?;
     let client = ClientConnection::new(
-        Arc::new(HasTheKey::of(pair.leaf()).config()?),
+        Arc::new(HasTheKey::of(pair.leaf()).config(rustls::DEFAULT_VERSIONS)?),
         server_name(name),
     )?;
     let (server_socket, client_socket) = loopback()?;
@@ -219,6 +223,9 @@ pub(crate) fn version_name(version: Option<ProtocolVersion>) -> String {
     match version {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
+        Some(ProtocolVersion::TLSv1_1) => "TLS 1.1".into(),
+        Some(ProtocolVersion::TLSv1_0) => "TLS 1.0".into(),
+        Some(ProtocolVersion::SSLv3) => "SSL 3.0".into(),
         other => format!("{other:?}"),
     }
 }

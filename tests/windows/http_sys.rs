@@ -182,6 +182,40 @@ fn a_certificate_that_the_machine_does_not_have_is_refused() {
     assert_eq!(kept(endpoint), None);
 }
 
+#[test]
+fn a_host_name_needs_a_store_and_an_old_windows_refuses_flags_that_it_does_not_know() {
+    let _machine = one_at_a_time();
+    if !under_wine() {
+        return;
+    }
+    let (state, pair, cleared) = (
+        StateFolder::new(),
+        Pair::new(PairKind::Rsa(2048)),
+        Cleared::now(),
+    );
+    restore(&[&pair], &Default::default(), &state.path());
+    let by_name = record(&endpoints()[4], &pair);
+    let without = SslBinding {
+        store: None,
+        ..by_name.clone()
+    };
+    let refused = http().add(&without).unwrap_err();
+    assert_eq!(refused.code, Code::INVALID_PARAMETER);
+    let modern = SslBinding {
+        flags: 0x12,
+        ..by_name
+    };
+    {
+        let _old = OldWindows::new();
+        let refused = http().add(&modern).unwrap_err();
+        assert_eq!(refused.code, Code::INVALID_PARAMETER);
+    }
+    http().add(&modern).unwrap();
+    assert_eq!(kept(&modern.endpoint), Some(modern));
+    drop(cleared);
+    take_everything_back(&state.path());
+}
+
 fn replaces() {
     let (state, cleared) = (StateFolder::new(), Cleared::now());
     let (old, new, missing) = (

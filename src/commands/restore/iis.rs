@@ -1,19 +1,20 @@
 //! `restore --to iis`: into the certificate stores and bindings of this server.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
-use crate::change::apply::backup_name;
-use crate::change::{self, IncomingKeyPair, Options, Plan, PlannedBinding};
-use crate::cli::RestoreArgs;
+use crate::change::{self, Action, IncomingKeyPair, Options, Plan, PlannedBinding};
+use crate::cli::{ProviderArg, RestoreArgs};
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{self, Iis, StoreName};
 use crate::keypair::{Certificate, KeyPair, Remaining};
 use crate::session::backup_report::{NoMoreReport, NotHereReport};
 use crate::session::bindings::{self, AnswerReport, BindingReport, Restart};
-use crate::session::change::{carry_out, reported, show_plan};
+use crate::session::change::{carry_out, name_root, reported, show_plan};
 use crate::session::enrolment::offer;
 use crate::session::report::MissingReport;
 use crate::session::restore_set::{RestoreItem, RestoreSet, nothing_to_place};
@@ -35,6 +36,10 @@ pub(crate) struct IisReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     exportable: Option<bool>,
     expired: Vec<ExpiredReport>,
+    /// What the backup names and could not be read from it.
+    missing: Vec<MissingReport>,
+    /// What speaks against taking the backup for the newest state.
+    doubts: Vec<String>,
     bindings: Vec<BindingReport>,
     /// What the bindings showed when all was done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,14 +76,19 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
     let options = Options {
         non_exportable: args.non_exportable,
         install_roots: install_roots(args)?,
+        home: args.provider.map(ProviderArg::home),
+        windows_build: server.sites.windows_build(),
     };
     let set = set_with_sites(session, args)?;
-    let incoming: Vec<_> = set.key_pairs.iter().map(incoming).collect();
+    let incoming = incoming(&set);
     let here = iis::look_at_all(server)?;
     let mut plan = change::plan(&here, &incoming, &options);
     let known = KnownCertificates::new(session, args, &here, &set, &plan)?;
     plan.bindings = plan_bindings(session, args, server, &set, known)?;
-    show(session, args, &set, &plan);
+    show(session, server, &set, &plan);
+    if args.bindings.print_commands {
+        bindings::show_commands(session, &plan.bindings, server.sites.windows_build());
+    }
     if args.into.dry_run {
         let exit = exit(session, &set, &plan);
         let report = IisReport {
@@ -88,33 +98,26 @@ fn restore_into(session: &Session<'_>, args: &RestoreArgs, server: Iis<'_>) -> R
         session.console.document(exit, &report);
         return Ok(exit);
     }
-    change_server(session, args, server, &plan)?;
-    let exit = report(session, args, server, &set, &plan);
+    let as_written = change_server(session, args, server, &plan)?;
+    let exit = report(session, args, server, &set, &plan, as_written);
     if is_from_vault(args) {
         offer(session, args.into.yes);
     }
     Ok(exit)
 }
 
-/// Asks, and does what is planned.
+/// Asks, and does what is planned; returns whether Windows took all of it as it was written.
 fn change_server(
     session: &Session<'_>,
     args: &RestoreArgs,
     server: Iis<'_>,
     plan: &Plan<'_>,
-) -> Result<()> {
+) -> Result<bool> {
     if !plan.changes_anything() {
-        return Ok(());
+        return Ok(true);
     }
     session.go_ahead(args.into.yes, &text!("restore-iis-question"), Enter::No)?;
-    carry_out(session, server, plan, "restore")?;
-    if plan.edits().next().is_some() {
-        session.console.say(&text!(
-            "restore-iis-backup",
-            name = backup_name(session.now)
-        ));
-    }
-    Ok(())
+    carry_out(session, server, plan, "restore")
 }
 
 /// The authorities that are to be trusted here, by their fingerprints.
@@ -152,9 +155,17 @@ fn set_with_sites(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSe
 }
 
 /// Shows what would be done, and what cannot be.
-fn show(session: &Session<'_>, args: &RestoreArgs, set: &RestoreSet, plan: &Plan<'_>) {
+fn show(session: &Session<'_>, server: Iis<'_>, set: &RestoreSet, plan: &Plan<'_>) {
     show_plan(session, plan);
-    bindings::show(session, &plan.bindings, args.bindings.print_commands);
+    for root in &plan.roots_left_out {
+        if name_root(session, server, root) {
+            let sha256 = Hash::of(root).to_string();
+            session
+                .console
+                .mention(&text!("root-install-hint", sha256 = sha256));
+        }
+    }
+    bindings::show(session, &plan.bindings);
     for (name, reason) in &set.missing {
         session.console.warn(&text!(
             "restore-missing",
@@ -175,6 +186,12 @@ impl IisReport {
             cannot: None,
             exportable: None,
             expired: expired(session, set),
+            missing: missing(session, set),
+            doubts: set
+                .doubts
+                .iter()
+                .map(|doubt| session.console.words(doubt))
+                .collect(),
             bindings: BindingReport::of(session, &plan.bindings),
             tls: None,
             not_here: NotHereReport::of(&set.not_here),
@@ -195,6 +212,15 @@ fn exit(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) -> Exit {
         Exit::Done if is_lower || !set.key_pairs.iter().all(is_valid) => Exit::Attention,
         exit => exit,
     }
+}
+
+/// What could not be read, for programs.
+fn missing(session: &Session<'_>, set: &RestoreSet) -> Vec<MissingReport> {
+    let mut reports = Vec::new();
+    for (name, reason) in &set.missing {
+        reports.push(MissingReport::of(session.console, name, reason));
+    }
+    reports
 }
 
 /// Certificates that have ended, for programs.
@@ -221,12 +247,13 @@ fn report(
     server: Iis<'_>,
     set: &RestoreSet,
     plan: &Plan<'_>,
+    as_written: bool,
 ) -> Exit {
     let cannot: Vec<_> = plan
         .cannot()
         .map(|(name, reason)| MissingReport::of(session.console, name, reason))
         .collect();
-    let placed = plan.items.len() - cannot.len();
+    let placed = placed(set, plan);
     session
         .console
         .say(&text!("restore-iis-done", count = placed));
@@ -242,7 +269,7 @@ fn report(
     let answers = bindings::confirm(session, server, &plan.bindings, &authorities(set), restart);
     say_bound(session, set, plan);
     let exit = match exit(session, set, plan) {
-        Exit::Done if !answers.good => Exit::Attention,
+        Exit::Done if !answers.good || !as_written => Exit::Attention,
         exit => exit,
     };
     let report = IisReport {
@@ -254,6 +281,17 @@ fn report(
     };
     session.console.document(exit, &report);
     exit
+}
+
+/// How many key pairs are in a store; one in two of them counts once.
+fn placed(set: &RestoreSet, plan: &Plan<'_>) -> usize {
+    let incoming = incoming(set);
+    let both = incoming.iter().zip(&plan.items);
+    let placed = both.filter(|(_, item)| !matches!(item.action, Action::Cannot(_)));
+    placed
+        .map(|(one, _)| one.leaf)
+        .collect::<HashSet<_>>()
+        .len()
 }
 
 /// What stands above the certificates in their chains.
@@ -302,9 +340,33 @@ fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
     }
 }
 
+/// Each key pair once for every store that held its certificate.
+fn incoming(set: &RestoreSet) -> Vec<IncomingKeyPair<'_>> {
+    let mut incoming = Vec::new();
+    for one in &set.key_pairs {
+        for store in stores(one) {
+            incoming.push(in_store(one, store));
+        }
+    }
+    incoming
+}
+
 /// As the vault or the source has it. Where neither knows the store, or it is none for key pairs,
 /// it is "Personal".
-fn incoming(one: &RestoreItem) -> IncomingKeyPair<'_> {
+fn stores(one: &RestoreItem) -> Vec<StoreName> {
+    let windows = one.windows.as_ref();
+    let named = windows.and_then(|windows| store_of(&windows.store));
+    let mut stores = vec![named.unwrap_or(StoreName::My)];
+    for also in windows.map_or(&[][..], |windows| &windows.also) {
+        match store_of(also) {
+            Some(store) if !stores.contains(&store) => stores.push(store),
+            _ => {}
+        }
+    }
+    stores
+}
+
+fn in_store(one: &RestoreItem, store: StoreName) -> IncomingKeyPair<'_> {
     let RestoreItem { pair, windows, .. } = one;
     let windows = windows.as_ref();
     IncomingKeyPair {
@@ -313,9 +375,7 @@ fn incoming(one: &RestoreItem) -> IncomingKeyPair<'_> {
         authorities: authorities_of(pair),
         pkcs8: pair.key.pkcs8(),
         friendly_name: pair.friendly_name.as_deref(),
-        store: windows
-            .and_then(|windows| store_of(&windows.store))
-            .unwrap_or(StoreName::My),
+        store,
         provider: windows
             .map(|windows| windows.provider.as_str())
             .or(pair.csp_name.as_deref()),

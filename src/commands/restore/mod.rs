@@ -70,6 +70,7 @@ fn refuse_idle_for_iis(args: &RestoreArgs) -> Result<()> {
         || args.iis_config.is_some();
     let into_iis = [
         (args.non_exportable, "--non-exportable"),
+        (args.provider.is_some(), "--provider"),
         (!args.install_root.is_empty(), "--install-root"),
         (args.iis_config.is_some(), "--iis-config"),
         (bindings.keys_only, "--keys-only"),

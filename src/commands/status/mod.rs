@@ -54,6 +54,7 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     if let Some(text) = unasked {
         findings.push(attention("state-unread", text));
     }
+    findings.extend(interrupted(session)?);
     let here = here(session, args, &mut findings)?;
     match &state {
         Some(state) => findings.extend(judge(session, state, &media, here.as_deref())?),
@@ -121,18 +122,13 @@ fn here(
             ))),
             false => Ok(None),
         },
-        _ => in_stores(session, here::here()?, findings).map(Some),
+        _ => in_stores(here::here()?, findings).map(Some),
     }
 }
 
-fn in_stores(
-    session: &Session<'_>,
-    server: Iis<'_>,
-    findings: &mut Vec<Finding>,
-) -> Result<Vec<OwnCertificate>> {
+fn in_stores(server: Iis<'_>, findings: &mut Vec<Finding>) -> Result<Vec<OwnCertificate>> {
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
-    findings.extend(interrupted(session)?);
     let mut own = Vec::new();
     for seen in &here.seen {
         if !StoreName::WITH_KEYS.contains(&seen.store) {

@@ -1,6 +1,7 @@
 //! `status --tls`: what TLS servers show, those of this server's bindings on this machine, and
 //! those that are named.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use jiff::Timestamp;
@@ -9,10 +10,11 @@ use rayon::prelude::*;
 use crate::change::bindings::check;
 use crate::error::{Error, Result};
 use crate::iis::{Iis, SiteMap, StoreName};
-use crate::message::{Text, day, os_reason};
+use crate::message::{Text, day};
 use crate::session::here;
 use crate::text;
 use crate::tls::ask::{self, Check, Remark, Served};
+use crate::tls::prove::TlsError;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::status::OwnCertificate;
 
@@ -108,26 +110,22 @@ fn named(
     let name = format!("{host}:{port}");
     let served = match served(host, port) {
         Ok(served) => served,
-        Err(reason) => {
-            let text = text!("tls-nothing", name = name.as_str(), reason = reason);
-            return vec![shown(Level::Attention, text)];
-        }
+        Err(error) => return vec![finding(ask::unanswered(&name, &error))],
     };
     let mut findings = vec![compared(&name, &served, here)];
     for authority in &served.missing(known) {
         findings.push(finding(ask::missing_authority(&name, authority)));
     }
+    findings.extend(served.weakness(&name).map(finding));
     findings.extend(served.end(&name, now).map(finding));
     findings
 }
 
-/// What a server shows, or why there is nothing.
-fn served(host: &str, port: u16) -> Result<Served, Text> {
-    let mut found = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| os_reason(&error))?;
-    let address = found.next().ok_or_else(|| text!("tls-no-address"))?;
-    ask::ask(address, Some(host)).map_err(|error| error.text())
+/// What a server shows.
+fn served(host: &str, port: u16) -> Result<Served, TlsError> {
+    let address = (host, port).to_socket_addrs()?.next();
+    let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+    ask::ask(address, Some(host))
 }
 
 fn shown(level: Level, text: Text) -> Finding {

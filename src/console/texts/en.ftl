@@ -1118,20 +1118,28 @@ windows-wants-a-person = the private key asks a person for permission at each us
 windows-not-supported = the key provider cannot do this
 windows-no-certificate = the certificate is not there
 windows-certificate-exists = the certificate is there already
+windows-invalid-parameter = this version of Windows does not accept a value of it
+windows-exists = there is one already; another program may have made it just now
+windows-certificate-not-usable = the certificate is not in that store of this machine, or its private key cannot be used
+windows-in-use = another program has the file open or has just changed it, such as an antivirus or IIS Manager
+windows-no-iis = IIS is not installed on this server
 windows-other = search for this code together with the name of the function
 cannot-not-elevated = this can only be told as administrator
 cannot-key-type = IIS cannot use keys of this kind
 plan-as-it-should-be = already here, and its key works: { $name }
 plan-cannot = attention: not possible: { $name }: { $reason }
-plan-import = import: { $name } -> store { $store }, with a new private key
-plan-mend = mend: { $name } in store { $store } is without its private key and gets it
+plan-import = import: { $name } -> store { $store }, with a new private key ({ $provider })
+plan-mend = mend: { $name } in store { $store } is without its private key and gets it ({ $provider })
 plan-link = mend: { $name } in store { $store } is linked to its private key on this server ({ $container })
 plan-access = . may use the key, as before: { $who }
 plan-access-left-out = . could use the key before, and will not: { $who }
 plan-ends = . thumbprint { $thumbprint }, ends { $day }
 plan-expired = . thumbprint { $thumbprint }, expired on { $day }
 plan-authority = add an authority: { $name } -> store { $store }
-plan-root-left-out = attention: a root certificate is not trusted here and is not installed: SHA-256 { $sha256 }. If you trust it, add --install-root with this number
+root-fetched = note: the chain ends in { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }). It is a public root, which Windows trusts by itself: nothing is to be done
+root-left-out = attention: this server does not trust the root certificate { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }), nor is it a public one that Windows fetches. It is not installed; IIS serves without it
+root-untold = attention: the root certificate { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }) is not in the store of this server. Whether it is a public one, which Windows fetches by itself, cannot be told here. It is not installed; IIS serves without it
+root-install-hint = . if this server itself shall trust it (compare the numbers with those of its authority first), run the restore with --install-root { $sha256 }
 restore-iis-question = Change this server?
 restore-iis-done = done: { $count ->
         [one] one key pair is
@@ -1169,6 +1177,13 @@ selftest-passed = passed: { $name }
 selftest-failed = attention: failed: { $name }: { $reason }
 selftest-wrong = the key that came back is not the key that went in
 reason-key-does-not-sign = the key does not sign for the certificate
+error-http-sys = HTTP.sys, which serves TLS for IIS, does not take this
+    .cause = { $reason }
+    .hint = What it has now: netsh http show sslcert
+error-iis = IIS does not take this
+    .cause = { $reason }
+    .hint = Close IIS Manager and whatever else changes IIS, look whether the disk is full, and run the command again
+change-taken-back = This did not succeed. Nothing of it stays: stores, private keys and bindings are as they were before
 error-windows = the certificate store cannot be used
     .cause = { $reason }
     .hint = Run the command again as administrator
@@ -1333,6 +1348,10 @@ config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
 
 ## Sites and bindings
 
+restore-shared-backup = The configuration that other servers share is kept as it was before: { $path }
+error-shared-not-copied = the configuration that other servers share could not be copied first: { $path }
+    .cause = { $reason }
+    .hint = nothing was changed. IIS's own backup leaves this file out, so pfxvault copies it into the same folder: run the command as a user who may write there, or run it on the server that the folder belongs to
 restore-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
 progress-binding = binding { $what }
 left-binding-changed = attention: left as it is, because it was changed since: { $what }
@@ -1346,6 +1365,7 @@ cannot-left-out = left out, as was answered
 cannot-no-site = there is no site of that name or host name here. Create it in IIS Manager, or name another one with --map-site
 cannot-which-site = it may be any of these sites here: { $sites }. Choose one with --map-site
 cannot-unknown-binding = it is written in a way that only IIS understands
+cannot-wildcard = host names such as *.example.com need Windows Server 2016 or later; make a binding for each name here
 cannot-old-windows = this Windows does not know certificates chosen by host name
 cannot-no-address = this server does not have the address { $ip }. Name another one with --map-ip
 cannot-central-store = the Central Certificate Store is not set up here. Set it up in IIS Manager first
@@ -1384,6 +1404,22 @@ bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
 bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
+bind-flag-untold = . note: it is not documented that this Windows knows the setting { $flag }. It is written as it was; should HTTP.sys refuse it, that is said at the end
+record-flag-refused =
+    attention: HTTP.sys refused a setting of { $endpoint } ({ $flag }), so the record was made without it: { $flag ->
+        [disablehttp2] HTTP/2 is on here
+        [disablequic] HTTP/3 is not switched off here
+        [disabletls13] TLS 1.3 is not switched off here
+        [disabletls12] TLS 1.2 is not switched off here
+        [disablelegacytls] TLS 1.0 and 1.1 are not switched off here
+        [disableocspstapling] OCSP stapling is on here
+        [disablesessionid] sessions are resumed by their ids here
+        [enablesessionticket] session tickets are off here
+        [enabletokenbinding] token binding is off here
+        [logextendedevents] extended events are not logged here
+       *[other] what it did is not documented
+    }
+record-kept-otherwise = attention: HTTP.sys keeps { $endpoint } with the right certificate, but not with every setting that was written (flags written, kept: { $flags }). To look at it: netsh http show sslcert
 bind-property-left-out = . attention: this setting of HTTP.sys is not restored. To set it afterwards: { $command }
 bind-other-store = . the certificate is taken from the store { $store }
 bind-central-store = . its certificate comes from the Central Certificate Store set up here: { $folder }
@@ -1402,6 +1438,10 @@ tls-right = ok: { $name } serves its certificate ({ $version }, { $count ->
 tls-missing = attention: { $name } does not send the certificate of the authority "{ $authority }"; clients elsewhere may refuse it
 tls-other = attention: { $name } still serves another certificate: { $served } ({ $thumbprint })
 tls-nothing = attention: { $name } does not answer with TLS: { $reason }
+tls-unasked = attention: { $name } speaks TLS, but no version or cipher suite of it could be agreed on from here, so that its certificate was not seen. Look at it in a browser
+tls-unproven = note: { $name } was asked in a way that shows its certificate but not that it has the private key
+tls-old-version = attention: { $name } speaks { $version } and nothing newer, which browsers refuse. Switch TLS 1.2 on in Windows, or see why it is off: registry, SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols
+tls-unsteady = attention: { $name } serves its certificate, but { $failed } of { $tried } connections in { $version } failed: some visitors see an error. The causes are in the event log System, source Schannel
 tls-expired = attention: { $name } serves a certificate that is over since { $day }; clients refuse it. Renew it: pfxvault request
 tls-expires-soon = note: the certificate that { $name } serves ends in { $left ->
         [0] less than a day
@@ -1409,20 +1449,22 @@ tls-expires-soon = note: the certificate that { $name } serves ends in { $left -
        *[other] { $left } days
     } ({ $day })
 bind-commands =
-    The same by hand:
-    { $lines }
+    The same by hand, in a command prompt opened as administrator:
+    { $cmd }
+    Or in PowerShell:
+    { $powershell }
+bind-commands-without = attention: netsh here has no option for these settings of { $endpoint }; pfxvault writes them, the commands do not: { $flags }
 map-site-question = Which site here is "{ $site }" of the backup?
 map-ip-question = The address { $ip } of the backup is not on this server. Which one stands for it?
 choice-none = none of them: leave it out
 progress-tls = asking { $count } bindings for their certificates on this machine
 tls-shown = { $name } shows { $shown } ({ $thumbprint }), valid until { $until }
 tls-not-ours = { $name } shows { $shown } ({ $thumbprint }, valid until { $until }), which is not among the certificates of this server
-tls-no-address = no address is known for this name
 error-tls-names = there are no bindings to ask on this machine
     .hint = name what to ask: pfxvault status --tls www.example.com
 error-tls-name = not a host with a port: { $name }
     .hint = write it as www.example.com or www.example.com:8443
-tls-restart = To restart the site: appcmd stop site "{ $site }" and then appcmd start site "{ $site }"
+tls-restart = To restart the site, in a command prompt opened as administrator: { $stop } and then { $start }
 restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
 restore-automatic-rebind = attention: the old server bound renewed certificates by itself, this one does not. To let it: in IIS Manager, Server Certificates, Enable Automatic Rebind of Renewed Certificate
 restore-no-iis = attention: IIS is not installed here, so nothing can be bound
@@ -1463,6 +1505,8 @@ help-restore-map-site = Site of the backup and the site here that stands for it;
 help-restore-map-ip = Address of the backup and the address here that stands for it; may be given several times
 help-restore-map = File with such answers; what is asked is added to it
 help-farm = Change the configuration although other servers share it
+help-restore-provider = Where RSA private keys are kept: csp, "Microsoft RSA SChannel Cryptographic Provider" (older programs, such as Exchange and AD FS, want it), or ksp, "Microsoft Software Key Storage Provider"; without this option as on the old server, and where that is not known ksp from Windows Server 2022 on, else csp
+help-request-provider = Where the private key is kept: csp, "Microsoft RSA SChannel Cryptographic Provider" (older programs, such as Exchange and AD FS, want it), or ksp, "Microsoft Software Key Storage Provider"; without this option ksp from Windows Server 2022 on, else csp
 help-restore-print-commands = Also print the commands of Windows that would do the same
 help-report = New file for the change ticket: the plan, the answers, every change, what the server shows
 
@@ -1481,7 +1525,7 @@ help-request-organizational-unit = Department (OU); many authorities leave it ou
 help-request-locality = City (L)
 help-request-province = State or province (ST)
 help-request-country = Country, two letters such as JP (C)
-request-plan = The request: { $subject }; for the names { $names }
+request-plan = The request: { $subject }; for the names { $names }; the private key is made in { $provider }
 error-subject = { $option } cannot be "{ $value }"
     .cause = a country is two letters, an organization or department up to 64 characters, a city or province up to 128, in one line
     .hint = write it as the certificate authority has registered it
@@ -1496,7 +1540,6 @@ install-pending = The pending request for { $name } is found.
 install-request-deleted = The pending request for { $name } was deleted, but its private key is still on this server. It is used.
 install-used-before = The request for { $name } was answered once before. Its private key is still on this server and is used again.
 install-answered = the pending request is removed, once the private key has signed for the certificate
-install-root = attention: the answer ends in a root certificate that this server does not trust: { $name } ({ $thumbprint }). It is not installed
 install-question = Install the certificate?
 install-done = done: { $name } is in the store { $store }, and its private key signs for it ({ $thumbprint })
 install-already = Nothing to do: { $name } is in the store { $store }, and its private key works.

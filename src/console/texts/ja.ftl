@@ -984,20 +984,28 @@ windows-wants-a-person = この秘密鍵は、使うたびに利用者の許可�
 windows-not-supported = キー プロバイダーが対応していません
 windows-no-certificate = その証明書はありません
 windows-certificate-exists = その証明書はすでにあります
+windows-invalid-parameter = この Windows では受け付けられない値があります
+windows-exists = すでに存在します。別のプログラムが今作成した可能性があります
+windows-certificate-not-usable = このコンピューターの証明書ストアにその証明書がないか、秘密鍵を使えません
+windows-in-use = ウイルス対策ソフトや IIS マネージャーなど、別のプログラムがファイルを使用中か、変更した直後です
+windows-no-iis = このサーバーに IIS がインストールされていません
 windows-other = 関数名とこのコードで検索してください
 cannot-not-elevated = 管理者として実行しないと確認できません
 cannot-key-type = この種類の鍵は IIS で使えません
 plan-as-it-should-be = すでにあり、秘密鍵も使えます: { $name }
 plan-cannot = 注意: できません: { $name }: { $reason }
-plan-import = インポート: { $name } → ストア { $store }(秘密鍵を新しく作成)
-plan-mend = 修復: ストア { $store } の { $name } に、失われた秘密鍵を戻します
+plan-import = インポート: { $name } → ストア { $store }(秘密鍵を新しく作成: { $provider })
+plan-mend = 修復: ストア { $store } の { $name } に、失われた秘密鍵を戻します({ $provider })
 plan-link = 修復: ストア { $store } の { $name } を、このサーバーにある秘密鍵({ $container })に関連付けます
 plan-access = ・以前と同じく、この秘密鍵を使えます: { $who }
 plan-access-left-out = ・以前は使えましたが、使えなくなります: { $who }
 plan-ends = ・拇印 { $thumbprint }、有効期限 { $day }
 plan-expired = ・拇印 { $thumbprint }、{ $day } に期限切れ
 plan-authority = 認証局の証明書を追加: { $name } → ストア { $store }
-plan-root-left-out = 注意: このサーバーで信頼されていないルート証明書は、インストールしません: SHA-256 { $sha256 }。信頼する場合は、この値を --install-root に指定してください
+root-fetched = 参考: 証明書チェーンの最後は { $name } です(SHA-1 { $sha1 }、SHA-256 { $sha256 })。公的なルート証明書で、Windows が自動的に信頼するため、作業は不要です
+root-left-out = 注意: ルート証明書 { $name }(SHA-1 { $sha1 }、SHA-256 { $sha256 })はこのサーバーで信頼されておらず、Windows が自動的に取得する公的なルート証明書でもありません。インストールしませんが、IIS の動作には影響しません
+root-untold = 注意: ルート証明書 { $name }(SHA-1 { $sha1 }、SHA-256 { $sha256 })はこのサーバーのストアにありません。Windows が自動的に取得する公的なルート証明書かどうかは、ここでは確認できません。インストールしませんが、IIS の動作には影響しません
+root-install-hint = ・このサーバー自身でも信頼する場合は、認証局が公開している値と照合してから、--install-root { $sha256 } を指定して復元してください
 restore-iis-question = このサーバーを変更しますか?
 restore-iis-done = 完了: { $count } 組のキーペアが証明書ストアにあり、すべての秘密鍵が証明書どおりに署名できることを確認しました
 restore-iis-exportable = 次回のバックアップができるように、秘密鍵はエクスポート可能です。
@@ -1026,6 +1034,13 @@ selftest-passed = 合格: { $name }
 selftest-failed = 注意: 不合格: { $name }: { $reason }
 selftest-wrong = 取り出した鍵が、入れた鍵と一致しません
 reason-key-does-not-sign = 秘密鍵が証明書どおりに署名しません
+error-http-sys = HTTP.sys(IIS の TLS 通信を担う Windows の機能)が変更を受け付けませんでした
+    .cause = { $reason }
+    .hint = 現在の設定を確認するには: netsh http show sslcert
+error-iis = IIS が変更を受け付けませんでした
+    .cause = { $reason }
+    .hint = IIS マネージャーなど、IIS の構成を変更するプログラムを閉じ、ディスクの空き容量を確認してから、もう一度実行してください
+change-taken-back = 変更に失敗しました。途中までの変更はすべて元に戻しました。証明書ストア、秘密鍵、バインドは実行前の状態です
 error-windows = 証明書ストアを使えません
     .cause = { $reason }
     .hint = 管理者として、もう一度実行してください
@@ -1170,6 +1185,10 @@ config-bad-value = { $line } 行目: 「{ $attribute }」に「{ $value }」は�
 
 ## Sites and bindings
 
+restore-shared-backup = 共有構成は、変更前の内容を次のファイルに保存しました: { $path }
+error-shared-not-copied = 共有構成を変更前に保存できませんでした: { $path }
+    .cause = { $reason }
+    .hint = 何も変更していません。IIS 自身のバックアップには共有構成のファイルが含まれないため、pfxvault が同じフォルダーに保存します。このフォルダーに書き込めるユーザーで実行するか、フォルダーのあるサーバーで実行してください
 restore-iis-backup = IIS の現在の構成を IIS 自身のバックアップに保存しました: { $name }(戻す場合: appcmd restore backup { $name })
 progress-binding = バインドしています: { $what }
 left-binding-changed = 注意: その後に変更されているため、そのままにしました: { $what }
@@ -1183,6 +1202,7 @@ cannot-left-out = 回答どおり、対象から外しました
 cannot-no-site = 同じ名前やホスト名のサイトがここにありません。IIS マネージャーで作成するか、--map-site で別のサイトを指定してください
 cannot-which-site = 該当するサイトが複数あります: { $sites }。--map-site で 1 つを指定してください
 cannot-unknown-binding = IIS だけが理解できる書き方のバインドです
+cannot-wildcard = *.example.com のようなホスト名は Windows Server 2016 以降でなければ使えません。このサーバーではホスト名ごとにバインドを作成してください
 cannot-old-windows = この Windows は、ホスト名による証明書の選択(SNI)に対応していません
 cannot-no-address = アドレス { $ip } がこのサーバーにありません。--map-ip で別のアドレスを指定してください
 cannot-central-store = 集中証明書ストアがここで設定されていません。先に IIS マネージャーで設定してください
@@ -1218,6 +1238,22 @@ bind-cannot = 注意: できません: { $site }: { $binding }: { $reason }
 bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $reason }
 bind-address = ・アドレスの変更: { $from } → { $to }
 bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
+bind-flag-untold = . 参考: 設定 { $flag } がこの Windows で使えるかどうかは公開資料に記載がありません。元のまま書き込みます。HTTP.sys が受け付けなかった場合は最後に表示します
+record-flag-refused =
+    注意: HTTP.sys が { $endpoint } の設定 { $flag } を受け付けなかったため、この設定を除いて登録しました: { $flag ->
+        [disablehttp2] このサーバーでは HTTP/2 が有効です
+        [disablequic] このサーバーでは HTTP/3 が無効になっていません
+        [disabletls13] このサーバーでは TLS 1.3 が無効になっていません
+        [disabletls12] このサーバーでは TLS 1.2 が無効になっていません
+        [disablelegacytls] このサーバーでは TLS 1.0 と 1.1 が無効になっていません
+        [disableocspstapling] このサーバーでは OCSP ステープリングが有効です
+        [disablesessionid] このサーバーではセッション ID による再開が有効です
+        [enablesessionticket] このサーバーではセッション チケットが無効です
+        [enabletokenbinding] このサーバーではtoken binding が無効です
+        [logextendedevents] このサーバーでは拡張イベントが記録されません
+       *[other] この設定の働きは公開されていません
+    }
+record-kept-otherwise = 注意: HTTP.sys の { $endpoint } は正しい証明書で登録されましたが、書き込んだ設定の一部が異なります(フラグ: 書き込んだ値、登録された値 { $flags })。確認するには: netsh http show sslcert
 bind-property-left-out = ・注意: HTTP.sys のこの設定は復元しません。復元後に設定するには: { $command }
 bind-other-store = ・証明書はストア { $store } のものを使います
 bind-central-store = ・証明書は、ここで設定されている集中証明書ストア({ $folder })のものを使います
@@ -1229,23 +1265,29 @@ tls-right = OK: { $name } は正しい証明書で応答しました({ $version 
 tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
 tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
 tls-nothing = 注意: { $name } が TLS で応答しません: { $reason }
+tls-unasked = 注意: { $name } は TLS で応答しますが、このプログラムと共通のバージョンまたは暗号スイートがないため、証明書を確認できませんでした。ブラウザーで確認してください
+tls-unproven = 参考: { $name } の証明書は確認できましたが、応答したサーバーに秘密鍵があるかどうかまでは、この接続方法では確認できません
+tls-old-version = 注意: { $name } は { $version } までしか使えないため、ブラウザーから接続できません。Windows で TLS 1.2 を有効にしてください(無効になっている理由は、レジストリの SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols で確認できます)
+tls-unsteady = 注意: { $name } は正しい証明書で応答しましたが、{ $version } では { $tried } 回のうち { $failed } 回の接続に失敗しました。一部の利用者にエラーが表示されます。原因はイベント ログの「システム」(ソース Schannel)で確認してください
 tls-expired = 注意: { $name } の証明書は { $day } に期限が切れており、クライアントが接続を拒否します。更新してください: pfxvault request
 tls-expires-soon = 参考: { $name } の証明書の有効期限まであと { $left } 日です({ $day })
 bind-commands =
-    同じ変更を行うコマンド:
-    { $lines }
+    同じ変更を手動で行うコマンド(管理者として開いたコマンド プロンプト):
+    { $cmd }
+    PowerShell の場合:
+    { $powershell }
+bind-commands-without = 注意: このサーバーの netsh には { $endpoint } の次の設定を行うオプションがありません。pfxvault は書き込みますが、上のコマンドでは設定されません: { $flags }
 map-site-question = バックアップのサイト「{ $site }」は、このサーバーのどのサイトですか?
 map-ip-question = バックアップのアドレス { $ip } はこのサーバーにありません。どのアドレスを使いますか?
 choice-none = どれでもない(対象から外す)
 progress-tls = このコンピューター上で、{ $count } 件のバインドの証明書を確認しています
 tls-shown = { $name } は { $shown } ({ $thumbprint })を提示しています。有効期限は { $until } です
 tls-not-ours = { $name } が提示している { $shown } ({ $thumbprint }、有効期限 { $until })は、このサーバーの証明書ではありません
-tls-no-address = この名前のアドレスがわかりません
 error-tls-names = このコンピューターには確認できるバインドがありません
     .hint = 確認する相手を指定してください: pfxvault status --tls www.example.com
 error-tls-name = ホスト名とポートではありません: { $name }
     .hint = www.example.com または www.example.com:8443 のように書いてください
-tls-restart = サイトを再起動する場合: appcmd stop site "{ $site }" の後に appcmd start site "{ $site }"
+tls-restart = サイトを再起動するには、管理者として開いたコマンド プロンプトで { $stop } の後に { $start } を実行してください
 restart-question = 新しい証明書で応答するように、次のサイトを今すぐ再起動しますか?(接続は切断されます): { $sites }
 restore-automatic-rebind = 注意: 元のサーバーでは、更新された証明書の自動再バインドが有効でしたが、このサーバーでは有効ではありません。有効にするには、IIS マネージャーの「サーバー証明書」で「更新された証明書の自動再バインドを有効にする」を選んでください
 restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
@@ -1276,6 +1318,8 @@ help-restore-map-site = バックアップのサイトと、ここで対応す�
 help-restore-map-ip = バックアップのアドレスと、ここで対応するアドレス(複数回指定可)
 help-restore-map = 対応付けの回答のファイル。質問への回答もここに追加する
 help-farm = ほかのサーバーと共有している構成でも変更する
+help-restore-provider = RSA の秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は元のサーバーと同じ種類、それがわからないときは Windows Server 2022 以降なら ksp、それより前なら csp
+help-request-provider = 秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は Windows Server 2022 以降なら ksp、それより前なら csp
 help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
 help-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
 
@@ -1294,7 +1338,7 @@ help-request-organizational-unit = 部署名(OU)。省略する認証局もあ�
 help-request-locality = 市区町村(L)
 help-request-province = 都道府県(ST)
 help-request-country = 国(JP などの 2 文字。C)
-request-plan = 要求の内容: { $subject }、ホスト名: { $names }
+request-plan = 要求の内容: { $subject }、ホスト名: { $names }、秘密鍵の保存先: { $provider }
 error-subject = { $option } に「{ $value }」は指定できません
     .cause = 国は英字 2 文字、組織名と部署名は 64 文字、市区町村と都道府県は 128 文字までで、改行は使えません
     .hint = 認証局に登録したとおりに指定してください
@@ -1309,7 +1353,6 @@ install-pending = { $name } の保留中の要求が見つかりました。
 install-request-deleted = { $name } の保留中の要求は削除されていますが、秘密鍵はこのサーバーに残っています。この秘密鍵を使います。
 install-used-before = { $name } の CSR には、以前にも証明書が発行されています。秘密鍵はこのサーバーにあるので、もう一度使います。
 install-answered = 秘密鍵が証明書どおりに署名できることを確認した後、保留中の要求を削除します
-install-root = 注意: このサーバーで信頼されていないルート証明書が含まれています: { $name }({ $thumbprint })。インストールしません
 install-question = 証明書をインストールしますか?
 install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵が証明書どおりに署名できることを確認しました({ $thumbprint })
 install-already = { $name } はすでにストア { $store } にあり、秘密鍵も使えます。変更はありません。

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Com::{
     CLSCTX_INPROC_SERVER, COINIT_MULTITHREADED, CoCreateInstance, CoInitializeEx, CoUninitialize,
 };
 use windows_sys::Win32::System::Variant::{
-    VARIANT, VARIANT_0, VARIANT_0_0, VARIANT_0_0_0, VT_BSTR, VT_I4,
+    VARIANT, VARIANT_0, VARIANT_0_0, VARIANT_0_0_0, VT_BSTR, VT_I4, VT_UI4,
 };
 use windows_sys::core::{BSTR, GUID, HRESULT, IUnknown_Vtbl};
 
@@ -82,9 +82,8 @@ fn make(sites: &ComObject<Collection>, change: &BindingChange) -> Result<(), Win
         }
         BindingEdit::Flags { binding, ssl_flags } => {
             let bindings = site.child("bindings")?.collection()?;
-            find_binding(&bindings, binding)?
-                .1
-                .set("sslFlags", &ssl_flags.to_string())
+            let (_, element) = find_binding(&bindings, binding)?;
+            element.set_number("sslFlags", *ssl_flags)
         }
         BindingEdit::Ftp { thumbprint, store } => {
             let ssl = site.child("ftpServer")?.child("security")?.child("ssl")?;
@@ -100,7 +99,7 @@ fn add(bindings: &ComObject<Collection>, binding: &Binding) -> Result<(), Window
     element.set("bindingInformation", &binding.information)?;
     // IIS 7 has no such attribute.
     if binding.ssl_flags != 0 {
-        element.set("sslFlags", &binding.ssl_flags.to_string())?;
+        element.set_number("sslFlags", binding.ssl_flags)?;
     }
     bindings.append(&element)
 }
@@ -251,7 +250,7 @@ impl ComObject<AppHostElement> {
             .map_err(|_| nonsense("get_StringValue", name))
     }
 
-    /// Sets a property by its text, which the schema's type takes; an empty text takes it away.
+    /// Sets a property by its text; an empty text takes it away.
     fn set(&self, name: &str, value: &str) -> Result<(), WindowsError> {
         let property = self.property(name)?;
         if value.is_empty() {
@@ -261,8 +260,21 @@ impl ComObject<AppHostElement> {
         }
         let value = Bstr::new(value)?;
         let text = variant(VT_BSTR, VARIANT_0_0_0 { bstrVal: value.0 });
-        // SAFETY: the object is alive; it copies the string, which outlives the call.
-        let code = unsafe { (property.table().put_value)(property.0.cast(), text) };
+        property.put(name, text)
+    }
+
+    /// Sets a property of the type `uint`: \[MS-IISA\] has no rule that turns text into a number.
+    fn set_number(&self, name: &str, value: u32) -> Result<(), WindowsError> {
+        let value = variant(VT_UI4, VARIANT_0_0_0 { ulVal: value });
+        self.property(name)?.put(name, value)
+    }
+}
+
+impl ComObject<AppHostProperty> {
+    /// What a string points to has to outlive the call, in which it is copied.
+    fn put(&self, name: &str, value: VARIANT) -> Result<(), WindowsError> {
+        // SAFETY: the object is alive; the value is complete and copied.
+        let code = unsafe { (self.table().put_value)(self.0.cast(), value) };
         succeeded(code, "put_Value", name)
     }
 }

@@ -11,7 +11,7 @@ use crate::iis::sites::{CentralStore, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
     KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
-    StoredCertificate, WindowsError,
+    StoredCertificate, WindowsError, lists_root,
 };
 use vault::id::Hash;
 
@@ -20,6 +20,10 @@ use super::store::{CertStore, Context};
 use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+/// Microsoft: "Certificates and trust in Windows" (windowsserverdocs): the list that the CTL updater
+/// keeps, and the policy that switches it off.
+const ROOT_LIST: &str = r"SOFTWARE\Microsoft\SystemCertificates\AuthRoot\AutoUpdate";
+const ROOT_POLICY: &str = r"SOFTWARE\Policies\Microsoft\SystemCertificates\AuthRoot";
 const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
 const REBIND_TASK: &str =
     r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
@@ -50,6 +54,14 @@ impl CertStores for LocalMachine {
             Some(store) => store.contexts()?.iter().map(Context::stored).collect(),
             None => Ok(Vec::new()),
         }
+    }
+
+    fn fetches_root(&self, root: &[u8]) -> Option<bool> {
+        if registry::number(ROOT_POLICY, "DisableRootAutoUpdate") == Some(1) {
+            return Some(false);
+        }
+        let list = registry::bytes(ROOT_LIST, "EncodedCtl")?;
+        Some(lists_root(&list, root))
     }
 
     fn elsewhere(&self) -> Result<Vec<Elsewhere>, WindowsError> {

@@ -8,8 +8,8 @@ use std::ptr;
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::System::Registry::{
     HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, REG_DWORD, REG_EXPAND_SZ,
-    REG_MULTI_SZ, REG_SZ, RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegCloseKey, RegEnumKeyExW,
-    RegEnumValueW, RegGetValueW, RegOpenKeyExW, RegSetKeyValueW,
+    REG_MULTI_SZ, REG_SZ, RRF_RT_REG_BINARY, RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegCloseKey,
+    RegEnumKeyExW, RegEnumValueW, RegGetValueW, RegOpenKeyExW, RegSetKeyValueW,
 };
 
 use super::call;
@@ -17,6 +17,8 @@ use super::wide::{narrow, wide};
 
 /// Longest value this program asks for, in UTF-16 units.
 const LONGEST: usize = 512;
+/// Longest bytes that are read: the list of public roots has about 200 KiB.
+const LONGEST_BYTES: usize = 4 << 20;
 /// Longest text of a key that is read whole, in UTF-16 units: the longest path.
 const LONGEST_DATA: usize = 32_768;
 /// Entries of one key that are looked at.
@@ -50,6 +52,27 @@ pub(super) fn text(key: &str, name: &str) -> io::Result<String> {
         ));
     }
     Ok(narrow(&buffer).to_string_lossy().into_owned())
+}
+
+/// Bytes of the machine; `None` where they are not there, or more than a list of roots has.
+pub(super) fn bytes(key: &str, name: &str) -> Option<Vec<u8>> {
+    let mut buffer = vec![0_u8; LONGEST_BYTES];
+    let mut size = LONGEST_BYTES as u32;
+    let (wide_key, wide_name) = (wide(key), wide(name));
+    // SAFETY: both names end in NUL; the buffer holds `size` bytes; the type is not asked for.
+    let code = unsafe {
+        RegGetValueW(
+            HKEY_LOCAL_MACHINE,
+            wide_key.as_ptr(),
+            wide_name.as_ptr(),
+            RRF_RT_REG_BINARY,
+            ptr::null_mut(),
+            buffer.as_mut_ptr().cast::<c_void>(),
+            &raw mut size,
+        )
+    };
+    buffer.truncate(size as usize);
+    (code == ERROR_SUCCESS).then_some(buffer)
 }
 
 /// A number of the machine; `None` where it is not there.

@@ -163,6 +163,11 @@ pub(crate) fn is_old() -> bool {
     file("httpapi-is-old").exists()
 }
 
+/// The flags of a record that http.h names: of the SDK of 10.0.14393, and of the newest.
+pub(crate) fn known_flags() -> u32 {
+    if is_old() { 0xB } else { 0xFFFB }
+}
+
 /// All records.
 pub(crate) fn all() -> Result<Vec<Kept>, u32> {
     let text = match fs::read_to_string(file(RECORDS)) {

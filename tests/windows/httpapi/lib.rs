@@ -1,6 +1,8 @@
 //! A stand-in for `httpapi.dll` under Wine, whose own keeps nothing and says that it did: records
 //! of http.sys in a file. It is strict where Windows is: lengths of structures, one record an
-//! endpoint, and a certificate that the machine's store holds with a link to its key.
+//! endpoint, a certificate that the machine's store holds with a link to its key, a store for a host
+//! name ("Required for Hostname based configurations", netsh http add sslcert), and flags that http.h
+//! names (tpn/winsdk-10, 10.0.14393: 0xB; win32metadata for the newest).
 //!
 //! Where the file `httpapi-is-old` lies beside the records it does as Windows Server 2016, which
 //! cannot replace a record. The file `httpapi-fails-at` holds the number of the write that fails.

@@ -6,7 +6,7 @@ use std::slice;
 
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6, SOCKADDR_IN, SOCKADDR_IN6};
 
-use crate::kept::{Kept, Key, Kind, WINDOW};
+use crate::kept::{Kept, Key, Kind, WINDOW, known_flags};
 
 pub(crate) const INVALID_PARAMETER: u32 = 87;
 pub(crate) const INSUFFICIENT_BUFFER: u32 = 122;
@@ -147,12 +147,17 @@ pub(crate) unsafe fn kept(kind: Kind, key: Key, param: &[u8]) -> Result<Kept, u3
         }
         _ => return Err(INVALID_PARAMETER),
     };
+    let store = unsafe { text(pointer(param, 32)) }?;
+    let names_store = kind != Kind::Name || store.as_ref().is_some_and(|store| !store.is_empty());
+    if !names_store || number(param, 72) & !known_flags() != 0 {
+        return Err(INVALID_PARAMETER);
+    }
     Ok(Kept {
         kind,
         key,
         hash,
         app_id: param[16..32].to_vec(),
-        store: unsafe { text(pointer(param, 32)) }?,
+        store,
         numbers: [
             number(param, 40),
             number(param, 44),

@@ -5,7 +5,8 @@
  * compiler's. It is strict where IIS is: the commit path, the schema with its types, combined keys. A method that it does
  * not have, an object that was let go of or never is, and a file with what it does not understand get a line in
  * C:\ProgramData\apphost-log.txt, which a test finds empty. C:\ProgramData\apphost-fails-at holds the number of the
- * commit that fails. */
+ * commit that fails, C:\ProgramData\apphost-busy how many find the file locked (public reports: IIS.Administration 324,
+ * OctopusDeploy 869). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -15,6 +16,7 @@
 #define CONFIG L"C:\\windows\\System32\\inetsrv\\config\\applicationHost.config"
 #define LOG "C:\\ProgramData\\apphost-log.txt"
 #define FAILS_AT "C:\\ProgramData\\apphost-fails-at"
+#define BUSY "C:\\ProgramData\\apphost-busy"
 #define SERVER L"MACHINE/WEBROOT/APPHOST"
 #define INVALID_DATA HRESULT_FROM_WIN32(ERROR_INVALID_DATA)
 #define INVALID_INDEX HRESULT_FROM_WIN32(ERROR_INVALID_INDEX)
@@ -202,16 +204,17 @@ static HRESULT write_config(const Node *root) {
   return moved ? S_OK : HRESULT_FROM_WIN32(GetLastError());
 }
 
-static BOOL fails(void) {
+/* Counts the number in a file down; what it was, 0 where there is none. */
+static int count_down(const char *name) {
   int left = 0;
-  FILE *file = fopen(FAILS_AT, "r+");
-  if (!file) return FALSE;
+  FILE *file = fopen(name, "r+");
+  if (!file) return 0;
   if (fscanf(file, "%d", &left) == 1 && left > 0) {
     rewind(file);
     fprintf(file, "%-9d", left - 1);
   }
   fclose(file);
-  return left == 1;
+  return left;
 }
 
 /* ---- The schema, as far as it is used: IIS_schema.xml and FTP_schema.xml. ---- */
@@ -247,8 +250,9 @@ static const wchar_t *checked(const Attribute *attribute, const VARIANT *value) 
   }
   if (V_VT(value) != VT_BSTR || !V_BSTR(value) || SysStringLen(V_BSTR(value)) != wcslen(V_BSTR(value))) return NULL;
   const wchar_t *text = V_BSTR(value);
-  size_t length = wcslen(text), digits = wcsspn(text, L"0123456789"), hex = wcsspn(text, L"0123456789ABCDEFabcdef");
-  if (attribute->type == UINT_TYPE && (!length || digits < length || length > 9)) return NULL;
+  size_t length = wcslen(text), hex = wcsspn(text, L"0123456789ABCDEFabcdef");
+  /* [MS-IISA] 3.1.4.22.3 knows no conversion: a number that comes as text is ERROR_INVALID_DATA. */
+  if (attribute->type == UINT_TYPE) return NULL;
   if (attribute->type == HASH_TYPE && (hex < length || length != 40)) return NULL;
   return wcspbrk(text, L"<>&\"") ? NULL : text;
 }
@@ -345,12 +349,13 @@ static HRESULT WINAPI get_admin_section(Object *me, BSTR section, BSTR path, Obj
 static HRESULT WINAPI commit_changes(Object *me) {
   if (!is(me, &WRITABLE)) return E_INVALIDARG;
   if (!me->document->root || wcscmp(me->document->commit_path, SERVER)) return HRESULT_FROM_WIN32(ERROR_PATH_NOT_FOUND);
-  return fails() ? HRESULT_FROM_WIN32(ERROR_LOCK_VIOLATION) : write_config(me->document->root);
+  if (count_down(BUSY) > 0) return HRESULT_FROM_WIN32(ERROR_LOCK_VIOLATION);
+  return count_down(FAILS_AT) == 1 ? HRESULT_FROM_WIN32(ERROR_WRITE_FAULT) : write_config(me->document->root);
 }
 
 static HRESULT WINAPI put_commit_path(Object *me, BSTR path) {
   if (!is(me, &WRITABLE) || !is_string(path)) return E_INVALIDARG;
-  if (wcscmp(path, SERVER)) return HRESULT_FROM_WIN32(ERROR_PATH_NOT_FOUND);
+  if (wcscmp(path, SERVER)) return E_INVALIDARG;
   wcscpy(me->document->commit_path, path);
   return S_OK;
 }
