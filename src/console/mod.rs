@@ -3,8 +3,10 @@
 //! sequences.
 
 mod fluent;
+mod new_secret;
 mod page;
 mod prompt;
+mod recovery_key;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -13,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use fluent::Language;
 use fluent::Texts;
+pub use new_secret::{about_chosen, unfit_reason};
 pub use page::Page;
 pub use prompt::Enter;
 use serde::Serialize;
@@ -303,7 +306,7 @@ impl Console {
         }
         system::forget_typed();
         self.show(&format!("{shown} "));
-        Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
+        Ok(Zeroizing::new(self.line()?.trim().to_owned()))
     }
 
     /// A word to who answers a question, about what was answered.

@@ -25,6 +25,7 @@ mod install;
 mod left_out;
 mod media;
 mod parcels;
+mod passphrases;
 mod prompts;
 mod restore_files;
 mod scan;
