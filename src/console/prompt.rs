@@ -71,7 +71,7 @@ impl Console {
     pub(super) fn line(&self) -> Result<Zeroizing<String>> {
         system::read_line().map_err(|error| match error.kind() {
             ErrorKind::Interrupted => {
-                self.show("\n");
+                self.show("", "\n");
                 self.interrupted()
             }
             _ => Error::usage(text!("error-no-answer")),
@@ -150,13 +150,13 @@ impl Console {
         let keys = system::SecretKeys::listen().map_err(unanswered)?;
         // Printed as everything is: the bytes that rpassword prints are not readable on every
         // console.
-        self.show(&format!("{}: ", self.words(question)));
+        self.show(&self.words(question), ": ");
         let reading = rpassword::ConfigBuilder::new()
             .input_reader(keys)
             .output_discard()
             .build();
         let typed = rpassword::read_password_with_config(reading);
-        self.show("\n");
+        self.show("", "\n");
         match typed {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
             typed => typed

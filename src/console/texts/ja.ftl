@@ -127,7 +127,7 @@ estimate = 1,000 台のコンピューターで推測しても、{ $time }かか
 estimate-weak =
     注意: 控えめに見積もると、1,000 台のコンピューターなら{ $time }で推測できます。単語や数字が { $parts } 個しかないためです。
     USB メモリを拾った人は、それだけの時間をかけて試すことができます。単語を 1 つ増やすごとに、数千倍難しくなります。
-time-minutes = 1 時間以内
+time-minutes = {" "}1 時間以内
 time-hours = 約 { $count } 時間
 time-days = 約 { $count } 日
 time-years = 約 { $count } 年
