@@ -88,7 +88,11 @@ impl Console {
                     continue;
                 }
             };
-            let about = [about_chosen(&chosen), typing_traps(chosen.passphrase.expose())].concat();
+            let about = [
+                about_chosen(&chosen),
+                typing_traps(chosen.passphrase.expose()),
+            ]
+            .concat();
             about.iter().for_each(|remark| self.remark(remark));
             self.show_changed(&chosen)?;
             if self.is_typed_again(&chosen.passphrase)? {

@@ -34,4 +34,5 @@ mod status;
 mod surroundings;
 mod two_servers;
 mod two_systems;
+mod unseen;
 mod vectors;
