@@ -10,6 +10,12 @@ use pfxvault::platform::system;
 
 fn main() -> ExitCode {
     system::harden_process();
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // A question may have changed it, and what panics may end at once.
+        system::restore_terminal();
+        report(panic);
+    }));
     let _until_the_end = system::Utf8Output::when_redirected();
     let language = cli::language_asked_for(std::env::args_os()).unwrap_or_else(Language::of_system);
     let before = Console::new(language, cli::json_asked_for(std::env::args_os()), false);

@@ -5,6 +5,7 @@
 //! beforehand.
 
 pub mod passphrase;
+pub mod stack;
 pub mod words;
 
 use std::fmt;
