@@ -1,5 +1,6 @@
 //! The pfxvault command: parse, run one command, say what failed, end with its exit code.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -7,6 +8,11 @@ use pfxvault::cli::{self, Cli};
 use pfxvault::commands;
 use pfxvault::console::{Console, Language};
 use pfxvault::platform::system;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is freed: libraries keep copies of keys in memory that they do not wipe.
+#[global_allocator]
+static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     system::harden_process();

@@ -262,27 +262,58 @@ fn a_medium_that_asks_for_endless_work_never_makes_the_passphrase_wrong() {
     }
 }
 
-#[test]
-fn ctrl_c_at_a_question_says_what_was_done_and_leaves_the_terminal_as_it_was() {
-    let table = Table::backed_up(&["www.example.com"]);
-    let program = table.command(&RESTORE.replace(" --yes", ""));
+/// As [`start`], with the modes of the terminal in the files `before` and `after`.
+fn start_between_modes(table: &Table, line: &str) -> PtySession {
+    let program = table.command(line);
     let mut shell = std::process::Command::new("sh");
-    let around = "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
+    let around = "echo $$ > shell; stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
     shell
         .args(["-c", around])
         .arg(program.get_program())
         .args(program.get_args())
         .current_dir(table.at("."));
-    let mut session = rexpect::session::spawn_command(shell, MILLISECONDS).unwrap();
+    rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
+}
+
+#[track_caller]
+fn terminal_is_as_before(table: &Table) {
+    let modes = ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
+    assert_eq!(modes[0], modes[1]);
+}
+
+#[test]
+fn ctrl_c_at_a_question_says_what_was_done_and_leaves_the_terminal_as_it_was() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start_between_modes(&table, &RESTORE.replace(" --yes", ""));
     session.exp_string("[Y/n] ").unwrap();
     session.send("ye\u{3}").unwrap();
     session.flush().unwrap();
     let (code, said) = finish(session);
     assert_eq!(code, 130, "{said}");
     assert!(crate::common::says(&said, "prompt-interrupted"), "{said}");
-    let modes = ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
-    assert_eq!(modes[0], modes[1]);
+    terminal_is_as_before(&table);
     assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn a_signal_of_another_process_leaves_the_terminal_as_it_was() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (signal, code) in [("TERM", 143), ("QUIT", 131)] {
+        let mut session = start_between_modes(&table, "drill --from {A}");
+        session.exp_string("Passphrase of the vault: ").unwrap();
+        let shell = std::fs::read_to_string(table.at("shell")).unwrap();
+        let listed = std::process::Command::new("pgrep")
+            .args(["-P", shell.trim()])
+            .output()
+            .unwrap();
+        let program = String::from_utf8(listed.stdout).unwrap();
+        let mut kill = std::process::Command::new("kill");
+        kill.args(["-s", signal, program.trim()]);
+        assert!(kill.status().unwrap().success());
+        let (ended, said) = finish(session);
+        assert_eq!(ended, code, "{said}");
+        terminal_is_as_before(&table);
+    }
 }
 
 #[test]
@@ -579,23 +610,14 @@ fn ctrl_c_at_a_secret_ends_the_program_and_leaves_the_terminal_as_it_was() {
     let table = Table::backed_up(&["www.example.com"]);
     // The second is typed while the passphrase is tried.
     for typed in ["half of it\u{3}", &format!("{PASSPHRASE}\n\u{3}")] {
-        let program = table.command("drill --from {A}");
-        let mut shell = std::process::Command::new("sh");
-        let around = "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
-        shell
-            .args(["-c", around])
-            .arg(program.get_program())
-            .args(program.get_args())
-            .current_dir(table.at("."));
-        let mut session = rexpect::session::spawn_command(shell, MILLISECONDS).unwrap();
+        let mut session = start_between_modes(&table, "drill --from {A}");
         session.exp_string("Passphrase of the vault: ").unwrap();
         session.send(typed).unwrap();
         session.flush().unwrap();
         let (code, said) = finish(session);
         assert_eq!(code, 130, "{said}");
-        let modes =
-            ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
-        assert_eq!(modes[0], modes[1]);
+        assert!(crate::common::says(&said, "prompt-interrupted"), "{said}");
+        terminal_is_as_before(&table);
         assert!(!said.contains("restored in a rehearsal"), "{said}");
     }
 }

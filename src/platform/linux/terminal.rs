@@ -4,7 +4,8 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
 
 use rustix::io::ioctl_fionread;
 use rustix::process::{Signal, getpid, kill_process};
@@ -12,6 +13,9 @@ use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
     tcgetwinsize, tcsetattr,
 };
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use zeroize::Zeroizing;
 
 /// What Ctrl-C is as a character.
@@ -29,6 +33,24 @@ pub fn restore_terminal() {
     }
 }
 
+/// From the first question on, puts the terminal back before a signal of another process ends this
+/// one. Where that cannot be watched, it ends as ever.
+fn watch_ends() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        let Ok(mut ends) = Signals::new([SIGTERM, SIGHUP, SIGQUIT]) else {
+            return;
+        };
+        thread::spawn(move || {
+            for end in ends.forever() {
+                restore_terminal();
+                // It ends the process.
+                let _ = emulate_default_handler(end);
+            }
+        });
+    });
+}
+
 /// A mode of the terminal; it is as before on drop.
 struct Mode {
     before: Termios,
@@ -43,6 +65,8 @@ impl Mode {
         let mut first = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = first.is_none();
         first.get_or_insert_with(|| before.clone());
+        drop(first);
+        watch_ends();
         tcsetattr(io::stdin(), OptionalActions::Now, &changed)?;
         Ok(Self { before, is_first })
     }
