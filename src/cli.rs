@@ -707,7 +707,7 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
     let argument = context(ContextKind::InvalidArg);
     let text = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            console.print(error.render().to_string().trim_end());
+            console.print_wrapped(error.render().to_string().trim_end());
             return Exit::Done;
         }
         ErrorKind::MissingRequiredArgument => text!("error-missing-argument", argument = argument),

@@ -1,5 +1,6 @@
 //! The pfxvault command: parse, run one command, say what failed, end with its exit code.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -7,9 +8,20 @@ use pfxvault::cli::{self, Cli};
 use pfxvault::commands;
 use pfxvault::console::{Console, Language};
 use pfxvault::platform::system;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is freed: libraries keep copies of keys in memory that they do not wipe.
+#[global_allocator]
+static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     system::harden_process();
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // A question may have changed it, and what panics may end at once.
+        system::restore_terminal();
+        report(panic);
+    }));
     let _until_the_end = system::Utf8Output::when_redirected();
     let language = cli::language_asked_for(std::env::args_os()).unwrap_or_else(Language::of_system);
     let before = Console::new(language, cli::json_asked_for(std::env::args_os()), false);

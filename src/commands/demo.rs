@@ -182,7 +182,8 @@ impl DemoStage<'_> {
     ) -> Result<UnlockedVault<'m>> {
         self.tell(&text!("demo-forgotten"));
         let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
-        match unlock::unlock(media, &guess, None, self.session.now) {
+        let watch = |_| Ok(true);
+        match unlock::unlock(media, &guess, None, self.session.now, &watch) {
             Err(error) if error.exit == Exit::WrongSecret => {}
             _ => return Err(broken("demo-forgotten")),
         }
@@ -191,6 +192,7 @@ impl DemoStage<'_> {
             &Secret::RecoveryKey(recovery),
             None,
             self.session.now,
+            &watch,
         )?;
         self.tell(&text!(
             "demo-recovery",

@@ -24,7 +24,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
         )));
     }
     if !console.interactive() {
-        console.print(cli::worded(console).render_help().to_string().trim_end());
+        console.print_wrapped(cli::worded(console).render_help().to_string().trim_end());
         return Ok(Exit::Usage);
     }
     console.say(&text!(

@@ -37,6 +37,7 @@ use crate::cli::{Cli, CliCommand, worded};
 use crate::console::Console;
 use crate::error::{Exit, Result};
 use crate::session::Session;
+use secret::stack;
 
 /// Runs one command.
 ///
@@ -52,10 +53,14 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
 
 fn carry_out(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
     let done = dispatch(session, action);
+    // What it worked with lay on this stack and on those of its helpers.
+    rayon::broadcast(|_| stack::wipe());
+    stack::wipe();
     session.report_rules(&done);
     done
 }
 
+#[inline(never)]
 fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
     match action {
         CliCommand::Status(args) => status::run(session, &args),

@@ -370,15 +370,15 @@ mod tests {
     fn nothing_in_a_value_moves_the_cursor_starts_a_line_or_turns_the_writing_around() {
         let texts = Texts::load(Language::En);
         let words = |words: &str| texts.words(&crate::text!("os-other", words = words));
-        assert_eq!(words("a\u{1b}[2Jb"), "a[2Jb");
+        assert_eq!(words("a\u{1b}[2Jb"), "a<U+001B>[2Jb");
         assert_eq!(
-            words("www\ndone: saved\r\u{2028}\u{202e}x\u{2066}\u{200f}\u{61c}"),
-            "wwwdone: savedx"
+            words("www\ndone: saved\r\u{2028}\u{202e}x\u{2066}\u{200b}\u{61c}"),
+            "www<U+000A>done: saved<U+000D><U+2028><U+202E>x<U+2066><U+200B><U+061C>"
         );
         let lines = vec!["a\nb".to_owned(), "c".to_owned()];
         assert_eq!(
             texts.words(&crate::text!("os-other", words = lines)),
-            "ab\nc"
+            "a<U+000A>b\nc"
         );
     }
 }

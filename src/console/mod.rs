@@ -3,9 +3,12 @@
 //! sequences.
 
 mod fluent;
+mod new_secret;
 mod page;
 mod prompt;
+mod recovery_key;
 mod table;
+mod wrap;
 
 use std::io::{IsTerminal, Write};
 use std::ops::RangeInclusive;
@@ -13,16 +16,21 @@ use std::sync::{Mutex, PoisonError};
 
 pub use fluent::Language;
 use fluent::Texts;
+pub use new_secret::{about_chosen, unfit_reason};
 pub use page::Page;
 pub use prompt::Enter;
 use serde::Serialize;
 pub use table::{Table, cut};
+use wrap::{harmless, plain, wrap, wrap_line};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::message::Text;
 use crate::platform::system;
 use crate::text;
+
+/// Where the lines of a cause or hint begin.
+const BELOW_LABEL: &str = "      ";
 
 /// How one run talks.
 pub struct Console {
@@ -108,8 +116,14 @@ impl Console {
         let words = self.words(text);
         self.keep(&words);
         if !self.json {
-            self.print(&words);
+            self.print_wrapped(&words);
         }
+    }
+
+    /// Words of the result or of help, in lines that fit the terminal.
+    pub fn print_wrapped(&self, words: &str) {
+        let columns = system::columns(&std::io::stdout());
+        self.print(&wrap(&harmless(words), columns));
     }
 
     /// A line of the result that stays unsaid when nothing but problems is wanted.
@@ -141,11 +155,11 @@ impl Console {
     /// A table of the result.
     pub fn table(&self, table: &Table) {
         if !self.json {
-            self.print(&table.render());
+            self.print(&harmless(&table.render()));
         }
     }
 
-    /// Text that is the result as it is: help, a shell's completions.
+    /// Text that is the result as it is: a document, a shell's completions.
     pub fn print(&self, words: &str) {
         let mut output = std::io::stdout().lock();
         let written = output
@@ -164,12 +178,14 @@ impl Console {
     }
 
     fn print_error(&self, words: &str) {
-        self.show(&format!("{words}\n"));
+        self.show(words, "\n");
     }
 
     /// Puts words on standard error, beside which there is nowhere left to say that it failed.
-    fn show(&self, words: &str) {
-        let _ = std::io::stderr().lock().write_all(&system::encoded(words));
+    fn show(&self, words: &str, end: &str) {
+        let columns = system::columns(&std::io::stderr());
+        let lines = format!("{}{end}", wrap(&harmless(words), columns));
+        let _ = std::io::stderr().lock().write_all(&system::encoded(&lines));
     }
 
     /// How a run ends that did what it could: as it would, unless standard output did not take the
@@ -216,9 +232,27 @@ impl Console {
         for (label, words) in labels.into_iter().zip([message, cause, hint]) {
             if !words.is_empty() {
                 let label = self.texts.by_id(label).unwrap_or_default();
-                self.print_error(&format!("{label}: {}", words.replace('\n', "\n      ")));
+                self.print_error(&self.labelled(&label, &words));
             }
         }
+    }
+
+    /// The lines of a cause or hint, each below the label.
+    fn labelled(&self, label: &str, words: &str) -> String {
+        let (columns, mut lines) = (system::columns(&std::io::stderr()), Vec::new());
+        for line in format!("{label}: {}", harmless(words)).split('\n') {
+            let line = if lines.is_empty() {
+                line.to_owned()
+            } else {
+                format!("{BELOW_LABEL}{line}")
+            };
+            let indent = line.len() - line.trim_start().len();
+            lines.push(match columns {
+                Some(columns) => wrap_line(&line, columns, indent.max(BELOW_LABEL.len())),
+                None => line,
+            });
+        }
+        lines.join("\n")
     }
 
     /// Whether questions can be asked: a person reads standard error and types into standard input.
@@ -302,8 +336,8 @@ impl Console {
             )));
         }
         system::forget_typed();
-        self.show(&format!("{shown} "));
-        Ok(Zeroizing::new(prompt::line()?.trim().to_owned()))
+        self.show(shown, " ");
+        Ok(Zeroizing::new(self.line()?.trim().to_owned()))
     }
 
     /// A word to who answers a question, about what was answered.
@@ -322,23 +356,17 @@ impl Console {
         if !self.interactive() {
             return Err(Error::usage(text!("error-nobody-to-show")));
         }
-        let mut screen = std::io::stderr().lock();
-        for part in parts.iter().chain(&["\n"]) {
-            let _ = screen.write_all(&system::encoded(part));
+        if let [words] = parts {
+            self.print_error(words);
+            return Ok(());
         }
+        let mut screen = std::io::stderr().lock();
+        for part in parts {
+            let _ = screen.write_all(&system::encoded(&harmless(part)));
+        }
+        let _ = screen.write_all(b"\n");
         Ok(())
     }
-}
-
-/// Words from elsewhere, without what could make them look like more than one value: characters
-/// that move the cursor or start a line, and marks that turn the direction of writing around.
-fn plain(words: &str) -> String {
-    let line = |c: char| matches!(c, '\u{2028}' | '\u{2029}');
-    let direction = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    words
-        .chars()
-        .filter(|c| !c.is_control() && !line(*c) && !direction(*c))
-        .collect()
 }
 
 /// JSON with everything beyond ASCII escaped, so that no console's code page can break it.

@@ -5,32 +5,16 @@ use std::io::ErrorKind;
 use zeroize::Zeroizing;
 
 use super::Console;
-use crate::error::{Error, Exit, Result, no_random};
+use crate::error::{Error, Exit, Result};
 use crate::message::Text;
 use crate::platform::system;
 use crate::text;
-use secret::words;
-use secret::{Passphrase, Password};
 use vault::id::VaultId;
-use vault::identity::RecoveryKey;
 
 /// How often a secret may be mistyped before the run ends.
-const TRIES: usize = 3;
-/// Characters of a recovery key shown and asked as one group.
-const GROUP: usize = 6;
+pub(super) const TRIES: usize = 3;
 /// Characters of a vault's fingerprint that are typed from paper: 96 bits.
 const PIN: usize = 16;
-
-/// One line from standard input.
-pub(super) fn line() -> Result<Zeroizing<String>> {
-    // Room for what people type, so that growing leaves no copy of it.
-    let mut line = Zeroizing::new(String::with_capacity(1024));
-    let read = std::io::stdin().read_line(&mut line);
-    match read {
-        Ok(count) if count > 0 => Ok(line),
-        _ => Err(Error::usage(text!("error-no-answer"))),
-    }
-}
 
 /// What Enter alone answers. No, where something is deleted, ended, replaced, or a server is
 /// changed.
@@ -71,19 +55,36 @@ pub(super) fn half_width(typed: &str) -> String {
     typed.trim().chars().map(half).collect()
 }
 
-/// Ends the process as Ctrl-C does, where that is not ignored. Only once the terminal is as it was.
-fn interrupted() -> Error {
-    system::interrupt();
-    Error::usage(text!("error-no-answer"))
-}
-
 impl Console {
+    /// Says what Ctrl-C left as it was, and ends the process as it does, where that is not ignored.
+    /// Only once the terminal is as it was.
+    fn interrupted(&self) -> Error {
+        self.print_error(&self.words(&text!("prompt-interrupted")));
+        system::interrupt();
+        Error::usage(text!("error-no-answer"))
+    }
+
+    /// One line of what is typed.
+    ///
+    /// # Errors
+    /// Where nothing is typed any more.
+    pub(super) fn line(&self) -> Result<Zeroizing<String>> {
+        system::read_line().map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => {
+                self.show("", "\n");
+                self.interrupted()
+            }
+            _ => Error::usage(text!("error-no-answer")),
+        })
+    }
+
     /// Asks for a secret without showing it.
     ///
     /// # Errors
     /// Where nobody can be asked; `file_option` names what a script uses instead.
     pub fn secret(&self, question: &Text, file_option: &'static str) -> Result<Zeroizing<String>> {
-        self.typed(question, file_option)?.ok_or_else(interrupted)
+        self.typed(question, file_option)?
+            .ok_or_else(|| self.interrupted())
     }
 
     /// Asks for a secret until `open` takes it, three times at most. Nothing that is typed while it
@@ -98,29 +99,25 @@ impl Console {
         file_option: &'static str,
         open: impl Fn(&Zeroizing<String>) -> Result<T>,
     ) -> Result<T> {
-        self.opened(question, file_option, open)?
-            .ok_or_else(interrupted)
+        self.opened(|| self.typed(question, file_option), open)
     }
 
-    /// As [`Console::secret_that_opens`]; `None` after Ctrl-C.
-    fn opened<T>(
+    /// Asks and opens, three times at most; what is asked is nothing after Ctrl-C.
+    ///
+    /// # Errors
+    /// As [`Console::secret_that_opens`].
+    pub(super) fn opened<S, T>(
         &self,
-        question: &Text,
-        file_option: &'static str,
-        open: impl Fn(&Zeroizing<String>) -> Result<T>,
-    ) -> Result<Option<T>> {
-        let unechoed = self
-            .interactive()
-            .then(system::Unechoed::begin)
-            .and_then(std::io::Result::ok);
+        ask: impl Fn() -> Result<Option<S>>,
+        open: impl Fn(&S) -> Result<T>,
+    ) -> Result<T> {
+        let begun = self.interactive().then(system::Unechoed::begin);
+        let unechoed = begun.and_then(std::io::Result::ok);
         let mut tries = TRIES;
-        loop {
-            let Some(typed) = self.typed(question, file_option)? else {
-                return Ok(None);
-            };
+        while let Some(typed) = ask()? {
             let opened = open(&typed);
             if unechoed.as_ref().is_some_and(system::Unechoed::interrupted) {
-                return Ok(None);
+                break;
             }
             tries -= 1;
             let wrong = opened
@@ -129,13 +126,15 @@ impl Console {
                 .filter(|error| error.exit == Exit::WrongSecret);
             match wrong.and_then(|error| self.texts.again(&error.text)) {
                 Some(again) if tries > 0 => self.print_error(&again),
-                _ => return opened.map(Some),
+                _ => return opened,
             }
         }
+        drop(unechoed);
+        Err(self.interrupted())
     }
 
     /// What is typed as a secret; `None` after Ctrl-C. The terminal is as before.
-    fn typed(
+    pub(super) fn typed(
         &self,
         question: &Text,
         file_option: &'static str,
@@ -151,114 +150,19 @@ impl Console {
         let keys = system::SecretKeys::listen().map_err(unanswered)?;
         // Printed as everything is: the bytes that rpassword prints are not readable on every
         // console.
-        self.show(&format!("{}: ", self.words(question)));
+        self.show(&self.words(question), ": ");
         let reading = rpassword::ConfigBuilder::new()
             .input_reader(keys)
             .output_discard()
             .build();
         let typed = rpassword::read_password_with_config(reading);
-        self.show("\n");
+        self.show("", "\n");
         match typed {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
             typed => typed
                 .map(|typed| Some(Zeroizing::new(typed)))
                 .map_err(unanswered),
         }
-    }
-
-    /// Asks for a new secret twice.
-    ///
-    /// # Errors
-    /// Where nobody can be asked, or the two never agree.
-    pub fn new_secret(
-        &self,
-        question: &Text,
-        again: &Text,
-        file_option: &'static str,
-    ) -> Result<Zeroizing<String>> {
-        for _ in 0..TRIES {
-            let first = self.secret(question, file_option)?;
-            let traps = typing_traps(&first);
-            if first.is_empty() {
-                self.remark(&text!("prompt-empty"));
-            } else if *first != *self.secret(again, file_option)? {
-                self.remark(&text!("prompt-differ"));
-            } else {
-                traps.iter().for_each(|trap| self.remark(trap));
-                return Ok(first);
-            }
-        }
-        Err(Error::usage(text!("error-secret-differs")))
-    }
-
-    /// A new password for a PFX, typed twice.
-    ///
-    /// # Errors
-    /// As [`Console::new_secret`].
-    pub fn new_pfx_password(&self) -> Result<Password> {
-        let typed = self.new_secret(
-            &text!("prompt-pfx-new"),
-            &text!("prompt-again"),
-            "--pfx-password-file",
-        )?;
-        Ok(Password::new(typed.to_string()))
-    }
-
-    /// Lets the owner choose a passphrase: ten generated words, typed back once, or one of their
-    /// own.
-    ///
-    /// # Errors
-    /// Where nobody can be asked.
-    pub fn new_passphrase(&self) -> Result<Passphrase> {
-        self.show_privately(&[&self.words(&text!("create-passphrase-choice"))])?;
-        if self.number(1..=2)? == 2 {
-            let typed = self.new_secret(
-                &text!("prompt-passphrase-new"),
-                &text!("prompt-again"),
-                "--passphrase-file",
-            )?;
-            return Ok(Passphrase::new(typed.to_string()));
-        }
-        let generated = words::passphrase().map_err(|_| no_random())?;
-        self.show_privately(&["\n    ", generated.expose(), "\n"])?;
-        for _ in 0..TRIES {
-            let typed = self.secret(&text!("prompt-passphrase-back"), "--passphrase-file")?;
-            let typed = Passphrase::new(typed.split_whitespace().collect::<Vec<_>>().join(" "));
-            if typed.same_as(&generated) {
-                return Ok(generated);
-            }
-            self.remark(&text!("prompt-differ"));
-        }
-        Err(Error::usage(text!("error-secret-differs")))
-    }
-
-    /// Shows a recovery key to be written down, and asks part of it back.
-    ///
-    /// # Errors
-    /// Where nobody can be asked, or what was written down is never right.
-    pub fn hand_over_recovery_key(&self, key: &RecoveryKey) -> Result<()> {
-        let text = key.text();
-        let groups: Vec<&str> = (0..text.len())
-            .step_by(GROUP)
-            .map(|at| &text[at..text.len().min(at + GROUP)])
-            .collect();
-        self.show_privately(&[&self.words(&text!("create-recovery-key"))])?;
-        for (row, line) in groups.chunks(4).enumerate() {
-            let number = format!("    {:>2}", row * 4 + 1);
-            let groups = line.iter().flat_map(|group| ["  ", *group]);
-            self.show_privately(
-                &std::iter::once(number.as_str())
-                    .chain(groups)
-                    .collect::<Vec<_>>(),
-            )?;
-        }
-        self.show_privately(&[])?;
-        // The first two groups are the same for every key, and the last may be short.
-        let asked = words::places(3, groups.len() - 3).map_err(|_| no_random())?;
-        for place in asked {
-            self.ask_group_back(place + 3, groups[place + 2])?;
-        }
-        Ok(())
     }
 
     /// Asks whether a vault is the right one: the end of its fingerprint is shown, the beginning
@@ -283,39 +187,6 @@ impl Console {
         }
         Err(Error::new(Exit::NoVault, text!("error-vault-differs")))
     }
-
-    fn ask_group_back(&self, number: usize, expected: &str) -> Result<()> {
-        for _ in 0..TRIES {
-            let typed = self.ask(&text!("prompt-recovery-group", number = number))?;
-            if typed.eq_ignore_ascii_case(expected) {
-                return Ok(());
-            }
-            self.remark(&text!("prompt-differ"));
-        }
-        Err(Error::usage(text!("error-secret-differs")))
-    }
-}
-
-/// What may keep a secret from being typed again on another keyboard.
-fn typing_traps(secret: &str) -> Vec<Text> {
-    let full_width = |c: char| matches!(c, '\u{ff01}'..='\u{ff9f}' | '\u{3000}');
-    let mut traps = Vec::new();
-    if secret.chars().any(full_width) {
-        traps.push(text!("trap-full-width"));
-    } else if !secret.is_ascii() {
-        traps.push(text!("trap-not-ascii"));
-    }
-    // Keys that a Japanese and an English keyboard layout have in different places.
-    if secret.contains([
-        '@', '"', ':', '_', '^', '\\', '&', '\'', '(', ')', '=', '~', '`', '+', '*', '[', ']', '{',
-        '}', '|',
-    ]) {
-        traps.push(text!("trap-layout"));
-    }
-    if secret.chars().count() < 20 && !secret.contains(' ') {
-        traps.push(text!("trap-short"));
-    }
-    traps
 }
 
 #[cfg(test)]
@@ -337,19 +208,5 @@ mod tests {
             (yes_or_no("", Enter::Yes), yes_or_no(" ", Enter::No)),
             (Some(true), Some(false))
         );
-    }
-
-    #[test]
-    fn traps_of_keyboards_are_pointed_out_when_a_secret_is_set() {
-        let ids = |secret| {
-            typing_traps(secret)
-                .iter()
-                .map(|trap| trap.id)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(ids("correct horse battery staple"), Vec::<&str>::new());
-        assert_eq!(ids("ｐａｓｓ phrase"), ["trap-full-width"]);
-        assert_eq!(ids("合言葉 is long"), ["trap-not-ascii"]);
-        assert_eq!(ids("p@ss"), ["trap-layout", "trap-short"]);
     }
 }

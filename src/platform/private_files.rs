@@ -36,25 +36,32 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     system::make_private(path)
 }
 
-/// The first line of a secrets file, which may be a pipe. A file that others can read is refused:
-/// it is no secret any more. So is an empty line: as a new passphrase it would open the vault for
-/// everyone.
+/// The first line of a secrets file, which may be a pipe, in UTF-8 or as Windows PowerShell writes it.
+/// A file that others can read is refused: it is no secret any more. So is an empty line: as a new
+/// passphrase it would open the vault for everyone.
 ///
 /// # Errors
-/// When it cannot be read, others can read it, or the line is empty, too long or not UTF-8.
+/// When it cannot be read, others can read it, or the line is empty, too long or not text.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
-    let bytes = read_private(path, MAX_SECRET + 1)?;
-    let line = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let bytes = read_private(path, 2 * MAX_SECRET + 4)?;
+    let line = text_of(path, first_line(&bytes))?;
     if line.len() as u64 > MAX_SECRET {
-        return Err(unreadable(
-            path,
-            &io::Error::from(io::ErrorKind::FileTooLarge),
-        ));
+        return Err(too_large(path));
     }
-    text_of(path, line.strip_suffix(b"\r").unwrap_or(line))
+    Ok(line)
+}
+
+/// The first line of a file that is neither empty nor begins with `#`.
+///
+/// # Errors
+/// As [`read_secret`].
+pub fn read_key_line(path: &Path) -> Result<Zeroizing<String>> {
+    let text = read_secret_table(path)?;
+    let is_key = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    match text.lines().map(str::trim).find(is_key) {
+        Some(line) => Ok(Zeroizing::new(line.to_owned())),
+        None => Err(Error::usage(text!("error-empty-secret-file", path = path))),
+    }
 }
 
 /// Reads a whole file of secrets.
@@ -64,12 +71,13 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
 pub fn read_secret_table(path: &Path) -> Result<Zeroizing<String>> {
     let bytes = read_private(path, MAX_TABLE + 1)?;
     if bytes.len() as u64 > MAX_TABLE {
-        return Err(unreadable(
-            path,
-            &io::Error::from(io::ErrorKind::FileTooLarge),
-        ));
+        return Err(too_large(path));
     }
     text_of(path, &bytes)
+}
+
+fn too_large(path: &Path) -> Error {
+    unreadable(path, &io::Error::from(io::ErrorKind::FileTooLarge))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
@@ -90,14 +98,45 @@ fn read_private(path: &Path, length: u64) -> Result<Zeroizing<Vec<u8>>> {
     read_up_to(file, length).map_err(|e| unreadable(path, &e))
 }
 
+/// The bytes before the end of the first line, which in UTF-16 has two.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let (width, end): (usize, &[u8]) = match bytes {
+        [0xff, 0xfe, ..] => (2, b"\n\0"),
+        [0xfe, 0xff, ..] => (2, b"\0\n"),
+        _ => (1, b"\n"),
+    };
+    let place = bytes.chunks(width).position(|unit| unit == end);
+    place.map_or(bytes, |units| &bytes[..units * width])
+}
+
+/// Text without the mark at its beginning and the CR at its end.
 fn text_of(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Error::usage(text!("error-secret-file-encoding", path = path)))?;
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => std::str::from_utf8(rest)
+            .ok()
+            .map(|text| Zeroizing::new(text.to_owned())),
+    };
+    let mut text =
+        text.ok_or_else(|| Error::usage(text!("error-secret-file-encoding", path = path)))?;
+    if text.ends_with('\r') {
+        text.pop();
+    }
     if text.is_empty() {
         return Err(Error::usage(text!("error-empty-secret-file", path = path)));
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(text)
+}
+
+fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    // A unit is at most three bytes of UTF-8.
+    let mut text = Zeroizing::new(String::with_capacity(units.len() * 3));
+    for character in char::decode_utf16(units.iter().map(|two| unit(*two))) {
+        text.push(character.ok()?);
+    }
+    rest.is_empty().then_some(text)
 }
 
 #[cfg(test)]
@@ -112,6 +151,39 @@ mod tests {
         let path = folder.path().join("secret");
         create_private(&path, "\u{feff}合言葉 one\r\nsecond\n".as_bytes()).unwrap();
         assert_eq!(*read_secret(&path).unwrap(), "合言葉 one");
+    }
+
+    #[test]
+    fn a_file_of_windows_powershell_is_read_in_either_order_of_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "\u{feff}合言葉 \u{10a}ne\r\nsecond 😀\n";
+        let orders: [fn(u16) -> [u8; 2]; 2] = [u16::to_le_bytes, u16::to_be_bytes];
+        for (at, order) in orders.into_iter().enumerate() {
+            let path = folder.path().join(at.to_string());
+            let bytes: Vec<u8> = text.encode_utf16().flat_map(order).collect();
+            create_private(&path, &bytes).unwrap();
+            assert_eq!(*read_secret(&path).unwrap(), "合言葉 \u{10a}ne");
+        }
+        let path = folder.path().join("half");
+        create_private(&path, b"\xff\xfea\0l").unwrap();
+        assert_eq!(
+            read_secret(&path).unwrap_err().text.id,
+            "error-secret-file-encoding"
+        );
+    }
+
+    #[test]
+    fn a_key_stands_below_what_explains_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        create_private(&path, b"# for the envelope\r\n\r\nKEY \r\nmore\n").unwrap();
+        assert_eq!(*read_key_line(&path).unwrap(), "KEY");
+        let path = folder.path().join("none");
+        create_private(&path, b"# for the envelope\n").unwrap();
+        assert_eq!(
+            read_key_line(&path).unwrap_err().text.id,
+            "error-empty-secret-file"
+        );
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::console::Console;
+use crate::console::{Console, Enter, about_chosen, unfit_reason};
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files;
 use crate::session::{HostStateView, Session};
 use crate::text;
-use crate::workflow::unlock::{self, UnlockedVault};
-use secret::{Passphrase, Password};
+use crate::workflow::unlock::{self, Attempt, UnlockedVault};
+use secret::{Passphrase, Password, passphrase};
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
 
@@ -32,30 +32,40 @@ impl Session<'_> {
         media: &'m [Medium],
         known: &'m HostStateView,
     ) -> Result<UnlockedVault<'m>> {
-        let open = |secret: &Secret| unlock::unlock(media, secret, known.state.as_ref(), self.now);
+        let watch = |attempt| self.watch(attempt);
+        let open =
+            |secret: &Secret| unlock::unlock(media, secret, known.state.as_ref(), self.now, &watch);
         let mut opened = match (
             &self.global.recovery_key_file,
             self.global.recovery_key,
             &self.global.passphrase_file,
         ) {
-            (Some(path), ..) => open(&parse_recovery_key(&private_files::read_secret(path)?)?),
-            (None, true, _) => {
-                let option = "--recovery-key-file";
-                let once_typed = |typed: &_| open(&parse_recovery_key(typed)?);
-                self.console
-                    .secret_that_opens(&text!("prompt-recovery-key"), option, once_typed)
-            }
-            (None, false, Some(path)) => open(&passphrase(&private_files::read_secret(path)?)),
+            (Some(path), ..) => open(&parse_recovery_key(&private_files::read_key_line(path)?)?),
+            (None, true, _) => self.console.recovery_key_that_opens(open),
+            (None, false, Some(path)) => open(&typed(&private_files::read_secret(path)?)),
             (None, false, None) => {
-                let option = "--passphrase-file";
-                self.console
-                    .secret_that_opens(&text!("prompt-passphrase"), option, |typed| {
-                        open(&passphrase(typed))
-                    })
+                let (question, option) = (text!("prompt-passphrase"), "--passphrase-file");
+                let open = |passphrase: &_| open(&typed(passphrase));
+                self.console.secret_that_opens(&question, option, open)
             }
         }?;
         opened.unasked.clone_from(&known.unasked);
         Ok(opened)
+    }
+
+    /// Says what is tried while the vault is opened, and asks whether to go on where it takes long.
+    fn watch(&self, attempt: Attempt) -> Result<bool> {
+        let going_on = match attempt {
+            Attempt::Folded => text!("unlock-trying"),
+            Attempt::AsTyped => text!("unlock-as-typed"),
+            Attempt::Capitals => text!("unlock-capitals"),
+            Attempt::BeyondBudget if !self.console.interactive() => return Ok(false),
+            Attempt::BeyondBudget => {
+                return self.console.confirm(&text!("unlock-go-on"), Enter::Yes);
+            }
+        };
+        self.console.progress(&going_on);
+        Ok(true)
     }
 
     /// A new PFX password: from a file, or typed twice.
@@ -66,19 +76,30 @@ impl Session<'_> {
         }
     }
 
-    /// A new passphrase: from a file, or generated and typed back.
+    /// A new passphrase: from a file, or generated and typed back. What is not good enough is refused
+    /// wherever it comes from.
     pub fn new_passphrase(&self, file: Option<&Path>) -> Result<Passphrase> {
-        match file {
-            None => self.console.new_passphrase(),
-            Some(path) => Ok(Passphrase::new(
-                private_files::read_secret(path)?.to_string(),
-            )),
+        let Some(path) = file else {
+            return self.console.new_passphrase();
+        };
+        let chosen = passphrase::choose(&private_files::read_secret(path)?).map_err(|unfit| {
+            let reason = unfit_reason(unfit);
+            Error::usage(text!(
+                "error-unfit-passphrase",
+                path = path,
+                reason = reason
+            ))
+        })?;
+        if chosen.strength.is_weak() || !chosen.changes.is_empty() {
+            let about = about_chosen(&chosen);
+            about.iter().for_each(|remark| self.console.warn(remark));
         }
+        Ok(chosen.passphrase)
     }
 }
 
-fn passphrase(typed: &Zeroizing<String>) -> Secret {
-    Secret::Passphrase(Passphrase::new(typed.to_string()))
+fn typed(passphrase: &Zeroizing<String>) -> Secret {
+    Secret::Passphrase(Passphrase::new(passphrase.to_string()))
 }
 
 fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {

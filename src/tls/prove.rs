@@ -101,8 +101,11 @@ pub fn handshake(pair: &KeyPair, name: &str) -> Result<Handshake, TlsError> {
     )?;
     let (server_socket, client_socket) = loopback()?;
     thread::scope(|scope| {
-        let serving =
-            thread::Builder::new().spawn_scoped(scope, || serve(server, server_socket))?;
+        let serving = thread::Builder::new().spawn_scoped(scope, || {
+            let served = serve(server, server_socket);
+            secret::stack::wipe();
+            served
+        })?;
         let asked = ask(client, client_socket);
         let served = serving
             .join()
@@ -193,6 +196,7 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)
 }
 
+#[inline(never)]
 fn serve(mut server: ServerConnection, mut socket: TcpStream) -> io::Result<()> {
     let mut stream = Stream::new(&mut server, &mut socket);
     expect(&mut stream, QUESTION)?;

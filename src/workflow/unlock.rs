@@ -1,7 +1,7 @@
 //! Opening the vault: a secret opens an identity, the identity says whom to believe, and only then
 //! is anything else on the media looked at. Reading never writes to a medium.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
@@ -11,11 +11,12 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
 use crate::workflow::verify;
+use secret::passphrase;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
-use vault::identity::{Owner, Secret};
+use vault::identity::{Owner, Secret, Way, ways};
 use vault::lines::day_of;
-use vault::medium::Medium;
+use vault::medium::{Medium, Walk};
 use vault::seal::{self, Refusal};
 use vault::survey::{Generation, Slot, Survey};
 use vault::trust::Trust;
@@ -34,18 +35,36 @@ pub struct UnlockedVault<'m> {
     pub now: jiff::Timestamp,
 }
 
+/// What is about to be tried, for who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// The passphrase, in the form in which it is sealed.
+    Folded,
+    /// Exactly as it was typed, as older vaults have it.
+    AsTyped,
+    /// With other capitals.
+    Capitals,
+    /// More than a vault usually needs was tried: this goes on only where the answer is yes.
+    BeyondBudget,
+}
+
+/// Says what is about to be tried; whether to go on with it.
+pub type Watch<'w> = &'w dyn Fn(Attempt) -> Result<bool>;
+
 /// Tries the secret on every identity file of the media. Host state, where it is of the same vault,
 /// adds what it knows.
 ///
 /// # Errors
-/// Exit 7 where there is no vault, exit 6 where the secret opens none of its ways in.
+/// Exit 7 where there is no vault, exit 6 where the secret opens none of its ways in, exit 1 where
+/// `watch` ended it before all of them were tried.
 pub fn unlock<'m>(
     media: &'m [Medium],
     secret: &Secret,
     state: Option<&'m State>,
     now: jiff::Timestamp,
+    watch: Watch<'_>,
 ) -> Result<UnlockedVault<'m>> {
-    let owner = find_owner(media, secret)?;
+    let owner = find_owner(media, secret, state.map(State::vault), watch)?;
     let state = state.filter(|state| *state.vault() == owner.vault());
     let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
     let survey = Survey::of(media, owner.vault(), &known, Reading::Cached)?;
@@ -58,35 +77,32 @@ pub fn unlock<'m>(
     })
 }
 
-fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
-    let mut tried = BTreeSet::new();
-    let (mut mistyped, mut with_generations) = (false, false);
-    for medium in media {
-        let walk = medium.walk(Reading::Cached)?;
-        with_generations |= !walk.folders.is_empty();
-        for file in walk.identities.iter().map(|file| &file.bytes) {
-            // Both halves hold the same files, and each try with a passphrase costs half a second
-            // on purpose.
-            if !tried.insert(Hash::of(file)) || !takes(file, secret) {
-                continue;
-            }
-            match Owner::unwrap(file, secret) {
-                Ok(owner) => return Ok(owner),
-                // A sound way in says more than a damaged one: it may be theirs, and the secret
-                // mistyped.
-                Err(Refusal::NoMatch) => mistyped = true,
-                Err(_) => {}
-            }
-        }
+fn find_owner(
+    media: &[Medium],
+    secret: &Secret,
+    known: Option<&VaultId>,
+    watch: Watch<'_>,
+) -> Result<Owner> {
+    let walk = |medium: &Medium| medium.walk(Reading::Cached);
+    let walks: Vec<Walk> = media.iter().map(walk).collect::<Result<_, _>>()?;
+    let mut search = Search {
+        ways: ways(&walks, secret, known),
+        watch,
+        budget: BUDGET,
+        mistyped: false,
+    };
+    if let Some(owner) = search.find(secret)? {
+        return Ok(owner);
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
+    let is_bare = |walk: &Walk| walk.identities.is_empty() && walk.folders.is_empty();
     let text = match secret {
-        _ if tried.is_empty() && !with_generations => text!("error-no-vault", medium = name),
-        _ if !mistyped => text!("error-no-way-in", medium = name),
+        _ if walks.iter().all(is_bare) => text!("error-no-vault", medium = name),
+        _ if !search.mistyped => text!("error-no-way-in", medium = name),
         Secret::Passphrase(_) => text!("error-wrong-passphrase", medium = name),
         Secret::RecoveryKey(_) => text!("error-wrong-recovery-key", medium = name),
     };
-    let exit = if tried.is_empty() {
+    let exit = if search.ways.is_empty() {
         Exit::NoVault
     } else {
         Exit::WrongSecret
@@ -94,14 +110,57 @@ fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
     Err(Error::new(exit, text))
 }
 
-/// Whether an identity file is wrapped for this kind of secret: a passphrase opens an scrypt stanza
-/// and nothing else.
-fn takes(file: &[u8], secret: &Secret) -> bool {
-    let for_passphrase = file
-        .windows(10)
-        .take(200)
-        .any(|bytes| bytes == b"-> scrypt ");
-    for_passphrase == matches!(secret, Secret::Passphrase(_))
+/// Tries of a passphrase, each half a second, before somebody is asked whether to go on: what three
+/// ways in take with every form.
+const BUDGET: u64 = 24;
+
+/// The search for the way in that a secret opens.
+struct Search<'s> {
+    ways: Vec<Way<'s>>,
+    watch: Watch<'s>,
+    budget: u64,
+    /// Whether a sound way in did not open. That says more than a damaged one: it may be theirs.
+    mistyped: bool,
+}
+
+impl Search<'_> {
+    fn find(&mut self, secret: &Secret) -> Result<Option<Owner>> {
+        let Secret::Passphrase(typed) = secret else {
+            return self.pass(secret);
+        };
+        let attempts = [Attempt::Folded, Attempt::AsTyped, Attempt::Capitals];
+        for (attempt, forms) in attempts.into_iter().zip(passphrase::rounds(typed)) {
+            if !forms.is_empty() && !self.ways.is_empty() {
+                (self.watch)(attempt)?;
+            }
+            for form in forms {
+                if let Some(owner) = self.pass(&Secret::Passphrase(form))? {
+                    return Ok(Some(owner));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// One form over all ways in.
+    fn pass(&mut self, secret: &Secret) -> Result<Option<Owner>> {
+        for at in 0..self.ways.len() {
+            let Way { file, cost } = self.ways[at];
+            if self.budget < cost {
+                if !(self.watch)(Attempt::BeyondBudget)? {
+                    return Err(Error::failed(text!("error-not-all-tried")));
+                }
+                self.budget = BUDGET;
+            }
+            match Owner::unwrap(file, secret) {
+                Ok(owner) => return Ok(Some(owner)),
+                Err(Refusal::NoMatch) => self.mistyped = true,
+                Err(_) => {}
+            }
+            self.budget = self.budget.saturating_sub(cost);
+        }
+        Ok(None)
+    }
 }
 
 /// Which generation is wanted.

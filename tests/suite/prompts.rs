@@ -12,6 +12,11 @@ const MILLISECONDS: Option<u64> = Some(300_000);
 
 /// Starts the program on a terminal of its own; a shell around it tells how it ended.
 fn start(table: &Table, line: &str) -> PtySession {
+    start_on("dumb", table, line)
+}
+
+/// The same on a terminal of this kind.
+fn start_on(terminal: &str, table: &Table, line: &str) -> PtySession {
     let program = table.command(line);
     let mut shell = std::process::Command::new("sh");
     shell
@@ -19,6 +24,7 @@ fn start(table: &Table, line: &str) -> PtySession {
             "-c",
             "stty echo; LC_ALL=C \"$0\" \"$@\"; echo \"ended with $?\"",
         ])
+        .env("TERM", terminal)
         .arg(program.get_program())
         .args(program.get_args());
     rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
@@ -42,26 +48,29 @@ fn finish(mut session: PtySession) -> (i32, String) {
     (code, said)
 }
 
-/// Answers the three questions about the recovery key from what is shown, as a person reads it from
-/// paper.
-fn answer_recovery_groups(session: &mut PtySession) {
-    let (shown, mut asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
-    let rows = shown
-        .lines()
-        .filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
-    let groups: Vec<&str> = rows
-        .flat_map(|row| row.split_whitespace().skip(1))
-        .collect();
-    for question in 0..3 {
+/// The numbered parts of a secret that is shown to be written down.
+fn written_down(shown: &str) -> Vec<String> {
+    let is_number = |word: &&str| word.bytes().all(|b| b.is_ascii_digit());
+    let rows = shown.lines().filter(|line| line.starts_with("  "));
+    let words: Vec<&str> = rows.flat_map(str::split_whitespace).collect();
+    let numbered = words.chunks(2).filter(|pair| is_number(&pair[0]));
+    numbered.map(|pair| pair[1].to_owned()).collect()
+}
+
+/// Answers the three questions about what was written down, as a person reads it from paper.
+fn answer_from_paper(session: &mut PtySession, question: &str, parts: &[String], asked: String) {
+    let mut asked = asked;
+    for more in (0..3).rev() {
         let number: usize = asked.split(' ').nth(2).unwrap().parse().unwrap();
-        session
-            .send_line(&groups[number - 1].to_lowercase())
-            .unwrap();
-        if question < 2 {
-            (_, asked) = session.exp_regex("Type group [0-9]+ ").unwrap();
+        session.send_line(&parts[number - 1]).unwrap();
+        if more > 0 {
+            (_, asked) = session.exp_regex(question).unwrap();
         }
     }
 }
+
+const WORD: &str = "Type word [0-9]+ ";
+const GROUP: &str = "Type group [0-9]+ ";
 
 #[test]
 fn a_first_backup_leads_through_everything() {
@@ -80,23 +89,231 @@ fn a_first_backup_leads_through_everything() {
     session.send_line("").unwrap();
     session.exp_string("Your choice [1]").unwrap();
     session.send_line("").unwrap();
-    let shown = session.exp_string("Type the ten words").unwrap();
-    let words = shown
-        .lines()
-        .find(|line| line.split_whitespace().count() == 10 && line.starts_with("    "))
-        .unwrap()
-        .trim()
-        .to_owned();
-    session.send_line("these are not the words").unwrap();
+    let (shown, asked) = session.exp_regex(WORD).unwrap();
+    let words = written_down(&shown);
+    assert_eq!(words.len(), 10, "{shown}");
+    assert!(shown.lines().all(|line| line.len() < 80), "{shown}");
+    session.send_line("nothing").unwrap();
     session.exp_string("not the same").unwrap();
-    session.send_line(&words).unwrap();
-    answer_recovery_groups(&mut session);
+    session.exp_regex(WORD).unwrap();
+    // Enter alone shows them again.
+    session.send_line("").unwrap();
+    session.exp_string(&words[9]).unwrap();
+    session.exp_regex(WORD).unwrap();
+    answer_from_paper(&mut session, WORD, &words, asked);
+    let (shown, asked) = session.exp_regex(GROUP).unwrap();
+    let groups = written_down(&shown);
+    assert_eq!(groups.concat().len(), 74, "{shown}");
+    answer_from_paper(&mut session, GROUP, &groups, asked);
     let (code, said) = finish(session);
     assert_eq!(code, 0, "{said}");
-    table.secret_file("words", &words);
+    table.secret_file("words", &words.join(" "));
     table
         .run("drill --from {A} --passphrase-file {words}")
         .ended_with(0);
+    table.secret_file("recovery", &groups.concat());
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
+}
+
+#[test]
+fn what_was_written_down_is_typed_back_with_a_clear_screen_and_leaves_none_behind() {
+    let table = Table::bare();
+    table.stick("A");
+    let line = "create {A} --recovery-key-file {recovery} --accept other-medium=test";
+    let mut session = start_on("xterm", &table, line);
+    session.exp_string("Your choice [1]").unwrap();
+    session.send_line("１").unwrap();
+    let shown = session.exp_string("Press Enter when").unwrap();
+    let words = written_down(&shown);
+    session.send_line("").unwrap();
+    let (cleared, asked) = session.exp_regex(WORD).unwrap();
+    assert!(cleared.contains("\u{1b}[2J\u{1b}[3J"), "{cleared:?}");
+    assert!(!cleared.contains(&words[0]), "{cleared:?}");
+    answer_from_paper(&mut session, WORD, &words, asked);
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("\u{1b}[2J\u{1b}[3J"), "{said:?}");
+}
+
+#[test]
+fn a_passphrase_of_ones_own_is_judged_before_it_is_typed_again_and_there_is_a_way_back() {
+    let table = Table::bare();
+    table.stick("A");
+    let line = "create {A} --recovery-key-file {recovery} --accept other-medium=test";
+    let mut session = start(&table, line);
+    for typed in ["3", "two", "２"] {
+        session.exp_string("Your choice [1]").unwrap();
+        session.send_line(typed).unwrap();
+    }
+    for (typed, reason) in [
+        ("x", "too short"),
+        ("passwordpassword", "among the first that are tried"),
+        ("alpha\u{200b}bravo charlie delta", "U+200B"),
+        // Too weak for who chose it: Enter alone instead of typing it again.
+        ("pass 1234567890 abcdef", "a thousand computers need"),
+    ] {
+        session.exp_string("New passphrase").unwrap();
+        session.send_line(typed).unwrap();
+        session.exp_string(reason).unwrap();
+    }
+    session.exp_string("The same again").unwrap();
+    session.send_line("").unwrap();
+    // And back to the ten words, and here again.
+    session.exp_string("New passphrase").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("Your choice [1]").unwrap();
+    session.send_line("2").unwrap();
+    session.exp_string("New passphrase").unwrap();
+    session.send_line("ｃorrect horse  battery staple").unwrap();
+    session.exp_string("became ordinary ones").unwrap();
+    session.exp_string("one ordinary blank").unwrap();
+    session.exp_string("[y/N] ").unwrap();
+    session.send_line("y").unwrap();
+    session
+        .exp_string("    correct horse battery staple")
+        .unwrap();
+    for typed in [
+        "Correct Horse battery staple",
+        "Correct horse battery staple ",
+    ] {
+        session.exp_string("The same again").unwrap();
+        session.send_line(typed).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+    table.secret_file("p", "correct horse battery staple");
+    table
+        .run("access list {A} --passphrase-file {p}")
+        .ended_with(0);
+    let opened = table.run("contents --from {A} --passphrase-file {p}");
+    assert!(crate::common::says(&opened.err, "error-vault-empty"));
+}
+
+#[test]
+fn a_recovery_key_is_typed_group_by_group_and_the_wrong_group_is_named() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let key = table.recovery_key();
+    let groups: Vec<&str> = (0..key.len())
+        .step_by(6)
+        .map(|at| &key[at..key.len().min(at + 6)])
+        .collect();
+    let other = if groups[4].starts_with('Q') { "P" } else { "Q" };
+    let wrong = format!("{other}{}", &groups[4][1..]);
+    let mut session = start(&table, "drill --from {A} --recovery-key");
+    for (number, typed, said) in [
+        (1, "AGE-SE", ""),
+        (2, "CRET-B", "Group 2: character 6 of it cannot stand there"),
+        (2, "CRET", "4 were typed"),
+        (2, "cret-k", ""),
+        (3, "", "are still missing"),
+        (3, groups[2], ""),
+        (4, groups[3], ""),
+        (5, wrong.as_str(), ""),
+        (
+            6,
+            &groups[5..].join("  "),
+            "one character of group 5 is wrong",
+        ),
+        (5, groups[4], ""),
+    ] {
+        session
+            .exp_string(&format!("Recovery key from the envelope, group {number}: "))
+            .unwrap();
+        session.send_line(typed).unwrap();
+        session.exp_string(said).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_medium_that_asks_for_endless_work_never_makes_the_passphrase_wrong() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for number in 3..14 {
+        let path = table.at(&format!("A/PFXVAULT/A/OWNER/IDENT{number:03}.AGE"));
+        let file =
+            format!("age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 20\n{number}\n");
+        std::fs::write(path, file).unwrap();
+    }
+    table.secret_file("other", "another passphrase than that one");
+    let said = table.run("drill --from {A} --passphrase-file {other}");
+    assert!(crate::common::says(&said.err, "error-not-all-tried"));
+    said.ended_with(1);
+    let right = "drill --from {A} --passphrase-file {passphrase}";
+    assert_ne!(table.run(right).code, 1);
+    for (answer, ended) in [("n", 1), ("y", 0)] {
+        let mut session = start(&table, "drill --from {A}");
+        session.exp_string("Passphrase of the vault: ").unwrap();
+        session
+            .send_line("another passphrase than that one")
+            .unwrap();
+        session.exp_string("Checking the passphrase").unwrap();
+        session.exp_string("Go on?").unwrap();
+        session.send_line(answer).unwrap();
+        if answer == "y" {
+            session.exp_string("does not open the vault").unwrap();
+            session.exp_string("Passphrase of the vault: ").unwrap();
+            session.send_line(PASSPHRASE).unwrap();
+        }
+        let (code, said) = finish(session);
+        assert_eq!(code, ended, "{said}");
+    }
+}
+
+/// As [`start`], with the modes of the terminal in the files `before` and `after`.
+fn start_between_modes(table: &Table, line: &str) -> PtySession {
+    let program = table.command(line);
+    let mut shell = std::process::Command::new("sh");
+    let around = "echo $$ > shell; stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
+    shell
+        .args(["-c", around])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(table.at("."));
+    rexpect::session::spawn_command(shell, MILLISECONDS).unwrap()
+}
+
+#[track_caller]
+fn terminal_is_as_before(table: &Table) {
+    let modes = ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
+    assert_eq!(modes[0], modes[1]);
+}
+
+#[test]
+fn ctrl_c_at_a_question_says_what_was_done_and_leaves_the_terminal_as_it_was() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start_between_modes(&table, &RESTORE.replace(" --yes", ""));
+    session.exp_string("[Y/n] ").unwrap();
+    session.send("ye\u{3}").unwrap();
+    session.flush().unwrap();
+    let (code, said) = finish(session);
+    assert_eq!(code, 130, "{said}");
+    assert!(crate::common::says(&said, "prompt-interrupted"), "{said}");
+    terminal_is_as_before(&table);
+    assert!(!table.at("restored").exists());
+}
+
+#[test]
+fn a_signal_of_another_process_leaves_the_terminal_as_it_was() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (signal, code) in [("TERM", 143), ("QUIT", 131)] {
+        let mut session = start_between_modes(&table, "drill --from {A}");
+        session.exp_string("Passphrase of the vault: ").unwrap();
+        let shell = std::fs::read_to_string(table.at("shell")).unwrap();
+        let listed = std::process::Command::new("pgrep")
+            .args(["-P", shell.trim()])
+            .output()
+            .unwrap();
+        let program = String::from_utf8(listed.stdout).unwrap();
+        let mut kill = std::process::Command::new("kill");
+        kill.args(["-s", signal, program.trim()]);
+        assert!(kill.status().unwrap().success());
+        let (ended, said) = finish(session);
+        assert_eq!(ended, code, "{said}");
+        terminal_is_as_before(&table);
+    }
 }
 
 #[test]
@@ -257,12 +474,12 @@ fn a_secret_that_is_wrong_three_times_ends_the_run_and_is_never_to_be_typed_at_t
         ("drill --from {A}", "Passphrase of the vault: ", "wrong"),
         (
             "drill --from {A} --recovery-key",
-            "Recovery key from the envelope: ",
+            "Recovery key from the envelope, group 1: ",
             other.as_str(),
         ),
         (
             "drill --from {A} --recovery-key",
-            "Recovery key from the envelope: ",
+            "Recovery key from the envelope, group 1: ",
             &key[1..],
         ),
     ] {
@@ -290,7 +507,7 @@ fn a_recovery_key_with_a_typo_is_asked_for_again() {
     let key = table.recovery_key();
     for typed in [&key[1..], &key[..]] {
         session
-            .exp_string("Recovery key from the envelope: ")
+            .exp_string("Recovery key from the envelope, group 1: ")
             .unwrap();
         session.send_line(typed).unwrap();
     }
@@ -393,23 +610,14 @@ fn ctrl_c_at_a_secret_ends_the_program_and_leaves_the_terminal_as_it_was() {
     let table = Table::backed_up(&["www.example.com"]);
     // The second is typed while the passphrase is tried.
     for typed in ["half of it\u{3}", &format!("{PASSPHRASE}\n\u{3}")] {
-        let program = table.command("drill --from {A}");
-        let mut shell = std::process::Command::new("sh");
-        let around = "stty echo; stty -a > before; LC_ALL=C \"$0\" \"$@\"; code=$?; stty -a > after; echo \"ended with $code\"";
-        shell
-            .args(["-c", around])
-            .arg(program.get_program())
-            .args(program.get_args())
-            .current_dir(table.at("."));
-        let mut session = rexpect::session::spawn_command(shell, MILLISECONDS).unwrap();
+        let mut session = start_between_modes(&table, "drill --from {A}");
         session.exp_string("Passphrase of the vault: ").unwrap();
         session.send(typed).unwrap();
         session.flush().unwrap();
         let (code, said) = finish(session);
         assert_eq!(code, 130, "{said}");
-        let modes =
-            ["before", "after"].map(|file| std::fs::read_to_string(table.at(file)).unwrap());
-        assert_eq!(modes[0], modes[1]);
+        assert!(crate::common::says(&said, "prompt-interrupted"), "{said}");
+        terminal_is_as_before(&table);
         assert!(!said.contains("restored in a rehearsal"), "{said}");
     }
 }

@@ -4,6 +4,8 @@
 //! have their final size; build them in a `Zeroizing<Vec<u8>>` whose capacity was reserved
 //! beforehand.
 
+pub mod passphrase;
+pub mod stack;
 pub mod words;
 
 use std::fmt;
@@ -72,7 +74,8 @@ secret_text!(
     Password
 );
 secret_text!(
-    /// Opens the vault: the passphrase its owner remembers, UTF-8 exactly as typed.
+    /// Opens the vault: the passphrase its owner remembers, in any of the forms that [`passphrase`]
+    /// knows.
     Passphrase
 );
 

@@ -1,13 +1,16 @@
 //! The owner's identity: the key that signs trust, and the age key that opens every generation. It
 //! lies on the medium once for each way in, wrapped by a passphrase or to a recovery key.
 
+use std::collections::BTreeMap;
+
 use age::secrecy::ExposeSecret;
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-use super::id::VaultId;
+use super::id::{Hash, VaultId};
+use super::medium::Walk;
 use super::seal::{self, Refusal, Unsealed};
-use super::sign::{PublicKey, SigningKey};
+use super::sign::{self, PublicKey, SigningKey};
 use secret::{Passphrase, SecretBytes};
 
 const FIRST_LINE: &str = "# pfxvault-identity v1";
@@ -83,12 +86,12 @@ impl Owner {
         (key.public() == public && lines.next().is_none()).then_some(Self { key, age })
     }
 
-    /// The identity file for a passphrase.
+    /// The identity file for a passphrase, wrapped with its folded form.
     ///
     /// # Errors
     /// When the library refuses.
     pub fn wrap_with_passphrase(&self, passphrase: &Passphrase) -> Result<Vec<u8>, Unsealed> {
-        seal::seal_with_passphrase(passphrase, self.text().expose())
+        seal::seal_with_passphrase(&passphrase.folded(), self.text().expose())
     }
 
     /// The identity file for a recovery key.
@@ -141,24 +144,134 @@ impl RecoveryKey {
         Zeroizing::new(self.0.to_string().expose_secret().to_owned())
     }
 
-    /// Parses what was typed from paper: blanks between groups and lower case do not matter, a
-    /// wrong character does.
+    /// Parses what was typed from paper: blanks between groups, lower case and full width do not
+    /// matter, a wrong character does.
     pub fn parse(typed: &str) -> Option<Self> {
-        let mut text = Zeroizing::new(String::with_capacity(typed.len()));
-        text.extend(
-            typed
-                .chars()
-                .filter(|c| !c.is_whitespace())
-                .map(|c| c.to_ascii_uppercase()),
-        );
+        let folded = Passphrase::new(typed.to_owned()).folded();
+        let mut text = Zeroizing::new(String::with_capacity(folded.expose().len()));
+        let characters = folded.expose().chars().filter(|c| !c.is_whitespace());
+        text.extend(characters.map(|c| c.to_ascii_uppercase()));
         text.parse().ok().map(Self)
     }
+
+    /// Where the one wrong character stands that keeps a text in capitals from being a key. The
+    /// checksum tells (BIP 173): two keys differ in at least five.
+    pub fn wrong_place(text: &str) -> Option<usize> {
+        let mut tried = Zeroizing::new(text.as_bytes().to_vec());
+        for place in BEGINNING..tried.len() {
+            let typed = tried[place];
+            for other in ALPHABET {
+                tried[place] = *other;
+                let key = std::str::from_utf8(&tried).ok()?;
+                if key.parse::<age::x25519::Identity>().is_ok() {
+                    return Some(place);
+                }
+            }
+            tried[place] = typed;
+        }
+        None
+    }
 }
+
+/// Characters that every key begins with.
+const BEGINNING: usize = "AGE-SECRET-KEY-1".len();
+/// Those that follow (BIP 173).
+const ALPHABET: &[u8; 32] = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
 
 impl std::fmt::Debug for RecoveryKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RecoveryKey(…)")
     }
+}
+
+/// An identity file that a secret of some kind may open.
+#[derive(Debug)]
+pub struct Way<'m> {
+    /// The file.
+    pub file: &'m [u8],
+    /// What trying a passphrase on it costs, where one try on a file of ours costs 1; 0 where no
+    /// work is done.
+    pub cost: u64,
+}
+
+/// The different identity files on media that this kind of secret may open, in the order in which
+/// they are to be tried: those that an owner lists before others, cheap ones first. Where it is not
+/// known whose vault it is, each owner's have their turn, so that none can push out those of another.
+pub fn ways<'m>(walks: &'m [Walk], secret: &Secret, known: Option<&VaultId>) -> Vec<Way<'m>> {
+    let by_passphrase = matches!(secret, Secret::Passphrase(_));
+    let mut listed: BTreeMap<(bool, VaultId), Vec<Way<'m>>> = BTreeMap::new();
+    let (mut unlisted, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+    let owners = owners(walks);
+    for file in walks.iter().flat_map(|walk| &walk.identities) {
+        let (bytes, hash) = (file.bytes.as_slice(), Hash::of(&file.bytes));
+        let cost = scrypt_cost(bytes);
+        // Both halves hold the same files.
+        if cost.is_some() != by_passphrase || !seen.insert(hash) {
+            continue;
+        }
+        let (file, cost) = (bytes, cost.unwrap_or(0));
+        match owners
+            .get(&hash)
+            .map(|owner| (Some(owner) != known, owner.clone()))
+        {
+            Some(place) => listed.entry(place).or_default().push(Way { file, cost }),
+            None => unlisted.push(Way { file, cost }),
+        }
+    }
+    in_turn(listed, unlisted)
+}
+
+/// Who lists which identity file, in a statement that they signed.
+fn owners(walks: &[Walk]) -> BTreeMap<Hash, VaultId> {
+    let mut owners = BTreeMap::new();
+    for walk in walks {
+        let hashes: Vec<_> = walk
+            .identities
+            .iter()
+            .map(|file| Hash::of(&file.bytes))
+            .collect();
+        for statement in walk.statements.iter().map(|pair| &pair.statement) {
+            let signer = sign::signer(sign::TRUST, &statement.text, &statement.signature);
+            let Some(owner) = signer.map(|key| VaultId::of(&key)) else {
+                continue;
+            };
+            for hash in hashes.iter().filter(|hash| statement.lists(**hash)) {
+                owners.entry(*hash).or_insert_with(|| owner.clone());
+            }
+        }
+    }
+    owners
+}
+
+fn in_turn<'m>(
+    mut listed: BTreeMap<(bool, VaultId), Vec<Way<'m>>>,
+    mut unlisted: Vec<Way<'m>>,
+) -> Vec<Way<'m>> {
+    let mut order = Vec::new();
+    for ways in listed.values_mut().chain([&mut unlisted]) {
+        // The cheapest ends up last, where it is taken from.
+        ways.sort_by_key(|way| std::cmp::Reverse(way.cost));
+    }
+    while listed.values().any(|ways| !ways.is_empty()) {
+        order.extend(listed.values_mut().filter_map(Vec::pop));
+    }
+    order.extend(unlisted.into_iter().rev());
+    order
+}
+
+/// What one try of a passphrase on an identity file costs, by the factor that its header names;
+/// `None` where it is wrapped for another kind of secret.
+fn scrypt_cost(file: &[u8]) -> Option<u64> {
+    let lines = file[..file.len().min(1024)].split(|byte| *byte == b'\n');
+    let stanza = lines
+        .take(3)
+        .find_map(|line| line.strip_prefix(b"-> scrypt "))?;
+    let factor = stanza.rsplit(|byte| *byte == b' ').next()?;
+    let factor: u32 = std::str::from_utf8(factor).ok()?.parse().ok()?;
+    // One that is refused costs nothing.
+    let is_tried = factor <= seal::MAX_WORK_FACTOR.into();
+    let beyond = factor.saturating_sub(seal::WORK_FACTOR.into());
+    Some(if is_tried { 1 << beyond } else { 0 })
 }
 
 #[cfg(test)]
@@ -189,8 +302,28 @@ mod tests {
         let (head, tail) = text.split_at(30);
         let typed = format!("  {} {}\n", head.to_lowercase(), tail.to_lowercase());
         assert_eq!(*RecoveryKey::parse(&typed).unwrap().text(), *text);
+        assert_eq!(RecoveryKey::wrong_place("AGE-SECRET-KEY-1"), None);
+        let wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).unwrap();
+        let typed: String = text.chars().map(wide).collect();
+        assert_eq!(*RecoveryKey::parse(&typed).unwrap().text(), *text);
         let last = if text.ends_with('Q') { 'P' } else { 'Q' };
         assert!(RecoveryKey::parse(&format!("{}{last}", &text[..text.len() - 1])).is_none());
+    }
+
+    #[test]
+    fn the_place_of_one_wrong_character_is_found_and_not_that_of_several() {
+        let text = RecoveryKey::generate().text();
+        let wrong = |places: &[usize]| {
+            let mut typed = text.as_bytes().to_vec();
+            for place in places {
+                typed[*place] = if typed[*place] == b'Q' { b'P' } else { b'Q' };
+            }
+            RecoveryKey::wrong_place(std::str::from_utf8(&typed).unwrap())
+        };
+        for place in [16, 30, 73] {
+            assert_eq!(wrong(&[place]), Some(place));
+        }
+        assert_eq!(wrong(&[20, 40, 60]), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use secret::{Passphrase, SecretBytes};
 /// scrypt work factor written: 2^18, 256 MiB, as the age command uses.
 pub const WORK_FACTOR: u8 = 18;
 /// scrypt work factor still read: 2^20, 1 GiB. A medium cannot make a reader spend more.
-const MAX_WORK_FACTOR: u8 = 20;
+pub(crate) const MAX_WORK_FACTOR: u8 = 20;
 
 /// Why a sealed file does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -94,10 +94,51 @@ help-completions-shell = Which shell
 ## Questions and what is typed
 
 prompt-passphrase = Passphrase of the vault
-prompt-passphrase-new = New passphrase
-prompt-passphrase-back = Type the ten words, with one blank between them
-prompt-recovery-key = Recovery key from the envelope
-prompt-recovery-group = Type group { $number } of the recovery key from your paper:
+prompt-passphrase-new = New passphrase (Enter alone goes back)
+prompt-passphrase-again = The same again (Enter alone to choose another)
+prompt-written = Press Enter when all of it is on paper. Then it is cleared from the screen.
+prompt-word-back = Type word { $number } from your paper (Enter alone shows all of them again):
+prompt-recovery-key = Recovery key from the envelope, group { $group }
+prompt-recovery-group = Type group { $number } of the recovery key from your paper (Enter alone shows it again):
+prompt-show-changed = Show the passphrase as it is sealed?
+prompt-interrupted = Stopped with Ctrl-C at this question. What is shown above as done is done; nothing else was changed.
+unlock-trying = Checking the passphrase. This takes a few seconds.
+unlock-as-typed = Not that. Trying it exactly as it was typed, for vaults of earlier versions.
+unlock-capitals = Not that. Trying it with other capitals (Caps Lock, a capital at the beginning).
+unlock-go-on =
+    This medium has more ways in than usual, and not all of them have been tried yet.
+    Go on? It may take a minute more each time you are asked.
+recovery-key-how =
+    Type the recovery key from the paper, group by group (1 to { $count }), or several groups at once.
+    What you type is not shown. Each group is checked when you press Enter.
+group-character = Group { $group }: character { $place } of it cannot stand there. Look at the paper and type this group again.
+group-empty = Group { $group } is next; { $missing } characters of the key are still missing.
+group-too-much = There are { $count } characters too many. Look at the paper and type from this group on again.
+group-short = Group { $group } has { $length } characters, and { $typed } were typed. Look at the paper and type it again.
+key-group-wrong = The key is whole, but one character of group { $group } is wrong. Look at the paper and type that group again.
+key-several-wrong = The key is whole, but several characters of it are wrong. Please type it again from group 1.
+unfit-character = It holds a character that cannot be seen or typed again everywhere ({ $code }). Choose one without it.
+unfit-short = It is too short: { $least } characters at least, of which one in kana or kanji counts as two. Several words with blanks between them are easy to remember.
+unfit-long = It is too long: { $most } bytes at most.
+unfit-guessable = It is among the first that are tried: repetitions, rows of keys, one word. Choose several words that have nothing to do with each other.
+changed-width = note: full-width and half-width letters became ordinary ones, so that every keyboard can type the passphrase.
+changed-marks = note: letters and their accents were put together, as most keyboards type them.
+changed-blanks = note: blanks at the ends went, and those between words became one ordinary blank each.
+estimate = A thousand computers need { $time } to guess it.
+estimate-weak =
+    attention: by a careful estimate, a thousand computers need { $time } to guess it, since it has { $parts ->
+        [one] only one word or number
+       *[other] only { $parts } words and numbers
+    }. Whoever finds a USB stick may try that long. Each word more makes it thousands of times harder.
+time-minutes = less than an hour
+time-hours =
+    about { $count ->
+        [one] 1 hour
+       *[other] { $count } hours
+    }
+time-days = about { $count } days
+time-years = about { $count } years
+time-for-ever = more than a million years
 prompt-source-password = Password of { $name } (Enter alone leaves it out)
 prompt-source-passwords = Password of the { $count } protected files (Enter alone leaves them out)
 source-password-again = Three passwords were wrong. Try another, or press Enter alone to leave it out.
@@ -114,28 +155,25 @@ prompt-number = Please type one of the numbers shown.
 prompt-yes-or-no = Please answer y (yes) or n (no).
 prompt-empty = Nothing was typed. Please try again.
 prompt-differ = That is not the same. Please look again and type it once more.
-trap-full-width =
-    attention: it contains full-width characters. They are not the same as half-width ones.
-    A console without a Japanese input method cannot type them. Half-width letters are safer.
 trap-not-ascii =
     attention: it contains characters that some keyboards and consoles cannot type. Plain letters are safer.
 trap-layout =
     attention: it contains characters that lie on different keys of a Japanese and an English keyboard.
     Check that you can type them on the machine where you will need them.
-trap-short = attention: it is short, and short ones can be guessed. Several words with blanks between them are safer.
 
 ## A new vault
 
 create-what-it-is =
-    The stick will hold encrypted copies of the key pairs. Whoever makes backups cannot open them; only the passphrase opens them.
+    The stick will hold encrypted copies of the key pairs. Making a backup needs no secret.
+    Opening one needs the passphrase, or the recovery key.
 create-passphrase-choice =
     Choose the passphrase (the words that open the vault):
-      1  ten generated words (recommended): shown next, write them down on paper now, then type them back once
+      1  ten generated words (recommended): shown next, to be written on paper; three of them are asked back
       2  my own, typed twice
 create-recovery-key =
     If the passphrase is forgotten, the recovery key opens the vault instead. It is shown only this once.
     Write all of it on paper, put the paper in an envelope and seal it. Keep it in another place than the sticks.
-    The number in front of each line is the number of its first group. Three groups are asked back.
+    Three of its groups are asked back, by their numbers.
 create-recovery-key-file =
     attention: the recovery key is now in the file { $path }. Whoever has this file can open the vault.
     Print it now, put the paper in an envelope and seal it, then delete the file.
@@ -748,12 +786,20 @@ error-secret-file-shared = { $path } is no secret: others can read it
         let only yourself read it, then run the same command again
         Windows: icacls "{ $path }" /inheritance:r /grant:r "%USERNAME%":R
         Linux: chmod 600 "{ $path }"
-error-secret-file-encoding = the first line of { $path } is not text in UTF-8
+error-secret-file-encoding = the first line of { $path } is not text in UTF-8 or UTF-16
     .hint = open the file in Notepad and save it again with the encoding UTF-8
 error-empty-secret-file = the first line of { $path } is empty
     .hint = put the passphrase or password on the first line of the file
 error-no-pfx-password = a PFX needs a password
     .hint = run the command in a console window and type one, or put it in a file: --pfx-password-file FILE
+error-not-all-tried = not all ways to open the vault were tried
+    .cause = this medium has more of them than a vault usually has, or they ask for more work
+    .hint =
+        nothing is known against the passphrase
+        use another USB stick of the same vault, or go on when you are asked
+error-unfit-passphrase = the passphrase in { $path } is not good enough for a new vault
+    .cause = { $reason }
+    .hint = write another one into the first line of the file, or leave out the option to be led through it
 error-wrong-passphrase = this passphrase does not open the vault on { $medium }
     .again =
         Please type it once more. Watch Caps Lock, the keyboard layout, and the input

@@ -94,44 +94,76 @@ help-completions-shell = シェルの種類
 ## Questions and what is typed
 
 prompt-passphrase = 保管庫のパスフレーズ
-prompt-passphrase-new = 新しいパスフレーズ
-prompt-passphrase-back = 10 個の単語を、空白で区切って入力してください
-prompt-recovery-key = 封筒の復旧キー
-prompt-recovery-group = 紙に書いた復旧キーの { $number } 番目のグループを入力してください:
+prompt-passphrase-new = 新しいパスフレーズ(Enter のみで戻る)
+prompt-passphrase-again = 確認のため、もう一度入力してください(Enter のみで選び直す)
+prompt-written = すべて紙に書き写したら Enter を押してください。画面から消去します。
+prompt-word-back = 紙に書いた { $number } 番目の単語を入力してください(Enter のみでもう一度表示):
+prompt-recovery-key = 封筒の復旧キー グループ { $group }
+prompt-recovery-group = 紙に書いた復旧キーのグループ { $number } を入力してください(Enter のみでもう一度表示):
+prompt-show-changed = 実際に使われる形のパスフレーズを表示しますか?
+prompt-interrupted = この質問で Ctrl-C により中止しました。上に完了と表示されたものは完了しています。ほかには何も変更していません。
+unlock-trying = パスフレーズを確認しています。数秒かかります。
+unlock-as-typed = 一致しません。以前の版の保管庫に合わせて、入力されたとおりの形で試しています。
+unlock-capitals = 一致しません。大文字と小文字を変えて試しています(Caps Lock、先頭の大文字)。
+unlock-go-on =
+    このメディアには保管庫を開く手段が通常より多くあり、まだすべては試していません。
+    続けますか?(続けるたびに 1 分ほどかかることがあります)
+recovery-key-how =
+    紙に書いた復旧キーを、グループ 1 から { $count } まで順に入力してください。まとめて入力することもできます。
+    入力した文字は表示されません。Enter を押すごとに確認します。
+group-character = グループ { $group } の { $place } 文字目は、そこには使われない文字です。紙を見直して、このグループをもう一度入力してください。
+group-empty = 次はグループ { $group } です。復旧キーはあと { $missing } 文字あります。
+group-too-much = { $count } 文字多すぎます。紙を見直して、このグループからもう一度入力してください。
+group-short = グループ { $group } は { $length } 文字ですが、{ $typed } 文字しか入力されていません。紙を見直して、もう一度入力してください。
+key-group-wrong = 文字数は合っていますが、グループ { $group } の 1 文字が違います。紙を見直して、このグループをもう一度入力してください。
+key-several-wrong = 文字数は合っていますが、複数の文字が違います。グループ 1 からもう一度入力してください。
+unfit-character = 見えない文字、またはほかのコンピューターでは入力できない文字({ $code })が含まれています。その文字を使わずに決めてください。
+unfit-short = 短すぎます。{ $least } 文字以上にしてください(かなと漢字は 1 文字を 2 文字と数えます)。複数の単語を空白で区切って並べると覚えやすくなります。
+unfit-long = 長すぎます。{ $most } バイト以下にしてください。
+unfit-guessable = 繰り返し、キーの並び、1 つの単語などは最初に試されます。互いに関係のない複数の単語を並べてください。
+changed-width = 注記: どのキーボードでも入力できるように、全角や半角の文字を通常の文字にそろえました。
+changed-marks = 注記: 文字と濁点やアクセント記号を、多くのキーボードで入力される 1 つの文字にまとめました。
+changed-blanks = 注記: 前後の空白を取り除き、単語の間の空白を通常の空白 1 つにそろえました。
+estimate = 1,000 台のコンピューターで推測しても、{ $time }かかります。
+estimate-weak =
+    注意: 控えめに見積もると、1,000 台のコンピューターなら{ $time }で推測できます。単語や数字が { $parts } 個しかないためです。
+    USB メモリを拾った人は、それだけの時間をかけて試すことができます。単語を 1 つ増やすごとに、数千倍難しくなります。
+time-minutes = {" "}1 時間以内
+time-hours = 約 { $count } 時間
+time-days = 約 { $count } 日
+time-years = 約 { $count } 年
+time-for-ever = 100 万年以上
 prompt-source-password = { $name } のパスワード(Enter のみで除外)
 prompt-source-passwords = 保護されたファイル { $count } 個のパスワード(Enter のみで除外)
 source-password-again = 3 回とも違うパスワードでした。別のパスワードを入力するか、Enter だけを押して除外してください。
 source-password-in-vain = 注意: --source-passwords に { $name } の行がありますが、その名前のファイルはここにありません
 source-passed-over = 読み取れるキーペアが入っていないファイルやフォルダーが { $count } 個あります: { $names }
 prompt-pfx-new = PFX の新しいパスワード
-prompt-again = もう一度同じ内容
+prompt-again = 確認のため、もう一度入力してください
 prompt-choice = 番号を選んでください [{ $usual }]:
 prompt-number = 表示されている番号のどれかを入力してください。
 prompt-yes-or-no = y(はい)か n(いいえ)で答えてください。
 prompt-empty = 何も入力されていません。もう一度入力してください。
 prompt-differ = 一致しません。見直して、もう一度入力してください。
-trap-full-width =
-    注意: 全角文字が含まれています。全角と半角は別の文字として扱われ、日本語入力が使えないコンソールでは入力できません。
-    半角の英字をお勧めします。
 trap-not-ascii =
     注意: キーボードやコンソールによっては入力できない文字が含まれています。半角の英字をお勧めします。
 trap-layout =
     注意: 日本語キーボードと英語キーボードで位置が異なる記号が含まれています。
     実際に入力することになるコンピューターで、正しく入力できるか確認してください。
-trap-short = 注意: 短いため、推測されるおそれがあります。複数の単語を空白で区切って並べることをお勧めします。
 
 ## A new vault
 
 create-what-it-is =
-    USB メモリには、暗号化されたキーペアの控えが保存されます。バックアップを取る人には開けません。開けるのはパスフレーズだけです。
+    USB メモリには、暗号化されたキーペアが保存されます。
+    バックアップの担当者でも中身は見られません。開くにはパスフレーズ(忘れた場合は復旧キー)が必要です。
 create-passphrase-choice =
     パスフレーズ(保管庫を開く言葉)を決めます。
-      1  自動生成された 10 個の単語(推奨): 次に表示します。すぐに紙に書き写し、確認のため 1 回入力します
+      1  自動生成された 10 個の単語(推奨): 次に表示します。紙に書き写し、そのうち 3 つを確認のため入力します
       2  自分で決める: 2 回入力します
 create-recovery-key =
     パスフレーズを忘れた場合に備えて、封筒に入れる「復旧キー」を作ります。表示するのは今回だけです。
     すべて紙に書き写して封筒に入れ、封をしてください。USB メモリとは別の場所に保管します。
-    各行の先頭の数字は、その行の最初のグループの番号です。あとで 3 つのグループを確認のため入力します。
+    あとで、番号で指定された 3 つのグループを確認のため入力します。
 create-recovery-key-file =
     注意: 復旧キーをファイル { $path } に書き込みました。このファイルを手に入れた人は、誰でも保管庫を開けます。
     すぐに印刷して封筒に入れ、封をしてから、このファイルを削除してください。
@@ -649,12 +681,20 @@ error-secret-file-shared = { $path } は他の人も読めるため、秘密の�
         自分だけが読めるように設定し、同じコマンドをもう一度実行してください
         Windows: icacls "{ $path }" /inheritance:r /grant:r "%USERNAME%":R
         Linux: chmod 600 "{ $path }"
-error-secret-file-encoding = { $path } の 1 行目は UTF-8 のテキストではありません
+error-secret-file-encoding = { $path } の 1 行目は UTF-8 または UTF-16 のテキストではありません
     .hint = メモ帳で開き、文字コードに UTF-8 を選んで保存し直してください
 error-empty-secret-file = { $path } の 1 行目が空です
     .hint = ファイルの 1 行目にパスフレーズまたはパスワードを書いてください
 error-no-pfx-password = PFX にはパスワードが必要です
     .hint = コンソール ウィンドウで実行して入力するか、ファイルで指定してください: --pfx-password-file ファイル
+error-not-all-tried = 保管庫を開く手段のうち、まだ試していないものがあります
+    .cause = このメディアには、通常の保管庫より多くの手段があるか、確認に時間のかかる手段があります
+    .hint =
+        パスフレーズが違うとは限りません
+        同じ保管庫の別の USB メモリを使うか、続けるかどうかを聞かれたときに続けてください
+error-unfit-passphrase = { $path } のパスフレーズは、新しいパスフレーズとして使えません
+    .cause = { $reason }
+    .hint = ファイルの 1 行目に別のパスフレーズを書くか、この指定を外して実行し、画面の案内に従って決めてください
 error-wrong-passphrase = このパスフレーズでは { $medium } の保管庫を開けません
     .again =
         もう一度入力してください。

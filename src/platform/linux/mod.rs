@@ -34,7 +34,10 @@ pub use descriptor::descriptor;
 pub use eject::{eject, may_eject};
 pub use facts::{facts, volumes};
 pub use mounts::kernels_own;
-pub use terminal::{SecretKeys, Unechoed, forget_typed, interrupt};
+pub use terminal::{
+    SecretKeys, Unechoed, clear_screen, clears_screen, columns, forget_typed, interrupt, read_line,
+    restore_terminal,
+};
 
 /// Reads a file of `length` bytes from the device. `O_DIRECT` where the file system knows it; else
 /// the clean pages are dropped first (the file was synced when it was written) and read again.

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use unicode_normalization::UnicodeNormalization;
+
 /// The path that was meant by an argument that names a medium.
 pub fn typed(argument: &str) -> PathBuf {
     if cfg!(windows) {
@@ -14,14 +16,16 @@ pub fn typed(argument: &str) -> PathBuf {
 
 /// The path that was meant by an argument typed on Windows.
 ///
-/// A drive letter alone is its root: `E:` by itself would be the current folder of that drive.
+/// A drive letter alone, in full width too, is its root: `E:` by itself would be the current folder
+/// of that drive.
 /// Quoting a path that ends in a backslash, `"E:\"`, leaves the quote in the argument, because `\"`
 /// is how a quote is written ("Parsing C Command-Line Arguments"); no Windows path holds one.
 fn typed_on_windows(argument: &str) -> PathBuf {
     let meant = argument.trim_end_matches('"');
-    let mut letters = meant.chars();
+    let half: String = meant.trim().nfkc().collect();
+    let mut letters = half.chars();
     match (letters.next(), letters.as_str()) {
-        (Some(drive), "" | ":" | ":\\" | ":/") if drive.is_ascii_alphabetic() => {
+        (Some(drive), "" | ":" | ":\\" | ":/" | ":\u{a5}") if drive.is_ascii_alphabetic() => {
             PathBuf::from(format!("{}:\\", drive.to_ascii_uppercase()))
         }
         _ => PathBuf::from(meant),
@@ -41,7 +45,21 @@ mod tests {
 
     #[test]
     fn every_way_to_type_a_drive_means_its_root() {
-        for argument in ["E", "e", "E:", "e:", "E:\\", "E:/", "E:\"", "E\"", "E:\\\""] {
+        for argument in [
+            "E",
+            "e",
+            "E:",
+            "e:",
+            "E:\\",
+            "E:/",
+            "E:\"",
+            "E\"",
+            "E:\\\"",
+            "ｅ：",
+            "Ｅ",
+            "ｅ：￥",
+            "Ｅ：＼",
+        ] {
             assert_eq!(meant(argument), "E:\\", "{argument}");
         }
     }

@@ -27,6 +27,7 @@ mod policy;
 mod process;
 mod reach;
 mod registry;
+mod screen;
 mod store;
 mod terminal;
 mod volume;
@@ -46,6 +47,7 @@ pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
 pub use process::{harden_process, host_name, is_elevated};
+pub use screen::{clear_screen, clears_screen, columns, read_line, restore_terminal};
 pub use terminal::{SecretKeys, Unechoed, forget_typed, interrupt};
 pub use volume::{
     FileId, facts, flush_file, flush_folder, flush_volume, kernels_own, open_plain,
