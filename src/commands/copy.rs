@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cli::Copy;
 use crate::error::{Exit, Result, no_random};
+use crate::message::Text;
 use crate::platform::media;
 use crate::session::Session;
 use crate::session::report::FindingReport;
@@ -114,24 +115,27 @@ fn say_copied(session: &Session<'_>, target: &Medium, copied: &Copied) -> Vec<Fi
         kept = copied.kept,
         medium = target.name.as_str()
     ));
+    let mut left = Vec::new();
     for generation in &copied.skipped {
-        session
-            .console
-            .warn(&text!("copy-skipped", generation = generation));
+        left.push(text!("copy-skipped", generation = generation));
     }
-    let mut forks = Vec::new();
-    for generation in &copied.forks {
-        forks.push(history::fork(*generation));
-    }
-    session.show_findings(&forks);
     for (medium, path) in &copied.refused {
-        session.console.warn(&text!(
+        left.push(text!(
             "copy-refused",
             medium = medium.as_str(),
             path = path.as_str()
         ));
     }
-    forks
+    let mut findings = Vec::new();
+    for generation in &copied.forks {
+        findings.push(history::fork(*generation));
+    }
+    findings.extend(verify::crowded(&copied.crowded));
+    session.show_findings(&findings);
+    for text in Text::folded(left) {
+        session.console.warn(&text);
+    }
+    findings
 }
 
 fn exit(copied: &Copied, findings: &[Finding]) -> Exit {

@@ -61,23 +61,22 @@ pub fn unlock<'m>(
 
 fn find_owner(media: &[Medium], secret: &Secret) -> Result<Owner> {
     let mut tried = BTreeSet::new();
-    let (mut mistyped, mut with_generations) = (false, false);
-    for medium in media {
-        let walk = medium.walk(Reading::Cached)?;
-        with_generations |= !walk.folders.is_empty();
-        for file in walk.identities.iter().map(|file| &file.bytes) {
-            // Both halves hold the same files, and each try with a passphrase costs half a second
-            // on purpose.
-            if !tried.insert(Hash::of(file)) || !takes(file, secret) {
-                continue;
-            }
-            match Owner::unwrap(file, secret) {
-                Ok(owner) => return Ok(owner),
-                // A sound way in says more than a damaged one: it may be theirs, and the secret
-                // mistyped.
-                Err(Refusal::NoMatch) => mistyped = true,
-                Err(_) => {}
-            }
+    let mut mistyped = false;
+    let walk = |medium: &Medium| medium.walk(None, Reading::Cached);
+    let walks = media.iter().map(walk).collect::<Result<Vec<_>, _>>()?;
+    let with_generations = walks.iter().any(|walk| !walk.servers.is_empty());
+    for file in Medium::ways_in(&walks).iter().map(|file| &file.bytes) {
+        // Both halves hold the same files, and each try with a passphrase costs half a second on
+        // purpose.
+        if !tried.insert(Hash::of(file)) || !takes(file, secret) {
+            continue;
+        }
+        match Owner::unwrap(file, secret) {
+            Ok(owner) => return Ok(owner),
+            // A sound way in says more than a damaged one: it may be theirs, and the secret
+            // mistyped.
+            Err(Refusal::NoMatch) => mistyped = true,
+            Err(_) => {}
         }
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
@@ -188,7 +187,7 @@ impl UnlockedVault<'_> {
     /// statement here admits.
     pub fn nothing_here(&self) -> Error {
         let medium = self.medium_name();
-        match self.survey.not_admitted().len() {
+        match self.survey.not_admitted_count() {
             0 => Error::new(Exit::Failed, text!("error-vault-empty", medium = medium)),
             count => Error::new(
                 Exit::Forged,
@@ -355,7 +354,7 @@ impl UnlockedVault<'_> {
 pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&State>) -> Vec<Text> {
     let newest = survey.line(server).next();
     let newest = newest.map(|generation| generation.record.number);
-    let mut doubts = Vec::new();
+    let mut doubts = verify::of_crowded(survey);
     for (GenerationId { number, .. }, slot) in survey.slots.range(GenerationId::all_of(server)) {
         if slot.is_fork() {
             doubts.push(text!("doubt-two-of-a-number", number = number.get()));
@@ -376,7 +375,7 @@ pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&Stat
             break;
         }
     }
-    doubts
+    Text::folded(doubts)
 }
 
 /// What lies under a number of which no record can be used.
@@ -403,7 +402,7 @@ fn doubts_of_statements(survey: &Survey<'_>) -> Vec<Text> {
     if survey.newer_statements > 0 {
         doubts.push(text!("found-newer-statement"));
     }
-    let count = survey.not_admitted().len();
+    let count = survey.not_admitted_count();
     if count > 0 {
         doubts.push(text!("doubt-not-admitted", count = count));
     }

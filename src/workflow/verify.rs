@@ -101,6 +101,7 @@ pub fn run(
     check.owner_files(pinned);
     check.programs();
     check.loose_files();
+    check.crowded();
     check
         .findings
         .sort_by_key(|finding| std::cmp::Reverse(finding.level));
@@ -108,7 +109,7 @@ pub fn run(
         vault,
         pinned,
         numbers: check.numbers,
-        findings: check.findings,
+        findings: finding::folded(check.findings),
         bytes: check.bytes,
         newest_on: (0..media.len())
             .map(|medium| survey.newest_on(medium))
@@ -136,7 +137,8 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
     check.order(Some(state), now);
     check.owner_files(true);
     check.programs();
-    Ok(check.findings)
+    check.crowded();
+    Ok(finding::folded(check.findings))
 }
 
 /// The owner to believe: host state's, else the one that the media agree on.
@@ -161,15 +163,12 @@ pub fn trust_of(media: &[Medium], state: Option<&State>) -> Result<Trust> {
 /// Who the media themselves say the owner is: whoever signed their statements.
 fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     use vault::sign;
-    let (mut claims, mut generations) = (BTreeSet::new(), BTreeSet::new());
+    let mut claims = BTreeSet::new();
     for medium in media {
-        let walk = medium.walk(Reading::Cached)?;
+        let walk = medium.walk(None, Reading::Cached)?;
         for said in walk.statements.iter().map(|pair| &pair.statement) {
             let signer = sign::signer(sign::TRUST, &said.text, &said.signature);
             claims.extend(signer.map(|key| VaultId::of(&key)));
-        }
-        for folder in &walk.folders {
-            generations.insert((folder.server, folder.number));
         }
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
@@ -180,11 +179,22 @@ fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     if let Some(only) = claims.pop_first() {
         return Ok(only);
     }
-    let text = match generations.len() {
+    let text = match claimed_generations(media)? {
         0 => text!("error-no-vault", medium = name),
         count => text!("error-no-statement", medium = name, count = count),
     };
     Err(Error::new(Exit::NoVault, text))
+}
+
+/// How many generations lie there, whoever made them.
+fn claimed_generations(media: &[Medium]) -> Result<usize> {
+    let (mut generations, mut others) = (BTreeSet::new(), 0);
+    for medium in media {
+        let (kept, counted) = medium.claimed_generations()?;
+        generations.extend(kept);
+        others += counted;
+    }
+    Ok(generations.len() + others)
 }
 
 struct MediaCheck<'s, 'm> {
@@ -479,6 +489,11 @@ impl MediaCheck<'_, '_> {
         }
     }
 
+    /// Nobody may take what was looked at for all there is.
+    fn crowded(&mut self) {
+        self.findings.extend(crowded(&of_crowded(self.survey)));
+    }
+
     /// Texts and names beside the vault's own.
     fn loose_files(&mut self) {
         let survey = self.survey;
@@ -541,6 +556,29 @@ pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// That more lies on a medium than is looked at.
+pub fn of_crowded(survey: &Survey<'_>) -> Vec<Text> {
+    let crowded = survey.crowded().into_iter();
+    let said = crowded.map(|(place, count)| {
+        let (medium, path) = (survey.medium(place.medium).name.as_str(), place.path);
+        match count {
+            0 => text!("found-unread", medium = medium),
+            _ => text!("found-crowded", medium = medium, path = path, count = count),
+        }
+    });
+    said.collect()
+}
+
+/// The same as findings.
+pub fn crowded(texts: &[Text]) -> Vec<Finding> {
+    let finding = |text: &Text| Finding {
+        id: "crowded",
+        level: Level::Attention,
+        text: text.clone(),
+    };
+    texts.iter().map(finding).collect()
 }
 
 /// That statements are damaged of which no good copy is known.

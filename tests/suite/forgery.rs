@@ -521,6 +521,24 @@ fn programs_on_a_stick_are_never_a_mere_note() {
     );
 }
 
+#[test]
+fn a_stick_full_of_planted_folders_is_one_line_and_hides_nothing() {
+    let table = Table::backed_up(&NAMES);
+    let server = state(&table).server().to_string();
+    for number in 1..=300 {
+        for server in ["ABCDABCD", &server] {
+            let beside = table.at(&format!("A/PFXVAULT/A/{server}/{number:08}.065"));
+            fs::create_dir_all(beside).unwrap();
+        }
+    }
+    let said = table.run("verify {A} --json");
+    let count = |id: &str| findings(&said).iter().filter(|found| *found == id).count();
+    assert_eq!((said.code, count("foreign"), count("crowded")), (10, 1, 1));
+    let words = table.run("verify {A}").out;
+    assert!(words.lines().count() < 15, "{words}");
+    assert_eq!(still_restores(&table).code, 8, "it says what it left out");
+}
+
 /// The files of the owner in one half whose name ends so.
 fn owner_files(table: &Table, half: &str, end: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(table.at("A/PFXVAULT").join(half).join("OWNER"))

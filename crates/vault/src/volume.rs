@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 /// Entries a folder may hold before it is refused (a hostile or broken medium).
-pub const MAX_ENTRIES: usize = 100_000;
+pub const MAX_ENTRIES: usize = 500_000;
 
 /// One name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -585,6 +585,19 @@ found-program =
 found-unsearched =
     attention: { $path } on { $medium } does not belong to the vault and holds more files, or deeper folders, than are looked at. Programs may be among them.
     Do not open anything in it. Find out who had this stick, then delete that folder.
+found-crowded =
+    attention: { $medium } holds more than is looked at: { $count } files or folders from { $path } on were left out.
+    Backups at their usual places were looked at first; something else may have been missed. No stick fills up like that by itself: find out who had it.
+    Take what is good to a new stick: pfxvault copy --from { $medium } --to F:
+found-unread =
+    attention: { $medium } holds so many large files in places of damaged ones that some were not read. A file that is called lost may be among them.
+    No stick fills up like that by itself: find out who had it. Take what is good to a new stick: pfxvault copy --from { $medium } --to F:
+found-more =
+    { $first }
+    { $count ->
+        [one] There is 1 more like this, which is
+       *[other] There are { $count } more like this, which are
+    } not listed.
 found-unexpected = note: { $path } on { $medium } does not belong to the vault. It is left alone.
 
 ## What must be heard before a restore
