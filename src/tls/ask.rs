@@ -6,7 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -19,8 +19,12 @@ use crate::text;
 use crate::tls::client::HasTheKey;
 use crate::tls::prove::{self, TlsError};
 
-/// Longest wait for one answer.
+/// Longest wait for the whole answer of one server, however it comes.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for all servers of a run; it is for bindings by the hundred.
+const ALL: Duration = Duration::from_secs(120);
+/// Most bytes of an answer: a handshake has 64 KiB in one message, and few of them.
+const MAX_ANSWER: usize = 512 * 1024;
 /// How often a server is asked that does not show what it should: IIS takes a moment to start
 /// listening.
 const TRIES: usize = 3;
@@ -28,6 +32,71 @@ const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest way from a certificate to its root.
 const MAX_CHAIN: usize = 10;
+
+/// When the last server of a run is to have answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// Enough for servers that answer.
+    pub fn from_now() -> Self {
+        Self(Instant::now() + ALL)
+    }
+
+    fn of_one(self) -> Self {
+        Self(self.0.min(Instant::now() + TIMEOUT))
+    }
+
+    fn left(self) -> io::Result<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(left),
+        }
+    }
+}
+
+/// A connection that ends when its time or its bytes are used up, however slowly they come.
+struct Bounded {
+    socket: TcpStream,
+    until: Deadline,
+    room: usize,
+}
+
+impl Bounded {
+    fn connect(address: SocketAddr, until: Deadline) -> io::Result<Self> {
+        let until = until.of_one();
+        Ok(Self {
+            socket: TcpStream::connect_timeout(&address, until.left()?)?,
+            until,
+            room: MAX_ANSWER,
+        })
+    }
+}
+
+impl io::Read for Bounded {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(self.until.left()?))?;
+        let room = self.room.min(bytes.len());
+        if room == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.socket.read(&mut bytes[..room])?;
+        self.room -= count;
+        Ok(count)
+    }
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(Some(self.until.left()?))?;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
 
 /// A question to a TLS server: which certificate does it show for this name?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +121,14 @@ pub struct Served {
 /// Asks a server which certificate it shows for `host`; for none where the client is to name none.
 ///
 /// # Errors
-/// No connection, no TLS 1.2 or later, or a server that does not have the key of what it shows.
-pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+/// No connection, no TLS 1.2 or later, no whole answer in time, or a server that does not have the
+/// key of what it shows.
+pub fn ask(address: SocketAddr, host: Option<&str>, until: Deadline) -> Result<Served, TlsError> {
     let named = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
     // A name that is an address is not sent (RFC 6066 section 3).
     let name = named.unwrap_or(ServerName::IpAddress(address.ip().into()));
     let mut client = ClientConnection::new(Arc::new(HasTheKey::of_any().config()?), name)?;
-    let mut socket = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
-    socket.set_write_timeout(Some(TIMEOUT))?;
+    let mut socket = Bounded::connect(address, until)?;
     while client.is_handshaking() {
         client.complete_io(&mut socket)?;
     }
@@ -203,7 +271,9 @@ pub enum Verdict {
 /// Asks for bindings, and for those that do not serve their certificate twice more. `known` are
 /// certificates of authorities.
 pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
-    let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check, known)).collect();
+    let until = Deadline::from_now();
+    let judge = |check: &Check| judge(check, known, until);
+    let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check)).collect();
     for _ in 1..TRIES {
         if verdicts.iter().all(Verdict::is_right) {
             break;
@@ -213,13 +283,13 @@ pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
             .par_iter_mut()
             .zip(checks)
             .filter(|(verdict, _)| !verdict.is_right());
-        wrong.for_each(|(verdict, check)| *verdict = judge(check, known));
+        wrong.for_each(|(verdict, check)| *verdict = judge(check));
     }
     verdicts
 }
 
-fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
-    match ask(check.address, check.host.as_deref()) {
+fn judge(check: &Check, known: &[Vec<u8>], until: Deadline) -> Verdict {
+    match ask(check.address, check.host.as_deref(), until) {
         Ok(served) if served.thumbprint() == check.thumbprint => {
             let missing = served.missing(known);
             Verdict::Right(served, missing)
@@ -315,6 +385,10 @@ pub(crate) mod tests {
         (address, serving)
     }
 
+    fn now(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+        ask(address, host, Deadline::from_now())
+    }
+
     fn pair(issued: &Issued, chain: &[&[u8]]) -> KeyPair {
         sorted(
             &[issued.pkcs8()],
@@ -337,12 +411,12 @@ pub(crate) mod tests {
     fn a_server_is_asked_by_name_and_without_one() {
         let site = Issued::self_signed("www.example.com");
         let (address, serving) = serve(vec![pair(&site, &[]), pair(&site, &[])]);
-        let served = ask(address, Some("www.example.com")).unwrap();
+        let served = now(address, Some("www.example.com")).unwrap();
         assert_eq!(
             (served.chain, served.version.as_str()),
             (vec![site.der.clone()], "TLS 1.3")
         );
-        ask(address, None).unwrap();
+        now(address, None).unwrap();
         assert_eq!(
             serving.join().unwrap(),
             [Some("www.example.com".to_owned()), None]
@@ -427,8 +501,43 @@ pub(crate) mod tests {
             let (mut socket, _) = listener.accept().unwrap();
             let _ = io::Write::write_all(&mut socket, b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
-        assert!(ask(address, None).is_err());
+        assert!(now(address, None).is_err());
         plain.join().unwrap();
-        assert!(matches!(ask(address, None), Err(TlsError::Connection(_))));
+        assert!(matches!(now(address, None), Err(TlsError::Connection(_))));
+    }
+
+    #[test]
+    fn an_answer_that_drips_is_not_waited_for() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let dripping = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = io::Write::write_all(&mut socket, b"\x16\x03\x03\x40\x00");
+            // It would take 16 KiB of these before anything but the clock ends it.
+            while io::Write::write_all(&mut socket, b"\x02").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let until = Deadline(Instant::now() + Duration::from_millis(500));
+        let asked = ask(address, None, until).unwrap_err();
+        let TlsError::Connection(error) = asked else {
+            panic!("{asked}")
+        };
+        let kinds = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+        assert!(kinds.contains(&error.kind()), "{error}");
+        dripping.join().unwrap();
+    }
+
+    #[test]
+    fn an_answer_without_end_is_not_read() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let endless = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let empty_records = b"\x16\x03\x03\x00\x01\x02".repeat(1000);
+            while io::Write::write_all(&mut socket, &empty_records).is_ok() {}
+        });
+        assert!(now(address, None).is_err());
+        endless.join().unwrap();
     }
 }

@@ -12,7 +12,7 @@ use crate::iis::{Iis, SiteMap, StoreName};
 use crate::message::{Text, day, os_reason};
 use crate::session::here;
 use crate::text;
-use crate::tls::ask::{self, Check, Remark, Served};
+use crate::tls::ask::{self, Check, Deadline, Remark, Served};
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::status::OwnCertificate;
 
@@ -34,13 +34,14 @@ pub(super) fn ask(
         ([], None) => Err(Error::usage(text!("error-tls-names"))),
         (names, server) => {
             let known = server.map_or_else(Vec::new, authorities);
+            let until = Deadline::from_now();
             let targets = names
                 .iter()
                 .map(|name| target(name))
                 .collect::<Result<Vec<_>>>()?;
             Ok(targets
                 .par_iter()
-                .flat_map(|(name, port)| named(name, *port, here, &known, now))
+                .flat_map(|(name, port)| named(name, *port, until, here, &known, now))
                 .collect())
         }
     }
@@ -101,12 +102,13 @@ fn target(typed: &str) -> Result<(String, u16)> {
 fn named(
     host: &str,
     port: u16,
+    until: Deadline,
     here: Option<&[OwnCertificate]>,
     known: &[Vec<u8>],
     now: Timestamp,
 ) -> Vec<Finding> {
     let name = format!("{host}:{port}");
-    let served = match served(host, port) {
+    let served = match served(host, port, until) {
         Ok(served) => served,
         Err(reason) => {
             let text = text!("tls-nothing", name = name.as_str(), reason = reason);
@@ -122,12 +124,12 @@ fn named(
 }
 
 /// What a server shows, or why there is nothing.
-fn served(host: &str, port: u16) -> Result<Served, Text> {
+fn served(host: &str, port: u16, until: Deadline) -> Result<Served, Text> {
     let mut found = (host, port)
         .to_socket_addrs()
         .map_err(|error| os_reason(&error))?;
     let address = found.next().ok_or_else(|| text!("tls-no-address"))?;
-    ask::ask(address, Some(host)).map_err(|error| error.text())
+    ask::ask(address, Some(host), until).map_err(|error| error.text())
 }
 
 fn shown(level: Level, text: Text) -> Finding {
@@ -183,7 +185,8 @@ mod tests {
         let end = issue().leaf().not_after();
         let (address, serving) = ask::tests::serve(vec![issue(), issue(), issue()]);
         let shown = |now: Timestamp| {
-            let findings = named("127.0.0.1", address.port(), None, &[], now);
+            let until = Deadline::from_now();
+            let findings = named("127.0.0.1", address.port(), until, None, &[], now);
             findings
                 .iter()
                 .map(|finding| (finding.id, finding.level))
