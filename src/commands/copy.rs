@@ -50,7 +50,7 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources
     // must agree.
     let vault = verify::owner_of(&media, state.as_ref())?;
-    let there = target.has_vault()?;
+    let there = target.holds_vault()?;
     let known = verify::trust_of(&media, state.as_ref())?;
     let mut findings = news(state.as_ref(), &target, &known, there)?;
     session.show_findings(&findings);
@@ -99,8 +99,10 @@ impl CopyReport {
     }
 }
 
-/// Makes an empty medium one of a vault, under the next label.
+/// Makes an empty medium one of a vault, under the next label; so too one on which a vault was only
+/// begun.
 fn make_medium(target: &Medium, state: Option<&State>) -> Result<()> {
+    target.clear_begun()?;
     let name = state.map_or_else(media::host_name, State::next_label);
     target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
     Ok(())

@@ -69,6 +69,9 @@ struct StoredState {
     acknowledged: BTreeMap<Hash, Acknowledged>,
     #[serde(default)]
     policy: Policy,
+    /// Whether the vault was founded here and its first medium is not finished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    founding: bool,
 }
 
 /// How long it is taken so that a file cannot be read.
@@ -237,6 +240,7 @@ impl State {
             drills: Vec::new(),
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
+            founding: false,
         };
         Self {
             folder: folder.to_owned(),
@@ -261,6 +265,34 @@ impl State {
         let json = serde_json::to_vec_pretty(&self.memory)
             .map_err(|e| damaged(&self.folder, &format!("{MEMORY}: {e}")))?;
         replace(&self.folder, MEMORY, &json).map_err(|e| unwritable(&self.folder, &e))
+    }
+
+    /// Notes that the vault was founded here and is on no medium yet, and saves that: an interrupted
+    /// run is finished by the next.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn found(&mut self) -> Result<()> {
+        self.memory.founding = true;
+        self.save()
+    }
+
+    /// Notes that its first medium is finished.
+    pub fn is_founded(&mut self) {
+        self.memory.founding = false;
+    }
+
+    /// Whether the vault was founded here and its first medium is not finished.
+    pub fn is_founding(&self) -> bool {
+        self.memory.founding
+    }
+
+    /// Forgets a vault that came to be on no medium.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn forget(self) -> Result<()> {
+        fs::remove_file(self.folder.join(MEMORY)).map_err(|e| unwritable(&self.folder, &e))
     }
 
     /// This server's id.

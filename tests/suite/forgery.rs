@@ -1018,23 +1018,87 @@ fn a_planted_way_in_does_not_spread_to_other_sticks() {
     assert!(!table.at("B/PFXVAULT/A/OWNER/IDENT003.AGE").exists());
 }
 
+/// What a run left on stick B that was cut off before anything was signed, or while it was.
+fn begin(table: &Table) {
+    let folder = table.at("B/PFXVAULT/A/OWNER");
+    let _ = fs::remove_dir_all(table.at("B/PFXVAULT"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(table.at("B/PFXVAULT/README.NEW"), b"PFX").unwrap();
+    fs::write(folder.join("IDENTITY.AGE"), b"begun").unwrap();
+    fs::write(folder.join("ABCDEFGH.TXT"), b"pfxvault-trust v1\n").unwrap();
+    fs::write(folder.join("ABCDEFGH.SIG"), b"-----BEGIN SSH SIGN").unwrap();
+}
+
+const ACCEPT: &str = "--accept other-medium=test";
+
 #[test]
-fn a_vault_that_was_only_begun_says_so_and_what_to_do() {
+fn a_vault_that_was_only_begun_is_cleared_by_the_command_that_was_interrupted() {
     let table = Table::with_vault(&NAMES);
     table.stick("B");
-    fs::create_dir_all(table.at("B/PFXVAULT/A/OWNER")).unwrap();
-    fs::write(table.at("B/PFXVAULT/A/OWNER/IDENTITY.AGE"), b"begun").unwrap();
-    for line in [
-        "media add {B}",
-        "verify {B}",
-        "copy --from {A} --to {B}",
-        &BACKUP.replace("{A}", "{B}"),
-    ] {
-        let said = table
-            .run(&format!("{line} --accept other-medium=test"))
-            .ended_with(7);
-        assert!(said.err.contains("PFXVAULT"), "{line}: {}", said.err);
+    for line in ["media add {B}", "copy --from {A} --to {B}"] {
+        begin(&table);
+        let said = table.run(&format!("verify {{B}} {ACCEPT}")).ended_with(7);
+        assert!(said.err.contains("pfxvault create"), "{}", said.err);
+        table.run(&format!("{line} {ACCEPT}")).ended_with(0);
+        assert_eq!(verify(&table, "{B}"), (0, Vec::new()), "{line}");
     }
+    // What is not pfxvault's is never removed.
+    begin(&table);
+    fs::write(table.at("B/PFXVAULT/A/OWNER/notes.txt"), b"mine").unwrap();
+    table
+        .run(&format!("media add {{B}} {ACCEPT}"))
+        .ended_with(7);
+    assert!(table.at("B/PFXVAULT/A/OWNER/notes.txt").exists());
+}
+
+#[test]
+fn a_create_that_was_killed_is_finished_by_the_same_command() {
+    for cut in ["nothing", "begun", "A"] {
+        let table = Table::with_vault(&NAMES);
+        // As it is when only the state was saved, when nothing was signed, when one half was.
+        let state = table.at("state/state.json");
+        let text = fs::read_to_string(&state).unwrap();
+        let mut memory: serde_json::Value = serde_json::from_str(&text).unwrap();
+        memory["founding"] = true.into();
+        memory["media"] = serde_json::json!({});
+        fs::write(&state, memory.to_string()).unwrap();
+        match cut {
+            "nothing" => fs::remove_dir_all(table.at("A/PFXVAULT")).unwrap(),
+            "begun" => {
+                for half in ["A", "B"] {
+                    let signed = owner_files(&table, half, ".SIG").pop().unwrap();
+                    fs::write(signed, b"").unwrap();
+                }
+            }
+            _ => fs::remove_dir_all(table.at("A/PFXVAULT/B")).unwrap(),
+        }
+        let again = format!(
+            "create {{A}} --passphrase-file {{passphrase}} --recovery-key-file {{second}} {ACCEPT}"
+        );
+        table.secret_file("wrong", "another passphrase of theirs");
+        let wrong = again.replace("{passphrase}", "{wrong}");
+        table.run(&wrong).ended_with(6);
+        let said = table.run(&again).ended_with(0);
+        assert!(says(&said.out, "create-interrupted"), "{cut}: {}", said.out);
+        assert!(!table.at("second").exists(), "{cut}");
+        table.run(BACKUP).ended_with(0);
+        assert_eq!(verify(&table, "{A}"), (0, Vec::new()), "{cut}");
+        table.run(&again).ended_with(1);
+    }
+}
+
+#[test]
+fn a_media_add_that_was_killed_is_finished_by_the_same_command() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    let before = fs::read(table.at("state/state.json")).unwrap();
+    let add = format!("media add {{B}} {ACCEPT}");
+    table.run(&add).ended_with(0);
+    fs::write(table.at("state/state.json"), before).unwrap();
+    fs::remove_dir_all(table.at("B/PFXVAULT/B")).unwrap();
+    table.run(&add).ended_with(0);
+    assert_eq!(verify(&table, "{B}"), (0, Vec::new()));
+    table.run(&add).ended_with(1);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub const ROOT: &str = "PFXVAULT";
 /// The two copies of everything, each in a folder of its own, written one after the other.
 pub const HALVES: [&str; 2] = ["A", "B"];
 const OWNER: &str = "OWNER";
+/// Texts for people beside the halves.
+const LOOSE: [&str; 2] = ["README.TXT", "MEDIUM.TXT"];
 const FIRST_IDENTITY: &str = "IDENTITY.AGE";
 /// Identity files that are read in one half, besides those that statements of the owner's list.
 pub const MAX_IDENTITIES: usize = 16;
@@ -449,7 +451,15 @@ impl Medium {
         Ok(self.child("", ROOT)?.is_some())
     }
 
-    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a
+    /// Whether a PFXVAULT folder is there that came to hold something.
+    ///
+    /// # Errors
+    /// When the medium cannot be listed.
+    pub fn holds_vault(&self) -> Result<bool, MediumError> {
+        Ok(self.has_vault()? && !self.is_begun()?)
+    }
+
+    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a whole
     /// signature of an owner nor a folder of a server. Nothing in it can ever be recovered or
     /// count.
     ///
@@ -464,14 +474,81 @@ impl Medium {
                 continue;
             };
             for entry in self.list(&half)? {
-                let owner = entry.name.eq_ignore_ascii_case(OWNER);
-                let signed = |entry: &Entry| entry.name.to_ascii_uppercase().ends_with(".SIG");
-                if !owner || self.list(&join(&half, &entry.name))?.iter().any(signed) {
+                let folder = join(&half, &entry.name);
+                if !entry.name.eq_ignore_ascii_case(OWNER) || self.holds_signature(&folder)? {
                     return Ok(false);
                 }
             }
         }
         Ok(true)
+    }
+
+    /// Whether a signature in a folder of the owner's was written to its end; one that a cut left
+    /// empty or short was not. One that cannot be read might be whole.
+    fn holds_signature(&self, folder: &str) -> Result<bool, MediumError> {
+        let is_whole = |entry: &Entry| {
+            let signed = self.read(&join(folder, &entry.name), cap::SIGNATURE, Reading::Cached);
+            signed.map_or(true, |signed| sign::is_to_its_end(&signed))
+        };
+        let entries = self.list(folder)?;
+        let signatures = entries
+            .iter()
+            .filter(|entry| entry.name.to_ascii_uppercase().ends_with(".SIG"));
+        Ok(signatures.into_iter().any(is_whole))
+    }
+
+    /// Removes what was begun and holds nothing. What is not pfxvault's stays, and the folder with
+    /// it.
+    ///
+    /// # Errors
+    /// When it is more than begun, or the medium refuses.
+    pub fn clear_begun(&self) -> Result<(), MediumError> {
+        let Some(root) = self.child("", ROOT)? else {
+            return Ok(());
+        };
+        if !self.is_begun()? {
+            return Err(self.failed(&root, io::ErrorKind::AlreadyExists.into()));
+        }
+        for half in HALVES {
+            let Some(half) = self.child(&root, half)? else {
+                continue;
+            };
+            if let Some(owner) = self.child(&half, OWNER)? {
+                self.clear_folder(&owner, is_owner_name)?;
+            }
+            self.clear_folder(&half, |_| false)?;
+        }
+        let is_loose = |name: &str| LOOSE.iter().any(|loose| name.eq_ignore_ascii_case(loose));
+        self.clear_folder(&root, is_loose)
+    }
+
+    /// Removes the files of these names, or what was to become one, and the folder if nothing else
+    /// is in it.
+    fn clear_folder(&self, folder: &str, is_ours: fn(&str) -> bool) -> Result<(), MediumError> {
+        let mut is_empty = true;
+        for entry in self.list(folder)? {
+            let name = entry.name.to_ascii_uppercase();
+            let was_to_be = |end: &str| {
+                let stem = name.strip_suffix(".NEW");
+                stem.is_some_and(|stem| is_ours(&format!("{stem}.{end}")))
+            };
+            let is_ours = is_ours(&name) || ["TXT", "SIG", "AGE"].into_iter().any(was_to_be);
+            if entry.kind != EntryKind::File || !is_ours {
+                is_empty = false;
+                continue;
+            }
+            self.remove(&join(folder, &entry.name))?;
+        }
+        if is_empty {
+            self.remove(folder)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> Result<(), MediumError> {
+        self.volume
+            .remove(path)
+            .map_err(|source| self.failed(path, source))
     }
 
     /// The owner's files in the order in which a secret is tried on them: what costs more than
@@ -1148,7 +1225,7 @@ fn plain_files<'a>(
 
 fn is_loose_text(entry: &Entry) -> bool {
     let name = entry.name.to_ascii_uppercase();
-    entry.kind == EntryKind::File && (name == "README.TXT" || name == "MEDIUM.TXT")
+    entry.kind == EntryKind::File && LOOSE.contains(&name.as_str())
 }
 
 pub(super) fn is_statement_stem(stem: &str) -> bool {

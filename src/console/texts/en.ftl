@@ -914,9 +914,14 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
     .hint =
         keep this stick, and bring the list back from another one of the vault: pfxvault copy --from F: --to { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
+create-interrupted =
+    Making the vault was interrupted before; it is finished now, with the passphrase and the recovery key of that time. No other recovery key is made.
+    If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to E:
 error-vault-begun = on { $medium } a vault was begun and never finished
     .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
-    .hint = delete the folder PFXVAULT on { $medium }, then run the same command again
+    .hint =
+        the command that was interrupted finishes it: run pfxvault create, copy or media add again
+        if that says the same, something else lies in PFXVAULT on { $medium }: save it elsewhere, delete the folder, then run the command again
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
         what may have been meant:

@@ -826,9 +826,14 @@ error-no-statement = { $medium } には、どの保管庫かを示す管理責�
     .hint =
         この USB メモリは捨てずに、同じ保管庫の別の USB メモリから一覧を書き直してください: pfxvault copy --from F: --to { $medium }
         この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
+create-interrupted =
+    保管庫の作成が前回中断されています。その続きを行います。パスフレーズと復旧キーは前回のものです。新しい復旧キーは作成しません。
+    前回の復旧キーが手元にない場合は、終了後に別の復旧キーを作成してください: pfxvault access add recovery-key --to E:
 error-vault-begun = { $medium } には、作成途中の保管庫があります
     .cause = PFXVAULT フォルダーにはキーペアも管理責任者の署名もなく、有効な内容はありません
-    .hint = { $medium } の PFXVAULT フォルダーを削除してから、同じコマンドをもう一度実行してください
+    .hint =
+        中断したコマンドをもう一度実行すると完了します: pfxvault create、copy、media add
+        それでも同じエラーになる場合は、{ $medium } の PFXVAULT にほかのファイルがあります。別の場所に移し、フォルダーを削除してから、もう一度実行してください
 error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあります。上書きすることはありません
     .hint =
         目的に合わせて、次のいずれかを行ってください
