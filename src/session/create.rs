@@ -8,6 +8,7 @@ use crate::session::Session;
 use crate::session::secrets::write_recovery_key;
 use crate::state::State;
 use crate::text;
+use crate::workflow::backup;
 use crate::workflow::create::{Founding, finish};
 use secret::Passphrase;
 use vault::identity::{Owner, RecoveryKey, Secret};
@@ -41,13 +42,8 @@ fn found(
     label: &str,
     server_name: Option<String>,
 ) -> Result<State> {
-    if medium.holds_vault()? {
-        return Err(Error::failed(text!(
-            "error-vault-there",
-            medium = medium.name.as_str()
-        )));
-    }
     let folder = session.new_state_folder()?;
+    backup::clear(medium)?;
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     // Before anybody is shown a secret that would be void.
     let founding = Founding::begin(&folder, &name)?;

@@ -188,6 +188,7 @@ fn exchange_with_all<'m>(
         let (mut survey, found) = exchange_owner_files(state, medium)?;
         outcome.findings.extend(history::news(&survey, state));
         outcome.findings.extend(found);
+        outcome.findings.extend(verify::of_strangers(&survey));
         if outbox::deliver(state, medium, &mut outcome.outbox, progress) {
             (survey, _) = exchange_owner_files(state, medium)?;
         }
@@ -645,7 +646,10 @@ pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Lab
 }
 
 /// Takes away what was begun on a medium and never held anything.
-fn clear(medium: &Medium) -> Result<()> {
+///
+/// # Errors
+/// When more than that is there, or the medium refuses.
+pub fn clear(medium: &Medium) -> Result<()> {
     if medium.holds_vault()? {
         return Err(vault_there(medium));
     }

@@ -11,6 +11,7 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
 use crate::workflow::elsewhere::LeftOut;
+use crate::workflow::finding::Level;
 use crate::workflow::verify;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
@@ -354,7 +355,9 @@ impl UnlockedVault<'_> {
 pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&State>) -> Vec<Text> {
     let newest = survey.line(server).next();
     let newest = newest.map(|generation| generation.record.number);
-    let mut doubts = verify::of_crowded(survey);
+    let found = verify::of_strangers(survey).into_iter();
+    let found = found.filter(|finding| finding.level > Level::Note);
+    let mut doubts: Vec<Text> = found.map(|finding| finding.text).collect();
     for (GenerationId { number, .. }, slot) in survey.slots.range(GenerationId::all_of(server)) {
         if slot.is_fork() {
             doubts.push(text!("doubt-two-of-a-number", number = number.get()));

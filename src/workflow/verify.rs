@@ -14,7 +14,7 @@ use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::owner::{self, OwnerFault};
 use vault::readme::{self, ReadmeOrigin};
-use vault::survey::{FileCheck, Generation, Slot, Survey};
+use vault::survey::{FileCheck, Foreign, Generation, Slot, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
 
@@ -312,22 +312,9 @@ impl MediaCheck<'_, '_> {
 
     fn strangers(&mut self, id: GenerationId, slot: &Slot) {
         let key = id.to_string();
-        let is_admitted = self.survey.trust.servers.contains_key(&id.server);
-        for (place, _) in &slot.foreign {
-            let (path, key) = (place.path.as_str(), key.as_str());
-            let text = match is_admitted {
-                true => text!("found-foreign", path = path, generation = key),
-                false => text!("found-not-admitted", path = path, generation = key),
-            };
-            self.find("foreign", Level::Forged, text);
-        }
-        for place in &slot.newer {
-            self.find(
-                "newer-format",
-                Level::Attention,
-                text!("found-newer", path = place.path.as_str()),
-            );
-        }
+        let found = of_stranger_folders(self.survey, id, slot);
+        self.findings
+            .extend(found.into_iter().map(|(finding, _)| finding));
         if !slot.generations.is_empty() {
             for place in &slot.damaged {
                 self.find(
@@ -466,27 +453,8 @@ impl MediaCheck<'_, '_> {
         }
     }
 
-    /// What a system might run. Nothing here does, but somebody who follows a trail on the medium
-    /// may.
     fn programs(&mut self) {
-        let survey = self.survey;
-        for (index, walk) in survey.walks.iter().enumerate() {
-            let medium = survey.medium(index).name.as_str();
-            for path in &walk.programs {
-                self.find(
-                    "program",
-                    Level::Attention,
-                    text!("found-program", medium = medium, path = path),
-                );
-            }
-            for path in &walk.unsearched {
-                self.find(
-                    "program",
-                    Level::Attention,
-                    text!("found-unsearched", medium = medium, path = path),
-                );
-            }
-        }
+        self.findings.extend(of_programs(self.survey));
     }
 
     /// Nobody may take what was looked at for all there is.
@@ -510,6 +478,71 @@ impl MediaCheck<'_, '_> {
             self.findings.extend(of_readme(medium));
         }
     }
+}
+
+/// Folders of one number that are not the vault's, or of a newer pfxvault; and why not.
+fn of_stranger_folders(
+    survey: &Survey<'_>,
+    id: GenerationId,
+    slot: &Slot,
+) -> Vec<(Finding, Option<Foreign>)> {
+    let key = id.to_string();
+    let is_admitted = survey.trust.servers.contains_key(&id.server);
+    let mut found = Vec::new();
+    for (place, why) in &slot.foreign {
+        let (path, key) = (place.path.as_str(), key.as_str());
+        let text = match is_admitted {
+            true => text!("found-foreign", path = path, generation = key),
+            false => text!("found-not-admitted", path = path, generation = key),
+        };
+        let (id, level) = ("foreign", Level::Forged);
+        found.push((Finding { id, level, text }, Some(*why)));
+    }
+    for place in &slot.newer {
+        let text = text!("found-newer", path = place.path.as_str());
+        let (id, level) = ("newer-format", Level::Attention);
+        found.push((Finding { id, level, text }, None));
+    }
+    found
+}
+
+/// What strangers left on a medium that a run wrote to or read: nothing in it was used. What the
+/// owner closed is no news.
+pub fn of_strangers(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (id, slot) in &survey.slots {
+        for (mut finding, why) in of_stranger_folders(survey, *id, slot) {
+            if why == Some(Foreign::Closed) {
+                finding.level = Level::Note;
+            }
+            findings.push(finding);
+        }
+    }
+    findings.extend(of_programs(survey));
+    findings.extend(crowded(&of_crowded(survey)));
+    finding::folded(findings)
+}
+
+/// What a system might run. Nothing here does, but somebody who follows a trail on the medium may.
+fn of_programs(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |text| {
+        findings.push(Finding {
+            id: "program",
+            level: Level::Attention,
+            text,
+        });
+    };
+    for (index, walk) in survey.walks.iter().enumerate() {
+        let medium = survey.medium(index).name.as_str();
+        for path in &walk.programs {
+            find(text!("found-program", medium = medium, path = path));
+        }
+        for path in &walk.unsearched {
+            find(text!("found-unsearched", medium = medium, path = path));
+        }
+    }
+    findings
 }
 
 /// What is wrong with the owner's files: not his, damaged, or in one half only.

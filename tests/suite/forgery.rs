@@ -144,7 +144,7 @@ fn a_planted_highest_number_does_not_use_up_the_numbers() {
         &sealed(&table),
         None,
     );
-    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    table.run(&format!("{BACKUP} --force")).ended_with(8);
     assert_eq!(state(&table).newest().unwrap().number.get(), 2);
 }
 
@@ -1016,6 +1016,42 @@ fn a_planted_way_in_does_not_spread_to_other_sticks() {
         .run("media add {B} --state {two} --accept other-medium=test")
         .ended_with(0);
     assert!(!table.at("B/PFXVAULT/A/OWNER/IDENT003.AGE").exists());
+}
+
+#[test]
+fn backup_and_restore_say_what_strangers_left_on_the_stick() {
+    let table = Table::backed_up(&NAMES);
+    let own = state(&table).server().to_string();
+    let stranger = "A/PFXVAULT/A/ABCDABCD/00000007/RECORD.TXT";
+    let planted = [
+        (stranger, "foreign", "found-not-admitted"),
+        ("A/PFXVAULT/B/age.bat", "program", "found-program"),
+        (
+            &format!("A/PFXVAULT/A/{own}/00000001.065/x"),
+            "crowded",
+            "found-crowded",
+        ),
+    ];
+    for (path, id, words) in planted {
+        let path = table.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, b"x").unwrap();
+        let said = table.run(&format!("{BACKUP} --json")).ended_with(8);
+        assert!(
+            findings(&said).contains(&id.to_owned()),
+            "{id}: {}",
+            said.out
+        );
+        let said = still_restores(&table).ended_with(8);
+        assert!(says(&(said.out + &said.err), words), "{id}");
+        fs::remove_dir_all(table.at("restored")).unwrap();
+        fs::remove_file(&path).unwrap();
+        let mut folder = path.parent();
+        while folder.is_some_and(|folder| fs::remove_dir(folder).is_ok()) {
+            folder = folder.and_then(Path::parent);
+        }
+        table.run(BACKUP).ended_with(0);
+    }
 }
 
 /// What a run left on stick B that was cut off before anything was signed, or while it was.
