@@ -687,12 +687,16 @@ pub fn default_folder() -> Option<PathBuf> {
 }
 
 fn lock(folder: &Path) -> Result<File> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(folder.join("lock"));
+    let path = folder.join("lock");
+    let opened = match crate::platform::system::create_private(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path)
+        }
+        other => other,
+    };
     let file = opened.map_err(|e| unwritable(folder, &e))?;
+    // Whoever can open it can hold it, and keep this server from its backups.
+    crate::platform::system::keep_private(&file).map_err(|e| unwritable(folder, &e))?;
     file.try_lock().map_err(|_| busy(folder))?;
     Ok(file)
 }
@@ -756,15 +760,43 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     crate::platform::media::flush_folder(folder)
 }
 
-/// Refuses a state folder that others can write: an ordinary user could have planted it, and with
-/// it an owner to believe.
+/// Refuses a state folder that others can write, and one with anything in it that they can: an
+/// ordinary user could have planted it, and with it an owner to believe. So too one whose key they
+/// can read.
 ///
 /// # Errors
 /// When it is so, or nobody can tell.
 pub fn refuse_shared(folder: &Path) -> Result<()> {
-    match crate::platform::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
-        true => Err(Error::failed(text!("error-state-shared", folder = folder))),
-        false => Ok(()),
+    use crate::platform::system::shared;
+    let unread = |e| unreadable(folder, &e);
+    if shared(folder).map_err(unread)? {
+        return Err(Error::failed(text!("error-state-shared", folder = folder)));
+    }
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        refuse_shared_file(folder, &path)?;
+        if path.is_dir() {
+            for inner in fs::read_dir(&path).map_err(unread)? {
+                refuse_shared_file(folder, &inner.map_err(unread)?.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refuse_shared_file(folder: &Path, path: &Path) -> Result<()> {
+    use crate::platform::system::{key_shared, shared_file};
+    let is_key = path.file_name().is_some_and(|name| name == KEY);
+    let shared = match is_key {
+        true => key_shared(path),
+        false => shared_file(path),
+    };
+    match shared {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::failed(text!("error-state-file-shared", path = path))),
+        // Another run puts files in their places meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unreadable(folder, &error)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! the way without pfxvault.)
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -1052,6 +1053,36 @@ fn backup_and_restore_say_what_strangers_left_on_the_stick() {
         }
         table.run(BACKUP).ended_with(0);
     }
+}
+
+#[test]
+fn a_file_of_the_state_that_others_can_change_or_a_key_that_they_can_read_is_refused_by_name() {
+    let table = Table::backed_up(&NAMES);
+    let chmod = |name: &str, mode| {
+        fs::set_permissions(table.at(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let mode = |name: &str| fs::metadata(table.at(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("state/lock"), 0o600, "nobody else can hold it");
+    chmod("state", 0o755);
+    for (file, lax) in [
+        ("state.json", 0o666),
+        ("server.key", 0o666),
+        ("server.key", 0o644),
+    ] {
+        let path = format!("state/{file}");
+        chmod(&path, lax);
+        let said = table.run(BACKUP).ended_with(1);
+        assert!(said.err.contains(file), "{file}: {}", said.err);
+        let said = table.run("status");
+        assert!((said.out + &said.err).contains(file), "{file}");
+        still_restores(&table).ended_with(8);
+        fs::remove_dir_all(table.at("restored")).unwrap();
+        chmod(&path, 0o600);
+    }
+    // One that an earlier version made is taken out of the others' hands.
+    chmod("state/lock", 0o644);
+    table.run(BACKUP).ended_with(0);
+    assert_eq!(mode("state/lock"), 0o600);
 }
 
 /// What a run left on stick B that was cut off before anything was signed, or while it was.
