@@ -2,6 +2,7 @@
 //!
 //! Everything below `console` speaks in these; `console` alone turns them into English or Japanese.
 
+use std::collections::BTreeMap;
 use std::io;
 
 /// A message id of `src/console/texts/*.ftl` with the values it needs.
@@ -39,6 +40,45 @@ macro_rules! text {
 
 /// How far the clocks of two machines may be apart without a word.
 pub const CLOCKS_APART: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// How many sentences of one kind are said one by one.
+const MOST_ALIKE: usize = 9;
+
+/// Leaves of what is many times alike the first, as `with` words it with the count of the others.
+pub fn fold<T, K: Ord>(items: Vec<T>, kind: fn(&T) -> K, with: fn(T, usize) -> T) -> Vec<T> {
+    let mut counts: BTreeMap<K, usize> = BTreeMap::new();
+    for item in &items {
+        *counts.entry(kind(item)).or_default() += 1;
+    }
+    let mut said = Vec::new();
+    for item in items {
+        let Some(count) = counts.get_mut(&kind(&item)) else {
+            continue;
+        };
+        match std::mem::take(count) {
+            0 => {}
+            alike if alike > MOST_ALIKE => said.push(with(item, alike - 1)),
+            few => {
+                *count = few;
+                said.push(item);
+            }
+        }
+    }
+    said
+}
+
+impl Text {
+    /// The sentence, and that the same holds for so many others.
+    #[must_use]
+    pub fn and_more(self, count: usize) -> Self {
+        text!("found-more", first = self, count = count)
+    }
+
+    /// Sentences, those of one kind put together where they are many.
+    pub fn folded(texts: Vec<Self>) -> Vec<Self> {
+        fold(texts, |text| text.id, Self::and_more)
+    }
+}
 
 impl From<&str> for Arg {
     fn from(words: &str) -> Self {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cli::Copy;
 use crate::error::{Exit, Result, no_random};
+use crate::message::Text;
 use crate::platform::media;
 use crate::session::Session;
 use crate::session::report::FindingReport;
@@ -49,7 +50,7 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     // Copying needs to know the owner, not to be one: an enrolled server knows, else the sources
     // must agree.
     let vault = verify::owner_of(&media, state.as_ref())?;
-    let there = target.has_vault()?;
+    let there = target.holds_vault()?;
     let known = verify::trust_of(&media, state.as_ref())?;
     let mut findings = news(state.as_ref(), &target, &known, there)?;
     session.show_findings(&findings);
@@ -98,8 +99,10 @@ impl CopyReport {
     }
 }
 
-/// Makes an empty medium one of a vault, under the next label.
+/// Makes an empty medium one of a vault, under the next label; so too one on which a vault was only
+/// begun.
 fn make_medium(target: &Medium, state: Option<&State>) -> Result<()> {
+    target.clear_begun()?;
     let name = state.map_or_else(media::host_name, State::next_label);
     target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
     Ok(())
@@ -114,24 +117,27 @@ fn say_copied(session: &Session<'_>, target: &Medium, copied: &Copied) -> Vec<Fi
         kept = copied.kept,
         medium = target.name.as_str()
     ));
+    let mut left = Vec::new();
     for generation in &copied.skipped {
-        session
-            .console
-            .warn(&text!("copy-skipped", generation = generation));
+        left.push(text!("copy-skipped", generation = generation));
     }
-    let mut forks = Vec::new();
-    for generation in &copied.forks {
-        forks.push(history::fork(*generation));
-    }
-    session.show_findings(&forks);
     for (medium, path) in &copied.refused {
-        session.console.warn(&text!(
+        left.push(text!(
             "copy-refused",
             medium = medium.as_str(),
             path = path.as_str()
         ));
     }
-    forks
+    let mut findings = Vec::new();
+    for generation in &copied.forks {
+        findings.push(history::fork(*generation));
+    }
+    findings.extend(verify::crowded(&copied.crowded));
+    session.show_findings(&findings);
+    for text in Text::folded(left) {
+        session.console.warn(&text);
+    }
+    findings
 }
 
 fn exit(copied: &Copied, findings: &[Finding]) -> Exit {

@@ -91,7 +91,7 @@ fn add(
         state.refuse_taken_label(label)?;
     }
     let label = label.unwrap_or(&next);
-    let is_copy = medium.has_vault()?;
+    let is_copy = medium.holds_vault()? && backup::unfinished(&state, &medium).is_none();
     let label = if is_copy {
         backup::separate(&mut state, &medium, label, session.now)?
     } else {

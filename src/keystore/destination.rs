@@ -2,7 +2,7 @@
 //! only; what was written before a failure is taken away again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::file_part::FilePart;
 use crate::error::{Error, Exit, Result};
+use crate::input::read_up_to;
 use crate::keypair::{Certificate, KeyPair, as_file_name};
 use crate::message::{Text, day};
 use crate::platform::private_files;
@@ -30,6 +31,8 @@ const KEY_ENDING: &str = "key";
 const OTHER_ENDINGS: [&str; 3] = ["der", "p7b", "p7c"];
 /// Longest name in bytes, so that there is room for a number and an ending.
 const MAX_NAME: usize = 200;
+/// Largest file that can be written again after it was replaced, in bytes.
+const MAX_FORMER: u64 = 16 * 1024 * 1024;
 /// Key pairs listed where only one can be meant: what a screen holds.
 const MOST_CANDIDATES: usize = 20;
 
@@ -364,19 +367,29 @@ impl Destination {
                     .map_err(|e| unwritable(folder, &e))?;
             }
         }
-        // All of them before the first new file: two names that are one to this file system must
-        // not replace each other.
-        if writing.force {
-            for path in planned.iter().flat_map(|planned| &planned.paths) {
-                undo.put_aside(path).map_err(|e| unwritable(path, &e))?;
-            }
+        // Asked before the first new file: two names that are one to this file system must not
+        // replace each other.
+        let paths = planned.iter().flat_map(|planned| &planned.paths);
+        let there: BTreeSet<&PathBuf> = paths
+            .filter(|path| writing.force && path.is_file())
+            .collect();
+        for path in &there {
+            // What a run that was killed left.
+            let _ = fs::remove_file(beside(path));
         }
         for (contents, planned) in contents.iter().zip(&planned) {
             for (path, of) in planned.paths.iter().zip(&planned.contents) {
                 let content = contents.iter().find(|(content, _)| content == of);
                 let bytes = content.map_or(&[][..], |(_, bytes)| bytes.expose());
-                undo.create(path, bytes).map_err(|e| unwritable(path, &e))?;
+                let new = match there.contains(path) {
+                    true => beside(path),
+                    false => path.clone(),
+                };
+                undo.create(&new, bytes).map_err(|e| unwritable(path, &e))?;
             }
+        }
+        for path in there {
+            undo.replace(path).map_err(|e| unwritable(path, &e))?;
         }
         undo.keep();
         Ok(planned
@@ -701,22 +714,26 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
     )
 }
 
-/// Where a file waits while another takes its place: a name beside it that is free.
-fn aside(path: &Path) -> PathBuf {
+/// Where a file waits until it takes the place of another.
+fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let names = (0..).map(|n| path.with_file_name(format!("{name}.{n}.pfxvault-old")));
-    names
-        .into_iter()
-        .find(|path| !path.exists())
-        .unwrap_or_default()
+    path.with_file_name(format!("{name}.pfxvault-new"))
 }
 
-/// Takes back what was written, unless everything succeeded. A file that is replaced is first put
-/// aside.
+/// What stands in a file that is to be replaced, so that it can be written again.
+fn former(path: &Path) -> Option<Zeroizing<Vec<u8>>> {
+    let file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    (length <= MAX_FORMER).then(|| read_up_to(file, length).ok())?
+}
+
+/// Takes back what was written, unless everything succeeded. A file that is replaced stands whole
+/// at every moment, the former or the new one.
 #[derive(Default)]
 struct CreatedFiles {
     created: Vec<PathBuf>,
-    aside: Vec<(PathBuf, PathBuf)>,
+    /// What stood there before, where that could be read.
+    replaced: Vec<(PathBuf, Option<Zeroizing<Vec<u8>>>)>,
     folders: Vec<PathBuf>,
     kept: bool,
 }
@@ -747,14 +764,11 @@ impl CreatedFiles {
         }
     }
 
-    /// Makes room for a file. Only where that is wanted: else nothing is moved, even if it came
-    /// into being late.
-    fn put_aside(&mut self, path: &Path) -> io::Result<()> {
-        if path.is_file() {
-            let aside = aside(path);
-            fs::rename(path, &aside)?;
-            self.aside.push((aside, path.to_owned()));
-        }
+    /// Puts what was created beside a file in its place. Renaming leaves no moment without one.
+    fn replace(&mut self, path: &Path) -> io::Result<()> {
+        let before = former(path);
+        fs::rename(beside(path), path)?;
+        self.replaced.push((path.to_owned(), before));
         Ok(())
     }
 
@@ -770,13 +784,9 @@ impl CreatedFiles {
         }
     }
 
-    /// From here on nothing is taken back: what was replaced goes, and where it cannot, it lies
-    /// beside what is new.
+    /// From here on nothing is taken back.
     fn keep(mut self) {
         self.kept = true;
-        self.aside
-            .iter()
-            .for_each(|(aside, _)| _ = fs::remove_file(aside));
     }
 }
 
@@ -789,9 +799,12 @@ impl Drop for CreatedFiles {
         self.created
             .iter()
             .for_each(|path| _ = fs::remove_file(path));
-        self.aside
-            .iter()
-            .for_each(|(aside, path)| _ = fs::rename(aside, path));
+        for (path, before) in &self.replaced {
+            if let Some(before) = before {
+                let _ = private_files::create_private(&beside(path), before)
+                    .and_then(|()| fs::rename(beside(path), path));
+            }
+        }
         self.folders
             .iter()
             .rev()
@@ -1226,11 +1239,45 @@ mod tests {
         let (old, new) = (folder.path().join("old.pfx"), folder.path().join("new.pfx"));
         fs::write(&old, b"before").unwrap();
         let mut undo = CreatedFiles::default();
-        undo.put_aside(&old).unwrap();
-        undo.create(&old, b"after").unwrap();
+        undo.create(&beside(&old), b"after").unwrap();
         undo.create(&new, b"new").unwrap();
+        undo.replace(&old).unwrap();
+        assert_eq!(fs::read(&old).unwrap(), b"after");
         drop(undo);
         assert_eq!(fs::read(&old).unwrap(), b"before");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_stands_at_every_step_of_its_replacement_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        let authority = Authority::new("Test", now).unwrap();
+        let pair = authority.issue(&["www.example.com"], KeyKind::P256, now);
+        let pair = pair.unwrap();
+        let placed = [NamedKeyPair {
+            pair: &pair,
+            file_names: &[],
+            file_parts: None,
+        }];
+        let password = Password::new("Passw0rd!".to_owned());
+        let destination = Destination::Folder(folder.path().to_owned());
+        let path = destination.plan(&placed).unwrap()[0].paths[0].clone();
+        fs::write(&path, b"former").unwrap();
+        // What a run left that was killed before it renamed.
+        fs::write(beside(&path), b"begun").unwrap();
+        let written = destination
+            .write(
+                &placed,
+                &Writing {
+                    password: Some(&password),
+                    profile: Profile::Aes256,
+                    force: true,
+                },
+            )
+            .unwrap();
+        assert_eq!(written, [path.clone()]);
+        assert_ne!(fs::read(&path).unwrap(), b"former");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -1246,23 +1293,5 @@ mod tests {
         );
         drop(undo);
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
-    }
-
-    #[test]
-    fn a_replaced_file_that_cannot_be_deleted_takes_nothing_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (folder.path().join("1.pfx"), folder.path().join("2.pfx"));
-        let mut undo = CreatedFiles::default();
-        for path in [&first, &second] {
-            fs::write(path, b"before").unwrap();
-            undo.put_aside(path).unwrap();
-            undo.create(path, b"after").unwrap();
-        }
-        // What was put aside has become what no call that deletes files can delete.
-        fs::remove_file(&undo.aside[1].0).unwrap();
-        fs::create_dir(&undo.aside[1].0).unwrap();
-        undo.keep();
-        assert_eq!(fs::read(&first).unwrap(), b"after");
-        assert_eq!(fs::read(&second).unwrap(), b"after");
     }
 }

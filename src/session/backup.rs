@@ -506,7 +506,7 @@ fn chosen_password(session: &Session<'_>, args: &BackupArgs) -> Result<Option<Pa
 fn prepare(session: &Session<'_>, media: &[Medium], yes: bool) -> Result<State> {
     let mut state = session.state()?;
     for medium in media {
-        let there = medium.has_vault()?;
+        let there = medium.holds_vault()?;
         let name = medium.name.as_str();
         state = Some(match state {
             None if there => {

@@ -1,29 +1,52 @@
 //! Leading through a new vault.
 
-use crate::error::{Error, Result};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Exit, Result};
+use crate::platform::private_files::read_secret;
 use crate::session::Session;
 use crate::session::secrets::write_recovery_key;
 use crate::state::State;
 use crate::text;
-use crate::workflow::create::create_vault;
-use vault::identity::RecoveryKey;
+use crate::workflow::backup;
+use crate::workflow::create::{Founding, finish};
+use secret::Passphrase;
+use vault::identity::{Owner, RecoveryKey, Secret};
 use vault::medium::Medium;
 
-/// Makes the vault. Also what `backup` leads to where there is none.
+/// Makes the vault. Also what `backup` leads to where there is none. One whose founding was
+/// interrupted is finished.
 pub fn create(
     session: &Session<'_>,
     medium: &Medium,
     label: Option<String>,
     server_name: Option<String>,
 ) -> Result<State> {
-    let there = medium.has_vault()?;
-    if there {
-        return Err(Error::failed(text!(
-            "error-vault-there",
-            medium = medium.name.as_str()
-        )));
-    }
+    let label = label.unwrap_or_else(|| "A".to_owned());
+    let begun = session.state()?.filter(State::is_founding);
+    let state = match begun {
+        Some(state) => finish_founding(session, state, medium, &label)?,
+        None => found(session, medium, &label, server_name)?,
+    };
+    session.console.say(&text!(
+        "create-done",
+        medium = medium.name.as_str(),
+        vault = state.vault().as_str()
+    ));
+    Ok(state)
+}
+
+fn found(
+    session: &Session<'_>,
+    medium: &Medium,
+    label: &str,
+    server_name: Option<String>,
+) -> Result<State> {
     let folder = session.new_state_folder()?;
+    backup::clear(medium)?;
+    let name = server_name.unwrap_or_else(crate::platform::media::host_name);
+    // Before anybody is shown a secret that would be void.
+    let founding = Founding::begin(&folder, &name)?;
     session.console.progress(&text!("create-what-it-is"));
     let passphrase = session.new_passphrase(session.global.passphrase_file.as_deref())?;
     let recovery = RecoveryKey::generate();
@@ -31,19 +54,38 @@ pub fn create(
         Some(path) => write_recovery_key(session.console, &recovery, path)?,
         None => session.console.hand_over_recovery_key(&recovery)?,
     }
-    let name = server_name.unwrap_or_else(crate::platform::media::host_name);
-    let state = create_vault(
-        &folder,
-        medium,
-        &passphrase,
-        &recovery,
-        &name,
-        label.as_deref().unwrap_or("A"),
-    )?;
-    session.console.say(&text!(
-        "create-done",
-        medium = medium.name.as_str(),
-        vault = state.vault().as_str()
-    ));
-    Ok(state)
+    founding.complete(medium, &passphrase, &recovery, label)
+}
+
+/// The secrets are those of the run that was interrupted: whoever finishes it must know the
+/// passphrase, and is told that no other recovery key was made.
+fn finish_founding(
+    session: &Session<'_>,
+    state: State,
+    medium: &Medium,
+    label: &str,
+) -> Result<State> {
+    session.console.warn(&text!("create-interrupted"));
+    let identities = state.identities();
+    let opens = |typed: &Zeroizing<String>| {
+        let secret = Secret::Passphrase(Passphrase::new(typed.to_string()));
+        let mut files = identities.iter();
+        match files.any(|file| Owner::unwrap(file, &secret).is_ok()) {
+            true => Ok(()),
+            false => Err(Error::new(
+                Exit::WrongSecret,
+                text!("error-wrong-passphrase", medium = medium.name.as_str()),
+            )),
+        }
+    };
+    match &session.global.passphrase_file {
+        Some(path) => opens(&read_secret(path)?)?,
+        None => {
+            let (question, option) = (text!("prompt-passphrase"), "--passphrase-file");
+            session
+                .console
+                .secret_that_opens(&question, option, opens)?;
+        }
+    }
+    finish(state, medium, label)
 }

@@ -27,13 +27,19 @@ impl Session<'_> {
         Ok(Medium::new(name, Box::new(FolderVolume::new(&path))))
     }
 
-    /// A medium to write a vault to; the rules are asked first.
+    /// A medium to write a vault to; the rules are asked first. It may hold one that was only begun.
     pub fn medium_to_write(&self, name: &str) -> Result<Medium> {
         let medium = self.medium(name)?;
         if medium.is_parcel {
             return Err(Error::usage(text!("error-parcel-no-medium", medium = name)));
         }
         self.judge(&place_of(name)?, Stored::Vault)?;
+        Ok(medium)
+    }
+
+    /// One that must hold a vault, or none at all.
+    pub fn medium_of_vault_to_write(&self, name: &str) -> Result<Medium> {
+        let medium = self.medium_to_write(name)?;
         refuse_begun(&medium)?;
         Ok(medium)
     }
@@ -96,7 +102,7 @@ impl Session<'_> {
     pub fn vault_media_to_write(&self, names: &[String]) -> Result<Vec<Medium>> {
         let media: Vec<Medium> = names
             .iter()
-            .map(|name| self.medium_to_write(name))
+            .map(|name| self.medium_of_vault_to_write(name))
             .collect::<Result<_>>()?;
         for medium in &media {
             if !medium.has_vault()? {

@@ -70,6 +70,9 @@ struct StoredState {
     acknowledged: BTreeMap<Hash, Acknowledged>,
     #[serde(default)]
     policy: Policy,
+    /// Whether the vault was founded here and its first medium is not finished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    founding: bool,
 }
 
 /// How long it is taken so that a file cannot be read.
@@ -238,6 +241,7 @@ impl State {
             drills: Vec::new(),
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
+            founding: false,
         };
         Self {
             folder: folder.to_owned(),
@@ -262,6 +266,34 @@ impl State {
         let json = serde_json::to_vec_pretty(&self.memory)
             .map_err(|e| damaged(&self.folder, &format!("{MEMORY}: {e}")))?;
         replace(&self.folder, MEMORY, &json).map_err(|e| unwritable(&self.folder, &e))
+    }
+
+    /// Notes that the vault was founded here and is on no medium yet, and saves that: an interrupted
+    /// run is finished by the next.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn found(&mut self) -> Result<()> {
+        self.memory.founding = true;
+        self.save()
+    }
+
+    /// Notes that its first medium is finished.
+    pub fn is_founded(&mut self) {
+        self.memory.founding = false;
+    }
+
+    /// Whether the vault was founded here and its first medium is not finished.
+    pub fn is_founding(&self) -> bool {
+        self.memory.founding
+    }
+
+    /// Forgets a vault that came to be on no medium.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn forget(self) -> Result<()> {
+        fs::remove_file(self.folder.join(MEMORY)).map_err(|e| unwritable(&self.folder, &e))
     }
 
     /// This server's id.
@@ -689,12 +721,16 @@ pub fn default_folder() -> Option<PathBuf> {
 }
 
 fn lock(folder: &Path) -> Result<File> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(folder.join("lock"));
+    let path = folder.join("lock");
+    let opened = match crate::platform::system::create_private(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path)
+        }
+        other => other,
+    };
     let file = opened.map_err(|e| unwritable(folder, &e))?;
+    // Whoever can open it can hold it, and keep this server from its backups.
+    crate::platform::system::keep_private(&file).map_err(|e| unwritable(folder, &e))?;
     file.try_lock().map_err(|_| busy(folder))?;
     Ok(file)
 }
@@ -758,15 +794,43 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     crate::platform::media::flush_folder(folder)
 }
 
-/// Refuses a state folder that others can write: an ordinary user could have planted it, and with
-/// it an owner to believe.
+/// Refuses a state folder that others can write, and one with anything in it that they can: an
+/// ordinary user could have planted it, and with it an owner to believe. So too one whose key they
+/// can read.
 ///
 /// # Errors
 /// When it is so, or nobody can tell.
 pub fn refuse_shared(folder: &Path) -> Result<()> {
-    match crate::platform::system::shared(folder).map_err(|e| unreadable(folder, &e))? {
-        true => Err(Error::failed(text!("error-state-shared", folder = folder))),
-        false => Ok(()),
+    use crate::platform::system::shared;
+    let unread = |e| unreadable(folder, &e);
+    if shared(folder).map_err(unread)? {
+        return Err(Error::failed(text!("error-state-shared", folder = folder)));
+    }
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        refuse_shared_file(folder, &path)?;
+        if path.is_dir() {
+            for inner in fs::read_dir(&path).map_err(unread)? {
+                refuse_shared_file(folder, &inner.map_err(unread)?.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refuse_shared_file(folder: &Path, path: &Path) -> Result<()> {
+    use crate::platform::system::{key_shared, shared_file};
+    let is_key = path.file_name().is_some_and(|name| name == KEY);
+    let shared = match is_key {
+        true => key_shared(path),
+        false => shared_file(path),
+    };
+    match shared {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::failed(text!("error-state-file-shared", path = path))),
+        // Another run puts files in their places meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unreadable(folder, &error)),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::text;
 use crate::tls::client::HasTheKey;
 use crate::tls::hello;
 use crate::tls::prove::{self, TlsError};
+pub use crate::tls::socket::Deadline;
 use crate::tls::socket::Socket;
 
 /// How often a server is asked that does not show what it should: IIS takes a moment to start
@@ -58,12 +59,12 @@ pub struct Served {
 /// own.
 ///
 /// # Errors
-/// No connection, no TLS, or a server that does not have the key of what it shows. What is said
+/// No connection, no TLS, no whole answer in time, or a server that does not have the key of what it shows. What is said
 /// is the reason of the second question where that is one of TLS.
-pub fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
-    match handshake(address, host, rustls::DEFAULT_VERSIONS) {
+pub fn ask(address: SocketAddr, host: Option<&str>, until: Deadline) -> Result<Served, TlsError> {
+    match handshake(address, host, rustls::DEFAULT_VERSIONS, until) {
         Err(reason) if may_speak_otherwise(&reason) => {
-            old_way(address, host).map_err(|second| reason_of(reason, second))
+            old_way(address, host, until).map_err(|second| reason_of(reason, second))
         }
         answer => answer,
     }
@@ -101,9 +102,9 @@ fn reason_of(first: TlsError, second: TlsError) -> TlsError {
     }
 }
 
-fn old_way(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+fn old_way(address: SocketAddr, host: Option<&str>, until: Deadline) -> Result<Served, TlsError> {
     let name = host.filter(|host| matches!(dns_name(host), Some(ServerName::DnsName(_))));
-    let shown = hello::ask(address, name)?;
+    let shown = hello::ask(address, name, until)?;
     Ok(Served {
         chain: shown.chain,
         version: prove::version_name(Some(shown.version.into())),
@@ -120,13 +121,14 @@ fn handshake(
     address: SocketAddr,
     host: Option<&str>,
     versions: &[&'static SupportedProtocolVersion],
+    until: Deadline,
 ) -> Result<Served, TlsError> {
     // A name that is an address is not sent (RFC 6066 section 3).
     let nameless = ServerName::IpAddress(address.ip().into());
     let name = host.and_then(dns_name).unwrap_or(nameless);
     let config = HasTheKey::of_any().config(versions)?;
     let mut client = ClientConnection::new(Arc::new(config), name)?;
-    let mut socket = Socket::connect(address)?;
+    let mut socket = Socket::connect(address, until)?;
     while client.is_handshaking() {
         client.complete_io(&mut socket).map_err(tls_error)?;
     }
@@ -311,7 +313,9 @@ pub struct Failures {
 /// Asks for bindings, and for those that do not serve their certificate twice more. `known` are
 /// certificates of authorities.
 pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
-    let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check, known)).collect();
+    let until = Deadline::from_now();
+    let judge = |check: &Check| judge(check, known, until);
+    let mut verdicts: Vec<_> = checks.par_iter().map(|check| judge(check)).collect();
     for _ in 1..TRIES {
         if verdicts.iter().all(Verdict::is_right) {
             break;
@@ -321,20 +325,28 @@ pub fn confirm(checks: &[&Check], known: &[Vec<u8>]) -> Vec<Verdict> {
             .par_iter_mut()
             .zip(checks)
             .filter(|(verdict, _)| !verdict.is_right());
-        wrong.for_each(|(verdict, check)| *verdict = judge(check, known));
+        wrong.for_each(|(verdict, check)| *verdict = judge(check));
     }
     let asked = verdicts.into_par_iter().zip(checks);
     asked
-        .map(|(verdict, check)| verdict.if_steady(check))
+        .map(|(verdict, check)| verdict.if_steady(check, until))
         .collect()
 }
 
 /// Handshakes in one version of TLS. Where none is agreed on, the server does not have it.
-fn failures(check: &Check, version: &'static SupportedProtocolVersion) -> Option<Failures> {
+fn failures(
+    check: &Check,
+    version: &'static SupportedProtocolVersion,
+    until: Deadline,
+) -> Option<Failures> {
     let (mut tried, mut failed) = (0, 0);
     // One that the server does not have is not tried to the end: each fills its event log.
     while tried < HANDSHAKES && (failed < 2 || failed < tried) {
-        let answer = handshake(check.address, check.host.as_deref(), &[version]);
+        let answer = handshake(check.address, check.host.as_deref(), &[version], until);
+        // What had no time left says nothing of the server.
+        if until.is_over() {
+            break;
+        }
         tried += 1;
         failed += usize::from(answer.is_err());
     }
@@ -350,8 +362,8 @@ fn failures(check: &Check, version: &'static SupportedProtocolVersion) -> Option
     })
 }
 
-fn judge(check: &Check, known: &[Vec<u8>]) -> Verdict {
-    match ask(check.address, check.host.as_deref()) {
+fn judge(check: &Check, known: &[Vec<u8>], until: Deadline) -> Verdict {
+    match ask(check.address, check.host.as_deref(), until) {
         Ok(served) if served.thumbprint() == check.thumbprint => {
             let missing = served.missing(known);
             Verdict::Right(served, missing)
@@ -401,14 +413,14 @@ impl Verdict {
     }
 
     /// Windows with a key in an old provider was seen to fail some of the connections in TLS 1.3.
-    fn if_steady(self, check: &Check) -> Self {
+    fn if_steady(self, check: &Check, until: Deadline) -> Self {
         let Self::Right(served, missing) = self else {
             return self;
         };
         let versions = [&version::TLS13, &version::TLS12];
         match versions
             .into_iter()
-            .find_map(|version| failures(check, version))
+            .find_map(|version| failures(check, version, until))
         {
             Some(failures) => Self::Unsteady(served, failures),
             None => Self::Right(served, missing),
@@ -486,6 +498,10 @@ pub(crate) mod tests {
         server.server_name().map(str::to_owned)
     }
 
+    fn now(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+        ask(address, host, Deadline::from_now())
+    }
+
     fn pair(issued: &Issued, chain: &[&[u8]]) -> KeyPair {
         sorted(
             &[issued.pkcs8()],
@@ -508,12 +524,12 @@ pub(crate) mod tests {
     fn a_server_is_asked_by_name_and_without_one() {
         let site = Issued::self_signed("www.example.com");
         let (address, serving) = serve(vec![pair(&site, &[]), pair(&site, &[])]);
-        let served = ask(address, Some("www.example.com")).unwrap();
+        let served = now(address, Some("www.example.com")).unwrap();
         assert_eq!(
             (served.chain, served.version.as_str()),
             (vec![site.der.clone()], "TLS 1.3")
         );
-        ask(address, None).unwrap();
+        now(address, None).unwrap();
         assert_eq!(
             serving.join().unwrap(),
             [Some("www.example.com".to_owned()), None]
@@ -620,8 +636,43 @@ pub(crate) mod tests {
             let (mut socket, _) = listener.accept().unwrap();
             let _ = io::Write::write_all(&mut socket, b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
-        assert!(ask(address, None).is_err());
+        assert!(now(address, None).is_err());
         plain.join().unwrap();
-        assert!(matches!(ask(address, None), Err(TlsError::Connection(_))));
+        assert!(matches!(now(address, None), Err(TlsError::Connection(_))));
+    }
+
+    #[test]
+    fn an_answer_that_drips_is_not_waited_for() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let dripping = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = io::Write::write_all(&mut socket, b"\x16\x03\x03\x40\x00");
+            // It would take 16 KiB of these before anything but the clock ends it.
+            while io::Write::write_all(&mut socket, b"\x02").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let until = Deadline::after(Duration::from_millis(500));
+        let asked = ask(address, None, until).unwrap_err();
+        let TlsError::Connection(error) = asked else {
+            panic!("{asked}")
+        };
+        let kinds = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+        assert!(kinds.contains(&error.kind()), "{error}");
+        dripping.join().unwrap();
+    }
+
+    #[test]
+    fn an_answer_without_end_is_not_read() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let endless = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let empty_records = b"\x16\x03\x03\x00\x01\x02".repeat(1000);
+            while io::Write::write_all(&mut socket, &empty_records).is_ok() {}
+        });
+        assert!(now(address, None).is_err());
+        endless.join().unwrap();
     }
 }

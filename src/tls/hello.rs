@@ -11,7 +11,7 @@ use rustls::{AlertDescription, InvalidMessage, SignatureScheme};
 
 use crate::tls::client;
 use crate::tls::prove::TlsError;
-use crate::tls::socket::Socket;
+use crate::tls::socket::{Deadline, Socket};
 
 /// Most that is read for one question.
 const MAX_BYTES: usize = 256 * 1024;
@@ -65,10 +65,14 @@ pub(super) struct Shown {
 ///
 /// # Errors
 /// No connection; no TLS, or an alert; a signature of another key than the certificate's.
-pub(super) fn ask(address: SocketAddr, host: Option<&str>) -> Result<Shown, TlsError> {
+pub(super) fn ask(
+    address: SocketAddr,
+    host: Option<&str>,
+    until: Deadline,
+) -> Result<Shown, TlsError> {
     let mut random = [0; RANDOM];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let mut socket = Socket::connect(address)?;
+    let mut socket = Socket::connect(address, until)?;
     socket.write_all(&hello(&random, host))?;
     let shown = listen(&mut socket, &random)?;
     // A warning, so that the server does not take this for an attack (RFC 5246 section 7.2.1).

@@ -8,7 +8,7 @@ use std::thread;
 
 use jiff::Timestamp;
 
-use super::ask::{Check, Served, Verdict, ask, confirm};
+use super::ask::{Check, Deadline, Served, Verdict, confirm};
 use super::prove::TlsError;
 use crate::keypair::fixtures::{openssl_certificate, openssl_key};
 
@@ -107,6 +107,10 @@ fn shown(served: Result<Served, TlsError>, server: &Server) -> (String, bool) {
     let served = served.unwrap();
     assert_eq!(served.chain, [server.certificate.clone()]);
     (served.version, served.proven)
+}
+
+fn ask(address: SocketAddr, host: Option<&str>) -> Result<Served, TlsError> {
+    super::ask::ask(address, host, Deadline::from_now())
 }
 
 #[test]

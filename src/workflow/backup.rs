@@ -203,6 +203,7 @@ fn exchange_with_all<'m>(
         let (mut survey, found) = exchange_owner_files(state, medium)?;
         outcome.findings.extend(history::news(&survey, state));
         outcome.findings.extend(found);
+        outcome.findings.extend(verify::of_strangers(&survey));
         if outbox::deliver(state, medium, &mut outcome.outbox, progress) {
             (survey, _) = exchange_owner_files(state, medium)?;
         }
@@ -784,12 +785,18 @@ fn remember_medium(
 /// do it.
 ///
 /// # Errors
-/// When the medium refuses, or any PFXVAULT folder stands there already.
+/// When the medium refuses, or a PFXVAULT folder stands there already that an interrupted run of
+/// this vault's did not leave.
 pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
-    if medium.has_vault()? {
-        return Err(vault_there(medium));
+    let begun = unfinished(state, medium);
+    if begun.is_none() {
+        clear(medium)?;
     }
-    let label = Label::new(label).map_err(|_| no_random())?;
+    let new = || Label::new(label).map_err(|_| no_random());
+    let label = begun.map_or_else(new, |begun| {
+        let label = label.to_owned();
+        Ok(Label { label, ..begun })
+    })?;
     let statements: Vec<_> = state.trust.statements.values().collect();
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
@@ -798,8 +805,39 @@ pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Lab
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
     seen.is_on(media::descriptor_of(medium));
+    state.is_founded();
     state.save()?;
     Ok(label)
+}
+
+/// Takes away what was begun on a medium and never held anything.
+///
+/// # Errors
+/// When more than that is there, or the medium refuses.
+pub fn clear(medium: &Medium) -> Result<()> {
+    if medium.holds_vault()? {
+        return Err(vault_there(medium));
+    }
+    medium.clear_begun()?;
+    match medium.has_vault()? {
+        // Something that is not pfxvault's lies in it.
+        true => Err(vault_begun(medium)),
+        false => Ok(()),
+    }
+}
+
+fn vault_begun(medium: &Medium) -> Error {
+    let name = medium.name.as_str();
+    Error::new(Exit::NoVault, text!("error-vault-begun", medium = name))
+}
+
+/// The label of a medium on which putting this vault was interrupted: it has statements of ours,
+/// no server's folder, and this server has not seen it.
+pub fn unfinished(state: &State, medium: &Medium) -> Option<Label> {
+    let survey = survey_of_ours(state, medium).ok()?;
+    let label = medium.label()?;
+    let is_new = survey.slots.is_empty() && survey.crowded().is_empty();
+    (is_new && !state.media().contains_key(&label.medium)).then_some(label)
 }
 
 /// Makes a copy of a medium one of its own: it gets an id and a label, and counts from now on.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::message::Text;
 use crate::text;
+use crate::workflow::verify;
 use vault::id::{GenerationId, Number, ServerId, VaultId};
 use vault::medium::{HALVES, Medium, MediumError};
 use vault::survey::{Generation, Slot, Survey};
@@ -13,7 +14,7 @@ use vault::trust::Trust;
 use vault::volume::Reading;
 
 /// What a copy did.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Copied {
     /// Generations added in at least one of the two copies, as `SERVER8/number`.
     pub added: Vec<String>,
@@ -27,6 +28,8 @@ pub struct Copied {
     pub forks: Vec<GenerationId>,
     /// Folders in the sources that no server of this vault may have written: medium and path.
     pub refused: Vec<(String, String)>,
+    /// That more lies on the media than was looked at.
+    pub crowded: Vec<Text>,
 }
 
 /// Copies everything whole from `media[..last]` to the last medium. What an earlier run left behind
@@ -103,6 +106,7 @@ fn add_owner_files(survey: &Survey<'_>, target: &Medium) -> Result<()> {
 /// comes after the sources, holds.
 fn not_copied(survey: &Survey<'_>, sources: usize) -> Copied {
     let mut copied = Copied {
+        crowded: verify::of_crowded(survey),
         newest: survey.newest_on(sources),
         ..Copied::default()
     };

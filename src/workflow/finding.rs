@@ -1,7 +1,7 @@
 //! What a look at media or at this server brings up.
 
 use crate::error::Exit;
-use crate::message::Text;
+use crate::message::{Text, fold};
 
 /// What stands behind a verdict, in the words of docs/format.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,15 @@ pub fn exit(findings: &[Finding]) -> Exit {
     }
 }
 
+/// Findings, those of one kind put together where they are many.
+pub fn folded(findings: Vec<Finding>) -> Vec<Finding> {
+    let with = |finding: Finding, count| Finding {
+        text: finding.text.and_more(count),
+        ..finding
+    };
+    fold(findings, |finding| (finding.id, finding.text.id), with)
+}
+
 /// One thing found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -35,4 +44,36 @@ pub struct Finding {
     pub level: Level,
     /// In words.
     pub text: Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    fn of(id: &'static str, text: Text) -> Finding {
+        let level = Level::Attention;
+        Finding { id, level, text }
+    }
+
+    #[test]
+    fn many_findings_of_a_kind_are_one_with_the_count_of_the_others() {
+        let path = |number: usize| text!("found-unexpected", medium = "E:", path = number);
+        let mut findings: Vec<Finding> = (0..5000)
+            .map(|number| of("unexpected-file", path(number)))
+            .collect();
+        findings.insert(70, of("program", path(0)));
+        let folded = folded(findings);
+        let first = path(0).and_more(4999);
+        assert_eq!(
+            folded,
+            [of("unexpected-file", first), of("program", path(0))]
+        );
+    }
+
+    #[test]
+    fn a_few_findings_of_a_kind_are_said_one_by_one() {
+        let findings = vec![of("file-lost", text!("found-newer-statement")); 9];
+        assert_eq!(folded(findings.clone()), findings);
+    }
 }

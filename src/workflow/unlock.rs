@@ -10,6 +10,7 @@ use crate::message::{Text, local_day};
 use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
+use crate::workflow::finding::Level;
 use crate::workflow::verify;
 use secret::passphrase;
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
@@ -83,7 +84,7 @@ fn find_owner(
     known: Option<&VaultId>,
     watch: Watch<'_>,
 ) -> Result<Owner> {
-    let walk = |medium: &Medium| medium.walk(Reading::Cached);
+    let walk = |medium: &Medium| medium.walk(None, Reading::Cached);
     let walks: Vec<Walk> = media.iter().map(walk).collect::<Result<_, _>>()?;
     let mut search = Search {
         ways: ways(&walks, secret, known),
@@ -95,7 +96,7 @@ fn find_owner(
         return Ok(owner);
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
-    let is_bare = |walk: &Walk| walk.identities.is_empty() && walk.folders.is_empty();
+    let is_bare = |walk: &Walk| walk.identities.is_empty() && walk.servers.is_empty();
     let text = match secret {
         _ if walks.iter().all(is_bare) => text!("error-no-vault", medium = name),
         _ if !search.mistyped => text!("error-no-way-in", medium = name),
@@ -244,7 +245,7 @@ impl UnlockedVault<'_> {
     /// statement here admits.
     pub fn nothing_here(&self) -> Error {
         let medium = self.medium_name();
-        match self.survey.not_admitted().len() {
+        match self.survey.not_admitted_count() {
             0 => Error::new(Exit::Failed, text!("error-vault-empty", medium = medium)),
             count => Error::new(
                 Exit::Forged,
@@ -401,7 +402,9 @@ impl UnlockedVault<'_> {
 pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&State>) -> Vec<Text> {
     let newest = survey.line(server).next();
     let newest = newest.map(|generation| generation.record.number);
-    let mut doubts = Vec::new();
+    let found = verify::of_strangers(survey).into_iter();
+    let found = found.filter(|finding| finding.level > Level::Note);
+    let mut doubts: Vec<Text> = found.map(|finding| finding.text).collect();
     for (GenerationId { number, .. }, slot) in survey.slots.range(GenerationId::all_of(server)) {
         if slot.is_fork() {
             doubts.push(text!("doubt-two-of-a-number", number = number.get()));
@@ -422,7 +425,7 @@ pub fn speaks_against(survey: &Survey<'_>, server: ServerId, state: Option<&Stat
             break;
         }
     }
-    doubts
+    Text::folded(doubts)
 }
 
 /// What lies under a number of which no record can be used.
@@ -449,7 +452,7 @@ fn doubts_of_statements(survey: &Survey<'_>) -> Vec<Text> {
     if survey.newer_statements > 0 {
         doubts.push(text!("found-newer-statement"));
     }
-    let count = survey.not_admitted().len();
+    let count = survey.not_admitted_count();
     if count > 0 {
         doubts.push(text!("doubt-not-admitted", count = count));
     }

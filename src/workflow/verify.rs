@@ -14,7 +14,7 @@ use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::owner::{self, OwnerFault};
 use vault::readme::{self, ReadmeOrigin};
-use vault::survey::{FileCheck, Generation, Slot, Survey};
+use vault::survey::{FileCheck, Foreign, Generation, Slot, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
 
@@ -103,6 +103,7 @@ pub fn run(
     check.owner_files(pinned);
     check.programs();
     check.loose_files();
+    check.crowded();
     check
         .findings
         .sort_by_key(|finding| std::cmp::Reverse(finding.level));
@@ -110,7 +111,7 @@ pub fn run(
         vault,
         pinned,
         numbers: check.numbers,
-        findings: check.findings,
+        findings: finding::folded(check.findings),
         bytes: check.bytes,
         newest_on: (0..media.len())
             .map(|medium| survey.newest_on(medium))
@@ -144,7 +145,8 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
     check.order(Some(state), now);
     check.owner_files(true);
     check.programs();
-    Ok(check.findings)
+    check.crowded();
+    Ok(finding::folded(check.findings))
 }
 
 /// The owner to believe: host state's, else the one that the media agree on.
@@ -169,15 +171,12 @@ pub fn trust_of(media: &[Medium], state: Option<&State>) -> Result<Trust> {
 /// Who the media themselves say the owner is: whoever signed their statements.
 fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     use vault::sign;
-    let (mut claims, mut generations) = (BTreeSet::new(), BTreeSet::new());
+    let mut claims = BTreeSet::new();
     for medium in media {
-        let walk = medium.walk(Reading::Cached)?;
+        let walk = medium.walk(None, Reading::Cached)?;
         for said in walk.statements.iter().map(|pair| &pair.statement) {
             let signer = sign::signer(sign::TRUST, &said.text, &said.signature);
             claims.extend(signer.map(|key| VaultId::of(&key)));
-        }
-        for folder in &walk.folders {
-            generations.insert((folder.server, folder.number));
         }
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
@@ -188,11 +187,22 @@ fn claimed_owner(media: &[Medium]) -> Result<VaultId> {
     if let Some(only) = claims.pop_first() {
         return Ok(only);
     }
-    let text = match generations.len() {
+    let text = match claimed_generations(media)? {
         0 => text!("error-no-vault", medium = name),
         count => text!("error-no-statement", medium = name, count = count),
     };
     Err(Error::new(Exit::NoVault, text))
+}
+
+/// How many generations lie there, whoever made them.
+fn claimed_generations(media: &[Medium]) -> Result<usize> {
+    let (mut generations, mut others) = (BTreeSet::new(), 0);
+    for medium in media {
+        let (kept, counted) = medium.claimed_generations()?;
+        generations.extend(kept);
+        others += counted;
+    }
+    Ok(generations.len() + others)
 }
 
 struct MediaCheck<'s, 'm> {
@@ -310,22 +320,9 @@ impl MediaCheck<'_, '_> {
 
     fn strangers(&mut self, id: GenerationId, slot: &Slot) {
         let key = id.to_string();
-        let is_admitted = self.survey.trust.servers.contains_key(&id.server);
-        for (place, _) in &slot.foreign {
-            let (path, key) = (place.path.as_str(), key.as_str());
-            let text = match is_admitted {
-                true => text!("found-foreign", path = path, generation = key),
-                false => text!("found-not-admitted", path = path, generation = key),
-            };
-            self.find("foreign", Level::Forged, text);
-        }
-        for place in &slot.newer {
-            self.find(
-                "newer-format",
-                Level::Attention,
-                text!("found-newer", path = place.path.as_str()),
-            );
-        }
+        let found = of_stranger_folders(self.survey, id, slot);
+        self.findings
+            .extend(found.into_iter().map(|(finding, _)| finding));
         if !slot.generations.is_empty() {
             for place in &slot.damaged {
                 self.find(
@@ -464,27 +461,13 @@ impl MediaCheck<'_, '_> {
         }
     }
 
-    /// What a system might run. Nothing here does, but somebody who follows a trail on the medium
-    /// may.
     fn programs(&mut self) {
-        let survey = self.survey;
-        for (index, walk) in survey.walks.iter().enumerate() {
-            let medium = survey.medium(index).name.as_str();
-            for path in &walk.programs {
-                self.find(
-                    "program",
-                    Level::Attention,
-                    text!("found-program", medium = medium, path = path),
-                );
-            }
-            for path in &walk.unsearched {
-                self.find(
-                    "program",
-                    Level::Attention,
-                    text!("found-unsearched", medium = medium, path = path),
-                );
-            }
-        }
+        self.findings.extend(of_programs(self.survey));
+    }
+
+    /// Nobody may take what was looked at for all there is.
+    fn crowded(&mut self) {
+        self.findings.extend(crowded(&of_crowded(self.survey)));
     }
 
     /// Texts and names beside the vault's own.
@@ -503,6 +486,71 @@ impl MediaCheck<'_, '_> {
             self.findings.extend(of_readme(medium));
         }
     }
+}
+
+/// Folders of one number that are not the vault's, or of a newer pfxvault; and why not.
+fn of_stranger_folders(
+    survey: &Survey<'_>,
+    id: GenerationId,
+    slot: &Slot,
+) -> Vec<(Finding, Option<Foreign>)> {
+    let key = id.to_string();
+    let is_admitted = survey.trust.servers.contains_key(&id.server);
+    let mut found = Vec::new();
+    for (place, why) in &slot.foreign {
+        let (path, key) = (place.path.as_str(), key.as_str());
+        let text = match is_admitted {
+            true => text!("found-foreign", path = path, generation = key),
+            false => text!("found-not-admitted", path = path, generation = key),
+        };
+        let (id, level) = ("foreign", Level::Forged);
+        found.push((Finding { id, level, text }, Some(*why)));
+    }
+    for place in &slot.newer {
+        let text = text!("found-newer", path = place.path.as_str());
+        let (id, level) = ("newer-format", Level::Attention);
+        found.push((Finding { id, level, text }, None));
+    }
+    found
+}
+
+/// What strangers left on a medium that a run wrote to or read: nothing in it was used. What the
+/// owner closed is no news.
+pub fn of_strangers(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (id, slot) in &survey.slots {
+        for (mut finding, why) in of_stranger_folders(survey, *id, slot) {
+            if why == Some(Foreign::Closed) {
+                finding.level = Level::Note;
+            }
+            findings.push(finding);
+        }
+    }
+    findings.extend(of_programs(survey));
+    findings.extend(crowded(&of_crowded(survey)));
+    finding::folded(findings)
+}
+
+/// What a system might run. Nothing here does, but somebody who follows a trail on the medium may.
+fn of_programs(survey: &Survey<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |text| {
+        findings.push(Finding {
+            id: "program",
+            level: Level::Attention,
+            text,
+        });
+    };
+    for (index, walk) in survey.walks.iter().enumerate() {
+        let medium = survey.medium(index).name.as_str();
+        for path in &walk.programs {
+            find(text!("found-program", medium = medium, path = path));
+        }
+        for path in &walk.unsearched {
+            find(text!("found-unsearched", medium = medium, path = path));
+        }
+    }
+    findings
 }
 
 /// What is wrong with the owner's files: not his, damaged, or in one half only.
@@ -549,6 +597,29 @@ pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// That more lies on a medium than is looked at.
+pub fn of_crowded(survey: &Survey<'_>) -> Vec<Text> {
+    let crowded = survey.crowded().into_iter();
+    let said = crowded.map(|(place, count)| {
+        let (medium, path) = (survey.medium(place.medium).name.as_str(), place.path);
+        match count {
+            0 => text!("found-unread", medium = medium),
+            _ => text!("found-crowded", medium = medium, path = path, count = count),
+        }
+    });
+    said.collect()
+}
+
+/// The same as findings.
+pub fn crowded(texts: &[Text]) -> Vec<Finding> {
+    let finding = |text: &Text| Finding {
+        id: "crowded",
+        level: Level::Attention,
+        text: text.clone(),
+    };
+    texts.iter().map(finding).collect()
 }
 
 /// That statements are damaged of which no good copy is known.

@@ -385,6 +385,7 @@ fn an_existing_vault_is_never_touched_by_create() {
     assert!(before == tree(&table.at("A")));
     table.stick("B");
     fs::create_dir(table.at("B/pfxvault")).unwrap();
+    fs::write(table.at("B/pfxvault/notes.txt"), b"mine").unwrap();
     table.run(&create.replace("{A}", "{B}")).ended_with(7);
     assert!(
         !table.at("again").exists(),

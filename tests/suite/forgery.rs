@@ -3,6 +3,7 @@
 //! the way without pfxvault.)
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -144,7 +145,7 @@ fn a_planted_highest_number_does_not_use_up_the_numbers() {
         &sealed(&table),
         None,
     );
-    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    table.run(&format!("{BACKUP} --force")).ended_with(8);
     assert_eq!(state(&table).newest().unwrap().number.get(), 2);
 }
 
@@ -519,6 +520,24 @@ fn programs_on_a_stick_are_never_a_mere_note() {
         "{}",
         said.out
     );
+}
+
+#[test]
+fn a_stick_full_of_planted_folders_is_one_line_and_hides_nothing() {
+    let table = Table::backed_up(&NAMES);
+    let server = state(&table).server().to_string();
+    for number in 1..=300 {
+        for server in ["ABCDABCD", &server] {
+            let beside = table.at(&format!("A/PFXVAULT/A/{server}/{number:08}.065"));
+            fs::create_dir_all(beside).unwrap();
+        }
+    }
+    let said = table.run("verify {A} --json");
+    let count = |id: &str| findings(&said).iter().filter(|found| *found == id).count();
+    assert_eq!((said.code, count("foreign"), count("crowded")), (10, 1, 1));
+    let words = table.run("verify {A}").out;
+    assert!(words.lines().count() < 15, "{words}");
+    assert_eq!(still_restores(&table).code, 8, "it says what it left out");
 }
 
 /// The files of the owner in one half whose name ends so.
@@ -1001,22 +1020,152 @@ fn a_planted_way_in_does_not_spread_to_other_sticks() {
 }
 
 #[test]
-fn a_vault_that_was_only_begun_says_so_and_what_to_do() {
+fn backup_and_restore_say_what_strangers_left_on_the_stick() {
+    let table = Table::backed_up(&NAMES);
+    let own = state(&table).server().to_string();
+    let stranger = "A/PFXVAULT/A/ABCDABCD/00000007/RECORD.TXT";
+    let planted = [
+        (stranger, "foreign", "found-not-admitted"),
+        ("A/PFXVAULT/B/age.bat", "program", "found-program"),
+        (
+            &format!("A/PFXVAULT/A/{own}/00000001.065/x"),
+            "crowded",
+            "found-crowded",
+        ),
+    ];
+    for (path, id, words) in planted {
+        let path = table.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, b"x").unwrap();
+        let said = table.run(&format!("{BACKUP} --json")).ended_with(8);
+        assert!(
+            findings(&said).contains(&id.to_owned()),
+            "{id}: {}",
+            said.out
+        );
+        let said = still_restores(&table).ended_with(8);
+        assert!(says(&(said.out + &said.err), words), "{id}");
+        fs::remove_dir_all(table.at("restored")).unwrap();
+        fs::remove_file(&path).unwrap();
+        let mut folder = path.parent();
+        while folder.is_some_and(|folder| fs::remove_dir(folder).is_ok()) {
+            folder = folder.and_then(Path::parent);
+        }
+        table.run(BACKUP).ended_with(0);
+    }
+}
+
+#[test]
+fn a_file_of_the_state_that_others_can_change_or_a_key_that_they_can_read_is_refused_by_name() {
+    let table = Table::backed_up(&NAMES);
+    let chmod = |name: &str, mode| {
+        fs::set_permissions(table.at(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let mode = |name: &str| fs::metadata(table.at(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("state/lock"), 0o600, "nobody else can hold it");
+    chmod("state", 0o755);
+    for (file, lax) in [
+        ("state.json", 0o666),
+        ("server.key", 0o666),
+        ("server.key", 0o644),
+    ] {
+        let path = format!("state/{file}");
+        chmod(&path, lax);
+        let said = table.run(BACKUP).ended_with(1);
+        assert!(said.err.contains(file), "{file}: {}", said.err);
+        let said = table.run("status");
+        assert!((said.out + &said.err).contains(file), "{file}");
+        still_restores(&table).ended_with(8);
+        fs::remove_dir_all(table.at("restored")).unwrap();
+        chmod(&path, 0o600);
+    }
+    // One that an earlier version made is taken out of the others' hands.
+    chmod("state/lock", 0o644);
+    table.run(BACKUP).ended_with(0);
+    assert_eq!(mode("state/lock"), 0o600);
+}
+
+/// What a run left on stick B that was cut off before anything was signed, or while it was.
+fn begin(table: &Table) {
+    let folder = table.at("B/PFXVAULT/A/OWNER");
+    let _ = fs::remove_dir_all(table.at("B/PFXVAULT"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(table.at("B/PFXVAULT/README.NEW"), b"PFX").unwrap();
+    fs::write(folder.join("IDENTITY.AGE"), b"begun").unwrap();
+    fs::write(folder.join("ABCDEFGH.TXT"), b"pfxvault-trust v1\n").unwrap();
+    fs::write(folder.join("ABCDEFGH.SIG"), b"-----BEGIN SSH SIGN").unwrap();
+}
+
+const ACCEPT: &str = "--accept other-medium=test";
+
+#[test]
+fn a_vault_that_was_only_begun_is_cleared_by_the_command_that_was_interrupted() {
     let table = Table::with_vault(&NAMES);
     table.stick("B");
-    fs::create_dir_all(table.at("B/PFXVAULT/A/OWNER")).unwrap();
-    fs::write(table.at("B/PFXVAULT/A/OWNER/IDENTITY.AGE"), b"begun").unwrap();
-    for line in [
-        "media add {B}",
-        "verify {B}",
-        "copy --from {A} --to {B}",
-        &BACKUP.replace("{A}", "{B}"),
-    ] {
-        let said = table
-            .run(&format!("{line} --accept other-medium=test"))
-            .ended_with(7);
-        assert!(said.err.contains("PFXVAULT"), "{line}: {}", said.err);
+    for line in ["media add {B}", "copy --from {A} --to {B}"] {
+        begin(&table);
+        let said = table.run(&format!("verify {{B}} {ACCEPT}")).ended_with(7);
+        assert!(said.err.contains("pfxvault create"), "{}", said.err);
+        table.run(&format!("{line} {ACCEPT}")).ended_with(0);
+        assert_eq!(verify(&table, "{B}"), (0, Vec::new()), "{line}");
     }
+    // What is not pfxvault's is never removed.
+    begin(&table);
+    fs::write(table.at("B/PFXVAULT/A/OWNER/notes.txt"), b"mine").unwrap();
+    table
+        .run(&format!("media add {{B}} {ACCEPT}"))
+        .ended_with(7);
+    assert!(table.at("B/PFXVAULT/A/OWNER/notes.txt").exists());
+}
+
+#[test]
+fn a_create_that_was_killed_is_finished_by_the_same_command() {
+    for cut in ["nothing", "begun", "A"] {
+        let table = Table::with_vault(&NAMES);
+        // As it is when only the state was saved, when nothing was signed, when one half was.
+        let state = table.at("state/state.json");
+        let text = fs::read_to_string(&state).unwrap();
+        let mut memory: serde_json::Value = serde_json::from_str(&text).unwrap();
+        memory["founding"] = true.into();
+        memory["media"] = serde_json::json!({});
+        fs::write(&state, memory.to_string()).unwrap();
+        match cut {
+            "nothing" => fs::remove_dir_all(table.at("A/PFXVAULT")).unwrap(),
+            "begun" => {
+                for half in ["A", "B"] {
+                    let signed = owner_files(&table, half, ".SIG").pop().unwrap();
+                    fs::write(signed, b"").unwrap();
+                }
+            }
+            _ => fs::remove_dir_all(table.at("A/PFXVAULT/B")).unwrap(),
+        }
+        let again = format!(
+            "create {{A}} --passphrase-file {{passphrase}} --recovery-key-file {{second}} {ACCEPT}"
+        );
+        table.secret_file("wrong", "another passphrase of theirs");
+        let wrong = again.replace("{passphrase}", "{wrong}");
+        table.run(&wrong).ended_with(6);
+        let said = table.run(&again).ended_with(0);
+        assert!(says(&said.out, "create-interrupted"), "{cut}: {}", said.out);
+        assert!(!table.at("second").exists(), "{cut}");
+        table.run(BACKUP).ended_with(0);
+        assert_eq!(verify(&table, "{A}"), (0, Vec::new()), "{cut}");
+        table.run(&again).ended_with(1);
+    }
+}
+
+#[test]
+fn a_media_add_that_was_killed_is_finished_by_the_same_command() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("B");
+    let before = fs::read(table.at("state/state.json")).unwrap();
+    let add = format!("media add {{B}} {ACCEPT}");
+    table.run(&add).ended_with(0);
+    fs::write(table.at("state/state.json"), before).unwrap();
+    fs::remove_dir_all(table.at("B/PFXVAULT/B")).unwrap();
+    table.run(&add).ended_with(0);
+    assert_eq!(verify(&table, "{B}"), (0, Vec::new()));
+    table.run(&add).ended_with(1);
 }
 
 #[test]

@@ -7,22 +7,39 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::id::{GenerationId, Hash, Number, ServerId, is_base32};
+use super::id::{GenerationId, Hash, Number, ServerId, VaultId, is_base32};
 use super::readme::{self, Label, ReadmeOrigin};
+use super::seal;
 use super::sign;
 use super::trust::Statement;
-use super::volume::{Entry, EntryKind, Reading, Volume};
+use super::volume::{Entry, EntryKind, MAX_ENTRIES, Reading, Volume};
 
 /// The vault's folder on a medium.
 pub const ROOT: &str = "PFXVAULT";
 /// The two copies of everything, each in a folder of its own, written one after the other.
 pub const HALVES: [&str; 2] = ["A", "B"];
 const OWNER: &str = "OWNER";
+/// Texts for people beside the halves.
+const LOOSE: [&str; 2] = ["README.TXT", "MEDIUM.TXT"];
 const FIRST_IDENTITY: &str = "IDENTITY.AGE";
-/// Identity files that are read in one half.
+/// Identity files that are read in one half, besides those that statements of the owner's list.
 pub const MAX_IDENTITIES: usize = 16;
-/// Entries below folders that the format does not know that are looked at for programs.
+/// All identity files that are read in one half.
+const MAX_LISTED: usize = 64;
+/// Entries and folders that belong to nobody known here and are looked at for programs.
 const MAX_UNKNOWN: usize = 10_000;
+/// Folders of one generation in one half, beside the one at its own place, that are opened; no
+/// more are made.
+const MAX_COPIES: u16 = 64;
+const FAR: u16 = MAX_COPIES + 1;
+/// Folders of a medium that hold no generation and are kept; the others are only counted.
+pub(super) const MAX_IDLE: usize = 10_000;
+/// Folders beside the one at a generation's own place that are opened.
+const MAX_BESIDE: usize = 10_000;
+/// Folders at generations' own places that are opened.
+const MAX_OPENED: usize = 1_000_000;
+/// Names of one kind that are kept to be shown.
+const MAX_NAMES: usize = 10_000;
 /// Folders within folders that are looked at for programs. On a damaged file system a folder may
 /// hold itself.
 const MAX_DEPTH: usize = 8;
@@ -33,8 +50,14 @@ pub mod cap {
     use super::MIB;
     /// Statements and records.
     pub const TEXT: u64 = 4 * MIB;
-    /// All statements of one half together.
+    /// Statements of one half that are not known to be the owner's, together.
     pub const STATEMENTS: u64 = 32 * MIB;
+    /// A statement that is read whoever it may be of, a record or a key pair at its own place.
+    pub const SMALL: u64 = 64 * 1024;
+    /// A catalog at its own place that is read whatever else was.
+    pub const SMALL_CATALOG: u64 = MIB;
+    /// What is read of one medium that no record vouches for.
+    pub const UNVOUCHED: u64 = 256 * MIB;
     /// Signatures.
     pub const SIGNATURE: u64 = 2048;
     /// Identity files.
@@ -67,6 +90,13 @@ pub struct MediumError {
     pub source: io::Error,
 }
 
+impl MediumError {
+    /// Whether a file or a folder holds more than is read.
+    pub fn is_too_large(&self) -> bool {
+        self.source.kind() == io::ErrorKind::FileTooLarge
+    }
+}
+
 /// A folder that claims to hold a generation.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -74,12 +104,16 @@ pub struct Folder {
     pub server: ServerId,
     /// Which, by its name.
     pub number: Number,
+    /// 0 where it is at the generation's own place, else the number behind the full stop.
+    pub copy: u16,
     /// Which half of the medium.
     pub half: usize,
     /// Relative to the medium.
     pub path: String,
-    /// Paths of its files by upper-case name.
-    pub files: BTreeMap<String, String>,
+    /// Whether a RECORD.SIG lies in it.
+    pub is_signed: bool,
+    /// Stored names that are not in upper case, by those that are.
+    odd_names: BTreeMap<String, String>,
 }
 
 impl Folder {
@@ -88,6 +122,105 @@ impl Folder {
         GenerationId {
             server: self.server,
             number: self.number,
+        }
+    }
+
+    /// The path of a file in it, by its upper-case name.
+    pub fn file(&self, name: &str) -> String {
+        join(
+            &self.path,
+            self.odd_names.get(name).map_or(name, String::as_str),
+        )
+    }
+}
+
+/// A folder that claims to be a server's.
+#[derive(Debug, Clone)]
+pub struct ServerFolder {
+    server: ServerId,
+    half: usize,
+    path: String,
+}
+
+impl ServerFolder {
+    fn folder(&self, number: Number, copy: u16) -> Folder {
+        Folder {
+            server: self.server,
+            number,
+            copy,
+            half: self.half,
+            path: join(&self.path, &generation_folder(number, copy)),
+            is_signed: false,
+            odd_names: BTreeMap::new(),
+        }
+    }
+}
+
+/// The folders of a medium that claim to hold a generation, as they are found.
+#[derive(Default)]
+struct Folders {
+    folders: Vec<Folder>,
+    /// Those of admitted servers that were opened.
+    opened: usize,
+    /// Those of them without a signature.
+    idle: usize,
+    /// Entries of strangers' folders that were looked at.
+    listed: usize,
+    /// Folders of strangers.
+    strangers: usize,
+}
+
+impl Folders {
+    fn keep(&mut self, folder: Folder, walk: &mut Walk) {
+        self.idle += usize::from(!folder.is_signed);
+        match folder.is_signed || self.idle <= MAX_IDLE {
+            true => self.folders.push(folder),
+            false => walk.leave_out(&folder.path, 1),
+        }
+    }
+
+    fn keep_strange(&mut self, folder: Folder, walk: &mut Walk) {
+        self.strangers += 1;
+        if self.strangers <= MAX_IDLE {
+            return self.folders.push(folder);
+        }
+        walk.strangers += 1;
+        walk.leave_out(&folder.path, 1);
+    }
+}
+
+/// Where the two files of a statement lie.
+struct StatementPaths<'f> {
+    half: usize,
+    /// Without their ends.
+    stem: String,
+    text: Option<&'f str>,
+    signature: Option<&'f str>,
+}
+
+impl<'f> StatementPaths<'f> {
+    fn of(half: usize, folder: &str, stem: &str, files: &'f BTreeMap<String, String>) -> Self {
+        let file = |end: &str| files.get(&format!("{stem}.{end}")).map(String::as_str);
+        Self {
+            half,
+            stem: join(folder, stem),
+            text: file("TXT"),
+            signature: file("SIG"),
+        }
+    }
+
+    fn with(&self, said: Option<Vec<u8>>, signed: Option<Vec<u8>>) -> StatementFiles {
+        let path = |known: Option<&str>, end| {
+            known.map_or_else(|| format!("{}.{end}", self.stem), str::to_owned)
+        };
+        StatementFiles {
+            half: self.half,
+            text: path(self.text, "TXT"),
+            signature: path(self.signature, "SIG"),
+            statement: Statement {
+                text: said.unwrap_or_default(),
+                signature: signed.unwrap_or_default(),
+            },
         }
     }
 }
@@ -125,7 +258,7 @@ pub struct IdentityFile {
     pub bytes: Vec<u8>,
 }
 
-/// Everything found on a medium, nothing of it believed yet.
+/// What was found on a medium, nothing of it believed yet.
 #[derive(Debug, Default)]
 pub struct Walk {
     /// Statements whose two files could be read.
@@ -134,20 +267,80 @@ pub struct Walk {
     pub unfinished: Vec<StatementFiles>,
     /// Identity files.
     pub identities: Vec<IdentityFile>,
-    /// Claimed generations.
-    pub folders: Vec<Folder>,
+    /// Folders of servers, whoever they are.
+    pub servers: Vec<ServerFolder>,
     /// Names that the format does not know, and things that could not be read.
     pub unexpected: Vec<String>,
     /// Those of them that a system may run as a program.
     pub programs: Vec<String>,
     /// Folders that the format does not know and that hold more than was looked at.
     pub unsearched: Vec<String>,
-    /// Bytes of statements in each half, whole and unfinished.
+    /// Where more lies than is looked at: the first of these places, and how many there are.
+    pub crowded: Option<(String, usize)>,
+    /// Folders of strangers that are only counted.
+    pub(super) strangers: usize,
+    /// Bytes of statements in each half that are not the owner's, or not again.
     held: [u64; HALVES.len()],
-    begun: [u64; HALVES.len()],
+    /// Entries that belong to nobody known here and were looked at.
+    looked: usize,
 }
 
 impl Walk {
+    /// Notes that something was left out because of what else is there.
+    pub(super) fn leave_out(&mut self, path: &str, count: usize) {
+        let (_, left_out) = self.crowded.get_or_insert_with(|| (path.to_owned(), 0));
+        *left_out += count;
+    }
+
+    fn keep_unexpected(&mut self, path: String) {
+        match self.unexpected.len() {
+            0..MAX_NAMES => self.unexpected.push(path),
+            _ => self.leave_out(&path, 1),
+        }
+    }
+
+    fn keep_program(&mut self, path: String) {
+        match self.programs.len() {
+            0..MAX_NAMES => self.programs.push(path),
+            _ => self.leave_out(&path, 1),
+        }
+    }
+
+    fn keep_unsearched(&mut self, path: &str) {
+        match self.unsearched.len() {
+            0..MAX_NAMES => self.unsearched.push(path.to_owned()),
+            _ => self.leave_out(path, 1),
+        }
+    }
+
+    /// Keeps a statement: the owner's each once, others as long as there is room. Where the owner is
+    /// not known, those that nobody signed tell nothing.
+    fn keep_statement(&mut self, pair: StatementFiles, is_whole: bool, owner: Option<&VaultId>) {
+        let Statement { text, signature } = &pair.statement;
+        let is_again =
+            |other: &StatementFiles| other.half == pair.half && other.statement == pair.statement;
+        let is_new = is_whole && !self.statements.iter().any(is_again);
+        let is_owners = match owner {
+            None if !sign::is_right(text, signature) => return,
+            None => false,
+            Some(owner) => {
+                let signer = || sign::signer(sign::TRUST, text, signature);
+                is_new && signer().is_some_and(|key| VaultId::of(&key) == *owner)
+            }
+        };
+        if !is_owners {
+            let held = &mut self.held[pair.half];
+            *held += (text.len() + signature.len() + pair.text.len() * 4) as u64;
+            if *held > cap::STATEMENTS {
+                return self.leave_out(&pair.text, 1);
+            }
+        }
+        match is_whole {
+            true => self.statements.push(pair),
+            false => self.unfinished.push(pair),
+        }
+    }
+
     /// The files in one half that are what is left of this statement: they verify as nothing, and
     /// have its text, its signature, or the name under which the other half holds it.
     pub fn remains_of(&self, statement: &Statement, half: usize) -> Option<&StatementFiles> {
@@ -258,7 +451,15 @@ impl Medium {
         Ok(self.child("", ROOT)?.is_some())
     }
 
-    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a
+    /// Whether a PFXVAULT folder is there that came to hold something.
+    ///
+    /// # Errors
+    /// When the medium cannot be listed.
+    pub fn holds_vault(&self) -> Result<bool, MediumError> {
+        Ok(self.has_vault()? && !self.is_begun()?)
+    }
+
+    /// Whether the PFXVAULT folder there was begun and never came to hold anything: neither a whole
     /// signature of an owner nor a folder of a server. Nothing in it can ever be recovered or
     /// count.
     ///
@@ -273,14 +474,93 @@ impl Medium {
                 continue;
             };
             for entry in self.list(&half)? {
-                let owner = entry.name.eq_ignore_ascii_case(OWNER);
-                let signed = |entry: &Entry| entry.name.to_ascii_uppercase().ends_with(".SIG");
-                if !owner || self.list(&join(&half, &entry.name))?.iter().any(signed) {
+                let folder = join(&half, &entry.name);
+                if !entry.name.eq_ignore_ascii_case(OWNER) || self.holds_signature(&folder)? {
                     return Ok(false);
                 }
             }
         }
         Ok(true)
+    }
+
+    /// Whether a signature in a folder of the owner's was written to its end; one that a cut left
+    /// empty or short was not. One that cannot be read might be whole.
+    fn holds_signature(&self, folder: &str) -> Result<bool, MediumError> {
+        let is_whole = |entry: &Entry| {
+            let signed = self.read(&join(folder, &entry.name), cap::SIGNATURE, Reading::Cached);
+            signed.map_or(true, |signed| sign::is_to_its_end(&signed))
+        };
+        let entries = self.list(folder)?;
+        let signatures = entries
+            .iter()
+            .filter(|entry| entry.name.to_ascii_uppercase().ends_with(".SIG"));
+        Ok(signatures.into_iter().any(is_whole))
+    }
+
+    /// Removes what was begun and holds nothing. What is not pfxvault's stays, and the folder with
+    /// it.
+    ///
+    /// # Errors
+    /// When it is more than begun, or the medium refuses.
+    pub fn clear_begun(&self) -> Result<(), MediumError> {
+        let Some(root) = self.child("", ROOT)? else {
+            return Ok(());
+        };
+        if !self.is_begun()? {
+            return Err(self.failed(&root, io::ErrorKind::AlreadyExists.into()));
+        }
+        for half in HALVES {
+            let Some(half) = self.child(&root, half)? else {
+                continue;
+            };
+            if let Some(owner) = self.child(&half, OWNER)? {
+                self.clear_folder(&owner, is_owner_name)?;
+            }
+            self.clear_folder(&half, |_| false)?;
+        }
+        let is_loose = |name: &str| LOOSE.iter().any(|loose| name.eq_ignore_ascii_case(loose));
+        self.clear_folder(&root, is_loose)
+    }
+
+    /// Removes the files of these names, or what was to become one, and the folder if nothing else
+    /// is in it.
+    fn clear_folder(&self, folder: &str, is_ours: fn(&str) -> bool) -> Result<(), MediumError> {
+        let mut is_empty = true;
+        for entry in self.list(folder)? {
+            let name = entry.name.to_ascii_uppercase();
+            let was_to_be = |end: &str| {
+                let stem = name.strip_suffix(".NEW");
+                stem.is_some_and(|stem| is_ours(&format!("{stem}.{end}")))
+            };
+            let is_ours = is_ours(&name) || ["TXT", "SIG", "AGE"].into_iter().any(was_to_be);
+            if entry.kind != EntryKind::File || !is_ours {
+                is_empty = false;
+                continue;
+            }
+            self.remove(&join(folder, &entry.name))?;
+        }
+        if is_empty {
+            self.remove(folder)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> Result<(), MediumError> {
+        self.volume
+            .remove(path)
+            .map_err(|source| self.failed(path, source))
+    }
+
+    /// The owner's files in the order in which a secret is tried on them: what costs more than
+    /// pfxvault ever asks comes last, then the first names in both halves come first.
+    pub fn ways_in(walks: &[Walk]) -> Vec<&IdentityFile> {
+        let mut files: Vec<&IdentityFile> =
+            walks.iter().flat_map(|walk| &walk.identities).collect();
+        files.sort_by_key(|file| {
+            let is_dear = seal::work_factor(&file.bytes) > Some(seal::WORK_FACTOR);
+            (is_dear, identity_place(&file.name), file.half)
+        });
+        files
     }
 
     /// Reads a file of at most `cap` bytes.
@@ -300,11 +580,12 @@ impl Medium {
         self.volume.read(&file, cap::IDENTITY, Reading::Cached).ok()
     }
 
-    /// Walks the whole vault.
+    /// Reads what lies outside generations: the owner's files, names, and which servers have a
+    /// folder. Statements of `owner` are all kept, whatever else lies there.
     ///
     /// # Errors
     /// When the vault's folder cannot be listed; anything below it that cannot is only reported.
-    pub fn walk(&self, reading: Reading) -> Result<Walk, MediumError> {
+    pub fn walk(&self, owner: Option<&VaultId>, reading: Reading) -> Result<Walk, MediumError> {
         let mut walk = Walk::default();
         let Some(root) = self.child("", ROOT)? else {
             return Ok(walk);
@@ -316,7 +597,7 @@ impl Medium {
                 .position(|half| half.eq_ignore_ascii_case(&entry.name))
             {
                 Some(half) if entry.kind == EntryKind::Folder => {
-                    self.walk_half(half, &path, reading, &mut walk)
+                    self.walk_half(half, &path, owner, reading, &mut walk)
                 }
                 _ if is_loose_text(&entry) => {}
                 _ => self.leave(&entry, path, &mut walk),
@@ -331,53 +612,89 @@ impl Medium {
         match entry.kind {
             EntryKind::Folder => {
                 self.look_for_programs(&path, walk);
-                walk.unexpected.push(path);
+                walk.keep_unexpected(path);
             }
-            _ if is_program(&entry.name) => walk.programs.push(path),
-            _ => walk.unexpected.push(path),
+            _ if is_program(&entry.name) => walk.keep_program(path),
+            _ => walk.keep_unexpected(path),
         }
     }
 
     fn look_for_programs(&self, folder: &str, walk: &mut Walk) {
-        let (mut open, mut seen) = (vec![folder.to_owned()], 0);
+        let mut open = vec![folder.to_owned()];
         while let Some(below) = open.pop() {
-            let entries = self.volume.list(&below).unwrap_or_default();
-            seen += entries.len();
-            if seen > MAX_UNKNOWN || below.matches('/').count() > MAX_DEPTH {
-                return walk.unsearched.push(folder.to_owned());
+            if walk.looked >= MAX_UNKNOWN || below.matches('/').count() > MAX_DEPTH {
+                return walk.keep_unsearched(folder);
             }
+            let listed = self.volume.list(&below);
+            let is_crowded = |error: &io::Error| error.kind() == io::ErrorKind::FileTooLarge;
+            if listed.as_ref().is_err_and(is_crowded) {
+                return walk.keep_unsearched(folder);
+            }
+            let entries = listed.unwrap_or_default();
+            walk.looked += 1 + entries.len();
             for entry in entries {
                 let path = join(&below, &entry.name);
                 match entry.kind {
                     EntryKind::Folder => open.push(path),
-                    _ if is_program(&entry.name) => walk.programs.push(path),
+                    _ if is_program(&entry.name) => walk.keep_program(path),
                     _ => {}
                 }
             }
         }
     }
 
-    fn walk_half(&self, half: usize, path: &str, reading: Reading, walk: &mut Walk) {
+    fn walk_half(
+        &self,
+        half: usize,
+        path: &str,
+        owner: Option<&VaultId>,
+        reading: Reading,
+        walk: &mut Walk,
+    ) {
         for entry in self.list_or_report(path, walk) {
             let name = entry.name.to_ascii_uppercase();
             let path = join(path, &entry.name);
             match ServerId::parse(&name) {
                 _ if entry.kind != EntryKind::Folder => self.leave(&entry, path, walk),
-                _ if name == OWNER => self.walk_owner(half, &path, reading, walk),
-                Some(server) => self.walk_server(half, server, &path, walk),
+                _ if name == OWNER => self.walk_owner(half, &path, owner, reading, walk),
+                Some(server) => walk.servers.push(ServerFolder { server, half, path }),
                 None => self.leave(&entry, path, walk),
             }
         }
     }
 
-    fn walk_owner(&self, half: usize, folder: &str, reading: Reading, walk: &mut Walk) {
+    fn walk_owner(
+        &self,
+        half: usize,
+        folder: &str,
+        owner: Option<&VaultId>,
+        reading: Reading,
+        walk: &mut Walk,
+    ) {
         let entries = self.list_or_report(folder, walk);
-        let files: BTreeMap<String, String> = plain_files(folder, &entries).collect();
+        let files: BTreeMap<String, String> = plain_files(folder, &entries)
+            .filter(|(name, _)| is_owner_name(name))
+            .collect();
         for entry in entries
             .iter()
             .filter(|entry| entry.kind != EntryKind::File || !is_owner_name(&entry.name))
         {
             self.leave(entry, join(folder, &entry.name), walk);
+        }
+        let stems = files.keys().filter_map(|name| statement_stem(name));
+        let stems: BTreeSet<_> = stems.collect();
+        // What is small comes first: whoever plants large ones must not push it out.
+        let mut large = Vec::new();
+        for stem in stems {
+            let pair = StatementPaths::of(half, folder, stem, &files);
+            if !self.read_statement(&pair, cap::SMALL, owner, reading, walk) {
+                large.push(pair);
+            }
+        }
+        for pair in large {
+            let room = cap::STATEMENTS.saturating_sub(walk.held[half]);
+            let room = room.clamp(cap::SMALL + 1, cap::TEXT);
+            self.read_statement(&pair, room, owner, reading, walk);
         }
         // IDENTITY.AGE comes first: whoever plants the sixteen that fit must not push it out.
         let mut identities: Vec<_> = files
@@ -388,66 +705,39 @@ impl Medium {
         for (_, name, path) in identities {
             self.read_identity(half, name, path, reading, walk);
         }
-        let stems = files.keys().filter_map(|name| statement_stem(name));
-        for stem in stems.collect::<BTreeSet<_>>() {
-            let of = |end: &str| files.get(&format!("{stem}.{end}")).map(String::as_str);
-            self.read_statement(
-                half,
-                &join(folder, stem),
-                of("TXT"),
-                of("SIG"),
-                reading,
-                walk,
-            );
-        }
     }
 
-    /// `path` is that of both files without their ends.
+    /// Reads a statement, and says whether that was possible within `cap` bytes.
     fn read_statement(
         &self,
-        half: usize,
-        path: &str,
-        text: Option<&str>,
-        signature: Option<&str>,
+        paths: &StatementPaths<'_>,
+        cap: u64,
+        owner: Option<&VaultId>,
         reading: Reading,
         walk: &mut Walk,
-    ) {
-        let read =
-            |path: Option<&str>, cap| path.and_then(|path| self.read(path, cap, reading).ok());
-        // Statements stay in memory until it is known whose they are, so their sum is capped, too.
-        let room = cap::STATEMENTS
-            .saturating_sub(walk.held[half])
-            .min(cap::TEXT);
-        let (mut said, signed) = (read(text, room), read(signature, cap::SIGNATURE));
+    ) -> bool {
+        let read = |path: Option<&str>, cap| path.map(|path| self.read(path, cap, reading));
+        let said = read(paths.text, cap);
+        let is_large =
+            |read: &Result<_, MediumError>| read.as_ref().is_err_and(MediumError::is_too_large);
+        if cap < cap::TEXT && said.as_ref().is_some_and(is_large) {
+            if cap > cap::SMALL {
+                walk.leave_out(paths.text.unwrap_or(&paths.stem), 1);
+            }
+            return false;
+        }
+        let said = said.and_then(Result::ok);
+        let signed = read(paths.signature, cap::SIGNATURE).and_then(Result::ok);
         // An empty signature is one that was never written.
         let is_whole = said.is_some() && signed.as_ref().is_some_and(|signed| !signed.is_empty());
-        let held = if is_whole {
-            &mut walk.held[half]
-        } else {
-            &mut walk.begun[half]
-        };
-        *held += said.as_ref().map_or(0, |said| said.len() as u64);
-        if *held > cap::STATEMENTS {
-            said = None;
+        walk.keep_statement(paths.with(said, signed), is_whole, owner);
+        if !is_whole {
+            let known = paths.text.or(paths.signature);
+            known
+                .into_iter()
+                .for_each(|path| walk.keep_unexpected(path.to_owned()));
         }
-        let statement = Statement {
-            text: said.unwrap_or_default(),
-            signature: signed.unwrap_or_default(),
-        };
-        let named =
-            |known: Option<&str>, end| known.map_or_else(|| format!("{path}.{end}"), str::to_owned);
-        let pair = StatementFiles {
-            half,
-            text: named(text, "TXT"),
-            signature: named(signature, "SIG"),
-            statement,
-        };
-        if is_whole {
-            return walk.statements.push(pair);
-        }
-        walk.unexpected
-            .extend(text.or(signature).map(str::to_owned));
-        walk.unfinished.push(pair);
+        true
     }
 
     fn read_identity(
@@ -458,53 +748,144 @@ impl Medium {
         reading: Reading,
         walk: &mut Walk,
     ) {
-        let full = walk
-            .identities
-            .iter()
-            .filter(|file| file.half == half)
-            .count()
-            == MAX_IDENTITIES;
-        let (name, path) = (name.to_owned(), path.to_owned());
-        match self.read(&path, cap::IDENTITY, reading) {
-            Ok(bytes) if !full => walk.identities.push(IdentityFile {
-                half,
-                name,
-                path,
-                bytes,
-            }),
-            _ => walk.unexpected.push(path),
+        let Ok(bytes) = self.read(path, cap::IDENTITY, reading) else {
+            return walk.keep_unexpected(path.to_owned());
+        };
+        let here = walk.identities.iter().filter(|file| file.half == half);
+        let is_welcome = match here.count() {
+            0..MAX_IDENTITIES => true,
+            MAX_IDENTITIES..MAX_LISTED => walk.says(&[], Hash::of(&bytes)),
+            _ => false,
+        };
+        if !is_welcome {
+            return walk.keep_unexpected(path.to_owned());
         }
+        walk.identities.push(IdentityFile {
+            half,
+            name: name.to_owned(),
+            path: path.to_owned(),
+            bytes,
+        });
     }
 
-    fn walk_server(&self, half: usize, server: ServerId, path: &str, walk: &mut Walk) {
-        for entry in self.list_or_report(path, walk) {
-            let path = join(path, &entry.name);
-            match parse_generation_folder(&entry.name) {
-                Some(number) if entry.kind == EntryKind::Folder => {
-                    let entries = self.list_or_report(&path, walk);
-                    let files = plain_files(&path, &entries).collect();
-                    for other in entries.iter().filter(|entry| !is_generation_file(entry)) {
-                        self.leave(other, join(&path, &other.name), walk);
+    /// Which generations folders on it claim to be, and how many more folders are only counted.
+    ///
+    /// # Errors
+    /// As [`Self::walk`].
+    pub fn claimed_generations(&self) -> Result<(BTreeSet<GenerationId>, usize), MediumError> {
+        let mut walk = self.walk(None, Reading::Cached)?;
+        let folders = self.folders(&mut walk, &|_| false);
+        Ok((folders.iter().map(Folder::id).collect(), walk.strangers))
+    }
+
+    /// The folders that claim to hold a generation: first all at their own places of servers that
+    /// are admitted, then what lies beside those, then those of strangers, which are not opened.
+    pub(super) fn folders(
+        &self,
+        walk: &mut Walk,
+        is_admitted: &dyn Fn(ServerId) -> bool,
+    ) -> Vec<Folder> {
+        let servers = std::mem::take(&mut walk.servers);
+        let (ours, strangers): (Vec<_>, Vec<_>) = servers
+            .into_iter()
+            .partition(|place| is_admitted(place.server));
+        let mut found = Folders::default();
+        let mut beside = Vec::new();
+        for (index, place) in ours.iter().enumerate() {
+            for entry in self.list_or_report(&place.path, walk) {
+                match parse_generation_folder(&entry.name) {
+                    Some((number, 0)) if entry.kind == EntryKind::Folder => {
+                        self.open_folder(place, (number, 0), &mut found, walk);
                     }
-                    walk.folders.push(Folder {
-                        server,
-                        number,
-                        half,
-                        path,
-                        files,
-                    });
+                    Some((_, FAR..)) if entry.kind == EntryKind::Folder => {
+                        walk.leave_out(&join(&place.path, &entry.name), 1);
+                    }
+                    Some((number, copy)) if entry.kind == EntryKind::Folder => {
+                        beside.push((copy, number, index));
+                    }
+                    _ => self.leave(&entry, join(&place.path, &entry.name), walk),
                 }
-                _ => self.leave(&entry, path, walk),
             }
+        }
+        beside.sort_unstable();
+        for (tried, (copy, number, index)) in beside.iter().enumerate() {
+            if tried == MAX_BESIDE {
+                walk.leave_out(&ours[*index].path, beside.len() - tried);
+                break;
+            }
+            self.open_folder(&ours[*index], (*number, *copy), &mut found, walk);
+        }
+        for place in &strangers {
+            self.count_folders(place, &mut found, walk);
+        }
+        found.folders
+    }
+
+    fn open_folder(
+        &self,
+        place: &ServerFolder,
+        (number, copy): (Number, u16),
+        found: &mut Folders,
+        walk: &mut Walk,
+    ) {
+        let mut folder = place.folder(number, copy);
+        if found.opened == MAX_OPENED {
+            return walk.leave_out(&folder.path, 1);
+        }
+        found.opened += 1;
+        for entry in self.list_or_report(&folder.path, walk) {
+            if !is_generation_file(&entry) {
+                self.leave(&entry, join(&folder.path, &entry.name), walk);
+                continue;
+            }
+            let name = entry.name.to_ascii_uppercase();
+            folder.is_signed |= name == "RECORD.SIG";
+            if name != entry.name {
+                folder.odd_names.insert(name, entry.name);
+            }
+        }
+        found.keep(folder, walk);
+    }
+
+    fn count_folders(&self, place: &ServerFolder, found: &mut Folders, walk: &mut Walk) {
+        if walk.looked >= MAX_UNKNOWN {
+            walk.keep_unsearched(&place.path);
+        }
+        if found.listed >= MAX_ENTRIES {
+            return walk.leave_out(&place.path, 1);
+        }
+        let mut is_searched = walk.looked < MAX_UNKNOWN;
+        for entry in self.list_or_report(&place.path, walk) {
+            found.listed += 1;
+            let Some((number, copy)) =
+                parse_generation_folder(&entry.name).filter(|_| entry.kind == EntryKind::Folder)
+            else {
+                self.leave(&entry, join(&place.path, &entry.name), walk);
+                continue;
+            };
+            let folder = place.folder(number, copy);
+            if is_searched && walk.looked < MAX_UNKNOWN {
+                self.look_for_programs(&folder.path, walk);
+            } else if is_searched {
+                is_searched = false;
+                walk.keep_unsearched(&place.path);
+            }
+            found.keep_strange(folder, walk);
         }
     }
 
     fn list_or_report(&self, folder: &str, walk: &mut Walk) -> Vec<Entry> {
-        let listed = self.volume.list(folder);
-        if listed.is_err() {
-            walk.unexpected.push(folder.to_owned());
+        match self.volume.list(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                walk.leave_out(folder, MAX_ENTRIES);
+                Vec::new()
+            }
+            Err(_) => {
+                walk.keep_unexpected(folder.to_owned());
+                Vec::new()
+            }
         }
-        listed.unwrap_or_default()
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Entry>, MediumError> {
@@ -542,7 +923,7 @@ impl Medium {
         self.folder(&root, HALVES[half])
     }
 
-    /// A new folder for a generation: its number, or the first free `.001`, `.002` ... beside it.
+    /// A new folder for a generation: its number, or the first free `.001` to `.064` beside it.
     pub(super) fn new_generation_folder(
         &self,
         half: usize,
@@ -551,14 +932,14 @@ impl Medium {
     ) -> Result<String, MediumError> {
         let parent = self.half_folder(half)?;
         let server = self.folder(&parent, &server.to_string())?;
-        let taken: Vec<String> = self
+        let taken: BTreeSet<String> = self
             .list(&server)?
             .into_iter()
             .map(|entry| entry.name)
+            .filter(|name| name.starts_with(&number.folder()))
             .collect();
-        let names = std::iter::once(number.folder())
-            .chain((1..1000).map(|n| format!("{}.{n:03}", number.folder())));
-        let free = names.into_iter().find(|name| !taken.contains(name));
+        let mut names = (0..=MAX_COPIES).map(|copy| generation_folder(number, copy));
+        let free = names.find(|name| !taken.contains(name));
         let path = join(&server, &free.unwrap_or_else(|| number.folder()));
         self.volume
             .make_folder(&path)
@@ -602,7 +983,12 @@ impl Medium {
         statements: &[&Statement],
         identities: &[&[u8]],
     ) -> Result<(), MediumError> {
-        let walk = self.walk(Reading::Cached)?;
+        let signer = |said: &&Statement| sign::signer(sign::TRUST, &said.text, &said.signature);
+        let owner = statements
+            .first()
+            .and_then(signer)
+            .map(|key| VaultId::of(&key));
+        let walk = self.walk(owner.as_ref(), Reading::Cached)?;
         for half in 0..HALVES.len() {
             let parent = self.half_folder(half)?;
             let folder = self.folder(&parent, OWNER)?;
@@ -839,7 +1225,7 @@ fn plain_files<'a>(
 
 fn is_loose_text(entry: &Entry) -> bool {
     let name = entry.name.to_ascii_uppercase();
-    entry.kind == EntryKind::File && (name == "README.TXT" || name == "MEDIUM.TXT")
+    entry.kind == EntryKind::File && LOOSE.contains(&name.as_str())
 }
 
 pub(super) fn is_statement_stem(stem: &str) -> bool {
@@ -857,11 +1243,21 @@ pub(super) fn identity_place(name: &str) -> Option<u32> {
     (place > 1).then_some(place)
 }
 
-/// `00000042`, or `00000042.001` for a copy that found the name taken.
-fn parse_generation_folder(name: &str) -> Option<Number> {
-    let (number, copy) = name.split_once('.').unwrap_or((name, "001"));
-    let copy = copy.len() == 3 && copy.bytes().all(|byte| byte.is_ascii_digit()) && copy != "000";
-    copy.then(|| Number::parse_folder(number))?
+/// `00000042`, or `00000042.001` for a copy that found the name taken; then with that number.
+fn parse_generation_folder(name: &str) -> Option<(Number, u16)> {
+    let Some((number, copy)) = name.split_once('.') else {
+        return Some((Number::parse_folder(name)?, 0));
+    };
+    let is_copy = copy.len() == 3 && copy.bytes().all(|byte| byte.is_ascii_digit());
+    let copy = copy.parse().ok().filter(|copy| is_copy && *copy > 0)?;
+    Some((Number::parse_folder(number)?, copy))
+}
+
+fn generation_folder(number: Number, copy: u16) -> String {
+    match copy {
+        0 => number.folder(),
+        copy => format!("{}.{copy:03}", number.folder()),
+    }
 }
 
 /// Whether a name may stand in a generation's folder; the record alone says whether the file

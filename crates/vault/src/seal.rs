@@ -97,6 +97,15 @@ pub fn seal_with_passphrase(passphrase: &Passphrase, plain: &[u8]) -> Result<Vec
     seal(std::iter::once(&recipient as &dyn Recipient), plain)
 }
 
+/// What trying a passphrase on a file costs: the scrypt work factor that its first stanza names,
+/// where that is one for a passphrase.
+pub fn work_factor(sealed: &[u8]) -> Option<u8> {
+    let mut lines = sealed.split(|byte| *byte == b'\n');
+    let stanza = std::str::from_utf8(lines.nth(1)?).ok()?;
+    let mut words = stanza.strip_prefix("-> scrypt ")?.split(' ');
+    words.nth(1)?.parse().ok()
+}
+
 /// Opens a file sealed to `identity`'s recipient.
 ///
 /// # Errors
@@ -167,6 +176,7 @@ mod tests {
             String::from_utf8_lossy(&sealed).contains(" 18\n"),
             "the work factor is fixed, not measured"
         );
+        assert_eq!(work_factor(&sealed), Some(WORK_FACTOR));
         assert_eq!(
             open_with_passphrase(&Passphrase::new("wrong".into()), &sealed).unwrap_err(),
             Refusal::NoMatch

@@ -105,6 +105,11 @@ pub fn is_right(bytes: &[u8], armored: &[u8]) -> bool {
         .is_some_and(|signature| verified(signature.namespace(), bytes, &signature).is_some())
 }
 
+/// Whether a `.SIG` file was written to its end, whatever is in it.
+pub fn is_to_its_end(armored: &[u8]) -> bool {
+    armored.ends_with(b"-----END SSH SIGNATURE-----\n")
+}
+
 fn read(armored: &[u8]) -> Option<SshSig> {
     let signature = SshSig::from_pem(armored).ok()?;
     let canonical = signature.to_pem(LineEnding::LF).ok()?;

@@ -3,10 +3,11 @@
 //! never offered for restore.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use super::lines::Flaw;
-use super::medium::{Folder, Medium, MediumError, StatementFiles, Walk, cap};
+use super::medium::{Folder, MAX_IDLE, Medium, MediumError, ROOT, StatementFiles, Walk, cap};
 use super::record::{self, CATALOG, Record};
 use super::sign;
 use super::trust::{Standing, Statement, Trust};
@@ -28,6 +29,8 @@ pub struct Survey<'m> {
     pub damaged_statements: Vec<Location>,
     /// Statements of a later version of the format.
     pub newer_statements: usize,
+    /// Bytes read of each medium that no record vouches for.
+    unvouched: Vec<AtomicU64>,
 }
 
 /// All folders of one server and number, on all media.
@@ -151,7 +154,7 @@ impl<'m> Survey<'m> {
     ) -> Result<Self, MediumError> {
         let walks = media
             .iter()
-            .map(|medium| medium.walk(reading))
+            .map(|medium| medium.walk(Some(&vault), reading))
             .collect::<Result<Vec<_>, _>>()?;
         let trust = if known.vault == vault {
             known.clone()
@@ -166,6 +169,7 @@ impl<'m> Survey<'m> {
             bad_statements: 0,
             damaged_statements: Vec::new(),
             newer_statements: 0,
+            unvouched: media.iter().map(|_| AtomicU64::new(0)).collect(),
         };
         survey.learn_statements();
         survey.judge_folders(reading);
@@ -249,9 +253,18 @@ impl<'m> Survey<'m> {
 
     fn judge_folders(&mut self, reading: Reading) {
         let media = self.media;
-        for (medium, walk) in self.walks.iter().enumerate() {
-            for folder in &walk.folders {
-                let verdict = judge(&media[medium], folder, &self.trust, reading);
+        for (medium, on) in media.iter().enumerate() {
+            let servers = &self.trust.servers;
+            let is_admitted = |server| servers.contains_key(&server);
+            let folders = on.folders(&mut self.walks[medium], &is_admitted);
+            let mut idle = 0;
+            for folder in folders {
+                let verdict = self.judge(medium, &folder, reading);
+                idle += usize::from(!matches!(verdict, FolderVerdict::Committed { .. }));
+                if idle > 2 * MAX_IDLE {
+                    self.walks[medium].leave_out(&folder.path, 1);
+                    continue;
+                }
                 let slot = self.slots.entry(folder.id()).or_default();
                 slot.enter(
                     Location {
@@ -260,9 +273,77 @@ impl<'m> Survey<'m> {
                     },
                     verdict,
                 );
-                slot.folders.push((medium, folder.clone()));
+                slot.folders.push((medium, folder));
             }
         }
+    }
+
+    /// Whose place it is, then signature, then text, then what the text claims.
+    fn judge(&self, medium: usize, folder: &Folder, reading: Reading) -> FolderVerdict {
+        let (on, trust) = (&self.media[medium], &self.trust);
+        if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
+            return FolderVerdict::Foreign(why);
+        }
+        if !folder.is_signed {
+            return FolderVerdict::Unfinished;
+        }
+        let signature = match on.read(&folder.file("RECORD.SIG"), cap::SIGNATURE, reading) {
+            Ok(bytes) if bytes.is_empty() => return FolderVerdict::Unfinished,
+            read => read,
+        };
+        let Ok(text) = self.read_record(medium, folder, reading) else {
+            return FolderVerdict::Damaged;
+        };
+        let verdict = judge_record(&text, signature.ok(), folder, trust);
+        if !matches!(verdict, FolderVerdict::Committed { .. }) && !is_always_read(folder, &text) {
+            self.spend(medium, text.len());
+        }
+        verdict
+    }
+
+    fn read_record(
+        &self,
+        medium: usize,
+        folder: &Folder,
+        reading: Reading,
+    ) -> Result<Vec<u8>, MediumError> {
+        let room = self.room(medium).min(cap::TEXT);
+        let most = if folder.copy == 0 {
+            room.max(cap::SMALL)
+        } else {
+            room
+        };
+        let read = self.media[medium].read(&folder.file("RECORD.TXT"), most, reading);
+        if most < cap::TEXT && read.as_ref().is_err_and(MediumError::is_too_large) {
+            self.stop(medium);
+        }
+        read
+    }
+
+    /// How much of a medium may still be read that no record vouches for.
+    fn room(&self, medium: usize) -> u64 {
+        cap::UNVOUCHED.saturating_sub(self.unvouched[medium].load(Ordering::Relaxed))
+    }
+
+    fn spend(&self, medium: usize, bytes: usize) {
+        self.unvouched[medium].fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Something was left out because there is no room for it.
+    fn stop(&self, medium: usize) {
+        self.unvouched[medium].fetch_add(cap::UNVOUCHED, Ordering::Relaxed);
+    }
+
+    /// Where more lies than is looked at: the medium, the first such place, and how many there are.
+    pub fn crowded(&self) -> Vec<(Location, usize)> {
+        let mut crowded = Vec::new();
+        for (medium, walk) in self.walks.iter().enumerate() {
+            let unread = (self.room(medium) == 0).then(|| (ROOT.to_owned(), 0));
+            if let Some((path, count)) = walk.crowded.clone().or(unread) {
+                crowded.push((Location { medium, path }, count));
+            }
+        }
+        crowded
     }
 
     /// One of the media surveyed.
@@ -337,12 +418,18 @@ impl<'m> Survey<'m> {
             .collect()
     }
 
+    /// How many there are, with those that are only counted.
+    pub fn not_admitted_count(&self) -> usize {
+        let counted: usize = self.walks.iter().map(|walk| walk.strangers).sum();
+        self.not_admitted().len() + counted
+    }
+
     fn not_admitted_on(&self, medium: usize) -> impl Iterator<Item = GenerationId> {
-        let folders = self.walks[medium].folders.iter().map(Folder::id);
-        let places: BTreeSet<_> = folders
-            .filter(|id| !self.trust.servers.contains_key(&id.server))
-            .collect();
-        places.into_iter()
+        let slots = self.slots.iter();
+        let strange = slots.filter(|(id, _)| !self.trust.servers.contains_key(&id.server));
+        strange
+            .filter(move |(_, slot)| slot.folders.iter().any(|(on, _)| *on == medium))
+            .map(|(id, _)| *id)
     }
 
     /// Servers of the owner's with any folder here, whatever became of what it held.
@@ -365,66 +452,131 @@ impl<'m> Survey<'m> {
 
     /// The bytes of a generation's file from whichever copy has the hash the record lists.
     pub fn file(&self, generation: &Generation, name: &str, reading: Reading) -> Option<Vec<u8>> {
+        Some(self.find_file(generation, name, reading)?.1)
+    }
+
+    /// What lies at the generation's own place comes first, and there what is small; the rest is
+    /// read as far as there is room.
+    fn find_file(
+        &self,
+        generation: &Generation,
+        name: &str,
+        reading: Reading,
+    ) -> Option<(&(usize, Folder), Vec<u8>)> {
         let wanted = generation.record.hash_of(name)?;
-        let holders = self.slot_of(generation)?.folders.iter();
+        let holders = self.holders(generation).into_iter();
+        let (own, beside): (Vec<_>, Vec<_>) = holders.partition(|(_, folder)| folder.copy == 0);
+        let mut rest = Vec::new();
+        for holder in own {
+            match self.read_file(holder, name, small_cap(name), reading) {
+                Ok(bytes) if Hash::of(&bytes) == wanted => return Some((holder, bytes)),
+                Err(error) if error.is_too_large() => rest.push(holder),
+                _ => {}
+            }
+        }
+        rest.extend(beside);
+        for holder in rest {
+            let medium = holder.0;
+            let most = self.room(medium).min(cap_of(name));
+            match self.read_file(holder, name, most, reading) {
+                Ok(bytes) if Hash::of(&bytes) == wanted => return Some((holder, bytes)),
+                Ok(bytes) => self.spend(medium, bytes.len()),
+                Err(error) if error.is_too_large() && most < cap_of(name) => self.stop(medium),
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    /// The folders of a generation's number: its copies first, and of those the ones at its own
+    /// place.
+    fn holders(&self, generation: &Generation) -> Vec<&(usize, Folder)> {
+        let Some(slot) = self.slots.get(&generation.record.id()) else {
+            return Vec::new();
+        };
+        let copies: BTreeSet<(usize, &str)> = generation
+            .copies
+            .iter()
+            .map(|place| (place.medium, place.path.as_str()))
+            .collect();
+        let mut holders: Vec<_> = slot.folders.iter().collect();
+        holders.sort_by_key(|(medium, folder)| {
+            (
+                !copies.contains(&(*medium, folder.path.as_str())),
+                folder.copy,
+            )
+        });
         holders
-            .filter_map(|(medium, folder)| self.read_file(*medium, folder, name, reading))
-            .find(|b| Hash::of(b) == wanted)
     }
 
     fn read_file(
         &self,
-        medium: usize,
-        folder: &Folder,
+        (medium, folder): &(usize, Folder),
         name: &str,
+        most: u64,
         reading: Reading,
-    ) -> Option<Vec<u8>> {
-        let cap = if name == CATALOG {
-            cap::CATALOG
-        } else {
-            cap::KEY_PAIR
-        };
-        self.media[medium]
-            .read(folder.files.get(name)?, cap, reading)
-            .ok()
+    ) -> Result<Vec<u8>, MediumError> {
+        self.media[*medium].read(&folder.file(name), most, reading)
     }
 
     fn slot_of(&self, generation: &Generation) -> Option<&Slot> {
         self.slots.get(&generation.record.id())
     }
 
-    /// Reads every file of a generation in every folder and holds it against the record.
+    /// Reads every file of a generation and holds it against the record: in every copy, and where
+    /// none is good, in every folder of its number.
     pub fn check(&self, generation: &Generation, reading: Reading) -> FileCheck {
         let mut check = FileCheck::default();
-        let Some(slot) = self.slot_of(generation) else {
-            return check;
-        };
-        for (name, wanted) in generation.record.named_files() {
-            let mut good = false;
-            let mut wrong = Vec::new();
-            for (medium, folder) in &slot.folders {
-                let bytes = self.read_file(*medium, folder, &name, reading);
-                check.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-                let right = bytes.is_some_and(|bytes| Hash::of(&bytes) == wanted);
-                good |= right;
+        for (name, _) in generation.record.named_files() {
+            let Some((found, bytes)) = self.find_file(generation, &name, reading) else {
+                check.missing.push(name);
+                continue;
+            };
+            check.bytes += bytes.len() as u64;
+            for copy in self.holders(generation) {
+                let (medium, folder) = copy;
                 let place = Location {
                     medium: *medium,
                     path: folder.path.clone(),
                 };
-                if !right && generation.copies.contains(&place) {
-                    wrong.push(Location {
+                if std::ptr::eq(copy, found) || !generation.copies.contains(&place) {
+                    continue;
+                }
+                match self.is_alike(copy, &name, &bytes, reading) {
+                    Some(true) => check.bytes += bytes.len() as u64,
+                    Some(false) => check.bad.push(Location {
                         medium: *medium,
                         path: format!("{}/{name}", folder.path),
-                    });
+                    }),
+                    None => {}
                 }
-            }
-            if good {
-                check.bad.append(&mut wrong);
-            } else {
-                check.missing.push(name);
             }
         }
         check
+    }
+
+    /// Whether another copy of a file is as good as this one; nothing is known of one beside its
+    /// generation's place for which there is no room. One of another size is not read.
+    fn is_alike(
+        &self,
+        copy: &(usize, Folder),
+        name: &str,
+        good: &[u8],
+        reading: Reading,
+    ) -> Option<bool> {
+        let (medium, folder) = copy;
+        let size = good.len() as u64;
+        if folder.copy > 0 {
+            if self.room(*medium) < size {
+                self.stop(*medium);
+                return None;
+            }
+            self.spend(*medium, good.len());
+        }
+        Some(
+            self.read_file(copy, name, size, reading)
+                .is_ok_and(|bytes| bytes == good),
+        )
     }
 
     /// Media that hold a committed copy of a generation in one half, and in the other neither one
@@ -460,14 +612,8 @@ impl<'m> Survey<'m> {
 
     /// A folder that holds a good copy of one of the generation's files.
     pub fn good_place(&self, generation: &Generation, name: &str) -> Option<Location> {
-        let wanted = generation.record.hash_of(name)?;
-        let holders = self.slot_of(generation)?.folders.iter();
-        let right = |bytes: Vec<u8>| Hash::of(&bytes) == wanted;
-        let mut good = holders.filter(|(medium, folder)| {
-            self.read_file(*medium, folder, name, Reading::Cached)
-                .is_some_and(right)
-        });
-        good.next().map(|(medium, folder)| Location {
+        let ((medium, folder), _) = self.find_file(generation, name, Reading::Cached)?;
+        Some(Location {
             medium: *medium,
             path: folder.path.clone(),
         })
@@ -495,22 +641,26 @@ impl<'m> Survey<'m> {
 
     /// Whether a medium holds a whole copy of a generation in one of its halves.
     pub fn holds(&self, generation: &Generation, medium: usize, half: usize) -> bool {
-        let Some(slot) = self.slot_of(generation) else {
-            return false;
+        let is_copy = |(on, folder): &&'_ (usize, Folder)| {
+            (*on, folder.half) == (medium, half)
+                && generation.copies.contains(&Location {
+                    medium: *on,
+                    path: folder.path.clone(),
+                })
         };
-        slot.folders.iter().any(|(of, folder)| {
-            let committed = generation.copies.contains(&Location {
-                medium: *of,
-                path: folder.path.clone(),
-            });
-            let right = |(name, hash): (String, Hash)| {
-                self.read_file(*of, folder, &name, Reading::Cached)
-                    .is_some_and(|bytes| Hash::of(&bytes) == hash)
-            };
-            (*of, folder.half) == (medium, half)
-                && committed
-                && generation.record.named_files().all(right)
-        })
+        let mut copies = self.holders(generation).into_iter().filter(is_copy);
+        copies.any(|copy| self.is_whole(generation, copy))
+    }
+
+    fn is_whole(&self, generation: &Generation, copy: &(usize, Folder)) -> bool {
+        let right = |(name, _): (String, Hash)| {
+            let good = self.find_file(generation, &name, Reading::Cached);
+            good.is_some_and(|(found, bytes)| {
+                let again = || self.is_alike(copy, &name, &bytes, Reading::Cached);
+                std::ptr::eq(found, copy) || again() == Some(true)
+            })
+        };
+        generation.record.named_files().all(right)
     }
 
     /// Identity files of all media, each once.
@@ -637,50 +787,57 @@ impl Slot {
     }
 }
 
-/// Whose place it is, then signature, then text, then what the text claims.
-fn judge(medium: &Medium, folder: &Folder, trust: &Trust, reading: Reading) -> FolderVerdict {
-    let read = |name: &str, cap| {
-        folder
-            .files
-            .get(name)
-            .map(|path| medium.read(path, cap, reading))
-    };
-    if let Some(why) = foreign(trust.standing(folder.server, folder.number, None)) {
-        return FolderVerdict::Foreign(why);
-    }
-    let signature = match read("RECORD.SIG", cap::SIGNATURE) {
-        None => return FolderVerdict::Unfinished,
-        Some(Ok(bytes)) if bytes.is_empty() => return FolderVerdict::Unfinished,
-        Some(read) => read,
-    };
-    let Some(Ok(text)) = read("RECORD.TXT", cap::TEXT) else {
-        return FolderVerdict::Damaged;
-    };
-    if super::lines::is_newer(&text, record::KIND) {
+fn judge_record(
+    text: &[u8],
+    signature: Option<Vec<u8>>,
+    folder: &Folder,
+    trust: &Trust,
+) -> FolderVerdict {
+    if super::lines::is_newer(text, record::KIND) {
         return FolderVerdict::Newer;
     }
-    let Ok(signature) = signature else {
+    let Some(signature) = signature else {
         return FolderVerdict::Damaged;
     };
-    match sign::signer(sign::RECORD, &text, &signature) {
+    match sign::signer(sign::RECORD, text, &signature) {
         Some(signer) if trust.servers.get(&folder.server) == Some(&signer) => {}
         Some(_) => return FolderVerdict::Foreign(Foreign::Stranger),
         None => return FolderVerdict::Damaged,
     }
-    let Ok(record) = Record::parse(&text) else {
+    let Ok(record) = Record::parse(text) else {
         return FolderVerdict::Damaged;
     };
     if (&record.vault, record.server, record.number) != (&trust.vault, folder.server, folder.number)
     {
         return FolderVerdict::Foreign(Foreign::Misplaced);
     }
-    match foreign(trust.standing(record.server, record.number, Some(Hash::of(&text)))) {
+    match foreign(trust.standing(record.server, record.number, Some(Hash::of(text)))) {
         None => FolderVerdict::Committed {
             record,
-            text,
+            text: text.to_vec(),
             signature,
         },
         Some(why) => FolderVerdict::Foreign(why),
+    }
+}
+
+/// Whether a record is read whatever else was.
+fn is_always_read(folder: &Folder, text: &[u8]) -> bool {
+    folder.copy == 0 && text.len() as u64 <= cap::SMALL
+}
+
+fn cap_of(name: &str) -> u64 {
+    match name {
+        CATALOG => cap::CATALOG,
+        _ => cap::KEY_PAIR,
+    }
+}
+
+/// Up to which size a file at its own place is read whatever else was.
+fn small_cap(name: &str) -> u64 {
+    match name {
+        CATALOG => cap::SMALL_CATALOG,
+        _ => cap::SMALL,
     }
 }
 

@@ -1,14 +1,14 @@
 //! The file system of a medium, reduced to what a vault needs: create new, write, flush, read,
 //! list, replace whole.
 //!
-//! Never deletes or changes a file in place. Paths are relative to the medium and built from the
+//! Never changes a file in place, and deletes nothing but what was begun and never held anything. Paths are relative to the medium and built from the
 //! vault's own grammar or from names that `list` returned; links are never followed.
 
 use std::io;
 use std::path::Path;
 
 /// Entries a folder may hold before it is refused (a hostile or broken medium).
-pub const MAX_ENTRIES: usize = 100_000;
+pub const MAX_ENTRIES: usize = 500_000;
 
 /// One name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,16 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// What the system says; then what stood there stays.
     fn rewrite(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Removes a file, or a folder that holds nothing. Only what was begun and never held anything is
+    /// ever removed.
+    ///
+    /// # Errors
+    /// What the system says; a medium that is only read has nothing to remove.
+    fn remove(&self, path: &str) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Waits until everything created so far, names included, is on the medium.
     ///

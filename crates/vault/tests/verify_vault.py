@@ -27,7 +27,11 @@ import unicodedata
 MIB = 1024 * 1024
 CAP_TEXT, CAP_SIG, CAP_IDENT, CAP_KEY_PAIR, CAP_CATALOG = 4 * MIB, 2048, 64 * 1024, 16 * MIB, 32 * MIB
 CAP_PARCEL = 256 * MIB
-MAX_ENTRIES, MAX_IDENTITIES = 100_000, 16
+CAP_STATEMENTS, CAP_UNVOUCHED = 32 * MIB, 256 * MIB
+# What is read at its own place whatever else was.
+SMALL, SMALL_CATALOG = 64 * 1024, MIB
+MAX_ENTRIES, MAX_IDENTITIES, MAX_LISTED, MAX_COPIES = 500_000, 16, 64, 64
+MAX_IDLE, MAX_BESIDE, MAX_OPENED, MAX_NAMES = 10_000, 10_000, 1_000_000, 10_000
 NOTE, ATTENTION, FORGED, LOST = range(4)
 EXIT = {NOTE: 0, ATTENTION: 8, FORGED: 10, LOST: 4}
 
@@ -36,7 +40,7 @@ README = "cee345e53b76e7989edbf7312ac96e40171134a61438843be3b4d08580370e4a"
 OLD_READMES = {
     "c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5",
 }
-MAX_UNKNOWN = 10_000
+MAX_UNKNOWN, MAX_DEPTH = 10_000, 8
 # Ends of names that a system may run (docs/format.md, "Tree").
 PROGRAMS = set(
     "app appimage application bash bat bin chm cmd com cpl csh desktop dll drv elf exe hlp hta inf jar js jse ksh lnk msc "
@@ -50,6 +54,10 @@ SERVER = r"[A-Z2-7]{8}"
 
 class Refused(Exception):
     """Bytes that are not in the form the format prescribes."""
+
+
+class Crowded(Exception):
+    """More than is looked at."""
 
 
 class NoVault(Exception):
@@ -71,6 +79,8 @@ def upper(name):
 def entries(folder):
     """(name in upper case, path, 'file' | 'folder' | 'other'), or None if the folder cannot be listed.
 
+    More entries than are looked at are `Crowded`.
+
     In a parcel folders are dictionaries and files are bytes, and so is what stands for their paths.
     """
     if isinstance(folder, dict):
@@ -80,13 +90,21 @@ def entries(folder):
         with os.scandir(folder) as listing:
             for entry in listing:
                 if len(found) == MAX_ENTRIES:
-                    return None
+                    raise Crowded
                 plain = entry.is_file(follow_symlinks=False)
                 kind = "file" if plain else "folder" if entry.is_dir(follow_symlinks=False) else "other"
                 found.append((upper(entry.name), entry.path, kind))
     except OSError:
         return None
     return sorted(found)
+
+
+def size(path):
+    """How large a file is, as far as that can be told."""
+    try:
+        return len(path) if isinstance(path, bytes) else os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def read(path, cap):
@@ -107,8 +125,8 @@ def read(path, cap):
 class Folder:
     """A folder that claims to hold a generation."""
 
-    def __init__(self, medium, half, server, number, files):
-        self.medium, self.half, self.server, self.number, self.files = medium, half, server, number, files
+    def __init__(self, medium, half, server, number, copy, files):
+        self.medium, self.half, self.server, self.number, self.copy, self.files = medium, half, server, number, copy, files
 
     def read(self, name, cap):
         return read(self.files[name], cap) if name in self.files else None
@@ -230,7 +248,8 @@ class Medium:
 
     def __init__(self, path):
         self.statements, self.identities, self.folders, self.unexpected, self.readme = [], [], [], [], None
-        self.unfinished, self.programs = [], []
+        self.unfinished, self.programs, self.servers = [], [], []
+        self.crowded, self.looked, self.held, self.unvouched = False, 0, {"A": 0, "B": 0}, 0
         self.is_parcel = os.path.isfile(path)
         self.place, self.id = os.path.realpath(path), None
         top = [e for e in entries(path) or [] if e[0] == "PFXVAULT" and e[2] == "folder"]
@@ -248,28 +267,45 @@ class Medium:
             else:
                 self.leave(name, where, kind)
 
+    def keep(self, names, where):
+        """A name that is not the vault's, as long as there are not too many."""
+        if len(names) < MAX_NAMES:
+            names.append(where)
+        else:
+            self.crowded = True
+
     def leave(self, name, where, kind):
         """Something that is not the vault's: named, and looked through for programs."""
         if kind == "folder":
-            self.unexpected.append(where)
-            below, seen = [where], 0
-            while below:
-                listed = entries(below.pop()) or []
-                seen += len(listed)
-                if seen > MAX_UNKNOWN:
-                    self.programs.append(where)
-                    return
-                below += [path for _, path, of in listed if of == "folder"]
-                self.programs += [path for inner, path, of in listed if of != "folder" and is_program(inner)]
-        elif is_program(name):
-            self.programs.append(where)
+            self.look_for_programs(where)
+            self.keep(self.unexpected, where)
         else:
-            self.unexpected.append(where)
+            self.keep(self.programs if is_program(name) else self.unexpected, where)
+
+    def look_for_programs(self, folder):
+        """What belongs to nobody known here is looked at up to a limit for the whole medium, and not too deep."""
+        below = [(folder, 0)]
+        while below:
+            where, depth = below.pop()
+            try:
+                listed = entries(where) or [] if self.looked < MAX_UNKNOWN and depth < MAX_DEPTH else None
+            except Crowded:
+                listed = None
+            if listed is None:
+                return self.keep(self.programs, folder)
+            self.looked += 1 + len(listed)
+            below += [(path, depth + 1) for _, path, of in listed if of == "folder"]
+            for path in (path for inner, path, of in listed if of != "folder" and is_program(inner)):
+                self.keep(self.programs, path)
 
     def list(self, folder):
-        found = entries(folder)
+        try:
+            found = entries(folder)
+        except Crowded:
+            self.crowded = True
+            return []
         if found is None:
-            self.unexpected.append(folder)
+            self.keep(self.unexpected, folder)
         return found or []
 
     def half(self, folder, half):
@@ -277,7 +313,7 @@ class Medium:
             if kind == "folder" and name == "OWNER":
                 self.owner(where, half)
             elif kind == "folder" and re.fullmatch(SERVER, name):
-                self.server(where, name, half)
+                self.servers.append((where, name, half))
             else:
                 self.leave(name, where, kind)
 
@@ -294,36 +330,94 @@ class Medium:
                 places[1 if identity[1] == "ITY" else int(identity[1])] = where
             else:
                 self.leave(name, where, kind)
-        for stem in sorted(stems):
+        # What is small comes first, so that large ones push nothing out.
+        is_large = {stem: SMALL < size(files.get(stem + ".TXT", "")) <= CAP_TEXT for stem in stems}
+        for stem in sorted(stems, key=lambda stem: (is_large[stem], stem)):
+            if is_large[stem] and size(files[stem + ".TXT"]) > CAP_STATEMENTS - self.held[half]:
+                self.crowded = True
+                continue
             text, signature = read(files.get(stem + ".TXT", ""), CAP_TEXT), read(files.get(stem + ".SIG", ""), CAP_SIG)
-            pair = Pair(half, stem, text, signature)
-            if text is None or not signature:
-                self.unexpected.append(stem)
-                self.unfinished.append(pair)
-            else:
-                self.statements.append(pair)
-        kept = 0
+            self.statement(Pair(half, stem, text, signature))
         for place, where in sorted(places.items()):
             data = read(where, CAP_IDENT)
-            if data is None or kept == MAX_IDENTITIES:
-                self.unexpected.append(where)
-            else:
+            kept = sum(of == half for of, _, _ in self.identities)
+            if data is not None and (kept < MAX_IDENTITIES or kept < MAX_LISTED and self.says(data)):
                 self.identities.append((half, place, data))
-                kept += 1
+            else:
+                self.keep(self.unexpected, where)
 
-    def server(self, folder, server, half):
+    def says(self, identity):
+        """Whether any text here, whoever signed it, lists an identity file."""
+        line = b"identity " + sha256(identity).encode()
+        return any(line in (pair.text or b"").split(b"\n") for pair in self.statements + self.unfinished)
+
+    def statement(self, pair):
+        whole = pair.text is not None and bool(pair.signature)
+        again = [p for p in self.statements if (p.half, p.text, p.signature) == (pair.half, pair.text, pair.signature)]
+        # Whose the vault is may be known only later; here whoever signed counts as the owner.
+        if not whole or again or signer("pfxvault-trust-v1", pair.text, pair.signature) is None:
+            self.held[pair.half] += len(pair.text or b"") + len(pair.signature or b"") + 128
+            if self.held[pair.half] > CAP_STATEMENTS:
+                self.crowded = True
+                return
+        if whole:
+            self.statements.append(pair)
+        else:
+            self.keep(self.unexpected, pair.stem)
+            self.unfinished.append(pair)
+
+    def open(self, admitted):
+        """The folders of generations: all at their own places of admitted servers, then those beside, then strangers'."""
+        beside, idle = [], 0
+        for folder, server, half in (place for place in self.servers if place[1] in admitted):
+            for name, where, number, copy in self.generations(folder):
+                if copy > MAX_COPIES:
+                    self.crowded = True
+                elif copy:
+                    beside.append((copy, number, where, server, half))
+                elif len(self.folders) == MAX_OPENED:
+                    self.crowded = True
+                else:
+                    idle = self.take(Folder(self, half, server, number, 0, self.files(where)), idle)
+        self.crowded |= len(beside) > MAX_BESIDE
+        for copy, number, where, server, half in sorted(beside, key=lambda place: place[:2])[:MAX_BESIDE]:
+            idle = self.take(Folder(self, half, server, number, copy, self.files(where)), idle)
+        idle = 0
+        for folder, server, half in (place for place in self.servers if place[1] not in admitted):
+            for name, where, number, copy in self.generations(folder):
+                self.look_for_programs(where)
+                idle = self.take(Folder(self, half, server, number, copy, {}), idle)
+
+    def take(self, folder, idle):
+        idle += "RECORD.SIG" not in folder.files
+        if idle <= MAX_IDLE or "RECORD.SIG" in folder.files:
+            self.folders.append(folder)
+        else:
+            self.crowded = True
+        return idle
+
+    def generations(self, folder):
         for name, where, kind in self.list(folder):
             match = re.fullmatch(r"([0-9]{8})(\.[0-9]{3})?", name)
             if kind != "folder" or not match or match[1] == "00000000" or match[2] == ".000":
                 self.leave(name, where, kind)
-                continue
-            listed = self.list(where)
-            for inner, path, of in listed:
-                known = re.fullmatch(r"CATALOG\.AGE|RECORD\.(TXT|SIG)|K(?!0000000)[0-9]{7}\.AGE", inner)
-                if of != "file" or not known:
-                    self.leave(inner, path, of)
-            files = {inner: path for inner, path, of in listed if of == "file"}
-            self.folders.append(Folder(self, half, server, int(match[1]), files))
+            else:
+                yield name, where, int(match[1]), int((match[2] or ".000")[1:])
+
+    def files(self, folder):
+        listed = self.list(folder)
+        for inner, path, of in listed:
+            known = re.fullmatch(r"CATALOG\.AGE|RECORD\.(TXT|SIG)|K(?!0000000)[0-9]{7}\.AGE", inner)
+            if of != "file" or not known:
+                self.leave(inner, path, of)
+        return {inner: path for inner, path, of in listed if of == "file"}
+
+    def room(self, bytes_wanted):
+        """Whether so much may still be read that no record vouches for."""
+        if self.unvouched + bytes_wanted > CAP_UNVOUCHED:
+            self.crowded = True
+            return False
+        return True
 
 
 # --- signatures ------------------------------------------------------------------------------------------
@@ -582,6 +676,9 @@ def judge(folder, trust):
         return "foreign", None
     if "RECORD.SIG" not in folder.files or folder.read("RECORD.SIG", CAP_SIG) == b"":
         return "unfinished", None
+    there = size(folder.files.get("RECORD.TXT", ""))
+    if (folder.copy or there > SMALL) and there <= CAP_TEXT and not folder.medium.room(there):
+        return "damaged", None
     text, signature = folder.read("RECORD.TXT", CAP_TEXT), folder.read("RECORD.SIG", CAP_SIG)
     if text is None:
         return "damaged", None
@@ -616,8 +713,14 @@ class Report:
         if not pinned:
             self.find("not-pinned", NOTE)
         self.slots = {}
+        for medium in media:
+            medium.open(set(self.trust.servers))
         for folder in (folder for medium in media for folder in medium.folders):
             verdict, committed = judge(folder, self.trust)
+            there = size(folder.files.get("RECORD.TXT", ""))
+            if not committed and "RECORD.SIG" in folder.files and (folder.copy or there > SMALL):
+                medium = folder.medium
+                medium.unvouched += there if there <= CAP_TEXT else 0
             self.slots.setdefault((folder.server, folder.number), []).append((folder, verdict, committed))
         self.records = {}
         for place, slot in sorted(self.slots.items()):
@@ -663,13 +766,37 @@ class Report:
         whole = True
         for name, wanted in record["files"].items():
             cap = CAP_CATALOG if name == "CATALOG.AGE" else CAP_KEY_PAIR
-            right = [f for f in folders if (data := f.read(name, cap)) is not None and sha256(data) == wanted]
-            if not right:
+            good, data = self.find_file(name, wanted, cap, sorted(folders, key=lambda f: (f not in copies, f.copy)))
+            if good is None:
                 whole = False
                 self.find("file-lost", LOST)
-            elif any(copy not in right for copy in copies):
+            elif any(copy is not good and self.is_alike(copy, name, data) is False for copy in copies):
                 self.find("copy-bad", ATTENTION)
         return whole
+
+    @staticmethod
+    def find_file(name, wanted, cap, folders):
+        """What lies at its own place comes first, and there what is small; the rest as far as there is room."""
+        always = SMALL_CATALOG if name == "CATALOG.AGE" else SMALL
+        is_small = {f: f.copy == 0 and size(f.files.get(name, "")) <= always for f in folders}
+        for folder in sorted(folders, key=lambda f: (not is_small[f], f.copy > 0)):
+            there = size(folder.files.get(name, ""))
+            if not is_small[folder] and (there > cap or not folder.medium.room(there)):
+                continue
+            data = folder.read(name, cap)
+            if data is not None and sha256(data) == wanted:
+                return folder, data
+            if not is_small[folder]:
+                folder.medium.unvouched += len(data or b"")
+        return None, None
+
+    @staticmethod
+    def is_alike(copy, name, good):
+        """Whether another copy is as good; None beside its generation's place where there is no room."""
+        if copy.copy and not copy.medium.room(len(good)):
+            return None
+        copy.medium.unvouched += len(good) if copy.copy else 0
+        return copy.read(name, len(good)) == good
 
     def order(self):
         named = [(server, record["prev"][0]) for (server, _), records in self.records.items() for record in records.values() if record["prev"]]
@@ -772,6 +899,8 @@ class Report:
                 self.find("unexpected-file", NOTE)
             if medium.programs:
                 self.find("program", ATTENTION)
+            if medium.crowded:
+                self.find("crowded", ATTENTION)
             readme = medium.readme and sha256(medium.readme)
             if readme in OLD_READMES:
                 self.find("readme-old", NOTE)

@@ -99,7 +99,7 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
 /// comes.
 fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
-    let medium = session.medium_to_write(to)?;
+    let medium = session.medium_of_vault_to_write(to)?;
     let media = [medium];
     let known = session.memory();
     let opened = session.open(&media, &known)?;

@@ -73,7 +73,7 @@ pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Resul
 
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
 fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
-    let media = [session.medium_to_write(name)?];
+    let media = [session.medium_of_vault_to_write(name)?];
     let folder = session.new_state_folder()?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

@@ -13,7 +13,7 @@ use crate::iis::{Iis, SiteMap, StoreName};
 use crate::message::{Text, day};
 use crate::session::here;
 use crate::text;
-use crate::tls::ask::{self, Check, Remark, Served};
+use crate::tls::ask::{self, Check, Deadline, Remark, Served};
 use crate::tls::prove::TlsError;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::status::OwnCertificate;
@@ -36,13 +36,14 @@ pub(super) fn ask(
         ([], None) => Err(Error::usage(text!("error-tls-names"))),
         (names, server) => {
             let known = server.map_or_else(Vec::new, authorities);
+            let until = Deadline::from_now();
             let targets = names
                 .iter()
                 .map(|name| target(name))
                 .collect::<Result<Vec<_>>>()?;
             Ok(targets
                 .par_iter()
-                .flat_map(|(name, port)| named(name, *port, here, &known, now))
+                .flat_map(|(name, port)| named(name, *port, until, here, &known, now))
                 .collect())
         }
     }
@@ -103,12 +104,13 @@ fn target(typed: &str) -> Result<(String, u16)> {
 fn named(
     host: &str,
     port: u16,
+    until: Deadline,
     here: Option<&[OwnCertificate]>,
     known: &[Vec<u8>],
     now: Timestamp,
 ) -> Vec<Finding> {
     let name = format!("{host}:{port}");
-    let served = match served(host, port) {
+    let served = match served(host, port, until) {
         Ok(served) => served,
         Err(error) => return vec![finding(ask::unanswered(&name, &error))],
     };
@@ -122,10 +124,10 @@ fn named(
 }
 
 /// What a server shows.
-fn served(host: &str, port: u16) -> Result<Served, TlsError> {
+fn served(host: &str, port: u16, until: Deadline) -> Result<Served, TlsError> {
     let address = (host, port).to_socket_addrs()?.next();
     let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-    ask::ask(address, Some(host))
+    ask::ask(address, Some(host), until)
 }
 
 fn shown(level: Level, text: Text) -> Finding {
@@ -181,7 +183,8 @@ mod tests {
         let end = issue().leaf().not_after();
         let (address, serving) = ask::tests::serve(vec![issue(), issue(), issue()]);
         let shown = |now: Timestamp| {
-            let findings = named("127.0.0.1", address.port(), None, &[], now);
+            let until = Deadline::from_now();
+            let findings = named("127.0.0.1", address.port(), until, None, &[], now);
             findings
                 .iter()
                 .map(|finding| (finding.id, finding.level))

@@ -631,6 +631,19 @@ found-program =
 found-unsearched =
     attention: { $path } on { $medium } does not belong to the vault and holds more files, or deeper folders, than are looked at. Programs may be among them.
     Do not open anything in it. Find out who had this stick, then delete that folder.
+found-crowded =
+    attention: { $medium } holds more than is looked at: { $count } files or folders from { $path } on were left out.
+    Backups at their usual places were looked at first; something else may have been missed. No stick fills up like that by itself: find out who had it.
+    Take what is good to a new stick: pfxvault copy --from { $medium } --to F:
+found-unread =
+    attention: { $medium } holds so many large files in places of damaged ones that some were not read. A file that is called lost may be among them.
+    No stick fills up like that by itself: find out who had it. Take what is good to a new stick: pfxvault copy --from { $medium } --to F:
+found-more =
+    { $first }
+    { $count ->
+        [one] There is 1 more like this, which is
+       *[other] There are { $count } more like this, which are
+    } not listed.
 found-unexpected = note: { $path } on { $medium } does not belong to the vault. It is left alone.
 
 ## What must be heard before a restore
@@ -975,9 +988,14 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
     .hint =
         keep this stick, and bring the list back from another one of the vault: pfxvault copy --from F: --to { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
+create-interrupted =
+    Making the vault was interrupted before; it is finished now, with the passphrase and the recovery key of that time. No other recovery key is made.
+    If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to E:
 error-vault-begun = on { $medium } a vault was begun and never finished
     .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
-    .hint = delete the folder PFXVAULT on { $medium }, then run the same command again
+    .hint =
+        the command that was interrupted finishes it: run pfxvault create, copy or media add again
+        if that says the same, something else lies in PFXVAULT on { $medium }: save it elsewhere, delete the folder, then run the command again
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
         what may have been meant:
@@ -1038,6 +1056,12 @@ error-state-shared = what this server remembers is not safe: others own { $folde
         let only administrators write to it, then run the same command again
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
+error-state-file-shared = what this server remembers is not safe: others own { $path }, can write to it, or can read the key in it
+    .hint =
+        find out who could change or read it; if somebody did, begin anew: pfxvault servers join E:
+        else let only administrators have it, and run the same command again
+        Windows: takeown /A /F "{ $path }"
+        Linux: chown "$(id -u)" "{ $path }" and chmod 600 "{ $path }"
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
     .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected

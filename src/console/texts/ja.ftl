@@ -539,6 +539,16 @@ found-program =
 found-unsearched =
     注意: { $medium } の { $path } は保管庫のフォルダーではなく、ファイルが多すぎるか階層が深すぎるため、一部しか調べていません。プログラムが含まれているおそれがあります。
     中のものを開かないでください。この USB メモリを誰が扱ったか確認してから、このフォルダーを削除してください。
+found-crowded =
+    注意: { $medium } には調べられる量を超えるファイルやフォルダーがあり、{ $path } 以降の { $count } 件は調べていません。
+    通常の場所にあるバックアップは先に調べましたが、それ以外に見落としがあるかもしれません。自然にこうなることはありません。この USB メモリを誰が扱ったか確認してください。
+    正常なものを新しい USB メモリにコピーしてください: pfxvault copy --from { $medium } --to F:
+found-unread =
+    注意: { $medium } では、破損したファイルの場所に大きなファイルが多数置かれているため、一部を読んでいません。失われたと表示したファイルが、その中に残っているかもしれません。
+    自然にこうなることはありません。この USB メモリを誰が扱ったか確認してください。正常なものを新しい USB メモリにコピーしてください: pfxvault copy --from { $medium } --to F:
+found-more =
+    { $first }
+    同様のものがほかに { $count } 件あります(表示を省略しています)。
 found-unexpected = 参考: { $medium } の { $path } は保管庫のファイルではありません。触れずにそのまま残します。
 
 ## What must be heard before a restore
@@ -869,9 +879,14 @@ error-no-statement = { $medium } には、どの保管庫かを示す管理責�
     .hint =
         この USB メモリは捨てずに、同じ保管庫の別の USB メモリから一覧を書き直してください: pfxvault copy --from F: --to { $medium }
         この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
+create-interrupted =
+    保管庫の作成が前回中断されています。その続きを行います。パスフレーズと復旧キーは前回のものです。新しい復旧キーは作成しません。
+    前回の復旧キーが手元にない場合は、終了後に別の復旧キーを作成してください: pfxvault access add recovery-key --to E:
 error-vault-begun = { $medium } には、作成途中の保管庫があります
     .cause = PFXVAULT フォルダーにはキーペアも管理責任者の署名もなく、有効な内容はありません
-    .hint = { $medium } の PFXVAULT フォルダーを削除してから、同じコマンドをもう一度実行してください
+    .hint =
+        中断したコマンドをもう一度実行すると完了します: pfxvault create、copy、media add
+        それでも同じエラーになる場合は、{ $medium } の PFXVAULT にほかのファイルがあります。別の場所に移し、フォルダーを削除してから、もう一度実行してください
 error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあります。上書きすることはありません
     .hint =
         目的に合わせて、次のいずれかを行ってください
@@ -929,6 +944,12 @@ error-state-shared = このサーバーの記憶が安全ではありません�
         管理者だけが書き込めるように設定し、同じコマンドをもう一度実行してください
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
+error-state-file-shared = このサーバーの記憶が安全ではありません。{ $path } は他の人が所有しているか、書き込めるか、中の鍵を読み取れます
+    .hint =
+        誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join E:
+        なければ、管理者だけがアクセスできるように設定し、同じコマンドをもう一度実行してください
+        Windows: takeown /A /F "{ $path }"
+        Linux: chown "$(id -u)" "{ $path }" と chmod 600 "{ $path }"
 error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
     .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join E:。これまでのバックアップには影響ありません

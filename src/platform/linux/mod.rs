@@ -11,9 +11,9 @@ mod shares;
 mod terminal;
 
 use std::borrow::Cow;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -219,6 +219,33 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
 pub fn shared(folder: &Path) -> io::Result<bool> {
     let facts = fs::metadata(folder)?;
     Ok(facts.uid() != geteuid().as_raw() || facts.mode() & 0o022 != 0)
+}
+
+/// The same of a file.
+///
+/// # Errors
+/// What the system says.
+pub fn shared_file(path: &Path) -> io::Result<bool> {
+    shared(path)
+}
+
+/// Whether anybody but this user owns a secret's file or can read it.
+///
+/// # Errors
+/// What the system says.
+pub fn key_shared(path: &Path) -> io::Result<bool> {
+    Ok(shared(path)? || fs::metadata(path)?.mode() & 0o077 != 0)
+}
+
+/// Lets nobody else open a file that may have been made when others could.
+///
+/// # Errors
+/// What the system says.
+pub fn keep_private(file: &File) -> io::Result<()> {
+    match readable_by_others(file)? {
+        true => file.set_permissions(Permissions::from_mode(0o600)),
+        false => Ok(()),
+    }
 }
 
 /// Opens a plain file to look into it. `None` for anything else: no link is followed, no pipe or

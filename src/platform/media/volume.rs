@@ -110,6 +110,14 @@ impl Volume for FolderVolume {
         replaced
     }
 
+    fn remove(&self, path: &str) -> io::Result<()> {
+        let path = self.path(path);
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => fs::remove_dir(path),
+            false => fs::remove_file(path),
+        }
+    }
+
     fn flush(&self) -> io::Result<()> {
         system::flush_volume(&self.root)
     }

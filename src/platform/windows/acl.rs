@@ -109,6 +109,36 @@ pub fn shared(folder: &Path) -> io::Result<bool> {
     Ok(!trusted(owner(&sddl), &me) || lets_others_in(&sddl, &me))
 }
 
+/// Whether anybody but SYSTEM, Administrators and this account owns a file. Its access list is the
+/// folder's, which [`shared`] judges: a file made there takes it over.
+///
+/// # Errors
+/// What Windows says.
+pub fn shared_file(path: &Path) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    options
+        .access_mode(READ_CONTROL)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
+    let sddl = sddl_of(&options.open(path)?)?;
+    Ok(!trusted(owner(&sddl), &account()?))
+}
+
+/// The same of a secret's file; what is in it is encrypted for this machine as well.
+///
+/// # Errors
+/// What Windows says.
+pub fn key_shared(path: &Path) -> io::Result<bool> {
+    shared_file(path)
+}
+
+/// A file takes over its folder's access list.
+///
+/// # Errors
+/// Never.
+pub fn keep_private(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether the access list of an open file lets anybody in but SYSTEM, Administrators and this
 /// account. A file system without access lists (a FAT stick) lets everybody in.
 ///

@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_VECTORS=1 cargo test -p vault vectors` writes them anew.
 
+mod budget;
 mod generate;
 mod parcel;
 mod tree;

@@ -1354,6 +1354,23 @@ fn statements(add: &mut Add<'_>) {
         },
     );
     add(
+        "statement-large-planted",
+        "Large files in the form of statements come before the owner's by name, and push none out.",
+        &|fault| {
+            for last in ["A", "B", "C", "D", "E", "F", "G", "H", "I"] {
+                let path = |half| format!("{ROOT}/{half}/OWNER/AAAAAAA{last}");
+                for half in ["A", "B"] {
+                    let size = 4 * 1024 * 1024;
+                    let tree = fault.tree();
+                    tree.insert(format!("{}.TXT", path(half)), Node::Sparse(size));
+                    tree.insert(format!("{}.SIG", path(half)), Node::File(b"x".to_vec()));
+                }
+            }
+            fault.attention("crowded");
+            fault.attention("statement-damaged");
+        },
+    );
+    add(
         "statement-edited",
         "A server was added after the owner signed.",
         &|fault| {
@@ -1975,6 +1992,14 @@ fn folders(add: &mut Add<'_>) {
         &|fault| {
             beside(fault, "B", ".001");
             fault.put_in("B", &format!("{}/RECORD.SIG", fault.newest()), b"");
+        },
+    );
+    add(
+        "folder-copy-065",
+        "A copy in 00000002.065 is more than is looked at.",
+        &|fault| {
+            beside(fault, "A", ".065");
+            fault.attention("crowded");
         },
     );
     add(
