@@ -118,7 +118,16 @@ impl From<NotOurs> for Error {
             } => {
                 text!("error-no-statement", medium = medium, count = generations)
             }
-            NotOurs::Stranger { medium } => text!("error-not-our-vault", medium = medium),
+            NotOurs::Stranger {
+                medium,
+                vault,
+                ours,
+            } => text!(
+                "error-not-our-vault",
+                medium = medium,
+                vault = vault.map_or_else(|| "?".to_owned(), |vault| vault.to_string()),
+                ours = ours.to_string()
+            ),
         };
         Self::new(Exit::NoVault, text)
     }

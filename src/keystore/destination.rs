@@ -684,27 +684,36 @@ fn armor(label: &str, der: &[u8]) -> SecretBytes {
 /// that is wanted.
 ///
 /// # Errors
-/// The first path that is taken.
+/// Every path that is taken: what is no file, else the files that nobody said to replace.
 pub fn refuse_taken(planned: &[PlannedFiles], force: bool) -> Result<()> {
+    let (mut files, mut others) = (Vec::new(), Vec::new());
     for path in planned.iter().flat_map(|planned| &planned.paths) {
-        match fs::symlink_metadata(path) {
-            Ok(facts) if !facts.is_file() => {
-                return Err(Error::failed(text!(
-                    "error-not-a-file",
-                    path = path.as_path()
-                )));
-            }
-            Ok(_) if !force => {
-                return Err(Error::failed(text!(
-                    "error-file-exists",
-                    path = path.as_path()
-                )));
-            }
-            // Whatever else keeps the file from being written is said when it is tried.
-            _ => {}
-        }
+        // Whatever else keeps the file from being written is said when it is tried.
+        let Ok(facts) = fs::symlink_metadata(path) else {
+            continue;
+        };
+        let taken = if facts.is_file() {
+            &mut files
+        } else {
+            &mut others
+        };
+        taken.push(path.display().to_string());
     }
-    Ok(())
+    others.sort();
+    files.sort();
+    match () {
+        () if !others.is_empty() => Err(Error::failed(text!(
+            "error-not-a-file",
+            count = others.len(),
+            paths = others
+        ))),
+        () if !force && !files.is_empty() => Err(Error::failed(text!(
+            "error-files-exist",
+            count = files.len(),
+            paths = files
+        ))),
+        () => Ok(()),
+    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {

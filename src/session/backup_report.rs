@@ -1,6 +1,9 @@
 //! What of a server's backup is not of its newest generation, not here, or does not count any more:
 //! in sentences and for programs.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use vault::catalog::AboutKeyPair;
 use vault::id::Number;
@@ -68,16 +71,25 @@ pub fn say_older(session: &Session<'_>, newest: Option<Number>, older: &[(&str, 
     let Some(newest) = newest.filter(|_| !older.is_empty()) else {
         return;
     };
-    let name = |(name, number): &(&str, Number)| {
-        let named = text!("name-in-generation", name = *name, number = *number);
-        session.console.words(&named)
-    };
-    let names: Vec<_> = older.iter().map(name).collect();
+    let mut by_number: BTreeMap<Reverse<Number>, Vec<&str>> = BTreeMap::new();
+    for (name, number) in older {
+        by_number.entry(Reverse(*number)).or_default().push(name);
+    }
+    let mut lines = Vec::new();
+    for (Reverse(number), mut names) in by_number {
+        names.sort_unstable();
+        let line = text!(
+            "names-in-generation",
+            number = number,
+            names = names.join(", ")
+        );
+        lines.push(session.console.words(&line));
+    }
     session.console.say(&text!(
         "counts-older",
         count = older.len(),
         number = newest,
-        names = names
+        names = lines
     ));
 }
 

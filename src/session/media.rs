@@ -9,7 +9,7 @@ use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::{history, parcel_file};
-use vault::medium::Medium;
+use vault::medium::{MEDIUM, Medium, ROOT};
 
 impl Session<'_> {
     /// A medium or a parcel by what the user calls it, for reading.
@@ -119,7 +119,7 @@ impl Session<'_> {
 /// Where a medium is: as it is typed, or `label:NAME` for one that is inserted.
 pub fn place_of(name: &str) -> Result<PathBuf> {
     let Some(label) = name.strip_prefix("label:") else {
-        return Ok(crate::platform::media::typed(name));
+        return Ok(root_of(crate::platform::media::typed(name)));
     };
     let mut found = labelled()
         .into_iter()
@@ -136,6 +136,23 @@ pub fn place_of(name: &str) -> Result<PathBuf> {
             one = one.as_path(),
             other = other.as_path()
         ))),
+    }
+}
+
+/// The medium that is meant where somebody names its folder PFXVAULT, or a place in it.
+fn root_of(typed: PathBuf) -> PathBuf {
+    let is_vault = |path: &&Path| {
+        let name = path.file_name();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(ROOT)) && path.join(MEDIUM).is_file()
+    };
+    if typed.join(ROOT).is_dir() {
+        return typed;
+    }
+    let root = typed.ancestors().find(is_vault).and_then(Path::parent);
+    match root {
+        Some(root) if root.as_os_str().is_empty() => PathBuf::from("."),
+        Some(root) => root.to_owned(),
+        None => typed,
     }
 }
 

@@ -8,11 +8,13 @@ use crate::console::{Console, Enter, about_chosen, unfit_reason};
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files;
 use crate::session::{HostStateView, Session};
+use crate::state::State;
 use crate::text;
 use crate::workflow::unlock::{self, Attempt, UnlockedVault};
 use secret::{Passphrase, Password, passphrase};
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
+use vault::volume::Reading;
 
 impl Session<'_> {
     /// Whether options name a secret, so that nobody needs to be asked for one.
@@ -32,6 +34,9 @@ impl Session<'_> {
         media: &'m [Medium],
         known: &'m HostStateView,
     ) -> Result<UnlockedVault<'m>> {
+        if let Some(state) = &known.state {
+            self.warn_of_other_vault(media, state)?;
+        }
         let watch = |attempt| self.watch(attempt);
         let open =
             |secret: &Secret| unlock::unlock(media, secret, known.state.as_ref(), self.now, &watch);
@@ -51,6 +56,28 @@ impl Session<'_> {
         }?;
         opened.unasked.clone_from(&known.unasked);
         Ok(opened)
+    }
+
+    /// Before anything is asked: that no medium here is of this server's vault, and whose passphrase
+    /// is meant.
+    fn warn_of_other_vault(&self, media: &[Medium], state: &State) -> Result<()> {
+        let mut others = Vec::new();
+        for medium in media {
+            let walk = medium.walk(Some(state.vault()), Reading::Cached)?;
+            match walk.signer() {
+                Some(vault) if vault != *state.vault() => others.push((medium, vault)),
+                _ => return Ok(()),
+            }
+        }
+        for (medium, vault) in others {
+            self.console.warn(&text!(
+                "stick-of-another-vault",
+                medium = medium.name.as_str(),
+                vault = vault.as_str(),
+                ours = state.vault().as_str()
+            ));
+        }
+        Ok(())
     }
 
     /// Says what is tried while the vault is opened, and asks whether to go on where it takes long.

@@ -40,6 +40,7 @@ pub fn write_files(
         leaves.push(one.pair.leaf());
     }
     let planned = destination.plan(&placed)?;
+    refuse_taken(&planned, into.force)?;
     show_plan(session, &leaves, &planned, set);
     let mut exit = set.exit();
     if exit == Exit::Done && !named && !standing::all_valid(&leaves, session.now) {
@@ -47,7 +48,6 @@ pub fn write_files(
     }
     let mut report = FilesReport::of(session, set, &leaves, &planned);
     if into.dry_run {
-        refuse_taken(&planned, into.force)?;
         report.dry_run = Some(true);
         session.console.document(exit, &report);
         return Ok(exit);

@@ -1,6 +1,8 @@
 //! What is safe, overdue or at risk, from what this server remembers and what it holds now. Reads
 //! only, needs no secret.
 
+use std::collections::BTreeMap;
+
 use jiff::{Span, Timestamp};
 
 use crate::keypair::{Certificate, Remaining};
@@ -17,6 +19,9 @@ use vault::lines::day_of;
 
 /// Months after which a restore should be rehearsed again.
 pub const DRILL_MONTHS: u32 = 12;
+
+/// More names than this are not listed in a sentence.
+const MOST_NAMES: usize = 8;
 
 /// A certificate that this server holds now.
 pub struct OwnCertificate {
@@ -93,8 +98,8 @@ impl StatusInput<'_> {
                 text!("status-backup-old", number = number, age = age),
             );
         }
+        self.holders();
         self.older(number);
-        self.holders(number);
         for exception in &newest.exceptions {
             let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
             self.find(
@@ -105,70 +110,60 @@ impl StatusInput<'_> {
         }
     }
 
-    /// The key pairs that count and are not in the newest generation: that they are not, and those
-    /// that are on too few media.
-    fn older(&mut self, newest: Number) {
-        let mut older = Vec::new();
+    /// Which key pairs are on too few media in use, by the media that have them.
+    fn holders(&mut self) {
+        let wanted = self.state.policy().min_media;
+        let mut held: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         for known in self.state.key_pairs(Some(self.now)) {
-            if known.counts() && !known.pair.numbers.contains(&newest) {
-                older.push(known.listed());
+            if known.counts() {
+                let listed = known.listed();
+                let media = server_backup::media_with(self.state, &listed.generations);
+                let name = listed.names.into_iter().next();
+                let names = held.entry(media).or_default();
+                names.push(name.unwrap_or(listed.thumbprint));
             }
         }
-        let wanted = self.state.policy().min_media;
-        for one in &older {
-            let media = server_backup::media_with(self.state, &one.generations);
-            let name = one.names.first().unwrap_or(&one.thumbprint).as_str();
-            if media.is_empty() {
-                let number = one.generations.last().copied().unwrap_or(newest);
-                self.attention(
+        for (media, names) in held {
+            let count = names.len();
+            let names = few(&names);
+            match media.first() {
+                None => self.attention(
                     "on-no-medium",
-                    text!("status-on-no-medium", name = name, number = number),
-                );
-            } else if media.len() < wanted {
-                self.attention(
+                    text!("status-on-no-medium", count = count, names = names),
+                ),
+                Some(first) if media.len() < wanted => self.attention(
                     "few-media",
                     text!(
-                        "status-few-media-older",
-                        name = name,
+                        "status-few-media",
+                        count = count,
+                        names = names,
                         media = media.join(", "),
+                        first = first,
                         wanted = wanted
                     ),
-                );
+                ),
+                Some(_) => {}
             }
         }
-        if !older.is_empty() {
-            let names = older
-                .iter()
-                .map(|one| one.names.first().unwrap_or(&one.thumbprint));
-            let names: Vec<_> = names.map(String::as_str).collect();
+    }
+
+    /// That some key pairs that count are not in the newest generation.
+    fn older(&mut self, newest: Number) {
+        let mut names = Vec::new();
+        for known in self.state.key_pairs(Some(self.now)) {
+            if known.counts() && !known.pair.numbers.contains(&newest) {
+                names.push(known.pair.about.display_name().to_owned());
+            }
+        }
+        if !names.is_empty() {
             self.find(
                 "counts-older",
                 Level::Note,
                 text!(
                     "status-counts-older",
-                    count = older.len(),
+                    count = names.len(),
                     number = newest,
-                    names = names.join(", ")
-                ),
-            );
-        }
-    }
-
-    /// How many media in use hold a generation.
-    fn holders(&mut self, number: Number) {
-        let wanted = self.state.policy().min_media;
-        let media = self.state.media_in_use();
-        let holding = media
-            .filter(|medium| self.state.is_on(medium, number))
-            .count();
-        if holding < wanted {
-            self.attention(
-                "few-media",
-                text!(
-                    "status-few-media",
-                    number = number,
-                    count = holding,
-                    wanted = wanted
+                    names = few(&names)
                 ),
             );
         }
@@ -270,6 +265,17 @@ impl StatusInput<'_> {
             (None, _) => {}
         }
     }
+}
+
+/// The first names of many.
+fn few(names: &[String]) -> String {
+    let more = if names.len() > MOST_NAMES {
+        ", …"
+    } else {
+        ""
+    };
+    let first: Vec<_> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
+    first.join(", ") + more
 }
 
 /// The private keys on a server that is given away: each must go, once it is safe elsewhere.

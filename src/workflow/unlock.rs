@@ -445,6 +445,16 @@ fn doubt_of_unreadable(number: Number, slot: &Slot) -> Text {
 /// What is wrong with the owner's word here: it may have admitted or closed a server.
 fn doubts_of_statements(survey: &Survey<'_>) -> Vec<Text> {
     let mut doubts = Vec::new();
+    for (medium, other) in survey.other_vaults.iter().enumerate() {
+        if let Some(other) = other {
+            doubts.push(text!(
+                "doubt-another-vault",
+                medium = survey.medium(medium).name.as_str(),
+                vault = other.as_str(),
+                ours = survey.trust.vault.as_str()
+            ));
+        }
+    }
     if survey.bad_statements > 0 {
         doubts.push(text!("found-bad-statement", count = survey.bad_statements));
     }

@@ -536,5 +536,52 @@ fn a_drill_in_japanese_names_what_came_from_where() {
     );
     let dry_run = RESTORE.replace("--yes", "--dry-run --lang ja");
     let said = table.run(&dry_run).ended_with(0).out;
-    assert!(said.contains("a.example.com(第 1 世代)"), "{said}");
+    assert!(said.contains("第 1 世代: a.example.com"), "{said}");
+}
+
+#[test]
+fn the_stick_of_another_vault_beside_it_changes_nothing_and_is_called_that() {
+    let table = Table::backed_up(&EIGHT[..3]);
+    let other = Table::with_vault_of_another(&["other.example.com"]);
+    other.run(BACKUP).ended_with(0);
+    let theirs = other.at("A").display().to_string();
+    let beside = |line: &str| line.replace("--from {A}", &format!("--from {{A}} --from {theirs}"));
+    let said = table
+        .run(&beside(&format!("{RESTORE} --json")))
+        .ended_with(8)
+        .json();
+    assert_eq!(held(&table, "restored").len(), 3);
+    let doubts = said["doubts"].as_array().unwrap();
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    assert!(doubts[0].as_str().unwrap().contains(&theirs), "{doubts:?}");
+    let error = table
+        .run(&format!("verify {theirs} --json"))
+        .ended_with(7)
+        .json();
+    assert_eq!(error["error"]["id"], "error-not-our-vault");
+    let fingerprints = error["error"]["cause"].as_str().unwrap().matches("SHA256:");
+    assert_eq!(fingerprints.count(), 2);
+}
+
+#[test]
+fn what_would_be_written_over_is_all_named_before_the_plan() {
+    let table = Table::backed_up(&EIGHT[..3]);
+    table.run(RESTORE).ended_with(0);
+    for line in [
+        format!("{RESTORE} --json"),
+        RESTORE.replace("--yes", "--dry-run --json"),
+    ] {
+        let error = table.run(&line).ended_with(1).json()["error"].clone();
+        assert_eq!(error["id"], "error-files-exist");
+        assert_eq!(error["cause"].as_str().unwrap().lines().count(), 3);
+    }
+}
+
+#[test]
+fn a_path_to_the_folder_of_the_vault_or_into_it_means_its_stick() {
+    let table = Table::backed_up(&EIGHT[..1]);
+    for place in ["A/PFXVAULT", "A/PFXVAULT/A", "A/PFXVAULT/A/OWNER"] {
+        let line = format!("verify {}", table.at(place).display());
+        table.run(&line).ended_with(0);
+    }
 }

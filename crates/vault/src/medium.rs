@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::id::{GenerationId, Hash, Number, ServerId, VaultId, is_base32};
 use super::readme::{self, Label, ReadmeOrigin};
-use super::seal;
 use super::sign;
 use super::trust::Statement;
 use super::volume::{Entry, EntryKind, MAX_ENTRIES, Reading, Volume};
@@ -19,8 +18,10 @@ pub const ROOT: &str = "PFXVAULT";
 /// The two copies of everything, each in a folder of its own, written one after the other.
 pub const HALVES: [&str; 2] = ["A", "B"];
 const OWNER: &str = "OWNER";
+/// What a medium is called.
+pub const MEDIUM: &str = "MEDIUM.TXT";
 /// Texts for people beside the halves.
-const LOOSE: [&str; 2] = ["README.TXT", "MEDIUM.TXT"];
+const LOOSE: [&str; 2] = ["README.TXT", MEDIUM];
 const FIRST_IDENTITY: &str = "IDENTITY.AGE";
 /// Identity files that are read in one half, besides those that statements of the owner's list.
 pub const MAX_IDENTITIES: usize = 16;
@@ -286,6 +287,16 @@ pub struct Walk {
 }
 
 impl Walk {
+    /// Whoever signed the statements here; `None` where nobody did, or several.
+    pub fn signer(&self) -> Option<VaultId> {
+        let said = self.statements.iter().map(|pair| &pair.statement);
+        let signers =
+            said.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
+        let mut vaults: BTreeSet<VaultId> = signers.map(|key| VaultId::of(&key)).collect();
+        let signer = vaults.pop_first();
+        signer.filter(|_| vaults.is_empty())
+    }
+
     /// Notes that something was left out because of what else is there.
     pub(super) fn leave_out(&mut self, path: &str, count: usize) {
         let (_, left_out) = self.crowded.get_or_insert_with(|| (path.to_owned(), 0));
@@ -440,7 +451,7 @@ impl Medium {
 
     /// What people call it, as far as MEDIUM.TXT can be read. Nobody signs that.
     pub fn label(&self) -> Option<Label> {
-        Label::parse(&self.read_loose("MEDIUM.TXT")?)
+        Label::parse(&self.read_loose(MEDIUM)?)
     }
 
     /// Whether a PFXVAULT folder is there, however damaged.
@@ -549,18 +560,6 @@ impl Medium {
         self.volume
             .remove(path)
             .map_err(|source| self.failed(path, source))
-    }
-
-    /// The owner's files in the order in which a secret is tried on them: what costs more than
-    /// pfxvault ever asks comes last, then the first names in both halves come first.
-    pub fn ways_in(walks: &[Walk]) -> Vec<&IdentityFile> {
-        let mut files: Vec<&IdentityFile> =
-            walks.iter().flat_map(|walk| &walk.identities).collect();
-        files.sort_by_key(|file| {
-            let is_dear = seal::work_factor(&file.bytes) > Some(seal::WORK_FACTOR);
-            (is_dear, identity_place(&file.name), file.half)
-        });
-        files
     }
 
     /// Reads a file of at most `cap` bytes.
@@ -1108,7 +1107,7 @@ impl Medium {
     /// When the medium refuses.
     pub fn prepare(&self, label: &Label) -> Result<(), MediumError> {
         self.write_loose("README.TXT", &readme::readme())?;
-        self.write_loose("MEDIUM.TXT", &label.render())
+        self.write_loose(MEDIUM, &label.render())
     }
 
     fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {

@@ -23,8 +23,10 @@ pub struct Survey<'m> {
     /// Every number seen, by server.
     pub slots: BTreeMap<GenerationId, Slot>,
     /// Statements that somebody else than the owner signed, or that stand beside another one's
-    /// signature.
+    /// signature; those of another vault's medium not counted.
     pub bad_statements: usize,
+    /// Which other vault a medium is of, beside one of this.
+    pub other_vaults: Vec<Option<VaultId>>,
     /// Statements that verify as nothing and of which no good copy is known.
     pub damaged_statements: Vec<Location>,
     /// Statements of a later version of the format.
@@ -117,6 +119,10 @@ pub enum NotOurs {
     Stranger {
         /// What the user calls it.
         medium: String,
+        /// Which, where its statements agree.
+        vault: Option<VaultId>,
+        /// The one that was meant.
+        ours: VaultId,
     },
 }
 
@@ -167,17 +173,44 @@ impl<'m> Survey<'m> {
             walks,
             slots: BTreeMap::new(),
             bad_statements: 0,
+            other_vaults: Vec::new(),
             damaged_statements: Vec::new(),
             newer_statements: 0,
             unvouched: media.iter().map(|_| AtomicU64::new(0)).collect(),
         };
-        survey.learn_statements();
+        let forged = survey.learn_statements();
         survey.judge_folders(reading);
+        survey.set_aside_other_vaults();
+        let is_here = |medium: &&usize| survey.other_vaults[**medium].is_none();
+        survey.bad_statements = forged.iter().filter(is_here).count();
         Ok(survey)
     }
 
-    fn learn_statements(&mut self) {
-        let mut refused = Vec::new();
+    /// What lies on a medium of another vault is its own, and nothing foreign here.
+    fn set_aside_other_vaults(&mut self) {
+        self.other_vaults = self.of_other_vaults();
+        let is_here = |medium: usize| self.other_vaults[medium].is_none();
+        for slot in self.slots.values_mut() {
+            slot.foreign.retain(|(place, _)| is_here(place.medium));
+            slot.folders.retain(|(medium, _)| is_here(*medium));
+        }
+        self.slots.retain(|_, slot| !slot.folders.is_empty());
+    }
+
+    /// Which media are of another vault, beside one that is of this: alone, it may be a medium of
+    /// ours on which somebody replaced every statement.
+    fn of_other_vaults(&self) -> Vec<Option<VaultId>> {
+        let media = 0..self.media.len();
+        let is_ours: Vec<bool> = media.map(|medium| self.is_of_vault(medium)).collect();
+        let one_is = is_ours.contains(&true);
+        let walks = self.walks.iter().zip(is_ours);
+        let other = |(walk, is_ours): (&Walk, bool)| walk.signer().filter(|_| one_is && !is_ours);
+        walks.map(other).collect()
+    }
+
+    /// Learns what the owner says; for each forged statement the medium that it is on.
+    fn learn_statements(&mut self) -> Vec<usize> {
+        let (mut refused, mut forged) = (Vec::new(), Vec::new());
         for (medium, walk) in self.walks.iter().enumerate() {
             for pair in &walk.statements {
                 if self.trust.statements.get(&pair.statement.hash()) == Some(&pair.statement) {
@@ -200,7 +233,7 @@ impl<'m> Survey<'m> {
             .collect();
         for (medium, pair) in refused {
             match self.refusal(&taken[medium], pair) {
-                StatementRefusal::Forged => self.bad_statements += 1,
+                StatementRefusal::Forged => forged.push(medium),
                 StatementRefusal::Damaged => {
                     self.damaged_statements.push(Location {
                         medium,
@@ -210,6 +243,7 @@ impl<'m> Survey<'m> {
                 StatementRefusal::DamagedCopy => {}
             }
         }
+        forged
     }
 
     /// The statements on a medium that are the owner's.
@@ -399,7 +433,11 @@ impl<'m> Survey<'m> {
                 generations,
             }
         } else {
-            NotOurs::Stranger { medium: name }
+            NotOurs::Stranger {
+                medium: name,
+                vault: self.walks[medium].signer(),
+                ours: self.trust.vault.clone(),
+            }
         }
     }
 
@@ -414,13 +452,16 @@ impl<'m> Survey<'m> {
     /// stranger put them there, or the statement is lost.
     pub fn not_admitted(&self) -> BTreeSet<GenerationId> {
         (0..self.media.len())
+            .filter(|medium| self.other_vaults[*medium].is_none())
             .flat_map(|medium| self.not_admitted_on(medium))
             .collect()
     }
 
     /// How many there are, with those that are only counted.
     pub fn not_admitted_count(&self) -> usize {
-        let counted: usize = self.walks.iter().map(|walk| walk.strangers).sum();
+        let walks = self.walks.iter().zip(&self.other_vaults);
+        let walks = walks.filter(|(_, other)| other.is_none());
+        let counted: usize = walks.map(|(walk, _)| walk.strangers).sum();
         self.not_admitted().len() + counted
     }
 

@@ -669,6 +669,12 @@ doubt-not-admitted =
        *[other] { $count } generations are left out: they are of servers that no statement here admits
     }. Either the part of the list that admits them is damaged or missing, or somebody put them there.
     Another stick may hold the whole list: give that one as well with --from. What is damaged: pfxvault verify E:
+doubt-another-vault =
+    attention: { $medium } holds another vault and is not used.
+    Its fingerprint is { $vault }; the vault that was opened is { $ours }.
+stick-of-another-vault =
+    attention: { $medium } holds another vault than the one of this server, and needs the passphrase of that one.
+    Its fingerprint is { $vault }; that of this server's vault is { $ours }.
 doubt-key-pair-damaged =
     attention: the key pair of { $name } is damaged in every copy here (generation { $number }).
     Another stick may hold it whole: give that one as well with --from.
@@ -678,7 +684,7 @@ counts-older =
        *[other] { $count } key pairs come from earlier backups; the newest (generation { $number }) does not hold them
     }:
     { $names }
-name-in-generation = { $name } (generation { $number })
+names-in-generation = generation { $number }: { $names }
 not-here =
     attention: { $name } (ends { $end }) belongs to this backup and is not on what was given: it is in generation { $numbers }.
     Give the stick that holds it as well with --from. If no stick has it any more, back it up again where it is still in use.
@@ -947,8 +953,19 @@ error-nothing-restorable = none of the key pairs wanted can be read, so nothing 
         from files, see the reasons: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } exists already, so nothing was written
     .hint = choose another place with --to, or replace existing files with --force
-error-not-a-file = { $path } is there and is not a file, so nothing was written
-    .cause = a folder, a link or a device is never replaced, not even with --force
+error-files-exist = { $count ->
+        [one] a file exists already, so nothing was written
+       *[other] { $count } files exist already, so nothing was written
+    }
+    .cause = { $paths }
+    .hint = choose another place with --to, or replace existing files with --force
+error-not-a-file = { $count ->
+        [one] what is there is no file
+       *[other] { $count } of what is there are no files
+    }, so nothing was written
+    .cause =
+        a folder, a link or a device is never replaced, not even with --force:
+        { $paths }
     .hint = choose another place with --to, or move away what is there
 error-destination-unwritable = cannot write { $path }, so everything is as it was before
     .cause = { $reason }
@@ -1013,8 +1030,9 @@ error-none-admitted = { $count ->
         keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from F:
         what is damaged: pfxvault verify { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
-error-not-our-vault = { $medium } belongs to another vault than the one this command writes to
-    .hint = insert the right stick; nothing on this one was changed
+error-not-our-vault = { $medium } belongs to another vault than the one this command is for
+    .cause = the fingerprint on it is { $vault }, that of the vault here is { $ours }
+    .hint = insert the right stick; nothing on this one was changed. To look at this one: pfxvault contents --from { $medium } --state NEWFOLDER
 error-two-owners = { $medium } and the other media given belong to different vaults, or something foreign is on one of them
     .hint =
         check each stick on its own: pfxvault verify { $medium }
@@ -1324,12 +1342,14 @@ status-counts-older = { $count ->
     [one] 1 key pair is in an earlier backup and not in the newest (generation { $number }), and is restored as well
    *[other] { $count } key pairs are in earlier backups and not in the newest (generation { $number }), and are restored as well
 }: { $names }
-status-on-no-medium = { $name } belongs to the backup and is on no USB stick in use (it was in generation { $number }). If it is still used, back it up again: pfxvault backup --to E:
-status-few-media-older = { $name } is only on { $media }, and should be on { $wanted } USB sticks: pfxvault copy --from E: --to F:
-status-few-media = the newest backup (generation { $number }) is on { $count ->
-    [one] one USB stick
-   *[other] { $count } USB sticks
-}, it should be on { $wanted }: pfxvault copy --from E: --to F:, or back up to the other stick, too
+status-on-no-medium = { $count ->
+    [one] 1 key pair of the backup is
+   *[other] { $count } key pairs of the backup are
+} on no USB stick in use any more ({ $names }). Back up again what is still used: pfxvault backup --to E:
+status-few-media = { $count ->
+    [one] 1 key pair is
+   *[other] { $count } key pairs are
+} only on { $media }, and should be on { $wanted } USB sticks ({ $names }): pfxvault copy --from label:{ $first } --to E:
 status-rule-set-aside = the handling rule { $rule } was set aside for the newest backup: { $reason }
 status-check-due =
     USB stick { $label } was last checked { $age ->

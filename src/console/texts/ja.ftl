@@ -571,13 +571,19 @@ doubt-statement-missing =
 doubt-not-admitted =
     注意: 登録が確認できないサーバーの世代 { $count } 件は使いません。登録サーバーの一覧の一部が破損しているか不足しているか、第三者が置いたものです。
     別の USB メモリに一覧がそろっている可能性があります。--from であわせて指定してください。破損の確認: pfxvault verify E:
+doubt-another-vault =
+    注意: { $medium } は別の保管庫のメディアのため、使いません。
+    そのフィンガープリントは { $vault }、開いた保管庫は { $ours } です。
+stick-of-another-vault =
+    注意: { $medium } はこのサーバーとは別の保管庫のメディアです。その保管庫のパスフレーズが必要です。
+    そのフィンガープリントは { $vault }、このサーバーの保管庫は { $ours } です。
 doubt-key-pair-damaged =
     注意: { $name } のキーペア(第 { $number } 世代)は、ここにある控えがすべて破損しています。
     別の USB メモリに完全なものがあるかもしれません。その USB メモリも --from で指定してください。
 counts-older =
     { $count } 組のキーペアは以前のバックアップのもので、最新(第 { $number } 世代)には含まれていません:
     { $names }
-name-in-generation = { $name }(第 { $number } 世代)
+names-in-generation = 第 { $number } 世代: { $names }
 not-here =
     注意: { $name }(有効期限 { $end })はこのバックアップに含まれますが、指定されたメディアにはありません。第 { $numbers } 世代にあります。
     その世代がある USB メモリも --from で指定してください。どこにも残っていない場合は、使用中のサーバーでもう一度バックアップしてください。
@@ -841,8 +847,13 @@ error-nothing-restorable = 指定されたキーペアを 1 組も読み取れ�
         ファイルの場合は、理由を確認してください: pfxvault list --from folder:D:\certs
 error-file-exists = { $path } がすでに存在するため、何も書き込みませんでした
     .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
-error-not-a-file = { $path } はファイルではないため、何も書き込みませんでした
-    .cause = フォルダー、リンク、デバイスは、--force を付けても置き換えません
+error-files-exist = { $count } 個のファイルがすでに存在するため、何も書き込みませんでした
+    .cause = { $paths }
+    .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
+error-not-a-file = 書き込み先にファイルではないものが { $count } 件あるため、何も書き込みませんでした
+    .cause =
+        フォルダー、リンク、デバイスは、--force を付けても置き換えません:
+        { $paths }
     .hint = --to で別の場所を指定するか、そこにあるものを移動してください
 error-destination-unwritable = { $path } に書き込めないため、すべて元の状態に戻しました
     .cause = { $reason }
@@ -902,7 +913,8 @@ error-none-admitted = { $medium } にあるのは登録が確認できないサ�
         破損の確認: pfxvault verify { $medium }
         この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
 error-not-our-vault = { $medium } は別の保管庫のメディアです
-    .hint = 正しい USB メモリを挿してください。このメディアの内容は変更していません
+    .cause = このメディアのフィンガープリントは { $vault }、ここの保管庫は { $ours } です
+    .hint = 正しい USB メモリを挿してください。このメディアの内容は変更していません。このメディアの内容を見るには: pfxvault contents --from { $medium } --state 新しいフォルダー
 error-two-owners = { $medium } とほかのメディアが別々の保管庫のものか、いずれかに無関係なものが含まれています
     .hint =
         1 本ずつ検証してください: pfxvault verify { $medium }
@@ -1163,9 +1175,8 @@ status-backup-old =
        *[other] { $age } 日前のものです
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
-status-on-no-medium = { $name } は復元対象ですが、使用中のどの USB メモリにもありません(第 { $number } 世代にありました)。まだ使っている場合は、もう一度バックアップしてください: pfxvault backup --to E:
-status-few-media-older = { $name } がある USB メモリは { $media } だけです({ $wanted } 本必要です): pfxvault copy --from E: --to F:
-status-few-media = 最新のバックアップ(第 { $number } 世代)がある USB メモリは { $count } 本です({ $wanted } 本必要です)。もう 1 本にもバックアップするか、コピーしてください: pfxvault copy --from E: --to F:
+status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to E:
+status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to E:
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の点検は { $age ->
     [ahead] ここの時計より後の日付です
