@@ -89,7 +89,14 @@ fn whole_server(criterion: &mut Criterion) {
     group.bench_function("backup", |bencher| {
         bencher.iter(|| back_up(&mut state, &media, &holdings, now))
     });
-    let opened = unlock::unlock(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
+    let opened = unlock::unlock(
+        &media,
+        &Secret::RecoveryKey(recovery),
+        Some(&state),
+        now,
+        &|_| Ok(true),
+    )
+    .unwrap();
     let from = opened
         .find(state.server(), &Wanted::Newest, &|_| true)
         .unwrap();
