@@ -90,7 +90,14 @@ fn whole_server(criterion: &mut Criterion) {
     group.bench_function("backup", |bencher| {
         bencher.iter(|| back_up(&mut state, &media, &holdings, now))
     });
-    let opened = unlock::unlock(&media, &Secret::RecoveryKey(recovery), Some(&state), now).unwrap();
+    let opened = unlock::unlock(
+        &media,
+        &Secret::RecoveryKey(recovery),
+        Some(&state),
+        now,
+        &|_| Ok(true),
+    )
+    .unwrap();
     let whole = server_backup::of(&opened, state.server(), &Wanted::Newest).unwrap();
     group.bench_function("drill", |bencher| {
         bencher.iter(|| {

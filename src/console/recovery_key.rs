@@ -57,7 +57,7 @@ impl Typed {
             }
         }
         let after = before + new.len();
-        let ends = after == LENGTH || after % GROUP == 0;
+        let ends = after == LENGTH || after.is_multiple_of(GROUP);
         if new.is_empty() || after > LENGTH || !ends {
             return Err(wrong_length(before, after));
         }

@@ -202,7 +202,7 @@ fn what_is_no_request_or_would_take_a_servers_place_is_refused_and_nothing_is_si
         .run(&ADD.replace("add ", "add {rtl.req} --dry-run "))
         .ended_with(0);
     assert!(
-        shown.out.contains("web10") && !shown.out.contains('\u{202e}'),
+        shown.out.contains("web<U+202E>10") && !shown.out.contains('\u{202e}'),
         "{}",
         shown.out
     );
