@@ -275,6 +275,15 @@ fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
     );
 }
 
+/// schtasks ends with "unable to switch the encoding" where the declaration names one that the file,
+/// as Windows reads it, is not in.
+#[test]
+fn the_scheduled_task_names_no_encoding_and_is_in_all_of_them() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let task = std::fs::read_to_string(root.join("docs/schedule/pfxvault-status.xml")).unwrap();
+    assert!(task.is_ascii() && task.starts_with("<?xml version=\"1.0\"?>"));
+}
+
 #[test]
 fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
     let table = Table::backed_up(&["www.example.com"]);

@@ -1130,6 +1130,7 @@ repair-done = mended: { $mended }; needs a backup or a re-issue: { $cannot }
 repair-nothing = Nothing needs to be mended.
 repair-orphan-saved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. It is that of { $name } ({ $thumbprint }), and generation { $number } of { $day } holds it
 repair-orphan-unsaved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. No backup that this server remembers holds it: once deleted, it is lost
+repair-unlisted = attention: Windows does not list the private keys of this machine, so those that no certificate names were not looked at. A damaged file in C:\ProgramData\Microsoft\Crypto may be the cause: { $reason }
 repair-closed = attention: the private key { $container } does not open, so nobody can tell whose it is. It stays: { $reason }
 repair-orphans-hint = To delete such keys for good: pfxvault repair --orphans
 repair-orphans-question = Delete { $count ->

@@ -1008,6 +1008,7 @@ repair-done = 修復: { $mended } 件、バックアップまたは再発行が�
 repair-nothing = 修復が必要なものはありません。
 repair-orphan-saved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。{ $name }({ $thumbprint })の秘密鍵で、{ $day } の第 { $number } 世代に保存されています
 repair-orphan-unsaved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。このサーバーに記録のあるバックアップには入っていません。削除すると失われます
+repair-unlisted = 注意: Windows からこのコンピューターの秘密鍵の一覧を取得できないため、証明書に関連付けられていない秘密鍵は確認していません。C:\ProgramData\Microsoft\Crypto に壊れたファイルがある可能性があります: { $reason }
 repair-closed = 注意: 秘密鍵 { $container } が開けないため、どの証明書のものか確認できません。削除せずに残します: { $reason }
 repair-orphans-hint = この秘密鍵を完全に削除するには: pfxvault repair --orphans
 repair-orphans-question = この { $count } 個の秘密鍵を完全に削除しますか? 削除すると元に戻せません。
