@@ -2,6 +2,7 @@
 //! remembered for it.
 
 use std::fs;
+use std::path::Path;
 
 use crate::common::tls_server::TlsServer;
 use crate::common::{BACKUP, Table, generations, says, tree};
@@ -279,8 +280,8 @@ fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
 /// as Windows reads it, is not in.
 #[test]
 fn the_scheduled_task_names_no_encoding_and_is_in_all_of_them() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let task = std::fs::read_to_string(root.join("docs/schedule/pfxvault-status.xml")).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let task = fs::read_to_string(root.join("docs/schedule/pfxvault-status.xml")).unwrap();
     assert!(task.is_ascii() && task.starts_with("<?xml version=\"1.0\"?>"));
 }
 
