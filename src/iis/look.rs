@@ -92,7 +92,7 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<StoreEntry>, Wi
     if found.iter().any(is_archived)
         && let Ok(map) = SiteMap::of(server)
     {
-        let used = map.used();
+        let used = map.used_by_anybody();
         found.retain(|one| !is_archived(one) || used.contains(&one.1.thumbprint()));
     }
     let seen = found.into_iter().map(|(store, certificate)| StoreEntry {

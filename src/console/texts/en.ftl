@@ -1454,6 +1454,8 @@ restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
+restore-other-use = note: on the old server { $program } used { $name }, too. pfxvault changes nothing of it: set it there to the certificate { $thumbprint } after the restore
+restore-remote-desktop = . wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = attention: the certificate of { $name } ends in { $left ->
         [0] less than a day
         [one] one day

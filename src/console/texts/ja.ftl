@@ -1288,6 +1288,8 @@ restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
+restore-other-use = 参考: 元のサーバーでは { $program } も { $name } を使っていました。pfxvault はこの設定を変更しません。復元後に、証明書 { $thumbprint } を設定してください
+restore-remote-desktop = ・wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = 注意: { $name } の証明書はあと { $left } 日で期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
 restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out D:\request.csr
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
