@@ -39,7 +39,7 @@ use zeroize::Zeroizing;
 use crate::platform::protected::Unprotected;
 
 pub use acl::{create_private, make_private, readable_by_others, shared};
-pub use console::{Utf8Output, encoded, interrupted, is_interactive, watch_interrupts};
+pub use console::{Utf8Output, decoded, encoded, interrupted, is_interactive, watch_interrupts};
 pub use descriptor::descriptor;
 pub use eject::{eject, may_eject};
 pub use eventlog::report as report_event;
