@@ -182,7 +182,7 @@ impl MemoryServer {
     fn usable(&self, record: &SslBinding) -> Result<(), Code> {
         let known = match self.build.get() {
             0 => u32::MAX,
-            ..17_763 => 0xB,
+            1..17_763 => 0xB,
             17_763..20_348 => 0xFFB,
             20_348..26_100 => 0x3FFB,
             _ => 0xFFFB,
