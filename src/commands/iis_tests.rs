@@ -247,6 +247,26 @@ fn what_a_record_names_is_saved_or_named_although_the_configuration_cannot_be_re
 }
 
 #[test]
+fn what_others_than_iis_use_is_saved_and_named_when_it_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recovery, old) = (recovery(folder.path()), old_server(9));
+    let key = link("winrm", KeySet::Machine);
+    old.put_key(&key, PKI.ec.pkcs8.expose(), true, ProviderKind::Csp);
+    old.put_certificate(StoreName::My, &PKI.ec.der, Some(&key));
+    let endpoint = https("*:5986:", 0).endpoint().unwrap();
+    old.put_record(SslBinding {
+        app_id: "{AFEBB9AD-9B97-4A91-9AB5-DAF4D59122F6}".into(),
+        ..SslBinding::new(endpoint, thumbprint(&PKI.ec.der))
+    });
+    let mut kept = holdings(old.iis(), jiff::Timestamp::now()).unwrap();
+    crate::keystore::retain_used(&mut kept);
+    assert_eq!(kept.key_pairs.len(), 2, "{:?}", kept.unused);
+    back_up(&old, folder.path(), &recovery);
+    let (_, said) = restore(&new_server(), folder.path(), &["--dry-run"]);
+    assert!(said.contains("WinRM (0.0.0.0:5986) used"), "{said}");
+}
+
+#[test]
 fn a_root_is_named_and_installing_it_is_not_offered_where_windows_fetches_it() {
     let folder = tempfile::tempdir().unwrap();
     let (recovery, old) = (recovery(folder.path()), old_server(9));

@@ -61,8 +61,9 @@ pub(super) fn repair_on(session: &Session<'_>, args: &RepairArgs, server: Iis<'_
             deleted = delete(session, server, &orphans)?;
         }
     }
+    let open = here.unlisted.is_some() || (args.dry_run && interrupted.is_some());
     let exit = match say_done(session, args, &plan, orphans.len() - deleted.len()) {
-        Exit::Done if args.dry_run && interrupted.is_some() => Exit::Attention,
+        Exit::Done if open => Exit::Attention,
         exit => exit,
     };
     let cannot = plan.cannot().count();
@@ -93,6 +94,11 @@ fn show(session: &Session<'_>, here: &Snapshot, plan: &Plan<'_>, orphans: &[&Fou
     }
     for orphan in orphans {
         session.console.say(&described(orphan, state.as_ref()));
+    }
+    if let Some(reason) = &here.unlisted {
+        session
+            .console
+            .warn(&text!("repair-unlisted", reason = reason.text()));
     }
     for (link, reason) in repair::closed(here) {
         session.console.warn(&text!(

@@ -7,11 +7,12 @@ use crate::change::apply::new_container;
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::{self, Home};
 use crate::iis::{Iis, KeyLink, NewKey, challenge, public_key};
-use crate::keypair::KeyPair;
 use crate::keypair::throwaway::{Authority, KeyKind};
+use crate::keypair::{KeyPair, PrivateKey};
 use crate::message::Text;
 use crate::session::{Session, here};
 use crate::text;
+use secret::SecretBytes;
 
 /// What is tried: a kind of key in a place, and whether it may leave again.
 const TRIALS: [(&str, KeyKind, Home, bool); 4] = [
@@ -78,6 +79,13 @@ pub(super) fn selftest_on(session: &Session<'_>, server: Iis<'_>) -> Result<Exit
     Ok(exit)
 }
 
+/// Whether a key that came out is the one that went in. Its octets may differ: CNG adds a key usage,
+/// and writes an RSA exponent in another way. Reading it proves that its private half belongs to
+/// its public half.
+fn is_same_key(pkcs8: SecretBytes, pair: &KeyPair) -> bool {
+    PrivateKey::parse(pkcs8).is_ok_and(|key| key.spki_sha256() == pair.key.spki_sha256())
+}
+
 /// In, a look, a signature, and out again, or not.
 fn walk(server: Iis<'_>, pair: &KeyPair, link: &KeyLink, exportable: bool) -> Result<(), Text> {
     let wrong = || text!("selftest-wrong");
@@ -100,7 +108,7 @@ fn walk(server: Iis<'_>, pair: &KeyPair, link: &KeyLink, exportable: bool) -> Re
     let signs = challenge::verifies(&public, b"selftest", &signature);
     let as_said = facts.no_export.is_none() == exportable;
     let leaves = match server.keys.export(link) {
-        Ok(key) => exportable && key.pkcs8.expose() == pair.key.pkcs8().expose(),
+        Ok(key) => exportable && is_same_key(key.pkcs8, pair),
         Err(reason) if exportable => return Err(reason.text()),
         Err(_) => true,
     };

@@ -96,6 +96,20 @@ fn an_interrupted_run_is_named_by_every_command_and_comes_first() {
     assert_eq!(planned.unwrap(), Exit::Done, "{said}");
 }
 
+#[test]
+fn a_damaged_file_among_the_keys_is_named_and_hinders_no_restore() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovery = recovery(folder.path());
+    back_up(&old_server(9), folder.path(), &recovery);
+    let server = new_server();
+    server.damage_keys();
+    let (restored, said) = restore(&server, folder.path(), &["--keys-only"]);
+    assert_eq!(restored.unwrap(), Exit::Done, "{said}");
+    let (planned, said) = run(&server, folder.path(), "repair --dry-run");
+    assert_eq!(planned.unwrap(), Exit::Attention, "{said}");
+    assert!(said.contains("does not list the private keys"), "{said}");
+}
+
 /// What openssl says to these arguments in a folder.
 fn openssl(folder: &Path, arguments: &str) -> String {
     let done = Command::new("openssl")

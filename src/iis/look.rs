@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub keys: Vec<FoundKey>,
     /// Those that do not open, and why: nobody can tell whose they are.
     pub closed: Vec<(KeyLink, WindowsError)>,
+    /// Why Windows did not list its keys, where it did not.
+    pub unlisted: Option<WindowsError>,
 }
 
 /// A key of the machine that opens.
@@ -90,7 +92,7 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<StoreEntry>, Wi
     if found.iter().any(is_archived)
         && let Ok(map) = SiteMap::of(server)
     {
-        let used = map.used();
+        let used = map.used_by_anybody();
         found.retain(|one| !is_archived(one) || used.contains(&one.1.thumbprint()));
     }
     let seen = found.into_iter().map(|(store, certificate)| StoreEntry {
@@ -101,7 +103,7 @@ pub fn look(server: Iis<'_>, stores: &[StoreName]) -> Result<Vec<StoreEntry>, Wi
     Ok(seen.collect())
 }
 
-/// Looks at everything.
+/// Looks at everything. Keys that Windows does not list are not known of.
 ///
 /// # Errors
 /// As [`look`].
@@ -111,7 +113,10 @@ pub fn look_at_all(server: Iis<'_>) -> Result<Snapshot, WindowsError> {
         seen,
         ..Snapshot::default()
     };
-    for link in server.keys.containers()? {
+    // One broken file among thousands must not keep a certificate from its key.
+    let containers = server.keys.containers();
+    here.unlisted = containers.as_ref().err().cloned();
+    for link in containers.unwrap_or_default() {
         match server.keys.inspect(&link) {
             Ok(facts) => here.keys.push(FoundKey { link, facts }),
             Err(reason) => here.closed.push((link, reason)),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::panic::panic_any;
 
+use der::{Decode, Encode};
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
 use rsa::Pkcs1v15Sign;
 use sha1::{Digest, Sha1};
@@ -72,6 +73,8 @@ pub struct MemoryServer {
     build: Cell<u32>,
     /// The list of public roots, where there is one.
     public_roots: RefCell<Option<Vec<u8>>>,
+    /// Whether a damaged file ends every list of keys.
+    unlisted: Cell<bool>,
     /// How many commits find the configuration in somebody's hands.
     busy: Cell<usize>,
     not_elevated: Cell<bool>,
@@ -146,6 +149,11 @@ impl MemoryServer {
         self.public_roots.replace(Some(list));
     }
 
+    /// Damages a file among the keys.
+    pub fn damage_keys(&self) {
+        self.unlisted.set(true);
+    }
+
     /// Puts the configuration into somebody's hands for so many commits.
     pub fn keep_busy(&self, commits: usize) {
         self.busy.set(commits);
@@ -174,7 +182,7 @@ impl MemoryServer {
     fn usable(&self, record: &SslBinding) -> Result<(), Code> {
         let known = match self.build.get() {
             0 => u32::MAX,
-            ..17_763 => 0xB,
+            1..17_763 => 0xB,
             17_763..20_348 => 0xFFB,
             20_348..26_100 => 0x3FFB,
             _ => 0xFFFB,
@@ -390,7 +398,7 @@ impl Keys for MemoryServer {
         let key = self.call("CryptExportKey", || self.open(link))?;
         match key.exportable {
             true => Ok(ExportedKey {
-                pkcs8: SecretBytes::new(key.pkcs8),
+                pkcs8: SecretBytes::new(as_exported(link, &key.pkcs8)),
                 access: key.access,
             }),
             false => Err(NoExport::Marked),
@@ -448,6 +456,9 @@ impl Keys for MemoryServer {
 
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
         self.call("CryptGetProvParam", || {
+            if self.unlisted.get() {
+                return Err(Code::BAD_KEYSET);
+            }
             Ok(self
                 .keys
                 .borrow()
@@ -457,6 +468,21 @@ impl Keys for MemoryServer {
                 .collect())
         })
     }
+}
+
+/// CNG gives no key back as it got it: keys on curves have a key usage (dotnet/runtime 115249 and
+/// 122997).
+fn as_exported(link: &KeyLink, pkcs8: &[u8]) -> Vec<u8> {
+    let is_rsa = rsa::PrivateKey::from_pkcs8_der(pkcs8).is_ok();
+    if is_rsa || !link.is_cng() {
+        return pkcs8.to_vec();
+    }
+    // [0] { SEQUENCE { 2.5.29.15, SET { BIT STRING digitalSignature } } }
+    let usage = [160, 13, 48, 11, 6, 3, 85, 29, 15, 49, 4, 3, 2, 7, 128];
+    let parts = der::asn1::AnyRef::from_der(pkcs8).unwrap();
+    let content = [parts.value(), &usage].concat();
+    let whole = der::asn1::AnyRef::new(der::Tag::Sequence, &content).unwrap();
+    whole.to_der().unwrap()
 }
 
 fn stored(der: &[u8], key: Option<&KeyLink>) -> StoredCertificate {

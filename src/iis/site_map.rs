@@ -14,7 +14,7 @@ use super::Iis;
 use super::OnWindows;
 use super::binding::record_flags;
 use super::config::{self, Config, Installed};
-use super::sites::{Binding, Endpoint, FtpCertificate, Settings, Site, SslBinding};
+use super::sites::{Binding, Endpoint, FtpCertificate, OtherUse, Settings, Site, SslBinding};
 use crate::error::Result;
 use crate::keypair::Certificate;
 
@@ -105,6 +105,28 @@ impl SiteMap {
             .filter_map(|site| site.ftp_in_use(self.ftp_defaults.as_ref()));
         records
             .chain(ftp.map(|ftp| ftp.thumbprint.clone()))
+            .collect()
+    }
+
+    /// The certificates that anything on the server uses, as far as it says so.
+    pub fn used_by_anybody(&self) -> BTreeSet<String> {
+        let mut used = self.used();
+        used.extend(self.other_uses().into_iter().map(|other| other.thumbprint));
+        used
+    }
+
+    /// What else than IIS uses certificates: other programs' records of http.sys, and Windows
+    /// itself.
+    pub fn other_uses(&self) -> Vec<OtherUse> {
+        let foreign = self.records.iter().filter(|record| !record.is_of_iis());
+        let foreign = foreign.filter_map(|record| {
+            Some(OtherUse {
+                program: format!("{} ({})", record.owner(), record.endpoint),
+                thumbprint: record.thumbprint.clone()?,
+            })
+        });
+        foreign
+            .chain(self.settings.others.iter().cloned())
             .collect()
     }
 

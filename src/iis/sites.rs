@@ -13,6 +13,14 @@ use super::WindowsError;
 /// Gateway).
 pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
 
+/// Programs that keep records of their own, by their `AppId`.
+const OWNERS: [(&str, &str); 4] = [
+    (IIS_APP_ID, "IIS"),
+    ("{AFEBB9AD-9B97-4A91-9AB5-DAF4D59122F6}", "WinRM"),
+    ("{5D89A20C-BEAB-4389-9447-324788EB944A}", "AD FS"),
+    ("{214124CD-D05B-4309-9AF9-9CAA44B2B74A}", "IIS Express"),
+];
+
 /// The store that is meant where a record names none.
 const MY: &str = "MY";
 
@@ -63,6 +71,13 @@ impl SslBinding {
             ctl_store: None,
             flags: 0,
         }
+    }
+
+    /// Who made it, where its `AppId` is a known one.
+    pub fn owner(&self) -> &str {
+        let known = OWNERS.iter();
+        let mut known = known.filter(|(id, _)| self.app_id.eq_ignore_ascii_case(id));
+        known.next().map_or(&self.app_id, |(_, name)| name)
     }
 
     /// Whether IIS made it.
@@ -233,6 +248,21 @@ pub struct Settings {
     /// What records of http.sys have that is no part of [`SslBinding`].
     #[serde(default)]
     pub properties: Vec<SslProperty>,
+    /// Parts of Windows beside IIS that name a certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherUse>,
+}
+
+/// The service that RDP clients connect to.
+pub const REMOTE_DESKTOP: &str = "Remote Desktop";
+
+/// A part of Windows beside IIS, and the certificate that it is set to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherUse {
+    /// Which: `Remote Desktop`.
+    pub program: String,
+    /// SHA-1 of the certificate, upper-case.
+    pub thumbprint: String,
 }
 
 /// A setting of a record that is not what Windows begins with (`HTTP_SERVICE_CONFIG_SSL_PARAM_EX`).

@@ -25,7 +25,7 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     let in_use = map
         .as_ref()
         .map_or_else(|_| records_alone(server), SiteMap::clone);
-    let used = in_use.used();
+    let used = in_use.used_by_anybody();
     let seen = look(server, &StoreName::ALL)?;
     let authorities = seen
         .iter()
@@ -216,14 +216,16 @@ pub fn retain_used(holdings: &mut Inventory) {
         return;
     };
     let used = map.used();
+    let of_anybody = map.used_by_anybody();
     let serves = |held: &HeldKeyPair| used.contains(&held.leaf().thumbprint());
+    // A key that may not leave is no alarm where IIS does not need it.
     let would_serve =
         |one: &UnreadableKeyPair| one.thumbprint().is_some_and(|one| used.contains(&one));
     if !holdings.key_pairs.iter().any(serves) && !holdings.unreadable.iter().any(would_serve) {
         return;
     }
     for held in take(&mut holdings.key_pairs) {
-        if serves(&held) || held.is_pending() {
+        if of_anybody.contains(&held.leaf().thumbprint()) || held.is_pending() {
             holdings.key_pairs.push(held);
         } else {
             let name = held.leaf().display_name().to_owned();

@@ -6,6 +6,7 @@ pub mod event;
 #[expect(clippy::disallowed_methods, reason = "files of the kernel")]
 pub mod linux;
 pub mod media;
+pub mod patience;
 pub mod private_files;
 pub mod protected;
 #[cfg(windows)]

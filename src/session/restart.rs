@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::message::{Text, os_reason};
+use crate::platform::system;
 use crate::text;
 
 /// Stops and starts a site with the `appcmd.exe` that lies above the folder of the configuration.
@@ -27,8 +28,8 @@ pub fn restart(config: &Path, site: &str) -> Result<(), Text> {
     match started.status.success() {
         true => Ok(()),
         false => {
-            let words = String::from_utf8_lossy(&started.stdout).trim().to_owned();
-            Err(text!("os-other", words = words))
+            let words = system::decoded(&started.stdout);
+            Err(text!("os-other", words = words.trim()))
         }
     }
 }

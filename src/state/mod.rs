@@ -18,6 +18,7 @@ pub use self::written::{Served, Written};
 use crate::error::{Error, Exit, Result, no_random};
 use crate::input::read_input;
 use crate::keypair::Certificate;
+use crate::platform::patience::patiently;
 use crate::platform::protected::Unprotected;
 use crate::text;
 use vault::catalog::{AboutKeyPair, Counting, Drill, Policy, SeenMedium};
@@ -790,7 +791,15 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(folder.join(name))?;
+    let path = folder.join(name);
+    let mut pending = Some(file);
+    patiently(|| {
+        let file = pending.take().ok_or(io::ErrorKind::NotFound)?;
+        file.persist(&path).map(|_| ()).map_err(|refused| {
+            pending = Some(refused.file);
+            refused.error
+        })
+    })?;
     crate::platform::media::flush_folder(folder)
 }
 

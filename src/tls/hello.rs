@@ -315,7 +315,12 @@ mod tests {
         let curve = [3, 0, 23, 1, 4];
         let proven = |suite, parameters: &[u8], scheme: u16| {
             let signed = [parameters, &scheme.to_be_bytes()[..], &[0, 2, 0x30, 0]].concat();
-            is_proven(&hello(suite), &[site.der.clone()], &[1; RANDOM], &signed)
+            is_proven(
+                &hello(suite),
+                std::slice::from_ref(&site.der),
+                &[1; RANDOM],
+                &signed,
+            )
         };
         let forged = proven(0xc02b, &curve, 0x0403);
         assert!(

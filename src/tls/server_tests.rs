@@ -105,7 +105,7 @@ impl Drop for Server {
 
 fn shown(served: Result<Served, TlsError>, server: &Server) -> (String, bool) {
     let served = served.unwrap();
-    assert_eq!(served.chain, [server.certificate.clone()]);
+    assert_eq!(served.chain, std::slice::from_ref(&server.certificate));
     (served.version, served.proven)
 }
 

@@ -2,6 +2,7 @@
 //! remembered for it.
 
 use std::fs;
+use std::path::Path;
 
 use crate::common::tls_server::TlsServer;
 use crate::common::{BACKUP, Table, generations, says, tree};
@@ -273,6 +274,15 @@ fn what_is_sealed_but_on_no_stick_yet_is_at_risk() {
         !found.contains(&"on-the-way".to_owned()) && !found.contains(&"not-on-a-medium".to_owned()),
         "{found:?}"
     );
+}
+
+/// schtasks ends with "unable to switch the encoding" where the declaration names one that the file,
+/// as Windows reads it, is not in.
+#[test]
+fn the_scheduled_task_names_no_encoding_and_is_in_all_of_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let task = fs::read_to_string(root.join("docs/schedule/pfxvault-status.xml")).unwrap();
+    assert!(task.is_ascii() && task.starts_with("<?xml version=\"1.0\"?>"));
 }
 
 #[test]

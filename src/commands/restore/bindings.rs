@@ -11,6 +11,7 @@ use crate::change::plan::{Action, Plan};
 use crate::change::{BindingSource, Mapping, Order, PlannedBinding};
 use crate::cli::RestoreArgs;
 use crate::error::{Error, Result};
+use crate::iis::sites::REMOTE_DESKTOP;
 use crate::iis::{Iis, Site, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::Remaining;
 use crate::message::day;
@@ -217,6 +218,28 @@ fn ask_address(session: &Session<'_>, ip: IpAddr, here: &SiteMap) -> Result<Opti
         &text!("choice-none"),
     )?;
     Ok(answer.map(|at| addresses[at]))
+}
+
+/// What else than IIS used a certificate that comes back: it is set by hand.
+pub(super) fn name_other_uses(session: &Session<'_>, set: &RestoreSet) {
+    let others = set.site_map.as_ref().map(SiteMap::other_uses);
+    for other in others.unwrap_or_default() {
+        let mut leaves = set.key_pairs.iter().map(|one| one.pair.leaf());
+        let Some(leaf) = leaves.find(|leaf| leaf.thumbprint() == other.thumbprint) else {
+            continue;
+        };
+        let (program, thumbprint) = (other.program.as_str(), leaf.thumbprint());
+        session.console.mention(&text!(
+            "restore-other-use",
+            program = program,
+            name = leaf.display_name(),
+            thumbprint = thumbprint
+        ));
+        if program == REMOTE_DESKTOP {
+            let text = text!("restore-remote-desktop", thumbprint = leaf.thumbprint());
+            session.console.mention(&text);
+        }
+    }
 }
 
 /// Warns of certificates that are not valid today; and of what a backup cannot know: whether one

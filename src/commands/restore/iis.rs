@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::bindings::{KnownCertificates, plan_bindings, warn_of_renewals};
+use super::bindings::{KnownCertificates, name_other_uses, plan_bindings, warn_of_renewals};
 use super::read::{is_from_vault, read_set};
 use crate::change::{self, Action, IncomingKeyPair, Options, Plan, PlannedBinding};
 use crate::cli::{ProviderArg, RestoreArgs};
@@ -174,6 +174,7 @@ fn show(session: &Session<'_>, server: Iis<'_>, set: &RestoreSet, plan: &Plan<'_
         ));
     }
     set.show_generations(session);
+    name_other_uses(session, set);
     warn_of_renewals(session, set);
 }
 

@@ -195,6 +195,10 @@ fn faults(server: Iis<'_>, here: &Snapshot) -> Result<Vec<Finding>> {
             ),
         });
     }
+    if let Some(reason) = &here.unlisted {
+        let text = text!("repair-unlisted", reason = reason.text());
+        faults.push(attention("keys-unlisted", text));
+    }
     let orphans = repair::orphans(server, here)?.len();
     if orphans > 0 {
         faults.push(attention(

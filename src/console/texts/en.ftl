@@ -1246,6 +1246,7 @@ repair-done = mended: { $mended }; needs a backup or a re-issue: { $cannot }
 repair-nothing = Nothing needs to be mended.
 repair-orphan-saved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. It is that of { $name } ({ $thumbprint }), and generation { $number } of { $day } holds it
 repair-orphan-unsaved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. No backup that this server remembers holds it: once deleted, it is lost
+repair-unlisted = attention: Windows does not list the private keys of this machine, so those that no certificate names were not looked at. A damaged file in C:\ProgramData\Microsoft\Crypto may be the cause: { $reason }
 repair-closed = attention: the private key { $container } does not open, so nobody can tell whose it is. It stays: { $reason }
 repair-orphans-hint = To delete such keys for good: pfxvault repair --orphans
 repair-orphans-question = Delete { $count ->
@@ -1572,6 +1573,8 @@ restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
+restore-other-use = note: on the old server { $program } used { $name }, too. pfxvault changes nothing of it: set it there to the certificate { $thumbprint } after the restore
+restore-remote-desktop = . wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = attention: the certificate of { $name } ends in { $left ->
         [0] less than a day
         [one] one day

@@ -1094,6 +1094,7 @@ repair-done = 修復: { $mended } 件、バックアップまたは再発行が�
 repair-nothing = 修復が必要なものはありません。
 repair-orphan-saved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。{ $name }({ $thumbprint })の秘密鍵で、{ $day } の第 { $number } 世代に保存されています
 repair-orphan-unsaved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。このサーバーに記録のあるバックアップには入っていません。削除すると失われます
+repair-unlisted = 注意: Windows からこのコンピューターの秘密鍵の一覧を取得できないため、証明書に関連付けられていない秘密鍵は確認していません。C:\ProgramData\Microsoft\Crypto に壊れたファイルがある可能性があります: { $reason }
 repair-closed = 注意: 秘密鍵 { $container } が開けないため、どの証明書のものか確認できません。削除せずに残します: { $reason }
 repair-orphans-hint = この秘密鍵を完全に削除するには: pfxvault repair --orphans
 repair-orphans-question = この { $count } 個の秘密鍵を完全に削除しますか? 削除すると元に戻せません。
@@ -1371,6 +1372,8 @@ restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
+restore-other-use = 参考: 元のサーバーでは { $program } も { $name } を使っていました。pfxvault はこの設定を変更しません。復元後に、証明書 { $thumbprint } を設定してください
+restore-remote-desktop = ・wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = 注意: { $name } の証明書はあと { $left } 日で期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
 restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out D:\request.csr
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します

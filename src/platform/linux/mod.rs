@@ -129,6 +129,11 @@ pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// What another program wrote.
+pub fn decoded(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// Words in the character set of the locale (POSIX: `LC_ALL`, `LC_CTYPE`, `LANG`, the first that is
 /// set), where that is one of the Japanese ones before UTF-8; characters that it lacks as `&#8230;`.
 /// What is plain ASCII, such as a secret, is never copied.

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::platform::patience::patiently;
 use crate::platform::system;
 use vault::volume::{Entry, EntryKind, MAX_ENTRIES, Reading, Volume};
 
@@ -103,7 +104,7 @@ impl Volume for FolderVolume {
         // The name must not come to stand for bytes that are not on the medium yet.
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
         drop(file);
-        let replaced = written.and_then(|()| fs::rename(&beside, path));
+        let replaced = written.and_then(|()| patiently(|| fs::rename(&beside, &path)));
         if replaced.is_err() {
             let _ = fs::remove_file(&beside);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Globalization::CP_UTF8;
+use windows_sys::Win32::Globalization::{CP_OEMCP, CP_UTF8, MultiByteToWideChar};
 use windows_sys::Win32::System::Console::{
     CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, GetConsoleMode, GetConsoleOutputCP,
     SetConsoleCtrlHandler, SetConsoleOutputCP,
@@ -69,6 +69,25 @@ impl Drop for Utf8Output {
     }
 }
 
+/// What another program wrote, in the code page that the console has, else in that of MS-DOS.
+pub fn decoded(bytes: &[u8]) -> String {
+    // SAFETY: takes nothing, returns a number; 0 where there is no console.
+    let page = match unsafe { GetConsoleOutputCP() } {
+        0 => CP_OEMCP,
+        page => page,
+    };
+    // No code page makes more units than there are bytes.
+    let mut units = vec![0_u16; bytes.len()];
+    let (Ok(length), false) = (i32::try_from(bytes.len()), bytes.is_empty()) else {
+        return String::new();
+    };
+    // SAFETY: both buffers have the lengths that are given.
+    let written =
+        unsafe { MultiByteToWideChar(page, 0, bytes.as_ptr(), length, units.as_mut_ptr(), length) };
+    units.truncate(written.cast_unsigned() as usize);
+    String::from_utf16_lossy(&units)
+}
+
 /// Words as they go out: in UTF-8, which [`Utf8Output`] announces, and std translates for a console.
 pub fn encoded(words: &str) -> Cow<'_, [u8]> {
     Cow::Borrowed(words.as_bytes())
@@ -111,6 +130,12 @@ unsafe extern "system" fn on_interrupt(event: u32) -> BOOL {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_wrote_is_read_in_the_code_page_of_the_console() {
+        assert_eq!(decoded(b"ERROR ( 0x80070020 )"), "ERROR ( 0x80070020 )");
+        assert_eq!(decoded(b""), "");
+    }
 
     #[test]
     fn an_interrupt_sets_the_flag_and_is_taken_care_of_and_logging_off_is_not() {

@@ -6,8 +6,10 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use data_encoding::HEXUPPER;
+
 use crate::iis::config;
-use crate::iis::sites::{CentralStore, Settings};
+use crate::iis::sites::{CentralStore, OtherUse, REMOTE_DESKTOP, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
     KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
@@ -24,6 +26,7 @@ const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 /// keeps, and the policy that switches it off.
 const ROOT_LIST: &str = r"SOFTWARE\Microsoft\SystemCertificates\AuthRoot\AutoUpdate";
 const ROOT_POLICY: &str = r"SOFTWARE\Policies\Microsoft\SystemCertificates\AuthRoot";
+const RDP_LISTENER: &str = r"SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp";
 const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
 const REBIND_TASK: &str =
     r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
@@ -227,8 +230,19 @@ impl SiteConfig for LocalMachine {
             central_store,
             automatic_rebind: automatic_rebind(),
             properties,
+            others: remote_desktop().into_iter().collect(),
         }
     }
+}
+
+/// The certificate of the RDP listener, where one was set ("Remote Desktop listener certificate
+/// configurations").
+fn remote_desktop() -> Option<OtherUse> {
+    let hash = registry::bytes(RDP_LISTENER, "SSLCertificateSHA1Hash")?;
+    (hash.len() == 20).then(|| OtherUse {
+        program: REMOTE_DESKTOP.to_owned(),
+        thumbprint: HEXUPPER.encode(&hash),
+    })
 }
 
 /// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot

@@ -42,7 +42,7 @@ use crate::platform::protected::Unprotected;
 pub use acl::{
     create_private, keep_private, key_shared, make_private, readable_by_others, shared, shared_file,
 };
-pub use console::{Utf8Output, encoded, interrupted, is_interactive, watch_interrupts};
+pub use console::{Utf8Output, decoded, encoded, interrupted, is_interactive, watch_interrupts};
 pub use descriptor::descriptor;
 pub use eject::{eject, may_eject};
 pub use eventlog::report as report_event;

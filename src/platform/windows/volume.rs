@@ -180,8 +180,15 @@ fn homes() -> Vec<PathBuf> {
 fn nearest_real(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     path.ancestors()
-        .find_map(|p| fs::canonicalize(p).ok())
+        .find_map(real)
         .ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Drives of ImDisk, OSFMount and Dokan are there and have no final path (rust-lang/rust 48249,
+/// 79449): they count as they were named.
+fn real(path: &Path) -> Option<PathBuf> {
+    let real = fs::canonicalize(path).ok();
+    real.or_else(|| fs::metadata(path).ok().map(|_| path.to_owned()))
 }
 
 /// `\\?\E:\x` as people write it. Paths that only the long form can name stay as they are.
@@ -198,7 +205,10 @@ fn plain(path: &Path) -> PathBuf {
 
 /// What kind of device `real` is on, a path without links in the volume at `root`.
 pub(super) fn device(real: &Path, root: &OsStr) -> Device {
-    if real.as_os_str().to_string_lossy().starts_with(r"\\?\UNC\") {
+    let text = real.as_os_str().to_string_lossy();
+    let is_share =
+        text.starts_with(r"\\") && !text.starts_with(r"\\?\") && !text.starts_with(r"\\.\");
+    if is_share || text.starts_with(r"\\?\UNC\") {
         return Device::Network;
     }
     // DRIVE_REMOTE is what the driver said with FILE_REMOTE_DEVICE. A drive that calls itself
@@ -423,7 +433,7 @@ pub fn flush_folder(_path: &Path) -> io::Result<()> {
 /// # Errors
 /// What Windows says, but for "not you" and "not here".
 pub fn flush_volume(path: &Path) -> io::Result<()> {
-    let root = volume_path(&fs::canonicalize(path)?)?;
+    let root = volume_path(&nearest_real(path)?)?;
     let Ok(device) = volume_device(&root) else {
         return Ok(());
     };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
-use der::{Encode, Tag};
+use der::{Decode, Encode, Tag};
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::elliptic_curve::sec1::ToSec1Point;
 use pkcs8::DecodePrivateKey;
@@ -139,9 +139,23 @@ impl Key {
         }
     }
 
+    /// As Windows writes it: keys on curves get a key usage (dotnet/runtime 115249, "Windows CNG EC
+    /// keys always have a key usage attached", and 122997).
+    fn written(&self) -> Result<Vec<u8>, Status> {
+        if self.is_rsa() {
+            return Ok(self.pkcs8.clone());
+        }
+        // [0] { SEQUENCE { 2.5.29.15, SET { BIT STRING digitalSignature } } }
+        let usage = [160, 13, 48, 11, 6, 3, 85, 29, 15, 49, 4, 3, 2, 7, 128];
+        let parts = AnyRef::from_der(&self.pkcs8).map_err(|_| Status::BAD_DATA)?;
+        let content = [parts.value(), &usage].concat();
+        let whole = AnyRef::new(Tag::Sequence, &content).and_then(|whole| whole.to_der());
+        whole.map_err(|_| Status::BAD_DATA)
+    }
+
     pub(crate) fn plain(&self) -> Result<Vec<u8>, Status> {
         if self.policy & PLAIN_EXPORT != 0 {
-            Ok(self.pkcs8.clone())
+            self.written()
         } else {
             Err(Status::NOT_SUPPORTED)
         }
@@ -170,10 +184,11 @@ impl Key {
         let iv = derive(2, &password, salt, rounds, 8);
         let cipher = cbc::Encryptor::<des::TdesEde3>::new_from_slices(&key, &iv)
             .map_err(|_| Status::BAD_DATA)?;
-        let mut block = self.pkcs8.clone();
-        block.resize(self.pkcs8.len().next_multiple_of(8) + 8, 0);
+        let mut block = self.written()?;
+        let length = block.len();
+        block.resize(length.next_multiple_of(8) + 8, 0);
         let encrypted = cipher
-            .encrypt_padded::<Pkcs7>(&mut block, self.pkcs8.len())
+            .encrypt_padded::<Pkcs7>(&mut block, length)
             .map_err(|_| Status::BAD_DATA)?;
         encode(salt, rounds, encrypted).map_err(|_| Status::BAD_DATA)
     }
