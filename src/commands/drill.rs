@@ -81,7 +81,7 @@ fn show(session: &Session<'_>, from: &OpenGeneration, proofs: &[Proof<'_>], fail
         total = proofs.len(),
         number = record.number.get(),
         age = age(record.time, session.now),
-        server = from.catalog.server_name.as_str(),
+        server = from.server(),
         left_out = left_out::count(&from.left_out)
     ));
     standing::headline(session, &leaves(proofs));

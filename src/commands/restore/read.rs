@@ -104,7 +104,7 @@ fn say_chosen(session: &Session<'_>, from: &OpenGeneration) {
     let record = &from.generation.record;
     session.console.say(&text!(
         "restore-from",
-        server = from.catalog.server_name.as_str(),
+        server = from.server(),
         number = record.number.get(),
         age = age(record.time, session.now),
         left_out = left_out::count(&from.left_out)
