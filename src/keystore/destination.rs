@@ -1277,7 +1277,7 @@ mod tests {
                 },
             )
             .unwrap();
-        assert_eq!(written, [path.clone()]);
+        assert_eq!(written, std::slice::from_ref(&path));
         assert_ne!(fs::read(&path).unwrap(), b"former");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
