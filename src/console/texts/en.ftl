@@ -914,6 +914,11 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
     .hint =
         keep this stick, and bring the list back from another one of the vault: pfxvault copy --from F: --to { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
+join-same-name =
+    attention: a server of this name is in the vault already: { $server }. The two can be told apart by their ids alone.
+    If that is this server, installed anew, retire the old one afterwards: pfxvault servers retire ID --to E:
+    Else give this one a name of its own: pfxvault servers join E: --server-name NAME
+join-same-question = Enrol this server under the same name?
 create-interrupted =
     Making the vault was interrupted before; it is finished now, with the passphrase and the recovery key of that time. No other recovery key is made.
     If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to E:
