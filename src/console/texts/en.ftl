@@ -992,7 +992,7 @@ error-state-file-shared = what this server remembers is not safe: others own { $
         find out who could change or read it; if somebody did, begin anew: pfxvault servers join E:
         else let only administrators have it, and run the same command again
         Windows: takeown /A /F "{ $path }"
-        Linux: chown "$(id -u)" "{ $path }" and chmod 600 "{ $path }"
+        Linux: chown root "{ $path }" and chmod 600 "{ $path }"
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
     .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected

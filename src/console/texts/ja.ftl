@@ -901,7 +901,7 @@ error-state-file-shared = このサーバーの記憶が安全ではありませ
         誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join E:
         なければ、管理者だけがアクセスできるように設定し、同じコマンドをもう一度実行してください
         Windows: takeown /A /F "{ $path }"
-        Linux: chown "$(id -u)" "{ $path }" と chmod 600 "{ $path }"
+        Linux: chown root "{ $path }" と chmod 600 "{ $path }"
 error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
     .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join E:。これまでのバックアップには影響ありません
