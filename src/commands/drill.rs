@@ -89,7 +89,7 @@ fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], 
         total = proofs.len() + backup.not_here.len(),
         number = record.number.get(),
         age = age(record.time, session.now),
-        server = backup.server_name.as_str()
+        server = backup.server()
     ));
     standing::headline(session, &leaves(proofs));
     backup_report::say_not_here(session, &backup.not_here);

@@ -17,7 +17,9 @@ use std::io;
 use std::mem::take;
 use std::path::{Path, PathBuf};
 
-pub use destination::{Destination, NamedKeyPair, PlannedFiles, Writing, pfx_of, refuse_taken};
+pub use destination::{
+    Destination, HANDED_OUT_ROUNDS, NamedKeyPair, PlannedFiles, Writing, pfx_of, refuse_taken,
+};
 pub use file_part::FilePart;
 pub use folder::PassedOver;
 pub use machine::{holdings, retain_used};

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Exit, Result, medium_reason, no_random};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::{Certificate, KeyPair};
-use crate::keystore::pfx_of;
 use crate::keystore::{self, HeldKeyPair, Inventory, UnreadableKeyPair};
+use crate::keystore::{HANDED_OUT_ROUNDS, pfx_of};
 use crate::message::Text;
 use crate::platform::media;
 use crate::state::{Served, State, Written};
@@ -22,8 +22,8 @@ use crate::workflow::outbox::{self, Delivery};
 use crate::workflow::parcel_file;
 use crate::workflow::verify;
 use pfx::Profile;
-use secret::Password;
 use secret::words;
+use secret::{Password, SecretBytes};
 use vault::catalog::{
     AboutKeyPair, Catalog, CatalogEntry, Counting, Exception, SeenMedium, WithoutKey,
 };
@@ -568,12 +568,22 @@ fn seal_one(
     request: &BackupRequest<'_>,
     recipients: &Recipients,
 ) -> Result<(Vec<u8>, Password)> {
-    let password = match request.password {
-        Some(chosen) => Password::new(chosen.expose().to_owned()),
-        None => words::password().map_err(|_| no_random())?,
-    };
-    let pfx = pfx_of(&held.pair, &password, request.profile, SEALED_ROUNDS)?;
+    let (pfx, password) = locked(&held.pair, request.password, request.profile)?;
     Ok((recipients.seal(pfx.expose())?, password))
+}
+
+/// The PFX and its password: what a person chose is slow to guess, wherever the file gets to.
+fn locked(
+    pair: &KeyPair,
+    chosen: Option<&Password>,
+    profile: Profile,
+) -> Result<(SecretBytes, Password)> {
+    let (password, rounds) = match chosen {
+        Some(chosen) => (Password::new(chosen.expose().to_owned()), HANDED_OUT_ROUNDS),
+        None => (words::password().map_err(|_| no_random())?, SEALED_ROUNDS),
+    };
+    let pfx = pfx_of(pair, &password, profile, rounds)?;
+    Ok((pfx, password))
 }
 
 fn place(state: &State, number: Number, prev: Option<Point>, now: jiff::Timestamp) -> LinePosition {
@@ -903,4 +913,29 @@ fn refuse_if_all_failed(outcome: &Outcome) -> Result<()> {
     Err(Error::failed(
         first.unwrap_or_else(|| text!("error-no-medium")),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keypair::throwaway::{Authority, KeyKind};
+
+    #[test]
+    fn a_password_that_a_person_chose_is_slow_to_guess_in_a_sealed_pfx_too() {
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        let authority = Authority::new("Test", now).unwrap();
+        let pair = authority.issue(&["www.example.com"], KeyKind::P256, now);
+        let pair = pair.unwrap();
+        let chosen = Password::new("Passw0rd!".to_owned());
+        for (chosen, rounds) in [(None, 2000), (Some(&chosen), 100_000)] {
+            let (pfx, password) = locked(&pair, chosen, Profile::Aes256).unwrap();
+            let read = pfx::read(pfx.expose(), &password).unwrap();
+            let encryption = read.keys[0].encryption.as_ref().unwrap();
+            assert_eq!(encryption.iterations, rounds);
+            let pfx::Mac::Verified { iterations, .. } = read.mac else {
+                panic!("nothing vouches for it")
+            };
+            assert_eq!(iterations, rounds);
+        }
+    }
 }

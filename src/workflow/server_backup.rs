@@ -78,6 +78,13 @@ pub struct NotHere {
     pub media: Vec<String>,
 }
 
+impl ServerBackup<'_> {
+    /// The server's name with its id, which tells it from another that calls itself so.
+    pub fn server(&self) -> String {
+        format!("{} ({})", self.server_name, self.newest.record.server)
+    }
+}
+
 impl NotHere {
     /// What to call it: its first host name, else its thumbprint.
     pub fn display_name(&self) -> &str {

@@ -220,6 +220,14 @@ pub struct OpenGeneration {
     pub doubts: Vec<Text>,
 }
 
+impl OpenGeneration {
+    /// Whose it is: the name is what the server calls itself, the id is its key's.
+    pub fn server(&self) -> String {
+        let (name, id) = (&self.catalog.server_name, self.generation.record.server);
+        format!("{name} ({id})")
+    }
+}
+
 impl UnlockedVault<'_> {
     /// The vault that was opened.
     pub fn vault(&self) -> VaultId {

@@ -1085,6 +1085,20 @@ fn a_file_of_the_state_that_others_can_change_or_a_key_that_they_can_read_is_ref
     assert_eq!(mode("state/lock"), 0o600);
 }
 
+#[test]
+fn a_second_server_of_one_name_is_named_with_the_id_of_the_first() {
+    let table = Table::backed_up(&NAMES);
+    let own = state(&table).server().to_string();
+    let join =
+        "servers join {A} --state {two} --recovery-key-file {recovery} --accept other-medium=test";
+    let said = table.run(join).ended_with(0);
+    assert!(says(&said.out, "join-same-name"), "{}", said.out);
+    assert!(said.out.contains(&own), "{}", said.out);
+    let other = join.replace("{two}", "{three} --server-name OTHER");
+    let said = table.run(&other).ended_with(0);
+    assert!(!said.out.contains(&own), "{}", said.out);
+}
+
 /// What a run left on stick B that was cut off before anything was signed, or while it was.
 fn begin(table: &Table) {
     let folder = table.at("B/PFXVAULT/A/OWNER");

@@ -364,19 +364,25 @@ impl std::io::Write for Count {
     }
 }
 
+/// Sizes of a catalog's text are multiples of this, in bytes.
+const STEP: usize = 4096;
+
 impl Catalog {
     /// Facts about its key pairs.
     pub fn about(&self) -> impl Iterator<Item = &AboutKeyPair> {
         self.key_pairs.iter().map(|entry| &entry.about)
     }
 
-    /// The JSON text.
+    /// The JSON text, with blanks up to the next step of 4 KiB: its size tells how many names are in
+    /// it, and not how long they are.
     pub fn to_json(&self) -> SecretBytes {
         let mut size = Count(0);
         // Plain data into memory: there is nothing here that JSON cannot express.
         let _ = serde_json::to_writer(&mut size, self);
-        let mut json = Zeroizing::new(Vec::with_capacity(size.0));
+        let padded = size.0.next_multiple_of(STEP);
+        let mut json = Zeroizing::new(Vec::with_capacity(padded));
         let _ = serde_json::to_writer(&mut *json, self);
+        json.resize(padded, b' ');
         json.into()
     }
 
@@ -403,6 +409,22 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_a_catalog_tells_no_name() {
+        let sizes = ["a.jp", "a-name-of-which-one-can-tell.example.com"].map(|name| {
+            let json = format!(
+                r#"{{"format":1,"vault":"SHA256:{}","server":"AAAAAAAA","number":1,"server_name":"{name}","key_pairs":[]}}"#,
+                "A".repeat(43)
+            );
+            let catalog: Catalog = serde_json::from_str(&json).unwrap();
+            let padded = catalog.to_json();
+            let again: Catalog = serde_json::from_slice(padded.expose()).unwrap();
+            assert_eq!(again.server_name, name);
+            padded.expose().len()
+        });
+        assert_eq!(sizes, [4096, 4096]);
+    }
 
     fn device(serial: &str) -> Descriptor {
         Descriptor {

@@ -1,6 +1,7 @@
 //! SSHSIG signatures (OpenSSH's PROTOCOL.sshsig), in the one form the vault allows: Ed25519,
 //! SHA-512, armored as `ssh-keygen -Y sign` writes them.
 
+use ed25519_dalek::VerifyingKey;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, SshSig, private::Ed25519Keypair};
 use zeroize::Zeroizing;
 
@@ -20,7 +21,17 @@ impl PublicKey {
         let key = Self(key);
         // A comment would survive the comparison, and make of one key several.
         let plain = key.0.algorithm() == Algorithm::Ed25519 && key.0.comment().is_empty();
-        (plain && key.to_string() == text).then_some(key)
+        (plain && key.to_string() == text && key.is_sound()).then_some(key)
+    }
+
+    /// Whether it is a point of the curve in its one encoding, and not of small order: under one of
+    /// those, lax readers find signatures right that nobody made.
+    fn is_sound(&self) -> bool {
+        let key_data = self.0.key_data().ed25519();
+        key_data.is_some_and(|key| {
+            let is_strong = |key: VerifyingKey| !key.is_weak();
+            is_canonical(&key.0) && VerifyingKey::from_bytes(&key.0).is_ok_and(is_strong)
+        })
     }
 
     /// The SSH wire form that fingerprints are taken of.
@@ -34,6 +45,12 @@ impl std::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.to_openssh().unwrap_or_default().trim_end())
     }
+}
+
+/// Whether the coordinate in a key is below the field's prime, 2^255 - 19.
+fn is_canonical(key: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = key;
+    *low < 0xed || middle.iter().any(|byte| *byte != 0xff) || high & 0x7f != 0x7f
 }
 
 /// An Ed25519 private key: the owner's or a server's.
@@ -122,7 +139,7 @@ fn verified(namespace: &str, bytes: &[u8], signature: &SshSig) -> Option<PublicK
     let key = ssh_key::PublicKey::from(signature.public_key().clone());
     let right =
         key.algorithm() == Algorithm::Ed25519 && key.verify(namespace, bytes, signature).is_ok();
-    right.then_some(PublicKey(key))
+    Some(PublicKey(key)).filter(|key| right && key.is_sound())
 }
 
 #[cfg(test)]
@@ -148,6 +165,34 @@ mod tests {
         ] {
             assert_eq!(PublicKey::parse(&other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_key_of_small_order_or_with_a_second_encoding_is_none() {
+        let text = |bytes: [u8; 32]| {
+            let key = ssh_key::public::Ed25519PublicKey(bytes);
+            ssh_key::PublicKey::from(key).to_openssh().unwrap()
+        };
+        let of = |low: u8, middle: u8, high: u8| {
+            let mut key = [middle; 32];
+            (key[0], key[31]) = (low, high);
+            key
+        };
+        let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+        let order_8 = data_encoding::HEXLOWER.decode(order_8.as_bytes()).unwrap();
+        for key in [
+            of(0, 0, 0),
+            of(1, 0, 0),
+            of(0, 0, 0x80),
+            of(0xec, 0xff, 0x7f),
+            of(0xed, 0xff, 0x7f),
+            of(0xee, 0xff, 0x7f),
+            of(0xf1, 0xff, 0x7f),
+            order_8.try_into().unwrap(),
+        ] {
+            assert_eq!(PublicKey::parse(&text(key)), None, "{key:?}");
+        }
+        assert!(key().public().is_sound());
     }
 
     #[test]

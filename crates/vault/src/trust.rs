@@ -236,7 +236,9 @@ impl Trust {
             Clause::Identity(hash) => _ = self.identities.insert(hash),
             Clause::Recipient(age) => _ = self.recipients.insert(age),
             Clause::Retire(age) => _ = self.retired.insert(age),
-            Clause::Server(id, key) => _ = self.servers.insert(id, key),
+            // An id is 40 bits of a key's hash: another key of that id is another server, and
+            // never takes the place of the one that is known.
+            Clause::Server(id, key) => _ = self.servers.entry(id).or_insert(key),
         }
     }
 
@@ -316,6 +318,15 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_key_never_takes_the_id_of_one_that_is_known() {
+        let [first, second] = [2, 3].map(|seed| SigningKey::from_seed(&[seed; 32]).public());
+        let id = ServerId::of(&first);
+        let mut trust = trust_in(&[Clause::server(first.clone())]);
+        trust.hear(Clause::Server(id, second));
+        assert_eq!(trust.servers.get(&id), Some(&first));
+    }
 
     fn owner() -> SigningKey {
         SigningKey::from_seed(&[1; 32])

@@ -557,7 +557,26 @@ def ssh_key(text):
     blob = base64.b64decode(match[1]) if match else b""
     if blob[:19] != b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" or len(blob) != 51:
         raise Refused("not an Ed25519 key")
+    if not is_sound(blob[19:]):
+        raise Refused("a key of small order, no point of the curve, or in a second encoding")
     return blob
+
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def is_sound(key):
+    """A point of Edwards25519 in its one encoding that is not of small order (RFC 8032 section 5.1)."""
+    y, sign = int.from_bytes(key, "little") & (2**255 - 1), key[31] >> 7
+    x2 = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    if y >= P or pow(x2, (P - 1) // 2, P) not in (0, 1) or (x2 == 0 and sign):
+        return False
+    # x^2 is enough to double a point: y of its double is (y^2 + x^2) / (1 - d x^2 y^2), and x^2 follows from y.
+    for _ in range(3):
+        y = (y * y + x2) * pow(1 - D * x2 * y * y, -1, P) % P
+        x2 = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    return y != 1
 
 
 def parse_record(text):
@@ -637,7 +656,8 @@ class Trust:
         parsed = [self.word(line) for line in words]
         for kind, *values in parsed:
             if kind == "server":
-                self.servers[values[0]] = values[1]
+                # Another key of an id that is known is another server.
+                self.servers.setdefault(values[0], values[1])
             elif kind == "identity":
                 self.identities.add(values[0])
             elif kind == "close":

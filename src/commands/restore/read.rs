@@ -96,7 +96,7 @@ fn say_chosen(session: &Session<'_>, backup: &ServerBackup<'_>) {
     let record = &backup.newest.record;
     session.console.say(&text!(
         "restore-from",
-        server = backup.server_name.as_str(),
+        server = backup.server(),
         number = record.number.get(),
         age = age(record.time, session.now),
         count = backup.key_pairs.len()

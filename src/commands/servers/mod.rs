@@ -6,11 +6,13 @@ mod retire;
 use serde::Serialize;
 
 use crate::cli::ServersCommand;
+use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::platform::media::host_name;
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
+use crate::workflow::unlock::{UnlockedVault, Wanted};
 use crate::workflow::verify::trust_of;
 use vault::medium::Medium;
 use vault::trust::{Clause, Statement, Trust};
@@ -78,6 +80,7 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     let known = session.memory();
     let opened = session.open(&media, &known)?;
     let server_name = server_name.unwrap_or_else(host_name);
+    confirm_name(session, &opened, &server_name)?;
     let mut state = State::create(&folder, opened.vault(), &server_name)?;
     let unsigned = || Error::failed(text!("error-signing"));
     let admitted = [Clause::server(state.key().public())];
@@ -89,6 +92,27 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     state.save()?;
     say_enrolled(session, &state);
     Ok(Exit::Done)
+}
+
+/// Two servers of one name are told apart by their ids alone: a person who lets a second one in says
+/// that this is meant, and an unattended run is told.
+fn confirm_name(session: &Session<'_>, opened: &UnlockedVault<'_>, wanted: &str) -> Result<()> {
+    for server in opened.survey.claimed_servers() {
+        let Ok(from) = opened.find(server, &Wanted::Newest, &|_| true) else {
+            continue;
+        };
+        let is_same = from.catalog.server_name.to_lowercase() == wanted.to_lowercase();
+        if !is_same || !opened.survey.trust.may_write(from.generation.record.server) {
+            continue;
+        }
+        let server = from.server();
+        session
+            .console
+            .warn(&text!("join-same-name", server = server.as_str()));
+        let unattended = !session.console.interactive();
+        session.go_ahead(unattended, &text!("join-same-question"), Enter::No)?;
+    }
+    Ok(())
 }
 
 /// The owner's word on the media given, else as this server remembers it.

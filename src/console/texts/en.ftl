@@ -1005,6 +1005,11 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
     .hint =
         keep this stick, and bring the list back from another one of the vault: pfxvault copy --from F: --to { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
+join-same-name =
+    attention: a server of this name is in the vault already: { $server }. The two can be told apart by their ids alone.
+    If that is this server, installed anew, retire the old one afterwards: pfxvault servers retire ID --to E:
+    Else give this one a name of its own: pfxvault servers join E: --server-name NAME
+join-same-question = Enrol this server under the same name?
 create-interrupted =
     Making the vault was interrupted before; it is finished now, with the passphrase and the recovery key of that time. No other recovery key is made.
     If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to E:
@@ -1079,7 +1084,7 @@ error-state-file-shared = what this server remembers is not safe: others own { $
         find out who could change or read it; if somebody did, begin anew: pfxvault servers join E:
         else let only administrators have it, and run the same command again
         Windows: takeown /A /F "{ $path }"
-        Linux: chown "$(id -u)" "{ $path }" and chmod 600 "{ $path }"
+        Linux: chown root "{ $path }" and chmod 600 "{ $path }"
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
     .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected

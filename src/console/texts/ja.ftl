@@ -890,6 +890,11 @@ error-no-statement = { $medium } には、どの保管庫かを示す管理責�
     .hint =
         この USB メモリは捨てずに、同じ保管庫の別の USB メモリから一覧を書き直してください: pfxvault copy --from F: --to { $medium }
         この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
+join-same-name =
+    注意: 同じ名前のサーバーがすでに登録されています: { $server }。両者は ID でしか区別できません。
+    このサーバーを再インストールした場合は、登録後に古いほうを廃止してください: pfxvault servers retire ID --to E:
+    別のサーバーであれば、別の名前で登録してください: pfxvault servers join E: --server-name NAME
+join-same-question = 同じ名前のまま登録しますか?
 create-interrupted =
     保管庫の作成が前回中断されています。その続きを行います。パスフレーズと復旧キーは前回のものです。新しい復旧キーは作成しません。
     前回の復旧キーが手元にない場合は、終了後に別の復旧キーを作成してください: pfxvault access add recovery-key --to E:
@@ -961,7 +966,7 @@ error-state-file-shared = このサーバーの記憶が安全ではありませ
         誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join E:
         なければ、管理者だけがアクセスできるように設定し、同じコマンドをもう一度実行してください
         Windows: takeown /A /F "{ $path }"
-        Linux: chown "$(id -u)" "{ $path }" と chmod 600 "{ $path }"
+        Linux: chown root "{ $path }" と chmod 600 "{ $path }"
 error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
     .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join E:。これまでのバックアップには影響ありません

@@ -1321,6 +1321,21 @@ fn statements(add: &mut Add<'_>) {
             "A server's key with a comment.",
             format!("{head}{} web\n", server(STRANGER)),
         ),
+        (
+            "statement-server-small-order",
+            "A server's key of small order, under which lax readers find anything signed.",
+            format!("{head}{}\n", server_line([0; 32])),
+        ),
+        (
+            "statement-server-second-encoding",
+            "A server's key whose coordinate is not below the prime.",
+            format!("{head}{}\n", server_line(second_encoding())),
+        ),
+        (
+            "statement-server-off-curve",
+            "A server's key that is no point of the curve.",
+            format!("{head}{}\n", server_line(off_curve())),
+        ),
     ];
     for (name, about, text) in forms {
         add(name, about, &|fault| {
@@ -2301,6 +2316,29 @@ fn none(fault: &mut Fault<'_>, exit: i32) {
     };
 }
 
+/// A `server` line of any 32 bytes.
+fn server_line(key: [u8; 32]) -> String {
+    let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
+    blob.extend_from_slice(&key);
+    let id = data_encoding::BASE32.encode(&Sha256::digest(&blob));
+    format!("server {} ssh-ed25519 {}", &id[..8], BASE64.encode(&blob))
+}
+
+/// 2^255 - 16: the point with the coordinate 3 once more.
+fn second_encoding() -> [u8; 32] {
+    let mut key = [0xff; 32];
+    (key[0], key[31]) = (0xf0, 0x7f);
+    key
+}
+
+/// The least coordinate of which there is no point.
+fn off_curve() -> [u8; 32] {
+    let mut key = [0; 32];
+    key[0] = 2;
+    assert!(ed25519_dalek::VerifyingKey::from_bytes(&key).is_err());
+    key
+}
+
 /// What only a reader with a secret can see. Everything is rightly signed.
 fn sealed_content(add: &mut Add<'_>) {
     fn catalog(fault: &mut Fault<'_>, sealed: &[u8], opens: &str) {
@@ -2347,6 +2385,14 @@ fn sealed_content(add: &mut Add<'_>) {
                 .sealed
                 .catalog("catalog-of-another-number", WEB01, 1, 2);
             catalog(fault, &sealed, "refused");
+        },
+    );
+    add(
+        "catalog-padded",
+        "The catalog's text ends in blanks, so that its size is a step of 4 KiB.",
+        &|fault| {
+            let sealed = fault.sealed.catalog("catalog-padded", WEB01, 2, 2);
+            catalog(fault, &sealed, "opened");
         },
     );
     add(
