@@ -111,26 +111,37 @@ impl Console {
         ask: impl Fn() -> Result<Option<S>>,
         open: impl Fn(&S) -> Result<T>,
     ) -> Result<T> {
+        // The terminal is as before when it is said that Ctrl-C was pressed.
+        let opened = self.try_to_open(ask, open);
+        opened.unwrap_or_else(|| Err(self.interrupted()))
+    }
+
+    /// The same; `None` after Ctrl-C. What is typed while it opens is not shown.
+    fn try_to_open<S, T>(
+        &self,
+        ask: impl Fn() -> Result<Option<S>>,
+        open: impl Fn(&S) -> Result<T>,
+    ) -> Option<Result<T>> {
         let begun = self.interactive().then(system::Unechoed::begin);
         let unechoed = begun.and_then(std::io::Result::ok);
         let mut tries = TRIES;
-        while let Some(typed) = ask()? {
+        loop {
+            let typed = match ask() {
+                Ok(typed) => typed?,
+                Err(error) => return Some(Err(error)),
+            };
             let opened = open(&typed);
             if unechoed.as_ref().is_some_and(system::Unechoed::interrupted) {
-                break;
+                return None;
             }
             tries -= 1;
-            let wrong = opened
-                .as_ref()
-                .err()
-                .filter(|error| error.exit == Exit::WrongSecret);
+            let error = opened.as_ref().err();
+            let wrong = error.filter(|error| error.exit == Exit::WrongSecret);
             match wrong.and_then(|error| self.texts.again(&error.text)) {
                 Some(again) if tries > 0 => self.print_error(&again),
-                _ => return opened,
+                _ => return Some(opened),
             }
         }
-        drop(unechoed);
-        Err(self.interrupted())
     }
 
     /// What is typed as a secret; `None` after Ctrl-C. The terminal is as before.
