@@ -70,6 +70,8 @@ pub enum CliCommand {
     Restore(Box<RestoreArgs>),
     /// Mend key pairs of this server.
     Repair(RepairArgs),
+    /// Never restore a key pair again.
+    Retire(RetireKeyPairArgs),
     /// Take back the last change of this server.
     Undo(UndoArgs),
     /// A CSR with a new key.
@@ -298,6 +300,8 @@ pub struct RestoreArgs {
     pub(crate) files: SourceFileArgs,
     #[command(flatten)]
     pub(crate) which: WhichArgs,
+    #[arg(long, requires = "names")]
+    pub(crate) retired: bool,
     #[arg(long)]
     pub(crate) non_exportable: bool,
     #[arg(long, value_enum)]
@@ -355,6 +359,44 @@ pub struct RepairArgs {
     pub(crate) dry_run: bool,
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `retire`.
+pub struct RetireKeyPairArgs {
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    #[arg(long, value_enum, required_unless_present = "undo")]
+    pub(crate) reason: Option<RetireReason>,
+    #[arg(long, conflicts_with = "reason")]
+    pub(crate) undo: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Why a key pair is never restored again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RetireReason {
+    /// Somebody else may have the key: every certificate with it.
+    Leaked,
+    /// The authority revoked the certificate.
+    Revoked,
+    /// The site is gone.
+    Removed,
+    /// No medium has it any more.
+    Lost,
+}
+
+impl RetireReason {
+    /// As catalogs have it.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Leaked => "leaked",
+            Self::Revoked => "revoked",
+            Self::Removed => "removed",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, AuditInput, EvidenceLevel, GivenMedium, RuleVerdict};
+use crate::workflow::clock;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
@@ -369,7 +370,10 @@ struct Newest {
 fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
     let (mut servers, trust) = on_media(media, seen)?;
     if let Some(state) = seen.state {
-        let (own, counting) = (state.server(), state.count_counting(seen.now));
+        let (own, counting) = (
+            state.server(),
+            state.count_counting(clock::trusted(seen.now, state)),
+        );
         match servers.iter_mut().find(|known| known.server == own) {
             Some(own) => {
                 own.name = Some(state.server_name().to_owned());

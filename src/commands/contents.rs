@@ -17,10 +17,10 @@ use crate::state::counted::{self, Known};
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
-use crate::workflow::server_backup::{self, NotHere, ServerBackup};
+use crate::workflow::server_backup::{self, NotHere, ServerBackup, Why};
 use crate::workflow::unlock::{self, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
-use vault::counted::Standing;
+use vault::counted::{Retired, Standing};
 use vault::id::{Number, ServerId};
 use vault::medium::Medium;
 use vault::record::Record;
@@ -111,7 +111,10 @@ fn find<'v>(
     args: &ContentsArgs,
 ) -> Result<(Vec<ServerBackup<'v>>, Vec<Error>)> {
     if args.which.server.is_some() || args.which.generation.is_some() || !args.names.is_empty() {
-        return Ok((vec![choose(opened, &args.which, &args.names)?], Vec::new()));
+        return Ok((
+            vec![choose(opened, &args.which, &args.names, false)?],
+            Vec::new(),
+        ));
     }
     let (mut backups, mut lost) = (Vec::new(), Vec::new());
     for backup in of_each_server(opened) {
@@ -250,19 +253,26 @@ impl<'a> ShownBackup<'a> {
         shown
             .doubts
             .extend(clock::doubt(now, Some(newest.record.time)));
-        shown.take_known(&counted::of_generations(&written, is_closed, time));
+        shown.take_known(
+            state,
+            &counted::of_generations(&written, state.retirements(), is_closed, time),
+        );
         shown.doubt_damaged(survey, &meant);
         if !is_alone {
-            shown.not_here = server_backup::not_in(state, &written, now);
+            shown.not_here = server_backup::not_in(state, &written, time);
         }
         Some(shown)
     }
 
-    fn take_known(&mut self, known: &[Known<'a>]) {
+    fn take_known(&mut self, state: &State, known: &[Known<'a>]) {
+        let retired = Retired::of(state.retirements());
         for one in known {
             let (about, number) = (one.pair.about, one.pair.numbers.last().copied());
-            let renewed_by = match one.standing {
-                Standing::Counts => {
+            let why = match (one.standing, retired.get(about)) {
+                (Standing::Renewed(by), _) => Why::Renewed(Box::new(known[by].pair.about.clone())),
+                (Standing::Ended, _) => Why::Ended,
+                (Standing::Retired, Some(said)) => Why::Retired(said.clone()),
+                (Standing::Counts | Standing::Retired, _) => {
                     self.key_pairs.push(Shown {
                         about,
                         number: number.unwrap_or(self.newest.number),
@@ -270,10 +280,8 @@ impl<'a> ShownBackup<'a> {
                     });
                     continue;
                 }
-                Standing::Renewed(by) => Some(known[by].pair.about),
-                Standing::Ended => None,
             };
-            self.no_more.push(Past::new(about, number, renewed_by));
+            self.no_more.push(Past::new(about, number, why));
         }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
-    let backup = choose(&opened, &args.which, &args.names)?;
+    let backup = choose(&opened, &args.which, &args.names, false)?;
     let proofs = drill::run(&opened, &backup);
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
     show(session, &backup, &proofs, failed);

@@ -225,10 +225,9 @@ fn say_loss(session: &Session<'_>, label: &str, key_pairs: &[String], lost: bool
 
 /// The key pairs of this server that a medium holds, as far as host state still describes them.
 fn on_it(state: &State, seen: &SeenMedium) -> Vec<String> {
-    let newest = seen.newest.get(&state.server());
     let mut names: Vec<String> = state
         .generations()
-        .filter(|generation| Some(&generation.number) <= newest)
+        .filter(|generation| state.is_on(seen, generation.number))
         .flat_map(|generation| &generation.key_pairs)
         .map(|pair| format!("{} ({})", pair.display_name(), pair.thumbprint))
         .collect();

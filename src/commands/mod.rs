@@ -21,6 +21,7 @@ mod newer_tests;
 mod repair;
 mod request;
 mod restore;
+mod retire;
 #[cfg(test)]
 mod schema_tests;
 mod selftest;
@@ -71,6 +72,7 @@ fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
         CliCommand::Drill(args) => drill::run(session, &args),
         CliCommand::Restore(args) => restore::run(session, &args),
         CliCommand::Repair(args) => repair::run(session, &args),
+        CliCommand::Retire(args) => retire::run(session, &args),
         CliCommand::Undo(args) => undo::run(session, &args),
         CliCommand::Request(args) => request::run(session, &args),
         CliCommand::Install(args) => install::run(session, &args),

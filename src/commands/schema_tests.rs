@@ -55,6 +55,7 @@ fn commands() -> Vec<(&'static str, Vec<Shape>)> {
         ),
         ("repair", vec![of::<repair::RepairReport>()]),
         ("request", vec![of::<request::RequestReport>()]),
+        ("retire", vec![of::<retire::RetireReport>()]),
         ("selftest", vec![of::<selftest::SelftestReport>()]),
         (
             "restore",

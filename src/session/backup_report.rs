@@ -11,15 +11,16 @@ use vault::lines::day_of;
 
 use crate::message::{Text, short};
 use crate::session::Session;
+use crate::state::LEAKED;
 use crate::text;
-use crate::workflow::server_backup::{NoMore, NotHere};
+use crate::workflow::server_backup::{NoMore, NotHere, Why};
 
 /// A key pair that does not count any more.
 pub struct Past {
     about: AboutKeyPair,
     /// The newest generation that holds it.
     number: Option<Number>,
-    renewed_by: Option<AboutKeyPair>,
+    why: Why,
 }
 
 impl Past {
@@ -28,26 +29,36 @@ impl Past {
         let past = |one: &NoMore<'_>| Self {
             about: one.held.about().clone(),
             number: one.held.numbers.last().copied(),
-            renewed_by: one.renewed_by.clone(),
+            why: one.why.clone(),
         };
         no_more.iter().map(past).collect()
     }
 
-    /// One that was renewed or has ended, as far as this server remembers.
-    pub fn new(about: &AboutKeyPair, number: Option<Number>, by: Option<&AboutKeyPair>) -> Self {
+    /// One, as far as this server remembers.
+    pub fn new(about: &AboutKeyPair, number: Option<Number>, why: Why) -> Self {
         Self {
             about: about.clone(),
             number,
-            renewed_by: by.cloned(),
+            why,
         }
+    }
+
+    /// Whether somebody retired it.
+    pub fn is_retired(&self) -> bool {
+        matches!(self.why, Why::Retired(_))
+    }
+
+    /// Its certificate's thumbprint.
+    pub fn thumbprint(&self) -> &str {
+        &self.about.thumbprint
     }
 
     fn text(&self) -> Text {
         let (name, thumbprint) = (self.about.display_name(), short(&self.about.thumbprint));
         let number = self.number.map_or(0, Number::get);
         let end = day_of(self.about.not_after).to_string();
-        match &self.renewed_by {
-            Some(by) => text!(
+        match &self.why {
+            Why::Renewed(by) => text!(
                 "no-more-renewed",
                 name = name,
                 thumbprint = thumbprint,
@@ -55,7 +66,17 @@ impl Past {
                 number = number,
                 by = short(&by.thumbprint)
             ),
-            None => text!(
+            Why::Retired(said) => text!(
+                "no-more-retired",
+                name = name,
+                thumbprint = thumbprint,
+                end = end,
+                number = number,
+                reason = retired_reason(&said.reason),
+                day = day_of(said.time).to_string(),
+                by = said.by.as_deref().unwrap_or("-")
+            ),
+            Why::Ended => text!(
                 "no-more-ended",
                 name = name,
                 thumbprint = thumbprint,
@@ -63,6 +84,17 @@ impl Past {
                 number = number
             ),
         }
+    }
+}
+
+/// Why a key pair was retired, as a part of a sentence.
+pub fn retired_reason(reason: &str) -> Text {
+    match reason {
+        LEAKED => text!("retired-leaked"),
+        "revoked" => text!("retired-revoked"),
+        "removed" => text!("retired-removed"),
+        "lost" => text!("retired-lost"),
+        other => text!("retired-otherwise", reason = other),
     }
 }
 
@@ -122,6 +154,22 @@ pub fn not_here_text(one: &NotHere) -> Text {
     }
 }
 
+/// That nothing of what was asked for is on the media given.
+pub fn not_here_error(one: &NotHere) -> Text {
+    let numbers = one.listed.generations.iter().map(Number::to_string);
+    let numbers: Vec<_> = numbers.collect();
+    let media = match one.media.as_slice() {
+        [] => text!("not-here-nobody-knows"),
+        media => text!("not-here-on", media = media.join(", ")),
+    };
+    text!(
+        "error-not-here",
+        name = one.display_name(),
+        numbers = numbers.join(", "),
+        media = media
+    )
+}
+
 /// Says what does not count any more, and why.
 pub fn say_no_more(session: &Session<'_>, past: &[Past]) {
     if past.is_empty() {
@@ -171,8 +219,10 @@ pub struct NoMoreReport {
     /// The newest generation that holds it.
     generation: Option<u32>,
     not_after: String,
-    /// `renewed` or `ended`.
+    /// `renewed`, `ended` or `retired`.
     reason: &'static str,
+    /// What was retired for: `leaked`, `revoked`, `removed` or `lost`.
+    retired_as: Option<String>,
     /// The thumbprint of what has taken its place.
     renewed_by: Option<String>,
 }
@@ -185,12 +235,19 @@ impl NoMoreReport {
             thumbprint: one.about.thumbprint.clone(),
             generation: one.number.map(Number::get),
             not_after: one.about.not_after.to_string(),
-            reason: if one.renewed_by.is_some() {
-                "renewed"
-            } else {
-                "ended"
+            reason: match &one.why {
+                Why::Renewed(_) => "renewed",
+                Why::Ended => "ended",
+                Why::Retired(_) => "retired",
             },
-            renewed_by: one.renewed_by.as_ref().map(|by| by.thumbprint.clone()),
+            retired_as: match &one.why {
+                Why::Retired(said) => Some(said.reason.clone()),
+                _ => None,
+            },
+            renewed_by: match &one.why {
+                Why::Renewed(by) => Some(by.thumbprint.clone()),
+                _ => None,
+            },
         };
         past.iter().map(report).collect()
     }

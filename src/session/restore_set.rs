@@ -166,6 +166,9 @@ pub fn is_named(names: &[String], from: &[String]) -> bool {
 
 /// That there is nothing to restore.
 pub fn nothing_to_place(set: &RestoreSet) -> Error {
+    if let Some(first) = set.not_here.first() {
+        return Error::new(Exit::Damaged, backup_report::not_here_error(first));
+    }
     match set.missing.first() {
         Some((name, reason)) => Error::new(
             Exit::Damaged,

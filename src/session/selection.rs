@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::keypair;
 use crate::keystore::is_called_without_key;
 use crate::message::day;
+use crate::session::backup_report::retired_reason;
 use crate::text;
-use crate::workflow::server_backup::{self, NoMore, NotHere, ServerBackup};
+use crate::workflow::server_backup::{self, NoMore, NotHere, ServerBackup, Why};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, WithoutKey};
 use vault::id::ServerId;
@@ -20,6 +21,7 @@ pub fn choose<'v>(
     opened: &'v UnlockedVault<'_>,
     which: &WhichArgs,
     names: &[String],
+    with_retired: bool,
 ) -> Result<ServerBackup<'v>> {
     let wanted = match &which.generation {
         Some(text) => Wanted::parse(text)?,
@@ -28,7 +30,7 @@ pub fn choose<'v>(
     let server = choose_server(opened, which.server.as_deref())?;
     let mut backup = server_backup::of(opened, server, &wanted)?;
     if !names.is_empty() {
-        keep_named(&mut backup, names)?;
+        keep_named(&mut backup, names, with_retired)?;
     }
     Ok(backup)
 }
@@ -40,11 +42,16 @@ pub fn of_each_server<'v>(opened: &'v UnlockedVault<'_>) -> Vec<Result<ServerBac
     servers.into_iter().map(newest).collect()
 }
 
-/// Leaves what is called so; what does not count any more only by its thumbprint.
-fn keep_named(backup: &mut ServerBackup<'_>, names: &[String]) -> Result<()> {
+/// Leaves what is called so; what does not count any more only by its thumbprint, and what is
+/// retired only where that is wanted.
+fn keep_named(backup: &mut ServerBackup<'_>, names: &[String], with_retired: bool) -> Result<()> {
     let mut past = Vec::new();
     for one in std::mem::take(&mut backup.no_more) {
-        match is_thumbprint_of(one.held.about(), names) {
+        let is_meant = match one.why {
+            Why::Retired(_) => with_retired && is_called(one.held.about(), names),
+            Why::Renewed(_) | Why::Ended => is_thumbprint_of(one.held.about(), names),
+        };
+        match is_meant {
             true => backup.key_pairs.push(one.held),
             false => past.push(one),
         }
@@ -78,12 +85,17 @@ fn keep_named(backup: &mut ServerBackup<'_>, names: &[String]) -> Result<()> {
 /// That a name means nothing, or nothing that counts any more.
 fn unknown_name(name: &str, past: &[NoMore<'_>]) -> Error {
     let names = [name.to_owned()];
-    let called = past
-        .iter()
-        .filter(|one| is_called(one.held.about(), &names));
-    let thumbprints: Vec<_> = called
-        .map(|one| one.held.about().thumbprint.as_str())
-        .collect();
+    let mut thumbprints = Vec::new();
+    for one in past {
+        if !is_called(one.held.about(), &names) {
+            continue;
+        }
+        if let Why::Retired(said) = &one.why {
+            let reason = retired_reason(&said.reason);
+            return Error::usage(text!("error-retired", name = name, reason = reason));
+        }
+        thumbprints.push(one.held.about().thumbprint.as_str());
+    }
     Error::usage(match thumbprints.as_slice() {
         [] => text!("error-unknown-name", name = name),
         all => text!("error-no-more", name = name, thumbprints = all.join(", ")),

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use vault::catalog::{AboutKeyPair, Counting};
-use vault::counted::{Pair, Standing, When, judge};
+use vault::catalog::{AboutKeyPair, Counting, Retirement};
+use vault::counted::{Pair, Retired, Standing, When, judge};
 use vault::id::Hash;
 
 use super::written::Written;
@@ -40,6 +40,7 @@ impl Known<'_> {
 /// Every key pair of `generations`, which come newest first, each once; `now` as in [`When`].
 pub fn of_generations<'a>(
     generations: &[&'a Written],
+    retirements: &[Retirement],
     is_closed: bool,
     now: Option<Timestamp>,
 ) -> Vec<Known<'a>> {
@@ -48,7 +49,11 @@ pub fn of_generations<'a>(
     };
     let bound = generations.iter().find_map(|one| one.served.as_ref());
     let bound = bound.map(|served| &served.used);
-    let pairs = pairs_of(generations, bound);
+    let mut pairs = pairs_of(generations, bound);
+    let retired = Retired::of(retirements);
+    for pair in &mut pairs {
+        pair.is_retired = retired.get(pair.about).is_some();
+    }
     let when = When {
         newest: newest.number,
         is_closed,
@@ -83,13 +88,18 @@ fn pair<'a>(about: &'a AboutKeyPair, bound: Option<&BTreeSet<String>>) -> Pair<'
         is_here: true,
         is_bound: bound.is_some_and(|used| used.contains(&about.thumbprint)),
         is_pending: is_pending(about),
+        is_retired: false,
     }
 }
 
-/// What a catalog lists: all that nothing has renewed, with its end. A clock may be wrong, so what
+/// What a catalog lists: all that nothing has renewed and nobody retired, with its end. A clock may be wrong, so what
 /// has ended is among it.
-pub fn listed(generations: &[&Written], now: Timestamp) -> Vec<Counting> {
-    let mut known = of_generations(generations, false, Some(now));
-    known.retain(|one| !matches!(one.standing, Standing::Renewed(_)));
+pub fn listed(
+    generations: &[&Written],
+    retirements: &[Retirement],
+    now: Timestamp,
+) -> Vec<Counting> {
+    let mut known = of_generations(generations, retirements, false, Some(now));
+    known.retain(|one| matches!(one.standing, Standing::Counts | Standing::Ended));
     known.into_iter().map(Known::listed).collect()
 }

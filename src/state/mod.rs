@@ -4,7 +4,7 @@
 pub mod counted;
 pub mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use crate::keypair::Certificate;
 use crate::platform::patience::patiently;
 use crate::platform::protected::Unprotected;
 use crate::text;
-use vault::catalog::{AboutKeyPair, Counting, Drill, Policy, SeenMedium};
-use vault::counted::Standing;
+use vault::catalog::{AboutKeyPair, Counting, Drill, Policy, Retirement, SeenMedium};
+use vault::counted::{Retired, Standing};
 use vault::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use vault::request::EnrolmentRequest;
 use vault::sign::SigningKey;
@@ -41,6 +41,17 @@ const MEMORY: &str = "state.json";
 const KEY: &str = "server.key";
 /// What this machine asked for, until it is enrolled.
 const REQUEST: &str = "request.txt";
+
+/// The reason that holds for a key, whatever certificate it has.
+pub const LEAKED: &str = "leaked";
+
+/// What is said of a key pair that is retired.
+pub struct RetirementWord<'a> {
+    /// `leaked`, `revoked`, `removed` or `lost`.
+    pub reason: &'a str,
+    /// The account that says so.
+    pub by: Option<String>,
+}
 
 /// What an enrolled server remembers. One run at a time holds it; others may look, but not save.
 pub struct State {
@@ -71,6 +82,9 @@ struct StoredState {
     acknowledged: BTreeMap<Hash, Acknowledged>,
     #[serde(default)]
     policy: Policy,
+    /// Ascending by their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<Retirement>,
     /// Whether the vault was founded here and its first medium is not finished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     founding: bool,
@@ -242,6 +256,7 @@ impl State {
             drills: Vec::new(),
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
+            retired: Vec::new(),
             founding: false,
         };
         Self {
@@ -383,12 +398,17 @@ impl State {
     }
 
     /// Generations that were sealed into a parcel and that no stick is known to have, the newest
-    /// first; those older than what a stick has are no longer waited for.
+    /// first; those older than what a stick has only while they hold what no stick has.
     pub fn on_the_way(&self) -> impl Iterator<Item = &Written> {
         let newest = self.newest().map(|newest| newest.number);
+        let kept = self.generations().flat_map(|written| &written.key_pairs);
+        let kept: BTreeSet<Hash> = kept.map(|about| about.certificate_sha256).collect();
         let generations = self.memory.generations.iter().rev();
         generations.filter(move |written| {
-            written.in_parcel && !written.committed && Some(written.number) > newest
+            let mut key_pairs = written.key_pairs.iter();
+            let is_awaited = Some(written.number) > newest
+                || key_pairs.any(|about| !kept.contains(&about.certificate_sha256));
+            written.in_parcel && !written.committed && is_awaited
         })
     }
 
@@ -479,12 +499,58 @@ impl State {
     pub fn key_pairs(&self, now: Option<jiff::Timestamp>) -> Vec<Known<'_>> {
         let generations: Vec<_> = self.generations().collect();
         let is_closed = self.trust.closing(self.server()).is_some();
-        counted::of_generations(&generations, is_closed, now)
+        counted::of_generations(&generations, &self.memory.retired, is_closed, now)
     }
 
-    /// How many of them count.
-    pub fn count_counting(&self, now: jiff::Timestamp) -> usize {
-        let known = self.key_pairs(Some(now));
+    /// What was retired here, ascending by number; what was taken back is among it.
+    pub fn retirements(&self) -> &[Retirement] {
+        &self.memory.retired
+    }
+
+    /// Takes note that a key pair is not to be restored any more.
+    pub fn retire(&mut self, about: &AboutKeyPair, word: RetirementWord<'_>, now: jiff::Timestamp) {
+        let last = self.memory.retired.last();
+        // There are as many numbers as for generations.
+        let Some(number) = last.map_or(Some(Number::FIRST), |last| last.number.next()) else {
+            return;
+        };
+        let said = Retirement {
+            number,
+            thumbprint: about.thumbprint.clone(),
+            certificate_sha256: about.certificate_sha256,
+            spki_sha256: about.spki_sha256.filter(|_| word.reason == LEAKED),
+            names: about.names.clone(),
+            reason: word.reason.to_owned(),
+            by: word.by,
+            time: now,
+            undone: false,
+        };
+        self.memory.retired.push(said);
+    }
+
+    /// Takes back what retired a key pair, for all that it was said of.
+    pub fn retire_no_more(
+        &mut self,
+        about: &AboutKeyPair,
+        by: Option<String>,
+        now: jiff::Timestamp,
+    ) {
+        let last = self.memory.retired.last();
+        let said = Retired::of(&self.memory.retired).get(about).cloned();
+        if let (Some(number), Some(said)) = (last.and_then(|last| last.number.next()), said) {
+            self.memory.retired.push(Retirement {
+                number,
+                by,
+                time: now,
+                undone: true,
+                ..said
+            });
+        }
+    }
+
+    /// How many of them count; `now` as in [`vault::counted::When`].
+    pub fn count_counting(&self, now: Option<jiff::Timestamp>) -> usize {
+        let known = self.key_pairs(now);
         known.iter().filter(|known| known.counts()).count()
     }
 
@@ -494,7 +560,7 @@ impl State {
         let written = self.memory.generations.iter().rev();
         let written = written.filter(|one| one.committed || one.in_parcel);
         let generations: Vec<_> = std::iter::once(next).chain(written).collect();
-        counted::listed(&generations, next.time)
+        counted::listed(&generations, &self.memory.retired, next.time)
     }
 
     /// When something is due.
@@ -627,7 +693,7 @@ impl State {
 }
 
 impl StoredState {
-    /// Keeps of old generations only what no newer one holds and nothing has renewed, and what
+    /// Keeps of old generations only what no newer one holds, nothing has renewed and nobody retired, and what
     /// tells that. What has ended is kept: this machine's clock may be wrong.
     fn forget(&mut self) {
         let older = self.generations.len().saturating_sub(DESCRIBED);
@@ -642,9 +708,10 @@ impl StoredState {
             return;
         };
         let mut kept = Vec::new();
-        for known in counted::of_generations(&committed, false, now) {
-            let is_renewed = matches!(known.standing, Standing::Renewed(_));
-            if !is_renewed && !known.pair.numbers.contains(&newest) {
+        for known in counted::of_generations(&committed, &self.retired, false, now) {
+            // What is retired is known as that, wherever it comes from.
+            let is_gone = matches!(known.standing, Standing::Renewed(_) | Standing::Retired);
+            if !is_gone && !known.pair.numbers.contains(&newest) {
                 kept.push(known.pair.about.clone());
             }
         }

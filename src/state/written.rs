@@ -27,6 +27,9 @@ pub struct Written {
     /// versions wrote.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<Hash, Hash>,
+    /// The highest retirement that its catalog knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Number>,
     /// What the server served, where its sites were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<Served>,

@@ -13,6 +13,7 @@ use crate::rules::{self, Rule, Stored};
 use crate::scan;
 use crate::state::{State, Written};
 use crate::text;
+use crate::workflow::clock;
 use crate::workflow::finding;
 use crate::workflow::status::{self, DRILL_MONTHS};
 use crate::workflow::verify;
@@ -338,7 +339,7 @@ impl AuditInput<'_> {
                 "audit-backup",
                 number = newest.number,
                 age = age(newest.time, self.now),
-                pairs = state.count_counting(self.now)
+                pairs = state.count_counting(clock::trusted(self.now, state))
             ),
         );
     }

@@ -1,7 +1,7 @@
 //! One backup: every key pair becomes a PFX that is proven to open, is sealed, and is committed as
 //! one generation on each medium. It needs no secret: this server can write the vault, not open it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -386,19 +386,31 @@ fn standing_copy(
     content: Hash,
 ) -> Option<Number> {
     let newest = survey.line(state.server()).next()?;
+    let known = written_as(state, newest).and_then(|written| written.retired);
+    if known < state.retirements().last().map(|last| last.number) {
+        return None;
+    }
     let is_whole = |here: &Generation| (0..HALVES.len()).all(|half| survey.holds(here, 0, half));
     let is_same = |written: &Written| written.content == content;
     if written_as(state, newest).is_some_and(is_same) {
         return is_whole(newest).then_some(newest.record.number);
     }
+    if request.holdings.key_pairs.is_empty() || is_less(state, newest, request) {
+        return None;
+    }
     let mut lacking = Lacking::of(state, request)?;
-    for here in survey.line(state.server()) {
-        if let Some(written) = written_as(state, here)
-            && lacking.is_helped_by(written)
-            && is_whole(here)
-        {
-            lacking.strike_off(written);
+    let here: Vec<&Generation> = survey.line(state.server()).collect();
+    for written in state.generations() {
+        if !lacking.is_helped_by(written)? {
+            continue;
         }
+        let is_it = |here: &&&Generation| {
+            written_as(state, here).map(|one| one.number) == Some(written.number)
+        };
+        if !here.iter().find(is_it).is_some_and(|here| is_whole(here)) {
+            return None;
+        }
+        lacking.strike_off(written);
         if lacking.is_nothing() {
             return Some(newest.record.number);
         }
@@ -406,8 +418,25 @@ fn standing_copy(
     None
 }
 
-/// What is selected and was not found on a medium yet.
+/// Whether the server has less than when the newest generation was written: what is gone from it is
+/// to be told from what is there. Names that were given say nothing of the rest.
+fn is_less(state: &State, newest: &Generation, request: &BackupRequest<'_>) -> bool {
+    let Some(written) = written_as(state, newest).filter(|_| request.selected.is_empty()) else {
+        return false;
+    };
+    let then: BTreeSet<Hash> = written
+        .key_pairs
+        .iter()
+        .map(|about| about.certificate_sha256)
+        .collect();
+    let selected = request.holdings.key_pairs.iter();
+    let now: BTreeSet<Hash> = selected.map(|held| Hash::of(held.leaf().der())).collect();
+    now.len() < then.len() && now.is_subset(&then)
+}
+
+/// What is selected and was not found in a generation yet, the newest looked at first.
 struct Lacking<'a> {
+    selected: BTreeMap<Hash, &'a HeldKeyPair>,
     /// Certificates with the digest of their key pair.
     key_pairs: BTreeMap<Hash, Hash>,
     /// What has no key that can be saved, by name.
@@ -430,25 +459,56 @@ impl<'a> Lacking<'a> {
                 return None;
             }
         }
+        let held = request.holdings.key_pairs.iter();
         let unreadable = request.holdings.unreadable.iter();
         Some(Self {
+            selected: held
+                .map(|held| (Hash::of(held.leaf().der()), held))
+                .collect(),
             key_pairs,
             without_key: unreadable.map(|one| one.name.as_str()).collect(),
             sites,
         })
     }
 
-    fn is_helped_by(&self, written: &Written) -> bool {
-        let mut key_pairs = self.key_pairs.iter();
+    /// Whether a generation holds some of it. `None` where it holds something else in its place:
+    /// what is selected in another form, or another key pair of its name.
+    fn is_helped_by(&self, written: &Written) -> Option<bool> {
+        let mut helps = self.sites.is_some() && written.served == self.sites;
+        for about in &written.key_pairs {
+            let certificate = about.certificate_sha256;
+            match (
+                self.key_pairs.get(&certificate),
+                written.digests.get(&certificate),
+            ) {
+                (Some(digest), known) if known != Some(digest) => return None,
+                (Some(_), _) => helps = true,
+                (None, _) if self.selected.contains_key(&certificate) => {}
+                (None, _) if self.stands_in_place(about) => return None,
+                (None, _) => {}
+            }
+        }
         let mut without_key = self.without_key.iter();
-        key_pairs.any(|(certificate, digest)| holds(written, certificate, digest))
-            || without_key.any(|name| names(written, name))
-            || (self.sites.is_some() && written.served == self.sites)
+        Some(helps || without_key.any(|name| names(written, name)))
+    }
+
+    /// Whether something that was not found yet has its host's name or its file's.
+    fn stands_in_place(&self, about: &AboutKeyPair) -> bool {
+        self.key_pairs.keys().any(|certificate| {
+            let held = self.selected[certificate];
+            let hosts = held.leaf().dns_names();
+            about.names.iter().any(|name| hosts.contains(name))
+                || about
+                    .file_names
+                    .iter()
+                    .any(|name| held.file_names.contains(name))
+        })
     }
 
     fn strike_off(&mut self, written: &Written) {
-        self.key_pairs
-            .retain(|certificate, digest| !holds(written, certificate, digest));
+        for about in &written.key_pairs {
+            self.key_pairs.remove(&about.certificate_sha256);
+        }
         self.without_key.retain(|name| !names(written, name));
         if written.served == self.sites {
             self.sites = None;
@@ -458,10 +518,6 @@ impl<'a> Lacking<'a> {
     fn is_nothing(&self) -> bool {
         self.key_pairs.is_empty() && self.without_key.is_empty() && self.sites.is_none()
     }
-}
-
-fn holds(written: &Written, certificate: &Hash, digest: &Hash) -> bool {
-    written.digests.get(certificate) == Some(digest)
 }
 
 fn names(written: &Written, name: &str) -> bool {
@@ -509,6 +565,7 @@ fn seal(
     let entries = seal_key_pairs(request, &recipients, &mut draft)?;
     let mut written = written(number, &entries, request, content);
     written.digests = pair_digests(state, request);
+    written.retired = state.retirements().last().map(|last| last.number);
     let catalog = catalog(state, number, request, entries, state.counting(&written));
     let package = draft.sign(recipients.seal(catalog.to_json().expose())?, state.key());
     let package = package.map_err(|_| Error::failed(text!("error-signing")))?;
@@ -531,6 +588,7 @@ fn written(
         time: request.now,
         content,
         digests: BTreeMap::new(),
+        retired: None,
         served: served(request.holdings),
         key_pairs: entries.iter().map(|entry| entry.about.clone()).collect(),
         without_key: without_key(request.holdings),
@@ -659,6 +717,7 @@ fn catalog(
         sites_read: request.holdings.sites_read || request.holdings.site_map.is_some(),
         from_folder: request.holdings.from_folder,
         counting,
+        retired: state.retirements().to_vec(),
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::message::{CLOCKS_APART, Text, day, moment};
+use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
 
@@ -40,7 +41,13 @@ fn doubt_by(now: Timestamp, newest: Option<Timestamp>, released: Timestamp) -> O
     }
 }
 
-/// The same as a finding.
+/// The time, where nothing speaks against the clock.
+pub fn trusted(now: Timestamp, state: &State) -> Option<Timestamp> {
+    let newest = state.generations().next().map(|newest| newest.time);
+    doubt(now, newest).is_none().then_some(now)
+}
+
+/// As [`doubt`], as a finding.
 pub fn finding(now: Timestamp, newest: Option<Timestamp>) -> Option<Finding> {
     let text = doubt(now, newest)?;
     Some(Finding {

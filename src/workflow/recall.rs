@@ -5,7 +5,8 @@ use crate::workflow::verify;
 use vault::id::{Hash, Number};
 use vault::medium::Medium;
 
-/// The newest generation of this server that holds the certificate, and its day.
+/// The newest generation of this server that holds the certificate and that a medium in use has,
+/// and its day.
 pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(Number, jiff::Timestamp)> {
     let wanted = Hash::of(certificate);
     let holds = |written: &&Written| {
@@ -14,9 +15,14 @@ pub fn last_backup(state: &State, certificate: &[u8]) -> Option<(Number, jiff::T
             .iter()
             .any(|pair| pair.certificate_sha256 == wanted)
     };
+    let is_kept = |written: &&Written| {
+        let mut media = state.media_in_use();
+        media.any(|medium| state.is_on(medium, written.number))
+    };
     state
         .generations()
-        .find(holds)
+        .filter(holds)
+        .find(is_kept)
         .map(|written| (written.number, written.time))
 }
 

@@ -6,17 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
-use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Counting, Exception, WithoutKey};
-use vault::counted::{Pair, Standing, When, judge};
+use vault::catalog::{
+    AboutKeyPair, Catalog, CatalogEntry, Counting, Exception, Retirement, WithoutKey,
+};
+use vault::counted::{Pair, Retired, Standing, When, judge};
 use vault::id::{Hash, Number, ServerId};
 use vault::record::Record;
 use vault::survey::Generation;
 use vault::volume::Reading;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::iis::{SiteMap, is_pending};
 use crate::message::Text;
 use crate::state::{State, Written};
+use crate::text;
 use crate::workflow::clock;
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
 
@@ -65,8 +68,19 @@ pub struct HeldPair<'v> {
 pub struct NoMore<'v> {
     /// The key pair.
     pub held: HeldPair<'v>,
-    /// What has taken its place; `None` where it has ended.
-    pub renewed_by: Option<AboutKeyPair>,
+    /// Why not.
+    pub why: Why,
+}
+
+/// Why a key pair does not count any more.
+#[derive(Debug, Clone)]
+pub enum Why {
+    /// This one has taken its place.
+    Renewed(Box<AboutKeyPair>),
+    /// Its certificate is over.
+    Ended,
+    /// Somebody retired it.
+    Retired(Retirement),
 }
 
 /// A key pair that counts and that is not on these media.
@@ -109,6 +123,7 @@ pub fn of<'v>(
     server: ServerId,
     wanted: &Wanted,
 ) -> Result<ServerBackup<'v>> {
+    refuse_ambiguous(opened, server, wanted)?;
     let newest = opened.find(server, wanted, &|_| true)?;
     let alone = matches!(wanted, Wanted::Number(..)).then_some(newest.generation.hash);
     let mut meant: Vec<&Generation> = opened.survey.line(server).collect();
@@ -128,6 +143,25 @@ pub fn of<'v>(
         }
     }
     Ok(gathered.into_backup(newest, alone.is_some()))
+}
+
+/// Two generations of one number are told apart by their records.
+fn refuse_ambiguous(opened: &UnlockedVault<'_>, server: ServerId, wanted: &Wanted) -> Result<()> {
+    let Wanted::Number(number, _) = wanted else {
+        return Ok(());
+    };
+    let line = opened.survey.line(server);
+    let meant: Vec<&Generation> = line.filter(|one| wanted.matches(one)).collect();
+    if meant.len() < 2 {
+        return Ok(());
+    }
+    let name = |one: &&Generation| format!("{number}/{:.8}", one.hash.to_string());
+    let names: Vec<_> = meant.iter().map(name).collect();
+    Err(Error::usage(text!(
+        "error-two-of-a-number",
+        number = *number,
+        names = names.join(", ")
+    )))
 }
 
 /// When it is judged what counts; `None` where the clock is in doubt, or nothing is to be judged.
@@ -154,6 +188,7 @@ struct Gathered<'v, 'm> {
     pairs: Vec<HeldPair<'v>>,
     listed: Vec<Counting>,
     without_key: Vec<WithoutKey>,
+    retirements: Vec<Retirement>,
     site_map: Option<SiteMap>,
     sites_told: bool,
 }
@@ -168,6 +203,7 @@ impl<'v, 'm> Gathered<'v, 'm> {
             pairs: Vec::new(),
             listed: Vec::new(),
             without_key: Vec::new(),
+            retirements: Vec::new(),
             site_map: None,
             sites_told: false,
         }
@@ -186,6 +222,7 @@ impl<'v, 'm> Gathered<'v, 'm> {
         if self.line.is_empty() {
             self.listed = catalog.counting;
         }
+        self.retirements.extend(catalog.retired);
         self.line.push((generation, catalog.key_pairs.len()));
         for entry in catalog.key_pairs {
             self.add_pair(generation, entry, catalog.from_folder);
@@ -221,7 +258,12 @@ impl<'v, 'm> Gathered<'v, 'm> {
     }
 
     fn into_backup(self, newest: OpenGeneration, alone: bool) -> ServerBackup<'v> {
-        let standings = self.standings();
+        let mut retirements = self.retirements.clone();
+        if let Some(state) = self.opened.state.filter(|state| self.is_of(state)) {
+            retirements.extend_from_slice(state.retirements());
+        }
+        let retired = Retired::of(&retirements);
+        let standings = self.standings(&retired);
         let names: Vec<_> = self.pairs.iter().map(|held| held.about().clone()).collect();
         let at_hand = self
             .line
@@ -240,20 +282,28 @@ impl<'v, 'm> Gathered<'v, 'm> {
             doubts: newest.doubts,
         };
         for (held, standing) in self.pairs.into_iter().zip(standings) {
-            let renewed_by = match standing {
-                Standing::Counts => {
+            let why = match (standing, retired.get(held.about())) {
+                (Standing::Renewed(by), _) => Why::Renewed(Box::new(names[by].clone())),
+                (Standing::Retired, Some(said)) => Why::Retired(said.clone()),
+                (Standing::Ended, _) => Why::Ended,
+                (Standing::Counts | Standing::Retired, _) => {
                     backup.key_pairs.push(held);
                     continue;
                 }
-                Standing::Renewed(by) => Some(names[by].clone()),
-                Standing::Ended => None,
             };
-            backup.no_more.push(NoMore { held, renewed_by });
+            backup.no_more.push(NoMore { held, why });
         }
+        let is_retired = |one: &NotHere| {
+            let certificate = one.listed.certificate_sha256;
+            retirements
+                .iter()
+                .any(|said| said.certificate_sha256 == certificate && !said.undone)
+        };
+        backup.not_here.retain(|one| !is_retired(one));
         backup
     }
 
-    fn standings(&self) -> Vec<Standing> {
+    fn standings(&self, retired: &Retired<'_>) -> Vec<Standing> {
         let bound = self
             .site_map
             .as_ref()
@@ -268,6 +318,7 @@ impl<'v, 'm> Gathered<'v, 'm> {
                 is_here: held.is_here,
                 is_bound: bound.contains(&about.thumbprint),
                 is_pending: is_pending(about),
+                is_retired: retired.get(about).is_some(),
             });
         }
         judge(&pairs, self.when)
@@ -280,7 +331,11 @@ impl<'v, 'm> Gathered<'v, 'm> {
         if let Some(state) = state {
             listed.extend(remembered(state, self.when.now));
         }
-        listed.retain(|one| self.when.now.is_none_or(|now| now <= one.not_after));
+        let newest = self.when.newest;
+        listed.retain(|one| {
+            let is_over = self.when.now.is_some_and(|now| one.not_after < now);
+            !is_over && one.generations.iter().any(|number| *number <= newest)
+        });
         beside(state, listed, self.places.keys().copied().collect())
     }
 
@@ -309,10 +364,15 @@ impl<'v, 'm> Gathered<'v, 'm> {
 }
 
 /// What counts of this server's backup and none of `written` holds, as far as it remembers.
-pub fn not_in(state: &State, written: &[&Written], now: Timestamp) -> Vec<NotHere> {
+pub fn not_in(state: &State, written: &[&Written], now: Option<Timestamp>) -> Vec<NotHere> {
+    let Some(newest) = written.iter().map(|one| one.number).max() else {
+        return Vec::new();
+    };
     let held = written.iter().flat_map(|one| &one.key_pairs);
     let held = held.map(|about| about.certificate_sha256).collect();
-    beside(Some(state), remembered(state, Some(now)), held)
+    let mut known = remembered(state, now);
+    known.retain(|one| one.generations.iter().any(|number| *number <= newest));
+    beside(Some(state), known, held)
 }
 
 /// Each of `listed` once that is not `held`.

@@ -99,6 +99,7 @@ impl StatusInput<'_> {
             );
         }
         self.holders();
+        self.retirements();
         self.older(number);
         for exception in &newest.exceptions {
             let (rule, reason) = (exception.rule.as_str(), exception.reason.as_str());
@@ -114,7 +115,7 @@ impl StatusInput<'_> {
     fn holders(&mut self) {
         let wanted = self.state.policy().min_media;
         let mut held: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-        for known in self.state.key_pairs(Some(self.now)) {
+        for known in self.state.key_pairs(clock::trusted(self.now, self.state)) {
             if known.counts() {
                 let listed = known.listed();
                 let media = server_backup::media_with(self.state, &listed.generations);
@@ -147,10 +148,31 @@ impl StatusInput<'_> {
         }
     }
 
+    /// Which media do not know yet what was retired.
+    fn retirements(&mut self) {
+        let Some(highest) = self.state.retirements().last().map(|last| last.number) else {
+            return;
+        };
+        for medium in self.state.media_in_use() {
+            let generations = self.state.generations();
+            let mut on_it = generations.filter(|written| self.state.is_on(medium, written.number));
+            if on_it
+                .next()
+                .is_some_and(|newest| newest.retired < Some(highest))
+            {
+                let label = medium.label.as_str();
+                self.attention(
+                    "retirement-unknown",
+                    text!("status-retirement-unknown", label = label),
+                );
+            }
+        }
+    }
+
     /// That some key pairs that count are not in the newest generation.
     fn older(&mut self, newest: Number) {
         let mut names = Vec::new();
-        for known in self.state.key_pairs(Some(self.now)) {
+        for known in self.state.key_pairs(clock::trusted(self.now, self.state)) {
             if known.counts() && !known.pair.numbers.contains(&newest) {
                 names.push(known.pair.about.display_name().to_owned());
             }

@@ -28,6 +28,7 @@ mod parcels;
 mod passphrases;
 mod prompts;
 mod restore_files;
+mod retire;
 mod scan;
 mod source_files;
 mod status;

@@ -59,6 +59,9 @@ pub struct Catalog {
     /// writer knows: so that a medium which lacks one can say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counting: Vec<Counting>,
+    /// Every retirement that the writer knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retirement>,
 }
 
 /// A key pair that counts, and where it is.
@@ -148,6 +151,32 @@ impl AboutKeyPair {
     pub fn is_over(&self, now: jiff::Timestamp) -> bool {
         self.not_after < now
     }
+}
+
+/// That a key pair is not to be restored any more, or is again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retirement {
+    /// They are numbered; of those about one certificate or key the highest holds.
+    pub number: Number,
+    /// SHA-1 of the certificate, upper-case.
+    pub thumbprint: String,
+    /// SHA-256 of the certificate.
+    pub certificate_sha256: Hash,
+    /// SHA-256 of the public key, where it holds for every certificate with this key: it leaked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spki_sha256: Option<Hash>,
+    /// Host names in the certificate.
+    pub names: Vec<String>,
+    /// `leaked`, `revoked`, `removed` or `lost`.
+    pub reason: String,
+    /// The account that said so, a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When.
+    pub time: jiff::Timestamp,
+    /// Whether it is taken back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undone: bool,
 }
 
 /// A key pair that is recorded without its key.

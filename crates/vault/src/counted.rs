@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::catalog::AboutKeyPair;
-use super::id::Number;
+use super::catalog::{AboutKeyPair, Retirement};
+use super::id::{Hash, Number};
 
 /// A certificate with its key, over all generations of one server.
 #[derive(Debug)]
@@ -22,6 +22,44 @@ pub struct Pair<'a> {
     pub is_bound: bool,
     /// Whether it stands in for an answer that has not come yet.
     pub is_pending: bool,
+    /// Whether it was retired, and that was not taken back.
+    pub is_retired: bool,
+}
+
+/// What was retired: by certificate, and by key what leaked.
+#[derive(Debug, Default)]
+pub struct Retired<'a> {
+    certificates: HashMap<Hash, &'a Retirement>,
+    keys: HashMap<Hash, &'a Retirement>,
+}
+
+impl<'a> Retired<'a> {
+    /// What holds of all of them: the highest number, and of two with one number the retirement.
+    pub fn of(all: impl IntoIterator<Item = &'a Retirement>) -> Self {
+        let mut retired = Self::default();
+        for one in all {
+            newer(&mut retired.certificates, one.certificate_sha256, one);
+            if let Some(key) = one.spki_sha256 {
+                newer(&mut retired.keys, key, one);
+            }
+        }
+        retired
+    }
+
+    /// The retirement that holds for a key pair.
+    pub fn get(&self, about: &AboutKeyPair) -> Option<&'a Retirement> {
+        let by_certificate = self.certificates.get(&about.certificate_sha256);
+        let by_key = about.spki_sha256.and_then(|key| self.keys.get(&key));
+        let holds = by_certificate.into_iter().chain(by_key);
+        holds.copied().find(|one| !one.undone)
+    }
+}
+
+fn newer<'a>(known: &mut HashMap<Hash, &'a Retirement>, id: Hash, one: &'a Retirement) {
+    let place = known.entry(id).or_insert(one);
+    if (place.number, !place.undone) < (one.number, !one.undone) {
+        *place = one;
+    }
 }
 
 /// The server that they are of, and when it is judged.
@@ -44,26 +82,29 @@ pub enum Standing {
     Renewed(usize),
     /// Its certificate is over, and neither the newest generation nor a binding holds it.
     Ended,
+    /// It was retired.
+    Retired,
 }
 
 /// How each of `pairs` stands, in their order. Each certificate is in it once.
 pub fn judge(pairs: &[Pair<'_>], when: When) -> Vec<Standing> {
-    let Some(now) = when.now else {
-        return vec![Standing::Counts; pairs.len()];
-    };
     let mut standings: Vec<Standing> = Vec::with_capacity(pairs.len());
     for pair in pairs {
-        standings.push(match is_ended(pair, when, now) {
-            true => Standing::Ended,
-            false => Standing::Counts,
+        standings.push(match () {
+            () if pair.is_retired => Standing::Retired,
+            () if is_ended(pair, when) => Standing::Ended,
+            () => Standing::Counts,
         });
     }
+    let Some(now) = when.now else {
+        return standings;
+    };
     // What renews counts itself, so the latest is judged first.
     let mut latest_first: Vec<usize> = (0..pairs.len()).collect();
     latest_first.sort_by_key(|at| std::cmp::Reverse(pairs[*at].about.not_before));
     let by_name = by_name(pairs);
     for old in latest_first {
-        if pairs[old].is_bound {
+        if pairs[old].is_bound || pairs[old].is_retired {
             continue;
         }
         let Some(first) = pairs[old].about.names.first() else {
@@ -93,9 +134,9 @@ fn by_name(pairs: &[Pair<'_>]) -> HashMap<String, Vec<usize>> {
     by_name
 }
 
-fn is_ended(pair: &Pair<'_>, when: When, now: Timestamp) -> bool {
+fn is_ended(pair: &Pair<'_>, when: When) -> bool {
     let is_in_newest = pair.numbers.contains(&when.newest) && !when.is_closed;
-    pair.about.is_over(now) && !pair.is_bound && !is_in_newest
+    when.now.is_some_and(|now| pair.about.is_over(now)) && !pair.is_bound && !is_in_newest
 }
 
 /// Whether `new` can be had, is valid now, was issued later, has the same kind of key and is for
@@ -148,7 +189,6 @@ fn key_kind(about: &AboutKeyPair) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::id::Hash;
     use super::*;
 
     const NOW: &str = "2027-06-01T00:00:00Z";
@@ -187,6 +227,7 @@ mod tests {
             is_here: true,
             is_bound: false,
             is_pending: false,
+            is_retired: false,
         }
     }
 
@@ -389,5 +430,62 @@ mod tests {
             ..when
         };
         assert_eq!(judge(&two(), doubted), [Standing::Counts; 2]);
+    }
+
+    #[test]
+    fn what_is_retired_counts_at_no_time_and_renews_nothing() {
+        let [old, new] = www();
+        let retired = Pair {
+            is_retired: true,
+            ..pair(&new, &[2])
+        };
+        assert_eq!(
+            judged(&[pair(&old, &[1]), retired]),
+            [Standing::Counts, Standing::Retired]
+        );
+        let when = When {
+            newest: number(1),
+            is_closed: false,
+            now: None,
+        };
+        let bound = Pair {
+            is_retired: true,
+            is_bound: true,
+            ..pair(&old, &[1])
+        };
+        assert_eq!(judge(&[bound], when), [Standing::Retired]);
+    }
+
+    #[test]
+    fn a_leaked_key_is_retired_with_every_certificate_and_the_highest_number_holds() {
+        let [old, mut new] = www();
+        new.spki_sha256 = old.spki_sha256;
+        let retirement = |number: u32, spki_sha256, undone| Retirement {
+            number: self::number(number),
+            thumbprint: old.thumbprint.clone(),
+            certificate_sha256: old.certificate_sha256,
+            spki_sha256,
+            names: old.names.clone(),
+            reason: "leaked".into(),
+            by: None,
+            time: NOW.parse().unwrap(),
+            undone,
+        };
+        let removed = retirement(1, None, false);
+        let holds = |all: &[Retirement]| {
+            let retired = Retired::of(all);
+            [&old, &new].map(|about| retired.get(about).is_some())
+        };
+        assert_eq!(holds(&[removed.clone()]), [true, false]);
+        let leaked = retirement(2, old.spki_sha256, false);
+        assert_eq!(holds(&[removed, leaked.clone()]), [true, true]);
+        let undone = retirement(3, old.spki_sha256, true);
+        assert_eq!(holds(&[undone.clone(), leaked.clone()]), [false, false]);
+        // In a fork of the numbers, what was retired stays so.
+        let fork = Retirement {
+            number: self::number(2),
+            ..undone
+        };
+        assert_eq!(holds(&[leaked, fork]), [true, true]);
     }
 }

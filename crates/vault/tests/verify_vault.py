@@ -977,18 +977,30 @@ def renews(new, old, case):
     return max(old["in"]) < min(new["in"])
 
 
+def retired(case):
+    """The certificates and keys that are retired, by SHA-256."""
+    said = {}
+    for one in sorted(case.get("retired", []), key=lambda one: (one["number"], not one.get("undone", False))):
+        for id in ("certificate_sha256", "spki_sha256"):
+            if id in one:
+                said[one[id]] = not one.get("undone", False)
+    return {id for id, holds in said.items() if holds}
+
+
 def counted(case):
     """What each key pair of a server is, by thumbprint."""
+    out = retired(case)
     pairs = {}
     for generation in reversed(case["generations"]):
         for about in generation["key_pairs"]:
             pair = pairs.setdefault(about["certificate_sha256"], dict(about))
             pair.setdefault("in", set()).add(generation["number"])
-    verdicts = {pair["thumbprint"]: "counts" for pair in pairs.values()}
+    is_out = lambda pair: pair["certificate_sha256"] in out or pair.get("spki_sha256") in out
+    verdicts = {pair["thumbprint"]: "retired" if is_out(pair) else "counts" for pair in pairs.values()}
     if case["now"] is None:
         return verdicts
     newest = max(generation["number"] for generation in case["generations"])
-    free = [pair for pair in pairs.values() if pair["thumbprint"] not in case["bound"]]
+    free = [pair for pair in pairs.values() if pair["thumbprint"] not in case["bound"] and not is_out(pair)]
     for pair in free:
         if pair["not_after"] < case["now"] and (case["closed"] or newest not in pair["in"]):
             verdicts[pair["thumbprint"]] = "ended"

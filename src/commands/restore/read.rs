@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::RestoreArgs;
+use crate::console::Enter;
 use crate::error::Result;
 use crate::iis::OnWindows;
 use crate::keystore::{FilePart, Source};
@@ -38,7 +39,7 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
     let media = session.vault_media_or_inserted(media)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;
-    let backup = choose(&opened, &args.which, &args.names)?;
+    let backup = choose(&opened, &args.which, &args.names, args.retired)?;
     say_chosen(session, &backup);
     let mut set = RestoreSet {
         key_pairs: Vec::new(),
@@ -50,6 +51,10 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
         site_map: backup.site_map.clone(),
     };
     read_key_pairs(&opened, &backup, &mut set);
+    if args.retired {
+        let text = text!("restore-retired-question", names = args.names.join(", "));
+        session.go_ahead(args.into.yes || args.into.dry_run, &text, Enter::No)?;
+    }
     for WithoutKey { name, .. } in &backup.without_key {
         set.missing
             .push((name.clone(), text!("reason-without-key")));

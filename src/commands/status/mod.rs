@@ -22,6 +22,7 @@ use crate::session::source::acknowledged;
 use crate::session::{HostStateView, Session, here};
 use crate::state::State;
 use crate::text;
+use crate::workflow::clock;
 use crate::workflow::finding::{self, Finding, Level};
 use crate::workflow::recall::is_closed;
 use crate::workflow::status::{self, OwnCertificate};
@@ -223,7 +224,9 @@ fn interrupted(session: &Session<'_>) -> Result<Option<Finding>> {
 fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
     let console = session.console;
     let newest = state.and_then(|state| state.generations().next());
-    let counting = state.map_or(0, |state| state.count_counting(session.now));
+    let counting = state.map_or(0, |state| {
+        state.count_counting(clock::trusted(session.now, state))
+    });
     if let Some(newest) = newest {
         console.say(&text!(
             "status-newest",

@@ -60,6 +60,7 @@ help-source-password-file = File whose first line is the password of the files t
 help-source-passwords = File with a password for each file that is read: lines of name,password (CSV; without a name: for any)
 help-to = Where key pairs are written: folder:DIR, pfx:FILE or pem:DIR
 help-restore-to = Where key pairs are written: iis (this server; the default on Windows), folder:DIR, pfx:FILE or pem:DIR
+help-restore-retired = Restore also what was retired, as far as it is named
 help-reader = What must be able to open the PFX: server2012, server2016 (3DES), server2019, other (AES; the default)
 help-ask-pfx-password = Ask for a password of your own for the PFX files, twice, instead of generating one for each
 help-pfx-password-file = File whose first line is the password for the new PFX files
@@ -338,6 +339,7 @@ restore-iis-files =
     To write the files: the same line with --to folder:D:\certs. To import one all the same, add its name.
 restore-missing = attention: left out: { $name }: { $reason }
 restore-question = Write these files?
+restore-retired-question = { $names } was retired. Restore it all the same?
 plan-create = new: { $name } ({ $thumbprint }), { $end } -> { $path }
 plan-replace = replaces a file: { $name } ({ $thumbprint }), { $end } -> { $path }
 plan-renamed = attention: { $name } ({ $thumbprint }), issued { $begin }, { $end }, does not get its former file name { $was } here: { $reason }
@@ -699,6 +701,12 @@ no-more =
     { $names }
 no-more-renewed = { $name } ({ $thumbprint }, ends { $end }, generation { $number }): renewed by { $by }
 no-more-ended = { $name } ({ $thumbprint }, generation { $number }): ended on { $end }
+no-more-retired = { $name } ({ $thumbprint }, ends { $end }, generation { $number }): retired on { $day } by { $by }: { $reason }
+retired-leaked = others may have the key
+retired-revoked = the certificate was revoked
+retired-removed = it is not used any more
+retired-lost = no USB stick has it any more
+retired-otherwise = { $reason }
 doubt-state-unread =
     attention: what this machine remembers could not be asked: { $reason }
     Whether there is a newer backup elsewhere was not checked.
@@ -871,6 +879,18 @@ error-unknown-name = nothing here is called { $name }
     .hint = see what is there with pfxvault list (files) or pfxvault contents (vault), and use a name or thumbprint from it
 error-no-more = what is called { $name } was renewed or has ended, and is not restored by its name
     .hint = to restore it all the same, name it by its thumbprint: { $thumbprints }
+error-not-here = { $name } is in generation { $numbers } of this backup, which is on none of the sticks given
+    .cause = { $media }
+    .hint = insert that stick and give it as well with --from
+not-here-on = as far as this server remembers, it is on { $media }
+not-here-nobody-knows = this computer does not know which stick has it
+error-two-of-a-number = there are two different backups with the number { $number }
+    .cause = a server was set back to an older state and backed up again
+    .hint = say which is meant, --generation with one of { $names }, and look at it first: pfxvault contents --generation
+error-retired = { $name } was retired and is not restored: { $reason }
+    .hint = to restore it all the same: the same line with --retired. To take the retirement back, on its server: pfxvault retire { $name } --undo
+error-retire-unknown = no backup of this server holds a key pair { $name } that this can be said of
+    .hint = see what there is with pfxvault contents, and use a name or thumbprint from it
 error-unknown-source = { $source } is not a place to read key pairs from
     .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
@@ -1314,6 +1334,21 @@ help-restore-install-root = trust this root certificate from now on, by its SHA-
 help-repair = Mend key pairs of this server, and take back what was interrupted.
 help-repair-orphans = delete private keys that an earlier run left behind and that no certificate or request on this server needs
 help-undo = Take back the last restore, install, request or repair of this server.
+help-retire = Never restore a key pair of this server again, in no backup: its key leaked, its certificate was revoked, or it is gone.
+help-retire-names = Names or thumbprints of the key pairs
+help-retire-reason = leaked (others may have the key: every certificate with it), revoked, removed (not used any more), lost (no stick has it)
+help-retire-undo = Take it back: they count again
+retire-pair-plan = { $name } ({ $thumbprint }, ends { $end })
+retire-pair-question = Never restore these again ({ $reason })?
+retire-pair-undo-question = Let these count again?
+retire-pair-done = { $count ->
+    [one] done: 1 key pair is not restored any more
+   *[other] done: { $count } key pairs are not restored any more
+}. Each stick learns it with the next backup: pfxvault backup --to E:
+retire-pair-undone = { $count ->
+    [one] done: 1 key pair counts again
+   *[other] done: { $count } key pairs count again
+}. Each stick learns it with the next backup: pfxvault backup --to E:
 help-selftest = Try the keys of this server with throw-away ones.
 
 ## The system's event log
@@ -1352,6 +1387,8 @@ status-on-no-medium = { $count ->
     [one] 1 key pair of the backup is
    *[other] { $count } key pairs of the backup are
 } on no USB stick in use any more ({ $names }). Back up again what is still used: pfxvault backup --to E:
+status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
+status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
 status-few-media = { $count ->
     [one] 1 key pair is
    *[other] { $count } key pairs are

@@ -60,6 +60,7 @@ help-source-password-file = 読み取るファイルのパスワードを 1 行�
 help-source-passwords = ファイルごとのパスワードを書いたファイル(CSV。1 行に 名前,パスワード。名前が空の行はどのファイルにも使用)
 help-to = キーペアの書き込み先: folder:フォルダー、pfx:ファイル、pem:フォルダー
 help-restore-to = キーペアの書き込み先: iis(このサーバー。Windows での省略時)、folder:フォルダー、pfx:ファイル、pem:フォルダー
+help-restore-retired = 復元対象から除外したキーペアも、名前を指定したものは復元します
 help-reader = PFX を読み取る側の環境: server2012, server2016(3DES)、server2019, other(AES。既定値は server2019)
 help-ask-pfx-password = PFX のパスワードを自動生成せず、自分で決めて 2 回入力します
 help-pfx-password-file = 新しい PFX のパスワードを 1 行目に書いたファイル
@@ -284,6 +285,7 @@ restore-iis-files =
     ファイルとして書き出す場合は、同じ行で --to folder:D:\certs を指定してください。インポートする場合は、名前を指定してください。
 restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
+restore-retired-question = { $names } は復元対象から除外されています。それでも復元しますか?
 plan-create = 新規: { $name }({ $thumbprint }、{ $end })→ { $path }
 plan-replace = 置き換え: { $name }({ $thumbprint }、{ $end })→ { $path }
 plan-renamed = 注意: { $name }({ $thumbprint }、発行日 { $begin }、{ $end })には、以前のファイル名 { $was } を使えません({ $reason })
@@ -595,6 +597,12 @@ no-more =
     { $names }
 no-more-renewed = { $name }({ $thumbprint }、有効期限 { $end }、第 { $number } 世代): { $by } に更新済み
 no-more-ended = { $name }({ $thumbprint }、第 { $number } 世代): { $end } に期限切れ
+no-more-retired = { $name }({ $thumbprint }、有効期限 { $end }、第 { $number } 世代): { $day } に { $by } が復元対象から除外({ $reason })
+retired-leaked = 鍵が他人に渡ったおそれがあります
+retired-revoked = 証明書が失効しています
+retired-removed = もう使っていません
+retired-lost = どの USB メモリにも残っていません
+retired-otherwise = { $reason }
 doubt-state-unread =
     注意: このコンピューターの記録を確認できませんでした: { $reason }
     ほかのメディアにより新しいバックアップがあるかどうかは確認していません。
@@ -763,6 +771,18 @@ error-unknown-name = { $name } という名前のものはここにありませ�
     .hint = pfxvault list(ファイル)または pfxvault contents(保管庫)で一覧を確認し、そこにある名前か拇印を指定してください
 error-no-more = { $name } という名前のキーペアは更新済みか期限切れのため、名前では復元されません
     .hint = それでも復元する場合は、拇印で指定してください: { $thumbprints }
+error-not-here = { $name } はこのバックアップの第 { $numbers } 世代にありますが、指定された USB メモリにその世代がありません
+    .cause = { $media }
+    .hint = その世代がある USB メモリを挿し、--from であわせて指定してください
+not-here-on = このサーバーの記録では { $media } にあります
+not-here-nobody-knows = どの USB メモリにあるか、このコンピューターの記録にはありません
+error-two-of-a-number = 第 { $number } 世代として、内容の異なるバックアップが 2 つあります
+    .cause = サーバーを以前の状態に戻し、その後にバックアップすると起こります
+    .hint = どちらかを --generation で指定してください: { $names }。先に pfxvault contents --generation で内容を確認してください
+error-retired = { $name } は復元対象から除外されています: { $reason }
+    .hint = それでも復元する場合は、同じ行に --retired を付けてください。除外を取り消すには、そのサーバーで: pfxvault retire { $name } --undo
+error-retire-unknown = このサーバーのバックアップに、該当するキーペア { $name } がありません
+    .hint = pfxvault contents で一覧を確認し、そこにある名前か拇印を指定してください
 error-unknown-source = { $source } は読み取り元として指定できません
     .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
@@ -1156,6 +1176,15 @@ help-restore-install-root = 指定した SHA-256 のルート証明書を、以�
 help-repair = このサーバーのキーペアを修復し、途中で止まった変更を取り消します。
 help-repair-orphans = 以前の実行で残され、このサーバーのどの証明書や要求にも必要のない秘密鍵を削除する
 help-undo = このサーバーへの直前の復元、インストール、要求、または修復を取り消します。
+help-retire = このサーバーのキーペアを、どのバックアップからも二度と復元しないようにします(鍵の漏えい、証明書の失効、廃止など)。
+help-retire-names = キーペアの名前または拇印
+help-retire-reason = leaked(鍵が他人に渡ったおそれ。その鍵のすべての証明書が対象)、revoked(失効)、removed(廃止)、lost(どの USB メモリにもない)
+help-retire-undo = 除外を取り消し、再び復元対象にします
+retire-pair-plan = { $name }({ $thumbprint }、有効期限 { $end })
+retire-pair-question = これらを二度と復元しないようにしますか({ $reason })?
+retire-pair-undo-question = これらを再び復元対象にしますか?
+retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to E:
+retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to E:
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試します。
 
 ## The system's event log
@@ -1182,6 +1211,8 @@ status-backup-old =
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
 status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to E:
+status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
+status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to E:
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の点検は { $age ->

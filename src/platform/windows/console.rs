@@ -115,16 +115,22 @@ pub fn interrupted() -> bool {
 
 /// Runs on a thread of its own ("HandlerRoutine").
 unsafe extern "system" fn on_interrupt(event: u32) -> BOOL {
-    let to_stop = matches!(event, CTRL_C_EVENT | CTRL_BREAK_EVENT | CTRL_CLOSE_EVENT);
-    if to_stop {
-        INTERRUPTED.store(true, Ordering::SeqCst);
-    }
+    let to_stop = notes(event, &INTERRUPTED);
     if event == CTRL_CLOSE_EVENT {
         // Returning would end the process at once; sleeping leaves the roll-back the time Windows
         // allows.
         thread::sleep(LEFT_AFTER_CLOSING);
     }
     BOOL::from(to_stop)
+}
+
+/// Whether an event asks to stop, which is noted then.
+fn notes(event: u32, interrupted: &AtomicBool) -> bool {
+    let to_stop = matches!(event, CTRL_C_EVENT | CTRL_BREAK_EVENT | CTRL_CLOSE_EVENT);
+    if to_stop {
+        interrupted.store(true, Ordering::SeqCst);
+    }
+    to_stop
 }
 
 #[cfg(test)]
@@ -140,12 +146,12 @@ mod tests {
     #[test]
     fn an_interrupt_sets_the_flag_and_is_taken_care_of_and_logging_off_is_not() {
         watch_interrupts().unwrap();
-        assert!(!interrupted());
-        // SAFETY: the handler takes a plain number.
-        assert_eq!(unsafe { on_interrupt(5) }, 0);
-        assert!(!interrupted());
-        // SAFETY: the handler takes a plain number.
-        assert_eq!(unsafe { on_interrupt(CTRL_C_EVENT) }, 1);
-        assert!(interrupted());
+        // A flag of its own: other tests of this process go by that of the program.
+        let interrupted = AtomicBool::new(false);
+        assert!(!notes(5, &interrupted) && !interrupted.load(Ordering::SeqCst));
+        for event in [CTRL_C_EVENT, CTRL_BREAK_EVENT, CTRL_CLOSE_EVENT] {
+            let interrupted = AtomicBool::new(false);
+            assert!(notes(event, &interrupted) && interrupted.load(Ordering::SeqCst));
+        }
     }
 }

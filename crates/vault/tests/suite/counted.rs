@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
-use vault::catalog::AboutKeyPair;
-use vault::counted::{Pair, Standing, When, judge};
+use vault::catalog::{AboutKeyPair, Retirement};
+use vault::counted::{Pair, Retired, Standing, When, judge};
 use vault::id::Number;
 
 #[derive(Deserialize)]
@@ -17,6 +17,8 @@ struct Case {
     closed: bool,
     bound: BTreeSet<String>,
     lost: BTreeSet<String>,
+    #[serde(default)]
+    retired: Vec<Retirement>,
     generations: Vec<Generation>,
     expect: BTreeMap<String, String>,
 }
@@ -37,6 +39,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn pairs(case: &Case) -> Vec<Pair<'_>> {
+    let retired = Retired::of(&case.retired);
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     for generation in case.generations.iter().rev() {
         for about in &generation.key_pairs {
@@ -53,6 +56,7 @@ fn pairs(case: &Case) -> Vec<Pair<'_>> {
                 is_here: !case.lost.contains(&about.thumbprint),
                 is_bound: case.bound.contains(&about.thumbprint),
                 is_pending: windows.is_some_and(|windows| windows["store"] == "REQUEST"),
+                is_retired: retired.get(about).is_some(),
             });
         }
     }
@@ -70,6 +74,7 @@ fn judged(case: &Case) -> BTreeMap<String, String> {
         Standing::Counts => "counts".to_owned(),
         Standing::Renewed(by) => format!("renewed by {}", pairs[by].about.thumbprint),
         Standing::Ended => "ended".to_owned(),
+        Standing::Retired => "retired".to_owned(),
     };
     let standings = judge(&pairs, when);
     let judged = pairs.iter().zip(standings);

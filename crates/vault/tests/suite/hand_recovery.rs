@@ -520,6 +520,7 @@ impl Vault {
             sites_read: false,
             from_folder: false,
             counting: Vec::new(),
+            retired: Vec::new(),
         };
         draft
             .sign(recipients.seal(catalog.to_json().expose()).unwrap(), key)

@@ -134,6 +134,7 @@ impl Sealed {
             sites_read: false,
             from_folder: false,
             counting: Vec::new(),
+            retired: Vec::new(),
         };
         self.seal(name, catalog.to_json().expose())
     }

@@ -1,0 +1,94 @@
+//! `retire`: what leaked or is gone is never restored again, from no generation, by nobody who has a
+//! stick that was written since.
+
+use crate::common::{BACKUP, RESTORE, Table, held};
+use serde_json::Value;
+
+const NAMES: [&str; 2] = ["mail.example.org", "www.example.com"];
+const DRILL: &str = "drill --json --from {A} --recovery-key-file {recovery}";
+/// A computer that knows nothing.
+const ELSEWHERE: &str = " --state {none}";
+
+fn names(document: &Value) -> Vec<&str> {
+    let key_pairs = document["key_pairs"].as_array().unwrap();
+    key_pairs
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect()
+}
+
+fn findings(table: &Table) -> String {
+    table.run("status --json").json()["findings"].to_string()
+}
+
+#[test]
+fn what_leaked_is_restored_from_no_generation_once_the_stick_knows() {
+    let table = Table::backed_up(&NAMES);
+    let retire = "retire www.example.com --reason leaked --json";
+    table.run(retire).ended_with(2);
+    let said = table.run(&format!("{retire} --yes")).ended_with(0).json();
+    assert_eq!(said["key_pairs"][0]["names"][0], "www.example.com");
+    // This server knows at once, the stick does not yet.
+    let here = table.run(DRILL).ended_with(0).json();
+    assert_eq!(names(&here), NAMES[..1]);
+    assert_eq!(here["no_more"][0]["reason"], "retired");
+    assert_eq!(here["no_more"][0]["retired_as"], "leaked");
+    let elsewhere = format!("{DRILL}{ELSEWHERE}");
+    assert_eq!(names(&table.run(&elsewhere).json()).len(), 2);
+    assert!(findings(&table).contains("retirement-unknown"));
+    // Nothing else has changed, and it is written all the same.
+    let backup = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
+    assert_eq!(backup["generation"], 2);
+    assert!(!findings(&table).contains("retirement-unknown"));
+    let again = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
+    assert_eq!(again["generation"], Value::Null);
+    assert_eq!(
+        names(&table.run(&elsewhere).ended_with(0).json()),
+        NAMES[..1]
+    );
+    for contents in ["", " --recovery-key-file {recovery} --state {none}"] {
+        let line = format!("contents --json --from {{A}}{contents}");
+        let server = table.run(&line).ended_with(0).json()["servers"][0].clone();
+        assert_eq!(server["key_pairs"].as_array().unwrap().len(), 1, "{line}");
+        assert_eq!(server["no_more"][0]["reason"], "retired", "{line}");
+    }
+    table.run(&format!("{RESTORE}{ELSEWHERE}")).ended_with(0);
+    assert_eq!(held(&table, "restored").len(), 1);
+}
+
+#[test]
+fn what_is_retired_comes_back_only_where_that_is_said_twice() {
+    let table = Table::backed_up(&NAMES);
+    table
+        .run("retire www.example.com --reason removed --yes")
+        .ended_with(0);
+    table.run(BACKUP).ended_with(0);
+    let restore = format!("{RESTORE} www.example.com --json");
+    let error = table.run(&restore).ended_with(2).json();
+    assert_eq!(error["error"]["id"], "error-retired");
+    let unanswered = format!("{restore} --retired").replace(" --yes", "");
+    table.run(&unanswered).ended_with(2);
+    table.run(&format!("{restore} --retired")).ended_with(0);
+    assert_eq!(held(&table, "restored").len(), 1);
+    // A generation alone does not bring it, either.
+    let alone = format!("{DRILL} --generation 1");
+    assert_eq!(names(&table.run(&alone).ended_with(0).json()), NAMES[..1]);
+}
+
+#[test]
+fn a_retirement_is_taken_back_and_the_stick_learns_it() {
+    let table = Table::backed_up(&NAMES);
+    for line in ["--reason leaked", "--undo"] {
+        table
+            .run(&format!("retire www.example.com {line} --yes"))
+            .ended_with(0);
+        table.run(BACKUP).ended_with(0);
+    }
+    let elsewhere = table.run(&format!("{DRILL}{ELSEWHERE}")).ended_with(0);
+    assert_eq!(names(&elsewhere.json()).len(), 2);
+    let error = table.run("retire www.example.com --undo --yes --json");
+    assert_eq!(
+        error.ended_with(2).json()["error"]["id"],
+        "error-retire-unknown"
+    );
+}
