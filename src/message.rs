@@ -175,6 +175,12 @@ fn local(time: jiff::Timestamp) -> jiff::ZonedDateTime {
     time.to_zoned_datetime(zone)
 }
 
+/// The last second of a day here.
+pub fn end_of_day(day: jiff::civil::Date) -> Option<jiff::Timestamp> {
+    let zone = jiff::tz::TimeZone::system();
+    zone.to_timestamp(day.at(23, 59, 59, 0)).ok()
+}
+
 /// The day of a moment here.
 pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
     // What ends never, or later than can be said (RFC 5280 section 4.1.2.5).

@@ -198,6 +198,8 @@ fn asked_for(names: &[String]) -> Result<Vec<Rule>> {
         let known = Rule::ALL.into_iter().find(|rule| rule.id() == name);
         rules.push(known.ok_or_else(|| Error::usage(text!("error-unknown-rule", rule = name)))?);
     }
+    rules.sort_by_key(|rule| Rule::ALL.iter().position(|known| known == rule));
+    rules.dedup();
     Ok(rules)
 }
 

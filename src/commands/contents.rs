@@ -259,7 +259,7 @@ impl<'a> ShownBackup<'a> {
         );
         shown.doubt_damaged(survey, &meant);
         if !is_alone {
-            shown.not_here = server_backup::not_in(state, &written, time);
+            shown.not_here = server_backup::not_in(state, &written, wanted, time);
         }
         Some(shown)
     }

@@ -11,6 +11,7 @@ use crate::session::report::FindingReport;
 use crate::state::State;
 use crate::text;
 use crate::workflow::finding::{Finding, Level};
+use crate::workflow::history;
 use crate::workflow::verify::{self, CheckReport};
 use vault::id::VaultId;
 use vault::medium::Medium;
@@ -75,11 +76,22 @@ fn note(session: &Session<'_>, media: &[Medium], report: &CheckReport, exit: Exi
         Exit::Done => session.note(&report.vault, |state| {
             remember(state, media, report, session.now)
         }),
+        _ if report.findings.iter().any(is_damage) => session.note(&report.vault, |state| {
+            for medium in media {
+                history::found_bad(state, medium, session.now);
+            }
+        }),
         Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
             session.note(&report.vault, |state| remember_devices(state, media))
         }
         _ => {}
     }
+}
+
+/// Whether something on the media can no longer be read as it was written.
+fn is_damage(finding: &Finding) -> bool {
+    let damage = ["copy-bad", "damaged-above-whole", "damaged-below-whole"];
+    finding.level == Level::Lost || damage.contains(&finding.id)
 }
 
 fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
@@ -152,7 +164,7 @@ fn remember(state: &mut State, media: &[Medium], report: &CheckReport, now: jiff
         seen.label = label.label;
         seen.newest.clone_from(newest);
         seen.held = Some(own.clone());
-        seen.last_verified = Some(now);
+        (seen.last_verified, seen.last_bad) = (Some(now), None);
         seen.last_seen = Some(now);
         seen.is_on(media::descriptor_of(medium));
         if away {

@@ -18,14 +18,16 @@ pub use linux as system;
 #[cfg(windows)]
 pub use windows as system;
 
-/// The account that runs this, as its environment has it: a claim, for people.
+/// The account that runs this, for people: as the system has it where it is asked simply, else as
+/// the environment claims.
 pub fn account() -> Option<String> {
     let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = ["USERNAME", "USER", "LOGNAME"]
-        .into_iter()
-        .find_map(value)?;
-    Some(match value("USERDOMAIN") {
-        Some(domain) => format!("{domain}\\{user}"),
-        None => user,
-    })
+    let claimed = || {
+        let user = value("USERNAME")?;
+        Some(match value("USERDOMAIN") {
+            Some(domain) => format!("{domain}\\{user}"),
+            None => user,
+        })
+    };
+    system::account().or_else(claimed)
 }

@@ -10,7 +10,7 @@ use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
 use crate::keystore::{Inventory, UnreadableKeyPair, retain_used};
-use crate::message::{Text, day};
+use crate::message::{Text, day, end_of_day};
 use crate::platform::media;
 use crate::rules::{self, Stored};
 use crate::session::here::folders_served;
@@ -237,17 +237,23 @@ fn acknowledge(session: &Session<'_>, state: &mut State, holdings: &Inventory) -
         let Some(name) = rules::key_pair_without_key(&exception.rule) else {
             continue;
         };
+        let last = exception.until.and_then(end_of_day);
         let mut is_known = false;
         for one in &holdings.unreadable {
             if !one.is_called(name) {
                 continue;
             }
             if let Some(certificate) = &one.certificate {
-                state.acknowledge(certificate, &exception.reason);
+                state.acknowledge(certificate, &exception.reason, last);
                 is_known = true;
             } else if let Some(fingerprint) = one.fingerprint() {
-                let (name, reason) = (&one.name, &exception.reason);
-                state.acknowledge_file(fingerprint, name, reason, session.now);
+                let end = session.now + A_YEAR;
+                let known = Acknowledged {
+                    name: one.name.clone(),
+                    reason: exception.reason.clone(),
+                    until: last.map_or(end, |last| last.min(end)),
+                };
+                state.acknowledge_file(fingerprint, known);
                 is_known = true;
             }
         }
@@ -443,10 +449,11 @@ fn named_now(session: &Session<'_>, unreadable: &UnreadableKeyPair) -> Option<Ac
         .exceptions
         .iter()
         .find(|exception| names(&exception.rule))?;
+    let last = exception.until.and_then(end_of_day);
     Some(Acknowledged {
         name: unreadable.name.clone(),
         reason: exception.reason.clone(),
-        until,
+        until: last.map_or(until, |last| last.min(until)),
     })
 }
 

@@ -620,12 +620,19 @@ impl State {
         seen.chain(own).collect()
     }
 
-    /// Takes note that the key of a certificate cannot be backed up, and that this is known.
-    pub fn acknowledge(&mut self, certificate: &Certificate, reason: &str) {
-        let (name, until) = (
+    /// Takes note that the key of a certificate cannot be backed up, and that this is known: until
+    /// `last`, and no longer than the certificate is valid.
+    pub fn acknowledge(
+        &mut self,
+        certificate: &Certificate,
+        reason: &str,
+        last: Option<jiff::Timestamp>,
+    ) {
+        let (name, end) = (
             certificate.display_name().to_owned(),
             certificate.not_after(),
         );
+        let until = last.map_or(end, |last| last.min(end));
         let known = Acknowledged {
             name,
             reason: reason.to_owned(),
@@ -636,20 +643,8 @@ impl State {
             .insert(Hash::of(certificate.der()), known);
     }
 
-    /// The same of a file that cannot be read: it holds for exactly what was found there, and for a
-    /// year at most.
-    pub fn acknowledge_file(
-        &mut self,
-        fingerprint: Hash,
-        name: &str,
-        reason: &str,
-        now: jiff::Timestamp,
-    ) {
-        let known = Acknowledged {
-            name: name.to_owned(),
-            reason: reason.to_owned(),
-            until: now + A_YEAR,
-        };
+    /// The same of a file that cannot be read: it holds for exactly what was found there.
+    pub fn acknowledge_file(&mut self, fingerprint: Hash, known: Acknowledged) {
         self.memory.acknowledged.insert(fingerprint, known);
     }
 
@@ -950,7 +945,7 @@ mod tests {
         let issue = |name| authority.issue(&[name], KeyKind::P256, now).unwrap();
         let [one, other] =
             ["one.example.com", "other.example.com"].map(|name| issue(name).leaf().clone());
-        state.acknowledge(&one, "kept in the TPM");
+        state.acknowledge(&one, "kept in the TPM", None);
         state.save().unwrap();
         drop(state);
         let state = State::look(&folder.path().join("state")).unwrap().unwrap();

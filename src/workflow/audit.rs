@@ -2,6 +2,7 @@
 //! the media given, and from a scan for stray key files. Values in, values out; nothing is repaired
 //! here.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -311,10 +312,11 @@ impl AuditInput<'_> {
                 text!("audit-unsaved", name = name),
             );
         }
-        let (copies, policy) = (self.copies(state, newest.number), state.policy());
+        let policy = state.policy();
+        let copies = self.fewest_copies(state);
         judged.add(
             kept_unless(copies < policy.min_media),
-            text!("audit-copies", count = copies, number = newest.number),
+            text!("audit-copies", count = copies),
         );
         for seen in state.media_in_use() {
             judged.add(
@@ -359,11 +361,20 @@ impl AuditInput<'_> {
         }
     }
 
-    /// Media with the newest generation; those on one device that is here count once.
-    fn copies(&self, state: &State, newest: Number) -> usize {
+    /// On how many media the key pair is that is on the fewest, of those that count.
+    fn fewest_copies(&self, state: &State) -> usize {
+        let known = state.key_pairs(clock::trusted(self.now, state));
+        let counting = known.iter().filter(|known| known.counts());
+        let copies = counting.map(|known| self.copies(state, &known.pair.numbers));
+        copies.min().unwrap_or_default()
+    }
+
+    /// Media with one of these generations; those on one device that is here count once.
+    fn copies(&self, state: &State, numbers: &BTreeSet<Number>) -> usize {
         let (mut alone, mut facts) = (0, Vec::new());
         for (id, seen) in state.media() {
-            if seen.retired.is_some() || !state.is_on(seen, newest) {
+            let has_one = numbers.iter().any(|number| state.is_on(seen, *number));
+            if seen.retired.is_some() || !has_one {
                 continue;
             }
             match self.facts_of(id) {
@@ -504,6 +515,9 @@ fn last_check(seen: &SeenMedium) -> Option<Timestamp> {
 }
 
 fn checked(seen: &SeenMedium, policy: Policy, now: Timestamp) -> EvidenceLevel {
+    if seen.last_bad.is_some() {
+        return EvidenceLevel::Broken;
+    }
     kept_unless(
         last_check(seen).is_none_or(|time| status::is_older(time, policy.verify_every, now)),
     )
@@ -528,6 +542,9 @@ fn retired_text(seen: &SeenMedium, Retired { time, lost }: Retired, now: Timesta
 
 fn checked_text(seen: &SeenMedium, now: Timestamp) -> Text {
     let label = seen.label.as_str();
+    if let Some(bad) = seen.last_bad {
+        return text!("audit-found-bad", label = label, age = age(bad, now));
+    }
     match last_check(seen) {
         None => text!("audit-never-checked", label = label),
         Some(time) => text!("audit-checked", label = label, age = age(time, now)),

@@ -180,6 +180,9 @@ impl Outcome {
     ) {
         let name = survey.medium(0).name.clone();
         let decayed = reread(state, survey, now, progress);
+        if !decayed.is_empty() {
+            history::found_bad(state, survey.medium(0), now);
+        }
         let label = remember_medium(state, survey, &done, self.number, now);
         self.media.push(OnMedium {
             name,

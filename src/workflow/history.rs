@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::message::Text;
 use crate::platform::media;
 use crate::state::State;
@@ -112,6 +114,16 @@ fn compare(
         [] => Some(Ordering::Equal),
         [order] => Some(*order),
         _ => None,
+    }
+}
+
+/// Takes note that something on a medium was found damaged. What this server does not know it does
+/// not begin to remember for that.
+pub fn found_bad(state: &mut State, medium: &Medium, now: Timestamp) {
+    if let Some(label) = medium.label()
+        && state.media().contains_key(&label.medium)
+    {
+        state.medium(&label.medium).last_bad = Some(now);
     }
 }
 

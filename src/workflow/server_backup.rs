@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use vault::catalog::{
     AboutKeyPair, Catalog, CatalogEntry, Counting, Exception, Retirement, WithoutKey,
@@ -17,7 +16,7 @@ use vault::volume::Reading;
 
 use crate::error::{Error, Result};
 use crate::iis::{SiteMap, is_pending};
-use crate::message::Text;
+use crate::message::{Text, end_of_day};
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
@@ -32,6 +31,8 @@ pub struct ServerBackup<'v> {
     pub server_name: String,
     /// The newest that is whole; where none is, the newest whose catalog opens.
     pub newest: &'v Generation,
+    /// Whether that generation alone is meant.
+    pub is_alone: bool,
     /// Every one that is meant and opens, the newest first, with the count of its key pairs.
     pub line: Vec<(&'v Generation, usize)>,
     /// The key pairs that count: those of the newest generation first, in the order of their files.
@@ -133,7 +134,7 @@ pub fn of<'v>(
         is_closed: opened.survey.trust.closing(server).is_some(),
         now: time_of_judgement(opened.now, wanted, &newest.generation.record),
     };
-    let mut gathered = Gathered::new(opened, when);
+    let mut gathered = Gathered::new(opened, wanted, when);
     for some in meant.chunks(AT_ONCE) {
         let catalogs: Vec<_> = some.par_iter().map(|one| opened.catalog(one)).collect();
         for (generation, catalog) in some.iter().zip(catalogs) {
@@ -170,18 +171,14 @@ pub fn time_of_judgement(now: Timestamp, wanted: &Wanted, newest: &Record) -> Op
         Wanted::Number(..) => None,
         _ if clock::doubt(now, Some(newest.time)).is_some() => None,
         Wanted::Newest => Some(now),
-        Wanted::Until(day) => Some(now.min(end_of(*day)?)),
+        Wanted::Until(day) => Some(now.min(end_of_day(*day)?)),
     }
-}
-
-/// The last second of a day, by the calendar here.
-fn end_of(day: jiff::civil::Date) -> Option<Timestamp> {
-    TimeZone::system().to_timestamp(day.at(23, 59, 59, 0)).ok()
 }
 
 /// What was found in the generations so far, newest first.
 struct Gathered<'v, 'm> {
     opened: &'v UnlockedVault<'m>,
+    wanted: Wanted,
     when: When,
     line: Vec<(&'v Generation, usize)>,
     places: BTreeMap<Hash, usize>,
@@ -194,9 +191,10 @@ struct Gathered<'v, 'm> {
 }
 
 impl<'v, 'm> Gathered<'v, 'm> {
-    fn new(opened: &'v UnlockedVault<'m>, when: When) -> Self {
+    fn new(opened: &'v UnlockedVault<'m>, wanted: &Wanted, when: When) -> Self {
         Self {
             opened,
+            wanted: wanted.clone(),
             when,
             line: Vec::new(),
             places: BTreeMap::new(),
@@ -272,6 +270,7 @@ impl<'v, 'm> Gathered<'v, 'm> {
         let mut backup = ServerBackup {
             server_name: newest.catalog.server_name,
             newest: at_hand.map_or(self.line[0].0, |(one, _)| *one),
+            is_alone: alone,
             not_here: if alone { Vec::new() } else { self.not_here() },
             without_key: self.still_without_key(),
             line: self.line,
@@ -331,10 +330,9 @@ impl<'v, 'm> Gathered<'v, 'm> {
         if let Some(state) = state {
             listed.extend(remembered(state, self.when.now));
         }
-        let newest = self.when.newest;
         listed.retain(|one| {
             let is_over = self.when.now.is_some_and(|now| one.not_after < now);
-            !is_over && one.generations.iter().any(|number| *number <= newest)
+            !is_over && was_there(one, &self.wanted, self.when.newest)
         });
         beside(state, listed, self.places.keys().copied().collect())
     }
@@ -364,15 +362,27 @@ impl<'v, 'm> Gathered<'v, 'm> {
 }
 
 /// What counts of this server's backup and none of `written` holds, as far as it remembers.
-pub fn not_in(state: &State, written: &[&Written], now: Option<Timestamp>) -> Vec<NotHere> {
+pub fn not_in(
+    state: &State,
+    written: &[&Written],
+    wanted: &Wanted,
+    now: Option<Timestamp>,
+) -> Vec<NotHere> {
     let Some(newest) = written.iter().map(|one| one.number).max() else {
         return Vec::new();
     };
     let held = written.iter().flat_map(|one| &one.key_pairs);
     let held = held.map(|about| about.certificate_sha256).collect();
     let mut known = remembered(state, now);
-    known.retain(|one| one.generations.iter().any(|number| *number <= newest));
+    known.retain(|one| was_there(one, wanted, newest));
     beside(Some(state), known, held)
+}
+
+/// Whether a key pair is meant: of a day nothing that only came later, which is above the newest
+/// generation of that day.
+fn was_there(listed: &Counting, wanted: &Wanted, newest: Number) -> bool {
+    let mut numbers = listed.generations.iter();
+    !matches!(wanted, Wanted::Until(_)) || numbers.any(|number| *number <= newest)
 }
 
 /// Each of `listed` once that is not `held`.

@@ -14,6 +14,7 @@ use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::server_backup;
 use vault::catalog::SeenMedium;
+use vault::counted::Retired;
 use vault::id::{Hash, Number};
 use vault::lines::day_of;
 
@@ -198,6 +199,12 @@ impl StatusInput<'_> {
         for medium in self.state.media_in_use() {
             self.findings.extend(history::alternating(medium));
             let label = medium.label.as_str();
+            if let Some(bad) = medium.last_bad {
+                self.attention(
+                    "found-bad",
+                    text!("status-found-bad", label = label, age = age(bad, self.now)),
+                );
+            }
             let checked = medium.last_cold.or(medium.first_seen);
             if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
                 let text = match medium.last_cold {
@@ -243,6 +250,21 @@ impl StatusInput<'_> {
             here.certificate.display_name(),
             here.certificate.thumbprint(),
         );
+        let retired = Retired::of(self.state.retirements());
+        let (certificate, key) = (
+            Hash::of(here.certificate.der()),
+            here.certificate.spki_sha256().into(),
+        );
+        if let Some(said) = retired
+            .find(certificate, Some(key))
+            .filter(|_| here.has_key)
+        {
+            let reason = said.reason.as_str();
+            return self.attention(
+                "retired-here",
+                text!("status-retired-here", name = name, reason = reason),
+            );
+        }
         match here.certificate.remaining(self.now) {
             Remaining::Over => {
                 return self.find(

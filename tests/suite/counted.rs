@@ -585,3 +585,103 @@ fn a_path_to_the_folder_of_the_vault_or_into_it_means_its_stick() {
         table.run(&line).ended_with(0);
     }
 }
+
+#[test]
+fn what_is_served_again_is_written_again_and_keeps_its_name() {
+    let table = Table::with_vault(&[]);
+    let old = issue("www.example.com", KeyKind::P256, days_ago(300));
+    let new = issue("www.example.com", KeyKind::P256, days_ago(2));
+    for (number, pair) in (1..).zip([&old, &new, &old, &new]) {
+        write(pair, &table.at("one.pfx"));
+        let said = table.run(&format!("{ONE} --json")).ended_with(0).json();
+        assert_eq!(said["generation"], number);
+    }
+    table.run(RESTORE).ended_with(0);
+    let line = format!(
+        "list --json --from pfx:{} --source-password-file {{pfx-password}}",
+        table.at("restored/one.pfx").display()
+    );
+    let listed = table.run(&line).json();
+    assert_eq!(
+        listed["key_pairs"][0]["thumbprint"],
+        Value::from(new.leaf().thumbprint())
+    );
+}
+
+#[test]
+fn another_name_of_the_file_is_a_change_each_time() {
+    let table = Table::with_vault(&[]);
+    let pair = issue("www.example.com", KeyKind::P256, days_ago(2));
+    for (number, file) in (1..).zip(["one.pfx", "two.pfx", "one.pfx"]) {
+        write(&pair, &table.at(file));
+        let line = ONE.replace("one.pfx", file);
+        let said = table.run(&format!("{line} --json")).ended_with(0).json();
+        assert_eq!(said["generation"], number, "{file}");
+    }
+    table.run(RESTORE).ended_with(0);
+    assert!(table.at("restored/one.pfx").exists());
+}
+
+#[test]
+fn a_folder_without_key_pairs_is_never_called_backed_up() {
+    let table = Table::backed_up(&EIGHT[..2]);
+    fs::create_dir(table.at("empty")).unwrap();
+    let line = BACKUP.replace("{server}", "{empty}");
+    let error = table.run(&format!("{line} --json")).ended_with(1).json();
+    assert_eq!(error["error"]["id"], "error-nothing-to-back-up");
+}
+
+#[test]
+fn what_was_asked_for_and_lies_on_the_other_stick_is_said_to_lie_there() {
+    let table = Table::backed_up(&EIGHT[..1]);
+    table.stick("B");
+    table.serve("other", &["x.example.org"]);
+    table
+        .run("media add {B} --accept other-medium=test")
+        .ended_with(0);
+    let other = BACKUP.replace("{server}", "{other}").replace("{A}", "{B}");
+    table.run(&other).ended_with(0);
+    let line = RESTORE.replace("restore ", "restore x.example.org --json ");
+    let error = table.run(&line).ended_with(4).json()["error"].clone();
+    assert_eq!(error["id"], "error-not-here");
+    assert!(error["cause"].as_str().unwrap().contains('B'), "{error}");
+    // What was on a stick that is lost is what was on it.
+    let lost = table
+        .run("media retire B --lost --dry-run --json")
+        .ended_with(0)
+        .json();
+    let lost = lost["key_pairs"].as_array().unwrap();
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    assert!(lost[0].as_str().unwrap().starts_with("x.example.org"));
+}
+
+#[test]
+fn what_only_a_parcel_holds_is_waited_for_whatever_was_backed_up_since() {
+    let table = Table::with_vault(&EIGHT[..1]);
+    let parcel = BACKUP.replace("{A}", "parcel:{p}");
+    table.run(&parcel).ended_with(0);
+    table.serve("other", &["x.example.org"]);
+    let other = BACKUP.replace("{server}", "{other}");
+    table.run(&other).ended_with(0);
+    let findings = || table.run(STATUS).json()["findings"].to_string();
+    assert!(findings().contains("on-the-way"));
+    table
+        .run("copy --from parcel:{p} --to {A} --accept other-medium=test")
+        .ended_with(0);
+    assert!(!findings().contains("on-the-way"));
+}
+
+#[test]
+fn what_is_gone_from_the_server_is_told_from_what_is_there_and_comes_back_all_the_same() {
+    let table = Table::backed_up(&EIGHT[..3]);
+    fs::remove_file(table.at("server/b.example.com.pfx")).unwrap();
+    let said = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
+    assert_eq!(said["generation"], 2);
+    let again = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
+    assert_eq!(again["generation"], Value::Null);
+    let mut expected = in_generation(&["b.example.com"], 1);
+    expected.extend(in_generation(&["a.example.com", "c.example.com"], 2));
+    assert_eq!(counted(&table), sorted(expected));
+    let status = table.run(STATUS).json()["findings"].to_string();
+    assert!(status.contains("counts-older"), "{status}");
+}

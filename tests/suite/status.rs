@@ -324,3 +324,39 @@ fn what_a_tls_server_shows_is_held_against_the_certificates_of_this_server() {
     table.run("status --tls").ended_with(2);
     table.run("status --tls www.example.com:x").ended_with(2);
 }
+
+#[test]
+fn damage_that_was_found_is_not_forgotten_while_the_stick_is_in_use() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.stick("B");
+    table
+        .run("copy --from {A} --to {B} --accept other-medium=test")
+        .ended_with(0);
+    table.run("verify {A}").ended_with(0);
+    for half in ["A", "B"] {
+        let generation = generations(&table.at("A"), half).pop().unwrap();
+        fs::write(generation.join("K0000001.AGE"), b"damaged").unwrap();
+    }
+    table.run("verify {A}").ended_with(4);
+    let found_bad = || {
+        let status = table.run("status --json").json();
+        let audit = table.run("audit --json --rules other-medium").json();
+        let told = audit.to_string().contains("audit-found-bad");
+        assert_eq!(
+            status["findings"].to_string().contains("found-bad"),
+            told,
+            "{audit}"
+        );
+        told
+    };
+    assert!(found_bad());
+    table
+        .run("copy --from {B} --to {A} --accept other-medium=test")
+        .ended_with(0);
+    assert!(found_bad(), "nobody has looked yet");
+    // Nothing is lost any more, and the stick is one that loses what it was given.
+    table.run("verify {A}").ended_with(8);
+    assert!(found_bad());
+    table.run("media retire A --yes").ended_with(0);
+    assert!(!found_bad());
+}

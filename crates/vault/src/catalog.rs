@@ -264,6 +264,9 @@ pub struct SeenMedium {
     /// answered for it.
     #[serde(default)]
     pub last_cold: Option<jiff::Timestamp>,
+    /// When something on it was found damaged, and not all of it right since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_bad: Option<jiff::Timestamp>,
     /// The attachment during which the server last wrote to it, as the program tells them apart;
     /// empty where the system could not tell, `ejected` if the program has ejected it then. `None`
     /// if it never wrote to it.

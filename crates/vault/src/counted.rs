@@ -48,8 +48,13 @@ impl<'a> Retired<'a> {
 
     /// The retirement that holds for a key pair.
     pub fn get(&self, about: &AboutKeyPair) -> Option<&'a Retirement> {
-        let by_certificate = self.certificates.get(&about.certificate_sha256);
-        let by_key = about.spki_sha256.and_then(|key| self.keys.get(&key));
+        self.find(about.certificate_sha256, about.spki_sha256)
+    }
+
+    /// The same by the hashes of the certificate and of the public key.
+    pub fn find(&self, certificate: Hash, key: Option<Hash>) -> Option<&'a Retirement> {
+        let by_certificate = self.certificates.get(&certificate);
+        let by_key = key.and_then(|key| self.keys.get(&key));
         let holds = by_certificate.into_iter().chain(by_key);
         holds.copied().find(|one| !one.undone)
     }
@@ -483,7 +488,7 @@ mod tests {
         assert_eq!(holds(&[undone.clone(), leaked.clone()]), [false, false]);
         // In a fork of the numbers, what was retired stays so.
         let fork = Retirement {
-            number: self::number(2),
+            number: number(2),
             ..undone
         };
         assert_eq!(holds(&[leaked, fork]), [true, true]);

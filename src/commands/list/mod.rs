@@ -134,7 +134,8 @@ fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
     session.console.say(&text!(
         "list-headline",
         count = listed.len(),
-        unsaved = unsaved
+        unsaved = unsaved,
+        unread = holdings.unreadable.len()
     ));
     if !listed.is_empty() {
         session.console.table(&table(session, listed));

@@ -104,7 +104,8 @@ fn say_chosen(session: &Session<'_>, backup: &ServerBackup<'_>) {
         server = backup.server(),
         number = record.number.get(),
         age = age(record.time, session.now),
-        count = backup.key_pairs.len()
+        count = backup.key_pairs.len(),
+        alone = if backup.is_alone { "yes" } else { "no" }
     ));
     for doubt in &backup.doubts {
         session.console.warn(doubt);

@@ -146,8 +146,8 @@ source-password-again = Three passwords were wrong. Try another, or press Enter 
 source-password-in-vain = attention: --source-passwords has a line for { $name }, and no file here is called that
 source-passed-over =
     { $count ->
-        [one] 1 file here holds no key pair that can be read
-       *[other] { $count } files and folders here hold no key pair that can be read
+        [one] not read: 1 file or folder here (folders are read one deep)
+       *[other] not read: { $count } files and folders here (folders are read one deep)
     }: { $names }
 prompt-pfx-new = New password for the PFX
 prompt-again = The same again
@@ -232,15 +232,23 @@ backup-next =
 
 list-headline =
     { $count ->
-        [0] There are no key pairs here.
+        [0] { $unread ->
+            [0] There are no key pairs here.
+            [one] No key pair could be opened here: 1 is locked or cannot be read.
+           *[other] No key pair could be opened here: { $unread } are locked or cannot be read.
+        }
        *[other]
             { $count ->
                 [one] 1 key pair
                *[other] { $count } key pairs
             } here. { $unsaved ->
-                [0] Every one is in a backup.
-                [one] 1 is not backed up yet.
-               *[other] { $unsaved } are not backed up yet.
+                [0] Every one is in a backup
+                [one] 1 is not backed up yet
+               *[other] { $unsaved } are not backed up yet
+            }{ $unread ->
+                [0] .
+                [one] ; 1 more is locked or cannot be read, and nobody knows of it.
+               *[other] ; { $unread } more are locked or cannot be read, and nobody knows of them.
             }
     }
 list-certificate = no private key is here for the certificate of { $name } ({ $thumbprint })
@@ -319,10 +327,16 @@ warning-no-mac = attention: the PFX of { $name } has no checksum, so damage or c
 ## Restore, export, drill
 
 restore-from =
-    From the backup of { $server }: { $count ->
+    { $alone ->
+        [yes] From generation { $number } alone of the backup of
+       *[no] From the backup of
+    } { $server }: { $count ->
         [one] 1 key pair
        *[other] { $count } key pairs
-    }. Its newest generation is { $number }, { $age ->
+    }. { $alone ->
+        [yes] It was
+       *[no] Its newest generation is { $number },
+    } { $age ->
         [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
@@ -695,9 +709,9 @@ not-here-but-on =
     Insert that stick and give it as well with --from.
 no-more =
     { $count ->
-        [one] 1 key pair was renewed or has ended, and is not restored
-       *[other] { $count } key pairs were renewed or have ended, and are not restored
-    }. To restore one all the same, name it by its whole thumbprint (pfxvault contents --json shows it).
+        [one] 1 key pair was renewed, has ended or was retired, and is not restored
+       *[other] { $count } key pairs were renewed, have ended or were retired, and are not restored
+    }. To restore one all the same, name it by its whole thumbprint (pfxvault contents --json shows it); a retired one also needs --retired.
     { $names }
 no-more-renewed = { $name } ({ $thumbprint }, ends { $end }, generation { $number }): renewed by { $by }
 no-more-ended = { $name } ({ $thumbprint }, generation { $number }): ended on { $end }
@@ -1387,6 +1401,13 @@ status-on-no-medium = { $count ->
     [one] 1 key pair of the backup is
    *[other] { $count } key pairs of the backup are
 } on no USB stick in use any more ({ $names }). Back up again what is still used: pfxvault backup --to E:
+status-found-bad =
+    on USB stick "{ $label }" something was found damaged { $age ->
+        [ahead] later than the clock here says
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    }, and not all of it right since. Mend it from another stick (pfxvault copy --from F: --to E:) or replace it, then pfxvault verify E:
 status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
 status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
 status-few-media = { $count ->
@@ -2007,12 +2028,19 @@ audit-backup =
     }
 audit-unsaved = { $name } is not in any backup
 audit-copies =
-    the newest backup (generation { $number }) is on { $count ->
-        [0] no medium
-        [one] 1 medium only. Make a second with pfxvault copy
-       *[other] { $count } media
+    every key pair is on { $count ->
+        [0] no medium in use, or not all of them are
+        [one] 1 medium at least, and some are on no second one. Make a second with pfxvault copy --from E: --to F:
+       *[other] { $count } media at least
     }
 audit-never-checked = USB stick "{ $label }" has never been found right by a check. Check it with pfxvault verify
+audit-found-bad =
+    on USB stick "{ $label }" something was found damaged { $age ->
+        [ahead] later than the clock here says
+        [0] today
+        [one] 1 day ago
+       *[other] { $age } days ago
+    }, and not all of it right since. Mend it from another stick (pfxvault copy --from F: --to E:) or by a new backup, then pfxvault verify E:
 audit-checked =
     USB stick "{ $label }" was last checked and found right { $age ->
         [ahead] later than the clock here says

@@ -138,7 +138,7 @@ prompt-source-password = { $name } のパスワード(Enter のみで除外)
 prompt-source-passwords = 保護されたファイル { $count } 個のパスワード(Enter のみで除外)
 source-password-again = 3 回とも違うパスワードでした。別のパスワードを入力するか、Enter だけを押して除外してください。
 source-password-in-vain = 注意: --source-passwords に { $name } の行がありますが、その名前のファイルはここにありません
-source-passed-over = 読み取れるキーペアが入っていないファイルやフォルダーが { $count } 個あります: { $names }
+source-passed-over = 読み取らなかったファイルとフォルダーが { $count } 件あります(フォルダーは 1 階層だけ読み取ります): { $names }
 prompt-pfx-new = PFX の新しいパスワード
 prompt-again = 確認のため、もう一度入力してください
 prompt-choice = 番号を選んでください [{ $usual }]:
@@ -215,12 +215,17 @@ backup-next =
 
 list-headline =
     { $count ->
-        [0] キーペアはありません。
-       *[other]
-            { $count } 組のキーペアがあります。{ $unsaved ->
-                [0] すべてバックアップ済みです。
-               *[other] うち { $unsaved } 組はまだバックアップされていません。
-            }
+        [0] { $unread ->
+            [0] ここにはキーペアがありません。
+           *[other] ここにはキーペアが { $unread } 組ありますが、開けないか読み取れません。
+        }
+       *[other] ここには { $count } 組のキーペアがあります。{ $unsaved ->
+            [0] すべてバックアップ済みです
+           *[other] そのうち { $unsaved } 組はまだバックアップされていません
+        }{ $unread ->
+            [0] 。
+           *[other] 。ほかに { $unread } 組は開けないか読み取れないため、確認できません。
+        }
     }
 list-certificate = { $name } の証明書({ $thumbprint })に対応する秘密鍵は、ここにありません
 list-authority = 対象外(どのキーペアの発行にも使われていない認証局の証明書): { $name }({ $thumbprint })
@@ -275,7 +280,13 @@ warning-no-mac = 注意: { $name } の PFX には改ざん検出用の情報が�
 ## Restore, export, drill
 
 restore-from =
-    { $server } のバックアップから復元します。復元対象のキーペアは { $count } 組です(最新は第 { $number } 世代、{ $age ->
+    { $server } のバックアップから復元します。{ $alone ->
+        [yes] 第 { $number } 世代だけを使います。
+       *[no] {""}
+    }復元対象のキーペアは { $count } 組です({ $alone ->
+        [yes] {""}
+       *[no] 最新は第 { $number } 世代、
+    }{ $age ->
         [ahead] ここの時計より後に作成
         [0] 本日作成
        *[other] { $age } 日前に作成
@@ -593,7 +604,7 @@ not-here-but-on =
     注意: { $name }(有効期限 { $end })はこのバックアップに含まれますが、指定されたメディアにはありません。第 { $numbers } 世代にあり、{ $media } に保存されています。
     その USB メモリを挿し、--from であわせて指定してください。
 no-more =
-    次の { $count } 組は更新済みか期限切れのため、復元しません。それでも復元する場合は、拇印をすべて指定してください(pfxvault contents --json で確認できます)。
+    次の { $count } 組は更新済み、期限切れ、または除外済みのため、復元しません。それでも復元する場合は、拇印をすべて指定してください(pfxvault contents --json で確認できます)。除外したものには --retired も必要です。
     { $names }
 no-more-renewed = { $name }({ $thumbprint }、有効期限 { $end }、第 { $number } 世代): { $by } に更新済み
 no-more-ended = { $name }({ $thumbprint }、第 { $number } 世代): { $end } に期限切れ
@@ -1211,6 +1222,12 @@ status-backup-old =
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
 status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to E:
+status-found-bad =
+    USB メモリ「{ $label }」で破損が見つかり({ $age ->
+        [ahead] ここの時計より後
+        [0] 本日
+       *[other] { $age } 日前
+    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from F: --to E:)、新しい USB メモリに替え、pfxvault verify E: で確認してください
 status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
 status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to E:
@@ -1756,12 +1773,18 @@ audit-backup =
     })です。すべての世代を合わせて、復元対象のキーペアは { $pairs } 組です
 audit-unsaved = { $name } はどのバックアップにも含まれていません
 audit-copies =
-    最新のバックアップ(第 { $number } 世代)は{ $count ->
-        [0] どのメディアにもありません
-        [1] 、1 本のメディアにしかありません。2 本目を作ってください: pfxvault copy
-       *[other] 、{ $count } 本のメディアにあります
+    { $count ->
+        [0] 使用中のどのメディアにもないキーペアがあります
+        [one] メディア 1 つにしかないキーペアがあります。もう 1 つ作成してください: pfxvault copy --from E: --to F:
+       *[other] どのキーペアも { $count } つ以上のメディアにあります
     }
 audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify
+audit-found-bad =
+    USB メモリ「{ $label }」で破損が見つかり({ $age ->
+        [ahead] ここの時計より後
+        [0] 本日
+       *[other] { $age } 日前
+    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from F: --to E:)、バックアップし直し、pfxvault verify E: で確認してください
 audit-checked =
     USB メモリ「{ $label }」は、{ $age ->
         [ahead] ここの時計より後に

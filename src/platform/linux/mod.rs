@@ -20,11 +20,12 @@ use std::sync::OnceLock;
 use encoding_rs::Encoding;
 use rustix::fs::{Advice, OFlags, fadvise, syncfs};
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit,
+    DumpableBehavior, Resource, Rlimit, geteuid, getuid, set_dumpable_behavior, setrlimit,
 };
 use zeroize::Zeroizing;
 
 use crate::iis::Iis;
+use crate::input::read_input;
 use crate::platform::event::Event;
 use crate::platform::media::blocks::read_blocks;
 use crate::platform::protected::Unprotected;
@@ -178,6 +179,18 @@ impl Utf8Output {
 /// Never.
 pub fn watch_interrupts() -> io::Result<()> {
     Ok(())
+}
+
+/// The account of this process: its name in /etc/passwd, else its number.
+pub fn account() -> Option<String> {
+    let id = getuid().as_raw().to_string();
+    let accounts = read_input(Path::new("/etc/passwd")).unwrap_or_default();
+    let accounts = String::from_utf8_lossy(&accounts);
+    let own = accounts
+        .lines()
+        .find(|line| line.split(':').nth(2) == Some(&id));
+    let name = own.and_then(|line| line.split(':').next());
+    Some(name.map_or_else(|| format!("uid {id}"), str::to_owned))
 }
 
 /// Always false, see [`watch_interrupts`].

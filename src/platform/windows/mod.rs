@@ -48,7 +48,7 @@ pub use eject::{eject, may_eject};
 pub use eventlog::report as report_event;
 pub use folders::state_folder;
 pub use machine::{LocalMachine, iis};
-pub use process::{harden_process, host_name, is_elevated};
+pub use process::{account, harden_process, host_name, is_elevated};
 pub use screen::{clear_screen, clears_screen, columns, read_line, restore_terminal};
 pub use terminal::{SecretKeys, Unechoed, forget_typed, interrupt};
 pub use volume::{

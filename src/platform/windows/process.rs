@@ -31,6 +31,11 @@ const TOKEN_WORDS: usize = 16;
 /// Longest DNS host name label, with its NUL: 63 bytes, and room for what a registry may hold.
 const HOST_NAME: usize = 256;
 
+/// The account of this process. It is not asked for here: the environment of a logon has it.
+pub fn account() -> Option<String> {
+    None
+}
+
 /// This machine's name (`GetComputerNameExW`, `ComputerNameDnsHostname`: not cut to 15 letters,
 /// unlike the NetBIOS name). Empty if Windows will not say.
 pub fn host_name() -> String {
