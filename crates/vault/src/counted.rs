@@ -481,7 +481,7 @@ mod tests {
             let retired = Retired::of(all);
             [&old, &new].map(|about| retired.get(about).is_some())
         };
-        assert_eq!(holds(&[removed.clone()]), [true, false]);
+        assert_eq!(holds(std::slice::from_ref(&removed)), [true, false]);
         let leaked = retirement(2, old.spki_sha256, false);
         assert_eq!(holds(&[removed, leaked.clone()]), [true, true]);
         let undone = retirement(3, old.spki_sha256, true);
