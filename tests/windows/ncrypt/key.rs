@@ -9,7 +9,7 @@ use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Encode, Tag};
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::elliptic_curve::sec1::ToSec1Point;
-use pkcs8::DecodePrivateKey;
+use pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use rsa::Pkcs1v15Sign;
 use rsa::traits::PublicKeyParts;
 use sha1::{Digest, Sha1};
@@ -139,15 +139,16 @@ impl Key {
         }
     }
 
-    /// As Windows writes it: keys on curves get a key usage (dotnet/runtime 115249, "Windows CNG EC
-    /// keys always have a key usage attached", and 122997).
+    /// As Windows writes it, anew: keys on curves get a key usage (dotnet/runtime 115249, "Windows CNG
+    /// EC keys always have a key usage attached", and 122997), in the place of what they came with.
     fn written(&self) -> Result<Vec<u8>, Status> {
-        if self.is_rsa() {
+        let Parsed::Ec(key) = self.parsed()? else {
             return Ok(self.pkcs8.clone());
-        }
+        };
+        let bare = key.to_pkcs8_der().map_err(|_| Status::BAD_DATA)?;
         // [0] { SEQUENCE { 2.5.29.15, SET { BIT STRING digitalSignature } } }
         let usage = [160, 13, 48, 11, 6, 3, 85, 29, 15, 49, 4, 3, 2, 7, 128];
-        let parts = AnyRef::from_der(&self.pkcs8).map_err(|_| Status::BAD_DATA)?;
+        let parts = AnyRef::from_der(bare.as_bytes()).map_err(|_| Status::BAD_DATA)?;
         let content = [parts.value(), &usage].concat();
         let whole = AnyRef::new(Tag::Sequence, &content).and_then(|whole| whole.to_der());
         whole.map_err(|_| Status::BAD_DATA)
