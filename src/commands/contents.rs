@@ -228,8 +228,8 @@ impl<'a> ShownBackup<'a> {
         let own = state.server();
         let mut meant: Vec<&Generation> = survey.line(own).collect();
         meant.retain(|generation| wanted.matches(generation));
-        if matches!(wanted, Wanted::Number(..)) {
-            meant.truncate(1);
+        if matches!(wanted, Wanted::Number(..)) && meant.len() > 1 {
+            return None;
         }
         let newest = *meant.first()?;
         let mut written = vec![known_whole(state, newest)?];

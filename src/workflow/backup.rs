@@ -401,24 +401,15 @@ fn standing_copy(
     if request.holdings.key_pairs.is_empty() || is_less(state, newest, request) {
         return None;
     }
-    let mut lacking = Lacking::of(state, request)?;
+    // Both by all that was ever written, so that nothing newer says otherwise, and on this medium.
+    Lacking::of(state, request)?.found_in(state.generations(), |_| true)?;
     let here: Vec<&Generation> = survey.line(state.server()).collect();
-    for written in state.generations() {
-        if !lacking.is_helped_by(written)? {
-            continue;
-        }
-        let is_it = |here: &&&Generation| {
-            written_as(state, here).map(|one| one.number) == Some(written.number)
-        };
-        if !here.iter().find(is_it).is_some_and(|here| is_whole(here)) {
-            return None;
-        }
-        lacking.strike_off(written);
-        if lacking.is_nothing() {
-            return Some(newest.record.number);
-        }
-    }
-    None
+    let on_it = here.iter().filter_map(|here| written_as(state, here));
+    Lacking::of(state, request)?.found_in(on_it, |written| {
+        let it = here.iter().find(|here| here.hash == written.record);
+        it.is_some_and(|here| is_whole(here))
+    })?;
+    Some(newest.record.number)
 }
 
 /// Whether the server has less than when the newest generation was written: what is gone from it is
@@ -472,6 +463,27 @@ impl<'a> Lacking<'a> {
             without_key: unreadable.map(|one| one.name.as_str()).collect(),
             sites,
         })
+    }
+
+    /// Looks for all of it, the newest generation first; `None` where something is not found, or not
+    /// in a generation that `is_good`.
+    fn found_in<'w>(
+        mut self,
+        generations: impl Iterator<Item = &'w Written>,
+        is_good: impl Fn(&Written) -> bool,
+    ) -> Option<()> {
+        for written in generations {
+            if self.is_helped_by(written)? {
+                if !is_good(written) {
+                    return None;
+                }
+                self.strike_off(written);
+            }
+            if self.is_nothing() {
+                return Some(());
+            }
+        }
+        None
     }
 
     /// Whether a generation holds some of it. `None` where it holds something else in its place:

@@ -93,7 +93,29 @@ pub struct NotHere {
     pub media: Vec<String>,
 }
 
-impl ServerBackup<'_> {
+impl<'v> ServerBackup<'v> {
+    /// Puts each pair where it belongs by how it stands.
+    fn sort_out(
+        &mut self,
+        pairs: Vec<HeldPair<'v>>,
+        standings: Vec<Standing>,
+        retired: &Retired<'_>,
+    ) {
+        let names: Vec<_> = pairs.iter().map(|held| held.about().clone()).collect();
+        for (held, standing) in pairs.into_iter().zip(standings) {
+            let why = match (standing, retired.get(held.about())) {
+                (Standing::Renewed(by), _) => Why::Renewed(Box::new(names[by].clone())),
+                (Standing::Retired, Some(said)) => Why::Retired(said.clone()),
+                (Standing::Ended, _) => Why::Ended,
+                (Standing::Counts | Standing::Retired, _) => {
+                    self.key_pairs.push(held);
+                    continue;
+                }
+            };
+            self.no_more.push(NoMore { held, why });
+        }
+    }
+
     /// The server's name with its id, which tells it from another that calls itself so.
     pub fn server(&self) -> String {
         format!("{} ({})", self.server_name, self.newest.record.server)
@@ -127,23 +149,27 @@ pub fn of<'v>(
     refuse_ambiguous(opened, server, wanted)?;
     let newest = opened.find(server, wanted, &|_| true)?;
     let alone = matches!(wanted, Wanted::Number(..)).then_some(newest.generation.hash);
-    let mut meant: Vec<&Generation> = opened.survey.line(server).collect();
-    meant.retain(|one| wanted.matches(one) && alone.is_none_or(|alone| one.hash == alone));
+    let line: Vec<&Generation> = opened.survey.line(server).collect();
+    let is_meant =
+        |one: &Generation| wanted.matches(one) && alone.is_none_or(|alone| one.hash == alone);
     let when = When {
         newest: newest.generation.record.number,
         is_closed: opened.survey.trust.closing(server).is_some(),
         now: time_of_judgement(opened.now, wanted, &newest.generation.record),
     };
     let mut gathered = Gathered::new(opened, wanted, when);
-    for some in meant.chunks(AT_ONCE) {
+    for some in line.chunks(AT_ONCE) {
         let catalogs: Vec<_> = some.par_iter().map(|one| opened.catalog(one)).collect();
         for (generation, catalog) in some.iter().zip(catalogs) {
-            if let Some(catalog) = catalog {
+            let Some(mut catalog) = catalog else { continue };
+            // What was retired since is retired, whichever generation is meant.
+            gathered.retirements.append(&mut catalog.retired);
+            if is_meant(generation) {
                 gathered.add(generation, catalog);
             }
         }
     }
-    Ok(gathered.into_backup(newest, alone.is_some()))
+    gathered.into_backup(newest)
 }
 
 /// Two generations of one number are told apart by their records.
@@ -220,7 +246,6 @@ impl<'v, 'm> Gathered<'v, 'm> {
         if self.line.is_empty() {
             self.listed = catalog.counting;
         }
-        self.retirements.extend(catalog.retired);
         self.line.push((generation, catalog.key_pairs.len()));
         for entry in catalog.key_pairs {
             self.add_pair(generation, entry, catalog.from_folder);
@@ -255,51 +280,41 @@ impl<'v, 'm> Gathered<'v, 'm> {
             .is_some()
     }
 
-    fn into_backup(self, newest: OpenGeneration, alone: bool) -> ServerBackup<'v> {
-        let mut retirements = self.retirements.clone();
+    fn into_backup(mut self, newest: OpenGeneration) -> Result<ServerBackup<'v>> {
         if let Some(state) = self.opened.state.filter(|state| self.is_of(state)) {
-            retirements.extend_from_slice(state.retirements());
+            self.retirements.extend_from_slice(state.retirements());
         }
+        let retirements = std::mem::take(&mut self.retirements);
         let retired = Retired::of(&retirements);
-        let standings = self.standings(&retired);
-        let names: Vec<_> = self.pairs.iter().map(|held| held.about().clone()).collect();
-        let at_hand = self
-            .line
-            .iter()
-            .find(|(one, _)| one.hash == newest.generation.hash);
+        let is_alone = matches!(self.wanted, Wanted::Number(..));
+        let mut not_here = if is_alone {
+            Vec::new()
+        } else {
+            self.not_here()
+        };
+        not_here.retain(|one| retired.find(one.listed.certificate_sha256, None).is_none());
+        let hash = newest.generation.hash;
+        let at_hand = self.line.iter().find(|(one, _)| one.hash == hash);
+        // It was read a moment ago.
+        let at_hand = at_hand.ok_or_else(|| self.opened.nothing_here())?;
         let mut backup = ServerBackup {
             server_name: newest.catalog.server_name,
-            newest: at_hand.map_or(self.line[0].0, |(one, _)| *one),
-            is_alone: alone,
-            not_here: if alone { Vec::new() } else { self.not_here() },
+            newest: at_hand.0,
+            is_alone,
+            not_here,
             without_key: self.still_without_key(),
-            line: self.line,
+            line: Vec::new(),
             key_pairs: Vec::new(),
             no_more: Vec::new(),
             exceptions: newest.catalog.exceptions,
-            site_map: self.site_map,
+            site_map: None,
             doubts: newest.doubts,
         };
-        for (held, standing) in self.pairs.into_iter().zip(standings) {
-            let why = match (standing, retired.get(held.about())) {
-                (Standing::Renewed(by), _) => Why::Renewed(Box::new(names[by].clone())),
-                (Standing::Retired, Some(said)) => Why::Retired(said.clone()),
-                (Standing::Ended, _) => Why::Ended,
-                (Standing::Counts | Standing::Retired, _) => {
-                    backup.key_pairs.push(held);
-                    continue;
-                }
-            };
-            backup.no_more.push(NoMore { held, why });
-        }
-        let is_retired = |one: &NotHere| {
-            let certificate = one.listed.certificate_sha256;
-            retirements
-                .iter()
-                .any(|said| said.certificate_sha256 == certificate && !said.undone)
-        };
-        backup.not_here.retain(|one| !is_retired(one));
-        backup
+        let standings = self.standings(&retired);
+        backup.site_map = self.site_map;
+        backup.line = self.line;
+        backup.sort_out(self.pairs, standings, &retired);
+        Ok(backup)
     }
 
     fn standings(&self, retired: &Retired<'_>) -> Vec<Standing> {

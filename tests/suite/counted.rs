@@ -685,3 +685,25 @@ fn what_is_gone_from_the_server_is_told_from_what_is_there_and_comes_back_all_th
     let status = table.run(STATUS).json()["findings"].to_string();
     assert!(status.contains("counts-older"), "{status}");
 }
+
+#[test]
+fn two_sources_and_two_sticks_in_turn_do_not_write_for_ever() {
+    let table = Table::with_vault(&EIGHT[..2]);
+    table.stick("B");
+    table
+        .run("media add {B} --accept other-medium=test")
+        .ended_with(0);
+    table.serve("other", &["x.example.org"]);
+    let mut written = Vec::new();
+    for _ in 0..2 {
+        for stick in ["{A}", "{B}"] {
+            for source in ["{server}", "{other}"] {
+                let line = BACKUP.replace("{server}", source).replace("{A}", stick);
+                let said = table.run(&format!("{line} --json")).ended_with(0).json();
+                written.push(said["generation"].as_u64());
+            }
+        }
+    }
+    let first = [Some(1), Some(2), Some(3), Some(4)];
+    assert_eq!(written, [first, [None; 4]].concat());
+}
