@@ -1775,7 +1775,7 @@ audit-unsaved = { $name } はどのバックアップにも含まれていませ
 audit-copies =
     { $count ->
         [0] 使用中のどのメディアにもないキーペアがあります
-        [one] メディア 1 つにしかないキーペアがあります。もう 1 つ作成してください: pfxvault copy --from E: --to F:
+        [1] メディア 1 つにしかないキーペアがあります。もう 1 つ作成してください: pfxvault copy --from E: --to F:
        *[other] どのキーペアも { $count } つ以上のメディアにあります
     }
 audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify
