@@ -548,6 +548,8 @@ pub struct RetireArgs {
     pub(crate) label: String,
     #[arg(long)]
     pub(crate) lost: bool,
+    #[arg(long, conflicts_with = "lost")]
+    pub(crate) undo: bool,
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[arg(long)]

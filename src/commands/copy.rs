@@ -11,7 +11,7 @@ use crate::session::report::FindingReport;
 use crate::state::State;
 use crate::text;
 use crate::workflow::copy::{self, Copied};
-use crate::workflow::finding::{Finding, Level};
+use crate::workflow::finding::{self, Finding, Level};
 use crate::workflow::history;
 use crate::workflow::verify;
 use vault::medium::Medium;
@@ -141,14 +141,15 @@ fn say_copied(session: &Session<'_>, target: &Medium, copied: &Copied) -> Vec<Fi
 }
 
 fn exit(copied: &Copied, findings: &[Finding]) -> Exit {
-    if !copied.refused.is_empty() {
-        Exit::Forged
-    } else if !copied.skipped.is_empty() {
+    let nothing_is_ours = copied.added.is_empty() && copied.kept == 0;
+    if !copied.skipped.is_empty() {
         Exit::Partly
-    } else if findings.iter().any(|finding| finding.level > Level::Note) {
-        Exit::Attention
+    } else if copied.refused.is_empty() {
+        finding::beside(findings)
+    } else if nothing_is_ours {
+        Exit::Forged
     } else {
-        Exit::Done
+        Exit::Attention
     }
 }
 

@@ -133,7 +133,7 @@ impl DemoStage<'_> {
         let mut state = create_vault(&folder, &media[0], &passphrase, recovery, "OLDSERVER", "A")?;
         self.tell(&text!("demo-passphrase"));
         self.tell(&text!("demo-second-medium"));
-        backup::add_medium(&mut state, &media[1], "B")?;
+        backup::add_medium(&mut state, &media[1], "B", self.session.now)?;
         Ok(state)
     }
 

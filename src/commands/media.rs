@@ -24,7 +24,7 @@ pub(super) struct MediaReport<'a> {
     media: &'a BTreeMap<String, SeenMedium>,
 }
 
-/// `media add`.
+/// `media add`, and `media retire --undo`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct MediumReport {
@@ -96,7 +96,7 @@ fn add(
         backup::separate(&mut state, &medium, label, session.now)?
     } else {
         session.warn_of_remade(&state, &medium);
-        backup::add_medium(&mut state, &medium, label)?
+        backup::add_medium(&mut state, &medium, label, session.now)?
     };
     if let Some(place) = place {
         state.medium(&label.medium).place = Some(place.to_owned());
@@ -156,8 +156,11 @@ fn say_devices(session: &Session<'_>, seen: &SeenMedium) {
 /// What was on a medium that goes out of use, how it is protected, and what that means.
 fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
     let mut state = session.enrolled()?;
-    let (id, seen) = labelled(&state, &args.label)?;
+    let (id, seen) = labelled(&state, &args.label, args.undo)?;
     let (id, label, key_pairs) = (id.clone(), seen.label.clone(), on_it(&state, seen));
+    if args.undo {
+        return take_back(session, &mut state, &id, label);
+    }
     say_loss(session, &label, &key_pairs, args.lost);
     let mut report = RetiredReport {
         dry_run: None,
@@ -193,11 +196,43 @@ fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The only medium with a label, and its id.
-fn labelled<'a>(state: &'a State, label: &str) -> Result<(&'a String, &'a SeenMedium)> {
+/// A medium that was taken out of use is one again; its label must be free.
+fn take_back(session: &Session<'_>, state: &mut State, id: &str, label: String) -> Result<Exit> {
+    state.refuse_taken_label(&label)?;
+    let was_lost = state.medium(id).retired.take().is_some_and(|was| was.lost);
+    state.save()?;
+    let left = state.media_in_use().count();
+    let (label_said, in_use) = (label.as_str(), left);
+    session.console.say(&text!(
+        "media-taken-back",
+        label = label_said,
+        in_use = in_use
+    ));
+    if was_lost {
+        session
+            .console
+            .warn(&text!("media-was-lost", label = label_said));
+    }
+    let report = MediumReport {
+        medium: id.to_owned(),
+        label,
+    };
+    session.console.document(Exit::Done, &report);
+    Ok(Exit::Done)
+}
+
+/// The only medium with a label that is in use, or out of use, and its id.
+fn labelled<'a>(
+    state: &'a State,
+    label: &str,
+    out_of_use: bool,
+) -> Result<(&'a String, &'a SeenMedium)> {
     let wanted = label.to_lowercase();
     let mut found = state.media().iter();
-    let mut next = || found.find(|(_, seen)| seen.label.to_lowercase() == wanted);
+    let is_it = |seen: &SeenMedium| {
+        seen.retired.is_some() == out_of_use && seen.label.to_lowercase() == wanted
+    };
+    let mut next = || found.find(|(_, seen)| is_it(seen));
     match (next(), next()) {
         (Some(medium), None) => Ok(medium),
         (Some(_), Some(_)) => Err(Error::usage(text!("error-two-labels", label = label))),

@@ -538,7 +538,7 @@ fn prepare(session: &Session<'_>, media: &[Medium], yes: bool) -> Result<State> 
                     Enter::Yes,
                 )?;
                 let label = state.next_label();
-                backup::add_medium(&mut state, medium, &label)?;
+                backup::add_medium(&mut state, medium, &label, session.now)?;
                 state
             }
             Some(state) => state,

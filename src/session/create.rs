@@ -54,7 +54,7 @@ fn found(
         Some(path) => write_recovery_key(session.console, &recovery, path)?,
         None => session.console.hand_over_recovery_key(&recovery)?,
     }
-    founding.complete(medium, &passphrase, &recovery, label)
+    founding.complete(medium, &passphrase, &recovery, label, session.now)
 }
 
 /// The secrets are those of the run that was interrupted: whoever finishes it must know the
@@ -87,5 +87,5 @@ fn finish_founding(
                 .secret_that_opens(&question, option, opens)?;
         }
     }
-    finish(state, medium, label)
+    finish(state, medium, label, session.now)
 }

@@ -871,7 +871,12 @@ fn remember_medium(
 /// # Errors
 /// When the medium refuses, or a PFXVAULT folder stands there already that an interrupted run of
 /// this vault's did not leave.
-pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Label> {
+pub fn add_medium(
+    state: &mut State,
+    medium: &Medium,
+    label: &str,
+    now: jiff::Timestamp,
+) -> Result<Label> {
     let begun = unfinished(state, medium);
     if begun.is_none() {
         clear(medium)?;
@@ -888,6 +893,7 @@ pub fn add_medium(state: &mut State, medium: &Medium, label: &str) -> Result<Lab
     medium.add_owner_files(&statements, &identities)?;
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
+    (seen.first_seen, seen.last_seen) = (seen.first_seen.or(Some(now)), Some(now));
     seen.is_on(media::descriptor_of(medium));
     state.is_founded();
     state.save()?;
@@ -937,7 +943,7 @@ pub fn separate(
 ) -> Result<Label> {
     let device = media::descriptor_of(medium);
     let Some(original) = original_of(state, medium, &device) else {
-        return Err(vault_there(medium));
+        return Err(no_copy(state, medium));
     };
     let survey = survey_of_ours(state, medium)?;
     let label = Label::new(label).map_err(|_| no_random())?;
@@ -966,6 +972,19 @@ fn original_of(state: &State, medium: &Medium, device: &Descriptor) -> Option<La
 
 fn vault_there(medium: &Medium) -> Error {
     Error::failed(text!("error-vault-there", medium = medium.name.as_str()))
+}
+
+/// A vault is there, and it is that of a medium which this server knows.
+fn no_copy(state: &State, medium: &Medium) -> Error {
+    let known = medium.label().filter(|label| {
+        let seen = state.media().get(&label.medium);
+        seen.is_some_and(|seen| seen.retired.is_some())
+    });
+    let Some(label) = known else {
+        return vault_there(medium);
+    };
+    let (medium, label) = (medium.name.as_str(), label.label.as_str());
+    Error::failed(text!("error-out-of-use", medium = medium, label = label))
 }
 
 /// Fails with the first medium's reason where nothing was committed anywhere.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::error::{Error, Result, no_random};
 use crate::state::State;
 use crate::text;
@@ -40,6 +42,7 @@ impl Founding {
         passphrase: &Passphrase,
         recovery: &RecoveryKey,
         label: &str,
+        now: Timestamp,
     ) -> Result<State> {
         let Self { owner, mut state } = self;
         let identities = [
@@ -57,7 +60,7 @@ impl Founding {
         state.trust.learn(statement).map_err(|_| unsigned())?;
         state.remember_identities(&identities.each_ref().map(Vec::as_slice));
         state.found()?;
-        finish(state, medium, label)
+        finish(state, medium, label, now)
     }
 }
 
@@ -65,8 +68,8 @@ impl Founding {
 ///
 /// # Errors
 /// As [`Founding::complete`].
-pub fn finish(mut state: State, medium: &Medium, label: &str) -> Result<State> {
-    match backup::add_medium(&mut state, medium, label) {
+pub fn finish(mut state: State, medium: &Medium, label: &str, now: Timestamp) -> Result<State> {
+    match backup::add_medium(&mut state, medium, label, now) {
         Ok(_) => Ok(state),
         Err(error) => {
             // What is signed there is this vault's, and the next run finishes it.
@@ -90,5 +93,6 @@ pub fn create_vault(
     server_name: &str,
     label: &str,
 ) -> Result<State> {
-    Founding::begin(folder, server_name)?.complete(medium, passphrase, recovery, label)
+    let founding = Founding::begin(folder, server_name)?;
+    founding.complete(medium, passphrase, recovery, label, Timestamp::now())
 }

@@ -16,13 +16,21 @@ pub enum Level {
     Lost,
 }
 
-/// How a command ends that looked and found these: by the worst.
-pub fn exit(findings: &[Finding]) -> Exit {
+/// How `verify` ends, whose work it is to look: by the worst.
+pub fn of_a_look(findings: &[Finding]) -> Exit {
     match findings.iter().map(|finding| finding.level).max() {
         Some(Level::Lost) => Exit::Damaged,
         Some(Level::Forged) => Exit::Forged,
         Some(Level::Attention) => Exit::Attention,
         Some(Level::Note) | None => Exit::Done,
+    }
+}
+
+/// How a command ends that did something else and came upon these, forged and lost ones too: they are named.
+pub fn beside(findings: &[Finding]) -> Exit {
+    match findings.iter().any(|finding| finding.level > Level::Note) {
+        true => Exit::Attention,
+        false => Exit::Done,
     }
 }
 

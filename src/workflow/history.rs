@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::message::Text;
+use crate::message::{Text, day};
 use crate::platform::media;
 use crate::state::State;
 use crate::text;
@@ -156,6 +156,7 @@ pub fn of_media(
         match state.media().get(&label.medium) {
             Some(seen) => {
                 let here = whole_on(survey, &label.medium, whole);
+                findings.extend(out_of_use(seen));
                 findings.extend(rolled_back(&label.label, seen, &here));
                 findings.extend(other_device(medium, &label.label, seen, &device));
             }
@@ -164,6 +165,17 @@ pub fn of_media(
         findings.extend(remade(state, &medium.name, Some(&label), &device));
     }
     findings
+}
+
+/// That a medium was taken out of use and does not count, whatever is written to it.
+fn out_of_use(seen: &SeenMedium) -> Option<Finding> {
+    let (label, since) = (seen.label.as_str(), day(seen.retired?.time));
+    let text = text!("found-out-of-use", label = label, since = since);
+    Some(Finding {
+        id: "out-of-use",
+        level: Level::Attention,
+        text,
+    })
 }
 
 /// The newest generation of each server on a medium and on its copies, which carry its id and are

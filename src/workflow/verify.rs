@@ -55,7 +55,7 @@ pub struct CheckReport {
 impl CheckReport {
     /// The exit code.
     pub fn exit(&self) -> Exit {
-        finding::exit(&self.findings)
+        finding::of_a_look(&self.findings)
     }
 
     /// The newest whole generation of each server.

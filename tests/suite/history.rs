@@ -3,17 +3,17 @@
 //!
 //! | happens to a medium or a server | a host that remembers | a fresh machine | shown here or in |
 //! | --- | --- | --- | --- |
-//! | a key pair injected, an unknown signer | `foreign` | `foreign` | tests/forgery.rs |
-//! | files swapped between generations or servers | `file-lost`, catalog refused | the same | tests/forgery.rs |
-//! | newest generations deleted, an older image put back | `rolled-back` | `overdue` in time | tests/forgery.rs |
+//! | a key pair injected, an unknown signer | `foreign` | `foreign` | forgery.rs |
+//! | files swapped between generations or servers | `file-lost`, catalog refused | the same | forgery.rs |
+//! | newest generations deleted, an older image put back | `rolled-back` | `overdue` in time | forgery.rs |
 //! | a copy, plugged in beside the original | `copies` | `copies` | here |
 //! | a copy, plugged in instead of the original | `other-device`, if older also `rolled-back` | nothing | here |
 //! | formatted, filled anew | `remade`, also in `status` without the stick | nothing | here |
 //! | another stick under a known label | `same-label` | nothing | here |
-//! | a server set back or copied: a number given out twice | `not-by-this-state`, `fork` | `fork`, `prev-contradiction` | here, tests/forgery.rs |
-//! | README.TXT edited | `readme-unknown` | `readme-unknown`; by hand nothing shows it | tests/forgery.rs |
-//! | a recipient or way in of a stranger's, one that would start a plugin | `bad-statement`, `identity-unknown`, not spread | the same | tests/forgery.rs, src/vault/trust.rs |
-//! | 2 GB record, scrypt factor 30 | refused by size or factor | the same | tests/forgery.rs |
+//! | a server set back or copied: a number given out twice | `not-by-this-state`, `fork` | `fork`, `prev-contradiction` | here, forgery.rs |
+//! | README.TXT edited | `readme-unknown` | `readme-unknown`; by hand nothing shows it | forgery.rs |
+//! | a recipient or way in of a stranger's, one that would start a plugin | `bad-statement`, `identity-unknown`, not spread | the same | forgery.rs, crates/vault/src/trust.rs |
+//! | 2 GB record, scrypt factor 30 | refused by size or factor | the same | forgery.rs |
 
 use std::fs;
 use std::process::Command;
@@ -311,4 +311,30 @@ fn a_server_that_was_set_back_is_told_by_its_next_backup_and_no_number_stands_tw
     assert_eq!(generations(&table.at("a"), "A").len(), 4);
     // A check says it as long as that generation is there.
     finds(verify(&table, &[("A", A)]), 8, &["not-by-this-state"]);
+}
+
+/// A lost stick that turns up again: it is named until it is taken back, and then counts again.
+#[test]
+fn a_stick_that_was_lost_and_found_counts_again_only_when_that_is_said() {
+    let table = backed_up();
+    let on_a = |line: &str| with_plugged(&table, &[("A", A)], line);
+    on_a("media retire A --lost --yes").ended_with(0);
+    let written = on_a(&format!("{BACKUP} {{A}}")).ended_with(8);
+    assert!(written.out.contains("\"out-of-use\""));
+    let added = on_a("media add {A}").ended_with(1);
+    assert!(
+        added.err.contains("media retire \"A\" --undo"),
+        "{}",
+        added.err
+    );
+    on_a("media retire A --undo --lost").ended_with(2);
+    let taken_back = on_a("media retire A --undo --json").ended_with(0);
+    assert_eq!(taken_back.json()["label"], "A");
+    assert!(
+        taken_back.err.contains("pfxvault verify"),
+        "{}",
+        taken_back.err
+    );
+    on_a("media retire A --undo").ended_with(2);
+    on_a(&format!("{BACKUP} {{A}}")).ended_with(0);
 }

@@ -74,7 +74,7 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
         findings.extend(tls::ask(names, here.as_deref(), session.now)?);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    let exit = finding::exit(&findings);
+    let exit = finding::beside(&findings);
     show(session, state.as_ref(), &findings, exit);
     Ok(exit)
 }

@@ -573,6 +573,7 @@ found-rolled-back =
        *[other] now the newest whole one is { $here }
     }.
     Its files were lost, or it was replaced by an older copy. Do not take it for the newest: use another stick, or make a new backup.
+found-out-of-use = USB stick { $label } was taken out of use on { $since } and does not count as a backup; to use it again: pfxvault media retire "{ $label }" --undo
 found-not-by-this-state =
     attention: generation { $generation } is signed with this server's own key, but this server does not remember writing it.
     Usually the server was set back to an older state, as by a virtual machine checkpoint: then go on, the next backup gets a number of its own.
@@ -1465,6 +1466,12 @@ media-retired = done: USB stick { $label } is out of use; { $left ->
     [one] one stick is
    *[other] { $left } sticks are
 } left
+media-taken-back = done: USB stick { $label } is in use again; { $in_use ->
+    [one] one stick is
+   *[other] { $in_use } sticks are
+} in use
+media-was-lost = nobody knew who had USB stick { $label }: look at what is on it before you rely on it: pfxvault verify label:{ $label }
+error-out-of-use = { $medium } is USB stick { $label }, which was taken out of use; to use it again: pfxvault media retire "{ $label }" --undo
 media-policy = The newest backup should be on { $min_media } USB sticks; each is checked every { $verify_every } months and replaced after { $rewrite_after } months.
 error-no-such-label = no USB stick of this vault has the label { $label }
     .hint = look at the labels: pfxvault media list
@@ -1483,6 +1490,7 @@ help-media-add-place = where it is kept, such as "safe in the head office"
 help-media-retire = Take a USB stick out of use: say which key pairs are on it and what that means.
 help-media-retire-label = its label, as pfxvault media list shows it
 help-media-retire-lost = nobody knows who has it
+help-media-retire-undo = it was found again, or is to be used again after all
 help-media-policy = Show or change when a check, another stick or a new stick is due.
 help-media-policy-min-media = sticks that should hold the newest backup
 help-media-policy-verify-every = months after which a stick must be checked again

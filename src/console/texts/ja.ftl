@@ -484,6 +484,7 @@ found-rolled-back =
        *[other] 現在の最新は第 { $here } 世代です
     }。
     ファイルが失われたか、古い複製と取り替えられています。最新の内容とは考えず、別の USB メモリを使うか、新しくバックアップしてください。
+found-out-of-use = USB メモリ { $label } は { $since } に使用終了とされたため、バックアップとして数えません。また使う場合: pfxvault media retire "{ $label }" --undo
 found-not-by-this-state =
     注意: 世代 { $generation } にはこのサーバーの鍵による署名がありますが、このサーバーには作成した記憶がありません。
     多くの場合、仮想マシンのチェックポイントなどでサーバーを以前の状態に戻したことが原因です。そのまま続けてください。次のバックアップには新しい番号が付きます。
@@ -1274,6 +1275,9 @@ media-retire-kept =
     キーペアは暗号化されています。USB メモリは金庫に保管するか、物理的に破壊してください。削除したファイルは読み出せることがあります。
 media-retire-question = USB メモリ { $label } の使用をやめますか?
 media-retired = 完了: USB メモリ { $label } は使用終了です。残りは { $left } 本です
+media-taken-back = 完了: USB メモリ { $label } をまた使います。使用中は { $in_use } 本です
+media-was-lost = USB メモリ { $label } は誰の手にあったかわかりません。頼る前に内容を確認してください: pfxvault verify label:{ $label }
+error-out-of-use = { $medium } は使用終了とされた USB メモリ { $label } です。また使う場合: pfxvault media retire "{ $label }" --undo
 media-policy = 最新のバックアップは { $min_media } 本の USB メモリに置き、{ $verify_every } か月ごとに点検し、{ $rewrite_after } か月で交換します。
 error-no-such-label = { $label } というラベルの USB メモリはありません
     .hint = ラベルを確認してください: pfxvault media list
@@ -1292,6 +1296,7 @@ help-media-add-place = 保管場所("本社の金庫" など)
 help-media-retire = USB メモリの使用をやめます。入っているキーペアと、その意味を表示します。
 help-media-retire-label = pfxvault media list に表示されるラベル
 help-media-retire-lost = 紛失しました(誰が持っているかわかりません)
+help-media-retire-undo = 見つかりました。または、やはり使い続けます
 help-media-policy = 点検・USB メモリの本数・交換の期限を表示または変更します。
 help-media-policy-min-media = 最新のバックアップを置く USB メモリの本数
 help-media-policy-verify-every = USB メモリを再点検するまでの月数
