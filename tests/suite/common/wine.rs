@@ -1,10 +1,10 @@
 //! pfxvault.exe under Wine. tests/windows/run gives the program in `PFXVAULT_EXE`, the stand-ins
 //! for ncrypt.dll and httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`, those for IIS in
-//! `PFXVAULT_APPCMD` and `PFXVAULT_APPHOST`.
+//! `PFXVAULT_APPCMD` and `PFXVAULT_APPHOST`, and a machine as Wine makes it in `PFXVAULT_PREFIX`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Said, Table};
@@ -24,6 +24,19 @@ fn stand_ins() -> impl Iterator<Item = (OsString, &'static str)> {
 pub(crate) fn given(variable: &str) -> OsString {
     std::env::var_os(variable)
         .unwrap_or_else(|| panic!("{variable} is not set: tests/windows/run does it"))
+}
+
+/// Copies a folder, its files as links where both lie on one file system.
+fn copy_linked(from: &OsStr, to: &Path) {
+    let copied = ["-al", "-a"].iter().any(|how| {
+        let mut copy = Command::new("cp");
+        copy.arg(how).arg(from).arg(to).stderr(Stdio::null());
+        copy.status().unwrap().success() || {
+            let _ = std::fs::remove_dir_all(to);
+            false
+        }
+    });
+    assert!(copied, "{from:?} is not there");
 }
 
 /// The class of IIS's own writer.
@@ -46,10 +59,13 @@ impl<'a> Windows<'a> {
             name,
             program,
         };
-        windows.wine(&["wineboot", "-i"]);
+        copy_linked(&given("PFXVAULT_PREFIX"), &windows.prefix());
         for (file, library) in stand_ins() {
             let system = windows.prefix().join("drive_c/windows/system32");
-            std::fs::copy(file, system.join(format!("{library}.dll"))).unwrap();
+            let here = system.join(format!("{library}.dll"));
+            // A link to what every machine here has.
+            std::fs::remove_file(&here).unwrap();
+            std::fs::copy(file, here).unwrap();
         }
         symlink(table.stick("A"), windows.prefix().join("dosdevices/r:")).unwrap();
         windows.wine(&[
