@@ -400,7 +400,7 @@ eject-failed =
 backup-passwords = The passwords of the PFX files lie encrypted in the vault. Nobody needs to remember them; the passphrase is enough.
 backup-next =
     next: remove the USB stick safely and lock it away. { $count ->
-        [one] It is the only one: make a second with pfxvault backup --from folder:D:\certs --to F:
+        [one] It is the only one. Make a second: pfxvault backup --from folder:D:\certs --to F:
        *[other] Bring the other sticks up to date one after the other, never all attached at the same time.
     }
 
