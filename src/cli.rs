@@ -14,6 +14,11 @@ use crate::iis::blob::Home;
 use crate::text;
 use pfx::Profile;
 
+/// The environment's answer where `--lang` is not given.
+const LANG: &str = "PFXVAULT_LANG";
+/// The same for `--server-name`.
+const SERVER_NAME: &str = "PFXVAULT_SERVER_NAME";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "pfxvault", version, disable_help_subcommand = true)]
@@ -32,9 +37,9 @@ pub struct GlobalArgs {
     /// One JSON document instead of sentences.
     #[arg(long, global = true)]
     pub json: bool,
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_enum, env = LANG)]
     pub(crate) lang: Option<Language>,
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "PFXVAULT_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// Only what needs attention.
     #[arg(long, short, global = true)]
@@ -107,12 +112,24 @@ pub enum CliCommand {
     /// The whole story on throw-away media.
     Demo,
     /// Keys of this server, tried with throw-away ones.
-    #[command(hide = true)]
     Selftest,
     /// Completions for a shell.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
+    },
+    /// The manual pages, for who makes a package.
+    #[command(hide = true)]
+    Man {
+        /// Where they are written.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Help, also of one command.
+    Help {
+        /// Its words.
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
     },
 }
 
@@ -130,7 +147,7 @@ pub struct SourceFileArgs {
 /// Where key pairs are read from.
 #[derive(Debug, Args, Clone)]
 pub struct SourceArgs {
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", env = "PFXVAULT_FROM")]
     #[cfg_attr(windows, arg(default_value = crate::keystore::IIS))]
     pub(crate) from: String,
     #[command(flatten)]
@@ -142,7 +159,7 @@ pub struct SourceArgs {
 pub struct StatusArgs {
     #[arg(value_name = "MEDIUM")]
     pub(crate) media: Vec<String>,
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", env = "PFXVAULT_FROM")]
     pub(crate) from: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub(crate) source_password_file: Option<PathBuf>,
@@ -174,7 +191,7 @@ pub struct BackupArgs {
     pub(crate) all: bool,
     #[arg(long, value_name = "FILE")]
     pub(crate) iis_config: Option<PathBuf>,
-    #[arg(long, value_name = "MEDIUM")]
+    #[arg(long, value_name = "MEDIUM", env = "PFXVAULT_BACKUP_TO")]
     pub(crate) to: Vec<String>,
     #[arg(
         long = "for",
@@ -493,7 +510,7 @@ pub struct CreateArgs {
     pub(crate) medium: String,
     #[arg(long)]
     pub(crate) label: Option<String>,
-    #[arg(long)]
+    #[arg(long, env = SERVER_NAME)]
     pub(crate) server_name: Option<String>,
 }
 
@@ -571,7 +588,7 @@ pub enum ServersCommand {
         #[arg(value_name = "MEDIUM")]
         medium: String,
         /// The name this server has in the vault.
-        #[arg(long)]
+        #[arg(long, env = SERVER_NAME)]
         server_name: Option<String>,
     },
     /// Ask to be enrolled, with a file.
@@ -579,7 +596,7 @@ pub enum ServersCommand {
         /// The new file.
         file: PathBuf,
         /// The name this server has in the vault.
-        #[arg(long)]
+        #[arg(long, env = SERVER_NAME)]
         server_name: Option<String>,
     },
     /// Admit servers that asked.
@@ -723,8 +740,8 @@ pub fn worded(console: &Console) -> Command {
     word(Cli::command(), "help", console)
 }
 
-/// The language that `--lang` names. It is looked up before anything is parsed, so that help and
-/// mistakes in the command line are worded in it, too.
+/// The language that `--lang` names, else `PFXVAULT_LANG`. It is looked up before anything is parsed,
+/// so that help and mistakes in the command line are worded in it, too.
 pub fn language_asked_for(args: impl Iterator<Item = OsString>) -> Option<Language> {
     let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
     let separate = args
@@ -736,7 +753,8 @@ pub fn language_asked_for(args: impl Iterator<Item = OsString>) -> Option<Langua
         .iter()
         .rev()
         .find_map(|arg| arg.strip_prefix("--lang="));
-    Language::from_str(separate.or(joined)?, true).ok()
+    let usual = std::env::var(LANG).ok();
+    Language::from_str(separate.or(joined).or(usual.as_deref())?, true).ok()
 }
 
 /// Whether the result is for a program. It is looked up before anything is parsed, as the language
@@ -749,6 +767,12 @@ pub fn json_asked_for(mut args: impl Iterator<Item = OsString>) -> bool {
 pub fn explain(console: &Console, error: &clap::Error) -> Exit {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let argument = context(ContextKind::InvalidArg);
+    // What is meant, perhaps.
+    let like = |kind| {
+        error
+            .get(kind)
+            .map_or("none".to_owned(), ToString::to_string)
+    };
     let text = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             console.print_wrapped(error.render().to_string().trim_end());
@@ -758,10 +782,15 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
         ErrorKind::InvalidSubcommand => {
             text!(
                 "error-unknown-command",
-                command = context(ContextKind::InvalidSubcommand)
+                command = context(ContextKind::InvalidSubcommand),
+                like = like(ContextKind::SuggestedSubcommand),
             )
         }
-        ErrorKind::UnknownArgument => text!("error-unknown-argument", argument = argument),
+        ErrorKind::UnknownArgument => text!(
+            "error-unknown-argument",
+            argument = argument,
+            like = like(ContextKind::SuggestedArg),
+        ),
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             text!("error-missing-argument", argument = argument)
         }
@@ -770,6 +799,7 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
             argument = argument,
             value = context(ContextKind::InvalidValue),
             valid = context(ContextKind::ValidValue),
+            like = like(ContextKind::SuggestedValue),
         ),
         ErrorKind::ArgumentConflict => {
             text!(
@@ -783,6 +813,24 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
     Exit::Usage
 }
 
+/// Shows the help of the command with these words, of the whole program without any.
+pub fn help(console: &Console, words: &[String]) -> Exit {
+    let line = ["pfxvault"]
+        .into_iter()
+        .chain(words.iter().map(String::as_str));
+    match worded(console).try_get_matches_from(line.chain(["--help"])) {
+        Err(error) => explain(console, &error),
+        Ok(_) => Exit::Usage,
+    }
+}
+
+/// The example lines of a command, each with what it does below it.
+pub(crate) fn examples(console: &Console, path: &str) -> String {
+    console
+        .help(&format!("{path}-examples"))
+        .unwrap_or_default()
+}
+
 fn word(mut command: Command, path: &str, console: &Console) -> Command {
     let heading = |id| console.help(id).unwrap_or_default();
     let about = console.help(path).unwrap_or_default();
@@ -791,12 +839,17 @@ fn word(mut command: Command, path: &str, console: &Console) -> Command {
         heading("label-options"),
         heading("label-commands"),
     );
+    let mut after = format!("{}:", heading("label-examples"));
+    for line in examples(console, path).lines() {
+        after += &format!("\n  {line}");
+    }
     command = command
         .about(about)
+        .after_help(after)
         .disable_help_flag(true)
         .subcommand_help_heading(commands)
         .help_template(format!(
-            "{{about}}\n\n{}: {{usage}}\n\n{{all-args}}",
+            "{{about}}\n\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
             heading("label-usage")
         ));
     if path == "help" {
@@ -831,7 +884,9 @@ fn word(mut command: Command, path: &str, console: &Console) -> Command {
             .help_heading(section)
             .display_order(order);
         if arg.get_action().takes_values() {
-            arg.hide_possible_values(true).hide_default_value(true)
+            arg.hide_possible_values(true)
+                .hide_default_value(true)
+                .hide_env(true)
         } else {
             arg
         }
@@ -858,6 +913,12 @@ mod tests {
                 .is_none_or(|help| help.to_string().is_empty())
         }) {
             missing.push(format!("{path}-{}", arg.get_id()));
+        }
+        if command
+            .get_after_help()
+            .is_none_or(|after| after.to_string().lines().count() < 3)
+        {
+            missing.push(format!("{path}-examples"));
         }
         for sub in command.get_subcommands() {
             unworded(sub, &format!("{path}-{}", sub.get_name()), missing);

@@ -14,6 +14,7 @@ mod export;
 mod iis_tests;
 mod install;
 mod list;
+mod man;
 mod media;
 mod menu;
 #[cfg(test)]
@@ -34,7 +35,7 @@ mod verify;
 
 use clap_complete::Shell;
 
-use crate::cli::{Cli, CliCommand, worded};
+use crate::cli::{self, Cli, CliCommand, worded};
 use crate::console::Console;
 use crate::error::{Exit, Result};
 use crate::session::Session;
@@ -86,6 +87,8 @@ fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
         CliCommand::Demo => demo::run(session),
         CliCommand::Selftest => selftest::run(session),
         CliCommand::Completions { shell } => Ok(print_completions(session.console, shell)),
+        CliCommand::Man { folder } => man::run(session, &folder),
+        CliCommand::Help { command } => Ok(cli::help(session.console, &command)),
     }
 }
 

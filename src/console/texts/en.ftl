@@ -10,17 +10,24 @@ label-usage = Usage
 label-commands = Commands
 label-arguments = Arguments
 label-options = Options
+label-examples = Examples
+label-name = Name
+label-synopsis = Synopsis
+label-description = Description
 
 ## Help: the program and the options of every command
 
 help =
     pfxvault backs up the TLS key pairs of a Windows web server to encrypted vaults on USB sticks, and restores them.
     Start with a rehearsal on throw-away data: pfxvault demo
-help-help = Show this help
+help-help = Show the help, also of one command: pfxvault help backup
+help-help-command = The command, such as backup, or media add
+help-man = Write the manual pages into a folder.
+help-man-folder = Folder the pages are written to; it is made where it is not there
 help-version = Show the version
 help-json = Write the result as one JSON document, for programs
-help-lang = Language of all messages, en or ja (without it: the language of the system)
-help-state = Folder in which this server keeps what it remembers about the vault (without it: the usual place)
+help-lang = Language of all messages, en or ja (without it: PFXVAULT_LANG, else the language of the system)
+help-state = Folder in which this server keeps what it remembers about the vault (without it: PFXVAULT_STATE, else the usual place)
 help-quiet = Say only what needs attention
 help-accept = Set a handling rule aside, with a reason: no-shared-drive="test data only"
 help-until = Last day on which --accept holds, at most a year from now, such as 2027-03-31
@@ -54,7 +61,7 @@ help-completions = Print the completions for a shell.
 ## Help: arguments and options
 
 help-names = Host name, friendly name, file name or thumbprint; without one: everything
-help-from = Where key pairs are read: iis, folder:DIR, pfx:FILE or pem:CERTIFICATE (with --key) (without it, on Windows: iis)
+help-from = Where key pairs are read: iis, folder:DIR, pfx:FILE or pem:CERTIFICATE (with --key) (without it: PFXVAULT_FROM, else on Windows iis)
 help-key = File with the private key, for pem:CERTIFICATE
 help-source-password-file = File whose first line is the password of the files that are read
 help-source-passwords = File with a password for each file that is read: lines of name,password (CSV; without a name: for any)
@@ -73,8 +80,8 @@ help-server = Name or id of the server whose backup is meant
 help-generation = Number of the generation, or a date such as 2026-10-31: the newest one up to that day
 help-medium = USB stick: a drive such as E: or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
-help-server-name = What this server is called in the vault (without it: the name of this machine)
-help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: a person is asked)
+help-server-name = What this server is called in the vault (without it: PFXVAULT_SERVER_NAME, else the name of this machine)
+help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: PFXVAULT_BACKUP_TO, else a person is asked)
 help-backup-force = Write a new generation even if nothing has changed
 help-verify-media = USB sticks to check, such as E:, or parcel:FILE (without it: every one that is inserted)
 help-verify-vault = Fingerprint the vault must have, as on the envelope
@@ -91,6 +98,175 @@ help-access-add-new-recovery-key-file = New file the new recovery key is written
 help-copy-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
 help-copy-to = USB stick to bring up to date, such as F:
 help-completions-shell = Which shell
+
+## Help: examples, a command line and below it what it does; the lines are the same in both languages
+
+help-examples =
+    pfxvault demo
+        The whole story on throw-away data; nothing on this machine changes
+    pfxvault backup --to E:
+        The first backup, or the next one, to the USB stick E:
+    pfxvault help backup
+        What a command takes
+help-status-examples =
+    pfxvault status
+        What is safe here and what needs attention
+    pfxvault status E: --tls www.example.com mail.example.com:8443
+        With the stick E:, and with what two servers show over TLS
+    pfxvault status --quiet --json
+        For monitoring: exit code 8 when something needs attention
+help-list-examples =
+    pfxvault list --from iis
+        The sites of this Windows server with their certificates
+    pfxvault list --from folder:D:\certs
+        The key pairs in a folder of PFX or PEM files
+help-backup-examples =
+    pfxvault backup --to E:
+        Everything that IIS uses; on a new stick a vault is made after a question
+    pfxvault backup www.example.com --to E: --eject
+        One key pair, and the stick can be pulled out at the end
+    pfxvault backup --from folder:D:\certs --source-password-file D:\pw.txt --to E: --yes
+        A folder of PFX files, without questions
+    pfxvault backup --to parcel:D:\out\web01.zip
+        Sealed in one file, on a server that no stick can be plugged into
+help-export-examples =
+    pfxvault export www.example.com --from iis --to pfx:D:\www.pfx
+        One PFX file under a password that is typed twice
+    pfxvault export www.example.com --from iis --to pfx:D:\www.pfx --for server2012
+        The same for Windows Server 2012 R2, which reads no AES
+help-verify-examples =
+    pfxvault verify
+        Every stick that is inserted
+    pfxvault verify E: --eject
+        One stick, which can be pulled out at the end
+help-drill-examples =
+    pfxvault drill --from E:
+        Everything, with the passphrase
+    pfxvault drill --from E: --recovery-key
+        The same with the paper from the envelope
+help-restore-examples =
+    pfxvault restore --from E: --to iis --dry-run
+        What would change on this server, without changing it
+    pfxvault restore --from E: --to iis --server WEB01 --report D:\change.txt
+        Key pairs and bindings of WEB01 onto this server, with a report
+    pfxvault restore www.example.com --from E: --to pfx:D:\www.pfx
+        One key pair as a PFX file, under a password that is typed twice
+help-repair-examples =
+    pfxvault repair --dry-run
+        Certificates that have lost their key, and runs that were interrupted
+    pfxvault repair www.example.com
+        One of them
+help-retire-examples =
+    pfxvault retire www.example.com --reason leaked
+        The key may be in other hands
+    pfxvault retire www.example.com --undo
+        It may be restored again
+help-undo-examples =
+    pfxvault undo --dry-run
+        What would be taken back
+    pfxvault undo
+        Takes back the last change of this server
+help-request-examples =
+    pfxvault request www.example.com shop.example.com --out D:\request.txt
+        A CSR for two names
+    pfxvault request www.example.com --out D:\request.txt --organization "Example K.K." --country JP
+        One with the organisation in it
+help-install-examples =
+    pfxvault install D:\answer.txt
+        The file or the whole mail as it came: key, store and bindings are found
+    pfxvault install D:\answer.txt --to E:
+        The same, with a backup right afterwards
+help-create-examples =
+    pfxvault create E: --label "Safe A"
+        A new vault on the stick E:
+help-contents-examples =
+    pfxvault contents
+        What the inserted sticks hold
+    pfxvault contents www.example.com --from E: --generation 2026-10-31
+        Whether a key pair counted on that day
+help-media-examples =
+    pfxvault media
+        The sticks this server knows
+    pfxvault media add F: --label "Safe B"
+        A second stick
+help-media-list-examples =
+    pfxvault media list
+        The sticks this server knows
+help-media-add-examples =
+    pfxvault media add F: --label "Safe B" --place "second site"
+        A second stick, and where it is kept
+help-media-retire-examples =
+    pfxvault media retire "Safe A"
+        A stick that is worn or replaced
+    pfxvault media retire "Safe A" --lost
+        A lost one: which key pairs were on it, and whether they must be revoked
+help-media-policy-examples =
+    pfxvault media policy --min-media 2 --verify-every 6
+        Two sticks with the newest backup, each checked every six months
+help-servers-examples =
+    pfxvault servers
+        The servers that may write
+    pfxvault servers join E:
+        This one, too; asks for the passphrase
+help-servers-list-examples =
+    pfxvault servers list E:
+        The servers that may write, as the stick E: has them
+help-servers-join-examples =
+    pfxvault servers join E: --server-name WEB02
+        This server, under the name WEB02
+help-servers-request-examples =
+    pfxvault servers request D:\web02.txt
+        A file for the person who has the passphrase
+help-servers-add-examples =
+    pfxvault servers add D:\in\web02.txt D:\in\web03.txt --to E: --answer D:\answer.txt
+        Two servers with one passphrase, and the answer for both
+help-servers-accept-examples =
+    pfxvault servers accept D:\answer.txt
+        The answer, on the server that asked
+help-servers-retire-examples =
+    pfxvault servers retire WEB01 --to E:
+        A server that is switched off
+    pfxvault servers retire WEB01 --to E: --compromised
+        One that was broken into: nothing it wrote counts any more
+help-access-examples =
+    pfxvault access list
+        What can open the vault
+    pfxvault access add recovery-key --to E:
+        A second envelope
+help-access-list-examples =
+    pfxvault access list E:
+        What can open the vault on the stick E:
+help-access-add-examples =
+    pfxvault access add passphrase --to E:
+        A second passphrase, for a second person
+    pfxvault access add recovery-key --to E:
+        A second envelope
+help-access-retire-examples =
+    pfxvault access retire age1qqqq --to E:
+        A second person's key, by its first characters
+help-copy-examples =
+    pfxvault copy --from E: --to F:
+        What F: lacks, from E:; the only time both are attached
+help-audit-examples =
+    pfxvault audit E: --html D:\audit.html
+        The page for the auditor
+    pfxvault audit --scan D:\ C:\Users
+        Private keys that lie where they should not
+help-demo-examples =
+    pfxvault demo --lang ja
+        The demonstration in Japanese
+help-selftest-examples =
+    pfxvault selftest
+        Before the first restore on a new server
+help-completions-examples =
+    pfxvault completions powershell
+        For PowerShell: put what it prints into the profile
+help-man-examples =
+    pfxvault man man --lang ja
+        The Japanese pages, into the folder man
+help-help-examples =
+    pfxvault help media add
+        The help of one command
 
 ## Questions and what is typed
 
@@ -224,7 +400,7 @@ eject-failed =
 backup-passwords = The passwords of the PFX files lie encrypted in the vault. Nobody needs to remember them; the passphrase is enough.
 backup-next =
     next: remove the USB stick safely and lock it away. { $count ->
-        [one] It is the only one: make a second with pfxvault backup --from folder:D:\certs --to F:
+        [one] It is the only one. Make a second: pfxvault backup --from folder:D:\certs --to F:
        *[other] Bring the other sticks up to date one after the other, never all attached at the same time.
     }
 
@@ -873,23 +1049,37 @@ error-recovery-key-typo = this is not a whole recovery key: a character is wrong
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
     .hint = name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
+error-man-pages = cannot write the manual pages to { $path }
+    .cause = { $reason }
+    .hint = name a folder you may write to: pfxvault man FOLDER
 
 ## Errors: the command line
 
 error-usage = this command line does not fit together: { $argument }
-    .hint = see what can be combined: write --help after the name of the command, such as pfxvault backup --help
+    .hint = see what can be combined: pfxvault help, then the name of the command, such as pfxvault help backup
 error-idle-option = { $option } would change nothing here
     .cause = it is only for { $only }
-    .hint = leave it out, or see what it is for: pfxvault restore --help
+    .hint = leave it out, or see what it is for: pfxvault help restore
 error-unknown-command = there is no command { $command }
-    .hint = see all commands: pfxvault --help
+    .cause = { $like ->
+        [none] {""}
+       *[other] perhaps { $like } is meant
+    }
+    .hint = see all commands: pfxvault help
 error-unknown-argument = the command does not know { $argument }
-    .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
+    .cause = { $like ->
+        [none] {""}
+       *[other] perhaps { $like } is meant
+    }
+    .hint = see what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
 error-missing-argument = something is missing in the command: { $argument }
-    .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
+    .hint = see what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
 error-invalid-value = "{ $value }" is not a possible value of { $argument }
-    .cause = possible values: { $valid }
-    .hint = see what it takes: write --help after the name of the command, such as pfxvault backup --help
+    .cause = { $like ->
+        [none] possible values: { $valid }
+       *[other] perhaps { $like } is meant; possible values: { $valid }
+    }
+    .hint = see what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
 error-unknown-name = nothing here is called { $name }
     .hint = see what is there with pfxvault list (files) or pfxvault contents (vault), and use a name or thumbprint from it
 error-no-more = what is called { $name } was renewed or has ended, and is not restored by its name

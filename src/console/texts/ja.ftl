@@ -10,17 +10,24 @@ label-usage = 使い方
 label-commands = コマンド
 label-arguments = 引数
 label-options = オプション
+label-examples = 例
+label-name = 名前
+label-synopsis = 書式
+label-description = 説明
 
 ## Help: the program and the options of every command
 
 help =
     pfxvault は、Windows Web サーバーの TLS キーペア(秘密鍵と証明書)を USB メモリの暗号化された保管庫にバックアップし、復元するツールです。
     まずは使い捨てのデータで一通り試せます: pfxvault demo
-help-help = このヘルプを表示します
+help-help = ヘルプを表示します(コマンドごとのヘルプ: pfxvault help backup)
+help-help-command = コマンド(例: backup、media add)
+help-man = マニュアル ページをフォルダーに書き込みます。
+help-man-folder = 書き込み先のフォルダー(なければ作成します)
 help-version = バージョンを表示します
 help-json = 結果を 1 つの JSON として出力します(プログラムから使う場合)
-help-lang = 表示する言語: en または ja(省略時はシステムの言語)
-help-state = このサーバーが保管庫について記憶する内容を置くフォルダー(省略時は既定の場所)
+help-lang = 表示する言語: en または ja(省略時は PFXVAULT_LANG、なければシステムの言語)
+help-state = このサーバーが保管庫について記憶する内容を置くフォルダー(省略時は PFXVAULT_STATE、なければ既定の場所)
 help-quiet = 注意が必要なことだけを表示します
 help-accept = 取り扱いルールの例外を理由付きで認めます: no-shared-drive="試験用データのみ"
 help-until = --accept の例外の最終日(今日から 1 年以内)。例: 2027-03-31
@@ -54,7 +61,7 @@ help-completions = シェルの補完スクリプトを出力します。
 ## Help: arguments and options
 
 help-names = ホスト名、フレンドリ名、ファイル名、または拇印(省略時はすべて)
-help-from = キーペアの読み取り元: iis、folder:フォルダー、pfx:ファイル、pem:証明書(--key と組み合わせる)(Windows での省略時は iis)
+help-from = キーペアの読み取り元: iis、folder:フォルダー、pfx:ファイル、pem:証明書(--key と組み合わせる)(省略時は PFXVAULT_FROM、なければ Windows では iis)
 help-key = 秘密鍵のファイル(pem:証明書 の場合)
 help-source-password-file = 読み取るファイルのパスワードを 1 行目に書いたファイル
 help-source-passwords = ファイルごとのパスワードを書いたファイル(CSV。1 行に 名前,パスワード。名前が空の行はどのファイルにも使用)
@@ -73,8 +80,8 @@ help-server = 対象のサーバー名または ID
 help-generation = 世代の番号、または日付(例: 2026-10-31。その日までで最も新しい世代)
 help-medium = USB メモリ(E: などのドライブ、またはフォルダー)
 help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
-help-server-name = 保管庫でのこのサーバーの名前(省略時はコンピューター名)
-help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は、画面で選びます)
+help-server-name = 保管庫でのこのサーバーの名前(省略時は PFXVAULT_SERVER_NAME、なければコンピューター名)
+help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
 help-verify-media = 検証する USB メモリ(例: E:)、または parcel:ファイル(省略時は、挿してあるものすべて)
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
@@ -91,6 +98,175 @@ help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先�
 help-copy-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
 help-copy-to = 最新にする USB メモリ(例: F:)
 help-completions-shell = シェルの種類
+
+## Help: examples, a command line and below it what it does; the lines are the same in both languages
+
+help-examples =
+    pfxvault demo
+        使い捨てのデータで全体の流れを実演します。このコンピューターの設定は変わりません
+    pfxvault backup --to E:
+        USB メモリ E: にバックアップします(初回も 2 回目以降も同じです)
+    pfxvault help backup
+        コマンドの使い方を表示します
+help-status-examples =
+    pfxvault status
+        何が安全で、何に注意が必要かを表示します
+    pfxvault status E: --tls www.example.com mail.example.com:8443
+        USB メモリ E: と、2 台のサーバーが TLS で提示する証明書も確認します
+    pfxvault status --quiet --json
+        監視用。注意が必要なときは終了コード 8 になります
+help-list-examples =
+    pfxvault list --from iis
+        この Windows サーバーのサイトと証明書を一覧にします
+    pfxvault list --from folder:D:\certs
+        フォルダーにある PFX や PEM のキーペアを一覧にします
+help-backup-examples =
+    pfxvault backup --to E:
+        IIS で使用中のキーペアをすべて保存します。新しい USB メモリには、確認のうえ保管庫を作ります
+    pfxvault backup www.example.com --to E: --eject
+        1 組だけ保存し、最後に USB メモリを取り外せる状態にします
+    pfxvault backup --from folder:D:\certs --source-password-file D:\pw.txt --to E: --yes
+        フォルダーの PFX ファイルを、質問なしで保存します
+    pfxvault backup --to parcel:D:\out\web01.zip
+        USB メモリを挿せないサーバーで、1 つの封緘ファイルにします
+help-export-examples =
+    pfxvault export www.example.com --from iis --to pfx:D:\www.pfx
+        パスワードを 2 回入力して、1 つの PFX ファイルにします
+    pfxvault export www.example.com --from iis --to pfx:D:\www.pfx --for server2012
+        AES を読み取れない Windows Server 2012 R2 向けに出力します
+help-verify-examples =
+    pfxvault verify
+        接続されているすべての USB メモリを検証します
+    pfxvault verify E: --eject
+        1 本を検証し、最後に取り外せる状態にします
+help-drill-examples =
+    pfxvault drill --from E:
+        すべてのキーペアを、パスフレーズで試します
+    pfxvault drill --from E: --recovery-key
+        封筒の復旧キーで試します
+help-restore-examples =
+    pfxvault restore --from E: --to iis --dry-run
+        このサーバーで何が変わるかを、変更せずに表示します
+    pfxvault restore --from E: --to iis --server WEB01 --report D:\change.txt
+        WEB01 のキーペアとバインドをこのサーバーに復元し、作業記録を残します
+    pfxvault restore www.example.com --from E: --to pfx:D:\www.pfx
+        パスワードを 2 回入力して、1 組を PFX ファイルにします
+help-repair-examples =
+    pfxvault repair --dry-run
+        秘密鍵との関連付けが失われた証明書や、中断された実行を表示します
+    pfxvault repair www.example.com
+        1 つだけ修復します
+help-retire-examples =
+    pfxvault retire www.example.com --reason leaked
+        秘密鍵が他人に渡ったおそれがある場合
+    pfxvault retire www.example.com --undo
+        除外を取り消します
+help-undo-examples =
+    pfxvault undo --dry-run
+        何が取り消されるかを表示します
+    pfxvault undo
+        このサーバーへの直前の変更を取り消します
+help-request-examples =
+    pfxvault request www.example.com shop.example.com --out D:\request.txt
+        2 つのホスト名の CSR を作成します
+    pfxvault request www.example.com --out D:\request.txt --organization "Example K.K." --country JP
+        組織名を含む CSR を作成します
+help-install-examples =
+    pfxvault install D:\answer.txt
+        届いたファイルやメールをそのまま指定します。秘密鍵、ストア、バインドは自動で見つけます
+    pfxvault install D:\answer.txt --to E:
+        続けてバックアップします
+help-create-examples =
+    pfxvault create E: --label "Safe A"
+        USB メモリ E: に新しい保管庫を作成します
+help-contents-examples =
+    pfxvault contents
+        接続されている USB メモリの内容を表示します
+    pfxvault contents www.example.com --from E: --generation 2026-10-31
+        その日に有効だったキーペアを表示します
+help-media-examples =
+    pfxvault media
+        このサーバーに記録のある USB メモリを表示します
+    pfxvault media add F: --label "Safe B"
+        2 本目の USB メモリを追加します
+help-media-list-examples =
+    pfxvault media list
+        このサーバーに記録のある USB メモリを表示します
+help-media-add-examples =
+    pfxvault media add F: --label "Safe B" --place "second site"
+        2 本目の USB メモリを、保管場所とともに追加します
+help-media-retire-examples =
+    pfxvault media retire "Safe A"
+        古くなった、または交換した USB メモリの使用を終了します
+    pfxvault media retire "Safe A" --lost
+        紛失した場合。入っていたキーペアと、失効が必要かどうかを表示します
+help-media-policy-examples =
+    pfxvault media policy --min-media 2 --verify-every 6
+        最新のバックアップを 2 本に置き、6 か月ごとに検証します
+help-servers-examples =
+    pfxvault servers
+        書き込める登録サーバーを表示します
+    pfxvault servers join E:
+        このサーバーも登録します。パスフレーズを入力します
+help-servers-list-examples =
+    pfxvault servers list E:
+        USB メモリ E: の登録サーバーを表示します
+help-servers-join-examples =
+    pfxvault servers join E: --server-name WEB02
+        このサーバーを WEB02 という名前で登録します
+help-servers-request-examples =
+    pfxvault servers request D:\web02.txt
+        パスフレーズを知る担当者に渡す申請ファイルを作成します
+help-servers-add-examples =
+    pfxvault servers add D:\in\web02.txt D:\in\web03.txt --to E: --answer D:\answer.txt
+        1 回のパスフレーズで 2 台を登録し、両方への回答を作成します
+help-servers-accept-examples =
+    pfxvault servers accept D:\answer.txt
+        申請したサーバーで、回答を受け取ります
+help-servers-retire-examples =
+    pfxvault servers retire WEB01 --to E:
+        停止したサーバーの登録を終了します
+    pfxvault servers retire WEB01 --to E: --compromised
+        侵入されたサーバーの場合。そのサーバーが書き込んだものはすべて無効になります
+help-access-examples =
+    pfxvault access list
+        保管庫を開く手段を表示します
+    pfxvault access add recovery-key --to E:
+        2 通目の封筒を作ります
+help-access-list-examples =
+    pfxvault access list E:
+        USB メモリ E: の保管庫を開く手段を表示します
+help-access-add-examples =
+    pfxvault access add passphrase --to E:
+        2 人目の担当者のパスフレーズを追加します
+    pfxvault access add recovery-key --to E:
+        2 通目の封筒を作ります
+help-access-retire-examples =
+    pfxvault access retire age1qqqq --to E:
+        別の担当者の公開鍵を、先頭の文字で指定して終了します
+help-copy-examples =
+    pfxvault copy --from E: --to F:
+        E: にあって F: にないものを追加します。2 本を同時に接続するのはこのときだけです
+help-audit-examples =
+    pfxvault audit E: --html D:\audit.html
+        監査レポートを作成します
+    pfxvault audit --scan D:\ C:\Users
+        置くべきでない場所にある秘密鍵を探します
+help-demo-examples =
+    pfxvault demo --lang ja
+        日本語で実演します
+help-selftest-examples =
+    pfxvault selftest
+        新しいサーバーで初めて復元する前に実行します
+help-completions-examples =
+    pfxvault completions powershell
+        PowerShell 用。出力をプロファイルに追加します
+help-man-examples =
+    pfxvault man man --lang ja
+        日本語のページをフォルダー man に書き込みます
+help-help-examples =
+    pfxvault help media add
+        1 つのコマンドのヘルプを表示します
 
 ## Questions and what is typed
 
@@ -762,23 +938,37 @@ error-recovery-key-typo = 復旧キーとして読み取れません。文字の
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
+error-man-pages = マニュアル ページを { $path } に書き込めません
+    .cause = { $reason }
+    .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
 
 ## Errors: the command line
 
 error-usage = コマンドの指定が組み合わせられません: { $argument }
-    .hint = 使える組み合わせは、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+    .hint = 使える組み合わせは、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
 error-idle-option = ここでは { $option } を指定しても何も変わりません
     .cause = { $only } と一緒に使う指定です
-    .hint = 指定を外すか、使い方を確認してください: pfxvault restore --help
+    .hint = 指定を外すか、使い方を確認してください: pfxvault help restore
 error-unknown-command = { $command } というコマンドはありません
-    .hint = コマンドの一覧を確認してください: pfxvault --help
+    .cause = { $like ->
+        [none] {""}
+       *[other] { $like } の入力間違いかもしれません
+    }
+    .hint = コマンドの一覧を確認してください: pfxvault help
 error-unknown-argument = { $argument } はこのコマンドでは使えません
-    .hint = 使える指定は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+    .cause = { $like ->
+        [none] {""}
+       *[other] { $like } の入力間違いかもしれません
+    }
+    .hint = 使える指定は、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
 error-missing-argument = コマンドの指定が不足しています: { $argument }
-    .hint = 必要な指定は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+    .hint = 必要な指定は、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
 error-invalid-value = { $argument } に「{ $value }」は指定できません
-    .cause = 指定できる値: { $valid }
-    .hint = 指定の方法は、コマンド名に --help を付けて確認してください(例: pfxvault backup --help)
+    .cause = { $like ->
+        [none] 指定できる値: { $valid }
+       *[other] { $like } の入力間違いかもしれません。指定できる値: { $valid }
+    }
+    .hint = 指定の方法は、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
 error-unknown-name = { $name } という名前のものはここにありません
     .hint = pfxvault list(ファイル)または pfxvault contents(保管庫)で一覧を確認し、そこにある名前か拇印を指定してください
 error-no-more = { $name } という名前のキーペアは更新済みか期限切れのため、名前では復元されません
