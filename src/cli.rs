@@ -105,6 +105,8 @@ pub enum CliCommand {
         #[command(subcommand)]
         what: Option<AccessCommand>,
     },
+    /// The instruction sheet and the envelope.
+    Sheet(SheetArgs),
     /// Bring a medium up to date.
     Copy(Copy),
     /// The handling rules, with evidence.
@@ -684,6 +686,21 @@ pub enum AccessCommand {
     },
     /// End what a key may decrypt.
     Retire(AccessRetireArgs),
+}
+
+#[derive(Debug, Args)]
+/// `sheet`.
+pub struct SheetArgs {
+    #[arg(long, value_name = "MEDIUM")]
+    pub(crate) from: Vec<String>,
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(crate) to: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) envelope: bool,
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["check", "envelope"])]
+    pub(crate) contact: Option<String>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(crate) check: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Args)]

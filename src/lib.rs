@@ -14,6 +14,7 @@ pub mod input;
 pub mod keypair;
 pub mod keystore;
 pub mod message;
+pub mod paper;
 pub mod platform;
 pub mod rules;
 pub mod scan;

@@ -183,13 +183,14 @@ impl DemoStage<'_> {
         self.tell(&text!("demo-forgotten"));
         let guess = Secret::Passphrase(Passphrase::new("what was it again".to_owned()));
         let watch = |_| Ok(true);
-        match unlock::unlock(media, &guess, None, self.session.now, &watch) {
+        match unlock::unlock(media, &guess, None, None, self.session.now, &watch) {
             Err(error) if error.exit == Exit::WrongSecret => {}
             _ => return Err(broken("demo-forgotten")),
         }
         let opened = unlock::unlock(
             media,
             &Secret::RecoveryKey(recovery),
+            None,
             None,
             self.session.now,
             &watch,

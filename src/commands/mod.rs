@@ -29,6 +29,7 @@ mod selftest;
 #[cfg(test)]
 mod server_tests;
 mod servers;
+mod sheet;
 mod status;
 mod undo;
 mod verify;
@@ -83,6 +84,7 @@ fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
         CliCommand::Servers { what } => servers::run(session, what.as_ref()),
         CliCommand::Access { what } => access::run(session, what.as_ref()),
         CliCommand::Audit(args) => audit::run(session, &args),
+        CliCommand::Sheet(args) => sheet::run(session, &args),
         CliCommand::Copy(args) => copy::run(session, &args),
         CliCommand::Demo => demo::run(session),
         CliCommand::Selftest => selftest::run(session),

@@ -71,6 +71,10 @@ fn commands() -> Vec<(&'static str, Vec<Shape>)> {
                 of::<RetirementReport>(),
             ],
         ),
+        (
+            "sheet",
+            vec![of::<sheet::SheetReport>(), of::<sheet::CheckedReport>()],
+        ),
         ("status", vec![of::<status::StatusReport<'_>>()]),
         ("undo", vec![of::<undo::UndoReport>()]),
         ("verify", vec![of::<verify::VerifyReport>()]),

@@ -45,6 +45,11 @@ pub struct Console {
     unwritten: Mutex<Option<std::io::Error>>,
 }
 
+/// A text in lines of at most so many columns, in which nothing hides.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    wrap(&harmless(text), Some(columns)).into_owned()
+}
+
 /// A failure, for programs.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -1,5 +1,7 @@
 //! Secrets that are chosen, shown once, written on paper and typed back.
 
+use zeroize::Zeroizing;
+
 use super::Console;
 use super::prompt::TRIES;
 use super::recovery_key::GROUP;
@@ -9,7 +11,9 @@ use crate::platform::system;
 use crate::text;
 use secret::passphrase::{self, Change, Chosen, LEAST_LENGTH, MOST_BYTES, Strength, Unfit};
 use secret::{Passphrase, Password, words};
+use vault::id::VaultId;
 use vault::identity::RecoveryKey;
+use vault::paper;
 
 /// Words shown in one row.
 const WORDS_A_ROW: usize = 5;
@@ -126,21 +130,27 @@ impl Console {
         Err(Error::usage(text!("error-secret-differs")))
     }
 
-    /// Shows a recovery key to be written down, and asks part of it back.
+    /// Shows a recovery key to be written down, each row with its check, and asks part of it back; a
+    /// row may then be typed with its check or without.
     ///
     /// # Errors
     /// Where nobody can be asked, or what was written down is never right.
-    pub fn hand_over_recovery_key(&self, key: &RecoveryKey) -> Result<()> {
-        let text = key.text();
-        let parts: Vec<&str> = (0..text.len())
-            .step_by(GROUP)
-            .map(|at| &text[at..text.len().min(at + GROUP)])
-            .collect();
+    pub fn hand_over_recovery_key(&self, key: &RecoveryKey, vault: &VaultId) -> Result<()> {
+        let mut rows = Vec::with_capacity(paper::ROWS);
+        for (row, check) in paper::rows(key, vault) {
+            rows.push(Zeroizing::new(format!("{:<GROUP$}  {check}", *row)));
+        }
+        let parts: Vec<&str> = rows.iter().map(|row| row.as_str()).collect();
         // The first two groups are the same for every key, and the last is short.
         let places = words::places(ASKED_BACK, parts.len() - 3).map_err(|_| no_random())?;
         let is_same = |typed: &str, part: &str| {
             let typed = Passphrase::new(typed.to_owned()).folded();
-            typed.expose().eq_ignore_ascii_case(part)
+            let same = |wanted: &str| {
+                let typed = typed.expose().split_whitespace().flat_map(str::chars);
+                let wanted = wanted.split_whitespace().flat_map(str::chars);
+                typed.map(|c| c.to_ascii_uppercase()).eq(wanted)
+            };
+            same(part) || same(&part[..GROUP])
         };
         self.show_privately(&[&self.words(&text!("create-recovery-key"))])?;
         self.hand_over(&Paper {

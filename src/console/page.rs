@@ -18,6 +18,15 @@ b.mark{flex:none;width:24mm;font-size:9pt;font-weight:600;border-left:4px solid 
 b.kept{border-color:#1a7f37}b.attention{border-color:#b35900}b.broken{border-color:#b00020}
 .facts{color:#444}@media print{body{margin:0;padding:0;max-width:none}b.mark{print-color-adjust:exact}}";
 
+/// Beside it for a paper, which is one page.
+const SHEET_STYLE: &str = "\
+@page{margin:14mm}body{font-size:9.5pt;line-height:1.35}h1{font-size:15pt}h2{font-size:11pt;margin:3mm 0 1mm}p{margin:.5mm 0}
+table{font-size:8.5pt;margin:1mm 0}th,td{padding:.4mm 1.5mm}
+pre{font:8.5pt/1.3 'BIZ UDGothic','Consolas','DejaVu Sans Mono',monospace;margin:1mm 0;white-space:pre-wrap;overflow-wrap:anywhere}
+pre.rows{font-size:13pt;line-height:1.3}.notice{border:2px solid #111;padding:1.5mm 3mm;font-size:11pt;font-weight:600}
+.blank{display:flex;gap:2mm;margin:2.2mm 0 0}.blank i{flex:1;border-bottom:1px solid #111}
+.beside{display:flex;gap:5mm;align-items:flex-start}.beside>div{flex:1;min-width:0}.beside svg{flex:none;width:50mm;height:50mm}";
+
 /// A page being written.
 pub struct Page {
     body: String,
@@ -26,12 +35,21 @@ pub struct Page {
 impl Page {
     /// A page that begins with this heading.
     pub fn new(language: &str, title: &str) -> Self {
+        Self::styled(language, title, "")
+    }
+
+    /// The same for a paper: everything on one page of A4.
+    pub fn sheet(language: &str, title: &str) -> Self {
+        Self::styled(language, title, SHEET_STYLE)
+    }
+
+    fn styled(language: &str, title: &str, more: &str) -> Self {
         let (language, title) = (escaped(language), escaped(title));
         let head = format!(
             "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-             <style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+             <style>\n{STYLE}{more}\n</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
         );
         Self { body: head }
     }
@@ -73,7 +91,7 @@ impl Page {
         let (head, rows) = table.parts();
         for (part, tag, rows) in [("thead", "th", head), ("tbody", "td", rows)] {
             self.body += &format!("<{part}>\n");
-            for row in rows {
+            for row in rows.iter().filter(|row| !row.is_empty()) {
                 let cells: String = row
                     .iter()
                     .map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell)))
@@ -83,6 +101,43 @@ impl Page {
             self.body += &format!("</{part}>\n");
         }
         self.body += "</table>\n";
+    }
+
+    /// What must be seen first, in a frame.
+    pub fn notice(&mut self, words: &str) {
+        self.element("p class=\"notice\"", "p", words);
+    }
+
+    /// Lines to be typed as they are.
+    pub fn as_typed(&mut self, lines: &str) {
+        self.element("pre", "pre", lines);
+    }
+
+    /// Lines of a key.
+    pub fn rows(&mut self, lines: &str) {
+        self.element("pre class=\"rows\"", "pre", lines);
+    }
+
+    /// A name before a line to be filled in.
+    pub fn blank(&mut self, name: &str) {
+        self.body += &format!(
+            "<p class=\"blank\"><span>{}</span><i></i></p>\n",
+            escaped(name)
+        );
+    }
+
+    /// What follows stands to the left of a picture.
+    pub fn begin_beside(&mut self) {
+        self.body += "<div class=\"beside\"><div>\n";
+    }
+
+    /// The picture: dark squares as a path of SVG, and how many squares it is wide.
+    pub fn end_beside(&mut self, (path, width): &(String, usize)) {
+        let path = escaped(path);
+        self.body += &format!(
+            "</div>\n<svg viewBox=\"0 0 {width} {width}\" shape-rendering=\"crispEdges\">\
+             <rect width=\"{width}\" height=\"{width}\" fill=\"#fff\"/><path d=\"{path}\"/></svg>\n</div>\n"
+        );
     }
 
     /// The whole page.
@@ -125,6 +180,10 @@ mod tests {
         page.facts(hostile);
         page.paragraph(hostile);
         page.marked(&[(hostile, hostile.into(), hostile.into())]);
+        page.notice(hostile);
+        page.as_typed(hostile);
+        page.rows(hostile);
+        page.blank(hostile);
         let mut table = Table::new(vec![hostile.into()]);
         table.row(vec![hostile.into()]);
         page.table(&table);
@@ -135,7 +194,7 @@ mod tests {
         assert_eq!(
             html.matches("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39; onload=x &amp;lt; ")
                 .count(),
-            12
+            16
         );
     }
 }

@@ -51,12 +51,12 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
     Ok(line)
 }
 
-/// The first line of a file that is neither empty nor begins with `#`.
+/// The first line that is neither empty nor begins with `#`, of a file of these bytes.
 ///
 /// # Errors
 /// As [`read_secret`].
-pub fn read_key_line(path: &Path) -> Result<Zeroizing<String>> {
-    let text = read_secret_table(path)?;
+pub fn key_line(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>> {
+    let text = text_of(path, bytes)?;
     let is_key = |line: &&str| !line.is_empty() && !line.starts_with('#');
     match text.lines().map(str::trim).find(is_key) {
         Some(line) => Ok(Zeroizing::new(line.to_owned())),
@@ -69,11 +69,19 @@ pub fn read_key_line(path: &Path) -> Result<Zeroizing<String>> {
 /// # Errors
 /// As [`read_secret`].
 pub fn read_secret_table(path: &Path) -> Result<Zeroizing<String>> {
+    text_of(path, &read_secret_bytes(path)?)
+}
+
+/// Reads a whole file with a secret in it, which may be no text.
+///
+/// # Errors
+/// As [`read_secret`].
+pub fn read_secret_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let bytes = read_private(path, MAX_TABLE + 1)?;
     if bytes.len() as u64 > MAX_TABLE {
         return Err(too_large(path));
     }
-    text_of(path, &bytes)
+    Ok(bytes)
 }
 
 fn too_large(path: &Path) -> Error {
@@ -177,13 +185,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         create_private(&path, b"# for the envelope\r\n\r\nKEY \r\nmore\n").unwrap();
-        assert_eq!(*read_key_line(&path).unwrap(), "KEY");
+        let key = |path: &Path| key_line(path, &read_secret_bytes(path).unwrap());
+        assert_eq!(*key(&path).unwrap(), "KEY");
         let path = folder.path().join("none");
         create_private(&path, b"# for the envelope\n").unwrap();
-        assert_eq!(
-            read_key_line(&path).unwrap_err().text.id,
-            "error-empty-secret-file"
-        );
+        assert_eq!(key(&path).unwrap_err().text.id, "error-empty-secret-file");
     }
 
     #[test]

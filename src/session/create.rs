@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files::read_secret;
 use crate::session::Session;
-use crate::session::secrets::write_recovery_key;
+use crate::session::papers::EnvelopeOf;
 use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
@@ -50,9 +50,15 @@ fn found(
     session.console.progress(&text!("create-what-it-is"));
     let passphrase = session.new_passphrase(session.global.passphrase_file.as_deref())?;
     let recovery = RecoveryKey::generate();
+    let envelope = EnvelopeOf {
+        key: &recovery,
+        owner: &founding.owner(),
+    };
     match &session.global.recovery_key_file {
-        Some(path) => write_recovery_key(session.console, &recovery, path)?,
-        None => session.console.hand_over_recovery_key(&recovery)?,
+        Some(path) => session.write_envelope(&envelope, path, Some(medium))?,
+        None => session
+            .console
+            .hand_over_recovery_key(&recovery, &envelope.vault())?,
     }
     founding.complete(medium, &passphrase, &recovery, label, session.now)
 }

@@ -16,6 +16,7 @@ pub mod here;
 pub mod media;
 pub mod media_table;
 pub mod options;
+pub mod papers;
 pub mod pending;
 pub mod report;
 pub mod restart;

@@ -1,11 +1,13 @@
 //! What opens a vault and protects a file: typed, or read from where an option says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::console::{Console, Enter, about_chosen, unfit_reason};
+use crate::console::{Enter, about_chosen, unfit_reason};
 use crate::error::{Error, Exit, Result};
+use crate::paper::reading::{self, Said};
 use crate::platform::private_files;
 use crate::session::{HostStateView, Session};
 use crate::state::State;
@@ -14,6 +16,7 @@ use crate::workflow::unlock::{self, Attempt, UnlockedVault};
 use secret::{Passphrase, Password, passphrase};
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
+use vault::paper::KeyText;
 use vault::volume::Reading;
 
 impl Session<'_> {
@@ -37,18 +40,15 @@ impl Session<'_> {
         if let Some(state) = &known.state {
             self.warn_of_other_vault(media, state)?;
         }
+        let state = known.state.as_ref();
         let watch = |attempt| self.watch(attempt);
-        let open =
-            |secret: &Secret| unlock::unlock(media, secret, known.state.as_ref(), self.now, &watch);
-        let mut opened = match (
-            &self.global.recovery_key_file,
-            self.global.recovery_key,
-            &self.global.passphrase_file,
-        ) {
-            (Some(path), ..) => open(&parse_recovery_key(&private_files::read_key_line(path)?)?),
-            (None, true, _) => self.console.recovery_key_that_opens(open),
-            (None, false, Some(path)) => open(&typed(&private_files::read_secret(path)?)),
-            (None, false, None) => {
+        let open = |secret: &Secret| unlock::unlock(media, secret, None, state, self.now, &watch);
+        let mut opened = match &self.global.passphrase_file {
+            _ if self.opens_with_recovery_key() => {
+                return Ok(self.open_with_recovery_key(media, known)?.0);
+            }
+            Some(path) => open(&typed(&private_files::read_secret(path)?)),
+            None => {
                 let (question, option) = (text!("prompt-passphrase"), "--passphrase-file");
                 let open = |passphrase: &_| open(&typed(passphrase));
                 self.console.secret_that_opens(&question, option, open)
@@ -56,6 +56,47 @@ impl Session<'_> {
         }?;
         opened.unasked.clone_from(&known.unasked);
         Ok(opened)
+    }
+
+    /// Opens the vault with the recovery key, from a file, or typed until it opens; the key comes
+    /// back, to be written on paper.
+    pub fn open_with_recovery_key<'m>(
+        &self,
+        media: &'m [Medium],
+        known: &'m HostStateView,
+    ) -> Result<(UnlockedVault<'m>, RecoveryKey)> {
+        let open = |found: &KeyText| self.open_with_key(media, known, found);
+        match &self.global.recovery_key_file {
+            Some(path) => open(&read_recovery_key(path)?),
+            None => {
+                let mut vaults = BTreeSet::new();
+                for medium in media {
+                    vaults.extend(medium.walk(None, Reading::Cached)?.signers());
+                }
+                self.console.recovery_key_that_opens(&vaults, open)
+            }
+        }
+    }
+
+    /// Opens the vault with a recovery key. Where nothing says whose vault the key is for, it is
+    /// pointed out that whoever knows its public half could have put another in its place.
+    pub fn open_with_key<'m>(
+        &self,
+        media: &'m [Medium],
+        known: &'m HostStateView,
+        found: &KeyText,
+    ) -> Result<(UnlockedVault<'m>, RecoveryKey)> {
+        let watch = |attempt| self.watch(attempt);
+        let (state, pin) = (known.state.as_ref(), found.vault.as_ref());
+        let secret = Secret::RecoveryKey(copy(&found.key)?);
+        let mut opened = unlock::unlock(media, &secret, pin, state, self.now, &watch)?;
+        opened.unasked.clone_from(&known.unasked);
+        let vault = opened.vault();
+        if pin.is_none() && state.is_none_or(|state| *state.vault() != vault) {
+            self.console
+                .warn(&text!("key-says-no-vault", vault = vault.as_str()));
+        }
+        Ok((opened, copy(&found.key)?))
     }
 
     /// Before anything is asked: that no medium here is of this server's vault, and whose passphrase
@@ -129,20 +170,19 @@ fn typed(passphrase: &Zeroizing<String>) -> Secret {
     Secret::Passphrase(Passphrase::new(passphrase.to_string()))
 }
 
-fn parse_recovery_key(typed: &Zeroizing<String>) -> Result<Secret> {
-    let key = RecoveryKey::parse(typed)
+/// The recovery key in a file: a page of ours in any of its forms, or just the key.
+fn read_recovery_key(path: &Path) -> Result<KeyText> {
+    let bytes = private_files::read_secret_bytes(path)?;
+    if let Some(Said::Envelope(found)) = reading::read(&bytes) {
+        return Ok(found);
+    }
+    let line = private_files::key_line(path, &bytes)?;
+    let key = RecoveryKey::parse(&line)
         .ok_or_else(|| Error::new(Exit::WrongSecret, text!("error-recovery-key-typo")))?;
-    Ok(Secret::RecoveryKey(key))
+    Ok(KeyText { key, vault: None })
 }
 
-/// Writes a recovery key to a file of its own, and says what that means.
-pub fn write_recovery_key(console: &Console, key: &RecoveryKey, path: &Path) -> Result<()> {
-    let text = key.text();
-    let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    line.extend_from_slice(text.as_bytes());
-    line.push(b'\n');
-    private_files::create_private(path, &line)
-        .map_err(|e| Error::failed(text!("error-recovery-key-file", path = path, reason = &e)))?;
-    console.warn(&text!("create-recovery-key-file", path = path));
-    Ok(())
+fn copy(key: &RecoveryKey) -> Result<RecoveryKey> {
+    RecoveryKey::parse(&key.text())
+        .ok_or_else(|| Error::new(Exit::WrongSecret, text!("error-recovery-key-typo")))
 }

@@ -12,6 +12,7 @@ use secret::Passphrase;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey};
 use vault::medium::Medium;
+use vault::sign::PublicKey;
 use vault::trust::{Clause, Statement};
 
 /// A vault that is being founded: host state is held, and nothing is anywhere else yet.
@@ -29,6 +30,11 @@ impl Founding {
         let owner = Owner::generate().map_err(|_| no_random())?;
         let state = State::create(folder, owner.vault(), server_name)?;
         Ok(Self { owner, state })
+    }
+
+    /// The owner's public key.
+    pub fn owner(&self) -> PublicKey {
+        self.owner.key.public()
     }
 
     /// The founding itself: two ways in, this server admitted, the first medium. Host state knows

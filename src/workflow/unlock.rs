@@ -53,7 +53,7 @@ pub enum Attempt {
 pub type Watch<'w> = &'w dyn Fn(Attempt) -> Result<bool>;
 
 /// Tries the secret on every identity file of the media. Host state, where it is of the same vault,
-/// adds what it knows.
+/// adds what it knows. Where `pin` says whose vault it must be, no other is opened.
 ///
 /// # Errors
 /// Exit 7 where there is no vault, exit 6 where the secret opens none of its ways in, exit 1 where
@@ -61,11 +61,22 @@ pub type Watch<'w> = &'w dyn Fn(Attempt) -> Result<bool>;
 pub fn unlock<'m>(
     media: &'m [Medium],
     secret: &Secret,
+    pin: Option<&VaultId>,
     state: Option<&'m State>,
     now: jiff::Timestamp,
     watch: Watch<'_>,
 ) -> Result<UnlockedVault<'m>> {
-    let owner = find_owner(media, secret, state.map(State::vault), watch)?;
+    let known = pin.or(state.map(State::vault));
+    let owner = find_owner(media, secret, known, watch)?;
+    if let Some(pin) = pin.filter(|pin| owner.vault() != **pin) {
+        let (vault, said) = (owner.vault(), pin.as_str());
+        let text = text!(
+            "error-key-of-other-vault",
+            vault = vault.as_str(),
+            said = said
+        );
+        return Err(Error::new(Exit::NoVault, text));
+    }
     let state = state.filter(|state| *state.vault() == owner.vault());
     let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
     let survey = Survey::of(media, owner.vault(), &known, Reading::Cached)?;

@@ -25,6 +25,7 @@ mod history;
 mod iis_config;
 mod install;
 mod media;
+mod papers;
 mod parcels;
 mod passphrases;
 mod prompts;

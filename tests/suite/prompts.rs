@@ -57,6 +57,20 @@ fn written_down(shown: &str) -> Vec<String> {
     numbered.map(|pair| pair[1].to_owned()).collect()
 }
 
+/// The rows of a recovery key that is shown to be written down: each with its check.
+fn written_rows(shown: &str) -> Vec<[String; 2]> {
+    let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
+    let mut rows = Vec::new();
+    for line in shown.lines().filter(|line| line.starts_with("  ")) {
+        if let [number, row, check] = line.split_whitespace().collect::<Vec<_>>()[..]
+            && is_number(number)
+        {
+            rows.push([row.to_owned(), check.to_owned()]);
+        }
+    }
+    rows
+}
+
 /// Answers the three questions about what was written down, as a person reads it from paper.
 fn answer_from_paper(session: &mut PtySession, question: &str, parts: &[String], asked: String) {
     let mut asked = asked;
@@ -102,7 +116,8 @@ fn a_first_backup_leads_through_everything() {
     session.exp_regex(WORD).unwrap();
     answer_from_paper(&mut session, WORD, &words, asked);
     let (shown, asked) = session.exp_regex(GROUP).unwrap();
-    let groups = written_down(&shown);
+    let rows = written_rows(&shown);
+    let groups: Vec<String> = rows.iter().map(|[row, _]| row.clone()).collect();
     assert_eq!(groups.concat().len(), 74, "{shown}");
     answer_from_paper(&mut session, GROUP, &groups, asked);
     let (code, said) = finish(session);
@@ -115,6 +130,32 @@ fn a_first_backup_leads_through_everything() {
     table
         .run("drill --from {A} --recovery-key-file {recovery}")
         .ended_with(0);
+    // And from the paper, on a machine that knows nothing: the checks say whose vault it is.
+    for language in ["en", "ja"] {
+        let line = format!(
+            "sheet --check --envelope --from {{A}} --state {{fresh}} --recovery-key --lang {language}"
+        );
+        let mut session = start(&table, &line);
+        for (at, [row, check]) in rows.iter().enumerate() {
+            session
+                .exp_string(&as_read(&format!(" {}: ", at + 1)))
+                .unwrap();
+            if at == 4 {
+                session
+                    .send_line(&format!(
+                        "{row} {}",
+                        if check == "QQ" { "PP" } else { "QQ" }
+                    ))
+                    .unwrap();
+                session.exp_string(&as_read(" 5: ")).unwrap();
+            }
+            session.send_line(&format!("{row} {check}")).unwrap();
+        }
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+        assert!(!said.contains(&rows[7][0]), "{said}");
+        assert!(!said.contains("nothing says whose"), "{said}");
+    }
 }
 
 #[test]

@@ -173,10 +173,13 @@ impl RecoveryKey {
     }
 }
 
-/// Characters that every key begins with.
-const BEGINNING: usize = "AGE-SECRET-KEY-1".len();
-/// Those that follow (BIP 173).
-const ALPHABET: &[u8; 32] = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
+/// What every key begins with.
+pub const PREFIX: &str = "AGE-SECRET-KEY-1";
+const BEGINNING: usize = PREFIX.len();
+/// Characters of a key.
+pub const KEY_LENGTH: usize = BEGINNING + 58;
+/// Those that follow its beginning (BIP 173).
+pub const ALPHABET: &[u8; 32] = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
 
 impl std::fmt::Debug for RecoveryKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

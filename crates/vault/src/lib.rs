@@ -12,6 +12,7 @@ pub mod identity;
 pub mod lines;
 pub mod medium;
 pub mod owner;
+pub mod paper;
 pub mod parcel;
 pub mod readme;
 pub mod record;

@@ -289,12 +289,17 @@ pub struct Walk {
 impl Walk {
     /// Whoever signed the statements here; `None` where nobody did, or several.
     pub fn signer(&self) -> Option<VaultId> {
+        let mut vaults = self.signers();
+        let signer = vaults.pop_first();
+        signer.filter(|_| vaults.is_empty())
+    }
+
+    /// Everyone who signed a statement here.
+    pub fn signers(&self) -> BTreeSet<VaultId> {
         let said = self.statements.iter().map(|pair| &pair.statement);
         let signers =
             said.filter_map(|said| sign::signer(sign::TRUST, &said.text, &said.signature));
-        let mut vaults: BTreeSet<VaultId> = signers.map(|key| VaultId::of(&key)).collect();
-        let signer = vaults.pop_first();
-        signer.filter(|_| vaults.is_empty())
+        signers.map(|key| VaultId::of(&key)).collect()
     }
 
     /// Notes that something was left out because of what else is there.

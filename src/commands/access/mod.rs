@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::AccessCommand;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
-use crate::session::secrets::write_recovery_key;
+use crate::session::papers::EnvelopeOf;
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
 use vault::id::Hash;
@@ -161,9 +161,15 @@ fn new_way(
         )),
         "recovery-key" => {
             let key = RecoveryKey::generate();
+            let envelope = EnvelopeOf {
+                key: &key,
+                owner: &owner.key.public(),
+            };
             match files.recovery_key {
-                Some(path) => write_recovery_key(session.console, &key, path)?,
-                None => session.console.hand_over_recovery_key(&key)?,
+                Some(path) => session.write_envelope(&envelope, path, None)?,
+                None => session
+                    .console
+                    .hand_over_recovery_key(&key, &envelope.vault())?,
             }
             Ok(wrapped(owner.wrap_for(&key)?))
         }

@@ -54,6 +54,12 @@ help-servers-join = Enrol this server, so that it may write to the vault; asks f
 help-access = Show what can open the vault, add one more way, or end one.
 help-access-list = Show what can open the vault.
 help-access-add = Add one more way to open the vault, or a key that decrypts new backups with age; asks for the passphrase.
+help-sheet = Write the instruction sheet (no secret) or the envelope with the recovery key, one page each; or read one back.
+help-sheet-from = USB stick of the vault, such as E:; may be given several times (without it: every one that is inserted)
+help-sheet-to = New file for the page: .pdf to print, .html for a browser, anything else text (without it: the sheet as text on the screen)
+help-sheet-envelope = The secret page: the recovery key that opens the vault (--recovery-key or --recovery-key-file)
+help-sheet-contact = Whom to call, as it is printed on the sheet
+help-sheet-check = Read a page back from a file, a scan (PNG, JPEG, PDF) or, without a file, as you type it. An envelope counts once it has opened the vault
 help-copy = Bring a medium up to date from others; nothing on it is removed, and no passphrase is needed.
 help-demo = Show everything once with throw-away key pairs: backup, damage, restore; changes nothing on this machine.
 help-completions = Print the completions for a shell.
@@ -287,7 +293,9 @@ unlock-go-on =
     Go on? It may take a minute more each time you are asked.
 recovery-key-how =
     Type the recovery key from the paper, group by group (1 to { $count }), or several groups at once.
+    Where the paper has two more characters behind a group, type them, too: they show a mistake at once.
     What you type is not shown. Each group is checked when you press Enter.
+group-check = Group { $group } does not fit the two characters behind it. Look at the paper and type both again. If they are exactly what you typed, the paper is for another vault than this stick.
 group-character = Group { $group }: character { $place } of it cannot stand there. Look at the paper and type this group again.
 group-empty = Group { $group } is next; { $missing } characters of the key are still missing.
 group-too-much = There are { $count } characters too many. Look at the paper and type from this group on again.
@@ -350,13 +358,17 @@ create-passphrase-choice =
 create-recovery-key =
     If the passphrase is forgotten, the recovery key opens the vault instead. It is shown only this once.
     Write all of it on paper, put the paper in an envelope and seal it. Keep it in another place than the sticks.
+    The two characters behind each group show mistakes when it is typed; write them down, too.
     Three of its groups are asked back, by their numbers.
 create-recovery-key-file =
     attention: the recovery key is now in the file { $path }. Whoever has this file can open the vault.
-    Print it now, put the paper in an envelope and seal it, then delete the file.
+    The rule password-kept wants it on paper: print it now, put the paper in an envelope and seal it, then delete the file.
 create-done =
     done: the vault on { $medium } is ready, and this server may write to it.
     Its fingerprint is { $vault } (write it on the envelope).
+key-says-no-vault =
+    attention: nothing says whose vault this recovery key is for. It opened the vault { $vault }.
+    Compare this fingerprint with the instruction sheet or the envelope before you use what is restored.
 create-next =
     next: make the first backup; the vault is still empty
       pfxvault backup --from folder:D:\certs --to { $medium }
@@ -1052,6 +1064,36 @@ error-recovery-key-file = cannot write the recovery key to { $path }
 error-man-pages = cannot write the manual pages to { $path }
     .cause = { $reason }
     .hint = name a folder you may write to: pfxvault man FOLDER
+error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
+    .cause = somebody may have put another vault in the place of yours
+    .hint = do not use this stick. Try another stick of the vault, and compare the fingerprint with the instruction sheet
+error-envelope-beside-vault = the recovery key was not written to { $path }: it would lie beside the vault that it opens
+    .cause = rule password-kept: whoever finds the stick would have the key as well
+    .hint =
+        name a file in another place, print it, and delete it.
+        To do it anyway, give the reason: --accept password-kept=REASON
+error-envelope-needs-key = the envelope needs the recovery key, which is written nowhere
+    .hint =
+        bring it: pfxvault sheet --envelope --recovery-key --to NEWFILE.pdf
+        or make a new one: pfxvault access add recovery-key --to E: --new-recovery-key-file NEWFILE.pdf
+error-envelope-needs-file = an envelope is written to a file only
+    .hint = name a new file: --to NEWFILE.pdf
+error-paper = the page { $path } cannot be made
+    .cause = { $reason }
+    .hint = choose another form: --to { $other }
+error-paper-unwritten = cannot write the page { $path }
+    .cause = { $reason }
+    .hint = name a file that does not exist yet, in a folder you may write to
+error-paper-unread = cannot read { $path }
+    .cause = { $reason }
+    .hint = give a text, HTML or PDF file that pfxvault sheet wrote, or a scan as PNG, JPEG or PDF
+error-no-paper = { $path } shows no instruction sheet and no envelope of pfxvault
+    .cause = there is no text of one in it, and no square code that can be read
+    .hint =
+        scan the page flat at 300 dpi, in grey, as PNG, JPEG or PDF with JPEG pictures.
+        Or type it: pfxvault sheet --check, and for the envelope pfxvault sheet --check --envelope --recovery-key
+error-sheet-of-other-vault = this sheet is for another vault ({ $vault }) than the one here ({ $ours })
+    .hint = look for the sheet with the fingerprint of this vault, or make a new one: pfxvault sheet --to NEWFILE.pdf
 
 ## Errors: the command line
 
@@ -2339,6 +2381,65 @@ error-scan-path = there is nothing to search at { $path }
 error-page = the report cannot be written to { $path }
     .cause = { $reason }
     .hint = give the name of a new file in a folder that you can write to
+
+## Papers
+
+paper-sheet = Instruction sheet for the backup of the key pairs
+paper-sheet-notice = There is no secret on this page. Keep copies where people look first: in the runbook, at the safe, on the sticks.
+paper-sheet-what = The USB sticks below hold the TLS key pairs (certificate and private key) of the servers below, encrypted by the program pfxvault. Opening them needs the passphrase, or the recovery key from the sealed envelope. Read this page before you change anything.
+paper-vault = Vault (fingerprint)
+paper-made = Made
+paper-made-by = { $day }, on { $computer }, by pfxvault { $version }
+paper-servers = Servers, and what was newest on that day
+paper-cell-server = server
+paper-cell-newest = newest generation
+paper-cell-record = SHA-256 of its RECORD.TXT
+paper-newest = { $number }, made { $day }
+paper-media = USB sticks
+paper-cell-label = label
+paper-cell-place = where it is kept
+paper-emergency = If a server has to be restored
+paper-emergency-pfxvault = With pfxvault, as administrator on the new server (E: is the stick). It asks for the passphrase, or for the recovery key:
+paper-code = The square code says whose vault this is and what was newest. pfxvault sheet --check FILE compares a scan of this page with a stick.
+paper-emergency-stock = Without pfxvault, with age and ssh-keygen. README.TXT on each stick has every step; these are the most important lines. The first one holds the owner's key, which no stick has to be believed for:
+paper-hand = To be filled in by hand
+paper-contact = Whom to call: { $contact }
+paper-blank-contact = Whom to call
+paper-blank-envelope = Where the envelope is
+paper-blank-bitlocker = BitLocker recovery passwords of the sticks, if they are protected, are kept at
+paper-blank-program = pfxvault is kept at, and came from
+paper-blank-signed = Checked on, name, signature
+paper-envelope = Envelope: recovery key of the backup of the key pairs
+paper-envelope-notice = SECRET. Whoever has this page and one of the USB sticks can use every private key on it.
+paper-envelope-what = Fold this page with the writing inside, put it into an envelope, seal it, and sign across the flap. Keep it in another place than the sticks. It is opened when the passphrase is lost; afterwards make a new vault, or at least a new envelope.
+paper-key = Recovery key
+paper-key-how = Type row by row: the six characters, then the two behind them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0. The square code on the right says the same, and whose vault it is.
+paper-use = How it is used
+paper-use-pfxvault = With pfxvault (E: is the stick):
+paper-use-age = Without pfxvault: write the six characters of all rows into recovery.txt, as one line without blanks, in capitals, and without the two characters behind them. Then follow README.TXT on the stick:
+paper-blank-sealed = Sealed on, by, signature
+paper-blank-kept = Kept at
+paper-blank-opened = Opened on, by, reason
+paper-no-glyph = the fonts for PDF do not have these characters: { $characters }
+paper-unfit = there is more to say than one page has room for
+sheet-done =
+    done: the instruction sheet is in { $path }
+    There is no secret on it. Print it, fill in the lines, and keep it where people look first. A copy may lie on the sticks.
+check-envelope-opened = done: the recovery key on this page opened the vault { $vault }
+check-delete =
+    attention: { $path } shows the recovery key. Delete it now, also where it was scanned and from the recycle bin.
+check-sheet-read = This is an instruction sheet of { $day } for the vault { $vault }. There is no secret on it.
+check-sheet-vault = done: the fingerprint on the sheet is that of the vault here ({ $vault })
+check-sheet-no-media = No USB stick of the vault is inserted, so nothing was compared with one. To do so: pfxvault sheet --check FILE --from E:
+check-sheet-good = done: what the sheet knows of { $count ->
+        [one] 1 server
+       *[other] { $count } servers
+    } is here, or something newer
+check-sheet-behind = attention: the sheet knows generation { $number } of { $server }; here the newest is { $here ->
+        [0] none at all
+       *[other] { $here }, made { $day }
+    }. Look for a newer stick before you restore: this one is older than the sheet, or was put back to an earlier state.
+check-sheet-other = attention: generation { $number } of { $server } here is not the one that the sheet knows. Take another stick, and find out why.
 
 ## Menu
 

@@ -54,6 +54,12 @@ help-servers-join = このサーバーを登録し、保管庫に書き込める
 help-access = 保管庫を開く手段の表示・追加・終了を行います。
 help-access-list = 保管庫を開く手段を表示します。
 help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
+help-sheet = 手順書(秘密なし)または復旧キーを入れる封筒用の紙を、それぞれ 1 ページで作成します。作成した紙の読み戻しもできます。
+help-sheet-from = 保管庫の USB メモリ(例: E:)。複数回指定できます(省略時は、挿してあるものすべて)
+help-sheet-to = 書き込み先の新しいファイル。.pdf は印刷用、.html はブラウザー用、それ以外はテキスト(省略時は、手順書を画面にテキストで表示)
+help-sheet-envelope = 秘密の紙を作成します。保管庫を開く復旧キーが必要です(--recovery-key または --recovery-key-file)
+help-sheet-contact = 手順書に印刷する連絡先
+help-sheet-check = 紙をファイルまたはスキャン画像(PNG、JPEG、PDF)から、ファイルを省略した場合は入力から読み戻します。封筒の紙は、実際に保管庫を開けた場合にだけ有効と判定します
 help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
 help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
 help-completions = シェルの補完スクリプトを出力します。
@@ -287,7 +293,9 @@ unlock-go-on =
     続けますか?(続けるたびに 1 分ほどかかることがあります)
 recovery-key-how =
     紙に書いた復旧キーを、グループ 1 から { $count } まで順に入力してください。まとめて入力することもできます。
+    各グループの後ろに 2 文字の確認用文字が書かれている場合は、続けて入力してください。間違いがすぐにわかります。
     入力した文字は表示されません。Enter を押すごとに確認します。
+group-check = グループ { $group } と、その後ろの 2 文字の確認用文字が合いません。紙を見直して、両方をもう一度入力してください。紙のとおりに入力している場合、その紙はこの USB メモリとは別の保管庫のものです。
 group-character = グループ { $group } の { $place } 文字目は、そこには使われない文字です。紙を見直して、このグループをもう一度入力してください。
 group-empty = 次はグループ { $group } です。復旧キーはあと { $missing } 文字あります。
 group-too-much = { $count } 文字多すぎます。紙を見直して、このグループからもう一度入力してください。
@@ -340,13 +348,17 @@ create-passphrase-choice =
 create-recovery-key =
     パスフレーズを忘れた場合に備えて、封筒に入れる「復旧キー」を作ります。表示するのは今回だけです。
     すべて紙に書き写して封筒に入れ、封をしてください。USB メモリとは別の場所に保管します。
+    各グループの後ろの 2 文字は、入力の間違いを見つけるための確認用文字です。一緒に書き写してください。
     あとで、番号で指定された 3 つのグループを確認のため入力します。
 create-recovery-key-file =
     注意: 復旧キーをファイル { $path } に書き込みました。このファイルを手に入れた人は、誰でも保管庫を開けます。
-    すぐに印刷して封筒に入れ、封をしてから、このファイルを削除してください。
+    ルール password-kept により、紙での保管が必要です。すぐに印刷して封筒に入れ、封をしてから、このファイルを削除してください。
 create-done =
     完了: { $medium } に保管庫を作成し、このサーバーを登録しました
     保管庫のフィンガープリント(封筒に書いてください): { $vault }
+key-says-no-vault =
+    注意: この復旧キーには、どの保管庫のものかが書かれていません。開いた保管庫: { $vault }
+    復元したものを使う前に、このフィンガープリントを手順書または封筒の紙と照合してください。
 create-next =
     次に: 最初のバックアップを取ってください(保管庫はまだ空です)
       pfxvault backup --from folder:D:\certs --to { $medium }
@@ -941,6 +953,36 @@ error-recovery-key-file = 復旧キーを { $path } に書き込めません
 error-man-pages = マニュアル ページを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
+error-key-of-other-vault = この復旧キーは保管庫 { $said } のものですが、実際に開いたのは { $vault } です
+    .cause = 別の保管庫にすり替えられているおそれがあります
+    .hint = この USB メモリは使わないでください。同じ保管庫の別の USB メモリで試し、フィンガープリントを手順書と照合してください
+error-envelope-beside-vault = 復旧キーを { $path } に書き込みませんでした。その復旧キーで開く保管庫と同じメディアです
+    .cause = ルール password-kept: USB メモリを拾った人が、鍵も手に入れてしまいます
+    .hint =
+        別の場所のファイルを指定し、印刷してから削除してください。
+        それでも書き込む場合は、理由を指定してください: --accept password-kept=理由
+error-envelope-needs-key = 封筒の紙を作るには復旧キーが必要です。復旧キーはどこにも保存されていません
+    .hint =
+        手元の復旧キーを使う: pfxvault sheet --envelope --recovery-key --to 新しいファイル.pdf
+        新しく作る: pfxvault access add recovery-key --to E: --new-recovery-key-file 新しいファイル.pdf
+error-envelope-needs-file = 封筒の紙の書き込み先には、ファイルだけを指定できます
+    .hint = 新しいファイルを指定してください: --to 新しいファイル.pdf
+error-paper = { $path } を作成できません
+    .cause = { $reason }
+    .hint = 別の形式を指定してください: --to { $other }
+error-paper-unwritten = { $path } に書き込めません
+    .cause = { $reason }
+    .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください
+error-paper-unread = { $path } を読み取れません
+    .cause = { $reason }
+    .hint = pfxvault sheet で作成したテキスト、HTML、PDF のファイルか、スキャンした PNG、JPEG、PDF を指定してください
+error-no-paper = { $path } は pfxvault の手順書または封筒の紙として読み取れません
+    .cause = 該当する文字列も、読み取れる二次元コードもありません
+    .hint =
+        紙を平らに置き、グレースケール、300 dpi で、PNG、JPEG、または JPEG 画像の PDF としてスキャンしてください。
+        入力で確認することもできます: pfxvault sheet --check(封筒は pfxvault sheet --check --envelope --recovery-key)
+error-sheet-of-other-vault = この手順書は、ここにある保管庫({ $ours })とは別の保管庫({ $vault })のものです
+    .hint = この保管庫のフィンガープリントが書かれた手順書を探すか、作り直してください: pfxvault sheet --to 新しいファイル.pdf
 
 ## Errors: the command line
 
@@ -2057,6 +2099,62 @@ error-scan-path = { $path } には調べるものがありません
 error-page = 監査レポートを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、新しいファイル名を指定してください
+
+## Papers
+
+paper-sheet = キーペアのバックアップ 手順書
+paper-sheet-notice = この紙に秘密は書かれていません。運用手順書、金庫のそば、USB メモリの中など、最初に探す場所に置いてください。
+paper-sheet-what = 下記の USB メモリには、下記のサーバーの TLS キーペア(証明書と秘密鍵)が、プログラム pfxvault により暗号化されて入っています。開くには、パスフレーズ、または封をした封筒の中の復旧キーが必要です。何かを変更する前に、この紙を最後まで読んでください。
+paper-vault = 保管庫(フィンガープリント)
+paper-made = 作成
+paper-made-by = { $day } pfxvault { $version }(コンピューター名: { $computer })
+paper-servers = サーバーと、作成日に最新だった世代
+paper-cell-server = サーバー
+paper-cell-newest = 最新の世代
+paper-cell-record = RECORD.TXT の SHA-256
+paper-newest = 第 { $number } 世代({ $day })
+paper-media = USB メモリ
+paper-cell-label = ラベル
+paper-cell-place = 保管場所
+paper-emergency = サーバーを復元するとき
+paper-emergency-pfxvault = pfxvault がある場合。新しいサーバーで、管理者として実行します(E: は USB メモリ)。パスフレーズ、または復旧キーの入力を求められます。
+paper-code = 二次元コードには、保管庫のフィンガープリントと最新の世代が入っています。この紙をスキャンして pfxvault sheet --check ファイル を実行すると、USB メモリと照合できます。
+paper-emergency-stock = pfxvault がない場合。age と ssh-keygen を使います。すべての手順は各 USB メモリの README.TXT にあります。特に重要な行は次のとおりです。1 行目は管理責任者の公開鍵で、USB メモリの内容に頼らずに署名を確かめられます。
+paper-hand = 手書きで記入する欄
+paper-contact = 連絡先: { $contact }
+paper-blank-contact = 連絡先
+paper-blank-envelope = 封筒の保管場所
+paper-blank-bitlocker = USB メモリの BitLocker 回復パスワードの保管場所(保護している場合)
+paper-blank-program = pfxvault の保管場所と入手元
+paper-blank-signed = 確認日・確認者・印
+paper-envelope = 封筒用 キーペアのバックアップの復旧キー
+paper-envelope-notice = 秘密。この紙と USB メモリの 1 本を手に入れた人は、その中のすべての秘密鍵を使えます。
+paper-envelope-what = 文字が内側になるように折って封筒に入れ、封をして、封じ目に署名または押印してください。USB メモリとは別の場所に保管します。パスフレーズがわからなくなったときに開封します。開封した後は、新しい保管庫、少なくとも新しい封筒を作ってください。
+paper-key = 復旧キー
+paper-key-how = 1 行ずつ、6 文字と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。大文字と小文字は区別しません。英字の I と O は使われません。そのように見えるものは数字の 1 と 0 です。右の二次元コードには、同じ内容と、どの保管庫のものかが入っています。
+paper-use = 使い方
+paper-use-pfxvault = pfxvault がある場合(E: は USB メモリ):
+paper-use-age = pfxvault がない場合: 全行の 6 文字を、空白を入れず、大文字で、1 行にして recovery.txt に書き込みます(後ろの 2 文字は含めません)。その後、USB メモリの README.TXT の手順に従います。
+paper-blank-sealed = 封をした日・氏名・印
+paper-blank-kept = 保管場所
+paper-blank-opened = 開封した日・氏名・理由
+paper-no-glyph = PDF 用のフォントに含まれない文字があります: { $characters }
+paper-unfit = 内容が多すぎて、1 ページに収まりません
+sheet-done =
+    完了: 手順書を { $path } に書き込みました
+    秘密は含まれていません。印刷して空欄に記入し、最初に探す場所に置いてください。USB メモリに入れておくこともできます。
+check-envelope-opened = 完了: この紙の復旧キーで、保管庫 { $vault } を開けることを確認しました
+check-delete =
+    注意: { $path } には復旧キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
+check-sheet-read = 保管庫 { $vault } の手順書です({ $day } 作成)。秘密は含まれていません。
+check-sheet-vault = 完了: 手順書のフィンガープリントは、ここにある保管庫({ $vault })のものです
+check-sheet-no-media = 保管庫の USB メモリが挿されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from E:
+check-sheet-good = 完了: 手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここにあります
+check-sheet-behind = 注意: 手順書には { $server } の第 { $number } 世代がありますが、ここにある最新の世代は{ $here ->
+        [0] ありません
+       *[other] 第 { $here } 世代({ $day })です
+    }。この USB メモリは手順書より古いか、以前の状態に戻されています。復元する前に、より新しい USB メモリを探してください。
+check-sheet-other = 注意: ここにある { $server } の第 { $number } 世代は、手順書にあるものと異なります。別の USB メモリを使い、原因を調べてください。
 
 ## メニュー
 

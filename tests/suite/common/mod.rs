@@ -229,10 +229,9 @@ impl Table {
 
     /// The recovery key that `create` wrote.
     pub(crate) fn recovery_key(&self) -> String {
-        fs::read_to_string(self.at("recovery"))
-            .unwrap()
-            .trim()
-            .to_owned()
+        let page = fs::read_to_string(self.at("recovery")).unwrap();
+        let key = page.lines().find(|line| line.starts_with("AGE-"));
+        key.unwrap().to_owned()
     }
 }
 

@@ -1,0 +1,338 @@
+//! The two papers, in words: what stands on them, and where they may be written.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Exit, Result};
+use crate::message::{Text, day, local_day};
+use crate::paper::facts::{HASH_DIGITS, NewestOnSheet, SheetFacts};
+use crate::paper::{Block, Code, Form, Paper};
+use crate::platform::private_files;
+use crate::rules::Rule;
+use crate::session::Session;
+use crate::session::media::label_of_vault;
+use crate::text;
+use vault::id::{Number, ServerId, VaultId};
+use vault::identity::RecoveryKey;
+use vault::medium::Medium;
+use vault::paper;
+use vault::sign::PublicKey;
+
+/// What the envelope holds.
+pub struct EnvelopeOf<'a> {
+    /// The secret.
+    pub key: &'a RecoveryKey,
+    /// Whose vault it opens.
+    pub owner: &'a PublicKey,
+}
+
+impl EnvelopeOf<'_> {
+    /// The vault.
+    pub fn vault(&self) -> VaultId {
+        VaultId::of(self.owner)
+    }
+}
+
+/// A server and its newest generation, for the sheet.
+pub struct ServerOnSheet {
+    /// Its id.
+    pub server: ServerId,
+    /// What it calls itself, where that is known without a secret.
+    pub name: Option<String>,
+    /// Number, time, and hash of the record.
+    pub newest: Option<(Number, jiff::Timestamp, String)>,
+}
+
+/// A medium, for the sheet.
+pub struct MediumOnSheet {
+    /// What is written on it.
+    pub label: String,
+    /// Where it is kept, where somebody said so.
+    pub place: Option<String>,
+}
+
+/// What the instruction sheet says.
+pub struct SheetContent {
+    /// The vault.
+    pub vault: VaultId,
+    /// The owner's key, once a statement showed it.
+    pub owner: Option<PublicKey>,
+    /// How many statements the owner signed.
+    pub statements: usize,
+    /// All servers.
+    pub servers: Vec<ServerOnSheet>,
+    /// Those in use.
+    pub media: Vec<MediumOnSheet>,
+    /// Whom to call.
+    pub contact: Option<String>,
+}
+
+impl Session<'_> {
+    /// The envelope.
+    ///
+    /// # Errors
+    /// Never for a key.
+    pub fn envelope(&self, envelope: &EnvelopeOf<'_>) -> Result<Paper> {
+        let words = |text: Text| self.console.words(&text);
+        let code = code(paper::key_text(envelope.key, envelope.owner))?;
+        let rows = paper::rows(envelope.key, &envelope.vault());
+        let blocks = vec![
+            Block::Notice(words(text!("paper-envelope-notice"))),
+            Block::Words(words(text!("paper-envelope-what"))),
+            Block::Facts(vec![
+                (words(text!("paper-vault")), in_groups(&envelope.vault())),
+                (words(text!("paper-made")), self.made()),
+            ]),
+            Block::Heading(words(text!("paper-key"))),
+            Block::Words(words(text!("paper-key-how"))),
+            Block::Beside(vec![Block::Rows(rows)], code),
+            Block::Heading(words(text!("paper-use"))),
+            Block::Words(words(text!("paper-use-pfxvault"))),
+            Block::Commands(vec!["pfxvault restore --from E: --recovery-key".to_owned()]),
+            Block::Words(words(text!("paper-use-age"))),
+            Block::Commands(vec![
+                r"age -d -i recovery.txt -o id.txt E:\PFXVAULT\A\OWNER\IDENT002.AGE".to_owned(),
+            ]),
+            Block::Heading(words(text!("paper-hand"))),
+            Block::Blanks(self.blanks(&[
+                text!("paper-blank-sealed"),
+                text!("paper-blank-kept"),
+                text!("paper-blank-opened"),
+                text!("paper-blank-opened"),
+            ])),
+        ];
+        Ok(Paper {
+            language: words(text!("page-language")),
+            title: words(text!("paper-envelope")),
+            is_secret: true,
+            blocks,
+        })
+    }
+
+    /// The instruction sheet.
+    ///
+    /// # Errors
+    /// Never for what fits one page.
+    pub fn sheet(&self, content: &SheetContent) -> Result<Paper> {
+        let words = |text: Text| self.console.words(&text);
+        let facts = self.facts(content);
+        let mut blocks = vec![
+            Block::Notice(words(text!("paper-sheet-notice"))),
+            Block::Words(words(text!("paper-sheet-what"))),
+            Block::Facts(vec![
+                (words(text!("paper-vault")), in_groups(&content.vault)),
+                (words(text!("paper-made")), self.made()),
+            ]),
+            Block::Heading(words(text!("paper-servers"))),
+            self.servers_on_sheet(content),
+            Block::Heading(words(text!("paper-media"))),
+            self.media_on_sheet(content),
+            Block::Heading(words(text!("paper-emergency"))),
+        ];
+        let restore = vec![
+            Block::Words(words(text!("paper-emergency-pfxvault"))),
+            Block::Commands(vec![
+                "pfxvault restore --from E:".to_owned(),
+                "pfxvault restore --from E: --recovery-key".to_owned(),
+            ]),
+            Block::Words(words(text!("paper-code"))),
+        ];
+        blocks.push(Block::Beside(restore, code(Zeroizing::new(facts.text()))?));
+        blocks.push(Block::Words(words(text!("paper-emergency-stock"))));
+        blocks.push(Block::Commands(by_hand(content.owner.as_ref())));
+        blocks.push(Block::Heading(words(text!("paper-hand"))));
+        blocks.push(Block::Blanks(self.blanks_of_sheet(content)));
+        Ok(Paper {
+            language: words(text!("page-language")),
+            title: words(text!("paper-sheet")),
+            is_secret: false,
+            blocks,
+        })
+    }
+
+    fn made(&self) -> String {
+        self.console.words(&text!(
+            "paper-made-by",
+            day = day(self.now),
+            version = env!("CARGO_PKG_VERSION"),
+            computer = crate::platform::media::host_name()
+        ))
+    }
+
+    fn blanks(&self, names: &[Text]) -> Vec<String> {
+        names.iter().map(|name| self.console.words(name)).collect()
+    }
+
+    fn blanks_of_sheet(&self, content: &SheetContent) -> Vec<String> {
+        let contact = match &content.contact {
+            Some(contact) => text!("paper-contact", contact = contact),
+            None => text!("paper-blank-contact"),
+        };
+        self.blanks(&[
+            contact,
+            text!("paper-blank-envelope"),
+            text!("paper-blank-bitlocker"),
+            text!("paper-blank-program"),
+            text!("paper-blank-signed"),
+        ])
+    }
+
+    fn facts(&self, content: &SheetContent) -> SheetFacts {
+        let newest = content.servers.iter().filter_map(|server| {
+            let (number, _, hash) = server.newest.as_ref()?;
+            Some(NewestOnSheet {
+                server: server.server,
+                number: *number,
+                hash: hash.get(..HASH_DIGITS)?.to_owned(),
+            })
+        });
+        SheetFacts {
+            vault: content.vault.clone(),
+            day: local_day(self.now),
+            statements: content.statements,
+            newest: newest.collect(),
+        }
+    }
+
+    fn servers_on_sheet(&self, content: &SheetContent) -> Block {
+        let words = |text: Text| self.console.words(&text);
+        let heading = [
+            text!("paper-cell-server"),
+            text!("paper-cell-newest"),
+            text!("paper-cell-record"),
+        ];
+        let mut rows = Vec::new();
+        for server in &content.servers {
+            let id = server.server.to_string();
+            let name = match &server.name {
+                Some(name) => format!("{name} ({id})"),
+                None => id,
+            };
+            let (newest, hash) = match &server.newest {
+                Some((number, time, hash)) => {
+                    let newest = text!("paper-newest", number = *number, day = day(*time));
+                    (words(newest), hash.clone())
+                }
+                None => (words(text!("cell-none")), String::new()),
+            };
+            rows.push(vec![name, newest, hash]);
+        }
+        Block::Table(heading.map(words).into(), rows)
+    }
+
+    fn media_on_sheet(&self, content: &SheetContent) -> Block {
+        let words = |text: Text| self.console.words(&text);
+        let heading = [text!("paper-cell-label"), text!("paper-cell-place")];
+        let unknown = "_".repeat(40);
+        let row = |medium: &MediumOnSheet| {
+            let place = medium.place.as_ref().unwrap_or(&unknown);
+            vec![medium.label.clone(), place.clone()]
+        };
+        let mut rows: Vec<Vec<String>> = content.media.iter().map(row).collect();
+        if rows.is_empty() {
+            rows = vec![vec!["____".to_owned(), unknown.clone()]; 2];
+        }
+        Block::Table(heading.map(words).into(), rows)
+    }
+
+    /// Writes a recovery key to a file of its own, and says what that means.
+    ///
+    /// # Errors
+    /// Exit 5 on a medium that holds a vault, or will hold it; else where it cannot be written.
+    pub fn write_envelope(
+        &self,
+        envelope: &EnvelopeOf<'_>,
+        path: &Path,
+        medium: Option<&Medium>,
+    ) -> Result<()> {
+        self.refuse_beside_vault(path, medium)?;
+        let bytes = self.rendered(&self.envelope(envelope)?, path)?;
+        private_files::create_private(path, &bytes).map_err(|e| {
+            Error::failed(text!("error-recovery-key-file", path = path, reason = &e))
+        })?;
+        self.console
+            .warn(&text!("create-recovery-key-file", path = path));
+        Ok(())
+    }
+
+    /// The file of a paper, in the form that its name asks for.
+    ///
+    /// # Errors
+    /// A PDF of more than its fonts or its page can show.
+    pub fn rendered(&self, paper: &Paper, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+        let rendered = paper.render(Form::of(path));
+        rendered.map_err(|reason| {
+            let other = path.with_extension("html");
+            let other = other.as_path();
+            Error::usage(text!(
+                "error-paper",
+                path = path,
+                reason = reason,
+                other = other
+            ))
+        })
+    }
+
+    /// Refuses to put the secret beside what it opens.
+    fn refuse_beside_vault(&self, path: &Path, medium: Option<&Medium>) -> Result<()> {
+        let rule = Rule::PasswordKept.id();
+        let is_accepted = self.exceptions.iter().any(|known| known.rule == rule);
+        let folder = std::path::absolute(path)
+            .ok()
+            .and_then(|path| real_folder(&path));
+        let Some(folder) = folder.filter(|_| !is_accepted) else {
+            return Ok(());
+        };
+        let root = medium.and_then(|medium| medium.place()?.canonicalize().ok());
+        let holds_vault =
+            |above: &Path| root.as_deref() == Some(above) || label_of_vault(above).is_some();
+        match folder.ancestors().any(holds_vault) {
+            true => Err(Error::new(
+                Exit::Refused,
+                text!("error-envelope-beside-vault", path = path),
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The folder that a new file would lie in.
+fn real_folder(path: &Path) -> Option<PathBuf> {
+    path.parent()?.canonicalize().ok()
+}
+
+fn code(text: Zeroizing<String>) -> Result<Code> {
+    Code::new(text).ok_or_else(|| Error::failed(text!("paper-unfit")))
+}
+
+/// A fingerprint in groups of four, as it is read aloud and compared.
+fn in_groups(vault: &VaultId) -> String {
+    let digits = vault.as_str().trim_start_matches("SHA256:");
+    let mut groups = vec!["SHA256:"];
+    let mut rest = digits;
+    while let Some((group, more)) = rest.split_at_checked(4) {
+        groups.push(group);
+        rest = more;
+    }
+    groups.push(rest);
+    groups.join(" ").trim_end().to_owned()
+}
+
+/// The lines that matter most without pfxvault; README.TXT on the medium has all of them.
+fn by_hand(owner: Option<&PublicKey>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(owner) = owner {
+        lines.push(format!("echo owner {owner}> owner"));
+    }
+    lines.extend(
+        [
+            "ssh-keygen -Y verify -f owner -I owner -n pfxvault-trust-v1 -s X.SIG < X.TXT",
+            "age -d -o id.txt IDENTITY.AGE",
+            "age -d -i id.txt -o catalog.json CATALOG.AGE",
+            "age -d -i id.txt -o K0000001.pfx K0000001.AGE",
+        ]
+        .map(str::to_owned),
+    );
+    lines
+}
