@@ -10,6 +10,7 @@ use hmac::{
 };
 use zeroize::Zeroizing;
 
+use crate::rounds::{Rounds, SHA1, SHA256};
 use crate::{Error, oid, oid::Oid, unsupported::unsupported, work::Work};
 
 /// What a key derived by RFC 7292 appendix B is for: the diversifier octet of section B.3.
@@ -31,12 +32,16 @@ pub(crate) struct Digest {
     /// What it costs, in compressions of SHA-256 where the processor has instructions for that:
     /// measured, rounded up.
     cost: u64,
-    pkcs12: fn(&Derive, Purpose, &mut [u8]),
-    pbkdf1: fn(&Derive, &mut [u8]),
+    pkcs12: fn(&Derive, Purpose, &mut [u8], Again),
+    pbkdf1: fn(&Derive, &mut [u8], Again),
+    again: Again,
     pbkdf2: fn(&Derive, &mut [u8]),
     verify_hmac: fn(key: &[u8], message: &[u8], code: &[u8]) -> bool,
     hmac: fn(key: &[u8], message: &[u8]) -> Vec<u8>,
 }
+
+/// Hashes a value of a hash so many times, each time what came of it.
+type Again = fn(&mut [u8], rounds: u32);
 
 /// Input of a key derivation.
 pub(crate) struct Derive<'a> {
@@ -47,8 +52,16 @@ pub(crate) struct Derive<'a> {
 }
 
 static DIGESTS: [Digest; 14] = [
-    eager::<sha1::Sha1>("SHA-1", oid::SHA1, oid::HMAC_SHA1, 1),
-    eager::<sha2::Sha256>("SHA-256", oid::SHA256, oid::HMAC_SHA256, 1),
+    Digest {
+        again: |value, rounds| SHA1.again(value, rounds),
+        pbkdf2: |input, key| pbkdf2_in_rounds::<sha1::Sha1, 5>(&SHA1, input, key),
+        ..eager::<sha1::Sha1>("SHA-1", oid::SHA1, oid::HMAC_SHA1, 1)
+    },
+    Digest {
+        again: |value, rounds| SHA256.again(value, rounds),
+        pbkdf2: |input, key| pbkdf2_in_rounds::<sha2::Sha256, 8>(&SHA256, input, key),
+        ..eager::<sha2::Sha256>("SHA-256", oid::SHA256, oid::HMAC_SHA256, 1)
+    },
     eager::<sha2::Sha384>("SHA-384", oid::SHA384, oid::HMAC_SHA384, 4),
     eager::<sha2::Sha512>("SHA-512", oid::SHA512, oid::HMAC_SHA512, 4),
     eager::<sha2::Sha224>("SHA-224", oid::SHA224, oid::HMAC_SHA224, 1),
@@ -132,6 +145,7 @@ where
         cost,
         pkcs12: pkcs12::<D>,
         pbkdf1: pbkdf1::<D>,
+        again: again::<D>,
         pbkdf2: pbkdf2::<M>,
         verify_hmac: verify_hmac::<M>,
         hmac: hmac::<M>,
@@ -148,7 +162,9 @@ impl Digest {
         work: &mut Work,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         work.derivation(input.rounds, self.cost * self.blocks(length))?;
-        Ok(filled(length, |key| (self.pkcs12)(input, purpose, key)))
+        Ok(filled(length, |key| {
+            (self.pkcs12)(input, purpose, key, self.again);
+        }))
     }
 
     /// The digest of PBKDF1, RFC 8018 section 5.1, whole.
@@ -158,7 +174,9 @@ impl Digest {
         work: &mut Work,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         work.derivation(input.rounds, self.cost)?;
-        Ok(filled(self.length, |key| (self.pbkdf1)(input, key)))
+        Ok(filled(self.length, |key| {
+            (self.pbkdf1)(input, key, self.again);
+        }))
     }
 
     /// A key of `length` octets by PBKDF2, RFC 8018 section 5.2, with HMAC of this digest.
@@ -203,7 +221,7 @@ fn filled(length: usize, fill: impl FnOnce(&mut [u8])) -> Zeroizing<Vec<u8>> {
 
 /// RFC 7292 appendix B.2, with its names: `D` diversifier, `I` salt and password, `A` one output,
 /// `B` its repetition.
-fn pkcs12<D: Hash + BlockSizeUser>(input: &Derive, purpose: Purpose, key: &mut [u8]) {
+fn pkcs12<D: Hash + BlockSizeUser>(input: &Derive, purpose: Purpose, key: &mut [u8], again: Again) {
     let block = D::block_size();
     let diversifier = vec![purpose as u8; block];
     let mut i = repeated_to_blocks(&[input.salt, input.password], block);
@@ -212,9 +230,7 @@ fn pkcs12<D: Hash + BlockSizeUser>(input: &Derive, purpose: Purpose, key: &mut [
             .chain_update(&diversifier)
             .chain_update(&*i)
             .finalize();
-        for _ in 1..input.rounds {
-            D::new().chain_update(&a).finalize_into(&mut a);
-        }
+        again(&mut a, input.rounds.saturating_sub(1));
         chunk.copy_from_slice(&a[..chunk.len()]);
         let mut b = repeated_to_blocks(&[&a], block);
         i.chunks_mut(block).for_each(|part| add_with_one(part, &b));
@@ -245,14 +261,19 @@ fn add_with_one(part: &mut [u8], b: &[u8]) {
     }
 }
 
-fn pbkdf1<D: Hash>(input: &Derive, key: &mut [u8]) {
+fn again<D: Hash>(value: &mut [u8], rounds: u32) {
+    for _ in 0..rounds {
+        let next = D::digest(&*value);
+        value.copy_from_slice(&next);
+    }
+}
+
+fn pbkdf1<D: Hash>(input: &Derive, key: &mut [u8], again: Again) {
     let mut t = D::new()
         .chain_update(input.password)
         .chain_update(input.salt)
         .finalize();
-    for _ in 1..input.rounds {
-        t = D::digest(&t);
-    }
+    again(&mut t, input.rounds.saturating_sub(1));
     key.copy_from_slice(&t);
     zeroize::Zeroize::zeroize(t.as_mut_slice());
 }
@@ -260,6 +281,25 @@ fn pbkdf1<D: Hash>(input: &Derive, key: &mut [u8]) {
 fn pbkdf2<M: KeyInit + Update + FixedOutput + Clone>(input: &Derive, key: &mut [u8]) {
     let result = pbkdf2::pbkdf2::<M>(input.password, input.salt, input.rounds, key);
     debug_assert!(result.is_ok(), "HMAC takes keys of any length");
+}
+
+/// The same for a hash whose rounds can be had alone.
+fn pbkdf2_in_rounds<D, const N: usize>(rounds: &Rounds<N>, input: &Derive, key: &mut [u8])
+where
+    D: Hash + BlockSizeUser + EagerHash,
+{
+    let hashed = Zeroizing::new(D::digest(input.password).to_vec());
+    let password = if input.password.len() > D::block_size() {
+        hashed.as_slice()
+    } else {
+        input.password
+    };
+    for (number, chunk) in (1_u32..).zip(key.chunks_mut(<D as Hash>::output_size())) {
+        let message = [input.salt, &number.to_be_bytes()].concat();
+        let mut value = Zeroizing::new(hmac::<Hmac<D>>(password, &message));
+        rounds.hmac_again(password, &mut value, input.rounds.saturating_sub(1));
+        chunk.copy_from_slice(&value[..chunk.len()]);
+    }
 }
 
 fn code_of<M: KeyInit + Update + FixedOutput>(
@@ -341,7 +381,7 @@ mod tests {
         ] {
             let salt = HEXLOWER.decode(salt.as_bytes()).unwrap();
             let mut key = vec![0; expected.len() / 2];
-            pkcs12::<sha1::Sha1>(
+            (sha1().pkcs12)(
                 &Derive {
                     password,
                     salt: &salt,
@@ -349,6 +389,7 @@ mod tests {
                 },
                 purpose,
                 &mut key,
+                sha1().again,
             );
             assert_eq!(HEXLOWER.encode(&key), expected);
         }
@@ -384,6 +425,38 @@ mod tests {
             )
             .unwrap();
         assert_eq!(HEXLOWER.encode(&key), "55ac046e56e3089fec1691c22544b605");
+    }
+
+    /// What the crates make of it, round by round with a hasher for messages of any length.
+    #[test]
+    fn the_quick_rounds_give_what_the_crates_give() {
+        for (password, length, rounds) in [
+            (0, 1, 1),
+            (8, 24, 2),
+            (63, 33, 7),
+            (64, 64, 9),
+            (65, 20, 1000),
+        ] {
+            let password = vec![0xa7; password];
+            let input = Derive {
+                password: &password,
+                salt: b"a salt",
+                rounds,
+            };
+            let (mut quick, mut right) = (vec![0; length], vec![0; length]);
+            (sha1().pbkdf2)(&input, &mut quick);
+            pbkdf2::<Hmac<sha1::Sha1>>(&input, &mut right);
+            assert_eq!(quick, right, "SHA-1, {rounds} rounds");
+            (sha256().pbkdf2)(&input, &mut quick);
+            pbkdf2::<Hmac<sha2::Sha256>>(&input, &mut right);
+            assert_eq!(quick, right, "SHA-256, {rounds} rounds");
+        }
+        for rounds in [0, 1, 2, 1000] {
+            let (mut quick, mut right) = ([9; 32], [9; 32]);
+            (sha256().again)(&mut quick, rounds);
+            again::<sha2::Sha256>(&mut right, rounds);
+            assert_eq!(quick, right, "SHA-256 again, {rounds} times");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod oid;
 mod openssl_key;
 pub mod pkcs7;
 mod read;
+mod rounds;
 mod scheme;
 mod unsupported;
 mod work;
