@@ -8,6 +8,11 @@ use crate::message::{Arg, Text};
 
 const ENGLISH: &str = include_str!("texts/en.ftl");
 const JAPANESE: &str = include_str!("texts/ja.ftl");
+/// What the examples in both call a stick, a disk and a source.
+const PLACES: &str = match cfg!(windows) {
+    true => include_str!("texts/windows.ftl"),
+    false => include_str!("texts/unix.ftl"),
+};
 
 /// A language pfxvault speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,9 +51,11 @@ impl Texts {
         let mut bundle = FluentBundle::new(vec![language]);
         // Marks around inserted values would end up in what people copy from the screen.
         bundle.set_use_isolating(false);
-        let resource =
-            FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
-        bundle.add_resource_overriding(resource);
+        for source in [PLACES, source] {
+            let resource =
+                FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+            bundle.add_resource_overriding(resource);
+        }
         Self(bundle)
     }
 

@@ -571,7 +571,8 @@ fn report(
     }
     if outcome.number.is_some() && !outcome.media.is_empty() {
         console.mention(&text!("backup-passwords"));
-        console.mention(&text!("backup-next", count = state.media().len()));
+        let (count, source) = (state.media_in_use().count(), args.from.from.as_str());
+        console.mention(&text!("backup-next", count = count, source = source));
     }
     let exit = exit_code(lacks.exit(), outcome);
     let made = MadeBackup::of(session, state, &lacks, parcels, outcome);

@@ -358,11 +358,13 @@ fn every_link_of_a_document_leads_somewhere() {
 
 /// One language's texts, by which docs/errors.md is written.
 fn texts(language: &str) -> FluentBundle<FluentResource> {
-    let file = root().join(format!("src/console/texts/{language}.ftl"));
-    let resource = FluentResource::try_new(fs::read_to_string(file).unwrap()).unwrap();
     let mut bundle = FluentBundle::new(vec![language.parse().unwrap()]);
     bundle.set_use_isolating(false);
-    bundle.add_resource(resource).unwrap();
+    for name in ["windows", language] {
+        let file = root().join(format!("src/console/texts/{name}.ftl"));
+        let resource = FluentResource::try_new(fs::read_to_string(file).unwrap()).unwrap();
+        bundle.add_resource(resource).unwrap();
+    }
     bundle
 }
 
