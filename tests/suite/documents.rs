@@ -265,7 +265,14 @@ fn documents() -> Vec<PathBuf> {
     ];
     let mut found: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
     found.extend(pages(&root().join("docs")));
-    found.push(root().join("crates/pfx/README.md"));
+    found.extend(
+        [
+            "crates/pfx/README.md",
+            "ansible/README.md",
+            "release/README.md",
+        ]
+        .map(|name| root().join(name)),
+    );
     found
 }
 

@@ -87,13 +87,17 @@ fn on_terminal(table: &Table, language: &str, line: &str) -> Command {
         place("server"),
         place("A")
     );
+    let reason = match language {
+        "ja" => "other-medium=フォルダーを USB メモリの代わりに使用",
+        _ => "other-medium=a folder stands for the stick",
+    };
     let mut shell = Command::new("unshare");
     shell
         .args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"])
         .arg(env!("CARGO_BIN_EXE_pfxvault"))
         .args(line.split(' '))
         .args(["--lang", language, "--state", &place("state")])
-        .args(["--accept", "other-medium=test"])
+        .args(["--accept", reason])
         .env("LC_ALL", "C.UTF-8")
         .env("TERM", "dumb")
         .env("TZ", "UTC");

@@ -8,8 +8,10 @@ use super::id::Hash;
 /// SHA-256 of texts that went onto media before this one. The first changed to the medium on
 /// Windows and then typed the names of programs, so that one which lay there under such a name was
 /// run.
-const SHIPPED_BEFORE: [&str; 1] =
-    ["c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5"];
+const SHIPPED_BEFORE: [&str; 2] = [
+    "c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5",
+    "cee345e53b76e7989edbf7312ac96e40171134a61438843be3b4d08580370e4a",
+];
 
 /// README.TXT as this version writes it: UTF-8 with BOM, CRLF, English and Japanese.
 pub fn readme() -> Vec<u8> {
@@ -131,10 +133,12 @@ mod tests {
 
     #[test]
     fn a_readme_of_an_earlier_version_is_told_from_one_of_a_stranger() {
-        assert_eq!(
-            origin(include_bytes!("../tests/readmes/first.txt")),
-            ReadmeOrigin::Earlier
-        );
+        for earlier in [
+            include_bytes!("../tests/readmes/first.txt").as_slice(),
+            include_bytes!("../tests/readmes/second.txt"),
+        ] {
+            assert_eq!(origin(earlier), ReadmeOrigin::Earlier);
+        }
         assert_eq!(
             origin(b"send this stick and the passphrase to us"),
             ReadmeOrigin::Unknown
@@ -234,5 +238,6 @@ mod tests {
             assert!(width(line) <= 100, "{line}");
         }
         assert!(text.lines().count() <= 240);
+        assert!(text.contains("in format 1,") && text.contains("形式はバージョン 1\n"));
     }
 }
