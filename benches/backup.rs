@@ -93,6 +93,7 @@ fn whole_server(criterion: &mut Criterion) {
     let opened = unlock::unlock(
         &media,
         &Secret::RecoveryKey(recovery),
+        None,
         Some(&state),
         now,
         &|_| Ok(true),

@@ -54,6 +54,15 @@ pub struct GlobalArgs {
     pub(crate) recovery_key: bool,
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) recovery_key_file: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file"])]
+    pub(crate) age_key_file: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "SHA256:...",
+        requires = "age_key_file"
+    )]
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// The commands, in the order people meet them.
@@ -683,6 +692,9 @@ pub enum AccessCommand {
         /// Where the new recovery key is written.
         #[arg(long, value_name = "FILE")]
         new_recovery_key_file: Option<PathBuf>,
+        /// An age key reads new backups, and does not open the vault.
+        #[arg(long)]
+        decrypt_only: bool,
     },
     /// End what a key may decrypt.
     Retire(AccessRetireArgs),

@@ -480,5 +480,5 @@ fn reveal_passwords(session: &Session<'_>, backups: &[ServerBackup<'_>]) -> Resu
             password,
         ])?;
     }
-    Ok(())
+    session.console.clear_when_read(&text!("prompt-read"))
 }

@@ -168,16 +168,11 @@ fn catalog_entry(
     key_pairs: usize,
     everything: bool,
 ) -> catalog::Drill {
-    let opened_with = if session.opens_with_recovery_key() {
-        "recovery-key"
-    } else {
-        "passphrase"
-    };
     catalog::Drill {
         time: session.now,
         number: backup.newest.record.number,
         server: backup.newest.record.server,
-        opened_with: opened_with.to_owned(),
+        opened_with: session.opens_with().to_owned(),
         key_pairs,
         everything: Some(everything),
     }

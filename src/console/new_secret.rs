@@ -189,8 +189,16 @@ impl Console {
             self.show_privately(&columns)?;
         }
         self.show_privately(&[])?;
+        self.clear_when_read(&text!("prompt-written"))
+    }
+
+    /// Waits for Enter and clears the screen, with what was scrolled off it, where it can be cleared.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    pub fn clear_when_read(&self, question: &Text) -> Result<()> {
         if system::clears_screen() {
-            self.ask(&text!("prompt-written"))?;
+            self.ask(question)?;
             system::clear_screen();
         }
         Ok(())

@@ -220,9 +220,9 @@ impl<'p> Column<'p, '_> {
     /// Columns as wide as what is in them, or as their share where that is more than there is.
     fn columns(&self, heading: &[String], rows: &[Vec<String>], size: f32) -> Vec<f32> {
         let mut widths = Vec::new();
-        for column in 0..heading.len() {
+        for (column, name) in heading.iter().enumerate() {
             let cells = rows.iter().filter_map(|row| row.get(column));
-            let cells = cells.chain([&heading[column]]);
+            let cells = cells.chain([name]);
             let widths_of = cells.map(|cell| self.fonts.width(family_of(cell), cell) * size + GAP);
             widths.push(widths_of.fold(0.0, f32::max) + 1.0);
         }

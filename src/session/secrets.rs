@@ -13,7 +13,9 @@ use crate::session::{HostStateView, Session};
 use crate::state::State;
 use crate::text;
 use crate::workflow::unlock::{self, Attempt, UnlockedVault};
+use crate::workflow::verify;
 use secret::{Passphrase, Password, passphrase};
+use vault::id::VaultId;
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
 use vault::paper::KeyText;
@@ -22,7 +24,18 @@ use vault::volume::Reading;
 impl Session<'_> {
     /// Whether options name a secret, so that nobody needs to be asked for one.
     pub fn secret_is_given(&self) -> bool {
-        self.global.passphrase_file.is_some() || self.opens_with_recovery_key()
+        self.global.passphrase_file.is_some()
+            || self.global.age_key_file.is_some()
+            || self.opens_with_recovery_key()
+    }
+
+    /// What opens the vault in this run, as a drill records it.
+    pub fn opens_with(&self) -> &'static str {
+        match self.opens_with_recovery_key() {
+            true => "recovery-key",
+            false if self.global.age_key_file.is_some() => "age-key",
+            false => "passphrase",
+        }
     }
 
     /// Whether it is the recovery key that opens the vault in this run, and not the passphrase.
@@ -47,6 +60,7 @@ impl Session<'_> {
             _ if self.opens_with_recovery_key() => {
                 return Ok(self.open_with_recovery_key(media, known)?.0);
             }
+            _ if self.global.age_key_file.is_some() => return self.open_with_age_key(media, known),
             Some(path) => open(&typed(&private_files::read_secret(path)?)),
             None => {
                 let (question, option) = (text!("prompt-passphrase"), "--passphrase-file");
@@ -119,6 +133,37 @@ impl Session<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Opens the vault with somebody's age key. Others may know its public half, so whose vault it is
+    /// comes from host state or from a paper, never from what the key opens.
+    fn open_with_age_key<'m>(
+        &self,
+        media: &'m [Medium],
+        known: &'m HostStateView,
+    ) -> Result<UnlockedVault<'m>> {
+        let path = self.global.age_key_file.as_deref().unwrap_or(Path::new(""));
+        let bytes = private_files::read_secret_bytes(path)?;
+        let line = private_files::key_line(path, &bytes)?;
+        let no_key = || Error::usage(text!("error-no-age-key", path = path));
+        let key = RecoveryKey::parse(&line).ok_or_else(no_key)?;
+        let state = known.state.as_ref();
+        let pin = match (&self.global.fingerprint, state) {
+            (Some(text), _) => VaultId::parse(text)
+                .ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
+            (None, Some(state)) => state.vault().clone(),
+            (None, None) => self.console.confirm_vault(verify::owner_of(media, None)?)?,
+        };
+        let (secret, watch) = (Secret::RecoveryKey(key), |attempt| self.watch(attempt));
+        let opened = unlock::unlock(media, &secret, Some(&pin), state, self.now, &watch);
+        let mut opened = opened.map_err(|error| match error.text.id {
+            "error-wrong-recovery-key" => {
+                Error::new(Exit::WrongSecret, text!("error-wrong-age-key", path = path))
+            }
+            _ => error,
+        })?;
+        opened.unasked.clone_from(&known.unasked);
+        Ok(opened)
     }
 
     /// Says what is tried while the vault is opened, and asks whether to go on where it takes long.

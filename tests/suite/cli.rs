@@ -569,7 +569,7 @@ fn a_new_age_key_reads_what_is_written_after_it_was_added() {
     let identity = age::x25519::Identity::generate();
     let recipient = identity.to_public().to_string();
     let said = table
-        .run(&format!("access add {recipient} --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"))
+        .run(&format!("access add {recipient} --decrypt-only --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"))
         .ended_with(0);
     assert!(says(&said.out, "access-key-added"), "{}", said.out);
     table.run(BACKUP).ended_with(0);
@@ -586,6 +586,71 @@ fn a_new_age_key_reads_what_is_written_after_it_was_added() {
         (opens(&generations[0]), opens(&generations[1])),
         (false, true)
     );
+}
+
+#[test]
+fn a_second_persons_age_key_opens_the_vault_that_somebody_else_vouches_for() {
+    let table = Table::backed_up(&NAMES);
+    let (identity, other) = (
+        age::x25519::Identity::generate(),
+        age::x25519::Identity::generate(),
+    );
+    let text = |identity: &age::x25519::Identity| {
+        let key = identity.to_string();
+        let key = age::secrecy::ExposeSecret::expose_secret(&key).to_owned();
+        format!(
+            "# created: 2026-11-29\n# public key: {}\n{key}",
+            identity.to_public()
+        )
+    };
+    table.secret_file("age.txt", &text(&identity));
+    table.secret_file("other.txt", &text(&other));
+    let drill = "drill --from {A} --age-key-file {age.txt}";
+    let said = table.run(drill).ended_with(6);
+    assert!(says(&said.err, "error-wrong-age-key"), "{}", said.err);
+    let recipient = identity.to_public();
+    table
+        .run(&format!("access add {recipient} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"))
+        .ended_with(0);
+    table.run(drill).ended_with(0);
+    table
+        .run("drill --from {A} --age-key-file {other.txt}")
+        .ended_with(6);
+    // A machine that knows nothing: the key itself says nothing of whose vault it is.
+    let fresh = format!("{drill} --state {{fresh}}");
+    let said = table.run(&fresh).ended_with(2);
+    assert!(says(&said.err, "error-vault-unconfirmed"), "{}", said.err);
+    let listed = table.run("access list {A} --json").ended_with(0).json();
+    let vault = listed["vault"].as_str().unwrap();
+    assert_eq!(listed["identities"].as_array().unwrap().len(), 3);
+    table
+        .run(&format!("{fresh} --fingerprint {vault}"))
+        .ended_with(0);
+    let wrong = vault.replace(&vault[10..14], "AAAA");
+    table
+        .run(&format!("{fresh} --fingerprint {wrong}"))
+        .ended_with(7);
+    // Whoever knows the public half plants a vault of his own: it is not taken for this one.
+    let theirs = Table::with_vault_of_another(&NAMES);
+    theirs
+        .run(&format!("access add {recipient} --to {{A}} --passphrase-file {{passphrase}} --accept other-medium=test"))
+        .ended_with(0);
+    let planted = theirs.at("A").display().to_string();
+    table
+        .run(&format!(
+            "drill --from {planted} --age-key-file {{age.txt}}"
+        ))
+        .ended_with(7);
+    table
+        .run(&format!(
+            "drill --from {planted} --age-key-file {{age.txt}} --state {{fresh}} --fingerprint {vault}"
+        ))
+        .ended_with(7);
+    table.secret_file("plugin.txt", "AGE-PLUGIN-YUBIKEY-1QQPQQQQQQQ");
+    let said = table
+        .run("drill --from {A} --age-key-file {plugin.txt}")
+        .ended_with(2);
+    assert!(says(&said.err, "error-no-age-key"), "{}", said.err);
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn own_id(table: &Table) -> String {
 fn with_person(table: &Table) -> String {
     let key = age::x25519::Identity::generate().to_public().to_string();
     let add = format!(
-        "access add {key} --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"
+        "access add {key} --decrypt-only --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"
     );
     table.run(&add).ended_with(0);
     key

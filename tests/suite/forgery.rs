@@ -375,7 +375,7 @@ fn a_deleted_statement_shows_by_the_records_that_name_it() {
     let table = Table::backed_up(&NAMES);
     let identity = age::x25519::Identity::generate().to_public().to_string();
     table
-        .run(&format!("access add {identity} --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"))
+        .run(&format!("access add {identity} --decrypt-only --to {{A}} --recovery-key-file {{recovery}} --accept other-medium=test"))
         .ended_with(0);
     table.run(BACKUP).ended_with(0);
     for half in ["A", "B"] {

@@ -270,6 +270,26 @@ fn a_recovery_key_is_typed_group_by_group_and_the_wrong_group_is_named() {
 }
 
 #[test]
+fn passwords_that_were_shown_are_cleared_from_the_screen_in_both_languages() {
+    let table = Table::backed_up(&["www.example.com"]);
+    for (language, words) in [
+        ("en", "Press Enter when you have"),
+        ("ja", "確認できたら Enter"),
+    ] {
+        let line = format!(
+            "contents --from {{A}} --reveal-password --passphrase-file {{passphrase}} --lang {language}"
+        );
+        let mut session = start_on("xterm", &table, &line);
+        let shown = session.exp_string(&as_read(words)).unwrap();
+        assert!(shown.contains("www.example.com"), "{shown}");
+        session.send_line("").unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("\u{1b}[2J\u{1b}[3J"), "{said:?}");
+    }
+}
+
+#[test]
 fn a_medium_that_asks_for_endless_work_never_makes_the_passphrase_wrong() {
     let table = Table::backed_up(&["www.example.com"]);
     for number in 3..14 {

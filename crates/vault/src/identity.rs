@@ -99,7 +99,16 @@ impl Owner {
     /// # Errors
     /// When the library refuses.
     pub fn wrap_for(&self, recovery: &RecoveryKey) -> Result<Vec<u8>, Unsealed> {
-        seal::seal_to(&recovery.0.to_public(), self.text().expose())
+        self.wrap_to(&recovery.0.to_public())
+    }
+
+    /// The identity file for somebody's age key. Others may know this public half, and wrap an
+    /// identity of their own with it: what such a key opens says nothing of whose vault it is.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn wrap_to(&self, recipient: &age::x25519::Recipient) -> Result<Vec<u8>, Unsealed> {
+        seal::seal_to(recipient, self.text().expose())
     }
 
     /// Opens an identity file.
@@ -260,6 +269,11 @@ fn in_turn<'m>(
     }
     order.extend(unlisted.into_iter().rev());
     order
+}
+
+/// Whether an identity file is wrapped with a passphrase.
+pub fn takes_passphrase(file: &[u8]) -> bool {
+    scrypt_cost(file).is_some()
 }
 
 /// What one try of a passphrase on an identity file costs, by the factor that its header names;

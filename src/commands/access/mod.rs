@@ -2,6 +2,7 @@
 
 mod retire;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -13,9 +14,10 @@ use crate::session::papers::EnvelopeOf;
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
 use vault::id::Hash;
-use vault::identity::{Owner, RecoveryKey};
-use vault::medium::{HALVES, MAX_IDENTITIES};
+use vault::identity::{Owner, RecoveryKey, takes_passphrase};
+use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
 use vault::trust::{Clause, Statement};
+use vault::volume::Reading;
 
 /// `access list`.
 #[derive(Serialize)]
@@ -48,19 +50,25 @@ pub(super) fn run(session: &Session<'_>, what: Option<&AccessCommand>) -> Result
             to,
             new_passphrase_file,
             new_recovery_key_file,
+            decrypt_only,
         }) => {
-            let files = NewSecrets {
+            let new = NewWay {
+                way,
                 passphrase: new_passphrase_file.as_deref(),
                 recovery_key: new_recovery_key_file.as_deref(),
+                decrypt_only: *decrypt_only,
             };
-            add(session, way, to, &files)
+            add(session, to, &new)
         }
     }
 }
 
-struct NewSecrets<'a> {
+/// What is to be added.
+struct NewWay<'a> {
+    way: &'a str,
     passphrase: Option<&'a Path>,
     recovery_key: Option<&'a Path>,
+    decrypt_only: bool,
 }
 
 fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
@@ -72,10 +80,16 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
         identities = trust.identities.len(),
         others = opening.len().saturating_sub(1)
     ));
+    let kinds = kinds(&media)?;
     for identity in &trust.identities {
+        let (id, kind) = (identity.short(), kinds.get(identity).copied());
+        let kind = kind.unwrap_or("elsewhere");
         session
             .console
-            .say(&text!("access-identity", id = identity.short()));
+            .say(&text!("access-identity", id = id, kind = kind));
+    }
+    if trust.identities.len() == 1 {
+        session.console.warn(&text!("access-only-one"));
     }
     // The only one is the vault's own, which the ways in above lead to.
     if opening.len() > 1 {
@@ -96,18 +110,33 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What opens the identity files on the media: `passphrase`, or `key`.
+fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
+    let mut kinds = BTreeMap::new();
+    for medium in media {
+        for file in medium.walk(None, Reading::Cached)?.identities {
+            let kind = match takes_passphrase(&file.bytes) {
+                true => "passphrase",
+                false => "key",
+            };
+            kinds.insert(Hash::of(&file.bytes), kind);
+        }
+    }
+    Ok(kinds)
+}
+
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
 /// comes.
-fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Result<Exit> {
+fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     let medium = session.medium_of_vault_to_write(to)?;
     let media = [medium];
     let known = session.memory();
     let opened = session.open(&media, &known)?;
-    if matches!(way, "passphrase" | "recovery-key") {
+    if !new.decrypt_only {
         refuse_one_too_many(&opened)?;
     }
-    let (word, identity) = new_way(session, &opened.owner, way, files)?;
-    let statement = Statement::sign(&opened.owner.key, &[word])
+    let (words, identity) = new_way(session, &opened.owner, new)?;
+    let statement = Statement::sign(&opened.owner.key, &words)
         .map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
     media[0].add_owner_files(&[&statement], &identities)?;
@@ -126,7 +155,7 @@ fn add(session: &Session<'_>, way: &str, to: &str, files: &NewSecrets<'_>) -> Re
     });
     let report = WayReport {
         vault: opened.vault().to_string(),
-        added: way.split(':').next(),
+        added: new.way.split(':').next(),
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
@@ -151,13 +180,12 @@ fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
 fn new_way(
     session: &Session<'_>,
     owner: &Owner,
-    way: &str,
-    files: &NewSecrets<'_>,
-) -> Result<(Clause, Option<Vec<u8>>)> {
-    let wrapped = |file: Vec<u8>| (Clause::Identity(Hash::of(&file)), Some(file));
-    match way {
+    new: &NewWay<'_>,
+) -> Result<(Vec<Clause>, Option<Vec<u8>>)> {
+    let wrapped = |file: Vec<u8>| (vec![Clause::Identity(Hash::of(&file))], Some(file));
+    match new.way {
         "passphrase" => Ok(wrapped(
-            owner.wrap_with_passphrase(&session.new_passphrase(files.passphrase)?)?,
+            owner.wrap_with_passphrase(&session.new_passphrase(new.passphrase)?)?,
         )),
         "recovery-key" => {
             let key = RecoveryKey::generate();
@@ -165,7 +193,7 @@ fn new_way(
                 key: &key,
                 owner: &owner.key.public(),
             };
-            match files.recovery_key {
+            match new.recovery_key {
                 Some(path) => session.write_envelope(&envelope, path, None)?,
                 None => session
                     .console
@@ -173,12 +201,18 @@ fn new_way(
             }
             Ok(wrapped(owner.wrap_for(&key)?))
         }
-        age if age
-            .parse::<age::x25519::Recipient>()
-            .is_ok_and(|parsed| parsed.to_string() == age) =>
-        {
-            Ok((Clause::Recipient(age.to_owned()), None))
+        age => {
+            let recipient = age.parse::<age::x25519::Recipient>().ok();
+            let recipient = recipient.filter(|parsed| parsed.to_string() == age);
+            let unknown = || Error::usage(text!("error-unknown-way", way = age));
+            let recipient = recipient.ok_or_else(unknown)?;
+            let reads = Clause::Recipient(age.to_owned());
+            if new.decrypt_only {
+                return Ok((vec![reads], None));
+            }
+            let (mut words, file) = wrapped(owner.wrap_to(&recipient)?);
+            words.push(reads);
+            Ok((words, file))
         }
-        other => Err(Error::usage(text!("error-unknown-way", way = other))),
     }
 }

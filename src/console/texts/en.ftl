@@ -97,7 +97,10 @@ help-contents-from = USB stick to read, such as E:, or parcel:FILE; may be given
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as E: (without it: every one that is inserted)
-help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person, which decrypts backups made from now on with age but does not open the vault in pfxvault
+help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-decrypt-only = The age key decrypts backups made from now on with age, and does not open the vault; this can be taken back with access retire
+help-age-key-file = Open the vault with the age key in this file (AGE-SECRET-KEY-1...), which was added with access add age1...
+help-fingerprint = The fingerprint of the vault from the instruction sheet, where this server does not know the vault
 help-access-add-to = USB stick of the vault it is added on, such as E:
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
@@ -280,6 +283,7 @@ prompt-passphrase = Passphrase of the vault
 prompt-passphrase-new = New passphrase (Enter alone goes back)
 prompt-passphrase-again = The same again (Enter alone to choose another)
 prompt-written = Press Enter when all of it is on paper. Then it is cleared from the screen.
+prompt-read = Press Enter when you have what you need. Then the passwords are cleared from the screen.
 prompt-word-back = Type word { $number } from your paper (Enter alone shows all of them again):
 prompt-recovery-key = Recovery key from the envelope, group { $group }
 prompt-recovery-group = Type group { $number } of the recovery key from your paper (Enter alone shows it again):
@@ -621,14 +625,21 @@ servers-joined =
     next: pfxvault backup --from folder:D:\certs --to E:
 access-headline =
     The vault opens with { $identities ->
-        [one] 1 passphrase or recovery key
-       *[other] { $identities } passphrases or recovery keys
+        [one] 1 passphrase or key
+       *[other] any one of { $identities } passphrases and keys
     }{ $others ->
         [0] {""}
-        [one] . 1 more key decrypts new backups with age, but does not open the vault in pfxvault
-       *[other] . { $others } more keys decrypt new backups with age, but do not open the vault in pfxvault
+        [one] . 1 age key decrypts new backups with age
+       *[other] . { $others } age keys decrypt new backups with age
     }
-access-identity = { $id }: a passphrase or a recovery key
+access-identity = { $id }: { $kind ->
+        [passphrase] a passphrase
+        [key] a recovery key, or an age key
+       *[elsewhere] a passphrase or a key, not on these sticks
+    }
+access-only-one =
+    attention: only this one thing opens the vault. If it is lost, every backup is lost with it.
+    Add another: pfxvault access add recovery-key --to E:
 access-key = { $key }: decrypts every new backup with age
 access-retired = { $key }: no longer decrypts new backups; still decrypts the old ones
 access-added =
@@ -1064,6 +1075,11 @@ error-recovery-key-file = cannot write the recovery key to { $path }
 error-man-pages = cannot write the manual pages to { $path }
     .cause = { $reason }
     .hint = name a folder you may write to: pfxvault man FOLDER
+error-no-age-key = { $path } holds no age key that pfxvault can use
+    .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... ; keys of age plugins and SSH keys are not read
+    .hint = give the file that age-keygen wrote, or open the vault with the passphrase or the recovery key
+error-wrong-age-key = the age key in { $path } does not open the vault
+    .hint = add it with another way in: pfxvault access add age1... --to E: ; or try a stick that was written since
 error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
     .cause = somebody may have put another vault in the place of yours
     .hint = do not use this stick. Try another stick of the vault, and compare the fingerprint with the instruction sheet
@@ -2085,7 +2101,7 @@ enrol-done =
        *[other] { $count } servers may now write to the vault
     }
     next, on each of them: pfxvault servers accept { $from }
-accept-vault = This answer is of the vault SHA256:................{ $shown }
+accept-vault = This is the vault SHA256:................{ $shown }
 prompt-vault = Type the first { $count } characters after "SHA256:" from the instruction sheet or the envelope:
 error-request-unwritable = cannot write the request { $path }
     .cause = { $reason }
@@ -2103,10 +2119,10 @@ error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
     .cause = its request was not added yet, the answer is older, or it was retired
     .hint = add its request where the vault is: pfxvault servers add FILE --to E: --answer FILE
 error-vault-unconfirmed = nobody is here to confirm that this is the right vault
-    .cause = an answer alone does not prove whose it is
-    .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:...
+    .cause = neither an answer, nor what a key opens, proves whose it is
+    .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:... (with --age-key-file: --fingerprint SHA256:...)
 error-vault-differs = this is not the vault on your paper; nothing was changed
-    .hint = get the answer again from the owner of the vault, on another way
+    .hint = do not use it. Get it again from the owner of the vault, by another route
 
 ## Ending rights
 
@@ -2124,6 +2140,7 @@ retire-later = attention: generation { $generation } is here and will no longer 
 retire-access-plan =
     Backups made from now on will not be readable with { $key }.
     Earlier ones stay readable with it, on every copy that its owner has or gets.
+    A key that was added without --decrypt-only still opens the vault on every stick. Only a new vault ends that: pfxvault create
 retire-re-issue-headline =
     { $count ->
         [one] This key pair is

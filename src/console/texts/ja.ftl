@@ -54,11 +54,11 @@ help-servers-join = このサーバーを登録し、保管庫に書き込める
 help-access = 保管庫を開く手段の表示・追加・終了を行います。
 help-access-list = 保管庫を開く手段を表示します。
 help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
-help-sheet = 手順書(秘密なし)または復旧キーを入れる封筒用の紙を、それぞれ 1 ページで作成します。作成した紙の読み戻しもできます。
+help-sheet = 復旧手順書(秘密なし)または復旧キーを入れる封筒用の紙を、それぞれ 1 ページで作成します。作成した紙の読み戻しもできます。
 help-sheet-from = 保管庫の USB メモリ(例: E:)。複数回指定できます(省略時は、挿してあるものすべて)
-help-sheet-to = 書き込み先の新しいファイル。.pdf は印刷用、.html はブラウザー用、それ以外はテキスト(省略時は、手順書を画面にテキストで表示)
+help-sheet-to = 書き込み先の新しいファイル。.pdf は印刷用、.html はブラウザー用、それ以外はテキスト(省略時は、復旧手順書を画面にテキストで表示)
 help-sheet-envelope = 秘密の紙を作成します。保管庫を開く復旧キーが必要です(--recovery-key または --recovery-key-file)
-help-sheet-contact = 手順書に印刷する連絡先
+help-sheet-contact = 復旧手順書に印刷する連絡先
 help-sheet-check = 紙をファイルまたはスキャン画像(PNG、JPEG、PDF)から、ファイルを省略した場合は入力から読み戻します。封筒の紙は、実際に保管庫を開けた場合にだけ有効と判定します
 help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
 help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
@@ -97,7 +97,10 @@ help-contents-from = 読み取る USB メモリ(例: E:)、または parcel:フ�
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
 help-access-list-media = 調べる USB メモリ(例: E:)(省略時は、挿してあるものすべて)
-help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...。これ以降のバックアップを age で復号できますが、pfxvault では開けません)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-decrypt-only = age 公開鍵で、これ以降のバックアップを age で復号できるようにするだけで、保管庫は開けません。access retire で取り消せます
+help-age-key-file = このファイルの age の鍵(AGE-SECRET-KEY-1...。access add age1... で追加したもの)で保管庫を開きます
+help-fingerprint = 復旧手順書に書かれた保管庫のフィンガープリント(このサーバーに保管庫の記録がない場合)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
@@ -280,6 +283,7 @@ prompt-passphrase = 保管庫のパスフレーズ
 prompt-passphrase-new = 新しいパスフレーズ(Enter のみで戻る)
 prompt-passphrase-again = 確認のため、もう一度入力してください(Enter のみで選び直す)
 prompt-written = すべて紙に書き写したら Enter を押してください。画面から消去します。
+prompt-read = 確認できたら Enter を押してください。パスワードを画面から消去します。
 prompt-word-back = 紙に書いた { $number } 番目の単語を入力してください(Enter のみでもう一度表示):
 prompt-recovery-key = 封筒の復旧キー グループ { $group }
 prompt-recovery-group = 紙に書いた復旧キーのグループ { $number } を入力してください(Enter のみでもう一度表示):
@@ -358,7 +362,7 @@ create-done =
     保管庫のフィンガープリント(封筒に書いてください): { $vault }
 key-says-no-vault =
     注意: この復旧キーには、どの保管庫のものかが書かれていません。開いた保管庫: { $vault }
-    復元したものを使う前に、このフィンガープリントを手順書または封筒の紙と照合してください。
+    復元したものを使う前に、このフィンガープリントを復旧手順書または封筒の紙と照合してください。
 create-next =
     次に: 最初のバックアップを取ってください(保管庫はまだ空です)
       pfxvault backup --from folder:D:\certs --to { $medium }
@@ -544,11 +548,18 @@ servers-joined =
     完了: このサーバー({ $server })を保管庫 { $vault } に登録しました
     次に: pfxvault backup --from folder:D:\certs --to E:
 access-headline =
-    保管庫を開く手段: パスフレーズまたは復旧キー { $identities } 件{ $others ->
+    保管庫を開く手段: パスフレーズと鍵 { $identities } 件(どれか 1 つで開きます){ $others ->
         [0] {""}
-       *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件(pfxvault では保管庫を開けません)
+       *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件
     }
-access-identity = { $id }: パスフレーズまたは復旧キー
+access-identity = { $id }: { $kind ->
+        [passphrase] パスフレーズ
+        [key] 復旧キーまたは age の鍵
+       *[elsewhere] パスフレーズまたは鍵(これらの USB メモリにはありません)
+    }
+access-only-one =
+    注意: 保管庫を開く手段はこの 1 つだけです。失うと、すべてのバックアップも失われます。
+    もう 1 つ追加してください: pfxvault access add recovery-key --to E:
 access-key = { $key }: 新しいバックアップをすべて age で復号できます
 access-retired = { $key }: 新しいバックアップは復号できません(以前のバックアップは復号できます)
 access-added =
@@ -953,9 +964,14 @@ error-recovery-key-file = 復旧キーを { $path } に書き込めません
 error-man-pages = マニュアル ページを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
+error-no-age-key = { $path } に、pfxvault で使える age の鍵がありません
+    .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... ではありません。age プラグインの鍵と SSH 鍵は読み取れません
+    .hint = age-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
+error-wrong-age-key = { $path } の age の鍵では保管庫を開けません
+    .hint = 別の手段で開いて追加するか(pfxvault access add age1... --to E:)、追加後に書き込んだ USB メモリで試してください
 error-key-of-other-vault = この復旧キーは保管庫 { $said } のものですが、実際に開いたのは { $vault } です
     .cause = 別の保管庫にすり替えられているおそれがあります
-    .hint = この USB メモリは使わないでください。同じ保管庫の別の USB メモリで試し、フィンガープリントを手順書と照合してください
+    .hint = この USB メモリは使わないでください。同じ保管庫の別の USB メモリで試し、フィンガープリントを復旧手順書と照合してください
 error-envelope-beside-vault = 復旧キーを { $path } に書き込みませんでした。その復旧キーで開く保管庫と同じメディアです
     .cause = ルール password-kept: USB メモリを拾った人が、鍵も手に入れてしまいます
     .hint =
@@ -976,13 +992,13 @@ error-paper-unwritten = { $path } に書き込めません
 error-paper-unread = { $path } を読み取れません
     .cause = { $reason }
     .hint = pfxvault sheet で作成したテキスト、HTML、PDF のファイルか、スキャンした PNG、JPEG、PDF を指定してください
-error-no-paper = { $path } は pfxvault の手順書または封筒の紙として読み取れません
+error-no-paper = { $path } は pfxvault の復旧手順書または封筒の紙として読み取れません
     .cause = 該当する文字列も、読み取れる二次元コードもありません
     .hint =
         紙を平らに置き、グレースケール、300 dpi で、PNG、JPEG、または JPEG 画像の PDF としてスキャンしてください。
         入力で確認することもできます: pfxvault sheet --check(封筒は pfxvault sheet --check --envelope --recovery-key)
-error-sheet-of-other-vault = この手順書は、ここにある保管庫({ $ours })とは別の保管庫({ $vault })のものです
-    .hint = この保管庫のフィンガープリントが書かれた手順書を探すか、作り直してください: pfxvault sheet --to 新しいファイル.pdf
+error-sheet-of-other-vault = この復旧手順書は、ここにある保管庫({ $ours })とは別の保管庫({ $vault })のものです
+    .hint = この保管庫のフィンガープリントが書かれた復旧手順書を探すか、作り直してください: pfxvault sheet --to 新しいファイル.pdf
 
 ## Errors: the command line
 
@@ -1859,7 +1875,7 @@ enrol-done =
        *[other] { $count } 台のサーバーを登録しました
     }
     次に、各サーバーで: pfxvault servers accept { $from }
-accept-vault = この回答の保管庫: SHA256:................{ $shown }
+accept-vault = 保管庫: SHA256:................{ $shown }
 prompt-vault = 復旧手順書または封筒の控えから、「SHA256:」に続く最初の { $count } 文字を入力してください:
 error-request-unwritable = 申請 { $path } を書き込めません
     .cause = { $reason }
@@ -1877,10 +1893,10 @@ error-not-admitted = このサーバー({ $server })は { $medium } に登録さ
     .cause = 申請がまだ追加されていないか、回答が古いか、登録が終了しています
     .hint = 保管庫のあるコンピューターで申請を追加してください: pfxvault servers add ファイル --to E: --answer ファイル
 error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人がいません
-    .cause = 回答だけでは、誰の保管庫か証明できません
-    .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...
+    .cause = 回答や、鍵で開いた内容だけでは、誰の保管庫か証明できません
+    .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...(--age-key-file の場合は --fingerprint SHA256:...)
 error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
-    .hint = 保管庫の管理責任者から、別の経路で回答を受け取り直してください
+    .hint = 使わないでください。保管庫の管理責任者から、別の経路で受け取り直してください
 
 ## Ending rights
 
@@ -1897,7 +1913,8 @@ retire-server-plan-none = { $name }({ $server })は書き込めなくなり、�
 retire-later = 注意: ここにある世代 { $generation } は無効になります
 retire-access-plan =
     これ以降のバックアップは { $key } で復号できなくなります。
-    以前のバックアップは、鍵の持ち主が控えを持っているか手に入れれば、引き続き復号できます。
+    以前のバックアップは、鍵の持ち主がコピーを持っているか手に入れれば、引き続き復号できます。
+    --decrypt-only を付けずに追加した鍵は、どの USB メモリの保管庫も引き続き開けます。取り消すには新しい保管庫が必要です: pfxvault create
 retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人にも使われるおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
 retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
 retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
@@ -2102,7 +2119,7 @@ error-page = 監査レポートを { $path } に書き込めません
 
 ## Papers
 
-paper-sheet = キーペアのバックアップ 手順書
+paper-sheet = キーペアのバックアップ 復旧手順書
 paper-sheet-notice = この紙に秘密は書かれていません。運用手順書、金庫のそば、USB メモリの中など、最初に探す場所に置いてください。
 paper-sheet-what = 下記の USB メモリには、下記のサーバーの TLS キーペア(証明書と秘密鍵)が、プログラム pfxvault により暗号化されて入っています。開くには、パスフレーズ、または封をした封筒の中の復旧キーが必要です。何かを変更する前に、この紙を最後まで読んでください。
 paper-vault = 保管庫(フィンガープリント)
@@ -2141,20 +2158,20 @@ paper-blank-opened = 開封した日・氏名・理由
 paper-no-glyph = PDF 用のフォントに含まれない文字があります: { $characters }
 paper-unfit = 内容が多すぎて、1 ページに収まりません
 sheet-done =
-    完了: 手順書を { $path } に書き込みました
+    完了: 復旧手順書を { $path } に書き込みました
     秘密は含まれていません。印刷して空欄に記入し、最初に探す場所に置いてください。USB メモリに入れておくこともできます。
 check-envelope-opened = 完了: この紙の復旧キーで、保管庫 { $vault } を開けることを確認しました
 check-delete =
     注意: { $path } には復旧キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
-check-sheet-read = 保管庫 { $vault } の手順書です({ $day } 作成)。秘密は含まれていません。
-check-sheet-vault = 完了: 手順書のフィンガープリントは、ここにある保管庫({ $vault })のものです
+check-sheet-read = 保管庫 { $vault } の復旧手順書です({ $day } 作成)。秘密は含まれていません。
+check-sheet-vault = 完了: 復旧手順書のフィンガープリントは、ここにある保管庫({ $vault })のものです
 check-sheet-no-media = 保管庫の USB メモリが挿されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from E:
-check-sheet-good = 完了: 手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここにあります
-check-sheet-behind = 注意: 手順書には { $server } の第 { $number } 世代がありますが、ここにある最新の世代は{ $here ->
+check-sheet-good = 完了: 復旧手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここにあります
+check-sheet-behind = 注意: 復旧手順書には { $server } の第 { $number } 世代がありますが、ここにある最新の世代は{ $here ->
         [0] ありません
        *[other] 第 { $here } 世代({ $day })です
-    }。この USB メモリは手順書より古いか、以前の状態に戻されています。復元する前に、より新しい USB メモリを探してください。
-check-sheet-other = 注意: ここにある { $server } の第 { $number } 世代は、手順書にあるものと異なります。別の USB メモリを使い、原因を調べてください。
+    }。この USB メモリは復旧手順書より古いか、以前の状態に戻されています。復元する前に、より新しい USB メモリを探してください。
+check-sheet-other = 注意: ここにある { $server } の第 { $number } 世代は、復旧手順書にあるものと異なります。別の USB メモリを使い、原因を調べてください。
 
 ## メニュー
 
