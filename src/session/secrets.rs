@@ -55,7 +55,31 @@ impl Session<'_> {
             }
         }?;
         opened.unasked.clone_from(&known.unasked);
+        self.learn_owners_words(&opened, known);
         Ok(opened)
+    }
+
+    /// What the owner retired of this server's key pairs can be read only while the vault is open: host
+    /// state takes it over.
+    fn learn_owners_words(&self, opened: &UnlockedVault<'_>, known: &HostStateView) {
+        let state = known.state.as_ref();
+        let state = state.filter(|state| *state.vault() == opened.vault());
+        let Some(state) = state else { return };
+        let mut news = Vec::new();
+        for word in &opened.owners_words {
+            let is_new = word.server == state.server() && !state.knows_owners_word(&word.sealed);
+            if let Some(retired) = word.retired.as_ref().filter(|_| is_new) {
+                news.push((&word.sealed, retired));
+            }
+        }
+        if news.is_empty() {
+            return;
+        }
+        self.note(&opened.vault(), |state| {
+            for (sealed, retired) in news {
+                state.learn_owners_word(sealed, retired);
+            }
+        });
     }
 
     /// Before anything is asked: that no medium here is of this server's vault, and whose passphrase

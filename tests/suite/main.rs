@@ -24,6 +24,8 @@ mod history;
 mod iis_config;
 mod install;
 mod media;
+mod memory;
+mod owners_word;
 mod parcels;
 mod passphrases;
 mod prompts;
