@@ -394,6 +394,10 @@ pub struct RepairArgs {
 pub struct RetireKeyPairArgs {
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
+    #[arg(long, value_name = "SERVER", requires = "to")]
+    pub(crate) server: Option<String>,
+    #[arg(long, value_name = "MEDIUM", requires = "server")]
+    pub(crate) to: Vec<String>,
     #[arg(long, value_enum, required_unless_present = "undo")]
     pub(crate) reason: Option<RetireReason>,
     #[arg(long, conflicts_with = "reason")]
@@ -623,6 +627,34 @@ pub enum ServersCommand {
     },
     /// End a server's right to write.
     Retire(ServersRetireArgs),
+    /// Another name for this server.
+    Rename(ServersRenameArgs),
+    /// Admit a server again whose statement is lost.
+    Admit(ServersAdmitArgs),
+}
+
+#[derive(Debug, Args)]
+/// `servers rename`.
+pub struct ServersRenameArgs {
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `servers admit`.
+pub struct ServersAdmitArgs {
+    #[arg(value_name = "SHA256:...")]
+    pub(crate) fingerprint: String,
+    #[arg(long, value_name = "MEDIUM", required = true)]
+    pub(crate) to: Vec<String>,
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -68,6 +68,8 @@ fn commands() -> Vec<(&'static str, Vec<Shape>)> {
                 of::<servers::EnrolledReport>(),
                 of::<servers::enrolment::EnrolmentRequestReport>(),
                 of::<servers::enrolment::AddReport>(),
+                of::<servers::rename::RenameReport>(),
+                of::<servers::admit::AdmitReport>(),
                 of::<RetirementReport>(),
             ],
         ),

@@ -58,9 +58,10 @@ impl Session<'_> {
         let open = |secret: &Secret| unlock::unlock(media, secret, None, state, self.now, &watch);
         let mut opened = match &self.global.passphrase_file {
             _ if self.opens_with_recovery_key() => {
-                return Ok(self.open_with_recovery_key(media, known)?.0);
+                let opened = self.open_with_recovery_key(media, known);
+                opened.map(|(opened, _)| opened)
             }
-            _ if self.global.age_key_file.is_some() => return self.open_with_age_key(media, known),
+            _ if self.global.age_key_file.is_some() => self.open_with_age_key(media, known),
             Some(path) => open(&typed(&private_files::read_secret(path)?)),
             None => {
                 let (question, option) = (text!("prompt-passphrase"), "--passphrase-file");
@@ -69,6 +70,7 @@ impl Session<'_> {
             }
         }?;
         opened.unasked.clone_from(&known.unasked);
+        self.learn_owners_words(&opened, known);
         Ok(opened)
     }
 
@@ -111,6 +113,29 @@ impl Session<'_> {
                 .warn(&text!("key-says-no-vault", vault = vault.as_str()));
         }
         Ok((opened, copy(&found.key)?))
+    }
+
+    /// What the owner retired of this server's key pairs can be read only while the vault is open: host
+    /// state takes it over.
+    fn learn_owners_words(&self, opened: &UnlockedVault<'_>, known: &HostStateView) {
+        let state = known.state.as_ref();
+        let state = state.filter(|state| *state.vault() == opened.vault());
+        let Some(state) = state else { return };
+        let mut news = Vec::new();
+        for word in &opened.owners_words {
+            let is_new = word.server == state.server() && !state.knows_owners_word(&word.sealed);
+            if let Some(retired) = word.retired.as_ref().filter(|_| is_new) {
+                news.push((&word.sealed, retired));
+            }
+        }
+        if news.is_empty() {
+            return;
+        }
+        self.note(&opened.vault(), |state| {
+            for (sealed, retired) in news {
+                state.learn_owners_word(sealed, retired);
+            }
+        });
     }
 
     /// Before anything is asked: that no medium here is of this server's vault, and whose passphrase

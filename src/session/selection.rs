@@ -11,6 +11,7 @@ use crate::workflow::server_backup::{self, NoMore, NotHere, ServerBackup, Why};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, WithoutKey};
 use vault::id::ServerId;
+use vault::trust::Naming;
 
 /// What counts of the backup that `--server` and `--generation` mean, as far as it is called one of
 /// `names`; with several servers and no choice, they are listed.
@@ -134,11 +135,13 @@ pub fn find_server(
     name: &str,
 ) -> Result<ServerId> {
     let is_named = |server: &&ServerId| {
-        let catalog = opened
-            .find(**server, &Wanted::Newest, &|_| true)
-            .map(|from| from.catalog.server_name);
+        // What a server calls itself against the owner's word leads nobody to it.
+        let is_called_so = |from: &OpenGeneration| {
+            from.naming != Naming::Other && from.catalog.server_name.eq_ignore_ascii_case(name)
+        };
+        let newest = opened.find(**server, &Wanted::Newest, &|_| true);
         server.to_string().eq_ignore_ascii_case(name)
-            || catalog.is_ok_and(|known| known.eq_ignore_ascii_case(name))
+            || newest.is_ok_and(|from| is_called_so(&from))
     };
     let mut named = servers.iter().filter(is_named);
     match (named.next(), named.next()) {

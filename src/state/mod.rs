@@ -25,8 +25,9 @@ use vault::catalog::{AboutKeyPair, Counting, Drill, Policy, Retirement, SeenMedi
 use vault::counted::{Retired, Standing};
 use vault::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
 use vault::request::EnrolmentRequest;
+use vault::server_name::NameSalt;
 use vault::sign::SigningKey;
-use vault::trust::{Statement, Trust};
+use vault::trust::{Clause, Statement, Trust};
 
 /// Generations whose key pairs are all still described in memory, for `list` and `contents` without
 /// a passphrase.
@@ -68,6 +69,9 @@ struct StoredState {
     format: u32,
     vault: VaultId,
     server_name: String,
+    /// What binds that name to the owner's word; an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name_salt: Option<NameSalt>,
     statements: Vec<StoredStatement>,
     /// Identity files, so that a new stick needs no passphrase. As on the sticks, they open only
     /// with one.
@@ -85,6 +89,10 @@ struct StoredState {
     /// Ascending by their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<Retirement>,
+    /// What the owner retired of this server's key pairs and is in `retired`: the hashes of the
+    /// sealed words.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    owners_retirements: BTreeSet<Hash>,
     /// Whether the vault was founded here and its first medium is not finished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     founding: bool,
@@ -186,7 +194,9 @@ impl State {
         let lock = lock(folder)?;
         let key = SigningKey::generate().map_err(|_| no_random())?;
         write_key(folder, &key).map_err(|e| unwritable(folder, &e))?;
-        Ok(Self::new(folder, lock, key, vault, server_name))
+        let salt = NameSalt::generate().map_err(|_| no_random())?;
+        let named = (server_name, Some(salt));
+        Ok(Self::new(folder, lock, key, vault, named))
     }
 
     /// Makes the key of a machine that asks to be enrolled, or finds the one it asked with before.
@@ -199,15 +209,17 @@ impl State {
             .map_err(|e| unwritable(folder, &e))?;
         refuse_shared(folder)?;
         let _lock = lock(folder)?;
-        let key = match read_request(folder)? {
-            Some(request) => request.key,
+        let (key, salt) = match read_request(folder)? {
+            Some(request) => (request.key, request.salt),
             None => {
                 let key = SigningKey::generate().map_err(|_| no_random())?;
                 write_key(folder, &key).map_err(|e| unwritable(folder, &e))?;
-                key.public()
+                (key.public(), None)
             }
         };
-        let request = EnrolmentRequest::new(server_name, key);
+        let salt = salt.map_or_else(NameSalt::generate, Ok);
+        let salt = salt.map_err(|_| no_random())?;
+        let request = EnrolmentRequest::new(server_name, key, Some(salt));
         replace(folder, REQUEST, request.render().as_bytes())
             .map_err(|e| unwritable(folder, &e))?;
         Ok(request)
@@ -239,15 +251,22 @@ impl State {
             lock,
             read_key(folder)?,
             vault,
-            &request.name,
+            (&request.name, request.salt),
         ))
     }
 
-    fn new(folder: &Path, lock: File, key: SigningKey, vault: VaultId, server_name: &str) -> Self {
+    fn new(
+        folder: &Path,
+        lock: File,
+        key: SigningKey,
+        vault: VaultId,
+        (server_name, name_salt): (&str, Option<NameSalt>),
+    ) -> Self {
         let memory = StoredState {
             format: FORMAT,
             vault: vault.clone(),
             server_name: server_name.to_owned(),
+            name_salt,
             statements: Vec::new(),
             identities: Vec::new(),
             highest: None,
@@ -257,6 +276,7 @@ impl State {
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
             retired: Vec::new(),
+            owners_retirements: BTreeSet::new(),
             founding: false,
         };
         Self {
@@ -320,6 +340,26 @@ impl State {
     /// This server's name, as its catalogs carry it.
     pub fn server_name(&self) -> &str {
         &self.memory.server_name
+    }
+
+    /// What binds that name to the owner's word, if anything does.
+    pub fn name_salt(&self) -> Option<&NameSalt> {
+        self.memory.name_salt.as_ref()
+    }
+
+    /// What admits this server, for the owner to say: its key, and its name where that can be bound.
+    pub fn admission(&self) -> Vec<Clause> {
+        let key = self.key.public();
+        let name = self
+            .name_salt()
+            .map(|salt| Clause::Name(self.server(), Number::FIRST, salt.bind(self.server_name())));
+        std::iter::once(Clause::server(key)).chain(name).collect()
+    }
+
+    /// Takes another name, which the owner has bound with this salt.
+    pub fn rename(&mut self, name: &str, salt: NameSalt) {
+        self.memory.server_name = name.to_owned();
+        self.memory.name_salt = Some(salt);
     }
 
     /// Signs this server's records.
@@ -544,6 +584,29 @@ impl State {
                 time: now,
                 undone: true,
                 ..said
+            });
+        }
+    }
+
+    /// Whether this is known of what the owner retired of this server's key pairs.
+    pub fn knows_owners_word(&self, sealed: &[u8]) -> bool {
+        self.memory.owners_retirements.contains(&Hash::of(sealed))
+    }
+
+    /// Takes over what the owner retired of this server's key pairs, or took back: from now on it is
+    /// this server's word, too, and travels in its catalogs.
+    pub fn learn_owners_word(&mut self, sealed: &[u8], words: &[Retirement]) {
+        if !self.memory.owners_retirements.insert(Hash::of(sealed)) {
+            return;
+        }
+        for word in words {
+            let last = self.memory.retired.last().map(|last| last.number);
+            let next = last.map_or(Some(Number::FIRST), Number::next);
+            let Some(next) = next else { return };
+            let number = next.max(word.number);
+            self.memory.retired.push(Retirement {
+                number,
+                ..word.clone()
             });
         }
     }
@@ -785,6 +848,11 @@ pub fn default_folder() -> Option<PathBuf> {
 
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
+    // A pipe would be waited for, and a link followed.
+    match fs::symlink_metadata(&path) {
+        Ok(there) if !there.is_file() => return Err(damaged(folder, "lock")),
+        _ => {}
+    }
     let opened = match crate::platform::system::create_private(&path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             OpenOptions::new().write(true).open(path)
@@ -978,6 +1046,33 @@ mod tests {
             assert_eq!(opened.err().unwrap().text.id, "error-state-newer");
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), newer);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_no_file_is_neither_waited_for_nor_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("state");
+        let vault = VaultId::of(&SigningKey::generate().unwrap().public());
+        let mut state = State::create(&folder, vault, "WEB01").unwrap();
+        state.save().unwrap();
+        drop(state);
+        let lock = folder.join("lock");
+        fs::remove_file(&lock).unwrap();
+        let pipe = std::process::Command::new("mkfifo").arg(&lock).status();
+        assert!(pipe.unwrap().success());
+        assert_eq!(
+            State::open(&folder).err().unwrap().text.id,
+            "error-state-damaged"
+        );
+        fs::remove_file(&lock).unwrap();
+        let victim = folder.join("victim");
+        std::os::unix::fs::symlink(&victim, &lock).unwrap();
+        assert_eq!(
+            State::open(&folder).err().unwrap().text.id,
+            "error-state-damaged"
+        );
+        assert!(!victim.exists());
     }
 
     #[test]

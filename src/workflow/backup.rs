@@ -717,6 +717,7 @@ fn catalog(
         server: state.server(),
         number,
         server_name: state.server_name().to_owned(),
+        name_salt: state.name_salt().cloned(),
         selected: request.selected.to_vec(),
         key_pairs,
         without_key: without_key(request.holdings),

@@ -55,12 +55,12 @@ impl Founding {
             owner.wrap_with_passphrase(passphrase)?,
             owner.wrap_for(recovery)?,
         ];
-        let words = [
+        let mut words = state.admission();
+        words.extend([
             Clause::Identity(Hash::of(&identities[0])),
             Clause::Identity(Hash::of(&identities[1])),
             Clause::Recipient(owner.recipient()),
-            Clause::server(state.key().public()),
-        ];
+        ]);
         let unsigned = || Error::failed(text!("error-signing"));
         let statement = Statement::sign(&owner.key, &words).map_err(|_| unsigned())?;
         state.trust.learn(statement).map_err(|_| unsigned())?;

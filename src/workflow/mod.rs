@@ -16,3 +16,4 @@ pub mod server_backup;
 pub mod status;
 pub mod unlock;
 pub mod verify;
+pub mod witness;

@@ -21,6 +21,7 @@ use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
+use crate::workflow::witness;
 
 /// Catalogs that are open at once.
 const AT_ONCE: usize = 16;
@@ -47,6 +48,8 @@ pub struct ServerBackup<'v> {
     pub exceptions: Vec<Exception>,
     /// What the server served when that was last asked.
     pub site_map: Option<SiteMap>,
+    /// The highest number of what was retired of it, by the server or by the owner.
+    pub last_retirement: Option<Number>,
     /// What the user must hear before using it.
     pub doubts: Vec<Text>,
 }
@@ -285,7 +288,11 @@ impl<'v, 'm> Gathered<'v, 'm> {
             self.retirements.extend_from_slice(state.retirements());
         }
         let retirements = std::mem::take(&mut self.retirements);
-        let retired = Retired::of(&retirements);
+        let server = newest.generation.record.server;
+        let owners = || self.opened.owners_retirements(server);
+        let numbers = retirements.iter().chain(owners()).map(|one| one.number);
+        let last_retirement = numbers.max();
+        let retired = Retired::of(&retirements).with_owners(owners());
         let is_alone = matches!(self.wanted, Wanted::Number(..));
         let mut not_here = if is_alone {
             Vec::new()
@@ -308,12 +315,16 @@ impl<'v, 'm> Gathered<'v, 'm> {
             no_more: Vec::new(),
             exceptions: newest.catalog.exceptions,
             site_map: None,
+            last_retirement,
             doubts: newest.doubts,
         };
         let standings = self.standings(&retired);
         backup.site_map = self.site_map;
         backup.line = self.line;
         backup.sort_out(self.pairs, standings, &retired);
+        backup
+            .doubts
+            .extend(doubts_of_others(self.opened, server, &backup.key_pairs));
         Ok(backup)
     }
 
@@ -374,6 +385,30 @@ impl<'v, 'm> Gathered<'v, 'm> {
         }
         still
     }
+}
+
+/// What other servers say against it, and what the owner said that cannot be read.
+fn doubts_of_others(
+    opened: &UnlockedVault<'_>,
+    server: ServerId,
+    key_pairs: &[HeldPair<'_>],
+) -> Vec<Text> {
+    let others = opened.witnesses();
+    let mut doubts = Vec::new();
+    // What comes after a close does not count, and is not looked for.
+    if opened.survey.trust.closing(server).is_none() {
+        let newest = opened.survey.line(server).next();
+        let here = newest.map(|newest| newest.record.number);
+        doubts.extend(here.and_then(|here| witness::of_newer(others, server, here)));
+    }
+    let about: Vec<_> = key_pairs.iter().map(HeldPair::about).collect();
+    doubts.extend(witness::of_retired(others, server, &about));
+    doubts.extend(witness::of_owners(&opened.owners_words, server, &about));
+    let mut words = opened.owners_words.iter();
+    if words.any(|word| word.server == server && word.retired.is_none()) {
+        doubts.push(text!("doubt-owners-word-unread"));
+    }
+    Text::folded(doubts)
 }
 
 /// What counts of this server's backup and none of `written` holds, as far as it remembers.

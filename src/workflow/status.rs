@@ -149,8 +149,14 @@ impl StatusInput<'_> {
         }
     }
 
-    /// Which media do not know yet what was retired.
+    /// Which media do not know yet what was retired, and whether the owner retired something of which
+    /// this server does not know what it is.
     fn retirements(&mut self) {
+        let own = self.state.server();
+        let mut words = self.state.trust.sealed_retirements();
+        if words.any(|(server, sealed)| server == own && !self.state.knows_owners_word(sealed)) {
+            self.attention("owners-word-unread", text!("status-owners-word-unread"));
+        }
         let Some(highest) = self.state.retirements().last().map(|last| last.number) else {
             return;
         };

@@ -2,6 +2,7 @@
 //! is anything else on the media looked at. Reading never writes to a medium.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::error::{Error, Exit, Result};
 use crate::keypair::KeyPair;
@@ -12,15 +13,17 @@ use crate::text;
 use crate::workflow::clock;
 use crate::workflow::finding::Level;
 use crate::workflow::verify;
+use crate::workflow::witness::{OwnersWord, Witness};
 use secret::passphrase;
-use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry};
+use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Retirement};
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use vault::identity::{Owner, Secret, Way, ways};
 use vault::lines::day_of;
 use vault::medium::{Medium, Walk};
+use vault::retirement;
 use vault::seal::{self, Refusal};
 use vault::survey::{Generation, Slot, Survey};
-use vault::trust::Trust;
+use vault::trust::{Naming, Trust};
 use vault::volume::Reading;
 
 /// A vault whose owner's secret was given.
@@ -34,6 +37,9 @@ pub struct UnlockedVault<'m> {
     pub unasked: Option<Text>,
     /// When this run began.
     pub now: jiff::Timestamp,
+    /// What the owner retired.
+    pub owners_words: Vec<OwnersWord>,
+    witnesses: OnceLock<Vec<Witness>>,
 }
 
 /// What is about to be tried, for who waits.
@@ -81,12 +87,26 @@ pub fn unlock<'m>(
     let known = state.map_or_else(|| Trust::new(owner.vault()), |state| state.trust.clone());
     let survey = Survey::of(media, owner.vault(), &known, Reading::Cached)?;
     Ok(UnlockedVault {
+        owners_words: owners_words(&owner, &survey.trust),
         owner,
         survey,
         state,
         unasked: None,
         now,
+        witnesses: OnceLock::new(),
     })
+}
+
+fn owners_words(owner: &Owner, trust: &Trust) -> Vec<OwnersWord> {
+    let mut words = Vec::new();
+    for (server, sealed) in trust.sealed_retirements() {
+        words.push(OwnersWord {
+            server,
+            sealed: sealed.to_vec(),
+            retired: retirement::open(&owner.age, &trust.vault, server, sealed),
+        });
+    }
+    words
 }
 
 fn find_owner(
@@ -121,6 +141,9 @@ fn find_owner(
     };
     Err(Error::new(exit, text))
 }
+
+/// Generations of a server whose catalogs are tried for what they say of others.
+const WITNESSES_TRIED: usize = 3;
 
 /// Tries of a passphrase, each half a second, before somebody is asked whether to go on: what three
 /// ways in take with every form.
@@ -226,6 +249,8 @@ pub struct OpenGeneration {
     pub generation: Generation,
     /// Its description.
     pub catalog: Catalog,
+    /// Whether its server calls itself what the owner bound.
+    pub naming: Naming,
     /// What the user must hear before using it: newer generations that are not whole, doubts about
     /// its place.
     pub doubts: Vec<Text>,
@@ -348,11 +373,48 @@ impl UnlockedVault<'_> {
                 due = due.to_string()
             ));
         }
+        let naming = self.naming(generation, &catalog);
+        if naming == Naming::Other {
+            doubts.push(text!(
+                "doubt-other-name",
+                server = generation.record.server.to_string(),
+                name = catalog.server_name.as_str(),
+                number = number
+            ));
+        }
         OpenGeneration {
             generation: generation.clone(),
             catalog,
+            naming,
             doubts,
         }
+    }
+
+    /// How what a server calls itself in a generation stands to what the owner bound.
+    fn naming(&self, generation: &Generation, catalog: &Catalog) -> Naming {
+        let (server, number) = (generation.record.server, generation.record.number);
+        let name = (catalog.server_name.as_str(), catalog.name_salt.as_ref());
+        self.survey.trust.naming(server, number, name)
+    }
+
+    /// The newest catalogs of all servers here, for what they say of others.
+    pub fn witnesses(&self) -> &[Witness] {
+        self.witnesses.get_or_init(|| {
+            let mut witnesses = Vec::new();
+            for server in self.survey.servers() {
+                let mut tried = self.survey.line(server).take(WITNESSES_TRIED);
+                let found = tried.find_map(|one| Some((one.record.time, self.catalog(one)?)));
+                witnesses.extend(found.map(|(time, catalog)| Witness::new(time, catalog)));
+            }
+            witnesses
+        })
+    }
+
+    /// What the owner retired of a server's key pairs.
+    pub fn owners_retirements(&self, server: ServerId) -> impl Iterator<Item = &Retirement> {
+        let words = self.owners_words.iter();
+        let words = words.filter(move |word| word.server == server);
+        words.flat_map(|word| word.retired.iter().flatten())
     }
 
     /// The key pairs, each once, of all generations that are meant; and those of them whose catalog

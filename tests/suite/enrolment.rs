@@ -104,9 +104,10 @@ fn a_request_holds_no_secret_and_asking_again_asks_with_the_same_key() {
     assert_eq!(
         text,
         format!(
-            "pfxvault-request v1\nname web\nserver {} {}\n",
+            "pfxvault-request v2\nname web\nserver {} {}\nsalt {}\n",
             first.server(),
-            first.key
+            first.key,
+            first.salt.as_ref().unwrap()
         )
     );
     table

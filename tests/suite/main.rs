@@ -25,6 +25,8 @@ mod history;
 mod iis_config;
 mod install;
 mod media;
+mod memory;
+mod owners_word;
 mod papers;
 mod parcels;
 mod passphrases;

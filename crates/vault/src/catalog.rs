@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::descriptor::Descriptor;
 use super::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use super::record::Record;
+use super::server_name::NameSalt;
 use secret::{Password, SecretBytes};
 
 /// What one generation holds.
@@ -23,8 +24,11 @@ pub struct Catalog {
     pub server: ServerId,
     /// Equals the record's.
     pub number: Number,
-    /// The server's host name, a claim.
+    /// What the server calls itself.
     pub server_name: String,
+    /// What binds that name to the owner's word; not where the owner bound none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_salt: Option<NameSalt>,
     /// The names that were asked for; empty where everything was.
     #[serde(default)]
     pub selected: Vec<String>,

@@ -29,21 +29,33 @@ pub struct Pair<'a> {
 /// What was retired: by certificate, and by key what leaked.
 #[derive(Debug, Default)]
 pub struct Retired<'a> {
+    own: Said<'a>,
+    owners: Said<'a>,
+}
+
+/// The last word of somebody on each certificate and key.
+#[derive(Debug, Default)]
+struct Said<'a> {
     certificates: HashMap<Hash, &'a Retirement>,
     keys: HashMap<Hash, &'a Retirement>,
 }
 
 impl<'a> Retired<'a> {
-    /// What holds of all of them: the highest number, and of two with one number the retirement.
+    /// What holds of all that the server said: the highest number, and of two with one number the
+    /// retirement.
     pub fn of(all: impl IntoIterator<Item = &'a Retirement>) -> Self {
-        let mut retired = Self::default();
-        for one in all {
-            newer(&mut retired.certificates, one.certificate_sha256, one);
-            if let Some(key) = one.spki_sha256 {
-                newer(&mut retired.keys, key, one);
-            }
+        Self {
+            own: Said::of(all),
+            owners: Said::default(),
         }
-        retired
+    }
+
+    /// With what the vault's owner said: what they retired stays so whatever the server says, and
+    /// what they took back counts again unless the server said otherwise with a higher number.
+    #[must_use]
+    pub fn with_owners(mut self, all: impl IntoIterator<Item = &'a Retirement>) -> Self {
+        self.owners = Said::of(all);
+        self
     }
 
     /// The retirement that holds for a key pair.
@@ -53,10 +65,34 @@ impl<'a> Retired<'a> {
 
     /// The same by the hashes of the certificate and of the public key.
     pub fn find(&self, certificate: Hash, key: Option<Hash>) -> Option<&'a Retirement> {
+        let owners = self.owners.words(certificate, key);
+        if let Some(retired) = owners.iter().find(|one| !one.undone) {
+            return Some(retired);
+        }
+        let undone = owners.iter().map(|one| one.number).max();
+        let own = self.own.words(certificate, key).into_iter();
+        own.filter(|one| !one.undone)
+            .find(|one| Some(one.number) > undone)
+    }
+}
+
+impl<'a> Said<'a> {
+    fn of(all: impl IntoIterator<Item = &'a Retirement>) -> Self {
+        let mut said = Self::default();
+        for one in all {
+            newer(&mut said.certificates, one.certificate_sha256, one);
+            if let Some(key) = one.spki_sha256 {
+                newer(&mut said.keys, key, one);
+            }
+        }
+        said
+    }
+
+    /// The last words on a certificate, and on its key.
+    fn words(&self, certificate: Hash, key: Option<Hash>) -> Vec<&'a Retirement> {
         let by_certificate = self.certificates.get(&certificate);
         let by_key = key.and_then(|key| self.keys.get(&key));
-        let holds = by_certificate.into_iter().chain(by_key);
-        holds.copied().find(|one| !one.undone)
+        by_certificate.into_iter().chain(by_key).copied().collect()
     }
 }
 
@@ -486,6 +522,13 @@ mod tests {
         assert_eq!(holds(&[removed, leaked.clone()]), [true, true]);
         let undone = retirement(3, old.spki_sha256, true);
         assert_eq!(holds(&[undone.clone(), leaked.clone()]), [false, false]);
+        let owners = |owners: &[Retirement], own: &[Retirement]| {
+            let retired = Retired::of(own).with_owners(owners);
+            retired.get(&old).is_some()
+        };
+        let one = |number, undone| [retirement(number, old.spki_sha256, undone)];
+        assert!(owners(&one(1, false), &[]) && owners(&one(1, false), &one(9, true)));
+        assert!(!owners(&one(2, true), &one(2, false)) && owners(&one(2, true), &one(3, false)));
         // In a fork of the numbers, what was retired stays so.
         let fork = Retirement {
             number: number(2),

@@ -265,7 +265,10 @@ fn in_turn<'m>(
         ways.sort_by_key(|way| std::cmp::Reverse(way.cost));
     }
     while listed.values().any(|ways| !ways.is_empty()) {
-        order.extend(listed.values_mut().filter_map(Vec::pop));
+        let mut turn: Vec<Way<'m>> = listed.values_mut().filter_map(Vec::pop).collect();
+        // Whoever made theirs dear is tried after the others.
+        turn.sort_by_key(|way| way.cost);
+        order.extend(turn);
     }
     order.extend(unlisted.into_iter().rev());
     order
@@ -309,6 +312,27 @@ mod tests {
         assert_eq!(
             Owner::unwrap(&wrapped, &other).unwrap_err(),
             Refusal::NoMatch
+        );
+    }
+
+    #[test]
+    fn each_owner_has_their_turn_and_what_costs_more_comes_after_what_costs_less() {
+        let way = |file: &'static [u8], cost| Way { file, cost };
+        let owner = |seed: u8| VaultId::of(&SigningKey::from_seed(&[seed; 32]).public());
+        let mut listed = BTreeMap::new();
+        for (seed, file) in [(1, b"a1"), (2, b"b1"), (3, b"c1")] {
+            listed.insert((true, owner(seed)), vec![way(file, 4), way(file, 4)]);
+        }
+        listed.insert((true, owner(4)), vec![way(b"mine", 1)]);
+        let order = in_turn(listed, vec![way(b"nobody's", 1)]);
+        assert_eq!(order.len(), 8);
+        assert_eq!((order[0].file, order[0].cost), (&b"mine"[..], 1));
+        assert_eq!(order[7].file, b"nobody's");
+        let first: std::collections::BTreeSet<_> = order[1..4].iter().map(|way| way.file).collect();
+        assert_eq!(
+            first.len(),
+            3,
+            "one of each owner's before the second of any"
         );
     }
 

@@ -55,11 +55,12 @@ impl<'a> Lines<'a> {
             .ok_or(Flaw::Form)
     }
 
-    /// Takes the first line, which names the kind of text and its version.
-    pub fn version(&mut self, kind: &str) -> Result<(), Flaw> {
+    /// Takes the first line, which names the kind of text and its version: one of those up to
+    /// `newest`.
+    pub fn version(&mut self, kind: &str, newest: u32) -> Result<u32, Flaw> {
         let version = self.value(kind)?.strip_prefix(" v").ok_or(Flaw::Form)?;
         match Number::parse(version).map(Number::get) {
-            Some(1) => Ok(()),
+            Some(version) if version <= newest => Ok(version),
             Some(_) => Err(Flaw::Newer),
             None => Err(Flaw::Form),
         }
@@ -71,15 +72,15 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Whether a text's first line says that a later version wrote it. Asked before any signature,
+/// Whether a text's first line says a version above `newest`, so that a later pfxvault wrote it. Asked before any signature,
 /// which a later version may make in another way: what a newer pfxvault wrote is never called
 /// damaged.
-pub fn is_newer(bytes: &[u8], kind: &str) -> bool {
+pub fn is_newer(bytes: &[u8], kind: &str, newest: u32) -> bool {
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
-    Lines::new(&bytes[..end]).and_then(|mut lines| lines.version(kind)) == Err(Flaw::Newer)
+    Lines::new(&bytes[..end]).and_then(|mut lines| lines.version(kind, newest)) == Err(Flaw::Newer)
 }
 
 /// Parses a vault id.
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn only_a_higher_version_is_newer() {
-        let newer = |text: &str| is_newer(text.as_bytes(), "# pfxvault-record");
+        let newer = |text: &str| is_newer(text.as_bytes(), "# pfxvault-record", 1);
         assert!(
             newer("# pfxvault-record v2\nwhatever \u{1} follows")
                 && newer("# pfxvault-record v10\n")

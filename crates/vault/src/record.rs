@@ -8,6 +8,8 @@ pub const CATALOG: &str = "CATALOG.AGE";
 
 /// What a record's first line begins with.
 pub const KIND: &str = "# pfxvault-record";
+/// The newest version of it that is understood.
+pub const VERSION: u32 = 1;
 
 /// The name of the nth key pair's file, counted from 1.
 pub fn key_pair_file(n: usize) -> String {
@@ -42,7 +44,7 @@ impl Record {
     /// [`Flaw`], for anything but the one allowed form.
     pub fn parse(bytes: &[u8]) -> Result<Self, Flaw> {
         let mut lines = Lines::new(bytes)?;
-        lines.version(KIND)?;
+        lines.version(KIND, VERSION)?;
         let vault = lines::vault(lines.value("# vault ")?)?;
         let server = ServerId::parse(lines.value("# server ")?).ok_or(Flaw::Form)?;
         let number = Number::parse(lines.value("# number ")?).ok_or(Flaw::Form)?;

@@ -2,13 +2,16 @@
 //! signs it; the owner compares its fingerprint with what the server shows.
 
 use super::id::{ServerId, VaultId};
+use super::server_name::NameSalt;
 use super::sign::PublicKey;
 
 /// Largest request, in bytes.
 pub const MAX_REQUEST: usize = 1024;
 /// Longest name, in bytes of UTF-8.
 const MAX_NAME: usize = 64;
-const FIRST_LINE: &str = "pfxvault-request v1";
+const FIRST_LINE: &str = "pfxvault-request v2";
+/// Of a request without a salt, as earlier versions made them.
+const FIRST_VERSION: &str = "pfxvault-request v1";
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,16 +20,18 @@ pub struct EnrolmentRequest {
     pub name: String,
     /// The key it will sign its records with.
     pub key: PublicKey,
+    /// With what its name is bound; earlier versions have none.
+    pub salt: Option<NameSalt>,
 }
 
 impl EnrolmentRequest {
     /// A request of this name, which loses control characters and what is too long.
-    pub fn new(name: &str, key: PublicKey) -> Self {
+    pub fn new(name: &str, key: PublicKey, salt: Option<NameSalt>) -> Self {
         let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
         while name.len() > MAX_NAME {
             name.pop();
         }
-        Self { name, key }
+        Self { name, key, salt }
     }
 
     /// The server's id.
@@ -42,12 +47,13 @@ impl EnrolmentRequest {
 
     /// The file's text.
     pub fn render(&self) -> String {
-        format!(
-            "{FIRST_LINE}\nname {}\nserver {} {}\n",
-            self.name,
-            self.server(),
-            self.key
-        )
+        let (name, server, key) = (&self.name, self.server(), &self.key);
+        match &self.salt {
+            Some(salt) => {
+                format!("{FIRST_LINE}\nname {name}\nserver {server} {key}\nsalt {salt}\n")
+            }
+            None => format!("{FIRST_VERSION}\nname {name}\nserver {server} {key}\n"),
+        }
     }
 
     /// Reads the file; `None` for anything but the one form.
@@ -56,16 +62,20 @@ impl EnrolmentRequest {
             .ok()
             .filter(|text| text.len() <= MAX_REQUEST)?;
         let mut lines = text.strip_suffix('\n')?.split('\n');
-        let first = lines.next()?;
+        lines.next()?;
         let name = lines
             .next()?
             .strip_prefix("name ")
             .filter(|name| !name.is_empty())?;
         let (_, key) = lines.next()?.strip_prefix("server ")?.split_once(' ')?;
-        let request = Self::new(name, PublicKey::parse(key)?);
+        let salt = match lines.next() {
+            Some(line) => Some(NameSalt::parse(line.strip_prefix("salt ")?)?),
+            None => None,
+        };
+        let request = Self::new(name, PublicKey::parse(key)?, salt);
         // Rendered again it must be the same, so the id is that of the key, and nothing else is in
         // the file.
-        (first == FIRST_LINE && request.render() == text).then_some(request)
+        (request.render() == text).then_some(request)
     }
 }
 
@@ -75,7 +85,21 @@ mod tests {
     use crate::sign::SigningKey;
 
     fn request() -> EnrolmentRequest {
-        EnrolmentRequest::new("WEB01 本番", SigningKey::from_seed(&[2; 32]).public())
+        let key = SigningKey::from_seed(&[2; 32]).public();
+        EnrolmentRequest::new("WEB01 本番", key, NameSalt::parse(&"0f".repeat(16)))
+    }
+
+    #[test]
+    fn a_request_of_the_first_version_is_read_as_it_was() {
+        let first = EnrolmentRequest {
+            salt: None,
+            ..request()
+        };
+        let text = first.render();
+        assert!(text.starts_with("pfxvault-request v1\n") && text.lines().count() == 3);
+        assert_eq!(EnrolmentRequest::parse(text.as_bytes()), Some(first));
+        let mixed = text.replace("v1", "v2");
+        assert_eq!(EnrolmentRequest::parse(mixed.as_bytes()), None);
     }
 
     #[test]
@@ -88,7 +112,10 @@ mod tests {
             good.trim_end().to_owned(),
             format!("{good}\n"),
             format!("{good}close AAAAAAAA none\n"),
-            good.replace("v1", "v2"),
+            good.replace("v2", "v1"),
+            good.replace("v2", "v3"),
+            good.replace("salt 0f", "salt 0F"),
+            good.replace("salt", "Salt"),
             good.replace("WEB01 本番", ""),
             good.replace("name ", "name"),
             good.replace("WEB01", "WEB\u{1b}[2J"),

@@ -473,6 +473,50 @@ impl<'m> Survey<'m> {
             .map(|(id, _)| *id)
     }
 
+    /// The keys that signed generations of servers that no statement known here admits, each with a
+    /// right signature over the record beside it; those with the id of another key are left out.
+    pub fn strangers_keys(&self) -> BTreeMap<ServerId, sign::PublicKey> {
+        let mut keys = BTreeMap::new();
+        for id in self.not_admitted() {
+            let folders = self
+                .slots
+                .get(&id)
+                .into_iter()
+                .flat_map(|slot| &slot.folders);
+            for (medium, folder) in folders.filter(|(_, folder)| folder.copy == 0) {
+                if keys.contains_key(&id.server) {
+                    break;
+                }
+                let signer = self.signer_of(*medium, folder);
+                keys.extend(signer.map(|key| (id.server, key)));
+            }
+        }
+        keys
+    }
+
+    fn signer_of(&self, medium: usize, folder: &Folder) -> Option<sign::PublicKey> {
+        let (on, cached) = (&self.media[medium], Reading::Cached);
+        let signature = on.read(&folder.file("RECORD.SIG"), cap::SIGNATURE, cached);
+        let text = on
+            .read(&folder.file("RECORD.TXT"), cap::SMALL, cached)
+            .ok()?;
+        let key = sign::signer(sign::RECORD, &text, &signature.ok()?)?;
+        (ServerId::of(&key) == folder.server).then_some(key)
+    }
+
+    /// Whether a statement that does not verify here, or is no longer read, says that a server was
+    /// closed.
+    pub fn is_said_closed(&self, server: ServerId) -> bool {
+        let line = format!("\nclose {server} ").into_bytes();
+        let mut statements = self.walks.iter().flat_map(|walk| &walk.statements);
+        statements.any(|pair| {
+            pair.statement
+                .text
+                .windows(line.len())
+                .any(|part| part == line)
+        })
+    }
+
     /// Servers of the owner's with any folder here, whatever became of what it held.
     pub fn claimed_servers(&self) -> BTreeSet<ServerId> {
         self.slots
@@ -834,7 +878,7 @@ fn judge_record(
     folder: &Folder,
     trust: &Trust,
 ) -> FolderVerdict {
-    if super::lines::is_newer(text, record::KIND) {
+    if super::lines::is_newer(text, record::KIND, record::VERSION) {
         return FolderVerdict::Newer;
     }
     let Some(signature) = signature else {

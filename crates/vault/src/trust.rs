@@ -3,11 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data_encoding::BASE64;
+
 use super::id::{Hash, Number, Point, ServerId, VaultId};
 use super::lines::{self, Flaw, Lines};
+use super::server_name::NameSalt;
 use super::sign::{self, PublicKey, SigningKey};
 
 const KIND: &str = "pfxvault-trust";
+/// The newest version of a statement that is understood.
+const VERSION: u32 = 2;
 
 /// How far the generations of a closed server count; the lowest is the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,10 +40,16 @@ pub enum Clause {
     Close(ServerId, Closing),
     /// An identity file of the owner's.
     Identity(Hash),
+    /// What a server is called from a generation on: the salted hash of it, see
+    /// [`super::server_name`]. Version 2.
+    Name(ServerId, Number, Hash),
     /// Every generation is also encrypted to this age recipient.
     Recipient(String),
     /// No longer encrypt to it.
     Retire(String),
+    /// Key pairs of a server that are not to be restored any more, or are again: an age file, see
+    /// [`super::retirement`]. Version 2.
+    Retired(ServerId, Vec<u8>),
     /// A server that may write.
     Server(ServerId, PublicKey),
 }
@@ -49,9 +60,12 @@ impl Clause {
         Clause::Server(ServerId::of(&key), key)
     }
 
-    fn parse(line: &str) -> Result<Self, Flaw> {
+    fn parse(line: &str, version: u32) -> Result<Self, Flaw> {
         let (key, value) = line.split_once(' ').ok_or(Flaw::Form)?;
         match key {
+            "name" | "retired" if version == 1 => Err(Flaw::Form),
+            "name" => Self::parse_name(value),
+            "retired" => Self::parse_retired(value),
             "close" => Self::parse_close(value),
             "identity" => Ok(Clause::Identity(lines::hash(value)?)),
             "recipient" => Ok(Clause::Recipient(recipient(value)?)),
@@ -66,6 +80,31 @@ impl Clause {
         let id = ServerId::parse(id).ok_or(Flaw::Form)?;
         let closing = lines::point(point)?.map_or(Closing::Whole, Closing::Above);
         Ok(Clause::Close(id, closing))
+    }
+
+    fn parse_name(value: &str) -> Result<Self, Flaw> {
+        let (id, bound) = value.split_once(' ').ok_or(Flaw::Form)?;
+        let id = ServerId::parse(id).ok_or(Flaw::Form)?;
+        let Point { number, record } = Point::parse(bound).ok_or(Flaw::Form)?;
+        Ok(Clause::Name(id, number, record))
+    }
+
+    fn parse_retired(value: &str) -> Result<Self, Flaw> {
+        let (id, sealed) = value.split_once(' ').ok_or(Flaw::Form)?;
+        let id = ServerId::parse(id).ok_or(Flaw::Form)?;
+        let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| Flaw::Form)?;
+        match sealed.is_empty() {
+            true => Err(Flaw::Form),
+            false => Ok(Clause::Retired(id, sealed)),
+        }
+    }
+
+    /// The version of a statement that can say it.
+    fn version(&self) -> u32 {
+        match self {
+            Clause::Name(..) | Clause::Retired(..) => 2,
+            _ => 1,
+        }
     }
 
     fn parse_server(value: &str) -> Result<Self, Flaw> {
@@ -83,8 +122,10 @@ impl Clause {
                 format!("close {id} {}", lines::format_point(closing.last()))
             }
             Clause::Identity(hash) => format!("identity {hash}"),
+            Clause::Name(id, number, bound) => format!("name {id} {number} {bound}"),
             Clause::Recipient(age) => format!("recipient {age}"),
             Clause::Retire(age) => format!("retire {age}"),
+            Clause::Retired(id, sealed) => format!("retired {id} {}", BASE64.encode(sealed)),
             Clause::Server(id, key) => format!("server {id} {key}"),
         }
     }
@@ -101,7 +142,7 @@ fn recipient(text: &str) -> Result<String, Flaw> {
 /// A statement in its text form, before anyone asked who signed it.
 fn parse(bytes: &[u8]) -> Result<(VaultId, Vec<Clause>), Flaw> {
     let mut lines = Lines::new(bytes)?;
-    lines.version(KIND)?;
+    let version = lines.version(KIND, VERSION)?;
     let vault = lines::vault(lines.value("vault ")?)?;
     let mut words = Vec::new();
     let mut last = "";
@@ -110,7 +151,7 @@ fn parse(bytes: &[u8]) -> Result<(VaultId, Vec<Clause>), Flaw> {
         if line <= last {
             return Err(Flaw::Form);
         }
-        words.push(Clause::parse(line)?);
+        words.push(Clause::parse(line, version)?);
         last = line;
     }
     Ok((vault, words))
@@ -132,7 +173,12 @@ impl Statement {
     /// When the library refuses to sign.
     pub fn sign(owner: &SigningKey, words: &[Clause]) -> Result<Self, ssh_key::Error> {
         let lines: BTreeSet<String> = words.iter().map(Clause::line).collect();
-        let mut text = format!("{KIND} v1\nvault {}\n", VaultId::of(&owner.public()));
+        // What the first version can say, every pfxvault reads.
+        let version = words.iter().map(Clause::version).max().unwrap_or(1);
+        let mut text = format!(
+            "{KIND} v{version}\nvault {}\n",
+            VaultId::of(&owner.public())
+        );
         for line in lines {
             text += &line;
             text += "\n";
@@ -151,7 +197,7 @@ impl Statement {
 
     /// Whether its first line says that a later version wrote it.
     pub fn is_newer(&self) -> bool {
-        lines::is_newer(&self.text, KIND)
+        lines::is_newer(&self.text, KIND, VERSION)
     }
 
     /// Whether its text lists an identity file.
@@ -179,6 +225,19 @@ pub struct Trust {
     recipients: BTreeSet<String>,
     retired: BTreeSet<String>,
     closes: BTreeMap<ServerId, Closing>,
+    names: BTreeMap<ServerId, BTreeSet<(Number, Hash)>>,
+    sealed_retirements: BTreeSet<(ServerId, Vec<u8>)>,
+}
+
+/// What a server calls itself, against what the owner bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    /// It is the name that the owner bound.
+    Bound,
+    /// The owner bound none for this generation: a claim.
+    Claim,
+    /// It is another one.
+    Other,
 }
 
 /// What the owner says about one generation of an admitted server.
@@ -204,6 +263,8 @@ impl Trust {
             recipients: BTreeSet::new(),
             retired: BTreeSet::new(),
             closes: BTreeMap::new(),
+            names: BTreeMap::new(),
+            sealed_retirements: BTreeSet::new(),
         }
     }
 
@@ -234,8 +295,12 @@ impl Trust {
         match word {
             Clause::Close(id, closing) => self.close(id, closing),
             Clause::Identity(hash) => _ = self.identities.insert(hash),
+            Clause::Name(id, number, bound) => {
+                _ = self.names.entry(id).or_default().insert((number, bound));
+            }
             Clause::Recipient(age) => _ = self.recipients.insert(age),
             Clause::Retire(age) => _ = self.retired.insert(age),
+            Clause::Retired(id, sealed) => _ = self.sealed_retirements.insert((id, sealed)),
             // An id is 40 bits of a key's hash: another key of that id is another server, and
             // never takes the place of the one that is known.
             Clause::Server(id, key) => _ = self.servers.entry(id).or_insert(key),
@@ -294,6 +359,33 @@ impl Trust {
             }
             Some(_) => Standing::Closed,
         }
+    }
+
+    /// How the name in a generation's catalog stands: it is held to the last name that was bound by
+    /// then, and to any of them where two were bound for one number.
+    pub fn naming(
+        &self,
+        server: ServerId,
+        number: Number,
+        (name, salt): (&str, Option<&NameSalt>),
+    ) -> Naming {
+        let until = self.names.get(&server).into_iter().flatten();
+        let until: Vec<_> = until.filter(|(from, _)| *from <= number).collect();
+        let Some((last, _)) = until.last() else {
+            return Naming::Claim;
+        };
+        let bound = salt.map(|salt| salt.bind(name));
+        let holds = |(from, hash): &&(Number, Hash)| from == last && Some(*hash) == bound;
+        match until.iter().any(holds) {
+            true => Naming::Bound,
+            false => Naming::Other,
+        }
+    }
+
+    /// What the owner retired of servers' key pairs, sealed.
+    pub fn sealed_retirements(&self) -> impl Iterator<Item = (ServerId, &[u8])> {
+        let all = self.sealed_retirements.iter();
+        all.map(|(server, sealed)| (*server, sealed.as_slice()))
     }
 
     /// How far a server is closed, if it is.
@@ -396,7 +488,7 @@ mod tests {
     #[test]
     fn a_recipient_that_would_start_a_plugin_or_has_another_spelling_is_refused() {
         let native = age::x25519::Identity::generate().to_public().to_string();
-        assert!(Clause::parse(&format!("recipient {native}")).is_ok());
+        assert!(Clause::parse(&format!("recipient {native}"), 1).is_ok());
         let plugin = "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt";
         let ssh =
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
@@ -408,7 +500,7 @@ mod tests {
             "age1",
         ] {
             assert_eq!(
-                Clause::parse(&format!("recipient {age}")),
+                Clause::parse(&format!("recipient {age}"), 2),
                 Err(Flaw::Form),
                 "{age}"
             );
@@ -459,8 +551,59 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), Err(Flaw::Form), "{text}");
         }
         assert_eq!(
-            parse(text.replace(" v1", " v2").as_bytes()),
+            parse(text.replace(" v1", " v3").as_bytes()),
             Err(Flaw::Newer)
         );
+    }
+
+    #[test]
+    fn a_statement_is_of_the_second_version_only_where_the_first_cannot_say_it() {
+        let (id, key) = server(2);
+        let bound = Clause::Name(id, Number::FIRST, Hash::of(b"name"));
+        let version = |words: &[Clause]| {
+            let text = Statement::sign(&owner(), words).unwrap().text;
+            String::from_utf8(text)
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        let admitted = Clause::server(key);
+        assert_eq!(
+            version(std::slice::from_ref(&admitted)),
+            "pfxvault-trust v1"
+        );
+        let both = [admitted, bound];
+        assert_eq!(version(&both), "pfxvault-trust v2");
+        let text = String::from_utf8(Statement::sign(&owner(), &both).unwrap().text).unwrap();
+        assert!(parse(text.as_bytes()).is_ok());
+        assert_eq!(
+            parse(text.replace(" v2", " v1").as_bytes()),
+            Err(Flaw::Form)
+        );
+        for wrong in ["name", "retired"].map(|word| text.replace("name", word)) {
+            let is_same = wrong == text;
+            assert_eq!(parse(wrong.as_bytes()).is_ok(), is_same, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_held_to_the_name_of_the_time_and_a_claim_is_one_only_before_the_first() {
+        let (id, key) = server(2);
+        let salt = NameSalt::generate().unwrap();
+        let bind = |number: u32, name: &str| {
+            Clause::Name(id, Number::new(number).unwrap(), salt.bind(name))
+        };
+        let trust = trust_in(&[Clause::server(key), bind(3, "WEB01"), bind(5, "WEB05")]);
+        let naming = |number: u32, name: &str, salt: Option<&NameSalt>| {
+            trust.naming(id, Number::new(number).unwrap(), (name, salt))
+        };
+        assert_eq!(naming(2, "anything", None), Naming::Claim);
+        assert_eq!(naming(3, "WEB01", Some(&salt)), Naming::Bound);
+        assert_eq!(naming(4, "WEB05", Some(&salt)), Naming::Other);
+        assert_eq!(naming(5, "WEB05", Some(&salt)), Naming::Bound);
+        assert_eq!(naming(6, "WEB01", Some(&salt)), Naming::Other);
+        assert_eq!(naming(6, "WEB05", None), Naming::Other);
     }
 }

@@ -510,7 +510,14 @@ def sha256(data):
 def is_newer(text, kind):
     """Asked before any signature: a later version may sign in another way."""
     match = re.match(rb"%b v(%b)\n" % (kind.encode(), NUMBER.encode()), text)
-    return match is not None and match[1] != b"1"
+    return match is not None and int(match[1]) > (2 if kind == "pfxvault-trust" else 1)
+
+
+def is_base64(text):
+    try:
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
+    except ValueError:
+        return False
 
 
 def split(text):
@@ -649,12 +656,13 @@ class Trust:
 
     def hear(self, text):
         lines = split(text)
-        if lines[:2] != ["pfxvault-trust v1", "vault " + self.vault]:
+        versions = {"pfxvault-trust v1": 1, "pfxvault-trust v2": 2}
+        if lines[0] not in versions or lines[1:2] != ["vault " + self.vault]:
             raise Refused("not a statement of this vault")
         words = lines[2:]
         if any(a >= b for a, b in zip(words, words[1:])) or "" in words:
             raise Refused("not sorted")
-        parsed = [self.word(line) for line in words]
+        parsed = [self.word(line, versions[lines[0]]) for line in words]
         for kind, *values in parsed:
             if kind == "server":
                 # Another key of an id that is known is another server.
@@ -665,11 +673,18 @@ class Trust:
                 self.closes[values[0]] = min(self.closes.get(values[0], values[1]), values[1])
 
     @staticmethod
-    def word(line):
+    def word(line, version):
         close = re.fullmatch(rf"close ({SERVER}) (none|({NUMBER}) ({HASH}))", line)
         identity = re.fullmatch(rf"identity ({HASH})", line)
         person = re.fullmatch(r"(recipient|retire) (\S+)", line)
         server = re.fullmatch(rf"server ({SERVER}) (.+)", line)
+        if version == 2:
+            name = re.fullmatch(rf"name ({SERVER}) ({NUMBER}) ({HASH})", line)
+            retired = re.fullmatch(rf"retired ({SERVER}) (\S+)", line)
+            if name:
+                return "name", name[1], int(name[2]), name[3]
+            if retired and is_base64(retired[2]):
+                return "retired", retired[1], retired[2]
         if close:
             # `none` is below every number; the lowest wins.
             return "close", close[1], (int(close[3] or 0), close[4] or "")
@@ -978,25 +993,45 @@ def renews(new, old, case):
     return max(old["in"]) < min(new["in"])
 
 
-def retired(case):
-    """The certificates and keys that are retired, by SHA-256."""
+def last_words(all):
+    """The last word on each certificate and key, by SHA-256: (number, whether it is retired)."""
     said = {}
-    for one in sorted(case.get("retired", []), key=lambda one: (one["number"], not one.get("undone", False))):
+    for one in sorted(all, key=lambda one: (one["number"], not one.get("undone", False))):
         for id in ("certificate_sha256", "spki_sha256"):
             if id in one:
-                said[one[id]] = not one.get("undone", False)
-    return {id for id, holds in said.items() if holds}
+                said[one[id]] = (one["number"], not one.get("undone", False))
+    return said
+
+
+def is_retired(pair, case):
+    """The owner's word before the server's: what they took back, only a higher number retires again."""
+    ids = [pair["certificate_sha256"], pair.get("spki_sha256")]
+    own, owners = last_words(case.get("retired", [])), last_words(case.get("owners", []))
+    owners = [owners[id] for id in ids if id in owners]
+    if any(holds for _, holds in owners):
+        return True
+    undone = max((number for number, _ in owners), default=0)
+    return any(own[id][1] and own[id][0] > undone for id in ids if id in own)
+
+
+def naming(case):
+    """What a server calls itself against what the owner bound: 'bound', 'claim' or 'other'."""
+    bound = [(number, digest) for number, digest in case["bound"] if number <= case["number"]]
+    if not bound:
+        return "claim"
+    last = max(number for number, _ in bound)
+    digest = hashlib.sha256((case["salt"] + case["name"]).encode()).hexdigest() if case["salt"] else None
+    return "bound" if (last, digest) in bound else "other"
 
 
 def counted(case):
     """What each key pair of a server is, by thumbprint."""
-    out = retired(case)
     pairs = {}
     for generation in reversed(case["generations"]):
         for about in generation["key_pairs"]:
             pair = pairs.setdefault(about["certificate_sha256"], dict(about))
             pair.setdefault("in", set()).add(generation["number"])
-    is_out = lambda pair: pair["certificate_sha256"] in out or pair.get("spki_sha256") in out
+    is_out = lambda pair: is_retired(pair, case)
     verdicts = {pair["thumbprint"]: "retired" if is_out(pair) else "counts" for pair in pairs.values()}
     if case["now"] is None:
         return verdicts
@@ -1018,6 +1053,10 @@ def main():
     if sys.argv[1:2] == ["--counted"]:
         with open(sys.argv[2], encoding="utf-8") as file:
             print(json.dumps([counted(case) for case in json.load(file)]))
+        return 0
+    if sys.argv[1:2] == ["--named"]:
+        with open(sys.argv[2], encoding="utf-8") as file:
+            print(json.dumps([naming(case) for case in json.load(file)]))
         return 0
     parser = argparse.ArgumentParser(description="Verifies pfxvault media, independently of pfxvault.")
     parser.add_argument("media", nargs="+", metavar="MEDIUM")

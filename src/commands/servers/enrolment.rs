@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::say_enrolled;
+use super::{confirm_name, say_enrolled};
 use crate::cli::ServersAddArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
@@ -20,7 +20,7 @@ use crate::text;
 use crate::workflow::parcel_file;
 use crate::workflow::unlock::UnlockedVault;
 use crate::workflow::verify::owner_of;
-use vault::id::{ServerId, VaultId};
+use vault::id::{Number, ServerId, VaultId};
 use vault::medium::Medium;
 use vault::parcel;
 use vault::request::EnrolmentRequest;
@@ -161,15 +161,20 @@ fn admit(
     if new.is_empty() {
         return Ok(None);
     }
+    for (id, request) in new {
+        confirm_name(session, opened, (&request.name, Some(*id)))?;
+    }
     session.go_ahead(
         args.yes,
         &text!("enrol-question", count = new.len()),
         Enter::No,
     )?;
-    let words: Vec<Clause> = new
-        .values()
-        .map(|request| Clause::server(request.key.clone()))
-        .collect();
+    let mut words = Vec::new();
+    for (id, request) in new {
+        words.push(Clause::server(request.key.clone()));
+        let bound = request.salt.as_ref().map(|salt| salt.bind(&request.name));
+        words.extend(bound.map(|bound| Clause::Name(*id, Number::FIRST, bound)));
+    }
     session.declare(opened, &words).map(Some)
 }
 

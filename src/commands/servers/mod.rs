@@ -1,6 +1,8 @@
 //! `servers`: who may write, and enrolling this machine.
 
+pub(super) mod admit;
 pub(super) mod enrolment;
+pub(super) mod rename;
 mod retire;
 
 use serde::Serialize;
@@ -14,8 +16,9 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::unlock::{UnlockedVault, Wanted};
 use crate::workflow::verify::trust_of;
+use vault::id::{ServerId, VaultId};
 use vault::medium::Medium;
-use vault::trust::{Clause, Statement, Trust};
+use vault::trust::{Naming, Statement, Trust};
 
 /// `servers list`.
 #[derive(Serialize)]
@@ -30,6 +33,8 @@ pub(super) struct ServersReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ServerReport {
     server: String,
+    /// Of its key.
+    fingerprint: String,
     may_write: bool,
 }
 
@@ -67,6 +72,8 @@ pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Resul
         }
         Some(ServersCommand::Add(args)) => enrolment::add(session, args),
         Some(ServersCommand::Retire(args)) => retire::run(session, args),
+        Some(ServersCommand::Rename(args)) => rename::run(session, args),
+        Some(ServersCommand::Admit(args)) => admit::run(session, args),
         Some(ServersCommand::Accept { from, vault }) => {
             enrolment::accept(session, from, vault.as_deref())
         }
@@ -80,11 +87,11 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     let known = session.memory();
     let opened = session.open(&media, &known)?;
     let server_name = server_name.unwrap_or_else(host_name);
-    confirm_name(session, &opened, &server_name)?;
+    confirm_name(session, &opened, (&server_name, None))?;
     let mut state = State::create(&folder, opened.vault(), &server_name)?;
     let unsigned = || Error::failed(text!("error-signing"));
-    let admitted = [Clause::server(state.key().public())];
-    let statement = Statement::sign(&opened.owner.key, &admitted).map_err(|_| unsigned())?;
+    let statement = Statement::sign(&opened.owner.key, &state.admission());
+    let statement = statement.map_err(|_| unsigned())?;
     media[0].add_owner_files(&[&statement], &[])?;
     state.trust = opened.survey.trust.clone();
     state.trust.learn(statement).map_err(|_| unsigned())?;
@@ -94,15 +101,20 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     Ok(Exit::Done)
 }
 
-/// Two servers of one name are told apart by their ids alone: a person who lets a second one in says
-/// that this is meant, and an unattended run is told.
-fn confirm_name(session: &Session<'_>, opened: &UnlockedVault<'_>, wanted: &str) -> Result<()> {
+/// Two servers of one name are told apart by their ids alone: a person who gives `own`, or a new one,
+/// the name of another says that this is meant, and an unattended run is told.
+fn confirm_name(
+    session: &Session<'_>,
+    opened: &UnlockedVault<'_>,
+    (wanted, own): (&str, Option<ServerId>),
+) -> Result<()> {
     for server in opened.survey.claimed_servers() {
         let Ok(from) = opened.find(server, &Wanted::Newest, &|_| true) else {
             continue;
         };
         let is_same = from.catalog.server_name.to_lowercase() == wanted.to_lowercase();
-        if !is_same || !opened.survey.trust.may_write(from.generation.record.server) {
+        let is_another = own != Some(server) && opened.survey.trust.may_write(server);
+        if !is_same || !is_another || from.naming == Naming::Other {
             continue;
         }
         let server = from.server();
@@ -135,15 +147,24 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
         vault = trust.vault.as_str()
     ));
     let mut servers = Vec::new();
-    for server in trust.servers.keys() {
+    for (server, key) in &trust.servers {
+        let fingerprint = VaultId::of(key).to_string();
         let (id, may_write) = (server.to_string(), trust.may_write(*server));
         session.console.say(&match may_write {
             false => text!("servers-closed", server = id.as_str()),
-            true if Some(*server) == own => text!("servers-this", server = id.as_str()),
+            true if Some(*server) == own => {
+                let fingerprint = fingerprint.as_str();
+                text!(
+                    "servers-this",
+                    server = id.as_str(),
+                    fingerprint = fingerprint
+                )
+            }
             true => text!("servers-other", server = id.as_str()),
         });
         servers.push(ServerReport {
             server: id,
+            fingerprint,
             may_write,
         });
     }

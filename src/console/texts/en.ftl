@@ -617,7 +617,7 @@ servers-headline =
         [one] 1 server is
        *[other] { $count } servers are
     } enrolled in the vault { $vault }
-servers-this = { $server }: this server, may write
+servers-this = { $server }: this server, may write; fingerprint of its key: { $fingerprint }
 servers-other = { $server }: may write
 servers-closed = { $server }: may no longer write
 servers-joined =
@@ -929,6 +929,16 @@ state-not-noted =
 doubt-newer-elsewhere =
     attention: there is a newer backup of this server on a medium that was not given.
     If you have that stick, use it, or give it as well with --from.
+doubt-other-name =
+    attention: in generation { $number }, { $server } calls itself { $name }. That is not the name under which the owner admitted it.
+    Whoever has its key may want it to be taken for another server: go by the id { $server }, and ask whoever runs it.
+    If the name is right: on that server, pfxvault servers rename NAME --to E:
+doubt-said-newer =
+    attention: said by { $witness } on { $day }: there was a generation { $number } of this server. The newest here is { $here }.
+    The stick may have been set back. Look for the stick that has it, and give it as well with --from.
+doubt-said-retired = attention: said by { $witness } on { $day }: { $name } ({ $thumbprint }) is not to be used any more ({ $reason }). That server cannot decide it for this one, so nothing is left out. If it is right: pfxvault retire { $name } --reason leaked --server SERVER --to E:
+doubt-owner-retired = attention: the owner retired { $name } ({ $thumbprint }, { $reason }) on { $day }, for server { $server } only. If it holds here, too: pfxvault retire { $name } --reason leaked --server SERVER --to E:
+doubt-owners-word-unread = attention: the owner retired key pairs of this server in a statement that does not open here, so it is not known which
 clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, as ages and ends that are told by it mean nothing
 clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, as ages and ends that are told by it mean nothing
 clock-ahead = the clock here says { $clock }, many years after anything known here ({ $last }): set the clock right if that is wrong, as ages and ends are told by it
@@ -1154,6 +1164,10 @@ error-retired = { $name } was retired and is not restored: { $reason }
     .hint = to restore it all the same: the same line with --retired. To take the retirement back, on its server: pfxvault retire { $name } --undo
 error-retire-unknown = no backup of this server holds a key pair { $name } that this can be said of
     .hint = see what there is with pfxvault contents, and use a name or thumbprint from it
+error-retire-unknown-of = the backup of { $server } holds no key pair { $name } that this can be said of
+    .hint = see what there is with pfxvault contents --from E:, and use a name or thumbprint from it
+error-retire-own-server = that is this server; nothing was changed
+    .hint = leave --server and --to out; no passphrase is needed: pfxvault retire NAME --reason leaked
 error-unknown-source = { $source } is not a place to read key pairs from
     .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
@@ -1601,6 +1615,16 @@ help-retire = Never restore a key pair of this server again, in no backup: its k
 help-retire-names = Names or thumbprints of the key pairs
 help-retire-reason = leaked (others may have the key: every certificate with it), revoked, removed (not used any more), lost (no stick has it)
 help-retire-undo = Take it back: they count again
+help-retire-server = Id or name of another server of the vault, one that is gone; asks for the passphrase
+help-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+retire-owner-done = { $count ->
+    [one] done: 1 key pair is not restored any more
+   *[other] done: { $count } key pairs are not restored any more
+}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from E: --to F:
+retire-owner-undone = { $count ->
+    [one] done: 1 key pair counts again
+   *[other] done: { $count } key pairs count again
+}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from E: --to F:
 retire-pair-plan = { $name } ({ $thumbprint }, ends { $end })
 retire-pair-question = Never restore these again ({ $reason })?
 retire-pair-undo-question = Let these count again?
@@ -1658,6 +1682,7 @@ status-found-bad =
        *[other] { $age } days ago
     }, and not all of it right since. Mend it from another stick (pfxvault copy --from F: --to E:) or replace it, then pfxvault verify E:
 status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
+status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from E:
 status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
 status-few-media = { $count ->
     [one] 1 key pair is
@@ -2157,6 +2182,39 @@ retire-done =
     next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:
 error-unknown-server = no server of this vault has the id or name { $name }, or several have
     .hint = give the id of one of them: pfxvault servers list E:
+help-servers-rename = Give this server another name in the vault; asks for the passphrase. Binds the name of a server that has none bound, too.
+help-servers-rename-name = The new name
+help-servers-rename-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+rename-question = This server ({ $server }) is called { $old }. Call it { $name } from generation { $number } on?
+rename-done =
+    done: it is called { $name } from generation { $number } on; what was written before keeps the name of its time
+    next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:
+help-servers-admit = Admit a server again whose part of the list is damaged or lost, so that its backups can be restored; asks for the passphrase.
+help-servers-admit-fingerprint = Fingerprint of the server's key, from a paper or as the server itself shows it (at least its first 16 characters)
+help-servers-admit-to = USB sticks of the vault with its generations, which this is written on, such as E:; may be given several times
+admit-plan =
+    { $server }, fingerprint { $fingerprint }: { $count ->
+        [one] 1 generation is here
+       *[other] { $count } generations are here
+    }. If it is admitted, they count, and it may write to the vault.
+admit-maybe-closed = attention: a statement here that is damaged, or not the owner's, says that { $server } was closed. If its key was stolen, or nobody knows, do not admit it
+admit-statements-lost = attention: { $count ->
+        [one] 1 statement of the owner's is
+       *[other] { $count } statements of the owner's are
+    } damaged or missing here. One of them may have closed this server: look on your other sticks first
+admit-question = Admit it? The fingerprint must be from your paper, or from the server itself.
+admit-done =
+    done: { $server } is admitted
+    next: see what it has, then restore: pfxvault contents --from E: --server { $server }
+error-fingerprint-short = { $text } is too short for a fingerprint; nothing was changed
+    .hint = give at least { $count } characters of it, as on the paper or as the server shows it: SHA256:...
+error-admitted-already = { $server } is admitted already; nothing was changed
+    .hint = see what it has: pfxvault contents --from E: --server { $server }
+error-admit-unknown = no generation on { $medium } of a server that is not admitted is signed by a key with this fingerprint; nothing was changed
+    .hint = compare each character with the paper or with the server, and give the stick that has its generations
+error-admit-closed = { $server } was retired, and stays so; nothing was changed
+    .cause = a statement of the owner's, on these sticks or remembered by this computer, ends its right to write
+    .hint = if it is still in use, enrol it as a new server: on it, pfxvault servers join E: --state D:\pfxvault-new
 error-retire-nothing = no whole generation of server { $server } that could be its last is on the sticks given
     .hint =
         give the stick that holds it, or name another one: --last 42

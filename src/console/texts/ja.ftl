@@ -541,7 +541,7 @@ media-added =
     完了: { $medium } を保管庫のメディア「{ $label }」として追加しました。キーペアはまだ入っていません
     次に: pfxvault backup --from folder:D:\certs --to { $medium }
 servers-headline = 保管庫 { $vault } の登録サーバー: { $count } 台
-servers-this = { $server }: このサーバー(書き込み可)
+servers-this = { $server }: このサーバー(書き込み可)、鍵のフィンガープリント { $fingerprint }
 servers-other = { $server }: 書き込み可
 servers-closed = { $server }: 書き込み終了
 servers-joined =
@@ -822,6 +822,16 @@ state-not-noted =
 doubt-newer-elsewhere =
     注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
     その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
+doubt-other-name =
+    注意: 第 { $number } 世代で、{ $server } は { $name } と名乗っています。これは登録時に保管庫の管理責任者が認めた名前ではありません。
+    鍵を持つ第三者が、別のサーバーに見せかけようとしている可能性があります。ID { $server } で判断し、そのサーバーの管理者に確認してください。
+    名前が正しい場合は、そのサーバーで実行してください: pfxvault servers rename 名前 --to E:
+doubt-said-newer =
+    注意: { $witness } の { $day } の記録によると、このサーバーには第 { $number } 世代がありました。ここで最も新しいのは第 { $here } 世代です。
+    USB メモリが古い状態に戻された可能性があります。その世代がある USB メモリを探し、--from であわせて指定してください。
+doubt-said-retired = 注意: { $witness } の { $day } の記録によると、{ $name }({ $thumbprint })はもう使ってはいけません({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason leaked --server サーバー --to E:
+doubt-owner-retired = 注意: 保管庫の管理責任者は { $day } に { $name }({ $thumbprint }、{ $reason })を除外しましたが、対象はサーバー { $server } だけです。このサーバーでも除外する場合: pfxvault retire { $name } --reason leaked --server サーバー --to E:
+doubt-owners-word-unread = 注意: 保管庫の管理責任者がこのサーバーのキーペアを除外していますが、その記録をここでは開けないため、どれかわかりません
 clock-behind-backup = この機器の時計は { $clock } ですが、最新のバックアップは { $backup } に作成されています。経過日数や有効期限を正しく判断できないため、時計を合わせてください
 clock-behind-release = この機器の時計は { $clock } ですが、この pfxvault は { $released } に公開されたものです。経過日数や有効期限を正しく判断できないため、時計を合わせてください
 clock-ahead = この機器の時計は { $clock } で、ここに記録のある最後の日({ $last })から何年も経っています。間違っていれば、経過日数や有効期限を正しく判断できないため、時計を合わせてください
@@ -1043,6 +1053,10 @@ error-retired = { $name } は復元対象から除外されています: { $reas
     .hint = それでも復元する場合は、同じ行に --retired を付けてください。除外を取り消すには、そのサーバーで: pfxvault retire { $name } --undo
 error-retire-unknown = このサーバーのバックアップに、該当するキーペア { $name } がありません
     .hint = pfxvault contents で一覧を確認し、そこにある名前か拇印を指定してください
+error-retire-unknown-of = { $server } のバックアップに、該当するキーペア { $name } がありません
+    .hint = pfxvault contents --from E: で一覧を確認し、そこにある名前か拇印を指定してください
+error-retire-own-server = 指定されたのはこのサーバーです。何も変更しませんでした
+    .hint = --server と --to を付けずに実行してください(パスフレーズは不要です): pfxvault retire 名前 --reason leaked
 error-unknown-source = { $source } は読み取り元として指定できません
     .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
@@ -1440,6 +1454,10 @@ help-retire = このサーバーのキーペアを、どのバックアップか
 help-retire-names = キーペアの名前または拇印
 help-retire-reason = leaked(鍵が他人に渡ったおそれ。その鍵のすべての証明書が対象)、revoked(失効)、removed(廃止)、lost(どの USB メモリにもない)
 help-retire-undo = 除外を取り消し、再び復元対象にします
+help-retire-server = 保管庫の別のサーバー(もうないサーバー)の ID または名前。パスフレーズを入力します
+help-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+retire-owner-done = 完了: { $count } 組のキーペアを復元対象から除外し、指定された USB メモリに記録しました。ほかの USB メモリも 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+retire-owner-undone = 完了: { $count } 組のキーペアを再び復元対象にし、指定された USB メモリに記録しました。ほかの USB メモリも 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
 retire-pair-plan = { $name }({ $thumbprint }、有効期限 { $end })
 retire-pair-question = これらを二度と復元しないようにしますか({ $reason })?
 retire-pair-undo-question = これらを再び復元対象にしますか?
@@ -1478,6 +1496,7 @@ status-found-bad =
        *[other] { $age } 日前
     })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from F: --to E:)、新しい USB メモリに替え、pfxvault verify E: で確認してください
 status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
+status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from E:
 status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to E:
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
@@ -1927,6 +1946,32 @@ retire-done =
     次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
 error-unknown-server = ID または名前が { $name } のサーバーがこの保管庫にないか、複数あります
     .hint = いずれかの ID を指定してください: pfxvault servers list E:
+help-servers-rename = このサーバーの保管庫での名前を変更します。パスフレーズを入力します。名前がまだ結び付けられていない場合は、結び付けます。
+help-servers-rename-name = 新しい名前
+help-servers-rename-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+rename-question = このサーバー({ $server })の名前は { $old } です。第 { $number } 世代から { $name } に変更しますか?
+rename-done =
+    完了: 第 { $number } 世代から { $name } になります。それより前の世代は当時の名前のままです
+    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+help-servers-admit = 登録の記録が破損または紛失したサーバーを再び登録し、そのバックアップを復元できるようにします。パスフレーズを入力します。
+help-servers-admit-fingerprint = サーバーの鍵のフィンガープリント。控えにあるもの、またはそのサーバーの画面に表示されるもの(先頭から 16 文字以上)
+help-servers-admit-to = そのサーバーの世代があり、書き込み先にもなる保管庫の USB メモリ(例: E:)。複数回指定できます
+admit-plan = { $server }、フィンガープリント { $fingerprint }: { $count } 件の世代があります。登録すると有効になり、このサーバーは保管庫に書き込めるようになります。
+admit-maybe-closed = 注意: 破損しているか管理責任者のものではない記録に、{ $server } の登録を終了したと書かれています。鍵が盗まれた場合や、わからない場合は、登録しないでください
+admit-statements-lost = 注意: 保管庫の管理責任者の記録が { $count } 件、破損しているか不足しています。その中でこのサーバーの登録を終了した可能性があります。先にほかの USB メモリを確認してください
+admit-question = 登録しますか?(フィンガープリントが控えまたはサーバーの画面と同じか確認してください)
+admit-done =
+    完了: { $server } を登録しました
+    次に: 内容を確認してから復元してください: pfxvault contents --from E: --server { $server }
+error-fingerprint-short = { $text } はフィンガープリントとして短すぎるため、何も変更しませんでした
+    .hint = 控えまたはサーバーの画面のとおり、{ $count } 文字以上を指定してください: SHA256:...
+error-admitted-already = { $server } はすでに登録されているため、何も変更しませんでした
+    .hint = 内容の確認: pfxvault contents --from E: --server { $server }
+error-admit-unknown = 登録されていないサーバーの世代のうち、このフィンガープリントの鍵で署名されたものが { $medium } にないため、何も変更しませんでした
+    .hint = 1 文字ずつ控えまたはサーバーの画面と照合し、そのサーバーの世代がある USB メモリを指定してください
+error-admit-closed = { $server } は登録を終了しており、元に戻せないため、何も変更しませんでした
+    .cause = この USB メモリ、またはこのコンピューターにある保管庫の管理責任者の記録で、書き込む権限が終了しています
+    .hint = 引き続き使う場合は、新しいサーバーとして登録してください。そのサーバーで: pfxvault servers join E: --state D:\pfxvault-new
 error-retire-nothing = サーバー { $server } の最後の世代にできる完全な世代が、指定された USB メモリにありません
     .hint =
         その世代がある USB メモリを指定するか、別の世代を指定してください: --last 42

@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 
 use encoding_rs::Encoding;
 use rustix::fs::{Advice, OFlags, fadvise, syncfs};
+use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, geteuid, getuid, set_dumpable_behavior, setrlimit,
 };
@@ -115,6 +116,21 @@ pub fn harden_process() {
         },
     );
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    lock_memory();
+}
+
+/// Keeps memory out of the swap file, where that has no limit or root can lift it: below a limit,
+/// every allocation that goes beyond it would fail.
+fn lock_memory() {
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    if setrlimit(Resource::Memlock, unlimited).is_ok() {
+        // What is there and what comes, each page once it is used.
+        let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+        let _ = mlockall(all);
+    }
 }
 
 /// This machine's name.

@@ -18,6 +18,9 @@ use windows_sys::Win32::System::ErrorReporting::{WER_FAULT_REPORTING_FLAG_NOHEAP
 use windows_sys::Win32::System::LibraryLoader::{
     LOAD_LIBRARY_SEARCH_SYSTEM32, SetDefaultDllDirectories,
 };
+use windows_sys::Win32::System::Memory::{
+    QUOTA_LIMITS_HARDWS_MIN_ENABLE, SetProcessWorkingSetSizeEx,
+};
 use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -57,7 +60,8 @@ pub fn host_name() -> String {
 
 /// Keeps secrets out of crash reports and foreign code out of the process: no error dialog and no
 /// heap in a report (`SetErrorMode`, `WerSetFlags`), libraries only from System32 from now on
-/// (`SetDefaultDllDirectories`).
+/// (`SetDefaultDllDirectories`), and memory up to a bound that Windows does not write to the page
+/// file to make room for others (`SetProcessWorkingSetSizeEx`).
 ///
 /// A dump that an administrator asked for in the registry ("Collecting User-Mode Dumps") is made
 /// all the same.
@@ -69,7 +73,16 @@ pub fn harden_process() {
     let _said = unsafe { WerSetFlags(WER_FAULT_REPORTING_FLAG_NOHEAP) };
     // SAFETY: takes and returns plain numbers.
     let _set = unsafe { SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_SYSTEM32) };
+    let (least, most) = (KEPT_IN_MEMORY, 2 * KEPT_IN_MEMORY);
+    // SAFETY: a constant that means this process.
+    let process = unsafe { GetCurrentProcess() };
+    // SAFETY: takes the handle of this process and plain numbers, and returns one.
+    let _kept =
+        unsafe { SetProcessWorkingSetSizeEx(process, least, most, QUOTA_LIMITS_HARDWS_MIN_ENABLE) };
 }
+
+/// Bytes of this process that stay in memory: what it holds while secrets are in it, without scrypt's.
+const KEPT_IN_MEMORY: usize = 64 * 1024 * 1024;
 
 /// Whether this process has the rights of an administrator (`TokenElevation`).
 ///

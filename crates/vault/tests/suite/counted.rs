@@ -19,6 +19,8 @@ struct Case {
     lost: BTreeSet<String>,
     #[serde(default)]
     retired: Vec<Retirement>,
+    #[serde(default)]
+    owners: Vec<Retirement>,
     generations: Vec<Generation>,
     expect: BTreeMap<String, String>,
 }
@@ -39,7 +41,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn pairs(case: &Case) -> Vec<Pair<'_>> {
-    let retired = Retired::of(&case.retired);
+    let retired = Retired::of(&case.retired).with_owners(&case.owners);
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     for generation in case.generations.iter().rev() {
         for about in &generation.key_pairs {

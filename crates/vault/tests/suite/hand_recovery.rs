@@ -510,6 +510,7 @@ impl Vault {
             server: self.server,
             number,
             server_name: name.to_owned(),
+            name_salt: None,
             key_pairs,
             without_key: Vec::new(),
             exceptions: Vec::new(),

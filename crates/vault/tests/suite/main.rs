@@ -14,4 +14,5 @@ mod counted;
 mod folder;
 #[cfg(target_os = "linux")]
 mod hand_recovery;
+mod names;
 mod vectors;

@@ -121,6 +121,7 @@ impl Sealed {
             server: id(server),
             number: Number::new(number).unwrap(),
             server_name: if server == WEB01 { "WEB01" } else { "WEB02" }.to_owned(),
+            name_salt: None,
             selected: Vec::new(),
             key_pairs: (1..=key_pairs)
                 .map(|n| entry(format!("K{n:07}.AGE")))
@@ -1338,7 +1339,47 @@ fn statements(add: &mut Add<'_>) {
             format!("{head}{}\n", server_line(off_curve())),
         ),
     ];
-    for (name, about, text) in forms {
+    let second = head.replace("trust v1", "trust v2");
+    let named = format!("name {} 2 {hash}", id(WEB01));
+    let retired = format!("retired {} {}", id(WEB02), BASE64.encode(b"an age file"));
+    let later: Vec<(&str, &str, String)> = vec![
+        (
+            "statement-name-in-the-first-version",
+            "A statement of the first version names a server.",
+            format!("{head}{named}\n"),
+        ),
+        (
+            "statement-retired-in-the-first-version",
+            "A statement of the first version retires a server's key pairs.",
+            format!("{head}{retired}\n"),
+        ),
+        (
+            "statement-name-number-zero",
+            "A name from number 0 on.",
+            format!("{second}name {} 0 {hash}\n", id(WEB01)),
+        ),
+        (
+            "statement-name-without-number",
+            "A name without a number.",
+            format!("{second}name {} {hash}\n", id(WEB01)),
+        ),
+        (
+            "statement-name-in-clear",
+            "A name that is no hash.",
+            format!("{second}name {} 2 WEB01\n", id(WEB01)),
+        ),
+        (
+            "statement-retired-without-padding",
+            "What is retired, in base64 without its padding.",
+            format!("{second}{}\n", retired.trim_end_matches('=')),
+        ),
+        (
+            "statement-retired-nothing",
+            "What is retired is empty.",
+            format!("{second}retired {} \n", id(WEB02)),
+        ),
+    ];
+    for (name, about, text) in forms.into_iter().chain(later) {
         add(name, about, &|fault| {
             fault.statement(OWNER, sign::TRUST, &text);
             fault.bad_statement();
@@ -1402,8 +1443,22 @@ fn statements(add: &mut Add<'_>) {
         "statement-newer",
         "A statement made by a newer pfxvault.",
         &|fault| {
-            fault.statement(OWNER, sign::TRUST, &admits.replace("trust v1", "trust v2"));
+            fault.statement(OWNER, sign::TRUST, &admits.replace("trust v1", "trust v3"));
             fault.attention("newer-format");
+        },
+    );
+    add(
+        "statement-second-version",
+        "A statement of the second version: a server's name, and what the owner retired of it.",
+        &|fault| fault.statement(OWNER, sign::TRUST, &format!("{second}{named}\n{retired}\n")),
+    );
+    add(
+        "statement-second-version-of-a-stranger",
+        "A stranger says the name of a server, and that its key pairs are retired.",
+        &|fault| {
+            let text = format!("{second}{named}\n{retired}\n");
+            fault.statement(STRANGER, sign::TRUST, &text);
+            fault.bad_statement();
         },
     );
     add(
