@@ -17,6 +17,7 @@ pub mod media;
 pub mod media_table;
 pub mod options;
 pub mod pending;
+pub mod renewer;
 pub mod report;
 pub mod restart;
 pub mod restore_set;

@@ -18,6 +18,7 @@ mod common;
 mod counted;
 mod eject;
 mod enrolment;
+mod file_by_file;
 mod forgery;
 mod golden;
 mod history;

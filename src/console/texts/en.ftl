@@ -258,7 +258,12 @@ further-certificates =
         [one] 1 more certificate from its file
        *[other] { $count } more certificates from its file
     } ({ $names })
-certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is not stored
+certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is stored as it is
+friendly-name-not-kept = note: in { $file } the same certificate is called { $name }; { $kept } is kept as its friendly name
+renewed-by-win-acme = note: win-acme or simple-acme renews { $names }. What it needs for that is not in this backup: it lies in C:\ProgramData\win-acme or C:\ProgramData\simple-acme, and its task in the Task Scheduler. On a new server install it and set the renewal up there once more, before the certificate ends
+renewed-by-certify = note: Certify renews { $names }. What it needs for that is not in this backup: it lies in C:\ProgramData\certify. On a new server install Certify and set the renewal up there once more, or import what its own export made
+renewed-by-posh-acme = note: Posh-ACME renews { $names }. What it needs for that is not in this backup: it lies in %LOCALAPPDATA%\Posh-ACME of the account that orders, and its task in the Task Scheduler. On a new server install the module, copy that folder or order once more, and make the task
+renewed-by-windows = note: { $names } came from a template of your own certification authority. Where autoenrolment is on for it, Windows renews the certificate on a member of the domain, and IIS is bound to the new one only where "Enable Automatic Rebind of Renewed Certificate" was chosen in IIS Manager. Neither is in this backup: look at both on a new server
 left-alone = not included from { $file }: { $what }
 left-alone-crl =
     { $count ->
@@ -293,6 +298,7 @@ contents-generation = { $number } of { $day }: { $count ->
     [one] 1 key pair
    *[other] { $count } key pairs
 }
+contents-generation-clock = { $line } (its day is wrong: so was the clock that it was written by)
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
 contents-password = { $name }:
 column-names = host name
@@ -769,6 +775,8 @@ reason-wrong-password = the password does not open it
 reason-no-password = it is protected by a password, and none was given (--source-password-file FILE, or --source-passwords FILE where each file has its own)
 reason-part-damaged = a certificate or key in it is cut off or garbled
 reason-key-encryption = the key in it is encrypted with { $algorithm }, which pfxvault cannot read; this makes a key that it can: openssl pkcs8 -topk8 -in OLD.key -out NEW.key
+reason-key-store = it is a key store ({ $form }) of a kind that pfxvault does not read; this makes a PFX of it: keytool -importkeystore -srcstoretype { $form } -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12
+reason-pvk-encrypted = the key in it is under a password of Microsoft's old form; this makes a key that pfxvault reads: openssl rsa -inform PVK -in OLD.pvk -out NEW.key
 reason-too-much-work = opening it would take unreasonably long
 reason-unsupported = it uses { $algorithm }, which pfxvault does not support
 reason-malformed = it is damaged or not a PFX
@@ -785,6 +793,7 @@ reason-file-damaged = { $file } is damaged in every copy here
 reason-seal = { $file } cannot be decrypted
 reason-other-certificate = another certificate is in it than the list of the backup says
 reason-without-key = the backup has no private key of it
+reason-without-key-then = the backup has no private key of it; when it was made: { $reason }
 tls-key-not-servable = this program cannot use a key of type { $key_type } for TLS
 tls-wrong-signature = the private key does not sign what its certificate verifies
 tls-alert = the other side ended the connection: { $alert }
