@@ -79,7 +79,7 @@ impl LooseParts {
             && self.refused.is_empty()
     }
 
-    /// Blocks of other kinds (parameters, requests, revocation lists) are left alone. Gives whether
+    /// Blocks of other kinds (parameters, requests, keys for SSH) are left alone. Gives whether
     /// all were whole.
     fn take_blocks(&mut self, blocks: Vec<PemBlock>, passwords: &[&Password]) -> bool {
         let mut are_whole = true;
@@ -137,7 +137,6 @@ impl LooseParts {
             }
             Kind::Key(form) => self.take_key(form, SecretBytes::copy_of(element)),
             Kind::Bcfks => self.refused.push(foreign("BCFKS")),
-            Kind::OpenSshKey => self.refuse("OpenSSH"),
             // What is shorter than any real certificate, or none.
             Kind::Unknown if Certificate::parse(element.to_vec()).is_ok() => {
                 self.certificates.push(element.to_vec());

@@ -124,10 +124,10 @@ fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
     match escaped {
         // One line end, not two.
         [b'r', b'\\', b'n', ..] => plain.push(b'\n'),
-        // The end of a paragraph in RTF.
-        [b'p', b'a', b'r', after, ..] if !after.is_ascii_alphanumeric() => {
+        // The end of a paragraph in RTF, with what ends the word.
+        [b'p', b'a', b'r', after @ ..] if !after.first().is_some_and(u8::is_ascii_alphanumeric) => {
             plain.push(b'\n');
-            return count + 3;
+            return count + 3 + line_end(after);
         }
         [b'r' | b'n', ..] => plain.push(b'\n'),
         [b't', ..] => plain.push(b' '),
@@ -139,6 +139,15 @@ fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
     match escaped {
         [b'r', b'\\', b'n', ..] => count + 3,
         _ => count + 1,
+    }
+}
+
+/// Octets of a line end, or of a blank.
+fn line_end(text: &[u8]) -> usize {
+    match text {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n' | b' ', ..] => 1,
+        _ => 0,
     }
 }
 

@@ -709,7 +709,7 @@ fn why_a_key_pair_was_not_saved_is_said_where_it_is_missed() {
 fn who_renews_is_said_by_list_backup_status_and_restore() {
     let table = with_authority();
     issue(&table, "www.example.com", "key", "crt");
-    fs::create_dir(table.at("server")).unwrap();
+    fs::create_dir_all(table.at("server")).unwrap();
     let output = Command::new("openssl")
         .args("pkcs12 -export -inkey key -in crt -passout file:pfx-password -name".split(' '))
         .arg("[IIS] Shop, (any host) @ 2026.5.2 10:00:00")
