@@ -4,10 +4,11 @@
 
 use std::io::Cursor;
 
-use data_encoding::HEXUPPER;
+use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
 use sha1::{Digest, Sha1};
 
 use crate::keypair::Certificate;
+use crate::unpack::kind::{self, Kind, is_encoded};
 use crate::unpack::{self, Container, Parts, base64, mail, text};
 
 /// Bytes of an answer. A mail with a chain has twenty thousand.
@@ -22,15 +23,6 @@ const MOST_UNREADABLE: usize = 100;
 const DEEPEST: usize = 6;
 /// Names of files that are kept.
 const MOST_NAMES: usize = 8;
-/// Labels of PEM blocks that hold certificates.
-const LABELS: [&[u8]; 6] = [
-    b"CERTIFICATE",
-    b"X509 CERTIFICATE",
-    b"TRUSTED CERTIFICATE",
-    b"PKCS7",
-    b"PKCS #7 SIGNED DATA",
-    b"CMS",
-];
 /// Octets of an element that tell its kind and its length.
 const HEAD: usize = 24;
 /// Octets of base64 that make a certificate which has no end, and not a word that looks like one.
@@ -97,7 +89,7 @@ pub enum Instead {
 /// The certificates of an answer.
 ///
 /// Taken are DER and BER with anything behind it; PEM under any of its usual labels, and base64
-/// without one; each in UTF-16, quoted, in one line, with its line ends escaped, in HTML, in
+/// without one, hexadecimal; each in UTF-16, quoted, in one line, with its line ends escaped, in HTML, in
 /// quoted-printable, in base64 once more; in the parts of a mail and what is attached to it; in the
 /// files of an archive. What begins as a certificate and is none keeps nothing else from being
 /// found.
@@ -134,11 +126,12 @@ struct AnswerReading {
 }
 
 /// Ways in which a text is looked at; the first that finds something is right.
-const READINGS: [fn(&mut AnswerReading, &[u8]); 4] = [
+const READINGS: [fn(&mut AnswerReading, &[u8]); 5] = [
     AnswerReading::mail,
     AnswerReading::plain_text,
     AnswerReading::quoted_printable,
     AnswerReading::base64_lines,
+    AnswerReading::hexadecimal,
 ];
 
 impl AnswerReading {
@@ -186,7 +179,26 @@ impl AnswerReading {
                 *byte = b'\n';
             }
         }
+        let hits = self.hits;
         self.text(&narrow);
+        if self.hits == hits && bytes.contains(&0) {
+            self.among_octets(bytes);
+        }
+    }
+
+    /// Certificates in DER somewhere among other octets.
+    fn among_octets(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while let Some(next) = memchr::memchr(0x30, &bytes[at..]) {
+            at += next;
+            let rest = &bytes[at..];
+            let element = kind::first_element(rest).filter(|_| is_encoded(rest));
+            let is_whole = element.is_some() && Kind::of(rest).has_certificates();
+            at += match element.filter(|_| is_whole && self.element(rest, false)) {
+                Some(element) => element.len(),
+                None => 1,
+            };
+        }
     }
 
     /// Everything in DER or BER that bytes begin with; whether that is what they are.
@@ -197,7 +209,7 @@ impl AnswerReading {
             let length = pfx::pkcs7::length(rest).unwrap_or(rest.len());
             rest = rest[length..].trim_ascii_start();
         }
-        if !found && is_encoded(bytes) && ElementKind::of(bytes).is_wanted() {
+        if !found && is_encoded(bytes) && Kind::of(bytes).has_certificates() {
             self.add_unreadable(None);
         }
         found
@@ -206,8 +218,8 @@ impl AnswerReading {
     /// A PKCS#7 or a certificate that bytes begin with; whether it is an element at all that is
     /// known here. `is_labelled` where it is said to be a certificate.
     fn element(&mut self, bytes: &[u8], is_labelled: bool) -> bool {
-        let kind = ElementKind::of(bytes);
-        if let ElementKind::Other(instead) = kind {
+        let kind = Kind::of(bytes);
+        if let Some(instead) = Instead::of(kind) {
             self.instead.get_or_insert(instead);
             return true;
         }
@@ -229,7 +241,7 @@ impl AnswerReading {
                 self.is_too_large = true;
                 true
             }
-            Err(_) if kind == ElementKind::Bundle => {
+            Err(_) if kind == Kind::Bundle => {
                 self.add_unreadable(None);
                 true
             }
@@ -309,9 +321,22 @@ impl AnswerReading {
         for block in base64_blocks(text) {
             let decoded = base64::decode(&block);
             // A certificate was looked for in it before, with more care about its end.
-            if !ElementKind::of(&decoded).is_wanted() {
+            if !Kind::of(&decoded).has_certificates() {
                 self.nested(&decoded);
             }
+        }
+    }
+
+    /// Octets by two digits each, with or without colons or blanks between them.
+    fn hexadecimal(&mut self, text: &[u8]) {
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || *byte == b':';
+        let digits: Vec<u8> = text
+            .iter()
+            .filter(|byte| !is_between(byte))
+            .copied()
+            .collect();
+        if let Ok(decoded) = HEXLOWER_PERMISSIVE.decode(&digits) {
+            self.encoded(&decoded);
         }
     }
 
@@ -336,11 +361,12 @@ impl AnswerReading {
             if text[at..].starts_with(b"-----") {
                 self.end_block(text, block.take(), at);
                 let label = label(&text[at..]);
-                is_labelled = label.is_some_and(|label| LABELS.contains(&label));
+                let kind = label.map_or(Kind::Unknown, Kind::of_label);
+                is_labelled = kind.has_certificates();
                 at += label.map_or(5, |label| b"-----BEGIN -----".len() + label.len());
                 block = is_labelled.then_some(at);
-                if label.is_some_and(|label| label.ends_with(b"PRIVATE KEY")) {
-                    self.instead.get_or_insert(Instead::PrivateKey);
+                if kind.may_have_key() {
+                    self.instead = self.instead.take().or(Instead::of(kind));
                 }
                 continue;
             }
@@ -382,15 +408,15 @@ impl AnswerReading {
             return None;
         }
         let head = base64::octets_at(text, at, HEAD, is_labelled).bytes;
-        let kind = ElementKind::of(&head);
-        if let ElementKind::Other(instead) = kind {
+        let kind = Kind::of(&head);
+        if let Some(instead) = Instead::of(kind) {
             self.instead.get_or_insert(instead);
             return None;
         }
-        if !is_encoded(&head) || !(is_labelled || kind.is_wanted()) {
+        if !is_encoded(&head) || !(is_labelled || kind.has_certificates()) {
             return None;
         }
-        self.element_in_base64(text, at, length(&head), is_labelled)
+        self.element_in_base64(text, at, kind::length(&head), is_labelled)
     }
 
     /// A certificate or PKCS#7 of this length; `None` if its end is not said.
@@ -452,111 +478,23 @@ impl Parts for AnswerReading {
 }
 
 /// Whether an element is one, or looks as if.
-fn is_certificate(kind: ElementKind, der: &[u8]) -> bool {
-    kind == ElementKind::Certificate || Certificate::parse(der.to_vec()).is_ok()
+fn is_certificate(kind: Kind, der: &[u8]) -> bool {
+    kind == Kind::Certificate || Certificate::parse(der.to_vec()).is_ok()
 }
 
-/// What an element is, by its first octets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum ElementKind {
-    /// A PKCS#7 with signed data.
-    Bundle,
-    /// A SEQUENCE in a SEQUENCE, each longer than 127 octets, as of a certificate.
-    Certificate,
-    /// Known, and no certificate.
-    Other(Instead),
-    Unknown,
-}
-
-impl ElementKind {
-    fn of(bytes: &[u8]) -> Self {
-        const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
-        let Some(inside) = content(bytes) else {
-            return Self::Unknown;
-        };
-        if inside.starts_with(SIGNED_DATA) {
-            return Self::Bundle;
-        }
-        match inside {
-            [2, 1, 3, 0x30, ..] => return Self::Other(Instead::Pfx),
-            [2, 1, 0 | 1, 0x30 | 2 | 4, ..] => return Self::Other(Instead::PrivateKey),
-            [0x30, ..] => {}
-            _ => return Self::Unknown,
-        }
-        let Some(signed) = content(inside) else {
-            return Self::Unknown;
-        };
-        match signed {
-            // RFC 2986: version 0, and a name: a SET is in it where a certificate has an algorithm.
-            [2, 1, 0, 0x30, rest @ ..] if is_name(rest) => Self::Other(Instead::Request),
-            // RFC 5280 section 5.1: version 2 is 1, and an algorithm; a certificate says it as [0],
-            // and one of version 1 has a name after the algorithm as a list has.
-            [2, 1, 1, 0x30, ..] | [0x30, ..] if is_revocation_list(signed) => {
-                Self::Other(Instead::RevocationList)
+impl Instead {
+    /// What is known, and no certificate.
+    fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Pfx | Kind::JavaStore | Kind::Bcfks => Some(Self::Pfx),
+            Kind::Key(_) | Kind::EncryptedKey | Kind::OpenSshKey | Kind::OtherKey | Kind::Pvk => {
+                Some(Self::PrivateKey)
             }
-            _ if is_encoded(inside) => Self::Certificate,
-            _ => Self::Unknown,
+            Kind::Request => Some(Self::Request),
+            Kind::RevocationList => Some(Self::RevocationList),
+            Kind::Bundle | Kind::Certificate | Kind::Unknown => None,
         }
     }
-
-    fn is_wanted(&self) -> bool {
-        matches!(self, Self::Bundle | Self::Certificate)
-    }
-}
-
-/// Whether a name follows, whose tag was seen: none, or with a SET in it.
-fn is_name(length_and_rest: &[u8]) -> bool {
-    matches!(
-        length_and_rest,
-        [0, ..] | [0x01..=0x7f, 0x31, ..] | [0x81, _, 0x31, ..] | [0x82, _, _, 0x31, ..]
-    )
-}
-
-/// Whether a time follows the names, where a certificate has two in a SEQUENCE.
-fn is_revocation_list(signed: &[u8]) -> bool {
-    let start = if signed[0] == 2 { &signed[3..] } else { signed };
-    let time = after(start).and_then(after);
-    time.is_some_and(|time| matches!(time.first(), Some(0x17 | 0x18)))
-}
-
-/// What follows the first element.
-fn after(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.get(length(bytes)?..)
-}
-
-/// The content of the SEQUENCE that bytes begin with, and what follows it.
-fn content(bytes: &[u8]) -> Option<&[u8]> {
-    match bytes {
-        [0x30, 0x81, _, inside @ ..]
-        | [0x30, 0x82, _, _, inside @ ..]
-        | [0x30, 0x83, _, _, _, inside @ ..]
-        | [0x30, 0x84, _, _, _, _, inside @ ..]
-        | [0x30, 0..=0x80, inside @ ..] => Some(inside),
-        _ => None,
-    }
-}
-
-/// Whether bytes begin as a certificate or a PKCS#7 does in DER or BER: a SEQUENCE that is longer
-/// than 127 octets.
-fn is_encoded(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x30, 0x80..=0x84, ..])
-}
-
-/// The length of the element that bytes begin with, its header included; `None` where that is not
-/// said.
-fn length(bytes: &[u8]) -> Option<usize> {
-    let first = *bytes.get(1)?;
-    if first < 0x80 {
-        return Some(usize::from(first) + 2);
-    }
-    let octets = bytes.get(2..2 + usize::from(first & 0x7f))?;
-    if octets.is_empty() || octets.len() > 4 {
-        return None;
-    }
-    let length = octets
-        .iter()
-        .fold(0, |length, octet| length << 8 | usize::from(*octet));
-    Some(length + 2 + octets.len())
 }
 
 /// The label of a block of PEM that begins here.

@@ -181,6 +181,10 @@ pub fn end_of_day(day: jiff::civil::Date) -> Option<jiff::Timestamp> {
     zone.to_timestamp(day.at(23, 59, 59, 0)).ok()
 }
 
+/// Stands for an end that cannot be read: a second before the last moment, which is that of what ends
+/// never.
+pub const UNREAD_END: jiff::Timestamp = jiff::Timestamp::constant(253_402_207_199, 0);
+
 /// The day of a moment here.
 pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
     // What ends never, or later than can be said (RFC 5280 section 4.1.2.5).
@@ -190,8 +194,11 @@ pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
     local(time).date()
 }
 
-/// A day, as people read it: `2026-11-28`.
+/// A day, as people read it: `2026-11-28`; `?` for one that could not be read.
 pub fn day(time: jiff::Timestamp) -> String {
+    if time == UNREAD_END {
+        return "?".to_owned();
+    }
     local_day(time).to_string()
 }
 

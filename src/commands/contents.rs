@@ -66,6 +66,8 @@ pub(super) struct ServerReport<'a> {
 pub(super) struct GenerationReport {
     number: u32,
     time: String,
+    /// Whether the clock that this was written by was wrong then.
+    clock_was_wrong: bool,
     key_pairs: usize,
 }
 
@@ -297,6 +299,17 @@ impl<'a> ShownBackup<'a> {
         }
     }
 
+    /// For each generation whether it was written by a clock that was wrong.
+    fn wrong_clocks(&self, now: jiff::Timestamp) -> Vec<bool> {
+        let mut wrong = Vec::new();
+        for (at, (record, _)) in self.generations.iter().enumerate() {
+            let before = self.generations.get(at + 1);
+            let before = before.map(|(record, _)| record.time);
+            wrong.push(clock::was_wrong(record.time, before, now));
+        }
+        wrong
+    }
+
     fn holds(&self, name: &String) -> bool {
         let mut key_pairs = self.key_pairs.iter();
         key_pairs.any(|one| is_called(one.about, std::slice::from_ref(name)))
@@ -319,7 +332,7 @@ impl<'a> ShownBackup<'a> {
                 standing: standing::id(remaining(session, one.about)),
             });
         }
-        let generations = self.generations.iter();
+        let generations = self.generations.iter().zip(self.wrong_clocks(session.now));
         let doubts = self.doubts.iter().map(|doubt| session.console.words(doubt));
         ServerReport {
             server: self.newest.server.to_string(),
@@ -328,9 +341,10 @@ impl<'a> ShownBackup<'a> {
             time: self.newest.time.to_string(),
             due: self.newest.due.to_string(),
             generations: generations
-                .map(|(record, count)| GenerationReport {
+                .map(|((record, count), clock_was_wrong)| GenerationReport {
                     number: record.number.get(),
                     time: record.time.to_string(),
+                    clock_was_wrong,
                     key_pairs: *count,
                 })
                 .collect(),
@@ -405,23 +419,32 @@ fn show_one(session: &Session<'_>, shown: &ShownBackup<'_>) {
             .warn(&text!("contents-without-key", name = without.name.as_str()));
     }
     backup_report::say_no_more(session, &shown.no_more);
-    let lines: Vec<_> = shown
-        .generations
-        .iter()
-        .map(|(record, count)| generation_line(session, record, *count))
-        .collect();
+    let mut lines = Vec::new();
+    let wrong = shown.wrong_clocks(session.now);
+    for ((record, count), is_wrong) in shown.generations.iter().zip(wrong) {
+        lines.push(generation_line(session, record, *count, is_wrong));
+    }
     session
         .console
         .mention(&text!("contents-generations", lines = lines));
 }
 
-fn generation_line(session: &Session<'_>, record: &Record, count: usize) -> String {
-    session.console.words(&text!(
+fn generation_line(
+    session: &Session<'_>,
+    record: &Record,
+    count: usize,
+    by_wrong_clock: bool,
+) -> String {
+    let line = text!(
         "contents-generation",
         number = record.number,
         day = day(record.time),
         count = count
-    ))
+    );
+    session.console.words(&match by_wrong_clock {
+        true => text!("contents-generation-clock", line = line),
+        false => line,
+    })
 }
 
 fn table(session: &Session<'_>, shown: &ShownBackup<'_>) -> Table {

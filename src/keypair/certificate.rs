@@ -21,6 +21,7 @@ use super::algorithm::{Algorithm, VerifyScheme, key_algorithm_name, weak_hash};
 use super::key::PrivateKey;
 use super::public::CertifiedKey;
 use super::{KeyPairError, name, time};
+use crate::message::UNREAD_END;
 
 /// `[3] EXPLICIT`: the extensions.
 const CONTEXT_3: u8 = 0xa3;
@@ -136,16 +137,17 @@ impl Certificate {
             common_name,
             display_name: title.unwrap_or_else(|| thumbprint(&der)),
             not_before: not_before.unwrap_or_else(time::always),
-            not_after: not_after.unwrap_or(Timestamp::MAX),
+            not_after: not_after.unwrap_or(UNREAD_END),
             is_authority: tbs.is_authority(),
             is_whole: not_before.is_some() && not_after.is_some(),
             der,
         })
     }
 
-    /// What cannot be read as a certificate and has this key's public half in it: with the key, it
-    /// is a key pair all the same. Its name and its times are looked for in its octets.
-    pub(super) fn unread(der: &[u8], key: &PrivateKey) -> Self {
+    /// What cannot be read as a certificate. With a key whose public half is in it, it is a key pair
+    /// all the same; without one it is kept as it is. Its name and its times are looked for in its
+    /// octets.
+    pub(super) fn unread(der: &[u8], key: Option<&PrivateKey>) -> Self {
         let common_name = last_common_name(der);
         let dns_names = match value_of(der, ID_CE_SUBJECT_ALT_NAME) {
             Some(names) => alternative_names(names),
@@ -157,9 +159,9 @@ impl Certificate {
             der: der.to_vec(),
             scheme: None,
             weak_hash: None,
-            spki_sha256: key.spki_sha256(),
-            public: Some(key.public().clone()),
-            key_type: key.key_type(),
+            spki_sha256: key.map_or([0; 32], PrivateKey::spki_sha256),
+            public: key.map(|key| key.public().clone()),
+            key_type: key.map_or_else(String::new, PrivateKey::key_type),
             subject: Vec::new(),
             issuer: Vec::new(),
             subject_key_id: None,
@@ -168,7 +170,7 @@ impl Certificate {
             common_name,
             display_name: title.unwrap_or_else(|| thumbprint(der)),
             not_before: not_before.unwrap_or_else(time::always),
-            not_after: not_after.unwrap_or(Timestamp::MAX),
+            not_after: not_after.unwrap_or(UNREAD_END),
             is_authority: false,
             is_whole: false,
         }
@@ -237,7 +239,7 @@ impl Certificate {
         self.not_before
     }
 
-    /// Last second of validity.
+    /// Last second of validity; [`UNREAD_END`] where it cannot be read.
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }
@@ -294,6 +296,13 @@ impl Certificate {
     pub(crate) fn public_key_info(&self) -> Option<&[u8]> {
         let outer = Outer::read(&self.der).ok()?;
         Some(Tbs::read(outer.tbs).ok()?.key.whole)
+    }
+
+    /// Whether it has any of these extensions.
+    pub(super) fn has_any(&self, extensions: &[ObjectIdentifier]) -> bool {
+        let outer = Outer::read(&self.der);
+        let tbs = outer.and_then(|outer| Tbs::read(outer.tbs));
+        tbs.is_ok_and(|tbs| extensions.iter().any(|one| tbs.extension(*one).is_some()))
     }
 
     /// The bits of its public key, of whatever kind.

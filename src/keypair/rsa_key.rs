@@ -4,9 +4,10 @@
 
 use crypto_bigint::{BoxedUint, ConcatenatingMul, NonZero};
 use der::Encode;
-use der::asn1::UintRef;
+use der::asn1::{OctetStringRef, UintRef};
 use pfx::ber::{self, Reader, SEQUENCE};
-use rsa::pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
+use pkcs8::PrivateKeyInfoRef;
+use rsa::pkcs1::{EncodeRsaPrivateKey, RsaPrivateKeyRef, RsaPublicKeyRef};
 use zeroize::Zeroizing;
 
 use super::KeyPairError;
@@ -136,6 +137,51 @@ fn exponent_fits(
 ) -> Option<bool> {
     let order = modulus(prime.wrapping_sub(BoxedUint::one()))?;
     Some(*remainder(d, &order) == *exponent && is_one(&remainder(&product(e, exponent), &order)))
+}
+
+/// The same key with its primes and the values beside them, where its writer left zeros for them;
+/// `None` where they are there, or cannot be found.
+pub(super) fn completed(der: &[u8]) -> Option<SecretBytes> {
+    let (key, has_more_primes) = numbers(der).ok()?;
+    let [p, q] = key.primes;
+    let [dp, dq] = key.exponents;
+    let is_whole = [p, q, dp, dq, key.coefficient]
+        .iter()
+        .all(|one| !one.is_empty());
+    if is_whole || has_more_primes || !RSA_BITS.contains(&bit_length(key.modulus)) {
+        return None;
+    }
+    let width = u32::try_from(8 * key.modulus.len()).ok()?;
+    // Of a number that is wider than the modulus nothing is made.
+    let number = |octets: &[u8]| BoxedUint::from_be_slice(octets, width).ok();
+    let primes = match p.is_empty() || q.is_empty() {
+        true => Vec::new(),
+        false => vec![number(p)?, number(q)?],
+    };
+    let (n, e, d) = (key.modulus, key.public_exponent, key.private_exponent);
+    let whole =
+        rsa::PrivateKey::from_components(number(n)?, number(e)?, number(d)?, primes).ok()?;
+    Some(SecretBytes::copy_of(whole.to_pkcs1_der().ok()?.as_bytes()))
+}
+
+/// A PKCS#8 of these numbers, in the order of RSAPrivateKey; of the last five any may be empty.
+pub(crate) fn pkcs8_of_rsa(numbers: &[Zeroizing<Vec<u8>>; 8]) -> Option<SecretBytes> {
+    let number = |at: usize| UintRef::new(ber::without_zeros(&numbers[at])).ok();
+    let key = RsaPrivateKeyRef {
+        modulus: number(0)?,
+        public_exponent: number(1)?,
+        private_exponent: number(2)?,
+        prime1: number(3)?,
+        prime2: number(4)?,
+        exponent1: number(5)?,
+        exponent2: number(6)?,
+        coefficient: number(7)?,
+        other_prime_infos: None,
+    };
+    let key = key.to_der().map(SecretBytes::new).ok()?;
+    let octets = OctetStringRef::new(key.expose()).ok()?;
+    let info = PrivateKeyInfoRef::new(rsa::pkcs1::ALGORITHM_ID, octets);
+    info.to_der().map(SecretBytes::new).ok()
 }
 
 /// The numbers as they stand, and whether there are more than two primes.

@@ -165,6 +165,7 @@ pub fn sort_file(
             sorted.lonely_keys.push(key);
         }
     }
+    pool.keep_unread(&mut sorted.key_pairs);
     sorted.unusable.extend(pool.name_refused_certificates());
     let is_only = refused.len() == 1;
     for key in refused {
@@ -264,10 +265,27 @@ impl Pool {
         let refused = std::mem::take(&mut self.refused);
         for one in refused {
             if key.is_in(&one.input.der) {
-                let certificate = Certificate::unread(&one.input.der, key);
+                let certificate = Certificate::unread(&one.input.der, Some(key));
                 self.add(certificate, one.input);
             } else {
                 self.refused.push(one);
+            }
+        }
+    }
+
+    /// Gives the first key pair what cannot be read and is no key's: it comes back with it.
+    fn keep_unread(&self, pairs: &mut [KeyPair]) {
+        let Some(first) = pairs.first_mut() else {
+            return;
+        };
+        for one in &self.refused {
+            let unread = Certificate::unread(&one.input.der, None);
+            if !first
+                .further
+                .iter()
+                .any(|known| known.der() == unread.der())
+            {
+                first.further.push(unread);
             }
         }
     }
@@ -386,7 +404,7 @@ impl Pool {
             let stray = unused.iter().filter(|at| number == 0 && !is_on_a_way(at));
             let mut kept: Vec<usize> = own.chain(stray).copied().collect();
             kept.sort_unstable();
-            pair.further = self.copies(&kept);
+            pair.further.splice(0..0, self.copies(&kept));
         }
     }
 

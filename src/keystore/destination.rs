@@ -29,7 +29,9 @@ const PFX_ENDINGS: [&str; 2] = ["pfx", "p12"];
 const PEM_ENDINGS: [&str; 3] = ["pem", "crt", "cer"];
 const KEY_ENDING: &str = "key";
 /// Endings of files that are read and never written.
-const OTHER_ENDINGS: [&str; 3] = ["der", "p7b", "p7c"];
+const OTHER_ENDINGS: [&str; 10] = [
+    "der", "p7b", "p7c", "p8", "pvk", "jks", "jceks", "keystore", "ks", "bcfks",
+];
 /// Longest name in bytes, so that there is room for a number and an ending.
 const MAX_NAME: usize = 200;
 /// Largest file that can be written again after it was replaced, in bytes.
@@ -245,9 +247,9 @@ impl Destination {
         };
         let usable = is_usable_path(name) && !stem.is_empty() && !stem.ends_with('/');
         let part = parts.and_then(|parts| parts.get(name));
-        let is_part = is(&PEM_ENDINGS) || is(&[KEY_ENDING]);
+        let is_part = is(&PEM_ENDINGS) || is(&[KEY_ENDING]) || is(&OTHER_ENDINGS);
         match self {
-            _ if is(&OTHER_ENDINGS) => Wish::None,
+            _ if is(&OTHER_ENDINGS) && part != Some(&FilePart::CertificateDer) => Wish::None,
             // `fullchain.pem` names no PFX.
             Destination::Folder(_) if is_part || part.is_some() => Wish::None,
             Destination::Folder(_) if usable && is(&PFX_ENDINGS) => {
@@ -360,13 +362,7 @@ impl Destination {
             .collect::<Result<Vec<_>>>()?;
         let mut undo = CreatedFiles::default();
         if !matches!(self, Destination::Pfx(_)) {
-            undo.make_folder(self.path())
-                .map_err(|e| unwritable(self.path(), &e))?;
-            for path in planned.iter().flat_map(|planned| &planned.paths) {
-                let folder = path.parent().unwrap_or(path);
-                undo.make_folder_in(self.path(), folder)
-                    .map_err(|e| unwritable(folder, &e))?;
-            }
+            self.make_folders(&planned, &mut undo)?;
         }
         // Asked before the first new file: two names that are one to this file system must not
         // replace each other.
@@ -379,15 +375,7 @@ impl Destination {
             let _ = fs::remove_file(beside(path));
         }
         for (contents, planned) in contents.iter().zip(&planned) {
-            for (path, of) in planned.paths.iter().zip(&planned.contents) {
-                let content = contents.iter().find(|(content, _)| content == of);
-                let bytes = content.map_or(&[][..], |(_, bytes)| bytes.expose());
-                let new = match there.contains(path) {
-                    true => beside(path),
-                    false => path.clone(),
-                };
-                undo.create(&new, bytes).map_err(|e| unwritable(path, &e))?;
-            }
+            planned.create(contents, &there, &mut undo)?;
         }
         for path in there {
             undo.replace(path).map_err(|e| unwritable(path, &e))?;
@@ -398,9 +386,39 @@ impl Destination {
             .flat_map(|planned| planned.paths)
             .collect())
     }
+
+    fn make_folders(&self, planned: &[PlannedFiles], undo: &mut CreatedFiles) -> Result<()> {
+        undo.make_folder(self.path())
+            .map_err(|e| unwritable(self.path(), &e))?;
+        for path in planned.iter().flat_map(|planned| &planned.paths) {
+            let folder = path.parent().unwrap_or(path);
+            undo.make_folder_in(self.path(), folder)
+                .map_err(|e| unwritable(folder, &e))?;
+        }
+        Ok(())
+    }
 }
 
 impl PlannedFiles {
+    /// Creates its files; what stands `there` already is written beside it.
+    fn create(
+        &self,
+        contents: &[(FileContent, SecretBytes)],
+        there: &BTreeSet<&PathBuf>,
+        undo: &mut CreatedFiles,
+    ) -> Result<()> {
+        for (path, of) in self.paths.iter().zip(&self.contents) {
+            let content = contents.iter().find(|(content, _)| content == of);
+            let bytes = content.map_or(&[][..], |(_, bytes)| bytes.expose());
+            let new = match there.contains(path) {
+                true => beside(path),
+                false => path.clone(),
+            };
+            undo.create(&new, bytes).map_err(|e| unwritable(path, &e))?;
+        }
+        Ok(())
+    }
+
     /// The name of its first certificate file without the ending, below `folder`.
     fn certificate_stem(&self, folder: &Path) -> Option<String> {
         let mut files = self.paths.iter().zip(&self.contents);
@@ -448,6 +466,7 @@ impl FileContent {
         let leaf = std::slice::from_ref(pair.leaf());
         Ok(match part {
             FilePart::Certificate => SecretBytes::new(certificates_pem(leaf)),
+            FilePart::CertificateDer => SecretBytes::new(pair.leaf().der().to_vec()),
             FilePart::Chain => SecretBytes::new(certificates_pem(above(pair))),
             FilePart::FullChain => SecretBytes::new(certificates_pem(pair.certificates())),
             FilePart::Key => key_pem(pair),

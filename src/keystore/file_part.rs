@@ -1,10 +1,12 @@
 //! What of a key pair one file holds, where certificate and key lie in files of their own.
 
-/// What a PEM file holds of a key pair.
+/// What a file in PEM or DER holds of a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FilePart {
     /// Its certificate alone.
     Certificate,
+    /// The same in DER.
+    CertificateDer,
     /// The certificates above it, without its own.
     Chain,
     /// Its certificate and those above it.
@@ -16,8 +18,9 @@ pub enum FilePart {
 }
 
 impl FilePart {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Certificate,
+        Self::CertificateDer,
         Self::Chain,
         Self::FullChain,
         Self::Key,
@@ -28,6 +31,7 @@ impl FilePart {
     pub fn name(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
+            Self::CertificateDer => "certificate-der",
             Self::Chain => "chain",
             Self::FullChain => "fullchain",
             Self::Key => "key",
@@ -42,7 +46,10 @@ impl FilePart {
 
     /// Whether the certificate of the key is in it.
     pub fn has_certificate(self) -> bool {
-        matches!(self, Self::Certificate | Self::FullChain | Self::All)
+        matches!(
+            self,
+            Self::Certificate | Self::CertificateDer | Self::FullChain | Self::All
+        )
     }
 
     /// Whether the key is in it.

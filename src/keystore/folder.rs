@@ -126,7 +126,8 @@ pub(super) fn form_of(name: &str) -> Option<FileForm> {
     let (_, ending) = name.rsplit_once('.')?;
     match ending.to_ascii_lowercase().as_str() {
         "pfx" | "p12" => Some(FileForm::Pfx),
-        "pem" | "crt" | "cer" | "der" | "key" | "p7b" | "p7c" => Some(FileForm::Parts),
+        "pem" | "crt" | "cer" | "der" | "key" | "p7b" | "p7c" | "p8" | "pvk" | "jks" | "jceks"
+        | "keystore" | "ks" | "bcfks" => Some(FileForm::Parts),
         _ => None,
     }
 }

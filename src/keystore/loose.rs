@@ -24,6 +24,7 @@ pub(super) struct LooseFile {
     name: String,
     keys: Vec<PrivateKey>,
     certificates: Vec<Vec<u8>>,
+    is_der: bool,
     /// What keeps some of it from being used.
     unusable: Vec<UnreadableKeyPair>,
     hash: Option<Hash>,
@@ -37,11 +38,13 @@ impl LooseFile {
             certificates,
             locked,
             refused,
+            is_der,
         } = parts;
         let mut file = Self {
             name,
             keys: Vec::new(),
             certificates,
+            is_der,
             unusable: Vec::new(),
             hash,
         };
@@ -90,6 +93,7 @@ impl LooseFile {
         match (has_key, has(pair.leaf())) {
             (true, true) => Some(FilePart::All),
             (true, false) => Some(FilePart::Key),
+            (false, true) if self.is_der => Some(FilePart::CertificateDer),
             (false, true) if above || pair.chain.len() == 1 => Some(FilePart::FullChain),
             (false, true) => Some(FilePart::Certificate),
             (false, false) => {
@@ -122,8 +126,10 @@ pub(super) fn put_together(
     let mut left_over = Sorted::default();
     for files in folders.values() {
         let mut sorted = sorted_with_beside(files, beside, now);
+        let has_pairs = !sorted.key_pairs.is_empty();
+        let keys_are_whole = has_pairs && sorted.lonely_keys.is_empty();
         take_pairs(holdings, std::mem::take(&mut sorted.key_pairs), files);
-        name_unusable(holdings, &sorted, files);
+        name_unusable(holdings, &sorted, files, keys_are_whole);
         left_over.lonely_keys.append(&mut sorted.lonely_keys);
         left_over.certificates.append(&mut sorted.certificates);
     }
@@ -240,8 +246,14 @@ fn take_pairs(holdings: &mut Inventory, pairs: Vec<KeyPair>, files: &[&LooseFile
     }
 }
 
-/// Certificates that cannot be read: in which file each lies. What is wrong with a key was said.
-fn name_unusable(holdings: &mut Inventory, sorted: &Sorted, files: &[&LooseFile]) {
+/// Certificates that cannot be read: in which file each lies. Where every key has its certificate,
+/// they are authorities', and kept. What is wrong with a key was said.
+fn name_unusable(
+    holdings: &mut Inventory,
+    sorted: &Sorted,
+    files: &[&LooseFile],
+    keys_are_whole: bool,
+) {
     let mut places = Vec::new();
     for file in files {
         for der in &file.certificates {
@@ -254,10 +266,15 @@ fn name_unusable(holdings: &mut Inventory, sorted: &Sorted, files: &[&LooseFile]
         let Some(file) = places.get(at).or(files.first()) else {
             continue;
         };
-        let before = holdings.unreadable.len();
-        let unusable = UnreadableKeyPair::new(file.name.clone(), key_pair_reason(&unusable.error));
-        holdings.unreadable.push(unusable);
-        holdings.say_of_file(before, &file.name, file.hash);
+        let reason = key_pair_reason(&unusable.error);
+        if keys_are_whole {
+            holdings
+                .unread_certificates
+                .push((file.name.clone(), reason));
+            continue;
+        }
+        let unusable = UnreadableKeyPair::new(file.name.clone(), reason);
+        holdings.say_unreadable(unusable, &file.name, file.hash);
     }
 }
 
@@ -274,11 +291,9 @@ fn name_lonely(holdings: &mut Inventory, lonely: &[PrivateKey], files: &[&LooseF
             continue;
         };
         if file.keys.iter().all(is_lonely) {
-            let before = holdings.unreadable.len();
             let reason = text!("reason-no-certificate", key_type = key.key_type());
             let unusable = UnreadableKeyPair::new(file.name.clone(), reason);
-            holdings.unreadable.push(unusable);
-            holdings.say_of_file(before, &file.name, file.hash);
+            holdings.say_unreadable(unusable, &file.name, file.hash);
         }
     }
 }

@@ -9,8 +9,8 @@ mod loose;
 mod machine;
 mod parts;
 mod passwords;
-mod pem;
 mod reading;
+mod reason;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,6 +26,7 @@ pub use machine::{holdings, retain_used};
 pub(crate) use parts::to_pkcs8;
 pub use passwords::SourcePasswords;
 pub use reading::{Opened, Reading, read, wrong_source_password};
+pub use reason::{key_pair_reason, pfx_reason, reason_of_catalog};
 
 use crate::error::{Error, Exit, Result};
 use crate::iis::{AccessEntry, OnWindows, SiteMap};
@@ -105,6 +106,9 @@ pub struct Inventory {
     pub skipped: Vec<(String, pfx::Skipped)>,
     /// Certificates that cannot be read and that no key pair lacks, each with its file's name.
     pub unread_certificates: Vec<(String, Text)>,
+    /// Friendly names that are not kept, because the same certificate has another one in an earlier
+    /// file: each with its file's name and the one that is kept.
+    pub other_names: Vec<(String, String, String)>,
     /// Whether it is all from a folder of files, which IIS has no use for: such as that of a Central
     /// Certificate Store.
     pub from_folder: bool,
@@ -314,41 +318,22 @@ impl Inventory {
         };
         let keys_are_whole = !sorted.key_pairs.is_empty() && sorted.lonely_keys.is_empty();
         for pair in sorted.key_pairs {
-            let key = Hash::of(pair.key.pkcs8().expose());
-            let known = protection.iter().find(|(of, _)| *of == key);
-            // A key in an unusual form was written anew.
-            let only = protection.first().filter(|_| protection.len() == 1);
-            let known = known.or(only).map(|(_, protection)| protection.clone());
-            self.take_pair(pair, known, &file);
+            let protection = protection_of(&pair, &protection);
+            self.take_pair(pair, protection, &file);
         }
         let is_certificate_refused = sorted.unusable.iter().any(Unusable::is_certificate);
-        for Unusable {
-            name,
-            error,
-            certificate,
-        } in sorted.unusable
-        {
-            // One of an authority: no key pair lacks it.
-            if keys_are_whole
-                && matches!(error, keypair::KeyPairError::UnreadableCertificate { .. })
-            {
-                self.unread_certificates
-                    .push((file.clone(), key_pair_reason(&error)));
-                continue;
-            }
-            let name = name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
-            self.unreadable.push(UnreadableKeyPair {
-                certificate,
-                ..UnreadableKeyPair::new(name, key_pair_reason(&error))
-            });
+        for unusable in sorted.unusable {
+            self.take_unusable(&file, unusable, keys_are_whole);
         }
-        for key in sorted.lonely_keys {
-            // Its certificate may be the one that cannot be read, which was said.
-            if !is_certificate_refused {
-                let reason = text!("reason-no-certificate", key_type = key.key_type());
-                self.unreadable
-                    .push(UnreadableKeyPair::new(file.clone(), reason));
-            }
+        // Its certificate may be the one that cannot be read, which was said.
+        for key in sorted
+            .lonely_keys
+            .iter()
+            .filter(|_| !is_certificate_refused)
+        {
+            let reason = text!("reason-no-certificate", key_type = key.key_type());
+            self.unreadable
+                .push(UnreadableKeyPair::new(file.clone(), reason));
         }
         for skipped in sorted.skipped {
             self.skipped.push((file.clone(), skipped));
@@ -356,6 +341,24 @@ impl Inventory {
         for certificate in sorted.certificates {
             self.take_certificate(certificate);
         }
+    }
+
+    /// `keys_are_whole` is whether every key in the file has its certificate: then one that cannot
+    /// be read is an authority's, and no key pair lacks it.
+    fn take_unusable(&mut self, file: &str, unusable: Unusable, keys_are_whole: bool) {
+        let reason = key_pair_reason(&unusable.error);
+        if keys_are_whole && unusable.is_certificate() {
+            self.unread_certificates.push((file.to_owned(), reason));
+            return;
+        }
+        let name = match unusable.name {
+            Some(name) => format!("{file}: {name}"),
+            None => file.to_owned(),
+        };
+        self.unreadable.push(UnreadableKeyPair {
+            certificate: unusable.certificate,
+            ..UnreadableKeyPair::new(name, reason)
+        });
     }
 
     fn take_certificate(&mut self, certificate: Certificate) {
@@ -370,6 +373,13 @@ impl Inventory {
         for one in &mut self.unreadable[first..] {
             one.file = Some((name.to_owned(), bytes));
         }
+    }
+
+    /// Says of something unreadable which file it is about.
+    fn say_unreadable(&mut self, one: UnreadableKeyPair, name: &str, bytes: Option<Hash>) {
+        let before = self.unreadable.len();
+        self.unreadable.push(one);
+        self.say_of_file(before, name, bytes);
     }
 
     /// A key pair of several files, each with what it holds of it.
@@ -400,6 +410,12 @@ impl Inventory {
         {
             Some(held) => {
                 held.file_names.push(file.to_owned());
+                if let (Some(kept), Some(other)) = (&held.pair.friendly_name, &pair.friendly_name)
+                    && kept != other
+                {
+                    let names = (file.to_owned(), other.clone(), kept.clone());
+                    self.other_names.push(names);
+                }
                 merge(&mut held.pair, pair);
             }
             None => self.key_pairs.push(HeldKeyPair {
@@ -542,6 +558,15 @@ impl HeldKeyPair {
     }
 }
 
+/// How a key was protected in its file, where what is known is of this key or of the only one: a key
+/// in an unusual form was written anew.
+fn protection_of(pair: &KeyPair, known: &[(Hash, PfxProtection)]) -> Option<PfxProtection> {
+    let key = Hash::of(pair.key.pkcs8().expose());
+    let own = known.iter().find(|(of, _)| *of == key);
+    let only = known.first().filter(|_| known.len() == 1);
+    own.or(only).map(|(_, protection)| protection.clone())
+}
+
 /// One file may hold the leaf alone, another the whole chain, a third other ways up.
 fn merge(held: &mut KeyPair, mut other: KeyPair) {
     if other.chain.len() > held.chain.len() {
@@ -634,38 +659,4 @@ fn unreadable_source(path: &Path, error: &io::Error) -> Error {
         path = path,
         reason = error
     ))
-}
-
-/// Why a PFX does not open, for people.
-pub fn pfx_reason(error: &pfx::Error) -> Text {
-    match error {
-        pfx::Error::WrongPassword => text!("reason-wrong-password"),
-        pfx::Error::TooMuchWork { .. } => text!("reason-too-much-work"),
-        pfx::Error::Unsupported { algorithm } => {
-            text!("reason-unsupported", algorithm = algorithm.as_str())
-        }
-        pfx::Error::Malformed(_) => text!("reason-malformed"),
-        pfx::Error::NoRandomness => text!("error-no-random"),
-        pfx::Error::NotReadBack(_) => text!("reason-not-read-back"),
-    }
-}
-
-/// Why a key pair cannot be used, for people.
-pub fn key_pair_reason(error: &keypair::KeyPairError) -> Text {
-    match error {
-        keypair::KeyPairError::UnsupportedKey { algorithm } => {
-            text!("reason-key-unsupported", algorithm = algorithm.as_str())
-        }
-        keypair::KeyPairError::LockedKey => text!("reason-key-locked"),
-        keypair::KeyPairError::UnreadableCertificate { number, count } => {
-            text!(
-                "reason-certificate-unreadable",
-                number = *number,
-                count = *count
-            )
-        }
-        keypair::KeyPairError::KeyDamaged => text!("reason-key-damaged"),
-        keypair::KeyPairError::MalformedKey => text!("reason-key-malformed"),
-        keypair::KeyPairError::MalformedCertificate => text!("reason-certificate-malformed"),
-    }
 }

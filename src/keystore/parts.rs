@@ -10,12 +10,15 @@ use rustls_pki_types::pem::SectionKind;
 use spki::AlgorithmIdentifierRef;
 
 use super::Failure;
-use super::pem::{self, PemSection};
 use super::pfx_reason;
 use crate::answer;
+use crate::iis::blob::pkcs8_of_rsa_blob;
 use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::text;
+use crate::unpack::kind::{Kind, first_element};
+use crate::unpack::pem::{self, PemBlock};
+use crate::unpack::{java, pvk};
 use secret::{Password, SecretBytes};
 
 /// What one file holds of key pairs.
@@ -27,29 +30,43 @@ pub(super) struct LooseParts {
     pub(super) certificates: Vec<Vec<u8>>,
     /// How many keys no password has opened.
     pub(super) locked: usize,
-    /// Why keys in it cannot be used.
+    /// Why keys and certificates in it cannot be used.
     pub(super) refused: Vec<Text>,
+    /// Whether it is one certificate in DER and nothing else.
+    pub(super) is_der: bool,
 }
 
 /// Reads a file of certificates and keys; `None` where it holds neither.
 ///
 /// # Errors
-/// Where a section of it is damaged.
+/// Where all that is in it is damaged.
 pub(super) fn read_parts(
     bytes: &[u8],
     passwords: &[&Password],
 ) -> Result<Option<LooseParts>, Failure> {
     let mut parts = LooseParts::default();
-    if pem::is_pem(bytes) {
-        let sections = pem::sections(bytes).map_err(|_| Failure::DamagedPart)?;
-        for section in sections {
-            parts.take_section(section, passwords)?;
+    match Kind::of(bytes) {
+        // What begins with the octet of a SEQUENCE may be a text that begins with a zero.
+        Kind::Unknown if bytes.first() != Some(&0x30) || pem::is_pem(bytes) => {
+            let blocks = pem::blocks_of_file(bytes);
+            let is_damaged = !parts.take_blocks(blocks, passwords);
+            if is_damaged && parts.is_empty() {
+                return Err(Failure::DamagedPart);
+            }
+            if is_damaged {
+                parts.refused.push(text!("reason-part-damaged"));
+            }
+            if parts.is_empty()
+                && let Ok(received) = answer::read(bytes)
+            {
+                let certificates = received.certificates.iter();
+                parts.certificates = certificates.map(|one| one.der().to_vec()).collect();
+            }
         }
-    } else if bytes.first() == Some(&0x30) {
-        parts.take_der(bytes, passwords)?;
-    } else if let Ok(received) = answer::read(bytes) {
-        let certificates = received.certificates.iter();
-        parts.certificates = certificates.map(|one| one.der().to_vec()).collect();
+        kind => {
+            parts.take(kind, bytes, passwords)?;
+            parts.is_der = kind != Kind::Bundle && parts.certificates.len() == 1;
+        }
     }
     Ok((!parts.is_empty()).then_some(parts))
 }
@@ -62,92 +79,102 @@ impl LooseParts {
             && self.refused.is_empty()
     }
 
-    /// Sections of other kinds (parameters, requests, revocation lists) are left alone.
-    fn take_section(
-        &mut self,
-        section: PemSection,
-        passwords: &[&Password],
-    ) -> Result<(), Failure> {
-        let PemSection {
-            label,
-            content,
-            encryption,
-        } = section;
-        match (label.as_str(), encryption) {
-            ("CERTIFICATE" | "X509 CERTIFICATE", _) => {
-                self.certificates.push(content.expose().to_vec());
-            }
-            // What OpenSSL trusts it for follows.
-            ("TRUSTED CERTIFICATE", _) => {
-                let certificate = first_element(content.expose()).ok_or(Failure::DamagedPart)?;
-                self.certificates.push(certificate.to_vec());
-            }
-            ("PKCS7" | "PKCS #7 SIGNED DATA" | "CMS", _) => {
-                self.take_bundle(content.expose())?;
-            }
-            ("ENCRYPTED PRIVATE KEY", _) => self.unlock(passwords, |password| {
-                pfx::read_key(content.expose(), password)
-            }),
-            ("DSA PRIVATE KEY", _) => self.refuse("DSA"),
-            (label, Some(encryption)) if key_kind(label).is_some() => {
+    /// Blocks of other kinds (parameters, requests, keys for SSH) are left alone. Gives whether
+    /// all were whole.
+    fn take_blocks(&mut self, blocks: Vec<PemBlock>, passwords: &[&Password]) -> bool {
+        let mut are_whole = true;
+        for block in blocks {
+            // An element says its own length, whatever stands between its lines.
+            let content = block.content.expose();
+            let is_element = !content.is_empty() && first_element(content) == Some(content);
+            let is_damaged = !block.is_whole && !is_element && block.kind() != Kind::Unknown;
+            are_whole &= !is_damaged && self.take_block(block, passwords).is_ok();
+        }
+        are_whole
+    }
+
+    fn take_block(&mut self, block: PemBlock, passwords: &[&Password]) -> Result<(), Failure> {
+        let kind = block.kind();
+        match (kind, &block.encryption) {
+            (Kind::Key(form), Some(encryption)) => {
                 let at = self.keys.len();
                 self.unlock(passwords, |password| {
                     let (cipher, vector) = (&encryption.cipher, &encryption.vector);
-                    pfx::read_openssl_key(content.expose(), cipher, vector, password)
+                    pfx::read_openssl_key(block.content.expose(), cipher, vector, password)
                 });
                 if self.keys.len() > at
-                    && let (Some(key), Some(kind)) = (self.keys.pop(), key_kind(label))
+                    && let Some(key) = self.keys.pop()
                 {
-                    self.take_key(kind, key);
+                    self.take_key(form, key);
                 }
+                Ok(())
             }
-            (label, None) => {
-                if let Some(kind) = key_kind(label) {
-                    self.take_key(kind, content);
-                }
+            (Kind::OtherKey, _) => {
+                let words = block.label.trim_end_matches("PRIVATE KEY").trim();
+                self.refuse(words);
+                Ok(())
+            }
+            _ => self.take(kind, block.content.expose(), passwords),
+        }
+    }
+
+    /// Takes what is of this kind, whatever follows it.
+    fn take(&mut self, kind: Kind, bytes: &[u8], passwords: &[&Password]) -> Result<(), Failure> {
+        match kind {
+            Kind::Pvk => return self.take_pvk(bytes),
+            Kind::JavaStore => return self.take_java_store(bytes, passwords),
+            _ => {}
+        }
+        let element = first_element(bytes).ok_or(Failure::DamagedPart)?;
+        match kind {
+            Kind::Certificate => self.certificates.push(element.to_vec()),
+            Kind::Bundle => {
+                let bundle = pfx::pkcs7::certificates(element).map_err(|_| Failure::DamagedPart)?;
+                self.certificates.extend(bundle.unwrap_or_default());
+            }
+            Kind::EncryptedKey => {
+                self.unlock(passwords, |password| pfx::read_key(element, password));
+            }
+            Kind::Key(form) => self.take_key(form, SecretBytes::copy_of(element)),
+            Kind::Bcfks => self.refused.push(foreign("BCFKS")),
+            // What is shorter than any real certificate, or none.
+            Kind::Unknown if Certificate::parse(element.to_vec()).is_ok() => {
+                self.certificates.push(element.to_vec());
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn take_der(&mut self, der: &[u8], passwords: &[&Password]) -> Result<(), Failure> {
-        const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
-        const PKCS12: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
-        let element = first_element(der).ok_or(Failure::DamagedPart)?;
-        let inside = contents_of(element).ok_or(Failure::DamagedPart)?;
-        let head = &inside[..inside.len().min(40)];
-        let has = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
-        let key = |kind| (kind, SecretBytes::copy_of(element));
-        let (kind, content) = match inside {
-            [2, 1, 0 | 1, 0x30, ..] => key(SectionKind::PrivateKey),
-            [2, 1, 0, 2, ..] => key(SectionKind::RsaPrivateKey),
-            [2, 1, 1, 4, ..] => key(SectionKind::EcPrivateKey),
-            [0x30, ..] if has(PKCS5) || has(PKCS12) => {
-                self.unlock(passwords, |password| pfx::read_key(element, password));
-                return Ok(());
-            }
-            [6, ..] => return self.take_bundle(element),
-            _ => {
-                // A request, or anything else that is well-formed.
-                if Certificate::parse(element.to_vec()).is_ok() {
-                    self.certificates.push(element.to_vec());
-                }
-                return Ok(());
-            }
-        };
-        self.take_key(kind, content);
+    fn take_pvk(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let file = pvk::read(bytes).ok_or(Failure::DamagedPart)?;
+        match pkcs8_of_rsa_blob(&SecretBytes::copy_of(file.blob)) {
+            _ if file.is_encrypted => self.refused.push(text!("reason-pvk-encrypted")),
+            Some(key) => self.keys.push(key),
+            None => self.refused.push(text!("reason-key-malformed")),
+        }
         Ok(())
     }
 
-    fn take_bundle(&mut self, encoded: &[u8]) -> Result<(), Failure> {
-        let bundle = pfx::pkcs7::certificates(encoded).map_err(|_| Failure::DamagedPart)?;
-        self.certificates.extend(bundle.unwrap_or_default());
+    /// A store of Java's; one without keys is a trust store, and nobody's key pair.
+    fn take_java_store(&mut self, bytes: &[u8], passwords: &[&Password]) -> Result<(), Failure> {
+        let store = java::read(bytes).ok_or(Failure::DamagedPart)?;
+        if !store.is_whole || (!store.keys.is_empty() && bytes.starts_with(java::JCEKS)) {
+            self.refused.push(foreign("JCEKS"));
+            return Ok(());
+        }
+        for key in &store.keys {
+            self.unlock(passwords, |password| {
+                pfx::read_java_key(key.encrypted, password)
+            });
+            let chain = key.chain.iter().map(|der| der.to_vec());
+            self.certificates.extend(chain);
+        }
         Ok(())
     }
 
-    fn take_key(&mut self, kind: SectionKind, content: SecretBytes) {
-        match wrapped(kind, content) {
+    fn take_key(&mut self, form: SectionKind, content: SecretBytes) {
+        match wrapped(form, content) {
             Some(key) => self.keys.push(key),
             None => self.refused.push(text!("reason-key-malformed")),
         }
@@ -179,40 +206,8 @@ impl LooseParts {
     }
 }
 
-fn key_kind(label: &str) -> Option<SectionKind> {
-    match label {
-        "PRIVATE KEY" => Some(SectionKind::PrivateKey),
-        "RSA PRIVATE KEY" => Some(SectionKind::RsaPrivateKey),
-        "EC PRIVATE KEY" => Some(SectionKind::EcPrivateKey),
-        _ => None,
-    }
-}
-
-/// The element at the beginning, whatever follows it.
-fn first_element(der: &[u8]) -> Option<&[u8]> {
-    let (head, content) = lengths(der)?;
-    der.get(..head.checked_add(content)?)
-}
-
-fn contents_of(element: &[u8]) -> Option<&[u8]> {
-    element.get(lengths(element)?.0..)
-}
-
-/// Octets of an element's head and of its content.
-fn lengths(der: &[u8]) -> Option<(usize, usize)> {
-    let length = *der.get(1)?;
-    if length < 0x80 {
-        return Some((2, usize::from(length)));
-    }
-    let more = usize::from(length & 0x7f);
-    if !(1..=4).contains(&more) {
-        return None;
-    }
-    let digits = der.get(2..2 + more)?;
-    let length = digits
-        .iter()
-        .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
-    Some((2 + more, length))
+fn foreign(form: &str) -> Text {
+    text!("reason-key-store", form = form)
 }
 
 /// PKCS#8 as it is, whatever was promised; PKCS#1 and SEC 1 as [`to_pkcs8`] wraps them or, where it
@@ -339,6 +334,12 @@ mod tests {
             "pkey -in key -traditional -aes192 -passout pass:secret -out out",
             "pkey -in key -traditional -aes256 -passout pass:secret -out out",
             "pkey -in key -traditional -des3 -passout pass:secret -out out",
+            "pkey -in key -traditional -camellia192 -passout pass:secret -out out",
+            "pkey -in key -traditional -aria256 -passout pass:secret -out out",
+            "pkey -in key -traditional -bf -passout pass:secret -provider legacy -provider default -out out",
+            "pkey -in key -traditional -cast -passout pass:secret -provider legacy -provider default -out out",
+            "pkcs8 -topk8 -in key -passout pass:secret -v2 camellia-256-cbc -out out",
+            "pkcs8 -topk8 -in key -passout pass:secret -scrypt -out out",
         ] {
             assert_eq!(key_type(&[rsa, form]), "RSA 1024", "{form}");
             assert_eq!(key_type(&[ec, form]), "ECDSA P-384", "{form}");
@@ -371,8 +372,8 @@ mod tests {
             let parts = made(&[rsa, form], &["", "wrong"]).ok().flatten().unwrap();
             assert_eq!((parts.keys.len(), parts.locked), (0, 1), "{form}");
         }
-        let camellia = "pkey -in key -traditional -camellia128 -passout pass:secret -out out";
-        let parts = made(&[rsa, camellia], &[PASSWORD]).ok().flatten().unwrap();
+        let seed = "pkey -in key -traditional -seed -passout pass:secret -provider legacy -provider default -out out";
+        let parts = made(&[rsa, seed], &[PASSWORD]).ok().flatten().unwrap();
         assert_eq!(parts.refused[0].id, "reason-key-encryption");
         let koblitz = made(&["ecparam -genkey -name secp256k1 -noout -out out"], &[]);
         let mut keys = koblitz.ok().flatten().unwrap().keys;

@@ -48,6 +48,11 @@ impl SourcePasswords {
     /// # Errors
     /// A line that does not have two fields, or a quote that never ends.
     pub fn add_table(&mut self, table: &str, path: &Path) -> Result<()> {
+        // What Export-Csv of Windows PowerShell writes first.
+        let lines = table
+            .strip_prefix("#TYPE ")
+            .and_then(|rest| rest.split_once('\n'));
+        let table = lines.map_or(table, |(_, rest)| rest);
         for (number, mut row) in rows(table, path)? {
             let (Some(password), Some(name), true) = (row.pop(), row.pop(), row.is_empty()) else {
                 return Err(malformed(path, number));
@@ -98,10 +103,19 @@ impl SourcePasswords {
 }
 
 /// Whether what was given for `name` is to be tried on a file: it is its name with or without the
-/// folder, or the host's.
+/// folder, its whole path, or the host's.
 fn is_for(name: &str, file: &str) -> bool {
     let bare = file.rsplit('/').next().unwrap_or(file);
-    name.is_empty() || is_called_without_key(file, name) || is_called_without_key(bare, name)
+    let is_path = || {
+        let at = name.len().checked_sub(file.len() + 1);
+        let end = at.and_then(|at| name.get(at..)).unwrap_or_default();
+        let end = end.strip_prefix('/');
+        end.is_some_and(|end| end.eq_ignore_ascii_case(file))
+    };
+    name.is_empty()
+        || is_called_without_key(file, name)
+        || is_called_without_key(bare, name)
+        || is_path()
 }
 
 fn malformed(path: &Path, line: usize) -> Error {
@@ -214,6 +228,15 @@ mod tests {
         assert_eq!(tried(table, "sub/mail.pfx"), ["", "for any"]);
         assert_eq!(tried(table, "host.pfx"), ["last", "for any", ""]);
         assert_eq!(tried(table, "other.pfx"), ["for any", ""]);
+    }
+
+    #[test]
+    fn a_table_that_powershell_made_of_paths_is_read() {
+        let table = "#TYPE Selected.System.IO.FileInfo\r\n\"Name\",\"Password\"\r\n\"C:\\certs\\www.pfx\",\"x\"\r\n\"D:\\a\\sub\\b.pfx\",\"y\"\r\n";
+        assert_eq!(tried(table, "www.pfx"), ["x", ""]);
+        assert_eq!(tried(table, "sub/b.pfx"), ["y", ""]);
+        assert_eq!(tried(table, "ww.pfx"), [""]);
+        assert_eq!(tried(table, "other/b.pfx"), [""]);
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::error::{Error, Exit, Result};
 use crate::input::read_input;
 use crate::message::os_reason;
 use crate::text;
-use secret::Password;
+use crate::unpack::kind::Kind;
+use crate::unpack::{base64, pem, text};
+use secret::{Password, SecretBytes};
 use vault::id::Hash;
 
 /// A source while it is read.
@@ -61,6 +63,35 @@ enum Contents {
     Nothing,
     /// Nobody put it there.
     Stray,
+}
+
+impl Contents {
+    /// A file is what is in it; its name decides where that cannot be told.
+    fn read(
+        bytes: &[u8],
+        form: FileForm,
+        passwords: &[&Password],
+        now: jiff::Timestamp,
+    ) -> Result<Self, Failure> {
+        if folder::is_stray(bytes) {
+            return Ok(Self::Stray);
+        }
+        if let Some(inside) = pfx_in_text(bytes) {
+            return read_pfx(inside.expose(), passwords, now).map(Self::Pfx);
+        }
+        let form = match Kind::of(bytes) {
+            Kind::Pfx => FileForm::Pfx,
+            Kind::Unknown if !pem::is_pem(bytes) => form,
+            _ => FileForm::Parts,
+        };
+        match form {
+            FileForm::Pfx => read_pfx(bytes, passwords, now).map(Self::Pfx),
+            FileForm::Parts => {
+                let parts = read_parts(bytes, passwords)?;
+                Ok(parts.map_or(Self::Nothing, Self::Parts))
+            }
+        }
+    }
 }
 
 /// Reads everything at a source with one password or none. What does not open is named, and keeps
@@ -159,12 +190,7 @@ impl Reading {
             }
         };
         let passwords = self.passwords.to_try(name);
-        let contents = match form {
-            _ if folder::is_stray(&bytes) => Ok(Contents::Stray),
-            FileForm::Pfx => read_pfx(&bytes, &passwords, self.now).map(Contents::Pfx),
-            FileForm::Parts => read_parts(&bytes, &passwords)
-                .map(|parts| parts.map_or(Contents::Nothing, Contents::Parts)),
-        };
+        let contents = Contents::read(&bytes, form, &passwords, self.now);
         let contents = contents.map_err(|failure| match failure {
             Failure::Pfx(pfx::Error::WrongPassword) if !self.passwords.any_for(name) => {
                 Failure::NoPassword
@@ -294,34 +320,12 @@ impl Reading {
             ..Inventory::default()
         };
         for (name, error) in closed {
-            let before = holdings.unreadable.len();
             let unreadable = UnreadableKeyPair::new(name.clone(), os_reason(&error));
-            holdings.unreadable.push(unreadable);
-            holdings.say_of_file(before, &name, None);
+            holdings.say_unreadable(unreadable, &name, None);
         }
         let mut loose = Vec::new();
         for file in files {
-            let before = holdings.unreadable.len();
-            match file.read.contents {
-                Ok(Contents::Pfx(contents)) => holdings.take(file.name.clone(), Ok(contents)),
-                Ok(Contents::Parts(parts)) => {
-                    let tried = passwords.any_for(&file.name);
-                    loose.push(LooseFile::of(
-                        file.name.clone(),
-                        parts,
-                        tried,
-                        file.read.hash,
-                    ));
-                }
-                Ok(Contents::Nothing | Contents::Stray) => {}
-                // One that was typed since, for another file, does not open this one.
-                Err(Failure::NoPassword) if passwords.any_for(&file.name) => {
-                    let wrong = Failure::Pfx(pfx::Error::WrongPassword);
-                    holdings.take(file.name.clone(), Err(wrong));
-                }
-                Err(failure) => holdings.take(file.name.clone(), Err(failure)),
-            }
-            holdings.say_of_file(before, &file.name, file.read.hash);
+            loose.extend(holdings.take_file(file, &passwords));
         }
         let beside = match &source {
             Source::Pem { certificate, .. } => Some(certificate.as_path()),
@@ -363,22 +367,44 @@ impl Reading {
     }
 }
 
+impl Inventory {
+    /// Takes over what a file holds; gives what is to be put together with other files.
+    fn take_file(&mut self, file: SourceFile, passwords: &SourcePasswords) -> Option<LooseFile> {
+        let SourceFile { name, read, .. } = file;
+        let tried = passwords.any_for(&name);
+        let before = self.unreadable.len();
+        let mut loose = None;
+        match read.contents {
+            Ok(Contents::Pfx(contents)) => self.take(name.clone(), Ok(contents)),
+            Ok(Contents::Parts(parts)) => {
+                loose = Some(LooseFile::of(name.clone(), parts, tried, read.hash));
+            }
+            Ok(Contents::Nothing | Contents::Stray) => {}
+            // One that was typed since, for another file, does not open this one.
+            Err(Failure::NoPassword) if tried => {
+                self.take(name.clone(), Err(Failure::Pfx(pfx::Error::WrongPassword)));
+            }
+            Err(failure) => self.take(name.clone(), Err(failure)),
+        }
+        self.say_of_file(before, &name, read.hash);
+        loose
+    }
+}
+
 impl SourceFile {
     /// What it holds with one more password, if that opens anything in it.
     fn opened_with(&self, password: &Password, reading: &Reading) -> Option<ReadFile> {
         let bytes = read_input(&self.path).ok()?;
-        let contents = match self.form {
-            FileForm::Pfx => Contents::Pfx(read_pfx(&bytes, &[password], reading.now).ok()?),
-            FileForm::Parts => {
-                let mut passwords = vec![password];
-                passwords.append(&mut reading.passwords.to_try(&self.name));
-                let parts = read_parts(&bytes, &passwords).ok()??;
-                if parts.locked >= self.read.locked_keys() {
-                    return None;
-                }
-                Contents::Parts(parts)
-            }
-        };
+        let mut passwords = vec![password];
+        if matches!(self.read.contents, Ok(Contents::Parts(_))) {
+            passwords.append(&mut reading.passwords.to_try(&self.name));
+        }
+        let contents = Contents::read(&bytes, self.form, &passwords, reading.now).ok()?;
+        if let Contents::Parts(parts) = &contents
+            && parts.locked >= self.read.locked_keys()
+        {
+            return None;
+        }
         Some(ReadFile {
             contents: Ok(contents),
             hash: Some(Hash::of(&bytes)),
@@ -401,6 +427,25 @@ impl ReadFile {
             _ => 0,
         }
     }
+}
+
+/// A PFX that is written down as text: PEM, or base64 and nothing else.
+fn pfx_in_text(bytes: &[u8]) -> Option<SecretBytes> {
+    if Kind::of(bytes) != Kind::Unknown {
+        return None;
+    }
+    let text = text::narrow(bytes);
+    let text = text
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(&text)
+        .trim_ascii();
+    if text.starts_with(b"MI") {
+        let decoded = base64::decode(text);
+        return (Kind::of(&decoded) == Kind::Pfx).then(|| decoded.into());
+    }
+    let mut blocks = pem::blocks_of_file(text).into_iter();
+    let block = blocks.find(|block| block.kind() == Kind::Pfx)?;
+    block.is_whole.then_some(block.content)
 }
 
 fn named(path: &Path, form: FileForm) -> (String, PathBuf, FileForm) {

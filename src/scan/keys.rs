@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use rustls_pki_types::pem::SectionKind;
-use zeroize::Zeroizing;
-
 use crate::iis::blob::pkcs8_of_rsa_blob;
 use crate::keypair::{self, Certificate, PrivateKey, ssh_spki_sha256, ssh_string};
 use crate::keystore::to_pkcs8;
 use crate::state::State;
-use crate::unpack::{HEAD, base64};
+use crate::unpack::kind::{self, Kind, SHORTEST_HEAD};
+use crate::unpack::pem::{self, PemBlock};
+use crate::unpack::{HEAD, base64, java, pvk};
+use rustls_pki_types::pem::SectionKind;
 use secret::{Password, SecretBytes};
 use vault::id::Hash;
 
@@ -33,6 +33,10 @@ pub enum Form {
     Java,
     /// A key store of BouncyCastle's for FIPS.
     Bcfks,
+    /// `RSAKeyValue` in XML, as .NET writes it.
+    Xml,
+    /// A JSON Web Key.
+    Jwk,
 }
 
 impl Form {
@@ -47,6 +51,8 @@ impl Form {
             Form::Pvk => "PVK",
             Form::Java => "JKS",
             Form::Bcfks => "BCFKS",
+            Form::Xml => "XML",
+            Form::Jwk => "JWK",
         }
     }
 }
@@ -131,125 +137,45 @@ impl OwnKeys {
     }
 }
 
-/// What a binary file could be, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Binary {
-    Pfx,
-    Plain(SectionKind),
-    Encrypted,
-    Pvk,
-    Java,
-    Bcfks,
-}
-
-/// How long the head of a binary file has to be for [`binary`], in octets.
-const SHORTEST_HEAD: usize = 48;
-
-/// `SEQUENCE { INTEGER 3, SEQUENCE { pkcs7 ...`, `SEQUENCE { INTEGER 0|1, SEQUENCE|INTEGER|OCTET
-/// STRING ...`, or `SEQUENCE { SEQUENCE { a password-based algorithm ...`.
-pub(super) fn binary(head: &[u8]) -> Option<Binary> {
-    const PKCS7: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07";
-    const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
-    const PKCS12_PBE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
-    if head.starts_with(PVK) {
-        return Some(Binary::Pvk);
-    }
-    if head.starts_with(JKS) || head.starts_with(JCEKS) {
-        return Some(Binary::Java);
-    }
-    let inside = content(head, 0x30)?;
-    let near = |oid: &[u8]| contains(&inside[..inside.len().min(40)], oid);
-    match inside {
-        [2, 1, 3, 0x30, ..] if near(PKCS7) => Some(Binary::Pfx),
-        [2, 1, 0 | 1, 0x30, ..] => Some(Binary::Plain(SectionKind::PrivateKey)),
-        [2, 1, 0, 2, ..] => Some(Binary::Plain(SectionKind::RsaPrivateKey)),
-        [2, 1, 1, 4, ..] => Some(Binary::Plain(SectionKind::EcPrivateKey)),
-        [0x30, ..] if is_bcfks(inside) && near(PKCS5) => Some(Binary::Bcfks),
-        [0x30, ..] if near(PKCS5) || near(PKCS12_PBE) => Some(Binary::Encrypted),
-        _ => None,
-    }
-}
-
-/// How the files of Microsoft's tools, and those of Java, begin.
-const PVK: &[u8] = b"\x1e\xf1\xb5\xb0";
-const JKS: &[u8] = b"\xfe\xed\xfe\xed";
-const JCEKS: &[u8] = b"\xce\xce\xce\xce";
-
-/// Whether the algorithm lies one SEQUENCE deeper than in an encrypted key: an `ObjectStore` of
-/// BouncyCastle has its `EncryptedObjectStoreData` in it.
-fn is_bcfks(inside: &[u8]) -> bool {
-    let algorithm = content(inside, 0x30).and_then(|data| content(data, 0x30));
-    algorithm.is_some_and(|algorithm| algorithm.starts_with(b"\x06\x09"))
-}
-
-/// What follows a tag and its length, which is not looked at.
-fn content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    let (first, rest) = bytes.split_first()?;
-    let (length, rest) = rest.split_first()?;
-    let more = if *length > 0x80 {
-        usize::from(length & 0x7f)
-    } else {
-        0
-    };
-    if *first == tag && more <= 4 {
-        rest.get(more..)
-    } else {
-        None
-    }
-}
-
 pub(super) fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     find(bytes, wanted).is_some()
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+pub(super) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, wanted)
 }
 
-/// Looks into a whole binary file; `try_password` is whether time may be spent on the empty
-/// password.
+/// Looks into a whole binary file of this kind; `try_password` is whether time may be spent on the
+/// empty password.
 pub(super) fn look_binary(
-    kind: Binary,
+    kind: Kind,
     bytes: &[u8],
     known: &OwnKeys,
     try_password: bool,
 ) -> Option<SeenKey> {
     match kind {
-        Binary::Pfx => look_pfx(bytes, known, try_password),
-        Binary::Encrypted => Some(look_encrypted(Form::Der, bytes, known, try_password)),
-        Binary::Plain(kind) => look_plain(Form::Der, kind, bytes, known),
-        Binary::Pvk => look_pvk(bytes, known),
-        Binary::Java => look_java(bytes, known),
-        Binary::Bcfks => Some(SeenKey {
+        Kind::Pfx => look_pfx(bytes, known, try_password),
+        Kind::EncryptedKey => Some(look_encrypted(Form::Der, bytes, known, try_password)),
+        Kind::Key(form) => look_plain(Form::Der, form, bytes, known),
+        Kind::Pvk => look_pvk(bytes, known),
+        Kind::JavaStore => look_java(bytes, known),
+        Kind::Bcfks => Some(SeenKey {
             form: Form::Bcfks,
             protection: KeyProtection::Password,
             owner: KeyOwner::Unknown,
         }),
+        _ => None,
     }
 }
 
-/// The header of PVK: magic, zero, what the key is for, whether it is encrypted, the lengths of salt
-/// and key, all as little-endian words; then the salt, and a `PRIVATEKEYBLOB` of CryptoAPI.
 fn look_pvk(bytes: &[u8], known: &OwnKeys) -> Option<SeenKey> {
-    let word = |at: usize| {
-        let word = bytes.get(4 * at..4 * at + 4)?;
-        Some(u32::from_le_bytes(word.try_into().ok()?))
-    };
-    let (encrypted, salt) = (word(3)?, word(4)?);
-    let protection = match encrypted {
-        0 => KeyProtection::Open,
-        1 => KeyProtection::Password,
-        _ => return None,
-    };
-    let blob = bytes.get(24 + usize::try_from(salt).ok()?..)?;
-    let owner = match protection {
-        KeyProtection::Open => match pkcs8_of_rsa_blob(&SecretBytes::copy_of(blob)) {
-            Some(pkcs8) => owner_of(&pkcs8, known),
-            None => KeyOwner::Other,
-        },
-        _ => KeyOwner::Unknown,
+    let file = pvk::read(bytes)?;
+    let (protection, owner) = if file.is_encrypted {
+        (KeyProtection::Password, KeyOwner::Unknown)
+    } else {
+        let key = pkcs8_of_rsa_blob(&SecretBytes::copy_of(file.blob));
+        let owner = key.map_or(KeyOwner::Other, |pkcs8| owner_of(&pkcs8, known));
+        (KeyProtection::Open, owner)
     };
     Some(SeenKey {
         form: Form::Pvk,
@@ -258,75 +184,19 @@ fn look_pvk(bytes: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     })
 }
 
-/// Entries of a key store of Java that are looked at.
-const MOST_ENTRIES: u32 = 10_000;
-
-/// A key store of Java: magic, version, the number of entries. Its keys are encrypted, its
-/// certificates are not, and say whose keys they are. One without keys is a trust store.
+/// Its keys are encrypted, its certificates are not, and say whose keys they are. One without keys
+/// is a trust store.
 fn look_java(bytes: &[u8], known: &OwnKeys) -> Option<SeenKey> {
-    let mut rest = bytes.get(4..)?;
-    let (version, count) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
-    let (mut owner, mut has_key) = (KeyOwner::Unknown, false);
-    for _ in 0..count.min(MOST_ENTRIES) {
-        let Some(entry) = java_entry(&mut rest, version) else {
-            // A form of JCEKS that holds any object of Java, or one that is cut off.
-            has_key = true;
-            break;
-        };
-        has_key |= entry.is_key;
-        let mut chain = entry.chain.iter().filter(|_| entry.is_key);
-        if let Some(name) = chain.find_map(|der| known.certificate(der)) {
-            owner = KeyOwner::Ours(name);
-        }
-    }
+    let store = java::read(bytes)?;
+    let mut certificates = store.keys.iter().flat_map(|key| &key.chain);
+    let name = certificates.find_map(|der| known.certificate(der));
+    // What could not be read may be a key.
+    let has_key = !store.keys.is_empty() || !store.is_whole;
     has_key.then_some(SeenKey {
         form: Form::Java,
         protection: KeyProtection::Password,
-        owner,
+        owner: name.map_or(KeyOwner::Unknown, KeyOwner::Ours),
     })
-}
-
-struct JavaEntry<'a> {
-    is_key: bool,
-    chain: Vec<&'a [u8]>,
-}
-
-/// Kind, name, time; of a key (1) its length, itself, the number of its certificates and these; of
-/// a certificate (2) itself. From version 2 on each certificate has its type before it.
-fn java_entry<'a>(rest: &mut &'a [u8], version: u32) -> Option<JavaEntry<'a>> {
-    let kind = take_u32(rest)?;
-    take_name(rest)?;
-    rest.split_off(..8)?;
-    let is_key = match kind {
-        1 => true,
-        2 => false,
-        _ => return None,
-    };
-    let certificates = if is_key {
-        let length = usize::try_from(take_u32(rest)?).ok()?;
-        rest.split_off(..length)?;
-        take_u32(rest)?
-    } else {
-        1
-    };
-    let mut chain = Vec::new();
-    for _ in 0..certificates {
-        if version > 1 {
-            take_name(rest)?;
-        }
-        let length = usize::try_from(take_u32(rest)?).ok()?;
-        chain.push(rest.split_off(..length)?);
-    }
-    Some(JavaEntry { is_key, chain })
-}
-
-fn take_u32(rest: &mut &[u8]) -> Option<u32> {
-    rest.split_off(..4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn take_name<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length: [u8; 2] = rest.split_off(..2)?.try_into().ok()?;
-    rest.split_off(..usize::from(u16::from_be_bytes(length)))
 }
 
 fn look_pfx(bytes: &[u8], known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
@@ -394,7 +264,7 @@ fn look_encrypted(form: Form, der: &[u8], known: &OwnKeys, try_password: bool) -
     }
 }
 
-fn owner_of(pkcs8: &SecretBytes, known: &OwnKeys) -> KeyOwner {
+pub(super) fn owner_of(pkcs8: &SecretBytes, known: &OwnKeys) -> KeyOwner {
     parse(pkcs8)
         .and_then(|key| known.key(&key))
         .map_or(KeyOwner::Other, KeyOwner::Ours)
@@ -420,11 +290,11 @@ fn look_plain(form: Form, kind: SectionKind, der: &[u8], known: &OwnKeys) -> Opt
 /// Keys in a text that was made plain. One that says whose it is by the certificate beside it is ours even where it is
 /// closed.
 pub(super) fn look_text(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey> {
-    let blocks = blocks(text);
+    let blocks = pem::blocks(text);
     let beside = blocks
         .iter()
-        .filter(|block| block.label == b"CERTIFICATE")
-        .find_map(|block| known.certificate(&block.der));
+        .filter(|block| block.kind() == Kind::Certificate)
+        .find_map(|block| known.certificate(kind::first_element(block.content.expose())?));
     let mut seen: Vec<SeenKey> = blocks
         .iter()
         .filter_map(|block| look_block(block, known, try_password))
@@ -447,7 +317,7 @@ fn look_base64(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey>
         if text[at..].starts_with(b"-----BEGIN ") {
             at = past_block(text, at);
         } else if let Some(pem) = base64::pem_at(text, at) {
-            let blocks = blocks(&pem.bytes);
+            let blocks = pem::blocks(&pem.bytes);
             let keys = blocks
                 .iter()
                 .filter_map(|block| look_block(block, known, try_password));
@@ -459,7 +329,8 @@ fn look_base64(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey>
             seen.extend(look_binary(kind, der, known, try_password));
             (at, count) = (read.end, count + 1);
         } else {
-            at += 1;
+            let next = memchr::memchr3(b'-', b'M', b'L', &text[at + 1..]);
+            at = next.map_or(text.len(), |next| at + 1 + next);
         }
     }
     seen
@@ -473,23 +344,16 @@ fn past_block(text: &[u8], start: usize) -> usize {
 }
 
 /// The kind and the length of a key in DER that begins here in base64.
-fn element_at(text: &[u8], at: usize) -> Option<(Binary, usize)> {
+fn element_at(text: &[u8], at: usize) -> Option<(Kind, usize)> {
     if !begins_element(text, at) {
         return None;
     }
     let head = base64::octets_at(text, at, SHORTEST_HEAD, true).bytes;
-    let kind = binary(&head)?;
-    let length = match head[1] {
-        short @ ..0x80 => usize::from(short) + 2,
-        0x80 => MOST_INDEFINITE,
-        long => {
-            let octets = head.get(2..2 + usize::from(long & 0x7f))?;
-            let length = octets
-                .iter()
-                .fold(0, |length, octet| length << 8 | usize::from(*octet));
-            length + 2 + octets.len()
-        }
-    };
+    let kind = Kind::of(&head);
+    if !kind.may_have_key() {
+        return None;
+    }
+    let length = kind::length(&head).unwrap_or(MOST_INDEFINITE);
     Some((kind, length.min(text.len())))
 }
 
@@ -508,34 +372,43 @@ fn begins_element(text: &[u8], at: usize) -> bool {
 
 /// Whether the beginning of a text promises a key in base64.
 pub(super) fn has_base64(head: &[u8]) -> bool {
-    let element = (0..head.len()).any(|at| element_at(head, at).is_some());
-    element || base64::has_pem(head)
+    let mut starts = memchr::memchr_iter(b'M', head);
+    starts.any(|at| element_at(head, at).is_some()) || base64::has_pem(head)
 }
 
-fn look_block(block: &PemBlock<'_>, known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
-    let closed = |form| {
+/// Octets that make a key which cannot be read, and not an example in a text.
+const EVIDENT: usize = 64;
+
+fn unknown(form: Form) -> SeenKey {
+    SeenKey {
+        form,
+        protection: KeyProtection::Unknown,
+        owner: KeyOwner::Unknown,
+    }
+}
+
+fn look_block(block: &PemBlock, known: &OwnKeys, try_password: bool) -> Option<SeenKey> {
+    let seen = |protection, owner| {
         Some(SeenKey {
-            form,
-            protection: KeyProtection::Password,
-            owner: KeyOwner::Unknown,
+            form: Form::Pem,
+            protection,
+            owner,
         })
     };
-    match block.label {
-        b"PRIVATE KEY" => look_plain(Form::Pem, SectionKind::PrivateKey, &block.der, known),
-        b"ENCRYPTED PRIVATE KEY" => {
-            Some(look_encrypted(Form::Pem, &block.der, known, try_password))
+    let content = block.content.expose();
+    match block.kind() {
+        Kind::Pfx => look_pfx(content, known, try_password),
+        Kind::EncryptedKey => Some(look_encrypted(Form::Pem, content, known, try_password)),
+        Kind::OpenSshKey => look_openssh(content, known),
+        Kind::Key(_) | Kind::OtherKey if block.encryption.is_some() => {
+            seen(KeyProtection::Password, KeyOwner::Unknown)
         }
-        b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"DSA PRIVATE KEY" if block.encrypted => {
-            closed(Form::Pem)
-        }
-        b"RSA PRIVATE KEY" => look_plain(Form::Pem, SectionKind::RsaPrivateKey, &block.der, known),
-        b"EC PRIVATE KEY" => look_plain(Form::Pem, SectionKind::EcPrivateKey, &block.der, known),
-        b"DSA PRIVATE KEY" => Some(SeenKey {
-            form: Form::Pem,
-            protection: KeyProtection::Open,
-            owner: KeyOwner::Other,
+        // One that is cut off or garbled is still most of a key.
+        Kind::Key(form) => look_plain(Form::Pem, form, content, known).or_else(|| {
+            let is_meant = content.len() > EVIDENT && content[0] == 0x30;
+            is_meant.then(|| unknown(Form::Pem))
         }),
-        b"OPENSSH PRIVATE KEY" => look_openssh(&block.der, known),
+        Kind::OtherKey => seen(KeyProtection::Open, KeyOwner::Other),
         _ => None,
     }
 }
@@ -602,35 +475,4 @@ fn look_ssh(form: Form, cipher: &[u8], public: Option<&[u8]>, known: &OwnKeys) -
         protection,
         owner,
     }
-}
-
-/// One block of PEM (RFC 7468), or of its older form with headers (RFC 1421).
-struct PemBlock<'a> {
-    label: &'a [u8],
-    der: Zeroizing<Vec<u8>>,
-    encrypted: bool,
-}
-
-/// Blocks in a text that are looked at.
-const MOST_BLOCKS: usize = 1000;
-
-fn blocks(text: &[u8]) -> Vec<PemBlock<'_>> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(at) = find(rest, b"-----BEGIN ").filter(|_| found.len() < MOST_BLOCKS) {
-        rest = &rest[at + 11..];
-        let Some(end) = find(&rest[..rest.len().min(64)], b"-----") else {
-            continue;
-        };
-        let label = &rest[..end];
-        let body = &rest[end + 5..];
-        let end = find(body, b"-----").unwrap_or(body.len());
-        found.push(PemBlock {
-            label,
-            der: base64::decode(&body[..end]),
-            encrypted: contains(&body[..end], b"ENCRYPTED"),
-        });
-        rest = &body[end..];
-    }
-    found
 }

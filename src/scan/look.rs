@@ -8,7 +8,8 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use super::keys::{self, OwnKeys, SeenKey};
-use super::promise::{Promise, is_promising, promise};
+use super::numbers;
+use super::promise::{Promise, has_key, is_long_text, is_promising, promise};
 use crate::unpack::{self, HEAD, MAX_INFLATED, Parts, mail, registry, text};
 
 /// Largest file that is read as a key, or as text with keys.
@@ -73,6 +74,17 @@ impl<'a> Look<'a> {
         let mut head = Zeroizing::new(Vec::with_capacity(HEAD));
         reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
         match promise(&head) {
+            // A text may have a key far behind.
+            Promise::Nothing if is_long_text(&head) => {
+                let rest = length.min(MAX_KEY_FILE);
+                self.in_part |= length > MAX_KEY_FILE;
+                let mut bytes = buffer(rest);
+                bytes.extend_from_slice(&head);
+                reader.take(MAX_KEY_FILE).read_to_end(&mut bytes)?;
+                if has_key(&text::narrow(&bytes)) {
+                    self.whole(&Promise::Text, &bytes);
+                }
+            }
             Promise::Nothing => {}
             Promise::Container(container) => unpack::open(container, self, reader, length),
             Promise::Mail if !head.contains(&0) => {
@@ -82,9 +94,7 @@ impl<'a> Look<'a> {
             }
             _ if length > MAX_KEY_FILE => self.in_part = true,
             kind => {
-                let mut bytes = Zeroizing::new(Vec::with_capacity(
-                    usize::try_from(length).unwrap_or(0) + HEAD,
-                ));
+                let mut bytes = buffer(length);
                 bytes.extend_from_slice(&head);
                 reader.take(MAX_KEY_FILE).read_to_end(&mut bytes)?;
                 self.whole(&kind, &bytes);
@@ -110,7 +120,16 @@ impl<'a> Look<'a> {
             _ => {}
         }
         let plain = text::plain(&text);
-        self.timed(|known, try_password| keys::look_text(&plain, known, try_password));
+        self.timed(|known, try_password| {
+            let mut seen = keys::look_text(&plain, known, try_password);
+            // Tags are no part of a plain text, and escaped ones are.
+            let numbers = numbers::look(&text, known);
+            seen.extend(match numbers.is_empty() {
+                true => numbers::look(&plain, known),
+                false => numbers,
+            });
+            seen
+        });
     }
 
     /// Keeps what `look` finds, which is told whether time may be spent on the empty password.
@@ -139,6 +158,12 @@ impl<'a> Look<'a> {
     }
 }
 
+/// Room for a file, so that growing leaves no copy.
+fn buffer(length: u64) -> Zeroizing<Vec<u8>> {
+    let length = usize::try_from(length).unwrap_or(0);
+    Zeroizing::new(Vec::with_capacity(length + HEAD))
+}
+
 impl Parts for Look<'_> {
     fn part(&mut self, name: String, bytes: &[u8]) {
         if self.inside.len() >= DEEPEST {
@@ -147,6 +172,9 @@ impl Parts for Look<'_> {
         }
         self.inside.push(name);
         match promise(&bytes[..bytes.len().min(MOST_OF_A_PART)]) {
+            Promise::Nothing if is_long_text(bytes) && has_key(&text::narrow(bytes)) => {
+                self.whole(&Promise::Text, bytes);
+            }
             Promise::Nothing => {}
             Promise::Container(container) => {
                 unpack::open(container, self, Cursor::new(bytes), bytes.len() as u64)
@@ -159,7 +187,7 @@ impl Parts for Look<'_> {
     }
 
     fn wants(&self, head: &[u8]) -> bool {
-        is_promising(head)
+        is_promising(head) || is_long_text(head)
     }
 
     fn left(&mut self) -> &mut u64 {

@@ -8,6 +8,7 @@
 mod keys;
 mod links;
 mod look;
+mod numbers;
 mod promise;
 
 use std::collections::BTreeMap;

@@ -1,12 +1,14 @@
 //! What the first bytes of a file promise.
 
-use super::keys::{self, Binary};
-use crate::unpack::{self, Container, mail, registry, text};
+use super::{keys, numbers};
+use crate::unpack::kind::Kind;
+use crate::unpack::{self, Container, HEAD, mail, registry, text};
 
 /// A kind of file.
 pub(super) enum Promise {
     Container(Container),
-    Binary(Binary),
+    /// A key, or what may have keys in it.
+    Binary(Kind),
     Text,
     Mail,
     /// An export of the registry of Windows.
@@ -19,8 +21,9 @@ pub(super) fn promise(head: &[u8]) -> Promise {
     if let Some(container) = unpack::container(head) {
         return Promise::Container(container);
     }
-    if let Some(binary) = keys::binary(head) {
-        return Promise::Binary(binary);
+    let kind = Kind::of(head);
+    if kind.may_have_key() {
+        return Promise::Binary(kind);
     }
     if text::is_wide(head) {
         return promise_of_text(&text::narrow(head));
@@ -42,11 +45,24 @@ fn promise_of_text(head: &[u8]) -> Promise {
     if mail::is_mail(head) {
         return Promise::Mail;
     }
-    let is_key = keys::contains(head, b"-----BEGIN") || keys::contains(head, keys::PUTTY);
-    if is_key || keys::has_base64(head) {
+    if has_key(head) {
         return Promise::Text;
     }
     Promise::Nothing
+}
+
+/// Whether a text, or the beginning of one, has what may be a key.
+pub(super) fn has_key(text: &[u8]) -> bool {
+    keys::contains(text, b"-----BEGIN")
+        || keys::contains(text, keys::PUTTY)
+        || numbers::is_likely(text)
+        || keys::has_base64(text)
+}
+
+/// Whether these first bytes are those of a text that goes on.
+pub(super) fn is_long_text(head: &[u8]) -> bool {
+    let is_text = text::is_wide(head) || !head.contains(&0);
+    head.len() >= HEAD && is_text && unpack::container(head).is_none()
 }
 
 /// Whether more than these first bytes are worth reading.

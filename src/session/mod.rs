@@ -18,6 +18,7 @@ pub mod media_table;
 pub mod options;
 pub mod papers;
 pub mod pending;
+pub mod renewer;
 pub mod report;
 pub mod restart;
 pub mod restore_set;

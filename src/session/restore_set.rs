@@ -13,6 +13,7 @@ use crate::keystore::{FilePart, HeldKeyPair, Inventory};
 use crate::message::Text;
 use crate::session::Session;
 use crate::session::backup_report::{self, Past};
+use crate::session::renewer;
 use crate::text;
 use crate::workflow::server_backup::NotHere;
 use vault::id::Number;
@@ -116,6 +117,15 @@ impl RestoreSet {
     /// Names what is not here once more.
     pub fn show_not_here(&self, session: &Session<'_>) {
         backup_report::say_not_here(session, &self.not_here);
+    }
+
+    /// Says who renews what is here.
+    pub fn say_renewed(&self, session: &Session<'_>) {
+        let items = self.key_pairs.iter().map(|one| {
+            let name = one.pair.friendly_name.as_deref();
+            (name, one.file_names.as_slice(), one.pair.leaf())
+        });
+        renewer::say(session, items);
     }
 
     fn older(&self) -> Vec<(&str, Number)> {

@@ -9,7 +9,7 @@ use crate::keystore::{
 };
 use crate::message::{Text, day};
 use crate::platform::private_files;
-use crate::session::{Session, here};
+use crate::session::{Session, here, renewer};
 use crate::state::{Acknowledged, State};
 use crate::text;
 use secret::Password;
@@ -208,6 +208,16 @@ pub fn warnings(session: &Session<'_>, holdings: &Inventory) {
     for text in remarks(holdings) {
         session.console.mention(&text);
     }
+    say_renewed(session, holdings);
+}
+
+/// Who renews what is here.
+pub fn say_renewed(session: &Session<'_>, holdings: &Inventory) {
+    let held = holdings.key_pairs.iter().map(|held| {
+        let name = held.pair.friendly_name.as_deref();
+        (name, held.file_names.as_slice(), held.leaf())
+    });
+    renewer::say(session, held);
 }
 
 /// What else lies in the files: what is kept with a key pair, and what is left alone.
@@ -229,6 +239,14 @@ fn remarks(holdings: &Inventory) -> Vec<Text> {
             "certificate-unread",
             file = file.as_str(),
             reason = reason.clone()
+        ));
+    }
+    for (file, name, kept) in &holdings.other_names {
+        remarks.push(text!(
+            "friendly-name-not-kept",
+            file = file.as_str(),
+            name = name.as_str(),
+            kept = kept.as_str()
         ));
     }
     let mut said = Vec::new();

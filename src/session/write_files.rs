@@ -204,6 +204,7 @@ fn show_plan(
         ));
     }
     set.show_generations(session);
+    set.say_renewed(session);
     standing::headline(session, leaves);
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn pem_at(text: &[u8], start: usize) -> Option<Decoded> {
 
 /// Whether base64 of PEM begins somewhere in a text.
 pub(crate) fn has_pem(text: &[u8]) -> bool {
-    (0..text.len()).any(|at| begins_pem(&text[at..]))
+    memchr::memchr_iter(b'L', text).any(|at| begins_pem(&text[at..]))
 }
 
 fn begins_pem(text: &[u8]) -> bool {

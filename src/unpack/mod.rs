@@ -1,9 +1,13 @@
-//! Files within files, and texts as they are passed on: mail, archives, what Outlook saves, base64,
+//! What files are, files within files, and texts as they are passed on: mail, archives, what Outlook saves, base64,
 //! and what programs make of line ends. Bounded whatever the files are; what is taken out may be a
 //! private key and is wiped.
 
 pub(crate) mod base64;
+pub(crate) mod java;
+pub(crate) mod kind;
 pub(crate) mod mail;
+pub(crate) mod pem;
+pub(crate) mod pvk;
 pub(crate) mod registry;
 pub(crate) mod text;
 

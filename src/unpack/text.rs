@@ -3,8 +3,12 @@
 
 use zeroize::Zeroizing;
 
+use super::base64;
+
 /// Longest tag of HTML, in bytes.
 const LONGEST_TAG: usize = 4000;
+/// Digits of base64 that are no word.
+const SHORTEST_LINE: usize = 64;
 /// Longest name or number of a character in HTML.
 const LONGEST_NAME: usize = 10;
 /// Tags within a line. All others end one.
@@ -13,11 +17,23 @@ const IN_LINES: [&[u8]; 11] = [
 ];
 
 /// Whether a text has two octets for each letter (UTF-16, of either order, with or without its
-/// mark): `BEGIN` of PEM in it, or a mark. The file is none of another kind.
+/// mark): a mark, letters of ASCII at its beginning, or `BEGIN` of PEM in it. The file is none of
+/// another kind.
 pub(crate) fn is_wide(head: &[u8]) -> bool {
     const BEGIN: &[u8] = b"-\0-\0B\0E\0G\0I\0N";
     let is_marked = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
-    is_marked || head.windows(BEGIN.len()).any(|window| window == BEGIN)
+    is_marked || begins_wide(head) || memchr::memmem::find(head, BEGIN).is_some()
+}
+
+/// Whether sixteen letters of ASCII stand at the beginning, each beside a zero.
+fn begins_wide(head: &[u8]) -> bool {
+    let Some(first) = head.get(..32) else {
+        return false;
+    };
+    let is_letter = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    let mut pairs = first.chunks_exact(2);
+    let little = pairs.clone().all(|pair| is_letter(pair[0]) && pair[1] == 0);
+    little || pairs.all(|pair| pair[0] == 0 && is_letter(pair[1]))
 }
 
 /// The ASCII letters of UTF-16, of either order: without its zeros. Letters of other scripts become
@@ -108,6 +124,11 @@ fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
     match escaped {
         // One line end, not two.
         [b'r', b'\\', b'n', ..] => plain.push(b'\n'),
+        // The end of a paragraph in RTF, with what ends the word.
+        [b'p', b'a', b'r', after @ ..] if !after.first().is_some_and(u8::is_ascii_alphanumeric) => {
+            plain.push(b'\n');
+            return count + 3 + line_end(after);
+        }
         [b'r' | b'n', ..] => plain.push(b'\n'),
         [b't', ..] => plain.push(b' '),
         [b'/', ..] => plain.push(b'/'),
@@ -118,6 +139,15 @@ fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
     match escaped {
         [b'r', b'\\', b'n', ..] => count + 3,
         _ => count + 1,
+    }
+}
+
+/// Octets of a line end, or of a blank.
+fn line_end(text: &[u8]) -> usize {
+    match text {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n' | b' ', ..] => 1,
+        _ => 0,
     }
 }
 
@@ -203,7 +233,7 @@ fn take_tag(rest: &[u8], plain: &mut Vec<u8>) -> usize {
         return 0;
     };
     let tag = &window[..end];
-    if tag.windows(5).any(|dashes| dashes == b"-----") {
+    if tag.windows(5).any(|dashes| dashes == b"-----") || has_base64(tag) {
         return 0;
     }
     let after = 1 + end + 1;
@@ -218,6 +248,12 @@ fn take_tag(rest: &[u8], plain: &mut Vec<u8>) -> usize {
         .iter()
         .take_while(|byte| byte.is_ascii_whitespace());
     after + blanks.count()
+}
+
+/// Whether a value in a tag may be a key: a line of base64 without a gap.
+fn has_base64(tag: &[u8]) -> bool {
+    let is_other = |byte: &u8| !base64::is_digit(*byte);
+    tag.split(is_other).any(|run| run.len() >= SHORTEST_LINE)
 }
 
 /// The name of a tag in small letters, whether it begins something or ends it.
@@ -256,6 +292,7 @@ mod tests {
             "-----BEGIN X-----<br>A&#43;&#x2F;&#61;<BR />\r\n-----END X-----<br/>",
             "<div class=\"x\">-----BEGIN&nbsp;X-----</div>\n<div><b>A</b>&plus;&sol;=</div><p>-----END X-----</p>",
             "-----BEGIN%20X-----%0AA%2B%2F%3D%0A-----END%20X-----%0A",
+            "{\\rtf1 -----BEGIN X-----\\par\r\nA+/=\\par -----END X-----\\par}",
             "\x1b$B<j$N>ZL@\x1b(B-----BEGIN X-----\nA+/=\n-----END X-----\n",
             "<a><![CDATA[-----BEGIN X-----\nA+/=\n-----END X-----\n]]></a>",
             "a <b -----BEGIN X-----\nA+/=\n-----END X-----\n>",

@@ -41,6 +41,14 @@ fn doubt_by(now: Timestamp, newest: Option<Timestamp>, released: Timestamp) -> O
     }
 }
 
+/// Whether what was written at `time` says so by a clock that was wrong then: it lies ahead of now, or
+/// before what had been written `before` it.
+pub fn was_wrong(time: Timestamp, before: Option<Timestamp>, now: Timestamp) -> bool {
+    let is_after = |one: Timestamp, other| one.duration_since(other) > CLOCKS_APART;
+    let is_before_its_own = |before: Timestamp| !is_after(before, now) && is_after(before, time);
+    is_after(time, now) || before.is_some_and(is_before_its_own)
+}
+
 /// The time, where nothing speaks against the clock.
 pub fn trusted(now: Timestamp, state: &State) -> Option<Timestamp> {
     let newest = state.generations().next().map(|newest| newest.time);
@@ -88,5 +96,25 @@ mod tests {
             let doubt = doubt_by(at(now), newest.map(at), released);
             assert_eq!(doubt.map(|text| text.id), doubted, "{now} {newest:?}");
         }
+    }
+
+    #[test]
+    fn what_was_written_by_a_wrong_clock_is_told_by_what_lies_around_it() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = time("2026-11-28T00:00:00Z");
+        let written = [
+            "2026-01-01",
+            "1980-01-01",
+            "2026-02-01",
+            "2046-01-01",
+            "2026-03-01",
+        ];
+        let written = written.map(|day| time(&format!("{day}T00:00:00Z")));
+        let mut wrong = Vec::new();
+        for (at, one) in written.iter().enumerate() {
+            let before = at.checked_sub(1).map(|at| written[at]);
+            wrong.push(was_wrong(*one, before, now));
+        }
+        assert_eq!(wrong, [false, true, false, true, false]);
     }
 }

@@ -187,6 +187,19 @@ fn an_answer_is_found_in_whatever_it_comes() {
         .flat_map(u16::to_le_bytes)
         .collect();
     answer.assert_both(&utf16, "UTF-16");
+    for (before, after) in [
+        (&b"\0\0"[..], &b"\0\0"[..]),
+        (b"Answer:\r\n0\x30", b"\x30\x82\0"),
+    ] {
+        let among = [before, &answer.bundle, after].concat();
+        answer.assert_both(&among, "DER among other octets");
+    }
+    let digits = data_encoding::HEXUPPER.encode(&answer.bundle);
+    answer.assert_both(digits.as_bytes(), "hexadecimal");
+    let pairs: Vec<_> = digits.as_bytes().chunks(2).collect();
+    answer.assert_both(&pairs.join(&b":"[..]), "hexadecimal with colons");
+    let rtf = format!("{{\\rtf1\\ansi {}}}", pem.replace("\r\n", "\\par\r\n"));
+    answer.assert_both(rtf.as_bytes(), "RTF");
 }
 
 #[test]

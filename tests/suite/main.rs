@@ -19,6 +19,7 @@ mod counted;
 mod documents;
 mod eject;
 mod enrolment;
+mod file_by_file;
 mod forgery;
 mod golden;
 mod history;

@@ -577,6 +577,8 @@ write('be', pem.encode('utf-16-be')); write('be-mark', b'\xfe\xff' + pem.encode(
 write('le', pem.encode('utf-16-le')); write('mac', pem.replace('\n', '\r'))
 write('der.reg', reg(der)); write('pem.reg', reg(pem.encode('utf-16-le'), 'hex(1)').encode('utf-16'))
 write('oneline', pem.replace('\n', ' '))
+write('whole.config', '<add key="k" value="%s" />' % b64(der))
+write('cut', pem[:700]); write('example.md', '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg...\n-----END PRIVATE KEY-----\n')
 "#,
     );
     let scan = scan(&table);
@@ -593,6 +595,7 @@ write('oneline', pem.replace('\n', ' '))
         "be PEM",
         "be-mark PEM",
         "crlf.env PEM",
+        "cut PEM",
         "der.properties DER",
         "der.reg> DER",
         "env-secret.yaml PEM",
@@ -606,6 +609,7 @@ write('oneline', pem.replace('\n', ' '))
         "pfx.txt PFX",
         "php.json PEM",
         "secret.yaml PEM",
+        "whole.config DER",
     ];
     assert_eq!(places, expected);
 }
@@ -872,4 +876,131 @@ fn what_is_not_there_cannot_be_searched() {
     table.run(BACKUP).ended_with(0);
     let said = table.run("audit --scan {nowhere}").ended_with(2);
     assert!(says(&said.err, "error-scan-path"), "{}", said.err);
+}
+
+/// The numbers of an RSA key in PKCS#1, without zeros in front.
+fn rsa_numbers(folder: &Path, key: &str) -> Vec<Vec<u8>> {
+    openssl(
+        folder,
+        &format!("rsa -in {key} -traditional -outform DER -out numbers"),
+    );
+    let der = fs::read(folder.join("numbers")).unwrap();
+    fs::remove_file(folder.join("numbers")).unwrap();
+    let mut fields = pfx::ber::Reader::new(&der).sequence().unwrap();
+    let mut numbers = Vec::new();
+    while let Ok(number) = fields.next() {
+        numbers.push(number.magnitude().unwrap().to_vec());
+    }
+    numbers
+}
+
+#[test]
+fn keys_written_number_by_number_in_xml_and_json_are_found_and_known() {
+    let table = Table::bare();
+    fs::create_dir(table.at("tree")).unwrap();
+    let folder = table.at(".");
+    openssl(&folder, "genrsa -out key 2048");
+    let numbers = rsa_numbers(&folder, "key");
+    let tags = ["Modulus", "Exponent", "D", "P", "Q", "DP", "DQ", "InverseQ"];
+    let xml = |wanted: &[&str]| {
+        let mut text = "<RSAKeyValue>".to_owned();
+        for (tag, number) in tags.iter().zip(&numbers[1..]) {
+            if wanted.contains(tag) {
+                text += &format!("<{tag}>{}</{tag}>", BASE64.encode(number));
+            }
+        }
+        text + "</RSAKeyValue>"
+    };
+    let members = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
+    let jwk = |count: usize| {
+        let mut text = r#"{"kty":"RSA","kid":"2026""#.to_owned();
+        for (name, number) in members.iter().zip(&numbers[1..]).take(count) {
+            let number = data_encoding::BASE64URL_NOPAD.encode(number);
+            text += &format!(r#","{name}":"{number}""#);
+        }
+        text + "}"
+    };
+    let whole = xml(&tags);
+    let escaped = whole.replace('<', "&lt;").replace('>', "&gt;");
+    let public = xml(&["Modulus", "Exponent"]);
+    put(&table, "tree/key.xml", whole.as_bytes());
+    put(
+        &table,
+        "tree/keys.config",
+        format!("<a b=\"{escaped}\"/>").as_bytes(),
+    );
+    put(&table, "tree/wide.xml", &wide(&whole));
+    put(
+        &table,
+        "tree/bare.xml",
+        xml(&["Modulus", "Exponent", "D"]).as_bytes(),
+    );
+    put(&table, "tree/public.xml", public.as_bytes());
+    put(&table, "tree/a.json", jwk(8).as_bytes());
+    put(
+        &table,
+        "tree/set.json",
+        format!("{{\"keys\": [{}, {}]}}", jwk(2), jwk(3)).as_bytes(),
+    );
+    let text = jwk(8).replace('"', "\\\"");
+    put(
+        &table,
+        "tree/text.json",
+        format!("{{\"jwk\": \"{text}\"}}").as_bytes(),
+    );
+    put(&table, "tree/public.json", jwk(2).as_bytes());
+    let ec = r#"{"crv":"P-256","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","kty":"EC"}"#;
+    put(&table, "tree/ec.json", ec.as_bytes());
+    let scan = scan(&table);
+    let open = |name: &str, form: &str| (name.to_owned(), form.to_owned(), Some(false));
+    assert_eq!(
+        found(&table, &scan),
+        [
+            open("a.json", "JWK"),
+            open("bare.xml", "XML"),
+            open("ec.json", "JWK"),
+            open("key.xml", "XML"),
+            open("keys.config", "XML"),
+            open("set.json", "JWK"),
+            open("text.json", "JWK"),
+            open("wide.xml", "XML"),
+        ]
+    );
+}
+
+#[test]
+fn a_key_far_behind_in_a_long_text_is_found_and_a_longer_one_is_seen_in_part() {
+    let table = Table::bare();
+    fs::create_dir(table.at("tree")).unwrap();
+    openssl(
+        &table.at("."),
+        "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key",
+    );
+    let key = fs::read(table.at("key")).unwrap();
+    let line =
+        b"2026-11-28 12:00:00 an ordinary line of a log, with words and numbers 0123456789\r\n";
+    let long = |count: usize, end: &[u8]| [&line.repeat(count)[..], end].concat();
+    put(&table, "tree/app.log", &long(500, &key));
+    put(&table, "tree/deep.log", &long(100_000, &key));
+    let text = String::from_utf8(long(300, &key)).unwrap();
+    put(
+        &table,
+        "tree/wide.log",
+        &[&b"\xff\xfe"[..], &wide(&text)].concat(),
+    );
+    put(
+        &table,
+        "tree/in.zip",
+        &zipped(&[("a/b/app.log", &long(500, &key))]),
+    );
+    put(&table, "tree/none.log", &long(500, b""));
+    let first = scan(&table);
+    let names: Vec<_> = found(&table, &first).into_iter().map(|one| one.0).collect();
+    assert_eq!(
+        names,
+        ["app.log", "deep.log", "in.zip>a/b/app.log", "wide.log"]
+    );
+    let before = first["in_part"].as_u64().unwrap();
+    put(&table, "tree/longer.log", &long(250_000, b""));
+    assert_eq!(scan(&table)["in_part"].as_u64(), Some(before + 1));
 }

@@ -128,12 +128,12 @@ const BACKUP: &str = "backup --from folder:{certs} --to {A} --accept other-mediu
 const RESTORE: &str = "restore --from {A} --recovery-key-file {recovery} --yes";
 
 /// Every file below a folder by its name there.
-fn contents(table: &Table, folder: &str) -> Vec<(String, String)> {
+fn contents(table: &Table, folder: &str) -> Vec<(String, Vec<u8>)> {
     let root = table.at(folder);
     let mut contents = Vec::new();
     for (path, bytes) in tree(&root) {
         let name = path.strip_prefix(&root).unwrap().display().to_string();
-        contents.push((name, String::from_utf8(bytes).unwrap()));
+        contents.push((name, bytes));
     }
     contents
 }
@@ -414,6 +414,11 @@ fn an_encrypted_key_needs_its_password_and_says_so() {
         &table,
         "ec -in open.key -camellia256 -passout file:pfx-password -out certs/www.key",
     );
+    table.run(&format!("{list} {with}")).ended_with(0);
+    openssl(
+        &table,
+        "ec -in open.key -seed -provider legacy -provider default -passout file:pfx-password -out certs/www.key",
+    );
     let said = table.run(&format!("{list} {with}")).ended_with(1);
     assert!(said.err.contains("openssl pkcs8 -topk8"), "{}", said.err);
 }
@@ -499,4 +504,229 @@ fn an_authority_that_cannot_be_read_is_no_missing_key_pair() {
         "it is named: {}",
         said.out
     );
+    table.run(common::RESTORE).ended_with(0);
+    let restored = fs::read(table.at("restored/www.example.com.pfx")).unwrap();
+    let restored = pfx::read(&restored, &password).unwrap();
+    let der = |read: &pfx::Contents, at: usize| read.certificates[at].der.clone();
+    assert_eq!(restored.certificates.len(), 2);
+    assert_eq!(der(&restored, 0), der(&read, 0));
+    assert_eq!(der(&restored, 1), b"\x30\x03\x02\x01\x07");
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
+}
+
+/// The names of the files of each key pair at a source.
+fn files_at(table: &Table, line: &str) -> Vec<String> {
+    let list = table.run(line).ended_with(0).json();
+    let pairs = list["key_pairs"].as_array().unwrap();
+    pairs.iter().map(|pair| pair["files"].to_string()).collect()
+}
+
+fn keytool(table: &Table, line: &str) {
+    let output = Command::new("keytool")
+        .args(line.split(' '))
+        .args(["-storepass", PFX_PASSWORD, "-keypass", PFX_PASSWORD])
+        .current_dir(table.at("."))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{line}: {said}");
+}
+
+const LIST: &str = "list --json --from folder:{certs} --source-password-file {pfx-password}";
+
+#[test]
+fn a_key_store_of_java_is_read_and_one_that_is_not_is_named_with_what_converts_it() {
+    let table = with_authority();
+    fs::create_dir(table.at("certs")).unwrap();
+    let make = "-genkeypair -alias one -keyalg EC -groupname secp256r1 -dname CN=www.example.com";
+    keytool(
+        &table,
+        &format!("{make} -storetype JKS -keystore certs/a.jks"),
+    );
+    // A trust store is nobody's key pair.
+    keytool(
+        &table,
+        "-importcert -noprompt -alias ca -file int.crt -storetype JKS -keystore certs/trust.jks",
+    );
+    assert_eq!(files_at(&table, LIST), [r#"["a.jks"]"#]);
+    let said = table.run("list --json --from folder:{certs}").ended_with(3);
+    let reason = said.json()["unreadable"][0]["reason"].to_string();
+    assert!(says(&reason, "reason-no-password"), "{reason}");
+    let export = "export --from folder:{certs} --to folder:{out} --pfx-password-file {pfx-password} --source-password-file {pfx-password}";
+    table.run(export).ended_with(0);
+    assert_eq!(fs::read_dir(table.at("out")).unwrap().count(), 1);
+    keytool(
+        &table,
+        &format!("{make} -storetype JCEKS -keystore certs/b.jceks"),
+    );
+    let said = table.run(LIST).ended_with(3).json();
+    let reason = said["unreadable"][0]["reason"].to_string();
+    assert!(
+        reason.contains("keytool -importkeystore -srcstoretype JCEKS"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_file_is_what_is_in_it_whatever_its_name_says() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "key", "crt");
+    fs::create_dir(table.at("certs")).unwrap();
+    let read = |name: &str| fs::read(table.at(name)).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        fs::remove_dir_all(table.at("certs")).unwrap();
+        fs::create_dir(table.at("certs")).unwrap();
+        fs::write(table.at("certs").join(name), bytes).unwrap();
+    };
+    openssl(
+        &table,
+        "pkcs12 -export -inkey key -in crt -passout file:pfx-password -out whole.pfx",
+    );
+    let base64 = data_encoding::BASE64.encode(&read("whole.pfx"));
+    let pem = format!("-----BEGIN PKCS12-----\n{base64}\n-----END PKCS12-----\n");
+    let utf16: Vec<u8> = base64.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let both = [read("key"), read("crt")].concat();
+    let quoted = format!("> {}", String::from_utf8_lossy(&both).replace('\n', "\n> "));
+    let glued = String::from_utf8(both.clone())
+        .unwrap()
+        .replace('\n', "\\n");
+    for (name, bytes) in [
+        ("pem.pfx", &both),
+        ("pem.p12", &glued.clone().into_bytes()),
+        ("quoted.pem", &quoted.into_bytes()),
+        ("www.cer", &read("whole.pfx")),
+        ("www.key", &read("whole.pfx")),
+        ("base64.pfx", &base64.clone().into_bytes()),
+        ("wide.pfx", &utf16),
+        ("wrapped.pem", &pem.into_bytes()),
+    ] {
+        write(name, bytes);
+        assert_eq!(files_at(&table, LIST), [format!("[\"{name}\"]")]);
+        let export = "export --from folder:{certs} --to folder:{out} --pfx-password-file {pfx-password} --source-password-file {pfx-password}";
+        table.run(export).ended_with(0);
+        assert_eq!(fs::read_dir(table.at("out")).unwrap().count(), 1, "{name}");
+        fs::remove_dir_all(table.at("out")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_of_microsofts_old_tools_is_a_key() {
+    let table = with_authority();
+    fs::create_dir(table.at("certs")).unwrap();
+    openssl(&table, "genrsa -out key 2048");
+    openssl(
+        &table,
+        "req -x509 -key key -out certs/www.cer -outform DER -subj /CN=www.example.com",
+    );
+    openssl(
+        &table,
+        "rsa -in key -outform PVK -pvk-none -out certs/www.pvk",
+    );
+    assert_eq!(files_at(&table, LIST), [r#"["www.cer","www.pvk"]"#]);
+    let weak = "rsa -in key -outform PVK -pvk-weak -passout file:pfx-password -provider legacy -provider default -out certs/www.pvk";
+    openssl(&table, weak);
+    let said = table.run(LIST).ended_with(3).json();
+    let reason = said["unreadable"][0]["reason"].to_string();
+    assert!(reason.contains("openssl rsa -inform PVK"), "{reason}");
+}
+
+#[test]
+fn a_damaged_block_is_said_and_keeps_nothing_else_of_its_file_from_being_saved() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "key", "crt");
+    let certificate = fs::read_to_string(table.at("int.crt")).unwrap();
+    fs::write(table.at("broken"), &certificate[..certificate.len() - 90]).unwrap();
+    for parts in [
+        ["key", "crt", "broken"],
+        ["broken", "key", "crt"],
+        ["key", "broken", "crt"],
+    ] {
+        fs::create_dir_all(table.at("certs")).unwrap();
+        joined(&table, &parts, "certs/www.pem");
+        let said = table.run(LIST).ended_with(3).json();
+        assert_eq!(said["key_pairs"].as_array().unwrap().len(), 1, "{parts:?}");
+        let reason = said["unreadable"][0]["reason"].to_string();
+        assert!(says(&reason, "reason-part-damaged"), "{reason}");
+    }
+}
+
+#[test]
+fn a_certificate_in_der_comes_back_in_der() {
+    let table = with_authority();
+    for (host, ending) in [("www.example.com", "cer"), ("mail.example.com", "der")] {
+        issue(&table, host, &format!("certs/{host}.key"), "crt");
+        openssl(
+            &table,
+            &format!("x509 -in crt -outform DER -out certs/{host}.{ending}"),
+        );
+    }
+    table.run(BACKUP).ended_with(0);
+    let said = table
+        .run(&format!("{RESTORE} --to pem:{{restored}}"))
+        .ended_with(0);
+    assert!(!said.out.contains("former file name"), "{}", said.out);
+    assert_eq!(contents(&table, "restored"), contents(&table, "certs"));
+}
+
+#[test]
+fn another_friendly_name_of_the_same_certificate_is_said() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "key", "crt");
+    fs::create_dir(table.at("certs")).unwrap();
+    for (file, name) in [("a.pfx", "Shop"), ("b.pfx", "Old-shop"), ("c.pfx", "Shop")] {
+        openssl(
+            &table,
+            &format!(
+                "pkcs12 -export -inkey key -in crt -name {name} -passout file:pfx-password -out certs/{file}"
+            ),
+        );
+    }
+    let list = LIST.replace("--json ", "");
+    let said = table.run(&list).ended_with(0);
+    assert!(says(&said.out, "friendly-name-not-kept"), "{}", said.out);
+    assert_eq!(
+        said.out.matches("b.pfx the same").count(),
+        1,
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains("c.pfx the same"), "{}", said.out);
+}
+
+#[test]
+fn why_a_key_pair_was_not_saved_is_said_where_it_is_missed() {
+    let table = Table::with_vault(&["www.example.com"]);
+    fs::write(table.at("server/broken.pfx"), "no PFX").unwrap();
+    table.run(common::BACKUP).ended_with(3);
+    let said = table.run(common::RESTORE).ended_with(3);
+    let all = said.out + &said.err;
+    assert!(says(&all, "reason-malformed"), "{all}");
+}
+
+#[test]
+fn who_renews_is_said_by_list_backup_status_and_restore() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "key", "crt");
+    fs::create_dir_all(table.at("server")).unwrap();
+    let output = Command::new("openssl")
+        .args("pkcs12 -export -inkey key -in crt -passout file:pfx-password -name".split(' '))
+        .arg("[IIS] Shop, (any host) @ 2026.5.2 10:00:00")
+        .args(["-out", "server/www.example.com.pfx"])
+        .current_dir(table.at("."))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let password = "--source-password-file {pfx-password}";
+    for line in [
+        &format!("list --from folder:{{server}} {password}"),
+        common::BACKUP,
+        &format!("status --from folder:{{server}} {password} {{A}}"),
+        common::RESTORE,
+    ] {
+        let said = table.run(line);
+        let all = said.out + &said.err;
+        assert!(says(&all, "renewed-by-win-acme"), "{line}: {all}");
+    }
 }

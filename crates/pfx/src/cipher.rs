@@ -15,6 +15,20 @@ pub(crate) enum Cipher {
     Aes128,
     Aes192,
     Aes256,
+    Camellia128,
+    Camellia192,
+    Camellia256,
+    Aria128,
+    Aria192,
+    Aria256,
+    /// Its key has 5 to 16 octets (RFC 2144).
+    Cast5 {
+        key_length: usize,
+    },
+    /// Its key has 4 to 56 octets.
+    Blowfish {
+        key_length: usize,
+    },
     TripleDes,
     /// Triple DES with two keys: the first is also the third.
     TwoKeyTripleDes,
@@ -33,20 +47,28 @@ impl Cipher {
     /// Octets of a key.
     pub(crate) fn key_length(self) -> usize {
         match self {
-            Self::Aes128 | Self::TwoKeyTripleDes => 16,
-            Self::Aes192 | Self::TripleDes => 24,
-            Self::Aes256 => 32,
+            Self::Aes128 | Self::Camellia128 | Self::Aria128 | Self::TwoKeyTripleDes => 16,
+            Self::Aes192 | Self::Camellia192 | Self::Aria192 | Self::TripleDes => 24,
+            Self::Aes256 | Self::Camellia256 | Self::Aria256 => 32,
             Self::Des => 8,
-            Self::Rc2 { key_length, .. } | Self::Rc4 { key_length } => key_length,
+            Self::Rc2 { key_length, .. }
+            | Self::Rc4 { key_length }
+            | Self::Cast5 { key_length }
+            | Self::Blowfish { key_length } => key_length,
         }
     }
 
     /// Octets of an initialization vector, and of a block.
     pub(crate) fn iv_length(self) -> usize {
         match self {
-            Self::Aes128 | Self::Aes192 | Self::Aes256 => 16,
-            Self::TripleDes | Self::TwoKeyTripleDes | Self::Des | Self::Rc2 { .. } => 8,
             Self::Rc4 { .. } => 0,
+            Self::TripleDes
+            | Self::TwoKeyTripleDes
+            | Self::Des
+            | Self::Rc2 { .. }
+            | Self::Cast5 { .. }
+            | Self::Blowfish { .. } => 8,
+            _ => 16,
         }
     }
 
@@ -60,16 +82,20 @@ impl Cipher {
     ) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(encrypted.to_vec());
         let length = match self {
-            Self::Aes128 => decrypt_cbc(aes::Aes128::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::Aes192 => decrypt_cbc(aes::Aes192::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::Aes256 => decrypt_cbc(aes::Aes256::new_from_slice(key).ok()?, iv, &mut buffer),
-            Self::TripleDes => {
-                decrypt_cbc(des::TdesEde3::new_from_slice(key).ok()?, iv, &mut buffer)
-            }
-            Self::TwoKeyTripleDes => {
-                decrypt_cbc(des::TdesEde2::new_from_slice(key).ok()?, iv, &mut buffer)
-            }
-            Self::Des => decrypt_cbc(des::Des::new_from_slice(key).ok()?, iv, &mut buffer),
+            Self::Aes128 => with_key::<aes::Aes128>(key, iv, &mut buffer),
+            Self::Aes192 => with_key::<aes::Aes192>(key, iv, &mut buffer),
+            Self::Aes256 => with_key::<aes::Aes256>(key, iv, &mut buffer),
+            Self::Camellia128 => with_key::<camellia::Camellia128>(key, iv, &mut buffer),
+            Self::Camellia192 => with_key::<camellia::Camellia192>(key, iv, &mut buffer),
+            Self::Camellia256 => with_key::<camellia::Camellia256>(key, iv, &mut buffer),
+            Self::Aria128 => with_key::<aria::Aria128>(key, iv, &mut buffer),
+            Self::Aria192 => with_key::<aria::Aria192>(key, iv, &mut buffer),
+            Self::Aria256 => with_key::<aria::Aria256>(key, iv, &mut buffer),
+            Self::Cast5 { .. } => with_key::<cast5::Cast5>(key, iv, &mut buffer),
+            Self::Blowfish { .. } => with_key::<blowfish::Blowfish>(key, iv, &mut buffer),
+            Self::TripleDes => with_key::<des::TdesEde3>(key, iv, &mut buffer),
+            Self::TwoKeyTripleDes => with_key::<des::TdesEde2>(key, iv, &mut buffer),
+            Self::Des => with_key::<des::Des>(key, iv, &mut buffer),
             Self::Rc2 { effective_bits, .. } => decrypt_cbc(
                 rc2::Rc2::new_with_eff_key_len(key, effective_bits),
                 iv,
@@ -103,6 +129,14 @@ impl fmt::Display for Cipher {
             Self::Aes128 => f.write_str("AES-128-CBC"),
             Self::Aes192 => f.write_str("AES-192-CBC"),
             Self::Aes256 => f.write_str("AES-256-CBC"),
+            Self::Camellia128 => f.write_str("Camellia-128-CBC"),
+            Self::Camellia192 => f.write_str("Camellia-192-CBC"),
+            Self::Camellia256 => f.write_str("Camellia-256-CBC"),
+            Self::Aria128 => f.write_str("ARIA-128-CBC"),
+            Self::Aria192 => f.write_str("ARIA-192-CBC"),
+            Self::Aria256 => f.write_str("ARIA-256-CBC"),
+            Self::Cast5 { key_length } => write!(f, "CAST5-{}-CBC", 8 * key_length),
+            Self::Blowfish { key_length } => write!(f, "Blowfish-{}-CBC", 8 * key_length),
             Self::TripleDes => f.write_str("3DES-CBC"),
             Self::TwoKeyTripleDes => f.write_str("two-key 3DES-CBC"),
             Self::Des => f.write_str("DES-CBC"),
@@ -110,6 +144,14 @@ impl fmt::Display for Cipher {
             Self::Rc4 { key_length } => write!(f, "RC4-{}", 8 * key_length),
         }
     }
+}
+
+fn with_key<C: BlockCipherDecrypt + KeyInit>(
+    key: &[u8],
+    iv: &[u8],
+    buffer: &mut [u8],
+) -> Option<usize> {
+    decrypt_cbc(C::new_from_slice(key).ok()?, iv, buffer)
 }
 
 /// The length of the plaintext at the start of `buffer`; `None` if its padding or the size of

@@ -14,6 +14,7 @@ mod digest;
 mod forms;
 #[cfg(test)]
 mod hostile;
+mod java_key;
 mod mac;
 mod oid;
 mod openssl_key;
@@ -26,6 +27,7 @@ mod work;
 mod write;
 
 pub use attributes::Attributes;
+pub use java_key::read_java_key;
 pub use oid::Oid;
 pub use openssl_key::read_openssl_key;
 pub use read::{read, read_key, read_with};

@@ -49,6 +49,18 @@ fn cipher_called(name: &str) -> Option<Cipher> {
         "AES-256-CBC" => Some(Cipher::Aes256),
         "DES-EDE3-CBC" => Some(Cipher::TripleDes),
         "DES-CBC" => Some(Cipher::Des),
+        "CAMELLIA-128-CBC" => Some(Cipher::Camellia128),
+        "CAMELLIA-192-CBC" => Some(Cipher::Camellia192),
+        "CAMELLIA-256-CBC" => Some(Cipher::Camellia256),
+        "ARIA-128-CBC" => Some(Cipher::Aria128),
+        "ARIA-192-CBC" => Some(Cipher::Aria192),
+        "ARIA-256-CBC" => Some(Cipher::Aria256),
+        "CAST5-CBC" => Some(Cipher::Cast5 { key_length: 16 }),
+        "BF-CBC" => Some(Cipher::Blowfish { key_length: 16 }),
+        "RC2-CBC" => Some(Cipher::Rc2 {
+            key_length: 16,
+            effective_bits: 128,
+        }),
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
 //! Password-based encryption as an AlgorithmIdentifier describes it: PBES1 of RFC 7292 appendix C
-//! and of RFC 8018 section 6.1, and PBES2 of RFC 8018 section 6.2.
+//! and of RFC 8018 section 6.1, and PBES2 of RFC 8018 section 6.2, with PBKDF2 or scrypt (RFC 7914).
 
 use std::fmt;
 
@@ -21,6 +21,8 @@ use secret::Password;
 
 /// Octets of a salt. RFC 8018 sets no limit; real ones have 8 to 64.
 const MAX_SALT: usize = 4096;
+/// Bytes of memory for scrypt. Twice what N = 2^16 and r = 8 take.
+const MAX_SCRYPT_MEMORY: u64 = 128 << 20;
 /// Octets of an RC2 key: what the cipher can take.
 const MAX_RC2_KEY: u64 = 128;
 
@@ -54,6 +56,14 @@ enum Derivation {
     Pkcs12,
     Pbkdf1(&'static Digest),
     Pbkdf2(&'static Digest),
+    Scrypt(ScryptCost),
+}
+
+/// What RFC 7914 asks for besides its rounds, which are N.
+#[derive(Clone, Copy)]
+struct ScryptCost {
+    block_size: u32,
+    parallel: u32,
 }
 
 struct KeyAndIv {
@@ -90,21 +100,19 @@ impl Scheme {
 
     fn pbes2(mut identifier: Reader) -> Result<Self, Error> {
         let mut parameters = identifier.sequence()?;
-        let derivation = Pbkdf2::parse(&mut parameters)?;
-        let (cipher, iv) = pbes2_cipher(&mut parameters, derivation.key_length)?;
-        if derivation
-            .key_length
-            .is_some_and(|length| length != cipher.key_length() as u64)
-        {
+        let derived = KeyDerivation::parse(&mut parameters)?;
+        let (cipher, iv) = pbes2_cipher(&mut parameters, derived.key_length)?;
+        let fits = |length: u64| length == cipher.key_length() as u64;
+        if !derived.key_length.is_none_or(fits) {
             return Err(Error::Malformed(
                 "the key has another length than its cipher takes",
             ));
         }
         Ok(Self {
             cipher,
-            derivation: Derivation::Pbkdf2(derivation.digest),
-            salt: derivation.salt,
-            rounds: derivation.rounds,
+            derivation: derived.derivation,
+            salt: derived.salt,
+            rounds: derived.rounds,
             iv: Some(iv),
         })
     }
@@ -120,7 +128,7 @@ impl Scheme {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let forms = match self.derivation {
             Derivation::Pkcs12 => &mut forms.bmp,
-            Derivation::Pbkdf1(_) | Derivation::Pbkdf2(_) => &mut forms.utf8,
+            _ => &mut forms.utf8,
         };
         forms.try_each(|password| {
             let derived = self.derive(password, work)?;
@@ -150,13 +158,14 @@ impl Scheme {
                     iv: derived[8..16].to_vec().into(),
                 })
             }
-            Derivation::Pbkdf2(digest) => {
-                let iv = self.iv.clone().unwrap_or_default().into();
-                Ok(KeyAndIv {
-                    key: digest.pbkdf2(&input, key_length, work)?,
-                    iv,
-                })
-            }
+            Derivation::Pbkdf2(digest) => Ok(KeyAndIv {
+                key: digest.pbkdf2(&input, key_length, work)?,
+                iv: self.iv.clone().unwrap_or_default().into(),
+            }),
+            Derivation::Scrypt(cost) => Ok(KeyAndIv {
+                key: cost.derive(&input, key_length, work)?,
+                iv: self.iv.clone().unwrap_or_default().into(),
+            }),
         }
     }
 
@@ -175,6 +184,7 @@ impl fmt::Display for Scheme {
             Derivation::Pkcs12 => write!(f, "{} (PKCS#12 with SHA-1)", self.cipher),
             Derivation::Pbkdf1(digest) => write!(f, "{} (PBKDF1 with {digest})", self.cipher),
             Derivation::Pbkdf2(digest) => write!(f, "{} (PBKDF2 with HMAC-{digest})", self.cipher),
+            Derivation::Scrypt(_) => write!(f, "{} (scrypt)", self.cipher),
         }
     }
 }
@@ -233,7 +243,22 @@ fn pbes2_cipher(reader: &mut Reader, key_length: Option<u64>) -> Result<(Cipher,
     if name == oid::RC2_CBC {
         return rc2_cipher(&mut identifier, key_length);
     }
+    if name == oid::CAST5_CBC {
+        return cast5_cipher(&mut identifier, key_length);
+    }
+    if name == oid::BLOWFISH_CBC {
+        let cipher = Cipher::Blowfish {
+            key_length: variable_length(key_length, 4..=56)?,
+        };
+        return Ok((cipher, iv(&mut identifier, cipher)?));
+    }
     let ciphers = [
+        (oid::CAMELLIA_128_CBC, Cipher::Camellia128),
+        (oid::CAMELLIA_192_CBC, Cipher::Camellia192),
+        (oid::CAMELLIA_256_CBC, Cipher::Camellia256),
+        (oid::ARIA_128_CBC, Cipher::Aria128),
+        (oid::ARIA_192_CBC, Cipher::Aria192),
+        (oid::ARIA_256_CBC, Cipher::Aria256),
         (oid::AES_256_CBC, Cipher::Aes256),
         (oid::AES_128_CBC, Cipher::Aes128),
         (oid::AES_192_CBC, Cipher::Aes192),
@@ -271,6 +296,36 @@ fn rc2_cipher(
     Ok((cipher, iv(&mut parameters, cipher)?))
 }
 
+/// RFC 2984: `SEQUENCE { iv OCTET STRING, keyLength INTEGER }`, its length in bits; OpenSSL writes
+/// the vector alone.
+fn cast5_cipher(
+    identifier: &mut Reader,
+    key_length: Option<u64>,
+) -> Result<(Cipher, Vec<u8>), Error> {
+    let cipher = |key_length| -> Result<Cipher, Error> {
+        let key_length = variable_length(key_length, 5..=16)?;
+        Ok(Cipher::Cast5 { key_length })
+    };
+    let Some(parameters) = identifier.optional(SEQUENCE)? else {
+        let cipher = cipher(key_length)?;
+        return Ok((cipher, iv(identifier, cipher)?));
+    };
+    let mut parameters = parameters.reader();
+    let iv = iv(&mut parameters, cipher(None)?)?;
+    let bits = parameters.optional_unsigned()?;
+    Ok((cipher(bits.map(|bits| bits / 8).or(key_length))?, iv))
+}
+
+/// Octets of a key of a cipher that takes so many; 16 where that is not said, as in OpenSSL.
+fn variable_length(
+    key_length: Option<u64>,
+    range: std::ops::RangeInclusive<usize>,
+) -> Result<usize, Error> {
+    let length = usize::try_from(key_length.unwrap_or(16)).ok();
+    let length = length.filter(|length| range.contains(length));
+    length.ok_or(Error::Malformed("a key of an impossible length"))
+}
+
 fn iv(reader: &mut Reader, cipher: Cipher) -> Result<Vec<u8>, Error> {
     let iv = reader.octets()?;
     if iv.len() != cipher.iv_length() {
@@ -279,6 +334,86 @@ fn iv(reader: &mut Reader, cipher: Cipher) -> Result<Vec<u8>, Error> {
         ));
     }
     Ok(iv.to_vec())
+}
+
+/// How PBES2 derives a key.
+struct KeyDerivation {
+    derivation: Derivation,
+    salt: Vec<u8>,
+    rounds: u32,
+    key_length: Option<u64>,
+}
+
+impl KeyDerivation {
+    fn parse(reader: &mut Reader) -> Result<Self, Error> {
+        let mut ahead = *reader;
+        let mut identifier = ahead.sequence()?;
+        if identifier.oid()? == oid::SCRYPT {
+            *reader = ahead;
+            return Self::scrypt(identifier.sequence()?);
+        }
+        let pbkdf2 = Pbkdf2::parse(reader)?;
+        Ok(Self {
+            derivation: Derivation::Pbkdf2(pbkdf2.digest),
+            salt: pbkdf2.salt,
+            rounds: pbkdf2.rounds,
+            key_length: pbkdf2.key_length,
+        })
+    }
+
+    /// RFC 7914 section 7.
+    fn scrypt(mut parameters: Reader) -> Result<Self, Error> {
+        let salt = salt(&mut parameters)?;
+        let rounds = rounds(&mut parameters)?;
+        let cost = ScryptCost {
+            block_size: scrypt_number(&mut parameters)?,
+            parallel: scrypt_number(&mut parameters)?,
+        };
+        let key_length = parameters.optional_unsigned()?;
+        Ok(Self {
+            derivation: Derivation::Scrypt(cost),
+            salt,
+            rounds,
+            key_length,
+        })
+    }
+}
+
+fn scrypt_number(parameters: &mut Reader) -> Result<u32, Error> {
+    let number = parameters.unsigned()?;
+    u32::try_from(number).map_err(|_| too_much(format!("{number} as a parameter of scrypt")))
+}
+
+impl ScryptCost {
+    /// Memory and time are asked for before they are spent.
+    fn derive(
+        self,
+        input: &Derive<'_>,
+        length: usize,
+        work: &mut Work,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let memory = u64::from(input.rounds)
+            .saturating_mul(u64::from(self.block_size))
+            .saturating_mul(128);
+        if memory > MAX_SCRYPT_MEMORY {
+            return Err(too_much(format!("{memory} bytes of memory for scrypt")));
+        }
+        // Two passes of 2r times Salsa20/8, each as long as a compression or two.
+        let cost = u64::from(self.block_size).saturating_mul(u64::from(self.parallel));
+        work.derivation(input.rounds, cost.saturating_mul(8))?;
+        let impossible = |_| Error::Malformed("impossible parameters of scrypt");
+        if !input.rounds.is_power_of_two() {
+            return Err(Error::Malformed("impossible parameters of scrypt"));
+        }
+        // Its last parameter is for encoded passwords alone.
+        let log_n = input.rounds.ilog2() as u8;
+        let parameters =
+            scrypt::Params::new(log_n, self.block_size, self.parallel, 32).map_err(impossible)?;
+        let mut key = Zeroizing::new(vec![0; length]);
+        scrypt::scrypt(input.password, input.salt, &parameters, &mut key)
+            .map_err(|_| Error::Malformed("impossible parameters of scrypt"))?;
+        Ok(key)
+    }
 }
 
 /// Parameters of PBKDF2 (RFC 8018 appendix A.2), for PBES2 and PBMAC1.

@@ -422,6 +422,14 @@ fn whatever_openssl_encrypts_with_opens_here() {
         "RC2-CBC",
         "RC2-40-CBC",
         "RC2-64-CBC",
+        "CAMELLIA-128-CBC",
+        "CAMELLIA-192-CBC",
+        "CAMELLIA-256-CBC",
+        "ARIA-128-CBC",
+        "ARIA-192-CBC",
+        "ARIA-256-CBC",
+        "CAST5-CBC",
+        "BF-CBC",
         "PBE-SHA1-3DES",
         "PBE-SHA1-2DES",
         "PBE-SHA1-RC2-128",
@@ -463,6 +471,69 @@ fn whatever_openssl_encrypts_with_opens_here() {
         run(pair.path(), "openssl", &[&export[..], &rest].concat());
         pair.assert_is_in(&file, password, &format!("openssl {cipher} {password:?}"));
     }
+}
+
+#[test]
+fn a_key_that_openssl_protects_with_scrypt_opens_and_one_that_asks_for_too_much_is_refused() {
+    let pair = pair("P-256");
+    let password = Password::new(ASCII.into());
+    let read = |cost: &[&str], cipher: &str| {
+        let (file, _folder) = out_file();
+        let protect = ["pkcs8", "-topk8", "-in", "leaf.key", "-outform", "DER"];
+        let (pass, out) = (format!("pass:{ASCII}"), file.to_str().unwrap());
+        let rest = ["-v2", cipher, "-passout", &pass, "-out", out];
+        run(
+            pair.path(),
+            "openssl",
+            &[&protect[..], cost, &rest].concat(),
+        );
+        pfx::read_key(&fs::read(&file).unwrap(), &password)
+    };
+    let der = fs::read(pair.path().join("leaf.der")).unwrap();
+    let costs: [&[&str]; 4] = [
+        &["-scrypt"],
+        &["-scrypt_N", "16", "-scrypt_r", "1", "-scrypt_p", "3"],
+        &["-scrypt_N", "2", "-scrypt_r", "16", "-scrypt_p", "16"],
+        &["-scrypt_N", "16384", "-scrypt_r", "8", "-scrypt_p", "2"],
+    ];
+    for cost in costs {
+        for cipher in ["aes-256-cbc", "camellia-192-cbc"] {
+            let key = read(cost, cipher).unwrap();
+            assert_eq!(
+                public_key(pair.path(), key.expose()),
+                public_key(pair.path(), &der),
+                "{cost:?}"
+            );
+        }
+    }
+    let whole = |file: &[u8]| pfx::read_key(file, &password).map(|_| ());
+    // N = 2^20 with r = 8 takes a gigabyte.
+    let n: &[u8] = b"\x02\x02\x40\x00";
+    let (file, _folder) = out_file();
+    let out = file.to_str().unwrap();
+    let pass = format!("pass:{ASCII}");
+    let protect = "pkcs8 -topk8 -in leaf.key -outform DER -scrypt -passout";
+    let mut arguments: Vec<_> = protect.split(' ').collect();
+    arguments.extend([pass.as_str(), "-out", out]);
+    run(pair.path(), "openssl", &arguments);
+    let honest = fs::read(&file).unwrap();
+    let at = honest.windows(4).position(|part| part == n).unwrap();
+    let with = |value: [u8; 2]| {
+        let mut changed = honest.clone();
+        changed[at + 2..at + 4].copy_from_slice(&value);
+        whole(&changed)
+    };
+    assert_eq!(with([0x40, 0]), Ok(()));
+    assert_eq!(with([0x20, 0]), Err(pfx::Error::WrongPassword));
+    assert!(matches!(with([0x40, 1]), Err(pfx::Error::Malformed(_))));
+    assert!(matches!(with([0, 0]), Err(pfx::Error::Malformed(_))));
+    // r = 8 as one octet; N of three octets needs another length in front.
+    let mut greedy = honest.clone();
+    greedy[at + 6] = 0x7f;
+    assert!(matches!(
+        whole(&greedy),
+        Err(pfx::Error::TooMuchWork { .. })
+    ));
 }
 
 #[test]

@@ -136,7 +136,7 @@ pub struct AboutKeyPair {
     /// `Destination::plan`.
     #[serde(default)]
     pub file_names: Vec<String>,
-    /// What each of them held that was no PFX: `certificate`, `chain`, `fullchain`, `key` or `all`.
+    /// What each of them held that was no PFX: `certificate`, `certificate-der`, `chain`, `fullchain`, `key` or `all`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub file_parts: BTreeMap<String, String>,
     /// What the certificate store of a Windows server kept beside it, in its own form: this crate

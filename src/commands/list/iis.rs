@@ -16,7 +16,7 @@ use crate::keypair::Certificate;
 use crate::message::{Text, day, short};
 use crate::session::pending::warn_unsaved;
 use crate::session::report::SavedReport;
-use crate::session::{Session, here};
+use crate::session::{Session, here, renewer};
 use crate::state::State;
 use crate::text;
 use crate::workflow::recall::last_backup;
@@ -83,6 +83,7 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
     let seen = iis::look(server, &StoreName::ALL)?;
     let listed = listed(&seen, &used, &args.names, state.as_ref());
     let ready = show(session, &listed);
+    renewer::say(session, listed.iter().map(Listed::named));
     warn_unsaved(session, listed.iter().map(|one| one.seen), state.as_ref());
     let sites = match &map {
         Ok(map) => {
@@ -216,6 +217,11 @@ impl<'a> Listed<'a> {
             KeyState::Unknown => text!("cell-key-unknown"),
             _ => text!("cell-key-none"),
         }
+    }
+
+    fn named(&self) -> renewer::Named<'_> {
+        let name = self.seen.certificate.properties.friendly_name.as_deref();
+        (name, &[], &self.certificate)
     }
 
     fn report(&self, session: &Session<'_>) -> StoredReport {

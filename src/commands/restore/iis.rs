@@ -174,6 +174,7 @@ fn show(session: &Session<'_>, server: Iis<'_>, set: &RestoreSet, plan: &Plan<'_
         ));
     }
     set.show_generations(session);
+    set.say_renewed(session);
     name_other_uses(session, set);
     warn_of_renewals(session, set);
 }

@@ -6,7 +6,7 @@ use crate::cli::RestoreArgs;
 use crate::console::Enter;
 use crate::error::Result;
 use crate::iis::OnWindows;
-use crate::keystore::{FilePart, Source};
+use crate::keystore::{FilePart, Source, reason_of_catalog};
 use crate::message::age;
 use crate::session::Session;
 use crate::session::backup_report::Past;
@@ -55,9 +55,8 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
         let text = text!("restore-retired-question", names = args.names.join(", "));
         session.go_ahead(args.into.yes || args.into.dry_run, &text, Enter::No)?;
     }
-    for WithoutKey { name, .. } in &backup.without_key {
-        set.missing
-            .push((name.clone(), text!("reason-without-key")));
+    for WithoutKey { name, reason, .. } in &backup.without_key {
+        set.missing.push((name.clone(), reason_of_catalog(reason)));
     }
     Ok(set)
 }

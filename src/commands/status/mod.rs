@@ -18,8 +18,8 @@ use crate::message::{Text, day, moment};
 use crate::platform::event::Event;
 use crate::session::media_table::media_table;
 use crate::session::report::{FindingReport, SavedReport};
-use crate::session::source::acknowledged;
-use crate::session::{HostStateView, Session, here};
+use crate::session::source::{acknowledged, say_renewed};
+use crate::session::{HostStateView, Session, here, renewer};
 use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
@@ -114,6 +114,7 @@ fn here(
                 source_passwords: args.source_passwords.clone(),
             };
             let holdings = session.holdings(source, &files)?;
+            say_renewed(session, &holdings);
             Ok(Some(in_files(session, holdings, findings)))
         }
         None if here::here().is_err() => match args.handing_back {
@@ -123,19 +124,24 @@ fn here(
             ))),
             false => Ok(None),
         },
-        _ => in_stores(here::here()?, findings).map(Some),
+        _ => in_stores(session, here::here()?, findings).map(Some),
     }
 }
 
-fn in_stores(server: Iis<'_>, findings: &mut Vec<Finding>) -> Result<Vec<OwnCertificate>> {
+fn in_stores(
+    session: &Session<'_>,
+    server: Iis<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<OwnCertificate>> {
     let here = iis::look_at_all(server)?;
     findings.extend(faults(server, &here)?);
-    let mut own = Vec::new();
+    let (mut own, mut names) = (Vec::new(), Vec::new());
     for seen in &here.seen {
         if !StoreName::WITH_KEYS.contains(&seen.store) {
             continue;
         }
         if let Ok(certificate) = Certificate::parse(seen.certificate.der.clone()) {
+            names.push(seen.certificate.properties.friendly_name.as_deref());
             own.push(OwnCertificate {
                 certificate,
                 hindrance: hindrance(seen),
@@ -144,6 +150,9 @@ fn in_stores(server: Iis<'_>, findings: &mut Vec<Finding>) -> Result<Vec<OwnCert
             });
         }
     }
+    let certificates = own.iter().map(|one: &OwnCertificate| &one.certificate);
+    let named = names.into_iter().zip(certificates);
+    renewer::say(session, named.map(|(name, leaf)| (name, &[][..], leaf)));
     Ok(own)
 }
 

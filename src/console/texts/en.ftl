@@ -55,7 +55,7 @@ help-access = Show what can open the vault, add one more way, or end one.
 help-access-list = Show what can open the vault.
 help-access-add = Add one more way to open the vault, or a key that decrypts new backups with age; asks for the passphrase.
 help-sheet = Write the instruction sheet (no secret) or the envelope with the recovery key, one page each; or read one back.
-help-sheet-from = USB stick of the vault, such as E:; may be given several times (without it: every one that is inserted)
+help-sheet-from = USB stick of the vault, such as { -stick }; may be given several times (without it: every one that is inserted)
 help-sheet-to = New file for the page: .pdf to print, .html for a browser, anything else text (without it: the sheet as text on the screen)
 help-sheet-envelope = The secret page: the recovery key that opens the vault (--recovery-key or --recovery-key-file)
 help-sheet-contact = Whom to call, as it is printed on the sheet
@@ -84,28 +84,28 @@ help-dry-run = Show what would be done, and stop
 help-yes = Answer every question with yes
 help-server = Name or id of the server whose backup is meant
 help-generation = Number of the generation, or a date such as 2026-10-31: the newest one up to that day
-help-medium = USB stick: a drive such as E: or a folder
+help-medium = USB stick: a drive such as { -stick } or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
 help-server-name = What this server is called in the vault (without it: PFXVAULT_SERVER_NAME, else the name of this machine)
-help-backup-to = USB stick to write to, such as E:, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: PFXVAULT_BACKUP_TO, else a person is asked)
+help-backup-to = USB stick to write to, such as { -stick }, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: PFXVAULT_BACKUP_TO, else a person is asked)
 help-backup-force = Write a new generation even if nothing has changed
-help-verify-media = USB sticks to check, such as E:, or parcel:FILE (without it: every one that is inserted)
+help-verify-media = USB sticks to check, such as { -stick }, or parcel:FILE (without it: every one that is inserted)
 help-verify-vault = Fingerprint the vault must have, as on the envelope
-help-drill-from = USB stick to read, such as E:, or parcel:FILE; may be given several times (without it: every one that is inserted)
-help-restore-from = USB stick to read, such as E:, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE (without it: every one that is inserted)
-help-contents-from = USB stick to read, such as E:, or parcel:FILE; may be given several times (without it: every one that is inserted)
+help-drill-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times (without it: every one that is inserted)
+help-restore-from = USB stick to read, such as { -stick }, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE (without it: every one that is inserted)
+help-contents-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times (without it: every one that is inserted)
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
-help-servers-list-media = USB sticks to look at, such as E: (without one: what this server remembers)
-help-access-list-media = USB sticks to look at, such as E: (without it: every one that is inserted)
+help-servers-list-media = USB sticks to look at, such as { -stick } (without one: what this server remembers)
+help-access-list-media = USB sticks to look at, such as { -stick } (without it: every one that is inserted)
 help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
 help-access-add-decrypt-only = The age key decrypts backups made from now on with age, and does not open the vault; this can be taken back with access retire
 help-age-key-file = Open the vault with the age key in this file (AGE-SECRET-KEY-1...), which was added with access add age1...
 help-fingerprint = The fingerprint of the vault from the instruction sheet, where this server does not know the vault
-help-access-add-to = USB stick of the vault it is added on, such as E:
+help-access-add-to = USB stick of the vault it is added on, such as { -stick }
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
-help-copy-from = USB stick to read, such as E:, or parcel:FILE; may be given several times
-help-copy-to = USB stick to bring up to date, such as F:
+help-copy-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times
+help-copy-to = USB stick to bring up to date, such as { -second-stick }
 help-completions-shell = Which shell
 
 ## Help: examples, a command line and below it what it does; the lines are the same in both languages
@@ -113,30 +113,30 @@ help-completions-shell = Which shell
 help-examples =
     pfxvault demo
         The whole story on throw-away data; nothing on this machine changes
-    pfxvault backup --to E:
-        The first backup, or the next one, to the USB stick E:
+    pfxvault backup --to { -stick }
+        The first backup, or the next one, to the USB stick { -stick }
     pfxvault help backup
         What a command takes
 help-status-examples =
     pfxvault status
         What is safe here and what needs attention
-    pfxvault status E: --tls www.example.com mail.example.com:8443
-        With the stick E:, and with what two servers show over TLS
+    pfxvault status { -stick } --tls www.example.com mail.example.com:8443
+        With the stick { -stick }, and with what two servers show over TLS
     pfxvault status --quiet --json
         For monitoring: exit code 8 when something needs attention
 help-list-examples =
     pfxvault list --from iis
         The sites of this Windows server with their certificates
-    pfxvault list --from folder:D:\certs
+    pfxvault list --from folder:{ -disk }certs
         The key pairs in a folder of PFX or PEM files
 help-backup-examples =
-    pfxvault backup --to E:
+    pfxvault backup --to { -stick }
         Everything that IIS uses; on a new stick a vault is made after a question
-    pfxvault backup www.example.com --to E: --eject
+    pfxvault backup www.example.com --to { -stick } --eject
         One key pair, and the stick can be pulled out at the end
-    pfxvault backup --from folder:D:\certs --source-password-file D:\pw.txt --to E: --yes
+    pfxvault backup --from folder:{ -disk }certs --source-password-file { -disk }pw.txt --to { -stick } --yes
         A folder of PFX files, without questions
-    pfxvault backup --to parcel:D:\out\web01.zip
+    pfxvault backup --to parcel:{ -disk }web01.zip
         Sealed in one file, on a server that no stick can be plugged into
 help-export-examples =
     pfxvault export www.example.com --from iis --to pfx:D:\www.pfx
@@ -146,19 +146,19 @@ help-export-examples =
 help-verify-examples =
     pfxvault verify
         Every stick that is inserted
-    pfxvault verify E: --eject
+    pfxvault verify { -stick } --eject
         One stick, which can be pulled out at the end
 help-drill-examples =
-    pfxvault drill --from E:
+    pfxvault drill --from { -stick }
         Everything, with the passphrase
-    pfxvault drill --from E: --recovery-key
+    pfxvault drill --from { -stick } --recovery-key
         The same with the paper from the envelope
 help-restore-examples =
     pfxvault restore --from E: --to iis --dry-run
         What would change on this server, without changing it
     pfxvault restore --from E: --to iis --server WEB01 --report D:\change.txt
         Key pairs and bindings of WEB01 onto this server, with a report
-    pfxvault restore www.example.com --from E: --to pfx:D:\www.pfx
+    pfxvault restore www.example.com --from { -stick } --to pfx:{ -disk }www.pfx
         One key pair as a PFX file, under a password that is typed twice
 help-repair-examples =
     pfxvault repair --dry-run
@@ -176,33 +176,33 @@ help-undo-examples =
     pfxvault undo
         Takes back the last change of this server
 help-request-examples =
-    pfxvault request www.example.com shop.example.com --out D:\request.txt
+    pfxvault request www.example.com shop.example.com --out { -disk }request.txt
         A CSR for two names
-    pfxvault request www.example.com --out D:\request.txt --organization "Example K.K." --country JP
+    pfxvault request www.example.com --out { -disk }request.txt --organization "Example K.K." --country JP
         One with the organisation in it
 help-install-examples =
-    pfxvault install D:\answer.txt
+    pfxvault install { -disk }answer.txt
         The file or the whole mail as it came: key, store and bindings are found
-    pfxvault install D:\answer.txt --to E:
+    pfxvault install { -disk }answer.txt --to { -stick }
         The same, with a backup right afterwards
 help-create-examples =
-    pfxvault create E: --label "Safe A"
-        A new vault on the stick E:
+    pfxvault create { -stick } --label "Safe A"
+        A new vault on the stick { -stick }
 help-contents-examples =
     pfxvault contents
         What the inserted sticks hold
-    pfxvault contents www.example.com --from E: --generation 2026-10-31
+    pfxvault contents www.example.com --from { -stick } --generation 2026-10-31
         Whether a key pair counted on that day
 help-media-examples =
     pfxvault media
         The sticks this server knows
-    pfxvault media add F: --label "Safe B"
+    pfxvault media add { -second-stick } --label "Safe B"
         A second stick
 help-media-list-examples =
     pfxvault media list
         The sticks this server knows
 help-media-add-examples =
-    pfxvault media add F: --label "Safe B" --place "second site"
+    pfxvault media add { -second-stick } --label "Safe B" --place "second site"
         A second stick, and where it is kept
 help-media-retire-examples =
     pfxvault media retire "Safe A"
@@ -215,51 +215,51 @@ help-media-policy-examples =
 help-servers-examples =
     pfxvault servers
         The servers that may write
-    pfxvault servers join E:
+    pfxvault servers join { -stick }
         This one, too; asks for the passphrase
 help-servers-list-examples =
-    pfxvault servers list E:
-        The servers that may write, as the stick E: has them
+    pfxvault servers list { -stick }
+        The servers that may write, as the stick { -stick } has them
 help-servers-join-examples =
-    pfxvault servers join E: --server-name WEB02
+    pfxvault servers join { -stick } --server-name WEB02
         This server, under the name WEB02
 help-servers-request-examples =
-    pfxvault servers request D:\web02.txt
+    pfxvault servers request { -disk }web02.txt
         A file for the person who has the passphrase
 help-servers-add-examples =
-    pfxvault servers add D:\in\web02.txt D:\in\web03.txt --to E: --answer D:\answer.txt
+    pfxvault servers add { -disk }web02.txt { -disk }web03.txt --to { -stick } --answer { -disk }answer.txt
         Two servers with one passphrase, and the answer for both
 help-servers-accept-examples =
-    pfxvault servers accept D:\answer.txt
+    pfxvault servers accept { -disk }answer.txt
         The answer, on the server that asked
 help-servers-retire-examples =
-    pfxvault servers retire WEB01 --to E:
+    pfxvault servers retire WEB01 --to { -stick }
         A server that is switched off
-    pfxvault servers retire WEB01 --to E: --compromised
+    pfxvault servers retire WEB01 --to { -stick } --compromised
         One that was broken into: nothing it wrote counts any more
 help-access-examples =
     pfxvault access list
         What can open the vault
-    pfxvault access add recovery-key --to E:
+    pfxvault access add recovery-key --to { -stick }
         A second envelope
 help-access-list-examples =
-    pfxvault access list E:
-        What can open the vault on the stick E:
+    pfxvault access list { -stick }
+        What can open the vault on the stick { -stick }
 help-access-add-examples =
-    pfxvault access add passphrase --to E:
+    pfxvault access add passphrase --to { -stick }
         A second passphrase, for a second person
-    pfxvault access add recovery-key --to E:
+    pfxvault access add recovery-key --to { -stick }
         A second envelope
 help-access-retire-examples =
-    pfxvault access retire age1qqqq --to E:
+    pfxvault access retire age1qqqq --to { -stick }
         A second person's key, by its first characters
 help-copy-examples =
-    pfxvault copy --from E: --to F:
-        What F: lacks, from E:; the only time both are attached
+    pfxvault copy --from { -stick } --to { -second-stick }
+        What { -second-stick } lacks, from { -stick }; the only time both are attached
 help-audit-examples =
-    pfxvault audit E: --html D:\audit.html
+    pfxvault audit { -stick } --html { -disk }audit.html
         The page for the auditor
-    pfxvault audit --scan D:\ C:\Users
+    pfxvault audit --scan { -scanned }
         Private keys that lie where they should not
 help-demo-examples =
     pfxvault demo --lang ja
@@ -375,7 +375,7 @@ key-says-no-vault =
     Compare this fingerprint with the instruction sheet or the envelope before you use what is restored.
 create-next =
     next: make the first backup; the vault is still empty
-      pfxvault backup --from folder:D:\certs --to { $medium }
+      pfxvault backup --from { -source } --to { $medium }
 
 ## Backup
 
@@ -416,7 +416,7 @@ eject-failed =
 backup-passwords = The passwords of the PFX files lie encrypted in the vault. Nobody needs to remember them; the passphrase is enough.
 backup-next =
     next: remove the USB stick safely and lock it away. { $count ->
-        [one] It is the only one. Make a second: pfxvault backup --from folder:D:\certs --to F:
+        [one] It is the only one. Make a second: pfxvault backup --from { $source } --to { -second-stick }
        *[other] Bring the other sticks up to date one after the other, never all attached at the same time.
     }
 
@@ -450,7 +450,12 @@ further-certificates =
         [one] 1 more certificate from its file
        *[other] { $count } more certificates from its file
     } ({ $names })
-certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is not stored
+certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is stored as it is
+friendly-name-not-kept = note: in { $file } the same certificate is called { $name }; { $kept } is kept as its friendly name
+renewed-by-win-acme = note: win-acme or simple-acme renews { $names }. What it needs for that is not in this backup: it lies in C:\ProgramData\win-acme or C:\ProgramData\simple-acme, and its task in the Task Scheduler. On a new server install it and set the renewal up there once more, before the certificate ends
+renewed-by-certify = note: Certify renews { $names }. What it needs for that is not in this backup: it lies in C:\ProgramData\certify. On a new server install Certify and set the renewal up there once more, or import what its own export made
+renewed-by-posh-acme = note: Posh-ACME renews { $names }. What it needs for that is not in this backup: it lies in %LOCALAPPDATA%\Posh-ACME of the account that orders, and its task in the Task Scheduler. On a new server install the module, copy that folder or order once more, and make the task
+renewed-by-windows = note: { $names } came from a template of your own certification authority. Where autoenrolment is on for it, Windows renews the certificate on a member of the domain, and IIS is bound to the new one only where "Enable Automatic Rebind of Renewed Certificate" was chosen in IIS Manager. Neither is in this backup: look at both on a new server
 left-alone = not included from { $file }: { $what }
 left-alone-crl =
     { $count ->
@@ -485,6 +490,7 @@ contents-generation = { $number } of { $day }: { $count ->
     [one] 1 key pair
    *[other] { $count } key pairs
 }
+contents-generation-clock = { $line } (its day is wrong: so was the clock that it was written by)
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
 contents-password = { $name }:
 column-names = host name
@@ -542,7 +548,7 @@ restore-iis-files =
         [one] it. It is
        *[other] them. They are
     } not imported: { $names }
-    To write the files: the same line with --to folder:D:\certs. To import one all the same, add its name.
+    To write the files: the same line with --to folder:{ -disk }certs. To import one all the same, add its name.
 restore-missing = attention: left out: { $name }: { $reason }
 restore-question = Write these files?
 restore-retired-question = { $names } was retired. Restore it all the same?
@@ -611,7 +617,7 @@ media-separated =
     next: write the new name on it.
 media-added =
     done: { $medium } is now a medium of the vault, called "{ $label }". It holds no key pairs yet.
-    next: pfxvault backup --from folder:D:\certs --to { $medium }
+    next: pfxvault backup --from { -source } --to { $medium }
 servers-headline =
     { $count ->
         [one] 1 server is
@@ -622,7 +628,7 @@ servers-other = { $server }: may write
 servers-closed = { $server }: may no longer write
 servers-joined =
     done: this server ({ $server }) may now write to the vault { $vault }
-    next: pfxvault backup --from folder:D:\certs --to E:
+    next: pfxvault backup --from { -source } --to { -stick }
 access-headline =
     The vault opens with { $identities ->
         [one] 1 passphrase or key
@@ -639,18 +645,18 @@ access-identity = { $id }: { $kind ->
     }
 access-only-one =
     attention: only this one thing opens the vault. If it is lost, every backup is lost with it.
-    Add another: pfxvault access add recovery-key --to E:
+    Add another: pfxvault access add recovery-key --to { -stick }
 access-key = { $key }: decrypts every new backup with age
 access-retired = { $key }: no longer decrypts new backups; still decrypts the old ones
 access-added =
     done: the new way to open the vault is on { $medium }. The ways there were before still work.
     It opens all backups, those made before it, too.
-    next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to { -second-stick }
 access-key-added =
     done: the public key is on { $medium }. Its private key decrypts the files of every backup made from now on, with age.
     It does not open the vault in pfxvault (restore, drill), and decrypts no backup made before.
     Recovery by hand goes as in README.TXT; to check the signatures, it needs the fingerprint of the vault on paper: { $vault }
-    next: bring the other media up to date with pfxvault copy --from { $medium } --to F:
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to { -second-stick }
 copy-done =
     done: { $medium } is up to date: { $added ->
         [0] nothing was missing
@@ -659,7 +665,7 @@ copy-done =
     }, { $kept } were already there; everything added was read back
 copy-skipped =
     attention: not copied: generation { $generation }. None of the media given with --from holds it whole.
-    Give another stick as well: pfxvault copy --from E: --from F: --to G:
+    Give another stick as well: pfxvault copy --from { -stick } --from { -second-stick } --to { -third-stick }
 
 ## Verify
 
@@ -696,7 +702,7 @@ found-not-pinned =
     Compare the fingerprint with the one on the envelope: { $vault }
 found-copy-bad =
     attention: one copy is damaged: { $path } on { $medium }. A good copy is there: { $good }
-    Nothing is lost yet. Replace this stick soon: pfxvault copy --from { $medium } --to F:
+    Nothing is lost yet. Replace this stick soon: pfxvault copy --from { $medium } --to { -second-stick }
 found-record-bad =
     attention: one copy of generation { $generation } is damaged: { $path }. Another copy of it is good.
     Nothing is lost yet. Copy what is good to a new stick with pfxvault copy, and replace this one.
@@ -717,11 +723,11 @@ found-owner-remembered =
 found-mended = note: of what is damaged or missing there, everything that a good copy is known of is written again.
 found-file-lost =
     attention: generation { $generation } has no good copy of { $file } on the media given, so not all of it can be restored from here.
-    Check it together with your other sticks: pfxvault verify E: F:
+    Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
     If no stick has it and the server still runs, make a new backup now, on a new stick.
 found-damaged =
     attention: generation { $generation } is damaged on the media given and cannot be restored from here.
-    Check it together with your other sticks: pfxvault verify E: F:
+    Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
     If the server still runs, make a new backup now, on a new stick.
 found-unfinished =
     attention: the backup of generation { $generation } was begun but not finished, perhaps because the stick was removed too early.
@@ -738,7 +744,7 @@ found-foreign =
     Find out who had this stick, and keep it apart until you know.
 found-not-admitted =
     attention: { $path } (called generation { $generation }) is of a server that no statement here admits. It does not count and is not restored.
-    Perhaps the part of the list that admits it is damaged or missing here. Check it together with your other sticks: pfxvault verify E: F:
+    Perhaps the part of the list that admits it is damaged or missing here. Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
     If none of them knows that server, somebody put it there: find out who had this stick, and keep it apart until you know.
 found-bad-statement =
     attention: { $count ->
@@ -753,7 +759,7 @@ found-statement-damaged =
        *[other] ; so are { $more } more files
     }. It said which servers or ways to open the vault count.
     Backups of a server that only this part admits do not count without it. Give another stick of the vault as well, which may hold it.
-    To bring it back from there: pfxvault copy --from F: --to { $medium }
+    To bring it back from there: pfxvault copy --from { -second-stick } --to { $medium }
 found-statement-lost =
     attention: { $medium } lacks a part of the list of servers and ways to open the vault, on which backups on it depend.
     It is known from another stick or from what this server remembers: the next backup to this stick writes it again.
@@ -800,11 +806,11 @@ found-known-device =
     Last time it was on { $before }.
 found-alternating =
     note: USB stick "{ $label }" was seen in turn on { $one } and on { $other }.
-    It is a card used in two readers, or there are two sticks that call themselves so and count as one. Then plug the copy in: pfxvault media add E:
+    It is a card used in two readers, or there are two sticks that call themselves so and count as one. Then plug the copy in: pfxvault media add { -stick }
 found-replaced =
     attention: USB stick "{ $label }" was not here since "{ $other }" was first used, and both give the same serial number.
     If "{ $other }" is that stick, formatted anew, then what was on "{ $label }" is gone: pfxvault media retire "{ $label }"
-    If you have both, plug "{ $label }" in and check it: pfxvault verify E:
+    If you have both, plug "{ $label }" in and check it: pfxvault verify { -stick }
 found-same-label =
     note: { $medium } is called "{ $label }" like another USB stick that this server knows, but it is not that one.
     Mark both, so that nobody takes one for the other.
@@ -814,19 +820,19 @@ found-remade =
     If you have "{ $label }" in your hands as well, nothing is wrong: some sticks of one make, and all cards in one reader, give the same serial number.
 found-statement-missing =
     attention: the list of servers and ways to open the vault is not complete on these media.
-    They may be older than others. Bring them up to date: pfxvault copy --from E: --to F:
+    They may be older than others. Bring them up to date: pfxvault copy --from { -stick } --to { -second-stick }
 found-identity-missing =
     attention: { $count ->
         [one] 1 passphrase or recovery key is
        *[other] { $count } passphrases or recovery keys are
     } not on these media, and cannot open the vault from them.
-    Bring them up to date from another stick: pfxvault copy --from E: --to F:
+    Bring them up to date from another stick: pfxvault copy --from { -stick } --to { -second-stick }
 found-identity-lost =
     attention: { $count ->
         [one] 1 passphrase or recovery key no longer opens
        *[other] { $count } passphrases or recovery keys no longer open
     } the vault from { $medium }: the files are gone from PFXVAULT/A/OWNER and PFXVAULT/B/OWNER there, or damaged in both.
-    The next backup to this stick writes them again if this server remembers them. Else another stick may have them: pfxvault copy --from F: --to { $medium }
+    The next backup to this stick writes them again if this server remembers them. Else another stick may have them: pfxvault copy --from { -second-stick } --to { $medium }
 found-identity-unknown =
     attention: { $path } on { $medium } holds a passphrase or recovery key that the owner of the vault did not list.
     Perhaps adding it was interrupted, or it is a listed one that was damaged. If neither can be, find out who had this stick.
@@ -850,10 +856,10 @@ found-unsearched =
 found-crowded =
     attention: { $medium } holds more than is looked at: { $count } files or folders from { $path } on were left out.
     Backups at their usual places were looked at first; something else may have been missed. No stick fills up like that by itself: find out who had it.
-    Take what is good to a new stick: pfxvault copy --from { $medium } --to F:
+    Take what is good to a new stick: pfxvault copy --from { $medium } --to { -second-stick }
 found-unread =
     attention: { $medium } holds so many large files in places of damaged ones that some were not read. A file that is called lost may be among them.
-    No stick fills up like that by itself: find out who had it. Take what is good to a new stick: pfxvault copy --from { $medium } --to F:
+    No stick fills up like that by itself: find out who had it. Take what is good to a new stick: pfxvault copy --from { $medium } --to { -second-stick }
 found-more =
     { $first }
     { $count ->
@@ -884,7 +890,7 @@ doubt-not-admitted =
         [one] 1 generation is left out: it is of a server that no statement here admits
        *[other] { $count } generations are left out: they are of servers that no statement here admits
     }. Either the part of the list that admits them is damaged or missing, or somebody put them there.
-    Another stick may hold the whole list: give that one as well with --from. What is damaged: pfxvault verify E:
+    Another stick may hold the whole list: give that one as well with --from. What is damaged: pfxvault verify { -stick }
 doubt-another-vault =
     attention: { $medium } holds another vault and is not used.
     Its fingerprint is { $vault }; the vault that was opened is { $ours }.
@@ -932,12 +938,12 @@ doubt-newer-elsewhere =
 doubt-other-name =
     attention: in generation { $number }, { $server } calls itself { $name }. That is not the name under which the owner admitted it.
     Whoever has its key may want it to be taken for another server: go by the id { $server }, and ask whoever runs it.
-    If the name is right: on that server, pfxvault servers rename NAME --to E:
+    If the name is right: on that server, pfxvault servers rename NAME --to { -stick }
 doubt-said-newer =
     attention: said by { $witness } on { $day }: there was a generation { $number } of this server. The newest here is { $here }.
     The stick may have been set back. Look for the stick that has it, and give it as well with --from.
-doubt-said-retired = attention: said by { $witness } on { $day }: { $name } ({ $thumbprint }) is not to be used any more ({ $reason }). That server cannot decide it for this one, so nothing is left out. If it is right: pfxvault retire { $name } --reason leaked --server SERVER --to E:
-doubt-owner-retired = attention: the owner retired { $name } ({ $thumbprint }, { $reason }) on { $day }, for server { $server } only. If it holds here, too: pfxvault retire { $name } --reason leaked --server SERVER --to E:
+doubt-said-retired = attention: said by { $witness } on { $day }: { $name } ({ $thumbprint }) is not to be used any more ({ $reason }). That server cannot decide it for this one, so nothing is left out. If it is right: pfxvault retire { $name } --reason leaked --server SERVER --to { -stick }
+doubt-owner-retired = attention: the owner retired { $name } ({ $thumbprint }, { $reason }) on { $day }, for server { $server } only. If it holds here, too: pfxvault retire { $name } --reason leaked --server SERVER --to { -stick }
 doubt-owners-word-unread = attention: the owner retired key pairs of this server in a statement that does not open here, so it is not known which
 clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, as ages and ends that are told by it mean nothing
 clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, as ages and ends that are told by it mean nothing
@@ -979,6 +985,8 @@ reason-wrong-password = the password does not open it
 reason-no-password = it is protected by a password, and none was given (--source-password-file FILE, or --source-passwords FILE where each file has its own)
 reason-part-damaged = a certificate or key in it is cut off or garbled
 reason-key-encryption = the key in it is encrypted with { $algorithm }, which pfxvault cannot read; this makes a key that it can: openssl pkcs8 -topk8 -in OLD.key -out NEW.key
+reason-key-store = it is a key store ({ $form }) of a kind that pfxvault does not read; this makes a PFX of it: keytool -importkeystore -srcstoretype { $form } -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12
+reason-pvk-encrypted = the key in it is under a password of Microsoft's old form; this makes a key that pfxvault reads: openssl rsa -inform PVK -in OLD.pvk -out NEW.key
 reason-too-much-work = opening it would take unreasonably long
 reason-unsupported = it uses { $algorithm }, which pfxvault does not support
 reason-malformed = it is damaged or not a PFX
@@ -995,6 +1003,7 @@ reason-file-damaged = { $file } is damaged in every copy here
 reason-seal = { $file } cannot be decrypted
 reason-other-certificate = another certificate is in it than the list of the backup says
 reason-without-key = the backup has no private key of it
+reason-without-key-then = the backup has no private key of it; when it was made: { $reason }
 tls-key-not-servable = this program cannot use a key of type { $key_type } for TLS
 tls-wrong-signature = the private key does not sign what its certificate verifies
 tls-alert = the other side ended the connection: { $alert }
@@ -1026,7 +1035,7 @@ error-nobody-to-show = a secret must be shown here, and nobody can see it
     .cause = the command does not run in a console window, or its input or messages are redirected
     .hint =
         run the command in a console window without redirecting anything; for a new vault without a console:
-        pfxvault create E: --passphrase-file FILE --recovery-key-file NEWFILE
+        pfxvault create { -stick } --passphrase-file FILE --recovery-key-file NEWFILE
 error-secret-differs = what was typed was not the same, three times
     .hint = check Caps Lock, the input method and the keyboard layout, then run the same command again
 error-secret-file-unreadable = cannot read { $path }
@@ -1089,7 +1098,7 @@ error-no-age-key = { $path } holds no age key that pfxvault can use
     .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... ; keys of age plugins and SSH keys are not read
     .hint = give the file that age-keygen wrote, or open the vault with the passphrase or the recovery key
 error-wrong-age-key = the age key in { $path } does not open the vault
-    .hint = add it with another way in: pfxvault access add age1... --to E: ; or try a stick that was written since
+    .hint = add it with another way in: pfxvault access add age1... --to { -stick } ; or try a stick that was written since
 error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
     .cause = somebody may have put another vault in the place of yours
     .hint = do not use this stick. Try another stick of the vault, and compare the fingerprint with the instruction sheet
@@ -1101,7 +1110,7 @@ error-envelope-beside-vault = the recovery key was not written to { $path }: it 
 error-envelope-needs-key = the envelope needs the recovery key, which is written nowhere
     .hint =
         bring it: pfxvault sheet --envelope --recovery-key --to NEWFILE.pdf
-        or make a new one: pfxvault access add recovery-key --to E: --new-recovery-key-file NEWFILE.pdf
+        or make a new one: pfxvault access add recovery-key --to { -stick } --new-recovery-key-file NEWFILE.pdf
 error-envelope-needs-file = an envelope is written to a file only
     .hint = name a new file: --to NEWFILE.pdf
 error-paper = the page { $path } cannot be made
@@ -1165,18 +1174,18 @@ error-retired = { $name } was retired and is not restored: { $reason }
 error-retire-unknown = no backup of this server holds a key pair { $name } that this can be said of
     .hint = see what there is with pfxvault contents, and use a name or thumbprint from it
 error-retire-unknown-of = the backup of { $server } holds no key pair { $name } that this can be said of
-    .hint = see what there is with pfxvault contents --from E:, and use a name or thumbprint from it
+    .hint = see what there is with pfxvault contents --from { -stick }, and use a name or thumbprint from it
 error-retire-own-server = that is this server; nothing was changed
     .hint = leave --server and --to out; no passphrase is needed: pfxvault retire NAME --reason leaked
 error-unknown-source = { $source } is not a place to read key pairs from
-    .hint = write folder:D:\certs, pfx:D:\certs\www.pfx, or pem:D:\certs\www.crt with --key D:\certs\www.key
+    .hint = write folder:{ -disk }certs, pfx:{ -disk }www.pfx, or pem:{ -disk }www.crt with --key { -disk }www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
-    .hint = write folder:D:\restored, pfx:D:\restored\www.pfx, or pem:D:\restored
+    .hint = write folder:{ -disk }restored, pfx:{ -disk }www.pfx, or pem:{ -disk }restored
 error-unknown-way = { $way } is nothing that can be added
-    .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to E:
+    .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
     .cause = with more, some would not be read, and the vault could not be opened with them
-    .hint = use one that is there; to see them: pfxvault access list E:
+    .hint = use one that is there; to see them: pfxvault access list { -stick }
 error-unknown-rule = there is no handling rule { $rule }
     .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
 error-until = { $day } is not a day from today on, and within a year
@@ -1186,7 +1195,7 @@ error-not-without-key = no key pair called { $name } is without a key that can b
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
     .hint = write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
 error-bad-generation = { $text } is neither a generation number nor a date
-    .hint = write a number such as 42 or a date such as 2026-10-31; pfxvault contents --from E: shows them
+    .hint = write a number such as 42 or a date such as 2026-10-31; pfxvault contents --from { -stick } shows them
 error-bad-vault-id = { $text } is not the fingerprint of a vault
     .hint = write it as on the envelope, beginning with SHA256: (letters, digits, + and /, upper and lower case matter)
 error-which-server = several servers have backups here, and --server does not say which one of them is meant
@@ -1198,7 +1207,7 @@ error-one-pfx = { $count } key pairs are meant, and they do not go into the one 
     .cause =
         found here (thumbprint, expires, name):
         { $candidates }
-    .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:D:\restored
+    .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:{ -disk }restored
 
 ## Errors: key pairs and files
 
@@ -1225,7 +1234,7 @@ error-wrong-source-password = no password that was given opens the protected fil
 error-pem-malformed = { $path } is not a PEM file, or is damaged
     .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }
-    .hint = name the file that has the lines -----BEGIN CERTIFICATE-----: --from pem:D:\certs\www.crt
+    .hint = name the file that has the lines -----BEGIN CERTIFICATE-----: --from pem:{ -disk }www.crt
 error-pem-no-key = there is no usable private key in { $path }
     .cause = the file has no key in a form that pfxvault knows
     .hint = name a file with the lines -----BEGIN PRIVATE KEY-----
@@ -1240,14 +1249,14 @@ error-password-table = { $path } is not a table of passwords: line { $line }
 error-pfx-unproven = the PFX made of { $name } did not open again with the same key and certificate, so it was not used
     .hint = run the same command again; if it stays, back up the others by name and report this
 error-nothing-to-back-up = there is no key pair here that can be backed up
-    .hint = see what is there and why: pfxvault list --from folder:D:\certs
+    .hint = see what is there and why: pfxvault list --from folder:{ -disk }certs
 error-nothing-found = there is no key pair here to write
-    .hint = see what is there: pfxvault list --from folder:D:\certs, or pfxvault contents --from E:
+    .hint = see what is there: pfxvault list --from folder:{ -disk }certs, or pfxvault contents --from { -stick }
 error-nothing-restorable = none of the key pairs wanted can be read, so nothing was written
     .cause = { $name }: { $reason }
     .hint =
-        from a vault, give another stick as well, or an earlier generation: --from E: --from F: --generation 41
-        from files, see the reasons: pfxvault list --from folder:D:\certs
+        from a vault, give another stick as well, or an earlier generation: --from { -stick } --from { -second-stick } --generation 41
+        from files, see the reasons: pfxvault list --from folder:{ -disk }certs
 error-file-exists = { $path } exists already, so nothing was written
     .hint = choose another place with --to, or replace existing files with --force
 error-files-exist = { $count ->
@@ -1285,13 +1294,13 @@ error-medium = cannot use { $medium }
     .cause = { $reason }
     .hint = check that the stick is inserted, not full and not write-protected, and try again; if it stays, use another stick
 error-no-medium = no medium was given
-    .hint = name a USB stick: --to E:
+    .hint = name a USB stick: --to { -stick }
 error-nothing-committed = nothing was saved; what was on { $medium } before still counts
     .cause = { $reason }
     .hint = check that the stick is inserted, not full and not write-protected, and run the same backup again; if it stays, use another stick
 error-no-vault = there is no vault on { $medium }
     .cause = the folder PFXVAULT is not there, or nothing in it can be used
-    .hint = insert another stick of the vault; to make a new vault: pfxvault create E:
+    .hint = insert another stick of the vault; to make a new vault: pfxvault create { -stick }
 error-no-statement = nothing on { $medium } says in the owner's name whose vault it is
     .cause =
         the list of servers and ways to open the vault, in PFXVAULT/A/OWNER and PFXVAULT/B/OWNER, is damaged or missing;
@@ -1300,16 +1309,16 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
            *[other] { $count } generations of backups are there and were
         } not changed
     .hint =
-        keep this stick, and bring the list back from another one of the vault: pfxvault copy --from F: --to { $medium }
+        keep this stick, and bring the list back from another one of the vault: pfxvault copy --from { -second-stick } --to { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
 join-same-name =
     attention: a server of this name is in the vault already: { $server }. The two can be told apart by their ids alone.
-    If that is this server, installed anew, retire the old one afterwards: pfxvault servers retire ID --to E:
-    Else give this one a name of its own: pfxvault servers join E: --server-name NAME
+    If that is this server, installed anew, retire the old one afterwards: pfxvault servers retire ID --to { -stick }
+    Else give this one a name of its own: pfxvault servers join { -stick } --server-name NAME
 join-same-question = Enrol this server under the same name?
 create-interrupted =
     Making the vault was interrupted before; it is finished now, with the passphrase and the recovery key of that time. No other recovery key is made.
-    If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to E:
+    If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to { -stick }
 error-vault-begun = on { $medium } a vault was begun and never finished
     .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
     .hint =
@@ -1318,18 +1327,18 @@ error-vault-begun = on { $medium } a vault was begun and never finished
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
         what may have been meant:
-        save to this vault: pfxvault backup --from folder:D:\certs --to { $medium }
+        save to this vault: pfxvault backup --from { -source } --to { $medium }
         enrol this server in it: pfxvault servers join { $medium }
         a new vault or one more medium: use a stick without the folder PFXVAULT
 error-vault-empty = the vault on { $medium } holds no backup yet
-    .hint = make one: pfxvault backup --from folder:D:\certs --to { $medium }; or try another stick
+    .hint = make one: pfxvault backup --from { -source } --to { $medium }; or try another stick
 error-none-admitted = { $count ->
         [one] 1 generation of a server that no statement here admits is
        *[other] { $count } generations of servers that no statement here admits are
     } on { $medium }, and none that counts
     .cause = the part of the list that admits their servers is damaged or missing on the media given, or somebody else put them there; what nobody vouches for is not restored
     .hint =
-        keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from F:
+        keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from { -second-stick }
         what is damaged: pfxvault verify { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
 error-not-our-vault = { $medium } belongs to another vault than the one this command is for
@@ -1345,29 +1354,29 @@ error-no-way-in = the vault on { $medium } cannot be opened: a passphrase or rec
         if the server still runs, make a backup to a new stick now
 error-no-generation = no generation of server { $server } that was asked for can be used
     .cause = it is not on the media given, or it is damaged there
-    .hint = give other sticks as well, or choose another generation: pfxvault contents --from E: --from F:
+    .hint = give other sticks as well, or choose another generation: pfxvault contents --from { -stick } --from { -second-stick }
 
 ## Errors: this server
 
 error-not-enrolled = this server does not write to any vault yet
     .hint =
-        a new vault: pfxvault create E:
-        one that is there already: pfxvault servers join E:
+        a new vault: pfxvault create { -stick }
+        one that is there already: pfxvault servers join { -stick }
 error-not-enrolled-here = there is a vault on { $medium }, but this server may not write to it yet
     .hint = enrol this server (the passphrase is asked for): pfxvault servers join { $medium }
 error-already-enrolled = this server writes to a vault already: { $vault }
     .cause = what it remembers is in { $folder }
     .hint =
-        one more stick for this vault: pfxvault media add E:
-        another vault on the same server: add another folder to the command, for example --state D:\pfxvault-second
+        one more stick for this vault: pfxvault media add { -stick }
+        another vault on the same server: add another folder to the command, for example --state { -disk }pfxvault-second
 error-server-closed = this server ({ $server }) may no longer write to the vault
     .cause = the owner of the vault has ended its right to write
-    .hint = ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join E: --state D:\pfxvault-new
+    .hint = ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-no-recipients = this server does not know any key that could open a new backup, so it makes none
     .cause = the list of ways to open the vault is not complete here
-    .hint = insert another stick of the vault and back up to that one; pfxvault access list E: shows the ways on a stick
+    .hint = insert another stick of the vault and back up to that one; pfxvault access list { -stick } shows the ways on a stick
 error-no-state-folder = there is no folder for what this server remembers
-    .hint = name one that only you and administrators can write to: --state D:\pfxvault-state
+    .hint = name one that only you and administrators can write to: --state { -disk }pfxvault-state
 error-state-busy = another pfxvault is running on this server
     .cause = it uses { $folder }
     .hint = wait until it has ended, then run the same command again
@@ -1378,16 +1387,16 @@ error-state-shared = what this server remembers is not safe: others own { $folde
         Linux: chmod 700 "{ $folder }"
 error-state-file-shared = what this server remembers is not safe: others own { $path }, can write to it, or can read the key in it
     .hint =
-        find out who could change or read it; if somebody did, begin anew: pfxvault servers join E:
+        find out who could change or read it; if somebody did, begin anew: pfxvault servers join { -stick }
         else let only administrators have it, and run the same command again
         Windows: takeown /A /F "{ $path }"
         Linux: chown root "{ $path }" and chmod 600 "{ $path }"
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
-    .hint = if this is a new server, enrol it as one: pfxvault servers join E: --state with a new folder; the backups made so far are not affected
+    .hint = if this is a new server, enrol it as one: pfxvault servers join { -stick } --state with a new folder; the backups made so far are not affected
 error-state-newer = what this server remembers was written by a newer pfxvault: { $folder }
     .cause = this version would cut it down to what it knows
-    .hint = use that newer version here. A restore works without it: pfxvault restore --from E:
+    .hint = use that newer version here. A restore works without it: pfxvault restore --from { -stick }
 error-label-taken = another USB stick is called "{ $label }" already
     .hint = give this one another label: --label { $free }
 journal-unknown = the journal of changes has lines that this version does not understand ({ $path }, line { $lines }): what they belong to cannot be taken back
@@ -1395,15 +1404,15 @@ error-state-damaged = what this server remembers is damaged: { $folder }
     .cause = { $cause }
     .hint =
         the vault itself is not affected
-        rename that folder, then enrol this server anew (the passphrase is asked for): pfxvault servers join E:
+        rename that folder, then enrol this server anew (the passphrase is asked for): pfxvault servers join { -stick }
 error-state-unreadable = cannot read what this server remembers: { $folder }
     .cause = { $reason }
     .hint = run the command as the same user as before, as administrator
 error-state-unwritable = cannot write what this server remembers: { $folder }
     .cause = { $reason }
-    .hint = run the command as administrator, check the space on that disk, or name another folder: --state D:\pfxvault-state
+    .hint = run the command as administrator, check the space on that disk, or name another folder: --state { -disk }pfxvault-state
 error-no-number-left = this server has used up its generation numbers
-    .hint = enrol it anew with another folder: pfxvault servers join E: --state D:\pfxvault-new
+    .hint = enrol it anew with another folder: pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-signing = signing did not work, so nothing counts that this run would have written
     .hint = run the same command again; if it stays, report it together with the output of pfxvault --version
 error-no-random = the system gave no random numbers, without which no key can be made
@@ -1460,12 +1469,17 @@ demo-done =
        *[other] { $seconds } seconds
     }: saved, damaged, noticed, and restored with the recovery key alone
 demo-for-real =
-    What to type for real (E: is your stick, D:\certs the folder with your PFX files):
-      pfxvault list --from folder:D:\certs                      what is there
-      pfxvault backup --from folder:D:\certs --to E:            save it; makes the vault the first time
-      pfxvault verify E:                                        check the stick
-      pfxvault drill --from E:                                  rehearse a restore
-      pfxvault restore --from E: --to folder:D:\restored        restore
+    What to type for real ({ -stick } is your stick, { -disk }certs the folder with your PFX files):
+      pfxvault list --from folder:{ -disk }certs
+          what is there
+      pfxvault backup --from folder:{ -disk }certs --to { -stick }
+          saves it; makes the vault the first time
+      pfxvault verify { -stick }
+          checks the stick
+      pfxvault drill --from { -stick }
+          rehearses a restore
+      pfxvault restore --from { -stick } --to folder:{ -disk }restored
+          restores
 error-demo = the demonstration stopped at this step: { $step }
     .cause = this should never happen; your own key pairs and sticks are not affected
     .hint = run pfxvault demo again; if it stays, report it together with the output of pfxvault --version
@@ -1616,26 +1630,26 @@ help-retire-names = Names or thumbprints of the key pairs
 help-retire-reason = leaked (others may have the key: every certificate with it), revoked, removed (not used any more), lost (no stick has it)
 help-retire-undo = Take it back: they count again
 help-retire-server = Id or name of another server of the vault, one that is gone; asks for the passphrase
-help-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+help-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 retire-owner-done = { $count ->
     [one] done: 1 key pair is not restored any more
    *[other] done: { $count } key pairs are not restored any more
-}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from E: --to F:
+}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 retire-owner-undone = { $count ->
     [one] done: 1 key pair counts again
    *[other] done: { $count } key pairs count again
-}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from E: --to F:
+}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 retire-pair-plan = { $name } ({ $thumbprint }, ends { $end })
 retire-pair-question = Never restore these again ({ $reason })?
 retire-pair-undo-question = Let these count again?
 retire-pair-done = { $count ->
     [one] done: 1 key pair is not restored any more
    *[other] done: { $count } key pairs are not restored any more
-}. Each stick learns it with the next backup: pfxvault backup --to E:
+}. Each stick learns it with the next backup: pfxvault backup --to { -stick }
 retire-pair-undone = { $count ->
     [one] done: 1 key pair counts again
    *[other] done: { $count } key pairs count again
-}. Each stick learns it with the next backup: pfxvault backup --to E:
+}. Each stick learns it with the next backup: pfxvault backup --to { -stick }
 help-selftest = Try the keys of this server with throw-away ones.
 
 ## The system's event log
@@ -1659,8 +1673,8 @@ status-attention = { $count ->
     [one] One point needs attention:
    *[other] { $count } points need attention:
 }
-status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from iis --to E:
-status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from iis --to E:
+status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from { -source } --to { -stick }
+status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from { -source } --to { -stick }
 status-backup-old =
     the newest backup (generation { $number }) is { $age ->
         [ahead] of a day that the clock here has not come to
@@ -1673,35 +1687,35 @@ status-counts-older = { $count ->
 status-on-no-medium = { $count ->
     [one] 1 key pair of the backup is
    *[other] { $count } key pairs of the backup are
-} on no USB stick in use any more ({ $names }). Back up again what is still used: pfxvault backup --to E:
+} on no USB stick in use any more ({ $names }). Back up again what is still used: pfxvault backup --to { -stick }
 status-found-bad =
     on USB stick "{ $label }" something was found damaged { $age ->
         [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
-    }, and not all of it right since. Mend it from another stick (pfxvault copy --from F: --to E:) or replace it, then pfxvault verify E:
+    }, and not all of it right since. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or replace it, then pfxvault verify { -stick }
 status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
-status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from E:
+status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from { -stick }
 status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
 status-few-media = { $count ->
     [one] 1 key pair is
    *[other] { $count } key pairs are
-} only on { $media }, and should be on { $wanted } USB sticks ({ $names }): pfxvault copy --from label:{ $first } --to E:
+} only on { $media }, and should be on { $wanted } USB sticks ({ $names }): pfxvault copy --from label:{ $first } --to { -stick }
 status-rule-set-aside = the handling rule { $rule } was set aside for the newest backup: { $reason }
 status-check-due =
     USB stick { $label } was last checked { $age ->
         [ahead] on a day that the clock here has not come to
        *[other] { $age } days ago
-    }: plug it in and run pfxvault verify E:
-status-never-checked = USB stick { $label } was never checked after it had been away: plug it in and run pfxvault verify E:
-status-medium-old = USB stick { $label } is in use for more than { $months } months: replace it (pfxvault media add E:, pfxvault copy)
-status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from E:
+    }: plug it in and run pfxvault verify { -stick }
+status-never-checked = USB stick { $label } was never checked after it had been away: plug it in and run pfxvault verify { -stick }
+status-medium-old = USB stick { $label } is in use for more than { $months } months: replace it (pfxvault media add { -stick }, pfxvault copy)
+status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from { -stick }
 status-drill-due =
     the last rehearsed restore was { $age ->
         [ahead] on a day that the clock here has not come to
        *[other] { $age } days ago
-    }: pfxvault drill --from E:
+    }: pfxvault drill --from { -stick }
 status-expired = no longer valid: { $name } ({ $thumbprint })
 status-expires-soon = { $name } ends in { $left ->
     [0] less than a day
@@ -1714,7 +1728,7 @@ status-not-on-a-medium = newer than every USB stick: { $name }; if this server f
 status-on-the-way = generation { $number } was sealed into a parcel { $age ->
     [ahead] on a day that the clock here has not come to
    *[other] { $age } days ago
-} and is on no USB stick yet: pfxvault copy --from parcel:FILE --to E:, or plug a stick in here and back up
+} and is on no USB stick yet: pfxvault copy --from parcel:FILE --to { -stick }, or plug a stick in here and back up
 status-remains-saved = still on this server: the private key of { $name } ({ $thumbprint }); it is also on: { $media }
 status-remains-unsaved = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick: back it up first
 status-remains-unsavable = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick and cannot be backed up: { $reason }
@@ -1753,7 +1767,7 @@ error-two-labels = several USB sticks have the label { $label }
 
 ## Help: status and media
 help-status = Say what is safe, overdue or at risk: one screen for people, an exit code for monitoring; nothing is changed.
-help-status-media = USB sticks to look at, too, such as E:
+help-status-media = USB sticks to look at, too, such as { -stick }
 help-status-handing-back = List the private keys that remain here and should go before this server is given away
 help-status-tls = Ask over TLS which certificates are shown: every binding of this server on this machine, or the hosts named
 help-status-from = what this server holds: iis, folder:DIR; on a Windows server it is iis
@@ -1924,14 +1938,14 @@ restore-maybe-renewed = attention: the certificate of { $name } ends in { $left 
         [one] one day
        *[other] { $left } days
     } ({ $day }) and may have been renewed since this backup
-restore-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }; clients refuse it. Look for its successor in other backups (pfxvault contents { $name }), or renew it: pfxvault request { $name } --out D:\request.csr
+restore-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }; clients refuse it. Look for its successor in other backups (pfxvault contents { $name }), or renew it: pfxvault request { $name } --out { -disk }request.csr
 undo-bindings = Records and bindings that it changed stand again as before: { $count }
 error-shared-configuration = this server shares its IIS configuration with others: { $folder }
     .cause = a change to a binding changes every server of the farm
     .hint = if all of them are meant, add --farm; if only the certificates are wanted, --keys-only
 error-map-file = the file of answers cannot be used: { $path }
     .cause = { $reason }
-    .hint = name a file in a folder that you can write to: --map D:\map.txt
+    .hint = name a file in a folder that you can write to: --map { -disk }map.txt
 error-report = the report cannot be written: { $path }
     .cause = { $reason }
     .hint = what the screen says stands; copy it into the ticket
@@ -1956,7 +1970,7 @@ help-friendly-name = Name of the certificate in IIS Manager
 help-install = Take the certificate authority's answer: link it with its key, put it into the certificate store, back it up.
 help-install-response = The answer: PKCS#7, a certificate, a ZIP file with it, or the whole mail saved as a file
 help-install-store = Certificate store: personal (the default) or webhosting
-help-install-to = USB stick for a backup right afterwards, such as E:
+help-install-to = USB stick for a backup right afterwards, such as { -stick }
 help-request-organization = Organization, as it is registered (O)
 help-request-organizational-unit = Department (OU); many authorities leave it out
 help-request-locality = City (L)
@@ -2064,7 +2078,7 @@ reason-parcel-generation = it does not contain exactly one whole generation
 reason-parcel-not-whole = what is in it is damaged, or was not written by an enrolled server
 parcel-sealed =
     sealed: { $saved } of { $total } key pairs are in the parcel { $path } (generation { $number }); this does not count as a backup yet
-    next: carry the file to a machine with a USB stick of the vault: pfxvault copy --from parcel:{ $path } --to E:
+    next: carry the file to a machine with a USB stick of the vault: pfxvault copy --from parcel:{ $path } --to { -stick }
 parcel-on-share =
     note: { $path } is where others can reach it. A sealed parcel may pass there, because only the passphrase opens it.
     Bring it onto a USB stick soon, then delete it there.
@@ -2089,7 +2103,7 @@ error-parcel-unwritable = cannot write the parcel { $path }; what was begun is r
 error-parcel-too-large = the parcel { $path } would be too large; nothing was written
     .hint = back up fewer key pairs at a time by name, or use a USB stick
 error-parcel-no-medium = { $medium } is a parcel, and this command writes to a USB stick
-    .hint = bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to E:
+    .hint = bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to { -stick }
 
 ## Enrolment of many servers
 
@@ -2097,18 +2111,18 @@ help-servers-request = Ask to enrol this server: makes its signing key and a sma
 help-servers-request-file = New file for the request
 help-servers-add = Enrol servers by their request files, all with one passphrase.
 help-servers-add-files = Request files, made with pfxvault servers request
-help-servers-add-to = USB stick of the vault that the new servers are written on, such as E:; may be given several times
+help-servers-add-to = USB stick of the vault that the new servers are written on, such as { -stick }; may be given several times
 help-servers-add-answer = New file with the answer for servers that no stick can be carried to; the same file is for all of them
 help-servers-accept = Finish enrolling this server with the answer to its request; no passphrase is needed.
-help-servers-accept-from = File made with pfxvault servers add --answer, or a USB stick of the vault such as E:
+help-servers-accept-from = File made with pfxvault servers add --answer, or a USB stick of the vault such as { -stick }
 help-servers-accept-vault = Fingerprint of the vault, as on the instruction sheet, instead of typing its beginning
 enrolment-request-done =
     done: the request of this server ({ $server }) is in { $path }. It contains no secret.
     Its fingerprint is { $fingerprint } (compare it when the request is accepted).
-    next: carry the file to a machine with a USB stick of the vault: pfxvault servers add { $path } --to E:
+    next: carry the file to a machine with a USB stick of the vault: pfxvault servers add { $path } --to { -stick }
 enrol-offer = This server is enrolled in no vault, so it has no backups of its own. Make the request for its enrolment now?
 enrol-later =
-    This server is enrolled in no vault, so it has no backups of its own. To enrol it: pfxvault servers join E:
+    This server is enrolled in no vault, so it has no backups of its own. To enrol it: pfxvault servers join { -stick }
     Without the passphrase, or where the USB stick cannot be written: pfxvault servers request FILE
 prompt-request-file = New file for the request [{ $usual }]:
 enrol-not-requested = attention: the restore is done, but the enrolment was not requested: { $reason }. Later: pfxvault servers request FILE
@@ -2135,14 +2149,14 @@ error-request-flaw = { $path } is not a request of a server, or it was changed
     .hint = make it again on the server (pfxvault servers request FILE) and carry it over unchanged
 error-request-same-id = a request has the id of another server ({ $server }), but another key; nothing was changed
     .cause = this hardly happens by accident: somebody may want to take that server's place
-    .hint = find out where the request comes from; make a new one on the server itself with an empty folder: --state D:\pfxvault-new
+    .hint = find out where the request comes from; make a new one on the server itself with an empty folder: --state { -disk }pfxvault-new
 error-request-closed = { $name } ({ $server }) was retired, and stays so; nothing was changed
-    .hint = make a new request on that server with an empty folder: pfxvault servers request FILE --state D:\pfxvault-new
+    .hint = make a new request on that server with an empty folder: pfxvault servers request FILE --state { -disk }pfxvault-new
 error-no-request = this server has not asked to be enrolled
     .hint = ask first: pfxvault servers request FILE
 error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
     .cause = its request was not added yet, the answer is older, or it was retired
-    .hint = add its request where the vault is: pfxvault servers add FILE --to E: --answer FILE
+    .hint = add its request where the vault is: pfxvault servers add FILE --to { -stick } --answer FILE
 error-vault-unconfirmed = nobody is here to confirm that this is the right vault
     .cause = neither an answer, nor what a key opens, proves whose it is
     .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:... (with --age-key-file: --fingerprint SHA256:...)
@@ -2153,12 +2167,12 @@ error-vault-differs = this is not the vault on your paper; nothing was changed
 
 help-servers-retire = End a server's right to write to the vault, for good; asks for the passphrase.
 help-servers-retire-server = Id or name of the server
-help-servers-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+help-servers-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 help-servers-retire-last = Last generation of it that counts, by number or date (without it: the newest whole one on the sticks given)
 help-servers-retire-compromised = Its key may have been stolen: none of its generations counts any more
 help-access-retire = End what a second person's key may decrypt: backups made from now on no longer; asks for the passphrase.
 help-access-retire-id = The age public key (age1...) or its beginning, as pfxvault access list shows it
-help-access-retire-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+help-access-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 retire-server-plan = { $name } ({ $server }) will no longer be able to write. Its generations up to { $number } count; any with a higher number do not
 retire-server-plan-none = { $name } ({ $server }) will no longer be able to write, and none of its generations will count or be offered for restore
 retire-later = attention: generation { $generation } is here and will no longer count
@@ -2176,22 +2190,22 @@ retire-unread = attention: what is in generation { $generation } could not be re
 retire-question = Do this for good? It cannot be taken back.
 declare-refused =
     attention: { $medium } could not be written and does not have it yet ({ $reason })
-    Bring it up to date from one of the others: pfxvault copy --from E: --to { $medium }
+    Bring it up to date from one of the others: pfxvault copy --from { -stick } --to { $medium }
 retire-done =
     done: it is written on the sticks given. Every server obeys it from its next backup to one of them on.
-    next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:
+    next: bring the other sticks up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-server = no server of this vault has the id or name { $name }, or several have
-    .hint = give the id of one of them: pfxvault servers list E:
+    .hint = give the id of one of them: pfxvault servers list { -stick }
 help-servers-rename = Give this server another name in the vault; asks for the passphrase. Binds the name of a server that has none bound, too.
 help-servers-rename-name = The new name
-help-servers-rename-to = USB sticks of the vault that this is written on, such as E:; may be given several times
+help-servers-rename-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 rename-question = This server ({ $server }) is called { $old }. Call it { $name } from generation { $number } on?
 rename-done =
     done: it is called { $name } from generation { $number } on; what was written before keeps the name of its time
-    next: bring the other sticks up to date, one after the other: pfxvault copy --from E: --to F:
+    next: bring the other sticks up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 help-servers-admit = Admit a server again whose part of the list is damaged or lost, so that its backups can be restored; asks for the passphrase.
 help-servers-admit-fingerprint = Fingerprint of the server's key, from a paper or as the server itself shows it (at least its first 16 characters)
-help-servers-admit-to = USB sticks of the vault with its generations, which this is written on, such as E:; may be given several times
+help-servers-admit-to = USB sticks of the vault with its generations, which this is written on, such as { -stick }; may be given several times
 admit-plan =
     { $server }, fingerprint { $fingerprint }: { $count ->
         [one] 1 generation is here
@@ -2205,16 +2219,16 @@ admit-statements-lost = attention: { $count ->
 admit-question = Admit it? The fingerprint must be from your paper, or from the server itself.
 admit-done =
     done: { $server } is admitted
-    next: see what it has, then restore: pfxvault contents --from E: --server { $server }
+    next: see what it has, then restore: pfxvault contents --from { -stick } --server { $server }
 error-fingerprint-short = { $text } is too short for a fingerprint; nothing was changed
     .hint = give at least { $count } characters of it, as on the paper or as the server shows it: SHA256:...
 error-admitted-already = { $server } is admitted already; nothing was changed
-    .hint = see what it has: pfxvault contents --from E: --server { $server }
+    .hint = see what it has: pfxvault contents --from { -stick } --server { $server }
 error-admit-unknown = no generation on { $medium } of a server that is not admitted is signed by a key with this fingerprint; nothing was changed
     .hint = compare each character with the paper or with the server, and give the stick that has its generations
 error-admit-closed = { $server } was retired, and stays so; nothing was changed
     .cause = a statement of the owner's, on these sticks or remembered by this computer, ends its right to write
-    .hint = if it is still in use, enrol it as a new server: on it, pfxvault servers join E: --state D:\pfxvault-new
+    .hint = if it is still in use, enrol it as a new server: on it, pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-retire-nothing = no whole generation of server { $server } that could be its last is on the sticks given
     .hint =
         give the stick that holds it, or name another one: --last 42
@@ -2223,15 +2237,15 @@ error-retire-two = two different backups share this number: { $numbers }
     .hint = say which of them is the last good one, for example --last { $numbers }
 error-already-retired = { $name } was retired before; nothing was changed
     .hint =
-        pfxvault servers list E: and pfxvault access list E: show what still counts
-        a stick that does not know it yet learns it from another: pfxvault copy --from E: --to F:
+        pfxvault servers list { -stick } and pfxvault access list { -stick } show what still counts
+        a stick that does not know it yet learns it from another: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-access = no key that can decrypt new backups is called { $id }, or several begin so
-    .hint = give all of it, at least twelve characters: pfxvault access list E: shows the keys
+    .hint = give all of it, at least twelve characters: pfxvault access list { -stick } shows the keys
 error-retire-own-key = this is the vault's own key, which the passphrase and the recovery key lead to; nothing was changed
     .hint = without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
 error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
     .cause = every copy of the sticks opens with it for ever
-    .hint = if it fell into wrong hands, make a new vault (pfxvault create E:), have all certificates re-issued, and back them up there
+    .hint = if it fell into wrong hands, make a new vault (pfxvault create { -stick }), have all certificates re-issued, and back them up there
 
 column-site = site
 column-binding = host:port
@@ -2279,7 +2293,7 @@ backup-one-device = attention: { $media } are on one and the same device and cou
 ## Audit
 
 help-audit = Show the five handling rules with evidence: is each kept, overdue or broken? Also finds stray key files.
-help-audit-media = USB sticks to look at and check, such as E:
+help-audit-media = USB sticks to look at and check, such as { -stick }
 help-audit-html = Also write the report to this new file, as one page to file or print
 help-audit-scan = Search these files and folders for private keys, also inside mail and archives; shows none of them
 help-audit-rules = Look only at these handling rules, such as other-medium,password-kept; without it what nobody checked ends in 8
@@ -2308,7 +2322,7 @@ audit-rule =
     { $level }: { $rule } ({ $id })
 audit-evidence = . { $level }: { $evidence }
 audit-set-aside = this rule was set aside: { $reason } (by { $by } on { $time }, until { $until })
-audit-not-scanned = nobody looked for stray key files. Look with pfxvault audit --scan C:\Users D:\
+audit-not-scanned = nobody looked for stray key files. Look with pfxvault audit --scan { -scanned }
 audit-strays =
     { $count ->
         [one] 1 private key was found that breaks this rule
@@ -2329,7 +2343,7 @@ audit-scan-incomplete =
     Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, Outlook's own data files, or archives that are not opened, such as 7z, RAR, xz, zst and bz2).
 audit-place-good = nothing speaks against the place of { $medium }
 audit-place-bad = { $medium } is { $seen }
-audit-no-vault = this server writes to no vault. Make one with pfxvault create E:
+audit-no-vault = this server writes to no vault. Make one with pfxvault create { -stick }
 audit-no-backup = this server has no backup yet. Make one with pfxvault backup
 audit-backup =
     the newest backup, generation { $number }, was made { $age ->
@@ -2345,7 +2359,7 @@ audit-unsaved = { $name } is not in any backup
 audit-copies =
     every key pair is on { $count ->
         [0] no medium in use, or not all of them are
-        [one] 1 medium at least, and some are on no second one. Make a second with pfxvault copy --from E: --to F:
+        [one] 1 medium at least, and some are on no second one. Make a second with pfxvault copy --from { -stick } --to { -second-stick }
        *[other] { $count } media at least
     }
 audit-never-checked = USB stick "{ $label }" has never been found right by a check. Check it with pfxvault verify
@@ -2355,7 +2369,7 @@ audit-found-bad =
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
-    }, and not all of it right since. Mend it from another stick (pfxvault copy --from F: --to E:) or by a new backup, then pfxvault verify E:
+    }, and not all of it right since. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or by a new backup, then pfxvault verify { -stick }
 audit-checked =
     USB stick "{ $label }" was last checked and found right { $age ->
         [ahead] later than the clock here says
@@ -2505,7 +2519,7 @@ check-delete =
     attention: { $path } shows the recovery key. Delete it now, also where it was scanned and from the recycle bin.
 check-sheet-read = This is an instruction sheet of { $day } for the vault { $vault }. There is no secret on it.
 check-sheet-vault = done: the fingerprint on the sheet is that of the vault here ({ $vault })
-check-sheet-no-media = No USB stick of the vault is inserted, so nothing was compared with one. To do so: pfxvault sheet --check FILE --from E:
+check-sheet-no-media = No USB stick of the vault is inserted, so nothing was compared with one. To do so: pfxvault sheet --check FILE --from { -stick }
 check-sheet-good = done: what the sheet knows of { $count ->
         [one] 1 server
        *[other] { $count } servers
@@ -2539,13 +2553,13 @@ menu-stick = { $root } ({ $system }, { $free } free)
 menu-stick-vault = { $root } ({ $system }, { $free } free), vault stick "{ $label }"
 menu-other-place = another place, to be typed
 menu-back = Back
-menu-type-medium = Drive letter or folder, such as E:
+menu-type-medium = Drive letter or folder, such as { -stick }
 menu-backup-from = Where are the key pairs? folder:DIR, pfx:FILE:
 menu-restore-to = Where to? folder:DIR, pfx:FILE or pem:DIR:
 menu-install-file = File with the answer:
 media-inserted = Reading what is inserted: { $media }
 error-no-stick = no USB stick with a vault is inserted
-    .hint = insert one, or name the place: pfxvault verify E:
+    .hint = insert one, or name the place: pfxvault verify { -stick }
 error-label-not-here = no inserted USB stick has the label { $label }
     .hint = insert it, or give its drive letter. pfxvault media list shows the labels
 error-two-of-a-label = two inserted USB sticks have the label { $label }: { $one } and { $other }

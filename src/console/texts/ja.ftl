@@ -55,7 +55,7 @@ help-access = 保管庫を開く手段の表示・追加・終了を行います
 help-access-list = 保管庫を開く手段を表示します。
 help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
 help-sheet = 復旧手順書(秘密なし)または復旧キーを入れる封筒用の紙を、それぞれ 1 ページで作成します。作成した紙の読み戻しもできます。
-help-sheet-from = 保管庫の USB メモリ(例: E:)。複数回指定できます(省略時は、挿してあるものすべて)
+help-sheet-from = 保管庫の USB メモリ(例: { -stick })。複数回指定できます(省略時は、挿してあるものすべて)
 help-sheet-to = 書き込み先の新しいファイル。.pdf は印刷用、.html はブラウザー用、それ以外はテキスト(省略時は、復旧手順書を画面にテキストで表示)
 help-sheet-envelope = 秘密の紙を作成します。保管庫を開く復旧キーが必要です(--recovery-key または --recovery-key-file)
 help-sheet-contact = 復旧手順書に印刷する連絡先
@@ -84,28 +84,28 @@ help-dry-run = 実行計画の表示のみ行い、終了します
 help-yes = すべての質問に「はい」と答えます
 help-server = 対象のサーバー名または ID
 help-generation = 世代の番号、または日付(例: 2026-10-31。その日までで最も新しい世代)
-help-medium = USB メモリ(E: などのドライブ、またはフォルダー)
+help-medium = USB メモリ({ -stick } などのドライブ、またはフォルダー)
 help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
 help-server-name = 保管庫でのこのサーバーの名前(省略時は PFXVAULT_SERVER_NAME、なければコンピューター名)
-help-backup-to = 保存先の USB メモリ(例: E:)、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
+help-backup-to = 保存先の USB メモリ(例: { -stick })、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
-help-verify-media = 検証する USB メモリ(例: E:)、または parcel:ファイル(省略時は、挿してあるものすべて)
+help-verify-media = 検証する USB メモリ(例: { -stick })、または parcel:ファイル(省略時は、挿してあるものすべて)
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
-help-drill-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
-help-restore-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、挿してあるものすべて)
-help-contents-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
+help-drill-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
+help-restore-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、挿してあるものすべて)
+help-contents-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
-help-servers-list-media = 調べる USB メモリ(例: E:。省略時はこのサーバーの記憶)
-help-access-list-media = 調べる USB メモリ(例: E:)(省略時は、挿してあるものすべて)
+help-servers-list-media = 調べる USB メモリ(例: { -stick }。省略時はこのサーバーの記憶)
+help-access-list-media = 調べる USB メモリ(例: { -stick })(省略時は、挿してあるものすべて)
 help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
 help-access-add-decrypt-only = age 公開鍵で、これ以降のバックアップを age で復号できるようにするだけで、保管庫は開けません。access retire で取り消せます
 help-age-key-file = このファイルの age の鍵(AGE-SECRET-KEY-1...。access add age1... で追加したもの)で保管庫を開きます
 help-fingerprint = 復旧手順書に書かれた保管庫のフィンガープリント(このサーバーに保管庫の記録がない場合)
-help-access-add-to = 追加先となる保管庫の USB メモリ(例: E:)
+help-access-add-to = 追加先となる保管庫の USB メモリ(例: { -stick })
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
-help-copy-from = 読み取る USB メモリ(例: E:)、または parcel:ファイル。複数回指定できます
-help-copy-to = 最新にする USB メモリ(例: F:)
+help-copy-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます
+help-copy-to = 最新にする USB メモリ(例: { -second-stick })
 help-completions-shell = シェルの種類
 
 ## Help: examples, a command line and below it what it does; the lines are the same in both languages
@@ -113,30 +113,30 @@ help-completions-shell = シェルの種類
 help-examples =
     pfxvault demo
         使い捨てのデータで全体の流れを実演します。このコンピューターの設定は変わりません
-    pfxvault backup --to E:
-        USB メモリ E: にバックアップします(初回も 2 回目以降も同じです)
+    pfxvault backup --to { -stick }
+        USB メモリ { -stick } にバックアップします(初回も 2 回目以降も同じです)
     pfxvault help backup
         コマンドの使い方を表示します
 help-status-examples =
     pfxvault status
         何が安全で、何に注意が必要かを表示します
-    pfxvault status E: --tls www.example.com mail.example.com:8443
-        USB メモリ E: と、2 台のサーバーが TLS で提示する証明書も確認します
+    pfxvault status { -stick } --tls www.example.com mail.example.com:8443
+        USB メモリ { -stick } と、2 台のサーバーが TLS で提示する証明書も確認します
     pfxvault status --quiet --json
         監視用。注意が必要なときは終了コード 8 になります
 help-list-examples =
     pfxvault list --from iis
         この Windows サーバーのサイトと証明書を一覧にします
-    pfxvault list --from folder:D:\certs
+    pfxvault list --from folder:{ -disk }certs
         フォルダーにある PFX や PEM のキーペアを一覧にします
 help-backup-examples =
-    pfxvault backup --to E:
+    pfxvault backup --to { -stick }
         IIS で使用中のキーペアをすべて保存します。新しい USB メモリには、確認のうえ保管庫を作ります
-    pfxvault backup www.example.com --to E: --eject
+    pfxvault backup www.example.com --to { -stick } --eject
         1 組だけ保存し、最後に USB メモリを取り外せる状態にします
-    pfxvault backup --from folder:D:\certs --source-password-file D:\pw.txt --to E: --yes
+    pfxvault backup --from folder:{ -disk }certs --source-password-file { -disk }pw.txt --to { -stick } --yes
         フォルダーの PFX ファイルを、質問なしで保存します
-    pfxvault backup --to parcel:D:\out\web01.zip
+    pfxvault backup --to parcel:{ -disk }web01.zip
         USB メモリを挿せないサーバーで、1 つの封緘ファイルにします
 help-export-examples =
     pfxvault export www.example.com --from iis --to pfx:D:\www.pfx
@@ -146,19 +146,19 @@ help-export-examples =
 help-verify-examples =
     pfxvault verify
         接続されているすべての USB メモリを検証します
-    pfxvault verify E: --eject
+    pfxvault verify { -stick } --eject
         1 本を検証し、最後に取り外せる状態にします
 help-drill-examples =
-    pfxvault drill --from E:
+    pfxvault drill --from { -stick }
         すべてのキーペアを、パスフレーズで試します
-    pfxvault drill --from E: --recovery-key
+    pfxvault drill --from { -stick } --recovery-key
         封筒の復旧キーで試します
 help-restore-examples =
     pfxvault restore --from E: --to iis --dry-run
         このサーバーで何が変わるかを、変更せずに表示します
     pfxvault restore --from E: --to iis --server WEB01 --report D:\change.txt
         WEB01 のキーペアとバインドをこのサーバーに復元し、作業記録を残します
-    pfxvault restore www.example.com --from E: --to pfx:D:\www.pfx
+    pfxvault restore www.example.com --from { -stick } --to pfx:{ -disk }www.pfx
         パスワードを 2 回入力して、1 組を PFX ファイルにします
 help-repair-examples =
     pfxvault repair --dry-run
@@ -176,33 +176,33 @@ help-undo-examples =
     pfxvault undo
         このサーバーへの直前の変更を取り消します
 help-request-examples =
-    pfxvault request www.example.com shop.example.com --out D:\request.txt
+    pfxvault request www.example.com shop.example.com --out { -disk }request.txt
         2 つのホスト名の CSR を作成します
-    pfxvault request www.example.com --out D:\request.txt --organization "Example K.K." --country JP
+    pfxvault request www.example.com --out { -disk }request.txt --organization "Example K.K." --country JP
         組織名を含む CSR を作成します
 help-install-examples =
-    pfxvault install D:\answer.txt
+    pfxvault install { -disk }answer.txt
         届いたファイルやメールをそのまま指定します。秘密鍵、ストア、バインドは自動で見つけます
-    pfxvault install D:\answer.txt --to E:
+    pfxvault install { -disk }answer.txt --to { -stick }
         続けてバックアップします
 help-create-examples =
-    pfxvault create E: --label "Safe A"
-        USB メモリ E: に新しい保管庫を作成します
+    pfxvault create { -stick } --label "Safe A"
+        USB メモリ { -stick } に新しい保管庫を作成します
 help-contents-examples =
     pfxvault contents
         接続されている USB メモリの内容を表示します
-    pfxvault contents www.example.com --from E: --generation 2026-10-31
+    pfxvault contents www.example.com --from { -stick } --generation 2026-10-31
         その日に有効だったキーペアを表示します
 help-media-examples =
     pfxvault media
         このサーバーに記録のある USB メモリを表示します
-    pfxvault media add F: --label "Safe B"
+    pfxvault media add { -second-stick } --label "Safe B"
         2 本目の USB メモリを追加します
 help-media-list-examples =
     pfxvault media list
         このサーバーに記録のある USB メモリを表示します
 help-media-add-examples =
-    pfxvault media add F: --label "Safe B" --place "second site"
+    pfxvault media add { -second-stick } --label "Safe B" --place "second site"
         2 本目の USB メモリを、保管場所とともに追加します
 help-media-retire-examples =
     pfxvault media retire "Safe A"
@@ -215,51 +215,51 @@ help-media-policy-examples =
 help-servers-examples =
     pfxvault servers
         書き込める登録サーバーを表示します
-    pfxvault servers join E:
+    pfxvault servers join { -stick }
         このサーバーも登録します。パスフレーズを入力します
 help-servers-list-examples =
-    pfxvault servers list E:
-        USB メモリ E: の登録サーバーを表示します
+    pfxvault servers list { -stick }
+        USB メモリ { -stick } の登録サーバーを表示します
 help-servers-join-examples =
-    pfxvault servers join E: --server-name WEB02
+    pfxvault servers join { -stick } --server-name WEB02
         このサーバーを WEB02 という名前で登録します
 help-servers-request-examples =
-    pfxvault servers request D:\web02.txt
+    pfxvault servers request { -disk }web02.txt
         パスフレーズを知る担当者に渡す申請ファイルを作成します
 help-servers-add-examples =
-    pfxvault servers add D:\in\web02.txt D:\in\web03.txt --to E: --answer D:\answer.txt
+    pfxvault servers add { -disk }web02.txt { -disk }web03.txt --to { -stick } --answer { -disk }answer.txt
         1 回のパスフレーズで 2 台を登録し、両方への回答を作成します
 help-servers-accept-examples =
-    pfxvault servers accept D:\answer.txt
+    pfxvault servers accept { -disk }answer.txt
         申請したサーバーで、回答を受け取ります
 help-servers-retire-examples =
-    pfxvault servers retire WEB01 --to E:
+    pfxvault servers retire WEB01 --to { -stick }
         停止したサーバーの登録を終了します
-    pfxvault servers retire WEB01 --to E: --compromised
+    pfxvault servers retire WEB01 --to { -stick } --compromised
         侵入されたサーバーの場合。そのサーバーが書き込んだものはすべて無効になります
 help-access-examples =
     pfxvault access list
         保管庫を開く手段を表示します
-    pfxvault access add recovery-key --to E:
+    pfxvault access add recovery-key --to { -stick }
         2 通目の封筒を作ります
 help-access-list-examples =
-    pfxvault access list E:
-        USB メモリ E: の保管庫を開く手段を表示します
+    pfxvault access list { -stick }
+        USB メモリ { -stick } の保管庫を開く手段を表示します
 help-access-add-examples =
-    pfxvault access add passphrase --to E:
+    pfxvault access add passphrase --to { -stick }
         2 人目の担当者のパスフレーズを追加します
-    pfxvault access add recovery-key --to E:
+    pfxvault access add recovery-key --to { -stick }
         2 通目の封筒を作ります
 help-access-retire-examples =
-    pfxvault access retire age1qqqq --to E:
+    pfxvault access retire age1qqqq --to { -stick }
         別の担当者の公開鍵を、先頭の文字で指定して終了します
 help-copy-examples =
-    pfxvault copy --from E: --to F:
-        E: にあって F: にないものを追加します。2 本を同時に接続するのはこのときだけです
+    pfxvault copy --from { -stick } --to { -second-stick }
+        { -stick } にあって { -second-stick } にないものを追加します。2 本を同時に接続するのはこのときだけです
 help-audit-examples =
-    pfxvault audit E: --html D:\audit.html
+    pfxvault audit { -stick } --html { -disk }audit.html
         監査レポートを作成します
-    pfxvault audit --scan D:\ C:\Users
+    pfxvault audit --scan { -scanned }
         置くべきでない場所にある秘密鍵を探します
 help-demo-examples =
     pfxvault demo --lang ja
@@ -365,7 +365,7 @@ key-says-no-vault =
     復元したものを使う前に、このフィンガープリントを復旧手順書または封筒の紙と照合してください。
 create-next =
     次に: 最初のバックアップを取ってください(保管庫はまだ空です)
-      pfxvault backup --from folder:D:\certs --to { $medium }
+      pfxvault backup --from { -source } --to { $medium }
 
 ## Backup
 
@@ -399,7 +399,7 @@ eject-failed =
 backup-passwords = PFX のパスワードは、暗号化して保管庫に入れました。覚える必要はありません。パスフレーズだけで復元できます。
 backup-next =
     次に: USB メモリを安全に取り外し、金庫などに保管してください。{ $count ->
-        [1] 現在 1 本しかありません。2 本目を作ってください: pfxvault backup --from folder:D:\certs --to F:
+        [1] 現在 1 本しかありません。2 本目を作ってください: pfxvault backup --from { $source } --to { -second-stick }
        *[other] ほかの USB メモリは 1 本ずつ差し替えて最新にしてください。すべてを同時に接続しないでください。
     }
 
@@ -422,7 +422,12 @@ list-headline =
 list-certificate = { $name } の証明書({ $thumbprint })に対応する秘密鍵は、ここにありません
 list-authority = 対象外(どのキーペアの発行にも使われていない認証局の証明書): { $name }({ $thumbprint })
 further-certificates = { $name } と一緒に保存する証明書(同じファイルにあるもの): { $count } 個({ $names })
-certificate-unread = 注記: { $file }: { $reason }。キーペアはこの証明書がなくても揃っています。この証明書は保存されません
+certificate-unread = 注記: { $file }: { $reason }。キーペアはこの証明書がなくても揃っています。この証明書もそのままの内容で保存されます
+friendly-name-not-kept = 注記: { $file } では同じ証明書のフレンドリ名が { $name } です。保存するフレンドリ名は { $kept } です
+renewed-by-win-acme = 注記: { $names } は win-acme または simple-acme が更新しています。更新に必要な設定はこのバックアップに含まれません。C:\ProgramData\win-acme または C:\ProgramData\simple-acme と、タスク スケジューラのタスクにあります。新しいサーバーにインストールし、有効期限が切れる前に更新を設定し直してください
+renewed-by-certify = 注記: { $names } は Certify が更新しています。更新に必要な設定はこのバックアップに含まれません。C:\ProgramData\certify にあります。新しいサーバーに Certify をインストールし、更新を設定し直すか、Certify でエクスポートしたものをインポートしてください
+renewed-by-posh-acme = 注記: { $names } は Posh-ACME が更新しています。更新に必要な設定はこのバックアップに含まれません。発行を行うアカウントの %LOCALAPPDATA%\Posh-ACME と、タスク スケジューラのタスクにあります。新しいサーバーにモジュールをインストールし、そのフォルダーをコピーするか発行し直して、タスクを作成してください
+renewed-by-windows = 注記: { $names } は自社の認証局のテンプレートから発行されています。そのテンプレートで自動登録が有効なら、ドメインのメンバーでは Windows が証明書を更新します。IIS のバインドが新しい証明書に変わるのは、更新された証明書の自動再バインドを IIS マネージャーで有効にした場合だけです。どちらの設定もこのバックアップには含まれません。新しいサーバーで確認してください
 left-alone = { $file } の中で対象外のもの: { $what }
 left-alone-crl = 証明書失効リスト { $count } 個
 left-alone-secret = 証明書と関係のない秘密情報 { $count } 個
@@ -438,6 +443,7 @@ contents-generations =
     世代:
     { $lines }
 contents-generation = 第 { $number } 世代({ $day }): { $count } 組
+contents-generation-clock = { $line } (日付は正しくありません。作成時の時計が誤っていました)
 contents-without-key = 注意: { $name } は保存されていません(バックアップのときに秘密鍵を読み取れませんでした)
 contents-password = { $name }:
 column-names = ホスト名
@@ -485,7 +491,7 @@ restore-from =
     })。それより後に更新した証明書は含まれません。
 restore-iis-files =
     次の { $count } 組は、フォルダーのファイル(証明書の集中ストアなど)からバックアップしたもので、どのバインドも使っていないため、インポートしません: { $names }
-    ファイルとして書き出す場合は、同じ行で --to folder:D:\certs を指定してください。インポートする場合は、名前を指定してください。
+    ファイルとして書き出す場合は、同じ行で --to folder:{ -disk }certs を指定してください。インポートする場合は、名前を指定してください。
 restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
 restore-retired-question = { $names } は復元対象から除外されています。それでも復元しますか?
@@ -539,14 +545,14 @@ media-separated =
     次に: 新しい名前を USB メモリに書いてください。
 media-added =
     完了: { $medium } を保管庫のメディア「{ $label }」として追加しました。キーペアはまだ入っていません
-    次に: pfxvault backup --from folder:D:\certs --to { $medium }
+    次に: pfxvault backup --from { -source } --to { $medium }
 servers-headline = 保管庫 { $vault } の登録サーバー: { $count } 台
 servers-this = { $server }: このサーバー(書き込み可)、鍵のフィンガープリント { $fingerprint }
 servers-other = { $server }: 書き込み可
 servers-closed = { $server }: 書き込み終了
 servers-joined =
     完了: このサーバー({ $server })を保管庫 { $vault } に登録しました
-    次に: pfxvault backup --from folder:D:\certs --to E:
+    次に: pfxvault backup --from { -source } --to { -stick }
 access-headline =
     保管庫を開く手段: パスフレーズと鍵 { $identities } 件(どれか 1 つで開きます){ $others ->
         [0] {""}
@@ -559,18 +565,18 @@ access-identity = { $id }: { $kind ->
     }
 access-only-one =
     注意: 保管庫を開く手段はこの 1 つだけです。失うと、すべてのバックアップも失われます。
-    もう 1 つ追加してください: pfxvault access add recovery-key --to E:
+    もう 1 つ追加してください: pfxvault access add recovery-key --to { -stick }
 access-key = { $key }: 新しいバックアップをすべて age で復号できます
 access-retired = { $key }: 新しいバックアップは復号できません(以前のバックアップは復号できます)
 access-added =
     完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
     新しい手段で、以前のものを含むすべてのバックアップを開けます。
-    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to { -second-stick }
 access-key-added =
     完了: 公開鍵を { $medium } に追加しました。これ以降のバックアップのファイルは、対応する秘密鍵を使って age で復号できます
     ただし、この鍵で pfxvault の保管庫を開くこと(復元など)はできず、追加前のバックアップも復号できません。
     手作業で復旧するときは README.TXT に従いますが、署名の検証には保管庫のフィンガープリントの控えが必要です: { $vault }
-    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to F:
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to { -second-stick }
 copy-done =
     完了: { $medium } を最新にしました({ $added ->
         [0] 不足はありませんでした
@@ -578,7 +584,7 @@ copy-done =
     }。{ $kept } 世代はすでにありました)
 copy-skipped =
     注意: 世代 { $generation } はコピーしていません。--from に指定したメディアには、完全なものがありません。
-    別の USB メモリも指定してください: pfxvault copy --from E: --from F: --to G:
+    別の USB メモリも指定してください: pfxvault copy --from { -stick } --from { -second-stick } --to { -third-stick }
 
 ## Verify
 
@@ -611,7 +617,7 @@ found-not-pinned =
     次のフィンガープリントが封筒の控えと同じか確認してください: { $vault }
 found-copy-bad =
     注意: { $medium } の { $path } は 2 部のうち 1 部が破損しています。正常な控えがあります: { $good }
-    まだ何も失われていません。早めに USB メモリを交換してください: pfxvault copy --from { $medium } --to F:
+    まだ何も失われていません。早めに USB メモリを交換してください: pfxvault copy --from { $medium } --to { -second-stick }
 found-record-bad =
     注意: 世代 { $generation } の控えの 1 つが破損しています({ $path })。別の控えは正常です。
     まだ何も失われていません。pfxvault copy で新しい USB メモリにコピーし、交換してください。
@@ -632,11 +638,11 @@ found-owner-remembered =
 found-mended = 参考: 破損または不足しているもののうち、正常な控えがあるものは書き直します。
 found-file-lost =
     注意: 世代 { $generation } の { $file } は、指定されたメディアに正常な控えがありません。この世代は一部を復元できません。
-    ほかの USB メモリと合わせて検証してください: pfxvault verify E: F:
+    ほかの USB メモリと合わせて検証してください: pfxvault verify { -stick } { -second-stick }
     どの USB メモリにもなく、サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
 found-damaged =
     注意: 世代 { $generation } は破損しており、指定されたメディアからは復元できません。
-    ほかの USB メモリと合わせて検証してください: pfxvault verify E: F:
+    ほかの USB メモリと合わせて検証してください: pfxvault verify { -stick } { -second-stick }
     サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
 found-unfinished =
     注意: 世代 { $generation } のバックアップは途中で終わっています(USB メモリを早く抜いた可能性があります)。
@@ -653,7 +659,7 @@ found-foreign =
     この USB メモリを誰が扱ったか確認し、分かるまで別に保管してください。
 found-not-admitted =
     注意: { $path }(世代 { $generation } と称するもの)は、登録が確認できないサーバーのものです。使われず、復元もされません。
-    登録サーバーの一覧の一部が、ここでは破損しているか不足している可能性があります。ほかの USB メモリとあわせて検証してください: pfxvault verify E: F:
+    登録サーバーの一覧の一部が、ここでは破損しているか不足している可能性があります。ほかの USB メモリとあわせて検証してください: pfxvault verify { -stick } { -second-stick }
     どのメディアでも登録が確認できない場合は、第三者が置いたものです。この USB メモリを誰が扱ったかわかるまで、別に保管してください。
 found-bad-statement =
     注意: 登録サーバーと「保管庫を開く手段」の一覧のうち { $count } 件は、この保管庫の管理責任者が作成したものではありません。この内容は使われません。
@@ -664,7 +670,7 @@ found-statement-damaged =
        *[other] (ほか { $more } 件)
     }が破損していて、正常な控えが見つかりません。有効なサーバーや「保管庫を開く手段」を定めたファイルです。
     このファイルだけで登録されているサーバーのバックアップは、使えません。同じ保管庫の別の USB メモリにあるかもしれないので、あわせて指定してください。
-    そこから書き直すには: pfxvault copy --from F: --to { $medium }
+    そこから書き直すには: pfxvault copy --from { -second-stick } --to { $medium }
 found-statement-lost =
     注意: { $medium } には、登録サーバーと「保管庫を開く手段」の一覧のうち、そこにあるバックアップに必要な部分がありません。
     内容は別の USB メモリまたはこのサーバーに記録されています。このメディアへの次のバックアップで書き直されます。
@@ -711,11 +717,11 @@ found-known-device =
     前回は { $before } でした。
 found-alternating =
     参考: USB メモリ「{ $label }」は、{ $one } と { $other } で交互に使われています。
-    1 枚のカードを 2 台のリーダーで使っているか、同じ名前を名乗る USB メモリが 2 本あり、1 本と数えられています。2 本ある場合は複製を挿して実行してください: pfxvault media add E:
+    1 枚のカードを 2 台のリーダーで使っているか、同じ名前を名乗る USB メモリが 2 本あり、1 本と数えられています。2 本ある場合は複製を挿して実行してください: pfxvault media add { -stick }
 found-replaced =
     注意: USB メモリ「{ $label }」は、「{ $other }」を使い始めてから一度も接続されていません。両者のシリアル番号は同じです。
     「{ $other }」が「{ $label }」をフォーマットし直したものであれば、「{ $label }」の内容は失われています: pfxvault media retire "{ $label }"
-    両方が手元にある場合は、「{ $label }」を挿して確認してください: pfxvault verify E:
+    両方が手元にある場合は、「{ $label }」を挿して確認してください: pfxvault verify { -stick }
 found-same-label =
     参考: { $medium } のラベル「{ $label }」は、このサーバーが知っている別の USB メモリと同じですが、その USB メモリではありません。
     取り違えないように、両方に目印を付けてください。
@@ -725,13 +731,13 @@ found-remade =
     「{ $label }」が別に手元にある場合は問題ありません。同じ製品の USB メモリや、同じリーダーで読むカードは、シリアル番号が同じになることがあります。
 found-statement-missing =
     注意: 登録サーバーと「保管庫を開く手段」の一覧が、このメディアではそろっていません。
-    ほかのメディアより古い可能性があります。最新にしてください: pfxvault copy --from E: --to F:
+    ほかのメディアより古い可能性があります。最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 found-identity-missing =
     注意: パスフレーズまたは復旧キー { $count } 件分の情報がこのメディアにありません。その手段では、ここから保管庫を開けません。
-    別の USB メモリの内容で最新にしてください: pfxvault copy --from E: --to F:
+    別の USB メモリの内容で最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 found-identity-lost =
     注意: { $medium } からは、パスフレーズまたは復旧キー { $count } 件で保管庫を開けなくなっています。PFXVAULT/A/OWNER と PFXVAULT/B/OWNER のファイルが両方とも、ないか破損しています。
-    このサーバーが記録していれば、このメディアへの次のバックアップで書き直されます。別の USB メモリにあれば、次のコマンドで書き直せます: pfxvault copy --from F: --to { $medium }
+    このサーバーが記録していれば、このメディアへの次のバックアップで書き直されます。別の USB メモリにあれば、次のコマンドで書き直せます: pfxvault copy --from { -second-stick } --to { $medium }
 found-identity-unknown =
     注意: { $medium } の { $path } は、保管庫の管理責任者が認めていないパスフレーズまたは復旧キーの情報です。
     追加の途中で中断したか、認められたものが破損した可能性があります。どちらでもない場合は、この USB メモリを誰が扱ったか確認してください。
@@ -755,10 +761,10 @@ found-unsearched =
 found-crowded =
     注意: { $medium } には調べられる量を超えるファイルやフォルダーがあり、{ $path } 以降の { $count } 件は調べていません。
     通常の場所にあるバックアップは先に調べましたが、それ以外に見落としがあるかもしれません。自然にこうなることはありません。この USB メモリを誰が扱ったか確認してください。
-    正常なものを新しい USB メモリにコピーしてください: pfxvault copy --from { $medium } --to F:
+    正常なものを新しい USB メモリにコピーしてください: pfxvault copy --from { $medium } --to { -second-stick }
 found-unread =
     注意: { $medium } では、破損したファイルの場所に大きなファイルが多数置かれているため、一部を読んでいません。失われたと表示したファイルが、その中に残っているかもしれません。
-    自然にこうなることはありません。この USB メモリを誰が扱ったか確認してください。正常なものを新しい USB メモリにコピーしてください: pfxvault copy --from { $medium } --to F:
+    自然にこうなることはありません。この USB メモリを誰が扱ったか確認してください。正常なものを新しい USB メモリにコピーしてください: pfxvault copy --from { $medium } --to { -second-stick }
 found-more =
     { $first }
     同様のものがほかに { $count } 件あります(表示を省略しています)。
@@ -783,7 +789,7 @@ doubt-statement-missing =
     選べる場合は、最も新しい USB メモリを使ってください。
 doubt-not-admitted =
     注意: 登録が確認できないサーバーの世代 { $count } 件は使いません。登録サーバーの一覧の一部が破損しているか不足しているか、第三者が置いたものです。
-    別の USB メモリに一覧がそろっている可能性があります。--from であわせて指定してください。破損の確認: pfxvault verify E:
+    別の USB メモリに一覧がそろっている可能性があります。--from であわせて指定してください。破損の確認: pfxvault verify { -stick }
 doubt-another-vault =
     注意: { $medium } は別の保管庫のメディアのため、使いません。
     そのフィンガープリントは { $vault }、開いた保管庫は { $ours } です。
@@ -825,12 +831,12 @@ doubt-newer-elsewhere =
 doubt-other-name =
     注意: 第 { $number } 世代で、{ $server } は { $name } と名乗っています。これは登録時に保管庫の管理責任者が認めた名前ではありません。
     鍵を持つ第三者が、別のサーバーに見せかけようとしている可能性があります。ID { $server } で判断し、そのサーバーの管理者に確認してください。
-    名前が正しい場合は、そのサーバーで実行してください: pfxvault servers rename 名前 --to E:
+    名前が正しい場合は、そのサーバーで実行してください: pfxvault servers rename 名前 --to { -stick }
 doubt-said-newer =
     注意: { $witness } の { $day } の記録によると、このサーバーには第 { $number } 世代がありました。ここで最も新しいのは第 { $here } 世代です。
     USB メモリが古い状態に戻された可能性があります。その世代がある USB メモリを探し、--from であわせて指定してください。
-doubt-said-retired = 注意: { $witness } の { $day } の記録によると、{ $name }({ $thumbprint })はもう使ってはいけません({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason leaked --server サーバー --to E:
-doubt-owner-retired = 注意: 保管庫の管理責任者は { $day } に { $name }({ $thumbprint }、{ $reason })を除外しましたが、対象はサーバー { $server } だけです。このサーバーでも除外する場合: pfxvault retire { $name } --reason leaked --server サーバー --to E:
+doubt-said-retired = 注意: { $witness } の { $day } の記録によると、{ $name }({ $thumbprint })はもう使ってはいけません({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason leaked --server サーバー --to { -stick }
+doubt-owner-retired = 注意: 保管庫の管理責任者は { $day } に { $name }({ $thumbprint }、{ $reason })を除外しましたが、対象はサーバー { $server } だけです。このサーバーでも除外する場合: pfxvault retire { $name } --reason leaked --server サーバー --to { -stick }
 doubt-owners-word-unread = 注意: 保管庫の管理責任者がこのサーバーのキーペアを除外していますが、その記録をここでは開けないため、どれかわかりません
 clock-behind-backup = この機器の時計は { $clock } ですが、最新のバックアップは { $backup } に作成されています。経過日数や有効期限を正しく判断できないため、時計を合わせてください
 clock-behind-release = この機器の時計は { $clock } ですが、この pfxvault は { $released } に公開されたものです。経過日数や有効期限を正しく判断できないため、時計を合わせてください
@@ -868,6 +874,8 @@ reason-wrong-password = パスワードが違います
 reason-no-password = パスワードで保護されていますが、パスワードが指定されていません(--source-password-file ファイル、ファイルごとに異なる場合は --source-passwords ファイル)
 reason-part-damaged = 中の証明書または鍵が途中で切れているか、破損しています
 reason-key-encryption = 中の鍵は { $algorithm } で暗号化されており、読み取れません。次のコマンドで読み取れる形式に変換できます: openssl pkcs8 -topk8 -in OLD.key -out NEW.key
+reason-key-store = pfxvault では読み取れない種類のキーストア({ $form })です。次のコマンドで PFX に変換できます: keytool -importkeystore -srcstoretype { $form } -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12
+reason-pvk-encrypted = 中の鍵は Microsoft の古い形式のパスワードで保護されています。次のコマンドで読み取れる形式に変換できます: openssl rsa -inform PVK -in OLD.pvk -out NEW.key
 reason-too-much-work = 開くのに時間がかかりすぎる設定になっています
 reason-unsupported = { $algorithm } には対応していません
 reason-malformed = 破損しているか、PFX ではありません
@@ -884,6 +892,7 @@ reason-file-damaged = { $file } の控えがすべて破損しています
 reason-seal = { $file } を復号できません
 reason-other-certificate = 中の証明書がバックアップの一覧と異なります
 reason-without-key = バックアップに秘密鍵がありません
+reason-without-key-then = バックアップに秘密鍵がありません。作成時の理由: { $reason }
 tls-key-not-servable = このプログラムでは { $key_type } の鍵を TLS に使えません
 tls-wrong-signature = 秘密鍵の署名を、その証明書で検証できません
 tls-alert = 相手側が接続を終了しました: { $alert }
@@ -915,7 +924,7 @@ error-nobody-to-show = 秘密の情報を表示する必要がありますが、
     .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
     .hint =
         リダイレクトせずに、コンソール ウィンドウで実行してください
-        コンソールなしで保管庫を作る場合: pfxvault create E: --passphrase-file ファイル --recovery-key-file 新しいファイル
+        コンソールなしで保管庫を作る場合: pfxvault create { -stick } --passphrase-file ファイル --recovery-key-file 新しいファイル
 error-secret-differs = 3 回とも入力が一致しませんでした
     .hint = Caps Lock、日本語入力、キーボード配列を確認し、同じコマンドをもう一度実行してください
 error-secret-file-unreadable = { $path } を読み取れません
@@ -978,7 +987,7 @@ error-no-age-key = { $path } に、pfxvault で使える age の鍵がありま�
     .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... ではありません。age プラグインの鍵と SSH 鍵は読み取れません
     .hint = age-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
 error-wrong-age-key = { $path } の age の鍵では保管庫を開けません
-    .hint = 別の手段で開いて追加するか(pfxvault access add age1... --to E:)、追加後に書き込んだ USB メモリで試してください
+    .hint = 別の手段で開いて追加するか(pfxvault access add age1... --to { -stick })、追加後に書き込んだ USB メモリで試してください
 error-key-of-other-vault = この復旧キーは保管庫 { $said } のものですが、実際に開いたのは { $vault } です
     .cause = 別の保管庫にすり替えられているおそれがあります
     .hint = この USB メモリは使わないでください。同じ保管庫の別の USB メモリで試し、フィンガープリントを復旧手順書と照合してください
@@ -990,7 +999,7 @@ error-envelope-beside-vault = 復旧キーを { $path } に書き込みません
 error-envelope-needs-key = 封筒の紙を作るには復旧キーが必要です。復旧キーはどこにも保存されていません
     .hint =
         手元の復旧キーを使う: pfxvault sheet --envelope --recovery-key --to 新しいファイル.pdf
-        新しく作る: pfxvault access add recovery-key --to E: --new-recovery-key-file 新しいファイル.pdf
+        新しく作る: pfxvault access add recovery-key --to { -stick } --new-recovery-key-file 新しいファイル.pdf
 error-envelope-needs-file = 封筒の紙の書き込み先には、ファイルだけを指定できます
     .hint = 新しいファイルを指定してください: --to 新しいファイル.pdf
 error-paper = { $path } を作成できません
@@ -1054,18 +1063,18 @@ error-retired = { $name } は復元対象から除外されています: { $reas
 error-retire-unknown = このサーバーのバックアップに、該当するキーペア { $name } がありません
     .hint = pfxvault contents で一覧を確認し、そこにある名前か拇印を指定してください
 error-retire-unknown-of = { $server } のバックアップに、該当するキーペア { $name } がありません
-    .hint = pfxvault contents --from E: で一覧を確認し、そこにある名前か拇印を指定してください
+    .hint = pfxvault contents --from { -stick } で一覧を確認し、そこにある名前か拇印を指定してください
 error-retire-own-server = 指定されたのはこのサーバーです。何も変更しませんでした
     .hint = --server と --to を付けずに実行してください(パスフレーズは不要です): pfxvault retire 名前 --reason leaked
 error-unknown-source = { $source } は読み取り元として指定できません
-    .hint = folder:D:\certs、pfx:D:\certs\www.pfx、または pem:D:\certs\www.crt と --key D:\certs\www.key のように指定してください
+    .hint = folder:{ -disk }certs、pfx:{ -disk }www.pfx、または pem:{ -disk }www.crt と --key { -disk }www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
-    .hint = folder:D:\restored、pfx:D:\restored\www.pfx、または pem:D:\restored のように指定してください
+    .hint = folder:{ -disk }restored、pfx:{ -disk }www.pfx、または pem:{ -disk }restored のように指定してください
 error-unknown-way = { $way } は追加できるものではありません
-    .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to E:
+    .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = パスフレーズと復旧キーは合わせて { $most } 件までのため、追加しませんでした
     .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
-    .hint = 今ある手段を使ってください。一覧: pfxvault access list E:
+    .hint = 今ある手段を使ってください。一覧: pfxvault access list { -stick }
 error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept と、1 つのキーペアについての no-key:名前 です: --accept other-medium="試験用サーバー"
 error-until = { $day } は、今日から 1 年以内の日付ではありません
@@ -1075,7 +1084,7 @@ error-not-without-key = { $name } という名前で、鍵をバックアップ�
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
     .hint = 等号の後に理由を書いてください: --accept { $rule }="試験用サーバーで、本番の鍵ではない"
 error-bad-generation = { $text } は世代の番号でも日付でもありません
-    .hint = 42 のような番号か、2026-10-31 のような日付を指定してください。一覧: pfxvault contents --from E:
+    .hint = 42 のような番号か、2026-10-31 のような日付を指定してください。一覧: pfxvault contents --from { -stick }
 error-bad-vault-id = { $text } は保管庫のフィンガープリントではありません
     .hint = 封筒の控えのとおり、SHA256: から指定してください(英数字と + と /。大文字と小文字は区別されます)
 error-which-server = 複数のサーバーのバックアップがあり、--server の指定から 1 台に決められません
@@ -1087,7 +1096,7 @@ error-one-pfx = { $count } 組のキーペアが該当します。1 つのファ
     .cause =
         見つかったキーペア(拇印、有効期限、名前):
         { $candidates }
-    .hint = 1 組だけを拇印で指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:D:\restored
+    .hint = 1 組だけを拇印で指定するか、1 組ずつファイルに分けるフォルダーを指定してください: --to folder:{ -disk }restored
 
 ## Errors: key pairs and files
 
@@ -1115,7 +1124,7 @@ error-wrong-source-password = 指定されたパスワードでは、保護さ�
 error-pem-malformed = { $path } は PEM ファイルではないか、破損しています
     .hint = -----BEGIN CERTIFICATE----- などの行が必要です。PFX の場合は --from pfx:ファイル と指定してください
 error-pem-no-certificate = { $path } に証明書がありません
-    .hint = -----BEGIN CERTIFICATE----- の行があるファイルを指定してください: --from pem:D:\certs\www.crt
+    .hint = -----BEGIN CERTIFICATE----- の行があるファイルを指定してください: --from pem:{ -disk }www.crt
 error-pem-no-key = { $path } に使える秘密鍵がありません
     .cause = 読み取れる形式の秘密鍵が入っていません
     .hint = -----BEGIN PRIVATE KEY----- の行があるファイルを指定してください
@@ -1131,14 +1140,14 @@ error-password-table = { $path } はパスワードの一覧として読み取�
 error-pfx-unproven = { $name } から作成した PFX を開いて照合できなかったため、使用しませんでした
     .hint = 同じコマンドをもう一度実行してください。繰り返す場合は、ほかのキーペアを名前で指定してバックアップし、この問題を報告してください
 error-nothing-to-back-up = バックアップできるキーペアがありません
-    .hint = 内容と理由を確認してください: pfxvault list --from folder:D:\certs
+    .hint = 内容と理由を確認してください: pfxvault list --from folder:{ -disk }certs
 error-nothing-found = 書き込むキーペアがありません
-    .hint = 内容を確認してください: pfxvault list --from folder:D:\certs または pfxvault contents --from E:
+    .hint = 内容を確認してください: pfxvault list --from folder:{ -disk }certs または pfxvault contents --from { -stick }
 error-nothing-restorable = 指定されたキーペアを 1 組も読み取れなかったため、何も書き込みませんでした
     .cause = { $name }: { $reason }
     .hint =
-        保管庫の場合は、別の USB メモリも指定するか、以前の世代を指定してください: --from E: --from F: --generation 41
-        ファイルの場合は、理由を確認してください: pfxvault list --from folder:D:\certs
+        保管庫の場合は、別の USB メモリも指定するか、以前の世代を指定してください: --from { -stick } --from { -second-stick } --generation 41
+        ファイルの場合は、理由を確認してください: pfxvault list --from folder:{ -disk }certs
 error-file-exists = { $path } がすでに存在するため、何も書き込みませんでした
     .hint = --to で別の場所を指定するか、--force を付けて既存のファイルを置き換えてください
 error-files-exist = { $count } 個のファイルがすでに存在するため、何も書き込みませんでした
@@ -1170,28 +1179,28 @@ error-medium = { $medium } を使えません
     .cause = { $reason }
     .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
 error-no-medium = メディアが指定されていません
-    .hint = USB メモリを指定してください: --to E:
+    .hint = USB メモリを指定してください: --to { -stick }
 error-nothing-committed = 何も保存できませんでした。{ $medium } にある以前の内容は有効なままです
     .cause = { $reason }
     .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
 error-no-vault = { $medium } に保管庫がありません
     .cause = PFXVAULT フォルダーがないか、その中に使えるものがありません
-    .hint = 保管庫のある別の USB メモリを挿してください。新しい保管庫を作る場合: pfxvault create E:
+    .hint = 保管庫のある別の USB メモリを挿してください。新しい保管庫を作る場合: pfxvault create { -stick }
 error-no-statement = { $medium } には、どの保管庫かを示す管理責任者の署名がありません
     .cause =
         PFXVAULT/A/OWNER と PFXVAULT/B/OWNER にある、登録サーバーと「保管庫を開く手段」の一覧が、破損しているか不足しています。
         バックアップ { $count } 世代分が残っています。内容は変更していません
     .hint =
-        この USB メモリは捨てずに、同じ保管庫の別の USB メモリから一覧を書き直してください: pfxvault copy --from F: --to { $medium }
+        この USB メモリは捨てずに、同じ保管庫の別の USB メモリから一覧を書き直してください: pfxvault copy --from { -second-stick } --to { $medium }
         この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
 join-same-name =
     注意: 同じ名前のサーバーがすでに登録されています: { $server }。両者は ID でしか区別できません。
-    このサーバーを再インストールした場合は、登録後に古いほうを廃止してください: pfxvault servers retire ID --to E:
-    別のサーバーであれば、別の名前で登録してください: pfxvault servers join E: --server-name NAME
+    このサーバーを再インストールした場合は、登録後に古いほうを廃止してください: pfxvault servers retire ID --to { -stick }
+    別のサーバーであれば、別の名前で登録してください: pfxvault servers join { -stick } --server-name NAME
 join-same-question = 同じ名前のまま登録しますか?
 create-interrupted =
     保管庫の作成が前回中断されています。その続きを行います。パスフレーズと復旧キーは前回のものです。新しい復旧キーは作成しません。
-    前回の復旧キーが手元にない場合は、終了後に別の復旧キーを作成してください: pfxvault access add recovery-key --to E:
+    前回の復旧キーが手元にない場合は、終了後に別の復旧キーを作成してください: pfxvault access add recovery-key --to { -stick }
 error-vault-begun = { $medium } には、作成途中の保管庫があります
     .cause = PFXVAULT フォルダーにはキーペアも管理責任者の署名もなく、有効な内容はありません
     .hint =
@@ -1200,15 +1209,15 @@ error-vault-begun = { $medium } には、作成途中の保管庫があります
 error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあります。上書きすることはありません
     .hint =
         目的に合わせて、次のいずれかを行ってください
-        この保管庫に保存する: pfxvault backup --from folder:D:\certs --to { $medium }
+        この保管庫に保存する: pfxvault backup --from { -source } --to { $medium }
         このサーバーを登録する: pfxvault servers join { $medium }
         新しい保管庫を作る、メディアを追加する: PFXVAULT フォルダーのない USB メモリを使う
 error-vault-empty = { $medium } の保管庫にはまだバックアップがありません
-    .hint = 別の USB メモリを試すか、バックアップを取ってください: pfxvault backup --from folder:D:\certs --to { $medium }
+    .hint = 別の USB メモリを試すか、バックアップを取ってください: pfxvault backup --from { -source } --to { $medium }
 error-none-admitted = { $medium } にあるのは登録が確認できないサーバーの世代 { $count } 件だけで、使えるものがありません
     .cause = サーバーを登録した一覧が、指定されたメディアで破損しているか不足しているか、第三者が置いたものです。確認できないものは復元しません
     .hint =
-        この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from F:
+        この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from { -second-stick }
         破損の確認: pfxvault verify { $medium }
         この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
 error-not-our-vault = { $medium } は別の保管庫のメディアです
@@ -1224,29 +1233,29 @@ error-no-way-in = { $medium } の保管庫を開けません。保存されて�
         サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください
 error-no-generation = サーバー { $server } の指定された世代に、使えるものがありません
     .cause = 指定されたメディアにないか、破損しています
-    .hint = 別の USB メモリも指定するか、別の世代を選んでください: pfxvault contents --from E: --from F:
+    .hint = 別の USB メモリも指定するか、別の世代を選んでください: pfxvault contents --from { -stick } --from { -second-stick }
 
 ## Errors: this server
 
 error-not-enrolled = このサーバーはまだどの保管庫にも登録されていません
     .hint =
-        新しい保管庫を作る: pfxvault create E:
-        既存の保管庫に登録する: pfxvault servers join E:
+        新しい保管庫を作る: pfxvault create { -stick }
+        既存の保管庫に登録する: pfxvault servers join { -stick }
 error-not-enrolled-here = { $medium } に保管庫がありますが、このサーバーはまだ登録されていません
     .hint = このサーバーを登録してください(パスフレーズを入力します): pfxvault servers join { $medium }
 error-already-enrolled = このサーバーはすでに保管庫 { $vault } に登録されています
     .cause = 登録の内容は { $folder } にあります
     .hint =
-        この保管庫のメディアを追加する: pfxvault media add E:
-        同じサーバーで別の保管庫も使う: コマンドに別のフォルダーを付けます(例: --state D:\pfxvault-second)
+        この保管庫のメディアを追加する: pfxvault media add { -stick }
+        同じサーバーで別の保管庫も使う: コマンドに別のフォルダーを付けます(例: --state { -disk }pfxvault-second)
 error-server-closed = このサーバー({ $server })はもう保管庫に書き込めません
     .cause = 保管庫の管理責任者が、このサーバーの登録を終了しています
-    .hint = 管理責任者に確認してください。登録し直す場合(パスフレーズを入力します): pfxvault servers join E: --state D:\pfxvault-new
+    .hint = 管理責任者に確認してください。登録し直す場合(パスフレーズを入力します): pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-no-recipients = 新しいバックアップを開ける鍵が分からないため、バックアップを中止しました
     .cause = 保管庫を開く手段の一覧が、このサーバーではそろっていません
-    .hint = 保管庫の別の USB メモリを挿し、そちらにバックアップしてください。USB メモリにある手段の一覧: pfxvault access list E:
+    .hint = 保管庫の別の USB メモリを挿し、そちらにバックアップしてください。USB メモリにある手段の一覧: pfxvault access list { -stick }
 error-no-state-folder = このサーバーの記憶を置くフォルダーがありません
-    .hint = 自分と管理者だけが書き込めるフォルダーを指定してください: --state D:\pfxvault-state
+    .hint = 自分と管理者だけが書き込めるフォルダーを指定してください: --state { -disk }pfxvault-state
 error-state-busy = このサーバーで別の pfxvault が実行中です
     .cause = { $folder } を使用しています
     .hint = 終了を待って、同じコマンドをもう一度実行してください
@@ -1257,16 +1266,16 @@ error-state-shared = このサーバーの記憶が安全ではありません�
         Linux: chmod 700 "{ $folder }"
 error-state-file-shared = このサーバーの記憶が安全ではありません。{ $path } は他の人が所有しているか、書き込めるか、中の鍵を読み取れます
     .hint =
-        誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join E:
+        誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join { -stick }
         なければ、管理者だけがアクセスできるように設定し、同じコマンドをもう一度実行してください
         Windows: takeown /A /F "{ $path }"
         Linux: chown root "{ $path }" と chmod 600 "{ $path }"
 error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
-    .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join E:。これまでのバックアップには影響ありません
+    .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join { -stick }。これまでのバックアップには影響ありません
 error-state-newer = このサーバーの記憶は新しい版の pfxvault が書いたものです: { $folder }
     .cause = この版で書き直すと、新しい版が記録した内容が失われます
-    .hint = このサーバーでは新しい版を使ってください。復元はこの版でもできます: pfxvault restore --from E:
+    .hint = このサーバーでは新しい版を使ってください。復元はこの版でもできます: pfxvault restore --from { -stick }
 error-label-taken = 「{ $label }」という名前の USB メモリーがすでにあります
     .hint = 別の名前を付けてください: --label { $free }
 journal-unknown = 変更の記録に、この版では理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
@@ -1274,15 +1283,15 @@ error-state-damaged = このサーバーの記憶が破損しています: { $fo
     .cause = { $cause }
     .hint =
         保管庫そのものに影響はありません
-        このフォルダーの名前を変更し、サーバーを登録し直してください(パスフレーズを入力します): pfxvault servers join E:
+        このフォルダーの名前を変更し、サーバーを登録し直してください(パスフレーズを入力します): pfxvault servers join { -stick }
 error-state-unreadable = このサーバーの記憶を読み取れません: { $folder }
     .cause = { $reason }
     .hint = 前回と同じユーザーで、管理者として実行してください
 error-state-unwritable = このサーバーの記憶を書き込めません: { $folder }
     .cause = { $reason }
-    .hint = 管理者として実行し、ディスクの空き容量を確認するか、別のフォルダーを指定してください: --state D:\pfxvault-state
+    .hint = 管理者として実行し、ディスクの空き容量を確認するか、別のフォルダーを指定してください: --state { -disk }pfxvault-state
 error-no-number-left = このサーバーで使える世代の番号がなくなりました
-    .hint = 別のフォルダーを指定して登録し直してください: pfxvault servers join E: --state D:\pfxvault-new
+    .hint = 別のフォルダーを指定して登録し直してください: pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-signing = 署名できなかったため、この実行で書き込むはずだった内容は有効になりません
     .hint = 同じコマンドをもう一度実行してください。繰り返す場合は pfxvault --version の出力を添えて報告してください
 error-no-random = システムから乱数を取得できず、鍵を作成できません
@@ -1312,12 +1321,17 @@ demo-handshake = { $name }: 復元したキーペアで TLS 接続に成功し�
 demo-clean = 実演用に作成したものをすべて削除しました。
 demo-done = 完了({ $seconds } 秒): 保存し、破損と不正な書き込みを見つけ、復旧キーだけで復元しました
 demo-for-real =
-    実際に使うときのコマンド(E: は USB メモリ、D:\certs は PFX のあるフォルダー):
-      pfxvault list --from folder:D:\certs                      内容を確認する
-      pfxvault backup --from folder:D:\certs --to E:            保存する(初回は保管庫も作成する)
-      pfxvault verify E:                                        USB メモリを検証する
-      pfxvault drill --from E:                                  復元できるか試す
-      pfxvault restore --from E: --to folder:D:\restored        復元する
+    実際に入力するコマンド({ -stick } は USB メモリ、{ -disk }certs は PFX ファイルのフォルダー):
+      pfxvault list --from folder:{ -disk }certs
+          内容の確認
+      pfxvault backup --from folder:{ -disk }certs --to { -stick }
+          バックアップ(初回は保管庫も作成)
+      pfxvault verify { -stick }
+          USB メモリの検証
+      pfxvault drill --from { -stick }
+          復元のリハーサル
+      pfxvault restore --from { -stick } --to folder:{ -disk }restored
+          復元
 error-demo = 実演が途中で止まりました: { $step }
     .cause = pfxvault の不具合です。実際のキーペアや USB メモリに影響はありません
     .hint = もう一度 pfxvault demo を実行してください。繰り返す場合は pfxvault --version の出力を添えて報告してください
@@ -1455,14 +1469,14 @@ help-retire-names = キーペアの名前または拇印
 help-retire-reason = leaked(鍵が他人に渡ったおそれ。その鍵のすべての証明書が対象)、revoked(失効)、removed(廃止)、lost(どの USB メモリにもない)
 help-retire-undo = 除外を取り消し、再び復元対象にします
 help-retire-server = 保管庫の別のサーバー(もうないサーバー)の ID または名前。パスフレーズを入力します
-help-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
-retire-owner-done = 完了: { $count } 組のキーペアを復元対象から除外し、指定された USB メモリに記録しました。ほかの USB メモリも 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
-retire-owner-undone = 完了: { $count } 組のキーペアを再び復元対象にし、指定された USB メモリに記録しました。ほかの USB メモリも 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+help-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
+retire-owner-done = 完了: { $count } 組のキーペアを復元対象から除外し、指定された USB メモリに記録しました。ほかの USB メモリも 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
+retire-owner-undone = 完了: { $count } 組のキーペアを再び復元対象にし、指定された USB メモリに記録しました。ほかの USB メモリも 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 retire-pair-plan = { $name }({ $thumbprint }、有効期限 { $end })
 retire-pair-question = これらを二度と復元しないようにしますか({ $reason })?
 retire-pair-undo-question = これらを再び復元対象にしますか?
-retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to E:
-retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to E:
+retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
+retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試します。
 
 ## The system's event log
@@ -1480,38 +1494,38 @@ cell-retired = 使用終了
 status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })。すべての世代を合わせて、復元対象のキーペアは { $count } 組です。
 status-good = すべて問題ありません。期限切れや危険はありません。
 status-attention = 確認が必要な点が { $count } 件あります:
-status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from iis --to E: を実行してください
-status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from iis --to E:
+status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from { -source } --to { -stick } を実行してください
+status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from { -source } --to { -stick }
 status-backup-old =
     最新のバックアップ(第 { $number } 世代)は { $age ->
         [ahead] ここの時計より後の日付のものです
        *[other] { $age } 日前のものです
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
-status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to E:
+status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to { -stick }
 status-found-bad =
     USB メモリ「{ $label }」で破損が見つかり({ $age ->
         [ahead] ここの時計より後
         [0] 本日
        *[other] { $age } 日前
-    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from F: --to E:)、新しい USB メモリに替え、pfxvault verify E: で確認してください
+    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、新しい USB メモリに替え、pfxvault verify { -stick } で確認してください
 status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
-status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from E:
+status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from { -stick }
 status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
-status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to E:
+status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to { -stick }
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の点検は { $age ->
     [ahead] ここの時計より後の日付です
    *[other] { $age } 日前です
-}。挿して pfxvault verify E: を実行してください
-status-never-checked = USB メモリ { $label } は、一度抜いた後に点検したことがありません。挿して pfxvault verify E: を実行してください
-status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください(pfxvault media add E:、pfxvault copy)
-status-never-drilled = 復元の訓練をまだ行っていません。パスフレーズで開けることを確認してください: pfxvault drill --from E:
+}。挿して pfxvault verify { -stick } を実行してください
+status-never-checked = USB メモリ { $label } は、一度抜いた後に点検したことがありません。挿して pfxvault verify { -stick } を実行してください
+status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください(pfxvault media add { -stick }、pfxvault copy)
+status-never-drilled = 復元の訓練をまだ行っていません。パスフレーズで開けることを確認してください: pfxvault drill --from { -stick }
 status-drill-due =
     前回の復元の訓練は { $age ->
         [ahead] ここの時計より後の日付です
        *[other] { $age } 日前です
-    }: pfxvault drill --from E:
+    }: pfxvault drill --from { -stick }
 status-expired = 有効期限が切れています: { $name } ({ $thumbprint })
 status-expires-soon = { $name } の有効期限まであと { $left } 日です
 status-no-key = バックアップできません: { $name }: { $reason }
@@ -1520,7 +1534,7 @@ status-not-on-a-medium = どの USB メモリよりも新しいキーペアで�
 status-on-the-way = 第 { $number } 世代は { $age ->
     [ahead] ここの時計より後の日付で
    *[other] { $age } 日前に
-} 封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to E:、またはここで USB メモリにバックアップしてください
+} 封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to { -stick }、またはここで USB メモリにバックアップしてください
 status-remains-saved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。控えがある USB メモリ: { $media }
 status-remains-unsaved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもないため、先にバックアップしてください
 status-remains-unsavable = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもなく、バックアップもできません: { $reason }
@@ -1553,7 +1567,7 @@ error-two-labels = { $label } というラベルの USB メモリが複数あり
 
 ## Help: status and media
 help-status = 何が安全で、何が期限切れ・危険かを表示します。人のための 1 画面と、監視のための終了コードです。何も変更しません。
-help-status-media = あわせて確認する USB メモリ(E: など)
+help-status-media = あわせて確認する USB メモリ({ -stick } など)
 help-status-handing-back = 手放す前に削除すべき、このサーバーに残っている秘密鍵を一覧表示する
 help-status-tls = どの証明書が提示されているかを TLS で確認します。指定しなければこのサーバーのすべてのバインドを、このコンピューター上で確認します
 help-status-from = このサーバーのキーペアの場所: iis、folder:フォルダー。Windows サーバーでは iis です
@@ -1700,14 +1714,14 @@ restore-not-restored =
 restore-other-use = 参考: 元のサーバーでは { $program } も { $name } を使っていました。pfxvault はこの設定を変更しません。復元後に、証明書 { $thumbprint } を設定してください
 restore-remote-desktop = ・wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = 注意: { $name } の証明書はあと { $left } 日で期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
-restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out D:\request.csr
+restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out { -disk }request.csr
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
 error-shared-configuration = このサーバーの IIS は、ほかのサーバーと構成を共有しています: { $folder }
     .cause = バインドを変更すると、共有構成を使うすべてのサーバーに影響します
     .hint = すべてのサーバーを対象にする場合は --farm、証明書だけの場合は --keys-only を付けてください
 error-map-file = 回答のファイルを使えません: { $path }
     .cause = { $reason }
-    .hint = 書き込めるフォルダーのファイルを指定してください: --map D:\map.txt
+    .hint = 書き込めるフォルダーのファイルを指定してください: --map { -disk }map.txt
 error-report = 作業記録を書き込めません: { $path }
     .cause = { $reason }
     .hint = 画面の結果は有効です。画面の内容を作業記録に転記してください
@@ -1732,7 +1746,7 @@ help-friendly-name = IIS マネージャーに表示されるフレンドリ名
 help-install = 認証局から届いた証明書を秘密鍵に関連付け、証明書ストアに入れ、バックアップします。
 help-install-response = 認証局から届いたファイル: PKCS#7、証明書、それらの入った ZIP ファイル、または保存したメール全体
 help-install-store = 証明書ストア: personal(個人。既定)または webhosting(Web ホスティング)
-help-install-to = 続けてバックアップする USB メモリ(例: E:)
+help-install-to = 続けてバックアップする USB メモリ(例: { -stick })
 help-request-organization = 組織名(登記上の名称。O)
 help-request-organizational-unit = 部署名(OU)。省略する認証局もあります
 help-request-locality = 市区町村(L)
@@ -1836,7 +1850,7 @@ reason-parcel-generation = 完全な世代が 1 つだけ入っている状態�
 reason-parcel-not-whole = 内容が破損しているか、登録サーバーが作成したものではありません
 parcel-sealed =
     封緘しました: { $total } 組中 { $saved } 組のキーペアを封緘ファイル { $path } に入れました(第 { $number } 世代)。まだバックアップとしては数えません
-    次に: 保管庫の USB メモリがあるコンピューターに運び、コピーしてください: pfxvault copy --from parcel:{ $path } --to E:
+    次に: 保管庫の USB メモリがあるコンピューターに運び、コピーしてください: pfxvault copy --from parcel:{ $path } --to { -stick }
 parcel-on-share =
     参考: { $path } はほかの人も開ける場所にあります。封緘ファイルはパスフレーズがないと開けないため、一時的に置くことができます。
     早めに USB メモリにコピーし、ここからは削除してください。
@@ -1861,7 +1875,7 @@ error-parcel-unwritable = 封緘ファイル { $path } を書き込めないた�
 error-parcel-too-large = 封緘ファイル { $path } が大きくなりすぎるため、何も書き込みませんでした
     .hint = キーペアを名前で指定して少しずつバックアップするか、USB メモリを使ってください
 error-parcel-no-medium = { $medium } は封緘ファイルです。このコマンドは USB メモリに書き込みます
-    .hint = 先に USB メモリにコピーしてください: pfxvault copy --from { $medium } --to E:
+    .hint = 先に USB メモリにコピーしてください: pfxvault copy --from { $medium } --to { -stick }
 
 ## Enrolment of many servers
 
@@ -1869,18 +1883,18 @@ help-servers-request = このサーバーの登録を申請します。署名用
 help-servers-request-file = 申請を書き込む新しいファイル
 help-servers-add = 申請ファイルのサーバーを、1 回のパスフレーズでまとめて登録します。
 help-servers-add-files = pfxvault servers request で作成した申請ファイル
-help-servers-add-to = 登録を書き込む保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-add-to = 登録を書き込む保管庫の USB メモリ(例: { -stick })。複数回指定できます
 help-servers-add-answer = USB メモリを運べないサーバーに渡す回答の新しいファイル(全サーバー共通)
 help-servers-accept = 申請への回答を受け取り、このサーバーの登録を完了します。パスフレーズは不要です。
-help-servers-accept-from = pfxvault servers add --answer で作成したファイル、または保管庫の USB メモリ(例: E:)
+help-servers-accept-from = pfxvault servers add --answer で作成したファイル、または保管庫の USB メモリ(例: { -stick })
 help-servers-accept-vault = 復旧手順書にある保管庫のフィンガープリント(先頭部分の入力の代わり)
 enrolment-request-done =
     完了: このサーバー({ $server })の申請を { $path } に書き込みました。秘密は含まれていません
     フィンガープリント(登録のときに照合します): { $fingerprint }
-    次に: 保管庫の USB メモリがあるコンピューターにファイルを運び、登録してください: pfxvault servers add { $path } --to E:
+    次に: 保管庫の USB メモリがあるコンピューターにファイルを運び、登録してください: pfxvault servers add { $path } --to { -stick }
 enrol-offer = このサーバーはどの保管庫にも登録されていないため、自身のバックアップを作成できません。登録の申請を今作成しますか?
 enrol-later =
-    このサーバーはどの保管庫にも登録されていないため、自身のバックアップを作成できません。登録するには: pfxvault servers join E:
+    このサーバーはどの保管庫にも登録されていないため、自身のバックアップを作成できません。登録するには: pfxvault servers join { -stick }
     パスフレーズがない場合や USB メモリに書き込めない場合: pfxvault servers request ファイル
 prompt-request-file = 申請を書き込む新しいファイル [{ $usual }]:
 enrol-not-requested = 注意: 復元は完了しましたが、登録の申請は作成できませんでした: { $reason }。後で作成する場合: pfxvault servers request ファイル
@@ -1903,14 +1917,14 @@ error-request-flaw = { $path } はサーバーの申請ではないか、変更�
     .hint = サーバーで作成し直し(pfxvault servers request ファイル)、変更せずに運んでください
 error-request-same-id = 申請の ID が別のサーバー({ $server })と同じですが、鍵が異なるため、何も変更しませんでした
     .cause = 偶然にはまず起こりません。別のサーバーになりすまそうとしている可能性があります
-    .hint = 申請の出どころを確認し、サーバーで空のフォルダーを指定して作成し直してください: --state D:\pfxvault-new
+    .hint = 申請の出どころを確認し、サーバーで空のフォルダーを指定して作成し直してください: --state { -disk }pfxvault-new
 error-request-closed = { $name }({ $server })は登録を終了しており、元に戻せないため、何も変更しませんでした
-    .hint = そのサーバーで空のフォルダーを指定して申請し直してください: pfxvault servers request ファイル --state D:\pfxvault-new
+    .hint = そのサーバーで空のフォルダーを指定して申請し直してください: pfxvault servers request ファイル --state { -disk }pfxvault-new
 error-no-request = このサーバーはまだ登録を申請していません
     .hint = 先に申請してください: pfxvault servers request ファイル
 error-not-admitted = このサーバー({ $server })は { $medium } に登録されていません
     .cause = 申請がまだ追加されていないか、回答が古いか、登録が終了しています
-    .hint = 保管庫のあるコンピューターで申請を追加してください: pfxvault servers add ファイル --to E: --answer ファイル
+    .hint = 保管庫のあるコンピューターで申請を追加してください: pfxvault servers add ファイル --to { -stick } --answer ファイル
 error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人がいません
     .cause = 回答や、鍵で開いた内容だけでは、誰の保管庫か証明できません
     .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...(--age-key-file の場合は --fingerprint SHA256:...)
@@ -1921,12 +1935,12 @@ error-vault-differs = 控えと異なる保管庫のため、何も変更しま�
 
 help-servers-retire = サーバーが保管庫に書き込む権限を完全に終了します。パスフレーズを入力します。
 help-servers-retire-server = サーバーの ID または名前
-help-servers-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 help-servers-retire-last = 有効とする最後の世代の番号または日付(省略時は、指定された USB メモリで最も新しい完全な世代)
 help-servers-retire-compromised = 鍵が盗まれた可能性があるため、このサーバーの世代をすべて無効にします
 help-access-retire = 別の担当者の公開鍵を終了し、これ以降のバックアップを復号できないようにします。パスフレーズを入力します。
 help-access-retire-id = age 公開鍵(age1...)またはその先頭部分(pfxvault access list で確認できます)
-help-access-retire-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+help-access-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 retire-server-plan = { $name }({ $server })は書き込めなくなります。第 { $number } 世代までは有効で、それより大きい番号の世代は無効になります
 retire-server-plan-none = { $name }({ $server })は書き込めなくなり、すべての世代が無効になります(復元の対象にもなりません)
 retire-later = 注意: ここにある世代 { $generation } は無効になります
@@ -1940,38 +1954,38 @@ retire-unread = 注意: 世代 { $generation } の内容を読み取れないた
 retire-question = 完全に終了しますか?(元に戻せません)
 declare-refused =
     注意: { $medium } には書き込めず、まだ反映されていません({ $reason })
-    ほかの USB メモリから最新にしてください: pfxvault copy --from E: --to { $medium }
+    ほかの USB メモリから最新にしてください: pfxvault copy --from { -stick } --to { $medium }
 retire-done =
     完了: 指定された USB メモリに書き込みました。各サーバーは、この USB メモリへの次のバックアップから従います
-    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-server = ID または名前が { $name } のサーバーがこの保管庫にないか、複数あります
-    .hint = いずれかの ID を指定してください: pfxvault servers list E:
+    .hint = いずれかの ID を指定してください: pfxvault servers list { -stick }
 help-servers-rename = このサーバーの保管庫での名前を変更します。パスフレーズを入力します。名前がまだ結び付けられていない場合は、結び付けます。
 help-servers-rename-name = 新しい名前
-help-servers-rename-to = 書き込み先となる保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-rename-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 rename-question = このサーバー({ $server })の名前は { $old } です。第 { $number } 世代から { $name } に変更しますか?
 rename-done =
     完了: 第 { $number } 世代から { $name } になります。それより前の世代は当時の名前のままです
-    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from E: --to F:
+    次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 help-servers-admit = 登録の記録が破損または紛失したサーバーを再び登録し、そのバックアップを復元できるようにします。パスフレーズを入力します。
 help-servers-admit-fingerprint = サーバーの鍵のフィンガープリント。控えにあるもの、またはそのサーバーの画面に表示されるもの(先頭から 16 文字以上)
-help-servers-admit-to = そのサーバーの世代があり、書き込み先にもなる保管庫の USB メモリ(例: E:)。複数回指定できます
+help-servers-admit-to = そのサーバーの世代があり、書き込み先にもなる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 admit-plan = { $server }、フィンガープリント { $fingerprint }: { $count } 件の世代があります。登録すると有効になり、このサーバーは保管庫に書き込めるようになります。
 admit-maybe-closed = 注意: 破損しているか管理責任者のものではない記録に、{ $server } の登録を終了したと書かれています。鍵が盗まれた場合や、わからない場合は、登録しないでください
 admit-statements-lost = 注意: 保管庫の管理責任者の記録が { $count } 件、破損しているか不足しています。その中でこのサーバーの登録を終了した可能性があります。先にほかの USB メモリを確認してください
 admit-question = 登録しますか?(フィンガープリントが控えまたはサーバーの画面と同じか確認してください)
 admit-done =
     完了: { $server } を登録しました
-    次に: 内容を確認してから復元してください: pfxvault contents --from E: --server { $server }
+    次に: 内容を確認してから復元してください: pfxvault contents --from { -stick } --server { $server }
 error-fingerprint-short = { $text } はフィンガープリントとして短すぎるため、何も変更しませんでした
     .hint = 控えまたはサーバーの画面のとおり、{ $count } 文字以上を指定してください: SHA256:...
 error-admitted-already = { $server } はすでに登録されているため、何も変更しませんでした
-    .hint = 内容の確認: pfxvault contents --from E: --server { $server }
+    .hint = 内容の確認: pfxvault contents --from { -stick } --server { $server }
 error-admit-unknown = 登録されていないサーバーの世代のうち、このフィンガープリントの鍵で署名されたものが { $medium } にないため、何も変更しませんでした
     .hint = 1 文字ずつ控えまたはサーバーの画面と照合し、そのサーバーの世代がある USB メモリを指定してください
 error-admit-closed = { $server } は登録を終了しており、元に戻せないため、何も変更しませんでした
     .cause = この USB メモリ、またはこのコンピューターにある保管庫の管理責任者の記録で、書き込む権限が終了しています
-    .hint = 引き続き使う場合は、新しいサーバーとして登録してください。そのサーバーで: pfxvault servers join E: --state D:\pfxvault-new
+    .hint = 引き続き使う場合は、新しいサーバーとして登録してください。そのサーバーで: pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-retire-nothing = サーバー { $server } の最後の世代にできる完全な世代が、指定された USB メモリにありません
     .hint =
         その世代がある USB メモリを指定するか、別の世代を指定してください: --last 42
@@ -1980,15 +1994,15 @@ error-retire-two = この番号には、内容の異なるバックアップが 
     .hint = 有効とする最後の世代を指定してください(例: --last { $numbers } のいずれか)
 error-already-retired = { $name } はすでに終了しているため、何も変更しませんでした
     .hint =
-        現在有効なもの: pfxvault servers list E: および pfxvault access list E:
-        まだ反映されていない USB メモリがある場合: pfxvault copy --from E: --to F:
+        現在有効なもの: pfxvault servers list { -stick } および pfxvault access list { -stick }
+        まだ反映されていない USB メモリがある場合: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-access = 新しいバックアップを復号できる公開鍵に { $id } がないか、複数が該当します
-    .hint = 全体か、12 文字以上を指定してください: pfxvault access list E: で確認できます
+    .hint = 全体か、12 文字以上を指定してください: pfxvault access list { -stick } で確認できます
 error-retire-own-key = これは保管庫そのものの鍵(パスフレーズと復旧キーで使うもの)のため、何も変更しませんでした
     .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
 error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
     .cause = USB メモリの控えは、すべて以前のパスフレーズや復旧キーで開けるままです
-    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create E:)、すべての証明書を再発行してそちらにバックアップしてください
+    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick })、すべての証明書を再発行してそちらにバックアップしてください
 
 column-site = サイト
 column-binding = ホスト名:ポート
@@ -2025,7 +2039,7 @@ backup-one-device = 注意: { $media } は同じデバイスにあるため、1 
 ## Audit
 
 help-audit = 5 つの取り扱いルールが守られているか、期限を過ぎていないかを、根拠とともに点検します。散在する鍵ファイルも探します。
-help-audit-media = 点検する USB メモリ(例: E:)
+help-audit-media = 点検する USB メモリ(例: { -stick })
 help-audit-html = 監査レポートを、保存や印刷のできる 1 ページの新しいファイルにも書き込みます
 help-audit-scan = 指定したファイルとフォルダーから、メールや圧縮ファイルの中も含めて秘密鍵を探します。鍵の内容は表示しません
 help-audit-rules = 指定した取り扱いルールだけを確認します(例: other-medium,password-kept)。省略すると、未確認のルールがあれば 8 で終了します
@@ -2053,7 +2067,7 @@ audit-rule =
     { $level }: { $rule }({ $id })
 audit-evidence = ・{ $level }: { $evidence }
 audit-set-aside = このルールは例外になっています: { $reason }(登録: { $by }、{ $time }、期限: { $until })
-audit-not-scanned = 散在する鍵ファイルは調べていません。調べるには: pfxvault audit --scan C:\Users D:\
+audit-not-scanned = 散在する鍵ファイルは調べていません。調べるには: pfxvault audit --scan { -scanned }
 audit-strays = このルールに違反する秘密鍵が { $count } 個見つかりました。本来の場所に移し、それ以外の場所からは削除してください。他人の手に渡った場合は、証明書の再発行を依頼してください。
 audit-no-strays =
     検索した範囲({ $count } ファイル)では、このルールに反する秘密鍵は見つかりませんでした。検索していない場所については分かりません
@@ -2062,7 +2076,7 @@ audit-scanned = 秘密鍵の検索: { $time }、{ $by }、{ $paths }({ $count } 
 audit-scan-incomplete = 一部は調べていません: 読み取れないもの { $unread } 件、一部だけ調べたもの { $in_part } 件(大きすぎるもの、壊れているもの、パスワード付きのもの、Outlook のデータ ファイル、7z・RAR・xz・zst・bz2 など展開しない形式の圧縮ファイル)
 audit-place-good = { $medium } の保存場所に問題は見つかりません
 audit-place-bad = { $medium } は{ $seen }です
-audit-no-vault = このサーバーはどの保管庫にも登録されていません。作成するには: pfxvault create E:
+audit-no-vault = このサーバーはどの保管庫にも登録されていません。作成するには: pfxvault create { -stick }
 audit-no-backup = このサーバーのバックアップはまだありません。バックアップを取ってください: pfxvault backup
 audit-backup =
     最新のバックアップは第 { $number } 世代({ $age ->
@@ -2074,7 +2088,7 @@ audit-unsaved = { $name } はどのバックアップにも含まれていませ
 audit-copies =
     { $count ->
         [0] 使用中のどのメディアにもないキーペアがあります
-        [1] メディア 1 つにしかないキーペアがあります。もう 1 つ作成してください: pfxvault copy --from E: --to F:
+        [1] メディア 1 つにしかないキーペアがあります。もう 1 つ作成してください: pfxvault copy --from { -stick } --to { -second-stick }
        *[other] どのキーペアも { $count } つ以上のメディアにあります
     }
 audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify
@@ -2083,7 +2097,7 @@ audit-found-bad =
         [ahead] ここの時計より後
         [0] 本日
        *[other] { $age } 日前
-    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from F: --to E:)、バックアップし直し、pfxvault verify E: で確認してください
+    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、バックアップし直し、pfxvault verify { -stick } で確認してください
 audit-checked =
     USB メモリ「{ $label }」は、{ $age ->
         [ahead] ここの時計より後に
@@ -2210,7 +2224,7 @@ check-delete =
     注意: { $path } には復旧キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
 check-sheet-read = 保管庫 { $vault } の復旧手順書です({ $day } 作成)。秘密は含まれていません。
 check-sheet-vault = 完了: 復旧手順書のフィンガープリントは、ここにある保管庫({ $vault })のものです
-check-sheet-no-media = 保管庫の USB メモリが挿されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from E:
+check-sheet-no-media = 保管庫の USB メモリが挿されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from { -stick }
 check-sheet-good = 完了: 復旧手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここにあります
 check-sheet-behind = 注意: 復旧手順書には { $server } の第 { $number } 世代がありますが、ここにある最新の世代は{ $here ->
         [0] ありません
@@ -2241,13 +2255,13 @@ menu-stick = { $root } ({ $system }、空き { $free })
 menu-stick-vault = { $root } ({ $system }、空き { $free })、保管庫の USB メモリ「{ $label }」
 menu-other-place = ほかの場所を入力する
 menu-back = 戻る
-menu-type-medium = ドライブ文字またはフォルダー(例: E:):
+menu-type-medium = ドライブ文字またはフォルダー(例: { -stick }):
 menu-backup-from = キーペアはどこにありますか(folder:DIR、pfx:FILE):
 menu-restore-to = どこに書き込みますか(folder:DIR、pfx:FILE、pem:DIR):
 menu-install-file = 応答のファイル:
 media-inserted = 挿してある USB メモリを読み取ります: { $media }
 error-no-stick = 保管庫のある USB メモリが挿してありません
-    .hint = USB メモリを挿すか、場所を指定してください(例: pfxvault verify E:)
+    .hint = USB メモリを挿すか、場所を指定してください(例: pfxvault verify { -stick })
 error-label-not-here = ラベルが { $label } の USB メモリは挿してありません
     .hint = その USB メモリを挿すか、ドライブ文字で指定してください。ラベルは pfxvault media list で確認できます
 error-two-of-a-label = ラベルが { $label } の USB メモリが 2 本挿してあります: { $one } と { $other }
