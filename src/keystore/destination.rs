@@ -240,12 +240,8 @@ impl Destination {
     /// The files that a key pair is written to which came from a file called `name`.
     fn wished(&self, name: &str, parts: Option<&BTreeMap<String, FilePart>>) -> Wish {
         let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
-        let is = |endings: &[&str]| {
-            endings
-                .iter()
-                .any(|known| ending.eq_ignore_ascii_case(known))
-        };
-        let usable = is_usable_path(name) && !stem.is_empty() && !stem.ends_with('/');
+        let is = |endings: &[&str]| is_one_of(ending, endings);
+        let usable = is_usable_path(name) && stem.ends_with(|last: char| last != '/');
         let part = parts.and_then(|parts| parts.get(name));
         let is_part = is(&PEM_ENDINGS) || is(&[KEY_ENDING]) || is(&OTHER_ENDINGS);
         match self {
@@ -540,6 +536,12 @@ fn is_same(pair: &KeyPair, read: &pfx::Contents) -> bool {
     key.pkcs8.expose() == pair.key.pkcs8().expose()
         && certificates.eq(chain)
         && matches!(read.mac, pfx::Mac::Verified { .. })
+}
+
+/// Whether a file's ending is one of these, in letters of either case.
+fn is_one_of(ending: &str, endings: &[&str]) -> bool {
+    let mut known = endings.iter();
+    known.any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// Which of them is meant, nobody but the user can say: the candidates, with what tells them apart.

@@ -82,20 +82,6 @@ impl Cipher {
     ) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(encrypted.to_vec());
         let length = match self {
-            Self::Aes128 => with_key::<aes::Aes128>(key, iv, &mut buffer),
-            Self::Aes192 => with_key::<aes::Aes192>(key, iv, &mut buffer),
-            Self::Aes256 => with_key::<aes::Aes256>(key, iv, &mut buffer),
-            Self::Camellia128 => with_key::<camellia::Camellia128>(key, iv, &mut buffer),
-            Self::Camellia192 => with_key::<camellia::Camellia192>(key, iv, &mut buffer),
-            Self::Camellia256 => with_key::<camellia::Camellia256>(key, iv, &mut buffer),
-            Self::Aria128 => with_key::<aria::Aria128>(key, iv, &mut buffer),
-            Self::Aria192 => with_key::<aria::Aria192>(key, iv, &mut buffer),
-            Self::Aria256 => with_key::<aria::Aria256>(key, iv, &mut buffer),
-            Self::Cast5 { .. } => with_key::<cast5::Cast5>(key, iv, &mut buffer),
-            Self::Blowfish { .. } => with_key::<blowfish::Blowfish>(key, iv, &mut buffer),
-            Self::TripleDes => with_key::<des::TdesEde3>(key, iv, &mut buffer),
-            Self::TwoKeyTripleDes => with_key::<des::TdesEde2>(key, iv, &mut buffer),
-            Self::Des => with_key::<des::Des>(key, iv, &mut buffer),
             Self::Rc2 { effective_bits, .. } => decrypt_cbc(
                 rc2::Rc2::new_with_eff_key_len(key, effective_bits),
                 iv,
@@ -107,9 +93,31 @@ impl Cipher {
                     .apply_keystream(&mut buffer);
                 Some(buffer.len())
             }
+            _ => self.decrypt_blocks(key, iv, &mut buffer),
         }?;
         buffer.truncate(length);
         Some(buffer)
+    }
+
+    /// As [`decrypt_cbc`], for ciphers whose key says all of them.
+    fn decrypt_blocks(self, key: &[u8], iv: &[u8], buffer: &mut [u8]) -> Option<usize> {
+        match self {
+            Self::Aes128 => with_key::<aes::Aes128>(key, iv, buffer),
+            Self::Aes192 => with_key::<aes::Aes192>(key, iv, buffer),
+            Self::Aes256 => with_key::<aes::Aes256>(key, iv, buffer),
+            Self::Camellia128 => with_key::<camellia::Camellia128>(key, iv, buffer),
+            Self::Camellia192 => with_key::<camellia::Camellia192>(key, iv, buffer),
+            Self::Camellia256 => with_key::<camellia::Camellia256>(key, iv, buffer),
+            Self::Aria128 => with_key::<aria::Aria128>(key, iv, buffer),
+            Self::Aria192 => with_key::<aria::Aria192>(key, iv, buffer),
+            Self::Aria256 => with_key::<aria::Aria256>(key, iv, buffer),
+            Self::Cast5 { .. } => with_key::<cast5::Cast5>(key, iv, buffer),
+            Self::Blowfish { .. } => with_key::<blowfish::Blowfish>(key, iv, buffer),
+            Self::TripleDes => with_key::<des::TdesEde3>(key, iv, buffer),
+            Self::TwoKeyTripleDes => with_key::<des::TdesEde2>(key, iv, buffer),
+            Self::Des => with_key::<des::Des>(key, iv, buffer),
+            Self::Rc2 { .. } | Self::Rc4 { .. } => None,
+        }
     }
 
     /// Encrypts within one buffer of the final size. `None` for ciphers this module does not write,

@@ -452,10 +452,10 @@ further-certificates =
     } ({ $names })
 certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is stored as it is
 friendly-name-not-kept = note: in { $file } the same certificate is called { $name }; { $kept } is kept as its friendly name
-renewed-by-win-acme = note: win-acme or simple-acme renews { $names }. What it needs for that is not in this backup: it lies in C:\ProgramData\win-acme or C:\ProgramData\simple-acme, and its task in the Task Scheduler. On a new server install it and set the renewal up there once more, before the certificate ends
-renewed-by-certify = note: Certify renews { $names }. What it needs for that is not in this backup: it lies in C:\ProgramData\certify. On a new server install Certify and set the renewal up there once more, or import what its own export made
-renewed-by-posh-acme = note: Posh-ACME renews { $names }. What it needs for that is not in this backup: it lies in %LOCALAPPDATA%\Posh-ACME of the account that orders, and its task in the Task Scheduler. On a new server install the module, copy that folder or order once more, and make the task
-renewed-by-windows = note: { $names } came from a template of your own certification authority. Where autoenrolment is on for it, Windows renews the certificate on a member of the domain, and IIS is bound to the new one only where "Enable Automatic Rebind of Renewed Certificate" was chosen in IIS Manager. Neither is in this backup: look at both on a new server
+renewed-by-win-acme = note: win-acme or simple-acme renews { $names }. What it needs for that is in no backup: it lies in C:\ProgramData\win-acme or C:\ProgramData\simple-acme, and its task in the Task Scheduler. On a new server install it and set the renewal up there once more, before the certificate ends
+renewed-by-certify = note: Certify renews { $names }. What it needs for that is in no backup: it lies in C:\ProgramData\certify. On a new server install Certify and set the renewal up there once more, or import what its own export made
+renewed-by-posh-acme = note: Posh-ACME renews { $names }. What it needs for that is in no backup: it lies in %LOCALAPPDATA%\Posh-ACME of the account that orders, and its task in the Task Scheduler. On a new server install the module, copy that folder or order once more, and make the task
+renewed-by-windows = note: { $names } came from a template of your own certification authority. Where autoenrolment is on for it, Windows renews the certificate on a member of the domain, and IIS is bound to the new one only where "Enable Automatic Rebind of Renewed Certificate" was chosen in IIS Manager. Neither is in a backup: look at both on a new server
 left-alone = not included from { $file }: { $what }
 left-alone-crl =
     { $count ->
