@@ -131,6 +131,8 @@ impl Session<'_> {
         if news.is_empty() {
             return;
         }
+        // What was taken back comes after what it takes back.
+        news.sort_by_key(|(_, retired)| retired.iter().map(|one| one.number).max());
         self.note(&opened.vault(), |state| {
             for (sealed, retired) in news {
                 state.learn_owners_word(sealed, retired);

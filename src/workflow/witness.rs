@@ -35,7 +35,12 @@ impl Witness {
     /// A catalog and the time of its record.
     pub fn new(time: Timestamp, catalog: Catalog) -> Self {
         let mut newest: BTreeMap<ServerId, Number> = BTreeMap::new();
-        for (server, number) in catalog.media.iter().flat_map(|medium| &medium.newest) {
+        // What is on a medium out of use is not looked for.
+        let in_use = catalog
+            .media
+            .iter()
+            .filter(|medium| medium.retired.is_none());
+        for (server, number) in in_use.flat_map(|medium| &medium.newest) {
             let known = newest.entry(*server).or_insert(*number);
             *known = (*known).max(*number);
         }
@@ -84,19 +89,23 @@ pub fn of_retired(others: &[Witness], server: ServerId, key_pairs: &[&AboutKeyPa
     said
 }
 
-/// Which of a server's key pairs the owner retired for another server.
+/// Which of a server's key pairs the owner retired for another server, and did not take back.
 pub fn of_owners(words: &[OwnersWord], server: ServerId, key_pairs: &[&AboutKeyPair]) -> Vec<Text> {
-    let mut said = Vec::new();
+    let mut by_server: BTreeMap<ServerId, Vec<&Retirement>> = BTreeMap::new();
     for word in words.iter().filter(|word| word.server != server) {
-        let retired = word.retired.as_deref().unwrap_or_default();
-        for (about, retired) in retired_among(key_pairs, retired) {
+        let retired = word.retired.iter().flatten();
+        by_server.entry(word.server).or_default().extend(retired);
+    }
+    let mut said = Vec::new();
+    for (other, retired) in by_server {
+        for (about, word) in retired_among(key_pairs, retired) {
             said.push(text!(
                 "doubt-owner-retired",
-                server = word.server.to_string(),
-                day = day(retired.time),
+                server = other.to_string(),
+                day = day(word.time),
                 name = about.display_name(),
                 thumbprint = short(&about.thumbprint),
-                reason = retired.reason.as_str()
+                reason = word.reason.as_str()
             ));
         }
     }
@@ -105,7 +114,7 @@ pub fn of_owners(words: &[OwnersWord], server: ServerId, key_pairs: &[&AboutKeyP
 
 fn retired_among<'a>(
     key_pairs: &[&'a AboutKeyPair],
-    words: &'a [Retirement],
+    words: impl IntoIterator<Item = &'a Retirement>,
 ) -> Vec<(&'a AboutKeyPair, &'a Retirement)> {
     let retired = Retired::of(words);
     let key_pairs = key_pairs.iter();

@@ -942,8 +942,8 @@ doubt-other-name =
 doubt-said-newer =
     attention: said by { $witness } on { $day }: there was a generation { $number } of this server. The newest here is { $here }.
     The stick may have been set back. Look for the stick that has it, and give it as well with --from.
-doubt-said-retired = attention: said by { $witness } on { $day }: { $name } ({ $thumbprint }) is not to be used any more ({ $reason }). That server cannot decide it for this one, so nothing is left out. If it is right: pfxvault retire { $name } --reason leaked --server SERVER --to { -stick }
-doubt-owner-retired = attention: the owner retired { $name } ({ $thumbprint }, { $reason }) on { $day }, for server { $server } only. If it holds here, too: pfxvault retire { $name } --reason leaked --server SERVER --to { -stick }
+doubt-said-retired = attention: said by { $witness } on { $day }: { $name } ({ $thumbprint }) is not to be used any more ({ $reason }). That server cannot decide it for this one, so nothing is left out. If it is right: pfxvault retire { $name } --reason REASON --server SERVER --to { -stick }
+doubt-owner-retired = attention: the owner retired { $name } ({ $thumbprint }, { $reason }) on { $day }, for server { $server } only. If it holds here, too: pfxvault retire { $name } --reason REASON --server SERVER --to { -stick }
 doubt-owners-word-unread = attention: the owner retired key pairs of this server in a statement that does not open here, so it is not known which
 clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, as ages and ends that are told by it mean nothing
 clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, as ages and ends that are told by it mean nothing

@@ -835,8 +835,8 @@ doubt-other-name =
 doubt-said-newer =
     注意: { $witness } の { $day } の記録によると、このサーバーには第 { $number } 世代がありました。ここで最も新しいのは第 { $here } 世代です。
     USB メモリが古い状態に戻された可能性があります。その世代がある USB メモリを探し、--from であわせて指定してください。
-doubt-said-retired = 注意: { $witness } の { $day } の記録によると、{ $name }({ $thumbprint })はもう使ってはいけません({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason leaked --server サーバー --to { -stick }
-doubt-owner-retired = 注意: 保管庫の管理責任者は { $day } に { $name }({ $thumbprint }、{ $reason })を除外しましたが、対象はサーバー { $server } だけです。このサーバーでも除外する場合: pfxvault retire { $name } --reason leaked --server サーバー --to { -stick }
+doubt-said-retired = 注意: { $witness } の { $day } の記録によると、{ $name }({ $thumbprint })はもう使ってはいけません({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason 理由 --server サーバー --to { -stick }
+doubt-owner-retired = 注意: 保管庫の管理責任者は { $day } に { $name }({ $thumbprint }、{ $reason })を除外しましたが、対象はサーバー { $server } だけです。このサーバーでも除外する場合: pfxvault retire { $name } --reason 理由 --server サーバー --to { -stick }
 doubt-owners-word-unread = 注意: 保管庫の管理責任者がこのサーバーのキーペアを除外していますが、その記録をここでは開けないため、どれかわかりません
 clock-behind-backup = この機器の時計は { $clock } ですが、最新のバックアップは { $backup } に作成されています。経過日数や有効期限を正しく判断できないため、時計を合わせてください
 clock-behind-release = この機器の時計は { $clock } ですが、この pfxvault は { $released } に公開されたものです。経過日数や有効期限を正しく判断できないため、時計を合わせてください
