@@ -715,7 +715,7 @@ fn the_menu_leads_to_what_is_done_in_a_year_and_shows_the_whole_command() {
     let mut session = start(&table, "--lang en");
     let menu = session.exp_string("Your choice [1]").unwrap();
     for words in [
-        "Rehearse a restore with the recovery key",
+        "Try the recovery key",
         "another recovery key",
         "is lost",
         "handling rules",
