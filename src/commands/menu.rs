@@ -1,7 +1,7 @@
 //! `pfxvault` alone: the everyday commands by number, for who does not know them by name. Each is
 //! the command line that it stands for, which is shown.
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, ValueEnum};
 
 use crate::cli::{self, Cli};
 use crate::commands::carry_out;
@@ -70,6 +70,17 @@ fn tasks() -> Vec<(Text, MenuLine)> {
         }),
         (text!("menu-copy"), copy),
         (text!("menu-restore"), restore),
+        (text!("menu-contents"), |session| {
+            on_medium(session, &["contents", "--from"])
+        }),
+        (text!("menu-drill-envelope"), |session| {
+            on_medium(session, &["drill", "--recovery-key", "--from"])
+        }),
+        (text!("menu-envelope"), another_envelope),
+        (text!("menu-lost"), lost_stick),
+        (text!("menu-audit"), |_| line(&["audit"])),
+        (text!("menu-demo"), |_| line(&["demo"])),
+        (text!("menu-help"), |_| line(&["help"])),
     ];
     if cfg!(windows) {
         tasks.push((text!("menu-install"), install));
@@ -119,6 +130,22 @@ fn restore(session: &Session<'_>) -> Result<Option<Vec<String>>> {
     }
 }
 
+fn another_envelope(session: &Session<'_>) -> Result<Option<Vec<String>>> {
+    match session.choose_medium(&text!("menu-to-medium"))? {
+        Some(to) => line(&["access", "add", "recovery-key", "--to", &to]),
+        None => Ok(None),
+    }
+}
+
+fn lost_stick(session: &Session<'_>) -> Result<Option<Vec<String>>> {
+    let label = session.console.ask(&text!("menu-lost-label"))?;
+    if label.is_empty() {
+        Ok(None)
+    } else {
+        line(&["media", "retire", &label, "--lost"])
+    }
+}
+
 fn install(session: &Session<'_>) -> Result<Option<Vec<String>>> {
     let file = session.console.ask(&text!("menu-install-file"))?;
     if file.is_empty() {
@@ -141,10 +168,14 @@ fn perform(session: &Session<'_>, words: &[String]) -> Result<Exit> {
     let words: Vec<&str> = std::iter::once("pfxvault")
         .chain(words.iter().map(String::as_str))
         .collect();
-    let words_quoted = words.iter().map(|word| quoted(word));
+    let common = common_options(session);
+    let all = words
+        .iter()
+        .copied()
+        .chain(common.iter().map(String::as_str));
     session.console.say(&text!(
         "menu-line",
-        line = words_quoted.collect::<Vec<_>>().join(" ")
+        line = all.map(quoted).collect::<Vec<_>>().join(" ")
     ));
     let parsed = Cli::command().try_get_matches_from(words);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -159,6 +190,25 @@ fn perform(session: &Session<'_>, words: &[String]) -> Result<Exit> {
         Ok(_) => Ok(Exit::Usage),
         Err(error) => Ok(cli::explain(session.console, &error)),
     }
+}
+
+/// What the menu itself was given and every command of it gets.
+fn common_options(session: &Session<'_>) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(language) = session
+        .global
+        .lang
+        .and_then(|lang| lang.to_possible_value())
+    {
+        words.extend(["--lang".to_owned(), language.get_name().to_owned()]);
+    }
+    if let Some(state) = &session.global.state {
+        words.extend(["--state".to_owned(), state.display().to_string()]);
+    }
+    for exception in &session.global.accept {
+        words.extend(["--accept".to_owned(), exception.clone()]);
+    }
+    words
 }
 
 /// A word of a command line as a shell takes it.

@@ -762,3 +762,50 @@ fn without_a_command_a_person_is_led_by_numbers_and_shown_the_command() {
     let (code, said) = finish(session);
     assert_eq!(code, 9, "what the last command ended with: {said}");
 }
+
+/// The number by which a menu shows these words.
+fn number_of(menu: &str, words: &str) -> String {
+    let line = menu.lines().rev().find(|line| line.contains(words));
+    let line = line.unwrap_or_else(|| panic!("{words} is not in {menu}"));
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn the_menu_leads_to_what_is_done_in_a_year_and_shows_the_whole_command() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut session = start(&table, "--lang en");
+    let menu = session.exp_string("Your choice [1]").unwrap();
+    for words in [
+        "Try the recovery key",
+        "another recovery key",
+        "is lost",
+        "handling rules",
+        "throw-away data",
+    ] {
+        number_of(&menu, words);
+    }
+    session
+        .send_line(&number_of(&menu, "which key pairs a USB stick holds"))
+        .unwrap();
+    let media = session.exp_string("Your choice [1]").unwrap();
+    session
+        .send_line(&number_of(&media, "another place"))
+        .unwrap();
+    session.exp_string("Drive letter or folder").unwrap();
+    let stick = table.at("A").display().to_string();
+    session.send_line(&stick).unwrap();
+    let (_, line) = session.exp_regex("The same as a command: [^\r]*").unwrap();
+    let state = table.at("state").display().to_string();
+    let whole = format!("pfxvault contents --from {stick} --lang en --state {state}");
+    assert!(line.ends_with(&whole), "{line}");
+    let said = session.exp_string("What next?").unwrap();
+    assert!(said.contains("www.example.com"), "{said}");
+    let menu = session.exp_string("Your choice [1]").unwrap();
+    session
+        .send_line(&number_of(&menu, "Show all commands"))
+        .unwrap();
+    session.exp_string("  selftest ").unwrap();
+    session.exp_string("Your choice [1]").unwrap();
+    session.send_line("0").unwrap();
+    assert_eq!(finish(session).0, 0);
+}

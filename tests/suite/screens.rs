@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rexpect::session::spawn_command;
@@ -245,6 +245,53 @@ fn with_screens(text: &str, screens: &BTreeMap<&'static str, String>) -> String 
     done + rest
 }
 
+/// What the recording in a README shows, one command after the other.
+const RECORDED: [&str; 4] = ["list", "backup", "drill", "restore"];
+
+/// A recording as SVG: the lines appear one after the other, as they are read.
+fn recording(screens: &BTreeMap<&'static str, String>) -> String {
+    let story: Vec<&str> = RECORDED.iter().map(|name| screens[name].as_str()).collect();
+    let story = story.join("\n\n");
+    let lines: Vec<&str> = story.lines().collect();
+    let height = 20 * lines.len() + 30;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 900 {height}\" font-family=\"Consolas, 'DejaVu Sans Mono', 'BIZ UDGothic', 'Noto Sans Mono CJK JP', monospace\" font-size=\"14\">
+<style>text {{ fill: #e8e8e8; white-space: pre; visibility: hidden; animation: shown 0s forwards }} .typed {{ fill: #8fd3ff }} @keyframes shown {{ to {{ visibility: visible }} }}</style>
+<rect width=\"900\" height=\"{height}\" rx=\"8\" fill=\"#1c1c1c\"/>\n"
+    );
+    let mut tenths = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let (class, pause) = if line.starts_with("$ ") {
+            (" class=\"typed\"", 15)
+        } else {
+            ("", 4)
+        };
+        tenths += pause;
+        let words = line
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        let (seconds, rest, height) = (tenths / 10, tenths % 10, 28 + 20 * at);
+        svg += &format!(
+            "<text x=\"16\" y=\"{height}\"{class} style=\"animation-delay: {seconds}.{rest}s\" xml:space=\"preserve\">{words}</text>\n"
+        );
+    }
+    svg + "</svg>\n"
+}
+
+/// Writes what a document should be, or says that it is not.
+fn keep_fresh(document: &Path, today: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(document, today).unwrap();
+    }
+    let text = fs::read_to_string(document).unwrap_or_default();
+    assert!(
+        text == today,
+        "{}: UPDATE_DOCS=1 writes it anew\n{today}",
+        document.display()
+    );
+}
+
 #[test]
 fn the_screens_in_the_documents_are_those_of_the_program() {
     let languages = [("en", false), ("ja", true)];
@@ -260,17 +307,10 @@ fn the_screens_in_the_documents_are_those_of_the_program() {
             let text = fs::read_to_string(&document).unwrap();
             let today = with_screens(&text, &screens);
             marked += text.matches("<!-- screen ").count();
-            if std::env::var_os("UPDATE_DOCS").is_some() {
-                fs::write(&document, today).unwrap();
-            } else {
-                assert_eq!(
-                    text,
-                    today,
-                    "{}: UPDATE_DOCS=1 writes it anew",
-                    document.display()
-                );
-            }
+            keep_fresh(&document, &today);
         }
         assert!(marked >= 4, "{language}: {marked} screens are marked");
+        let file = root().join(format!("docs/recording.{language}.svg"));
+        keep_fresh(&file, &recording(&screens));
     }
 }
