@@ -83,6 +83,7 @@ fn whole_server(criterion: &mut Criterion) {
         &recovery,
         "BENCH",
         "A",
+        now,
     )
     .unwrap();
     let mut group = criterion.benchmark_group("1000 key pairs");

@@ -292,6 +292,7 @@ impl Bench {
             &key,
             "S",
             "A",
+            now,
         )
         .unwrap();
         let mut bench = Self {

@@ -130,7 +130,15 @@ impl DemoStage<'_> {
         let passphrase = words::passphrase().map_err(|_| no_random())?;
         self.tell(&text!("demo-create", medium = media[0].name.as_str()));
         let folder = self.folder.join("state");
-        let mut state = create_vault(&folder, &media[0], &passphrase, recovery, "OLDSERVER", "A")?;
+        let mut state = create_vault(
+            &folder,
+            &media[0],
+            &passphrase,
+            recovery,
+            "OLDSERVER",
+            "A",
+            self.session.now,
+        )?;
         self.tell(&text!("demo-passphrase"));
         self.tell(&text!("demo-second-medium"));
         backup::add_medium(&mut state, &media[1], "B", self.session.now)?;

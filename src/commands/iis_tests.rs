@@ -64,6 +64,7 @@ pub(super) fn back_up(server: &MemoryServer, folder: &Path, recovery: &RecoveryK
         recovery,
         "OLD",
         "A",
+        jiff::Timestamp::now(),
     )
     .unwrap();
     let now = jiff::Timestamp::now();
@@ -697,6 +698,7 @@ impl Saving {
             &recovery(folder.path()),
             "OLD",
             "A",
+            jiff::Timestamp::now(),
         )
         .unwrap();
         let server = old_server(443);

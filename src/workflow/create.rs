@@ -98,7 +98,8 @@ pub fn create_vault(
     recovery: &RecoveryKey,
     server_name: &str,
     label: &str,
+    now: Timestamp,
 ) -> Result<State> {
     let founding = Founding::begin(folder, server_name)?;
-    founding.complete(medium, passphrase, recovery, label, Timestamp::now())
+    founding.complete(medium, passphrase, recovery, label, now)
 }

@@ -237,6 +237,12 @@ help-servers-retire-examples =
         A server that is switched off
     pfxvault servers retire WEB01 --to { -stick } --compromised
         One that was broken into: nothing it wrote counts any more
+help-servers-rename-examples =
+    pfxvault servers rename WEB02 --to { -stick }
+        This server is called WEB02 from now on
+help-servers-admit-examples =
+    pfxvault servers admit SHA256:FINGERPRINT --to { -stick }
+        A server whose admission was lost, by the fingerprint that pfxvault servers list shows on it
 help-access-examples =
     pfxvault access list
         What can open the vault
@@ -256,6 +262,13 @@ help-access-retire-examples =
 help-copy-examples =
     pfxvault copy --from { -stick } --to { -second-stick }
         What { -second-stick } lacks, from { -stick }; the only time both are attached
+help-sheet-examples =
+    pfxvault sheet --from { -stick } --to { -disk }sheet.pdf
+        The instruction sheet: one page, no secret
+    pfxvault sheet --envelope --recovery-key --from { -stick } --to { -disk }envelope.pdf
+        A second envelope; the recovery key is typed from the first
+    pfxvault sheet --check { -disk }sheet.pdf --from { -stick }
+        Whether the page can be read and belongs to this stick
 help-audit-examples =
     pfxvault audit { -stick } --html { -disk }audit.html
         The page for the auditor

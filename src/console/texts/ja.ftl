@@ -237,6 +237,12 @@ help-servers-retire-examples =
         停止したサーバーの登録を終了します
     pfxvault servers retire WEB01 --to { -stick } --compromised
         侵入されたサーバーの場合。そのサーバーが書き込んだものはすべて無効になります
+help-servers-rename-examples =
+    pfxvault servers rename WEB02 --to { -stick }
+        このサーバーの名前を WEB02 に変更する
+help-servers-admit-examples =
+    pfxvault servers admit SHA256:フィンガープリント --to { -stick }
+        登録が失われたサーバーを、そのサーバーの pfxvault servers list に出るフィンガープリントで再登録する
 help-access-examples =
     pfxvault access list
         保管庫を開く手段を表示します
@@ -256,6 +262,13 @@ help-access-retire-examples =
 help-copy-examples =
     pfxvault copy --from { -stick } --to { -second-stick }
         { -stick } にあって { -second-stick } にないものを追加します。2 本を同時に接続するのはこのときだけです
+help-sheet-examples =
+    pfxvault sheet --from { -stick } --to { -disk }sheet.pdf
+        復旧手順書を作る(1 ページ、秘密は含まない)
+    pfxvault sheet --envelope --recovery-key --from { -stick } --to { -disk }envelope.pdf
+        2 通目の封筒を作る(復旧キーは 1 通目を見ながら入力)
+    pfxvault sheet --check { -disk }sheet.pdf --from { -stick }
+        手順書を読み取れるか、この USB メモリのものかを確認する
 help-audit-examples =
     pfxvault audit { -stick } --html { -disk }audit.html
         監査レポートを作成します
