@@ -895,11 +895,6 @@ pub(crate) fn examples(console: &Console, path: &str) -> String {
 fn word(mut command: Command, path: &str, console: &Console) -> Command {
     let heading = |id| console.help(id).unwrap_or_default();
     let about = console.help(path).unwrap_or_default();
-    let (arguments, options, commands) = (
-        heading("label-arguments"),
-        heading("label-options"),
-        heading("label-commands"),
-    );
     let mut after = format!("{}:", heading("label-examples"));
     for line in examples(console, path).lines() {
         after += &format!("\n  {line}");
@@ -908,7 +903,7 @@ fn word(mut command: Command, path: &str, console: &Console) -> Command {
         .about(about)
         .after_help(after)
         .disable_help_flag(true)
-        .subcommand_help_heading(commands)
+        .subcommand_help_heading(heading("label-commands"))
         .help_template(format!(
             "{{about}}\n\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
             heading("label-usage")
@@ -927,35 +922,37 @@ fn word(mut command: Command, path: &str, console: &Console) -> Command {
                 .action(ArgAction::Version),
         );
     }
-    command = command.mut_args(|arg| {
-        let id = arg.get_id().as_str().replace('_', "-");
-        let help = console
-            .help(&format!("{path}-{id}"))
-            .or_else(|| console.help(&format!("help-{id}")));
-        let section = if arg.is_positional() {
-            arguments.clone()
-        } else {
-            options.clone()
-        };
-        // Clap's own remarks on defaults and values would be English; ours are in the texts. What
-        // every command takes comes last.
-        let order = if arg.is_global_set() { 1_000 } else { 0 };
-        let arg = arg
-            .help(help.unwrap_or_default())
-            .help_heading(section)
-            .display_order(order);
-        if arg.get_action().takes_values() {
-            arg.hide_possible_values(true)
-                .hide_default_value(true)
-                .hide_env(true)
-        } else {
-            arg
-        }
-    });
+    command = command.mut_args(|arg| word_argument(arg, path, console));
     command.mut_subcommands(|sub| {
         let path = format!("{path}-{}", sub.get_name());
         word(sub, &path, console)
     })
+}
+
+/// The words of an argument: those of its command, else those that all commands share.
+fn word_argument(arg: clap::Arg, path: &str, console: &Console) -> clap::Arg {
+    let id = arg.get_id().as_str().replace('_', "-");
+    let help = console
+        .help(&format!("{path}-{id}"))
+        .or_else(|| console.help(&format!("help-{id}")));
+    let section = match arg.is_positional() {
+        true => "label-arguments",
+        false => "label-options",
+    };
+    // Clap's own remarks on defaults and values would be English; ours are in the texts. What
+    // every command takes comes last.
+    let order = if arg.is_global_set() { 1_000 } else { 0 };
+    let arg = arg
+        .help(help.unwrap_or_default())
+        .help_heading(console.help(section).unwrap_or_default())
+        .display_order(order);
+    match arg.get_action().takes_values() {
+        true => arg
+            .hide_possible_values(true)
+            .hide_default_value(true)
+            .hide_env(true),
+        false => arg,
+    }
 }
 
 #[cfg(test)]

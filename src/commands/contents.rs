@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::ContentsArgs;
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
-use crate::keypair::Remaining;
+use crate::keypair::{Remaining, is_weak};
 use crate::message::{Text, age, day, short};
 use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
 use crate::session::selection::{choose, is_called, of_each_server};
@@ -95,7 +96,7 @@ pub(super) fn run(session: &Session<'_>, args: &ContentsArgs) -> Result<Exit> {
     let opened = session.open(&media, &known)?;
     let (backups, lost) = find(&opened, args)?;
     let shown: Vec<_> = backups.iter().map(ShownBackup::of).collect();
-    let mut exit = exit_of(&shown);
+    let mut exit = exit_of(&shown, session.now);
     for error in &lost {
         session.console.warn(&error.text);
         exit = Exit::Damaged;
@@ -157,7 +158,7 @@ fn run_from_memory(
         Some(mut shown) if args.names.iter().all(|name| shown.holds(name)) => {
             shown.keep_called(&args.names);
             let shown = [shown];
-            let exit = exit_of(&shown);
+            let exit = exit_of(&shown, session.now);
             show(session, &shown, state.vault().as_str(), exit);
             Ok(Some(exit))
         }
@@ -225,7 +226,7 @@ impl<'a> ShownBackup<'a> {
         state: &'a State,
         survey: &'a Survey<'_>,
         wanted: &Wanted,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Option<Self> {
         let own = state.server();
         let mut meant: Vec<&Generation> = survey.line(own).collect();
@@ -300,7 +301,7 @@ impl<'a> ShownBackup<'a> {
     }
 
     /// For each generation whether it was written by a clock that was wrong.
-    fn wrong_clocks(&self, now: jiff::Timestamp) -> Vec<bool> {
+    fn wrong_clocks(&self, now: Timestamp) -> Vec<bool> {
         let mut wrong = Vec::new();
         for (at, (record, _)) in self.generations.iter().enumerate() {
             let before = self.generations.get(at + 1);
@@ -308,6 +309,14 @@ impl<'a> ShownBackup<'a> {
             wrong.push(clock::was_wrong(record.time, before, now));
         }
         wrong
+    }
+
+    fn count_valid(&self, now: Timestamp) -> usize {
+        let is_valid = |one: &&Shown<'_>| {
+            let left = remaining(one.about, now);
+            matches!(left, Remaining::Days(_) | Remaining::Long)
+        };
+        self.key_pairs.iter().filter(is_valid).count()
     }
 
     fn holds(&self, name: &String) -> bool {
@@ -329,7 +338,7 @@ impl<'a> ShownBackup<'a> {
                 generation: one.number.get(),
                 file: one.file,
                 about: one.about,
-                standing: standing::id(remaining(session, one.about)),
+                standing: standing::id(remaining(one.about, session.now)),
             });
         }
         let generations = self.generations.iter().zip(self.wrong_clocks(session.now));
@@ -377,8 +386,11 @@ fn known_whole<'a>(state: &'a State, generation: &Generation) -> Option<&'a Writ
     (written.key_pairs.len() + 1 == generation.record.files.len()).then_some(written)
 }
 
-fn exit_of(shown: &[ShownBackup<'_>]) -> Exit {
-    let is_calm = |shown: &ShownBackup<'_>| shown.doubts.is_empty() && shown.not_here.is_empty();
+fn exit_of(shown: &[ShownBackup<'_>], now: Timestamp) -> Exit {
+    let is_calm = |shown: &ShownBackup<'_>| {
+        let all_valid = shown.count_valid(now) == shown.key_pairs.len();
+        all_valid && shown.doubts.is_empty() && shown.not_here.is_empty()
+    };
     if shown.iter().all(is_calm) {
         Exit::Done
     } else {
@@ -408,6 +420,11 @@ fn show_one(session: &Session<'_>, shown: &ShownBackup<'_>) {
         age = age(record.time, session.now),
         count = shown.key_pairs.len()
     ));
+    standing::headline_of(
+        session,
+        shown.count_valid(session.now),
+        shown.key_pairs.len(),
+    );
     for doubt in &shown.doubts {
         session.console.warn(doubt);
     }
@@ -463,29 +480,41 @@ fn table(session: &Session<'_>, shown: &ShownBackup<'_>) -> Table {
             one.about.friendly_name.clone().unwrap_or_default(),
             short(&one.about.thumbprint),
             ends(session, one.about),
-            one.about.key_type.clone(),
+            key(session, one.about),
             one.number.to_string(),
         ]);
     }
     table
 }
 
-/// The end of a certificate, marked where it is not valid today.
+/// The end of a certificate, marked where it is not valid today, or soon not any more.
 fn ends(session: &Session<'_>, about: &AboutKeyPair) -> String {
     let until = day(about.not_after);
-    match remaining(session, about) {
-        Remaining::Over => session.console.words(&text!("cell-expired", day = until)),
-        Remaining::NotYet => session
-            .console
-            .words(&text!("cell-not-yet-valid", day = until)),
-        Remaining::Days(_) | Remaining::Long => until,
-    }
+    let marked = match remaining(about, session.now) {
+        Remaining::Over => text!("cell-expired", day = until),
+        Remaining::NotYet => text!("cell-not-yet-valid", day = until),
+        Remaining::Days(left) => text!("cell-ends-soon", day = until, left = left),
+        Remaining::Long => return until,
+    };
+    session.console.words(&marked)
 }
 
-fn remaining(session: &Session<'_>, about: &AboutKeyPair) -> Remaining {
+/// The kind of key, marked where it is weak or no certificate of the issuer is kept with it.
+fn key(session: &Session<'_>, about: &AboutKeyPair) -> String {
+    let mut cell = about.key_type.clone();
+    if is_weak(&about.key_type) {
+        cell = session.console.words(&text!("cell-weak", key = cell));
+    }
+    if about.chain_length == 1 && about.self_signed == Some(false) {
+        cell = session.console.words(&text!("cell-no-chain", key = cell));
+    }
+    cell
+}
+
+fn remaining(about: &AboutKeyPair, now: Timestamp) -> Remaining {
     match about.not_before {
-        Some(begin) if session.now < begin => Remaining::NotYet,
-        _ => Remaining::until(about.not_after, session.now),
+        Some(begin) if now < begin => Remaining::NotYet,
+        _ => Remaining::until(about.not_after, now),
     }
 }
 

@@ -169,7 +169,7 @@ fn a_server_comes_back_with_its_bindings_and_really_serves_them() {
         format!("certhash={}", thumbprint(&PKI.rsa.der)),
         "appcmd restore backup pfxvault-".to_owned(),
         "done: 1 binding has the certificate of the backup".to_owned(),
-        "To enrol it: pfxvault servers join E:".to_owned(),
+        "To enrol it: pfxvault servers join".to_owned(),
         "exit code 0".to_owned(),
     ] {
         assert!(said.contains(&expected), "{expected} is not in:\n{said}");

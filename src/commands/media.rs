@@ -221,19 +221,17 @@ fn take_back(session: &Session<'_>, state: &mut State, id: &str, label: String) 
     Ok(Exit::Done)
 }
 
-/// The only medium with a label that is in use, or out of use, and its id.
-fn labelled<'a>(
-    state: &'a State,
-    label: &str,
-    out_of_use: bool,
-) -> Result<(&'a String, &'a SeenMedium)> {
+/// The only medium with a label, and its id: one that is in use, unless that is to be undone; what is
+/// out of use may be found lost later.
+fn labelled<'a>(state: &'a State, label: &str, undo: bool) -> Result<(&'a String, &'a SeenMedium)> {
     let wanted = label.to_lowercase();
-    let mut found = state.media().iter();
-    let is_it = |seen: &SeenMedium| {
-        seen.retired.is_some() == out_of_use && seen.label.to_lowercase() == wanted
-    };
-    let mut next = || found.find(|(_, seen)| is_it(seen));
-    match (next(), next()) {
+    let mut called: Vec<_> = state.media().iter().collect();
+    called.retain(|(_, seen)| seen.label.to_lowercase() == wanted);
+    let (gone, used): (Vec<_>, Vec<_>) = called
+        .into_iter()
+        .partition(|(_, seen)| seen.retired.is_some());
+    let mut found = if undo || used.is_empty() { gone } else { used }.into_iter();
+    match (found.next(), found.next()) {
         (Some(medium), None) => Ok(medium),
         (Some(_), Some(_)) => Err(Error::usage(text!("error-two-labels", label = label))),
         (None, _) => Err(Error::usage(text!("error-no-such-label", label = label))),

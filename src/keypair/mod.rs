@@ -32,6 +32,7 @@ pub use certificate::{Certificate, Remaining};
 pub use chain::chain_of;
 pub use host::{ascii_host, is_same_host, unicode_host};
 pub use key::PrivateKey;
+pub use public::is_weak;
 pub use rank::{Lower, Rank};
 pub use renewer::Renewer;
 pub(crate) use rsa_key::pkcs8_of_rsa;

@@ -29,6 +29,15 @@ pub(crate) enum CertifiedKey {
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
+/// Bits under which an RSA key is weak.
+const WEAK_BELOW: u32 = 2048;
+
+/// Whether a key is weak, by the kind of key in the words of a catalog (`RSA 1024`).
+pub fn is_weak(key_type: &str) -> bool {
+    let bits = key_type.strip_prefix("RSA ").map(str::parse);
+    matches!(bits, Some(Ok(bits)) if (1..WEAK_BELOW).contains(&bits))
+}
+
 impl CertifiedKey {
     /// Reads the two parts of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     ///
@@ -81,7 +90,7 @@ impl CertifiedKey {
 
     /// Whether it is an RSA key of fewer than 2048 bits.
     pub(super) fn is_weak(&self) -> bool {
-        matches!(self, CertifiedKey::Rsa(key) if key.n().bit_width_vartime() < 2048)
+        matches!(self, CertifiedKey::Rsa(key) if key.n().bit_width_vartime() < WEAK_BELOW)
     }
 
     /// The scheme that [`super::PrivateKey::sign`] signs with.

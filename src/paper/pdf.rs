@@ -196,21 +196,46 @@ fn encoded(text: &str, fonts: &Fonts, family: Family, used: &mut Used) -> Zeroiz
 
 /// Writes the glyphs that are used; `None` where the font is none.
 fn font(pdf: &mut Pdf, fonts: &Fonts, family: Family, used: &Used) -> Option<()> {
-    let face = fonts.face(family);
-    let scale = 1000.0 / f32::from(face.units_per_em());
-    let base: &[u8] = match family {
-        Family::Text => b"PFXVTX+BIZUDPGothic-Regular",
-        Family::Fixed => b"PFXVFX+BIZUDGothic-Regular",
-    };
     pdf.type0_font(reference(family, 0))
-        .base_font(Name(base))
+        .base_font(Name(base(family)))
         .encoding_predefined(Name(b"Identity-H"))
         .descendant_font(reference(family, 1))
         .to_unicode(reference(family, 4));
+    descendant(pdf, fonts, family, used);
+    descriptor(pdf, fonts, family);
+    let file = subsetter::subset(family.bytes(), 0, &used.glyphs).ok()?;
+    let packed = packed(&file)?;
+    pdf.stream(reference(family, 3), &packed)
+        .filter(Filter::FlateDecode)
+        .pair(Name(b"Length1"), i32::try_from(file.len()).ok()?);
+    let mut characters = UnicodeCmap::new(Name(b"Characters"), SYSTEM);
+    for (glyph, character) in &used.characters {
+        characters.pair(*glyph, *character);
+    }
+    pdf.cmap(reference(family, 4), &characters.finish());
+    Some(())
+}
+
+/// A subset's name: six letters before that of the whole (ISO 32000-1, section 9.6.4).
+fn base(family: Family) -> &'static [u8] {
+    match family {
+        Family::Text => b"PFXVTX+BIZUDPGothic-Regular",
+        Family::Fixed => b"PFXVFX+BIZUDGothic-Regular",
+    }
+}
+
+/// What a font's units are in thousandths of its size.
+fn scale(fonts: &Fonts, family: Family) -> f32 {
+    1000.0 / f32::from(fonts.face(family).units_per_em())
+}
+
+/// How wide each glyph is.
+fn descendant(pdf: &mut Pdf, fonts: &Fonts, family: Family, used: &Used) {
+    let (face, scale) = (fonts.face(family), scale(fonts, family));
     let mut descendant = pdf.cid_font(reference(family, 1));
     descendant
         .subtype(CidFontType::Type2)
-        .base_font(Name(base))
+        .base_font(Name(base(family)))
         .system_info(SYSTEM)
         .font_descriptor(reference(family, 2))
         .default_width(0.0)
@@ -220,10 +245,15 @@ fn font(pdf: &mut Pdf, fonts: &Fonts, family: Family, used: &Used) -> Option<()>
     let widths = glyphs.map(|glyph| f32::from(advance(glyph).unwrap_or(0)) * scale);
     descendant.widths().consecutive(0, widths);
     descendant.finish();
+}
+
+/// The measures of the whole font.
+fn descriptor(pdf: &mut Pdf, fonts: &Fonts, family: Family) {
+    let (face, scale) = (fonts.face(family), scale(fonts, family));
     let bounds = face.global_bounding_box();
     let side = |units: i16| f32::from(units) * scale;
     pdf.font_descriptor(reference(family, 2))
-        .name(Name(base))
+        .name(Name(base(family)))
         .flags(FontFlags::SYMBOLIC)
         .bbox(Rect::new(
             side(bounds.x_min),
@@ -237,17 +267,6 @@ fn font(pdf: &mut Pdf, fonts: &Fonts, family: Family, used: &Used) -> Option<()>
         .cap_height(side(face.capital_height().unwrap_or(face.ascender())))
         .stem_v(80.0)
         .font_file2(reference(family, 3));
-    let file = subsetter::subset(family.bytes(), 0, &used.glyphs).ok()?;
-    let packed = packed(&file)?;
-    pdf.stream(reference(family, 3), &packed)
-        .filter(Filter::FlateDecode)
-        .pair(Name(b"Length1"), i32::try_from(file.len()).ok()?);
-    let mut characters = UnicodeCmap::new(Name(b"Characters"), SYSTEM);
-    for (glyph, character) in &used.characters {
-        characters.pair(*glyph, *character);
-    }
-    pdf.cmap(reference(family, 4), &characters.finish());
-    Some(())
 }
 
 fn packed(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -41,15 +41,15 @@ pub fn id(remaining: Remaining) -> &'static str {
 
 /// Says how many are valid today.
 pub fn headline(session: &Session<'_>, leaves: &[&Certificate]) {
-    let line = text!(
-        "standing-headline",
-        valid = count_valid(leaves, session.now),
-        total = leaves.len()
-    );
-    if all_valid(leaves, session.now) {
-        session.console.mention(&line)
-    } else {
-        session.console.say(&line)
+    headline_of(session, count_valid(leaves, session.now), leaves.len());
+}
+
+/// The same of what was counted already.
+pub fn headline_of(session: &Session<'_>, valid: usize, total: usize) {
+    let line = text!("standing-headline", valid = valid, total = total);
+    match valid == total {
+        true => session.console.mention(&line),
+        false => session.console.say(&line),
     }
 }
 

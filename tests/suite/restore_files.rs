@@ -314,7 +314,7 @@ fn what_is_missing_counts_more_than_what_has_ended() {
 #[test]
 fn contents_mark_what_has_ended() {
     let table = with_ends();
-    let said = table.run("contents --from {A}").ended_with(0);
+    let said = table.run("contents --from {A}").ended_with(8);
     let line = |name: &str| {
         said.out
             .lines()
@@ -332,6 +332,12 @@ fn contents_mark_what_has_ended() {
         "{}",
         said.out
     );
+    assert!(says(&said.out, "standing-headline"), "{}", said.out);
+    assert!(
+        says(&line("soon.example.com"), "cell-ends-soon"),
+        "{}",
+        said.out
+    );
     assert!(
         !line("good.example.com").contains("expired"),
         "{}",
@@ -342,7 +348,7 @@ fn contents_mark_what_has_ended() {
         "{}",
         said.out
     );
-    let document = table.run("contents --json --from {A}").ended_with(0).json();
+    let document = table.run("contents --json --from {A}").ended_with(8).json();
     let pairs = document["servers"][0]["key_pairs"].as_array().unwrap();
     let ended = pairs
         .iter()

@@ -65,7 +65,10 @@ fn what_was_done_in_the_future_does_not_count_as_done() {
     known["drills"][0]["time"] = "2099-01-01T00:00:00Z".into();
     std::fs::write(&state, known.to_string()).unwrap();
     let status = table.run("status").ended_with(8).out;
-    assert!(status.contains("pfxvault drill --from E:"), "{status}");
+    assert!(
+        status.contains("pfxvault drill --from /media/usb"),
+        "{status}"
+    );
     assert!(!status.contains("ahead"), "{status}");
 }
 

@@ -524,6 +524,13 @@ cell-never = never
 cell-backup = { $number } ({ $day })
 cell-expired = { $day } (expired)
 cell-not-yet-valid = { $day } (not valid yet)
+cell-ends-soon = { $day } (ends in { $left ->
+    [0] less than a day
+    [one] 1 day
+   *[other] { $left } days
+})
+cell-weak = { $key } (weak)
+cell-no-chain = { $key }, chain missing
 
 ## Weaknesses of key pairs that are saved all the same
 

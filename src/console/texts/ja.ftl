@@ -241,7 +241,7 @@ help-servers-rename-examples =
     pfxvault servers rename WEB02 --to { -stick }
         このサーバーの名前を WEB02 に変更する
 help-servers-admit-examples =
-    pfxvault servers admit SHA256:フィンガープリント --to { -stick }
+    pfxvault servers admit SHA256:FINGERPRINT --to { -stick }
         登録が失われたサーバーを、そのサーバーの pfxvault servers list に出るフィンガープリントで再登録する
 help-access-examples =
     pfxvault access list
@@ -477,6 +477,9 @@ cell-never = なし
 cell-backup = 第 { $number } 世代({ $day })
 cell-expired = { $day }(期限切れ)
 cell-not-yet-valid = { $day }(まだ有効でない)
+cell-ends-soon = { $day }(残り { $left } 日)
+cell-weak = { $key }(弱い)
+cell-no-chain = { $key }、チェーンなし
 
 ## Weaknesses of key pairs that are saved all the same
 
