@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::files_below;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -196,19 +198,6 @@ fn paths(tokens: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 /// From a module to those it names, with one such name.
 type Graph = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -216,7 +205,7 @@ type Graph = BTreeMap<String, BTreeMap<String, String>>;
 fn modules(folder: &Path) -> Graph {
     let mut files = BTreeMap::new();
     let mut only_tests = BTreeSet::new();
-    for file in sources(folder) {
+    for file in files_below(folder, "rs") {
         let inside = file.strip_prefix(folder).unwrap().with_extension("");
         let mut name: Vec<String> = inside
             .iter()

@@ -10,7 +10,7 @@ use fluent_bundle::{FluentBundle, FluentResource};
 use pfxvault::cli::{Cli, worded};
 use pfxvault::console::{Console, Language};
 
-use crate::common::{Said, Table, output, says};
+use crate::common::{Said, Table, files_below, output, says};
 
 /// The command line as Windows has it, where the other end is this server unless it is said.
 fn as_on_windows() -> Command {
@@ -234,23 +234,8 @@ pub(crate) fn root() -> &'static Path {
 
 /// The pages of docs/guide.
 pub(crate) fn guides() -> Vec<PathBuf> {
-    let mut found = pages(&root().join("docs/guide"));
-    found.sort();
+    let found = files_below(&root().join("docs/guide"), "md");
     assert!(found.len() >= 4, "{found:?}");
-    found
-}
-
-/// The Markdown files below a folder.
-fn pages(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(pages(&path));
-        } else if path.extension().is_some_and(|end| end == "md") {
-            found.push(path);
-        }
-    }
     found
 }
 
@@ -264,7 +249,7 @@ fn documents() -> Vec<PathBuf> {
         "CHANGELOG.md",
     ];
     let mut found: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
-    found.extend(pages(&root().join("docs")));
+    found.extend(files_below(&root().join("docs"), "md"));
     found.extend(
         [
             "crates/pfx/README.md",
@@ -419,7 +404,7 @@ fn exit_codes() -> BTreeMap<String, BTreeSet<u8>> {
         ("Exit::Forged", 10),
     ];
     let mut found: BTreeMap<String, BTreeSet<u8>> = BTreeMap::new();
-    for file in sources(&root().join("src")) {
+    for file in files_below(&root().join("src"), "rs") {
         let source = fs::read_to_string(file).unwrap();
         for (at, _) in source.match_indices("text!(") {
             let call = source[at + "text!(".len()..].trim_start();
@@ -445,20 +430,6 @@ fn exit_codes() -> BTreeMap<String, BTreeSet<u8>> {
             entry.extend(nearest.map(|(_, code)| code));
         }
     }
-    found
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
     found
 }
 

@@ -265,6 +265,21 @@ pub(crate) fn output(command: &mut Command) -> Output {
     output
 }
 
+/// The files below a folder that end so, in the order of their names.
+pub(crate) fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path, ending));
+        } else if path.extension().is_some_and(|end| end == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
 /// Whether a text holds the English message of this id: its words, with any values between them.
 pub(crate) fn says(text: &str, id: &str) -> bool {
     let texts = include_str!("../../../src/console/texts/en.ftl");
