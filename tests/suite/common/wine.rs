@@ -2,7 +2,7 @@
 //! for ncrypt.dll and httpapi.dll in `PFXVAULT_NCRYPT` and `PFXVAULT_HTTPAPI`, those for IIS in
 //! `PFXVAULT_APPCMD` and `PFXVAULT_APPHOST`, and a machine as Wine makes it in `PFXVAULT_PREFIX`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,8 +26,9 @@ pub(crate) fn given(variable: &str) -> OsString {
         .unwrap_or_else(|| panic!("{variable} is not set: tests/windows/run does it"))
 }
 
-/// Copies a folder, its files as links where both lie on one file system.
-fn copy_linked(from: &OsStr, to: &Path) {
+/// Copies a machine, its files as links where both lie on one file system. Wine writes through links to
+/// its registry, so that is a copy each time.
+fn copy_prefix(from: &Path, to: &Path) {
     let copied = ["-al", "-a"].iter().any(|how| {
         let mut copy = Command::new("cp");
         copy.arg(how).arg(from).arg(to).stderr(Stdio::null());
@@ -37,6 +38,10 @@ fn copy_linked(from: &OsStr, to: &Path) {
         }
     });
     assert!(copied, "{from:?} is not there");
+    for part in ["system.reg", "user.reg", "userdef.reg"] {
+        std::fs::remove_file(to.join(part)).unwrap();
+        std::fs::copy(from.join(part), to.join(part)).unwrap();
+    }
 }
 
 /// The class of IIS's own writer.
@@ -59,7 +64,7 @@ impl<'a> Windows<'a> {
             name,
             program,
         };
-        copy_linked(&given("PFXVAULT_PREFIX"), &windows.prefix());
+        copy_prefix(Path::new(&given("PFXVAULT_PREFIX")), &windows.prefix());
         for (file, library) in stand_ins() {
             let system = windows.prefix().join("drive_c/windows/system32");
             let here = system.join(format!("{library}.dll"));
