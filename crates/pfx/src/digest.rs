@@ -288,16 +288,15 @@ fn pbkdf2_in_rounds<D, const N: usize>(rounds: &Rounds<N>, input: &Derive, key: 
 where
     D: Hash + BlockSizeUser + EagerHash,
 {
-    let hashed = Zeroizing::new(D::digest(input.password).to_vec());
-    let password = if input.password.len() > D::block_size() {
-        hashed.as_slice()
-    } else {
-        input.password
-    };
+    let mut password = Zeroizing::new(input.password.to_vec());
+    // RFC 2104, section 2: a key longer than a block is hashed.
+    if password.len() > D::block_size() {
+        password = Zeroizing::new(D::digest(&*password).to_vec());
+    }
     for (number, chunk) in (1_u32..).zip(key.chunks_mut(<D as Hash>::output_size())) {
         let message = [input.salt, &number.to_be_bytes()].concat();
-        let mut value = Zeroizing::new(hmac::<Hmac<D>>(password, &message));
-        rounds.hmac_again(password, &mut value, input.rounds.saturating_sub(1));
+        let mut value = Zeroizing::new(hmac::<Hmac<D>>(&password, &message));
+        rounds.hmac_again(&password, &mut value, input.rounds.saturating_sub(1));
         chunk.copy_from_slice(&value[..chunk.len()]);
     }
 }

@@ -46,12 +46,12 @@ struct LastBlock(Zeroizing<[u8; BLOCK]>);
 impl LastBlock {
     /// Of `value`, which `before` octets went before, whole blocks of them.
     fn of(value: &[u8], before: usize) -> Self {
-        let mut block = [0; BLOCK];
+        let mut block = Zeroizing::new([0; BLOCK]);
         block[..value.len()].copy_from_slice(value);
         block[value.len()] = 0x80;
         let bits = 8 * (before + value.len()) as u64;
         block[BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
-        Self(Zeroizing::new(block))
+        Self(block)
     }
 
     /// Puts what was hashed in the place of the value.
@@ -69,8 +69,10 @@ impl<const N: usize> Rounds<N> {
     /// The hash of `value`, of that hash, and so on, `rounds` times; `value` is a value of this hash.
     pub(crate) fn again(&self, value: &mut [u8], rounds: u32) {
         let mut block = LastBlock::of(value, 0);
+        let mut state = Zeroizing::new(self.start);
         for _ in 0..rounds {
-            let state = self.after(&self.start, &block);
+            *state = self.start;
+            self.take(&mut state, &block);
             block.put(&state);
         }
         value.copy_from_slice(&block.0[..Self::LENGTH]);
@@ -81,9 +83,11 @@ impl<const N: usize> Rounds<N> {
     pub(crate) fn hmac_again(&self, key: &[u8], first: &mut [u8], rounds: u32) {
         let (inner, outer) = (self.keyed(key, 0x36), self.keyed(key, 0x5c));
         let mut block = LastBlock::of(first, BLOCK);
+        let mut state = Zeroizing::new(self.start);
         for _ in 0..rounds {
             for keyed in [&inner, &outer] {
-                let state = self.after(keyed, &block);
+                state.copy_from_slice(&**keyed);
+                self.take(&mut state, &block);
                 block.put(&state);
             }
             for (octet, with) in first.iter_mut().zip(block.0.iter()) {
@@ -98,12 +102,12 @@ impl<const N: usize> Rounds<N> {
         for (octet, key) in block.iter_mut().zip(key) {
             *octet ^= key;
         }
-        self.after(&self.start, &LastBlock(block))
+        let mut state = Zeroizing::new(self.start);
+        self.take(&mut state, &LastBlock(block));
+        state
     }
 
-    fn after(&self, state: &[u32; N], block: &LastBlock) -> Zeroizing<[u32; N]> {
-        let mut state = Zeroizing::new(*state);
-        (self.compress)(&mut state, std::slice::from_ref(&*block.0));
-        state
+    fn take(&self, state: &mut [u32; N], block: &LastBlock) {
+        (self.compress)(state, std::slice::from_ref(&*block.0));
     }
 }

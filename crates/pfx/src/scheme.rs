@@ -392,15 +392,19 @@ impl ScryptCost {
         length: usize,
         work: &mut Work,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let memory = u64::from(input.rounds)
-            .saturating_mul(u64::from(self.block_size))
-            .saturating_mul(128);
+        let (block_size, parallel) = (u64::from(self.block_size), u64::from(self.parallel));
+        // RFC 7914, section 6: V, and what PBKDF2 makes of the salt.
+        let memory = (u64::from(input.rounds) + parallel).saturating_mul(128 * block_size);
         if memory > MAX_SCRYPT_MEMORY {
             return Err(too_much(format!("{memory} bytes of memory for scrypt")));
         }
         // Two passes of 2r times Salsa20/8, each as long as a compression or two.
-        let cost = u64::from(self.block_size).saturating_mul(u64::from(self.parallel));
+        let cost = block_size.saturating_mul(parallel);
         work.derivation(input.rounds, cost.saturating_mul(8))?;
+        // Each block of that PBKDF2 hashes the salt anew.
+        let hashed = 4 + input.salt.len() as u64 / 64;
+        let blocks = u32::try_from(cost.saturating_mul(4)).unwrap_or(u32::MAX);
+        work.derivation(blocks, hashed)?;
         let impossible = |_| Error::Malformed("impossible parameters of scrypt");
         if !input.rounds.is_power_of_two() {
             return Err(Error::Malformed("impossible parameters of scrypt"));
@@ -481,5 +485,38 @@ pub(crate) fn rounds(reader: &mut Reader) -> Result<u32, Error> {
         0 => Err(Error::Malformed("an iteration count of zero")),
         rounds => u32::try_from(rounds)
             .map_err(|_| too_much(format!("{rounds} rounds of key derivation"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7914 allows each of these; all of them cost seconds to minutes, or hundreds of megabytes.
+    #[test]
+    fn scrypt_that_costs_too_much_is_refused_whichever_parameter_it_is() {
+        let refused = |rounds, block_size, parallel, salt: usize| {
+            let cost = ScryptCost {
+                block_size,
+                parallel,
+            };
+            let input = Derive {
+                password: b"password",
+                salt: &vec![0; salt],
+                rounds,
+            };
+            let mut work = Work::for_file(1000).unwrap();
+            matches!(
+                cost.derive(&input, 32, &mut work),
+                Err(Error::TooMuchWork { .. })
+            )
+        };
+        assert!(refused(1 << 20, 8, 1, 16));
+        assert!(refused(2, 1 << 21, 1, 16));
+        assert!(refused(2, 1, 2_400_000, 16));
+        assert!(refused(2, 1, 500_000, MAX_SALT));
+        assert!(refused(1 << 14, 8, 1_000, 16));
+        assert!(refused(2, u32::MAX, u32::MAX, 16));
+        assert!(!refused(1 << 14, 8, 1, 16));
     }
 }
