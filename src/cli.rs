@@ -56,12 +56,7 @@ pub struct GlobalArgs {
     pub(crate) recovery_key_file: Option<PathBuf>,
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file"])]
     pub(crate) age_key_file: Option<PathBuf>,
-    #[arg(
-        long,
-        global = true,
-        value_name = "SHA256:...",
-        requires = "age_key_file"
-    )]
+    #[arg(long, global = true, value_name = "SHA256:...")]
     pub(crate) fingerprint: Option<String>,
 }
 
@@ -580,7 +575,7 @@ pub struct RetireArgs {
     pub(crate) label: String,
     #[arg(long)]
     pub(crate) lost: bool,
-    #[arg(long, conflicts_with = "lost")]
+    #[arg(long, conflicts_with_all = ["lost", "dry_run"])]
     pub(crate) undo: bool,
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -647,8 +642,9 @@ pub struct ServersRenameArgs {
 #[derive(Debug, Args)]
 /// `servers admit`.
 pub struct ServersAdmitArgs {
+    // Not `fingerprint`: that is the vault's, and given to every command.
     #[arg(value_name = "SHA256:...")]
-    pub(crate) fingerprint: String,
+    pub(crate) key: String,
     #[arg(long, value_name = "MEDIUM", required = true)]
     pub(crate) to: Vec<String>,
     #[arg(long)]
@@ -981,6 +977,31 @@ mod tests {
         for sub in command.get_subcommands() {
             unworded(sub, &format!("{path}-{}", sub.get_name()), missing);
         }
+    }
+
+    fn own_names(command: &Command, path: &str, of_all: &[String], shared: &mut Vec<String>) {
+        for sub in command.get_subcommands() {
+            let path = format!("{path} {}", sub.get_name());
+            let own = sub.get_arguments().filter(|arg| !arg.is_global_set());
+            let own = own.map(|arg| arg.get_id().to_string());
+            shared.extend(
+                own.filter(|id| of_all.contains(id))
+                    .map(|id| format!("{path}: {id}")),
+            );
+            own_names(sub, &path, of_all, shared);
+        }
+    }
+
+    /// Else a command would take its own argument for the one that every command has.
+    #[test]
+    fn no_argument_has_the_name_of_one_that_every_command_has() {
+        let command = Cli::command();
+        let of_all = command.get_arguments().filter(|arg| arg.is_global_set());
+        let of_all: Vec<String> = of_all.map(|arg| arg.get_id().to_string()).collect();
+        assert!(of_all.iter().any(|id| id == "fingerprint"), "{of_all:?}");
+        let mut shared = Vec::new();
+        own_names(&command, "pfxvault", &of_all, &mut shared);
+        assert_eq!(shared, Vec::<String>::new());
     }
 
     #[test]

@@ -185,6 +185,10 @@ pub fn end_of_day(day: jiff::civil::Date) -> Option<jiff::Timestamp> {
 /// never.
 pub const UNREAD_END: jiff::Timestamp = jiff::Timestamp::constant(253_402_207_199, 0);
 
+/// Stands for a beginning that cannot be read, and so has always been: in a year that every program
+/// knows.
+pub const UNREAD_BEGIN: jiff::Timestamp = jiff::Timestamp::constant(-62_135_596_800, 0);
+
 /// The day of a moment here.
 pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
     // What ends never, or later than can be said (RFC 5280 section 4.1.2.5).
@@ -196,7 +200,7 @@ pub fn local_day(time: jiff::Timestamp) -> jiff::civil::Date {
 
 /// A day, as people read it: `2026-11-28`; `?` for one that could not be read.
 pub fn day(time: jiff::Timestamp) -> String {
-    if time == UNREAD_END {
+    if time == UNREAD_END || time == UNREAD_BEGIN {
         return "?".to_owned();
     }
     local_day(time).to_string()

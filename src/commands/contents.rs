@@ -10,7 +10,7 @@ use crate::cli::ContentsArgs;
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::{Remaining, is_weak};
-use crate::message::{Text, age, day, short};
+use crate::message::{Text, UNREAD_END, age, day, short};
 use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
 use crate::session::selection::{choose, is_called, of_each_server};
 use crate::session::{Session, standing};
@@ -21,7 +21,7 @@ use crate::workflow::clock;
 use crate::workflow::server_backup::{self, NotHere, ServerBackup, Why};
 use crate::workflow::unlock::{self, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
-use vault::counted::{Retired, Standing};
+use vault::counted::Standing;
 use vault::id::{Number, ServerId};
 use vault::medium::Medium;
 use vault::record::Record;
@@ -258,7 +258,7 @@ impl<'a> ShownBackup<'a> {
             .extend(clock::doubt(now, Some(newest.record.time)));
         shown.take_known(
             state,
-            &counted::of_generations(&written, state.retirements(), is_closed, time),
+            &counted::of_generations(&written, &state.retired(), is_closed, time),
         );
         shown.doubt_damaged(survey, &meant);
         if !is_alone {
@@ -268,7 +268,7 @@ impl<'a> ShownBackup<'a> {
     }
 
     fn take_known(&mut self, state: &State, known: &[Known<'a>]) {
-        let retired = Retired::of(state.retirements());
+        let retired = state.retired();
         for one in known {
             let (about, number) = (one.pair.about, one.pair.numbers.last().copied());
             let why = match (one.standing, retired.get(about)) {
@@ -314,7 +314,8 @@ impl<'a> ShownBackup<'a> {
     fn count_valid(&self, now: Timestamp) -> usize {
         let is_valid = |one: &&Shown<'_>| {
             let left = remaining(one.about, now);
-            matches!(left, Remaining::Days(_) | Remaining::Long)
+            let is_read = one.about.not_after != UNREAD_END;
+            is_read && matches!(left, Remaining::Days(_) | Remaining::Long)
         };
         self.key_pairs.iter().filter(is_valid).count()
     }

@@ -52,7 +52,7 @@ pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
     let proofs = drill::run(&opened, &backup);
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
     show(session, &backup, &proofs, failed);
-    if failed == 0 {
+    if failed == 0 && !proofs.is_empty() {
         let is_whole = args.names.is_empty() && args.which.generation.is_none();
         let everything = is_whole && backup.not_here.is_empty();
         let drill = catalog_entry(session, &backup, proofs.len(), everything);
@@ -73,6 +73,8 @@ fn exit(
 ) -> Exit {
     let calm = backup.doubts.is_empty() && standing::all_valid(&leaves(proofs), session.now);
     match failed {
+        0 if proofs.is_empty() && backup.not_here.is_empty() => Exit::Failed,
+        0 if proofs.is_empty() => Exit::Damaged,
         0 if !backup.not_here.is_empty() => Exit::Partly,
         0 if calm => Exit::Done,
         0 => Exit::Attention,
@@ -83,14 +85,20 @@ fn exit(
 
 fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], failed: usize) {
     let record = &backup.newest.record;
-    session.console.say(&text!(
-        "drill-verdict",
-        good = proofs.len() - failed,
-        total = proofs.len() + backup.not_here.len(),
-        number = record.number.get(),
-        age = age(record.time, session.now),
-        server = backup.server()
-    ));
+    let total = proofs.len() + backup.not_here.len();
+    match total {
+        0 => session
+            .console
+            .warn(&text!("drill-nothing", server = backup.server())),
+        _ => session.console.say(&text!(
+            "drill-verdict",
+            good = proofs.len() - failed,
+            total = total,
+            number = record.number.get(),
+            age = age(record.time, session.now),
+            server = backup.server()
+        )),
+    }
     standing::headline(session, &leaves(proofs));
     backup_report::say_not_here(session, &backup.not_here);
     backup_report::say_no_more(session, &Past::of(&backup.no_more));

@@ -161,7 +161,10 @@ fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
     if args.undo {
         return take_back(session, &mut state, &id, label);
     }
-    say_loss(session, &label, &key_pairs, args.lost);
+    // What is lost stays so until that is undone.
+    let before = seen.retired;
+    let lost = args.lost || before.is_some_and(|before| before.lost);
+    say_loss(session, &label, &key_pairs, lost);
     let mut report = RetiredReport {
         dry_run: None,
         label,
@@ -179,10 +182,12 @@ fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
         &text!("media-retire-question", label = report.label.as_str()),
         Enter::No,
     )?;
-    state.medium(&id).retired = Some(Retired {
+    let now = Retired {
         time: session.now,
-        lost: args.lost,
-    });
+        lost,
+    };
+    let known = before.filter(|before| before.lost == lost);
+    state.medium(&id).retired = Some(known.unwrap_or(now));
     state.save()?;
     let left = state.media_in_use().count();
     session.console.say(&text!(
@@ -190,7 +195,7 @@ fn retire(session: &Session<'_>, args: &RetireArgs) -> Result<Exit> {
         label = report.label.as_str(),
         left = left
     ));
-    report.lost = Some(args.lost);
+    report.lost = Some(lost);
     report.left = Some(left);
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)

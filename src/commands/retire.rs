@@ -1,6 +1,8 @@
 //! `retire`: a key pair is never restored again, or is again. Said on the server that has it, and
 //! signed into every later generation; for a server that is gone, by the vault's owner.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,12 +13,12 @@ use crate::keypair;
 use crate::message::{day, short};
 use crate::platform;
 use crate::session::Session;
-use crate::session::backup_report::retired_reason;
 use crate::session::selection::{find_server, is_called};
 use crate::state::{RetirementWord, State};
 use crate::text;
 use crate::workflow::server_backup::{self, ServerBackup, Why};
 use crate::workflow::unlock::Wanted;
+use crate::workflow::witness::retired_reason;
 use vault::catalog::{AboutKeyPair, Counting, Retirement};
 use vault::counted::Standing;
 use vault::id::{Hash, Number, ServerId};
@@ -108,6 +110,9 @@ pub(super) fn run(session: &Session<'_>, args: &RetireKeyPairArgs) -> Result<Exi
     let state = session.state()?;
     let mut state = state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))?;
     let meant = meant(&state, args)?;
+    if args.undo {
+        refuse_owners(&state, &meant)?;
+    }
     let reason = args.reason.map(|reason| reason.id());
     let plan: Vec<_> = meant.iter().map(RetiredKeyPairReport::of).collect();
     ask(session, args, &plan)?;
@@ -164,7 +169,8 @@ fn of_another(session: &Session<'_>, args: &RetireKeyPairArgs, name: &str) -> Re
     let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
     let server = find_server(&opened, &servers, name)?;
     let own = known.state.as_ref().map(State::server);
-    if own == Some(server) {
+    // On the server itself it needs no passphrase; what the owner said does.
+    if own == Some(server) && !args.undo {
         return Err(Error::usage(text!("error-retire-own-server")));
     }
     let backup = server_backup::of(&opened, server, &Wanted::Newest)?;
@@ -228,7 +234,11 @@ fn words(
     args: &RetireKeyPairArgs,
     now: Timestamp,
 ) -> Result<Vec<Retirement>> {
-    let mut number = backup.last_retirement;
+    // What is taken back must come after what the server said, too.
+    let mut number = match args.undo {
+        true => backup.last_retirement,
+        false => backup.last_of_owners,
+    };
     let mut words = Vec::new();
     for one in meant {
         let next = number.map_or(Some(Number::FIRST), Number::next);
@@ -250,6 +260,20 @@ fn words(
     Ok(words)
 }
 
+/// Refuses to take back here what the owner retired.
+fn refuse_owners(state: &State, meant: &[AboutKeyPair]) -> Result<()> {
+    let mut meant = meant.iter();
+    let Some(about) = meant.find(|about| state.is_retired_by_owner(about)) else {
+        return Ok(());
+    };
+    let (name, server) = (about.display_name(), state.server().to_string());
+    Err(Error::usage(text!(
+        "error-retired-by-owner",
+        name = name,
+        server = server
+    )))
+}
+
 /// The key pairs that are called so: those that are retired where that is taken back, else those
 /// that are not.
 fn meant(state: &State, args: &RetireKeyPairArgs) -> Result<Vec<AboutKeyPair>> {
@@ -265,7 +289,33 @@ fn meant(state: &State, args: &RetireKeyPairArgs) -> Result<Vec<AboutKeyPair>> {
             return Err(Error::usage(text!("error-retire-unknown", name = name)));
         }
     }
-    let meant = candidates.into_iter();
-    let meant = meant.filter(|about| is_called(about, &args.names));
-    Ok(meant.cloned().collect())
+    let is_named = |about: &AboutKeyPair| is_called(about, &args.names);
+    let keys = keys_meant(
+        state,
+        args,
+        candidates.iter().filter(|about| is_named(about)),
+    );
+    let retired = state.retired();
+    let mut meant = candidates;
+    meant.retain(|about| {
+        let of_key = about.spki_sha256.is_some_and(|key| keys.contains(&key));
+        let stays = args.undo && retired.find(about.certificate_sha256, None).is_some();
+        is_named(about) || of_key && !stays
+    });
+    Ok(meant.into_iter().cloned().collect())
+}
+
+/// The keys of which something is said, and so of every certificate that has them.
+fn keys_meant<'a>(
+    state: &State,
+    args: &RetireKeyPairArgs,
+    named: impl Iterator<Item = &'a &'a AboutKeyPair>,
+) -> BTreeSet<Hash> {
+    let mut keys: BTreeSet<Hash> = named.filter_map(|about| about.spki_sha256).collect();
+    match args.reason {
+        Some(RetireReason::Leaked) => {}
+        Some(_) => keys.clear(),
+        None => keys.retain(|key| state.retired().is_key_retired(*key)),
+    }
+    keys
 }

@@ -22,7 +22,7 @@ use crate::workflow::verify;
 use vault::id::{GenerationId, ServerId, VaultId};
 use vault::medium::Medium;
 use vault::paper::KeyText;
-use vault::survey::Survey;
+use vault::survey::{Generation, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
 
@@ -96,11 +96,16 @@ fn write_sheet(session: &Session<'_>, args: &SheetArgs) -> Result<Exit> {
 
 /// A sheet holds no secret: it may go to a screen or a pipe.
 fn print(session: &Session<'_>, paper: &Paper, vault: &VaultId) -> Result<Exit> {
-    if !session.console.json {
-        let text = paper.render(Form::Plain).map_err(Error::failed)?;
-        let text = String::from_utf8_lossy(&text).replace("\r\n", "\n");
-        session.console.print(text.trim_end());
+    if session.console.json {
+        let argument = "--to NEWFILE";
+        return Err(Error::usage(text!(
+            "error-missing-argument",
+            argument = argument
+        )));
     }
+    let text = paper.render(Form::Plain).map_err(Error::failed)?;
+    let text = String::from_utf8_lossy(&text).replace("\r\n", "\n");
+    session.console.print(text.trim_end());
     Ok(written(session, vault, false, None))
 }
 
@@ -154,7 +159,13 @@ fn content(
             place: medium.place.clone(),
         })
         .collect();
-    for label in media.iter().filter_map(Medium::label) {
+    let ours: Vec<_> = (0..media.len())
+        .filter(|at| survey.is_of_vault(*at))
+        .collect();
+    if ours.is_empty() && !media.is_empty() {
+        return Err(survey.not_ours(0).into());
+    }
+    for label in ours.into_iter().filter_map(|at| media[at].label()) {
         if on_sheet.iter().all(|known| known.label != label.label) {
             let (label, place) = (label.label, None);
             on_sheet.push(MediumOnSheet { label, place });
@@ -205,6 +216,9 @@ fn check(session: &Session<'_>, args: &SheetArgs, file: Option<&Path>) -> Result
             let exit = check_envelope(session, args, &found)?;
             session.console.warn(&text!("check-delete", path = file));
             Ok(exit)
+        }
+        Some(Said::Sheet(_)) if args.envelope => {
+            Err(Error::usage(text!("error-sheet-is-no-key", path = file)))
         }
         Some(Said::Sheet(facts)) => check_sheet(session, args, &facts),
         None => Err(Error::failed(text!("error-no-paper", path = file))),
@@ -291,6 +305,15 @@ fn check_sheet(session: &Session<'_>, args: &SheetArgs, facts: &SheetFacts) -> R
         return Err(Error::new(Exit::NoVault, text));
     }
     let mut behind = Vec::new();
+    let (here, signed) = (survey.trust.statements.len(), facts.statements);
+    if here < signed {
+        console.warn(&text!(
+            "check-sheet-statements",
+            here = here,
+            signed = signed
+        ));
+        behind.push(vault.to_owned());
+    }
     for known in &facts.newest {
         if let Some(text) = speaks_against(&survey, known) {
             console.warn(&text);
@@ -314,11 +337,13 @@ fn speaks_against(survey: &Survey<'_>, known: &NewestOnSheet) -> Option<crate::m
     let found = slot
         .map(|slot| slot.generations.as_slice())
         .unwrap_or_default();
-    let is_same = |hash: String| hash.starts_with(&known.hash);
-    let here = survey.line(known.server).next();
+    // What cannot be restored is not here.
+    let is_whole = |one: &&Generation| survey.check(one, Reading::Cached).is_whole();
+    let is_same = |one: &&Generation| one.hash.to_string().starts_with(&known.hash);
+    let here = survey.line(known.server).find(is_whole);
     match here {
-        _ if found.iter().any(|one| is_same(one.hash.to_string())) => None,
-        _ if !found.is_empty() => {
+        _ if found.iter().filter(is_same).any(|one| is_whole(&one)) => None,
+        _ if !found.is_empty() && !found.iter().any(|one| is_same(&one)) => {
             let server = server.as_str();
             Some(text!("check-sheet-other", server = server, number = number))
         }

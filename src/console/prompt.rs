@@ -190,6 +190,8 @@ impl Console {
         self.show_privately(&[&self.words(&text!("accept-vault", shown = shown))])?;
         for _ in 0..TRIES {
             let typed = self.ask(&text!("prompt-vault", count = PIN))?;
+            // On paper it stands in groups.
+            let typed: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
             let typed = typed.trim_start_matches("SHA256:");
             if typed.starts_with(hidden) && digits.starts_with(typed) {
                 return Ok(vault);

@@ -18,10 +18,11 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::algorithm::{Algorithm, VerifyScheme, key_algorithm_name, weak_hash};
+use super::host::ascii_host;
 use super::key::PrivateKey;
 use super::public::CertifiedKey;
 use super::{KeyPairError, name, time};
-use crate::message::UNREAD_END;
+use crate::message::{UNREAD_BEGIN, UNREAD_END};
 
 /// `[3] EXPLICIT`: the extensions.
 const CONTEXT_3: u8 = 0xa3;
@@ -136,7 +137,7 @@ impl Certificate {
             dns_names,
             common_name,
             display_name: title.unwrap_or_else(|| thumbprint(&der)),
-            not_before: not_before.unwrap_or_else(time::always),
+            not_before: not_before.unwrap_or(UNREAD_BEGIN),
             not_after: not_after.unwrap_or(UNREAD_END),
             is_authority: tbs.is_authority(),
             is_whole: not_before.is_some() && not_after.is_some(),
@@ -169,7 +170,7 @@ impl Certificate {
             dns_names,
             common_name,
             display_name: title.unwrap_or_else(|| thumbprint(der)),
-            not_before: not_before.unwrap_or_else(time::always),
+            not_before: not_before.unwrap_or(UNREAD_BEGIN),
             not_after: not_after.unwrap_or(UNREAD_END),
             is_authority: false,
             is_whole: false,
@@ -540,10 +541,12 @@ fn ip_address(bytes: &[u8]) -> Option<String> {
         .ok()
 }
 
-/// Letters, digits, `-` and `_` between dots, in front perhaps `*.`.
+/// Letters, digits, `-` and `_` between dots, in front perhaps `*.`; letters of other languages as
+/// their A-labels.
 fn looks_like_host(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let host = name.strip_prefix("*.").unwrap_or(name);
+    let name = ascii_host(name);
+    let host = name.strip_prefix("*.").unwrap_or(&name);
     host.len() <= 253
         && host
             .split('.')

@@ -29,12 +29,6 @@ pub(super) fn two_times(octets: &[u8]) -> Option<[Timestamp; 2]> {
     Some([next()?, next()?])
 }
 
-/// When validity begins where that cannot be read: always, with a year that every program knows.
-pub(super) fn always() -> Timestamp {
-    let first = jiff::civil::date(1, 1, 1).at(0, 0, 0, 0);
-    clamped(first, SignedDuration::ZERO).unwrap_or(Timestamp::MIN)
-}
-
 /// A UTCTime or GeneralizedTime (X.680 sections 46 and 47).
 pub(super) fn time(element: Element<'_>) -> Option<Timestamp> {
     if !matches!(element.tag, UTC_TIME | GENERALIZED_TIME) {
@@ -139,7 +133,6 @@ mod tests {
         }
         let never = read(GENERALIZED_TIME, "99991231235959Z");
         assert_eq!(never, Some(Timestamp::MAX.to_string()));
-        assert_eq!(always().to_string(), "0001-01-01T00:00:00Z");
     }
 
     #[test]

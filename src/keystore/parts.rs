@@ -1,7 +1,7 @@
 //! Certificates and keys that lie in files of their own, as other servers keep them: PEM or DER,
 //! a key also under a password.
 
-use der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef};
+use der::asn1::{BitStringRef, OctetStringRef};
 use der::{AnyRef, Decode, Encode, Sequence};
 use pkcs8::PrivateKeyInfoRef;
 use rsa::pkcs1::DecodeRsaPrivateKey;
@@ -50,17 +50,15 @@ pub(super) fn read_parts(
         Kind::Unknown if bytes.first() != Some(&0x30) || pem::is_pem(bytes) => {
             let blocks = pem::blocks_of_file(bytes);
             let is_damaged = !parts.take_blocks(blocks, passwords);
-            if is_damaged && parts.is_empty() {
-                return Err(Failure::DamagedPart);
-            }
-            if is_damaged {
-                parts.refused.push(text!("reason-part-damaged"));
-            }
-            if parts.is_empty()
-                && let Ok(received) = answer::read(bytes)
-            {
+            let nothing_else = parts.is_empty();
+            if nothing_else && let Ok(received) = answer::read(bytes) {
                 let certificates = received.certificates.iter();
                 parts.certificates = certificates.map(|one| one.der().to_vec()).collect();
+            }
+            match is_damaged {
+                true if parts.is_empty() => return Err(Failure::DamagedPart),
+                true if !nothing_else => parts.refused.push(text!("reason-part-damaged")),
+                _ => {}
             }
         }
         kind => {
@@ -112,6 +110,11 @@ impl LooseParts {
             (Kind::OtherKey, _) => {
                 let words = block.label.trim_end_matches("PRIVATE KEY").trim();
                 self.refuse(words);
+                Ok(())
+            }
+            // Of any other label, a certificate of a form that nobody foresaw at most.
+            (Kind::Unknown, _) => {
+                let _ = self.take(kind, block.content.expose(), passwords);
                 Ok(())
             }
             _ => self.take(kind, block.content.expose(), passwords),
@@ -174,7 +177,7 @@ impl LooseParts {
     }
 
     fn take_key(&mut self, form: SectionKind, content: SecretBytes) {
-        match wrapped(form, content) {
+        match to_pkcs8(form, content) {
             Some(key) => self.keys.push(key),
             None => self.refused.push(text!("reason-key-malformed")),
         }
@@ -210,30 +213,26 @@ fn foreign(form: &str) -> Text {
     text!("reason-key-store", form = form)
 }
 
-/// PKCS#8 as it is, whatever was promised; PKCS#1 and SEC 1 as [`to_pkcs8`] wraps them or, where it
+/// PKCS#8 as it is, whatever was promised; PKCS#1 and SEC 1 as [`strictly`] wraps them or, where that
 /// takes them for damaged or does not know the curve, octet by octet: whoever checks the key says
 /// what is wrong with it.
-fn wrapped(kind: SectionKind, content: SecretBytes) -> Option<SecretBytes> {
+pub(crate) fn to_pkcs8(kind: SectionKind, content: SecretBytes) -> Option<SecretBytes> {
     if PrivateKeyInfoRef::try_from(content.expose()).is_ok() {
         return Some(content);
     }
-    let (algorithm, curve);
-    match kind {
-        SectionKind::RsaPrivateKey => algorithm = rsa::pkcs1::ALGORITHM_ID,
-        SectionKind::EcPrivateKey => {
-            curve = EcPrivateKey::from_der(content.expose()).ok()?.curve;
-            let parameters = curve.as_ref().map(AnyRef::from);
-            algorithm = AlgorithmIdentifierRef {
-                oid: const_oid::db::rfc5912::ID_EC_PUBLIC_KEY,
-                parameters,
-            };
-        }
+    let algorithm = match kind {
+        SectionKind::RsaPrivateKey => rsa::pkcs1::ALGORITHM_ID,
+        // A curve may be written out instead of named.
+        SectionKind::EcPrivateKey => AlgorithmIdentifierRef {
+            oid: const_oid::db::rfc5912::ID_EC_PUBLIC_KEY,
+            parameters: EcPrivateKey::from_der(content.expose()).ok()?.curve,
+        },
         _ => return Some(content),
-    }
+    };
     let private = OctetStringRef::new(content.expose()).ok()?;
     let wrapped = PrivateKeyInfoRef::new(algorithm, private);
     let octets = wrapped.to_der().ok().map(SecretBytes::new);
-    to_pkcs8(kind, content).or(octets)
+    strictly(kind, content).or(octets)
 }
 
 /// RFC 5915 section 3.
@@ -242,13 +241,13 @@ struct EcPrivateKey<'a> {
     version: u8,
     private_key: &'a OctetStringRef,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    curve: Option<ObjectIdentifier>,
+    curve: Option<AnyRef<'a>>,
     #[asn1(context_specific = "1", tag_mode = "EXPLICIT", optional = "true")]
     public_key: Option<BitStringRef<'a>>,
 }
 
 /// PKCS#8 as it is; PKCS#1 (`RSA PRIVATE KEY`) and SEC 1 (`EC PRIVATE KEY`) wrapped into it.
-pub(crate) fn to_pkcs8(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
+fn strictly(kind: SectionKind, der: SecretBytes) -> Option<SecretBytes> {
     match kind {
         SectionKind::PrivateKey => Some(der),
         SectionKind::RsaPrivateKey => {

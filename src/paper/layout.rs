@@ -188,10 +188,15 @@ impl<'p> Column<'p, '_> {
         let size = 9.5 * self.scale;
         for name in names {
             self.y += size * 2.1;
-            self.text(Family::Text, size, self.x, name);
             let taken = self.fonts.width(Family::Text, name) * size + 6.0;
+            if taken > self.width {
+                self.y -= size;
+                self.lines(Family::Text, 9.5, name);
+                continue;
+            }
+            self.text(Family::Text, size, self.x, name);
             let (x, y) = (self.x + taken, self.y);
-            let length = (self.width - taken).max(0.0);
+            let length = self.width - taken;
             self.marks.push(Mark::Line { x, y, length });
         }
         self.space(3.0);

@@ -7,14 +7,12 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::input::read_up_to;
+use crate::input::{MAX_INPUT, read_up_to};
 use crate::platform::system;
 use crate::text;
 
 /// Longest first line of a secrets file, in bytes.
 const MAX_SECRET: u64 = 4096;
-/// Bytes of a file with many secrets.
-const MAX_TABLE: u64 = 1024 * 1024;
 
 /// Creates a file that only its owner can read, and waits until it is on disk. An existing file
 /// stays as it is.
@@ -77,8 +75,8 @@ pub fn read_secret_table(path: &Path) -> Result<Zeroizing<String>> {
 /// # Errors
 /// As [`read_secret`].
 pub fn read_secret_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let bytes = read_private(path, MAX_TABLE + 1)?;
-    if bytes.len() as u64 > MAX_TABLE {
+    let bytes = read_private(path, MAX_INPUT + 1)?;
+    if bytes.len() as u64 > MAX_INPUT {
         return Err(too_large(path));
     }
     Ok(bytes)

@@ -270,12 +270,19 @@ pub(super) fn owner_of(pkcs8: &SecretBytes, known: &OwnKeys) -> KeyOwner {
         .map_or(KeyOwner::Other, KeyOwner::Ours)
 }
 
+/// Numbers of a DSA key as OpenSSL writes it; RSA's has nine (RFC 8017, appendix A.1.2).
+const LEAST_NUMBERS: usize = 6;
+
 /// `None` where it only looked like a key.
 fn look_plain(form: Form, kind: SectionKind, der: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     let pkcs8 = to_pkcs8(kind, SecretBytes::copy_of(der))?;
     let owner = match PrivateKey::parse(pkcs8) {
         Ok(key) => known.key(&key).map_or(KeyOwner::Other, KeyOwner::Ours),
-        Err(keypair::KeyPairError::UnsupportedKey { .. } | keypair::KeyPairError::KeyDamaged) => {
+        Err(keypair::KeyPairError::UnsupportedKey { .. }) => KeyOwner::Other,
+        // What is damaged, or DSA's, has as many numbers all the same.
+        Err(keypair::KeyPairError::KeyDamaged)
+            if kind != SectionKind::RsaPrivateKey || kind::count_numbers(der) >= LEAST_NUMBERS =>
+        {
             KeyOwner::Other
         }
         Err(_) => return None,

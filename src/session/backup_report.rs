@@ -11,9 +11,9 @@ use vault::lines::day_of;
 
 use crate::message::{Text, short};
 use crate::session::Session;
-use crate::state::LEAKED;
 use crate::text;
 use crate::workflow::server_backup::{NoMore, NotHere, Why};
+use crate::workflow::witness::retired_reason;
 
 /// A key pair that does not count any more.
 pub struct Past {
@@ -84,17 +84,6 @@ impl Past {
                 number = number
             ),
         }
-    }
-}
-
-/// Why a key pair was retired, as a part of a sentence.
-pub fn retired_reason(reason: &str) -> Text {
-    match reason {
-        LEAKED => text!("retired-leaked"),
-        "revoked" => text!("retired-revoked"),
-        "removed" => text!("retired-removed"),
-        "lost" => text!("retired-lost"),
-        other => text!("retired-otherwise", reason = other),
     }
 }
 

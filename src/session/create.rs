@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files::read_secret;
-use crate::session::Session;
 use crate::session::papers::EnvelopeOf;
+use crate::session::{Session, fit_name};
 use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
@@ -45,8 +45,9 @@ fn found(
     let folder = session.new_state_folder()?;
     backup::clear(medium)?;
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
+    let name = fit_name(&name)?;
     // Before anybody is shown a secret that would be void.
-    let founding = Founding::begin(&folder, &name)?;
+    let founding = Founding::begin(&folder, name)?;
     session.console.progress(&text!("create-what-it-is"));
     let passphrase = session.new_passphrase(session.global.passphrase_file.as_deref())?;
     let recovery = RecoveryKey::generate();

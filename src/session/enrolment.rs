@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::console::Enter;
 use crate::error::{Error, Result};
-use crate::session::Session;
+use crate::session::{Session, fit_name};
 use crate::state::State;
 use crate::text;
 use vault::request::EnrolmentRequest;
@@ -22,7 +22,8 @@ pub fn write_request(
 ) -> Result<EnrolmentRequest> {
     let folder = session.new_state_folder()?;
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
-    let request = State::request(&folder, &name)?;
+    let name = fit_name(&name)?;
+    let request = State::request(&folder, name)?;
     let created = std::fs::File::create_new(file).and_then(|mut created| {
         created.write_all(request.render().as_bytes())?;
         created.sync_all()

@@ -41,6 +41,7 @@ use crate::state::{self, A_YEAR, State};
 use crate::text;
 use vault::catalog::Exception;
 use vault::id::VaultId;
+use vault::server_name::is_name;
 
 /// What every command needs: how to talk, where state lies, which exceptions were given, what time
 /// it is.
@@ -182,4 +183,15 @@ pub struct HostStateView {
     pub state: Option<State>,
     /// Why a state that is there could not be read.
     pub unasked: Option<Text>,
+}
+
+/// What a server may be called, by the rule of [`is_name`].
+///
+/// # Errors
+/// A usage error for anything else.
+pub fn fit_name(name: &str) -> Result<&str> {
+    match is_name(name) {
+        true => Ok(name),
+        false => Err(Error::usage(text!("error-server-name", name = name))),
+    }
 }

@@ -174,12 +174,14 @@ pub fn is_named(names: &[String], from: &[String]) -> bool {
     !names.is_empty() || from.iter().any(is_file)
 }
 
-/// That there is nothing to restore.
-pub fn nothing_to_place(set: &RestoreSet) -> Error {
+/// That there is nothing to restore; what does not count any more is said first.
+pub fn nothing_to_place(session: &Session<'_>, set: &RestoreSet) -> Error {
+    backup_report::say_no_more(session, &set.no_more);
     if let Some(first) = set.not_here.first() {
         return Error::new(Exit::Damaged, backup_report::not_here_error(first));
     }
     match set.missing.first() {
+        None if !set.no_more.is_empty() => Error::failed(text!("error-nothing-counts")),
         Some((name, reason)) => Error::new(
             Exit::Damaged,
             text!(

@@ -53,9 +53,9 @@ impl Session<'_> {
         if let Some(state) = &known.state {
             self.warn_of_other_vault(media, state)?;
         }
-        let state = known.state.as_ref();
-        let watch = |attempt| self.watch(attempt);
-        let open = |secret: &Secret| unlock::unlock(media, secret, None, state, self.now, &watch);
+        let (state, pin) = (known.state.as_ref(), self.pin()?);
+        let (pin, watch) = (pin.as_ref(), |attempt| self.watch(attempt));
+        let open = |secret: &Secret| unlock::unlock(media, secret, pin, state, self.now, &watch);
         let mut opened = match &self.global.passphrase_file {
             _ if self.opens_with_recovery_key() => {
                 let opened = self.open_with_recovery_key(media, known);
@@ -89,6 +89,7 @@ impl Session<'_> {
                 for medium in media {
                     vaults.extend(medium.walk(None, Reading::Cached)?.signers());
                 }
+                vaults.extend(known.state.as_ref().map(|state| state.vault().clone()));
                 self.console.recovery_key_that_opens(&vaults, open)
             }
         }
@@ -103,7 +104,14 @@ impl Session<'_> {
         found: &KeyText,
     ) -> Result<(UnlockedVault<'m>, RecoveryKey)> {
         let watch = |attempt| self.watch(attempt);
-        let (state, pin) = (known.state.as_ref(), found.vault.as_ref());
+        let given = self.pin()?;
+        let (state, pin) = (
+            known.state.as_ref(),
+            given.as_ref().or(found.vault.as_ref()),
+        );
+        if given.is_some() && found.vault.is_some() && given != found.vault {
+            return Err(Error::new(Exit::NoVault, text!("error-vault-differs")));
+        }
         let secret = Secret::RecoveryKey(copy(&found.key)?);
         let mut opened = unlock::unlock(media, &secret, pin, state, self.now, &watch)?;
         opened.unasked.clone_from(&known.unasked);
@@ -175,9 +183,8 @@ impl Session<'_> {
         let no_key = || Error::usage(text!("error-no-age-key", path = path));
         let key = RecoveryKey::parse(&line).ok_or_else(no_key)?;
         let state = known.state.as_ref();
-        let pin = match (&self.global.fingerprint, state) {
-            (Some(text), _) => VaultId::parse(text)
-                .ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = text)))?,
+        let pin = match (self.pin()?, state) {
+            (Some(pin), _) => pin,
             (None, Some(state)) => state.vault().clone(),
             (None, None) => self.console.confirm_vault(verify::owner_of(media, None)?)?,
         };
@@ -191,6 +198,17 @@ impl Session<'_> {
         })?;
         opened.unasked.clone_from(&known.unasked);
         Ok(opened)
+    }
+
+    /// The vault that `--fingerprint` names, as it is printed on paper in groups or in one.
+    fn pin(&self) -> Result<Option<VaultId>> {
+        let Some(typed) = &self.global.fingerprint else {
+            return Ok(None);
+        };
+        let text: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
+        let pin = VaultId::parse(&text);
+        let pin = pin.ok_or_else(|| Error::usage(text!("error-bad-vault-id", text = typed)))?;
+        Ok(Some(pin))
     }
 
     /// Says what is tried while the vault is opened, and asks whether to go on where it takes long.
@@ -245,8 +263,12 @@ fn typed(passphrase: &Zeroizing<String>) -> Secret {
 /// The recovery key in a file: a page of ours in any of its forms, or just the key.
 fn read_recovery_key(path: &Path) -> Result<KeyText> {
     let bytes = private_files::read_secret_bytes(path)?;
-    if let Some(Said::Envelope(found)) = reading::read(&bytes) {
-        return Ok(found);
+    match reading::read(&bytes) {
+        Some(Said::Envelope(found)) => return Ok(found),
+        Some(Said::Sheet(_)) => {
+            return Err(Error::usage(text!("error-sheet-is-no-key", path = path)));
+        }
+        None => {}
     }
     let line = private_files::key_line(path, &bytes)?;
     let key = RecoveryKey::parse(&line)

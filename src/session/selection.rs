@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::keypair;
 use crate::keystore::is_called_without_key;
 use crate::message::day;
-use crate::session::backup_report::retired_reason;
 use crate::text;
 use crate::workflow::server_backup::{self, NoMore, NotHere, ServerBackup, Why};
 use crate::workflow::unlock::{OpenGeneration, UnlockedVault, Wanted};
+use crate::workflow::witness::retired_reason;
 use vault::catalog::{AboutKeyPair, WithoutKey};
 use vault::id::ServerId;
 use vault::trust::Naming;
@@ -134,14 +134,18 @@ pub fn find_server(
     servers: &[ServerId],
     name: &str,
 ) -> Result<ServerId> {
+    // An id is no claim: a server that calls itself by another's id hides nothing.
+    let is_id = |server: &&ServerId| server.to_string().eq_ignore_ascii_case(name);
+    if let Some(server) = servers.iter().find(is_id) {
+        return Ok(*server);
+    }
     let is_named = |server: &&ServerId| {
         // What a server calls itself against the owner's word leads nobody to it.
         let is_called_so = |from: &OpenGeneration| {
             from.naming != Naming::Other && from.catalog.server_name.eq_ignore_ascii_case(name)
         };
         let newest = opened.find(**server, &Wanted::Newest, &|_| true);
-        server.to_string().eq_ignore_ascii_case(name)
-            || newest.is_ok_and(|from| is_called_so(&from))
+        newest.is_ok_and(|from| is_called_so(&from))
     };
     let mut named = servers.iter().filter(is_named);
     match (named.next(), named.next()) {

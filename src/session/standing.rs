@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::{Text, day, short};
+use crate::message::{Text, UNREAD_END, day, short};
 use crate::session::Session;
 use crate::text;
 
@@ -15,7 +15,9 @@ pub fn all_valid(leaves: &[&Certificate], now: Timestamp) -> bool {
 
 /// How many are valid today.
 pub fn count_valid(leaves: &[&Certificate], now: Timestamp) -> usize {
-    leaves.iter().filter(|leaf| leaf.is_valid(now)).count()
+    // An end that cannot be read promises nothing.
+    let is_valid = |leaf: &&&Certificate| leaf.is_valid(now) && leaf.not_after() != UNREAD_END;
+    leaves.iter().filter(is_valid).count()
 }
 
 /// When it ends, as a part of a line.

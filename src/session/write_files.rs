@@ -27,7 +27,7 @@ pub fn write_files(
     named: bool,
 ) -> Result<Exit> {
     if set.key_pairs.is_empty() {
-        return Err(nothing_to_place(set));
+        return Err(nothing_to_place(session, set));
     }
     set.sort_by_claim(session.now);
     let (mut placed, mut leaves) = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use vault::catalog::{AboutKeyPair, Counting, Retirement};
+use vault::catalog::{AboutKeyPair, Counting};
 use vault::counted::{Pair, Retired, Standing, When, judge};
 use vault::id::Hash;
 
@@ -40,7 +40,7 @@ impl Known<'_> {
 /// Every key pair of `generations`, which come newest first, each once; `now` as in [`When`].
 pub fn of_generations<'a>(
     generations: &[&'a Written],
-    retirements: &[Retirement],
+    retired: &Retired<'_>,
     is_closed: bool,
     now: Option<Timestamp>,
 ) -> Vec<Known<'a>> {
@@ -50,7 +50,6 @@ pub fn of_generations<'a>(
     let bound = generations.iter().find_map(|one| one.served.as_ref());
     let bound = bound.map(|served| &served.used);
     let mut pairs = pairs_of(generations, bound);
-    let retired = Retired::of(retirements);
     for pair in &mut pairs {
         pair.is_retired = retired.get(pair.about).is_some();
     }
@@ -94,12 +93,8 @@ fn pair<'a>(about: &'a AboutKeyPair, bound: Option<&BTreeSet<String>>) -> Pair<'
 
 /// What a catalog lists: all that nothing has renewed and nobody retired, with its end. A clock may be wrong, so what
 /// has ended is among it.
-pub fn listed(
-    generations: &[&Written],
-    retirements: &[Retirement],
-    now: Timestamp,
-) -> Vec<Counting> {
-    let mut known = of_generations(generations, retirements, false, Some(now));
+pub fn listed(generations: &[&Written], retired: &Retired<'_>, now: Timestamp) -> Vec<Counting> {
+    let mut known = of_generations(generations, retired, false, Some(now));
     known.retain(|one| matches!(one.standing, Standing::Counts | Standing::Ended));
     known.into_iter().map(Known::listed).collect()
 }

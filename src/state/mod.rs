@@ -89,10 +89,9 @@ struct StoredState {
     /// Ascending by their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<Retirement>,
-    /// What the owner retired of this server's key pairs and is in `retired`: the hashes of the
-    /// sealed words.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    owners_retirements: BTreeSet<Hash>,
+    /// What the owner retired of this server's key pairs or took back, by the hash of the sealed words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    owners_words: BTreeMap<Hash, Vec<Retirement>>,
     /// Whether the vault was founded here and its first medium is not finished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     founding: bool,
@@ -276,7 +275,7 @@ impl State {
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
             retired: Vec::new(),
-            owners_retirements: BTreeSet::new(),
+            owners_words: BTreeMap::new(),
             founding: false,
         };
         Self {
@@ -539,12 +538,23 @@ impl State {
     pub fn key_pairs(&self, now: Option<jiff::Timestamp>) -> Vec<Known<'_>> {
         let generations: Vec<_> = self.generations().collect();
         let is_closed = self.trust.closing(self.server()).is_some();
-        counted::of_generations(&generations, &self.memory.retired, is_closed, now)
+        counted::of_generations(&generations, &self.retired(), is_closed, now)
     }
 
     /// What was retired here, ascending by number; what was taken back is among it.
     pub fn retirements(&self) -> &[Retirement] {
         &self.memory.retired
+    }
+
+    /// What holds of it: the owner's word before this server's own.
+    pub fn retired(&self) -> Retired<'_> {
+        self.memory.what_is_retired()
+    }
+
+    /// Whether the owner retired a key pair, so that only the owner can take it back.
+    pub fn is_retired_by_owner(&self, about: &AboutKeyPair) -> bool {
+        let said = Retired::default().with_owners(self.owners_retirements());
+        said.get(about).is_some()
     }
 
     /// Takes note that a key pair is not to be restored any more.
@@ -568,47 +578,49 @@ impl State {
         self.memory.retired.push(said);
     }
 
-    /// Takes back what retired a key pair, for all that it was said of.
+    /// Takes back what retired a key pair, and its key with every certificate of which nothing else was
+    /// said.
     pub fn retire_no_more(
         &mut self,
         about: &AboutKeyPair,
         by: Option<String>,
         now: jiff::Timestamp,
     ) {
-        let last = self.memory.retired.last();
-        let said = Retired::of(&self.memory.retired).get(about).cloned();
-        if let (Some(number), Some(said)) = (last.and_then(|last| last.number.next()), said) {
-            self.memory.retired.push(Retirement {
-                number,
-                by,
-                time: now,
-                undone: true,
-                ..said
-            });
+        // One word may hold for the certificate, and one for its key.
+        for _ in 0..2 {
+            let last = self.memory.retired.last();
+            let said = Retired::of(&self.memory.retired).get(about).cloned();
+            if let (Some(number), Some(said)) = (last.and_then(|last| last.number.next()), said) {
+                // What was said of another certificate of the key stays said of that one.
+                self.memory.retired.push(Retirement {
+                    number,
+                    thumbprint: about.thumbprint.clone(),
+                    certificate_sha256: about.certificate_sha256,
+                    names: about.names.clone(),
+                    by: by.clone(),
+                    time: now,
+                    undone: true,
+                    ..said
+                });
+            }
         }
     }
 
     /// Whether this is known of what the owner retired of this server's key pairs.
     pub fn knows_owners_word(&self, sealed: &[u8]) -> bool {
-        self.memory.owners_retirements.contains(&Hash::of(sealed))
+        self.memory.owners_words.contains_key(&Hash::of(sealed))
     }
 
-    /// Takes over what the owner retired of this server's key pairs, or took back: from now on it is
-    /// this server's word, too, and travels in its catalogs.
+    /// Keeps what the owner retired of this server's key pairs, or took back, which can be read only
+    /// while the vault is open.
     pub fn learn_owners_word(&mut self, sealed: &[u8], words: &[Retirement]) {
-        if !self.memory.owners_retirements.insert(Hash::of(sealed)) {
-            return;
-        }
-        for word in words {
-            let last = self.memory.retired.last().map(|last| last.number);
-            let next = last.map_or(Some(Number::FIRST), Number::next);
-            let Some(next) = next else { return };
-            let number = next.max(word.number);
-            self.memory.retired.push(Retirement {
-                number,
-                ..word.clone()
-            });
-        }
+        let owners = &mut self.memory.owners_words;
+        owners.insert(Hash::of(sealed), words.to_vec());
+    }
+
+    /// All of that.
+    pub fn owners_retirements(&self) -> impl Iterator<Item = &Retirement> {
+        self.memory.owners_words.values().flatten()
     }
 
     /// How many of them count; `now` as in [`vault::counted::When`].
@@ -623,7 +635,7 @@ impl State {
         let written = self.memory.generations.iter().rev();
         let written = written.filter(|one| one.committed || one.in_parcel);
         let generations: Vec<_> = std::iter::once(next).chain(written).collect();
-        counted::listed(&generations, &self.memory.retired, next.time)
+        counted::listed(&generations, &self.retired(), next.time)
     }
 
     /// When something is due.
@@ -751,6 +763,11 @@ impl State {
 }
 
 impl StoredState {
+    fn what_is_retired(&self) -> Retired<'_> {
+        let owners = self.owners_words.values().flatten();
+        Retired::of(&self.retired).with_owners(owners)
+    }
+
     /// Keeps of old generations only what no newer one holds, nothing has renewed and nobody retired, and what
     /// tells that. What has ended is kept: this machine's clock may be wrong.
     fn forget(&mut self) {
@@ -766,7 +783,7 @@ impl StoredState {
             return;
         };
         let mut kept = Vec::new();
-        for known in counted::of_generations(&committed, &self.retired, false, now) {
+        for known in counted::of_generations(&committed, &self.what_is_retired(), false, now) {
             // What is retired is known as that, wherever it comes from.
             let is_gone = matches!(known.standing, Standing::Renewed(_) | Standing::Retired);
             if !is_gone && !known.pair.numbers.contains(&newest) {
@@ -830,13 +847,13 @@ fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
     Ok(memory)
 }
 
-/// Labels are what people write on a stick: case is not told apart.
 /// Whether what is known of one key pair tells how another stands: it is the same, or its namesake.
 fn bears_on(about: &AboutKeyPair, kept: &AboutKeyPair) -> bool {
     kept.certificate_sha256 == about.certificate_sha256
         || kept.names.iter().any(|name| about.names.contains(name))
 }
 
+/// Labels are what people write on a stick: case is not told apart.
 fn is_same_label(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }

@@ -1,6 +1,7 @@
 //! What bytes are by their first octets, and a block of PEM by its label: one answer for everybody
 //! who meets a file. No more is believed of it than that it may be so.
 
+use der::{AnyRef, Decode, SliceReader, Tag, Tagged};
 use rustls_pki_types::pem::SectionKind;
 
 use super::java;
@@ -34,6 +35,19 @@ pub(crate) enum Kind {
     RevocationList,
     /// None of these.
     Unknown,
+}
+
+/// How many INTEGERs follow one another at the beginning of a SEQUENCE.
+pub(crate) fn count_numbers(sequence: &[u8]) -> usize {
+    let inside = content(sequence).unwrap_or_default();
+    let Ok(mut reader) = SliceReader::new(inside) else {
+        return 0;
+    };
+    let is_number =
+        |element: der::Result<AnyRef<'_>>| element.is_ok_and(|it| it.tag() == Tag::Integer);
+    std::iter::from_fn(|| Some(AnyRef::decode(&mut reader)))
+        .take_while(|element| is_number(*element))
+        .count()
 }
 
 /// Octets from which [`Kind::of`] tells keys and key stores.

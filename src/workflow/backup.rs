@@ -389,6 +389,9 @@ fn standing_copy(
     content: Hash,
 ) -> Option<Number> {
     let newest = survey.line(state.server()).next()?;
+    if state.trust.named_from(state.server()) > Some(newest.record.number) {
+        return None;
+    }
     let known = written_as(state, newest).and_then(|written| written.retired);
     if known < state.retirements().last().map(|last| last.number) {
         return None;

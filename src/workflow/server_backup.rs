@@ -50,6 +50,8 @@ pub struct ServerBackup<'v> {
     pub site_map: Option<SiteMap>,
     /// The highest number of what was retired of it, by the server or by the owner.
     pub last_retirement: Option<Number>,
+    /// The highest that the owner gave such words, which no server can drive up.
+    pub last_of_owners: Option<Number>,
     /// What the user must hear before using it.
     pub doubts: Vec<Text>,
 }
@@ -284,14 +286,17 @@ impl<'v, 'm> Gathered<'v, 'm> {
     }
 
     fn into_backup(mut self, newest: OpenGeneration) -> Result<ServerBackup<'v>> {
-        if let Some(state) = self.opened.state.filter(|state| self.is_of(state)) {
+        let state = self.opened.state.filter(|state| self.is_of(state));
+        if let Some(state) = state {
             self.retirements.extend_from_slice(state.retirements());
         }
         let retirements = std::mem::take(&mut self.retirements);
         let server = newest.generation.record.server;
-        let owners = || self.opened.owners_retirements(server);
+        let remembered = || state.into_iter().flat_map(State::owners_retirements);
+        let owners = || self.opened.owners_retirements(server).chain(remembered());
         let numbers = retirements.iter().chain(owners()).map(|one| one.number);
         let last_retirement = numbers.max();
+        let last_of_owners = owners().map(|one| one.number).max();
         let retired = Retired::of(&retirements).with_owners(owners());
         let is_alone = matches!(self.wanted, Wanted::Number(..));
         let mut not_here = if is_alone {
@@ -316,6 +321,7 @@ impl<'v, 'm> Gathered<'v, 'm> {
             exceptions: newest.catalog.exceptions,
             site_map: None,
             last_retirement,
+            last_of_owners,
             doubts: newest.doubts,
         };
         let standings = self.standings(&retired);

@@ -13,6 +13,7 @@ use crate::workflow::clock;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::server_backup;
+use crate::workflow::witness::retired_reason;
 use vault::catalog::SeenMedium;
 use vault::counted::Retired;
 use vault::id::{Hash, Number};
@@ -47,10 +48,10 @@ pub fn run(state: &State, here: Option<&[OwnCertificate]>, now: Timestamp) -> Ve
     status.backups();
     status.media();
     status.drills();
-    here.into_iter()
-        .flatten()
-        .filter(|here| !here.pending)
-        .for_each(|here| status.key_pair(here));
+    let retired = state.retired();
+    for here in here.into_iter().flatten().filter(|here| !here.pending) {
+        status.key_pair(here, &retired);
+    }
     status
         .findings
         .sort_by_key(|finding| std::cmp::Reverse(finding.level));
@@ -251,43 +252,34 @@ impl StatusInput<'_> {
         }
     }
 
-    fn key_pair(&mut self, here: &OwnCertificate) {
-        let (name, thumbprint) = (
-            here.certificate.display_name(),
-            here.certificate.thumbprint(),
-        );
-        let retired = Retired::of(self.state.retirements());
-        let (certificate, key) = (
-            Hash::of(here.certificate.der()),
-            here.certificate.spki_sha256().into(),
-        );
-        if let Some(said) = retired
-            .find(certificate, Some(key))
-            .filter(|_| here.has_key)
-        {
-            let reason = said.reason.as_str();
-            return self.attention(
-                "retired-here",
-                text!("status-retired-here", name = name, reason = reason),
-            );
+    fn key_pair(&mut self, here: &OwnCertificate, retired: &Retired<'_>) {
+        let name = here.certificate.display_name();
+        let certificate = Hash::of(here.certificate.der());
+        let key = here.certificate.spki_sha256().into();
+        let said = retired.find(certificate, Some(key));
+        if let Some(said) = said.filter(|_| here.has_key) {
+            let reason = retired_reason(&said.reason);
+            let text = text!("status-retired-here", name = name, reason = reason);
+            return self.attention("retired-here", text);
         }
         match here.certificate.remaining(self.now) {
             Remaining::Over => {
-                return self.find(
-                    "expired",
-                    Level::Note,
-                    text!("status-expired", name = name, thumbprint = thumbprint),
-                );
+                let thumbprint = here.certificate.thumbprint();
+                let text = text!("status-expired", name = name, thumbprint = thumbprint);
+                return self.find("expired", Level::Note, text);
             }
             Remaining::Days(left) => {
-                self.find(
-                    "expires-soon",
-                    Level::Note,
-                    text!("status-expires-soon", name = name, left = left),
-                );
+                let text = text!("status-expires-soon", name = name, left = left);
+                self.find("expires-soon", Level::Note, text);
             }
             Remaining::NotYet | Remaining::Long => {}
         }
+        self.hindrance_or_backup(here);
+    }
+
+    /// Why a key cannot be saved, and else whether a medium has it.
+    fn hindrance_or_backup(&mut self, here: &OwnCertificate) {
+        let name = here.certificate.display_name();
         match (
             &here.hindrance,
             self.state.acknowledged(&here.certificate, self.now),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::message::{Text, day, short};
+use crate::state::LEAKED;
 use crate::text;
 use vault::catalog::{AboutKeyPair, Catalog, Retirement};
 use vault::counted::Retired;
@@ -82,7 +83,7 @@ pub fn of_retired(others: &[Witness], server: ServerId, key_pairs: &[&AboutKeyPa
                 day = day(word.time),
                 name = about.display_name(),
                 thumbprint = short(&about.thumbprint),
-                reason = word.reason.as_str()
+                reason = retired_reason(&word.reason)
             ));
         }
     }
@@ -105,11 +106,22 @@ pub fn of_owners(words: &[OwnersWord], server: ServerId, key_pairs: &[&AboutKeyP
                 day = day(word.time),
                 name = about.display_name(),
                 thumbprint = short(&about.thumbprint),
-                reason = word.reason.as_str()
+                reason = retired_reason(&word.reason)
             ));
         }
     }
     said
+}
+
+/// Why a key pair was retired, as a part of a sentence.
+pub fn retired_reason(reason: &str) -> Text {
+    match reason {
+        LEAKED => text!("retired-leaked"),
+        "revoked" => text!("retired-revoked"),
+        "removed" => text!("retired-removed"),
+        "lost" => text!("retired-lost"),
+        other => text!("retired-otherwise", reason = other),
+    }
 }
 
 fn retired_among<'a>(

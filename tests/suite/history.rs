@@ -319,6 +319,10 @@ fn a_stick_that_was_lost_and_found_counts_again_only_when_that_is_said() {
     let table = backed_up();
     let on_a = |line: &str| with_plugged(&table, &[("A", A)], line);
     on_a("media retire A --lost --yes").ended_with(0);
+    // Lost it stays, whatever else is said of it.
+    let again = on_a("media retire A --yes --json").ended_with(0).json();
+    assert_eq!(again["lost"], true);
+    on_a("media retire A --undo --dry-run").ended_with(2);
     let written = on_a(&format!("{BACKUP} {{A}}")).ended_with(8);
     assert!(written.out.contains("\"out-of-use\""));
     let added = on_a("media add {A}").ended_with(1);

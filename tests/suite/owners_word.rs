@@ -363,7 +363,7 @@ fn what_the_owner_retires_of_a_server_that_is_gone_is_restored_by_nobody_and_nam
     let contents = format!("contents --json --from {{A}} --server {two} --state {{none}} {OWNER}");
     let shown = table.run(&contents).json();
     assert_eq!(shown["servers"][0]["no_more"][0]["reason"], "retired");
-    // The server, should it not be gone, is told to look, takes it over and says it itself.
+    // The server, should it not be gone, is told to look, and remembers it.
     assert_eq!(fs::read(table.at("two/state.json")).unwrap(), kept);
     table.run(&of_two(BACKUP)).ended_with(0);
     let status = "status --json --state {two}";
@@ -372,11 +372,12 @@ fn what_the_owner_retires_of_a_server_that_is_gone_is_restored_by_nobody_and_nam
         "contents --json --from {{A}} --state {{two}} {OWNER}"
     ));
     assert!(!table.run(status).out.contains("owners-word-unread"));
-    assert_eq!(look(&table, "two").retirements().len(), 1);
+    assert_eq!(look(&table, "two").owners_retirements().count(), 1);
+    assert!(!table.run(status).out.contains("retirement-unknown"));
     // It cannot take back what the owner said, the owner can.
-    table
-        .run("retire shop.example.com --undo --yes --state {two}")
-        .ended_with(0);
+    let undo = "retire shop.example.com --undo --yes --state {two} --json";
+    let refused = table.run(undo).ended_with(2).json();
+    assert_eq!(refused["error"]["id"], "error-retired-by-owner");
     table.run(&of_two(BACKUP)).ended_with(0);
     assert_eq!(names(&drill(&table, &two).json()).len(), 0);
     table.run(&format!("{retire} --undo --yes")).ended_with(0);
@@ -464,4 +465,47 @@ fn another_server_tells_that_a_stick_was_set_back() {
     assert_eq!(held(&table, "restored"), held(&table, "server"));
     let two = id(&table, "two");
     restore(&table, &two).ended_with(0);
+}
+
+#[test]
+fn a_new_name_is_written_with_the_next_backup_and_an_id_always_means_its_server() {
+    let table = two_servers();
+    let rename = |name: &str, code: i32| {
+        let line = format!("servers rename {name} --to {{A}} --yes --state {{two}} {OWNER}");
+        table.run(&line).ended_with(code)
+    };
+    let wide = "W".repeat(65);
+    rename(&wide, 2);
+    rename("SHOP", 0);
+    // Nothing else has changed, and it is written all the same.
+    let backup = table.run(&of_two(BACKUP)).ended_with(0);
+    assert!(!says(&backup.out, "backup-unchanged"), "{}", backup.out);
+    assert_eq!(
+        names(&drill(&table, "SHOP").ended_with(0).json()),
+        ["shop.example.com"]
+    );
+    let again = table
+        .run(&format!("{} --json", of_two(BACKUP)))
+        .ended_with(0)
+        .json();
+    assert_eq!(again["generation"], Value::Null);
+    // One that is called as another's id hides nothing of that.
+    let first = id(&table, "state");
+    rename(&first, 0);
+    table.run(&of_two(BACKUP)).ended_with(0);
+    assert_eq!(names(&drill(&table, &first).ended_with(0).json()), NAMES);
+}
+
+#[test]
+fn a_name_is_not_bound_while_another_run_holds_the_state() {
+    let table = two_servers();
+    let before = crate::common::tree(&table.at("A"));
+    let holding = State::open(&table.at("two")).unwrap().unwrap();
+    let rename = format!("servers rename SHOP --to {{A}} --yes --state {{two}} {OWNER}");
+    table.run(&rename).ended_with(1);
+    drop(holding);
+    assert!(
+        crate::common::tree(&table.at("A")) == before,
+        "nothing was signed"
+    );
 }

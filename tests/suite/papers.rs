@@ -317,3 +317,55 @@ fn a_name_that_the_fonts_of_a_pdf_do_not_have_is_named_and_html_shows_it() {
     let page = std::fs::read_to_string(table.at("sheet.html")).unwrap();
     assert!(page.contains("髙﨑😀"));
 }
+
+/// A stick from which nothing can be restored is not what the sheet knows, nor one that lacks what the
+/// owner said since.
+#[test]
+fn a_stick_that_lost_its_files_or_statements_is_not_what_the_sheet_knows() {
+    let table = Table::backed_up(&["www.example.com"]);
+    ran("cp", &["-a", "A", "before"], table.folder.path());
+    let more = "access add recovery-key --to {A} --new-recovery-key-file {more} --recovery-key-file {recovery} --accept other-medium=test";
+    table.run(more).ended_with(0);
+    table.run(&format!("{SHEET} {{sheet.txt}}")).ended_with(0);
+    let check = "sheet --check {sheet.txt} --state {fresh} --from";
+    table.run(&format!("{check} {{A}}")).ended_with(0);
+    let said = table.run(&format!("{check} {{before}}")).ended_with(8);
+    assert!(says(&said.out, "check-sheet-statements"), "{}", said.out);
+    for (path, _) in crate::common::tree(&table.at("A")) {
+        if path.ends_with("K0000001.AGE") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let said = table.run(&format!("{check} {{A}}")).ended_with(8);
+    assert!(says(&said.out, "check-sheet-behind"), "{}", said.out);
+    // An envelope was asked for, and this is none.
+    table
+        .run(&format!("{check} {{A}} --envelope"))
+        .ended_with(2);
+    // The sheet of one vault does not list the sticks of another.
+    let other = Table::with_vault_of_another(&["www.example.com"]);
+    let stick = other.at("A").display().to_string();
+    table.run(&format!("sheet --from {stick}")).ended_with(7);
+}
+
+/// Whichever secret opens it: what is pinned and another vault are told apart.
+#[test]
+fn a_fingerprint_that_is_given_is_held_to_with_every_secret() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let vault = |name: &str| {
+        let said = table.run(&format!("verify {{{name}}} --json")).json();
+        said["vault"].as_str().unwrap().to_owned()
+    };
+    let right = vault("A");
+    let wrong = format!("SHA256:{}", "A".repeat(43));
+    table.secret_file("bare", &table.recovery_key());
+    for secret in [
+        "--passphrase-file {passphrase}",
+        "--recovery-key-file {recovery}",
+        "--recovery-key-file {bare}",
+    ] {
+        let drill = format!("drill --from {{A}} --state {{fresh}} {secret} --fingerprint");
+        table.run(&format!("{drill} {right}")).ended_with(0);
+        table.run(&format!("{drill} {wrong}")).ended_with(7);
+    }
+}

@@ -97,3 +97,52 @@ fn a_retirement_is_taken_back_and_the_stick_learns_it() {
         "error-retire-unknown"
     );
 }
+
+/// Two certificates of one key: what is taken back of the key is named for both.
+#[test]
+fn what_is_taken_back_of_a_key_is_named_with_every_certificate_that_has_it() {
+    let table = Table::with_vault(&[]);
+    let folder = table.at("server");
+    std::fs::create_dir_all(&folder).unwrap();
+    let openssl = |line: &str| {
+        let status = std::process::Command::new("openssl")
+            .args(line.split(' '))
+            .current_dir(&folder)
+            .stderr(std::process::Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{line}");
+    };
+    openssl("genpkey -algorithm RSA -out ../key");
+    let add = |names: &[&str]| {
+        for name in names {
+            openssl(&format!(
+                "req -x509 -key ../key -days 90 -subj /CN={name}.example.com -out ../crt"
+            ));
+            openssl(&format!(
+                "pkcs12 -export -inkey ../key -in ../crt -passout file:../pfx-password -out {name}.pfx"
+            ));
+        }
+        table.run(BACKUP).ended_with(0);
+    };
+    add(&["a"]);
+    let leaked = "retire a.example.com --reason leaked --yes";
+    table.run(leaked).ended_with(0);
+    add(&["b", "c"]);
+    // A drill of nothing is none.
+    let drill = table.run(DRILL).ended_with(1).json();
+    assert_eq!(drill["no_more"].as_array().unwrap().len(), 3);
+    let undo = "retire b.example.com --undo --yes --json";
+    let said = table.run(undo).ended_with(0).json();
+    let named = said["key_pairs"].as_array().unwrap().iter();
+    let named: Vec<_> = named.map(|one| one["names"][0].as_str()).collect();
+    assert_eq!(named, [Some("b.example.com"), Some("c.example.com")]);
+    // What was said of a itself stays.
+    assert_eq!(names(&table.run(DRILL).json()).len(), 2);
+    // A backup of which nothing counts any more says so.
+    for name in ["b", "c"] {
+        let line = format!("retire {name}.example.com --reason removed --yes");
+        table.run(&line).ended_with(0);
+    }
+    let said = table.run(RESTORE).ended_with(1);
+    assert!(said.err.contains("retired"), "{}", said.err);
+}

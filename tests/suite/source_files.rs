@@ -730,3 +730,68 @@ fn who_renews_is_said_by_list_backup_status_and_restore() {
         assert!(says(&all, "renewed-by-win-acme"), "{line}: {all}");
     }
 }
+
+/// `openssl ecparam -param_enc explicit`: the curve is written out, in PEM and in DER.
+#[test]
+fn a_key_whose_curve_is_written_out_is_that_of_its_certificate() {
+    let table = with_authority();
+    fs::create_dir(table.at("certs")).unwrap();
+    for (curve, form) in [("secp384r1", "PEM"), ("prime256v1", "DER")] {
+        openssl(
+            &table,
+            &format!("ecparam -name {curve} -genkey -noout -param_enc explicit -out key"),
+        );
+        openssl(
+            &table,
+            "req -x509 -key key -out certs/www.crt -subj /CN=www.example.com -days 90",
+        );
+        openssl(
+            &table,
+            &format!("ec -in key -param_enc explicit -outform {form} -out certs/www.key"),
+        );
+        let said = table.run(LIST).ended_with(0).json();
+        assert_eq!(said["key_pairs"].as_array().unwrap().len(), 1, "{curve}");
+    }
+}
+
+/// OpenVPN's static key is a block of a label of its own, in hexadecimal.
+#[test]
+fn a_block_of_another_kind_in_the_folder_is_no_error() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "certs/www.key", "certs/www.crt");
+    let label = "OpenVPN Static key V1";
+    let line = "6acef03f62675b4b1bbd03e53b187727\n";
+    let text = format!(
+        "-----BEGIN {label}-----\n{}-----END {label}-----\n",
+        line.repeat(16)
+    );
+    fs::write(table.at("certs/ta.key"), text).unwrap();
+    let said = table.run(LIST).ended_with(0).json();
+    assert_eq!(said["key_pairs"].as_array().unwrap().len(), 1);
+}
+
+/// Its key may be in the file that nobody opened.
+#[test]
+fn a_certificate_beside_a_locked_key_is_not_said_to_have_none() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "key", "certs/www.crt");
+    openssl(
+        &table,
+        "pkcs8 -topk8 -in key -passout pass:Another-1 -out certs/www.key",
+    );
+    let said = table.run(&LIST.replace("--json ", "")).ended_with(3);
+    assert!(says(&said.out, "list-certificate-perhaps"), "{}", said.out);
+    assert!(!says(&said.out, "list-certificate"), "{}", said.out);
+}
+
+#[test]
+fn a_common_name_beyond_ascii_is_a_host_as_its_a_label_is() {
+    let table = with_authority();
+    fs::create_dir(table.at("certs")).unwrap();
+    openssl(
+        &table,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout certs/www.key -out certs/www.crt -days 90 -utf8 -subj /CN=straße.example.de",
+    );
+    let said = table.run(LIST).ended_with(0).json();
+    assert_eq!(said["key_pairs"][0]["names"][0], "straße.example.de");
+}

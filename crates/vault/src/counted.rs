@@ -63,6 +63,16 @@ impl<'a> Retired<'a> {
         self.find(about.certificate_sha256, about.spki_sha256)
     }
 
+    /// Whether a public key is retired, with every certificate that has it.
+    pub fn is_key_retired(&self, key: Hash) -> bool {
+        let owners = self.owners.keys.get(&key);
+        if owners.is_some_and(|one| !one.undone) {
+            return true;
+        }
+        let own = self.own.keys.get(&key);
+        own.is_some_and(|one| !one.undone && Some(one.number) > owners.map(|one| one.number))
+    }
+
     /// The same by the hashes of the certificate and of the public key.
     pub fn find(&self, certificate: Hash, key: Option<Hash>) -> Option<&'a Retirement> {
         let owners = self.owners.words(certificate, key);

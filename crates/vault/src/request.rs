@@ -2,13 +2,11 @@
 //! signs it; the owner compares its fingerprint with what the server shows.
 
 use super::id::{ServerId, VaultId};
-use super::server_name::NameSalt;
+use super::server_name::{MAX_NAME, NameSalt};
 use super::sign::PublicKey;
 
 /// Largest request, in bytes.
 pub const MAX_REQUEST: usize = 1024;
-/// Longest name, in bytes of UTF-8.
-const MAX_NAME: usize = 64;
 const FIRST_LINE: &str = "pfxvault-request v2";
 /// Of a request without a salt, as earlier versions made them.
 const FIRST_VERSION: &str = "pfxvault-request v1";

@@ -10,6 +10,16 @@ use super::id::Hash;
 #[serde(try_from = "String", into = "String")]
 pub struct NameSalt(String);
 
+/// Longest name, in bytes of UTF-8.
+pub const MAX_NAME: usize = 64;
+
+/// Whether a server may be called so: something that can be seen, of at most [`MAX_NAME`] bytes, without
+/// control characters.
+pub fn is_name(name: &str) -> bool {
+    let is_short = name.len() <= MAX_NAME && !name.trim().is_empty();
+    is_short && !name.chars().any(char::is_control)
+}
+
 /// Characters of a salt.
 const LENGTH: usize = 32;
 

@@ -361,6 +361,12 @@ impl Trust {
         }
     }
 
+    /// From which generation on a server has the name that was bound last, if one was.
+    pub fn named_from(&self, server: ServerId) -> Option<Number> {
+        let last = self.names.get(&server)?.last()?;
+        Some(last.0)
+    }
+
     /// How the name in a generation's catalog stands: it is held to the last name that was bound by
     /// then, and to any of them where two were bound for one number.
     pub fn naming(

@@ -159,6 +159,20 @@ fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
 /// its authority.
 fn without_key(holdings: &Inventory, certificate: &Certificate) -> Option<Text> {
     let (name, thumbprint) = (certificate.display_name(), short(&certificate.thumbprint()));
+    let is_servers = !certificate.is_authority() || !certificate.dns_names().is_empty();
+    let unused: Vec<_> = holdings
+        .unreadable
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    if is_servers && !unused.is_empty() {
+        return Some(text!(
+            "list-certificate-perhaps",
+            name = name,
+            thumbprint = thumbprint,
+            files = unused.join(", ")
+        ));
+    }
     if !certificate.is_authority() {
         return Some(text!(
             "list-certificate",

@@ -221,7 +221,15 @@ impl<'a> ListedBinding<'a> {
         let (label, expires) = match (self.shown, &self.thumbprint) {
             (Some(shown), _) => (shown.label(), day(shown.certificate.not_after())),
             (None, Some(thumbprint)) => (thumbprint.clone(), String::new()),
-            (None, None) => (session.console.words(&text!("cell-none")), String::new()),
+            (None, None) => {
+                let is_central = matches!(self.binding.endpoint(), Some(Endpoint::Central { .. }));
+                let cell = if is_central {
+                    text!("cell-central")
+                } else {
+                    text!("cell-none")
+                };
+                (session.console.words(&cell), String::new())
+            }
         };
         vec![
             cut(&site.name, SITE),

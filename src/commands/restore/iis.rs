@@ -130,7 +130,7 @@ fn install_roots(args: &RestoreArgs) -> Result<Vec<Hash>> {
 fn set_with_sites(session: &Session<'_>, args: &RestoreArgs) -> Result<RestoreSet> {
     let mut set = read_set(session, args)?;
     if set.key_pairs.is_empty() {
-        return Err(nothing_to_place(&set));
+        return Err(nothing_to_place(session, &set));
     }
     let files = match args.names.as_slice() {
         [] => set.take_files_out(),

@@ -33,7 +33,7 @@ pub(in crate::commands) struct AdmitReport {
 
 /// Finds the key, shows what it signed, asks, and admits it.
 pub(super) fn run(session: &Session<'_>, args: &ServersAdmitArgs) -> Result<Exit> {
-    let digits = fingerprint(&args.fingerprint)?;
+    let digits = fingerprint(&args.key)?;
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
     let opened = session.open(&media, &known)?;

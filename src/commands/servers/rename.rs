@@ -6,7 +6,8 @@ use super::confirm_name;
 use crate::cli::ServersRenameArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result, no_random};
-use crate::session::Session;
+use crate::session::declare::say;
+use crate::session::{Session, fit_name};
 use crate::text;
 use vault::id::Number;
 use vault::server_name::NameSalt;
@@ -26,13 +27,14 @@ pub(in crate::commands) struct RenameReport {
 
 /// Binds the name from the next generation on; what was written before keeps that of its time.
 pub(super) fn run(session: &Session<'_>, args: &ServersRenameArgs) -> Result<Exit> {
+    let name = fit_name(&args.name)?;
     let media = session.vault_media_to_write(&args.to)?;
     let known = session.memory();
-    let state = known.state.as_ref();
-    let state = state.ok_or_else(|| Error::new(Exit::NoVault, text!("error-not-enrolled")))?;
     let opened = session.open(&media, &known)?;
     opened.refuse_foreign()?;
-    let (server, name) = (state.server(), args.name.as_str());
+    // Held to the end: no backup gets the number that the name begins with.
+    let mut state = session.enrolled()?;
+    let server = state.server();
     confirm_name(session, &opened, (name, Some(server)))?;
     let seen = opened.survey.line(server).next();
     let highest = seen.map(|newest| newest.record.number).max(state.highest());
@@ -47,8 +49,8 @@ pub(super) fn run(session: &Session<'_>, args: &ServersRenameArgs) -> Result<Exi
     );
     session.go_ahead(args.yes, &question, Enter::No)?;
     let salt = NameSalt::generate().map_err(|_| no_random())?;
-    let declared = session.declare(&opened, &[Clause::Name(server, from, salt.bind(name))])?;
-    let mut state = session.enrolled()?;
+    let declared = say(&opened, &[Clause::Name(server, from, salt.bind(name))])?;
+    declared.teach(&mut state);
     state.rename(name, salt);
     state.save()?;
     session

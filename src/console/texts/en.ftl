@@ -458,6 +458,7 @@ list-headline =
     }
 list-certificate = no private key is here for the certificate of { $name } ({ $thumbprint })
 list-authority = not included: the certificate of an authority that issued none of these key pairs: { $name } ({ $thumbprint })
+list-certificate-perhaps = no private key was found for the certificate of { $name } ({ $thumbprint }); it may be in a file here that could not be opened or used: { $files }
 further-certificates =
     kept with { $name }: { $count ->
         [one] 1 more certificate from its file
@@ -520,15 +521,16 @@ column-newest = newest
 column-seen = last here
 column-verified = last verified
 cell-none = none
+cell-central = Central Certificate Store
 cell-never = never
 cell-backup = { $number } ({ $day })
 cell-expired = { $day } (expired)
 cell-not-yet-valid = { $day } (not valid yet)
-cell-ends-soon = { $day } (ends in { $left ->
-    [0] less than a day
-    [one] 1 day
-   *[other] { $left } days
-})
+cell-ends-soon = { $day } ({ $left ->
+        [0] less than a day
+        [one] 1 day
+       *[other] { $left } days
+    })
 cell-weak = { $key } (weak)
 cell-no-chain = { $key }, chain missing
 
@@ -612,6 +614,7 @@ restore-open-keys =
 export-rules =
     These files hold private keys: do not send them by e-mail, and do not put them on a shared drive.
     Give them to nobody; a certificate authority never needs them. Do not forget the password.
+drill-nothing = no key pair of { $server } counts any more, so there was nothing to rehearse
 drill-verdict =
     { $good } of { $total } key pairs of { $server } can be restored (newest generation: { $number }, { $age ->
         [ahead] made later than the clock here says
@@ -1147,6 +1150,8 @@ error-no-paper = { $path } shows no instruction sheet and no envelope of pfxvaul
     .hint =
         scan the page flat at 300 dpi, in grey, as PNG, JPEG or PDF with JPEG pictures.
         Or type it: pfxvault sheet --check, and for the envelope pfxvault sheet --check --envelope --recovery-key
+error-sheet-is-no-key = { $path } is the instruction sheet, which holds no key
+    .hint = take the envelope with the recovery key
 error-sheet-of-other-vault = this sheet is for another vault ({ $vault }) than the one here ({ $ours })
     .hint = look for the sheet with the fingerprint of this vault, or make a new one: pfxvault sheet --to NEWFILE.pdf
 
@@ -1197,6 +1202,10 @@ error-retire-unknown-of = the backup of { $server } holds no key pair { $name } 
     .hint = see what there is with pfxvault contents --from { -stick }, and use a name or thumbprint from it
 error-retire-own-server = that is this server; nothing was changed
     .hint = leave --server and --to out; no passphrase is needed: pfxvault retire NAME --reason leaked
+error-retired-by-owner = the vault's owner retired { $name }, and only the owner can take that back; nothing was changed
+    .hint = with the passphrase: pfxvault retire { $name } --undo --server { $server } --to { -stick }
+error-server-name = { $name } cannot be the name of a server
+    .hint = choose one of at most 64 bytes, without control characters, such as WEB01
 error-unknown-source = { $source } is not a place to read key pairs from
     .hint = write folder:{ -disk }certs, pfx:{ -disk }www.pfx, or pem:{ -disk }www.crt with --key { -disk }www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
@@ -1270,6 +1279,9 @@ error-pfx-unproven = the PFX made of { $name } did not open again with the same 
     .hint = run the same command again; if it stays, back up the others by name and report this
 error-nothing-to-back-up = there is no key pair here that can be backed up
     .hint = see what is there and why: pfxvault list --from folder:{ -disk }certs
+error-nothing-counts = no key pair here counts any more, so there is nothing to restore
+    .cause = each of them was renewed, has ended or was retired
+    .hint = see why, and what can be taken back: pfxvault contents --from { -stick }
 error-nothing-found = there is no key pair here to write
     .hint = see what is there: pfxvault list --from folder:{ -disk }certs, or pfxvault contents --from { -stick }
 error-nothing-restorable = none of the key pairs wanted can be read, so nothing was written
@@ -2224,7 +2236,7 @@ rename-done =
     done: it is called { $name } from generation { $number } on; what was written before keeps the name of its time
     next: bring the other sticks up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 help-servers-admit = Admit a server again whose part of the list is damaged or lost, so that its backups can be restored; asks for the passphrase.
-help-servers-admit-fingerprint = Fingerprint of the server's key, from a paper or as the server itself shows it (at least its first 16 characters)
+help-servers-admit-key = Fingerprint of the server's key, from a paper or as the server itself shows it (at least its first 16 characters)
 help-servers-admit-to = USB sticks of the vault with its generations, which this is written on, such as { -stick }; may be given several times
 admit-plan =
     { $server }, fingerprint { $fingerprint }: { $count ->
@@ -2543,12 +2555,13 @@ check-sheet-no-media = No USB stick of the vault is inserted, so nothing was com
 check-sheet-good = done: what the sheet knows of { $count ->
         [one] 1 server
        *[other] { $count } servers
-    } is here, or something newer
-check-sheet-behind = attention: the sheet knows generation { $number } of { $server }; here the newest is { $here ->
+    } is here and whole, or something newer
+check-sheet-behind = attention: the sheet knows generation { $number } of { $server }; here the newest that is whole is { $here ->
         [0] none at all
        *[other] { $here }, made { $day }
-    }. Look for a newer stick before you restore: this one is older than the sheet, or was put back to an earlier state.
+    }. Look for another stick before you restore: this one is damaged, older than the sheet, or was put back to an earlier state.
 check-sheet-other = attention: generation { $number } of { $server } here is not the one that the sheet knows. Take another stick, and find out why.
+check-sheet-statements = attention: the sheet knows { $signed } parts of the owner's list of servers and ways in; here are { $here }. This stick is older than the sheet, or was put back to an earlier state. Take another, and bring this one up to date.
 
 ## Menu
 

@@ -27,7 +27,7 @@ help-man-folder = 書き込み先のフォルダー(なければ作成します)
 help-version = バージョンを表示します
 help-json = 結果を 1 つの JSON として出力します(プログラムから使う場合)
 help-lang = 表示する言語: en または ja(省略時は PFXVAULT_LANG、なければシステムの言語)
-help-state = このサーバーが保管庫について記憶する内容を置くフォルダー(省略時は PFXVAULT_STATE、なければ既定の場所)
+help-state = このサーバーが保管庫の管理情報を置くフォルダー(省略時は PFXVAULT_STATE、なければ既定の場所)
 help-quiet = 注意が必要なことだけを表示します
 help-accept = 取り扱いルールの例外を理由付きで認めます: no-shared-drive="試験用データのみ"
 help-until = --accept の例外の最終日(今日から 1 年以内)。例: 2027-03-31
@@ -55,7 +55,7 @@ help-access = 保管庫を開く手段の表示・追加・終了を行います
 help-access-list = 保管庫を開く手段を表示します。
 help-access-add = 保管庫を開く手段か、新しいバックアップを age で復号できる公開鍵を追加します。パスフレーズを入力します。
 help-sheet = 復旧手順書(秘密なし)または復旧キーを入れる封筒用の紙を、それぞれ 1 ページで作成します。作成した紙の読み戻しもできます。
-help-sheet-from = 保管庫の USB メモリ(例: { -stick })。複数回指定できます(省略時は、挿してあるものすべて)
+help-sheet-from = 保管庫の USB メモリ(例: { -stick })。複数回指定できます(省略時は、接続されている USB メモリすべて)
 help-sheet-to = 書き込み先の新しいファイル。.pdf は印刷用、.html はブラウザー用、それ以外はテキスト(省略時は、復旧手順書を画面にテキストで表示)
 help-sheet-envelope = 秘密の紙を作成します。保管庫を開く復旧キーが必要です(--recovery-key または --recovery-key-file)
 help-sheet-contact = 復旧手順書に印刷する連絡先
@@ -89,14 +89,14 @@ help-label = メディアの名前。拾った人にも読めます(省略時は
 help-server-name = 保管庫でのこのサーバーの名前(省略時は PFXVAULT_SERVER_NAME、なければコンピューター名)
 help-backup-to = 保存先の USB メモリ(例: { -stick })、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
-help-verify-media = 検証する USB メモリ(例: { -stick })、または parcel:ファイル(省略時は、挿してあるものすべて)
+help-verify-media = 検証する USB メモリ(例: { -stick })、または parcel:ファイル(省略時は、接続されている USB メモリすべて)
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
-help-drill-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
-help-restore-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、挿してあるものすべて)
-help-contents-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、挿してあるものすべて)
+help-drill-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、接続されている USB メモリすべて)
+help-restore-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、接続されている USB メモリすべて)
+help-contents-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、接続されている USB メモリすべて)
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
-help-servers-list-media = 調べる USB メモリ(例: { -stick }。省略時はこのサーバーの記憶)
-help-access-list-media = 調べる USB メモリ(例: { -stick })(省略時は、挿してあるものすべて)
+help-servers-list-media = 調べる USB メモリ(例: { -stick }。省略時はこのサーバーの管理情報)
+help-access-list-media = 調べる USB メモリ(例: { -stick })(省略時は、接続されている USB メモリすべて)
 help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
 help-access-add-decrypt-only = age 公開鍵で、これ以降のバックアップを age で復号できるようにするだけで、保管庫は開けません。access retire で取り消せます
 help-age-key-file = このファイルの age の鍵(AGE-SECRET-KEY-1...。access add age1... で追加したもの)で保管庫を開きます
@@ -434,6 +434,7 @@ list-headline =
     }
 list-certificate = { $name } の証明書({ $thumbprint })に対応する秘密鍵は、ここにありません
 list-authority = 対象外(どのキーペアの発行にも使われていない認証局の証明書): { $name }({ $thumbprint })
+list-certificate-perhaps = { $name } の証明書({ $thumbprint })に対応する秘密鍵は見つかりませんでした。開けない、または使えないファイルの中にあるかもしれません: { $files }
 further-certificates = { $name } と一緒に保存する証明書(同じファイルにあるもの): { $count } 個({ $names })
 certificate-unread = 注記: { $file }: { $reason }。キーペアはこの証明書がなくても揃っています。この証明書もそのままの内容で保存されます
 friendly-name-not-kept = 注記: { $file } では同じ証明書のフレンドリ名が { $name } です。保存するフレンドリ名は { $kept } です
@@ -473,8 +474,9 @@ column-newest = 最新の世代
 column-seen = 前回の接続
 column-verified = 前回の検証
 cell-none = なし
+cell-central = 集中証明書ストア
 cell-never = なし
-cell-backup = 第 { $number } 世代({ $day })
+cell-backup = { $number } ({ $day })
 cell-expired = { $day }(期限切れ)
 cell-not-yet-valid = { $day }(まだ有効でない)
 cell-ends-soon = { $day }(残り { $left } 日)
@@ -538,6 +540,7 @@ restore-open-keys =
 export-rules =
     これらのファイルには秘密鍵が入っています。メールに添付したり、共有ドライブに置いたりしないでください。
     他人に渡さないでください(認証局が受け取ることもありません)。パスワードを忘れないでください。
+drill-nothing = { $server } には復元の対象になるキーペアがないため、確かめるものがありませんでした
 drill-verdict =
     { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(最新は第 { $number } 世代、{ $age ->
         [ahead] ここの時計より後に作成
@@ -707,7 +710,7 @@ found-rolled-back =
     ファイルが失われたか、古い複製と取り替えられています。最新の内容とは考えず、別の USB メモリを使うか、新しくバックアップしてください。
 found-out-of-use = USB メモリ { $label } は { $since } に使用終了とされたため、バックアップとして数えません。また使う場合: pfxvault media retire "{ $label }" --undo
 found-not-by-this-state =
-    注意: 世代 { $generation } にはこのサーバーの鍵による署名がありますが、このサーバーには作成した記憶がありません。
+    注意: 世代 { $generation } にはこのサーバーの鍵による署名がありますが、このサーバーには作成した記録がありません。
     多くの場合、仮想マシンのチェックポイントなどでサーバーを以前の状態に戻したことが原因です。そのまま続けてください。次のバックアップには新しい番号が付きます。
     複製したサーバーが別の場所で動いている場合は、どちらか一方を、--state に別のフォルダーを指定した pfxvault servers join で登録し直してください。
     どちらでもない場合は鍵が第三者に渡った可能性があります。このサーバーを登録し直してください。
@@ -1032,6 +1035,8 @@ error-no-paper = { $path } は pfxvault の復旧手順書または封筒の紙�
     .hint =
         紙を平らに置き、グレースケール、300 dpi で、PNG、JPEG、または JPEG 画像の PDF としてスキャンしてください。
         入力で確認することもできます: pfxvault sheet --check(封筒は pfxvault sheet --check --envelope --recovery-key)
+error-sheet-is-no-key = { $path } は復旧手順書で、鍵は含まれていません
+    .hint = 復旧キーの封筒を使ってください
 error-sheet-of-other-vault = この復旧手順書は、ここにある保管庫({ $ours })とは別の保管庫({ $vault })のものです
     .hint = この保管庫のフィンガープリントが書かれた復旧手順書を探すか、作り直してください: pfxvault sheet --to 新しいファイル.pdf
 
@@ -1082,6 +1087,10 @@ error-retire-unknown-of = { $server } のバックアップに、該当するキ
     .hint = pfxvault contents --from { -stick } で一覧を確認し、そこにある名前か拇印を指定してください
 error-retire-own-server = 指定されたのはこのサーバーです。何も変更しませんでした
     .hint = --server と --to を付けずに実行してください(パスフレーズは不要です): pfxvault retire 名前 --reason leaked
+error-retired-by-owner = { $name } は保管庫の管理責任者が除外したもので、取り消せるのは管理責任者だけです。何も変更しませんでした
+    .hint = パスフレーズを使って取り消します: pfxvault retire { $name } --undo --server { $server } --to { -stick }
+error-server-name = { $name } はサーバー名にできません
+    .hint = 制御文字を含まない 64 バイト以内の名前を指定してください(例: WEB01)
 error-unknown-source = { $source } は読み取り元として指定できません
     .hint = folder:{ -disk }certs、pfx:{ -disk }www.pfx、または pem:{ -disk }www.crt と --key { -disk }www.key のように指定してください
 error-unknown-destination = { $destination } は書き込み先として指定できません
@@ -1157,6 +1166,9 @@ error-pfx-unproven = { $name } から作成した PFX を開いて照合でき�
     .hint = 同じコマンドをもう一度実行してください。繰り返す場合は、ほかのキーペアを名前で指定してバックアップし、この問題を報告してください
 error-nothing-to-back-up = バックアップできるキーペアがありません
     .hint = 内容と理由を確認してください: pfxvault list --from folder:{ -disk }certs
+error-nothing-counts = 復元の対象になるキーペアがここにはありません
+    .cause = どのキーペアも、更新済み、期限切れ、または除外済みです
+    .hint = 理由と、取り消せるかどうかを確かめてください: pfxvault contents --from { -stick }
 error-nothing-found = 書き込むキーペアがありません
     .hint = 内容を確認してください: pfxvault list --from folder:{ -disk }certs または pfxvault contents --from { -stick }
 error-nothing-restorable = 指定されたキーペアを 1 組も読み取れなかったため、何も書き込みませんでした
@@ -1270,17 +1282,17 @@ error-server-closed = このサーバー({ $server })はもう保管庫に書き
 error-no-recipients = 新しいバックアップを開ける鍵が分からないため、バックアップを中止しました
     .cause = 保管庫を開く手段の一覧が、このサーバーではそろっていません
     .hint = 保管庫の別の USB メモリを挿し、そちらにバックアップしてください。USB メモリにある手段の一覧: pfxvault access list { -stick }
-error-no-state-folder = このサーバーの記憶を置くフォルダーがありません
+error-no-state-folder = このサーバーの管理情報を置くフォルダーがありません
     .hint = 自分と管理者だけが書き込めるフォルダーを指定してください: --state { -disk }pfxvault-state
 error-state-busy = このサーバーで別の pfxvault が実行中です
     .cause = { $folder } を使用しています
     .hint = 終了を待って、同じコマンドをもう一度実行してください
-error-state-shared = このサーバーの記憶が安全ではありません。{ $folder } は他の人が所有しているか、書き込めます
+error-state-shared = このサーバーの管理情報が安全ではありません。{ $folder } は他の人が所有しているか、書き込めます
     .hint =
         管理者だけが書き込めるように設定し、同じコマンドをもう一度実行してください
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
-error-state-file-shared = このサーバーの記憶が安全ではありません。{ $path } は他の人が所有しているか、書き込めるか、中の鍵を読み取れます
+error-state-file-shared = このサーバーの管理情報が安全ではありません。{ $path } は他の人が所有しているか、書き込めるか、中の鍵を読み取れます
     .hint =
         誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join { -stick }
         なければ、管理者だけがアクセスできるように設定し、同じコマンドをもう一度実行してください
@@ -1289,21 +1301,21 @@ error-state-file-shared = このサーバーの記憶が安全ではありませ
 error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
     .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join { -stick }。これまでのバックアップには影響ありません
-error-state-newer = このサーバーの記憶は新しい版の pfxvault が書いたものです: { $folder }
+error-state-newer = このサーバーの管理情報は新しい版の pfxvault が書いたものです: { $folder }
     .cause = この版で書き直すと、新しい版が記録した内容が失われます
     .hint = このサーバーでは新しい版を使ってください。復元はこの版でもできます: pfxvault restore --from { -stick }
 error-label-taken = 「{ $label }」という名前の USB メモリーがすでにあります
     .hint = 別の名前を付けてください: --label { $free }
 journal-unknown = 変更の記録に、この版では理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
-error-state-damaged = このサーバーの記憶が破損しています: { $folder }
+error-state-damaged = このサーバーの管理情報が破損しています: { $folder }
     .cause = { $cause }
     .hint =
         保管庫そのものに影響はありません
         このフォルダーの名前を変更し、サーバーを登録し直してください(パスフレーズを入力します): pfxvault servers join { -stick }
-error-state-unreadable = このサーバーの記憶を読み取れません: { $folder }
+error-state-unreadable = このサーバーの管理情報を読み取れません: { $folder }
     .cause = { $reason }
     .hint = 前回と同じユーザーで、管理者として実行してください
-error-state-unwritable = このサーバーの記憶を書き込めません: { $folder }
+error-state-unwritable = このサーバーの管理情報を書き込めません: { $folder }
     .cause = { $reason }
     .hint = 管理者として実行し、ディスクの空き容量を確認するか、別のフォルダーを指定してください: --state { -disk }pfxvault-state
 error-no-number-left = このサーバーで使える世代の番号がなくなりました
@@ -1582,7 +1594,7 @@ error-two-labels = { $label } というラベルの USB メモリが複数あり
     .hint = 1 本ずつ挿し、PFXVAULT\MEDIUM.TXT で別々のラベルを付けてください
 
 ## Help: status and media
-help-status = 何が安全で、何が期限切れ・危険かを表示します。人のための 1 画面と、監視のための終了コードです。何も変更しません。
+help-status = 何が安全で、何が期限切れ・危険かを表示します。状態を 1 画面に表示し、監視用の終了コードを返します。何も変更しません。
 help-status-media = あわせて確認する USB メモリ({ -stick } など)
 help-status-handing-back = 手放す前に削除すべき、このサーバーに残っている秘密鍵を一覧表示する
 help-status-tls = どの証明書が提示されているかを TLS で確認します。指定しなければこのサーバーのすべてのバインドを、このコンピューター上で確認します
@@ -1984,7 +1996,7 @@ rename-done =
     完了: 第 { $number } 世代から { $name } になります。それより前の世代は当時の名前のままです
     次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 help-servers-admit = 登録の記録が破損または紛失したサーバーを再び登録し、そのバックアップを復元できるようにします。パスフレーズを入力します。
-help-servers-admit-fingerprint = サーバーの鍵のフィンガープリント。控えにあるもの、またはそのサーバーの画面に表示されるもの(先頭から 16 文字以上)
+help-servers-admit-key = サーバーの鍵のフィンガープリント。控えにあるもの、またはそのサーバーの画面に表示されるもの(先頭から 16 文字以上)
 help-servers-admit-to = そのサーバーの世代があり、書き込み先にもなる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 admit-plan = { $server }、フィンガープリント { $fingerprint }: { $count } 件の世代があります。登録すると有効になり、このサーバーは保管庫に書き込めるようになります。
 admit-maybe-closed = 注意: 破損しているか管理責任者のものではない記録に、{ $server } の登録を終了したと書かれています。鍵が盗まれた場合や、わからない場合は、登録しないでください
@@ -2241,12 +2253,13 @@ check-delete =
 check-sheet-read = 保管庫 { $vault } の復旧手順書です({ $day } 作成)。秘密は含まれていません。
 check-sheet-vault = 完了: 復旧手順書のフィンガープリントは、ここにある保管庫({ $vault })のものです
 check-sheet-no-media = 保管庫の USB メモリが挿されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from { -stick }
-check-sheet-good = 完了: 復旧手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここにあります
-check-sheet-behind = 注意: 復旧手順書には { $server } の第 { $number } 世代がありますが、ここにある最新の世代は{ $here ->
+check-sheet-good = 完了: 復旧手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここに完全な状態であります
+check-sheet-behind = 注意: 復旧手順書には { $server } の第 { $number } 世代がありますが、ここにある完全な世代のうち最新のものは{ $here ->
         [0] ありません
        *[other] 第 { $here } 世代({ $day })です
-    }。この USB メモリは復旧手順書より古いか、以前の状態に戻されています。復元する前に、より新しい USB メモリを探してください。
+    }。この USB メモリは破損しているか、復旧手順書より古いか、以前の状態に戻されています。復元する前に、別の USB メモリを探してください。
 check-sheet-other = 注意: ここにある { $server } の第 { $number } 世代は、復旧手順書にあるものと異なります。別の USB メモリを使い、原因を調べてください。
+check-sheet-statements = 注意: 登録サーバーと「保管庫を開く手段」の一覧が、復旧手順書では { $signed } 件、ここでは { $here } 件です。この USB メモリは復旧手順書より古いか、以前の状態に戻されています。別の USB メモリを使い、この USB メモリを最新にしてください。
 
 ## メニュー
 
