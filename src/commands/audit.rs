@@ -16,10 +16,12 @@ use crate::platform::media::{self, Device, Facts};
 use crate::platform::private_files;
 use crate::rules::{self, Rule, key_pair_without_key};
 use crate::scan::{self, KeyOwner, KeyProtection, OwnKeys, StrayKey};
+use crate::session::findings as rest;
+use crate::session::report::AtRestReport;
 use crate::session::{Session, here};
 use crate::state::State;
 use crate::text;
-use crate::workflow::audit::{self, AuditInput, EvidenceLevel, GivenMedium, RuleVerdict};
+use crate::workflow::audit::{self, AuditInput, Evidence, EvidenceLevel, GivenMedium, RuleVerdict};
 use crate::workflow::clock;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::recall::{is_closed, last_backup};
@@ -68,6 +70,11 @@ struct EvidenceReport {
     level: &'static str,
     id: &'static str,
     text: String,
+    /// What `--accept` takes, where it can be put to rest.
+    keys: Vec<String>,
+    /// Who put it to rest, why and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_rest: Option<AtRestReport>,
 }
 
 /// The newest generation of a server.
@@ -176,7 +183,11 @@ pub(super) fn run(session: &Session<'_>, args: &AuditArgs) -> Result<Exit> {
         rules: &rules,
         now: session.now,
     };
-    let judged = audit::run(&seen);
+    let mut judged = audit::run(&seen);
+    let evidence = judged.iter_mut().flat_map(|judged| &mut judged.evidence);
+    let mut found: Vec<_> = evidence.flat_map(|one| &mut one.findings).collect();
+    session.settle(&mut found, state)?;
+    judged.iter_mut().for_each(RuleVerdict::sort);
     let servers = servers(&media, &seen)?;
     let screen = AuditScreen::of(session, &seen, &judged, &servers);
     let exit = audit::exit(&judged);
@@ -233,11 +244,9 @@ fn check(
     }
     let mut report = verify::run(media, state, None, session.now)?;
     if let Some(text) = unread {
-        report.findings.push(Finding {
-            id: "state-unread",
-            level: Level::Attention,
-            text,
-        });
+        report
+            .findings
+            .push(Finding::new("state-unread", Level::Attention, text));
     }
     Ok(Some(report))
 }
@@ -253,7 +262,7 @@ fn look(medium: &Medium) -> GivenMedium {
 
 /// Certificates in this server's stores that no backup has, and of which nobody said that there can
 /// be none; `None` where there are no stores.
-fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<String>> {
+fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<(String, String)>> {
     let mut named = Vec::new();
     for exception in &session.exceptions {
         named.extend(key_pair_without_key(&exception.rule).map(str::to_owned));
@@ -262,7 +271,7 @@ fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<String>> 
     for StoreEntry { certificate, .. } in stored()? {
         let is_named = !named.is_empty() && certificate.is_wanted(&named);
         if !is_named && !state.is_some_and(|state| is_settled(state, &certificate, session.now)) {
-            unsaved.push(certificate.name());
+            unsaved.push((certificate.name(), certificate.thumbprint()));
         }
     }
     Some(unsaved)
@@ -694,6 +703,14 @@ fn verdict(judged: &[RuleVerdict]) -> Text {
     }
 }
 
+/// What was seen, and who put it to rest where somebody did.
+fn worded(one: &Evidence) -> Text {
+    match one.at_rest() {
+        Some(known) => rest::with(known, one.text.clone()),
+        None => one.text.clone(),
+    }
+}
+
 /// What was searched and when, where something was.
 fn scanned_text(seen: &AuditInput<'_>) -> Option<Text> {
     let scan = seen.scan?;
@@ -724,19 +741,21 @@ fn show(session: &Session<'_>, screen: &AuditScreen<'_>) {
             rule = rule,
             id = judged.rule.id()
         ));
-        for (level, text) in &judged.evidence {
+        for one in &judged.evidence {
             let line = text!(
                 "audit-evidence",
-                level = level_name(*level),
-                evidence = text.clone()
+                level = level_name(one.level()),
+                evidence = worded(one)
             );
-            if *level >= EvidenceLevel::SetAside {
+            if one.level() >= EvidenceLevel::SetAside {
                 session.console.say(&line)
             } else {
                 session.console.mention(&line)
             }
         }
     }
+    let evidence = screen.judged.iter().flat_map(|judged| &judged.evidence);
+    session.say_how_to_rest(evidence.flat_map(|one| &one.findings));
     for table in [&screen.servers_table, &screen.media, &screen.strays] {
         if !table.is_empty() {
             session.console.table(table);
@@ -776,9 +795,9 @@ fn add_rules(session: &Session<'_>, page: &mut Page, judged: &[RuleVerdict]) {
         let (rule, level) = (rule_name(judged.rule), level_name(judged.verdict()));
         page.part(&format!("{}: {}", words(rule), words(level)));
         let mut lines = Vec::new();
-        for (level, text) in &judged.evidence {
-            let name = words(level_name(*level));
-            lines.push((level.id(), name, session.console.words(text)));
+        for one in &judged.evidence {
+            let (level, text) = (one.level(), words(worded(one)));
+            lines.push((level.id(), words(level_name(level)), text));
         }
         page.marked(&lines);
     }
@@ -808,11 +827,13 @@ fn document(session: &Session<'_>, screen: &AuditScreen<'_>) -> AuditReport {
     let mut rules = Vec::new();
     for judged in screen.judged {
         let mut evidence = Vec::new();
-        for (level, text) in &judged.evidence {
+        for one in &judged.evidence {
             evidence.push(EvidenceReport {
-                level: level.id(),
-                id: text.id,
-                text: session.console.words(text),
+                level: one.level().id(),
+                id: one.text.id,
+                text: session.console.words(&one.text),
+                keys: one.findings.iter().map(Finding::key).collect(),
+                at_rest: one.at_rest().map(AtRestReport::of),
             });
         }
         rules.push(RuleReport {

@@ -53,6 +53,7 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     let there = target.holds_vault()?;
     let known = verify::trust_of(&media, state.as_ref())?;
     let mut findings = news(state.as_ref(), &target, &known, there)?;
+    finding::mark(&mut findings, state.as_ref(), session.now);
     session.show_findings(&findings);
     if !there {
         make_medium(&target, state.as_ref())?;

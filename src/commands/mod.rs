@@ -49,6 +49,10 @@ use secret::stack;
 pub fn run(cli: Cli, console: &Console) -> Result<Exit> {
     let session = Session::new(cli.global, console)?;
     match cli.action {
+        Some(CliCommand::Status(_) | CliCommand::Audit(_) | CliCommand::Verify(_)) => {}
+        _ => session.refuse_to_rest()?,
+    }
+    match cli.action {
         Some(action) => carry_out(&session, action),
         None => menu::run(&session),
     }

@@ -48,13 +48,13 @@ pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.media)?;
     let known = session.memory();
     let mut report = verify::run(&media, known.state.as_ref(), pin.transpose()?, session.now)?;
-    if let Some(text) = known.unasked {
-        report.findings.push(Finding {
-            id: "state-unread",
-            level: Level::Attention,
-            text,
-        });
+    if let Some(text) = &known.unasked {
+        report
+            .findings
+            .push(Finding::new("state-unread", Level::Attention, text.clone()));
     }
+    let mut found: Vec<_> = report.findings.iter_mut().collect();
+    session.settle(&mut found, known.state.as_ref())?;
     let exit = report.exit();
     say(session, &report, exit);
     note(session, &media, &report, exit);
@@ -73,13 +73,13 @@ pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
 /// Notes in host state what the check found.
 fn note(session: &Session<'_>, media: &[Medium], report: &CheckReport, exit: Exit) {
     match exit {
-        Exit::Done => session.note(&report.vault, |state| {
-            remember(state, media, report, session.now)
-        }),
         _ if report.findings.iter().any(is_damage) => session.note(&report.vault, |state| {
             for medium in media {
                 history::found_bad(state, medium, session.now);
             }
+        }),
+        Exit::Done => session.note(&report.vault, |state| {
+            remember(state, media, report, session.now)
         }),
         Exit::Attention if report.findings.iter().any(|f| f.id == "other-device") => {
             session.note(&report.vault, |state| remember_devices(state, media))
@@ -101,7 +101,18 @@ fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
         .iter()
         .filter(|judged| judged.state == "whole")
         .count();
+    let rested = report
+        .findings
+        .iter()
+        .filter(|finding| finding.at_rest.is_some())
+        .count();
     let verdict = match exit {
+        Exit::Done if rested > 0 => text!(
+            "verify-at-rest",
+            count = whole,
+            size = size(report.bytes),
+            rested = rested
+        ),
         Exit::Done => text!("verify-good", count = whole, size = size(report.bytes)),
         Exit::Damaged => text!("verify-lost", count = whole),
         Exit::Forged => text!("verify-forged", count = whole),
@@ -115,7 +126,7 @@ fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
             number = number.get()
         ));
     }
-    session.show_findings(&report.findings);
+    session.show_alarms(&report.findings);
 }
 
 fn document(session: &Session<'_>, report: &CheckReport, ejected: Vec<String>) -> VerifyReport {

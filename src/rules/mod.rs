@@ -75,16 +75,25 @@ pub fn rule_without_key(name: &str) -> String {
     format!("{NO_KEY}{name}")
 }
 
-/// Parses `RULE=REASON`; beside the rules there is `no-key:NAME`.
+/// Whether that is a rule to set aside; beside the five there is `no-key:NAME`.
+pub fn is_rule(rule: &str) -> bool {
+    Rule::ALL.iter().any(|known| known.id() == rule) || key_pair_without_key(rule).is_some()
+}
+
+/// That it is none.
+pub fn unknown_rule(rule: &str) -> Error {
+    Error::usage(text!("error-unknown-rule", rule = rule))
+}
+
+/// Parses `RULE=REASON`, or `ID=REASON` for a finding that is put to rest.
 ///
 /// # Errors
-/// An unknown rule, or no reason.
+/// What can be neither, or no reason.
 pub fn parse_exception(text: &str) -> Result<Exception> {
     let (rule, reason) = text.split_once('=').unwrap_or((text, ""));
-    let known =
-        Rule::ALL.iter().any(|known| known.id() == rule) || key_pair_without_key(rule).is_some();
-    if !known {
-        return Err(Error::usage(text!("error-unknown-rule", rule = rule)));
+    let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '/';
+    if !is_rule(rule) && (rule.is_empty() || !rule.chars().all(is_id)) {
+        return Err(unknown_rule(rule));
     }
     if reason.trim().is_empty() {
         return Err(Error::usage(text!(
@@ -424,11 +433,10 @@ mod tests {
         for wrong in [
             "no-key:=x",
             "no-key: =x",
-            "no-key=x",
             "other-medium",
             "other-medium=",
             "other-medium= ",
-            "other=x",
+            "Other Medium=x",
             "",
         ] {
             assert_eq!(
@@ -436,6 +444,10 @@ mod tests {
                 Exit::Usage,
                 "{wrong:?}"
             );
+        }
+        // They may be ids of findings, and are no rules.
+        for id in ["no-key=x", "few-media/3f2a9c41=x"] {
+            assert!(!is_rule(&parse_exception(id).unwrap().rule), "{id}");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::session::{Session, create};
 use crate::state::{A_YEAR, Acknowledged, State};
 use crate::text;
 use crate::workflow::backup::{self, BackupRequest, Done, OnMedium, Outcome};
-use crate::workflow::finding::Level;
+use crate::workflow::finding;
 use secret::Password;
 use vault::medium::Medium;
 
@@ -707,13 +707,7 @@ fn exit_code(lacking: Exit, outcome: &Outcome) -> Exit {
         {
             Exit::Attention
         }
-        () if outcome
-            .findings
-            .iter()
-            .any(|finding| finding.level > Level::Note) =>
-        {
-            Exit::Attention
-        }
+        () if finding::beside(&outcome.findings) == Exit::Attention => Exit::Attention,
         () => lacking,
     }
 }

@@ -20,6 +20,7 @@ pub mod papers;
 pub mod pending;
 pub mod renewer;
 pub mod report;
+pub mod rest;
 pub mod restart;
 pub mod restore_set;
 pub mod retire;
@@ -52,6 +53,8 @@ pub struct Session<'a> {
     pub global: GlobalArgs,
     /// Rules set aside.
     pub exceptions: Vec<Exception>,
+    /// Findings that are put to rest, by their ids in the place of a rule.
+    pub to_rest: Vec<Exception>,
     /// When this run began.
     pub now: jiff::Timestamp,
 }
@@ -67,19 +70,22 @@ impl<'a> Session<'a> {
             Some(day) => Some(last_day(day, now)?),
             None => None,
         };
-        let mut exceptions = Vec::new();
+        let mut accepted = Vec::new();
         for text in &global.accept {
-            exceptions.push(Exception {
+            accepted.push(Exception {
                 by: platform::account(),
                 time: Some(now),
                 until,
                 ..rules::parse_exception(text)?
             });
         }
+        let is_rule = |one: &Exception| rules::is_rule(&one.rule);
+        let (exceptions, to_rest) = accepted.into_iter().partition(is_rule);
         Ok(Self {
             console,
             global,
             exceptions,
+            to_rest,
             now,
         })
     }

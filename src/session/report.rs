@@ -6,7 +6,8 @@ use crate::console::Console;
 use crate::keypair::Certificate;
 use crate::message::Text;
 use crate::session::standing;
-use crate::workflow::finding::{Finding, Level};
+use crate::state::rest::AtRest;
+use crate::workflow::finding::Finding;
 use vault::id::Number;
 
 /// A finding of a check.
@@ -14,9 +15,40 @@ use vault::id::Number;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingReport {
     id: &'static str,
-    /// `note` or `attention`.
+    /// The id and what tells this finding from others: what `--accept` takes.
+    key: String,
+    /// `note` or `attention`: whether somebody has to look at it.
     level: &'static str,
+    /// `note`, `attention`, `at-risk`, `forged` or `lost`.
+    severity: &'static str,
     text: String,
+    /// Who put it to rest, why and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_rest: Option<AtRestReport>,
+}
+
+/// A finding that a person has looked at.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AtRestReport {
+    reason: String,
+    /// The account that said so, a claim.
+    by: Option<String>,
+    time: String,
+    /// The last day on which it holds.
+    until: String,
+}
+
+impl AtRestReport {
+    /// What was said of a finding.
+    pub fn of(known: &AtRest) -> Self {
+        Self {
+            reason: known.reason.clone(),
+            by: known.by.clone(),
+            time: known.time.to_string(),
+            until: known.until.to_string(),
+        }
+    }
 }
 
 impl FindingReport {
@@ -24,11 +56,14 @@ impl FindingReport {
     pub fn of(console: &Console, findings: &[Finding]) -> Vec<Self> {
         let report = |finding: &Finding| Self {
             id: finding.id,
-            level: match finding.level {
-                Level::Note => "note",
-                _ => "attention",
+            key: finding.key(),
+            level: match finding.is_alarm() {
+                false => "note",
+                true => "attention",
             },
+            severity: finding.level.id(),
             text: console.words(&finding.text),
+            at_rest: finding.at_rest.as_ref().map(AtRestReport::of),
         };
         findings.iter().map(report).collect()
     }

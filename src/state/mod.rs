@@ -2,6 +2,7 @@
 //! numbers it gave out, and the media it has seen. It holds nothing that opens the vault.
 
 pub mod counted;
+pub mod rest;
 pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,9 @@ struct StoredState {
     /// Whether the vault was founded here and its first medium is not finished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     founding: bool,
+    /// What a person has looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    at_rest: rest::AllAtRest,
 }
 
 /// How long it is taken so that a file cannot be read.
@@ -277,6 +281,7 @@ impl State {
             retired: Vec::new(),
             owners_words: BTreeMap::new(),
             founding: false,
+            at_rest: BTreeMap::new(),
         };
         Self {
             folder: folder.to_owned(),

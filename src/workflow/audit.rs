@@ -12,10 +12,11 @@ use crate::message::{Text, age, day, local_day};
 use crate::platform::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
+use crate::state::rest::AtRest;
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
-use crate::workflow::finding;
+use crate::workflow::finding::{self, Finding};
 use crate::workflow::status::{self, DRILL_MONTHS};
 use crate::workflow::verify;
 use vault::catalog::{Exception, Policy, Retired, SeenMedium};
@@ -55,13 +56,40 @@ impl EvidenceLevel {
     }
 }
 
+/// One piece of evidence.
+#[derive(Debug)]
+pub struct Evidence {
+    level: EvidenceLevel,
+    /// In words.
+    pub text: Text,
+    /// What `--accept` puts to rest of it: nothing where it speaks for the rule.
+    pub findings: Vec<Finding>,
+}
+
+impl Evidence {
+    /// What it says of its rule: it is set aside where all that was found was put to rest.
+    pub fn level(&self) -> EvidenceLevel {
+        match self.at_rest() {
+            Some(_) => EvidenceLevel::SetAside,
+            None => self.level,
+        }
+    }
+
+    /// Who put it to rest, where nothing of it is an alarm any more.
+    pub fn at_rest(&self) -> Option<&AtRest> {
+        let awake = self.findings.iter().any(Finding::is_alarm);
+        let mut known = self.findings.iter().filter_map(|one| one.at_rest.as_ref());
+        known.next().filter(|_| !awake)
+    }
+}
+
 /// One rule with all that was seen.
 #[derive(Debug)]
 pub struct RuleVerdict {
     /// The rule.
     pub rule: Rule,
     /// What was seen, the gravest first.
-    pub evidence: Vec<(EvidenceLevel, Text)>,
+    pub evidence: Vec<Evidence>,
 }
 
 impl RuleVerdict {
@@ -69,13 +97,32 @@ impl RuleVerdict {
     pub fn verdict(&self) -> EvidenceLevel {
         self.evidence
             .iter()
-            .map(|(level, _)| *level)
+            .map(Evidence::level)
             .max()
             .unwrap_or(EvidenceLevel::Unknown)
     }
 
     fn add(&mut self, level: EvidenceLevel, text: Text) {
-        self.evidence.push((level, text));
+        self.add_found(level, text, Vec::new());
+    }
+
+    /// The same where it can be put to rest: as these findings, where it does not speak for the rule.
+    fn add_found(&mut self, level: EvidenceLevel, text: Text, findings: Vec<Finding>) {
+        let findings = match level > EvidenceLevel::Unknown {
+            true => findings,
+            false => Vec::new(),
+        };
+        self.evidence.push(Evidence {
+            level,
+            text,
+            findings,
+        });
+    }
+
+    /// Puts the gravest first.
+    pub fn sort(&mut self) {
+        self.evidence
+            .sort_by_key(|one| std::cmp::Reverse(one.level()));
     }
 }
 
@@ -130,8 +177,8 @@ pub struct AuditInput<'a> {
     pub check: Option<&'a verify::CheckReport>,
     /// What a scan found.
     pub scan: Option<&'a scan::ScanResult>,
-    /// Certificates of this server's stores without a backup; `None` where it has no such stores.
-    pub unsaved: Option<&'a [String]>,
+    /// Certificates of this server's stores without a backup, by name and thumbprint; `None` where it has no such stores.
+    pub unsaved: Option<&'a [(String, String)]>,
     /// Private keys on this server although its right to write has ended.
     pub remaining: &'a [String],
     /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that
@@ -163,9 +210,7 @@ pub fn run(seen: &AuditInput<'_>) -> Vec<RuleVerdict> {
             seen.strays(&mut judged);
         }
         seen.set_aside(&mut judged);
-        judged
-            .evidence
-            .sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        judged.sort();
         judged
     };
     seen.rules.iter().copied().map(judge).collect()
@@ -225,7 +270,9 @@ impl AuditInput<'_> {
             .filter(|found| found.rules.contains(&judged.rule))
             .count();
         if broken > 0 {
-            judged.add(EvidenceLevel::Broken, text!("audit-strays", count = broken));
+            let text = text!("audit-strays", count = broken);
+            let found = vec![strays(scan, judged.rule, text.clone())];
+            judged.add_found(EvidenceLevel::Broken, text, found);
             self.naked(scan, judged);
         } else {
             judged.add(
@@ -255,10 +302,9 @@ impl AuditInput<'_> {
         let is_open = |found: &&scan::StrayKey| found.seen.protection == scan::KeyProtection::Open;
         let count = scan.found.iter().filter(is_open).count();
         if judged.rule == Rule::NoHandover && count > 0 {
-            judged.add(
-                EvidenceLevel::Broken,
-                text!("audit-strays-naked", count = count),
-            );
+            let text = text!("audit-strays-naked", count = count);
+            let found = vec![strays(scan, judged.rule, text.clone())];
+            judged.add_found(EvidenceLevel::Broken, text, found);
         }
     }
 
@@ -303,26 +349,20 @@ impl AuditInput<'_> {
             return judged.add(EvidenceLevel::Broken, text!("audit-no-vault"));
         };
         let Some(newest) = state.generations().next() else {
-            return judged.add(EvidenceLevel::Broken, text!("audit-no-backup"));
+            let text = text!("audit-no-backup");
+            let found = Finding::new("no-backup", finding::Level::AtRisk, text.clone());
+            return judged.add_found(EvidenceLevel::Broken, text, vec![found]);
         };
         self.newest_backup(state, newest, judged);
-        for name in self.unsaved.unwrap_or_default() {
-            judged.add(
-                EvidenceLevel::Attention,
-                text!("audit-unsaved", name = name),
-            );
+        for (name, thumbprint) in self.unsaved.unwrap_or_default() {
+            let text = text!("audit-unsaved", name = name);
+            let found = Finding::new("not-on-a-medium", finding::Level::AtRisk, text.clone());
+            let found = vec![found.known_by(&[thumbprint])];
+            judged.add_found(EvidenceLevel::Attention, text, found);
         }
-        let policy = state.policy();
-        let copies = self.fewest_copies(state);
-        judged.add(
-            kept_unless(copies < policy.min_media),
-            text!("audit-copies", count = copies),
-        );
+        self.copies_of_all(state, judged);
         for seen in state.media_in_use() {
-            judged.add(
-                checked(seen, policy, self.now),
-                checked_text(seen, self.now),
-            );
+            self.last_looked_at(seen, state.policy(), judged);
         }
         for seen in state.media().values() {
             if let Some(retired) = seen.retired {
@@ -332,18 +372,40 @@ impl AuditInput<'_> {
         self.found_by_check(judged);
     }
 
+    /// On how many media the key pair is that is on the fewest.
+    fn copies_of_all(&self, state: &State, judged: &mut RuleVerdict) {
+        let copies = self.fewest_copies(state);
+        let text = text!("audit-copies", count = copies);
+        let mut found = status::holders(state, self.now);
+        if found.is_empty() {
+            // Two media on one device are one.
+            let few = Finding::new("few-media", finding::Level::AtRisk, text.clone());
+            found.push(few);
+        }
+        judged.add_found(kept_unless(copies < state.policy().min_media), text, found);
+    }
+
+    /// When a medium was last checked, and whether it was found damaged.
+    fn last_looked_at(&self, seen: &SeenMedium, policy: Policy, judged: &mut RuleVerdict) {
+        let text = checked_text(seen, self.now);
+        let found = match seen.last_bad {
+            Some(bad) => status::found_bad(text.clone(), &seen.label, bad),
+            None => status::check_due(text.clone(), seen),
+        };
+        judged.add_found(checked(seen, policy, self.now), text, vec![found]);
+    }
+
     /// How old the newest backup is, and how many key pairs count.
     fn newest_backup(&self, state: &State, newest: &Written, judged: &mut RuleVerdict) {
         let overdue = status::is_older(newest.time, state.policy().verify_every, self.now);
-        judged.add(
-            kept_unless(overdue),
-            text!(
-                "audit-backup",
-                number = newest.number,
-                age = age(newest.time, self.now),
-                pairs = state.count_counting(clock::trusted(self.now, state))
-            ),
+        let text = text!(
+            "audit-backup",
+            number = newest.number,
+            age = age(newest.time, self.now),
+            pairs = state.count_counting(clock::trusted(self.now, state))
         );
+        let found = vec![status::backup_old(text.clone(), newest.number)];
+        judged.add_found(kept_unless(overdue), text, found);
     }
 
     fn found_by_check(&self, judged: &mut RuleVerdict) {
@@ -351,13 +413,11 @@ impl AuditInput<'_> {
         for finding in &check.findings {
             let level = match finding.level {
                 finding::Level::Note => EvidenceLevel::Note,
-                finding::Level::Attention => EvidenceLevel::Attention,
+                finding::Level::Attention | finding::Level::AtRisk => EvidenceLevel::Attention,
                 finding::Level::Forged | finding::Level::Lost => EvidenceLevel::Broken,
             };
-            judged.add(
-                level,
-                text!("audit-finding", finding = finding.text.clone()),
-            );
+            let text = text!("audit-finding", finding = finding.text.clone());
+            judged.add_found(level, text, vec![finding.clone()]);
         }
     }
 
@@ -394,10 +454,9 @@ impl AuditInput<'_> {
     fn no_handover(&self, judged: &mut RuleVerdict) {
         judged.add(EvidenceLevel::Note, text!("audit-authority"));
         for name in self.remaining {
-            judged.add(
-                EvidenceLevel::Attention,
-                text!("audit-remains", name = name),
-            );
+            let text = text!("audit-remains", name = name);
+            let found = Finding::new("remains", finding::Level::Attention, text.clone());
+            judged.add_found(EvidenceLevel::Attention, text, vec![found]);
         }
         let Some(state) = self.state else { return };
         let servers = state
@@ -433,14 +492,13 @@ impl AuditInput<'_> {
             return judged.add(EvidenceLevel::Unknown, text!("audit-no-vault"));
         };
         let ways = state.trust.identities.len();
-        judged.add(
-            if ways < 2 {
-                EvidenceLevel::Broken
-            } else {
-                EvidenceLevel::Kept
-            },
-            text!("audit-ways-in", count = ways),
-        );
+        let level = match ways < 2 {
+            true => EvidenceLevel::Broken,
+            false => EvidenceLevel::Kept,
+        };
+        let text = text!("audit-ways-in", count = ways);
+        let found = Finding::new("ways-in", finding::Level::Attention, text.clone());
+        judged.add_found(level, text, vec![found]);
         self.last_drill(state, judged);
         for (way, never, long_ago) in [
             (
@@ -482,18 +540,36 @@ impl AuditInput<'_> {
                 Some(partly) => text!("audit-drill-partly", pairs = partly.key_pairs),
                 None => text!("audit-no-drill"),
             };
-            return judged.add(EvidenceLevel::Attention, text);
+            let found = Finding::new("never-drilled", finding::Level::Attention, text.clone());
+            let found = vec![found.known_by(&[])];
+            return judged.add_found(EvidenceLevel::Attention, text, found);
         };
-        judged.add(
-            kept_unless(status::is_older(last.time, DRILL_MONTHS, self.now)),
-            text!(
-                "audit-drill",
-                age = age(last.time, self.now),
-                number = last.number,
-                pairs = last.key_pairs
-            ),
+        let level = kept_unless(status::is_older(last.time, DRILL_MONTHS, self.now));
+        let text = text!(
+            "audit-drill",
+            age = age(last.time, self.now),
+            number = last.number,
+            pairs = last.key_pairs
         );
+        let found = vec![status::drill_due(text.clone(), last.time)];
+        judged.add_found(level, text, found);
     }
+}
+
+/// Stray keys that break a rule: these files and no others.
+fn strays(scan: &scan::ScanResult, rule: Rule, text: Text) -> Finding {
+    let broken = scan
+        .found
+        .iter()
+        .filter(|found| found.rules.contains(&rule));
+    let place = |found: &scan::StrayKey| {
+        let (path, inside) = (found.path.display(), found.inside.join(" > "));
+        format!("{path} > {inside}")
+    };
+    let mut places: Vec<String> = broken.map(place).collect();
+    places.sort();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    Finding::new("strays", finding::Level::Attention, text).known_by(&places)
 }
 
 /// That a rule was set aside: why, by whom, when, until when.

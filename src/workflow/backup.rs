@@ -16,7 +16,7 @@ use crate::platform::media;
 use crate::state::{Served, State, Written};
 use crate::text;
 use crate::workflow::clock;
-use crate::workflow::finding::Finding;
+use crate::workflow::finding::{self, Finding};
 use crate::workflow::history;
 use crate::workflow::outbox::{self, Delivery};
 use crate::workflow::parcel_file;
@@ -134,6 +134,7 @@ pub fn run_with_parcels(
     let newest = state.generations().next().map(|newest| newest.time);
     outcome.findings.extend(clock::finding(request.now, newest));
     let surveys = exchange_with_all(state, media, &mut outcome, progress)?;
+    finding::mark(&mut outcome.findings, Some(state), request.now);
     state.save()?;
     outbox::clear(state);
     refuse_unless_admitted(state)?;

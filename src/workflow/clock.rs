@@ -58,11 +58,7 @@ pub fn trusted(now: Timestamp, state: &State) -> Option<Timestamp> {
 /// As [`doubt`], as a finding.
 pub fn finding(now: Timestamp, newest: Option<Timestamp>) -> Option<Finding> {
     let text = doubt(now, newest)?;
-    Some(Finding {
-        id: "clock",
-        level: Level::Attention,
-        text,
-    })
+    Some(Finding::new("clock", Level::Attention, text))
 }
 
 #[cfg(test)]

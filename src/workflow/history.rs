@@ -25,11 +25,7 @@ use vault::survey::Survey;
 type MediumContents<'m> = (&'m Medium, BTreeMap<ServerId, Number>);
 
 fn attention(id: &'static str, text: Text) -> Finding {
-    Finding {
-        id,
-        level: Level::Attention,
-        text,
-    }
+    Finding::new(id, Level::Attention, text)
 }
 
 /// Media given together that carry one id: they count as one, and people take one for the other.
@@ -171,11 +167,7 @@ pub fn of_media(
 fn out_of_use(seen: &SeenMedium) -> Option<Finding> {
     let (label, since) = (seen.label.as_str(), day(seen.retired?.time));
     let text = text!("found-out-of-use", label = label, since = since);
-    Some(Finding {
-        id: "out-of-use",
-        level: Level::Attention,
-        text,
-    })
+    Some(Finding::new("out-of-use", Level::Attention, text))
 }
 
 /// The newest generation of each server on a medium and on its copies, which carry its id and are
@@ -260,11 +252,7 @@ fn other_device(
             ),
         )
     };
-    Some(Finding {
-        id: "other-device",
-        level,
-        text,
-    })
+    Some(Finding::new("other-device", level, text))
 }
 
 fn same_label(state: &State, medium: &Medium, label: &Label) -> Option<Finding> {
@@ -277,11 +265,7 @@ fn same_label(state: &State, medium: &Medium, label: &Label) -> Option<Finding> 
             label = label.label.as_str()
         )
     };
-    known.then(|| Finding {
-        id: "same-label",
-        level: Level::Note,
-        text: text(),
-    })
+    known.then(|| Finding::new("same-label", Level::Note, text()))
 }
 
 /// A device that was another medium when it was last seen. Two media whose devices cannot be told
@@ -328,11 +312,7 @@ pub fn alternating(seen: &SeenMedium) -> Option<Finding> {
         one = one,
         other = other
     );
-    Some(Finding {
-        id: "alternating",
-        level: Level::Note,
-        text,
-    })
+    Some(Finding::new("alternating", Level::Note, text))
 }
 
 /// Media that were not seen again since another one appeared on what looks like their device:

@@ -66,11 +66,15 @@ struct StatusInput<'a> {
 
 impl StatusInput<'_> {
     fn find(&mut self, id: &'static str, level: Level, text: Text) {
-        self.findings.push(Finding { id, level, text });
+        self.findings.push(Finding::new(id, level, text));
     }
 
     fn attention(&mut self, id: &'static str, text: Text) {
         self.find(id, Level::Attention, text);
+    }
+
+    fn at_risk(&mut self, id: &'static str, text: Text) {
+        self.find(id, Level::AtRisk, text);
     }
 
     fn is_older(&self, time: Timestamp, months: u32) -> bool {
@@ -82,25 +86,23 @@ impl StatusInput<'_> {
     fn backups(&mut self) {
         if let Some(sealed) = self.state.on_the_way().next() {
             let (number, age) = (sealed.number, age(sealed.time, self.now));
-            self.attention(
+            self.at_risk(
                 "on-the-way",
                 text!("status-on-the-way", number = number, age = age),
             );
         }
         let Some(newest) = self.state.generations().next() else {
-            return self.attention("no-backup", text!("status-no-backup"));
+            return self.at_risk("no-backup", text!("status-no-backup"));
         };
         self.findings
             .extend(clock::finding(self.now, Some(newest.time)));
         let (number, age) = (newest.number, age(newest.time, self.now));
         let months = self.state.policy().verify_every;
         if self.is_older(newest.time, months) {
-            self.attention(
-                "backup-old",
-                text!("status-backup-old", number = number, age = age),
-            );
+            let text = text!("status-backup-old", number = number, age = age);
+            self.findings.push(backup_old(text, number));
         }
-        self.holders();
+        self.findings.extend(holders(self.state, self.now));
         self.retirements();
         self.older(number);
         for exception in &newest.exceptions {
@@ -110,43 +112,6 @@ impl StatusInput<'_> {
                 Level::Note,
                 text!("status-rule-set-aside", rule = rule, reason = reason),
             );
-        }
-    }
-
-    /// Which key pairs are on too few media in use, by the media that have them.
-    fn holders(&mut self) {
-        let wanted = self.state.policy().min_media;
-        let mut held: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-        for known in self.state.key_pairs(clock::trusted(self.now, self.state)) {
-            if known.counts() {
-                let listed = known.listed();
-                let media = server_backup::media_with(self.state, &listed.generations);
-                let name = listed.names.into_iter().next();
-                let names = held.entry(media).or_default();
-                names.push(name.unwrap_or(listed.thumbprint));
-            }
-        }
-        for (media, names) in held {
-            let count = names.len();
-            let names = few(&names);
-            match media.first() {
-                None => self.attention(
-                    "on-no-medium",
-                    text!("status-on-no-medium", count = count, names = names),
-                ),
-                Some(first) if media.len() < wanted => self.attention(
-                    "few-media",
-                    text!(
-                        "status-few-media",
-                        count = count,
-                        names = names,
-                        media = media.join(", "),
-                        first = first,
-                        wanted = wanted
-                    ),
-                ),
-                Some(_) => {}
-            }
         }
     }
 
@@ -169,10 +134,10 @@ impl StatusInput<'_> {
                 .is_some_and(|newest| newest.retired < Some(highest))
             {
                 let label = medium.label.as_str();
-                self.attention(
-                    "retirement-unknown",
-                    text!("status-retirement-unknown", label = label),
-                );
+                let text = text!("status-retirement-unknown", label = label);
+                let finding = Finding::new("retirement-unknown", Level::Attention, text);
+                let highest = highest.to_string();
+                self.findings.push(finding.known_by(&[label, &highest]));
             }
         }
     }
@@ -207,10 +172,8 @@ impl StatusInput<'_> {
             self.findings.extend(history::alternating(medium));
             let label = medium.label.as_str();
             if let Some(bad) = medium.last_bad {
-                self.attention(
-                    "found-bad",
-                    text!("status-found-bad", label = label, age = age(bad, self.now)),
-                );
+                let text = text!("status-found-bad", label = label, age = age(bad, self.now));
+                self.findings.push(found_bad(text, label, bad));
             }
             let checked = medium.last_cold.or(medium.first_seen);
             if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
@@ -220,7 +183,7 @@ impl StatusInput<'_> {
                     }
                     None => text!("status-never-checked", label = label),
                 };
-                self.attention("check-due", text);
+                self.findings.push(check_due(text, medium));
             }
             if medium
                 .first_seen
@@ -243,13 +206,19 @@ impl StatusInput<'_> {
         match drills.find(|drill| drill.is_of_everything()) {
             None => self.attention("never-drilled", text!("status-never-drilled")),
             Some(last) if self.is_older(last.time, DRILL_MONTHS) => {
-                self.attention(
-                    "drill-due",
-                    text!("status-drill-due", age = age(last.time, self.now)),
-                );
+                let text = text!("status-drill-due", age = age(last.time, self.now));
+                self.findings.push(drill_due(text, last.time));
             }
             Some(_) => {}
         }
+    }
+
+    /// A finding about a certificate that is here: the next one of that name is another finding.
+    fn about(&mut self, here: &OwnCertificate, finding: Finding) {
+        let thumbprint = here.certificate.thumbprint();
+        let finding = finding.known_by(&[&thumbprint]);
+        self.findings
+            .push(finding.until_end(here.certificate.not_after()));
     }
 
     fn key_pair(&mut self, here: &OwnCertificate, retired: &Retired<'_>) {
@@ -260,7 +229,7 @@ impl StatusInput<'_> {
         if let Some(said) = said.filter(|_| here.has_key) {
             let reason = retired_reason(&said.reason);
             let text = text!("status-retired-here", name = name, reason = reason);
-            return self.attention("retired-here", text);
+            return self.about(here, Finding::new("retired-here", Level::Attention, text));
         }
         match here.certificate.remaining(self.now) {
             Remaining::Over => {
@@ -285,10 +254,8 @@ impl StatusInput<'_> {
             self.state.acknowledged(&here.certificate, self.now),
         ) {
             (Some(reason), None) => {
-                self.attention(
-                    "no-key",
-                    text!("status-no-key", name = name, reason = reason.clone()),
-                );
+                let text = text!("status-no-key", name = name, reason = reason.clone());
+                self.about(here, Finding::new("no-key", Level::AtRisk, text));
             }
             (Some(_), Some(known)) => {
                 let why = known.reason.as_str();
@@ -299,14 +266,83 @@ impl StatusInput<'_> {
                 );
             }
             (None, _) if media_with(self.state, &here.certificate).is_empty() => {
-                self.attention(
-                    "not-on-a-medium",
-                    text!("status-not-on-a-medium", name = name),
-                );
+                let text = text!("status-not-on-a-medium", name = name);
+                self.about(here, Finding::new("not-on-a-medium", Level::AtRisk, text));
             }
             (None, _) => {}
         }
     }
+}
+
+/// That the newest backup is old, as `audit` says it, too.
+pub fn backup_old(text: Text, number: Number) -> Finding {
+    let finding = Finding::new("backup-old", Level::Attention, text);
+    finding.known_by(&[&number.to_string()])
+}
+
+/// That a medium was found damaged, as `audit` says it, too.
+pub fn found_bad(text: Text, label: &str, time: Timestamp) -> Finding {
+    let finding = Finding::new("found-bad", Level::AtRisk, text);
+    finding.known_by(&[label, &time.to_string()])
+}
+
+/// That a medium is to be checked, as `audit` says it, too.
+pub fn check_due(text: Text, medium: &SeenMedium) -> Finding {
+    let last = medium.last_cold.map(|last| last.to_string());
+    let finding = Finding::new("check-due", Level::Attention, text);
+    finding.known_by(&[&medium.label, &last.unwrap_or_default()])
+}
+
+/// That a restore is to be rehearsed again, as `audit` says it, too.
+pub fn drill_due(text: Text, last: Timestamp) -> Finding {
+    let finding = Finding::new("drill-due", Level::Attention, text);
+    finding.known_by(&[&last.to_string()])
+}
+
+/// Which key pairs are on too few media in use, by the media that have them.
+pub fn holders(state: &State, now: Timestamp) -> Vec<Finding> {
+    let wanted = state.policy().min_media;
+    let mut held: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for known in state.key_pairs(clock::trusted(now, state)) {
+        if known.counts() {
+            let listed = known.listed();
+            let media = server_backup::media_with(state, &listed.generations);
+            let name = listed.names.into_iter().next();
+            let names = held.entry(media).or_default();
+            names.push(name.unwrap_or(listed.thumbprint));
+        }
+    }
+    let mut findings = Vec::new();
+    for (media, names) in held {
+        if media.len() < wanted {
+            findings.push(too_few(&media, &names, wanted));
+        }
+    }
+    findings
+}
+
+/// These key pairs are on these media alone.
+fn too_few(media: &[String], all: &[String], wanted: usize) -> Finding {
+    let (count, names) = (all.len(), few(all));
+    let (id, text) = match media.first() {
+        None => (
+            "on-no-medium",
+            text!("status-on-no-medium", count = count, names = names),
+        ),
+        Some(first) => (
+            "few-media",
+            text!(
+                "status-few-media",
+                count = count,
+                names = names,
+                media = media.join(", "),
+                first = first,
+                wanted = wanted
+            ),
+        ),
+    };
+    let finding = Finding::new(id, Level::AtRisk, text);
+    finding.known_by(&[&all.join(" "), &media.join(" "), &wanted.to_string()])
 }
 
 /// The first names of many.
@@ -328,11 +364,11 @@ pub fn remaining(state: Option<&State>, here: &[OwnCertificate]) -> Vec<Finding>
         .map(|here| remains(state, here))
         .collect();
     if !findings.is_empty() {
-        findings.push(Finding {
-            id: "remains-what",
-            level: Level::Note,
-            text: text!("status-remains-what"),
-        });
+        findings.push(Finding::new(
+            "remains-what",
+            Level::Note,
+            text!("status-remains-what"),
+        ));
     }
     findings
 }
@@ -349,29 +385,26 @@ fn remains(state: Option<&State>, here: &OwnCertificate) -> Finding {
             text!(
                 "status-remains-saved",
                 name = name,
-                thumbprint = thumbprint,
+                thumbprint = thumbprint.as_str(),
                 media = media.join(", ")
             )
         }
         None => text!(
             "status-remains-unsaved",
             name = name,
-            thumbprint = thumbprint
+            thumbprint = thumbprint.as_str()
         ),
         Some(reason) => {
             text!(
                 "status-remains-unsavable",
                 name = name,
-                thumbprint = thumbprint,
+                thumbprint = thumbprint.as_str(),
                 reason = reason.clone()
             )
         }
     };
-    Finding {
-        id: "remains",
-        level: Level::Attention,
-        text,
-    }
+    let finding = Finding::new("remains", Level::Attention, text);
+    finding.known_by(&[name, &thumbprint])
 }
 
 /// Media in use that hold a generation with this certificate and its key.

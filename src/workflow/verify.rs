@@ -107,11 +107,12 @@ pub fn run(
     check
         .findings
         .sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    let findings = finding::placed(check.findings, &survey);
     Ok(CheckReport {
         vault,
         pinned,
         numbers: check.numbers,
-        findings: finding::folded(check.findings),
+        findings: finding::folded(findings),
         bytes: check.bytes,
         newest_on: (0..media.len())
             .map(|medium| survey.newest_on(medium))
@@ -146,7 +147,7 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
     check.owner_files(true);
     check.programs();
     check.crowded();
-    Ok(finding::folded(check.findings))
+    Ok(finding::folded(finding::placed(check.findings, &survey)))
 }
 
 /// The owner to believe: host state's, else the one that the media agree on.
@@ -214,7 +215,7 @@ struct MediaCheck<'s, 'm> {
 
 impl MediaCheck<'_, '_> {
     fn find(&mut self, id: &'static str, level: Level, text: Text) {
-        self.findings.push(Finding { id, level, text });
+        self.findings.push(Finding::new(id, level, text));
     }
 
     /// Every number of every server: its state, and damage inside it, where its files are to be
@@ -247,6 +248,7 @@ impl MediaCheck<'_, '_> {
             }
             self.strangers(*id, slot);
         }
+        self.findings.extend(of_closed(survey, Level::Attention));
         for GenerationId { server, number } in survey.elsewhere(&[]) {
             self.numbers.push(NumberVerdict {
                 server,
@@ -292,7 +294,7 @@ impl MediaCheck<'_, '_> {
                 path = place.path.as_str(),
                 good = good
             );
-            self.find("copy-bad", Level::Attention, text);
+            self.find("copy-bad", Level::AtRisk, text);
         }
     }
 
@@ -305,7 +307,7 @@ impl MediaCheck<'_, '_> {
                 medium = medium,
                 generation = generation.key()
             );
-            self.find("one-copy", Level::Attention, text);
+            self.find("one-copy", Level::AtRisk, text);
         }
     }
 
@@ -320,14 +322,13 @@ impl MediaCheck<'_, '_> {
 
     fn strangers(&mut self, id: GenerationId, slot: &Slot) {
         let key = id.to_string();
-        let found = of_stranger_folders(self.survey, id, slot);
         self.findings
-            .extend(found.into_iter().map(|(finding, _)| finding));
+            .extend(of_stranger_folders(self.survey, id, slot));
         if !slot.generations.is_empty() {
             for place in &slot.damaged {
                 self.find(
                     "copy-bad",
-                    Level::Attention,
+                    Level::AtRisk,
                     text!(
                         "found-record-bad",
                         path = place.path.as_str(),
@@ -488,30 +489,54 @@ impl MediaCheck<'_, '_> {
     }
 }
 
-/// Folders of one number that are not the vault's, or of a newer pfxvault; and why not.
-fn of_stranger_folders(
-    survey: &Survey<'_>,
-    id: GenerationId,
-    slot: &Slot,
-) -> Vec<(Finding, Option<Foreign>)> {
+/// Folders of one number that are not the vault's, or of a newer pfxvault. What the owner closed is not
+/// among them.
+fn of_stranger_folders(survey: &Survey<'_>, id: GenerationId, slot: &Slot) -> Vec<Finding> {
     let key = id.to_string();
     let is_admitted = survey.trust.servers.contains_key(&id.server);
     let mut found = Vec::new();
     for (place, why) in &slot.foreign {
+        if *why == Foreign::Closed {
+            continue;
+        }
         let (path, key) = (place.path.as_str(), key.as_str());
         let text = match is_admitted {
             true => text!("found-foreign", path = path, generation = key),
             false => text!("found-not-admitted", path = path, generation = key),
         };
-        let (id, level) = ("foreign", Level::Forged);
-        found.push((Finding { id, level, text }, Some(*why)));
+        let mut finding = Finding::new("foreign", Level::Forged, text);
+        // Put to rest are these bytes, wherever they lie, and no others.
+        let bytes = survey.fingerprint(place).map(|bytes| bytes.to_string());
+        match &bytes {
+            Some(bytes) => finding = finding.known_by(&[bytes]),
+            None => finding.facts = None,
+        }
+        found.push(finding);
     }
     for place in &slot.newer {
         let text = text!("found-newer", path = place.path.as_str());
-        let (id, level) = ("newer-format", Level::Attention);
-        found.push((Finding { id, level, text }, None));
+        found.push(Finding::new("newer-format", Level::Attention, text));
     }
     found
+}
+
+/// What lies on the media of servers that the owner closed, above what counts of them: one line for
+/// each.
+fn of_closed(survey: &Survey<'_>, level: Level) -> Vec<Finding> {
+    let mut closed: BTreeMap<ServerId, Vec<String>> = BTreeMap::new();
+    for (id, slot) in &survey.slots {
+        let is_closed = |(_, why): &&(_, Foreign)| *why == Foreign::Closed;
+        if slot.foreign.iter().any(|one| is_closed(&one)) {
+            let numbers = closed.entry(id.server).or_default();
+            numbers.push(id.number.to_string());
+        }
+    }
+    let finding = |(server, numbers): (ServerId, Vec<String>)| {
+        let (count, server) = (numbers.len(), server.to_string());
+        let text = text!("found-closed", server = server.as_str(), count = count);
+        Finding::new("closed", level, text).known_by(&[&server, &numbers.join(" ")])
+    };
+    closed.into_iter().map(finding).collect()
 }
 
 /// What strangers left on a medium that a run wrote to or read: nothing in it was used. What the
@@ -519,27 +544,19 @@ fn of_stranger_folders(
 pub fn of_strangers(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, slot) in &survey.slots {
-        for (mut finding, why) in of_stranger_folders(survey, *id, slot) {
-            if why == Some(Foreign::Closed) {
-                finding.level = Level::Note;
-            }
-            findings.push(finding);
-        }
+        findings.extend(of_stranger_folders(survey, *id, slot));
     }
+    findings.extend(of_closed(survey, Level::Note));
     findings.extend(of_programs(survey));
     findings.extend(crowded(&of_crowded(survey)));
-    finding::folded(findings)
+    finding::folded(finding::placed(findings, survey))
 }
 
 /// What a system might run. Nothing here does, but somebody who follows a trail on the medium may.
 fn of_programs(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |text| {
-        findings.push(Finding {
-            id: "program",
-            level: Level::Attention,
-            text,
-        });
+        findings.push(Finding::new("program", Level::Attention, text));
     };
     for (index, walk) in survey.walks.iter().enumerate() {
         let medium = survey.medium(index).name.as_str();
@@ -558,18 +575,12 @@ pub fn of_owner_files(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if survey.bad_statements > 0 {
         let text = text!("found-bad-statement", count = survey.bad_statements);
-        findings.push(Finding {
-            id: "bad-statement",
-            level: Level::Forged,
-            text,
-        });
+        let bytes = survey.bad_statement_bytes.to_string();
+        let finding = Finding::new("bad-statement", Level::Forged, text);
+        findings.push(finding.known_by(&[&bytes]));
     }
     if let Some(text) = of_damaged_statements(survey) {
-        findings.push(Finding {
-            id: "statement-damaged",
-            level: Level::Attention,
-            text,
-        });
+        findings.push(Finding::new("statement-damaged", Level::Attention, text));
     }
     for medium in 0..survey.media_count() {
         findings.extend(
@@ -590,11 +601,7 @@ pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
     let has_remedy =
         |finding: &Finding| !matches!(finding.id, "bad-statement" | "statement-damaged");
     if findings.iter().any(has_remedy) {
-        findings.push(Finding {
-            id: "mended",
-            level: Level::Note,
-            text: text!("found-mended"),
-        });
+        findings.push(Finding::new("mended", Level::Note, text!("found-mended")));
     }
     findings
 }
@@ -614,11 +621,7 @@ pub fn of_crowded(survey: &Survey<'_>) -> Vec<Text> {
 
 /// The same as findings.
 pub fn crowded(texts: &[Text]) -> Vec<Finding> {
-    let finding = |text: &Text| Finding {
-        id: "crowded",
-        level: Level::Attention,
-        text: text.clone(),
-    };
+    let finding = |text: &Text| Finding::new("crowded", Level::Attention, text.clone());
     texts.iter().map(finding).collect()
 }
 
@@ -670,11 +673,7 @@ fn of_fault(survey: &Survey<'_>, medium: usize, fault: OwnerFault) -> Finding {
             text!("found-identity-lost", medium = medium, count = count),
         ),
     };
-    Finding {
-        id,
-        level: Level::Attention,
-        text,
-    }
+    Finding::new(id, Level::Attention, text)
 }
 
 /// Whether README.TXT on a medium is one to follow. A parcel has none.
@@ -697,7 +696,7 @@ pub fn of_readme(medium: &Medium) -> Option<Finding> {
             text!("found-readme", medium = name),
         ),
     };
-    Some(Finding { id, level, text })
+    Some(Finding::new(id, level, text))
 }
 
 /// The state of a number without a record that verifies.

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::tls_server::TlsServer;
-use crate::common::{BACKUP, Table, generations, says, tree};
+use crate::common::{BACKUP, PFX_PASSWORD, Table, generations, says, tree};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
 use serde_json::Value;
 
 const STATUS: &str = "status --json --from folder:{server} --source-password-file {pfx-password}";
@@ -359,4 +360,172 @@ fn damage_that_was_found_is_not_forgotten_while_the_stick_is_in_use() {
     assert!(found_bad());
     table.run("media retire A --yes").ended_with(0);
     assert!(!found_bad());
+}
+
+/// The finding of that id, as a document shows it.
+fn found(document: &Value, id: &str) -> Value {
+    let findings = document["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["id"] == id);
+    found.unwrap_or_else(|| panic!("{document}")).clone()
+}
+
+fn day_in(days: i64) -> String {
+    let day = pfxvault::message::local_day(jiff::Timestamp::now());
+    day.checked_add(jiff::Span::new().days(days))
+        .unwrap()
+        .to_string()
+}
+
+/// Moves the last day of everything that was put to rest into the past.
+fn as_if_over(table: &Table) {
+    remembered(table, |state| {
+        let rested = state["at_rest"].as_object_mut().unwrap();
+        rested
+            .values_mut()
+            .for_each(|one| one["until"] = day_in(-1).into());
+    });
+}
+
+#[test]
+fn what_was_put_to_rest_stays_visible_is_no_alarm_until_its_day_and_comes_back_after_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let rest = format!(
+        "--accept few-media=second-stick-ordered --accept never-drilled=planned --until {}",
+        day_in(30)
+    );
+    let document = table.run(&format!("{STATUS} {rest}")).ended_with(0).json();
+    let few = found(&document, "few-media");
+    assert_eq!(few["severity"], "at-risk");
+    assert_eq!(few["level"], "note");
+    assert_eq!(few["at_rest"]["reason"], "second-stick-ordered");
+    assert_eq!(few["at_rest"]["until"], day_in(30));
+    let shown = table.run(&STATUS.replace("--json ", "")).ended_with(0);
+    assert!(shown.out.contains(&day_in(30)) && says(&shown.out, "status-at-rest"));
+    // It holds for `audit`, too.
+    assert_eq!(copies(&table), "set-aside");
+    as_if_over(&table);
+    let document = table.run(STATUS).ended_with(8).json();
+    assert_eq!(urgent(&document), ["few-media", "never-drilled"]);
+    assert_eq!(copies(&table), "attention");
+}
+
+/// What `audit` makes of it that there are too few copies.
+fn copies(table: &Table) -> String {
+    let audit = table.run("audit --json --rules other-medium").json();
+    let evidence = audit["rules"][0]["evidence"].as_array().unwrap();
+    let copies = evidence.iter().find(|one| one["id"] == "audit-copies");
+    copies.unwrap()["level"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn it_comes_back_when_the_facts_change_and_one_of_several_is_named_by_its_key() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table
+        .run("drill --from {A} --recovery-key-file {recovery}")
+        .ended_with(0);
+    let until = day_in(30);
+    let few = found(&table.run(STATUS).ended_with(8).json(), "few-media");
+    let key = few["key"].as_str().unwrap();
+    table
+        .run(&format!("{STATUS} --accept {key}=known --until {until}"))
+        .ended_with(0);
+    table.serve("server", &["new.example.com"]);
+    table.run(BACKUP).ended_with(0);
+    assert_eq!(
+        urgent(&table.run(STATUS).ended_with(8).json()),
+        ["few-media"],
+        "one key pair more is on one stick only"
+    );
+    table
+        .run(&format!(
+            "audit --rules other-medium --accept few-media=known --until {until}"
+        ))
+        .ended_with(8);
+    table.run(STATUS).ended_with(0);
+}
+
+#[test]
+fn nothing_is_put_to_rest_for_ever_or_past_its_certificates_end_or_under_a_wrong_name() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let until = day_in(30);
+    for (line, id) in [
+        (
+            format!("{STATUS} --accept few-media=known"),
+            "error-rest-without-end",
+        ),
+        (
+            format!("{STATUS} --accept few-medai=known --until {until}"),
+            "error-no-finding",
+        ),
+        (
+            format!(
+                "list --from folder:{{server}} --json --accept few-media=known --until {until}"
+            ),
+            "error-unknown-rule",
+        ),
+        (
+            format!("{STATUS} --accept few-media=known --until {}", day_in(400)),
+            "error-until",
+        ),
+    ] {
+        let said = table.run(&line).ended_with(2);
+        let document: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(document["error"]["id"], id, "{line}");
+    }
+    let begin = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 200);
+    let authority = Authority::new("Test", begin).unwrap();
+    let pair = authority.issue(&["new.example.com"], KeyKind::P256, begin);
+    table.write_pairs(PFX_PASSWORD, "server", &[pair.unwrap()]);
+    let until = day_in(364);
+    let document = table
+        .run(&format!(
+            "{STATUS} --accept not-on-a-medium=known --until {until}"
+        ))
+        .ended_with(8)
+        .json();
+    let rested = found(&document, "not-on-a-medium")["at_rest"]["until"].clone();
+    let rested = rested.as_str().unwrap();
+    assert!(
+        rested < until.as_str() && rested > day_in(1).as_str(),
+        "{rested}"
+    );
+}
+
+#[test]
+fn what_is_lost_cannot_be_put_to_rest_and_what_is_foreign_only_for_exactly_those_bytes() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let until = day_in(30);
+    // Somebody without the right to write leaves a folder of its own.
+    let folder = table.at("A/PFXVAULT/A/AAAAAAAA/00000001");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["RECORD.TXT", "RECORD.SIG"] {
+        fs::write(folder.join(name), b"somebody").unwrap();
+    }
+    let said = table.run("verify {A} --json");
+    if said.code != 10 {
+        panic!("{}", said.out);
+    }
+    let foreign = found(&said.json(), "foreign");
+    assert_eq!(
+        (&foreign["severity"], &foreign["level"]),
+        (&"forged".into(), &"attention".into())
+    );
+    table
+        .run(&format!(
+            "verify {{A}} --accept foreign=known --until {until}"
+        ))
+        .ended_with(0);
+    table.run(BACKUP).ended_with(0);
+    fs::write(folder.join("RECORD.TXT"), b"somebody else").unwrap();
+    table.run("verify {A}").ended_with(10);
+    fs::remove_dir_all(&folder).unwrap();
+    for half in ["A", "B"] {
+        let generation = generations(&table.at("A"), half).pop().unwrap();
+        fs::write(generation.join("K0000001.AGE"), b"damaged").unwrap();
+    }
+    let lost = table.run(&format!(
+        "verify {{A}} --json --accept file-lost=known --until {until}"
+    ));
+    let document: Value = serde_json::from_str(&lost.ended_with(2).out).unwrap();
+    assert_eq!(document["error"]["id"], "error-not-to-rest");
 }

@@ -898,6 +898,14 @@ impl Medium {
             .map_err(|source| self.failed(folder, source))
     }
 
+    /// The names of what lies in a folder, sorted.
+    pub(super) fn names_in(&self, folder: &str) -> Result<Vec<String>, MediumError> {
+        let entries = self.list(folder)?.into_iter();
+        let mut names: Vec<String> = entries.map(|entry| entry.name).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// The path of an entry by its name in any case.
     fn child(&self, folder: &str, name: &str) -> Result<Option<String>, MediumError> {
         let entries = match self.list(folder) {

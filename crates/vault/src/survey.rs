@@ -13,6 +13,9 @@ use super::sign;
 use super::trust::{Standing, Statement, Trust};
 use super::volume::Reading;
 
+/// So many bytes are hashed of folders that are not the vault's.
+const HASHED: u64 = 16 << 20;
+
 /// Everything that media of one vault say together.
 pub struct Survey<'m> {
     media: &'m [Medium],
@@ -25,6 +28,8 @@ pub struct Survey<'m> {
     /// Statements that somebody else than the owner signed, or that stand beside another one's
     /// signature; those of another vault's medium not counted.
     pub bad_statements: usize,
+    /// What tells these bytes from others.
+    pub bad_statement_bytes: Hash,
     /// Which other vault a medium is of, beside one of this.
     pub other_vaults: Vec<Option<VaultId>>,
     /// Statements that verify as nothing and of which no good copy is known.
@@ -33,6 +38,8 @@ pub struct Survey<'m> {
     pub newer_statements: usize,
     /// Bytes read of each medium that no record vouches for.
     unvouched: Vec<AtomicU64>,
+    /// Bytes that were hashed of folders that are not the vault's.
+    hashed: AtomicU64,
 }
 
 /// All folders of one server and number, on all media.
@@ -173,16 +180,22 @@ impl<'m> Survey<'m> {
             walks,
             slots: BTreeMap::new(),
             bad_statements: 0,
+            bad_statement_bytes: Hash::of(b""),
             other_vaults: Vec::new(),
             damaged_statements: Vec::new(),
             newer_statements: 0,
             unvouched: media.iter().map(|_| AtomicU64::new(0)).collect(),
+            hashed: AtomicU64::new(0),
         };
         let forged = survey.learn_statements();
         survey.judge_folders(reading);
         survey.set_aside_other_vaults();
-        let is_here = |medium: &&usize| survey.other_vaults[**medium].is_none();
-        survey.bad_statements = forged.iter().filter(is_here).count();
+        let is_here = |(medium, _): &&(usize, Hash)| survey.other_vaults[*medium].is_none();
+        let forged: Vec<_> = forged.iter().filter(is_here).collect();
+        let bytes: BTreeSet<String> = forged.iter().map(|(_, hash)| hash.to_string()).collect();
+        let bytes: Vec<String> = bytes.into_iter().collect();
+        survey.bad_statements = forged.len();
+        survey.bad_statement_bytes = Hash::of(bytes.join(" ").as_bytes());
         Ok(survey)
     }
 
@@ -208,8 +221,8 @@ impl<'m> Survey<'m> {
         walks.map(other).collect()
     }
 
-    /// Learns what the owner says; for each forged statement the medium that it is on.
-    fn learn_statements(&mut self) -> Vec<usize> {
+    /// Learns what the owner says; for each forged statement the medium that it is on, and its hash.
+    fn learn_statements(&mut self) -> Vec<(usize, Hash)> {
         let (mut refused, mut forged) = (Vec::new(), Vec::new());
         for (medium, walk) in self.walks.iter().enumerate() {
             for pair in &walk.statements {
@@ -233,7 +246,10 @@ impl<'m> Survey<'m> {
             .collect();
         for (medium, pair) in refused {
             match self.refusal(&taken[medium], pair) {
-                StatementRefusal::Forged => forged.push(medium),
+                StatementRefusal::Forged => {
+                    let Statement { text, signature } = &pair.statement;
+                    forged.push((medium, Hash::of(&[text.as_slice(), signature].concat())));
+                }
                 StatementRefusal::Damaged => {
                     self.damaged_statements.push(Location {
                         medium,
@@ -366,6 +382,21 @@ impl<'m> Survey<'m> {
     /// Something was left out because there is no room for it.
     fn stop(&self, medium: usize) {
         self.unvouched[medium].fetch_add(cap::UNVOUCHED, Ordering::Relaxed);
+    }
+
+    /// SHA-256 over the names and bytes of what lies in a folder, to know it again; `None` where it
+    /// cannot be read, or is more than is looked at.
+    pub fn fingerprint(&self, place: &Location) -> Option<Hash> {
+        let medium = &self.media[place.medium];
+        let mut said = String::new();
+        for name in medium.names_in(&place.path).ok()? {
+            let room = HASHED.saturating_sub(self.hashed.load(Ordering::Relaxed));
+            let path = format!("{}/{name}", place.path);
+            let bytes = medium.read(&path, room, Reading::Cached).ok()?;
+            self.hashed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            said.push_str(&format!("{} {name}\n", Hash::of(&bytes)));
+        }
+        Some(Hash::of(said.as_bytes()))
     }
 
     /// Where more lies than is looked at: the medium, the first such place, and how many there are.

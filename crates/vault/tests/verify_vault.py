@@ -707,9 +707,9 @@ class Trust:
 
 
 def judge(folder, trust):
-    """('foreign' | 'unfinished' | 'newer' | 'damaged', None) or ('committed', (text, record))."""
+    """('foreign' | 'closed' | 'unfinished' | 'newer' | 'damaged', None) or ('committed', (text, record))."""
     if not trust.counts(folder.server, folder.number):
-        return "foreign", None
+        return "closed" if folder.server in trust.servers else "foreign", None
     if "RECORD.SIG" not in folder.files or folder.read("RECORD.SIG", CAP_SIG) == b"":
         return "unfinished", None
     there = size(folder.files.get("RECORD.TXT", ""))
@@ -733,7 +733,7 @@ def judge(folder, trust):
     if place != (trust.vault, folder.server, folder.number):
         return "foreign", None
     if not trust.counts(folder.server, folder.number, sha256(text)):
-        return "foreign", None
+        return "closed", None
     return "committed", (text, record)
 
 
@@ -781,12 +781,14 @@ class Report:
             self.count_copies(copies, [folder for folder, verdict, _ in slot if verdict == "damaged"])
         verdicts = {verdict for _, verdict, _ in slot}
         if not texts:
-            state = next(s for s in ("newer", "damaged", "unfinished", "foreign") if s in verdicts)
-            self.numbers.append((*place, state, 0, None))
+            state = next(s for s in ("newer", "damaged", "unfinished", "foreign", "closed") if s in verdicts)
+            self.numbers.append((*place, "foreign" if state == "closed" else state, 0, None))
         if len(texts) > 1:
             self.find("fork", ATTENTION)
         if "foreign" in verdicts:
             self.find("foreign", FORGED)
+        if "closed" in verdicts:
+            self.find("closed", ATTENTION)
         if "newer" in verdicts:
             self.find("newer-format", ATTENTION)
         if texts and "damaged" in verdicts:

@@ -73,18 +73,15 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     if let Some(names) = &args.tls {
         findings.extend(tls::ask(names, here.as_deref(), session.now)?);
     }
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    session.settle(&mut findings.iter_mut().collect::<Vec<_>>(), state.as_ref())?;
+    findings.sort_by_key(|finding| std::cmp::Reverse((finding.is_alarm(), finding.level)));
     let exit = finding::beside(&findings);
     show(session, state.as_ref(), &findings, exit);
     Ok(exit)
 }
 
 fn attention(id: &'static str, text: Text) -> Finding {
-    Finding {
-        id,
-        level: Level::Attention,
-        text,
-    }
+    Finding::new(id, Level::Attention, text)
 }
 
 fn judge(
@@ -171,15 +168,15 @@ fn in_files(
                 "unreadable",
                 text!("status-no-key", name = name, reason = reason),
             ),
-            Some(known) => Finding {
-                id: "no-key-known",
-                level: Level::Note,
-                text: text!(
+            Some(known) => Finding::new(
+                "no-key-known",
+                Level::Note,
+                text!(
                     "status-no-key-known",
                     name = name,
                     why = known.reason.as_str()
                 ),
-            },
+            ),
         });
     }
     let here = |held: &HeldKeyPair| OwnCertificate {
@@ -195,15 +192,15 @@ fn in_files(
 fn faults(server: Iis<'_>, here: &Snapshot) -> Result<Vec<Finding>> {
     let mut faults = Vec::new();
     for certificate in repair::replaced(here) {
-        faults.push(Finding {
-            id: "replaced",
-            level: Level::Note,
-            text: text!(
+        faults.push(Finding::new(
+            "replaced",
+            Level::Note,
+            text!(
                 "repair-replaced",
                 name = certificate.display_name(),
                 thumbprint = certificate.thumbprint()
             ),
-        });
+        ));
     }
     if let Some(reason) = &here.unlisted {
         let text = text!("repair-unlisted", reason = reason.text());
@@ -260,15 +257,17 @@ fn show(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit
 /// Says the verdict with its findings and the media, and tells the event log of anything urgent.
 fn say_findings(session: &Session<'_>, state: Option<&State>, findings: &[Finding], exit: Exit) {
     let console = session.console;
-    let urgent = findings
+    let urgent = findings.iter().filter(|finding| finding.is_alarm()).count();
+    let rested = findings
         .iter()
-        .filter(|finding| finding.level > Level::Note)
+        .filter(|finding| finding.at_rest.is_some())
         .count();
     match urgent {
+        0 if rested > 0 => console.say(&text!("status-at-rest", count = rested)),
         0 => console.say(&text!("status-good")),
         count => console.warn(&text!("status-attention", count = count)),
     }
-    session.show_findings(findings);
+    session.show_alarms(findings);
     if let Some(state) = state.filter(|state| !state.media().is_empty()) {
         console.table(&media_table(session, state));
     }

@@ -81,11 +81,7 @@ fn bindings(server: Iis<'_>, now: Timestamp) -> Result<Vec<Finding>> {
 
 fn finding(remark: Remark) -> Finding {
     let Remark { id, good, text } = remark;
-    Finding {
-        id,
-        level: if good { Level::Note } else { Level::Attention },
-        text,
-    }
+    Finding::new(id, if good { Level::Note } else { Level::Attention }, text)
 }
 
 /// `HOST`, `HOST:PORT`, `[::1]:PORT`.
@@ -131,11 +127,7 @@ fn served(host: &str, port: u16, until: Deadline) -> Result<Served, TlsError> {
 }
 
 fn shown(level: Level, text: Text) -> Finding {
-    Finding {
-        id: "tls",
-        level,
-        text,
-    }
+    Finding::new("tls", level, text)
 }
 
 /// Whether what is shown is a certificate of this server.

@@ -29,7 +29,7 @@ help-json = Write the result as one JSON document, for programs
 help-lang = Language of all messages, en or ja (without it: PFXVAULT_LANG, else the language of the system)
 help-state = Folder in which this server keeps what it remembers about the vault (without it: PFXVAULT_STATE, else the usual place)
 help-quiet = Say only what needs attention
-help-accept = Set a handling rule aside, with a reason: no-shared-drive="test data only"
+help-accept = Set a handling rule aside, with a reason: no-shared-drive="test data only"; with status, audit and verify also put a point to rest, by its id
 help-until = Last day on which --accept holds, at most a year from now, such as 2027-03-31
 help-passphrase-file = File whose first line is the passphrase, instead of typing it
 help-recovery-key = Open the vault with the recovery key from the envelope instead of the passphrase
@@ -124,6 +124,8 @@ help-status-examples =
         With the stick { -stick }, and with what two servers show over TLS
     pfxvault status --quiet --json
         For monitoring: exit code 8 when something needs attention
+    pfxvault status --accept few-media="second stick ordered" --until 2027-03-31
+        Puts a point to rest that you have looked at; it comes back after that day, or when it changes
 help-list-examples =
     pfxvault list --from iis
         The sites of this Windows server with their certificates
@@ -698,6 +700,12 @@ verify-good =
         [one] 1 generation is whole
        *[other] all { $count } generations are whole
     }; every byte was read from the media themselves and every signature is right ({ $size })
+verify-at-rest =
+    ok: { $count ->
+        [0] the vault holds no generation yet
+        [one] 1 generation is whole
+       *[other] { $count } generations are whole
+    }, read from the media themselves ({ $size }); nothing needs attention but what was put to rest ({ $rested })
 verify-attention =
     attention needed: { $count ->
         [0] no generation is whole
@@ -769,6 +777,12 @@ found-not-admitted =
     attention: { $path } (called generation { $generation }) is of a server that no statement here admits. It does not count and is not restored.
     Perhaps the part of the list that admits it is damaged or missing here. Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
     If none of them knows that server, somebody put it there: find out who had this stick, and keep it apart until you know.
+found-closed =
+    attention: { $count ->
+        [one] 1 generation of the server { $server } here does not count
+       *[other] { $count } generations of the server { $server } here do not count
+    }: the owner of the vault ended that server's right to write. They are never restored.
+    If you do not know where they come from, find out who had this stick.
 found-bad-statement =
     attention: { $count ->
         [one] 1 entry in the list of servers and ways to open the vault does
@@ -1219,6 +1233,17 @@ error-unknown-rule = there is no handling rule { $rule }
     .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
 error-until = { $day } is not a day from today on, and within a year
     .hint = write the last day on which the exception holds, as in --until 2027-03-31
+error-no-finding = there is nothing here with the id { $id } that needs attention
+    .cause = { $known ->
+        [none] nothing here needs attention
+       *[other] what needs attention here: { $known }
+    }
+    .hint = write the id of a point that is listed here: --accept few-media="REASON" --until 2027-03-31
+error-rest-without-end = { $id } cannot be put to rest without an end
+    .hint = name the last day, at most a year from now: --accept { $id }="REASON" --until 2027-03-31
+error-not-to-rest = { $id } cannot be put to rest
+    .cause = something is lost there, or it cannot be told from others
+    .hint = do what it says; only that ends it
 error-not-without-key = no key pair called { $name } is without a key that can be backed up
     .hint = look at what cannot be backed up: pfxvault list --from iis
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
@@ -1701,10 +1726,17 @@ status-newest = Newest backup: generation { $number } of { $day }. { $count ->
    *[other] { $count } key pairs
 } in all generations together.
 status-good = Everything is well: nothing is overdue or at risk.
+status-at-rest = Nothing else needs attention: nothing is overdue or at risk but what was put to rest ({ $count }).
 status-attention = { $count ->
     [one] One point needs attention:
    *[other] { $count } points need attention:
 }
+finding-at-rest =
+    put to rest by { $by } until { $until } ({ $reason }):
+    { $finding }
+finding-how-to-rest =
+    To put a point to rest that you have looked at: --accept ID="REASON" --until DATE
+    The ids here: { $ids }
 status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from { -source } --to { -stick }
 status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from { -source } --to { -stick }
 status-backup-old =

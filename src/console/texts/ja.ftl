@@ -29,7 +29,7 @@ help-json = 結果を 1 つの JSON として出力します(プログラムか�
 help-lang = 表示する言語: en または ja(省略時は PFXVAULT_LANG、なければシステムの言語)
 help-state = このサーバーが保管庫の管理情報を置くフォルダー(省略時は PFXVAULT_STATE、なければ既定の場所)
 help-quiet = 注意が必要なことだけを表示します
-help-accept = 取り扱いルールの例外を理由付きで認めます: no-shared-drive="試験用データのみ"
+help-accept = 取り扱いルールの例外を理由付きで認めます: no-shared-drive="試験用データのみ"。status、audit、verify では、ID を指定して確認済みの点を保留にもできます
 help-until = --accept の例外の最終日(今日から 1 年以内)。例: 2027-03-31
 help-passphrase-file = パスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-recovery-key = パスフレーズの代わりに、封筒の復旧キーで保管庫を開きます
@@ -124,6 +124,8 @@ help-status-examples =
         USB メモリ { -stick } と、2 台のサーバーが TLS で提示する証明書も確認します
     pfxvault status --quiet --json
         監視用。注意が必要なときは終了コード 8 になります
+    pfxvault status --accept few-media="second stick ordered" --until 2027-03-31
+        確認済みの点を保留にします。期日を過ぎるか、状況が変わると、再び知らせます
 help-list-examples =
     pfxvault list --from iis
         この Windows サーバーのサイトと証明書を一覧にします
@@ -612,6 +614,11 @@ verify-good =
         [0] 保管庫にはまだ世代がありません
        *[other] { $count } 世代すべてが完全です
     }。メディアから直接すべて読み直し、署名も正しいことを確認しました({ $size })
+verify-at-rest =
+    OK: { $count ->
+        [0] 保管庫にはまだ世代がありません
+       *[other] { $count } 個の世代が完全です
+    }。メディアから直接読み直しました({ $size })。保留にした { $rested } 件のほかに、注意が必要な点はありません
 verify-attention =
     要確認: { $count ->
         [0] 完全な世代はありません
@@ -680,6 +687,9 @@ found-not-admitted =
     注意: { $path }(世代 { $generation } と称するもの)は、登録が確認できないサーバーのものです。使われず、復元もされません。
     登録サーバーの一覧の一部が、ここでは破損しているか不足している可能性があります。ほかの USB メモリとあわせて検証してください: pfxvault verify { -stick } { -second-stick }
     どのメディアでも登録が確認できない場合は、第三者が置いたものです。この USB メモリを誰が扱ったかわかるまで、別に保管してください。
+found-closed =
+    注意: サーバー { $server } の世代が { $count } 個ありますが、保管庫の所有者がこのサーバーの書き込みの権利を終了しているため、使われず、復元もされません。
+    作成された経緯が分からない場合は、この USB メモリを誰が扱ったか確認してください。
 found-bad-statement =
     注意: 登録サーバーと「保管庫を開く手段」の一覧のうち { $count } 件は、この保管庫の管理責任者が作成したものではありません。この内容は使われません。
     ファイルの破損か、第三者が置いた可能性があります。別の USB メモリと比べ、この USB メモリを誰が扱ったか確認してください。
@@ -1104,6 +1114,17 @@ error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept と、1 つのキーペアについての no-key:名前 です: --accept other-medium="試験用サーバー"
 error-until = { $day } は、今日から 1 年以内の日付ではありません
     .hint = 例外の最終日を --until 2027-03-31 のように指定してください
+error-no-finding = { $id } という ID の、注意が必要な点はここにはありません
+    .cause = { $known ->
+        [none] 注意が必要な点はありません
+       *[other] 注意が必要な点: { $known }
+    }
+    .hint = ここに表示される ID を指定してください: --accept few-media="理由" --until 2027-03-31
+error-rest-without-end = { $id } を無期限に保留することはできません
+    .hint = 1 年以内の最終日を指定してください: --accept { $id }="理由" --until 2027-03-31
+error-not-to-rest = { $id } は保留にできません
+    .cause = 失われたものがあるか、ほかのものと区別できません
+    .hint = 表示された手順に従ってください。ほかに解消する方法はありません
 error-not-without-key = { $name } という名前で、鍵をバックアップできないキーペアはありません
     .hint = バックアップできないものを確認してください: pfxvault list --from iis
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
@@ -1521,7 +1542,14 @@ cell-lost = 紛失
 cell-retired = 使用終了
 status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })。すべての世代を合わせて、復元対象のキーペアは { $count } 組です。
 status-good = すべて問題ありません。期限切れや危険はありません。
+status-at-rest = 保留にした { $count } 件のほかに、注意が必要な点はありません。
 status-attention = 確認が必要な点が { $count } 件あります:
+finding-at-rest =
+    保留中({ $by } が { $until } まで保留。理由: { $reason }):
+    { $finding }
+finding-how-to-rest =
+    確認済みの点を期日まで保留にするには: --accept ID="理由" --until 日付
+    ここでの ID: { $ids }
 status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from { -source } --to { -stick } を実行してください
 status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from { -source } --to { -stick }
 status-backup-old =

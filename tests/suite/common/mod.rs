@@ -169,7 +169,7 @@ impl Table {
         self.write_pairs(password, folder, &[pair]);
     }
 
-    fn write_pairs(&self, password: &str, folder: &str, pairs: &[KeyPair]) {
+    pub(crate) fn write_pairs(&self, password: &str, folder: &str, pairs: &[KeyPair]) {
         let placed: Vec<_> = pairs
             .iter()
             .map(|pair| NamedKeyPair {

@@ -523,6 +523,12 @@ impl Fault<'_> {
         self.exit(10);
     }
 
+    /// The same of what the owner closed.
+    fn closed(&mut self) {
+        self.state(WEB01, 2, "foreign 0");
+        self.attention("closed");
+    }
+
     fn bad_statement(&mut self) {
         self.finds(&["bad-statement"]);
         self.exit(10);
@@ -1639,7 +1645,7 @@ fn closes(add: &mut Add<'_>) {
         &|fault| {
             fault.statement(OWNER, sign::TRUST, &close(WEB01, "none"));
             fault.state(WEB01, 1, "foreign 0");
-            fault.foreign();
+            fault.closed();
         },
     );
     add(
@@ -1648,7 +1654,7 @@ fn closes(add: &mut Add<'_>) {
         &|fault| {
             let hash = Hash::of(&fault.bytes(&format!("{}/00000001/RECORD.TXT", id(WEB01))));
             fault.statement(OWNER, sign::TRUST, &close(WEB01, &format!("1 {hash}")));
-            fault.foreign();
+            fault.closed();
         },
     );
     add(
@@ -1656,7 +1662,7 @@ fn closes(add: &mut Add<'_>) {
         "The generation at the close has another hash.",
         &|fault| {
             fault.statement(OWNER, sign::TRUST, &close(WEB01, &format!("2 {zero}")));
-            fault.foreign();
+            fault.closed();
         },
     );
     add(
@@ -1684,12 +1690,11 @@ fn closes(add: &mut Add<'_>) {
     );
     add(
         "close-unfinished-above",
-        "An unfinished folder above the close is foreign like any other.",
+        "An unfinished folder above the close is closed like any other.",
         &|fault| {
             fault.put(&format!("{}/00000002/CATALOG.AGE", id(WEB02)), b"x");
             fault.state(WEB02, 2, "foreign 0");
-            fault.finds(&["foreign"]);
-            fault.exit(10);
+            fault.attention("closed");
         },
     );
     add(
