@@ -1735,7 +1735,8 @@ finding-at-rest =
     put to rest by { $by } until { $until } ({ $reason }):
     { $finding }
 finding-how-to-rest =
-    To put a point to rest that you have looked at: --accept ID="REASON" --until DATE
+    To put a point to rest that you have looked at, add:
+      --accept ID="REASON" --until DATE
     The ids here: { $ids }
 status-not-enrolled = nothing of this server is backed up yet: plug in a USB stick and run pfxvault backup --from { -source } --to { -stick }
 status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from { -source } --to { -stick }

@@ -1548,7 +1548,8 @@ finding-at-rest =
     保留中({ $by } が { $until } まで保留。理由: { $reason }):
     { $finding }
 finding-how-to-rest =
-    確認済みの点を期日まで保留にするには: --accept ID="理由" --until 日付
+    確認済みの点を期日まで保留にするには、次の指定を加えます:
+      --accept ID="理由" --until 日付
     ここでの ID: { $ids }
 status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from { -source } --to { -stick } を実行してください
 status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from { -source } --to { -stick }
