@@ -487,9 +487,12 @@ impl Instead {
     fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::Pfx | Kind::JavaStore | Kind::Bcfks => Some(Self::Pfx),
-            Kind::Key(_) | Kind::EncryptedKey | Kind::OpenSshKey | Kind::OtherKey | Kind::Pvk => {
-                Some(Self::PrivateKey)
-            }
+            Kind::Key(_)
+            | Kind::EncryptedKey
+            | Kind::OpenSshKey
+            | Kind::OtherKey
+            | Kind::Pvk
+            | Kind::CapiKey => Some(Self::PrivateKey),
             Kind::Request => Some(Self::Request),
             Kind::RevocationList => Some(Self::RevocationList),
             Kind::Bundle | Kind::Certificate | Kind::Unknown => None,

@@ -125,6 +125,10 @@ impl LooseParts {
     fn take(&mut self, kind: Kind, bytes: &[u8], passwords: &[&Password]) -> Result<(), Failure> {
         match kind {
             Kind::Pvk => return self.take_pvk(bytes),
+            Kind::CapiKey => {
+                self.take_capi(bytes);
+                return Ok(());
+            }
             Kind::JavaStore => return self.take_java_store(bytes, passwords),
             _ => {}
         }
@@ -151,12 +155,18 @@ impl LooseParts {
 
     fn take_pvk(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let file = pvk::read(bytes).ok_or(Failure::DamagedPart)?;
-        match pkcs8_of_rsa_blob(&SecretBytes::copy_of(file.blob)) {
-            _ if file.is_encrypted => self.refused.push(text!("reason-pvk-encrypted")),
+        match file.is_encrypted {
+            true => self.refused.push(text!("reason-pvk-encrypted")),
+            false => self.take_capi(file.blob),
+        }
+        Ok(())
+    }
+
+    fn take_capi(&mut self, blob: &[u8]) {
+        match pkcs8_of_rsa_blob(&SecretBytes::copy_of(blob)) {
             Some(key) => self.keys.push(key),
             None => self.refused.push(text!("reason-key-malformed")),
         }
-        Ok(())
     }
 
     /// A store of Java's; one without keys is a trust store, and nobody's key pair.

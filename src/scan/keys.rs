@@ -29,6 +29,8 @@ pub enum Form {
     Putty,
     /// A file of Microsoft's tools: PVK.
     Pvk,
+    /// RSA's, as CryptoAPI hands it out.
+    Capi,
     /// A key store of Java: JKS or JCEKS.
     Java,
     /// A key store of BouncyCastle's for FIPS.
@@ -49,6 +51,7 @@ impl Form {
             Form::OpenSsh => "OpenSSH",
             Form::Putty => "PuTTY",
             Form::Pvk => "PVK",
+            Form::Capi => "PRIVATEKEYBLOB",
             Form::Java => "JKS",
             Form::Bcfks => "BCFKS",
             Form::Xml => "XML",
@@ -158,6 +161,7 @@ pub(super) fn look_binary(
         Kind::EncryptedKey => Some(look_encrypted(Form::Der, bytes, known, try_password)),
         Kind::Key(form) => look_plain(Form::Der, form, bytes, known),
         Kind::Pvk => look_pvk(bytes, known),
+        Kind::CapiKey => Some(look_capi(bytes, known)),
         Kind::JavaStore => look_java(bytes, known),
         Kind::Bcfks => Some(SeenKey {
             form: Form::Bcfks,
@@ -173,15 +177,22 @@ fn look_pvk(bytes: &[u8], known: &OwnKeys) -> Option<SeenKey> {
     let (protection, owner) = if file.is_encrypted {
         (KeyProtection::Password, KeyOwner::Unknown)
     } else {
-        let key = pkcs8_of_rsa_blob(&SecretBytes::copy_of(file.blob));
-        let owner = key.map_or(KeyOwner::Other, |pkcs8| owner_of(&pkcs8, known));
-        (KeyProtection::Open, owner)
+        (KeyProtection::Open, look_capi(file.blob, known).owner)
     };
     Some(SeenKey {
         form: Form::Pvk,
         protection,
         owner,
     })
+}
+
+fn look_capi(blob: &[u8], known: &OwnKeys) -> SeenKey {
+    let key = pkcs8_of_rsa_blob(&SecretBytes::copy_of(blob));
+    SeenKey {
+        form: Form::Capi,
+        protection: KeyProtection::Open,
+        owner: key.map_or(KeyOwner::Other, |pkcs8| owner_of(&pkcs8, known)),
+    }
 }
 
 /// Its keys are encrypted, its certificates are not, and say whose keys they are. One without keys

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::keys::{self, OwnKeys, SeenKey};
 use super::numbers;
-use super::promise::{Promise, has_key, is_long_text, is_promising, promise};
-use crate::unpack::{self, HEAD, MAX_INFLATED, Parts, mail, registry, text};
+use super::promise::{Promise, has_key, is_carried, is_long_text, is_promising, promise};
+use crate::unpack::{self, HEAD, MAX_INFLATED, Parts, encoded, mail, registry, text};
 
 /// Largest file that is read as a key, or as text with keys.
 const MAX_KEY_FILE: u64 = 16 * 1024 * 1024;
@@ -129,6 +129,12 @@ impl<'a> Look<'a> {
                 false => numbers,
             });
             seen
+        });
+        encoded::runs(&plain, |writing, octets| {
+            if is_carried(writing, octets) {
+                self.part(String::new(), octets);
+            }
+            false
         });
     }
 

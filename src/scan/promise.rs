@@ -1,6 +1,7 @@
 //! What the first bytes of a file promise.
 
 use super::{keys, numbers};
+use crate::unpack::encoded::{self, Writing};
 use crate::unpack::kind::Kind;
 use crate::unpack::{self, Container, HEAD, mail, registry, text};
 
@@ -57,6 +58,14 @@ pub(super) fn has_key(text: &[u8]) -> bool {
         || keys::contains(text, keys::PUTTY)
         || numbers::is_likely(text)
         || keys::has_base64(text)
+        || encoded::runs(text, is_carried)
+}
+
+/// Whether octets that a text carries are looked into: what is not seen in the text itself, as DER
+/// and PEM in base64 are.
+pub(super) fn is_carried(writing: Writing, octets: &[u8]) -> bool {
+    let is_seen = octets.first() == Some(&0x30) || keys::contains(octets, b"-----BEGIN");
+    !(writing == Writing::Base64 && is_seen) && is_promising(octets)
 }
 
 /// Whether these first bytes are those of a text that goes on.

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     OtherKey,
     /// One in a file of Microsoft's tools.
     Pvk,
+    /// RSA's, as CryptoAPI hands it out: `PRIVATEKEYBLOB`.
+    CapiKey,
     /// A key store of Java: JKS or JCEKS.
     JavaStore,
     /// A key store of BouncyCastle's for FIPS.
@@ -54,6 +56,9 @@ pub(crate) fn count_numbers(sequence: &[u8]) -> usize {
 pub(crate) const SHORTEST_HEAD: usize = 48;
 
 const PVK: &[u8] = b"\x1e\xf1\xb5\xb0";
+/// `BLOBHEADER`: a private key, version 2; between them and `RSAPUBKEY` the algorithm.
+const CAPI: &[u8] = b"\x07\x02\x00\x00";
+const CAPI_RSA: &[u8] = b"RSA2";
 /// Object identifiers without their length: those of PKCS#7, of PKCS#5 and of the password-based
 /// ciphers of PKCS#12.
 const PKCS7: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07";
@@ -66,6 +71,9 @@ impl Kind {
     pub(crate) fn of(head: &[u8]) -> Self {
         if head.starts_with(PVK) {
             return Self::Pvk;
+        }
+        if head.starts_with(CAPI) && head.get(8..12) == Some(CAPI_RSA) {
+            return Self::CapiKey;
         }
         if head.starts_with(java::JKS) || head.starts_with(java::JCEKS) {
             return Self::JavaStore;
@@ -138,6 +146,7 @@ impl Kind {
             | Self::OpenSshKey
             | Self::OtherKey
             | Self::Pvk
+            | Self::CapiKey
             | Self::JavaStore
             | Self::Bcfks => true,
         }

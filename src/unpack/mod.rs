@@ -3,6 +3,7 @@
 //! private key and is wiped.
 
 pub(crate) mod base64;
+pub(crate) mod encoded;
 pub(crate) mod java;
 pub(crate) mod kind;
 pub(crate) mod mail;

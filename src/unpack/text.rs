@@ -98,6 +98,7 @@ pub(crate) fn plain(text: &[u8]) -> Zeroizing<Vec<u8>> {
         let taken = match rest[0] {
             b'\r' => take_carriage_return(rest, &mut plain),
             b'\\' => take_escape(rest, &mut plain),
+            b'`' => take_backtick(rest, &mut plain),
             b'&' => take_character(rest, &mut plain),
             b'<' => take_tag(rest, &mut plain),
             b'%' => take_octet(rest, &mut plain),
@@ -140,6 +141,17 @@ fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
         [b'r', b'\\', b'n', ..] => count + 3,
         _ => count + 1,
     }
+}
+
+/// Line ends as PowerShell escapes them (about_Special_Characters).
+fn take_backtick(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    let length = match rest {
+        [_, b'r', b'`', b'n', ..] => 4,
+        [_, b'r' | b'n', ..] => 2,
+        _ => return 0,
+    };
+    plain.push(b'\n');
+    length
 }
 
 /// Octets of a line end, or of a blank.
@@ -288,6 +300,7 @@ mod tests {
             "-----BEGIN X-----\rA+/=\r-----END X-----\r",
             "-----BEGIN X-----\\nA+/=\\n-----END X-----\\n",
             "-----BEGIN X-----\\r\\nA+\\/=\\r\\n-----END X-----\\r\\n",
+            "-----BEGIN X-----`r`nA+/=`n-----END X-----`n",
             "-----BEGIN X-----\\\\nA\\u002b\\u002F=\\\\n-----END X-----\\\\n",
             "-----BEGIN X-----<br>A&#43;&#x2F;&#61;<BR />\r\n-----END X-----<br/>",
             "<div class=\"x\">-----BEGIN&nbsp;X-----</div>\n<div><b>A</b>&plus;&sol;=</div><p>-----END X-----</p>",

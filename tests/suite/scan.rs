@@ -1047,3 +1047,63 @@ fn a_key_in_der_is_found_in_any_form_and_of_any_kind() {
     ];
     assert_eq!(names, kinds.map(|name| (name.to_owned(), Some(false))));
 }
+
+/// As programs write a file that they keep as a value: PowerShell, Helm, Node, a database's dump, a
+/// shell's `hexdump`.
+#[test]
+fn a_key_that_a_text_carries_in_any_writing_is_found() {
+    let table = searched();
+    openssl(&table.at("."), "genrsa -out server.key 2048");
+    openssl(
+        &table.at("."),
+        "rsa -in server.key -outform MSBLOB -out server.blob",
+    );
+    python(
+        &table.at("."),
+        r#"
+import base64, gzip, json, subprocess
+pem = open('server.key').read()
+der = subprocess.run(['openssl', 'rsa', '-in', 'server.key', '-outform', 'DER'], capture_output=True).stdout
+blob = open('server.blob', 'rb').read()
+def put(name, text): open('tree/' + name, 'w').write(text)
+b64 = lambda octets: base64.b64encode(octets).decode()
+put('double.yaml', 'key: ' + b64(b64(der).encode()) + '\n')
+put('double-pem.yaml', 'key: ' + b64(b64(pem.encode()).encode()) + '\n')
+put('helm.yaml', 'release: ' + b64(b64(gzip.compress(json.dumps({'key': pem}).encode())).encode()) + '\n')
+put('wide.ps1', '$key = [Convert]::FromBase64String("' + b64(pem.encode('utf-16-le')) + '")\n')
+put('lines.ps1', '$key = "' + pem.replace('\n', '`r`n') + '"\n')
+put('blob.config', '<add key="rsa" value="' + b64(blob) + '" />\n')
+put('lines.txt', base64.encodebytes(pem.encode('utf-16-le')).decode())
+open('tree/blob', 'wb').write(blob)
+put('dump.sql', 'INSERT INTO files VALUES (0x' + der.hex().upper() + ');\n')
+put('pem.sql', "INSERT INTO files VALUES ('\\x" + pem.encode().hex() + "');\n")
+put('octets.c', 'unsigned char key[] = {' + ', '.join('0x%02x' % b for b in der) + '};\n')
+put('hexdump', '\n'.join(' '.join('%02x' % b for b in der[i:i + 16]) for i in range(0, len(der), 16)) + '\n')
+put('buffer.json', json.dumps({'type': 'Buffer', 'data': list(der)}))
+put('pretty.json', json.dumps({'data': list(pem.encode())}, indent=2))
+put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256)).hex(), 'b64': b64(bytes(range(256)))}))
+"#,
+    );
+    let scan = scan(&table);
+    let places: Vec<_> = found(&table, &scan)
+        .into_iter()
+        .map(|(place, form, _)| format!("{place} {form}"))
+        .collect();
+    let expected = [
+        "blob PRIVATEKEYBLOB",
+        "blob.config> PRIVATEKEYBLOB",
+        "buffer.json> DER",
+        "double-pem.yaml> PEM",
+        "double.yaml> DER",
+        "dump.sql> DER",
+        "helm.yaml>>> PEM",
+        "hexdump> DER",
+        "lines.ps1 PEM",
+        "lines.txt> PEM",
+        "octets.c> DER",
+        "pem.sql> PEM",
+        "pretty.json> PEM",
+        "wide.ps1> PEM",
+    ];
+    assert_eq!(places, expected);
+}

@@ -313,10 +313,13 @@ fn what_cannot_be_read_is_accepted_by_its_file_name_until_it_changes() {
     let broken = table.at("server/broken.pfx");
     fs::write(&broken, "no PFX").unwrap();
     table.run(common::BACKUP).ended_with(3);
+    let list = "list --from folder:{server} --source-password-file {pfx-password}";
+    table.run(list).ended_with(3);
+    let said = table.run(&format!("{list} --accept no-key:broken.pfx=junk"));
+    said.ended_with(0);
     let accept = format!("{} --accept no-key:broken.pfx=junk", common::BACKUP);
     table.run(&accept).ended_with(0);
     table.run(common::BACKUP).ended_with(0);
-    let list = "list --from folder:{server} --source-password-file {pfx-password}";
     table.run(list).ended_with(0);
     let said = table.run("status --from folder:{server} --source-password-file {pfx-password} {A}");
     assert!(

@@ -12,6 +12,7 @@ use crate::error::{Exit, Result};
 use crate::keypair::Certificate;
 use crate::keystore::{HeldKeyPair, IIS, Inventory, UnreadableKeyPair};
 use crate::message::{Text, day, short};
+use crate::rules;
 use crate::session::Session;
 use crate::session::report::{MissingReport, SavedReport};
 use crate::session::source::{acknowledged, warning_text, warnings};
@@ -110,9 +111,11 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
         report.sites = Some(sites::show(session, &map, certificates, only_theirs).sites);
     }
     let is_known = |one: &UnreadableKeyPair| {
-        state
-            .as_ref()
-            .is_some_and(|state| acknowledged(state, one, session.now).is_some())
+        let mut said = session.exceptions.iter();
+        let mut remembered = state.iter();
+        said.any(|said| {
+            rules::key_pair_without_key(&said.rule).is_some_and(|name| one.is_called(name))
+        }) || remembered.any(|state| acknowledged(state, one, session.now).is_some())
     };
     let exit = if holdings.unreadable.iter().all(is_known) && !holdings.holds_nothing() {
         Exit::Done
