@@ -17,9 +17,11 @@ use crate::console::{Console, Language};
 use crate::error::{Error, Exit};
 use crate::iis::config::APPLICATION_HOST;
 use crate::iis::memory::{CallFault, MemoryServer};
+use crate::iis::others::{EXCHANGE, REMOTE_DESKTOP};
+use crate::iis::renewers::InstalledRenewer;
 use crate::iis::{
-    Binding, FtpCertificate, KeyLink, KeySet, ProviderKind, Site, SiteMap, SslBinding, StoreName,
-    look,
+    Binding, FtpCertificate, KeyLink, KeySet, OtherUse, ProviderKind, Settings, Site, SiteMap,
+    SslBinding, StoreName, look,
 };
 use crate::keypair::Certificate;
 use crate::keypair::fixtures::sorted;
@@ -265,6 +267,78 @@ fn what_others_than_iis_use_is_saved_and_named_when_it_comes_back() {
     back_up(&old, folder.path(), &recovery);
     let (_, said) = restore(&new_server(), folder.path(), &["--dry-run"]);
     assert!(said.contains("WinRM (0.0.0.0:5986) used"), "{said}");
+    assert!(said.contains("Set-WSManInstance"), "{said}");
+}
+
+/// What the registry of a server says, beside its sites.
+fn used_by(program: &str, thumbprint: &str) -> Settings {
+    let renewer = InstalledRenewer {
+        program: "simple-acme".into(),
+        places: vec![r"C:\ProgramData\simple-acme".into()],
+    };
+    Settings {
+        others: vec![OtherUse::new(program, None, thumbprint.to_owned())],
+        silent: vec![EXCHANGE.into()],
+        renewers: vec![renewer],
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn what_the_server_says_of_other_programs_is_listed_saved_and_told_after_a_restore() {
+    let saving = Saving::new(&[]);
+    let key = saving.key(true);
+    let server = &saving.server;
+    server.put_certificate(StoreName::My, &PKI.ec.der, Some(&key));
+    let wanted = thumbprint(&PKI.ec.der);
+    server.set_settings(used_by(REMOTE_DESKTOP, &wanted));
+    let (exit, document, said) = saving.save("");
+    assert_eq!(
+        (exit, &document["saved"]),
+        (Exit::Done, &2.into()),
+        "{said}"
+    );
+    for expected in ["also used by Remote Desktop", "Exchange is set up"] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let (_, said) = restore(&new_server(), saving.folder.path(), &["--dry-run"]);
+    let set = format!("Set SSLCertificateSHA1Hash=\"{wanted}\"");
+    for expected in [&set, "Enable-ExchangeCertificate", "simple-acme renews"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let said = listed(server);
+    assert!(said.contains("also used by Remote Desktop"), "{said}");
+    assert!(said.contains("simple-acme renews"), "{said}");
+}
+
+#[test]
+fn a_key_pair_that_only_another_program_uses_is_in_use() {
+    let saving = Saving::new(&[]);
+    let key = saving.key(false);
+    let server = &saving.server;
+    server.put_certificate(StoreName::My, &PKI.ec.der, Some(&key));
+    server.set_settings(used_by(REMOTE_DESKTOP, &thumbprint(&PKI.ec.der)));
+    let (exit, document, said) = saving.save("");
+    assert_eq!(exit, Exit::Partly, "{said}");
+    assert_eq!(document["in_use"][0]["uses"][0], REMOTE_DESKTOP);
+    let nowhere = "0123456789ABCDEF0123456789ABCDEF01234567";
+    server.set_settings(used_by(REMOTE_DESKTOP, nowhere));
+    let (exit, document, said) = saving.save("");
+    assert_eq!(exit, Exit::Partly, "{said}");
+    assert_eq!(document["in_use"][0]["thumbprint"], nowhere);
+}
+
+#[test]
+fn a_server_that_is_handed_back_names_what_still_uses_its_certificates() {
+    let leaf = Certificate::parse(PKI.ec.der.clone()).unwrap();
+    let settings = used_by(REMOTE_DESKTOP, &thumbprint(&PKI.ec.der));
+    let map = SiteMap {
+        settings,
+        ..SiteMap::default()
+    };
+    let found = crate::session::other_uses::findings(&map, &[&leaf]);
+    let ids: Vec<_> = found.iter().map(|finding| finding.id).collect();
+    assert_eq!(ids, ["other-use", "other-use-silent"]);
 }
 
 #[test]
@@ -532,23 +606,23 @@ mod on_a_terminal {
     }
 }
 
-#[test]
-fn list_shows_each_binding_with_the_certificate_it_serves() {
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join("state").display().to_string();
+/// What `list` says of a server on which all is well.
+fn listed(server: &MemoryServer) -> String {
     let cli =
-        Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", &state]).unwrap();
+        Cli::try_parse_from(["pfxvault", "list", "--from", "iis", "--state", "none"]).unwrap();
     let Some(CliCommand::List(args)) = cli.action else {
         panic!()
     };
     let console = Console::new(Language::En, false, false);
     let session = Session::new(cli.global, &console).unwrap();
     console.record();
-    assert_eq!(
-        list_of(&session, &args, new_server().iis()).unwrap(),
-        Exit::Done
-    );
-    let said = console.recorded(&crate::text!("undo-done"));
+    assert_eq!(list_of(&session, &args, server.iis()).unwrap(), Exit::Done);
+    console.recorded(&crate::text!("undo-done"))
+}
+
+#[test]
+fn list_shows_each_binding_with_the_certificate_it_serves() {
+    let said = listed(&new_server());
     assert!(
         said.contains("It has 3 sites with 1 certificate binding."),
         "{said}"

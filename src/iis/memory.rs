@@ -77,6 +77,8 @@ pub struct MemoryServer {
     unlisted: Cell<bool>,
     /// How many commits find the configuration in somebody's hands.
     busy: Cell<usize>,
+    /// What it says beside its sites and records.
+    settings: RefCell<Settings>,
     not_elevated: Cell<bool>,
     fault: Cell<Option<(usize, CallFault)>>,
     calls: Cell<usize>,
@@ -157,6 +159,11 @@ impl MemoryServer {
     /// Puts the configuration into somebody's hands for so many commits.
     pub fn keep_busy(&self, commits: usize) {
         self.busy.set(commits);
+    }
+
+    /// Lets it say this beside its sites and records.
+    pub fn set_settings(&self, settings: Settings) {
+        self.settings.replace(settings);
     }
 
     /// Lets the configuration be that of a folder that other servers share.
@@ -607,6 +614,10 @@ impl SiteConfig for MemoryServer {
 
     fn windows_build(&self) -> u32 {
         self.build.get()
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings.borrow().clone()
     }
 }
 

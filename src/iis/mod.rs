@@ -12,6 +12,8 @@ pub mod look;
 #[cfg(test)]
 pub mod memory;
 mod on_windows;
+pub mod others;
+pub mod renewers;
 mod review;
 pub mod site_map;
 pub mod sites;
@@ -27,11 +29,12 @@ pub use challenge::Signature;
 pub use code::{Code, WindowsError};
 pub use look::{FoundKey, KeyState, Snapshot, StoreEntry, look, look_at_all};
 pub use on_windows::{OnWindows, is_pending};
+pub use others::OtherUse;
 pub use review::review;
 pub use site_map::SiteMap;
 pub use sites::{
-    Binding, BindingChange, BindingEdit, Endpoint, FtpCertificate, HttpSys, Site, SiteConfig,
-    SslBinding,
+    Binding, BindingChange, BindingEdit, Endpoint, FtpCertificate, HttpSys, Settings, Site,
+    SiteConfig, SslBinding,
 };
 
 use crate::keypair::Certificate;

@@ -14,7 +14,8 @@ use super::Iis;
 use super::OnWindows;
 use super::binding::record_flags;
 use super::config::{self, Config, Installed};
-use super::sites::{Binding, Endpoint, FtpCertificate, OtherUse, Settings, Site, SslBinding};
+use super::others::OtherUse;
+use super::sites::{Binding, Endpoint, FtpCertificate, Settings, Site, SslBinding};
 use crate::error::Result;
 use crate::keypair::Certificate;
 
@@ -75,6 +76,15 @@ impl SiteMap {
         })
     }
 
+    /// What is known although the configuration of IIS cannot be read.
+    pub fn without_sites(server: Iis<'_>) -> Self {
+        Self {
+            records: server.http.records().unwrap_or_default(),
+            settings: server.sites.settings(),
+            ..Self::default()
+        }
+    }
+
     /// Reads the sites of another machine, whose applicationHost.config was copied here. It has no
     /// records: http.sys keeps them elsewhere.
     ///
@@ -84,9 +94,19 @@ impl SiteMap {
         config::read_file(path).map(Self::from)
     }
 
-    /// Whether there is nothing in it: no site, and no record of anybody.
+    /// Whether there is nothing in it: no site, no record of anybody, no other use of a certificate.
     pub fn is_empty(&self) -> bool {
-        self.sites.is_empty() && self.records.is_empty()
+        let Settings {
+            others,
+            silent,
+            renewers,
+            ..
+        } = &self.settings;
+        self.sites.is_empty()
+            && self.records.is_empty()
+            && others.is_empty()
+            && silent.is_empty()
+            && renewers.is_empty()
     }
 
     /// The certificates that IIS uses, by thumbprint: those of its bindings, whoever made the
@@ -115,38 +135,46 @@ impl SiteMap {
         used
     }
 
-    /// What else than IIS uses certificates: other programs' records of http.sys, and Windows
-    /// itself.
+    /// What else than IIS uses certificates: other programs' records of http.sys, and what else the
+    /// server says. A program that has both is named by its record.
     pub fn other_uses(&self) -> Vec<OtherUse> {
         let foreign = self.records.iter().filter(|record| !record.is_of_iis());
         let foreign = foreign.filter_map(|record| {
-            Some(OtherUse {
-                program: format!("{} ({})", record.owner(), record.endpoint),
-                thumbprint: record.thumbprint.clone()?,
-            })
+            let place = Some(record.endpoint.to_string());
+            let thumbprint = record.thumbprint.clone()?;
+            Some(OtherUse::new(record.owner(), place, thumbprint))
         });
-        foreign
-            .chain(self.settings.others.iter().cloned())
-            .collect()
+        let mut uses: Vec<_> = foreign.collect();
+        let by_record = uses.len();
+        for other in &self.settings.others {
+            let is_same = |known: &OtherUse| {
+                known.program == other.program && known.thumbprint == other.thumbprint
+            };
+            if !uses[..by_record].iter().any(is_same) {
+                uses.push(other.clone());
+            }
+        }
+        uses
     }
 
-    /// Who uses a certificate, for people: sites with their bindings, else the records of http.sys.
+    /// Who uses a certificate, for people: sites with their bindings, else the records of http.sys;
+    /// and what else than IIS does.
     pub fn users_of(&self, thumbprint: &str) -> Vec<String> {
         let site = |(site, binding): (&Site, Option<&Binding>)| {
             let binding = binding.map_or_else(|| "ftp".to_owned(), Binding::to_string);
             format!("{} ({binding})", site.name)
         };
-        let sites: Vec<_> = self.uses(thumbprint).map(site).collect();
-        if !sites.is_empty() {
-            return sites;
+        let mut users: Vec<_> = self.uses(thumbprint).map(site).collect();
+        if users.is_empty() {
+            let own = self.records.iter().filter(|record| {
+                record.is_of_iis() && record.thumbprint.as_deref() == Some(thumbprint)
+            });
+            users.extend(own.map(|record| format!("HTTP.sys {}", record.endpoint)));
         }
-        let records = self
-            .records
-            .iter()
-            .filter(|record| record.thumbprint.as_deref() == Some(thumbprint));
-        records
-            .map(|record| format!("HTTP.sys {}", record.endpoint))
-            .collect()
+        let others = self.other_uses().into_iter();
+        let others = others.filter(|other| other.thumbprint == thumbprint);
+        users.extend(others.map(|other| other.shown()));
+        users
     }
 
     /// What a catalog has of it; `None` where a later pfxvault describes it in another way, which must

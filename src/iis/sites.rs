@@ -8,16 +8,23 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::WindowsError;
+use super::others::{AD_FS, IIS_MANAGEMENT, OtherUse, REPORTING_SERVICES, SSTP, WIN_RM};
+use super::renewers::InstalledRenewer;
 
 /// The `AppId` under which IIS keeps its records. Others belong to other programs (WinRM, AD FS, RD
 /// Gateway).
 pub const IIS_APP_ID: &str = "{4DC3E181-E14B-4A21-B022-59FC669B0914}";
 
-/// Programs that keep records of their own, by their `AppId`.
-const OWNERS: [(&str, &str); 4] = [
+/// Programs that keep records of their own, by their `AppId`. That of the management service is from
+/// iis-docs ("Troubleshooting Web Management Service"), those of SSTP and Reporting Services from
+/// public scripts that renew their certificates.
+const OWNERS: [(&str, &str); 7] = [
     (IIS_APP_ID, "IIS"),
-    ("{AFEBB9AD-9B97-4A91-9AB5-DAF4D59122F6}", "WinRM"),
-    ("{5D89A20C-BEAB-4389-9447-324788EB944A}", "AD FS"),
+    ("{AFEBB9AD-9B97-4A91-9AB5-DAF4D59122F6}", WIN_RM),
+    ("{5D89A20C-BEAB-4389-9447-324788EB944A}", AD_FS),
+    ("{D7D72267-FCF9-4424-9EEC-7E1D8DCEC9A9}", IIS_MANAGEMENT),
+    ("{BA195980-CD49-458B-9E23-C84EE0ADCD75}", SSTP),
+    ("{1D40EBC7-1983-4AC5-82AA-1E17A7AE9A0E}", REPORTING_SERVICES),
     ("{214124CD-D05B-4309-9AF9-9CAA44B2B74A}", "IIS Express"),
 ];
 
@@ -248,21 +255,15 @@ pub struct Settings {
     /// What records of http.sys have that is no part of [`SslBinding`].
     #[serde(default)]
     pub properties: Vec<SslProperty>,
-    /// Parts of Windows beside IIS that name a certificate.
+    /// Programs beside IIS that name a certificate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<OtherUse>,
-}
-
-/// The service that RDP clients connect to.
-pub const REMOTE_DESKTOP: &str = "Remote Desktop";
-
-/// A part of Windows beside IIS, and the certificate that it is set to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OtherUse {
-    /// Which: `Remote Desktop`.
-    pub program: String,
-    /// SHA-1 of the certificate, upper-case.
-    pub thumbprint: String,
+    /// Programs that are here and keep by themselves which certificate is theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
+    /// Programs that renew certificates, and where they were seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renewers: Vec<InstalledRenewer>,
 }
 
 /// A setting of a record that is not what Windows begins with (`HTTP_SERVICE_CONFIG_SSL_PARAM_EX`).

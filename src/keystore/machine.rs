@@ -24,7 +24,7 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     let map = SiteMap::of(server);
     let in_use = map
         .as_ref()
-        .map_or_else(|_| records_alone(server), SiteMap::clone);
+        .map_or_else(|_| SiteMap::without_sites(server), SiteMap::clone);
     let used = in_use.used_by_anybody();
     let seen = look(server, &StoreName::ALL)?;
     let authorities = seen
@@ -58,17 +58,9 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
     Ok(holdings)
 }
 
-/// What is known to be in use although the configuration of IIS cannot be read.
-fn records_alone(server: Iis<'_>) -> SiteMap {
-    SiteMap {
-        records: server.http.records().unwrap_or_default(),
-        ..SiteMap::default()
-    }
-}
-
 /// Names the certificates in use that are in no store.
 fn name_missing(holdings: &mut Inventory, map: &SiteMap) {
-    for thumbprint in map.used() {
+    for thumbprint in map.used_by_anybody() {
         let is_held = holdings
             .key_pairs
             .iter()
@@ -209,8 +201,8 @@ impl StoreReading<'_> {
     }
 }
 
-/// Keeps what IIS uses, and requests that wait for their answer; the rest is named as unused. Where
-/// nothing is used, everything stays.
+/// Keeps what IIS or anything else on the server uses, and requests that wait for their answer; the
+/// rest is named as unused. Where IIS uses nothing, everything stays.
 pub fn retain_used(holdings: &mut Inventory) {
     let Some(map) = &holdings.site_map else {
         return;
@@ -218,10 +210,11 @@ pub fn retain_used(holdings: &mut Inventory) {
     let used = map.used();
     let of_anybody = map.used_by_anybody();
     let serves = |held: &HeldKeyPair| used.contains(&held.leaf().thumbprint());
-    // A key that may not leave is no alarm where IIS does not need it.
-    let would_serve =
-        |one: &UnreadableKeyPair| one.thumbprint().is_some_and(|one| used.contains(&one));
-    if !holdings.key_pairs.iter().any(serves) && !holdings.unreadable.iter().any(would_serve) {
+    let would_serve = |one: &UnreadableKeyPair, by: &BTreeSet<String>| {
+        one.thumbprint().is_some_and(|one| by.contains(&one))
+    };
+    let mut unreadable = holdings.unreadable.iter();
+    if !holdings.key_pairs.iter().any(serves) && !unreadable.any(|one| would_serve(one, &used)) {
         return;
     }
     for held in take(&mut holdings.key_pairs) {
@@ -232,8 +225,9 @@ pub fn retain_used(holdings: &mut Inventory) {
             holdings.unused.push(name);
         }
     }
+    // A key that may not leave is no alarm where nobody needs it.
     for one in take(&mut holdings.unreadable) {
-        if would_serve(&one) || one.certificate.is_none() {
+        if would_serve(&one, &of_anybody) || one.certificate.is_none() {
             holdings.unreadable.push(one);
         } else {
             holdings.unused.push(one.name);

@@ -9,12 +9,13 @@ use crate::cli::BackupArgs;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::Certificate;
-use crate::keystore::{Inventory, UnreadableKeyPair, retain_used};
+use crate::keystore::{HeldKeyPair, Inventory, UnreadableKeyPair, retain_used};
 use crate::message::{Text, day, end_of_day};
 use crate::platform::media;
 use crate::rules::{self, Stored};
 use crate::session::here::folders_served;
 use crate::session::media::parcel_path;
+use crate::session::other_uses;
 use crate::session::report::FindingReport;
 use crate::session::source::acknowledged;
 use crate::session::{Session, create};
@@ -130,6 +131,7 @@ pub fn back_up_from(
         .collect::<Result<_>>()?;
     warn_of_one_device(session, &media);
     let holdings = without_unused(session, args, read()?)?;
+    say_other_uses(session, &holdings);
     if args.dry_run {
         return Ok(show_plan(session, args, &holdings));
     }
@@ -311,7 +313,7 @@ impl<'a> Lacks<'a> {
         }
         let mut in_use = Vec::new();
         if let Some(map) = &holdings.site_map {
-            for thumbprint in map.used() {
+            for thumbprint in map.used_by_anybody() {
                 if !is_held(&thumbprint, state, holdings) && !accepted.contains(&thumbprint) {
                     in_use.push(InUse {
                         name: name_without_key(holdings, &thumbprint),
@@ -390,7 +392,7 @@ impl<'a> Lacks<'a> {
         reports
     }
 
-    /// What IIS uses and no generation holds, for programs.
+    /// What is in use and no generation holds, for programs.
     fn in_use(&self) -> Vec<InUse> {
         self.in_use.clone()
     }
@@ -477,6 +479,13 @@ fn without_unused(
         (holdings.site_map, holdings.sites_unread) = (Some(map), None);
     }
     Ok(holdings)
+}
+
+fn say_other_uses(session: &Session<'_>, holdings: &Inventory) {
+    if let Some(map) = &holdings.site_map {
+        let leaves: Vec<_> = holdings.key_pairs.iter().map(HeldKeyPair::leaf).collect();
+        other_uses::say(session, map, &leaves);
+    }
 }
 
 fn say_unused(session: &Session<'_>, holdings: &Inventory) {

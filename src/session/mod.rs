@@ -16,6 +16,7 @@ pub mod here;
 pub mod media;
 pub mod media_table;
 pub mod options;
+pub mod other_uses;
 pub mod papers;
 pub mod pending;
 pub mod renewer;

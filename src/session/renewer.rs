@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::iis::renewers::InstalledRenewer;
 use crate::keypair::{Certificate, Renewer};
 use crate::message::Text;
 use crate::session::Session;
@@ -32,6 +33,17 @@ pub fn say<'a>(session: &Session<'_>, certificates: impl Iterator<Item = Named<'
             names.push("…");
         }
         session.console.mention(&line(renewer, &names.join(", ")));
+    }
+}
+
+/// One line for each program that was seen on the server, with where it was seen.
+pub fn say_installed(session: &Session<'_>, renewers: &[InstalledRenewer]) {
+    for one in renewers {
+        session.console.mention(&text!(
+            "renewer-seen",
+            program = one.program.as_str(),
+            places = one.places.join(", ")
+        ));
     }
 }
 

@@ -13,6 +13,7 @@ mod http_sys;
 mod keys;
 mod machine;
 mod media;
+mod others;
 mod private;
 mod visible;
 

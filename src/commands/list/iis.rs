@@ -14,6 +14,7 @@ use crate::iis::{
 };
 use crate::keypair::Certificate;
 use crate::message::{Text, day, short};
+use crate::session::other_uses::{self, OtherUseReport};
 use crate::session::pending::warn_unsaved;
 use crate::session::report::SavedReport;
 use crate::session::{Session, here, renewer};
@@ -30,6 +31,8 @@ pub(crate) struct StoresReport {
     #[serde(flatten)]
     sites: Option<sites::SitesReport>,
     key_pairs: Vec<StoredReport>,
+    /// What else than IIS uses a certificate.
+    other_uses: Vec<OtherUseReport>,
 }
 
 /// A certificate of a store.
@@ -79,7 +82,10 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
         Some(file) => SiteMap::of_file(file),
         None => SiteMap::of(server),
     };
-    let used = map.as_ref().map(SiteMap::used).unwrap_or_default();
+    let used = map
+        .as_ref()
+        .map(SiteMap::used_by_anybody)
+        .unwrap_or_default();
     let seen = iis::look(server, &StoreName::ALL)?;
     let listed = listed(&seen, &used, &args.names, state.as_ref());
     let ready = show(session, &listed);
@@ -111,11 +117,29 @@ pub(crate) fn list_of(session: &Session<'_>, args: &ListArgs, server: Iis<'_>) -
     } else {
         Exit::Partly
     };
-    let key_pairs = listed.iter().map(|one| one.report(session)).collect();
-    session
-        .console
-        .document(exit, &StoresReport { sites, key_pairs });
+    let report = StoresReport {
+        sites,
+        key_pairs: listed.iter().map(|one| one.report(session)).collect(),
+        other_uses: name_others(session, map.ok(), server, &listed),
+    };
+    session.console.document(exit, &report);
     Ok(exit)
+}
+
+/// Names what else than IIS uses the certificates that are listed, and programs that renew. A copy of
+/// another server's configuration says nothing of them.
+fn name_others(
+    session: &Session<'_>,
+    map: Option<SiteMap>,
+    server: Iis<'_>,
+    listed: &[Listed<'_>],
+) -> Vec<OtherUseReport> {
+    let of_this_server = map.filter(|map| map.windows_build != 0);
+    let others = of_this_server.unwrap_or_else(|| SiteMap::without_sites(server));
+    let certificates: Vec<_> = listed.iter().map(|one| &one.certificate).collect();
+    other_uses::say(session, &others, &certificates);
+    renewer::say_installed(session, &others.settings.renewers);
+    OtherUseReport::of(&others, &certificates)
 }
 
 /// Those that can have a key or serve something, as far as `names` mean them.

@@ -11,13 +11,12 @@ use crate::change::plan::{Action, Plan};
 use crate::change::{BindingSource, Mapping, Order, PlannedBinding};
 use crate::cli::RestoreArgs;
 use crate::error::{Error, Result};
-use crate::iis::sites::REMOTE_DESKTOP;
 use crate::iis::{Iis, Site, SiteMap, Snapshot, StoreName, StoredCertificate};
 use crate::keypair::Remaining;
 use crate::message::day;
-use crate::session::Session;
 use crate::session::bindings::{not_valid, settle};
 use crate::session::restore_set::RestoreSet;
+use crate::session::{Session, other_uses, renewer};
 use crate::text;
 
 /// The plan of the bindings that the backup knows; none where only the keys are wanted, or nothing
@@ -220,25 +219,12 @@ fn ask_address(session: &Session<'_>, ip: IpAddr, here: &SiteMap) -> Result<Opti
     Ok(answer.map(|at| addresses[at]))
 }
 
-/// What else than IIS used a certificate that comes back: it is set by hand.
+/// What else than IIS used a certificate that comes back, and what renewed it: both are set by hand.
 pub(super) fn name_other_uses(session: &Session<'_>, set: &RestoreSet) {
-    let others = set.site_map.as_ref().map(SiteMap::other_uses);
-    for other in others.unwrap_or_default() {
-        let mut leaves = set.key_pairs.iter().map(|one| one.pair.leaf());
-        let Some(leaf) = leaves.find(|leaf| leaf.thumbprint() == other.thumbprint) else {
-            continue;
-        };
-        let (program, thumbprint) = (other.program.as_str(), leaf.thumbprint());
-        session.console.mention(&text!(
-            "restore-other-use",
-            program = program,
-            name = leaf.display_name(),
-            thumbprint = thumbprint
-        ));
-        if program == REMOTE_DESKTOP {
-            let text = text!("restore-remote-desktop", thumbprint = leaf.thumbprint());
-            session.console.mention(&text);
-        }
+    if let Some(map) = &set.site_map {
+        let leaves: Vec<_> = set.key_pairs.iter().map(|one| one.pair.leaf()).collect();
+        other_uses::say_after_restore(session, map, &leaves);
+        renewer::say_installed(session, &map.settings.renewers);
     }
 }
 

@@ -335,7 +335,7 @@ fn say_bound(session: &Session<'_>, set: &RestoreSet, plan: &Plan<'_>) {
     if bound > 0 {
         session.console.say(&text!("restore-bound", count = bound));
         session.console.mention(&text!("restore-not-restored"));
-    } else if set.site_map.is_none() {
+    } else if set.site_map.as_ref().is_none_or(|map| map.sites.is_empty()) {
         session.console.say(&text!("restore-no-sites"));
     } else if bindings.len() == unbound {
         session.console.say(&text!("restore-not-bound"));

@@ -11,7 +11,7 @@ use crate::change::{journal, repair};
 use crate::cli::{SourceFileArgs, StatusArgs};
 use crate::error::{Error, Exit, Result};
 use crate::iis::look::hindrance;
-use crate::iis::{self, Iis, Snapshot, StoreName};
+use crate::iis::{self, Iis, SiteMap, Snapshot, StoreName};
 use crate::keypair::Certificate;
 use crate::keystore::{HeldKeyPair, IIS, Inventory};
 use crate::message::{Text, day, moment};
@@ -19,7 +19,7 @@ use crate::platform::event::Event;
 use crate::session::media_table::media_table;
 use crate::session::report::{FindingReport, SavedReport};
 use crate::session::source::{acknowledged, say_renewed};
-use crate::session::{HostStateView, Session, here, renewer};
+use crate::session::{HostStateView, Session, here, other_uses, renewer};
 use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
@@ -69,6 +69,7 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
             state.as_ref(),
             here.as_deref().unwrap_or_default(),
         ));
+        findings.extend(used_by_others(args, here.as_deref().unwrap_or_default()));
     }
     if let Some(names) = &args.tls {
         findings.extend(tls::ask(names, here.as_deref(), session.now)?);
@@ -78,6 +79,16 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
     let exit = finding::beside(&findings);
     show(session, state.as_ref(), &findings, exit);
     Ok(exit)
+}
+
+/// What else than IIS still uses the certificates of this server.
+fn used_by_others(args: &StatusArgs, own: &[OwnCertificate]) -> Vec<Finding> {
+    let is_this_server = args.from.as_deref().is_none_or(|from| from == IIS);
+    let Some(server) = here::here().ok().filter(|_| is_this_server) else {
+        return Vec::new();
+    };
+    let certificates: Vec<_> = own.iter().map(|one| &one.certificate).collect();
+    other_uses::findings(&SiteMap::without_sites(server), &certificates)
 }
 
 fn attention(id: &'static str, text: Text) -> Finding {
@@ -150,6 +161,7 @@ fn in_stores(
     let certificates = own.iter().map(|one: &OwnCertificate| &one.certificate);
     let named = names.into_iter().zip(certificates);
     renewer::say(session, named.map(|(name, leaf)| (name, &[][..], leaf)));
+    renewer::say_installed(session, &server.sites.settings().renewers);
     Ok(own)
 }
 

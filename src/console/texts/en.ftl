@@ -1996,8 +1996,23 @@ restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
+other-use = note: also used by { $program }: { $name } ({ $thumbprint }). The key pair is saved like those of IIS; nothing of { $program } is changed
+other-use-silent = note: { $program } is set up on this server and keeps by itself which certificate it uses, so that no backup knows. After a restore look there, and set it if need be
 restore-other-use = note: on the old server { $program } used { $name }, too. pfxvault changes nothing of it: set it there to the certificate { $thumbprint } after the restore
-restore-remote-desktop = . wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
+restore-other-use-silent = note: on the old server { $program } was set up. Which certificate it used, no backup knows: look there after the restore, and set it if need be
+status-other-use = { $program } on this server still uses { $name } ({ $thumbprint }). Before the server is handed back, set it on the new one: the restore there said how
+renewer-seen = note: { $program } renews certificates on the server: { $places }. What it needs for that is in no backup. On a new server install it and set the renewal up there once more, before the certificates end
+set-remote-desktop-powershell = . where wmic is missing, in PowerShell: Set-WmiInstance -Path (Get-WmiObject Win32_TSGeneralSetting -Namespace root\cimv2\TerminalServices -Filter "TerminalName='RDP-tcp'").__PATH -Argument @{"{"}SSLCertificateSHA1Hash="{ $thumbprint }"{"}"}
+set-winrm = . in PowerShell: Set-WSManInstance -ResourceURI winrm/config/Listener -SelectorSet @{"{"}Address="{ $address }";Transport="HTTPS"{"}"} -ValueSet @{"{"}CertificateThumbprint="{ $thumbprint }"{"}"}
+set-sql-server = . SQL Server Configuration Manager, Protocols for { $instance }, Properties, Certificate. The account of the service must be able to read the private key; then restart the service
+set-iis-management = . IIS Manager, the server, Management Service: stop it, choose the SSL certificate, apply, start it
+set-sstp = . in PowerShell: Set-RemoteAccess -SslCertificate (Get-Item Cert:\LocalMachine\My\{ $thumbprint })
+set-nps = . Network Policy Server, Policies, Network Policies, each policy with PEAP or EAP-TLS: Constraints, Authentication Methods, Edit, the certificate
+set-ad-fs = . in PowerShell: Set-AdfsSslCertificate -Thumbprint { $thumbprint }
+set-reporting-services = . Report Server Configuration Manager, Web Service URL and Web Portal URL, HTTPS Certificate
+set-rd-gateway = . in PowerShell: Import-Module RemoteDesktopServices; Set-Item RDS:\GatewayServer\SSLCertificate\Thumbprint -Value { $thumbprint }; Restart-Service TSGateway
+set-exchange = . in the Exchange Management Shell: Get-ExchangeCertificate shows it, Enable-ExchangeCertificate -Thumbprint { $thumbprint } -Services SMTP,IMAP,POP sets it
+set-remote-desktop = . wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = attention: the certificate of { $name } ends in { $left ->
         [0] less than a day
         [one] one day

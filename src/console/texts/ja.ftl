@@ -1768,8 +1768,23 @@ restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
+other-use = 参考: { $program } もこの証明書を使っています: { $name }({ $thumbprint })。キー ペアは IIS のものと同じようにバックアップされます。{ $program } の設定は変更しません
+other-use-silent = 参考: このサーバーには { $program } があります。どの証明書を使うかは { $program } 自身が管理しているため、バックアップでは分かりません。復元後に確認し、必要なら設定してください
+restore-other-use-silent = 参考: 元のサーバーには { $program } がありました。どの証明書を使っていたかは、バックアップでは分かりません。復元後に確認し、必要なら設定してください
+status-other-use = このサーバーの { $program } は { $name }({ $thumbprint })をまだ使っています。サーバーを返却する前に、新しいサーバーで設定してください。方法は復元したときの表示にあります
+renewer-seen = 参考: このサーバーでは { $program } が証明書を更新しています: { $places }。更新に必要な設定はバックアップに含まれません。新しいサーバーにインストールし、証明書の有効期限が切れる前に更新を設定し直してください
+set-remote-desktop-powershell = ・wmic がない場合(PowerShell): Set-WmiInstance -Path (Get-WmiObject Win32_TSGeneralSetting -Namespace root\cimv2\TerminalServices -Filter "TerminalName='RDP-tcp'").__PATH -Argument @{"{"}SSLCertificateSHA1Hash="{ $thumbprint }"{"}"}
+set-winrm = ・PowerShell: Set-WSManInstance -ResourceURI winrm/config/Listener -SelectorSet @{"{"}Address="{ $address }";Transport="HTTPS"{"}"} -ValueSet @{"{"}CertificateThumbprint="{ $thumbprint }"{"}"}
+set-sql-server = ・SQL Server 構成マネージャー、{ $instance } のプロトコル、プロパティ、証明書。サービスのアカウントが秘密鍵を読み取れるようにし、サービスを再起動します
+set-iis-management = ・IIS マネージャー、サーバー、管理サービス: 停止し、SSL 証明書を選び、適用して開始します
+set-sstp = ・PowerShell: Set-RemoteAccess -SslCertificate (Get-Item Cert:\LocalMachine\My\{ $thumbprint })
+set-nps = ・ネットワーク ポリシー サーバー、ポリシー、ネットワーク ポリシー、PEAP または EAP-TLS を使う各ポリシー: 制約、認証方法、編集、証明書
+set-ad-fs = ・PowerShell: Set-AdfsSslCertificate -Thumbprint { $thumbprint }
+set-reporting-services = ・レポート サーバー構成マネージャー、Web サービス URL と Web ポータル URL、HTTPS 証明書
+set-rd-gateway = ・PowerShell: Import-Module RemoteDesktopServices; Set-Item RDS:\GatewayServer\SSLCertificate\Thumbprint -Value { $thumbprint }; Restart-Service TSGateway
+set-exchange = ・Exchange 管理シェル: Get-ExchangeCertificate で確認し、Enable-ExchangeCertificate -Thumbprint { $thumbprint } -Services SMTP,IMAP,POP で設定します
 restore-other-use = 参考: 元のサーバーでは { $program } も { $name } を使っていました。pfxvault はこの設定を変更しません。復元後に、証明書 { $thumbprint } を設定してください
-restore-remote-desktop = ・wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
+set-remote-desktop = ・wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
 restore-maybe-renewed = 注意: { $name } の証明書はあと { $left } 日で期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
 restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out { -disk }request.csr
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します

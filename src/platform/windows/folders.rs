@@ -32,9 +32,14 @@ pub(super) fn windows() -> io::Result<PathBuf> {
 }
 
 /// Where host state lies: `%ProgramData%\pfxvault`, one for the machine, since the keys it backs up
-/// are the machine's (`SHGetKnownFolderPath`, `FOLDERID_ProgramData`: unlike the environment
-/// variable, no caller can move it).
+/// are the machine's.
 pub fn state_folder() -> Option<PathBuf> {
+    Some(program_data()?.join("pfxvault"))
+}
+
+/// `%ProgramData%` (`SHGetKnownFolderPath`, `FOLDERID_ProgramData`: unlike the environment variable, no
+/// caller can move it).
+pub(super) fn program_data() -> Option<PathBuf> {
     let mut path = CoTask(ptr::null_mut());
     // SAFETY: the id is a constant; no token asks for this process's own.
     let code =
@@ -42,5 +47,5 @@ pub fn state_folder() -> Option<PathBuf> {
     if code < 0 {
         return None;
     }
-    Some(PathBuf::from(path.text()).join("pfxvault"))
+    Some(PathBuf::from(path.text()))
 }

@@ -6,10 +6,10 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use data_encoding::HEXUPPER;
-
 use crate::iis::config;
-use crate::iis::sites::{CentralStore, OtherUse, REMOTE_DESKTOP, Settings};
+use crate::iis::others::{self, OtherUse, Registry};
+use crate::iis::renewers::{self, InstalledRenewer, Places};
+use crate::iis::sites::{CentralStore, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
     KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
@@ -18,6 +18,7 @@ use crate::iis::{
 use vault::id::Hash;
 
 use super::answer::nonsense;
+use super::registry::RegistryKey;
 use super::store::{CertStore, Context};
 use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
 
@@ -26,10 +27,18 @@ const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 /// keeps, and the policy that switches it off.
 const ROOT_LIST: &str = r"SOFTWARE\Microsoft\SystemCertificates\AuthRoot\AutoUpdate";
 const ROOT_POLICY: &str = r"SOFTWARE\Policies\Microsoft\SystemCertificates\AuthRoot";
-const RDP_LISTENER: &str = r"SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp";
 const CENTRAL_STORE: &str = r"SOFTWARE\Microsoft\IIS\CentralCertProvider";
 const REBIND_TASK: &str =
     r"System32\Tasks\Microsoft\Windows\CertificateServicesClient\IIS-AutoCertRebind";
+/// Tasks are files, in the form of \[MS-TSCH\]; those that people and programs make lie directly here.
+const TASKS: &str = r"System32\Tasks";
+/// Where NPS keeps its policies.
+const NPS_POLICIES: &str = r"System32\ias\ias.xml";
+/// `ProfileImagePath` of everybody who has a profile (Microsoft: "SID in profile list").
+const PROFILES: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+/// Most tasks that are read, and most octets of each.
+const MOST_TASKS: usize = 500;
+const LARGEST_TASK: u64 = 256 * 1024;
 
 /// The machine this runs on.
 pub struct LocalMachine;
@@ -230,19 +239,83 @@ impl SiteConfig for LocalMachine {
             central_store,
             automatic_rebind: automatic_rebind(),
             properties,
-            others: remote_desktop().into_iter().collect(),
+            others: others(),
+            silent: others::silent(&LocalMachine),
+            renewers: renewers(),
         }
     }
 }
 
-/// The certificate of the RDP listener, where one was set ("Remote Desktop listener certificate
-/// configurations").
-fn remote_desktop() -> Option<OtherUse> {
-    let hash = registry::bytes(RDP_LISTENER, "SSLCertificateSHA1Hash")?;
-    (hash.len() == 20).then(|| OtherUse {
-        program: REMOTE_DESKTOP.to_owned(),
-        thumbprint: HEXUPPER.encode(&hash),
+impl Registry for LocalMachine {
+    fn bytes(&self, key: &str, name: &str) -> Option<Vec<u8>> {
+        registry::bytes(key, name)
+    }
+
+    fn text(&self, key: &str, name: &str) -> Option<String> {
+        registry::text(key, name).ok()
+    }
+
+    fn children(&self, key: &str) -> Option<Vec<String>> {
+        let children = RegistryKey::of_machine(key)?.children_with_names();
+        Some(children.into_iter().map(|(name, _)| name).collect())
+    }
+}
+
+/// What else than IIS is set to a certificate. What cannot be read is as if it were not there.
+fn others() -> Vec<OtherUse> {
+    let mut found = others::in_registry(&LocalMachine);
+    let policies = folders::windows().map(|folder| folder.join(NPS_POLICIES));
+    if let Ok(policies) = policies.and_then(|path| read_input(&path)) {
+        found.extend(others::in_nps(&policies));
+    }
+    let mut here = Vec::new();
+    for store in StoreName::WITH_KEYS {
+        here.extend(LocalMachine.certificates(store).unwrap_or_default());
+    }
+    others::by_thumbprint(&mut found, &here);
+    found
+}
+
+/// Programs that renew certificates, as far as their folders and tasks can be seen.
+fn renewers() -> Vec<InstalledRenewer> {
+    let Some(of_machine) = folders::program_data() else {
+        return Vec::new();
+    };
+    renewers::of(&Places {
+        of_machine: &of_machine,
+        of_users: &local_data_of_everybody(),
+        tasks: &tasks(),
     })
+}
+
+fn local_data_of_everybody() -> Vec<PathBuf> {
+    let profiles = RegistryKey::of_machine(PROFILES);
+    let profiles = profiles.map_or_else(Vec::new, |key| key.children());
+    let texts = profiles.iter().flat_map(RegistryKey::texts);
+    let folders = texts.filter(|(name, _)| name.eq_ignore_ascii_case("ProfileImagePath"));
+    // Those of people are written out; those of services begin with %systemroot%.
+    let folders = folders.map(|(_, path)| PathBuf::from(path).join(r"AppData\Local"));
+    folders.collect()
+}
+
+fn tasks() -> Vec<(String, Vec<u8>)> {
+    let Ok(folder) = folders::windows().map(|folder| folder.join(TASKS)) else {
+        return Vec::new();
+    };
+    let mut tasks = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if tasks.len() == MOST_TASKS {
+            break;
+        }
+        let is_task = entry
+            .metadata()
+            .is_ok_and(|facts| facts.is_file() && facts.len() <= LARGEST_TASK);
+        if let Some(bytes) = read_input(&entry.path()).ok().filter(|_| is_task) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            tasks.push((name, bytes.to_vec()));
+        }
+    }
+    tasks
 }
 
 /// "Enable Automatic Rebind of Renewed Certificate" of IIS 8.5 makes a task; `None` where it cannot
