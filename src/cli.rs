@@ -311,6 +311,10 @@ pub struct DrillArgs {
     pub(crate) from: Vec<String>,
     #[command(flatten)]
     pub(crate) which: WhichArgs,
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    pub(crate) stock: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -37,7 +37,13 @@ fn commands() -> Vec<(&'static str, Vec<Shape>)> {
         ("copy", vec![of::<copy::CopyReport>()]),
         ("create", vec![of::<create::CreateReport>()]),
         ("demo", vec![of::<demo::DemoReport>()]),
-        ("drill", vec![of::<drill::DrillReport>()]),
+        (
+            "drill",
+            vec![
+                of::<drill::DrillReport>(),
+                of::<drill::stock::StockReport>(),
+            ],
+        ),
         ("export", vec![of::<FilesReport>()]),
         ("install", vec![of::<install::InstallReport>()]),
         (

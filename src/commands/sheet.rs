@@ -130,6 +130,7 @@ fn write_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit> {
     let known = session.memory();
     let (opened, key) = session.open_with_recovery_key(&media, &known)?;
     let owner = opened.owner.key.public();
+    session.note_opened(&opened, "recovery-key");
     let envelope = EnvelopeOf {
         key: &key,
         owner: &owner,
@@ -229,6 +230,7 @@ fn check_typed_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit>
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let (opened, _) = session.open_with_recovery_key(&media, &known)?;
+    session.note_opened(&opened, "recovery-key");
     Ok(envelope_opened(session, &opened.vault()))
 }
 
@@ -237,6 +239,7 @@ fn check_envelope(session: &Session<'_>, args: &SheetArgs, found: &KeyText) -> R
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let (opened, _) = session.open_with_key(&media, &known, found)?;
+    session.note_opened(&opened, "recovery-key");
     Ok(envelope_opened(session, &opened.vault()))
 }
 

@@ -42,6 +42,11 @@ impl SourcePasswords {
         self.given.push((String::new(), password));
     }
 
+    /// One more for a file of this name.
+    pub fn add_for(&mut self, name: String, password: Password) {
+        self.given.push((name, password));
+    }
+
     /// Takes those of a table in addition: CSV (RFC 4180) of a file's name and its password, an
     /// empty name for any file. `path` is where it stands.
     ///

@@ -583,6 +583,7 @@ fn report(
         let (count, source) = (state.media_in_use().count(), args.from.from.as_str());
         console.mention(&text!("backup-next", count = count, source = source));
     }
+    session.remind_of_ways(state);
     let exit = exit_code(lacks.exit(), outcome);
     let made = MadeBackup::of(session, state, &lacks, parcels, outcome);
     (exit, BackupReport::Made(Box::new(made)))

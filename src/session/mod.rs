@@ -29,6 +29,7 @@ pub mod secrets;
 pub mod selection;
 pub mod source;
 pub mod standing;
+pub mod ways;
 pub mod write_files;
 
 use std::path::PathBuf;

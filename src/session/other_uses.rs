@@ -88,23 +88,17 @@ pub fn findings(map: &SiteMap, certificates: &[&Certificate]) -> Vec<Finding> {
     for other in map.other_uses() {
         let name = find(certificates, &other.thumbprint);
         let name = name.map_or(other.thumbprint.as_str(), |one| one.display_name());
-        findings.push(Finding {
-            id: "other-use",
-            level: Level::Attention,
-            text: text!(
-                "status-other-use",
-                program = other.shown(),
-                name = name,
-                thumbprint = other.thumbprint.as_str()
-            ),
-        });
+        let text = text!(
+            "status-other-use",
+            program = other.shown(),
+            name = name,
+            thumbprint = other.thumbprint.as_str()
+        );
+        findings.push(Finding::new("other-use", Level::Attention, text));
     }
     for program in &map.settings.silent {
-        findings.push(Finding {
-            id: "other-use-silent",
-            level: Level::Note,
-            text: text!("other-use-silent", program = program.as_str()),
-        });
+        let text = text!("other-use-silent", program = program.as_str());
+        findings.push(Finding::new("other-use-silent", Level::Note, text));
     }
     findings
 }

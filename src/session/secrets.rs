@@ -71,6 +71,7 @@ impl Session<'_> {
         }?;
         opened.unasked.clone_from(&known.unasked);
         self.learn_owners_words(&opened, known);
+        self.note_opened(&opened, self.opens_with());
         Ok(opened)
     }
 

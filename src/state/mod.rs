@@ -34,6 +34,9 @@ use vault::trust::{Clause, Statement, Trust};
 /// a passphrase.
 const DESCRIBED: usize = 10;
 
+/// Drills that keep the list of what they proved.
+const LISTED_DRILLS: usize = 8;
+
 /// The form of state.json that this program writes, and the newest it reads.
 const FORMAT: u32 = 1;
 
@@ -82,6 +85,9 @@ struct StoredState {
     generations: Vec<Written>,
     media: BTreeMap<String, SeenMedium>,
     drills: Vec<Drill>,
+    /// What is known of the ways in, by the hashes of their identity files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    ways: BTreeMap<Hash, KnownWay>,
     /// By the certificate's SHA-256, or by what tells a file that cannot be read from others.
     #[serde(default)]
     acknowledged: BTreeMap<Hash, Acknowledged>,
@@ -99,6 +105,28 @@ struct StoredState {
     /// What a person has looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     at_rest: rest::AllAtRest,
+}
+
+/// What this server knows of a way in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownWay {
+    /// What opens it, as in [`Drill::opened_with`].
+    pub kind: String,
+    /// When it was made, if it was here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<WayEvent>,
+    /// When it last opened the vault here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<WayEvent>,
+}
+
+/// Something that happened with a way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayEvent {
+    /// When.
+    pub time: jiff::Timestamp,
+    /// The account that did it.
+    pub by: Option<String>,
 }
 
 /// How long it is taken so that a file cannot be read.
@@ -276,6 +304,7 @@ impl State {
             generations: Vec::new(),
             media: BTreeMap::new(),
             drills: Vec::new(),
+            ways: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             policy: Policy::default(),
             retired: Vec::new(),
@@ -761,9 +790,37 @@ impl State {
         &self.memory.drills
     }
 
-    /// Remembers a rehearsed restore; it travels in the next catalog.
+    /// Remembers a rehearsed restore; it travels in the next catalog. Only the newest keep the list
+    /// of what they proved.
     pub fn remember_drill(&mut self, drill: Drill) {
-        self.memory.drills.push(drill);
+        let drills = &mut self.memory.drills;
+        drills.push(drill);
+        let older = drills.len().saturating_sub(LISTED_DRILLS);
+        drills[..older]
+            .iter_mut()
+            .for_each(|drill| drill.proven = Vec::new());
+    }
+
+    /// The ways in that the owner lists, by their kinds, each with what is known of it here.
+    pub fn ways(&self) -> Vec<(Hash, Option<&KnownWay>)> {
+        let listed = self.trust.identities.iter();
+        let mut ways: Vec<_> = listed
+            .map(|hash| (*hash, self.memory.ways.get(hash)))
+            .collect();
+        ways.sort_by_key(|(_, known)| known.map(|known| known.kind.as_str()));
+        ways
+    }
+
+    /// Takes note that a way in was made here.
+    pub fn way_was_made(&mut self, way: Hash, kind: &str, made: WayEvent) {
+        let known = self.memory.ways.entry(way).or_default();
+        (known.kind, known.made) = (kind.to_owned(), Some(made));
+    }
+
+    /// Takes note that a way in opened the vault.
+    pub fn way_has_opened(&mut self, way: Hash, kind: &str, opened: WayEvent) {
+        let known = self.memory.ways.entry(way).or_default();
+        (known.kind, known.opened) = (kind.to_owned(), Some(opened));
     }
 }
 

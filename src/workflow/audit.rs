@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::error::Exit;
-use crate::message::{Text, age, day, local_day};
+use crate::message::{Text, age, day, local_day, moment};
 use crate::platform::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
 use crate::scan;
@@ -19,6 +19,7 @@ use crate::workflow::clock;
 use crate::workflow::finding::{self, Finding};
 use crate::workflow::status::{self, DRILL_MONTHS};
 use crate::workflow::verify;
+use crate::workflow::ways;
 use vault::catalog::{Exception, Policy, Retired, SeenMedium};
 use vault::id::Number;
 
@@ -500,6 +501,10 @@ impl AuditInput<'_> {
         let found = Finding::new("ways-in", finding::Level::Attention, text.clone());
         judged.add_found(level, text, vec![found]);
         self.last_drill(state, judged);
+        receipts(state, judged);
+        for finding in ways::findings(state, self.now) {
+            judged.add(EvidenceLevel::Note, finding.text);
+        }
         for (way, never, long_ago) in [
             (
                 "passphrase",
@@ -571,6 +576,33 @@ fn strays(scan: &scan::ScanResult, rule: Rule, text: Text) -> Finding {
     let places: Vec<&str> = places.iter().map(String::as_str).collect();
     Finding::new("strays", finding::Level::Attention, text).known_by(&places)
 }
+
+/// The newest drills, as their receipts have them.
+fn receipts(state: &State, judged: &mut RuleVerdict) {
+    for drill in state.drills().iter().rev().take(RECEIPTS) {
+        judged.add(
+            EvidenceLevel::Note,
+            text!(
+                "audit-receipt",
+                time = moment(drill.time),
+                by = drill.by.as_deref().unwrap_or("-"),
+                kind = drill.opened_with.as_str(),
+                way = drill.way.map(|way| way.short()).unwrap_or_default(),
+                stock = u32::from(drill.stock),
+                media = match drill.media.is_empty() {
+                    true => "-".to_owned(),
+                    false => drill.media.join(", "),
+                },
+                server = drill.server.to_string(),
+                number = drill.number,
+                pairs = drill.key_pairs
+            ),
+        );
+    }
+}
+
+/// Receipts that an audit lists.
+const RECEIPTS: usize = 5;
 
 /// That a rule was set aside: why, by whom, when, until when.
 fn set_aside_text(exception: &Exception) -> Text {

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result, no_random};
-use crate::state::State;
+use crate::state::{State, WayEvent};
 use crate::text;
 use crate::workflow::backup;
 use secret::Passphrase;
@@ -65,6 +65,10 @@ impl Founding {
         let statement = Statement::sign(&owner.key, &words).map_err(|_| unsigned())?;
         state.trust.learn(statement).map_err(|_| unsigned())?;
         state.remember_identities(&identities.each_ref().map(Vec::as_slice));
+        for (file, kind) in identities.iter().zip(["passphrase", "recovery-key"]) {
+            let by = crate::platform::account();
+            state.way_was_made(Hash::of(file), kind, WayEvent { time: now, by });
+        }
         state.found()?;
         finish(state, medium, label, now)
     }

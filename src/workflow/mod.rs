@@ -16,4 +16,5 @@ pub mod server_backup;
 pub mod status;
 pub mod unlock;
 pub mod verify;
+pub mod ways;
 pub mod witness;

@@ -30,6 +30,8 @@ use vault::volume::Reading;
 pub struct UnlockedVault<'m> {
     /// The owner.
     pub owner: Owner,
+    /// The identity file that the secret opened, by its hash.
+    pub way: Hash,
     /// What the media hold, judged by that owner's word.
     pub survey: Survey<'m>,
     pub(super) state: Option<&'m State>,
@@ -73,7 +75,7 @@ pub fn unlock<'m>(
     watch: Watch<'_>,
 ) -> Result<UnlockedVault<'m>> {
     let known = pin.or(state.map(State::vault));
-    let owner = find_owner(media, secret, known, watch)?;
+    let (owner, way) = find_owner(media, secret, known, watch)?;
     if let Some(pin) = pin.filter(|pin| owner.vault() != **pin) {
         let (vault, said) = (owner.vault(), pin.as_str());
         let text = text!(
@@ -89,6 +91,7 @@ pub fn unlock<'m>(
     Ok(UnlockedVault {
         owners_words: owners_words(&owner, &survey.trust),
         owner,
+        way,
         survey,
         state,
         unasked: None,
@@ -114,7 +117,7 @@ fn find_owner(
     secret: &Secret,
     known: Option<&VaultId>,
     watch: Watch<'_>,
-) -> Result<Owner> {
+) -> Result<(Owner, Hash)> {
     let walk = |medium: &Medium| medium.walk(None, Reading::Cached);
     let walks: Vec<Walk> = media.iter().map(walk).collect::<Result<_, _>>()?;
     let mut search = Search {
@@ -123,8 +126,8 @@ fn find_owner(
         budget: BUDGET,
         mistyped: false,
     };
-    if let Some(owner) = search.find(secret)? {
-        return Ok(owner);
+    if let Some(found) = search.find(secret)? {
+        return Ok(found);
     }
     let name = media.first().map_or("", |medium| medium.name.as_str());
     let is_bare = |walk: &Walk| walk.identities.is_empty() && walk.servers.is_empty();
@@ -159,7 +162,7 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    fn find(&mut self, secret: &Secret) -> Result<Option<Owner>> {
+    fn find(&mut self, secret: &Secret) -> Result<Option<(Owner, Hash)>> {
         let Secret::Passphrase(typed) = secret else {
             return self.pass(secret);
         };
@@ -169,8 +172,8 @@ impl Search<'_> {
                 (self.watch)(attempt)?;
             }
             for form in forms {
-                if let Some(owner) = self.pass(&Secret::Passphrase(form))? {
-                    return Ok(Some(owner));
+                if let Some(found) = self.pass(&Secret::Passphrase(form))? {
+                    return Ok(Some(found));
                 }
             }
         }
@@ -178,7 +181,7 @@ impl Search<'_> {
     }
 
     /// One form over all ways in.
-    fn pass(&mut self, secret: &Secret) -> Result<Option<Owner>> {
+    fn pass(&mut self, secret: &Secret) -> Result<Option<(Owner, Hash)>> {
         for at in 0..self.ways.len() {
             let Way { file, cost } = self.ways[at];
             if self.budget < cost {
@@ -188,7 +191,7 @@ impl Search<'_> {
                 self.budget = BUDGET;
             }
             match Owner::unwrap(file, secret) {
-                Ok(owner) => return Ok(Some(owner)),
+                Ok(owner) => return Ok(Some((owner, Hash::of(file)))),
                 Err(Refusal::NoMatch) => self.mistyped = true,
                 Err(_) => {}
             }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{BACKUP, Table, says};
+use crate::common::{BACKUP, Said, Table, output, says};
 use serde_json::Value;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
@@ -383,4 +383,108 @@ fn a_drill_of_one_name_is_no_drill_of_the_backup() {
     assert!(evidence.contains(&"audit-drill".to_owned()), "{evidence:?}");
     // The vault is new: nobody can have tried the passphrase a year ago.
     assert!(evidence.contains(&"audit-passphrase-never".to_owned()));
+}
+
+#[test]
+fn a_drill_leaves_a_receipt_that_the_audit_counts_and_the_next_backup_carries() {
+    let table = Table::backed_up(&["www.example.com", "mail.example.com"]);
+    let drill = "drill --from {A} --recovery-key-file {recovery} --json";
+    let said = table.run(&format!("{drill} --receipt {{receipt.json}}"));
+    let receipt = said.ended_with(0).json()["receipt"].clone();
+    assert_eq!(receipt["opened_with"], "recovery-key");
+    assert_eq!(receipt["media"][0], "A");
+    assert_eq!(receipt["everything"], true);
+    assert_eq!(receipt["key_pairs"].as_array().unwrap().len(), 2);
+    let written = fs::read_to_string(table.at("receipt.json")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written[0], receipt);
+    for language in ["en", "ja"] {
+        let line = drill.replace(" --json", "");
+        table
+            .run(&format!(
+                "{line} --receipt {{{language}.txt}} --lang {language}"
+            ))
+            .ended_with(0);
+        let text = fs::read_to_string(table.at(&format!("{language}.txt"))).unwrap();
+        assert!(
+            text.contains("www.example.com") && text.contains("SHA256:"),
+            "{text}"
+        );
+        assert!(!text.contains("AGE-SECRET-KEY"));
+    }
+    // A file that is there is not replaced, and nobody is asked for a secret first.
+    let again = table.run("drill --from {A} --receipt {en.txt}");
+    assert!(says(&again.ended_with(2).err, "error-receipt-exists"));
+    let ids = rule(&table.run("audit --json").json(), "password-kept").1;
+    assert!(ids.contains(&"audit-receipt".to_owned()), "{ids:?}");
+    assert!(ids.contains(&"way-proven".to_owned()), "{ids:?}");
+    assert!(ids.contains(&"way-never".to_owned()), "{ids:?}");
+    let status = table.run("status --json").json()["findings"].to_string();
+    assert!(
+        status.contains("way-proven") && status.contains("way-untried"),
+        "{status}"
+    );
+    let access = table.run("access list {A} --json").ended_with(0).json();
+    let ways = access["ways"].as_array().unwrap();
+    assert_eq!(ways.len(), 2);
+    for way in ways {
+        let is_key = way["kind"] == "recovery-key";
+        assert!(way["made"]["time"].is_string(), "{way}");
+        assert_eq!(way["opened"].is_object(), is_key, "{way}");
+    }
+    // It travels in the next catalog.
+    table.serve("server", &["shop.example.com"]);
+    let backup = table.run(BACKUP).ended_with(0);
+    assert!(says(&backup.out, "ways-untried"), "{}", backup.out);
+}
+
+/// The lines are typed into a shell with nothing but age, ssh-keygen and sha256sum.
+#[test]
+fn a_drill_with_stock_tools_prints_what_to_type_and_checks_what_came_out() {
+    let table = Table::backed_up(&["www.example.com", "mail.example.com"]);
+    // What is typed changes to another folder, so the stick is named with its whole path.
+    let line = "drill --stock --from A --recovery-key --json";
+    let mut command = table.command(line);
+    let printed = Said::of(&output(command.current_dir(table.folder.path())));
+    let printed = printed.to(line).ended_with(0).json();
+    let lines = printed["lines"].as_array().unwrap().iter();
+    let mut lines: Vec<String> = lines
+        .map(|line| line.as_str().unwrap().to_owned())
+        .collect();
+    lines.retain(|line| !line.starts_with("openssl"));
+    for line in &mut lines {
+        if line.starts_with("read -r K") {
+            *line = line.replace("read -r K;", &format!("K={};", table.recovery_key()));
+        }
+        if line.starts_with("W=") {
+            *line = format!("mkdir {0} && cd {0}", table.at("work").display());
+        }
+    }
+    let shell = std::process::Command::new("bash")
+        .arg("-c")
+        .arg(lines.join("\n"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&shell.stderr);
+    assert!(table.at("work/K0000002.pfx").exists(), "{said}");
+    let check = "drill --from {A} --recovery-key-file {recovery} --json --stock {work}";
+    let checked = table.run(check).ended_with(0).json();
+    assert_eq!(checked["receipt"]["stock"], true);
+    assert_eq!(checked["receipt"]["everything"], true);
+    // Less than all of it is said to be that; a stranger's file is named.
+    fs::remove_file(table.at("work/K0000002.pfx")).unwrap();
+    let checked = table.run(check).ended_with(0).json();
+    assert_eq!(checked["receipt"]["everything"], false);
+    let copied = fs::copy(
+        table.at("server/www.example.com.pfx"),
+        table.at("work/x.pfx"),
+    );
+    copied.unwrap();
+    table.run(check).ended_with(3);
+    fs::create_dir(table.at("none")).unwrap();
+    let nothing = table.run(&check.replace("{work}", "{none}"));
+    assert_eq!(
+        nothing.ended_with(1).json()["error"]["id"],
+        "error-stock-nothing"
+    );
 }

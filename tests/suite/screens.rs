@@ -141,7 +141,12 @@ struct Example {
     vault: String,
     today: jiff::civil::Date,
     thumbprints: BTreeMap<String, &'static str>,
+    /// Short ids of the ways in, and the account, each with what stands for it.
+    others: Vec<(String, &'static str)>,
 }
+
+/// What stands for the ways in, by what opens them.
+const WAYS: [(&str, &str); 2] = [("passphrase", "5b1e"), ("recovery-key", "c07d")];
 
 impl Example {
     fn of(table: &Table) -> Self {
@@ -156,6 +161,7 @@ impl Example {
                 .to_zoned_datetime(jiff::tz::TimeZone::UTC)
                 .date(),
             thumbprints: BTreeMap::new(),
+            others: others(&state["ways"]),
         }
     }
 
@@ -173,6 +179,9 @@ impl Example {
             } else {
                 format!("{}…{}", &example[..4], &example[38..])
             };
+        }
+        if let Some((_, example)) = self.others.iter().find(|(other, _)| other == word) {
+            return (*example).to_owned();
         }
         match word.parse::<jiff::civil::Date>() {
             Ok(day) if letters.len() == 10 => {
@@ -209,6 +218,21 @@ impl Example {
         }
         lines.join("\n")
     }
+}
+
+/// The ways in of a host state, and who made them.
+fn others(ways: &serde_json::Value) -> Vec<(String, &'static str)> {
+    let mut others = Vec::new();
+    for (hash, known) in ways.as_object().unwrap() {
+        let (_, example) = WAYS
+            .iter()
+            .find(|(kind, _)| known["kind"] == *kind)
+            .unwrap();
+        others.push((hash[..4].to_owned(), *example));
+        let by = known["made"]["by"].as_str().unwrap_or("-");
+        others.push((by.to_owned(), "Admin"));
+    }
+    others
 }
 
 /// The story in one language, by the names of its screens.

@@ -225,10 +225,25 @@ pub struct Drill {
     pub number: Number,
     /// Its server.
     pub server: ServerId,
-    /// `passphrase` or `recovery-key`.
+    /// `passphrase`, `recovery-key`, `age-key`, `ssh-key` or `shares`.
     pub opened_with: String,
+    /// The identity file that it opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Hash>,
+    /// The account that ran it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What the media are called that it read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
+    /// Whether the files were opened with stock tools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stock: bool,
     /// Key pairs proven.
     pub key_pairs: usize,
+    /// Their thumbprints; only in the newest drills.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<String>,
     /// Whether they were all that count; not in what earlier versions wrote, which is taken for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub everything: Option<bool>,

@@ -19,6 +19,14 @@ pub fn readme() -> Vec<u8> {
     text.replace('\n', "\r\n").into_bytes()
 }
 
+/// The lines to type of README.TXT, in their order: for Windows with `windows`, else for Linux.
+pub fn lines_to_type(windows: bool) -> impl Iterator<Item = &'static str> {
+    let mark = if windows { "> " } else { "$ " };
+    let english = include_str!("README.TXT").split("\n-----").next();
+    let lines = english.unwrap_or_default().lines();
+    lines.filter_map(move |line| line.strip_prefix(mark))
+}
+
 /// Where a README.TXT comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadmeOrigin {
@@ -145,18 +153,9 @@ mod tests {
         );
     }
 
-    /// Lines of one system, in the order in which they are typed.
-    fn lines_to_type(mark: &str) -> Vec<&'static str> {
-        let english = include_str!("README.TXT").split("\n-----").next().unwrap();
-        english
-            .lines()
-            .filter_map(|line| line.strip_prefix(mark))
-            .collect()
-    }
-
     #[test]
     fn no_line_to_type_changes_to_the_medium_and_nothing_runs_before_a_new_folder_is_entered() {
-        let windows = lines_to_type("> ");
+        let windows = lines_to_type(true).collect::<Vec<_>>();
         assert_eq!(windows[0], "set NoDefaultCurrentDirectoryInExePath=1");
         let entered = windows
             .iter()
@@ -168,7 +167,7 @@ mod tests {
                 .all(|line| line.starts_with("set ")),
             "nothing is run before"
         );
-        let linux = lines_to_type("$ ");
+        let linux = lines_to_type(false).collect::<Vec<_>>();
         assert_eq!(linux[1], r#"W=$(mktemp -d -p /dev/shm) && cd "$W""#);
         for line in windows.iter().chain(&linux) {
             let words: Vec<&str> = line.split(' ').collect();
@@ -185,10 +184,7 @@ mod tests {
 
     #[test]
     fn names_that_the_medium_chose_are_typed_with_their_folder_and_in_quotes() {
-        for line in lines_to_type("> ")
-            .into_iter()
-            .filter(|line| !line.starts_with("set "))
-        {
+        for line in lines_to_type(true).filter(|line| !line.starts_with("set ")) {
             // What `dir` lists is written with nothing but what the user typed.
             let (body, offset) = line
                 .split_once(") do ")
@@ -201,7 +197,7 @@ mod tests {
             }
         }
         let star = |line: &&str| line.contains('*') && !line.starts_with("sed ");
-        for line in lines_to_type("$ ").into_iter().filter(star) {
+        for line in lines_to_type(false).filter(star) {
             assert!(
                 line.split(' ')
                     .filter(|word| word.contains('*'))

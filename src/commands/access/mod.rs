@@ -2,21 +2,23 @@
 
 mod retire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cli::AccessCommand;
 use crate::error::{Error, Exit, Result};
+use crate::message::{Text, day};
 use crate::session::Session;
 use crate::session::papers::EnvelopeOf;
+use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey, takes_passphrase};
 use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
-use vault::trust::{Clause, Statement};
+use vault::trust::{Clause, Statement, Trust};
 use vault::volume::Reading;
 
 /// `access list`.
@@ -26,9 +28,33 @@ pub(super) struct AccessReport<'a> {
     vault: String,
     /// The identity files, by their hashes.
     identities: Vec<String>,
+    /// The same, with what is known of each.
+    ways: Vec<ListedWay>,
     /// The keys that what is made from now on is encrypted to.
     keys: Vec<&'a str>,
     retired: Vec<&'a str>,
+}
+
+/// A way in.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ListedWay {
+    /// The hash of its identity file.
+    identity: String,
+    /// `passphrase`, `recovery-key`, `age-key`, `ssh-key` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
+    kind: String,
+    /// Where this server saw it made.
+    made: Option<WayEventReport>,
+    /// When it last opened the vault on this server.
+    opened: Option<WayEventReport>,
+}
+
+/// When something happened with a way in, and which account did it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WayEventReport {
+    time: String,
+    by: Option<String>,
 }
 
 /// `access add`.
@@ -80,17 +106,13 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
         identities = trust.identities.len(),
         others = opening.len().saturating_sub(1)
     ));
-    let kinds = kinds(&media)?;
-    for identity in &trust.identities {
-        let (id, kind) = (identity.short(), kinds.get(identity).copied());
-        let kind = kind.unwrap_or("elsewhere");
-        session
-            .console
-            .say(&text!("access-identity", id = id, kind = kind));
+    let known = session.memory().state;
+    let known = known.as_ref().filter(|state| *state.vault() == trust.vault);
+    let ways = ways(&trust, &kinds(&media)?, known);
+    for way in &ways {
+        session.console.say(&way.text());
     }
-    if trust.identities.len() == 1 {
-        session.console.warn(&text!("access-only-one"));
-    }
+    warn_of_only_one(session, &ways);
     // The only one is the vault's own, which the ways in above lead to.
     if opening.len() > 1 {
         for age in &opening {
@@ -103,6 +125,7 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let report = AccessReport {
         vault: trust.vault.to_string(),
         identities: trust.identities.iter().map(ToString::to_string).collect(),
+        ways,
         keys: opening,
         retired: trust.retired().collect(),
     };
@@ -110,7 +133,83 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What opens the identity files on the media: `passphrase`, or `key`.
+/// Each way in that the owner lists, with what the media show and this server remembers of it.
+fn ways(
+    trust: &Trust,
+    kinds: &BTreeMap<Hash, &'static str>,
+    state: Option<&State>,
+) -> Vec<ListedWay> {
+    let remembered: BTreeMap<Hash, &KnownWay> = state
+        .into_iter()
+        .flat_map(State::ways)
+        .filter_map(|(way, known)| Some((way, known?)))
+        .collect();
+    let event = |event: &WayEvent| WayEventReport {
+        time: event.time.to_string(),
+        by: event.by.clone(),
+    };
+    let mut ways = Vec::new();
+    for identity in &trust.identities {
+        let known = remembered.get(identity);
+        let shown = kinds.get(identity).copied().unwrap_or("elsewhere");
+        ways.push(ListedWay {
+            identity: identity.to_string(),
+            kind: known.map_or(shown, |known| &known.kind).to_owned(),
+            made: known.and_then(|known| known.made.as_ref()).map(event),
+            opened: known.and_then(|known| known.opened.as_ref()).map(event),
+        });
+    }
+    ways
+}
+
+impl ListedWay {
+    fn text(&self) -> Text {
+        let [made, opened] = [&self.made, &self.opened].map(|event| {
+            let day = event
+                .as_ref()
+                .and_then(|event| event.time.parse().ok())
+                .map(day);
+            let by = event.as_ref().and_then(|event| event.by.clone());
+            (
+                day.unwrap_or_else(|| "none".to_owned()),
+                by.unwrap_or_else(|| "-".to_owned()),
+            )
+        });
+        text!(
+            "access-identity",
+            id = &self.identity[..SHORT],
+            kind = self.kind.as_str(),
+            made = made.0,
+            maker = made.1,
+            opened = opened.0,
+            opener = opened.1
+        )
+    }
+}
+
+/// Digits of an identity file's hash that stand for it.
+const SHORT: usize = 4;
+
+/// One thing, or things of one kind that are lost together, or one person: what is known of the ways
+/// in says whether the vault depends on it.
+fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
+    let console = session.console;
+    if ways.len() == 1 {
+        return console.warn(&text!("access-only-one"));
+    }
+    if !ways.is_empty() && ways.iter().all(|way| way.kind == "passphrase") {
+        console.warn(&text!("access-only-memory"));
+    }
+    let people = ways
+        .iter()
+        .filter_map(|way| way.opened.as_ref()?.by.as_ref());
+    let people: BTreeSet<&String> = people.collect();
+    if let (Some(only), 1) = (people.first(), people.len()) {
+        console.mention(&text!("access-only-person", who = only.as_str()));
+    }
+}
+
+/// What opens the identity files on the media: `passphrase`, `ssh-key`, or `key`.
 fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
     let mut kinds = BTreeMap::new();
     for medium in media {
@@ -140,8 +239,12 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
         .map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
     media[0].add_owner_files(&[&statement], &identities)?;
+    let kind = kind_of(new);
     session.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
+        for file in &identities {
+            state.way_was_made(Hash::of(file), kind, session.event());
+        }
         // It was signed with the owner's key a moment ago.
         let _ = state.trust.learn(statement);
     });
@@ -159,6 +262,15 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
+}
+
+/// What opens the new way in.
+fn kind_of(new: &NewWay<'_>) -> &'static str {
+    match new.way {
+        "passphrase" => "passphrase",
+        "recovery-key" => "recovery-key",
+        _ => "age-key",
+    }
 }
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.

@@ -27,6 +27,7 @@ use crate::workflow::finding::{self, Finding, Level};
 use crate::workflow::recall::is_closed;
 use crate::workflow::status::{self, OwnCertificate};
 use crate::workflow::verify;
+use crate::workflow::ways;
 use vault::catalog::{Policy, SeenMedium};
 use vault::medium::Medium;
 
@@ -102,6 +103,7 @@ fn judge(
     here: Option<&[OwnCertificate]>,
 ) -> Result<Vec<Finding>> {
     let mut findings = status::run(state, here, session.now);
+    findings.extend(ways::findings(state, session.now));
     if !media.is_empty() {
         findings.extend(verify::glance(media, state, session.now)?);
     }

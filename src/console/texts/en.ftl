@@ -92,6 +92,8 @@ help-backup-force = Write a new generation even if nothing has changed
 help-verify-media = USB sticks to check, such as { -stick }, or parcel:FILE (without it: every one that is inserted)
 help-verify-vault = Fingerprint the vault must have, as on the envelope
 help-drill-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times (without it: every one that is inserted)
+help-drill-stock = Print the commands of README.TXT for this stick; with a folder, check what they made there (PFX or PEM files) against the backup
+help-drill-receipt = New file the receipt is written to: who opened what, when, with what, from which stick (.json for programs, else text)
 help-restore-from = USB stick to read, such as { -stick }, or parcel:FILE, folder:DIR, pfx:FILE, pem:CERTIFICATE (without it: every one that is inserted)
 help-contents-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times (without it: every one that is inserted)
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
@@ -155,6 +157,10 @@ help-drill-examples =
         Everything, with the passphrase
     pfxvault drill --from { -stick } --recovery-key
         The same with the paper from the envelope
+    pfxvault drill --from { -stick } --receipt { -disk }drill.txt
+        The same, with a receipt for the folder of the audit
+    pfxvault drill --from { -stick } --stock
+        What to type where there is no pfxvault
 help-restore-examples =
     pfxvault restore --from E: --to iis --dry-run
         What would change on this server, without changing it
@@ -627,6 +633,60 @@ drill-verdict =
 drill-handshake = ok: { $name }: opened, key and certificate belong together, served a TLS connection ({ $version })
 drill-signature = ok: { $name }: opened, key and certificate belong together, signed with it ({ $key_type }); TLS with such a key cannot be tried here
 drill-failed = attention: cannot be restored from here: { $name }: { $reason }
+receipt =
+    Receipt of a rehearsed restore
+      when: { $time }, by { $by } on { $computer }
+      opened with: { $kind ->
+        [passphrase] the passphrase
+        [recovery-key] the recovery key
+        [age-key] an age key
+        [ssh-key] an SSH key
+       *[shares] shares of a recovery key
+    } ({ $way }){ $stock ->
+        [0] {""}
+       *[other] ; the files with age, by hand
+    }
+      from: { $media }
+      vault: { $vault }
+      server: { $server }
+      newest generation: { $number }, SHA-256 of its RECORD.TXT: { $hash }
+      proven: { $count ->
+        [one] 1 key pair
+       *[other] { $count } key pairs
+    }, { $everything ->
+        [0] not all that count
+       *[other] all that count
+    }
+receipt-pair = { "  " }{ $name }, until { $end }, { $thumbprint }
+receipt-written = done: the receipt is in { $path }. It holds no secret.
+stock-how =
+    Type these lines into { -shell }, in this order, without pfxvault. They are those of README.TXT, for this stick.
+    What comes out is secret: work on a computer you trust. Read RECORD.TXT and "Good" as README.TXT says.
+stock-then =
+    Then check what came out, in the same window, and leave nothing behind:
+      pfxvault drill --from { $medium } --stock { -work-folder }
+stock-stranger = attention: this is no key pair of the backup, or cannot be read: { $name }
+stock-rest = { $count ->
+        [one] 1 key pair
+       *[other] { $count } key pairs
+    } of the backup were not opened by hand: { $names }
+stock-tidy-up = attention: the private keys in this folder lie open, and id.txt beside them opens the whole vault. Delete the folder now.
+way-name = { $kind ->
+        [passphrase] passphrase
+        [recovery-key] recovery key
+        [age-key] age key
+        [ssh-key] SSH key
+        [shares] shares
+       *[unknown] passphrase or key
+    } { $id }
+way-proven = { $way }: last opened the vault here on { $day } ({ $by })
+way-long-ago = { $way }: has not opened the vault here since { $day }. Try it: pfxvault drill --from { -stick }
+way-never = { $way }: has never opened the vault here. Try it: pfxvault drill --from { -stick }
+ways-tried = ways to open the vault, each tried here within a year: { $ways }
+ways-untried =
+    not tried here yet, or not for a year: { $ways }
+    next: with the envelope at hand, add --recovery-key. What nobody tries is lost unnoticed:
+      pfxvault drill --from { -stick }
 
 ## Media, servers, access, copy
 
@@ -665,12 +725,26 @@ access-headline =
     }
 access-identity = { $id }: { $kind ->
         [passphrase] a passphrase
+        [recovery-key] a recovery key
+        [age-key] an age key
+        [ssh-key] an SSH key
+        [shares] shares of a recovery key
         [key] a recovery key, or an age key
        *[elsewhere] a passphrase or a key, not on these sticks
+    }; made { $made ->
+        [none] elsewhere
+       *[day] { $made } by { $maker }
+    }; { $opened ->
+        [none] has never opened the vault on this server
+       *[day] last opened the vault on this server on { $opened } ({ $opener })
     }
 access-only-one =
     attention: only this one thing opens the vault. If it is lost, every backup is lost with it.
     Add another: pfxvault access add recovery-key --to { -stick }
+access-only-memory =
+    attention: only passphrases open the vault. Who remembers them may leave; put a recovery key on paper, too:
+      pfxvault access add recovery-key --to { -stick }
+access-only-person = note: on this server only { $who } has opened the vault so far. Let a second person rehearse it, too: pfxvault drill --from { -stick }
 access-key = { $key }: decrypts every new backup with age
 access-retired = { $key }: no longer decrypts new backups; still decrypts the old ones
 access-added =
@@ -1159,6 +1233,17 @@ error-paper-unwritten = cannot write the page { $path }
 error-paper-unread = cannot read { $path }
     .cause = { $reason }
     .hint = give a text, HTML or PDF file that pfxvault sheet wrote, or a scan as PNG, JPEG or PDF
+error-receipt = the receipt cannot be written to { $path }; the drill itself was done
+    .cause = { $reason }
+    .hint = give the name of a new file in a folder that you can write to
+error-receipt-exists = there is already a file at { $path }
+    .hint = give the name of a new file for the receipt
+error-stock-nothing = nothing in { $folder } is a key pair of the backup, so nothing was proven
+    .hint =
+        give the folder in which the lines of README.TXT left the files (K0000001.pfx and so on),
+        and leave their names as they are. To see the lines: pfxvault drill --stock
+error-stock-no-folder = the lines of README.TXT are for a stick that is a folder here
+    .hint = give a stick, not a parcel: pfxvault drill --stock --from { -stick }
 error-no-paper = { $path } shows no instruction sheet and no envelope of pfxvault
     .cause = there is no text of one in it, and no square code that can be read
     .hint =
@@ -2512,6 +2597,19 @@ audit-drill =
         [one] 1 key pair
        *[other] { $pairs } key pairs
     } proven
+audit-receipt = rehearsed on { $time } by { $by }, with { $kind ->
+        [passphrase] the passphrase
+        [recovery-key] the recovery key
+        [age-key] an age key
+        [ssh-key] an SSH key
+       *[shares] shares of a recovery key
+    } { $way }{ $stock ->
+        [0] {""}
+       *[other] {" "}and stock tools
+    }, from { $media }: generation { $number } of { $server }, { $pairs ->
+        [one] 1 key pair
+       *[other] { $pairs } key pairs
+    }
 audit-passphrase-untried = the passphrase has not been tried for a year
 audit-passphrase-never = the passphrase has not been tried yet. Try it with pfxvault drill
 audit-key-never = the recovery key has not been tried yet. Try it with pfxvault drill --recovery-key

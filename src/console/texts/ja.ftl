@@ -92,6 +92,8 @@ help-backup-force = 変更がなくても新しい世代を書き込みます
 help-verify-media = 検証する USB メモリ(例: { -stick })、または parcel:ファイル(省略時は、接続されている USB メモリすべて)
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
 help-drill-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、接続されている USB メモリすべて)
+help-drill-stock = README.TXT のコマンドを、この USB メモリに合わせて表示します。フォルダーを指定すると、そのコマンドで作った PFX や PEM のファイルをバックアップと照合します
+help-drill-receipt = 訓練の記録(だれが、いつ、何を使って、どの USB メモリから、何を開いたか)を書き込む新しいファイル(.json は JSON、それ以外はテキスト)
 help-restore-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、接続されている USB メモリすべて)
 help-contents-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、接続されている USB メモリすべて)
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
@@ -152,9 +154,13 @@ help-verify-examples =
         1 本を検証し、最後に取り外せる状態にします
 help-drill-examples =
     pfxvault drill --from { -stick }
-        すべてのキーペアを、パスフレーズで試します
+        パスフレーズで、すべてを試します
     pfxvault drill --from { -stick } --recovery-key
-        封筒の復旧キーで試します
+        封筒の紙の復旧キーで試します
+    pfxvault drill --from { -stick } --receipt { -disk }drill.txt
+        監査の資料として保管する記録も書き出します
+    pfxvault drill --from { -stick } --stock
+        pfxvault がない場合に入力するコマンドを表示します
 help-restore-examples =
     pfxvault restore --from E: --to iis --dry-run
         このサーバーで何が変わるかを、変更せずに表示します
@@ -552,6 +558,54 @@ drill-verdict =
 drill-handshake = OK: { $name }: 開封、鍵と証明書の照合、TLS 接続({ $version })に成功しました
 drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $key_type })に成功しました。この種類の鍵での TLS 接続はここでは試せません
 drill-failed = 注意: { $name } はここから復元できません({ $reason })
+receipt =
+    復元訓練の記録
+      日時: { $time }、実行: { $by }({ $computer })
+      開いた手段: { $kind ->
+        [passphrase] パスフレーズ
+        [recovery-key] 復旧キー
+        [age-key] age の鍵
+        [ssh-key] SSH の鍵
+       *[shares] 分割した復旧キー
+    }({ $way }){ $stock ->
+        [0] {""}
+       *[other] 。ファイルは age を使って手作業で復号
+    }
+      読み取り元: { $media }
+      保管庫: { $vault }
+      サーバー: { $server }
+      最新の世代: { $number }(RECORD.TXT の SHA-256: { $hash })
+      確認: キーペア { $count } 組({ $everything ->
+        [0] 復元対象の一部
+       *[other] 復元対象のすべて
+    })
+receipt-pair = { "  " }{ $name }、有効期限 { $end }、{ $thumbprint }
+receipt-written = 完了: 記録を { $path } に書き込みました。秘密の情報は含まれません
+stock-how =
+    次のコマンドを { -shell } に上から順に入力してください(pfxvault は使いません)。README.TXT のコマンドを、この USB メモリに合わせたものです。
+    取り出したものは秘密です。信頼できるコンピューターで作業し、RECORD.TXT と "Good" の表示は README.TXT のとおりに確認してください。
+stock-then =
+    続いて、同じウィンドウで照合し、最後に作業の跡を消してください:
+      pfxvault drill --from { $medium } --stock { -work-folder }
+stock-stranger = 注意: バックアップのキーペアではないか、読み取れません: { $name }
+stock-rest = 手作業で開いていないキーペア: { $count } 組({ $names })
+stock-tidy-up = 注意: このフォルダーには暗号化されていない秘密鍵があり、id.txt で保管庫全体を開けます。今すぐフォルダーを削除してください。
+way-name = { $kind ->
+        [passphrase] パスフレーズ
+        [recovery-key] 復旧キー
+        [age-key] age の鍵
+        [ssh-key] SSH の鍵
+        [shares] 分割した復旧キー
+       *[unknown] パスフレーズまたは鍵
+    } { $id }
+way-proven = { $way }: 最後にここで保管庫を開いた日: { $day }({ $by })
+way-long-ago = { $way }: { $day } を最後に、ここで保管庫を開いていません。試すには: pfxvault drill --from { -stick }
+way-never = { $way }: ここで保管庫を開いたことがありません。試すには: pfxvault drill --from { -stick }
+ways-tried = 保管庫を開く手段は、どれもこの 1 年以内にここで試されています: { $ways }
+ways-untried =
+    ここでまだ試していないか、1 年以上試していない、保管庫を開く手段: { $ways }
+    次に: 気付かないうちに失わないよう、試してください(封筒の紙で試すときは --recovery-key を付けます):
+      pfxvault drill --from { -stick }
 
 ## Media, servers, access, copy
 
@@ -581,12 +635,26 @@ access-headline =
     }
 access-identity = { $id }: { $kind ->
         [passphrase] パスフレーズ
+        [recovery-key] 復旧キー
+        [age-key] age の鍵
+        [ssh-key] SSH の鍵
+        [shares] 分割した復旧キー
         [key] 復旧キーまたは age の鍵
        *[elsewhere] パスフレーズまたは鍵(これらの USB メモリにはありません)
+    }。作成: { $made ->
+        [none] ほかの場所
+       *[day] { $made }({ $maker })
+    }。このサーバーで最後に保管庫を開いた日: { $opened ->
+        [none] なし
+       *[day] { $opened }({ $opener })
     }
 access-only-one =
     注意: 保管庫を開く手段はこの 1 つだけです。失うと、すべてのバックアップも失われます。
     もう 1 つ追加してください: pfxvault access add recovery-key --to { -stick }
+access-only-memory =
+    注意: 保管庫を開く手段はパスフレーズだけです。覚えている人がいなくなる場合に備え、復旧キーを紙に残してください:
+      pfxvault access add recovery-key --to { -stick }
+access-only-person = 参考: このサーバーで保管庫を開いたことがあるのは { $who } だけです。別の担当者も復元を試してください: pfxvault drill --from { -stick }
 access-key = { $key }: 新しいバックアップをすべて age で復号できます
 access-retired = { $key }: 新しいバックアップは復号できません(以前のバックアップは復号できます)
 access-added =
@@ -1040,6 +1108,17 @@ error-paper-unwritten = { $path } に書き込めません
 error-paper-unread = { $path } を読み取れません
     .cause = { $reason }
     .hint = pfxvault sheet で作成したテキスト、HTML、PDF のファイルか、スキャンした PNG、JPEG、PDF を指定してください
+error-receipt = 記録を { $path } に書き込めません(訓練そのものは終わりました)
+    .cause = { $reason }
+    .hint = 書き込めるフォルダーに、新しいファイルの名前を指定してください
+error-receipt-exists = { $path } にはすでにファイルがあります
+    .hint = 記録には新しいファイルの名前を指定してください
+error-stock-nothing = { $folder } にはバックアップのキーペアがなく、何も確認できませんでした
+    .hint =
+        README.TXT のコマンドでファイル(K0000001.pfx など)を作ったフォルダーを、ファイル名を変えずに
+        指定してください。コマンドを表示するには: pfxvault drill --stock
+error-stock-no-folder = README.TXT のコマンドは、ここでフォルダーとして見える USB メモリを対象にしています
+    .hint = 封緘ファイルではなく USB メモリを指定してください: pfxvault drill --stock --from { -stick }
 error-no-paper = { $path } は pfxvault の復旧手順書または封筒の紙として読み取れません
     .cause = 該当する文字列も、読み取れる二次元コードもありません
     .hint =
@@ -2209,6 +2288,16 @@ audit-drill =
         [0] 本日
        *[other] { $age } 日前
     }です(第 { $number } 世代、{ $pairs } 組のキーペアを確認)
+audit-receipt = 復元訓練: { $time }、実行 { $by }、{ $kind ->
+        [passphrase] パスフレーズ
+        [recovery-key] 復旧キー
+        [age-key] age の鍵
+        [ssh-key] SSH の鍵
+       *[shares] 分割した復旧キー
+    } { $way }{ $stock ->
+        [0] {""}
+       *[other] (手作業)
+    }、読み取り元 { $media }、{ $server } の第 { $number } 世代、{ $pairs } 組
 audit-passphrase-untried = パスフレーズは、この 1 年間試されていません
 audit-passphrase-never = パスフレーズはまだ試されていません。pfxvault drill で試してください
 audit-key-never = 復旧キーはまだ試されていません。pfxvault drill --recovery-key で試してください

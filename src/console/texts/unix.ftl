@@ -5,3 +5,5 @@
 -disk = /srv/
 -source = folder:/srv/certs
 -scanned = /home /srv
+-shell = bash
+-work-folder = "$W"

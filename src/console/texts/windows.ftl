@@ -5,3 +5,5 @@
 -disk = D:\
 -source = iis
 -scanned = C:\Users D:\
+-shell = cmd.exe
+-work-folder = "%W%"

@@ -1,0 +1,50 @@
+//! What is remembered of the ways in, and said of them at the end of a backup.
+
+use crate::platform;
+use crate::session::Session;
+use crate::state::{State, WayEvent};
+use crate::text;
+use crate::workflow::unlock::UnlockedVault;
+use crate::workflow::ways;
+
+impl Session<'_> {
+    /// That something happens now, by who runs this.
+    pub fn event(&self) -> WayEvent {
+        WayEvent {
+            time: self.now,
+            by: platform::account(),
+        }
+    }
+
+    /// Takes note that a way in has opened the vault. Where host state cannot be written, nothing
+    /// depends on it.
+    pub fn note_opened(&self, opened: &UnlockedVault<'_>, kind: &str) {
+        let Ok(Some(mut state)) = self.state() else {
+            return;
+        };
+        if *state.vault() == opened.vault() {
+            state.way_has_opened(opened.way, kind, self.event());
+            let _ = state.save();
+        }
+    }
+
+    /// Says which ways in were tried within a year, and which were not.
+    pub fn remind_of_ways(&self, state: &State) {
+        let (mut tried, mut untried) = (Vec::new(), Vec::new());
+        for (way, known) in state.ways() {
+            let name = self.console.words(&ways::name(way, known));
+            match ways::is_proven(known, self.now) {
+                true => tried.push(name),
+                false => untried.push(name),
+            }
+        }
+        match untried.is_empty() {
+            true => self
+                .console
+                .mention(&text!("ways-tried", ways = tried.join(", "))),
+            false => self
+                .console
+                .mention(&text!("ways-untried", ways = untried.join(", "))),
+        }
+    }
+}

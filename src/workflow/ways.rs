@@ -1,0 +1,51 @@
+//! The ways in, and when each was last seen to open the vault here: what nobody tries is lost before
+//! anybody knows.
+
+use jiff::Timestamp;
+
+use crate::message::{Text, day};
+use crate::state::{KnownWay, State};
+use crate::text;
+use crate::workflow::finding::{Finding, Level};
+use crate::workflow::status::{DRILL_MONTHS, is_older};
+use vault::id::Hash;
+
+/// Whether a way in opened the vault here within the time in which a drill is due again.
+pub fn is_proven(known: Option<&KnownWay>, now: Timestamp) -> bool {
+    let opened = known.and_then(|known| known.opened.as_ref());
+    opened.is_some_and(|opened| !is_older(opened.time, DRILL_MONTHS, now))
+}
+
+/// What a way in is called: what opens it, and its short id.
+pub fn name(way: Hash, known: Option<&KnownWay>) -> Text {
+    let kind = known.map_or("unknown", |known| known.kind.as_str());
+    text!("way-name", kind = kind, id = way.short())
+}
+
+/// One sentence for each way in that the owner lists: when it last opened the vault here, and what
+/// tries it.
+pub fn findings(state: &State, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (way, known) in state.ways() {
+        let way_name = name(way, known);
+        let opened = known.and_then(|known| known.opened.as_ref());
+        let (id, text) = match opened {
+            Some(opened) if is_proven(known, now) => (
+                "way-proven",
+                text!(
+                    "way-proven",
+                    way = way_name,
+                    day = day(opened.time),
+                    by = opened.by.as_deref().unwrap_or("-")
+                ),
+            ),
+            Some(opened) => (
+                "way-untried",
+                text!("way-long-ago", way = way_name, day = day(opened.time)),
+            ),
+            None => ("way-untried", text!("way-never", way = way_name)),
+        };
+        findings.push(Finding::new(id, Level::Note, text));
+    }
+    findings
+}
