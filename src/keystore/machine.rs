@@ -60,7 +60,7 @@ pub fn holdings(server: Iis<'_>, now: jiff::Timestamp) -> Result<Inventory> {
 
 /// Names the certificates in use that are in no store.
 fn name_missing(holdings: &mut Inventory, map: &SiteMap) {
-    for thumbprint in map.used_by_anybody() {
+    for thumbprint in map.used() {
         let is_held = holdings
             .key_pairs
             .iter()
