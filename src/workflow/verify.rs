@@ -575,7 +575,7 @@ pub fn of_owner_files(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if survey.bad_statements > 0 {
         let text = text!("found-bad-statement", count = survey.bad_statements);
-        let bytes = survey.bad_statement_bytes.to_string();
+        let bytes = survey.bad_statements_sha256.to_string();
         let finding = Finding::new("bad-statement", Level::Forged, text);
         findings.push(finding.known_by(&[&bytes]));
     }

@@ -28,8 +28,8 @@ pub struct Survey<'m> {
     /// Statements that somebody else than the owner signed, or that stand beside another one's
     /// signature; those of another vault's medium not counted.
     pub bad_statements: usize,
-    /// What tells these bytes from others.
-    pub bad_statement_bytes: Hash,
+    /// Over their SHA-256, sorted: the same statements give the same.
+    pub bad_statements_sha256: Hash,
     /// Which other vault a medium is of, beside one of this.
     pub other_vaults: Vec<Option<VaultId>>,
     /// Statements that verify as nothing and of which no good copy is known.
@@ -180,7 +180,7 @@ impl<'m> Survey<'m> {
             walks,
             slots: BTreeMap::new(),
             bad_statements: 0,
-            bad_statement_bytes: Hash::of(b""),
+            bad_statements_sha256: Hash::of(b""),
             other_vaults: Vec::new(),
             damaged_statements: Vec::new(),
             newer_statements: 0,
@@ -195,7 +195,7 @@ impl<'m> Survey<'m> {
         let bytes: BTreeSet<String> = forged.iter().map(|(_, hash)| hash.to_string()).collect();
         let bytes: Vec<String> = bytes.into_iter().collect();
         survey.bad_statements = forged.len();
-        survey.bad_statement_bytes = Hash::of(bytes.join(" ").as_bytes());
+        survey.bad_statements_sha256 = Hash::of(bytes.join(" ").as_bytes());
         Ok(survey)
     }
 
