@@ -262,7 +262,7 @@ fn look(medium: &Medium) -> GivenMedium {
 
 /// Certificates in this server's stores that no backup has, and of which nobody said that there can
 /// be none; `None` where there are no stores.
-fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<(String, String)>> {
+fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<StoredCertificate>> {
     let mut named = Vec::new();
     for exception in &session.exceptions {
         named.extend(key_pair_without_key(&exception.rule).map(str::to_owned));
@@ -271,7 +271,7 @@ fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<(String, 
     for StoreEntry { certificate, .. } in stored()? {
         let is_named = !named.is_empty() && certificate.is_wanted(&named);
         if !is_named && !state.is_some_and(|state| is_settled(state, &certificate, session.now)) {
-            unsaved.push((certificate.name(), certificate.thumbprint()));
+            unsaved.push(certificate);
         }
     }
     Some(unsaved)

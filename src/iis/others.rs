@@ -69,6 +69,11 @@ impl OtherUse {
         }
     }
 
+    /// Whether nothing but the SHA-256 of the certificate is known.
+    pub fn is_by_sha256(&self) -> bool {
+        self.thumbprint.len() == 64
+    }
+
     /// The program with the place, for people.
     pub fn shown(&self) -> String {
         match &self.place {
@@ -173,7 +178,7 @@ fn thumbprint(text: &str) -> Option<String> {
 
 /// Gives those that are named by SHA-256 the thumbprint of the certificate, where it is one of these.
 pub fn by_thumbprint(uses: &mut [OtherUse], certificates: &[StoredCertificate]) {
-    for one in uses.iter_mut().filter(|one| one.thumbprint.len() == 64) {
+    for one in uses.iter_mut().filter(|one| one.is_by_sha256()) {
         let is_it = |certificate: &&StoredCertificate| {
             certificate
                 .sha256()

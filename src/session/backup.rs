@@ -47,7 +47,7 @@ pub struct PlannedBackup {
     key_pairs: usize,
     /// How many could not be read.
     missing: usize,
-    /// What IIS uses and no generation holds.
+    /// What is in use and no generation holds.
     in_use: Vec<InUse>,
 }
 
@@ -65,7 +65,7 @@ pub struct MadeBackup {
     saved: usize,
     /// What could not be read.
     missing: Vec<UnreadableReport>,
-    /// What IIS uses and no generation holds.
+    /// What is in use and no generation holds.
     in_use: Vec<InUse>,
     /// Each medium.
     media: Vec<OnMediumReport>,
@@ -131,7 +131,7 @@ pub fn back_up_from(
         .collect::<Result<_>>()?;
     warn_of_one_device(session, &media);
     let holdings = without_unused(session, args, read()?)?;
-    say_other_uses(session, &holdings);
+    say_other_uses(session, args, &holdings);
     if args.dry_run {
         return Ok(show_plan(session, args, &holdings));
     }
@@ -271,13 +271,13 @@ struct Lacks<'a> {
     holdings: &'a Inventory,
     /// What could not be read, each with what was said about it, if that still holds.
     unreadable: Vec<(&'a UnreadableKeyPair, Option<Acknowledged>)>,
-    /// What IIS uses and no generation holds.
+    /// What is in use and no generation holds.
     in_use: Vec<InUse>,
     /// Whether everything was asked for.
     everything: bool,
 }
 
-/// A certificate that IIS uses.
+/// A certificate that IIS or another program uses.
 #[derive(Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InUse {
@@ -313,10 +313,15 @@ impl<'a> Lacks<'a> {
         }
         let mut in_use = Vec::new();
         if let Some(map) = &holdings.site_map {
+            let of_iis = map.used();
             for thumbprint in map.used_by_anybody() {
-                if !is_held(&thumbprint, state, holdings) && !accepted.contains(&thumbprint) {
+                let name = name_without_key(holdings, &thumbprint);
+                // What another program is set to and no store holds is nobody's key pair here.
+                let is_here = name.is_some() || of_iis.contains(&thumbprint);
+                let is_missing = is_here && !is_held(&thumbprint, state, holdings);
+                if is_missing && !accepted.contains(&thumbprint) {
                     in_use.push(InUse {
-                        name: name_without_key(holdings, &thumbprint),
+                        name,
                         uses: map.users_of(&thumbprint),
                         thumbprint,
                     });
@@ -481,10 +486,21 @@ fn without_unused(
     Ok(holdings)
 }
 
-fn say_other_uses(session: &Session<'_>, holdings: &Inventory) {
-    if let Some(map) = &holdings.site_map {
-        let leaves: Vec<_> = holdings.key_pairs.iter().map(HeldKeyPair::leaf).collect();
-        other_uses::say(session, map, &leaves);
+fn say_other_uses(session: &Session<'_>, args: &BackupArgs, holdings: &Inventory) {
+    let Some(map) = &holdings.site_map else {
+        return;
+    };
+    let leaves: Vec<_> = holdings.key_pairs.iter().map(HeldKeyPair::leaf).collect();
+    other_uses::say(session, map, &leaves);
+    if args.names.is_empty() {
+        let unreadable = holdings.unreadable.iter();
+        let unreadable = unreadable.filter_map(|one| one.certificate.as_ref());
+        let here: Vec<_> = leaves
+            .into_iter()
+            .chain(unreadable)
+            .chain(&holdings.left_out)
+            .collect();
+        other_uses::say_nowhere(session, map, &here);
     }
 }
 

@@ -60,6 +60,19 @@ pub fn say(session: &Session<'_>, map: &SiteMap, certificates: &[&Certificate]) 
     }
 }
 
+/// Names what other programs are set to and no store here holds: it cannot be saved. `here` are the
+/// certificates of all stores.
+pub fn say_nowhere(session: &Session<'_>, map: &SiteMap, here: &[&Certificate]) {
+    let uses = map.other_uses().into_iter();
+    for other in uses.filter(|other| find(here, &other.thumbprint).is_none()) {
+        session.console.mention(&text!(
+            "other-use-nowhere",
+            program = other.shown(),
+            thumbprint = other.thumbprint
+        ));
+    }
+}
+
 /// Names what else used the certificates that come back, and how it is set to them.
 pub fn say_after_restore(session: &Session<'_>, map: &SiteMap, certificates: &[&Certificate]) {
     for other in map.other_uses() {
@@ -117,8 +130,11 @@ fn say_how(session: &Session<'_>, program: &str, place: Option<&str>, thumbprint
 /// How a program is set to a certificate, as its maker documents it (docs/windows-testing.md); nothing
 /// for programs that are not known.
 fn how(program: &str, place: Option<&str>, thumbprint: &str) -> Vec<Text> {
-    // A listener of WinRM is called `*+HTTPS`; a record of http.sys does not name one.
+    // A listener of WinRM is called `*+HTTPS`; a record of http.sys does not name one. It comes from
+    // a stick, and nothing but an address may become a part of a command.
+    let is_of_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '*');
     let listener = place.and_then(|place| Some(place.split_once('+')?.0));
+    let listener = listener.filter(|address| address.chars().all(is_of_address));
     match program {
         REMOTE_DESKTOP => vec![
             text!("set-remote-desktop", thumbprint = thumbprint),
@@ -167,5 +183,7 @@ mod tests {
         assert!(how("{AN-APP-ID}", None, "AB").is_empty());
         let winrm = &how(WIN_RM, Some("192.0.2.1+HTTPS"), "AB")[0];
         assert!(format!("{winrm:?}").contains("192.0.2.1"), "{winrm:?}");
+        let planted = &how(WIN_RM, Some("*\"}; calc; @{\"+HTTPS"), "AB")[0];
+        assert!(!format!("{planted:?}").contains("calc"), "{planted:?}");
     }
 }

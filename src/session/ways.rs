@@ -2,7 +2,7 @@
 
 use crate::platform;
 use crate::session::Session;
-use crate::state::{State, WayEvent};
+use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
 use crate::workflow::ways;
@@ -30,21 +30,14 @@ impl Session<'_> {
 
     /// Says which ways in were tried within a year, and which were not.
     pub fn remind_of_ways(&self, state: &State) {
-        let (mut tried, mut untried) = (Vec::new(), Vec::new());
-        for (way, known) in state.ways() {
-            let name = self.console.words(&ways::name(way, known));
-            match ways::is_proven(known, self.now) {
-                true => tried.push(name),
-                false => untried.push(name),
-            }
+        let ways = state.ways();
+        let is_untried = |(_, known): &(_, Option<&KnownWay>)| !ways::is_proven(*known, self.now);
+        if ways.iter().any(is_untried) {
+            return self.show_findings(&ways::findings(state, self.now));
         }
-        match untried.is_empty() {
-            true => self
-                .console
-                .mention(&text!("ways-tried", ways = tried.join(", "))),
-            false => self
-                .console
-                .mention(&text!("ways-untried", ways = untried.join(", "))),
-        }
+        let names = ways.iter().map(|(way, known)| ways::name(*way, *known));
+        let names: Vec<_> = names.map(|name| self.console.words(&name)).collect();
+        self.console
+            .mention(&text!("ways-tried", ways = names.join(", ")));
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::error::Exit;
+use crate::iis::StoredCertificate;
 use crate::message::{Text, age, day, local_day, moment};
 use crate::platform::media::{self, Facts};
 use crate::rules::{self, Rule, Stored};
@@ -178,8 +179,8 @@ pub struct AuditInput<'a> {
     pub check: Option<&'a verify::CheckReport>,
     /// What a scan found.
     pub scan: Option<&'a scan::ScanResult>,
-    /// Certificates of this server's stores without a backup, by name and thumbprint; `None` where it has no such stores.
-    pub unsaved: Option<&'a [(String, String)]>,
+    /// Certificates of this server's stores without a backup; `None` where it has no such stores.
+    pub unsaved: Option<&'a [StoredCertificate]>,
     /// Private keys on this server although its right to write has ended.
     pub remaining: &'a [String],
     /// Rules set aside, with the reason: for the newest backup, and for this run. And keys that
@@ -355,10 +356,10 @@ impl AuditInput<'_> {
             return judged.add_found(EvidenceLevel::Broken, text, vec![found]);
         };
         self.newest_backup(state, newest, judged);
-        for (name, thumbprint) in self.unsaved.unwrap_or_default() {
-            let text = text!("audit-unsaved", name = name);
+        for certificate in self.unsaved.unwrap_or_default() {
+            let text = text!("audit-unsaved", name = certificate.name());
             let found = Finding::new("not-on-a-medium", finding::Level::AtRisk, text.clone());
-            let found = vec![found.known_by(&[thumbprint])];
+            let found = vec![found.known_by(&[&certificate.thumbprint()])];
             judged.add_found(EvidenceLevel::Attention, text, found);
         }
         self.copies_of_all(state, judged);
@@ -504,30 +505,6 @@ impl AuditInput<'_> {
         receipts(state, judged);
         for finding in ways::findings(state, self.now) {
             judged.add(EvidenceLevel::Note, finding.text);
-        }
-        for (way, never, long_ago) in [
-            (
-                "passphrase",
-                text!("audit-passphrase-never"),
-                text!("audit-passphrase-untried"),
-            ),
-            (
-                "recovery-key",
-                text!("audit-key-never"),
-                text!("audit-key-untried"),
-            ),
-        ] {
-            let tries = state.drills().iter();
-            let last = tries
-                .filter(|drill| drill.opened_with == way)
-                .max_by_key(|drill| drill.time);
-            match last {
-                None => judged.add(EvidenceLevel::Note, never),
-                Some(last) if status::is_older(last.time, DRILL_MONTHS, self.now) => {
-                    judged.add(EvidenceLevel::Note, long_ago);
-                }
-                Some(_) => {}
-            }
         }
     }
 

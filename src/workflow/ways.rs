@@ -22,6 +22,15 @@ pub fn name(way: Hash, known: Option<&KnownWay>) -> Text {
     text!("way-name", kind = kind, id = way.short())
 }
 
+/// What `drill` needs beside the medium to try a way in; a passphrase is asked for.
+fn option(known: Option<&KnownWay>) -> &'static str {
+    match known.map(|known| known.kind.as_str()) {
+        Some("recovery-key") => " --recovery-key",
+        Some("age-key") => " --age-key-file FILE",
+        _ => "",
+    }
+}
+
 /// One sentence for each way in that the owner lists: when it last opened the vault here, and what
 /// tries it.
 pub fn findings(state: &State, now: Timestamp) -> Vec<Finding> {
@@ -41,9 +50,17 @@ pub fn findings(state: &State, now: Timestamp) -> Vec<Finding> {
             ),
             Some(opened) => (
                 "way-untried",
-                text!("way-long-ago", way = way_name, day = day(opened.time)),
+                text!(
+                    "way-long-ago",
+                    way = way_name,
+                    day = day(opened.time),
+                    option = option(known)
+                ),
             ),
-            None => ("way-untried", text!("way-never", way = way_name)),
+            None => (
+                "way-untried",
+                text!("way-never", way = way_name, option = option(known)),
+            ),
         };
         findings.push(Finding::new(id, Level::Note, text));
     }

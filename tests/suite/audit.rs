@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{BACKUP, Said, Table, output, says};
+use crate::common::{BACKUP, Said, Table, generations, output, says};
 use serde_json::Value;
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
@@ -106,7 +106,7 @@ fn two_folders_of_one_disk_are_one_medium() {
 fn a_damaged_medium_breaks_the_rule_on_backups() {
     let table = Table::backed_up(&NAMES);
     for half in ["A", "B"] {
-        for folder in crate::common::generations(&table.at("A"), half) {
+        for folder in generations(&table.at("A"), half) {
             fs::write(folder.join("K0000001.AGE"), "damaged").unwrap();
         }
     }
@@ -381,8 +381,8 @@ fn a_drill_of_one_name_is_no_drill_of_the_backup() {
         .ended_with(0);
     let evidence = evidence(&table);
     assert!(evidence.contains(&"audit-drill".to_owned()), "{evidence:?}");
-    // The vault is new: nobody can have tried the passphrase a year ago.
-    assert!(evidence.contains(&"audit-passphrase-never".to_owned()));
+    // The passphrase.
+    assert!(evidence.contains(&"way-never".to_owned()));
 }
 
 #[test]
@@ -419,6 +419,14 @@ fn a_drill_leaves_a_receipt_that_the_audit_counts_and_the_next_backup_carries() 
     assert!(ids.contains(&"audit-receipt".to_owned()), "{ids:?}");
     assert!(ids.contains(&"way-proven".to_owned()), "{ids:?}");
     assert!(ids.contains(&"way-never".to_owned()), "{ids:?}");
+    // The line that tries a way in tries that one.
+    let fresh = Table::with_vault(&[]);
+    let said = fresh.run("status");
+    assert!(
+        said.out.contains("drill --from /media/usb --recovery-key"),
+        "{}",
+        said.out
+    );
     let status = table.run("status --json").json()["findings"].to_string();
     assert!(
         status.contains("way-proven") && status.contains("way-untried"),
@@ -432,10 +440,21 @@ fn a_drill_leaves_a_receipt_that_the_audit_counts_and_the_next_backup_carries() 
         assert!(way["made"]["time"].is_string(), "{way}");
         assert_eq!(way["opened"].is_object(), is_key, "{way}");
     }
-    // It travels in the next catalog.
-    table.serve("server", &["shop.example.com"]);
+    // It travels in the next catalog, which another key can read.
+    let identity = age::x25519::Identity::generate();
+    let reader = format!("access add {} --decrypt-only", identity.to_public());
+    let owner = "--to {A} --recovery-key-file {recovery} --accept other-medium=test";
+    table.run(&format!("{reader} {owner}")).ended_with(0);
     let backup = table.run(BACKUP).ended_with(0);
-    assert!(says(&backup.out, "ways-untried"), "{}", backup.out);
+    assert!(says(&backup.out, "way-never"), "{}", backup.out);
+    let newest = generations(&table.at("A"), "A").pop().unwrap();
+    let sealed = fs::read(newest.join("CATALOG.AGE")).unwrap();
+    let catalog = age::decrypt(&identity, &sealed).unwrap();
+    let catalog: Value = serde_json::from_slice(&catalog).unwrap();
+    let drills = catalog["drills"].as_array().unwrap();
+    assert_eq!(drills.len(), 3);
+    assert_eq!(drills[0]["way"], receipt["way"]);
+    assert_eq!(drills[2]["proven"].as_array().unwrap().len(), 2);
 }
 
 /// The lines are typed into a shell with nothing but age, ssh-keygen and sha256sum.

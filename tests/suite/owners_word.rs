@@ -509,3 +509,27 @@ fn a_name_is_not_bound_while_another_run_holds_the_state() {
         "nothing was signed"
     );
 }
+
+/// Without a server named, all of them are rehearsed, and one that cannot be is not passed over.
+#[test]
+fn a_drill_of_all_servers_does_not_end_well_where_one_of_them_was_left_out() {
+    let table = two_servers();
+    let two = id(&table, "two");
+    let drill = "drill --json --from {A} --recovery-key-file {recovery} --state {none}";
+    let said = table.run(drill).ended_with(0).json();
+    assert_eq!(said["others"].as_array().unwrap().len(), 1, "{said}");
+    let rehearsed = names(&said).len() + names(&said["others"][0]).len();
+    assert_eq!(rehearsed, NAMES.len() + 1);
+    // Its statement is gone: nobody says any more that its generations are the vault's.
+    assert_eq!(lose(&table, "A", &format!("\nserver {two} ")), 2);
+    let said = table.run(drill).ended_with(8);
+    assert!(said.err.contains(&two), "{}", said.err);
+    // Its files are damaged.
+    let table = two_servers();
+    let two = id(&table, "two");
+    for half in ["A", "B"] {
+        let folder = table.at(&format!("A/PFXVAULT/{half}/{two}/00000001"));
+        fs::write(folder.join("CATALOG.AGE"), "x").unwrap();
+    }
+    table.run(drill).ended_with(3);
+}

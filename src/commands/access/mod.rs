@@ -5,6 +5,7 @@ mod retire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::AccessCommand;
@@ -40,7 +41,8 @@ pub(super) struct AccessReport<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ListedWay {
     /// The hash of its identity file.
-    identity: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    identity: Hash,
     /// `passphrase`, `recovery-key`, `age-key`, `ssh-key` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
     kind: String,
     /// Where this server saw it made.
@@ -53,7 +55,8 @@ pub(super) struct ListedWay {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct WayEventReport {
-    time: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    time: Timestamp,
     by: Option<String>,
 }
 
@@ -145,7 +148,7 @@ fn ways(
         .filter_map(|(way, known)| Some((way, known?)))
         .collect();
     let event = |event: &WayEvent| WayEventReport {
-        time: event.time.to_string(),
+        time: event.time,
         by: event.by.clone(),
     };
     let mut ways = Vec::new();
@@ -153,7 +156,7 @@ fn ways(
         let known = remembered.get(identity);
         let shown = kinds.get(identity).copied().unwrap_or("elsewhere");
         ways.push(ListedWay {
-            identity: identity.to_string(),
+            identity: *identity,
             kind: known.map_or(shown, |known| &known.kind).to_owned(),
             made: known.and_then(|known| known.made.as_ref()).map(event),
             opened: known.and_then(|known| known.opened.as_ref()).map(event),
@@ -165,10 +168,7 @@ fn ways(
 impl ListedWay {
     fn text(&self) -> Text {
         let [made, opened] = [&self.made, &self.opened].map(|event| {
-            let day = event
-                .as_ref()
-                .and_then(|event| event.time.parse().ok())
-                .map(day);
+            let day = event.as_ref().map(|event| day(event.time));
             let by = event.as_ref().and_then(|event| event.by.clone());
             (
                 day.unwrap_or_else(|| "none".to_owned()),
@@ -177,7 +177,7 @@ impl ListedWay {
         });
         text!(
             "access-identity",
-            id = &self.identity[..SHORT],
+            id = self.identity.short(),
             kind = self.kind.as_str(),
             made = made.0,
             maker = made.1,
@@ -186,9 +186,6 @@ impl ListedWay {
         )
     }
 }
-
-/// Digits of an identity file's hash that stand for it.
-const SHORT: usize = 4;
 
 /// One thing, or things of one kind that are lost together, or one person: what is known of the ways
 /// in says whether the vault depends on it.

@@ -680,13 +680,9 @@ way-name = { $kind ->
        *[unknown] passphrase or key
     } { $id }
 way-proven = { $way }: last opened the vault here on { $day } ({ $by })
-way-long-ago = { $way }: has not opened the vault here since { $day }. Try it: pfxvault drill --from { -stick }
-way-never = { $way }: has never opened the vault here. Try it: pfxvault drill --from { -stick }
+way-long-ago = { $way }: has not opened the vault here since { $day }. Try it: pfxvault drill --from { -stick }{ $option }
+way-never = { $way }: no record that it ever opened the vault here. Try it: pfxvault drill --from { -stick }{ $option }
 ways-tried = ways to open the vault, each tried here within a year: { $ways }
-ways-untried =
-    not tried here yet, or not for a year: { $ways }
-    next: with the envelope at hand, add --recovery-key. What nobody tries is lost unnoticed:
-      pfxvault drill --from { -stick }
 
 ## Media, servers, access, copy
 
@@ -2081,7 +2077,8 @@ restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
-other-use = note: also used by { $program }: { $name } ({ $thumbprint }). The key pair is saved like those of IIS; nothing of { $program } is changed
+other-use = note: also used by { $program }: { $name } ({ $thumbprint }). A backup takes the key pair like those of IIS; nothing of { $program } is changed
+other-use-nowhere = note: { $program } is set to the certificate { $thumbprint }, which no store on this server holds. It cannot be saved; look there whether { $program } still needs it
 other-use-silent = note: { $program } is set up on this server and keeps by itself which certificate it uses, so that no backup knows. After a restore look there, and set it if need be
 restore-other-use = note: on the old server { $program } used { $name }, too. pfxvault changes nothing of it: set it there to the certificate { $thumbprint } after the restore
 restore-other-use-silent = note: on the old server { $program } was set up. Which certificate it used, no backup knows: look there after the restore, and set it if need be
@@ -2610,10 +2607,6 @@ audit-receipt = rehearsed on { $time } by { $by }, with { $kind ->
         [one] 1 key pair
        *[other] { $pairs } key pairs
     }
-audit-passphrase-untried = the passphrase has not been tried for a year
-audit-passphrase-never = the passphrase has not been tried yet. Try it with pfxvault drill
-audit-key-never = the recovery key has not been tried yet. Try it with pfxvault drill --recovery-key
-audit-key-untried = the recovery key has not been tried for a year. Try it with pfxvault drill --recovery-key
 column-server = server
 column-made = made
 column-due = due

@@ -599,13 +599,9 @@ way-name = { $kind ->
        *[unknown] パスフレーズまたは鍵
     } { $id }
 way-proven = { $way }: 最後にここで保管庫を開いた日: { $day }({ $by })
-way-long-ago = { $way }: { $day } を最後に、ここで保管庫を開いていません。試すには: pfxvault drill --from { -stick }
-way-never = { $way }: ここで保管庫を開いたことがありません。試すには: pfxvault drill --from { -stick }
+way-long-ago = { $way }: { $day } を最後に、ここで保管庫を開いていません。試すには: pfxvault drill --from { -stick }{ $option }
+way-never = { $way }: ここで保管庫を開いた記録がありません。試すには: pfxvault drill --from { -stick }{ $option }
 ways-tried = 保管庫を開く手段は、どれもこの 1 年以内にここで試されています: { $ways }
-ways-untried =
-    ここでまだ試していないか、1 年以上試していない、保管庫を開く手段: { $ways }
-    次に: 気付かないうちに失わないよう、試してください(封筒の紙で試すときは --recovery-key を付けます):
-      pfxvault drill --from { -stick }
 
 ## Media, servers, access, copy
 
@@ -1847,7 +1843,8 @@ restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
-other-use = 参考: { $program } もこの証明書を使っています: { $name }({ $thumbprint })。キー ペアは IIS のものと同じようにバックアップされます。{ $program } の設定は変更しません
+other-use = 参考: { $program } もこの証明書を使っています: { $name }({ $thumbprint })。キー ペアは IIS のものと同じようにバックアップの対象になります。{ $program } の設定は変更しません
+other-use-nowhere = 参考: { $program } に設定されている証明書({ $thumbprint })は、このサーバーのどのストアにもないため、バックアップできません。{ $program } で今も必要かどうかを確認してください
 other-use-silent = 参考: このサーバーには { $program } があります。どの証明書を使うかは { $program } 自身が管理しているため、バックアップでは分かりません。復元後に確認し、必要なら設定してください
 restore-other-use-silent = 参考: 元のサーバーには { $program } がありました。どの証明書を使っていたかは、バックアップでは分かりません。復元後に確認し、必要なら設定してください
 status-other-use = このサーバーの { $program } は { $name }({ $thumbprint })をまだ使っています。サーバーを返却する前に、新しいサーバーで設定してください。方法は復元したときの表示にあります
@@ -2298,10 +2295,6 @@ audit-receipt = 復元訓練: { $time }、実行 { $by }、{ $kind ->
         [0] {""}
        *[other] (手作業)
     }、読み取り元 { $media }、{ $server } の第 { $number } 世代、{ $pairs } 組
-audit-passphrase-untried = パスフレーズは、この 1 年間試されていません
-audit-passphrase-never = パスフレーズはまだ試されていません。pfxvault drill で試してください
-audit-key-never = 復旧キーはまだ試されていません。pfxvault drill --recovery-key で試してください
-audit-key-untried = 復旧キーは、この 1 年間試されていません。試すには: pfxvault drill --recovery-key
 column-server = サーバー
 column-made = 作成日
 column-due = 期限

@@ -268,11 +268,14 @@ fn others() -> Vec<OtherUse> {
     if let Ok(policies) = policies.and_then(|path| read_input(&path)) {
         found.extend(others::in_nps(&policies));
     }
-    let mut here = Vec::new();
-    for store in StoreName::WITH_KEYS {
-        here.extend(LocalMachine.certificates(store).unwrap_or_default());
+    // The stores are opened only for what is known by another hash.
+    if found.iter().any(OtherUse::is_by_sha256) {
+        let mut here = Vec::new();
+        for store in StoreName::WITH_KEYS {
+            here.extend(LocalMachine.certificates(store).unwrap_or_default());
+        }
+        others::by_thumbprint(&mut found, &here);
     }
-    others::by_thumbprint(&mut found, &here);
     found
 }
 
