@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::AuditArgs;
@@ -23,11 +24,13 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, AuditInput, Evidence, EvidenceLevel, GivenMedium, RuleVerdict};
 use crate::workflow::clock;
+use crate::workflow::due::Copies;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
 use vault::catalog::{Exception, Retired, SeenMedium};
 use vault::id::{Number, ServerId};
+use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::survey::Survey;
 use vault::trust::Trust;
@@ -278,7 +281,7 @@ fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<StoredCer
 }
 
 /// Whether a backup has the certificate, or it is known that none can have it.
-fn is_settled(state: &State, stored: &StoredCertificate, now: jiff::Timestamp) -> bool {
+fn is_settled(state: &State, stored: &StoredCertificate, now: Timestamp) -> bool {
     if last_backup(state, &stored.der).is_some() {
         return true;
     }
@@ -369,7 +372,7 @@ struct Newest {
     /// This server's name; those of others are in the encrypted part of their generations.
     name: Option<String>,
     number: Option<Number>,
-    time: Option<jiff::Timestamp>,
+    time: Option<Timestamp>,
     /// When the next check or backup is due, where a medium given says.
     due: Option<jiff::civil::Date>,
     key_pairs: usize,
@@ -389,6 +392,9 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
             Some(own) => {
                 own.name = Some(state.server_name().to_owned());
                 own.key_pairs = counting;
+                if let (Some(due), Some(first)) = (own.due, due_by_copies(state, seen.now)) {
+                    own.due = Some(due.min(first));
+                }
             }
             None => servers.push(Newest {
                 key_pairs: counting,
@@ -406,6 +412,14 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
         }
     }
     Ok(servers)
+}
+
+/// The first day from which one of its media has only ended copies of a key pair that counts.
+fn due_by_copies(state: &State, now: Timestamp) -> Option<jiff::civil::Date> {
+    let known = state.key_pairs(clock::trusted(now, state));
+    let media = state.media_in_use();
+    let ends = media.filter_map(|medium| Copies::on(medium, state, &known).first_end());
+    ends.min().map(day_of)
 }
 
 /// This server, where no medium given says more.
@@ -545,7 +559,7 @@ fn known_cells(
     here: Option<&GivenMedium>,
 ) -> Vec<String> {
     let words = |text: Text| session.console.words(&text);
-    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
+    let when = |time: Option<Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
     let newest = match medium.newest.get(&state.server()) {
         Some(number) => number.to_string(),
         None => words(text!("cell-none")),

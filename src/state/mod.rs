@@ -331,7 +331,7 @@ impl State {
         }
         let statements = self.trust.statements.values().map(StoredStatement::of);
         self.memory.statements = statements.collect();
-        self.memory.forget();
+        self.memory.forget(self.server());
         let json = serde_json::to_vec_pretty(&self.memory)
             .map_err(|e| damaged(&self.folder, &format!("{MEMORY}: {e}")))?;
         replace(&self.folder, MEMORY, &json).map_err(|e| unwritable(&self.folder, &e))
@@ -559,13 +559,7 @@ impl State {
     /// Whether a medium is known to hold this server's generation of that number; where an earlier
     /// version saw it, that one or a newer.
     pub fn is_on(&self, medium: &SeenMedium, number: Number) -> bool {
-        match &medium.held {
-            Some(held) => held.contains(&number),
-            None => {
-                let newest = medium.newest.get(&self.server());
-                newest.is_some_and(|newest| *newest >= number)
-            }
-        }
+        is_on(medium, self.server(), number)
     }
 
     /// The key pairs of the generations that media are known to have, and which of them count.
@@ -831,8 +825,9 @@ impl StoredState {
     }
 
     /// Keeps of old generations only what no newer one holds, nothing has renewed and nobody retired, and what
-    /// tells that. What has ended is kept: this machine's clock may be wrong.
-    fn forget(&mut self) {
+    /// tells that; and all of those that a medium in use has which has not got the newest. What has ended is
+    /// kept: this machine's clock may be wrong.
+    fn forget(&mut self, own: ServerId) {
         let older = self.generations.len().saturating_sub(DESCRIBED);
         let mut old = self.generations[..older].iter();
         if old.all(|written| written.key_pairs.is_empty()) {
@@ -852,7 +847,13 @@ impl StoredState {
                 kept.push(known.pair.about.clone());
             }
         }
+        let mut behind: Vec<_> = self.media.values().collect();
+        behind.retain(|medium| medium.retired.is_none() && !is_on(medium, own, newest));
+        let is_behind = |number| behind.iter().any(|medium| is_on(medium, own, number));
         for written in &mut self.generations[..older] {
+            if is_behind(written.number) {
+                continue;
+            }
             let committed = written.committed;
             written
                 .key_pairs
@@ -907,6 +908,17 @@ fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
     // An earlier version kept what it saw of media without a readable label under no id.
     memory.media.remove("");
     Ok(memory)
+}
+
+/// See [`State::is_on`].
+fn is_on(medium: &SeenMedium, own: ServerId, number: Number) -> bool {
+    match &medium.held {
+        Some(held) => held.contains(&number),
+        None => {
+            let newest = medium.newest.get(&own);
+            newest.is_some_and(|newest| *newest >= number)
+        }
+    }
 }
 
 /// Whether what is known of one key pair tells how another stands: it is the same, or its namesake.

@@ -363,6 +363,13 @@ impl AuditInput<'_> {
             judged.add_found(EvidenceLevel::Attention, text, found);
         }
         self.copies_of_all(state, judged);
+        for found in status::due_by_copies(state, self.now) {
+            let level = match found.level {
+                finding::Level::Note => EvidenceLevel::Note,
+                _ => EvidenceLevel::Attention,
+            };
+            judged.add_found(level, found.text.clone(), vec![found]);
+        }
         for seen in state.media_in_use() {
             self.last_looked_at(seen, state.policy(), judged);
         }

@@ -1830,6 +1830,11 @@ status-counts-older = { $count ->
     [one] 1 key pair is in an earlier backup and not in the newest (generation { $number }), and is restored as well
    *[other] { $count } key pairs are in earlier backups and not in the newest (generation { $number }), and are restored as well
 }: { $names }
+status-copies-ended = on the USB stick { $label } every copy of { $count ->
+    [one] 1 key pair
+   *[other] { $count } key pairs
+} has expired ({ $names }). If renewed: pfxvault backup --to label:{ $label }. If no longer needed: pfxvault retire NAME --reason removed
+status-renewed-since = { $count } of { $total } key pairs on the USB stick { $label } have been renewed since ({ $names }). The next backup to it brings the new ones
 status-on-no-medium = { $count ->
     [one] 1 key pair of the backup is
    *[other] { $count } key pairs of the backup are
