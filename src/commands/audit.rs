@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::AuditArgs;
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
-use crate::iis::{self, StoreEntry, StoreName, StoredCertificate};
+use crate::iis::{StoreEntry, StoredCertificate};
 use crate::keypair::Certificate;
 use crate::message::{Text, day, moment, short, size};
 use crate::platform;
@@ -271,7 +271,7 @@ fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<StoredCer
         named.extend(key_pair_without_key(&exception.rule).map(str::to_owned));
     }
     let mut unsaved = Vec::new();
-    for StoreEntry { certificate, .. } in stored()? {
+    for StoreEntry { certificate, .. } in here::stored()? {
         let is_named = !named.is_empty() && certificate.is_wanted(&named);
         if !is_named && !state.is_some_and(|state| is_settled(state, &certificate, session.now)) {
             unsaved.push(certificate);
@@ -297,7 +297,7 @@ fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
     }
     for StoreEntry {
         certificate, key, ..
-    } in stored().unwrap_or_default()
+    } in here::stored().unwrap_or_default()
     {
         if key.may_be_here() {
             let thumbprint = short(&certificate.thumbprint());
@@ -305,12 +305,6 @@ fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
         }
     }
     remaining
-}
-
-/// What this server's certificate stores hold; `None` where there are none, or this process may not
-/// look.
-fn stored() -> Option<Vec<StoreEntry>> {
-    iis::look(here::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
 fn scanned(
@@ -327,7 +321,7 @@ fn scanned(
         )));
     }
     let mut known = OwnKeys::of(state);
-    for one in stored().unwrap_or_default() {
+    for one in here::stored().unwrap_or_default() {
         if let Ok(certificate) = Certificate::parse(one.certificate.der) {
             known.add_certificate(&certificate);
         }

@@ -2,6 +2,7 @@
 //! numbers it gave out, and the media it has seen. It holds nothing that opens the vault.
 
 pub mod counted;
+pub mod replace;
 pub mod rest;
 pub mod written;
 
@@ -174,16 +175,21 @@ mod none_is_zero {
 }
 
 impl State {
-    /// Opens the state in `folder` to change it; `None` if this machine is not enrolled.
+    /// Opens the state in `folder` to change it; `None` if this machine is not enrolled. A replacement
+    /// by another vault that was interrupted is finished.
     ///
     /// # Errors
     /// If others own or can write it, another run holds it, or it cannot be read.
     pub fn open(folder: &Path) -> Result<Option<Self>> {
-        if !folder.join(MEMORY).exists() {
+        let is_interrupted = replace::is_interrupted(folder);
+        if !folder.join(MEMORY).exists() && !is_interrupted {
             return Ok(None);
         }
         refuse_shared(folder)?;
         let lock = lock(folder)?;
+        if is_interrupted {
+            replace::finish(folder)?;
+        }
         Self::read(folder, Some(lock)).map(Some)
     }
 
@@ -363,6 +369,11 @@ impl State {
     /// If the folder cannot be written.
     pub fn forget(self) -> Result<()> {
         fs::remove_file(self.folder.join(MEMORY)).map_err(|e| unwritable(&self.folder, &e))
+    }
+
+    /// Whether it lies there.
+    pub fn is_in(&self, folder: &Path) -> bool {
+        self.folder == folder
     }
 
     /// This server's id.

@@ -11,7 +11,7 @@ use crate::cli::ServersCommand;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::platform::media::host_name;
-use crate::session::{Session, fit_name};
+use crate::session::{HostStateView, Session, fit_name};
 use crate::state::State;
 use crate::text;
 use crate::workflow::unlock::{UnlockedVault, Wanted};
@@ -66,10 +66,13 @@ pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Resul
         Some(ServersCommand::Join {
             medium,
             server_name,
-        }) => join(session, medium, server_name.clone()),
-        Some(ServersCommand::Request { file, server_name }) => {
-            enrolment::request(session, file, server_name.clone())
-        }
+            replace,
+        }) => join(session, medium, server_name.clone(), *replace),
+        Some(ServersCommand::Request {
+            file,
+            server_name,
+            replace,
+        }) => enrolment::request(session, file, server_name.clone(), *replace),
         Some(ServersCommand::Add(args)) => enrolment::add(session, args),
         Some(ServersCommand::Retire(args)) => retire::run(session, args),
         Some(ServersCommand::Rename(args)) => rename::run(session, args),
@@ -81,10 +84,19 @@ pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Resul
 }
 
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
-fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
+fn join(
+    session: &Session<'_>,
+    name: &str,
+    server_name: Option<String>,
+    replace: bool,
+) -> Result<Exit> {
     let media = [session.medium_of_vault_to_write(name)?];
-    let folder = session.new_state_folder()?;
-    let known = session.memory();
+    let folder = session.new_state_folder(replace)?;
+    // What is remembered of the vault before says nothing of this one.
+    let known = HostStateView {
+        state: None,
+        unasked: None,
+    };
     let opened = session.open(&media, &known)?;
     let server_name = server_name.unwrap_or_else(host_name);
     let server_name = fit_name(&server_name)?;
@@ -98,7 +110,7 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     state.trust.learn(statement).map_err(|_| unsigned())?;
     state.remember_identities(&opened.survey.owners_identities());
     state.save()?;
-    say_enrolled(session, &state);
+    say_enrolled(session, &session.take_place(state)?);
     Ok(Exit::Done)
 }
 

@@ -86,6 +86,7 @@ help-server = Name or id of the server whose backup is meant
 help-generation = Number of the generation, or a date such as 2026-10-31: the newest one up to that day
 help-medium = USB stick: a drive such as { -stick } or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
+help-replace = In the place of the vault that this server writes to; what it remembers of that one is kept
 help-server-name = What this server is called in the vault (without it: PFXVAULT_SERVER_NAME, else the name of this machine)
 help-backup-to = USB stick to write to, such as { -stick }, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: PFXVAULT_BACKUP_TO, else a person is asked)
 help-backup-force = Write a new generation even if nothing has changed
@@ -196,6 +197,8 @@ help-install-examples =
 help-create-examples =
     pfxvault create { -stick } --label "Safe A"
         A new vault on the stick { -stick }
+    pfxvault create { -stick } --replace
+        A new vault in the place of one that others can open, or that nobody can open any more
 help-contents-examples =
     pfxvault contents
         What the inserted sticks hold
@@ -391,6 +394,35 @@ create-recovery-key-file =
 create-done =
     done: the vault on { $medium } is ready, and this server may write to it.
     Its fingerprint is { $vault } (write it on the envelope).
+replace-what =
+    This server writes to the vault { $vault }. With another one in its place:
+    - its backups go to the other vault alone. Nothing is written to { $media ->
+        [none] the media of the former one
+       *[other] the former one's USB sticks ({ $media })
+    } any more; they stay as they are
+    - whoever has a passphrase or key of the former one can go on reading them, also here
+    { $others ->
+        [0] - no other server writes to the former one
+        [one] - 1 other server goes on writing to the former one. To take it along: pfxvault servers join { -stick } --replace
+       *[other] - { $others } other servers go on writing to the former one. To take each along: pfxvault servers join { -stick } --replace
+    }
+replace-nowhere-else =
+    attention: { $stores ->
+        [looked] { $count ->
+            [one] 1 key pair of the former vault is not on this server
+           *[other] { $count } key pairs of the former vault are not on this server
+        }: { $names }
+        Once nobody can open the former vault, this is lost: restore it before, or have it re-issued.
+       *[none] the former vault holds { $count ->
+            [one] 1 key pair
+           *[other] { $count } key pairs
+        } of this server: { $names }
+        The next backup takes what this server still has. Once nobody can open the former vault, all else in it is lost: restore that before, or have it re-issued.
+    }
+replace-question = Change over to the other vault?
+replace-done =
+    What this server remembers of the former vault is kept in { $former }.
+      its contents: pfxvault contents --state { $former }
 key-says-no-vault =
     attention: nothing says whose vault this recovery key is for. It opened the vault { $vault }.
     Compare this fingerprint with the instruction sheet or the envelope before you use what is restored.
@@ -1178,6 +1210,8 @@ error-wrong-passphrase = this passphrase does not open the vault on { $medium }
         Generated words are lower case with one blank between them.
         If it is forgotten, open the envelope and add --recovery-key to the
         command. What runs on the server is not affected.
+        If nothing opens the vault any more, make a new one while the servers
+        still have their key pairs: pfxvault create { -second-stick } --replace
 error-wrong-recovery-key = this recovery key does not open the vault on { $medium }
     .cause = it was typed correctly, but belongs to another vault, or was added after this medium was last brought up to date
     .again =
@@ -1506,7 +1540,9 @@ error-already-enrolled = this server writes to a vault already: { $vault }
     .cause = what it remembers is in { $folder }
     .hint =
         one more stick for this vault: pfxvault media add { -stick }
-        another vault on the same server: add another folder to the command, for example --state { -disk }pfxvault-second
+        a new vault in the place of that one: pfxvault create { -stick } --replace
+        another vault that is there already: pfxvault servers join { -stick } --replace
+        a second vault beside that one: add another folder to the command, for example --state { -disk }pfxvault-second
 error-server-closed = this server ({ $server }) may no longer write to the vault
     .cause = the owner of the vault has ended its right to write
     .hint = ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join { -stick } --state { -disk }pfxvault-new
@@ -2346,7 +2382,7 @@ retire-later = attention: generation { $generation } is here and will no longer 
 retire-access-plan =
     Backups made from now on will not be readable with { $key }.
     Earlier ones stay readable with it, on every copy that its owner has or gets.
-    A key that was added without --decrypt-only still opens the vault on every stick. Only a new vault ends that: pfxvault create
+    A key that was added without --decrypt-only still opens the vault on every stick. Only a new vault ends that: pfxvault create { -stick } --replace
 retire-re-issue-headline =
     { $count ->
         [one] This key pair is
@@ -2412,7 +2448,7 @@ error-retire-own-key = this is the vault's own key, which the passphrase and the
     .hint = without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
 error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
     .cause = every copy of the sticks opens with it for ever
-    .hint = if it fell into wrong hands, make a new vault (pfxvault create { -stick }), have all certificates re-issued, and back them up there
+    .hint = if it fell into wrong hands, make a new vault (pfxvault create { -stick } --replace), have all certificates re-issued, and back them up there
 
 column-site = site
 column-binding = host:port

@@ -86,6 +86,7 @@ help-server = 対象のサーバー名または ID
 help-generation = 世代の番号、または日付(例: 2026-10-31。その日までで最も新しい世代)
 help-medium = USB メモリ({ -stick } などのドライブ、またはフォルダー)
 help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
+help-replace = 今の保管庫から切り替えます。以前の保管庫についての管理情報は残します
 help-server-name = 保管庫でのこのサーバーの名前(省略時は PFXVAULT_SERVER_NAME、なければコンピューター名)
 help-backup-to = 保存先の USB メモリ(例: { -stick })、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
@@ -196,6 +197,8 @@ help-install-examples =
 help-create-examples =
     pfxvault create { -stick } --label "Safe A"
         USB メモリ { -stick } に新しい保管庫を作成します
+    pfxvault create { -stick } --replace
+        第三者に開かれるおそれのある保管庫や、誰も開けなくなった保管庫から、新しい保管庫に切り替えます
 help-contents-examples =
     pfxvault contents
         接続されている USB メモリの内容を表示します
@@ -381,6 +384,28 @@ create-recovery-key-file =
 create-done =
     完了: { $medium } に保管庫を作成し、このサーバーを登録しました
     保管庫のフィンガープリント(封筒に書いてください): { $vault }
+replace-what =
+    このサーバーは今、保管庫 { $vault } に書き込んでいます。別の保管庫に切り替えると:
+    ・バックアップの保存先は新しい保管庫だけになります。以前の{ $media ->
+        [none] 保管庫のメディア
+       *[other] 保管庫の USB メモリ({ $media })
+    }には書き込まず、そのまま残します
+    ・以前の保管庫は、そのパスフレーズか鍵があれば、このサーバーでも引き続き読めます
+    { $others ->
+        [0] ・以前の保管庫に書き込むサーバーはほかにありません
+       *[other] ・ほかの { $others } 台のサーバーは、以前の保管庫への書き込みを続けます。それぞれを移すには、そのサーバーで実行: pfxvault servers join { -stick } --replace
+    }
+replace-nowhere-else =
+    注意: { $stores ->
+        [looked] 以前の保管庫にあり、このサーバーにはないキーペアが { $count } 組あります: { $names }
+        以前の保管庫を誰も開けなくなると失われます。その前に復元するか、証明書を再発行してください。
+       *[none] 以前の保管庫には、このサーバーのキーペアが { $count } 組あります: { $names }
+        このサーバーにまだあるものは、次のバックアップで保存されます。それ以外は、以前の保管庫を誰も開けなくなると失われます。その前に復元するか、証明書を再発行してください。
+    }
+replace-question = 新しい保管庫に切り替えますか?
+replace-done =
+    以前の保管庫についての管理情報は { $former } に残してあります。
+      内容の確認: pfxvault contents --state { $former }
 key-says-no-vault =
     注意: この復旧キーには、どの保管庫のものかが書かれていません。開いた保管庫: { $vault }
     復元したものを使う前に、このフィンガープリントを復旧手順書または封筒の紙と照合してください。
@@ -1053,6 +1078,8 @@ error-wrong-passphrase = このパスフレーズでは { $medium } の保管庫
         自動生成された単語は小文字で、空白 1 つで区切ります。
         忘れた場合は封筒の復旧キーを使います(--recovery-key を付けて実行)。
         稼働中のサーバーの証明書には影響ありません。
+        開く手段がもうない場合は、サーバーにキーペアがあるうちに新しい保管庫を作ってください:
+        pfxvault create { -second-stick } --replace
 error-wrong-recovery-key = この復旧キーでは { $medium } の保管庫を開けません
     .cause = 入力は正しいものの、別の保管庫の復旧キーか、このメディアを最後に更新した後に追加されたものです
     .again =
@@ -1371,6 +1398,8 @@ error-already-enrolled = このサーバーはすでに保管庫 { $vault } に�
     .cause = 登録の内容は { $folder } にあります
     .hint =
         この保管庫のメディアを追加する: pfxvault media add { -stick }
+        新しい保管庫を作って切り替える: pfxvault create { -stick } --replace
+        既存の別の保管庫に切り替える: pfxvault servers join { -stick } --replace
         同じサーバーで別の保管庫も使う: コマンドに別のフォルダーを付けます(例: --state { -disk }pfxvault-second)
 error-server-closed = このサーバー({ $server })はもう保管庫に書き込めません
     .cause = 保管庫の管理責任者が、このサーバーの登録を終了しています
@@ -2097,7 +2126,7 @@ retire-later = 注意: ここにある世代 { $generation } は無効になり�
 retire-access-plan =
     これ以降のバックアップは { $key } で復号できなくなります。
     以前のバックアップは、鍵の持ち主がコピーを持っているか手に入れれば、引き続き復号できます。
-    --decrypt-only を付けずに追加した鍵は、どの USB メモリの保管庫も引き続き開けます。取り消すには新しい保管庫が必要です: pfxvault create
+    --decrypt-only を付けずに追加した鍵は、どの USB メモリの保管庫も引き続き開けます。取り消すには新しい保管庫が必要です: pfxvault create { -stick } --replace
 retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人にも使われるおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
 retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
 retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
@@ -2152,7 +2181,7 @@ error-retire-own-key = これは保管庫そのものの鍵(パスフレーズ�
     .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
 error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
     .cause = USB メモリの控えは、すべて以前のパスフレーズや復旧キーで開けるままです
-    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick })、すべての証明書を再発行してそちらにバックアップしてください
+    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick } --replace)、すべての証明書を再発行してそちらにバックアップしてください
 
 column-site = サイト
 column-binding = ホスト名:ポート
