@@ -597,7 +597,7 @@ fn set_aside_text(exception: &Exception) -> Text {
         reason = exception.reason.as_str(),
         by = exception.by.as_deref().unwrap_or("-"),
         time = time,
-        until = until.unwrap_or_else(|| "-".to_owned())
+        until = until.unwrap_or_else(|| "none".to_owned())
     )
 }
 
