@@ -363,7 +363,7 @@ fn exceptions(session: &Session<'_>, state: Option<&State>) -> Vec<Exception> {
 /// The newest generation of a server.
 struct Newest {
     server: ServerId,
-    /// This server's name; those of others are in the encrypted part of their generations.
+    /// Where this server knows it; names of others are in the encrypted part of their generations.
     name: Option<String>,
     number: Option<Number>,
     time: Option<Timestamp>,
@@ -384,7 +384,6 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
         );
         match servers.iter_mut().find(|known| known.server == own) {
             Some(own) => {
-                own.name = Some(state.server_name().to_owned());
                 own.key_pairs = counting;
                 if let (Some(due), Some(first)) = (own.due, due_by_copies(state, seen.now)) {
                     own.due = Some(due.min(first));
@@ -405,6 +404,10 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
             }),
         }
     }
+    for known in &mut servers {
+        let name = seen.state.and_then(|state| state.name_of(known.server));
+        known.name = name.map(str::to_owned);
+    }
     Ok(servers)
 }
 
@@ -420,7 +423,6 @@ fn due_by_copies(state: &State, now: Timestamp) -> Option<jiff::civil::Date> {
 fn remembered(state: &State) -> Newest {
     let newest = state.generations().next();
     Newest {
-        name: Some(state.server_name().to_owned()),
         number: newest.map(|newest| newest.number),
         time: newest.map(|newest| newest.time),
         ..Newest::unknown(state.server())

@@ -103,6 +103,9 @@ struct StoredState {
     /// Whether the vault was founded here and its first medium is not finished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     founding: bool,
+    /// What other servers of the vault are called, as their catalogs said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    server_names: BTreeMap<ServerId, String>,
     /// What a person has looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     at_rest: rest::AllAtRest,
@@ -316,6 +319,7 @@ impl State {
             retired: Vec::new(),
             owners_words: BTreeMap::new(),
             founding: false,
+            server_names: BTreeMap::new(),
             at_rest: BTreeMap::new(),
         };
         Self {
@@ -384,6 +388,30 @@ impl State {
     /// This server's name, as its catalogs carry it.
     pub fn server_name(&self) -> &str {
         &self.memory.server_name
+    }
+
+    /// What a server of the vault is called, as far as this one knows: others say it only in what is
+    /// sealed.
+    pub fn name_of(&self, server: ServerId) -> Option<&str> {
+        if server == self.server() {
+            return Some(self.server_name());
+        }
+        self.memory.server_names.get(&server).map(String::as_str)
+    }
+
+    /// A server by its id, with its name where that is known.
+    pub fn shown(&self, server: ServerId) -> String {
+        match self.name_of(server) {
+            Some(name) => format!("{name} ({server})"),
+            None => server.to_string(),
+        }
+    }
+
+    /// Keeps what another server of the vault is called.
+    pub fn learn_name(&mut self, server: ServerId, name: &str) {
+        if server != self.server() {
+            self.memory.server_names.insert(server, name.to_owned());
+        }
     }
 
     /// What binds that name to the owner's word, if anything does.

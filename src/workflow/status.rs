@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use jiff::{Span, Timestamp};
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::{CLOCKS_APART, Text, age};
+use crate::message::{CLOCKS_APART, Text, age, day};
+use crate::state::counted::Known;
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
@@ -330,7 +331,7 @@ pub fn due_by_copies(state: &State, now: Timestamp) -> Vec<Finding> {
         return Vec::new();
     };
     let known = state.key_pairs(Some(now));
-    let mut findings = Vec::new();
+    let mut findings = Vec::from_iter(ends_soon(&known, now));
     for medium in state.media_in_use() {
         let copies = Copies::on(medium, state, &known);
         let ended = copies.ended(now);
@@ -350,6 +351,23 @@ pub fn due_by_copies(state: &State, now: Timestamp) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Which of the key pairs that count end within 30 days.
+fn ends_soon(known: &[Known<'_>], now: Timestamp) -> Option<Finding> {
+    let mut names = Vec::new();
+    for one in known.iter().filter(|one| one.counts()) {
+        let about = one.pair.about;
+        if let Remaining::Days(_) = Remaining::until(about.not_after, now) {
+            names.push(format!(
+                "{} ({})",
+                about.display_name(),
+                day(about.not_after)
+            ));
+        }
+    }
+    let text = text!("status-ends-soon", count = names.len(), names = few(&names));
+    (!names.is_empty()).then(|| Finding::new("ends-soon", Level::Note, text))
 }
 
 fn copies_ended(label: &str, ended: &[&AboutKeyPair]) -> Finding {

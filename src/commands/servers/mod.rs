@@ -33,6 +33,8 @@ pub(super) struct ServersReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ServerReport {
     server: String,
+    /// Where this server knows it.
+    name: Option<String>,
     /// Of its key.
     fingerprint: String,
     may_write: bool,
@@ -163,19 +165,21 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     for (server, key) in &trust.servers {
         let fingerprint = VaultId::of(key).to_string();
         let (id, may_write) = (server.to_string(), trust.may_write(*server));
+        let shown = state.as_ref().map(|state| state.shown(*server));
+        let shown = shown.unwrap_or_else(|| id.clone());
         session.console.say(&match may_write {
-            false => text!("servers-closed", server = id.as_str()),
+            false => text!("servers-closed", server = shown),
             true if Some(*server) == own => {
                 let fingerprint = fingerprint.as_str();
-                text!(
-                    "servers-this",
-                    server = id.as_str(),
-                    fingerprint = fingerprint
-                )
+                text!("servers-this", server = shown, fingerprint = fingerprint)
             }
-            true => text!("servers-other", server = id.as_str()),
+            true => text!("servers-other", server = shown),
         });
         servers.push(ServerReport {
+            name: state
+                .as_ref()
+                .and_then(|state| state.name_of(*server))
+                .map(str::to_owned),
             server: id,
             fingerprint,
             may_write,

@@ -1869,6 +1869,10 @@ status-counts-older = { $count ->
     [one] 1 key pair is in an earlier backup and not in the newest (generation { $number }), and is restored as well
    *[other] { $count } key pairs are in earlier backups and not in the newest (generation { $number }), and are restored as well
 }: { $names }
+status-ends-soon = { $count ->
+    [one] 1 key pair of the backup ends within 30 days
+   *[other] { $count } key pairs of the backup end within 30 days
+}: { $names }
 status-copies-ended = on the USB stick { $label } every copy of { $count ->
     [one] 1 key pair
    *[other] { $count } key pairs
@@ -2526,7 +2530,7 @@ audit-bad =
     attention: { $looked_at } of { $total } handling rules were looked at: { $broken } broken, { $attention } overdue or at risk, { $set_aside } exceptions, { $unknown } not checked.
 audit-rule =
     { $level }: { $rule } ({ $id })
-audit-evidence = . { $level }: { $evidence }
+audit-evidence = - { $level }: { $evidence }
 audit-set-aside = exception: { $reason } (by { $by } on { $time }, { $until ->
         [none] without an end
        *[other] until { $until }

@@ -1663,6 +1663,7 @@ status-backup-old =
        *[other] { $age } 日前のものです
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
+status-ends-soon = バックアップにあるキーペアのうち { $count } 組は、30 日以内に有効期限が切れます: { $names }
 status-copies-ended = USB メモリ「{ $label }」では、{ $count } 組のキーペアのコピーがすべて期限切れです({ $names })。更新済みの場合: pfxvault backup --to label:{ $label }。不要になった場合: pfxvault retire 名前 --reason removed
 status-renewed-since = USB メモリ「{ $label }」にある { $total } 組のうち { $count } 組は、その後に更新されています({ $names })。次のバックアップで新しいものが保存されます
 status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to { -stick }
