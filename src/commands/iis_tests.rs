@@ -356,7 +356,7 @@ fn a_root_is_named_and_installing_it_is_not_offered_where_windows_fetches_it() {
         (
             Some(vec![PKI.root.as_slice()]),
             false,
-            "nothing is to be done",
+            "nothing needs to be done",
         ),
     ] {
         let new = new_server();

@@ -95,7 +95,7 @@ fn two_folders_of_one_disk_are_one_medium() {
             .clone();
         copies.as_str().unwrap().to_owned()
     };
-    assert!(copies("audit {A} {B} --json").contains("1 medium at least"));
+    assert!(copies("audit {A} {B} --json").contains("1 medium only"));
     assert!(
         copies("audit --json").contains("2 media"),
         "where they are is not known"
@@ -311,7 +311,9 @@ fn a_key_that_is_known_to_have_no_backup_is_evidence_as_long_as_its_certificate_
     let page = fs::read_to_string(table.at("page")).unwrap();
     for text in [&said.out, &page] {
         assert!(
-            text.contains("tpm.example.com cannot be backed up, which is acknowledged: in the TPM"),
+            text.contains(
+                "tpm.example.com cannot be backed up, and there is an exception for it: in the TPM"
+            ),
             "{text}"
         );
         assert!(

@@ -245,7 +245,11 @@ fn a_recovery_key_is_typed_group_by_group_and_the_wrong_group_is_named() {
     let mut session = start(&table, "drill --from {A} --recovery-key");
     for (number, typed, said) in [
         (1, "AGE-SE", ""),
-        (2, "CRET-B", "Group 2: character 6 of it cannot stand there"),
+        (
+            2,
+            "CRET-B",
+            "Character 6 of group 2 is one that is never used there",
+        ),
         (2, "CRET", "4 were typed"),
         (2, "cret-k", ""),
         (3, "", "are still missing"),

@@ -29,7 +29,7 @@ help-json = Write the result as one JSON document, for programs
 help-lang = Language of all messages, en or ja (without it: PFXVAULT_LANG, else the language of the system)
 help-state = Folder in which this server keeps what it remembers about the vault (without it: PFXVAULT_STATE, else the usual place)
 help-quiet = Say only what needs attention
-help-accept = Set a handling rule aside, with a reason: no-shared-drive="test data only"; with status, audit and verify also put a point to rest, by its id
+help-accept = Make an exception from a handling rule, with a reason: no-shared-drive="test data only". With status, audit and verify, also put a point to rest, by its id
 help-until = Last day on which --accept holds, at most a year from now, such as 2027-03-31
 help-passphrase-file = File whose first line is the passphrase, instead of typing it
 help-recovery-key = Open the vault with the recovery key from the envelope instead of the passphrase
@@ -86,7 +86,7 @@ help-server = Name or id of the server whose backup is meant
 help-generation = Number of the generation, or a date such as 2026-10-31: the newest one up to that day
 help-medium = USB stick: a drive such as { -stick } or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
-help-replace = In the place of the vault that this server writes to; what it remembers of that one is kept
+help-replace = Change this server over from the vault that it writes to now; what it remembers of that one is kept
 help-server-name = What this server is called in the vault (without it: PFXVAULT_SERVER_NAME, else the name of this machine)
 help-backup-to = USB stick to write to, such as { -stick }, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: PFXVAULT_BACKUP_TO, else a person is asked)
 help-backup-force = Write a new generation even if nothing has changed
@@ -311,32 +311,32 @@ prompt-read = Press Enter when you have what you need. Then the passwords are cl
 prompt-word-back = Type word { $number } from your paper (Enter alone shows all of them again):
 prompt-recovery-key = Recovery key from the envelope, group { $group }
 prompt-recovery-group = Type group { $number } of the recovery key from your paper (Enter alone shows it again):
-prompt-show-changed = Show the passphrase as it is sealed?
+prompt-show-changed = Show the passphrase in the form that will be used?
 prompt-interrupted = Stopped with Ctrl-C at this question. What is shown above as done is done; nothing else was changed.
 unlock-trying = Checking the passphrase. This takes a few seconds.
-unlock-as-typed = Not that. Trying it exactly as it was typed, for vaults of earlier versions.
-unlock-capitals = Not that. Trying it with other capitals (Caps Lock, a capital at the beginning).
+unlock-as-typed = No match. Trying it exactly as it was typed, for vaults of earlier versions.
+unlock-capitals = No match. Trying it with other capitals (Caps Lock, a capital at the beginning).
 unlock-go-on =
     This medium has more ways in than usual, and not all of them have been tried yet.
     Go on? It may take a minute more each time you are asked.
 recovery-key-how =
     Type the recovery key from the paper, group by group (1 to { $count }), or several groups at once.
-    Where the paper has two more characters behind a group, type them, too: they show a mistake at once.
+    If the paper shows two more characters after a group, type them, too: they reveal a mistake at once.
     What you type is not shown. Each group is checked when you press Enter.
-group-check = Group { $group } does not fit the two characters behind it. Look at the paper and type both again. If they are exactly what you typed, the paper is for another vault than this stick.
-group-character = Group { $group }: character { $place } of it cannot stand there. Look at the paper and type this group again.
+group-check = Group { $group } does not fit the two characters after it. Look at the paper and type both again. If they are exactly what you typed, the paper is for another vault than this stick.
+group-character = Character { $place } of group { $group } is one that is never used there. Look at the paper and type this group again.
 group-empty = Group { $group } is next; { $missing } characters of the key are still missing.
 group-too-much = There are { $count } characters too many. Look at the paper and type from this group on again.
 group-short = Group { $group } has { $length } characters, and { $typed } were typed. Look at the paper and type it again.
-key-group-wrong = The key is whole, but one character of group { $group } is wrong. Look at the paper and type that group again.
-key-several-wrong = The key is whole, but several characters of it are wrong. Please type it again from group 1.
+key-group-wrong = The key is complete, but one character of group { $group } is wrong. Look at the paper and type that group again.
+key-several-wrong = The key is complete, but several characters of it are wrong. Please type it again from group 1.
 unfit-character = It holds a character that cannot be seen or typed again everywhere ({ $code }). Choose one without it.
 unfit-short = It is too short: { $least } characters at least, of which one in kana or kanji counts as two. Several words with blanks between them are easy to remember.
 unfit-long = It is too long: { $most } bytes at most.
 unfit-guessable = It is among the first that are tried: repetitions, rows of keys, one word. Choose several words that have nothing to do with each other.
 changed-width = note: full-width and half-width letters became ordinary ones, so that every keyboard can type the passphrase.
 changed-marks = note: letters and their accents were put together, as most keyboards type them.
-changed-blanks = note: blanks at the ends went, and those between words became one ordinary blank each.
+changed-blanks = note: blanks at the ends were removed, and those between words became one ordinary blank each.
 estimate = A thousand computers need { $time } to guess it.
 estimate-weak =
     attention: by a careful estimate, a thousand computers need { $time } to guess it, since it has { $parts ->
@@ -386,7 +386,7 @@ create-passphrase-choice =
 create-recovery-key =
     If the passphrase is forgotten, the recovery key opens the vault instead. It is shown only this once.
     Write all of it on paper, put the paper in an envelope and seal it. Keep it in another place than the sticks.
-    The two characters behind each group show mistakes when it is typed; write them down, too.
+    The two characters after each group reveal mistakes when it is typed; write them down, too.
     Three of its groups are asked back, by their numbers.
 create-recovery-key-file =
     attention: the recovery key is now in the file { $path }. Whoever has this file can open the vault.
@@ -403,8 +403,8 @@ replace-what =
     - whoever has a passphrase or key of the former one can go on reading them, also here
     { $others ->
         [0] - no other server writes to the former one
-        [one] - 1 other server goes on writing to the former one. To take it along: pfxvault servers join { -stick } --replace
-       *[other] - { $others } other servers go on writing to the former one. To take each along: pfxvault servers join { -stick } --replace
+        [one] - 1 other server goes on writing to the former one. To take it along, run on that server: pfxvault servers join { -stick } --replace
+       *[other] - { $others } other servers go on writing to the former one. To take them along, run on each: pfxvault servers join { -stick } --replace
     }
 replace-nowhere-else =
     attention: { $stores ->
@@ -454,12 +454,12 @@ backup-unchanged = done: nothing has changed. Everything is already on USB stick
 backup-failed =
     attention: nothing was saved on { $medium } ({ $reason })
     What was on it before still counts. Try again, or use another stick.
-backup-missing-known = not backed up, as acknowledged until { $until } ({ $why }): { $name }: { $reason }
+backup-missing-known = not backed up, by an exception until { $until } ({ $why }): { $name }: { $reason }
 backup-missing = attention: not saved: { $name }: { $reason }
-backup-in-use = attention: in use, and in no backup: { $name }, by { $uses }. To save it, too: pfxvault backup { $thumbprint }
+backup-in-use = attention: { $name } is in use by { $uses }, but is in no backup. To save it, too: pfxvault backup { $thumbprint }
 reason-in-use-not-found = it is in use by { $uses }, but it was found in no certificate store of this server, so it cannot be saved. Restore it from an earlier backup, or bind another certificate: pfxvault list shows what the sites use
 backup-decayed =
-    attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
+    attention: an earlier backup on { $medium } can no longer be read correctly: generation { $generation }
     Replace this stick soon. What is affected: pfxvault verify { $medium }
 eject-question = Eject { $medium } now?
 eject-done = { $medium } is ejected: you can pull it out now.
@@ -492,8 +492,8 @@ list-headline =
                *[other] { $unsaved } are not backed up yet
             }{ $unread ->
                 [0] .
-                [one] ; 1 more is locked or cannot be read, and nobody knows of it.
-               *[other] ; { $unread } more are locked or cannot be read, and nobody knows of them.
+                [one] ; 1 more is locked or cannot be read, so nobody can tell whether it is backed up.
+               *[other] ; { $unread } more are locked or cannot be read, so nobody can tell whether they are backed up.
             }
     }
 list-certificate = no private key is here for the certificate of { $name } ({ $thumbprint })
@@ -504,7 +504,7 @@ further-certificates =
         [one] 1 more certificate from its file
        *[other] { $count } more certificates from its file
     } ({ $names })
-certificate-unread = note: in { $file }: { $reason }. The key pairs in it are whole without it; it is stored as it is
+certificate-unread = note: in { $file }: { $reason }. The key pairs in the file are complete without this certificate; it is stored as it is
 friendly-name-not-kept = note: in { $file } the same certificate is called { $name }; { $kept } is kept as its friendly name
 renewed-by-win-acme = note: win-acme or simple-acme renews { $names }. What it needs for that is in no backup: it lies in C:\ProgramData\win-acme or C:\ProgramData\simple-acme, and its task in the Task Scheduler. On a new server install it and set the renewal up there once more, before the certificate ends
 renewed-by-certify = note: Certify renews { $names }. What it needs for that is in no backup: it lies in C:\ProgramData\certify. On a new server install Certify and set the renewal up there once more, or import what its own export made
@@ -544,7 +544,7 @@ contents-generation = { $number } of { $day }: { $count ->
     [one] 1 key pair
    *[other] { $count } key pairs
 }
-contents-generation-clock = { $line } (its day is wrong: so was the clock that it was written by)
+contents-generation-clock = { $line } (this day is wrong: the clock was wrong when the generation was written)
 contents-without-key = attention: { $name } was not saved: its private key could not be read when the backup was made
 contents-password = { $name }:
 column-names = host name
@@ -620,9 +620,9 @@ restore-retired-question = { $names } was retired. Restore it all the same?
 plan-create = new: { $name } ({ $thumbprint }), { $end } -> { $path }
 plan-replace = replaces a file: { $name } ({ $thumbprint }), { $end } -> { $path }
 plan-renamed = attention: { $name } ({ $thumbprint }), issued { $begin }, { $end }, does not get its former file name { $was } here: { $reason }
-plan-apart = attention: { $name } ({ $thumbprint }), issued { $begin }, { $end }, is named apart here, with its thumbprint: another key pair of this restore has the name of the host
+plan-apart = attention: { $name } ({ $thumbprint }), issued { $begin }, { $end }, gets a file name with its thumbprint here, because another key pair of this restore takes the name of the host
 reason-name-taken = another key pair of this restore has that name
-reason-name-unusable = it is not a plain name of a key pair file that every system can use
+reason-name-unusable = not every system can use that name for a key pair file
 end-valid = valid until { $day }
 end-soon = ends in { $left ->
         [0] less than a day
@@ -633,10 +633,10 @@ end-expired = expired on { $day }
 end-not-yet-valid = not valid before { $day }
 standing-headline =
     { $total ->
-        [one] { $valid } of { $total } is valid today
-       *[other] { $valid } of { $total } are valid today
+        [one] { $valid } of { $total } certificate is valid today
+       *[other] { $valid } of { $total } certificates are valid today
     }
-standing-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }. Clients refuse it: have it renewed, then save the new one: pfxvault backup
+standing-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }. Clients refuse it: have it renewed, then save the new one: pfxvault backup --to { -stick }
 standing-not-yet-valid = attention: the certificate of { $name } ({ $thumbprint }) is not valid before { $day }. Clients refuse it until then; if that day has come, set the clock of this machine
 standing-soon = note: the certificate of { $name } ({ $thumbprint }) ends in { $left ->
         [0] less than a day
@@ -689,8 +689,8 @@ receipt =
         [one] 1 key pair
        *[other] { $count } key pairs
     }, { $everything ->
-        [0] not all that count
-       *[other] all that count
+        [0] a part of those that count
+       *[other] all of those that count
     }
 receipt-pair = { "  " }{ $name }, until { $end }, { $thumbprint }
 receipt-written = done: the receipt is in { $path }. It holds no secret.
@@ -698,7 +698,7 @@ stock-how =
     Type these lines into { -shell }, in this order, without pfxvault. They are those of README.TXT, for this stick.
     What comes out is secret: work on a computer you trust. Read RECORD.TXT and "Good" as README.TXT says.
 stock-then =
-    Then check what came out, in the same window, and leave nothing behind:
+    Then, in the same window, check what came out, and delete it with the lines that follow:
       pfxvault drill --from { $medium } --stock { -work-folder }
 stock-stranger = attention: this is no key pair of the backup, or cannot be read: { $name }
 stock-rest = { $count ->
@@ -792,7 +792,7 @@ copy-done =
         [0] nothing was missing
         [one] 1 generation was added
        *[other] { $added } generations were added
-    }, { $kept } were already there; everything added was read back
+    }; already there: { $kept }; everything added was read back
 copy-skipped =
     attention: not copied: generation { $generation }. None of the media given with --from holds it whole.
     Give another stick as well: pfxvault copy --from { -stick } --from { -second-stick } --to { -third-stick }
@@ -834,17 +834,17 @@ verify-newest = newest whole generation of server { $server }: { $number }
 ## Verify: what is found
 
 found-not-pinned =
-    note: this machine does not know the vault, so the media were only compared with themselves.
+    note: this machine does not know the vault, so it cannot tell whether this is the right one.
     Compare the fingerprint with the one on the envelope: { $vault }
 found-copy-bad =
     attention: one copy is damaged: { $path } on { $medium }. A good copy is there: { $good }
     Nothing is lost yet. Replace this stick soon: pfxvault copy --from { $medium } --to { -second-stick }
 found-record-bad =
     attention: one copy of generation { $generation } is damaged: { $path }. Another copy of it is good.
-    Nothing is lost yet. Copy what is good to a new stick with pfxvault copy, and replace this one.
+    Nothing is lost yet. Replace this stick soon: pfxvault copy --from { -stick } --to { -second-stick }
 found-one-copy =
     attention: { $medium } holds only one of the two copies of generation { $generation }
-    Nothing is lost. pfxvault copy to the same or a new stick adds the other one.
+    Nothing is lost yet. To add the other one: pfxvault copy --from { $medium } --to { $medium }
 found-owner-one-copy =
     attention: { $medium } lacks { $path }, one of the two copies of a part of the list of servers and ways to open the vault.
     Nothing is lost. The next backup to this stick adds it, and so does pfxvault copy --from { $medium } --to { $medium }
@@ -854,17 +854,17 @@ found-owner-copy-bad =
     The next backup to this stick writes it again, and so does pfxvault copy --from { $from } --to { $medium }
 found-owner-remembered =
     attention: { $path } on { $medium } is damaged. It is a part of the list of servers and ways to open the vault.
-    No good copy is on the media given, but this server remembers what it said: the next backup to this stick writes it again.
+    No good copy is on the media given, but this server remembers its content: the next backup to this stick writes it again.
     Do that soon. Until then nobody else can restore everything from this stick.
 found-mended = note: what is damaged or missing there is written again, where a good copy is known.
 found-file-lost =
     attention: generation { $generation } has no good copy of { $file } on the media given, so not all of it can be restored from here.
     Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
-    If no stick has it and the server still runs, make a new backup now, on a new stick.
+    If no stick has it and the server still runs, make a backup now, on a new stick: pfxvault backup --to { -third-stick }
 found-damaged =
     attention: generation { $generation } is damaged on the media given and cannot be restored from here.
     Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
-    If the server still runs, make a new backup now, on a new stick.
+    If the server still runs, make a backup now, on a new stick: pfxvault backup --to { -third-stick }
 found-unfinished =
     attention: the backup of generation { $generation } was begun but not finished, perhaps because the stick was removed too early.
     It does not count; earlier generations do. Run the backup again.
@@ -879,7 +879,7 @@ found-foreign =
     It does not count and is never restored; what enrolled servers wrote is not affected.
     Find out who had this stick, and keep it apart until you know.
 found-not-admitted =
-    attention: { $path } (called generation { $generation }) is of a server that no statement here admits. It does not count and is not restored.
+    attention: { $path } (called generation { $generation }) is of a server that the list of servers here does not admit. It does not count and is not restored.
     Perhaps the part of the list that admits it is damaged or missing here. Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
     If none of them knows that server, somebody put it there: find out who had this stick, and keep it apart until you know.
 found-closed =
@@ -911,7 +911,7 @@ found-fork =
     This happens when a server is set back to an older state, for example from a disk image or a virtual machine checkpoint, and backs up again.
     Make a new backup; it gets a number of its own.
 found-contradiction =
-    attention: generation { $generation } does not follow the generation before it that is here.
+    attention: generation { $generation } does not continue the earlier generation that is here.
     This happens when a server is set back to an older state, or when a stick is replaced by an older copy.
     Both are kept. Make a new backup, and look at the older one with pfxvault contents before you restore from it.
 found-rolled-back =
@@ -923,39 +923,39 @@ found-rolled-back =
 found-out-of-use = USB stick { $label } was taken out of use on { $since } and does not count as a backup; to use it again: pfxvault media retire "{ $label }" --undo
 found-not-by-this-state =
     attention: generation { $generation } is signed with this server's own key, but this server does not remember writing it.
-    Usually the server was set back to an older state, as by a virtual machine checkpoint: then go on, the next backup gets a number of its own.
-    Or a copy of it is running somewhere: enrol one of the two anew with pfxvault servers join and another --state folder.
-    If neither is true, someone else may have the key: enrol this server anew.
+    Usually the server was set back to an older state, as by a virtual machine checkpoint: then just go on; the next backup gets a number of its own.
+    Or a copy of this server is running somewhere: enrol one of the two anew: pfxvault servers join { -stick } --state { -disk }pfxvault-new
+    If neither is true, someone else may have the key: enrol this server anew in the same way.
 found-copies-older =
-    attention: { $newer } and { $older } both call themselves USB stick "{ $label }": one is a copy of the other, and they count as one.
+    attention: { $newer } and { $older } both have the label "{ $label }": one is a copy of the other, and they count as one.
     The newest of the two is { $newer }: use that one. Bring the other up to date with pfxvault copy --from { $newer } --to { $older }
     and make it a stick of its own with pfxvault media add { $older }
 found-copies-same =
-    attention: { $one } and { $other } both call themselves USB stick "{ $label }": one is a copy of the other, and they count as one.
+    attention: { $one } and { $other } both have the label "{ $label }": one is a copy of the other, and they count as one.
     Neither is newer. Make one of them a stick of its own: pfxvault media add { $other }
 found-copies-apart =
-    attention: { $one } and { $other } both call themselves USB stick "{ $label }": one began as a copy of the other, and they count as one.
+    attention: { $one } and { $other } both have the label "{ $label }": one began as a copy of the other, and they count as one.
     Each holds backups that the other one does not. Bring both up to date: pfxvault copy --from { $one } --to { $other }, then the other way round.
     Then make one of them a stick of its own: pfxvault media add { $other }
 found-other-device =
-    attention: { $medium } calls itself USB stick "{ $label }", but that was another device or file system when it was last here.
+    attention: { $medium } has the label "{ $label }", but the stick with this label was another device or file system when it was last here.
     Before: { $before }
     Now: { $now }
     A card in another reader and files copied to a new stick look like this. If nobody did that, find out who had the stick, and compare its contents with another one.
     If it is a copy and you keep both, make it a stick of its own: pfxvault media add { $medium }
 found-known-device =
-    note: USB stick "{ $label }" ({ $medium }) is on a device again that it was on before: { $now }
+    note: USB stick "{ $label }" ({ $medium }) is back on an earlier device: { $now }
     Last time it was on { $before }.
 found-alternating =
     note: USB stick "{ $label }" was seen in turn on { $one } and on { $other }.
-    It is a card used in two readers, or there are two sticks that call themselves so and count as one. Then plug the copy in: pfxvault media add { -stick }
+    It is a card used in two readers, or two sticks have this label and count as one. If there are two, plug in the copy and run: pfxvault media add { -stick }
 found-replaced =
-    attention: USB stick "{ $label }" was not here since "{ $other }" was first used, and both give the same serial number.
+    attention: USB stick "{ $label }" has not been plugged in since "{ $other }" was first used, and both give the same serial number.
     If "{ $other }" is that stick, formatted anew, then what was on "{ $label }" is gone: pfxvault media retire "{ $label }"
     If you have both, plug "{ $label }" in and check it: pfxvault verify { -stick }
 found-same-label =
-    note: { $medium } is called "{ $label }" like another USB stick that this server knows, but it is not that one.
-    Mark both, so that nobody takes one for the other.
+    note: { $medium } has the label "{ $label }", and so has another USB stick that this server knows.
+    Mark both, so that nobody confuses them.
 found-remade =
     attention: { $medium } ({ $device }) was USB stick "{ $label }" when it was last here; now it is empty or another stick.
     If it was formatted or filled anew, what was on "{ $label }" is gone: pfxvault media retire "{ $label }"
@@ -1029,8 +1029,8 @@ doubt-statement-missing =
     Use the newest stick if you have a choice.
 doubt-not-admitted =
     attention: { $count ->
-        [one] 1 generation is left out: it is of a server that no statement here admits
-       *[other] { $count } generations are left out: they are of servers that no statement here admits
+        [one] 1 generation is left out: it is of a server that the list of servers here does not admit
+       *[other] { $count } generations are left out: they are of servers that the list of servers here does not admit
     }. Either the part of the list that admits them is damaged or missing, or somebody put them there.
     Another stick may hold the whole list: give that one as well with --from. What is damaged: pfxvault verify { -stick }
 doubt-another-vault =
@@ -1070,10 +1070,10 @@ retired-removed = it is not used any more
 retired-lost = no USB stick has it any more
 retired-otherwise = { $reason }
 doubt-state-unread =
-    attention: what this machine remembers could not be asked: { $reason }
+    attention: what this machine remembers could not be read: { $reason }
     Whether there is a newer backup elsewhere was not checked.
 state-not-noted =
-    attention: this is not noted in what this machine remembers: { $reason }
+    attention: this machine could not note this for later: { $reason }
 doubt-newer-elsewhere =
     attention: there is a newer backup of this server on a medium that was not given.
     If you have that stick, use it, or give it as well with --from.
@@ -1082,14 +1082,14 @@ doubt-other-name =
     Whoever has its key may want it to be taken for another server: go by the id { $server }, and ask whoever runs it.
     If the name is right: on that server, pfxvault servers rename NAME --to { -stick }
 doubt-said-newer =
-    attention: said by { $witness } on { $day }: there was a generation { $number } of this server. The newest here is { $here }.
+    attention: according to server { $witness }, on { $day } there was a generation { $number } of this server. The newest here is { $here }.
     The stick may have been set back. Look for the stick that has it, and give it as well with --from.
-doubt-said-retired = attention: said by { $witness } on { $day }: { $name } ({ $thumbprint }) is not to be used any more ({ $reason }). That server cannot decide it for this one, so nothing is left out. If it is right: pfxvault retire { $name } --reason REASON --server SERVER --to { -stick }
+doubt-said-retired = attention: according to server { $witness } on { $day }, { $name } ({ $thumbprint }) must not be used any more ({ $reason }). That server cannot decide this for this one, so nothing is left out. If it is true: pfxvault retire { $name } --reason REASON --server SERVER --to { -stick }
 doubt-owner-retired = attention: the owner retired { $name } ({ $thumbprint }, { $reason }) on { $day }, for server { $server } only. If it holds here, too: pfxvault retire { $name } --reason REASON --server SERVER --to { -stick }
-doubt-owners-word-unread = attention: the owner retired key pairs of this server in a statement that does not open here, so it is not known which
-clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, as ages and ends that are told by it mean nothing
-clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, as ages and ends that are told by it mean nothing
-clock-ahead = the clock here says { $clock }, many years after anything known here ({ $last }): set the clock right if that is wrong, as ages and ends are told by it
+doubt-owners-word-unread = attention: the owner retired key pairs of this server in an entry that cannot be opened here, so nobody can tell which
+clock-behind-backup = the clock here says { $clock }, but the newest backup was made on { $backup }: set the clock right, because ages and expiry dates cannot be judged by it
+clock-behind-release = the clock here says { $clock }, but this pfxvault was released on { $released }: set the clock right, because ages and expiry dates cannot be judged by it
+clock-ahead = the clock here says { $clock }, many years after anything known here ({ $last }): if that is wrong, set the clock right, because ages and expiry dates are judged by it
 doubt-overdue =
     attention: a newer backup should have followed generation { $number } by { $due }. Certificates may have been renewed since.
     Look for a newer stick, and compare the expiry dates with what is in use now.
@@ -1143,11 +1143,11 @@ reason-no-certificate = no certificate belongs to the private key in it ({ $key_
 reason-no-mac = it has no checksum, so it cannot be proven unchanged
 reason-file-damaged = { $file } is damaged in every copy here
 reason-seal = { $file } cannot be decrypted
-reason-other-certificate = another certificate is in it than the list of the backup says
+reason-other-certificate = the certificate in it is not the one in the list of the backup
 reason-without-key = the backup has no private key of it
-reason-without-key-then = the backup has no private key of it; when it was made: { $reason }
+reason-without-key-then = the backup has no private key for it; the reason when it was made: { $reason }
 tls-key-not-servable = this program cannot use a key of type { $key_type } for TLS
-tls-wrong-signature = the private key does not sign what its certificate verifies
+tls-wrong-signature = a signature made with the private key does not verify with its certificate
 tls-alert = the other side ended the connection: { $alert }
 tls-bad-certificate = the certificate shown cannot be used for TLS
 tls-incompatible = both sides have no version or cipher of TLS in common
@@ -1178,7 +1178,7 @@ error-nobody-to-show = a secret must be shown here, and nobody can see it
     .hint =
         Run the command in a console window without redirecting anything; for a new vault without a console:
         pfxvault create { -stick } --passphrase-file FILE --recovery-key-file NEWFILE
-error-secret-differs = what was typed was not the same, three times
+error-secret-differs = the two entries differed, three times
     .hint = Check Caps Lock, the input method and the keyboard layout, then run the same command again
 error-secret-file-unreadable = cannot read { $path }
     .cause = { $reason }
@@ -1197,11 +1197,11 @@ error-no-pfx-password = a PFX needs a password
 error-not-all-tried = not all ways to open the vault were tried
     .cause = this medium has more of them than a vault usually has, or they ask for more work
     .hint =
-        Nothing is known against the passphrase
-        use another USB stick of the same vault, or go on when you are asked
+        The passphrase may still be right
+        Use another USB stick of the same vault, or answer yes when you are asked whether to go on
 error-unfit-passphrase = the passphrase in { $path } is not good enough for a new vault
     .cause = { $reason }
-    .hint = Write another one into the first line of the file, or leave out the option to be led through it
+    .hint = Write another one into the first line of the file, or leave out the option and follow the questions on the screen
 error-wrong-passphrase = this passphrase does not open the vault on { $medium }
     .again =
         Please type it once more. Watch Caps Lock, the keyboard layout, and the input
@@ -1242,7 +1242,7 @@ error-no-age-key = { $path } holds no age key that pfxvault can use
     .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... ; keys of age plugins and SSH keys are not read
     .hint = Give the file that age-keygen wrote, or open the vault with the passphrase or the recovery key
 error-wrong-age-key = the age key in { $path } does not open the vault
-    .hint = Add it with another way in: pfxvault access add age1... --to { -stick } ; or try a stick that was written since
+    .hint = Try a stick that was written after the key was added, or open the vault another way and add it: pfxvault access add age1... --to { -stick }
 error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
     .cause = somebody may have put another vault in the place of yours
     .hint = Do not use this stick. Try another stick of the vault, and compare the fingerprint with the instruction sheet
@@ -1251,9 +1251,9 @@ error-envelope-beside-vault = the recovery key was not written to { $path }: it 
     .hint =
         Name a file in another place, print it, and delete it.
         To do it anyway, give the reason: --accept password-kept=REASON
-error-envelope-needs-key = the envelope needs the recovery key, which is written nowhere
+error-envelope-needs-key = the envelope needs the recovery key, which is stored nowhere
     .hint =
-        Bring it: pfxvault sheet --envelope --recovery-key --to NEWFILE.pdf
+        Use the one you have: pfxvault sheet --envelope --recovery-key --to NEWFILE.pdf
         Or make a new one: pfxvault access add recovery-key --to { -stick } --new-recovery-key-file NEWFILE.pdf
 error-envelope-needs-file = an envelope is written to a file only
     .hint = Name a new file: --to NEWFILE.pdf
@@ -1275,7 +1275,7 @@ error-stock-nothing = nothing in { $folder } is a key pair of the backup, so not
     .hint =
         Give the folder in which the lines of README.TXT left the files (K0000001.pfx and so on),
         and leave their names as they are. To see the lines: pfxvault drill --stock
-error-stock-no-folder = the lines of README.TXT are for a stick that is a folder here
+error-stock-no-folder = the lines of README.TXT work on a stick or a folder only
     .hint = Give a stick, not a parcel: pfxvault drill --stock --from { -stick }
 error-no-paper = { $path } shows no instruction sheet and no envelope of pfxvault
     .cause = there is no text of one in it, and no square code that can be read
@@ -1289,7 +1289,7 @@ error-sheet-of-other-vault = this sheet is for another vault ({ $vault }) than t
 
 ## Errors: the command line
 
-error-usage = this command line does not fit together: { $argument }
+error-usage = these options cannot be combined: { $argument }
     .hint = See what can be combined: pfxvault help, then the name of the command, such as pfxvault help backup
 error-idle-option = { $option } would change nothing here
     .cause = it is only for { $only }
@@ -1325,12 +1325,12 @@ not-here-on = as far as this server remembers, it is on { $media }
 not-here-nobody-knows = this computer does not know which stick has it
 error-two-of-a-number = there are two different backups with the number { $number }
     .cause = a server was set back to an older state and backed up again
-    .hint = Say which is meant, --generation with one of { $names }, and look at it first: pfxvault contents --generation
+    .hint = Say which one is meant: --generation with one of { $names }. To look at one first, give the same to pfxvault contents
 error-retired = { $name } was retired and is not restored: { $reason }
     .hint = To restore it all the same: the same line with --retired. To take the retirement back, on its server: pfxvault retire { $name } --undo
-error-retire-unknown = no backup of this server holds a key pair { $name } that this can be said of
+error-retire-unknown = no backup of this server holds a key pair { $name } to which this applies
     .hint = See what there is with pfxvault contents, and use a name or thumbprint from it
-error-retire-unknown-of = the backup of { $server } holds no key pair { $name } that this can be said of
+error-retire-unknown-of = the backup of { $server } holds no key pair { $name } to which this applies
     .hint = See what there is with pfxvault contents --from { -stick }, and use a name or thumbprint from it
 error-retire-own-server = that is this server; nothing was changed
     .hint = Leave --server and --to out; no passphrase is needed: pfxvault retire NAME --reason leaked
@@ -1349,7 +1349,7 @@ error-too-many-ways = there may be at most { $most } passphrases and recovery ke
     .hint = Use one that is there; to see them: pfxvault access list { -stick }
 error-unknown-rule = there is no handling rule { $rule }
     .hint = The rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
-error-until = { $day } is not a day from today on, and within a year
+error-until = { $day } is not a day within a year from today
     .hint = Write the last day on which the exception holds, as in --until 2027-03-31
 error-no-finding = there is nothing here with the id { $id } that needs attention
     .cause = { $known ->
@@ -1361,10 +1361,10 @@ error-rest-without-end = { $id } cannot be put to rest without an end
     .hint = Name the last day, at most a year from now: --accept { $id }="REASON" --until 2027-03-31
 error-not-to-rest = { $id } cannot be put to rest
     .cause = something is lost there, or it cannot be told from others
-    .hint = Do what it says; only that ends it
-error-not-without-key = no key pair called { $name } is without a key that can be backed up
-    .hint = Look at what cannot be backed up: pfxvault list --from iis
-error-exception-without-reason = no reason is given for setting the rule { $rule } aside
+    .hint = Follow the steps that are shown with it; nothing else makes it go away
+error-not-without-key = no key pair called { $name } has a key that cannot be backed up
+    .hint = See what cannot be backed up: pfxvault list --from iis
+error-exception-without-reason = no reason is given for the exception from the rule { $rule }
     .hint = Write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
 error-bad-generation = { $text } is neither a generation number nor a date
     .hint = Write a number such as 42 or a date such as 2026-10-31; pfxvault contents --from { -stick } shows them
@@ -1375,7 +1375,7 @@ error-which-server = several servers have backups here, and --server does not sa
         found here (id, name, newest generation, day):
         { $servers }
     .hint = Add the name or id of one of them: --server NAME
-error-one-pfx = { $count } key pairs are meant, and they do not go into the one file { $path }
+error-one-pfx = { $count } key pairs are meant, but one file holds only one: { $path }
     .cause =
         found here (thumbprint, expires, name):
         { $candidates }
@@ -1441,8 +1441,8 @@ error-files-exist = { $count ->
     .cause = { $paths }
     .hint = Choose another place with --to, or replace existing files with --force
 error-not-a-file = { $count ->
-        [one] what is there is no file
-       *[other] { $count } of what is there are no files
+        [one] something that is not a file is in the way
+       *[other] { $count } things that are not files are in the way
     }, so nothing was written
     .cause =
         a folder, a link or a device is never replaced, not even with --force:
@@ -1464,7 +1464,7 @@ error-rule-other-medium = refused by the handling rule other-medium: { $path }
 ## Errors: media and vaults
 
 error-no-such-medium = there is no stick at { $medium }
-    .hint = Insert the stick, look up its drive letter in Explorer, and type it, for example E:
+    .hint = Insert the stick, look up where it is (on Windows its drive letter, in Explorer), and type that, for example { -stick }
 error-medium = cannot use { $medium }
     .cause = { $reason }
     .hint = Check that the stick is inserted, not full and not write-protected, and try again; if it fails again, use another stick
@@ -1476,7 +1476,7 @@ error-nothing-committed = nothing was saved; what was on { $medium } before stil
 error-no-vault = there is no vault on { $medium }
     .cause = the folder PFXVAULT is not there, or nothing in it can be used
     .hint = Insert another stick of the vault; to make a new vault: pfxvault create { -stick }
-error-no-statement = nothing on { $medium } says in the owner's name whose vault it is
+error-no-statement = nothing on { $medium } that the owner signed says which vault it is
     .cause =
         the list of servers and ways to open the vault, in PFXVAULT/A/OWNER and PFXVAULT/B/OWNER, is damaged or missing;
         { $count ->
@@ -1485,7 +1485,7 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
         } not changed
     .hint =
         Keep this stick, and bring the list back from another one of the vault: pfxvault copy --from { -second-stick } --to { $medium }
-        a server that writes to this vault remembers the list: its next backup to this stick writes it again
+        A server that writes to this vault remembers the list: its next backup to this stick writes it again
 join-same-name =
     attention: a server of this name is in the vault already: { $server }. The two can be told apart by their ids alone.
     If that is this server, installed anew, retire the old one afterwards: pfxvault servers retire ID --to { -stick }
@@ -1494,28 +1494,28 @@ join-same-question = Enrol this server under the same name?
 create-interrupted =
     Making the vault was interrupted before; it is finished now, with the passphrase and the recovery key of that time. No other recovery key is made.
     If that recovery key is not at hand, make another one afterwards: pfxvault access add recovery-key --to { -stick }
-error-vault-begun = on { $medium } a vault was begun and never finished
+error-vault-begun = the vault on { $medium } was begun but never finished
     .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
     .hint =
-        The command that was interrupted finishes it: run pfxvault create, copy or media add again
-        if that says the same, something else lies in PFXVAULT on { $medium }: save it elsewhere, delete the folder, then run the command again
+        Run the command that was interrupted again (pfxvault create, copy or media add); it finishes the vault
+        If that says the same, something else lies in PFXVAULT on { $medium }: save it elsewhere, delete the folder, then run the command again
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
-        What may have been meant:
+        Choose what you want to do:
         Save to this vault: pfxvault backup --from { -source } --to { $medium }
         Enrol this server in it: pfxvault servers join { $medium }
-        a new vault or one more medium: use a stick without the folder PFXVAULT
+        Make a new vault, or add one more medium: use a stick without the folder PFXVAULT
 error-vault-empty = the vault on { $medium } holds no backup yet
-    .hint = Make one: pfxvault backup --from { -source } --to { $medium }; or try another stick
-error-none-admitted = { $count ->
-        [one] 1 generation of a server that no statement here admits is
-       *[other] { $count } generations of servers that no statement here admits are
-    } on { $medium }, and none that counts
+    .hint = Try another stick, or make a backup: pfxvault backup --from { -source } --to { $medium }
+error-none-admitted = nothing on { $medium } can be restored: it holds { $count ->
+        [one] 1 generation of a server
+       *[other] { $count } generations of servers
+    } that the list of servers here does not admit
     .cause = the part of the list that admits their servers is damaged or missing on the media given, or somebody else put them there; what nobody vouches for is not restored
     .hint =
         Keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from { -second-stick }
         What is damaged: pfxvault verify { $medium }
-        a server that writes to this vault remembers the list: its next backup to this stick writes it again
+        A server that writes to this vault remembers the list: its next backup to this stick writes it again
 error-not-our-vault = { $medium } belongs to another vault than the one this command is for
     .cause = the fingerprint on it is { $vault }, that of the vault here is { $ours }
     .hint = Insert the right stick; nothing on this one was changed. To look at this one: pfxvault contents --from { $medium } --state NEWFOLDER
@@ -1526,7 +1526,7 @@ error-two-owners = { $medium } and the other media given belong to different vau
 error-no-way-in = the vault on { $medium } cannot be opened: a passphrase or recovery key stored on it is damaged or missing
     .hint =
         Try another stick of the same vault, or the other way in: leave out or add --recovery-key
-        if the server still runs, make a backup to a new stick now
+        If the server still runs, make a backup to a new stick now: pfxvault backup --to { -second-stick }
 error-no-generation = no generation of server { $server } that was asked for can be used
     .cause = it is not on the media given, or it is damaged there
     .hint = Give other sticks as well, or choose another generation: pfxvault contents --from { -stick } --from { -second-stick }
@@ -1545,7 +1545,7 @@ error-already-enrolled = this server writes to a vault already: { $vault }
         One more stick for this vault: pfxvault media add { -stick }
         A new vault in the place of that one: pfxvault create { -stick } --replace
         Another vault that is there already: pfxvault servers join { -stick } --replace
-        a second vault beside that one: add another folder to the command, for example --state { -disk }pfxvault-second
+        A second vault beside that one: add another folder to the command, for example --state { -disk }pfxvault-second
 error-server-closed = this server ({ $server }) may no longer write to the vault
     .cause = the owner of the vault has ended its right to write
     .hint = Ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join { -stick } --state { -disk }pfxvault-new
@@ -1564,15 +1564,15 @@ error-state-shared = what this server remembers is not safe: others own { $folde
         Linux: chmod 700 "{ $folder }"
 error-state-file-shared = what this server remembers is not safe: others own { $path }, can write to it, or can read the key in it
     .hint =
-        Find out who could change or read it; if somebody did, begin anew: pfxvault servers join { -stick }
-        else let only administrators have it, and run the same command again
+        Find out who could change or read it; if somebody did, enrol this server anew: pfxvault servers join { -stick } --state { -disk }pfxvault-new
+        Otherwise let only administrators own, read and write it, and run the same command again
         Windows: takeown /A /F "{ $path }"
         Linux: chown root "{ $path }" and chmod 600 "{ $path }"
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
-    .hint = If this is a new server, enrol it as one: pfxvault servers join { -stick } --state with a new folder; the backups made so far are not affected
+    .hint = If this is a new server, enrol it as one, with a new folder: pfxvault servers join { -stick } --state { -disk }pfxvault-new (the backups made so far are not affected)
 error-state-newer = what this server remembers was written by a newer pfxvault: { $folder }
-    .cause = this version would cut it down to what it knows
+    .cause = this version would lose what the newer one has added to it
     .hint = Use that newer version here. A restore works without it: pfxvault restore --from { -stick }
 error-label-taken = another USB stick is called "{ $label }" already
     .hint = Give this one another label: --label { $free }
@@ -1678,7 +1678,7 @@ cell-key-exportable = exportable
 cell-key-not-exportable = not exportable
 cell-key-unknown = ?
 cell-key-none = no key
-key-unknown = whether its private key is here can only be told as administrator
+key-unknown = only an administrator can see whether its private key is here; run the command as administrator
 key-no-link = the certificate is here, but Windows does not know its private key. IIS Manager does not list it. Run pfxvault repair, or restore it from a backup
 key-user-profile = its private key is in the profile of one user, where IIS cannot reach it. Run pfxvault repair as that user
 key-missing = its private key is gone from this server. Restore it from a backup, or have the certificate re-issued
@@ -1705,7 +1705,7 @@ windows-certificate-not-usable = the certificate is not in that store of this ma
 windows-in-use = another program has the file open or has just changed it, such as an antivirus or IIS Manager
 windows-no-iis = IIS is not installed on this server
 windows-other = search for this code together with the name of the function
-cannot-not-elevated = this can only be told as administrator
+cannot-not-elevated = only an administrator can see this; run the command as administrator
 cannot-key-type = IIS cannot use keys of this kind
 plan-as-it-should-be = already here, and its key works: { $name }
 plan-cannot = attention: not possible: { $name }: { $reason }
@@ -1717,7 +1717,7 @@ plan-access-left-out = . could use the key before, and will not: { $who }
 plan-ends = . thumbprint { $thumbprint }, ends { $day }
 plan-expired = . thumbprint { $thumbprint }, expired on { $day }
 plan-authority = add an authority: { $name } -> store { $store }
-root-fetched = note: the chain ends in { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }). It is a public root, which Windows trusts by itself: nothing is to be done
+root-fetched = note: the chain ends in { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }). It is a public root, which Windows trusts by itself: nothing needs to be done
 root-left-out = attention: this server does not trust the root certificate { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }), nor is it a public one that Windows fetches. It is not installed; IIS serves without it
 root-untold = attention: the root certificate { $name } (SHA-1 { $sha1 }, SHA-256 { $sha256 }) is not in the store of this server. Whether it is a public one, which Windows fetches by itself, cannot be told here. It is not installed; IIS serves without it
 root-install-hint = . if this server itself shall trust it (compare the numbers with those of its authority first), run the restore with --install-root { $sha256 }
@@ -1725,13 +1725,13 @@ restore-iis-question = Change this server?
 restore-iis-done = done: { $count ->
         [one] one key pair is
        *[other] { $count } key pairs are
-    } in the certificate store, and each key signed for its certificate
+    } in the certificate store; a test signature showed for each that private key and certificate belong together
 restore-iis-exportable = The keys are exportable, so that the next backup works.
 restore-iis-not-exportable = The keys are not exportable: no backup of this server will have them.
 progress-importing = importing { $name }
 left-certificate-changed = attention: left as it is, because it was changed since: { $name } in store { $store }
 left-key-in-use = attention: the private key { $container } was left, because { $name } uses it
-repair-interrupted = A { $what } of { $when } was interrupted. What it had begun will be taken back.
+repair-interrupted = The { $what } of { $when } was interrupted. What it had begun will be taken back.
 repair-interrupted-question = Take it back?
 repair-taken-back = done: it is taken back. Run it again when you are ready
 repair-question = Mend these?
@@ -1752,26 +1752,26 @@ repair-orphans-deleted = done: deleted { $count ->
     }
 repair-expired = no longer valid: { $name } ({ $thumbprint })
 repair-replaced = a newer certificate for the same names is here: { $name } ({ $thumbprint })
-undo-plan = The { $what } of { $when } will be taken back; it created { $keys } private keys.
+undo-plan = The { $what } of { $when } will be taken back. Private keys that it created: { $keys }.
 undo-question = Take it back?
 undo-done = done: it is taken back
 selftest-passed = passed: { $name }
 selftest-failed = attention: failed: { $name }: { $reason }
 selftest-wrong = the key that came back is not the key that went in
-reason-key-does-not-sign = the key does not sign for the certificate
-error-http-sys = HTTP.sys, which serves TLS for IIS, does not take this
+reason-key-does-not-sign = the private key does not belong to the certificate (shown by a test signature)
+error-http-sys = HTTP.sys, which serves TLS for IIS, did not accept the change
     .cause = { $reason }
     .hint = What it has now: netsh http show sslcert
-error-iis = IIS does not take this
+error-iis = IIS did not accept the change
     .cause = { $reason }
-    .hint = Close IIS Manager and whatever else changes IIS, look whether the disk is full, and run the command again
-change-taken-back = This did not succeed. Nothing of it stays: stores, private keys and bindings are as they were before
+    .hint = Close IIS Manager and whatever else changes IIS, check that the disk is not full, and run the command again
+change-taken-back = The change failed and was taken back: stores, private keys and bindings are as they were before
 error-windows = the certificate store cannot be used
     .cause = { $reason }
     .hint = Run the command again as administrator
 error-no-iis = iis is only known on a Windows server
     .hint = Use folder:DIR, pfx:FILE or pem:CERT here
-error-not-elevated = this changes the server, and needs an administrator
+error-not-elevated = this changes the server, so it must be run as administrator
     .hint = Open the command prompt with "Run as administrator" and run the command again
 error-bad-root = not a SHA-256 fingerprint: { $text }
     .hint = Copy the 64 digits that the plan shows
@@ -1781,14 +1781,14 @@ error-journal = the journal of changes cannot be written: { $path }
 error-journal-busy = another pfxvault is changing this server: { $path }
     .hint = Wait until it has finished
 error-journal-damaged = the journal of changes is damaged: { $path }
-    .hint = Nothing was changed. Move the file away to go on; undo will not know what came before
-error-run-interrupted = the { $what } of { $when } was interrupted and comes first
+    .hint = Nothing was changed. Move the file away to go on; what came before can then no longer be undone
+error-run-interrupted = the { $what } of { $when } was interrupted and must be taken back first
     .hint = Take it back with: pfxvault repair
 error-nothing-to-undo = there is nothing to take back
 error-not-taken-back = not everything could be taken back
     .cause = { $reason }
     .hint = Run pfxvault repair to go on
-error-half-done = it failed, and not everything could be taken back
+error-half-done = the change failed, and not everything could be taken back
     .cause = { $failed }; { $left }
     .hint = Run pfxvault repair to go on
 error-stopped = stopped; nothing was changed
@@ -1802,20 +1802,20 @@ help-restore-install-root = Trust this root certificate from now on, by its SHA-
 help-repair = Mend key pairs of this server, and take back what was interrupted.
 help-repair-orphans = Delete private keys that an earlier run left behind and that no certificate or request on this server needs
 help-undo = Take back the last restore, install, request or repair of this server.
-help-retire = Never restore a key pair of this server again, in no backup: its key leaked, its certificate was revoked, or it is gone.
+help-retire = Never restore a key pair of this server again, from any backup: its key leaked, its certificate was revoked, or it is gone.
 help-retire-names = Names or thumbprints of the key pairs
-help-retire-reason = Leaked (others may have the key: every certificate with it), revoked, removed (not used any more), lost (no stick has it)
-help-retire-undo = Take it back: they count again
+help-retire-reason = Why: leaked (others may have the key; holds for every certificate with it), revoked, removed (not used any more), lost (no stick has it)
+help-retire-undo = Take the retirement back: the key pairs count again
 help-retire-server = Id or name of another server of the vault, one that is gone; asks for the passphrase
 help-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 retire-owner-done = { $count ->
     [one] done: 1 key pair is not restored any more
    *[other] done: { $count } key pairs are not restored any more
-}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
+}. It is written on the sticks given. Bring the others up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 retire-owner-undone = { $count ->
     [one] done: 1 key pair counts again
    *[other] done: { $count } key pairs count again
-}. The sticks given know it. Bring the others up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
+}. It is written on the sticks given. Bring the others up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 retire-pair-plan = { $name } ({ $thumbprint }, ends { $end })
 retire-pair-question = Never restore these again ({ $reason })?
 retire-pair-undo-question = Let these count again?
@@ -1827,7 +1827,7 @@ retire-pair-undone = { $count ->
     [one] done: 1 key pair counts again
    *[other] done: { $count } key pairs count again
 }. Each stick learns it with the next backup: pfxvault backup --to { -stick }
-help-selftest = Try the keys of this server with throw-away ones.
+help-selftest = Test, with throw-away keys, whether private keys go into this server and come out of it.
 
 ## The system's event log
 event-key-exported = private key copied out of the certificate store: { $name } ({ $thumbprint })
@@ -1846,7 +1846,7 @@ status-newest = Newest backup: generation { $number } of { $day }. { $count ->
    *[other] { $count } key pairs
 } in all generations together.
 status-good = Everything is well: nothing is overdue or at risk.
-status-at-rest = Nothing else needs attention: nothing is overdue or at risk but what was put to rest ({ $count }).
+status-at-rest = Nothing else needs attention. Put to rest: { $count }.
 status-attention = { $count ->
     [one] One point needs attention:
    *[other] { $count } points need attention:
@@ -1862,7 +1862,7 @@ status-not-enrolled = nothing of this server is backed up yet: plug in a USB sti
 status-no-backup = there is no backup on any USB stick yet: pfxvault backup --from { -source } --to { -stick }
 status-backup-old =
     the newest backup (generation { $number }) is { $age ->
-        [ahead] of a day that the clock here has not come to
+        [ahead] dated later than the clock here says
        *[other] { $age } days old
     }
 status-counts-older = { $count ->
@@ -1888,7 +1888,7 @@ status-found-bad =
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
-    }, and not all of it right since. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or replace it, then pfxvault verify { -stick }
+    }, and no check since has found all of it right. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or replace it, then pfxvault verify { -stick }
 status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
 status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from { -stick }
 status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
@@ -1899,15 +1899,15 @@ status-few-media = { $count ->
 status-rule-set-aside = exception from the handling rule { $rule } for the newest backup: { $reason }
 status-check-due =
     USB stick { $label } was last checked { $age ->
-        [ahead] on a day that the clock here has not come to
+        [ahead] later than the clock here says
        *[other] { $age } days ago
     }: plug it in and run pfxvault verify { -stick }
-status-never-checked = USB stick { $label } was never checked after it had been away: plug it in and run pfxvault verify { -stick }
-status-medium-old = USB stick { $label } has been in use for more than { $months } months: replace it (pfxvault media add { -stick }, pfxvault copy)
+status-never-checked = USB stick { $label } has never been checked after it was unplugged: plug it in and run pfxvault verify { -stick }
+status-medium-old = USB stick { $label } has been in use for more than { $months } months. Replace it: pfxvault copy --from label:{ $label } --to { -second-stick }, then pfxvault media retire "{ $label }"
 status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from { -stick }
 status-drill-due =
     the last rehearsed restore was { $age ->
-        [ahead] on a day that the clock here has not come to
+        [ahead] later than the clock here says
        *[other] { $age } days ago
     }: pfxvault drill --from { -stick }
 status-expired = no longer valid: { $name } ({ $thumbprint })
@@ -1917,23 +1917,23 @@ status-expires-soon = { $name } ends in { $left ->
    *[other] { $left } days
 }
 status-no-key = cannot be backed up: { $name }: { $reason }
-status-no-key-known = not backed up, as acknowledged ({ $why }): { $name }
-status-not-on-a-medium = on no USB stick yet: { $name }. If this server fails, this key pair is lost: pfxvault backup
+status-no-key-known = not backed up, by an exception ({ $why }): { $name }
+status-not-on-a-medium = on no USB stick yet: { $name }. If this server fails, this key pair is lost: pfxvault backup --to { -stick }
 status-on-the-way = generation { $number } was sealed into a parcel { $age ->
-    [ahead] on a day that the clock here has not come to
+    [ahead] later than the clock here says
    *[other] { $age } days ago
-} and is on no USB stick yet: pfxvault copy --from parcel:FILE --to { -stick }, or plug a stick in here and back up
+} and is on no USB stick yet: pfxvault copy --from parcel:FILE --to { -stick }, or plug a stick in here: pfxvault backup --to { -stick }
 status-remains-saved = still on this server: the private key of { $name } ({ $thumbprint }); it is also on: { $media }
-status-remains-unsaved = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick: back it up first
+status-remains-unsaved = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick: back it up first (pfxvault backup --to { -stick })
 status-remains-unsavable = still on this server: the private key of { $name } ({ $thumbprint }), which is on no USB stick and cannot be backed up: { $reason }
 status-remains-what =
     Before this server is given away, no private key may be left on it. Once the new server serves a certificate (there: pfxvault status --tls)
-    and the USB sticks were checked (pfxvault verify E:), delete it here, in PowerShell as administrator, with its thumbprint:
+    and the USB sticks were checked (pfxvault verify { -stick }), delete it here, in PowerShell as administrator, with its thumbprint:
     Get-ChildItem Cert:\LocalMachine -Recurse | Where-Object Thumbprint -eq "THUMBPRINT" | Remove-Item -DeleteKey
     (certlm.msc deletes the certificate only and leaves the private key.) Then wipe or destroy the disks: deleted keys can be read again.
 status-orphans = private keys that no certificate on this server needs were left behind: { $count }; pfxvault repair shows them
-status-interrupted = the run "{ $what }" of { $when } was interrupted: pfxvault repair
-event-needs-attention = pfxvault status: { $count } points need attention
+status-interrupted = the run "{ $what }" of { $when } was interrupted. To take it back: pfxvault repair
+event-needs-attention = pfxvault status: points that need attention: { $count }
 media-retire-holds = Key pairs of this server that are on USB stick { $label }: { $count }
 media-retire-name = { "  " }{ $name }
 media-retire-lost =
@@ -2002,8 +2002,8 @@ error-not-kept = Windows did not keep a binding as it was written: { $what }
     .cause = reading it back shows something else
     .hint = It is taken back; look at it in IIS Manager, then run the command again
 error-bad-mapping = not an answer of the form OLD=NEW: { $text }
-    .hint = In a file for --map, a line is site OLD=NEW or ip OLD=NEW; nothing after the sign leaves it out
-cannot-no-certificate = no certificate was assigned to it there
+    .hint = In a file for --map, a line is site OLD=NEW or ip OLD=NEW; leave out what comes after = to leave OLD out
+cannot-no-certificate = no certificate was assigned to it on the old server
 cannot-left-out = left out, as was answered
 cannot-no-site = there is no site of that name or host name here. Create it in IIS Manager, or name another one with --map-site
 cannot-which-site = it may be any of these sites here: { $sites }. Choose one with --map-site
@@ -2031,14 +2031,14 @@ lower-self-issued = SELF-SIGNED
 lower-other-names = FOR OTHER NAMES
 lower-older = OLDER
 replace-newer-question =
-    This server serves { $serves }. What would replace it stands lower:
+    This server serves { $serves }. What would replace it is less suitable:
     { $lines }
     Replace it all the same?
 replace-newer-line = { $site }: { $binding }: { $lower }: { $certificate }
 bindings-held = attention: { $count ->
         [one] 1 binding keeps
        *[other] { $count } bindings keep
-    } the certificate that is served there, because what would replace it stands lower (the lines above say why). To replace it all the same, run the command again with { $options }
+    } the certificate that is served there, because what would replace it is less suitable (the lines above say why). To replace it all the same, run the command again with { $options }
 help-replace-newer = Replace this certificate also by one that is older, expired or for other names; may be given several times
 error-replaces-nothing = no certificate of this server is called { $name }
     .cause = --replace-newer names a certificate that is here and may be replaced by an older one
@@ -2047,7 +2047,7 @@ bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
 bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
 bind-flag-left-out = . attention: this Windows does not know this setting, which is left out: { $flag }
-bind-flag-untold = . note: it is not documented that this Windows knows the setting { $flag }. It is written as it was; should HTTP.sys refuse it, that is said at the end
+bind-flag-untold = . note: it is not documented whether this Windows knows the setting { $flag }. It is written as it was; if HTTP.sys refuses it, you are told at the end
 record-flag-refused =
     attention: HTTP.sys refused a setting of { $endpoint } ({ $flag }), so the record was made without it: { $flag ->
         [disablehttp2] HTTP/2 is on here
@@ -2085,7 +2085,7 @@ tls-unasked = attention: { $name } speaks TLS, but no version or cipher suite of
 tls-unproven = note: { $name } was asked in a way that shows its certificate but not that it has the private key
 tls-old-version = attention: { $name } speaks { $version } and nothing newer, which browsers refuse. Switch TLS 1.2 on in Windows, or see why it is off: registry, SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols
 tls-unsteady = attention: { $name } serves its certificate, but { $failed } of { $tried } connections in { $version } failed: some visitors see an error. The causes are in the event log System, source Schannel
-tls-expired = attention: { $name } serves a certificate that expired on { $day }; clients refuse it. Renew it: pfxvault request
+tls-expired = attention: { $name } serves a certificate that expired on { $day }; clients refuse it. To renew it: pfxvault request NAME --out { -disk }request.txt
 tls-expires-soon = note: the certificate that { $name } serves ends in { $left ->
         [0] less than a day
         [one] one day
@@ -2100,16 +2100,16 @@ bind-commands-without = attention: netsh here has no option for these settings o
 map-site-question = Which site here is "{ $site }" of the backup?
 map-ip-question = The address { $ip } of the backup is not on this server. Which one stands for it?
 choice-none = none of them: leave it out
-progress-tls = asking { $count } bindings for their certificates on this machine
+progress-tls = asking the bindings on this machine for their certificates: { $count }
 tls-shown = { $name } shows { $shown } ({ $thumbprint }), valid until { $until }
 tls-not-ours = { $name } shows { $shown } ({ $thumbprint }, valid until { $until }), which is not among the certificates of this server
 error-tls-names = there are no bindings to ask on this machine
     .hint = Name what to ask: pfxvault status --tls www.example.com
-error-tls-name = not a host with a port: { $name }
+error-tls-name = not a host name, with or without a port: { $name }
     .hint = Write it as www.example.com or www.example.com:8443
 tls-restart = To restart the site, in a command prompt opened as administrator: { $stop } and then { $start }
 restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
-restore-automatic-rebind = attention: the old server bound renewed certificates by itself, this one does not. To let it: in IIS Manager, Server Certificates, Enable Automatic Rebind of Renewed Certificate
+restore-automatic-rebind = attention: the old server bound renewed certificates by itself, this one does not. To switch that on: in IIS Manager, Server Certificates, Enable Automatic Rebind of Renewed Certificate
 restore-no-iis = attention: IIS is not installed here, so nothing can be bound
 restore-not-bound = The certificates are not bound yet. Bind them in IIS Manager, or run the restore again without --keys-only once the sites are there.
 restore-no-sites = The certificates are not bound yet, because nothing here says to which sites. Bind them in IIS Manager, or add --iis-config with a copy of the old server's applicationHost.config.
@@ -2125,11 +2125,11 @@ restore-not-restored =
     Not restored: contents and application pools of the sites, bindings without TLS, "require SSL", the firewall, DNS, settings of TLS.
     On the old server, pfxvault status --handing-back lists the private keys that remain.
     To take everything back: pfxvault undo
-other-use = note: also used by { $program }: { $name } ({ $thumbprint }). A backup takes the key pair like those of IIS; nothing of { $program } is changed
-other-use-nowhere = note: { $program } is set to the certificate { $thumbprint }, which no store on this server holds. It cannot be saved; look there whether { $program } still needs it
-other-use-silent = note: { $program } is set up on this server and keeps by itself which certificate it uses, so that no backup knows. After a restore look there, and set it if need be
-restore-other-use = note: on the old server { $program } used { $name }, too. pfxvault changes nothing of it: set it there to the certificate { $thumbprint } after the restore
-restore-other-use-silent = note: on the old server { $program } was set up. Which certificate it used, no backup knows: look there after the restore, and set it if need be
+other-use = note: also used by { $program }: { $name } ({ $thumbprint }). A backup saves the key pair like those of IIS; the settings of { $program } are not changed
+other-use-nowhere = note: { $program } is set to the certificate { $thumbprint }, which no store on this server holds. It cannot be saved; check whether { $program } still needs it
+other-use-silent = note: { $program } is set up on this server and keeps to itself which certificate it uses, so no backup knows it. After a restore, check it in { $program }, and set it there if necessary
+restore-other-use = note: on the old server { $program } used { $name }, too. pfxvault does not change that: set it there to the certificate { $thumbprint } after the restore
+restore-other-use-silent = note: on the old server { $program } was set up. No backup knows which certificate it used: check that after the restore, and set it if necessary
 status-other-use = { $program } on this server still uses { $name } ({ $thumbprint }). Before the server is handed back, set it on the new one: the restore there said how
 renewer-seen = note: { $program } renews certificates on the server: { $places }. What it needs for that is in no backup. On a new server install it and set the renewal up there once more, before the certificates end
 set-remote-desktop-powershell = . where wmic is missing, in PowerShell: Set-WmiInstance -Path (Get-WmiObject Win32_TSGeneralSetting -Namespace root\cimv2\TerminalServices -Filter "TerminalName='RDP-tcp'").__PATH -Argument @{"{"}SSLCertificateSHA1Hash="{ $thumbprint }"{"}"}
@@ -2149,7 +2149,7 @@ restore-maybe-renewed = attention: the certificate of { $name } ends in { $left 
        *[other] { $left } days
     } ({ $day }) and may have been renewed since this backup
 restore-expired = attention: the certificate of { $name } ({ $thumbprint }) expired on { $day }; clients refuse it. Look for its successor in other backups (pfxvault contents { $name }), or renew it: pfxvault request { $name } --out { -disk }request.csr
-undo-bindings = Records and bindings that it changed stand again as before: { $count }
+undo-bindings = Certificate assignments of HTTP.sys and bindings that will be put back as they were before: { $count }
 error-shared-configuration = this server shares its IIS configuration with others: { $folder }
     .cause = a change to a binding changes every server of the farm
     .hint = If all of them are meant, add --farm; if only the certificates are wanted, --keys-only
@@ -2158,7 +2158,7 @@ error-map-file = the file of answers cannot be used: { $path }
     .hint = Name a file in a folder that you can write to: --map { -disk }map.txt
 error-report = the report cannot be written: { $path }
     .cause = { $reason }
-    .hint = What the screen says stands; copy it into the ticket
+    .hint = The changes shown on the screen were made; copy the screen into the ticket
 report-head = pfxvault { $what }, { $time }, { $server }, { $user }
 report-end = exit code { $exit }
 help-restore-keys-only = Import certificates and keys only, and bind nothing
@@ -2193,19 +2193,19 @@ error-subject = { $option } cannot be "{ $value }"
 request-done = done: the CSR for { $name } is in { $path }. Send this file to the certificate authority.
 request-next =
     The private key is on this server only, and whoever loses it cannot use the certificate. Back it up now, before the
-    answer comes: pfxvault backup --from iis --to E:
+    answer comes: pfxvault backup --from iis --to { -stick }
     When the answer comes: pfxvault install ANSWER.TXT
-request-unsaved = attention: the request for { $name } waits for its answer, and its private key is in no backup. Back it up: pfxvault backup --from iis --to E:
+request-unsaved = attention: the request for { $name } waits for its answer, and its private key is in no backup. Back it up: pfxvault backup --from iis --to { -stick }
 plan-install = install: { $name } -> store { $store }, as "{ $friendly_name }", linked to its private key on this server
 install-pending = The pending request for { $name } is found.
 install-request-deleted = The pending request for { $name } was deleted, but its private key is still on this server. It is used.
 install-used-before = The request for { $name } was answered once before. Its private key is still on this server and is used again.
-install-answered = the pending request is removed, once the private key has signed for the certificate
+install-answered = the pending request is removed once a test signature has shown that the private key belongs to the certificate
 install-question = Install the certificate?
-install-done = done: { $name } is in the store { $store }, and its private key signs for it ({ $thumbprint })
+install-done = done: { $name } is in the store { $store }, and a test signature showed that its private key belongs to it ({ $thumbprint })
 install-already = Nothing to do: { $name } is in the store { $store }, and its private key works.
-install-only-here = attention: this key pair exists only on this server until it is backed up: pfxvault backup --from iis --to E:
-outbox-sealed = sealed: generation { $number } waits in this server's outbox; the next backup to a USB stick puts it there
+install-only-here = attention: this key pair exists only on this server until it is backed up: pfxvault backup --from iis --to { -stick }
+outbox-sealed = sealed: generation { $number } waits in this server's outbox; the next backup to a USB stick saves it on that stick, too
 request-not-sealed = attention: the private key of the request could not be sealed into the outbox: { $reason }
 install-not-saved = attention: the certificate is installed, but it is not backed up: { $reason }
 error-host-name = not a host name: { $name }
@@ -2239,12 +2239,12 @@ error-answer-request = { $path } is a certificate signing request (CSR), not the
     .hint = Send the CSR to the certificate authority; then run pfxvault install with what it sends back
 error-answer-pfx = { $path } is a PFX file, not the answer of a certificate authority
     .cause = a PFX file brings its own private key; install is for a certificate whose private key is on this server already
-    .hint = Import it in IIS Manager (Server Certificates, Import), then back it up: pfxvault backup --from iis --to E:
+    .hint = Import it in IIS Manager (Server Certificates, Import), then back it up: pfxvault backup --from iis --to { -stick }
 error-answer-key = { $path } is a private key, not the answer of a certificate authority
     .cause = a certificate authority sends a certificate, and never a private key
     .hint = Save the mail of the certificate authority, or the file attached to it, and give that one
 error-answer-unreadable = the certificate in { $path } cannot be read
-    .cause = it is there from its beginning to its end, but what is in it is not what a certificate has
+    .cause = it is complete, but its content is not that of a certificate
     .hint = Save it once more. If the result is the same, ask the certificate authority to issue it again
 error-answer-leaf-unreadable =
     { $count ->
@@ -2259,10 +2259,10 @@ error-answer-too-large = { $path } is too large for an answer of a certificate a
     .hint = Check the path
 error-answer-elsewhere = the private key of { $name } is not on this server ({ $thumbprint })
     .cause = the CSR was made on another server, or its private key was deleted
-    .hint = Run the command on the server that made the CSR, or restore the request from a backup first: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+    .hint = Run the command on the server that made the CSR, or restore the request from a backup first: pfxvault restore --from { -stick } --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
 error-answer-key-lost = the request for { $name } is here, but its private key does not work
     .cause = { $reason }
-    .hint = Restore the request from a backup: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+    .hint = Restore the request from a backup: pfxvault restore --from { -stick } --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
 cannot-names-missing = the new certificate is not for these names of the one that is served there: { $names }
 cannot-shared = this server shares its IIS configuration with others ({ $folder }). If all of them are meant, add --farm
 cannot-address-not-here = this server does not have the address { $ip }
@@ -2270,7 +2270,7 @@ conflict-endpoint-taken = { $endpoint } serves another certificate to other site
 error-no-site = there is no site of this name: { $site }
     .cause = the sites here are: { $sites }
     .hint = Give its name as IIS Manager shows it: --site "Default Web Site"
-install-not-bound = No binding serves a certificate for the same names, so none is changed. To bind it: --site "Default Web Site" (with --sni by host name, with --ip at one address)
+install-not-bound = No binding serves a certificate for the same names, so none is changed. To bind it, run the command again with --site "Default Web Site" (and --sni for a binding by host name, --ip for one address)
 help-install-site = Bind it to this site, whatever it serves now; may be given several times
 help-install-no-bind = Only put it into the certificate store, and bind nothing
 help-install-ip = Address of a binding that is added (without it: all of them)
@@ -2359,7 +2359,7 @@ error-request-flaw = { $path } is not a request of a server, or it was changed
     .hint = Make it again on the server (pfxvault servers request FILE) and carry it over unchanged
 error-request-same-id = a request has the id of another server ({ $server }), but another key; nothing was changed
     .cause = this hardly happens by accident: somebody may want to take that server's place
-    .hint = Find out where the request comes from; make a new one on the server itself with an empty folder: --state { -disk }pfxvault-new
+    .hint = Find out where the request comes from; make a new one on the server itself with an empty folder: pfxvault servers request FILE --state { -disk }pfxvault-new
 error-request-closed = { $name } ({ $server }) was retired, and stays so; nothing was changed
     .hint = Make a new request on that server with an empty folder: pfxvault servers request FILE --state { -disk }pfxvault-new
 error-no-request = this server has not asked to be enrolled
@@ -2406,7 +2406,7 @@ retire-done =
     next: bring the other sticks up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-server = no server of this vault has the id or name { $name }, or several have
     .hint = Give the id of one of them: pfxvault servers list { -stick }
-help-servers-rename = Give this server another name in the vault; asks for the passphrase. Binds the name of a server that has none bound, too.
+help-servers-rename = Give this server another name in the vault, or have the owner confirm the one it has; asks for the passphrase.
 help-servers-rename-name = The new name
 help-servers-rename-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 rename-question = This server ({ $server }) is called { $old }. Call it { $name } from generation { $number } on?
@@ -2421,11 +2421,11 @@ admit-plan =
         [one] 1 generation is here
        *[other] { $count } generations are here
     }. If it is admitted, they count, and it may write to the vault.
-admit-maybe-closed = attention: a statement here that is damaged, or not the owner's, says that { $server } was closed. If its key was stolen, or nobody knows, do not admit it
+admit-maybe-closed = attention: an entry here that is damaged, or not the owner's, says that { $server } lost its right to write. If its key was stolen, or nobody knows, do not admit it
 admit-statements-lost = attention: { $count ->
-        [one] 1 statement of the owner's is
-       *[other] { $count } statements of the owner's are
-    } damaged or missing here. One of them may have closed this server: look on your other sticks first
+        [one] 1 entry of the owner's list is
+       *[other] { $count } entries of the owner's list are
+    } damaged or missing here. It may be the one that ended this server's right to write: look on your other sticks first
 admit-question = Admit it? The fingerprint must be from your paper, or from the server itself.
 admit-done =
     done: { $server } is admitted
@@ -2437,14 +2437,14 @@ error-admitted-already = { $server } is admitted already; nothing was changed
 error-admit-unknown = no generation on { $medium } of a server that is not admitted is signed by a key with this fingerprint; nothing was changed
     .hint = Compare each character with the paper or with the server, and give the stick that has its generations
 error-admit-closed = { $server } was retired, and stays so; nothing was changed
-    .cause = a statement of the owner's, on these sticks or remembered by this computer, ends its right to write
+    .cause = an entry of the owner's list, on these sticks or remembered by this computer, ends its right to write
     .hint = If it is still in use, enrol it as a new server: on it, pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-retire-nothing = no whole generation of server { $server } that could be its last is on the sticks given
     .hint =
         Give the stick that holds it, or name another one: --last 42
         If none of its generations shall count: --compromised
 error-retire-two = two different backups share this number: { $numbers }
-    .hint = Say which of them is the last good one, for example --last { $numbers }
+    .hint = Say which of them is the last good one: --last with one of { $numbers }
 error-already-retired = { $name } was retired before; nothing was changed
     .hint =
         pfxvault servers list { -stick } and pfxvault access list { -stick } show what still counts
@@ -2506,7 +2506,7 @@ help-audit = Show the five handling rules with evidence: is each kept, overdue o
 help-audit-media = USB sticks to look at and check, such as { -stick }
 help-audit-html = Also write the report to this new file, as one page to file or print
 help-audit-scan = Search these files and folders for private keys, also inside mail and archives; shows none of them
-help-audit-rules = Look only at these handling rules, such as other-medium,password-kept; without it what nobody checked ends in 8
+help-audit-rules = Check only these handling rules, such as other-medium,password-kept (without it: all of them; a rule that nobody has checked then gives exit code 8)
 progress-scanned = { $count } files looked at
 rule-no-email = do not send the key pair file by e-mail
 rule-no-shared-drive = do not keep it on a shared drive
@@ -2521,7 +2521,7 @@ level-set-aside = exception
 level-attention = attention
 level-broken = broken
 audit-good =
-    ok: { $looked_at } of { $total } handling rules were looked at. As far as that goes none is broken or overdue{ $set_aside ->
+    ok: { $looked_at } of { $total } handling rules were looked at. Of these, none is broken or overdue{ $set_aside ->
         [0] {""}
         [one] ; 1 is an exception
        *[other] ; { $set_aside } are exceptions
@@ -2557,7 +2557,7 @@ audit-scan-incomplete =
 audit-place-good = { $medium } is an allowed place
 audit-place-bad = { $medium } is { $seen }
 audit-no-vault = this server writes to no vault. Make one with pfxvault create { -stick }
-audit-no-backup = this server has no backup yet. Make one with pfxvault backup
+audit-no-backup = this server has no backup yet. Make one with pfxvault backup --to { -stick }
 audit-backup =
     the newest backup, generation { $number }, was made { $age ->
         [ahead] later than the clock here says
@@ -2570,19 +2570,19 @@ audit-backup =
     }
 audit-unsaved = { $name } is not in any backup
 audit-copies =
-    every key pair is on { $count ->
-        [0] no medium in use, or not all of them are
-        [one] 1 medium at least, and some are on no second one. Make a second with pfxvault copy --from { -stick } --to { -second-stick }
-       *[other] { $count } media at least
+    { $count ->
+        [0] some key pairs are on no medium that is in use
+        [one] some key pairs are on 1 medium only. Put them on a second one with pfxvault copy --from { -stick } --to { -second-stick }
+       *[other] every key pair is on at least { $count } media
     }
-audit-never-checked = USB stick "{ $label }" has never been found right by a check. Check it with pfxvault verify
+audit-never-checked = USB stick "{ $label }" has never been found right by a check. Check it with pfxvault verify { -stick }
 audit-found-bad =
     on USB stick "{ $label }" something was found damaged { $age ->
         [ahead] later than the clock here says
         [0] today
         [one] 1 day ago
        *[other] { $age } days ago
-    }, and not all of it right since. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or by a new backup, then pfxvault verify { -stick }
+    }, and no check since has found all of it right. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or by a new backup, then pfxvault verify { -stick }
 audit-checked =
     USB stick "{ $label }" was last checked and found right { $age ->
         [ahead] later than the clock here says
@@ -2598,7 +2598,7 @@ audit-servers =
         [one] 1 server
        *[other] { $count } servers
     } may write to the vault
-audit-no-key = the key of { $name } cannot be backed up, which is acknowledged: { $reason }
+audit-no-key = the key of { $name } cannot be backed up, and there is an exception for it: { $reason }
 audit-retired =
     USB stick "{ $label }" went out of use { $age ->
         [ahead] later than the clock here says
@@ -2626,15 +2626,15 @@ audit-readers =
 audit-ways-in =
     { $count ->
         [0] nothing opens the vault, as far as this server knows
-        [one] only one passphrase or recovery key opens the vault. Add another with pfxvault access add
+        [one] only one passphrase or recovery key opens the vault. Add another with pfxvault access add recovery-key --to { -stick }
        *[other] { $count } passphrases and recovery keys open the vault
     }
-audit-no-drill = nobody has tried yet whether the vault opens and can be restored. Try with pfxvault drill
+audit-no-drill = nobody has tried yet whether the vault opens and its backups can be restored. Try it with pfxvault drill --from { -stick }
 audit-drill-partly =
     only a part of the backup was ever rehearsed (the last time { $pairs ->
         [one] 1 key pair
        *[other] { $pairs } key pairs
-    }). Rehearse all of it with pfxvault drill
+    }). Rehearse all of it with pfxvault drill --from { -stick }
 audit-drill =
     the last rehearsed restore was { $age ->
         [ahead] later than the clock here says
@@ -2712,7 +2712,7 @@ paper-cell-place = where it is kept
 paper-emergency = If a server has to be restored
 paper-emergency-pfxvault = With pfxvault, as administrator on the new server (E: is the stick). It asks for the passphrase, or for the recovery key:
 paper-code = The square code says whose vault this is and what was newest. pfxvault sheet --check FILE compares a scan of this page with a stick.
-paper-emergency-stock = Without pfxvault, with age and ssh-keygen. README.TXT on each stick has every step; these are the most important lines. The first one holds the owner's key, which no stick has to be believed for:
+paper-emergency-stock = Without pfxvault, with age and ssh-keygen. README.TXT on each stick has every step; these are the most important lines. The first one holds the owner's key: with it the signatures are checked without trusting the stick:
 paper-hand = To be filled in by hand
 paper-contact = Whom to call: { $contact }
 paper-blank-contact = Whom to call
@@ -2724,10 +2724,10 @@ paper-envelope = Envelope: recovery key of the backup of the key pairs
 paper-envelope-notice = SECRET. Whoever has this page and one of the USB sticks can use every private key on it.
 paper-envelope-what = Fold this page with the writing inside, put it into an envelope, seal it, and sign across the flap. Keep it in another place than the sticks. It is opened when the passphrase is lost; afterwards make a new vault, or at least a new envelope.
 paper-key = Recovery key
-paper-key-how = Type row by row: the six characters, then the two behind them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0. The square code on the right says the same, and whose vault it is.
+paper-key-how = Type row by row: the six characters, then the two after them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0. The square code on the right says the same, and whose vault it is.
 paper-use = How it is used
 paper-use-pfxvault = With pfxvault (E: is the stick):
-paper-use-age = Without pfxvault: write the six characters of all rows into recovery.txt, as one line without blanks, in capitals, and without the two characters behind them. Then follow README.TXT on the stick:
+paper-use-age = Without pfxvault: write the six characters of all rows into recovery.txt, as one line without blanks, in capitals, and without the two characters after them. Then follow README.TXT on the stick:
 paper-blank-sealed = Sealed on, by, signature
 paper-blank-kept = Kept at
 paper-blank-opened = Opened on, by, reason
@@ -2784,9 +2784,9 @@ menu-stick = { $root } ({ $system }, { $free } free)
 menu-stick-vault = { $root } ({ $system }, { $free } free), vault stick "{ $label }"
 menu-other-place = another place, to be typed
 menu-back = Back
-menu-type-medium = Drive letter or folder, such as { -stick }
-menu-backup-from = Where are the key pairs? folder:DIR, pfx:FILE:
-menu-restore-to = Where to? folder:DIR, pfx:FILE or pem:DIR:
+menu-type-medium = Drive letter or folder, such as { -stick }:
+menu-backup-from = Where are the key pairs (folder:DIR or pfx:FILE)?
+menu-restore-to = Where are they to be written (folder:DIR, pfx:FILE or pem:DIR)?
 menu-install-file = File with the answer:
 media-inserted = Reading what is inserted: { $media }
 error-no-stick = no USB stick with a vault is inserted

@@ -86,7 +86,7 @@ help-server = 対象のサーバー名または ID
 help-generation = 世代の番号、または日付(例: 2026-10-31。その日までで最も新しい世代)
 help-medium = USB メモリ({ -stick } などのドライブ、またはフォルダー)
 help-label = メディアのラベル。拾った人にも読めます(省略時はコンピューター名)
-help-replace = 今の保管庫から切り替えます。以前の保管庫についての管理情報は残します
+help-replace = 今使っている保管庫から、この保管庫に切り替えます。以前の保管庫についての管理情報は残します
 help-server-name = 保管庫でのこのサーバーの名前(省略時は PFXVAULT_SERVER_NAME、なければコンピューター名)
 help-backup-to = 保存先の USB メモリ(例: { -stick })、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
@@ -94,7 +94,7 @@ help-verify-media = 検証する USB メモリ(例: { -stick })、または parc
 help-verify-vault = 封筒に控えた保管庫のフィンガープリント(一致するか確認します)
 help-drill-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、接続されている USB メモリすべて)
 help-drill-stock = README.TXT のコマンドを、この USB メモリに合わせて表示します。フォルダーを指定すると、そのコマンドで作った PFX や PEM のファイルをバックアップと照合します
-help-drill-receipt = 訓練の記録(だれが、いつ、何を使って、どの USB メモリから、何を開いたか)を書き込む新しいファイル(.json は JSON、それ以外はテキスト)
+help-drill-receipt = 訓練の記録(誰が、いつ、何を使って、どの USB メモリから、何を開いたか)を書き込む新しいファイル(.json は JSON、それ以外はテキスト)
 help-restore-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル、folder:フォルダー、pfx:ファイル、pem:証明書(省略時は、接続されている USB メモリすべて)
 help-contents-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます(省略時は、接続されている USB メモリすべて)
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
@@ -159,7 +159,7 @@ help-drill-examples =
     pfxvault drill --from { -stick } --recovery-key
         封筒の紙の復旧キーで試します
     pfxvault drill --from { -stick } --receipt { -disk }drill.txt
-        監査の資料として保管する記録も書き出します
+        監査の資料として保管する記録も作成します
     pfxvault drill --from { -stick } --stock
         pfxvault がない場合に入力するコマンドを表示します
 help-restore-examples =
@@ -203,7 +203,7 @@ help-contents-examples =
     pfxvault contents
         接続されている USB メモリの内容を表示します
     pfxvault contents www.example.com --from { -stick } --generation 2026-10-31
-        その日に有効だったキーペアを表示します
+        その日の時点で復元対象だったかどうかを表示します
 help-media-examples =
     pfxvault media
         このサーバーに記録のある USB メモリを表示します
@@ -250,10 +250,10 @@ help-servers-retire-examples =
         侵入されたサーバーの場合。そのサーバーが書き込んだものはすべて無効になります
 help-servers-rename-examples =
     pfxvault servers rename WEB02 --to { -stick }
-        このサーバーの名前を WEB02 に変更する
+        このサーバーの名前を WEB02 に変更します
 help-servers-admit-examples =
     pfxvault servers admit SHA256:FINGERPRINT --to { -stick }
-        登録が失われたサーバーを、そのサーバーの pfxvault servers list に出るフィンガープリントで再登録する
+        登録が失われたサーバーを、そのサーバーで pfxvault servers list に表示されるフィンガープリントを指定して、再び登録します
 help-access-examples =
     pfxvault access list
         保管庫を開く手段を表示します
@@ -275,11 +275,11 @@ help-copy-examples =
         { -stick } にあって { -second-stick } にないものを追加します。2 本を同時に接続するのはこのときだけです
 help-sheet-examples =
     pfxvault sheet --from { -stick } --to { -disk }sheet.pdf
-        復旧手順書を作る(1 ページ、秘密は含まない)
+        復旧手順書を作成します(1 ページ。秘密は含みません)
     pfxvault sheet --envelope --recovery-key --from { -stick } --to { -disk }envelope.pdf
-        2 通目の封筒を作る(復旧キーは 1 通目を見ながら入力)
+        2 通目の封筒の紙を作成します。復旧キーは 1 通目を見ながら入力します
     pfxvault sheet --check { -disk }sheet.pdf --from { -stick }
-        手順書を読み取れるか、この USB メモリのものかを確認する
+        復旧手順書を読み取れるか、この USB メモリのものかを確認します
 help-audit-examples =
     pfxvault audit { -stick } --html { -disk }audit.html
         監査レポートを作成します
@@ -314,7 +314,7 @@ prompt-recovery-group = 紙に書いた復旧キーのグループ { $number } �
 prompt-show-changed = 実際に使われる形のパスフレーズを表示しますか?
 prompt-interrupted = この質問で Ctrl-C により中止しました。上に完了と表示されたものは完了しています。ほかには何も変更していません。
 unlock-trying = パスフレーズを確認しています。数秒かかります。
-unlock-as-typed = 一致しません。以前の版の保管庫に合わせて、入力されたとおりの形で試しています。
+unlock-as-typed = 一致しません。以前のバージョンの保管庫に合わせて、入力されたとおりの形で試しています。
 unlock-capitals = 一致しません。大文字と小文字を変えて試しています(Caps Lock、先頭の大文字)。
 unlock-go-on =
     このメディアには保管庫を開く手段が通常より多くあり、まだすべては試していません。
@@ -334,7 +334,7 @@ unfit-character = 見えない文字、またはほかのコンピューター�
 unfit-short = 短すぎます。{ $least } 文字以上にしてください(かなと漢字は 1 文字を 2 文字と数えます)。複数の単語を空白で区切って並べると覚えやすくなります。
 unfit-long = 長すぎます。{ $most } バイト以下にしてください。
 unfit-guessable = 繰り返し、キーの並び、1 つの単語などは最初に試されます。互いに関係のない複数の単語を並べてください。
-changed-width = 注記: どのキーボードでも入力できるように、全角や半角の文字を通常の文字にそろえました。
+changed-width = 注記: どのキーボードでも入力できるように、全角の英数字や半角のカナなどを、通常の文字に直しました。
 changed-marks = 注記: 文字と濁点やアクセント記号を、多くのキーボードで入力される 1 つの文字にまとめました。
 changed-blanks = 注記: 前後の空白を取り除き、単語の間の空白を通常の空白 1 つにそろえました。
 estimate = 1,000 台のコンピューターで推測しても、{ $time }かかります。
@@ -348,7 +348,7 @@ time-years = 約 { $count } 年
 time-for-ever = 100 万年以上
 prompt-source-password = { $name } のパスワード(Enter のみで除外)
 prompt-source-passwords = 保護されたファイル { $count } 個のパスワード(Enter のみで除外)
-source-password-again = 3 回とも違うパスワードでした。別のパスワードを入力するか、Enter だけを押して除外してください。
+source-password-again = 3 回ともパスワードが間違っていました。別のパスワードを入力するか、Enter だけを押して除外してください。
 source-password-in-vain = 注意: --source-passwords に { $name } の行がありますが、その名前のファイルはここにありません
 source-passed-over = 読み取らなかったファイルとフォルダーが { $count } 件あります(フォルダーは 1 階層だけ読み取ります): { $names }
 prompt-pfx-new = PFX の新しいパスワード
@@ -424,8 +424,8 @@ backup-plan =
     }まだ何も書き込んでいません。
 backup-done = 完了: { $total } 組中 { $saved } 組のキーペアを USB メモリ「{ $label }」({ $medium })に保存し、読み戻して照合しました(第 { $number } 世代)
 backup-one-copy =
-    注意: { $saved } 組のキーペアを USB メモリ「{ $label }」({ $medium }、第 { $number } 世代)に保存しましたが、2 部のうち 1 部しか書き込めませんでした({ $reason })
-    同じバックアップをもう一度実行してください。繰り返す場合は USB メモリを交換してください。
+    注意: { $saved } 組のキーペアを USB メモリ「{ $label }」({ $medium }、第 { $number } 世代)に保存しましたが、2 つのコピーのうち 1 つしか書き込めませんでした({ $reason })
+    同じバックアップをもう一度実行してください。再び同じ結果になる場合は、この USB メモリを交換してください。
 backup-unchanged = 完了: 前回から変更はありません。すべて USB メモリ「{ $label }」({ $medium }、第 { $number } 世代)に保存済みのため、何も書き込みませんでした
 backup-failed =
     注意: { $medium } には何も保存できませんでした({ $reason })
@@ -462,14 +462,14 @@ list-headline =
            *[other] そのうち { $unsaved } 組はまだバックアップされていません
         }{ $unread ->
             [0] 。
-           *[other] 。ほかに { $unread } 組は開けないか読み取れないため、確認できません。
+           *[other] 。ほかに { $unread } 組は開けないか読み取れないため、バックアップ済みかどうか確認できません。
         }
     }
 list-certificate = { $name } の証明書({ $thumbprint })に対応する秘密鍵は、ここにありません
 list-authority = 対象外(どのキーペアの発行にも使われていない認証局の証明書): { $name }({ $thumbprint })
 list-certificate-perhaps = { $name } の証明書({ $thumbprint })に対応する秘密鍵は見つかりませんでした。開けない、または使えないファイルの中にあるかもしれません: { $files }
 further-certificates = { $name } と一緒に保存する証明書(同じファイルにあるもの): { $count } 個({ $names })
-certificate-unread = 注記: { $file }: { $reason }。キーペアはこの証明書がなくても揃っています。この証明書もそのままの内容で保存されます
+certificate-unread = 注記: { $file }: { $reason }。この証明書が読み取れなくても、キーペアに不足はありません。この証明書も元の内容のまま保存されます
 friendly-name-not-kept = 注記: { $file } では同じ証明書のフレンドリ名が { $name } です。保存するフレンドリ名は { $kept } です
 renewed-by-win-acme = 注記: { $names } は win-acme または simple-acme が更新しています。更新に必要な設定はバックアップに含まれません。C:\ProgramData\win-acme または C:\ProgramData\simple-acme と、タスク スケジューラのタスクにあります。新しいサーバーにインストールし、有効期限が切れる前に更新を設定し直してください
 renewed-by-certify = 注記: { $names } は Certify が更新しています。更新に必要な設定はバックアップに含まれません。C:\ProgramData\certify にあります。新しいサーバーに Certify をインストールし、更新を設定し直すか、Certify でエクスポートしたものをインポートしてください
@@ -482,7 +482,7 @@ left-alone-other = pfxvault の知らない種類の項目 { $count } 個({ $kin
 list-unreadable = 注意: { $name } は読み取れません({ $reason })
 contents-headline =
     { $server }({ $id }): キーペア { $count } 組。最新は第 { $number } 世代({ $day }、{ $age ->
-        [ahead] ここの時計より後に作成
+        [ahead] このコンピューターの時計より先の日付で作成
         [0] 本日作成
        *[other] { $age } 日前に作成
     })
@@ -512,7 +512,10 @@ cell-never = なし
 cell-backup = { $number } ({ $day })
 cell-expired = { $day }(期限切れ)
 cell-not-yet-valid = { $day }(まだ有効でない)
-cell-ends-soon = { $day }(残り { $left } 日)
+cell-ends-soon = { $day }({ $left ->
+        [0] 残り 1 日未満
+       *[other] 残り { $left } 日
+    })
 cell-weak = { $key }(弱い)
 cell-no-chain = { $key }、チェーンなし
 
@@ -536,13 +539,16 @@ restore-from =
         [yes] {""}
        *[no] 最新は第 { $number } 世代、
     }{ $age ->
-        [ahead] ここの時計より後に作成
+        [ahead] このコンピューターの時計より先の日付で作成
         [0] 本日作成
        *[other] { $age } 日前に作成
-    })。それより後に更新した証明書は含まれません。
+    })。{ $age ->
+        [0] {""}
+       *[other] それより後に更新した証明書は含まれません。
+    }
 restore-iis-files =
-    次の { $count } 組は、フォルダーのファイル(証明書の集中ストアなど)からバックアップしたもので、どのバインドも使っていないため、インポートしません: { $names }
-    ファイルとして書き出す場合は、同じ行で --to folder:{ -disk }certs を指定してください。インポートする場合は、名前を指定してください。
+    次の { $count } 組は、フォルダーのファイル(集中証明書ストアなど)からバックアップしたもので、どのバインドも使っていないため、インポートしません: { $names }
+    ファイルとして復元する場合は、同じコマンドに --to folder:{ -disk }certs を指定してください。それでもインポートする場合は、その名前を追加してください。
 restore-missing = 注意: { $name } は含まれません({ $reason })
 restore-question = これらのファイルを書き込みますか?
 restore-retired-question = { $names } は復元対象から除外されています。それでも復元しますか?
@@ -560,7 +566,7 @@ end-soon = { $left ->
 end-expired = { $day } に期限切れ
 end-not-yet-valid = { $day } より前は無効
 standing-headline = { $total } 組中 { $valid } 組の証明書が本日有効です
-standing-expired = 注意: { $name } の証明書({ $thumbprint })は { $day } に期限が切れています。クライアントは接続を拒否します。更新を依頼し、新しい証明書をバックアップしてください: pfxvault backup
+standing-expired = 注意: { $name } の証明書({ $thumbprint })は { $day } に期限が切れています。クライアントは接続を拒否します。更新を依頼し、新しい証明書をバックアップしてください: pfxvault backup --to { -stick }
 standing-not-yet-valid = 注意: { $name } の証明書({ $thumbprint })は { $day } まで有効になりません。それまでクライアントは接続を拒否します。その日を過ぎている場合は、このコンピューターの時計を合わせてください
 standing-soon = 参考: { $name } の証明書({ $thumbprint })は{ $left ->
         [0] あと 1 日以内に
@@ -576,7 +582,7 @@ export-rules =
 drill-nothing = { $server } には復元の対象になるキーペアがないため、確かめるものがありませんでした
 drill-verdict =
     { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(最新は第 { $number } 世代、{ $age ->
-        [ahead] ここの時計より後に作成
+        [ahead] このコンピューターの時計より先の日付で作成
         [0] 本日作成
        *[other] { $age } 日前に作成
     })
@@ -610,7 +616,7 @@ stock-how =
     次のコマンドを { -shell } に上から順に入力してください(pfxvault は使いません)。README.TXT のコマンドを、この USB メモリに合わせたものです。
     取り出したものは秘密です。信頼できるコンピューターで作業し、RECORD.TXT と "Good" の表示は README.TXT のとおりに確認してください。
 stock-then =
-    続いて、同じウィンドウで照合し、最後に作業の跡を消してください:
+    続いて、同じウィンドウで照合し、その後の行で作業フォルダーを削除してください:
       pfxvault drill --from { $medium } --stock { -work-folder }
 stock-stranger = 注意: バックアップのキーペアではないか、読み取れません: { $name }
 stock-rest = 手作業で開いていないキーペア: { $count } 組({ $names })
@@ -690,8 +696,8 @@ access-key-added =
 copy-done =
     完了: { $medium } を最新にしました({ $added ->
         [0] 不足はありませんでした
-       *[other] { $added } 世代を追加し、読み戻して照合しました
-    }。{ $kept } 世代はすでにありました)
+       *[other] { $added } 個の世代を追加し、読み戻して照合しました
+    }。{ $kept } 個の世代はすでにありました)
 copy-skipped =
     注意: 世代 { $generation } はコピーしていません。--from に指定したメディアには、完全なものがありません。
     別の USB メモリも指定してください: pfxvault copy --from { -stick } --from { -second-stick } --to { -third-stick }
@@ -728,17 +734,17 @@ verify-newest = サーバー { $server } の完全な世代のうち最新のも
 ## Verify: what is found
 
 found-not-pinned =
-    参考: このコンピューターにこの保管庫の記録がないため、メディアの中だけで照合しました。
+    参考: このコンピューターにこの保管庫の記録がないため、正しい保管庫かどうかは確認できていません。
     次のフィンガープリントが封筒の控えと同じか確認してください: { $vault }
 found-copy-bad =
     注意: { $medium } の { $path } は、2 つのコピーのうち 1 つが破損しています。正常なコピーがあります: { $good }
     まだ何も失われていません。早めに USB メモリを交換してください: pfxvault copy --from { $medium } --to { -second-stick }
 found-record-bad =
     注意: 世代 { $generation } のコピーの 1 つが破損しています({ $path })。もう 1 つのコピーは正常です。
-    まだ何も失われていません。pfxvault copy で新しい USB メモリにコピーし、交換してください。
+    まだ何も失われていません。早めに USB メモリを交換してください: pfxvault copy --from { -stick } --to { -second-stick }
 found-one-copy =
     注意: { $medium } には、世代 { $generation } の 2 つのコピーのうち 1 つしかありません
-    まだ何も失われていません。pfxvault copy で、同じまたは新しい USB メモリに、もう 1 つのコピーを追加してください。
+    まだ何も失われていません。もう 1 つのコピーを追加してください: pfxvault copy --from { $medium } --to { $medium }
 found-owner-one-copy =
     注意: { $medium } に { $path } がありません。登録サーバーと「保管庫を開く手段」の一覧の一部で、2 つのコピーのうち 1 つだけが残っています。
     まだ何も失われていません。このメディアへの次のバックアップで追加されます。次のコマンドでも追加できます: pfxvault copy --from { $medium } --to { $medium }
@@ -753,12 +759,12 @@ found-owner-remembered =
 found-mended = 参考: 破損または不足しているもののうち、正常なコピーがあるものは書き直します。
 found-file-lost =
     注意: 世代 { $generation } の { $file } は、指定されたメディアに正常なコピーがありません。この世代は一部を復元できません。
-    ほかの USB メモリと合わせて検証してください: pfxvault verify { -stick } { -second-stick }
-    どの USB メモリにもなく、サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
+    ほかの USB メモリとあわせて検証してください: pfxvault verify { -stick } { -second-stick }
+    どの USB メモリにもなく、サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください: pfxvault backup --to { -third-stick }
 found-damaged =
     注意: 世代 { $generation } は破損しており、指定されたメディアからは復元できません。
-    ほかの USB メモリと合わせて検証してください: pfxvault verify { -stick } { -second-stick }
-    サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
+    ほかの USB メモリとあわせて検証してください: pfxvault verify { -stick } { -second-stick }
+    サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください: pfxvault backup --to { -third-stick }
 found-unfinished =
     注意: 世代 { $generation } のバックアップは途中で終わっています(USB メモリを早く抜いた可能性があります)。
     この世代は使われません。それより前の世代は有効です。バックアップをもう一度実行してください。
@@ -771,14 +777,14 @@ found-overdue =
 found-foreign =
     注意: { $path }(世代 { $generation } と称するもの)は、この保管庫に書き込めるサーバーが作成したものではありません。
     復元に使われることはなく、登録サーバーが作成したバックアップに影響はありません。
-    この USB メモリを誰が扱ったか確認し、分かるまで別に保管してください。
+    この USB メモリを誰が扱ったか確認し、わかるまで別に保管してください。
 found-not-admitted =
-    注意: { $path }(世代 { $generation } と称するもの)は、登録が確認できないサーバーのものです。使われず、復元もされません。
+    注意: { $path }(世代 { $generation } と称するもの)は、ここにある登録サーバーの一覧にないサーバーのものです。有効とはみなさず、復元もしません。
     登録サーバーの一覧の一部が、ここでは破損しているか不足している可能性があります。ほかの USB メモリとあわせて検証してください: pfxvault verify { -stick } { -second-stick }
-    どのメディアでも登録が確認できない場合は、第三者が置いたものです。この USB メモリを誰が扱ったかわかるまで、別に保管してください。
+    どのメディアの一覧にもない場合は、第三者が置いたものです。この USB メモリを誰が扱ったかわかるまで、別に保管してください。
 found-closed =
-    注意: サーバー { $server } の世代が { $count } 個ありますが、保管庫の所有者がこのサーバーの書き込みの権利を終了しているため、使われず、復元もされません。
-    作成された経緯が分からない場合は、この USB メモリを誰が扱ったか確認してください。
+    注意: サーバー { $server } の世代が { $count } 個ありますが、保管庫の管理責任者がこのサーバーの登録を終了しているため、有効とはみなさず、復元もしません。
+    作成された経緯がわからない場合は、この USB メモリを誰が扱ったか確認してください。
 found-bad-statement =
     注意: 登録サーバーと「保管庫を開く手段」の一覧のうち { $count } 件は、この保管庫の管理責任者が作成したものではありません。この内容は使われません。
     ファイルの破損か、第三者が置いた可能性があります。別の USB メモリと比べ、この USB メモリを誰が扱ったか確認してください。
@@ -811,8 +817,8 @@ found-out-of-use = USB メモリ { $label } は { $since } に使用終了とさ
 found-not-by-this-state =
     注意: 世代 { $generation } にはこのサーバーの鍵による署名がありますが、このサーバーには作成した記録がありません。
     多くの場合、仮想マシンのチェックポイントなどでサーバーを以前の状態に戻したことが原因です。そのまま続けてください。次のバックアップには新しい番号が付きます。
-    複製したサーバーが別の場所で動いている場合は、どちらか一方を、--state に別のフォルダーを指定した pfxvault servers join で登録し直してください。
-    どちらでもない場合は鍵が第三者に渡った可能性があります。このサーバーを登録し直してください。
+    複製したサーバーが別の場所で動いている場合は、どちらか一方を登録し直してください: pfxvault servers join { -stick } --state { -disk }pfxvault-new
+    どちらでもない場合は鍵が第三者に渡った可能性があります。同じコマンドで、このサーバーを登録し直してください。
 found-copies-older =
     注意: { $newer } と { $older } は、どちらもラベルが「{ $label }」です。一方が他方の複製であり、合わせて 1 本と数えます。
     新しいのは { $newer } です。こちらを使ってください。もう一方は pfxvault copy --from { $newer } --to { $older } で最新にし、
@@ -825,13 +831,13 @@ found-copies-apart =
     それぞれに、もう一方にないバックアップがあります。両方を最新にしてください: pfxvault copy --from { $one } --to { $other }、続けて逆方向にも実行してください。
     その後、一方を独立した USB メモリにしてください: pfxvault media add { $other }
 found-other-device =
-    注意: { $medium } のラベルは「{ $label }」ですが、前回とは別の装置またはファイル システムです。
+    注意: { $medium } のラベルは「{ $label }」ですが、前回このラベルで使われていたのは別のデバイスまたはファイル システムです。
     前回: { $before }
     今回: { $now }
     カードを別のリーダーに挿した場合や、ファイルを新しい USB メモリにコピーした場合にこうなります。心当たりがなければ、誰の手にあったかを確認し、内容を別の USB メモリと比べてください。
     複製であり、両方を使い続ける場合は、独立した USB メモリにしてください: pfxvault media add { $medium }
 found-known-device =
-    参考: USB メモリ「{ $label }」({ $medium })は、以前にも使われた装置に戻っています: { $now }
+    参考: USB メモリ「{ $label }」({ $medium })は、以前に使われていたデバイスに戻っています: { $now }
     前回は { $before } でした。
 found-alternating =
     参考: USB メモリ「{ $label }」は、{ $one } と { $other } で交互に使われています。
@@ -839,9 +845,9 @@ found-alternating =
 found-replaced =
     注意: USB メモリ「{ $label }」は、「{ $other }」を使い始めてから一度も接続されていません。両者のシリアル番号は同じです。
     「{ $other }」が「{ $label }」をフォーマットし直したものであれば、「{ $label }」の内容は失われています: pfxvault media retire "{ $label }"
-    両方が手元にある場合は、「{ $label }」を挿して確認してください: pfxvault verify { -stick }
+    両方が手元にある場合は、「{ $label }」を挿して検証してください: pfxvault verify { -stick }
 found-same-label =
-    参考: { $medium } のラベル「{ $label }」は、このサーバーに記録のある別の USB メモリと同じですが、その USB メモリではありません。
+    参考: { $medium } のラベルは「{ $label }」で、このサーバーに記録のある別の USB メモリと同じです。
     取り違えないように、両方に目印を付けてください。
 found-remade =
     注意: { $medium }({ $device })は、前回は USB メモリ「{ $label }」でしたが、今は空か、別の USB メモリになっています。
@@ -906,8 +912,8 @@ doubt-statement-missing =
     注意: 登録サーバーと「保管庫を開く手段」の一覧がこのメディアではそろっていないため、ほかのメディアより古い可能性があります。
     選べる場合は、最も新しい USB メモリを使ってください。
 doubt-not-admitted =
-    注意: 登録が確認できないサーバーの世代 { $count } 件は使いません。登録サーバーの一覧の一部が破損しているか不足しているか、第三者が置いたものです。
-    別の USB メモリに一覧がそろっている可能性があります。--from であわせて指定してください。破損の確認: pfxvault verify { -stick }
+    注意: ここにある登録サーバーの一覧にないサーバーの世代が { $count } 個あります。これらは使いません。一覧の一部が破損しているか不足しているか、第三者が置いたものです。
+    別の USB メモリに一覧がそろっている可能性があります。--from であわせて指定してください。破損の有無を調べるには: pfxvault verify { -stick }
 doubt-another-vault =
     注意: { $medium } は別の保管庫のメディアのため、使いません。
     そのフィンガープリントは { $vault }、開いた保管庫は { $ours } です。
@@ -928,7 +934,7 @@ not-here-but-on =
     注意: { $name }(有効期限 { $end })はこのバックアップに含まれますが、指定されたメディアにはありません。第 { $numbers } 世代にあり、{ $media } に保存されています。
     その USB メモリを挿し、--from であわせて指定してください。
 no-more =
-    次の { $count } 組は更新済み、期限切れ、または除外済みのため、復元しません。それでも復元する場合は、拇印をすべて指定してください(pfxvault contents --json で確認できます)。除外したものには --retired も必要です。
+    次の { $count } 組は更新済み、期限切れ、または除外済みのため、復元しません。それでも復元する場合は、拇印を省略せずに全桁で指定してください(pfxvault contents --json で確認できます)。除外したものには --retired も必要です。
     { $names }
 no-more-renewed = { $name }({ $thumbprint }、有効期限 { $end }、第 { $number } 世代): { $by } に更新済み
 no-more-ended = { $name }({ $thumbprint }、第 { $number } 世代): { $end } に期限切れ
@@ -939,26 +945,26 @@ retired-removed = もう使っていません
 retired-lost = どの USB メモリにも残っていません
 retired-otherwise = { $reason }
 doubt-state-unread =
-    注意: このコンピューターの記録を確認できませんでした: { $reason }
+    注意: このコンピューターの管理情報を読み取れませんでした: { $reason }
     ほかのメディアにより新しいバックアップがあるかどうかは確認していません。
 state-not-noted =
-    注意: 結果をこのコンピューターの記録に残せませんでした: { $reason }
+    注意: 結果をこのコンピューターの管理情報に記録できませんでした: { $reason }
 doubt-newer-elsewhere =
     注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
-    その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
+    その USB メモリがあれば、そちらを使うか、--from であわせて指定してください。
 doubt-other-name =
     注意: 第 { $number } 世代で、{ $server } の名前は { $name } になっています。これは登録時に保管庫の管理責任者が認めた名前ではありません。
     鍵を持つ第三者が、別のサーバーに見せかけようとしている可能性があります。ID { $server } で判断し、そのサーバーの管理者に確認してください。
     名前が正しい場合は、そのサーバーで実行してください: pfxvault servers rename 名前 --to { -stick }
 doubt-said-newer =
-    注意: { $witness } の { $day } の記録によると、このサーバーには第 { $number } 世代がありました。ここで最も新しいのは第 { $here } 世代です。
+    注意: サーバー { $witness } の { $day } の記録によると、このサーバーには第 { $number } 世代がありました。ここで最も新しいのは第 { $here } 世代です。
     USB メモリが古い状態に戻された可能性があります。その世代がある USB メモリを探し、--from であわせて指定してください。
-doubt-said-retired = 注意: { $witness } の { $day } の記録によると、{ $name }({ $thumbprint })はもう使ってはいけません({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason 理由 --server サーバー --to { -stick }
+doubt-said-retired = 注意: サーバー { $witness } の { $day } の記録では、{ $name }({ $thumbprint })はもう使わないものとされています({ $reason })。別のサーバーの記録なので、除外はしていません。正しい場合: pfxvault retire { $name } --reason 理由 --server サーバー --to { -stick }
 doubt-owner-retired = 注意: 保管庫の管理責任者は { $day } に { $name }({ $thumbprint }、{ $reason })を除外しましたが、対象はサーバー { $server } だけです。このサーバーでも除外する場合: pfxvault retire { $name } --reason 理由 --server サーバー --to { -stick }
 doubt-owners-word-unread = 注意: 保管庫の管理責任者がこのサーバーのキーペアを除外していますが、その記録をここでは開けないため、どれかわかりません
-clock-behind-backup = この機器の時計は { $clock } ですが、最新のバックアップは { $backup } に作成されています。経過日数や有効期限を正しく判断できないため、時計を合わせてください
-clock-behind-release = この機器の時計は { $clock } ですが、この pfxvault は { $released } に公開されたものです。経過日数や有効期限を正しく判断できないため、時計を合わせてください
-clock-ahead = この機器の時計は { $clock } で、ここに記録のある最後の日({ $last })から何年も経っています。間違っていれば、経過日数や有効期限を正しく判断できないため、時計を合わせてください
+clock-behind-backup = このコンピューターの時計は { $clock } ですが、最新のバックアップは { $backup } に作成されています。経過日数や有効期限を正しく判断できないため、時計を合わせてください
+clock-behind-release = このコンピューターの時計は { $clock } ですが、この pfxvault は { $released } に公開されたものです。経過日数や有効期限を正しく判断できないため、時計を合わせてください
+clock-ahead = このコンピューターの時計は { $clock } で、ここに記録のある最後の日({ $last })から何年も経っています。間違っていれば、経過日数や有効期限を正しく判断できないため、時計を合わせてください
 doubt-overdue =
     注意: 第 { $number } 世代は次のバックアップの期限({ $due })を過ぎています。その後に証明書を更新している可能性があります。
     より新しい USB メモリを探し、有効期限を現在使っている証明書と比べてください。
@@ -983,8 +989,8 @@ os-too-large = 大きすぎます
 os-other = { $words }
 reason-in-use = まだ何かが開いています。表示しているウィンドウやプログラムを閉じてください
 reason-used-by = { $programs } が使用中です。先に終了してください
-reason-beside = 同じ装置の { $other } も使用中です
-reason-built-in = 取り外せる装置ではありません
+reason-beside = 同じデバイスの { $other } も使用中です
+reason-built-in = 取り外せるデバイスではありません
 reason-not-allowed = 管理者だけが実行できます
 reason-medium = { $path }: { $reason }
 reason-reads-back-other = { $path } を読み戻すと、書き込んだ内容と一致しません
@@ -993,7 +999,7 @@ reason-no-password = パスワードで保護されていますが、パスワ�
 reason-part-damaged = 中の証明書または鍵が途中で切れているか、破損しています
 reason-key-encryption = 中の鍵は { $algorithm } で暗号化されており、読み取れません。次のコマンドで読み取れる形式に変換できます: openssl pkcs8 -topk8 -in OLD.key -out NEW.key
 reason-key-store = pfxvault では読み取れない種類のキーストア({ $form })です。次のコマンドで PFX に変換できます: keytool -importkeystore -srcstoretype { $form } -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12
-reason-pvk-encrypted = 中の鍵は Microsoft の古い形式のパスワードで保護されています。次のコマンドで読み取れる形式に変換できます: openssl rsa -inform PVK -in OLD.pvk -out NEW.key
+reason-pvk-encrypted = 中の鍵は、Microsoft の古い形式でパスワード保護されています。次のコマンドで読み取れる形式に変換できます: openssl rsa -inform PVK -in OLD.pvk -out NEW.key
 reason-too-much-work = 開くのに時間がかかりすぎる設定になっています
 reason-unsupported = { $algorithm } には対応していません
 reason-malformed = 破損しているか、PFX ではありません
@@ -1048,7 +1054,7 @@ error-secret-differs = 3 回とも入力が一致しませんでした
 error-secret-file-unreadable = { $path } を読み取れません
     .cause = { $reason }
     .hint = パスと、ファイルの読み取り権限を確認してください
-error-secret-file-shared = { $path } は他の人も読めるため、秘密のファイルとして使えません
+error-secret-file-shared = { $path } はほかの人も読めるため、秘密のファイルとして使えません
     .hint =
         自分だけが読めるように設定し、同じコマンドをもう一度実行してください
         Windows: icacls "{ $path }" /inheritance:r /grant:r "%USERNAME%":R
@@ -1063,7 +1069,7 @@ error-not-all-tried = 保管庫を開く手段のうち、まだ試していな�
     .cause = このメディアには、通常の保管庫より多くの手段があるか、確認に時間のかかる手段があります
     .hint =
         パスフレーズが違うとは限りません
-        同じ保管庫の別の USB メモリを使うか、続けるかどうかを聞かれたときに続けてください
+        同じ保管庫の別の USB メモリを使うか、続けるかどうかの質問に「はい」と答えてください
 error-unfit-passphrase = { $path } のパスフレーズは、新しいパスフレーズとして使えません
     .cause = { $reason }
     .hint = ファイルの 1 行目に別のパスフレーズを書くか、この指定を外して実行し、画面の案内に従って決めてください
@@ -1107,7 +1113,7 @@ error-no-age-key = { $path } に、pfxvault で使える age の鍵がありま�
     .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... ではありません。age プラグインの鍵と SSH 鍵は読み取れません
     .hint = age-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
 error-wrong-age-key = { $path } の age の鍵では保管庫を開けません
-    .hint = 別の手段で開いて追加するか(pfxvault access add age1... --to { -stick })、追加後に書き込んだ USB メモリで試してください
+    .hint = この鍵を追加した後に書き込んだ USB メモリで試すか、別の手段で保管庫を開いて追加してください: pfxvault access add age1... --to { -stick }
 error-key-of-other-vault = この復旧キーは保管庫 { $said } のものですが、実際に開いたのは { $vault } です
     .cause = 別の保管庫にすり替えられているおそれがあります
     .hint = この USB メモリは使わないでください。同じ保管庫の別の USB メモリで試し、フィンガープリントを復旧手順書と照合してください
@@ -1131,7 +1137,7 @@ error-paper-unwritten = { $path } に書き込めません
 error-paper-unread = { $path } を読み取れません
     .cause = { $reason }
     .hint = pfxvault sheet で作成したテキスト、HTML、PDF のファイルか、スキャンした PNG、JPEG、PDF を指定してください
-error-receipt = 記録を { $path } に書き込めません(訓練そのものは終わりました)
+error-receipt = 記録を { $path } に書き込めません(復元訓練そのものは終わりました)
     .cause = { $reason }
     .hint = 書き込めるフォルダーに、新しいファイルの名前を指定してください
 error-receipt-exists = { $path } にはすでにファイルがあります
@@ -1140,7 +1146,7 @@ error-stock-nothing = { $folder } にはバックアップのキーペアがな�
     .hint =
         README.TXT のコマンドでファイル(K0000001.pfx など)を作ったフォルダーを、ファイル名を変えずに
         指定してください。コマンドを表示するには: pfxvault drill --stock
-error-stock-no-folder = README.TXT のコマンドは、ここでフォルダーとして見える USB メモリを対象にしています
+error-stock-no-folder = README.TXT のコマンドは、USB メモリかフォルダーに対してだけ使えます
     .hint = 封緘ファイルではなく USB メモリを指定してください: pfxvault drill --stock --from { -stick }
 error-no-paper = { $path } は pfxvault の復旧手順書または封筒の紙として読み取れません
     .cause = 該当する文字列も、読み取れる二次元コードもありません
@@ -1190,7 +1196,7 @@ not-here-on = このサーバーの記録では { $media } にあります
 not-here-nobody-knows = どの USB メモリにあるか、このコンピューターの記録にはありません
 error-two-of-a-number = 第 { $number } 世代として、内容の異なるバックアップが 2 つあります
     .cause = サーバーを以前の状態に戻し、その後にバックアップすると起こります
-    .hint = どちらかを --generation で指定してください: { $names }。先に pfxvault contents --generation で内容を確認してください
+    .hint = どちらかを --generation で指定してください: { $names }。先に内容を確認する場合は、pfxvault contents に同じ指定を付けます
 error-retired = { $name } は復元対象から除外されています: { $reason }
     .hint = それでも復元する場合は、同じ行に --retired を付けてください。除外を取り消すには、そのサーバーで: pfxvault retire { $name } --undo
 error-retire-unknown = このサーバーのバックアップに、該当するキーペア { $name } がありません
@@ -1214,7 +1220,7 @@ error-too-many-ways = パスフレーズと復旧キーは合わせて { $most }
     .hint = 今ある手段を使ってください。一覧: pfxvault access list { -stick }
 error-unknown-rule = { $rule } という取り扱いルールはありません
     .hint = ルールは no-email、no-shared-drive、other-medium、no-handover、password-kept と、1 つのキーペアについての no-key:名前 です: --accept other-medium="試験用サーバー"
-error-until = { $day } は、今日から 1 年以内の日付ではありません
+error-until = { $day } は、今日から 1 年後までの日付ではありません
     .hint = 例外の最終日を --until 2027-03-31 のように指定してください
 error-no-finding = { $id } という ID の、注意が必要な点はここにはありません
     .cause = { $known ->
@@ -1226,7 +1232,7 @@ error-rest-without-end = { $id } を無期限に保留することはできま�
     .hint = 1 年以内の最終日を指定してください: --accept { $id }="理由" --until 2027-03-31
 error-not-to-rest = { $id } は保留にできません
     .cause = 失われたものがあるか、ほかのものと区別できません
-    .hint = 表示された手順に従ってください。ほかに解消する方法はありません
+    .hint = 一緒に表示される手順に従ってください。ほかに解消する方法はありません
 error-not-without-key = { $name } という名前で、鍵をバックアップできないキーペアはありません
     .hint = バックアップできないものを確認してください: pfxvault list --from iis
 error-exception-without-reason = ルール { $rule } を例外にする理由がありません
@@ -1286,7 +1292,7 @@ error-password-table = { $path } はパスワードの一覧として読み取�
         www.example.com.pfx,"a ""quoted"", one"
         名前が空の行は、どのファイルにも使われます。
 error-pfx-unproven = { $name } から作成した PFX を開いて照合できなかったため、使用しませんでした
-    .hint = 同じコマンドをもう一度実行してください。繰り返す場合は、ほかのキーペアを名前で指定してバックアップし、この問題を報告してください
+    .hint = 同じコマンドをもう一度実行してください。それでも失敗する場合は、ほかのキーペアを名前で指定してバックアップし、この問題を報告してください
 error-nothing-to-back-up = バックアップできるキーペアがありません
     .hint = 内容と理由を確認してください: pfxvault list --from folder:{ -disk }certs
 error-nothing-counts = 復元の対象になるキーペアがここにはありません
@@ -1325,29 +1331,29 @@ error-rule-other-medium = 取り扱いルール「別メディアへの保管」
 ## Errors: media and vaults
 
 error-no-such-medium = { $medium } に USB メモリがありません
-    .hint = USB メモリを挿し、エクスプローラーでドライブ文字を確認して指定してください(例: E:)
+    .hint = USB メモリを挿し、場所(Windows ではエクスプローラーに表示されるドライブ文字)を確認して指定してください(例: { -stick })
 error-medium = { $medium } を使えません
     .cause = { $reason }
-    .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
+    .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。それでも失敗する場合は、別の USB メモリを使ってください
 error-no-medium = メディアが指定されていません
     .hint = USB メモリを指定してください: --to { -stick }
 error-nothing-committed = 何も保存できませんでした。{ $medium } にある以前の内容は有効なままです
     .cause = { $reason }
-    .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
+    .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。それでも失敗する場合は、別の USB メモリを使ってください
 error-no-vault = { $medium } に保管庫がありません
     .cause = PFXVAULT フォルダーがないか、その中に使えるものがありません
     .hint = 保管庫のある別の USB メモリを挿してください。新しい保管庫を作る場合: pfxvault create { -stick }
 error-no-statement = { $medium } には、どの保管庫かを示す管理責任者の署名がありません
     .cause =
         PFXVAULT/A/OWNER と PFXVAULT/B/OWNER にある、登録サーバーと「保管庫を開く手段」の一覧が、破損しているか不足しています。
-        バックアップ { $count } 世代分が残っています。内容は変更していません
+        バックアップの世代が { $count } 個残っています。内容は変更していません
     .hint =
         この USB メモリは捨てずに、同じ保管庫の別の USB メモリから一覧を書き直してください: pfxvault copy --from { -second-stick } --to { $medium }
-        この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
+        この保管庫の登録サーバーには一覧の記録があります。そのサーバーからこの USB メモリに次のバックアップを取ると、書き直されます
 join-same-name =
     注意: 同じ名前のサーバーがすでに登録されています: { $server }。両者は ID でしか区別できません。
-    このサーバーを再インストールした場合は、登録後に古いほうを廃止してください: pfxvault servers retire ID --to { -stick }
-    別のサーバーであれば、別の名前で登録してください: pfxvault servers join { -stick } --server-name NAME
+    このサーバーを再インストールした場合は、登録後に古いほうの登録を終了してください: pfxvault servers retire ID --to { -stick }
+    別のサーバーであれば、別の名前で登録してください: pfxvault servers join { -stick } --server-name 名前
 join-same-question = 同じ名前のまま登録しますか?
 create-interrupted =
     保管庫の作成が前回中断されています。その続きを行います。パスフレーズと復旧キーは前回のものです。新しい復旧キーは作成しません。
@@ -1365,12 +1371,12 @@ error-vault-there = { $medium } にはすでに PFXVAULT フォルダーがあ�
         新しい保管庫を作る、メディアを追加する: PFXVAULT フォルダーのない USB メモリを使う
 error-vault-empty = { $medium } の保管庫にはまだバックアップがありません
     .hint = 別の USB メモリを試すか、バックアップを取ってください: pfxvault backup --from { -source } --to { $medium }
-error-none-admitted = { $medium } にあるのは登録が確認できないサーバーの世代 { $count } 件だけで、使えるものがありません
-    .cause = サーバーを登録した一覧が、指定されたメディアで破損しているか不足しているか、第三者が置いたものです。確認できないものは復元しません
+error-none-admitted = { $medium } には、復元できるものがありません。あるのは、登録サーバーの一覧にないサーバーの世代 { $count } 個だけです
+    .cause = 指定されたメディアの登録サーバーの一覧が破損しているか不足しているか、第三者が世代を置いています。登録を確認できないものは復元しません
     .hint =
         この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from { -second-stick }
-        破損の確認: pfxvault verify { $medium }
-        この保管庫の登録サーバーは一覧を記録しています。そのサーバーから次のバックアップを取ると書き直されます
+        破損の有無を調べるには: pfxvault verify { $medium }
+        この保管庫の登録サーバーには一覧の記録があります。そのサーバーからこの USB メモリに次のバックアップを取ると、書き直されます
 error-not-our-vault = { $medium } は別の保管庫のメディアです
     .cause = このメディアのフィンガープリントは { $vault }、ここの保管庫は { $ours } です
     .hint = 正しい USB メモリを挿してください。このメディアの内容は変更していません。このメディアの内容を見るには: pfxvault contents --from { $medium } --state 新しいフォルダー
@@ -1381,7 +1387,7 @@ error-two-owners = { $medium } とほかのメディアが別々の保管庫の�
 error-no-way-in = { $medium } の保管庫を開けません。保存されているパスフレーズまたは復旧キーの情報が破損しているか、ありません
     .hint =
         同じ保管庫の別の USB メモリを試すか、もう一方の手段を使ってください(--recovery-key を付ける、または外す)
-        サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください
+        サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください: pfxvault backup --to { -second-stick }
 error-no-generation = サーバー { $server } の指定された世代に、使えるものがありません
     .cause = 指定されたメディアにないか、破損しています
     .hint = 別の USB メモリも指定するか、別の世代を選んでください: pfxvault contents --from { -stick } --from { -second-stick }
@@ -1404,7 +1410,7 @@ error-already-enrolled = このサーバーはすでに保管庫 { $vault } に�
 error-server-closed = このサーバー({ $server })はもう保管庫に書き込めません
     .cause = 保管庫の管理責任者が、このサーバーの登録を終了しています
     .hint = 管理責任者に確認してください。登録し直す場合(パスフレーズを入力します): pfxvault servers join { -stick } --state { -disk }pfxvault-new
-error-no-recipients = 新しいバックアップを開ける鍵が分からないため、バックアップを中止しました
+error-no-recipients = 新しいバックアップを開ける鍵がわからないため、バックアップを中止しました
     .cause = 保管庫を開く手段の一覧が、このサーバーではそろっていません
     .hint = 保管庫の別の USB メモリを挿し、そちらにバックアップしてください。USB メモリにある手段の一覧: pfxvault access list { -stick }
 error-no-state-folder = このサーバーの管理情報を置くフォルダーがありません
@@ -1412,26 +1418,26 @@ error-no-state-folder = このサーバーの管理情報を置くフォルダ�
 error-state-busy = このサーバーで別の pfxvault が実行中です
     .cause = { $folder } を使用しています
     .hint = 終了を待って、同じコマンドをもう一度実行してください
-error-state-shared = このサーバーの管理情報が安全ではありません。{ $folder } は他の人が所有しているか、書き込めます
+error-state-shared = このサーバーの管理情報が安全ではありません。{ $folder } は、ほかの人が所有しているか、ほかの人も書き込めます
     .hint =
         管理者だけが書き込めるように設定し、同じコマンドをもう一度実行してください
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
-error-state-file-shared = このサーバーの管理情報が安全ではありません。{ $path } は他の人が所有しているか、書き込めるか、中の鍵を読み取れます
+error-state-file-shared = このサーバーの管理情報が安全ではありません。{ $path } は、ほかの人が所有しているか、ほかの人も書き込めるか、中の鍵を読み取れます
     .hint =
-        誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join { -stick }
+        誰が変更または読み取りできたか確認してください。その形跡がある場合は登録し直してください: pfxvault servers join { -stick } --state { -disk }pfxvault-new
         なければ、管理者だけがアクセスできるように設定し、同じコマンドをもう一度実行してください
         Windows: takeown /A /F "{ $path }"
         Linux: chown root "{ $path }" と chmod 600 "{ $path }"
-error-state-other-machine = { $folder } の記録は別のコンピューターで作成されたものです
+error-state-other-machine = { $folder } の管理情報は、別のコンピューターで作成されたものです
     .cause = 署名用の鍵は作成したコンピューターに結び付いています。このコンピューターは複製されたか、以前のイメージに戻された可能性があります
-    .hint = 新しいサーバーとして使う場合は、--state で新しいフォルダーを指定して登録してください: pfxvault servers join { -stick }。これまでのバックアップには影響ありません
-error-state-newer = このサーバーの管理情報は新しい版の pfxvault が書いたものです: { $folder }
-    .cause = この版で書き直すと、新しい版が記録した内容が失われます
-    .hint = このサーバーでは新しい版を使ってください。復元はこの版でもできます: pfxvault restore --from { -stick }
+    .hint = 新しいサーバーとして使う場合は、新しいフォルダーを指定して登録してください: pfxvault servers join { -stick } --state { -disk }pfxvault-new(これまでのバックアップには影響ありません)
+error-state-newer = このサーバーの管理情報は新しいバージョンの pfxvault で書き込まれています: { $folder }
+    .cause = このバージョンで書き直すと、新しいバージョンで追加された内容が失われます
+    .hint = このサーバーでは新しいバージョンを使ってください。復元はこのバージョンでもできます: pfxvault restore --from { -stick }
 error-label-taken = 「{ $label }」というラベルの USB メモリがすでにあります
     .hint = 別のラベルを付けてください: --label { $free }
-journal-unknown = 変更の記録に、この版では理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
+journal-unknown = 変更の記録に、このバージョンでは理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
 error-state-damaged = このサーバーの管理情報が破損しています: { $folder }
     .cause = { $cause }
     .hint =
@@ -1446,7 +1452,7 @@ error-state-unwritable = このサーバーの管理情報を書き込めませ�
 error-no-number-left = このサーバーで使える世代の番号がなくなりました
     .hint = 別のフォルダーを指定して登録し直してください: pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-signing = 署名できなかったため、この実行で書き込むはずだった内容は有効になりません
-    .hint = 同じコマンドをもう一度実行してください。繰り返す場合は pfxvault --version の出力を添えて報告してください
+    .hint = 同じコマンドをもう一度実行してください。それでも失敗する場合は、pfxvault --version の出力を添えて報告してください
 error-no-random = システムから乱数を取得できず、鍵を作成できません
     .hint = コンピューターを再起動し、同じコマンドをもう一度実行してください
 
@@ -1482,12 +1488,12 @@ demo-for-real =
       pfxvault verify { -stick }
           USB メモリの検証
       pfxvault drill --from { -stick }
-          復元のリハーサル
+          復元訓練(復元できるか試す)
       pfxvault restore --from { -stick } --to folder:{ -disk }restored
           復元
 error-demo = 実演が途中で止まりました: { $step }
     .cause = pfxvault の不具合です。実際のキーペアや USB メモリに影響はありません
-    .hint = もう一度 pfxvault demo を実行してください。繰り返す場合は pfxvault --version の出力を添えて報告してください
+    .hint = もう一度 pfxvault demo を実行してください。それでも失敗する場合は、pfxvault --version の出力を添えて報告してください
 error-demo-folder = 実演用のフォルダーを使えません: { $folder }
     .cause = { $reason }
     .hint = ディスクの空き容量と書き込み権限を確認し、もう一度 pfxvault demo を実行してください
@@ -1503,8 +1509,8 @@ cell-key-not-exportable = エクスポート不可
 cell-key-unknown = ?
 cell-key-none = 秘密鍵なし
 key-unknown = 秘密鍵の有無は、管理者として実行しないと確認できません
-key-no-link = 証明書はありますが、秘密鍵との対応が失われており、IIS マネージャーに表示されません。pfxvault repair を実行するか、バックアップから復元してください
-key-user-profile = 秘密鍵が特定のユーザーのプロファイルにあり、IIS から使えません。そのユーザーで pfxvault repair を実行してください
+key-no-link = 証明書はありますが、秘密鍵との関連付けが失われており、IIS マネージャーに表示されません。pfxvault repair を実行するか、バックアップから復元してください
+key-user-profile = 秘密鍵が特定のユーザーのプロファイルにあり、IIS から使えません。そのユーザーとして pfxvault repair を実行してください
 key-missing = 秘密鍵がこのサーバーにありません。バックアップから復元するか、証明書の再発行を依頼してください
 key-other = 別の証明書の秘密鍵に関連付けられています。pfxvault repair を実行するか、バックアップから復元してください
 no-export-marked = 秘密鍵が「エクスポート不可」に設定されています。エクスポート可能な秘密鍵で再発行するか、以前のバックアップから復元してください
@@ -1532,7 +1538,7 @@ windows-other = 関数名とこのコードで検索してください
 cannot-not-elevated = 管理者として実行しないと確認できません
 cannot-key-type = この種類の鍵は IIS で使えません
 plan-as-it-should-be = すでにあり、秘密鍵も使えます: { $name }
-plan-cannot = 注意: できません: { $name }: { $reason }
+plan-cannot = 注意: 実行できません: { $name }: { $reason }
 plan-import = インポート: { $name } → ストア { $store }(秘密鍵を新しく作成: { $provider })
 plan-mend = 修復: ストア { $store } の { $name } に、失われた秘密鍵を戻します({ $provider })
 plan-link = 修復: ストア { $store } の { $name } を、このサーバーにある秘密鍵({ $container })に関連付けます
@@ -1556,7 +1562,7 @@ repair-interrupted = { $when } の { $what } が途中で止まっています�
 repair-interrupted-question = 取り消しますか?
 repair-taken-back = 完了: 取り消しました。準備ができたら、もう一度実行してください
 repair-question = 修復しますか?
-repair-done = 修復: { $mended } 件、バックアップまたは再発行が必要: { $cannot } 件
+repair-done = 修復: { $mended } 件、バックアップからの復元または再発行が必要: { $cannot } 件
 repair-nothing = 修復が必要なものはありません。
 repair-orphan-saved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。{ $name }({ $thumbprint })の秘密鍵で、{ $day } の第 { $number } 世代に保存されています
 repair-orphan-unsaved = 以前の実行で残された、このサーバーのどの証明書にも必要のない秘密鍵: { $container }。このサーバーに記録のあるバックアップには入っていません。削除すると失われます
@@ -1588,7 +1594,7 @@ error-no-iis = iis は Windows サーバーでのみ指定できます
     .hint = folder:フォルダー、pfx:ファイル、pem:証明書 を指定してください
 error-not-elevated = サーバーを変更するため、管理者として実行する必要があります
     .hint = コマンド プロンプトを「管理者として実行」で開き、もう一度実行してください
-error-bad-root = SHA-256 の値ではありません: { $text }
+error-bad-root = SHA-256 のフィンガープリントではありません: { $text }
     .hint = 実行計画に表示される 64 桁の値を指定してください
 error-journal = 変更の記録を書き込めません: { $path }
     .cause = { $reason }
@@ -1612,14 +1618,14 @@ error-key-unproven = { $name } をインポートできませんでした。何�
     .hint = pfxvault selftest で、このサーバーで使える機能を確認してください
 error-interrupts = Ctrl-C を監視できません
     .cause = { $reason }
-help-restore-non-exportable = このサーバーの秘密鍵をエクスポート不可にする(バックアップできなくなります)
-help-restore-install-root = 指定した SHA-256 のルート証明書を、以後信頼する
+help-restore-non-exportable = このサーバーの秘密鍵をエクスポート不可にします(バックアップできなくなります)
+help-restore-install-root = 指定した SHA-256 のルート証明書を、今後信頼します
 help-repair = このサーバーのキーペアを修復し、途中で止まった変更を取り消します。
-help-repair-orphans = 以前の実行で残され、このサーバーのどの証明書や要求にも必要のない秘密鍵を削除する
+help-repair-orphans = 以前の実行で残され、このサーバーのどの証明書や要求にも必要のない秘密鍵を削除します
 help-undo = このサーバーへの直前の復元、インストール、要求、または修復を取り消します。
 help-retire = このサーバーのキーペアを、どのバックアップからも二度と復元しないようにします(鍵の漏えい、証明書の失効、廃止など)。
 help-retire-names = キーペアの名前または拇印
-help-retire-reason = leaked(鍵が他人に渡ったおそれ。その鍵のすべての証明書が対象)、revoked(失効)、removed(廃止)、lost(どの USB メモリにもない)
+help-retire-reason = 理由: leaked(鍵が他人に渡ったおそれ。その鍵のすべての証明書が対象)、revoked(失効)、removed(廃止)、lost(どの USB メモリにもない)
 help-retire-undo = 除外を取り消し、再び復元対象にします
 help-retire-server = 保管庫の別のサーバー(もうないサーバー)の ID または名前。パスフレーズを入力します
 help-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
@@ -1630,13 +1636,13 @@ retire-pair-question = これらを二度と復元しないようにしますか
 retire-pair-undo-question = これらを再び復元対象にしますか?
 retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
-help-selftest = テスト用の鍵で、このサーバーの鍵の機能を試します。
+help-selftest = テスト用の鍵を使い、このサーバーで秘密鍵をインポートしてエクスポートできるかを試します。
 
 ## The system's event log
-event-key-exported = 秘密鍵を証明書ストアから取り出しました: { $name } ({ $thumbprint })
-event-key-imported = 秘密鍵を証明書ストアに入れました: { $name } ({ $thumbprint })
+event-key-exported = 秘密鍵を証明書ストアからエクスポートしました: { $name }({ $thumbprint })
+event-key-imported = 秘密鍵を証明書ストアにインポートしました: { $name }({ $thumbprint })
 event-key-deleted = 秘密鍵を削除しました: { $container } (証明書 { $thumbprint })
-event-rule-set-aside = 取り扱いルール { $rule } が適用から外されました: { $reason }
+event-rule-set-aside = 取り扱いルール { $rule } を例外にしました: { $reason }
 event-not-written = Windows イベント ログに書き込めませんでした: { $reason }
 
 ## Status
@@ -1654,12 +1660,12 @@ finding-at-rest =
 finding-how-to-rest =
     確認済みの点を期日まで保留にするには、次の指定を加えます:
       --accept ID="理由" --until 日付
-    ここでの ID: { $ids }
+    上の各点の ID: { $ids }
 status-not-enrolled = このサーバーのバックアップはまだありません。USB メモリを挿して pfxvault backup --from { -source } --to { -stick } を実行してください
 status-no-backup = USB メモリにまだバックアップがありません: pfxvault backup --from { -source } --to { -stick }
 status-backup-old =
     最新のバックアップ(第 { $number } 世代)は { $age ->
-        [ahead] ここの時計より後の日付のものです
+        [ahead] このコンピューターの時計より先の日付のものです
        *[other] { $age } 日前のものです
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
@@ -1669,46 +1675,49 @@ status-renewed-since = USB メモリ「{ $label }」にある { $total } 組の�
 status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to { -stick }
 status-found-bad =
     USB メモリ「{ $label }」で破損が見つかり({ $age ->
-        [ahead] ここの時計より後
+        [ahead] このコンピューターの時計より先の日付
         [0] 本日
        *[other] { $age } 日前
-    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、新しい USB メモリに替え、pfxvault verify { -stick } で確認してください
+    })、その後の検証で、すべて正常とは確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、新しい USB メモリに交換し、pfxvault verify { -stick } で検証してください
 status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
 status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from { -stick }
 status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to { -stick }
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の検証は { $age ->
-    [ahead] ここの時計より後の日付です
+    [ahead] このコンピューターの時計より先の日付です
    *[other] { $age } 日前です
 }。挿して pfxvault verify { -stick } を実行してください
 status-never-checked = USB メモリ { $label } は、一度抜いた後に検証したことがありません。挿して pfxvault verify { -stick } を実行してください
-status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください(pfxvault media add { -stick }、pfxvault copy)
-status-never-drilled = 復元の訓練をまだ行っていません。パスフレーズで開けることを確認してください: pfxvault drill --from { -stick }
+status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください: pfxvault copy --from label:{ $label } --to { -second-stick }、続けて pfxvault media retire "{ $label }"
+status-never-drilled = 復元訓練をまだ行っていないため、パスフレーズで開けるかどうかわかりません。試してください: pfxvault drill --from { -stick }
 status-drill-due =
-    前回の復元の訓練は { $age ->
-        [ahead] ここの時計より後の日付です
+    前回の復元訓練は { $age ->
+        [ahead] このコンピューターの時計より先の日付です
        *[other] { $age } 日前です
     }: pfxvault drill --from { -stick }
 status-expired = 有効期限が切れています: { $name } ({ $thumbprint })
-status-expires-soon = { $name } の有効期限まであと { $left } 日です
+status-expires-soon = { $name } の有効期限まで{ $left ->
+    [0] 残り 1 日未満です
+   *[other] あと { $left } 日です
+}
 status-no-key = バックアップできません: { $name }: { $reason }
 status-no-key-known = バックアップしていません(例外として確認済み: { $why }): { $name }
-status-not-on-a-medium = まだどの USB メモリにも保存されていません: { $name }。このサーバーが故障すると失われます: pfxvault backup
+status-not-on-a-medium = まだどの USB メモリにも保存されていません: { $name }。このサーバーが故障すると失われます: pfxvault backup --to { -stick }
 status-on-the-way = 第 { $number } 世代は { $age ->
-    [ahead] ここの時計より後の日付で
+    [ahead] このコンピューターの時計より先の日付で
    *[other] { $age } 日前に
-} 封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to { -stick }、またはここで USB メモリにバックアップしてください
+}封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to { -stick }、または、ここで USB メモリを挿して pfxvault backup --to { -stick }
 status-remains-saved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。コピーがある USB メモリ: { $media }
-status-remains-unsaved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもないため、先にバックアップしてください
+status-remains-unsaved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもないため、先にバックアップしてください(pfxvault backup --to { -stick })
 status-remains-unsavable = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもなく、バックアップもできません: { $reason }
 status-remains-what =
     このサーバーを手放す前に、秘密鍵をすべて削除してください。新しいサーバーが証明書で応答すること(新しいサーバーで pfxvault status --tls)と、
-    USB メモリ(pfxvault verify E:)を確認してから、ここで管理者の PowerShell に拇印を指定して削除します:
+    USB メモリに問題がないこと(pfxvault verify { -stick })を確認してから、ここで管理者の PowerShell に拇印を指定して削除します:
     Get-ChildItem Cert:\LocalMachine -Recurse | Where-Object Thumbprint -eq "拇印" | Remove-Item -DeleteKey
     (certlm.msc で削除されるのは証明書だけで、秘密鍵は残ります。)最後にディスクを消去または破壊してください。削除した秘密鍵は復元できることがあります。
 status-orphans = このサーバーのどの証明書にも必要のない秘密鍵が { $count } 個残っています。pfxvault repair で確認してください
-status-interrupted = { $when } の処理「{ $what }」は中断されたままです: pfxvault repair
+status-interrupted = { $when } の処理「{ $what }」は中断されたままです。取り消すには: pfxvault repair
 event-needs-attention = pfxvault status: 確認が必要な点が { $count } 件あります
 media-retire-holds = USB メモリ { $label } に入っている、このサーバーのキーペア: { $count } 組
 media-retire-name = { "  " }{ $name }
@@ -1721,7 +1730,7 @@ media-retire-kept =
 media-retire-question = USB メモリ { $label } の使用をやめますか?
 media-retired = 完了: USB メモリ { $label } は使用終了です。残りは { $left } 本です
 media-taken-back = 完了: USB メモリ { $label } をまた使います。使用中は { $in_use } 本です
-media-was-lost = USB メモリ { $label } は誰の手にあったかわかりません。頼る前に内容を確認してください: pfxvault verify label:{ $label }
+media-was-lost = USB メモリ { $label } は誰の手にあったかわかりません。使う前に検証してください: pfxvault verify label:{ $label }
 error-out-of-use = { $medium } は使用終了とされた USB メモリ { $label } です。また使う場合: pfxvault media retire "{ $label }" --undo
 media-policy = 最新のバックアップは { $min_media } 本の USB メモリに置き、{ $verify_every } か月ごとに検証し、{ $rewrite_after } か月で交換します。
 error-no-such-label = { $label } というラベルの USB メモリはありません
@@ -1732,16 +1741,16 @@ error-two-labels = { $label } というラベルの USB メモリが複数あり
 ## Help: status and media
 help-status = 何が安全で、何が期限を過ぎ、何が失われるおそれがあるかを 1 画面に表示し、監視用の終了コードを返します。何も変更しません。
 help-status-media = あわせて確認する USB メモリ({ -stick } など)
-help-status-handing-back = 手放す前に削除すべき、このサーバーに残っている秘密鍵を一覧表示する
+help-status-handing-back = 手放す前に削除すべき、このサーバーに残っている秘密鍵を一覧で表示します
 help-status-tls = どの証明書が提示されているかを TLS で確認します。指定しなければこのサーバーのすべてのバインドを、このコンピューター上で確認します
 help-status-from = このサーバーのキーペアの場所: iis、folder:フォルダー。Windows サーバーでは iis です
 help-status-source-password-file = PFX ファイルのパスワードを 1 行目に書いたファイル
 help-status-source-passwords = ファイルごとのパスワードを書いたファイル(CSV。1 行に 名前,パスワード。名前が空の行はどのファイルにも使用)
 help-media-add-place = 保管場所("本社の金庫" など)
-help-media-retire = USB メモリの使用をやめます。入っているキーペアと、その意味を表示します。
+help-media-retire = USB メモリの使用をやめます。入っているキーペアと、必要な対応を表示します。
 help-media-retire-label = pfxvault media list に表示されるラベル
-help-media-retire-lost = 紛失しました(誰が持っているかわかりません)
-help-media-retire-undo = 見つかりました。または、やはり使い続けます
+help-media-retire-lost = 紛失した場合(誰が持っているかわからない場合)に指定します
+help-media-retire-undo = 見つかった場合や、また使うことにした場合に指定します
 help-media-policy = 検証・USB メモリの本数・交換の期限を表示または変更します。
 help-media-policy-min-media = 最新のバックアップを置く USB メモリの本数
 help-media-policy-verify-every = USB メモリを再び検証するまでの月数
@@ -1791,30 +1800,30 @@ bind-keep = すでにバインド済み: { $site }: { $binding }: { $certificate
 bind-add = バインド: { $site }: { $binding }: { $certificate }
 bind-replace = バインド: { $site }: { $binding }: { $certificate }({ $replaces } を置き換え)
 bind-lower = 注意: バインド: { $site }: { $binding }: 【{ $lower }】{ $certificate }(指定どおり { $replaces } を置き換え)
-bind-held = 注意: そのままにします: { $site }: { $binding } は { $serves } を使っています。置き換える証明書は【{ $lower }】です: { $certificate }。それでも置き換える場合: --replace-newer { $name }
+bind-held = 注意: そのままにします: { $site }: { $binding } は { $serves } を使っています。置き換え後の証明書は【{ $lower }】です: { $certificate }。それでも置き換える場合: --replace-newer { $name }
 certificate-ends = { $name }({ $thumbprint }、有効期限 { $day })
 certificate-expired = { $name }({ $thumbprint }、{ $day } に期限切れ)
 certificate-unknown = { $name }
 lower-expired = 期限切れ
 lower-not-yet-valid = 有効期間の開始前
 lower-self-issued = 自己署名
-lower-other-names = 別の名前の証明書
+lower-other-names = 別のホスト名の証明書
 lower-older = 古い証明書
 replace-newer-question =
-    このサーバーは { $serves } を使っています。置き換える証明書のほうが下位です:
+    このサーバーは { $serves } を使っています。置き換え後の証明書のほうが適していません:
     { $lines }
     それでも置き換えますか?
 replace-newer-line = { $site }: { $binding }: 【{ $lower }】{ $certificate }
-bindings-held = 注意: { $count } 件のバインドは、置き換える証明書のほうが下位のため、現在の証明書のままです(理由は上のとおりです)。それでも置き換える場合は、{ $options } を付けてもう一度実行してください
-help-replace-newer = 古い証明書、期限切れの証明書、別の名前の証明書であっても、この証明書を置き換える(複数回指定可)
+bindings-held = 注意: { $count } 件のバインドは、置き換え後の証明書のほうが適していないため、現在の証明書のままです(理由は上のとおりです)。それでも置き換える場合は、{ $options } を付けてもう一度実行してください
+help-replace-newer = 古い証明書、期限切れの証明書、別のホスト名の証明書であっても、この証明書を置き換えます。複数回指定できます
 error-replaces-nothing = { $name } という名前の証明書はこのサーバーにありません
     .cause = --replace-newer には、古い証明書で置き換えてもよい、このサーバーの証明書を指定します
     .hint = 一覧を確認し、そこにある名前か拇印を指定してください: pfxvault list --from iis
-bind-cannot = 注意: できません: { $site }: { $binding }: { $reason }
+bind-cannot = 注意: バインドできません: { $site }: { $binding }: { $reason }
 bind-conflict = 注意: そのままにします: { $site }: { $binding }: { $reason }
 bind-address = ・アドレスの変更: { $from } → { $to }
 bind-flag-left-out = ・注意: この Windows にない設定のため、省きます: { $flag }
-bind-flag-untold = . 参考: 設定 { $flag } がこの Windows で使えるかどうかは公開資料に記載がありません。元のまま書き込みます。HTTP.sys が受け付けなかった場合は最後に表示します
+bind-flag-untold = ・参考: 設定 { $flag } がこの Windows で使えるかどうかは公開資料に記載がありません。元のまま書き込みます。HTTP.sys が受け付けなかった場合は最後に表示します
 record-flag-refused =
     注意: HTTP.sys が { $endpoint } の設定 { $flag } を受け付けなかったため、この設定を除いて登録しました: { $flag ->
         [disablehttp2] このサーバーでは HTTP/2 が有効です
@@ -1825,18 +1834,18 @@ record-flag-refused =
         [disableocspstapling] このサーバーでは OCSP ステープリングが有効です
         [disablesessionid] このサーバーではセッション ID による再開が有効です
         [enablesessionticket] このサーバーではセッション チケットが無効です
-        [enabletokenbinding] このサーバーではtoken binding が無効です
+        [enabletokenbinding] このサーバーではトークン バインドが無効です
         [logextendedevents] このサーバーでは拡張イベントが記録されません
        *[other] この設定の働きは公開されていません
     }
-record-kept-otherwise = 注意: HTTP.sys の { $endpoint } は正しい証明書で登録されましたが、書き込んだ設定の一部が異なります(フラグ: 書き込んだ値、登録された値 { $flags })。確認するには: netsh http show sslcert
+record-kept-otherwise = 注意: HTTP.sys の { $endpoint } は正しい証明書で登録されましたが、書き込んだ設定の一部が異なります(フラグの値 { $flags }: 順に、書き込んだ値、登録された値)。確認するには: netsh http show sslcert
 bind-property-left-out = ・注意: HTTP.sys のこの設定は復元しません。復元後に設定するには: { $command }
 bind-other-store = ・証明書はストア { $store } のものを使います
 bind-central-store = ・証明書は、ここで設定されている集中証明書ストア({ $folder })のものを使います
 backup-unused = どのサイトでも使われていないため、{ $count } 組は含めていません: { $names }(すべて保存する場合は --all、一部を保存する場合は名前を指定)
 backup-without-sites = 注意: サイトとバインドは保存していません: { $reason }
-help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存する
-help-iis-config = サイトとバインドを、この applicationHost.config のコピー(故障したサーバーのディスクなど)から読み取る
+help-backup-all = サイトで使われていないものも含め、このサーバーのすべてのキーペアを保存します
+help-iis-config = サイトとバインドを、この applicationHost.config のコピー(故障したサーバーのディスクなど)から読み取ります
 tls-right = OK: { $name } は正しい証明書で応答しました({ $version }、送信された証明書 { $count } 個)
 tls-missing = 注意: { $name } は認証局「{ $authority }」の証明書を送信していません。外部のクライアントが接続を拒否することがあります
 tls-other = 注意: { $name } は別の証明書のままです: { $served }({ $thumbprint })
@@ -1845,8 +1854,11 @@ tls-unasked = 注意: { $name } は TLS で応答しますが、このプログ�
 tls-unproven = 参考: { $name } の証明書は確認できましたが、応答したサーバーに秘密鍵があるかどうかまでは、この接続方法では確認できません
 tls-old-version = 注意: { $name } は { $version } までしか使えないため、ブラウザーから接続できません。Windows で TLS 1.2 を有効にしてください(無効になっている理由は、レジストリの SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols で確認できます)
 tls-unsteady = 注意: { $name } は正しい証明書で応答しましたが、{ $version } では { $tried } 回のうち { $failed } 回の接続に失敗しました。一部の利用者にエラーが表示されます。原因はイベント ログの「システム」(ソース Schannel)で確認してください
-tls-expired = 注意: { $name } の証明書は { $day } に期限が切れており、クライアントが接続を拒否します。更新してください: pfxvault request
-tls-expires-soon = 参考: { $name } の証明書の有効期限まであと { $left } 日です({ $day })
+tls-expired = 注意: { $name } の証明書は { $day } に期限が切れており、クライアントが接続を拒否します。更新するには: pfxvault request 名前 --out { -disk }request.txt
+tls-expires-soon = 参考: { $name } の証明書の有効期限まで{ $left ->
+        [0] 残り 1 日未満です
+       *[other] あと { $left } 日です
+    }({ $day })
 bind-commands =
     同じ変更を手動で行うコマンド(管理者として開いたコマンド プロンプト):
     { $cmd }
@@ -1861,11 +1873,11 @@ tls-shown = { $name } は { $shown } ({ $thumbprint })を提示しています�
 tls-not-ours = { $name } が提示している { $shown } ({ $thumbprint }、有効期限 { $until })は、このサーバーの証明書ではありません
 error-tls-names = このコンピューターには確認できるバインドがありません
     .hint = 確認する相手を指定してください: pfxvault status --tls www.example.com
-error-tls-name = ホスト名とポートではありません: { $name }
+error-tls-name = ホスト名、または「ホスト名:ポート」の形ではありません: { $name }
     .hint = www.example.com または www.example.com:8443 のように書いてください
 tls-restart = サイトを再起動するには、管理者として開いたコマンド プロンプトで { $stop } の後に { $start } を実行してください
 restart-question = 新しい証明書で応答するように、次のサイトを今すぐ再起動しますか?(接続は切断されます): { $sites }
-restore-automatic-rebind = 注意: 元のサーバーでは、更新された証明書の自動再バインドが有効でしたが、このサーバーでは有効ではありません。有効にするには、IIS マネージャーの「サーバー証明書」で「更新された証明書の自動再バインドを有効にする」を選んでください
+restore-automatic-rebind = 注意: 以前のサーバーでは、更新された証明書の自動再バインドが有効でしたが、このサーバーでは有効ではありません。有効にするには、IIS マネージャーの「サーバー証明書」で「更新された証明書の自動再バインドを有効にする」を選んでください
 restore-no-iis = 注意: このサーバーには IIS がインストールされていないため、バインドできません
 restore-not-bound = 証明書はまだバインドされていません。IIS マネージャーでバインドするか、サイトを用意してから --keys-only を付けずにもう一度復元してください。
 restore-no-sites = どのサイトで使うかの情報がないため、証明書はまだバインドされていません。IIS マネージャーでバインドするか、以前のサーバーの applicationHost.config のコピーを --iis-config で指定してください。
@@ -1875,10 +1887,10 @@ restore-not-restored =
     復元していないもの: サイトのコンテンツとアプリケーション プール、TLS を使わないバインド、「SSL が必要」の設定、ファイアウォール、DNS、TLS の設定
     以前のサーバーに残っている秘密鍵を確認する場合(以前のサーバーで): pfxvault status --handing-back
     すべて取り消す場合: pfxvault undo
-other-use = 参考: { $program } もこの証明書を使っています: { $name }({ $thumbprint })。キー ペアは IIS のものと同じようにバックアップの対象になります。{ $program } の設定は変更しません
+other-use = 参考: { $program } もこの証明書を使っています: { $name }({ $thumbprint })。キーペアは、IIS のものと同じくバックアップの対象です。{ $program } の設定は変更しません
 other-use-nowhere = 参考: { $program } に設定されている証明書({ $thumbprint })は、このサーバーのどのストアにもないため、バックアップできません。{ $program } で今も必要かどうかを確認してください
-other-use-silent = 参考: このサーバーには { $program } があります。どの証明書を使うかは { $program } 自身が管理しているため、バックアップでは分かりません。復元後に確認し、必要なら設定してください
-restore-other-use-silent = 参考: 元のサーバーには { $program } がありました。どの証明書を使っていたかは、バックアップでは分かりません。復元後に確認し、必要なら設定してください
+other-use-silent = 参考: このサーバーには { $program } があります。どの証明書を使うかは { $program } 自身が管理しているため、バックアップではわかりません。復元後に確認し、必要なら設定してください
+restore-other-use-silent = 参考: 以前のサーバーには { $program } がありました。どの証明書を使っていたかは、バックアップではわかりません。復元後に確認し、必要なら設定してください
 status-other-use = このサーバーの { $program } は { $name }({ $thumbprint })をまだ使っています。サーバーを返却する前に、新しいサーバーで設定してください。方法は復元したときの表示にあります
 renewer-seen = 参考: このサーバーでは { $program } が証明書を更新しています: { $places }。更新に必要な設定はバックアップに含まれません。新しいサーバーにインストールし、証明書の有効期限が切れる前に更新を設定し直してください
 set-remote-desktop-powershell = ・wmic がない場合(PowerShell): Set-WmiInstance -Path (Get-WmiObject Win32_TSGeneralSetting -Namespace root\cimv2\TerminalServices -Filter "TerminalName='RDP-tcp'").__PATH -Argument @{"{"}SSLCertificateSHA1Hash="{ $thumbprint }"{"}"}
@@ -1891,9 +1903,12 @@ set-ad-fs = ・PowerShell: Set-AdfsSslCertificate -Thumbprint { $thumbprint }
 set-reporting-services = ・レポート サーバー構成マネージャー、Web サービス URL と Web ポータル URL、HTTPS 証明書
 set-rd-gateway = ・PowerShell: Import-Module RemoteDesktopServices; Set-Item RDS:\GatewayServer\SSLCertificate\Thumbprint -Value { $thumbprint }; Restart-Service TSGateway
 set-exchange = ・Exchange 管理シェル: Get-ExchangeCertificate で確認し、Enable-ExchangeCertificate -Thumbprint { $thumbprint } -Services SMTP,IMAP,POP で設定します
-restore-other-use = 参考: 元のサーバーでは { $program } も { $name } を使っていました。pfxvault はこの設定を変更しません。復元後に、証明書 { $thumbprint } を設定してください
+restore-other-use = 参考: 以前のサーバーでは { $program } も { $name } を使っていました。pfxvault はこの設定を変更しません。復元後に、証明書 { $thumbprint } を設定してください
 set-remote-desktop = ・wmic /namespace:\\root\cimv2\TerminalServices PATH Win32_TSGeneralSetting Set SSLCertificateSHA1Hash="{ $thumbprint }"
-restore-maybe-renewed = 注意: { $name } の証明書はあと { $left } 日で期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
+restore-maybe-renewed = 注意: { $name } の証明書は{ $left ->
+        [0] あと 1 日以内に
+       *[other] あと { $left } 日で
+    }期限が切れます({ $day })。このバックアップの後に更新されている可能性があります
 restore-expired = 注意: { $name } の証明書(拇印 { $thumbprint })は { $day } に期限が切れており、クライアントが接続を拒否します。更新後の証明書がほかのバックアップにないか確認するか(pfxvault contents { $name })、更新してください: pfxvault request { $name } --out { -disk }request.csr
 undo-bindings = 変更した証明書割り当てとバインド { $count } 件も元に戻します
 error-shared-configuration = このサーバーの IIS は、ほかのサーバーと構成を共有しています: { $folder }
@@ -1907,14 +1922,14 @@ error-report = 作業記録を書き込めません: { $path }
     .hint = 画面の結果は有効です。画面の内容を作業記録に転記してください
 report-head = pfxvault { $what }、{ $time }、{ $server }、{ $user }
 report-end = 終了コード { $exit }
-help-restore-keys-only = 証明書と秘密鍵のインポートだけを行い、バインドはしない
-help-restore-map-site = バックアップのサイトと、ここで対応するサイト(複数回指定可)
-help-restore-map-ip = バックアップのアドレスと、ここで対応するアドレス(複数回指定可)
-help-restore-map = 対応付けの回答のファイル。質問への回答もここに追加する
-help-farm = ほかのサーバーと共有している構成でも変更する
-help-restore-provider = RSA の秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は元のサーバーと同じ種類、それがわからないときは Windows Server 2022 以降なら ksp、それより前なら csp
+help-restore-keys-only = 証明書と秘密鍵のインポートだけを行い、バインドはしません
+help-restore-map-site = バックアップのサイトと、ここで対応するサイト。複数回指定できます
+help-restore-map-ip = バックアップのアドレスと、ここで対応するアドレス。複数回指定できます
+help-restore-map = 対応付けの回答のファイル。画面での回答もここに追加します
+help-farm = ほかのサーバーと共有している構成でも変更します
+help-restore-provider = RSA の秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は以前のサーバーと同じ種類、それがわからないときは Windows Server 2022 以降なら ksp、それより前なら csp
 help-request-provider = 秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は Windows Server 2022 以降なら ksp、それより前なら csp
-help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
+help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示します
 help-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
 
 ## Requests and their answers
@@ -1939,9 +1954,9 @@ error-subject = { $option } に「{ $value }」は指定できません
 request-done = 完了: { $name } の CSR を { $path } に保存しました。このファイルを認証局に送ってください。
 request-next =
     秘密鍵はこのサーバーにしかなく、失うと証明書を使えません。証明書が届く前に、今バックアップしてください:
-    pfxvault backup --from iis --to E:
+    pfxvault backup --from iis --to { -stick }
     証明書が届いたら: pfxvault install ANSWER.TXT
-request-unsaved = 注意: { $name } の保留中の要求があり、秘密鍵がまだバックアップされていません。バックアップしてください: pfxvault backup --from iis --to E:
+request-unsaved = 注意: { $name } の保留中の要求があり、秘密鍵がまだバックアップされていません。バックアップしてください: pfxvault backup --from iis --to { -stick }
 plan-install = インストール: { $name } → ストア { $store }(フレンドリ名「{ $friendly_name }」)。このサーバーにある秘密鍵に関連付けます
 install-pending = { $name } の保留中の要求が見つかりました。
 install-request-deleted = { $name } の保留中の要求は削除されていますが、秘密鍵はこのサーバーに残っています。この秘密鍵を使います。
@@ -1950,7 +1965,7 @@ install-answered = 秘密鍵と証明書が一致することを署名して確�
 install-question = 証明書をインストールしますか?
 install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵と証明書が一致することを、署名して確認しました({ $thumbprint })
 install-already = { $name } はすでにストア { $store } にあり、秘密鍵も使えます。変更はありません。
-install-only-here = 注意: このキーペアは、バックアップするまでこのサーバーにしかありません: pfxvault backup --from iis --to E:
+install-only-here = 注意: このキーペアは、バックアップするまでこのサーバーにしかありません: pfxvault backup --from iis --to { -stick }
 outbox-sealed = 封緘しました: 第 { $number } 世代をこのサーバーに一時保管しました(USB メモリへの保存待ち)。次に USB メモリへバックアップするときに一緒に保存します
 request-not-sealed = 注意: 要求の秘密鍵を封緘し、一時保管する(USB メモリへの保存待ち)ことができませんでした: { $reason }
 install-not-saved = 注意: 証明書はインストールしましたが、バックアップできませんでした: { $reason }
@@ -1980,44 +1995,44 @@ answer-closed-archive = 圧縮ファイルにパスワードが設定されて�
 answer-other-files = 中のファイルや添付ファイルに、証明書はありません: { $names }
 answer-html-mail = 証明書を含まない HTML メールです。添付ファイルはここに含まれていません
 answer-mail = 証明書を含まないメールです。添付ファイルはここに含まれていません
-error-answer-request = { $path } は証明書署名要求 (CSR) です。発行された証明書ではありません
+error-answer-request = { $path } は CSR(証明書の署名要求)です。発行された証明書ではありません
     .cause = 証明書は、認証局が CSR をもとに発行して返送します
     .hint = CSR を認証局に送り、届いたファイルを pfxvault install に指定してください
 error-answer-pfx = { $path } は PFX ファイルです。認証局から届いたファイルではありません
     .cause = PFX には秘密鍵が含まれています。install は、秘密鍵がすでにこのサーバーにある証明書のためのコマンドです
-    .hint = IIS マネージャーの [サーバー証明書] でインポートしてから、バックアップを取ってください: pfxvault backup --from iis --to E:
+    .hint = IIS マネージャーの「サーバー証明書」でインポートしてから、バックアップを取ってください: pfxvault backup --from iis --to { -stick }
 error-answer-key = { $path } は秘密鍵です。認証局から届いたファイルではありません
     .cause = 認証局から届くのは証明書です。秘密鍵が届くことはありません
     .hint = 認証局からのメール、またはその添付ファイルを保存し、そのファイルを指定してください
 error-answer-unreadable = { $path } の証明書を読み取れません
     .cause = 最初から最後までそろっていますが、内容が証明書の形式になっていません
     .hint = もう一度保存してください。それでも読み取れない場合は、認証局に再発行を依頼してください
-error-answer-leaf-unreadable = 届いた証明書のうち { $count } 枚を読み取れず、残りの証明書の秘密鍵はこのサーバーにありません
+error-answer-leaf-unreadable = 届いた証明書のうち { $count } 個を読み取れず、残りの証明書の秘密鍵はこのサーバーにありません
     .cause = 読み取れないものが、このサーバーの証明書と考えられます
     .hint = 認証局から届いたファイルをもう一度保存してください。それでも読み取れない場合は、認証局に再発行を依頼してください
-install-unreadable = 注意: 届いた { $count } 枚の証明書のうち { $place } 枚目を読み取れないため、除外します({ $thumbprint })
-install-cut-off = 注意: 届いた { $count } 枚の証明書のうち { $place } 枚目は途中で切れているか破損しているため、除外します
+install-unreadable = 注意: 届いた { $count } 個の証明書のうち { $place } 個目を読み取れないため、除外します({ $thumbprint })
+install-cut-off = 注意: 届いた { $count } 個の証明書のうち { $place } 個目は途中で切れているか破損しているため、除外します
 error-answer-too-large = { $path } は、認証局から届いたファイルとしては大きすぎます
     .hint = パスを確認してください
 error-answer-elsewhere = { $name } の秘密鍵がこのサーバーにありません({ $thumbprint })
     .cause = CSR を別のサーバーで作成したか、秘密鍵が削除されています
-    .hint = CSR を作成したサーバーで実行するか、先に要求をバックアップから復元してください: pfxvault restore --from E: --to iis。どちらもできない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
+    .hint = CSR を作成したサーバーで実行するか、先に要求をバックアップから復元してください: pfxvault restore --from { -stick } --to iis。どちらもできない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
 error-answer-key-lost = { $name } の保留中の要求はありますが、秘密鍵が使えません
     .cause = { $reason }
-    .hint = 要求をバックアップから復元してください: pfxvault restore --from E: --to iis。できない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
+    .hint = 要求をバックアップから復元してください: pfxvault restore --from { -stick } --to iis。できない場合は、新しい CSR を作成し(pfxvault request)、再発行を依頼してください
 cannot-names-missing = 新しい証明書には、現在の証明書にある次のホスト名がありません: { $names }
 cannot-shared = このサーバーの IIS は、ほかのサーバーと構成({ $folder })を共有しています。すべてのサーバーを対象にする場合は --farm を付けてください
 cannot-address-not-here = アドレス { $ip } がこのサーバーにありません
-conflict-endpoint-taken = { $endpoint } では、他のサイトも使う別の証明書が応答します: { $certificate }
+conflict-endpoint-taken = { $endpoint } では、ほかのサイトも使う別の証明書が応答します: { $certificate }
 error-no-site = この名前のサイトがありません: { $site }
     .cause = このサーバーのサイト: { $sites }
     .hint = IIS マネージャーに表示される名前を指定してください: --site "Default Web Site"
-install-not-bound = 同じホスト名の証明書を使うバインドがないため、バインドは変更しません。バインドする場合: --site "Default Web Site"(ホスト名によるバインドは --sni、IP アドレスを限定する場合は --ip を追加)
-help-install-site = 現在の証明書にかかわらず、このサイトにバインドする(複数回指定できます)
-help-install-no-bind = 証明書ストアに入れるだけで、バインドは変更しない
+install-not-bound = 同じホスト名の証明書を使うバインドがないため、バインドは変更しません。バインドする場合は、--site "Default Web Site" を付けてもう一度実行してください(ホスト名によるバインドには --sni、IP アドレスを限定する場合は --ip も付けます)
+help-install-site = 現在の証明書にかかわらず、このサイトにバインドします。複数回指定できます
+help-install-no-bind = 証明書ストアに入れるだけで、バインドは変更しません
 help-install-ip = 追加するバインドの IP アドレス(指定しない場合はすべて)
-help-install-sni = ホスト名によるバインドを追加する(「サーバー名表示を要求する」)
-help-restart-site = 以前の証明書で応答し続けるサイトを再起動する(接続は切断されます)
+help-install-sni = ホスト名によるバインドを追加します(「サーバー名表示を要求する」)
+help-restart-site = 以前の証明書で応答し続けるサイトを再起動します(接続は切断されます)
 progress-restart = サイト「{ $site }」を再起動しています
 site-not-restarted = 注意: サイト「{ $site }」を再起動できませんでした: { $reason }
 
@@ -2032,12 +2047,12 @@ parcel-sealed =
     封緘しました: { $total } 組中 { $saved } 組のキーペアを封緘ファイル { $path } に入れました(第 { $number } 世代)。まだバックアップとしては数えません
     次に: 保管庫の USB メモリがあるコンピューターに運び、コピーしてください: pfxvault copy --from parcel:{ $path } --to { -stick }
 parcel-on-share =
-    参考: { $path } はほかの人も開ける場所にあります。封緘ファイルはパスフレーズがないと開けないため、一時的に置くことができます。
+    参考: { $path } はほかの人も開ける場所にあります。封緘ファイルを開くにはパスフレーズか復旧キーが必要なため、一時的に置くことができます。
     早めに USB メモリにコピーし、ここからは削除してください。
-backup-delivered = 完了: このサーバーで待っていた世代 { $generation } を USB メモリに保存しました
+backup-delivered = 完了: このサーバーに一時保管していた世代 { $generation } を USB メモリに保存しました
 backup-stuck =
-    注意: このサーバーで待っている封緘ファイルを USB メモリに保存できませんでした: { $path }({ $reason })
-    ファイルは残しています。別の USB メモリでもう一度バックアップしてください。繰り返す場合は、今回のバックアップが代わりになります。
+    注意: このサーバーに一時保管している封緘ファイルを USB メモリに保存できませんでした: { $path }({ $reason })
+    ファイルは残しています。別の USB メモリでもう一度バックアップしてください。それでも失敗する場合は、今回のバックアップが代わりになります。
 copy-refused =
     注意: コピーしていません: { $medium } の { $path } は、この保管庫に書き込めるサーバーが作成したものではありません
     登録サーバーが作成したものに影響はありません。このメディアやファイルを誰が扱ったか確認してください。
@@ -2046,7 +2061,7 @@ error-parcel-unreadable = 封緘ファイル { $path } を読み取れません
     .hint = パスと読み取り権限を確認してください
 error-parcel-flaw = { $path } は封緘ファイルではないか、破損しています
     .cause = { $reason }
-    .hint = 作成したサーバーからもう一度受け取るか、新しく作成してください: pfxvault backup --to parcel:ファイル
+    .hint = 作成したサーバーからもう一度受け取るか、そのサーバーで新しく作成してください: pfxvault backup --to parcel:ファイル
 error-parcel-exists = { $path } がすでに存在するため、何も書き込みませんでした
     .hint = 封緘ファイルは必ず新しいファイルに書き込みます。別の名前を指定してください
 error-parcel-unwritable = 封緘ファイル { $path } を書き込めないため、途中のものは削除しました
@@ -2097,7 +2112,7 @@ error-request-flaw = { $path } はサーバーの申請ではないか、変更�
     .hint = サーバーで作成し直し(pfxvault servers request ファイル)、変更せずに運んでください
 error-request-same-id = 申請の ID が別のサーバー({ $server })と同じですが、鍵が異なるため、何も変更しませんでした
     .cause = 偶然にはまず起こりません。別のサーバーになりすまそうとしている可能性があります
-    .hint = 申請の出どころを確認し、サーバーで空のフォルダーを指定して作成し直してください: --state { -disk }pfxvault-new
+    .hint = 申請の出どころを確認し、そのサーバーで空のフォルダーを指定して作成し直してください: pfxvault servers request ファイル --state { -disk }pfxvault-new
 error-request-closed = { $name }({ $server })は登録を終了しており、元に戻せないため、何も変更しませんでした
     .hint = そのサーバーで空のフォルダーを指定して申請し直してください: pfxvault servers request ファイル --state { -disk }pfxvault-new
 error-no-request = このサーバーはまだ登録を申請していません
@@ -2105,7 +2120,7 @@ error-no-request = このサーバーはまだ登録を申請していません
 error-not-admitted = このサーバー({ $server })は { $medium } に登録されていません
     .cause = 申請がまだ追加されていないか、回答が古いか、登録が終了しています
     .hint = 保管庫のあるコンピューターで申請を追加してください: pfxvault servers add ファイル --to { -stick } --answer ファイル
-error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人がいません
+error-vault-unconfirmed = 対話できないため、正しい保管庫かどうかを確認できません
     .cause = 回答や、鍵で開いた内容だけでは、誰の保管庫か証明できません
     .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...(--age-key-file の場合は --fingerprint SHA256:...)
 error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
@@ -2128,7 +2143,7 @@ retire-access-plan =
     これ以降のバックアップは { $key } で復号できなくなります。
     以前のバックアップは、鍵の持ち主がコピーを持っているか手に入れれば、引き続き復号できます。
     --decrypt-only を付けずに追加した鍵は、どの USB メモリの保管庫も引き続き開けます。取り消すには新しい保管庫が必要です: pfxvault create { -stick } --replace
-retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人にも使われるおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
+retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人に知られているか、そのおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
 retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
 retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
 retire-question = 完全に終了しますか?(元に戻せません)
@@ -2140,19 +2155,19 @@ retire-done =
     次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-server = ID または名前が { $name } のサーバーがこの保管庫にないか、複数あります
     .hint = いずれかの ID を指定してください: pfxvault servers list { -stick }
-help-servers-rename = このサーバーの保管庫での名前を変更します。パスフレーズを入力します。名前がまだ結び付けられていない場合は、結び付けます。
+help-servers-rename = このサーバーの保管庫での名前を変更するか、今の名前を管理責任者が認めた名前にします。パスフレーズを入力します。
 help-servers-rename-name = 新しい名前
 help-servers-rename-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 rename-question = このサーバー({ $server })の名前は { $old } です。第 { $number } 世代から { $name } に変更しますか?
 rename-done =
     完了: 第 { $number } 世代から { $name } になります。それより前の世代は当時の名前のままです
     次に: ほかの USB メモリを 1 本ずつ最新にしてください: pfxvault copy --from { -stick } --to { -second-stick }
-help-servers-admit = 登録の記録が破損または紛失したサーバーを再び登録し、そのバックアップを復元できるようにします。パスフレーズを入力します。
+help-servers-admit = 登録の記録が破損したか失われたサーバーを再び登録し、そのバックアップを復元できるようにします。パスフレーズを入力します。
 help-servers-admit-key = サーバーの鍵のフィンガープリント。控えにあるもの、またはそのサーバーの画面に表示されるもの(先頭から 16 文字以上)
 help-servers-admit-to = そのサーバーの世代があり、書き込み先にもなる保管庫の USB メモリ(例: { -stick })。複数回指定できます
-admit-plan = { $server }、フィンガープリント { $fingerprint }: { $count } 件の世代があります。登録すると有効になり、このサーバーは保管庫に書き込めるようになります。
+admit-plan = { $server }、フィンガープリント { $fingerprint }: { $count } 個の世代があります。登録すると有効になり、このサーバーは保管庫に書き込めるようになります。
 admit-maybe-closed = 注意: 破損しているか管理責任者のものではない記録に、{ $server } の登録を終了したと書かれています。鍵が盗まれた場合や、わからない場合は、登録しないでください
-admit-statements-lost = 注意: 保管庫の管理責任者の記録が { $count } 件、破損しているか不足しています。その中でこのサーバーの登録を終了した可能性があります。先にほかの USB メモリを確認してください
+admit-statements-lost = 注意: 保管庫の管理責任者の記録が { $count } 件、破損しているか不足しています。その中に、このサーバーの登録を終了した記録が含まれていた可能性があります。先にほかの USB メモリを確認してください
 admit-question = 登録しますか?(フィンガープリントが控えまたはサーバーの画面と同じか確認してください)
 admit-done =
     完了: { $server } を登録しました
@@ -2171,7 +2186,7 @@ error-retire-nothing = サーバー { $server } の最後の世代にできる�
         その世代がある USB メモリを指定するか、別の世代を指定してください: --last 42
         すべての世代を無効にする場合: --compromised
 error-retire-two = この番号には、内容の異なるバックアップが 2 つあります: { $numbers }
-    .hint = 有効とする最後の世代を指定してください(例: --last { $numbers } のいずれか)
+    .hint = 有効とする最後の世代を、--last に続けて次のどれかで指定してください: { $numbers }
 error-already-retired = { $name } はすでに終了しているため、何も変更しませんでした
     .hint =
         現在有効なもの: pfxvault servers list { -stick } および pfxvault access list { -stick }
@@ -2222,7 +2237,7 @@ help-audit = 5 つの取り扱いルールが守られているか、期限を�
 help-audit-media = 点検する USB メモリ(例: { -stick })
 help-audit-html = 監査レポートを、保存や印刷のできる 1 ページの新しいファイルにも書き込みます
 help-audit-scan = 指定したファイルとフォルダーから、メールや圧縮ファイルの中も含めて秘密鍵を探します。鍵の内容は表示しません
-help-audit-rules = 指定した取り扱いルールだけを確認します(例: other-medium,password-kept)。省略すると、未確認のルールがあれば 8 で終了します
+help-audit-rules = 指定した取り扱いルールだけを点検します(例: other-medium,password-kept)。省略するとすべてを点検し、未確認のルールがあれば終了コードは 8 になります
 progress-scanned = { $count } 個のファイルを調べました
 rule-no-email = メール添付の禁止
 rule-no-shared-drive = 共有ドライブ保存の禁止
@@ -2237,12 +2252,12 @@ level-set-aside = 例外
 level-attention = 要確認
 level-broken = 違反
 audit-good =
-    OK: 取り扱いルール { $total } 件中 { $looked_at } 件を確認しました。確認した範囲では、違反も期限切れもありません{ $set_aside ->
+    OK: 取り扱いルール { $total } 件中 { $looked_at } 件を点検しました。点検した範囲では、違反も、期限を過ぎたものもありません{ $set_aside ->
         [0] {""}
        *[other] (例外 { $set_aside } 件)
     }。
 audit-bad =
-    注意: 取り扱いルール { $total } 件中 { $looked_at } 件を確認しました。違反 { $broken } 件、期限切れまたは要注意 { $attention } 件、例外 { $set_aside } 件、未確認 { $unknown } 件です。
+    注意: 取り扱いルール { $total } 件中 { $looked_at } 件を点検しました。違反 { $broken } 件、要確認 { $attention } 件(期限を過ぎたもの、失われるおそれのあるもの)、例外 { $set_aside } 件、未確認 { $unknown } 件です。
 audit-rule =
     { $level }: { $rule }({ $id })
 audit-evidence = ・{ $level }: { $evidence }
@@ -2253,17 +2268,17 @@ audit-set-aside = このルールは例外になっています: { $reason }(登
 audit-not-scanned = 散在する鍵ファイルは調べていません。調べるには: pfxvault audit --scan { -scanned }
 audit-strays = このルールに違反する秘密鍵が { $count } 個見つかりました。本来の場所に移し、それ以外の場所からは削除してください。他人の手に渡った場合は、証明書の再発行を依頼してください。
 audit-no-strays =
-    検索した範囲({ $count } ファイル)では、このルールに反する秘密鍵は見つかりませんでした。検索していない場所については分かりません
+    検索した範囲({ $count } ファイル)では、このルールに反する秘密鍵は見つかりませんでした。検索していない場所についてはわかりません
 audit-strays-naked = パスワードのない秘密鍵が { $count } 個あります。ファイルのコピーを手に入れた人は、その鍵を使えます。パスワードで保護するか、削除してください
 audit-scanned = 秘密鍵の検索: { $time }、{ $by }、{ $paths }({ $count } ファイル)
 audit-scan-incomplete = 一部は調べていません: 読み取れないもの { $unread } 件、一部だけ調べたもの { $in_part } 件(大きすぎるもの、壊れているもの、パスワード付きのもの、Outlook のデータ ファイル、7z・RAR・xz・zst・bz2 など展開しない形式の圧縮ファイル)
-audit-place-good = { $medium } の保存場所に問題は見つかりません
+audit-place-good = { $medium } は、保存してよい場所です
 audit-place-bad = { $medium } は{ $seen }です
-audit-no-vault = このサーバーはどの保管庫にも登録されていません。作成するには: pfxvault create { -stick }
-audit-no-backup = このサーバーのバックアップはまだありません。バックアップを取ってください: pfxvault backup
+audit-no-vault = このサーバーはどの保管庫にも登録されていません。保管庫を作成してください: pfxvault create { -stick }
+audit-no-backup = このサーバーのバックアップはまだありません。バックアップを取ってください: pfxvault backup --to { -stick }
 audit-backup =
     最新のバックアップは第 { $number } 世代({ $age ->
-        [ahead] ここの時計より後に作成
+        [ahead] このコンピューターの時計より先の日付で作成
         [0] 本日作成
        *[other] { $age } 日前に作成
     })です。すべての世代を合わせて、復元対象のキーペアは { $pairs } 組です
@@ -2271,19 +2286,19 @@ audit-unsaved = { $name } はどのバックアップにも含まれていませ
 audit-copies =
     { $count ->
         [0] 使用中のどのメディアにもないキーペアがあります
-        [1] メディア 1 つにしかないキーペアがあります。もう 1 つ作成してください: pfxvault copy --from { -stick } --to { -second-stick }
-       *[other] どのキーペアも { $count } つ以上のメディアにあります
+        [1] 1 本のメディアにしかないキーペアがあります。2 本目にもコピーしてください: pfxvault copy --from { -stick } --to { -second-stick }
+       *[other] どのキーペアも { $count } 本以上のメディアにあります
     }
-audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify
+audit-never-checked = USB メモリ「{ $label }」は、検証で正常と確認されたことがありません。検証してください: pfxvault verify { -stick }
 audit-found-bad =
     USB メモリ「{ $label }」で破損が見つかり({ $age ->
-        [ahead] ここの時計より後
+        [ahead] このコンピューターの時計より先の日付
         [0] 本日
        *[other] { $age } 日前
-    })、その後すべて正常と確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、バックアップし直し、pfxvault verify { -stick } で確認してください
+    })、その後の検証で、すべて正常とは確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、バックアップし直し、pfxvault verify { -stick } で検証してください
 audit-checked =
     USB メモリ「{ $label }」は、{ $age ->
-        [ahead] ここの時計より後に
+        [ahead] このコンピューターの時計より先の日付に
         [0] 本日
        *[other] { $age } 日前に
     }検証し、正常でした
@@ -2294,29 +2309,29 @@ audit-servers = 保管庫に書き込めるサーバーは { $count } 台です
 audit-no-key = { $name } の秘密鍵はバックアップできません(例外として確認済み: { $reason })
 audit-retired =
     USB メモリ「{ $label }」は、{ $age ->
-        [ahead] ここの時計より後に
+        [ahead] このコンピューターの時計より先の日付に
         [0] 本日
        *[other] { $age } 日前に
     }使用終了になりました
 audit-lost =
     USB メモリ「{ $label }」は、{ $age ->
-        [ahead] ここの時計より後に
+        [ahead] このコンピューターの時計より先の日付に
         [0] 本日
        *[other] { $age } 日前に
     }紛失として記録されました。中身を開くにはパスフレーズか復旧キーが必要です
-audit-servers-closed = { $count } 台のサーバーは使用終了で、もう書き込めません: { $servers }
+audit-servers-closed = { $count } 台のサーバーは登録を終了しており、もう書き込めません: { $servers }
 audit-readers = 新しいバックアップを復号できる鍵は { $count } 個です。確認するには: pfxvault access list
 audit-ways-in =
     { $count ->
-        [0] このサーバーが知る限り、保管庫を開く手段がありません
-        [1] 保管庫を開くパスフレーズまたは復旧キーが 1 つしかありません。追加してください: pfxvault access add
+        [0] このサーバーの記録では、保管庫を開く手段がありません
+        [1] 保管庫を開くパスフレーズまたは復旧キーが 1 つしかありません。追加してください: pfxvault access add recovery-key --to { -stick }
        *[other] 保管庫を開くパスフレーズと復旧キーは、合わせて { $count } つあります
     }
-audit-no-drill = 保管庫を開いて復元できることを、まだ誰も試していません。試してください: pfxvault drill
-audit-drill-partly = 復元できるか試したのは、バックアップの一部だけです(前回は { $pairs } 組)。pfxvault drill で全体を試してください
+audit-no-drill = 保管庫を開いて復元できるかどうか、まだ誰も試していません。試してください: pfxvault drill --from { -stick }
+audit-drill-partly = 復元できるか試したのは、バックアップの一部だけです(前回は { $pairs } 組)。pfxvault drill --from { -stick } で全体を試してください
 audit-drill =
     最後の復元訓練は{ $age ->
-        [ahead] ここの時計より後
+        [ahead] このコンピューターの時計より先の日付
         [0] 本日
        *[other] { $age } 日前
     }です(第 { $number } 世代、{ $pairs } 組のキーペアを確認)
@@ -2413,7 +2428,7 @@ check-delete =
     注意: { $path } には復旧キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
 check-sheet-read = 保管庫 { $vault } の復旧手順書です({ $day } 作成)。秘密は含まれていません。
 check-sheet-vault = 完了: 復旧手順書のフィンガープリントは、ここにある保管庫({ $vault })のものです
-check-sheet-no-media = 保管庫の USB メモリが挿されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from { -stick }
+check-sheet-no-media = 保管庫の USB メモリが接続されていないため、照合していません。照合する場合: pfxvault sheet --check ファイル --from { -stick }
 check-sheet-good = 完了: 復旧手順書にある { $count } 台のサーバーの世代、またはそれより新しい世代が、ここに完全な状態であります
 check-sheet-behind = 注意: 復旧手順書には { $server } の第 { $number } 世代がありますが、ここにある完全な世代のうち最新のものは{ $here ->
         [0] ありません
@@ -2428,7 +2443,7 @@ menu-headline =
     pfxvault { $version }(コンピューター名: { $server })。まだ何も変更していません。変更の前には必ず確認します。
     ネットワークへは何も送信しません。
 menu-question = 何をしますか?
-menu-status = 状態を見る(安全なもの、期限を過ぎたもの、危険なもの)
+menu-status = 状態を見る(安全なもの、期限を過ぎたもの、失われるおそれのあるもの)
 menu-backup = このサーバーのキーペアをバックアップする
 menu-verify = USB メモリを検証する
 menu-drill = 復元できるか試す(何も変更しません)
@@ -2438,7 +2453,7 @@ menu-contents = USB メモリにあるキーペアを表示する
 menu-drill-envelope = 封筒の復旧キーで開けるか試す(何も変更しません)
 menu-envelope = 復旧キーをもう 1 つ作る(2 通目の封筒)
 menu-lost = USB メモリを紛失した(入っていたキーペアを確認する)
-menu-lost-label = 紛失した USB メモリの名前(ラベル):
+menu-lost-label = 紛失した USB メモリのラベル:
 menu-audit = 5 つの取り扱いルールを、根拠とともに点検する
 menu-demo = テスト用のデータで一通り実演する
 menu-help = コマンドの一覧を表示する
@@ -2454,13 +2469,13 @@ menu-stick-vault = { $root } ({ $system }、空き { $free })、保管庫の USB
 menu-other-place = ほかの場所を入力する
 menu-back = 戻る
 menu-type-medium = ドライブ文字またはフォルダー(例: { -stick }):
-menu-backup-from = キーペアはどこにありますか(folder:DIR、pfx:FILE):
-menu-restore-to = どこに書き込みますか(folder:DIR、pfx:FILE、pem:DIR):
+menu-backup-from = キーペアはどこにありますか(folder:フォルダー、pfx:ファイル):
+menu-restore-to = どこに書き込みますか(folder:フォルダー、pfx:ファイル、pem:フォルダー):
 menu-install-file = 認証局から届いたファイル:
-media-inserted = 挿してある USB メモリを読み取ります: { $media }
-error-no-stick = 保管庫のある USB メモリが挿してありません
+media-inserted = 接続されている USB メモリを読み取ります: { $media }
+error-no-stick = 保管庫のある USB メモリが接続されていません
     .hint = USB メモリを挿すか、場所を指定してください(例: pfxvault verify { -stick })
-error-label-not-here = ラベルが { $label } の USB メモリは挿してありません
+error-label-not-here = ラベルが { $label } の USB メモリは接続されていません
     .hint = その USB メモリを挿すか、ドライブ文字で指定してください。ラベルは pfxvault media list で確認できます
-error-two-of-a-label = ラベルが { $label } の USB メモリが 2 本挿してあります: { $one } と { $other }
-    .hint = 使う方をドライブ文字で指定してください
+error-two-of-a-label = ラベルが { $label } の USB メモリが 2 本接続されています: { $one } と { $other }
+    .hint = 使うほうをドライブ文字で指定してください
