@@ -1,7 +1,7 @@
 //! The owner's identity: the key that signs trust, and the age key that opens every generation. It
 //! lies on the medium once for each way in, wrapped by a passphrase or to a recovery key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use age::secrecy::ExposeSecret;
 use data_encoding::BASE64;
@@ -212,7 +212,7 @@ pub struct Way<'m> {
 pub fn ways<'m>(walks: &'m [Walk], secret: &Secret, known: Option<&VaultId>) -> Vec<Way<'m>> {
     let by_passphrase = matches!(secret, Secret::Passphrase(_));
     let mut listed: BTreeMap<(bool, VaultId), Vec<Way<'m>>> = BTreeMap::new();
-    let (mut unlisted, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+    let (mut unlisted, mut seen) = (Vec::new(), BTreeSet::new());
     let owners = owners(walks);
     for file in walks.iter().flat_map(|walk| &walk.identities) {
         let (bytes, hash) = (file.bytes.as_slice(), Hash::of(&file.bytes));
@@ -222,20 +222,21 @@ pub fn ways<'m>(walks: &'m [Walk], secret: &Secret, known: Option<&VaultId>) -> 
             continue;
         }
         let (file, cost) = (bytes, cost.unwrap_or(0));
-        match owners
-            .get(&hash)
-            .map(|owner| (Some(owner) != known, owner.clone()))
-        {
-            Some(place) => listed.entry(place).or_default().push(Way { file, cost }),
-            None => unlisted.push(Way { file, cost }),
+        // Whoever lists another's file, too, takes it from nobody.
+        for owner in owners.get(&hash).into_iter().flatten() {
+            let place = (Some(owner) != known, owner.clone());
+            listed.entry(place).or_default().push(Way { file, cost });
+        }
+        if !owners.contains_key(&hash) {
+            unlisted.push(Way { file, cost });
         }
     }
     in_turn(listed, unlisted)
 }
 
 /// Who lists which identity file, in a statement that they signed.
-fn owners(walks: &[Walk]) -> BTreeMap<Hash, VaultId> {
-    let mut owners = BTreeMap::new();
+fn owners(walks: &[Walk]) -> BTreeMap<Hash, BTreeSet<VaultId>> {
+    let mut owners: BTreeMap<Hash, BTreeSet<VaultId>> = BTreeMap::new();
     for walk in walks {
         let hashes: Vec<_> = walk
             .identities
@@ -248,7 +249,7 @@ fn owners(walks: &[Walk]) -> BTreeMap<Hash, VaultId> {
                 continue;
             };
             for hash in hashes.iter().filter(|hash| statement.lists(**hash)) {
-                owners.entry(*hash).or_insert_with(|| owner.clone());
+                owners.entry(*hash).or_default().insert(owner.clone());
             }
         }
     }
@@ -271,6 +272,8 @@ fn in_turn<'m>(
         order.extend(turn);
     }
     order.extend(unlisted.into_iter().rev());
+    let mut seen = BTreeSet::new();
+    order.retain(|way| seen.insert(way.file));
     order
 }
 
@@ -320,20 +323,45 @@ mod tests {
         let way = |file: &'static [u8], cost| Way { file, cost };
         let owner = |seed: u8| VaultId::of(&SigningKey::from_seed(&[seed; 32]).public());
         let mut listed = BTreeMap::new();
-        for (seed, file) in [(1, b"a1"), (2, b"b1"), (3, b"c1")] {
-            listed.insert((true, owner(seed)), vec![way(file, 4), way(file, 4)]);
+        for (seed, files) in [
+            (1, [b"a1", b"a2"]),
+            (2, [b"b1", b"b2"]),
+            (3, [b"c1", b"c2"]),
+        ] {
+            let ways = files.map(|file| way(file, 4));
+            listed.insert((true, owner(seed)), ways.into());
         }
         listed.insert((true, owner(4)), vec![way(b"mine", 1)]);
         let order = in_turn(listed, vec![way(b"nobody's", 1)]);
         assert_eq!(order.len(), 8);
         assert_eq!((order[0].file, order[0].cost), (&b"mine"[..], 1));
         assert_eq!(order[7].file, b"nobody's");
-        let first: std::collections::BTreeSet<_> = order[1..4].iter().map(|way| way.file).collect();
+        let first: BTreeSet<_> = order[1..4].iter().map(|way| way.file[0]).collect();
         assert_eq!(
             first.len(),
             3,
             "one of each owner's before the second of any"
         );
+    }
+
+    #[test]
+    fn whoever_lists_the_owners_file_too_does_not_push_it_back() {
+        let way = |file: &'static [u8], cost| Way { file, cost };
+        let owner = |seed: u8| VaultId::of(&SigningKey::from_seed(&[seed; 32]).public());
+        let [thief, victim] = [owner(1), owner(2)];
+        let listed = BTreeMap::from([
+            (
+                (true, thief),
+                vec![way(b"t1", 0), way(b"t2", 0), way(b"t3", 0), way(b"v", 1)],
+            ),
+            ((true, victim), vec![way(b"v", 1)]),
+        ]);
+        let order: Vec<_> = in_turn(listed, Vec::new())
+            .iter()
+            .map(|way| way.file)
+            .collect();
+        assert!(order[..2].contains(&&b"v"[..]), "{order:?}");
+        assert_eq!(order.len(), 4, "each once");
     }
 
     #[test]
