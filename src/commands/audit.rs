@@ -102,7 +102,6 @@ struct AuditedMediumReport {
     medium: Option<String>,
     label: Option<String>,
     /// As host state keeps it.
-    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     retired: Option<Retired>,
     facts: Option<FactsReport>,
 }

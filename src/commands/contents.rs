@@ -56,10 +56,8 @@ pub(super) struct ServerReport<'a> {
     not_here: Vec<NotHereReport>,
     no_more: Vec<NoMoreReport>,
     /// Certificates without a key, as the catalog has them.
-    #[cfg_attr(test, schemars(with = "Vec<serde_json::Value>"))]
     without_key: &'a [WithoutKey],
     /// Rules that were set aside, as the catalog has them.
-    #[cfg_attr(test, schemars(with = "Vec<serde_json::Value>"))]
     exceptions: &'a [Exception],
 }
 
@@ -83,7 +81,6 @@ pub(super) struct KeyPairReport<'a> {
     /// Its file there, where the catalog was opened.
     file: Option<&'a str>,
     /// As the catalog describes it.
-    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     about: &'a AboutKeyPair,
     standing: &'static str,
 }

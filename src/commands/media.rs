@@ -20,7 +20,6 @@ use vault::catalog::{Policy, Retired, SeenMedium};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct MediaReport<'a> {
     /// By their ids, as host state keeps them.
-    #[cfg_attr(test, schemars(with = "BTreeMap<String, serde_json::Value>"))]
     media: &'a BTreeMap<String, SeenMedium>,
 }
 

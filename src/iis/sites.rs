@@ -33,6 +33,7 @@ const MY: &str = "MY";
 
 /// One record of http.sys, kept verbatim: every field that `HTTP_SERVICE_CONFIG_SSL_PARAM` has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SslBinding {
     /// What it answers for.
     pub endpoint: Endpoint,
@@ -139,6 +140,7 @@ impl SslBinding {
 /// What a record of http.sys answers for. http.sys looks for an exact name first, then for the
 /// address, then for the Central Certificate Store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// `HttpServiceConfigSSLCertInfo`: every name asked for at this address; `0.0.0.0` and `::`

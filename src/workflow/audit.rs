@@ -577,7 +577,7 @@ fn receipts(state: &State, judged: &mut RuleVerdict) {
                     true => "-".to_owned(),
                     false => drill.media.join(", "),
                 },
-                server = drill.server.to_string(),
+                server = state.shown(drill.server),
                 number = drill.number,
                 pairs = drill.key_pairs
             ),

@@ -98,6 +98,7 @@ pub struct CatalogEntry {
 
 /// What may be shown of a key pair; copied from its certificate when it was stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AboutKeyPair {
     /// SHA-1 of the certificate, upper-case, as Windows shows it.
     pub thumbprint: String,
@@ -118,8 +119,10 @@ pub struct AboutKeyPair {
     pub container_name: Option<String>,
     /// Start of validity; not in generations of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_before: Option<jiff::Timestamp>,
     /// End of validity.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub not_after: jiff::Timestamp,
     /// Whether the certificate is its own issuer; not in generations of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,6 +188,7 @@ pub struct Retirement {
 
 /// A key pair that is recorded without its key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WithoutKey {
     /// What it was called where it was found.
     pub name: String,
@@ -195,11 +199,13 @@ pub struct WithoutKey {
     pub thumbprint: Option<String>,
     /// End of its certificate's validity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_after: Option<jiff::Timestamp>,
 }
 
 /// A handling rule set aside, with the reason given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exception {
     /// The rule's id.
     pub rule: String,
@@ -210,9 +216,11 @@ pub struct Exception {
     pub by: Option<String>,
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub time: Option<jiff::Timestamp>,
     /// The last day on which it holds; `None` where nobody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub until: Option<jiff::civil::Date>,
 }
 
@@ -258,6 +266,7 @@ impl Drill {
 
 /// A medium that a server has seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SeenMedium {
     /// Its label.
     pub label: String,
@@ -267,24 +276,30 @@ pub struct SeenMedium {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<BTreeSet<Number>>,
     /// When it was last here.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub last_seen: Option<jiff::Timestamp>,
     /// When all of it was last read and found right.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub last_verified: Option<jiff::Timestamp>,
     /// When each generation was last read.
     #[serde(serialize_with = "in_order_of_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
     pub read: BTreeMap<GenerationId, jiff::Timestamp>,
     /// Where it is kept, in the user's words.
     #[serde(default)]
     pub place: Option<String>,
     /// When the server first wrote to it.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub first_seen: Option<jiff::Timestamp>,
     /// When all of it was last found right after it had been away, so that no cache could have
     /// answered for it.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub last_cold: Option<jiff::Timestamp>,
     /// When something on it was found damaged, and not all of it right since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub last_bad: Option<jiff::Timestamp>,
     /// The attachment during which the server last wrote to it, as the program tells them apart;
     /// empty where the system could not tell, `ejected` if the program has ejected it then. `None`
@@ -306,8 +321,10 @@ const MOST_DEVICES: usize = 4;
 
 /// How a medium went out of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Retired {
     /// When that was said.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub time: jiff::Timestamp,
     /// Nobody knows who has it.
     pub lost: bool,
@@ -315,6 +332,7 @@ pub struct Retired {
 
 /// When something is due. Host settings; they travel in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Policy {
     /// Media that should hold the newest generation.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What a removable device and the file system on it say of themselves. Cheap sticks share a serial
 /// number or have none, and a card shows the reader that it is in: evidence, never proof.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Descriptor {
     /// Maker and model: `SanDisk Ultra`.

@@ -34,6 +34,32 @@ macro_rules! text_in_json {
 
 text_in_json!(Hash, ServerId, VaultId, GenerationId);
 
+#[cfg(feature = "schema")]
+mod schema {
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+    use std::borrow::Cow;
+
+    macro_rules! as_in_json {
+        ($($name:ident is $form:ty),*) => {$(
+            impl JsonSchema for super::$name {
+                fn schema_name() -> Cow<'static, str> {
+                    <$form>::schema_name()
+                }
+
+                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                    <$form>::json_schema(generator)
+                }
+
+                fn inline_schema() -> bool {
+                    true
+                }
+            }
+        )*};
+    }
+
+    as_in_json!(Hash is String, ServerId is String, VaultId is String, GenerationId is String, Number is u32);
+}
+
 impl TryFrom<u32> for Number {
     type Error = NotInForm;
 

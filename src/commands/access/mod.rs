@@ -41,7 +41,6 @@ pub(super) struct AccessReport<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ListedWay {
     /// The hash of its identity file.
-    #[cfg_attr(test, schemars(with = "String"))]
     identity: Hash,
     /// `passphrase`, `recovery-key`, `age-key`, `ssh-key` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
     kind: String,

@@ -44,7 +44,6 @@ struct ListedBindingReport {
     information: String,
     ssl_flags: u32,
     /// The record of http.sys.
-    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     record: Option<SslBinding>,
     thumbprint: Option<String>,
     friendly_name: Option<String>,

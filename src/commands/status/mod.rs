@@ -42,9 +42,7 @@ pub(super) struct StatusReport<'a> {
     key_pairs: usize,
     findings: Vec<FindingReport>,
     /// By their ids, as host state keeps them.
-    #[cfg_attr(test, schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
     media: Option<&'a BTreeMap<String, SeenMedium>>,
-    #[cfg_attr(test, schemars(with = "Option<BTreeMap<String, u32>>"))]
     policy: Option<Policy>,
 }
 
