@@ -210,7 +210,7 @@ fn a_selftest_leaves_nothing_whether_it_passes_or_not() {
     let before = server.world();
     let (ended, said) = run(&server, folder.path(), "selftest");
     assert_eq!(ended.unwrap(), Exit::Done, "{said}");
-    assert_eq!(said.matches("passed: ").count(), 4, "{said}");
+    assert_eq!(said.matches("passed: ").count(), 6, "{said}");
     assert_eq!(server.world(), before);
     // The key is made, and then the call says that it is not.
     server.arm(0, CallFault::FailsAfter);

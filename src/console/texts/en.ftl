@@ -633,6 +633,12 @@ drill-verdict =
 drill-handshake = ok: { $name }: opened, key and certificate belong together, served a TLS connection ({ $version })
 drill-signature = ok: { $name }: opened, key and certificate belong together, signed with it ({ $key_type }); TLS with such a key cannot be tried here
 drill-failed = attention: cannot be restored from here: { $name }: { $reason }
+drill-windows = this Windows takes { $good } of { $total } PFX files (tried with keys that are not kept)
+drill-windows-refused = attention: this Windows does not take the PFX of { $name } ({ $interface }): { $reason }
+drill-windows-hint =
+    pfxvault restore --to iis works all the same: it brings the key in without a PFX. Only importing the file by hand fails here.
+    To write files that Windows Server 2012 to 2016 can import: pfxvault restore --from { -stick } --to folder:{ -disk }certs --for server2016
+reason-windows-no-aes = this Windows (build { $build }) cannot read a PFX encrypted with AES; Windows Server 2019 (build 17763) was the first that can
 receipt =
     Receipt of a rehearsed restore
       when: { $time }, by { $by } on { $computer }
@@ -1660,6 +1666,7 @@ windows-wants-a-person = the private key asks a person for permission at each us
 windows-not-supported = the key provider cannot do this
 windows-no-certificate = the certificate is not there
 windows-certificate-exists = the certificate is there already
+windows-invalid-password = Windows says that the password is wrong, which it also says of an encryption that it does not know
 windows-invalid-parameter = this version of Windows does not accept a value of it
 windows-exists = there is one already; another program may have made it just now
 windows-certificate-not-usable = the certificate is not in that store of this machine, or its private key cannot be used

@@ -558,6 +558,12 @@ drill-verdict =
 drill-handshake = OK: { $name }: 開封、鍵と証明書の照合、TLS 接続({ $version })に成功しました
 drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $key_type })に成功しました。この種類の鍵での TLS 接続はここでは試せません
 drill-failed = 注意: { $name } はここから復元できません({ $reason })
+drill-windows = この Windows は PFX { $total } 個中 { $good } 個をインポートできます(試しただけで、鍵は残していません)
+drill-windows-refused = 注意: この Windows は { $name } の PFX をインポートできません({ $interface }): { $reason }
+drill-windows-hint =
+    pfxvault restore --to iis は PFX を使わずに鍵を入れるので、このままでも復元できます。できないのは、手作業でのインポートだけです。
+    Windows Server 2012~2016 でインポートできるファイルを作るには: pfxvault restore --from { -stick } --to folder:{ -disk }certs --for server2016
+reason-windows-no-aes = この Windows(ビルド { $build })は、AES で暗号化された PFX を読み取れません。読み取れるのは Windows Server 2019(ビルド 17763)以降です
 receipt =
     復元訓練の記録
       日時: { $time }、実行: { $by }({ $computer })
@@ -1494,6 +1500,7 @@ windows-wants-a-person = この秘密鍵は、使うたびに利用者の許可�
 windows-not-supported = キー プロバイダーが対応していません
 windows-no-certificate = その証明書はありません
 windows-certificate-exists = その証明書はすでにあります
+windows-invalid-password = Windows の応答は「パスワードが違います」です。Windows が対応していない暗号方式の場合も、この応答になります
 windows-invalid-parameter = この Windows では受け付けられない値があります
 windows-exists = すでに存在します。別のプログラムが今作成した可能性があります
 windows-certificate-not-usable = このコンピューターの証明書ストアにその証明書がないか、秘密鍵を使えません

@@ -12,15 +12,17 @@ use crate::iis::renewers::{self, InstalledRenewer, Places};
 use crate::iis::sites::{CentralStore, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
-    KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
-    StoredCertificate, WindowsError, lists_root,
+    KeyLink, Keys, NewKey, NoExport, PfxFile, Properties, Signature, SiteConfig, SslBinding,
+    StoreName, StoredCertificate, WindowsError, lists_root,
 };
 use vault::id::Hash;
 
 use super::answer::nonsense;
 use super::registry::RegistryKey;
 use super::store::{CertStore, Context};
-use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
+use super::{
+    address, apphost, capi, cng, folders, http_sys, pfx_fallback, pfx_import, process, registry,
+};
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 /// Microsoft: "Certificates and trust in Windows" (windowsserverdocs): the list that the CTL updater
@@ -172,6 +174,14 @@ impl Keys for LocalMachine {
         } else {
             capi::sign(key, challenge)
         }
+    }
+
+    fn sign_from_pfx(
+        &self,
+        pfx: &PfxFile<'_>,
+        challenge: &[u8],
+    ) -> Result<Signature, WindowsError> {
+        pfx_import::sign(pfx, challenge)
     }
 
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
