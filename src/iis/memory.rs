@@ -332,6 +332,27 @@ impl MemoryServer {
         self.keys.borrow_mut().insert(link.clone(), key);
     }
 
+    fn commit(
+        &self,
+        change: impl FnOnce(&mut Vec<Site>) -> Result<(), Code>,
+    ) -> Result<(), WindowsError> {
+        self.call("CommitChanges", || {
+            let mut config = self.config.borrow_mut();
+            let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
+            if let Some(left) = self.busy.get().checked_sub(1) {
+                self.busy.set(left);
+                return Err(Code(0x8007_0021));
+            }
+            let mut changed = sites.clone();
+            change(&mut changed)?;
+            let shared = config::read_folder(folder.path()).unwrap().shared;
+            let effective = shared.as_deref().unwrap_or(folder.path());
+            std::fs::write(effective.join(config::APPLICATION_HOST), render(&changed)).unwrap();
+            *sites = changed;
+            Ok(())
+        })
+    }
+
     fn call<T>(
         &self,
         name: &'static str,
@@ -666,27 +687,35 @@ impl SiteConfig for MemoryServer {
     }
 
     fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
-        self.call("CommitChanges", || {
-            let mut config = self.config.borrow_mut();
-            let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
-            if let Some(left) = self.busy.get().checked_sub(1) {
-                self.busy.set(left);
-                return Err(Code(0x8007_0021));
-            }
-            let mut changed = sites.clone();
+        self.commit(|sites| {
             for BindingChange { site, change } in changes {
-                let site = changed
-                    .iter_mut()
-                    .find(|there| there.name == *site)
-                    .ok_or(Code(0x8007_0002))?;
-                make(site, change)?;
+                let mut there = sites.iter_mut();
+                let site = there.find(|there| there.name == *site);
+                make(site.ok_or(Code(0x8007_0002))?, change)?;
             }
-            let shared = config::read_folder(folder.path()).unwrap().shared;
-            let effective = shared.as_deref().unwrap_or(folder.path());
-            std::fs::write(effective.join(config::APPLICATION_HOST), render(&changed)).unwrap();
-            *sites = changed;
             Ok(())
         })
+    }
+
+    fn add_site(&self, site: &Site) -> Result<(), WindowsError> {
+        self.commit(|sites| {
+            if sites.iter().any(|there| there.name == site.name) {
+                return Err(Code(0x8007_00B7));
+            }
+            sites.push(site.clone());
+            Ok(())
+        })
+    }
+
+    fn remove_site(&self, name: &str) -> Result<bool, WindowsError> {
+        let mut removed = false;
+        self.commit(|sites| {
+            let before = sites.len();
+            sites.retain(|site| site.name != name);
+            removed = sites.len() < before;
+            Ok(())
+        })?;
+        Ok(removed)
     }
 
     fn back_up(&self, name: &str) -> Result<(), WindowsError> {

@@ -288,6 +288,8 @@ help-demo-examples =
 help-selftest-examples =
     pfxvault selftest
         Before the first restore on a new server
+    pfxvault selftest --full
+        The whole way in a site of its own, on a server with IIS that serves nobody yet
 help-completions-examples =
     pfxvault completions powershell
         For PowerShell: put what it prints into the profile
@@ -1725,6 +1727,35 @@ undo-question = Take it back?
 undo-done = done: it is taken back
 selftest-passed = passed: { $name }
 selftest-failed = attention: failed: { $name }: { $reason }
+selftest-key = { $name }
+selftest-step = { $step ->
+        [site] IIS: a site added
+        [restore] a key pair imported, with its record of HTTP.sys and its binding
+        [export] its key exported from the store
+        [tls] its certificate served over TLS
+        [undo] all of that undone
+        [site-gone] the site removed
+       *[as-before] certificates, keys, records and sites as they were before
+    }
+selftest-not-as-before = something is here that was not here before, or the other way round
+selftest-full-plan =
+    On this server, for a minute: a site pfxvault-selftest on 127.0.0.1 (ports { $http } and { $https }), with a throw-away certificate and its key,
+    a record of HTTP.sys and a binding. Then all of it is removed again, also where something fails. Nothing else is changed.
+    IIS first backs up its configuration. That backup stays: { $backup }
+selftest-full-question = Begin?
+selftest-page =
+
+    ----- pfxvault selftest --full: for an issue, from here -----
+    pfxvault { $version }, Windows build { $build }
+    { $lines }
+    ----- to here; no name, address or secret of this server is in it -----
+error-selftest-no-iis = IIS is not installed on this server
+    .hint = Without IIS, try the keys alone: pfxvault selftest
+error-selftest-shared = this server's IIS configuration is shared with other servers
+    .cause = a site made here would be a site of all of them
+    .hint = Use a server of its own, or try the keys alone: pfxvault selftest
+error-no-port = no free port on 127.0.0.1
+    .cause = { $reason }
 selftest-wrong = the key that came back is not the key that went in
 reason-key-does-not-sign = the key does not sign for the certificate
 error-http-sys = HTTP.sys, which serves TLS for IIS, does not take this
@@ -1796,6 +1827,8 @@ retire-pair-undone = { $count ->
    *[other] done: { $count } key pairs count again
 }. Each stick learns it with the next backup: pfxvault backup --to { -stick }
 help-selftest = Try the keys of this server with throw-away ones.
+help-selftest-full = on a server with IIS: also a restore with binding, TLS and undo, in a site of its own that is removed again
+help-selftest-yes = begin without a question
 
 ## The system's event log
 event-key-exported = private key copied out of the certificate store: { $name } ({ $thumbprint })

@@ -288,6 +288,8 @@ help-demo-examples =
 help-selftest-examples =
     pfxvault selftest
         新しいサーバーで初めて復元する前に実行します
+    pfxvault selftest --full
+        まだ公開していない IIS サーバーで、専用のサイトを使って全体を試します
 help-completions-examples =
     pfxvault completions powershell
         PowerShell 用。出力をプロファイルに追加します
@@ -1550,6 +1552,35 @@ undo-question = 取り消しますか?
 undo-done = 完了: 元に戻しました
 selftest-passed = 合格: { $name }
 selftest-failed = 注意: 不合格: { $name }: { $reason }
+selftest-key = { $name }
+selftest-step = { $step ->
+        [site] IIS にサイトを追加
+        [restore] キーペアのインポート、HTTP.sys の登録、バインド
+        [export] 証明書ストアからの鍵のエクスポート
+        [tls] その証明書での TLS 接続
+        [undo] 以上の変更の取り消し
+        [site-gone] サイトの削除
+       *[as-before] 証明書、鍵、HTTP.sys の登録、サイトが実行前と同じ
+    }
+selftest-not-as-before = 実行前になかったものが残っているか、あったものがなくなっています
+selftest-full-plan =
+    このサーバーに 1 分ほど、次のものを作ります: 127.0.0.1 のサイト pfxvault-selftest(ポート { $http } と { $https })、テスト用の証明書と鍵、
+    HTTP.sys の登録、バインド。終わったら、途中で失敗しても、すべて削除します。ほかには何も変更しません。
+    最初に IIS が構成のバックアップを作成します。これは削除しません: { $backup }
+selftest-full-question = 始めますか?
+selftest-page =
+
+    ----- pfxvault selftest --full: 不具合報告に貼り付ける内容(ここから) -----
+    pfxvault { $version }、Windows ビルド { $build }
+    { $lines }
+    ----- ここまで。このサーバーの名前、アドレス、秘密の情報は含まれていません -----
+error-selftest-no-iis = このサーバーに IIS がインストールされていません
+    .hint = IIS がない場合は、鍵だけを試してください: pfxvault selftest
+error-selftest-shared = このサーバーの IIS は、ほかのサーバーと構成を共有しています
+    .cause = ここで作るサイトは、すべてのサーバーのサイトになります
+    .hint = 構成を共有していないサーバーを使うか、鍵だけを試してください: pfxvault selftest
+error-no-port = 127.0.0.1 に空いているポートがありません
+    .cause = { $reason }
 selftest-wrong = 取り出した鍵が、入れた鍵と一致しません
 reason-key-does-not-sign = 秘密鍵が証明書どおりに署名しません
 error-http-sys = HTTP.sys(IIS の TLS 通信を担う Windows の機能)が変更を受け付けませんでした
@@ -1609,6 +1640,8 @@ retire-pair-undo-question = これらを再び復元対象にしますか?
 retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試します。
+help-selftest-full = IIS のあるサーバーで、専用のサイトを使い、復元・バインド・TLS 接続・取り消しまで試します(サイトは最後に削除します)
+help-selftest-yes = 質問せずに始めます
 
 ## The system's event log
 event-key-exported = 秘密鍵を証明書ストアから取り出しました: { $name } ({ $thumbprint })

@@ -12,7 +12,7 @@ use crate::iis::renewers::{self, InstalledRenewer, Places};
 use crate::iis::sites::{CentralStore, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
-    KeyLink, Keys, NewKey, NoExport, PfxFile, Properties, Signature, SiteConfig, SslBinding,
+    KeyLink, Keys, NewKey, NoExport, PfxFile, Properties, Signature, Site, SiteConfig, SslBinding,
     StoreName, StoredCertificate, WindowsError, lists_root,
 };
 use vault::id::Hash;
@@ -216,6 +216,14 @@ impl SiteConfig for LocalMachine {
 
     fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
         apphost::apply(changes)
+    }
+
+    fn add_site(&self, site: &Site) -> Result<(), WindowsError> {
+        apphost::add_site(site)
+    }
+
+    fn remove_site(&self, name: &str) -> Result<bool, WindowsError> {
+        apphost::remove_site(name)
     }
 
     fn back_up(&self, name: &str) -> Result<(), WindowsError> {

@@ -276,12 +276,12 @@ fn a_key_that_may_leave_only_encrypted_leaves_so_and_is_opened_here() {
     let pair = Pair::new(PairKind::Ec);
     restore(&[&pair], &Options::default(), &state.path());
     let link = seen(&pair).certificate.properties.key.unwrap();
-    let policy = |policy: u8| {
+    let policy = |policy: u8, isolated: u8| {
         let file = Path::new(&std::env::var("ProgramData").unwrap())
             .join(r"Microsoft\Crypto\Keys")
             .join(&link.container);
         let mut bytes = std::fs::read(&file).unwrap();
-        bytes[0] = policy;
+        bytes[..2].copy_from_slice(&[policy, isolated]);
         std::fs::write(&file, bytes).unwrap();
         LocalMachine
             .iis()
@@ -289,8 +289,12 @@ fn a_key_that_may_leave_only_encrypted_leaves_so_and_is_opened_here() {
             .export(&link)
             .map(|key| number_of(&key.pkcs8))
     };
-    assert_eq!(policy(1), Ok(number_of(&pair.pkcs8)));
-    assert_eq!(policy(0), Err(NoExport::Marked));
+    assert_eq!(policy(1, 0), Ok(number_of(&pair.pkcs8)));
+    assert_eq!(policy(0, 0), Err(NoExport::Marked));
+    assert_eq!(policy(3, 1), Err(NoExport::Isolated));
+    let facts = LocalMachine.iis().keys.inspect(&link).unwrap();
+    assert_eq!(facts.kind, ProviderKind::Isolated);
+    policy(3, 0).unwrap();
     take_everything_back(&state.path());
     assert_eq!(inventory(), before);
 }

@@ -24,6 +24,8 @@ const RSA_BITS: RangeInclusive<u32> = 512..=16_384;
 const KEY_USAGE: [u8; 3] = [85, 29, 15];
 const EXPORT: u32 = 1;
 const PLAIN_EXPORT: u32 = 2;
+/// No bit of the policy: a test sets it in the file of a key that virtualization-based security keeps.
+const ISOLATED: u32 = 0x100;
 /// SYSTEM and Administrators, self-relative: what a new machine key has.
 const DEFAULT_DESCRIPTOR: [u8; 72] = [
     1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 2, 0, 52, 0, 2, 0, 0, 0, 0, 0,
@@ -140,6 +142,10 @@ impl Key {
 
     pub(crate) fn is_machine(&self) -> bool {
         self.machine
+    }
+
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.policy & ISOLATED != 0
     }
 
     pub(crate) fn is_rsa(&self) -> bool {

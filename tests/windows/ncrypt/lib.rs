@@ -173,6 +173,10 @@ pub unsafe extern "system" fn NCryptGetProperty(
         let value = match (objects::get(object)?, name.as_str()) {
             (Object::Provider, "Impl Type") => 2_u32.to_le_bytes().to_vec(),
             (Object::Key(key), "Export Policy") => key.policy.to_le_bytes().to_vec(),
+            // As `certutil -v -key` shows it (tests/windows/forms).
+            (Object::Key(key), "Virtual Iso") => {
+                u32::from(key.is_isolated()).to_le_bytes().to_vec()
+            }
             // 0 for a user's (`NCRYPT_KEY_TYPE_PROPERTY`).
             (Object::Key(key), "Key Type") => (u32::from(key.is_machine()) * MACHINE)
                 .to_le_bytes()

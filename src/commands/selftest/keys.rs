@@ -1,22 +1,19 @@
-//! `selftest`: shows on any Windows server that keys go in and come out, with throw-away keys in
-//! containers of their own. No certificate store is touched, and nothing stays.
+//! One throw-away key: in, a look, a signature, and out again, or not.
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::change::apply::new_container;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use crate::iis::blob::Home;
 use crate::iis::{Iis, KeyLink, NewKey, challenge};
 use crate::keypair::PrivateKey;
 use crate::keypair::throwaway::{KeyKind, new_private_key};
 use crate::message::Text;
-use crate::session::{Session, here};
 use crate::text;
 use secret::SecretBytes;
 
 /// What is tried: a kind of key in a place, and whether it may leave again.
-const TRIALS: [(&str, KeyKind, Home, bool); 6] = [
+pub(super) const TRIALS: [(&str, KeyKind, Home, bool); 6] = [
     ("RSA, CryptoAPI", KeyKind::Rsa, Home::SchannelCsp, true),
     (
         "RSA, CryptoAPI, not exportable",
@@ -30,61 +27,27 @@ const TRIALS: [(&str, KeyKind, Home, bool); 6] = [
     ("ECDSA P-521, CNG", KeyKind::P521, Home::SoftwareKsp, true),
 ];
 
-/// What was tried.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct SelftestReport {
-    trials: Vec<TrialReport>,
-}
-
-/// A kind of key in a place.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct TrialReport {
-    trial: &'static str,
-    passed: bool,
-}
-
-/// Runs the command.
-pub(super) fn run(session: &Session<'_>) -> Result<Exit> {
-    selftest_on(session, here::elevated()?)
-}
-
-pub(super) fn selftest_on(session: &Session<'_>, server: Iis<'_>) -> Result<Exit> {
-    let mut trials = Vec::new();
-    for (trial, kind, home, exportable) in TRIALS {
-        let key = new_private_key(kind).ok().map(PrivateKey::parse);
-        let Some(Ok(key)) = key else {
-            return Err(Error::failed(text!("error-no-random")));
-        };
-        let link = home.link(new_container()?);
-        let tried = walk(server, &key, &link, exportable);
-        let gone = server.keys.delete(&link).map_err(|error| error.text());
-        let result = tried.and(gone.map(|_| ()));
-        let passed = result.is_ok();
-        match result {
-            Ok(()) => session.console.say(&text!("selftest-passed", name = trial)),
-            Err(reason) => {
-                session
-                    .console
-                    .warn(&text!("selftest-failed", name = trial, reason = reason))
-            }
-        }
-        trials.push(TrialReport { trial, passed });
-    }
-    let exit = if trials.iter().all(|trial| trial.passed) {
-        Exit::Done
-    } else {
-        Exit::Failed
+/// A new key of that kind, which is gone afterwards.
+pub(super) fn try_key(
+    server: Iis<'_>,
+    kind: KeyKind,
+    home: Home,
+    exportable: bool,
+) -> Result<Result<(), Text>> {
+    let key = new_private_key(kind).ok().map(PrivateKey::parse);
+    let Some(Ok(key)) = key else {
+        return Err(Error::failed(text!("error-no-random")));
     };
-    session.console.document(exit, &SelftestReport { trials });
-    Ok(exit)
+    let link = home.link(new_container()?);
+    let tried = walk(server, &key, &link, exportable);
+    let gone = server.keys.delete(&link).map_err(|error| error.text());
+    Ok(tried.and(gone.map(|_| ())))
 }
 
 /// Whether a key that came out is the one that went in. Its octets may differ: CNG adds a key usage,
 /// and writes an RSA exponent in another way. Reading it proves that its private half belongs to
 /// its public half.
-fn is_same_key(pkcs8: SecretBytes, key: &PrivateKey) -> bool {
+pub(super) fn is_same_key(pkcs8: SecretBytes, key: &PrivateKey) -> bool {
     PrivateKey::parse(pkcs8).is_ok_and(|out| out.spki_sha256() == key.spki_sha256())
 }
 
