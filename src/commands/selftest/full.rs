@@ -36,10 +36,10 @@ pub(in crate::commands) struct Trial {
     pub(in crate::commands) ports: [u16; 2],
 }
 
-/// One step, by the name that texts give it, and why it failed.
+/// One step, by the name that texts give it: what it showed, if anything, or why it failed.
 pub(super) struct Step {
     pub(super) name: &'static str,
-    pub(super) result: Result<(), Text>,
+    pub(super) result: Result<String, Text>,
 }
 
 impl Trial {
@@ -112,6 +112,7 @@ pub(super) fn steps(session: &Session<'_>, server: Iis<'_>, trial: &Trial) -> Re
 const WHAT: &str = "selftest";
 
 fn note(steps: &mut Vec<Step>, name: &'static str, result: Result<(), Text>) {
+    let result = result.map(|()| String::new());
     steps.push(Step { name, result });
 }
 
@@ -174,7 +175,10 @@ fn restored(
     note(steps, "restore", made);
     if is_made {
         note(steps, "export", exported(server, &trial.pair));
-        note(steps, "tls", served(session, &check));
+        steps.push(Step {
+            name: "tls",
+            result: served(&check),
+        });
     }
 }
 
@@ -273,17 +277,12 @@ fn exported(server: Iis<'_>, pair: &KeyPair) -> Result<(), Text> {
     }
 }
 
-fn served(session: &Session<'_>, check: &Check) -> Result<(), Text> {
-    let verdicts = ask::confirm(&[check], &[]);
-    match verdicts.first() {
-        Some(Verdict::Right(..)) => Ok(()),
-        Some(wrong) => {
-            let remarks = wrong.remarks(check, session.now);
-            remarks
-                .into_iter()
-                .next()
-                .map_or(Ok(()), |one| Err(one.text))
-        }
-        None => Ok(()),
+/// The version of TLS that the right certificate is served over.
+fn served(check: &Check) -> Result<String, Text> {
+    match ask::confirm(&[check], &[]).pop() {
+        Some(Verdict::Right(served, _)) => Ok(served.version),
+        Some(Verdict::Unsteady(..)) => Err(text!("selftest-unsteady")),
+        Some(Verdict::Nothing(error)) => Err(error.text()),
+        Some(Verdict::Other(_)) | None => Err(text!("selftest-other")),
     }
 }

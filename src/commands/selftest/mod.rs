@@ -35,6 +35,8 @@ pub(super) struct StepReport {
     /// `site`, `restore`, `export`, `tls`, `undo`, `site-gone`, `as-before`.
     step: &'static str,
     passed: bool,
+    /// Of `tls`: the version that was spoken.
+    shown: Option<String>,
     /// Why not.
     reason: Option<String>,
 }
@@ -97,12 +99,16 @@ pub(super) fn report(
     if let Some(trial) = trial {
         for full::Step { name, result } in full::steps(session, server, trial)? {
             let reason = result.as_ref().err();
+            let shown = result.as_ref().ok().filter(|shown| !shown.is_empty());
             steps.push(StepReport {
                 step: name,
                 passed: reason.is_none(),
+                shown: shown.cloned(),
                 reason: reason.map(|reason| session.console.words(reason)),
             });
-            lines.push(say(session, text!("selftest-step", step = name), result));
+            let version = shown.map_or("TLS", String::as_str);
+            let name = text!("selftest-step", step = name, version = version);
+            lines.push(say(session, name, result.map(|_| ())));
         }
     }
     let all_well = trials.iter().all(|trial| trial.passed) && steps.iter().all(|step| step.passed);

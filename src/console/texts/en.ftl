@@ -1732,11 +1732,13 @@ selftest-step = { $step ->
         [site] IIS: a site added
         [restore] a key pair imported, with its record of HTTP.sys and its binding
         [export] its key exported from the store
-        [tls] its certificate served over TLS
+        [tls] its certificate served over { $version }
         [undo] all of that undone
         [site-gone] the site removed
        *[as-before] certificates, keys, records and sites as they were before
     }
+selftest-other = another certificate is served
+selftest-unsteady = some of the connections fail
 selftest-not-as-before = something is here that was not here before, or the other way round
 selftest-full-plan =
     On this server, for a minute: a site pfxvault-selftest on 127.0.0.1 (ports { $http } and { $https }), with a throw-away certificate and its key,

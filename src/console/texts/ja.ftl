@@ -1557,11 +1557,13 @@ selftest-step = { $step ->
         [site] IIS にサイトを追加
         [restore] キーペアのインポート、HTTP.sys の登録、バインド
         [export] 証明書ストアからの鍵のエクスポート
-        [tls] その証明書での TLS 接続
+        [tls] その証明書での { $version } 接続
         [undo] 以上の変更の取り消し
         [site-gone] サイトの削除
        *[as-before] 証明書、鍵、HTTP.sys の登録、サイトが実行前と同じ
     }
+selftest-other = 別の証明書が使われています
+selftest-unsteady = ときどき接続に失敗します
 selftest-not-as-before = 実行前になかったものが残っているか、あったものがなくなっています
 selftest-full-plan =
     このサーバーに 1 分ほど、次のものを作ります: 127.0.0.1 のサイト pfxvault-selftest(ポート { $http } と { $https })、テスト用の証明書と鍵、
