@@ -118,7 +118,7 @@ pub enum CliCommand {
     /// The whole story on throw-away media.
     Demo,
     /// Keys of this server, tried with throw-away ones.
-    Selftest,
+    Selftest(SelftestArgs),
     /// Completions for a shell.
     Completions {
         /// Which shell.
@@ -384,6 +384,15 @@ pub struct RepairArgs {
     pub(crate) orphans: bool,
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+/// `selftest`.
+pub struct SelftestArgs {
+    #[arg(long)]
+    pub(crate) full: bool,
     #[arg(long)]
     pub(crate) yes: bool,
 }

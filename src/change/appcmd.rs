@@ -339,6 +339,65 @@ mod tests {
         assert!(powershell.contains(quoted), "{powershell}");
     }
 
+    /// What public transcripts show, see tests/windows/forms/README.md.
+    const USAGE: &str = include_str!("../../tests/windows/forms/netsh-add-sslcert-usage.txt");
+    const SHOWN: &str = include_str!("../../tests/windows/forms/netsh-show-sslcert.2025.txt");
+    const SHOWN_2016: &str = include_str!("../../tests/windows/forms/netsh-show-sslcert.2016.txt");
+
+    fn options(line: &str) -> Vec<&str> {
+        let words = line.split(' ').skip(4);
+        words
+            .filter_map(|word| Some(word.split_once('=')?.0))
+            .collect()
+    }
+
+    #[test]
+    fn netsh_says_of_every_option_that_it_has_it() {
+        let everything = SslBinding {
+            check_mode: 0x1_0003,
+            freshness: 1,
+            url_timeout: 1,
+            ctl_identifier: Some("I".into()),
+            ..record(u32::MAX)
+        };
+        let edit = Edit::Record {
+            before: None,
+            after: Some(everything),
+        };
+        let printed = |build| lines(&edit, Shell::PowerShell, build).concat();
+        let (line, newest) = (printed(20_348), printed(26_100));
+        for option in options(&line.replace('\'', "")) {
+            assert!(USAGE.contains(&format!("{option}=")), "{option}");
+        }
+        // The one option that Server 2025 has more, and shows.
+        assert_eq!(newest, line + " disablesessionid=enable");
+    }
+
+    #[test]
+    fn what_netsh_shows_as_set_is_what_is_printed_to_set_it() {
+        let edit = |flags| Edit::Record {
+            before: None,
+            after: Some(record(flags)),
+        };
+        let plain = lines(&edit(0), Shell::Cmd, 26_100).concat();
+        let set = 0x10 | 0x20 | 0x100 | 0x200 | 0x400 | 0x800 | 0x4000;
+        let line = lines(&edit(set), Shell::Cmd, 26_100).concat();
+        let printed = options(&line).split_off(options(&plain).len());
+        let mut shown = Vec::new();
+        for line in SHOWN.lines().filter(|line| line.ends_with(": Set")) {
+            let (label, _) = line.split_once(" :").unwrap();
+            let label = label.trim().to_lowercase().replace([' ', '.'], "");
+            shown.push(label.trim_end_matches("versions").to_owned());
+        }
+        shown.sort_unstable();
+        let mut sorted = printed.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, shown);
+        for field in ["Hostname:port ", "IP:port ", "Certificate Store Name "] {
+            assert!(SHOWN_2016.contains(field));
+        }
+    }
+
     #[test]
     fn a_store_is_always_named() {
         let edit = Edit::Record {

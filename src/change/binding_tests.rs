@@ -323,6 +323,22 @@ fn a_configuration_in_use_for_a_moment_is_waited_for_and_one_that_stays_so_takes
 }
 
 #[test]
+fn a_key_that_http_sys_does_not_see_yet_is_waited_for_and_costs_no_flag() {
+    let records = |unsettled: usize| {
+        let (server, state) = (new_server(), state_folder());
+        let before = server.world();
+        server.unsettle(unsettled);
+        let done = restore_bindings(&server, state.path());
+        let is_as_before = server.world() == before;
+        (done.is_ok(), is_as_before, server.world().2)
+    };
+    let (settled, slow, never) = (records(0), records(4), records(usize::MAX));
+    assert_eq!(slow, settled);
+    assert!(slow.0 && !slow.1);
+    assert!(!never.0 && never.1);
+}
+
+#[test]
 fn the_configuration_of_a_farm_is_copied_before_it_is_changed() {
     let (server, state) = (new_server(), state_folder());
     let farm = tempfile::tempdir().unwrap();

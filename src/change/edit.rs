@@ -20,6 +20,14 @@ use crate::text;
 const COMMITS: usize = 3;
 /// The wait between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The waits between tries to write a record, in milliseconds. For some seconds after a key of CNG
+/// was made http.sys may not see it, and calls the record wrong (tokentimerch/tokentimer-core, on
+/// Server 2025: "the parameter is incorrect", and the same command succeeds a moment later).
+const SETTLING: [u64; 5] = if cfg!(test) {
+    [0; 5]
+} else {
+    [300, 700, 1500, 3000, 5000]
+};
 
 /// One change; `None` means that there is nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,8 +135,7 @@ fn sites(server: Iis<'_>) -> Result<Vec<Site>> {
     Ok(config::read_folder(&folder)?.config.sites)
 }
 
-/// Returns what was written. What http.sys calls wrong is written again without the flags that
-/// this build of Windows is not known to have: nobody says which it takes.
+/// Returns what was written.
 fn write_record(
     server: Iis<'_>,
     before: Option<&SslBinding>,
@@ -145,16 +152,34 @@ fn write_record(
         None => server.http.add(record),
     };
     let known = binding::known(&RECORD_FLAGS, after.flags, server.sites.windows_build());
-    match write(&after) {
-        Err(error) if error.code == Code::INVALID_PARAMETER && known != after.flags => {
-            let plain = SslBinding {
-                flags: known,
-                ..after
-            };
-            write(&plain).map(|()| Some(plain))
+    let plain = SslBinding {
+        flags: known,
+        ..after.clone()
+    };
+    written(&write, after, plain).map(Some)
+}
+
+/// What http.sys calls wrong is written again, as its key may be too new for it; and, if that does
+/// not help, without the flags that this build of Windows is not known to have: nobody says which it
+/// takes.
+fn written(
+    write: &dyn Fn(&SslBinding) -> Result<(), WindowsError>,
+    record: SslBinding,
+    plain: SslBinding,
+) -> Result<SslBinding, WindowsError> {
+    let is_wrong = |done: &Result<(), WindowsError>| matches!(done, Err(error) if error.code == Code::INVALID_PARAMETER);
+    let mut done = write(&record);
+    for pause in SETTLING {
+        if !is_wrong(&done) {
+            break;
         }
-        written => written.map(|()| Some(after)),
+        thread::sleep(Duration::from_millis(pause));
+        done = write(&record);
+        if is_wrong(&done) && plain != record && write(&plain).is_ok() {
+            return Ok(plain);
+        }
     }
+    done.map(|()| record)
 }
 
 fn endpoint<'a>(

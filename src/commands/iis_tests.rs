@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 
+use super::drill::drill_on;
 use super::list::iis::list_of;
 use super::repair::repair_on;
 use super::restore::iis::restore_on;
@@ -29,6 +30,7 @@ use crate::keystore::holdings;
 use crate::platform::media::FolderVolume;
 use crate::platform::private_files;
 use crate::session::Session;
+use crate::text;
 use crate::tls::ask;
 use crate::workflow::backup::{self, BackupRequest};
 use crate::workflow::create::create_vault;
@@ -137,6 +139,54 @@ pub(super) fn recovery(folder: &Path) -> RecoveryKey {
     let recovery = RecoveryKey::generate();
     private_files::create_private(&folder.join("recovery"), recovery.text().as_bytes()).unwrap();
     recovery
+}
+
+/// Runs `drill` on a server; says how it ended, and what it said.
+fn drill(server: &MemoryServer, folder: &Path) -> (Exit, String) {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (stick, state, key) = (at("stick"), at("state"), at("recovery"));
+    let line = ["pfxvault", "drill", "--from", &stick, "--state", &state];
+    let line = line.into_iter().chain(["--recovery-key-file", &key]);
+    let cli = Cli::try_parse_from(line).unwrap();
+    let Some(CliCommand::Drill(args)) = cli.action else {
+        panic!()
+    };
+    let console = Console::new(Language::En, false, false);
+    console.record();
+    let session = Session::new(cli.global, &console).unwrap();
+    let exit = drill_on(&session, &args, Some(server.iis())).unwrap();
+    (exit, console.recorded(&text!("label-error")))
+}
+
+#[test]
+fn a_drill_says_which_files_this_windows_takes_and_leaves_nothing_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovery = recovery(folder.path());
+    back_up(&old_server(443), folder.path(), &recovery);
+    for (build, loses_keys, expected) in [
+        (20_348, false, Exit::Done),
+        (17_763, false, Exit::Done),
+        (14_393, false, Exit::Attention),
+        (14_393, true, Exit::Attention),
+    ] {
+        let server = MemoryServer::default();
+        server.install(build, Vec::new());
+        if loses_keys {
+            server.lose_keys();
+        }
+        let before = server.world();
+        let (exit, said) = drill(&server, folder.path());
+        assert_eq!(exit, expected, "{build}: {said}");
+        assert_eq!(server.world(), before);
+        assert!(said.contains("1 of 1 key pairs"), "{said}");
+        let takes = format!(
+            "this Windows takes {} of 1 PFX files (",
+            u8::from(exit == Exit::Done)
+        );
+        assert!(said.contains(&takes), "{said}");
+        let is_named = said.contains("www.example.com (CNG): this Windows (build 14393) cannot");
+        assert_eq!(is_named, exit == Exit::Attention, "{said}");
+    }
 }
 
 #[test]

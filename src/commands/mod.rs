@@ -91,7 +91,7 @@ fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
         CliCommand::Sheet(args) => sheet::run(session, &args),
         CliCommand::Copy(args) => copy::run(session, &args),
         CliCommand::Demo => demo::run(session),
-        CliCommand::Selftest => selftest::run(session),
+        CliCommand::Selftest(args) => selftest::run(session, &args),
         CliCommand::Completions { shell } => Ok(print_completions(session.console, shell)),
         CliCommand::Man { folder } => man::run(session, &folder),
         CliCommand::Help { command } => Ok(cli::help(session.console, &command)),

@@ -10,7 +10,7 @@ use clap::Parser;
 use super::iis_tests::{back_up, old_server, recovery, restore};
 use super::repair::repair_on;
 use super::request::{CsrContent, request_on};
-use super::selftest::selftest_on;
+use super::selftest::{full, report, selftest_on};
 use super::undo::undo_on;
 use crate::change::Journal;
 use crate::change::binding_tests::new_server;
@@ -20,7 +20,9 @@ use crate::error::{Exit, Result};
 use crate::iis::blob::Home;
 use crate::iis::memory::{CallFault, MemoryServer};
 use crate::iis::{StoreName, look};
+use crate::keypair::fixtures::sorted;
 use crate::session::Session;
+use crate::tls::ask;
 
 /// Runs one of the commands with its state in `folder`; how it ended, and what was said.
 fn run(server: &MemoryServer, folder: &Path, line: &str) -> (Result<Exit>, String) {
@@ -35,7 +37,7 @@ fn run(server: &MemoryServer, folder: &Path, line: &str) -> (Result<Exit>, Strin
         Some(CliCommand::Undo(args)) => undo_on(&session, &args, server.iis()),
         Some(CliCommand::Request(args)) => CsrContent::of(&args)
             .and_then(|content| request_on(&session, &args, content, server.iis())),
-        Some(CliCommand::Selftest) => selftest_on(&session, server.iis()),
+        Some(CliCommand::Selftest(args)) => selftest_on(&session, &args, server.iis()),
         _ => panic!("{line}"),
     };
     (
@@ -210,12 +212,87 @@ fn a_selftest_leaves_nothing_whether_it_passes_or_not() {
     let before = server.world();
     let (ended, said) = run(&server, folder.path(), "selftest");
     assert_eq!(ended.unwrap(), Exit::Done, "{said}");
-    assert_eq!(said.matches("passed: ").count(), 4, "{said}");
+    assert_eq!(said.matches("passed: ").count(), 6, "{said}");
+    assert!(!said.contains("for an issue"), "{said}");
     assert_eq!(server.world(), before);
     // The key is made, and then the call says that it is not.
     server.arm(0, CallFault::FailsAfter);
     let (ended, said) = run(&server, folder.path(), "selftest");
     assert_eq!(ended.unwrap(), Exit::Failed, "{said}");
     assert!(server.disarm());
+    assert_eq!(server.world(), before);
+}
+
+/// The whole way on a server whose `serving` shows the key pair; how it ended, and what was said.
+fn whole_way(server: &MemoryServer, folder: &Path, is_served: bool) -> (Result<Exit>, String) {
+    let state = folder.join("new").display().to_string();
+    let words = ["pfxvault", "--state", &state, "selftest", "--full", "--yes"];
+    let console = Console::new(Language::En, false, false);
+    let session = Session::new(Cli::try_parse_from(words).unwrap().global, &console).unwrap();
+    console.record();
+    let mut trial = full::Trial::new(&session).unwrap();
+    if is_served {
+        let pair = || {
+            let certificates: Vec<_> = trial.pair.certificates().map(|one| one.der()).collect();
+            let key = trial.pair.key.pkcs8().expose().to_vec();
+            sorted(&[key], &certificates).key_pairs.remove(0)
+        };
+        trial.ports[1] = ask::tests::serve(vec![pair()]).0.port();
+    }
+    let ended = report(&session, server.iis(), Some(&trial));
+    (
+        ended,
+        console.recorded(&crate::text!("report-end", exit = 0_u32)),
+    )
+}
+
+#[test]
+fn the_whole_way_is_gone_in_a_site_of_its_own_and_nothing_stays() {
+    let (server, folder) = (new_server(), tempfile::tempdir().unwrap());
+    let before = server.world();
+    let (ended, said) = whole_way(&server, folder.path(), true);
+    assert_eq!(ended.unwrap(), Exit::Done, "{said}");
+    let (_, page) = said.split_once("for an issue").unwrap();
+    assert_eq!(page.matches("passed: ").count(), 13, "{page}");
+    assert_eq!(server.world(), before);
+    // Nothing answers: the rest is done, and taken back.
+    let (ended, said) = whole_way(&server, folder.path(), false);
+    assert_eq!(ended.unwrap(), Exit::Failed, "{said}");
+    let (_, page) = said.split_once("for an issue").unwrap();
+    assert_eq!(page.matches("failed: ").count(), 1, "{page}");
+    assert_eq!(server.world(), before);
+}
+
+#[test]
+fn the_whole_way_leaves_nothing_whichever_call_fails() {
+    let (server, folder) = (new_server(), tempfile::tempdir().unwrap());
+    let before = server.world();
+    let calls = server.calls_of(|| {
+        whole_way(&server, folder.path(), true).0.unwrap();
+    });
+    // The keys alone are another test's.
+    for call in (30..calls).step_by(3) {
+        server.arm(call, CallFault::FailsAfter);
+        let (ended, said) = whole_way(&server, folder.path(), true);
+        assert!(server.disarm(), "{call}");
+        assert_eq!(server.world(), before, "{call} {ended:?} {said}");
+        let (_, said) = run(&server, folder.path(), "repair --dry-run");
+        assert!(!said.contains("was interrupted"), "{call} {said}");
+    }
+}
+
+#[test]
+fn the_whole_way_needs_iis_and_a_word() {
+    let (server, folder) = (MemoryServer::default(), tempfile::tempdir().unwrap());
+    let error = run(&server, folder.path(), "selftest --full --yes")
+        .0
+        .unwrap_err();
+    assert_eq!(error.text.id, "error-selftest-no-iis");
+    let server = new_server();
+    let before = server.world();
+    let error = run(&server, folder.path(), "selftest --full")
+        .0
+        .unwrap_err();
+    assert_eq!(error.exit, Exit::Usage);
     assert_eq!(server.world(), before);
 }

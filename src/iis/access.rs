@@ -109,6 +109,9 @@ mod tests {
     fn the_system_and_administrators_are_nothing_special() {
         assert_eq!(beyond_default("O:SYG:SYD:PAI(A;;FA;;;SY)(A;;FA;;;BA)"), []);
         assert_eq!(beyond_default(""), []);
+        let printed = include_str!("../../tests/windows/forms/certutil-v-key.txt");
+        let (_, descriptor) = printed.split_once("Security Descr: ").unwrap();
+        assert_eq!(beyond_default(descriptor.lines().next().unwrap()), []);
     }
 
     #[test]

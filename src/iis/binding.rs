@@ -247,6 +247,34 @@ mod tests {
         }
     }
 
+    /// See tests/windows/forms/README.md.
+    #[test]
+    fn the_bindings_that_appcmd_lists_are_taken_apart() {
+        let printed = include_str!("../../tests/windows/forms/appcmd-list-site.xml");
+        let document = roxmltree::Document::parse(printed).unwrap();
+        let lists = document
+            .descendants()
+            .filter_map(|node| node.attribute("bindings"));
+        let mut hosts = Vec::new();
+        for binding in lists.flat_map(|list| list.split(',')) {
+            let (protocol, information) = binding.split_once('/').unwrap();
+            let binding = Binding {
+                protocol: protocol.into(),
+                information: information.into(),
+                ssl_flags: 0,
+            };
+            let parts = binding.parts().unwrap();
+            hosts.push((parts.ip.is_some(), parts.port, parts.host));
+        }
+        let host = |is_bound, port, host: &str| (is_bound, port, host.to_owned());
+        let expected = [
+            host(false, 80, ""),
+            host(false, 443, "shop.example.com"),
+            host(true, 8080, "host.example"),
+        ];
+        assert_eq!(hosts, expected);
+    }
+
     #[test]
     fn a_binding_names_the_record_that_answers_for_it() {
         for (protocol, information, flags, expected) in [

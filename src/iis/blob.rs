@@ -312,6 +312,17 @@ mod tests {
         (key, pkcs8)
     }
 
+    /// See tests/windows/forms/README.md.
+    #[test]
+    fn the_providers_that_certutil_prints_are_told_apart() {
+        let printed = include_str!("../../tests/windows/forms/certutil-store-my.txt");
+        let names = printed
+            .lines()
+            .filter_map(|line| line.split_once("Provider = "));
+        let homes: Vec<_> = names.map(|(_, name)| Home::of_rsa(Some(name), 0)).collect();
+        assert_eq!(homes, [Home::SchannelCsp, Home::SoftwareKsp]);
+    }
+
     #[test]
     fn an_rsa_key_survives_the_way_through_a_private_key_blob() {
         for _ in 0..8 {

@@ -17,6 +17,8 @@ impl Code {
     pub const ACCESS_DENIED: Self = Self(5);
     /// `ERROR_INVALID_DATA`: an answer that is not what its documentation says.
     pub const INVALID_DATA: Self = Self(13);
+    /// `ERROR_INVALID_PASSWORD`: of a PFX, also an encryption that this Windows does not know.
+    pub const INVALID_PASSWORD: Self = Self(86);
     /// `ERROR_INVALID_PARAMETER`.
     pub const INVALID_PARAMETER: Self = Self(87);
     /// `ERROR_NO_MORE_ITEMS`.
@@ -100,6 +102,7 @@ impl Code {
             Self::CERT_NOT_FOUND => text!("windows-no-certificate"),
             Self::CERT_EXISTS => text!("windows-certificate-exists"),
             Self::INVALID_PARAMETER => text!("windows-invalid-parameter"),
+            Self::INVALID_PASSWORD | Self(0x8007_0056) => text!("windows-invalid-password"),
             // ERROR_ALREADY_EXISTS
             Self(183 | 0x8007_00B7) => text!("windows-exists"),
             // ERROR_NO_SUCH_LOGON_SESSION, as http.sys calls it: "the SSL certificate is invalid".

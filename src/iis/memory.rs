@@ -7,8 +7,9 @@ use std::collections::btree_map::Entry;
 use std::panic::panic_any;
 
 use der::{Decode, Encode};
-use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
+use pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use rsa::Pkcs1v15Sign;
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use spki::EncodePublicKey;
@@ -75,11 +76,15 @@ pub struct MemoryServer {
     public_roots: RefCell<Option<Vec<u8>>>,
     /// Whether a damaged file ends every list of keys.
     unlisted: Cell<bool>,
+    /// How many writes of a record find its key too new (tokentimerch/tokentimer-core, on Server 2025).
+    unsettled: Cell<usize>,
     /// How many commits find the configuration in somebody's hands.
     busy: Cell<usize>,
     /// What it says beside its sites and records.
     settings: RefCell<Settings>,
     not_elevated: Cell<bool>,
+    /// Whether a PFX in PBES2 gives its certificate and no key, on a build that cannot read it.
+    loses_keys: Cell<bool>,
     fault: Cell<Option<(usize, CallFault)>>,
     calls: Cell<usize>,
 }
@@ -156,6 +161,11 @@ impl MemoryServer {
         self.unlisted.set(true);
     }
 
+    /// Lets http.sys not see keys yet, for so many writes of a record.
+    pub fn unsettle(&self, writes: usize) {
+        self.unsettled.set(writes);
+    }
+
     /// Puts the configuration into somebody's hands for so many commits.
     pub fn keep_busy(&self, commits: usize) {
         self.busy.set(commits);
@@ -197,6 +207,10 @@ impl MemoryServer {
         if record.flags & !known != 0 {
             return Err(Code::INVALID_PARAMETER);
         }
+        if let Some(left) = self.unsettled.get().checked_sub(1) {
+            self.unsettled.set(left);
+            return Err(Code::INVALID_PARAMETER);
+        }
         let Some(thumbprint) = &record.thumbprint else {
             return Ok(());
         };
@@ -236,6 +250,42 @@ impl MemoryServer {
         self.fault
             .take()
             .is_none_or(|(call, _)| self.calls.get() > call)
+    }
+
+    /// Lets a PFX that this build cannot read give its certificate all the same, without the key, as a
+    /// Server 2016 did (rmbolger/Posh-ACME 566).
+    pub fn lose_keys(&self) {
+        self.loses_keys.set(true);
+    }
+
+    /// What `PFXImportCertStore` asks of a PFX, and where it puts the key. The password must be
+    /// "exactly the same", "any other problem decoding" ends the same way; PBES2 is read from Windows
+    /// 10 1709 and Server 2019 on (`PKCS12_EXPORT_PBES2_PARAMS`), and an earlier one calls the password
+    /// wrong. Without `PKCS12_ALWAYS_CNG_KSP` the file's provider is taken, else (and for a name that
+    /// is none) one of CryptoAPI for RSA, which has no keys on curves.
+    fn imported(&self, pfx: &PfxFile<'_>) -> Result<(Vec<u8>, KeyLink), Code> {
+        let read = pfx::read(pfx.bytes.expose(), pfx.password);
+        let read = read.map_err(|_| Code::INVALID_PASSWORD)?;
+        let key = read.keys.into_iter().next();
+        let encryption = key.as_ref().and_then(|key| key.encryption.as_ref());
+        let is_pbes2 = encryption.is_some_and(pfx::Encryption::is_pbes2);
+        let is_unread = is_pbes2 && (1..17_763).contains(&self.build.get());
+        if is_unread && !self.loses_keys.get() {
+            return Err(Code::INVALID_PASSWORD);
+        }
+        let mut certificates = read.certificates.iter();
+        if !certificates.any(|one| Hash::of(&one.der) == pfx.certificate) {
+            return Err(Code::CERT_NOT_FOUND);
+        }
+        let key = key.filter(|_| !is_unread).ok_or(Code::NO_KEY)?;
+        let pkcs8 = key.pkcs8.expose().to_vec();
+        let is_rsa = rsa::PrivateKey::from_pkcs8_der(&pkcs8).is_ok();
+        let named = key.attributes.csp_name.as_deref();
+        let home = match (is_rsa, pfx.always_cng) {
+            (true, false) => blob::Home::of_rsa(named, 0),
+            _ => blob::Home::SoftwareKsp,
+        };
+        Ok((pkcs8, home.link("without a name".into())))
     }
 
     /// Takes elevation away.
@@ -280,6 +330,27 @@ impl MemoryServer {
             access: Vec::new(),
         };
         self.keys.borrow_mut().insert(link.clone(), key);
+    }
+
+    fn commit(
+        &self,
+        change: impl FnOnce(&mut Vec<Site>) -> Result<(), Code>,
+    ) -> Result<(), WindowsError> {
+        self.call("CommitChanges", || {
+            let mut config = self.config.borrow_mut();
+            let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
+            if let Some(left) = self.busy.get().checked_sub(1) {
+                self.busy.set(left);
+                return Err(Code(0x8007_0021));
+            }
+            let mut changed = sites.clone();
+            change(&mut changed)?;
+            let shared = config::read_folder(folder.path()).unwrap().shared;
+            let effective = shared.as_deref().unwrap_or(folder.path());
+            std::fs::write(effective.join(config::APPLICATION_HOST), render(&changed)).unwrap();
+            *sites = changed;
+            Ok(())
+        })
     }
 
     fn call<T>(
@@ -446,18 +517,21 @@ impl Keys for MemoryServer {
 
     fn sign(&self, link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
         self.call("CryptSignHash", || {
-            let key = self.open(link)?;
-            if let Ok(rsa) = rsa::PrivateKey::from_pkcs8_der(&key.pkcs8) {
-                let signature = rsa.sign(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(challenge));
-                return signature.map(Signature::RsaSha1).map_err(|_| Code::BAD_KEY);
+            signed(&self.open(link)?.pkcs8, challenge)
+        })
+    }
+
+    fn sign_from_pfx(
+        &self,
+        pfx: &PfxFile<'_>,
+        challenge: &[u8],
+    ) -> Result<Signature, WindowsError> {
+        self.call("PFXImportCertStore", || {
+            let (pkcs8, link) = self.imported(pfx)?;
+            match link.is_cng() || blob::rsa_private_blob(&SecretBytes::copy_of(&pkcs8)).is_some() {
+                true => signed(&pkcs8, challenge),
+                false => Err(Code::BAD_DATA),
             }
-            use p256::ecdsa::signature::hazmat::PrehashSigner;
-            let key =
-                p256::ecdsa::SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|_| Code::BAD_KEY)?;
-            let signature: p256::ecdsa::Signature = key
-                .sign_prehash(&Sha256::digest(challenge))
-                .map_err(|_| Code::BAD_KEY)?;
-            Ok(Signature::EcdsaSha256(signature.to_bytes().to_vec()))
         })
     }
 
@@ -477,12 +551,42 @@ impl Keys for MemoryServer {
     }
 }
 
+/// Signs as Windows does: RSA keys with SHA-1, as every CSP can, those on curves with SHA-256.
+fn signed(pkcs8: &[u8], challenge: &[u8]) -> Result<Signature, Code> {
+    if let Ok(rsa) = rsa::PrivateKey::from_pkcs8_der(pkcs8) {
+        let signature = rsa.sign(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(challenge));
+        return signature.map(Signature::RsaSha1).map_err(|_| Code::BAD_KEY);
+    }
+    use p256::ecdsa::signature::hazmat::PrehashSigner;
+    let digest = Sha256::digest(challenge);
+    macro_rules! on {
+        ($curve:ident) => {
+            if let Ok(key) = $curve::ecdsa::SigningKey::from_pkcs8_der(pkcs8) {
+                let signature: Result<$curve::ecdsa::Signature, _> = key.sign_prehash(&digest);
+                let signature = signature.map_err(|_| Code::BAD_KEY)?;
+                return Ok(Signature::EcdsaSha256(signature.to_bytes().to_vec()));
+            }
+        };
+    }
+    on!(p256);
+    on!(p384);
+    on!(p521);
+    // CNG has no other curves here, nor Ed25519.
+    Err(Code::NOT_SUPPORTED)
+}
+
 /// CNG gives no key back as it got it: keys on curves have a key usage (dotnet/runtime 115249 and
-/// 122997).
+/// 122997), and the private exponent of an RSA key is reduced by lcm(p-1, q-1), as in every PFX that
+/// Windows wrote.
 fn as_exported(link: &KeyLink, pkcs8: &[u8]) -> Vec<u8> {
-    let is_rsa = rsa::PrivateKey::from_pkcs8_der(pkcs8).is_ok();
-    if is_rsa || !link.is_cng() {
+    if !link.is_cng() {
         return pkcs8.to_vec();
+    }
+    if let Ok(rsa) = rsa::PrivateKey::from_pkcs8_der(pkcs8) {
+        let [p, q] = rsa.primes() else { unreachable!() };
+        let e = rsa.e().clone();
+        let anew = rsa::PrivateKey::from_p_q(p.as_ref().clone(), q.as_ref().clone(), e).unwrap();
+        return anew.to_pkcs8_der().unwrap().as_bytes().to_vec();
     }
     // [0] { SEQUENCE { 2.5.29.15, SET { BIT STRING digitalSignature } } }
     let usage = [160, 13, 48, 11, 6, 3, 85, 29, 15, 49, 4, 3, 2, 7, 128];
@@ -503,14 +607,19 @@ fn stored(der: &[u8], key: Option<&KeyLink>) -> StoredCertificate {
 }
 
 fn public_half(pkcs8: &[u8]) -> Vec<u8> {
-    let public = match PrivateKeyInfoRef::try_from(pkcs8) {
-        Ok(info) if info.algorithm.parameters_oid().is_ok() => {
-            p256::SecretKey::from_pkcs8_der(pkcs8).map(|key| key.public_key().to_public_key_der())
-        }
-        _ => rsa::PrivateKey::from_pkcs8_der(pkcs8)
-            .map(|key| key.to_public_key().to_public_key_der()),
-    };
-    public.unwrap().unwrap().into_vec()
+    macro_rules! on {
+        ($curve:ident) => {
+            if let Ok(key) = $curve::SecretKey::from_pkcs8_der(pkcs8) {
+                return key.public_key().to_public_key_der().unwrap().into_vec();
+            }
+        };
+    }
+    on!(p256);
+    on!(p384);
+    on!(p521);
+    let rsa = rsa::PrivateKey::from_pkcs8_der(pkcs8).unwrap();
+    let public = rsa.to_public_key().to_public_key_der();
+    public.unwrap().into_vec()
 }
 
 impl HttpSys for MemoryServer {
@@ -578,27 +687,35 @@ impl SiteConfig for MemoryServer {
     }
 
     fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
-        self.call("CommitChanges", || {
-            let mut config = self.config.borrow_mut();
-            let (folder, sites) = config.as_mut().ok_or(Code(0x8004_0154))?;
-            if let Some(left) = self.busy.get().checked_sub(1) {
-                self.busy.set(left);
-                return Err(Code(0x8007_0021));
-            }
-            let mut changed = sites.clone();
+        self.commit(|sites| {
             for BindingChange { site, change } in changes {
-                let site = changed
-                    .iter_mut()
-                    .find(|there| there.name == *site)
-                    .ok_or(Code(0x8007_0002))?;
-                make(site, change)?;
+                let mut there = sites.iter_mut();
+                let site = there.find(|there| there.name == *site);
+                make(site.ok_or(Code(0x8007_0002))?, change)?;
             }
-            let shared = config::read_folder(folder.path()).unwrap().shared;
-            let effective = shared.as_deref().unwrap_or(folder.path());
-            std::fs::write(effective.join(config::APPLICATION_HOST), render(&changed)).unwrap();
-            *sites = changed;
             Ok(())
         })
+    }
+
+    fn add_site(&self, site: &Site) -> Result<(), WindowsError> {
+        self.commit(|sites| {
+            if sites.iter().any(|there| there.name == site.name) {
+                return Err(Code(0x8007_00B7));
+            }
+            sites.push(site.clone());
+            Ok(())
+        })
+    }
+
+    fn remove_site(&self, name: &str) -> Result<bool, WindowsError> {
+        let mut removed = false;
+        self.commit(|sites| {
+            let before = sites.len();
+            sites.retain(|site| site.name != name);
+            removed = sites.len() < before;
+            Ok(())
+        })?;
+        Ok(removed)
     }
 
     fn back_up(&self, name: &str) -> Result<(), WindowsError> {

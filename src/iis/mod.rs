@@ -41,7 +41,7 @@ use crate::keypair::Certificate;
 use crate::keypair::is_called;
 use crate::message::Text;
 use crate::text;
-use secret::SecretBytes;
+use secret::{Password, SecretBytes};
 use vault::id::Hash;
 
 /// A certificate store of the local machine.
@@ -370,6 +370,21 @@ pub struct NewKey<'a> {
     pub access: &'a [AccessEntry],
 }
 
+/// A PFX, to be opened by Windows' own import.
+pub struct PfxFile<'a> {
+    /// What it is called where Windows refuses it.
+    pub name: &'a str,
+    /// The file.
+    pub bytes: &'a SecretBytes,
+    /// Its password.
+    pub password: &'a Password,
+    /// The certificate in it whose key is meant.
+    pub certificate: Hash,
+    /// Whether the key goes to CNG, whatever the file says (`PKCS12_ALWAYS_CNG_KSP`), or where Windows
+    /// chooses: to the provider that the file names, else an RSA key to CryptoAPI.
+    pub always_cng: bool,
+}
+
 /// The certificate stores of a server. Every call opens the store afresh, so that what is read is
 /// what was kept.
 pub trait CertStores {
@@ -451,6 +466,15 @@ pub trait Keys {
     /// # Errors
     /// What Windows answered.
     fn sign(&self, key: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError>;
+
+    /// Lets Windows import a PFX into a key without a name, which is gone after this call
+    /// (`PKCS12_NO_PERSIST_KEY`), and signs a challenge with it. No store and no container is touched.
+    ///
+    /// # Errors
+    /// What Windows answered; `CRYPT_E_NOT_FOUND` or `NTE_NO_KEY` where the certificate or its key did
+    /// not come out.
+    fn sign_from_pfx(&self, pfx: &PfxFile<'_>, challenge: &[u8])
+    -> Result<Signature, WindowsError>;
 
     /// The machine's keys in the software providers of Windows, whoever made them.
     ///

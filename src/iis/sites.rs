@@ -372,6 +372,18 @@ pub trait SiteConfig {
     /// What Windows answered; nothing was changed.
     fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError>;
 
+    /// Adds a site with its bindings and its first folder through IIS's own writer; IIS starts it.
+    ///
+    /// # Errors
+    /// What Windows answered: `ERROR_ALREADY_EXISTS` where there is one of that name.
+    fn add_site(&self, site: &Site) -> Result<(), WindowsError>;
+
+    /// Removes a site, and says whether it was there.
+    ///
+    /// # Errors
+    /// What Windows answered.
+    fn remove_site(&self, name: &str) -> Result<bool, WindowsError>;
+
     /// Lets IIS make its own backup of the configuration (`appcmd add backup NAME`).
     ///
     /// # Errors

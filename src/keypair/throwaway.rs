@@ -21,6 +21,8 @@ pub enum KeyKind {
     P256,
     /// ECDSA on P-384.
     P384,
+    /// ECDSA on P-521. A key only: the library issues no certificate for it.
+    P521,
     /// Ed25519.
     Ed25519,
 }
@@ -101,10 +103,31 @@ pub struct ThrowawayKey {
     signer: rcgen::KeyPair,
 }
 
-/// A new key.
+/// A new key without anything to issue with, PKCS#8.
 ///
 /// # Errors
 /// When the system has no random numbers.
+pub fn new_private_key(kind: KeyKind) -> Result<SecretBytes, rcgen::Error> {
+    if kind != KeyKind::P521 {
+        return Ok(new_key(kind)?.pkcs8);
+    }
+    let refused = || rcgen::Error::KeyGenerationUnavailable;
+    let mut scalar = Zeroizing::new([0; 66]);
+    loop {
+        getrandom::fill(&mut scalar[..]).map_err(|_| refused())?;
+        // 521 bits; hardly ever not below the order of the curve.
+        scalar[0] &= 1;
+        if let Ok(key) = p521::SecretKey::from_slice(&scalar[..]) {
+            let document = key.to_pkcs8_der().map_err(|_| refused())?;
+            return Ok(SecretBytes::copy_of(document.as_bytes()));
+        }
+    }
+}
+
+/// A new key.
+///
+/// # Errors
+/// When the system has no random numbers, or the library issues nothing for such a key.
 pub fn new_key(kind: KeyKind) -> Result<ThrowawayKey, rcgen::Error> {
     if kind == KeyKind::Rsa {
         let key = rsa::PrivateKey::new(&mut getrandom::SysRng, 2048)
@@ -117,6 +140,7 @@ pub fn new_key(kind: KeyKind) -> Result<ThrowawayKey, rcgen::Error> {
     let algorithm = match kind {
         KeyKind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
         KeyKind::Ed25519 => &rcgen::PKCS_ED25519,
+        KeyKind::P521 => return Err(rcgen::Error::KeyGenerationUnavailable),
         KeyKind::Rsa | KeyKind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
     };
     let signer = rcgen::KeyPair::generate_for(algorithm)?;

@@ -14,7 +14,7 @@ use crate::workflow::clock;
 use crate::workflow::finding::Level;
 use crate::workflow::verify;
 use crate::workflow::witness::{OwnersWord, Witness};
-use secret::passphrase;
+use secret::{SecretBytes, passphrase};
 use vault::catalog::{AboutKeyPair, Catalog, CatalogEntry, Retirement};
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use vault::identity::{Owner, Secret, Way, ways};
@@ -462,17 +462,25 @@ impl UnlockedVault<'_> {
         Catalog::parse(&json, &generation.record)
     }
 
+    /// The PFX of one key pair, as it was sealed: hash, decrypt.
+    ///
+    /// # Errors
+    /// Why it cannot be had, as a sentence.
+    pub fn pfx(&self, generation: &Generation, entry: &CatalogEntry) -> Result<SecretBytes, Text> {
+        let file = entry.file.as_str();
+        let sealed = self.survey.file(generation, file, Reading::Cached);
+        let sealed = sealed.ok_or_else(|| text!("reason-file-damaged", file = file))?;
+        let opened = seal::open(&self.owner.age, &sealed);
+        opened.map_err(|_| text!("reason-seal", file = file))
+    }
+
     /// One key pair of a generation, in the format's order: hash, decrypt, open, key and
     /// thumbprint.
     ///
     /// # Errors
     /// Why it cannot be used, as a sentence.
     pub fn key_pair(&self, generation: &Generation, entry: &CatalogEntry) -> Result<KeyPair, Text> {
-        let file = entry.file.as_str();
-        let sealed = self.survey.file(generation, file, Reading::Cached);
-        let sealed = sealed.ok_or_else(|| text!("reason-file-damaged", file = file))?;
-        let opened = seal::open(&self.owner.age, &sealed);
-        let opened = opened.map_err(|_| text!("reason-seal", file = file))?;
+        let opened = self.pfx(generation, entry)?;
         let read = pfx::read(opened.expose(), &entry.pfx_password).map_err(|e| pfx_reason(&e))?;
         if !matches!(read.mac, pfx::Mac::Verified { .. }) {
             return Err(text!("reason-no-mac"));

@@ -11,7 +11,7 @@ use crate::common::{PFX_PASSWORD, Said, Table};
 
 const FRIENDLY_NAME: &str = "公開 サイト 2026年";
 /// The kinds of keys that stock tools make for servers.
-const KEYS: [(&str, &[&str]); 5] = [
+const KEYS: [(&str, &[&str]); 7] = [
     (
         "rsa2048.example.com",
         &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
@@ -27,6 +27,14 @@ const KEYS: [(&str, &[&str]); 5] = [
     (
         "p256.example.com",
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    ),
+    (
+        "p384.example.com",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+    ),
+    (
+        "p521.example.com",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
     ),
     (
         MARKED,
@@ -153,7 +161,7 @@ fn key_pairs_of_an_old_server_arrive_on_a_new_one_and_sign() {
         .json();
     assert_eq!(
         (&saved["saved"], &saved["missing"][0]["name"]),
-        (&4.into(), &MARKED.into())
+        (&(KEYS.len() - 1).into(), &MARKED.into())
     );
     old.run("backup --from iis --to R: --force --accept no-key:p256.example.com=typo")
         .ended_with(2);
@@ -176,7 +184,7 @@ fn key_pairs_of_an_old_server_arrive_on_a_new_one_and_sign() {
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)), []);
     new.run(&format!("{restore} --yes")).ended_with(3);
     let after = listed(&new.run("list --from iis --json").ended_with(0));
-    assert_eq!(after.len(), 4);
+    assert_eq!(after.len(), KEYS.len() - 1);
     assert!(
         after
             .iter()
@@ -258,6 +266,41 @@ fn the_keys_of_a_server_can_be_tried_with_throw_away_ones() {
     let windows = Windows::beside(&table, "wine");
     windows.run("selftest").ended_with(0);
     windows.run("repair --dry-run").ended_with(0);
+}
+
+/// Under Wine nothing listens for http.sys, so of the whole way TLS alone fails.
+#[test]
+#[ignore = "needs the Windows program: tests/windows/run asks for it"]
+fn the_whole_way_leaves_a_server_as_it_was() {
+    let table = Table::bare();
+    let windows = Windows::beside(&table, "wine");
+    windows.run("selftest --full --yes").ended_with(2);
+    let config = "<configuration><system.applicationHost><sites>\r\n</sites></system.applicationHost></configuration>";
+    windows.install_iis(config);
+    windows.run("selftest --full").ended_with(2);
+    // The first commit removes what a killed run left.
+    for fails_at in [None, Some(2), Some(3)] {
+        if let Some(commit) = fails_at {
+            let fails = windows.program_data("apphost-fails-at");
+            std::fs::write(fails, commit.to_string()).unwrap();
+        }
+        let said = windows.run("selftest --full --yes --json").ended_with(1);
+        let report = said.json();
+        let steps = report["steps"].as_array().unwrap();
+        let failed = |step: &&serde_json::Value| step["passed"] == false;
+        let failed: Vec<_> = steps.iter().filter(failed).collect();
+        let names: Vec<_> = failed.iter().map(|step| step["step"].as_str()).collect();
+        let expected = match fails_at {
+            Some(2) => Some("site"),
+            Some(3) => Some("restore"),
+            _ => Some("tls"),
+        };
+        assert_eq!(names, [expected], "{fails_at:?} {failed:?}");
+        assert_eq!(windows.iis_config(), config, "{fails_at:?}");
+        let listed = windows.run("list --from iis --json").ended_with(0).json();
+        assert_eq!(listed["key_pairs"].as_array().unwrap().len(), 0);
+    }
+    assert!(!windows.program_data("apphost-log.txt").exists());
 }
 
 /// The guide's own procedure, with the server lost while the authority takes its time.

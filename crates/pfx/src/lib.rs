@@ -100,6 +100,14 @@ pub struct Encryption {
     pub iterations: u32,
 }
 
+impl Encryption {
+    /// Whether it is PBES2 (RFC 8018), such as AES: what Windows reads from Windows 10 1709 and Server
+    /// 2019 on (Microsoft: `PKCS12_EXPORT_PBES2_PARAMS` of `PFXExportCertStoreEx`).
+    pub fn is_pbes2(&self) -> bool {
+        self.algorithm.contains("(PBKDF2") || self.algorithm.contains("(scrypt")
+    }
+}
+
 /// The integrity of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mac {

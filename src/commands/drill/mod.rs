@@ -9,13 +9,14 @@ use serde::Serialize;
 use self::receipt::{Receipt, ReceiptReport};
 use crate::cli::DrillArgs;
 use crate::error::{Error, Exit, Result};
+use crate::iis::Iis;
 use crate::keypair::Certificate;
 use crate::message::age;
 use crate::platform;
 use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
 use crate::session::options::refuse;
 use crate::session::selection::{choose, of_each_server};
-use crate::session::{Session, standing};
+use crate::session::{Session, here, standing};
 use crate::state::State;
 use crate::text;
 use crate::workflow::drill::{self, Proof, Proven};
@@ -62,6 +63,19 @@ pub(super) struct ProofReport {
     not_after: String,
     /// How the certificate stands; nothing where it could not be opened.
     standing: Option<&'static str>,
+    /// Whether this Windows takes its PFX; nothing where that was not tried.
+    on_windows: Option<TakenReport>,
+}
+
+/// Whether this Windows takes a PFX.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TakenReport {
+    taken: bool,
+    /// Where the key was to go and did not: `CNG` or `CryptoAPI`.
+    interface: Option<&'static str>,
+    /// Why not.
+    reason: Option<String>,
 }
 
 /// What became of one server's backup.
@@ -74,6 +88,15 @@ struct Rehearsed<'a> {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
+    drill_on(session, args, here::here().ok())
+}
+
+/// Runs the command, on a Windows server where there is one.
+pub(super) fn drill_on(
+    session: &Session<'_>,
+    args: &DrillArgs,
+    server: Option<Iis<'_>>,
+) -> Result<Exit> {
     let prints = args.stock == Some(None);
     refuse(
         prints,
@@ -95,7 +118,7 @@ pub(super) fn run(session: &Session<'_>, args: &DrillArgs) -> Result<Exit> {
     let (backups, mut exits) = backups(session, &opened, known.state.as_ref(), args)?;
     let mut rehearsed = Vec::new();
     for backup in &backups {
-        let one = rehearse(session, args, &opened, &media, backup)?;
+        let one = rehearse(session, args, server, &opened, &media, backup)?;
         exits.push(one.exit);
         rehearsed.push(one);
     }
@@ -154,17 +177,21 @@ fn backups<'v>(
 fn rehearse<'a>(
     session: &Session<'_>,
     args: &DrillArgs,
+    server: Option<Iis<'_>>,
     opened: &UnlockedVault<'_>,
     media: &[Medium],
     backup: &'a ServerBackup<'a>,
 ) -> Result<Rehearsed<'a>> {
-    let (proofs, by_hand) = match &args.stock {
+    let (mut proofs, by_hand) = match &args.stock {
         Some(Some(folder)) => {
             let mut by_hand = stock::check(session, folder, backup)?;
             (std::mem::take(&mut by_hand.proofs), Some(by_hand))
         }
         _ => (drill::run(opened, backup), None),
     };
+    if let Some(server) = server {
+        drill::try_on_windows(server, opened, &mut proofs);
+    }
     let failed = proofs.iter().filter(|proof| proof.result.is_err()).count();
     show(session, backup, &proofs, failed);
     if let Some(by_hand) = &by_hand {
@@ -217,7 +244,10 @@ fn exit(
     proofs: &[Proof<'_>],
     failed: usize,
 ) -> Exit {
-    let calm = backup.doubts.is_empty() && standing::all_valid(&leaves(proofs), session.now);
+    let refused = |proof: &Proof<'_>| matches!(proof.on_windows, Some(Err(_)));
+    let calm = backup.doubts.is_empty()
+        && standing::all_valid(&leaves(proofs), session.now)
+        && !proofs.iter().any(refused);
     match failed {
         0 if proofs.is_empty() && backup.not_here.is_empty() => Exit::Failed,
         0 if proofs.is_empty() => Exit::Damaged,
@@ -254,6 +284,7 @@ fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], 
     for proof in proofs {
         say_proof(session, proof);
     }
+    say_windows(session, proofs);
     standing::tell(session, &leaves(proofs));
 }
 
@@ -275,6 +306,36 @@ fn say_proof(session: &Session<'_>, proof: &Proof<'_>) {
                 .console
                 .warn(&text!("drill-failed", name = name, reason = reason.clone()))
         }
+    }
+}
+
+/// Which PFX this Windows takes, where that was tried.
+fn say_windows(session: &Session<'_>, proofs: &[Proof<'_>]) {
+    let tried: Vec<_> = proofs
+        .iter()
+        .filter_map(|proof| Some((proof, proof.on_windows.as_ref()?)))
+        .collect();
+    if tried.is_empty() {
+        return;
+    }
+    let mut good = tried.len();
+    for (proof, taken) in &tried {
+        if let Err(not) = taken {
+            good -= 1;
+            session.console.warn(&text!(
+                "drill-windows-refused",
+                name = proof.held.about().display_name(),
+                interface = not.interface,
+                reason = not.reason.clone()
+            ));
+        }
+    }
+    let total = tried.len();
+    session
+        .console
+        .say(&text!("drill-windows", good = good, total = total));
+    if good < total {
+        session.console.say(&text!("drill-windows-hint"));
     }
 }
 
@@ -304,6 +365,14 @@ fn document(session: &Session<'_>, rehearsed: Rehearsed<'_>) -> ServerDrillRepor
             },
             not_after: about.not_after.to_string(),
             standing: leaf.map(|leaf| standing::id(leaf.remaining(session.now))),
+            on_windows: proof.on_windows.as_ref().map(|taken| {
+                let not = taken.as_ref().err();
+                TakenReport {
+                    taken: not.is_none(),
+                    interface: not.map(|not| not.interface),
+                    reason: not.map(|not| session.console.words(&not.reason)),
+                }
+            }),
         });
     }
     ServerDrillReport {

@@ -291,6 +291,8 @@ help-demo-examples =
 help-selftest-examples =
     pfxvault selftest
         Before the first restore on a new server
+    pfxvault selftest --full
+        The whole way in a site of its own, on a server with IIS that serves nobody yet
 help-completions-examples =
     pfxvault completions powershell
         For PowerShell: put what it prints into the profile
@@ -668,6 +670,12 @@ drill-verdict =
 drill-handshake = ok: { $name }: opened, key and certificate belong together, served a TLS connection ({ $version })
 drill-signature = ok: { $name }: opened, key and certificate belong together, signed with it ({ $key_type }); TLS with such a key cannot be tried here
 drill-failed = attention: cannot be restored from here: { $name }: { $reason }
+drill-windows = this Windows takes { $good } of { $total } PFX files (tried with keys that are not kept)
+drill-windows-refused = attention: this Windows does not take the PFX of { $name } ({ $interface }): { $reason }
+drill-windows-hint =
+    pfxvault restore --to iis works all the same: it brings the key in without a PFX. Only importing the file by hand fails here.
+    To write files that Windows Server 2012 to 2016 can import: pfxvault restore --from { -stick } --to folder:{ -disk }certs --for server2016
+reason-windows-no-aes = this Windows (build { $build }) cannot read a PFX encrypted with AES; Windows Server 2019 (build 17763) was the first that can
 receipt =
     Receipt of a rehearsed restore
       when: { $time }, by { $by } on { $computer }
@@ -1699,6 +1707,7 @@ windows-wants-a-person = the private key asks a person for permission at each us
 windows-not-supported = the key provider cannot do this
 windows-no-certificate = the certificate is not there
 windows-certificate-exists = the certificate is there already
+windows-invalid-password = Windows says that the password is wrong, which it also says of an encryption that it does not know
 windows-invalid-parameter = this version of Windows does not accept a value of it
 windows-exists = there is one already; another program may have made it just now
 windows-certificate-not-usable = the certificate is not in that store of this machine, or its private key cannot be used
@@ -1757,6 +1766,37 @@ undo-question = Take it back?
 undo-done = done: it is taken back
 selftest-passed = passed: { $name }
 selftest-failed = attention: failed: { $name }: { $reason }
+selftest-key = { $name }
+selftest-step = { $step ->
+        [site] IIS: a site added
+        [restore] a key pair imported, with its record of HTTP.sys and its binding
+        [export] its key exported from the store
+        [tls] its certificate served over { $version }
+        [undo] all of that undone
+        [site-gone] the site removed
+       *[as-before] certificates, keys, records and sites as they were before
+    }
+selftest-other = another certificate is served
+selftest-unsteady = some of the connections fail
+selftest-not-as-before = something is here that was not here before, or the other way round
+selftest-full-plan =
+    On this server, for a minute: a site pfxvault-selftest on 127.0.0.1 (ports { $http } and { $https }), with a throw-away certificate and its key,
+    a record of HTTP.sys and a binding. Then all of it is removed again, also where something fails. Nothing else is changed.
+    IIS first backs up its configuration. That backup stays: { $backup }
+selftest-full-question = Begin?
+selftest-page =
+
+    ----- pfxvault selftest --full: for an issue, from here -----
+    pfxvault { $version }, Windows build { $build }
+    { $lines }
+    ----- to here; no name, address or secret of this server is in it -----
+error-selftest-no-iis = IIS is not installed on this server
+    .hint = Without IIS, try the keys alone: pfxvault selftest
+error-selftest-shared = this server's IIS configuration is shared with other servers
+    .cause = a site made here would be a site of all of them
+    .hint = Use a server of its own, or try the keys alone: pfxvault selftest
+error-no-port = no free port on 127.0.0.1
+    .cause = { $reason }
 selftest-wrong = the key that came back is not the key that went in
 reason-key-does-not-sign = the private key does not belong to the certificate (shown by a test signature)
 error-http-sys = HTTP.sys, which serves TLS for IIS, did not accept the change
@@ -1828,6 +1868,8 @@ retire-pair-undone = { $count ->
    *[other] done: { $count } key pairs count again
 }. Each stick learns it with the next backup: pfxvault backup --to { -stick }
 help-selftest = Test, with throw-away keys, whether private keys go into this server and come out of it.
+help-selftest-full = On a server with IIS: also a restore with binding, TLS and undo, in a site of its own that is removed again
+help-selftest-yes = Begin without a question
 
 ## The system's event log
 event-key-exported = private key copied out of the certificate store: { $name } ({ $thumbprint })

@@ -291,6 +291,8 @@ help-demo-examples =
 help-selftest-examples =
     pfxvault selftest
         新しいサーバーで初めて復元する前に実行します
+    pfxvault selftest --full
+        まだ公開していない IIS サーバーで、専用のサイトを使って全体を試します
 help-completions-examples =
     pfxvault completions powershell
         PowerShell 用。出力をプロファイルに追加します
@@ -589,6 +591,12 @@ drill-verdict =
 drill-handshake = OK: { $name }: 開封、鍵と証明書の照合、TLS 接続({ $version })に成功しました
 drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $key_type })に成功しました。この種類の鍵での TLS 接続はここでは試せません
 drill-failed = 注意: { $name } はここから復元できません({ $reason })
+drill-windows = この Windows は PFX { $total } 個中 { $good } 個をインポートできます(試しただけで、鍵は残していません)
+drill-windows-refused = 注意: この Windows は { $name } の PFX をインポートできません({ $interface }): { $reason }
+drill-windows-hint =
+    pfxvault restore --to iis は PFX を使わずに鍵を入れるので、このままでも復元できます。できないのは、手作業でのインポートだけです。
+    Windows Server 2012~2016 でインポートできるファイルを作るには: pfxvault restore --from { -stick } --to folder:{ -disk }certs --for server2016
+reason-windows-no-aes = この Windows(ビルド { $build })は、AES で暗号化された PFX を読み取れません。読み取れるのは Windows Server 2019(ビルド 17763)以降です
 receipt =
     復元訓練の記録
       日時: { $time }、実行: { $by }({ $computer })
@@ -1529,6 +1537,7 @@ windows-wants-a-person = この秘密鍵は、使うたびに利用者の許可�
 windows-not-supported = キー プロバイダーが対応していません
 windows-no-certificate = その証明書はありません
 windows-certificate-exists = その証明書はすでにあります
+windows-invalid-password = Windows の応答は「パスワードが違います」です。Windows が対応していない暗号方式の場合も、この応答になります
 windows-invalid-parameter = この Windows では受け付けられない値があります
 windows-exists = すでに存在します。別のプログラムが今作成した可能性があります
 windows-certificate-not-usable = このコンピューターの証明書ストアにその証明書がないか、秘密鍵を使えません
@@ -1578,6 +1587,37 @@ undo-question = 取り消しますか?
 undo-done = 完了: 元に戻しました
 selftest-passed = 合格: { $name }
 selftest-failed = 注意: 不合格: { $name }: { $reason }
+selftest-key = { $name }
+selftest-step = { $step ->
+        [site] IIS にサイトを追加
+        [restore] キーペアのインポート、HTTP.sys の登録、バインド
+        [export] 証明書ストアからの鍵のエクスポート
+        [tls] その証明書での { $version } 接続
+        [undo] 以上の変更の取り消し
+        [site-gone] サイトの削除
+       *[as-before] 証明書、鍵、HTTP.sys の登録、サイトが実行前と同じ
+    }
+selftest-other = 別の証明書が使われています
+selftest-unsteady = ときどき接続に失敗します
+selftest-not-as-before = 実行前になかったものが残っているか、あったものがなくなっています
+selftest-full-plan =
+    このサーバーに 1 分ほど、次のものを作ります: 127.0.0.1 のサイト pfxvault-selftest(ポート { $http } と { $https })、テスト用の証明書と鍵、
+    HTTP.sys の登録、バインド。終わったら、途中で失敗しても、すべて削除します。ほかには何も変更しません。
+    最初に IIS が構成のバックアップを作成します。これは削除しません: { $backup }
+selftest-full-question = 始めますか?
+selftest-page =
+
+    ----- pfxvault selftest --full: 不具合報告に貼り付ける内容(ここから) -----
+    pfxvault { $version }、Windows ビルド { $build }
+    { $lines }
+    ----- ここまで。このサーバーの名前、アドレス、秘密の情報は含まれていません -----
+error-selftest-no-iis = このサーバーに IIS がインストールされていません
+    .hint = IIS がない場合は、鍵だけを試してください: pfxvault selftest
+error-selftest-shared = このサーバーの IIS は、ほかのサーバーと構成を共有しています
+    .cause = ここで作るサイトは、すべてのサーバーのサイトになります
+    .hint = 構成を共有していないサーバーを使うか、鍵だけを試してください: pfxvault selftest
+error-no-port = 127.0.0.1 に空いているポートがありません
+    .cause = { $reason }
 selftest-wrong = 取り出した鍵が、入れた鍵と一致しません
 reason-key-does-not-sign = 秘密鍵と証明書が一致しません(署名して確認)
 error-http-sys = HTTP.sys(IIS の TLS 通信を担う Windows の機能)が変更を受け付けませんでした
@@ -1637,6 +1677,8 @@ retire-pair-undo-question = これらを再び復元対象にしますか?
 retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 help-selftest = テスト用の鍵を使い、このサーバーで秘密鍵をインポートしてエクスポートできるかを試します。
+help-selftest-full = IIS のあるサーバーで、専用のサイトを使い、復元・バインド・TLS 接続・取り消しまで試します(サイトは最後に削除します)
+help-selftest-yes = 質問せずに始めます
 
 ## The system's event log
 event-key-exported = 秘密鍵を証明書ストアからエクスポートしました: { $name }({ $thumbprint })

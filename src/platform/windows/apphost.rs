@@ -21,7 +21,7 @@ use super::answer::nonsense;
 use super::folders;
 use super::memory::text_at;
 use super::wide::wide;
-use crate::iis::{Binding, BindingChange, BindingEdit, Code, WindowsError};
+use crate::iis::{Binding, BindingChange, BindingEdit, Code, Site, WindowsError};
 
 const WRITABLE_ADMIN_MANAGER: GUID = GUID::from_u128(0x2B72133B_3F5B_4602_8952_803546CE3344);
 const I_WRITABLE_ADMIN_MANAGER: GUID = GUID::from_u128(0xFA7660F6_7B3F_4237_A8BF_ED0AD0DCBBD9);
@@ -53,6 +53,55 @@ pub(super) fn back_up(name: &str) -> Result<(), WindowsError> {
 
 /// Makes all changes, in one commit.
 pub(super) fn apply(changes: &[BindingChange]) -> Result<(), WindowsError> {
+    in_one_commit(|sites| changes.iter().try_for_each(|change| make(sites, change)))
+}
+
+/// Adds a site, in the order of Microsoft's samples: each element is filled before it is added.
+pub(super) fn add_site(site: &Site) -> Result<(), WindowsError> {
+    in_one_commit(|sites| {
+        let element = sites.new_element("site")?;
+        element.set("name", &site.name)?;
+        element.set_number("id", site.id)?;
+        let bindings = element.child("bindings")?.collection()?;
+        for binding in &site.bindings {
+            add(&bindings, binding)?;
+        }
+        let applications = element.collection()?;
+        let application = applications.new_element("application")?;
+        application.set("path", "/")?;
+        if let Some(folder) = site.folders.first() {
+            let folders = application.collection()?;
+            let root = folders.new_element("virtualDirectory")?;
+            root.set("path", "/")?;
+            root.set("physicalPath", folder)?;
+            folders.append(&root)?;
+        }
+        applications.append(&application)?;
+        sites.append(&element)
+    })
+}
+
+/// Removes a site, and says whether it was there.
+pub(super) fn remove_site(name: &str) -> Result<bool, WindowsError> {
+    let mut removed = false;
+    in_one_commit(|sites| {
+        let is_meant = |site: &ComObject<AppHostElement>| Ok(site.text("name")? == name);
+        match sites.find(name, is_meant) {
+            Ok((index, _)) => {
+                removed = true;
+                sites.delete(index)
+            }
+            Err(error) if error.code == Code::FILE_NOT_FOUND => Ok(()),
+            Err(error) => Err(error),
+        }
+    })?;
+    Ok(removed)
+}
+
+/// Changes the collection of the sites, and commits.
+fn in_one_commit(
+    change: impl FnOnce(&ComObject<Collection>) -> Result<(), WindowsError>,
+) -> Result<(), WindowsError> {
     let _apartment = Apartment::enter()?;
     let manager = ComObject::<Manager>::create(&WRITABLE_ADMIN_MANAGER, &I_WRITABLE_ADMIN_MANAGER)?;
     let (path, section) = (Bstr::new(COMMIT_PATH)?, Bstr::new(SITES)?);
@@ -63,8 +112,7 @@ pub(super) fn apply(changes: &[BindingChange]) -> Result<(), WindowsError> {
         // SAFETY: the object is alive; the strings outlive the call; `out` takes an object.
         unsafe { (manager.table().get_admin_section)(manager.0.cast(), section.0, path.0, out) }
     })?;
-    let sites = sites.collection()?;
-    changes.iter().try_for_each(|change| make(&sites, change))?;
+    change(&sites.collection()?)?;
     // SAFETY: the object is alive.
     let committed = unsafe { (manager.table().commit_changes)(manager.0.cast()) };
     succeeded(committed, "CommitChanges", COMMIT_PATH)
@@ -313,13 +361,13 @@ impl ComObject<Collection> {
     fn append(&self, element: &ComObject<AppHostElement>) -> Result<(), WindowsError> {
         // SAFETY: both objects are alive; the collection keeps a reference of its own.
         let code = unsafe { (self.table().add_element)(self.0.cast(), element.0.cast(), -1) };
-        succeeded(code, "AddElement", "binding")
+        succeeded(code, "AddElement", SITES)
     }
 
     fn delete(&self, index: i32) -> Result<(), WindowsError> {
         // SAFETY: the object is alive.
         let code = unsafe { (self.table().delete_element)(self.0.cast(), number(index)) };
-        succeeded(code, "DeleteElement", "binding")
+        succeeded(code, "DeleteElement", SITES)
     }
 }
 

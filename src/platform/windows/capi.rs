@@ -4,6 +4,7 @@
 //! Microsoft: `CryptAcquireContextW`, `CryptExportKey`, `CryptImportKey`, `CryptGetProvParam`,
 //! "RSA/Schannel Key BLOBs".
 
+use std::fmt::Display;
 use std::ptr;
 
 use windows_sys::Win32::Security::Cryptography::{
@@ -285,9 +286,19 @@ pub(super) fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
 /// Signs with SHA-1, see [`Signature::RsaSha1`].
 pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
     let provider = Provider::open(link)?;
+    sign_by(provider.handle, link.key_spec, challenge, link)
+}
+
+/// The same with a provider that is open.
+pub(super) fn sign_by(
+    provider: usize,
+    key_spec: u32,
+    challenge: &[u8],
+    link: impl Display + Copy,
+) -> Result<Signature, WindowsError> {
     let mut hash = SigningHash(0);
     // SAFETY: the provider is open and outlives the hash.
-    let created = unsafe { CryptCreateHash(provider.handle, CALG_SHA1, 0, 0, &raw mut hash.0) };
+    let created = unsafe { CryptCreateHash(provider, CALG_SHA1, 0, 0, &raw mut hash.0) };
     check(created, "CryptCreateHash", link)?;
     // SAFETY: the challenge is readable for its length.
     let hashed = unsafe { CryptHashData(hash.0, challenge.as_ptr(), challenge.len() as u32, 0) };
@@ -297,7 +308,7 @@ pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, Window
     let sized = unsafe {
         CryptSignHashW(
             hash.0,
-            link.key_spec,
+            key_spec,
             ptr::null(),
             0,
             ptr::null_mut(),
@@ -310,7 +321,7 @@ pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, Window
     let signed = unsafe {
         CryptSignHashW(
             hash.0,
-            link.key_spec,
+            key_spec,
             ptr::null(),
             0,
             bytes.as_mut_ptr(),

@@ -4,6 +4,7 @@
 //! Identifiers".
 
 use std::ffi::c_void;
+use std::fmt::Display;
 use std::mem;
 use std::ptr;
 
@@ -188,41 +189,7 @@ impl<'a> CngKey<'a> {
         list: Option<&BCryptBufferDesc>,
         flags: u32,
     ) -> Result<SecretBytes, WindowsError> {
-        let list = list.map_or(ptr::null(), ptr::from_ref);
-        let mut size = 0;
-        // SAFETY: the key is open; the list, if any, outlives the call; without a buffer only the
-        // size is written.
-        let sized = unsafe {
-            NCryptExportKey(
-                self.key.0,
-                0,
-                kind,
-                list,
-                ptr::null_mut(),
-                0,
-                &raw mut size,
-                flags,
-            )
-        };
-        status(sized, "NCryptExportKey", self.link)?;
-        let mut bytes = Zeroizing::new(vec![0; size as usize]);
-        let buffer = bytes.as_mut_ptr();
-        // SAFETY: as above; the buffer holds `size` bytes.
-        let exported = unsafe {
-            NCryptExportKey(
-                self.key.0,
-                0,
-                kind,
-                list,
-                buffer,
-                size,
-                &raw mut size,
-                flags,
-            )
-        };
-        status(exported, "NCryptExportKey", self.link)?;
-        bytes.truncate(size as usize);
-        Ok(bytes.into())
+        exported(self.key.0, kind, list, flags, self.link)
     }
 
     /// Where the policy lets a key leave only encrypted, it is encrypted to a password of this call
@@ -270,6 +237,31 @@ impl<'a> CngKey<'a> {
         )?;
         access::entries(&mut descriptor)
     }
+}
+
+/// A key as a blob.
+fn exported(
+    key: usize,
+    kind: PCWSTR,
+    list: Option<&BCryptBufferDesc>,
+    flags: u32,
+    link: impl Display + Copy,
+) -> Result<SecretBytes, WindowsError> {
+    let list = list.map_or(ptr::null(), ptr::from_ref);
+    let mut size = 0;
+    // SAFETY: the key is open; the list, if any, outlives the call; without a buffer only the
+    // size is written.
+    let sized =
+        unsafe { NCryptExportKey(key, 0, kind, list, ptr::null_mut(), 0, &raw mut size, flags) };
+    status(sized, "NCryptExportKey", link)?;
+    let mut bytes = Zeroizing::new(vec![0; size as usize]);
+    let buffer = bytes.as_mut_ptr();
+    // SAFETY: as above; the buffer holds `size` bytes.
+    let exported =
+        unsafe { NCryptExportKey(key, 0, kind, list, buffer, size, &raw mut size, flags) };
+    status(exported, "NCryptExportKey", link)?;
+    bytes.truncate(size as usize);
+    Ok(bytes.into())
 }
 
 /// A list of parameters, each a typed buffer of the caller's.
@@ -411,8 +403,18 @@ pub(super) fn delete(link: &KeyLink) -> Result<bool, WindowsError> {
 /// Signs with SHA-256.
 pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
     let key = CngKey::open(link)?;
+    sign_by(key.key.0, challenge, link)
+}
+
+/// The same with a key that is open.
+pub(super) fn sign_by(
+    key: usize,
+    challenge: &[u8],
+    link: impl Display + Copy,
+) -> Result<Signature, WindowsError> {
     let digest = Sha256::digest(challenge);
-    let is_rsa = key.public_blob()?.expose().starts_with(b"RSA");
+    let public = exported(key, BCRYPT_PUBLIC_KEY_BLOB, None, 0, link)?;
+    let is_rsa = public.expose().starts_with(b"RSA");
     let padding = BCRYPT_PKCS1_PADDING_INFO {
         pszAlgId: BCRYPT_SHA256_ALGORITHM,
     };
@@ -428,7 +430,7 @@ pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, Window
     // is written.
     let sized = unsafe {
         NCryptSignHash(
-            key.key.0,
+            key,
             padding,
             hash,
             length,
@@ -444,7 +446,7 @@ pub(super) fn sign(link: &KeyLink, challenge: &[u8]) -> Result<Signature, Window
     // SAFETY: as above; the buffer holds `size` bytes.
     let signed = unsafe {
         NCryptSignHash(
-            key.key.0,
+            key,
             padding,
             hash,
             length,

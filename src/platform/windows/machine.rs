@@ -12,15 +12,17 @@ use crate::iis::renewers::{self, InstalledRenewer, Places};
 use crate::iis::sites::{CentralStore, Settings};
 use crate::iis::{
     BindingChange, CertStores, Code, Elsewhere, Endpoint, ExportedKey, HttpSys, Iis, KeyFacts,
-    KeyLink, Keys, NewKey, NoExport, Properties, Signature, SiteConfig, SslBinding, StoreName,
-    StoredCertificate, WindowsError, lists_root,
+    KeyLink, Keys, NewKey, NoExport, PfxFile, Properties, Signature, Site, SiteConfig, SslBinding,
+    StoreName, StoredCertificate, WindowsError, lists_root,
 };
 use vault::id::Hash;
 
 use super::answer::nonsense;
 use super::registry::RegistryKey;
 use super::store::{CertStore, Context};
-use super::{address, apphost, capi, cng, folders, http_sys, pfx_fallback, process, registry};
+use super::{
+    address, apphost, capi, cng, folders, http_sys, pfx_fallback, pfx_import, process, registry,
+};
 
 const WINDOWS_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 /// Microsoft: "Certificates and trust in Windows" (windowsserverdocs): the list that the CTL updater
@@ -174,6 +176,14 @@ impl Keys for LocalMachine {
         }
     }
 
+    fn sign_from_pfx(
+        &self,
+        pfx: &PfxFile<'_>,
+        challenge: &[u8],
+    ) -> Result<Signature, WindowsError> {
+        pfx_import::sign(pfx, challenge)
+    }
+
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {
         let mut containers = capi::containers()?;
         containers.extend(cng::containers()?);
@@ -206,6 +216,14 @@ impl SiteConfig for LocalMachine {
 
     fn apply(&self, changes: &[BindingChange]) -> Result<(), WindowsError> {
         apphost::apply(changes)
+    }
+
+    fn add_site(&self, site: &Site) -> Result<(), WindowsError> {
+        apphost::add_site(site)
+    }
+
+    fn remove_site(&self, name: &str) -> Result<bool, WindowsError> {
+        apphost::remove_site(name)
     }
 
     fn back_up(&self, name: &str) -> Result<(), WindowsError> {

@@ -23,6 +23,7 @@ mod http_sys;
 mod machine;
 mod memory;
 mod pfx_fallback;
+mod pfx_import;
 mod policy;
 mod process;
 mod reach;

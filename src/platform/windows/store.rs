@@ -8,18 +8,19 @@ use std::ptr;
 use std::slice;
 
 use windows_sys::Win32::Security::Cryptography::{
-    CERT_ARCHIVED_PROP_ID, CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID,
-    CERT_NCRYPT_KEY_SPEC, CERT_STORE_ADD_ALWAYS, CERT_STORE_ADD_NEW,
-    CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT, CERT_STORE_ENUM_ARCHIVED_FLAG,
-    CERT_STORE_OPEN_EXISTING_FLAG, CERT_STORE_PROV_MEMORY, CERT_STORE_PROV_SYSTEM_W,
-    CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_INFO,
-    CERT_SYSTEM_STORE_LOCAL_MACHINE, CERT_SYSTEM_STORE_LOCATION_SHIFT,
-    CERT_SYSTEM_STORE_SERVICES_ID, CERT_SYSTEM_STORE_USERS_ID, CRYPT_INTEGER_BLOB,
-    CRYPT_KEY_PROV_INFO, CRYPT_MACHINE_KEYSET, CertAddCertificateContextToStore, CertCloseStore,
-    CertControlStore, CertCreateCertificateContext, CertDeleteCertificateFromStore,
-    CertDuplicateCertificateContext, CertEnumCertificatesInStore, CertEnumSystemStore,
-    CertFreeCertificateContext, CertGetCertificateContextProperty, CertOpenStore,
-    CertSetCertificateContextProperty, HCERTSTORE, X509_ASN_ENCODING,
+    CERT_ARCHIVED_PROP_ID, CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_CONTEXT,
+    CERT_KEY_CONTEXT_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_SPEC,
+    CERT_STORE_ADD_ALWAYS, CERT_STORE_ADD_NEW, CERT_STORE_ADD_REPLACE_EXISTING,
+    CERT_STORE_CTRL_COMMIT, CERT_STORE_ENUM_ARCHIVED_FLAG, CERT_STORE_OPEN_EXISTING_FLAG,
+    CERT_STORE_PROV_MEMORY, CERT_STORE_PROV_SYSTEM_W, CERT_STORE_READONLY_FLAG,
+    CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_INFO, CERT_SYSTEM_STORE_LOCAL_MACHINE,
+    CERT_SYSTEM_STORE_LOCATION_SHIFT, CERT_SYSTEM_STORE_SERVICES_ID, CERT_SYSTEM_STORE_USERS_ID,
+    CRYPT_INTEGER_BLOB, CRYPT_KEY_PROV_INFO, CRYPT_MACHINE_KEYSET,
+    CertAddCertificateContextToStore, CertCloseStore, CertControlStore,
+    CertCreateCertificateContext, CertDeleteCertificateFromStore, CertDuplicateCertificateContext,
+    CertEnumCertificatesInStore, CertEnumSystemStore, CertFreeCertificateContext,
+    CertGetCertificateContextProperty, CertOpenStore, CertSetCertificateContextProperty,
+    HCERTSTORE, X509_ASN_ENCODING,
 };
 use windows_sys::core::BOOL;
 
@@ -128,6 +129,14 @@ impl CertStore {
             handle,
             name: name.to_owned(),
         })
+    }
+
+    /// A store that a call opened.
+    pub(super) fn of(handle: HCERTSTORE, name: &str) -> Self {
+        Self {
+            handle,
+            name: name.to_owned(),
+        }
     }
 
     /// A store in memory.
@@ -332,6 +341,26 @@ impl Context {
             Err(error) if error.code == Code::CERT_NOT_FOUND => Ok(None),
             sized => sized.map(|()| Some(size)),
         }
+    }
+
+    /// The open key that came with it, and its kind: `CERT_NCRYPT_KEY_SPEC`, `AT_KEYEXCHANGE` or
+    /// `AT_SIGNATURE`; `None` where none did. It lives as long as the certificate does.
+    pub(super) fn key_context(&self) -> Result<Option<(usize, u32)>, WindowsError> {
+        let Some(property) = self.property(CERT_KEY_CONTEXT_PROP_ID)? else {
+            return Ok(None);
+        };
+        if property.0.len() * 8 < size_of::<CERT_KEY_CONTEXT>() {
+            return Err(nonsense(
+                "CertGetCertificateContextProperty",
+                "CERT_KEY_CONTEXT_PROP_ID",
+            ));
+        }
+        // SAFETY: the buffer is aligned, long enough, and every bit pattern is a value of the
+        // structure.
+        let context = unsafe { &*property.0.as_ptr().cast::<CERT_KEY_CONTEXT>() };
+        // SAFETY: both members of the union are handles of one width.
+        let handle = unsafe { context.Anonymous.hCryptProv };
+        Ok(Some((handle, context.dwKeySpec)))
     }
 
     fn property(&self, id: u32) -> Result<Option<PropertyBuffer>, WindowsError> {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use pfxvault::change::{Journal, Options, apply, plan, rollback};
 use pfxvault::iis::{
-    CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, Properties,
-    Signature, StoreName, StoredCertificate, WindowsError, look_at_all,
+    CertStores, Elsewhere, ExportedKey, Iis, KeyFacts, KeyLink, Keys, NewKey, NoExport, PfxFile,
+    Properties, Signature, StoreName, StoredCertificate, WindowsError, look_at_all,
 };
 use pfxvault::platform::windows::LocalMachine;
 use secret::SecretBytes;
@@ -175,6 +175,14 @@ impl Keys for Mortal {
 
     fn sign(&self, key: &KeyLink, challenge: &[u8]) -> Result<Signature, WindowsError> {
         self.pass(|machine| machine.sign(key, challenge))
+    }
+
+    fn sign_from_pfx(
+        &self,
+        pfx: &PfxFile<'_>,
+        challenge: &[u8],
+    ) -> Result<Signature, WindowsError> {
+        self.pass(|machine| machine.sign_from_pfx(pfx, challenge))
     }
 
     fn containers(&self) -> Result<Vec<KeyLink>, WindowsError> {

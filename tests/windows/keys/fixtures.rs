@@ -25,6 +25,8 @@ pub(crate) enum PairKind {
     Rsa(usize),
     /// P-256.
     Ec,
+    /// P-384.
+    P384,
 }
 
 impl Pair {
@@ -32,6 +34,7 @@ impl Pair {
     pub(crate) fn new(kind: PairKind) -> Self {
         let key = match kind {
             PairKind::Ec => rcgen::KeyPair::generate().unwrap(),
+            PairKind::P384 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap(),
             PairKind::Rsa(bits) => {
                 let mut random = rsa::rand_core::UnwrapErr(getrandom::SysRng);
                 let key = rsa::PrivateKey::new(&mut random, bits).unwrap();

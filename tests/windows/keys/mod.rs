@@ -9,13 +9,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pfxvault::change::{
     Action, ApplyContext, IncomingKeyPair, Journal, Options, apply, plan, repair, rollback, undo,
 };
+use pfxvault::iis::blob::Home;
 use pfxvault::iis::{
-    AccessEntry, KeyLink, KeySet, KeyState, NoExport, Properties, ProviderKind, StoreEntry,
-    StoreName, challenge, look, look_at_all, public_key,
+    AccessEntry, Code, KeyLink, KeySet, KeyState, NewKey, NoExport, OWN_CONTAINER, PfxFile,
+    Properties, ProviderKind, StoreEntry, StoreName, challenge, look, look_at_all, public_key,
 };
 use pfxvault::keypair::PrivateKey;
+use pfxvault::keypair::throwaway::{KeyKind, new_private_key};
 use pfxvault::platform::windows::LocalMachine;
-use secret::SecretBytes;
+use secret::{Password, SecretBytes};
+use sha2::{Digest, Sha256};
 use vault::id::Hash;
 
 use crate::under_wine;
@@ -163,18 +166,19 @@ fn keys_of_cng_come_out_as_they_went_in_and_sign() {
     let state = StateFolder::new();
     let before = inventory();
     let (ec, rsa) = (Pair::new(PairKind::Ec), Pair::new(PairKind::Rsa(2048)));
+    let p384 = Pair::new(PairKind::P384);
     let machine = LocalMachine;
     let from_cng = IncomingKeyPair {
         provider: Some("Microsoft Software Key Storage Provider"),
         ..rsa.incoming()
     };
     let here = look_at_all(machine.iis()).unwrap();
-    let incoming = [ec.incoming(), from_cng];
+    let incoming = [ec.incoming(), p384.incoming(), from_cng];
     let plan = plan(&here, &incoming, &Options::default());
     let mut journal = Journal::open(&state.path()).unwrap();
     apply(machine.iis(), &plan, &mut journal, &running(&|| false)).unwrap();
     drop(journal);
-    for pair in [&ec, &rsa] {
+    for pair in [&ec, &p384, &rsa] {
         let seen = seen(pair);
         let KeyState::Works(facts) = &seen.key else {
             panic!("{:?}", seen.key)
@@ -192,6 +196,74 @@ fn keys_of_cng_come_out_as_they_went_in_and_sign() {
     assert_eq!(inventory(), before);
 }
 
+/// There is no certificate for it here, as the library issues none: a key alone.
+#[test]
+fn a_key_on_p_521_goes_in_signs_and_comes_out() {
+    let _machine = one_at_a_time();
+    let pkcs8 = new_private_key(KeyKind::P521).unwrap();
+    let link = Home::SoftwareKsp.link(format!("{OWN_CONTAINER}p521"));
+    let keys = LocalMachine.iis().keys;
+    let new = NewKey {
+        pkcs8: &pkcs8,
+        exportable: true,
+        access: &[],
+    };
+    keys.create(&link, &new).unwrap();
+    let facts = keys.inspect(&link).unwrap();
+    let signature = keys.sign(&link, b"challenge").unwrap();
+    let verified = challenge::verifies(&facts.public_key, b"challenge", &signature);
+    let exported = keys.export(&link);
+    assert!(keys.delete(&link).unwrap());
+    assert!(verified);
+    assert_eq!(Sha256::digest(&facts.public_key)[..], number_of(&pkcs8));
+    assert_eq!(number_of(&exported.unwrap().pkcs8), number_of(&pkcs8));
+}
+
+/// Wine imports RSA keys, into CryptoAPI alone; it has no flags for CNG.
+#[test]
+fn a_pfx_is_tried_and_leaves_nothing() {
+    let _machine = one_at_a_time();
+    let before = inventory();
+    let password = Password::new("of the test".into());
+    for (kind, always_cng) in [
+        (PairKind::Rsa(2048), false),
+        (PairKind::Rsa(2048), true),
+        (PairKind::P384, true),
+    ] {
+        let pair = Pair::new(kind);
+        let contents = pfx::KeyPairContents {
+            pkcs8: &pair.pkcs8,
+            chain: &[&pair.der, &pair.intermediate],
+            friendly_name: Some(fixtures::FRIENDLY_NAME),
+            csp_name: None,
+        };
+        let bytes = pfx::write(&contents, &password, pfx::Profile::Aes256, 2000).unwrap();
+        let file = |password, der: &[u8]| PfxFile {
+            name: "www.example.com",
+            bytes: &bytes,
+            password,
+            certificate: Hash::of(der),
+            always_cng,
+        };
+        let keys = LocalMachine.iis().keys;
+        let signature = keys.sign_from_pfx(&file(&password, &pair.der), b"challenge");
+        if under_wine() && always_cng {
+            assert_eq!(signature.unwrap_err().call, "PFXImportCertStore");
+            continue;
+        }
+        let public = public_key(&pair.der).unwrap();
+        let signature = signature.unwrap();
+        assert!(challenge::verifies(&public, b"challenge", &signature));
+        let other = Pair::new(PairKind::Ec);
+        let missing = keys.sign_from_pfx(&file(&password, &other.der), b"challenge");
+        assert_eq!(missing.unwrap_err().code, Code::CERT_NOT_FOUND);
+        let wrong = Password::new("of a test".into());
+        let refused = keys.sign_from_pfx(&file(&wrong, &pair.der), b"challenge");
+        assert_eq!(refused.unwrap_err().call, "PFXImportCertStore");
+    }
+    assert_eq!(inventory(), before);
+}
+
 /// What a PFX imported as "exportable" leaves behind: the key may leave, but only encrypted.
 #[test]
 fn a_key_that_may_leave_only_encrypted_leaves_so_and_is_opened_here() {
@@ -204,12 +276,12 @@ fn a_key_that_may_leave_only_encrypted_leaves_so_and_is_opened_here() {
     let pair = Pair::new(PairKind::Ec);
     restore(&[&pair], &Options::default(), &state.path());
     let link = seen(&pair).certificate.properties.key.unwrap();
-    let policy = |policy: u8| {
+    let policy = |policy: u8, isolated: u8| {
         let file = Path::new(&std::env::var("ProgramData").unwrap())
             .join(r"Microsoft\Crypto\Keys")
             .join(&link.container);
         let mut bytes = std::fs::read(&file).unwrap();
-        bytes[0] = policy;
+        bytes[..2].copy_from_slice(&[policy, isolated]);
         std::fs::write(&file, bytes).unwrap();
         LocalMachine
             .iis()
@@ -217,8 +289,12 @@ fn a_key_that_may_leave_only_encrypted_leaves_so_and_is_opened_here() {
             .export(&link)
             .map(|key| number_of(&key.pkcs8))
     };
-    assert_eq!(policy(1), Ok(number_of(&pair.pkcs8)));
-    assert_eq!(policy(0), Err(NoExport::Marked));
+    assert_eq!(policy(1, 0), Ok(number_of(&pair.pkcs8)));
+    assert_eq!(policy(0, 0), Err(NoExport::Marked));
+    assert_eq!(policy(3, 1), Err(NoExport::Isolated));
+    let facts = LocalMachine.iis().keys.inspect(&link).unwrap();
+    assert_eq!(facts.kind, ProviderKind::Isolated);
+    policy(3, 0).unwrap();
     take_everything_back(&state.path());
     assert_eq!(inventory(), before);
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
@@ -11,14 +12,20 @@ use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::elliptic_curve::sec1::ToSec1Point;
 use pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use rsa::Pkcs1v15Sign;
-use rsa::traits::PublicKeyParts;
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
 use crate::raw::Status;
 
+/// What the software provider makes and takes ("CNG Algorithm Identifiers": RSA).
+const RSA_BITS: RangeInclusive<u32> = 512..=16_384;
+/// 2.5.29.15.
+const KEY_USAGE: [u8; 3] = [85, 29, 15];
 const EXPORT: u32 = 1;
 const PLAIN_EXPORT: u32 = 2;
+/// No bit of the policy: a test sets it in the file of a key that virtualization-based security keeps.
+const ISOLATED: u32 = 0x100;
 /// SYSTEM and Administrators, self-relative: what a new machine key has.
 const DEFAULT_DESCRIPTOR: [u8; 72] = [
     1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 2, 0, 52, 0, 2, 0, 0, 0, 0, 0,
@@ -39,7 +46,21 @@ pub(crate) struct Key {
 #[expect(clippy::large_enum_variant, reason = "lives for one call")]
 enum Parsed {
     Rsa(rsa::PrivateKey),
-    Ec(p256::SecretKey),
+    P256(p256::SecretKey),
+    P384(p384::SecretKey),
+    P521(p521::SecretKey),
+}
+
+/// Runs the same for a key on any of the curves.
+macro_rules! on_curve {
+    ($parsed:expr, $key:ident => $run:expr, $rsa:ident => $otherwise:expr) => {
+        match $parsed {
+            Parsed::Rsa($rsa) => $otherwise,
+            Parsed::P256($key) => $run,
+            Parsed::P384($key) => $run,
+            Parsed::P521($key) => $run,
+        }
+    };
 }
 
 impl Key {
@@ -106,52 +127,88 @@ impl Key {
     }
 
     fn parsed(&self) -> Result<Parsed, Status> {
-        let ec = p256::SecretKey::from_pkcs8_der(&self.pkcs8).map(Parsed::Ec);
-        ec.or_else(|_| rsa::PrivateKey::from_pkcs8_der(&self.pkcs8).map(Parsed::Rsa))
-            .map_err(|_| Status::BAD_DATA)
+        let pkcs8 = &self.pkcs8;
+        let parsed = p256::SecretKey::from_pkcs8_der(pkcs8)
+            .map(Parsed::P256)
+            .or_else(|_| p384::SecretKey::from_pkcs8_der(pkcs8).map(Parsed::P384))
+            .or_else(|_| p521::SecretKey::from_pkcs8_der(pkcs8).map(Parsed::P521))
+            .or_else(|_| rsa::PrivateKey::from_pkcs8_der(pkcs8).map(Parsed::Rsa))
+            .map_err(|_| Status::BAD_DATA)?;
+        match parsed {
+            Parsed::Rsa(key) if !RSA_BITS.contains(&key.n().bits()) => Err(Status::NOT_SUPPORTED),
+            parsed => Ok(parsed),
+        }
+    }
+
+    pub(crate) fn is_machine(&self) -> bool {
+        self.machine
+    }
+
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.policy & ISOLATED != 0
     }
 
     pub(crate) fn is_rsa(&self) -> bool {
         matches!(self.parsed(), Ok(Parsed::Rsa(_)))
     }
 
-    /// `BCRYPT_RSAKEY_BLOB` or `BCRYPT_ECCKEY_BLOB`.
+    /// `BCRYPT_RSAKEY_BLOB` or `BCRYPT_ECCKEY_BLOB`. A key on a curve that came without a key usage
+    /// is one for ECDH, which signs all the same (corefx 3771 and 5850).
     pub(crate) fn public_blob(&self) -> Result<Vec<u8>, Status> {
-        match self.parsed()? {
-            Parsed::Rsa(key) => {
-                let (modulus, exponent) = (key.n_bytes().to_vec(), key.e_bytes().to_vec());
-                let fields = [modulus.len() * 8, exponent.len(), modulus.len(), 0, 0];
-                let fields = fields
-                    .into_iter()
-                    .flat_map(|field| (field as u32).to_le_bytes());
-                Ok(b"RSA1"
-                    .iter()
-                    .copied()
-                    .chain(fields)
-                    .chain(exponent)
-                    .chain(modulus)
-                    .collect())
-            }
-            Parsed::Ec(key) => {
-                let point = key.public_key().to_sec1_point(false);
-                Ok([b"ECS1", &32_u32.to_le_bytes()[..], &point.as_bytes()[1..]].concat())
-            }
-        }
+        let kind = match self.has_usage() {
+            true => "ECS",
+            false => "ECK",
+        };
+        on_curve!(self.parsed()?, key => {
+            let point = key.public_key().to_sec1_point(false);
+            let point = &point.as_bytes()[1..];
+            let width = point.len() / 2;
+            let curve = match width {
+                32 => "1",
+                48 => "3",
+                _ => "5",
+            };
+            let magic = format!("{kind}{curve}");
+            Ok([magic.as_bytes(), &(width as u32).to_le_bytes(), point].concat())
+        }, key => {
+            let (modulus, exponent) = (key.n_bytes().to_vec(), key.e_bytes().to_vec());
+            let fields = [modulus.len() * 8, exponent.len(), modulus.len(), 0, 0];
+            let fields = fields
+                .into_iter()
+                .flat_map(|field| (field as u32).to_le_bytes());
+            let start = b"RSA1".iter().copied().chain(fields);
+            Ok(start.chain(exponent).chain(modulus).collect())
+        })
+    }
+
+    fn has_usage(&self) -> bool {
+        self.pkcs8.windows(3).any(|octets| octets == KEY_USAGE)
     }
 
     /// As Windows writes it, anew: keys on curves get a key usage (dotnet/runtime 115249, "Windows CNG
-    /// EC keys always have a key usage attached", and 122997), in the place of what they came with.
+    /// EC keys always have a key usage attached", and 122997), in the place of what they came with, and
+    /// the private exponent of an RSA key is reduced by lcm(p-1, q-1) (all RSA keys in PFX files that
+    /// Windows wrote and crates/pfx/tests/corpus.rs has; dotnet's `AssertKeyEquals` takes any d).
     fn written(&self) -> Result<Vec<u8>, Status> {
-        let Parsed::Ec(key) = self.parsed()? else {
-            return Ok(self.pkcs8.clone());
-        };
-        let bare = key.to_pkcs8_der().map_err(|_| Status::BAD_DATA)?;
-        // [0] { SEQUENCE { 2.5.29.15, SET { BIT STRING digitalSignature } } }
-        let usage = [160, 13, 48, 11, 6, 3, 85, 29, 15, 49, 4, 3, 2, 7, 128];
-        let parts = AnyRef::from_der(bare.as_bytes()).map_err(|_| Status::BAD_DATA)?;
-        let content = [parts.value(), &usage].concat();
-        let whole = AnyRef::new(Tag::Sequence, &content).and_then(|whole| whole.to_der());
-        whole.map_err(|_| Status::BAD_DATA)
+        let broken = |_| Status::BAD_DATA;
+        on_curve!(self.parsed()?, key => {
+            let bare = key.to_pkcs8_der().map_err(|_| Status::BAD_DATA)?;
+            // [0] { SEQUENCE { 2.5.29.15, SET { BIT STRING digitalSignature } } }
+            let usage = [160, 13, 48, 11, 6, 3, 85, 29, 15, 49, 4, 3, 2, 7, 128];
+            let parts = AnyRef::from_der(bare.as_bytes()).map_err(|_| Status::BAD_DATA)?;
+            let content = [parts.value(), &usage].concat();
+            let whole = AnyRef::new(Tag::Sequence, &content).and_then(|whole| whole.to_der());
+            whole.map_err(|_| Status::BAD_DATA)
+        }, key => {
+            let [p, q] = key.primes() else {
+                return Err(Status::NOT_SUPPORTED);
+            };
+            let anew = rsa::PrivateKey::from_p_q(p.as_ref().clone(), q.as_ref().clone(), key.e().clone());
+            let document = anew.map_err(broken)?.to_pkcs8_der();
+            document
+                .map(|document| document.as_bytes().to_vec())
+                .map_err(|_| Status::BAD_DATA)
+        })
     }
 
     pub(crate) fn plain(&self) -> Result<Vec<u8>, Status> {
@@ -195,16 +252,21 @@ impl Key {
     }
 
     pub(crate) fn sign(&self, hash: &[u8]) -> Result<Vec<u8>, Status> {
+        macro_rules! ecdsa {
+            ($curve:ident, $key:expr) => {{
+                let key = $curve::ecdsa::SigningKey::from($key);
+                let signature: $curve::ecdsa::Signature =
+                    key.sign_prehash(hash).map_err(|_| Status::BAD_DATA)?;
+                Ok(signature.to_bytes().to_vec())
+            }};
+        }
         match self.parsed()? {
             Parsed::Rsa(key) => key
                 .sign(Pkcs1v15Sign::new::<Sha256>(), hash)
                 .map_err(|_| Status::BAD_DATA),
-            Parsed::Ec(key) => {
-                let key = p256::ecdsa::SigningKey::from(key);
-                let signature: p256::ecdsa::Signature =
-                    key.sign_prehash(hash).map_err(|_| Status::BAD_DATA)?;
-                Ok(signature.to_bytes().to_vec())
-            }
+            Parsed::P256(key) => ecdsa!(p256, key),
+            Parsed::P384(key) => ecdsa!(p384, key),
+            Parsed::P521(key) => ecdsa!(p521, key),
         }
     }
 }

@@ -173,6 +173,14 @@ pub unsafe extern "system" fn NCryptGetProperty(
         let value = match (objects::get(object)?, name.as_str()) {
             (Object::Provider, "Impl Type") => 2_u32.to_le_bytes().to_vec(),
             (Object::Key(key), "Export Policy") => key.policy.to_le_bytes().to_vec(),
+            // As `certutil -v -key` shows it (tests/windows/forms).
+            (Object::Key(key), "Virtual Iso") => {
+                u32::from(key.is_isolated()).to_le_bytes().to_vec()
+            }
+            // 0 for a user's (`NCRYPT_KEY_TYPE_PROPERTY`).
+            (Object::Key(key), "Key Type") => (u32::from(key.is_machine()) * MACHINE)
+                .to_le_bytes()
+                .to_vec(),
             (Object::Key(key), "Security Descr") => {
                 demand(flags & DACL != 0)?;
                 key.descriptor
@@ -258,9 +266,14 @@ pub unsafe extern "system" fn NCryptEnumKeys(
         unsafe { state.write(place.cast()) };
         let at = unsafe { place.read() };
         let names = Key::names()?;
-        let name = names.get(at as usize).ok_or(Status::NO_MORE_ITEMS)?;
+        let name = match names.get(at as usize) {
+            Some(name) => objects::key_name(name, 0),
+            // After them those of the older interface, under their names there: `AT_KEYEXCHANGE`.
+            None if at as usize == names.len() => objects::key_name("kept by CryptoAPI", 1),
+            None => return Err(Status::NO_MORE_ITEMS),
+        };
         unsafe { place.write(at + 1) };
-        unsafe { out.write(objects::key_name(name)) };
+        unsafe { out.write(name) };
         Ok(())
     })
 }

@@ -96,8 +96,8 @@ pub(crate) fn block(words: &[u64]) -> *mut u64 {
     start
 }
 
-/// `NCryptKeyName` with its strings behind it.
-pub(crate) fn key_name(name: &str) -> *mut NCryptKeyName {
+/// `NCryptKeyName` with its strings behind it; `legacy_spec` is 0 for keys that are CNG's own.
+pub(crate) fn key_name(name: &str, legacy_spec: u32) -> *mut NCryptKeyName {
     let header = size_of::<NCryptKeyName>() / 8;
     let mut units: Vec<u16> = name.encode_utf16().chain([0]).collect();
     units.resize(units.len().next_multiple_of(4), 0);
@@ -112,7 +112,7 @@ pub(crate) fn key_name(name: &str) -> *mut NCryptKeyName {
     let description = NCryptKeyName {
         pszName: strings,
         pszAlgid: strings,
-        dwLegacyKeySpec: 0,
+        dwLegacyKeySpec: legacy_spec,
         dwFlags: 0x20,
     };
     let start = start.cast::<NCryptKeyName>();

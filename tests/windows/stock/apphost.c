@@ -96,11 +96,36 @@ static BOOL parse_pairs(Node *node, const wchar_t **at) {
     const wchar_t *value = end + 2, *quote = wcschr(value, L'"');
     if (name == before || wcsncmp(end, L"=\"", 2) || !quote || node->pair_count == COUNT(node->pairs)) return FALSE;
     Pair pair = {slice(before, name), slice(name, end), slice(value, quote)};
-    if (pair_named(node, pair.name) || wcspbrk(pair.value, L"<&")) return FALSE;
+    if (pair_named(node, pair.name) || wcschr(pair.value, L'<')) return FALSE;
     node->pairs[node->pair_count++] = pair;
     *at = quote + 1;
   }
 }
+
+/* Values stand in the tree as they do in the file; [XML] 4.6 and 2.4 name what a value cannot hold as it is. */
+static const wchar_t *const ENTITIES[][2] = {
+    {L"&amp;", L"&"}, {L"&lt;", L"<"}, {L"&gt;", L">"}, {L"&quot;", L"\""}, {L"&apos;", L"'"}};
+
+static wchar_t *replaced(const wchar_t *text, int from, int to, int entities) {
+  wchar_t *out = calloc(6 * wcslen(text) + 1, sizeof *out), *at = out;
+  while (*text) {
+    int found = -1;
+    for (int i = 0; i < entities; i++)
+      if (!wcsncmp(text, ENTITIES[i][from], wcslen(ENTITIES[i][from]))) found = i;
+    if (found < 0) {
+      *at++ = *text++;
+      continue;
+    }
+    at = wcscpy(at, ENTITIES[found][to]) + wcslen(ENTITIES[found][to]);
+    text += wcslen(ENTITIES[found][from]);
+  }
+  return out;
+}
+
+static wchar_t *meant(const wchar_t *value) { return replaced(value, 0, 1, COUNT(ENTITIES)); }
+
+/* Between quotation marks an apostrophe is written as it is. */
+static wchar_t *written(const wchar_t *text) { return replaced(text, 1, 0, COUNT(ENTITIES) - 1); }
 
 static BOOL parse_element(Node *node, const wchar_t **at);
 
@@ -237,8 +262,12 @@ static const Schema FTP_SERVER = {L"ftpServer", .children = {&SECURITY}};
 static const Schema BINDING = {
     L"binding", {{L"protocol", .is_key = TRUE}, {L"bindingInformation", .is_key = TRUE}, {L"sslFlags", UINT_TYPE}}};
 static const Schema BINDINGS = {L"bindings", .items = &BINDING};
-static const Schema SITE = {
-    L"site", {{L"name", .is_key = TRUE}, {L"id", UINT_TYPE}}, .children = {&BINDINGS, &FTP_SERVER}};
+static const Schema VIRTUAL_DIRECTORY = {L"virtualDirectory", {{L"path", .is_key = TRUE}, {L"physicalPath"}}};
+static const Schema APPLICATION = {L"application", {{L"path", .is_key = TRUE}}, .items = &VIRTUAL_DIRECTORY};
+static const Schema SITE = {L"site",
+                            {{L"name", .is_key = TRUE}, {L"id", UINT_TYPE}},
+                            .children = {&BINDINGS, &FTP_SERVER},
+                            .items = &APPLICATION};
 static const Schema SITES = {L"sites", .items = &SITE};
 
 /* The text of a value, or NULL where the type does not take it. */
@@ -254,7 +283,7 @@ static const wchar_t *checked(const Attribute *attribute, const VARIANT *value) 
   /* [MS-IISA] 3.1.4.22.3 knows no conversion: a number that comes as text is ERROR_INVALID_DATA. */
   if (attribute->type == UINT_TYPE) return NULL;
   if (attribute->type == HASH_TYPE && (hex < length || length != 40)) return NULL;
-  return wcspbrk(text, L"<>&\"") ? NULL : text;
+  return text;
 }
 
 /* ---- The objects. None is ever freed, so that one that was let go of is still known. ---- */
@@ -262,6 +291,7 @@ static const wchar_t *checked(const Attribute *attribute, const VARIANT *value) 
 typedef struct {
   Node *root;
   wchar_t commit_path[64];
+  BOOL changed;
 } Document;
 
 typedef struct {
@@ -356,6 +386,8 @@ static HRESULT WINAPI commit_changes(Object *me) {
 static HRESULT WINAPI put_commit_path(Object *me, BSTR path) {
   if (!is(me, &WRITABLE) || !is_string(path)) return E_INVALIDARG;
   if (wcscmp(path, SERVER)) return E_INVALIDARG;
+  /* [MS-IISA], the error of put_CommitPath where changes are not committed. */
+  if (me->document->changed) return HRESULT_FROM_WIN32(0xDD);
   wcscpy(me->document->commit_path, path);
   return S_OK;
 }
@@ -471,7 +503,7 @@ static BOOL has_same_key(Node *one, Node *other, const Schema *schema) {
   for (const Attribute *key = schema->attributes; key->name; key++) {
     if (!key->is_key) continue;
     Pair *a = pair_named(one, key->name), *b = pair_named(other, key->name);
-    if (!a || !b || wcsicmp(a->value, b->value)) return FALSE;
+    if (!a || !b || wcsicmp(meant(a->value), meant(b->value))) return FALSE;
   }
   return TRUE;
 }
@@ -484,6 +516,7 @@ static HRESULT WINAPI add_element(Object *me, Object *element, INT position) {
   if (!has_same_key(element->node, element->node, me->schema)) return INVALID_DATA;
   for (DWORD i = 0; (there = item(me, i, NULL)); last = there, i++)
     if (has_same_key(there, element->node, me->schema)) return HRESULT_FROM_WIN32(ERROR_ALREADY_EXISTS);
+  me->document->changed = TRUE;
   int at = last ? place_of(last) : -1;
   Node *space = at > 0 && !me->node->children[at - 1]->name ? me->node->children[at - 1] : NULL;
   insert(me->node, at + 1, element->node);
@@ -496,6 +529,7 @@ static HRESULT WINAPI delete_element(Object *me, VARIANT index) {
   if (!is(me, &COLLECTION)) return E_INVALIDARG;
   HRESULT result = at_index(me, &index, &found);
   if (FAILED(result)) return result;
+  me->document->changed = TRUE;
   int at = place_of(found);
   take_out(me->node, at);
   if (at > 0 && !me->node->children[at - 1]->name) take_out(me->node, at - 1);
@@ -539,13 +573,15 @@ static HRESULT WINAPI put_value(Object *me, VARIANT value) {
     pair->before = L" ";
     pair->name = wcsdup(me->attribute->name);
   }
-  pair->value = wcsdup(text);
+  pair->value = written(text);
+  me->document->changed = TRUE;
   return S_OK;
 }
 
 static HRESULT WINAPI clear(Object *me) {
   if (!is(me, &PROPERTY)) return E_INVALIDARG;
   Pair *pair = pair_named(me->node, me->attribute->name);
+  me->document->changed = TRUE;
   if (pair) memmove(pair, pair + 1, (char *)(me->node->pairs + me->node->pair_count--) - (char *)(pair + 1));
   return S_OK;
 }
@@ -553,7 +589,7 @@ static HRESULT WINAPI clear(Object *me) {
 static HRESULT WINAPI get_string_value(Object *me, BSTR *out) {
   if (!is(me, &PROPERTY) || !out) return E_INVALIDARG;
   Pair *pair = pair_named(me->node, me->attribute->name);
-  *out = SysAllocString(pair ? pair->value : me->attribute->type == UINT_TYPE ? L"0" : L"");
+  *out = SysAllocString(pair ? meant(pair->value) : me->attribute->type == UINT_TYPE ? L"0" : L"");
   return *out ? S_OK : E_OUTOFMEMORY;
 }
 
