@@ -115,6 +115,8 @@ pub enum CliCommand {
     Copy(Copy),
     /// The handling rules, with evidence.
     Audit(AuditArgs),
+    /// The whole shop on one page.
+    Report(ReportArgs),
     /// The whole story on throw-away media.
     Demo,
     /// Keys of this server, tried with throw-away ones.
@@ -372,7 +374,8 @@ pub struct ChangeArgs {
     pub(crate) replace_newer: Vec<String>,
     #[arg(long)]
     pub(crate) restart_site: bool,
-    #[arg(long, value_name = "FILE")]
+    // Its help is not that of the command `report`.
+    #[arg(id = "change_report", long = "report", value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
 
@@ -769,6 +772,15 @@ pub struct AuditArgs {
     pub(crate) scan: Vec<String>,
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(crate) rules: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+/// `report`.
+pub struct ReportArgs {
+    #[arg(value_name = "MEDIUM")]
+    pub(crate) media: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What must be able to read a PFX.

@@ -2121,7 +2121,7 @@ help-farm = Change the configuration although other servers share it
 help-restore-provider = Where RSA private keys are kept: csp, "Microsoft RSA SChannel Cryptographic Provider" (older programs, such as Exchange and AD FS, want it), or ksp, "Microsoft Software Key Storage Provider"; without this option as on the old server, and where that is not known ksp from Windows Server 2022 on, else csp
 help-request-provider = Where the private key is kept: csp, "Microsoft RSA SChannel Cryptographic Provider" (older programs, such as Exchange and AD FS, want it), or ksp, "Microsoft Software Key Storage Provider"; without this option ksp from Windows Server 2022 on, else csp
 help-restore-print-commands = Also print the commands of Windows that would do the same
-help-report = New file for the change ticket: the plan, the answers, every change, what the server shows
+help-change-report = New file for the change ticket: the plan, the answers, every change, what the server shows
 
 ## Requests and their answers
 
@@ -2744,3 +2744,56 @@ error-label-not-here = no inserted USB stick has the label { $label }
     .hint = insert it, or give its drive letter. pfxvault media list shows the labels
 error-two-of-a-label = two inserted USB sticks have the label { $label }: { $one } and { $other }
     .hint = give the drive letter of the one you mean
+
+## The whole shop on one page
+help-report = Show the whole shop: servers, USB sticks and key pairs, what is due when, and when certificates end.
+help-report-media = USB sticks to read, such as { -stick }; opens the vault. Without one: what this server remembers of itself
+help-report-html = Also write the report to this new file, as one page to file or print
+help-report-examples =
+    pfxvault report { -stick } --html { -disk }shop.html
+        All servers on the stick, as a page to file or print
+    pfxvault report --html { -disk }shop.html
+        This server and its USB sticks, without a secret
+report-title = TLS key pairs: servers, USB sticks and what is due
+report-from-media = Read from USB stick { $media }
+report-from-memory = From what this server remembers. Other servers are in it where sticks are given: pfxvault report { -stick }
+report-headline =
+    { $servers ->
+        [one] 1 server
+       *[other] { $servers } servers
+    }, { $pairs ->
+        [one] 1 key pair that counts
+       *[other] { $pairs } key pairs that count
+    }, { $sticks ->
+        [one] 1 USB stick in use
+       *[other] { $sticks } USB sticks in use
+    }.
+report-good =
+    ok: every key pair is valid today and on enough USB sticks, and nothing is overdue.{ $soon ->
+        [0] {""}
+        [one] {" "}1 certificate ends within 30 days.
+       *[other] {" "}{ $soon } certificates end within 30 days.
+    }
+report-attention = attention: { $not_valid } not valid today, { $soon } ending within 30 days, { $too_few } on too few USB sticks, { $overdue } dates overdue; points named below: { $named }
+report-doubt = { $server }: { $doubt }
+report-line = . { $line }
+report-due-backup = Back up { $server }
+report-due-check = Check USB stick { $label }, after it has been unplugged
+report-due-replace = Replace USB stick { $label }
+report-due-drill = Rehearse a restore of everything
+report-due-first-drill = Rehearse a restore of everything, which nobody has done yet
+column-what = what
+cell-overdue = { $day } (overdue)
+cell-too-few = (too few)
+report-page-due = What is due when
+report-page-ends = When certificates end
+report-page-pairs = Key pairs and the USB sticks that have them
+report-legend = ● on this stick · – not on it · ? of another server, and the stick was not read
+report-ends = { $name } ({ $server }, { $day })
+report-ended = ended
+report-later = later
+report-and-more = { $names }, and { $count } more
+report-written = done: the page is at { $path }. It names servers and sites: keep it like other internal documents.
+report-no-page = As a page to file or print: add --html FILE
+error-report-not-enrolled = this machine writes to no vault, so it remembers nothing to report
+    .hint = name a USB stick: pfxvault report { -stick }

@@ -1883,7 +1883,7 @@ help-farm = ほかのサーバーと共有している構成でも変更する
 help-restore-provider = RSA の秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は元のサーバーと同じ種類、それがわからないときは Windows Server 2022 以降なら ksp、それより前なら csp
 help-request-provider = 秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は Windows Server 2022 以降なら ksp、それより前なら csp
 help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示する
-help-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
+help-change-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
 
 ## Requests and their answers
 
@@ -2429,3 +2429,45 @@ error-label-not-here = ラベルが { $label } の USB メモリは挿してあ�
     .hint = その USB メモリを挿すか、ドライブ文字で指定してください。ラベルは pfxvault media list で確認できます
 error-two-of-a-label = ラベルが { $label } の USB メモリが 2 本挿してあります: { $one } と { $other }
     .hint = 使う方をドライブ文字で指定してください
+
+## The whole shop on one page
+help-report = サーバー、USB メモリ、キーペアの一覧、それぞれの期限、証明書の有効期限をまとめて表示します。
+help-report-media = 読み取る USB メモリ(例: { -stick })。保管庫を開きます。省略すると、このサーバーに記録のある内容だけを表示します
+help-report-html = 保存や印刷のできる 1 ページの新しいファイルにも書き込みます
+help-report-examples =
+    pfxvault report { -stick } --html { -disk }shop.html
+        USB メモリにあるすべてのサーバーを、保存や印刷のできるページにする
+    pfxvault report --html { -disk }shop.html
+        このサーバーとその USB メモリだけを、パスフレーズなしでページにする
+report-title = TLS キーペア一覧: サーバー・USB メモリ・期限
+report-from-media = 読み取った USB メモリ: { $media }
+report-from-memory = このサーバーに記録のある内容です。ほかのサーバーも含めるには USB メモリを指定してください: pfxvault report { -stick }
+report-headline = サーバー { $servers } 台、復元対象のキーペア { $pairs } 組、使用中の USB メモリ { $sticks } 本
+report-good =
+    問題ありません: すべてのキーペアの証明書が今日有効で、必要な本数の USB メモリにあり、期限を過ぎたものもありません。{ $soon ->
+        [0] {""}
+       *[other] 30 日以内に期限が切れる証明書: { $soon } 件
+    }
+report-attention = 要確認: 今日有効でない証明書 { $not_valid } 件、30 日以内に期限切れ { $soon } 件、USB メモリの本数が足りないキーペア { $too_few } 組、期限を過ぎた作業 { $overdue } 件、下記の確認事項 { $named } 件
+report-doubt = { $server }: { $doubt }
+report-line = ・{ $line }
+report-due-backup = { $server } のバックアップを取る
+report-due-check = USB メモリ「{ $label }」を、一度取り外してから検証する
+report-due-replace = USB メモリ「{ $label }」を新しいものに交換する
+report-due-drill = 全体を復元できるか試す(復元訓練)
+report-due-first-drill = 全体を復元できるか試す(復元訓練)。まだ誰も試していません
+column-what = 作業
+cell-overdue = { $day }(期限超過)
+cell-too-few = (不足)
+report-page-due = いつまでに何をするか
+report-page-ends = 証明書の有効期限
+report-page-pairs = キーペアと、それを保存した USB メモリ
+report-legend = ●: この USB メモリにある · –: ない · ?: 別のサーバーのもので、この USB メモリは読み取っていない
+report-ends = { $name }({ $server }、{ $day })
+report-ended = 期限切れ
+report-later = それ以降
+report-and-more = { $names }、ほか { $count } 件
+report-written = 完了: { $path } にページを書き込みました。サーバー名とサイト名が載っています。社内文書として管理してください。
+report-no-page = 保存や印刷のできるページにするには: --html ファイル名 を付けてください
+error-report-not-enrolled = このコンピューターはどの保管庫にも登録されていないため、表示できる記録がありません
+    .hint = USB メモリを指定してください: pfxvault report { -stick }
