@@ -529,6 +529,17 @@ pub struct CreateArgs {
     pub(crate) label: Option<String>,
     #[arg(long, env = SERVER_NAME)]
     pub(crate) server_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+#[derive(Debug, Args, Clone)]
+/// The program beside the vault.
+pub struct ProgramArgs {
+    #[arg(long)]
+    pub(crate) with_program: bool,
+    #[arg(long, value_name = "FILE", requires = "with_program")]
+    pub(crate) program: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -559,6 +570,9 @@ pub enum MediaCommand {
         /// Where it is kept.
         #[arg(long)]
         place: Option<String>,
+        /// The program beside it.
+        #[command(flatten)]
+        programs: ProgramArgs,
     },
     /// Take a medium out of use.
     Retire(RetireArgs),
@@ -757,6 +771,8 @@ pub struct Copy {
     pub(crate) from: Vec<String>,
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
     #[command(flatten)]
     pub(crate) afterwards: AfterwardsArgs,
 }

@@ -7,6 +7,7 @@ use crate::error::{Exit, Result, no_random};
 use crate::message::Text;
 use crate::platform::media;
 use crate::session::Session;
+use crate::session::program::ProgramReport;
 use crate::session::report::FindingReport;
 use crate::state::State;
 use crate::text;
@@ -32,6 +33,8 @@ pub(super) struct CopyReport {
     findings: Vec<FindingReport>,
     /// The media that were ejected.
     ejected: Vec<String>,
+    /// The programs that were put beside the vault.
+    programs: Vec<ProgramReport>,
 }
 
 /// A file that nobody who may write has signed.
@@ -44,6 +47,7 @@ pub(super) struct RefusedReport {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
+    let programs = session.programs(&args.programs)?;
     let mut media = session.vault_media(&args.from)?;
     let target = session.medium_to_write(&args.to)?;
     let state = session.memory().state;
@@ -72,9 +76,13 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
         });
     }
     let exit = exit(&copied, &findings);
+    let (exit, programs) = match media.last() {
+        Some(target) => session.put_programs(target, &vault, &programs, exit),
+        None => (exit, Vec::new()),
+    };
     let (exit, ejected) =
         session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let report = CopyReport::of(session, copied, &findings, ejected);
+    let report = CopyReport::of(session, copied, &findings, ejected, programs);
     session.console.document(exit, &report);
     Ok(exit)
 }
@@ -85,6 +93,7 @@ impl CopyReport {
         copied: Copied,
         findings: &[Finding],
         ejected: Vec<String>,
+        programs: Vec<ProgramReport>,
     ) -> Self {
         let refused = copied.refused.into_iter();
         Self {
@@ -96,6 +105,7 @@ impl CopyReport {
                 .collect(),
             findings: FindingReport::of(session.console, findings),
             ejected,
+            programs,
         }
     }
 }

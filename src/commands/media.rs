@@ -10,6 +10,7 @@ use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::session::media_table::media_table;
+use crate::session::program::{Program, ProgramReport};
 use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
@@ -30,6 +31,8 @@ pub(super) struct MediaReport<'a> {
 pub(super) struct MediumReport {
     medium: String,
     label: String,
+    /// The programs that were put beside the vault.
+    programs: Vec<ProgramReport>,
 }
 
 /// `media retire`.
@@ -64,7 +67,17 @@ pub(super) fn run(session: &Session<'_>, what: Option<&MediaCommand>) -> Result<
             medium,
             label,
             place,
-        }) => add(session, medium, label.as_deref(), place.as_deref()),
+            programs,
+        }) => {
+            let programs = session.programs(programs)?;
+            add(
+                session,
+                medium,
+                label.as_deref(),
+                place.as_deref(),
+                &programs,
+            )
+        }
         Some(MediaCommand::Retire(args)) => retire(session, args),
         Some(MediaCommand::Policy {
             min_media,
@@ -83,6 +96,7 @@ fn add(
     name: &str,
     label: Option<&str>,
     place: Option<&str>,
+    programs: &[Program],
 ) -> Result<Exit> {
     let medium = session.medium_to_write(name)?;
     let mut state = session.enrolled()?;
@@ -110,12 +124,17 @@ fn add(
         ),
         false => text!("media-added", medium = name, label = label.label.as_str()),
     });
+    let vault = state.vault().clone();
+    // Noted in host state, which one at a time holds.
+    drop(state);
+    let (exit, programs) = session.put_programs(&medium, &vault, programs, Exit::Done);
     let report = MediumReport {
         medium: label.medium,
         label: label.label,
+        programs,
     };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    session.console.document(exit, &report);
+    Ok(exit)
 }
 
 fn list(session: &Session<'_>) -> Result<Exit> {
@@ -221,6 +240,7 @@ fn take_back(session: &Session<'_>, state: &mut State, id: &str, label: String) 
     let report = MediumReport {
         medium: id.to_owned(),
         label,
+        programs: Vec::new(),
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)

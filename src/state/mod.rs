@@ -105,6 +105,9 @@ struct StoredState {
     /// What a person has looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     at_rest: rest::AllAtRest,
+    /// The programs beside the vault on media, by the medium's id and the file's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    programs: BTreeMap<String, BTreeMap<String, Hash>>,
 }
 
 /// What this server knows of a way in.
@@ -311,6 +314,7 @@ impl State {
             owners_words: BTreeMap::new(),
             founding: false,
             at_rest: BTreeMap::new(),
+            programs: BTreeMap::new(),
         };
         Self {
             folder: folder.to_owned(),
@@ -546,6 +550,30 @@ impl State {
     /// All media ever seen, by id.
     pub fn media(&self) -> &BTreeMap<String, SeenMedium> {
         &self.memory.media
+    }
+
+    /// Notes that a program was put beside the vault on a medium and read back: what the paper says of it.
+    pub fn program_was_put(&mut self, medium: &str, name: &str, hash: Hash) {
+        let there = self.memory.programs.entry(medium.to_owned()).or_default();
+        there.insert(name.to_owned(), hash);
+    }
+
+    /// The programs that were put beside the vault on media in use: the medium's label, the file's name, its SHA-256.
+    pub fn programs(&self) -> impl Iterator<Item = (&str, &str, Hash)> {
+        let media = self.memory.programs.iter();
+        media.flat_map(|(id, programs)| {
+            let seen = self
+                .memory
+                .media
+                .get(id)
+                .filter(|seen| seen.retired.is_none());
+            let of_one = programs.iter().map(|(name, hash)| (name.as_str(), *hash));
+            seen.into_iter().flat_map(move |seen| {
+                of_one
+                    .clone()
+                    .map(|(name, hash)| (seen.label.as_str(), name, hash))
+            })
+        })
     }
 
     /// Media that are in use.

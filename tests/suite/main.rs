@@ -31,6 +31,7 @@ mod owners_word;
 mod papers;
 mod parcels;
 mod passphrases;
+mod program;
 mod prompts;
 mod report;
 mod restore_files;

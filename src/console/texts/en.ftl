@@ -2797,3 +2797,20 @@ report-written = done: the page is at { $path }. It names servers and sites: kee
 report-no-page = As a page to file or print: add --html FILE
 error-report-not-enrolled = this machine writes to no vault, so it remembers nothing to report
     .hint = name a USB stick: pfxvault report { -stick }
+
+## The program beside the vault
+help-with-program = Also put this program onto the USB stick, beside PFXVAULT; it is never run from there
+help-program = Another file to put there with --with-program, such as pfxvault.exe or the program for Linux; may be given several times
+program-put =
+    done: in { $folder } on { $medium } lies the program, outside of what is trusted:
+    { $programs }
+    next: print the instruction sheet anew, which now says these hashes: pfxvault sheet --from { $medium } --to sheet.pdf
+    Never run it from the USB stick: copy it to the hard disk, compare its hash with the paper, and run the copy.
+program-line = { "  " }{ $name }  SHA-256 { $hash }
+program-not-put = attention: { $name } could not be put beside the vault on { $medium }: { $reason }. The vault is not affected. Where another file stands there already, nothing was written over: remove it if nobody needs it, then try again
+error-program = the program { $path } cannot be read: { $reason }
+    .hint = name a file of at most 256 MiB: --program pfxvault.exe
+error-program-name = { $path } cannot be put beside the vault under this name
+    .hint = give the file a name of its own in letters, digits, dots, - and _, such as pfxvault.exe; eight files at most
+paper-programs = The sticks named here also carry pfxvault, in PFXVAULT-PROGRAM. Never run it from the stick. Copy it to the hard disk, compare its hash with the one on this paper (Windows: certutil -hashfile pfxvault.exe SHA256; Linux: sha256sum pfxvault), and run the copy only if they are the same. A copy of this page on a stick does not count.
+paper-cell-hash = SHA-256

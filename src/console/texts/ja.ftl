@@ -2471,3 +2471,20 @@ report-written = 完了: { $path } にページを書き込みました。サー
 report-no-page = 保存や印刷のできるページにするには: --html ファイル名 を付けてください
 error-report-not-enrolled = このコンピューターはどの保管庫にも登録されていないため、表示できる記録がありません
     .hint = USB メモリを指定してください: pfxvault report { -stick }
+
+## The program beside the vault
+help-with-program = このプログラムも USB メモリの PFXVAULT の隣に置きます。そこから実行することはありません
+help-program = --with-program と一緒に置く別のファイル(pfxvault.exe や Linux 用のプログラムなど)。複数回指定できます
+program-put =
+    完了: { $medium } の { $folder } に、プログラムを置きました。保管庫の署名の対象外です:
+    { $programs }
+    次に: このハッシュが載った復旧手順書を印刷し直してください: pfxvault sheet --from { $medium } --to sheet.pdf
+    USB メモリから直接実行しないでください。ハード ディスクにコピーし、ハッシュを紙と照合してから、コピーを実行します。
+program-line = { "  " }{ $name }  SHA-256 { $hash }
+program-not-put = 要確認: { $medium } の保管庫の隣に { $name } を置けませんでした: { $reason }。保管庫に影響はありません。同じ名前の別のファイルがある場合は、上書きしていません。不要なら削除してから、もう一度実行してください
+error-program = プログラム { $path } を読み取れません: { $reason }
+    .hint = 256 MiB 以下のファイルを指定してください: --program pfxvault.exe
+error-program-name = { $path } は、この名前では保管庫の隣に置けません
+    .hint = ほかと重複しない、英数字・ドット・-・_ だけの名前にしてください(例: pfxvault.exe)。ファイルは 8 個までです
+paper-programs = 下記の USB メモリには、PFXVAULT-PROGRAM フォルダーに pfxvault も入っています。USB メモリから直接実行しないでください。ハード ディスクにコピーし、ハッシュをこの紙と照合して(Windows: certutil -hashfile pfxvault.exe SHA256、Linux: sha256sum pfxvault)、一致した場合だけコピーを実行してください。USB メモリに入っているこのページの写しでは照合できません。
+paper-cell-hash = SHA-256
