@@ -587,6 +587,9 @@ pub enum MediaCommand {
         /// Months after which a medium is replaced.
         #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u8).range(1..=240))]
         rewrite_after: Option<u8>,
+        /// Whom a finder of a medium asks; empty for nobody.
+        #[arg(long, value_name = "TEXT")]
+        contact: Option<String>,
     },
 }
 

@@ -9,7 +9,7 @@ use crate::platform::media;
 use crate::session::Session;
 use crate::session::program::ProgramReport;
 use crate::session::report::FindingReport;
-use crate::state::State;
+use crate::state::{State, new_readme};
 use crate::text;
 use crate::workflow::copy::{self, Copied};
 use crate::workflow::finding::{self, Finding, Level};
@@ -70,6 +70,10 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
         &|text| session.console.progress(&text),
     )?;
     if let [.., target] = media.as_slice() {
+        if let Some(state) = state.as_ref().filter(|state| *state.vault() == vault) {
+            // Nothing depends on it, and what stands there is named.
+            let _ = target.renew_readme(&state.readme_wish());
+        }
         findings.extend(say_copied(session, target, &copied));
         session.note(&vault, |state| {
             remember(state, target, &copied, session.now)
@@ -115,7 +119,8 @@ impl CopyReport {
 fn make_medium(target: &Medium, state: Option<&State>) -> Result<()> {
     target.clear_begun()?;
     let name = state.map_or_else(media::host_name, State::next_label);
-    target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
+    let wish = state.map_or_else(new_readme, State::readme_wish);
+    target.prepare(&Label::new(&name).map_err(|_| no_random())?, &wish)?;
     Ok(())
 }
 
@@ -213,7 +218,7 @@ fn news(
     if let Some(state) = state {
         news.extend(history::news(&survey, state));
     }
-    for finding in verify::of_mended(&survey) {
+    for finding in verify::of_mended(&survey, state) {
         news.push(no_alarm_for_what_is_mended(finding));
     }
     Ok(news)

@@ -15,6 +15,7 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
 use vault::catalog::{Policy, Retired, SeenMedium};
+use vault::readme::Contact;
 
 /// `media list`.
 #[derive(Serialize)]
@@ -57,6 +58,8 @@ pub(super) struct RetiredReport {
 pub(super) struct PolicyReport {
     #[cfg_attr(test, schemars(with = "BTreeMap<String, u32>"))]
     policy: Policy,
+    /// Whom README.TXT tells a finder to ask.
+    contact: Option<String>,
 }
 
 /// Runs the command.
@@ -83,7 +86,8 @@ pub(super) fn run(session: &Session<'_>, what: Option<&MediaCommand>) -> Result<
             min_media,
             verify_every,
             rewrite_after,
-        }) => policy(session, |before| Policy {
+            contact,
+        }) => policy(session, contact.as_deref(), |before| Policy {
             min_media: min_media.map_or(before.min_media, usize::from),
             verify_every: verify_every.map_or(before.verify_every, u32::from),
             rewrite_after: rewrite_after.map_or(before.rewrite_after, u32::from),
@@ -294,8 +298,17 @@ fn on_it(state: &State, seen: &SeenMedium) -> Vec<String> {
     names
 }
 
-fn policy(session: &Session<'_>, change: impl Fn(Policy) -> Policy) -> Result<Exit> {
+fn policy(
+    session: &Session<'_>,
+    contact: Option<&str>,
+    change: impl Fn(Policy) -> Policy,
+) -> Result<Exit> {
+    let contact = contact.map(fit_contact).transpose()?;
     let mut state = session.enrolled()?;
+    if let Some(contact) = &contact {
+        state.set_contact(contact.as_ref());
+        state.save()?;
+    }
     let policy = change(state.policy());
     if policy != state.policy() {
         state.set_policy(policy);
@@ -312,8 +325,28 @@ fn policy(session: &Session<'_>, change: impl Fn(Policy) -> Policy) -> Result<Ex
         verify_every = verify_every,
         rewrite_after = rewrite_after
     ));
+    if let Some(contact) = state.contact() {
+        session
+            .console
+            .say(&text!("media-contact", contact = contact));
+    }
+    if contact.is_some() {
+        session.console.mention(&text!("media-contact-next"));
+    }
+    let contact = state.contact().map(str::to_owned);
     session
         .console
-        .document(Exit::Done, &PolicyReport { policy });
+        .document(Exit::Done, &PolicyReport { policy, contact });
     Ok(Exit::Done)
+}
+
+/// Whom a finder asks; nothing where that is to be nobody.
+fn fit_contact(typed: &str) -> Result<Option<Contact>> {
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    match Contact::parse(typed) {
+        Some(contact) => Ok(Some(contact)),
+        None => Err(Error::usage(text!("error-contact"))),
+    }
 }

@@ -181,7 +181,10 @@ fn content(
         servers,
         media: on_sheet,
         programs: state.map(programs).unwrap_or_default(),
-        contact: args.contact.clone(),
+        contact: args
+            .contact
+            .clone()
+            .or_else(|| state?.contact().map(str::to_owned)),
     })
 }
 

@@ -33,6 +33,7 @@ mod parcels;
 mod passphrases;
 mod program;
 mod prompts;
+mod readme;
 mod report;
 mod restore_files;
 mod retire;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::id::{GenerationId, Hash, Number, ServerId, VaultId, is_base32};
-use super::readme::{self, Label, ReadmeOrigin};
+use super::readme::{Label, Readme, ReadmeWish};
 use super::sign;
 use super::trust::Statement;
 use super::volume::{Entry, EntryKind, MAX_ENTRIES, Reading, Volume};
@@ -1103,14 +1103,17 @@ impl Medium {
         self.read_back(path, bytes)
     }
 
-    /// Writes README.TXT anew where it is not that of this version.
+    /// Writes README.TXT anew where it is not that of this version, or asks somebody else than is wished.
     ///
     /// # Errors
     /// When the medium refuses.
-    pub fn renew_readme(&self) -> Result<(), MediumError> {
-        match self.read_loose("README.TXT") {
-            Some(bytes) if readme::origin(&bytes) == ReadmeOrigin::Current => Ok(()),
-            _ => self.write_loose("README.TXT", &readme::readme()),
+    pub fn renew_readme(&self, wish: &ReadmeWish) -> Result<(), MediumError> {
+        let bytes = self.read_loose("README.TXT");
+        let there = bytes.and_then(|bytes| Readme::read(&bytes));
+        let wanted = wish.in_place_of(there.clone());
+        match there {
+            Some(there) if there == wanted => Ok(()),
+            _ => self.write_loose("README.TXT", &wanted.render()),
         }
     }
 
@@ -1118,8 +1121,9 @@ impl Medium {
     ///
     /// # Errors
     /// When the medium refuses.
-    pub fn prepare(&self, label: &Label) -> Result<(), MediumError> {
-        self.write_loose("README.TXT", &readme::readme())?;
+    pub fn prepare(&self, label: &Label, wish: &ReadmeWish) -> Result<(), MediumError> {
+        self.folder("", ROOT)?;
+        self.renew_readme(wish)?;
         self.write_loose(MEDIUM, &label.render())
     }
 

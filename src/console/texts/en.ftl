@@ -2814,3 +2814,14 @@ error-program-name = { $path } cannot be put beside the vault under this name
     .hint = give the file a name of its own in letters, digits, dots, - and _, such as pfxvault.exe; eight files at most
 paper-programs = The sticks named here also carry pfxvault, in PFXVAULT-PROGRAM. Never run it from the stick. Copy it to the hard disk, compare its hash with the one on this paper (Windows: certutil -hashfile pfxvault.exe SHA256; Linux: sha256sum pfxvault), and run the copy only if they are the same. A copy of this page on a stick does not count.
 paper-cell-hash = SHA-256
+
+## The contact in README.TXT
+help-media-policy-contact = whom the finder of a stick asks, in one line of README.TXT on it that everybody can read, such as "Web team, ext. 4711"; empty for nobody
+media-contact = README.TXT on the sticks names as contact: { $contact }
+media-contact-next = next: the next backup or copy to each stick writes it there. Everybody who finds a stick can read it.
+error-contact = this cannot be a contact in README.TXT: one line of at most 80 characters that can be seen, without blanks around it
+    .hint = such as: pfxvault media policy --contact "Web team, ext. 4711"
+found-contact =
+    attention: README.TXT on { $medium } names as contact: { $contact }. This server never said that. Do not call or write there.
+    The next backup or copy to this stick writes it anew. If no other server of the vault names that contact, find out who had the stick.
+found-contact-unknown = note: README.TXT on { $medium } names as contact: { $contact }. Nobody signs that; compare it with the instruction sheet.

@@ -2488,3 +2488,14 @@ error-program-name = { $path } は、この名前では保管庫の隣に置け�
     .hint = ほかと重複しない、英数字・ドット・-・_ だけの名前にしてください(例: pfxvault.exe)。ファイルは 8 個までです
 paper-programs = 下記の USB メモリには、PFXVAULT-PROGRAM フォルダーに pfxvault も入っています。USB メモリから直接実行しないでください。ハード ディスクにコピーし、ハッシュをこの紙と照合して(Windows: certutil -hashfile pfxvault.exe SHA256、Linux: sha256sum pfxvault)、一致した場合だけコピーを実行してください。USB メモリに入っているこのページの写しでは照合できません。
 paper-cell-hash = SHA-256
+
+## The contact in README.TXT
+help-media-policy-contact = USB メモリを拾った人などのための連絡先。README.TXT に 1 行で書き込まれ、誰でも読めます(例: "Web 担当 内線 4711")。空にすると記載しません
+media-contact = USB メモリの README.TXT に書く連絡先: { $contact }
+media-contact-next = 次に: 各 USB メモリへの次のバックアップまたはコピーで書き込まれます。USB メモリを手にした人は誰でも読めます。
+error-contact = README.TXT の連絡先にできません。80 文字以内の 1 行で、前後に空白を入れず、目に見える文字だけで指定してください
+    .hint = 例: pfxvault media policy --contact "Web 担当 内線 4711"
+found-contact =
+    注意: { $medium } の README.TXT の連絡先は「{ $contact }」ですが、このサーバーで設定したものではありません。この連絡先には連絡しないでください。
+    このメディアへの次のバックアップまたはコピーで書き直されます。保管庫のほかのサーバーで設定したものでもない場合は、この USB メモリを誰が扱ったか確認してください。
+found-contact-unknown = 参考: { $medium } の README.TXT の連絡先は「{ $contact }」です。署名されていないため、復旧手順書と照合してください。
