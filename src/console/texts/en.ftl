@@ -1427,7 +1427,7 @@ error-rule-other-medium = refused by the handling rule other-medium: { $path }
 ## Errors: media and vaults
 
 error-no-such-medium = there is no stick at { $medium }
-    .hint = insert the stick, look up its drive letter in Explorer, and type it, for example E:
+    .hint = insert the stick (on Linux: mount it), and name the drive or folder where it is, such as { -stick }
 error-medium = cannot use { $medium }
     .cause = { $reason }
     .hint = check that the stick is inserted, not full and not write-protected, and try again; if it stays, use another stick

@@ -1298,7 +1298,7 @@ error-rule-other-medium = 取り扱いルール「別メディアへの保管」
 ## Errors: media and vaults
 
 error-no-such-medium = { $medium } に USB メモリがありません
-    .hint = USB メモリを挿し、エクスプローラーでドライブ文字を確認して指定してください(例: E:)
+    .hint = USB メモリを挿し(Linux ではマウントし)、そのドライブまたはフォルダーを指定してください(例: { -stick })
 error-medium = { $medium } を使えません
     .cause = { $reason }
     .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。繰り返す場合は別の USB メモリを使ってください
