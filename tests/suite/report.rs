@@ -109,6 +109,25 @@ fn a_damaged_copy_is_no_copy() {
 }
 
 #[test]
+fn this_server_is_in_it_even_where_the_stick_has_nothing_of_it() {
+    let table = two_servers();
+    table.stick("C");
+    table
+        .run("media add {C} --accept other-medium=test --state {other-state}")
+        .ended_with(0);
+    let back_up = "backup --from folder:{other} --to {C} --source-password-file {pfx-password} --accept other-medium=test \
+                   --state {other-state} --force";
+    table.run(back_up);
+    let line = "report {C} --passphrase-file {passphrase} --json";
+    let document = table.run(line).ended_with(8).json();
+    assert_eq!(document["servers"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        labels(&document, "WEB01", "media"),
+        vec![serde_json::json!(["A", "B"]); 2]
+    );
+}
+
+#[test]
 fn without_a_stick_it_is_what_this_server_remembers() {
     let table = two_servers();
     let document = table.run("report --json").ended_with(8).json();

@@ -150,7 +150,7 @@ fn from_memory(session: &Session<'_>, known: &HostStateView) -> Result<Found> {
             text!("error-report-not-enrolled"),
         ));
     };
-    let shop = Shop::remembered(session, state);
+    let shop = Shop::remembered(state, session.now);
     Ok(Found::new(session, shop, Some(state), Vec::new()))
 }
 

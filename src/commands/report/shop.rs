@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::message::Text;
-use crate::session::Session;
 use crate::session::backup_report::not_here_text;
 use crate::state::State;
 use crate::text;
@@ -117,10 +116,10 @@ impl ShopPair {
 
 impl Shop {
     /// What this server remembers: itself, and its sticks.
-    pub(super) fn remembered(session: &Session<'_>, state: &State) -> Self {
+    pub(super) fn remembered(state: &State, now: Timestamp) -> Self {
         let mut shop = Self::of_sticks(state.vault().to_string(), &[], Some(state));
-        shop.servers.push(own_server(session, state, &shop.sticks));
-        shop.with_dates(Some(state), session.now)
+        shop.servers.push(own_server(state, &shop.sticks, now));
+        shop.with_dates(Some(state), now)
     }
 
     /// What the media hold, and what this server remembers of its other sticks.
@@ -141,6 +140,13 @@ impl Shop {
             };
             let server = look.server(backup);
             shop.servers.push(server);
+        }
+        // These sticks may have nothing of this server.
+        let is_missing =
+            |state: &&State| shop.servers.iter().all(|one| one.server != state.server());
+        if let Some(state) = state.filter(is_missing) {
+            let own = own_server(state, &shop.sticks, opened.now);
+            shop.servers.push(own);
         }
         shop.servers
             .sort_by(|one, other| (&one.name, one.server).cmp(&(&other.name, other.server)));
@@ -212,11 +218,11 @@ impl Shop {
 }
 
 /// This server as it remembers itself.
-fn own_server(session: &Session<'_>, state: &State, sticks: &[Stick]) -> ShopServer {
+fn own_server(state: &State, sticks: &[Stick], now: Timestamp) -> ShopServer {
     let newest = state.generations().next();
     let is_closed = state.trust.closing(state.server()).is_some();
     let mut key_pairs = Vec::new();
-    for known in state.key_pairs(clock::trusted(session.now, state)) {
+    for known in state.key_pairs(clock::trusted(now, state)) {
         if known.standing == Standing::Counts {
             let numbers = &known.pair.numbers;
             let on = sticks
