@@ -115,6 +115,8 @@ pub enum CliCommand {
     Copy(Copy),
     /// The handling rules, with evidence.
     Audit(AuditArgs),
+    /// The whole shop on one page.
+    Report(ReportArgs),
     /// The whole story on throw-away media.
     Demo,
     /// Keys of this server, tried with throw-away ones.
@@ -372,7 +374,8 @@ pub struct ChangeArgs {
     pub(crate) replace_newer: Vec<String>,
     #[arg(long)]
     pub(crate) restart_site: bool,
-    #[arg(long, value_name = "FILE")]
+    // Its help is not that of the command `report`.
+    #[arg(id = "change_report", long = "report", value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
 
@@ -537,6 +540,17 @@ pub struct CreateArgs {
     pub(crate) server_name: Option<String>,
     #[arg(long)]
     pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+#[derive(Debug, Args, Clone)]
+/// The program beside the vault.
+pub struct ProgramArgs {
+    #[arg(long)]
+    pub(crate) with_program: bool,
+    #[arg(long, value_name = "FILE", requires = "with_program")]
+    pub(crate) program: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -567,6 +581,9 @@ pub enum MediaCommand {
         /// Where it is kept.
         #[arg(long)]
         place: Option<String>,
+        /// The program beside it.
+        #[command(flatten)]
+        programs: ProgramArgs,
     },
     /// Take a medium out of use.
     Retire(RetireArgs),
@@ -581,6 +598,9 @@ pub enum MediaCommand {
         /// Months after which a medium is replaced.
         #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u8).range(1..=240))]
         rewrite_after: Option<u8>,
+        /// Whom a finder of a medium asks; empty for nobody.
+        #[arg(long, value_name = "TEXT")]
+        contact: Option<String>,
     },
 }
 
@@ -772,6 +792,8 @@ pub struct Copy {
     #[arg(long, value_name = "MEDIUM")]
     pub(crate) to: String,
     #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+    #[command(flatten)]
     pub(crate) afterwards: AfterwardsArgs,
 }
 
@@ -786,6 +808,15 @@ pub struct AuditArgs {
     pub(crate) scan: Vec<String>,
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(crate) rules: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+/// `report`.
+pub struct ReportArgs {
+    #[arg(value_name = "MEDIUM")]
+    pub(crate) media: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What must be able to read a PFX.

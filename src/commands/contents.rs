@@ -10,7 +10,7 @@ use crate::cli::ContentsArgs;
 use crate::console::Table;
 use crate::error::{Error, Exit, Result};
 use crate::keypair::{Remaining, is_weak};
-use crate::message::{Text, UNREAD_END, age, day, short};
+use crate::message::{Text, age, day, short};
 use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
 use crate::session::selection::{choose, is_called, of_each_server};
 use crate::session::{Session, standing};
@@ -328,11 +328,8 @@ impl<'a> ShownBackup<'a> {
     }
 
     fn count_valid(&self, now: Timestamp) -> usize {
-        let is_valid = |one: &&Shown<'_>| {
-            let left = remaining(one.about, now);
-            let is_read = one.about.not_after != UNREAD_END;
-            is_read && matches!(left, Remaining::Days(_) | Remaining::Long)
-        };
+        let is_valid =
+            |one: &&Shown<'_>| standing::is_valid(one.about.not_before, one.about.not_after, now);
         self.key_pairs.iter().filter(is_valid).count()
     }
 
@@ -496,24 +493,12 @@ fn table(session: &Session<'_>, shown: &ShownBackup<'_>) -> Table {
             one.about.display_name().to_owned(),
             one.about.friendly_name.clone().unwrap_or_default(),
             short(&one.about.thumbprint),
-            ends(session, one.about),
+            standing::end_cell(session, one.about.not_before, one.about.not_after),
             key(session, one.about),
             one.number.to_string(),
         ]);
     }
     table
-}
-
-/// The end of a certificate, marked where it is not valid today, or soon not any more.
-fn ends(session: &Session<'_>, about: &AboutKeyPair) -> String {
-    let until = day(about.not_after);
-    let marked = match remaining(about, session.now) {
-        Remaining::Over => text!("cell-expired", day = until),
-        Remaining::NotYet => text!("cell-not-yet-valid", day = until),
-        Remaining::Days(left) => text!("cell-ends-soon", day = until, left = left),
-        Remaining::Long => return until,
-    };
-    session.console.words(&marked)
 }
 
 /// The kind of key, marked where it is weak or no certificate of the issuer is kept with it.
@@ -529,10 +514,7 @@ fn key(session: &Session<'_>, about: &AboutKeyPair) -> String {
 }
 
 fn remaining(about: &AboutKeyPair, now: Timestamp) -> Remaining {
-    match about.not_before {
-        Some(begin) if now < begin => Remaining::NotYet,
-        _ => Remaining::until(about.not_after, now),
-    }
+    standing::remaining(about.not_before, about.not_after, now)
 }
 
 fn reveal_passwords(session: &Session<'_>, backups: &[ServerBackup<'_>]) -> Result<()> {

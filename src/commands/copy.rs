@@ -7,8 +7,9 @@ use crate::error::{Exit, Result, no_random};
 use crate::message::Text;
 use crate::platform::media;
 use crate::session::Session;
+use crate::session::program::ProgramReport;
 use crate::session::report::FindingReport;
-use crate::state::State;
+use crate::state::{State, new_readme};
 use crate::text;
 use crate::workflow::copy::{self, Copied};
 use crate::workflow::finding::{self, Finding, Level};
@@ -32,6 +33,8 @@ pub(super) struct CopyReport {
     findings: Vec<FindingReport>,
     /// The media that were ejected.
     ejected: Vec<String>,
+    /// The programs that were put beside the vault.
+    programs: Vec<ProgramReport>,
 }
 
 /// A file that nobody who may write has signed.
@@ -44,6 +47,7 @@ pub(super) struct RefusedReport {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
+    let programs = session.programs(&args.programs)?;
     let mut media = session.vault_media(&args.from)?;
     let target = session.medium_to_write(&args.to)?;
     let state = session.memory().state;
@@ -66,15 +70,23 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
         &|text| session.console.progress(&text),
     )?;
     if let [.., target] = media.as_slice() {
+        if let Some(state) = state.as_ref().filter(|state| *state.vault() == vault) {
+            // Nothing depends on it, and what stands there is named.
+            let _ = target.renew_readme(&state.readme_wish());
+        }
         findings.extend(say_copied(session, target, &copied));
         session.note(&vault, |state| {
             remember(state, target, &copied, session.now)
         });
     }
     let exit = exit(&copied, &findings);
+    let (exit, programs) = match media.last() {
+        Some(target) => session.put_programs(target, &vault, &programs, exit),
+        None => (exit, Vec::new()),
+    };
     let (exit, ejected) =
         session.eject_media(std::slice::from_ref(&args.to), args.afterwards, true, exit);
-    let report = CopyReport::of(session, copied, &findings, ejected);
+    let report = CopyReport::of(session, copied, &findings, ejected, programs);
     session.console.document(exit, &report);
     Ok(exit)
 }
@@ -85,6 +97,7 @@ impl CopyReport {
         copied: Copied,
         findings: &[Finding],
         ejected: Vec<String>,
+        programs: Vec<ProgramReport>,
     ) -> Self {
         let refused = copied.refused.into_iter();
         Self {
@@ -96,6 +109,7 @@ impl CopyReport {
                 .collect(),
             findings: FindingReport::of(session.console, findings),
             ejected,
+            programs,
         }
     }
 }
@@ -105,7 +119,8 @@ impl CopyReport {
 fn make_medium(target: &Medium, state: Option<&State>) -> Result<()> {
     target.clear_begun()?;
     let name = state.map_or_else(media::host_name, State::next_label);
-    target.prepare(&Label::new(&name).map_err(|_| no_random())?)?;
+    let wish = state.map_or_else(new_readme, State::readme_wish);
+    target.prepare(&Label::new(&name).map_err(|_| no_random())?, &wish)?;
     Ok(())
 }
 
@@ -203,7 +218,7 @@ fn news(
     if let Some(state) = state {
         news.extend(history::news(&survey, state));
     }
-    for finding in verify::of_mended(&survey) {
+    for finding in verify::of_mended(&survey, state) {
         news.push(no_alarm_for_what_is_mended(finding));
     }
     Ok(news)

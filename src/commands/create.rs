@@ -7,6 +7,7 @@ use crate::cli::CreateArgs;
 use crate::error::{Exit, Result};
 use crate::session::Session;
 use crate::session::create::create;
+use crate::session::program::ProgramReport;
 use crate::text;
 
 /// What `create` made.
@@ -16,11 +17,15 @@ pub(super) struct CreateReport {
     vault: String,
     server: String,
     medium: String,
+    /// The programs that were put beside the vault.
+    programs: Vec<ProgramReport>,
 }
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &CreateArgs) -> Result<Exit> {
     let medium = session.medium_to_write(&args.medium)?;
+    // Before anybody is asked for anything.
+    let programs = session.programs(&args.programs)?;
     let label = args.label.clone();
     let state = create(
         session,
@@ -29,14 +34,19 @@ pub(super) fn run(session: &Session<'_>, args: &CreateArgs) -> Result<Exit> {
         args.server_name.clone(),
         args.replace,
     )?;
+    let (vault, server) = (state.vault().clone(), state.server());
+    // Noted in host state, which one at a time holds.
+    drop(state);
+    let (exit, programs) = session.put_programs(&medium, &vault, &programs, Exit::Done);
     session
         .console
         .mention(&text!("create-next", medium = medium.name.as_str()));
     let report = CreateReport {
-        vault: state.vault().to_string(),
-        server: state.server().to_string(),
+        vault: vault.to_string(),
+        server: server.to_string(),
         medium: medium.name,
+        programs,
     };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    session.console.document(exit, &report);
+    Ok(exit)
 }

@@ -10,10 +10,12 @@ use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::session::Session;
 use crate::session::media_table::media_table;
+use crate::session::program::{Program, ProgramReport};
 use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
 use vault::catalog::{Policy, Retired, SeenMedium};
+use vault::readme::Contact;
 
 /// `media list`.
 #[derive(Serialize)]
@@ -29,6 +31,8 @@ pub(super) struct MediaReport<'a> {
 pub(super) struct MediumReport {
     medium: String,
     label: String,
+    /// The programs that were put beside the vault.
+    programs: Vec<ProgramReport>,
 }
 
 /// `media retire`.
@@ -53,6 +57,8 @@ pub(super) struct RetiredReport {
 pub(super) struct PolicyReport {
     #[cfg_attr(test, schemars(with = "BTreeMap<String, u32>"))]
     policy: Policy,
+    /// Whom README.TXT tells a finder to ask.
+    contact: Option<String>,
 }
 
 /// Runs the command.
@@ -63,13 +69,24 @@ pub(super) fn run(session: &Session<'_>, what: Option<&MediaCommand>) -> Result<
             medium,
             label,
             place,
-        }) => add(session, medium, label.as_deref(), place.as_deref()),
+            programs,
+        }) => {
+            let programs = session.programs(programs)?;
+            add(
+                session,
+                medium,
+                label.as_deref(),
+                place.as_deref(),
+                &programs,
+            )
+        }
         Some(MediaCommand::Retire(args)) => retire(session, args),
         Some(MediaCommand::Policy {
             min_media,
             verify_every,
             rewrite_after,
-        }) => policy(session, |before| Policy {
+            contact,
+        }) => policy(session, contact.as_deref(), |before| Policy {
             min_media: min_media.map_or(before.min_media, usize::from),
             verify_every: verify_every.map_or(before.verify_every, u32::from),
             rewrite_after: rewrite_after.map_or(before.rewrite_after, u32::from),
@@ -82,6 +99,7 @@ fn add(
     name: &str,
     label: Option<&str>,
     place: Option<&str>,
+    programs: &[Program],
 ) -> Result<Exit> {
     let medium = session.medium_to_write(name)?;
     let mut state = session.enrolled()?;
@@ -109,12 +127,17 @@ fn add(
         ),
         false => text!("media-added", medium = name, label = label.label.as_str()),
     });
+    let vault = state.vault().clone();
+    // Noted in host state, which one at a time holds.
+    drop(state);
+    let (exit, programs) = session.put_programs(&medium, &vault, programs, Exit::Done);
     let report = MediumReport {
         medium: label.medium,
         label: label.label,
+        programs,
     };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    session.console.document(exit, &report);
+    Ok(exit)
 }
 
 fn list(session: &Session<'_>) -> Result<Exit> {
@@ -220,6 +243,7 @@ fn take_back(session: &Session<'_>, state: &mut State, id: &str, label: String) 
     let report = MediumReport {
         medium: id.to_owned(),
         label,
+        programs: Vec::new(),
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
@@ -273,8 +297,17 @@ fn on_it(state: &State, seen: &SeenMedium) -> Vec<String> {
     names
 }
 
-fn policy(session: &Session<'_>, change: impl Fn(Policy) -> Policy) -> Result<Exit> {
+fn policy(
+    session: &Session<'_>,
+    contact: Option<&str>,
+    change: impl Fn(Policy) -> Policy,
+) -> Result<Exit> {
+    let contact = contact.map(fit_contact).transpose()?;
     let mut state = session.enrolled()?;
+    if let Some(contact) = &contact {
+        state.set_contact(contact.as_ref());
+        state.save()?;
+    }
     let policy = change(state.policy());
     if policy != state.policy() {
         state.set_policy(policy);
@@ -291,8 +324,28 @@ fn policy(session: &Session<'_>, change: impl Fn(Policy) -> Policy) -> Result<Ex
         verify_every = verify_every,
         rewrite_after = rewrite_after
     ));
+    if let Some(contact) = state.contact() {
+        session
+            .console
+            .say(&text!("media-contact", contact = contact));
+    }
+    if contact.is_some() {
+        session.console.mention(&text!("media-contact-next"));
+    }
+    let contact = state.contact().map(str::to_owned);
     session
         .console
-        .document(Exit::Done, &PolicyReport { policy });
+        .document(Exit::Done, &PolicyReport { policy, contact });
     Ok(Exit::Done)
+}
+
+/// Whom a finder asks; nothing where that is to be nobody.
+fn fit_contact(typed: &str) -> Result<Option<Contact>> {
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    match Contact::parse(typed) {
+        Some(contact) => Ok(Some(contact)),
+        None => Err(Error::usage(text!("error-contact"))),
+    }
 }

@@ -79,10 +79,20 @@ fn tasks() -> Vec<(Text, MenuLine)> {
         (text!("menu-envelope"), another_envelope),
         (text!("menu-lost"), lost_stick),
         (text!("menu-audit"), |_| line(&["audit"])),
+        (text!("menu-list"), list),
+        (text!("menu-report"), report),
+        (text!("menu-sheet"), sheet),
+        (text!("menu-add"), |session| {
+            to_medium(session, &["media", "add"])
+        }),
+        (text!("menu-join"), |session| {
+            to_medium(session, &["servers", "join"])
+        }),
         (text!("menu-demo"), |_| line(&["demo"])),
         (text!("menu-help"), |_| line(&["help"])),
     ];
     if cfg!(windows) {
+        tasks.push((text!("menu-request"), request));
         tasks.push((text!("menu-install"), install));
         tasks.push((text!("menu-undo"), |_| line(&["undo"])));
     }
@@ -97,6 +107,43 @@ fn on_medium(session: &Session<'_>, words: &[&str]) -> Result<Option<Vec<String>
     match session.choose_medium(&text!("menu-which-medium"))? {
         Some(medium) => line(&[words, &[&medium]].concat()),
         None => Ok(None),
+    }
+}
+
+fn to_medium(session: &Session<'_>, words: &[&str]) -> Result<Option<Vec<String>>> {
+    match session.choose_medium(&text!("menu-to-medium"))? {
+        Some(medium) => line(&[words, &[&medium]].concat()),
+        None => Ok(None),
+    }
+}
+
+fn list(session: &Session<'_>) -> Result<Option<Vec<String>>> {
+    match elsewhere(session, &text!("menu-backup-from"))? {
+        Some(from) => line(&["list", "--from", &from]),
+        None => Ok(None),
+    }
+}
+
+/// The whole shop from a stick, as a page where a file is named.
+fn report(session: &Session<'_>) -> Result<Option<Vec<String>>> {
+    let Some(from) = session.choose_medium(&text!("menu-which-medium"))? else {
+        return Ok(None);
+    };
+    let file = session.console.ask(&text!("menu-report-file"))?;
+    match unquoted(&file) {
+        "" => line(&["report", &from]),
+        file => line(&["report", &from, "--html", file]),
+    }
+}
+
+fn sheet(session: &Session<'_>) -> Result<Option<Vec<String>>> {
+    let Some(from) = session.choose_medium(&text!("menu-which-medium"))? else {
+        return Ok(None);
+    };
+    let file = session.console.ask(&text!("menu-sheet-file"))?;
+    match unquoted(&file) {
+        "" => Ok(None),
+        file => line(&["sheet", "--from", &from, "--to", file]),
     }
 }
 
@@ -143,6 +190,18 @@ fn lost_stick(session: &Session<'_>) -> Result<Option<Vec<String>>> {
         Ok(None)
     } else {
         line(&["media", "retire", &label, "--lost"])
+    }
+}
+
+fn request(session: &Session<'_>) -> Result<Option<Vec<String>>> {
+    let name = session.console.ask(&text!("menu-request-name"))?;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let file = session.console.ask(&text!("menu-request-file"))?;
+    match unquoted(&file) {
+        "" => Ok(None),
+        file => line(&["request", &name, "--out", file]),
     }
 }
 

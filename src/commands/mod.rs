@@ -20,6 +20,7 @@ mod menu;
 #[cfg(test)]
 mod newer_tests;
 mod repair;
+mod report;
 mod request;
 mod restore;
 mod retire;
@@ -88,6 +89,7 @@ fn dispatch(session: &Session<'_>, action: CliCommand) -> Result<Exit> {
         CliCommand::Servers { what } => servers::run(session, what.as_ref()),
         CliCommand::Access { what } => access::run(session, what.as_ref()),
         CliCommand::Audit(args) => audit::run(session, &args),
+        CliCommand::Report(args) => report::run(session, &args),
         CliCommand::Sheet(args) => sheet::run(session, &args),
         CliCommand::Copy(args) => copy::run(session, &args),
         CliCommand::Demo => demo::run(session),

@@ -60,6 +60,7 @@ fn commands() -> Vec<(&'static str, Vec<Shape>)> {
             ],
         ),
         ("repair", vec![of::<repair::RepairReport>()]),
+        ("report", vec![of::<report::ShopReport>()]),
         ("request", vec![of::<request::RequestReport>()]),
         ("retire", vec![of::<retire::RetireReport>()]),
         ("selftest", vec![of::<selftest::SelftestReport>()]),

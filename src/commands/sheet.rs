@@ -15,7 +15,9 @@ use crate::paper::{Form, Paper};
 use crate::platform::private_files;
 use crate::session::Session;
 use crate::session::media::labelled;
-use crate::session::papers::{EnvelopeOf, MediumOnSheet, ServerOnSheet, SheetContent};
+use crate::session::papers::{
+    EnvelopeOf, MediumOnSheet, ProgramOnSheet, ServerOnSheet, SheetContent,
+};
 use crate::state::State;
 use crate::text;
 use crate::workflow::verify;
@@ -178,8 +180,29 @@ fn content(
         statements: survey.trust.statements.len(),
         servers,
         media: on_sheet,
-        contact: args.contact.clone(),
+        programs: state.map(programs).unwrap_or_default(),
+        contact: args
+            .contact
+            .clone()
+            .or_else(|| state?.contact().map(str::to_owned)),
     })
+}
+
+/// What this server put beside the vault, each program once. What lies there itself says nothing.
+fn programs(state: &State) -> Vec<ProgramOnSheet> {
+    let mut programs: Vec<ProgramOnSheet> = Vec::new();
+    for (label, name, hash) in state.programs() {
+        let is_it = |one: &&mut ProgramOnSheet| one.name == name && one.hash == hash;
+        match programs.iter_mut().find(is_it) {
+            Some(known) => known.media.push(label.to_owned()),
+            None => programs.push(ProgramOnSheet {
+                name: name.to_owned(),
+                hash,
+                media: vec![label.to_owned()],
+            }),
+        }
+    }
+    programs
 }
 
 fn on_sheet(survey: &Survey<'_>, state: Option<&State>, server: ServerId) -> ServerOnSheet {

@@ -5,6 +5,7 @@ use unic_langid::LanguageIdentifier;
 
 use super::plain;
 use crate::message::{Arg, Text};
+use crate::platform;
 
 const ENGLISH: &str = include_str!("texts/en.ftl");
 const JAPANESE: &str = include_str!("texts/ja.ftl");
@@ -26,9 +27,9 @@ pub enum Language {
 impl Language {
     /// The system's language, if it is one of ours; else English.
     pub fn of_system() -> Self {
-        match sys_locale::get_locale() {
-            Some(locale) if locale.starts_with("ja") => Language::Ja,
-            _ => Language::En,
+        match platform::is_japanese() {
+            true => Language::Ja,
+            false => Language::En,
         }
     }
 

@@ -16,6 +16,7 @@ ul{list-style:none;margin:1mm 0;padding:0}li{display:flex;gap:3mm;margin:1mm 0;b
 li span{min-width:0;white-space:pre-line}
 b.mark{flex:none;width:24mm;font-size:9pt;font-weight:600;border-left:4px solid #999;padding-left:2mm}
 b.kept{border-color:#1a7f37}b.attention{border-color:#b35900}b.broken{border-color:#b00020}
+.line td:first-child{white-space:nowrap}.line td:nth-child(2){width:45mm}.line td:nth-child(2) i{display:inline-block;vertical-align:middle;border-top:3mm solid #35618e;margin-right:1.5mm}
 .facts{color:#444}@media print{body{margin:0;padding:0;max-width:none}b.mark{print-color-adjust:exact}}";
 
 /// Beside it for a paper, which is one page.
@@ -26,6 +27,11 @@ pre{font:8.5pt/1.3 'BIZ UDGothic','Consolas','DejaVu Sans Mono',monospace;margin
 pre.rows{font-size:13pt;line-height:1.3}.notice{border:2px solid #111;padding:1.5mm 3mm;font-size:11pt;font-weight:600}
 .blank{display:flex;gap:2mm;margin:2.2mm 0 0}.blank i{flex:1;border-bottom:1px solid #111}
 .beside{display:flex;gap:5mm;align-items:flex-start}.beside>div{flex:1;min-width:0}.beside svg{flex:none;width:50mm;height:50mm}";
+
+/// The bar of the most, in millimetres.
+const LONGEST_BAR: usize = 34;
+/// Where there are few, one of them is no long bar.
+const SHORTEST_SCALE: usize = 5;
 
 /// A page being written.
 pub struct Page {
@@ -101,6 +107,23 @@ impl Page {
             self.body += &format!("</{part}>\n");
         }
         self.body += "</table>\n";
+    }
+
+    /// What falls when: a name for the time, how many, and their names. The bars are borders, which are printed.
+    pub fn time_line(&mut self, lines: &[(String, usize, String)]) {
+        let most = lines.iter().map(|(_, count, _)| *count).max();
+        let most = most.unwrap_or(0).max(SHORTEST_SCALE);
+        self.body += "<table class=\"line\"><tbody>\n";
+        for (when, count, names) in lines {
+            let (when, names) = (escaped(when), escaped(names));
+            let long = (count * LONGEST_BAR / most).max(1);
+            let bar = match count {
+                0 => String::new(),
+                _ => format!("<i style=\"width:{long}mm\"></i>{count}"),
+            };
+            self.body += &format!("<tr><td>{when}</td><td>{bar}</td><td>{names}</td></tr>\n");
+        }
+        self.body += "</tbody></table>\n";
     }
 
     /// What must be seen first, in a frame.
@@ -180,6 +203,7 @@ mod tests {
         page.facts(hostile);
         page.paragraph(hostile);
         page.marked(&[(hostile, hostile.into(), hostile.into())]);
+        page.time_line(&[(hostile.into(), 1, hostile.into())]);
         page.notice(hostile);
         page.as_typed(hostile);
         page.rows(hostile);
@@ -194,7 +218,7 @@ mod tests {
         assert_eq!(
             html.matches("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39; onload=x &amp;lt; ")
                 .count(),
-            16
+            18
         );
     }
 }

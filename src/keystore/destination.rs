@@ -20,6 +20,7 @@ use crate::keypair::{Certificate, KeyPair, as_file_name};
 use crate::message::{Text, day};
 use crate::platform::private_files;
 use crate::text;
+use vault::lines::is_unseen;
 
 /// Rounds of key derivation in a PFX that people handle: many, because people choose its password.
 /// Key, certificates and MAC have so many each; .NET reads up to 300 000 in all.
@@ -629,20 +630,12 @@ fn is_usable_path(name: &str) -> bool {
 
 /// Whether a name is that of one plain file or folder on every system.
 fn is_usable(name: &str) -> bool {
-    let plain = |c: char| !c.is_control() && !is_format(c) && !r#"\/:<>"|?*"#.contains(c);
+    let plain = |c: char| !c.is_control() && !is_unseen(c) && !r#"\/:<>"|?*"#.contains(c);
     name.len() <= MAX_NAME
         && !name.ends_with(['.', ' '])
         && !matches!(name, "" | "." | "..")
         && name.chars().all(plain)
         && !is_device(&name.to_lowercase())
-}
-
-/// Characters that nobody sees (Unicode's Cf), and those that end a line.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}'
-        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
 /// A host name as a file name: what a host name can contain and nothing else, so that it is never a

@@ -18,6 +18,11 @@ pub use linux as system;
 #[cfg(windows)]
 pub use windows as system;
 
+/// Whether the system speaks Japanese.
+pub fn is_japanese() -> bool {
+    sys_locale::get_locale().is_some_and(|locale| locale.starts_with("ja"))
+}
+
 /// The account that runs this, for people: as the system has it where it is asked simply, else as
 /// the environment claims.
 pub fn account() -> Option<String> {

@@ -19,6 +19,7 @@ pub mod options;
 pub mod other_uses;
 pub mod papers;
 pub mod pending;
+pub mod program;
 pub mod renewer;
 pub mod replace;
 pub mod report;

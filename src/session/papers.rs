@@ -13,7 +13,7 @@ use crate::rules::Rule;
 use crate::session::Session;
 use crate::session::media::label_of_vault;
 use crate::text;
-use vault::id::{Number, ServerId, VaultId};
+use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::identity::RecoveryKey;
 use vault::medium::Medium;
 use vault::paper;
@@ -52,6 +52,16 @@ pub struct MediumOnSheet {
     pub place: Option<String>,
 }
 
+/// A program beside the vault, for the sheet, which is the one place to compare it with.
+pub struct ProgramOnSheet {
+    /// The file's name.
+    pub name: String,
+    /// Its hash.
+    pub hash: Hash,
+    /// Labels of the media that have it.
+    pub media: Vec<String>,
+}
+
 /// What the instruction sheet says.
 pub struct SheetContent {
     /// The vault.
@@ -64,6 +74,8 @@ pub struct SheetContent {
     pub servers: Vec<ServerOnSheet>,
     /// Those in use.
     pub media: Vec<MediumOnSheet>,
+    /// The programs that this server put beside the vault.
+    pub programs: Vec<ProgramOnSheet>,
     /// Whom to call.
     pub contact: Option<String>,
 }
@@ -139,6 +151,10 @@ impl Session<'_> {
             Block::Words(words(text!("paper-code"))),
         ];
         blocks.push(Block::Beside(restore, code(Zeroizing::new(facts.text()))?));
+        if !content.programs.is_empty() {
+            blocks.push(Block::Words(words(text!("paper-programs"))));
+            blocks.push(self.programs_on_sheet(content));
+        }
         blocks.push(Block::Words(words(text!("paper-emergency-stock"))));
         blocks.push(Block::Commands(by_hand(content.owner.as_ref())));
         blocks.push(Block::Heading(words(text!("paper-hand"))));
@@ -236,6 +252,21 @@ impl Session<'_> {
         Block::Table(heading.map(words).into(), rows)
     }
 
+    fn programs_on_sheet(&self, content: &SheetContent) -> Block {
+        let words = |text: Text| self.console.words(&text);
+        let heading = [
+            text!("column-file"),
+            text!("paper-media"),
+            text!("paper-cell-hash"),
+        ];
+        let mut rows = Vec::new();
+        for program in &content.programs {
+            let hash = in_groups_of_eight(&program.hash.to_string());
+            rows.push(vec![program.name.clone(), program.media.join(", "), hash]);
+        }
+        Block::Table(heading.map(words).into(), rows)
+    }
+
     /// Writes a recovery key to a file of its own, and says what that means.
     ///
     /// # Errors
@@ -304,6 +335,15 @@ fn real_folder(path: &Path) -> Option<PathBuf> {
 
 fn code(text: Zeroizing<String>) -> Result<Code> {
     Code::new(text).ok_or_else(|| Error::failed(text!("paper-unfit")))
+}
+
+/// A hash as two eyes compare it.
+fn in_groups_of_eight(hash: &str) -> String {
+    let digits: Vec<char> = hash.chars().collect();
+    let groups = digits
+        .chunks(8)
+        .map(|group| group.iter().collect::<String>());
+    groups.collect::<Vec<_>>().join(" ")
 }
 
 /// A fingerprint in groups of four, as it is read aloud and compared.

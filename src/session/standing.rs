@@ -31,6 +31,36 @@ pub fn end(leaf: &Certificate, now: Timestamp) -> Text {
     }
 }
 
+/// How long a certificate is valid that is known by its ends; an earlier version kept no beginning.
+pub fn remaining(not_before: Option<Timestamp>, not_after: Timestamp, now: Timestamp) -> Remaining {
+    match not_before {
+        Some(begin) if now < begin => Remaining::NotYet,
+        _ => Remaining::until(not_after, now),
+    }
+}
+
+/// Whether it is valid today; an end that cannot be read promises nothing.
+pub fn is_valid(not_before: Option<Timestamp>, not_after: Timestamp, now: Timestamp) -> bool {
+    let left = remaining(not_before, not_after, now);
+    not_after != UNREAD_END && matches!(left, Remaining::Days(_) | Remaining::Long)
+}
+
+/// Its end as a cell, marked where it is not valid today, or soon not any more.
+pub fn end_cell(
+    session: &Session<'_>,
+    not_before: Option<Timestamp>,
+    not_after: Timestamp,
+) -> String {
+    let until = day(not_after);
+    let marked = match remaining(not_before, not_after, session.now) {
+        Remaining::Over => text!("cell-expired", day = until),
+        Remaining::NotYet => text!("cell-not-yet-valid", day = until),
+        Remaining::Days(left) => text!("cell-ends-soon", day = until, left = left),
+        Remaining::Long => return until,
+    };
+    session.console.words(&marked)
+}
+
 /// How it stands, for programs.
 pub fn id(remaining: Remaining) -> &'static str {
     match remaining {

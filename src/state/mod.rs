@@ -26,6 +26,7 @@ use crate::text;
 use vault::catalog::{AboutKeyPair, Counting, Drill, Policy, Retirement, SeenMedium};
 use vault::counted::{Retired, Standing};
 use vault::id::{GenerationId, Hash, Number, Point, ServerId, VaultId};
+use vault::readme::{Contact, ReadmeWish};
 use vault::request::EnrolmentRequest;
 use vault::server_name::NameSalt;
 use vault::sign::SigningKey;
@@ -37,6 +38,9 @@ const DESCRIBED: usize = 10;
 
 /// Drills that keep the list of what they proved.
 const LISTED_DRILLS: usize = 8;
+
+/// Contacts that are remembered.
+const KNOWN_CONTACTS: usize = 8;
 
 /// The form of state.json that this program writes, and the newest it reads.
 const FORMAT: u32 = 1;
@@ -50,6 +54,14 @@ const REQUEST: &str = "request.txt";
 
 /// The reason that holds for a key, whatever certificate it has.
 pub const LEAKED: &str = "leaked";
+
+/// README.TXT where no server's host state says more: in the system's language first.
+pub fn new_readme() -> ReadmeWish {
+    ReadmeWish {
+        japanese_first: crate::platform::is_japanese(),
+        contact: None,
+    }
+}
 
 /// What is said of a key pair that is retired.
 pub struct RetirementWord<'a> {
@@ -109,6 +121,12 @@ struct StoredState {
     /// What a person has looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     at_rest: rest::AllAtRest,
+    /// Whom README.TXT named as contact and names now, the last; an empty one names nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    contacts: Vec<String>,
+    /// The programs beside the vault on media, by the medium's id and the file's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    programs: BTreeMap<String, BTreeMap<String, Hash>>,
 }
 
 /// What this server knows of a way in.
@@ -321,6 +339,8 @@ impl State {
             founding: false,
             server_names: BTreeMap::new(),
             at_rest: BTreeMap::new(),
+            contacts: Vec::new(),
+            programs: BTreeMap::new(),
         };
         Self {
             folder: folder.to_owned(),
@@ -587,6 +607,30 @@ impl State {
         &self.memory.media
     }
 
+    /// Notes that a program was put beside the vault on a medium and read back: what the paper says of it.
+    pub fn program_was_put(&mut self, medium: &str, name: &str, hash: Hash) {
+        let there = self.memory.programs.entry(medium.to_owned()).or_default();
+        there.insert(name.to_owned(), hash);
+    }
+
+    /// The programs that were put beside the vault on media in use: the medium's label, the file's name, its SHA-256.
+    pub fn programs(&self) -> impl Iterator<Item = (&str, &str, Hash)> {
+        let media = self.memory.programs.iter();
+        media.flat_map(|(id, programs)| {
+            let seen = self
+                .memory
+                .media
+                .get(id)
+                .filter(|seen| seen.retired.is_none());
+            let of_one = programs.iter().map(|(name, hash)| (name.as_str(), *hash));
+            seen.into_iter().flat_map(move |seen| {
+                of_one
+                    .clone()
+                    .map(|(name, hash)| (seen.label.as_str(), name, hash))
+            })
+        })
+    }
+
     /// Media that are in use.
     pub fn media_in_use(&self) -> impl Iterator<Item = &SeenMedium> {
         self.memory
@@ -713,6 +757,38 @@ impl State {
     /// Changes when something is due.
     pub fn set_policy(&mut self, policy: Policy) {
         self.memory.policy = policy;
+    }
+
+    /// Names whom a finder of a medium asks, or nobody. The former ones are remembered, as media still name them.
+    pub fn set_contact(&mut self, contact: Option<&Contact>) {
+        let contact = contact.map_or_else(String::new, |contact| contact.as_str().to_owned());
+        let contacts = &mut self.memory.contacts;
+        contacts.retain(|known| *known != contact);
+        contacts.push(contact);
+        let oldest = contacts.len().saturating_sub(KNOWN_CONTACTS);
+        contacts.drain(..oldest);
+    }
+
+    /// Whom a finder asks, if that was said here.
+    pub fn contact(&self) -> Option<&str> {
+        let last = self.memory.contacts.last()?;
+        (!last.is_empty()).then_some(last)
+    }
+
+    /// Whether this server said whom a finder asks, and if so whether it ever said this.
+    pub fn knows_contact(&self, contact: &Contact) -> Option<bool> {
+        let contacts = &self.memory.contacts;
+        let is_it = |known: &String| known == contact.as_str();
+        (!contacts.is_empty()).then(|| contacts.iter().any(is_it))
+    }
+
+    /// What README.TXT on its media is to say.
+    pub fn readme_wish(&self) -> ReadmeWish {
+        let last = self.memory.contacts.last();
+        ReadmeWish {
+            contact: last.map(|last| Contact::parse(last)),
+            ..new_readme()
+        }
     }
 
     /// What the next medium is called unless the user says otherwise: the first of A, B, C and so on

@@ -276,7 +276,7 @@ fn exchange_owner_files<'m>(
     medium: &'m Medium,
 ) -> Result<(Survey<'m>, Vec<Finding>)> {
     let survey = survey_of_ours(state, medium)?;
-    let found = verify::of_mended(&survey);
+    let found = verify::of_mended(&survey, Some(state));
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     // A run that was cut off may not have lived to note what it committed.
@@ -288,7 +288,7 @@ fn exchange_owner_files<'m>(
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
     medium.add_owner_files(&statements, &identities)?;
     // Nothing depends on it, and what stands there is named.
-    let _ = medium.renew_readme();
+    let _ = medium.renew_readme(&state.readme_wish());
     Ok((survey, found))
 }
 
@@ -894,7 +894,7 @@ pub fn add_medium(
     let statements: Vec<_> = state.trust.statements.values().collect();
     let identities = state.identities();
     let identities: Vec<_> = identities.iter().map(Vec::as_slice).collect();
-    medium.prepare(&label)?;
+    medium.prepare(&label, &state.readme_wish())?;
     medium.add_owner_files(&statements, &identities)?;
     let seen = state.medium(&label.medium);
     seen.label.clone_from(&label.label);
@@ -952,7 +952,7 @@ pub fn separate(
     };
     let survey = survey_of_ours(state, medium)?;
     let label = Label::new(label).map_err(|_| no_random())?;
-    medium.prepare(&label)?;
+    medium.prepare(&label, &state.readme_wish())?;
     let devices = &mut state.medium(&original.medium).devices;
     devices.retain(|known| known.differs_from(&device));
     devices.dedup_by(|later, earlier| !later.differs_from(earlier));

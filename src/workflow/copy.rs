@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::message::Text;
+use crate::state::new_readme;
 use crate::text;
 use crate::workflow::verify;
 use vault::id::{GenerationId, Number, ServerId, VaultId};
@@ -98,7 +99,7 @@ fn add_owner_files(survey: &Survey<'_>, target: &Medium) -> Result<()> {
     let statements: Vec<_> = survey.trust.statements.values().collect();
     target.add_owner_files(&statements, &survey.owners_identities())?;
     // Nothing depends on it, and what stands there is named.
-    let _ = target.renew_readme();
+    let _ = target.renew_readme(&new_readme());
     Ok(())
 }
 

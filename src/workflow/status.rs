@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 
 use crate::keypair::{Certificate, Remaining};
@@ -178,8 +179,9 @@ impl StatusInput<'_> {
                 let text = text!("status-found-bad", label = label, age = age(bad, self.now));
                 self.findings.push(found_bad(text, label, bad));
             }
-            let checked = medium.last_cold.or(medium.first_seen);
-            if checked.is_some_and(|checked| self.is_older(checked, policy.verify_every)) {
+            if checked_since(medium)
+                .is_some_and(|checked| self.is_older(checked, policy.verify_every))
+            {
                 let text = match medium.last_cold {
                     Some(last) => {
                         text!("status-check-due", label = label, age = age(last, self.now))
@@ -497,9 +499,16 @@ pub fn media_with<'s>(state: &'s State, certificate: &Certificate) -> Vec<&'s Se
 /// Whether `time` is more than so many calendar months ago, counted in days of UTC; or lies ahead, so
 /// that nothing can be told by it.
 pub fn is_older(time: Timestamp, months: u32, now: Timestamp) -> bool {
-    if time.duration_since(now) > CLOCKS_APART {
-        return true;
-    }
+    time.duration_since(now) > CLOCKS_APART || due_day(time, months) < day_of(now)
+}
+
+/// The last day on which something done at `time` is not due again, so many calendar months later.
+pub fn due_day(time: Timestamp, months: u32) -> Date {
     let months = Span::new().try_months(months).unwrap_or_default();
-    day_of(time).saturating_add(months) < day_of(now)
+    day_of(time).saturating_add(months)
+}
+
+/// Since when a medium waits for its next check: the last one that no cache can have answered, else the first writing.
+pub fn checked_since(medium: &SeenMedium) -> Option<Timestamp> {
+    medium.last_cold.or(medium.first_seen)
 }

@@ -13,7 +13,7 @@ use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
 use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::owner::{self, OwnerFault};
-use vault::readme::{self, ReadmeOrigin};
+use vault::readme::{self, Contact, Readme, ReadmeOrigin};
 use vault::survey::{FileCheck, Foreign, Generation, Slot, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
@@ -102,7 +102,7 @@ pub fn run(
     check.order(state, now);
     check.owner_files(pinned);
     check.programs();
-    check.loose_files();
+    check.loose_files(state);
     check.crowded();
     check
         .findings
@@ -472,7 +472,7 @@ impl MediaCheck<'_, '_> {
     }
 
     /// Texts and names beside the vault's own.
-    fn loose_files(&mut self) {
+    fn loose_files(&mut self, state: Option<&State>) {
         let survey = self.survey;
         for (index, walk) in survey.walks.iter().enumerate() {
             let medium = survey.medium(index);
@@ -484,7 +484,7 @@ impl MediaCheck<'_, '_> {
                 );
                 self.find("unexpected-file", Level::Note, text);
             }
-            self.findings.extend(of_readme(medium));
+            self.findings.extend(of_readme(medium, state));
         }
     }
 }
@@ -594,10 +594,11 @@ pub fn of_owner_files(survey: &Survey<'_>) -> Vec<Finding> {
 
 /// What was wrong with the owner's files and README.TXT on a medium that this run then wrote to,
 /// and that it wrote them anew.
-pub fn of_mended(survey: &Survey<'_>) -> Vec<Finding> {
+pub fn of_mended(survey: &Survey<'_>, state: Option<&State>) -> Vec<Finding> {
     let mut findings = of_owner_files(survey);
-    findings
-        .extend((0..survey.media_count()).filter_map(|medium| of_readme(survey.medium(medium))));
+    for medium in 0..survey.media_count() {
+        findings.extend(of_readme(survey.medium(medium), state));
+    }
     let has_remedy =
         |finding: &Finding| !matches!(finding.id, "bad-statement" | "statement-damaged");
     if findings.iter().any(has_remedy) {
@@ -676,15 +677,15 @@ fn of_fault(survey: &Survey<'_>, medium: usize, fault: OwnerFault) -> Finding {
     Finding::new(id, Level::Attention, text)
 }
 
-/// Whether README.TXT on a medium is one to follow. A parcel has none.
-pub fn of_readme(medium: &Medium) -> Option<Finding> {
-    let origin = medium
-        .read_loose("README.TXT")
-        .map_or(ReadmeOrigin::Unknown, |bytes| readme::origin(&bytes));
+/// Whether README.TXT on a medium is one to follow, and whom it names. A parcel has none.
+pub fn of_readme(medium: &Medium, state: Option<&State>) -> Option<Finding> {
+    if medium.is_parcel {
+        return None;
+    }
+    let bytes = medium.read_loose("README.TXT").unwrap_or_default();
     let name = medium.name.as_str();
-    let (id, level, text) = match origin {
-        _ if medium.is_parcel => return None,
-        ReadmeOrigin::Current => return None,
+    let (id, level, text) = match readme::origin(&bytes) {
+        ReadmeOrigin::Current => return of_contact(name, Readme::read(&bytes)?.contact?, state),
         ReadmeOrigin::Earlier => (
             "readme-old",
             Level::Note,
@@ -697,6 +698,27 @@ pub fn of_readme(medium: &Medium) -> Option<Finding> {
         ),
     };
     Some(Finding::new(id, level, text))
+}
+
+/// Whom README.TXT names is nobody's word but that of a server that said so itself.
+fn of_contact(medium: &str, contact: Contact, state: Option<&State>) -> Option<Finding> {
+    let contact_said = contact.as_str();
+    let (level, text) = match state.and_then(|state| state.knows_contact(&contact)) {
+        Some(true) => return None,
+        Some(false) => (
+            Level::Attention,
+            text!("found-contact", medium = medium, contact = contact_said),
+        ),
+        None => (
+            Level::Note,
+            text!(
+                "found-contact-unknown",
+                medium = medium,
+                contact = contact_said
+            ),
+        ),
+    };
+    Some(Finding::new("readme-contact", level, text))
 }
 
 /// The state of a number without a record that verifies.

@@ -18,7 +18,7 @@ use pfxvault::workflow::copy;
 use secret::Password;
 use vault::id::Number;
 use vault::medium::Medium;
-use vault::readme::Label;
+use vault::readme::{Label, ReadmeWish};
 use vault::survey::Survey;
 use vault::trust::Trust;
 use vault::volume::{Entry, EntryKind, Reading, Volume};
@@ -548,7 +548,7 @@ fn a_copy_interrupted_at_any_byte_resumes_and_nothing_half_written_counts() {
     let state = state(&table);
     let label = Label::new("B").unwrap();
     let copy_from = |source: Medium, stick: &Stick| {
-        stick.medium().prepare(&label)?;
+        stick.medium().prepare(&label, &ReadmeWish::default())?;
         copy::run(
             &[source, stick.medium()],
             state.vault(),

@@ -785,6 +785,9 @@ fn the_menu_leads_to_what_is_done_in_a_year_and_shows_the_whole_command() {
         "is lost",
         "handling rules",
         "throw-away data",
+        "what this server holds",
+        "another USB stick for the vault",
+        "Enrol this server",
     ] {
         number_of(&menu, words);
     }
@@ -809,7 +812,37 @@ fn the_menu_leads_to_what_is_done_in_a_year_and_shows_the_whole_command() {
         .send_line(&number_of(&menu, "Show all commands"))
         .unwrap();
     session.exp_string("  selftest ").unwrap();
-    session.exp_string("Your choice [1]").unwrap();
+    let menu = session.exp_string("Your choice [1]").unwrap();
+    // A paper, and the page of the whole shop, which only the passphrase opens.
+    for (words, question, file) in [
+        ("instruction sheet anew", "New file for it", "sheet.pdf"),
+        (
+            "all servers and USB sticks",
+            "New file for a page",
+            "shop.html",
+        ),
+    ] {
+        session.send_line(&number_of(&menu, words)).unwrap();
+        let media = session.exp_string("Your choice [1]").unwrap();
+        session
+            .send_line(&number_of(&media, "another place"))
+            .unwrap();
+        session.exp_string("Drive letter or folder").unwrap();
+        session.send_line(&stick).unwrap();
+        session.exp_string(question).unwrap();
+        let file = table.at(file);
+        session.send_line(&file.display().to_string()).unwrap();
+        session
+            .exp_string(&format!("{} --lang en", file.display()))
+            .unwrap();
+        if words.starts_with("all") {
+            session.exp_string("Passphrase of the vault").unwrap();
+            session.send_line(PASSPHRASE).unwrap();
+        }
+        session.exp_string("What next?").unwrap();
+        session.exp_string("Your choice [1]").unwrap();
+        assert!(file.exists(), "{words}");
+    }
     session.send_line("0").unwrap();
-    assert_eq!(finish(session).0, 0);
+    assert_eq!(finish(session).0, 8, "as the report ended");
 }

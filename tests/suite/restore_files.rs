@@ -197,7 +197,7 @@ fn a_rehearsal_says_what_has_ended_and_ends_in_8() {
     let table = with_ends();
     let said = table.run(DRILL).ended_with(8);
     assert!(
-        said.out.contains("4 of 4") && said.out.contains("2 of 4 are valid today"),
+        said.out.contains("4 of 4") && said.out.contains("2 of 4 certificates are valid today"),
         "{}",
         said.out
     );
@@ -238,7 +238,7 @@ fn a_restore_says_what_has_ended_in_its_plan_and_in_its_result() {
     let ended = format!("expired on {}", end_of(&table, "ended.example.com"));
     let plan = table.run(&format!("{RESTORE} --dry-run")).ended_with(8);
     assert!(
-        plan.out.contains(&ended) && plan.out.contains("2 of 4 are valid today"),
+        plan.out.contains(&ended) && plan.out.contains("2 of 4 certificates are valid today"),
         "{}",
         plan.out
     );
@@ -256,7 +256,10 @@ fn a_restore_says_what_has_ended_in_its_plan_and_in_its_result() {
         planned.contains(&end_of(&table, "good.example.com")),
         "{planned}"
     );
-    assert!(result.contains("2 of 4 are valid today"), "{result}");
+    assert!(
+        result.contains("2 of 4 certificates are valid today"),
+        "{result}"
+    );
     assert_eq!(files(&table, "restored"), files(&table, "server"));
     let document = table
         .run(&format!("{RESTORE} --force --json"))
@@ -288,7 +291,8 @@ fn an_export_says_what_has_ended() {
     let said = table.run(EXPORT).ended_with(8);
     let (planned, result) = said.out.split_once("done:").unwrap();
     assert!(
-        planned.contains("2 of 4 are valid today") && result.contains("2 of 4 are valid today"),
+        planned.contains("2 of 4 certificates are valid today")
+            && result.contains("2 of 4 certificates are valid today"),
         "{}",
         said.out
     );

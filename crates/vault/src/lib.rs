@@ -14,6 +14,7 @@ pub mod medium;
 pub mod owner;
 pub mod paper;
 pub mod parcel;
+pub mod program;
 pub mod readme;
 pub mod record;
 pub mod request;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::id::{GenerationId, Hash, Number, ServerId, VaultId, is_base32};
-use super::readme::{self, Label, ReadmeOrigin};
+use super::readme::{Label, Readme, ReadmeWish};
 use super::sign;
 use super::trust::Statement;
 use super::volume::{Entry, EntryKind, MAX_ENTRIES, Reading, Volume};
@@ -76,7 +76,7 @@ pub struct Medium {
     pub name: String,
     /// Whether it is a parcel: read like a medium, it never counts as one.
     pub is_parcel: bool,
-    volume: Arc<dyn Volume>,
+    pub(super) volume: Arc<dyn Volume>,
 }
 
 /// A file system action that failed, and on what.
@@ -446,7 +446,7 @@ impl Medium {
         self.volume.folder()
     }
 
-    fn failed(&self, path: &str, source: io::Error) -> MediumError {
+    pub(super) fn failed(&self, path: &str, source: io::Error) -> MediumError {
         MediumError {
             medium: self.name.clone(),
             path: path.to_owned(),
@@ -907,7 +907,7 @@ impl Medium {
     }
 
     /// The path of an entry by its name in any case.
-    fn child(&self, folder: &str, name: &str) -> Result<Option<String>, MediumError> {
+    pub(super) fn child(&self, folder: &str, name: &str) -> Result<Option<String>, MediumError> {
         let entries = match self.list(folder) {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
@@ -919,7 +919,7 @@ impl Medium {
     }
 
     /// The folder below `parent`, made if it is missing.
-    fn folder(&self, parent: &str, name: &str) -> Result<String, MediumError> {
+    pub(super) fn folder(&self, parent: &str, name: &str) -> Result<String, MediumError> {
         if let Some(found) = self.child(parent, name)? {
             return Ok(found);
         }
@@ -972,14 +972,14 @@ impl Medium {
             .try_for_each(|(path, bytes)| self.read_back(path, bytes))
     }
 
-    fn read_back(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
+    pub(super) fn read_back(&self, path: &str, bytes: &[u8]) -> Result<(), MediumError> {
         match self.read(path, bytes.len() as u64, Reading::PastCache)? == bytes {
             true => Ok(()),
             false => Err(self.failed(path, io::Error::from(io::ErrorKind::InvalidData))),
         }
     }
 
-    fn flush(&self) -> Result<(), MediumError> {
+    pub(super) fn flush(&self) -> Result<(), MediumError> {
         self.volume
             .flush()
             .map_err(|source| self.failed(ROOT, source))
@@ -1103,14 +1103,17 @@ impl Medium {
         self.read_back(path, bytes)
     }
 
-    /// Writes README.TXT anew where it is not that of this version.
+    /// Writes README.TXT anew where it is not that of this version, or asks somebody else than is wished.
     ///
     /// # Errors
     /// When the medium refuses.
-    pub fn renew_readme(&self) -> Result<(), MediumError> {
-        match self.read_loose("README.TXT") {
-            Some(bytes) if readme::origin(&bytes) == ReadmeOrigin::Current => Ok(()),
-            _ => self.write_loose("README.TXT", &readme::readme()),
+    pub fn renew_readme(&self, wish: &ReadmeWish) -> Result<(), MediumError> {
+        let bytes = self.read_loose("README.TXT");
+        let there = bytes.and_then(|bytes| Readme::read(&bytes));
+        let wanted = wish.in_place_of(there.clone());
+        match there {
+            Some(there) if there == wanted => Ok(()),
+            _ => self.write_loose("README.TXT", &wanted.render()),
         }
     }
 
@@ -1118,8 +1121,9 @@ impl Medium {
     ///
     /// # Errors
     /// When the medium refuses.
-    pub fn prepare(&self, label: &Label) -> Result<(), MediumError> {
-        self.write_loose("README.TXT", &readme::readme())?;
+    pub fn prepare(&self, label: &Label, wish: &ReadmeWish) -> Result<(), MediumError> {
+        self.folder("", ROOT)?;
+        self.renew_readme(wish)?;
         self.write_loose(MEDIUM, &label.render())
     }
 

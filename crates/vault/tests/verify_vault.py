@@ -36,11 +36,17 @@ NOTE, ATTENTION, FORGED, LOST = range(4)
 EXIT = {NOTE: 0, ATTENTION: 8, FORGED: 10, LOST: 4}
 
 # SHA-256 of every README.TXT that a pfxvault has shipped (docs/format.md, "README.TXT").
-README = "b4edc7ef41d32441390613ed48ffae4a773c23752f3233e9067835f0b9206b54"
+READMES = {
+    "7edd8500e75a22b925038690abc557b770682db7145db1c1d03a6dbfac4e4764",
+    "454f0a11235f8e509faa5b86f9a2adf2260ec79ec1f53075e85b212adab0a7bd",
+}
 OLD_READMES = {
+    "b4edc7ef41d32441390613ed48ffae4a773c23752f3233e9067835f0b9206b54",
     "cee345e53b76e7989edbf7312ac96e40171134a61438843be3b4d08580370e4a",
     "c986dc28620fbc4e57a5e18c6e4d3a68da16e44f1b387939a3734350450eb7d5",
 }
+ASK = "Ask / 連絡先: ".encode()
+NEVER_ASKED = "Whoever answers there never asks for the passphrase. パスフレーズをお尋ねすることはありません。".encode()
 MAX_UNKNOWN, MAX_DEPTH = 10_000, 8
 # Ends of names that a system may run (docs/format.md, "Tree").
 PROGRAMS = set(
@@ -242,6 +248,22 @@ class Pair:
 
     def is_damaged(self):
         return not is_newer(self.text, "pfxvault-trust") and not self.is_right()
+
+
+def without_contact(readme):
+    """README.TXT without the two lines that name a contact, and the contact (docs/format.md, "README.TXT")."""
+    lines = readme.split(b"\r\n")
+    if len(lines) < 4 or not lines[2].startswith(ASK) or lines[3] != NEVER_ASKED:
+        return readme, None
+    contact = lines[2][len(ASK) :]
+    try:
+        text = contact.decode()
+    except UnicodeDecodeError:
+        return readme, None
+    unseen = any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in text)
+    if not text or unseen or text != text.strip() or len(text) > 80 or len(contact) > 240:
+        return readme, None
+    return b"\r\n".join(lines[:2] + lines[4:]), text
 
 
 class Medium:
@@ -939,11 +961,16 @@ class Report:
                 self.find("program", ATTENTION)
             if medium.crowded:
                 self.find("crowded", ATTENTION)
-            readme = medium.readme and sha256(medium.readme)
-            if readme in OLD_READMES:
+            if medium.is_parcel:
+                continue
+            text, contact = without_contact(medium.readme or b"")
+            if sha256(medium.readme or b"") in OLD_READMES:
                 self.find("readme-old", NOTE)
-            elif not medium.is_parcel and readme != README:
+            elif sha256(text) not in READMES:
                 self.find("readme-unknown", ATTENTION)
+            elif contact:
+                # Whoever reads without host state knows nobody who said so.
+                self.find("readme-contact", NOTE)
         places = {(medium.id, medium.place) for medium in self.media if medium.id}
         if len({known for known, _ in places}) < len(places):
             self.find("copies", ATTENTION)

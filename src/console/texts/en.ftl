@@ -1472,7 +1472,7 @@ error-rule-other-medium = refused by the handling rule other-medium: { $path }
 ## Errors: media and vaults
 
 error-no-such-medium = there is no stick at { $medium }
-    .hint = Insert the stick, look up where it is (on Windows its drive letter, in Explorer), and type that, for example { -stick }
+    .hint = Insert the stick (on Linux: mount it), and name the drive or folder where it is, such as { -stick }
 error-medium = cannot use { $medium }
     .cause = { $reason }
     .hint = Check that the stick is inserted, not full and not write-protected, and try again; if it fails again, use another stick
@@ -2211,7 +2211,7 @@ help-farm = Change the configuration although other servers share it
 help-restore-provider = Where RSA private keys are kept: csp, "Microsoft RSA SChannel Cryptographic Provider" (older programs, such as Exchange and AD FS, want it), or ksp, "Microsoft Software Key Storage Provider"; without this option as on the old server, and where that is not known ksp from Windows Server 2022 on, else csp
 help-request-provider = Where the private key is kept: csp, "Microsoft RSA SChannel Cryptographic Provider" (older programs, such as Exchange and AD FS, want it), or ksp, "Microsoft Software Key Storage Provider"; without this option ksp from Windows Server 2022 on, else csp
 help-restore-print-commands = Also print the commands of Windows that would do the same
-help-report = New file for the change ticket: the plan, the answers, every change, what the server shows
+help-change-report = New file for the change ticket: the plan, the answers, every change, what the server shows
 
 ## Requests and their answers
 
@@ -2817,6 +2817,16 @@ menu-demo = See everything once with throw-away data
 menu-help = Show all commands
 menu-install = Install the answer of the certificate authority
 menu-undo = Take back the last change of this server
+menu-list = Show what this server holds, and what is backed up
+menu-report = Show all servers and USB sticks: what is due when, when certificates end
+menu-report-file = New file for a page to print, such as { -disk }shop.html (Enter alone: on this screen only):
+menu-sheet = Print the instruction sheet anew
+menu-sheet-file = New file for it, such as { -disk }sheet.pdf:
+menu-add = Make another USB stick for the vault
+menu-join = Enrol this server in a vault that exists
+menu-request = Ask the certificate authority for a certificate (CSR)
+menu-request-name = Host name, such as www.example.com:
+menu-request-file = New file for the CSR:
 menu-quit = Quit
 menu-next = What next?
 menu-line = The same as a command: { $line }
@@ -2837,3 +2847,84 @@ error-label-not-here = no inserted USB stick has the label { $label }
     .hint = Insert it, or give its drive letter. pfxvault media list shows the labels
 error-two-of-a-label = two inserted USB sticks have the label { $label }: { $one } and { $other }
     .hint = Give the drive letter of the one you mean
+
+## The whole shop on one page
+help-report = Show the whole shop: servers, USB sticks and key pairs, what is due when, and when certificates end.
+help-report-media = USB sticks to read, such as { -stick }; opens the vault. Without one: what this server remembers of itself
+help-report-html = Also write the report to this new file, as one page to file or print
+help-report-examples =
+    pfxvault report { -stick } --html { -disk }shop.html
+        All servers on the stick, as a page to file or print
+    pfxvault report --html { -disk }shop.html
+        This server and its USB sticks, without a secret
+report-title = TLS key pairs: servers, USB sticks and what is due
+report-from-media = Read from USB stick { $media }
+report-from-memory = From what this server remembers. Other servers are in it where sticks are given: pfxvault report { -stick }
+report-headline =
+    { $servers ->
+        [one] 1 server
+       *[other] { $servers } servers
+    }, { $pairs ->
+        [one] 1 key pair that counts
+       *[other] { $pairs } key pairs that count
+    }, { $sticks ->
+        [one] 1 USB stick in use
+       *[other] { $sticks } USB sticks in use
+    }.
+report-good =
+    ok: every key pair is valid today and on enough USB sticks, and nothing is overdue.{ $soon ->
+        [0] {""}
+        [one] {" "}1 certificate ends within 30 days.
+       *[other] {" "}{ $soon } certificates end within 30 days.
+    }
+report-attention = attention: { $not_valid } not valid today, { $soon } ending within 30 days, { $too_few } on too few USB sticks, { $overdue } dates overdue; points named below: { $named }
+report-doubt = { $server }: { $doubt }
+report-line = . { $line }
+report-due-backup = Back up { $server }
+report-due-check = Check USB stick { $label }, after it has been unplugged
+report-due-replace = Replace USB stick { $label }
+report-due-drill = Rehearse a restore of everything
+report-due-first-drill = Rehearse a restore of everything, which nobody has done yet
+column-what = what
+cell-overdue = { $day } (overdue)
+cell-too-few = (too few)
+report-page-due = What is due when
+report-page-ends = When certificates end
+report-page-pairs = Key pairs and the USB sticks that have them
+report-legend = ● on this stick · – not on it · ? of another server, and the stick was not read
+report-ends = { $name } ({ $server }, { $day })
+report-ended = ended
+report-later = later
+report-and-more = { $names }, and { $count } more
+report-written = done: the page is at { $path }. It names servers and sites: keep it like other internal documents.
+report-no-page = As a page to file or print: add --html FILE
+error-report-not-enrolled = this machine writes to no vault, so it remembers nothing to report
+    .hint = Name a USB stick: pfxvault report { -stick }
+
+## The program beside the vault
+help-with-program = Also put this program onto the USB stick, beside PFXVAULT; it is never run from there
+help-program = Another file to put there with --with-program, such as pfxvault.exe or the program for Linux; may be given several times
+program-put =
+    done: in { $folder } on { $medium } lies the program, outside of what is trusted:
+    { $programs }
+    next: print the instruction sheet anew, which now says these hashes: pfxvault sheet --from { $medium } --to sheet.pdf
+    Never run it from the USB stick: copy it to the hard disk, compare its hash with the paper, and run the copy.
+program-line = { "  " }{ $name }  SHA-256 { $hash }
+program-not-put = attention: { $name } could not be put beside the vault on { $medium }: { $reason }. The vault is not affected. Where another file stands there already, nothing was written over: remove it if nobody needs it, then try again
+error-program = the program { $path } cannot be read: { $reason }
+    .hint = Name a file of at most 256 MiB: --program pfxvault.exe
+error-program-name = { $path } cannot be put beside the vault under this name
+    .hint = Give the file a name of its own in letters, digits, dots, - and _, such as pfxvault.exe; eight files at most
+paper-programs = The sticks named here also carry pfxvault, in PFXVAULT-PROGRAM. Never run it from the stick. Copy it to the hard disk, compare its hash with the one on this paper (Windows: certutil -hashfile pfxvault.exe SHA256; Linux: sha256sum pfxvault), and run the copy only if they are the same. A copy of this page on a stick does not count.
+paper-cell-hash = SHA-256
+
+## The contact in README.TXT
+help-media-policy-contact = Whom the finder of a stick asks, in one line of README.TXT on it that everybody can read, such as "Web team, ext. 4711"; empty for nobody
+media-contact = README.TXT on the sticks names as contact: { $contact }
+media-contact-next = next: the next backup or copy to each stick writes it there. Everybody who finds a stick can read it.
+error-contact = this cannot be a contact in README.TXT: one line of at most 80 characters that can be seen, without blanks around it
+    .hint = Such as: pfxvault media policy --contact "Web team, ext. 4711"
+found-contact =
+    attention: README.TXT on { $medium } names as contact: { $contact }. This server never said that. Do not call or write there.
+    The next backup or copy to this stick writes it anew. If no other server of the vault names that contact, find out who had the stick.
+found-contact-unknown = note: README.TXT on { $medium } names as contact: { $contact }. Nobody signs that; compare it with the instruction sheet.

@@ -1339,7 +1339,7 @@ error-rule-other-medium = 取り扱いルール「別メディアへの保管」
 ## Errors: media and vaults
 
 error-no-such-medium = { $medium } に USB メモリがありません
-    .hint = USB メモリを挿し、場所(Windows ではエクスプローラーに表示されるドライブ文字)を確認して指定してください(例: { -stick })
+    .hint = USB メモリを挿し(Linux ではマウントし)、そのドライブまたはフォルダーを指定してください(例: { -stick })
 error-medium = { $medium } を使えません
     .cause = { $reason }
     .hint = USB メモリの接続、空き容量、書き込み禁止の設定を確認し、もう一度実行してください。それでも失敗する場合は、別の USB メモリを使ってください
@@ -1972,7 +1972,7 @@ help-farm = ほかのサーバーと共有している構成でも変更しま�
 help-restore-provider = RSA の秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は以前のサーバーと同じ種類、それがわからないときは Windows Server 2022 以降なら ksp、それより前なら csp
 help-request-provider = 秘密鍵の保存先: csp は「Microsoft RSA SChannel Cryptographic Provider」(Exchange や AD FS など古いプログラム向け)、ksp は「Microsoft Software Key Storage Provider」。指定しない場合は Windows Server 2022 以降なら ksp、それより前なら csp
 help-restore-print-commands = 同じ変更を行う Windows のコマンドも表示します
-help-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
+help-change-report = 作業記録の新しいファイル: 実行計画、回答、すべての変更、TLS の確認結果
 
 ## Requests and their answers
 
@@ -2501,6 +2501,16 @@ menu-demo = テスト用のデータで一通り実演する
 menu-help = コマンドの一覧を表示する
 menu-install = 認証局から届いた証明書をインストールする
 menu-undo = このサーバーの直前の変更を取り消す
+menu-list = このサーバーにあるキーペアと、バックアップの有無を表示する
+menu-report = すべてのサーバーと USB メモリを一覧にする(作業の期限、証明書の有効期限)
+menu-report-file = 印刷用ページの新しいファイル名(例: { -disk }shop.html。Enter だけなら画面にのみ表示):
+menu-sheet = 復旧手順書を印刷し直す
+menu-sheet-file = 新しいファイル名(例: { -disk }sheet.pdf):
+menu-add = 保管庫の USB メモリをもう 1 本作る
+menu-join = このサーバーを既存の保管庫に登録する
+menu-request = 証明書の発行を申請する CSR を作る
+menu-request-name = ホスト名(例: www.example.com):
+menu-request-file = CSR の新しいファイル名:
 menu-quit = 終了
 menu-next = 次は何をしますか?
 menu-line = コマンドでは次のとおりです: { $line }
@@ -2521,3 +2531,73 @@ error-label-not-here = ラベルが { $label } の USB メモリは接続され�
     .hint = その USB メモリを挿すか、ドライブ文字で指定してください。ラベルは pfxvault media list で確認できます
 error-two-of-a-label = ラベルが { $label } の USB メモリが 2 本接続されています: { $one } と { $other }
     .hint = 使うほうをドライブ文字で指定してください
+
+## The whole shop on one page
+help-report = サーバー、USB メモリ、キーペアの一覧、それぞれの期限、証明書の有効期限をまとめて表示します。
+help-report-media = 読み取る USB メモリ(例: { -stick })。保管庫を開きます。省略すると、このサーバーに記録のある内容だけを表示します
+help-report-html = 保存や印刷のできる 1 ページの新しいファイルにも書き込みます
+help-report-examples =
+    pfxvault report { -stick } --html { -disk }shop.html
+        USB メモリにあるすべてのサーバーを、保存や印刷のできるページにする
+    pfxvault report --html { -disk }shop.html
+        このサーバーとその USB メモリだけを、パスフレーズなしでページにする
+report-title = TLS キーペア一覧: サーバー・USB メモリ・期限
+report-from-media = 読み取った USB メモリ: { $media }
+report-from-memory = このサーバーに記録のある内容です。ほかのサーバーも含めるには USB メモリを指定してください: pfxvault report { -stick }
+report-headline = サーバー { $servers } 台、復元対象のキーペア { $pairs } 組、使用中の USB メモリ { $sticks } 本
+report-good =
+    問題ありません: すべてのキーペアの証明書が今日有効で、必要な本数の USB メモリにあり、期限を過ぎたものもありません。{ $soon ->
+        [0] {""}
+       *[other] 30 日以内に期限が切れる証明書: { $soon } 件
+    }
+report-attention = 要確認: 今日有効でない証明書 { $not_valid } 件、30 日以内に期限切れ { $soon } 件、USB メモリの本数が足りないキーペア { $too_few } 組、期限を過ぎた作業 { $overdue } 件、下記の確認事項 { $named } 件
+report-doubt = { $server }: { $doubt }
+report-line = ・{ $line }
+report-due-backup = { $server } のバックアップを取る
+report-due-check = USB メモリ「{ $label }」を、一度取り外してから検証する
+report-due-replace = USB メモリ「{ $label }」を新しいものに交換する
+report-due-drill = 全体を復元できるか試す(復元訓練)
+report-due-first-drill = 全体を復元できるか試す(復元訓練)。まだ誰も試していません
+column-what = 作業
+cell-overdue = { $day }(期限超過)
+cell-too-few = (不足)
+report-page-due = いつまでに何をするか
+report-page-ends = 証明書の有効期限
+report-page-pairs = キーペアと、それを保存した USB メモリ
+report-legend = ●: この USB メモリにある · –: ない · ?: 別のサーバーのもので、この USB メモリは読み取っていない
+report-ends = { $name }({ $server }、{ $day })
+report-ended = 期限切れ
+report-later = それ以降
+report-and-more = { $names }、ほか { $count } 件
+report-written = 完了: { $path } にページを書き込みました。サーバー名とサイト名が載っています。社内文書として管理してください。
+report-no-page = 保存や印刷のできるページにするには: --html ファイル名 を付けてください
+error-report-not-enrolled = このコンピューターはどの保管庫にも登録されていないため、表示できる記録がありません
+    .hint = USB メモリを指定してください: pfxvault report { -stick }
+
+## The program beside the vault
+help-with-program = このプログラムも USB メモリの PFXVAULT の隣に置きます。そこから実行することはありません
+help-program = --with-program と一緒に置く別のファイル(pfxvault.exe や Linux 用のプログラムなど)。複数回指定できます
+program-put =
+    完了: { $medium } の { $folder } に、プログラムを置きました。保管庫の署名の対象外です:
+    { $programs }
+    次に: このハッシュが載った復旧手順書を印刷し直してください: pfxvault sheet --from { $medium } --to sheet.pdf
+    USB メモリから直接実行しないでください。ハード ディスクにコピーし、ハッシュを紙と照合してから、コピーを実行します。
+program-line = { "  " }{ $name }  SHA-256 { $hash }
+program-not-put = 要確認: { $medium } の保管庫の隣に { $name } を置けませんでした: { $reason }。保管庫に影響はありません。同じ名前の別のファイルがある場合は、上書きしていません。不要なら削除してから、もう一度実行してください
+error-program = プログラム { $path } を読み取れません: { $reason }
+    .hint = 256 MiB 以下のファイルを指定してください: --program pfxvault.exe
+error-program-name = { $path } は、この名前では保管庫の隣に置けません
+    .hint = ほかと重複しない、英数字・ドット・-・_ だけの名前にしてください(例: pfxvault.exe)。ファイルは 8 個までです
+paper-programs = 下記の USB メモリには、PFXVAULT-PROGRAM フォルダーに pfxvault も入っています。USB メモリから直接実行しないでください。ハード ディスクにコピーし、ハッシュをこの紙と照合して(Windows: certutil -hashfile pfxvault.exe SHA256、Linux: sha256sum pfxvault)、一致した場合だけコピーを実行してください。USB メモリに入っているこのページの写しでは照合できません。
+paper-cell-hash = SHA-256
+
+## The contact in README.TXT
+help-media-policy-contact = USB メモリを拾った人などのための連絡先。README.TXT に 1 行で書き込まれ、誰でも読めます(例: "Web 担当 内線 4711")。空にすると記載しません
+media-contact = USB メモリの README.TXT に書く連絡先: { $contact }
+media-contact-next = 次に: 各 USB メモリへの次のバックアップまたはコピーで書き込まれます。USB メモリを手にした人は誰でも読めます。
+error-contact = README.TXT の連絡先にできません。80 文字以内の 1 行で、前後に空白を入れず、目に見える文字だけで指定してください
+    .hint = 例: pfxvault media policy --contact "Web 担当 内線 4711"
+found-contact =
+    注意: { $medium } の README.TXT の連絡先は「{ $contact }」ですが、このサーバーで設定したものではありません。この連絡先には連絡しないでください。
+    このメディアへの次のバックアップまたはコピーで書き直されます。保管庫のほかのサーバーで設定したものでもない場合は、この USB メモリを誰が扱ったか確認してください。
+found-contact-unknown = 参考: { $medium } の README.TXT の連絡先は「{ $contact }」です。署名されていないため、復旧手順書と照合してください。

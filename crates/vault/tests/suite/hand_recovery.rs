@@ -13,7 +13,7 @@ use vault::generation::{Draft, LinePosition, Package};
 use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::identity::{Owner, RecoveryKey};
 use vault::medium::{Medium, MediumError};
-use vault::readme::{Label, readme};
+use vault::readme::{Label, ReadmeWish, readme};
 use vault::seal::Recipients;
 use vault::sign::SigningKey;
 use vault::trust::{Clause, Closing, Statement};
@@ -426,7 +426,10 @@ impl Vault {
             Clause::server(vault.key.public()),
         ];
         vault.say(&words.chain(more).collect::<Vec<_>>());
-        vault.medium().prepare(&Label::new("A").unwrap()).unwrap();
+        vault
+            .medium()
+            .prepare(&Label::new("A").unwrap(), &ReadmeWish::default())
+            .unwrap();
         vault.write(42, vault.package(42, &vault.key, vault.server, "good"));
         vault
     }
