@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use age::secrecy::ExposeSecret;
+use bech32::{Bech32, Hrp};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
@@ -148,6 +149,22 @@ impl RecoveryKey {
         Self(age::x25519::Identity::generate())
     }
 
+    /// The one of these 32 bytes; `None` for any other number of them.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let is_key = bytes.len() == KEY_BYTES;
+        let text = bech32::encode_upper::<Bech32>(Hrp::parse(HRP).ok()?, bytes).ok();
+        Zeroizing::new(text.filter(|_| is_key)?)
+            .parse()
+            .ok()
+            .map(Self)
+    }
+
+    /// Its 32 bytes.
+    pub(crate) fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        let decoded = bech32::decode(&self.text()).map(|(_, bytes)| bytes);
+        Zeroizing::new(decoded.unwrap_or_default())
+    }
+
     /// The text to keep: `AGE-SECRET-KEY-1` and 58 characters.
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(self.0.to_string().expose_secret().to_owned())
@@ -182,6 +199,9 @@ impl RecoveryKey {
     }
 }
 
+/// What the text of a key calls itself (BIP 173).
+const HRP: &str = "AGE-SECRET-KEY-";
+const KEY_BYTES: usize = 32;
 /// What every key begins with.
 pub const PREFIX: &str = "AGE-SECRET-KEY-1";
 const BEGINNING: usize = PREFIX.len();

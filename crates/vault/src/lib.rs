@@ -20,6 +20,7 @@ pub mod request;
 pub mod retirement;
 pub mod seal;
 pub mod server_name;
+pub mod shares;
 pub mod sign;
 pub mod survey;
 pub mod trust;

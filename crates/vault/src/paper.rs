@@ -15,7 +15,7 @@ pub const CHECK: usize = 2;
 /// Rows of a key.
 pub const ROWS: usize = KEY_LENGTH.div_ceil(ROW);
 
-const OWNER: &str = "# owner ";
+pub(crate) const OWNER: &str = "# owner ";
 
 /// The rows of a key, the first is number 1: characters, and their check for this vault.
 pub fn rows(key: &RecoveryKey, vault: &VaultId) -> Vec<(Zeroizing<String>, String)> {
@@ -78,7 +78,7 @@ pub fn find(text: &str) -> Option<KeyText> {
 }
 
 /// Characters of the owner's key: `ssh-ed25519` and 68 of base64.
-const OWNER_KEY: usize = "ssh-ed25519 ".len() + 68;
+pub(crate) const OWNER_KEY: usize = "ssh-ed25519 ".len() + 68;
 
 #[cfg(test)]
 mod tests {
