@@ -56,6 +56,10 @@ pub struct GlobalArgs {
     pub(crate) recovery_key_file: Option<PathBuf>,
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file"])]
     pub(crate) age_key_file: Option<PathBuf>,
+    #[arg(long, global = true, conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file", "age_key_file", "share_file"])]
+    pub(crate) shares: bool,
+    #[arg(long, global = true, value_name = "FILE", action = ArgAction::Append, conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file", "age_key_file"])]
+    pub(crate) share_file: Vec<PathBuf>,
     #[arg(long, global = true, value_name = "SHA256:...")]
     pub(crate) fingerprint: Option<String>,
 }
@@ -713,7 +717,7 @@ pub enum AccessCommand {
     },
     /// Another way in.
     Add {
-        /// `passphrase`, `recovery-key` or an age public key.
+        /// `passphrase`, `recovery-key`, `shares:K/N` or an age public key.
         way: String,
         /// The medium it is added on.
         #[arg(long, value_name = "MEDIUM")]
@@ -724,6 +728,9 @@ pub enum AccessCommand {
         /// Where the new recovery key is written.
         #[arg(long, value_name = "FILE")]
         new_recovery_key_file: Option<PathBuf>,
+        /// Where each of the new shares is written.
+        #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+        new_share_file: Vec<PathBuf>,
         /// An age key reads new backups, and does not open the vault.
         #[arg(long)]
         decrypt_only: bool,

@@ -15,13 +15,16 @@ use crate::paper::{Form, Paper};
 use crate::platform::private_files;
 use crate::session::Session;
 use crate::session::media::labelled;
-use crate::session::papers::{EnvelopeOf, MediumOnSheet, ServerOnSheet, SheetContent};
+use crate::session::papers::{EnvelopeOf, MediumOnSheet, OnEnvelope, ServerOnSheet, SheetContent};
+use crate::session::secrets::wrong_share;
 use crate::state::State;
 use crate::text;
 use crate::workflow::verify;
+use secret::shares::WrongShare;
 use vault::id::{GenerationId, ServerId, VaultId};
 use vault::medium::Medium;
 use vault::paper::KeyText;
+use vault::shares::ShareText;
 use vault::survey::{Generation, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
@@ -42,7 +45,7 @@ pub(super) struct SheetReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct CheckedReport {
     vault: String,
-    /// Whether it is the envelope, which then has opened the vault.
+    /// Whether it is the envelope, which then has opened the vault; of a share, that its words are right.
     envelope: bool,
     /// Servers of which the media given do not hold what the sheet knows.
     behind: Vec<String>,
@@ -132,7 +135,7 @@ fn write_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit> {
     let owner = opened.owner.key.public();
     session.note_opened(&opened, "recovery-key");
     let envelope = EnvelopeOf {
-        key: &key,
+        secret: OnEnvelope::Key(&key),
         owner: &owner,
     };
     session.write_envelope(&envelope, path, media.first())?;
@@ -218,6 +221,12 @@ fn check(session: &Session<'_>, args: &SheetArgs, file: Option<&Path>) -> Result
             session.console.warn(&text!("check-delete", path = file));
             Ok(exit)
         }
+        Some(Said::Share(read)) => {
+            let exit = check_share(session, args, file, read)?;
+            let text = text!("check-share-delete", path = file);
+            session.console.warn(&text);
+            Ok(exit)
+        }
         Some(Said::Sheet(_)) if args.envelope => {
             Err(Error::usage(text!("error-sheet-is-no-key", path = file)))
         }
@@ -241,6 +250,37 @@ fn check_envelope(session: &Session<'_>, args: &SheetArgs, found: &KeyText) -> R
     let (opened, _) = session.open_with_key(&media, &known, found)?;
     session.note_opened(&opened, "recovery-key");
     Ok(envelope_opened(session, &opened.vault()))
+}
+
+/// A share alone opens nothing: its words are right, and it says that it is of this vault.
+fn check_share(
+    session: &Session<'_>,
+    args: &SheetArgs,
+    file: &Path,
+    read: std::result::Result<ShareText, WrongShare>,
+) -> Result<Exit> {
+    let found = read.map_err(|wrong| {
+        let reason = wrong_share(wrong);
+        let text = text!("error-share-typo", path = file, reason = reason);
+        Error::new(Exit::WrongSecret, text)
+    })?;
+    let media = session.vault_media_or_inserted(&args.from)?;
+    let ours = verify::owner_of(&media, session.memory().state.as_ref())?;
+    if let Some(vault) = found.vault.filter(|vault| *vault != ours) {
+        let text = text!(
+            "error-share-of-other-vault",
+            vault = vault.as_str(),
+            ours = ours.as_str()
+        );
+        return Err(Error::new(Exit::NoVault, text));
+    }
+    session.console.say(&text!(
+        "check-share-whole",
+        number = found.share.number(),
+        threshold = found.share.threshold(),
+        vault = ours.as_str()
+    ));
+    Ok(checked(session, &ours, true, Vec::new()))
 }
 
 fn envelope_opened(session: &Session<'_>, vault: &VaultId) -> Exit {

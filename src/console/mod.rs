@@ -7,6 +7,7 @@ mod new_secret;
 mod page;
 mod prompt;
 mod recovery_key;
+mod shares;
 mod table;
 mod wrap;
 

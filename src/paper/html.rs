@@ -1,7 +1,7 @@
 //! A paper as one page of HTML, with the fonts of the system.
 
 use super::code::{Code, QUIET};
-use super::{Block, Paper};
+use super::{Block, Paper, row_lines};
 use crate::console::{Page, Table};
 
 /// The paper's page.
@@ -27,10 +27,7 @@ fn add(page: &mut Page, block: &Block) {
             page.table(&table);
         }
         Block::Rows(rows) => {
-            let rows = rows.iter().enumerate();
-            let lines =
-                rows.map(|(at, (row, check))| format!("{:>2}   {:<6}   {check}", at + 1, **row));
-            page.rows(&lines.collect::<Vec<_>>().join("\n"));
+            page.rows(&row_lines(rows).join("\n"));
         }
         Block::Beside(blocks, code) => {
             page.begin_beside();

@@ -237,7 +237,10 @@ impl<'p> Column<'p, '_> {
     }
 
     fn rows(&mut self, rows: &'p [(zeroize::Zeroizing<String>, String)]) {
-        let size = 13.0 * self.scale;
+        let longest = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
+        // Six characters of a key stand larger than three words of a share.
+        let size = if longest > LONG_ROW { 10.5 } else { 13.0 } * self.scale;
+        let checks = 3.6 + 0.5 * longest as f32;
         for (at, (row, check)) in rows.iter().enumerate() {
             self.y += size * 1.45;
             self.text(
@@ -247,7 +250,7 @@ impl<'p> Column<'p, '_> {
                 NUMBERS[at.min(NUMBERS.len() - 1)],
             );
             self.text(Family::Fixed, size, self.x + 2.2 * size, row);
-            self.text(Family::Fixed, size, self.x + 6.6 * size, check);
+            self.text(Family::Fixed, size, self.x + checks * size, check);
         }
         self.space(6.0);
     }
@@ -270,6 +273,9 @@ impl<'p> Column<'p, '_> {
         self.y = self.y.max(top + CODE);
     }
 }
+
+/// Characters of a row that is longer than those of a key.
+const LONG_ROW: usize = 12;
 
 /// Numbers of rows.
 const NUMBERS: [&str; 40] = [

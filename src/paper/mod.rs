@@ -76,6 +76,16 @@ impl Form {
     }
 }
 
+/// The rows of a key or share as lines of text, their checks below each other.
+fn row_lines(rows: &[(Zeroizing<String>, String)]) -> Zeroizing<Vec<String>> {
+    let longest = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
+    let mut lines = Zeroizing::new(Vec::with_capacity(rows.len()));
+    for (at, (row, check)) in rows.iter().enumerate() {
+        lines.push(format!("{:>2}   {:<longest$}   {check}", at + 1, **row));
+    }
+    lines
+}
+
 impl Paper {
     /// The paper's file.
     ///

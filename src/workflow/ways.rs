@@ -26,6 +26,7 @@ pub fn name(way: Hash, known: Option<&KnownWay>) -> Text {
 fn option(known: Option<&KnownWay>) -> &'static str {
     match known.map(|known| known.kind.as_str()) {
         Some("recovery-key") => " --recovery-key",
+        Some("shares") => " --shares",
         Some("age-key") => " --age-key-file FILE",
         _ => "",
     }

@@ -43,3 +43,4 @@ mod two_servers;
 mod two_systems;
 mod unseen;
 mod vectors;
+mod ways;

@@ -1,6 +1,8 @@
 //! The two papers: as text, HTML and PDF, in both languages, printed, scanned, photographed, and read
 //! back; and what may not lie beside the vault.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -231,6 +233,33 @@ fn an_envelope_opens_the_vault_from_each_form_from_its_print_and_with_stock_age(
                     .ended_with(0);
             }
         }
+    }
+}
+
+#[test]
+fn shares_are_read_from_their_prints_photographs_and_scans() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let files = "--new-share-file {1.pdf} --new-share-file {2.pdf}";
+    let add =
+        "access add shares:2/2 --to {A} --passphrase-file {passphrase} --accept other-medium=test";
+    table.run(&format!("{add} {files} --lang ja")).ended_with(0);
+    let first = printed(&table, "1.pdf");
+    let said = seen_by_zbar(&first);
+    let words = said.lines().nth(1).unwrap().split(' ').count();
+    assert!(
+        said.starts_with("# owner ssh-ed25519 ") && words == 33,
+        "{said}"
+    );
+    let second = printed(&table, "2.pdf");
+    for second in [photographed(&second), scanned(&table, "2.pdf")] {
+        for picture in [&first, &second] {
+            std::fs::set_permissions(picture, Permissions::from_mode(0o600)).unwrap();
+        }
+        let (first, second) = (first.display(), second.display());
+        let shares = format!("--share-file {first} --share-file {second}");
+        table
+            .run(&format!("drill --from {{A}} {shares} --state {{fresh}}"))
+            .ended_with(0);
     }
 }
 

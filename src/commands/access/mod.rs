@@ -3,22 +3,24 @@
 mod retire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::AccessCommand;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Result, no_random};
 use crate::message::{Text, day};
 use crate::session::Session;
-use crate::session::papers::EnvelopeOf;
+use crate::session::papers::{EnvelopeOf, OnEnvelope};
 use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
+use secret::shares::MOST_SHARES;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey, takes_passphrase};
 use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
+use vault::shares;
 use vault::trust::{Clause, Statement, Trust};
 use vault::volume::Reading;
 
@@ -79,12 +81,14 @@ pub(super) fn run(session: &Session<'_>, what: Option<&AccessCommand>) -> Result
             to,
             new_passphrase_file,
             new_recovery_key_file,
+            new_share_file,
             decrypt_only,
         }) => {
             let new = NewWay {
                 way,
                 passphrase: new_passphrase_file.as_deref(),
                 recovery_key: new_recovery_key_file.as_deref(),
+                shares: new_share_file,
                 decrypt_only: *decrypt_only,
             };
             add(session, to, &new)
@@ -97,6 +101,7 @@ struct NewWay<'a> {
     way: &'a str,
     passphrase: Option<&'a Path>,
     recovery_key: Option<&'a Path>,
+    shares: &'a [PathBuf],
     decrypt_only: bool,
 }
 
@@ -221,6 +226,46 @@ fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
     Ok(kinds)
 }
 
+/// What shares are asked for with, before how many are needed of how many.
+const SHARES: &str = "shares:";
+
+/// How many shares of how many are needed.
+///
+/// # Errors
+/// Anything but two of two to sixteen of sixteen.
+fn share_counts(way: &str) -> Result<(u8, u8)> {
+    let counts = way.trim_start_matches(SHARES).split_once('/');
+    let parsed = counts.and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    let fits = |(k, n): &(u8, u8)| (2..=*n).contains(k) && *n <= MOST_SHARES;
+    let unfit = || Error::usage(text!("error-share-counts", way = way, most = MOST_SHARES));
+    parsed.filter(fits).ok_or_else(unfit)
+}
+
+/// The identity file that K of N new shares open, each shown to be written down or written to a file of
+/// its own.
+fn new_shares(session: &Session<'_>, owner: &Owner, new: &NewWay<'_>) -> Result<Vec<u8>> {
+    let (threshold, count) = share_counts(new.way)?;
+    let (given, wanted) = (new.shares.len(), usize::from(count));
+    if given != 0 && given != wanted {
+        let text = text!("error-share-files", given = given, count = wanted);
+        return Err(Error::usage(text));
+    }
+    let key = RecoveryKey::generate();
+    let shares = shares::split(&key, threshold, count).map_err(|_| no_random())?;
+    let (public, vault) = (owner.key.public(), owner.vault());
+    if new.shares.is_empty() {
+        session.console.hand_over_shares(&shares, &vault)?;
+    }
+    for (share, path) in shares.iter().zip(new.shares) {
+        let envelope = EnvelopeOf {
+            secret: OnEnvelope::Share(share, wanted),
+            owner: &public,
+        };
+        session.write_envelope(&envelope, path, None)?;
+    }
+    Ok(owner.wrap_for(&key)?)
+}
+
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
 /// comes.
 fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
@@ -266,6 +311,7 @@ fn kind_of(new: &NewWay<'_>) -> &'static str {
     match new.way {
         "passphrase" => "passphrase",
         "recovery-key" => "recovery-key",
+        way if way.starts_with(SHARES) => "shares",
         _ => "age-key",
     }
 }
@@ -299,7 +345,7 @@ fn new_way(
         "recovery-key" => {
             let key = RecoveryKey::generate();
             let envelope = EnvelopeOf {
-                key: &key,
+                secret: OnEnvelope::Key(&key),
                 owner: &owner.key.public(),
             };
             match new.recovery_key {
@@ -310,6 +356,7 @@ fn new_way(
             }
             Ok(wrapped(owner.wrap_for(&key)?))
         }
+        way if way.starts_with(SHARES) => Ok(wrapped(new_shares(session, owner, new)?)),
         age => {
             let recipient = age.parse::<age::x25519::Recipient>().ok();
             let recipient = recipient.filter(|parsed| parsed.to_string() == age);

@@ -34,6 +34,8 @@ help-until = Last day on which --accept holds, at most a year from now, such as 
 help-passphrase-file = File whose first line is the passphrase, instead of typing it
 help-recovery-key = Open the vault with the recovery key from the envelope instead of the passphrase
 help-recovery-key-file = File with the recovery key, instead of typing it; for create: new file the recovery key is written to
+help-shares = Open the vault with shares of a recovery key, typed one after the other
+help-share-file = File with one share, instead of typing the shares; given once for each
 
 ## Help: commands
 
@@ -99,13 +101,14 @@ help-contents-from = USB stick to read, such as { -stick }, or parcel:FILE; may 
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as { -stick } (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as { -stick } (without it: every one that is inserted)
-help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-way = What is added: passphrase, recovery-key, shares:K/N (a recovery key in N shares, of which any K open the vault), or the age public key (age1...) of a second person
 help-access-add-decrypt-only = The age key decrypts backups made from now on with age, and does not open the vault; this can be taken back with access retire
 help-age-key-file = Open the vault with the age key in this file (AGE-SECRET-KEY-1...), which was added with access add age1...
 help-fingerprint = The fingerprint of the vault from the instruction sheet, where this server does not know the vault
 help-access-add-to = USB stick of the vault it is added on, such as { -stick }
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
+help-access-add-new-share-file = New file one of the new shares is written to, instead of showing it once; given once for each share
 help-copy-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times
 help-copy-to = USB stick to bring up to date, such as { -second-stick }
 help-completions-shell = Which shell
@@ -263,6 +266,8 @@ help-access-add-examples =
     pfxvault access add passphrase --to { -stick }
         A second passphrase, for a second person
     pfxvault access add recovery-key --to { -stick }
+    pfxvault access add shares:2/3 --to { -stick }
+        Three shares for three people; any two of them open the vault
         A second envelope
 help-access-retire-examples =
     pfxvault access retire age1qqqq --to { -stick }
@@ -308,6 +313,11 @@ prompt-read = Press Enter when you have what you need. Then the passwords are cl
 prompt-word-back = Type word { $number } from your paper (Enter alone shows all of them again):
 prompt-recovery-key = Recovery key from the envelope, group { $group }
 prompt-recovery-group = Type group { $number } of the recovery key from your paper (Enter alone shows it again):
+prompt-share = Paper { $share }{ $of ->
+        [0] {""}
+       *[other] {" "}of { $of }
+    }, row { $row }
+prompt-share-row = Type row { $number } of the share from your paper (Enter alone shows it again):
 prompt-show-changed = Show the passphrase as it is sealed?
 prompt-interrupted = Stopped with Ctrl-C at this question. What is shown above as done is done; nothing else was changed.
 unlock-trying = Checking the passphrase. This takes a few seconds.
@@ -327,6 +337,29 @@ group-too-much = There are { $count } characters too many. Look at the paper and
 group-short = Group { $group } has { $length } characters, and { $typed } were typed. Look at the paper and type it again.
 key-group-wrong = The key is whole, but one character of group { $group } is wrong. Look at the paper and type that group again.
 key-several-wrong = The key is whole, but several characters of it are wrong. Please type it again from group 1.
+shares-how =
+    Type one share after the other from their papers, in any order: row by row (1 to { $rows }), or several rows at once.
+    A row has three words, of which the first four letters are enough, and two characters behind them, which show a mistake at once.
+    What you type is not shown. Each row is checked when you press Enter.
+share-taken = This paper, share { $number }, is right. { $missing ->
+        [0] That is enough.
+        [one] One more is needed.
+       *[other] { $missing } more are needed.
+    }
+share-word = Row { $row }: word { $place } is not in the list of words. Look at the paper and type this row again.
+share-check = Row { $row } does not fit the two characters behind it. Look at the paper and type the row again. If it is exactly what you typed, the paper is for another vault than this stick.
+share-empty = Row { $row } is next; { $missing } words of the share are still missing.
+share-short = Row { $row } has three words, and { $typed } were typed. Look at the paper and type it again.
+share-too-much = There are more rows than a share has. What was too much was left out.
+share-foreign = This share is of another set: every share of this one begins with { $first } { $second }. Take another paper, and type its row 1.
+share-double = Share { $number } is there already. Take another paper.
+share-of-other = Share { $number } is of another set than those before it, or of another vault. Take another paper.
+share-row-wrong = All words are there, but one in row { $row } is wrong. Look at the paper and type that row again.
+share-several-wrong = All words are there, but several of them are wrong. Please type the share again from row 1.
+share-reason-word = word { $place } in row { $row } is wrong
+share-reason-length = it has { $count } words instead of { $whole }
+share-reason-several = several of its words are wrong
+share-reason-form = it is of a kind that pfxvault does not make (SLIP-39 in groups)
 unfit-character = It holds a character that cannot be seen or typed again everywhere ({ $code }). Choose one without it.
 unfit-short = It is too short: { $least } characters at least, of which one in kana or kanji counts as two. Several words with blanks between them are easy to remember.
 unfit-long = It is too long: { $most } bytes at most.
@@ -388,6 +421,14 @@ create-recovery-key =
 create-recovery-key-file =
     attention: the recovery key is now in the file { $path }. Whoever has this file can open the vault.
     The rule password-kept wants it on paper: print it now, put the paper in an envelope and seal it, then delete the file.
+create-share =
+    This is share { $number } of { $count }. Any { $threshold } of them open the vault; fewer open nothing.
+    Write all of it on a paper of its own, in an envelope of its own, for the person who keeps it. It is shown only this once.
+    The two characters behind each row show mistakes when it is typed; write them down, too.
+    Three of its rows are asked back, by their numbers.
+create-share-file =
+    attention: share { $number } is now in the file { $path }. Print it now, put the paper in an envelope of its own, seal it, and give it to the person who keeps it.
+    Then delete the file: whoever has enough of the shares can open the vault.
 create-done =
     done: the vault on { $medium } is ready, and this server may write to it.
     Its fingerprint is { $vault } (write it on the envelope).
@@ -1195,6 +1236,41 @@ error-recovery-key-typo = this is not a whole recovery key: a character is wrong
         Run the same command again; type all groups from the paper only when it
         asks. They begin with AGE-SECRET-KEY-1; after that there is never the
         digit 1 and never a B, I or O.
+error-shares-typo = this is no whole share: words are wrong or missing
+    .hint = run the same command again, and type all rows of each paper; or give their files with --share-file
+error-shares-unfit = these shares do not give a key together, though the words of each are right
+    .cause = one of them was changed after it was made
+    .hint = use another share in the place of each in turn, and find the one that does not fit
+error-shares-missing = { $missing ->
+        [one] 1 share is missing
+       *[other] { $missing } shares are missing
+    }; { $given ->
+        [one] 1 was given
+       *[other] { $given } were given
+    }
+    .hint = name more of them, each with --share-file FILE ; to type them: --shares
+error-share-typo = { $path } holds no whole share
+    .cause = { $reason }
+    .hint = compare the file with the paper, row by row; three words are a row
+error-share-foreign = the share in { $path } does not belong to the others that were given
+    .cause = it is of another set, or of another vault
+    .hint = use the shares of one set; all of them begin with the same two words
+error-share-double = the share in { $path } is number { $number }, which was given already
+    .hint = use the share of another envelope
+error-share-of-other-vault = the share is for the vault { $vault }, and this stick or server belongs to { $ours }
+    .hint = insert a stick of the vault that the share is for
+error-no-share = { $path } holds another paper, and no share
+    .hint = a recovery key is given with --recovery-key-file FILE ; the instruction sheet holds no secret
+error-share-is-no-key = { $path } holds a share, which alone opens nothing
+    .hint = give all shares that are needed: --share-file FILE --share-file FILE ; or type them: --shares
+error-wrong-shares = the key that these shares make does not open the vault on { $medium }
+    .cause = they belong to another vault, or were added after this medium was last brought up to date
+    .hint = look for the envelopes of this vault, or try another stick, and run the same command again
+error-share-counts = { $way } is no division into shares
+    .cause = of N shares (2 to { $most }), K are needed (2 or more, and not more than N)
+    .hint = write shares:K/N, for example three shares of which any two are needed: pfxvault access add shares:2/3 --to { -stick }
+error-share-files = { $given } files are named for { $count } shares
+    .hint = name one file for each share: --new-share-file FILE ; without the option, each share is shown once, to be written on paper
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
     .hint = name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
@@ -1306,7 +1382,7 @@ error-unknown-source = { $source } is not a place to read key pairs from
 error-unknown-destination = { $destination } is not a place to write key pairs to
     .hint = write folder:{ -disk }restored, pfx:{ -disk }www.pfx, or pem:{ -disk }restored
 error-unknown-way = { $way } is nothing that can be added
-    .hint = write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
+    .hint = write passphrase, recovery-key, shares:2/3, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
     .cause = with more, some would not be read, and the vault could not be opened with them
     .hint = use one that is there; to see them: pfxvault access list { -stick }
@@ -2677,6 +2753,13 @@ paper-key-how = Type row by row: the six characters, then the two behind them, b
 paper-use = How it is used
 paper-use-pfxvault = With pfxvault (E: is the stick):
 paper-use-age = Without pfxvault: write the six characters of all rows into recovery.txt, as one line without blanks, in capitals, and without the two characters behind them. Then follow README.TXT on the stick:
+paper-share-title = Envelope: share { $number } of { $count }
+paper-share-notice = SECRET. Any { $threshold } of these shares and one of the USB sticks open every private key on it. Fewer open nothing.
+paper-share-what = Fold this page with the writing inside, put it into an envelope, seal it, and sign across the flap. Another person keeps each of the { $count } envelopes, in another place than the sticks. { $threshold } of them are opened when the passphrase is lost; afterwards make a new vault, or at least new shares.
+paper-share = Share { $number } of { $count }
+paper-share-how = Type row by row: the three words, of which the first four letters are enough, then the two characters behind them, by which pfxvault notices a mistake at once.
+paper-share-stock = Without pfxvault: the words are shares by SLIP-39. With Python, shamir-mnemonic puts them together (no passphrase) and shows a NUMBER. The last line makes id.txt, if need be with IDENT004.AGE and so on; then follow README.TXT on the stick:
+paper-share-convert = key.py is this file:
 paper-blank-sealed = Sealed on, by, signature
 paper-blank-kept = Kept at
 paper-blank-opened = Opened on, by, reason
@@ -2686,6 +2769,11 @@ sheet-done =
     done: the instruction sheet is in { $path }
     There is no secret on it. Print it, fill in the lines, and keep it where people look first. A copy may lie on the sticks.
 check-envelope-opened = done: the recovery key on this page opened the vault { $vault }
+check-share-whole =
+    done: share { $number } is whole, and is for the vault { $vault }. It alone opens nothing; { $threshold } are needed.
+    To try them together: pfxvault drill --from { -stick } --shares
+check-share-delete =
+    attention: { $path } shows a share. Delete it now, also where it was scanned and from the recycle bin.
 check-delete =
     attention: { $path } shows the recovery key. Delete it now, also where it was scanned and from the recycle bin.
 check-sheet-read = This is an instruction sheet of { $day } for the vault { $vault }. There is no secret on it.

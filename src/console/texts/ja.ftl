@@ -34,6 +34,8 @@ help-until = --accept の例外の最終日(今日から 1 年以内)。例: 202
 help-passphrase-file = パスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-recovery-key = パスフレーズの代わりに、封筒の復旧キーで保管庫を開きます
 help-recovery-key-file = 復旧キーのファイル(入力の代わり)。create では、復旧キーの書き込み先となる新しいファイル
+help-shares = 分割した復旧キーを順に入力して、保管庫を開きます
+help-share-file = 分割した復旧キーの 1 つが書かれたファイル(入力の代わり)。必要な数だけ指定します
 
 ## Help: commands
 
@@ -99,13 +101,14 @@ help-contents-from = 読み取る USB メモリ(例: { -stick })、または par
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: { -stick }。省略時はこのサーバーの管理情報)
 help-access-list-media = 調べる USB メモリ(例: { -stick })(省略時は、接続されている USB メモリすべて)
-help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、shares:K/N(復旧キーを N 個に分割し、そのうちどの K 個でも開けるもの)、または別の担当者の age 公開鍵(age1...)
 help-access-add-decrypt-only = age 公開鍵で、これ以降のバックアップを age で復号できるようにするだけで、保管庫は開けません。access retire で取り消せます
 help-age-key-file = このファイルの age の鍵(AGE-SECRET-KEY-1...。access add age1... で追加したもの)で保管庫を開きます
 help-fingerprint = 復旧手順書に書かれた保管庫のフィンガープリント(このサーバーに保管庫の記録がない場合)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: { -stick })
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
+help-access-add-new-share-file = 新しい分割キーの 1 つの書き込み先となる新しいファイル(画面表示の代わり)。分割する数だけ指定します
 help-copy-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます
 help-copy-to = 最新にする USB メモリ(例: { -second-stick })
 help-completions-shell = シェルの種類
@@ -264,6 +267,8 @@ help-access-add-examples =
         2 人目の担当者のパスフレーズを追加します
     pfxvault access add recovery-key --to { -stick }
         2 通目の封筒を作ります
+    pfxvault access add shares:2/3 --to { -stick }
+        復旧キーを 3 人に分けて渡します。そのうち 2 人がそろえば開けます
 help-access-retire-examples =
     pfxvault access retire age1qqqq --to { -stick }
         別の担当者の公開鍵を、先頭の文字で指定して終了します
@@ -308,6 +313,11 @@ prompt-read = 確認できたら Enter を押してください。パスワー�
 prompt-word-back = 紙に書いた { $number } 番目の単語を入力してください(Enter のみでもう一度表示):
 prompt-recovery-key = 封筒の復旧キー グループ { $group }
 prompt-recovery-group = 紙に書いた復旧キーのグループ { $number } を入力してください(Enter のみでもう一度表示):
+prompt-share = { $share } 枚目の紙{ $of ->
+        [0] {""}
+       *[other] (全部で { $of } 枚)
+    } { $row } 行目
+prompt-share-row = 紙に書いた分割キーの { $number } 行目を入力してください(Enter のみでもう一度表示):
 prompt-show-changed = 実際に使われる形のパスフレーズを表示しますか?
 prompt-interrupted = この質問で Ctrl-C により中止しました。上に完了と表示されたものは完了しています。ほかには何も変更していません。
 unlock-trying = パスフレーズを確認しています。数秒かかります。
@@ -327,6 +337,28 @@ group-too-much = { $count } 文字多すぎます。紙を見直して、この�
 group-short = グループ { $group } は { $length } 文字ですが、{ $typed } 文字しか入力されていません。紙を見直して、もう一度入力してください。
 key-group-wrong = 文字数は合っていますが、グループ { $group } の 1 文字が違います。紙を見直して、このグループをもう一度入力してください。
 key-several-wrong = 文字数は合っていますが、複数の文字が違います。グループ 1 からもう一度入力してください。
+shares-how =
+    紙に書かれた分割キーを、1 つずつ入力してください(順序は自由です)。1 行目から { $rows } 行目まで 1 行ずつ、またはまとめて入力できます。
+    1 行は 3 つの単語(各単語は先頭の 4 文字だけでもかまいません)と、その後ろの 2 文字の確認用文字です。間違いがすぐにわかります。
+    入力した文字は表示されません。Enter を押すごとに確認します。
+share-taken = この紙(分割キー { $number })は正しく読み取れました。{ $missing ->
+        [0] 必要な数がそろいました。
+       *[other] あと { $missing } 個必要です。
+    }
+share-word = { $row } 行目の { $place } 番目の単語は、単語の一覧にありません。紙を見直して、この行をもう一度入力してください。
+share-check = { $row } 行目と、その後ろの 2 文字の確認用文字が合いません。紙を見直して、この行をもう一度入力してください。紙のとおりに入力している場合、その紙はこの USB メモリとは別の保管庫のものです。
+share-empty = 次は { $row } 行目です。この分割キーはあと { $missing } 語あります。
+share-short = { $row } 行目は 3 語ですが、{ $typed } 語しか入力されていません。紙を見直して、もう一度入力してください。
+share-too-much = 分割キーの行数を超えています。余分な行は無視しました。
+share-foreign = この分割キーは別の組のものです。この組の分割キーは、どれも { $first } { $second } で始まります。別の紙の 1 行目を入力してください。
+share-double = 分割キー { $number } はすでに入力されています。別の紙を使ってください。
+share-of-other = 分割キー { $number } は、先に入力したものとは別の組か、別の保管庫のものです。別の紙を使ってください。
+share-row-wrong = 単語はすべてそろっていますが、{ $row } 行目に間違いが 1 つあります。紙を見直して、その行をもう一度入力してください。
+share-several-wrong = 単語はすべてそろっていますが、間違いが複数あります。1 行目からもう一度入力してください。
+share-reason-word = { $row } 行目の { $place } 番目の単語が違います
+share-reason-length = { $whole } 語のはずが { $count } 語です
+share-reason-several = 複数の単語が違います
+share-reason-form = pfxvault が作成しない形式です(グループに分かれた SLIP-39)
 unfit-character = 見えない文字、またはほかのコンピューターでは入力できない文字({ $code })が含まれています。その文字を使わずに決めてください。
 unfit-short = 短すぎます。{ $least } 文字以上にしてください(かなと漢字は 1 文字を 2 文字と数えます)。複数の単語を空白で区切って並べると覚えやすくなります。
 unfit-long = 長すぎます。{ $most } バイト以下にしてください。
@@ -378,6 +410,14 @@ create-recovery-key =
 create-recovery-key-file =
     注意: 復旧キーをファイル { $path } に書き込みました。このファイルを手に入れた人は、誰でも保管庫を開けます。
     ルール password-kept により、紙での保管が必要です。すぐに印刷して封筒に入れ、封をしてから、このファイルを削除してください。
+create-share =
+    分割キー { $count } 個のうちの { $number } 個目です。どの { $threshold } 個でも保管庫を開けます。それより少ないと開けません。
+    1 枚の紙にすべて書き写し、1 通の封筒に入れて、保管する人に渡してください。表示されるのは今回だけです。
+    各行の後ろの 2 文字は確認用です。入力の間違いがすぐにわかるので、一緒に書き写してください。
+    このあと、3 つの行を番号で確認します。
+create-share-file =
+    注意: 分割キー { $number } をファイル { $path } に書き込みました。今すぐ印刷し、1 通の封筒に入れて封をし、保管する人に渡してください。
+    その後、ファイルを削除してください。必要な数の分割キーを手に入れた人は、保管庫を開けます。
 create-done =
     完了: { $medium } に保管庫を作成し、このサーバーを登録しました
     保管庫のフィンガープリント(封筒に書いてください): { $vault }
@@ -1070,6 +1110,35 @@ error-recovery-key-typo = 復旧キーとして読み取れません。文字の
         同じコマンドをもう一度実行し、入力を求められてから、紙のグループをすべて、
         AGE-SECRET-KEY-1 から順に入力してください。
         その後に、数字の 1 と文字の B、I、O が使われることはありません。
+error-shares-typo = 分割キーとして読み取れません。単語の間違いか不足があります
+    .hint = もう一度実行して、それぞれの紙のすべての行を入力してください。ファイルがある場合は --share-file で指定できます
+error-shares-unfit = それぞれの単語は正しいのに、これらの分割キーからは復旧キーが得られません
+    .cause = 作成後に内容が変えられたものが含まれています
+    .hint = 1 つずつ別の分割キーに替えて、合わないものを見つけてください
+error-shares-missing = 分割キーがあと { $missing } 個必要です(指定されたのは { $given } 個)
+    .hint = それぞれ --share-file ファイル で指定してください。入力する場合: --shares
+error-share-typo = { $path } は分割キーとして読み取れません
+    .cause = { $reason }
+    .hint = ファイルを紙と 1 行ずつ(3 語で 1 行)見比べてください
+error-share-foreign = { $path } の分割キーは、先に指定されたものと組になりません
+    .cause = 別の組か、別の保管庫のものです
+    .hint = 同じ組の分割キーを指定してください。1 組の分割キーは、どれも同じ 2 語で始まります
+error-share-double = { $path } は分割キー { $number } で、すでに指定されています
+    .hint = 別の封筒の分割キーを指定してください
+error-share-of-other-vault = この分割キーは保管庫 { $vault } のもので、この USB メモリまたはサーバーの保管庫は { $ours } です
+    .hint = 分割キーの保管庫の USB メモリを接続してください
+error-no-share = { $path } は別の紙で、分割キーではありません
+    .hint = 復旧キーは --recovery-key-file ファイル で指定します。復旧手順書に秘密は含まれません
+error-share-is-no-key = { $path } は分割キーの 1 つで、それだけでは開けません
+    .hint = 必要な数の分割キーを指定してください: --share-file ファイル --share-file ファイル(入力する場合: --shares)
+error-wrong-shares = これらの分割キーから得た復旧キーでは { $medium } の保管庫を開けません
+    .cause = 別の保管庫のものか、このメディアを最後に最新にした後で追加されたものです
+    .hint = この保管庫の封筒を探すか、別の USB メモリで、もう一度実行してください
+error-share-counts = { $way } は分割の指定として正しくありません
+    .cause = 分割する数 N は 2 から { $most } まで、開くのに必要な数 K は 2 以上 N 以下です
+    .hint = shares:K/N の形で指定してください。例: 3 個に分割し、どの 2 個でも開けるようにする: pfxvault access add shares:2/3 --to { -stick }
+error-share-files = 分割キー { $count } 個に対して、ファイルが { $given } 個指定されています
+    .hint = --new-share-file ファイル を分割する数だけ指定してください。指定しない場合は、1 つずつ画面に表示します
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
@@ -1181,7 +1250,7 @@ error-unknown-source = { $source } は読み取り元として指定できませ
 error-unknown-destination = { $destination } は書き込み先として指定できません
     .hint = folder:{ -disk }restored、pfx:{ -disk }www.pfx、または pem:{ -disk }restored のように指定してください
 error-unknown-way = { $way } は追加できるものではありません
-    .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to { -stick }
+    .hint = passphrase、recovery-key、shares:2/3、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = パスフレーズと復旧キーは合わせて { $most } 件までのため、追加しませんでした
     .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
     .hint = 今ある手段を使ってください。一覧: pfxvault access list { -stick }
@@ -2365,6 +2434,13 @@ paper-key-how = 1 行ずつ、6 文字と、その後ろの 2 文字を続けて
 paper-use = 使い方
 paper-use-pfxvault = pfxvault がある場合(E: は USB メモリ):
 paper-use-age = pfxvault がない場合: 全行の 6 文字を、空白を入れず、大文字で、1 行にして recovery.txt に書き込みます(後ろの 2 文字は含めません)。その後、USB メモリの README.TXT の手順に従います。
+paper-share-title = 封筒用 分割キー { $number }({ $count } 個のうち)
+paper-share-notice = 秘密。この組の分割キー { $threshold } 個と USB メモリの 1 本がそろうと、その中のすべての秘密鍵を使えます。それより少ないと開けません。
+paper-share-what = 文字が内側になるように折って封筒に入れ、封をして、封じ目に署名または押印してください。{ $count } 通の封筒は、それぞれ別の人が、USB メモリとは別の場所に保管します。パスフレーズがわからなくなったときに { $threshold } 通を開封します。開封した後は、新しい保管庫、少なくとも新しい分割キーを作成してください。
+paper-share = 分割キー { $number }({ $count } 個のうち)
+paper-share-how = 1 行ずつ、3 つの単語(各単語は先頭の 4 文字だけでもかまいません)と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。
+paper-share-stock = pfxvault がない場合: 単語は SLIP-39 の形式です。Python の shamir-mnemonic で組み合わせると(パスフレーズなし)、NUMBER が表示されます。最後の行で id.txt を取り出します(開けなければ IDENT004.AGE 以降を試します)。その後、USB メモリの README.TXT の手順に従います。
+paper-share-convert = key.py の内容:
 paper-blank-sealed = 封をした日・氏名・印
 paper-blank-kept = 保管場所
 paper-blank-opened = 開封した日・氏名・理由
@@ -2374,6 +2450,11 @@ sheet-done =
     完了: 復旧手順書を { $path } に書き込みました
     秘密は含まれていません。印刷して空欄に記入し、最初に探す場所に置いてください。USB メモリに入れておくこともできます。
 check-envelope-opened = 完了: この紙の復旧キーで、保管庫 { $vault } を開けることを確認しました
+check-share-whole =
+    完了: 分割キー { $number } はすべて正しく読み取れました。保管庫 { $vault } のものです。これだけでは開けません({ $threshold } 個必要です)。
+    そろえて試すには: pfxvault drill --from { -stick } --shares
+check-share-delete =
+    注意: { $path } には分割キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
 check-delete =
     注意: { $path } には復旧キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
 check-sheet-read = 保管庫 { $vault } の復旧手順書です({ $day } 作成)。秘密は含まれていません。
