@@ -7,8 +7,10 @@ use super::{Block, Paper};
 pub(super) const WIDTH: f32 = 595.28;
 pub(super) const HEIGHT: f32 = 841.89;
 const MARGIN: f32 = 45.0;
-/// A square code on the page, its quiet zone included; its modules stay above a third of a millimetre.
+/// A square code on the page, its quiet zone included; one of many modules is larger.
 const CODE: f32 = 142.0;
+/// The least that a module may be: a scan of 200 dpi, as JPEG, still tells it.
+const MODULE: f32 = 2.3;
 /// Between two columns.
 const GAP: f32 = 10.0;
 /// How far the names of facts go.
@@ -257,20 +259,22 @@ impl<'p> Column<'p, '_> {
 
     fn beside(&mut self, blocks: &'p [Block], code: &'p Code) {
         let (top, right) = (self.y, self.x + self.width);
-        self.within(self.x, self.width - CODE - GAP, |left| {
+        let modules = (code.width() + 2 * QUIET) as f32;
+        let side = CODE.max(MODULE * modules);
+        self.within(self.x, self.width - side - GAP, |left| {
             for block in blocks {
                 left.block(block);
             }
         });
-        let module = CODE / (code.width() + 2 * QUIET) as f32;
+        let module = side / modules;
         let quiet = module * QUIET as f32;
         self.marks.push(Mark::Code {
-            x: right - CODE + quiet,
+            x: right - side + quiet,
             y: top + quiet,
             module,
             code,
         });
-        self.y = self.y.max(top + CODE);
+        self.y = self.y.max(top + side);
     }
 }
 

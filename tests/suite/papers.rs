@@ -237,7 +237,7 @@ fn an_envelope_opens_the_vault_from_each_form_from_its_print_and_with_stock_age(
 }
 
 #[test]
-fn shares_are_read_from_their_prints_photographs_and_scans() {
+fn shares_are_read_from_their_prints_and_scans() {
     let table = Table::backed_up(&["www.example.com"]);
     let files = "--new-share-file {1.pdf} --new-share-file {2.pdf}";
     let add =
@@ -251,7 +251,7 @@ fn shares_are_read_from_their_prints_photographs_and_scans() {
         "{said}"
     );
     let second = printed(&table, "2.pdf");
-    for second in [photographed(&second), scanned(&table, "2.pdf")] {
+    for second in [second, scanned(&table, "2.pdf")] {
         for picture in [&first, &second] {
             std::fs::set_permissions(picture, Permissions::from_mode(0o600)).unwrap();
         }
