@@ -133,7 +133,7 @@ fn write_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit> {
     let known = session.memory();
     let (opened, key) = session.open_with_recovery_key(&media, &known)?;
     let owner = opened.owner.key.public();
-    session.note_opened(&opened, "recovery-key");
+    session.note_opened(&opened);
     let envelope = EnvelopeOf {
         secret: OnEnvelope::Key(&key),
         owner: &owner,
@@ -239,7 +239,7 @@ fn check_typed_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit>
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let (opened, _) = session.open_with_recovery_key(&media, &known)?;
-    session.note_opened(&opened, "recovery-key");
+    session.note_opened(&opened);
     Ok(envelope_opened(session, &opened.vault()))
 }
 
@@ -248,7 +248,7 @@ fn check_envelope(session: &Session<'_>, args: &SheetArgs, found: &KeyText) -> R
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let (opened, _) = session.open_with_key(&media, &known, found)?;
-    session.note_opened(&opened, "recovery-key");
+    session.note_opened(&opened);
     Ok(envelope_opened(session, &opened.vault()))
 }
 

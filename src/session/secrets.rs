@@ -33,16 +33,6 @@ impl Session<'_> {
             || self.opens_with_shares()
     }
 
-    /// What opens the vault in this run, as a drill records it.
-    pub fn opens_with(&self) -> &'static str {
-        match self.opens_with_recovery_key() {
-            true => "recovery-key",
-            false if self.opens_with_shares() => "shares",
-            false if self.global.age_key_file.is_some() => "age-key",
-            false => "passphrase",
-        }
-    }
-
     /// Whether it is the recovery key that opens the vault in this run, and not the passphrase.
     pub fn opens_with_recovery_key(&self) -> bool {
         self.global.recovery_key || self.global.recovery_key_file.is_some()
@@ -82,7 +72,7 @@ impl Session<'_> {
         }?;
         opened.unasked.clone_from(&known.unasked);
         self.learn_owners_words(&opened, known);
-        self.note_opened(&opened, self.opens_with());
+        self.note_opened(&opened);
         Ok(opened)
     }
 
@@ -110,7 +100,10 @@ impl Session<'_> {
         known: &'m HostStateView,
     ) -> Result<UnlockedVault<'m>> {
         let open = |found: &KeyText| match self.open_with_key(media, known, found) {
-            Ok((opened, _)) => Ok(opened),
+            Ok((mut opened, _)) => {
+                opened.opened_with = "shares";
+                Ok(opened)
+            }
             Err(error) if error.text.id == "error-wrong-recovery-key" => {
                 let name = media.first().map_or("", |medium| medium.name.as_str());
                 let text = text!("error-wrong-shares", medium = name);
@@ -210,17 +203,14 @@ impl Session<'_> {
         known: &'m HostStateView,
     ) -> Result<UnlockedVault<'m>> {
         let path = self.global.age_key_file.as_deref().unwrap_or(Path::new(""));
-        let bytes = private_files::read_secret_bytes(path)?;
-        let line = private_files::key_line(path, &bytes)?;
-        let no_key = || Error::usage(text!("error-no-age-key", path = path));
-        let key = RecoveryKey::parse(&line).ok_or_else(no_key)?;
+        let (secret, kind) = self.own_key(path, media)?;
         let state = known.state.as_ref();
         let pin = match (self.pin()?, state) {
             (Some(pin), _) => pin,
             (None, Some(state)) => state.vault().clone(),
             (None, None) => self.console.confirm_vault(verify::owner_of(media, None)?)?,
         };
-        let (secret, watch) = (Secret::RecoveryKey(key), |attempt| self.watch(attempt));
+        let watch = |attempt| self.watch(attempt);
         let opened = unlock::unlock(media, &secret, Some(&pin), state, self.now, &watch);
         let mut opened = opened.map_err(|error| match error.text.id {
             "error-wrong-recovery-key" => {
@@ -229,6 +219,7 @@ impl Session<'_> {
             _ => error,
         })?;
         opened.unasked.clone_from(&known.unasked);
+        opened.opened_with = kind;
         Ok(opened)
     }
 

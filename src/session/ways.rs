@@ -18,12 +18,12 @@ impl Session<'_> {
 
     /// Takes note that a way in has opened the vault. Where host state cannot be written, nothing
     /// depends on it.
-    pub fn note_opened(&self, opened: &UnlockedVault<'_>, kind: &str) {
+    pub fn note_opened(&self, opened: &UnlockedVault<'_>) {
         let Ok(Some(mut state)) = self.state() else {
             return;
         };
         if *state.vault() == opened.vault() {
-            state.way_has_opened(opened.way, kind, self.event());
+            state.way_has_opened(opened.way, opened.opened_with, self.event());
             let _ = state.save();
         }
     }

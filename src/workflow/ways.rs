@@ -27,7 +27,7 @@ fn option(known: Option<&KnownWay>) -> &'static str {
     match known.map(|known| known.kind.as_str()) {
         Some("recovery-key") => " --recovery-key",
         Some("shares") => " --shares",
-        Some("age-key") => " --age-key-file FILE",
+        Some("age-key" | "ssh-key" | "plugin") => " --age-key-file FILE",
         _ => "",
     }
 }

@@ -2,9 +2,9 @@
 //! pairs back.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::common::{Table, says};
+use crate::common::{Said, Table, output, says};
 
 const ADD: &str = "--to {A} --passphrase-file {passphrase} --accept other-medium=test";
 
@@ -168,4 +168,230 @@ fn the_lines_on_the_envelope_of_a_share_open_the_vault_with_stock_tools() {
     let arguments = ["-d", "-i", "recovery.txt", identity];
     let opened = ran("age", &arguments, table.folder.path());
     assert!(opened.starts_with("# pfxvault-identity v1\n"));
+}
+
+/// Public key, key, and another key of the plugin for tests (plugin/age-plugin-trial).
+const PLUGIN_KEYS: [&str; 3] = [
+    "age1trial1034qxz",
+    "AGE-PLUGIN-TRIAL-1W0ZUHN",
+    "AGE-PLUGIN-TRIAL-1PZRY9X8GYS0XWP",
+];
+
+/// Runs with a PATH of these folders before the usual one.
+fn run_with_path(table: &Table, folders: &str, line: &str) -> Said {
+    let path = format!("{folders}:{}", std::env::var("PATH").unwrap());
+    let mut command = table.command(line);
+    let command = command.env("PATH", path).current_dir(table.at("."));
+    Said::of(&output(command.stdin(Stdio::null()))).to(line)
+}
+
+/// Where the plugin for tests lies.
+fn plugins() -> String {
+    format!("{}/tests/suite/plugin", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The fingerprint of the vault on stick A.
+fn fingerprint(table: &Table) -> String {
+    let list = table.run("access list {A} --json").ended_with(0).json();
+    list["vault"].as_str().unwrap().to_owned()
+}
+
+/// Restores with a key on a machine that knows only the fingerprint.
+fn restore_line(table: &Table, key: &str) -> String {
+    let vault = fingerprint(table);
+    format!(
+        "restore --from {{A}} --age-key-file {{{key}}} --fingerprint {vault} --to folder:{{back}} --pfx-password-file {{pfx-password}} --state {{fresh}} --yes"
+    )
+}
+
+/// The kind of the newest way in.
+fn newest_kind(table: &Table) -> String {
+    let list = table.run("access list {A} --json").ended_with(0).json();
+    let ways = list["ways"].as_array().unwrap().iter();
+    let kinds: Vec<&str> = ways.map(|way| way["kind"].as_str().unwrap()).collect();
+    let others = ["passphrase", "recovery-key"];
+    let mut own = kinds.into_iter().filter(|kind| !others.contains(kind));
+    own.next().unwrap().to_owned()
+}
+
+#[test]
+fn a_key_of_an_age_plugin_opens_the_vault_and_stock_age_opens_it_the_same_way() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let [public, key, other] = PLUGIN_KEYS;
+    run_with_path(&table, &plugins(), &format!("access add {public} {ADD}")).ended_with(0);
+    assert_eq!(newest_kind(&table), "plugin");
+    table.secret_file("key", &format!("# a device\n{key}"));
+    let said = run_with_path(&table, &plugins(), &restore_line(&table, "key"));
+    let said = said.ended_with(0);
+    assert!(said.out.contains("touch the device"), "{}", said.out);
+    assert!(table.at("back/www.example.com.pfx").exists());
+
+    let path = format!("{}:{}", plugins(), std::env::var("PATH").unwrap());
+    let identity = table.at("A/PFXVAULT/A/OWNER/IDENT003.AGE");
+    let mut age = Command::new("age");
+    let age = age
+        .env("PATH", path)
+        .arg("-d")
+        .arg("-i")
+        .arg(table.at("key"));
+    let opened = output(age.arg(identity).stdin(Stdio::null()));
+    assert!(opened.stdout.starts_with(b"# pfxvault-identity v1\n"));
+
+    // Without a pin nobody says whose vault it is; another key opens nothing, and what the plugin says is heard.
+    let line = "drill --from {A} --age-key-file {key} --state {fresh}";
+    let said = run_with_path(&table, &plugins(), line).ended_with(2);
+    assert!(says(&said.err, "error-vault-unconfirmed"), "{}", said.err);
+    table.secret_file("key", other);
+    let said = run_with_path(&table, &plugins(), "drill --from {A} --age-key-file {key}");
+    let said = said.ended_with(6);
+    assert!(says(&said.err, "error-wrong-age-key"), "{}", said.err);
+    assert!(said.out.contains("another device"), "{}", said.out);
+    let add = format!("access add {public} {ADD} --decrypt-only");
+    let said = run_with_path(&table, &plugins(), &add).ended_with(2);
+    assert!(says(&said.err, "error-decrypt-only"), "{}", said.err);
+}
+
+#[test]
+fn an_age_plugin_is_run_from_a_folder_of_this_machine_alone() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let [public, key, _] = PLUGIN_KEYS;
+    table.secret_file("key", key);
+    let ran = table.at("ran");
+    let planted = format!("#!/bin/sh\n: > '{}'\n", ran.display());
+    for folder in ["A", "beside"] {
+        std::fs::create_dir_all(table.at(folder)).unwrap();
+        let program = table.at(folder).join("age-plugin-trial");
+        std::fs::write(&program, &planted).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(program, executable).unwrap();
+    }
+    let on_stick = table.at("A").display().to_string();
+    let add = format!("access add {public} {ADD}");
+    let drill = "drill --from {A} --age-key-file {key}";
+    for (folders, code, id) in [
+        (on_stick.as_str(), 5, "error-plugin-place"),
+        ("beside", 5, "error-plugin-place"),
+        ("/nowhere", 1, "error-plugin-missing"),
+    ] {
+        for line in [add.as_str(), drill] {
+            let said = run_with_path(&table, folders, line).ended_with(code);
+            assert!(says(&said.err, id), "{id}: {}", said.err);
+        }
+    }
+    assert!(!ran.exists());
+    let mut command = table.command(drill);
+    let path = format!("{}:/usr/bin:/bin", plugins());
+    let command = command.env("PATH", path).env("AGEDEBUG", "plugin");
+    let said = Said::of(&output(command.stdin(Stdio::null()))).ended_with(2);
+    assert!(says(&said.err, "error-plugin-debug"), "{}", said.err);
+}
+
+/// Adds the key of a line with blanks in it.
+fn add_key(table: &Table, public: &str) -> Said {
+    let line = format!("access add KEY {ADD}");
+    let mut words = table.words(&line);
+    words[2] = public.trim_end().to_owned();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pfxvault"));
+    let command = command.args(words).stdin(Stdio::null());
+    Said::of(&output(command.env("LC_ALL", "C"))).to(&line)
+}
+
+#[test]
+fn a_key_for_ssh_opens_the_vault_and_stock_age_opens_it_the_same_way() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let folder = table.folder.path();
+    let make = [
+        "-q",
+        "-t",
+        "ed25519",
+        "-N",
+        "",
+        "-f",
+        "key",
+        "-C",
+        "who knows",
+    ];
+    ran("ssh-keygen", &make, folder);
+    let public = std::fs::read_to_string(table.at("key.pub")).unwrap();
+    add_key(&table, &public).ended_with(0);
+    assert_eq!(newest_kind(&table), "ssh-key");
+    table.run(&restore_line(&table, "key")).ended_with(0);
+    assert!(table.at("back/www.example.com.pfx").exists());
+    table
+        .run("drill --from {A} --age-key-file {key}")
+        .ended_with(0);
+    let identity = "A/PFXVAULT/A/OWNER/IDENT003.AGE";
+    let opened = ran("age", &["-d", "-i", "key", identity], folder);
+    assert!(opened.starts_with("# pfxvault-identity v1\n"));
+
+    ran(
+        "ssh-keygen",
+        &["-q", "-p", "-N", "secret", "-f", "key"],
+        folder,
+    );
+    let said = table
+        .run("drill --from {A} --age-key-file {key}")
+        .ended_with(2);
+    assert!(says(&said.err, "error-ssh-encrypted"), "{}", said.err);
+    ran(
+        "ssh-keygen",
+        &["-q", "-p", "-P", "secret", "-N", "", "-f", "key"],
+        folder,
+    );
+    table
+        .run("drill --from {A} --age-key-file {key}")
+        .ended_with(0);
+    for (kind, id) in [("rsa", "error-ssh-rsa"), ("ecdsa", "error-ssh-unread")] {
+        let make = ["-q", "-t", kind, "-N", "", "-f", kind];
+        ran("ssh-keygen", &make, folder);
+        let line = format!("drill --from {{A}} --age-key-file {{{kind}}}");
+        let said = table.run(&line).ended_with(2);
+        assert!(says(&said.err, id), "{}", said.err);
+    }
+    for (kind, id) in [("rsa", "error-ssh-rsa"), ("ecdsa", "error-ssh-algorithm")] {
+        let public = std::fs::read_to_string(table.at(&format!("{kind}.pub"))).unwrap();
+        let said = add_key(&table, &public).ended_with(2);
+        assert!(says(&said.err, id), "{}", said.err);
+    }
+    let make = ["-q", "-t", "ed25519", "-N", "", "-f", "other"];
+    ran("ssh-keygen", &make, folder);
+    let said = table.run("drill --from {A} --age-key-file {other}");
+    assert!(says(&said.ended_with(6).err, "error-wrong-age-key"));
+    let said = table.run(&format!("access add ssh-rsa {ADD}"));
+    assert!(says(&said.ended_with(2).err, "error-ssh-unread"));
+}
+
+/// The passphrase of the beginning, a second one, a recovery key and an age key, which the tests above leave.
+#[test]
+fn a_second_passphrase_a_recovery_key_and_an_age_key_each_restore_alone() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.secret_file("second", "every river finds another sea");
+    let add = format!("access add passphrase {ADD} --new-passphrase-file {{second}}");
+    table.run(&add).ended_with(0);
+    let line = ran("age-keygen", &["-o", "key"], table.folder.path());
+    assert!(line.is_empty());
+    let keys = std::fs::read_to_string(table.at("key")).unwrap();
+    let public = keys
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "));
+    let add = format!("access add {} {ADD}", public.unwrap());
+    table.run(&add).ended_with(0);
+    let pin = format!("--fingerprint {}", fingerprint(&table));
+    for (number, way) in [
+        "--passphrase-file {passphrase}",
+        "--passphrase-file {second}",
+        "--recovery-key-file {recovery}",
+        &format!("--age-key-file {{key}} {pin}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        table
+            .run(&format!(
+                "restore --from {{A}} {way} --to folder:{{back{number}}} --pfx-password-file {{pfx-password}} --state {{fresh}} --yes"
+            ))
+            .ended_with(0);
+        let restored = table.at(&format!("back{number}"));
+        assert!(restored.join("www.example.com.pfx").exists());
+    }
 }

@@ -22,6 +22,7 @@ pub mod seal;
 pub mod server_name;
 pub mod shares;
 pub mod sign;
+pub mod ssh;
 pub mod survey;
 pub mod trust;
 pub mod volume;

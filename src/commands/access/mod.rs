@@ -18,7 +18,7 @@ use crate::text;
 use crate::workflow::unlock::UnlockedVault;
 use secret::shares::MOST_SHARES;
 use vault::id::Hash;
-use vault::identity::{Owner, RecoveryKey, takes_passphrase};
+use vault::identity::{Owner, RecoveryKey, wrapped_for};
 use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
 use vault::shares;
 use vault::trust::{Clause, Statement, Trust};
@@ -45,7 +45,7 @@ pub(super) struct ListedWay {
     /// The hash of its identity file.
     #[cfg_attr(test, schemars(with = "String"))]
     identity: Hash,
-    /// `passphrase`, `recovery-key`, `age-key`, `ssh-key` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
+    /// `passphrase`, `recovery-key`, `age-key`, `ssh-key`, `plugin` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
     kind: String,
     /// Where this server saw it made.
     made: Option<WayEventReport>,
@@ -211,16 +211,12 @@ fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
     }
 }
 
-/// What opens the identity files on the media: `passphrase`, `ssh-key`, or `key`.
+/// What opens the identity files on the media, as far as they tell.
 fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
     let mut kinds = BTreeMap::new();
     for medium in media {
         for file in medium.walk(None, Reading::Cached)?.identities {
-            let kind = match takes_passphrase(&file.bytes) {
-                true => "passphrase",
-                false => "key",
-            };
-            kinds.insert(Hash::of(&file.bytes), kind);
+            kinds.insert(Hash::of(&file.bytes), wrapped_for(&file.bytes));
         }
     }
     Ok(kinds)
@@ -276,16 +272,16 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     if !new.decrypt_only {
         refuse_one_too_many(&opened)?;
     }
-    let (words, identity) = new_way(session, &opened.owner, new)?;
-    let statement = Statement::sign(&opened.owner.key, &words)
+    let made = new_way(session, &media, &opened.owner, new)?;
+    let identity = made.file;
+    let statement = Statement::sign(&opened.owner.key, &made.words)
         .map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
     media[0].add_owner_files(&[&statement], &identities)?;
-    let kind = kind_of(new);
     session.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
         for file in &identities {
-            state.way_was_made(Hash::of(file), kind, session.event());
+            state.way_was_made(Hash::of(file), made.kind, session.event());
         }
         // It was signed with the owner's key a moment ago.
         let _ = state.trust.learn(statement);
@@ -306,16 +302,6 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What opens the new way in.
-fn kind_of(new: &NewWay<'_>) -> &'static str {
-    match new.way {
-        "passphrase" => "passphrase",
-        "recovery-key" => "recovery-key",
-        way if way.starts_with(SHARES) => "shares",
-        _ => "age-key",
-    }
-}
-
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
 fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
     let mut in_half = [0; HALVES.len()];
@@ -332,43 +318,84 @@ fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
     }
 }
 
-fn new_way(
-    session: &Session<'_>,
-    owner: &Owner,
-    new: &NewWay<'_>,
-) -> Result<(Vec<Clause>, Option<Vec<u8>>)> {
-    let wrapped = |file: Vec<u8>| (vec![Clause::Identity(Hash::of(&file))], Some(file));
-    match new.way {
-        "passphrase" => Ok(wrapped(
-            owner.wrap_with_passphrase(&session.new_passphrase(new.passphrase)?)?,
-        )),
-        "recovery-key" => {
-            let key = RecoveryKey::generate();
-            let envelope = EnvelopeOf {
-                secret: OnEnvelope::Key(&key),
-                owner: &owner.key.public(),
-            };
-            match new.recovery_key {
-                Some(path) => session.write_envelope(&envelope, path, None)?,
-                None => session
-                    .console
-                    .hand_over_recovery_key(&key, &envelope.vault())?,
-            }
-            Ok(wrapped(owner.wrap_for(&key)?))
-        }
-        way if way.starts_with(SHARES) => Ok(wrapped(new_shares(session, owner, new)?)),
-        age => {
-            let recipient = age.parse::<age::x25519::Recipient>().ok();
-            let recipient = recipient.filter(|parsed| parsed.to_string() == age);
-            let unknown = || Error::usage(text!("error-unknown-way", way = age));
-            let recipient = recipient.ok_or_else(unknown)?;
-            let reads = Clause::Recipient(age.to_owned());
-            if new.decrypt_only {
-                return Ok((vec![reads], None));
-            }
-            let (mut words, file) = wrapped(owner.wrap_to(&recipient)?);
-            words.push(reads);
-            Ok((words, file))
+/// A way in that was made and is not on the medium yet.
+struct MadeWay {
+    /// What the owner says of it.
+    words: Vec<Clause>,
+    /// The identity file; nothing for a key that only decrypts.
+    file: Option<Vec<u8>>,
+    kind: &'static str,
+}
+
+impl MadeWay {
+    fn new(kind: &'static str, file: Vec<u8>) -> Self {
+        Self {
+            words: vec![Clause::Identity(Hash::of(&file))],
+            file: Some(file),
+            kind,
         }
     }
+}
+
+fn new_way(
+    session: &Session<'_>,
+    media: &[Medium],
+    owner: &Owner,
+    new: &NewWay<'_>,
+) -> Result<MadeWay> {
+    match new.way {
+        "passphrase" => {
+            let passphrase = session.new_passphrase(new.passphrase)?;
+            let file = owner.wrap_with_passphrase(&passphrase)?;
+            Ok(MadeWay::new("passphrase", file))
+        }
+        "recovery-key" => {
+            let file = new_recovery_key(session, owner, new.recovery_key)?;
+            Ok(MadeWay::new("recovery-key", file))
+        }
+        way if way.starts_with(SHARES) => {
+            Ok(MadeWay::new("shares", new_shares(session, owner, new)?))
+        }
+        key => new_own_key(session, media, owner, (key, new.decrypt_only)),
+    }
+}
+
+fn new_recovery_key(session: &Session<'_>, owner: &Owner, file: Option<&Path>) -> Result<Vec<u8>> {
+    let key = RecoveryKey::generate();
+    let envelope = EnvelopeOf {
+        secret: OnEnvelope::Key(&key),
+        owner: &owner.key.public(),
+    };
+    match file {
+        Some(path) => session.write_envelope(&envelope, path, None)?,
+        None => session
+            .console
+            .hand_over_recovery_key(&key, &envelope.vault())?,
+    }
+    Ok(owner.wrap_for(&key)?)
+}
+
+/// A person's own key. Generations are sealed to keys of age alone, so those of other kinds open the vault
+/// and decrypt nothing by themselves.
+fn new_own_key(
+    session: &Session<'_>,
+    media: &[Medium],
+    owner: &Owner,
+    (key, decrypt_only): (&str, bool),
+) -> Result<MadeWay> {
+    let own = session.own_recipient(key, media)?;
+    let reads = (own.kind == "age-key").then(|| Clause::Recipient(key.to_owned()));
+    if decrypt_only {
+        let words = reads.map(|reads| vec![reads]);
+        return Ok(MadeWay {
+            words: words.ok_or_else(|| Error::usage(text!("error-decrypt-only")))?,
+            file: None,
+            kind: own.kind,
+        });
+    }
+    let unwrapped = |_| Error::failed(text!("error-not-wrapped", way = key));
+    let file = owner.wrap_to(own.recipient.as_ref()).map_err(unwrapped)?;
+    let mut made = MadeWay::new(own.kind, file);
+    made.words.extend(reads);
+    Ok(made)
 }

@@ -101,9 +101,9 @@ help-contents-from = USB stick to read, such as { -stick }, or parcel:FILE; may 
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as { -stick } (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as { -stick } (without it: every one that is inserted)
-help-access-add-way = What is added: passphrase, recovery-key, shares:K/N (a recovery key in N shares, of which any K open the vault), or the age public key (age1...) of a second person
+help-access-add-way = What is added: passphrase, recovery-key, shares:K/N (a recovery key in N shares, of which any K open the vault), or the public key of a second person: age1..., that of an age plugin (age1NAME1...), or "ssh-..." from a .pub file
 help-access-add-decrypt-only = The age key decrypts backups made from now on with age, and does not open the vault; this can be taken back with access retire
-help-age-key-file = Open the vault with the age key in this file (AGE-SECRET-KEY-1...), which was added with access add age1...
+help-age-key-file = Open the vault with the key in this file: one of age (AGE-SECRET-KEY-1...), of an age plugin (AGE-PLUGIN-...), or for SSH; it was added with access add
 help-fingerprint = The fingerprint of the vault from the instruction sheet, where this server does not know the vault
 help-access-add-to = USB stick of the vault it is added on, such as { -stick }
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
@@ -320,6 +320,8 @@ prompt-share = Paper { $share }{ $of ->
 prompt-share-row = Type row { $number } of the share from your paper (Enter alone shows it again):
 prompt-show-changed = Show the passphrase as it is sealed?
 prompt-interrupted = Stopped with Ctrl-C at this question. What is shown above as done is done; nothing else was changed.
+plugin-says = { $plugin }: { $words }
+plugin-confirm = { $plugin }: { $words } (y: { $yes }, n: { $no })
 unlock-trying = Checking the passphrase. This takes a few seconds.
 unlock-as-typed = Not that. Trying it exactly as it was typed, for vaults of earlier versions.
 unlock-capitals = Not that. Trying it with other capitals (Caps Lock, a capital at the beginning).
@@ -682,6 +684,7 @@ receipt =
         [recovery-key] the recovery key
         [age-key] an age key
         [ssh-key] an SSH key
+        [plugin] a key of an age plugin
        *[shares] shares of a recovery key
     } ({ $way }){ $stock ->
         [0] {""}
@@ -717,6 +720,7 @@ way-name = { $kind ->
         [recovery-key] recovery key
         [age-key] age key
         [ssh-key] SSH key
+        [plugin] key of an age plugin
         [shares] shares
        *[unknown] passphrase or key
     } { $id }
@@ -765,6 +769,7 @@ access-identity = { $id }: { $kind ->
         [recovery-key] a recovery key
         [age-key] an age key
         [ssh-key] an SSH key
+        [plugin] a key of an age plugin
         [shares] shares of a recovery key
         [key] a recovery key, or an age key
        *[elsewhere] a passphrase or a key, not on these sticks
@@ -1278,8 +1283,35 @@ error-man-pages = cannot write the manual pages to { $path }
     .cause = { $reason }
     .hint = name a folder you may write to: pfxvault man FOLDER
 error-no-age-key = { $path } holds no age key that pfxvault can use
-    .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... ; keys of age plugins and SSH keys are not read
-    .hint = give the file that age-keygen wrote, or open the vault with the passphrase or the recovery key
+    .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... or AGE-PLUGIN-..., and it is no private key for SSH
+    .hint = give the file that age-keygen, the plugin or ssh-keygen wrote, or open the vault with the passphrase or the recovery key
+error-ssh-rsa = keys of the kind { $name } cannot open a vault
+    .cause = the only way to use them that is known for Rust tells the key to whoever measures its time (RUSTSEC-2023-0071)
+    .hint = use a key of the kind { $taken }; to make one: { $make }
+error-ssh-algorithm = keys of the kind { $name } cannot open a vault
+    .cause = of keys for SSH, age takes only { $taken } and RSA, and pfxvault only the first
+    .hint = use a key of the kind { $taken }; to make one: { $make }
+error-ssh-encrypted = the SSH key in { $path } is protected by a passphrase of its own
+    .cause = pfxvault reads only those that are not
+    .hint =
+        Make a copy where only you can read it, and take the passphrase off the copy:
+          { $line } COPY
+        Then give the copy with --age-key-file, and delete it afterwards.
+error-ssh-unread = this is no key for SSH that can be read: { $what }
+    .hint = give all of the line from the file that ends in .pub in quotation marks, or the private key as ssh-keygen wrote it
+error-decrypt-only = only an age public key (age1...) can be added with --decrypt-only
+    .hint = leave the option out, and the key opens the vault
+error-not-wrapped = the vault could not be sealed to the key { $way }
+    .cause = the age plugin did not do it
+    .hint = see what the plugin said, try the key with age itself, then run the same command again
+error-plugin-missing = the age plugin { $program } is not in a folder of PATH on this machine
+    .hint = install it on this machine, and check that the command { $program } is found; or open the vault in another way
+error-plugin-place = the age plugin { $program } was not run from { $path }
+    .cause = whoever can write there could have put another program in its place: it is on the USB stick, or depends on the current folder
+    .hint = install the plugin on this machine, in a folder of PATH that only administrators can write to
+error-plugin-debug = no age plugin is run while the variable { $variable } is set
+    .cause = it makes the keys visible that the plugin opens
+    .hint = delete the variable from the environment, then run the same command again
 error-wrong-age-key = the age key in { $path } does not open the vault
     .hint = add it with another way in: pfxvault access add age1... --to { -stick } ; or try a stick that was written since
 error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
@@ -2675,6 +2707,7 @@ audit-receipt = rehearsed on { $time } by { $by }, with { $kind ->
         [recovery-key] the recovery key
         [age-key] an age key
         [ssh-key] an SSH key
+        [plugin] a key of an age plugin
        *[shares] shares of a recovery key
     } { $way }{ $stock ->
         [0] {""}

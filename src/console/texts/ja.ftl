@@ -101,9 +101,9 @@ help-contents-from = 読み取る USB メモリ(例: { -stick })、または par
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: { -stick }。省略時はこのサーバーの管理情報)
 help-access-list-media = 調べる USB メモリ(例: { -stick })(省略時は、接続されている USB メモリすべて)
-help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、shares:K/N(復旧キーを N 個に分割し、そのうちどの K 個でも開けるもの)、または別の担当者の age 公開鍵(age1...)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、shares:K/N(復旧キーを N 個に分割し、そのうちどの K 個でも開けるもの)、または別の担当者の公開鍵(age1...、age プラグインの age1NAME1...、または .pub ファイルの "ssh-...")
 help-access-add-decrypt-only = age 公開鍵で、これ以降のバックアップを age で復号できるようにするだけで、保管庫は開けません。access retire で取り消せます
-help-age-key-file = このファイルの age の鍵(AGE-SECRET-KEY-1...。access add age1... で追加したもの)で保管庫を開きます
+help-age-key-file = このファイルの鍵(age の AGE-SECRET-KEY-1...、age プラグインの AGE-PLUGIN-...、または SSH の秘密鍵。access add で追加したもの)で保管庫を開きます
 help-fingerprint = 復旧手順書に書かれた保管庫のフィンガープリント(このサーバーに保管庫の記録がない場合)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: { -stick })
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
@@ -320,6 +320,8 @@ prompt-share = { $share } 枚目の紙{ $of ->
 prompt-share-row = 紙に書いた分割キーの { $number } 行目を入力してください(Enter のみでもう一度表示):
 prompt-show-changed = 実際に使われる形のパスフレーズを表示しますか?
 prompt-interrupted = この質問で Ctrl-C により中止しました。上に完了と表示されたものは完了しています。ほかには何も変更していません。
+plugin-says = { $plugin }: { $words }
+plugin-confirm = { $plugin }: { $words }(y: { $yes }、n: { $no })
 unlock-trying = パスフレーズを確認しています。数秒かかります。
 unlock-as-typed = 一致しません。以前の版の保管庫に合わせて、入力されたとおりの形で試しています。
 unlock-capitals = 一致しません。大文字と小文字を変えて試しています(Caps Lock、先頭の大文字)。
@@ -606,6 +608,7 @@ receipt =
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
        *[shares] 分割した復旧キー
     }({ $way }){ $stock ->
         [0] {""}
@@ -635,6 +638,7 @@ way-name = { $kind ->
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
         [shares] 分割した復旧キー
        *[unknown] パスフレーズまたは鍵
     } { $id }
@@ -674,6 +678,7 @@ access-identity = { $id }: { $kind ->
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
         [shares] 分割した復旧キー
         [key] 復旧キーまたは age の鍵
        *[elsewhere] パスフレーズまたは鍵(これらの USB メモリにはありません)
@@ -1146,8 +1151,35 @@ error-man-pages = マニュアル ページを { $path } に書き込めませ�
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
 error-no-age-key = { $path } に、pfxvault で使える age の鍵がありません
-    .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... ではありません。age プラグインの鍵と SSH 鍵は読み取れません
-    .hint = age-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
+    .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... でも AGE-PLUGIN-... でもなく、SSH の秘密鍵でもありません
+    .hint = age-keygen、プラグイン、または ssh-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
+error-ssh-rsa = { $name } 形式の鍵では保管庫を開けません
+    .cause = Rust で使える既知の実装では、処理時間から鍵が漏れるおそれがあります(RUSTSEC-2023-0071)
+    .hint = { $taken } 形式の鍵を使ってください。作成するには: { $make }
+error-ssh-algorithm = { $name } 形式の鍵では保管庫を開けません
+    .cause = SSH の鍵のうち age が扱えるのは { $taken } と RSA だけで、pfxvault が扱えるのは前者だけです
+    .hint = { $taken } 形式の鍵を使ってください。作成するには: { $make }
+error-ssh-encrypted = { $path } の SSH の鍵は、鍵自身のパスフレーズで保護されています
+    .cause = pfxvault が読み取れるのは、保護されていない鍵だけです
+    .hint =
+        自分だけが読み取れる場所にコピーを作り、コピーからパスフレーズを外してください:
+          { $line } コピー
+        コピーを --age-key-file で指定し、使い終わったら削除してください。
+error-ssh-unread = SSH の鍵として読み取れません: { $what }
+    .hint = .pub で終わるファイルの行全体を引用符で囲んで指定するか、ssh-keygen が作成した秘密鍵のファイルを指定してください
+error-decrypt-only = --decrypt-only で追加できるのは age の公開鍵(age1...)だけです
+    .hint = このオプションを外すと、保管庫を開く手段として追加します
+error-not-wrapped = 保管庫を鍵 { $way } で開けるようにできませんでした
+    .cause = age プラグインが処理を完了しませんでした
+    .hint = プラグインの表示を確認し、age でその鍵を使えるか試してから、もう一度実行してください
+error-plugin-missing = age プラグイン { $program } が、このコンピューターの PATH のフォルダーにありません
+    .hint = このコンピューターにインストールし、コマンド { $program } が見つかることを確認してください。または別の手段で開いてください
+error-plugin-place = { $path } にある age プラグイン { $program } は実行しませんでした
+    .cause = USB メモリの中、または現在のフォルダーによって変わる場所にあるため、別のプログラムに置き換えられるおそれがあります
+    .hint = PATH にあり、管理者だけが書き込めるフォルダーに、プラグインをインストールしてください
+error-plugin-debug = 環境変数 { $variable } が設定されているため、age プラグインを実行しません
+    .cause = プラグインが取り出した鍵が画面に表示されます
+    .hint = 環境変数を削除してから、もう一度実行してください
 error-wrong-age-key = { $path } の age の鍵では保管庫を開けません
     .hint = 別の手段で開いて追加するか(pfxvault access add age1... --to { -stick })、追加後に書き込んだ USB メモリで試してください
 error-key-of-other-vault = この復旧キーは保管庫 { $said } のものですが、実際に開いたのは { $vault } です
@@ -2359,6 +2391,7 @@ audit-receipt = 復元訓練: { $time }、実行 { $by }、{ $kind ->
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
        *[shares] 分割した復旧キー
     } { $way }{ $stock ->
         [0] {""}
