@@ -530,6 +530,8 @@ pub struct CreateArgs {
     pub(crate) label: Option<String>,
     #[arg(long, env = SERVER_NAME)]
     pub(crate) server_name: Option<String>,
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]
@@ -608,6 +610,9 @@ pub enum ServersCommand {
         /// The name this server has in the vault.
         #[arg(long, env = SERVER_NAME)]
         server_name: Option<String>,
+        /// In the place of the vault that it writes to.
+        #[arg(long)]
+        replace: bool,
     },
     /// Ask to be enrolled, with a file.
     Request {
@@ -616,6 +621,9 @@ pub enum ServersCommand {
         /// The name this server has in the vault.
         #[arg(long, env = SERVER_NAME)]
         server_name: Option<String>,
+        /// In the place of the vault that it writes to.
+        #[arg(long)]
+        replace: bool,
     },
     /// Admit servers that asked.
     Add(ServersAddArgs),

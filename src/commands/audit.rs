@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::AuditArgs;
 use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
-use crate::iis::{self, StoreEntry, StoreName, StoredCertificate};
+use crate::iis::{StoreEntry, StoredCertificate};
 use crate::keypair::Certificate;
 use crate::message::{Text, day, moment, short, size};
 use crate::platform;
@@ -23,11 +24,13 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, AuditInput, Evidence, EvidenceLevel, GivenMedium, RuleVerdict};
 use crate::workflow::clock;
+use crate::workflow::due::Copies;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
 use vault::catalog::{Exception, Retired, SeenMedium};
 use vault::id::{Number, ServerId};
+use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::survey::Survey;
 use vault::trust::Trust;
@@ -268,7 +271,7 @@ fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<StoredCer
         named.extend(key_pair_without_key(&exception.rule).map(str::to_owned));
     }
     let mut unsaved = Vec::new();
-    for StoreEntry { certificate, .. } in stored()? {
+    for StoreEntry { certificate, .. } in here::stored()? {
         let is_named = !named.is_empty() && certificate.is_wanted(&named);
         if !is_named && !state.is_some_and(|state| is_settled(state, &certificate, session.now)) {
             unsaved.push(certificate);
@@ -278,7 +281,7 @@ fn unsaved(session: &Session<'_>, state: Option<&State>) -> Option<Vec<StoredCer
 }
 
 /// Whether a backup has the certificate, or it is known that none can have it.
-fn is_settled(state: &State, stored: &StoredCertificate, now: jiff::Timestamp) -> bool {
+fn is_settled(state: &State, stored: &StoredCertificate, now: Timestamp) -> bool {
     if last_backup(state, &stored.der).is_some() {
         return true;
     }
@@ -294,7 +297,7 @@ fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
     }
     for StoreEntry {
         certificate, key, ..
-    } in stored().unwrap_or_default()
+    } in here::stored().unwrap_or_default()
     {
         if key.may_be_here() {
             let thumbprint = short(&certificate.thumbprint());
@@ -302,12 +305,6 @@ fn remaining(state: Option<&State>, media: &[Medium]) -> Vec<String> {
         }
     }
     remaining
-}
-
-/// What this server's certificate stores hold; `None` where there are none, or this process may not
-/// look.
-fn stored() -> Option<Vec<StoreEntry>> {
-    iis::look(here::here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
 fn scanned(
@@ -324,7 +321,7 @@ fn scanned(
         )));
     }
     let mut known = OwnKeys::of(state);
-    for one in stored().unwrap_or_default() {
+    for one in here::stored().unwrap_or_default() {
         if let Ok(certificate) = Certificate::parse(one.certificate.der) {
             known.add_certificate(&certificate);
         }
@@ -366,10 +363,10 @@ fn exceptions(session: &Session<'_>, state: Option<&State>) -> Vec<Exception> {
 /// The newest generation of a server.
 struct Newest {
     server: ServerId,
-    /// This server's name; those of others are in the encrypted part of their generations.
+    /// Where this server knows it; names of others are in the encrypted part of their generations.
     name: Option<String>,
     number: Option<Number>,
-    time: Option<jiff::Timestamp>,
+    time: Option<Timestamp>,
     /// When the next check or backup is due, where a medium given says.
     due: Option<jiff::civil::Date>,
     key_pairs: usize,
@@ -387,8 +384,10 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
         );
         match servers.iter_mut().find(|known| known.server == own) {
             Some(own) => {
-                own.name = Some(state.server_name().to_owned());
                 own.key_pairs = counting;
+                if let (Some(due), Some(first)) = (own.due, due_by_copies(state, seen.now)) {
+                    own.due = Some(due.min(first));
+                }
             }
             None => servers.push(Newest {
                 key_pairs: counting,
@@ -405,14 +404,25 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
             }),
         }
     }
+    for known in &mut servers {
+        let name = seen.state.and_then(|state| state.name_of(known.server));
+        known.name = name.map(str::to_owned);
+    }
     Ok(servers)
+}
+
+/// The first day from which one of its media has only ended copies of a key pair that counts.
+fn due_by_copies(state: &State, now: Timestamp) -> Option<jiff::civil::Date> {
+    let known = state.key_pairs(clock::trusted(now, state));
+    let media = state.media_in_use();
+    let ends = media.filter_map(|medium| Copies::on(medium, state, &known).first_end());
+    ends.min().map(day_of)
 }
 
 /// This server, where no medium given says more.
 fn remembered(state: &State) -> Newest {
     let newest = state.generations().next();
     Newest {
-        name: Some(state.server_name().to_owned()),
         number: newest.map(|newest| newest.number),
         time: newest.map(|newest| newest.time),
         ..Newest::unknown(state.server())
@@ -545,7 +555,7 @@ fn known_cells(
     here: Option<&GivenMedium>,
 ) -> Vec<String> {
     let words = |text: Text| session.console.words(&text);
-    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
+    let when = |time: Option<Timestamp>| time.map_or_else(|| words(text!("cell-never")), day);
     let newest = match medium.newest.get(&state.server()) {
         Some(number) => number.to_string(),
         None => words(text!("cell-none")),

@@ -1,7 +1,7 @@
 //! `contents`: what counts of each server's backup, and what does not any more. What this server wrote itself needs no
 //! passphrase.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +23,7 @@ use crate::workflow::unlock::{self, UnlockedVault, Wanted};
 use vault::catalog::{AboutKeyPair, Exception, WithoutKey};
 use vault::counted::Standing;
 use vault::id::{Number, ServerId};
+use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::record::Record;
 use vault::survey::{Generation, Survey};
@@ -45,6 +46,7 @@ pub(super) struct ServerReport<'a> {
     /// The newest generation.
     number: u32,
     time: String,
+    /// By the calendar, or the first day from which a key pair has only ended copies here.
     due: String,
     /// Every generation, the newest first.
     generations: Vec<GenerationReport>,
@@ -311,6 +313,23 @@ impl<'a> ShownBackup<'a> {
         wrong
     }
 
+    /// The calendar's day, or the first from which only ended copies of a key pair are here, if that is
+    /// earlier.
+    fn due(&self) -> jiff::civil::Date {
+        let mut ends: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        for one in &self.key_pairs {
+            ends.insert(&one.about.thumbprint, one.about.not_after);
+        }
+        for past in &self.no_more {
+            let renewal = past.renewed_by().and_then(|by| ends.get_mut(by));
+            if let Some(end) = renewal {
+                *end = past.end().max(*end);
+            }
+        }
+        let first = ends.into_values().min().map(day_of);
+        first.map_or(self.newest.due, |first| first.min(self.newest.due))
+    }
+
     fn count_valid(&self, now: Timestamp) -> usize {
         let is_valid = |one: &&Shown<'_>| {
             let left = remaining(one.about, now);
@@ -349,7 +368,7 @@ impl<'a> ShownBackup<'a> {
             server_name: self.server_name,
             number: self.newest.number.get(),
             time: self.newest.time.to_string(),
-            due: self.newest.due.to_string(),
+            due: self.due().to_string(),
             generations: generations
                 .map(|((record, count), clock_was_wrong)| GenerationReport {
                     number: record.number.get(),

@@ -22,7 +22,13 @@ pub(super) struct CreateReport {
 pub(super) fn run(session: &Session<'_>, args: &CreateArgs) -> Result<Exit> {
     let medium = session.medium_to_write(&args.medium)?;
     let label = args.label.clone();
-    let state = create(session, &medium, label, args.server_name.clone())?;
+    let state = create(
+        session,
+        &medium,
+        label,
+        args.server_name.clone(),
+        args.replace,
+    )?;
     session
         .console
         .mention(&text!("create-next", medium = medium.name.as_str()));

@@ -13,7 +13,7 @@ use crate::text;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::verify::{self, CheckReport};
-use vault::id::VaultId;
+use vault::id::{ServerId, VaultId};
 use vault::medium::Medium;
 
 /// The verdict for the media given.
@@ -56,7 +56,7 @@ pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
     let mut found: Vec<_> = report.findings.iter_mut().collect();
     session.settle(&mut found, known.state.as_ref())?;
     let exit = report.exit();
-    say(session, &report, exit);
+    say(session, &report, known.state.as_ref(), exit);
     note(session, &media, &report, exit);
     let wish = AfterwardsArgs {
         eject: args.eject,
@@ -94,7 +94,7 @@ fn is_damage(finding: &Finding) -> bool {
     finding.level == Level::Lost || damage.contains(&finding.id)
 }
 
-fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
+fn say(session: &Session<'_>, report: &CheckReport, state: Option<&State>, exit: Exit) {
     let console = session.console;
     let whole = report
         .numbers
@@ -122,11 +122,16 @@ fn say(session: &Session<'_>, report: &CheckReport, exit: Exit) {
     for (server, number) in report.newest() {
         console.mention(&text!(
             "verify-newest",
-            server = server.to_string(),
+            server = shown(state, server),
             number = number.get()
         ));
     }
     session.show_alarms(&report.findings);
+}
+
+/// A server as this one knows it.
+fn shown(state: Option<&State>, server: ServerId) -> String {
+    state.map_or_else(|| server.to_string(), |state| state.shown(server))
 }
 
 fn document(session: &Session<'_>, report: &CheckReport, ejected: Vec<String>) -> VerifyReport {

@@ -168,7 +168,8 @@ impl Console {
     /// A table of the result.
     pub fn table(&self, table: &Table) {
         if !self.json {
-            self.print(&harmless(&table.render()));
+            let columns = system::columns(&std::io::stdout());
+            self.print(&harmless(&table.render(columns)));
         }
     }
 

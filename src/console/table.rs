@@ -1,6 +1,6 @@
 //! Plain tables: columns as wide as their widest cell, East Asian characters counted as two.
 
-use super::wrap::{width, width_of};
+use super::wrap::{fold, width, width_of};
 
 /// Rows of cells under a heading.
 #[derive(Debug)]
@@ -32,19 +32,19 @@ impl Table {
         self.rows.split_at(1)
     }
 
-    /// The text, without a line feed at its end.
-    pub fn render(&self) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let wide = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| width(cell))
-                .max()
-        };
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| wide(column).unwrap_or(0))
-            .collect();
+    /// The text, without a line feed at its end: in lines of so many columns, as far as cells can be
+    /// folded for that.
+    pub fn render(&self, columns: Option<usize>) -> String {
+        let mut widths = Vec::new();
+        for row in &self.rows {
+            widths.resize(row.len().max(widths.len()), 0);
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = width(cell).max(*widest);
+            }
+        }
+        if let Some(columns) = columns {
+            fit(&mut widths, columns);
+        }
         let lines: Vec<String> = self
             .rows
             .iter()
@@ -54,14 +54,42 @@ impl Table {
     }
 }
 
-fn render_row(row: &[String], widths: &[usize]) -> String {
-    let mut line = String::from(" ");
-    for (cell, wanted) in row.iter().zip(widths) {
-        line += " ";
-        line += cell;
-        line += &" ".repeat(wanted - width(cell) + 1);
+/// What takes no more than this is never folded: dates, thumbprints, kinds of keys.
+const SHORT: usize = 12;
+/// Blanks before each cell.
+const GAP: usize = 2;
+
+/// Makes the widest columns narrower until a line is no wider than that, or all are short.
+fn fit(widths: &mut [usize], columns: usize) {
+    let room = columns.saturating_sub(GAP * widths.len());
+    let mut most = widths.iter().copied().max().unwrap_or(0);
+    while most > SHORT && widths.iter().map(|width| *width.min(&most)).sum::<usize>() > room {
+        most -= 1;
     }
-    line.trim_end().to_owned()
+    for width in widths {
+        *width = most.min(*width);
+    }
+}
+
+/// One row, in as many lines as its longest cell needs.
+fn render_row(row: &[String], widths: &[usize]) -> String {
+    let mut cells = Vec::new();
+    for (cell, wanted) in row.iter().zip(widths) {
+        cells.push(fold(cell, *wanted));
+    }
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for at in 0..height {
+        let mut line = String::new();
+        for (cell, wanted) in cells.iter().zip(widths) {
+            let part = cell.get(at).map_or("", String::as_str);
+            line += &" ".repeat(GAP);
+            line += part;
+            line += &" ".repeat(wanted.saturating_sub(width(part)));
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.join("\n")
 }
 
 /// A text that takes no more than so many columns, with `…` where its end is cut off.
@@ -87,7 +115,7 @@ mod tests {
     fn a_cell_stays_in_its_row() {
         let mut table = Table::new(vec!["x".into()]);
         table.row(vec!["a\n\u{202e}b".into()]);
-        assert_eq!(table.render(), "  x\n  a<U+000A><U+202E>b");
+        assert_eq!(table.render(None), "  x\n  a<U+000A><U+202E>b");
     }
 
     #[test]
@@ -99,9 +127,38 @@ mod tests {
     }
 
     #[test]
+    fn a_table_too_wide_folds_its_widest_cells_and_stays_a_table() {
+        let mut table = Table::new(vec!["host name".into(), "label".into(), "ends".into()]);
+        table.row(vec![
+            "a-very-long-host-name.department.example.co.jp".into(),
+            "金庫の 2 本目の USB メモリ".into(),
+            "2026-12-19".into(),
+        ]);
+        table.row(vec!["mail".into(), "A".into(), "2027-01-01".into()]);
+        let expected = [
+            "  host name                   label                   ends",
+            "  a-very-long-host-name.      金庫の 2 本目の USB     2026-12-19",
+            "  department.example.co.jp    メモリ",
+            "  mail                        A                       2027-01-01",
+        ];
+        let rendered = table.render(Some(66));
+        let lines: Vec<_> = rendered.lines().collect();
+        assert!(lines.iter().all(|line| width(line) <= 66), "{rendered}");
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert_eq!(words(line), words(expected), "{rendered}");
+        }
+        assert_eq!(lines.len(), expected.len());
+        assert_eq!(table.render(None).lines().count(), 3);
+    }
+
+    #[test]
     fn columns_line_up_under_wide_characters() {
         let mut table = Table::new(vec!["名前".into(), "x".into()]);
         table.row(vec!["www.example.com".into(), "1".into()]);
-        assert_eq!(table.render(), "  名前             x\n  www.example.com  1");
+        assert_eq!(
+            table.render(None),
+            "  名前             x\n  www.example.com  1"
+        );
     }
 }

@@ -91,6 +91,41 @@ pub(super) fn wrap_line(line: &str, columns: usize, hang: usize) -> String {
     wrapped
 }
 
+/// A text in lines of at most so many columns: broken where a line may be, else behind a dot or
+/// hyphen, else anywhere. At least one line, with at least one character of a longer text.
+pub(super) fn fold(text: &str, columns: usize) -> Vec<String> {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for piece in pieces(text) {
+        if !line.is_empty() && width(&line) + width(piece.trim_end_matches(' ')) > columns {
+            lines.push(std::mem::take(&mut line));
+        }
+        line += piece;
+        while width(line.trim_end_matches(' ')) > columns {
+            let rest = line.split_off(fitting(&line, columns));
+            lines.push(std::mem::replace(&mut line, rest));
+        }
+    }
+    lines.push(line);
+    for line in &mut lines {
+        line.truncate(line.trim_end_matches(' ').len());
+    }
+    lines
+}
+
+/// Bytes of the beginning that take no more than so many columns, to the last dot or hyphen in it.
+fn fitting(text: &str, columns: usize) -> usize {
+    let (mut used, mut end) = (0, 0);
+    for (at, c) in text.char_indices() {
+        used += width_of(c);
+        if used > columns && at > 0 {
+            break;
+        }
+        end = at + c.len_utf8();
+    }
+    let behind = text[..end].rfind(['.', '-']).map(|at| at + 1);
+    behind.unwrap_or(end)
+}
+
 /// What a line may be broken into, each with the blanks behind it. A command to be copied is one
 /// piece: half of it might do something else.
 fn pieces(line: &str) -> Vec<&str> {

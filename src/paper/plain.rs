@@ -90,6 +90,6 @@ impl Plain {
     fn table(&mut self, heading: &[String], rows: &[Vec<String>]) {
         let mut table = Table::new(heading.to_vec());
         rows.iter().for_each(|row| table.row(row.clone()));
-        table.render().lines().for_each(|line| self.line(line));
+        table.render(None).lines().for_each(|line| self.line(line));
     }
 }

@@ -553,7 +553,7 @@ fn prepare(session: &Session<'_>, media: &[Medium], yes: bool) -> Result<State> 
                     &text!("backup-create-question", medium = name),
                     Enter::Yes,
                 )?;
-                create::create(session, medium, None, None)?
+                create::create(session, medium, None, None, false)?
             }
             Some(mut state) if !there => {
                 session.warn_of_remade(&state, medium);

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use vault::catalog::AboutKeyPair;
 use vault::id::Number;
@@ -51,6 +52,19 @@ impl Past {
     /// Its certificate's thumbprint.
     pub fn thumbprint(&self) -> &str {
         &self.about.thumbprint
+    }
+
+    /// The end of its validity.
+    pub fn end(&self) -> Timestamp {
+        self.about.not_after
+    }
+
+    /// The thumbprint of what has taken its place.
+    pub fn renewed_by(&self) -> Option<&str> {
+        match &self.why {
+            Why::Renewed(by) => Some(&by.thumbprint),
+            Why::Ended | Why::Retired(_) => None,
+        }
     }
 
     fn text(&self) -> Text {

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files::read_secret;
 use crate::session::papers::{EnvelopeOf, OnEnvelope};
-use crate::session::{Session, fit_name};
+use crate::session::{Session, fit_name, replace};
 use crate::state::State;
 use crate::text;
 use crate::workflow::backup;
@@ -14,20 +14,31 @@ use secret::Passphrase;
 use vault::identity::{Owner, RecoveryKey, Secret};
 use vault::medium::Medium;
 
-/// Makes the vault. Also what `backup` leads to where there is none. One whose founding was
-/// interrupted is finished.
+/// Makes the vault, also in the place of the one that this server writes to. Also what `backup` leads
+/// to where there is none. One whose founding was interrupted is finished.
 pub fn create(
     session: &Session<'_>,
     medium: &Medium,
     label: Option<String>,
     server_name: Option<String>,
+    replace: bool,
 ) -> Result<State> {
     let label = label.unwrap_or_else(|| "A".to_owned());
-    let begun = session.state()?.filter(State::is_founding);
-    let state = match begun {
-        Some(state) => finish_founding(session, state, medium, &label)?,
-        None => found(session, medium, &label, server_name)?,
+    let begun = match replace {
+        true => replace::begun(session)?,
+        false => None,
     };
+    let begun = match begun {
+        None => session.state()?.filter(State::is_founding),
+        begun => begun,
+    };
+    let state = match begun {
+        Some(state) if state.is_founding() => finish_founding(session, state, medium, &label)?,
+        // All but its place was ready.
+        Some(state) => state,
+        None => found(session, medium, &label, server_name, replace)?,
+    };
+    let state = session.take_place(state)?;
     session.console.say(&text!(
         "create-done",
         medium = medium.name.as_str(),
@@ -41,9 +52,10 @@ fn found(
     medium: &Medium,
     label: &str,
     server_name: Option<String>,
+    replace: bool,
 ) -> Result<State> {
-    let folder = session.new_state_folder()?;
     backup::clear(medium)?;
+    let folder = session.new_state_folder(replace)?;
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     let name = fit_name(&name)?;
     // Before anybody is shown a secret that would be void.

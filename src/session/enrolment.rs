@@ -19,8 +19,9 @@ pub fn write_request(
     session: &Session<'_>,
     file: &Path,
     server_name: Option<String>,
+    replace: bool,
 ) -> Result<EnrolmentRequest> {
-    let folder = session.new_state_folder()?;
+    let folder = session.new_state_folder(replace)?;
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     let name = fit_name(&name)?;
     let request = State::request(&folder, name)?;
@@ -67,7 +68,7 @@ pub fn offer(session: &Session<'_>, yes: bool) {
             } else {
                 PathBuf::from(typed.as_str())
             };
-            write_request(session, &file, None)
+            write_request(session, &file, None, false)
         });
     if let Err(error) = written {
         session

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::iis::{Iis, config};
+use crate::iis::{self, Iis, StoreEntry, StoreName, config};
 use crate::platform::system;
 use crate::text;
 
@@ -26,6 +26,12 @@ pub fn elevated() -> Result<Iis<'static>> {
     } else {
         Err(Error::failed(text!("error-not-elevated")))
     }
+}
+
+/// What this server's certificate stores hold; `None` where there are none, or this process may not
+/// look.
+pub fn stored() -> Option<Vec<StoreEntry>> {
+    iis::look(here().ok()?, &StoreName::WITH_KEYS).ok()
 }
 
 /// The folders that the web sites of this machine hand out to anybody; none where there is no IIS,

@@ -22,6 +22,7 @@ pub mod papers;
 pub mod pending;
 mod plugin;
 pub mod renewer;
+pub mod replace;
 pub mod report;
 pub mod rest;
 pub mod restart;
@@ -116,22 +117,6 @@ impl Session<'_> {
     pub fn state_folder(&self) -> Result<PathBuf> {
         let folder = self.global.state.clone().or_else(state::default_folder);
         folder.ok_or_else(|| Error::usage(text!("error-no-state-folder")))
-    }
-
-    /// Where the state of a machine goes that is not enrolled yet.
-    pub fn new_state_folder(&self) -> Result<PathBuf> {
-        let folder = self.state_folder()?;
-        match State::open(&folder)? {
-            None => Ok(folder),
-            Some(state) => {
-                let vault = state.vault().as_str();
-                Err(Error::failed(text!(
-                    "error-already-enrolled",
-                    vault = vault,
-                    folder = folder.as_path()
-                )))
-            }
-        }
     }
 
     /// This machine's state, if it is enrolled, to change it.

@@ -71,7 +71,7 @@ impl Session<'_> {
             }
         }?;
         opened.unasked.clone_from(&known.unasked);
-        self.learn_owners_words(&opened, known);
+        self.learn_from(&opened, known);
         self.note_opened(&opened);
         Ok(opened)
     }
@@ -148,9 +148,9 @@ impl Session<'_> {
         Ok((opened, copy(&found.key)?))
     }
 
-    /// What the owner retired of this server's key pairs can be read only while the vault is open: host
-    /// state takes it over.
-    fn learn_owners_words(&self, opened: &UnlockedVault<'_>, known: &HostStateView) {
+    /// What the owner retired of this server's key pairs, and what other servers are called, can be read
+    /// only while the vault is open: host state takes it over.
+    fn learn_from(&self, opened: &UnlockedVault<'_>, known: &HostStateView) {
         let state = known.state.as_ref();
         let state = state.filter(|state| *state.vault() == opened.vault());
         let Some(state) = state else { return };
@@ -161,7 +161,10 @@ impl Session<'_> {
                 news.push((&word.sealed, retired));
             }
         }
-        if news.is_empty() {
+        let names = opened.server_names();
+        let names = names.filter(|(server, name)| state.name_of(*server) != Some(*name));
+        let names: Vec<_> = names.collect();
+        if news.is_empty() && names.is_empty() {
             return;
         }
         // What was taken back comes after what it takes back.
@@ -169,6 +172,9 @@ impl Session<'_> {
         self.note(&opened.vault(), |state| {
             for (sealed, retired) in news {
                 state.learn_owners_word(sealed, retired);
+            }
+            for (server, name) in names {
+                state.learn_name(server, name);
             }
         });
     }

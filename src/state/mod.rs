@@ -2,6 +2,7 @@
 //! numbers it gave out, and the media it has seen. It holds nothing that opens the vault.
 
 pub mod counted;
+pub mod replace;
 pub mod rest;
 pub mod written;
 
@@ -102,6 +103,9 @@ struct StoredState {
     /// Whether the vault was founded here and its first medium is not finished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     founding: bool,
+    /// What other servers of the vault are called, as their catalogs said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    server_names: BTreeMap<ServerId, String>,
     /// What a person has looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     at_rest: rest::AllAtRest,
@@ -174,16 +178,21 @@ mod none_is_zero {
 }
 
 impl State {
-    /// Opens the state in `folder` to change it; `None` if this machine is not enrolled.
+    /// Opens the state in `folder` to change it; `None` if this machine is not enrolled. A replacement
+    /// by another vault that was interrupted is finished.
     ///
     /// # Errors
     /// If others own or can write it, another run holds it, or it cannot be read.
     pub fn open(folder: &Path) -> Result<Option<Self>> {
-        if !folder.join(MEMORY).exists() {
+        let is_interrupted = replace::is_interrupted(folder);
+        if !folder.join(MEMORY).exists() && !is_interrupted {
             return Ok(None);
         }
         refuse_shared(folder)?;
         let lock = lock(folder)?;
+        if is_interrupted {
+            replace::finish(folder)?;
+        }
         Self::read(folder, Some(lock)).map(Some)
     }
 
@@ -310,6 +319,7 @@ impl State {
             retired: Vec::new(),
             owners_words: BTreeMap::new(),
             founding: false,
+            server_names: BTreeMap::new(),
             at_rest: BTreeMap::new(),
         };
         Self {
@@ -331,7 +341,7 @@ impl State {
         }
         let statements = self.trust.statements.values().map(StoredStatement::of);
         self.memory.statements = statements.collect();
-        self.memory.forget();
+        self.memory.forget(self.server());
         let json = serde_json::to_vec_pretty(&self.memory)
             .map_err(|e| damaged(&self.folder, &format!("{MEMORY}: {e}")))?;
         replace(&self.folder, MEMORY, &json).map_err(|e| unwritable(&self.folder, &e))
@@ -365,6 +375,11 @@ impl State {
         fs::remove_file(self.folder.join(MEMORY)).map_err(|e| unwritable(&self.folder, &e))
     }
 
+    /// Whether it lies there.
+    pub fn is_in(&self, folder: &Path) -> bool {
+        self.folder == folder
+    }
+
     /// This server's id.
     pub fn server(&self) -> ServerId {
         ServerId::of(&self.key.public())
@@ -373,6 +388,30 @@ impl State {
     /// This server's name, as its catalogs carry it.
     pub fn server_name(&self) -> &str {
         &self.memory.server_name
+    }
+
+    /// What a server of the vault is called, as far as this one knows: others say it only in what is
+    /// sealed.
+    pub fn name_of(&self, server: ServerId) -> Option<&str> {
+        if server == self.server() {
+            return Some(self.server_name());
+        }
+        self.memory.server_names.get(&server).map(String::as_str)
+    }
+
+    /// A server by its id, with its name where that is known.
+    pub fn shown(&self, server: ServerId) -> String {
+        match self.name_of(server) {
+            Some(name) => format!("{name} ({server})"),
+            None => server.to_string(),
+        }
+    }
+
+    /// Keeps what another server of the vault is called.
+    pub fn learn_name(&mut self, server: ServerId, name: &str) {
+        if server != self.server() {
+            self.memory.server_names.insert(server, name.to_owned());
+        }
     }
 
     /// What binds that name to the owner's word, if anything does.
@@ -559,13 +598,7 @@ impl State {
     /// Whether a medium is known to hold this server's generation of that number; where an earlier
     /// version saw it, that one or a newer.
     pub fn is_on(&self, medium: &SeenMedium, number: Number) -> bool {
-        match &medium.held {
-            Some(held) => held.contains(&number),
-            None => {
-                let newest = medium.newest.get(&self.server());
-                newest.is_some_and(|newest| *newest >= number)
-            }
-        }
+        is_on(medium, self.server(), number)
     }
 
     /// The key pairs of the generations that media are known to have, and which of them count.
@@ -831,8 +864,9 @@ impl StoredState {
     }
 
     /// Keeps of old generations only what no newer one holds, nothing has renewed and nobody retired, and what
-    /// tells that. What has ended is kept: this machine's clock may be wrong.
-    fn forget(&mut self) {
+    /// tells that; and all of those that a medium in use has which has not got the newest. What has ended is
+    /// kept: this machine's clock may be wrong.
+    fn forget(&mut self, own: ServerId) {
         let older = self.generations.len().saturating_sub(DESCRIBED);
         let mut old = self.generations[..older].iter();
         if old.all(|written| written.key_pairs.is_empty()) {
@@ -852,7 +886,13 @@ impl StoredState {
                 kept.push(known.pair.about.clone());
             }
         }
+        let mut behind: Vec<_> = self.media.values().collect();
+        behind.retain(|medium| medium.retired.is_none() && !is_on(medium, own, newest));
+        let is_behind = |number| behind.iter().any(|medium| is_on(medium, own, number));
         for written in &mut self.generations[..older] {
+            if is_behind(written.number) {
+                continue;
+            }
             let committed = written.committed;
             written
                 .key_pairs
@@ -907,6 +947,17 @@ fn parse(folder: &Path, json: &[u8]) -> Result<StoredState> {
     // An earlier version kept what it saw of media without a readable label under no id.
     memory.media.remove("");
     Ok(memory)
+}
+
+/// See [`State::is_on`].
+fn is_on(medium: &SeenMedium, own: ServerId, number: Number) -> bool {
+    match &medium.held {
+        Some(held) => held.contains(&number),
+        None => {
+            let newest = medium.newest.get(&own);
+            newest.is_some_and(|newest| *newest >= number)
+        }
+    }
 }
 
 /// Whether what is known of one key pair tells how another stands: it is the same, or its namesake.

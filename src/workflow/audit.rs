@@ -363,6 +363,13 @@ impl AuditInput<'_> {
             judged.add_found(EvidenceLevel::Attention, text, found);
         }
         self.copies_of_all(state, judged);
+        for found in status::due_by_copies(state, self.now) {
+            let level = match found.level {
+                finding::Level::Note => EvidenceLevel::Note,
+                _ => EvidenceLevel::Attention,
+            };
+            judged.add_found(level, found.text.clone(), vec![found]);
+        }
         for seen in state.media_in_use() {
             self.last_looked_at(seen, state.policy(), judged);
         }
@@ -590,7 +597,7 @@ fn set_aside_text(exception: &Exception) -> Text {
         reason = exception.reason.as_str(),
         by = exception.by.as_deref().unwrap_or("-"),
         time = time,
-        until = until.unwrap_or_else(|| "-".to_owned())
+        until = until.unwrap_or_else(|| "none".to_owned())
     )
 }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod copy;
 pub mod create;
 pub mod drill;
+pub mod due;
 pub mod finding;
 pub mod history;
 pub mod outbox;

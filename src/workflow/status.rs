@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use jiff::{Span, Timestamp};
 
 use crate::keypair::{Certificate, Remaining};
-use crate::message::{CLOCKS_APART, Text, age};
+use crate::message::{CLOCKS_APART, Text, age, day};
+use crate::state::counted::Known;
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
+use crate::workflow::due::Copies;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::server_backup;
 use crate::workflow::witness::retired_reason;
-use vault::catalog::SeenMedium;
+use vault::catalog::{AboutKeyPair, SeenMedium};
 use vault::counted::Retired;
 use vault::id::{Hash, Number};
 use vault::lines::day_of;
@@ -103,6 +105,7 @@ impl StatusInput<'_> {
             self.findings.push(backup_old(text, number));
         }
         self.findings.extend(holders(self.state, self.now));
+        self.findings.extend(due_by_copies(self.state, self.now));
         self.retirements();
         self.older(number);
         for exception in &newest.exceptions {
@@ -319,6 +322,70 @@ pub fn holders(state: &State, now: Timestamp) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Which media in use have only ended copies of key pairs that count, and which have what was renewed
+/// since; nothing where the clock is in doubt.
+pub fn due_by_copies(state: &State, now: Timestamp) -> Vec<Finding> {
+    let Some(now) = clock::trusted(now, state) else {
+        return Vec::new();
+    };
+    let known = state.key_pairs(Some(now));
+    let mut findings = Vec::from_iter(ends_soon(&known, now));
+    for medium in state.media_in_use() {
+        let copies = Copies::on(medium, state, &known);
+        let ended = copies.ended(now);
+        if !ended.is_empty() {
+            findings.push(copies_ended(&medium.label, &ended));
+        }
+        if !copies.renewed.is_empty() {
+            let names = names_of(&copies.renewed);
+            let text = text!(
+                "status-renewed-since",
+                label = medium.label.as_str(),
+                count = names.len(),
+                total = copies.ends.len(),
+                names = few(&names)
+            );
+            findings.push(Finding::new("renewed-since", Level::Note, text));
+        }
+    }
+    findings
+}
+
+/// Which of the key pairs that count end within 30 days.
+fn ends_soon(known: &[Known<'_>], now: Timestamp) -> Option<Finding> {
+    let mut names = Vec::new();
+    for one in known.iter().filter(|one| one.counts()) {
+        let about = one.pair.about;
+        if let Remaining::Days(_) = Remaining::until(about.not_after, now) {
+            names.push(format!(
+                "{} ({})",
+                about.display_name(),
+                day(about.not_after)
+            ));
+        }
+    }
+    let text = text!("status-ends-soon", count = names.len(), names = few(&names));
+    (!names.is_empty()).then(|| Finding::new("ends-soon", Level::Note, text))
+}
+
+fn copies_ended(label: &str, ended: &[&AboutKeyPair]) -> Finding {
+    let names = names_of(ended);
+    let text = text!(
+        "status-copies-ended",
+        label = label,
+        count = names.len(),
+        names = few(&names)
+    );
+    let mut facts = vec![label];
+    facts.extend(ended.iter().map(|about| about.thumbprint.as_str()));
+    Finding::new("copies-ended", Level::Attention, text).known_by(&facts)
+}
+
+fn names_of(key_pairs: &[&AboutKeyPair]) -> Vec<String> {
+    let names = key_pairs.iter().map(|about| about.display_name());
+    names.map(str::to_owned).collect()
 }
 
 /// These key pairs are on these media alone.

@@ -409,11 +409,20 @@ impl UnlockedVault<'_> {
             let mut witnesses = Vec::new();
             for server in self.survey.servers() {
                 let mut tried = self.survey.line(server).take(WITNESSES_TRIED);
-                let found = tried.find_map(|one| Some((one.record.time, self.catalog(one)?)));
-                witnesses.extend(found.map(|(time, catalog)| Witness::new(time, catalog)));
+                let found = tried.find_map(|one| Some((one, self.catalog(one)?)));
+                witnesses.extend(found.map(|(one, catalog)| {
+                    let is_misnamed = self.naming(one, &catalog) == Naming::Other;
+                    Witness::new(one.record.time, catalog, is_misnamed)
+                }));
             }
             witnesses
         })
+    }
+
+    /// What the servers here are called, where the owner's word does not say otherwise.
+    pub fn server_names(&self) -> impl Iterator<Item = (ServerId, &str)> {
+        let names = self.witnesses().iter().filter(|one| !one.is_misnamed);
+        names.map(|one| (one.server, one.server_name.as_str()))
     }
 
     /// What the owner retired of a server's key pairs.

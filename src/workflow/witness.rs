@@ -26,6 +26,10 @@ pub struct OwnersWord {
 pub struct Witness {
     /// The server.
     pub server: ServerId,
+    /// What it calls itself.
+    pub server_name: String,
+    /// Whether the owner's word says another name.
+    pub is_misnamed: bool,
     name: String,
     time: Timestamp,
     newest: BTreeMap<ServerId, Number>,
@@ -34,7 +38,7 @@ pub struct Witness {
 
 impl Witness {
     /// A catalog and the time of its record.
-    pub fn new(time: Timestamp, catalog: Catalog) -> Self {
+    pub fn new(time: Timestamp, catalog: Catalog, is_misnamed: bool) -> Self {
         let mut newest: BTreeMap<ServerId, Number> = BTreeMap::new();
         // What is on a medium out of use is not looked for.
         let in_use = catalog
@@ -48,6 +52,8 @@ impl Witness {
         Self {
             server: catalog.server,
             name: format!("{} ({})", catalog.server_name, catalog.server),
+            server_name: catalog.server_name,
+            is_misnamed,
             time,
             newest,
             retired: catalog.retired,

@@ -707,3 +707,57 @@ fn two_sources_and_two_sticks_in_turn_do_not_write_for_ever() {
     let first = [Some(1), Some(2), Some(3), Some(4)];
     assert_eq!(written, [first, [None; 4]].concat());
 }
+
+/// The names in the finding of a medium.
+fn found_on(table: &Table, id: &str, label: &str) -> Option<String> {
+    let document = table.run(STATUS).json();
+    let mut findings = document["findings"].as_array().unwrap().iter();
+    let of_medium = |one: &&Value| {
+        let text = one["text"].as_str().unwrap();
+        one["id"] == id && text.contains(&format!("USB stick {label}"))
+    };
+    let found = findings.find(of_medium)?;
+    Some(found["text"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_stick_in_time_with_ended_certificates_only_needs_attention() {
+    let table = Table::with_vault(&[]);
+    let authority = Authority::new("Test", days_ago(400)).unwrap();
+    let issue = |name: &str, when| authority.issue(&[name], KeyKind::P256, when).unwrap();
+    back_up_one(&table, &issue("www.example.com", days_ago(400)));
+    back_up_one(&table, &issue("shop.example.com", days_ago(300)));
+    table.stick("B");
+    table
+        .run("media add {B} --accept other-medium=test")
+        .ended_with(0);
+    table
+        .run("copy --from {A} --to {B} --accept other-medium=test")
+        .ended_with(0);
+    assert_eq!(found_on(&table, "renewed-since", "A"), None);
+    // Both are renewed, and thirteen backups later the other stick still has the first ones alone.
+    let to_b = ONE.replace("{A}", "{B}");
+    for name in ["www.example.com", "shop.example.com"] {
+        write(&issue(name, days_ago(2)), &table.at("one.pfx"));
+        table.run(&to_b).ended_with(0);
+    }
+    for number in 1..=11 {
+        let name = format!("s{number}.example.com");
+        write(&issue(&name, days_ago(1)), &table.at("one.pfx"));
+        table.run(&to_b).ended_with(0);
+    }
+    let ended = found_on(&table, "copies-ended", "A").unwrap();
+    assert!(
+        ended.contains("www.example.com") && !ended.contains("shop"),
+        "{ended}"
+    );
+    let renewed = found_on(&table, "renewed-since", "A").unwrap();
+    assert!(renewed.contains("2 of 2"), "{renewed}");
+    for id in ["copies-ended", "renewed-since"] {
+        assert_eq!(found_on(&table, id, "B"), None, "{id}");
+    }
+    table
+        .run("copy --from {B} --to {A} --accept other-medium=test")
+        .ended_with(0);
+    assert_eq!(found_on(&table, "copies-ended", "A"), None);
+}

@@ -32,6 +32,7 @@ mod papers;
 mod parcels;
 mod passphrases;
 mod prompts;
+mod replace;
 mod restore_files;
 mod retire;
 mod scan;

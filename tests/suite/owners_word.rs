@@ -533,3 +533,23 @@ fn a_drill_of_all_servers_does_not_end_well_where_one_of_them_was_left_out() {
     }
     table.run(drill).ended_with(3);
 }
+
+#[test]
+fn servers_are_shown_by_name_once_their_catalogs_were_read_here() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let join = "servers join {A} --passphrase-file {passphrase} --accept other-medium=test --server-name WEB02 --state {WEB02}";
+    table.run(join).ended_with(0);
+    table
+        .run(&format!("{BACKUP} --state {{WEB02}}"))
+        .ended_with(0);
+    let listed = || table.run("servers list {A}").ended_with(0).out;
+    assert!(!listed().contains("WEB02"), "{}", listed());
+    table
+        .run("drill --from {A} --passphrase-file {passphrase}")
+        .ended_with(0);
+    assert!(listed().contains("WEB02 ("), "{}", listed());
+    let verified = table.run("verify {A}").ended_with(0).out;
+    assert!(verified.contains("WEB02 ("), "{verified}");
+    let audited = table.run("audit {A} --json").json()["servers"].to_string();
+    assert!(audited.contains("\"WEB02\""), "{audited}");
+}

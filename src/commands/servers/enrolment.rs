@@ -3,7 +3,7 @@
 
 use crate::input::read_input;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::session::declare::Declared;
 use crate::session::enrolment::write_request;
 use crate::session::media::parcel_path;
 use crate::state::State;
+use crate::state::replace::next_in;
 use crate::text;
 use crate::workflow::parcel_file;
 use crate::workflow::unlock::UnlockedVault;
@@ -67,8 +68,9 @@ pub(crate) fn request(
     session: &Session<'_>,
     file: &Path,
     server_name: Option<String>,
+    replace: bool,
 ) -> Result<Exit> {
-    let request = write_request(session, file, server_name)?;
+    let request = write_request(session, file, server_name, replace)?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
     let report = EnrolmentRequestReport {
         server,
@@ -268,7 +270,7 @@ fn write_answer(path: &Path, trust: &Trust, identities: &[&[u8]]) -> Result<()> 
 /// Takes over whom to believe. The answer alone does not say that it is the right owner's; a person
 /// does.
 pub(crate) fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Result<Exit> {
-    let folder = session.new_state_folder()?;
+    let folder = requesting_folder(session)?;
     let request = State::requested(&folder)?
         .ok_or_else(|| Error::new(Exit::NoVault, text!("error-no-request")))?;
     let media = [answer(session, from)?];
@@ -287,8 +289,18 @@ pub(crate) fn accept(session: &Session<'_>, from: &str, pin: Option<&str>) -> Re
     state.trust = survey.trust.clone();
     state.remember_identities(&survey.owners_identities());
     state.save()?;
-    say_enrolled(session, &state);
+    say_enrolled(session, &session.take_place(state)?);
     Ok(Exit::Done)
+}
+
+/// Where this server asked to be enrolled: beside the state of the vault that it is to leave, if it
+/// writes to one.
+fn requesting_folder(session: &Session<'_>) -> Result<PathBuf> {
+    let next = next_in(&session.state_folder()?);
+    match State::requested(&next)? {
+        Some(_) => Ok(next),
+        None => session.new_state_folder(false),
+    }
 }
 
 fn refuse_not_admitted(trust: &Trust, request: &EnrolmentRequest, from: &str) -> Result<()> {

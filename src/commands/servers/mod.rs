@@ -11,7 +11,7 @@ use crate::cli::ServersCommand;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::platform::media::host_name;
-use crate::session::{Session, fit_name};
+use crate::session::{HostStateView, Session, fit_name};
 use crate::state::State;
 use crate::text;
 use crate::workflow::unlock::{UnlockedVault, Wanted};
@@ -33,6 +33,8 @@ pub(super) struct ServersReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ServerReport {
     server: String,
+    /// Where this server knows it.
+    name: Option<String>,
     /// Of its key.
     fingerprint: String,
     may_write: bool,
@@ -66,10 +68,13 @@ pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Resul
         Some(ServersCommand::Join {
             medium,
             server_name,
-        }) => join(session, medium, server_name.clone()),
-        Some(ServersCommand::Request { file, server_name }) => {
-            enrolment::request(session, file, server_name.clone())
-        }
+            replace,
+        }) => join(session, medium, server_name.clone(), *replace),
+        Some(ServersCommand::Request {
+            file,
+            server_name,
+            replace,
+        }) => enrolment::request(session, file, server_name.clone(), *replace),
         Some(ServersCommand::Add(args)) => enrolment::add(session, args),
         Some(ServersCommand::Retire(args)) => retire::run(session, args),
         Some(ServersCommand::Rename(args)) => rename::run(session, args),
@@ -81,10 +86,19 @@ pub(super) fn run(session: &Session<'_>, what: Option<&ServersCommand>) -> Resul
 }
 
 /// The passphrase proves whose vault this is; the owner's key then admits this server's own.
-fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Result<Exit> {
+fn join(
+    session: &Session<'_>,
+    name: &str,
+    server_name: Option<String>,
+    replace: bool,
+) -> Result<Exit> {
     let media = [session.medium_of_vault_to_write(name)?];
-    let folder = session.new_state_folder()?;
-    let known = session.memory();
+    let folder = session.new_state_folder(replace)?;
+    // What is remembered of the vault before says nothing of this one.
+    let known = HostStateView {
+        state: None,
+        unasked: None,
+    };
     let opened = session.open(&media, &known)?;
     let server_name = server_name.unwrap_or_else(host_name);
     let server_name = fit_name(&server_name)?;
@@ -98,7 +112,7 @@ fn join(session: &Session<'_>, name: &str, server_name: Option<String>) -> Resul
     state.trust.learn(statement).map_err(|_| unsigned())?;
     state.remember_identities(&opened.survey.owners_identities());
     state.save()?;
-    say_enrolled(session, &state);
+    say_enrolled(session, &session.take_place(state)?);
     Ok(Exit::Done)
 }
 
@@ -151,19 +165,21 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     for (server, key) in &trust.servers {
         let fingerprint = VaultId::of(key).to_string();
         let (id, may_write) = (server.to_string(), trust.may_write(*server));
+        let shown = state.as_ref().map(|state| state.shown(*server));
+        let shown = shown.unwrap_or_else(|| id.clone());
         session.console.say(&match may_write {
-            false => text!("servers-closed", server = id.as_str()),
+            false => text!("servers-closed", server = shown),
             true if Some(*server) == own => {
                 let fingerprint = fingerprint.as_str();
-                text!(
-                    "servers-this",
-                    server = id.as_str(),
-                    fingerprint = fingerprint
-                )
+                text!("servers-this", server = shown, fingerprint = fingerprint)
             }
-            true => text!("servers-other", server = id.as_str()),
+            true => text!("servers-other", server = shown),
         });
         servers.push(ServerReport {
+            name: state
+                .as_ref()
+                .and_then(|state| state.name_of(*server))
+                .map(str::to_owned),
             server: id,
             fingerprint,
             may_write,

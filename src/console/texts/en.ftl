@@ -88,6 +88,7 @@ help-server = Name or id of the server whose backup is meant
 help-generation = Number of the generation, or a date such as 2026-10-31: the newest one up to that day
 help-medium = USB stick: a drive such as { -stick } or a folder
 help-label = What the medium is called; readable by anyone who finds it (without it: the name of this machine)
+help-replace = In the place of the vault that this server writes to; what it remembers of that one is kept
 help-server-name = What this server is called in the vault (without it: PFXVAULT_SERVER_NAME, else the name of this machine)
 help-backup-to = USB stick to write to, such as { -stick }, or parcel:FILE for a sealed parcel on its way to one; may be given several times (without it: PFXVAULT_BACKUP_TO, else a person is asked)
 help-backup-force = Write a new generation even if nothing has changed
@@ -199,6 +200,8 @@ help-install-examples =
 help-create-examples =
     pfxvault create { -stick } --label "Safe A"
         A new vault on the stick { -stick }
+    pfxvault create { -stick } --replace
+        A new vault in the place of one that others can open, or that nobody can open any more
 help-contents-examples =
     pfxvault contents
         What the inserted sticks hold
@@ -434,6 +437,35 @@ create-share-file =
 create-done =
     done: the vault on { $medium } is ready, and this server may write to it.
     Its fingerprint is { $vault } (write it on the envelope).
+replace-what =
+    This server writes to the vault { $vault }. With another one in its place:
+    - its backups go to the other vault alone. Nothing is written to { $media ->
+        [none] the media of the former one
+       *[other] the former one's USB sticks ({ $media })
+    } any more; they stay as they are
+    - whoever has a passphrase or key of the former one can go on reading them, also here
+    { $others ->
+        [0] - no other server writes to the former one
+        [one] - 1 other server goes on writing to the former one. To take it along: pfxvault servers join { -stick } --replace
+       *[other] - { $others } other servers go on writing to the former one. To take each along: pfxvault servers join { -stick } --replace
+    }
+replace-nowhere-else =
+    attention: { $stores ->
+        [looked] { $count ->
+            [one] 1 key pair of the former vault is not on this server
+           *[other] { $count } key pairs of the former vault are not on this server
+        }: { $names }
+        Once nobody can open the former vault, this is lost: restore it before, or have it re-issued.
+       *[none] the former vault holds { $count ->
+            [one] 1 key pair
+           *[other] { $count } key pairs
+        } of this server: { $names }
+        The next backup takes what this server still has. Once nobody can open the former vault, all else in it is lost: restore that before, or have it re-issued.
+    }
+replace-question = Change over to the other vault?
+replace-done =
+    What this server remembers of the former vault is kept in { $former }.
+      its contents: pfxvault contents --state { $former }
 key-says-no-vault =
     attention: nothing says whose vault this recovery key is for. It opened the vault { $vault }.
     Compare this fingerprint with the instruction sheet or the envelope before you use what is restored.
@@ -471,7 +503,7 @@ backup-in-use = attention: in use, and in no backup: { $name }, by { $uses }. To
 reason-in-use-not-found = it is in use by { $uses }, but it was found in no certificate store of this server, so it cannot be saved. Restore it from an earlier backup, or bind another certificate: pfxvault list shows what the sites use
 backup-decayed =
     attention: an earlier backup on { $medium } no longer reads back right: generation { $generation }
-    Look what is affected with pfxvault verify { $medium }, and replace this stick soon.
+    Replace this stick soon. What is affected: pfxvault verify { $medium }
 eject-question = Eject { $medium } now?
 eject-done = { $medium } is ejected: you can pull it out now.
 eject-failed =
@@ -612,7 +644,10 @@ restore-from =
         [0] made today
         [one] made 1 day ago
        *[other] made { $age } days ago
-    }. Certificates renewed after that are not in it.
+    }.{ $age ->
+        [0] {""}
+       *[other] {" "}Certificates renewed after that are not in it.
+    }
 restore-iis-files =
     { $count ->
         [one] 1 key pair came
@@ -756,9 +791,9 @@ servers-joined =
     done: this server ({ $server }) may now write to the vault { $vault }
     next: pfxvault backup --from { -source } --to { -stick }
 access-headline =
-    The vault opens with { $identities ->
-        [one] 1 passphrase or key
-       *[other] any one of { $identities } passphrases and keys
+    { $identities ->
+        [one] 1 secret opens the vault
+       *[other] Any one of { $identities } secrets (passphrases and keys) opens the vault
     }{ $others ->
         [0] {""}
         [one] . 1 age key decrypts new backups with age
@@ -867,7 +902,7 @@ found-owner-remembered =
     attention: { $path } on { $medium } is damaged. It is a part of the list of servers and ways to open the vault.
     No good copy is on the media given, but this server remembers what it said: the next backup to this stick writes it again.
     Do that soon. Until then nobody else can restore everything from this stick.
-found-mended = note: of what is damaged or missing there, everything that a good copy is known of is written again.
+found-mended = note: what is damaged or missing there is written again, where a good copy is known.
 found-file-lost =
     attention: generation { $generation } has no good copy of { $file } on the media given, so not all of it can be restored from here.
     Check it together with your other sticks: pfxvault verify { -stick } { -second-stick }
@@ -1173,46 +1208,46 @@ seen-memory = main memory, which is empty after a restart ({ $file_system })
 
 error-output-lost = the result could not be written to standard output: { $reason }
     .cause = standard output was redirected to a place that took only part of it, or nothing
-    .hint = what the command changed stays changed; make room or choose another place, and run "pfxvault status" to see where things stand
-error-unanswered = nobody is here to answer: { $question }
+    .hint = What the command changed stays changed; make room or choose another place, and run "pfxvault status" to see where things stand
+error-unanswered = cannot ask, because there is no console: { $question }
     .cause = the command does not run in a console window, or its input or messages are redirected
-    .hint = look at the plan with --dry-run, then answer with --yes, or run the command in a console window
-error-no-terminal = nobody is here to answer: { $question }
+    .hint = Look at the plan with --dry-run, then answer with --yes, or run the command in a console window
+error-no-terminal = cannot ask, because there is no console: { $question }
     .cause = the command does not run in a console window, or its input or messages are redirected
-    .hint = run the command in a console window, or put the answer in a file only you can read: { $option } FILE
+    .hint = Run the command in a console window, or put the answer in a file only you can read: { $option } FILE
 error-no-answer = the input ended before there was an answer
-    .hint = run the command again in a console window, and answer its questions
+    .hint = Run the command again in a console window, and answer its questions
 error-declined = stopped, because the answer was no
-    .hint = run the same command again when you are ready
+    .hint = Run the same command again when you are ready
 error-nobody-to-show = a secret must be shown here, and nobody can see it
     .cause = the command does not run in a console window, or its input or messages are redirected
     .hint =
-        run the command in a console window without redirecting anything; for a new vault without a console:
+        Run the command in a console window without redirecting anything; for a new vault without a console:
         pfxvault create { -stick } --passphrase-file FILE --recovery-key-file NEWFILE
 error-secret-differs = what was typed was not the same, three times
-    .hint = check Caps Lock, the input method and the keyboard layout, then run the same command again
+    .hint = Check Caps Lock, the input method and the keyboard layout, then run the same command again
 error-secret-file-unreadable = cannot read { $path }
     .cause = { $reason }
-    .hint = check the path, and that you may read the file
-error-secret-file-shared = { $path } is no secret: others can read it
+    .hint = Check the path, and that you may read the file
+error-secret-file-shared = others can read { $path }, so it is no secret
     .hint =
-        let only yourself read it, then run the same command again
+        Let only yourself read it, then run the same command again
         Windows: icacls "{ $path }" /inheritance:r /grant:r "%USERNAME%":R
         Linux: chmod 600 "{ $path }"
-error-secret-file-encoding = the first line of { $path } is not text in UTF-8 or UTF-16
-    .hint = open the file in Notepad and save it again with the encoding UTF-8
+error-secret-file-encoding = the first line of { $path } is neither UTF-8 nor UTF-16 text
+    .hint = Open the file in Notepad and save it again with the encoding UTF-8
 error-empty-secret-file = the first line of { $path } is empty
-    .hint = put the passphrase or password on the first line of the file
+    .hint = Put the passphrase or password on the first line of the file
 error-no-pfx-password = a PFX needs a password
-    .hint = run the command in a console window and type one, or put it in a file: --pfx-password-file FILE
+    .hint = Run the command in a console window and type one, or put it in a file: --pfx-password-file FILE
 error-not-all-tried = not all ways to open the vault were tried
     .cause = this medium has more of them than a vault usually has, or they ask for more work
     .hint =
-        nothing is known against the passphrase
+        Nothing is known against the passphrase
         use another USB stick of the same vault, or go on when you are asked
 error-unfit-passphrase = the passphrase in { $path } is not good enough for a new vault
     .cause = { $reason }
-    .hint = write another one into the first line of the file, or leave out the option to be led through it
+    .hint = Write another one into the first line of the file, or leave out the option to be led through it
 error-wrong-passphrase = this passphrase does not open the vault on { $medium }
     .again =
         Please type it once more. Watch Caps Lock, the keyboard layout, and the input
@@ -1224,6 +1259,8 @@ error-wrong-passphrase = this passphrase does not open the vault on { $medium }
         Generated words are lower case with one blank between them.
         If it is forgotten, open the envelope and add --recovery-key to the
         command. What runs on the server is not affected.
+        If nothing opens the vault any more, make a new one while the servers
+        still have their key pairs: pfxvault create { -second-stick } --replace
 error-wrong-recovery-key = this recovery key does not open the vault on { $medium }
     .cause = it was typed correctly, but belongs to another vault, or was added after this medium was last brought up to date
     .again =
@@ -1242,10 +1279,10 @@ error-recovery-key-typo = this is not a whole recovery key: a character is wrong
         asks. They begin with AGE-SECRET-KEY-1; after that there is never the
         digit 1 and never a B, I or O.
 error-shares-typo = this is no whole share: words are wrong or missing
-    .hint = run the same command again, and type all rows of each paper; or give their files with --share-file
+    .hint = Run the same command again, and type all rows of each paper; or give their files with --share-file
 error-shares-unfit = these shares do not give a key together, though the words of each are right
     .cause = one of them was changed after it was made
-    .hint = use another share in the place of each in turn, and find the one that does not fit
+    .hint = Use another share in the place of each in turn, and find the one that does not fit
 error-shares-missing = { $missing ->
         [one] 1 share is missing
        *[other] { $missing } shares are missing
@@ -1253,44 +1290,44 @@ error-shares-missing = { $missing ->
         [one] 1 was given
        *[other] { $given } were given
     }
-    .hint = name more of them, each with --share-file FILE ; to type them: --shares
+    .hint = Name more of them, each with --share-file FILE ; to type them: --shares
 error-share-typo = { $path } holds no whole share
     .cause = { $reason }
-    .hint = compare the file with the paper, row by row; three words are a row
+    .hint = Compare the file with the paper, row by row; three words are a row
 error-share-foreign = the share in { $path } does not belong to the others that were given
     .cause = it is of another set, or of another vault
-    .hint = use the shares of one set; all of them begin with the same two words
+    .hint = Use the shares of one set; all of them begin with the same two words
 error-share-double = the share in { $path } is number { $number }, which was given already
-    .hint = use the share of another envelope
+    .hint = Use the share of another envelope
 error-share-of-other-vault = the share is for the vault { $vault }, and this stick or server belongs to { $ours }
-    .hint = insert a stick of the vault that the share is for
+    .hint = Insert a stick of the vault that the share is for
 error-no-share = { $path } holds another paper, and no share
-    .hint = a recovery key is given with --recovery-key-file FILE ; the instruction sheet holds no secret
+    .hint = A recovery key is given with --recovery-key-file FILE ; the instruction sheet holds no secret
 error-share-is-no-key = { $path } holds a share, which alone opens nothing
-    .hint = give all shares that are needed: --share-file FILE --share-file FILE ; or type them: --shares
+    .hint = Give all shares that are needed: --share-file FILE --share-file FILE ; or type them: --shares
 error-wrong-shares = the key that these shares make does not open the vault on { $medium }
     .cause = they belong to another vault, or were added after this medium was last brought up to date
-    .hint = look for the envelopes of this vault, or try another stick, and run the same command again
+    .hint = Look for the envelopes of this vault, or try another stick, and run the same command again
 error-share-counts = { $way } is no division into shares
     .cause = of N shares (2 to { $most }), K are needed (2 or more, and not more than N)
-    .hint = write shares:K/N, for example three shares of which any two are needed: pfxvault access add shares:2/3 --to { -stick }
+    .hint = Write shares:K/N, for example three shares of which any two are needed: pfxvault access add shares:2/3 --to { -stick }
 error-share-files = { $given } files are named for { $count } shares
-    .hint = name one file for each share: --new-share-file FILE ; without the option, each share is shown once, to be written on paper
+    .hint = Name one file for each share: --new-share-file FILE ; without the option, each share is shown once, to be written on paper
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
-    .hint = name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
+    .hint = Name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
 error-man-pages = cannot write the manual pages to { $path }
     .cause = { $reason }
-    .hint = name a folder you may write to: pfxvault man FOLDER
+    .hint = Name a folder you may write to: pfxvault man FOLDER
 error-no-age-key = { $path } holds no age key that pfxvault can use
     .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... or AGE-PLUGIN-..., and it is no private key for SSH
-    .hint = give the file that age-keygen, the plugin or ssh-keygen wrote, or open the vault with the passphrase or the recovery key
+    .hint = Give the file that age-keygen, the plugin or ssh-keygen wrote, or open the vault with the passphrase or the recovery key
 error-ssh-rsa = keys of the kind { $name } cannot open a vault
     .cause = decrypting with them can show the key to whoever measures the time it takes (RUSTSEC-2023-0071)
-    .hint = use a key of the kind { $taken }; to make one: { $make }
+    .hint = Use a key of the kind { $taken }; to make one: { $make }
 error-ssh-algorithm = keys of the kind { $name } cannot open a vault
     .cause = of keys for SSH, age takes only { $taken } and RSA, and pfxvault only the first
-    .hint = use a key of the kind { $taken }; to make one: { $make }
+    .hint = Use a key of the kind { $taken }; to make one: { $make }
 error-ssh-encrypted = the SSH key in { $path } is protected by a passphrase of its own
     .cause = pfxvault reads only those that are not
     .hint =
@@ -1298,165 +1335,165 @@ error-ssh-encrypted = the SSH key in { $path } is protected by a passphrase of i
           { $line } COPY
         Then give the copy with --age-key-file, and delete it afterwards.
 error-ssh-unread = this is no key for SSH that can be read: { $what }
-    .hint = give all of the line from the file that ends in .pub in quotation marks, or the private key as ssh-keygen wrote it
+    .hint = Give all of the line from the file that ends in .pub in quotation marks, or the private key as ssh-keygen wrote it
 error-decrypt-only = only an age public key (age1...) can be added with --decrypt-only
-    .hint = leave the option out, and the key opens the vault
+    .hint = Leave the option out, and the key opens the vault
 error-not-wrapped = the vault could not be sealed to the key { $way }
     .cause = the age plugin did not do it
-    .hint = see what the plugin said, try the key with age itself, then run the same command again
+    .hint = See what the plugin said, try the key with age itself, then run the same command again
 error-plugin-missing = the age plugin { $program } is not in a folder of PATH on this machine
-    .hint = install it on this machine, and check that the command { $program } is found; or open the vault in another way
+    .hint = Install it on this machine, and check that the command { $program } is found; or open the vault in another way
 error-plugin-place = the age plugin { $program } was not run from { $path }
     .cause = whoever can write there could have put another program in its place: it is on the USB stick, or depends on the current folder
-    .hint = install the plugin on this machine, in a folder of PATH that only administrators can write to
+    .hint = Install the plugin on this machine, in a folder of PATH that only administrators can write to
 error-plugin-debug = no age plugin is run while the variable { $variable } is set
     .cause = it makes the keys visible that the plugin opens
-    .hint = delete the variable from the environment, then run the same command again
+    .hint = Delete the variable from the environment, then run the same command again
 error-wrong-age-key = the age key in { $path } does not open the vault
-    .hint = add it with another way in: pfxvault access add age1... --to { -stick } ; or try a stick that was written since
+    .hint = Add it with another way in: pfxvault access add age1... --to { -stick } ; or try a stick that was written since
 error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
     .cause = somebody may have put another vault in the place of yours
-    .hint = do not use this stick. Try another stick of the vault, and compare the fingerprint with the instruction sheet
+    .hint = Do not use this stick. Try another stick of the vault, and compare the fingerprint with the instruction sheet
 error-envelope-beside-vault = the recovery key was not written to { $path }: it would lie beside the vault that it opens
     .cause = rule password-kept: whoever finds the stick would have the key as well
     .hint =
-        name a file in another place, print it, and delete it.
+        Name a file in another place, print it, and delete it.
         To do it anyway, give the reason: --accept password-kept=REASON
 error-envelope-needs-key = the envelope needs the recovery key, which is written nowhere
     .hint =
-        bring it: pfxvault sheet --envelope --recovery-key --to NEWFILE.pdf
-        or make a new one: pfxvault access add recovery-key --to { -stick } --new-recovery-key-file NEWFILE.pdf
+        Bring it: pfxvault sheet --envelope --recovery-key --to NEWFILE.pdf
+        Or make a new one: pfxvault access add recovery-key --to { -stick } --new-recovery-key-file NEWFILE.pdf
 error-envelope-needs-file = an envelope is written to a file only
-    .hint = name a new file: --to NEWFILE.pdf
+    .hint = Name a new file: --to NEWFILE.pdf
 error-paper = the page { $path } cannot be made
     .cause = { $reason }
-    .hint = choose another form: --to { $other }
+    .hint = Choose another form: --to { $other }
 error-paper-unwritten = cannot write the page { $path }
     .cause = { $reason }
-    .hint = name a file that does not exist yet, in a folder you may write to
+    .hint = Name a file that does not exist yet, in a folder you may write to
 error-paper-unread = cannot read { $path }
     .cause = { $reason }
-    .hint = give a text, HTML or PDF file that pfxvault sheet wrote, or a scan as PNG, JPEG or PDF
+    .hint = Give a text, HTML or PDF file that pfxvault sheet wrote, or a scan as PNG, JPEG or PDF
 error-receipt = the receipt cannot be written to { $path }; the drill itself was done
     .cause = { $reason }
-    .hint = give the name of a new file in a folder that you can write to
+    .hint = Give the name of a new file in a folder that you can write to
 error-receipt-exists = there is already a file at { $path }
-    .hint = give the name of a new file for the receipt
+    .hint = Give the name of a new file for the receipt
 error-stock-nothing = nothing in { $folder } is a key pair of the backup, so nothing was proven
     .hint =
-        give the folder in which the lines of README.TXT left the files (K0000001.pfx and so on),
+        Give the folder in which the lines of README.TXT left the files (K0000001.pfx and so on),
         and leave their names as they are. To see the lines: pfxvault drill --stock
 error-stock-no-folder = the lines of README.TXT are for a stick that is a folder here
-    .hint = give a stick, not a parcel: pfxvault drill --stock --from { -stick }
+    .hint = Give a stick, not a parcel: pfxvault drill --stock --from { -stick }
 error-no-paper = { $path } shows no instruction sheet and no envelope of pfxvault
     .cause = there is no text of one in it, and no square code that can be read
     .hint =
-        scan the page flat at 300 dpi, in grey, as PNG, JPEG or PDF with JPEG pictures.
+        Scan the page flat at 300 dpi, in grey, as PNG, JPEG or PDF with JPEG pictures.
         Or type it: pfxvault sheet --check, and for the envelope pfxvault sheet --check --envelope --recovery-key
 error-sheet-is-no-key = { $path } is the instruction sheet, which holds no key
-    .hint = take the envelope with the recovery key
+    .hint = Take the envelope with the recovery key
 error-sheet-of-other-vault = this sheet is for another vault ({ $vault }) than the one here ({ $ours })
-    .hint = look for the sheet with the fingerprint of this vault, or make a new one: pfxvault sheet --to NEWFILE.pdf
+    .hint = Look for the sheet with the fingerprint of this vault, or make a new one: pfxvault sheet --to NEWFILE.pdf
 
 ## Errors: the command line
 
 error-usage = this command line does not fit together: { $argument }
-    .hint = see what can be combined: pfxvault help, then the name of the command, such as pfxvault help backup
+    .hint = See what can be combined: pfxvault help, then the name of the command, such as pfxvault help backup
 error-idle-option = { $option } would change nothing here
     .cause = it is only for { $only }
-    .hint = leave it out, or see what it is for: pfxvault help restore
+    .hint = Leave it out, or see what it is for: pfxvault help restore
 error-unknown-command = there is no command { $command }
     .cause = { $like ->
         [none] {""}
        *[other] perhaps { $like } is meant
     }
-    .hint = see all commands: pfxvault help
+    .hint = See all commands: pfxvault help
 error-unknown-argument = the command does not know { $argument }
     .cause = { $like ->
         [none] {""}
        *[other] perhaps { $like } is meant
     }
-    .hint = see what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
+    .hint = See what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
 error-missing-argument = something is missing in the command: { $argument }
-    .hint = see what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
+    .hint = See what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
 error-invalid-value = "{ $value }" is not a possible value of { $argument }
     .cause = { $like ->
         [none] possible values: { $valid }
        *[other] perhaps { $like } is meant; possible values: { $valid }
     }
-    .hint = see what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
+    .hint = See what it takes: pfxvault help, then the name of the command, such as pfxvault help backup
 error-unknown-name = nothing here is called { $name }
-    .hint = see what is there with pfxvault list (files) or pfxvault contents (vault), and use a name or thumbprint from it
+    .hint = See what is there with pfxvault list (files) or pfxvault contents (vault), and use a name or thumbprint from it
 error-no-more = what is called { $name } was renewed or has ended, and is not restored by its name
-    .hint = to restore it all the same, name it by its thumbprint: { $thumbprints }
+    .hint = To restore it all the same, name it by its thumbprint: { $thumbprints }
 error-not-here = { $name } is in generation { $numbers } of this backup, which is on none of the sticks given
     .cause = { $media }
-    .hint = insert that stick and give it as well with --from
+    .hint = Insert that stick and give it as well with --from
 not-here-on = as far as this server remembers, it is on { $media }
 not-here-nobody-knows = this computer does not know which stick has it
 error-two-of-a-number = there are two different backups with the number { $number }
     .cause = a server was set back to an older state and backed up again
-    .hint = say which is meant, --generation with one of { $names }, and look at it first: pfxvault contents --generation
+    .hint = Say which is meant, --generation with one of { $names }, and look at it first: pfxvault contents --generation
 error-retired = { $name } was retired and is not restored: { $reason }
-    .hint = to restore it all the same: the same line with --retired. To take the retirement back, on its server: pfxvault retire { $name } --undo
+    .hint = To restore it all the same: the same line with --retired. To take the retirement back, on its server: pfxvault retire { $name } --undo
 error-retire-unknown = no backup of this server holds a key pair { $name } that this can be said of
-    .hint = see what there is with pfxvault contents, and use a name or thumbprint from it
+    .hint = See what there is with pfxvault contents, and use a name or thumbprint from it
 error-retire-unknown-of = the backup of { $server } holds no key pair { $name } that this can be said of
-    .hint = see what there is with pfxvault contents --from { -stick }, and use a name or thumbprint from it
+    .hint = See what there is with pfxvault contents --from { -stick }, and use a name or thumbprint from it
 error-retire-own-server = that is this server; nothing was changed
-    .hint = leave --server and --to out; no passphrase is needed: pfxvault retire NAME --reason leaked
+    .hint = Leave --server and --to out; no passphrase is needed: pfxvault retire NAME --reason leaked
 error-retired-by-owner = the vault's owner retired { $name }, and only the owner can take that back; nothing was changed
-    .hint = with the passphrase: pfxvault retire { $name } --undo --server { $server } --to { -stick }
+    .hint = With the passphrase: pfxvault retire { $name } --undo --server { $server } --to { -stick }
 error-server-name = { $name } cannot be the name of a server
-    .hint = choose one of at most 64 bytes, without control characters, such as WEB01
+    .hint = Choose one of at most 64 bytes, without control characters, such as WEB01
 error-unknown-source = { $source } is not a place to read key pairs from
-    .hint = write folder:{ -disk }certs, pfx:{ -disk }www.pfx, or pem:{ -disk }www.crt with --key { -disk }www.key
+    .hint = Write folder:{ -disk }certs, pfx:{ -disk }www.pfx, or pem:{ -disk }www.crt with --key { -disk }www.key
 error-unknown-destination = { $destination } is not a place to write key pairs to
-    .hint = write folder:{ -disk }restored, pfx:{ -disk }www.pfx, or pem:{ -disk }restored
+    .hint = Write folder:{ -disk }restored, pfx:{ -disk }www.pfx, or pem:{ -disk }restored
 error-unknown-way = { $way } is nothing that can be added
-    .hint = write passphrase, recovery-key, shares:2/3, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
+    .hint = Write passphrase, recovery-key, shares:2/3, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
     .cause = with more, some would not be read, and the vault could not be opened with them
-    .hint = use one that is there; to see them: pfxvault access list { -stick }
+    .hint = Use one that is there; to see them: pfxvault access list { -stick }
 error-unknown-rule = there is no handling rule { $rule }
-    .hint = the rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
+    .hint = The rules are no-email, no-shared-drive, other-medium, no-handover, password-kept, and no-key:NAME for one key pair: --accept other-medium="test machine"
 error-until = { $day } is not a day from today on, and within a year
-    .hint = write the last day on which the exception holds, as in --until 2027-03-31
+    .hint = Write the last day on which the exception holds, as in --until 2027-03-31
 error-no-finding = there is nothing here with the id { $id } that needs attention
     .cause = { $known ->
         [none] nothing here needs attention
        *[other] what needs attention here: { $known }
     }
-    .hint = write the id of a point that is listed here: --accept few-media="REASON" --until 2027-03-31
+    .hint = Write the id of a point that is listed here: --accept few-media="REASON" --until 2027-03-31
 error-rest-without-end = { $id } cannot be put to rest without an end
-    .hint = name the last day, at most a year from now: --accept { $id }="REASON" --until 2027-03-31
+    .hint = Name the last day, at most a year from now: --accept { $id }="REASON" --until 2027-03-31
 error-not-to-rest = { $id } cannot be put to rest
     .cause = something is lost there, or it cannot be told from others
-    .hint = do what it says; only that ends it
+    .hint = Do what it says; only that ends it
 error-not-without-key = no key pair called { $name } is without a key that can be backed up
-    .hint = look at what cannot be backed up: pfxvault list --from iis
+    .hint = Look at what cannot be backed up: pfxvault list --from iis
 error-exception-without-reason = no reason is given for setting the rule { $rule } aside
-    .hint = write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
+    .hint = Write the reason after an equals sign: --accept { $rule }="test machine, no real keys"
 error-bad-generation = { $text } is neither a generation number nor a date
-    .hint = write a number such as 42 or a date such as 2026-10-31; pfxvault contents --from { -stick } shows them
+    .hint = Write a number such as 42 or a date such as 2026-10-31; pfxvault contents --from { -stick } shows them
 error-bad-vault-id = { $text } is not the fingerprint of a vault
-    .hint = write it as on the envelope, beginning with SHA256: (letters, digits, + and /, upper and lower case matter)
+    .hint = Write it as on the envelope, beginning with SHA256: (letters, digits, + and /, upper and lower case matter)
 error-which-server = several servers have backups here, and --server does not say which one of them is meant
     .cause =
         found here (id, name, newest generation, day):
         { $servers }
-    .hint = add the name or id of one of them: --server NAME
+    .hint = Add the name or id of one of them: --server NAME
 error-one-pfx = { $count } key pairs are meant, and they do not go into the one file { $path }
     .cause =
         found here (thumbprint, expires, name):
         { $candidates }
-    .hint = name one of them by its thumbprint, or write a folder with one file for each: --to folder:{ -disk }restored
+    .hint = Name one of them by its thumbprint, or write a folder with one file for each: --to folder:{ -disk }restored
 
 ## Errors: key pairs and files
 
 error-source-unreadable = cannot read { $path }
     .cause = { $reason }
-    .hint = check the path, and that you may read it (run as administrator if it belongs to the system)
+    .hint = Check the path, and that you may read it (run as administrator if it belongs to the system)
 error-pfx-unreadable = cannot open { $path }
     .again = The password does not open it. Please type it once more.
     .cause = { $reason }
@@ -1475,42 +1512,42 @@ error-wrong-source-password = no password that was given opens the protected fil
         If each file has its own password: --source-passwords FILE, with a line for
         each, its name and its password with a comma in between
 error-pem-malformed = { $path } is not a PEM file, or is damaged
-    .hint = it must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
+    .hint = It must have lines such as -----BEGIN CERTIFICATE-----; if it is a PFX, write --from pfx:FILE
 error-pem-no-certificate = there is no certificate in { $path }
-    .hint = name the file that has the lines -----BEGIN CERTIFICATE-----: --from pem:{ -disk }www.crt
+    .hint = Name the file that has the lines -----BEGIN CERTIFICATE-----: --from pem:{ -disk }www.crt
 error-pem-no-key = there is no usable private key in { $path }
     .cause = the file has no key in a form that pfxvault knows
-    .hint = name a file with the lines -----BEGIN PRIVATE KEY-----
+    .hint = Name a file with the lines -----BEGIN PRIVATE KEY-----
 error-pem-key-unusable = the private key in { $path } cannot be used
     .cause = { $reason }
-    .hint = name the file of another key, or put key and certificate into a PFX first and write --from pfx:FILE
+    .hint = Name the file of another key, or put key and certificate into a PFX first and write --from pfx:FILE
 error-password-table = { $path } is not a table of passwords: line { $line }
     .hint =
         Write a line for each file: its name, a comma, its password. A password with a
         comma or quotation mark stands in quotation marks, each of its own written twice:
         www.example.com.pfx,"a ""quoted"", one". Without a name it is for any file.
 error-pfx-unproven = the PFX made of { $name } did not open again with the same key and certificate, so it was not used
-    .hint = run the same command again; if it stays, back up the others by name and report this
+    .hint = Run the same command again; if it fails again, back up the others by name and report this
 error-nothing-to-back-up = there is no key pair here that can be backed up
-    .hint = see what is there and why: pfxvault list --from folder:{ -disk }certs
+    .hint = See what is there and why: pfxvault list --from folder:{ -disk }certs
 error-nothing-counts = no key pair here counts any more, so there is nothing to restore
     .cause = each of them was renewed, has ended or was retired
-    .hint = see why, and what can be taken back: pfxvault contents --from { -stick }
+    .hint = See why, and what can be taken back: pfxvault contents --from { -stick }
 error-nothing-found = there is no key pair here to write
-    .hint = see what is there: pfxvault list --from folder:{ -disk }certs, or pfxvault contents --from { -stick }
+    .hint = See what is there: pfxvault list --from folder:{ -disk }certs, or pfxvault contents --from { -stick }
 error-nothing-restorable = none of the key pairs wanted can be read, so nothing was written
     .cause = { $name }: { $reason }
     .hint =
-        from a vault, give another stick as well, or an earlier generation: --from { -stick } --from { -second-stick } --generation 41
-        from files, see the reasons: pfxvault list --from folder:{ -disk }certs
+        From a vault, give another stick as well, or an earlier generation: --from { -stick } --from { -second-stick } --generation 41
+        From files, see the reasons: pfxvault list --from folder:{ -disk }certs
 error-file-exists = { $path } exists already, so nothing was written
-    .hint = choose another place with --to, or replace existing files with --force
+    .hint = Choose another place with --to, or replace existing files with --force
 error-files-exist = { $count ->
         [one] a file exists already, so nothing was written
        *[other] { $count } files exist already, so nothing was written
     }
     .cause = { $paths }
-    .hint = choose another place with --to, or replace existing files with --force
+    .hint = Choose another place with --to, or replace existing files with --force
 error-not-a-file = { $count ->
         [one] what is there is no file
        *[other] { $count } of what is there are no files
@@ -1518,35 +1555,35 @@ error-not-a-file = { $count ->
     .cause =
         a folder, a link or a device is never replaced, not even with --force:
         { $paths }
-    .hint = choose another place with --to, or move away what is there
+    .hint = Choose another place with --to, or move away what is there
 error-destination-unwritable = cannot write { $path }, so everything is as it was before
     .cause = { $reason }
-    .hint = choose a place with enough space that you may write to, with --to
+    .hint = Choose a place with enough space that you may write to, with --to
 
 ## Errors: handling rules
 
 error-rule-no-shared-drive = refused by the handling rule no-shared-drive: { $path }
     .cause = { $place } is { $seen }; others can read what lies there
-    .hint = use a USB stick or a folder on this machine; if it must be, say why: --accept no-shared-drive="REASON"
+    .hint = Use a USB stick or a folder on this machine. To do it anyway, give the reason: --accept no-shared-drive="REASON"
 error-rule-other-medium = refused by the handling rule other-medium: { $path }
     .cause = { $place } is { $seen }; a backup there is lost together with the server
-    .hint = use a USB stick; if it must be, say why: --accept other-medium="REASON"
+    .hint = Use a USB stick. To do it anyway, give the reason: --accept other-medium="REASON"
 
 ## Errors: media and vaults
 
 error-no-such-medium = there is no stick at { $medium }
-    .hint = insert the stick, look up its drive letter in Explorer, and type it, for example E:
+    .hint = Insert the stick, look up its drive letter in Explorer, and type it, for example E:
 error-medium = cannot use { $medium }
     .cause = { $reason }
-    .hint = check that the stick is inserted, not full and not write-protected, and try again; if it stays, use another stick
+    .hint = Check that the stick is inserted, not full and not write-protected, and try again; if it fails again, use another stick
 error-no-medium = no medium was given
-    .hint = name a USB stick: --to { -stick }
+    .hint = Name a USB stick: --to { -stick }
 error-nothing-committed = nothing was saved; what was on { $medium } before still counts
     .cause = { $reason }
-    .hint = check that the stick is inserted, not full and not write-protected, and run the same backup again; if it stays, use another stick
+    .hint = Check that the stick is inserted, not full and not write-protected, and run the same backup again; if it fails again, use another stick
 error-no-vault = there is no vault on { $medium }
     .cause = the folder PFXVAULT is not there, or nothing in it can be used
-    .hint = insert another stick of the vault; to make a new vault: pfxvault create { -stick }
+    .hint = Insert another stick of the vault; to make a new vault: pfxvault create { -stick }
 error-no-statement = nothing on { $medium } says in the owner's name whose vault it is
     .cause =
         the list of servers and ways to open the vault, in PFXVAULT/A/OWNER and PFXVAULT/B/OWNER, is damaged or missing;
@@ -1555,7 +1592,7 @@ error-no-statement = nothing on { $medium } says in the owner's name whose vault
            *[other] { $count } generations of backups are there and were
         } not changed
     .hint =
-        keep this stick, and bring the list back from another one of the vault: pfxvault copy --from { -second-stick } --to { $medium }
+        Keep this stick, and bring the list back from another one of the vault: pfxvault copy --from { -second-stick } --to { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
 join-same-name =
     attention: a server of this name is in the vault already: { $server }. The two can be told apart by their ids alone.
@@ -1568,101 +1605,103 @@ create-interrupted =
 error-vault-begun = on { $medium } a vault was begun and never finished
     .cause = the folder PFXVAULT there holds no key pair and nothing that the owner signed, so nothing in it counts
     .hint =
-        the command that was interrupted finishes it: run pfxvault create, copy or media add again
+        The command that was interrupted finishes it: run pfxvault create, copy or media add again
         if that says the same, something else lies in PFXVAULT on { $medium }: save it elsewhere, delete the folder, then run the command again
 error-vault-there = there is a folder PFXVAULT on { $medium } already, and it is never overwritten
     .hint =
-        what may have been meant:
-        save to this vault: pfxvault backup --from { -source } --to { $medium }
-        enrol this server in it: pfxvault servers join { $medium }
+        What may have been meant:
+        Save to this vault: pfxvault backup --from { -source } --to { $medium }
+        Enrol this server in it: pfxvault servers join { $medium }
         a new vault or one more medium: use a stick without the folder PFXVAULT
 error-vault-empty = the vault on { $medium } holds no backup yet
-    .hint = make one: pfxvault backup --from { -source } --to { $medium }; or try another stick
+    .hint = Make one: pfxvault backup --from { -source } --to { $medium }; or try another stick
 error-none-admitted = { $count ->
         [one] 1 generation of a server that no statement here admits is
        *[other] { $count } generations of servers that no statement here admits are
     } on { $medium }, and none that counts
     .cause = the part of the list that admits their servers is damaged or missing on the media given, or somebody else put them there; what nobody vouches for is not restored
     .hint =
-        keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from { -second-stick }
-        what is damaged: pfxvault verify { $medium }
+        Keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from { -second-stick }
+        What is damaged: pfxvault verify { $medium }
         a server that writes to this vault remembers the list: its next backup to this stick writes it again
 error-not-our-vault = { $medium } belongs to another vault than the one this command is for
     .cause = the fingerprint on it is { $vault }, that of the vault here is { $ours }
-    .hint = insert the right stick; nothing on this one was changed. To look at this one: pfxvault contents --from { $medium } --state NEWFOLDER
+    .hint = Insert the right stick; nothing on this one was changed. To look at this one: pfxvault contents --from { $medium } --state NEWFOLDER
 error-two-owners = { $medium } and the other media given belong to different vaults, or something foreign is on one of them
     .hint =
-        check each stick on its own: pfxvault verify { $medium }
-        if one stick alone says this, tell pfxvault which vault it must be: pfxvault verify { $medium } --vault SHA256:...
+        Check each stick on its own: pfxvault verify { $medium }
+        If one stick alone says this, tell pfxvault which vault it must be: pfxvault verify { $medium } --vault SHA256:...
 error-no-way-in = the vault on { $medium } cannot be opened: a passphrase or recovery key stored on it is damaged or missing
     .hint =
-        try another stick of the same vault, or the other way in: leave out or add --recovery-key
+        Try another stick of the same vault, or the other way in: leave out or add --recovery-key
         if the server still runs, make a backup to a new stick now
 error-no-generation = no generation of server { $server } that was asked for can be used
     .cause = it is not on the media given, or it is damaged there
-    .hint = give other sticks as well, or choose another generation: pfxvault contents --from { -stick } --from { -second-stick }
+    .hint = Give other sticks as well, or choose another generation: pfxvault contents --from { -stick } --from { -second-stick }
 
 ## Errors: this server
 
 error-not-enrolled = this server does not write to any vault yet
     .hint =
-        a new vault: pfxvault create { -stick }
-        one that is there already: pfxvault servers join { -stick }
+        A new vault: pfxvault create { -stick }
+        One that is there already: pfxvault servers join { -stick }
 error-not-enrolled-here = there is a vault on { $medium }, but this server may not write to it yet
-    .hint = enrol this server (the passphrase is asked for): pfxvault servers join { $medium }
+    .hint = Enrol this server (the passphrase is asked for): pfxvault servers join { $medium }
 error-already-enrolled = this server writes to a vault already: { $vault }
     .cause = what it remembers is in { $folder }
     .hint =
-        one more stick for this vault: pfxvault media add { -stick }
-        another vault on the same server: add another folder to the command, for example --state { -disk }pfxvault-second
+        One more stick for this vault: pfxvault media add { -stick }
+        A new vault in the place of that one: pfxvault create { -stick } --replace
+        Another vault that is there already: pfxvault servers join { -stick } --replace
+        a second vault beside that one: add another folder to the command, for example --state { -disk }pfxvault-second
 error-server-closed = this server ({ $server }) may no longer write to the vault
     .cause = the owner of the vault has ended its right to write
-    .hint = ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join { -stick } --state { -disk }pfxvault-new
+    .hint = Ask the owner; to enrol it anew (the passphrase is asked for): pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-no-recipients = this server does not know any key that could open a new backup, so it makes none
     .cause = the list of ways to open the vault is not complete here
-    .hint = insert another stick of the vault and back up to that one; pfxvault access list { -stick } shows the ways on a stick
+    .hint = Insert another stick of the vault and back up to that one; pfxvault access list { -stick } shows the ways on a stick
 error-no-state-folder = there is no folder for what this server remembers
-    .hint = name one that only you and administrators can write to: --state { -disk }pfxvault-state
+    .hint = Name one that only you and administrators can write to: --state { -disk }pfxvault-state
 error-state-busy = another pfxvault is running on this server
     .cause = it uses { $folder }
-    .hint = wait until it has ended, then run the same command again
+    .hint = Wait until it has ended, then run the same command again
 error-state-shared = what this server remembers is not safe: others own { $folder } or can write to it
     .hint =
-        let only administrators write to it, then run the same command again
+        Let only administrators write to it, then run the same command again
         Windows: icacls "{ $folder }" /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F
         Linux: chmod 700 "{ $folder }"
 error-state-file-shared = what this server remembers is not safe: others own { $path }, can write to it, or can read the key in it
     .hint =
-        find out who could change or read it; if somebody did, begin anew: pfxvault servers join { -stick }
+        Find out who could change or read it; if somebody did, begin anew: pfxvault servers join { -stick }
         else let only administrators have it, and run the same command again
         Windows: takeown /A /F "{ $path }"
         Linux: chown root "{ $path }" and chmod 600 "{ $path }"
 error-state-other-machine = what this server remembers in { $folder } was made on another machine
     .cause = the signing key is bound to the machine it was made on; this one is a copy of that machine, or was rolled back to an image of it
-    .hint = if this is a new server, enrol it as one: pfxvault servers join { -stick } --state with a new folder; the backups made so far are not affected
+    .hint = If this is a new server, enrol it as one: pfxvault servers join { -stick } --state with a new folder; the backups made so far are not affected
 error-state-newer = what this server remembers was written by a newer pfxvault: { $folder }
     .cause = this version would cut it down to what it knows
-    .hint = use that newer version here. A restore works without it: pfxvault restore --from { -stick }
+    .hint = Use that newer version here. A restore works without it: pfxvault restore --from { -stick }
 error-label-taken = another USB stick is called "{ $label }" already
-    .hint = give this one another label: --label { $free }
+    .hint = Give this one another label: --label { $free }
 journal-unknown = the journal of changes has lines that this version does not understand ({ $path }, line { $lines }): what they belong to cannot be taken back
 error-state-damaged = what this server remembers is damaged: { $folder }
     .cause = { $cause }
     .hint =
-        the vault itself is not affected
-        rename that folder, then enrol this server anew (the passphrase is asked for): pfxvault servers join { -stick }
+        The vault itself is not affected
+        Rename that folder, then enrol this server anew (the passphrase is asked for): pfxvault servers join { -stick }
 error-state-unreadable = cannot read what this server remembers: { $folder }
     .cause = { $reason }
-    .hint = run the command as the same user as before, as administrator
+    .hint = Run the command as the same user as before, as administrator
 error-state-unwritable = cannot write what this server remembers: { $folder }
     .cause = { $reason }
-    .hint = run the command as administrator, check the space on that disk, or name another folder: --state { -disk }pfxvault-state
+    .hint = Run the command as administrator, check the space on that disk, or name another folder: --state { -disk }pfxvault-state
 error-no-number-left = this server has used up its generation numbers
-    .hint = enrol it anew with another folder: pfxvault servers join { -stick } --state { -disk }pfxvault-new
+    .hint = Enrol it anew with another folder: pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-signing = signing did not work, so nothing counts that this run would have written
-    .hint = run the same command again; if it stays, report it together with the output of pfxvault --version
+    .hint = Run the same command again; if it fails again, report it together with the output of pfxvault --version
 error-no-random = the system gave no random numbers, without which no key can be made
-    .hint = restart this machine and run the same command again
+    .hint = Restart this machine and run the same command again
 
 ## Demonstration
 
@@ -1728,10 +1767,10 @@ demo-for-real =
           restores
 error-demo = the demonstration stopped at this step: { $step }
     .cause = this should never happen; your own key pairs and sticks are not affected
-    .hint = run pfxvault demo again; if it stays, report it together with the output of pfxvault --version
+    .hint = Run pfxvault demo again; if it fails again, report it together with the output of pfxvault --version
 error-demo-folder = cannot use the folder for the demonstration: { $folder }
     .cause = { $reason }
-    .hint = free some space on that disk, or check that you may write there, then run pfxvault demo again
+    .hint = Free some space on that disk, or check that you may write there, then run pfxvault demo again
 
 ## The certificate stores of a Windows server
 
@@ -1804,7 +1843,7 @@ repair-interrupted = A { $what } of { $when } was interrupted. What it had begun
 repair-interrupted-question = Take it back?
 repair-taken-back = done: it is taken back. Run it again when you are ready
 repair-question = Mend these?
-repair-done = mended: { $mended }; needs a backup or a re-issue: { $cannot }
+repair-done = mended: { $mended }; must be restored from a backup, or re-issued: { $cannot }
 repair-nothing = Nothing needs to be mended.
 repair-orphan-saved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. It is that of { $name } ({ $thumbprint }), and generation { $number } of { $day } holds it
 repair-orphan-unsaved = private key that no certificate on this server needs, left behind by an earlier run: { $container }. No backup that this server remembers holds it: once deleted, it is lost
@@ -1866,14 +1905,14 @@ error-key-unproven = { $name } was not imported; nothing was changed
     .hint = Run pfxvault selftest to see what this server can do
 error-interrupts = Ctrl-C cannot be watched
     .cause = { $reason }
-help-restore-non-exportable = mark the keys on this server as not exportable (no backup will have them)
-help-restore-install-root = trust this root certificate from now on, by its SHA-256
+help-restore-non-exportable = Mark the keys on this server as not exportable (no backup will have them)
+help-restore-install-root = Trust this root certificate from now on, by its SHA-256
 help-repair = Mend key pairs of this server, and take back what was interrupted.
-help-repair-orphans = delete private keys that an earlier run left behind and that no certificate or request on this server needs
+help-repair-orphans = Delete private keys that an earlier run left behind and that no certificate or request on this server needs
 help-undo = Take back the last restore, install, request or repair of this server.
 help-retire = Never restore a key pair of this server again, in no backup: its key leaked, its certificate was revoked, or it is gone.
 help-retire-names = Names or thumbprints of the key pairs
-help-retire-reason = leaked (others may have the key: every certificate with it), revoked, removed (not used any more), lost (no stick has it)
+help-retire-reason = Leaked (others may have the key: every certificate with it), revoked, removed (not used any more), lost (no stick has it)
 help-retire-undo = Take it back: they count again
 help-retire-server = Id or name of another server of the vault, one that is gone; asks for the passphrase
 help-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
@@ -1902,12 +1941,12 @@ help-selftest = Try the keys of this server with throw-away ones.
 event-key-exported = private key copied out of the certificate store: { $name } ({ $thumbprint })
 event-key-imported = private key put into the certificate store: { $name } ({ $thumbprint })
 event-key-deleted = private key deleted: { $container } (certificate { $thumbprint })
-event-rule-set-aside = handling rule { $rule } was set aside: { $reason }
+event-rule-set-aside = exception from the handling rule { $rule }: { $reason }
 event-not-written = could not write to the Windows event log: { $reason }
 
 ## Status
 column-kept-at = kept at
-column-cold = after being away
+column-cold = checked after unplugging
 cell-lost = lost
 cell-retired = out of use
 status-newest = Newest backup: generation { $number } of { $day }. { $count ->
@@ -1938,6 +1977,15 @@ status-counts-older = { $count ->
     [one] 1 key pair is in an earlier backup and not in the newest (generation { $number }), and is restored as well
    *[other] { $count } key pairs are in earlier backups and not in the newest (generation { $number }), and are restored as well
 }: { $names }
+status-ends-soon = { $count ->
+    [one] 1 key pair of the backup ends within 30 days
+   *[other] { $count } key pairs of the backup end within 30 days
+}: { $names }
+status-copies-ended = on the USB stick { $label } every copy of { $count ->
+    [one] 1 key pair
+   *[other] { $count } key pairs
+} has expired ({ $names }). If renewed: pfxvault backup --to label:{ $label }. If no longer needed: pfxvault retire NAME --reason removed
+status-renewed-since = { $count } of { $total } key pairs on the USB stick { $label } have been renewed since ({ $names }). The next backup to it brings the new ones
 status-on-no-medium = { $count ->
     [one] 1 key pair of the backup is
    *[other] { $count } key pairs of the backup are
@@ -1956,14 +2004,14 @@ status-few-media = { $count ->
     [one] 1 key pair is
    *[other] { $count } key pairs are
 } only on { $media }, and should be on { $wanted } USB sticks ({ $names }): pfxvault copy --from label:{ $first } --to { -stick }
-status-rule-set-aside = the handling rule { $rule } was set aside for the newest backup: { $reason }
+status-rule-set-aside = exception from the handling rule { $rule } for the newest backup: { $reason }
 status-check-due =
     USB stick { $label } was last checked { $age ->
         [ahead] on a day that the clock here has not come to
        *[other] { $age } days ago
     }: plug it in and run pfxvault verify { -stick }
 status-never-checked = USB stick { $label } was never checked after it had been away: plug it in and run pfxvault verify { -stick }
-status-medium-old = USB stick { $label } is in use for more than { $months } months: replace it (pfxvault media add { -stick }, pfxvault copy)
+status-medium-old = USB stick { $label } has been in use for more than { $months } months: replace it (pfxvault media add { -stick }, pfxvault copy)
 status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from { -stick }
 status-drill-due =
     the last rehearsed restore was { $age ->
@@ -1978,7 +2026,7 @@ status-expires-soon = { $name } ends in { $left ->
 }
 status-no-key = cannot be backed up: { $name }: { $reason }
 status-no-key-known = not backed up, as acknowledged ({ $why }): { $name }
-status-not-on-a-medium = newer than every USB stick: { $name }; if this server fails, this key pair is lost: pfxvault backup
+status-not-on-a-medium = on no USB stick yet: { $name }. If this server fails, this key pair is lost: pfxvault backup
 status-on-the-way = generation { $number } was sealed into a parcel { $age ->
     [ahead] on a day that the clock here has not come to
    *[other] { $age } days ago
@@ -2015,34 +2063,34 @@ media-was-lost = nobody knew who had USB stick { $label }: look at what is on it
 error-out-of-use = { $medium } is USB stick { $label }, which was taken out of use; to use it again: pfxvault media retire "{ $label }" --undo
 media-policy = The newest backup should be on { $min_media } USB sticks; each is checked every { $verify_every } months and replaced after { $rewrite_after } months.
 error-no-such-label = no USB stick of this vault has the label { $label }
-    .hint = look at the labels: pfxvault media list
+    .hint = Look at the labels: pfxvault media list
 error-two-labels = several USB sticks have the label { $label }
-    .hint = plug each of them in and give them labels of their own in PFXVAULT\MEDIUM.TXT
+    .hint = Plug each of them in and give them labels of their own in PFXVAULT\MEDIUM.TXT
 
 ## Help: status and media
 help-status = Say what is safe, overdue or at risk: one screen for people, an exit code for monitoring; nothing is changed.
 help-status-media = USB sticks to look at, too, such as { -stick }
 help-status-handing-back = List the private keys that remain here and should go before this server is given away
 help-status-tls = Ask over TLS which certificates are shown: every binding of this server on this machine, or the hosts named
-help-status-from = what this server holds: iis, folder:DIR; on a Windows server it is iis
-help-status-source-password-file = file with the password of the PFX files in its first line
-help-status-source-passwords = file with a password for each file: lines of name,password (CSV; without a name: for any)
-help-media-add-place = where it is kept, such as "safe in the head office"
+help-status-from = What this server holds: iis, folder:DIR; on a Windows server it is iis
+help-status-source-password-file = File with the password of the PFX files in its first line
+help-status-source-passwords = File with a password for each file: lines of name,password (CSV; without a name: for any)
+help-media-add-place = Where it is kept, such as "safe in the head office"
 help-media-retire = Take a USB stick out of use: say which key pairs are on it and what that means.
-help-media-retire-label = its label, as pfxvault media list shows it
-help-media-retire-lost = nobody knows who has it
-help-media-retire-undo = it was found again, or is to be used again after all
+help-media-retire-label = Its label, as pfxvault media list shows it
+help-media-retire-lost = Nobody knows who has it
+help-media-retire-undo = It was found again, or is to be used again after all
 help-media-policy = Show or change when a check, another stick or a new stick is due.
-help-media-policy-min-media = sticks that should hold the newest backup
-help-media-policy-verify-every = months after which a stick must be checked again
-help-media-policy-rewrite-after = months after which a stick should be replaced by a new one
+help-media-policy-min-media = Sticks that should hold the newest backup
+help-media-policy-verify-every = Months after which a stick must be checked again
+help-media-policy-rewrite-after = Months after which a stick should be replaced by a new one
 
 ## The configuration of IIS
 
 error-iis-config = the configuration of IIS cannot be read: { $path }
     .cause = { $reason }
-    .hint = check the path, and run the command again as administrator
-config-no-text = it is not a text in UTF-8 or UTF-16
+    .hint = Check the path, and run the command again as administrator
+config-no-text = it is neither UTF-8 nor UTF-16 text
 config-no-xml = line { $line } is no XML that IIS would read
 config-absurd = it is built in a way that no configuration of IIS is
 config-other = it is another file: its outermost element is not "{ $element }"
@@ -2054,15 +2102,15 @@ config-bad-value = line { $line }: "{ $attribute }" cannot be "{ $value }"
 restore-shared-backup = The configuration that other servers share is kept as it was before: { $path }
 error-shared-not-copied = the configuration that other servers share could not be copied first: { $path }
     .cause = { $reason }
-    .hint = nothing was changed. IIS's own backup leaves this file out, so pfxvault copies it into the same folder: run the command as a user who may write there, or run it on the server that the folder belongs to
+    .hint = Nothing was changed. IIS's own backup leaves this file out, so pfxvault copies it into the same folder: run the command as a user who may write there, or run it on the server that the folder belongs to
 restore-iis-backup = IIS keeps its configuration as it is now: { $name } (appcmd restore backup { $name })
 progress-binding = binding { $what }
 left-binding-changed = attention: left as it is, because it was changed since: { $what }
 error-not-kept = Windows did not keep a binding as it was written: { $what }
     .cause = reading it back shows something else
-    .hint = it is taken back; look at it in IIS Manager, then run the command again
+    .hint = It is taken back; look at it in IIS Manager, then run the command again
 error-bad-mapping = not an answer of the form OLD=NEW: { $text }
-    .hint = in a file for --map, a line is site OLD=NEW or ip OLD=NEW; nothing after the sign leaves it out
+    .hint = In a file for --map, a line is site OLD=NEW or ip OLD=NEW; nothing after the sign leaves it out
 cannot-no-certificate = no certificate was assigned to it there
 cannot-left-out = left out, as was answered
 cannot-no-site = there is no site of that name or host name here. Create it in IIS Manager, or name another one with --map-site
@@ -2102,7 +2150,7 @@ bindings-held = attention: { $count ->
 help-replace-newer = Replace this certificate also by one that is older, expired or for other names; may be given several times
 error-replaces-nothing = no certificate of this server is called { $name }
     .cause = --replace-newer names a certificate that is here and may be replaced by an older one
-    .hint = see what is here, and use a name or thumbprint from it: pfxvault list --from iis
+    .hint = See what is here, and use a name or thumbprint from it: pfxvault list --from iis
 bind-cannot = attention: not possible: { $site }: { $binding }: { $reason }
 bind-conflict = attention: left as it is: { $site }: { $binding }: { $reason }
 bind-address = . other address: { $from } -> { $to }
@@ -2145,7 +2193,7 @@ tls-unasked = attention: { $name } speaks TLS, but no version or cipher suite of
 tls-unproven = note: { $name } was asked in a way that shows its certificate but not that it has the private key
 tls-old-version = attention: { $name } speaks { $version } and nothing newer, which browsers refuse. Switch TLS 1.2 on in Windows, or see why it is off: registry, SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols
 tls-unsteady = attention: { $name } serves its certificate, but { $failed } of { $tried } connections in { $version } failed: some visitors see an error. The causes are in the event log System, source Schannel
-tls-expired = attention: { $name } serves a certificate that is over since { $day }; clients refuse it. Renew it: pfxvault request
+tls-expired = attention: { $name } serves a certificate that expired on { $day }; clients refuse it. Renew it: pfxvault request
 tls-expires-soon = note: the certificate that { $name } serves ends in { $left ->
         [0] less than a day
         [one] one day
@@ -2164,9 +2212,9 @@ progress-tls = asking { $count } bindings for their certificates on this machine
 tls-shown = { $name } shows { $shown } ({ $thumbprint }), valid until { $until }
 tls-not-ours = { $name } shows { $shown } ({ $thumbprint }, valid until { $until }), which is not among the certificates of this server
 error-tls-names = there are no bindings to ask on this machine
-    .hint = name what to ask: pfxvault status --tls www.example.com
+    .hint = Name what to ask: pfxvault status --tls www.example.com
 error-tls-name = not a host with a port: { $name }
-    .hint = write it as www.example.com or www.example.com:8443
+    .hint = Write it as www.example.com or www.example.com:8443
 tls-restart = To restart the site, in a command prompt opened as administrator: { $stop } and then { $start }
 restart-question = Restart these sites now, so that they show the new certificate? (open connections are cut): { $sites }
 restore-automatic-rebind = attention: the old server bound renewed certificates by itself, this one does not. To let it: in IIS Manager, Server Certificates, Enable Automatic Rebind of Renewed Certificate
@@ -2212,13 +2260,13 @@ restore-expired = attention: the certificate of { $name } ({ $thumbprint }) expi
 undo-bindings = Records and bindings that it changed stand again as before: { $count }
 error-shared-configuration = this server shares its IIS configuration with others: { $folder }
     .cause = a change to a binding changes every server of the farm
-    .hint = if all of them are meant, add --farm; if only the certificates are wanted, --keys-only
+    .hint = If all of them are meant, add --farm; if only the certificates are wanted, --keys-only
 error-map-file = the file of answers cannot be used: { $path }
     .cause = { $reason }
-    .hint = name a file in a folder that you can write to: --map { -disk }map.txt
+    .hint = Name a file in a folder that you can write to: --map { -disk }map.txt
 error-report = the report cannot be written: { $path }
     .cause = { $reason }
-    .hint = what the screen says stands; copy it into the ticket
+    .hint = What the screen says stands; copy it into the ticket
 report-head = pfxvault { $what }, { $time }, { $server }, { $user }
 report-end = exit code { $exit }
 help-restore-keys-only = Import certificates and keys only, and bind nothing
@@ -2249,7 +2297,7 @@ help-request-country = Country, two letters such as JP (C)
 request-plan = The request: { $subject }; for the names { $names }; the private key is made in { $provider }
 error-subject = { $option } cannot be "{ $value }"
     .cause = a country is two letters, an organization or department up to 64 characters, a city or province up to 128, in one line
-    .hint = write it as the certificate authority has registered it
+    .hint = Write it as the certificate authority has registered it
 request-done = done: the CSR for { $name } is in { $path }. Send this file to the certificate authority.
 request-next =
     The private key is on this server only, and whoever loses it cannot use the certificate. Back it up now, before the
@@ -2270,22 +2318,22 @@ request-not-sealed = attention: the private key of the request could not be seal
 install-not-saved = attention: the certificate is installed, but it is not backed up: { $reason }
 error-host-name = not a host name: { $name }
     .cause = a certificate is for names such as www.example.com or *.example.com, in any alphabet
-    .hint = check the spelling
+    .hint = Check the spelling
 error-request-exists = there is already a file { $path }
     .cause = it may be the CSR of another request, and no key is ever used for two
-    .hint = choose another name for --out
+    .hint = Choose another name for --out
 error-request-file = the CSR cannot be written to { $path }; the new private key was deleted
     .cause = { $reason }
-    .hint = choose another place for --out
+    .hint = Choose another place for --out
 error-request-failed = the request could not be made
     .cause = no key could be made, or a certificate cannot carry one of these names
-    .hint = check the host names, and run pfxvault selftest to see what this server can do
+    .hint = Check the host names, and run pfxvault selftest to see what this server can do
 error-answer-none = no certificate in { $path }
     .cause = it is neither a certificate nor PKCS#7, nor a mail or an archive with either
     .hint = Save the whole mail of the certificate authority as a file, or the file attached to it
 error-answer-damaged = { $path } is cut off or damaged
     .cause = a certificate begins in it, and does not end
-    .hint = save the mail of the certificate authority once more, whole
+    .hint = Save the mail of the certificate authority once more, whole
 error-answer-instead = no certificate in { $path }
     .cause = { $seen }
     .hint = Save the file with the certificate, and give that one: pfxvault install FILE
@@ -2316,20 +2364,20 @@ error-answer-leaf-unreadable =
 install-unreadable = attention: certificate { $place } of { $count } in the answer cannot be read and is left out ({ $thumbprint })
 install-cut-off = attention: certificate { $place } of { $count } in the answer is cut off or damaged and is left out
 error-answer-too-large = { $path } is too large for an answer of a certificate authority
-    .hint = check the path
+    .hint = Check the path
 error-answer-elsewhere = the private key of { $name } is not on this server ({ $thumbprint })
     .cause = the CSR was made on another server, or its private key was deleted
-    .hint = run the command on the server that made the CSR, or restore the request from a backup first: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+    .hint = Run the command on the server that made the CSR, or restore the request from a backup first: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
 error-answer-key-lost = the request for { $name } is here, but its private key does not work
     .cause = { $reason }
-    .hint = restore the request from a backup: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
+    .hint = Restore the request from a backup: pfxvault restore --from E: --to iis. Otherwise make a new request (pfxvault request) and have the certificate re-issued
 cannot-names-missing = the new certificate is not for these names of the one that is served there: { $names }
 cannot-shared = this server shares its IIS configuration with others ({ $folder }). If all of them are meant, add --farm
 cannot-address-not-here = this server does not have the address { $ip }
 conflict-endpoint-taken = { $endpoint } serves another certificate to other sites, too: { $certificate }
 error-no-site = there is no site of this name: { $site }
     .cause = the sites here are: { $sites }
-    .hint = give its name as IIS Manager shows it: --site "Default Web Site"
+    .hint = Give its name as IIS Manager shows it: --site "Default Web Site"
 install-not-bound = No binding serves a certificate for the same names, so none is changed. To bind it: --site "Default Web Site" (with --sni by host name, with --ip at one address)
 help-install-site = Bind it to this site, whatever it serves now; may be given several times
 help-install-no-bind = Only put it into the certificate store, and bind nothing
@@ -2343,37 +2391,37 @@ site-not-restarted = attention: the site "{ $site }" was not restarted: { $reaso
 
 reason-parcel-size = it ends too early, or is larger than a parcel may be
 reason-parcel-form = it is not stored in the one form a parcel has
-reason-parcel-path = it contains something that does not belong into a parcel: { $path }
+reason-parcel-path = it contains something that does not belong in a parcel: { $path }
 reason-parcel-generation = it does not contain exactly one whole generation
 reason-parcel-not-whole = what is in it is damaged, or was not written by an enrolled server
 parcel-sealed =
     sealed: { $saved } of { $total } key pairs are in the parcel { $path } (generation { $number }); this does not count as a backup yet
     next: carry the file to a machine with a USB stick of the vault: pfxvault copy --from parcel:{ $path } --to { -stick }
 parcel-on-share =
-    note: { $path } is where others can reach it. A sealed parcel may pass there, because only the passphrase opens it.
+    note: { $path } is where others can reach it. A sealed parcel may pass there, because only a secret of the vault opens it.
     Bring it onto a USB stick soon, then delete it there.
 backup-delivered = done: generation { $generation } from the outbox of this server is on a USB stick now
 backup-stuck =
     attention: a parcel in the outbox of this server could not be brought onto the USB stick: { $path } ({ $reason })
-    It stays there. Make this backup again with another stick; if it stays again, the backup you made now replaces it.
+    It stays there. Make this backup again with another stick. If that fails again, the backup you made now replaces it.
 copy-refused =
     attention: not copied: { $path } on { $medium } was not written by a server that may write to this vault
     Nothing that enrolled servers wrote is affected. Find out who had this stick or file in hand.
 error-parcel-unreadable = cannot read the parcel { $path }
     .cause = { $reason }
-    .hint = check the path, and that you may read the file
+    .hint = Check the path, and that you may read the file
 error-parcel-flaw = { $path } is not a parcel, or it is damaged
     .cause = { $reason }
-    .hint = get the file again from the server that sealed it, or seal a new one there: pfxvault backup --to parcel:FILE
+    .hint = Get the file again from the server that sealed it, or seal a new one there: pfxvault backup --to parcel:FILE
 error-parcel-exists = { $path } is already there; nothing was written
-    .hint = a parcel is always a new file: choose another name
+    .hint = A parcel is always a new file: choose another name
 error-parcel-unwritable = cannot write the parcel { $path }; what was begun is removed
     .cause = { $reason }
-    .hint = choose another place with --to parcel:FILE, with enough space and where you may write
+    .hint = Choose another place with --to parcel:FILE, with enough space and where you may write
 error-parcel-too-large = the parcel { $path } would be too large; nothing was written
-    .hint = back up fewer key pairs at a time by name, or use a USB stick
+    .hint = Back up fewer key pairs at a time by name, or use a USB stick
 error-parcel-no-medium = { $medium } is a parcel, and this command writes to a USB stick
-    .hint = bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to { -stick }
+    .hint = Bring the parcel onto a USB stick first: pfxvault copy --from { $medium } --to { -stick }
 
 ## Enrolment of many servers
 
@@ -2414,24 +2462,24 @@ accept-vault = This is the vault SHA256:................{ $shown }
 prompt-vault = Type the first { $count } characters after "SHA256:" from the instruction sheet or the envelope:
 error-request-unwritable = cannot write the request { $path }
     .cause = { $reason }
-    .hint = choose a new file name in a folder where you may write
+    .hint = Choose a new file name in a folder where you may write
 error-request-flaw = { $path } is not a request of a server, or it was changed
-    .hint = make it again on the server (pfxvault servers request FILE) and carry it over unchanged
+    .hint = Make it again on the server (pfxvault servers request FILE) and carry it over unchanged
 error-request-same-id = a request has the id of another server ({ $server }), but another key; nothing was changed
     .cause = this hardly happens by accident: somebody may want to take that server's place
-    .hint = find out where the request comes from; make a new one on the server itself with an empty folder: --state { -disk }pfxvault-new
+    .hint = Find out where the request comes from; make a new one on the server itself with an empty folder: --state { -disk }pfxvault-new
 error-request-closed = { $name } ({ $server }) was retired, and stays so; nothing was changed
-    .hint = make a new request on that server with an empty folder: pfxvault servers request FILE --state { -disk }pfxvault-new
+    .hint = Make a new request on that server with an empty folder: pfxvault servers request FILE --state { -disk }pfxvault-new
 error-no-request = this server has not asked to be enrolled
-    .hint = ask first: pfxvault servers request FILE
+    .hint = Ask first: pfxvault servers request FILE
 error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
     .cause = its request was not added yet, the answer is older, or it was retired
-    .hint = add its request where the vault is: pfxvault servers add FILE --to { -stick } --answer FILE
-error-vault-unconfirmed = nobody is here to confirm that this is the right vault
+    .hint = Add its request where the vault is: pfxvault servers add FILE --to { -stick } --answer FILE
+error-vault-unconfirmed = cannot ask whether this is the right vault, because there is no console
     .cause = neither an answer, nor what a key opens, proves whose it is
-    .hint = add the fingerprint from the instruction sheet or the envelope: --vault SHA256:... (with --age-key-file: --fingerprint SHA256:...)
+    .hint = Add the fingerprint from the instruction sheet or the envelope: --vault SHA256:... (with --age-key-file: --fingerprint SHA256:...)
 error-vault-differs = this is not the vault on your paper; nothing was changed
-    .hint = do not use it. Get it again from the owner of the vault, by another route
+    .hint = Do not use it. Get it again from the owner of the vault, by another route
 
 ## Ending rights
 
@@ -2449,12 +2497,12 @@ retire-later = attention: generation { $generation } is here and will no longer 
 retire-access-plan =
     Backups made from now on will not be readable with { $key }.
     Earlier ones stay readable with it, on every copy that its owner has or gets.
-    A key that was added without --decrypt-only still opens the vault on every stick. Only a new vault ends that: pfxvault create
+    A key that was added without --decrypt-only still opens the vault on every stick. Only a new vault ends that: pfxvault create { -stick } --replace
 retire-re-issue-headline =
     { $count ->
         [one] This key pair is
        *[other] These { $count } key pairs are
-    } no longer in the right hands alone. Have each re-issued with a new key, then back up again:
+    } known to others, or could be. Have each re-issued with a new key, then back up again:
 retire-re-issue = - { $name } ({ $thumbprint }), valid until { $day }
 retire-unread = attention: what is in generation { $generation } could not be read, so its key pairs are not listed
 retire-question = Do this for good? It cannot be taken back.
@@ -2465,7 +2513,7 @@ retire-done =
     done: it is written on the sticks given. Every server obeys it from its next backup to one of them on.
     next: bring the other sticks up to date, one after the other: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-server = no server of this vault has the id or name { $name }, or several have
-    .hint = give the id of one of them: pfxvault servers list { -stick }
+    .hint = Give the id of one of them: pfxvault servers list { -stick }
 help-servers-rename = Give this server another name in the vault; asks for the passphrase. Binds the name of a server that has none bound, too.
 help-servers-rename-name = The new name
 help-servers-rename-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
@@ -2491,31 +2539,31 @@ admit-done =
     done: { $server } is admitted
     next: see what it has, then restore: pfxvault contents --from { -stick } --server { $server }
 error-fingerprint-short = { $text } is too short for a fingerprint; nothing was changed
-    .hint = give at least { $count } characters of it, as on the paper or as the server shows it: SHA256:...
+    .hint = Give at least { $count } characters of it, as on the paper or as the server shows it: SHA256:...
 error-admitted-already = { $server } is admitted already; nothing was changed
-    .hint = see what it has: pfxvault contents --from { -stick } --server { $server }
+    .hint = See what it has: pfxvault contents --from { -stick } --server { $server }
 error-admit-unknown = no generation on { $medium } of a server that is not admitted is signed by a key with this fingerprint; nothing was changed
-    .hint = compare each character with the paper or with the server, and give the stick that has its generations
+    .hint = Compare each character with the paper or with the server, and give the stick that has its generations
 error-admit-closed = { $server } was retired, and stays so; nothing was changed
     .cause = a statement of the owner's, on these sticks or remembered by this computer, ends its right to write
-    .hint = if it is still in use, enrol it as a new server: on it, pfxvault servers join { -stick } --state { -disk }pfxvault-new
+    .hint = If it is still in use, enrol it as a new server: on it, pfxvault servers join { -stick } --state { -disk }pfxvault-new
 error-retire-nothing = no whole generation of server { $server } that could be its last is on the sticks given
     .hint =
-        give the stick that holds it, or name another one: --last 42
-        if none of its generations shall count: --compromised
+        Give the stick that holds it, or name another one: --last 42
+        If none of its generations shall count: --compromised
 error-retire-two = two different backups share this number: { $numbers }
-    .hint = say which of them is the last good one, for example --last { $numbers }
+    .hint = Say which of them is the last good one, for example --last { $numbers }
 error-already-retired = { $name } was retired before; nothing was changed
     .hint =
         pfxvault servers list { -stick } and pfxvault access list { -stick } show what still counts
-        a stick that does not know it yet learns it from another: pfxvault copy --from { -stick } --to { -second-stick }
+        A stick that does not know it yet learns it from another: pfxvault copy --from { -stick } --to { -second-stick }
 error-unknown-access = no key that can decrypt new backups is called { $id }, or several begin so
-    .hint = give all of it, at least twelve characters: pfxvault access list { -stick } shows the keys
+    .hint = Give all of it, at least twelve characters: pfxvault access list { -stick } shows the keys
 error-retire-own-key = this is the vault's own key, which the passphrase and the recovery key lead to; nothing was changed
-    .hint = without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
+    .hint = Without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
 error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
     .cause = every copy of the sticks opens with it for ever
-    .hint = if it fell into wrong hands, make a new vault (pfxvault create { -stick }), have all certificates re-issued, and back them up there
+    .hint = If it fell into wrong hands, make a new vault (pfxvault create { -stick } --replace), have all certificates re-issued, and back them up there
 
 column-site = site
 column-binding = host:port
@@ -2554,10 +2602,10 @@ seen-fixed-disk = a disk built into this machine ({ $file_system })
 rule-warning = attention: handling rule { $rule }: { $path } is { $seen }
 error-rule-no-email = refused by the handling rule no-email: { $path }
     .cause = { $place } is { $seen }; whoever gets or stores the mail has the key pair
-    .hint = write it to a USB stick or to a folder of this server; if it must be, say why: --accept no-email="REASON"
+    .hint = Write it to a USB stick or to a folder of this server. To do it anyway, give the reason: --accept no-email="REASON"
 error-rule-no-handover = refused by the handling rule no-handover: { $path }
     .cause = { $place } is { $seen }; anybody who can open the web site can fetch what lies there
-    .hint = choose a folder outside every web site; if it must be, say why: --accept no-handover="REASON"
+    .hint = Choose a folder outside every web site. To do it anyway, give the reason: --accept no-handover="REASON"
 backup-one-device = attention: { $media } are on one and the same device and count as one medium; a fault takes all of them away
 
 ## Audit
@@ -2583,15 +2631,18 @@ level-broken = broken
 audit-good =
     ok: { $looked_at } of { $total } handling rules were looked at. As far as that goes none is broken or overdue{ $set_aside ->
         [0] {""}
-        [one] ; 1 is set aside
-       *[other] ; { $set_aside } are set aside
+        [one] ; 1 is an exception
+       *[other] ; { $set_aside } are exceptions
     }.
 audit-bad =
-    attention: { $looked_at } of { $total } handling rules were looked at: { $broken } broken, { $attention } overdue or at risk, { $set_aside } set aside, { $unknown } not checked.
+    attention: { $looked_at } of { $total } handling rules were looked at: { $broken } broken, { $attention } overdue or at risk, { $set_aside } exceptions, { $unknown } not checked.
 audit-rule =
     { $level }: { $rule } ({ $id })
-audit-evidence = . { $level }: { $evidence }
-audit-set-aside = this rule was set aside: { $reason } (by { $by } on { $time }, until { $until })
+audit-evidence = - { $level }: { $evidence }
+audit-set-aside = exception: { $reason } (by { $by } on { $time }, { $until ->
+        [none] without an end
+       *[other] until { $until }
+    })
 audit-not-scanned = nobody looked for stray key files. Look with pfxvault audit --scan { -scanned }
 audit-strays =
     { $count ->
@@ -2611,7 +2662,7 @@ audit-strays-naked =
 audit-scanned = searched for private keys at { $time } by { $by }: { $paths } ({ $count } files)
 audit-scan-incomplete =
     Not everything could be looked at: { $unread } could not be read, { $in_part } only in part (too large, damaged, behind a password, Outlook's own data files, or archives that are not opened, such as 7z, RAR, xz, zst and bz2).
-audit-place-good = nothing speaks against the place of { $medium }
+audit-place-good = { $medium } is an allowed place
 audit-place-bad = { $medium } is { $seen }
 audit-no-vault = this server writes to no vault. Make one with pfxvault create { -stick }
 audit-no-backup = this server has no backup yet. Make one with pfxvault backup
@@ -2746,10 +2797,10 @@ page-strays = Private keys found
 page-signature = Seen by
 page-signature-line = Date, name, signature: ______________________________
 error-scan-path = there is nothing to search at { $path }
-    .hint = give files or folders that exist: pfxvault audit --scan C:\Users
+    .hint = Give files or folders that exist: pfxvault audit --scan C:\Users
 error-page = the report cannot be written to { $path }
     .cause = { $reason }
-    .hint = give the name of a new file in a folder that you can write to
+    .hint = Give the name of a new file in a folder that you can write to
 
 ## Papers
 
@@ -2860,8 +2911,8 @@ menu-restore-to = Where to? folder:DIR, pfx:FILE or pem:DIR:
 menu-install-file = File with the answer:
 media-inserted = Reading what is inserted: { $media }
 error-no-stick = no USB stick with a vault is inserted
-    .hint = insert one, or name the place: pfxvault verify { -stick }
+    .hint = Insert one, or name the place: pfxvault verify { -stick }
 error-label-not-here = no inserted USB stick has the label { $label }
-    .hint = insert it, or give its drive letter. pfxvault media list shows the labels
+    .hint = Insert it, or give its drive letter. pfxvault media list shows the labels
 error-two-of-a-label = two inserted USB sticks have the label { $label }: { $one } and { $other }
-    .hint = give the drive letter of the one you mean
+    .hint = Give the drive letter of the one you mean

@@ -19,7 +19,7 @@ label-description = 説明
 
 help =
     pfxvault は、Windows Web サーバーの TLS キーペア(秘密鍵と証明書)を USB メモリの暗号化された保管庫にバックアップし、復元するツールです。
-    まずは使い捨てのデータで一通り試せます: pfxvault demo
+    まずはテスト用のデータで一通り試せます: pfxvault demo
 help-help = ヘルプを表示します(コマンドごとのヘルプ: pfxvault help backup)
 help-help-command = コマンド(例: backup、media add)
 help-man = マニュアル ページをフォルダーに書き込みます。
@@ -47,8 +47,8 @@ help-drill = 復元できるか試します。キーペアを開いて照合し�
 help-restore = 保管庫やファイルのキーペアを、サーバーで使える場所に復元します。メディアには書き込みません。
 help-create = メディアに新しい保管庫を作成します。パスフレーズと復旧キーを決め、このサーバーを登録します。
 help-contents = 保管庫にあるキーペアを、サーバーと世代ごとに表示します。
-help-media = 保管庫のメディアの表示・追加・使用終了と、点検などの期限の設定を行います。
-help-media-list = このサーバーが知っているメディアと、その内容を表示します。
+help-media = 保管庫のメディアの表示・追加・使用終了と、検証などの期限の設定を行います。
+help-media-list = このサーバーに記録のあるメディアと、その内容を表示します。
 help-media-add = 保管庫のメディアを 1 本追加します。パスフレーズは不要です。
 help-servers = 保管庫に書き込めるサーバーの表示・登録(ファイルによる多数の登録も可)・登録の終了を行います。
 help-servers-list = 保管庫に書き込める登録サーバーを表示します。
@@ -63,7 +63,7 @@ help-sheet-envelope = 秘密の紙を作成します。保管庫を開く復旧�
 help-sheet-contact = 復旧手順書に印刷する連絡先
 help-sheet-check = 紙をファイルまたはスキャン画像(PNG、JPEG、PDF)から、ファイルを省略した場合は入力から読み戻します。封筒の紙は、実際に保管庫を開けた場合にだけ有効と判定します
 help-copy = ほかのメディアの内容を追加して、メディアを最新にします。何も削除せず、パスフレーズも不要です。
-help-demo = バックアップ、破損、復元の流れを、使い捨てのキーペアで実演します。このコンピューターの設定は変わりません。
+help-demo = バックアップ、破損、復元の流れを、テスト用のキーペアで実演します。このコンピューターの設定は変わりません。
 help-completions = シェルの補完スクリプトを出力します。
 
 ## Help: arguments and options
@@ -87,7 +87,8 @@ help-yes = すべての質問に「はい」と答えます
 help-server = 対象のサーバー名または ID
 help-generation = 世代の番号、または日付(例: 2026-10-31。その日までで最も新しい世代)
 help-medium = USB メモリ({ -stick } などのドライブ、またはフォルダー)
-help-label = メディアの名前。拾った人にも読めます(省略時はコンピューター名)
+help-label = メディアのラベル。拾った人にも読めます(省略時はコンピューター名)
+help-replace = 今の保管庫から切り替えます。以前の保管庫についての管理情報は残します
 help-server-name = 保管庫でのこのサーバーの名前(省略時は PFXVAULT_SERVER_NAME、なければコンピューター名)
 help-backup-to = 保存先の USB メモリ(例: { -stick })、または USB メモリに運ぶための封緘ファイル(parcel:ファイル)。複数回指定できます(省略時は PFXVAULT_BACKUP_TO、なければ画面で選びます)
 help-backup-force = 変更がなくても新しい世代を書き込みます
@@ -117,7 +118,7 @@ help-completions-shell = シェルの種類
 
 help-examples =
     pfxvault demo
-        使い捨てのデータで全体の流れを実演します。このコンピューターの設定は変わりません
+        テスト用のデータで全体の流れを実演します。このコンピューターの設定は変わりません
     pfxvault backup --to { -stick }
         USB メモリ { -stick } にバックアップします(初回も 2 回目以降も同じです)
     pfxvault help backup
@@ -199,6 +200,8 @@ help-install-examples =
 help-create-examples =
     pfxvault create { -stick } --label "Safe A"
         USB メモリ { -stick } に新しい保管庫を作成します
+    pfxvault create { -stick } --replace
+        第三者に開かれるおそれのある保管庫や、誰も開けなくなった保管庫から、新しい保管庫に切り替えます
 help-contents-examples =
     pfxvault contents
         接続されている USB メモリの内容を表示します
@@ -423,6 +426,28 @@ create-share-file =
 create-done =
     完了: { $medium } に保管庫を作成し、このサーバーを登録しました
     保管庫のフィンガープリント(封筒に書いてください): { $vault }
+replace-what =
+    このサーバーは今、保管庫 { $vault } に書き込んでいます。別の保管庫に切り替えると:
+    ・バックアップの保存先は新しい保管庫だけになります。以前の{ $media ->
+        [none] 保管庫のメディア
+       *[other] 保管庫の USB メモリ({ $media })
+    }には書き込まず、そのまま残します
+    ・以前の保管庫は、そのパスフレーズか鍵があれば、このサーバーでも引き続き読めます
+    { $others ->
+        [0] ・以前の保管庫に書き込むサーバーはほかにありません
+       *[other] ・ほかの { $others } 台のサーバーは、以前の保管庫への書き込みを続けます。それぞれを移すには、そのサーバーで実行: pfxvault servers join { -stick } --replace
+    }
+replace-nowhere-else =
+    注意: { $stores ->
+        [looked] 以前の保管庫にあり、このサーバーにはないキーペアが { $count } 組あります: { $names }
+        以前の保管庫を誰も開けなくなると失われます。その前に復元するか、証明書を再発行してください。
+       *[none] 以前の保管庫には、このサーバーのキーペアが { $count } 組あります: { $names }
+        このサーバーにまだあるものは、次のバックアップで保存されます。それ以外は、以前の保管庫を誰も開けなくなると失われます。その前に復元するか、証明書を再発行してください。
+    }
+replace-question = 新しい保管庫に切り替えますか?
+replace-done =
+    以前の保管庫についての管理情報は { $former } に残してあります。
+      内容の確認: pfxvault contents --state { $former }
 key-says-no-vault =
     注意: この復旧キーには、どの保管庫のものかが書かれていません。開いた保管庫: { $vault }
     復元したものを使う前に、このフィンガープリントを復旧手順書または封筒の紙と照合してください。
@@ -447,7 +472,7 @@ backup-unchanged = 完了: 前回から変更はありません。すべて USB 
 backup-failed =
     注意: { $medium } には何も保存できませんでした({ $reason })
     以前の内容は有効なままです。もう一度実行するか、別の USB メモリを使ってください。
-backup-missing-known = バックアップしていません(承知済み、{ $until } まで: { $why }): { $name }: { $reason }
+backup-missing-known = バックアップしていません(例外として確認済み、{ $until } まで: { $why }): { $name }: { $reason }
 backup-missing = 注意: { $name } は保存していません({ $reason })
 backup-in-use = 注意: { $name } は使用中({ $uses })ですが、どのバックアップにも入っていません。これも保存するには: pfxvault backup { $thumbprint }
 reason-in-use-not-found = 使用中({ $uses })ですが、このサーバーのどの証明書ストアにも見つからないため、保存できません。以前のバックアップから復元するか、別の証明書をバインドしてください。サイトで使われている証明書は pfxvault list で確認できます
@@ -519,7 +544,7 @@ column-generation = 世代
 column-chain = チェーン
 column-backup = バックアップ
 column-file = ファイル
-column-label = 名前
+column-label = ラベル
 column-newest = 最新の世代
 column-seen = 前回の接続
 column-verified = 前回の検証
@@ -651,13 +676,13 @@ ways-tried = 保管庫を開く手段は、どれもこの 1 年以内にここ�
 
 media-headline =
     { $count ->
-        [0] このサーバーが知っているメディアはまだありません。
-       *[other] このサーバーが知っているメディアは { $count } 本です。
+        [0] このサーバーに記録のあるメディアはまだありません。
+       *[other] このサーバーに記録のあるメディアは { $count } 本です。
     }
 media-device = { "  " }{ $label }: { $device }
 media-separated =
     完了: { $medium } は独立した USB メモリ「{ $label }」になり、1 本と数えられます。保存されている内容は変わりません。
-    次に: 新しい名前を USB メモリに書いてください。
+    次に: 新しいラベルを USB メモリに書いてください。
 media-added =
     完了: { $medium } を保管庫のメディア「{ $label }」として追加しました。キーペアはまだ入っていません
     次に: pfxvault backup --from { -source } --to { $medium }
@@ -721,7 +746,7 @@ copy-skipped =
 verify-good =
     OK: { $count ->
         [0] 保管庫にはまだ世代がありません
-       *[other] { $count } 世代すべてが完全です
+       *[other] { $count } 個の世代がすべて完全です
     }。メディアから直接すべて読み直し、署名も正しいことを確認しました({ $size })
 verify-at-rest =
     OK: { $count ->
@@ -731,48 +756,48 @@ verify-at-rest =
 verify-attention =
     要確認: { $count ->
         [0] 完全な世代はありません
-       *[other] { $count } 世代は完全で、復元できます
+       *[other] { $count } 個の世代が完全で、復元できます
     }。注意が必要な点は次のとおりです
 verify-forged =
     要確認: { $count ->
         [0] 完全な世代はありません。また
-       *[other] { $count } 世代は完全で、復元できます。ただし
+       *[other] { $count } 個の世代が完全で、復元できます。ただし
     }、登録サーバー以外が書き込んだものがメディアにあります。これは使われません
 verify-lost =
     破損あり: { $count ->
         [0] 完全な世代はありません
-       *[other] { $count } 世代は完全で、復元できます
+       *[other] { $count } 個の世代が完全で、復元できます
     }。指定されたメディアだけでは復元できないものがあります
 verify-newest = サーバー { $server } の完全な世代のうち最新のもの: 第 { $number } 世代
 
 ## Verify: what is found
 
 found-not-pinned =
-    参考: このコンピューターはこの保管庫を知らないため、メディアの中だけで照合しました。
+    参考: このコンピューターにこの保管庫の記録がないため、メディアの中だけで照合しました。
     次のフィンガープリントが封筒の控えと同じか確認してください: { $vault }
 found-copy-bad =
-    注意: { $medium } の { $path } は 2 部のうち 1 部が破損しています。正常な控えがあります: { $good }
+    注意: { $medium } の { $path } は、2 つのコピーのうち 1 つが破損しています。正常なコピーがあります: { $good }
     まだ何も失われていません。早めに USB メモリを交換してください: pfxvault copy --from { $medium } --to { -second-stick }
 found-record-bad =
-    注意: 世代 { $generation } の控えの 1 つが破損しています({ $path })。別の控えは正常です。
+    注意: 世代 { $generation } のコピーの 1 つが破損しています({ $path })。もう 1 つのコピーは正常です。
     まだ何も失われていません。pfxvault copy で新しい USB メモリにコピーし、交換してください。
 found-one-copy =
-    注意: { $medium } には世代 { $generation } の控えが 2 部のうち 1 部しかありません
-    まだ何も失われていません。pfxvault copy で、同じまたは新しい USB メモリにもう 1 部を追加してください。
+    注意: { $medium } には、世代 { $generation } の 2 つのコピーのうち 1 つしかありません
+    まだ何も失われていません。pfxvault copy で、同じまたは新しい USB メモリに、もう 1 つのコピーを追加してください。
 found-owner-one-copy =
-    注意: { $medium } に { $path } がありません。登録サーバーと「保管庫を開く手段」の一覧の一部で、2 部のうち 1 部だけが残っています。
+    注意: { $medium } に { $path } がありません。登録サーバーと「保管庫を開く手段」の一覧の一部で、2 つのコピーのうち 1 つだけが残っています。
     まだ何も失われていません。このメディアへの次のバックアップで追加されます。次のコマンドでも追加できます: pfxvault copy --from { $medium } --to { $medium }
 found-owner-copy-bad =
     注意: { $medium } の { $path } が破損しています。登録サーバーと「保管庫を開く手段」の一覧の一部です。
-    まだ何も失われていません。正常な控えは { $from } の { $good } です。
+    まだ何も失われていません。正常なコピーは { $from } の { $good } です。
     このメディアへの次のバックアップで書き直されます。次のコマンドでも書き直せます: pfxvault copy --from { $from } --to { $medium }
 found-owner-remembered =
     注意: { $medium } の { $path } が破損しています。登録サーバーと「保管庫を開く手段」の一覧の一部です。
-    指定されたメディアに正常な控えはありませんが、このサーバーが内容を記録しています。このメディアへの次のバックアップで書き直されます。
+    指定されたメディアに正常なコピーはありませんが、このサーバーに内容の記録があります。このメディアへの次のバックアップで書き直されます。
     早めにバックアップを取ってください。それまでは、ほかのコンピューターではこのメディアからすべてを復元できません。
-found-mended = 参考: 破損または不足しているもののうち、正常な控えがあるものは書き直します。
+found-mended = 参考: 破損または不足しているもののうち、正常なコピーがあるものは書き直します。
 found-file-lost =
-    注意: 世代 { $generation } の { $file } は、指定されたメディアに正常な控えがありません。この世代は一部を復元できません。
+    注意: 世代 { $generation } の { $file } は、指定されたメディアに正常なコピーがありません。この世代は一部を復元できません。
     ほかの USB メモリと合わせて検証してください: pfxvault verify { -stick } { -second-stick }
     どの USB メモリにもなく、サーバーが動いている場合は、すぐに新しい USB メモリにバックアップしてください。
 found-damaged =
@@ -806,7 +831,7 @@ found-statement-damaged =
     注意: { $medium } の { $path }{ $more ->
         [0] {""}
        *[other] (ほか { $more } 件)
-    }が破損していて、正常な控えが見つかりません。有効なサーバーや「保管庫を開く手段」を定めたファイルです。
+    }が破損していて、正常なコピーが見つかりません。有効なサーバーや「保管庫を開く手段」を定めたファイルです。
     このファイルだけで登録されているサーバーのバックアップは、使えません。同じ保管庫の別の USB メモリにあるかもしれないので、あわせて指定してください。
     そこから書き直すには: pfxvault copy --from { -second-stick } --to { $medium }
 found-statement-lost =
@@ -834,18 +859,18 @@ found-not-by-this-state =
     複製したサーバーが別の場所で動いている場合は、どちらか一方を、--state に別のフォルダーを指定した pfxvault servers join で登録し直してください。
     どちらでもない場合は鍵が第三者に渡った可能性があります。このサーバーを登録し直してください。
 found-copies-older =
-    注意: { $newer } と { $older } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製であり、合わせて 1 本と数えます。
+    注意: { $newer } と { $older } は、どちらもラベルが「{ $label }」です。一方が他方の複製であり、合わせて 1 本と数えます。
     新しいのは { $newer } です。こちらを使ってください。もう一方は pfxvault copy --from { $newer } --to { $older } で最新にし、
     pfxvault media add { $older } で独立した USB メモリにしてください。
 found-copies-same =
-    注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製であり、合わせて 1 本と数えます。
+    注意: { $one } と { $other } は、どちらもラベルが「{ $label }」です。一方が他方の複製であり、合わせて 1 本と数えます。
     新旧の差はありません。一方を独立した USB メモリにしてください: pfxvault media add { $other }
 found-copies-apart =
-    注意: { $one } と { $other } は、どちらも USB メモリ「{ $label }」を名乗っています。一方が他方の複製として作られたもので、合わせて 1 本と数えます。
+    注意: { $one } と { $other } は、どちらもラベルが「{ $label }」です。一方が他方の複製として作られたもので、合わせて 1 本と数えます。
     それぞれに、もう一方にないバックアップがあります。両方を最新にしてください: pfxvault copy --from { $one } --to { $other }、続けて逆方向にも実行してください。
     その後、一方を独立した USB メモリにしてください: pfxvault media add { $other }
 found-other-device =
-    注意: { $medium } は USB メモリ「{ $label }」を名乗っていますが、前回とは別の装置またはファイル システムです。
+    注意: { $medium } のラベルは「{ $label }」ですが、前回とは別の装置またはファイル システムです。
     前回: { $before }
     今回: { $now }
     カードを別のリーダーに挿した場合や、ファイルを新しい USB メモリにコピーした場合にこうなります。心当たりがなければ、誰の手にあったかを確認し、内容を別の USB メモリと比べてください。
@@ -855,13 +880,13 @@ found-known-device =
     前回は { $before } でした。
 found-alternating =
     参考: USB メモリ「{ $label }」は、{ $one } と { $other } で交互に使われています。
-    1 枚のカードを 2 台のリーダーで使っているか、同じ名前を名乗る USB メモリが 2 本あり、1 本と数えられています。2 本ある場合は複製を挿して実行してください: pfxvault media add { -stick }
+    1 枚のカードを 2 台のリーダーで使っているか、同じラベルの USB メモリが 2 本あり、1 本と数えられています。2 本ある場合は複製を挿して実行してください: pfxvault media add { -stick }
 found-replaced =
     注意: USB メモリ「{ $label }」は、「{ $other }」を使い始めてから一度も接続されていません。両者のシリアル番号は同じです。
     「{ $other }」が「{ $label }」をフォーマットし直したものであれば、「{ $label }」の内容は失われています: pfxvault media retire "{ $label }"
     両方が手元にある場合は、「{ $label }」を挿して確認してください: pfxvault verify { -stick }
 found-same-label =
-    参考: { $medium } のラベル「{ $label }」は、このサーバーが知っている別の USB メモリと同じですが、その USB メモリではありません。
+    参考: { $medium } のラベル「{ $label }」は、このサーバーに記録のある別の USB メモリと同じですが、その USB メモリではありません。
     取り違えないように、両方に目印を付けてください。
 found-remade =
     注意: { $medium }({ $device })は、前回は USB メモリ「{ $label }」でしたが、今は空か、別の USB メモリになっています。
@@ -935,7 +960,7 @@ stick-of-another-vault =
     注意: { $medium } はこのサーバーとは別の保管庫のメディアです。その保管庫のパスフレーズが必要です。
     そのフィンガープリントは { $vault }、このサーバーの保管庫は { $ours } です。
 doubt-key-pair-damaged =
-    注意: { $name } のキーペア(第 { $number } 世代)は、ここにある控えがすべて破損しています。
+    注意: { $name } のキーペア(第 { $number } 世代)は、ここにあるコピーがすべて破損しています。
     別の USB メモリに完全なものがあるかもしれません。その USB メモリも --from で指定してください。
 counts-older =
     { $count } 組のキーペアは以前のバックアップのもので、最新(第 { $number } 世代)には含まれていません:
@@ -967,7 +992,7 @@ doubt-newer-elsewhere =
     注意: 指定されていないメディアに、このサーバーのより新しいバックアップがあります。
     その USB メモリがあれば、そちらを使うか、--from で一緒に指定してください。
 doubt-other-name =
-    注意: 第 { $number } 世代で、{ $server } は { $name } と名乗っています。これは登録時に保管庫の管理責任者が認めた名前ではありません。
+    注意: 第 { $number } 世代で、{ $server } の名前は { $name } になっています。これは登録時に保管庫の管理責任者が認めた名前ではありません。
     鍵を持つ第三者が、別のサーバーに見せかけようとしている可能性があります。ID { $server } で判断し、そのサーバーの管理者に確認してください。
     名前が正しい場合は、そのサーバーで実行してください: pfxvault servers rename 名前 --to { -stick }
 doubt-said-newer =
@@ -1026,7 +1051,7 @@ reason-certificate-unreadable = 中の証明書 { $count } 個のうち { $numbe
 reason-certificate-malformed = 中の証明書を読み取れません
 reason-no-certificate = 秘密鍵({ $key_type })に対応する証明書がありません
 reason-no-mac = 改ざん検出用の情報がなく、変更されていないことを確認できません
-reason-file-damaged = { $file } の控えがすべて破損しています
+reason-file-damaged = { $file } のコピーがすべて破損しています
 reason-seal = { $file } を復号できません
 reason-other-certificate = 中の証明書がバックアップの一覧と異なります
 reason-without-key = バックアップに秘密鍵がありません
@@ -1048,17 +1073,17 @@ seen-memory = 再起動すると消えるメモリ上の領域({ $file_system })
 error-output-lost = 結果を標準出力に書き込めませんでした: { $reason }
     .cause = リダイレクト先が、結果の一部しか、またはまったく受け付けませんでした
     .hint = コマンドが変更した内容はそのまま残っています。空き容量を作るか別の出力先を選び、"pfxvault status" で現在の状態を確認してください
-error-unanswered = 質問に答える人がいません: { $question }
+error-unanswered = 対話できないため、確認できません: { $question }
     .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
     .hint = --dry-run で実行計画を確認してから --yes を付けるか、コンソール ウィンドウで実行してください
-error-no-terminal = 入力する人がいません: { $question }
+error-no-terminal = 対話できないため、入力できません: { $question }
     .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
     .hint = コンソール ウィンドウで実行するか、自分だけが読めるファイルに書いて指定してください: { $option } ファイル
 error-no-answer = 入力が途中で終わり、回答がありませんでした
     .hint = コンソール ウィンドウでもう一度実行し、質問に答えてください
 error-declined = 「いいえ」と回答されたため、中止しました
     .hint = 準備ができたら、同じコマンドをもう一度実行してください
-error-nobody-to-show = 秘密の情報を表示する必要がありますが、見る人がいません
+error-nobody-to-show = 秘密の情報を表示する必要がありますが、表示できる画面がありません
     .cause = コンソール ウィンドウで実行していないか、入力やメッセージがリダイレクトされています
     .hint =
         リダイレクトせずに、コンソール ウィンドウで実行してください
@@ -1098,6 +1123,8 @@ error-wrong-passphrase = このパスフレーズでは { $medium } の保管庫
         自動生成された単語は小文字で、空白 1 つで区切ります。
         忘れた場合は封筒の復旧キーを使います(--recovery-key を付けて実行)。
         稼働中のサーバーの証明書には影響ありません。
+        開く手段がもうない場合は、サーバーにキーペアがあるうちに新しい保管庫を作ってください:
+        pfxvault create { -second-stick } --replace
 error-wrong-recovery-key = この復旧キーでは { $medium } の保管庫を開けません
     .cause = 入力は正しいものの、別の保管庫の復旧キーか、このメディアを最後に更新した後に追加されたものです
     .again =
@@ -1228,7 +1255,7 @@ error-sheet-of-other-vault = この復旧手順書は、ここにある保管庫
 
 ## Errors: the command line
 
-error-usage = コマンドの指定が組み合わせられません: { $argument }
+error-usage = このオプションの組み合わせは指定できません: { $argument }
     .hint = 使える組み合わせは、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
 error-idle-option = ここでは { $option } を指定しても何も変わりません
     .cause = { $only } と一緒に使う指定です
@@ -1472,6 +1499,8 @@ error-already-enrolled = このサーバーはすでに保管庫 { $vault } に�
     .cause = 登録の内容は { $folder } にあります
     .hint =
         この保管庫のメディアを追加する: pfxvault media add { -stick }
+        新しい保管庫を作って切り替える: pfxvault create { -stick } --replace
+        既存の別の保管庫に切り替える: pfxvault servers join { -stick } --replace
         同じサーバーで別の保管庫も使う: コマンドに別のフォルダーを付けます(例: --state { -disk }pfxvault-second)
 error-server-closed = このサーバー({ $server })はもう保管庫に書き込めません
     .cause = 保管庫の管理責任者が、このサーバーの登録を終了しています
@@ -1501,8 +1530,8 @@ error-state-other-machine = { $folder } の記録は別のコンピューター�
 error-state-newer = このサーバーの管理情報は新しい版の pfxvault が書いたものです: { $folder }
     .cause = この版で書き直すと、新しい版が記録した内容が失われます
     .hint = このサーバーでは新しい版を使ってください。復元はこの版でもできます: pfxvault restore --from { -stick }
-error-label-taken = 「{ $label }」という名前の USB メモリーがすでにあります
-    .hint = 別の名前を付けてください: --label { $free }
+error-label-taken = 「{ $label }」というラベルの USB メモリがすでにあります
+    .hint = 別のラベルを付けてください: --label { $free }
 journal-unknown = 変更の記録に、この版では理解できない行があります({ $path }、{ $lines } 行目)。その行を含む変更は取り消せません
 error-state-damaged = このサーバーの管理情報が破損しています: { $folder }
     .cause = { $cause }
@@ -1525,7 +1554,7 @@ error-no-random = システムから乱数を取得できず、鍵を作成で�
 ## Demonstration
 
 demo-intro =
-    使い捨てのキーペアで、バックアップから復元までを実演します。ほかのものには触れません。
+    テスト用のキーペアで、バックアップから復元までを実演します。ほかのものには触れません。
     ファイルは { $place } に作成し、最後に削除します。
 demo-ca = 実演用の小さな認証局と、{ $count } 組のキーペアを作成しました。
 demo-server = Web サーバーの { $folder } に、{ $count } 個の PFX ファイルがあります。
@@ -1618,7 +1647,7 @@ root-left-out = 注意: ルート証明書 { $name }(SHA-1 { $sha1 }、SHA-256 {
 root-untold = 注意: ルート証明書 { $name }(SHA-1 { $sha1 }、SHA-256 { $sha256 })はこのサーバーのストアにありません。Windows が自動的に取得する公的なルート証明書かどうかは、ここでは確認できません。インストールしませんが、IIS の動作には影響しません
 root-install-hint = ・このサーバー自身でも信頼する場合は、認証局が公開している値と照合してから、--install-root { $sha256 } を指定して復元してください
 restore-iis-question = このサーバーを変更しますか?
-restore-iis-done = 完了: { $count } 組のキーペアが証明書ストアにあり、すべての秘密鍵が証明書どおりに署名できることを確認しました
+restore-iis-done = 完了: { $count } 組のキーペアが証明書ストアにあり、すべての秘密鍵と証明書が一致することを、署名して確認しました
 restore-iis-exportable = 次回のバックアップができるように、秘密鍵はエクスポート可能です。
 restore-iis-not-exportable = 秘密鍵はエクスポート不可です。このサーバーからはバックアップできません。
 progress-importing = インポートしています: { $name }
@@ -1645,7 +1674,7 @@ undo-done = 完了: 元に戻しました
 selftest-passed = 合格: { $name }
 selftest-failed = 注意: 不合格: { $name }: { $reason }
 selftest-wrong = 取り出した鍵が、入れた鍵と一致しません
-reason-key-does-not-sign = 秘密鍵が証明書どおりに署名しません
+reason-key-does-not-sign = 秘密鍵と証明書が一致しません(署名して確認)
 error-http-sys = HTTP.sys(IIS の TLS 通信を担う Windows の機能)が変更を受け付けませんでした
     .cause = { $reason }
     .hint = 現在の設定を確認するには: netsh http show sslcert
@@ -1702,7 +1731,7 @@ retire-pair-question = これらを二度と復元しないようにしますか
 retire-pair-undo-question = これらを再び復元対象にしますか?
 retire-pair-done = 完了: { $count } 組のキーペアを復元対象から除外しました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
 retire-pair-undone = 完了: { $count } 組のキーペアを再び復元対象にしました。各 USB メモリには次のバックアップで反映されます: pfxvault backup --to { -stick }
-help-selftest = 使い捨ての鍵で、このサーバーの鍵の機能を試します。
+help-selftest = テスト用の鍵で、このサーバーの鍵の機能を試します。
 
 ## The system's event log
 event-key-exported = 秘密鍵を証明書ストアから取り出しました: { $name } ({ $thumbprint })
@@ -1713,11 +1742,11 @@ event-not-written = Windows イベント ログに書き込めませんでした
 
 ## Status
 column-kept-at = 保管場所
-column-cold = 抜いた後の点検
+column-cold = 抜いた後の検証
 cell-lost = 紛失
 cell-retired = 使用終了
 status-newest = 最新のバックアップ: 第 { $number } 世代({ $day })。すべての世代を合わせて、復元対象のキーペアは { $count } 組です。
-status-good = すべて問題ありません。期限切れや危険はありません。
+status-good = すべて問題ありません。期限を過ぎたものや、失われるおそれのあるものはありません。
 status-at-rest = 保留にした { $count } 件のほかに、注意が必要な点はありません。
 status-attention = 確認が必要な点が { $count } 件あります:
 finding-at-rest =
@@ -1735,6 +1764,9 @@ status-backup-old =
        *[other] { $age } 日前のものです
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
+status-ends-soon = バックアップにあるキーペアのうち { $count } 組は、30 日以内に有効期限が切れます: { $names }
+status-copies-ended = USB メモリ「{ $label }」では、{ $count } 組のキーペアのコピーがすべて期限切れです({ $names })。更新済みの場合: pfxvault backup --to label:{ $label }。不要になった場合: pfxvault retire 名前 --reason removed
+status-renewed-since = USB メモリ「{ $label }」にある { $total } 組のうち { $count } 組は、その後に更新されています({ $names })。次のバックアップで新しいものが保存されます
 status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to { -stick }
 status-found-bad =
     USB メモリ「{ $label }」で破損が見つかり({ $age ->
@@ -1747,11 +1779,11 @@ status-owners-word-unread = 保管庫の管理責任者がこのサーバーの�
 status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to { -stick }
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
-status-check-due = USB メモリ { $label } の前回の点検は { $age ->
+status-check-due = USB メモリ { $label } の前回の検証は { $age ->
     [ahead] ここの時計より後の日付です
    *[other] { $age } 日前です
 }。挿して pfxvault verify { -stick } を実行してください
-status-never-checked = USB メモリ { $label } は、一度抜いた後に点検したことがありません。挿して pfxvault verify { -stick } を実行してください
+status-never-checked = USB メモリ { $label } は、一度抜いた後に検証したことがありません。挿して pfxvault verify { -stick } を実行してください
 status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください(pfxvault media add { -stick }、pfxvault copy)
 status-never-drilled = 復元の訓練をまだ行っていません。パスフレーズで開けることを確認してください: pfxvault drill --from { -stick }
 status-drill-due =
@@ -1762,13 +1794,13 @@ status-drill-due =
 status-expired = 有効期限が切れています: { $name } ({ $thumbprint })
 status-expires-soon = { $name } の有効期限まであと { $left } 日です
 status-no-key = バックアップできません: { $name }: { $reason }
-status-no-key-known = バックアップしていません(承知済み: { $why }): { $name }
-status-not-on-a-medium = どの USB メモリよりも新しいキーペアです: { $name }。このサーバーが故障すると失われます: pfxvault backup
+status-no-key-known = バックアップしていません(例外として確認済み: { $why }): { $name }
+status-not-on-a-medium = まだどの USB メモリにも保存されていません: { $name }。このサーバーが故障すると失われます: pfxvault backup
 status-on-the-way = 第 { $number } 世代は { $age ->
     [ahead] ここの時計より後の日付で
    *[other] { $age } 日前に
 } 封緘ファイルにしたままで、まだどの USB メモリにもありません: pfxvault copy --from parcel:ファイル --to { -stick }、またはここで USB メモリにバックアップしてください
-status-remains-saved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。控えがある USB メモリ: { $media }
+status-remains-saved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。コピーがある USB メモリ: { $media }
 status-remains-unsaved = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもないため、先にバックアップしてください
 status-remains-unsavable = このサーバーに残っている秘密鍵: { $name }({ $thumbprint })。どの USB メモリにもなく、バックアップもできません: { $reason }
 status-remains-what =
@@ -1792,14 +1824,14 @@ media-retired = 完了: USB メモリ { $label } は使用終了です。残り�
 media-taken-back = 完了: USB メモリ { $label } をまた使います。使用中は { $in_use } 本です
 media-was-lost = USB メモリ { $label } は誰の手にあったかわかりません。頼る前に内容を確認してください: pfxvault verify label:{ $label }
 error-out-of-use = { $medium } は使用終了とされた USB メモリ { $label } です。また使う場合: pfxvault media retire "{ $label }" --undo
-media-policy = 最新のバックアップは { $min_media } 本の USB メモリに置き、{ $verify_every } か月ごとに点検し、{ $rewrite_after } か月で交換します。
+media-policy = 最新のバックアップは { $min_media } 本の USB メモリに置き、{ $verify_every } か月ごとに検証し、{ $rewrite_after } か月で交換します。
 error-no-such-label = { $label } というラベルの USB メモリはありません
     .hint = ラベルを確認してください: pfxvault media list
 error-two-labels = { $label } というラベルの USB メモリが複数あります
     .hint = 1 本ずつ挿し、PFXVAULT\MEDIUM.TXT で別々のラベルを付けてください
 
 ## Help: status and media
-help-status = 何が安全で、何が期限切れ・危険かを表示します。状態を 1 画面に表示し、監視用の終了コードを返します。何も変更しません。
+help-status = 何が安全で、何が期限を過ぎ、何が失われるおそれがあるかを 1 画面に表示し、監視用の終了コードを返します。何も変更しません。
 help-status-media = あわせて確認する USB メモリ({ -stick } など)
 help-status-handing-back = 手放す前に削除すべき、このサーバーに残っている秘密鍵を一覧表示する
 help-status-tls = どの証明書が提示されているかを TLS で確認します。指定しなければこのサーバーのすべてのバインドを、このコンピューター上で確認します
@@ -1811,9 +1843,9 @@ help-media-retire = USB メモリの使用をやめます。入っているキ�
 help-media-retire-label = pfxvault media list に表示されるラベル
 help-media-retire-lost = 紛失しました(誰が持っているかわかりません)
 help-media-retire-undo = 見つかりました。または、やはり使い続けます
-help-media-policy = 点検・USB メモリの本数・交換の期限を表示または変更します。
+help-media-policy = 検証・USB メモリの本数・交換の期限を表示または変更します。
 help-media-policy-min-media = 最新のバックアップを置く USB メモリの本数
-help-media-policy-verify-every = USB メモリを再点検するまでの月数
+help-media-policy-verify-every = USB メモリを再び検証するまでの月数
 help-media-policy-rewrite-after = USB メモリを新しいものに交換するまでの月数
 
 ## The configuration of IIS
@@ -2015,13 +2047,13 @@ plan-install = インストール: { $name } → ストア { $store }(フレン�
 install-pending = { $name } の保留中の要求が見つかりました。
 install-request-deleted = { $name } の保留中の要求は削除されていますが、秘密鍵はこのサーバーに残っています。この秘密鍵を使います。
 install-used-before = { $name } の CSR には、以前にも証明書が発行されています。秘密鍵はこのサーバーにあるので、もう一度使います。
-install-answered = 秘密鍵が証明書どおりに署名できることを確認した後、保留中の要求を削除します
+install-answered = 秘密鍵と証明書が一致することを署名して確認した後、保留中の要求を削除します
 install-question = 証明書をインストールしますか?
-install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵が証明書どおりに署名できることを確認しました({ $thumbprint })
+install-done = 完了: { $name } をストア { $store } に入れ、秘密鍵と証明書が一致することを、署名して確認しました({ $thumbprint })
 install-already = { $name } はすでにストア { $store } にあり、秘密鍵も使えます。変更はありません。
 install-only-here = 注意: このキーペアは、バックアップするまでこのサーバーにしかありません: pfxvault backup --from iis --to E:
-outbox-sealed = 封緘しました: 第 { $number } 世代をこのサーバーの送信待ちに置きました。次に USB メモリへバックアップするときに一緒に保存します
-request-not-sealed = 注意: 要求の秘密鍵を封緘して送信待ちに置くことができませんでした: { $reason }
+outbox-sealed = 封緘しました: 第 { $number } 世代をこのサーバーに一時保管しました(USB メモリへの保存待ち)。次に USB メモリへバックアップするときに一緒に保存します
+request-not-sealed = 注意: 要求の秘密鍵を封緘し、一時保管する(USB メモリへの保存待ち)ことができませんでした: { $reason }
 install-not-saved = 注意: 証明書はインストールしましたが、バックアップできませんでした: { $reason }
 error-host-name = ホスト名ではありません: { $name }
     .cause = 証明書には www.example.com や *.example.com のような名前が必要です。日本語のドメイン名も指定できます
@@ -2149,7 +2181,7 @@ prompt-request-file = 申請を書き込む新しいファイル [{ $usual }]:
 enrol-not-requested = 注意: 復元は完了しましたが、登録の申請は作成できませんでした: { $reason }。後で作成する場合: pfxvault servers request ファイル
 enrol-plan = 新規: { $name }({ $server })、フィンガープリント { $fingerprint }
 enrol-known = 登録済み: { $name }({ $server })
-enrol-same-name = 注意: 複数の申請が { $name } と名乗っています。それぞれのサーバーの画面でフィンガープリントを照合してください
+enrol-same-name = 注意: 複数の申請のサーバー名が { $name } です。それぞれのサーバーの画面でフィンガープリントを照合してください
 enrol-question = { $count } 台のサーバーが保管庫に書き込めるようにしますか?(フィンガープリントが各サーバーの画面と同じか確認してください)
 enrol-done =
     完了: { $count ->
@@ -2196,7 +2228,7 @@ retire-later = 注意: ここにある世代 { $generation } は無効になり�
 retire-access-plan =
     これ以降のバックアップは { $key } で復号できなくなります。
     以前のバックアップは、鍵の持ち主がコピーを持っているか手に入れれば、引き続き復号できます。
-    --decrypt-only を付けずに追加した鍵は、どの USB メモリの保管庫も引き続き開けます。取り消すには新しい保管庫が必要です: pfxvault create
+    --decrypt-only を付けずに追加した鍵は、どの USB メモリの保管庫も引き続き開けます。取り消すには新しい保管庫が必要です: pfxvault create { -stick } --replace
 retire-re-issue-headline = 次の { $count } 組のキーペアは、ほかの人にも使われるおそれがあります。新しい鍵で再発行し、もう一度バックアップしてください。
 retire-re-issue = ・{ $name }({ $thumbprint })、{ $day } まで有効
 retire-unread = 注意: 世代 { $generation } の内容を読み取れないため、そのキーペアは一覧にありません
@@ -2250,8 +2282,8 @@ error-unknown-access = 新しいバックアップを復号できる公開鍵に
 error-retire-own-key = これは保管庫そのものの鍵(パスフレーズと復旧キーで使うもの)のため、何も変更しませんでした
     .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
 error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
-    .cause = USB メモリの控えは、すべて以前のパスフレーズや復旧キーで開けるままです
-    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick })、すべての証明書を再発行してそちらにバックアップしてください
+    .cause = USB メモリのコピーは、すべて以前のパスフレーズや復旧キーで開けるままです
+    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick } --replace)、すべての証明書を再発行してそちらにバックアップしてください
 
 column-site = サイト
 column-binding = ホスト名:ポート
@@ -2315,7 +2347,10 @@ audit-bad =
 audit-rule =
     { $level }: { $rule }({ $id })
 audit-evidence = ・{ $level }: { $evidence }
-audit-set-aside = このルールは例外になっています: { $reason }(登録: { $by }、{ $time }、期限: { $until })
+audit-set-aside = このルールは例外になっています: { $reason }(登録: { $by }、{ $time }、{ $until ->
+        [none] 期限なし
+       *[other] 期限: { $until }
+    })
 audit-not-scanned = 散在する鍵ファイルは調べていません。調べるには: pfxvault audit --scan { -scanned }
 audit-strays = このルールに違反する秘密鍵が { $count } 個見つかりました。本来の場所に移し、それ以外の場所からは削除してください。他人の手に渡った場合は、証明書の再発行を依頼してください。
 audit-no-strays =
@@ -2357,7 +2392,7 @@ audit-finding = 指定されたメディアについて: { $finding }
 audit-authority = 認証局が秘密鍵を必要とすることはありません。求めてくる相手は認証局ではありません。
 audit-remains = このサーバーは保管庫への登録を終了していますが、{ $name } の秘密鍵が残っています: pfxvault status --handing-back
 audit-servers = 保管庫に書き込めるサーバーは { $count } 台です
-audit-no-key = { $name } の秘密鍵はバックアップできません(承知済み: { $reason })
+audit-no-key = { $name } の秘密鍵はバックアップできません(例外として確認済み: { $reason })
 audit-retired =
     USB メモリ「{ $label }」は、{ $age ->
         [ahead] ここの時計より後に
@@ -2425,7 +2460,7 @@ page-servers = サーバー
 page-media = メディア
 page-strays = 見つかった秘密鍵
 page-signature = 確認
-page-signature-line = 日付・氏名・署名: ______________________________
+page-signature-line = 確認日・確認者・印: ______________________________
 error-scan-path = { $path } には調べるものがありません
     .hint = 実在するファイルまたはフォルダーを指定してください: pfxvault audit --scan C:\Users
 error-page = 監査レポートを { $path } に書き込めません
@@ -2504,7 +2539,7 @@ check-sheet-statements = 注意: 登録サーバーと「保管庫を開く手�
 ## メニュー
 
 menu-headline =
-    { $server } の pfxvault { $version } です。まだ何も変更していません。変更の前には必ず確認します。
+    pfxvault { $version }(コンピューター名: { $server })。まだ何も変更していません。変更の前には必ず確認します。
     ネットワークへは何も送信しません。
 menu-question = 何をしますか?
 menu-status = 状態を見る(安全なもの、期限を過ぎたもの、危険なもの)
@@ -2521,7 +2556,7 @@ menu-lost-label = 紛失した USB メモリの名前(ラベル):
 menu-audit = 5 つの取り扱いルールを、根拠とともに点検する
 menu-demo = テスト用のデータで一通り実演する
 menu-help = コマンドの一覧を表示する
-menu-install = 証明機関の応答をインストールする
+menu-install = 認証局から届いた証明書をインストールする
 menu-undo = このサーバーの直前の変更を取り消す
 menu-quit = 終了
 menu-next = 次は何をしますか?
@@ -2535,7 +2570,7 @@ menu-back = 戻る
 menu-type-medium = ドライブ文字またはフォルダー(例: { -stick }):
 menu-backup-from = キーペアはどこにありますか(folder:DIR、pfx:FILE):
 menu-restore-to = どこに書き込みますか(folder:DIR、pfx:FILE、pem:DIR):
-menu-install-file = 応答のファイル:
+menu-install-file = 認証局から届いたファイル:
 media-inserted = 挿してある USB メモリを読み取ります: { $media }
 error-no-stick = 保管庫のある USB メモリが挿してありません
     .hint = USB メモリを挿すか、場所を指定してください(例: pfxvault verify { -stick })
