@@ -743,6 +743,15 @@ pub enum AccessCommand {
         #[arg(long)]
         decrypt_only: bool,
     },
+    /// A new passphrase in the place of one.
+    ChangePassphrase {
+        /// The medium it is made on.
+        #[arg(long, value_name = "MEDIUM")]
+        to: String,
+        /// The new passphrase's file.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
     /// End what a key may decrypt.
     Retire(AccessRetireArgs),
 }

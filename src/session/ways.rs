@@ -30,7 +30,8 @@ impl Session<'_> {
 
     /// Says which ways in were tried within a year, and which were not.
     pub fn remind_of_ways(&self, state: &State) {
-        let ways = state.ways();
+        let mut ways = state.ways();
+        ways.retain(ways::is_in_use);
         let is_untried = |(_, known): &(_, Option<&KnownWay>)| !ways::is_proven(*known, self.now);
         if ways.iter().any(is_untried) {
             return self.show_findings(&ways::findings(state, self.now));

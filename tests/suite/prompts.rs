@@ -902,3 +902,36 @@ fn ctrl_c_and_typing_errors_end_the_typing_of_shares() {
     let (code, said) = finish(session);
     assert_eq!(code, 6, "{said}");
 }
+
+#[test]
+fn a_passphrase_is_changed_step_by_step_in_both_languages() {
+    let words = [
+        "every river finds another sea",
+        "the mountain keeps its own counsel",
+    ];
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut old = std::fs::read_to_string(table.at("passphrase")).unwrap();
+    for (language, new) in ["en", "ja"].into_iter().zip(words) {
+        let line = "access change-passphrase --to {A} --accept other-medium=test --lang";
+        let mut session = start(&table, &format!("{line} {language}"));
+        session.exp_string(": ").unwrap();
+        session.send_line(old.trim()).unwrap();
+        session.exp_string("[1]").unwrap();
+        session.send_line("2").unwrap();
+        for typed in [new, "not the same words as that", new] {
+            session.exp_string(": ").unwrap();
+            session.send_line(typed).unwrap();
+        }
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("pfxvault create") && !said.contains(new),
+            "{said}"
+        );
+        old = new.to_owned();
+    }
+    table.secret_file("new", &old);
+    table
+        .run("drill --from {A} --passphrase-file {new}")
+        .ended_with(0);
+}

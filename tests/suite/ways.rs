@@ -395,3 +395,52 @@ fn a_second_passphrase_a_recovery_key_and_an_age_key_each_restore_alone() {
         assert!(restored.join("www.example.com.pfx").exists());
     }
 }
+
+#[test]
+fn a_changed_passphrase_is_tried_and_the_old_one_is_said_to_open_still_and_no_longer_counted() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let old = std::fs::read_to_string(table.at("passphrase")).unwrap();
+    table.secret_file("new", "every river finds another sea");
+    let change = format!("access change-passphrase {ADD} --new-passphrase-file");
+    let said = table.run(&format!("{change} {{passphrase}}")).ended_with(2);
+    assert!(says(&said.err, "error-change-same"), "{}", said.err);
+    let said = table.run(&format!("{change} {{new}}")).ended_with(0);
+    let told = says(&said.out, "change-done") && says(&said.out, "change-old-still-opens");
+    assert!(told, "{}", said.out);
+
+    let list = table.run("access list {A} --json").ended_with(0).json();
+    let ways = list["ways"].as_array().unwrap();
+    let passphrases = ways.iter().filter(|way| way["kind"] == "passphrase");
+    let passphrases: Vec<_> = passphrases.collect();
+    let replaced = passphrases.iter().filter(|way| !way["replaced"].is_null());
+    assert_eq!((passphrases.len(), replaced.count()), (2, 1));
+    assert!(passphrases.iter().all(|way| !way["opened"].is_null()));
+    let status = table.run("status --json").json();
+    let ids = status["findings"].as_array().unwrap().iter();
+    let of_ways = ids.filter(|one| one["id"].as_str().unwrap().starts_with("way-"));
+    assert_eq!(
+        of_ways.count(),
+        2,
+        "the new passphrase and the recovery key"
+    );
+
+    for (name, words) in [
+        ("new", "every river finds another sea"),
+        ("old", old.trim()),
+    ] {
+        table.secret_file(name, words);
+        table
+            .run(&format!(
+                "drill --from {{A}} --passphrase-file {{{name}}} --state {{fresh}}"
+            ))
+            .ended_with(0);
+    }
+    // Who forgot it opens with another way in.
+    table.secret_file("third", "the mountain keeps its own counsel");
+    let line = "access change-passphrase --to {A} --recovery-key-file {recovery} --accept other-medium=test --new-passphrase-file {third} --json";
+    let changed = table.run(line).ended_with(0).json();
+    assert!(changed["replaced"].is_null());
+    table
+        .run("drill --from {A} --passphrase-file {third}")
+        .ended_with(0);
+}

@@ -1,5 +1,6 @@
 //! `access`: who and what can open the vault, and adding a way in.
 
+mod change;
 mod retire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,8 @@ pub(super) struct ListedWay {
     made: Option<WayEventReport>,
     /// When it last opened the vault on this server.
     opened: Option<WayEventReport>,
+    /// When another was made in its place on this server; it goes on opening the vault.
+    replaced: Option<WayEventReport>,
 }
 
 /// When something happened with a way in, and which account did it.
@@ -68,6 +71,9 @@ pub(super) struct WayEventReport {
 pub(super) struct WayReport<'a> {
     vault: String,
     added: Option<&'a str>,
+    /// The identity file of the passphrase that is no longer to be used; it goes on opening the vault.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    replaced: Option<Hash>,
 }
 
 /// Runs the command.
@@ -75,6 +81,10 @@ pub(super) fn run(session: &Session<'_>, what: Option<&AccessCommand>) -> Result
     match what {
         None => list(session, &[]),
         Some(AccessCommand::List { media }) => list(session, media),
+        Some(AccessCommand::ChangePassphrase {
+            to,
+            new_passphrase_file,
+        }) => change::run(session, to, new_passphrase_file.as_deref()),
         Some(AccessCommand::Retire(args)) => retire::run(session, args),
         Some(AccessCommand::Add {
             way,
@@ -165,6 +175,7 @@ fn ways(
             kind: known.map_or(shown, |known| &known.kind).to_owned(),
             made: known.and_then(|known| known.made.as_ref()).map(event),
             opened: known.and_then(|known| known.opened.as_ref()).map(event),
+            replaced: known.and_then(|known| known.replaced.as_ref()).map(event),
         });
     }
     ways
@@ -172,7 +183,7 @@ fn ways(
 
 impl ListedWay {
     fn text(&self) -> Text {
-        let [made, opened] = [&self.made, &self.opened].map(|event| {
+        let [made, opened, replaced] = [&self.made, &self.opened, &self.replaced].map(|event| {
             let day = event.as_ref().map(|event| day(event.time));
             let by = event.as_ref().and_then(|event| event.by.clone());
             (
@@ -187,7 +198,8 @@ impl ListedWay {
             made = made.0,
             maker = made.1,
             opened = opened.0,
-            opener = opened.1
+            opener = opened.1,
+            replaced = replaced.0
         )
     }
 }
@@ -196,7 +208,8 @@ impl ListedWay {
 /// in says whether the vault depends on it.
 fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
     let console = session.console;
-    if ways.len() == 1 {
+    let in_use = ways.iter().filter(|way| way.replaced.is_none());
+    if in_use.count() == 1 {
         return console.warn(&text!("access-only-one"));
     }
     if !ways.is_empty() && ways.iter().all(|way| way.kind == "passphrase") {
@@ -273,33 +286,46 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
         refuse_one_too_many(&opened)?;
     }
     let made = new_way(session, &media, &opened.owner, new)?;
-    let identity = made.file;
+    session
+        .console
+        .say(&match write(session, &media[0], &opened, made)? {
+            Some(_) => text!("access-added", medium = to),
+            None => text!(
+                "access-key-added",
+                medium = to,
+                vault = opened.vault().as_str()
+            ),
+        });
+    let report = WayReport {
+        vault: opened.vault().to_string(),
+        added: new.way.split(':').next(),
+        replaced: None,
+    };
+    session.console.document(Exit::Done, &report);
+    Ok(Exit::Done)
+}
+
+/// Puts a new way in onto the medium and into host state; the hash of its identity file, where it has one.
+fn write(
+    session: &Session<'_>,
+    medium: &Medium,
+    opened: &UnlockedVault<'_>,
+    made: MadeWay,
+) -> Result<Option<Hash>> {
     let statement = Statement::sign(&opened.owner.key, &made.words)
         .map_err(|_| Error::failed(text!("error-signing")))?;
-    let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
-    media[0].add_owner_files(&[&statement], &identities)?;
+    let identities: Vec<&[u8]> = made.file.as_deref().into_iter().collect();
+    medium.add_owner_files(&[&statement], &identities)?;
+    let way = identities.first().map(|file| Hash::of(file));
     session.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
-        for file in &identities {
-            state.way_was_made(Hash::of(file), made.kind, session.event());
+        if let Some(way) = way {
+            state.way_was_made(way, made.kind, session.event());
         }
         // It was signed with the owner's key a moment ago.
         let _ = state.trust.learn(statement);
     });
-    session.console.say(&match identity {
-        Some(_) => text!("access-added", medium = to),
-        None => text!(
-            "access-key-added",
-            medium = to,
-            vault = opened.vault().as_str()
-        ),
-    });
-    let report = WayReport {
-        vault: opened.vault().to_string(),
-        added: new.way.split(':').next(),
-    };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    Ok(way)
 }
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.

@@ -806,7 +806,7 @@ access-identity = { $id }: { $kind ->
         [ssh-key] an SSH key
         [plugin] a key of an age plugin
         [shares] shares of a recovery key
-        [key] a recovery key, or an age key
+        [key] a recovery key, shares of one, or an age key
        *[elsewhere] a passphrase or a key, not on these sticks
     }; made { $made ->
         [none] elsewhere
@@ -814,6 +814,9 @@ access-identity = { $id }: { $kind ->
     }; { $opened ->
         [none] has never opened the vault on this server
        *[day] last opened the vault on this server on { $opened } ({ $opener })
+    }{ $replaced ->
+        [none] {""}
+       *[day] ; replaced on { $replaced }, still opens the vault
     }
 access-only-one =
     attention: only this one thing opens the vault. If it is lost, every backup is lost with it.
@@ -828,6 +831,23 @@ access-added =
     done: the new way to open the vault is on { $medium }. The ways there were before still work.
     It opens all backups, those made before it, too.
     next: bring the other media up to date with pfxvault copy --from { $medium } --to { -second-stick }
+change-what-it-does =
+    A new passphrase is made now. Nothing on a stick is ever taken away, so the old one does not stop opening it.
+    That is enough where a passphrase is to be easier to type or to remember, or is forgotten.
+change-trying = Trying the new passphrase on the stick. This takes a few seconds.
+change-done =
+    done: the new passphrase opens the vault on { $medium }; it was tried. It opens all backups, those made before it, too.
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to { -second-stick }
+change-old-still-opens =
+    attention: the old passphrase still opens this stick and every other one and every copy of them, for ever. It is only no longer counted here.
+    If somebody knows it who should not, make a new vault, back up there, and destroy the old sticks:
+      pfxvault create { -second-stick } --replace
+    If that person could have had a stick, let all certificates be re-issued, too.
+change-others-still-open =
+    attention: every passphrase there was before still opens this stick and every other one and every copy of them, for ever.
+    If somebody knows one who should not, make a new vault, back up there, and destroy the old sticks:
+      pfxvault create { -second-stick } --replace
+    If that person could have had a stick, let all certificates be re-issued, too.
 access-key-added =
     done: the public key is on { $medium }. Its private key decrypts the files of every backup made from now on, with age.
     It does not open the vault in pfxvault (restore, drill), and decrypts no backup made before.
@@ -1338,6 +1358,11 @@ error-ssh-unread = this is no key for SSH that can be read: { $what }
     .hint = Give all of the line from the file that ends in .pub in quotation marks, or the private key as ssh-keygen wrote it
 error-decrypt-only = only an age public key (age1...) can be added with --decrypt-only
     .hint = Leave the option out, and the key opens the vault
+error-change-same = this is the old passphrase; nothing was changed
+    .hint = Choose another one. The old one still opens the vault
+error-change-untried = the new passphrase was written to { $medium }, but does not open the vault there when it is read back
+    .cause = the stick may be failing
+    .hint = Go on using the old passphrase. Check the stick: pfxvault verify { $medium } ; and bring another one up to date with pfxvault copy
 error-not-wrapped = the vault could not be sealed to the key { $way }
     .cause = the age plugin did not do it
     .hint = See what the plugin said, try the key with age itself, then run the same command again
@@ -2488,6 +2513,14 @@ help-servers-retire-server = Id or name of the server
 help-servers-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 help-servers-retire-last = Last generation of it that counts, by number or date (without it: the newest whole one on the sticks given)
 help-servers-retire-compromised = Its key may have been stolen: none of its generations counts any more
+help-access-change-passphrase = Make a new passphrase, try it, and no longer count the old one; asks for the old one, or takes the recovery key.
+help-access-change-passphrase-to = USB stick of the vault the new passphrase is made on, such as { -stick }
+help-access-change-passphrase-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
+help-access-change-passphrase-examples =
+    pfxvault access change-passphrase --to { -stick }
+        One that is easier to type; the old one is asked for first
+    pfxvault access change-passphrase --to { -stick } --recovery-key
+        The old one is forgotten; the recovery key from the envelope opens the vault
 help-access-retire = End what a second person's key may decrypt: backups made from now on no longer; asks for the passphrase.
 help-access-retire-id = The age public key (age1...) or its beginning, as pfxvault access list shows it
 help-access-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
@@ -2563,7 +2596,9 @@ error-retire-own-key = this is the vault's own key, which the passphrase and the
     .hint = Without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
 error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
     .cause = every copy of the sticks opens with it for ever
-    .hint = If it fell into wrong hands, make a new vault (pfxvault create { -stick } --replace), have all certificates re-issued, and back them up there
+    .hint =
+        For another passphrase: pfxvault access change-passphrase --to { -stick }
+        If it fell into wrong hands, make a new vault (pfxvault create { -second-stick } --replace), have all certificates re-issued, and back them up there
 
 column-site = site
 column-binding = host:port

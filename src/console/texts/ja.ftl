@@ -705,7 +705,7 @@ access-identity = { $id }: { $kind ->
         [ssh-key] SSH の鍵
         [plugin] age プラグインの鍵
         [shares] 分割した復旧キー
-        [key] 復旧キーまたは age の鍵
+        [key] 復旧キー、分割した復旧キー、または age の鍵
        *[elsewhere] パスフレーズまたは鍵(これらの USB メモリにはありません)
     }。作成: { $made ->
         [none] ほかの場所
@@ -713,6 +713,9 @@ access-identity = { $id }: { $kind ->
     }。このサーバーで最後に保管庫を開いた日: { $opened ->
         [none] なし
        *[day] { $opened }({ $opener })
+    }{ $replaced ->
+        [none] {""}
+       *[day] 。{ $replaced } に変更(引き続き保管庫を開けます)
     }
 access-only-one =
     注意: 保管庫を開く手段はこの 1 つだけです。失うと、すべてのバックアップも失われます。
@@ -727,6 +730,23 @@ access-added =
     完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
     新しい手段で、以前のものを含むすべてのバックアップを開けます。
     次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to { -second-stick }
+change-what-it-does =
+    これから新しいパスフレーズを作ります。USB メモリからは何も削除されないため、以前のパスフレーズでも開けるままです。
+    入力しやすいもの、覚えやすいものに変える場合や、忘れた場合は、これで十分です。
+change-trying = 新しいパスフレーズで USB メモリの保管庫を開けるか確認しています。数秒かかります。
+change-done =
+    完了: 新しいパスフレーズで { $medium } の保管庫を開けることを確認しました。以前のものを含むすべてのバックアップを開けます
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to { -second-stick }
+change-old-still-opens =
+    注意: 以前のパスフレーズでも、この USB メモリ、ほかの USB メモリ、それらのコピーはすべて開けるままです。このサーバーで数えなくなるだけです。
+    知られてはならない人に知られた場合は、新しい保管庫を作ってバックアップし、古い USB メモリを破棄してください:
+      pfxvault create { -second-stick } --replace
+    その人が USB メモリを手に入れたおそれがある場合は、すべての証明書の再発行も必要です。
+change-others-still-open =
+    注意: これまでのパスフレーズでも、この USB メモリ、ほかの USB メモリ、それらのコピーはすべて開けるままです。
+    知られてはならない人に知られた場合は、新しい保管庫を作ってバックアップし、古い USB メモリを破棄してください:
+      pfxvault create { -second-stick } --replace
+    その人が USB メモリを手に入れたおそれがある場合は、すべての証明書の再発行も必要です。
 access-key-added =
     完了: 公開鍵を { $medium } に追加しました。これ以降のバックアップのファイルは、対応する秘密鍵を使って age で復号できます
     ただし、この鍵で pfxvault の保管庫を開くこと(復元など)はできず、追加前のバックアップも復号できません。
@@ -1196,6 +1216,11 @@ error-ssh-unread = SSH の鍵として読み取れません: { $what }
     .hint = .pub で終わるファイルの行全体を引用符で囲んで指定するか、ssh-keygen が作成した秘密鍵のファイルを指定してください
 error-decrypt-only = --decrypt-only で追加できるのは age の公開鍵(age1...)だけです
     .hint = このオプションを外すと、保管庫を開く手段として追加します
+error-change-same = 以前と同じパスフレーズのため、何も変更しませんでした
+    .hint = 別のパスフレーズを選んでください。以前のパスフレーズで開けるままです
+error-change-untried = 新しいパスフレーズを { $medium } に書き込みましたが、読み戻すと保管庫を開けません
+    .cause = USB メモリが故障しかけている可能性があります
+    .hint = 以前のパスフレーズを使い続けてください。USB メモリを検証し(pfxvault verify { $medium })、別の USB メモリを pfxvault copy で最新にしてください
 error-not-wrapped = 保管庫を鍵 { $way } で開けるようにできませんでした
     .cause = age プラグインが処理を完了しませんでした
     .hint = プラグインの表示を確認し、age でその鍵を使えるか試してから、もう一度実行してください
@@ -2219,6 +2244,14 @@ help-servers-retire-server = サーバーの ID または名前
 help-servers-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 help-servers-retire-last = 有効とする最後の世代の番号または日付(省略時は、指定された USB メモリで最も新しい完全な世代)
 help-servers-retire-compromised = 鍵が盗まれた可能性があるため、このサーバーの世代をすべて無効にします
+help-access-change-passphrase = 新しいパスフレーズを作り、開けることを確認します。以前のパスフレーズ(または復旧キー)を入力します。
+help-access-change-passphrase-to = 新しいパスフレーズの追加先となる保管庫の USB メモリ(例: { -stick })
+help-access-change-passphrase-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
+help-access-change-passphrase-examples =
+    pfxvault access change-passphrase --to { -stick }
+        入力しやすいものに変えます(先に以前のパスフレーズを入力)
+    pfxvault access change-passphrase --to { -stick } --recovery-key
+        以前のパスフレーズを忘れたため、封筒の復旧キーで開きます
 help-access-retire = 別の担当者の公開鍵を終了し、これ以降のバックアップを復号できないようにします。パスフレーズを入力します。
 help-access-retire-id = age 公開鍵(age1...)またはその先頭部分(pfxvault access list で確認できます)
 help-access-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
@@ -2283,7 +2316,9 @@ error-retire-own-key = これは保管庫そのものの鍵(パスフレーズ�
     .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
 error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
     .cause = USB メモリのコピーは、すべて以前のパスフレーズや復旧キーで開けるままです
-    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick } --replace)、すべての証明書を再発行してそちらにバックアップしてください
+    .hint =
+        パスフレーズを変えるには: pfxvault access change-passphrase --to { -stick }
+        第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -second-stick } --replace)、すべての証明書を再発行してそちらにバックアップしてください
 
 column-site = サイト
 column-binding = ホスト名:ポート
