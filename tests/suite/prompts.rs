@@ -918,8 +918,12 @@ fn a_passphrase_is_changed_step_by_step_in_both_languages() {
         session.send_line(old.trim()).unwrap();
         session.exp_string("[1]").unwrap();
         session.send_line("2").unwrap();
-        for typed in [new, "not the same words as that", new] {
-            session.exp_string(": ").unwrap();
+        let [first, again] = match language {
+            "en" => ["goes back): ", "choose another): "],
+            _ => ["戻る): ", "選び直す): "],
+        };
+        for (question, typed) in [(first, new), (again, "not the same"), (again, new)] {
+            session.exp_string(&as_read(question)).unwrap();
             session.send_line(typed).unwrap();
         }
         let (code, said) = finish(session);
