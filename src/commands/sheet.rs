@@ -16,7 +16,7 @@ use crate::platform::private_files;
 use crate::session::Session;
 use crate::session::media::labelled;
 use crate::session::papers::{EnvelopeOf, MediumOnSheet, OnEnvelope, ServerOnSheet, SheetContent};
-use crate::session::secrets::wrong_share;
+use crate::session::secrets::{wrong_key, wrong_share};
 use crate::state::State;
 use crate::text;
 use crate::workflow::verify;
@@ -217,6 +217,7 @@ fn check(session: &Session<'_>, args: &SheetArgs, file: Option<&Path>) -> Result
         .map_err(|e| Error::failed(text!("error-paper-unread", path = file, reason = &e)))?;
     match reading::read(&bytes) {
         Some(Said::Envelope(found)) => {
+            let found = found.map_err(|wrong| wrong_key(file, wrong))?;
             let exit = check_envelope(session, args, &found)?;
             session.console.warn(&text!("check-delete", path = file));
             Ok(exit)
@@ -247,6 +248,7 @@ fn check_typed_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit>
 fn check_envelope(session: &Session<'_>, args: &SheetArgs, found: &KeyText) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
+    refuse_other_vault(&media, known.state.as_ref(), found.vault.as_ref())?;
     let (opened, _) = session.open_with_key(&media, &known, found)?;
     session.note_opened(&opened);
     Ok(envelope_opened(session, &opened.vault()))
@@ -265,15 +267,8 @@ fn check_share(
         Error::new(Exit::WrongSecret, text)
     })?;
     let media = session.vault_media_or_inserted(&args.from)?;
-    let ours = verify::owner_of(&media, session.memory().state.as_ref())?;
-    if let Some(vault) = found.vault.filter(|vault| *vault != ours) {
-        let text = text!(
-            "error-share-of-other-vault",
-            vault = vault.as_str(),
-            ours = ours.as_str()
-        );
-        return Err(Error::new(Exit::NoVault, text));
-    }
+    let known = session.memory();
+    let ours = refuse_other_vault(&media, known.state.as_ref(), found.vault.as_ref())?;
     session.console.say(&text!(
         "check-share-whole",
         number = found.share.number(),
@@ -281,6 +276,26 @@ fn check_share(
         vault = ours.as_str()
     ));
     Ok(checked(session, &ours, true, Vec::new()))
+}
+
+/// Whose vault is here; refuses a page that says it is for another.
+fn refuse_other_vault(
+    media: &[Medium],
+    state: Option<&State>,
+    said: Option<&VaultId>,
+) -> Result<VaultId> {
+    let ours = verify::owner_of(media, state)?;
+    match said.filter(|vault| **vault != ours) {
+        None => Ok(ours),
+        Some(vault) => Err(Error::new(
+            Exit::NoVault,
+            text!(
+                "error-envelope-of-other-vault",
+                vault = vault.as_str(),
+                ours = ours.as_str()
+            ),
+        )),
+    }
 }
 
 fn envelope_opened(session: &Session<'_>, vault: &VaultId) -> Exit {

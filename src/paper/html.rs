@@ -29,9 +29,10 @@ fn add(page: &mut Page, block: &Block) {
         Block::Rows(rows) => {
             page.rows(&row_lines(rows).join("\n"));
         }
-        Block::Beside(blocks, code) => {
+        Block::Beside(blocks, code, about) => {
             page.begin_beside();
             blocks.iter().for_each(|block| add(page, block));
+            page.paragraph(about);
             page.end_beside(&picture(code));
             page.as_typed(&code.text);
         }

@@ -96,7 +96,7 @@ impl<'p> Column<'p, '_> {
             Block::Blanks(names) => self.blanks(names),
             Block::Table(heading, rows) => self.table(heading, rows),
             Block::Rows(rows) => self.rows(rows),
-            Block::Beside(blocks, code) => self.beside(blocks, code),
+            Block::Beside(blocks, code, about) => self.beside(blocks, code, about),
         }
     }
 
@@ -257,7 +257,7 @@ impl<'p> Column<'p, '_> {
         self.space(6.0);
     }
 
-    fn beside(&mut self, blocks: &'p [Block], code: &'p Code) {
+    fn beside(&mut self, blocks: &'p [Block], code: &'p Code, about: &'p str) {
         let (top, right) = (self.y, self.x + self.width);
         let modules = (code.width() + 2 * QUIET) as f32;
         let side = CODE.max(MODULE * modules);
@@ -265,6 +265,8 @@ impl<'p> Column<'p, '_> {
             for block in blocks {
                 left.block(block);
             }
+            left.lines(Family::Text, 9.5, about);
+            left.space(3.0);
         });
         let module = side / modules;
         let quiet = module * QUIET as f32;

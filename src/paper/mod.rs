@@ -49,8 +49,8 @@ pub enum Block {
     Table(Vec<String>, Vec<Vec<String>>),
     /// The rows of a recovery key or share, numbered from 1, each with its check.
     Rows(Vec<(Zeroizing<String>, String)>),
-    /// What stands beside a square code.
-    Beside(Vec<Block>, Code),
+    /// What stands beside a square code, and what is said of the code where it is seen.
+    Beside(Vec<Block>, Code, String),
 }
 
 /// How a paper is written.

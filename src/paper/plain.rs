@@ -72,7 +72,7 @@ impl Plain {
                     self.line(&Zeroizing::new(format!("    {line}")));
                 }
             }
-            Block::Beside(blocks, code) => {
+            Block::Beside(blocks, code, _) => {
                 for block in blocks {
                     self.block(block);
                 }

@@ -15,7 +15,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::facts::SheetFacts;
 use secret::shares::WrongShare;
-use vault::paper::{self, KeyText};
+use vault::paper::{self, KeyText, WrongKey};
 use vault::shares::{self, ShareText};
 
 /// Pixels on each side of a picture.
@@ -30,8 +30,8 @@ const SHRINKS: [usize; 4] = [1, 2, 3, 4];
 /// What stands on a paper, for programs.
 #[derive(Debug)]
 pub enum Said {
-    /// A recovery key.
-    Envelope(KeyText),
+    /// A recovery key, or what is wrong with its characters.
+    Envelope(Result<KeyText, WrongKey>),
     /// A share of one, or what is wrong with its words.
     Share(Result<ShareText, WrongShare>),
     /// What an instruction sheet says of the vault.

@@ -157,7 +157,11 @@ impl Session<'_> {
             ]),
             Block::Heading(words(about.key)),
             Block::Words(words(about.how)),
-            Block::Beside(vec![Block::Rows(rows)], code(says)?),
+            Block::Beside(
+                vec![Block::Rows(rows)],
+                code(says)?,
+                words(text!("paper-key-code")),
+            ),
             Block::Heading(words(text!("paper-use"))),
             Block::Words(words(text!("paper-use-pfxvault"))),
             Block::Commands(vec![format!("pfxvault restore --from E: {}", about.option)]),
@@ -208,9 +212,12 @@ impl Session<'_> {
                 "pfxvault restore --from E:".to_owned(),
                 "pfxvault restore --from E: --recovery-key".to_owned(),
             ]),
-            Block::Words(words(text!("paper-code"))),
         ];
-        blocks.push(Block::Beside(restore, code(Zeroizing::new(facts.text()))?));
+        blocks.push(Block::Beside(
+            restore,
+            code(Zeroizing::new(facts.text()))?,
+            words(text!("paper-code")),
+        ));
         blocks.push(Block::Words(words(text!("paper-emergency-stock"))));
         blocks.push(Block::Commands(by_hand(content.owner.as_ref())));
         blocks.push(Block::Heading(words(text!("paper-hand"))));

@@ -20,7 +20,7 @@ use secret::{Passphrase, Password, passphrase};
 use vault::id::VaultId;
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
-use vault::paper::KeyText;
+use vault::paper::{KeyText, WrongKey};
 use vault::shares::{ROW, ShareSet, ShareText, Unfit, WORDS};
 use vault::volume::Reading;
 
@@ -347,6 +347,13 @@ fn read_share(path: &Path) -> Result<ShareText> {
     })
 }
 
+/// A file whose recovery key is none.
+pub fn wrong_key(path: &Path, wrong: WrongKey) -> Error {
+    let row = wrong.row.unwrap_or(0);
+    let text = text!("error-recovery-key-in-file", path = path, row = row);
+    Error::new(Exit::WrongSecret, text)
+}
+
 /// What is wrong with the words of a share, and in which row of its paper.
 pub fn wrong_share(wrong: WrongShare) -> Text {
     match wrong {
@@ -364,7 +371,7 @@ pub fn wrong_share(wrong: WrongShare) -> Text {
 fn read_recovery_key(path: &Path) -> Result<KeyText> {
     let bytes = private_files::read_secret_bytes(path)?;
     match reading::read(&bytes) {
-        Some(Said::Envelope(found)) => return Ok(found),
+        Some(Said::Envelope(found)) => return found.map_err(|wrong| wrong_key(path, wrong)),
         Some(Said::Sheet(_)) => {
             return Err(Error::usage(text!("error-sheet-is-no-key", path = path)));
         }

@@ -268,9 +268,28 @@ fn a_key_that_opens_no_vault_here_does_not_count_as_an_envelope() {
     let table = Table::backed_up(&["www.example.com"]);
     let other = Table::with_vault_of_another(&["www.example.com"]);
     let others = other.at("recovery").display().to_string();
-    table
-        .run(&format!("sheet --check {others} --from {{A}}"))
-        .ended_with(6);
+    let said = table.run(&format!("sheet --check {others} --from {{A}}"));
+    let said = said.ended_with(7);
+    assert!(
+        says(&said.err, "error-envelope-of-other-vault"),
+        "{}",
+        said.err
+    );
+    // One with a typing mistake is no stranger: the row is named.
+    let page = std::fs::read_to_string(table.at("recovery")).unwrap();
+    let key = table.recovery_key();
+    let swapped = if key.as_bytes()[40] == b'Q' { "P" } else { "Q" };
+    let wrong = format!("{}{swapped}{}", &key[..40], &key[41..]);
+    table.secret_file("wrong", &page.replace(&key, &wrong));
+    for line in ["sheet --check {wrong}", "drill --recovery-key-file {wrong}"] {
+        let said = table.run(&format!("{line} --from {{A}}")).ended_with(6);
+        assert!(
+            says(&said.err, "error-recovery-key-in-file"),
+            "{}",
+            said.err
+        );
+        assert!(said.err.contains("row 7"), "{}", said.err);
+    }
     // A page that says another vault than the one its key opens: somebody put another in its place.
     let page = std::fs::read_to_string(table.at("recovery")).unwrap();
     let others = std::fs::read_to_string(other.at("recovery")).unwrap();

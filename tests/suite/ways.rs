@@ -110,7 +110,10 @@ fn shares_that_are_missing_doubled_damaged_or_foreign_are_named_and_open_nothing
     let stranger = Table::with_vault_of_another(&["www.example.com"]);
     let share = table.at("1.pdf").display().to_string();
     let said = stranger.run(&format!("sheet --check {share} --from {{A}}"));
-    assert!(says(&said.ended_with(7).err, "error-share-of-other-vault"));
+    assert!(says(
+        &said.ended_with(7).err,
+        "error-envelope-of-other-vault"
+    ));
     let files = format!(
         "--share-file {share} --share-file {}",
         table.at("2.html").display()

@@ -1319,8 +1319,9 @@ error-share-foreign = the share in { $path } does not belong to the others that 
     .hint = Use the shares of one set; all of them begin with the same two words
 error-share-double = the share in { $path } is number { $number }, which was given already
     .hint = Use the share of another envelope
-error-share-of-other-vault = the share is for the vault { $vault }, and this stick or server belongs to { $ours }
-    .hint = Insert a stick of the vault that the share is for
+error-envelope-of-other-vault = this page is for the vault { $vault }, and this stick or server belongs to { $ours }
+    .cause = it was put into the wrong envelope, or is of a former vault
+    .hint = Look for the envelope of this vault; or insert a stick of the vault that the page is for
 error-no-share = { $path } holds another paper, and no share
     .hint = A recovery key is given with --recovery-key-file FILE ; the instruction sheet holds no secret
 error-share-is-no-key = { $path } holds a share, which alone opens nothing
@@ -1333,6 +1334,13 @@ error-share-counts = { $way } is no division into shares
     .hint = Write shares:K/N, for example three shares of which any two are needed: pfxvault access add shares:2/3 --to { -stick }
 error-share-files = { $given } files are named for { $count } shares
     .hint = Name one file for each share: --new-share-file FILE ; without the option, each share is shown once, to be written on paper
+error-recovery-key-in-file = { $row ->
+        [0] the recovery key in { $path } is not whole: several characters are wrong or missing
+       *[row] the recovery key in { $path } is wrong in row { $row }
+    }
+    .hint =
+        Compare the file with the paper, row by row; six characters are a row. After
+        AGE-SECRET-KEY-1 there is never the digit 1 and never a B, I or O.
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
     .hint = Name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
@@ -2864,11 +2872,12 @@ paper-blank-envelope = Where the envelope is
 paper-blank-bitlocker = BitLocker recovery passwords of the sticks, if they are protected, are kept at
 paper-blank-program = pfxvault is kept at, and came from
 paper-blank-signed = Checked on, name, signature
-paper-envelope = Envelope: recovery key of the backup of the key pairs
+paper-key-code = The square code on the right says the same, and whose vault it is.
+paper-envelope = Envelope: recovery key of the backup
 paper-envelope-notice = SECRET. Whoever has this page and one of the USB sticks can use every private key on it.
 paper-envelope-what = Fold this page with the writing inside, put it into an envelope, seal it, and sign across the flap. Keep it in another place than the sticks. It is opened when the passphrase is lost; afterwards make a new vault, or at least a new envelope.
 paper-key = Recovery key
-paper-key-how = Type row by row: the six characters, then the two behind them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0. The square code on the right says the same, and whose vault it is.
+paper-key-how = Type row by row: the six characters, then the two behind them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0.
 paper-use = How it is used
 paper-use-pfxvault = With pfxvault (E: is the stick):
 paper-use-age = Without pfxvault: write the six characters of all rows into recovery.txt, as one line without blanks, in capitals, and without the two characters behind them. Then follow README.TXT on the stick:

@@ -1177,8 +1177,9 @@ error-share-foreign = { $path } の分割キーは、先に指定されたもの
     .hint = 同じ組の分割キーを指定してください。1 組の分割キーは、どれも同じ 2 語で始まります
 error-share-double = { $path } は分割キー { $number } で、すでに指定されています
     .hint = 別の封筒の分割キーを指定してください
-error-share-of-other-vault = この分割キーは保管庫 { $vault } のもので、この USB メモリまたはサーバーの保管庫は { $ours } です
-    .hint = 分割キーの保管庫の USB メモリを接続してください
+error-envelope-of-other-vault = この紙は保管庫 { $vault } のもので、この USB メモリまたはサーバーの保管庫は { $ours } です
+    .cause = 封筒を取り違えたか、以前の保管庫の紙です
+    .hint = この保管庫の封筒を探すか、紙に書かれた保管庫の USB メモリを接続してください
 error-no-share = { $path } は別の紙で、分割キーではありません
     .hint = 復旧キーは --recovery-key-file ファイル で指定します。復旧手順書に秘密は含まれません
 error-share-is-no-key = { $path } は分割キーの 1 つで、それだけでは開けません
@@ -1191,6 +1192,13 @@ error-share-counts = { $way } は分割の指定として正しくありませ�
     .hint = shares:K/N の形で指定してください。例: 3 個に分割し、どの 2 個でも開けるようにする: pfxvault access add shares:2/3 --to { -stick }
 error-share-files = 分割キー { $count } 個に対して、ファイルが { $given } 個指定されています
     .hint = --new-share-file ファイル を分割する数だけ指定してください。指定しない場合は、1 つずつ画面に表示します
+error-recovery-key-in-file = { $row ->
+        [0] { $path } の復旧キーは、複数の文字が違うか、不足しています
+       *[row] { $path } の復旧キーは、{ $row } 行目に間違いがあります
+    }
+    .hint =
+        ファイルを紙と 1 行ずつ(6 文字で 1 行)見比べてください。AGE-SECRET-KEY-1 より後ろに、
+        数字の 1 と英字の B、I、O は使われません。
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
@@ -2529,11 +2537,12 @@ paper-blank-envelope = 封筒の保管場所
 paper-blank-bitlocker = USB メモリの BitLocker 回復パスワードの保管場所(保護している場合)
 paper-blank-program = pfxvault の保管場所と入手元
 paper-blank-signed = 確認日・確認者・印
+paper-key-code = 右の二次元コードには、同じ内容と、どの保管庫のものかが入っています。
 paper-envelope = 封筒用 キーペアのバックアップの復旧キー
 paper-envelope-notice = 秘密。この紙と USB メモリの 1 本を手に入れた人は、その中のすべての秘密鍵を使えます。
 paper-envelope-what = 文字が内側になるように折って封筒に入れ、封をして、封じ目に署名または押印してください。USB メモリとは別の場所に保管します。パスフレーズがわからなくなったときに開封します。開封した後は、新しい保管庫、少なくとも新しい封筒を作ってください。
 paper-key = 復旧キー
-paper-key-how = 1 行ずつ、6 文字と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。大文字と小文字は区別しません。英字の I と O は使われません。そのように見えるものは数字の 1 と 0 です。右の二次元コードには、同じ内容と、どの保管庫のものかが入っています。
+paper-key-how = 1 行ずつ、6 文字と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。大文字と小文字は区別しません。英字の I と O は使われません。そのように見えるものは数字の 1 と 0 です。
 paper-use = 使い方
 paper-use-pfxvault = pfxvault がある場合(E: は USB メモリ):
 paper-use-age = pfxvault がない場合: 全行の 6 文字を、空白を入れず、大文字で、1 行にして recovery.txt に書き込みます(後ろの 2 文字は含めません)。その後、USB メモリの README.TXT の手順に従います。
