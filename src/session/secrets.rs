@@ -144,8 +144,18 @@ impl Session<'_> {
         if pin.is_none() && state.is_none_or(|state| *state.vault() != vault) {
             self.console
                 .warn(&text!("key-says-no-vault", vault = vault.as_str()));
+            self.acknowledge()?;
         }
         Ok((opened, copy(&found.key)?))
+    }
+
+    /// Somebody at a terminal says that a vault which nothing vouches for is theirs; a script has been warned.
+    fn acknowledge(&self) -> Result<()> {
+        let question = text!("key-acknowledge");
+        match !self.console.interactive() || self.console.confirm(&question, Enter::No)? {
+            true => Ok(()),
+            false => Err(Error::new(Exit::NoVault, text!("error-not-acknowledged"))),
+        }
     }
 
     /// What the owner retired of this server's key pairs, and what other servers are called, can be read

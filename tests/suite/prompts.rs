@@ -939,3 +939,17 @@ fn a_passphrase_is_changed_step_by_step_in_both_languages() {
         .run("drill --from {A} --passphrase-file {new}")
         .ended_with(0);
 }
+
+#[test]
+fn a_key_that_says_no_vault_is_used_only_once_somebody_compared_the_fingerprint() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.secret_file("bare", &table.recovery_key());
+    for (answer, code) in [("", 7), ("y", 0)] {
+        let line = "drill --from {A} --recovery-key-file {bare} --state {fresh}";
+        let mut session = start(&table, line);
+        session.exp_string("one on your paper? [y/N]").unwrap();
+        session.send_line(answer).unwrap();
+        let (ended, said) = finish(session);
+        assert_eq!(ended, code, "{said}");
+    }
+}

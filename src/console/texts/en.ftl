@@ -469,6 +469,7 @@ replace-done =
 key-says-no-vault =
     attention: nothing says whose vault this recovery key is for. It opened the vault { $vault }.
     Compare this fingerprint with the instruction sheet or the envelope before you use what is restored.
+key-acknowledge = Is this fingerprint the one on your paper?
 create-next =
     next: make the first backup; the vault is still empty
       pfxvault backup --from { -source } --to { $medium }
@@ -2511,6 +2512,8 @@ error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
 error-vault-unconfirmed = cannot ask whether this is the right vault, because there is no console
     .cause = neither an answer, nor what a key opens, proves whose it is
     .hint = Add the fingerprint from the instruction sheet or the envelope: --vault SHA256:... (with --age-key-file: --fingerprint SHA256:...)
+error-not-acknowledged = nothing says that this vault is yours, so it was not used
+    .hint = Compare the fingerprint with the instruction sheet; to give it with the command: --fingerprint SHA256:...
 error-vault-differs = this is not the vault on your paper; nothing was changed
     .hint = Do not use it. Get it again from the owner of the vault, by another route
 

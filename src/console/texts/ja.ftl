@@ -451,6 +451,7 @@ replace-done =
 key-says-no-vault =
     注意: この復旧キーには、どの保管庫のものかが書かれていません。開いた保管庫: { $vault }
     復元したものを使う前に、このフィンガープリントを復旧手順書または封筒の紙と照合してください。
+key-acknowledge = このフィンガープリントは、手元の紙のものと同じですか?
 create-next =
     次に: 最初のバックアップを取ってください(保管庫はまだ空です)
       pfxvault backup --from { -source } --to { $medium }
@@ -2242,6 +2243,8 @@ error-not-admitted = このサーバー({ $server })は { $medium } に登録さ
 error-vault-unconfirmed = 正しい保管庫かどうかを確認できる人がいません
     .cause = 回答や、鍵で開いた内容だけでは、誰の保管庫か証明できません
     .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...(--age-key-file の場合は --fingerprint SHA256:...)
+error-not-acknowledged = 本来の保管庫であることを確認できないため、使用しませんでした
+    .hint = フィンガープリントを復旧手順書と照合してください。コマンドで指定する場合: --fingerprint SHA256:...
 error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
     .hint = 使わないでください。保管庫の管理責任者から、別の経路で受け取り直してください
 
