@@ -56,6 +56,10 @@ pub struct GlobalArgs {
     pub(crate) recovery_key_file: Option<PathBuf>,
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file"])]
     pub(crate) age_key_file: Option<PathBuf>,
+    #[arg(long, global = true, conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file", "age_key_file", "share_file"])]
+    pub(crate) shares: bool,
+    #[arg(long, global = true, value_name = "FILE", action = ArgAction::Append, conflicts_with_all = ["passphrase_file", "recovery_key", "recovery_key_file", "age_key_file"])]
+    pub(crate) share_file: Vec<PathBuf>,
     #[arg(long, global = true, value_name = "SHA256:...")]
     pub(crate) fingerprint: Option<String>,
 }
@@ -750,7 +754,7 @@ pub enum AccessCommand {
     },
     /// Another way in.
     Add {
-        /// `passphrase`, `recovery-key` or an age public key.
+        /// `passphrase`, `recovery-key`, `shares:K/N` or an age public key.
         way: String,
         /// The medium it is added on.
         #[arg(long, value_name = "MEDIUM")]
@@ -761,9 +765,21 @@ pub enum AccessCommand {
         /// Where the new recovery key is written.
         #[arg(long, value_name = "FILE")]
         new_recovery_key_file: Option<PathBuf>,
+        /// Where each of the new shares is written.
+        #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+        new_share_file: Vec<PathBuf>,
         /// An age key reads new backups, and does not open the vault.
         #[arg(long)]
         decrypt_only: bool,
+    },
+    /// A new passphrase in the place of one.
+    ChangePassphrase {
+        /// The medium it is made on.
+        #[arg(long, value_name = "MEDIUM")]
+        to: String,
+        /// The new passphrase's file.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
     },
     /// End what a key may decrypt.
     Retire(AccessRetireArgs),

@@ -110,6 +110,12 @@ impl From<&std::path::Path> for Arg {
     }
 }
 
+impl From<u8> for Arg {
+    fn from(number: u8) -> Self {
+        Arg::Number(number.into())
+    }
+}
+
 impl From<u32> for Arg {
     fn from(number: u32) -> Self {
         Arg::Number(number.into())

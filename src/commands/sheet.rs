@@ -16,14 +16,17 @@ use crate::platform::private_files;
 use crate::session::Session;
 use crate::session::media::labelled;
 use crate::session::papers::{
-    EnvelopeOf, MediumOnSheet, ProgramOnSheet, ServerOnSheet, SheetContent,
+    EnvelopeOf, MediumOnSheet, OnEnvelope, ProgramOnSheet, ServerOnSheet, SheetContent,
 };
+use crate::session::secrets::{wrong_key, wrong_share};
 use crate::state::State;
 use crate::text;
 use crate::workflow::verify;
+use secret::shares::WrongShare;
 use vault::id::{GenerationId, ServerId, VaultId};
 use vault::medium::Medium;
 use vault::paper::KeyText;
+use vault::shares::ShareText;
 use vault::survey::{Generation, Survey};
 use vault::trust::Trust;
 use vault::volume::Reading;
@@ -44,7 +47,7 @@ pub(super) struct SheetReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct CheckedReport {
     vault: String,
-    /// Whether it is the envelope, which then has opened the vault.
+    /// Whether it is the envelope, which then has opened the vault; of a share, that its words are right.
     envelope: bool,
     /// Servers of which the media given do not hold what the sheet knows.
     behind: Vec<String>,
@@ -132,9 +135,9 @@ fn write_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit> {
     let known = session.memory();
     let (opened, key) = session.open_with_recovery_key(&media, &known)?;
     let owner = opened.owner.key.public();
-    session.note_opened(&opened, "recovery-key");
+    session.note_opened(&opened);
     let envelope = EnvelopeOf {
-        key: &key,
+        secret: OnEnvelope::Key(&key),
         owner: &owner,
     };
     session.write_envelope(&envelope, path, media.first())?;
@@ -237,8 +240,15 @@ fn check(session: &Session<'_>, args: &SheetArgs, file: Option<&Path>) -> Result
         .map_err(|e| Error::failed(text!("error-paper-unread", path = file, reason = &e)))?;
     match reading::read(&bytes) {
         Some(Said::Envelope(found)) => {
+            let found = found.map_err(|wrong| wrong_key(file, wrong))?;
             let exit = check_envelope(session, args, &found)?;
             session.console.warn(&text!("check-delete", path = file));
+            Ok(exit)
+        }
+        Some(Said::Share(read)) => {
+            let exit = check_share(session, args, file, read)?;
+            let text = text!("check-share-delete", path = file);
+            session.console.warn(&text);
             Ok(exit)
         }
         Some(Said::Sheet(_)) if args.envelope => {
@@ -253,7 +263,7 @@ fn check_typed_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit>
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     let (opened, _) = session.open_with_recovery_key(&media, &known)?;
-    session.note_opened(&opened, "recovery-key");
+    session.note_opened(&opened);
     Ok(envelope_opened(session, &opened.vault()))
 }
 
@@ -261,9 +271,54 @@ fn check_typed_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit>
 fn check_envelope(session: &Session<'_>, args: &SheetArgs, found: &KeyText) -> Result<Exit> {
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
+    refuse_other_vault(&media, known.state.as_ref(), found.vault.as_ref())?;
     let (opened, _) = session.open_with_key(&media, &known, found)?;
-    session.note_opened(&opened, "recovery-key");
+    session.note_opened(&opened);
     Ok(envelope_opened(session, &opened.vault()))
+}
+
+/// A share alone opens nothing: its words are right, and it says that it is of this vault.
+fn check_share(
+    session: &Session<'_>,
+    args: &SheetArgs,
+    file: &Path,
+    read: std::result::Result<ShareText, WrongShare>,
+) -> Result<Exit> {
+    let found = read.map_err(|wrong| {
+        let reason = wrong_share(wrong);
+        let text = text!("error-share-typo", path = file, reason = reason);
+        Error::new(Exit::WrongSecret, text)
+    })?;
+    let media = session.vault_media_or_inserted(&args.from)?;
+    let known = session.memory();
+    let ours = refuse_other_vault(&media, known.state.as_ref(), found.vault.as_ref())?;
+    session.console.say(&text!(
+        "check-share-whole",
+        number = found.share.number(),
+        threshold = found.share.threshold(),
+        vault = ours.as_str()
+    ));
+    Ok(checked(session, &ours, true, Vec::new()))
+}
+
+/// Whose vault is here; refuses a page that says it is for another.
+fn refuse_other_vault(
+    media: &[Medium],
+    state: Option<&State>,
+    said: Option<&VaultId>,
+) -> Result<VaultId> {
+    let ours = verify::owner_of(media, state)?;
+    match said.filter(|vault| **vault != ours) {
+        None => Ok(ours),
+        Some(vault) => Err(Error::new(
+            Exit::NoVault,
+            text!(
+                "error-envelope-of-other-vault",
+                vault = vault.as_str(),
+                ours = ours.as_str()
+            ),
+        )),
+    }
 }
 
 fn envelope_opened(session: &Session<'_>, vault: &VaultId) -> Exit {

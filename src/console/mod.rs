@@ -7,6 +7,7 @@ mod new_secret;
 mod page;
 mod prompt;
 mod recovery_key;
+mod shares;
 mod table;
 mod wrap;
 
@@ -34,6 +35,7 @@ const BELOW_LABEL: &str = "      ";
 
 /// How one run talks.
 pub struct Console {
+    language: Language,
     texts: Texts,
     /// One JSON document on standard output instead of sentences.
     pub json: bool,
@@ -71,12 +73,18 @@ impl Console {
     /// A console in a language.
     pub fn new(language: Language, json: bool, quiet: bool) -> Self {
         Self {
+            language,
             texts: Texts::load(language),
             json,
             quiet,
             record: Mutex::new(None),
             unwritten: Mutex::new(None),
         }
+    }
+
+    /// The language of what is said.
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     /// Begins to keep what is said and answered, for a report. Secrets are never among it.

@@ -10,15 +10,18 @@ use crate::message::Text;
 use crate::platform::system;
 use crate::text;
 use secret::passphrase::{self, Change, Chosen, LEAST_LENGTH, MOST_BYTES, Strength, Unfit};
+use secret::shares::{Share, word};
 use secret::{Passphrase, Password, words};
 use vault::id::VaultId;
 use vault::identity::RecoveryKey;
-use vault::paper;
+use vault::{paper, shares};
 
 /// Words shown in one row.
 const WORDS_A_ROW: usize = 5;
 /// Blanks as wide as the longest word.
 const WIDEST: &str = "         ";
+/// As wide as the longest row of a share.
+const SHARE_ROW: usize = 26;
 /// How many parts of what was written down are asked back.
 const ASKED_BACK: usize = 3;
 
@@ -162,6 +165,39 @@ impl Console {
         })
     }
 
+    /// Shows the shares of a recovery key one by one, each to be written down for another person, and asks
+    /// part of each back.
+    ///
+    /// # Errors
+    /// As [`Console::hand_over_recovery_key`].
+    pub fn hand_over_shares(&self, shares: &[Share], vault: &VaultId) -> Result<()> {
+        for share in shares {
+            let (count, threshold) = (shares.len(), share.threshold());
+            let what = text!(
+                "create-share",
+                number = share.number(),
+                count = count,
+                threshold = threshold
+            );
+            self.show_privately(&[&self.words(&what)])?;
+            let mut rows = Vec::with_capacity(shares::ROWS);
+            for (row, check) in shares::rows(share, vault) {
+                rows.push(Zeroizing::new(format!("{:<SHARE_ROW$}  {check}", *row)));
+            }
+            let parts: Vec<&str> = rows.iter().map(|row| row.as_str()).collect();
+            // The first row begins as in every other share.
+            let places = words::places(ASKED_BACK, parts.len() - 1).map_err(|_| no_random())?;
+            self.hand_over(&Paper {
+                places: places.into_iter().map(|place| place + 1).collect(),
+                parts,
+                a_row: 1,
+                question: |number| text!("prompt-share-row", number = number),
+                is_same: &is_same_row,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Shows what is to be written down, and asks some of it back. The screen is clear meanwhile and
     /// afterwards, where it can be cleared.
     fn hand_over(&self, paper: &Paper<'_>) -> Result<()> {
@@ -219,6 +255,21 @@ impl Console {
         }
         Err(Error::usage(text!("error-secret-differs")))
     }
+}
+
+/// Whether the words of a row of a share were typed, with its check or without; the first letters of a
+/// word are enough.
+fn is_same_row(typed: &str, part: &str) -> bool {
+    let folded = Passphrase::new(typed.to_owned()).folded();
+    let typed: Vec<&str> = folded.expose().split_whitespace().collect();
+    let wanted: Vec<&str> = part.split_whitespace().collect();
+    let is_check = |at: usize| at == shares::ROW;
+    let same = |at: usize, typed: &str| match is_check(at) {
+        true => wanted[at].eq_ignore_ascii_case(typed),
+        false => word(typed) == Some(wanted[at]),
+    };
+    let counts = shares::ROW..=wanted.len();
+    counts.contains(&typed.len()) && typed.iter().enumerate().all(|(at, typed)| same(at, typed))
 }
 
 /// A secret to be written on paper, part by part.

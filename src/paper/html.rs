@@ -1,7 +1,7 @@
 //! A paper as one page of HTML, with the fonts of the system.
 
 use super::code::{Code, QUIET};
-use super::{Block, Paper};
+use super::{Block, Paper, row_lines};
 use crate::console::{Page, Table};
 
 /// The paper's page.
@@ -27,14 +27,12 @@ fn add(page: &mut Page, block: &Block) {
             page.table(&table);
         }
         Block::Rows(rows) => {
-            let rows = rows.iter().enumerate();
-            let lines =
-                rows.map(|(at, (row, check))| format!("{:>2}   {:<6}   {check}", at + 1, **row));
-            page.rows(&lines.collect::<Vec<_>>().join("\n"));
+            page.rows(&row_lines(rows).join("\n"));
         }
-        Block::Beside(blocks, code) => {
+        Block::Beside(blocks, code, about) => {
             page.begin_beside();
             blocks.iter().for_each(|block| add(page, block));
+            page.paragraph(about);
             page.end_beside(&picture(code));
             page.as_typed(&code.text);
         }

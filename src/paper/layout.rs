@@ -7,8 +7,10 @@ use super::{Block, Paper};
 pub(super) const WIDTH: f32 = 595.28;
 pub(super) const HEIGHT: f32 = 841.89;
 const MARGIN: f32 = 45.0;
-/// A square code on the page, its quiet zone included; its modules stay above a third of a millimetre.
+/// A square code on the page, its quiet zone included; one of many modules is larger.
 const CODE: f32 = 142.0;
+/// The least that a module may be: a scan of 200 dpi, as JPEG, still tells it.
+const MODULE: f32 = 2.3;
 /// Between two columns.
 const GAP: f32 = 10.0;
 /// How far the names of facts go.
@@ -94,7 +96,7 @@ impl<'p> Column<'p, '_> {
             Block::Blanks(names) => self.blanks(names),
             Block::Table(heading, rows) => self.table(heading, rows),
             Block::Rows(rows) => self.rows(rows),
-            Block::Beside(blocks, code) => self.beside(blocks, code),
+            Block::Beside(blocks, code, about) => self.beside(blocks, code, about),
         }
     }
 
@@ -237,7 +239,10 @@ impl<'p> Column<'p, '_> {
     }
 
     fn rows(&mut self, rows: &'p [(zeroize::Zeroizing<String>, String)]) {
-        let size = 13.0 * self.scale;
+        let longest = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
+        // Six characters of a key stand larger than three words of a share.
+        let size = if longest > LONG_ROW { 10.5 } else { 13.0 } * self.scale;
+        let checks = 3.6 + 0.5 * longest as f32;
         for (at, (row, check)) in rows.iter().enumerate() {
             self.y += size * 1.45;
             self.text(
@@ -247,29 +252,36 @@ impl<'p> Column<'p, '_> {
                 NUMBERS[at.min(NUMBERS.len() - 1)],
             );
             self.text(Family::Fixed, size, self.x + 2.2 * size, row);
-            self.text(Family::Fixed, size, self.x + 6.6 * size, check);
+            self.text(Family::Fixed, size, self.x + checks * size, check);
         }
         self.space(6.0);
     }
 
-    fn beside(&mut self, blocks: &'p [Block], code: &'p Code) {
+    fn beside(&mut self, blocks: &'p [Block], code: &'p Code, about: &'p str) {
         let (top, right) = (self.y, self.x + self.width);
-        self.within(self.x, self.width - CODE - GAP, |left| {
+        let modules = (code.width() + 2 * QUIET) as f32;
+        let side = CODE.max(MODULE * modules);
+        self.within(self.x, self.width - side - GAP, |left| {
             for block in blocks {
                 left.block(block);
             }
+            left.lines(Family::Text, 9.5, about);
+            left.space(3.0);
         });
-        let module = CODE / (code.width() + 2 * QUIET) as f32;
+        let module = side / modules;
         let quiet = module * QUIET as f32;
         self.marks.push(Mark::Code {
-            x: right - CODE + quiet,
+            x: right - side + quiet,
             y: top + quiet,
             module,
             code,
         });
-        self.y = self.y.max(top + CODE);
+        self.y = self.y.max(top + side);
     }
 }
+
+/// Characters of a row that is longer than those of a key.
+const LONG_ROW: usize = 12;
 
 /// Numbers of rows.
 const NUMBERS: [&str; 40] = [

@@ -49,8 +49,8 @@ pub enum Block {
     Table(Vec<String>, Vec<Vec<String>>),
     /// The rows of a recovery key or share, numbered from 1, each with its check.
     Rows(Vec<(Zeroizing<String>, String)>),
-    /// What stands beside a square code.
-    Beside(Vec<Block>, Code),
+    /// What stands beside a square code, and what is said of the code where it is seen.
+    Beside(Vec<Block>, Code, String),
 }
 
 /// How a paper is written.
@@ -74,6 +74,16 @@ impl Form {
             _ => Self::Plain,
         }
     }
+}
+
+/// The rows of a key or share as lines of text, their checks below each other.
+fn row_lines(rows: &[(Zeroizing<String>, String)]) -> Zeroizing<Vec<String>> {
+    let longest = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
+    let mut lines = Zeroizing::new(Vec::with_capacity(rows.len()));
+    for (at, (row, check)) in rows.iter().enumerate() {
+        lines.push(format!("{:>2}   {:<longest$}   {check}", at + 1, **row));
+    }
+    lines
 }
 
 impl Paper {

@@ -65,7 +65,10 @@ fn missing(paper: &Paper, fonts: &Fonts) -> String {
     let mut open: Vec<&Block> = paper.blocks.iter().collect();
     while let Some(block) = open.pop() {
         match block {
-            Block::Beside(blocks, _) => open.extend(blocks),
+            Block::Beside(blocks, _, about) => {
+                open.extend(blocks);
+                missing.extend(fonts.missing(about));
+            }
             block => words(block).for_each(|words| missing.extend(fonts.missing(words))),
         }
     }

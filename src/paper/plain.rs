@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Block, Paper};
+use super::{Block, Paper, row_lines};
 use crate::console::Table;
 
 /// Columns of a page.
@@ -68,15 +68,11 @@ impl Plain {
             }
             Block::Table(heading, rows) => self.table(heading, rows),
             Block::Rows(rows) => {
-                for (at, (row, check)) in rows.iter().enumerate() {
-                    self.line(&Zeroizing::new(format!(
-                        "    {:>2}   {:<6}   {check}",
-                        at + 1,
-                        **row
-                    )));
+                for line in row_lines(rows).iter() {
+                    self.line(&Zeroizing::new(format!("    {line}")));
                 }
             }
-            Block::Beside(blocks, code) => {
+            Block::Beside(blocks, code, _) => {
                 for block in blocks {
                     self.block(block);
                 }

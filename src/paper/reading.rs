@@ -14,7 +14,9 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::facts::SheetFacts;
-use vault::paper::{self, KeyText};
+use secret::shares::WrongShare;
+use vault::paper::{self, KeyText, WrongKey};
+use vault::shares::{self, ShareText};
 
 /// Pixels on each side of a picture.
 const MAX_SIDE: usize = 16_384;
@@ -28,8 +30,10 @@ const SHRINKS: [usize; 4] = [1, 2, 3, 4];
 /// What stands on a paper, for programs.
 #[derive(Debug)]
 pub enum Said {
-    /// A recovery key.
-    Envelope(KeyText),
+    /// A recovery key, or what is wrong with its characters.
+    Envelope(Result<KeyText, WrongKey>),
+    /// A share of one, or what is wrong with its words.
+    Share(Result<ShareText, WrongShare>),
     /// What an instruction sheet says of the vault.
     Sheet(SheetFacts),
 }
@@ -61,7 +65,9 @@ fn read_page(bytes: &[u8]) -> Option<Said> {
 
 fn said(text: &str) -> Option<Said> {
     let envelope = || paper::find(text).map(Said::Envelope);
-    SheetFacts::find(text).map(Said::Sheet).or_else(envelope)
+    let share = || shares::find(text).map(Said::Share);
+    let sheet = SheetFacts::find(text).map(Said::Sheet);
+    sheet.or_else(envelope).or_else(share)
 }
 
 /// A text in UTF-8 or, as Windows PowerShell writes it, UTF-16; of anything else the ASCII in it.

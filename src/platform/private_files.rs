@@ -116,7 +116,7 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 }
 
 /// Text without the mark at its beginning and the CR at its end.
-fn text_of(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>> {
+pub fn text_of(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes),

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Exit, Result};
 use crate::platform::private_files::read_secret;
-use crate::session::papers::EnvelopeOf;
+use crate::session::papers::{EnvelopeOf, OnEnvelope};
 use crate::session::{Session, fit_name, replace};
 use crate::state::State;
 use crate::text;
@@ -64,7 +64,7 @@ fn found(
     let passphrase = session.new_passphrase(session.global.passphrase_file.as_deref())?;
     let recovery = RecoveryKey::generate();
     let envelope = EnvelopeOf {
-        key: &recovery,
+        secret: OnEnvelope::Key(&recovery),
         owner: &founding.owner(),
     };
     match &session.global.recovery_key_file {

@@ -13,16 +13,25 @@ use crate::rules::Rule;
 use crate::session::Session;
 use crate::session::media::label_of_vault;
 use crate::text;
+use secret::shares::Share;
 use vault::id::{Hash, Number, ServerId, VaultId};
 use vault::identity::RecoveryKey;
 use vault::medium::Medium;
-use vault::paper;
 use vault::sign::PublicKey;
+use vault::{paper, shares};
+
+/// The secret on an envelope.
+pub enum OnEnvelope<'a> {
+    /// A recovery key.
+    Key(&'a RecoveryKey),
+    /// A share of one, of so many.
+    Share(&'a Share, usize),
+}
 
 /// What the envelope holds.
 pub struct EnvelopeOf<'a> {
     /// The secret.
-    pub key: &'a RecoveryKey,
+    pub secret: OnEnvelope<'a>,
     /// Whose vault it opens.
     pub owner: &'a PublicKey,
 }
@@ -33,6 +42,62 @@ impl EnvelopeOf<'_> {
         VaultId::of(self.owner)
     }
 }
+
+/// What an envelope says of the secret on it.
+struct EnvelopeTexts {
+    title: Text,
+    notice: Text,
+    what: Text,
+    key: Text,
+    how: Text,
+    option: &'static str,
+    /// What is done without pfxvault, and the lines for it.
+    stock: Vec<(Text, Vec<String>)>,
+}
+
+impl OnEnvelope<'_> {
+    fn texts(&self) -> EnvelopeTexts {
+        let open = r"age -d -i recovery.txt -o id.txt E:\PFXVAULT\A\OWNER\IDENT002.AGE";
+        match self {
+            OnEnvelope::Key(_) => EnvelopeTexts {
+                title: text!("paper-envelope"),
+                notice: text!("paper-envelope-notice"),
+                what: text!("paper-envelope-what"),
+                key: text!("paper-key"),
+                how: text!("paper-key-how"),
+                option: "--recovery-key",
+                stock: vec![(text!("paper-use-age"), vec![open.to_owned()])],
+            },
+            OnEnvelope::Share(share, count) => {
+                let (number, threshold) = (share.number(), share.threshold());
+                let lines = |text: &str| text.lines().map(str::to_owned).collect();
+                let mut combine: Vec<String> = lines(COMBINE_BY_HAND);
+                // Made with the vault is the recovery key's only.
+                combine.push(open.replace("IDENT002", "IDENT003"));
+                let convert = lines(KEY_OF_NUMBER);
+                EnvelopeTexts {
+                    title: text!("paper-share-title", number = number, count = *count),
+                    notice: text!("paper-share-notice", threshold = threshold),
+                    what: text!("paper-share-what", threshold = threshold, count = *count),
+                    key: text!("paper-share", number = number, count = *count),
+                    how: text!("paper-share-how"),
+                    option: "--shares",
+                    stock: vec![
+                        (text!("paper-share-stock"), combine),
+                        (text!("paper-share-convert"), convert),
+                    ],
+                }
+            }
+        }
+    }
+}
+
+/// What makes recovery.txt of shares without pfxvault: shamir-mnemonic gives a number, which key.py
+/// turns into a key that age reads (docs/format.md, 14).
+const COMBINE_BY_HAND: &str = "pip install shamir-mnemonic[cli]
+shamir recover
+python3 key.py NUMBER > recovery.txt";
+const KEY_OF_NUMBER: &str = include_str!("key.py");
 
 /// A server and its newest generation, for the sheet.
 pub struct ServerOnSheet {
@@ -87,25 +152,36 @@ impl Session<'_> {
     /// Never for a key.
     pub fn envelope(&self, envelope: &EnvelopeOf<'_>) -> Result<Paper> {
         let words = |text: Text| self.console.words(&text);
-        let code = code(paper::key_text(envelope.key, envelope.owner))?;
-        let rows = paper::rows(envelope.key, &envelope.vault());
-        let blocks = vec![
-            Block::Notice(words(text!("paper-envelope-notice"))),
-            Block::Words(words(text!("paper-envelope-what"))),
+        let (key, owner, vault) = (&envelope.secret, envelope.owner, envelope.vault());
+        let (says, rows) = match key {
+            OnEnvelope::Key(key) => (paper::key_text(key, owner), paper::rows(key, &vault)),
+            OnEnvelope::Share(share, _) => {
+                (shares::text(share, owner), shares::rows(share, &vault))
+            }
+        };
+        let about = key.texts();
+        let mut blocks = vec![
+            Block::Notice(words(about.notice)),
+            Block::Words(words(about.what)),
             Block::Facts(vec![
                 (words(text!("paper-vault")), in_groups(&envelope.vault())),
                 (words(text!("paper-made")), self.made()),
             ]),
-            Block::Heading(words(text!("paper-key"))),
-            Block::Words(words(text!("paper-key-how"))),
-            Block::Beside(vec![Block::Rows(rows)], code),
+            Block::Heading(words(about.key)),
+            Block::Words(words(about.how)),
+            Block::Beside(
+                vec![Block::Rows(rows)],
+                code(says)?,
+                words(text!("paper-key-code")),
+            ),
             Block::Heading(words(text!("paper-use"))),
             Block::Words(words(text!("paper-use-pfxvault"))),
-            Block::Commands(vec!["pfxvault restore --from E: --recovery-key".to_owned()]),
-            Block::Words(words(text!("paper-use-age"))),
-            Block::Commands(vec![
-                r"age -d -i recovery.txt -o id.txt E:\PFXVAULT\A\OWNER\IDENT002.AGE".to_owned(),
-            ]),
+            Block::Commands(vec![format!("pfxvault restore --from E: {}", about.option)]),
+        ];
+        for (text, lines) in about.stock {
+            blocks.extend([Block::Words(words(text)), Block::Commands(lines)]);
+        }
+        blocks.extend([
             Block::Heading(words(text!("paper-hand"))),
             Block::Blanks(self.blanks(&[
                 text!("paper-blank-sealed"),
@@ -113,10 +189,10 @@ impl Session<'_> {
                 text!("paper-blank-opened"),
                 text!("paper-blank-opened"),
             ])),
-        ];
+        ]);
         Ok(Paper {
             language: words(text!("page-language")),
-            title: words(text!("paper-envelope")),
+            title: words(about.title),
             is_secret: true,
             blocks,
         })
@@ -148,9 +224,12 @@ impl Session<'_> {
                 "pfxvault restore --from E:".to_owned(),
                 "pfxvault restore --from E: --recovery-key".to_owned(),
             ]),
-            Block::Words(words(text!("paper-code"))),
         ];
-        blocks.push(Block::Beside(restore, code(Zeroizing::new(facts.text()))?));
+        blocks.push(Block::Beside(
+            restore,
+            code(Zeroizing::new(facts.text()))?,
+            words(text!("paper-code")),
+        ));
         if !content.programs.is_empty() {
             blocks.push(Block::Words(words(text!("paper-programs"))));
             blocks.push(self.programs_on_sheet(content));
@@ -282,8 +361,12 @@ impl Session<'_> {
         private_files::create_private(path, &bytes).map_err(|e| {
             Error::failed(text!("error-recovery-key-file", path = path, reason = &e))
         })?;
-        self.console
-            .warn(&text!("create-recovery-key-file", path = path));
+        self.console.warn(&match envelope.secret {
+            OnEnvelope::Key(_) => text!("create-recovery-key-file", path = path),
+            OnEnvelope::Share(share, _) => {
+                text!("create-share-file", path = path, number = share.number())
+            }
+        });
         Ok(())
     }
 

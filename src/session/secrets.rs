@@ -1,12 +1,13 @@
 //! What opens a vault and protects a file: typed, or read from where an option says.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::console::{Enter, about_chosen, unfit_reason};
 use crate::error::{Error, Exit, Result};
+use crate::message::Text;
 use crate::paper::reading::{self, Said};
 use crate::platform::private_files;
 use crate::session::{HostStateView, Session};
@@ -14,11 +15,13 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::unlock::{self, Attempt, UnlockedVault};
 use crate::workflow::verify;
+use secret::shares::{Share, WrongShare};
 use secret::{Passphrase, Password, passphrase};
 use vault::id::VaultId;
 use vault::identity::{RecoveryKey, Secret};
 use vault::medium::Medium;
-use vault::paper::KeyText;
+use vault::paper::{KeyText, WrongKey};
+use vault::shares::{ROW, ShareSet, ShareText, Unfit, WORDS};
 use vault::volume::Reading;
 
 impl Session<'_> {
@@ -27,20 +30,17 @@ impl Session<'_> {
         self.global.passphrase_file.is_some()
             || self.global.age_key_file.is_some()
             || self.opens_with_recovery_key()
-    }
-
-    /// What opens the vault in this run, as a drill records it.
-    pub fn opens_with(&self) -> &'static str {
-        match self.opens_with_recovery_key() {
-            true => "recovery-key",
-            false if self.global.age_key_file.is_some() => "age-key",
-            false => "passphrase",
-        }
+            || self.opens_with_shares()
     }
 
     /// Whether it is the recovery key that opens the vault in this run, and not the passphrase.
     pub fn opens_with_recovery_key(&self) -> bool {
         self.global.recovery_key || self.global.recovery_key_file.is_some()
+    }
+
+    /// Whether it is shares of a recovery key that open the vault in this run.
+    pub fn opens_with_shares(&self) -> bool {
+        self.global.shares || !self.global.share_file.is_empty()
     }
 
     /// Opens the vault on these media with the passphrase or the recovery key, from a file, or
@@ -61,6 +61,7 @@ impl Session<'_> {
                 let opened = self.open_with_recovery_key(media, known);
                 opened.map(|(opened, _)| opened)
             }
+            _ if self.opens_with_shares() => self.open_with_shares(media, known),
             _ if self.global.age_key_file.is_some() => self.open_with_age_key(media, known),
             Some(path) => open(&typed(&private_files::read_secret(path)?)),
             None => {
@@ -71,7 +72,7 @@ impl Session<'_> {
         }?;
         opened.unasked.clone_from(&known.unasked);
         self.learn_from(&opened, known);
-        self.note_opened(&opened, self.opens_with());
+        self.note_opened(&opened);
         Ok(opened)
     }
 
@@ -86,13 +87,36 @@ impl Session<'_> {
         match &self.global.recovery_key_file {
             Some(path) => open(&read_recovery_key(path)?),
             None => {
-                let mut vaults = BTreeSet::new();
-                for medium in media {
-                    vaults.extend(medium.walk(None, Reading::Cached)?.signers());
-                }
-                vaults.extend(known.state.as_ref().map(|state| state.vault().clone()));
+                let vaults = may_be_for(media, known)?;
                 self.console.recovery_key_that_opens(&vaults, open)
             }
+        }
+    }
+
+    /// Opens the vault with shares, from files, or typed until there are as many as are needed.
+    fn open_with_shares<'m>(
+        &self,
+        media: &'m [Medium],
+        known: &'m HostStateView,
+    ) -> Result<UnlockedVault<'m>> {
+        let open = |found: &KeyText| match self.open_with_key(media, known, found) {
+            Ok((mut opened, _)) => {
+                opened.opened_with = "shares";
+                Ok(opened)
+            }
+            Err(error) if error.text.id == "error-wrong-recovery-key" => {
+                let name = media.first().map_or("", |medium| medium.name.as_str());
+                let text = text!("error-wrong-shares", medium = name);
+                Err(Error::new(Exit::WrongSecret, text))
+            }
+            Err(error) => Err(error),
+        };
+        match self.global.share_file.as_slice() {
+            [] => {
+                let vaults = may_be_for(media, known)?;
+                self.console.shares_that_open(&vaults, open)
+            }
+            files => open(&key_of_shares(files)?),
         }
     }
 
@@ -120,8 +144,18 @@ impl Session<'_> {
         if pin.is_none() && state.is_none_or(|state| *state.vault() != vault) {
             self.console
                 .warn(&text!("key-says-no-vault", vault = vault.as_str()));
+            self.acknowledge()?;
         }
         Ok((opened, copy(&found.key)?))
+    }
+
+    /// Somebody at a terminal says that a vault which nothing vouches for is theirs; a script has been warned.
+    fn acknowledge(&self) -> Result<()> {
+        let question = text!("key-acknowledge");
+        match !self.console.interactive() || self.console.confirm(&question, Enter::No)? {
+            true => Ok(()),
+            false => Err(Error::new(Exit::NoVault, text!("error-not-acknowledged"))),
+        }
     }
 
     /// What the owner retired of this server's key pairs, and what other servers are called, can be read
@@ -185,17 +219,14 @@ impl Session<'_> {
         known: &'m HostStateView,
     ) -> Result<UnlockedVault<'m>> {
         let path = self.global.age_key_file.as_deref().unwrap_or(Path::new(""));
-        let bytes = private_files::read_secret_bytes(path)?;
-        let line = private_files::key_line(path, &bytes)?;
-        let no_key = || Error::usage(text!("error-no-age-key", path = path));
-        let key = RecoveryKey::parse(&line).ok_or_else(no_key)?;
+        let (secret, kind) = self.own_key(path, media)?;
         let state = known.state.as_ref();
         let pin = match (self.pin()?, state) {
             (Some(pin), _) => pin,
             (None, Some(state)) => state.vault().clone(),
             (None, None) => self.console.confirm_vault(verify::owner_of(media, None)?)?,
         };
-        let (secret, watch) = (Secret::RecoveryKey(key), |attempt| self.watch(attempt));
+        let watch = |attempt| self.watch(attempt);
         let opened = unlock::unlock(media, &secret, Some(&pin), state, self.now, &watch);
         let mut opened = opened.map_err(|error| match error.text.id {
             "error-wrong-recovery-key" => {
@@ -204,6 +235,7 @@ impl Session<'_> {
             _ => error,
         })?;
         opened.unasked.clone_from(&known.unasked);
+        opened.opened_with = kind;
         Ok(opened)
     }
 
@@ -267,13 +299,94 @@ fn typed(passphrase: &Zeroizing<String>) -> Secret {
     Secret::Passphrase(Passphrase::new(passphrase.to_string()))
 }
 
+/// Whose vault a paper may be for.
+fn may_be_for(media: &[Medium], known: &HostStateView) -> Result<BTreeSet<VaultId>> {
+    let mut vaults = BTreeSet::new();
+    for medium in media {
+        vaults.extend(medium.walk(None, Reading::Cached)?.signers());
+    }
+    vaults.extend(known.state.as_ref().map(|state| state.vault().clone()));
+    Ok(vaults)
+}
+
+/// The recovery key that the shares in these files make.
+fn key_of_shares(files: &[PathBuf]) -> Result<KeyText> {
+    let wrong = |text| Err(Error::new(Exit::WrongSecret, text));
+    let mut set = ShareSet::default();
+    for path in files {
+        let path = path.as_path();
+        let share = read_share(path)?;
+        let number = share.share.number();
+        match set.add(share) {
+            Ok(()) => {}
+            Err(Unfit::Foreign) => return wrong(text!("error-share-foreign", path = path)),
+            Err(Unfit::Double) => {
+                return wrong(text!("error-share-double", path = path, number = number));
+            }
+        }
+    }
+    let (given, missing) = (set.given().len(), set.missing().unwrap_or(0));
+    if missing > 0 {
+        return wrong(text!(
+            "error-shares-missing",
+            given = given,
+            missing = missing
+        ));
+    }
+    let unfit = || Error::new(Exit::WrongSecret, text!("error-shares-unfit"));
+    set.key().ok_or_else(unfit)
+}
+
+/// The share in a file: a page of ours in any of its forms, or just its words.
+fn read_share(path: &Path) -> Result<ShareText> {
+    let bytes = private_files::read_secret_bytes(path)?;
+    let read = match reading::read(&bytes) {
+        Some(Said::Share(read)) => read,
+        Some(Said::Sheet(_) | Said::Envelope(_)) => {
+            return Err(Error::usage(text!("error-no-share", path = path)));
+        }
+        None => {
+            let share = Share::parse(&private_files::key_line(path, &bytes)?);
+            share.map(|share| ShareText { share, vault: None })
+        }
+    };
+    read.map_err(|wrong| {
+        let reason = wrong_share(wrong);
+        let text = text!("error-share-typo", path = path, reason = reason);
+        Error::new(Exit::WrongSecret, text)
+    })
+}
+
+/// A file whose recovery key is none.
+pub fn wrong_key(path: &Path, wrong: WrongKey) -> Error {
+    let row = wrong.row.unwrap_or(0);
+    let text = text!("error-recovery-key-in-file", path = path, row = row);
+    Error::new(Exit::WrongSecret, text)
+}
+
+/// What is wrong with the words of a share, and in which row of its paper.
+pub fn wrong_share(wrong: WrongShare) -> Text {
+    match wrong {
+        WrongShare::Word(at) | WrongShare::Checksum(Some(at)) => {
+            let (row, place) = (at / ROW + 1, at % ROW + 1);
+            text!("share-reason-word", row = row, place = place)
+        }
+        WrongShare::Length(count) => text!("share-reason-length", count = count, whole = WORDS),
+        WrongShare::Checksum(None) => text!("share-reason-several"),
+        WrongShare::Form => text!("share-reason-form"),
+    }
+}
+
 /// The recovery key in a file: a page of ours in any of its forms, or just the key.
 fn read_recovery_key(path: &Path) -> Result<KeyText> {
     let bytes = private_files::read_secret_bytes(path)?;
     match reading::read(&bytes) {
-        Some(Said::Envelope(found)) => return Ok(found),
+        Some(Said::Envelope(found)) => return found.map_err(|wrong| wrong_key(path, wrong)),
         Some(Said::Sheet(_)) => {
             return Err(Error::usage(text!("error-sheet-is-no-key", path = path)));
+        }
+        Some(Said::Share(_)) => {
+            return Err(Error::usage(text!("error-share-is-no-key", path = path)));
         }
         None => {}
     }

@@ -18,19 +18,20 @@ impl Session<'_> {
 
     /// Takes note that a way in has opened the vault. Where host state cannot be written, nothing
     /// depends on it.
-    pub fn note_opened(&self, opened: &UnlockedVault<'_>, kind: &str) {
+    pub fn note_opened(&self, opened: &UnlockedVault<'_>) {
         let Ok(Some(mut state)) = self.state() else {
             return;
         };
         if *state.vault() == opened.vault() {
-            state.way_has_opened(opened.way, kind, self.event());
+            state.way_has_opened(opened.way, opened.opened_with, self.event());
             let _ = state.save();
         }
     }
 
     /// Says which ways in were tried within a year, and which were not.
     pub fn remind_of_ways(&self, state: &State) {
-        let ways = state.ways();
+        let mut ways = state.ways();
+        ways.retain(ways::is_in_use);
         let is_untried = |(_, known): &(_, Option<&KnownWay>)| !ways::is_proven(*known, self.now);
         if ways.iter().any(is_untried) {
             return self.show_findings(&ways::findings(state, self.now));

@@ -140,6 +140,9 @@ pub struct KnownWay {
     /// When it last opened the vault here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<WayEvent>,
+    /// When another was made in its place, if it was here. It goes on opening the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<WayEvent>,
 }
 
 /// Something that happened with a way in.
@@ -924,6 +927,11 @@ impl State {
     pub fn way_was_made(&mut self, way: Hash, kind: &str, made: WayEvent) {
         let known = self.memory.ways.entry(way).or_default();
         (known.kind, known.made) = (kind.to_owned(), Some(made));
+    }
+
+    /// Takes note that another way in was made in the place of this one.
+    pub fn way_was_replaced(&mut self, way: Hash, replaced: WayEvent) {
+        self.memory.ways.entry(way).or_default().replaced = Some(replaced);
     }
 
     /// Takes note that a way in opened the vault.

@@ -32,6 +32,8 @@ pub struct UnlockedVault<'m> {
     pub owner: Owner,
     /// The identity file that the secret opened, by its hash.
     pub way: Hash,
+    /// What the secret was: `passphrase`, `recovery-key`, `age-key`, `ssh-key`, `plugin` or `shares`.
+    pub opened_with: &'static str,
     /// What the media hold, judged by that owner's word.
     pub survey: Survey<'m>,
     pub(super) state: Option<&'m State>,
@@ -92,6 +94,7 @@ pub fn unlock<'m>(
         owners_words: owners_words(&owner, &survey.trust),
         owner,
         way,
+        opened_with: secret.kind(),
         survey,
         state,
         unasked: None,
@@ -135,7 +138,7 @@ fn find_owner(
         _ if walks.iter().all(is_bare) => text!("error-no-vault", medium = name),
         _ if !search.mistyped => text!("error-no-way-in", medium = name),
         Secret::Passphrase(_) => text!("error-wrong-passphrase", medium = name),
-        Secret::RecoveryKey(_) => text!("error-wrong-recovery-key", medium = name),
+        Secret::RecoveryKey(_) | Secret::Key(_) => text!("error-wrong-recovery-key", medium = name),
     };
     let exit = if search.ways.is_empty() {
         Exit::NoVault

@@ -16,6 +16,11 @@ pub fn is_proven(known: Option<&KnownWay>, now: Timestamp) -> bool {
     opened.is_some_and(|opened| !is_older(opened.time, DRILL_MONTHS, now))
 }
 
+/// Whether no other was made in the place of a way in: nobody needs to try one that was replaced.
+pub fn is_in_use((_, known): &(Hash, Option<&KnownWay>)) -> bool {
+    known.is_none_or(|known| known.replaced.is_none())
+}
+
 /// What a way in is called: what opens it, and its short id.
 pub fn name(way: Hash, known: Option<&KnownWay>) -> Text {
     let kind = known.map_or("unknown", |known| known.kind.as_str());
@@ -26,7 +31,8 @@ pub fn name(way: Hash, known: Option<&KnownWay>) -> Text {
 fn option(known: Option<&KnownWay>) -> &'static str {
     match known.map(|known| known.kind.as_str()) {
         Some("recovery-key") => " --recovery-key",
-        Some("age-key") => " --age-key-file FILE",
+        Some("shares") => " --shares",
+        Some("age-key" | "ssh-key" | "plugin") => " --age-key-file FILE",
         _ => "",
     }
 }
@@ -35,7 +41,8 @@ fn option(known: Option<&KnownWay>) -> &'static str {
 /// tries it.
 pub fn findings(state: &State, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (way, known) in state.ways() {
+    let in_use = state.ways().into_iter().filter(|way| is_in_use(way));
+    for (way, known) in in_use {
         let way_name = name(way, known);
         let opened = known.and_then(|known| known.opened.as_ref());
         let (id, text) = match opened {

@@ -47,3 +47,4 @@ mod two_servers;
 mod two_systems;
 mod unseen;
 mod vectors;
+mod ways;

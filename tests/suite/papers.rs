@@ -1,6 +1,8 @@
 //! The two papers: as text, HTML and PDF, in both languages, printed, scanned, photographed, and read
 //! back; and what may not lie beside the vault.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -235,13 +237,59 @@ fn an_envelope_opens_the_vault_from_each_form_from_its_print_and_with_stock_age(
 }
 
 #[test]
+fn shares_are_read_from_their_prints_and_scans() {
+    let table = Table::backed_up(&["www.example.com"]);
+    let files = "--new-share-file {1.pdf} --new-share-file {2.pdf}";
+    let add =
+        "access add shares:2/2 --to {A} --passphrase-file {passphrase} --accept other-medium=test";
+    table.run(&format!("{add} {files} --lang ja")).ended_with(0);
+    let first = printed(&table, "1.pdf");
+    let said = seen_by_zbar(&first);
+    let words = said.lines().nth(1).unwrap().split(' ').count();
+    assert!(
+        said.starts_with("# owner ssh-ed25519 ") && words == 33,
+        "{said}"
+    );
+    let second = printed(&table, "2.pdf");
+    for second in [second, scanned(&table, "2.pdf")] {
+        for picture in [&first, &second] {
+            std::fs::set_permissions(picture, Permissions::from_mode(0o600)).unwrap();
+        }
+        let (first, second) = (first.display(), second.display());
+        let shares = format!("--share-file {first} --share-file {second}");
+        table
+            .run(&format!("drill --from {{A}} {shares} --state {{fresh}}"))
+            .ended_with(0);
+    }
+}
+
+#[test]
 fn a_key_that_opens_no_vault_here_does_not_count_as_an_envelope() {
     let table = Table::backed_up(&["www.example.com"]);
     let other = Table::with_vault_of_another(&["www.example.com"]);
     let others = other.at("recovery").display().to_string();
-    table
-        .run(&format!("sheet --check {others} --from {{A}}"))
-        .ended_with(6);
+    let said = table.run(&format!("sheet --check {others} --from {{A}}"));
+    let said = said.ended_with(7);
+    assert!(
+        says(&said.err, "error-envelope-of-other-vault"),
+        "{}",
+        said.err
+    );
+    // One with a typing mistake is no stranger: the row is named.
+    let page = std::fs::read_to_string(table.at("recovery")).unwrap();
+    let key = table.recovery_key();
+    let swapped = if key.as_bytes()[40] == b'Q' { "P" } else { "Q" };
+    let wrong = format!("{}{swapped}{}", &key[..40], &key[41..]);
+    table.secret_file("wrong", &page.replace(&key, &wrong));
+    for line in ["sheet --check {wrong}", "drill --recovery-key-file {wrong}"] {
+        let said = table.run(&format!("{line} --from {{A}}")).ended_with(6);
+        assert!(
+            says(&said.err, "error-recovery-key-in-file"),
+            "{}",
+            said.err
+        );
+        assert!(said.err.contains("row 7"), "{}", said.err);
+    }
     // A page that says another vault than the one its key opens: somebody put another in its place.
     let page = std::fs::read_to_string(table.at("recovery")).unwrap();
     let others = std::fs::read_to_string(other.at("recovery")).unwrap();

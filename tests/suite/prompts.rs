@@ -846,3 +846,147 @@ fn the_menu_leads_to_what_is_done_in_a_year_and_shows_the_whole_command() {
     session.send_line("0").unwrap();
     assert_eq!(finish(session).0, 8, "as the report ended");
 }
+
+/// The rows of a share that is shown to be written down: each with its check.
+fn written_share(shown: &str) -> Vec<String> {
+    let mut rows = Vec::new();
+    for line in shown.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [number, words @ ..] = words.as_slice()
+            && words.len() == 4
+            && number.parse() == Ok(rows.len() + 1)
+        {
+            rows.push(words.join(" "));
+        }
+    }
+    rows
+}
+
+#[test]
+fn shares_are_written_down_one_by_one_and_open_the_vault_typed_row_by_row_in_both_languages() {
+    const ROW: &str = r"Type row (\d+) ";
+    let table = Table::backed_up(&["www.example.com"]);
+    let add =
+        "access add shares:2/3 --to {A} --passphrase-file {passphrase} --accept other-medium=test";
+    let mut session = start(&table, add);
+    let mut papers = Vec::new();
+    for share in 1..=3 {
+        session
+            .exp_string(&format!("This is share {share} of 3"))
+            .unwrap();
+        let (shown, mut asked) = session.exp_regex(ROW).unwrap();
+        let rows = written_share(&shown);
+        assert_eq!(rows.len(), 11, "{shown}");
+        for answered in 1..=3 {
+            let number: usize = asked.split(' ').nth(2).unwrap().parse().unwrap();
+            let (words, check) = rows[number - 1].rsplit_once(' ').unwrap();
+            let short: Vec<&str> = words.split(' ').map(|word| &word[..4]).collect();
+            let typed = [format!("{words} {check}"), short.join(" ")];
+            session.send_line(&typed[answered % 2]).unwrap();
+            if answered < 3 {
+                asked = session.exp_regex(ROW).unwrap().1;
+            }
+        }
+        papers.push(rows);
+    }
+    assert_eq!(finish(session).0, 0);
+    for language in ["en", "ja"] {
+        let line = format!("drill --from {{A}} --shares --state {{fresh}} --lang {language}");
+        let mut session = start(&table, &line);
+        let row = |number: usize| {
+            as_read(&match language {
+                "en" => format!("row {number}: "),
+                _ => format!(" {number} 行目: "),
+            })
+        };
+        for (at, line) in papers[2].iter().enumerate() {
+            session.exp_string(&row(at + 1)).unwrap();
+            if at == 4 {
+                let (words, check) = line.rsplit_once(' ').unwrap();
+                let other = if check == "QQ" { "PP" } else { "QQ" };
+                session.send_line(&format!("{words} {other}")).unwrap();
+                session.exp_string(&row(5)).unwrap();
+            }
+            session.send_line(line).unwrap();
+        }
+        // The same paper again, a row that is short, then all of another one.
+        session.exp_string(&row(1)).unwrap();
+        session.send_line(&papers[2].join(" ")).unwrap();
+        session.exp_string(&row(1)).unwrap();
+        session.send_line("academic").unwrap();
+        session.exp_string(&row(1)).unwrap();
+        session.send_line(&papers[0].join(" ")).unwrap();
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+        assert!(!said.contains(&papers[2][7]), "{said}");
+        assert!(!said.contains("nothing says whose"), "{said}");
+    }
+}
+
+#[test]
+fn ctrl_c_and_typing_errors_end_the_typing_of_shares() {
+    let table = Table::with_vault(&[]);
+    let mut session = start(&table, "drill --from {A} --shares");
+    session.exp_string("row 1: ").unwrap();
+    session.send_control('c').unwrap();
+    let (code, said) = finish(session);
+    assert!(code != 0 && said.contains("Ctrl-C"), "{code} {said}");
+    let mut session = start(&table, "drill --from {A} --shares");
+    for typed in ["", "no such words", "academic academic"] {
+        session.exp_string("row 1: ").unwrap();
+        session.send_line(typed).unwrap();
+    }
+    let (code, said) = finish(session);
+    assert_eq!(code, 6, "{said}");
+}
+
+#[test]
+fn a_passphrase_is_changed_step_by_step_in_both_languages() {
+    let words = [
+        "every river finds another sea",
+        "the mountain keeps its own counsel",
+    ];
+    let table = Table::backed_up(&["www.example.com"]);
+    let mut old = std::fs::read_to_string(table.at("passphrase")).unwrap();
+    for (language, new) in ["en", "ja"].into_iter().zip(words) {
+        let line = "access change-passphrase --to {A} --accept other-medium=test --lang";
+        let mut session = start(&table, &format!("{line} {language}"));
+        session.exp_string(": ").unwrap();
+        session.send_line(old.trim()).unwrap();
+        session.exp_string("[1]").unwrap();
+        session.send_line("2").unwrap();
+        let [first, again] = match language {
+            "en" => ["goes back): ", "choose another): "],
+            _ => ["戻る): ", "選び直す): "],
+        };
+        for (question, typed) in [(first, new), (again, "not the same"), (again, new)] {
+            session.exp_string(&as_read(question)).unwrap();
+            session.send_line(typed).unwrap();
+        }
+        let (code, said) = finish(session);
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("pfxvault create") && !said.contains(new),
+            "{said}"
+        );
+        old = new.to_owned();
+    }
+    table.secret_file("new", &old);
+    table
+        .run("drill --from {A} --passphrase-file {new}")
+        .ended_with(0);
+}
+
+#[test]
+fn a_key_that_says_no_vault_is_used_only_once_somebody_compared_the_fingerprint() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.secret_file("bare", &table.recovery_key());
+    for (answer, code) in [("", 7), ("y", 0)] {
+        let line = "drill --from {A} --recovery-key-file {bare} --state {fresh}";
+        let mut session = start(&table, line);
+        session.exp_string("one on your paper? [y/N]").unwrap();
+        session.send_line(answer).unwrap();
+        let (ended, said) = finish(session);
+        assert_eq!(ended, code, "{said}");
+    }
+}

@@ -5,6 +5,7 @@
 //! beforehand.
 
 pub mod passphrase;
+pub mod shares;
 pub mod stack;
 pub mod words;
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use age::secrecy::ExposeSecret;
+use bech32::{Bech32, Hrp};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
@@ -102,12 +103,12 @@ impl Owner {
         self.wrap_to(&recovery.0.to_public())
     }
 
-    /// The identity file for somebody's age key. Others may know this public half, and wrap an
+    /// The identity file for somebody's key: age's, a plugin's, or one for SSH. Others may know this public half, and wrap an
     /// identity of their own with it: what such a key opens says nothing of whose vault it is.
     ///
     /// # Errors
     /// When the library refuses.
-    pub fn wrap_to(&self, recipient: &age::x25519::Recipient) -> Result<Vec<u8>, Unsealed> {
+    pub fn wrap_to(&self, recipient: &dyn age::Recipient) -> Result<Vec<u8>, Unsealed> {
         seal::seal_to(recipient, self.text().expose())
     }
 
@@ -119,6 +120,7 @@ impl Owner {
         let text = match secret {
             Secret::Passphrase(passphrase) => seal::open_with_passphrase(passphrase, file)?,
             Secret::RecoveryKey(recovery) => seal::open(&recovery.0, file)?,
+            Secret::Key(key) => seal::open(key.as_ref(), file)?,
         };
         Self::parse(&text).ok_or(Refusal::Damaged)
     }
@@ -131,12 +133,30 @@ impl std::fmt::Debug for Owner {
 }
 
 /// What a person brings to open the vault.
-#[derive(Debug)]
 pub enum Secret {
     /// The passphrase they remember.
     Passphrase(Passphrase),
     /// The recovery key from the envelope.
     RecoveryKey(RecoveryKey),
+    /// A person's own key: a plugin's, or one for SSH.
+    Key(Box<dyn age::Identity>),
+}
+
+impl Secret {
+    /// What it is, as host state and drills record it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Passphrase(_) => "passphrase",
+            Self::RecoveryKey(_) => "recovery-key",
+            Self::Key(_) => "age-key",
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secret({})", self.kind())
+    }
 }
 
 /// An age identity that exists only on paper; stock `age -d -i` takes its text as a file.
@@ -146,6 +166,22 @@ impl RecoveryKey {
     /// A new one.
     pub fn generate() -> Self {
         Self(age::x25519::Identity::generate())
+    }
+
+    /// The one of these 32 bytes; `None` for any other number of them.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let is_key = bytes.len() == KEY_BYTES;
+        let text = bech32::encode_upper::<Bech32>(Hrp::parse(HRP).ok()?, bytes).ok();
+        Zeroizing::new(text.filter(|_| is_key)?)
+            .parse()
+            .ok()
+            .map(Self)
+    }
+
+    /// Its 32 bytes.
+    pub(crate) fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        let decoded = bech32::decode(&self.text()).map(|(_, bytes)| bytes);
+        Zeroizing::new(decoded.unwrap_or_default())
     }
 
     /// The text to keep: `AGE-SECRET-KEY-1` and 58 characters.
@@ -182,6 +218,9 @@ impl RecoveryKey {
     }
 }
 
+/// What the text of a key calls itself (BIP 173).
+const HRP: &str = "AGE-SECRET-KEY-";
+const KEY_BYTES: usize = 32;
 /// What every key begins with.
 pub const PREFIX: &str = "AGE-SECRET-KEY-1";
 const BEGINNING: usize = PREFIX.len();
@@ -277,9 +316,18 @@ fn in_turn<'m>(
     order
 }
 
-/// Whether an identity file is wrapped with a passphrase.
-pub fn takes_passphrase(file: &[u8]) -> bool {
-    scrypt_cost(file).is_some()
+/// What opens an identity file, as far as its header tells: `passphrase`, `ssh-key`, `key` (a recovery key,
+/// shares of one, or somebody's age key) or `plugin`.
+pub fn wrapped_for(file: &[u8]) -> &'static str {
+    let mut lines = file[..file.len().min(1024)].split(|byte| *byte == b'\n');
+    let stanza = lines.nth(1).unwrap_or_default();
+    let tag = stanza.split(|byte| *byte == b' ').nth(1);
+    match tag.unwrap_or_default() {
+        b"scrypt" => "passphrase",
+        b"ssh-ed25519" => "ssh-key",
+        b"X25519" => "key",
+        _ => "plugin",
+    }
 }
 
 /// What one try of a passphrase on an identity file costs, by the factor that its header names;

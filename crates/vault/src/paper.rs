@@ -15,7 +15,7 @@ pub const CHECK: usize = 2;
 /// Rows of a key.
 pub const ROWS: usize = KEY_LENGTH.div_ceil(ROW);
 
-const OWNER: &str = "# owner ";
+pub(crate) const OWNER: &str = "# owner ";
 
 /// The rows of a key, the first is number 1: characters, and their check for this vault.
 pub fn rows(key: &RecoveryKey, vault: &VaultId) -> Vec<(Zeroizing<String>, String)> {
@@ -63,22 +63,43 @@ pub struct KeyText {
     pub vault: Option<VaultId>,
 }
 
+/// A text with the beginning of a recovery key is none in itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongKey {
+    /// The row on paper with the one wrong character, where it is only one.
+    pub row: Option<usize>,
+}
+
 /// Finds the one recovery key in a text, with the owner's line above it; what else is around them may
-/// be anything.
-pub fn find(text: &str) -> Option<KeyText> {
-    let keys = text.match_indices(PREFIX);
+/// be anything. `None` where nothing in it begins like a key.
+///
+/// # Errors
+/// Where characters of what begins like one are wrong or missing.
+pub fn find(text: &str) -> Option<Result<KeyText, WrongKey>> {
+    let begins = || text.match_indices(PREFIX).map(|(begin, _)| begin);
     let key = |begin: usize| RecoveryKey::parse(text.get(begin..begin + KEY_LENGTH)?);
-    let (begin, key) = keys
-        .into_iter()
-        .find_map(|(begin, _)| Some((begin, key(begin)?)))?;
+    let Some((begin, key)) = begins().find_map(|begin| Some((begin, key(begin)?))) else {
+        // Words about keys have not as many characters behind it.
+        let wrong = begins().find_map(|begin| wrong_key(&text[begin..]))?;
+        return Some(Err(wrong));
+    };
     let owner = |line: &str| PublicKey::parse(line.get(..OWNER_KEY)?);
     let owners = text[..begin].split(OWNER).skip(1).filter_map(owner);
     let vault = owners.last().map(|owner| VaultId::of(&owner));
-    Some(KeyText { key, vault })
+    Some(Ok(KeyText { key, vault }))
+}
+
+fn wrong_key(text: &str) -> Option<WrongKey> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let typed = &text[..end.unwrap_or(text.len())];
+    let place = || RecoveryKey::wrong_place(typed).filter(|_| typed.len() == KEY_LENGTH);
+    (typed.len() > KEY_LENGTH / 2).then(|| WrongKey {
+        row: place().map(|place| place / ROW + 1),
+    })
 }
 
 /// Characters of the owner's key: `ssh-ed25519` and 68 of base64.
-const OWNER_KEY: usize = "ssh-ed25519 ".len() + 68;
+pub(crate) const OWNER_KEY: usize = "ssh-ed25519 ".len() + 68;
 
 #[cfg(test)]
 mod tests {
@@ -97,17 +118,19 @@ mod tests {
             ),
             format!("%PDF-1.7 /ActualText ({}) \n%%EOF", *text),
         ] {
-            let found = find(&around).unwrap();
+            let found = find(&around).unwrap().unwrap();
             assert_eq!(*found.key.text(), *key.text());
             assert_eq!(found.vault, Some(owner.vault()));
         }
-        let bare = find(&key.text()).unwrap();
+        let bare = find(&key.text()).unwrap().unwrap();
         assert_eq!(bare.vault, None);
-        assert!(
-            find(&text[..text.len() - 2]).is_none(),
-            "a character is missing"
-        );
+        let row = |text: &str| find(text).unwrap().unwrap_err().row;
+        assert_eq!(row(&text[..text.len() - 2]), None, "one is missing");
+        let last = text.len() - 2;
+        let other = if text.ends_with("Q\n") { "P" } else { "Q" };
+        assert_eq!(row(&format!("{}{other}\n", &text[..last])), Some(ROWS));
         assert!(find("AGE-SECRET-KEY-1").is_none());
+        assert!(find("a key begins with AGE-SECRET-KEY-1...").is_none());
     }
 
     #[test]

@@ -83,8 +83,8 @@ pub struct Unsealed;
 ///
 /// # Errors
 /// When the library refuses.
-pub fn seal_to(recipient: &age::x25519::Recipient, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
-    seal(std::iter::once(recipient as &dyn Recipient), plain)
+pub fn seal_to(recipient: &dyn Recipient, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
+    seal(std::iter::once(recipient), plain)
 }
 
 /// Seals with a passphrase.
@@ -110,8 +110,15 @@ pub fn work_factor(sealed: &[u8]) -> Option<u8> {
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn open(identity: &age::x25519::Identity, sealed: &[u8]) -> Result<SecretBytes, Refusal> {
-    open_with(identity, sealed)
+pub fn open(identity: &dyn Identity, sealed: &[u8]) -> Result<SecretBytes, Refusal> {
+    let decryptor = Decryptor::new_buffered(sealed)?;
+    let mut reader = decryptor.decrypt(std::iter::once(identity))?;
+    // The plaintext is always shorter than the file, so this buffer never grows and leaves no copy.
+    let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len() + 64));
+    reader
+        .read_to_end(&mut plain)
+        .map_err(|_| Refusal::Damaged)?;
+    Ok(plain.into())
 }
 
 /// Opens a file sealed with a passphrase.
@@ -124,18 +131,7 @@ pub fn open_with_passphrase(
 ) -> Result<SecretBytes, Refusal> {
     let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.expose()));
     identity.set_max_work_factor(MAX_WORK_FACTOR);
-    open_with(&identity, sealed)
-}
-
-fn open_with(identity: &dyn Identity, sealed: &[u8]) -> Result<SecretBytes, Refusal> {
-    let decryptor = Decryptor::new_buffered(sealed)?;
-    let mut reader = decryptor.decrypt(std::iter::once(identity))?;
-    // The plaintext is always shorter than the file, so this buffer never grows and leaves no copy.
-    let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len() + 64));
-    reader
-        .read_to_end(&mut plain)
-        .map_err(|_| Refusal::Damaged)?;
-    Ok(plain.into())
+    open(&identity, sealed)
 }
 
 #[cfg(test)]

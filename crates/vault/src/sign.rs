@@ -34,6 +34,11 @@ impl PublicKey {
         })
     }
 
+    /// The point of the curve, as RFC 8032 encodes it.
+    pub(crate) fn point(&self) -> Option<[u8; 32]> {
+        Some(self.0.key_data().ed25519()?.0)
+    }
+
     /// The SSH wire form that fingerprints are taken of.
     pub fn blob(&self) -> Vec<u8> {
         // Encoding an Ed25519 key into memory cannot fail.

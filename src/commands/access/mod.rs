@@ -1,24 +1,27 @@
 //! `access`: who and what can open the vault, and adding a way in.
 
+mod change;
 mod retire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::AccessCommand;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Result, no_random};
 use crate::message::{Text, day};
 use crate::session::Session;
-use crate::session::papers::EnvelopeOf;
+use crate::session::papers::{EnvelopeOf, OnEnvelope};
 use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
+use secret::shares::MOST_SHARES;
 use vault::id::Hash;
-use vault::identity::{Owner, RecoveryKey, takes_passphrase};
+use vault::identity::{Owner, RecoveryKey, wrapped_for};
 use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
+use vault::shares;
 use vault::trust::{Clause, Statement, Trust};
 use vault::volume::Reading;
 
@@ -42,12 +45,14 @@ pub(super) struct AccessReport<'a> {
 pub(super) struct ListedWay {
     /// The hash of its identity file.
     identity: Hash,
-    /// `passphrase`, `recovery-key`, `age-key`, `ssh-key` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
+    /// `passphrase`, `recovery-key`, `age-key`, `ssh-key`, `plugin` or `shares`; `key` where only the medium says what it is, `elsewhere` where no medium here has it.
     kind: String,
     /// Where this server saw it made.
     made: Option<WayEventReport>,
     /// When it last opened the vault on this server.
     opened: Option<WayEventReport>,
+    /// When another was made in its place on this server; it goes on opening the vault.
+    replaced: Option<WayEventReport>,
 }
 
 /// When something happened with a way in, and which account did it.
@@ -65,6 +70,9 @@ pub(super) struct WayEventReport {
 pub(super) struct WayReport<'a> {
     vault: String,
     added: Option<&'a str>,
+    /// The identity file of the passphrase that is no longer to be used; it goes on opening the vault.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    replaced: Option<Hash>,
 }
 
 /// Runs the command.
@@ -72,18 +80,24 @@ pub(super) fn run(session: &Session<'_>, what: Option<&AccessCommand>) -> Result
     match what {
         None => list(session, &[]),
         Some(AccessCommand::List { media }) => list(session, media),
+        Some(AccessCommand::ChangePassphrase {
+            to,
+            new_passphrase_file,
+        }) => change::run(session, to, new_passphrase_file.as_deref()),
         Some(AccessCommand::Retire(args)) => retire::run(session, args),
         Some(AccessCommand::Add {
             way,
             to,
             new_passphrase_file,
             new_recovery_key_file,
+            new_share_file,
             decrypt_only,
         }) => {
             let new = NewWay {
                 way,
                 passphrase: new_passphrase_file.as_deref(),
                 recovery_key: new_recovery_key_file.as_deref(),
+                shares: new_share_file,
                 decrypt_only: *decrypt_only,
             };
             add(session, to, &new)
@@ -96,6 +110,7 @@ struct NewWay<'a> {
     way: &'a str,
     passphrase: Option<&'a Path>,
     recovery_key: Option<&'a Path>,
+    shares: &'a [PathBuf],
     decrypt_only: bool,
 }
 
@@ -159,6 +174,7 @@ fn ways(
             kind: known.map_or(shown, |known| &known.kind).to_owned(),
             made: known.and_then(|known| known.made.as_ref()).map(event),
             opened: known.and_then(|known| known.opened.as_ref()).map(event),
+            replaced: known.and_then(|known| known.replaced.as_ref()).map(event),
         });
     }
     ways
@@ -166,7 +182,7 @@ fn ways(
 
 impl ListedWay {
     fn text(&self) -> Text {
-        let [made, opened] = [&self.made, &self.opened].map(|event| {
+        let [made, opened, replaced] = [&self.made, &self.opened, &self.replaced].map(|event| {
             let day = event.as_ref().map(|event| day(event.time));
             let by = event.as_ref().and_then(|event| event.by.clone());
             (
@@ -181,7 +197,8 @@ impl ListedWay {
             made = made.0,
             maker = made.1,
             opened = opened.0,
-            opener = opened.1
+            opener = opened.1,
+            replaced = replaced.0
         )
     }
 }
@@ -190,7 +207,8 @@ impl ListedWay {
 /// in says whether the vault depends on it.
 fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
     let console = session.console;
-    if ways.len() == 1 {
+    let in_use = ways.iter().filter(|way| way.replaced.is_none());
+    if in_use.count() == 1 {
         return console.warn(&text!("access-only-one"));
     }
     if !ways.is_empty() && ways.iter().all(|way| way.kind == "passphrase") {
@@ -205,19 +223,55 @@ fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
     }
 }
 
-/// What opens the identity files on the media: `passphrase`, `ssh-key`, or `key`.
+/// What opens the identity files on the media, as far as they tell.
 fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
     let mut kinds = BTreeMap::new();
     for medium in media {
         for file in medium.walk(None, Reading::Cached)?.identities {
-            let kind = match takes_passphrase(&file.bytes) {
-                true => "passphrase",
-                false => "key",
-            };
-            kinds.insert(Hash::of(&file.bytes), kind);
+            kinds.insert(Hash::of(&file.bytes), wrapped_for(&file.bytes));
         }
     }
     Ok(kinds)
+}
+
+/// What shares are asked for with, before how many are needed of how many.
+const SHARES: &str = "shares:";
+
+/// How many shares of how many are needed.
+///
+/// # Errors
+/// Anything but two of two to sixteen of sixteen.
+fn share_counts(way: &str) -> Result<(u8, u8)> {
+    let counts = way.trim_start_matches(SHARES).split_once('/');
+    let parsed = counts.and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    let fits = |(k, n): &(u8, u8)| (2..=*n).contains(k) && *n <= MOST_SHARES;
+    let unfit = || Error::usage(text!("error-share-counts", way = way, most = MOST_SHARES));
+    parsed.filter(fits).ok_or_else(unfit)
+}
+
+/// The identity file that K of N new shares open, each shown to be written down or written to a file of
+/// its own.
+fn new_shares(session: &Session<'_>, owner: &Owner, new: &NewWay<'_>) -> Result<Vec<u8>> {
+    let (threshold, count) = share_counts(new.way)?;
+    let (given, wanted) = (new.shares.len(), usize::from(count));
+    if given != 0 && given != wanted {
+        let text = text!("error-share-files", given = given, count = wanted);
+        return Err(Error::usage(text));
+    }
+    let key = RecoveryKey::generate();
+    let shares = shares::split(&key, threshold, count).map_err(|_| no_random())?;
+    let (public, vault) = (owner.key.public(), owner.vault());
+    if new.shares.is_empty() {
+        session.console.hand_over_shares(&shares, &vault)?;
+    }
+    for (share, path) in shares.iter().zip(new.shares) {
+        let envelope = EnvelopeOf {
+            secret: OnEnvelope::Share(share, wanted),
+            owner: &public,
+        };
+        session.write_envelope(&envelope, path, None)?;
+    }
+    Ok(owner.wrap_for(&key)?)
 }
 
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
@@ -230,43 +284,47 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     if !new.decrypt_only {
         refuse_one_too_many(&opened)?;
     }
-    let (words, identity) = new_way(session, &opened.owner, new)?;
-    let statement = Statement::sign(&opened.owner.key, &words)
-        .map_err(|_| Error::failed(text!("error-signing")))?;
-    let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
-    media[0].add_owner_files(&[&statement], &identities)?;
-    let kind = kind_of(new);
-    session.note(&opened.vault(), |state| {
-        state.remember_identities(&identities);
-        for file in &identities {
-            state.way_was_made(Hash::of(file), kind, session.event());
-        }
-        // It was signed with the owner's key a moment ago.
-        let _ = state.trust.learn(statement);
-    });
-    session.console.say(&match identity {
-        Some(_) => text!("access-added", medium = to),
-        None => text!(
-            "access-key-added",
-            medium = to,
-            vault = opened.vault().as_str()
-        ),
-    });
+    let made = new_way(session, &media, &opened.owner, new)?;
+    session
+        .console
+        .say(&match write(session, &media[0], &opened, made)? {
+            Some(_) => text!("access-added", medium = to),
+            None => text!(
+                "access-key-added",
+                medium = to,
+                vault = opened.vault().as_str()
+            ),
+        });
     let report = WayReport {
         vault: opened.vault().to_string(),
         added: new.way.split(':').next(),
+        replaced: None,
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
 }
 
-/// What opens the new way in.
-fn kind_of(new: &NewWay<'_>) -> &'static str {
-    match new.way {
-        "passphrase" => "passphrase",
-        "recovery-key" => "recovery-key",
-        _ => "age-key",
-    }
+/// Puts a new way in onto the medium and into host state; the hash of its identity file, where it has one.
+fn write(
+    session: &Session<'_>,
+    medium: &Medium,
+    opened: &UnlockedVault<'_>,
+    made: MadeWay,
+) -> Result<Option<Hash>> {
+    let statement = Statement::sign(&opened.owner.key, &made.words)
+        .map_err(|_| Error::failed(text!("error-signing")))?;
+    let identities: Vec<&[u8]> = made.file.as_deref().into_iter().collect();
+    medium.add_owner_files(&[&statement], &identities)?;
+    let way = identities.first().map(|file| Hash::of(file));
+    session.note(&opened.vault(), |state| {
+        state.remember_identities(&identities);
+        if let Some(way) = way {
+            state.way_was_made(way, made.kind, session.event());
+        }
+        // It was signed with the owner's key a moment ago.
+        let _ = state.trust.learn(statement);
+    });
+    Ok(way)
 }
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
@@ -285,42 +343,84 @@ fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
     }
 }
 
-fn new_way(
-    session: &Session<'_>,
-    owner: &Owner,
-    new: &NewWay<'_>,
-) -> Result<(Vec<Clause>, Option<Vec<u8>>)> {
-    let wrapped = |file: Vec<u8>| (vec![Clause::Identity(Hash::of(&file))], Some(file));
-    match new.way {
-        "passphrase" => Ok(wrapped(
-            owner.wrap_with_passphrase(&session.new_passphrase(new.passphrase)?)?,
-        )),
-        "recovery-key" => {
-            let key = RecoveryKey::generate();
-            let envelope = EnvelopeOf {
-                key: &key,
-                owner: &owner.key.public(),
-            };
-            match new.recovery_key {
-                Some(path) => session.write_envelope(&envelope, path, None)?,
-                None => session
-                    .console
-                    .hand_over_recovery_key(&key, &envelope.vault())?,
-            }
-            Ok(wrapped(owner.wrap_for(&key)?))
-        }
-        age => {
-            let recipient = age.parse::<age::x25519::Recipient>().ok();
-            let recipient = recipient.filter(|parsed| parsed.to_string() == age);
-            let unknown = || Error::usage(text!("error-unknown-way", way = age));
-            let recipient = recipient.ok_or_else(unknown)?;
-            let reads = Clause::Recipient(age.to_owned());
-            if new.decrypt_only {
-                return Ok((vec![reads], None));
-            }
-            let (mut words, file) = wrapped(owner.wrap_to(&recipient)?);
-            words.push(reads);
-            Ok((words, file))
+/// A way in that was made and is not on the medium yet.
+struct MadeWay {
+    /// What the owner says of it.
+    words: Vec<Clause>,
+    /// The identity file; nothing for a key that only decrypts.
+    file: Option<Vec<u8>>,
+    kind: &'static str,
+}
+
+impl MadeWay {
+    fn new(kind: &'static str, file: Vec<u8>) -> Self {
+        Self {
+            words: vec![Clause::Identity(Hash::of(&file))],
+            file: Some(file),
+            kind,
         }
     }
+}
+
+fn new_way(
+    session: &Session<'_>,
+    media: &[Medium],
+    owner: &Owner,
+    new: &NewWay<'_>,
+) -> Result<MadeWay> {
+    match new.way {
+        "passphrase" => {
+            let passphrase = session.new_passphrase(new.passphrase)?;
+            let file = owner.wrap_with_passphrase(&passphrase)?;
+            Ok(MadeWay::new("passphrase", file))
+        }
+        "recovery-key" => {
+            let file = new_recovery_key(session, owner, new.recovery_key)?;
+            Ok(MadeWay::new("recovery-key", file))
+        }
+        way if way.starts_with(SHARES) => {
+            Ok(MadeWay::new("shares", new_shares(session, owner, new)?))
+        }
+        key => new_own_key(session, media, owner, (key, new.decrypt_only)),
+    }
+}
+
+fn new_recovery_key(session: &Session<'_>, owner: &Owner, file: Option<&Path>) -> Result<Vec<u8>> {
+    let key = RecoveryKey::generate();
+    let envelope = EnvelopeOf {
+        secret: OnEnvelope::Key(&key),
+        owner: &owner.key.public(),
+    };
+    match file {
+        Some(path) => session.write_envelope(&envelope, path, None)?,
+        None => session
+            .console
+            .hand_over_recovery_key(&key, &envelope.vault())?,
+    }
+    Ok(owner.wrap_for(&key)?)
+}
+
+/// A person's own key. Generations are sealed to keys of age alone, so those of other kinds open the vault
+/// and decrypt nothing by themselves.
+fn new_own_key(
+    session: &Session<'_>,
+    media: &[Medium],
+    owner: &Owner,
+    (key, decrypt_only): (&str, bool),
+) -> Result<MadeWay> {
+    let own = session.own_recipient(key, media)?;
+    let reads = (own.kind == "age-key").then(|| Clause::Recipient(key.to_owned()));
+    if decrypt_only {
+        let words = reads.map(|reads| vec![reads]);
+        return Ok(MadeWay {
+            words: words.ok_or_else(|| Error::usage(text!("error-decrypt-only")))?,
+            file: None,
+            kind: own.kind,
+        });
+    }
+    let unwrapped = |_| Error::failed(text!("error-not-wrapped", way = key));
+    let file = owner.wrap_to(own.recipient.as_ref()).map_err(unwrapped)?;
+    let mut made = MadeWay::new(own.kind, file);
+    made.words.extend(reads);
+    Ok(made)
 }

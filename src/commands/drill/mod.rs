@@ -401,7 +401,7 @@ fn catalog_entry(
         time: session.now,
         number: record.number,
         server: record.server,
-        opened_with: session.opens_with().to_owned(),
+        opened_with: opened.opened_with.to_owned(),
         way: Some(opened.way),
         by: platform::account(),
         media: media.iter().map(called).collect(),

@@ -148,7 +148,7 @@ fn place(survey: &Survey<'_>, generation: &Generation) -> Option<(String, PathBu
 
 /// Whether a line is for the way in that was named, and changes nothing here.
 fn is_meant(session: &Session<'_>, line: &str) -> bool {
-    let by_key = session.opens_with_recovery_key();
+    let by_key = session.opens_with_recovery_key() || session.opens_with_shares();
     let other_way = match by_key {
         true => line.contains("IDENTITY.AGE"),
         false => line.contains("recovery.txt"),

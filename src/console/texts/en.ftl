@@ -34,6 +34,8 @@ help-until = Last day on which --accept holds, at most a year from now, such as 
 help-passphrase-file = File whose first line is the passphrase, instead of typing it
 help-recovery-key = Open the vault with the recovery key from the envelope instead of the passphrase
 help-recovery-key-file = File with the recovery key, instead of typing it; for create: new file the recovery key is written to
+help-shares = Open the vault with shares of a recovery key, typed one after the other
+help-share-file = File with one share, instead of typing the shares; given once for each
 
 ## Help: commands
 
@@ -100,13 +102,14 @@ help-contents-from = USB stick to read, such as { -stick }, or parcel:FILE; may 
 help-contents-reveal-password = Also show the passwords of the PFX files inside the vault, on this screen only
 help-servers-list-media = USB sticks to look at, such as { -stick } (without one: what this server remembers)
 help-access-list-media = USB sticks to look at, such as { -stick } (without it: every one that is inserted)
-help-access-add-way = What is added: passphrase, recovery-key, or the age public key (age1...) of a second person
+help-access-add-way = What is added: passphrase, recovery-key, shares:K/N (a recovery key in N shares, of which any K open the vault), or the public key of a second person: age1..., that of an age plugin (age1NAME1...), or "ssh-..." from a .pub file
 help-access-add-decrypt-only = The age key decrypts backups made from now on with age, and does not open the vault; this can be taken back with access retire
-help-age-key-file = Open the vault with the age key in this file (AGE-SECRET-KEY-1...), which was added with access add age1...
+help-age-key-file = Open the vault with the key in this file: one of age (AGE-SECRET-KEY-1...), of an age plugin (AGE-PLUGIN-...), or for SSH; it was added with access add
 help-fingerprint = The fingerprint of the vault from the instruction sheet, where this server does not know the vault
 help-access-add-to = USB stick of the vault it is added on, such as { -stick }
 help-access-add-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
 help-access-add-new-recovery-key-file = New file the new recovery key is written to, instead of showing it once
+help-access-add-new-share-file = New file one of the new shares is written to, instead of showing it once; given once for each share
 help-copy-from = USB stick to read, such as { -stick }, or parcel:FILE; may be given several times
 help-copy-to = USB stick to bring up to date, such as { -second-stick }
 help-completions-shell = Which shell
@@ -266,6 +269,8 @@ help-access-add-examples =
     pfxvault access add passphrase --to { -stick }
         A second passphrase, for a second person
     pfxvault access add recovery-key --to { -stick }
+    pfxvault access add shares:2/3 --to { -stick }
+        Three shares for three people; any two of them open the vault
         A second envelope
 help-access-retire-examples =
     pfxvault access retire age1qqqq --to { -stick }
@@ -313,8 +318,15 @@ prompt-read = Press Enter when you have what you need. Then the passwords are cl
 prompt-word-back = Type word { $number } from your paper (Enter alone shows all of them again):
 prompt-recovery-key = Recovery key from the envelope, group { $group }
 prompt-recovery-group = Type group { $number } of the recovery key from your paper (Enter alone shows it again):
+prompt-share = Paper { $share }{ $of ->
+        [0] {""}
+       *[other] {" "}of { $of }
+    }, row { $row }
+prompt-share-row = Type row { $number } of the share from your paper (Enter alone shows it again):
 prompt-show-changed = Show the passphrase in the form that will be used?
 prompt-interrupted = Stopped with Ctrl-C at this question. What is shown above as done is done; nothing else was changed.
+plugin-says = { $plugin }: { $words }
+plugin-confirm = { $plugin }: { $words } (y: { $yes }, n: { $no })
 unlock-trying = Checking the passphrase. This takes a few seconds.
 unlock-as-typed = No match. Trying it exactly as it was typed, for vaults of earlier versions.
 unlock-capitals = No match. Trying it with other capitals (Caps Lock, a capital at the beginning).
@@ -332,6 +344,29 @@ group-too-much = There are { $count } characters too many. Look at the paper and
 group-short = Group { $group } has { $length } characters, and { $typed } were typed. Look at the paper and type it again.
 key-group-wrong = The key is complete, but one character of group { $group } is wrong. Look at the paper and type that group again.
 key-several-wrong = The key is complete, but several characters of it are wrong. Please type it again from group 1.
+shares-how =
+    Type one share after the other from their papers, in any order: row by row (1 to { $rows }), or several rows at once.
+    A row has three words, of which the first four letters are enough, and two characters after them, which show a mistake at once.
+    What you type is not shown. Each row is checked when you press Enter.
+share-taken = This paper, share { $number }, is right. { $missing ->
+        [0] That is enough.
+        [one] One more is needed.
+       *[other] { $missing } more are needed.
+    }
+share-word = Row { $row }: word { $place } is not in the list of words. Look at the paper and type this row again.
+share-check = Row { $row } does not fit the two characters after it. Look at the paper and type the row again. If it is exactly what you typed, the paper is for another vault than this stick.
+share-empty = Row { $row } is next; { $missing } words of the share are still missing.
+share-short = Row { $row } has three words, and { $typed } were typed. Look at the paper and type it again.
+share-too-much = There are more rows than a share has. What was too much was left out.
+share-foreign = This share is of another set: every share of this one begins with { $first } { $second }. Take another paper, and type its row 1.
+share-double = Share { $number } is there already. Take another paper.
+share-of-other = Share { $number } is of another set than those before it, or of another vault. Take another paper.
+share-row-wrong = All words are there, but one in row { $row } is wrong. Look at the paper and type that row again.
+share-several-wrong = All words are there, but several of them are wrong. Please type the share again from row 1.
+share-reason-word = word { $place } in row { $row } is wrong
+share-reason-length = it has { $count } words instead of { $whole }
+share-reason-several = several of its words are wrong
+share-reason-form = it is of a kind that pfxvault does not make (SLIP-39 in groups)
 unfit-character = It holds a character that cannot be seen or typed again everywhere ({ $code }). Choose one without it.
 unfit-short = It is too short: { $least } characters at least, of which one in kana or kanji counts as two. Several words with blanks between them are easy to remember.
 unfit-long = It is too long: { $most } bytes at most.
@@ -393,6 +428,14 @@ create-recovery-key =
 create-recovery-key-file =
     attention: the recovery key is now in the file { $path }. Whoever has this file can open the vault.
     The rule password-kept wants it on paper: print it now, put the paper in an envelope and seal it, then delete the file.
+create-share =
+    This is share { $number } of { $count }. Any { $threshold } of them open the vault; fewer open nothing.
+    Write all of it on a paper of its own, in an envelope of its own, for the person who keeps it. It is shown only this once.
+    The two characters behind each row show mistakes when it is typed; write them down, too.
+    Three of its rows are asked back, by their numbers.
+create-share-file =
+    attention: share { $number } is now in the file { $path }. Print it now, put the paper in an envelope of its own, seal it, and give it to the person who keeps it.
+    Then delete the file: whoever has enough of the shares can open the vault.
 create-done =
     done: the vault on { $medium } is ready, and this server may write to it.
     Its fingerprint is { $vault } (write it on the envelope).
@@ -428,6 +471,7 @@ replace-done =
 key-says-no-vault =
     attention: nothing says whose vault this recovery key is for. It opened the vault { $vault }.
     Compare this fingerprint with the instruction sheet or the envelope before you use what is restored.
+key-acknowledge = Is this fingerprint the one on your paper?
 create-next =
     next: make the first backup; the vault is still empty
       pfxvault backup --from { -source } --to { $medium }
@@ -684,6 +728,7 @@ receipt =
         [recovery-key] the recovery key
         [age-key] an age key
         [ssh-key] an SSH key
+        [plugin] a key of an age plugin
        *[shares] shares of a recovery key
     } ({ $way }){ $stock ->
         [0] {""}
@@ -719,6 +764,7 @@ way-name = { $kind ->
         [recovery-key] recovery key
         [age-key] age key
         [ssh-key] SSH key
+        [plugin] key of an age plugin
         [shares] shares
        *[unknown] passphrase or key
     } { $id }
@@ -767,8 +813,9 @@ access-identity = { $id }: { $kind ->
         [recovery-key] a recovery key
         [age-key] an age key
         [ssh-key] an SSH key
+        [plugin] a key of an age plugin
         [shares] shares of a recovery key
-        [key] a recovery key, or an age key
+        [key] a recovery key, shares of one, or an age key
        *[elsewhere] a passphrase or a key, not on these sticks
     }; made { $made ->
         [none] elsewhere
@@ -776,6 +823,9 @@ access-identity = { $id }: { $kind ->
     }; { $opened ->
         [none] has never opened the vault on this server
        *[day] last opened the vault on this server on { $opened } ({ $opener })
+    }{ $replaced ->
+        [none] {""}
+       *[day] ; replaced on { $replaced }, still opens the vault
     }
 access-only-one =
     attention: only this one thing opens the vault. If it is lost, every backup is lost with it.
@@ -790,6 +840,23 @@ access-added =
     done: the new way to open the vault is on { $medium }. The ways there were before still work.
     It opens all backups, those made before it, too.
     next: bring the other media up to date with pfxvault copy --from { $medium } --to { -second-stick }
+change-what-it-does =
+    A new passphrase is made now. Nothing on a stick is ever taken away, so the old one does not stop opening it.
+    That is enough where a passphrase is to be easier to type or to remember, or is forgotten.
+change-trying = Trying the new passphrase on the stick. This takes a few seconds.
+change-done =
+    done: the new passphrase opens the vault on { $medium }; it was tried. It opens all backups, those made before it, too.
+    next: bring the other media up to date with pfxvault copy --from { $medium } --to { -second-stick }
+change-old-still-opens =
+    attention: the old passphrase still opens this stick and every other one and every copy of them, for ever. It is only no longer counted here.
+    If somebody knows it who should not, make a new vault, back up there, and destroy the old sticks:
+      pfxvault create { -second-stick } --replace
+    If that person could have had a stick, let all certificates be re-issued, too.
+change-others-still-open =
+    attention: every passphrase there was before still opens this stick and every other one and every copy of them, for ever.
+    If somebody knows one who should not, make a new vault, back up there, and destroy the old sticks:
+      pfxvault create { -second-stick } --replace
+    If that person could have had a stick, let all certificates be re-issued, too.
 access-key-added =
     done: the public key is on { $medium }. Its private key decrypts the files of every backup made from now on, with age.
     It does not open the vault in pfxvault (restore, drill), and decrypts no backup made before.
@@ -1240,6 +1307,49 @@ error-recovery-key-typo = this is not a whole recovery key: a character is wrong
         Run the same command again; type all groups from the paper only when it
         asks. They begin with AGE-SECRET-KEY-1; after that there is never the
         digit 1 and never a B, I or O.
+error-shares-typo = this is no whole share: words are wrong or missing
+    .hint = Run the same command again, and type all rows of each paper; or give their files with --share-file
+error-shares-unfit = these shares do not give a key together, though the words of each are right
+    .cause = one of them was changed after it was made
+    .hint = Use another share in the place of each in turn, and find the one that does not fit
+error-shares-missing = { $missing ->
+        [one] 1 share is missing
+       *[other] { $missing } shares are missing
+    }; { $given ->
+        [one] 1 was given
+       *[other] { $given } were given
+    }
+    .hint = Name more of them, each with --share-file FILE ; to type them: --shares
+error-share-typo = { $path } holds no whole share
+    .cause = { $reason }
+    .hint = Compare the file with the paper, row by row; three words are a row
+error-share-foreign = the share in { $path } does not belong to the others that were given
+    .cause = it is of another set, or of another vault
+    .hint = Use the shares of one set; all of them begin with the same two words
+error-share-double = the share in { $path } is number { $number }, which was given already
+    .hint = Use the share of another envelope
+error-envelope-of-other-vault = this page is for the vault { $vault }, and this stick or server belongs to { $ours }
+    .cause = it was put into the wrong envelope, or is of a former vault
+    .hint = Look for the envelope of this vault; or insert a stick of the vault that the page is for
+error-no-share = { $path } holds another paper, and no share
+    .hint = A recovery key is given with --recovery-key-file FILE ; the instruction sheet holds no secret
+error-share-is-no-key = { $path } holds a share, which alone opens nothing
+    .hint = Give all shares that are needed: --share-file FILE --share-file FILE ; or type them: --shares
+error-wrong-shares = the key that these shares make does not open the vault on { $medium }
+    .cause = they belong to another vault, or were added after this medium was last brought up to date
+    .hint = Look for the envelopes of this vault, or try another stick, and run the same command again
+error-share-counts = { $way } is no division into shares
+    .cause = of N shares (2 to { $most }), K are needed (2 or more, and not more than N)
+    .hint = Write shares:K/N, for example three shares of which any two are needed: pfxvault access add shares:2/3 --to { -stick }
+error-share-files = { $given } files are named for { $count } shares
+    .hint = Name one file for each share: --new-share-file FILE ; without the option, each share is shown once, to be written on paper
+error-recovery-key-in-file = { $row ->
+        [0] the recovery key in { $path } is not whole: several characters are wrong or missing
+       *[row] the recovery key in { $path } is wrong in row { $row }
+    }
+    .hint =
+        Compare the file with the paper, row by row; six characters are a row. After
+        AGE-SECRET-KEY-1 there is never the digit 1 and never a B, I or O.
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
     .hint = Name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
@@ -1247,8 +1357,40 @@ error-man-pages = cannot write the manual pages to { $path }
     .cause = { $reason }
     .hint = Name a folder you may write to: pfxvault man FOLDER
 error-no-age-key = { $path } holds no age key that pfxvault can use
-    .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... ; keys of age plugins and SSH keys are not read
-    .hint = Give the file that age-keygen wrote, or open the vault with the passphrase or the recovery key
+    .cause = its first line that does not begin with # is not AGE-SECRET-KEY-1... or AGE-PLUGIN-..., and it is no private key for SSH
+    .hint = Give the file that age-keygen, the plugin or ssh-keygen wrote, or open the vault with the passphrase or the recovery key
+error-ssh-rsa = keys of the kind { $name } cannot open a vault
+    .cause = decrypting with them can show the key to whoever measures the time it takes (RUSTSEC-2023-0071)
+    .hint = Use a key of the kind { $taken }; to make one: { $make }
+error-ssh-algorithm = keys of the kind { $name } cannot open a vault
+    .cause = of keys for SSH, age takes only { $taken } and RSA, and pfxvault only the first
+    .hint = Use a key of the kind { $taken }; to make one: { $make }
+error-ssh-encrypted = the SSH key in { $path } is protected by a passphrase of its own
+    .cause = pfxvault reads only those that are not
+    .hint =
+        Make a copy where only you can read it, and take the passphrase off the copy:
+          { $line } COPY
+        Then give the copy with --age-key-file, and delete it afterwards.
+error-ssh-unread = this is no key for SSH that can be read: { $what }
+    .hint = Give all of the line from the file that ends in .pub in quotation marks, or the private key as ssh-keygen wrote it
+error-decrypt-only = only an age public key (age1...) can be added with --decrypt-only
+    .hint = Leave the option out, and the key opens the vault
+error-change-same = this is the old passphrase; nothing was changed
+    .hint = Choose another one. The old one still opens the vault
+error-change-untried = the new passphrase was written to { $medium }, but does not open the vault there when it is read back
+    .cause = the stick may be failing
+    .hint = Go on using the old passphrase. Check the stick: pfxvault verify { $medium } ; and bring another one up to date with pfxvault copy
+error-not-wrapped = the vault could not be sealed to the key { $way }
+    .cause = the age plugin did not do it
+    .hint = See what the plugin said, try the key with age itself, then run the same command again
+error-plugin-missing = the age plugin { $program } is not in a folder of PATH on this machine
+    .hint = Install it on this machine, and check that the command { $program } is found; or open the vault in another way
+error-plugin-place = the age plugin { $program } was not run from { $path }
+    .cause = whoever can write there could have put another program in its place: it is on the USB stick, or depends on the current folder
+    .hint = Install the plugin on this machine, in a folder of PATH that only administrators can write to
+error-plugin-debug = no age plugin is run while the variable { $variable } is set
+    .cause = it makes the keys visible that the plugin opens
+    .hint = Delete the variable from the environment, then run the same command again
 error-wrong-age-key = the age key in { $path } does not open the vault
     .hint = Try a stick that was written after the key was added, or open the vault another way and add it: pfxvault access add age1... --to { -stick }
 error-key-of-other-vault = this recovery key is said to be for the vault { $said }, but it opened { $vault }
@@ -1351,7 +1493,7 @@ error-unknown-source = { $source } is not a place to read key pairs from
 error-unknown-destination = { $destination } is not a place to write key pairs to
     .hint = Write folder:{ -disk }restored, pfx:{ -disk }www.pfx, or pem:{ -disk }restored
 error-unknown-way = { $way } is nothing that can be added
-    .hint = Write passphrase, recovery-key, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
+    .hint = Write passphrase, recovery-key, shares:2/3, or the age public key of a second person (age1...): pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = there may be at most { $most } passphrases and recovery keys, so nothing was added
     .cause = with more, some would not be read, and the vault could not be opened with them
     .hint = Use one that is there; to see them: pfxvault access list { -stick }
@@ -2412,6 +2554,8 @@ error-not-admitted = this server ({ $server }) is not enrolled in { $medium }
 error-vault-unconfirmed = cannot ask whether this is the right vault, because there is no console
     .cause = neither an answer, nor what a key opens, proves whose it is
     .hint = Add the fingerprint from the instruction sheet or the envelope: --vault SHA256:... (with --age-key-file: --fingerprint SHA256:...)
+error-not-acknowledged = nothing says that this vault is yours, so it was not used
+    .hint = Compare the fingerprint with the instruction sheet; to give it with the command: --fingerprint SHA256:...
 error-vault-differs = this is not the vault on your paper; nothing was changed
     .hint = Do not use it. Get it again from the owner of the vault, by another route
 
@@ -2422,6 +2566,14 @@ help-servers-retire-server = Id or name of the server
 help-servers-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
 help-servers-retire-last = Last generation of it that counts, by number or date (without it: the newest whole one on the sticks given)
 help-servers-retire-compromised = Its key may have been stolen: none of its generations counts any more
+help-access-change-passphrase = Make a new passphrase, try it, and no longer count the old one; asks for the old one, or takes the recovery key.
+help-access-change-passphrase-to = USB stick of the vault the new passphrase is made on, such as { -stick }
+help-access-change-passphrase-new-passphrase-file = File whose first line is the new passphrase, instead of typing it
+help-access-change-passphrase-examples =
+    pfxvault access change-passphrase --to { -stick }
+        One that is easier to type; the old one is asked for first
+    pfxvault access change-passphrase --to { -stick } --recovery-key
+        The old one is forgotten; the recovery key from the envelope opens the vault
 help-access-retire = End what a second person's key may decrypt: backups made from now on no longer; asks for the passphrase.
 help-access-retire-id = The age public key (age1...) or its beginning, as pfxvault access list shows it
 help-access-retire-to = USB sticks of the vault that this is written on, such as { -stick }; may be given several times
@@ -2497,7 +2649,9 @@ error-retire-own-key = this is the vault's own key, which the passphrase and the
     .hint = Without it nobody could open new backups; if it was stolen, make a new vault and have all certificates re-issued
 error-retire-way-in = a passphrase or recovery key cannot be taken back; nothing was changed
     .cause = every copy of the sticks opens with it for ever
-    .hint = If it fell into wrong hands, make a new vault (pfxvault create { -stick } --replace), have all certificates re-issued, and back them up there
+    .hint =
+        For another passphrase: pfxvault access change-passphrase --to { -stick }
+        If it fell into wrong hands, make a new vault (pfxvault create { -second-stick } --replace), have all certificates re-issued, and back them up there
 
 column-site = site
 column-binding = host:port
@@ -2692,6 +2846,7 @@ audit-receipt = rehearsed on { $time } by { $by }, with { $kind ->
         [recovery-key] the recovery key
         [age-key] an age key
         [ssh-key] an SSH key
+        [plugin] a key of an age plugin
        *[shares] shares of a recovery key
     } { $way }{ $stock ->
         [0] {""}
@@ -2762,14 +2917,22 @@ paper-blank-envelope = Where the envelope is
 paper-blank-bitlocker = BitLocker recovery passwords of the sticks, if they are protected, are kept at
 paper-blank-program = pfxvault is kept at, and came from
 paper-blank-signed = Checked on, name, signature
-paper-envelope = Envelope: recovery key of the backup of the key pairs
+paper-key-code = The square code on the right says the same, and whose vault it is.
+paper-envelope = Envelope: recovery key of the backup
 paper-envelope-notice = SECRET. Whoever has this page and one of the USB sticks can use every private key on it.
 paper-envelope-what = Fold this page with the writing inside, put it into an envelope, seal it, and sign across the flap. Keep it in another place than the sticks. It is opened when the passphrase is lost; afterwards make a new vault, or at least a new envelope.
 paper-key = Recovery key
-paper-key-how = Type row by row: the six characters, then the two after them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0. The square code on the right says the same, and whose vault it is.
+paper-key-how = Type row by row: the six characters, then the two after them, by which pfxvault notices a mistake at once. Capitals or not makes no difference. There is no letter I and no letter O among them: what looks like one is the digit 1 or 0.
 paper-use = How it is used
 paper-use-pfxvault = With pfxvault (E: is the stick):
 paper-use-age = Without pfxvault: write the six characters of all rows into recovery.txt, as one line without blanks, in capitals, and without the two characters after them. Then follow README.TXT on the stick:
+paper-share-title = Envelope: share { $number } of { $count }
+paper-share-notice = SECRET. Any { $threshold } of these shares and one of the USB sticks open every private key on it. Fewer open nothing.
+paper-share-what = Fold this page with the writing inside, put it into an envelope, seal it, and sign across the flap. Another person keeps each of the { $count } envelopes, in another place than the sticks. { $threshold } of them are opened when the passphrase is lost; afterwards make a new vault, or at least new shares.
+paper-share = Share { $number } of { $count }
+paper-share-how = Type row by row: the three words, of which the first four letters are enough, then the two characters after them, by which pfxvault notices a mistake at once.
+paper-share-stock = Without pfxvault: the words are shares by SLIP-39. With Python, shamir-mnemonic puts them together (no passphrase) and shows a NUMBER. The last line makes id.txt, if need be with IDENT004.AGE and so on; then follow README.TXT on the stick:
+paper-share-convert = key.py is this file:
 paper-blank-sealed = Sealed on, by, signature
 paper-blank-kept = Kept at
 paper-blank-opened = Opened on, by, reason
@@ -2779,6 +2942,11 @@ sheet-done =
     done: the instruction sheet is in { $path }
     There is no secret on it. Print it, fill in the lines, and keep it where people look first. A copy may lie on the sticks.
 check-envelope-opened = done: the recovery key on this page opened the vault { $vault }
+check-share-whole =
+    done: share { $number } is whole, and is for the vault { $vault }. It alone opens nothing; { $threshold } are needed.
+    To try them together: pfxvault drill --from { -stick } --shares
+check-share-delete =
+    attention: { $path } shows a share. Delete it now, also where it was scanned and from the recycle bin.
 check-delete =
     attention: { $path } shows the recovery key. Delete it now, also where it was scanned and from the recycle bin.
 check-sheet-read = This is an instruction sheet of { $day } for the vault { $vault }. There is no secret on it.

@@ -34,6 +34,8 @@ help-until = --accept の例外の最終日(今日から 1 年以内)。例: 202
 help-passphrase-file = パスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-recovery-key = パスフレーズの代わりに、封筒の復旧キーで保管庫を開きます
 help-recovery-key-file = 復旧キーのファイル(入力の代わり)。create では、復旧キーの書き込み先となる新しいファイル
+help-shares = 分割した復旧キーを順に入力して、保管庫を開きます
+help-share-file = 分割した復旧キーの 1 つが書かれたファイル(入力の代わり)。必要な数だけ指定します
 
 ## Help: commands
 
@@ -100,13 +102,14 @@ help-contents-from = 読み取る USB メモリ(例: { -stick })、または par
 help-contents-reveal-password = 保管庫の中の PFX のパスワードも、この画面だけに表示します
 help-servers-list-media = 調べる USB メモリ(例: { -stick }。省略時はこのサーバーの管理情報)
 help-access-list-media = 調べる USB メモリ(例: { -stick })(省略時は、接続されている USB メモリすべて)
-help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、または別の担当者の age 公開鍵(age1...)
+help-access-add-way = 追加するもの: passphrase(パスフレーズ)、recovery-key(復旧キー)、shares:K/N(復旧キーを N 個に分割し、そのうちどの K 個でも開けるもの)、または別の担当者の公開鍵(age1...、age プラグインの age1NAME1...、または .pub ファイルの "ssh-...")
 help-access-add-decrypt-only = age 公開鍵で、これ以降のバックアップを age で復号できるようにするだけで、保管庫は開けません。access retire で取り消せます
-help-age-key-file = このファイルの age の鍵(AGE-SECRET-KEY-1...。access add age1... で追加したもの)で保管庫を開きます
+help-age-key-file = このファイルの鍵(age の AGE-SECRET-KEY-1...、age プラグインの AGE-PLUGIN-...、または SSH の秘密鍵。access add で追加したもの)で保管庫を開きます
 help-fingerprint = 復旧手順書に書かれた保管庫のフィンガープリント(このサーバーに保管庫の記録がない場合)
 help-access-add-to = 追加先となる保管庫の USB メモリ(例: { -stick })
 help-access-add-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
 help-access-add-new-recovery-key-file = 新しい復旧キーの書き込み先となる新しいファイル(画面表示の代わり)
+help-access-add-new-share-file = 新しい分割キーの 1 つの書き込み先となる新しいファイル(画面表示の代わり)。分割する数だけ指定します
 help-copy-from = 読み取る USB メモリ(例: { -stick })、または parcel:ファイル。複数回指定できます
 help-copy-to = 最新にする USB メモリ(例: { -second-stick })
 help-completions-shell = シェルの種類
@@ -267,6 +270,8 @@ help-access-add-examples =
         2 人目の担当者のパスフレーズを追加します
     pfxvault access add recovery-key --to { -stick }
         2 通目の封筒を作ります
+    pfxvault access add shares:2/3 --to { -stick }
+        復旧キーを 3 人に分けて渡します。そのうち 2 人がそろえば開けます
 help-access-retire-examples =
     pfxvault access retire age1qqqq --to { -stick }
         別の担当者の公開鍵を、先頭の文字で指定して終了します
@@ -313,8 +318,15 @@ prompt-read = 確認できたら Enter を押してください。パスワー�
 prompt-word-back = 紙に書いた { $number } 番目の単語を入力してください(Enter のみでもう一度表示):
 prompt-recovery-key = 封筒の復旧キー グループ { $group }
 prompt-recovery-group = 紙に書いた復旧キーのグループ { $number } を入力してください(Enter のみでもう一度表示):
+prompt-share = { $share } 枚目の紙{ $of ->
+        [0] {""}
+       *[other] (全部で { $of } 枚)
+    } { $row } 行目
+prompt-share-row = 紙に書いた分割キーの { $number } 行目を入力してください(Enter のみでもう一度表示):
 prompt-show-changed = 実際に使われる形のパスフレーズを表示しますか?
 prompt-interrupted = この質問で Ctrl-C により中止しました。上に完了と表示されたものは完了しています。ほかには何も変更していません。
+plugin-says = { $plugin }: { $words }
+plugin-confirm = { $plugin }: { $words }(y: { $yes }、n: { $no })
 unlock-trying = パスフレーズを確認しています。数秒かかります。
 unlock-as-typed = 一致しません。以前のバージョンの保管庫に合わせて、入力されたとおりの形で試しています。
 unlock-capitals = 一致しません。大文字と小文字を変えて試しています(Caps Lock、先頭の大文字)。
@@ -332,6 +344,28 @@ group-too-much = { $count } 文字多すぎます。紙を見直して、この�
 group-short = グループ { $group } は { $length } 文字ですが、{ $typed } 文字しか入力されていません。紙を見直して、もう一度入力してください。
 key-group-wrong = 文字数は合っていますが、グループ { $group } の 1 文字が違います。紙を見直して、このグループをもう一度入力してください。
 key-several-wrong = 文字数は合っていますが、複数の文字が違います。グループ 1 からもう一度入力してください。
+shares-how =
+    紙に書かれた分割キーを、1 つずつ入力してください(順序は自由です)。1 行目から { $rows } 行目まで 1 行ずつ、またはまとめて入力できます。
+    1 行は 3 つの単語(各単語は先頭の 4 文字だけでもかまいません)と、その後ろの 2 文字の確認用文字です。間違いがすぐにわかります。
+    入力した文字は表示されません。Enter を押すごとに確認します。
+share-taken = この紙(分割キー { $number })は正しく読み取れました。{ $missing ->
+        [0] 必要な数がそろいました。
+       *[other] あと { $missing } 個必要です。
+    }
+share-word = { $row } 行目の { $place } 番目の単語は、単語の一覧にありません。紙を見直して、この行をもう一度入力してください。
+share-check = { $row } 行目と、その後ろの 2 文字の確認用文字が合いません。紙を見直して、この行をもう一度入力してください。紙のとおりに入力している場合、その紙はこの USB メモリとは別の保管庫のものです。
+share-empty = 次は { $row } 行目です。この分割キーはあと { $missing } 語あります。
+share-short = { $row } 行目は 3 語ですが、{ $typed } 語しか入力されていません。紙を見直して、もう一度入力してください。
+share-too-much = 分割キーの行数を超えています。余分な行は無視しました。
+share-foreign = この分割キーは別の組のものです。この組の分割キーは、どれも { $first } { $second } で始まります。別の紙の 1 行目を入力してください。
+share-double = 分割キー { $number } はすでに入力されています。別の紙を使ってください。
+share-of-other = 分割キー { $number } は、先に入力したものとは別の組か、別の保管庫のものです。別の紙を使ってください。
+share-row-wrong = 単語はすべてそろっていますが、{ $row } 行目に間違いが 1 つあります。紙を見直して、その行をもう一度入力してください。
+share-several-wrong = 単語はすべてそろっていますが、間違いが複数あります。1 行目からもう一度入力してください。
+share-reason-word = { $row } 行目の { $place } 番目の単語が違います
+share-reason-length = { $whole } 語のはずが { $count } 語です
+share-reason-several = 複数の単語が違います
+share-reason-form = pfxvault が作成しない形式です(グループに分かれた SLIP-39)
 unfit-character = 見えない文字、またはほかのコンピューターでは入力できない文字({ $code })が含まれています。その文字を使わずに決めてください。
 unfit-short = 短すぎます。{ $least } 文字以上にしてください(かなと漢字は 1 文字を 2 文字と数えます)。複数の単語を空白で区切って並べると覚えやすくなります。
 unfit-long = 長すぎます。{ $most } バイト以下にしてください。
@@ -383,6 +417,14 @@ create-recovery-key =
 create-recovery-key-file =
     注意: 復旧キーをファイル { $path } に書き込みました。このファイルを手に入れた人は、誰でも保管庫を開けます。
     ルール password-kept により、紙での保管が必要です。すぐに印刷して封筒に入れ、封をしてから、このファイルを削除してください。
+create-share =
+    分割キー { $count } 個のうちの { $number } 個目です。どの { $threshold } 個でも保管庫を開けます。それより少ないと開けません。
+    1 枚の紙にすべて書き写し、1 通の封筒に入れて、保管する人に渡してください。表示されるのは今回だけです。
+    各行の後ろの 2 文字は確認用です。入力の間違いがすぐにわかるので、一緒に書き写してください。
+    このあと、3 つの行を番号で確認します。
+create-share-file =
+    注意: 分割キー { $number } をファイル { $path } に書き込みました。今すぐ印刷し、1 通の封筒に入れて封をし、保管する人に渡してください。
+    その後、ファイルを削除してください。必要な数の分割キーを手に入れた人は、保管庫を開けます。
 create-done =
     完了: { $medium } に保管庫を作成し、このサーバーを登録しました
     保管庫のフィンガープリント(封筒に書いてください): { $vault }
@@ -411,6 +453,7 @@ replace-done =
 key-says-no-vault =
     注意: この復旧キーには、どの保管庫のものかが書かれていません。開いた保管庫: { $vault }
     復元したものを使う前に、このフィンガープリントを復旧手順書または封筒の紙と照合してください。
+key-acknowledge = このフィンガープリントは、手元の紙のものと同じですか?
 create-next =
     次に: 最初のバックアップを取ってください(保管庫はまだ空です)
       pfxvault backup --from { -source } --to { $medium }
@@ -605,6 +648,7 @@ receipt =
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
        *[shares] 分割した復旧キー
     }({ $way }){ $stock ->
         [0] {""}
@@ -634,6 +678,7 @@ way-name = { $kind ->
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
         [shares] 分割した復旧キー
        *[unknown] パスフレーズまたは鍵
     } { $id }
@@ -673,8 +718,9 @@ access-identity = { $id }: { $kind ->
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
         [shares] 分割した復旧キー
-        [key] 復旧キーまたは age の鍵
+        [key] 復旧キー、分割した復旧キー、または age の鍵
        *[elsewhere] パスフレーズまたは鍵(これらの USB メモリにはありません)
     }。作成: { $made ->
         [none] ほかの場所
@@ -682,6 +728,9 @@ access-identity = { $id }: { $kind ->
     }。このサーバーで最後に保管庫を開いた日: { $opened ->
         [none] なし
        *[day] { $opened }({ $opener })
+    }{ $replaced ->
+        [none] {""}
+       *[day] 。{ $replaced } に変更(引き続き保管庫を開けます)
     }
 access-only-one =
     注意: 保管庫を開く手段はこの 1 つだけです。失うと、すべてのバックアップも失われます。
@@ -696,6 +745,23 @@ access-added =
     完了: 保管庫を開く手段を { $medium } に追加しました。これまでの手段も引き続き使えます
     新しい手段で、以前のものを含むすべてのバックアップを開けます。
     次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to { -second-stick }
+change-what-it-does =
+    これから新しいパスフレーズを作ります。USB メモリからは何も削除されないため、以前のパスフレーズでも開けるままです。
+    入力しやすいもの、覚えやすいものに変える場合や、忘れた場合は、これで十分です。
+change-trying = 新しいパスフレーズで USB メモリの保管庫を開けるか確認しています。数秒かかります。
+change-done =
+    完了: 新しいパスフレーズで { $medium } の保管庫を開けることを確認しました。以前のものを含むすべてのバックアップを開けます
+    次に: ほかのメディアも最新にしてください: pfxvault copy --from { $medium } --to { -second-stick }
+change-old-still-opens =
+    注意: 以前のパスフレーズでも、この USB メモリ、ほかの USB メモリ、それらのコピーはすべて開けるままです。このサーバーで数えなくなるだけです。
+    知られてはならない人に知られた場合は、新しい保管庫を作ってバックアップし、古い USB メモリを破棄してください:
+      pfxvault create { -second-stick } --replace
+    その人が USB メモリを手に入れたおそれがある場合は、すべての証明書の再発行も必要です。
+change-others-still-open =
+    注意: これまでのパスフレーズでも、この USB メモリ、ほかの USB メモリ、それらのコピーはすべて開けるままです。
+    知られてはならない人に知られた場合は、新しい保管庫を作ってバックアップし、古い USB メモリを破棄してください:
+      pfxvault create { -second-stick } --replace
+    その人が USB メモリを手に入れたおそれがある場合は、すべての証明書の再発行も必要です。
 access-key-added =
     完了: 公開鍵を { $medium } に追加しました。これ以降のバックアップのファイルは、対応する秘密鍵を使って age で復号できます
     ただし、この鍵で pfxvault の保管庫を開くこと(復元など)はできず、追加前のバックアップも復号できません。
@@ -1111,6 +1177,43 @@ error-recovery-key-typo = 復旧キーとして読み取れません。文字の
         同じコマンドをもう一度実行し、入力を求められてから、紙のグループをすべて、
         AGE-SECRET-KEY-1 から順に入力してください。
         その後に、数字の 1 と文字の B、I、O が使われることはありません。
+error-shares-typo = 分割キーとして読み取れません。単語の間違いか不足があります
+    .hint = もう一度実行して、それぞれの紙のすべての行を入力してください。ファイルがある場合は --share-file で指定できます
+error-shares-unfit = それぞれの単語は正しいのに、これらの分割キーからは復旧キーが得られません
+    .cause = 作成後に内容が変えられたものが含まれています
+    .hint = 1 つずつ別の分割キーに替えて、合わないものを見つけてください
+error-shares-missing = 分割キーがあと { $missing } 個必要です(指定されたのは { $given } 個)
+    .hint = それぞれ --share-file ファイル で指定してください。入力する場合: --shares
+error-share-typo = { $path } は分割キーとして読み取れません
+    .cause = { $reason }
+    .hint = ファイルを紙と 1 行ずつ(3 語で 1 行)見比べてください
+error-share-foreign = { $path } の分割キーは、先に指定されたものと組になりません
+    .cause = 別の組か、別の保管庫のものです
+    .hint = 同じ組の分割キーを指定してください。1 組の分割キーは、どれも同じ 2 語で始まります
+error-share-double = { $path } は分割キー { $number } で、すでに指定されています
+    .hint = 別の封筒の分割キーを指定してください
+error-envelope-of-other-vault = この紙は保管庫 { $vault } のもので、この USB メモリまたはサーバーの保管庫は { $ours } です
+    .cause = 封筒を取り違えたか、以前の保管庫の紙です
+    .hint = この保管庫の封筒を探すか、紙に書かれた保管庫の USB メモリを接続してください
+error-no-share = { $path } は別の紙で、分割キーではありません
+    .hint = 復旧キーは --recovery-key-file ファイル で指定します。復旧手順書に秘密は含まれません
+error-share-is-no-key = { $path } は分割キーの 1 つで、それだけでは開けません
+    .hint = 必要な数の分割キーを指定してください: --share-file ファイル --share-file ファイル(入力する場合: --shares)
+error-wrong-shares = これらの分割キーから得た復旧キーでは { $medium } の保管庫を開けません
+    .cause = 別の保管庫のものか、このメディアを最後に最新にした後で追加されたものです
+    .hint = この保管庫の封筒を探すか、別の USB メモリで、もう一度実行してください
+error-share-counts = { $way } は分割の指定として正しくありません
+    .cause = 分割する数 N は 2 から { $most } まで、開くのに必要な数 K は 2 以上 N 以下です
+    .hint = shares:K/N の形で指定してください。例: 3 個に分割し、どの 2 個でも開けるようにする: pfxvault access add shares:2/3 --to { -stick }
+error-share-files = 分割キー { $count } 個に対して、ファイルが { $given } 個指定されています
+    .hint = --new-share-file ファイル を分割する数だけ指定してください。指定しない場合は、1 つずつ画面に表示します
+error-recovery-key-in-file = { $row ->
+        [0] { $path } の復旧キーは、複数の文字が違うか、不足しています
+       *[row] { $path } の復旧キーは、{ $row } 行目に間違いがあります
+    }
+    .hint =
+        ファイルを紙と 1 行ずつ(6 文字で 1 行)見比べてください。AGE-SECRET-KEY-1 より後ろに、
+        数字の 1 と英字の B、I、O は使われません。
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
@@ -1118,8 +1221,40 @@ error-man-pages = マニュアル ページを { $path } に書き込めませ�
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
 error-no-age-key = { $path } に、pfxvault で使える age の鍵がありません
-    .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... ではありません。age プラグインの鍵と SSH 鍵は読み取れません
-    .hint = age-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
+    .cause = # で始まらない最初の行が AGE-SECRET-KEY-1... でも AGE-PLUGIN-... でもなく、SSH の秘密鍵でもありません
+    .hint = age-keygen、プラグイン、または ssh-keygen で作成したファイルを指定するか、パスフレーズまたは復旧キーで開いてください
+error-ssh-rsa = { $name } 形式の鍵では保管庫を開けません
+    .cause = 復号にかかる時間から、鍵を推測されるおそれがあります(RUSTSEC-2023-0071)
+    .hint = { $taken } 形式の鍵を使ってください。作成するには: { $make }
+error-ssh-algorithm = { $name } 形式の鍵では保管庫を開けません
+    .cause = SSH の鍵のうち age が扱えるのは { $taken } と RSA だけで、pfxvault が扱えるのは前者だけです
+    .hint = { $taken } 形式の鍵を使ってください。作成するには: { $make }
+error-ssh-encrypted = { $path } の SSH の鍵は、鍵自身のパスフレーズで保護されています
+    .cause = pfxvault が読み取れるのは、保護されていない鍵だけです
+    .hint =
+        自分だけが読み取れる場所にコピーを作り、コピーからパスフレーズを外してください:
+          { $line } コピー
+        コピーを --age-key-file で指定し、使い終わったら削除してください。
+error-ssh-unread = SSH の鍵として読み取れません: { $what }
+    .hint = .pub で終わるファイルの行全体を引用符で囲んで指定するか、ssh-keygen が作成した秘密鍵のファイルを指定してください
+error-decrypt-only = --decrypt-only で追加できるのは age の公開鍵(age1...)だけです
+    .hint = このオプションを外すと、保管庫を開く手段として追加します
+error-change-same = 以前と同じパスフレーズのため、何も変更しませんでした
+    .hint = 別のパスフレーズを選んでください。以前のパスフレーズで開けるままです
+error-change-untried = 新しいパスフレーズを { $medium } に書き込みましたが、読み戻すと保管庫を開けません
+    .cause = USB メモリが故障しかけている可能性があります
+    .hint = 以前のパスフレーズを使い続けてください。USB メモリを検証し(pfxvault verify { $medium })、別の USB メモリを pfxvault copy で最新にしてください
+error-not-wrapped = 保管庫を鍵 { $way } で開けるようにできませんでした
+    .cause = age プラグインが処理を完了しませんでした
+    .hint = プラグインの表示を確認し、age でその鍵を使えるか試してから、もう一度実行してください
+error-plugin-missing = age プラグイン { $program } が、このコンピューターの PATH のフォルダーにありません
+    .hint = このコンピューターにインストールし、コマンド { $program } が見つかることを確認してください。または別の手段で開いてください
+error-plugin-place = { $path } にある age プラグイン { $program } は実行しませんでした
+    .cause = USB メモリの中、または現在のフォルダーによって変わる場所にあるため、別のプログラムに置き換えられるおそれがあります
+    .hint = PATH にあり、管理者だけが書き込めるフォルダーに、プラグインをインストールしてください
+error-plugin-debug = 環境変数 { $variable } が設定されているため、age プラグインを実行しません
+    .cause = プラグインが取り出した鍵が画面に表示されます
+    .hint = 環境変数を削除してから、もう一度実行してください
 error-wrong-age-key = { $path } の age の鍵では保管庫を開けません
     .hint = この鍵を追加した後に書き込んだ USB メモリで試すか、別の手段で保管庫を開いて追加してください: pfxvault access add age1... --to { -stick }
 error-key-of-other-vault = この復旧キーは保管庫 { $said } のものですが、実際に開いたのは { $vault } です
@@ -1222,7 +1357,7 @@ error-unknown-source = { $source } は読み取り元として指定できませ
 error-unknown-destination = { $destination } は書き込み先として指定できません
     .hint = folder:{ -disk }restored、pfx:{ -disk }www.pfx、または pem:{ -disk }restored のように指定してください
 error-unknown-way = { $way } は追加できるものではありません
-    .hint = passphrase、recovery-key、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to { -stick }
+    .hint = passphrase、recovery-key、shares:2/3、または別の担当者の age 公開鍵(age1...)を指定してください: pfxvault access add recovery-key --to { -stick }
 error-too-many-ways = パスフレーズと復旧キーは合わせて { $most } 件までのため、追加しませんでした
     .cause = それより多いと、読み取られないものが出て、保管庫を開けなくなることがあります
     .hint = 今ある手段を使ってください。一覧: pfxvault access list { -stick }
@@ -2165,6 +2300,8 @@ error-not-admitted = このサーバー({ $server })は { $medium } に登録さ
 error-vault-unconfirmed = 対話できないため、正しい保管庫かどうかを確認できません
     .cause = 回答や、鍵で開いた内容だけでは、誰の保管庫か証明できません
     .hint = 復旧手順書または封筒の控えのフィンガープリントを指定してください: --vault SHA256:...(--age-key-file の場合は --fingerprint SHA256:...)
+error-not-acknowledged = 本来の保管庫であることを確認できないため、使用しませんでした
+    .hint = フィンガープリントを復旧手順書と照合してください。コマンドで指定する場合: --fingerprint SHA256:...
 error-vault-differs = 控えと異なる保管庫のため、何も変更しませんでした
     .hint = 使わないでください。保管庫の管理責任者から、別の経路で受け取り直してください
 
@@ -2175,6 +2312,14 @@ help-servers-retire-server = サーバーの ID または名前
 help-servers-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
 help-servers-retire-last = 有効とする最後の世代の番号または日付(省略時は、指定された USB メモリで最も新しい完全な世代)
 help-servers-retire-compromised = 鍵が盗まれた可能性があるため、このサーバーの世代をすべて無効にします
+help-access-change-passphrase = 新しいパスフレーズを作り、開けることを確認します。以前のパスフレーズ(または復旧キー)を入力します。
+help-access-change-passphrase-to = 新しいパスフレーズの追加先となる保管庫の USB メモリ(例: { -stick })
+help-access-change-passphrase-new-passphrase-file = 新しいパスフレーズを 1 行目に書いたファイル(入力の代わり)
+help-access-change-passphrase-examples =
+    pfxvault access change-passphrase --to { -stick }
+        入力しやすいものに変えます(先に以前のパスフレーズを入力)
+    pfxvault access change-passphrase --to { -stick } --recovery-key
+        以前のパスフレーズを忘れたため、封筒の復旧キーで開きます
 help-access-retire = 別の担当者の公開鍵を終了し、これ以降のバックアップを復号できないようにします。パスフレーズを入力します。
 help-access-retire-id = age 公開鍵(age1...)またはその先頭部分(pfxvault access list で確認できます)
 help-access-retire-to = 書き込み先となる保管庫の USB メモリ(例: { -stick })。複数回指定できます
@@ -2239,7 +2384,9 @@ error-retire-own-key = これは保管庫そのものの鍵(パスフレーズ�
     .hint = この鍵がないと、新しいバックアップを誰も開けません。盗まれた場合は、新しい保管庫を作り、すべての証明書を再発行してください
 error-retire-way-in = パスフレーズや復旧キーは取り消せないため、何も変更しませんでした
     .cause = USB メモリのコピーは、すべて以前のパスフレーズや復旧キーで開けるままです
-    .hint = 第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -stick } --replace)、すべての証明書を再発行してそちらにバックアップしてください
+    .hint =
+        パスフレーズを変えるには: pfxvault access change-passphrase --to { -stick }
+        第三者に知られた場合は、新しい保管庫を作り(pfxvault create { -second-stick } --replace)、すべての証明書を再発行してそちらにバックアップしてください
 
 column-site = サイト
 column-binding = ホスト名:ポート
@@ -2382,6 +2529,7 @@ audit-receipt = 復元訓練: { $time }、実行 { $by }、{ $kind ->
         [recovery-key] 復旧キー
         [age-key] age の鍵
         [ssh-key] SSH の鍵
+        [plugin] age プラグインの鍵
        *[shares] 分割した復旧キー
     } { $way }{ $stock ->
         [0] {""}
@@ -2449,14 +2597,22 @@ paper-blank-envelope = 封筒の保管場所
 paper-blank-bitlocker = USB メモリの BitLocker 回復パスワードの保管場所(保護している場合)
 paper-blank-program = pfxvault の保管場所と入手元
 paper-blank-signed = 確認日・確認者・印
+paper-key-code = 右の二次元コードには、同じ内容と、どの保管庫のものかが入っています。
 paper-envelope = 封筒用 キーペアのバックアップの復旧キー
 paper-envelope-notice = 秘密。この紙と USB メモリの 1 本を手に入れた人は、その中のすべての秘密鍵を使えます。
 paper-envelope-what = 文字が内側になるように折って封筒に入れ、封をして、封じ目に署名または押印してください。USB メモリとは別の場所に保管します。パスフレーズがわからなくなったときに開封します。開封した後は、新しい保管庫、少なくとも新しい封筒を作ってください。
 paper-key = 復旧キー
-paper-key-how = 1 行ずつ、6 文字と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。大文字と小文字は区別しません。英字の I と O は使われません。そのように見えるものは数字の 1 と 0 です。右の二次元コードには、同じ内容と、どの保管庫のものかが入っています。
+paper-key-how = 1 行ずつ、6 文字と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。大文字と小文字は区別しません。英字の I と O は使われません。そのように見えるものは数字の 1 と 0 です。
 paper-use = 使い方
 paper-use-pfxvault = pfxvault がある場合(E: は USB メモリ):
 paper-use-age = pfxvault がない場合: 全行の 6 文字を、空白を入れず、大文字で、1 行にして recovery.txt に書き込みます(後ろの 2 文字は含めません)。その後、USB メモリの README.TXT の手順に従います。
+paper-share-title = 封筒用 分割キー { $number }({ $count } 個のうち)
+paper-share-notice = 秘密。この組の分割キー { $threshold } 個と USB メモリの 1 本がそろうと、その中のすべての秘密鍵を使えます。それより少ないと開けません。
+paper-share-what = 文字が内側になるように折って封筒に入れ、封をして、封じ目に署名または押印してください。{ $count } 通の封筒は、それぞれ別の人が、USB メモリとは別の場所に保管します。パスフレーズがわからなくなったときに { $threshold } 通を開封します。開封した後は、新しい保管庫、少なくとも新しい分割キーを作成してください。
+paper-share = 分割キー { $number }({ $count } 個のうち)
+paper-share-how = 1 行ずつ、3 つの単語(各単語は先頭の 4 文字だけでもかまいません)と、その後ろの 2 文字を続けて入力します。後ろの 2 文字は確認用で、間違いがすぐにわかります。
+paper-share-stock = pfxvault がない場合: 単語は SLIP-39 の形式です。Python の shamir-mnemonic で組み合わせると(パスフレーズなし)、NUMBER が表示されます。最後の行で id.txt を取り出します(開けなければ IDENT004.AGE 以降を試します)。その後、USB メモリの README.TXT の手順に従います。
+paper-share-convert = key.py の内容:
 paper-blank-sealed = 封をした日・氏名・印
 paper-blank-kept = 保管場所
 paper-blank-opened = 開封した日・氏名・理由
@@ -2466,6 +2622,11 @@ sheet-done =
     完了: 復旧手順書を { $path } に書き込みました
     秘密は含まれていません。印刷して空欄に記入し、最初に探す場所に置いてください。USB メモリに入れておくこともできます。
 check-envelope-opened = 完了: この紙の復旧キーで、保管庫 { $vault } を開けることを確認しました
+check-share-whole =
+    完了: 分割キー { $number } はすべて正しく読み取れました。保管庫 { $vault } のものです。これだけでは開けません({ $threshold } 個必要です)。
+    そろえて試すには: pfxvault drill --from { -stick } --shares
+check-share-delete =
+    注意: { $path } には分割キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
 check-delete =
     注意: { $path } には復旧キーが写っています。スキャンした機器に残ったものやごみ箱の中も含めて、すぐに削除してください。
 check-sheet-read = 保管庫 { $vault } の復旧手順書です({ $day } 作成)。秘密は含まれていません。

@@ -135,9 +135,10 @@ impl AgeVector {
 
     /// Tries every identity and passphrase, as the vault tries every way in.
     fn open(&self) -> Result<SecretBytes, Refusal> {
-        let keys = self
-            .values("identity")
-            .map(|text| seal::open(&text.parse().map_err(|_| Refusal::NoMatch)?, &self.file));
+        let keys = self.values("identity").map(|text| {
+            let identity: age::x25519::Identity = text.parse().map_err(|_| Refusal::NoMatch)?;
+            seal::open(&identity, &self.file)
+        });
         let passphrases = self.values("passphrase");
         let opened = passphrases
             .map(|text| seal::open_with_passphrase(&Passphrase::new(text.to_owned()), &self.file));
