@@ -591,6 +591,8 @@ mod on_a_terminal {
             .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
             .env(FOLDER, folder.path());
         let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
+        session.exp_string("on your paper? [y/N]").unwrap();
+        session.send_line("y").unwrap();
         let shown = session.exp_string("Your choice [1]").unwrap();
         for expected in [
             "Which site here is \"Gone\"",

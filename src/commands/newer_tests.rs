@@ -443,6 +443,8 @@ mod on_a_terminal {
                 .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
                 .env(FOLDER, stick.folder.path());
             let mut session = rexpect::session::spawn_command(program, Some(60_000)).unwrap();
+            session.exp_string("on your paper? [y/N]").unwrap();
+            session.send_line("y").unwrap();
             let asked = session
                 .exp_string("Replace it all the same? [y/N]")
                 .unwrap();
