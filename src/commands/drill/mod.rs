@@ -318,10 +318,11 @@ fn say_windows(session: &Session<'_>, proofs: &[Proof<'_>]) {
     if tried.is_empty() {
         return;
     }
-    let mut good = tried.len();
+    let (mut good, mut is_aes) = (tried.len(), false);
     for (proof, taken) in &tried {
         if let Err(not) = taken {
             good -= 1;
+            is_aes |= not.reason.id == "reason-windows-no-aes";
             session.console.warn(&text!(
                 "drill-windows-refused",
                 name = proof.held.about().display_name(),
@@ -336,6 +337,9 @@ fn say_windows(session: &Session<'_>, proofs: &[Proof<'_>]) {
         .say(&text!("drill-windows", good = good, total = total));
     if good < total {
         session.console.say(&text!("drill-windows-hint"));
+    }
+    if is_aes {
+        session.console.say(&text!("drill-windows-aes-hint"));
     }
 }
 

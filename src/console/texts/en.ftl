@@ -716,9 +716,10 @@ drill-signature = ok: { $name }: opened, key and certificate belong together, si
 drill-failed = attention: cannot be restored from here: { $name }: { $reason }
 drill-windows = this Windows takes { $good } of { $total } PFX files (tried with keys that are not kept)
 drill-windows-refused = attention: this Windows does not take the PFX of { $name } ({ $interface }): { $reason }
-drill-windows-hint =
-    pfxvault restore --to iis works all the same: it brings the key in without a PFX. Only importing the file by hand fails here.
+drill-windows-hint = pfxvault restore --to iis works all the same: it brings the key in without a PFX. Only importing the file by hand fails here.
+drill-windows-aes-hint =
     To write files that Windows Server 2012 to 2016 can import: pfxvault restore --from { -stick } --to folder:{ -disk }certs --for server2016
+    To keep such files on the stick from now on: pfxvault backup --to { -stick } --for server2016 --force
 reason-windows-no-aes = this Windows (build { $build }) cannot read a PFX encrypted with AES; Windows Server 2019 (build 17763) was the first that can
 receipt =
     Receipt of a rehearsed restore

@@ -636,9 +636,10 @@ drill-signature = OK: { $name }: 開封、鍵と証明書の照合、署名({ $k
 drill-failed = 注意: { $name } はここから復元できません({ $reason })
 drill-windows = この Windows は PFX { $total } 個中 { $good } 個をインポートできます(試しただけで、鍵は残していません)
 drill-windows-refused = 注意: この Windows は { $name } の PFX をインポートできません({ $interface }): { $reason }
-drill-windows-hint =
-    pfxvault restore --to iis は PFX を使わずに鍵を入れるので、このままでも復元できます。できないのは、手作業でのインポートだけです。
+drill-windows-hint = pfxvault restore --to iis は PFX を使わずに鍵を入れるので、このままでも復元できます。できないのは、手作業でのインポートだけです。
+drill-windows-aes-hint =
     Windows Server 2012~2016 でインポートできるファイルを作るには: pfxvault restore --from { -stick } --to folder:{ -disk }certs --for server2016
+    今後、そのようなファイルを USB メモリに保存するには: pfxvault backup --to { -stick } --for server2016 --force
 reason-windows-no-aes = この Windows(ビルド { $build })は、AES で暗号化された PFX を読み取れません。読み取れるのは Windows Server 2019(ビルド 17763)以降です
 receipt =
     復元訓練の記録

@@ -13,13 +13,14 @@ use windows_sys::Win32::Security::Cryptography::{
     BCRYPT_PKCS1_PADDING_INFO, BCRYPT_PUBLIC_KEY_BLOB, BCRYPT_SHA256_ALGORITHM, BCryptBuffer,
     BCryptBufferDesc, CRYPT_PKCS12_PBE_PARAMS, NCRYPT_ALLOW_EXPORT_FLAG,
     NCRYPT_ALLOW_PLAINTEXT_EXPORT_FLAG, NCRYPT_DO_NOT_FINALIZE_FLAG, NCRYPT_EXPORT_POLICY_PROPERTY,
-    NCRYPT_IMPL_TYPE_PROPERTY, NCRYPT_MACHINE_KEY_FLAG, NCRYPT_PAD_PKCS1_FLAG, NCRYPT_PERSIST_FLAG,
-    NCRYPT_PKCS8_PRIVATE_KEY_BLOB, NCRYPT_SECURITY_DESCR_PROPERTY, NCRYPT_SILENT_FLAG,
-    NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY, NCRYPTBUFFER_PKCS_ALG_OID, NCRYPTBUFFER_PKCS_ALG_PARAM,
-    NCRYPTBUFFER_PKCS_KEY_NAME, NCRYPTBUFFER_PKCS_SECRET, NCRYPTBUFFER_VERSION, NCryptDeleteKey,
-    NCryptEnumKeys, NCryptExportKey, NCryptFinalizeKey, NCryptFreeBuffer, NCryptFreeObject,
-    NCryptGetProperty, NCryptImportKey, NCryptKeyName, NCryptOpenKey, NCryptOpenStorageProvider,
-    NCryptSetProperty, NCryptSignHash,
+    NCRYPT_IMPL_TYPE_PROPERTY, NCRYPT_KEY_TYPE_PROPERTY, NCRYPT_MACHINE_KEY_FLAG,
+    NCRYPT_PAD_PKCS1_FLAG, NCRYPT_PERSIST_FLAG, NCRYPT_PKCS8_PRIVATE_KEY_BLOB,
+    NCRYPT_SECURITY_DESCR_PROPERTY, NCRYPT_SILENT_FLAG, NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY,
+    NCRYPTBUFFER_PKCS_ALG_OID, NCRYPTBUFFER_PKCS_ALG_PARAM, NCRYPTBUFFER_PKCS_KEY_NAME,
+    NCRYPTBUFFER_PKCS_SECRET, NCRYPTBUFFER_VERSION, NCryptDeleteKey, NCryptEnumKeys,
+    NCryptExportKey, NCryptFinalizeKey, NCryptFreeBuffer, NCryptFreeObject, NCryptGetProperty,
+    NCryptImportKey, NCryptKeyName, NCryptOpenKey, NCryptOpenStorageProvider, NCryptSetProperty,
+    NCryptSignHash,
 };
 use windows_sys::Win32::Security::DACL_SECURITY_INFORMATION;
 use windows_sys::core::PCWSTR;
@@ -384,7 +385,16 @@ pub(super) fn create(link: &KeyLink, new: &NewKey<'_>) -> Result<(), WindowsErro
             DACL_SECURITY_INFORMATION | NCRYPT_PERSIST_FLAG,
         )?;
     }
-    key.finalize()
+    key.finalize()?;
+    // Public reports have keys that came to be a user's, where no service reaches them. A provider
+    // that does not say whose a key is, is believed.
+    let kind = number(&key.key, NCRYPT_KEY_TYPE_PROPERTY, link);
+    match kind {
+        Ok(kind) if kind & NCRYPT_MACHINE_KEY_FLAG != key_set_flag(link) => {
+            Err(nonsense("NCryptFinalizeKey", link))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Deletes a key, and says whether it was there.

@@ -43,7 +43,6 @@ pub(crate) struct Key {
     pkcs8: Vec<u8>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "lives for one call")]
 enum Parsed {
     Rsa(rsa::PrivateKey),
     P256(p256::SecretKey),
@@ -135,7 +134,9 @@ impl Key {
             .or_else(|_| rsa::PrivateKey::from_pkcs8_der(pkcs8).map(Parsed::Rsa))
             .map_err(|_| Status::BAD_DATA)?;
         match parsed {
-            Parsed::Rsa(key) if !RSA_BITS.contains(&key.n().bits()) => Err(Status::NOT_SUPPORTED),
+            Parsed::Rsa(key) if !RSA_BITS.contains(&key.n().bit_width()) => {
+                Err(Status::NOT_SUPPORTED)
+            }
             parsed => Ok(parsed),
         }
     }
