@@ -24,13 +24,12 @@ use crate::state::State;
 use crate::text;
 use crate::workflow::audit::{self, AuditInput, Evidence, EvidenceLevel, GivenMedium, RuleVerdict};
 use crate::workflow::clock;
-use crate::workflow::due::Copies;
+use crate::workflow::due;
 use crate::workflow::finding::{Finding, Level};
 use crate::workflow::recall::{is_closed, last_backup};
 use crate::workflow::verify;
 use vault::catalog::{Exception, Retired, SeenMedium};
 use vault::id::{Number, ServerId};
-use vault::lines::day_of;
 use vault::medium::Medium;
 use vault::survey::Survey;
 use vault::trust::Trust;
@@ -384,7 +383,7 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
         match servers.iter_mut().find(|known| known.server == own) {
             Some(own) => {
                 own.key_pairs = counting;
-                if let (Some(due), Some(first)) = (own.due, due_by_copies(state, seen.now)) {
+                if let (Some(due), Some(first)) = (own.due, due::first_day(state, seen.now)) {
                     own.due = Some(due.min(first));
                 }
             }
@@ -408,14 +407,6 @@ fn servers(media: &[Medium], seen: &AuditInput<'_>) -> Result<Vec<Newest>> {
         known.name = name.map(str::to_owned);
     }
     Ok(servers)
-}
-
-/// The first day from which one of its media has only ended copies of a key pair that counts.
-fn due_by_copies(state: &State, now: Timestamp) -> Option<jiff::civil::Date> {
-    let known = state.key_pairs(clock::trusted(now, state));
-    let media = state.media_in_use();
-    let ends = media.filter_map(|medium| Copies::on(medium, state, &known).first_end());
-    ends.min().map(day_of)
 }
 
 /// This server, where no medium given says more.

@@ -6,8 +6,18 @@ use jiff::Timestamp;
 
 use crate::state::State;
 use crate::state::counted::Known;
+use crate::workflow::clock;
 use vault::catalog::{AboutKeyPair, SeenMedium};
 use vault::counted::Standing;
+use vault::lines::day_of;
+
+/// The first day from which a medium in use has only ended copies of a key pair that counts.
+pub fn first_day(state: &State, now: Timestamp) -> Option<jiff::civil::Date> {
+    let known = state.key_pairs(clock::trusted(now, state));
+    let media = state.media_in_use();
+    let ends = media.filter_map(|medium| Copies::on(medium, state, &known).first_end());
+    ends.min().map(day_of)
+}
 
 /// What a medium has of the key pairs that count.
 #[derive(Default)]

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{BACKUP, Table};
+use crate::common::{BACKUP, PFX_PASSWORD, Table};
+use pfxvault::keypair::throwaway::{Authority, KeyKind};
 
 const NAMES: [&str; 2] = ["www.example.com", "mail.example.org"];
 /// Where stick B is kept, as somebody wrote it.
@@ -159,5 +160,26 @@ fn the_page_stands_by_itself_in_both_languages() {
             assert!(html.contains(name), "{name}");
         }
         table.run(&line).ended_with(1);
+    }
+}
+
+#[test]
+fn a_backup_is_due_when_its_first_certificate_ends_whoever_says_so() {
+    let table = Table::with_vault(&[]);
+    let when = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 355);
+    let authority = Authority::new("Test", when).unwrap();
+    let pair = authority.issue(&["www.example.com"], KeyKind::P256, when);
+    table.write_pairs(PFX_PASSWORD, "server", &[pair.unwrap()]);
+    table.run(BACKUP).ended_with(0);
+    let contents = table.run("contents --from {A} --json").json();
+    let end = &contents["servers"][0]["key_pairs"][0]["about"]["not_after"];
+    let day = &end.as_str().unwrap()[..10];
+    assert_eq!(contents["servers"][0]["due"], day, "contents");
+    for line in [
+        "report {A} --recovery-key-file {recovery} --json",
+        "report --json",
+        "audit {A} --json",
+    ] {
+        assert_eq!(table.run(line).json()["servers"][0]["due"], day, "{line}");
     }
 }

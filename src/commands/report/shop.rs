@@ -11,6 +11,7 @@ use crate::session::backup_report::not_here_text;
 use crate::state::State;
 use crate::text;
 use crate::workflow::clock;
+use crate::workflow::due;
 use crate::workflow::server_backup::{HeldPair, NotHere, ServerBackup};
 use crate::workflow::status::{DRILL_MONTHS, checked_since, due_day};
 use crate::workflow::unlock::UnlockedVault;
@@ -184,7 +185,12 @@ impl Shop {
     }
 
     fn with_dates(mut self, state: Option<&State>, now: Timestamp) -> Self {
-        for server in &self.servers {
+        for server in &mut self.servers {
+            let own = state.filter(|state| state.server() == server.server);
+            let first = own.and_then(|state| due::first_day(state, now));
+            if let (Some(day), Some(first)) = (server.due, first) {
+                server.due = Some(day.min(first));
+            }
             let text = text!("report-due-backup", server = server.name.as_str());
             self.due.extend(server.due.map(|day| Due {
                 id: "backup",
