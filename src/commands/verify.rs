@@ -74,8 +74,12 @@ pub(super) fn run(session: &Session<'_>, args: &VerifyArgs) -> Result<Exit> {
 fn note(session: &Session<'_>, media: &[Medium], report: &CheckReport, exit: Exit) {
     match exit {
         _ if report.findings.iter().any(is_damage) => session.note(&report.vault, |state| {
-            for medium in media {
-                history::found_bad(state, medium, session.now);
+            // What is damaged on none in particular is so on all.
+            let is_all = report.damaged_on.is_empty();
+            for (at, medium) in media.iter().enumerate() {
+                if is_all || report.damaged_on.contains(&at) {
+                    history::found_bad(state, medium, session.now);
+                }
             }
         }),
         Exit::Done => session.note(&report.vault, |state| {

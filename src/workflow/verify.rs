@@ -50,6 +50,8 @@ pub struct CheckReport {
     pub newest_on: Vec<BTreeMap<ServerId, Number>>,
     /// The generations of this server on each medium; nothing where it is not enrolled.
     pub own_on: Vec<BTreeSet<Number>>,
+    /// The media on which something was found damaged or lost, by their places.
+    pub damaged_on: BTreeSet<usize>,
 }
 
 impl CheckReport {
@@ -97,6 +99,7 @@ pub fn run(
         numbers: Vec::new(),
         findings: Vec::new(),
         bytes: 0,
+        damaged_on: BTreeSet::new(),
     };
     check.slots(true);
     check.order(state, now);
@@ -114,6 +117,7 @@ pub fn run(
         numbers: check.numbers,
         findings: finding::folded(findings),
         bytes: check.bytes,
+        damaged_on: check.damaged_on,
         newest_on: (0..media.len())
             .map(|medium| survey.newest_on(medium))
             .collect(),
@@ -141,6 +145,7 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
         numbers: Vec::new(),
         findings: Vec::new(),
         bytes: 0,
+        damaged_on: BTreeSet::new(),
     };
     check.slots(false);
     check.order(Some(state), now);
@@ -211,6 +216,7 @@ struct MediaCheck<'s, 'm> {
     numbers: Vec<NumberVerdict>,
     findings: Vec<Finding>,
     bytes: u64,
+    damaged_on: BTreeSet<usize>,
 }
 
 impl MediaCheck<'_, '_> {
@@ -274,6 +280,10 @@ impl MediaCheck<'_, '_> {
             copies,
         });
         let key = generation.key();
+        if !check.missing.is_empty() {
+            let copies = generation.copies.iter().map(|copy| copy.medium);
+            self.damaged_on.extend(copies);
+        }
         for file in &check.missing {
             self.find(
                 "file-lost",
@@ -286,6 +296,7 @@ impl MediaCheck<'_, '_> {
             );
         }
         for place in &check.bad {
+            self.damaged_on.insert(place.medium);
             let medium = self.survey.medium(place.medium).name.as_str();
             let good = self.good_copy(generation, &place.path);
             let text = text!(
@@ -326,6 +337,7 @@ impl MediaCheck<'_, '_> {
             .extend(of_stranger_folders(self.survey, id, slot));
         if !slot.generations.is_empty() {
             for place in &slot.damaged {
+                self.damaged_on.insert(place.medium);
                 self.find(
                     "copy-bad",
                     Level::AtRisk,
@@ -423,6 +435,12 @@ impl MediaCheck<'_, '_> {
             );
         }
         self.findings.extend(of_owner_files(survey));
+        for medium in 0..survey.media_count() {
+            let mut faults = owner::faults(survey, medium).into_iter();
+            if faults.any(|fault| matches!(fault, OwnerFault::Damaged(..))) {
+                self.damaged_on.insert(medium);
+            }
+        }
         if survey.newer_statements > 0 {
             self.find(
                 "newer-format",

@@ -529,3 +529,23 @@ fn what_is_lost_cannot_be_put_to_rest_and_what_is_foreign_only_for_exactly_those
     let document: Value = serde_json::from_str(&lost.ended_with(2).out).unwrap();
     assert_eq!(document["error"]["id"], "error-not-to-rest");
 }
+
+#[test]
+fn damage_on_one_stick_is_not_said_of_the_other_that_was_checked_with_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.stick("B");
+    table.run(SECOND).ended_with(0);
+    let file = generations(&table.at("A"), "A")[0].join("K0000001.AGE");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[90] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    table.run("verify {A} {B}").ended_with(8);
+    let status = table.run(STATUS).json();
+    let findings = status["findings"].as_array().unwrap().iter();
+    let found: Vec<_> = findings.filter(|one| one["id"] == "found-bad").collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]["text"].as_str().unwrap().contains("\"A\""),
+        "{found:?}"
+    );
+}

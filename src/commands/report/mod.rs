@@ -226,22 +226,16 @@ impl Found {
     }
 
     /// What a person must hear, server by server.
-    fn doubts(&self, session: &Session<'_>) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        for lost in &self.lost {
-            lines.push(session.console.words(lost));
-        }
-        for finding in &self.findings {
-            lines.push(session.console.words(&finding.text));
-        }
+    fn doubts(&self) -> Vec<Text> {
+        let mut doubts: Vec<Text> = self.lost.clone();
+        doubts.extend(self.findings.iter().map(|finding| finding.text.clone()));
         for server in &self.shop.servers {
             for doubt in &server.doubts {
                 let (server, doubt) = (server.name.as_str(), doubt.clone());
-                let line = text!("report-doubt", server = server, doubt = doubt);
-                lines.push(session.console.words(&line));
+                doubts.push(text!("report-doubt", server = server, doubt = doubt));
             }
         }
-        lines
+        doubts
     }
 
     fn document(&self, session: &Session<'_>, args: &ReportArgs) -> ShopReport {
@@ -357,7 +351,7 @@ fn show(session: &Session<'_>, found: &Found, args: &ReportArgs) {
         Exit::Done => console.say(&found.standing()),
         _ => console.warn(&found.standing()),
     }
-    for line in found.doubts(session) {
+    for line in found.doubts() {
         console.say(&text!("report-line", line = line));
     }
     console.table(&servers_table(session, &found.shop));

@@ -74,8 +74,8 @@ fn add_verdict(session: &Session<'_>, page: &mut Page, found: &Found) {
     page.paragraph(&words(found.verdict()));
     page.paragraph(&words(found.standing()));
     let mut lines = Vec::new();
-    for doubt in found.doubts(session) {
-        lines.push(("attention", words(text!("level-attention")), doubt));
+    for doubt in found.doubts() {
+        lines.push(("attention", words(text!("level-attention")), words(doubt)));
     }
     page.marked(&lines);
 }

@@ -2061,7 +2061,7 @@ status-ends-soon = { $count ->
 status-copies-ended = on the USB stick { $label } every copy of { $count ->
     [one] 1 key pair
    *[other] { $count } key pairs
-} has expired ({ $names }). If renewed: pfxvault backup --to label:{ $label }. If no longer needed: pfxvault retire NAME --reason removed
+} has expired ({ $names }). If renewed: pfxvault backup --to "label:{ $label }". If no longer needed: pfxvault retire NAME --reason removed
 status-renewed-since = { $count } of { $total } key pairs on the USB stick { $label } have been renewed since ({ $names }). The next backup to it brings the new ones
 status-on-no-medium = { $count ->
     [one] 1 key pair of the backup is
@@ -2074,13 +2074,13 @@ status-found-bad =
         [one] 1 day ago
        *[other] { $age } days ago
     }, and no check since has found all of it right. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or replace it, then pfxvault verify { -stick }
-status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
+status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to "label:{ $label }"
 status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from { -stick }
 status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
 status-few-media = { $count ->
     [one] 1 key pair is
    *[other] { $count } key pairs are
-} only on { $media }, and should be on { $wanted } USB sticks ({ $names }): pfxvault copy --from label:{ $first } --to { -stick }
+} only on { $media }, and should be on { $wanted } USB sticks ({ $names }): pfxvault copy --from "label:{ $first }" --to { -stick }
 status-rule-set-aside = exception from the handling rule { $rule } for the newest backup: { $reason }
 status-check-due =
     USB stick { $label } was last checked { $age ->
@@ -2088,7 +2088,7 @@ status-check-due =
        *[other] { $age } days ago
     }: plug it in and run pfxvault verify { -stick }
 status-never-checked = USB stick { $label } has never been checked after it was unplugged: plug it in and run pfxvault verify { -stick }
-status-medium-old = USB stick { $label } has been in use for more than { $months } months. Replace it: pfxvault copy --from label:{ $label } --to { -second-stick }, then pfxvault media retire "{ $label }"
+status-medium-old = USB stick { $label } has been in use for more than { $months } months. Replace it: pfxvault copy --from "label:{ $label }" --to { -second-stick }, then pfxvault media retire "{ $label }"
 status-never-drilled = no restore was ever rehearsed, so nobody knows that the passphrase still opens the backup: pfxvault drill --from { -stick }
 status-drill-due =
     the last rehearsed restore was { $age ->
@@ -2136,7 +2136,7 @@ media-taken-back = done: USB stick { $label } is in use again; { $in_use ->
     [one] one stick is
    *[other] { $in_use } sticks are
 } in use
-media-was-lost = nobody knew who had USB stick { $label }: look at what is on it before you rely on it: pfxvault verify label:{ $label }
+media-was-lost = nobody knew who had USB stick { $label }: look at what is on it before you rely on it: pfxvault verify "label:{ $label }"
 error-out-of-use = { $medium } is USB stick { $label }, which was taken out of use; to use it again: pfxvault media retire "{ $label }" --undo
 media-policy = The newest backup should be on { $min_media } USB sticks; each is checked every { $verify_every } months and replaced after { $rewrite_after } months.
 error-no-such-label = no USB stick of this vault has the label { $label }

@@ -1330,7 +1330,7 @@ error-invalid-value = { $argument } に「{ $value }」は指定できません
     }
     .hint = 指定の方法は、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
 error-unknown-name = { $name } という名前のものはここにありません
-    .hint = pfxvault list(ファイル)または pfxvault contents(保管庫)で一覧を確認し、そこにある名前か拇印を指定してください
+    .hint = 一覧を確認し(ファイル: pfxvault list、保管庫: pfxvault contents)、そこにある名前か拇印を指定してください
 error-no-more = { $name } という名前のキーペアは更新済みか期限切れのため、名前では復元されません
     .hint = それでも復元する場合は、拇印で指定してください: { $thumbprints }
 error-not-here = { $name } はこのバックアップの第 { $numbers } 世代にありますが、指定された USB メモリにその世代がありません
@@ -1344,9 +1344,9 @@ error-two-of-a-number = 第 { $number } 世代として、内容の異なるバ�
 error-retired = { $name } は復元対象から除外されています: { $reason }
     .hint = それでも復元する場合は、同じ行に --retired を付けてください。除外を取り消すには、そのサーバーで: pfxvault retire { $name } --undo
 error-retire-unknown = このサーバーのバックアップに、該当するキーペア { $name } がありません
-    .hint = pfxvault contents で一覧を確認し、そこにある名前か拇印を指定してください
+    .hint = 一覧にある名前か拇印を指定してください: pfxvault contents
 error-retire-unknown-of = { $server } のバックアップに、該当するキーペア { $name } がありません
-    .hint = pfxvault contents --from { -stick } で一覧を確認し、そこにある名前か拇印を指定してください
+    .hint = 一覧にある名前か拇印を指定してください: pfxvault contents --from { -stick }
 error-retire-own-server = 指定されたのはこのサーバーです。何も変更しませんでした
     .hint = --server と --to を付けずに実行してください(パスフレーズは不要です): pfxvault retire 名前 --reason leaked
 error-retired-by-owner = { $name } は保管庫の管理責任者が除外したもので、取り消せるのは管理責任者だけです。何も変更しませんでした
@@ -1784,14 +1784,14 @@ error-run-interrupted = { $when } の { $what } が途中で止まっていま�
 error-nothing-to-undo = 取り消せる変更はありません
 error-not-taken-back = 一部を取り消せませんでした
     .cause = { $reason }
-    .hint = pfxvault repair を実行すると続きから取り消します
+    .hint = 続きから取り消すには: pfxvault repair
 error-half-done = 失敗し、一部を取り消せませんでした
     .cause = { $failed }、{ $left }
-    .hint = pfxvault repair を実行すると続きから取り消します
+    .hint = 続きから取り消すには: pfxvault repair
 error-stopped = 中止しました。何も変更していません
 error-key-unproven = { $name } をインポートできませんでした。何も変更していません
     .cause = { $reason }
-    .hint = pfxvault selftest で、このサーバーで使える機能を確認してください
+    .hint = このサーバーで使える機能を確認してください: pfxvault selftest
 error-interrupts = Ctrl-C を監視できません
     .cause = { $reason }
 help-restore-non-exportable = このサーバーの秘密鍵をエクスポート不可にします(バックアップできなくなります)
@@ -1848,7 +1848,7 @@ status-backup-old =
     }
 status-counts-older = { $count } 組のキーペアは最新のバックアップ(第 { $number } 世代)になく、以前の世代から復元されます: { $names }
 status-ends-soon = バックアップにあるキーペアのうち { $count } 組は、30 日以内に有効期限が切れます: { $names }
-status-copies-ended = USB メモリ「{ $label }」では、{ $count } 組のキーペアのコピーがすべて期限切れです({ $names })。更新済みの場合: pfxvault backup --to label:{ $label }。不要になった場合: pfxvault retire 名前 --reason removed
+status-copies-ended = USB メモリ「{ $label }」では、{ $count } 組のキーペアのコピーがすべて期限切れです({ $names })。更新済みの場合: pfxvault backup --to "label:{ $label }"。不要になった場合: pfxvault retire 名前 --reason removed
 status-renewed-since = USB メモリ「{ $label }」にある { $total } 組のうち { $count } 組は、その後に更新されています({ $names })。次のバックアップで新しいものが保存されます
 status-on-no-medium = バックアップ済みの { $count } 組のキーペアが、使用中のどの USB メモリにもありません({ $names })。まだ使っているものは、もう一度バックアップしてください: pfxvault backup --to { -stick }
 status-found-bad =
@@ -1857,17 +1857,17 @@ status-found-bad =
         [0] 本日
        *[other] { $age } 日前
     })、その後の検証で、すべて正常とは確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、新しい USB メモリに交換し、pfxvault verify { -stick } で検証してください
-status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
+status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to "label:{ $label }"
 status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from { -stick }
 status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
-status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to { -stick }
+status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from "label:{ $first }" --to { -stick }
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の検証は { $age ->
     [ahead] このコンピューターの時計より先の日付です
    *[other] { $age } 日前です
 }。挿して pfxvault verify { -stick } を実行してください
 status-never-checked = USB メモリ { $label } は、一度抜いた後に検証したことがありません。挿して pfxvault verify { -stick } を実行してください
-status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください: pfxvault copy --from label:{ $label } --to { -second-stick }、続けて pfxvault media retire "{ $label }"
+status-medium-old = USB メモリ { $label } は使用開始から { $months } か月を過ぎています。新しいものに交換してください: pfxvault copy --from "label:{ $label }" --to { -second-stick }、続けて pfxvault media retire "{ $label }"
 status-never-drilled = 復元訓練をまだ行っていないため、パスフレーズで開けるかどうかわかりません。試してください: pfxvault drill --from { -stick }
 status-drill-due =
     前回の復元訓練は { $age ->
@@ -1908,7 +1908,7 @@ media-retire-kept =
 media-retire-question = USB メモリ { $label } の使用をやめますか?
 media-retired = 完了: USB メモリ { $label } は使用終了です。残りは { $left } 本です
 media-taken-back = 完了: USB メモリ { $label } をまた使います。使用中は { $in_use } 本です
-media-was-lost = USB メモリ { $label } は誰の手にあったかわかりません。使う前に検証してください: pfxvault verify label:{ $label }
+media-was-lost = USB メモリ { $label } は誰の手にあったかわかりません。使う前に検証してください: pfxvault verify "label:{ $label }"
 error-out-of-use = { $medium } は使用終了とされた USB メモリ { $label } です。また使う場合: pfxvault media retire "{ $label }" --undo
 media-policy = 最新のバックアップは { $min_media } 本の USB メモリに置き、{ $verify_every } か月ごとに検証し、{ $rewrite_after } か月で交換します。
 error-no-such-label = { $label } というラベルの USB メモリはありません
