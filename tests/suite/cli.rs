@@ -771,9 +771,10 @@ fn contents_of_what_this_server_wrote_need_no_passphrase_and_others_do() {
     table
         .run("contents --from {A} --state {elsewhere} --recovery-key-file {recovery}")
         .ended_with(0);
-    table
-        .run("contents --from {A} --reveal-password --passphrase-file {passphrase}")
-        .ended_with(2);
+    let reveal = "contents --from {A} --reveal-password --passphrase-file {passphrase}";
+    assert_eq!(table.run(reveal).ended_with(2).out, "");
+    let document = table.run(&format!("{reveal} --json")).ended_with(2).json();
+    assert_eq!(document["exit"], 2, "{document}");
 }
 
 #[test]

@@ -140,7 +140,6 @@ fn a_full_disk_under_a_restore_leaves_nothing_behind() {
         said.out
     );
 }
-
 /// What the program says of a medium that `before` mounts in place of the stick, with what the
 /// stick held: the facts of a stick with a vault, and the refusal to make one on an empty stick.
 fn judged(namespace: &[&str], before: &str) -> (Value, Said) {
