@@ -628,9 +628,10 @@ fn is_usable_path(name: &str) -> bool {
     !is_file && is_usable(folder) && is_usable(file)
 }
 
-/// Whether a name is that of one plain file or folder on every system.
+/// Whether a name is that of one plain file or folder on every system. One that was not Unicode has
+/// U+FFFD for what could not be read of it.
 fn is_usable(name: &str) -> bool {
-    let plain = |c: char| !c.is_control() && !is_unseen(c) && !r#"\/:<>"|?*"#.contains(c);
+    let plain = |c: char| !c.is_control() && !is_unseen(c) && !"\\/:<>\"|?*\u{fffd}".contains(c);
     name.len() <= MAX_NAME
         && !name.ends_with(['.', ' '])
         && !matches!(name, "" | "." | "..")
@@ -894,6 +895,7 @@ mod tests {
         for name in [
             "a\"b.pfx",
             "a\n.pfx",
+            "a\u{fffd}.pfx",
             "a\u{202e}xfp.exe",
             "a\u{200b}.pfx",
             "\u{feff}a.pfx",
