@@ -423,6 +423,23 @@ fn a_folder_in_another_case_is_no_vault() {
 }
 
 #[test]
+fn a_copy_from_another_vault_begins_nothing_on_the_stick() {
+    let table = Table::backed_up(&NAMES);
+    let other = Table::with_vault_of_another(&NAMES);
+    table.stick("B");
+    let from = other.at("A").display().to_string();
+    table
+        .run(&format!(
+            "copy --from {from} --to {{B}} --accept other-medium=test"
+        ))
+        .ended_with(7);
+    assert_eq!(fs::read_dir(table.at("B")).unwrap().count(), 0);
+    table
+        .run("copy --from {A} --to {B} --accept other-medium=test")
+        .ended_with(0);
+}
+
+#[test]
 fn backup_creates_the_vault_where_there_is_none() {
     let table = Table::bare();
     table.serve("server", &NAMES);

@@ -140,6 +140,38 @@ fn a_full_disk_under_a_restore_leaves_nothing_behind() {
         said.out
     );
 }
+
+/// A file that was begun would be in the way of the same line, once there is room.
+#[test]
+fn a_full_disk_leaves_no_new_file_that_was_only_begun() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("target");
+    table.stick("B");
+    let full = Mounted {
+        before: r#"target=$stick/../target; mount -t tmpfs -o size=8k none "$target"; head -c 8192 /dev/zero > "$target/filling""#.into(),
+        after: r#"echo "left: $(ls -A "$target")""#,
+    };
+    for line in [
+        "audit {A} --html {target/a.html}",
+        "report --html {target/r.html}",
+        "sheet --from {A} --to {target/s.pdf}",
+        "sheet --from {A} --envelope --to {target/e.pdf} --recovery-key-file {recovery}",
+        "drill --from {A} --recovery-key-file {recovery} --receipt {target/r.txt}",
+        "servers request {target/w.req} --state {asking}",
+        "access add recovery-key --to {A} --passphrase-file {passphrase} --new-recovery-key-file {target/k.txt} --accept other-medium=test",
+        "create {B} --passphrase-file {passphrase} --recovery-key-file {target/k.txt} --accept other-medium=test --state {new}",
+    ] {
+        let said = full.run(&table, line).ended_with(1);
+        assert!(says(&said.err, "os-full"), "{line}: {}", said.err);
+        assert!(
+            said.out.ends_with("left: filling\n"),
+            "{line}: {}",
+            said.out
+        );
+    }
+    assert!(tree(&table.at("B")).is_empty());
+}
+
 /// What the program says of a medium that `before` mounts in place of the stick, with what the
 /// stick held: the facts of a stick with a vault, and the refusal to make one on an empty stick.
 fn judged(namespace: &[&str], before: &str) -> (Value, Said) {
