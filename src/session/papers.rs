@@ -8,7 +8,7 @@ use crate::error::{Error, Exit, Result};
 use crate::message::{Text, day, local_day};
 use crate::paper::facts::{HASH_DIGITS, NewestOnSheet, SheetFacts};
 use crate::paper::{Block, Code, Form, Paper};
-use crate::platform::private_files;
+use crate::platform::private_files::NewFile;
 use crate::rules::Rule;
 use crate::session::Session;
 use crate::session::media::label_of_vault;
@@ -267,24 +267,34 @@ impl Session<'_> {
         Block::Table(heading.map(words).into(), rows)
     }
 
-    /// Writes a recovery key to a file of its own, and says what that means.
+    /// Writes a recovery key to a file of its own, which `option` named. It stays there once it opens
+    /// the vault: [`Session::keep_envelope`].
     ///
     /// # Errors
     /// Exit 5 on a medium that holds a vault, or will hold it; else where it cannot be written.
     pub fn write_envelope(
         &self,
         envelope: &EnvelopeOf<'_>,
-        path: &Path,
+        (option, path): (&'static str, &Path),
         medium: Option<&Medium>,
-    ) -> Result<()> {
+    ) -> Result<NewFile> {
         self.refuse_beside_vault(path, medium)?;
         let bytes = self.rendered(&self.envelope(envelope)?, path)?;
-        private_files::create_private(path, &bytes).map_err(|e| {
-            Error::failed(text!("error-recovery-key-file", path = path, reason = &e))
-        })?;
+        NewFile::create(path, &bytes).map_err(|e| {
+            Error::failed(text!(
+                "error-recovery-key-file",
+                path = path,
+                reason = &e,
+                option = option
+            ))
+        })
+    }
+
+    /// Keeps the file of a recovery key that opens the vault now, and says what that means.
+    pub fn keep_envelope(&self, file: NewFile) {
         self.console
-            .warn(&text!("create-recovery-key-file", path = path));
-        Ok(())
+            .warn(&text!("create-recovery-key-file", path = file.path()));
+        file.keep();
     }
 
     /// The file of a paper, in the form that its name asks for.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::AccessCommand;
 use crate::error::{Error, Exit, Result};
 use crate::message::{Text, day};
+use crate::platform::private_files::NewFile;
 use crate::session::Session;
 use crate::session::papers::EnvelopeOf;
 use crate::state::{KnownWay, State, WayEvent};
@@ -19,6 +20,7 @@ use crate::workflow::unlock::UnlockedVault;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey, takes_passphrase};
 use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
+use vault::survey::Survey;
 use vault::trust::{Clause, Statement, Trust};
 use vault::volume::Reading;
 
@@ -230,11 +232,17 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     if !new.decrypt_only {
         refuse_one_too_many(&opened)?;
     }
-    let (words, identity) = new_way(session, &opened.owner, new)?;
-    let statement = Statement::sign(&opened.owner.key, &words)
+    let made = new_way(session, &opened.owner, new)?;
+    let statement = Statement::sign(&opened.owner.key, &made.words)
         .map_err(|_| Error::failed(text!("error-signing")))?;
-    let identities: Vec<&[u8]> = identity.as_deref().into_iter().collect();
-    media[0].add_owner_files(&[&statement], &identities)?;
+    let identities: Vec<&[u8]> = made.identity.as_deref().into_iter().collect();
+    let added = media[0].add_owner_files(&[&statement], &identities);
+    if let Some(file) = made.envelope
+        && (added.is_ok() || is_listed(&opened, &media[0], &identities))
+    {
+        session.keep_envelope(file);
+    }
+    added?;
     let kind = kind_of(new);
     session.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
@@ -244,7 +252,7 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
         // It was signed with the owner's key a moment ago.
         let _ = state.trust.learn(statement);
     });
-    session.console.say(&match identity {
+    session.console.say(&match made.identity {
         Some(_) => text!("access-added", medium = to),
         None => text!(
             "access-key-added",
@@ -258,6 +266,17 @@ fn add(session: &Session<'_>, to: &str, new: &NewWay<'_>) -> Result<Exit> {
     };
     session.console.document(Exit::Done, &report);
     Ok(Exit::Done)
+}
+
+/// Whether the owner's files on a medium that refused hold a new way in all the same: they are written
+/// twice, one after the other.
+fn is_listed(opened: &UnlockedVault<'_>, medium: &Medium, identities: &[&[u8]]) -> bool {
+    let (media, trust) = (std::slice::from_ref(medium), &opened.survey.trust);
+    let survey = Survey::of(media, opened.vault(), trust, Reading::Cached);
+    survey.is_ok_and(|survey| {
+        let listed = survey.owners_identities();
+        identities.iter().all(|identity| listed.contains(identity))
+    })
 }
 
 /// What opens the new way in.
@@ -285,30 +304,30 @@ fn refuse_one_too_many(opened: &UnlockedVault<'_>) -> Result<()> {
     }
 }
 
-fn new_way(
-    session: &Session<'_>,
-    owner: &Owner,
-    new: &NewWay<'_>,
-) -> Result<(Vec<Clause>, Option<Vec<u8>>)> {
-    let wrapped = |file: Vec<u8>| (vec![Clause::Identity(Hash::of(&file))], Some(file));
+/// A new way in, not on any medium yet.
+struct MadeWay {
+    words: Vec<Clause>,
+    identity: Option<Vec<u8>>,
+    /// The recovery key, where it was to go to a file.
+    envelope: Option<NewFile>,
+}
+
+impl MadeWay {
+    fn of(identity: Vec<u8>) -> Self {
+        Self {
+            words: vec![Clause::Identity(Hash::of(&identity))],
+            identity: Some(identity),
+            envelope: None,
+        }
+    }
+}
+
+fn new_way(session: &Session<'_>, owner: &Owner, new: &NewWay<'_>) -> Result<MadeWay> {
     match new.way {
-        "passphrase" => Ok(wrapped(
+        "passphrase" => Ok(MadeWay::of(
             owner.wrap_with_passphrase(&session.new_passphrase(new.passphrase)?)?,
         )),
-        "recovery-key" => {
-            let key = RecoveryKey::generate();
-            let envelope = EnvelopeOf {
-                key: &key,
-                owner: &owner.key.public(),
-            };
-            match new.recovery_key {
-                Some(path) => session.write_envelope(&envelope, path, None)?,
-                None => session
-                    .console
-                    .hand_over_recovery_key(&key, &envelope.vault())?,
-            }
-            Ok(wrapped(owner.wrap_for(&key)?))
-        }
+        "recovery-key" => new_recovery_key(session, owner, new.recovery_key),
         age => {
             let recipient = age.parse::<age::x25519::Recipient>().ok();
             let recipient = recipient.filter(|parsed| parsed.to_string() == age);
@@ -316,11 +335,34 @@ fn new_way(
             let recipient = recipient.ok_or_else(unknown)?;
             let reads = Clause::Recipient(age.to_owned());
             if new.decrypt_only {
-                return Ok((vec![reads], None));
+                return Ok(MadeWay {
+                    words: vec![reads],
+                    identity: None,
+                    envelope: None,
+                });
             }
-            let (mut words, file) = wrapped(owner.wrap_to(&recipient)?);
-            words.push(reads);
-            Ok((words, file))
+            let mut made = MadeWay::of(owner.wrap_to(&recipient)?);
+            made.words.push(reads);
+            Ok(made)
         }
     }
+}
+
+fn new_recovery_key(session: &Session<'_>, owner: &Owner, path: Option<&Path>) -> Result<MadeWay> {
+    let key = RecoveryKey::generate();
+    let envelope = EnvelopeOf {
+        key: &key,
+        owner: &owner.key.public(),
+    };
+    let mut made = MadeWay::of(owner.wrap_for(&key)?);
+    match path {
+        Some(path) => {
+            let place = ("--new-recovery-key-file", path);
+            made.envelope = Some(session.write_envelope(&envelope, place, None)?);
+        }
+        None => session
+            .console
+            .hand_over_recovery_key(&key, &envelope.vault())?,
+    }
+    Ok(made)
 }

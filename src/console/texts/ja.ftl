@@ -1113,7 +1113,7 @@ error-recovery-key-typo = 復旧キーとして読み取れません。文字の
         その後に、数字の 1 と文字の B、I、O が使われることはありません。
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
-    .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
+    .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: { $option } 新しいファイル
 error-man-pages = マニュアル ページを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
