@@ -389,6 +389,20 @@ fn apply<'a>(image: &mut [u8], events: impl Iterator<Item = &'a Event>) {
     }
 }
 
+/// FAT takes names in every case for one; a file is no vault under any of them.
+#[test]
+fn where_case_does_not_count_a_vault_is_a_folder_in_any_case() {
+    for (name, is_folder) in [("pfxvault", true), ("PfxVault", true), ("pfxvault", false)] {
+        let fat = Fat(Disk::formatted());
+        match is_folder {
+            true => fat.make_folder(name).unwrap(),
+            false => fat.create(name, b"a program").unwrap(),
+        }
+        let medium = Medium::new("disk", Box::new(fat));
+        assert_eq!(medium.has_vault().unwrap(), is_folder, "{name}");
+    }
+}
+
 #[test]
 fn a_power_cut_after_any_sector_loses_nothing_that_was_committed() {
     let Recording {

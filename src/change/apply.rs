@@ -2,8 +2,6 @@
 //! the certificate, read back from the store, leads to a key that signs for it. Anything else takes
 //! the whole run back.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
@@ -17,7 +15,9 @@ use crate::iis::{
     Iis, KeyLink, NewKey, OWN_CONTAINER, Properties, StoreName, StoredCertificate, challenge,
     config, public_key,
 };
+use crate::input::read_input;
 use crate::message::Text;
+use crate::platform::private_files;
 use crate::text;
 use vault::id::Hash;
 
@@ -101,12 +101,8 @@ fn back_up(server: Iis<'_>, now: jiff::Timestamp) -> Result<()> {
     };
     if let Some(shared) = config::read_folder(&folder)?.shared {
         let copy = shared_copy(&shared, now);
-        let from = File::open(shared.join(config::APPLICATION_HOST));
-        let copied = from.and_then(|mut from| {
-            let mut to = File::create_new(&copy)?;
-            io::copy(&mut from, &mut to)?;
-            to.sync_all()
-        });
+        let copied = read_input(&shared.join(config::APPLICATION_HOST))
+            .and_then(|bytes| private_files::create_public(&copy, &bytes));
         copied.map_err(|reason| {
             Error::failed(text!(
                 "error-shared-not-copied",

@@ -87,6 +87,9 @@ pub(super) struct KeyPairReport<'a> {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &ContentsArgs) -> Result<Exit> {
+    if args.reveal_password {
+        session.console.refuse_if_nobody_looks()?;
+    }
     let media = session.vault_media_or_inserted(&args.from)?;
     let known = session.memory();
     if let Some(exit) = run_from_memory(session, &media, args, known.state.as_ref())? {

@@ -60,6 +60,7 @@ pub(super) fn run(session: &Session<'_>, args: &Copy) -> Result<Exit> {
     finding::mark(&mut findings, state.as_ref(), session.now);
     session.show_findings(&findings);
     if !there {
+        copy::refuse_foreign(&media, &known)?;
         make_medium(&target, state.as_ref())?;
     }
     media.push(target);

@@ -1,8 +1,6 @@
 //! `request`: a new key with its CSR.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,6 +12,7 @@ use crate::cli::{ProviderArg, RequestArgs};
 use crate::error::{Error, Exit, Result};
 use crate::iis::blob::Home;
 use crate::iis::{Iis, StoreName};
+use crate::platform::private_files;
 use crate::session::change::carry_out;
 use crate::session::events::Leading;
 use crate::session::{Session, backup, here};
@@ -184,11 +183,9 @@ fn plan<'a>(
 /// Only now that the key is here may the CSR leave; a request without its CSR is of no use to
 /// anyone.
 fn write(session: &Session<'_>, server: Iis<'_>, path: &Path, csr: &str) -> Result<()> {
-    let written = File::create_new(path).and_then(|mut file| {
-        file.write_all(csr.as_bytes())?;
-        file.sync_all()
-    });
-    let Err(error) = written else { return Ok(()) };
+    let Err(error) = private_files::create_public(path, csr.as_bytes()) else {
+        return Ok(());
+    };
     let mut journal = session.journal()?;
     let created = match journal.last_committed() {
         Some(last) => Leading::to_created(server, &last.steps),

@@ -140,7 +140,8 @@ fn write_envelope(session: &Session<'_>, args: &SheetArgs) -> Result<Exit> {
         secret: OnEnvelope::Key(&key),
         owner: &owner,
     };
-    session.write_envelope(&envelope, path, media.first())?;
+    let file = session.write_envelope(&envelope, ("--to", path), media.first())?;
+    session.keep_envelope(file);
     Ok(written(session, &envelope.vault(), true, Some(path)))
 }
 

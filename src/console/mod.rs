@@ -361,15 +361,24 @@ impl Console {
         self.print_error(&words);
     }
 
+    /// Refuses what ends in showing something to a person only, before anything of it is done.
+    ///
+    /// # Errors
+    /// Where nobody looks.
+    pub fn refuse_if_nobody_looks(&self) -> Result<()> {
+        match self.interactive() {
+            true => Ok(()),
+            false => Err(Error::usage(text!("error-nobody-to-show"))),
+        }
+    }
+
     /// Shows a line to a person only: never to a file or another program. It comes in parts,
     /// because putting a secret into a sentence would leave a copy of it in memory.
     ///
     /// # Errors
     /// Where nobody looks.
     pub fn show_privately(&self, parts: &[&str]) -> Result<()> {
-        if !self.interactive() {
-            return Err(Error::usage(text!("error-nobody-to-show")));
-        }
+        self.refuse_if_nobody_looks()?;
         if let [words] = parts {
             self.print_error(words);
             return Ok(());

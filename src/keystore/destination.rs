@@ -18,7 +18,7 @@ use crate::error::{Error, Exit, Result};
 use crate::input::read_up_to;
 use crate::keypair::{Certificate, KeyPair, as_file_name};
 use crate::message::{Text, day};
-use crate::platform::private_files;
+use crate::platform::private_files::{self, NewFile};
 use crate::text;
 use vault::lines::is_unseen;
 
@@ -628,9 +628,10 @@ fn is_usable_path(name: &str) -> bool {
     !is_file && is_usable(folder) && is_usable(file)
 }
 
-/// Whether a name is that of one plain file or folder on every system.
+/// Whether a name is that of one plain file or folder on every system. One that was not Unicode has
+/// U+FFFD for what could not be read of it.
 fn is_usable(name: &str) -> bool {
-    let plain = |c: char| !c.is_control() && !is_unseen(c) && !r#"\/:<>"|?*"#.contains(c);
+    let plain = |c: char| !c.is_control() && !is_unseen(c) && !"\\/:<>\"|?*\u{fffd}".contains(c);
     name.len() <= MAX_NAME
         && !name.ends_with(['.', ' '])
         && !matches!(name, "" | "." | "..")
@@ -755,7 +756,7 @@ fn former(path: &Path) -> Option<Zeroizing<Vec<u8>>> {
 /// at every moment, the former or the new one.
 #[derive(Default)]
 struct CreatedFiles {
-    created: Vec<PathBuf>,
+    created: Vec<NewFile>,
     /// What stood there before, where that could be read.
     replaced: Vec<(PathBuf, Option<Zeroizing<Vec<u8>>>)>,
     folders: Vec<PathBuf>,
@@ -797,19 +798,13 @@ impl CreatedFiles {
     }
 
     fn create(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        match private_files::create_private(path, bytes) {
-            // Another program was faster: the file is not ours to take back.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            // A file that was begun must go, too.
-            other => {
-                self.created.push(path.to_owned());
-                other
-            }
-        }
+        self.created.push(NewFile::create(path, bytes)?);
+        Ok(())
     }
 
     /// From here on nothing is taken back.
     fn keep(mut self) {
+        self.created.drain(..).for_each(NewFile::keep);
         self.kept = true;
     }
 }
@@ -819,10 +814,8 @@ impl Drop for CreatedFiles {
         if self.kept {
             return;
         }
+        self.created.clear();
         // Nothing better can be done about what cannot be taken back here.
-        self.created
-            .iter()
-            .for_each(|path| _ = fs::remove_file(path));
         for (path, before) in &self.replaced {
             if let Some(before) = before {
                 let _ = private_files::create_private(&beside(path), before)
@@ -894,6 +887,7 @@ mod tests {
         for name in [
             "a\"b.pfx",
             "a\n.pfx",
+            "a\u{fffd}.pfx",
             "a\u{202e}xfp.exe",
             "a\u{200b}.pfx",
             "\u{feff}a.pfx",

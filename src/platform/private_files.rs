@@ -1,8 +1,9 @@
-//! Files on this machine's own disks that only their owner can read.
+//! New files on this machine's own disks, whole or not there, for their owner only where nobody else
+//! needs them; and secrets, read from such files alone.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -18,11 +19,67 @@ const MAX_SECRET: u64 = 4096;
 /// stays as it is.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says; what was begun is then removed.
 pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = system::create_private(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    fill(system::create_private(path)?, path, bytes)
+}
+
+/// A private file that is worth something only once more has come to its end: unless it is kept, it
+/// is taken away again.
+#[must_use]
+pub struct NewFile {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl NewFile {
+    /// Creates it as [`create_private`] does.
+    ///
+    /// # Errors
+    /// As [`create_private`].
+    pub fn create(path: &Path, bytes: &[u8]) -> io::Result<Self> {
+        create_private(path, bytes)?;
+        let path = path.to_owned();
+        Ok(Self { path, kept: false })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// From here on it stays.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nothing better can be done about what cannot be taken back.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What [`create_private`] does, for what others are to have: the folder alone decides who reads it.
+///
+/// # Errors
+/// As [`create_private`].
+pub fn create_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fill(File::create_new(path)?, path, bytes)
+}
+
+/// Writes all of a new file, or takes it away again.
+fn fill(mut file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    // Windows removes no file that is open.
+    drop(file);
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Makes a folder, and those above it that are missing, that only its owner can enter. An existing
@@ -147,8 +204,6 @@ fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -219,6 +274,17 @@ mod tests {
             read_secret(&path).unwrap_err().text.id,
             "error-secret-file-shared"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_not_kept_is_taken_away_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        drop(NewFile::create(&path, b"first").unwrap());
+        assert!(!path.exists());
+        NewFile::create(&path, b"second").unwrap().keep();
+        assert!(NewFile::create(&path, b"third").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"second");
     }
 
     #[test]

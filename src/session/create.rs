@@ -24,15 +24,7 @@ pub fn create(
     replace: bool,
 ) -> Result<State> {
     let label = label.unwrap_or_else(|| "A".to_owned());
-    let begun = match replace {
-        true => replace::begun(session)?,
-        false => None,
-    };
-    let begun = match begun {
-        None => session.state()?.filter(State::is_founding),
-        begun => begun,
-    };
-    let state = match begun {
+    let state = match begun(session, replace)? {
         Some(state) if state.is_founding() => finish_founding(session, state, medium, &label)?,
         // All but its place was ready.
         Some(state) => state,
@@ -45,6 +37,14 @@ pub fn create(
         vault = state.vault().as_str()
     ));
     Ok(state)
+}
+
+/// What an interrupted run left in host state.
+fn begun(session: &Session<'_>, replace: bool) -> Result<Option<State>> {
+    if replace && let Some(state) = replace::begun(session)? {
+        return Ok(Some(state));
+    }
+    Ok(session.state()?.filter(State::is_founding))
 }
 
 fn found(
@@ -67,13 +67,28 @@ fn found(
         secret: OnEnvelope::Key(&recovery),
         owner: &founding.owner(),
     };
-    match &session.global.recovery_key_file {
-        Some(path) => session.write_envelope(&envelope, path, Some(medium))?,
-        None => session
-            .console
-            .hand_over_recovery_key(&recovery, &envelope.vault())?,
+    let option = "--recovery-key-file";
+    let path = session.global.recovery_key_file.as_deref();
+    let file = match path {
+        Some(path) => Some(session.write_envelope(&envelope, (option, path), Some(medium))?),
+        None => {
+            let vault = envelope.vault();
+            session.console.hand_over_recovery_key(&recovery, &vault)?;
+            None
+        }
+    };
+    let founded = founding.complete(medium, &passphrase, &recovery, label, session.now);
+    if let Some(file) = file
+        && (founded.is_ok() || is_remembered(session, replace))
+    {
+        session.keep_envelope(file);
     }
-    founding.complete(medium, &passphrase, &recovery, label, session.now)
+    founded
+}
+
+/// Whether the next run may finish what the medium refused, with the same secrets.
+fn is_remembered(session: &Session<'_>, replace: bool) -> bool {
+    !matches!(begun(session, replace), Ok(None))
 }
 
 /// The secrets are those of the run that was interrupted: whoever finishes it must know the

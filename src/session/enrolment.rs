@@ -1,10 +1,10 @@
 //! Asking to be let into a vault.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::console::Enter;
 use crate::error::{Error, Result};
+use crate::platform::private_files;
 use crate::session::{Session, fit_name};
 use crate::state::State;
 use crate::text;
@@ -25,11 +25,7 @@ pub fn write_request(
     let name = server_name.unwrap_or_else(crate::platform::media::host_name);
     let name = fit_name(&name)?;
     let request = State::request(&folder, name)?;
-    let created = std::fs::File::create_new(file).and_then(|mut created| {
-        created.write_all(request.render().as_bytes())?;
-        created.sync_all()
-    });
-    created
+    private_files::create_public(file, request.render().as_bytes())
         .map_err(|e| Error::failed(text!("error-request-unwritable", path = file, reason = &e)))?;
     let (server, fingerprint) = (request.server().to_string(), request.fingerprint());
     session.console.say(&text!(

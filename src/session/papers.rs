@@ -8,7 +8,7 @@ use crate::error::{Error, Exit, Result};
 use crate::message::{Text, day, local_day};
 use crate::paper::facts::{HASH_DIGITS, NewestOnSheet, SheetFacts};
 use crate::paper::{Block, Code, Form, Paper};
-use crate::platform::private_files;
+use crate::platform::private_files::NewFile;
 use crate::rules::Rule;
 use crate::session::Session;
 use crate::session::media::label_of_vault;
@@ -19,6 +19,13 @@ use vault::identity::RecoveryKey;
 use vault::medium::Medium;
 use vault::sign::PublicKey;
 use vault::{paper, shares};
+
+/// The file of an envelope, which is gone again unless it is kept.
+pub struct EnvelopeFile {
+    file: NewFile,
+    /// The number of the share in it; `None` for a recovery key.
+    share: Option<u8>,
+}
 
 /// The secret on an envelope.
 pub enum OnEnvelope<'a> {
@@ -346,28 +353,44 @@ impl Session<'_> {
         Block::Table(heading.map(words).into(), rows)
     }
 
-    /// Writes a recovery key to a file of its own, and says what that means.
+    /// Writes a recovery key to a file of its own, which `option` named. It stays there once it opens
+    /// the vault: [`Session::keep_envelope`].
     ///
     /// # Errors
     /// Exit 5 on a medium that holds a vault, or will hold it; else where it cannot be written.
     pub fn write_envelope(
         &self,
         envelope: &EnvelopeOf<'_>,
-        path: &Path,
+        (option, path): (&'static str, &Path),
         medium: Option<&Medium>,
-    ) -> Result<()> {
+    ) -> Result<EnvelopeFile> {
         self.refuse_beside_vault(path, medium)?;
         let bytes = self.rendered(&self.envelope(envelope)?, path)?;
-        private_files::create_private(path, &bytes).map_err(|e| {
-            Error::failed(text!("error-recovery-key-file", path = path, reason = &e))
+        let file = NewFile::create(path, &bytes).map_err(|e| {
+            Error::failed(text!(
+                "error-recovery-key-file",
+                path = path,
+                reason = &e,
+                option = option
+            ))
         })?;
-        self.console.warn(&match envelope.secret {
-            OnEnvelope::Key(_) => text!("create-recovery-key-file", path = path),
-            OnEnvelope::Share(share, _) => {
-                text!("create-share-file", path = path, number = share.number())
-            }
+        Ok(EnvelopeFile {
+            file,
+            share: match envelope.secret {
+                OnEnvelope::Key(_) => None,
+                OnEnvelope::Share(share, _) => Some(share.number()),
+            },
+        })
+    }
+
+    /// Keeps the file of a recovery key that opens the vault now, and says what that means.
+    pub fn keep_envelope(&self, envelope: EnvelopeFile) {
+        let path = envelope.file.path();
+        self.console.warn(&match envelope.share {
+            None => text!("create-recovery-key-file", path = path),
+            Some(number) => text!("create-share-file", path = path, number = number),
         });
-        Ok(())
+        envelope.file.keep();
     }
 
     /// The file of a paper, in the form that its name asks for.

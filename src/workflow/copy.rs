@@ -48,7 +48,23 @@ pub fn run(
     bring(media, vault, known, &|_| true, progress)
 }
 
-/// The same for what the sources hold alone: what else is on the target is not looked at.
+/// Refuses sources that are not of this vault, before a target is made one of it.
+///
+/// # Errors
+/// When a source is not of this vault, or cannot be listed.
+pub fn refuse_foreign(sources: &[Medium], known: &Trust) -> Result<()> {
+    let survey = Survey::of(sources, known.vault.clone(), known, Reading::Cached)?;
+    none_is_foreign(&survey, sources.len())
+}
+
+fn none_is_foreign(survey: &Survey<'_>, sources: usize) -> Result<()> {
+    match (0..sources).find(|source| !survey.is_of_vault(*source)) {
+        Some(foreign) => Err(survey.not_ours(foreign).into()),
+        None => Ok(()),
+    }
+}
+
+/// The same as [`run`] for what the sources hold alone: what else is on the target is not looked at.
 ///
 /// # Errors
 /// As [`run`].
@@ -83,9 +99,7 @@ fn bring(
     let Some((target, sources)) = media.split_last() else {
         return Ok(Copied::default());
     };
-    if let Some(foreign) = (0..sources.len()).find(|source| !survey.is_of_vault(*source)) {
-        return Err(survey.not_ours(foreign).into());
-    }
+    none_is_foreign(&survey, sources.len())?;
     add_owner_files(&survey, target)?;
     let mut copied = not_copied(&survey, sources.len());
     let generations = survey.slots.values().flat_map(|slot| &slot.generations);

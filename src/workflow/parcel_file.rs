@@ -9,7 +9,7 @@ use vault::parcel::{MAX_PARCEL, Parcel, ParcelFlaw};
 use crate::error::{Error, Exit, Result};
 use crate::message::Text;
 use crate::platform::media::read_past_cache;
-use crate::platform::private_files;
+use crate::platform::private_files::NewFile;
 use crate::text;
 
 /// Reads and takes apart a file.
@@ -56,19 +56,10 @@ fn reason(flaw: &ParcelFlaw) -> Text {
 /// # Errors
 /// What the system says; what this began is then removed. An existing file stays as it is.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let written = private_files::create_private(path, bytes).and_then(|()| {
-        let back = read_past_cache(path, bytes.len() as u64)?;
-        if back == bytes {
-            Ok(())
-        } else {
-            Err(io::Error::from(io::ErrorKind::InvalidData))
-        }
-    });
-    if written
-        .as_ref()
-        .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
-    {
-        let _ = fs::remove_file(path);
+    let file = NewFile::create(path, bytes)?;
+    if read_past_cache(path, bytes.len() as u64)? != bytes {
+        return Err(io::Error::from(io::ErrorKind::InvalidData));
     }
-    written
+    file.keep();
+    Ok(())
 }

@@ -384,13 +384,59 @@ fn an_existing_vault_is_never_touched_by_create() {
     table.run(create).ended_with(1);
     assert!(before == tree(&table.at("A")));
     table.stick("B");
-    fs::create_dir(table.at("B/pfxvault")).unwrap();
-    fs::write(table.at("B/pfxvault/notes.txt"), b"mine").unwrap();
+    fs::create_dir(table.at("B/PFXVAULT")).unwrap();
+    fs::write(table.at("B/PFXVAULT/notes.txt"), b"mine").unwrap();
     table.run(&create.replace("{A}", "{B}")).ended_with(7);
     assert!(
         !table.at("again").exists(),
         "no secret is made for a vault that is not"
     );
+}
+
+/// Such as the program itself, in the folder that it was unpacked into.
+#[test]
+fn a_file_called_as_the_vaults_folder_is_no_vault() {
+    for name in ["pfxvault", "PFXVAULT"] {
+        let table = Table::bare();
+        table.stick("tools/A");
+        fs::write(table.at("tools").join(name), b"a program").unwrap();
+        table
+            .run("create {tools/A} --passphrase-file {passphrase} --recovery-key-file {tools/key} --accept other-medium=test")
+            .ended_with(0);
+        table.run("verify {tools}").ended_with(7);
+        table.run("verify {tools/A}").ended_with(0);
+    }
+}
+
+/// To this file system they are two names; tests/reliability.rs has one to which they are one.
+#[test]
+fn a_folder_in_another_case_is_no_vault() {
+    let table = Table::bare();
+    table.stick("A/pfxvault");
+    fs::write(table.at("A/pfxvault/notes.txt"), b"mine").unwrap();
+    table
+        .run("create {A} --passphrase-file {passphrase} --recovery-key-file {recovery} --accept other-medium=test")
+        .ended_with(0);
+    table.run("verify {A}").ended_with(0);
+    assert!(table.at("A/PFXVAULT/README.TXT").is_file());
+    assert_eq!(tree(&table.at("A/pfxvault")).len(), 1);
+}
+
+#[test]
+fn a_copy_from_another_vault_begins_nothing_on_the_stick() {
+    let table = Table::backed_up(&NAMES);
+    let other = Table::with_vault_of_another(&NAMES);
+    table.stick("B");
+    let from = other.at("A").display().to_string();
+    table
+        .run(&format!(
+            "copy --from {from} --to {{B}} --accept other-medium=test"
+        ))
+        .ended_with(7);
+    assert_eq!(fs::read_dir(table.at("B")).unwrap().count(), 0);
+    table
+        .run("copy --from {A} --to {B} --accept other-medium=test")
+        .ended_with(0);
 }
 
 #[test]
@@ -771,9 +817,10 @@ fn contents_of_what_this_server_wrote_need_no_passphrase_and_others_do() {
     table
         .run("contents --from {A} --state {elsewhere} --recovery-key-file {recovery}")
         .ended_with(0);
-    table
-        .run("contents --from {A} --reveal-password --passphrase-file {passphrase}")
-        .ended_with(2);
+    let reveal = "contents --from {A} --reveal-password --passphrase-file {passphrase}";
+    assert_eq!(table.run(reveal).ended_with(2).out, "");
+    let document = table.run(&format!("{reveal} --json")).ended_with(2).json();
+    assert_eq!(document["exit"], 2, "{document}");
 }
 
 #[test]

@@ -141,6 +141,93 @@ fn a_full_disk_under_a_restore_leaves_nothing_behind() {
     );
 }
 
+/// A file that was begun would be in the way of the same line, once there is room.
+#[test]
+fn a_full_disk_leaves_no_new_file_that_was_only_begun() {
+    let table = Table::backed_up(&NAMES);
+    table.stick("target");
+    table.stick("B");
+    let full = Mounted {
+        before: r#"target=$stick/../target; mount -t tmpfs -o size=8k none "$target"; head -c 8192 /dev/zero > "$target/filling""#.into(),
+        after: r#"echo "left: $(ls -A "$target")""#,
+    };
+    for line in [
+        "audit {A} --html {target/a.html}",
+        "report --html {target/r.html}",
+        "sheet --from {A} --to {target/s.pdf}",
+        "sheet --from {A} --envelope --to {target/e.pdf} --recovery-key-file {recovery}",
+        "drill --from {A} --recovery-key-file {recovery} --receipt {target/r.txt}",
+        "servers request {target/w.req} --state {asking}",
+        "access add recovery-key --to {A} --passphrase-file {passphrase} --new-recovery-key-file {target/k.txt} --accept other-medium=test",
+        "create {B} --passphrase-file {passphrase} --recovery-key-file {target/k.txt} --accept other-medium=test --state {new}",
+    ] {
+        let said = full.run(&table, line).ended_with(1);
+        assert!(says(&said.err, "os-full"), "{line}: {}", said.err);
+        assert!(
+            said.out.ends_with("left: filling\n"),
+            "{line}: {}",
+            said.out
+        );
+    }
+    assert!(tree(&table.at("B")).is_empty());
+}
+
+/// The file of a recovery key stands exactly where the vault knows that key, whichever write the
+/// stick refuses.
+#[test]
+fn a_recovery_keys_file_stays_only_where_the_key_opens_the_vault() {
+    let table = Table::backed_up(&NAMES[..1]);
+    let add = |file: &str| {
+        let secret = "--passphrase-file {passphrase} --accept other-medium=test";
+        format!("access add recovery-key --to {{A}} {secret} --new-recovery-key-file {{{file}}}")
+    };
+    let said = write_protected().run(&table, &add("refused")).ended_with(1);
+    assert!(!says(&said.out, "create-recovery-key-file"), "{}", said.out);
+    assert!(!table.at("refused").exists());
+    let used = tree(&table.at("A"))
+        .values()
+        .map(|bytes| bytes.len().next_multiple_of(4096))
+        .sum::<usize>()
+        / 1024;
+    let (mut stood, mut gone) = (0, 0);
+    for room in (0..=20).step_by(4) {
+        let file = format!("key{room}");
+        let said = sized(used + room).run(&table, &add(&file)).ended_with(1);
+        let is_there = table.at(&file).exists();
+        assert_eq!(
+            says(&said.out, "create-recovery-key-file"),
+            is_there,
+            "{}",
+            said.out
+        );
+        if is_there {
+            stood += 1;
+            let opened = "contents --from {copy} --state {elsewhere} --recovery-key-file";
+            table.run(&format!("{opened} {{{file}}}")).ended_with(0);
+        } else {
+            gone += 1;
+        }
+    }
+    assert!(stood > 0 && gone > 0, "{stood} stood, {gone} were gone");
+    let said = table.run(&add("refused")).ended_with(0);
+    assert!(says(&said.out, "create-recovery-key-file"), "{}", said.out);
+    let again = table.run(&add("refused")).ended_with(1);
+    let hint = "--new-recovery-key-file NEWFILE";
+    assert!(again.err.contains(hint), "{}", again.err);
+}
+
+#[test]
+fn a_vault_that_came_to_be_nowhere_leaves_no_file_of_its_recovery_key() {
+    let table = Table::bare();
+    table.stick("A");
+    let create = "create {A} --passphrase-file {passphrase} --recovery-key-file {recovery} --accept other-medium=test";
+    let said = write_protected().run(&table, create).ended_with(1);
+    assert!(!says(&said.out, "create-recovery-key-file"), "{}", said.out);
+    assert!(!table.at("recovery").exists());
+    let said = table.run(create).ended_with(0);
+    assert!(says(&said.out, "create-recovery-key-file"), "{}", said.out);
+}
+
 /// What the program says of a medium that `before` mounts in place of the stick, with what the
 /// stick held: the facts of a stick with a vault, and the refusal to make one on an empty stick.
 fn judged(namespace: &[&str], before: &str) -> (Value, Said) {

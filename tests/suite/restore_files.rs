@@ -57,6 +57,25 @@ fn files(table: &Table, folder: &str) -> BTreeMap<String, String> {
     found
 }
 
+/// As Japanese servers of old have them: EUC-JP, and none of it UTF-8.
+#[test]
+fn a_name_that_is_not_unicode_is_said_not_to_come_back() {
+    use std::os::unix::ffi::OsStrExt;
+    let table = Table::with_vault(&[]);
+    put(&table, "x.pfx", &issued("www.example.com", 1));
+    let name = std::ffi::OsStr::from_bytes(b"\xbe\xda.pfx");
+    fs::rename(table.at("server/x.pfx"), table.at("server").join(name)).unwrap();
+    table.run(BACKUP).ended_with(0);
+    let said = table.run(RESTORE).ended_with(0);
+    assert!(says(&said.out, "plan-renamed"), "{}", said.out);
+    assert!(says(&said.out, "reason-name-unusable"), "{}", said.out);
+    let restored = fs::read_dir(table.at("restored")).unwrap();
+    let restored: Vec<_> = restored.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(restored.len(), 1);
+    let name = restored[0].to_str().unwrap();
+    assert!(name.starts_with("www.example.com."), "{name}");
+}
+
 /// A folder in which the certificates of one host lie under all the names that people give them.
 fn with_predecessors() -> Table {
     let table = Table::with_vault(&[]);

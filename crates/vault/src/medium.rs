@@ -459,12 +459,13 @@ impl Medium {
         Label::parse(&self.read_loose(MEDIUM)?)
     }
 
-    /// Whether a PFXVAULT folder is there, however damaged.
+    /// Whether a PFXVAULT folder is there, however damaged. A file of that name is none, such as the
+    /// program itself.
     ///
     /// # Errors
     /// When the medium cannot be listed.
     pub fn has_vault(&self) -> Result<bool, MediumError> {
-        Ok(self.child("", ROOT)?.is_some())
+        Ok(self.root()?.is_some())
     }
 
     /// Whether a PFXVAULT folder is there that came to hold something.
@@ -482,7 +483,7 @@ impl Medium {
     /// # Errors
     /// When the medium cannot be listed.
     pub fn is_begun(&self) -> Result<bool, MediumError> {
-        let Some(root) = self.child("", ROOT)? else {
+        let Some(root) = self.root()? else {
             return Ok(false);
         };
         for half in HALVES {
@@ -519,7 +520,7 @@ impl Medium {
     /// # Errors
     /// When it is more than begun, or the medium refuses.
     pub fn clear_begun(&self) -> Result<(), MediumError> {
-        let Some(root) = self.child("", ROOT)? else {
+        let Some(root) = self.root()? else {
             return Ok(());
         };
         if !self.is_begun()? {
@@ -579,7 +580,7 @@ impl Medium {
 
     /// Reads a text beside the halves, README.TXT or MEDIUM.TXT, as far as it can be read.
     pub fn read_loose(&self, name: &str) -> Option<Vec<u8>> {
-        let root = self.child("", ROOT).ok()??;
+        let root = self.root().ok()??;
         let file = self.child(&root, name).ok()??;
         self.volume.read(&file, cap::IDENTITY, Reading::Cached).ok()
     }
@@ -591,7 +592,7 @@ impl Medium {
     /// When the vault's folder cannot be listed; anything below it that cannot is only reported.
     pub fn walk(&self, owner: Option<&VaultId>, reading: Reading) -> Result<Walk, MediumError> {
         let mut walk = Walk::default();
-        let Some(root) = self.child("", ROOT)? else {
+        let Some(root) = self.root()? else {
             return Ok(walk);
         };
         for entry in self.list(&root)? {
@@ -906,6 +907,39 @@ impl Medium {
         Ok(names)
     }
 
+    /// The vault's folder. In another case it is that only where the file system takes both names for
+    /// one, as FAT does.
+    fn root(&self) -> Result<Option<String>, MediumError> {
+        let entries = match self.list("") {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let mut folders = entries
+            .into_iter()
+            .filter(|entry| entry.kind == EntryKind::Folder)
+            .filter(|entry| entry.name.eq_ignore_ascii_case(ROOT));
+        let Some(found) = folders.next() else {
+            return Ok(None);
+        };
+        if found.name == ROOT || folders.any(|other| other.name == ROOT) {
+            return Ok(Some(ROOT.to_owned()));
+        }
+        let listed = self.volume.list(ROOT);
+        let is_other = listed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        Ok((!is_other).then_some(found.name))
+    }
+
+    /// The same, made if it is missing.
+    fn root_folder(&self) -> Result<String, MediumError> {
+        if let Some(found) = self.root()? {
+            return Ok(found);
+        }
+        self.volume
+            .make_folder(ROOT)
+            .map_err(|source| self.failed(ROOT, source))?;
+        Ok(ROOT.to_owned())
+    }
+
     /// The path of an entry by its name in any case.
     pub(super) fn child(&self, folder: &str, name: &str) -> Result<Option<String>, MediumError> {
         let entries = match self.list(folder) {
@@ -931,7 +965,7 @@ impl Medium {
     }
 
     fn half_folder(&self, half: usize) -> Result<String, MediumError> {
-        let root = self.folder("", ROOT)?;
+        let root = self.root_folder()?;
         self.folder(&root, HALVES[half])
     }
 
@@ -1122,13 +1156,13 @@ impl Medium {
     /// # Errors
     /// When the medium refuses.
     pub fn prepare(&self, label: &Label, wish: &ReadmeWish) -> Result<(), MediumError> {
-        self.folder("", ROOT)?;
+        self.root_folder()?;
         self.renew_readme(wish)?;
         self.write_loose(MEDIUM, &label.render())
     }
 
     fn write_loose(&self, name: &str, bytes: &[u8]) -> Result<(), MediumError> {
-        let root = self.folder("", ROOT)?;
+        let root = self.root_folder()?;
         let path = self
             .child(&root, name)?
             .unwrap_or_else(|| join(&root, name));

@@ -13,7 +13,7 @@ use crate::cli::AccessCommand;
 use crate::error::{Error, Exit, Result, no_random};
 use crate::message::{Text, day};
 use crate::session::Session;
-use crate::session::papers::{EnvelopeOf, OnEnvelope};
+use crate::session::papers::{EnvelopeFile, EnvelopeOf, OnEnvelope};
 use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
 use crate::workflow::unlock::UnlockedVault;
@@ -22,6 +22,7 @@ use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey, wrapped_for};
 use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
 use vault::shares;
+use vault::survey::Survey;
 use vault::trust::{Clause, Statement, Trust};
 use vault::volume::Reading;
 
@@ -251,7 +252,7 @@ fn share_counts(way: &str) -> Result<(u8, u8)> {
 
 /// The identity file that K of N new shares open, each shown to be written down or written to a file of
 /// its own.
-fn new_shares(session: &Session<'_>, owner: &Owner, new: &NewWay<'_>) -> Result<Vec<u8>> {
+fn new_shares(session: &Session<'_>, owner: &Owner, new: &NewWay<'_>) -> Result<MadeWay> {
     let (threshold, count) = share_counts(new.way)?;
     let (given, wanted) = (new.shares.len(), usize::from(count));
     if given != 0 && given != wanted {
@@ -264,14 +265,17 @@ fn new_shares(session: &Session<'_>, owner: &Owner, new: &NewWay<'_>) -> Result<
     if new.shares.is_empty() {
         session.console.hand_over_shares(&shares, &vault)?;
     }
+    let mut made = MadeWay::new("shares", owner.wrap_for(&key)?);
     for (share, path) in shares.iter().zip(new.shares) {
         let envelope = EnvelopeOf {
             secret: OnEnvelope::Share(share, wanted),
             owner: &public,
         };
-        session.write_envelope(&envelope, path, None)?;
+        let place = ("--new-share-file", path.as_path());
+        made.envelopes
+            .push(session.write_envelope(&envelope, place, None)?);
     }
-    Ok(owner.wrap_for(&key)?)
+    Ok(made)
 }
 
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what
@@ -314,7 +318,13 @@ fn write(
     let statement = Statement::sign(&opened.owner.key, &made.words)
         .map_err(|_| Error::failed(text!("error-signing")))?;
     let identities: Vec<&[u8]> = made.file.as_deref().into_iter().collect();
-    medium.add_owner_files(&[&statement], &identities)?;
+    let added = medium.add_owner_files(&[&statement], &identities);
+    if added.is_ok() || is_listed(opened, medium, &identities) {
+        for envelope in made.envelopes {
+            session.keep_envelope(envelope);
+        }
+    }
+    added?;
     let way = identities.first().map(|file| Hash::of(file));
     session.note(&opened.vault(), |state| {
         state.remember_identities(&identities);
@@ -325,6 +335,17 @@ fn write(
         let _ = state.trust.learn(statement);
     });
     Ok(way)
+}
+
+/// Whether the owner's files on a medium that refused hold a new way in all the same: they are written
+/// twice, one after the other.
+fn is_listed(opened: &UnlockedVault<'_>, medium: &Medium, identities: &[&[u8]]) -> bool {
+    let (media, trust) = (std::slice::from_ref(medium), &opened.survey.trust);
+    let survey = Survey::of(media, opened.vault(), trust, Reading::Cached);
+    survey.is_ok_and(|survey| {
+        let listed = survey.owners_identities();
+        identities.iter().all(|identity| listed.contains(identity))
+    })
 }
 
 /// Readers stop after so many identity files; one more might be the one that somebody relies on.
@@ -350,6 +371,8 @@ struct MadeWay {
     /// The identity file; nothing for a key that only decrypts.
     file: Option<Vec<u8>>,
     kind: &'static str,
+    /// What opens it, where that was to go to files: kept once it opens the vault.
+    envelopes: Vec<EnvelopeFile>,
 }
 
 impl MadeWay {
@@ -358,6 +381,7 @@ impl MadeWay {
             words: vec![Clause::Identity(Hash::of(&file))],
             file: Some(file),
             kind,
+            envelopes: Vec::new(),
         }
     }
 }
@@ -374,30 +398,30 @@ fn new_way(
             let file = owner.wrap_with_passphrase(&passphrase)?;
             Ok(MadeWay::new("passphrase", file))
         }
-        "recovery-key" => {
-            let file = new_recovery_key(session, owner, new.recovery_key)?;
-            Ok(MadeWay::new("recovery-key", file))
-        }
-        way if way.starts_with(SHARES) => {
-            Ok(MadeWay::new("shares", new_shares(session, owner, new)?))
-        }
+        "recovery-key" => new_recovery_key(session, owner, new.recovery_key),
+        way if way.starts_with(SHARES) => new_shares(session, owner, new),
         key => new_own_key(session, media, owner, (key, new.decrypt_only)),
     }
 }
 
-fn new_recovery_key(session: &Session<'_>, owner: &Owner, file: Option<&Path>) -> Result<Vec<u8>> {
+fn new_recovery_key(session: &Session<'_>, owner: &Owner, path: Option<&Path>) -> Result<MadeWay> {
     let key = RecoveryKey::generate();
     let envelope = EnvelopeOf {
         secret: OnEnvelope::Key(&key),
         owner: &owner.key.public(),
     };
-    match file {
-        Some(path) => session.write_envelope(&envelope, path, None)?,
+    let mut made = MadeWay::new("recovery-key", owner.wrap_for(&key)?);
+    match path {
+        Some(path) => {
+            let place = ("--new-recovery-key-file", path);
+            made.envelopes
+                .push(session.write_envelope(&envelope, place, None)?);
+        }
         None => session
             .console
             .hand_over_recovery_key(&key, &envelope.vault())?,
     }
-    Ok(owner.wrap_for(&key)?)
+    Ok(made)
 }
 
 /// A person's own key. Generations are sealed to keys of age alone, so those of other kinds open the vault
@@ -416,6 +440,7 @@ fn new_own_key(
             words: words.ok_or_else(|| Error::usage(text!("error-decrypt-only")))?,
             file: None,
             kind: own.kind,
+            envelopes: Vec::new(),
         });
     }
     let unwrapped = |_| Error::failed(text!("error-not-wrapped", way = key));

@@ -1353,7 +1353,7 @@ error-recovery-key-in-file = { $row ->
         AGE-SECRET-KEY-1 there is never the digit 1 and never a B, I or O.
 error-recovery-key-file = cannot write the recovery key to { $path }
     .cause = { $reason }
-    .hint = Name a file that does not exist yet, in a folder you may write to: --recovery-key-file NEWFILE
+    .hint = Name a file that does not exist yet, in a folder you may write to: { $option } NEWFILE
 error-man-pages = cannot write the manual pages to { $path }
     .cause = { $reason }
     .hint = Name a folder you may write to: pfxvault man FOLDER

@@ -1217,7 +1217,7 @@ error-recovery-key-in-file = { $row ->
         数字の 1 と英字の B、I、O は使われません。
 error-recovery-key-file = 復旧キーを { $path } に書き込めません
     .cause = { $reason }
-    .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: --recovery-key-file 新しいファイル
+    .hint = 書き込み権限のあるフォルダーで、まだ存在しないファイル名を指定してください: { $option } 新しいファイル
 error-man-pages = マニュアル ページを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーを指定してください: pfxvault man フォルダー
