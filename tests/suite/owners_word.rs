@@ -114,6 +114,38 @@ fn a_server_that_calls_itself_another_is_named_and_found_under_its_id_alone() {
 }
 
 #[test]
+fn a_name_that_may_be_of_a_server_that_nobody_admits_is_no_wrong_usage() {
+    let table = two_servers();
+    let (one, two) = (id(&table, "state"), id(&table, "two"));
+    let contents = |which: &str| {
+        table.run(&format!(
+            "contents {which} --from {{A}} --recovery-key-file {{recovery}} --state {{none}}"
+        ))
+    };
+    // Nothing is hidden yet.
+    restore(&table, "WEB09").ended_with(2);
+    contents("shop.example.com --server WEB02").ended_with(0);
+    contents("nobody.example.com --server WEB02").ended_with(2);
+    assert_eq!(lose(&table, "A", &format!("\nserver {two} ")), 2);
+    for which in [
+        "--server WEB02",
+        "--server web02",
+        &format!("--server {two}"),
+        "shop.example.com",
+        &format!("shop.example.com --server {one}"),
+    ] {
+        let said = contents(which).ended_with(10);
+        assert!(says(&said.err, "error-name-not-admitted"), "{}", said.err);
+        assert!(said.err.contains("1 generation of a server"), "{which}");
+    }
+    restore(&table, "WEB02").ended_with(10);
+    drill(&table, "WEB02").ended_with(10);
+    // What is admitted is found by its name, and the other is spoken of.
+    let said = contents(&format!("www.example.com --server {one}")).ended_with(8);
+    assert!(says(&said.out, "doubt-not-admitted"), "{}", said.out);
+}
+
+#[test]
 fn a_lost_stick_shows_no_name() {
     let table = two_servers();
     let files = crate::common::tree(&table.at("A"));

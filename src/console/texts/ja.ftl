@@ -1385,6 +1385,12 @@ error-none-admitted = { $medium } には、復元できるものがありませ�
         この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from { -second-stick }
         破損の有無を調べるには: pfxvault verify { $medium }
         この保管庫の登録サーバーには一覧の記録があります。そのサーバーからこの USB メモリに次のバックアップを取ると、書き直されます
+error-name-not-admitted = ここにある登録サーバーの一覧にあるものの中に、{ $name } という名前のものはありません。一覧にないサーバーの世代が { $count } 個あり、これらは使いません
+    .cause = 指定されたものは、その中にあるかもしれません。指定されたメディアの登録サーバーの一覧が破損しているか不足しているか、第三者が世代を置いています。登録を確認できないものは復元しません
+    .hint =
+        この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from { -second-stick }
+        破損の有無を調べるには: pfxvault verify { $medium }
+        この一覧のままで復元できるものを見るには: pfxvault contents --from { $medium }
 error-not-our-vault = { $medium } は別の保管庫のメディアです
     .cause = このメディアのフィンガープリントは { $vault }、ここの保管庫は { $ours } です
     .hint = 正しい USB メモリを挿してください。このメディアの内容は変更していません。このメディアの内容を見るには: pfxvault contents --from { $medium } --state 新しいフォルダー
