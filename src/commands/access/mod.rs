@@ -13,14 +13,17 @@ use crate::error::{Error, Exit, Result};
 use crate::message::{Text, day};
 use crate::session::Session;
 use crate::session::papers::EnvelopeOf;
+use crate::session::report::FindingReport;
 use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
+use crate::workflow::finding;
 use crate::workflow::unlock::UnlockedVault;
+use crate::workflow::verify;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey, takes_passphrase};
-use vault::medium::{HALVES, MAX_IDENTITIES, Medium};
+use vault::medium::{HALVES, MAX_IDENTITIES};
+use vault::survey::Survey;
 use vault::trust::{Clause, Statement, Trust};
-use vault::volume::Reading;
 
 /// `access list`.
 #[derive(Serialize)]
@@ -34,7 +37,11 @@ pub(super) struct AccessReport<'a> {
     /// The keys that what is made from now on is encrypted to.
     keys: Vec<&'a str>,
     retired: Vec<&'a str>,
+    findings: Vec<FindingReport>,
 }
+
+/// The kind of a way in that none of the media has.
+const ELSEWHERE: &str = "elsewhere";
 
 /// A way in.
 #[derive(Serialize)]
@@ -101,16 +108,17 @@ struct NewWay<'a> {
 
 fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let media = session.vault_media_or_inserted(media)?;
-    let trust = crate::workflow::verify::trust_of(&media, session.memory().state.as_ref())?;
+    let state = session.memory().state;
+    let (survey, mut findings) = verify::owners_word(&media, state.as_ref())?;
+    finding::mark(&mut findings, state.as_ref(), session.now);
+    let trust = &survey.trust;
     let opening: Vec<&str> = trust.recipients().collect();
+    let ways = ways(trust, &kinds(&survey), state.as_ref());
     session.console.say(&text!(
         "access-headline",
-        identities = trust.identities.len(),
+        identities = ways.iter().filter(|way| way.kind != ELSEWHERE).count(),
         others = opening.len().saturating_sub(1)
     ));
-    let known = session.memory().state;
-    let known = known.as_ref().filter(|state| *state.vault() == trust.vault);
-    let ways = ways(&trust, &kinds(&media)?, known);
     for way in &ways {
         session.console.say(&way.text());
     }
@@ -124,15 +132,18 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     for age in trust.retired() {
         session.console.say(&text!("access-retired", key = age));
     }
+    session.show_findings(&findings);
     let report = AccessReport {
         vault: trust.vault.to_string(),
         identities: trust.identities.iter().map(ToString::to_string).collect(),
         ways,
         keys: opening,
         retired: trust.retired().collect(),
+        findings: FindingReport::of(session.console, &findings),
     };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    let exit = finding::beside(&findings);
+    session.console.document(exit, &report);
+    Ok(exit)
 }
 
 /// Each way in that the owner lists, with what the media show and this server remembers of it.
@@ -153,10 +164,14 @@ fn ways(
     let mut ways = Vec::new();
     for identity in &trust.identities {
         let known = remembered.get(identity);
-        let shown = kinds.get(identity).copied().unwrap_or("elsewhere");
+        let kind = match (kinds.get(identity), known) {
+            (None, _) => ELSEWHERE,
+            (Some(_), Some(known)) => &known.kind,
+            (Some(shown), None) => shown,
+        };
         ways.push(ListedWay {
             identity: *identity,
-            kind: known.map_or(shown, |known| &known.kind).to_owned(),
+            kind: kind.to_owned(),
             made: known.and_then(|known| known.made.as_ref()).map(event),
             opened: known.and_then(|known| known.opened.as_ref()).map(event),
         });
@@ -206,18 +221,16 @@ fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
 }
 
 /// What opens the identity files on the media: `passphrase`, `ssh-key`, or `key`.
-fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
+fn kinds(survey: &Survey<'_>) -> BTreeMap<Hash, &'static str> {
     let mut kinds = BTreeMap::new();
-    for medium in media {
-        for file in medium.walk(None, Reading::Cached)?.identities {
-            let kind = match takes_passphrase(&file.bytes) {
-                true => "passphrase",
-                false => "key",
-            };
-            kinds.insert(Hash::of(&file.bytes), kind);
-        }
+    for file in survey.identities() {
+        let kind = match takes_passphrase(file) {
+            true => "passphrase",
+            false => "key",
+        };
+        kinds.insert(Hash::of(file), kind);
     }
-    Ok(kinds)
+    kinds
 }
 
 /// The owner's secret opens the identity; it is wrapped once more, or one more key may read what

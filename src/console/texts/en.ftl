@@ -750,11 +750,13 @@ servers-headline =
 servers-this = { $server }: this server, may write; fingerprint of its key: { $fingerprint }
 servers-other = { $server }: may write
 servers-closed = { $server }: may no longer write
+servers-not-on-media = { "  " }note: this server remembers that; the sticks given do not say so yet. Bring them up to date: pfxvault copy --from { -second-stick } --to { -stick }
 servers-joined =
     done: this server ({ $server }) may now write to the vault { $vault }
     next: pfxvault backup --from { -source } --to { -stick }
 access-headline =
     { $identities ->
+        [0] No secret opens the vault from these sticks
         [one] 1 secret opens the vault
        *[other] Any one of { $identities } secrets (passphrases and keys) opens the vault
     }{ $others ->

@@ -660,11 +660,15 @@ servers-headline = 保管庫 { $vault } の登録サーバー: { $count } 台
 servers-this = { $server }: このサーバー(書き込み可)、鍵のフィンガープリント { $fingerprint }
 servers-other = { $server }: 書き込み可
 servers-closed = { $server }: 書き込み終了
+servers-not-on-media = { "  " }参考: このサーバーの記録によるもので、指定された USB メモリにはまだ反映されていません。反映するには: pfxvault copy --from { -second-stick } --to { -stick }
 servers-joined =
     完了: このサーバー({ $server })を保管庫 { $vault } に登録しました
     次に: pfxvault backup --from { -source } --to { -stick }
 access-headline =
-    保管庫を開く手段: パスフレーズと鍵 { $identities } 件(どれか 1 つで開きます){ $others ->
+    { $identities ->
+        [0] これらの USB メモリには、保管庫を開く手段がありません
+       *[other] 保管庫を開く手段: パスフレーズと鍵 { $identities } 件(どれか 1 つで開きます)
+    }{ $others ->
         [0] {""}
        *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件
     }
