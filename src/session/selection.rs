@@ -1,7 +1,7 @@
 //! Which generation is meant, and which of its key pairs.
 
 use crate::cli::WhichArgs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::keypair;
 use crate::keystore::is_called_without_key;
 use crate::message::day;
@@ -17,7 +17,8 @@ use vault::trust::Naming;
 /// `names`; with several servers and no choice, they are listed.
 ///
 /// # Errors
-/// As [`server_backup::of`]; exit 2 where a name means nothing that counts.
+/// As [`server_backup::of`]; exit 2 where a name means nothing that counts, exit 10 where it may mean
+/// what is here of servers that nobody admits.
 pub fn choose<'v>(
     opened: &'v UnlockedVault<'_>,
     which: &WhichArgs,
@@ -31,7 +32,7 @@ pub fn choose<'v>(
     let server = choose_server(opened, which.server.as_deref())?;
     let mut backup = server_backup::of(opened, server, &wanted)?;
     if !names.is_empty() {
-        keep_named(&mut backup, names, with_retired)?;
+        keep_named(opened, &mut backup, names, with_retired)?;
     }
     Ok(backup)
 }
@@ -45,7 +46,12 @@ pub fn of_each_server<'v>(opened: &'v UnlockedVault<'_>) -> Vec<Result<ServerBac
 
 /// Leaves what is called so; what does not count any more only by its thumbprint, and what is
 /// retired only where that is wanted.
-fn keep_named(backup: &mut ServerBackup<'_>, names: &[String], with_retired: bool) -> Result<()> {
+fn keep_named(
+    opened: &UnlockedVault<'_>,
+    backup: &mut ServerBackup<'_>,
+    names: &[String],
+    with_retired: bool,
+) -> Result<()> {
     let mut past = Vec::new();
     for one in std::mem::take(&mut backup.no_more) {
         let is_meant = match one.why {
@@ -77,14 +83,14 @@ fn keep_named(backup: &mut ServerBackup<'_>, names: &[String], with_retired: boo
                 .iter()
                 .any(|without| is_without_key(without, name));
         if !is_known {
-            return Err(unknown_name(name, &past));
+            return Err(unknown_name(opened, name, &past));
         }
     }
     Ok(())
 }
 
 /// That a name means nothing, or nothing that counts any more.
-fn unknown_name(name: &str, past: &[NoMore<'_>]) -> Error {
+fn unknown_name(opened: &UnlockedVault<'_>, name: &str, past: &[NoMore<'_>]) -> Error {
     let names = [name.to_owned()];
     let mut thumbprints = Vec::new();
     for one in past {
@@ -97,10 +103,15 @@ fn unknown_name(name: &str, past: &[NoMore<'_>]) -> Error {
         }
         thumbprints.push(one.held.about().thumbprint.as_str());
     }
-    Error::usage(match thumbprints.as_slice() {
-        [] => text!("error-unknown-name", name = name),
-        all => text!("error-no-more", name = name, thumbprints = all.join(", ")),
-    })
+    match thumbprints.as_slice() {
+        [] if opened.survey.not_admitted_count() > 0 => unknown_to_the_list(opened, name),
+        [] => Error::usage(text!("error-unknown-name", name = name)),
+        all => {
+            let thumbprints = all.join(", ");
+            let text = text!("error-no-more", name = name, thumbprints = thumbprints);
+            Error::usage(text)
+        }
+    }
 }
 
 fn is_thumbprint_of(about: &AboutKeyPair, names: &[String]) -> bool {
@@ -121,7 +132,6 @@ fn choose_server(opened: &UnlockedVault<'_>, name: Option<&str>) -> Result<Serve
     let servers: Vec<ServerId> = opened.survey.claimed_servers().into_iter().collect();
     match (name, servers.as_slice()) {
         (_, []) => Err(opened.nothing_here()),
-        (Some(name), _) if is_not_admitted(opened, name) => Err(opened.nothing_here()),
         (None, [only]) => Ok(*only),
         (None, several) => Err(several_servers(opened, several)),
         (Some(name), several) => find_server(opened, several, name),
@@ -129,6 +139,10 @@ fn choose_server(opened: &UnlockedVault<'_>, name: Option<&str>) -> Result<Serve
 }
 
 /// One of `servers` by its id or its name in the newest catalog that opens.
+///
+/// # Errors
+/// Exit 10 where none is called so and there are generations of servers that nobody admits: one of
+/// them may be meant. Exit 2 where there are none, or where several are called so.
 pub fn find_server(
     opened: &UnlockedVault<'_>,
     servers: &[ServerId],
@@ -138,6 +152,9 @@ pub fn find_server(
     let is_id = |server: &&ServerId| server.to_string().eq_ignore_ascii_case(name);
     if let Some(server) = servers.iter().find(is_id) {
         return Ok(*server);
+    }
+    if is_not_admitted(opened, name) {
+        return Err(unknown_to_the_list(opened, name));
     }
     let is_named = |server: &&ServerId| {
         // What a server calls itself against the owner's word leads nobody to it.
@@ -150,6 +167,9 @@ pub fn find_server(
     let mut named = servers.iter().filter(is_named);
     match (named.next(), named.next()) {
         (Some(server), None) => Ok(*server),
+        (None, _) if opened.survey.not_admitted_count() > 0 => {
+            Err(unknown_to_the_list(opened, name))
+        }
         _ => Err(several_servers(opened, servers)),
     }
 }
@@ -178,6 +198,18 @@ fn is_not_admitted(opened: &UnlockedVault<'_>, name: &str) -> bool {
         .not_admitted()
         .iter()
         .any(|id| Some(id.server) == server)
+}
+
+/// That nothing of an admitted server is called so, while generations of others lie here. Theirs are
+/// not opened: what they are called is nobody's word.
+fn unknown_to_the_list(opened: &UnlockedVault<'_>, name: &str) -> Error {
+    let text = text!(
+        "error-name-not-admitted",
+        name = name,
+        medium = opened.medium_name(),
+        count = opened.survey.not_admitted_count()
+    );
+    Error::new(Exit::Forged, text)
 }
 
 fn several_servers(opened: &UnlockedVault<'_>, servers: &[ServerId]) -> Error {

@@ -90,10 +90,7 @@ pub fn run(
         Some(state) if state.trust.vault == vault => state.trust.clone(),
         _ => Trust::new(vault.clone()),
     };
-    let survey = Survey::of(media, vault.clone(), &trust, Reading::PastCache)?;
-    if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
-        return Err(survey.not_ours(foreign).into());
-    }
+    let survey = all_of_vault(media, &trust, Reading::PastCache)?;
     let mut check = MediaCheck {
         survey: &survey,
         numbers: Vec::new(),
@@ -136,10 +133,7 @@ pub fn run(
 /// # Errors
 /// As [`run`].
 pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<Vec<Finding>> {
-    let survey = Survey::of(media, state.vault().clone(), &state.trust, Reading::Cached)?;
-    if let Some(foreign) = (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
-        return Err(survey.not_ours(foreign).into());
-    }
+    let survey = all_of_vault(media, &state.trust, Reading::Cached)?;
     let mut check = MediaCheck {
         survey: &survey,
         numbers: Vec::new(),
@@ -153,6 +147,41 @@ pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<V
     check.programs();
     check.crowded();
     Ok(finding::folded(finding::placed(check.findings, &survey)))
+}
+
+/// The owner's word on media, with what this server remembers of it, and what is wrong with the owner's
+/// files there. No file of a generation but its record is read.
+///
+/// # Errors
+/// As [`run`].
+pub fn owners_word<'m>(
+    media: &'m [Medium],
+    state: Option<&State>,
+) -> Result<(Survey<'m>, Vec<Finding>)> {
+    let known = match state {
+        Some(state) => state.trust.clone(),
+        None => Trust::new(claimed_owner(media)?),
+    };
+    let survey = all_of_vault(media, &known, Reading::Cached)?;
+    let mut check = MediaCheck {
+        survey: &survey,
+        numbers: Vec::new(),
+        findings: Vec::new(),
+        bytes: 0,
+        damaged_on: BTreeSet::new(),
+    };
+    check.owner_files(state.is_some());
+    let findings = finding::folded(finding::placed(check.findings, &survey));
+    Ok((survey, findings))
+}
+
+/// Media that must be of the vault of `known`.
+fn all_of_vault<'m>(media: &'m [Medium], known: &Trust, reading: Reading) -> Result<Survey<'m>> {
+    let survey = Survey::of(media, known.vault.clone(), known, reading)?;
+    match (0..media.len()).find(|medium| !survey.is_of_vault(*medium)) {
+        Some(foreign) => Err(survey.not_ours(foreign).into()),
+        None => Ok(survey),
+    }
 }
 
 /// The owner to believe: host state's, else the one that the media agree on.

@@ -3,6 +3,8 @@
 //! word is worth for another.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use crate::common::{BACKUP, RESTORE, Said, Table, held, says};
 use pfxvault::state::State;
@@ -111,6 +113,106 @@ fn a_server_that_calls_itself_another_is_named_and_found_under_its_id_alone() {
     restore(&table, &two).ended_with(8);
     // The other server is not concerned.
     restore(&table, &id(&table, "state")).ended_with(0);
+}
+
+#[test]
+fn a_name_that_may_be_of_a_server_that_nobody_admits_is_no_wrong_usage() {
+    let table = two_servers();
+    let (one, two) = (id(&table, "state"), id(&table, "two"));
+    let contents = |which: &str| {
+        table.run(&format!(
+            "contents {which} --from {{A}} --recovery-key-file {{recovery}} --state {{none}}"
+        ))
+    };
+    // Nothing is hidden yet.
+    restore(&table, "WEB09").ended_with(2);
+    contents("shop.example.com --server WEB02").ended_with(0);
+    contents("nobody.example.com --server WEB02").ended_with(2);
+    assert_eq!(lose(&table, "A", &format!("\nserver {two} ")), 2);
+    for which in [
+        "--server WEB02",
+        "--server web02",
+        &format!("--server {two}"),
+        "shop.example.com",
+        &format!("shop.example.com --server {one}"),
+    ] {
+        let said = contents(which).ended_with(10);
+        assert!(says(&said.err, "error-name-not-admitted"), "{}", said.err);
+        assert!(said.err.contains("1 generation of a server"), "{which}");
+    }
+    restore(&table, "WEB02").ended_with(10);
+    drill(&table, "WEB02").ended_with(10);
+    // What is admitted is found by its name, and the other is spoken of.
+    let said = contents(&format!("www.example.com --server {one}")).ended_with(8);
+    assert!(says(&said.out, "doubt-not-admitted"), "{}", said.out);
+}
+
+#[test]
+fn what_is_listed_is_what_lies_on_the_stick_that_is_named() {
+    let table = Table::backed_up(&NAMES);
+    let other = Table::with_vault_of_another(&[]);
+    let lists = ["access list", "servers list"];
+    let copied = |name: &str| {
+        let mut copy = Command::new("cp");
+        copy.arg("-a").args([table.at("A"), table.at(name)]);
+        assert!(copy.status().unwrap().success());
+        table.at(name)
+    };
+    let owner = |stick: &Path, half: &str| stick.join("PFXVAULT").join(half).join("OWNER");
+    let ids = |line: &str, code: i32| {
+        let said = table.run(&format!("{line} --json")).ended_with(code).json();
+        let findings = said["findings"].as_array().unwrap().iter();
+        let ids = findings.map(|one| one["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    for list in lists {
+        assert_eq!(ids(&format!("{list} {{A}}"), 0), [""; 0]);
+        let foreign = other.at("A").display().to_string();
+        let said = table.run(&format!("{list} {foreign}")).ended_with(7);
+        assert!(says(&said.err, "error-not-our-vault"), "{}", said.err);
+    }
+    // A way in that is gone, for who knows the vault and for who does not.
+    let gone = copied("gone");
+    for half in ["A", "B"] {
+        fs::remove_file(owner(&gone, half).join("IDENTITY.AGE")).unwrap();
+    }
+    assert_eq!(ids("access list {gone}", 8), ["identity-missing"]);
+    let unknown = ids("access list {gone} --state {none}", 8);
+    assert_eq!(unknown, ["not-pinned", "identity-missing"]);
+    assert_eq!(ids("servers list {gone}", 8), ["identity-missing"]);
+    let said = table.run("access list {gone} --json").json();
+    let ways = said["ways"].as_array().unwrap().iter();
+    let elsewhere = ways.filter(|way| way["kind"] == "elsewhere").count();
+    assert_eq!(elsewhere, 1, "{said}");
+    // Nothing at all of the owner's.
+    let bare = copied("bare");
+    for half in ["A", "B"] {
+        fs::remove_dir_all(owner(&bare, half)).unwrap();
+    }
+    let found = ids("access list {bare}", 8);
+    assert!(found.contains(&"identity-missing".to_owned()), "{found:?}");
+    let said = table.run("access list {bare}").ended_with(8);
+    assert!(
+        said.out.contains("No secret opens the vault"),
+        "{}",
+        said.out
+    );
+    let said = table.run("servers list {bare} --json").ended_with(8).json();
+    assert_eq!(said["servers"][0]["on_media"], false);
+    table.run("access list {bare} --state {none}").ended_with(7);
+    // What somebody put there.
+    let forged = copied("forged");
+    for half in ["A", "B"] {
+        for entry in fs::read_dir(owner(&other.at("A"), half)).unwrap().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|end| end != "AGE") {
+                fs::copy(&path, owner(&forged, half).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    for list in lists {
+        assert_eq!(ids(&format!("{list} {{forged}}"), 8), ["bad-statement"]);
+    }
 }
 
 #[test]

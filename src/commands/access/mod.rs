@@ -14,9 +14,12 @@ use crate::error::{Error, Exit, Result, no_random};
 use crate::message::{Text, day};
 use crate::session::Session;
 use crate::session::papers::{EnvelopeFile, EnvelopeOf, OnEnvelope};
+use crate::session::report::FindingReport;
 use crate::state::{KnownWay, State, WayEvent};
 use crate::text;
+use crate::workflow::finding;
 use crate::workflow::unlock::UnlockedVault;
+use crate::workflow::verify;
 use secret::shares::MOST_SHARES;
 use vault::id::Hash;
 use vault::identity::{Owner, RecoveryKey, wrapped_for};
@@ -38,7 +41,11 @@ pub(super) struct AccessReport<'a> {
     /// The keys that what is made from now on is encrypted to.
     keys: Vec<&'a str>,
     retired: Vec<&'a str>,
+    findings: Vec<FindingReport>,
 }
+
+/// The kind of a way in that none of the media has.
+const ELSEWHERE: &str = "elsewhere";
 
 /// A way in.
 #[derive(Serialize)]
@@ -117,16 +124,17 @@ struct NewWay<'a> {
 
 fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let media = session.vault_media_or_inserted(media)?;
-    let trust = crate::workflow::verify::trust_of(&media, session.memory().state.as_ref())?;
+    let state = session.memory().state;
+    let (survey, mut findings) = verify::owners_word(&media, state.as_ref())?;
+    finding::mark(&mut findings, state.as_ref(), session.now);
+    let trust = &survey.trust;
     let opening: Vec<&str> = trust.recipients().collect();
+    let ways = ways(trust, &kinds(&survey), state.as_ref());
     session.console.say(&text!(
         "access-headline",
-        identities = trust.identities.len(),
+        identities = ways.iter().filter(|way| way.kind != ELSEWHERE).count(),
         others = opening.len().saturating_sub(1)
     ));
-    let known = session.memory().state;
-    let known = known.as_ref().filter(|state| *state.vault() == trust.vault);
-    let ways = ways(&trust, &kinds(&media)?, known);
     for way in &ways {
         session.console.say(&way.text());
     }
@@ -140,15 +148,18 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     for age in trust.retired() {
         session.console.say(&text!("access-retired", key = age));
     }
+    session.show_findings(&findings);
     let report = AccessReport {
         vault: trust.vault.to_string(),
         identities: trust.identities.iter().map(ToString::to_string).collect(),
         ways,
         keys: opening,
         retired: trust.retired().collect(),
+        findings: FindingReport::of(session.console, &findings),
     };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    let exit = finding::beside(&findings);
+    session.console.document(exit, &report);
+    Ok(exit)
 }
 
 /// Each way in that the owner lists, with what the media show and this server remembers of it.
@@ -169,10 +180,14 @@ fn ways(
     let mut ways = Vec::new();
     for identity in &trust.identities {
         let known = remembered.get(identity);
-        let shown = kinds.get(identity).copied().unwrap_or("elsewhere");
+        let kind = match (kinds.get(identity), known) {
+            (None, _) => ELSEWHERE,
+            (Some(_), Some(known)) => &known.kind,
+            (Some(shown), None) => shown,
+        };
         ways.push(ListedWay {
             identity: *identity,
-            kind: known.map_or(shown, |known| &known.kind).to_owned(),
+            kind: kind.to_owned(),
             made: known.and_then(|known| known.made.as_ref()).map(event),
             opened: known.and_then(|known| known.opened.as_ref()).map(event),
             replaced: known.and_then(|known| known.replaced.as_ref()).map(event),
@@ -225,14 +240,12 @@ fn warn_of_only_one(session: &Session<'_>, ways: &[ListedWay]) {
 }
 
 /// What opens the identity files on the media, as far as they tell.
-fn kinds(media: &[Medium]) -> Result<BTreeMap<Hash, &'static str>> {
+fn kinds(survey: &Survey<'_>) -> BTreeMap<Hash, &'static str> {
     let mut kinds = BTreeMap::new();
-    for medium in media {
-        for file in medium.walk(None, Reading::Cached)?.identities {
-            kinds.insert(Hash::of(&file.bytes), wrapped_for(&file.bytes));
-        }
+    for file in survey.identities() {
+        kinds.insert(Hash::of(file), wrapped_for(file));
     }
-    Ok(kinds)
+    kinds
 }
 
 /// What shares are asked for with, before how many are needed of how many.

@@ -11,13 +11,15 @@ use crate::cli::ServersCommand;
 use crate::console::Enter;
 use crate::error::{Error, Exit, Result};
 use crate::platform::media::host_name;
+use crate::session::report::FindingReport;
 use crate::session::{HostStateView, Session, fit_name};
 use crate::state::State;
 use crate::text;
+use crate::workflow::finding;
 use crate::workflow::unlock::{UnlockedVault, Wanted};
-use crate::workflow::verify::trust_of;
+use crate::workflow::verify::owners_word;
 use vault::id::{ServerId, VaultId};
-use vault::medium::Medium;
+use vault::survey::Survey;
 use vault::trust::{Naming, Statement, Trust};
 
 /// `servers list`.
@@ -26,6 +28,8 @@ use vault::trust::{Naming, Statement, Trust};
 pub(super) struct ServersReport {
     vault: String,
     servers: Vec<ServerReport>,
+    /// What is wrong with the owner's files on the media that were named.
+    findings: Vec<FindingReport>,
 }
 
 /// A server of the vault.
@@ -38,6 +42,8 @@ pub(super) struct ServerReport {
     /// Of its key.
     fingerprint: String,
     may_write: bool,
+    /// Whether the media that were named say so themselves; null where none was named.
+    on_media: Option<bool>,
 }
 
 /// `servers join` and `servers accept`.
@@ -143,19 +149,19 @@ fn confirm_name(
 }
 
 /// The owner's word on the media given, else as this server remembers it.
-fn known_trust(media: &[Medium], state: Option<&State>) -> Result<Trust> {
-    match (state, media) {
-        (None, []) => Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
-        (Some(state), []) => Ok(state.trust.clone()),
-        (state, media) => trust_of(media, state),
-    }
-}
-
 fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     let media = session.vault_media(media)?;
     let state = session.memory().state;
-    let trust = known_trust(&media, state.as_ref())?;
-    let own = state.as_ref().map(State::server);
+    let state = state.as_ref();
+    let (trust, on_media, mut findings) = match (state, media.as_slice()) {
+        (None, []) => return Err(Error::new(Exit::NoVault, text!("error-not-enrolled"))),
+        (Some(state), []) => (state.trust.clone(), None, Vec::new()),
+        (state, media) => {
+            let (survey, findings) = owners_word(media, state)?;
+            (survey.trust.clone(), Some(said_on(&survey)), findings)
+        }
+    };
+    finding::mark(&mut findings, state, session.now);
     session.console.say(&text!(
         "servers-headline",
         count = trust.servers.len(),
@@ -163,32 +169,60 @@ fn list(session: &Session<'_>, media: &[String]) -> Result<Exit> {
     ));
     let mut servers = Vec::new();
     for (server, key) in &trust.servers {
-        let fingerprint = VaultId::of(key).to_string();
-        let (id, may_write) = (server.to_string(), trust.may_write(*server));
-        let shown = state.as_ref().map(|state| state.shown(*server));
-        let shown = shown.unwrap_or_else(|| id.clone());
-        session.console.say(&match may_write {
-            false => text!("servers-closed", server = shown),
-            true if Some(*server) == own => {
-                let fingerprint = fingerprint.as_str();
-                text!("servers-this", server = shown, fingerprint = fingerprint)
-            }
-            true => text!("servers-other", server = shown),
-        });
-        servers.push(ServerReport {
+        let may_write = trust.may_write(*server);
+        let is_said = |here: &Trust| {
+            here.servers.contains_key(server) && here.may_write(*server) == may_write
+        };
+        let listed = ServerReport {
+            server: server.to_string(),
             name: state
-                .as_ref()
                 .and_then(|state| state.name_of(*server))
                 .map(str::to_owned),
-            server: id,
-            fingerprint,
+            fingerprint: VaultId::of(key).to_string(),
             may_write,
-        });
+            on_media: on_media.as_ref().map(is_said),
+        };
+        say_listed(session, &listed, state, *server);
+        servers.push(listed);
     }
+    session.show_findings(&findings);
     let report = ServersReport {
         vault: trust.vault.to_string(),
         servers,
+        findings: FindingReport::of(session.console, &findings),
     };
-    session.console.document(Exit::Done, &report);
-    Ok(Exit::Done)
+    let exit = finding::beside(&findings);
+    session.console.document(exit, &report);
+    Ok(exit)
+}
+
+/// The owner's word as the media alone have it.
+fn said_on(survey: &Survey<'_>) -> Trust {
+    let mut trust = Trust::new(survey.trust.vault.clone());
+    for pair in survey.walks.iter().flat_map(|walk| survey.taken_of(walk)) {
+        // It is among those that verified.
+        let _ = trust.learn(pair.statement.clone());
+    }
+    trust
+}
+
+fn say_listed(
+    session: &Session<'_>,
+    listed: &ServerReport,
+    state: Option<&State>,
+    server: ServerId,
+) {
+    let shown = state.map_or_else(|| listed.server.clone(), |state| state.shown(server));
+    let is_own = state.is_some_and(|state| state.server() == server);
+    session.console.say(&match listed.may_write {
+        false => text!("servers-closed", server = shown),
+        true if is_own => {
+            let fingerprint = listed.fingerprint.as_str();
+            text!("servers-this", server = shown, fingerprint = fingerprint)
+        }
+        true => text!("servers-other", server = shown),
+    });
+    if listed.on_media == Some(false) {
+        session.console.mention(&text!("servers-not-on-media"));
+    }
 }

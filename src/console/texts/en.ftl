@@ -797,11 +797,13 @@ servers-headline =
 servers-this = { $server }: this server, may write; fingerprint of its key: { $fingerprint }
 servers-other = { $server }: may write
 servers-closed = { $server }: may no longer write
+servers-not-on-media = { "  " }note: this server remembers that; the sticks given do not say so yet. Bring them up to date: pfxvault copy --from { -second-stick } --to { -stick }
 servers-joined =
     done: this server ({ $server }) may now write to the vault { $vault }
     next: pfxvault backup --from { -source } --to { -stick }
 access-headline =
     { $identities ->
+        [0] No secret opens the vault from these sticks
         [one] 1 secret opens the vault
        *[other] Any one of { $identities } secrets (passphrases and keys) opens the vault
     }{ $others ->
@@ -1667,6 +1669,15 @@ error-none-admitted = nothing on { $medium } can be restored: it holds { $count 
         Keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from { -second-stick }
         What is damaged: pfxvault verify { $medium }
         A server that writes to this vault remembers the list: its next backup to this stick writes it again
+error-name-not-admitted = of what the list of servers here admits, nothing is called { $name }; left out { $count ->
+        [one] is 1 generation of a server
+       *[other] are { $count } generations of servers
+    } that the list does not admit
+    .cause = what is called so may be in there: the part of the list that admits their servers is damaged or missing on the media given, or somebody else put them there; what nobody vouches for is not restored
+    .hint =
+        Keep this stick; another one of the vault may hold the whole list, so give both: --from { $medium } --from { -second-stick }
+        What is damaged: pfxvault verify { $medium }
+        What can be restored without it: pfxvault contents --from { $medium }
 error-not-our-vault = { $medium } belongs to another vault than the one this command is for
     .cause = the fingerprint on it is { $vault }, that of the vault here is { $ours }
     .hint = Insert the right stick; nothing on this one was changed. To look at this one: pfxvault contents --from { $medium } --state NEWFOLDER

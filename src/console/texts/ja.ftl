@@ -706,11 +706,15 @@ servers-headline = 保管庫 { $vault } の登録サーバー: { $count } 台
 servers-this = { $server }: このサーバー(書き込み可)、鍵のフィンガープリント { $fingerprint }
 servers-other = { $server }: 書き込み可
 servers-closed = { $server }: 書き込み終了
+servers-not-on-media = { "  " }参考: このサーバーの記録によるもので、指定された USB メモリにはまだ反映されていません。反映するには: pfxvault copy --from { -second-stick } --to { -stick }
 servers-joined =
     完了: このサーバー({ $server })を保管庫 { $vault } に登録しました
     次に: pfxvault backup --from { -source } --to { -stick }
 access-headline =
-    保管庫を開く手段: パスフレーズと鍵 { $identities } 件(どれか 1 つで開きます){ $others ->
+    { $identities ->
+        [0] これらの USB メモリには、保管庫を開く手段がありません
+       *[other] 保管庫を開く手段: パスフレーズと鍵 { $identities } 件(どれか 1 つで開きます)
+    }{ $others ->
         [0] {""}
        *[other] 。新しいバックアップを age で復号できる公開鍵: { $others } 件
     }
@@ -1521,6 +1525,12 @@ error-none-admitted = { $medium } には、復元できるものがありませ�
         この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from { -second-stick }
         破損の有無を調べるには: pfxvault verify { $medium }
         この保管庫の登録サーバーには一覧の記録があります。そのサーバーからこの USB メモリに次のバックアップを取ると、書き直されます
+error-name-not-admitted = ここにある登録サーバーの一覧にあるものの中に、{ $name } という名前のものはありません。一覧にないサーバーの世代が { $count } 個あり、これらは使いません
+    .cause = 指定されたものは、その中にあるかもしれません。指定されたメディアの登録サーバーの一覧が破損しているか不足しているか、第三者が世代を置いています。登録を確認できないものは復元しません
+    .hint =
+        この USB メモリは捨てないでください。同じ保管庫の別の USB メモリに一覧がそろっている可能性があります。両方を指定してください: --from { $medium } --from { -second-stick }
+        破損の有無を調べるには: pfxvault verify { $medium }
+        この一覧のままで復元できるものを見るには: pfxvault contents --from { $medium }
 error-not-our-vault = { $medium } は別の保管庫のメディアです
     .cause = このメディアのフィンガープリントは { $vault }、ここの保管庫は { $ours } です
     .hint = 正しい USB メモリを挿してください。このメディアの内容は変更していません。このメディアの内容を見るには: pfxvault contents --from { $medium } --state 新しいフォルダー
