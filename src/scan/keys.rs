@@ -427,7 +427,7 @@ fn look_block(block: &PemBlock, known: &OwnKeys, try_password: bool) -> Option<S
             is_meant.then(|| unknown(Form::Pem))
         }),
         Kind::OtherKey => seen(KeyProtection::Open, KeyOwner::Other),
-        _ => None,
+        kind => look_binary(kind, content, known, try_password),
     }
 }
 

@@ -41,9 +41,20 @@ pub(crate) struct PemEncryption {
 }
 
 impl PemBlock {
-    /// What its label says that it is.
+    /// What its content begins as; what its label says where the content is encrypted or says nothing
+    /// that is certain. Labels lie: `certutil -encode` writes `CERTIFICATE` around any file.
     pub(crate) fn kind(&self) -> Kind {
-        Kind::of_label(self.label.as_bytes())
+        let label = Kind::of_label(self.label.as_bytes());
+        let is_labelled = matches!(label, Kind::OtherKey | Kind::OpenSshKey)
+            // Those of a curve begin as a key does.
+            || self.label.ends_with("PARAMETERS");
+        if is_labelled || self.encryption.is_some() {
+            return label;
+        }
+        match Kind::of(self.content.expose()) {
+            Kind::Unknown | Kind::Certificate => label,
+            content => content,
+        }
     }
 }
 
@@ -190,6 +201,25 @@ mod tests {
                 "{:?}",
                 String::from_utf8_lossy(&text)
             );
+        }
+    }
+
+    #[test]
+    fn a_block_is_what_is_in_it_whatever_its_label_says() {
+        let pfx = b"\x30\x82\x05\x16\x02\x01\x03\x30\x82\x04\xdc\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+        let curve = b"\x30\x81\xe0\x02\x01\x01\x30\x2c";
+        let cases: [(&str, &[u8], Kind); 5] = [
+            ("CERTIFICATE", pfx, Kind::Pfx),
+            ("PRIVATE KEY", pfx, Kind::Pfx),
+            ("X", pfx, Kind::Pfx),
+            ("CERTIFICATE", b"\x30\x01\x05", Kind::Certificate),
+            ("EC PARAMETERS", curve, Kind::Unknown),
+        ];
+        for (label, content, kind) in cases {
+            let content = data_encoding::BASE64.encode(content);
+            let text = format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n");
+            let block = blocks_of_file(text.as_bytes()).pop().unwrap();
+            assert_eq!(block.kind(), kind, "{label}");
         }
     }
 

@@ -44,6 +44,13 @@ pub(crate) fn narrow(text: &[u8]) -> Zeroizing<Vec<u8>> {
     letters
 }
 
+/// A text without the mark of its order of octets: that of UTF-8 or of either UTF-16.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    let marks: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    let rest = marks.iter().find_map(|mark| text.strip_prefix(*mark));
+    rest.unwrap_or(text)
+}
+
 /// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end of a line joins it to the next.
 pub(crate) fn from_quoted_printable(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));

@@ -1081,6 +1081,7 @@ put('octets.c', 'unsigned char key[] = {' + ', '.join('0x%02x' % b for b in der)
 put('hexdump', '\n'.join(' '.join('%02x' % b for b in der[i:i + 16]) for i in range(0, len(der), 16)) + '\n')
 put('buffer.json', json.dumps({'type': 'Buffer', 'data': list(der)}))
 put('pretty.json', json.dumps({'data': list(pem.encode())}, indent=2))
+put('encoded.cer', '-----BEGIN CERTIFICATE-----\n' + base64.encodebytes(der).decode() + '-----END CERTIFICATE-----\n')
 put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256)).hex(), 'b64': b64(bytes(range(256)))}))
 "#,
     );
@@ -1096,6 +1097,7 @@ put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256))
         "double-pem.yaml> PEM",
         "double.yaml> DER",
         "dump.sql> DER",
+        "encoded.cer PEM",
         "helm.yaml>>> PEM",
         "hexdump> DER",
         "lines.ps1 PEM",
