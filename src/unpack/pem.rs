@@ -4,7 +4,8 @@
 use data_encoding::HEXUPPER_PERMISSIVE;
 
 use super::base64;
-use super::kind::Kind;
+use super::kind::{self, Kind};
+use super::lines;
 use super::text;
 use secret::SecretBytes;
 
@@ -56,6 +57,23 @@ impl PemBlock {
             content => content,
         }
     }
+
+    /// Reads the lines as decorated ones, where the block is nothing as it is.
+    fn undecorate(&mut self, prefix: &[u8], body: &[u8]) {
+        let content = self.content.expose();
+        let is_element = |octets: &[u8]| kind::first_element(octets) == Some(octets);
+        if self.encryption.is_some() || (!content.is_empty() && is_element(content)) {
+            return;
+        }
+        let element = lines::element(prefix, body);
+        let is_known =
+            |octets: &[u8]| octets.starts_with(kind::OPENSSH) || Kind::of(octets) != Kind::Unknown;
+        let is_better = !is_known(content) && is_known(&element);
+        if is_better || is_element(&element) {
+            self.is_whole |= is_element(&element);
+            self.content = element.into();
+        }
+    }
 }
 
 /// Whether a text has blocks at all.
@@ -72,7 +90,8 @@ pub(crate) fn blocks_of_file(bytes: &[u8]) -> Vec<PemBlock> {
 pub(crate) fn blocks(text: &[u8]) -> Vec<PemBlock> {
     let mut rest = text;
     let mut blocks = Vec::new();
-    while let Some((_, after)) = split_at(rest, BEGIN).filter(|_| blocks.len() < MOST_BLOCKS) {
+    while let Some((before, after)) = split_at(rest, BEGIN).filter(|_| blocks.len() < MOST_BLOCKS) {
+        let prefix = lines::before(rest, before.len());
         rest = after;
         let window = &after[..after.len().min(LONGEST_LABEL)];
         let Some((label, _)) = split_at(window, DASHES) else {
@@ -83,7 +102,9 @@ pub(crate) fn blocks(text: &[u8]) -> Vec<PemBlock> {
             Some((body, _)) => after.split_at(body.len()),
             None => (after, &[][..]),
         };
-        blocks.push(block(label, body, end.starts_with(END)));
+        let mut block = block(label, body, end.starts_with(END));
+        block.undecorate(prefix, body);
+        blocks.push(block);
         rest = match end.strip_prefix(END).and_then(|end| split_at(end, DASHES)) {
             Some((_, after)) => after,
             None => end,
