@@ -81,7 +81,7 @@ impl Contents {
         }
         let form = match Kind::of(bytes) {
             Kind::Pfx => FileForm::Pfx,
-            Kind::Unknown if !pem::is_pem(bytes) => form,
+            Kind::Unknown if !pem::is_pem(&text::narrow(bytes)) => form,
             _ => FileForm::Parts,
         };
         match form {
@@ -435,10 +435,7 @@ fn pfx_in_text(bytes: &[u8]) -> Option<SecretBytes> {
         return None;
     }
     let text = text::narrow(bytes);
-    let text = text
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(&text)
-        .trim_ascii();
+    let text = text::without_mark(&text).trim_ascii();
     if text.starts_with(b"MI") {
         let decoded = base64::decode(text);
         return (Kind::of(&decoded) == Kind::Pfx).then(|| decoded.into());

@@ -9,10 +9,11 @@ use crate::keystore::to_pkcs8;
 use crate::state::State;
 use crate::unpack::kind::{self, Kind, SHORTEST_HEAD};
 use crate::unpack::pem::{self, PemBlock};
-use crate::unpack::{HEAD, base64, java, pvk};
+use crate::unpack::{HEAD, base64, java, lines, pvk};
 use rustls_pki_types::pem::SectionKind;
 use secret::{Password, SecretBytes};
 use vault::id::Hash;
+use zeroize::Zeroizing;
 
 /// How a private key is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,7 +344,8 @@ fn look_base64(text: &[u8], known: &OwnKeys, try_password: bool) -> Vec<SeenKey>
             (at, count) = (pem.end, count + 1);
         } else if let Some((kind, length)) = element_at(text, at) {
             let read = base64::octets_at(text, at, length, false);
-            let der = &read.bytes[..read.bytes.len().min(length)];
+            let der = decorated_element(text, at, length).unwrap_or(read.bytes);
+            let der = &der[..der.len().min(length)];
             seen.extend(look_binary(kind, der, known, try_password));
             (at, count) = (read.end, count + 1);
         } else {
@@ -375,17 +377,32 @@ fn element_at(text: &[u8], at: usize) -> Option<(Kind, usize)> {
     Some((kind, length.min(text.len())))
 }
 
+/// A key of this length whose lines are all decorated as the one where it begins.
+fn decorated_element(text: &[u8], at: usize, length: usize) -> Option<Zeroizing<Vec<u8>>> {
+    let prefix = lines::before(text, at);
+    if prefix.is_empty() || length > MOST_INDEFINITE {
+        return None;
+    }
+    let end = text.len().min(at + length * 4);
+    let element = lines::element(prefix, &text[at..end]);
+    (element.len() == length).then_some(element)
+}
+
 /// Octets that are taken of a key whose length is not said.
 const MOST_INDEFINITE: usize = 64 * 1024;
 
 /// Whether base64 of a SEQUENCE may begin here.
 fn begins_element(text: &[u8], at: usize) -> bool {
-    let is_first = at == 0 || !base64::is_digit(text[at - 1]);
-    is_first
-        && matches!(
-            text[at..],
-            [b'M', b'C' | b'D' | b'E' | b'F' | b'G' | b'H' | b'I', ..]
-        )
+    let begins = matches!(
+        text[at..],
+        [b'M', b'C' | b'D' | b'E' | b'F' | b'G' | b'H' | b'I', ..]
+    );
+    if !begins || at == 0 || !base64::is_digit(text[at - 1]) {
+        return begins;
+    }
+    // Behind the signs of a patch or a comment.
+    let before = lines::before(text, at);
+    !before.is_empty() && before.iter().all(|byte| matches!(byte, b'+' | b'/'))
 }
 
 /// Whether the beginning of a text promises a key in base64.
@@ -427,14 +444,14 @@ fn look_block(block: &PemBlock, known: &OwnKeys, try_password: bool) -> Option<S
             is_meant.then(|| unknown(Form::Pem))
         }),
         Kind::OtherKey => seen(KeyProtection::Open, KeyOwner::Other),
-        _ => None,
+        kind => look_binary(kind, content, known, try_password),
     }
 }
 
 /// PROTOCOL.key of OpenSSH: a magic, the names of cipher and key derivation, its options, the
 /// number of keys; then the public key, in clear whatever the cipher.
 fn look_openssh(der: &[u8], known: &OwnKeys) -> Option<SeenKey> {
-    let mut rest = der.strip_prefix(b"openssh-key-v1\0")?;
+    let mut rest = der.strip_prefix(kind::OPENSSH)?;
     let cipher = ssh_string(&mut rest)?;
     let mut public = || {
         let (_derivation, _options) = (ssh_string(&mut rest)?, ssh_string(&mut rest)?);

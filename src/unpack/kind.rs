@@ -55,6 +55,8 @@ pub(crate) fn count_numbers(sequence: &[u8]) -> usize {
 /// Octets from which [`Kind::of`] tells keys and key stores.
 pub(crate) const SHORTEST_HEAD: usize = 48;
 
+/// How a key begins in OpenSSH's form (PROTOCOL.key), which stands in PEM only.
+pub(crate) const OPENSSH: &[u8] = b"openssh-key-v1\0";
 const PVK: &[u8] = b"\x1e\xf1\xb5\xb0";
 /// `BLOBHEADER`: a private key, version 2; between them and `RSAPUBKEY` the algorithm.
 const CAPI: &[u8] = b"\x07\x02\x00\x00";

@@ -6,6 +6,7 @@ pub(crate) mod base64;
 pub(crate) mod encoded;
 pub(crate) mod java;
 pub(crate) mod kind;
+pub(crate) mod lines;
 pub(crate) mod mail;
 pub(crate) mod pem;
 pub(crate) mod pvk;

@@ -4,7 +4,8 @@
 use data_encoding::HEXUPPER_PERMISSIVE;
 
 use super::base64;
-use super::kind::Kind;
+use super::kind::{self, Kind};
+use super::lines;
 use super::text;
 use secret::SecretBytes;
 
@@ -41,9 +42,37 @@ pub(crate) struct PemEncryption {
 }
 
 impl PemBlock {
-    /// What its label says that it is.
+    /// What its content begins as; what its label says where the content is encrypted or says nothing
+    /// that is certain. Labels lie: `certutil -encode` writes `CERTIFICATE` around any file.
     pub(crate) fn kind(&self) -> Kind {
-        Kind::of_label(self.label.as_bytes())
+        let label = Kind::of_label(self.label.as_bytes());
+        let is_labelled = matches!(label, Kind::OtherKey | Kind::OpenSshKey)
+            // Those of a curve begin as a key does.
+            || self.label.ends_with("PARAMETERS");
+        if is_labelled || self.encryption.is_some() {
+            return label;
+        }
+        match Kind::of(self.content.expose()) {
+            Kind::Unknown | Kind::Certificate => label,
+            content => content,
+        }
+    }
+
+    /// Reads the lines as decorated ones, where the block is nothing as it is.
+    fn undecorate(&mut self, prefix: &[u8], body: &[u8]) {
+        let content = self.content.expose();
+        let is_element = |octets: &[u8]| kind::first_element(octets) == Some(octets);
+        if self.encryption.is_some() || (!content.is_empty() && is_element(content)) {
+            return;
+        }
+        let element = lines::element(prefix, body);
+        let is_known =
+            |octets: &[u8]| octets.starts_with(kind::OPENSSH) || Kind::of(octets) != Kind::Unknown;
+        let is_better = !is_known(content) && is_known(&element);
+        if is_better || is_element(&element) {
+            self.is_whole |= is_element(&element);
+            self.content = element.into();
+        }
     }
 }
 
@@ -61,7 +90,8 @@ pub(crate) fn blocks_of_file(bytes: &[u8]) -> Vec<PemBlock> {
 pub(crate) fn blocks(text: &[u8]) -> Vec<PemBlock> {
     let mut rest = text;
     let mut blocks = Vec::new();
-    while let Some((_, after)) = split_at(rest, BEGIN).filter(|_| blocks.len() < MOST_BLOCKS) {
+    while let Some((before, after)) = split_at(rest, BEGIN).filter(|_| blocks.len() < MOST_BLOCKS) {
+        let prefix = lines::before(rest, before.len());
         rest = after;
         let window = &after[..after.len().min(LONGEST_LABEL)];
         let Some((label, _)) = split_at(window, DASHES) else {
@@ -72,7 +102,9 @@ pub(crate) fn blocks(text: &[u8]) -> Vec<PemBlock> {
             Some((body, _)) => after.split_at(body.len()),
             None => (after, &[][..]),
         };
-        blocks.push(block(label, body, end.starts_with(END)));
+        let mut block = block(label, body, end.starts_with(END));
+        block.undecorate(prefix, body);
+        blocks.push(block);
         rest = match end.strip_prefix(END).and_then(|end| split_at(end, DASHES)) {
             Some((_, after)) => after,
             None => end,
@@ -190,6 +222,25 @@ mod tests {
                 "{:?}",
                 String::from_utf8_lossy(&text)
             );
+        }
+    }
+
+    #[test]
+    fn a_block_is_what_is_in_it_whatever_its_label_says() {
+        let pfx = b"\x30\x82\x05\x16\x02\x01\x03\x30\x82\x04\xdc\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+        let curve = b"\x30\x81\xe0\x02\x01\x01\x30\x2c";
+        let cases: [(&str, &[u8], Kind); 5] = [
+            ("CERTIFICATE", pfx, Kind::Pfx),
+            ("PRIVATE KEY", pfx, Kind::Pfx),
+            ("X", pfx, Kind::Pfx),
+            ("CERTIFICATE", b"\x30\x01\x05", Kind::Certificate),
+            ("EC PARAMETERS", curve, Kind::Unknown),
+        ];
+        for (label, content, kind) in cases {
+            let content = data_encoding::BASE64.encode(content);
+            let text = format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n");
+            let block = blocks_of_file(text.as_bytes()).pop().unwrap();
+            assert_eq!(block.kind(), kind, "{label}");
         }
     }
 

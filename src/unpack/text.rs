@@ -9,6 +9,8 @@ use super::base64;
 const LONGEST_TAG: usize = 4000;
 /// Digits of base64 that are no word.
 const SHORTEST_LINE: usize = 64;
+/// Digits of a row of octets in hexadecimal that are no base64.
+const SHORTEST_ROW: usize = 32;
 /// Longest name or number of a character in HTML.
 const LONGEST_NAME: usize = 10;
 /// Tags within a line. All others end one.
@@ -42,6 +44,13 @@ pub(crate) fn narrow(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
     letters.extend(text.iter().filter(|byte| **byte != 0));
     letters
+}
+
+/// A text without the mark of its order of octets: that of UTF-8 or of either UTF-16.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    let marks: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    let rest = marks.iter().find_map(|mark| text.strip_prefix(*mark));
+    rest.unwrap_or(text)
 }
 
 /// RFC 2045 section 6.7: `=3D` is a byte, `=` at the end of a line joins it to the next.
@@ -97,7 +106,8 @@ pub(crate) fn plain(text: &[u8]) -> Zeroizing<Vec<u8>> {
         let rest = &text[at..];
         let taken = match rest[0] {
             b'\r' => take_carriage_return(rest, &mut plain),
-            b'\\' => take_escape(rest, &mut plain),
+            b'\\' => take_escape(text, at, &mut plain),
+            b'_' => take_clixml(rest, &mut plain),
             b'`' => take_backtick(rest, &mut plain),
             b'&' => take_character(rest, &mut plain),
             b'<' => take_tag(rest, &mut plain),
@@ -118,8 +128,32 @@ fn take_carriage_return(rest: &[u8], plain: &mut Vec<u8>) -> usize {
     if rest.starts_with(b"\r\n") { 2 } else { 1 }
 }
 
+/// `_x000A_`, as PowerShell's Export-Clixml escapes a letter (MS-PSRP section 2.2.5.3.2).
+fn take_clixml(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+    let unit = |rest: &[u8]| match rest {
+        [b'_', b'x' | b'X', a, b, c, d, b'_', ..] => {
+            Some(u16::from_be_bytes([hex(&[*a, *b])?, hex(&[*c, *d])?]))
+        }
+        _ => None,
+    };
+    match (unit(rest), rest.get(7..).and_then(unit)) {
+        (None, _) => return 0,
+        // One line end, not two.
+        (Some(13), Some(10)) => {}
+        (Some(13), _) => plain.push(b'\n'),
+        (Some(letter), _) => plain.push(ascii_or_blank(letter)),
+    }
+    7
+}
+
+fn ascii_or_blank(letter: u16) -> u8 {
+    let octet = u8::try_from(letter).ok().filter(u8::is_ascii);
+    octet.unwrap_or(b' ')
+}
+
 /// RFC 8259 section 7, and its like; backslashes of a text within a text come in several.
-fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
+fn take_escape(text: &[u8], at: usize, plain: &mut Vec<u8>) -> usize {
+    let rest = &text[at..];
     let count = rest.iter().take_while(|byte| **byte == b'\\').count();
     let escaped = &rest[count..];
     match escaped {
@@ -135,11 +169,56 @@ fn take_escape(rest: &[u8], plain: &mut Vec<u8>) -> usize {
         [b'/', ..] => plain.push(b'/'),
         [b'"', ..] => plain.push(b'"'),
         [b'u', digits @ ..] => return count + take_unicode(digits, plain),
-        _ => return count,
+        _ => return count + take_number(text, at, count, plain),
     }
     match escaped {
         [b'r', b'\\', b'n', ..] => count + 3,
         _ => count + 1,
+    }
+}
+
+/// `\x0a` and `\012` (C11 section 6.4.4.4, `bytea` of PostgreSQL), whose backslashes were seen. Of
+/// several in a row octets are meant, and no letters.
+fn take_number(text: &[u8], at: usize, backslashes: usize, plain: &mut Vec<u8>) -> usize {
+    let numbered = |at: usize| match text.get(at..)? {
+        [b'\\', digits @ ..] => escaped_octet(digits),
+        _ => None,
+    };
+    let end = at + backslashes + 3;
+    let Some(octet) = numbered(end - 4) else {
+        return 0;
+    };
+    let (before, next) = (at.checked_sub(4).and_then(numbered), numbered(end));
+    let is_pair = |first, second| first == Some(b'\r') && second == Some(b'\n');
+    // One line end, not two.
+    if before.is_none() && is_pair(Some(octet), next) {
+        return 3;
+    }
+    let is_alone = (before.is_none() || is_pair(before, Some(octet))) && next.is_none();
+    if !is_alone || begins_hex(&text[end..]) {
+        return 0;
+    }
+    plain.push(match octet {
+        b'\r' => b'\n',
+        octet => ascii_or_blank(octet.into()),
+    });
+    3
+}
+
+/// Whether a row of octets in hexadecimal goes on here, whose first were taken for an escape: `\x2d2d…`.
+fn begins_hex(text: &[u8]) -> bool {
+    let row = text.get(..SHORTEST_ROW);
+    row.is_some_and(|row| row.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// `x0a` or `012`.
+fn escaped_octet(digits: &[u8]) -> Option<u8> {
+    match digits {
+        [b'x' | b'X', high, low, ..] => hex(&[*high, *low]),
+        [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+            Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
+        }
+        _ => None,
     }
 }
 
@@ -302,6 +381,9 @@ mod tests {
             "-----BEGIN X-----\\r\\nA+\\/=\\r\\n-----END X-----\\r\\n",
             "-----BEGIN X-----`r`nA+/=`n-----END X-----`n",
             "-----BEGIN X-----\\\\nA\\u002b\\u002F=\\\\n-----END X-----\\\\n",
+            "-----BEGIN X-----_x000D__x000A_A_x002B_/=_x000A_-----END X-----_x000D_",
+            "-----BEGIN X-----\\x0d\\x0aA\\x2B/=\\x0A-----END X-----\\x0A",
+            "-----BEGIN X-----\\015\\012A+/=\\012-----END X-----\\\\012",
             "-----BEGIN X-----<br>A&#43;&#x2F;&#61;<BR />\r\n-----END X-----<br/>",
             "<div class=\"x\">-----BEGIN&nbsp;X-----</div>\n<div><b>A</b>&plus;&sol;=</div><p>-----END X-----</p>",
             "-----BEGIN%20X-----%0AA%2B%2F%3D%0A-----END%20X-----%0A",
@@ -317,6 +399,11 @@ mod tests {
                 "{written} is {plain}"
             );
         }
+    }
+
+    #[test]
+    fn octets_in_a_row_are_no_letters() {
+        assert_eq!(&plain(b"\\x30\\x0a\\x41")[..], b"x30x0ax41");
     }
 
     #[test]

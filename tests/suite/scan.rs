@@ -578,6 +578,17 @@ write('le', pem.encode('utf-16-le')); write('mac', pem.replace('\n', '\r'))
 write('der.reg', reg(der)); write('pem.reg', reg(pem.encode('utf-16-le'), 'hex(1)').encode('utf-16'))
 write('oneline', pem.replace('\n', ' '))
 write('whole.config', '<add key="k" value="%s" />' % b64(der))
+def each(name, decorate, text=pem): write(name, ''.join(decorate(i, l) for i, l in enumerate(text.splitlines(), 1)))
+each('a.patch', lambda i, l: '+' + l + '\n')
+each('base64.patch', lambda i, l: '+' + l + '\n', base64.encodebytes(pfx).decode())
+each('a.js', lambda i, l: '// ' + l + '\n')
+each('a.java', lambda i, l: '    "' + l + '\\n" +\n')
+each('a.vb', lambda i, l: '"' + l + '" & vbCrLf & _\n')
+each('app.log', lambda i, l: '2026-01-01 10:00:%02d host app[7]: %s\n' % (i, l))
+each('numbered', lambda i, l: '%6d\t%s\n' % (i, l))
+each('grep', lambda i, l: '/etc/ssl/a.key:%d:%s\n' % (i, l))
+write('clixml.xml', '<Objs><S N="k">' + pem.replace('\n', '_x000D__x000A_') + '</S></Objs>')
+write('octal.sql', pem.replace('\n', '\\012')); write('hex.sql', pem.replace('\n', '\\x0a'))
 write('cut', pem[:700]); write('example.md', '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg...\n-----END PRIVATE KEY-----\n')
 "#,
     );
@@ -589,19 +600,30 @@ write('cut', pem[:700]); write('example.md', '-----BEGIN PRIVATE KEY-----\nMIIEv
     places.sort();
     let expected = [
         ".env PEM",
+        "a.java PEM",
+        "a.js PEM",
+        "a.patch PEM",
+        "a.vb PEM",
         "a.yaml PEM",
         "account.json PEM",
         "acme.json PEM",
+        "app.log PEM",
+        "base64.patch PFX",
         "be PEM",
         "be-mark PEM",
+        "clixml.xml PEM",
         "crlf.env PEM",
         "cut PEM",
         "der.properties DER",
         "der.reg> DER",
         "env-secret.yaml PEM",
+        "grep PEM",
+        "hex.sql PEM",
         "le PEM",
         "mac PEM",
         "nested.json PEM",
+        "numbered PEM",
+        "octal.sql PEM",
         "oneline PEM",
         "page.html PEM",
         "pem.reg> PEM",
@@ -1081,6 +1103,7 @@ put('octets.c', 'unsigned char key[] = {' + ', '.join('0x%02x' % b for b in der)
 put('hexdump', '\n'.join(' '.join('%02x' % b for b in der[i:i + 16]) for i in range(0, len(der), 16)) + '\n')
 put('buffer.json', json.dumps({'type': 'Buffer', 'data': list(der)}))
 put('pretty.json', json.dumps({'data': list(pem.encode())}, indent=2))
+put('encoded.cer', '-----BEGIN CERTIFICATE-----\n' + base64.encodebytes(der).decode() + '-----END CERTIFICATE-----\n')
 put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256)).hex(), 'b64': b64(bytes(range(256)))}))
 "#,
     );
@@ -1096,6 +1119,7 @@ put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256))
         "double-pem.yaml> PEM",
         "double.yaml> DER",
         "dump.sql> DER",
+        "encoded.cer PEM",
         "helm.yaml>>> PEM",
         "hexdump> DER",
         "lines.ps1 PEM",

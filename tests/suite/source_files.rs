@@ -589,7 +589,14 @@ fn a_file_is_what_is_in_it_whatever_its_name_says() {
     );
     let base64 = data_encoding::BASE64.encode(&read("whole.pfx"));
     let pem = format!("-----BEGIN PKCS12-----\n{base64}\n-----END PKCS12-----\n");
+    // What `certutil -encode` writes of any file.
+    let lying = pem.replace("PKCS12", "CERTIFICATE");
     let utf16: Vec<u8> = base64.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    // What Windows PowerShell writes with `>`.
+    let marked = |text: &str| {
+        let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
+        [0xff, 0xfe].into_iter().chain(wide).collect::<Vec<u8>>()
+    };
     let both = [read("key"), read("crt")].concat();
     let quoted = format!("> {}", String::from_utf8_lossy(&both).replace('\n', "\n> "));
     let glued = String::from_utf8(both.clone())
@@ -603,7 +610,10 @@ fn a_file_is_what_is_in_it_whatever_its_name_says() {
         ("www.key", &read("whole.pfx")),
         ("base64.pfx", &base64.clone().into_bytes()),
         ("wide.pfx", &utf16),
+        ("marked.pfx", &marked(&base64)),
+        ("wide-pem.pfx", &marked(&String::from_utf8_lossy(&both))),
         ("wrapped.pem", &pem.into_bytes()),
+        ("lying.pfx", &lying.into_bytes()),
     ] {
         write(name, bytes);
         assert_eq!(files_at(&table, LIST), [format!("[\"{name}\"]")]);
