@@ -302,8 +302,10 @@ impl<'a> ShownBackup<'a> {
         }
     }
 
-    /// For each generation whether it was written by a clock that was wrong.
+    /// For each generation whether it was written by a clock that was wrong. Where the newest lies ahead
+    /// of now, the clock here is doubted, and no generation by it.
     fn wrong_clocks(&self, now: Timestamp) -> Vec<bool> {
+        let now = now.max(self.newest.time);
         let mut wrong = Vec::new();
         for (at, (record, _)) in self.generations.iter().enumerate() {
             let before = self.generations.get(at + 1);

@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use vault::catalog::AboutKeyPair;
 use vault::id::Number;
-use vault::lines::day_of;
 
-use crate::message::{Text, short};
+use crate::message::{Text, day, short};
 use crate::session::Session;
 use crate::text;
 use crate::workflow::server_backup::{NoMore, NotHere, Why};
@@ -70,7 +69,7 @@ impl Past {
     fn text(&self) -> Text {
         let (name, thumbprint) = (self.about.display_name(), short(&self.about.thumbprint));
         let number = self.number.map_or(0, Number::get);
-        let end = day_of(self.about.not_after).to_string();
+        let end = day(self.about.not_after);
         match &self.why {
             Why::Renewed(by) => text!(
                 "no-more-renewed",
@@ -87,7 +86,7 @@ impl Past {
                 end = end,
                 number = number,
                 reason = retired_reason(&said.reason),
-                day = day_of(said.time).to_string(),
+                day = day(said.time),
                 by = said.by.as_deref().unwrap_or("-")
             ),
             Why::Ended => text!(
@@ -139,7 +138,7 @@ pub fn say_not_here(session: &Session<'_>, not_here: &[NotHere]) {
 pub fn not_here_text(one: &NotHere) -> Text {
     let numbers = one.listed.generations.iter().map(Number::to_string);
     let numbers: Vec<_> = numbers.collect();
-    let (name, end) = (one.display_name(), day_of(one.listed.not_after).to_string());
+    let (name, end) = (one.display_name(), day(one.listed.not_after));
     match one.media.as_slice() {
         [] => text!(
             "not-here",

@@ -344,7 +344,25 @@ impl AuditInput<'_> {
         }
     }
 
+    /// A clock that cannot be right, once: by it two rules are judged.
+    fn clock(&self, judged: &mut RuleVerdict) {
+        let is_clock = |found: &Finding| found.id == "clock";
+        let is_said = match (judged.rule, self.check) {
+            (Rule::OtherMedium, Some(check)) => check.findings.iter().any(is_clock),
+            (Rule::OtherMedium, None) => false,
+            _ => self.rules.contains(&Rule::OtherMedium),
+        };
+        if is_said {
+            return;
+        }
+        let newest = self.state.and_then(|state| state.generations().next());
+        if let Some(found) = clock::finding(self.now, newest.map(|newest| newest.time)) {
+            judged.add_found(EvidenceLevel::Attention, found.text.clone(), vec![found]);
+        }
+    }
+
     fn other_medium(&self, judged: &mut RuleVerdict) {
+        self.clock(judged);
         self.places(judged);
         self.without_key(judged);
         let Some(state) = self.state else {
@@ -497,6 +515,7 @@ impl AuditInput<'_> {
     }
 
     fn password_kept(&self, judged: &mut RuleVerdict) {
+        self.clock(judged);
         let Some(state) = self.state else {
             return judged.add(EvidenceLevel::Unknown, text!("audit-no-vault"));
         };

@@ -94,11 +94,12 @@ impl StatusInput<'_> {
                 text!("status-on-the-way", number = number, age = age),
             );
         }
-        let Some(newest) = self.state.generations().next() else {
+        let newest = self.state.generations().next();
+        let time = newest.map(|newest| newest.time);
+        self.findings.extend(clock::finding(self.now, time));
+        let Some(newest) = newest else {
             return self.at_risk("no-backup", text!("status-no-backup"));
         };
-        self.findings
-            .extend(clock::finding(self.now, Some(newest.time)));
         let (number, age) = (newest.number, age(newest.time, self.now));
         let months = self.state.policy().verify_every;
         if self.is_older(newest.time, months) {

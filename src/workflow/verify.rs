@@ -7,6 +7,7 @@ use crate::error::{Error, Exit, Result};
 use crate::message::Text;
 use crate::state::State;
 use crate::text;
+use crate::workflow::clock;
 use crate::workflow::finding::{self, Finding, Level};
 use crate::workflow::history;
 use vault::id::{GenerationId, Hash, Number, ServerId, VaultId};
@@ -99,6 +100,7 @@ pub fn run(
         damaged_on: BTreeSet::new(),
     };
     check.slots(true);
+    check.clock(state, now);
     check.order(state, now);
     check.owner_files(pinned);
     check.programs();
@@ -378,6 +380,16 @@ impl MediaCheck<'_, '_> {
                 );
             }
         }
+    }
+
+    /// What was written last, here or as this server remembers, against the clock.
+    fn clock(&mut self, state: Option<&State>, now: jiff::Timestamp) {
+        let survey = self.survey;
+        let newest = |server| Some(survey.line(server).next()?.record.time);
+        let here = survey.servers().into_iter().filter_map(newest).max();
+        let known = state.filter(|state| *state.vault() == survey.trust.vault);
+        let known = known.and_then(|state| Some(state.generations().next()?.time));
+        self.findings.extend(clock::finding(now, here.max(known)));
     }
 
     /// What the numbers say about each other and about time.

@@ -387,6 +387,42 @@ fn a_drill_of_one_name_is_no_drill_of_the_backup() {
     assert!(evidence.contains(&"way-never".to_owned()));
 }
 
+/// Whatever the hour of the end, its day is another one at one of both ends of the calendar.
+#[test]
+fn a_receipt_and_what_was_retired_have_the_days_of_the_calendar_here() {
+    let table = Table::backed_up(&["a.example.com", "b.example.com"]);
+    let run = |zone: &str, line: &str| {
+        Said::of(&output(table.command(line).env("TZ", zone))).ended_with(0)
+    };
+    let retire = "retire b.example.com --reason removed --yes";
+    let now = jiff::Timestamp::now();
+    table.run(retire).ended_with(0);
+    let secret = "--from {A} --recovery-key-file {recovery}";
+    let mut others = 0;
+    for (zone, receipt) in [
+        ("Pacific/Kiritimati", "east"),
+        ("Pacific/Pago_Pago", "west"),
+    ] {
+        let drill = format!("drill a.example.com {secret} --json --receipt {{{receipt}.txt}}");
+        let said = run(zone, &drill).json();
+        let end = said["key_pairs"][0]["not_after"].as_str().unwrap();
+        let end: jiff::Timestamp = end.parse().unwrap();
+        let here = end.in_tz(zone).unwrap().date();
+        others += i32::from(here != end.in_tz("UTC").unwrap().date());
+        let written = fs::read_to_string(table.at(&format!("{receipt}.txt"))).unwrap();
+        assert!(
+            written.contains(&format!("until {here}")),
+            "{zone}: {written}"
+        );
+        let shown = run(zone, &format!("contents {secret}")).out;
+        let today = now.in_tz(zone).unwrap().date();
+        let line = shown.lines().find(|line| line.contains("retired on 2"));
+        let line = line.unwrap_or_else(|| panic!("{shown}"));
+        assert!(line.contains(&today.to_string()), "{zone}: {line}");
+    }
+    assert!(others > 0);
+}
+
 #[test]
 fn a_drill_leaves_a_receipt_that_the_audit_counts_and_the_next_backup_carries() {
     let table = Table::backed_up(&["www.example.com", "mail.example.com"]);

@@ -3,8 +3,15 @@
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{Said, Table};
+use crate::common::{PFX_PASSWORD, Said, Table};
 use crate::golden;
+use pfx::Profile;
+use pfxvault::keystore::{self, Source};
+use pfxvault::platform::media::FolderVolume;
+use pfxvault::state::State;
+use pfxvault::workflow::backup::{self, BackupRequest};
+use secret::Password;
+use vault::medium::Medium;
 
 const LIST: &str = "list --from folder:{server} --source-password-file {pfx-password}";
 
@@ -51,6 +58,61 @@ fn a_backup_from_the_future_makes_the_clock_doubtful() {
     let again = "backup --from folder:{server} --source-password-file {pfx-password} --to {A} --accept other-medium=test --json";
     let backup = table.run(again).ended_with(8).json();
     assert_eq!(backup["findings"][0]["id"], "clock", "{backup}");
+}
+
+/// Whoever looks says that the clock here cannot be right, and blames no backup for it.
+#[test]
+fn a_clock_behind_the_newest_backup_is_doubted_by_whatever_reads_it() {
+    let table = Table::with_vault(&["www.example.com"]);
+    back_up_at(&table, "2099-01-01T00:00:00Z");
+    let has_clock = |said: &serde_json::Value| said.to_string().contains(r#""id":"clock""#);
+    for line in ["verify {A} --json", "verify {A} --json --state {none}"] {
+        let said = table.run(line).ended_with(8).json();
+        assert!(has_clock(&said), "{line}: {said}");
+    }
+    for more in [
+        "",
+        " {A}",
+        " --rules password-kept",
+        " {A} --rules password-kept",
+    ] {
+        let line = format!("audit --json{more}");
+        let text = table.run(&line).ended_with(8).json().to_string();
+        assert_eq!(text.matches("set the clock right").count(), 1, "{text}");
+    }
+    for line in [
+        "contents --from {A} --json",
+        "contents --from {A} --recovery-key-file {recovery} --json --state {none}",
+    ] {
+        let said = table.run(line).ended_with(8).json();
+        let server = &said["servers"][0];
+        let doubts = server["doubts"].to_string();
+        assert!(doubts.contains("clock here says"), "{line}: {said}");
+        let wrong = &server["generations"][0]["clock_was_wrong"];
+        assert_eq!(wrong, &serde_json::json!(false), "{line}");
+    }
+}
+
+fn back_up_at(table: &Table, now: &str) {
+    let now = now.parse().unwrap();
+    let source = format!("folder:{}", table.at("server").display());
+    let source = Source::parse(&source, None).unwrap();
+    let password = Password::new(PFX_PASSWORD.into());
+    let request = BackupRequest {
+        holdings: &keystore::read(&source, &password, now).unwrap(),
+        selected: &[],
+        profile: Profile::Aes256,
+        password: None,
+        exceptions: &[],
+        force: false,
+        now,
+    };
+    let media = [Medium::new(
+        "A",
+        Box::new(FolderVolume::new(&table.at("A"))),
+    )];
+    let mut state = State::open(&table.at("state")).unwrap().unwrap();
+    backup::run(&mut state, &media, &request, &|_| ()).unwrap();
 }
 
 /// A rehearsal that the clock has not come to says nothing of when the next is due.

@@ -6,14 +6,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::message::moment;
+use crate::message::{day, moment};
 use crate::platform::{media, private_files};
 use crate::session::Session;
 use crate::text;
 use crate::workflow::drill::Proof;
 use crate::workflow::server_backup::ServerBackup;
 use vault::catalog::Drill;
-use vault::lines::day_of;
 
 /// What a drill proved.
 #[derive(Serialize)]
@@ -106,7 +105,7 @@ impl ReceiptReport {
                 "receipt-pair",
                 name = about.display_name(),
                 thumbprint = about.thumbprint.as_str(),
-                end = day_of(about.not_after).to_string()
+                end = day(about.not_after)
             )));
         }
         lines

@@ -63,6 +63,9 @@ pub(super) fn run(session: &Session<'_>, args: &StatusArgs) -> Result<Exit> {
         }
         None => {}
     }
+    if state.is_none() {
+        findings.extend(clock::finding(session.now, None));
+    }
     if args.handing_back || state.as_ref().is_some_and(|state| is_closed(state, &media)) {
         findings.extend(status::remaining(
             state.as_ref(),
