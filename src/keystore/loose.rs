@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::folder;
 use super::parts::{LooseParts, read_parts};
-use super::{Failure, FilePart, Inventory, UnreadableKeyPair, key_pair_reason};
+use super::{Failure, FilePart, Inventory, PartOfPair, UnreadableKeyPair, key_pair_reason};
 use crate::input::read_input;
 use crate::keypair::{
     self, CertInput, Certificate, KeyInput, KeyPair, PrivateKey, Sorted, Warning,
@@ -84,25 +84,27 @@ impl LooseFile {
 
     /// What of a key pair it holds, if anything: other key pairs may lie in it, too, but no others
     /// may share a file of authorities alone.
-    fn part_of(&self, pair: &KeyPair) -> Option<FilePart> {
-        let has = |certificate: &Certificate| {
-            self.certificates.iter().any(|der| der == certificate.der())
-        };
+    fn part_of(&self, pair: &KeyPair) -> Option<PartOfPair> {
+        let mut own = Vec::new();
+        for der in &self.certificates {
+            own.extend(pair.certificates().find(|one| one.der() == der));
+        }
+        let has = |certificate: &Certificate| own.iter().any(|one| one.der() == certificate.der());
         let has_key = self.has_key(pair.key.spki_sha256());
         let above = pair.chain.iter().skip(1).any(has);
-        match (has_key, has(pair.leaf())) {
-            (true, true) => Some(FilePart::All),
-            (true, false) => Some(FilePart::Key),
-            (false, true) if self.is_der => Some(FilePart::CertificateDer),
-            (false, true) if above || pair.chain.len() == 1 => Some(FilePart::FullChain),
-            (false, true) => Some(FilePart::Certificate),
+        let part = match (has_key, has(pair.leaf())) {
+            (true, true) => FilePart::All,
+            (true, false) => FilePart::Key,
+            (false, true) if self.is_der => FilePart::CertificateDer,
+            (false, true) if above || pair.chain.len() == 1 => FilePart::FullChain,
+            (false, true) => FilePart::Certificate,
             (false, false) => {
-                let only_authorities = self.keys.is_empty() && above;
-                let is_above = |der: &Vec<u8>| pair.chain[1..].iter().any(|one| one.der() == der);
-                let all = only_authorities && self.certificates.iter().all(is_above);
-                all.then_some(FilePart::Chain)
+                let only_authorities = self.keys.is_empty() && !own.is_empty();
+                let are_all_its = own.len() == self.certificates.len();
+                (only_authorities && are_all_its).then_some(FilePart::Chain)?
             }
-        }
+        };
+        Some(PartOfPair::of(part, &own))
     }
 }
 
@@ -143,6 +145,11 @@ pub(super) fn put_together(
         };
         left_over.key_pairs.retain(|pair| !is_held(pair));
         take_pairs(holdings, std::mem::take(&mut left_over.key_pairs), &all);
+    }
+    for held in &mut holdings.key_pairs {
+        for part in held.file_parts.values_mut() {
+            part.shorten(&held.pair);
+        }
     }
     name_lonely(holdings, &left_over.lonely_keys, &all);
     for one in left_over.certificates {
@@ -233,13 +240,13 @@ fn take_pairs(holdings: &mut Inventory, pairs: Vec<KeyPair>, files: &[&LooseFile
             }
         }
         let is_beside = |folder: &str| {
-            let mut own = found.iter().filter(|(_, part)| *part != FilePart::Chain);
+            let mut own = found.iter().filter(|(_, of)| of.part != FilePart::Chain);
             own.any(|(file, _)| file.folder() == folder)
         };
         let mut parts = Vec::new();
-        for (file, part) in &found {
-            if *part != FilePart::Chain || is_beside(file.folder()) {
-                parts.push((file.name.clone(), *part));
+        for (file, of) in &found {
+            if of.part != FilePart::Chain || is_beside(file.folder()) {
+                parts.push((file.name.clone(), of.clone()));
             }
         }
         holdings.take_loose_pair(pair, parts);

@@ -166,6 +166,76 @@ fn the_layouts_of_other_programs_come_back_file_for_file() {
     }
 }
 
+/// Two roots, a new one that the old one has signed, too (`own.crt`, `cross.crt`), and an authority
+/// below it: `int.crt`, `int.key`.
+fn with_two_ways_up() -> Table {
+    let table = Table::with_vault(&[]);
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for root in ["old", "own"] {
+        openssl(
+            &table,
+            &format!(
+                "req -x509 {key} -keyout {root}.key -out {root}.crt -subj /CN={root} -days 3000"
+            ),
+        );
+    }
+    fs::write(table.at("ca.cnf"), CREATE_CERTIFICATE).unwrap();
+    openssl(&table, "req -new -key own.key -out own.csr -subj /CN=own");
+    openssl(
+        &table,
+        "x509 -req -in own.csr -CA old.crt -CAkey old.key -CAcreateserial -days 800 -extfile ca.cnf -out cross.crt",
+    );
+    openssl(
+        &table,
+        &format!("req -new {key} -keyout int.key -out int.csr -subj /CN=Intermediate"),
+    );
+    openssl(
+        &table,
+        "x509 -req -in int.csr -CA own.crt -CAkey own.key -CAcreateserial -days 2000 -extfile ca.cnf -out int.crt",
+    );
+    table
+}
+
+#[test]
+fn every_file_of_a_chain_comes_back_with_its_certificates_in_its_order() {
+    let table = with_two_ways_up();
+    let (int, own, cross) = ("int.crt", "own.crt", "cross.crt");
+    let layouts: [&[(&str, &[&str])]; 7] = [
+        &[("ca-bundle.crt", &[int, cross, own])],
+        &[("ca-bundle.crt", &[int, own]), ("cross.crt", &[cross])],
+        &[("ca-bundle.crt", &[own, int])],
+        &[("ca-bundle.crt", &[int, int, own])],
+        &[
+            ("chain.pem", &[int, own, cross]),
+            ("fullchain.pem", &["leaf", int, cross, own]),
+        ],
+        &[("other.pem", &["leaf", own, int, cross])],
+        &[("chain.pem", &[int, cross])],
+    ];
+    for (number, layout) in layouts.iter().enumerate() {
+        let folder = format!("certs/{number}");
+        let leaf = format!("{folder}/w.crt");
+        let host = format!("h{number}.example.com");
+        issue(&table, &host, &format!("{folder}/w.key"), &leaf);
+        for (file, parts) in *layout {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|part| if *part == "leaf" { leaf.as_str() } else { part })
+                .collect();
+            joined(&table, &parts, &format!("{folder}/{file}"));
+        }
+    }
+    table.run(BACKUP).ended_with(0);
+    table
+        .run(&format!("{RESTORE} --to pem:{{restored}}"))
+        .ended_with(0);
+    assert_eq!(contents(&table, "restored"), contents(&table, "certs"));
+    table
+        .run("export --from folder:{certs} --to pem:{exported}")
+        .ended_with(0);
+    assert_eq!(contents(&table, "exported"), contents(&table, "certs"));
+}
+
 #[test]
 fn what_lies_in_other_folders_and_forms_is_put_together_all_the_same() {
     let table = with_authority();
