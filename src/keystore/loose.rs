@@ -19,6 +19,10 @@ use vault::id::Hash;
 /// Files beside a certificate that its chain is looked for in.
 const MOST_BESIDE: usize = 200;
 
+/// Certificates in a file of authorities that every key pair keeps whose chain it has: in a larger
+/// one nobody looks for a chain.
+const MOST_IN_CHAIN: usize = 16;
+
 /// A file with what it holds of key pairs.
 pub(super) struct LooseFile {
     name: String,
@@ -80,6 +84,26 @@ impl LooseFile {
 
     fn has_key(&self, spki_sha256: [u8; 32]) -> bool {
         self.keys.iter().any(|key| key.spki_sha256() == spki_sha256)
+    }
+
+    fn holds(&self, certificate: &Certificate) -> bool {
+        self.certificates.iter().any(|der| der == certificate.der())
+    }
+
+    /// Whether it is a file of this key pair or, authorities and nothing else, of its chain.
+    fn is_about(&self, pair: &KeyPair) -> bool {
+        if self.has_key(pair.key.spki_sha256()) || self.holds(pair.leaf()) {
+            return true;
+        }
+        let is_above = |der: &Vec<u8>| pair.certificates().any(|one| one.der() == der);
+        let is_authority = |der: &Vec<u8>| {
+            is_above(der)
+                || Certificate::parse(der.clone())
+                    .is_ok_and(|certificate| certificate.is_authority())
+        };
+        self.keys.is_empty()
+            && self.certificates.iter().any(is_above)
+            && self.certificates.iter().all(is_authority)
     }
 
     /// What of a key pair it holds, if anything: other key pairs may lie in it, too, but no others
@@ -172,7 +196,51 @@ fn sorted(files: &[&LooseFile], more: &[Vec<u8>], now: jiff::Timestamp) -> Sorte
         certificates.extend(file.certificates.iter().map(|der| certificate(der)));
     }
     certificates.extend(more.iter().map(|der| certificate(der)));
-    keypair::sort(keys, certificates, now)
+    let mut sorted = keypair::sort(keys, certificates, now);
+    if sorted.key_pairs.iter().any(|pair| !pair.further.is_empty()) {
+        keep_what_is_beside(&mut sorted, files, now);
+    }
+    sorted
+}
+
+/// What is on no way up from a key pair stays with it only where it lies in a file of its own or of
+/// its chain: who trusts or sends a file gets nothing into it from another.
+fn keep_what_is_beside(sorted: &mut Sorted, files: &[&LooseFile], now: jiff::Timestamp) {
+    let mut strays = Vec::new();
+    for pair in &mut sorted.key_pairs {
+        let ways = pair.ways_up(now);
+        for one in std::mem::take(&mut pair.further) {
+            let is_above = ways.iter().any(|above| above.der() == one.der());
+            // What cannot be read was said to be kept.
+            match is_above || Certificate::parse(one.der().to_vec()).is_err() {
+                true => pair.further.push(one),
+                false => strays.push(one),
+            }
+        }
+    }
+    for file in files {
+        let is_large = file.certificates.len() > MOST_IN_CHAIN;
+        let pairs = sorted.key_pairs.iter_mut();
+        for pair in pairs.filter(|pair| file.is_about(pair)) {
+            for stray in strays.iter().filter(|stray| file.holds(stray)) {
+                if pair.certificates().all(|one| one.der() != stray.der()) {
+                    pair.further.push(stray.clone());
+                }
+            }
+            if is_large {
+                break;
+            }
+        }
+    }
+    for stray in strays {
+        let kept = sorted.key_pairs.iter().flat_map(KeyPair::certificates);
+        let is_known = kept
+            .chain(&sorted.certificates)
+            .any(|one| one.der() == stray.der());
+        if !is_known {
+            sorted.certificates.push(stray);
+        }
+    }
 }
 
 /// As they are and, where a chain has a gap, with the authorities' certificates that lie beside.

@@ -237,6 +237,31 @@ fn every_file_of_a_chain_comes_back_with_its_certificates_in_its_order() {
 }
 
 #[test]
+fn what_lies_in_a_file_of_its_own_gets_into_no_other() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "certs/w.key", "certs/w.crt");
+    issue(&table, "other.example.com", "lost.key", "certs/oth.crt");
+    issue(&table, "old.example.com", "lost.key", "old.crt");
+    joined(&table, &["old.crt", "int.crt"], "certs/old-fullchain.pem");
+    joined(&table, &["int.crt", "root.crt"], "certs/ca.crt");
+    let client = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout cl.key -out certs/clientca.crt -subj /CN=Clients -days 300";
+    openssl(&table, client);
+    let said = table.run(BACKUP).ended_with(0).out;
+    for name in ["other.example.com", "old.example.com"] {
+        let line = format!("no private key is here for the certificate of {name}");
+        assert!(said.contains(&line), "{}", said);
+    }
+    assert!(said.contains("not included: the certificate of an authority"));
+    assert!(!said.contains("kept with"));
+    table
+        .run(&format!("{RESTORE} --to pem:{{restored}}"))
+        .ended_with(0);
+    let mut own = contents(&table, "certs");
+    own.retain(|(name, _)| ["ca.crt", "w.crt", "w.key"].contains(&name.as_str()));
+    assert_eq!(contents(&table, "restored"), own);
+}
+
+#[test]
 fn what_lies_in_other_folders_and_forms_is_put_together_all_the_same() {
     let table = with_authority();
     issue(
