@@ -34,6 +34,12 @@ pub(super) struct LooseFile {
     hash: Option<Hash>,
 }
 
+/// A file that may have been a key, and cannot be read as one.
+pub(super) struct DoubtfulFile {
+    pub(super) name: String,
+    pub(super) hash: Option<Hash>,
+}
+
 impl LooseFile {
     /// `tried` is whether any password was given for it.
     pub(super) fn of(name: String, parts: LooseParts, tried: bool, hash: Option<Hash>) -> Self {
@@ -79,7 +85,7 @@ impl LooseFile {
 
     /// The folder it lies in; empty where that is the source itself.
     fn folder(&self) -> &str {
-        self.name.rsplit_once('/').map_or("", |(folder, _)| folder)
+        folder_of(&self.name)
     }
 
     fn has_key(&self, spki_sha256: [u8; 32]) -> bool {
@@ -137,6 +143,7 @@ impl LooseFile {
 pub(super) fn put_together(
     holdings: &mut Inventory,
     mut files: Vec<LooseFile>,
+    doubtful: &[DoubtfulFile],
     beside: Option<&Path>,
     now: jiff::Timestamp,
 ) {
@@ -176,8 +183,43 @@ pub(super) fn put_together(
         }
     }
     name_lonely(holdings, &left_over.lonely_keys, &all);
+    name_doubtful(holdings, doubtful, &left_over.certificates, &all);
     for one in left_over.certificates {
         holdings.take_certificate(one);
+    }
+}
+
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// What may have been the key of a server's certificate that has none: one beside it or, from a folder
+/// without certificates, any.
+fn name_doubtful(
+    holdings: &mut Inventory,
+    doubtful: &[DoubtfulFile],
+    certificates: &[Certificate],
+    files: &[&LooseFile],
+) {
+    for DoubtfulFile { name, hash } in doubtful {
+        let folder = folder_of(name);
+        let mut beside = files.iter().filter(|file| file.folder() == folder);
+        let has_certificates = beside.any(|file| !file.certificates.is_empty());
+        let may_be_its = |one: &&Certificate| {
+            let mut holding = files.iter().filter(|file| file.holds(one));
+            let is_near = !has_certificates || holding.any(|file| file.folder() == folder);
+            is_near && one.is_of_server()
+        };
+        let Some(certificate) = certificates.iter().find(may_be_its) else {
+            continue;
+        };
+        let reason = text!(
+            "reason-key-not-known",
+            certificate = certificate.display_name()
+        );
+        holdings.passed_over.retain(|one| one.name != *name);
+        let unreadable = UnreadableKeyPair::new(name.clone(), reason);
+        holdings.say_unreadable(unreadable, name, *hash);
     }
 }
 

@@ -189,13 +189,12 @@ pub fn acknowledged<'a>(
 /// its authority.
 pub fn without_key(holdings: &Inventory, certificate: &Certificate) -> Option<Text> {
     let (name, thumbprint) = (certificate.display_name(), short(&certificate.thumbprint()));
-    let is_servers = !certificate.is_authority() || !certificate.dns_names().is_empty();
     let unused: Vec<_> = holdings
         .unreadable
         .iter()
         .map(|one| one.name.as_str())
         .collect();
-    if is_servers && !unused.is_empty() {
+    if certificate.is_of_server() && !unused.is_empty() {
         return Some(text!(
             "list-certificate-perhaps",
             name = name,

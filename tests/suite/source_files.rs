@@ -262,6 +262,53 @@ fn what_lies_in_a_file_of_its_own_gets_into_no_other() {
 }
 
 #[test]
+fn a_key_that_cannot_be_read_beside_a_certificate_without_one_is_missing() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "certs/w.key", "certs/w.crt");
+    issue(&table, "rsa.example.com", "r.key", "r.crt");
+    openssl(&table, "pkey -in r.key -outform DER -out r.der");
+    // What is no key and says so.
+    openssl(&table, "pkey -in r.key -pubout -out certs/pub.pem");
+    openssl(
+        &table,
+        "req -new -key r.key -subj /CN=rsa.example.com -out certs/request.pem",
+    );
+    let pem = fs::read_to_string(table.at("r.key")).unwrap();
+    let mut der = fs::read(table.at("r.der")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    der[0] = 0;
+    let forms: [Vec<u8>; 8] = [
+        [vec![0; 64], pem.as_bytes()[64..].to_vec()].concat(),
+        vec![0; 300],
+        Vec::new(),
+        der,
+        pem.replace("-----BEGIN", "----BEGIN").into_bytes(),
+        pem.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY")
+            .into_bytes(),
+        b"$ANSIBLE_VAULT;1.1;AES256\n3130\n".to_vec(),
+        body.into_bytes(),
+    ];
+    table.run(BACKUP).ended_with(0);
+    // Beside a certificate that has its key, it is nobody's.
+    fs::write(table.at("certs/r.key"), &forms[0]).unwrap();
+    table.run(BACKUP).ended_with(0);
+    joined(&table, &["r.crt"], "certs/r.crt");
+    for form in forms {
+        fs::write(table.at("certs/r.key"), &form).unwrap();
+        let said = table.run(BACKUP).ended_with(3);
+        assert!(said.out.contains("not saved: r.key"), "{}", said.out);
+        assert!(said.out.contains("certificate of rsa.example.com"));
+        let json = table.run(&format!("{BACKUP} --json")).ended_with(3).json();
+        assert_eq!(json["missing"][0]["name"], "r.key");
+        assert_eq!(json["missing"].as_array().unwrap().len(), 1);
+    }
+    table
+        .run(&format!("{BACKUP} --accept no-key:r.key=gone"))
+        .ended_with(0);
+    table.run(BACKUP).ended_with(0);
+}
+
+#[test]
 fn what_lies_in_other_folders_and_forms_is_put_together_all_the_same() {
     let table = with_authority();
     issue(
