@@ -283,6 +283,11 @@ impl Certificate {
         self.is_authority
     }
 
+    /// Whether a server may use it: it is no authority's, or has host names all the same.
+    pub fn is_of_server(&self) -> bool {
+        !self.is_authority || !self.dns_names().is_empty()
+    }
+
     /// The subject's name, DER; empty where it could not be read.
     pub(crate) fn subject(&self) -> &[u8] {
         &self.subject

@@ -65,6 +65,13 @@ impl KeyPair {
         &self.chain[0]
     }
 
+    /// Its certificates that stand above its own on any way up.
+    pub(crate) fn ways_up(&self, now: jiff::Timestamp) -> Vec<Certificate> {
+        let all: Vec<_> = self.certificates().cloned().collect();
+        let ways = chain::ways_of(0, &all, now).into_iter();
+        ways.map(|at| all[at].clone()).collect()
+    }
+
     /// All its certificates: its own, then the chain, then the others.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.chain.iter().chain(&self.further)

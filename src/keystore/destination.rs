@@ -13,7 +13,7 @@ use secret::{Password, SecretBytes};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::file_part::FilePart;
+use super::file_part::{FilePart, PartOfPair};
 use crate::error::{Error, Exit, Result};
 use crate::input::read_up_to;
 use crate::keypair::{Certificate, KeyPair, as_file_name};
@@ -70,7 +70,7 @@ pub struct NamedKeyPair<'a> {
     /// used.
     pub file_names: &'a [String],
     /// What of it each of them held that was no PFX.
-    pub file_parts: Option<&'a BTreeMap<String, FilePart>>,
+    pub file_parts: Option<&'a BTreeMap<String, PartOfPair>>,
 }
 
 /// The files of one key pair.
@@ -89,10 +89,10 @@ pub struct PlannedFiles {
 }
 
 /// What one file is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum FileContent {
     Pfx,
-    Pem(FilePart),
+    Pem(PartOfPair),
 }
 
 /// Names that are taken, as file systems compare them; with what lies there, where others may want
@@ -192,7 +192,7 @@ impl Destination {
 
     /// Adds files for what no file that it had is for.
     fn complete(&self, pair: &KeyPair, planned: &mut PlannedFiles, taken: &mut TakenNames) {
-        let missing = |content: FileContent| {
+        let missing = |content: &FileContent| {
             let has_key = planned.shares_key || planned.contents.iter().any(|one| one.has_key());
             let certificates = planned.contents.iter();
             let has_certificate = certificates.clone().any(|one| one.has_certificate());
@@ -201,7 +201,7 @@ impl Destination {
         let missing: Vec<_> = self
             .contents_of_pair()
             .into_iter()
-            .filter(|content| missing(*content))
+            .filter(missing)
             .collect();
         if missing.is_empty() {
             return;
@@ -234,19 +234,19 @@ impl Destination {
         for (file, content) in files {
             taken.insert(folded(file), content.shareable(pair));
             planned.paths.push(self.path().join(file));
-            planned.contents.push(*content);
+            planned.contents.push(content.clone());
         }
     }
 
     /// The files that a key pair is written to which came from a file called `name`.
-    fn wished(&self, name: &str, parts: Option<&BTreeMap<String, FilePart>>) -> Wish {
+    fn wished(&self, name: &str, parts: Option<&BTreeMap<String, PartOfPair>>) -> Wish {
         let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
         let is = |endings: &[&str]| is_one_of(ending, endings);
         let usable = is_usable_path(name) && stem.ends_with(|last: char| last != '/');
         let part = parts.and_then(|parts| parts.get(name));
         let is_part = is(&PEM_ENDINGS) || is(&[KEY_ENDING]) || is(&OTHER_ENDINGS);
         match self {
-            _ if is(&OTHER_ENDINGS) && part != Some(&FilePart::CertificateDer) => Wish::None,
+            _ if is(&OTHER_ENDINGS) && !part.is_some_and(PartOfPair::is_der) => Wish::None,
             // `fullchain.pem` names no PFX.
             Destination::Folder(_) if is_part || part.is_some() => Wish::None,
             Destination::Folder(_) if usable && is(&PFX_ENDINGS) => {
@@ -259,7 +259,7 @@ impl Destination {
                 Wish::None
             }
             Destination::Pem(_) if usable && is_part && part.is_some() => {
-                let content = part.map_or(FileContent::Pfx, |part| FileContent::Pem(*part));
+                let content = part.cloned().map_or(FileContent::Pfx, FileContent::Pem);
                 Wish::Files(vec![(name.to_owned(), content)])
             }
             Destination::Pem(_) if usable && is(&PEM_ENDINGS) => {
@@ -280,8 +280,8 @@ impl Destination {
     fn contents_of_pair(&self) -> Vec<FileContent> {
         match self {
             Destination::Pem(_) => vec![
-                FileContent::Pem(FilePart::FullChain),
-                FileContent::Pem(FilePart::Key),
+                FileContent::usual(FilePart::FullChain),
+                FileContent::usual(FilePart::Key),
             ],
             _ => vec![FileContent::Pfx],
         }
@@ -427,61 +427,64 @@ impl PlannedFiles {
 }
 
 impl FileContent {
-    fn has_certificate(self) -> bool {
+    /// A part of a key pair, with all that it says.
+    fn usual(part: FilePart) -> Self {
+        let listed = Vec::new();
+        Self::Pem(PartOfPair { part, listed })
+    }
+
+    fn has_certificate(&self) -> bool {
         match self {
             Self::Pfx => true,
-            Self::Pem(part) => part.has_certificate(),
+            Self::Pem(file) => file.part.has_certificate(),
         }
     }
 
-    fn has_key(self) -> bool {
+    fn has_key(&self) -> bool {
         match self {
             Self::Pfx => true,
-            Self::Pem(part) => part.has_key(),
+            Self::Pem(file) => file.part.has_key(),
         }
     }
 
     /// What another key pair may want to be in the same file.
-    fn shareable(self, pair: &KeyPair) -> Option<Vec<u8>> {
-        match self {
-            Self::Pem(FilePart::Chain) => {
-                Some(above(pair).flat_map(Certificate::der).copied().collect())
-            }
-            Self::Pem(FilePart::Key) => Some(pair.key.spki_sha256().to_vec()),
-            _ => None,
+    fn shareable(&self, pair: &KeyPair) -> Option<Vec<u8>> {
+        let Self::Pem(file) = self else {
+            return None;
+        };
+        let mut shared = match file.part {
+            FilePart::Chain => Vec::new(),
+            FilePart::Key => pair.key.spki_sha256().to_vec(),
+            _ => return None,
+        };
+        for certificate in file.certificates(pair) {
+            shared.extend_from_slice(certificate.der());
         }
+        Some(shared)
     }
 
-    fn of_pair(self, pair: &KeyPair, writing: &Writing<'_>) -> Result<SecretBytes> {
-        let part = match (self, writing.password) {
-            (Self::Pem(part), _) => part,
+    fn of_pair(&self, pair: &KeyPair, writing: &Writing<'_>) -> Result<SecretBytes> {
+        let file = match (self, writing.password) {
+            (Self::Pem(file), _) => file,
             (Self::Pfx, Some(password)) => {
                 return pfx_of(pair, password, writing.profile, HANDED_OUT_ROUNDS);
             }
             (Self::Pfx, None) => return Err(Error::usage(text!("error-no-pfx-password"))),
         };
-        let leaf = std::slice::from_ref(pair.leaf());
-        Ok(match part {
-            FilePart::Certificate => SecretBytes::new(certificates_pem(leaf)),
-            FilePart::CertificateDer => SecretBytes::new(pair.leaf().der().to_vec()),
-            FilePart::Chain => SecretBytes::new(certificates_pem(above(pair))),
-            FilePart::FullChain => SecretBytes::new(certificates_pem(pair.certificates())),
-            FilePart::Key => key_pem(pair),
-            FilePart::All => {
-                let (certificates, key) = (certificates_pem(pair.certificates()), key_pem(pair));
-                let size = certificates.len() + key.expose().len();
-                let mut all = Zeroizing::new(Vec::with_capacity(size));
-                all.extend_from_slice(&certificates);
-                all.extend_from_slice(key.expose());
-                all.into()
-            }
-        })
+        if file.is_der() {
+            return Ok(SecretBytes::new(pair.leaf().der().to_vec()));
+        }
+        let certificates = certificates_pem(file.certificates(pair));
+        if !file.part.has_key() {
+            return Ok(SecretBytes::new(certificates));
+        }
+        let key = key_pem(pair);
+        let size = certificates.len() + key.expose().len();
+        let mut all = Zeroizing::new(Vec::with_capacity(size));
+        all.extend_from_slice(&certificates);
+        all.extend_from_slice(key.expose());
+        Ok(all.into())
     }
-}
-
-/// The certificates above its own.
-fn above(pair: &KeyPair) -> impl Iterator<Item = &Certificate> {
-    pair.certificates().skip(1)
 }
 
 /// What is written into the files of one key pair, each once.
@@ -493,7 +496,7 @@ fn contents(
     let mut contents: Vec<(FileContent, SecretBytes)> = Vec::new();
     for content in &planned.contents {
         if !contents.iter().any(|(known, _)| known == content) {
-            contents.push((*content, content.of_pair(pair, writing)?));
+            contents.push((content.clone(), content.of_pair(pair, writing)?));
         }
     }
     Ok(contents)
@@ -1154,7 +1157,10 @@ mod tests {
         for parts in parts {
             let host = ["www.example.com"];
             pairs.push(authority.issue(&host, KeyKind::P256, now).unwrap());
-            let parts = parts.iter().map(|(name, part)| ((*name).to_owned(), *part));
+            let parts = parts.iter().map(|(name, part)| {
+                let (part, listed) = (*part, Vec::new());
+                ((*name).to_owned(), PartOfPair { part, listed })
+            });
             named.push(parts.collect::<BTreeMap<_, _>>());
         }
         let names: Vec<Vec<_>> = named
@@ -1176,7 +1182,7 @@ mod tests {
             let files = planned.paths.iter().zip(&planned.contents);
             let files = files.map(|(path, content)| {
                 let name = path.strip_prefix("out").unwrap().display().to_string();
-                let FileContent::Pem(part) = content else {
+                let FileContent::Pem(PartOfPair { part, .. }) = content else {
                     panic!("{name} is no PFX");
                 };
                 format!("{} {}", name.replace(thumbprint, "THUMB"), part.name())

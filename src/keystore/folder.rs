@@ -5,6 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::unpack::kind::Kind;
+use crate::unpack::{pem, text};
+
 /// Folders that a system keeps on its drives, and what lies in them is nobody's.
 const SYSTEM_FOLDERS: [&str; 4] = [
     "$recycle.bin",
@@ -130,6 +133,25 @@ pub(super) fn form_of(name: &str) -> Option<FileForm> {
         | "keystore" | "ks" | "bcfks" => Some(FileForm::Parts),
         _ => None,
     }
+}
+
+/// Whether a file in which no key was found may have been one: it is called so and says nothing else
+/// of itself, or a line in it speaks of a private key.
+pub(super) fn may_be_key(name: &str, bytes: &[u8]) -> bool {
+    if APPLE.iter().any(|mark| bytes.starts_with(mark)) {
+        return false;
+    }
+    let text = text::narrow(bytes);
+    let label = b"PRIVATE KEY-";
+    if text.windows(label.len()).any(|part| part == label) {
+        return true;
+    }
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    let is_called = ending.is_some_and(|ending| {
+        let mut endings = ["key", "pem", "p8", "pvk"].iter();
+        endings.any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    is_called && Kind::of(bytes) == Kind::Unknown && pem::blocks_of_file(bytes).is_empty()
 }
 
 fn is_system_file(name: &str) -> bool {

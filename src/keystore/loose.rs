@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::folder;
 use super::parts::{LooseParts, read_parts};
-use super::{Failure, FilePart, Inventory, UnreadableKeyPair, key_pair_reason};
+use super::{Failure, FilePart, Inventory, PartOfPair, UnreadableKeyPair, key_pair_reason};
 use crate::input::read_input;
 use crate::keypair::{
     self, CertInput, Certificate, KeyInput, KeyPair, PrivateKey, Sorted, Warning,
@@ -19,6 +19,10 @@ use vault::id::Hash;
 /// Files beside a certificate that its chain is looked for in.
 const MOST_BESIDE: usize = 200;
 
+/// Certificates in a file of authorities that every key pair keeps whose chain it has: in a larger
+/// one nobody looks for a chain.
+const MOST_IN_CHAIN: usize = 16;
+
 /// A file with what it holds of key pairs.
 pub(super) struct LooseFile {
     name: String,
@@ -28,6 +32,12 @@ pub(super) struct LooseFile {
     /// What keeps some of it from being used.
     unusable: Vec<UnreadableKeyPair>,
     hash: Option<Hash>,
+}
+
+/// A file that may have been a key, and cannot be read as one.
+pub(super) struct DoubtfulFile {
+    pub(super) name: String,
+    pub(super) hash: Option<Hash>,
 }
 
 impl LooseFile {
@@ -75,34 +85,56 @@ impl LooseFile {
 
     /// The folder it lies in; empty where that is the source itself.
     fn folder(&self) -> &str {
-        self.name.rsplit_once('/').map_or("", |(folder, _)| folder)
+        folder_of(&self.name)
     }
 
     fn has_key(&self, spki_sha256: [u8; 32]) -> bool {
         self.keys.iter().any(|key| key.spki_sha256() == spki_sha256)
     }
 
+    fn holds(&self, certificate: &Certificate) -> bool {
+        self.certificates.iter().any(|der| der == certificate.der())
+    }
+
+    /// Whether it is a file of this key pair or, authorities and nothing else, of its chain.
+    fn is_about(&self, pair: &KeyPair) -> bool {
+        if self.has_key(pair.key.spki_sha256()) || self.holds(pair.leaf()) {
+            return true;
+        }
+        let is_above = |der: &Vec<u8>| pair.certificates().any(|one| one.der() == der);
+        let is_authority = |der: &Vec<u8>| {
+            is_above(der)
+                || Certificate::parse(der.clone())
+                    .is_ok_and(|certificate| certificate.is_authority())
+        };
+        self.keys.is_empty()
+            && self.certificates.iter().any(is_above)
+            && self.certificates.iter().all(is_authority)
+    }
+
     /// What of a key pair it holds, if anything: other key pairs may lie in it, too, but no others
     /// may share a file of authorities alone.
-    fn part_of(&self, pair: &KeyPair) -> Option<FilePart> {
-        let has = |certificate: &Certificate| {
-            self.certificates.iter().any(|der| der == certificate.der())
-        };
+    fn part_of(&self, pair: &KeyPair) -> Option<PartOfPair> {
+        let mut own = Vec::new();
+        for der in &self.certificates {
+            own.extend(pair.certificates().find(|one| one.der() == der));
+        }
+        let has = |certificate: &Certificate| own.iter().any(|one| one.der() == certificate.der());
         let has_key = self.has_key(pair.key.spki_sha256());
         let above = pair.chain.iter().skip(1).any(has);
-        match (has_key, has(pair.leaf())) {
-            (true, true) => Some(FilePart::All),
-            (true, false) => Some(FilePart::Key),
-            (false, true) if self.is_der => Some(FilePart::CertificateDer),
-            (false, true) if above || pair.chain.len() == 1 => Some(FilePart::FullChain),
-            (false, true) => Some(FilePart::Certificate),
+        let part = match (has_key, has(pair.leaf())) {
+            (true, true) => FilePart::All,
+            (true, false) => FilePart::Key,
+            (false, true) if self.is_der => FilePart::CertificateDer,
+            (false, true) if above || pair.chain.len() == 1 => FilePart::FullChain,
+            (false, true) => FilePart::Certificate,
             (false, false) => {
-                let only_authorities = self.keys.is_empty() && above;
-                let is_above = |der: &Vec<u8>| pair.chain[1..].iter().any(|one| one.der() == der);
-                let all = only_authorities && self.certificates.iter().all(is_above);
-                all.then_some(FilePart::Chain)
+                let only_authorities = self.keys.is_empty() && !own.is_empty();
+                let are_all_its = own.len() == self.certificates.len();
+                (only_authorities && are_all_its).then_some(FilePart::Chain)?
             }
-        }
+        };
+        Some(PartOfPair::of(part, &own))
     }
 }
 
@@ -111,6 +143,7 @@ impl LooseFile {
 pub(super) fn put_together(
     holdings: &mut Inventory,
     mut files: Vec<LooseFile>,
+    doubtful: &[DoubtfulFile],
     beside: Option<&Path>,
     now: jiff::Timestamp,
 ) {
@@ -144,9 +177,49 @@ pub(super) fn put_together(
         left_over.key_pairs.retain(|pair| !is_held(pair));
         take_pairs(holdings, std::mem::take(&mut left_over.key_pairs), &all);
     }
+    for held in &mut holdings.key_pairs {
+        for part in held.file_parts.values_mut() {
+            part.shorten(&held.pair);
+        }
+    }
     name_lonely(holdings, &left_over.lonely_keys, &all);
+    name_doubtful(holdings, doubtful, &left_over.certificates, &all);
     for one in left_over.certificates {
         holdings.take_certificate(one);
+    }
+}
+
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// What may have been the key of a server's certificate that has none: one beside it or, from a folder
+/// without certificates, any.
+fn name_doubtful(
+    holdings: &mut Inventory,
+    doubtful: &[DoubtfulFile],
+    certificates: &[Certificate],
+    files: &[&LooseFile],
+) {
+    for DoubtfulFile { name, hash } in doubtful {
+        let folder = folder_of(name);
+        let mut beside = files.iter().filter(|file| file.folder() == folder);
+        let has_certificates = beside.any(|file| !file.certificates.is_empty());
+        let may_be_its = |one: &&Certificate| {
+            let mut holding = files.iter().filter(|file| file.holds(one));
+            let is_near = !has_certificates || holding.any(|file| file.folder() == folder);
+            is_near && one.is_of_server()
+        };
+        let Some(certificate) = certificates.iter().find(may_be_its) else {
+            continue;
+        };
+        let reason = text!(
+            "reason-key-not-known",
+            certificate = certificate.display_name()
+        );
+        holdings.passed_over.retain(|one| one.name != *name);
+        let unreadable = UnreadableKeyPair::new(name.clone(), reason);
+        holdings.say_unreadable(unreadable, name, *hash);
     }
 }
 
@@ -165,7 +238,51 @@ fn sorted(files: &[&LooseFile], more: &[Vec<u8>], now: jiff::Timestamp) -> Sorte
         certificates.extend(file.certificates.iter().map(|der| certificate(der)));
     }
     certificates.extend(more.iter().map(|der| certificate(der)));
-    keypair::sort(keys, certificates, now)
+    let mut sorted = keypair::sort(keys, certificates, now);
+    if sorted.key_pairs.iter().any(|pair| !pair.further.is_empty()) {
+        keep_what_is_beside(&mut sorted, files, now);
+    }
+    sorted
+}
+
+/// What is on no way up from a key pair stays with it only where it lies in a file of its own or of
+/// its chain: who trusts or sends a file gets nothing into it from another.
+fn keep_what_is_beside(sorted: &mut Sorted, files: &[&LooseFile], now: jiff::Timestamp) {
+    let mut strays = Vec::new();
+    for pair in &mut sorted.key_pairs {
+        let ways = pair.ways_up(now);
+        for one in std::mem::take(&mut pair.further) {
+            let is_above = ways.iter().any(|above| above.der() == one.der());
+            // What cannot be read was said to be kept.
+            match is_above || Certificate::parse(one.der().to_vec()).is_err() {
+                true => pair.further.push(one),
+                false => strays.push(one),
+            }
+        }
+    }
+    for file in files {
+        let is_large = file.certificates.len() > MOST_IN_CHAIN;
+        let pairs = sorted.key_pairs.iter_mut();
+        for pair in pairs.filter(|pair| file.is_about(pair)) {
+            for stray in strays.iter().filter(|stray| file.holds(stray)) {
+                if pair.certificates().all(|one| one.der() != stray.der()) {
+                    pair.further.push(stray.clone());
+                }
+            }
+            if is_large {
+                break;
+            }
+        }
+    }
+    for stray in strays {
+        let kept = sorted.key_pairs.iter().flat_map(KeyPair::certificates);
+        let is_known = kept
+            .chain(&sorted.certificates)
+            .any(|one| one.der() == stray.der());
+        if !is_known {
+            sorted.certificates.push(stray);
+        }
+    }
 }
 
 /// As they are and, where a chain has a gap, with the authorities' certificates that lie beside.
@@ -233,13 +350,13 @@ fn take_pairs(holdings: &mut Inventory, pairs: Vec<KeyPair>, files: &[&LooseFile
             }
         }
         let is_beside = |folder: &str| {
-            let mut own = found.iter().filter(|(_, part)| *part != FilePart::Chain);
+            let mut own = found.iter().filter(|(_, of)| of.part != FilePart::Chain);
             own.any(|(file, _)| file.folder() == folder)
         };
         let mut parts = Vec::new();
-        for (file, part) in &found {
-            if *part != FilePart::Chain || is_beside(file.folder()) {
-                parts.push((file.name.clone(), *part));
+        for (file, of) in &found {
+            if of.part != FilePart::Chain || is_beside(file.folder()) {
+                parts.push((file.name.clone(), of.clone()));
             }
         }
         holdings.take_loose_pair(pair, parts);

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use destination::{
     Destination, HANDED_OUT_ROUNDS, NamedKeyPair, PlannedFiles, Writing, pfx_of, refuse_taken,
 };
-pub use file_part::FilePart;
+pub use file_part::{FilePart, PartOfPair};
 pub use folder::PassedOver;
 pub use machine::{holdings, retain_used};
 pub(crate) use parts::to_pkcs8;
@@ -133,7 +133,7 @@ pub struct HeldKeyPair {
     /// the source.
     pub file_names: Vec<String>,
     /// What of it those files hold that do not hold all of it as a PFX.
-    pub file_parts: BTreeMap<String, FilePart>,
+    pub file_parts: BTreeMap<String, PartOfPair>,
     /// How the PFX it came in is protected.
     pub pfx: Option<PfxProtection>,
     /// What the certificate store kept beside it.
@@ -383,7 +383,7 @@ impl Inventory {
     }
 
     /// A key pair of several files, each with what it holds of it.
-    fn take_loose_pair(&mut self, pair: KeyPair, files: Vec<(String, FilePart)>) {
+    fn take_loose_pair(&mut self, pair: KeyPair, files: Vec<(String, PartOfPair)>) {
         let leaf = pair.leaf().der().to_vec();
         let Some((first, _)) = files.first() else {
             return;
@@ -614,11 +614,13 @@ pub fn digest_line(held: &HeldKeyPair) -> String {
         .map(|c| Hash::of(c.der()).to_string())
         .collect();
     let (friendly_name, files) = (&held.pair.friendly_name, &held.file_names);
-    let parts: String = held
-        .file_parts
-        .iter()
-        .map(|(name, part)| format!(" {name:?} {}", part.name()))
-        .collect();
+    let mut parts = String::new();
+    for (name, PartOfPair { part, listed }) in &held.file_parts {
+        parts += &format!(" {name:?} {}", part.name());
+        for certificate in listed {
+            parts += &format!(" {certificate}");
+        }
+    }
     let windows = held
         .windows
         .as_ref()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::folder::{self, FileForm, PassedOver};
-use super::loose::LooseFile;
+use super::loose::{DoubtfulFile, LooseFile};
 use super::parts::{LooseParts, read_parts};
 use super::passwords::SourcePasswords;
 use super::{
@@ -29,6 +29,8 @@ pub struct Reading {
     files: Vec<SourceFile>,
     passwords: SourcePasswords,
     passed_over: Vec<PassedOver>,
+    /// What may have been a key and cannot be read as one.
+    doubtful: Vec<DoubtfulFile>,
     closed: Vec<(String, io::Error)>,
     now: jiff::Timestamp,
 }
@@ -53,6 +55,8 @@ struct ReadFile {
     contents: Result<Contents, Failure>,
     /// Of its bytes, where they could be read.
     hash: Option<Hash>,
+    /// Whether it is called as a key, or a line in it says that one begins, and none was found.
+    is_doubtful: bool,
 }
 
 /// What a file holds.
@@ -122,6 +126,7 @@ impl Reading {
             files: Vec::new(),
             passwords,
             passed_over: Vec::new(),
+            doubtful: Vec::new(),
             closed: Vec::new(),
             now,
         };
@@ -161,6 +166,12 @@ impl Reading {
     /// A stray file is only noted.
     fn take_file(&mut self, file: SourceFile) {
         let in_folder = matches!(self.source, Source::Folder(_));
+        if in_folder && file.read.is_doubtful {
+            self.doubtful.push(DoubtfulFile {
+                name: file.name.clone(),
+                hash: file.read.hash,
+            });
+        }
         match &file.read.contents {
             Ok(Contents::Stray) if in_folder => {
                 self.passed_over.push(PassedOver::stray(file.name));
@@ -180,12 +191,14 @@ impl Reading {
                 return ReadFile {
                     contents: Ok(Contents::Stray),
                     hash: None,
+                    is_doubtful: folder::may_be_key(name, b""),
                 };
             }
             Err(error) => {
                 return ReadFile {
                     contents: Err(Failure::File(error)),
                     hash: None,
+                    is_doubtful: false,
                 };
             }
         };
@@ -198,6 +211,7 @@ impl Reading {
             failure => failure,
         });
         ReadFile {
+            is_doubtful: has_no_key(&contents) && folder::may_be_key(name, &bytes),
             contents,
             hash: Some(Hash::of(&bytes)),
         }
@@ -310,6 +324,7 @@ impl Reading {
             source,
             files,
             passed_over,
+            doubtful,
             closed,
             passwords,
             now,
@@ -331,7 +346,7 @@ impl Reading {
             Source::Pem { certificate, .. } => Some(certificate.as_path()),
             _ => None,
         };
-        loose::put_together(&mut holdings, loose, beside, now);
+        loose::put_together(&mut holdings, loose, &doubtful, beside, now);
         holdings
             .key_pairs
             .sort_by(|a, b| a.leaf().display_name().cmp(b.leaf().display_name()));
@@ -408,6 +423,7 @@ impl SourceFile {
         Some(ReadFile {
             contents: Ok(contents),
             hash: Some(Hash::of(&bytes)),
+            is_doubtful: false,
         })
     }
 }
@@ -426,6 +442,17 @@ impl ReadFile {
             Ok(Contents::Parts(parts)) => parts.locked,
             _ => 0,
         }
+    }
+}
+
+/// Whether nothing was found in a file that is or may be a key.
+fn has_no_key(contents: &Result<Contents, Failure>) -> bool {
+    match contents {
+        Ok(Contents::Nothing | Contents::Stray) => true,
+        Ok(Contents::Parts(parts)) => {
+            parts.keys.is_empty() && parts.locked == 0 && parts.refused.is_empty()
+        }
+        Ok(Contents::Pfx(_)) | Err(_) => false,
     }
 }
 

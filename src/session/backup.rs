@@ -17,7 +17,7 @@ use crate::session::here::folders_served;
 use crate::session::media::parcel_path;
 use crate::session::other_uses;
 use crate::session::report::FindingReport;
-use crate::session::source::acknowledged;
+use crate::session::source::{acknowledged, without_key};
 use crate::session::{Session, create};
 use crate::state::{A_YEAR, Acknowledged, State};
 use crate::text;
@@ -352,6 +352,13 @@ impl<'a> Lacks<'a> {
                     until = day(known.until),
                     why = known.reason.as_str()
                 )),
+            }
+        }
+        // Where names were given, the others were not asked for.
+        if self.everything {
+            let certificates = self.holdings.certificates.iter();
+            for text in certificates.filter_map(|one| without_key(self.holdings, one)) {
+                session.console.warn(&text);
             }
         }
         for one in &self.in_use {

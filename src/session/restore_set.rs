@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Exit, Result};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::KeyPair;
-use crate::keystore::{FilePart, HeldKeyPair, Inventory};
+use crate::keystore::{HeldKeyPair, Inventory, PartOfPair};
 use crate::message::Text;
 use crate::session::Session;
 use crate::session::backup_report::{self, Past};
@@ -43,7 +43,7 @@ pub struct RestoreItem {
     /// The file names it had.
     pub file_names: Vec<String>,
     /// What of it each of them held that was no PFX.
-    pub file_parts: BTreeMap<String, FilePart>,
+    pub file_parts: BTreeMap<String, PartOfPair>,
     /// What a certificate store kept beside it.
     pub windows: Option<OnWindows>,
     /// The newest generation that holds it, where it comes from a vault.

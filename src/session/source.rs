@@ -7,7 +7,7 @@ use crate::keystore::{
     self, IIS, Inventory, PassedOver, Reading, Source, SourcePasswords, UnreadableKeyPair,
     wrong_source_password,
 };
-use crate::message::{Text, day};
+use crate::message::{Text, day, short};
 use crate::platform::private_files;
 use crate::session::{Session, here, renewer};
 use crate::state::{Acknowledged, State};
@@ -183,6 +183,38 @@ pub fn acknowledged<'a>(
         Some(certificate) => state.acknowledged(certificate, now),
         None => state.acknowledged_file(unreadable.fingerprint()?, now),
     }
+}
+
+/// What is said of a certificate without a key pair of its own: nothing where a key pair keeps it as
+/// its authority.
+pub fn without_key(holdings: &Inventory, certificate: &Certificate) -> Option<Text> {
+    let (name, thumbprint) = (certificate.display_name(), short(&certificate.thumbprint()));
+    let unused: Vec<_> = holdings
+        .unreadable
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    if certificate.is_of_server() && !unused.is_empty() {
+        return Some(text!(
+            "list-certificate-perhaps",
+            name = name,
+            thumbprint = thumbprint,
+            files = unused.join(", ")
+        ));
+    }
+    if !certificate.is_authority() {
+        return Some(text!(
+            "list-certificate",
+            name = name,
+            thumbprint = thumbprint
+        ));
+    }
+    let mut kept = holdings
+        .key_pairs
+        .iter()
+        .flat_map(|held| held.pair.certificates());
+    let is_kept = kept.any(|other| other.der() == certificate.der());
+    (!is_kept).then(|| text!("list-authority", name = name, thumbprint = thumbprint))
 }
 
 /// What is weak or missing about key pairs that can be backed up all the same.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Exit, Result, medium_reason, no_random};
 use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::{Certificate, KeyPair};
-use crate::keystore::{self, HeldKeyPair, Inventory, UnreadableKeyPair};
+use crate::keystore::{self, HeldKeyPair, Inventory, PartOfPair, UnreadableKeyPair};
 use crate::keystore::{HANDED_OUT_ROUNDS, pfx_of};
 use crate::message::Text;
 use crate::platform::media;
@@ -678,9 +678,12 @@ fn place(state: &State, number: Number, prev: Option<Point>, now: jiff::Timestam
 /// What may be said of a key pair, taken from its certificate.
 pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
     let leaf = held.leaf();
-    let mut parts = BTreeMap::new();
-    for (name, part) in &held.file_parts {
+    let (mut parts, mut certificates) = (BTreeMap::new(), BTreeMap::new());
+    for (name, PartOfPair { part, listed }) in &held.file_parts {
         parts.insert(name.clone(), part.name().to_owned());
+        if !listed.is_empty() {
+            certificates.insert(name.clone(), listed.clone());
+        }
     }
     AboutKeyPair {
         thumbprint: leaf.thumbprint(),
@@ -697,6 +700,7 @@ pub fn about(held: &HeldKeyPair) -> AboutKeyPair {
         chain_length: held.pair.certificates().count(),
         file_names: held.file_names.clone(),
         file_parts: parts,
+        file_certificates: certificates,
         windows: held.windows.as_ref().and_then(OnWindows::to_value),
     }
 }

@@ -166,6 +166,148 @@ fn the_layouts_of_other_programs_come_back_file_for_file() {
     }
 }
 
+/// Two roots, a new one that the old one has signed, too (`own.crt`, `cross.crt`), and an authority
+/// below it: `int.crt`, `int.key`.
+fn with_two_ways_up() -> Table {
+    let table = Table::with_vault(&[]);
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for root in ["old", "own"] {
+        openssl(
+            &table,
+            &format!(
+                "req -x509 {key} -keyout {root}.key -out {root}.crt -subj /CN={root} -days 3000"
+            ),
+        );
+    }
+    fs::write(table.at("ca.cnf"), CREATE_CERTIFICATE).unwrap();
+    openssl(&table, "req -new -key own.key -out own.csr -subj /CN=own");
+    openssl(
+        &table,
+        "x509 -req -in own.csr -CA old.crt -CAkey old.key -CAcreateserial -days 800 -extfile ca.cnf -out cross.crt",
+    );
+    openssl(
+        &table,
+        &format!("req -new {key} -keyout int.key -out int.csr -subj /CN=Intermediate"),
+    );
+    openssl(
+        &table,
+        "x509 -req -in int.csr -CA own.crt -CAkey own.key -CAcreateserial -days 2000 -extfile ca.cnf -out int.crt",
+    );
+    table
+}
+
+#[test]
+fn every_file_of_a_chain_comes_back_with_its_certificates_in_its_order() {
+    let table = with_two_ways_up();
+    let (int, own, cross) = ("int.crt", "own.crt", "cross.crt");
+    let layouts: [&[(&str, &[&str])]; 7] = [
+        &[("ca-bundle.crt", &[int, cross, own])],
+        &[("ca-bundle.crt", &[int, own]), ("cross.crt", &[cross])],
+        &[("ca-bundle.crt", &[own, int])],
+        &[("ca-bundle.crt", &[int, int, own])],
+        &[
+            ("chain.pem", &[int, own, cross]),
+            ("fullchain.pem", &["leaf", int, cross, own]),
+        ],
+        &[("other.pem", &["leaf", own, int, cross])],
+        &[("chain.pem", &[int, cross])],
+    ];
+    for (number, layout) in layouts.iter().enumerate() {
+        let folder = format!("certs/{number}");
+        let leaf = format!("{folder}/w.crt");
+        let host = format!("h{number}.example.com");
+        issue(&table, &host, &format!("{folder}/w.key"), &leaf);
+        for (file, parts) in *layout {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|part| if *part == "leaf" { leaf.as_str() } else { part })
+                .collect();
+            joined(&table, &parts, &format!("{folder}/{file}"));
+        }
+    }
+    table.run(BACKUP).ended_with(0);
+    table
+        .run(&format!("{RESTORE} --to pem:{{restored}}"))
+        .ended_with(0);
+    assert_eq!(contents(&table, "restored"), contents(&table, "certs"));
+    table
+        .run("export --from folder:{certs} --to pem:{exported}")
+        .ended_with(0);
+    assert_eq!(contents(&table, "exported"), contents(&table, "certs"));
+}
+
+#[test]
+fn what_lies_in_a_file_of_its_own_gets_into_no_other() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "certs/w.key", "certs/w.crt");
+    issue(&table, "other.example.com", "lost.key", "certs/oth.crt");
+    issue(&table, "old.example.com", "lost.key", "old.crt");
+    joined(&table, &["old.crt", "int.crt"], "certs/old-fullchain.pem");
+    joined(&table, &["int.crt", "root.crt"], "certs/ca.crt");
+    let client = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout cl.key -out certs/clientca.crt -subj /CN=Clients -days 300";
+    openssl(&table, client);
+    let said = table.run(BACKUP).ended_with(0).out;
+    for name in ["other.example.com", "old.example.com"] {
+        let line = format!("no private key is here for the certificate of {name}");
+        assert!(said.contains(&line), "{}", said);
+    }
+    assert!(said.contains("not included: the certificate of an authority"));
+    assert!(!said.contains("kept with"));
+    table
+        .run(&format!("{RESTORE} --to pem:{{restored}}"))
+        .ended_with(0);
+    let mut own = contents(&table, "certs");
+    own.retain(|(name, _)| ["ca.crt", "w.crt", "w.key"].contains(&name.as_str()));
+    assert_eq!(contents(&table, "restored"), own);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_beside_a_certificate_without_one_is_missing() {
+    let table = with_authority();
+    issue(&table, "www.example.com", "certs/w.key", "certs/w.crt");
+    issue(&table, "rsa.example.com", "r.key", "r.crt");
+    openssl(&table, "pkey -in r.key -outform DER -out r.der");
+    // What is no key and says so.
+    openssl(&table, "pkey -in r.key -pubout -out certs/pub.pem");
+    openssl(
+        &table,
+        "req -new -key r.key -subj /CN=rsa.example.com -out certs/request.pem",
+    );
+    let pem = fs::read_to_string(table.at("r.key")).unwrap();
+    let mut der = fs::read(table.at("r.der")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    der[0] = 0;
+    let forms: [Vec<u8>; 8] = [
+        [vec![0; 64], pem.as_bytes()[64..].to_vec()].concat(),
+        vec![0; 300],
+        Vec::new(),
+        der,
+        pem.replace("-----BEGIN", "----BEGIN").into_bytes(),
+        pem.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY")
+            .into_bytes(),
+        b"$ANSIBLE_VAULT;1.1;AES256\n3130\n".to_vec(),
+        body.into_bytes(),
+    ];
+    table.run(BACKUP).ended_with(0);
+    // Beside a certificate that has its key, it is nobody's.
+    fs::write(table.at("certs/r.key"), &forms[0]).unwrap();
+    table.run(BACKUP).ended_with(0);
+    joined(&table, &["r.crt"], "certs/r.crt");
+    for form in forms {
+        fs::write(table.at("certs/r.key"), &form).unwrap();
+        let said = table.run(BACKUP).ended_with(3);
+        assert!(said.out.contains("not saved: r.key"), "{}", said.out);
+        assert!(said.out.contains("certificate of rsa.example.com"));
+        let json = table.run(&format!("{BACKUP} --json")).ended_with(3).json();
+        assert_eq!(json["missing"][0]["name"], "r.key");
+        assert_eq!(json["missing"].as_array().unwrap().len(), 1);
+    }
+    table
+        .run(&format!("{BACKUP} --accept no-key:r.key=gone"))
+        .ended_with(0);
+    table.run(BACKUP).ended_with(0);
+}
+
 #[test]
 fn what_lies_in_other_folders_and_forms_is_put_together_all_the_same() {
     let table = with_authority();

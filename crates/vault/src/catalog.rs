@@ -142,6 +142,10 @@ pub struct AboutKeyPair {
     /// What each of them held that was no PFX: `certificate`, `certificate-der`, `chain`, `fullchain`, `key` or `all`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub file_parts: BTreeMap<String, String>,
+    /// The certificates of such a file (SHA-256) in the order it had, where they are others than
+    /// those of the PFX in its order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub file_certificates: BTreeMap<String, Vec<Hash>>,
     /// What the certificate store of a Windows server kept beside it, in its own form: this crate
     /// carries it and does not look into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -266,6 +266,7 @@ mod tests {
             chain_length: 1,
             file_names: Vec::new(),
             file_parts: std::collections::BTreeMap::new(),
+            file_certificates: std::collections::BTreeMap::new(),
             windows: None,
         }
     }

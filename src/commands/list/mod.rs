@@ -15,7 +15,7 @@ use crate::message::{Text, day, short};
 use crate::rules;
 use crate::session::Session;
 use crate::session::report::{MissingReport, SavedReport};
-use crate::session::source::{acknowledged, warning_text, warnings};
+use crate::session::source::{acknowledged, warning_text, warnings, without_key};
 use crate::text;
 use crate::workflow::recall::last_backup;
 use vault::id::Number;
@@ -156,39 +156,6 @@ fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
         ));
     }
     warnings(session, holdings);
-}
-
-/// What is said of a certificate without a key pair of its own: nothing where a key pair keeps it as
-/// its authority.
-fn without_key(holdings: &Inventory, certificate: &Certificate) -> Option<Text> {
-    let (name, thumbprint) = (certificate.display_name(), short(&certificate.thumbprint()));
-    let is_servers = !certificate.is_authority() || !certificate.dns_names().is_empty();
-    let unused: Vec<_> = holdings
-        .unreadable
-        .iter()
-        .map(|one| one.name.as_str())
-        .collect();
-    if is_servers && !unused.is_empty() {
-        return Some(text!(
-            "list-certificate-perhaps",
-            name = name,
-            thumbprint = thumbprint,
-            files = unused.join(", ")
-        ));
-    }
-    if !certificate.is_authority() {
-        return Some(text!(
-            "list-certificate",
-            name = name,
-            thumbprint = thumbprint
-        ));
-    }
-    let mut kept = holdings
-        .key_pairs
-        .iter()
-        .flat_map(|held| held.pair.certificates());
-    let is_kept = kept.any(|other| other.der() == certificate.der());
-    (!is_kept).then(|| text!("list-authority", name = name, thumbprint = thumbprint))
 }
 
 fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {

@@ -6,7 +6,7 @@ use crate::cli::RestoreArgs;
 use crate::console::Enter;
 use crate::error::Result;
 use crate::iis::OnWindows;
-use crate::keystore::{FilePart, Source, reason_of_catalog};
+use crate::keystore::{FilePart, PartOfPair, Source, reason_of_catalog};
 use crate::message::age;
 use crate::session::Session;
 use crate::session::backup_report::Past;
@@ -85,11 +85,13 @@ fn read_key_pairs(opened: &UnlockedVault<'_>, backup: &ServerBackup<'_>, set: &m
 }
 
 /// What each file of it held, as far as its catalog says what is known.
-fn parts_of(about: &AboutKeyPair) -> BTreeMap<String, FilePart> {
+fn parts_of(about: &AboutKeyPair) -> BTreeMap<String, PartOfPair> {
     let mut parts = BTreeMap::new();
     for (name, part) in &about.file_parts {
         if let Some(part) = FilePart::parse(part) {
-            parts.insert(name.clone(), part);
+            let listed = about.file_certificates.get(name);
+            let listed = listed.cloned().unwrap_or_default();
+            parts.insert(name.clone(), PartOfPair { part, listed });
         }
     }
     parts

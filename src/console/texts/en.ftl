@@ -1217,6 +1217,7 @@ reason-key-unsupported = its private key is of a kind that pfxvault cannot use: 
 reason-key-locked = its private key has another password than the file; save the file again with one password for both
 reason-certificate-unreadable = certificate { $number } of { $count } in it cannot be read
 reason-certificate-malformed = a certificate in it is malformed
+reason-key-not-known = no private key can be read in it, and none is here for the certificate of { $certificate }, which may be its own. Put the key there as PEM, DER or PFX
 reason-no-certificate = no certificate belongs to the private key in it ({ $key_type })
 reason-no-mac = it has no checksum, so it cannot be proven unchanged
 reason-file-damaged = { $file } is damaged in every copy here

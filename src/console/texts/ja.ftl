@@ -1089,6 +1089,7 @@ reason-key-unsupported = 秘密鍵が pfxvault の対応していない種類で
 reason-key-locked = 秘密鍵のパスワードがファイルのパスワードと異なります。両方を同じパスワードにして、ファイルを保存し直してください
 reason-certificate-unreadable = 中の証明書 { $count } 個のうち { $number } 番目を読み取れません
 reason-certificate-malformed = 中の証明書を読み取れません
+reason-key-not-known = 秘密鍵として読み取れません。{ $certificate } の証明書に対応する秘密鍵が見つからないため、その鍵の可能性があります。鍵を PEM、DER、PFX のいずれかの形式で置いてください
 reason-no-certificate = 秘密鍵({ $key_type })に対応する証明書がありません
 reason-no-mac = 改ざん検出用の情報がなく、変更されていないことを確認できません
 reason-file-damaged = { $file } のコピーがすべて破損しています

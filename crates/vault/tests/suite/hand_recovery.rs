@@ -548,6 +548,7 @@ fn entry(file: String) -> CatalogEntry {
         chain_length: 1,
         file_names: Vec::new(),
         file_parts: std::collections::BTreeMap::new(),
+        file_certificates: std::collections::BTreeMap::new(),
         windows: None,
     };
     CatalogEntry {

@@ -157,6 +157,7 @@ fn entry(file: String) -> CatalogEntry {
         chain_length: 1,
         file_names: Vec::new(),
         file_parts: BTreeMap::new(),
+        file_certificates: BTreeMap::new(),
         windows: None,
     };
     CatalogEntry {
