@@ -4,6 +4,7 @@
 
 pub(crate) mod base64;
 pub(crate) mod encoded;
+pub(crate) mod hexdump;
 pub(crate) mod java;
 pub(crate) mod kind;
 pub(crate) mod lines;

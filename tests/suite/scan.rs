@@ -1119,6 +1119,12 @@ put('hexdump', '\n'.join(' '.join('%02x' % b for b in der[i:i + 16]) for i in ra
 put('buffer.json', json.dumps({'type': 'Buffer', 'data': list(der)}))
 put('pretty.json', json.dumps({'data': list(pem.encode())}, indent=2))
 put('encoded.cer', '-----BEGIN CERTIFICATE-----\n' + base64.encodebytes(der).decode() + '-----END CERTIFICATE-----\n')
+open('server.der', 'wb').write(der)
+for line in ('xxd', 'xxd -g 1', 'hexdump -C', 'hexdump', 'od -t x1', 'od -A x -t x1z'):
+    for of in ('server.der', 'server.key'):
+        dump = subprocess.run(line.split() + [of], capture_output=True, check=True).stdout.decode()
+        put('dump ' + line.replace(' ', '') + of[6:], dump)
+put('url.txt', base64.urlsafe_b64encode(der).decode())
 put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256)).hex(), 'b64': b64(bytes(range(256)))}))
 "#,
     );
@@ -1133,6 +1139,18 @@ put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256))
         "buffer.json> DER",
         "double-pem.yaml> PEM",
         "double.yaml> DER",
+        "dump hexdump-C.der> DER",
+        "dump hexdump-C.key> PEM",
+        "dump hexdump.der> DER",
+        "dump hexdump.key> PEM",
+        "dump od-Ax-tx1z.der> DER",
+        "dump od-Ax-tx1z.key> PEM",
+        "dump od-tx1.der> DER",
+        "dump od-tx1.key> PEM",
+        "dump xxd-g1.der> DER",
+        "dump xxd-g1.key> PEM",
+        "dump xxd.der> DER",
+        "dump xxd.key> PEM",
         "dump.sql> DER",
         "encoded.cer PEM",
         "helm.yaml>>> PEM",
@@ -1142,6 +1160,7 @@ put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256))
         "octets.c> DER",
         "pem.sql> PEM",
         "pretty.json> PEM",
+        "url.txt DER",
         "wide.ps1> PEM",
     ];
     assert_eq!(places, expected);
