@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::keys::{self, OwnKeys, SeenKey};
 use super::numbers;
 use super::promise::{Promise, has_key, is_carried, is_long_text, is_promising, promise};
-use crate::unpack::{self, HEAD, MAX_INFLATED, Parts, encoded, mail, registry, text};
+use crate::unpack::encoded::Writing;
+use crate::unpack::{self, HEAD, MAX_INFLATED, Parts, encoded, hexdump, mail, registry, text};
 
 /// Largest file that is read as a key, or as text with keys.
 const MAX_KEY_FILE: u64 = 16 * 1024 * 1024;
@@ -132,6 +133,13 @@ impl<'a> Look<'a> {
         });
         encoded::runs(&plain, |writing, octets| {
             if is_carried(writing, octets) {
+                self.part(String::new(), octets);
+            }
+            false
+        });
+        // The letters beside the octets are no text that could be made plain.
+        hexdump::dumps(&text, |octets| {
+            if is_carried(Writing::Octets, octets) {
                 self.part(String::new(), octets);
             }
             false

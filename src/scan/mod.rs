@@ -207,8 +207,9 @@ impl<'a> FolderWalk<'a> {
     fn start<'s>(&'s self, scope: &rayon::Scope<'s>, path: &Path) {
         match fs::canonicalize(path) {
             Ok(real) if real.is_dir() => scope.spawn(move |scope| self.folder(scope, &real, 0)),
-            Ok(real) => self.file(&real),
-            Err(_) => self.count(&self.unread),
+            Ok(real) if real.is_file() => self.file(&real),
+            // A pipe or a device is neither, and nobody waits for it.
+            Ok(_) | Err(_) => self.count(&self.unread),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{keys, numbers};
 use crate::unpack::encoded::{self, Writing};
 use crate::unpack::kind::Kind;
-use crate::unpack::{self, Container, HEAD, mail, registry, text};
+use crate::unpack::{self, Container, HEAD, hexdump, mail, registry, text};
 
 /// A kind of file.
 pub(super) enum Promise {
@@ -59,6 +59,7 @@ pub(super) fn has_key(text: &[u8]) -> bool {
         || numbers::is_likely(text)
         || keys::has_base64(text)
         || encoded::runs(text, is_carried)
+        || hexdump::dumps(text, |octets| is_carried(Writing::Octets, octets))
 }
 
 /// Whether octets that a text carries are looked into: what is not seen in the text itself, as DER

@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648 section 4) as it is found in texts: in lines of any length, in one, indented,
+//! Base64 (RFC 4648 sections 4 and 5) as it is found in texts: in lines of any length, in one, indented,
 //! quoted, with or without its padding.
 
 use data_encoding::BASE64_NOPAD;
@@ -6,6 +6,8 @@ use zeroize::Zeroizing;
 
 /// Signs between two digits that are passed over, blanks and line ends aside.
 const MOST_BETWEEN: usize = 8;
+/// Digits for addresses that are no words: a key has more, all in one line.
+const SHORTEST_URL: usize = 64;
 /// How base64 of PEM begins, where its first dash is the first, second or third octet of three. The
 /// last two have lost two dashes.
 const ENCODED_PEM: [&[u8]; 3] = [b"LS0tLS1CRUdJTi", b"LS0tQkVHSU4g", b"LS0tLUJFR0lO"];
@@ -62,8 +64,13 @@ pub(crate) fn octets_at(text: &[u8], start: usize, most: usize, over_gaps: bool)
     let mut digits = Zeroizing::new(Vec::with_capacity(most.min(text.len() - start)));
     let (mut at, mut end) = (start, start);
     let (mut between, mut line_ends) = (0, 0);
+    let is_url = is_url(&text[start..], most);
     while digits.len() < most && at < text.len() {
         match text[at] {
+            sign @ (b'-' | b'_') if is_url => {
+                digits.push(if sign == b'-' { b'+' } else { b'/' });
+                (between, line_ends, end) = (0, 0, at + 1);
+            }
             byte if is_digit(byte) => {
                 digits.push(byte);
                 (between, line_ends, end) = (0, 0, at + 1);
@@ -82,6 +89,16 @@ pub(crate) fn octets_at(text: &[u8], start: usize, most: usize, over_gaps: bool)
         bytes: decode_digits(&digits),
         end,
     }
+}
+
+/// Whether digits for addresses begin here (section 5), so many of them or a long line: with their two
+/// signs, and without those of others.
+fn is_url(text: &[u8], most: usize) -> bool {
+    let window = &text[..text.len().min(most)];
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let end = window.iter().position(|byte| !is_part(byte));
+    let run = &window[..end.unwrap_or(window.len())];
+    run.len() >= most.min(SHORTEST_URL) && memchr::memchr2(b'-', b'_', run).is_some()
 }
 
 /// The text of PEM that is encoded once more from here on.
@@ -141,6 +158,10 @@ mod tests {
         assert_eq!(octets_at(gap.as_bytes(), 0, 100, false).bytes.len(), 45);
         assert_eq!(octets_at(gap.as_bytes(), 0, 100, true).bytes[..100], octets);
         assert_eq!(octets_at(b"AAAA--AAAA", 0, 100, true).bytes.len(), 3);
+        let url = data_encoding::BASE64URL_NOPAD.encode(&[0xfb, 0xff].repeat(50));
+        assert!(url.contains('-') && url.contains('_'));
+        let read = octets_at(url.as_bytes(), 0, 100, false).bytes;
+        assert_eq!(read[..], [0xfb, 0xff].repeat(50));
     }
 
     #[test]

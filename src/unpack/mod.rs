@@ -4,6 +4,7 @@
 
 pub(crate) mod base64;
 pub(crate) mod encoded;
+pub(crate) mod hexdump;
 pub(crate) mod java;
 pub(crate) mod kind;
 pub(crate) mod lines;
@@ -60,7 +61,7 @@ pub(crate) enum Container {
 }
 
 /// How files begin that are not opened: Outlook's data files, 7-Zip, RAR, xz, Zstandard, bzip2,
-/// LZ4, lzip, compress, cabinets and images of Windows.
+/// LZ4, lzip, compress, cabinets and images of Windows. Others have no such sign.
 const CLOSED: [&[u8]; 11] = [
     b"!BDN",
     b"7z\xbc\xaf\x27\x1c",
@@ -86,7 +87,8 @@ pub(crate) fn container(head: &[u8]) -> Option<Container> {
     if head.starts_with(compound::MAGIC) {
         return Some(Container::Compound);
     }
-    if CLOSED.iter().any(|magic| head.starts_with(magic)) || is_bzip2(head) {
+    let is_closed = CLOSED.iter().any(|magic| head.starts_with(magic));
+    if is_closed || is_bzip2(head) || is_lzma(head) || is_zlib(head) || is_openpgp(head) {
         return Some(Container::Closed);
     }
     tar::is_tar(head).then_some(Container::Tar)
@@ -95,6 +97,32 @@ pub(crate) fn container(head: &[u8]) -> Option<Container> {
 /// `BZh`, a digit, and the digits of pi before a block.
 fn is_bzip2(head: &[u8]) -> bool {
     head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY".as_slice())
+}
+
+/// The file of LZMA Utils: its properties, the size of its dictionary (a power of two from 4 KiB on,
+/// or one and a half), and its length, which may be unknown.
+fn is_lzma(head: &[u8]) -> bool {
+    let Some([0x5d, 0, low, middle, high, length @ ..]) = head.first_chunk::<13>() else {
+        return false;
+    };
+    let dictionary = u32::from_le_bytes([0, *low, *middle, *high]);
+    let is_size = dictionary.count_ones() <= 2 && dictionary >= 4096;
+    // A file of a terabyte is none that anybody packs so.
+    is_size && (length == &[0xff; 8] || length[5..] == [0; 3])
+}
+
+/// RFC 1950 section 2.2, with the window of 32 KiB that all have: what no text is.
+fn is_zlib(head: &[u8]) -> bool {
+    let Some([0x78, flags @ (0x01 | 0x5e | 0x9c | 0xda)]) = head.first_chunk() else {
+        return false;
+    };
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    *flags != 0x5e || !head.iter().take(64).all(is_text)
+}
+
+/// A compressed packet of OpenPGP (RFC 9580 section 5.6), as `gpg --store` and `--sign` write it.
+fn is_openpgp(head: &[u8]) -> bool {
+    matches!(head, [0xa3, 1..=3, ..])
 }
 
 /// Looks into everything in a file of this kind, which is so long.

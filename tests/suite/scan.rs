@@ -643,7 +643,7 @@ fn archives_of_other_kinds_are_read_or_counted_as_seen_in_part() {
     python(
         &table.at("."),
         r#"
-import tarfile, gzip, bz2, lzma, io
+import tarfile, gzip, bz2, lzma, io, zlib
 long = 'folder/' * 30 + 'server.key'
 for mode, name in (('w', 'a.tar'), ('w:gz', 'a.tgz')):
     for format, of in ((tarfile.USTAR_FORMAT, 'ustar'), (tarfile.GNU_FORMAT, 'gnu'), (tarfile.PAX_FORMAT, 'pax')):
@@ -655,6 +655,11 @@ key = open('server.key', 'rb').read()
 with gzip.open('tree/server.key.gz', 'w') as f: f.write(key)
 open('tree/a.bz2', 'wb').write(bz2.compress(key))
 open('tree/a.xz', 'wb').write(lzma.compress(key))
+open('tree/a.lzma', 'wb').write(lzma.compress(key, format=lzma.FORMAT_ALONE))
+for level in (1, 6, 9): open('tree/%d.zlib' % level, 'wb').write(zlib.compress(key, level))
+open('tree/x.txt', 'w').write('x^2 + y^2 is a text, and x is its first letter, whatever zlib says of x^')
+import subprocess
+subprocess.run(['gpg', '--homedir', '.', '--batch', '--store', '-o', 'tree/a.gpg', 'server.key'], check=True, capture_output=True)
 open('tree/a.7z', 'wb').write(b'7z\xbc\xaf\x27\x1c\0\4' + bytes(50))
 open('tree/a.rar', 'wb').write(b'Rar!\x1a\7\1\0' + bytes(50))
 open('tree/a.zst', 'wb').write(b'\x28\xb5\x2f\xfd' + bytes(50))
@@ -679,7 +684,7 @@ open('tree/cut.tar', 'wb').write(open('tree/gnu-a.tar', 'rb').read()[:2_000_000]
         "ustar-a.tgz>x/server.key".to_owned(),
     ];
     assert_eq!(places, expected);
-    assert_eq!(scan["in_part"], 7, "{scan}");
+    assert_eq!(scan["in_part"], 12, "{scan}");
 }
 
 /// DER of a value with this tag.
@@ -890,6 +895,16 @@ fn an_archive_that_unfolds_without_end_is_seen_in_part() {
         (found(&table, &scan).len(), scan["in_part"].as_u64()),
         (0, Some(3))
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_is_named_is_not_read_and_that_is_counted() {
+    let table = searched();
+    let pipe = Command::new("mkfifo").arg(table.at("pipe")).status();
+    assert!(pipe.unwrap().success());
+    let scan = table.run("audit --scan {pipe} --json").json()["scan"].clone();
+    assert_eq!((&scan["files"], &scan["unread"]), (&0.into(), &1.into()));
 }
 
 #[test]
@@ -1104,6 +1119,12 @@ put('hexdump', '\n'.join(' '.join('%02x' % b for b in der[i:i + 16]) for i in ra
 put('buffer.json', json.dumps({'type': 'Buffer', 'data': list(der)}))
 put('pretty.json', json.dumps({'data': list(pem.encode())}, indent=2))
 put('encoded.cer', '-----BEGIN CERTIFICATE-----\n' + base64.encodebytes(der).decode() + '-----END CERTIFICATE-----\n')
+open('server.der', 'wb').write(der)
+for line in ('xxd', 'xxd -g 1', 'hexdump -C', 'hexdump', 'od -t x1', 'od -A x -t x1z'):
+    for of in ('server.der', 'server.key'):
+        dump = subprocess.run(line.split() + [of], capture_output=True, check=True).stdout.decode()
+        put('dump ' + line.replace(' ', '') + of[6:], dump)
+put('url.txt', base64.urlsafe_b64encode(der).decode())
 put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256)).hex(), 'b64': b64(bytes(range(256)))}))
 "#,
     );
@@ -1118,6 +1139,18 @@ put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256))
         "buffer.json> DER",
         "double-pem.yaml> PEM",
         "double.yaml> DER",
+        "dump hexdump-C.der> DER",
+        "dump hexdump-C.key> PEM",
+        "dump hexdump.der> DER",
+        "dump hexdump.key> PEM",
+        "dump od-Ax-tx1z.der> DER",
+        "dump od-Ax-tx1z.key> PEM",
+        "dump od-tx1.der> DER",
+        "dump od-tx1.key> PEM",
+        "dump xxd-g1.der> DER",
+        "dump xxd-g1.key> PEM",
+        "dump xxd.der> DER",
+        "dump xxd.key> PEM",
         "dump.sql> DER",
         "encoded.cer PEM",
         "helm.yaml>>> PEM",
@@ -1127,6 +1160,7 @@ put('words.json', json.dumps({'data': list(range(256)), 'hex': bytes(range(256))
         "octets.c> DER",
         "pem.sql> PEM",
         "pretty.json> PEM",
+        "url.txt DER",
         "wide.ps1> PEM",
     ];
     assert_eq!(places, expected);

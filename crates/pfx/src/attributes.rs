@@ -4,7 +4,10 @@
 use crate::{
     Error,
     ber::{Element, Reader},
-    der::{self, BMP_STRING, OCTET_STRING, SET, UTF8_STRING},
+    der::{
+        self, BMP_STRING, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, SET, T61_STRING,
+        UNIVERSAL_STRING, UTF8_STRING, VISIBLE_STRING,
+    },
     oid,
     work::Work,
 };
@@ -104,9 +107,9 @@ fn set_once<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
     new
 }
 
-/// A BMPString, as the standard has it, or a UTF8String, as some writers have it.
+/// A BMPString, as the standard has it, or a string of another type, as some writers have it.
 fn text(value: Element) -> Option<String> {
-    let text = match value.tag {
+    let text: String = match value.tag {
         BMP_STRING => {
             let units: Vec<u16> = value
                 .body
@@ -116,6 +119,17 @@ fn text(value: Element) -> Option<String> {
             String::from_utf16_lossy(&units)
         }
         UTF8_STRING => String::from_utf8_lossy(value.body).into_owned(),
+        // What is called T.61 is Latin-1, whoever wrote it; the others are parts of that.
+        PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING | T61_STRING => {
+            value.body.iter().copied().map(char::from).collect()
+        }
+        UNIVERSAL_STRING => {
+            let (units, _) = value.body.as_chunks();
+            let letters = units.iter().copied().map(u32::from_be_bytes);
+            letters
+                .map(|letter| char::from_u32(letter).unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        }
         _ => return None,
     };
     Some(text.trim_end_matches('\0').to_owned())
@@ -149,6 +163,28 @@ mod tests {
         }
         .to_der();
         assert_eq!(parse(&set).unwrap().friendly_name.as_deref(), Some("name"));
+    }
+
+    #[test]
+    fn a_name_is_read_in_every_type_of_string() {
+        let cases: [(u8, &[u8], &str); 6] = [
+            (PRINTABLE_STRING, b"web 1", "web 1"),
+            (IA5_STRING, b"web@1", "web@1"),
+            (VISIBLE_STRING, b"web~1", "web~1"),
+            (T61_STRING, b"B\xfcro", "B\u{fc}ro"),
+            (
+                UNIVERSAL_STRING,
+                b"\0\0\x93\x75\0\x01\xf5\x11",
+                "\u{9375}\u{1f511}",
+            ),
+            (UNIVERSAL_STRING, b"\0\x11\0\0", "\u{fffd}"),
+        ];
+        for (tag, octets, name) in cases {
+            let value = der::element(tag, &[octets]);
+            let attribute = der::sequence(&[&der::oid(oid::FRIENDLY_NAME), &der::set(&[value])]);
+            let read = parse(&der::set(&[attribute])).unwrap();
+            assert_eq!(read.friendly_name.as_deref(), Some(name), "{tag:#x}");
+        }
     }
 
     #[test]

@@ -16,6 +16,16 @@ pub(crate) const NULL: u8 = 0x05;
 pub const OID: u8 = 0x06;
 /// UTF8String.
 pub const UTF8_STRING: u8 = 0x0c;
+/// PrintableString.
+pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+/// T61String (TeletexString).
+pub(crate) const T61_STRING: u8 = 0x14;
+/// IA5String: ASCII.
+pub(crate) const IA5_STRING: u8 = 0x16;
+/// VisibleString.
+pub(crate) const VISIBLE_STRING: u8 = 0x1a;
+/// UniversalString: UTF-32, big-endian.
+pub(crate) const UNIVERSAL_STRING: u8 = 0x1c;
 /// BMPString: UTF-16, big-endian.
 pub const BMP_STRING: u8 = 0x1e;
 /// SEQUENCE and SEQUENCE OF.

@@ -27,10 +27,13 @@ impl Forms {
     }
 
     /// For PBKDF2 and PBKDF1: UTF-8 without a terminator (RFC 8018 section 3, RFC 9579 section 5).
-    /// NSS before 3.31 (2017) took the BMPString here, too.
+    /// NSS before 3.31 (2017) took the BMPString here, too. OpenSSL takes the octets of its command line:
+    /// Latin-1 where the console has that (passphrase-encoding(7)).
     pub(crate) fn utf8(password: &Password) -> Self {
         let text = password.expose();
-        Self(vec![Zeroizing::new(text.as_bytes().to_vec()), utf16(text)])
+        let mut forms = vec![Zeroizing::new(text.as_bytes().to_vec()), utf16(text)];
+        forms.extend(latin1(text));
+        Self(forms)
     }
 
     /// The form the standard names.
@@ -61,6 +64,15 @@ fn utf16(text: &str) -> Zeroizing<Vec<u8>> {
 
 fn widened(text: &str) -> Zeroizing<Vec<u8>> {
     with_nul(2 * text.len(), text.bytes().map(u16::from))
+}
+
+/// ISO 8859-1; `None` where that has not all of the letters, or is the same as UTF-8.
+fn latin1(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
+    for letter in text.chars() {
+        octets.push(u8::try_from(letter).ok()?);
+    }
+    (!text.is_ascii()).then_some(octets)
 }
 
 /// Allocated once: growing would leave copies behind.
@@ -97,6 +109,14 @@ mod tests {
             "as OpenSSL once widened it"
         );
         assert_eq!(bmp(""), [vec![0, 0], vec![]], "empty, and none at all");
+    }
+
+    #[test]
+    fn a_password_is_latin_1_too_where_that_has_its_letters() {
+        let utf8 = |text: &str| Forms::utf8(&Password::new(text.into())).0;
+        assert_eq!(utf8("p\u{e4}ss")[2][..], *b"p\xe4ss");
+        assert_eq!(utf8("pass").len(), 2);
+        assert_eq!(utf8("p\u{3042}ss").len(), 2);
     }
 
     #[test]
