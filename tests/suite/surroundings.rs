@@ -115,7 +115,10 @@ fn a_word_says_no_more_than_there_is() {
         assert!(!one.contains("newest generation: 1"), "{one}");
     }
     let receipt = std::fs::read_to_string(table.at("receipt.txt")).unwrap();
-    assert!(receipt.contains("generation 1 alone, SHA-256"), "{receipt}");
+    assert!(
+        receipt.contains("\n  generation 1 alone, SHA-256"),
+        "{receipt}"
+    );
     table.stick("empty");
     let said = table.run("list --from folder:{empty} --source-password-file {pfx-password}");
     assert!(!said.err.contains("--source-passwords"), "{}", said.err);

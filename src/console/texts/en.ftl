@@ -698,7 +698,7 @@ receipt =
       from: { $media }
       vault: { $vault }
       server: { $server }
-      { $alone ->
+    { "  " }{ $alone ->
         [yes] generation { $number } alone
        *[no] newest generation: { $number }
     }, SHA-256 of its RECORD.TXT: { $hash }

@@ -619,7 +619,7 @@ receipt =
       読み取り元: { $media }
       保管庫: { $vault }
       サーバー: { $server }
-      { $alone ->
+    { "  " }{ $alone ->
         [yes] 使った世代(この世代のみ)
        *[no] 最新の世代
     }: { $number }(RECORD.TXT の SHA-256: { $hash })
