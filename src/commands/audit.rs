@@ -11,7 +11,7 @@ use crate::console::{Page, Table};
 use crate::error::{Error, Exit, Result};
 use crate::iis::{StoreEntry, StoredCertificate};
 use crate::keypair::Certificate;
-use crate::message::{Text, day, moment, short, size};
+use crate::message::{Arg, Text, day, moment, short, size};
 use crate::platform;
 use crate::platform::media::{self, Device, Facts};
 use crate::platform::private_files;
@@ -704,11 +704,26 @@ fn verdict(judged: &[RuleVerdict]) -> Text {
 }
 
 /// What was seen, and who put it to rest where somebody did.
-fn worded(one: &Evidence) -> Text {
+fn worded(session: &Session<'_>, one: &Evidence) -> Text {
+    let text = seen_text(session, &one.text);
     match one.at_rest() {
-        Some(known) => rest::with(known, one.text.clone()),
-        None => one.text.clone(),
+        Some(known) => rest::with(known, text),
+        None => text,
     }
+}
+
+/// What a check found, on one line and without the level that it begins with: the line says it already.
+fn seen_text(session: &Session<'_>, text: &Text) -> Text {
+    let Some(("finding", Arg::Text(finding))) = text.args.first() else {
+        return text.clone();
+    };
+    let words = session.console.words(finding);
+    let levels = [text!("found-attention"), text!("found-note")];
+    let levels = levels.map(|level| session.console.words(&level));
+    let bare = levels.iter().find_map(|level| words.strip_prefix(level));
+    let bare = bare.unwrap_or(&words).trim_start();
+    let lines: Vec<_> = bare.lines().map(str::trim).collect();
+    text!("audit-finding", finding = lines.join(" "))
 }
 
 /// What was searched and when, where something was.
@@ -745,7 +760,7 @@ fn show(session: &Session<'_>, screen: &AuditScreen<'_>) {
             let line = text!(
                 "audit-evidence",
                 level = level_name(one.level()),
-                evidence = worded(one)
+                evidence = worded(session, one)
             );
             if one.level() >= EvidenceLevel::SetAside {
                 session.console.say(&line)
@@ -796,7 +811,7 @@ fn add_rules(session: &Session<'_>, page: &mut Page, judged: &[RuleVerdict]) {
         page.part(&format!("{}: {}", words(rule), words(level)));
         let mut lines = Vec::new();
         for one in &judged.evidence {
-            let (level, text) = (one.level(), words(worded(one)));
+            let (level, text) = (one.level(), words(worded(session, one)));
             lines.push((level.id(), words(level_name(level)), text));
         }
         page.marked(&lines);
@@ -831,7 +846,7 @@ fn document(session: &Session<'_>, screen: &AuditScreen<'_>) -> AuditReport {
             evidence.push(EvidenceReport {
                 level: one.level().id(),
                 id: one.text.id,
-                text: session.console.words(&one.text),
+                text: session.console.words(&seen_text(session, &one.text)),
                 keys: one.findings.iter().map(Finding::key).collect(),
                 at_rest: one.at_rest().map(AtRestReport::of),
             });

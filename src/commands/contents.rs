@@ -172,6 +172,8 @@ fn run_from_memory(
 struct ShownBackup<'a> {
     server_name: &'a str,
     newest: &'a Record,
+    /// Whether that generation alone is meant.
+    is_alone: bool,
     generations: Vec<(&'a Record, usize)>,
     doubts: Vec<Text>,
     key_pairs: Vec<Shown<'a>>,
@@ -193,6 +195,7 @@ impl<'a> ShownBackup<'a> {
         let mut shown = Self {
             server_name: &backup.server_name,
             newest: &backup.newest.record,
+            is_alone: backup.is_alone,
             generations: Vec::new(),
             doubts: backup.doubts.clone(),
             key_pairs: Vec::new(),
@@ -247,6 +250,7 @@ impl<'a> ShownBackup<'a> {
         let mut shown = Self {
             server_name: state.server_name(),
             newest: &newest.record,
+            is_alone,
             generations: meant.iter().map(|one| counted_files(one)).collect(),
             doubts: unlock::speaks_against(survey, own, Some(state)),
             key_pairs: Vec::new(),
@@ -435,6 +439,7 @@ fn show_one(session: &Session<'_>, shown: &ShownBackup<'_>) {
         server = shown.server_name,
         id = record.server.to_string(),
         number = record.number.get(),
+        alone = if shown.is_alone { "yes" } else { "no" },
         day = day(record.time),
         age = age(record.time, session.now),
         count = shown.key_pairs.len()

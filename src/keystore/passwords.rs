@@ -82,7 +82,8 @@ impl SourcePasswords {
     pub(super) fn for_none_of(&self, files: &[&str]) -> Vec<String> {
         let mut names = Vec::new();
         for (name, _) in &self.given {
-            if !files.iter().any(|file| is_for(name, file)) {
+            let is_for_any = name.is_empty();
+            if !is_for_any && !files.iter().any(|file| is_for(name, file)) {
                 names.push(name.clone());
             }
         }

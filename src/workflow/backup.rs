@@ -943,18 +943,18 @@ pub fn unfinished(state: &State, medium: &Medium) -> Option<Label> {
 /// Nothing else on it changes.
 ///
 /// # Errors
-/// When it is no copy, as far as its device tells; when it is not of this vault, or refuses.
+/// When it is not of this vault (exit 7); when it is no copy, as far as its device tells, or refuses.
 pub fn separate(
     state: &mut State,
     medium: &Medium,
     label: &str,
     now: jiff::Timestamp,
 ) -> Result<Label> {
+    let survey = survey_of_ours(state, medium)?;
     let device = media::descriptor_of(medium);
     let Some(original) = original_of(state, medium, &device) else {
         return Err(no_copy(state, medium));
     };
-    let survey = survey_of_ours(state, medium)?;
     let label = Label::new(label).map_err(|_| no_random())?;
     medium.prepare(&label, &state.readme_wish())?;
     let devices = &mut state.medium(&original.medium).devices;

@@ -171,6 +171,10 @@ fn what_is_listed_is_what_lies_on_the_stick_that_is_named() {
         let said = table.run(&format!("{list} {foreign}")).ended_with(7);
         assert!(says(&said.err, "error-not-our-vault"), "{}", said.err);
     }
+    let foreign = other.at("A").display().to_string();
+    let add = format!("media add {foreign} --accept other-medium=test");
+    let said = table.run(&add).ended_with(7);
+    assert!(says(&said.err, "error-not-our-vault"), "{}", said.err);
     // A way in that is gone, for who knows the vault and for who does not.
     let gone = copied("gone");
     for half in ["A", "B"] {

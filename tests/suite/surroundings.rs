@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{PFX_PASSWORD, Said, Table};
+use crate::common::{BACKUP, PFX_PASSWORD, Said, Table};
 use crate::golden;
 use pfx::Profile;
 use pfxvault::keystore::{self, Source};
@@ -91,6 +91,51 @@ fn a_clock_behind_the_newest_backup_is_doubted_by_whatever_reads_it() {
         let wrong = &server["generations"][0]["clock_was_wrong"];
         assert_eq!(wrong, &serde_json::json!(false), "{line}");
     }
+}
+
+/// What is said is true: of one generation alone, of a password that nothing asked for, of a check.
+#[test]
+fn a_word_says_no_more_than_there_is() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    let secret = "--from {A} --recovery-key-file {recovery}";
+    for command in ["contents", "drill"] {
+        let both = table.run(&format!("{command} {secret}")).out;
+        assert!(
+            both.to_lowercase().contains("newest generation: 2"),
+            "{both}"
+        );
+        let receipt = match command {
+            "drill" => " --receipt {receipt.txt}",
+            _ => "",
+        };
+        let line = format!("{command} {secret} --generation 1{receipt}");
+        let one = table.run(&line).out.to_lowercase();
+        assert!(one.contains("generation 1 alone"), "{one}");
+        assert!(!one.contains("newest generation: 1"), "{one}");
+    }
+    let receipt = std::fs::read_to_string(table.at("receipt.txt")).unwrap();
+    assert!(
+        receipt.contains("\n  generation 1 alone, SHA-256"),
+        "{receipt}"
+    );
+    table.stick("empty");
+    let said = table.run("list --from folder:{empty} --source-password-file {pfx-password}");
+    assert!(!said.err.contains("--source-passwords"), "{}", said.err);
+    // Damage is found by a check, and said on one line.
+    let half = table.at("A/PFXVAULT/B");
+    std::fs::remove_dir_all(half.join("OWNER")).unwrap();
+    let said = table.run("audit {A}").ended_with(8).out;
+    let found = said
+        .lines()
+        .filter(|line| line.contains("on the media given"));
+    let found: Vec<_> = found.collect();
+    assert!(!found.is_empty(), "{said}");
+    for line in found {
+        assert_eq!(line.matches("attention").count(), 1, "{line}");
+    }
+    let said = table.run("audit --scan {nowhere}");
+    assert!(!said.err.contains("C:"), "{}", said.err);
 }
 
 fn back_up_at(table: &Table, now: &str) {

@@ -271,6 +271,7 @@ fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], 
             good = proofs.len() - failed,
             total = total,
             number = record.number.get(),
+            alone = if backup.is_alone { "yes" } else { "no" },
             age = age(record.time, session.now),
             server = backup.server()
         )),

@@ -81,7 +81,12 @@ impl ReceiptReport {
     }
 
     /// On a screen or a page.
-    fn lines(&self, session: &Session<'_>, drill: &Drill, proofs: &[Proof<'_>]) -> Vec<String> {
+    fn lines(
+        &self,
+        session: &Session<'_>,
+        (drill, is_alone): (&Drill, bool),
+        proofs: &[Proof<'_>],
+    ) -> Vec<String> {
         let words = |text| session.console.words(&text);
         let mut lines = vec![words(text!(
             "receipt",
@@ -95,6 +100,7 @@ impl ReceiptReport {
             vault = self.vault.as_str(),
             server = format!("{} ({})", self.server_name, self.server),
             number = self.generation,
+            alone = if is_alone { "yes" } else { "no" },
             hash = self.record_sha256.as_str(),
             everything = u32::from(self.everything),
             count = self.key_pairs.len()
@@ -126,7 +132,7 @@ impl Receipt {
         drill: &Drill,
     ) -> Self {
         let report = ReceiptReport::of(backup, proofs, drill);
-        let lines = report.lines(session, drill, proofs);
+        let lines = report.lines(session, (drill, backup.is_alone), proofs);
         Self { report, lines }
     }
 }

@@ -577,7 +577,10 @@ contents-headline =
     { $server } ({ $id }): { $count ->
         [one] 1 key pair
        *[other] { $count } key pairs
-    }. Newest generation: { $number } of { $day }, { $age ->
+    }. { $alone ->
+        [yes] Generation { $number } alone, of { $day },
+       *[no] Newest generation: { $number } of { $day },
+    } { $age ->
         [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
@@ -705,7 +708,10 @@ export-rules =
     Give them to nobody; a certificate authority never needs them. Do not forget the password.
 drill-nothing = no key pair of { $server } counts any more, so there was nothing to rehearse
 drill-verdict =
-    { $good } of { $total } key pairs of { $server } can be restored (newest generation: { $number }, { $age ->
+    { $good } of { $total } key pairs of { $server } can be restored ({ $alone ->
+        [yes] generation { $number } alone,
+       *[no] newest generation: { $number },
+    } { $age ->
         [ahead] made later than the clock here says
         [0] made today
         [one] made 1 day ago
@@ -738,7 +744,10 @@ receipt =
       from: { $media }
       vault: { $vault }
       server: { $server }
-      newest generation: { $number }, SHA-256 of its RECORD.TXT: { $hash }
+    { "  " }{ $alone ->
+        [yes] generation { $number } alone
+       *[no] newest generation: { $number }
+    }, SHA-256 of its RECORD.TXT: { $hash }
       proven: { $count ->
         [one] 1 key pair
        *[other] { $count } key pairs
@@ -2799,6 +2808,8 @@ audit-checked =
         [one] 1 day ago
        *[other] { $age } days ago
     }
+found-attention = attention:
+found-note = note:
 audit-finding = on the media given: { $finding }
 audit-authority = A certificate authority never needs the private key. Whoever asks for it is not one.
 audit-remains = this server may no longer write to the vault, and still has the private key of { $name }: pfxvault status --handing-back
@@ -2898,7 +2909,7 @@ page-strays = Private keys found
 page-signature = Seen by
 page-signature-line = Date, name, signature: ______________________________
 error-scan-path = there is nothing to search at { $path }
-    .hint = Give files or folders that exist: pfxvault audit --scan C:\Users
+    .hint = Give files or folders that exist: pfxvault audit --scan { -scanned }
 error-page = the report cannot be written to { $path }
     .cause = { $reason }
     .hint = Give the name of a new file in a folder that you can write to

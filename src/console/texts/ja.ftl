@@ -526,7 +526,10 @@ left-alone-secret = 証明書と関係のない秘密情報 { $count } 個
 left-alone-other = pfxvault の知らない種類の項目 { $count } 個({ $kind })
 list-unreadable = 注意: { $name } は読み取れません({ $reason })
 contents-headline =
-    { $server }({ $id }): キーペア { $count } 組。最新は第 { $number } 世代({ $day }、{ $age ->
+    { $server }({ $id }): キーペア { $count } 組。{ $alone ->
+        [yes] 第 { $number } 世代だけの内容です
+       *[no] 最新は第 { $number } 世代
+    }({ $day }、{ $age ->
         [ahead] このコンピューターの時計より先の日付で作成
         [0] 本日作成
        *[other] { $age } 日前に作成
@@ -626,7 +629,10 @@ export-rules =
     他人に渡さないでください(認証局が受け取ることもありません)。パスワードを忘れないでください。
 drill-nothing = { $server } には復元の対象になるキーペアがないため、確かめるものがありませんでした
 drill-verdict =
-    { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました(最新は第 { $number } 世代、{ $age ->
+    { $server } のキーペア { $total } 組中 { $good } 組を復元できることを確認しました({ $alone ->
+        [yes] 第 { $number } 世代のみ
+       *[no] 最新は第 { $number } 世代
+    }、{ $age ->
         [ahead] このコンピューターの時計より先の日付で作成
         [0] 本日作成
        *[other] { $age } 日前に作成
@@ -658,7 +664,10 @@ receipt =
       読み取り元: { $media }
       保管庫: { $vault }
       サーバー: { $server }
-      最新の世代: { $number }(RECORD.TXT の SHA-256: { $hash })
+    { "  " }{ $alone ->
+        [yes] 使った世代(この世代のみ)
+       *[no] 最新の世代
+    }: { $number }(RECORD.TXT の SHA-256: { $hash })
       確認: キーペア { $count } 組({ $everything ->
         [0] 復元対象の一部
        *[other] 復元対象のすべて
@@ -2503,6 +2512,8 @@ audit-checked =
         [0] 本日
        *[other] { $age } 日前に
     }検証し、正常でした
+found-attention = 注意:
+found-note = 参考:
 audit-finding = 指定されたメディアについて: { $finding }
 audit-authority = 認証局が秘密鍵を必要とすることはありません。求めてくる相手は認証局ではありません。
 audit-remains = このサーバーは保管庫への登録を終了していますが、{ $name } の秘密鍵が残っています: pfxvault status --handing-back
@@ -2577,7 +2588,7 @@ page-strays = 見つかった秘密鍵
 page-signature = 確認
 page-signature-line = 確認日・確認者・印: ______________________________
 error-scan-path = { $path } には調べるものがありません
-    .hint = 実在するファイルまたはフォルダーを指定してください: pfxvault audit --scan C:\Users
+    .hint = 実在するファイルまたはフォルダーを指定してください: pfxvault audit --scan { -scanned }
 error-page = 監査レポートを { $path } に書き込めません
     .cause = { $reason }
     .hint = 書き込み権限のあるフォルダーで、新しいファイル名を指定してください
