@@ -410,7 +410,7 @@ fn a_file_called_as_the_vaults_folder_is_no_vault() {
 
 /// To this file system they are two names; tests/reliability.rs has one to which they are one.
 #[test]
-fn a_folder_in_another_case_is_no_vault() {
+fn a_folder_in_another_case_is_a_vault_only_where_it_holds_one() {
     let table = Table::bare();
     table.stick("A/pfxvault");
     fs::write(table.at("A/pfxvault/notes.txt"), b"mine").unwrap();
@@ -420,6 +420,9 @@ fn a_folder_in_another_case_is_no_vault() {
     table.run("verify {A}").ended_with(0);
     assert!(table.at("A/PFXVAULT/README.TXT").is_file());
     assert_eq!(tree(&table.at("A/pfxvault")).len(), 1);
+    fs::remove_dir_all(table.at("A/pfxvault")).unwrap();
+    fs::rename(table.at("A/PFXVAULT"), table.at("A/pfxvault")).unwrap();
+    table.run("verify {A}").ended_with(0);
 }
 
 #[test]

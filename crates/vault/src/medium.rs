@@ -907,26 +907,37 @@ impl Medium {
         Ok(names)
     }
 
-    /// The vault's folder. In another case it is that only where the file system takes both names for
-    /// one, as FAT does.
+    /// The vault's folder. In another case it is that where the file system takes both names for one,
+    /// as FAT does, or where one of the two copies lies in it.
     fn root(&self) -> Result<Option<String>, MediumError> {
         let entries = match self.list("") {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let mut folders = entries
+        let folders = entries
             .into_iter()
             .filter(|entry| entry.kind == EntryKind::Folder)
             .filter(|entry| entry.name.eq_ignore_ascii_case(ROOT));
-        let Some(found) = folders.next() else {
-            return Ok(None);
-        };
-        if found.name == ROOT || folders.any(|other| other.name == ROOT) {
-            return Ok(Some(ROOT.to_owned()));
+        let mut names: Vec<String> = folders.map(|entry| entry.name).collect();
+        if names.is_empty() || names.iter().any(|name| name == ROOT) {
+            return Ok((!names.is_empty()).then(|| ROOT.to_owned()));
         }
-        let listed = self.volume.list(ROOT);
-        let is_other = listed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        Ok((!is_other).then_some(found.name))
+        match self.volume.list(ROOT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(names.into_iter().find(|name| self.holds_half(name)))
+            }
+            _ => Ok(names.pop()),
+        }
+    }
+
+    fn holds_half(&self, root: &str) -> bool {
+        let is_half = |entry: &Entry| {
+            let mut halves = HALVES.iter();
+            entry.kind == EntryKind::Folder
+                && halves.any(|half| half.eq_ignore_ascii_case(&entry.name))
+        };
+        self.list(root)
+            .is_ok_and(|entries| entries.iter().any(is_half))
     }
 
     /// The same, made if it is missing.
