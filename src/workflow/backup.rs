@@ -20,6 +20,7 @@ use crate::workflow::finding::{self, Finding};
 use crate::workflow::history;
 use crate::workflow::outbox::{self, Delivery};
 use crate::workflow::parcel_file;
+use crate::workflow::status;
 use crate::workflow::verify;
 use pfx::Profile;
 use secret::words;
@@ -133,6 +134,9 @@ pub fn run_with_parcels(
     let mut outcome = Outcome::default();
     let newest = state.generations().next().map(|newest| newest.time);
     outcome.findings.extend(clock::finding(request.now, newest));
+    outcome
+        .findings
+        .extend(retired_among(state, request.holdings));
     let surveys = exchange_with_all(state, media, &mut outcome, progress)?;
     finding::mark(&mut outcome.findings, Some(state), request.now);
     state.save()?;
@@ -192,6 +196,14 @@ impl Outcome {
             decayed,
         });
     }
+}
+
+/// What is saved although it was retired, so that no restore brings it.
+pub fn retired_among(state: &State, holdings: &Inventory) -> Vec<Finding> {
+    let retired = state.retired();
+    let held = holdings.key_pairs.iter();
+    held.filter_map(|held| status::retired_here(held.leaf(), &retired))
+        .collect()
 }
 
 /// Exchanges the owner's files with every medium, takes what waits in the outbox there, and notes

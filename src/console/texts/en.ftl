@@ -610,6 +610,7 @@ cell-none = none
 cell-central = Central Certificate Store
 cell-never = never
 cell-backup = { $number } ({ $day })
+cell-backup-retired = { $backup }, retired
 cell-expired = { $day } (expired)
 cell-not-yet-valid = { $day } (not valid yet)
 cell-ends-soon = { $day } ({ $left ->
@@ -2076,7 +2077,7 @@ status-found-bad =
     }, and no check since has found all of it right. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or replace it, then pfxvault verify { -stick }
 status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to label:{ $label }
 status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from { -stick }
-status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
+status-retired-here = { $name } was retired ({ $reason }) and is still on this server: a backup saves it, but a restore does not bring it. Remove it here, or take that back: pfxvault retire { $name } --undo
 status-few-media = { $count ->
     [one] 1 key pair is
    *[other] { $count } key pairs are

@@ -555,6 +555,7 @@ cell-none = なし
 cell-central = 集中証明書ストア
 cell-never = なし
 cell-backup = { $number } ({ $day })
+cell-backup-retired = { $backup }、復元対象外
 cell-expired = { $day }(期限切れ)
 cell-not-yet-valid = { $day }(まだ有効でない)
 cell-ends-soon = { $day }({ $left ->
@@ -1859,7 +1860,7 @@ status-found-bad =
     })、その後の検証で、すべて正常とは確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、新しい USB メモリに交換し、pfxvault verify { -stick } で検証してください
 status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to label:{ $label }
 status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from { -stick }
-status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
+status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。バックアップには保存されますが、復元では戻りません。このサーバーから削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from label:{ $first } --to { -stick }
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の検証は { $age ->
