@@ -11,8 +11,9 @@ use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::{Certificate, KeyPair};
 use crate::keystore::{self, HeldKeyPair, Inventory, UnreadableKeyPair};
 use crate::keystore::{HANDED_OUT_ROUNDS, pfx_of};
-use crate::message::Text;
+use crate::message::{Text, local_day};
 use crate::platform::media;
+use crate::rules::rule_without_key;
 use crate::state::{Served, State, Written};
 use crate::text;
 use crate::workflow::clock;
@@ -737,7 +738,7 @@ fn catalog(
         selected: request.selected.to_vec(),
         key_pairs,
         without_key: without_key(request.holdings),
-        exceptions: request.exceptions.to_vec(),
+        exceptions: exceptions(state, request),
         drills: state.drills().to_vec(),
         policy: state.policy(),
         media: state.media().values().cloned().collect(),
@@ -751,6 +752,24 @@ fn catalog(
         counting,
         retired: state.retirements().to_vec(),
     }
+}
+
+/// Rules set aside in this run, and what was accepted before: whoever restores elsewhere is to know.
+fn exceptions(state: &State, request: &BackupRequest<'_>) -> Vec<Exception> {
+    let mut all = request.exceptions.to_vec();
+    for known in state.all_acknowledged(request.now) {
+        let rule = rule_without_key(&known.name);
+        if !all.iter().any(|one| one.rule == rule) {
+            all.push(Exception {
+                rule,
+                reason: known.reason.clone(),
+                by: None,
+                time: None,
+                until: Some(local_day(known.until)),
+            });
+        }
+    }
+    all
 }
 
 fn without_key(holdings: &Inventory) -> Vec<WithoutKey> {
