@@ -1443,6 +1443,9 @@ error-sheet-of-other-vault = this sheet is for another vault ({ $vault }) than t
 
 error-usage = these options cannot be combined: { $argument }
     .hint = See what can be combined: pfxvault help, then the name of the command, such as pfxvault help backup
+error-argument-not-utf8 = a word of the command line is not UTF-8
+    .cause = it is in the character set of a locale such as EUC-JP or Shift_JIS, and names and paths are taken in UTF-8
+    .hint = Go to the folder first and use a name in ASCII there, or rename it
 error-idle-option = { $option } would change nothing here
     .cause = it is only for { $only }
     .hint = Leave it out, or see what it is for: pfxvault help restore

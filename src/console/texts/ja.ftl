@@ -1307,6 +1307,9 @@ error-sheet-of-other-vault = この復旧手順書は、ここにある保管庫
 
 error-usage = このオプションの組み合わせは指定できません: { $argument }
     .hint = 使える組み合わせは、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
+error-argument-not-utf8 = コマンドラインに UTF-8 でない文字があります
+    .cause = EUC-JP や Shift_JIS などの文字コードで渡されましたが、名前とパスは UTF-8 で指定する必要があります
+    .hint = 先にそのフォルダーへ移動して ASCII の名前で指定するか、名前を変更してください
 error-idle-option = ここでは { $option } を指定しても何も変わりません
     .cause = { $only } と一緒に使う指定です
     .hint = 指定を外すか、使い方を確認してください: pfxvault help restore
