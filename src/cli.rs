@@ -932,6 +932,7 @@ pub fn explain(console: &Console, error: &clap::Error) -> Exit {
                 argument = format!("{argument}, {}", context(ContextKind::PriorArg))
             )
         }
+        ErrorKind::InvalidUtf8 => text!("error-argument-not-utf8"),
         _ => text!("error-usage", argument = argument),
     };
     console.error(&Error::usage(text));

@@ -49,6 +49,8 @@ pub struct PlannedBackup {
     missing: usize,
     /// What is in use and no generation holds.
     in_use: Vec<InUse>,
+    /// What would be saved although it was retired.
+    findings: Vec<FindingReport>,
 }
 
 /// What was saved, and where to.
@@ -150,7 +152,12 @@ fn show_plan(
     args: &BackupArgs,
     holdings: &Inventory,
 ) -> (Exit, BackupReport) {
-    let lacks = Lacks::of(session, args, session.memory().state.as_ref(), holdings);
+    let known = session.memory();
+    let state = known.state.as_ref();
+    let lacks = Lacks::of(session, args, state, holdings);
+    let mut findings = state.map_or_else(Vec::new, |state| backup::retired_among(state, holdings));
+    finding::mark(&mut findings, state, session.now);
+    session.show_findings(&findings);
     lacks.say(session);
     say_unused(session, holdings);
     let (count, missing) = (holdings.key_pairs.len(), holdings.unreadable.len());
@@ -162,8 +169,13 @@ fn show_plan(
         key_pairs: count,
         missing,
         in_use: lacks.in_use(),
+        findings: FindingReport::of(session.console, &findings),
     };
-    (lacks.exit(), BackupReport::Planned(report))
+    let exit = match lacks.exit() {
+        Exit::Done => finding::beside(&findings),
+        exit => exit,
+    };
+    (exit, BackupReport::Planned(report))
 }
 
 fn request<'a>(

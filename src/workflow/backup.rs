@@ -11,8 +11,9 @@ use crate::iis::{OnWindows, SiteMap};
 use crate::keypair::{Certificate, KeyPair};
 use crate::keystore::{self, HeldKeyPair, Inventory, PartOfPair, UnreadableKeyPair};
 use crate::keystore::{HANDED_OUT_ROUNDS, pfx_of};
-use crate::message::Text;
+use crate::message::{Text, local_day};
 use crate::platform::media;
+use crate::rules::rule_without_key;
 use crate::state::{Served, State, Written};
 use crate::text;
 use crate::workflow::clock;
@@ -20,6 +21,7 @@ use crate::workflow::finding::{self, Finding};
 use crate::workflow::history;
 use crate::workflow::outbox::{self, Delivery};
 use crate::workflow::parcel_file;
+use crate::workflow::status;
 use crate::workflow::verify;
 use pfx::Profile;
 use secret::words;
@@ -133,6 +135,9 @@ pub fn run_with_parcels(
     let mut outcome = Outcome::default();
     let newest = state.generations().next().map(|newest| newest.time);
     outcome.findings.extend(clock::finding(request.now, newest));
+    outcome
+        .findings
+        .extend(retired_among(state, request.holdings));
     let surveys = exchange_with_all(state, media, &mut outcome, progress)?;
     finding::mark(&mut outcome.findings, Some(state), request.now);
     state.save()?;
@@ -192,6 +197,14 @@ impl Outcome {
             decayed,
         });
     }
+}
+
+/// What is saved although it was retired, so that no restore brings it.
+pub fn retired_among(state: &State, holdings: &Inventory) -> Vec<Finding> {
+    let retired = state.retired();
+    let held = holdings.key_pairs.iter();
+    held.filter_map(|held| status::retired_here(held.leaf(), &retired))
+        .collect()
 }
 
 /// Exchanges the owner's files with every medium, takes what waits in the outbox there, and notes
@@ -729,7 +742,7 @@ fn catalog(
         selected: request.selected.to_vec(),
         key_pairs,
         without_key: without_key(request.holdings),
-        exceptions: request.exceptions.to_vec(),
+        exceptions: exceptions(state, request),
         drills: state.drills().to_vec(),
         policy: state.policy(),
         media: state.media().values().cloned().collect(),
@@ -743,6 +756,24 @@ fn catalog(
         counting,
         retired: state.retirements().to_vec(),
     }
+}
+
+/// Rules set aside in this run, and what was accepted before: whoever restores elsewhere is to know.
+fn exceptions(state: &State, request: &BackupRequest<'_>) -> Vec<Exception> {
+    let mut all = request.exceptions.to_vec();
+    for known in state.all_acknowledged(request.now) {
+        let rule = rule_without_key(&known.name);
+        if !all.iter().any(|one| one.rule == rule) {
+            all.push(Exception {
+                rule,
+                reason: known.reason.clone(),
+                by: None,
+                time: None,
+                until: Some(local_day(known.until)),
+            });
+        }
+    }
+    all
 }
 
 fn without_key(holdings: &Inventory) -> Vec<WithoutKey> {

@@ -16,7 +16,9 @@ use vault::volume::Reading;
 
 use crate::error::{Error, Result};
 use crate::iis::{SiteMap, is_pending};
-use crate::message::{Text, end_of_day};
+use crate::keystore::is_called_without_key;
+use crate::message::{Text, end_of_day, local_day};
+use crate::rules::key_pair_without_key;
 use crate::state::{State, Written};
 use crate::text;
 use crate::workflow::clock;
@@ -44,6 +46,8 @@ pub struct ServerBackup<'v> {
     pub not_here: Vec<NotHere>,
     /// Recorded without their key, where no generation has it.
     pub without_key: Vec<WithoutKey>,
+    /// Names by which somebody accepted that there is no key to save, as far as that holds today.
+    accepted: Vec<String>,
     /// Rules that were set aside for the newest.
     pub exceptions: Vec<Exception>,
     /// What the server served when that was last asked.
@@ -119,6 +123,15 @@ impl<'v> ServerBackup<'v> {
             };
             self.no_more.push(NoMore { held, why });
         }
+    }
+
+    /// What should be here and has no key, but for what somebody accepted.
+    pub fn lacking(&self) -> impl Iterator<Item = &WithoutKey> {
+        let accepted = |one: &WithoutKey| {
+            let mut names = self.accepted.iter();
+            names.any(|name| one.name == *name || is_called_without_key(&one.name, name))
+        };
+        self.without_key.iter().filter(move |one| !accepted(one))
     }
 
     /// The server's name with its id, which tells it from another that calls itself so.
@@ -315,6 +328,7 @@ impl<'v, 'm> Gathered<'v, 'm> {
             is_alone,
             not_here,
             without_key: self.still_without_key(),
+            accepted: accepted(&newest.catalog.exceptions, state, self.opened.now),
             line: Vec::new(),
             key_pairs: Vec::new(),
             no_more: Vec::new(),
@@ -391,6 +405,20 @@ impl<'v, 'm> Gathered<'v, 'm> {
         }
         still
     }
+}
+
+/// What has no key and need not have one: by the newest catalog, and by this server's memory.
+fn accepted(exceptions: &[Exception], state: Option<&State>, now: Timestamp) -> Vec<String> {
+    let today = local_day(now);
+    let hold = exceptions
+        .iter()
+        .filter(|one| one.until.is_none_or(|last| today <= last));
+    let named = hold.filter_map(|one| key_pair_without_key(&one.rule));
+    let remembered = state
+        .into_iter()
+        .flat_map(|state| state.all_acknowledged(now));
+    let remembered = remembered.map(|known| known.name.as_str());
+    named.chain(remembered).map(str::to_owned).collect()
 }
 
 /// What other servers say against it, and what the owner said that cannot be read.

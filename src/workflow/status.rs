@@ -17,7 +17,7 @@ use crate::workflow::finding::{Finding, Level};
 use crate::workflow::history;
 use crate::workflow::server_backup;
 use crate::workflow::witness::retired_reason;
-use vault::catalog::{AboutKeyPair, SeenMedium};
+use vault::catalog::{AboutKeyPair, Retirement, SeenMedium};
 use vault::counted::Retired;
 use vault::id::{Hash, Number};
 use vault::lines::day_of;
@@ -221,21 +221,14 @@ impl StatusInput<'_> {
 
     /// A finding about a certificate that is here: the next one of that name is another finding.
     fn about(&mut self, here: &OwnCertificate, finding: Finding) {
-        let thumbprint = here.certificate.thumbprint();
-        let finding = finding.known_by(&[&thumbprint]);
-        self.findings
-            .push(finding.until_end(here.certificate.not_after()));
+        self.findings.push(about(&here.certificate, finding));
     }
 
     fn key_pair(&mut self, here: &OwnCertificate, retired: &Retired<'_>) {
         let name = here.certificate.display_name();
-        let certificate = Hash::of(here.certificate.der());
-        let key = here.certificate.spki_sha256().into();
-        let said = retired.find(certificate, Some(key));
-        if let Some(said) = said.filter(|_| here.has_key) {
-            let reason = retired_reason(&said.reason);
-            let text = text!("status-retired-here", name = name, reason = reason);
-            return self.about(here, Finding::new("retired-here", Level::Attention, text));
+        let found = retired_here(&here.certificate, retired);
+        if let Some(found) = found.filter(|_| here.has_key) {
+            return self.findings.push(found);
         }
         match here.certificate.remaining(self.now) {
             Remaining::Over => {
@@ -278,6 +271,26 @@ impl StatusInput<'_> {
             (None, _) => {}
         }
     }
+}
+
+/// That a certificate was retired whose key is here, as `backup` says it, too.
+pub fn retired_here(certificate: &Certificate, retired: &Retired<'_>) -> Option<Finding> {
+    let said = retirement(certificate, retired)?;
+    let (name, reason) = (certificate.display_name(), retired_reason(&said.reason));
+    let text = text!("status-retired-here", name = name, reason = reason);
+    let finding = Finding::new("retired-here", Level::Attention, text);
+    Some(about(certificate, finding))
+}
+
+/// What retired a certificate, or its key.
+pub fn retirement<'a>(certificate: &Certificate, retired: &Retired<'a>) -> Option<&'a Retirement> {
+    let key = certificate.spki_sha256().into();
+    retired.find(Hash::of(certificate.der()), Some(key))
+}
+
+fn about(certificate: &Certificate, finding: Finding) -> Finding {
+    let finding = finding.known_by(&[&certificate.thumbprint()]);
+    finding.until_end(certificate.not_after())
 }
 
 /// That the newest backup is old, as `audit` says it, too.

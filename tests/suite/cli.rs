@@ -1,8 +1,11 @@
 //! The commands, as a user runs them. Each has a case that works and one that fails and leaves
 //! everything as it was.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::common::{
     BACKUP, PASSPHRASE, PFX_PASSWORD, RESTORE, Table, generations, held, says, tree,
@@ -710,7 +713,7 @@ fn an_exported_pfx_opens_in_openssl_with_the_password_that_was_set() {
     table.secret_file("new", "handed over");
     table.run(line).ended_with(0);
     let open = |password: &str| {
-        let mut openssl = std::process::Command::new("openssl");
+        let mut openssl = Command::new("openssl");
         openssl
             .args([
                 "pkcs12",
@@ -1114,4 +1117,18 @@ fn sites_come_from_a_copied_configuration_and_get_certificates_by_host_name() {
             .err
             .contains("the configuration of IIS cannot be read")
     );
+}
+
+#[test]
+fn an_argument_that_is_not_utf8_is_called_that() {
+    // "Certificate" in EUC-JP.
+    let folder = OsStr::from_bytes(b"folder:\xbe\xda\xcc\xc0\xbd\xf1");
+    let said = Command::new(env!("CARGO_BIN_EXE_pfxvault"))
+        .args(["list", "--json", "--from"])
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(said["error"]["id"], "error-argument-not-utf8");
 }

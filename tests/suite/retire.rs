@@ -37,10 +37,11 @@ fn what_leaked_is_restored_from_no_generation_once_the_stick_knows() {
     assert_eq!(names(&table.run(&elsewhere).json()).len(), 2);
     assert!(findings(&table).contains("retirement-unknown"));
     // Nothing else has changed, and it is written all the same.
-    let backup = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
+    let backup = table.run(&format!("{BACKUP} --json")).ended_with(8).json();
     assert_eq!(backup["generation"], 2);
+    assert_eq!(backup["findings"][0]["id"], "retired-here");
     assert!(!findings(&table).contains("retirement-unknown"));
-    let again = table.run(&format!("{BACKUP} --json")).ended_with(0).json();
+    let again = table.run(&format!("{BACKUP} --json")).ended_with(8).json();
     assert_eq!(again["generation"], Value::Null);
     assert_eq!(
         names(&table.run(&elsewhere).ended_with(0).json()),
@@ -62,7 +63,7 @@ fn what_is_retired_comes_back_only_where_that_is_said_twice() {
     table
         .run("retire www.example.com --reason removed --yes")
         .ended_with(0);
-    table.run(BACKUP).ended_with(0);
+    table.run(BACKUP).ended_with(8);
     let restore = format!("{RESTORE} www.example.com --json");
     let error = table.run(&restore).ended_with(2).json();
     assert_eq!(error["error"]["id"], "error-retired");
@@ -83,11 +84,11 @@ fn what_is_retired_comes_back_only_where_that_is_said_twice() {
 #[test]
 fn a_retirement_is_taken_back_and_the_stick_learns_it() {
     let table = Table::backed_up(&NAMES);
-    for line in ["--reason leaked", "--undo"] {
+    for (line, code) in [("--reason leaked", 8), ("--undo", 0)] {
         table
             .run(&format!("retire www.example.com {line} --yes"))
             .ended_with(0);
-        table.run(BACKUP).ended_with(0);
+        table.run(BACKUP).ended_with(code);
     }
     let elsewhere = table.run(&format!("{DRILL}{ELSEWHERE}")).ended_with(0);
     assert_eq!(names(&elsewhere.json()).len(), 2);
@@ -122,12 +123,24 @@ fn what_is_taken_back_of_a_key_is_named_with_every_certificate_that_has_it() {
                 "pkcs12 -export -inkey ../key -in ../crt -passout file:../pfx-password -out {name}.pfx"
             ));
         }
-        table.run(BACKUP).ended_with(0);
     };
     add(&["a"]);
+    table.run(BACKUP).ended_with(0);
     let leaked = "retire a.example.com --reason leaked --yes";
     table.run(leaked).ended_with(0);
     add(&["b", "c"]);
+    // They are saved, and no restore brings them: that is said before anybody relies on it.
+    for line in [format!("{BACKUP} --dry-run"), BACKUP.to_owned()] {
+        let said = table.run(&format!("{line} --json")).ended_with(8).json();
+        let found = said["findings"].as_array().unwrap().iter();
+        let ids: Vec<_> = found.map(|one| one["id"].as_str()).collect();
+        assert_eq!(ids, [Some("retired-here"); 3], "{line}");
+    }
+    let list = "list --json --from folder:{server} --source-password-file {pfx-password}";
+    let list = table.run(list).ended_with(0).json();
+    let listed = list["key_pairs"].as_array().unwrap().iter();
+    assert!(listed.clone().all(|one| one["retired_as"] == "leaked"));
+    assert_eq!(listed.count(), 3);
     // A drill of nothing is none.
     let drill = table.run(DRILL).ended_with(1).json();
     assert_eq!(drill["no_more"].as_array().unwrap().len(), 3);

@@ -455,6 +455,12 @@ fn what_cannot_be_read_is_accepted_by_its_file_name_until_it_changes() {
     let broken = table.at("server/broken.pfx");
     fs::write(&broken, "no PFX").unwrap();
     table.run(common::BACKUP).ended_with(3);
+    // A drill is what a restore would give.
+    let drill = "drill --json --from {A} --recovery-key-file {recovery}";
+    let drilled = table.run(drill).ended_with(3).json();
+    assert_eq!(drilled["without_key"][0]["name"], "broken.pfx");
+    assert_eq!(drilled["receipt"]["everything"], false);
+    table.run(common::RESTORE).ended_with(3);
     let list = "list --from folder:{server} --source-password-file {pfx-password}";
     table.run(list).ended_with(3);
     let said = table.run(&format!("{list} --accept no-key:broken.pfx=junk"));
@@ -463,6 +469,21 @@ fn what_cannot_be_read_is_accepted_by_its_file_name_until_it_changes() {
     table.run(&accept).ended_with(0);
     table.run(common::BACKUP).ended_with(0);
     table.run(list).ended_with(0);
+    let drilled = table.run(drill).ended_with(0).json();
+    assert_eq!(drilled["receipt"]["everything"], true);
+    table
+        .run(&format!("{} --force", common::RESTORE))
+        .ended_with(0);
+    // Once a generation says so, other computers know it, too.
+    table
+        .run(&format!("{drill} --state {{none}}"))
+        .ended_with(3);
+    table
+        .run(&format!("{} --force", common::BACKUP))
+        .ended_with(0);
+    table
+        .run(&format!("{drill} --state {{none}}"))
+        .ended_with(0);
     let said = table.run("status --from folder:{server} --source-password-file {pfx-password} {A}");
     assert!(
         says(&(said.out + &said.err), "status-no-key-known"),

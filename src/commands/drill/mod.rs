@@ -11,10 +11,12 @@ use crate::cli::DrillArgs;
 use crate::error::{Error, Exit, Result};
 use crate::iis::Iis;
 use crate::keypair::Certificate;
+use crate::keystore::reason_of_catalog;
 use crate::message::age;
 use crate::platform;
 use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
 use crate::session::options::refuse;
+use crate::session::report::MissingReport;
 use crate::session::selection::{choose, of_each_server};
 use crate::session::{Session, here, standing};
 use crate::state::State;
@@ -45,6 +47,8 @@ pub(super) struct ServerDrillReport {
     key_pairs: Vec<ProofReport>,
     not_here: Vec<NotHereReport>,
     no_more: Vec<NoMoreReport>,
+    /// What the server had and no generation has a key of, unless that was accepted.
+    without_key: Vec<MissingReport>,
     /// Nothing where it did not prove what it tried.
     receipt: Option<ReceiptReport>,
 }
@@ -201,7 +205,7 @@ fn rehearse<'a>(
         let rest = by_hand.as_ref().map_or(0, |by_hand| by_hand.rest.len());
         let is_whole = args.names.is_empty() && args.which.generation.is_none() && rest == 0;
         let drill = catalog::Drill {
-            everything: Some(is_whole && backup.not_here.is_empty()),
+            everything: Some(is_whole && !is_incomplete(backup)),
             stock: by_hand.is_some(),
             ..catalog_entry(session, opened, media, (backup, &proofs))
         };
@@ -249,9 +253,9 @@ fn exit(
         && standing::all_valid(&leaves(proofs), session.now)
         && !proofs.iter().any(refused);
     match failed {
-        0 if proofs.is_empty() && backup.not_here.is_empty() => Exit::Failed,
+        0 if proofs.is_empty() && !is_incomplete(backup) => Exit::Failed,
         0 if proofs.is_empty() => Exit::Damaged,
-        0 if !backup.not_here.is_empty() => Exit::Partly,
+        0 if is_incomplete(backup) => Exit::Partly,
         0 if calm => Exit::Done,
         0 => Exit::Attention,
         failed if failed < proofs.len() => Exit::Partly,
@@ -259,9 +263,14 @@ fn exit(
     }
 }
 
+/// Whether something counts that a restore from here does not bring.
+fn is_incomplete(backup: &ServerBackup<'_>) -> bool {
+    !backup.not_here.is_empty() || backup.lacking().next().is_some()
+}
+
 fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], failed: usize) {
     let record = &backup.newest.record;
-    let total = proofs.len() + backup.not_here.len();
+    let total = proofs.len() + backup.not_here.len() + backup.lacking().count();
     match total {
         0 => session
             .console
@@ -278,6 +287,13 @@ fn show(session: &Session<'_>, backup: &ServerBackup<'_>, proofs: &[Proof<'_>], 
     }
     standing::headline(session, &leaves(proofs));
     backup_report::say_not_here(session, &backup.not_here);
+    for one in backup.lacking() {
+        session.console.warn(&text!(
+            "restore-missing",
+            name = one.name.as_str(),
+            reason = reason_of_catalog(&one.reason)
+        ));
+    }
     backup_report::say_no_more(session, &Past::of(&backup.no_more));
     for doubt in &backup.doubts {
         session.console.warn(doubt);
@@ -387,6 +403,13 @@ fn document(session: &Session<'_>, rehearsed: Rehearsed<'_>) -> ServerDrillRepor
         key_pairs,
         not_here: NotHereReport::of(&backup.not_here),
         no_more: NoMoreReport::of(&Past::of(&backup.no_more)),
+        without_key: backup
+            .lacking()
+            .map(|one| {
+                let reason = reason_of_catalog(&one.reason);
+                MissingReport::of(session.console, &one.name, &reason)
+            })
+            .collect(),
         receipt: rehearsed.receipt.map(|receipt| receipt.report),
     }
 }

@@ -21,6 +21,8 @@ use crate::session::{Session, here, renewer};
 use crate::state::State;
 use crate::text;
 use crate::workflow::recall::last_backup;
+use crate::workflow::status::retirement;
+use vault::catalog::Retirement;
 use vault::id::{Hash, Number};
 
 /// What the certificate stores hold.
@@ -52,6 +54,8 @@ struct StoredReport {
     /// Why it cannot be backed up.
     hindrance: Option<String>,
     backup: Option<SavedReport>,
+    /// What it was retired for; nothing where a restore brings it.
+    retired_as: Option<String>,
 }
 
 /// Where its key is kept.
@@ -69,6 +73,7 @@ struct Listed<'a> {
     seen: &'a StoreEntry,
     certificate: Certificate,
     backup: Option<(Number, jiff::Timestamp)>,
+    retired: Option<&'a Retirement>,
 }
 
 /// `list --from iis`. No key is copied out for it.
@@ -147,7 +152,7 @@ fn listed<'a>(
     seen: &'a [StoreEntry],
     used: &BTreeSet<String>,
     names: &[String],
-    state: Option<&State>,
+    state: Option<&'a State>,
 ) -> Vec<Listed<'a>> {
     let mut listed = Vec::new();
     for one in seen {
@@ -202,7 +207,7 @@ fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
             day(one.certificate.not_after()),
             one.store_cell(session),
             words(one.key_cell()),
-            words(backup_cell(one.backup)),
+            words(backup_cell(one.backup, one.retired)),
         ]);
     }
     table
@@ -210,11 +215,14 @@ fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
 
 impl<'a> Listed<'a> {
     /// `None` where the certificate cannot be read.
-    fn of(seen: &'a StoreEntry, state: Option<&State>) -> Option<Self> {
+    fn of(seen: &'a StoreEntry, state: Option<&'a State>) -> Option<Self> {
         let der = &seen.certificate.der;
+        let certificate = Certificate::parse(der.clone()).ok()?;
+        let retired = state.map(State::retired).unwrap_or_default();
         Some(Self {
             seen,
-            certificate: Certificate::parse(der.clone()).ok()?,
+            retired: retirement(&certificate, &retired),
+            certificate,
             backup: state.and_then(|state| last_backup(state, der)),
         })
     }
@@ -268,6 +276,7 @@ impl<'a> Listed<'a> {
                 .hindrance()
                 .map(|reason| session.console.words(&reason)),
             backup: backup.map(|(number, time)| SavedReport::new(number, time)),
+            retired_as: self.retired.map(|said| said.reason.clone()),
         }
     }
 }

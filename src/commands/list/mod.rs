@@ -16,8 +16,11 @@ use crate::rules;
 use crate::session::Session;
 use crate::session::report::{MissingReport, SavedReport};
 use crate::session::source::{acknowledged, warning_text, warnings, without_key};
+use crate::state::State;
 use crate::text;
 use crate::workflow::recall::last_backup;
+use crate::workflow::status::retirement;
+use vault::catalog::Retirement;
 use vault::id::Number;
 
 /// What a source of files holds.
@@ -52,6 +55,8 @@ struct HeldReport {
     /// How its file is protected; nothing where it is no PFX.
     pfx: Option<PfxReport>,
     backup: Option<SavedReport>,
+    /// What it was retired for; nothing where a restore brings it.
+    retired_as: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -94,13 +99,18 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
     holdings.select(&args.names)?;
     // Listing works everywhere; without a usable state only the last column stays empty.
     let state = session.memory().state;
+    let retired = state.as_ref().map(State::retired).unwrap_or_default();
     let mut listed = Vec::new();
     for held in &holdings.key_pairs {
         let backup = match &state {
             Some(state) => last_backup(state, held.leaf().der()),
             None => None,
         };
-        listed.push(Listed { held, backup });
+        listed.push(Listed {
+            held,
+            backup,
+            retired: retirement(held.leaf(), &retired),
+        });
     }
     show(session, &holdings, &listed);
     let mut report = report(session, &holdings, &listed);
@@ -130,6 +140,7 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<Exit> {
 struct Listed<'a> {
     held: &'a HeldKeyPair,
     backup: Option<(Number, jiff::Timestamp)>,
+    retired: Option<&'a Retirement>,
 }
 
 fn show(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) {
@@ -168,7 +179,12 @@ fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
         words(text!("column-chain")),
         words(text!("column-backup")),
     ]);
-    for Listed { held, backup } in listed {
+    for Listed {
+        held,
+        backup,
+        retired,
+    } in listed
+    {
         let leaf = held.leaf();
         table.row(vec![
             names(held),
@@ -176,17 +192,21 @@ fn table(session: &Session<'_>, listed: &[Listed<'_>]) -> Table {
             day(leaf.not_after()),
             leaf.key_type(),
             held.pair.chain.len().to_string(),
-            words(backup_cell(*backup)),
+            words(backup_cell(*backup, *retired)),
         ]);
     }
     table
 }
 
-/// The newest backup that holds a certificate.
-fn backup_cell(backup: Option<(Number, jiff::Timestamp)>) -> Text {
-    match backup {
+/// The newest backup that holds a certificate, and that a restore does not bring it.
+fn backup_cell(backup: Option<(Number, jiff::Timestamp)>, retired: Option<&Retirement>) -> Text {
+    let cell = match backup {
         Some((number, time)) => text!("cell-backup", number = number, day = day(time)),
         None => text!("cell-none"),
+    };
+    match retired {
+        Some(_) => text!("cell-backup-retired", backup = cell),
+        None => cell,
     }
 }
 
@@ -229,7 +249,11 @@ fn report(session: &Session<'_>, holdings: &Inventory, listed: &[Listed<'_>]) ->
 
 impl HeldReport {
     fn of(session: &Session<'_>, listed: &Listed<'_>) -> Self {
-        let Listed { held, backup } = listed;
+        let Listed {
+            held,
+            backup,
+            retired,
+        } = listed;
         let chain = held.pair.chain.iter();
         let further = held.pair.further.iter();
         let warnings = held.pair.warnings.iter();
@@ -245,6 +269,7 @@ impl HeldReport {
                 mac: ProtectionReport::of(&protection.mac),
             }),
             backup: backup.map(|(number, time)| SavedReport::new(number, time)),
+            retired_as: retired.map(|said| said.reason.clone()),
             warnings: warnings
                 .map(|warning| session.console.words(&warning_text(warning)))
                 .collect(),

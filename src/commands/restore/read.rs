@@ -55,7 +55,7 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
         let text = text!("restore-retired-question", names = args.names.join(", "));
         session.go_ahead(args.into.yes || args.into.dry_run, &text, Enter::No)?;
     }
-    for WithoutKey { name, reason, .. } in &backup.without_key {
+    for WithoutKey { name, reason, .. } in backup.lacking() {
         set.missing.push((name.clone(), reason_of_catalog(reason)));
     }
     Ok(set)

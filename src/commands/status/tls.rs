@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::change::bindings::check;
 use crate::error::{Error, Result};
 use crate::iis::{Iis, SiteMap, StoreName};
+use crate::keypair::ascii_host;
 use crate::message::{Text, day};
 use crate::session::here;
 use crate::text;
@@ -84,7 +85,8 @@ fn finding(remark: Remark) -> Finding {
     Finding::new(id, if good { Level::Note } else { Level::Attention }, text)
 }
 
-/// `HOST`, `HOST:PORT`, `[::1]:PORT`.
+/// `HOST`, `HOST:PORT`, `[::1]:PORT`. A host in Unicode is asked for by its A-label, which is what
+/// resolvers know and clients send.
 fn target(typed: &str) -> Result<(String, u16)> {
     let bad = || Error::usage(text!("error-tls-name", name = typed));
     if let Ok(address) = typed.parse::<SocketAddr>() {
@@ -92,8 +94,11 @@ fn target(typed: &str) -> Result<(String, u16)> {
     }
     match typed.split_once(':') {
         None if typed.is_empty() => Err(bad()),
-        None => Ok((typed.to_owned(), HTTPS)),
-        Some((host, port)) => Ok((host.to_owned(), port.parse().map_err(|_| bad())?)),
+        None => Ok((ascii_host(typed).into_owned(), HTTPS)),
+        Some((host, port)) => {
+            let port = port.parse().map_err(|_| bad())?;
+            Ok((ascii_host(host).into_owned(), port))
+        }
     }
 }
 
@@ -162,6 +167,18 @@ fn compared(name: &str, served: &Served, here: Option<&[OwnCertificate]>) -> Fin
 mod tests {
     use super::*;
     use crate::keypair::throwaway::{Authority, KeyKind};
+
+    #[test]
+    fn a_host_in_unicode_is_asked_for_by_its_a_label() {
+        for (typed, host, port) in [
+            ("b\u{fc}cher.example:46557", "xn--bcher-kva.example", 46557),
+            ("B\u{dc}CHER.example", "xn--bcher-kva.example", 443),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example", 443),
+            ("[::1]:8443", "::1", 8443),
+        ] {
+            assert_eq!(target(typed).unwrap(), (host.to_owned(), port), "{typed}");
+        }
+    }
 
     #[test]
     fn a_certificate_that_is_over_needs_attention_and_one_that_ends_soon_is_a_note() {

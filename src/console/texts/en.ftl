@@ -613,6 +613,7 @@ cell-none = none
 cell-central = Central Certificate Store
 cell-never = never
 cell-backup = { $number } ({ $day })
+cell-backup-retired = { $backup }, retired
 cell-expired = { $day } (expired)
 cell-not-yet-valid = { $day } (not valid yet)
 cell-ends-soon = { $day } ({ $left ->
@@ -1454,6 +1455,9 @@ error-sheet-of-other-vault = this sheet is for another vault ({ $vault }) than t
 
 error-usage = these options cannot be combined: { $argument }
     .hint = See what can be combined: pfxvault help, then the name of the command, such as pfxvault help backup
+error-argument-not-utf8 = a word of the command line is not UTF-8
+    .cause = it is in the character set of a locale such as EUC-JP or Shift_JIS, and names and paths are taken in UTF-8
+    .hint = Go to the folder first and use a name in ASCII there, or rename it
 error-idle-option = { $option } would change nothing here
     .cause = it is only for { $only }
     .hint = Leave it out, or see what it is for: pfxvault help restore
@@ -2097,7 +2101,7 @@ status-found-bad =
     }, and no check since has found all of it right. Mend it from another stick (pfxvault copy --from { -second-stick } --to { -stick }) or replace it, then pfxvault verify { -stick }
 status-retirement-unknown = USB stick "{ $label }" does not know yet what was retired. Until the next backup to it, another computer may restore it from there: pfxvault backup --to "label:{ $label }"
 status-owners-word-unread = the owner of the vault retired key pairs of this server, and only the passphrase shows which. Open the vault here once: pfxvault drill --from { -stick }
-status-retired-here = { $name } was retired ({ $reason }) and is still on this server: remove it, or take that back with pfxvault retire { $name } --undo
+status-retired-here = { $name } was retired ({ $reason }) and is still on this server: a backup saves it, but a restore does not bring it. Remove it here, or take that back: pfxvault retire { $name } --undo
 status-few-media = { $count ->
     [one] 1 key pair is
    *[other] { $count } key pairs are

@@ -558,6 +558,7 @@ cell-none = なし
 cell-central = 集中証明書ストア
 cell-never = なし
 cell-backup = { $number } ({ $day })
+cell-backup-retired = { $backup }、復元対象外
 cell-expired = { $day }(期限切れ)
 cell-not-yet-valid = { $day }(まだ有効でない)
 cell-ends-soon = { $day }({ $left ->
@@ -1320,6 +1321,9 @@ error-sheet-of-other-vault = この復旧手順書は、ここにある保管庫
 
 error-usage = このオプションの組み合わせは指定できません: { $argument }
     .hint = 使える組み合わせは、pfxvault help に続けてコマンド名を入力し、確認してください(例: pfxvault help backup)
+error-argument-not-utf8 = コマンドラインに UTF-8 でない文字があります
+    .cause = EUC-JP や Shift_JIS などの文字コードで渡されましたが、名前とパスは UTF-8 で指定する必要があります
+    .hint = 先にそのフォルダーへ移動して ASCII の名前で指定するか、名前を変更してください
 error-idle-option = ここでは { $option } を指定しても何も変わりません
     .cause = { $only } と一緒に使う指定です
     .hint = 指定を外すか、使い方を確認してください: pfxvault help restore
@@ -1879,7 +1883,7 @@ status-found-bad =
     })、その後の検証で、すべて正常とは確認されていません。別の USB メモリから補うか(pfxvault copy --from { -second-stick } --to { -stick })、新しい USB メモリに交換し、pfxvault verify { -stick } で検証してください
 status-retirement-unknown = USB メモリ「{ $label }」には、復元対象から除外したことがまだ反映されていません。次にバックアップするまで、ほかのコンピューターではそこから復元できてしまいます: pfxvault backup --to "label:{ $label }"
 status-owners-word-unread = 保管庫の管理責任者がこのサーバーのキーペアを復元対象から除外しました。どれかはパスフレーズで開かないとわかりません。ここで一度、保管庫を開いてください: pfxvault drill --from { -stick }
-status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。削除するか、除外を取り消してください: pfxvault retire { $name } --undo
+status-retired-here = { $name } は復元対象から除外されていますが({ $reason })、まだこのサーバーにあります。バックアップには保存されますが、復元では戻りません。このサーバーから削除するか、除外を取り消してください: pfxvault retire { $name } --undo
 status-few-media = { $count } 組のキーペアがある USB メモリは { $media } だけです({ $wanted } 本必要です。{ $names }): pfxvault copy --from "label:{ $first }" --to { -stick }
 status-rule-set-aside = 最新のバックアップでは取り扱いルール { $rule } を例外にしています: { $reason }
 status-check-due = USB メモリ { $label } の前回の検証は { $age ->
