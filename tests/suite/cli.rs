@@ -59,9 +59,10 @@ fn one_unreadable_key_pair_is_named_and_the_others_are_saved() {
     assert_eq!(document["saved"], 3);
     assert_eq!(document["missing"][0]["name"], "broken.example.com.pfx");
     assert_eq!(document["exit"], 3);
+    // As a restore of everything would end.
     table
         .run("drill --from {A} --recovery-key-file {recovery}")
-        .ended_with(0);
+        .ended_with(3);
     let contents = table.run("contents --json --from {A}").ended_with(0).json();
     assert_eq!(
         contents["servers"][0]["without_key"][0]["name"],
