@@ -180,9 +180,10 @@ fn key_pairs_of_an_old_server_arrive_on_a_new_one_and_sign() {
 
     let new = Windows::beside(&table, "new");
     let restore = "restore --from R: --passphrase-file {passphrase} --to iis --json";
-    new.run(&format!("{restore} --dry-run")).ended_with(3);
+    // What was accepted when it was backed up is missed by no restore.
+    new.run(&format!("{restore} --dry-run")).ended_with(0);
     assert_eq!(listed(&new.run("list --from iis --json").ended_with(0)), []);
-    new.run(&format!("{restore} --yes")).ended_with(3);
+    new.run(&format!("{restore} --yes")).ended_with(0);
     let after = listed(&new.run("list --from iis --json").ended_with(0));
     assert_eq!(after.len(), KEYS.len() - 1);
     assert!(
