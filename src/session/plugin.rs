@@ -2,7 +2,7 @@
 //! machine: it is looked for in the folders of PATH, and run from nowhere else, least of all from a medium.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use age::plugin::{Identity, IdentityPluginV1, Recipient, RecipientPluginV1};
 use age::secrecy::SecretString;
@@ -166,8 +166,9 @@ fn missing(name: &str) -> Error {
     Error::failed(text!("error-plugin-missing", program = program))
 }
 
-/// The first folder of PATH with the plugin must be one of this machine, named from its root. (The library
-/// takes the first, too. It looks into no other folder, and a plugin runs in an empty one.)
+/// Every folder of PATH with something of the plugin's name must be one of this machine, named from its root:
+/// the library passes over what cannot be run. (It looks into no other folder, and a plugin runs in an
+/// empty one.)
 fn refuse_unfit(name: &str, media: &[Medium]) -> Result<()> {
     if std::env::var_os(DEBUG).is_some() {
         let text = text!("error-plugin-debug", variable = DEBUG);
@@ -175,21 +176,27 @@ fn refuse_unfit(name: &str, media: &[Medium]) -> Result<()> {
     }
     let program = program(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = std::env::split_paths(&path);
-    let Some(folder) = folders.find(|folder| holds(folder, &program)) else {
+    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
+    folders.retain(|folder| holds(folder, &program));
+    if folders.is_empty() {
         return Err(missing(name));
-    };
-    let is_on_medium = |medium: &Medium| {
-        let place = medium.place().and_then(|place| place.canonicalize().ok());
-        let folder = folder.canonicalize();
-        place.is_some_and(|place| folder.is_ok_and(|folder| folder.starts_with(place)))
-    };
-    if folder.is_absolute() && !media.iter().any(is_on_medium) {
-        return Ok(());
     }
+    let unfit = |folder: &&PathBuf| !folder.is_absolute() || is_on_one_of(folder, media);
+    let Some(folder) = folders.iter().find(unfit) else {
+        return Ok(());
+    };
     let folder = folder.as_path();
     let text = text!("error-plugin-place", program = program, path = folder);
     Err(Error::new(Exit::Refused, text))
+}
+
+fn is_on_one_of(folder: &Path, media: &[Medium]) -> bool {
+    let Ok(folder) = folder.canonicalize() else {
+        return false;
+    };
+    let places = media.iter().filter_map(Medium::place);
+    let mut places = places.filter_map(|place| place.canonicalize().ok());
+    places.any(|place| folder.starts_with(place))
 }
 
 /// Whether a folder has a program of this name; on Windows with whatever extension.

@@ -92,13 +92,7 @@ pub fn run(
         _ => Trust::new(vault.clone()),
     };
     let survey = all_of_vault(media, &trust, Reading::PastCache)?;
-    let mut check = MediaCheck {
-        survey: &survey,
-        numbers: Vec::new(),
-        findings: Vec::new(),
-        bytes: 0,
-        damaged_on: BTreeSet::new(),
-    };
+    let mut check = MediaCheck::of(&survey);
     check.slots(true);
     check.clock(state, now);
     check.order(state, now);
@@ -136,13 +130,7 @@ pub fn run(
 /// As [`run`].
 pub fn glance(media: &[Medium], state: &State, now: jiff::Timestamp) -> Result<Vec<Finding>> {
     let survey = all_of_vault(media, &state.trust, Reading::Cached)?;
-    let mut check = MediaCheck {
-        survey: &survey,
-        numbers: Vec::new(),
-        findings: Vec::new(),
-        bytes: 0,
-        damaged_on: BTreeSet::new(),
-    };
+    let mut check = MediaCheck::of(&survey);
     check.slots(false);
     check.order(Some(state), now);
     check.owner_files(true);
@@ -165,13 +153,7 @@ pub fn owners_word<'m>(
         None => Trust::new(claimed_owner(media)?),
     };
     let survey = all_of_vault(media, &known, Reading::Cached)?;
-    let mut check = MediaCheck {
-        survey: &survey,
-        numbers: Vec::new(),
-        findings: Vec::new(),
-        bytes: 0,
-        damaged_on: BTreeSet::new(),
-    };
+    let mut check = MediaCheck::of(&survey);
     check.owner_files(state.is_some());
     let findings = finding::folded(finding::placed(check.findings, &survey));
     Ok((survey, findings))
@@ -250,7 +232,17 @@ struct MediaCheck<'s, 'm> {
     damaged_on: BTreeSet<usize>,
 }
 
-impl MediaCheck<'_, '_> {
+impl<'s, 'm> MediaCheck<'s, 'm> {
+    fn of(survey: &'s Survey<'m>) -> Self {
+        Self {
+            survey,
+            numbers: Vec::new(),
+            findings: Vec::new(),
+            bytes: 0,
+            damaged_on: BTreeSet::new(),
+        }
+    }
+
     fn find(&mut self, id: &'static str, level: Level, text: Text) {
         self.findings.push(Finding::new(id, level, text));
     }
