@@ -134,6 +134,12 @@ impl<'v> ServerBackup<'v> {
         self.without_key.iter().filter(move |one| !accepted(one))
     }
 
+    /// The generations that its key pairs come from, and the newest.
+    pub fn generations_used(&self) -> impl Iterator<Item = &'v Generation> {
+        let used = self.key_pairs.iter().map(|held| held.generation);
+        std::iter::once(self.newest).chain(used)
+    }
+
     /// The server's name with its id, which tells it from another that calls itself so.
     pub fn server(&self) -> String {
         format!("{} ({})", self.server_name, self.newest.record.server)

@@ -318,6 +318,11 @@ impl<'s, 'm> MediaCheck<'s, 'm> {
                 ),
             );
         }
+        self.bad_copies(generation, check);
+    }
+
+    /// Files of which one copy is damaged or missing, and another is good.
+    fn bad_copies(&mut self, generation: &Generation, check: &FileCheck) {
         for place in &check.bad {
             self.damaged_on.insert(place.medium);
             let medium = self.survey.medium(place.medium).name.as_str();
@@ -358,6 +363,11 @@ impl<'s, 'm> MediaCheck<'s, 'm> {
         let key = id.to_string();
         self.findings
             .extend(of_stranger_folders(self.survey, id, slot));
+        self.bad_records(&key, slot);
+    }
+
+    /// Records of which one copy is damaged, and another is good.
+    fn bad_records(&mut self, key: &str, slot: &Slot) {
         if !slot.generations.is_empty() {
             for place in &slot.damaged {
                 self.damaged_on.insert(place.medium);
@@ -367,7 +377,7 @@ impl<'s, 'm> MediaCheck<'s, 'm> {
                     text!(
                         "found-record-bad",
                         path = place.path.as_str(),
-                        generation = key.as_str()
+                        generation = key
                     ),
                 );
             }
@@ -588,6 +598,31 @@ fn of_closed(survey: &Survey<'_>, level: Level) -> Vec<Finding> {
         Finding::new("closed", level, text).known_by(&[&server, &numbers.join(" ")])
     };
     closed.into_iter().map(finding).collect()
+}
+
+/// What of the copies of these generations is damaged or missing, while another is good: a stick that is
+/// dying says so to whoever meets it first. Reads all of them.
+pub fn of_copies<'g>(
+    survey: &Survey<'_>,
+    generations: impl IntoIterator<Item = &'g Generation>,
+) -> Vec<Finding> {
+    let mut check = MediaCheck::of(survey);
+    let mut seen = BTreeSet::new();
+    for generation in generations {
+        if !seen.insert(generation.hash) {
+            continue;
+        }
+        check.bad_copies(generation, &survey.check(generation, Reading::Cached));
+        check.single_copies(generation);
+        let id = GenerationId {
+            server: generation.record.server,
+            number: generation.record.number,
+        };
+        if let Some(slot) = survey.slots.get(&id) {
+            check.bad_records(&id.to_string(), slot);
+        }
+    }
+    finding::folded(finding::placed(check.findings, survey))
 }
 
 /// What strangers left on a medium that a run wrote to or read: nothing in it was used. What the

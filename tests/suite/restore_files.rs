@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table, says};
+use crate::common::{BACKUP, PFX_PASSWORD, RESTORE, Table, held, says};
 use jiff::{SignedDuration, Timestamp};
 use pfx::Profile;
 use pfxvault::keypair::KeyPair;
@@ -394,4 +394,31 @@ fn a_plan_ends_as_the_restore_would() {
         fs::read(table.at("restored/www.example.com.pfx")).unwrap(),
         b"mine"
     );
+}
+
+#[test]
+fn a_damaged_or_missing_copy_is_said_by_a_drill_and_a_restore_that_used_the_other() {
+    for (damage, id) in [
+        ("K0000001.AGE", "copy-bad"),
+        ("RECORD.TXT", "copy-bad"),
+        ("", "one-copy"),
+    ] {
+        let table = Table::backed_up(&["www.example.com"]);
+        let folder = crate::common::generations(&table.at("A"), "B").remove(0);
+        match damage {
+            "" => fs::remove_dir_all(&folder).unwrap(),
+            file => fs::write(folder.join(file), b"damaged").unwrap(),
+        }
+        let drill = table.run("drill --json --from {A} --recovery-key-file {recovery}");
+        let drill = drill.ended_with(8).json();
+        assert_eq!(drill["findings"][0]["id"], id, "{damage}: {drill}");
+        assert_eq!(drill["key_pairs"][0]["proven"], true, "{damage}");
+        let restored = table.run(RESTORE).ended_with(8);
+        assert!(
+            restored.out.contains("Nothing is lost yet"),
+            "{}",
+            restored.out
+        );
+        assert_eq!(held(&table, "restored").len(), 1, "{damage}");
+    }
 }

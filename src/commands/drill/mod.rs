@@ -16,14 +16,16 @@ use crate::message::age;
 use crate::platform;
 use crate::session::backup_report::{self, NoMoreReport, NotHereReport, Past};
 use crate::session::options::refuse;
-use crate::session::report::MissingReport;
+use crate::session::report::{FindingReport, MissingReport};
 use crate::session::selection::{choose, of_each_server};
 use crate::session::{Session, here, standing};
 use crate::state::State;
 use crate::text;
 use crate::workflow::drill::{self, Proof, Proven};
+use crate::workflow::finding;
 use crate::workflow::server_backup::ServerBackup;
 use crate::workflow::unlock::UnlockedVault;
+use crate::workflow::verify;
 use vault::catalog;
 use vault::medium::Medium;
 
@@ -35,6 +37,8 @@ pub(super) struct DrillReport {
     first: ServerDrillReport,
     /// The other servers of the vault, where nothing was said of which.
     others: Vec<ServerDrillReport>,
+    /// Copies on the media that are damaged or missing, while another is good.
+    findings: Vec<FindingReport>,
 }
 
 /// What it proved of a server's backup.
@@ -133,13 +137,23 @@ pub(super) fn drill_on(
     if let Some(path) = args.receipt.as_deref().filter(|_| !receipts.is_empty()) {
         receipt::write(session, path, &receipts)?;
     }
-    let exit = over_all(&exits);
+    let used = backups.iter().flat_map(ServerBackup::generations_used);
+    let findings = verify::of_copies(&opened.survey, used);
+    session.show_findings(&findings);
+    let exit = match over_all(&exits) {
+        Exit::Done => finding::beside(&findings),
+        less => less,
+    };
+    let findings = FindingReport::of(session.console, &findings);
     let mut reports = rehearsed.into_iter().map(|one| document(session, one));
     if let Some(first) = reports.next() {
         let others = reports.collect();
-        session
-            .console
-            .document(exit, &DrillReport { first, others });
+        let report = DrillReport {
+            first,
+            others,
+            findings,
+        };
+        session.console.document(exit, &report);
     }
     Ok(exit)
 }

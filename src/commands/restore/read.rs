@@ -15,6 +15,7 @@ use crate::session::selection::choose;
 use crate::text;
 use crate::workflow::server_backup::ServerBackup;
 use crate::workflow::unlock::UnlockedVault;
+use crate::workflow::verify;
 use rayon::prelude::*;
 use vault::catalog::{AboutKeyPair, WithoutKey};
 
@@ -51,6 +52,10 @@ fn from_vault(session: &Session<'_>, args: &RestoreArgs, media: &[String]) -> Re
         site_map: backup.site_map.clone(),
     };
     read_key_pairs(&opened, &backup, &mut set);
+    for found in verify::of_copies(&opened.survey, backup.generations_used()) {
+        session.console.warn(&found.text);
+        set.doubts.push(found.text);
+    }
     if args.retired {
         let text = text!("restore-retired-question", names = args.names.join(", "));
         session.go_ahead(args.into.yes || args.into.dry_run, &text, Enter::No)?;
