@@ -221,6 +221,9 @@ fn exchange_with_all<'m>(
         outcome.findings.extend(history::news(&survey, state));
         outcome.findings.extend(found);
         outcome.findings.extend(verify::of_strangers(&survey));
+        let own = survey.line(state.server());
+        let single = verify::of_single_copies(&survey, own);
+        outcome.findings.extend(single);
         if outbox::deliver(state, medium, &mut outcome.outbox, progress) {
             (survey, _) = exchange_owner_files(state, medium)?;
         }

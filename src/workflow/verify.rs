@@ -600,6 +600,18 @@ fn of_closed(survey: &Survey<'_>, level: Level) -> Vec<Finding> {
     closed.into_iter().map(finding).collect()
 }
 
+/// Which of these generations are in one copy only on a medium. Reads nothing.
+pub fn of_single_copies<'g>(
+    survey: &Survey<'_>,
+    generations: impl IntoIterator<Item = &'g Generation>,
+) -> Vec<Finding> {
+    let mut check = MediaCheck::of(survey);
+    for generation in generations {
+        check.single_copies(generation);
+    }
+    finding::folded(finding::placed(check.findings, survey))
+}
+
 /// What of the copies of these generations is damaged or missing, while another is good: a stick that is
 /// dying says so to whoever meets it first. Reads all of them.
 pub fn of_copies<'g>(

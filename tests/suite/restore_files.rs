@@ -422,3 +422,17 @@ fn a_damaged_or_missing_copy_is_said_by_a_drill_and_a_restore_that_used_the_othe
         assert_eq!(held(&table, "restored").len(), 1, "{damage}");
     }
 }
+
+#[test]
+fn a_backup_says_that_an_earlier_one_is_in_one_copy_only_until_a_copy_mends_it() {
+    let table = Table::backed_up(&["www.example.com"]);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+    let earlier = crate::common::generations(&table.at("A"), "B").remove(0);
+    fs::remove_dir_all(earlier).unwrap();
+    let said = table.run(&format!("{BACKUP} --force --json")).ended_with(8);
+    assert_eq!(said.json()["findings"][0]["id"], "one-copy");
+    table
+        .run("copy --from {A} --to {A} --accept other-medium=test")
+        .ended_with(0);
+    table.run(&format!("{BACKUP} --force")).ended_with(0);
+}
